@@ -1,0 +1,65 @@
+"""What judges: metrics, nulls, statistics, rollouts, overlays and the report. Only a true number may judge."""
+
+from roborew.evaluation.grounding import Confusion, Grounding, confusion, gain, task_grounding
+from roborew.evaluation.measure import Measure, average, score_curve
+from roborew.evaluation.ordering import (
+    average_ranks,
+    cycle_voc,
+    kendall_tau_a,
+    monotone_violation_rate,
+    pearson,
+    spearman,
+    total_variation_ratio,
+    voc,
+    voc_pearson,
+)
+from roborew.evaluation.statistics import (
+    Interval,
+    interquartile_mean,
+    probability_of_improvement,
+    stratified_bootstrap,
+    wilson,
+    zero_failures_bound,
+)
+from roborew.evaluation.success import (
+    auroc,
+    brier,
+    expected_calibration_error,
+    false_claim_rate,
+    initial_value,
+    strict_success_accuracy,
+    terminal_value,
+)
+
+__all__ = [
+    "Confusion",
+    "Grounding",
+    "Interval",
+    "Measure",
+    "auroc",
+    "average",
+    "average_ranks",
+    "brier",
+    "confusion",
+    "cycle_voc",
+    "expected_calibration_error",
+    "false_claim_rate",
+    "gain",
+    "initial_value",
+    "interquartile_mean",
+    "kendall_tau_a",
+    "monotone_violation_rate",
+    "pearson",
+    "probability_of_improvement",
+    "score_curve",
+    "spearman",
+    "stratified_bootstrap",
+    "strict_success_accuracy",
+    "task_grounding",
+    "terminal_value",
+    "total_variation_ratio",
+    "voc",
+    "voc_pearson",
+    "wilson",
+    "zero_failures_bound",
+]

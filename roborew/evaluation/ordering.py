@@ -1,0 +1,131 @@
+"""Does a value curve rise as the task proceeds? Correlations with time, with true progress, and simple shape numbers.
+
+A score that only counts time (t/T) reaches VOC 1, so VOC alone is no evidence: Cycle-VOC and the nulls
+(`roborew.evaluation.nulls`) stand beside it. Rules for all: ties get average ranks; a constant curve scores 0 with the
+flag "constant"; NaN and infinite entries are left out and counted; fewer than two valid points is not applicable.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from roborew.errors import InvalidInputError
+from roborew.evaluation.measure import CONSTANT, TOO_FEW, Measure, average, finite_pairs, vector
+
+
+def average_ranks(values: ArrayLike) -> NDArray[np.float64]:
+    """Ranks from 1, equal values sharing the mean of their ranks; shape (T,).
+
+    >>> average_ranks([0.3, 0.1, 0.3]).tolist()
+    [2.5, 1.0, 2.5]
+    """
+    _, inverse, counts = np.unique(vector(values), return_inverse=True, return_counts=True)
+    mean_rank = np.cumsum(counts) - (counts - 1) / 2
+    return mean_rank[inverse].astype(np.float64)
+
+
+def pearson(values: ArrayLike, target: ArrayLike) -> Measure:
+    """Pearson correlation of two curves of shape (T,), in [-1, 1]."""
+    x, y, failed = finite_pairs(values, target)
+    return _correlation(x, y, failed)
+
+
+def spearman(values: ArrayLike, target: ArrayLike) -> Measure:
+    """Spearman rank correlation of two curves of shape (T,), in [-1, 1]; with true progress as target it is our
+    order correlation.
+
+    >>> round(spearman([0.1, 0.3, 0.3, 0.8, 0.7], [0, 0, 1, 1, 2]).value, 6)
+    0.702959
+    """
+    x, y, failed = finite_pairs(values, target)
+    return _correlation(average_ranks(x), average_ranks(y), failed)
+
+
+def voc(values: ArrayLike) -> Measure:
+    """Value-order correlation: Spearman of the values with time, on a successful trajectory.
+
+    The values themselves are ranked. GVL (arXiv:2411.04549) writes Spearman(argsort(values), time), which gives a
+    constant curve 1 and falls back on chronological order at ties.
+
+    >>> voc([0.5, 0.5, 0.5])
+    Measure(value=0.0, flag='constant', failed=0)
+    """
+    return spearman(values, np.arange(vector(values).size))
+
+
+def voc_pearson(values: ArrayLike) -> Measure:
+    """Pearson of the values with time, which Robometer calls VOC; never in one column with `voc`."""
+    return pearson(values, np.arange(vector(values).size))
+
+
+def cycle_voc(values: ArrayLike) -> Measure:
+    """Mean of the order correlations of a clip played forward and then back to its start.
+
+    Args:
+        values: shape (2K+1,), scores of frames 0..K..0 as one timeline that shares the turn, so that the falling half
+            was scored with the forward history. A model that counts elapsed time fails it.
+
+    Raises:
+        InvalidInputError: an even number of values, which has no shared turn.
+    """
+    curve = vector(values)
+    if curve.size % 2 == 0:
+        raise InvalidInputError(
+            f"cycle_voc: expected 2K+1 values that share the turn; got {curve.size}. Give the turning frame once."
+        )
+    turn = curve.size // 2
+    halves = [voc(curve[: turn + 1]), spearman(curve[turn:], -np.arange(turn + 1))]
+    failed = int((~np.isfinite(curve)).sum())
+    if any(half.value is None for half in halves):
+        return Measure(None, TOO_FEW, failed)
+    mean = average(halves)
+    return Measure(mean.value, mean.flag, failed)
+
+
+def kendall_tau_a(gold: ArrayLike, predicted: ArrayLike) -> Measure:
+    """Kendall's tau-a, (C - D) / (n(n-1)/2): ties count 0 above and in full below.
+
+    >>> kendall_tau_a([0, 0, 1, 1, 2], [0.1, 0.3, 0.3, 0.8, 0.7]).value
+    0.5
+    """
+    x, y, failed = finite_pairs(gold, predicted)
+    if x.size < 2:
+        return Measure(None, TOO_FEW, failed)
+    agreement = np.sign(x[:, None] - x) * np.sign(y[:, None] - y)
+    flag = CONSTANT if np.ptp(x) == 0 or np.ptp(y) == 0 else ""
+    return Measure(float(agreement.sum() / (x.size * (x.size - 1))), flag, failed)
+
+
+def monotone_violation_rate(values: ArrayLike) -> Measure:
+    """NR: the share of falling steps among all differences of neighbouring valid values, in [0, 1]."""
+    steps, failed = _differences(values)
+    return Measure(float((steps < 0).mean()), "", failed) if steps.size else Measure(None, TOO_FEW, failed)
+
+
+def total_variation_ratio(values: ArrayLike) -> Measure:
+    """TV ratio: net change over total variation, |v_T - v_0| / sum |dv|, in [0, 1]; 1 for a monotone curve."""
+    steps, failed = _differences(values)
+    if not steps.size:
+        return Measure(None, TOO_FEW, failed)
+    variation = float(np.abs(steps).sum())
+    if variation == 0:
+        return Measure(0.0, CONSTANT, failed)
+    return Measure(min(1.0, float(abs(steps.sum())) / variation), "", failed)
+
+
+def _differences(values: ArrayLike) -> tuple[NDArray[np.float64], int]:
+    curve = vector(values)
+    valid = curve[np.isfinite(curve)]
+    return np.diff(valid), curve.size - valid.size
+
+
+def _correlation(x: NDArray[np.float64], y: NDArray[np.float64], failed: int) -> Measure:
+    if x.size < 2:
+        return Measure(None, TOO_FEW, failed)
+    if np.ptp(x) == 0 or np.ptp(y) == 0:
+        return Measure(0.0, CONSTANT, failed)
+    # Scaled first: the products of tiny or huge values would under- or overflow.
+    x, y = (x - x.mean()) / np.ptp(x), (y - y.mean()) / np.ptp(y)
+    rho = float((x @ y) / np.sqrt((x @ x) * (y @ y)))
+    return Measure(min(1.0, max(-1.0, rho)), "", failed)

@@ -1,0 +1,108 @@
+"""Does a score tell success from failure, and does its stated probability mean what it says?"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from roborew.errors import InvalidInputError
+from roborew.evaluation.measure import TOO_FEW, Measure, finite_pairs, vector
+
+EDGE_SHARE = 0.02
+"""Share of a clip whose mean is its first or last value (the edge rule of RoboValue)."""
+
+
+def terminal_value(values: ArrayLike) -> Measure:
+    """Mean of the last max(1, ceil(.02 T)) values; the invalid ones among them are left out and counted."""
+    return _edge(vector(values)[-_edge_width(values) :])
+
+
+def initial_value(values: ArrayLike) -> Measure:
+    """Mean of the first max(1, ceil(.02 T)) values, as `terminal_value`."""
+    return _edge(vector(values)[: _edge_width(values)])
+
+
+def auroc(success_scores: ArrayLike, failure_scores: ArrayLike) -> Measure:
+    """P(a success scores above a failure) + P(equal)/2, in [0, 1]; .5 says nothing.
+
+    >>> round(auroc([0.9, 0.6], [0.6, 0.2]).value, 6)
+    0.875
+    """
+    above, ties, failed = _comparisons(success_scores, failure_scores)
+    return Measure(None, TOO_FEW, failed) if above is None else Measure(above + ties / 2, "", failed)
+
+
+def strict_success_accuracy(success_scores: ArrayLike, failure_scores: ArrayLike) -> Measure:
+    """SA: P(a success scores strictly above a failure), within one task; a tie counts 0.
+
+    >>> strict_success_accuracy([0.9, 0.6], [0.6, 0.2]).value
+    0.75
+    """
+    above, _, failed = _comparisons(success_scores, failure_scores)
+    return Measure(above, TOO_FEW if above is None else "", failed)
+
+
+def false_claim_rate(claimed: ArrayLike, success: ArrayLike) -> Measure:
+    """Share of all entries (episodes or states) whose success the model claims while the truth denies it.
+
+    >>> false_claim_rate([True, True, False, False], [True, False, False, True]).value
+    0.25
+    """
+    claims, truth = np.asarray(claimed, dtype=np.bool_), np.asarray(success, dtype=np.bool_)
+    if claims.shape != truth.shape:
+        raise InvalidInputError(f"false_claim_rate: expected equal shapes; got {claims.shape} and {truth.shape}.")
+    return Measure(float((claims & ~truth).mean())) if claims.size else Measure(None, TOO_FEW)
+
+
+def brier(probabilities: ArrayLike, outcomes: ArrayLike) -> Measure:
+    """Mean squared difference of success probability and outcome, in [0, 1], lower is better."""
+    p, y, failed = _claims(probabilities, outcomes)
+    return Measure(float(np.mean((p - y) ** 2)), "", failed) if p.size else Measure(None, TOO_FEW, failed)
+
+
+def expected_calibration_error(probabilities: ArrayLike, outcomes: ArrayLike, bins: int = 10) -> Measure:
+    """ECE over equal-width bins: the bins' |mean probability - share of successes|, weighted by their counts."""
+    p, y, failed = _claims(probabilities, outcomes)
+    if bins < 1:
+        raise InvalidInputError(f"expected_calibration_error: expected bins >= 1; got {bins}.")
+    if not p.size:
+        return Measure(None, TOO_FEW, failed)
+    index = np.minimum((p * bins).astype(np.int64), bins - 1)
+    # |sum p - sum y| is count * |mean p - mean y|, so that empty bins need no case of their own.
+    gaps = np.abs(np.bincount(index, p - y, minlength=bins))
+    return Measure(float(gaps.sum() / p.size), "", failed)
+
+
+def _edge_width(values: ArrayLike) -> int:
+    return max(1, math.ceil(EDGE_SHARE * vector(values).size))
+
+
+def _edge(values: NDArray[np.float64]) -> Measure:
+    valid = values[np.isfinite(values)]
+    failed = values.size - valid.size
+    return Measure(float(valid.mean()), "", failed) if valid.size else Measure(None, TOO_FEW, failed)
+
+
+def _comparisons(successes: ArrayLike, failures: ArrayLike) -> tuple[float | None, float, int]:
+    """Share of (success, failure) pairs won and tied (None where there is no pair), and the invalid entries."""
+    good, bad = vector(successes, "success scores"), vector(failures, "failure scores")
+    total = good.size + bad.size
+    good, bad = good[np.isfinite(good)], np.sort(bad[np.isfinite(bad)])
+    failed = total - good.size - bad.size
+    if not good.size or not bad.size:
+        return None, 0.0, failed
+    below = float(np.searchsorted(bad, good, "left").sum())
+    not_above = float(np.searchsorted(bad, good, "right").sum())
+    pairs = good.size * bad.size
+    return below / pairs, (not_above - below) / pairs, failed
+
+
+def _claims(probabilities: ArrayLike, outcomes: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64], int]:
+    p, y, failed = finite_pairs(probabilities, outcomes)
+    if ((p < 0) | (p > 1)).any():
+        raise InvalidInputError(f"probabilities: expected values in [0, 1]; got {p.min():g} to {p.max():g}.")
+    if not np.isin(y, (0.0, 1.0)).all():
+        raise InvalidInputError("outcomes: expected True or False (1 or 0) per entry.")
+    return p, y, failed
