@@ -1,0 +1,65 @@
+"""What an agent checks where it meets an environment: spaces, finite numbers, autoreset."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from gymnasium import Space
+from gymnasium.spaces import Box
+from gymnasium.vector import AutoresetMode, VectorEnv
+from numpy.typing import NDArray
+from torch import Tensor
+
+from roborew.errors import InvalidInputError
+
+
+def box_size(space: Space[Any], what: str) -> int:
+    """Return D of a Box of shape (D,), else raise."""
+    if not isinstance(space, Box) or len(space.shape) != 1:
+        raise InvalidInputError(
+            f"{what} space: expected a Box of shape (D,), got {space}; "
+            "flatten it with gymnasium.wrappers.vector.FlattenObservation or use another agent."
+        )
+    return space.shape[0]
+
+
+class ActionScale:
+    """Maps the policy's actions, meant for [-1, 1], onto a bounded Box of shape (A,)."""
+
+    def __init__(self, space: Space[Any]) -> None:
+        self.size = box_size(space, "action")
+        assert isinstance(space, Box)
+        if not (np.isfinite(space.low).all() and np.isfinite(space.high).all()):
+            raise InvalidInputError(
+                f"action space: expected finite bounds, got {space}; "
+                "bound it with gymnasium.wrappers.vector.RescaleAction."
+            )
+        self._low, self._span = space.low, space.high - space.low
+
+    def to_environment(self, actions: Tensor) -> NDArray[np.float32]:
+        """Clip (n, A) actions to [-1, 1] and stretch them over the space."""
+        unit = (np.clip(actions.cpu().numpy(), -1, 1) + 1) / 2
+        return (self._low + unit * self._span).astype(np.float32)
+
+
+def check_finite(values: NDArray[Any], what: str, env_axis: int = 0) -> NDArray[Any]:
+    """Return ``values`` if all are finite, else raise with the indices of the environments."""
+    finite = np.isfinite(values)
+    if not finite.all():
+        indices = np.unique(np.nonzero(~finite)[env_axis]).tolist()
+        raise InvalidInputError(
+            f"{what}: expected finite numbers, got NaN or infinity from environment {indices}; "
+            "an agent would learn nothing but NaN from them."
+        )
+    return values
+
+
+def require_disabled_autoreset(env: VectorEnv[Any, Any, Any]) -> None:
+    """Raise unless the agent itself resets finished environments."""
+    mode = env.metadata.get("autoreset_mode")
+    if mode != AutoresetMode.DISABLED:
+        raise InvalidInputError(
+            f"autoreset: expected AutoresetMode.DISABLED, got {mode}; make the environment with "
+            "autoreset_mode=gymnasium.vector.AutoresetMode.DISABLED, so that the final frame of an episode is seen."
+        )

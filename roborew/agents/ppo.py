@@ -1,0 +1,297 @@
+"""Proximal policy optimisation (Schulman et al. 2017, arXiv:1707.06347) over one vector environment.
+
+The agent sees an environment and nothing else: whatever pays the reward stays behind `VectorEnv.step`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from typing import Any, cast
+
+import numpy as np
+import torch
+from gymnasium import Space
+from gymnasium.vector import VectorEnv
+from numpy.typing import NDArray
+from torch import Tensor
+
+from roborew.agents.advantage import generalised_advantages
+from roborew.agents.boundary import ActionScale, box_size, check_finite, require_disabled_autoreset
+from roborew.agents.moments import RewardScale, RunningMoments
+from roborew.agents.network import ActorCritic
+from roborew.agents.ppo_config import PPOConfig
+from roborew.agents.report import Callback, EpisodeLog
+from roborew.agents.rollout import Rollout
+from roborew.errors import InvalidInputError
+from roborew.stopwatch import Stopwatch
+
+__all__ = ["PPO", "PPOConfig"]
+
+Arrays = dict[str, NDArray[Any]]
+
+
+class PPO:
+    """An agent for flat observations and bounded flat actions.
+
+    Args:
+        observation_space: of one environment, a Box of shape (D,).
+        action_space: of one environment, a bounded Box of shape (A,); the policy works in [-1, 1].
+        config: see `PPOConfig`.
+        seed: of the weights, the exploration and the first reset.
+
+    Attributes:
+        steps: environment steps so far, over all environments.
+    """
+
+    def __init__(
+        self, observation_space: Space[Any], action_space: Space[Any], config: PPOConfig | None = None, seed: int = 0
+    ) -> None:
+        self.config = config or PPOConfig()
+        self.seed = seed
+        self.steps = 0
+        inputs = box_size(observation_space, "observation")
+        self._scale = ActionScale(action_space)
+        self._generator = torch.Generator().manual_seed(seed)
+        self._network = ActorCritic(
+            inputs, self._scale.size, self.config.width, self.config.initial_std, self._generator
+        ).to(self.config.device)
+        self._optimiser = torch.optim.Adam(self._network.parameters(), lr=self.config.learning_rate, eps=1e-5)
+        self._moments = RunningMoments(inputs)
+        self._reward_scale: RewardScale | None = None
+        self._env: VectorEnv[Any, Any, Any] | None = None
+        self._observations: NDArray[np.float32] | None = None
+        self._episodes = EpisodeLog(0)
+
+    def act(self, observations: NDArray[np.floating], deterministic: bool = True) -> NDArray[np.float32]:
+        """Return actions, shape (n, A), for observations of shape (n, D); nothing is learned from them.
+
+        Without ``deterministic`` the actions are drawn from the policy with the agent's own generator.
+        """
+        mean, _ = self._evaluate(self._normalise(check_finite(observations, "observation")))
+        return self._scale.to_environment(mean if deterministic else self._explore(mean))
+
+    def values(self, observations: NDArray[np.floating]) -> NDArray[np.float32]:
+        """Return the critic's values, shape (n,), of observations of shape (n, D)."""
+        return self._evaluate(self._normalise(observations))[1].cpu().numpy()
+
+    def learn(self, env: VectorEnv[Any, Any, Any], total_steps: int, callback: Callback | None = None) -> None:
+        """Learn in ``env`` until `steps` reaches ``total_steps`` or ``callback`` returns False.
+
+        Called again with the same environment, or after `load_state` with an environment restored to the same
+        moment, it goes on in the running episodes; a new environment is reset first.
+
+        Args:
+            env: a vector environment with ``autoreset_mode=AutoresetMode.DISABLED``. One with a true attribute
+                ``deferred`` pays each rollout through ``flush() -> rewards (T, N)``.
+            total_steps: counted over all environments since the agent was made.
+            callback: called after each rollout and its update.
+
+        Raises:
+            InvalidInputError: another autoreset mode, a reward or observation that is NaN or infinite.
+        """
+        self._enter(env)
+        while self.steps < total_steps:
+            watch, before = Stopwatch(), self.steps
+            rollout = self._collect(env, watch)
+            with watch.time("updating"):
+                self._set_learning_rate(before, total_steps)
+                losses = self._update(rollout)
+            report = self._episodes.report(self.steps, watch.seconds, losses)
+            self._episodes.clear()
+            if callback is not None and callback(report) is False:
+                return
+
+    def state(self) -> tuple[Arrays, dict[str, Any]]:
+        """Return everything that exact continuation needs beside the environment's own state.
+
+        Returns:
+            Arrays (weights, optimiser moments, normalisers, generator, running episodes) and a JSON-able dictionary.
+        """
+        arrays: Arrays = {f"network/{k}": v.cpu().numpy().copy() for k, v in self._network.state_dict().items()}
+        for index, moments in self._optimiser.state_dict()["state"].items():
+            arrays |= {f"optimiser/{index}/{key}": value.cpu().numpy().copy() for key, value in moments.items()}
+        arrays |= {f"observations/{key}": value for key, value in self._moments.state().items()}
+        arrays["generator"] = self._generator.get_state().numpy().copy()
+        if self._observations is not None:
+            arrays |= {"episodes/observations": self._observations, "episodes/totals": self._episodes.totals.copy()}
+        if self._reward_scale is not None:
+            arrays |= {f"rewards/{key}": value for key, value in self._reward_scale.state().items()}
+        return arrays, {"agent": "ppo", "steps": self.steps, "seed": self.seed, "config": asdict(self.config)}
+
+    def load_state(self, arrays: Mapping[str, NDArray[Any]], meta: Mapping[str, Any]) -> None:
+        """Take over what `state` returned, of an agent with the same spaces and configuration.
+
+        Raises:
+            InvalidInputError: another configuration, or weights of another shape.
+        """
+        if dict(meta["config"]) != asdict(self.config):
+            raise InvalidInputError(
+                f"PPO.load_state: the state is of {meta['config']}, this agent of {asdict(self.config)}; "
+                "make the agent with PPOConfig(**meta['config'])."
+            )
+        try:
+            self._network.load_state_dict({k: torch.from_numpy(v.copy()) for k, v in _under(arrays, "network")})
+        except RuntimeError as error:
+            raise InvalidInputError(f"PPO.load_state: the weights do not fit these spaces: {error}") from error
+        self._load_optimiser(arrays)
+        self._moments.load_state(dict(_under(arrays, "observations")))
+        self._generator.set_state(torch.from_numpy(arrays["generator"].copy()))
+        self.steps, self.seed, self._env = int(meta["steps"]), int(meta["seed"]), None
+        self._observations = None
+        if "episodes/observations" in arrays:
+            self._observations = arrays["episodes/observations"].copy()
+            self._begin(len(self._observations))
+            self._episodes.totals = arrays["episodes/totals"].copy()
+        if self._reward_scale is not None:
+            self._reward_scale.load_state(dict(_under(arrays, "rewards")))
+
+    def _load_optimiser(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        moments: dict[int, dict[str, Tensor]] = {}
+        for key, value in _under(arrays, "optimiser"):
+            index, name = key.split("/")
+            moments.setdefault(int(index), {})[name] = torch.from_numpy(value.copy())
+        groups = self._optimiser.state_dict()["param_groups"]
+        self._optimiser.load_state_dict({"state": moments, "param_groups": groups})
+
+    def _begin(self, num_envs: int) -> None:
+        self._episodes = EpisodeLog(num_envs)
+        self._reward_scale = RewardScale(num_envs, self.config.discount) if self.config.scale_rewards else None
+
+    def _enter(self, env: VectorEnv[Any, Any, Any]) -> None:
+        require_disabled_autoreset(env)
+        known = self._env is None or self._env is env
+        if self._observations is None or not known:
+            self._observations = check_finite(env.reset(seed=self.seed)[0], "observation")
+            self._begin(env.num_envs)
+        if len(self._observations) != env.num_envs:
+            raise InvalidInputError(
+                f"PPO.learn: the loaded state has {len(self._observations)} environments, this one {env.num_envs}; "
+                "continue with the same number, or make a new agent."
+            )
+        self._env = env
+
+    def _collect(self, env: VectorEnv[Any, Any, Any], watch: Stopwatch) -> Rollout:
+        rollout = Rollout(self.config.rollout_steps, env.num_envs)
+        for _ in range(self.config.rollout_steps):
+            with watch.time("acting"):
+                actions = self._act_and_keep(rollout)
+            with watch.time("environment"):
+                observations, rewards, terminated, truncated, infos = env.step(self._scale.to_environment(actions))
+            with watch.time("acting"):
+                final = check_finite(observations, "observation")
+                cut = truncated & ~terminated
+                bootstrap = np.zeros(env.num_envs)
+                if cut.any():
+                    bootstrap[cut] = self.values(final[cut])
+                done = np.asarray(terminated | truncated)
+                rollout.close(rewards, bootstrap, done, infos.get("true_reward"))
+                self._episodes.add_finals(infos, done)
+            with watch.time("environment"):
+                self._observations = _reset_where(env, done, final)
+            self.steps += env.num_envs
+        if getattr(env, "deferred", False):
+            with watch.time("environment"):
+                rollout.rewards[:] = cast(Any, env).flush()
+        return self._finish(rollout)
+
+    def _act_and_keep(self, rollout: Rollout) -> Tensor:
+        assert self._observations is not None
+        if self.config.normalise_observations:
+            self._moments.update(self._observations)
+        normalised = self._normalise(self._observations)
+        mean, values = self._evaluate(normalised)
+        actions = self._explore(mean)
+        with torch.no_grad():
+            log_probability = self._network.log_probability(mean, actions)
+        rollout.open(normalised, actions, log_probability, values)
+        return actions
+
+    def _finish(self, rollout: Rollout) -> Rollout:
+        check_finite(rollout.rewards, "reward", env_axis=1)
+        for rewards, true_rewards, done in zip(rollout.rewards, rollout.true_rewards, rollout.done, strict=True):
+            self._episodes.add_step(rewards, true_rewards, done)
+        if self._reward_scale is not None:
+            rollout.rewards = self._reward_scale(rollout.rewards, rollout.done)
+        assert self._observations is not None
+        values = np.concatenate([rollout.values, self.values(self._observations)[None]])
+        next_values = np.where(rollout.done, rollout.bootstrap, values[1:])
+        rollout.advantages = generalised_advantages(
+            rollout.rewards, rollout.values, next_values, rollout.done, self.config.discount, self.config.trace
+        )
+        return rollout
+
+    def _normalise(self, observations: NDArray[np.floating]) -> NDArray[np.float32]:
+        if self.config.normalise_observations:
+            return self._moments.normalise(observations)
+        return np.asarray(observations, dtype=np.float32)
+
+    def _evaluate(self, normalised: NDArray[np.float32]) -> tuple[Tensor, Tensor]:
+        with torch.no_grad():
+            return self._network(torch.from_numpy(normalised).to(self.config.device))
+
+    def _explore(self, mean: Tensor) -> Tensor:
+        noise = torch.randn(mean.shape, generator=self._generator).to(mean.device)
+        with torch.no_grad():
+            return mean + noise * torch.exp(self._network.log_std)
+
+    def _set_learning_rate(self, before: int, total_steps: int) -> None:
+        left = 1.0 - before / total_steps if self.config.schedule == "linear" else 1.0
+        for group in self._optimiser.param_groups:
+            group["lr"] = self.config.learning_rate * left
+
+    def _update(self, rollout: Rollout) -> dict[str, float]:
+        samples = rollout.samples(self.config.device)
+        history: list[Tensor] = []
+        for minibatch in self._minibatches(samples):
+            loss, diagnostics = self._loss(*minibatch)
+            if self.config.target_kl is not None and diagnostics[2] > 1.5 * self.config.target_kl:
+                break
+            self._optimiser.zero_grad(set_to_none=True)
+            cast(Any, loss).backward()
+            torch.nn.utils.clip_grad_norm_(self._network.parameters(), self.config.max_gradient)
+            self._optimiser.step()
+            history.append(diagnostics)
+        means = torch.stack(history).mean(dim=0).tolist() if history else [float("nan")] * 4
+        std = float(self._network.log_std.detach().exp().mean())
+        names = ("policy", "value", "kl", "clipped")
+        return dict(zip(names, means, strict=True)) | {"std": std, "entropy": float(self._network.entropy().detach())}
+
+    def _minibatches(self, samples: tuple[Tensor, ...]) -> Iterator[tuple[Tensor, ...]]:
+        count = len(samples[0])
+        for _ in range(self.config.epochs):
+            order = torch.randperm(count, generator=self._generator).to(samples[0].device)
+            shuffled = [part[order] for part in samples]
+            yield from zip(*(part.split(self.config.minibatch) for part in shuffled), strict=True)
+
+    def _loss(
+        self, observations: Tensor, actions: Tensor, old: Tensor, advantages: Tensor, returns: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """The clipped objective (equation 7) and the critic's error, with what they were made of."""
+        config = self.config
+        mean, values = self._network(observations)
+        log_ratio = self._network.log_probability(mean, actions) - old
+        ratio = log_ratio.exp()
+        clipped = ratio.clamp(1 - config.clip, 1 + config.clip)
+        policy = -torch.minimum(ratio * advantages, clipped * advantages).mean()
+        value = (values - returns).square().mean()
+        loss = policy + config.value_weight * value - config.entropy_weight * self._network.entropy()
+        with torch.no_grad():  # k3 of http://joschu.net/blog/kl-approx.html: unbiased and never negative
+            kl = (ratio - 1 - log_ratio).mean()
+            outside = ((ratio - 1).abs() > config.clip).float().mean()
+            return loss, torch.stack([policy, value, kl, outside])
+
+
+def _under(arrays: Mapping[str, NDArray[Any]], prefix: str) -> Iterator[tuple[str, NDArray[Any]]]:
+    for key, value in arrays.items():
+        if key.startswith(f"{prefix}/"):
+            yield key.removeprefix(f"{prefix}/"), value
+
+
+def _reset_where(
+    env: VectorEnv[Any, Any, Any], done: NDArray[np.bool_], observations: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    if not done.any():
+        return observations
+    fresh, _ = env.reset(options={"reset_mask": done})
+    return np.where(done[:, None], check_finite(fresh, "observation"), observations)

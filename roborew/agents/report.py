@@ -1,0 +1,108 @@
+"""What an agent tells its caller after each rollout."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RolloutReport:
+    """One rollout and the update after it.
+
+    Attributes:
+        steps: environment steps since the agent was made, over all environments.
+        seconds: wall-clock seconds of this rollout under "environment", "acting" and "updating".
+        episodes: episodes that ended in this rollout.
+        mean_return: mean undiscounted reward of these episodes, NaN if there are none.
+        mean_true_return: the same of ``infos["true_reward"]``; NaN without that key or episodes.
+        mean_length: mean number of actions of these episodes, NaN if there are none.
+        final: mean over these episodes of every numeric info at their last step, such as "success" and "progress";
+            NaN, the mark of a score that was not given, is left out.
+        claims: episodes that ended with ``infos["claimed"]``.
+        false_claims: of these, episodes without ``infos["success"]`` at that step.
+        losses: diagnostics of the update, such as "policy", "value", "entropy", "kl".
+    """
+
+    steps: int
+    seconds: Mapping[str, float]
+    episodes: int
+    mean_return: float
+    mean_true_return: float
+    mean_length: float
+    final: Mapping[str, float]
+    claims: int
+    false_claims: int
+    losses: Mapping[str, float]
+
+
+Callback = Callable[[RolloutReport], bool | None]
+"""Called after each rollout; returning False stops the learning."""
+
+
+def mean_or_nan(values: list[float]) -> float:
+    """Return the mean, NaN of nothing."""
+    return float(np.mean(values)) if values else float("nan")
+
+
+@dataclass(slots=True)
+class EpisodeLog:
+    """Adds up returns over running episodes and remembers those that ended since `clear`."""
+
+    num_envs: int
+    totals: NDArray[np.float64] = field(init=False)
+    """Shape (3, N): reward, true reward and number of actions of the running episodes."""
+    ended: list[NDArray[np.float64]] = field(init=False, default_factory=list)
+    finals: dict[str, list[float]] = field(init=False, default_factory=dict)
+    claims: int = field(init=False, default=0)
+    false_claims: int = field(init=False, default=0)
+
+    def __post_init__(self) -> None:
+        self.totals = np.zeros((3, self.num_envs))
+
+    def add_step(self, rewards: NDArray[Any], true_rewards: NDArray[Any], done: NDArray[np.bool_]) -> None:
+        """Count one step of every environment; all arguments have shape (N,)."""
+        self.totals += np.stack([rewards, true_rewards, np.ones(self.num_envs)])
+        if done.any():
+            self.ended.extend(self.totals[:, done].T.copy())
+            self.totals[:, done] = 0.0
+
+    def add_finals(self, infos: Mapping[str, Any], done: NDArray[np.bool_]) -> None:
+        """Remember the numeric infos of the environments whose episode ends at this step."""
+        numeric = {key: value for key, value in infos.items() if key[0] != "_" and _is_numeric(value, done.shape)}
+        for key, value in numeric.items():
+            present = np.asarray(infos.get(f"_{key}", True)) & done & np.isfinite(value)
+            self.finals.setdefault(key, []).extend(value[present].astype(float).tolist())
+        if "claimed" in numeric:
+            claimed = numeric["claimed"].astype(bool) & done
+            self.claims += int(claimed.sum())
+            if "success" in numeric:
+                self.false_claims += int((claimed & ~numeric["success"].astype(bool)).sum())
+
+    def clear(self) -> None:
+        """Forget the ended episodes, keep the running ones."""
+        self.ended, self.finals, self.claims, self.false_claims = [], {}, 0, 0
+
+    def report(self, steps: int, seconds: Mapping[str, float], losses: Mapping[str, float]) -> RolloutReport:
+        """Return the report of everything since `clear`."""
+        returns, true_returns, lengths = (mean_or_nan([row[i] for row in self.ended]) for i in range(3))
+        return RolloutReport(
+            steps=steps,
+            seconds=dict(seconds),
+            episodes=len(self.ended),
+            mean_return=returns,
+            mean_true_return=true_returns,
+            mean_length=lengths,
+            final={key: mean_or_nan(values) for key, values in self.finals.items()},
+            claims=self.claims,
+            false_claims=self.false_claims,
+            losses=dict(losses),
+        )
+
+
+def _is_numeric(value: object, shape: tuple[int, ...]) -> bool:
+    return isinstance(value, np.ndarray) and value.shape == shape and value.dtype.kind in "bif"
