@@ -1,0 +1,103 @@
+"""Names for the parts that a user chooses: data first, imported only when one is used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+from roborew.errors import InvalidInputError, MissingBackendError, UnknownNameError
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Where a part lives and what it is.
+
+    Attributes:
+        target: ``"package.module:attribute"``, imported by `Registry.load`.
+        summary: one line for ``roborew list``.
+    """
+
+    target: str
+    summary: str
+
+
+class Registry(Mapping[str, Entry]):
+    """A mapping from name to `Entry` of one kind of part.
+
+    >>> codecs = Registry("codec")
+    >>> codecs.register("json", "json:loads", "text in, objects out")
+    >>> codecs.load("json")("[1]")
+    [1]
+    >>> codecs.load("jsn")
+    Traceback (most recent call last):
+        ...
+    roborew.errors.UnknownNameError: unknown codec 'jsn'. Did you mean 'json'? Available: json.
+    """
+
+    def __init__(self, kind: str, entries: Mapping[str, Entry] | None = None) -> None:
+        self.kind = kind
+        self._entries: dict[str, Entry] = {}
+        for name, entry in (entries or {}).items():
+            self.register(name, entry.target, entry.summary)
+
+    def register(self, name: str, target: str, summary: str = "") -> None:
+        """Add a part under a new name; nothing is imported.
+
+        Raises:
+            InvalidInputError: the name is taken, or ``target`` is not ``"module:attribute"``.
+        """
+        if name in self._entries:
+            taken = self._entries[name].target
+            raise InvalidInputError(f"{self.kind} {name!r} is already {taken}; register {target} under another name.")
+        module, _, attribute = target.partition(":")
+        if not module or not attribute.isidentifier():
+            raise InvalidInputError(f"{self.kind} {name!r}: expected 'package.module:attribute'; got {target!r}.")
+        self._entries[name] = Entry(target, summary)
+
+    def load(self, name: str) -> Any:
+        """Import and return the part called ``name``.
+
+        Raises:
+            UnknownNameError: no such name; the message offers close matches and the list.
+            MissingBackendError: its module, or what that module needs, is not installed.
+        """
+        target = self[name].target
+        module, _, attribute = target.partition(":")
+        try:
+            return getattr(import_module(module), attribute)
+        except ImportError as error:
+            raise MissingBackendError(f"{self.kind} {name!r} ({target}) cannot be imported: {error}.") from error
+        except AttributeError as error:
+            raise InvalidInputError(f"{self.kind} {name!r}: {module} has no {attribute!r}.") from error
+
+    def __getitem__(self, name: str) -> Entry:
+        if name not in self._entries:
+            raise UnknownNameError(self.kind, name, self._entries)
+        return self._entries[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._entries
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+
+rewards = Registry(
+    "reward",
+    {
+        "mini": Entry("roborew.rewards.mini:Mini", "text and image progress model, shipped in the wheel"),
+    },
+)
+agents = Registry(
+    "agent",
+    {
+        "ppo": Entry("roborew.agents.ppo:PPO", "our own PPO over many simulations"),
+        "sb3-ppo": Entry("roborew.agents.sb3:SB3PPO", "PPO of Stable-Baselines3"),
+        "sb3-sac": Entry("roborew.agents.sb3:SB3SAC", "SAC of Stable-Baselines3"),
+    },
+)
