@@ -1,0 +1,50 @@
+"""Push the red cube onto the green pad: done when its centre is close to the pad's, which lights the pad."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+
+from roborew_envs.desk import PAD, RED, DeskTask, hand, nearness, pad_is_lit
+from roborew_envs.task import BoolArray, FloatArray, IntArray, Words
+
+
+class Push(DeskTask):
+    """The hand closes in on the red cube (to 0.3), then the cube on the pad."""
+
+    id = "roborew/Push-v0"
+    horizon = 80
+    stages: ClassVar[tuple[str, ...]] = ("approach", "push", "on pad")
+    words = Words(
+        instruction="push the red cube onto the green pad",
+        paraphrases=(
+            "slide the red cube onto the green pad",
+            "move the red block to the green square",
+            "shove the red box onto the green target",
+            "get the red cube onto the pad",
+            "please push the red block onto the pad",
+            "bring the red cube to the green area",
+            "the red cube should end up on the green pad",
+            "nudge the red cube until it sits on the green pad",
+        ),
+        wrong_instructions=(
+            "press the button so that the lamp lights up",
+            "open the drawer",
+            "push the blue cube onto the green pad",
+            "push the red cube off the green pad",
+            "do not push the red cube onto the pad",
+            "colourless green ideas sleep furiously",
+        ),
+    )
+
+    def success(self, qpos: FloatArray, qvel: FloatArray) -> BoolArray:
+        return pad_is_lit(qpos)
+
+    def partial_progress(self, qpos: FloatArray, qvel: FloatArray) -> FloatArray:
+        reach = np.linalg.norm(hand(qpos) - qpos[:, RED], axis=1)
+        apart = np.linalg.norm(qpos[:, RED][:, :2] - qpos[:, PAD], axis=1)
+        return 0.3 * nearness(np.maximum(reach - 0.04, 0), 0.4) + 0.69 * nearness(apart, 0.35)
+
+    def partial_stage(self, qpos: FloatArray, qvel: FloatArray) -> IntArray:
+        return (np.linalg.norm(hand(qpos) - qpos[:, RED], axis=1) < 0.06).astype(np.int64)

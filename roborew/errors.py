@@ -1,0 +1,44 @@
+"""Every error that roborew raises on purpose. A message says what it got, what it expected and what to do next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class RoborewError(Exception):
+    """Base class: ``except RoborewError`` catches every error that roborew raises on purpose."""
+
+
+class InvalidInputError(RoborewError, ValueError):
+    """An argument, file or array breaks a stated rule."""
+
+
+class UnknownNameError(RoborewError, KeyError):
+    """A name that no registry knows; the message offers close matches and the whole list."""
+
+    def __init__(self, kind: str, name: str, available: Iterable[str]) -> None:
+        names = sorted(available)
+        close = get_close_matches(name, names, n=3, cutoff=0.4)
+        hint = f" Did you mean {' or '.join(repr(match) for match in close)}?" if close else ""
+        self.message = f"unknown {kind} {name!r}.{hint} Available: {', '.join(names) or 'none'}."
+        super().__init__(self.message)
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class MissingBackendError(RoborewError, ImportError):
+    """An optional package, weight file or device is absent; the message names what to install."""
+
+
+class RunExistsError(RoborewError, FileExistsError):
+    """A run directory or file would be overwritten; nothing was written."""
+
+
+class CorruptFileError(RoborewError):
+    """A checkpoint, weight file or video cannot be trusted (checksum, header or content)."""
+
+
+class InvalidScoreError(RoborewError):
+    """A reward model returned something that is no score (NaN, wrong length), or abstained too often."""

@@ -1,0 +1,173 @@
+"""The few shapes that cross a seam: frames, clips, scores. Documented once, checked once, on entry.
+
+``score`` is what a model says, ``reward`` what the agent gets, ``progress`` the simulator's truth in [0, 1],
+``success`` the simulator's truth as a bool.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from roborew.errors import InvalidInputError, InvalidScoreError
+
+Frame = NDArray[np.uint8]
+"""One picture, shape (H, W, 3), uint8 RGB, row 0 at the top."""
+Video = NDArray[np.uint8]
+"""Pictures in time order, shape (T, H, W, 3), uint8 RGB, row 0 at the top."""
+FloatArray = NDArray[np.float32]
+BoolArray = NDArray[np.bool_]
+
+MAX_INSTRUCTION_CHARACTERS = 512
+
+
+def check_video(frames: object, what: str = "frames") -> Video:
+    """Return ``frames`` if it is a (T, H, W, 3) uint8 array with T, H, W >= 1, else raise.
+
+    Nothing is guessed or converted: a float array, channels first, grey or RGBA is an error that says so.
+
+    Raises:
+        InvalidInputError: another type, dtype, rank, channel count or an empty axis.
+    """
+    expected = f"{what}: expected a uint8 array of shape (T, H, W, 3), RGB, row 0 at the top"
+    if not isinstance(frames, np.ndarray):
+        raise InvalidInputError(f"{expected}; got {type(frames).__name__}. Convert with numpy.asarray first.")
+    if frames.dtype != np.uint8:
+        raise InvalidInputError(
+            f"{expected}; got dtype {frames.dtype}. Scale to 0..255 and call .astype(numpy.uint8); no scale is guessed."
+        )
+    if frames.ndim != 4 or frames.shape[3] != 3:
+        hint = ""
+        if frames.ndim == 4 and frames.shape[1] == 3:
+            hint = " It looks like channels first: transpose to (0, 2, 3, 1)."
+        elif frames.ndim == 4 and frames.shape[3] == 4:
+            hint = " It looks like RGBA: drop the alpha channel."
+        elif frames.ndim == 3:
+            hint = " It looks like one frame: add a time axis with frames[None]."
+        raise InvalidInputError(f"{expected}; got shape {frames.shape}.{hint}")
+    if 0 in frames.shape:
+        raise InvalidInputError(f"{expected} with no empty axis; got shape {frames.shape}.")
+    return frames
+
+
+def check_instruction(instruction: object) -> str:
+    """Return the instruction without surrounding blanks if it can be given to a model, else raise.
+
+    Rule: a string of 1 to 512 characters, at least one of them a letter or digit, no control characters.
+
+    >>> check_instruction("  open the drawer ")
+    'open the drawer'
+
+    Raises:
+        InvalidInputError: the rule is broken; the message says which part.
+    """
+    rule = f"a goal is 1 to {MAX_INSTRUCTION_CHARACTERS} printable characters with at least one letter or digit"
+    if not isinstance(instruction, str):
+        raise InvalidInputError(f"goal: expected a string, got {type(instruction).__name__}; {rule}.")
+    text = instruction.strip()
+    if not any(character.isalnum() for character in text):
+        raise InvalidInputError(f"goal: got {text[:40]!r}, which says nothing; {rule}.")
+    if len(text) > MAX_INSTRUCTION_CHARACTERS:
+        raise InvalidInputError(f"goal: got {len(text)} characters; {rule}.")
+    bad = next((character for character in text if not character.isprintable()), None)
+    if bad is not None:
+        raise InvalidInputError(f"goal: got the control character {bad!r}; {rule}.")
+    return text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clip:
+    """All that a reward model may see.
+
+    Attributes:
+        frames: shape (T, H, W, 3), uint8 RGB, row 0 at the top, oldest first.
+        instruction: the goal as a sentence, see `check_instruction`.
+        goal: optional picture of the goal, shape (H', W', 3), uint8 RGB.
+    """
+
+    frames: Video
+    instruction: str
+    goal: Frame | None = None
+
+    def __post_init__(self) -> None:
+        check_video(self.frames)
+        check_instruction(self.instruction)
+        if self.goal is not None:
+            check_video(self.goal[None] if isinstance(self.goal, np.ndarray) else self.goal, "goal")
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """What a reward model says of one clip.
+
+    Attributes:
+        value: shape (T,), float32, in the model's ``[spec.low, spec.high]`` where valid.
+        valid: shape (T,), bool, False where the model abstained; an abstention never becomes a number.
+        success: optional, shape (T,), float32 in [0, 1]: the model's probability that the goal is reached.
+    """
+
+    value: FloatArray
+    valid: BoolArray
+    success: FloatArray | None = None
+
+    def __post_init__(self) -> None:
+        if self.value.ndim != 1 or self.value.shape != self.valid.shape:
+            raise InvalidScoreError(
+                f"scores: expected value and valid of one shape (T,); got {self.value.shape} and {self.valid.shape}."
+            )
+        if self.valid.dtype != np.bool_:
+            raise InvalidScoreError(f"scores: expected valid to be bool; got {self.valid.dtype}.")
+        if not np.isfinite(self.value[self.valid]).all():
+            raise InvalidScoreError("scores: a value marked valid is NaN or infinite; mark it invalid instead.")
+        if self.success is not None:
+            if self.success.shape != self.value.shape:
+                raise InvalidScoreError(f"scores: success has shape {self.success.shape}, not {self.value.shape}.")
+            claims = self.success[self.valid]
+            if not bool(((claims >= 0) & (claims <= 1)).all()):
+                raise InvalidScoreError("scores: a success probability marked valid is NaN or outside [0, 1].")
+
+    def __len__(self) -> int:
+        return len(self.value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RewardSpec:
+    """A reward model's promise, held by the contract tests over the whole registry.
+
+    Attributes:
+        name: the registry's name.
+        low: smallest value a valid score takes.
+        high: largest value a valid score takes.
+        context: frames a score may depend on: 1 = that frame alone, k = the last k, None = the episode so far.
+        causal: entry t depends on frames 0..t only; only a causal model may pay per step.
+        needs_goal: a clip without a goal picture is an error.
+        claims: the model fills `Scores.success`.
+        paper: where the method comes from, as ``arXiv:NNNN.NNNNN`` or a sentence.
+    """
+
+    name: str
+    low: float
+    high: float
+    context: int | None
+    causal: bool
+    needs_goal: bool
+    claims: bool
+    paper: str
+
+
+@runtime_checkable
+class RewardModel(Protocol):
+    """Anything that scores clips. One method serves offline judging and online reward."""
+
+    @property
+    def spec(self) -> RewardSpec:
+        """The promise that `score` keeps."""
+        ...
+
+    def score(self, clips: Sequence[Clip]) -> list[Scores]:
+        """Score every frame of every clip; entry i belongs to clip i and has its length."""
+        ...
