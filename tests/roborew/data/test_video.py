@@ -173,7 +173,7 @@ def noise(length: int) -> list[Frame]:
 
 def shared_clips() -> list[Any]:
     places = [os.environ.get("ROBOREW_EVAL_DATA"), "../shared/data", "shared/data"]
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[3]
     folder = next((root / place for place in places if place and (root / place / "manifest.jsonl").is_file()), None)
     if folder is None:
         reason = "evaluation clips not present: set ROBOREW_EVAL_DATA to their folder"
