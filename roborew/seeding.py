@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 
 import numpy as np
 
@@ -37,8 +38,9 @@ class Seeds:
         return Seeds(self.seed, (*self.path, name))
 
     def sequence(self, name: str) -> np.random.SeedSequence:
-        """Return the seed sequence called ``name``. The builtin ``hash`` differs between processes, SHA-256 does not."""
-        digest = hashlib.sha256("\0".join((*self.path, name)).encode()).digest()
+        """Return the seed sequence called ``name``."""
+        # SHA-256, because the builtin hash of a string differs from process to process.
+        digest = hashlib.sha256(json.dumps([*self.path, name]).encode()).digest()
         return np.random.SeedSequence(self.seed, spawn_key=tuple(np.frombuffer(digest, "<u4").tolist()))
 
     def generator(self, name: str) -> np.random.Generator:

@@ -1,0 +1,110 @@
+"""Configurations as frozen dataclasses in Python and as JSON on disk, read back with their types."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import types
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+
+import numpy as np
+
+from roborew.errors import InvalidInputError
+
+CLASS = "class"
+"""JSON key that names the dataclass; a Python keyword, so no field can have it."""
+
+T = TypeVar("T")
+
+
+def to_json(value: object) -> Any:
+    """Return ``value`` as what JSON can hold; NaN and infinities, which it cannot, become null.
+
+    Raises:
+        InvalidInputError: a type that has no place in JSON.
+    """
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = {field.name: to_json(getattr(value, field.name)) for field in dataclasses.fields(value) if field.init}
+        return {CLASS: type(value).__name__, **fields}
+    if isinstance(value, Mapping):
+        return {str(key): to_json(entry) for key, entry in cast("Mapping[object, object]", value).items()}
+    if isinstance(value, (np.ndarray, np.generic)):
+        return to_json(cast("np.generic", value).tolist())
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if value is None or isinstance(value, (str, int)):
+        return value
+    if isinstance(value, (list, tuple)):
+        return [to_json(entry) for entry in cast("Sequence[object]", value)]
+    if isinstance(value, Path):
+        return str(value)
+    raise InvalidInputError(f"expected something that JSON can hold; got {type(value).__name__}: {value!r:.80}.")
+
+
+def from_json(kind: type[T], content: object) -> T:
+    """Return the ``kind`` that `to_json` wrote; nothing is converted but int to float and list to tuple.
+
+    Raises:
+        InvalidInputError: missing or unknown fields or a value of another type; the message names the place.
+    """
+    return cast("T", _read(kind, content, kind.__name__))
+
+
+def _read(kind: Any, content: Any, place: str) -> Any:
+    origin, arguments = get_origin(kind), get_args(kind)
+    if origin in (Union, types.UnionType):
+        return _read_union(arguments, content, place)
+    if origin is Literal:
+        if content in arguments:
+            return content
+    elif dataclasses.is_dataclass(kind) and isinstance(content, dict):
+        return _read_dataclass(cast("type[Any]", kind), cast("dict[str, Any]", content), place)
+    elif origin is tuple and isinstance(content, list):
+        return _read_tuple(arguments, cast("list[Any]", content), place)
+    elif origin in (dict, Mapping) and isinstance(content, dict):
+        items = cast("dict[str, Any]", content).items()
+        return {key: _read(arguments[1], entry, f"{place}.{key}") for key, entry in items}
+    elif kind is Path and isinstance(content, str):
+        return Path(content)
+    elif kind is float and type(content) is int:
+        return float(content)
+    elif kind in (str, int, float, bool, types.NoneType) and type(content) is kind:
+        return content
+    expected = getattr(kind, "__name__", str(kind)) if origin is None else str(kind)
+    raise InvalidInputError(f"{place}: expected {expected}; got {content!r:.80}.")
+
+
+def _read_union(kinds: tuple[Any, ...], content: Any, place: str) -> Any:
+    named = cast("dict[str, Any]", content).get(CLASS) if isinstance(content, dict) else None
+    for kind in kinds:
+        if named is not None and getattr(kind, "__name__", None) != named:
+            continue
+        try:
+            return _read(kind, content, place)
+        except InvalidInputError:
+            if named is not None:
+                raise
+    expected = " or ".join(getattr(kind, "__name__", str(kind)) for kind in kinds)
+    raise InvalidInputError(f"{place}: expected {expected}; got {content!r:.80}.")
+
+
+def _read_tuple(arguments: tuple[Any, ...], content: list[Any], place: str) -> tuple[Any, ...]:
+    kinds = arguments[:1] * len(content) if arguments[1:] == (...,) else arguments
+    if len(kinds) != len(content):
+        raise InvalidInputError(f"{place}: expected {len(kinds)} entries; got {len(content)}.")
+    return tuple(_read(kinds[i], content[i], f"{place}[{i}]") for i in range(len(content)))
+
+
+def _read_dataclass(kind: type[Any], content: dict[str, Any], place: str) -> Any:
+    hints = get_type_hints(kind)
+    wanted = {field.name for field in dataclasses.fields(kind) if field.init}
+    given = {name: entry for name, entry in content.items() if name != CLASS}
+    named = content.get(CLASS, kind.__name__)
+    if named != kind.__name__ or set(given) != wanted:
+        raise InvalidInputError(
+            f"{place}: expected a {kind.__name__} with {sorted(wanted)}; got a {named}, "
+            f"missing {sorted(wanted - set(given))}, unknown {sorted(set(given) - wanted)}."
+        )
+    return kind(**{name: _read(hints[name], entry, f"{place}.{name}") for name, entry in given.items()})
