@@ -1,7 +1,9 @@
 """What judges: metrics, nulls, statistics, rollouts, overlays and the report. Only a true number may judge."""
 
+from roborew.evaluation.episodes import Episode, Evaluation
 from roborew.evaluation.grounding import Confusion, Grounding, confusion, gain, task_grounding
 from roborew.evaluation.measure import Measure, average, score_curve
+from roborew.evaluation.nulls import Clock, Doctored, NullRow, null_table, score_with_nulls
 from roborew.evaluation.ordering import (
     average_ranks,
     cycle_voc,
@@ -13,6 +15,7 @@ from roborew.evaluation.ordering import (
     voc,
     voc_pearson,
 )
+from roborew.evaluation.rollouts import Policy, Recording, Watch, evaluate, record
 from roborew.evaluation.statistics import (
     Interval,
     interquartile_mean,
@@ -32,16 +35,25 @@ from roborew.evaluation.success import (
 )
 
 __all__ = [
+    "Clock",
     "Confusion",
+    "Doctored",
+    "Episode",
+    "Evaluation",
     "Grounding",
     "Interval",
     "Measure",
+    "NullRow",
+    "Policy",
+    "Recording",
+    "Watch",
     "auroc",
     "average",
     "average_ranks",
     "brier",
     "confusion",
     "cycle_voc",
+    "evaluate",
     "expected_calibration_error",
     "false_claim_rate",
     "gain",
@@ -49,9 +61,12 @@ __all__ = [
     "interquartile_mean",
     "kendall_tau_a",
     "monotone_violation_rate",
+    "null_table",
     "pearson",
     "probability_of_improvement",
+    "record",
     "score_curve",
+    "score_with_nulls",
     "spearman",
     "stratified_bootstrap",
     "strict_success_accuracy",

@@ -1,0 +1,219 @@
+"""What is kept of judged episodes, the figures drawn from them, and their way to JSON and back."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from roborew.errors import CorruptFileError, InvalidInputError
+from roborew.evaluation.measure import Measure, average
+from roborew.evaluation.ordering import spearman
+from roborew.evaluation.statistics import Interval, wilson
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Episode:
+    """One judged episode; entry t of a curve belongs to the state after t steps.
+
+    Attributes:
+        seed: the seed of its start.
+        true_return: sum of the environment's own reward.
+        learned_return: sum of the learned reward; for a model that only watched, its last valid score minus its first;
+            None where nothing was scored.
+        progress: the truth in [0, 1], length + 1 entries.
+        success: the truth, length + 1 entries.
+        score_steps: the steps that were scored, rising.
+        scores: the model's values there, None where it abstained.
+        claims: whether it claimed success there.
+    """
+
+    seed: int
+    true_return: float
+    learned_return: float | None
+    progress: tuple[float, ...]
+    success: tuple[bool, ...]
+    score_steps: tuple[int, ...]
+    scores: tuple[float | None, ...]
+    claims: tuple[bool, ...]
+
+    def __post_init__(self) -> None:
+        if not len(self.progress) == len(self.success) >= 1:
+            raise InvalidInputError(
+                f"episode: expected progress and success of one length; got {len(self.progress)}, {len(self.success)}."
+            )
+        if not len(self.score_steps) == len(self.scores) == len(self.claims):
+            raise InvalidInputError("episode: expected score_steps, scores and claims of one length.")
+
+    @property
+    def length(self) -> int:
+        """Number of steps."""
+        return len(self.progress) - 1
+
+    @property
+    def final_progress(self) -> float:
+        """True progress at the end, in [0, 1]."""
+        return self.progress[-1]
+
+    @property
+    def success_at_end(self) -> bool:
+        """Whether the task is truly done at the end: the figure that counts."""
+        return self.success[-1]
+
+    @property
+    def success_at_any_time(self) -> bool:
+        """Whether the task was truly done at some time; never to be reported as success."""
+        return any(self.success)
+
+    @property
+    def claim_step(self) -> int | None:
+        """The step of the model's first claim, None without one."""
+        return next((step for step, claim in zip(self.score_steps, self.claims, strict=True) if claim), None)
+
+    @property
+    def success_at_claim(self) -> bool | None:
+        """The truth at the first claim, None without one."""
+        return None if self.claim_step is None else self.success[self.claim_step]
+
+    @property
+    def false_claim(self) -> bool:
+        """Whether the model first claimed success where there was none."""
+        return self.success_at_claim is False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluation:
+    """Judged episodes, one per seed, in the order of the seeds.
+
+    >>> one = Episode(seed=3, true_return=1.5, learned_return=None, progress=(0.0, 1.0), success=(False, True),
+    ...               score_steps=(), scores=(), claims=())
+    >>> judged = Evaluation(episodes=(one,))
+    >>> judged.true_success, Evaluation.from_json(judged.to_json()) == judged
+    (1.0, True)
+    """
+
+    episodes: tuple[Episode, ...]
+
+    def __post_init__(self) -> None:
+        if not self.episodes:
+            raise InvalidInputError("evaluation: expected at least one episode; got none.")
+
+    @property
+    def successes(self) -> int:
+        """Number of episodes that truly succeed at their end."""
+        return sum(episode.success_at_end for episode in self.episodes)
+
+    @property
+    def true_success(self) -> float:
+        """Share of episodes that truly succeed at their end, in [0, 1]."""
+        return self.successes / len(self.episodes)
+
+    @property
+    def interval(self) -> Interval:
+        """Wilson's 95 % interval of `true_success`."""
+        return wilson(self.successes, len(self.episodes))
+
+    @property
+    def success_at_any_time(self) -> float:
+        """Share of episodes that truly succeeded at some time, in [0, 1]; the first hit, an upper bound."""
+        return sum(episode.success_at_any_time for episode in self.episodes) / len(self.episodes)
+
+    @property
+    def claims(self) -> int:
+        """Number of episodes with a claim."""
+        return sum(episode.claim_step is not None for episode in self.episodes)
+
+    @property
+    def false_claims(self) -> int:
+        """Number of episodes whose first claim was false."""
+        return sum(episode.false_claim for episode in self.episodes)
+
+    @property
+    def false_claim_rate(self) -> float:
+        """False first claims over all episodes, in [0, 1]."""
+        return self.false_claims / len(self.episodes)
+
+    @property
+    def false_claim_state_rate(self) -> Measure:
+        """Scored states with a false claim over all scored states, in [0, 1]."""
+        false = [
+            claim and not episode.success[step]
+            for episode in self.episodes
+            for step, claim in zip(episode.score_steps, episode.claims, strict=True)
+        ]
+        return average(Measure(float(entry)) for entry in false)
+
+    @property
+    def true_return(self) -> float:
+        """Mean sum of the environment's own reward."""
+        return float(np.mean([episode.true_return for episode in self.episodes]))
+
+    @property
+    def learned_return(self) -> float | None:
+        """Mean learned return of the episodes that have one."""
+        return average(Measure(episode.learned_return) for episode in self.episodes).value
+
+    @property
+    def final_progress(self) -> float:
+        """Mean true progress at the end, in [0, 1]."""
+        return float(np.mean([episode.final_progress for episode in self.episodes]))
+
+    @property
+    def order_correlation(self) -> Measure:
+        """Mean over episodes of Spearman(score, true progress) at the scored steps."""
+        return average(
+            spearman(
+                [np.nan if score is None else score for score in episode.scores],
+                [episode.progress[step] for step in episode.score_steps],
+            )
+            for episode in self.episodes
+        )
+
+    def summary(self) -> dict[str, float | int | None]:
+        """The figures for a summary file, under the names that every run uses."""
+        return {
+            "episodes": len(self.episodes),
+            "true_success": self.true_success,
+            "true_success_low": self.interval.low,
+            "true_success_high": self.interval.high,
+            "success_at_any_time": self.success_at_any_time,
+            "claims": self.claims,
+            "false_claim_rate": self.false_claim_rate,
+            "false_claim_state_rate": self.false_claim_state_rate.value,
+            "true_return": self.true_return,
+            "learned_return": self.learned_return,
+            "final_progress": self.final_progress,
+            "order_correlation": self.order_correlation.value,
+        }
+
+    def to_json(self) -> str:
+        """The summary, for readers, and every episode, for `from_json`."""
+        episodes = [asdict(episode) for episode in self.episodes]
+        return json.dumps({"summary": self.summary(), "episodes": episodes}, allow_nan=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> Evaluation:
+        """Read what `to_json` wrote; the summary is computed anew.
+
+        Raises:
+            CorruptFileError: other content.
+        """
+        try:
+            return cls(episodes=tuple(_episode(entry) for entry in json.loads(text)["episodes"]))
+        except (KeyError, TypeError, ValueError) as error:
+            raise CorruptFileError(f"evaluation: expected what Evaluation.to_json writes; got {error!r}.") from error
+
+
+def _episode(entry: dict[str, Any]) -> Episode:
+    return Episode(
+        seed=entry["seed"],
+        true_return=entry["true_return"],
+        learned_return=entry["learned_return"],
+        progress=tuple(entry["progress"]),
+        success=tuple(entry["success"]),
+        score_steps=tuple(entry["score_steps"]),
+        scores=tuple(entry["scores"]),
+        claims=tuple(entry["claims"]),
+    )

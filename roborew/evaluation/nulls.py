@@ -1,0 +1,152 @@
+"""Nulls: scores that look like progress and are none. They stand beside every score of every model.
+
+| null | what it is | expected of a sound model |
+|---|---|---|
+| clock | t / (T - 1), no picture read | order correlation 1 with time; must be beaten on everything else |
+| static | the first frame repeated | flat: order correlation 0, no gain |
+| last frame | the last frame repeated | flat, and high from the first frame on a success: it sees, it does not count |
+| blank | black frames | flat, low, best an abstention |
+| wrong instruction | the same pictures, another sentence | flat and low: final value near 0 |
+
+The arguments of a model are only clips, so most nulls are the model itself on doctored clips.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from roborew.errors import InvalidInputError
+from roborew.evaluation.grounding import gain
+from roborew.evaluation.measure import Measure, average, score_curve
+from roborew.evaluation.ordering import spearman, voc
+from roborew.evaluation.success import terminal_value
+from roborew.types import Clip, RewardModel, RewardSpec, Scores
+
+
+class Clock:
+    """The score that counts frames: t / (T - 1), from 0 to 1, and 0 for a single frame. It needs the whole clip."""
+
+    spec = RewardSpec(
+        name="clock",
+        low=0.0,
+        high=1.0,
+        context=None,
+        causal=False,
+        needs_goal=False,
+        claims=False,
+        paper="a null: it reads no picture",
+    )
+
+    def score(self, clips: Sequence[Clip]) -> list[Scores]:
+        """The share of each clip that has passed; no picture and no sentence is read."""
+        curves = [np.linspace(0, 1, len(clip.frames), dtype=np.float32) for clip in clips]
+        return [Scores(curve, np.ones(len(curve), np.bool_)) for curve in curves]
+
+
+def static(clip: Clip) -> Clip:
+    """The first frame repeated."""
+    return replace(clip, frames=np.repeat(clip.frames[:1], len(clip.frames), axis=0))
+
+
+def last_frame(clip: Clip) -> Clip:
+    """The last frame repeated."""
+    return replace(clip, frames=np.repeat(clip.frames[-1:], len(clip.frames), axis=0))
+
+
+def blank(clip: Clip) -> Clip:
+    """Black frames."""
+    return replace(clip, frames=np.zeros_like(clip.frames))
+
+
+@dataclass(frozen=True, slots=True)
+class Doctored:
+    """A reward model that is shown doctored clips, itself a reward model.
+
+    >>> Doctored(Clock(), "static", static).spec.name
+    'clock on static'
+    """
+
+    model: RewardModel
+    name: str
+    doctor: Callable[[Clip], Clip]
+
+    @property
+    def spec(self) -> RewardSpec:
+        """The model's promise under another name; not causal, as a doctor may look ahead."""
+        return replace(self.model.spec, name=f"{self.model.spec.name} on {self.name}", causal=False)
+
+    def score(self, clips: Sequence[Clip]) -> list[Scores]:
+        """The model's scores of the doctored clips."""
+        return self.model.score([self.doctor(clip) for clip in clips])
+
+
+def score_with_nulls(
+    model: RewardModel, clips: Sequence[Clip], wrong_instructions: Sequence[str]
+) -> dict[str, list[Scores]]:
+    """Score clips and all nulls of them, the model's own scores first under its name.
+
+    Args:
+        wrong_instructions: for each clip a sentence that its pictures do not fulfil.
+    """
+    if len(wrong_instructions) != len(clips) or not clips:
+        raise InvalidInputError(
+            f"nulls: expected one wrong instruction per clip, at least one; "
+            f"got {len(wrong_instructions)} for {len(clips)} clips."
+        )
+    misled = [replace(clip, instruction=wrong) for clip, wrong in zip(clips, wrong_instructions, strict=True)]
+    return {
+        model.spec.name: model.score(clips),
+        "clock": Clock().score(clips),
+        "static": Doctored(model, "static", static).score(clips),
+        "last frame": Doctored(model, "last frame", last_frame).score(clips),
+        "blank": Doctored(model, "blank", blank).score(clips),
+        "wrong instruction": model.score(misled),
+    }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NullRow:
+    """One score or null over a set of clips, each number a mean over the clips to which it applies.
+
+    Attributes:
+        name: the model or the null.
+        order: order correlation with true progress, or with time where that is unknown.
+        final: the terminal value, in the score's unit.
+        gain: terminal minus initial value.
+        abstained: share of the frames without a score, in [0, 1].
+    """
+
+    name: str
+    order: Measure
+    final: Measure
+    gain: Measure
+    abstained: float
+
+
+def null_table(scored: Mapping[str, Sequence[Scores]], progress: Sequence[ArrayLike] | None = None) -> list[NullRow]:
+    """Summarise what `score_with_nulls` returned.
+
+    Args:
+        progress: the true progress of each clip, shape (T,); without it the order is that of time.
+    """
+    return [_row(name, scores, progress) for name, scores in scored.items()]
+
+
+def _row(name: str, scores: Sequence[Scores], progress: Sequence[ArrayLike] | None) -> NullRow:
+    curves = [score_curve(score) for score in scores]
+    orders = (
+        [voc(curve) for curve in curves]
+        if progress is None
+        else [spearman(curve, truth) for curve, truth in zip(curves, progress, strict=True)]
+    )
+    return NullRow(
+        name=name,
+        order=average(orders),
+        final=average(terminal_value(curve) for curve in curves),
+        gain=average(gain(curve) for curve in curves),
+        abstained=float(np.isnan(np.concatenate(curves)).mean()),
+    )
