@@ -15,6 +15,7 @@ from roborew.evaluation.ordering import (
     voc,
     voc_pearson,
 )
+from roborew.evaluation.overlay import Story, film, overlay, tell
 from roborew.evaluation.rollouts import Policy, Recording, Watch, evaluate, record
 from roborew.evaluation.statistics import (
     Interval,
@@ -46,6 +47,7 @@ __all__ = [
     "NullRow",
     "Policy",
     "Recording",
+    "Story",
     "Watch",
     "auroc",
     "average",
@@ -56,12 +58,14 @@ __all__ = [
     "evaluate",
     "expected_calibration_error",
     "false_claim_rate",
+    "film",
     "gain",
     "initial_value",
     "interquartile_mean",
     "kendall_tau_a",
     "monotone_violation_rate",
     "null_table",
+    "overlay",
     "pearson",
     "probability_of_improvement",
     "record",
@@ -71,6 +75,7 @@ __all__ = [
     "stratified_bootstrap",
     "strict_success_accuracy",
     "task_grounding",
+    "tell",
     "terminal_value",
     "total_variation_ratio",
     "voc",

@@ -73,10 +73,14 @@ def test_an_existing_video_is_never_overwritten(tmp_path: Path) -> None:
 
 
 def test_the_slower_of_two_writers_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(RunExistsError), new_file(tmp_path / "report.html") as slow:
-        slow.write_text("slow")
-        with new_file(tmp_path / "report.html") as fast:
-            fast.write_text("fast")
+    def race() -> None:
+        with new_file(tmp_path / "report.html") as slow:
+            slow.write_text("slow")
+            with new_file(tmp_path / "report.html") as fast:
+                fast.write_text("fast")
+
+    with pytest.raises(RunExistsError):
+        race()
     assert (tmp_path / "report.html").read_text() == "fast"
     assert os.listdir(tmp_path) == ["report.html"]
 

@@ -1,0 +1,24 @@
+"""Files of pictures in and out: streaming, whole or absent, never over another."""
+
+from roborew.data.files import free_path, new_file
+from roborew.data.video import (
+    VideoInfo,
+    VideoLimits,
+    VideoWriter,
+    iter_video,
+    read_video,
+    video_info,
+    write_video,
+)
+
+__all__ = [
+    "VideoInfo",
+    "VideoLimits",
+    "VideoWriter",
+    "free_path",
+    "iter_video",
+    "new_file",
+    "read_video",
+    "video_info",
+    "write_video",
+]

@@ -1,0 +1,239 @@
+"""Draw into a rollout's pictures what the viewer must know: the instruction, the score, the truth, true success."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from roborew.data.video import write_video
+from roborew.errors import InvalidInputError
+from roborew.evaluation.rollouts import Recording
+from roborew.types import Frame, Video, check_instruction, check_video
+
+Colour = tuple[int, int, int]
+
+PAPER: Colour = (17, 20, 26)
+INK: Colour = (236, 239, 244)
+FAINT: Colour = (64, 71, 84)
+MUTED: Colour = (150, 158, 172)
+SCORE: Colour = (255, 159, 67)
+TRUTH: Colour = (72, 202, 228)
+SUCCESS: Colour = (82, 208, 124)
+
+WIDTH = 480
+MARGIN = 14
+PLOT_HEIGHT = 96
+LEGEND_HEIGHT = 26
+SMOOTH = 2
+"""The plot is drawn this many times larger and reduced, as PIL draws lines without smoothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Story:
+    """What is drawn beside T pictures.
+
+    Attributes:
+        instruction: the goal as a sentence, at the top.
+        progress: the truth in [0, 1], T entries.
+        success: the truth, T entries.
+        scores: T entries, None where nothing was scored or the model abstained.
+        score_range: the model's lowest and highest score, which span the plot's height.
+        title: one line for the corner of the picture, for example the seed; may be empty.
+    """
+
+    instruction: str
+    progress: Sequence[float]
+    success: Sequence[bool]
+    scores: Sequence[float | None]
+    score_range: tuple[float, float] = (0.0, 1.0)
+    title: str = ""
+
+    def __post_init__(self) -> None:
+        check_instruction(self.instruction)
+        if not len(self.progress) == len(self.success) == len(self.scores):
+            raise InvalidInputError(
+                f"overlay: expected progress, success and scores of one length; "
+                f"got {len(self.progress)}, {len(self.success)} and {len(self.scores)}."
+            )
+        if not self.score_range[0] < self.score_range[1]:
+            raise InvalidInputError(f"overlay: expected score_range (low, high), low < high; got {self.score_range}.")
+
+
+def tell(recording: Recording, instruction: str, score_range: tuple[float, float] = (0.0, 1.0)) -> Story:
+    """The story of a recording, its seed as the title."""
+    episode = recording.episode
+    scored = dict(zip(episode.score_steps, episode.scores, strict=True))
+    return Story(
+        instruction=instruction,
+        progress=episode.progress,
+        success=episode.success,
+        scores=[scored.get(step) for step in range(episode.length + 1)],
+        score_range=score_range,
+        title=f"seed {episode.seed}",
+    )
+
+
+def overlay(frames: Video, story: Story) -> Iterator[Frame]:
+    """Enlarge each picture to 480 pixels and draw the story up to it; even sides, all frames of one size.
+
+    Args:
+        frames: shape (T, H, W, 3), uint8 RGB.
+
+    Yields:
+        T frames, shape (H', 480, 3), uint8 RGB: the instruction, the picture, and below it both curves until now.
+    """
+    if len(check_video(frames)) != len(story.progress):
+        raise InvalidInputError(f"overlay: expected one entry per frame; got {len(story.progress)} for {len(frames)}.")
+    header = _header(story.instruction)
+    height = max(2, round(frames.shape[1] * WIDTH / frames.shape[2] / 2) * 2)
+    plot = _Plot(story)
+    canvas = Image.new("RGB", (WIDTH, header.height + height + PLOT_HEIGHT + LEGEND_HEIGHT), PAPER)
+    canvas.paste(header, (0, 0))
+    for step, frame in enumerate(frames):
+        picture = Image.fromarray(frame).resize((WIDTH, height), Image.Resampling.LANCZOS)
+        _badges(picture, story, step)
+        canvas.paste(picture, (0, header.height))
+        canvas.paste(plot.until(step), (0, header.height + height + LEGEND_HEIGHT))
+        canvas.paste(_legend(story, step), (0, header.height + height))
+        yield np.asarray(canvas).copy()
+
+
+def film(path: str | Path, frames: Video, story: Story, fps: float, hold: float = 1.0) -> Path:
+    """Write the overlaid rollout to a new mp4 and rest on its last picture for ``hold`` seconds.
+
+    Raises:
+        RunExistsError: the file exists; see `roborew.data.files.free_path`.
+    """
+    return write_video(path, _resting(overlay(frames, story), round(hold * fps)), fps)
+
+
+def _resting(frames: Iterator[Frame], repeats: int) -> Iterator[Frame]:
+    last: Frame | None = None
+    for last in frames:
+        yield last
+    if last is not None:
+        for _ in range(repeats):
+            yield last
+
+
+class _Plot:
+    """Both curves on fixed axes; the axes are drawn once, each step adds one stroke per curve."""
+
+    def __init__(self, story: Story) -> None:
+        self.story = story
+        self.image = Image.new("RGB", (WIDTH * SMOOTH, PLOT_HEIGHT * SMOOTH), PAPER)
+        self.draw = ImageDraw.Draw(self.image)
+        self.last_score: tuple[float, float] | None = None
+        left, right = self._x(0), (WIDTH - MARGIN) * SMOOTH
+        for level, label in ((0.0, "0"), (0.5, ""), (1.0, "1")):
+            self.draw.line((left, self._y(level), right, self._y(level)), fill=FAINT, width=SMOOTH)
+            self.draw.text((MARGIN * SMOOTH, self._y(level)), label, MUTED, _font(11 * SMOOTH), anchor="lm")
+
+    def until(self, step: int) -> Image.Image:
+        """The plot with the curves up to ``step``; to be asked for every step in order."""
+        truth = (self._x(step), self._y(self.story.progress[step]))
+        if step and self.story.success[step] and not self.story.success[step - 1]:
+            self.draw.line((truth[0], self._y(0), truth[0], self._y(1)), fill=SUCCESS, width=SMOOTH)
+        if step:
+            before = (self._x(step - 1), self._y(self.story.progress[step - 1]))
+            self.draw.line((before, truth), fill=TRUTH, width=2 * SMOOTH)
+        score = self.story.scores[step]
+        if score is not None:
+            low, high = self.story.score_range
+            point = (self._x(step), self._y((score - low) / (high - low)))
+            if self.last_score is not None:
+                self.draw.line((self.last_score, point), fill=SCORE, width=2 * SMOOTH)
+            self.last_score = point
+        shown = self.image.reduce(SMOOTH)
+        _dot(shown, truth, TRUTH)
+        if self.last_score is not None:
+            _dot(shown, self.last_score, SCORE)
+        return shown
+
+    def _x(self, step: int) -> float:
+        share = step / max(1, len(self.story.progress) - 1)
+        return SMOOTH * (2 * MARGIN + share * (WIDTH - 3 * MARGIN))
+
+    def _y(self, level: float) -> float:
+        inside = PLOT_HEIGHT - 2 * MARGIN
+        return SMOOTH * (PLOT_HEIGHT - MARGIN - min(1.0, max(0.0, level)) * inside)
+
+
+def _dot(plot: Image.Image, point: tuple[float, float], colour: Colour) -> None:
+    x, y = point[0] / SMOOTH, point[1] / SMOOTH
+    ImageDraw.Draw(plot).ellipse((x - 3, y - 3, x + 3, y + 3), fill=colour)
+
+
+def _header(instruction: str) -> Image.Image:
+    """The instruction, wrapped to at most three lines; what does not fit ends in an ellipsis."""
+    font = _font(19)
+    lines = _wrapped(instruction, font, WIDTH - 2 * MARGIN)
+    if len(lines) > 3:
+        lines = [*lines[:2], f"{lines[2][:-1]}…"]
+    height = 18 + 24 * len(lines)
+    header = Image.new("RGB", (WIDTH, height + height % 2), PAPER)
+    draw = ImageDraw.Draw(header)
+    for row, line in enumerate(lines):
+        draw.text((MARGIN, 8 + 24 * row), line, INK, font)
+    return header
+
+
+def _wrapped(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: float) -> list[str]:
+    lines = [""]
+    for word in text.split():
+        longer = f"{lines[-1]} {word}".strip()
+        if lines[-1] and font.getlength(longer) > width:
+            lines.append(word)
+        else:
+            lines[-1] = longer
+    return lines
+
+
+def _legend(story: Story, step: int) -> Image.Image:
+    legend = Image.new("RGB", (WIDTH, LEGEND_HEIGHT), PAPER)
+    draw, font = ImageDraw.Draw(legend), _font(13)
+    known = [score for score in story.scores[: step + 1] if score is not None]
+    score = f"{known[-1]:.2f}" if known else "–"
+    for x, colour, text in (
+        (MARGIN, SCORE, f"score  {score}"),
+        (150, TRUTH, f"true progress  {story.progress[step]:.2f}"),
+    ):
+        draw.rounded_rectangle((x, 13, x + 14, 16), 1, colour)
+        draw.text((x + 21, 14), text, INK, font, anchor="lm")
+    draw.text((WIDTH - MARGIN, 14), f"step {step}", MUTED, font, anchor="rm")
+    return legend
+
+
+def _badges(picture: Image.Image, story: Story, step: int) -> None:
+    draw, font = ImageDraw.Draw(picture), _font(14)
+    if story.title:
+        _pill(draw, (MARGIN, 12), story.title, INK, PAPER, font, right=False)
+    if story.success[step]:
+        _pill(draw, (WIDTH - MARGIN, 12), "true success", PAPER, SUCCESS, font, right=True)
+
+
+def _pill(
+    draw: ImageDraw.ImageDraw,
+    corner: tuple[float, float],
+    text: str,
+    ink: Colour,
+    paper: Colour,
+    font: ImageFont.FreeTypeFont | ImageFont.ImageFont,
+    *,
+    right: bool,
+) -> None:
+    """A rounded label whose upper left (or right) corner is at ``corner``."""
+    width = font.getlength(text) + 20
+    left = corner[0] - width if right else corner[0]
+    draw.rounded_rectangle((left, corner[1], left + width, corner[1] + 26), 13, paper)
+    draw.text((left + width / 2, corner[1] + 13), text, ink, font, anchor="mm")
+
+
+@cache
+def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    return ImageFont.load_default(size)
