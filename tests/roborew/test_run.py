@@ -201,7 +201,8 @@ def test_a_killed_process_loses_no_logged_line_and_leaves_no_lock(tmp_path: Path
         "os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     command = [sys.executable, "-c", script, str(tmp_path / "run")]
-    assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
+    root = Path(__file__).parents[2]
+    assert subprocess.run(command, cwd=root, check=False).returncode == -signal.SIGKILL
     assert [record["step"] for record in RunDirectory.open(tmp_path / "run").metrics()] == list(range(8))
     with RunDirectory.resume(tmp_path / "run") as run:
         assert [record["step"] for record in run.metrics()] == list(range(5))
