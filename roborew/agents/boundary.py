@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from gymnasium import Space
@@ -29,13 +29,13 @@ class ActionScale:
 
     def __init__(self, space: Space[Any]) -> None:
         self.size = box_size(space, "action")
-        assert isinstance(space, Box)
-        if not (np.isfinite(space.low).all() and np.isfinite(space.high).all()):
+        low, high = (cast(NDArray[np.float32], bound) for bound in (cast(Any, space).low, cast(Any, space).high))
+        if not (np.isfinite(low).all() and np.isfinite(high).all()):
             raise InvalidInputError(
                 f"action space: expected finite bounds, got {space}; "
                 "bound it with gymnasium.wrappers.vector.RescaleAction."
             )
-        self._low, self._span = space.low, space.high - space.low
+        self._low, self._span = low, high - low
 
     def to_environment(self, actions: Tensor) -> NDArray[np.float32]:
         """Clip (n, A) actions to [-1, 1] and stretch them over the space."""
@@ -63,3 +63,13 @@ def require_disabled_autoreset(env: VectorEnv[Any, Any, Any]) -> None:
             f"autoreset: expected AutoresetMode.DISABLED, got {mode}; make the environment with "
             "autoreset_mode=gymnasium.vector.AutoresetMode.DISABLED, so that the final frame of an episode is seen."
         )
+
+
+def reset_where(
+    env: VectorEnv[Any, Any, Any], done: NDArray[np.bool_], observations: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Reset the environments where ``done``, shape (N,); return observations (N, D) with their first ones put in."""
+    if not done.any():
+        return observations
+    fresh, _ = env.reset(options={"reset_mask": done})
+    return np.where(done[:, None], check_finite(fresh, "observation"), observations)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from roborew.agents.advantage import generalised_advantages
-from roborew.agents.boundary import ActionScale, box_size, check_finite, require_disabled_autoreset
+from roborew.agents.boundary import ActionScale, box_size, check_finite, require_disabled_autoreset, reset_where
 from roborew.agents.moments import RewardScale, RunningMoments
 from roborew.agents.network import ActorCritic
 from roborew.agents.ppo_config import PPOConfig
@@ -131,12 +131,12 @@ class PPO:
                 "make the agent with PPOConfig(**meta['config'])."
             )
         try:
-            self._network.load_state_dict({k: torch.from_numpy(v.copy()) for k, v in _under(arrays, "network")})
+            self._network.load_state_dict({k: torch.as_tensor(v.copy()) for k, v in _under(arrays, "network")})
         except RuntimeError as error:
             raise InvalidInputError(f"PPO.load_state: the weights do not fit these spaces: {error}") from error
         self._load_optimiser(arrays)
         self._moments.load_state(dict(_under(arrays, "observations")))
-        self._generator.set_state(torch.from_numpy(arrays["generator"].copy()))
+        self._generator.set_state(torch.as_tensor(arrays["generator"].copy()))
         self.steps, self.seed, self._env = int(meta["steps"]), int(meta["seed"]), None
         self._observations = None
         if "episodes/observations" in arrays:
@@ -150,7 +150,7 @@ class PPO:
         moments: dict[int, dict[str, Tensor]] = {}
         for key, value in _under(arrays, "optimiser"):
             index, name = key.split("/")
-            moments.setdefault(int(index), {})[name] = torch.from_numpy(value.copy())
+            moments.setdefault(int(index), {})[name] = torch.as_tensor(value.copy())
         groups = self._optimiser.state_dict()["param_groups"]
         self._optimiser.load_state_dict({"state": moments, "param_groups": groups})
 
@@ -188,7 +188,7 @@ class PPO:
                 rollout.close(rewards, bootstrap, done, infos.get("true_reward"))
                 self._episodes.add_finals(infos, done)
             with watch.time("environment"):
-                self._observations = _reset_where(env, done, final)
+                self._observations = reset_where(env, done, final)
             self.steps += env.num_envs
         if getattr(env, "deferred", False):
             with watch.time("environment"):
@@ -228,7 +228,7 @@ class PPO:
 
     def _evaluate(self, normalised: NDArray[np.float32]) -> tuple[Tensor, Tensor]:
         with torch.no_grad():
-            return self._network(torch.from_numpy(normalised).to(self.config.device))
+            return self._network(torch.as_tensor(normalised).to(self.config.device))
 
     def _explore(self, mean: Tensor) -> Tensor:
         noise = torch.randn(mean.shape, generator=self._generator).to(mean.device)
@@ -250,19 +250,23 @@ class PPO:
             self._optimiser.zero_grad(set_to_none=True)
             cast(Any, loss).backward()
             torch.nn.utils.clip_grad_norm_(self._network.parameters(), self.config.max_gradient)
-            self._optimiser.step()
+            cast(Any, self._optimiser).step()
             history.append(diagnostics)
-        means = torch.stack(history).mean(dim=0).tolist() if history else [float("nan")] * 4
+        means = torch.stack(history).mean(dim=0) if history else torch.full((4,), torch.nan)
         std = float(self._network.log_std.detach().exp().mean())
         names = ("policy", "value", "kl", "clipped")
-        return dict(zip(names, means, strict=True)) | {"std": std, "entropy": float(self._network.entropy().detach())}
+        return dict(zip(names, map(float, means), strict=True)) | {
+            "std": std,
+            "entropy": float(self._network.entropy().detach()),
+        }
 
     def _minibatches(self, samples: tuple[Tensor, ...]) -> Iterator[tuple[Tensor, ...]]:
         count = len(samples[0])
         for _ in range(self.config.epochs):
             order = torch.randperm(count, generator=self._generator).to(samples[0].device)
             shuffled = [part[order] for part in samples]
-            yield from zip(*(part.split(self.config.minibatch) for part in shuffled), strict=True)
+            for start in range(0, count, self.config.minibatch):
+                yield tuple(part[start : start + self.config.minibatch] for part in shuffled)
 
     def _loss(
         self, observations: Tensor, actions: Tensor, old: Tensor, advantages: Tensor, returns: Tensor
@@ -286,12 +290,3 @@ def _under(arrays: Mapping[str, NDArray[Any]], prefix: str) -> Iterator[tuple[st
     for key, value in arrays.items():
         if key.startswith(f"{prefix}/"):
             yield key.removeprefix(f"{prefix}/"), value
-
-
-def _reset_where(
-    env: VectorEnv[Any, Any, Any], done: NDArray[np.bool_], observations: NDArray[np.float32]
-) -> NDArray[np.float32]:
-    if not done.any():
-        return observations
-    fresh, _ = env.reset(options={"reset_mask": done})
-    return np.where(done[:, None], check_finite(fresh, "observation"), observations)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,8 +56,8 @@ class EpisodeLog:
     num_envs: int
     totals: NDArray[np.float64] = field(init=False)
     """Shape (3, N): reward, true reward and number of actions of the running episodes."""
-    ended: list[NDArray[np.float64]] = field(init=False, default_factory=list)
-    finals: dict[str, list[float]] = field(init=False, default_factory=dict)
+    ended: list[NDArray[np.float64]] = field(init=False, default_factory=list[NDArray[np.float64]])
+    finals: dict[str, list[float]] = field(init=False, default_factory=dict[str, list[float]])
     claims: int = field(init=False, default=0)
     false_claims: int = field(init=False, default=0)
 
@@ -105,4 +105,7 @@ class EpisodeLog:
 
 
 def _is_numeric(value: object, shape: tuple[int, ...]) -> bool:
-    return isinstance(value, np.ndarray) and value.shape == shape and value.dtype.kind in "bif"
+    if not isinstance(value, np.ndarray):
+        return False
+    array = cast(NDArray[Any], value)
+    return array.shape == shape and array.dtype.kind in "bif"

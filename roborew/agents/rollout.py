@@ -35,7 +35,7 @@ class Rollout:
 
     def open(self, observations: NDArray[np.float32], actions: Tensor, log_probability: Tensor, values: Tensor) -> None:
         """Keep normalised observations (N, D), actions (N, A), their log density (N,) and values (N,)."""
-        self._kept.append((torch.from_numpy(observations), actions, log_probability))
+        self._kept.append((torch.as_tensor(observations), actions, log_probability))
         self.values[self._closed] = values.cpu().numpy()
 
     def close(
@@ -59,5 +59,5 @@ class Rollout:
         )
         advantages = (self.advantages - self.advantages.mean()) / (self.advantages.std() + 1e-8)
         returns = self.advantages + self.values
-        advantages, returns = (torch.from_numpy(part.astype(np.float32).ravel()) for part in (advantages, returns))
+        advantages, returns = (torch.as_tensor(part.astype(np.float32).ravel()) for part in (advantages, returns))
         return observations, actions, log_probability, advantages.to(device), returns.to(device)

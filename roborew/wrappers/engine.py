@@ -1,0 +1,124 @@
+"""The one path from frames to rewards, shared by the vector wrapper and the wrapper of a single environment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal, TypedDict, Unpack
+
+import numpy as np
+from numpy.typing import NDArray
+
+from roborew.errors import InvalidInputError
+from roborew.shaping import Difference, Rewards, Shaping
+from roborew.stopwatch import Stopwatch
+from roborew.types import BoolArray, Frame, RewardModel, Video, check_instruction
+from roborew.wrappers.ledger import Claim, Ledger, Payment, Row
+from roborew.wrappers.scorer import FrameScorer
+
+Draw = Callable[[NDArray[np.int64]], Video]
+"""Draws the present state of some environments: indices (n,) -> frames (n, H, W, 3), uint8 RGB."""
+
+
+class RewardOptions(TypedDict, total=False):
+    """How scores become rewards; every entry may be left out."""
+
+    shaping: Shaping
+    """The law from successive scores to rewards, `Difference` with a scale of 5 by default."""
+    every: int
+    """Score every k-th step of an episode, its first frame and its last; 4 by default."""
+    claim: Claim | None
+    """What the model's claim of success does; ``Claim()`` by default, None switches it off."""
+    goal: Frame | None
+    """Picture of the goal, shape (H, W, 3), uint8 RGB, for models that need one."""
+    max_invalid_rate: float
+    """Share of abstentions, in [0, 1], beyond which the run stops; 0.1 by default."""
+    scoring: Literal["step", "rollout"]
+    """``"step"`` (default) pays at once; ``"rollout"`` keeps the frames until `flush` scores them in one batch."""
+
+
+class RewardEngine:
+    """Draws the environments that are due, has the model score them and pays the shaped reward.
+
+    Attributes:
+        deferred: rewards are NaN until `flush`.
+        seconds: wall-clock time spent under "drawing" and "scoring" [s].
+    """
+
+    def __init__(self, model: RewardModel, instruction: str, num_envs: int, **options: Unpack[RewardOptions]) -> None:
+        claim = options.get("claim", Claim())
+        scoring, invalid = options.get("scoring", "step"), options.get("max_invalid_rate", 0.1)
+        if scoring not in ("step", "rollout"):
+            raise InvalidInputError(f"scoring: expected 'step' or 'rollout'; got {scoring!r}.")
+        if not 0 <= invalid <= 1:
+            raise InvalidInputError(f"max_invalid_rate: expected a share in [0, 1]; got {invalid}.")
+        if claim is not None and not model.spec.claims:
+            raise InvalidInputError(f"reward {model.spec.name!r} makes no claims of success: pass claim=None.")
+        if claim is not None and scoring == "rollout":
+            raise InvalidInputError(
+                "scoring='rollout' learns of a claim only after the rollout, too late to end the episode: "
+                "pass claim=None or scoring='step'."
+            )
+        self.deferred = scoring == "rollout"
+        self._watch = Stopwatch()
+        self.ledger = Ledger(num_envs, options.get("shaping", Difference(scale=5.0)), options.get("every", 4), claim)
+        self._scorer = FrameScorer(model, check_instruction(instruction), options.get("goal"), num_envs, invalid)
+        self._unpaid: list[Row] = []
+
+    @property
+    def seconds(self) -> dict[str, float]:
+        """Wall-clock time spent so far under "drawing" and "scoring" [s]."""
+        return self._watch.seconds
+
+    def restart(self, begun: BoolArray, draw: Draw) -> Payment:
+        """Begin episodes where ``begun``, shape (N,), is True: their first frames are scored, nothing is paid."""
+        return self._settle(self.ledger.restart(begun), draw)
+
+    def advance(self, terminated: BoolArray, truncated: BoolArray, draw: Draw) -> Payment:
+        """Pay one step; the environments, shape (N,), still show the states in which it ended."""
+        return self._settle(self.ledger.advance(terminated, truncated), draw)
+
+    def flush(self) -> Rewards:
+        """Score what waits in one batch; return the rewards of the steps since the last flush, shape (T, N).
+
+        Raises:
+            InvalidInputError: the rewards were paid step by step already.
+        """
+        if not self.deferred:
+            raise InvalidInputError("flush: every step was paid at once; make the wrapper with scoring='rollout'.")
+        payments = self._pay()
+        rows, self._unpaid = self._unpaid, []
+        steps = [payment.rewards for row, payment in zip(rows, payments, strict=True) if row.step]
+        return np.stack(steps) if steps else np.zeros((0, len(self.ledger.ended)))
+
+    def snapshot(self) -> dict[str, NDArray[Any]]:
+        """Return everything `restore` needs; with ``scoring="rollout"`` call `flush` first."""
+        if self._unpaid:
+            raise InvalidInputError("snapshot: steps wait for their rewards; call flush() first.")
+        return self._scorer.snapshot() | self.ledger.snapshot()
+
+    def restore(self, arrays: dict[str, NDArray[Any]]) -> None:
+        """Take over what `snapshot` returned."""
+        self._scorer.restore(arrays)
+        self.ledger.restore(arrays)
+        self._unpaid = []
+
+    def _settle(self, row: Row, draw: Draw) -> Payment:
+        envs = np.flatnonzero(row.scored)
+        if len(envs):
+            with self._watch.time("drawing"):
+                frames = draw(envs)
+            self._scorer.keep(envs, frames, row.begun)
+        self._unpaid.append(row)
+        if self.deferred:
+            unknown = np.full(len(row.acted), np.nan)
+            return Payment(unknown, unknown.astype(np.float32), np.zeros_like(row.acted), np.zeros_like(row.acted))
+        payment = self._pay()[0]
+        self._unpaid = []
+        return payment
+
+    def _pay(self) -> list[Payment]:
+        if not self._unpaid:
+            return []
+        with self._watch.time("scoring"):
+            labels = self._scorer.score([row.scored for row in self._unpaid])
+        return [self.ledger.pay(row, label) for row, label in zip(self._unpaid, labels, strict=True)]

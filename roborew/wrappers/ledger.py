@@ -1,0 +1,144 @@
+"""The bookkeeping of N episodes: which steps are scored, what they pay, which episodes a claim ends."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from roborew.errors import InvalidInputError
+from roborew.shaping import Rewards, Shaping, ShapingState
+from roborew.types import BoolArray, FloatArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """A model's word that the goal is reached: it pays once and ends the episode.
+
+    The claim is what agents learn to exploit, so report how often it is false.
+
+    Attributes:
+        threshold: smallest `Scores.success` that counts as a claim, in (0, 1].
+        bonus: reward paid at the claim, finite and at least 0.
+    """
+
+    threshold: float = 0.9
+    bonus: float = 4.0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.threshold <= 1:
+            raise InvalidInputError(f"claim: expected a threshold in (0, 1]; got {self.threshold}.")
+        if not (math.isfinite(self.bonus) and self.bonus >= 0):
+            raise InvalidInputError(f"claim: expected a finite bonus of at least 0; got {self.bonus}.")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One step or reset of N environments, as far as it is known before anything is scored; shape (N,), bool.
+
+    Attributes:
+        step: whether this is a step, of which some environments may have spent theirs on a reset.
+        acted: took an action; False at a reset.
+        begun: show the first frame of a new episode.
+        scored: are to be scored now.
+        terminated: true ends, of those that acted.
+    """
+
+    step: bool
+    acted: BoolArray
+    begun: BoolArray
+    scored: BoolArray
+    terminated: BoolArray
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """What was said of N environments, all of shape (N,): score, whether it is one, probability of success."""
+
+    score: FloatArray
+    valid: BoolArray
+    success: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class Payment:
+    """What N environments get for one step, all of shape (N,).
+
+    Attributes:
+        rewards: float64, 0 where nothing was scored.
+        score: float32, NaN where nothing was scored or the model abstained.
+        valid: bool, False there.
+        claimed: bool, the model's claim that ended the episode.
+    """
+
+    rewards: Rewards
+    score: FloatArray
+    valid: BoolArray
+    claimed: BoolArray
+
+    def infos(self) -> dict[str, NDArray[Any]]:
+        """Return the entries for a vector environment's infos, each with Gymnasium's mask."""
+        entries = {"score": self.score, "score_valid": self.valid, "claimed": self.claimed}
+        return entries | {f"_{key}": np.ones_like(self.valid) for key in entries}
+
+
+class Ledger:
+    """Keeps count of N episodes.
+
+    An environment is scored at the start of an episode (its first potential), at every ``every``-th of its steps and
+    at its last. Unscored steps pay nothing of their own; a telescoping shaping pays their gain at the next score.
+
+    Attributes:
+        ended: shape (N,), bool, the episode is over and the next frame is to be the first of a new one.
+    """
+
+    def __init__(self, num_envs: int, shaping: Shaping, every: int, claim: Claim | None) -> None:
+        if every < 1:
+            raise InvalidInputError(f"every: expected a whole number of at least 1; got {every}.")
+        self.ended = np.ones(num_envs, dtype=np.bool_)
+        self._shaping, self._every, self._claim = shaping, every, claim
+        self._steps = np.zeros(num_envs, dtype=np.int64)
+        nothing = np.zeros(num_envs, dtype=np.bool_)
+        self._state = ShapingState.start(np.zeros(num_envs, dtype=np.float32), nothing)
+
+    def restart(self, begun: BoolArray) -> Row:
+        """Begin episodes where ``begun``, shape (N,), is True; nobody acts."""
+        self._steps[begun] = 0
+        self.ended = self.ended & ~begun
+        nobody = np.zeros_like(begun)
+        return Row(False, nobody, begun.copy(), begun.copy(), nobody)
+
+    def advance(self, terminated: BoolArray, truncated: BoolArray) -> Row:
+        """Count one step, both arguments of shape (N,); an episode that had ended begins anew instead of acting."""
+        begun, acted = self.ended, ~self.ended
+        self._steps = np.where(begun, 0, self._steps + 1)
+        self.ended = acted & (terminated | truncated)
+        due = acted & (self.ended | (self._steps % self._every == 0))
+        return Row(True, acted, begun, due | begun, acted & terminated)
+
+    def pay(self, row: Row, labels: Labels) -> Payment:
+        """Turn the labels of a row into rewards; rows must be paid in the order they were made."""
+        valid = labels.valid & row.scored
+        claimed = np.zeros_like(valid)
+        if self._claim is not None:
+            claimed = valid & row.acted & (labels.success >= self._claim.threshold)
+        rewards, state = self._shaping.step(self._state, labels.score, valid & row.acted, row.terminated | claimed)
+        rewards[~row.acted] = 0.0
+        if self._claim is not None:
+            rewards[claimed] += self._claim.bonus
+        self._state = state.restart(row.begun, labels.score, valid)
+        self.ended = self.ended | claimed
+        score = np.where(valid, labels.score, np.nan).astype(np.float32)
+        return Payment(rewards, score, valid, claimed)
+
+    def snapshot(self) -> dict[str, NDArray[Any]]:
+        """Return everything `restore` needs."""
+        return {"steps": self._steps.copy(), "ended": self.ended.copy()} | self._state.arrays()
+
+    def restore(self, arrays: dict[str, NDArray[Any]]) -> None:
+        """Take over what `snapshot` returned."""
+        self._steps, self.ended = arrays["steps"].copy(), arrays["ended"].copy()
+        self._state = ShapingState(arrays["score"], arrays["seen"], arrays["since"])

@@ -1,0 +1,80 @@
+"""The baseline reward: truth through the same shaping."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from gymnasium.vector import AutoresetMode, VectorEnv
+from numpy.typing import NDArray
+
+from roborew.errors import InvalidInputError
+from roborew.wrappers import TrueReward
+from tests.roborew.wrappers.clock_environment import NativeClocks, clocks
+
+
+def roll(env: TrueReward, steps: int) -> tuple[NDArray[Any], NDArray[Any]]:
+    env.reset()
+    rewards, ends = [], []
+    for _ in range(steps):
+        _, reward, terminated, truncated, _ = env.step(np.zeros((env.num_envs, 1)))
+        rewards.append(reward[0])
+        ends.append(terminated[0])
+        if (terminated | truncated).any():
+            env.reset(options={"reset_mask": terminated | truncated})
+    return np.array(rewards), np.array(ends)
+
+
+@pytest.mark.parametrize("every", [1, 2, 3])
+def test_the_dense_return_is_scale_times_progress_plus_the_bonus_of_success(every: int) -> None:
+    rewards, ends = roll(TrueReward(clocks([6]), "dense", scale=5.0, bonus=4.0, every=every), 12)
+    np.testing.assert_allclose(rewards.reshape(2, 6).sum(axis=1), 9.0, rtol=1e-6)
+    assert ends.reshape(2, 6)[:, -1].all() and ends.sum() == 2
+
+
+def test_the_sparse_reward_is_the_bonus_of_success_alone() -> None:
+    rewards, ends = roll(TrueReward(clocks([3]), "sparse", bonus=4.0, every=1), 6)
+    np.testing.assert_array_equal(rewards, [0, 0, 4, 0, 0, 4])
+    np.testing.assert_array_equal(ends, rewards == 4)
+
+
+def test_infos_hold_the_keys_of_the_learned_reward() -> None:
+    env = TrueReward(clocks([4, 8]), every=1)
+    env.reset()
+    infos = env.step(np.zeros((2, 1)))[4]
+    np.testing.assert_allclose(infos["score"], [1 / 4, 1 / 8])
+    assert infos["score_valid"].all() and not infos["claimed"].any()
+
+
+def test_saved_and_restored_equals_never_interrupted() -> None:
+    def make() -> TrueReward:
+        return TrueReward(NativeClocks([7]), every=2)
+
+    def steps(env: TrueReward) -> list[float]:
+        return [float(env.step(np.zeros((1, 1)))[1][0]) for _ in range(4)]
+
+    whole = make()
+    whole.reset(options={"reset_mask": np.array([True])})
+    whole.step(np.zeros((1, 1)))
+    fresh = make()
+    fresh.restore(whole.snapshot())
+    assert steps(fresh) == steps(whole)
+
+
+class Silent(NativeClocks):
+    def reset(self, **kwargs: Any) -> Any:
+        return super().reset(**kwargs)[0], {"progress": np.zeros(1)}
+
+
+@pytest.mark.parametrize(
+    ("env", "message"), [(Silent([4]), "'progress' and 'success'"), (clocks([4], AutoresetMode.SAME_STEP), "SAME_STEP")]
+)
+def test_an_environment_without_truth_or_final_states_is_refused(env: VectorEnv[Any, Any, Any], message: str) -> None:
+    with pytest.raises(InvalidInputError, match=message):
+        TrueReward(env).reset()
+
+
+def test_another_kind_is_refused() -> None:
+    with pytest.raises(InvalidInputError, match="'dense' or 'sparse'"):
+        TrueReward(clocks([4]), "shiny")  # pyright: ignore[reportArgumentType]
