@@ -21,7 +21,7 @@ test: lint  ## everything that must hold before a change lands
 lint: $(SETUP)  ## style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/pyright
+	$(BIN)/pyright --project pyproject.toml
 
 format: $(SETUP)  ## let ruff mend what it can
 	$(BIN)/ruff check --fix .

@@ -17,7 +17,7 @@ from pathlib import Path
 CHECKOUT = Path(__file__).resolve().parents[1]
 SOURCES = {"roborew": CHECKOUT / "roborew", "roborew_envs": CHECKOUT / "envs" / "roborew_envs"}
 PROBE = """
-import importlib.resources, pathlib, sys
+import pathlib, sys
 import gymnasium, roborew, roborew_envs
 for package in (roborew, roborew_envs):
     where = pathlib.Path(package.__file__).resolve()
