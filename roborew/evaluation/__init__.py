@@ -1,6 +1,7 @@
 """What judges: metrics, nulls, statistics, rollouts, overlays and the report. Only a true number may judge."""
 
 from roborew.evaluation.episodes import Episode, Evaluation
+from roborew.evaluation.figures import TrainingPoint
 from roborew.evaluation.grounding import Confusion, Grounding, confusion, gain, task_grounding
 from roborew.evaluation.measure import Measure, average, score_curve
 from roborew.evaluation.nulls import Clock, Doctored, NullRow, null_table, score_with_nulls
@@ -16,6 +17,7 @@ from roborew.evaluation.ordering import (
     voc_pearson,
 )
 from roborew.evaluation.overlay import Story, film, overlay, tell
+from roborew.evaluation.report import Film, ReportContent, VerdictRow, render_report, write_report
 from roborew.evaluation.rollouts import Policy, Recording, Watch, evaluate, record
 from roborew.evaluation.statistics import (
     Interval,
@@ -41,13 +43,17 @@ __all__ = [
     "Doctored",
     "Episode",
     "Evaluation",
+    "Film",
     "Grounding",
     "Interval",
     "Measure",
     "NullRow",
     "Policy",
     "Recording",
+    "ReportContent",
     "Story",
+    "TrainingPoint",
+    "VerdictRow",
     "Watch",
     "auroc",
     "average",
@@ -69,6 +75,7 @@ __all__ = [
     "pearson",
     "probability_of_improvement",
     "record",
+    "render_report",
     "score_curve",
     "score_with_nulls",
     "spearman",
@@ -81,5 +88,6 @@ __all__ = [
     "voc",
     "voc_pearson",
     "wilson",
+    "write_report",
     "zero_failures_bound",
 ]

@@ -1,0 +1,156 @@
+"""The report's figures as SVG, in colours that read on white and on black. Matplotlib is imported on first use."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+from roborew.evaluation.episodes import Episode, Evaluation
+
+# Matplotlib's annotations leave every keyword argument unknown; its objects stay inside this file.
+Axes = Any
+Figure = Any
+
+SCORE = "#e0820c"
+TRUTH = "#2590b8"
+SUCCESS = "#2f9e5b"
+GREY = "#838b98"
+MAX_POINTS = 3000
+"""A scatter of more points is thinned evenly: the file stays small and the cloud looks the same."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingPoint:
+    """How training stood after ``step`` environment steps; None where it was not known then."""
+
+    step: int
+    learned_return: float | None = None
+    true_return: float | None = None
+    true_success: float | None = None
+    """Share of episodes that truly succeed, in [0, 1]."""
+
+
+def returns_figure(training: Sequence[TrainingPoint]) -> str:
+    """Learned return above true return over training; their units differ, so each has an axis of its own."""
+    figure, axes = _axes(2, 1, width=4.2, height=3.4, sharex=True)
+    for axis, name, colour in zip(axes, ("learned", "true"), (SCORE, TRUTH), strict=True):
+        values = [point.learned_return if name == "learned" else point.true_return for point in training]
+        _line(axis, training, values, colour)
+        axis.set_ylabel(f"{name} return", color=colour)
+    _steps(axes[-1])
+    return _svg(figure)
+
+
+def success_figure(training: Sequence[TrainingPoint], baselines: Sequence[tuple[str, float]] = ()) -> str:
+    """True success over training, with the final success of the baselines as lines."""
+    figure, (axis,) = _axes(1, 1, width=4.2, height=3.4)
+    _line(axis, training, [point.true_success for point in training], SUCCESS)
+    for name, success in baselines:
+        axis.axhline(success, color=GREY, linewidth=1, linestyle=(0, (4, 3)))
+        # The curve starts low on the left and ends high on the right: the labels keep out of its way.
+        side, height = (0, "top") if success > 0.5 else (1, "bottom")
+        axis.annotate(
+            name,
+            (side, success),
+            xycoords=("axes fraction", "data"),
+            xytext=(4 - 8 * side, 3 if height == "bottom" else -3),
+            textcoords="offset points",
+            ha="right" if side else "left",
+            va=height,
+            color=GREY,
+            fontsize=8,
+        )
+    axis.set_ylim(-0.03, 1.03)
+    axis.set_ylabel("true success", color=SUCCESS)
+    _steps(axis)
+    return _svg(figure)
+
+
+def scores_figure(judged: Evaluation) -> str:
+    """Score against true progress at every scored state, and both over time in one episode."""
+    figure, (cloud, curve) = _axes(1, 2, width=8.4, height=3.6)
+    points = [
+        (episode.progress[step], score, episode.success[step])
+        for episode in judged.episodes
+        for step, score in zip(episode.score_steps, episode.scores, strict=True)
+        if score is not None
+    ]
+    points = points[:: -(-len(points) // MAX_POINTS) or 1]
+    for wanted, colour, label in ((False, TRUTH, "not done"), (True, SUCCESS, "truly done")):
+        chosen = [(x, y) for x, y, success in points if success is wanted]
+        if chosen:
+            x, y = zip(*chosen, strict=True)
+            cloud.scatter(x, y, s=9, color=colour, alpha=0.45, linewidths=0, label=label)
+            _legend(cloud)
+    cloud.set_xlabel("true progress")
+    cloud.set_ylabel("score")
+    _episode(curve, _typical(judged))
+    return _svg(figure)
+
+
+def _typical(judged: Evaluation) -> Episode:
+    """The episode of median true return, so that nobody picks a pretty one."""
+    ordered = sorted(judged.episodes, key=lambda episode: episode.true_return)
+    return ordered[len(ordered) // 2]
+
+
+def _episode(axis: Axes, episode: Episode) -> None:
+    axis.plot(range(len(episode.progress)), episode.progress, color=TRUTH, label="true progress")
+    known = [
+        (step, score) for step, score in zip(episode.score_steps, episode.scores, strict=True) if score is not None
+    ]
+    if known:
+        steps, scores = zip(*known, strict=True)
+        axis.plot(steps, scores, color=SCORE, marker=".", markersize=4, label="score")
+    if episode.success_at_any_time:
+        axis.axvline(episode.success.index(True), color=SUCCESS, linewidth=1, label="true success")
+    axis.set_xlabel(f"step of the median episode (seed {episode.seed})")
+    _legend(axis)
+
+
+def _steps(axis: Axes) -> None:
+    from matplotlib.ticker import EngFormatter
+
+    axis.set_xlabel("environment steps")
+    axis.xaxis.set_major_formatter(EngFormatter(sep=""))
+
+
+def _legend(axis: Axes) -> None:
+    axis.legend(frameon=False, labelcolor=GREY, fontsize=8)
+
+
+def _line(axis: Axes, training: Sequence[TrainingPoint], values: Sequence[float | None], colour: str) -> None:
+    known = [(point.step, value) for point, value in zip(training, values, strict=True) if value is not None]
+    if known:
+        steps, heights = zip(*known, strict=True)
+        axis.plot(steps, heights, color=colour, linewidth=1.8, marker=".", markersize=3)
+
+
+def _axes(rows: int, columns: int, width: float, height: float, **options: Any) -> tuple[Figure, list[Axes]]:
+    """A figure of our looks, its sides in inches, and its axes in reading order."""
+    import matplotlib.figure
+
+    figure: Figure = matplotlib.figure.Figure(figsize=(width, height), layout="constrained")
+    figure.patch.set_alpha(0)
+    axes: list[Axes] = list(figure.subplots(rows, columns, squeeze=False, **options).flat)
+    for axis in axes:
+        axis.patch.set_alpha(0)
+        axis.tick_params(colors=GREY, labelsize=8, length=3)
+        axis.xaxis.label.set(color=GREY, fontsize=9)
+        axis.yaxis.label.set(color=GREY, fontsize=9)
+        axis.grid(color=GREY, alpha=0.22, linewidth=0.6)
+        axis.spines[["top", "right"]].set_visible(False)
+        axis.spines[["left", "bottom"]].set_color(GREY)
+    return figure, axes
+
+
+def _svg(figure: Figure) -> str:
+    """The figure as SVG text, the same for the same figure."""
+    import matplotlib
+
+    content = io.StringIO()
+    with cast(Any, matplotlib).rc_context({"svg.hashsalt": "roborew"}):
+        figure.savefig(content, format="svg", metadata={"Date": None})
+    return content.getvalue()
