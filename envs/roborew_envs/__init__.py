@@ -18,6 +18,10 @@ _TABLE = {
     "roborew/Press-v0": "press:Press",
     "roborew/Push-v0": "push:Push",
     "roborew/DrawerOpen-v0": "drawer_open:DrawerOpen",
+    "roborew/Cheetah-v0": "cheetah:Cheetah",
+    "roborew/HumanoidStand-v0": "humanoid:HumanoidStand",
+    "roborew/HumanoidKneel-v0": "humanoid:HumanoidKneel",
+    "roborew/HumanoidRaiseArms-v0": "humanoid:HumanoidRaiseArms",
 }
 
 tasks: Mapping[str, str] = MappingProxyType(_TABLE)
@@ -50,7 +54,7 @@ def _make_vector(task_id: str, **kwargs: Any) -> TaskVectorEnv:
 
 
 for _id in _TABLE:
-    gymnasium.register(
+    gymnasium.register(  # pyright: ignore[reportUnknownMemberType] - its kwargs are an untyped dict
         _id,
         entry_point=partial(_make, _id),
         vector_entry_point=partial(_make_vector, _id),

@@ -43,10 +43,10 @@ class TaskSimulations:
         self.progress = np.zeros(num_envs)
 
     def reset(self, mask: NDArray[np.bool_], seeds: Sequence[int | None]) -> None:
-        for i in np.flatnonzero(mask):
+        for i in np.flatnonzero(mask).tolist():
             if seeds[i] is not None:
                 self.generators[i] = seeding.np_random(seeds[i])[0]
-            self.simulation.place(int(i), *self.task.sample(self.generators[i]))
+            self.simulation.place(i, *self.task.sample(self.generators[i]))
         self.steps[mask] = 0
         self.progress[mask] = self.truth()["progress"][mask]
 
@@ -78,9 +78,7 @@ class TaskSimulations:
     def observe(self) -> NDArray[np.float32]:
         return self.task.observe(self.simulation.qpos, self.simulation.qvel)
 
-    def draw(
-        self, indices: NDArray[np.int64] | None = None, overrides: Overrides | None = None
-    ) -> NDArray[np.uint8]:
+    def draw(self, indices: NDArray[np.int64] | None = None, overrides: Overrides | None = None) -> NDArray[np.uint8]:
         """Frames of the current states of the chosen simulations (default: all), shape (n, H, W, 3)."""
         if self._renderer is None:
             width, height, quality = self._frame
@@ -163,7 +161,7 @@ class TaskVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
     def reset(
         self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Any, dict[str, Any]]:
-        """Start episodes: all, or where ``options["reset_mask"]`` (N,) is True. Seed s gives simulation i seed s + i."""
+        """Start episodes: all, or where ``options["reset_mask"]`` (N,) is True. Seed s gives simulation i s + i."""
         mask = np.asarray((options or {}).get("reset_mask", np.ones(self.num_envs, np.bool_)))
         if mask.shape != (self.num_envs,) or mask.dtype != np.bool_ or not mask.any():
             raise Error(f"reset_mask: expected bool of shape ({self.num_envs},) with at least one True; got {mask}.")
@@ -205,7 +203,7 @@ class TaskVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
     def draw(self, indices: NDArray[np.int64] | None = None, overrides: Overrides | None = None) -> NDArray[np.uint8]:
         """Frames of the current states, shape (n, H, W, 3), uint8 RGB; only the chosen simulations are drawn."""
         if self.render_mode != "rgb_array":
-            raise Error(f"{self.task.id}: made without render_mode='rgb_array', so it draws no frames. Pass it to make.")
+            raise Error(f"{self.task.id}: made without render_mode='rgb_array', so it draws nothing: pass it to make.")
         return self.core.draw(indices, overrides)
 
     def render(self) -> tuple[NDArray[np.uint8], ...]:
@@ -245,9 +243,7 @@ class TaskEnv(gymnasium.Env[Any, Any]):
         self.observation_space, self.action_space = _spaces(self.core)
         self._running = False
 
-    def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[Any, dict[str, Any]]:
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         """Start an episode."""
         super().reset(seed=seed)
         self.core.generators[0] = self.np_random
@@ -269,7 +265,7 @@ class TaskEnv(gymnasium.Env[Any, Any]):
     def render(self) -> Any:
         """The current state's frame, shape (H, W, 3), uint8 RGB."""
         if self.render_mode != "rgb_array":
-            raise Error(f"{self.task.id}: made without render_mode='rgb_array', so it draws no frames. Pass it to make.")
+            raise Error(f"{self.task.id}: made without render_mode='rgb_array', so it draws nothing: pass it to make.")
         return self.core.draw()[0]
 
     def close(self) -> None:

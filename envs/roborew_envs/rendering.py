@@ -18,12 +18,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
+import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
-import mujoco
-
 Quality = Literal["fast", "full"]
+FieldValues = tuple[NDArray[np.int64], NDArray[np.float64]]
 BACKENDS = ("egl", "glfw", "osmesa")
 MAX_SIDE = 4096
 """Largest width or height of a frame [pixels]."""
@@ -56,10 +56,10 @@ class Overrides:
     """Per-frame values of model fields: what a state paints, and appearance shifts.
 
     Attributes:
-        fields: name of an `mujoco.MjModel` array -> (indices (K,), values (N, K, ...)), written before frame n is drawn.
+        fields: name of an `mujoco.MjModel` array -> (indices (K,), values (N, K, ...)), written before frame n.
     """
 
-    fields: Mapping[str, tuple[NDArray[np.int64], NDArray[np.float64]]] = field(default_factory=dict)
+    fields: Mapping[str, FieldValues] = field(default_factory=dict[str, FieldValues])
 
     def merged(self, other: Overrides) -> Overrides:
         """Both sets of overrides; where a field stands in both, ``other`` is written last."""
@@ -132,7 +132,7 @@ class _Worker:
     def _run(self, make: Callable[[], _Painter]) -> None:
         try:
             painter = make()
-        except BaseException as error:  # handed to the caller by `wait`
+        except BaseException as error:  # noqa: BLE001 - handed to the caller by `wait`
             self._replies.put(error)
             return
         self._replies.put(None)
@@ -143,7 +143,7 @@ class _Worker:
             try:
                 (call or _Painter.close)(painter)
                 self._replies.put(None)
-            except BaseException as error:  # handed to the caller by `wait`
+            except BaseException as error:  # noqa: BLE001 - handed to the caller by `wait`
                 self._replies.put(error)
 
     def send(self, call: Callable[[_Painter], None] | None) -> None:
@@ -158,9 +158,9 @@ class _Worker:
 class Renderer:
     """Draws many states of one model at once.
 
+    >>> camera = "<camera name='c' pos='0 -2 0' xyaxes='1 0 0 0 0 1'/>"
     >>> model = mujoco.MjModel.from_xml_string(
-    ...     "<mujoco><worldbody><light pos='0 0 2'/><geom size='.3'/><camera name='c' pos='0 -2 0' xyaxes='1 0 0 0 0 1'/>"
-    ...     "</worldbody></mujoco>")
+    ...     f"<mujoco><worldbody><light pos='0 0 2'/><geom size='.3'/>{camera}</worldbody></mujoco>")
     >>> with Renderer(model, 32, 24) as renderer:
     ...     renderer.draw(np.zeros((5, 0)), "c").shape
     (5, 24, 32, 3)
@@ -202,7 +202,8 @@ class Renderer:
         except Exception as error:
             self.close()
             raise DrawingError(
-                f"no OpenGL context with MUJOCO_GL={backend()!r} ({type(error).__name__}: {error}). Run `roborew doctor`."
+                f"no OpenGL context with MUJOCO_GL={backend()!r} ({type(error).__name__}: {error}). "
+                "Run `roborew doctor`."
             ) from error
         _open_renderers.add(self)
         atexit.unregister(_close_all)  # moved behind the hooks of the OpenGL modules, which would close the display
@@ -223,7 +224,7 @@ class Renderer:
             raise DrawingError("this renderer is closed: open a new one.")
         if camera not in self._cameras:
             raise DrawingError(f"unknown camera {camera!r}. Available: {', '.join(self._cameras)}.")
-        index, fields = self._cameras[camera], overrides.fields if overrides else {}
+        index, fields = self._cameras[camera], (overrides or Overrides()).fields
         frames = np.empty((len(qpos), self.height, self.width, 3), np.uint8)
 
         def draw_share(share: range) -> Callable[[_Painter], None]:
