@@ -68,8 +68,9 @@ def require_disabled_autoreset(env: VectorEnv[Any, Any, Any]) -> None:
 def reset_where(
     env: VectorEnv[Any, Any, Any], done: NDArray[np.bool_], observations: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """Reset the environments where ``done``, shape (N,); return observations (N, D) with their first ones put in."""
+    """Reset the environments where ``done``, shape (N,); return observations (N, ...) with their first ones put in."""
     if not done.any():
         return observations
     fresh, _ = env.reset(options={"reset_mask": done})
-    return np.where(done[:, None], check_finite(fresh, "observation"), observations)
+    mask = done.reshape(-1, *[1] * (observations.ndim - 1))
+    return np.where(mask, check_finite(fresh, "observation"), observations)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from roborew.agents.advantage import generalised_advantages
+from roborew.agents.arrays import Arrays, from_optimiser, from_tensors, load_optimiser, prefixed, to_tensors, under
 from roborew.agents.boundary import ActionScale, box_size, check_finite, require_disabled_autoreset, reset_where
 from roborew.agents.moments import RewardScale, RunningMoments
 from roborew.agents.network import ActorCritic
@@ -27,8 +28,6 @@ from roborew.errors import InvalidInputError
 from roborew.stopwatch import Stopwatch
 
 __all__ = ["PPO", "PPOConfig"]
-
-Arrays = dict[str, NDArray[Any]]
 
 
 class PPO:
@@ -108,15 +107,17 @@ class PPO:
         Returns:
             Arrays (weights, optimiser moments, normalisers, generator, running episodes) and a JSON-able dictionary.
         """
-        arrays: Arrays = {f"network/{k}": v.cpu().numpy().copy() for k, v in self._network.state_dict().items()}
-        for index, moments in self._optimiser.state_dict()["state"].items():
-            arrays |= {f"optimiser/{index}/{key}": value.cpu().numpy().copy() for key, value in moments.items()}
-        arrays |= {f"observations/{key}": value for key, value in self._moments.state().items()}
-        arrays["generator"] = self._generator.get_state().numpy().copy()
+        parts: dict[str, Mapping[str, NDArray[Any]]] = {
+            "network": from_tensors(self._network.state_dict()),
+            "optimiser": from_optimiser(self._optimiser),
+            "observations": self._moments.state(),
+            "generator": from_tensors({"state": self._generator.get_state()}),
+        }
         if self._observations is not None:
-            arrays |= {"episodes/observations": self._observations, "episodes/totals": self._episodes.totals.copy()}
+            parts["episodes"] = {"observations": self._observations.copy(), "totals": self._episodes.totals.copy()}
         if self._reward_scale is not None:
-            arrays |= {f"rewards/{key}": value for key, value in self._reward_scale.state().items()}
+            parts["rewards"] = self._reward_scale.state()
+        arrays = {key: value for prefix, part in parts.items() for key, value in prefixed(prefix, part).items()}
         return arrays, {"agent": "ppo", "steps": self.steps, "seed": self.seed, "config": asdict(self.config)}
 
     def load_state(self, arrays: Mapping[str, NDArray[Any]], meta: Mapping[str, Any]) -> None:
@@ -131,12 +132,12 @@ class PPO:
                 "make the agent with PPOConfig(**meta['config'])."
             )
         try:
-            self._network.load_state_dict({k: torch.as_tensor(v.copy()) for k, v in _under(arrays, "network")})
+            self._network.load_state_dict(to_tensors(under(arrays, "network")))
         except RuntimeError as error:
             raise InvalidInputError(f"PPO.load_state: the weights do not fit these spaces: {error}") from error
-        self._load_optimiser(arrays)
-        self._moments.load_state(dict(_under(arrays, "observations")))
-        self._generator.set_state(torch.as_tensor(arrays["generator"].copy()))
+        load_optimiser(self._optimiser, under(arrays, "optimiser"))
+        self._moments.load_state(under(arrays, "observations"))
+        self._generator.set_state(to_tensors(arrays)["generator/state"])
         self.steps, self.seed, self._env = int(meta["steps"]), int(meta["seed"]), None
         self._observations = None
         if "episodes/observations" in arrays:
@@ -144,15 +145,7 @@ class PPO:
             self._begin(len(self._observations))
             self._episodes.totals = arrays["episodes/totals"].copy()
         if self._reward_scale is not None:
-            self._reward_scale.load_state(dict(_under(arrays, "rewards")))
-
-    def _load_optimiser(self, arrays: Mapping[str, NDArray[Any]]) -> None:
-        moments: dict[int, dict[str, Tensor]] = {}
-        for key, value in _under(arrays, "optimiser"):
-            index, name = key.split("/")
-            moments.setdefault(int(index), {})[name] = torch.as_tensor(value.copy())
-        groups = self._optimiser.state_dict()["param_groups"]
-        self._optimiser.load_state_dict({"state": moments, "param_groups": groups})
+            self._reward_scale.load_state(under(arrays, "rewards"))
 
     def _begin(self, num_envs: int) -> None:
         self._episodes = EpisodeLog(num_envs)
@@ -284,9 +277,3 @@ class PPO:
             kl = (ratio - 1 - log_ratio).mean()
             outside = ((ratio - 1).abs() > config.clip).float().mean()
             return loss, torch.stack([policy, value, kl, outside])
-
-
-def _under(arrays: Mapping[str, NDArray[Any]], prefix: str) -> Iterator[tuple[str, NDArray[Any]]]:
-    for key, value in arrays.items():
-        if key.startswith(f"{prefix}/"):
-            yield key.removeprefix(f"{prefix}/"), value

@@ -1,4 +1,4 @@
-"""One thread for networks this small: threads that wait for each other on a busy machine cost far more than they save."""
+"""One thread for networks this small: on a busy machine, threads that wait for each other cost more than they save."""
 
 from __future__ import annotations
 

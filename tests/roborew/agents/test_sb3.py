@@ -1,0 +1,115 @@
+"""The bridge to Stable-Baselines3 and the agents behind it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from gymnasium.vector import AutoresetMode
+
+from roborew.agents.report import RolloutReport
+from roborew.agents.sb3 import SB3PPO, SB3SAC, SB3PPOConfig, SB3SACConfig
+from roborew.agents.sb3_bridge import as_sb3
+from roborew.errors import InvalidInputError
+from tests.roborew.agents.point_environment import PointEnv
+
+PPO_QUICK = SB3PPOConfig(n_steps=8, batch_size=32, n_epochs=2, width=16)
+SAC_QUICK = SB3SACConfig(
+    batch_size=16, learning_starts=32, gradient_steps=1, width=16, report_every=8, buffer_size=1000
+)
+
+
+def make(kind: str, env: PointEnv, seed: int = 0) -> SB3PPO | SB3SAC:
+    spaces = env.single_observation_space, env.single_action_space
+    return SB3PPO(*spaces, PPO_QUICK, seed) if kind == "ppo" else SB3SAC(*spaces, SAC_QUICK, seed)
+
+
+def test_the_bridge_hands_over_the_final_observation_before_it_resets() -> None:
+    bridge, twin = as_sb3(PointEnv(3, horizon=4)), PointEnv(3, horizon=4)
+    bridge.seed(5)
+    bridge.reset()
+    twin.reset(seed=[5, 6, 7])
+    actions = np.ones((3, 2))
+    for step in range(1, 9):
+        if step == 5:
+            twin.reset(options={"reset_mask": np.ones(3, dtype=np.bool_)})
+        expected, rewards, _, truncated, _ = twin.step(actions)
+        observations, paid, done, infos = bridge.step(actions)
+        np.testing.assert_allclose(paid, rewards, rtol=1e-5)
+        np.testing.assert_array_equal(done, truncated)
+        if done.all():
+            np.testing.assert_array_equal([info["terminal_observation"] for info in infos], expected)
+            assert all(info["TimeLimit.truncated"] for info in infos)
+            assert not np.allclose(observations, expected)
+        else:
+            np.testing.assert_array_equal(observations, expected)
+            assert "terminal_observation" not in infos[0]
+
+
+def test_other_autoreset_modes_and_deferred_rewards_are_refused() -> None:
+    env = PointEnv(2)
+    env.metadata = {"autoreset_mode": AutoresetMode.SAME_STEP}
+    with pytest.raises(InvalidInputError, match="DISABLED"):
+        as_sb3(env)
+    deferred: Any = PointEnv(2)
+    deferred.deferred = True
+    with pytest.raises(InvalidInputError, match="scoring='step'"):
+        as_sb3(deferred)
+
+
+def test_a_nan_reward_is_one_error_that_names_the_environment() -> None:
+    class Broken(PointEnv):
+        def step(self, actions: Any) -> Any:
+            observations, rewards, *rest = super().step(actions)
+            rewards[1] = np.nan
+            return observations, rewards, *rest
+
+    bridge = as_sb3(Broken(2))
+    bridge.reset()
+    with pytest.raises(InvalidInputError, match=r"reward.*environment \[1\]"):
+        bridge.step(np.zeros((2, 2)))
+
+
+@pytest.mark.parametrize("kind", ["ppo", "sac"])
+def test_an_agent_learns_reports_and_survives_saving(kind: str) -> None:
+    env = PointEnv(4, horizon=10)
+    agent = make(kind, env)
+    untouched = agent.state()[0]
+    reports: list[RolloutReport] = []
+    agent.learn(env, 4 * 32, reports.append)
+    assert [report.steps for report in reports] == [32, 64, 96, 128]
+    assert sum(report.episodes for report in reports) == 3 * 4
+    assert all(report.seconds["environment"] > 0 and report.seconds["updating"] > 0 for report in reports)
+    arrays, meta = agent.state()
+    assert any(not np.array_equal(arrays[key], value) for key, value in untouched.items() if key.startswith("policy/"))
+    assert all(np.isfinite(value).all() for value in arrays.values())
+
+    other = make(kind, PointEnv(4), seed=9)
+    other.load_state({key: value.copy() for key, value in arrays.items()}, meta)
+    observations = np.random.default_rng(0).normal(size=(5, 4)).astype(np.float32)
+    np.testing.assert_array_equal(other.act(observations), agent.act(observations))
+    again = other.state()[0]
+    assert again.keys() == arrays.keys()
+    for key, value in arrays.items():
+        np.testing.assert_array_equal(again[key], value, err_msg=key)
+    other.learn(PointEnv(4), 160)
+    assert other.steps == 160
+
+
+@pytest.mark.parametrize("kind", ["ppo", "sac"])
+def test_returning_false_stops_the_learning(kind: str) -> None:
+    env = PointEnv(4)
+    agent = make(kind, env)
+    agent.learn(env, 1000, lambda report: False)
+    assert agent.steps == 32
+
+
+def test_a_state_of_other_settings_or_spaces_is_refused() -> None:
+    env = PointEnv(2)
+    arrays, meta = make("ppo", env).state()
+    with pytest.raises(InvalidInputError, match="sb3-sac: the state is of"):
+        make("sac", env).load_state(arrays, meta)
+    wider = SB3PPO(PointEnv(2).single_action_space, env.single_action_space, PPO_QUICK)
+    with pytest.raises(InvalidInputError, match="do not fit"):
+        wider.load_state(arrays, meta)
