@@ -197,12 +197,11 @@ def _wrapped(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, widt
 def _legend(story: Story, step: int) -> Image.Image:
     legend = Image.new("RGB", (WIDTH, LEGEND_HEIGHT), PAPER)
     draw, font = ImageDraw.Draw(legend), _font(13)
+    entries = [(TRUTH, f"true progress  {story.progress[step]:.2f}")]
     known = [score for score in story.scores[: step + 1] if score is not None]
-    score = f"{known[-1]:.2f}" if known else "–"
-    for x, colour, text in (
-        (MARGIN, SCORE, f"score  {score}"),
-        (150, TRUTH, f"true progress  {story.progress[step]:.2f}"),
-    ):
+    if known:
+        entries.append((SCORE, f"score  {known[-1]:.2f}"))
+    for x, (colour, text) in zip((MARGIN, 190), entries, strict=False):
         draw.rounded_rectangle((x, 13, x + 14, 16), 1, colour)
         draw.text((x + 21, 14), text, INK, font, anchor="lm")
     draw.text((WIDTH - MARGIN, 14), f"step {step}", MUTED, font, anchor="rm")

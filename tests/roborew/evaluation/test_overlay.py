@@ -76,8 +76,8 @@ def test_scores_beyond_their_range_stay_in_the_plot() -> None:
 
 
 def test_an_episode_without_scores_can_be_filmed() -> None:
-    drawn = list(overlay(FRAMES[:1], story(progress=[0.2], success=[False], scores=[None])))
-    assert len(drawn) == 1
+    (drawn,) = overlay(FRAMES[:1], story(progress=[0.2], success=[False], scores=[None]))
+    assert pixels(drawn, SCORE) == 0 < pixels(drawn, TRUTH)
 
 
 def test_a_film_holds_its_last_picture_and_overwrites_nothing(tmp_path: Path) -> None:

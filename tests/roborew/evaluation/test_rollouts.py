@@ -11,6 +11,7 @@ from gymnasium.vector import AutoresetMode, VectorWrapper
 from roborew.errors import CorruptFileError, InvalidInputError, InvalidScoreError
 from roborew.evaluation import Evaluation, Watch, evaluate, record
 from roborew.types import Scores
+from roborew.wrappers import Claim, LearnedReward
 from tests.roborew.evaluation.stairs import Green, climb, stairs
 
 SEEDS = [4, 1, 10, 7, 2, 8, 3]
@@ -125,6 +126,19 @@ def test_behind_a_learned_reward_the_true_one_is_kept_apart() -> None:
     assert first.true_return == pytest.approx(0.125 * 21)
     assert (first.score_steps, first.scores) == ((0, 2, 4, 6), (0, 0.2, 0.4, 0.6))
     assert judged.false_claims == len(SEEDS)
+
+
+@pytest.mark.parametrize("eager", [1.0, 2.0])
+def test_watching_gives_the_scores_and_claims_that_would_have_been_paid(eager: float) -> None:
+    """One clip at the end and one frame per step are two ways to the same numbers."""
+    model = Green(eager=eager)
+    paid = evaluate(LearnedReward(stairs(), model, "climb", every=4, claim=Claim(threshold=0.9)), climb, SEEDS)
+    watch = Watch(model=model, instruction="climb", every=4, threshold=0.9, stop_at_claim=True)
+    watched = evaluate(stairs(), climb, SEEDS, watch=watch)
+    for ours, theirs in zip(watched.episodes, paid.episodes, strict=True):
+        assert (ours.seed, ours.success, ours.score_steps) == (theirs.seed, theirs.success, theirs.score_steps)
+        assert (ours.scores, ours.claims) == (theirs.scores, theirs.claims)
+        assert ours.true_return == pytest.approx(theirs.true_return)
 
 
 def test_an_evaluation_survives_json() -> None:
