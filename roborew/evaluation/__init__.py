@@ -16,7 +16,7 @@ from roborew.evaluation.ordering import (
     voc,
     voc_pearson,
 )
-from roborew.evaluation.overlay import Story, film, overlay, tell
+from roborew.evaluation.overlay import Story, film, overlaid, tell
 from roborew.evaluation.report import Film, ReportContent, VerdictRow, render_report, write_report
 from roborew.evaluation.rollouts import Policy, Recording, Watch, evaluate, record
 from roborew.evaluation.statistics import (
@@ -71,7 +71,7 @@ __all__ = [
     "kendall_tau_a",
     "monotone_violation_rate",
     "null_table",
-    "overlay",
+    "overlaid",
     "pearson",
     "probability_of_improvement",
     "record",

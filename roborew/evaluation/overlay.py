@@ -78,7 +78,7 @@ def tell(recording: Recording, instruction: str, score_range: tuple[float, float
     )
 
 
-def overlay(frames: Video, story: Story) -> Iterator[Frame]:
+def overlaid(frames: Video, story: Story) -> Iterator[Frame]:
     """Enlarge each picture to 480 pixels and draw the story up to it; even sides, all frames of one size.
 
     Args:
@@ -109,7 +109,7 @@ def film(path: str | Path, frames: Video, story: Story, fps: float, hold: float 
     Raises:
         RunExistsError: the file exists; see `roborew.data.files.free_path`.
     """
-    return write_video(path, _resting(overlay(frames, story), round(hold * fps)), fps)
+    return write_video(path, _resting(overlaid(frames, story), round(hold * fps)), fps)
 
 
 def _resting(frames: Iterator[Frame], repeats: int) -> Iterator[Frame]:

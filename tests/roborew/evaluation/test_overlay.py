@@ -10,7 +10,7 @@ import pytest
 
 from roborew.data.video import read_video, video_info
 from roborew.errors import InvalidInputError, RunExistsError
-from roborew.evaluation import Story, Watch, film, overlay, record, tell
+from roborew.evaluation import Story, Watch, film, overlaid, record, tell
 from roborew.evaluation.overlay import INK, SCORE, SUCCESS, TRUTH
 from roborew.types import Frame
 from tests.roborew.evaluation.stairs import Green, climb, stairs
@@ -34,7 +34,7 @@ def pixels(frame: Frame, colour: tuple[int, int, int]) -> int:
 
 def test_every_state_becomes_one_frame_of_even_sides() -> None:
     for frames in (FRAMES, FRAMES[:, :, :71], FRAMES[:, :37]):
-        drawn = list(overlay(frames, story()))
+        drawn = list(overlaid(frames, story()))
         assert len(drawn) == 8
         assert {frame.shape for frame in drawn} == {drawn[0].shape}
         assert drawn[0].shape[0] % 2 == 0
@@ -43,12 +43,12 @@ def test_every_state_becomes_one_frame_of_even_sides() -> None:
 
 
 def test_success_is_marked_when_it_is_true_and_not_before() -> None:
-    marked = [pixels(frame, SUCCESS) > 0 for frame in overlay(FRAMES, story())]
+    marked = [pixels(frame, SUCCESS) > 0 for frame in overlaid(FRAMES, story())]
     assert marked == [False] * 6 + [True] * 2
 
 
 def test_the_curves_grow_with_the_episode() -> None:
-    drawn = list(overlay(FRAMES, story()))
+    drawn = list(overlaid(FRAMES, story()))
     for colour in (SCORE, TRUTH):
         assert pixels(drawn[7], colour) > pixels(drawn[3], colour) > pixels(drawn[0], colour) > 0
 
@@ -56,27 +56,27 @@ def test_the_curves_grow_with_the_episode() -> None:
 def test_the_future_is_not_drawn() -> None:
     """Frame t may show what was known at t: another ending must not change it."""
     other = story(progress=[*np.linspace(0, 1, 8)[:4], 0, 0, 0, 0], scores=[0.0, None, 0.3, None, 1, 1, 1, 1])
-    for ours, theirs in list(zip(overlay(FRAMES, story()), overlay(FRAMES, other), strict=True))[:4]:
+    for ours, theirs in list(zip(overlaid(FRAMES, story()), overlaid(FRAMES, other), strict=True))[:4]:
         np.testing.assert_array_equal(ours, theirs)
 
 
 def test_the_picture_itself_is_in_the_film() -> None:
-    frame = next(overlay(FRAMES, story()))
+    frame = next(overlaid(FRAMES, story()))
     assert pixels(frame, (90, 90, 90)) > 0.9 * 480 * 360
 
 
 def test_a_long_instruction_takes_more_room_and_stays_inside() -> None:
-    short, long = next(overlay(FRAMES, story())), next(overlay(FRAMES, story(instruction="push it gently " * 30)))
+    short, long = next(overlaid(FRAMES, story())), next(overlaid(FRAMES, story(instruction="push it gently " * 30)))
     assert 0 < long.shape[0] - short.shape[0] <= 60
     assert pixels(long[:, -10:], INK) == 0
 
 
 def test_scores_beyond_their_range_stay_in_the_plot() -> None:
-    assert len(list(overlay(FRAMES, story(scores=[-5.0] * 4 + [7.0] * 4)))) == 8
+    assert len(list(overlaid(FRAMES, story(scores=[-5.0] * 4 + [7.0] * 4)))) == 8
 
 
 def test_an_episode_without_scores_can_be_filmed() -> None:
-    (drawn,) = overlay(FRAMES[:1], story(progress=[0.2], success=[False], scores=[None]))
+    (drawn,) = overlaid(FRAMES[:1], story(progress=[0.2], success=[False], scores=[None]))
     assert pixels(drawn, SCORE) == 0 < pixels(drawn, TRUTH)
 
 
@@ -94,7 +94,7 @@ def test_a_recording_tells_its_own_story() -> None:
     (recording,) = record(stairs(), climb, [2], watch=watch)
     told = tell(recording, "climb the stairs", score_range=(0.0, 2.0))
     assert [score is not None for score in told.scores] == [step in (0, 4, 8, 10) for step in range(11)]
-    assert len(list(overlay(recording.frames, told))) == 11
+    assert len(list(overlaid(recording.frames, told))) == 11
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_a_recording_tells_its_own_story() -> None:
         lambda: story(progress=[0.0]),
         lambda: story(score_range=(1.0, 1.0)),
         lambda: story(instruction="\n"),
-        lambda: list(overlay(FRAMES[:3], story())),
+        lambda: list(overlaid(FRAMES[:3], story())),
     ],
 )
 def test_a_story_that_does_not_fit_is_refused(mistake: Any) -> None:
