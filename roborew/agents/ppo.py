@@ -33,6 +33,8 @@ __all__ = ["PPO", "PPOConfig"]
 class PPO:
     """An agent for flat observations and bounded flat actions.
 
+    Its networks are small: on a CPU that also simulates and draws, ``torch.set_num_threads(1)`` is fastest.
+
     Args:
         observation_space: of one environment, a Box of shape (D,).
         action_space: of one environment, a bounded Box of shape (A,); the policy works in [-1, 1].

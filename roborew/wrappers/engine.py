@@ -25,7 +25,7 @@ class RewardOptions(TypedDict, total=False):
     shaping: Shaping
     """The law from successive scores to rewards, `Difference` with a scale of 5 by default."""
     every: int
-    """Score every k-th step of an episode, its first frame and its last; 4 by default."""
+    """Score every k-th step of an episode, its first frame and its last; 4 by default. History holds these."""
     claim: Claim | None
     """What the model's claim of success does; ``Claim()`` by default, None switches it off."""
     goal: Frame | None
