@@ -46,6 +46,13 @@ FORMS: dict[str, tuple[Form, ...]] = {
     "nonsense": (("nonsense",),),
     "foreign": (("foreign",),),
 }
+_NEGATIVE_RULES = [
+    (task, name)
+    for task in TASKS
+    for kind in ("opposite", "negation", "wrong_object", "other_verb")
+    for form in (*dict.fromkeys(FORMS[kind]), ("pair", "pair_be"))
+    for name in form
+]
 KINDS = ("other_task", *FORMS, "salad", "fragment", "english")
 """What `negatives` knows. All but ``other_task`` are labelled None: nothing that mini knows is asked for."""
 _NOT_RANDOM = ("negation_word", "ambiguous_word", "greeting")
@@ -131,12 +138,9 @@ def recognise(sentence: str, split: Split | None = None) -> tuple[str, ...]:
 @cache
 def vocabulary() -> tuple[str, ...]:
     """Return the words that the train rules write, sorted: the tokenizer's known words. Random words are not in it."""
-    forms = [form for kind in ("opposite", "negation", "wrong_object", "other_verb") for form in FORMS[kind]]
-    names = [(task, name) for task in TASKS for form in (*forms, ("pair", "pair_be")) for name in form]
-    names += _POSITIVE_RULES
     listed = {word for task in TASKS for text in known_paraphrases(task, "train") for word in split_words(text)}
     plain = Grammar({**load(), "any": options(("robot",), False)})
-    return tuple(sorted(plain.words(names, held_out=False) | listed))
+    return tuple(sorted(plain.words(_POSITIVE_RULES + _NEGATIVE_RULES, held_out=False) | listed))
 
 
 @cache
@@ -150,7 +154,9 @@ def grammar() -> Grammar:
     """Return the rules of ``grammar/*.txt`` with the random words (``any``) and the struck keys (``mash``)."""
     rules = load()
     plain = Grammar({**rules, "any": (), "mash": ()})
-    taken = plain.words(_POSITIVE_RULES, held_out=True) | frozenset[str]().union(*map(word_set, _NOT_RANDOM))
+    taken = plain.words(_POSITIVE_RULES + _NEGATIVE_RULES, held_out=True) | frozenset[str]().union(
+        *map(word_set, _NOT_RANDOM)
+    )
     stems = tuple(sorted(word for word in taken if len(word) > 3))
     pool = [word for word in word_pool() if word not in taken and not word.startswith(stems)]
     rng = random.Random("struck keys")
