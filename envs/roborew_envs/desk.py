@@ -25,7 +25,7 @@ BUTTON, CABINET, DRAWER = 25, 26, 27
 
 WORKSPACE = np.array([[0.24, -0.34, 0.012], [0.68, 0.30, 0.26]])
 """Lowest and highest place of the finger tips [m]."""
-REACH_PER_STEP = 0.05
+REACH_PER_STEP = 0.04
 """Largest move asked for by one action, along each axis [m]."""
 FINGER_OPEN = 0.033
 """Travel of each finger [m]."""
@@ -36,12 +36,12 @@ BUTTON_TOP = 0.074
 BUTTON_TRAVEL = 0.022
 PRESSED = 0.016
 """Travel from which the lamp is lit [m]."""
-ON_PAD = 0.042
+ON_PAD = 0.050
 """Distance of the red cube's centre from the pad's within which the pad is lit [m]."""
 DRAWER_TRAVEL = 0.15
 OPENED = 0.11
 """Travel from which the drawer counts as open [m]."""
-HANDLE = np.array([0.0, 0.244, 0.074])
+HANDLE = np.array([0.0, 0.232, 0.074])
 """The handle's middle relative to the cabinet's place along x, drawer closed, desk frame [m]."""
 
 
@@ -79,8 +79,13 @@ def nearness(distance: FloatArray, scale: float) -> FloatArray:
     return 1.0 - np.clip(distance / scale, 0.0, 1.0)
 
 
+def closeness(distance: FloatArray, scale: float) -> FloatArray:
+    """1 at distance 0, 0.5 at ``scale`` [m], never 0: steepest where precision matters, shape as given."""
+    return scale / (scale + distance)
+
+
 class DeskTask(Task):
-    """Shared by every task on the desk. The action is (dx, dy, dz, gripper): the hand's move in units of 5 cm and the
+    """Shared by every task on the desk. The action is (dx, dy, dz, gripper): the hand's move in units of 4 cm and the
     gripper from closed (-1) to open (+1)."""
 
     cameras: ClassVar[tuple[str, ...]] = ("front", "side", "wrist")
@@ -94,15 +99,13 @@ class DeskTask(Task):
         qpos = np.zeros(self.model.nq)
         qpos[BUTTON_BOX] = rng.uniform([0.36, -0.31], [0.52, -0.24])
         qpos[CABINET] = rng.uniform(0.38, 0.52)
-        qpos[PAD] = rng.uniform([0.33, -0.10], [0.60, 0.10])
-        placed = [qpos[PAD]]
-        for cube in (RED, BLUE):
-            place = self._free_place(rng, placed)
-            placed.append(place)
+        red = rng.uniform([0.36, -0.12], [0.43, 0.10])
+        qpos[PAD] = np.array([rng.uniform(0.53, 0.60), red[1] + rng.uniform(-0.06, 0.06)])
+        for cube, place in ((RED, red), (BLUE, self._free_place(rng, [red, qpos[PAD]]))):
             turn = rng.uniform(-np.pi / 4, np.pi / 4)
             qpos[cube] = *place, CUBE_HEIGHT
             qpos[cube.stop : cube.stop + 4] = np.cos(turn / 2), 0, 0, np.sin(turn / 2)
-        qpos[ARM] = arm_joints(rng.uniform([0.28, -0.22, 0.10], [0.62, 0.18, 0.24])[None])[0]
+        qpos[ARM] = arm_joints(rng.uniform([0.26, -0.16, 0.04], [0.36, 0.14, 0.20])[None])[0]
         qpos[FINGERS] = rng.uniform(0, FINGER_OPEN)
         return qpos, np.zeros(self.model.nv)
 
@@ -110,7 +113,7 @@ class DeskTask(Task):
     def _free_place(rng: np.random.Generator, placed: list[FloatArray]) -> FloatArray:
         """A place on the desk at least 10 cm from the others, by rejection."""
         while True:
-            place = rng.uniform([0.32, -0.15], [0.62, 0.13])
+            place = rng.uniform([0.34, -0.15], [0.60, 0.13])
             if min(np.linalg.norm(place - other) for other in placed) > 0.10:
                 return place
 

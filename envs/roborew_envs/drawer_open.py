@@ -14,7 +14,7 @@ class DrawerOpen(DeskTask):
     """The hand closes in on the handle (to 0.3), then the drawer comes out."""
 
     id = "roborew/DrawerOpen-v0"
-    horizon = 60
+    horizon = 48
     stages: ClassVar[tuple[str, ...]] = ("approach", "pull", "open")
     words = Words(
         instruction="open the drawer",

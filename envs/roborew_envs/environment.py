@@ -14,7 +14,7 @@ from gymnasium.utils import seeding
 from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
-from roborew_envs.rendering import Overrides, Quality, Renderer
+from roborew_envs.rendering import Overrides, Quality, Renderer, check_frame
 from roborew_envs.simulation import Simulation
 from roborew_envs.task import Task
 
@@ -31,11 +31,12 @@ class TaskSimulations:
     def __init__(
         self, task: Task, num_envs: int, camera: str | None, width: int, height: int, quality: Quality
     ) -> None:
-        self.task, self.num_envs = task, num_envs
-        self.simulation = Simulation(task.model, num_envs)
         self.camera = camera or task.cameras[0]
         if self.camera not in task.cameras:
             raise Error(f"{task.id}: unknown camera {self.camera!r}. Available: {', '.join(task.cameras)}.")
+        check_frame(width, height, quality)
+        self.task, self.num_envs = task, num_envs
+        self.simulation = Simulation(task.model, num_envs)
         self._frame = (width, height, quality)
         self._renderer: Renderer | None = None
         self.generators = [np.random.default_rng() for _ in range(num_envs)]

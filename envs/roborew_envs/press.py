@@ -14,7 +14,7 @@ class Press(DeskTask):
     """The hand closes in on the button (to 0.6), then the button goes down."""
 
     id = "roborew/Press-v0"
-    horizon = 60
+    horizon = 48
     stages: ClassVar[tuple[str, ...]] = ("approach", "press", "lit")
     words = Words(
         instruction="press the button so that the lamp lights up",

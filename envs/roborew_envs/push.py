@@ -6,15 +6,19 @@ from typing import ClassVar
 
 import numpy as np
 
-from roborew_envs.desk import PAD, RED, DeskTask, hand, nearness, pad_is_lit
+from roborew_envs.desk import PAD, RED, DeskTask, closeness, hand, nearness, pad_is_lit
 from roborew_envs.task import BoolArray, FloatArray, IntArray, Words
 
 
+BEHIND = 0.034
+"""Where the hand should push from: this far behind the cube's centre, seen from the pad [m]."""
+
+
 class Push(DeskTask):
-    """The hand closes in on the red cube (to 0.3), then the cube on the pad."""
+    """The hand goes behind the red cube (to 0.35), then the cube goes to the pad."""
 
     id = "roborew/Push-v0"
-    horizon = 80
+    horizon = 64
     stages: ClassVar[tuple[str, ...]] = ("approach", "push", "on pad")
     words = Words(
         instruction="push the red cube onto the green pad",
@@ -42,9 +46,12 @@ class Push(DeskTask):
         return pad_is_lit(qpos)
 
     def partial_progress(self, qpos: FloatArray, qvel: FloatArray) -> FloatArray:
-        reach = np.linalg.norm(hand(qpos) - qpos[:, RED], axis=1)
-        apart = np.linalg.norm(qpos[:, RED][:, :2] - qpos[:, PAD], axis=1)
-        return 0.3 * nearness(np.maximum(reach - 0.04, 0), 0.4) + 0.69 * nearness(apart, 0.35)
+        way = qpos[:, PAD] - qpos[:, RED][:, :2]
+        apart = np.linalg.norm(way, axis=1)
+        behind = qpos[:, RED].copy()
+        behind[:, :2] -= BEHIND * way / np.maximum(apart, 1e-6)[:, None]
+        reach = np.linalg.norm(hand(qpos) - behind, axis=1)
+        return 0.35 * closeness(np.maximum(reach - 0.012, 0), 0.08) + 0.64 * nearness(apart, 0.35)
 
     def partial_stage(self, qpos: FloatArray, qvel: FloatArray) -> IntArray:
         return (np.linalg.norm(hand(qpos) - qpos[:, RED], axis=1) < 0.06).astype(np.int64)

@@ -45,6 +45,18 @@ def backend() -> str:
     return name
 
 
+def check_frame(width: int, height: int, quality: Quality) -> None:
+    """Refuse a frame that no renderer can draw.
+
+    Raises:
+        DrawingError: impossible size or quality.
+    """
+    if quality not in get_args(Quality):
+        raise DrawingError(f"quality: got {quality!r}, expected one of {', '.join(get_args(Quality))}.")
+    if not (1 <= width <= MAX_SIDE and 1 <= height <= MAX_SIDE):
+        raise DrawingError(f"frame size: got {width} x {height} pixels, expected 1 to {MAX_SIDE} a side.")
+
+
 def _open_context(width: int, height: int) -> Any:
     # Software OpenGL (llvmpipe) reads this at its first context: 0 draws on the calling thread; we bring the threads.
     os.environ.setdefault("LP_NUM_THREADS", "0")
@@ -187,10 +199,7 @@ class Renderer:
             DrawingError: impossible size or quality, or no OpenGL context could be opened.
         """
         self._workers: list[_Worker] = []
-        if quality not in get_args(Quality):
-            raise DrawingError(f"quality: got {quality!r}, expected one of {', '.join(get_args(Quality))}.")
-        if not (1 <= width <= MAX_SIDE and 1 <= height <= MAX_SIDE):
-            raise DrawingError(f"frame size: got {width} x {height} pixels, expected 1 to {MAX_SIDE} a side.")
+        check_frame(width, height, quality)
         self.width, self.height, self.quality = width, height, quality
         self._cameras = {model.camera(i).name: i for i in range(model.ncam)}
         count = threads or min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2)
