@@ -9,12 +9,13 @@ from __future__ import annotations
 import atexit
 import copy
 import importlib
+import importlib.util
 import os
 import queue
 import sys
 import threading
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
@@ -58,9 +59,21 @@ def check_frame(width: int, height: int, quality: Quality) -> None:
 
 
 def _open_context(width: int, height: int) -> Any:
+    _load_triton_first()
     # Software OpenGL (llvmpipe) reads this at its first context: 0 draws on the calling thread; we bring the threads.
     os.environ.setdefault("LP_NUM_THREADS", "0")
     return importlib.import_module(f"mujoco.{backend()}").GLContext(width, height)
+
+
+def _load_triton_first() -> None:
+    """Import triton, where it is installed, before OpenGL.
+
+    Triton (a part of torch's GPU builds) and Mesa's software OpenGL each bring an LLVM of their own; triton loaded after
+    Mesa ends the process with a segmentation fault (seen with triton 3.x and Mesa's llvmpipe), the other order works.
+    Torch imports triton late, when the first optimiser is made.
+    """
+    if "triton" not in sys.modules and importlib.util.find_spec("triton") is not None:
+        importlib.import_module("triton")
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +126,20 @@ class _Painter:
         self.buffer = np.empty((height, width, 3), np.uint8)
 
     def draw(self, qpos: NDArray[np.float64], camera: int, fields: Mapping[str, Any], frame: NDArray[np.uint8]) -> None:
+        before = self._write(fields)
+        try:
+            self._draw(qpos, camera, frame)
+        finally:
+            self._write(before)
+
+    def _write(self, fields: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Write model fields; returns what stood there."""
+        before = {name: (indices, getattr(self.model, name)[indices]) for name, (indices, _) in fields.items()}
         for name, (indices, values) in fields.items():
             getattr(self.model, name)[indices] = values
+        return before
+
+    def _draw(self, qpos: NDArray[np.float64], camera: int, frame: NDArray[np.uint8]) -> None:
         self.data.qpos[:] = qpos
         mujoco.mj_kinematics(self.model, self.data)
         mujoco.mj_comPos(self.model, self.data)
@@ -161,8 +186,19 @@ class _Worker:
     def send(self, call: Callable[[_Painter], None] | None) -> None:
         self._calls.put(call)
 
-    def wait(self) -> None:
-        error = self._replies.get()
+    def wait(self) -> BaseException | None:
+        """The error of the oldest call not waited for, if it had one."""
+        return self._replies.get()
+
+    def stop(self) -> BaseException | None:
+        """Close the painter and end the thread; the error, if it had one."""
+        self.send(None)
+        return self.wait()
+
+
+def _raise_first(errors: Sequence[BaseException | None]) -> None:
+    """Called once every worker has answered, so that no stale answer waits for the next call."""
+    for error in errors:
         if error is not None:
             raise error
 
@@ -206,7 +242,7 @@ class Renderer:
         try:
             for _ in range(count):  # one after the other: opening displays at once is not safe in every driver
                 worker = _Worker(lambda: _Painter(model, width, height, quality))
-                worker.wait()
+                _raise_first([worker.wait()])
                 self._workers.append(worker)
         except Exception as error:
             self.close()
@@ -246,16 +282,13 @@ class Renderer:
         busy = self._workers[: max(1, min(len(self._workers), len(qpos)))]
         for k, worker in enumerate(busy):
             worker.send(draw_share(range(k, len(qpos), len(busy))))
-        for worker in busy:
-            worker.wait()
+        _raise_first([worker.wait() for worker in busy])
         return frames
 
     def close(self) -> None:
         """Free every OpenGL context; closing twice is harmless."""
-        for worker in self._workers:
-            worker.send(None)
-            worker.wait()
-        self._workers = []
+        workers, self._workers = self._workers, []
+        _raise_first([worker.stop() for worker in workers])
 
     def __del__(self) -> None:
         self.close()

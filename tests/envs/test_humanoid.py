@@ -1,0 +1,93 @@
+"""Poses are judged by geometry: a body put into the pose succeeds, one put into another does not."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from roborew_envs.humanoid import Humanoid, HumanoidKneel, HumanoidRaiseArms, HumanoidStand, Pose
+from roborew_envs.kinematics import Kinematics
+from roborew_envs.rendering import Renderer
+
+TASKS: dict[Pose, Humanoid] = {"stand": HumanoidStand(), "kneel": HumanoidKneel(), "raise_arms": HumanoidRaiseArms()}
+
+every_pose = pytest.mark.parametrize("pose", TASKS)
+
+
+def posed(pose: Pose, amount: float = 1.0, count: int = 60) -> tuple[np.ndarray, np.ndarray]:
+    task, rng = TASKS["stand"], np.random.default_rng(0)
+    qpos = np.stack([task.pose_state(rng, pose, amount) for _ in range(count)])
+    return qpos, np.zeros((count, task.model.nv))
+
+
+@every_pose
+def test_a_body_in_the_pose_succeeds(pose: Pose) -> None:
+    task = TASKS[pose]
+    assert task.success(*posed(pose)).mean() >= 0.95
+    assert task.progress(*posed(pose)).min() > 0.95
+
+
+@pytest.mark.parametrize(
+    ("pose", "other"),
+    [("stand", "crouch"), ("stand", "kneel"), ("kneel", "stand"), ("kneel", "crouch"), ("kneel", "raise_arms")]
+    + [("raise_arms", "stand"), ("raise_arms", "kneel"), ("raise_arms", "crouch")],
+)
+def test_a_body_in_another_pose_does_not_succeed(pose: Pose, other: Pose) -> None:
+    assert not TASKS[pose].success(*posed(other)).any()
+
+
+@pytest.mark.parametrize("pose", ["kneel", "raise_arms"])
+def test_progress_rises_on_the_way_into_the_pose(pose: Pose) -> None:
+    means = [TASKS[pose].progress(*posed(pose, amount, 20)).mean() for amount in np.linspace(0, 1, 6)]
+    assert np.all(np.diff(means) > 0), means
+    assert means[0] < 0.1
+
+
+def test_standing_progress_rises_out_of_the_crouch() -> None:
+    means = [TASKS["stand"].progress(*posed("crouch", amount, 20)).mean() for amount in np.linspace(1, 0.4, 4)]
+    assert np.all(np.diff(means) > 0), means
+
+
+@every_pose
+def test_a_body_that_lies_has_no_progress(pose: Pose) -> None:
+    qpos, qvel = posed(pose, count=5)
+    qpos[:, 3:7] = np.sqrt(0.5), 0, np.sqrt(0.5), 0  # a quarter turn about y: face down
+    qpos[:, 2] = 0.15
+    assert TASKS[pose].progress(qpos, qvel).max() == 0
+
+
+@pytest.mark.parametrize("pose", ["stand", "crouch", "kneel", "raise_arms"])
+def test_a_posed_body_touches_the_floor_and_keeps_its_joints_ranges(pose: Pose) -> None:
+    qpos, _ = posed(pose)
+    task = TASKS["stand"]
+    np.testing.assert_allclose(Kinematics(task.model).lowest_point(qpos), 0, atol=1e-9)
+    low, high = task.model.jnt_range[1:].T
+    assert np.all((qpos[:, 7:] >= low) & (qpos[:, 7:] <= high))
+
+
+def test_the_pose_is_judged_wherever_it_is_and_wherever_it_faces() -> None:
+    qpos, qvel = posed("kneel", count=5)
+    turned = qpos.copy()
+    turned[:, :2] += 3.0
+    half_turn = np.array([0.0, 0.0, 0.0, 1.0])  # about z: (w, x, y, z) -> (-z, -y, x, w)
+    w, x, y, z = qpos[:, 3:7].T
+    turned[:, 3:7] = np.stack([-z, -y, x, w], axis=1) * half_turn[3]
+    np.testing.assert_allclose(TASKS["kneel"].progress(turned, qvel), TASKS["kneel"].progress(qpos, qvel), atol=1e-9)
+
+
+def test_an_unknown_pose_is_answered_with_the_list() -> None:
+    with pytest.raises(ValueError, match=r"'dance', expected one of stand, crouch, kneel, raise_arms"):
+        TASKS["stand"].pose_state(np.random.default_rng(0), "dance")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("camera", Humanoid.cameras)
+def test_poses_look_different(camera: str) -> None:
+    """More pixels differ between poses than between two draws of one pose."""
+    poses: tuple[Pose, ...] = ("stand", "crouch", "kneel", "raise_arms")
+    model, rng = TASKS["stand"].model, np.random.default_rng(1)
+    states = np.stack([TASKS["stand"].pose_state(rng, pose, noise=0.01) for pose in poses for _ in range(4)])
+    states[:, :2], states[:, 3:7] = 0.0, (1.0, 0.0, 0.0, 0.0)
+    with Renderer(model, 48, 36) as renderer:
+        frames = renderer.draw(states, camera).astype(float)
+    apart = np.abs(frames[:, None] - frames[None]).mean(axis=(2, 3, 4)) + np.diag(np.full(len(frames), np.inf))
+    assert (apart.argmin(axis=1) // 4 == np.arange(len(frames)) // 4).all()
