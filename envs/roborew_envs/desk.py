@@ -100,21 +100,21 @@ class DeskTask(Task):
         qpos[BUTTON_BOX] = rng.uniform([0.36, -0.31], [0.52, -0.24])
         qpos[CABINET] = rng.uniform(0.38, 0.52)
         red = rng.uniform([0.36, -0.12], [0.43, 0.10])
-        qpos[PAD] = np.array([rng.uniform(0.53, 0.60), red[1] + rng.uniform(-0.06, 0.06)])
+        qpos[PAD] = np.array([rng.uniform(0.53, 0.60), red[1] + rng.uniform(-0.05, 0.05)])
         for cube, place in ((RED, red), (BLUE, self._free_place(rng, [red, qpos[PAD]]))):
             turn = rng.uniform(-np.pi / 4, np.pi / 4)
             qpos[cube] = *place, CUBE_HEIGHT
             qpos[cube.stop : cube.stop + 4] = np.cos(turn / 2), 0, 0, np.sin(turn / 2)
-        qpos[ARM] = arm_joints(rng.uniform([0.26, -0.16, 0.04], [0.36, 0.14, 0.20])[None])[0]
+        qpos[ARM] = arm_joints(rng.uniform([0.26, -0.16, 0.08], [0.36, 0.14, 0.20])[None])[0]
         qpos[FINGERS] = rng.uniform(0, FINGER_OPEN)
         return qpos, np.zeros(self.model.nv)
 
     @staticmethod
     def _free_place(rng: np.random.Generator, placed: list[FloatArray]) -> FloatArray:
-        """A place on the desk at least 10 cm from the others, by rejection."""
+        """A place on the desk at least 9 cm to the left or right of the others, by rejection."""
         while True:
-            place = rng.uniform([0.34, -0.15], [0.60, 0.13])
-            if min(np.linalg.norm(place - other) for other in placed) > 0.10:
+            place = rng.uniform([0.34, -0.19], [0.60, 0.17])
+            if min(abs(place[1] - other[1]) for other in placed) > 0.09:
                 return place
 
     def controls(self, qpos: FloatArray, actions: FloatArray) -> FloatArray:

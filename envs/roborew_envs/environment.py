@@ -188,10 +188,8 @@ class TaskVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
                 f"{self.task.id}: simulations {np.flatnonzero(restarting)} have ended and autoreset is DISABLED: "
                 'call reset(options={"reset_mask": terminated | truncated}).'
             )
-        kept = self.core.simulation.state[restarting].copy()
         rewards, truncated, infos = self.core.step(actions)
         if restarting.any():
-            self.core.simulation.state[restarting] = kept
             self.core.reset(restarting, [None] * self.num_envs)
             rewards[restarting], truncated[restarting] = 0.0, False
             infos = self.core.truth()

@@ -1,215 +1,29 @@
-"""The tasks' own sentences: instruction, paraphrases and wrong instructions, as the environments state them.
+"""The tasks that `mini` knows, by key, with their own sentences as the environments state them.
 
 The instruction and the first half of the paraphrases may be seen in training; the second half is held out.
-The wrong instructions ask for another task, for the opposite, for nothing, or for another object.
 """
 
 from __future__ import annotations
 
+from roborew_envs import make_task
+
+TASK_IDS: dict[str, str] = {
+    "press": "roborew/Press-v0",
+    "push": "roborew/Push-v0",
+    "drawer": "roborew/DrawerOpen-v0",
+    "cheetah": "roborew/Cheetah-v0",
+    "stand": "roborew/HumanoidStand-v0",
+    "kneel": "roborew/HumanoidKneel-v0",
+    "raise_arms": "roborew/HumanoidRaiseArms-v0",
+}
+
 TaskText = tuple[str, tuple[str, ...], tuple[str, ...]]
 
-TASK_TEXT: dict[str, TaskText] = {
-    "press": (
-        "press the button so that the lamp lights up",
-        (
-            "press the button",
-            "please push the orange button",
-            "turn on the lamp",
-            "robot, push down the button until the light comes on",
-            "could you switch the lamp on",
-            "your task is to press the button and make the lamp light up",
-            "give the button a push so that the light turns on",
-            "lower the gripper onto the button until the lamp lights up",
-            "kindly press the button",
-            "let the hand press down on the button so that the lamp is on",
-            "approach the button and then push it until the light comes on",
-            "get the button pressed so that the lamp lights up",
-        ),
-        (
-            "switch the lamp off",
-            "release the button",
-            "do not press the button",
-            "never touch the button",
-            "press the red cube",
-            "turn on the radio",
-            "open the drawer",
-            "push the red cube onto the green pad",
-            "pull out the button",
-            "colourless green ideas sleep furiously",
-        ),
-    ),
-    "push": (
-        "push the red cube onto the green pad",
-        (
-            "slide the red block onto the green target",
-            "please move the red cube to the green pad",
-            "robot, put the red box on the green square",
-            "push the red cube into the green area until the pad lights up",
-            "I want you to shove the red cube onto the green mat",
-            "the red cube is on the green pad",
-            "onto the green pad, push the red cube",
-            "let the red block slide onto the green pad",
-            "kindly bring the red cube to the green target",
-            "give the red cube a push until it sits on the green pad",
-            "have the red cube end up on the green plate",
-            "get behind the red block and push it onto the green pad",
-        ),
-        (
-            "push the red cube off the green pad",
-            "push the blue cube onto the green pad",
-            "push the red cube into the drawer",
-            "do not push the red cube onto the green pad",
-            "leave the red cube where it is",
-            "throw the red cube at the wall",
-            "press the button so that the lamp lights up",
-            "open the drawer",
-            "push the green pad onto the red cube",
-            "cube the onto red pad green",
-        ),
-    ),
-    "drawer": (
-        "open the drawer",
-        (
-            "pull the drawer open",
-            "please slide the drawer open",
-            "pull out the drawer",
-            "grab the handle and pull the drawer open",
-            "can you open the drawer all the way",
-            "the drawer is open",
-            "give the drawer a pull so that it is open",
-            "kindly open the drawer",
-            "get the drawer to slide open",
-            "take the handle and then pull open the drawer",
-            "pull at the handle until the drawer is open",
-            "with the gripper, open the drawer",
-        ),
-        (
-            "close the drawer",
-            "push the drawer shut",
-            "do not open the drawer",
-            "open nothing",
-            "without opening the drawer, wait",
-            "open the door",
-            "put the red cube into the drawer",
-            "press the button so that the lamp lights up",
-            "push the red cube onto the green pad",
-            "drawer the open green onto",
-        ),
-    ),
-    "cheetah": (
-        "run forward",
-        (
-            "run forwards as fast as you can",
-            "please sprint forward",
-            "make the cheetah run forward",
-            "gallop ahead at full speed",
-            "keep running forward",
-            "the cheetah is running forward",
-            "like the wind, run forward",
-            "set off and run forward",
-            "run forward and gain speed",
-            "let your legs run forward",
-            "kindly run straight ahead",
-            "cover ground by running forward quickly",
-        ),
-        (
-            "run backwards",
-            "stay where you are",
-            "do not run forward",
-            "never run ahead",
-            "do a backflip",
-            "look forward",
-            "run into the door",
-            "stand upright",
-            "raise both arms above the head",
-            "hello",
-        ),
-    ),
-    "stand": (
-        "stand upright",
-        (
-            "stand up",
-            "please stand up straight",
-            "stand on both feet",
-            "get up and stand upright",
-            "the humanoid should stand tall",
-            "a humanoid robot standing up straight",
-            "assume an upright stance",
-            "come to a stand on both feet",
-            "kindly stand up",
-            "stand upright with a straight back",
-            "pull yourself up and stand straight",
-            "hold an upright posture",
-        ),
-        (
-            "lie down on the ground",
-            "sit down",
-            "do not stand up",
-            "no standing",
-            "stand on your head",
-            "do a handstand",
-            "kneel on the ground",
-            "raise both arms above the head",
-            "run forward",
-            "asdf qwer",
-        ),
-    ),
-    "kneel": (
-        "kneel on the ground",
-        (
-            "kneel down",
-            "please get down on your knees",
-            "kneel on both knees",
-            "drop to your knees",
-            "take a kneeling pose",
-            "a humanoid robot kneeling on the ground",
-            "kneel on the ground like a knight",
-            "come down to a kneel on the ground",
-            "kindly kneel down",
-            "sink down until you kneel on the floor",
-            "let both knees touch the ground and kneel",
-            "hold a kneeling posture",
-        ),
-        (
-            "stop kneeling",
-            "lift both knees off the ground",
-            "do not kneel on the ground",
-            "never kneel",
-            "lie flat on the ground",
-            "kneel on the table",
-            "sit on the ground",
-            "stand upright",
-            "raise both arms above the head",
-            "the",
-        ),
-    ),
-    "raise_arms": (
-        "raise both arms above the head",
-        (
-            "lift both arms above your head",
-            "please put your hands up",
-            "raise your arms",
-            "hold both hands over your head",
-            "stretch your arms up high above your head",
-            "a humanoid robot with both arms raised",
-            "above your head, lift both arms",
-            "point your arms straight up above your head",
-            "kindly raise both arms",
-            "reach for the sky with both hands",
-            "let both arms go up until they are above your head",
-            "get both hands above the head",
-        ),
-        (
-            "lower both arms",
-            "put your hands down",
-            "do not raise both arms",
-            "raise nothing",
-            "raise one arm",
-            "raise both legs",
-            "clap your hands",
-            "stand upright",
-            "kneel on the ground",
-            "arms the head above both raise the",
-        ),
-    ),
-}
+
+def _text(task_id: str) -> TaskText:
+    words = make_task(task_id).words
+    return words.instruction, words.paraphrases, words.wrong_instructions
+
+
+TASK_TEXT: dict[str, TaskText] = {key: _text(task_id) for key, task_id in TASK_IDS.items()}
+"""Key -> (instruction, paraphrases, wrong instructions)."""

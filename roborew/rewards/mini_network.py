@@ -24,7 +24,7 @@ class MiniConfig:
 
     vocabulary: tuple[str, ...]
     """Known words; their order is part of the weights."""
-    channels: tuple[int, int, int, int] = (24, 48, 64, 96)
+    channels: tuple[int, int, int, int] = (16, 32, 48, 64)
     """Feature maps of the four convolutions."""
     words: int = 64
     """Width of a word's and of the sentence's vector."""
@@ -46,7 +46,9 @@ class _Sentence(nn.Module):
         self.attention = nn.Linear(width, 1)
 
     def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
-        words = self.table(ids).sum(dim=2) + self.places
+        used = mask.any(dim=0)
+        ids, mask = ids[:, used], mask[:, used]
+        words = self.table(ids).sum(dim=2) + self.places[used]
         words = self.layers(words, src_key_padding_mask=~mask)
         weights = self.attention(words).squeeze(-1).masked_fill(~mask, -1e4).softmax(dim=1)
         return (weights.unsqueeze(-1) * words).sum(dim=1)

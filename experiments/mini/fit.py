@@ -1,0 +1,97 @@
+"""Fit the network to labelled frames and sentences. Each picture is read once and judged against many sentences."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from experiments.mini.frames import Frames
+from experiments.mini.language import TASKS, batch, vocabulary
+from roborew.rewards.mini_network import MiniConfig, MiniNetwork
+from roborew.rewards.tokens import encode
+
+PICTURES = 128
+"""Pictures of one gradient step."""
+SENTENCES = 64
+"""Sentences of one gradient step; every picture is judged against each of them."""
+
+
+def new_network(seed: int) -> MiniNetwork:
+    """A network with fresh weights."""
+    torch.manual_seed(seed)
+    return MiniNetwork(MiniConfig(vocabulary()))
+
+
+def tokens(sentences: Sequence[str], words: tuple[str, ...]) -> tuple[Tensor, Tensor]:
+    """Ids (S, ROWS, SUB_IDS) and mask (S, ROWS)."""
+    ids, masks = zip(*(encode(sentence, words) for sentence in sentences), strict=True)
+    return torch.as_tensor(np.stack(ids)), torch.as_tensor(np.stack(masks))
+
+
+def augmented(pixels: NDArray[np.uint8], rng: np.random.Generator) -> Tensor:
+    """Frames (B, 3, 72, 96) in [0, 1], half of them shifted by up to 2 pixels and of another brightness and tint."""
+    frames = torch.as_tensor(pixels).permute(0, 3, 1, 2).float() / 255
+    dx, dy = (int(v) for v in rng.integers(-2, 3, 2))
+    half = len(frames) // 2
+    padded = functional.pad(frames[:half], (2, 2, 2, 2), mode="replicate")
+    frames[:half] = padded[:, :, 2 + dy : 2 + dy + frames.shape[2], 2 + dx : 2 + dx + frames.shape[3]]
+    gain = torch.as_tensor(rng.uniform(0.85, 1.15, (half, 1, 1, 1)) * rng.uniform(0.95, 1.05, (half, 3, 1, 1)))
+    shift = torch.as_tensor(rng.uniform(-0.05, 0.05, (half, 1, 1, 1)))
+    frames[:half] = (frames[:half] * gain.float() + shift.float()).clamp(0, 1)
+    return frames
+
+
+def targets(frames: Frames, index: NDArray[np.int64], labels: Sequence[str | None]) -> tuple[Tensor, Tensor]:
+    """Progress and success (B, S) of the chosen frames under each labelled sentence; 0 without a label."""
+    columns = np.array([TASKS.index(label) if label else -1 for label in labels])
+    known = columns >= 0
+    return (
+        torch.as_tensor(frames.progress[index][:, columns] * known),
+        torch.as_tensor(frames.success[index][:, columns] * known),
+    )
+
+
+def loss_of(logits: Tensor, progress: Tensor, success: Tensor, labelled: Tensor) -> Tensor:
+    """Cross-entropy to soft progress and to success; sentences with and without a task weigh alike, (B, S, 2) in."""
+    weights = torch.where(labelled, 0.5 / labelled.float().mean().clamp(min=0.05), 0.5 / (~labelled).float().mean())
+    about_progress = functional.binary_cross_entropy_with_logits(logits[..., 0], progress, reduction="none")
+    squared = (logits[..., 0].sigmoid() - progress).square()
+    about_success = functional.binary_cross_entropy_with_logits(logits[..., 1], success, reduction="none")
+    return ((about_progress + 5 * squared + 0.5 * about_success) * weights).mean()
+
+
+def fit(network: MiniNetwork, frames: Frames, steps: int, seed: int, rate: float = 1.5e-3, log: int = 200) -> None:
+    """Fit in place for ``steps`` gradient steps; frames are drawn in proportion to their weight."""
+    rng = np.random.default_rng(seed)
+    optimiser = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=1e-4)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=steps, pct_start=0.1)
+    chances = (frames.weight / frames.weight.sum()).astype(np.float64)
+    pool = rng.choice(len(frames), steps * PICTURES, p=chances / chances.sum())
+    began, running = time.monotonic(), 0.0
+    network.train()
+    for step in range(steps):
+        index = pool[step * PICTURES : (step + 1) * PICTURES]
+        drawn = batch(rng, SENTENCES, "train")
+        ids, mask = tokens([sentence for sentence, _ in drawn], network.config.vocabulary)
+        progress, success = targets(frames, index, [label for _, label in drawn])
+        with torch.autocast("cpu", torch.bfloat16):
+            pictures = network.read(augmented(frames.pixels[index], rng))
+            sentences = network.understand(ids, mask)
+            logits = network.judge(pictures[:, None], sentences[None])
+        labelled = torch.tensor([label is not None for _, label in drawn])
+        loss = loss_of(logits.float(), progress, success, labelled)
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        optimiser.step()
+        schedule.step()
+        running += (float(loss.detach()) - running) * max(0.01, 1 / (step + 1))
+        if log and (step + 1) % log == 0:
+            print(f"fit step {step + 1}/{steps} loss {running:.4f} {time.monotonic() - began:.0f} s", flush=True)
+    network.eval()

@@ -1,0 +1,119 @@
+"""What a user may choose for a training run, checked once, before anything is written."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import MappingProxyType
+
+from roborew.errors import InvalidInputError, UnknownNameError
+from roborew.registry import agents, rewards
+from roborew.types import check_instruction
+
+DEFAULT_ENV = "roborew/DrawerOpen-v0"
+"""The task of ``roborew demo``, and of ``roborew train`` without ``--env``."""
+STEPS = MappingProxyType(
+    {
+        "roborew/Press-v0": 100_000,
+        "roborew/DrawerOpen-v0": 120_000,
+        "roborew/Push-v0": 300_000,
+    }
+)
+"""Environment steps of a run that names none; `DEFAULT_STEPS` for other environments."""
+DEFAULT_STEPS = 500_000
+TRUE_REWARDS = MappingProxyType(
+    {
+        "true-dense": "the simulator's progress and success: what a perfect reward model would pay",
+        "true-sparse": "the simulator's success alone",
+    }
+)
+"""Rewards that are read from the truth: baselines beside the learned ones."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainConfig:
+    """One training run. The same configuration gives the same run, but for ``minutes``, on the same machine."""
+
+    env: str = DEFAULT_ENV
+    """Id of the environment, see `roborew list envs`; any registered Gymnasium id with an rgb_array render mode."""
+    goal: str | None = None
+    """The goal as a sentence; the task's own instruction if not given."""
+    reward: str = "mini"
+    """A name of `roborew list rewards`, or a folder of mini's weights."""
+    agent: str = "ppo"
+    """A name of `roborew list agents`."""
+    seed: int = 0
+    """Seed of everything random in the run."""
+    steps: int | None = None
+    """Environment steps over all simulations; a number that suits the task if not given."""
+    num_envs: int = 64
+    """Simulations that run side by side."""
+    every: int = 4
+    """Score every k-th step of an episode, its first frame and its last."""
+    minutes: float | None = None
+    """Stop training after so many minutes of wall-clock time, whatever the steps; no limit if not given."""
+    threads: int = 1
+    """Threads of torch; small networks beside busy simulations are fastest with one."""
+    device: str = "cpu"
+    """Where the reward model runs, a torch device name."""
+
+    def __post_init__(self) -> None:
+        for name in ("num_envs", "every", "threads"):
+            if getattr(self, name) < 1:
+                raise InvalidInputError(f"{name}: expected a whole number of at least 1; got {getattr(self, name)}.")
+        if self.seed < 0:
+            raise InvalidInputError(f"seed: expected a whole number from 0 up; got {self.seed}.")
+        if self.steps is not None and self.steps < 1:
+            raise InvalidInputError(f"steps: expected a whole number of at least 1; got {self.steps}.")
+        if self.minutes is not None and not (math.isfinite(self.minutes) and self.minutes > 0):
+            raise InvalidInputError(f"minutes: expected a finite number above 0; got {self.minutes}.")
+
+    @property
+    def instruction(self) -> str:
+        """The sentence that the reward model reads.
+
+        Raises:
+            InvalidInputError: the goal breaks the rule, or is missing and the environment has none of its own.
+        """
+        if self.goal is not None:
+            return check_instruction(self.goal)
+        from roborew_envs import make_task, tasks  # MuJoCo loads here, not when a command line is read
+
+        if self.env not in tasks:
+            raise InvalidInputError(f"goal: {self.env} has no instruction of its own; say what to do with --goal.")
+        return make_task(self.env).instruction
+
+    @property
+    def total_steps(self) -> int:
+        """Environment steps over all simulations."""
+        return self.steps if self.steps is not None else STEPS.get(self.env, DEFAULT_STEPS)
+
+    def resolved(self) -> TrainConfig:
+        """The same run with nothing left open.
+
+        Raises:
+            UnknownNameError: no such environment, reward or agent; close matches and the list are offered.
+            InvalidInputError: the goal breaks the rule.
+        """
+        _check_environment(self.env)
+        if self.agent not in agents:
+            raise UnknownNameError("agent", self.agent, agents)
+        reward = self.reward
+        if reward not in rewards and reward not in TRUE_REWARDS:
+            if not Path(reward).is_dir():
+                raise UnknownNameError("reward", reward, [*rewards, *TRUE_REWARDS])
+            reward = str(Path(reward).resolve())  # a run may be taken up from another folder
+        return replace(self, goal=self.instruction, steps=self.total_steps, reward=reward)
+
+
+def _check_environment(env: str) -> None:
+    import gymnasium
+    from roborew_envs import tasks
+
+    if env in tasks:
+        return
+    try:
+        gymnasium.spec(env)  # also imports the module of "module:Environment-v0"
+    except (gymnasium.error.Error, ImportError) as error:
+        raise UnknownNameError("environment", env, tasks) from error

@@ -1,0 +1,186 @@
+"""The parts of a run, each made from its configuration: environment, reward, agent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Protocol, cast
+
+import gymnasium
+import numpy as np
+from gymnasium.vector import AutoresetMode, VectorEnv
+from numpy.typing import NDArray
+
+from roborew.agents.report import RolloutReport
+from roborew.errors import InvalidInputError
+from roborew.registry import agents, rewards
+from roborew.run import RunDirectory
+from roborew.seeding import Seeds
+from roborew.training.config import TRUE_REWARDS, TrainConfig
+from roborew.types import RewardModel
+from roborew.wrappers import Claim, LearnedReward, TrueReward
+
+Environment = VectorEnv[Any, Any, Any]
+PaidEnvironment = LearnedReward | TrueReward
+
+
+class Agent(Protocol):
+    """What the loop asks of an agent; it sees an environment and nothing else."""
+
+    config: Any
+
+    @property
+    def steps(self) -> int:
+        """Environment steps so far, over all simulations."""
+        ...
+
+    def act(self, observations: NDArray[Any], deterministic: bool = True) -> NDArray[np.float32]:
+        """Return actions, shape (n, A), for observations of shape (n, D)."""
+        ...
+
+    def learn(
+        self, env: Environment, total_steps: int, callback: Callable[[RolloutReport], bool | None] | None = None
+    ) -> None:
+        """Learn until `steps` reaches ``total_steps`` or ``callback`` returns False."""
+        ...
+
+    def state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+        """Return everything learned, as arrays and a JSON-able dictionary."""
+        ...
+
+    def load_state(self, arrays: Mapping[str, NDArray[Any]], meta: Mapping[str, Any]) -> None:
+        """Take over what `state` returned."""
+        ...
+
+
+def make_environment(config: TrainConfig, num_envs: int, **options: Any) -> Environment:
+    """Return a vector environment that pays its own, true reward and leaves resets to the caller.
+
+    Args:
+        config: names the environment.
+        num_envs: simulations.
+        **options: for the environment, such as ``width`` and ``height`` of the tasks of roborew.
+    """
+    import roborew_envs  # registers the ids
+
+    assert roborew_envs.tasks
+    options = {"render_mode": "rgb_array", **options}
+    if gymnasium.spec(config.env).vector_entry_point is not None:
+        options |= {"vectorization_mode": "vector_entry_point", "autoreset_mode": AutoresetMode.DISABLED}
+    else:
+        options |= {"vectorization_mode": "sync", "vector_kwargs": {"autoreset_mode": AutoresetMode.DISABLED}}
+    return gymnasium.make_vec(config.env, num_envs=num_envs, **options)
+
+
+def load_reward(config: TrainConfig) -> RewardModel | None:
+    """Return the reward model, None where the truth itself pays."""
+    if config.reward in TRUE_REWARDS:
+        return None
+    if config.device != "cpu":
+        _check_device(config.device)
+    if config.reward in rewards:
+        return rewards.load(config.reward)(device=config.device)
+    return rewards.load("mini")(weights=Path(config.reward), device=config.device)
+
+
+def paid_environment(config: TrainConfig, num_envs: int, model: RewardModel | None) -> PaidEnvironment:
+    """Return the environment as the agent sees it: the configured reward pays, the true one stands in the infos.
+
+    Args:
+        config: names environment, goal and how often to score.
+        num_envs: simulations.
+        model: from `load_reward`.
+    """
+    env = make_environment(config, num_envs)
+    try:
+        if model is None:
+            kind = cast(Literal["dense", "sparse"], config.reward.removeprefix("true-"))
+            return TrueReward(env, kind, every=config.every)
+        claim = Claim() if model.spec.claims else None
+        return LearnedReward(env, model, config.instruction, every=config.every, claim=claim)
+    except BaseException:
+        env.close()
+        raise
+
+
+def make_agent(config: TrainConfig, env: Environment, settings: Mapping[str, Any] | None = None) -> Agent:
+    """Return an untrained agent for the environment.
+
+    Args:
+        config: names the agent and the seed.
+        env: gives the spaces.
+        settings: of a saved agent, whatever today's defaults are; the defaults if not given.
+    """
+    spaces = cast(Any, env)  # Gymnasium leaves the parameter of these spaces open
+    arguments = (spaces.single_observation_space, spaces.single_action_space)
+    seed = Seeds(config.seed).integer("agent")
+    kind = agents.load(config.agent)
+    agent: Agent = kind(*arguments, seed=seed)
+    if settings is None or dict(settings) == {name: getattr(agent.config, name) for name in settings}:
+        return agent
+    return kind(*arguments, type(agent.config)(**settings), seed)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trained:
+    """What a run has come to, read from its last checkpoint.
+
+    Attributes:
+        config: of the run.
+        agent: as it was then.
+        model: the reward model, None where the truth paid.
+        steps: environment steps that it had learned from.
+        wall: seconds of training.
+        seconds: the same, split by what they were spent on.
+    """
+
+    config: TrainConfig
+    agent: Agent
+    model: RewardModel | None
+    steps: int
+    wall: float
+    seconds: Mapping[str, float]
+
+
+def load_trained(run: RunDirectory) -> Trained:
+    """Read the agent of a run.
+
+    Raises:
+        InvalidInputError: the run has no checkpoint yet.
+        CorruptFileError: its configuration cannot be read.
+    """
+    config, checkpoint = run.config(TrainConfig), run.load_checkpoint()
+    if checkpoint is None:
+        raise InvalidInputError(f"{run.path} has no checkpoint yet: let `roborew train` come to the first one.")
+    env = make_environment(config, 1)
+    try:
+        agent = make_agent(config, env, checkpoint.meta["agent"]["config"])
+    finally:
+        env.close()
+    agent.load_state(under(checkpoint.arrays, "agent/"), checkpoint.meta["agent"])
+    meta = checkpoint.meta
+    return Trained(
+        config=config,
+        agent=agent,
+        model=load_reward(config),
+        steps=checkpoint.step,
+        wall=meta["wall"],
+        seconds=meta["seconds"],
+    )
+
+
+def under(arrays: Mapping[str, NDArray[Any]], prefix: str) -> dict[str, NDArray[Any]]:
+    """The arrays whose names begin with ``prefix``, without it."""
+    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
+
+
+def _check_device(device: str) -> None:
+    import torch
+
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise InvalidInputError(
+            f"device: torch cannot use {device!r} here ({error}); use 'cpu', or see `roborew doctor`."
+        ) from error
