@@ -39,7 +39,7 @@ def _visited(env: gymnasium.Env) -> np.ndarray:
 
 def _peer(scene: str, size: int) -> Work:
     """Gymnasium's own drawing, of the last of the same states; no step is counted against it."""
-    env = gymnasium.make(scene, render_mode="rgb_array", width=size, height=size)
+    env = gymnasium.make(scene, render_mode="rgb_array", width=size, height=size, camera_name="track")
     _visited(env)
 
     def draw() -> int:

@@ -1,0 +1,42 @@
+"""The benchmarks' arithmetic; the figures themselves come from running them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from experiments.benchmarks.__main__ import COLUMNS, RESULTS, _as_text, _kept, _write
+from experiments.benchmarks.measure import Row, compare, rate
+
+
+def test_the_sides_take_turns_and_the_medians_are_compared() -> None:
+    turns: list[str] = []
+
+    def side(name: str, rates: list[float]):
+        left = iter([0.0, *rates])  # the first warms up
+
+        def measure() -> float:
+            turns.append(name)
+            return next(left)
+
+        return measure
+
+    row = compare("x", side("ours", [10, 30, 20]), side("peer", [5, 4, 10]), "frames/s", "how", repeats=3)
+    assert turns == ["ours", "peer", "peer", "ours", "peer", "ours", "peer", "ours"]
+    assert (row.ours, row.peer, row.ratio) == (20, 5, 4)
+    assert row.settings == "how; 3 turns, paired ratios 2.00 to 7.50"
+
+
+def test_a_rate_counts_work_a_second() -> None:
+    assert 0 < rate(lambda: 1, seconds=0.01) < rate(lambda: 1000, seconds=0.01)
+
+
+def test_measuring_one_keeps_the_others_rows(tmp_path: Path) -> None:
+    rows = [_as_text(Row(name, 1.0, 2.0, "u", 0.5, "s, t")) for name in ("drawing", "stepping")]
+    _write(tmp_path / "results.csv", rows)
+    assert _kept(tmp_path / "results.csv", ("stepping",)) == rows[:1]
+    assert _kept(tmp_path / "absent.csv", ("stepping",)) == []
+
+
+def test_the_committed_results_have_the_stated_columns() -> None:
+    assert COLUMNS == ["benchmark", "ours", "peer", "unit", "ratio", "settings"]
+    assert RESULTS.read_text().splitlines()[0] == ",".join(COLUMNS)
