@@ -66,13 +66,13 @@ def _open_context(width: int, height: int) -> Any:
 
 
 def _load_triton_first() -> None:
-    """Import triton, where it is installed, before OpenGL.
+    """Import triton, where it is installed, before OpenGL; once something else has opened OpenGL it is too late.
 
-    Triton (a part of torch's GPU builds) and Mesa's software OpenGL each bring an LLVM of their own; triton loaded after
-    Mesa ends the process with a segmentation fault (seen with triton 3.x and Mesa's llvmpipe), the other order works.
-    Torch imports triton late, when the first optimiser is made.
+    Triton (a part of torch's GPU builds) and Mesa's software OpenGL each bring an LLVM of their own; triton loaded
+    after Mesa ends the process with a segmentation fault (seen with triton 3.x and Mesa's llvmpipe), the other order
+    works. Torch imports triton late, when the first optimiser is made.
     """
-    if "triton" not in sys.modules and importlib.util.find_spec("triton") is not None:
+    if f"mujoco.{backend()}" not in sys.modules and importlib.util.find_spec("triton") is not None:
         importlib.import_module("triton")
 
 
