@@ -109,6 +109,7 @@ class TrainConfig:
 
 def _check_environment(env: str) -> None:
     import gymnasium
+
     from roborew_envs import tasks
 
     if env in tasks:

@@ -34,9 +34,11 @@ def start(config: TrainConfig, path: str | Path) -> RunDirectory:
 
     Raises:
         RunExistsError: ``path`` exists.
-        UnknownNameError, InvalidInputError: see `TrainConfig.resolved`; nothing was written.
+        RoborewError: a name, the goal or the weights are no good, see `TrainConfig.resolved`; nothing was written.
     """
-    return RunDirectory.create(path, config.resolved(), seeds={"run": config.seed})
+    config = config.resolved()
+    load_reward(config)  # weights that cannot be loaded should not leave an empty run behind
+    return RunDirectory.create(path, config, seeds={"run": config.seed})
 
 
 def train(run: RunDirectory, observe: Observer | None = None) -> Outcome:

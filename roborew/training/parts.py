@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal, Protocol, cast
 
@@ -62,9 +63,7 @@ def make_environment(config: TrainConfig, num_envs: int, **options: Any) -> Envi
         num_envs: simulations.
         **options: for the environment, such as ``width`` and ``height`` of the tasks of roborew.
     """
-    import roborew_envs  # registers the ids
-
-    assert roborew_envs.tasks
+    import_module("roborew_envs")  # registers the ids
     options = {"render_mode": "rgb_array", **options}
     if gymnasium.spec(config.env).vector_entry_point is not None:
         options |= {"vectorization_mode": "vector_entry_point", "autoreset_mode": AutoresetMode.DISABLED}

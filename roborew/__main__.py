@@ -1,0 +1,8 @@
+"""``python -m roborew`` is ``roborew``."""
+
+import sys
+
+from roborew.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())
