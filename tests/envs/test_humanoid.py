@@ -48,6 +48,14 @@ def test_standing_progress_rises_out_of_the_crouch() -> None:
     assert np.all(np.diff(means) > 0), means
 
 
+def test_knees_on_the_floor_with_the_feet_in_the_air_is_not_kneeling() -> None:
+    task = TASKS["kneel"]
+    qpos, qvel = posed("kneel", count=5)
+    qpos[:, [13, 17]] = np.deg2rad(-130)
+    qpos[:, 2] -= Kinematics(task.model).lowest_point(qpos)
+    assert not task.success(qpos, qvel).any()
+
+
 @every_pose
 def test_a_body_that_lies_has_no_progress(pose: Pose) -> None:
     qpos, qvel = posed(pose, count=5)
