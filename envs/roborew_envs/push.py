@@ -9,7 +9,6 @@ import numpy as np
 from roborew_envs.desk import PAD, RED, DeskTask, closeness, hand, nearness, pad_is_lit
 from roborew_envs.task import BoolArray, FloatArray, IntArray, Words
 
-
 BEHIND = 0.034
 """Where the hand should push from: this far behind the cube's centre, seen from the pad [m]."""
 

@@ -24,7 +24,7 @@ from roborew.wrappers import LearnedReward
 from roborew_envs import TaskVectorEnv, make_task
 
 
-class Tap(gymnasium.vector.VectorWrapper[Any, Any, Any, Any, Any, Any]):
+class Tap(gymnasium.vector.VectorWrapper[Any, Any, Any, Any, Any]):
     """Keeps the states at which the reward was scored, with what it said."""
 
     def __init__(self, env: LearnedReward) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 import torch
@@ -11,10 +12,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from experiments.mini.english import word_pool
 from experiments.mini.frames import Frames
-from experiments.mini.language import TASKS, batch, vocabulary
+from experiments.mini.language import TASKS, batch, vocabulary, word_set
 from roborew.rewards.mini_network import MiniConfig, MiniNetwork
-from roborew.rewards.tokens import encode
+from roborew.rewards.tokens import UNKNOWN, encode
 
 PICTURES = 128
 """Pictures of one gradient step."""
@@ -32,6 +34,36 @@ def tokens(sentences: Sequence[str], words: tuple[str, ...]) -> tuple[Tensor, Te
     """Ids (S, ROWS, SUB_IDS) and mask (S, ROWS)."""
     ids, masks = zip(*(encode(sentence, words) for sentence in sentences), strict=True)
     return torch.as_tensor(np.stack(ids)), torch.as_tensor(np.stack(masks))
+
+
+def roughened(drawn: Sequence[tuple[str, str | None]], rng: np.random.Generator) -> list[tuple[str, str | None]]:
+    """Three in ten sentences that ask for a task gain one English word that changes nothing.
+
+    Without it the network learns that any word it does not know turns a request into nonsense, and refuses
+    paraphrases for their filler.
+    """
+    pool = _fillers()
+    rough: list[tuple[str, str | None]] = []
+    for sentence, label in drawn:
+        words = sentence.split()
+        if label is not None and rng.random() < 0.3:
+            words.insert(int(rng.integers(len(words) + 1)), pool[int(rng.integers(len(pool)))])
+        rough.append((" ".join(words), label))
+    return rough
+
+
+@cache
+def _fillers() -> tuple[str, ...]:
+    known = {*vocabulary(), *word_set("negation_word")}
+    return tuple(word for word in word_pool() if word not in known)
+
+
+def forget_words(ids: Tensor, mask: Tensor, rng: np.random.Generator, share: float = 0.06) -> Tensor:
+    """Some known words are read by their trigrams alone, so that these come to mean something."""
+    forgotten = torch.as_tensor(rng.random(mask.shape) < share) & mask & (ids[..., 0] > UNKNOWN)
+    ids = ids.clone()
+    ids[..., 0][forgotten] = UNKNOWN
+    return ids
 
 
 def augmented(pixels: NDArray[np.uint8], rng: np.random.Generator) -> Tensor:
@@ -77,8 +109,9 @@ def fit(network: MiniNetwork, frames: Frames, steps: int, seed: int, rate: float
     network.train()
     for step in range(steps):
         index = pool[step * PICTURES : (step + 1) * PICTURES]
-        drawn = batch(rng, SENTENCES, "train")
+        drawn = roughened(batch(rng, SENTENCES, "train"), rng)
         ids, mask = tokens([sentence for sentence, _ in drawn], network.config.vocabulary)
+        ids = forget_words(ids, mask, rng)
         progress, success = targets(frames, index, [label for _, label in drawn])
         with torch.autocast("cpu", torch.bfloat16):
             pictures = network.read(augmented(frames.pixels[index], rng))

@@ -12,15 +12,15 @@ from roborew.errors import InvalidInputError
 class PPOConfig:
     """Settings of `PPO`; the defaults suit 64 environments on two CPU cores."""
 
-    rollout_steps: int = 32
+    rollout_steps: int = 16
     """Steps of every environment between two updates."""
-    epochs: int = 5
+    epochs: int = 10
     """Passes over a rollout in an update."""
     minibatch: int = 512
     """Samples of one gradient step."""
     discount: float = 0.98
     """Gamma in [0, 1]."""
-    trace: float = 0.95
+    trace: float = 0.9
     """Lambda of generalised advantage estimation in [0, 1]."""
     clip: float = 0.2
     """Largest relative change of an action's probability that an update is rewarded for."""

@@ -1,0 +1,191 @@
+"""The figures of the model card: `mini` on held-out episodes, sentences and looks.
+
+    python -m experiments.mini.evaluate [--weights FOLDER]
+
+Writes ``results.csv`` beside this file. Seeds, sentences and looks are none that `run` has used.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from experiments.mini.appearance import vary
+from experiments.mini.language import KINDS, known_paraphrases, negatives, paraphrases
+from experiments.mini.states import Scene, scenes
+from roborew.evaluation import (
+    Measure,
+    auroc,
+    average,
+    cycle_voc,
+    gain,
+    score_with_nulls,
+    spearman,
+    terminal_value,
+    wilson,
+)
+from roborew.rewards.mini import SHIPPED, Mini
+from roborew.types import Clip
+from roborew_envs.experts import Episode, behaviours, demonstrate
+from roborew_envs.rendering import Renderer
+
+FIRST_SEED = 5_000_000
+"""Seeds of the held-out episodes; training uses seeds below 2^20 and random ones in [2^20, 2^30) of other streams."""
+EPISODES = 25
+BAD = ("stall", "near_miss", "wrong_object", "hover", "random")
+HEADER = ("task", "metric", "condition", "value", "low", "high", "n")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of results.csv; low and high bound a share by Wilson's 95 % interval, empty for other figures."""
+
+    task: str
+    metric: str
+    condition: str
+    value: float
+    n: int
+    low: float | None = None
+    high: float | None = None
+
+    @staticmethod
+    def share(task: str, metric: str, condition: str, hits: Sequence[bool]) -> Row:
+        bounds = wilson(sum(hits), len(hits))
+        return Row(task, metric, condition, sum(hits) / len(hits), len(hits), bounds.low, bounds.high)
+
+    def cells(self) -> list[str]:
+        numbers = [f"{v:.4f}" if v is not None else "" for v in (self.value, self.low, self.high)]
+        return [self.task, self.metric, self.condition, *numbers, str(self.n)]
+
+
+def pictures(scene: Scene, episode: Episode, shift: float, rng: np.random.Generator) -> NDArray[np.uint8]:
+    """The frames of an episode under one look that is kept throughout; shift 0 is the model's own look."""
+    task = scene.any_task
+    with Renderer(task.model) as renderer:
+        looks = task.paint(episode.qpos)
+        if shift:
+            one = vary(task.model, rng, 1, shift)
+            many = type(one)({k: (i, np.repeat(v, len(episode.qpos), axis=0)) for k, (i, v) in one.fields.items()})
+            looks = many.merged(looks)
+        return renderer.draw(episode.qpos, task.cameras[0], looks)
+
+
+def _value(measure: Measure) -> float:
+    assert measure.value is not None, measure
+    return measure.value
+
+
+def judge_task(mini: Mini, scene: Scene, key: str, condition: str, shift: float, split: str) -> list[Row]:
+    """Figures of one task of the desk under one look, sentences from one split."""
+    task, rng = scene.tasks[key], np.random.default_rng([7, len(condition)])
+    seeds = range(FIRST_SEED, FIRST_SEED + EPISODES)
+    names = [name for name in behaviours(task) if name in (*BAD, "expert", "undo")]
+    episodes = {name: demonstrate(task, name, seeds) for name in names}
+    clips = {name: [pictures(scene, episode, shift, rng) for episode in group] for name, group in episodes.items()}
+    sentences = [task.instruction] * EPISODES if split == "own" else paraphrases(key, "held_out", rng, EPISODES)
+    scores = {
+        name: mini.score([Clip(frames=f, instruction=s) for f, s in zip(group, sentences, strict=True)])
+        for name, group in clips.items()
+    }
+    rows = []
+    for name in ("expert", "undo"):
+        if name in episodes:
+            pairs = zip(scores[name], episodes[name], strict=True)
+            order = average(spearman(score.value, episode.progress) for score, episode in pairs)
+            rows.append(Row(key, f"order correlation, {name}", condition, _value(order), EPISODES))
+    there_and_back = [np.concatenate([s.value, s.value[-2::-1]]) for s in scores["expert"]]
+    rows.append(Row(key, "Cycle-VOC, expert", condition, _value(average(map(cycle_voc, there_and_back))), EPISODES))
+    good = [_value(terminal_value(s.value)) for s, e in zip(scores["expert"], episodes["expert"], strict=True) if e.success[-1]]
+    bad = [
+        _value(terminal_value(s.value))
+        for name in names
+        for s, e in zip(scores[name], episodes[name], strict=True)
+        if not e.success[-1]
+    ]
+    rows.append(Row(key, "success AUROC", condition, _value(auroc(good, bad)), len(good) + len(bad)))
+    false = [
+        bool(claim)
+        for name in names
+        for s, e in zip(scores[name], episodes[name], strict=True)
+        for claim in (np.asarray(s.success) >= 0.9) & ~e.success
+    ]
+    rows.append(Row.share(key, "false claims, scripted states", condition, false))
+    right = [_value(gain(score.value)) for score in scores["expert"]]
+    for kind in ("own wrong sentences", *KINDS):
+        wrong = task.wrong_instructions if kind == "own wrong sentences" else negatives(key, kind, "held_out", rng, 10)
+        gains = np.array(
+            [[_value(gain(s.value)) for s in mini.score([Clip(frames=f, instruction=w) for w in wrong])] for f in clips["expert"]]
+        )
+        rows.append(Row.share(key, f"right sentence gains most, against {kind}", condition, (np.array(right) > gains.max(axis=1)).tolist()))
+    if condition == "own look, own sentence":
+        rows += nulls(mini, key, task.wrong_instructions[0], [Clip(frames=f, instruction=task.instruction) for f in clips["expert"]], episodes["expert"])
+    return rows
+
+
+def nulls(mini: Mini, key: str, wrong: str, clips: list[Clip], episodes: list[Episode]) -> list[Row]:
+    """What the nulls reach on the same expert episodes."""
+    scored = score_with_nulls(mini, clips, [wrong] * len(clips))
+    rows = []
+    for name, group in scored.items():
+        usable = [(s, e) for s, e in zip(group, episodes, strict=True) if s.valid.all()]
+        if usable:
+            order = average(spearman(s.value, e.progress) for s, e in usable)
+            climb = average(gain(s.value) for s, _ in usable)
+            rows.append(Row(key, f"null {name}: order correlation", "own look, own sentence", _value(order), len(usable)))
+            rows.append(Row(key, f"null {name}: gain", "own look, own sentence", _value(climb), len(usable)))
+    return rows
+
+
+def judge_states(mini: Mini, scene: Scene, key: str) -> list[Row]:
+    """Figures on random states, for tasks without scripted behaviours too; sentences the environment holds out."""
+    rng = np.random.default_rng([11, len(key)])
+    qpos = scene.draw(rng, 600)
+    task = scene.tasks[key]
+    with Renderer(task.model) as renderer:
+        frames = renderer.draw(qpos, task.cameras[0], task.paint(qpos))
+    still = np.zeros((len(qpos), task.model.nv))
+    truth, success = task.progress(qpos, still), task.success(qpos, still)
+    sentence = known_paraphrases(key, "held_out")[0]
+    score = mini.score([Clip(frames=frames, instruction=sentence)])[0]
+    error = float(np.abs(score.value - truth).mean())
+    claims = np.asarray(score.success) >= 0.9
+    return [
+        Row(key, "correlation with true progress", "random states", _value(spearman(score.value, truth)), len(qpos)),
+        Row(key, "mean absolute error of progress", "random states", error, len(qpos)),
+        Row(key, "success AUROC", "random states", _value(auroc(score.value[success], score.value[~success])), len(qpos)),
+        Row.share(key, "false claims", "random states", (claims & ~success).tolist()),
+    ]
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--weights", type=Path, default=SHIPPED)
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results.csv")
+    options = parser.parse_args()
+    torch.set_num_threads(2)
+    mini, rows = Mini(options.weights), []
+    for scene in scenes():
+        for key in scene.tasks:
+            rows += judge_states(mini, scene, key)
+            if behaviours(scene.tasks[key]):
+                rows += judge_task(mini, scene, key, "own look, own sentence", 0.0, "own")
+                rows += judge_task(mini, scene, key, "own look, held-out sentence", 0.0, "held_out")
+                rows += judge_task(mini, scene, key, "shifted look, held-out sentence", 2.0, "held_out")
+    with options.out.open("w", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(HEADER)
+        writer.writerows(row.cells() for row in rows)
+    for row in rows:
+        print(" | ".join(row.cells()))
+
+
+if __name__ == "__main__":
+    main()
