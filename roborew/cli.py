@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import shlex
 import sys
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, cast
 
 import tyro
 from rich.console import Console
@@ -18,6 +19,7 @@ from rich.logging import RichHandler
 from rich.table import Table
 from rich.text import Text
 
+from roborew.config import to_json
 from roborew.errors import InvalidInputError, RoborewError
 from roborew.run import RunDirectory, new_run_path
 from roborew.training.config import TRUE_REWARDS, TrainConfig
@@ -163,11 +165,14 @@ AnyCommand = (
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 0, 1 (doctor: unwell), 2 (an error, said in one line), 130 (Ctrl-C)."""
+    if sys.platform == "linux":
+        os.environ.setdefault("MUJOCO_GL", "egl")  # for environments of others too: MuJoCo's own default needs a screen
     console, errors = Console(), Console(stderr=True)
     logging.basicConfig(format="%(message)s", handlers=[RichHandler(console=errors, show_path=False)])
     debug = "--debug" in (sys.argv if arguments is None else arguments)
     try:
-        command: Command = tyro.cli(AnyCommand, args=arguments, prog="roborew", description="")  # pyright: ignore
+        parse = cast(Any, tyro.cli)  # its annotations know no union of annotated classes
+        command: Command = parse(AnyCommand, args=arguments, prog="roborew", description="")
         return command.run(console)
     except KeyboardInterrupt as error:
         _print_error(errors, "interrupted", error)
@@ -233,7 +238,7 @@ def _finish(console: Console, run: RunDirectory, film: bool) -> int:
         show_judgement(console, judgement)
         run.write_json("summary.json", judgement.summary())
         written = write(run, judgement)
-    _say(console, json.dumps(judgement.summary()))
+    _say(console, json.dumps(to_json(judgement.summary())))
     _print_paths(console, {"report": written.report, **{f"video {i}": path for i, path in enumerate(films, 1)}})
     return 0
 

@@ -17,8 +17,8 @@ from roborew.training.loop import torch_threads
 from roborew.training.parts import Environment, Trained, load_trained, make_environment, paid_environment
 from roborew.types import Frame
 
-WIDTH, HEIGHT = 480, 360
-"""Size of the pictures for the viewer [pixels]; what was scored keeps the size that the agent was paid for."""
+PICTURE = {"width": 480, "height": 360, "quality": "full"}
+"""How the viewer sees it [pixels]; what was scored stays as the agent was paid for."""
 SLOWER = 2
 """Episodes are short: a film runs at the environment's own speed over this."""
 
@@ -55,8 +55,7 @@ def _record(env: Environment, trained: Trained, seeds: list[int]) -> list[Record
     if trained.config.env not in tasks:
         return record(env, trained.agent.act, seeds)
     judged = evaluate(env, trained.agent.act, seeds)
-    options = {"width": WIDTH, "height": HEIGHT, "quality": "full"}
-    with closing(make_environment(trained.config, len(seeds), **options)) as large:
+    with closing(make_environment(trained.config, len(seeds), **PICTURE)) as large:
         return _drawn_again(large, trained, judged)
 
 

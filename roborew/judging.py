@@ -167,9 +167,12 @@ def write(run: RunDirectory, judgement: Judgement) -> Written:
     Raises:
         RoborewError: the disk is full.
     """
+    judged_by_name = {"agent": judgement.agent, "unstopped": judgement.unstopped, "random": judgement.random}
+    if judgement.expert is not None:
+        judged_by_name["expert"] = judgement.expert
     content = {"summary": judgement.summary()} | {
         name: {"summary": judged.summary(), "episodes": [asdict(episode) for episode in judged.episodes]}
-        for name, judged in [*judgement.rows().items(), ("unstopped", judgement.unstopped)]
+        for name, judged in judged_by_name.items()
     }
     text = json.dumps(to_json(content)) + "\n"
     evaluation = free_path(run.path / "evaluation.json")

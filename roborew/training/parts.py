@@ -63,9 +63,10 @@ def make_environment(config: TrainConfig, num_envs: int, **options: Any) -> Envi
         num_envs: simulations.
         **options: for the environment, such as ``width`` and ``height`` of the tasks of roborew.
     """
-    import_module("roborew_envs")  # registers the ids
+    tasks = import_module("roborew_envs").tasks  # the import registers the ids
     options = {"render_mode": "rgb_array", **options}
-    if gymnasium.spec(config.env).vector_entry_point is not None:
+    # A vector environment of others may know nothing of autoreset modes: it is used only where there is no single one.
+    if config.env in tasks or gymnasium.spec(config.env).entry_point is None:
         options |= {"vectorization_mode": "vector_entry_point", "autoreset_mode": AutoresetMode.DISABLED}
     else:
         options |= {"vectorization_mode": "sync", "vector_kwargs": {"autoreset_mode": AutoresetMode.DISABLED}}

@@ -1,0 +1,203 @@
+"""The one loop: it goes on exactly where it was interrupted, keeps what was done, and never reads the true reward."""
+
+from __future__ import annotations
+
+import errno
+import signal
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from roborew.errors import InvalidInputError, InvalidScoreError, RoborewError, RunExistsError, UnknownNameError
+from roborew.run import RunDirectory
+from roborew.training import Outcome, Status, TrainConfig, diary, load_trained, start, train
+from tests.roborew.ascent import ENV, STATELESS, heights, random_mini  # noqa: F401
+
+TINY = TrainConfig(env=ENV, goal="climb", reward="height", steps=512, num_envs=8)
+TIMES = ("seconds", "labelled_steps_per_second")
+
+
+def stop_once(status: Status) -> None:
+    """What Ctrl-C does, in the middle of the run."""
+    if status.steps == 256:
+        signal.raise_signal(signal.SIGINT)
+
+
+def run_whole(config: TrainConfig, path: Path) -> Outcome:
+    with start(config, path) as run:
+        return train(run)
+
+
+def run_interrupted(config: TrainConfig, path: Path) -> tuple[Outcome, Outcome]:
+    with start(config, path) as run:
+        first = train(run, stop_once)
+    with RunDirectory.resume(path) as run:
+        return first, train(run)
+
+
+def untimed(path: Path) -> list[dict[str, Any]]:
+    return [{k: v for k, v in record.items() if k not in TIMES} for record in RunDirectory.open(path).metrics()]
+
+
+@pytest.mark.parametrize("case", ["height", "true-dense", "mini"])
+def test_interrupted_and_resumed_equals_uninterrupted(case: str, tmp_path: Path) -> None:
+    config = TINY
+    if case != "height":
+        reward = str(random_mini(tmp_path / "weights")) if case == "mini" else case
+        config = replace(TINY, env="roborew/Press-v0", goal=None, reward=reward)
+    whole = run_whole(config, tmp_path / "whole")
+    first, second = run_interrupted(config, tmp_path / "parts")
+    assert (first.ended, first.steps) == ("stopped", 256)
+    assert whole == second == Outcome(ended="finished", steps=512)
+    assert untimed(tmp_path / "whole") == untimed(tmp_path / "parts")
+    expected, got = (RunDirectory.open(tmp_path / name).load_checkpoint() for name in ("whole", "parts"))
+    assert expected is not None and got is not None
+    assert expected.arrays.keys() == got.arrays.keys()
+    for name, array in expected.arrays.items():
+        np.testing.assert_array_equal(array, got.arrays[name], err_msg=name)
+
+
+def test_another_seed_is_another_run(tmp_path: Path) -> None:
+    run_whole(TINY, tmp_path / "a")
+    run_whole(replace(TINY, seed=1), tmp_path / "b")
+    assert untimed(tmp_path / "a") != untimed(tmp_path / "b")
+
+
+def test_an_agent_learns_from_pictures_where_the_own_reward_is_nan(tmp_path: Path) -> None:
+    """The two streams never cross: what trains is read from frames, what judges from the simulator."""
+    config = replace(TINY, steps=12_000, num_envs=32)
+    run_whole(config, tmp_path / "run")
+    metrics = RunDirectory.open(tmp_path / "run").metrics()
+    successes = [record["true_success"] for record in metrics if record["true_success"] is not None]
+    assert all(record["true_return"] is None for record in metrics)
+    assert np.mean(successes[:2]) < 0.3 and np.mean(successes[-3:]) > 0.8, successes
+    learned = load_trained(RunDirectory.open(tmp_path / "run")).agent.state()[0]
+    assert all(np.isfinite(array).all() for name, array in learned.items() if name.startswith("network/"))
+
+
+@pytest.mark.parametrize("agent", ["sb3-ppo", "sb3-sac"])
+def test_the_agents_of_stable_baselines_go_through_the_same_loop(agent: str, tmp_path: Path) -> None:
+    config = replace(TINY, agent=agent, steps=768)
+    first, second = run_interrupted(config, tmp_path / "run")
+    assert (first.ended, first.steps, second.ended, second.steps) == ("stopped", 256, "finished", 768)
+    trained = load_trained(RunDirectory.open(tmp_path / "run"))
+    assert trained.steps == 768 and trained.agent.act(np.zeros((3, 2), np.float32)).shape == (3, 1)
+
+
+def test_an_environment_that_cannot_give_its_state_goes_on_in_new_episodes(tmp_path: Path) -> None:
+    _, second = run_interrupted(replace(TINY, env=STATELESS), tmp_path / "run")
+    assert second == Outcome(ended="finished", steps=512)
+    assert [record["steps"] for record in untimed(tmp_path / "run")] == [128, 256, 384, 512]
+
+
+def test_a_record_tells_where_the_time_went(tmp_path: Path) -> None:
+    seen: list[Status] = []
+    with start(TINY, tmp_path / "run") as run:
+        train(run, seen.append)
+    assert [status.steps for status in seen] == [128, 256, 384, 512]
+    assert seen[-1].seconds_left == 0 and seen[-1].labelled_steps_per_second > 0
+    assert np.isfinite(seen[-1].learned_return) and 0 <= seen[-1].true_success <= 1
+    record = run.metrics()[0]
+    assert set(record["seconds"]) == {"physics", "drawing", "scoring", "acting", "updating", "other"}
+    assert sum(record["seconds"].values()) == pytest.approx(128 / record["labelled_steps_per_second"], rel=0.2)
+    trained = load_trained(run)
+    assert 0 < sum(trained.seconds.values()) <= trained.wall
+
+
+def test_the_minutes_end_a_run_that_can_go_on(tmp_path: Path) -> None:
+    assert run_whole(replace(TINY, minutes=1e-6), tmp_path / "run") == Outcome(ended="minutes", steps=128)
+    with RunDirectory.resume(tmp_path / "run") as run:
+        assert train(run) == Outcome(ended="minutes", steps=256)
+
+
+def test_a_second_ctrl_c_acts_at_once_and_the_last_checkpoint_stands(tmp_path: Path) -> None:
+    def impatient(status: Status) -> None:
+        if status.steps == 256:
+            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
+
+    with start(TINY, tmp_path / "run") as run, pytest.raises(KeyboardInterrupt):
+        train(run, impatient)
+    with RunDirectory.resume(tmp_path / "run") as run:
+        assert [record["steps"] for record in run.metrics()] == [128]
+        assert train(run).ended == "finished"
+
+
+def test_ctrl_c_is_what_it_was_after_training(tmp_path: Path) -> None:
+    before = signal.getsignal(signal.SIGINT)
+    run_whole(TINY, tmp_path / "run")
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_full_disk_keeps_the_run_and_it_goes_on_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: Path, content: bytes) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as disk, start(TINY, tmp_path / "run") as run:
+        disk.setattr(diary, "CHECKPOINT_SECONDS", 0.0)
+
+        def fill(status: Status) -> None:
+            if status.steps == 256:
+                disk.setattr("roborew.checkpoints.write_durably", full)
+
+        with pytest.raises(RoborewError, match="disk is full.*--resume"):
+            train(run, fill)
+    with RunDirectory.resume(tmp_path / "run") as run:
+        assert [record["steps"] for record in run.metrics()] == [128, 256]
+        assert train(run) == Outcome(ended="finished", steps=512)
+
+
+def test_a_run_that_exists_is_never_overwritten(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    with pytest.raises(RunExistsError, match="never overwritten"):
+        start(TINY, tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error", "said"),
+    [
+        ({"env": "roborew/Pres-v0"}, UnknownNameError, "Did you mean.*roborew/Press-v0.*Available"),
+        ({"reward": "mine"}, UnknownNameError, "Did you mean 'mini'.*true-dense"),
+        ({"agent": "pppo"}, UnknownNameError, "Did you mean 'ppo'.*sb3-sac"),
+        ({"goal": " "}, InvalidInputError, "says nothing"),
+        ({"goal": "a" * 600}, InvalidInputError, "600 characters"),
+        ({"goal": "up\x07"}, InvalidInputError, "control character"),
+        ({"goal": None}, InvalidInputError, "no instruction of its own"),
+        ({"device": "nowhere"}, InvalidInputError, "torch cannot use 'nowhere'"),
+        ({"reward": "."}, InvalidInputError, "no file config.json"),
+    ],
+)
+def test_a_bad_choice_is_one_clear_error_and_nothing_is_written(
+    wrong: dict[str, Any], error: type[Exception], said: str, tmp_path: Path
+) -> None:
+    with pytest.raises(error, match=said):
+        start(replace(TINY, **wrong), tmp_path / "run")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"seed": -1}, {"steps": 0}, {"num_envs": 0}, {"every": 0}, {"minutes": 0.0}, {"minutes": np.inf}]
+)
+def test_a_number_out_of_range_is_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(InvalidInputError, match=f"{next(iter(wrong))}: expected"):
+        replace(TINY, **wrong)
+
+
+def test_a_score_that_is_nan_stops_training(tmp_path: Path) -> None:
+    with start(replace(TINY, reward="broken"), tmp_path / "run") as run, pytest.raises(InvalidScoreError, match="NaN"):
+        train(run)
+
+
+def test_a_saved_agent_keeps_its_own_settings_when_the_defaults_change(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from roborew.agents import ppo
+
+    run_whole(TINY, tmp_path / "run")
+    monkeypatch.setattr(ppo.PPO.__init__, "__defaults__", (ppo.PPOConfig(width=5), 0))
+    trained = load_trained(RunDirectory.open(tmp_path / "run"))
+    assert trained.agent.config.width == ppo.PPOConfig().width
+    assert trained.agent.act(np.zeros((1, 2), np.float32)).shape == (1, 1)
