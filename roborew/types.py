@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, cast, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,22 +36,23 @@ def check_video(frames: object, what: str = "frames") -> Video:
     expected = f"{what}: expected a uint8 array of shape (T, H, W, 3), RGB, row 0 at the top"
     if not isinstance(frames, np.ndarray):
         raise InvalidInputError(f"{expected}; got {type(frames).__name__}. Convert with numpy.asarray first.")
-    if frames.dtype != np.uint8:
+    array = cast("NDArray[Any]", frames)
+    if array.dtype != np.uint8:
         raise InvalidInputError(
-            f"{expected}; got dtype {frames.dtype}. Scale to 0..255 and call .astype(numpy.uint8); no scale is guessed."
+            f"{expected}; got dtype {array.dtype}. Scale to 0..255 and call .astype(numpy.uint8); no scale is guessed."
         )
-    if frames.ndim != 4 or frames.shape[3] != 3:
+    if array.ndim != 4 or array.shape[3] != 3:
         hint = ""
-        if frames.ndim == 4 and frames.shape[1] == 3:
+        if array.ndim == 4 and array.shape[1] == 3:
             hint = " It looks like channels first: transpose to (0, 2, 3, 1)."
-        elif frames.ndim == 4 and frames.shape[3] == 4:
+        elif array.ndim == 4 and array.shape[3] == 4:
             hint = " It looks like RGBA: drop the alpha channel."
-        elif frames.ndim == 3:
+        elif array.ndim == 3:
             hint = " It looks like one frame: add a time axis with frames[None]."
-        raise InvalidInputError(f"{expected}; got shape {frames.shape}.{hint}")
-    if 0 in frames.shape:
-        raise InvalidInputError(f"{expected} with no empty axis; got shape {frames.shape}.")
-    return frames
+        raise InvalidInputError(f"{expected}; got shape {array.shape}.{hint}")
+    if 0 in array.shape:
+        raise InvalidInputError(f"{expected} with no empty axis; got shape {array.shape}.")
+    return array
 
 
 def check_instruction(instruction: object) -> str:
@@ -97,7 +98,7 @@ class Clip:
         check_video(self.frames)
         check_instruction(self.instruction)
         if self.goal is not None:
-            check_video(self.goal[None] if isinstance(self.goal, np.ndarray) else self.goal, "goal")
+            check_video(np.asarray(self.goal)[None], "goal")
 
 
 @dataclass(frozen=True, slots=True)

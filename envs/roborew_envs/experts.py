@@ -247,7 +247,8 @@ def demonstrate(task: Task, behaviour: Behaviour, seeds: Sequence[int], steps: i
     core = TaskSimulations(task, len(seeds), None, 96, 72, "fast")
     script = Script(task, behaviour, np.random.default_rng(list(seeds)))
     core.reset(np.ones(len(seeds), np.bool_), list(seeds))
-    qpos, truths, actions = [core.simulation.qpos.copy()], [core.truth()], []
+    qpos, truths = [core.simulation.qpos.copy()], [core.truth()]
+    actions: list[FloatArray] = []
     for _ in range(steps or task.horizon):
         actions.append(script.actions(qpos[-1], truths[-1]["progress"].astype(np.float64)))
         truths.append(core.step(actions[-1])[2])

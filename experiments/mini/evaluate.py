@@ -102,7 +102,11 @@ def judge_task(mini: Mini, scene: Scene, key: str, condition: str, shift: float,
             rows.append(Row(key, f"order correlation, {name}", condition, _value(order), EPISODES))
     there_and_back = [np.concatenate([s.value, s.value[-2::-1]]) for s in scores["expert"]]
     rows.append(Row(key, "Cycle-VOC, expert", condition, _value(average(map(cycle_voc, there_and_back))), EPISODES))
-    good = [_value(terminal_value(s.value)) for s, e in zip(scores["expert"], episodes["expert"], strict=True) if e.success[-1]]
+    good = [
+        _value(terminal_value(s.value))
+        for s, e in zip(scores["expert"], episodes["expert"], strict=True)
+        if e.success[-1]
+    ]
     bad = [
         _value(terminal_value(s.value))
         for name in names
@@ -121,11 +125,27 @@ def judge_task(mini: Mini, scene: Scene, key: str, condition: str, shift: float,
     for kind in ("own wrong sentences", *KINDS):
         wrong = task.wrong_instructions if kind == "own wrong sentences" else negatives(key, kind, "held_out", rng, 10)
         gains = np.array(
-            [[_value(gain(s.value)) for s in mini.score([Clip(frames=f, instruction=w) for w in wrong])] for f in clips["expert"]]
+            [
+                [_value(gain(s.value)) for s in mini.score([Clip(frames=f, instruction=w) for w in wrong])]
+                for f in clips["expert"]
+            ]
         )
-        rows.append(Row.share(key, f"right sentence gains most, against {kind}", condition, (np.array(right) > gains.max(axis=1)).tolist()))
+        rows.append(
+            Row.share(
+                key,
+                f"right sentence gains most, against {kind}",
+                condition,
+                (np.array(right) > gains.max(axis=1)).tolist(),
+            )
+        )
     if condition == "own look, own sentence":
-        rows += nulls(mini, key, task.wrong_instructions[0], [Clip(frames=f, instruction=task.instruction) for f in clips["expert"]], episodes["expert"])
+        rows += nulls(
+            mini,
+            key,
+            task.wrong_instructions[0],
+            [Clip(frames=f, instruction=task.instruction) for f in clips["expert"]],
+            episodes["expert"],
+        )
     return rows
 
 
@@ -138,7 +158,9 @@ def nulls(mini: Mini, key: str, wrong: str, clips: list[Clip], episodes: list[Ep
         if usable:
             order = average(spearman(s.value, e.progress) for s, e in usable)
             climb = average(gain(s.value) for s, _ in usable)
-            rows.append(Row(key, f"null {name}: order correlation", "own look, own sentence", _value(order), len(usable)))
+            rows.append(
+                Row(key, f"null {name}: order correlation", "own look, own sentence", _value(order), len(usable))
+            )
             rows.append(Row(key, f"null {name}: gain", "own look, own sentence", _value(climb), len(usable)))
     return rows
 
@@ -159,7 +181,9 @@ def judge_states(mini: Mini, scene: Scene, key: str) -> list[Row]:
     return [
         Row(key, "correlation with true progress", "random states", _value(spearman(score.value, truth)), len(qpos)),
         Row(key, "mean absolute error of progress", "random states", error, len(qpos)),
-        Row(key, "success AUROC", "random states", _value(auroc(score.value[success], score.value[~success])), len(qpos)),
+        Row(
+            key, "success AUROC", "random states", _value(auroc(score.value[success], score.value[~success])), len(qpos)
+        ),
         Row.share(key, "false claims", "random states", (claims & ~success).tolist()),
     ]
 

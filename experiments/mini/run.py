@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import shutil
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -36,11 +37,10 @@ def say(text: str) -> None:
     print(f"[{time.strftime('%H:%M:%S')}] {text}", flush=True)
 
 
-def stored(path: Path, make: object) -> Frames:
+def stored(path: Path, make: Callable[[], Frames]) -> Frames:
     """The frames in ``path``, made first if they are not there."""
     if not path.is_file():
-        assert callable(make)
-        frames: Frames = make()
+        frames = make()
         np.savez(path, **{name: getattr(frames, name) for name in NAMES})
     with np.load(path, allow_pickle=False) as arrays:
         return Frames(*(arrays[name] for name in NAMES))
@@ -56,7 +56,7 @@ def first_frames(all_scenes: tuple[Scene, ...], seed: int) -> Frames:
 
 
 def jobs_of(round_number: int) -> list[Job]:
-    """Two agents a task, each with another sentence."""
+    """Two agents for each of the harder tasks and one for the easy one, each with another sentence."""
     rng = np.random.default_rng(1000 + round_number)
     seeds = iter(range(100 * round_number, 100 * round_number + 99))
     return [
@@ -66,11 +66,27 @@ def jobs_of(round_number: int) -> list[Job]:
     ]
 
 
+def harden(work: Path, number: int, frames: Frames, scene: Scene) -> Frames:
+    """One round: agents on the candidate before, their states labelled, a fit on all frames. Returns all frames."""
+    before, after = work / f"round{number - 1}", work / f"round{number}"
+    say(f"round {number}: agents")
+    folder = work / f"agents{number}"
+    files = sorted(folder.glob("*.npz")) or run_agents(before, jobs_of(number), folder)
+    more = stored(work / f"frames{number}.npz", lambda: gathered(scene, files, np.random.default_rng(number)))
+    frames = Frames.join([frames, more])
+    if not after.is_dir():
+        say(f"round {number}: fit on {len(frames)} frames")
+        network = load_network(before)
+        fit(network, frames, ROUND_STEPS, seed=number, rate=1e-3)
+        save_network(network, after)
+    return frames
+
+
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, required=True, help="folder for intermediate results")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--ship", action="store_true", help="copy the final weights into the package")
     options = parser.parse_args()
@@ -86,19 +102,7 @@ def main() -> None:
         fit(network, frames, FIRST_STEPS, seed=0)
         save_network(network, work / "round0")
     for number in range(1, options.rounds + 1):
-        before, after = work / f"round{number - 1}", work / f"round{number}"
-        say(f"round {number}: agents")
-        files = sorted((work / f"agents{number}").glob("*.npz")) or run_agents(
-            before, jobs_of(number), work / f"agents{number}"
-        )
-        rng = np.random.default_rng(number)
-        more = stored(work / f"frames{number}.npz", lambda: gathered(all_scenes[0], files, rng))
-        frames = Frames.join([frames, more])
-        if not after.is_dir():
-            say(f"round {number}: fit on {len(frames)} frames")
-            network = load_network(before)
-            fit(network, frames, ROUND_STEPS, seed=number, rate=1e-3)
-            save_network(network, after)
+        frames = harden(work, number, frames, all_scenes[0])
     if options.ship:
         for name in ("config.json", "model.safetensors"):
             shutil.copy(work / f"round{options.rounds}" / name, SHIPPED / name)

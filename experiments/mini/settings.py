@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from roborew.agents.ppo import PPOConfig
 
-AGENT = PPOConfig(schedule="constant")
+AGENT = PPOConfig()
 """The agent that hardens."""
-AGENT_STEPS = {"press": 65_536, "push": 163_840, "drawer": 81_920}
+AGENT_STEPS = {"press": 65_536, "push": 180_224, "drawer": 81_920}
 """Environment steps of a hardening agent."""

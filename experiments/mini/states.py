@@ -76,7 +76,9 @@ def desk_states(rng: np.random.Generator, n: int) -> Array:
     _scatter(qpos, RED, rng, chance[2])
     _scatter(qpos, BLUE, rng, np.maximum(chance[3], 0.3))
     qpos[:, FINGERS] = np.where(chance[4] < 0.4, 0, rng.uniform(0, FINGER_OPEN, n))[:, None]
-    qpos[:, ARM] = arm_joints(_hands(qpos, rng, chance[5])) + 0.03 * rng.normal(size=(n, 5)) * (chance[5] < 0.9)[:, None]
+    qpos[:, ARM] = (
+        arm_joints(_hands(qpos, rng, chance[5])) + 0.03 * rng.normal(size=(n, 5)) * (chance[5] < 0.9)[:, None]
+    )
     return qpos
 
 
@@ -99,7 +101,11 @@ def _hands(qpos: Array, rng: np.random.Generator, chance: Array) -> Array:
     n = len(qpos)
     hands = rng.uniform(WORKSPACE[0], WORKSPACE[1], (n, 3))
     around = rng.normal(size=(n, 3)) * rng.choice([0.01, 0.03, 0.08], (n, 1))
-    for low, target in ((0.2, button_top(qpos)), (0.4, qpos[:, RED] + [-0.035, 0, 0]), (0.6, handle(qpos) + [0, 0.02, 0])):
+    for low, target in (
+        (0.2, button_top(qpos)),
+        (0.4, qpos[:, RED] + [-0.035, 0, 0]),
+        (0.6, handle(qpos) + [0, 0.02, 0]),
+    ):
         chosen = (chance >= low - 0.2) & (chance < low)
         hands[chosen] = target[chosen] + around[chosen]
     return np.clip(hands, WORKSPACE[0], WORKSPACE[1])
@@ -112,8 +118,7 @@ def humanoid_states(rng: np.random.Generator, n: int) -> Array:
     poses = rng.choice(["stand", "crouch", "kneel", "raise_arms"], n)
     amounts = np.where(rng.random(n) < 0.35, 1.0, rng.random(n))
     noises = rng.choice([0.03, 0.1, 0.4], n)
-    states = np.stack([body.pose_state(rng, p, a, s) for p, a, s in zip(poses, amounts, noises, strict=True)])
-    return states
+    return np.stack([body.pose_state(rng, p, a, s) for p, a, s in zip(poses, amounts, noises, strict=True)])
 
 
 def cheetah_states(rng: np.random.Generator, n: int) -> Array:

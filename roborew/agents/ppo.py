@@ -5,6 +5,7 @@ The agent sees an environment and nothing else: whatever pays the reward stays b
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Any, cast
@@ -98,6 +99,7 @@ class PPO:
             with watch.time("updating"):
                 self._set_learning_rate(before, total_steps)
                 losses = self._update(rollout)
+                self._bound_noise(total_steps)
             report = self._episodes.report(self.steps, watch.seconds, losses)
             self._episodes.clear()
             if callback is not None and callback(report) is False:
@@ -234,6 +236,12 @@ class PPO:
         left = 1.0 - before / total_steps if self.config.schedule == "linear" else 1.0
         for group in self._optimiser.param_groups:
             group["lr"] = self.config.learning_rate * left
+
+    def _bound_noise(self, total_steps: int) -> None:
+        first, done = self.config.initial_std, min(1.0, self.steps / total_steps)
+        bound = first + done * (min(self.config.final_std, first) - first)
+        with torch.no_grad():
+            self._network.log_std.clamp_(max=math.log(bound))
 
     def _update(self, rollout: Rollout) -> dict[str, float]:
         samples = rollout.samples(self.config.device)

@@ -38,6 +38,9 @@ class PPOConfig:
     """Ends an update once the policy has moved further than 1.5 times this [nats]; None never does."""
     initial_std: float = 0.6
     """Standard deviation of the first policy, actions spanning [-1, 1]."""
+    final_std: float = 0.2
+    """Largest standard deviation at the last step of `PPO.learn`; the bound falls to it linearly. Noise that pushes
+    for the policy while it learns is missed when it acts without; falling noise makes the mean do the work."""
     width: int = 64
     """Units of each of the two hidden layers."""
     normalise_observations: bool = True
@@ -57,6 +60,6 @@ class PPOConfig:
                     f"PPOConfig.{name}: expected a number in [0, 1], got {getattr(self, name)}; "
                     "above one the values diverge."
                 )
-        for name in ("clip", "learning_rate", "max_gradient", "initial_std"):
+        for name in ("clip", "learning_rate", "max_gradient", "initial_std", "final_std"):
             if not getattr(self, name) > 0:
                 raise InvalidInputError(f"PPOConfig.{name}: expected a positive number, got {getattr(self, name)}.")

@@ -1,0 +1,1 @@
+"""Pretrained reward models, one idea a file."""

@@ -119,7 +119,7 @@ def _stack(videos: list[Video]) -> tuple[Tensor, NDArray[np.bool_]]:
         videos = [np.concatenate(videos)]
     for video in videos:
         shows.append(video[:, ::4, ::4].std(axis=(1, 2, 3)) >= FLAT)
-        frames = torch.from_numpy(np.ascontiguousarray(video)).permute(0, 3, 1, 2)
+        frames = torch.as_tensor(np.ascontiguousarray(video)).permute(0, 3, 1, 2)
         if frames.shape[2:] != (HEIGHT, WIDTH):
             resized = functional.interpolate(frames.float(), (HEIGHT, WIDTH), mode="bilinear", antialias=True)
             frames = resized.round().clamp(0, 255).to(torch.uint8)
@@ -132,12 +132,13 @@ def load_network(folder: Path) -> MiniNetwork:
     config_path, tensors_path = folder / "config.json", folder / "model.safetensors"
     for path in (config_path, tensors_path):
         if not path.is_file():
-            raise InvalidInputError(f"mini: no file {path.name} in {folder}; expected config.json and model.safetensors.")
+            expected = "expected config.json and model.safetensors"
+            raise InvalidInputError(f"mini: no file {path.name} in {folder}; {expected}.")
     raw = tensors_path.read_bytes()
     try:
         config: dict[str, Any] = json.loads(config_path.read_text("utf-8"))
         if hashlib.sha256(raw).hexdigest() != config["sha256"]:
-            raise CorruptFileError(f"mini: {tensors_path} does not have the sha256 that config.json names; copy it anew.")
+            raise CorruptFileError(f"mini: {tensors_path} does not have config.json's sha256; copy both files anew.")
         network = MiniNetwork(_read_config(config))
         network.load_state_dict(load_tensors(raw), strict=True)
     except (json.JSONDecodeError, KeyError, TypeError, SafetensorError, RuntimeError) as error:

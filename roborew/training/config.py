@@ -15,9 +15,9 @@ DEFAULT_ENV = "roborew/DrawerOpen-v0"
 """The task of ``roborew demo``, and of ``roborew train`` without ``--env``."""
 STEPS = MappingProxyType(
     {
-        "roborew/Press-v0": 100_000,
-        "roborew/DrawerOpen-v0": 120_000,
-        "roborew/Push-v0": 300_000,
+        "roborew/Press-v0": 80_000,
+        "roborew/DrawerOpen-v0": 80_000,
+        "roborew/Push-v0": 220_000,
     }
 )
 """Environment steps of a run that names none; `DEFAULT_STEPS` for other environments."""

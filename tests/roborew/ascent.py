@@ -17,12 +17,15 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
+from roborew.agents.ppo_config import PPOConfig
 from roborew.registry import Entry, rewards
 from roborew.types import Clip, RewardSpec, Scores
 
 HORIZON = 12
 ENV = "tests/Ascent-v0"
 STATELESS = "tests/Stateless-v0"
+ROLLOUT = 8 * PPOConfig().rollout_steps
+"""Steps between two updates of our own PPO in 8 environments."""
 
 
 class Ascent(VectorEnv[Any, Any, Any]):

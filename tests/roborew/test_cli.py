@@ -14,9 +14,9 @@ import pytest
 from roborew import cli
 from roborew.run import RunDirectory
 from roborew.training import Status, diary, load_trained
-from tests.roborew.ascent import ENV, heights  # noqa: F401
+from tests.roborew.ascent import ENV, ROLLOUT, heights  # noqa: F401
 
-WORLD = ["--env", ENV, "--goal", "climb", "--reward", "height", "--num-envs", "8", "--steps", "256"]
+WORLD = ["--env", ENV, "--goal", "climb", "--reward", "height", "--num-envs", "8", "--steps", str(2 * ROLLOUT)]
 
 
 @pytest.fixture(autouse=True)
@@ -31,7 +31,7 @@ def test_train_evaluate_and_record_make_a_whole_run(capsys: pytest.CaptureFixtur
     said = capsys.readouterr().out
     summary = json.loads((path / "summary.json").read_text())
     assert json.loads(next(line for line in said.splitlines() if line.startswith("{"))) == summary
-    assert summary["episodes"] == 100 and summary["steps"] == 256
+    assert summary["episodes"] == 100 and summary["steps"] == 2 * ROLLOUT
     assert f"report: {path / 'report.html'}" in said
     assert cli.main(["evaluate", str(path), "--episodes", "5"]) == 0
     assert cli.main(["record", str(path), "--episodes", "2"]) == 0
@@ -120,13 +120,13 @@ def test_ctrl_c_keeps_what_was_done_and_says_how_to_go_on(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        interrupt_at(128, patch)
+        interrupt_at(ROLLOUT, patch)
         assert cli.main(["train", *WORLD, "--name", "mine"]) == 130
     said = capsys.readouterr().out
-    assert "stopped after 128 steps" in said and "roborew train --resume runs/mine" in said
+    assert f"stopped after {ROLLOUT:,} steps" in said and "roborew train --resume runs/mine" in said
     assert not Path("runs/mine/summary.json").exists()
     assert cli.main(["train", "--resume", "runs/mine"]) == 0
-    assert load_trained(RunDirectory.open("runs/mine")).steps == 256
+    assert load_trained(RunDirectory.open("runs/mine")).steps == 2 * ROLLOUT
     assert cli.main(["train", "--resume", "runs/mine"]) == 2
     assert "is finished" in capsys.readouterr().err
 

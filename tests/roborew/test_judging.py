@@ -16,9 +16,9 @@ from roborew.filming import film_run
 from roborew.judging import FIRST_SEED, command, evaluation_seeds, judge, write
 from roborew.run import RunDirectory
 from roborew.training import TrainConfig, start, train
-from tests.roborew.ascent import ENV, HORIZON, heights, random_mini  # noqa: F401
+from tests.roborew.ascent import ENV, HORIZON, ROLLOUT, heights, random_mini  # noqa: F401
 
-TINY = TrainConfig(env=ENV, goal="climb", reward="height", steps=256, num_envs=8)
+TINY = TrainConfig(env=ENV, goal="climb", reward="height", steps=2 * ROLLOUT, num_envs=8)
 PROMISED = {
     "environment", "goal", "reward", "agent", "seed", "steps", "minutes", "labelled_steps_per_second", "true_success",
     "true_success_low", "true_success_high", "episodes", "random_success", "expert_success", "false_claim_rate",
@@ -34,7 +34,7 @@ def trained(config: TrainConfig, path: Path) -> RunDirectory:
 def test_a_summary_holds_every_promised_figure(tmp_path: Path) -> None:
     summary = judge(trained(TINY, tmp_path / "run"), episodes=20).summary()
     assert summary.keys() >= PROMISED
-    assert summary["episodes"] == 20 and summary["steps"] == 256 and summary["goal"] == "climb"
+    assert summary["episodes"] == 20 and summary["steps"] == 2 * ROLLOUT and summary["goal"] == "climb"
     assert 0 <= summary["true_success_low"] <= summary["true_success"] <= summary["true_success_high"] <= 1
     assert summary["expert_success"] is None
 

@@ -14,15 +14,15 @@ import pytest
 from roborew.errors import InvalidInputError, InvalidScoreError, RoborewError, RunExistsError, UnknownNameError
 from roborew.run import RunDirectory
 from roborew.training import Outcome, Status, TrainConfig, diary, load_trained, start, train
-from tests.roborew.ascent import ENV, STATELESS, heights, random_mini  # noqa: F401
+from tests.roborew.ascent import ENV, ROLLOUT, STATELESS, heights, random_mini  # noqa: F401
 
-TINY = TrainConfig(env=ENV, goal="climb", reward="height", steps=512, num_envs=8)
+TINY = TrainConfig(env=ENV, goal="climb", reward="height", steps=4 * ROLLOUT, num_envs=8)
 TIMES = ("seconds", "labelled_steps_per_second")
 
 
 def stop_once(status: Status) -> None:
     """What Ctrl-C does, in the middle of the run."""
-    if status.steps == 256:
+    if status.steps >= status.total_steps // 2:
         signal.raise_signal(signal.SIGINT)
 
 
@@ -50,8 +50,8 @@ def test_interrupted_and_resumed_equals_uninterrupted(case: str, tmp_path: Path)
         config = replace(TINY, env="roborew/Press-v0", goal=None, reward=reward)
     whole = run_whole(config, tmp_path / "whole")
     first, second = run_interrupted(config, tmp_path / "parts")
-    assert (first.ended, first.steps) == ("stopped", 256)
-    assert whole == second == Outcome(ended="finished", steps=512)
+    assert (first.ended, first.steps) == ("stopped", 2 * ROLLOUT)
+    assert whole == second == Outcome(ended="finished", steps=4 * ROLLOUT)
     assert untimed(tmp_path / "whole") == untimed(tmp_path / "parts")
     expected, got = (RunDirectory.open(tmp_path / name).load_checkpoint() for name in ("whole", "parts"))
     assert expected is not None and got is not None
@@ -82,47 +82,47 @@ def test_an_agent_learns_from_pictures_where_the_own_reward_is_nan(tmp_path: Pat
 def test_the_agents_of_stable_baselines_go_through_the_same_loop(agent: str, tmp_path: Path) -> None:
     config = replace(TINY, agent=agent, steps=768)
     first, second = run_interrupted(config, tmp_path / "run")
-    assert (first.ended, first.steps, second.ended, second.steps) == ("stopped", 256, "finished", 768)
+    assert (first.ended, first.steps, second.ended, second.steps) == ("stopped", 512, "finished", 768)
     trained = load_trained(RunDirectory.open(tmp_path / "run"))
     assert trained.steps == 768 and trained.agent.act(np.zeros((3, 2), np.float32)).shape == (3, 1)
 
 
 def test_an_environment_that_cannot_give_its_state_goes_on_in_new_episodes(tmp_path: Path) -> None:
     _, second = run_interrupted(replace(TINY, env=STATELESS), tmp_path / "run")
-    assert second == Outcome(ended="finished", steps=512)
-    assert [record["steps"] for record in untimed(tmp_path / "run")] == [128, 256, 384, 512]
+    assert second == Outcome(ended="finished", steps=4 * ROLLOUT)
+    assert [record["steps"] for record in untimed(tmp_path / "run")] == [ROLLOUT, 2 * ROLLOUT, 3 * ROLLOUT, 4 * ROLLOUT]
 
 
 def test_a_record_tells_where_the_time_went(tmp_path: Path) -> None:
     seen: list[Status] = []
     with start(TINY, tmp_path / "run") as run:
         train(run, seen.append)
-    assert [status.steps for status in seen] == [128, 256, 384, 512]
+    assert [status.steps for status in seen] == [ROLLOUT, 2 * ROLLOUT, 3 * ROLLOUT, 4 * ROLLOUT]
     assert seen[-1].seconds_left == 0 and seen[-1].labelled_steps_per_second > 0
     assert np.isfinite(seen[-1].learned_return) and 0 <= seen[-1].true_success <= 1
     record = run.metrics()[0]
     assert set(record["seconds"]) == {"physics", "drawing", "scoring", "acting", "updating", "other"}
-    assert sum(record["seconds"].values()) == pytest.approx(128 / record["labelled_steps_per_second"], rel=0.2)
+    assert sum(record["seconds"].values()) == pytest.approx(ROLLOUT / record["labelled_steps_per_second"], rel=0.2)
     trained = load_trained(run)
     assert 0 < sum(trained.seconds.values()) <= trained.wall
 
 
 def test_the_minutes_end_a_run_that_can_go_on(tmp_path: Path) -> None:
-    assert run_whole(replace(TINY, minutes=1e-6), tmp_path / "run") == Outcome(ended="minutes", steps=128)
+    assert run_whole(replace(TINY, minutes=1e-6), tmp_path / "run") == Outcome(ended="minutes", steps=ROLLOUT)
     with RunDirectory.resume(tmp_path / "run") as run:
-        assert train(run) == Outcome(ended="minutes", steps=256)
+        assert train(run) == Outcome(ended="minutes", steps=2 * ROLLOUT)
 
 
 def test_a_second_ctrl_c_acts_at_once_and_the_last_checkpoint_stands(tmp_path: Path) -> None:
     def impatient(status: Status) -> None:
-        if status.steps == 256:
+        if status.steps == 2 * ROLLOUT:
             signal.raise_signal(signal.SIGINT)
             signal.raise_signal(signal.SIGINT)
 
     with start(TINY, tmp_path / "run") as run, pytest.raises(KeyboardInterrupt):
         train(run, impatient)
     with RunDirectory.resume(tmp_path / "run") as run:
-        assert [record["steps"] for record in run.metrics()] == [128]
+        assert [record["steps"] for record in run.metrics()] == [ROLLOUT]
         assert train(run).ended == "finished"
 
 
@@ -140,14 +140,14 @@ def test_a_full_disk_keeps_the_run_and_it_goes_on_later(tmp_path: Path, monkeypa
         disk.setattr(diary, "CHECKPOINT_SECONDS", 0.0)
 
         def fill(status: Status) -> None:
-            if status.steps == 256:
+            if status.steps == 2 * ROLLOUT:
                 disk.setattr("roborew.checkpoints.write_durably", full)
 
         with pytest.raises(RoborewError, match="disk is full.*--resume"):
             train(run, fill)
     with RunDirectory.resume(tmp_path / "run") as run:
-        assert [record["steps"] for record in run.metrics()] == [128, 256]
-        assert train(run) == Outcome(ended="finished", steps=512)
+        assert [record["steps"] for record in run.metrics()] == [ROLLOUT, 2 * ROLLOUT]
+        assert train(run) == Outcome(ended="finished", steps=4 * ROLLOUT)
 
 
 def test_a_run_that_exists_is_never_overwritten(tmp_path: Path) -> None:

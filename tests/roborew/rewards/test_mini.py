@@ -69,9 +69,7 @@ def test_clips_with_different_sentences_do_not_mix(mini: Mini, noise: NDArray[np
     texts = ("open the drawer", "press the button")
     together = mini.score([Clip(frames=noise, instruction=text) for text in texts])
     for text, scores in zip(texts, together, strict=True):
-        np.testing.assert_allclose(
-            scores.value, mini.score([Clip(frames=noise, instruction=text)])[0].value, atol=1e-5
-        )
+        np.testing.assert_allclose(scores.value, mini.score([Clip(frames=noise, instruction=text)])[0].value, atol=1e-5)
 
 
 def test_the_future_and_the_order_change_nothing(mini: Mini, noise: NDArray[np.uint8]) -> None:
