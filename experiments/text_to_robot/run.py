@@ -22,7 +22,7 @@ from typing import Any
 
 RESULTS = Path(__file__).parent / "results.csv"
 GOALS = {
-    "roborew/Press-v0": "lower the gripper onto the button until the lamp lights up",
+    "roborew/Press-v0": "get the button pressed so that the lamp lights up",
     "roborew/Push-v0": "let the red block slide onto the green pad",
     "roborew/DrawerOpen-v0": "pull at the handle until the drawer is open",
 }
