@@ -169,7 +169,9 @@ class RunDirectory:
             raise CorruptFileError(f"{file} cannot be read back: {error}") from error
 
     def log(self, record: Mapping[str, object]) -> None:
-        """Append one record to the metrics. A record holds nothing that differs between two equal runs, such as times.
+        """Append one record to the metrics.
+
+        Only wall-clock times in a record may differ between two equal runs; leave them out where bytes are compared.
 
         Raises:
             RoborewError: this is a reader, or the disk is full.

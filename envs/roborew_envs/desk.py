@@ -102,7 +102,7 @@ class DeskTask(Task):
         red = rng.uniform([0.36, -0.12], [0.43, 0.10])
         qpos[PAD] = np.array([rng.uniform(0.53, 0.60), red[1] + rng.uniform(-0.05, 0.05)])
         for cube, place in ((RED, red), (BLUE, self._free_place(rng, [red, qpos[PAD]]))):
-            turn = rng.uniform(-np.pi / 4, np.pi / 4)
+            turn = rng.uniform(-0.15, 0.15)
             qpos[cube] = *place, CUBE_HEIGHT
             qpos[cube.stop : cube.stop + 4] = np.cos(turn / 2), 0, 0, np.sin(turn / 2)
         qpos[ARM] = arm_joints(rng.uniform([0.26, -0.16, 0.08], [0.36, 0.14, 0.20])[None])[0]

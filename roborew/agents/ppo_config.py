@@ -14,7 +14,7 @@ class PPOConfig:
 
     rollout_steps: int = 16
     """Steps of every environment between two updates."""
-    epochs: int = 10
+    epochs: int = 12
     """Passes over a rollout in an update."""
     minibatch: int = 512
     """Samples of one gradient step."""
@@ -36,9 +36,9 @@ class PPOConfig:
     """Gradients are scaled down to this norm."""
     target_kl: float | None = None
     """Ends an update once the policy has moved further than 1.5 times this [nats]; None never does."""
-    initial_std: float = 0.6
+    initial_std: float = 0.35
     """Standard deviation of the first policy, actions spanning [-1, 1]."""
-    final_std: float = 0.2
+    final_std: float = 0.12
     """Largest standard deviation at the last step of `PPO.learn`; the bound falls to it linearly. Noise that pushes
     for the policy while it learns is missed when it acts without; falling noise makes the mean do the work."""
     width: int = 64

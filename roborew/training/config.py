@@ -17,7 +17,7 @@ STEPS = MappingProxyType(
     {
         "roborew/Press-v0": 80_000,
         "roborew/DrawerOpen-v0": 80_000,
-        "roborew/Push-v0": 220_000,
+        "roborew/Push-v0": 200_000,
     }
 )
 """Environment steps of a run that names none; `DEFAULT_STEPS` for other environments."""
