@@ -238,8 +238,8 @@ class PPO:
             group["lr"] = self.config.learning_rate * left
 
     def _bound_noise(self, total_steps: int) -> None:
-        first, done = self.config.initial_std, min(1.0, self.steps / total_steps)
-        bound = first + done * (min(self.config.final_std, first) - first)
+        first, last = self.config.initial_std, min(self.config.final_std, self.config.initial_std)
+        bound = first * (last / first) ** min(1.0, self.steps / total_steps)
         with torch.no_grad():
             self._network.log_std.clamp_(max=math.log(bound))
 

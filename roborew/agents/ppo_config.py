@@ -36,10 +36,10 @@ class PPOConfig:
     """Gradients are scaled down to this norm."""
     target_kl: float | None = None
     """Ends an update once the policy has moved further than 1.5 times this [nats]; None never does."""
-    initial_std: float = 0.35
+    initial_std: float = 0.6
     """Standard deviation of the first policy, actions spanning [-1, 1]."""
     final_std: float = 0.12
-    """Largest standard deviation at the last step of `PPO.learn`; the bound falls to it linearly. Noise that pushes
+    """Largest standard deviation at the last step of `PPO.learn`; the bound falls to it by equal factors. Noise that pushes
     for the policy while it learns is missed when it acts without; falling noise makes the mean do the work."""
     width: int = 64
     """Units of each of the two hidden layers."""

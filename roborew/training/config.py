@@ -16,8 +16,8 @@ DEFAULT_ENV = "roborew/DrawerOpen-v0"
 STEPS = MappingProxyType(
     {
         "roborew/Press-v0": 80_000,
-        "roborew/DrawerOpen-v0": 80_000,
-        "roborew/Push-v0": 200_000,
+        "roborew/DrawerOpen-v0": 90_000,
+        "roborew/Push-v0": 220_000,
     }
 )
 """Environment steps of a run that names none; `DEFAULT_STEPS` for other environments."""

@@ -1,0 +1,48 @@
+"""Rewrite ``videos/``: one short film of each given run, a still for the README, and a manifest that tells their origin.
+
+python -m experiments.showcase.run runs/demo runs/push-v0-mini-ppo
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from roborew.data import read_video
+from roborew.filming import film_run
+from roborew.run import RunDirectory
+
+VIDEOS = Path(__file__).parents[2] / "videos"
+
+
+def add(run: Path) -> dict[str, object]:
+    """Film one run into ``videos/``; returns its line of the manifest."""
+    film = film_run(RunDirectory.open(run), 1)[0]
+    summary = json.loads((run / "summary.json").read_text("utf-8"))
+    name = str(summary["environment"]).split("/")[-1].lower()
+    video = VIDEOS / f"{name}.mp4"
+    video.write_bytes(film.read_bytes())
+    frames = read_video(video)
+    chosen = np.linspace(0, len(frames) - 1, 3).astype(int)
+    Image.fromarray(np.concatenate(list(frames[chosen]), axis=1)).save(VIDEOS / f"{name}.png", optimize=True)
+    kept = ("environment", "goal", "reward", "agent", "seed", "steps", "true_success", "episodes", "false_claim_rate")
+    return {"video": video.name, "still": f"{name}.png", **{key: summary[key] for key in kept}}
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("runs", type=Path, nargs="+", help="folders of finished runs, judged by `roborew evaluate`")
+    VIDEOS.mkdir(exist_ok=True)
+    for old in VIDEOS.iterdir():
+        old.unlink()
+    manifest = [add(run) for run in parser.parse_args().runs]
+    (VIDEOS / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n", "utf-8")
+
+
+if __name__ == "__main__":
+    main()
