@@ -1,4 +1,4 @@
-"""Rewrite ``videos/``: one short film of each given run, a still for the README, and a manifest that tells their origin.
+"""Rewrite ``videos/``: a film of each given run, a still of it, and a manifest that tells where they come from.
 
 python -m experiments.showcase.run runs/demo runs/push-v0-mini-ppo
 """

@@ -39,8 +39,9 @@ class PPOConfig:
     initial_std: float = 0.6
     """Standard deviation of the first policy, actions spanning [-1, 1]."""
     final_std: float = 0.12
-    """Largest standard deviation at the last step of `PPO.learn`; the bound falls to it by equal factors. Noise that pushes
-    for the policy while it learns is missed when it acts without; falling noise makes the mean do the work."""
+    """Largest standard deviation at the last step of `PPO.learn`; the bound falls to it by equal factors.
+
+    Noise that does the work while the policy learns is missed when it acts without noise; so the noise falls."""
     width: int = 64
     """Units of each of the two hidden layers."""
     normalise_observations: bool = True
