@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import csv
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +32,7 @@ from roborew.evaluation import (
     wilson,
 )
 from roborew.rewards.mini import SHIPPED, Mini
-from roborew.types import Clip
+from roborew.types import Clip, Scores
 from roborew_envs.experts import Episode, behaviours, demonstrate
 from roborew_envs.rendering import Renderer
 
@@ -40,6 +40,11 @@ FIRST_SEED = 5_000_000
 """Seeds of the held-out episodes; training uses seeds below 2^20 and random ones in [2^20, 2^30) of other streams."""
 EPISODES = 25
 BAD = ("stall", "near_miss", "wrong_object", "hover", "random")
+OWN, HELD_OUT, SHIFTED = (
+    "own look, own sentence",
+    "own look, held-out sentences",
+    "shifted look, held-out sentences",
+)
 HEADER = ("task", "metric", "condition", "value", "low", "high", "n")
 
 
@@ -77,6 +82,13 @@ def pictures(scene: Scene, episode: Episode, shift: float, rng: np.random.Genera
         return renderer.draw(episode.qpos, task.cameras[0], looks)
 
 
+def until_done(episode: Episode) -> Episode:
+    """An expert's episode up to two steps after its success, as an agent's ends; the rest would be a still picture."""
+    end = int(np.argmax(episode.success)) + 3 if episode.success.any() else len(episode.success)
+    parts = {name: getattr(episode, name)[:end] for name in ("qpos", "progress", "success", "stage")}
+    return replace(episode, actions=episode.actions[: end - 1], **parts)
+
+
 def _value(measure: Measure) -> float:
     assert measure.value is not None, measure
     return measure.value
@@ -88,6 +100,7 @@ def judge_task(mini: Mini, scene: Scene, key: str, condition: str, shift: float,
     seeds = range(FIRST_SEED, FIRST_SEED + EPISODES)
     names = [name for name in behaviours(task) if name in (*BAD, "expert", "undo")]
     episodes = {name: demonstrate(task, name, seeds) for name in names}
+    episodes["expert"] = [until_done(episode) for episode in episodes["expert"]]
     clips = {name: [pictures(scene, episode, shift, rng) for episode in group] for name, group in episodes.items()}
     sentences = [task.instruction] * EPISODES if split == "own" else paraphrases(key, "held_out", rng, EPISODES)
     scores = {
@@ -121,32 +134,38 @@ def judge_task(mini: Mini, scene: Scene, key: str, condition: str, shift: float,
         for claim in (np.asarray(s.success) >= 0.9) & ~e.success
     ]
     rows.append(Row.share(key, "false claims, scripted states", condition, false))
-    right = [_value(gain(score.value)) for score in scores["expert"]]
-    for kind in ("own wrong sentences", *KINDS):
-        wrong = task.wrong_instructions if kind == "own wrong sentences" else negatives(key, kind, "held_out", rng, 10)
-        gains = np.array(
-            [
-                [_value(gain(s.value)) for s in mini.score([Clip(frames=f, instruction=w) for w in wrong])]
-                for f in clips["expert"]
-            ]
-        )
-        rows.append(
-            Row.share(
-                key,
-                f"right sentence gains most, against {kind}",
-                condition,
-                (np.array(right) > gains.max(axis=1)).tolist(),
-            )
-        )
-    if condition == "own look, own sentence":
-        rows += nulls(
-            mini,
-            key,
-            task.wrong_instructions[0],
-            [Clip(frames=f, instruction=task.instruction) for f in clips["expert"]],
-            episodes["expert"],
-        )
+    own = [Clip(frames=f, instruction=task.instruction) for f in clips["expert"]]
+    if condition == HELD_OUT:
+        rows += grounding(mini, key, task.wrong_instructions, clips["expert"], scores["expert"], rng)
+    if condition == OWN:
+        rows += nulls(mini, key, task.wrong_instructions[0], own, episodes["expert"])
     return rows
+
+
+def grounding(
+    mini: Mini,
+    key: str,
+    own_wrong: Sequence[str],
+    clips: Sequence[NDArray[np.uint8]],
+    scores: Sequence[Scores],
+    rng: np.random.Generator,
+) -> list[Row]:
+    """Share of expert clips whose right sentence gains more than each of ten wrong ones, kind by kind."""
+    right = np.array([_value(gain(score.value)) for score in scores])
+    rows: list[Row] = []
+    for kind in ("own wrong sentences", *KINDS):
+        wrong = own_wrong if kind == "own wrong sentences" else negatives(key, kind, "held_out", rng, 10)
+        gains = [
+            max(_value(gain(s.value)) for s in mini.score([Clip(frames=ends(f), instruction=w) for w in wrong]))
+            for f in clips
+        ]
+        rows.append(Row.share(key, f"right sentence gains most, against {kind}", HELD_OUT, (right > gains).tolist()))
+    return rows
+
+
+def ends(frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The first and the last frame: all that a gain depends on."""
+    return frames[[0, -1]]
 
 
 def nulls(mini: Mini, key: str, wrong: str, clips: list[Clip], episodes: list[Episode]) -> list[Row]:
@@ -158,10 +177,8 @@ def nulls(mini: Mini, key: str, wrong: str, clips: list[Clip], episodes: list[Ep
         if usable:
             order = average(spearman(s.value, e.progress) for s, e in usable)
             climb = average(gain(s.value) for s, _ in usable)
-            rows.append(
-                Row(key, f"null {name}: order correlation", "own look, own sentence", _value(order), len(usable))
-            )
-            rows.append(Row(key, f"null {name}: gain", "own look, own sentence", _value(climb), len(usable)))
+            rows.append(Row(key, f"null {name}: order correlation", OWN, _value(order), len(usable)))
+            rows.append(Row(key, f"null {name}: gain", OWN, _value(climb), len(usable)))
     return rows
 
 
@@ -200,9 +217,9 @@ def main() -> None:
         for key in scene.tasks:
             rows += judge_states(mini, scene, key)
             if behaviours(scene.tasks[key]):
-                rows += judge_task(mini, scene, key, "own look, own sentence", 0.0, "own")
-                rows += judge_task(mini, scene, key, "own look, held-out sentence", 0.0, "held_out")
-                rows += judge_task(mini, scene, key, "shifted look, held-out sentence", 2.0, "held_out")
+                rows += judge_task(mini, scene, key, OWN, 0.0, "own")
+                rows += judge_task(mini, scene, key, HELD_OUT, 0.0, "held_out")
+                rows += judge_task(mini, scene, key, SHIFTED, 2.0, "held_out")
     with options.out.open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(HEADER)

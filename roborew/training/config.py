@@ -22,6 +22,10 @@ STEPS = MappingProxyType(
 )
 """Environment steps of a run that names none; `DEFAULT_STEPS` for other environments."""
 DEFAULT_STEPS = 500_000
+EXPLORATION = MappingProxyType({"roborew/Push-v0": 0.35})
+"""First standard deviation of our PPO's actions where `DEFAULT_EXPLORATION` is too much: a push needs a steady hand."""
+DEFAULT_EXPLORATION = 0.6
+"""Enough to find out that a drawer opens; with 0.35 the hand parks at its handle."""
 TRUE_REWARDS = MappingProxyType(
     {
         "true-dense": "the simulator's progress and success: what a perfect reward model would pay",
@@ -51,6 +55,8 @@ class TrainConfig:
     """Simulations that run side by side."""
     every: int = 4
     """Score every k-th step of an episode, its first frame and its last."""
+    exploration: float | None = None
+    """First standard deviation of the actions of our own PPO; a number that suits the task if not given."""
     minutes: float | None = None
     """Stop training after so many minutes of wall-clock time, whatever the steps; no limit if not given."""
     threads: int = 1
@@ -66,6 +72,8 @@ class TrainConfig:
             raise InvalidInputError(f"seed: expected a whole number from 0 up; got {self.seed}.")
         if self.steps is not None and self.steps < 1:
             raise InvalidInputError(f"steps: expected a whole number of at least 1; got {self.steps}.")
+        if self.exploration is not None and not (math.isfinite(self.exploration) and self.exploration > 0):
+            raise InvalidInputError(f"exploration: expected a finite number above 0; got {self.exploration}.")
         if self.minutes is not None and not (math.isfinite(self.minutes) and self.minutes > 0):
             raise InvalidInputError(f"minutes: expected a finite number above 0; got {self.minutes}.")
 
@@ -104,7 +112,8 @@ class TrainConfig:
             if not Path(reward).is_dir():
                 raise UnknownNameError("reward", reward, [*rewards, *TRUE_REWARDS])
             reward = str(Path(reward).resolve())  # a run may be taken up from another folder
-        return replace(self, goal=self.instruction, steps=self.total_steps, reward=reward)
+        exploration = self.exploration or EXPLORATION.get(self.env, DEFAULT_EXPLORATION)
+        return replace(self, goal=self.instruction, steps=self.total_steps, reward=reward, exploration=exploration)
 
 
 def _check_environment(env: str) -> None:

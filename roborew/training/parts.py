@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal, Protocol, cast
@@ -117,6 +117,8 @@ def make_agent(config: TrainConfig, env: Environment, settings: Mapping[str, Any
     seed = Seeds(config.seed).integer("agent")
     kind = agents.load(config.agent)
     agent: Agent = kind(*arguments, seed=seed)
+    if settings is None and hasattr(agent.config, "initial_std") and config.exploration is not None:
+        settings = asdict(agent.config) | {"initial_std": config.exploration}
     if settings is None or dict(settings) == {name: getattr(agent.config, name) for name in settings}:
         return agent
     return kind(*arguments, type(agent.config)(**settings), seed)
