@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import signal
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -113,6 +114,15 @@ def test_the_minutes_end_a_run_that_can_go_on(tmp_path: Path) -> None:
         assert train(run) == Outcome(ended="minutes", steps=2 * ROLLOUT)
 
 
+@pytest.fixture
+def _interruptible() -> Iterator[None]:
+    """Ctrl-C raises, also where the tests run in the background and the shell has it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_interruptible")
 def test_a_second_ctrl_c_acts_at_once_and_the_last_checkpoint_stands(tmp_path: Path) -> None:
     def impatient(status: Status) -> None:
         if status.steps == 2 * ROLLOUT:
