@@ -33,8 +33,9 @@ from roborew.evaluation import (
 )
 from roborew.rewards.mini import SHIPPED, Mini
 from roborew.types import Clip, Scores
+from roborew_envs import Task
 from roborew_envs.experts import Episode, behaviours, demonstrate
-from roborew_envs.rendering import Renderer
+from roborew_envs.rendering import Overrides, Renderer
 
 FIRST_SEED = 5_000_000
 """Seeds of the held-out episodes; training uses seeds below 2^20 and random ones in [2^20, 2^30) of other streams."""
@@ -70,16 +71,16 @@ class Row:
         return [self.task, self.metric, self.condition, *numbers, str(self.n)]
 
 
-def pictures(scene: Scene, episode: Episode, shift: float, rng: np.random.Generator) -> NDArray[np.uint8]:
+def pictures(
+    renderer: Renderer, task: Task, episode: Episode, shift: float, rng: np.random.Generator
+) -> NDArray[np.uint8]:
     """The frames of an episode under one look that is kept throughout; shift 0 is the model's own look."""
-    task = scene.any_task
-    with Renderer(task.model) as renderer:
-        looks = task.paint(episode.qpos)
-        if shift:
-            one = vary(task.model, rng, 1, shift)
-            many = type(one)({k: (i, np.repeat(v, len(episode.qpos), axis=0)) for k, (i, v) in one.fields.items()})
-            looks = many.merged(looks)
-        return renderer.draw(episode.qpos, task.cameras[0], looks)
+    looks = task.paint(episode.qpos)
+    if shift:
+        one = vary(task.model, rng, 1, shift)
+        many = Overrides({k: (i, np.repeat(v, len(episode.qpos), axis=0)) for k, (i, v) in one.fields.items()})
+        looks = many.merged(looks)
+    return renderer.draw(episode.qpos, task.cameras[0], looks)
 
 
 def until_done(episode: Episode) -> Episode:
@@ -101,7 +102,8 @@ def judge_task(mini: Mini, scene: Scene, key: str, condition: str, shift: float,
     names = [name for name in behaviours(task) if name in (*BAD, "expert", "undo")]
     episodes = {name: demonstrate(task, name, seeds) for name in names}
     episodes["expert"] = [until_done(episode) for episode in episodes["expert"]]
-    clips = {name: [pictures(scene, episode, shift, rng) for episode in group] for name, group in episodes.items()}
+    with Renderer(task.model) as renderer:
+        clips = {name: [pictures(renderer, task, e, shift, rng) for e in group] for name, group in episodes.items()}
     sentences = [task.instruction] * EPISODES if split == "own" else paraphrases(key, "held_out", rng, EPISODES)
     scores = {
         name: mini.score([Clip(frames=f, instruction=s) for f, s in zip(group, sentences, strict=True)])
@@ -211,7 +213,7 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, default=SHIPPED)
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results.csv")
     options = parser.parse_args()
-    torch.set_num_threads(2)
+    torch.set_num_threads(1)  # drawing has threads of its own
     mini, rows = Mini(options.weights), []
     for scene in scenes():
         for key in scene.tasks:
