@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from importlib import resources
 from typing import ClassVar
 
@@ -147,6 +146,3 @@ class DeskTask(Task):
         rgba = np.repeat(self.model.geom_rgba[ids][None].astype(np.float64), len(qpos), axis=0)
         rgba[:, 0, 3], rgba[:, 1, 3] = lamp_is_lit(qpos), pad_is_lit(qpos)
         return Overrides({"geom_rgba": (ids, rgba)})
-
-    @abstractmethod
-    def partial_progress(self, qpos: FloatArray, qvel: FloatArray) -> FloatArray: ...

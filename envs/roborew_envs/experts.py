@@ -110,11 +110,9 @@ def shut_drawer(qpos: FloatArray, offset: FloatArray) -> FloatArray:
 
 def push_red_away(qpos: FloatArray, offset: FloatArray) -> FloatArray:
     """Push the red cube off the pad, towards the middle of the desk: what undoes `push_red`."""
-    return _push_cube(qpos, RED, np.array([0.46, 0.0]) + offset[:, :2] + 0.15 * _sign(qpos[:, PAD] - [0.46, 0.0]) * -1)
-
-
-def _sign(values: FloatArray) -> FloatArray:
-    return np.where(values >= 0, 1.0, -1.0)
+    middle = np.array([0.46, 0.0])
+    side = np.where(qpos[:, PAD] >= middle, 1.0, -1.0)
+    return _push_cube(qpos, RED, middle + offset[:, :2] - 0.15 * side)
 
 
 @dataclass(frozen=True, slots=True)
