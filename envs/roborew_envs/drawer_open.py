@@ -7,6 +7,8 @@ from typing import ClassVar
 import numpy as np
 
 from roborew_envs.desk import DRAWER, OPENED, DeskTask, hand, handle, nearness
+from roborew_envs.plan import Plan
+from roborew_envs.skills import press_button, pull_drawer, shut_drawer
 from roborew_envs.task import BoolArray, FloatArray, IntArray, Words
 
 
@@ -44,6 +46,15 @@ class DrawerOpen(DeskTask):
             "push the red cube onto the green pad",
             "drawer the open green onto",
         ),
+    )
+
+    plan = Plan(
+        expert=pull_drawer,
+        undo=shut_drawer,
+        wrong=press_button,
+        over=handle,
+        stop=(0.4, 0.6),
+        give_up=lambda qpos: qpos[:, DRAWER] > 0.4 * OPENED,
     )
 
     def success(self, qpos: FloatArray, qvel: FloatArray) -> BoolArray:

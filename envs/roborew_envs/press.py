@@ -7,7 +7,12 @@ from typing import ClassVar
 import numpy as np
 
 from roborew_envs.desk import BUTTON, PRESSED, DeskTask, button_top, hand, lamp_is_lit, nearness
+from roborew_envs.plan import Plan
+from roborew_envs.skills import press_button, push_red
 from roborew_envs.task import BoolArray, FloatArray, IntArray, Words
+
+TOO_HIGH = np.array([0.0, 0.0, 0.047])
+"""Not far enough down by this much [m]: what a near miss does."""
 
 
 class Press(DeskTask):
@@ -44,6 +49,14 @@ class Press(DeskTask):
             "pull out the button",
             "colourless green ideas sleep furiously",
         ),
+    )
+
+    plan = Plan(
+        expert=press_button,
+        wrong=push_red,
+        over=button_top,
+        stop=(0.35, 0.5),
+        miss=lambda qpos: np.tile(TOO_HIGH, (len(qpos), 1)),
     )
 
     def success(self, qpos: FloatArray, qvel: FloatArray) -> BoolArray:

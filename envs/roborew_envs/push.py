@@ -7,10 +7,22 @@ from typing import ClassVar
 import numpy as np
 
 from roborew_envs.desk import PAD, RED, DeskTask, closeness, hand, nearness, pad_is_lit
+from roborew_envs.plan import Plan
+from roborew_envs.skills import push_blue, push_red, push_red_away
 from roborew_envs.task import BoolArray, FloatArray, IntArray, Words
 
 BEHIND = 0.034
 """Where the hand should push from: this far behind the cube's centre, seen from the pad [m]."""
+
+SHORT = 0.068
+"""A near miss leaves the cube this far from the pad's middle, on its own side [m]."""
+
+
+def _short_of_pad(qpos: FloatArray) -> FloatArray:
+    way = qpos[:, RED][:, :2] - qpos[:, PAD]
+    offset = np.zeros((len(qpos), 3))
+    offset[:, :2] = SHORT * way / np.linalg.norm(way, axis=1, keepdims=True)
+    return offset
 
 
 class Push(DeskTask):
@@ -47,6 +59,15 @@ class Push(DeskTask):
             "push the green pad onto the red cube",
             "cube the onto red pad green",
         ),
+    )
+
+    plan = Plan(
+        expert=push_red,
+        undo=push_red_away,
+        wrong=push_blue,
+        over=lambda qpos: qpos[:, RED],
+        stop=(0.45, 0.7),
+        miss=_short_of_pad,
     )
 
     def success(self, qpos: FloatArray, qvel: FloatArray) -> BoolArray:

@@ -11,6 +11,7 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
+from roborew_envs.plan import Plan
 from roborew_envs.rendering import Overrides
 
 FloatArray = NDArray[np.float64]
@@ -51,6 +52,8 @@ class Task(ABC):
     substeps: ClassVar[int]
     """Physics steps per environment step."""
     action_size: ClassVar[int]
+    plan: ClassVar[Plan | None] = None
+    """Skills for scripted behaviours, see `experts`; None where there are none."""
 
     @cached_property
     def model(self) -> mujoco.MjModel:

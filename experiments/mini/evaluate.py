@@ -34,7 +34,8 @@ from roborew.evaluation import (
 from roborew.rewards.mini import SHIPPED, Mini
 from roborew.types import Clip, Scores
 from roborew_envs import Task
-from roborew_envs.experts import Episode, behaviours, demonstrate
+from roborew_envs.demonstrations import Episode, demonstrate
+from roborew_envs.experts import behaviours
 from roborew_envs.rendering import Overrides, Renderer
 
 FIRST_SEED = 5_000_000

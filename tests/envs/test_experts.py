@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from roborew_envs import make_task
-from roborew_envs.experts import Episode, Script, behaviours, demonstrate
+from roborew_envs.demonstrations import Episode, demonstrate
+from roborew_envs.experts import Script, behaviours
 
 DESK = ("roborew/Press-v0", "roborew/Push-v0", "roborew/DrawerOpen-v0")
 SEEDS = range(900_000, 900_100)

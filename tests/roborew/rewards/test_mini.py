@@ -15,7 +15,7 @@ from roborew.rewards.mini import SHIPPED, Mini, load_network, save_network
 from roborew.rewards.mini_network import MiniConfig, MiniNetwork
 from roborew.types import Clip
 from roborew_envs import make_task
-from roborew_envs.experts import demonstrate
+from roborew_envs.demonstrations import demonstrate
 from roborew_envs.rendering import Renderer
 
 

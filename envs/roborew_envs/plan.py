@@ -1,0 +1,37 @@
+"""What a task tells its scripted behaviours: how it is done, undone, missed and mistaken. Data, read by `experts`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+Skill = Callable[[FloatArray, FloatArray], FloatArray]
+"""(qpos (N, nq), offset (N, 3) [m]) -> where the hand should go, (N, 3) [m], or with the gripper's opening from -1
+(closed, also where it is not given) to +1 as a fourth column."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """The skills behind a task's behaviours.
+
+    Attributes:
+        expert: reaches the goal from any state.
+        wrong: does the same kind of thing with another object.
+        over: qpos -> what `hover` stays above, (N, 3) [m].
+        stop: range of true progress at which `stall` stops.
+        undo: from success back, after which success does not hold; None where nothing can be undone.
+        miss: qpos of the start -> offset (N, 3) [m] with which the expert just misses.
+        give_up: qpos -> (N,) bool where `near_miss` leaves off and lifts the hand; never if not given.
+    """
+
+    expert: Skill
+    wrong: Skill
+    over: Callable[[FloatArray], FloatArray]
+    stop: tuple[float, float]
+    undo: Skill | None = None
+    miss: Callable[[FloatArray], FloatArray] | None = None
+    give_up: Callable[[FloatArray], NDArray[np.bool_]] | None = None

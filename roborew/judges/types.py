@@ -1,0 +1,67 @@
+"""What a judge is asked and what it answers: labels, never rewards by themselves. Every back end speaks these types."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
+
+from roborew.types import Frame, Video
+
+Part = str | Frame | Video
+"""A piece of a question: text, one picture (H, W, 3), or pictures in time order (T, H, W, 3), uint8 RGB."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """One question to a vision-language model.
+
+    Attributes:
+        parts: text and pictures, in the order in which they are shown.
+        choices: if given, the judge also says how probable each of these continuations is, see `Answer.log_probs`.
+        max_tokens: length of the answer at most; 0 asks for the probabilities of ``choices`` alone.
+        chat: the parts are a user's turn of the model's chat template; False gives them to the model as bare text that
+            it continues (some methods need it; a hosted chat endpoint cannot and must refuse).
+        fps: frames per second at which videos among the parts were sampled, for models that are told.
+    """
+
+    parts: tuple[Part, ...]
+    choices: tuple[str, ...] = ()
+    max_tokens: int = 128
+    chat: bool = True
+    fps: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a judge said, or why it said nothing.
+
+    Attributes:
+        text: the reply; None where there is none (refused, failed, or ``max_tokens`` was 0).
+        log_probs: choice -> natural logarithm of its probability as the next text, for every choice asked for; empty
+            where the judge cannot tell.
+        abstained: why there is no answer; None where there is one.
+    """
+
+    text: str | None = None
+    log_probs: Mapping[str, float] = field(default_factory=dict[str, float])
+    abstained: str | None = None
+
+
+@runtime_checkable
+class Judge(Protocol):
+    """A vision-language model behind any back end. It answers or abstains with a reason; it never guesses."""
+
+    @property
+    def identity(self) -> str:
+        """Model and revision, as they stand in reports and cache keys: ``model@revision``."""
+        ...
+
+    @property
+    def gives_probabilities(self) -> bool:
+        """Whether `Answer.log_probs` is filled for questions with choices."""
+        ...
+
+    def ask(self, questions: Sequence[Question]) -> list[Answer]:
+        """Answer every question; entry i belongs to question i."""
+        ...
