@@ -101,3 +101,11 @@ agents = Registry(
         "sb3-sac": Entry("roborew.agents.sb3:SB3SAC", "SAC of Stable-Baselines3"),
     },
 )
+judges = Registry(
+    "judge",
+    {
+        "transformers": Entry("roborew.judges.local:LocalJudge", "a vision-language model in this process"),
+        "openai": Entry("roborew.judges.server:ServerJudge", "any OpenAI-compatible server, such as vLLM or SGLang"),
+        "recorded": Entry("roborew.judges.recorded:RecordedJudge", "stored answers, replayed by exact question"),
+    },
+)

@@ -51,7 +51,7 @@ def train(weights: Path, task: str, goal: str, seed: int, steps: int) -> tuple[P
     simulations = TaskVectorEnv(
         make_task(TASK_IDS[task]), 64, render_mode="rgb_array", autoreset_mode=AutoresetMode.DISABLED
     )
-    env = Tap(LearnedReward(simulations, Mini(weights), goal))
+    env = Tap(LearnedReward(simulations, Mini(weights=weights), goal))
     agent = PPO(simulations.single_observation_space, simulations.single_action_space, AGENT, seed)
     agent.learn(env, steps)
     return agent, env
@@ -62,7 +62,7 @@ def true_success(agent: PPO, task: str, weights: Path, goal: str) -> tuple[float
     simulations = TaskVectorEnv(
         make_task(TASK_IDS[task]), 100, render_mode="rgb_array", autoreset_mode=AutoresetMode.DISABLED
     )
-    env = LearnedReward(simulations, Mini(weights), goal)
+    env = LearnedReward(simulations, Mini(weights=weights), goal)
     observations, _ = env.reset(seed=10**6)
     running = np.ones(100, np.bool_)
     success, false = np.zeros(100, np.bool_), 0

@@ -215,7 +215,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results.csv")
     options = parser.parse_args()
     torch.set_num_threads(1)  # drawing has threads of its own
-    mini, rows = Mini(options.weights), []
+    mini, rows = Mini(weights=options.weights), []
     for scene in scenes():
         for key in scene.tasks:
             rows += judge_states(mini, scene, key)

@@ -1,6 +1,7 @@
 """Files of pictures in and out: streaming, whole or absent, never over another."""
 
 from roborew.data.files import free_path, new_file
+from roborew.data.pictures import read_picture
 from roborew.data.video import (
     VideoInfo,
     VideoLimits,
@@ -18,6 +19,7 @@ __all__ = [
     "free_path",
     "iter_video",
     "new_file",
+    "read_picture",
     "read_video",
     "video_info",
     "write_video",

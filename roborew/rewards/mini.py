@@ -58,7 +58,7 @@ class Mini:
         paper="roborew; progress and success heads as in Robometer (arXiv:2603.02115), one frame of context",
     )
 
-    def __init__(self, weights: str | Path = SHIPPED, device: str = "cpu") -> None:
+    def __init__(self, *, weights: Path = SHIPPED, device: str = "cpu") -> None:
         """Load the weights.
 
         Args:

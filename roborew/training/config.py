@@ -6,6 +6,9 @@ import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
+from typing import Annotated, Literal
+
+import tyro
 
 from roborew.errors import InvalidInputError, UnknownNameError
 from roborew.registry import agents, rewards
@@ -45,6 +48,12 @@ class TrainConfig:
     """The goal as a sentence; the task's own instruction if not given."""
     reward: str = "mini"
     """A name of `roborew list rewards`, or a folder of mini's weights."""
+    option: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()
+    """A setting of the reward as key=value, such as model=ViT-B-32; may be given several times."""
+    goal_image: Path | None = None
+    """A picture of the goal, for rewards that compare with one."""
+    shaping: Literal["difference", "level"] = "difference"
+    """Pay the gain of the score, which cannot be farmed, or its level, as some papers do."""
     agent: str = "ppo"
     """A name of `roborew list agents`."""
     seed: int = 0
@@ -112,8 +121,16 @@ class TrainConfig:
             if not Path(reward).is_dir():
                 raise UnknownNameError("reward", reward, [*rewards, *TRUE_REWARDS])
             reward = str(Path(reward).resolve())  # a run may be taken up from another folder
+        picture = self.goal_image.resolve() if self.goal_image else None
         exploration = self.exploration or EXPLORATION.get(self.env, DEFAULT_EXPLORATION)
-        return replace(self, goal=self.instruction, steps=self.total_steps, reward=reward, exploration=exploration)
+        return replace(
+            self,
+            goal=self.instruction,
+            steps=self.total_steps,
+            reward=reward,
+            goal_image=picture,
+            exploration=exploration,
+        )
 
 
 def _check_environment(env: str) -> None:

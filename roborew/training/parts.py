@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from importlib import import_module
-from pathlib import Path
 from typing import Any, Literal, Protocol, cast
 
 import gymnasium
@@ -14,10 +13,13 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from numpy.typing import NDArray
 
 from roborew.agents.report import RolloutReport
+from roborew.data import read_picture
 from roborew.errors import InvalidInputError
+from roborew.options import parse_options
 from roborew.registry import agents, rewards
 from roborew.run import RunDirectory
 from roborew.seeding import Seeds
+from roborew.shaping import Difference, Level
 from roborew.training.config import TRUE_REWARDS, TrainConfig
 from roborew.types import RewardModel
 from roborew.wrappers import Claim, LearnedReward, TrueReward
@@ -80,8 +82,10 @@ def load_reward(config: TrainConfig) -> RewardModel | None:
     if config.device != "cpu":
         _check_device(config.device)
     if config.reward in rewards:
-        return rewards.load(config.reward)(device=config.device)
-    return rewards.load("mini")(weights=Path(config.reward), device=config.device)
+        kind, words = rewards.load(config.reward), config.option
+    else:
+        kind, words = rewards.load("mini"), (f"weights={config.reward}", *config.option)
+    return kind(**{"device": config.device, **parse_options(kind, words)})
 
 
 def paid_environment(config: TrainConfig, num_envs: int, model: RewardModel | None) -> PaidEnvironment:
@@ -97,8 +101,15 @@ def paid_environment(config: TrainConfig, num_envs: int, model: RewardModel | No
         if model is None:
             kind = cast(Literal["dense", "sparse"], config.reward.removeprefix("true-"))
             return TrueReward(env, kind, every=config.every)
-        claim = Claim() if model.spec.claims else None
-        return LearnedReward(env, model, config.instruction, every=config.every, claim=claim)
+        return LearnedReward(
+            env,
+            model,
+            config.instruction,
+            every=config.every,
+            claim=Claim() if model.spec.claims else None,
+            shaping=Level() if config.shaping == "level" else Difference(scale=5.0),
+            goal=read_picture(config.goal_image) if config.goal_image else None,
+        )
     except BaseException:
         env.close()
         raise

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-CORE = {"roborew", "errors", "types", "registry", "seeding", "stopwatch", "config", "durable", "checkpoints", "run"}
+CORE = {"roborew", "errors", "types", "registry", "seeding", "stopwatch", "config", "durable", "checkpoints", "run", "options"}
 PLAIN = {"shaping", "rewards", "judges", "critics", "data"}
 HEAVY = {"torch", "transformers", "open_clip", "stable_baselines3"}
 
@@ -22,7 +22,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "wrappers": CORE | {"wrappers", "rewards", "shaping"},
     "agents": CORE | {"agents"},
     "evaluation": CORE | {"evaluation", "data"},
-    "training": CORE | {"training", "agents", "wrappers", "shaping"},
+    "training": CORE | {"training", "agents", "wrappers", "shaping", "data"},
 }
 """Part of roborew -> the parts of roborew that it may import. A part that is not named is on top, beside the cli."""
 ON_TOP = {"cli", "__main__"}

@@ -211,3 +211,11 @@ def test_a_saved_agent_keeps_its_own_settings_when_the_defaults_change(
     trained = load_trained(RunDirectory.open(tmp_path / "run"))
     assert trained.agent.config.width == ppo.PPOConfig().width
     assert trained.agent.act(np.zeros((1, 2), np.float32)).shape == (1, 1)
+
+
+def test_options_reach_the_reward(tmp_path: Path) -> None:
+    with pytest.raises(UnknownNameError, match="Available: device, weights"):
+        start(TrainConfig(option=("size=3",)), tmp_path / "run")
+    with pytest.raises(InvalidInputError, match="nowhere"):
+        start(TrainConfig(option=("weights=nowhere",)), tmp_path / "run")
+    assert not (tmp_path / "run").exists()

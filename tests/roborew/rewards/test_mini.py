@@ -129,7 +129,7 @@ def test_a_changed_byte_is_refused(tmp_path: Path) -> None:
     raw[-1] ^= 1
     path.write_bytes(raw)
     with pytest.raises(CorruptFileError, match="sha256"):
-        Mini(tmp_path)
+        Mini(weights=tmp_path)
 
 
 def test_weights_of_another_shape_are_refused(tmp_path: Path) -> None:
@@ -138,12 +138,12 @@ def test_weights_of_another_shape_are_refused(tmp_path: Path) -> None:
     config["hidden"] = 16
     config_path.write_text(json.dumps(config))
     with pytest.raises(CorruptFileError, match="no weights of this network"):
-        Mini(tmp_path)
+        Mini(weights=tmp_path)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(InvalidInputError, match="no file config.json"):
-        Mini(tmp_path)
+        Mini(weights=tmp_path)
 
 
 def test_the_shipped_weights_stay_small() -> None:

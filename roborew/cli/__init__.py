@@ -1,0 +1,65 @@
+"""The command line; a command is one file and one line of `AnyCommand`."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from typing import Annotated, Any, cast
+
+import tyro
+from rich.console import Console
+from rich.logging import RichHandler
+
+from roborew.cli.command import EXIT_ERROR, EXIT_INTERRUPTED, Command, say
+from roborew.cli.doctor import Doctor
+from roborew.cli.evaluate import Evaluate
+from roborew.cli.list import List
+from roborew.cli.record import Record
+from roborew.cli.train import Demo, Train
+from roborew.errors import RoborewError
+
+AnyCommand = (
+    Annotated[Train, tyro.conf.subcommand("train")]
+    | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
+    | Annotated[Record, tyro.conf.subcommand("record")]
+    | Annotated[List, tyro.conf.subcommand("list")]
+    | Annotated[Doctor, tyro.conf.subcommand("doctor")]
+    | Annotated[Demo, tyro.conf.subcommand("demo")]
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code: 0, 1 (doctor: unwell), 2 (an error, said in one line), 130 (Ctrl-C)."""
+    if sys.platform == "linux":
+        os.environ.setdefault("MUJOCO_GL", "egl")  # for environments of others too: MuJoCo's own default needs a screen
+    console, errors = Console(), Console(stderr=True)
+    logging.basicConfig(format="%(message)s", handlers=[RichHandler(console=errors, show_path=False)])
+    debug = "--debug" in (sys.argv if arguments is None else arguments)
+    try:
+        parse = cast(Any, tyro.cli)  # its annotations know no union of annotated classes
+        command: Command = parse(AnyCommand, args=arguments, prog="roborew", description="")
+        return command.run(console)
+    except KeyboardInterrupt as error:
+        _print_error(errors, "interrupted", error)
+        return EXIT_INTERRUPTED
+    except _expected_errors() as error:
+        if debug:
+            raise
+        _print_error(errors, str(error), error)
+        return EXIT_ERROR
+
+
+def _expected_errors() -> tuple[type[Exception], ...]:
+    """Errors whose message is meant for the user; looked up only once something went wrong, as the imports are slow."""
+    import gymnasium
+
+    from roborew_envs.rendering import DrawingError
+
+    return RoborewError, gymnasium.error.Error, DrawingError
+
+
+def _print_error(errors: Console, message: str, error: BaseException) -> None:
+    for line in (f"roborew: {message}", *getattr(error, "__notes__", [])):
+        say(errors, line)

@@ -1,0 +1,30 @@
+"""``roborew doctor``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from roborew.cli.command import EXIT_UNWELL, Command, say
+
+
+@dataclass(frozen=True, kw_only=True)
+class Doctor(Command):
+    """Try drawing, video, the reward's weights and the GPU; fails if the main job cannot run."""
+
+    def run(self, console: Console) -> int:
+        """Examine."""
+        from roborew.doctor import examine, healthy
+
+        checks = examine()
+        table = Table("what", "", "found", "what to do", box=None, header_style="dim", pad_edge=False)
+        for check in checks:
+            mark = "ok" if check.ok else "FAILS" if check.needed else "no"
+            table.add_row(*map(Text, (check.name, mark, check.found, check.remedy)))
+        console.print(table)
+        well = healthy(checks)
+        say(console, "the main job can run here" if well else "the main job cannot run here: see the lines that FAIL")
+        return 0 if well else EXIT_UNWELL

@@ -1,0 +1,68 @@
+"""Options of a reward as words of a command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+
+from roborew.errors import InvalidInputError, UnknownNameError
+from roborew.options import keyword_options, parse_options
+
+
+class Model:
+    def __init__(
+        self,
+        weights: object = None,
+        *,
+        alpha: float = 0.5,
+        batch: int = 8,
+        whole: bool = False,
+        folder: Path | None = None,
+        method: Literal["level", "difference"] = "level",
+        prompts: tuple[str, ...] = (),
+        device: str = "cpu",
+    ) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("pair", "value"),
+    [
+        ("alpha=1", 1.0),
+        ("batch=64", 64),
+        ("whole=yes", True),
+        ("whole=False", False),
+        ("folder=a/b", Path("a/b")),
+        ("folder=none", None),
+        ("method=difference", "difference"),
+        ("prompts=a robot, a cat", ("a robot", "a cat")),
+        ("device=cuda:1", "cuda:1"),
+        ("device=a=b", "a=b"),
+    ],
+)
+def test_a_word_becomes_a_value_of_the_annotated_type(pair: str, value: Any) -> None:
+    read = parse_options(Model, [pair])[pair.split("=")[0]]
+    assert read == value and type(read) is type(value)
+
+
+@pytest.mark.parametrize(
+    "pair", ["alpha=much", "batch=1.5", "whole=perhaps", "method=curve", "alpha", "=3"], ids=lambda pair: pair
+)
+def test_what_cannot_be_read_is_refused(pair: str) -> None:
+    with pytest.raises((InvalidInputError, UnknownNameError)):
+        parse_options(Model, [pair])
+
+
+def test_an_unknown_option_is_answered_with_the_nearest() -> None:
+    with pytest.raises(UnknownNameError, match="Did you mean 'alpha'"):
+        parse_options(Model, ["alpa=1"])
+
+
+def test_an_option_given_twice_is_refused() -> None:
+    with pytest.raises(InvalidInputError, match="alpha: given twice"):
+        parse_options(Model, ["alpha=1", "alpha=1"])
+
+
+def test_only_keyword_only_parameters_are_options() -> None:
+    assert set(keyword_options(Model)) == {"alpha", "batch", "whole", "folder", "method", "prompts", "device"}
