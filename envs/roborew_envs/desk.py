@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from importlib import resources
 from typing import ClassVar
 
-import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
-from roborew_envs.arm import arm_joints, hand_position
+from roborew_envs.arm_task import ARM as ARM
+from roborew_envs.arm_task import FINGER_OPEN as FINGER_OPEN
+from roborew_envs.arm_task import FINGERS as FINGERS
+from roborew_envs.arm_task import REACH_PER_STEP as REACH_PER_STEP
+from roborew_envs.arm_task import WORKSPACE as WORKSPACE
+from roborew_envs.arm_task import ArmTask
+from roborew_envs.arm_task import closeness as closeness
+from roborew_envs.arm_task import hand as hand
+from roborew_envs.arm_task import nearness as nearness
 from roborew_envs.rendering import Overrides
-from roborew_envs.task import BoolArray, FloatArray, Task
+from roborew_envs.task import BoolArray, FloatArray
 
-ARM = slice(0, 5)
-FINGERS = slice(5, 7)
 RED = slice(7, 10)
 BLUE = slice(14, 17)
 PAD = slice(21, 23)
@@ -22,12 +26,6 @@ BUTTON_BOX = slice(23, 25)
 BUTTON, CABINET, DRAWER = 25, 26, 27
 """Where things stand in qpos; positions [m]. A test reads these addresses from the compiled model."""
 
-WORKSPACE = np.array([[0.24, -0.34, 0.012], [0.68, 0.30, 0.26]])
-"""Lowest and highest place of the finger tips [m]."""
-REACH_PER_STEP = 0.04
-"""Largest move asked for by one action, along each axis [m]."""
-FINGER_OPEN = 0.033
-"""Travel of each finger [m]."""
 CUBE_HEIGHT = 0.026
 """Centre of a cube that stands on the desk [m]."""
 BUTTON_TOP = 0.074
@@ -42,11 +40,6 @@ OPENED = 0.11
 """Travel from which the drawer counts as open [m]."""
 HANDLE = np.array([0.0, 0.232, 0.074])
 """The handle's middle relative to the cabinet's place along x, drawer closed, desk frame [m]."""
-
-
-def hand(qpos: FloatArray) -> FloatArray:
-    """Finger tips, shape (N, 3) [m]."""
-    return hand_position(qpos[:, ARM])
 
 
 def button_top(qpos: FloatArray) -> FloatArray:
@@ -73,26 +66,10 @@ def pad_is_lit(qpos: FloatArray) -> BoolArray:
     return (apart <= ON_PAD) & (np.abs(qpos[:, RED][:, 2] - CUBE_HEIGHT) < 0.015)
 
 
-def nearness(distance: FloatArray, scale: float) -> FloatArray:
-    """1 at distance 0, falling to 0 at ``scale`` [m], shape as given."""
-    return 1.0 - np.clip(distance / scale, 0.0, 1.0)
+class DeskTask(ArmTask):
+    """Shared by every task on the desk: its starts, what an agent sees, what lights up."""
 
-
-def closeness(distance: FloatArray, scale: float) -> FloatArray:
-    """1 at distance 0, 0.5 at ``scale`` [m], never 0: steepest where precision matters, shape as given."""
-    return scale / (scale + distance)
-
-
-class DeskTask(Task):
-    """Shared by every task on the desk. The action is (dx, dy, dz, gripper): the hand's move in units of 4 cm and the
-    gripper from closed (-1) to open (+1)."""
-
-    cameras: ClassVar[tuple[str, ...]] = ("front", "side", "wrist")
-    substeps: ClassVar[int] = 10
-    action_size: ClassVar[int] = 4
-
-    def build(self) -> mujoco.MjModel:
-        return mujoco.MjModel.from_xml_string(resources.files("roborew_envs").joinpath("assets/desk.xml").read_text())
+    scene: ClassVar[str] = "desk.xml"
 
     def sample(self, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
         qpos = np.zeros(self.model.nq)
@@ -104,8 +81,7 @@ class DeskTask(Task):
             turn = rng.uniform(-0.15, 0.15)
             qpos[cube] = *place, CUBE_HEIGHT
             qpos[cube.stop : cube.stop + 4] = np.cos(turn / 2), 0, 0, np.sin(turn / 2)
-        qpos[ARM] = arm_joints(rng.uniform([0.26, -0.16, 0.08], [0.36, 0.14, 0.20])[None])[0]
-        qpos[FINGERS] = rng.uniform(0, FINGER_OPEN)
+        self.sample_arm(rng, qpos)
         return qpos, np.zeros(self.model.nv)
 
     @staticmethod
@@ -116,18 +92,11 @@ class DeskTask(Task):
             if min(abs(place[1] - other[1]) for other in placed) > 0.09:
                 return place
 
-    def controls(self, qpos: FloatArray, actions: FloatArray) -> FloatArray:
-        target = np.clip(hand(qpos) + REACH_PER_STEP * actions[:, :3], *WORKSPACE)
-        fingers = FINGER_OPEN * (actions[:, 3:4] + 1) / 2
-        return np.concatenate([arm_joints(target), fingers, fingers], axis=1)
-
     def observe(self, qpos: FloatArray, qvel: FloatArray) -> NDArray[np.float32]:
         tips = hand(qpos)
         turn = 2 * np.arctan2(qpos[:, [13, 20]], qpos[:, [10, 17]])
         parts = [
-            tips,
-            qpos[:, FINGERS],
-            qvel[:, :4] * 0.1,
+            *self.feel(qpos, qvel),
             button_top(qpos) - tips,
             handle(qpos) - tips,
             qpos[:, RED] - tips,

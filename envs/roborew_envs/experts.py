@@ -10,7 +10,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from roborew_envs.desk import REACH_PER_STEP, hand
+from roborew_envs.arm_task import REACH_PER_STEP, hand
 from roborew_envs.task import FloatArray, Task
 
 Behaviour = Literal["expert", "slow", "stall", "undo", "near_miss", "wrong_object", "hover", "random"]
