@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 from roborew.types import Frame, Video
+
+Progress = Callable[[int, int], None]
+"""Called with the questions done and the questions in all, while a judge works."""
 
 Part = str | Frame | Video
 """A piece of a question: text, one picture (H, W, 3), or pictures in time order (T, H, W, 3), uint8 RGB."""

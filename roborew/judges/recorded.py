@@ -1,0 +1,185 @@
+"""Stored answers: replayed where no model is at hand, and kept so that no question is paid for twice."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import math
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import numpy as np
+
+from roborew.durable import disk_space
+from roborew.errors import CorruptFileError, InvalidInputError, UnknownNameError
+from roborew.judges.types import Answer, Judge, Part, Progress, Question
+
+logger = logging.getLogger(__name__)
+
+BLOCK = 64
+"""Questions asked before their answers are stored."""
+
+
+class RecordedJudge:
+    """Replays the answers of a file; a question that is not in it is never guessed.
+
+    Args:
+        path: JSON lines written by `Recorder`.
+        model: whose answers, ``model@revision``; None where the file holds one model's only.
+        on_unknown: "abstain" from a question that is not in the file, or "stop".
+
+    Raises:
+        InvalidInputError: no such file, or ``model`` is needed to choose.
+        CorruptFileError: a line that is no stored answer.
+    """
+
+    def __init__(
+        self, *, path: Path, model: str | None = None, on_unknown: Literal["abstain", "stop"] = "abstain"
+    ) -> None:
+        if not path.is_file():
+            raise InvalidInputError(
+                f"recorded judge: {path} is no file; make one with roborew.judges.recorded.Recorder."
+            )
+        stored = read_answers(path)
+        if model is None and len(stored) != 1:
+            names = ", ".join(sorted(stored)) or "none"
+            raise InvalidInputError(f"recorded judge: {path} holds the answers of {names}; choose with model=.")
+        self._identity = model or next(iter(stored))
+        if self._identity not in stored:
+            raise UnknownNameError("recorded model", self._identity, stored)
+        self._answers = stored[self._identity]
+        self._on_unknown = on_unknown
+        self._path = path
+        self.progress: Progress | None = None
+
+    @property
+    def identity(self) -> str:
+        """The model whose answers these are."""
+        return self._identity
+
+    @property
+    def gives_probabilities(self) -> bool:
+        """Whether any stored answer carries probabilities."""
+        return any(answer.log_probs for answer in self._answers.values())
+
+    def ask(self, questions: Sequence[Question]) -> list[Answer]:
+        """Return the stored answers.
+
+        Raises:
+            InvalidInputError: a question is not in the file and ``on_unknown`` is "stop".
+        """
+        answers = [self._answers.get(question_key(question)) for question in questions]
+        if self._on_unknown == "stop" and None in answers:
+            raise InvalidInputError(
+                f"recorded judge: {answers.count(None)} of {len(answers)} questions are not in {self._path}; "
+                "record them with a live judge, or abstain from them with on_unknown=abstain."
+            )
+        if self.progress:
+            self.progress(len(questions), len(questions))
+        return [answer or Answer(abstained="not recorded") for answer in answers]
+
+
+class Recorder:
+    """Asks a judge and stores what it says; what is already stored is not asked again.
+
+    Answers are on the disk after every `BLOCK` questions, so that interrupted work goes on where it was. Abstentions
+    are not stored: they are asked again.
+
+    Args:
+        judge: who is asked.
+        path: JSON lines, made where there are none; answers of other models in it stay.
+    """
+
+    def __init__(self, judge: Judge, path: Path) -> None:
+        self._judge = judge
+        self._path = path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._answers = read_answers(path).get(judge.identity, {}) if path.exists() else {}
+        self.progress: Progress | None = None
+
+    @property
+    def identity(self) -> str:
+        """The judge's own."""
+        return self._judge.identity
+
+    @property
+    def gives_probabilities(self) -> bool:
+        """The judge's own."""
+        return self._judge.gives_probabilities
+
+    def ask(self, questions: Sequence[Question]) -> list[Answer]:
+        """Answer every question, from the file or from the judge; the same question is asked once."""
+        keys = [question_key(question) for question in questions]
+        unknown = {key: question for key, question in zip(keys, questions, strict=True) if key not in self._answers}
+        said = {key: self._answers[key] for key in keys if key in self._answers}
+        waiting, total = list(unknown), len(said) + len(unknown)
+        for start in range(0, len(waiting), BLOCK):
+            block = waiting[start : start + BLOCK]
+            said.update(zip(block, self._judge.ask([unknown[key] for key in block]), strict=True))
+            self._store({key: said[key] for key in block if said[key].abstained is None})
+            if self.progress:
+                self.progress(len(said), total)
+        return [said[key] for key in keys]
+
+    def _store(self, answers: Mapping[str, Answer]) -> None:
+        lines = "".join(_line(key, self.identity, answer) for key, answer in answers.items()).encode()
+        with disk_space(self._path, len(lines)), self._path.open("ab") as file:
+            file.write(lines)
+            file.flush()
+            os.fsync(file.fileno())
+        self._answers.update(answers)
+
+
+def question_key(question: Question) -> str:
+    """Return a hash of everything in a question: texts, pixels, shapes, choices, limits and mode."""
+    parts = [_part_key(part) for part in question.parts]
+    rest = [question.choices, question.max_tokens, question.chat, question.fps]
+    return hashlib.sha256(json.dumps([parts, rest]).encode()).hexdigest()
+
+
+def read_answers(path: Path) -> dict[str, dict[str, Answer]]:
+    """Read a file of stored answers: model -> question key -> answer. A last line cut short by a crash is removed.
+
+    Raises:
+        CorruptFileError: any other line that is no stored answer.
+    """
+    content = path.read_bytes()
+    whole = content.rfind(b"\n") + 1
+    if whole < len(content):
+        logger.warning("%s: the last line was cut short; that answer will be asked again", path)
+        os.truncate(path, whole)
+    stored: dict[str, dict[str, Answer]] = {}
+    for number, line in enumerate(content[:whole].splitlines(), 1):
+        try:
+            row = json.loads(line)
+            stored.setdefault(str(row["model"]), {})[str(row["question"])] = _answer(row)
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise CorruptFileError(f"{path}, line {number}: expected a stored answer; got {line[:60]!r}.") from error
+    return stored
+
+
+def _part_key(part: Part) -> list[Any]:
+    if isinstance(part, str):
+        return ["text", part]
+    return ["pictures", part.shape, str(part.dtype), hashlib.sha256(np.ascontiguousarray(part).tobytes()).hexdigest()]
+
+
+def _line(key: str, model: str, answer: Answer) -> str:
+    log_probs = {choice: value if math.isfinite(value) else None for choice, value in answer.log_probs.items()}
+    row = {"question": key, "model": model, "text": answer.text, "log_probs": log_probs}
+    return json.dumps(row, allow_nan=False) + "\n"
+
+
+def _answer(row: Mapping[str, Any]) -> Answer:
+    text, log_probs = row["text"], cast("Mapping[str, Any]", row["log_probs"])
+    values = {str(choice): -math.inf if value is None else value for choice, value in log_probs.items()}
+    if not (text is None or isinstance(text, str)) or not _log_probabilities(values.values()):
+        raise ValueError(text)
+    return Answer(text=text, log_probs=values)
+
+
+def _log_probabilities(values: Iterable[Any]) -> bool:
+    return all(isinstance(value, float | int) and value <= 1e-3 for value in values)
