@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, cast, runtime_checkable
 
@@ -171,4 +171,30 @@ class RewardModel(Protocol):
 
     def score(self, clips: Sequence[Clip]) -> list[Scores]:
         """Score every frame of every clip; entry i belongs to clip i and has its length."""
+        ...
+
+
+Memory = Mapping[str, NDArray[Any]]
+"""What an `IncrementalRewardModel` keeps of one episode, as named arrays, so that a run can be saved and resumed; empty
+before the first frame. Its size does not grow with the episode."""
+
+
+@runtime_checkable
+class IncrementalRewardModel(RewardModel, Protocol):
+    """A causal model that goes on from what it remembers: a step costs the same however long the episode is.
+
+    The law: scoring a clip whole equals scoring it in parts, each going on from the memory of the part before.
+    """
+
+    def extend(self, clips: Sequence[Clip], memories: Sequence[Memory]) -> tuple[list[Scores], list[Memory]]:
+        """Score the next frames of episodes.
+
+        Args:
+            clips: of each episode the frames that are new.
+            memories: of each episode what was returned with the frames before them; empty where there are none.
+
+        Returns:
+            Scores of the new frames, as `RewardModel.score` gives, and the memories to go on from; those passed in are
+            left as they were.
+        """
         ...

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from roborew.errors import InvalidInputError, InvalidScoreError
-from roborew.types import BoolArray, Clip, Frame, RewardModel, Scores, Video
+from roborew.types import BoolArray, Clip, Frame, IncrementalRewardModel, Memory, RewardModel, Scores, Video
 from roborew.wrappers.ledger import Labels
 
 ENOUGH_SCORES = 100
@@ -19,18 +19,23 @@ ENOUGH_SCORES = 100
 
 @dataclass(slots=True)
 class Segment:
-    """Frames of one episode: the first ``known`` are history that was scored before, the rest wait for a score."""
+    """Frames of one episode: the first ``known`` are history that was scored before, the rest wait for a score.
+
+    An incremental model keeps its own history, ``memory``, and ``known`` stays 0.
+    """
 
     env: int
-    frames: list[Frame]
-    known: int
+    frames: list[Frame] = field(default_factory=list[Frame])
+    known: int = 0
+    memory: Memory = field(default_factory=dict[str, NDArray[Any]])
 
 
 class FrameScorer:
     """Keeps frames, window by window, and scores all that wait in one batch.
 
     A window never reaches back over the start of an episode. It holds the frames that were kept, so a model with
-    history that is scored at every k-th step sees every k-th frame.
+    history that is scored at every k-th step sees every k-th frame. An `IncrementalRewardModel` is shown each frame
+    once.
     """
 
     def __init__(
@@ -45,7 +50,7 @@ class FrameScorer:
             raise InvalidInputError(f"reward {model.spec.name!r} needs a picture of the goal: pass goal=frame.")
         self._model, self._instruction, self._goal = model, instruction, goal
         self._max_invalid_rate = max_invalid_rate
-        self._current = [Segment(env, [], 0) for env in range(num_envs)]
+        self._current = [Segment(env) for env in range(num_envs)]
         self._waiting: list[Segment] = []
         self._counts = np.zeros(2, dtype=np.int64)  # scores asked for, abstentions
         self._seen_any = False
@@ -57,7 +62,7 @@ class FrameScorer:
             self._seen_any = True
         for env, frame in zip(cast(list[int], envs.tolist()), frames, strict=True):
             if begun[env]:
-                self._current[env] = Segment(env, [], 0)
+                self._current[env] = Segment(env)
             segment = self._current[env]
             if len(segment.frames) == segment.known:
                 self._waiting.append(segment)
@@ -97,7 +102,7 @@ class FrameScorer:
             return []
         clips = [Clip(frames=np.stack(s.frames), instruction=self._instruction, goal=self._goal) for s in self._waiting]
         try:
-            answers = self._model.score(clips)
+            answers = self._score(clips)
         except InvalidScoreError as error:
             error.add_note(f"while scoring environments {[segment.env for segment in self._waiting]}")
             raise
@@ -111,9 +116,24 @@ class FrameScorer:
             _check_answer(name, segment, answer)
         return answers
 
+    def _score(self, clips: list[Clip]) -> list[Scores]:
+        if not isinstance(self._model, IncrementalRewardModel):
+            return self._model.score(clips)
+        answers, memories = self._model.extend(clips, [segment.memory for segment in self._waiting])
+        if len(memories) != len(clips):
+            raise InvalidScoreError(
+                f"reward {self._model.spec.name!r}: expected {len(clips)} memories, one for each clip; "
+                f"got {len(memories)}."
+            )
+        for segment, memory in zip(self._waiting, memories, strict=True):
+            segment.memory = memory
+        return answers
+
     def _trim(self, segment: Segment) -> None:
         context = self._model.spec.context
-        if context is not None:
+        if isinstance(self._model, IncrementalRewardModel):
+            segment.frames = []
+        elif context is not None:
             segment.frames = segment.frames[len(segment.frames) - min(context - 1, len(segment.frames)) :]
         segment.known = len(segment.frames)
 
@@ -130,7 +150,8 @@ class FrameScorer:
     def snapshot(self) -> dict[str, NDArray[Any]]:
         """Return everything `restore` needs, all frames having been scored."""
         histories = {f"history/{s.env}": np.stack(s.frames) for s in self._current if s.frames}
-        return {"counts": self._counts.copy()} | histories
+        memories = {f"memory/{s.env}/{key}": array.copy() for s in self._current for key, array in s.memory.items()}
+        return {"counts": self._counts.copy()} | histories | memories
 
     def restore(self, arrays: dict[str, NDArray[Any]]) -> None:
         """Take over what `snapshot` returned."""
@@ -138,6 +159,8 @@ class FrameScorer:
         for segment in self._current:
             segment.frames = list(arrays.get(f"history/{segment.env}", []))
             segment.known = len(segment.frames)
+            prefix = f"memory/{segment.env}/"
+            segment.memory = {key.removeprefix(prefix): a.copy() for key, a in arrays.items() if key.startswith(prefix)}
 
 
 def check_picture(frames: Video, envs: NDArray[np.int64]) -> None:
