@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
-from roborew.types import Frame, Video
+from roborew.errors import InvalidInputError
+from roborew.types import Frame, Video, check_video
 
 Progress = Callable[[int, int], None]
 """Called with the questions done and the questions in all, while a judge works."""
@@ -33,6 +35,17 @@ class Question:
     max_tokens: int = 128
     chat: bool = True
     fps: float = 1.0
+
+    def __post_init__(self) -> None:
+        for part in self.parts:
+            if not isinstance(part, str):
+                check_video(part if part.ndim == 4 else part[None], "question")
+        if not self.parts or self.max_tokens < 0 or not (self.max_tokens or self.choices):
+            raise InvalidInputError("question: expected at least one part, and max_tokens >= 1 or some choices.")
+        if "" in self.choices or len(set(self.choices)) != len(self.choices):
+            raise InvalidInputError(f"question: expected choices that differ and are not empty; got {self.choices}.")
+        if not 0 < self.fps < math.inf:
+            raise InvalidInputError(f"question: expected fps above 0; got {self.fps}.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,220 @@
+"""A vision-language model in this process, through the native classes of transformers."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+from transformers import GenerationConfig
+from transformers.video_utils import VideoMetadata
+
+from roborew.errors import InvalidInputError
+from roborew.judges.pretrained import load_pretrained
+from roborew.judges.types import Answer, Part, Progress, Question
+from roborew.types import Video
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+class LocalJudge:
+    """Answers greedily, in batches padded on the left, and knows the probability of every choice.
+
+    Args:
+        model: hub id or local folder of an image-text-to-text model, such as Qwen3-VL.
+        revision: commit of a hub id; pin it, or the answers may change with the repository.
+        device: of torch.
+        dtype: "auto" is bfloat16 on CUDA and float32 elsewhere.
+        batch: questions answered together.
+
+    Raises:
+        MissingBackendError: no such weights; the message says what to download and where to put it.
+        CorruptFileError: the weights are damaged or not all there.
+    """
+
+    def __init__(
+        self,
+        *,
+        model: str,
+        revision: str | None = None,
+        device: str = "cpu",
+        dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto",
+        batch: int = 8,
+    ) -> None:
+        if batch < 1:
+            raise InvalidInputError(f"batch: expected at least 1; got {batch}.")
+        if dtype == "auto":
+            dtype = "bfloat16" if device.startswith("cuda") else "float32"
+        network, self._processor, identity = load_pretrained(model, revision, DTYPES[dtype])
+        self._model = network.to(device).eval()
+        self._tokenizer = self._processor.tokenizer
+        self._identity = identity if dtype == "float32" else f"{identity}+{dtype}"
+        self._dtype = DTYPES[dtype]
+        self._batch = batch
+        self.progress: Progress | None = None
+
+    @property
+    def identity(self) -> str:
+        """``model@revision``, with the number format where it is not float32."""
+        return self._identity
+
+    @property
+    def gives_probabilities(self) -> bool:
+        """Always."""
+        return True
+
+    def ask(self, questions: Sequence[Question]) -> list[Answer]:
+        """Answer every question.
+
+        Raises:
+            InvalidInputError: a text holds a special token of the model, or the model has no chat template.
+        """
+        answers: dict[int, Answer] = {}
+        for places in self._batches(questions):
+            answers.update(zip(places, self._answer([questions[place] for place in places]), strict=True))
+            if self.progress:
+                self.progress(len(answers), len(questions))
+        return [answers[place] for place in range(len(questions))]
+
+    def _batches(self, questions: Sequence[Question]) -> Iterator[list[int]]:
+        """Places of questions that can go through the model together."""
+        alike: dict[object, list[int]] = {}
+        for place, question in enumerate(questions):
+            media = (_kind_in(question, "image"), _kind_in(question, "video"))
+            key = (question.choices, question.max_tokens, media)
+            alike.setdefault(key, []).append(place)
+        for places in alike.values():
+            for start in range(0, len(places), self._batch):
+                yield places[start : start + self._batch]
+
+    @torch.inference_mode()
+    def _answer(self, questions: Sequence[Question]) -> list[Answer]:
+        """Answer questions that share their choices and their length."""
+        choices, length = questions[0].choices, questions[0].max_tokens
+        inputs = self._inputs(questions)
+        tokens = [self._choice_tokens(choice) for choice in choices]
+        single = all(len(each) == 1 for each in tokens)
+        texts: list[str | None] = [None] * len(questions)
+        columns: list[Any] = []
+        if length or single:
+            replies, first = self._continue(inputs, max(length, 1))
+            texts = [*replies] if length else texts
+            columns = [first[:, each[0]] for each in tokens] if single else []
+        if not single:
+            columns = [self._forced(inputs, each) for each in tokens]
+        by_choice = {choice: column.tolist() for choice, column in zip(choices, columns, strict=True)}
+        return [
+            Answer(text=text, log_probs={choice: column[row] for choice, column in by_choice.items()})
+            for row, text in enumerate(texts)
+        ]
+
+    def _continue(self, inputs: dict[str, Tensor], length: int) -> tuple[list[str], Tensor]:
+        """Greedy replies of at most ``length`` tokens, and the log-probabilities (N, vocabulary) of their first."""
+        first: list[Tensor] = []
+
+        def keep_first(_: Tensor, logits: Tensor) -> Tensor:
+            if not first:
+                first.append(logits.log_softmax(-1))
+            return logits
+
+        own = self._model.generation_config
+        end = own.eos_token_id if own.eos_token_id is not None else self._tokenizer.eos_token_id
+        pad = self._tokenizer.pad_token_id
+        config = GenerationConfig(max_new_tokens=length, do_sample=False, eos_token_id=end, pad_token_id=pad)
+        said = self._model.generate(**inputs, generation_config=config, logits_processor=[keep_first])
+        new = said[:, inputs["input_ids"].shape[1] :]
+        return self._tokenizer.batch_decode(new, skip_special_tokens=True), first[0]
+
+    def _forced(self, inputs: dict[str, Tensor], tokens: list[int]) -> Tensor:
+        """Log-probability (N,) that each prompt goes on with exactly these tokens."""
+        prompts = inputs["input_ids"]
+        added = torch.tensor(tokens, device=prompts.device).expand(len(prompts), -1)
+        longer = dict(inputs)
+        for name, value in inputs.items():
+            if value.shape == prompts.shape:  # one entry a token: ids, mask, kinds of token
+                more = added if name == "input_ids" else torch.full_like(added, name == "attention_mask")
+                longer[name] = torch.cat([value, more.to(value.dtype)], 1)
+        last = len(tokens) + 1
+        known = "logits_to_keep" in inspect.signature(self._model.forward).parameters
+        logits: Tensor = self._model(**longer, **({"logits_to_keep": last} if known else {})).logits[:, -last:-1]
+        return logits.float().log_softmax(-1).gather(2, added[:, :, None]).sum((1, 2))
+
+    def _choice_tokens(self, choice: str) -> list[int]:
+        return list(self._tokenizer(choice, add_special_tokens=False)["input_ids"])
+
+    def _inputs(self, questions: Sequence[Question]) -> dict[str, Tensor]:
+        """Tensors that the model takes, prompts padded on the left."""
+        prompts = [self._prompt(question) for question in questions]
+        begin = self._tokenizer.bos_token
+        written = begin is not None and prompts[0].startswith(begin)  # by the chat template
+        media: dict[str, Any] = {}
+        if _kind_in(questions[0], "image"):
+            media["images"] = [[part for part in question.parts if _kind(part) == "image"] for question in questions]
+        if _kind_in(questions[0], "video"):
+            videos = [[part for part in question.parts if _kind(part) == "video"] for question in questions]
+            media["videos"] = [[_at_least_two(video) for video in each] for each in videos]
+            media["video_metadata"] = [
+                [_metadata(video, question.fps) for video in each]
+                for each, question in zip(media["videos"], questions, strict=True)
+            ]
+            media["do_sample_frames"] = False
+        if media:
+            media["input_data_format"] = "channels_last"
+        features = self._processor(
+            text=prompts,
+            **media,
+            padding=True,
+            padding_side="left",
+            add_special_tokens=not written,
+            return_tensors="pt",
+        )
+        return dict(features.to(self._model.device, dtype=self._dtype))
+
+    def _prompt(self, question: Question) -> str:
+        """The question as one text with placeholders for its pictures."""
+        texts = "\n".join(part for part in question.parts if isinstance(part, str))
+        for token in self._tokenizer.all_special_tokens:
+            if token in texts:
+                raise InvalidInputError(f"question: its text holds {token!r}, which is no text to {self._identity}.")
+        if question.chat:
+            return self._templated([{"type": _kind(part), "text": part} for part in question.parts])
+        return "".join(part if isinstance(part, str) else self._placeholder(_kind(part)) for part in question.parts)
+
+    def _templated(self, content: Sequence[Mapping[str, Any]]) -> str:
+        if not self._processor.chat_template:
+            raise InvalidInputError(
+                f"{self._identity} has no chat template, which says how it takes pictures and turns."
+            )
+        turn = [{"role": "user", "content": content}]
+        return self._processor.apply_chat_template(turn, tokenize=False, add_generation_prompt=True)
+
+    def _placeholder(self, kind: str) -> str:
+        """What stands for a picture or video in bare text: what the chat template writes for one."""
+        before, after = {"type": "text", "text": "BEFORE"}, {"type": "text", "text": "AFTER"}
+        found = re.search("BEFORE(.+)AFTER", self._templated([before, {"type": kind}, after]), re.DOTALL)
+        if found is None:
+            raise InvalidInputError(f"{self._identity} cannot take pictures in bare text: its template moves them.")
+        return found[1]
+
+
+def _kind(part: Part) -> str:
+    if isinstance(part, str):
+        return "text"
+    return "image" if part.ndim == 3 else "video"
+
+
+def _kind_in(question: Question, kind: str) -> bool:
+    return any(_kind(part) == kind for part in question.parts)
+
+
+def _at_least_two(video: Any) -> Video:
+    """A video of one frame repeats it: video encoders merge frames in pairs."""
+    return np.repeat(video, 2, 0) if len(video) == 1 else video
+
+
+def _metadata(video: Video, fps: float) -> VideoMetadata:
+    return VideoMetadata(total_num_frames=len(video), fps=fps, frames_indices=list(range(len(video))))

@@ -1,0 +1,76 @@
+"""Weights and processor of a vision-language model, from the hub or a folder: whole and native, or a helpful error."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from safetensors import SafetensorError
+from transformers import AutoModelForImageTextToText, AutoProcessor
+
+from roborew.errors import CorruptFileError, MissingBackendError
+
+logger = logging.getLogger(__name__)
+
+READ = (".safetensors", ".json", ".jinja", ".txt", ".model")
+"""Endings of the files that decide what a model in a folder answers."""
+
+
+def load_pretrained(model: str, revision: str | None, dtype: torch.dtype) -> tuple[Any, Any, str]:
+    """Load a model, its processor and its identity ``model@revision``.
+
+    Native classes and safetensors only: no code and no pickle of a repository is ever run. The revision of a hub id is
+    its commit, that of a folder a hash of its files.
+
+    Raises:
+        MissingBackendError: not there, not complete, or of a kind that the installed transformers does not know.
+        CorruptFileError: a weight file is damaged, or does not hold every weight of the model.
+    """
+    if model.startswith((".", "/", "~")) and not Path(model).expanduser().is_dir():
+        raise MissingBackendError(f"{model} is no folder. {_remedy(model, revision)}")
+    source = str(Path(model).expanduser()) if Path(model).expanduser().is_dir() else model
+    options: dict[str, Any] = {"revision": revision or "main", "trust_remote_code": False}
+    try:
+        processor = cast("Any", AutoProcessor).from_pretrained(source, **options)
+        network, report = cast("Any", AutoModelForImageTextToText).from_pretrained(
+            source, dtype=dtype, use_safetensors=True, output_loading_info=True, **options
+        )
+    except SafetensorError as error:
+        raise CorruptFileError(f"{model}: a weight file is damaged ({error}). {_remedy(model, revision)}") from error
+    except (OSError, ValueError, KeyError, ImportError) as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise MissingBackendError(f"{model} cannot be loaded: {reason} {_remedy(model, revision)}") from error
+    absent = sorted(map(str, [*report["missing_keys"], *report["mismatched_keys"]]))
+    if absent:
+        raise CorruptFileError(
+            f"{model}: {len(absent)} weights are absent or of another shape, such as {absent[0]}. "
+            f"They would be random, so nothing was loaded. {_remedy(model, revision)}"
+        )
+    return network, processor, f"{model}@{_revision(source, network)}"
+
+
+def _revision(source: str, network: Any) -> str:
+    if not Path(source).is_dir():
+        return str(getattr(network.config, "_commit_hash", None) or "unknown")
+    digest = hashlib.sha256()
+    for file in sorted(file for file in Path(source).iterdir() if file.suffix in READ):
+        with file.open("rb") as content:
+            digest.update(file.name.encode() + hashlib.file_digest(content, "sha256").digest())
+    return digest.hexdigest()[:16]
+
+
+def _remedy(model: str, revision: str | None) -> str:
+    pinned = f" --revision {revision}" if revision else " --revision COMMIT"
+    if model.startswith((".", "/", "~")):
+        return (
+            "Put a whole model there (config.json, *.safetensors, the tokenizer's and the processor's files): "
+            f"`hf download OWNER/NAME{pinned} --local-dir {model}`."
+        )
+    return (
+        f"Download it with `hf download {model}{pinned}`, which puts it into the Hugging Face cache (HF_HOME), or add "
+        "`--local-dir FOLDER` and give model=FOLDER. Only classes of the installed transformers are used, never code "
+        "from a repository."
+    )
