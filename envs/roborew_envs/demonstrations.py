@@ -1,9 +1,10 @@
-"""Episodes of scripted behaviours with their exact truth."""
+"""Episodes of known behaviours with their exact truth."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -11,15 +12,21 @@ from numpy.typing import NDArray
 
 from roborew_envs.environment import TaskSimulations
 from roborew_envs.experts import Behaviour, Script
+from roborew_envs.grading import Grade, Pace, StageSpan, failure_onset, grade, setback, stage_spans
 from roborew_envs.task import BoolArray, FloatArray, Task
 
+PACE_SEEDS = range(30_000_000_000, 30_000_000_032)
+"""Starts from which an expert shows its pace."""
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True)
 class Episode:
     """What one simulation did; frames can be drawn from the states at any time.
 
     Attributes:
+        stage_names: the task's stages.
         qpos: shape (T + 1, nq), the start and the state after each action.
+        observations: shape (T + 1, D), what an agent sees of those states.
         actions: shape (T, action_size).
         progress: shape (T + 1,), truth in [0, 1].
         success: shape (T + 1,), truth.
@@ -29,46 +36,77 @@ class Episode:
     task_id: str
     behaviour: str
     seed: int
+    stage_names: tuple[str, ...]
     qpos: FloatArray
+    observations: NDArray[np.float32]
     actions: FloatArray
     progress: FloatArray
     success: BoolArray
     stage: NDArray[np.int64]
+
+    def quality(self, pace: Pace) -> Grade:
+        """How good the episode is beside an expert's pace, see `expert_pace` and `roborew_envs.grading.grade`."""
+        return grade(self.progress, self.success, self.stage, pace)
+
+    @cached_property
+    def stages(self) -> tuple[StageSpan, ...]:
+        """Stretches of frames in one stage, covering every frame once."""
+        return stage_spans(self.stage, self.stage_names)
+
+    @cached_property
+    def onset(self) -> int | None:
+        """The frame from which nothing more is gained; None for an episode that ends in success."""
+        return failure_onset(self.progress, self.success)
 
 
 def demonstrate(task: Task, behaviour: Behaviour, seeds: Sequence[int], steps: int | None = None) -> list[Episode]:
     """Run a behaviour once for every seed, all together.
 
     Args:
-        task: one of the desk.
+        task: one that has this behaviour.
         behaviour: see `behaviours`.
-        seeds: an episode's start depends on its seed alone.
+        seeds: an episode's start depends on its seed alone, what a script draws on the way on all of them.
         steps: default: the task's horizon.
+
+    Raises:
+        ValueError: the task has no such behaviour.
     """
-    core = TaskSimulations(task, len(seeds), None, 96, 72, "fast")
     script = Script(task, behaviour, np.random.default_rng(list(seeds)))
+    core = TaskSimulations(task, len(seeds), None, 96, 72, "fast")
     core.reset(np.ones(len(seeds), np.bool_), list(seeds))
-    qpos, truths = [core.simulation.qpos.copy()], [core.truth()]
-    actions: list[FloatArray] = []
+    track: dict[str, list[NDArray[Any]]] = {"actions": []}
+
+    def keep(moment: dict[str, NDArray[Any]]) -> None:
+        for name, values in moment.items():
+            track.setdefault(name, []).append(values)
+
+    keep(_moment(core, core.truth()))
     for _ in range(steps or task.horizon):
-        actions.append(script.actions(qpos[-1], truths[-1]["progress"].astype(np.float64)))
-        truths.append(core.step(actions[-1])[2])
-        qpos.append(core.simulation.qpos.copy())
+        progress = track["progress"][-1].astype(np.float64)
+        action = script.actions(track["qpos"][-1], progress)
+        keep({"actions": action, **_moment(core, core.step(action)[2])})
     core.close()
-
-    def column(name: str, i: int) -> NDArray[Any]:
-        return np.array([truth[name][i] for truth in truths])
-
+    columns = {name: np.stack(values, axis=1) for name, values in track.items()}
+    columns["progress"] = columns["progress"].astype(np.float64)
     return [
-        Episode(
-            task.id,
-            behaviour,
-            seed,
-            np.stack([state[i] for state in qpos]),
-            np.stack([action[i] for action in actions]),
-            column("progress", i).astype(np.float64),
-            column("success", i),
-            column("stage", i),
-        )
+        Episode(task.id, behaviour, seed, task.stages, **{name: values[i] for name, values in columns.items()})
         for i, seed in enumerate(seeds)
     ]
+
+
+def expert_pace(task: Task) -> Pace:
+    """What the expert needs from 32 fixed starts, at the 90th percentile.
+
+    Raises:
+        ValueError: the task has no expert, or one that never ends in success.
+    """
+    good = [episode for episode in demonstrate(task, "expert", PACE_SEEDS) if episode.success[-1]]
+    if not good:
+        raise ValueError(f"{task.id}: the expert ended in success from none of {len(PACE_SEEDS)} starts.")
+    arrivals = [np.argmax(episode.success) for episode in good]
+    setbacks = [setback(episode.progress) for episode in good]
+    return Pace(float(np.quantile(arrivals, 0.9)), float(np.quantile(setbacks, 0.9)))
+
+
+def _moment(core: TaskSimulations, truth: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    return {"qpos": core.simulation.qpos.copy(), "observations": core.observe(), **truth}
