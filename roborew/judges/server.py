@@ -1,0 +1,254 @@
+"""A vision-language model behind any OpenAI-compatible server (vLLM, SGLang): bounded in time, never out of order."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import os
+import random
+import uuid
+from collections.abc import Coroutine, Sequence
+from concurrent.futures import Future
+from itertools import count
+from pathlib import Path
+from ssl import create_default_context
+from threading import Thread
+from typing import Any, Literal
+
+import httpx2
+
+from roborew.errors import InvalidInputError, MissingBackendError, RoborewError
+from roborew.judges.breaker import Breaker
+from roborew.judges.types import Answer, Progress, Question
+from roborew.judges.wire import FaultError, PictureFormat, read_answer, read_reply, request_body
+
+logger = logging.getLogger(__name__)
+
+MAX_REPLY_BYTES = 8 * 2**20
+LONGEST_PAUSE = 10.0
+"""Between two attempts [s]."""
+OURS = "roborew-"
+"""How the ids of our requests begin, so that a reply to another one of them is noticed."""
+
+
+class ServerJudge:
+    """Asks an OpenAI-compatible server; each question is one request with pictures inside it as data URLs.
+
+    Probabilities of choices need a server that lists the first tokens (``top_logprobs``); a choice that is not listed
+    is an abstention. Redirects are refused, TLS is verified, proxies and netrc of the environment are not used.
+
+    Args:
+        model: name under which the server knows the model.
+        url: where the API begins, such as ``http://127.0.0.1:8000/v1``.
+        revision: of the weights, as the person who serves them pins it; stands in the identity.
+        api_key_env: environment variable that holds the key; the key is in no log, error or report.
+        ca_file: certificates to trust in place of the system's, for a server with its own.
+        deadline: longest time for one question, all attempts together [s].
+        pause: before the second attempt [s]; doubles each time, with jitter, or as the server asks (Retry-After).
+        concurrency: questions in flight.
+        on_failure: "abstain" from a question that failed, or "stop".
+        breaker_failures: questions failed in a row after which the next ones fail at once.
+        cool_down: for how long [s].
+        pictures: lossless "png" or the smaller "jpeg".
+        bare_text: whether questions with ``chat=False`` may go to ``/completions``, which takes no pictures.
+
+    Raises:
+        InvalidInputError: a URL that is not http(s) or holds a password; a count or time that is not positive.
+        MissingBackendError: the environment variable of the key is not set.
+    """
+
+    def __init__(
+        self,
+        *,
+        model: str,
+        url: str = "http://127.0.0.1:8000/v1",
+        revision: str = "served",
+        api_key_env: str | None = None,
+        ca_file: Path | None = None,
+        deadline: float = 120.0,
+        pause: float = 0.5,
+        concurrency: int = 16,
+        on_failure: Literal["abstain", "stop"] = "abstain",
+        breaker_failures: int = 5,
+        cool_down: float = 30.0,
+        pictures: PictureFormat = "png",
+        bare_text: bool = False,
+    ) -> None:
+        if min(deadline, pause, concurrency, breaker_failures, cool_down) <= 0:
+            raise InvalidInputError("openai judge: expected times and counts above 0.")
+        self._url = _checked_url(url)
+        self._key = _key(api_key_env)
+        self._verify = create_default_context(cafile=ca_file) if ca_file else True
+        self._model = model
+        self._identity = f"{model}@{revision}"
+        self._deadline = deadline
+        self._pause = pause
+        self._concurrency = concurrency
+        self._on_failure = on_failure
+        self._breaker = Breaker(breaker_failures, cool_down)
+        self._pictures: PictureFormat = pictures
+        self._bare_text = bare_text
+        self.progress: Progress | None = None
+
+    @property
+    def identity(self) -> str:
+        """``model@revision`` as given."""
+        return self._identity
+
+    @property
+    def gives_probabilities(self) -> bool:
+        """Asked for; a server that does not list them makes abstentions."""
+        return True
+
+    def ask(self, questions: Sequence[Question]) -> list[Answer]:
+        """Answer every question within ``deadline`` each.
+
+        Raises:
+            InvalidInputError: a question in bare text that cannot be put to a server.
+            RoborewError: a question failed and ``on_failure`` is "stop".
+        """
+        for question in questions:
+            self._check(question)
+        return _run(self._ask_all(questions)) if questions else []
+
+    def _check(self, question: Question) -> None:
+        if question.chat:
+            return
+        if not self._bare_text or not all(isinstance(part, str) for part in question.parts):
+            raise InvalidInputError(
+                "openai judge: a question in bare text cannot go through the chat endpoint, which puts its template "
+                "around it, and /completions takes no pictures (allow it for text with bare_text=yes). "
+                "Use the transformers judge."
+            )
+
+    async def _ask_all(self, questions: Sequence[Question]) -> list[Answer]:
+        slots, done = asyncio.Semaphore(self._concurrency), 0
+
+        async def one(client: httpx2.AsyncClient, question: Question) -> Answer:
+            nonlocal done
+            async with slots:
+                answer = await self._ask_one(client, question)
+            done += 1
+            if self.progress:
+                self.progress(done, len(questions))
+            return answer
+
+        async with self._client() as client, asyncio.TaskGroup() as group:
+            tasks = [group.create_task(one(client, question)) for question in questions]
+        return [task.result() for task in tasks]
+
+    def _client(self) -> httpx2.AsyncClient:
+        headers = {"Content-Type": "application/json", "Accept-Encoding": "identity"}
+        if self._key:
+            headers["Authorization"] = f"Bearer {self._key}"
+        limits = httpx2.Limits(max_connections=self._concurrency)
+        return httpx2.AsyncClient(headers=headers, verify=self._verify, trust_env=False, timeout=None, limits=limits)
+
+    async def _ask_one(self, client: httpx2.AsyncClient, question: Question) -> Answer:
+        if self._breaker.is_open:
+            return self._failure("left alone after several failures in a row")
+        body = await asyncio.to_thread(request_body, question, self._model, self._pictures)
+        last = "no reply"
+        try:
+            async with asyncio.timeout(self._deadline) as limit:
+                for attempt in count():
+                    try:
+                        answer = await self._attempt(client, body, question)
+                    except FaultError as fault:
+                        last = str(fault)
+                        if not fault.again:
+                            return self._failure(last)
+                        pause = fault.after or min(self._pause * 2**attempt, LONGEST_PAUSE) * random.uniform(0.5, 1.0)
+                        if asyncio.get_running_loop().time() + pause >= (limit.when() or math.inf):
+                            break
+                        await asyncio.sleep(pause)
+                    else:
+                        self._breaker.worked()
+                        return answer
+        except TimeoutError:
+            logger.debug("%s: no answer within %g s", self._identity, self._deadline)
+        self._breaker.failed()
+        return self._failure(f"no answer within {self._deadline:g} s: {last}")
+
+    async def _attempt(self, client: httpx2.AsyncClient, body: bytes, question: Question) -> Answer:
+        own = f"{OURS}{uuid.uuid4().hex}"
+        url = f"{self._url}/chat/completions" if question.chat else f"{self._url}/completions"
+        try:
+            async with client.stream("POST", url, content=body, headers={"X-Request-Id": own}) as response:
+                reply = await _limited(response)
+        except httpx2.HTTPError as error:
+            raise FaultError(f"{type(error).__name__}: {error}") from error
+        _check_status(response, reply)
+        said = read_reply(reply)
+        for label in (response.headers.get("X-Request-Id", ""), str(said.get("id"))):
+            if OURS in label and own not in label:
+                raise FaultError("a reply to another question")
+        return read_answer(said, question)
+
+    def _failure(self, reason: str) -> Answer:
+        if self._key:
+            reason = reason.replace(self._key, "***")
+        logger.warning("%s: a question failed: %s", self._identity, reason)
+        if self._on_failure == "stop":
+            raise RoborewError(
+                f"openai judge {self._identity} at {self._url}: {reason}. Check the server, or let the run go on with "
+                "on_failure=abstain."
+            )
+        return Answer(abstained=f"server: {reason}")
+
+
+async def _limited(response: httpx2.Response) -> bytes:
+    """The body as it came, never more than `MAX_REPLY_BYTES` of it."""
+    body = bytearray()
+    async for chunk in response.aiter_raw():
+        body += chunk
+        if len(body) > MAX_REPLY_BYTES:
+            raise FaultError(f"a reply of more than {MAX_REPLY_BYTES:,} bytes", again=False)
+    return bytes(body)
+
+
+def _check_status(response: httpx2.Response, reply: bytes) -> None:
+    status = response.status_code
+    if status == 200:
+        return
+    if status in (408, 409, 425, 429) or status >= 500:
+        asked = response.headers.get("Retry-After", "")
+        raise FaultError(f"status {status}", after=float(asked) if asked.isdecimal() and len(asked) < 6 else None)
+    reasons = {401: "the key is refused", 403: "the key is refused", 404: "no such model or address"}
+    said = reasons.get(status, "a redirect, refused" if status < 400 else ascii(reply[:200].decode(errors="replace")))
+    raise FaultError(f"status {status}: {said}", again=False)
+
+
+def _run(work: Coroutine[Any, Any, list[Answer]]) -> list[Answer]:
+    """Run in a thread of its own: callers may have an event loop, and nobody waits for a name look-up that hangs."""
+    future: Future[list[Answer]] = Future()
+
+    async def settle() -> None:
+        try:
+            future.set_result(await work)
+        except* BaseException as failures:
+            future.set_exception(failures.exceptions[0])
+
+    Thread(target=lambda: asyncio.run(settle()), name="roborew-judge", daemon=True).start()
+    return future.result()
+
+
+def _checked_url(url: str) -> str:
+    expected = "url: expected http(s)://HOST[:PORT]/PATH without password or query (a key goes into api_key_env)"
+    try:
+        parts = httpx2.URL(url)
+    except httpx2.InvalidURL as error:
+        raise InvalidInputError(f"{expected}; {error}.") from None
+    if parts.scheme not in ("http", "https") or not parts.host or parts.userinfo or parts.query or parts.fragment:
+        raise InvalidInputError(f"{expected}; got scheme {parts.scheme!r} and host {parts.host!r}.")
+    return url.rstrip("/")
+
+
+def _key(variable: str | None) -> str:
+    key = os.environ.get(variable, "") if variable else ""
+    if variable and not (key and key.isascii() and key.isprintable()):
+        raise MissingBackendError(
+            f"the environment variable {variable} holds no key; set it, e.g. export {variable}=..."
+        )
+    return key
