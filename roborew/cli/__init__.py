@@ -13,10 +13,12 @@ from rich.console import Console
 from rich.logging import RichHandler
 
 from roborew.cli.command import EXIT_ERROR, EXIT_INTERRUPTED, Command, say
+from roborew.cli.compare import Compare
 from roborew.cli.doctor import Doctor
 from roborew.cli.evaluate import Evaluate
 from roborew.cli.list import List
 from roborew.cli.record import Record
+from roborew.cli.score import Score
 from roborew.cli.train import Demo, Train
 from roborew.errors import RoborewError
 
@@ -24,6 +26,8 @@ AnyCommand = (
     Annotated[Train, tyro.conf.subcommand("train")]
     | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
     | Annotated[Record, tyro.conf.subcommand("record")]
+    | Annotated[Score, tyro.conf.subcommand("score")]
+    | Annotated[Compare, tyro.conf.subcommand("compare")]
     | Annotated[List, tyro.conf.subcommand("list")]
     | Annotated[Doctor, tyro.conf.subcommand("doctor")]
     | Annotated[Demo, tyro.conf.subcommand("demo")]

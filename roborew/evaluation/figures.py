@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
+
+from numpy.typing import ArrayLike
 
 from roborew.evaluation.episodes import Episode, Evaluation
 
@@ -87,6 +90,25 @@ def scores_figure(judged: Evaluation) -> str:
     cloud.set_xlabel("true progress")
     cloud.set_ylabel("score")
     _episode(curve, _typical(judged))
+    return _svg(figure)
+
+
+def curves_figure(
+    curves: Mapping[str, tuple[ArrayLike, Sequence[float | None], tuple[float, float]]], label: str = "seconds"
+) -> str:
+    """Curves over time, one panel each.
+
+    Args:
+        curves: name -> (T times, T scores with None for abstentions, range of the scores).
+        label: of the time axis.
+    """
+    figure, axes = _axes(len(curves), 1, width=7.2, height=0.6 + 1.9 * len(curves), sharex=True)
+    for axis, (name, (times, scores, (low, high))) in zip(axes, curves.items(), strict=True):
+        axis.plot(times, [math.nan if score is None else score for score in scores], color=SCORE, linewidth=1.6)
+        margin = 0.05 * (high - low)
+        axis.set_ylim(low - margin, high + margin)
+        axis.set_ylabel(name)
+    axes[-1].set_xlabel(label)
     return _svg(figure)
 
 

@@ -39,27 +39,25 @@ class Story:
 
     Attributes:
         instruction: the goal as a sentence, at the top.
-        progress: the truth in [0, 1], T entries.
-        success: the truth, T entries.
         scores: T entries, None where nothing was scored or the model abstained.
+        progress: the truth in [0, 1], T entries; None where nobody knows it.
+        success: the truth, T entries; None where nobody knows it.
         score_range: the model's lowest and highest score, which span the plot's height.
         title: one line for the corner of the picture, for example the seed; may be empty.
     """
 
     instruction: str
-    progress: Sequence[float]
-    success: Sequence[bool]
     scores: Sequence[float | None]
+    progress: Sequence[float] | None = None
+    success: Sequence[bool] | None = None
     score_range: tuple[float, float] = (0.0, 1.0)
     title: str = ""
 
     def __post_init__(self) -> None:
         check_instruction(self.instruction)
-        if not len(self.progress) == len(self.success) == len(self.scores):
-            raise InvalidInputError(
-                f"overlay: expected progress, success and scores of one length; "
-                f"got {len(self.progress)}, {len(self.success)} and {len(self.scores)}."
-            )
+        for name, truth in (("progress", self.progress), ("success", self.success)):
+            if truth is not None and len(truth) != len(self.scores):
+                raise InvalidInputError(f"overlay: expected {len(self.scores)} entries of {name}; got {len(truth)}.")
         if not self.score_range[0] < self.score_range[1]:
             raise InvalidInputError(f"overlay: expected score_range (low, high), low < high; got {self.score_range}.")
 
@@ -87,8 +85,8 @@ def overlaid(frames: Video, story: Story) -> Iterator[Frame]:
     Yields:
         T frames, shape (H', 480, 3), uint8 RGB: the instruction, the picture, and below it both curves until now.
     """
-    if len(check_video(frames)) != len(story.progress):
-        raise InvalidInputError(f"overlay: expected one entry per frame; got {len(story.progress)} for {len(frames)}.")
+    if len(check_video(frames)) != len(story.scores):
+        raise InvalidInputError(f"overlay: expected one entry per frame; got {len(story.scores)} for {len(frames)}.")
     header = _header(story.instruction)
     height = max(2, round(frames.shape[1] * WIDTH / frames.shape[2] / 2) * 2)
     plot = _Plot(story)
@@ -136,12 +134,7 @@ class _Plot:
 
     def until(self, step: int) -> Image.Image:
         """The plot with the curves up to ``step``; to be asked for every step in order."""
-        truth = (self._x(step), self._y(self.story.progress[step]))
-        if step and self.story.success[step] and not self.story.success[step - 1]:
-            self.draw.line((truth[0], self._y(0), truth[0], self._y(1)), fill=SUCCESS, width=SMOOTH)
-        if step:
-            before = (self._x(step - 1), self._y(self.story.progress[step - 1]))
-            self.draw.line((before, truth), fill=TRUTH, width=2 * SMOOTH)
+        truth = self._until(step)
         score = self.story.scores[step]
         if score is not None:
             low, high = self.story.score_range
@@ -150,13 +143,26 @@ class _Plot:
                 self.draw.line((self.last_score, point), fill=SCORE, width=2 * SMOOTH)
             self.last_score = point
         shown = self.image.reduce(SMOOTH)
-        _dot(shown, truth, TRUTH)
+        if truth is not None:
+            _dot(shown, truth, TRUTH)
         if self.last_score is not None:
             _dot(shown, self.last_score, SCORE)
         return shown
 
+    def _until(self, step: int) -> tuple[float, float] | None:
+        """Draw the truth's stroke to ``step``; where it stands now, None if it is not known."""
+        success, progress = self.story.success, self.story.progress
+        if step and success is not None and success[step] and not success[step - 1]:
+            self.draw.line((self._x(step), self._y(0), self._x(step), self._y(1)), fill=SUCCESS, width=SMOOTH)
+        if progress is None:
+            return None
+        truth = (self._x(step), self._y(progress[step]))
+        if step:
+            self.draw.line(((self._x(step - 1), self._y(progress[step - 1])), truth), fill=TRUTH, width=2 * SMOOTH)
+        return truth
+
     def _x(self, step: int) -> float:
-        share = step / max(1, len(self.story.progress) - 1)
+        share = step / max(1, len(self.story.scores) - 1)
         return SMOOTH * (2 * MARGIN + share * (WIDTH - 3 * MARGIN))
 
     def _y(self, level: float) -> float:
@@ -197,7 +203,7 @@ def _wrapped(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, widt
 def _legend(story: Story, step: int) -> Image.Image:
     legend = Image.new("RGB", (WIDTH, LEGEND_HEIGHT), PAPER)
     draw, font = ImageDraw.Draw(legend), _font(13)
-    entries = [(TRUTH, f"true progress  {story.progress[step]:.2f}")]
+    entries = [] if story.progress is None else [(TRUTH, f"true progress  {story.progress[step]:.2f}")]
     known = [score for score in story.scores[: step + 1] if score is not None]
     if known:
         entries.append((SCORE, f"score  {known[-1]:.2f}"))
@@ -212,7 +218,7 @@ def _badges(picture: Image.Image, story: Story, step: int) -> None:
     draw, font = ImageDraw.Draw(picture), _font(14)
     if story.title:
         _pill(draw, (MARGIN, 12), story.title, INK, PAPER, font, right=False)
-    if story.success[step]:
+    if story.success is not None and story.success[step]:
         _pill(draw, (WIDTH - MARGIN, 12), "true success", PAPER, SUCCESS, font, right=True)
 
 

@@ -3,7 +3,7 @@
 from roborew.training.config import DEFAULT_ENV, TrainConfig
 from roborew.training.diary import Status
 from roborew.training.loop import Outcome, start, train
-from roborew.training.parts import Trained, load_reward, load_trained, make_environment, paid_environment
+from roborew.training.parts import Trained, load_reward, load_trained, make_environment, open_reward, paid_environment
 
 __all__ = [
     "DEFAULT_ENV",
@@ -14,6 +14,7 @@ __all__ = [
     "load_reward",
     "load_trained",
     "make_environment",
+    "open_reward",
     "paid_environment",
     "start",
     "train",

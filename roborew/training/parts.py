@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib import import_module
+from pathlib import Path
 from typing import Any, Literal, Protocol, cast
 
 import gymnasium
@@ -77,15 +78,29 @@ def make_environment(config: TrainConfig, num_envs: int, **options: Any) -> Envi
 
 def load_reward(config: TrainConfig) -> RewardModel | None:
     """Return the reward model, None where the truth itself pays."""
-    if config.reward in TRUE_REWARDS:
-        return None
-    if config.device != "cpu":
-        _check_device(config.device)
-    if config.reward in rewards:
-        kind, words = rewards.load(config.reward), config.option
+    return None if config.reward in TRUE_REWARDS else open_reward(config.reward, config.option, config.device)
+
+
+def open_reward(reward: str, option: Sequence[str] = (), device: str = "cpu") -> RewardModel:
+    """Return a reward model.
+
+    Args:
+        reward: a name of `roborew list rewards`, or a folder of mini's weights.
+        option: its settings as key=value, see `roborew.options.parse_options`.
+        device: a torch device name.
+
+    Raises:
+        UnknownNameError: no such reward or option; close matches and the list are offered.
+        InvalidInputError: an option of another type, or a device that torch cannot use.
+        MissingBackendError: a package or weights are absent.
+    """
+    if device != "cpu":
+        _check_device(device)
+    if reward not in rewards and Path(reward).is_dir():
+        kind, words = rewards.load("mini"), (f"weights={reward}", *option)
     else:
-        kind, words = rewards.load("mini"), (f"weights={config.reward}", *config.option)
-    return kind(**{"device": config.device, **parse_options(kind, words)})
+        kind, words = rewards.load(reward), option
+    return kind(**{"device": device, **parse_options(kind, words)})
 
 
 def paid_environment(config: TrainConfig, num_envs: int, model: RewardModel | None) -> PaidEnvironment:

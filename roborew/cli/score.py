@@ -1,0 +1,83 @@
+"""``roborew score``."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+from rich.console import Console
+
+from roborew.cli.command import Command, print_paths, say, watched
+
+Videos = tyro.conf.Positional[tuple[Path, ...]]
+Options = Annotated[tuple[str, ...], tyro.conf.UseAppendAction]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Score(Command):
+    """Score videos with a reward: curves, a progress table, plots and films with the score drawn in."""
+
+    videos: Videos
+    """Video files (mp4, webm, mkv, avi)."""
+    goal: str
+    """What should be done in them, as a sentence."""
+    reward: str = "mini"
+    """A name of `roborew list rewards`, or a folder of weights."""
+    option: Options = ()
+    """A setting of the reward as key=value; may be given several times."""
+    goal_image: Path | None = None
+    """A picture of the goal, for rewards that compare with one."""
+    fps: float | None = None
+    """Score about so many frames of each second; every frame if not given."""
+    out: Path = Path("scores")
+    """Folder for what is written; nothing there is ever overwritten."""
+    device: str = "cpu"
+    """Where the model runs, a torch device name."""
+    film: bool = True
+    """Also write the films."""
+
+    def run(self, console: Console) -> int:
+        """Score."""
+        from roborew.data import read_picture
+        from roborew.errors import InvalidInputError
+        from roborew.scoring import (
+            ScoredVideo,
+            sample_video,
+            score_video,
+            write_curve,
+            write_film,
+            write_plot,
+            write_progress_table,
+        )
+        from roborew.training import open_reward
+
+        if not self.videos:
+            raise InvalidInputError("score: got no video; name at least one file.")
+        model = open_reward(self.reward, self.option, self.device)
+        goal = read_picture(self.goal_image) if self.goal_image else None
+        scored: list[ScoredVideo] = []
+        for path in watched(console, self.videos, "scoring"):
+            sampled = sample_video(path, self.fps)
+            scored.append(score_video(model, sampled, self.goal, goal))
+            paths = {"scores": write_curve(self.out, scored[-1]), "plot": write_plot(self.out, scored[-1:])}
+            if self.film:
+                paths["film"] = write_film(self.out, scored[-1], sampled)
+            say(console, _summary(scored[-1]))
+            print_paths(console, paths)
+        identity = " ".join([self.reward, *map(shlex.quote, self.option)])
+        print_paths(console, {"progress table": write_progress_table(self.out, scored, identity)})
+        return 0
+
+
+def _summary(scored: object) -> str:
+    """First and last score, and what was abstained from."""
+    from roborew.scoring import ScoredVideo
+
+    assert isinstance(scored, ScoredVideo)
+    known = [value for value in scored.curve if value is not None]
+    span = f"{known[0]:.3f} to {known[-1]:.3f}" if known else "no score"
+    abstained = len(scored.curve) - len(known)
+    return f"{scored.path}: {span} over {len(scored.curve)} frames, {abstained} abstained, {scored.seconds:.1f} s"

@@ -1,0 +1,190 @@
+"""Videos through reward models: curves on disk as JSON lines, a progress table, a plot and a film."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from roborew.data import free_path, new_file, read_video, video_info
+from roborew.errors import InvalidInputError
+from roborew.evaluation import Story, curves_figure, film
+from roborew.types import Clip, Frame, RewardModel, RewardSpec, Scores, Video
+
+MAX_FILM_FPS = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoredVideo:
+    """One video under one reward model.
+
+    Attributes:
+        path: of the video.
+        spec: of the model.
+        instruction: the goal.
+        indices: shape (T,), int64: the frames of the video that were scored.
+        fps: of the video, frames per second.
+        scores: T entries.
+        seconds: wall-clock time of scoring.
+    """
+
+    path: Path
+    spec: RewardSpec
+    instruction: str
+    indices: NDArray[np.int64]
+    fps: float
+    scores: Scores
+    seconds: float
+
+    @property
+    def curve(self) -> list[float | None]:
+        """T scores, None where the model abstained."""
+        pairs = zip(self.scores.value.tolist(), self.scores.valid.tolist(), strict=True)
+        return [value if valid else None for value, valid in pairs]
+
+
+@dataclass(frozen=True, slots=True)
+class Sampled:
+    """Frames of a video, every k-th."""
+
+    path: Path
+    frames: Video
+    indices: NDArray[np.int64]
+    fps: float
+
+
+def sample_video(path: Path, fps: float | None = None) -> Sampled:
+    """Read a video, whole or thinned to about ``fps`` frames per second; its last frame is always kept.
+
+    Raises:
+        InvalidInputError: no such file, or ``fps`` not above 0.
+        CorruptFileError: it cannot be decoded.
+    """
+    if fps is not None and not (math.isfinite(fps) and fps > 0):
+        raise InvalidInputError(f"fps: expected a number above 0; got {fps}.")
+    info, frames = video_info(path), read_video(path)
+    every = 1 if fps is None else max(1, round(info.fps / fps))
+    indices = np.unique(np.append(np.arange(0, len(frames), every), len(frames) - 1))
+    return Sampled(path, frames[indices], indices, info.fps)
+
+
+def score_video(model: RewardModel, sampled: Sampled, instruction: str, goal: Frame | None = None) -> ScoredVideo:
+    """Score the frames of one video.
+
+    Raises:
+        InvalidInputError: the goal breaks the rule, or the model needs a goal picture and there is none.
+    """
+    if model.spec.needs_goal and goal is None:
+        raise InvalidInputError(f"{model.spec.name} compares with a picture of the goal: give one with --goal-image.")
+    began = time.perf_counter()
+    (scores,) = model.score([Clip(frames=sampled.frames, instruction=instruction, goal=goal)])
+    return ScoredVideo(
+        path=sampled.path,
+        spec=model.spec,
+        instruction=instruction,
+        indices=sampled.indices,
+        fps=sampled.fps,
+        scores=scores,
+        seconds=time.perf_counter() - began,
+    )
+
+
+def write_curve(out: Path, scored: ScoredVideo) -> Path:
+    """Write a new ``<video>.<reward>.jsonl``: one object a scored frame."""
+    success = scored.scores.success
+    lines = (
+        json.dumps(
+            {
+                "frame": int(index),
+                "time": round(float(index) / scored.fps, 6),
+                "score": value,
+                "success": float(success[i]) if success is not None and value is not None else None,
+            }
+        )
+        for i, (index, value) in enumerate(zip(scored.indices, scored.curve, strict=True))
+    )
+    return _write(_name(out, scored, "jsonl"), "".join(f"{line}\n" for line in lines))
+
+
+def write_plot(out: Path, scored: Sequence[ScoredVideo]) -> Path:
+    """Write a new SVG of the curves of one video, one line a reward, each in its own range."""
+    figure = curves_figure({s.spec.name: (s.indices / s.fps, s.curve, _range(s)) for s in scored})
+    name = "+".join(s.spec.name for s in scored)
+    return _write(free_path(out / f"{scored[0].path.stem}.{name}.svg"), figure)
+
+
+def write_film(out: Path, scored: ScoredVideo, sampled: Sampled) -> Path:
+    """Write a new mp4 of the scored frames with the goal and the curve drawn in."""
+    story = Story(
+        instruction=scored.instruction, scores=scored.curve, score_range=_range(scored), title=scored.spec.name
+    )
+    thinned = len(scored.indices) * scored.fps / max(1, int(scored.indices[-1]))
+    return film(_name(out, scored, "mp4"), sampled.frames, story, min(MAX_FILM_FPS, max(1.0, thinned)))
+
+
+def write_progress_table(out: Path, scored: Sequence[ScoredVideo], identity: str) -> Path:
+    """Write a new ``<reward>_progress.parquet`` as LeRobot reads it: every video is an episode.
+
+    ``progress_sparse`` is the score moved from the model's range to [0, 1]; NaN where it abstained or did not look. A
+    model without a finite range keeps its raw scores, and the table says so.
+
+    Args:
+        out: folder.
+        scored: videos under one model, the episodes in this order.
+        identity: what made the scores, as it stands in the run's command.
+    """
+    arrow, parquet = cast(Any, import_module("pyarrow")), cast(Any, import_module("pyarrow.parquet"))  # no annotations
+    spec = scored[0].spec
+    bounded = math.isfinite(spec.low) and math.isfinite(spec.high)
+    episodes: list[NDArray[np.float32]] = []
+    for video in scored:
+        progress = np.full(int(video.indices[-1]) + 1, np.nan, np.float32)
+        values = (video.scores.value - spec.low) / (spec.high - spec.low) if bounded else video.scores.value
+        progress[video.indices] = np.where(video.scores.valid, values, np.nan)
+        episodes.append(progress)
+    lengths = [len(progress) for progress in episodes]
+    table = arrow.table(
+        {
+            "index": np.arange(sum(lengths), dtype=np.int64),
+            "episode_index": np.repeat(np.arange(len(lengths), dtype=np.int64), lengths),
+            "frame_index": np.concatenate([np.arange(length, dtype=np.int64) for length in lengths]),
+            "progress_sparse": np.concatenate(episodes),
+        }
+    ).replace_schema_metadata(
+        {
+            "reward_model_path": identity,
+            "roborew.causal": str(spec.causal).lower(),
+            "roborew.scale": "unit" if bounded else "raw",
+            "roborew.episodes": json.dumps([str(video.path) for video in scored]),
+        }
+    )
+    path = free_path(out / f"{spec.name}_progress.parquet")
+    with new_file(path) as file:
+        parquet.write_table(table, file)
+    return path
+
+
+def _range(scored: ScoredVideo) -> tuple[float, float]:
+    """The model's range, or that of the curve where the model has none."""
+    if math.isfinite(scored.spec.low) and math.isfinite(scored.spec.high):
+        return scored.spec.low, scored.spec.high
+    known = [value for value in scored.curve if value is not None] or [0.0]
+    return min(known), max(max(known), min(known) + 1e-6)
+
+
+def _name(out: Path, scored: ScoredVideo, ending: str) -> Path:
+    return free_path(out / f"{scored.path.stem}.{scored.spec.name}.{ending}")
+
+
+def _write(path: Path, text: str) -> Path:
+    with new_file(path) as file:
+        file.write_text(text, encoding="utf-8")
+    return path

@@ -1,0 +1,134 @@
+"""Videos through rewards: what is written is what was scored, frame by frame, and nothing is overwritten."""
+
+from __future__ import annotations
+
+import json
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from roborew import cli
+from roborew.comparing import compare, options_of
+from roborew.data import read_video, video_info, write_video
+from roborew.errors import InvalidInputError
+from roborew.evaluation import Clock
+from roborew.scoring import Sampled, sample_video, score_video, write_progress_table
+from roborew.types import RewardSpec, Scores
+
+FRAMES = 23
+
+
+class Brightness:
+    """Scores the mean brightness; abstains on dark frames."""
+
+    spec = RewardSpec(
+        name="brightness", low=0.0, high=2.0, context=1, causal=True, needs_goal=False, claims=False, paper="none"
+    )
+
+    def score(self, clips: Any) -> list[Scores]:
+        values = [clip.frames.mean(axis=(1, 2, 3)).astype(np.float32) / 255 for clip in clips]
+        return [Scores(value, value > 0.2) for value in values]
+
+
+@pytest.fixture
+def video(tmp_path: Path) -> Path:
+    levels = np.linspace(0, 255, FRAMES).astype(np.uint8)
+    return write_video(tmp_path / "ramp.mp4", (np.full((32, 48, 3), level, np.uint8) for level in levels), fps=10)
+
+
+def table_of(path: Path) -> Any:
+    return import_module("pyarrow.parquet").read_table(path)
+
+
+def test_thinning_keeps_the_first_and_the_last_frame(video: Path) -> None:
+    assert sample_video(video).indices.tolist() == list(range(FRAMES))
+    assert sample_video(video, fps=2).indices.tolist() == [0, 5, 10, 15, 20, 22]
+    with pytest.raises(InvalidInputError, match="fps"):
+        sample_video(video, fps=0)
+
+
+def test_a_thinned_video_scores_as_the_same_frames_of_the_whole(video: Path) -> None:
+    whole, thin = (score_video(Brightness(), sample_video(video, fps), "glow") for fps in (None, 2))
+    np.testing.assert_array_equal(whole.scores.value[thin.indices], thin.scores.value)
+
+
+def test_the_progress_table_has_every_frame_in_order_and_nan_where_nothing_was_said(
+    video: Path, tmp_path: Path
+) -> None:
+    scored = [score_video(Brightness(), sample_video(video, fps), "glow") for fps in (None, 5)]
+    table = table_of(write_progress_table(tmp_path, scored, "brightness"))
+    columns = table.to_pydict()
+    assert columns["index"] == list(range(2 * FRAMES))
+    assert columns["episode_index"] == [0] * FRAMES + [1] * FRAMES
+    assert columns["frame_index"] == 2 * list(range(FRAMES))
+    progress = np.array(columns["progress_sparse"])
+    expected = np.where(scored[0].scores.valid, scored[0].scores.value / 2, np.nan)
+    np.testing.assert_allclose(progress[:FRAMES], expected)
+    assert np.isnan(progress[FRAMES + 1]) and np.isnan(progress[0]) and not np.isnan(progress[-1])
+    assert table.schema.metadata[b"reward_model_path"] == b"brightness"
+    assert table.schema.metadata[b"roborew.scale"] == b"unit"
+
+
+def test_a_user_scores_videos_and_a_second_time_overwrites_nothing(video: Path, tmp_path: Path) -> None:
+    words = ["score", str(video), "--goal", "open the drawer", "--out", str(tmp_path / "scores")]
+    assert [cli.main(words) for _ in range(2)] == [0, 0]
+    written = sorted(path.name for path in (tmp_path / "scores").iterdir())
+    assert {"ramp.mini.jsonl", "ramp.mini-2.jsonl", "ramp.mini.mp4", "ramp.mini.svg", "mini_progress.parquet"} <= {
+        *written
+    }
+    lines = [json.loads(line) for line in (tmp_path / "scores" / "ramp.mini.jsonl").read_text().splitlines()]
+    assert [line["frame"] for line in lines] == list(range(FRAMES))
+    assert lines[10]["time"] == pytest.approx(1.0)
+    film = tmp_path / "scores" / "ramp.mini.mp4"
+    assert video_info(film).width == 480 and len(read_video(film)) >= FRAMES
+
+
+@pytest.mark.parametrize(
+    "words", [["score", "--goal", "x"], ["score", "nowhere.mp4", "--goal", "x"], ["compare", "--goal", "x"]], ids=str
+)
+def test_no_video_is_an_error_in_one_line(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(words) == 2
+    assert "video" in capsys.readouterr().err
+
+
+def test_a_reward_stands_beside_its_nulls(video: Path) -> None:
+    compared = compare(Brightness(), [sample_video(video)], "glow", "be dark")
+    names = [row.name for row in compared.rows]
+    assert names == ["brightness", "clock", "static", "last frame", "blank", "wrong instruction"]
+    order = {row.name: row.order.value for row in compared.rows}
+    assert order["brightness"] == pytest.approx(1.0) and order["clock"] == pytest.approx(1.0)
+    assert compared.table()[0][0] == "brightness"
+
+
+def test_a_user_compares_rewards_on_the_same_videos(
+    video: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["compare", str(video), "--goal", "open the drawer", "--out", str(tmp_path / "out")]) == 0
+    assert "wrong instruction" in capsys.readouterr().out
+    content = json.loads((tmp_path / "out" / "compare.json").read_text())
+    assert content[0]["reward"]["name"] == "mini" and len(content[0]["videos"][0]["scores"]) == FRAMES
+
+
+def test_an_option_of_no_compared_reward_is_refused() -> None:
+    assert options_of(["a", "b"], ["b.x=1"]) == {"a": [], "b": ["x=1"]}
+    for pair in ("x=1", "c.x=1"):
+        with pytest.raises(InvalidInputError, match="one of a, b"):
+            options_of(["a", "b"], [pair])
+    with pytest.raises(InvalidInputError, match="different names"):
+        options_of(["a", "a"], [])
+
+
+def test_a_reward_that_needs_a_picture_of_the_goal_says_so() -> None:
+    class Picture(Clock):
+        @property
+        def spec(self) -> RewardSpec:
+            return RewardSpec(
+                name="picture", low=0, high=1, context=1, causal=True, needs_goal=True, claims=False, paper="none"
+            )
+
+    frames = np.zeros((2, 8, 8, 3), np.uint8)
+    with pytest.raises(InvalidInputError, match="--goal-image"):
+        score_video(Picture(), Sampled(Path("x.mp4"), frames, np.arange(2), 5.0), "glow")
