@@ -1,7 +1,7 @@
 """Video files in and out, one frame at a time.
 
-Written: mp4, h264, yuv420p, index at the front, which every browser plays. Read: local video files only, within
-limits, and a file that does not hold what its header promises is an error rather than a shorter video.
+Written: mp4, index at the front, by default h264 and yuv420p, which every browser plays. Read: local video files only,
+within limits, and a file that does not hold what its header promises is an error rather than a shorter video.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import numpy as np
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
+from roborew.data.encoding import Encoding, web
 from roborew.data.files import new_file
 from roborew.errors import CorruptFileError, InvalidInputError
 from roborew.types import Frame, Video, check_video
@@ -72,16 +73,21 @@ class VideoWriter:
         path: the file to create, ending in .mp4; see `roborew.data.files.free_path` for a name that is free.
         fps: frames per second, 1 to 1000.
         quality: x264's constant rate factor, 0 (lossless) to 51; 20 is hard to tell from the source.
+        encoding: another than h264 at that quality.
+        comment: kept in the file's header.
     """
 
-    def __init__(self, path: str | Path, fps: float, quality: int = 20) -> None:
+    def __init__(
+        self, path: str | Path, fps: float, quality: int = 20, encoding: Encoding | None = None, comment: str = ""
+    ) -> None:
         self.path = Path(path)
         if self.path.suffix != ".mp4":
             raise InvalidInputError(f"video: expected a name ending in .mp4; got {self.path.name!r}.")
         if not 1 <= fps <= 1000 or not 0 <= quality <= 51:
             raise InvalidInputError(f"video: expected fps in 1..1000 and quality in 0..51; got {fps} and {quality}.")
         self._rate = Fraction(fps).limit_denominator(1001)
-        self._quality = quality
+        self._encoding = encoding or web(quality)
+        self._comment = comment
         self._shape: tuple[int, ...] | None = None
         self._count = 0
         self._stream: Any = None  # PyAV's types leave what a stream encodes to unknown
@@ -91,10 +97,14 @@ class VideoWriter:
         self._container: Any = av.open(
             str(self._file.__enter__()), "w", format="mp4", options={"movflags": "+faststart"}
         )
+        if self._comment:
+            self._container.metadata["comment"] = self._comment
         return self
 
     def write(self, frame: Frame) -> None:
-        """Append one frame, shape (H, W, 3), uint8 RGB, H and W equal for all; an odd side repeats its last line.
+        """Append one frame, shape (H, W, 3), uint8 RGB, H and W equal for all.
+
+        An odd side repeats its last line where the pixel format has even sides only, as yuv420p.
 
         Raises:
             InvalidInputError: no frame, or one of another size than the first.
@@ -105,8 +115,9 @@ class VideoWriter:
         if frame.shape != self._shape:
             raise InvalidInputError(f"video: expected frames of shape {self._shape}; got {frame.shape}.")
         height, width = frame.shape[:2]
-        even = np.pad(frame, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
-        picture = av.VideoFrame.from_ndarray(even, format="rgb24")
+        below, right = self._stream.height - height, self._stream.width - width
+        whole = np.pad(frame, ((0, below), (0, right), (0, 0)), mode="edge")
+        picture = av.VideoFrame.from_ndarray(whole, format="rgb24")
         picture.pts, picture.time_base = self._count, 1 / self._rate
         self._container.mux(self._stream.encode(picture))
         self._count += 1
@@ -125,10 +136,11 @@ class VideoWriter:
     def _start(self, frame: Frame) -> Any:
         self._shape = frame.shape
         height, width = frame.shape[:2]
-        stream = self._container.add_stream("libx264", rate=self._rate)
-        stream.width, stream.height = width + width % 2, height + height % 2
-        stream.pix_fmt = "yuv420p"
-        stream.options = {"crf": str(self._quality), "preset": "veryfast"}
+        step = 2 if self._encoding.pixels == "yuv420p" else 1  # that halves both sides for colour
+        stream = self._container.add_stream(self._encoding.encoder, rate=self._rate)
+        stream.width, stream.height = -(-width // step) * step, -(-height // step) * step
+        stream.pix_fmt = self._encoding.pixels
+        stream.options = dict(self._encoding.options)
         return stream
 
     def _finish(self) -> None:
@@ -176,16 +188,27 @@ def iter_video(path: str | Path, limits: VideoLimits = VideoLimits()) -> Iterato
         InvalidInputError: no such file (a URL is none), no video file, or a limit exceeded.
         CorruptFileError: the file is damaged or ends before its header says; frames before the damage were given.
     """
+    return (frame for _, frame in iter_timed(path, limits))
+
+
+def iter_timed(
+    path: str | Path, limits: VideoLimits = VideoLimits(), start: float = 0.0
+) -> Iterator[tuple[float, Frame]]:
+    """Decode frames with their times [s] from the last key frame at or before ``start`` [s]; errors as `iter_video`."""
     with _opened(Path(path), limits) as (container, info, stream):
         count, end = 0, 0.0
+        if start > 0:
+            container.seek(int(start / (stream.time_base or 1)), stream=stream)
         for picture in container.decode(stream):
             if picture.is_corrupt:
                 raise CorruptFileError(f"{path}: frame {count} is damaged. {_REMEDY}")
             if count == limits.frames:
                 raise InvalidInputError(f"{path}: more than {limits.frames} frames, the limit.")
-            count, end = count + 1, float(picture.time or 0.0) + 1 / info.fps
-            yield cast(Frame, picture.to_ndarray(format="rgb24"))
-        _check_complete(Path(path), info, stream, count, end)
+            time = float(picture.time or 0.0)
+            count, end = count + 1, time + 1 / info.fps
+            yield time, cast(Frame, picture.to_ndarray(format="rgb24"))
+        if start <= 0:
+            _check_complete(Path(path), info, stream, count, end)
 
 
 def read_video(path: str | Path, limits: VideoLimits = VideoLimits()) -> Video:

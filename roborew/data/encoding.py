@@ -1,0 +1,91 @@
+"""How pictures become a stream: for people, for data sets that are read at random, and without any loss."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from av.codec import Codec
+
+from roborew.errors import InvalidInputError
+
+# The AV1 encoder reads this at its first use and else reports each stream that it opens on stderr; 1: errors only.
+os.environ.setdefault("SVT_LOG", "1")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Encoding:
+    """What an encoder is told.
+
+    Attributes:
+        codec: name of the standard, as the decoder and LeRobot call it.
+        encoder: FFmpeg's name of the encoder.
+        pixels: pixel format given to the encoder.
+        options: the encoder's own.
+        exact: whether every frame is read back as it was written.
+    """
+
+    codec: str
+    encoder: str
+    pixels: str
+    options: Mapping[str, str]
+    exact: bool = False
+
+
+def web(quality: int) -> Encoding:
+    """What every browser plays: h264 at x264's constant rate factor ``quality``, 0 to 51."""
+    options = {"crf": str(quality), "preset": "veryfast"}
+    return Encoding(codec="h264", encoder="libx264", pixels="yuv420p", options=options)
+
+
+# Every second frame is a key frame, so that one frame costs at most two; no frame leans on a later one, so that
+# streams can be joined without decoding.
+_RANDOM_ACCESS = {"g": "2"}
+ENCODINGS: Mapping[str, Encoding] = {
+    "av1": Encoding(
+        codec="av1",
+        encoder="libsvtav1",
+        pixels="yuv420p",
+        options=_RANDOM_ACCESS | {"crf": "30", "preset": "12"},
+    ),
+    "h264": Encoding(
+        codec="h264",
+        encoder="libx264",
+        pixels="yuv420p",
+        options=_RANDOM_ACCESS | {"crf": "20", "preset": "veryfast", "bf": "0"},
+    ),
+    "lossless": Encoding(
+        codec="h264",
+        encoder="libx264rgb",
+        pixels="rgb24",
+        options=_RANDOM_ACCESS | {"crf": "0", "preset": "veryfast", "bf": "0"},
+        exact=True,
+    ),
+}
+"""Encodings of data sets by name; ``lossless`` plays in players, but in few browsers."""
+
+
+def find_encoding(name: str) -> Encoding:
+    """An encoding of `ENCODINGS`; ``auto`` is AV1 where it can be encoded, else h264.
+
+    Raises:
+        InvalidInputError: no such name, or no encoder for it here.
+    """
+    if name == "auto":
+        return ENCODINGS["av1" if "libsvtav1" in _encoders() else "h264"]
+    if name not in ENCODINGS:
+        raise InvalidInputError(f"codec: got {name!r}. Available: auto, {', '.join(ENCODINGS)}.")
+    if ENCODINGS[name].encoder not in _encoders():
+        raise InvalidInputError(f"codec {name!r}: this build of PyAV cannot encode it; take 'auto'.")
+    return ENCODINGS[name]
+
+
+def _encoders() -> set[str]:
+    found: set[str] = set()
+    for encoding in ENCODINGS.values():
+        try:
+            found.add(Codec(encoding.encoder, "w").name)
+        except ValueError:  # PyAV's UnknownCodecError: this build lacks it
+            continue
+    return found

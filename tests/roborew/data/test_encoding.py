@@ -1,0 +1,65 @@
+"""How data sets hold their pictures: exact where that is promised, near where it is not, and found by time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from roborew.data.encoding import ENCODINGS, find_encoding
+from roborew.data.video import VideoWriter, iter_timed, read_video, write_video
+from roborew.errors import InvalidInputError
+from roborew.types import Video
+
+
+def noise(length: int, height: int = 48, width: int = 64) -> Video:
+    return np.random.default_rng(0).integers(0, 256, (length, height, width, 3), np.uint8)
+
+
+def clock() -> Video:
+    return np.stack([np.full((48, 64, 3), level, np.uint8) for level in range(0, 250, 25)])
+
+
+def write(path: Path, frames: Video, codec: str, comment: str = "") -> Path:
+    with VideoWriter(path, 25, encoding=find_encoding(codec), comment=comment) as writer:
+        for frame in frames:
+            writer.write(frame)
+    return path
+
+
+@pytest.mark.parametrize("size", [(48, 64), (33, 47)])
+def test_lossless_gives_back_every_bit_of_the_hardest_pictures(tmp_path: Path, size: tuple[int, int]) -> None:
+    frames = noise(5, *size)
+    np.testing.assert_array_equal(read_video(write(tmp_path / "noise.mp4", frames, "lossless")), frames)
+
+
+@pytest.mark.parametrize("codec", ENCODINGS)
+def test_a_stream_is_what_its_encoding_says(tmp_path: Path, codec: str) -> None:
+    if find_encoding("auto") is not ENCODINGS["av1"] and codec == "av1":
+        pytest.skip("this build of PyAV has no AV1 encoder")
+    frames = clock()
+    path = write(tmp_path / "grey.mp4", frames, codec, comment="drawing=fast")
+    assert np.abs(read_video(path).astype(int) - frames).max() <= 6
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        assert stream.codec.canonical_name == ENCODINGS[codec].codec
+        assert container.metadata["comment"] == "drawing=fast"
+        packets = [packet for packet in container.demux(stream) if packet.pts is not None]
+    assert [packet.is_keyframe for packet in packets] == [True, False] * 5
+    assert [packet.dts for packet in packets] == [packet.pts for packet in packets]
+
+
+def test_reading_from_a_time_on_begins_at_the_key_frame_before_it(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "clock.mp4", clock(), fps=25)
+    whole = list(iter_timed(path))
+    assert [time for time, _ in whole] == pytest.approx([i / 25 for i in range(10)])
+    fine = write(tmp_path / "fine.mp4", clock(), "h264")
+    times = [time for time, _ in iter_timed(fine, start=7 / 25)]
+    assert times == pytest.approx([6 / 25, 7 / 25, 8 / 25, 9 / 25])
+
+
+def test_an_unknown_codec_is_refused_with_the_list() -> None:
+    with pytest.raises(InvalidInputError, match="Available: auto, av1, h264, lossless"):
+        find_encoding("vp9")
