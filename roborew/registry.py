@@ -101,6 +101,7 @@ agents = Registry(
         "sb3-sac": Entry("roborew.agents.sb3:SB3SAC", "SAC of Stable-Baselines3"),
     },
 )
+critics = Registry("critic", {})
 judges = Registry(
     "judge",
     {

@@ -1,0 +1,127 @@
+"""The seam between embedded demonstrations and what is learned from them. An objective never sees a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from roborew.types import Memory, Scores
+
+Features = NDArray[np.float32]
+"""Embedded frames of one episode in time order, shape (T, D), float32."""
+Report = Callable[[str, float], None]
+"""``report(what, value)``: a figure of the fit as it goes, such as a loss; shown and logged, never read back."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Example:
+    """One demonstration, embedded.
+
+    Attributes:
+        name: of the episode, unique in its set.
+        instruction: what was asked for.
+        text: the instruction embedded, shape (E,), float32, of length one or zero.
+        features: shape (T, D), float32, T >= 2; may be memory-mapped and is never written to.
+        views: further cameras, each (T, D), in the data set's order; empty where there is one camera.
+        progress: labels in [0, 1], shape (T,), float32, NaN where nobody knows; None where there are none at all.
+        success: whether the episode ends in success; None where nobody knows.
+        quality: grade of the episode ("failure", "partial", "suboptimal", "success"); None where nobody graded it.
+        spans: (stage, first frame, one past the last) in order; empty where nobody marked stages.
+        goal: embedded picture of the goal, shape (D,); None where there is none.
+    """
+
+    name: str
+    instruction: str
+    text: NDArray[np.float32]
+    features: Features
+    views: tuple[Features, ...] = ()
+    progress: NDArray[np.float32] | None = None
+    success: bool | None = None
+    quality: str | None = None
+    spans: tuple[tuple[str, int, int], ...] = ()
+    goal: NDArray[np.float32] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """What a fitted objective is asked about: frames of one episode that follow what it remembers of it.
+
+    Attributes:
+        features: shape (T, D), float32: frames that are new.
+        instruction: the goal as a sentence.
+        text: the sentence embedded, shape (E,).
+        goal: embedded picture of the goal, shape (D,); None where there is none.
+        memory: what `Objective.extend` returned with the frames before; empty at an episode's start.
+    """
+
+    features: Features
+    instruction: str
+    text: NDArray[np.float32]
+    goal: NDArray[np.float32] | None = None
+    memory: Memory = field(default_factory=dict[str, NDArray[Any]])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Traits:
+    """What an objective promises of its scores; see `roborew.types.RewardSpec`, whose fields these become.
+
+    Attributes:
+        low: smallest score.
+        high: largest score.
+        context: frames a score may depend on: 1, k, or None for the episode so far.
+        causal: no score depends on a later frame; False only for scores of finished episodes.
+        needs_goal: needs a picture of the goal.
+        claims: fills `Scores.success`.
+        paper: where the method comes from.
+    """
+
+    low: float
+    high: float
+    context: int | None
+    causal: bool
+    needs_goal: bool
+    claims: bool
+    paper: str
+
+
+class Objective(Protocol):
+    """A method of learning a score from embedded demonstrations.
+
+    The class is registered in `roborew.registry.critics`. Its constructor takes keyword-only settings of simple types
+    (see `roborew.options`), always ``seed: int = 0``. Laws held over the registry by tests: the same seed and examples
+    give the same scores; a batch of two equals two of one; whole equals in parts (`extend`); a causal score does not
+    change with the future; scores lie within the traits; saved and loaded scores are equal.
+    """
+
+    traits: ClassVar[Traits]
+
+    def fit(self, examples: Sequence[Example], validation: Sequence[Example], report: Report) -> None:
+        """Learn from the examples. ``validation`` may stop early or calibrate; no weight is fitted to it.
+
+        Raises:
+            InvalidInputError: what the method needs is not among the examples (no failures, no stages, one frame).
+        """
+        ...
+
+    def extend(self, queries: Sequence[Query]) -> tuple[list[Scores], list[Memory]]:
+        """Score the new frames of episodes, all in one batch, and return what to remember of each.
+
+        A method that is not causal is only ever given whole episodes.
+        """
+        ...
+
+    def arrays(self) -> Mapping[str, NDArray[Any]]:
+        """Everything learned, as named arrays of numbers."""
+        ...
+
+    def load(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Take over what `arrays` returned; names, shapes and dtypes must fit exactly.
+
+        Raises:
+            CorruptFileError: they do not.
+        """
+        ...
