@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
 import os
 import random
 import uuid
 from collections.abc import Coroutine, Sequence
-from concurrent.futures import Future
-from itertools import count
 from pathlib import Path
 from ssl import create_default_context
 from threading import Thread
@@ -79,7 +76,7 @@ class ServerJudge:
             raise InvalidInputError("openai judge: expected times and counts above 0.")
         self._url = _checked_url(url)
         self._key = _key(api_key_env)
-        self._verify = create_default_context(cafile=ca_file) if ca_file else True
+        self._verify = create_default_context(cafile=ca_file) if ca_file else httpx2.create_ssl_context()
         self._model = model
         self._identity = f"{model}@{revision}"
         self._deadline = deadline
@@ -149,27 +146,31 @@ class ServerJudge:
         if self._breaker.is_open:
             return self._failure("left alone after several failures in a row")
         body = await asyncio.to_thread(request_body, question, self._model, self._pictures)
-        last = "no reply"
+        faults: list[FaultError] = []
         try:
-            async with asyncio.timeout(self._deadline) as limit:
-                for attempt in count():
-                    try:
-                        answer = await self._attempt(client, body, question)
-                    except FaultError as fault:
-                        last = str(fault)
-                        if not fault.again:
-                            return self._failure(last)
-                        pause = fault.after or min(self._pause * 2**attempt, LONGEST_PAUSE) * random.uniform(0.5, 1.0)
-                        if asyncio.get_running_loop().time() + pause >= (limit.when() or math.inf):
-                            break
-                        await asyncio.sleep(pause)
-                    else:
-                        self._breaker.worked()
-                        return answer
+            async with asyncio.timeout(self._deadline):
+                answer = await self._insist(client, body, question, faults)
+        except FaultError as fault:
+            return self._failure(str(fault))
         except TimeoutError:
-            logger.debug("%s: no answer within %g s", self._identity, self._deadline)
-        self._breaker.failed()
-        return self._failure(f"no answer within {self._deadline:g} s: {last}")
+            self._breaker.failed()
+            return self._failure(f"no answer within {self._deadline:g} s ({faults[-1] if faults else 'no reply'})")
+        self._breaker.worked()
+        return answer
+
+    async def _insist(
+        self, client: httpx2.AsyncClient, body: bytes, question: Question, faults: list[FaultError]
+    ) -> Answer:
+        """Try until there is an answer, or a fault that another attempt cannot mend; faults are noted on the way."""
+        while True:
+            try:
+                return await self._attempt(client, body, question)
+            except FaultError as fault:
+                if not fault.again:
+                    raise
+                pause = min(self._pause * 2 ** min(len(faults), 20), LONGEST_PAUSE) * random.uniform(0.5, 1.0)
+                faults.append(fault)
+                await asyncio.sleep(fault.after or pause)
 
     async def _attempt(self, client: httpx2.AsyncClient, body: bytes, question: Question) -> Answer:
         own = f"{OURS}{uuid.uuid4().hex}"
@@ -222,16 +223,19 @@ def _check_status(response: httpx2.Response, reply: bytes) -> None:
 
 def _run(work: Coroutine[Any, Any, list[Answer]]) -> list[Answer]:
     """Run in a thread of its own: callers may have an event loop, and nobody waits for a name look-up that hangs."""
-    future: Future[list[Answer]] = Future()
+    loop = asyncio.new_event_loop()
 
-    async def settle() -> None:
-        try:
-            future.set_result(await work)
-        except* BaseException as failures:
-            future.set_exception(failures.exceptions[0])
+    def turn() -> None:
+        loop.run_forever()
+        loop.close()
 
-    Thread(target=lambda: asyncio.run(settle()), name="roborew-judge", daemon=True).start()
-    return future.result()
+    Thread(target=turn, name="roborew-judge", daemon=True).start()
+    try:
+        return asyncio.run_coroutine_threadsafe(work, loop).result()
+    except ExceptionGroup as failures:
+        raise failures.exceptions[0] from None
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
 
 
 def _checked_url(url: str) -> str:
