@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
+import socket
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from roborew.errors import RoborewError
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+CONTINUE_TRAINING = "continue with `roborew train --resume RUN`"
 
 
 def write_durably(path: Path, content: bytes) -> None:
@@ -43,12 +47,13 @@ def sync_folder(path: Path) -> None:
 
 
 @contextmanager
-def disk_space(path: Path, needed: int) -> Generator[None]:
+def disk_space(path: Path, needed: int, then: str = CONTINUE_TRAINING) -> Generator[None]:
     """Turn a full disk inside the block into one clear error.
 
     Args:
         path: what is being written.
         needed: bytes it takes.
+        then: what to do once there is space.
 
     Raises:
         RoborewError: the disk or the quota is full; the message says how many bytes are needed and what stayed.
@@ -60,5 +65,21 @@ def disk_space(path: Path, needed: int) -> Generator[None]:
             raise
         raise RoborewError(
             f"the disk is full: {path} needs {needed:,} bytes. Nothing that was complete is lost: "
-            "free some space, then continue with `roborew train --resume RUN`."
+            f"free some space, then {then}."
         ) from error
+
+
+def take_lock(path: Path) -> IO[str]:
+    """Lock the folder for this process, until the file is closed or the process ends."""
+    file = (path / "lock").open("a+")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        file.seek(0)
+        holder = file.read() or "another process"
+        file.close()
+        raise RoborewError(f"{path} is being written by {holder}; wait for it to end, or stop it.") from error
+    file.truncate(0)
+    file.write(f"process {os.getpid()} on {socket.gethostname()}")
+    file.flush()
+    return file

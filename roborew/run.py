@@ -9,7 +9,6 @@ lock            held while a process writes here
 
 from __future__ import annotations
 
-import fcntl
 import itertools
 import json
 import logging
@@ -17,7 +16,6 @@ import os
 import platform
 import re
 import shlex
-import socket
 import sys
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
@@ -29,7 +27,7 @@ from numpy.typing import NDArray
 from roborew import __version__
 from roborew.checkpoints import Checkpoint, Checkpoints
 from roborew.config import from_json, to_json
-from roborew.durable import disk_space, replace_durably
+from roborew.durable import disk_space, replace_durably, take_lock
 from roborew.errors import CorruptFileError, InvalidInputError, RoborewError, RunExistsError
 
 logger = logging.getLogger(__name__)
@@ -104,7 +102,7 @@ class RunDirectory:
                 f"{path} exists and is never overwritten; nothing was written. "
                 f"Choose another name, or go on with `roborew train --resume {shlex.quote(str(path))}`."
             ) from error
-        run = cls(path, _take_lock(path))
+        run = cls(path, take_lock(path))
         try:
             run._open_metrics(0)
             run.write_json("config.json", saved)
@@ -137,7 +135,7 @@ class RunDirectory:
             RoborewError: another process is writing it.
         """
         run = cls.open(path)
-        run._lock = _take_lock(run.path)
+        run._lock = take_lock(run.path)
         try:
             run._checkpoints.clean()
             checkpoint = run.load_checkpoint()
@@ -228,19 +226,3 @@ class RunDirectory:
         self._metrics = (self.path / "metrics.jsonl").open("ab", buffering=0)
         self._metrics.truncate(length)
         self._metrics.seek(length)
-
-
-def _take_lock(path: Path) -> IO[str]:
-    """Lock the folder for this process, until the file is closed or the process ends."""
-    file = (path / "lock").open("a+")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        file.seek(0)
-        holder = file.read() or "another process"
-        file.close()
-        raise RoborewError(f"{path} is being written by {holder}; wait for it to end, or stop it.") from error
-    file.truncate(0)
-    file.write(f"process {os.getpid()} on {socket.gethostname()}")
-    file.flush()
-    return file
