@@ -19,6 +19,7 @@ HEAVY = {"torch", "transformers", "open_clip", "stable_baselines3"}
 MAY_IMPORT: dict[str, set[str]] = {
     **dict.fromkeys(CORE, CORE),
     **{part: CORE | {part} for part in PLAIN},
+    "rewards": CORE | {"rewards", "judges", "data"},
     "wrappers": CORE | {"wrappers", "rewards", "shaping"},
     "agents": CORE | {"agents"},
     "evaluation": CORE | {"evaluation", "data"},
