@@ -9,7 +9,8 @@ import mujoco
 import numpy as np
 import pytest
 
-from roborew_envs.rendering import DrawingError, Overrides, Renderer, backend
+from roborew_envs.painter import Painter
+from roborew_envs.rendering import DrawingError, Overrides, Renderer, StoredStates, backend
 
 MODEL = """<mujoco><visual><headlight ambient="1 1 1" diffuse="0 0 0" specular="0 0 0"/></visual><worldbody>
 <body><joint name="x" type="slide" axis="1 0 0"/><geom name="red" type="box" size=".2 .2 .2" rgba="1 0 0 1"/></body>
@@ -92,6 +93,36 @@ def test_merged_overrides_let_the_later_win() -> None:
     indices, values = first.merged(later).fields["geom_rgba"]
     assert dict(zip(indices.tolist(), values[0, :, 0].tolist(), strict=True)) == {0: 1.0, 1: 3.0, 2: 4.0}
     assert set(first.merged(later).fields) == {"geom_rgba", "light_pos"}
+
+
+def test_equal_states_are_drawn_once_and_shown_everywhere(
+    model: mujoco.MjModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    positions = np.array([0.5, -0.5, 0.5, 0.5, np.nextafter(0.5, 1)])[:, None]
+    red, rgba = np.array([model.geom("red").id]), np.tile([1.0, 0, 0, 1], (5, 1, 1))
+    rgba[3] = 0, 1, 0, 1  # the same place in another colour is another state
+    drawn: list[float] = []
+    draw = Painter.draw
+    monkeypatch.setattr(Painter, "draw", lambda self, qpos, *rest: (drawn.append(qpos[0]), draw(self, qpos, *rest))[1])
+    with Renderer(model, 48, 32, threads=2) as renderer:
+        frames = renderer.draw(positions, "ahead", Overrides({"geom_rgba": (red, rgba)}))
+        assert len(drawn) == 4
+        for i, frame in enumerate(frames):
+            alone = Overrides({"geom_rgba": (red, rgba[i : i + 1])})
+            np.testing.assert_array_equal(frame, renderer.draw(positions[i : i + 1], "ahead", alone)[0])
+        frames[0] = 0
+        assert frames[2].any(), "no frame is another's memory"
+
+
+def test_stored_states_are_chosen_and_joined_with_what_they_paint(model: mujoco.MjModel) -> None:
+    red = np.array([model.geom("red").id])
+    rgba = np.random.default_rng(0).uniform(0, 1, (5, 1, 4))
+    states = StoredStates(np.linspace(-1, 1, 5)[:, None], Overrides({"geom_rgba": (red, rgba)}))
+    with Renderer(model, 48, 32, threads=2) as renderer:
+        frames = renderer.draw(states.qpos, "ahead", states.overrides)
+        again = StoredStates.join([states[3:], states[np.array([2, 0])]])
+        assert len(again) == 4
+        np.testing.assert_array_equal(renderer.draw(again.qpos, "ahead", again.overrides), frames[[3, 4, 2, 0]])
 
 
 def test_what_cannot_be_drawn_is_refused_with_the_choices(model: mujoco.MjModel) -> None:

@@ -1,0 +1,81 @@
+"""Values of model fields written before a frame, and states kept to be drawn later."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+FieldValues = tuple[NDArray[np.int64], NDArray[np.float64]]
+
+
+@dataclass(frozen=True, slots=True)
+class Overrides:
+    """Per-frame values of model fields: what a state paints, and appearance shifts.
+
+    Attributes:
+        fields: name of an `mujoco.MjModel` array -> (indices (K,), values (N, K, ...)), written before frame n.
+    """
+
+    fields: Mapping[str, FieldValues] = field(default_factory=dict[str, FieldValues])
+
+    def merged(self, other: Overrides) -> Overrides:
+        """Both sets of overrides; where a field stands in both, ``other`` is written last."""
+        fields = dict(self.fields)
+        for name, (indices, values) in other.fields.items():
+            if name in fields:
+                first, first_values = fields[name]
+                kept = ~np.isin(first, indices)
+                indices = np.concatenate([first[kept], indices])
+                values = np.concatenate([first_values[:, kept], values], axis=1)
+            fields[name] = (indices, values)
+        return Overrides(fields)
+
+    def __getitem__(self, frames: NDArray[Any] | slice) -> Overrides:
+        """The overrides of some of the frames."""
+        return Overrides({name: (indices, values[frames]) for name, (indices, values) in self.fields.items()})
+
+
+@dataclass(frozen=True, slots=True)
+class StoredStates:
+    """All that frames depend on, to be drawn when they are wanted: some hundred bytes a state.
+
+    Attributes:
+        qpos: shape (N, nq).
+        overrides: what these states paint, and their appearance.
+    """
+
+    qpos: NDArray[np.float64]
+    overrides: Overrides = field(default_factory=Overrides)
+
+    def __len__(self) -> int:
+        return len(self.qpos)
+
+    def __getitem__(self, states: NDArray[Any] | slice) -> StoredStates:
+        """Some of the states: a slice, a mask (N,) or indices."""
+        return StoredStates(self.qpos[states], self.overrides[states])
+
+    @staticmethod
+    def join(parts: Sequence[StoredStates]) -> StoredStates:
+        """The states of all parts, one after the other; the parts come from one model and override the same fields."""
+        fields = {
+            name: (indices, np.concatenate([part.overrides.fields[name][1] for part in parts]))
+            for name, (indices, _) in parts[0].overrides.fields.items()
+        }
+        return StoredStates(np.concatenate([part.qpos for part in parts]), Overrides(fields))
+
+
+def distinct(states: StoredStates) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Which states are the first of their kind, to the last bit, shape (M,); and which of these each is, shape (N,)."""
+    columns: Iterable[NDArray[Any]] = [states.qpos, *(values for _, values in states.overrides.fields.values())]
+    numbers: dict[bytes, int] = {}
+    first: list[int] = []
+    which = np.empty(len(states), np.int64)
+    for i, rows in enumerate(zip(*columns, strict=True)):
+        which[i] = numbers.setdefault(b"".join(row.tobytes() for row in rows), len(first))
+        if which[i] == len(first):
+            first.append(i)
+    return np.array(first, np.int64), which
