@@ -7,13 +7,15 @@ import pytest
 
 from roborew.registry import rewards
 from roborew.types import Clip, RewardModel, Video
+from tests.contract.tiny_rewards import tiny_options
 
 TEXT = "push the red cube onto the green pad"
 
 
 @pytest.fixture(scope="module", params=sorted(rewards))
-def model(request: pytest.FixtureRequest) -> RewardModel:
-    return rewards.load(request.param)(device="cpu")
+def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> RewardModel:
+    options = tiny_options(request.param, tmp_path_factory.mktemp(request.param))
+    return rewards.load(request.param)(device="cpu", **options)
 
 
 @pytest.fixture(scope="module")
