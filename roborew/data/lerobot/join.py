@@ -1,0 +1,54 @@
+"""Several videos one after the other in one file, packet by packet, without decoding."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, cast
+
+import av
+
+from roborew.errors import CorruptFileError
+
+
+def stream_header(path: Path) -> bytes:
+    """What a decoder must know of a stream; videos can be joined where it is equal."""
+    with av.open(str(path)) as container:
+        return bytes(container.streams.video[0].codec_context.extradata or b"")
+
+
+def join_videos(path: Path, parts: Sequence[Path], lengths: Sequence[int], fps: int) -> None:
+    """Write the frames of all parts to ``path``; part i begins at the time (frames before it) / fps.
+
+    Args:
+        path: the new file; its folder is made.
+        parts: mp4 files of equal `stream_header`, without frames that lean on later ones.
+        lengths: frames of each.
+        fps: frames per second of all.
+
+    Raises:
+        CorruptFileError: a part has another number of frames.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with cast(Any, av.open(str(path), "w", format="mp4", options={"movflags": "+faststart"})) as joined:
+        stream: Any = None
+        before = 0
+        for part, length in zip(parts, lengths, strict=True):
+            with av.open(str(part)) as container:
+                source = container.streams.video[0]
+                if stream is None:
+                    stream = joined.add_stream_from_template(source)
+                    joined.metadata.update(container.metadata)
+                count = 0
+                for packet in container.demux(source):
+                    if packet.pts is None:  # the end
+                        continue
+                    shift = int(Fraction(before, fps) / cast(Fraction, source.time_base))
+                    packet.pts, packet.dts = packet.pts + shift, cast(int, packet.dts) + shift
+                    packet.stream = stream
+                    joined.mux(packet)
+                    count += 1
+            if count != length:
+                raise CorruptFileError(f"{part}: holds {count} frames; expected {length}.")
+            before += length

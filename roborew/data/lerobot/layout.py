@@ -1,0 +1,53 @@
+"""Where things are in a LeRobotDataset v3.0, and when a new file begins."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+CODEBASE = "v3.0"
+INFO = "meta/info.json"
+STATS = "meta/stats.json"
+TASKS = "meta/tasks.parquet"
+EPISODES = "meta/episodes"
+DATA_PATH = "data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet"
+VIDEO_PATH = "videos/{video_key}/chunk-{chunk_index:03d}/file-{file_index:03d}.mp4"
+EPISODES_PATH = f"{EPISODES}/chunk-{{chunk_index:03d}}/file-{{file_index:03d}}.parquet"
+CAMERA_KEY = "observation.images."
+
+CHUNKS_SIZE = 1000
+DATA_MB = 100
+VIDEO_MB = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A numbered file."""
+
+    chunk: int
+    file: int
+
+
+class Shelf:
+    """Files filled one after the other.
+
+    >>> shelf = Shelf(limit=10, chunks_size=2)
+    >>> [shelf.put(size) for size in (4, 5, 1, 30, 2)][1:]
+    [Place(chunk=0, file=0), Place(chunk=0, file=1), Place(chunk=1, file=0), Place(chunk=1, file=1)]
+    """
+
+    def __init__(self, limit: int, chunks_size: int) -> None:
+        """Start with an empty file.
+
+        Args:
+            limit: a new file begins rather than reach this size [bytes].
+            chunks_size: files a folder.
+        """
+        self._limit, self._chunks_size = limit, chunks_size
+        self._number, self._filled = 0, 0
+
+    def put(self, size: int, apart: bool = False) -> Place:
+        """Find a place for ``size`` bytes; ``apart`` wants a new file."""
+        if self._filled and (apart or self._filled + size >= self._limit):
+            self._number, self._filled = self._number + 1, 0
+        self._filled += size
+        return Place(*divmod(self._number, self._chunks_size))

@@ -1,0 +1,161 @@
+"""A data set under construction: beside its place, one whole episode after another; then it appears in one step.
+
+<name>.unfinished/
+  request.json       what was asked for; only the same request may go on
+  lock               held while a process writes here
+  episodes/000000/   a whole episode: episode.json, numbers.safetensors, <camera>.mp4
+  set/               the set being put together from them
+
+A process may be killed at any moment: what it was writing then is written again, what was whole stays.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+from roborew.config import to_json
+from roborew.data.episode import NewEpisode, Shot, StagedEpisode, write_episode
+from roborew.durable import disk_space, replace_durably, sync_folder, take_lock, write_durably
+from roborew.errors import RunExistsError
+
+REQUEST = "request.json"
+GO_ON = "give the same command again: it goes on where it stopped"
+
+
+Form = Callable[[Sequence[StagedEpisode], Shot, Path], None]
+"""Puts a set together in a new folder, from whole episodes; called again from the start if it was interrupted."""
+
+
+def write_set(
+    target: str | Path,
+    request: Mapping[str, Any],
+    episodes: Callable[[int], Iterable[NewEpisode]],
+    shot: Shot,
+    form: Form,
+    observe: Callable[[int], None] = lambda done: None,
+) -> Path:
+    """Write a set, or go on with one that was interrupted; a finished one is left as it is.
+
+    Args:
+        target: folder of the set; it appears whole, at the end.
+        request: all that decides what is written, for JSON; it is kept in the set.
+        episodes: number of the first episode wanted -> the episodes from it on. Same request, same episodes.
+        shot: how frames are kept.
+        form: the format.
+        observe: called with the number of episodes that are safe on the disk, at first and after each.
+
+    Raises:
+        RunExistsError: something else is at ``target``; nothing was written.
+        InvalidInputError: an episode that breaks a rule; those before it are kept.
+        RoborewError: another process writes the same set, or the disk is full.
+    """
+    target, request = Path(target), to_json(request)
+    if _finished(target, request):
+        shutil.rmtree(_aside(target), ignore_errors=True)  # left if a process was killed just after the last step
+        return target
+    with Staging(target, request, shot) as staging:
+        observe(staging.done)
+        for episode in episodes(staging.done):
+            staging.add(episode)
+            observe(staging.done)
+        staging.publish(form)
+    return target
+
+
+class Staging:
+    """The folder beside a set's place in which it is made; a context manager that holds its lock."""
+
+    def __init__(self, target: Path, request: Mapping[str, Any], shot: Shot) -> None:
+        """Prepare; nothing is written before the block is entered."""
+        self.target, self.path, self._request, self._shot = target, _aside(target), request, shot
+        self._episodes = self.path / "episodes"
+
+    def __enter__(self) -> Self:
+        self._episodes.mkdir(parents=True, exist_ok=True)
+        self._lock = take_lock(self.path)
+        try:
+            self._claim()
+        except BaseException:
+            self._lock.close()
+            raise
+        self.done = sum(1 for folder in self._episodes.iterdir() if not folder.name.startswith("."))
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._lock.close()
+
+    def _claim(self) -> None:
+        """Write the request, or see that it is the one that is here."""
+        file = self.path / REQUEST
+        if file.exists():
+            _check_same(json.loads(file.read_bytes()), self._request, self.path)
+        else:
+            replace_durably(file, json.dumps(self._request, indent=1).encode())
+
+    def add(self, episode: NewEpisode) -> None:
+        """Write the next episode; when this returns it is safe on the disk."""
+        part = self._episodes / f".{self.done:06d}"
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir()
+        with disk_space(part, 0, GO_ON):
+            write_episode(part, episode, self._shot)
+            _sync_tree(part)
+            part.rename(self._episodes / f"{self.done:06d}")
+            sync_folder(self._episodes)
+        self.done += 1
+
+    def publish(self, form: Form) -> None:
+        """Put the set together and move it to its place, in one step; what it was made from is removed."""
+        made = self.path / "set"
+        shutil.rmtree(made, ignore_errors=True)
+        made.mkdir()
+        staged = [StagedEpisode(self._episodes / f"{number:06d}") for number in range(self.done)]
+        with disk_space(made, 0, GO_ON):
+            form(staged, self._shot, made)
+            write_durably(made / REQUEST, json.dumps(self._request, indent=1).encode())
+            _sync_tree(made)
+        try:
+            made.rename(self.target)  # fails where something, but an empty folder, has come in the meantime
+        except OSError as error:
+            raise _taken(self.target, f"The set is whole at {made}: move it where you like.") from error
+        sync_folder(self.target.parent)
+        shutil.rmtree(self.path)
+
+
+def _aside(target: Path) -> Path:
+    return target.with_name(f"{target.name}.unfinished")
+
+
+def _finished(target: Path, request: Mapping[str, Any]) -> bool:
+    """Whether the set is there already; raise if something else is."""
+    if not os.path.lexists(target) or (target.is_dir() and not any(target.iterdir())):
+        return False
+    if not (target / REQUEST).is_file():
+        raise _taken(target, "It holds no set of roborew's.")
+    _check_same(json.loads((target / REQUEST).read_bytes()), request, target)
+    return True
+
+
+def _check_same(made: Mapping[str, Any], wanted: Mapping[str, Any], path: Path) -> None:
+    differing = sorted(key for key in {*made, *wanted} if made.get(key) != wanted.get(key))
+    if differing:
+        told = "; ".join(f"{key}: {made.get(key)!r} there, {wanted.get(key)!r} asked" for key in differing)
+        raise _taken(path, f"It was made for another request ({told}).")
+
+
+def _taken(path: Path, why: str) -> RunExistsError:
+    return RunExistsError(f"{path} exists and is never overwritten. {why} Choose another folder.")
+
+
+def _sync_tree(folder: Path) -> None:
+    """Flush every file below a folder, and every folder's entries."""
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with (Path(place) / name).open("rb") as file:
+                os.fsync(file.fileno())
+        sync_folder(Path(place))

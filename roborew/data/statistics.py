@@ -1,0 +1,118 @@
+"""Statistics of data sets as LeRobot keeps them: per episode, merged over episodes.
+
+Numbers: one entry a dimension. Pictures: one entry a colour channel, scaled to [0, 1], over a sample of frames.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from roborew.types import Frame
+
+QUANTILES = {"q01": 0.01, "q10": 0.10, "q50": 0.50, "q90": 0.90, "q99": 0.99}
+BINS = 5000
+LARGE_SIDE, SAMPLED_SIDE = 300, 150
+"""Pictures with a longer side of at least the first are thinned to about the second [pixels]."""
+
+Statistics = dict[str, NDArray[np.float64]]
+"""``min``, ``max``, ``mean``, ``std``, `QUANTILES`: shape (D,); ``count``: shape (1,)."""
+
+
+def of_numbers(values: NDArray[np.generic]) -> Statistics:
+    """Statistics of finite numbers (T,) or (T, ...), over time."""
+    columns = values.reshape(len(values), -1).astype(np.float64)
+    found: Statistics = {
+        "min": columns.min(axis=0),
+        "max": columns.max(axis=0),
+        "mean": columns.mean(axis=0),
+        "std": columns.std(axis=0),
+        "count": np.array([len(values)], np.float64),
+    }
+    for name, share in QUANTILES.items():
+        found[name] = np.array([_quantile(column, share) for column in columns.T])
+    return found
+
+
+def _quantile(values: NDArray[np.float64], share: float) -> float:
+    """Read off a histogram of `BINS` bins, linear inside a bin."""
+    low, high = float(values.min()), float(values.max())
+    if high - low <= 2 * BINS * np.spacing(max(abs(low), abs(high))):  # a bin would be thinner than a float
+        return low
+    counts, edges = np.histogram(values, BINS, (low, high))
+    below, wanted = np.cumsum(counts), share * len(values)
+    i = int(np.searchsorted(below, wanted))
+    inside = (wanted - below[i] + counts[i]) / counts[i]
+    return float(edges[i] + inside * (edges[i + 1] - edges[i]))
+
+
+def merge(parts: Sequence[Statistics]) -> Statistics:
+    """Statistics of all parts together: exact but for the quantiles, of which the outermost is kept.
+
+    Mean and variance are weighted by count; a quantile up to the median is the smallest of the parts', one above it
+    the largest.
+    """
+    stacked = {name: np.stack([part[name] for part in parts]) for name in parts[0]}
+    weights = stacked["count"] / stacked["count"].sum()
+    mean = (weights * stacked["mean"]).sum(axis=0)
+    variance = (weights * (stacked["std"] ** 2 + (stacked["mean"] - mean) ** 2)).sum(axis=0)
+    merged: Statistics = {
+        "min": stacked["min"].min(axis=0),
+        "max": stacked["max"].max(axis=0),
+        "mean": mean,
+        "std": np.sqrt(variance),
+        "count": stacked["count"].sum(axis=0),
+    }
+    for name, share in QUANTILES.items():
+        merged[name] = stacked[name].min(axis=0) if share <= 0.5 else stacked[name].max(axis=0)
+    return merged
+
+
+def sampled(length: int) -> NDArray[np.int64]:
+    """The frames of an episode that its picture statistics rest on: all up to 100, then ever fewer.
+
+    >>> len(sampled(49)), len(sampled(1000))
+    (49, 177)
+    """
+    count = max(min(100, length), min(int(length**0.75), 10_000))
+    return np.round(np.linspace(0, length - 1, count)).astype(np.int64)
+
+
+class PictureStatistics:
+    """Statistics of one camera over one episode, frame by frame, in constant memory.
+
+    Levels are whole numbers 0 to 255, so that counting each one gives every figure exactly.
+    """
+
+    def __init__(self, length: int) -> None:
+        """Expect ``length`` frames."""
+        self._wanted = set(sampled(length).tolist())
+        self._levels = np.zeros((3, 256), np.int64)
+        self._seen = self._count = 0
+
+    def add(self, frame: Frame) -> None:
+        """Take the next frame (H, W, 3)."""
+        if self._seen in self._wanted:
+            longest = max(frame.shape[:2])
+            step = longest // SAMPLED_SIDE if longest >= LARGE_SIDE else 1
+            for channel, pixels in enumerate(np.moveaxis(frame[::step, ::step], 2, 0)):
+                self._levels[channel] += np.bincount(pixels.ravel(), minlength=256)
+            self._count += 1
+        self._seen += 1
+
+    def result(self) -> Statistics:
+        """The statistics, shape (3,), in [0, 1]."""
+        scale = np.arange(256) / 255
+        share = self._levels / self._levels.sum(axis=1, keepdims=True)
+        mean = share @ scale
+        below = np.cumsum(share, axis=1)
+        found: Statistics = {
+            "min": scale[np.argmax(share > 0, axis=1)],
+            "max": scale[255 - np.argmax(share[:, ::-1] > 0, axis=1)],
+            "mean": mean,
+            "std": np.sqrt(np.maximum(share @ scale**2 - mean**2, 0.0)),
+            "count": np.array([self._count], np.float64),
+        }
+        return found | {name: scale[np.argmax(below >= q - 1e-12, axis=1)] for name, q in QUANTILES.items()}

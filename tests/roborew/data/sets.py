@@ -1,0 +1,66 @@
+"""Small data sets whose content is known to the last bit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from roborew.data.encoding import find_encoding
+from roborew.data.episode import NewEpisode, Shot
+from roborew.data.folder import write_folder
+from roborew.data.lerobot import LeRobotForm
+from roborew.data.staging import Form, write_set
+from roborew.types import Frame
+
+SIZE = (32, 48)
+LOSSLESS = Shot(fps=10, encoding=find_encoding("lossless"), drawing="fast")
+LENGTHS = (5, 3, 7, 4)
+CAMERAS = ("front", "wrist")
+
+
+def frames(number: int, camera: str, size: tuple[int, int] = SIZE) -> Iterator[Frame]:
+    """Frame t of episode n: the level tells n and t, the blue half tells the camera."""
+    for t in range(LENGTHS[number]):
+        frame = np.full((*size, 3), 40 * number + 5 * t, np.uint8)
+        frame[:, : size[1] // 2, 2] = 200 if camera == "front" else 100
+        yield frame
+
+
+def episode(number: int, **changes: Any) -> NewEpisode:
+    """Episode n, with every kind of column."""
+    length = LENGTHS[number]
+    rng = np.random.default_rng(number)
+    progress = np.linspace(0, 1, length).astype(np.float32)
+    content: dict[str, Any] = {
+        "name": f"case-{number}",
+        "instruction": ("open the drawer", "shut the drawer")[number % 2],
+        "columns": {
+            "observation.state": rng.normal(size=(length, 3)).astype(np.float32),
+            "action": rng.normal(size=(length, 2)),
+            "progress": progress,
+            "success": progress >= 1,
+            "stage": np.arange(length) // 2,
+        },
+        "frames": {camera: frames(number, camera) for camera in CAMERAS},
+        "stages": [("approach", 0, 2), ("pull", 2, length)],
+        "notes": {"behaviour": "stall", "quality": "partial", "onset": None if number % 2 else 2, "seed": number + 2**33},
+    }
+    return NewEpisode(**(content | changes))
+
+
+def episodes(first: int) -> Iterable[NewEpisode]:
+    """All from ``first`` on."""
+    return (episode(number) for number in range(first, len(LENGTHS)))
+
+
+def write(target: Path, form: Form | None = None, shot: Shot = LOSSLESS) -> Path:
+    """The whole set; LeRobot's form unless another is given."""
+    return write_set(target, {"of": "sets", "form": type(form).__name__}, episodes, shot, form or LeRobotForm())
+
+
+def write_as_folder(target: Path) -> Path:
+    """The whole set as a folder with a manifest."""
+    return write(target, write_folder)
