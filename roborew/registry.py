@@ -91,6 +91,13 @@ rewards = Registry(
     "reward",
     {
         "mini": Entry("roborew.rewards.mini:Mini", "text and image progress model, shipped in the wheel"),
+        "roboreward": Entry("roborew.rewards.roboreward:RoboReward", "a judge grades the last frame from 1 to 5"),
+        "verifier": Entry("roborew.rewards.verifier:Verifier", "a judge's expected grade over twenty letters"),
+        "topreward": Entry("roborew.rewards.topreward:TopReward", "a judge's log-odds that the task is done"),
+        "gvl": Entry("roborew.rewards.gvl:GVL", "a judge orders shuffled frames; whole clips only"),
+        "vlac": Entry("roborew.rewards.vlac:Vlac", "a judge compares successive frames, and says when it is done"),
+        "robo_dopamine": Entry("roborew.rewards.robo_dopamine:RoboDopamine", "hops from frame, start and goal picture"),
+        "robofume": Entry("roborew.rewards.robofume:RoboFuME", "a judge says of each frame whether it is done"),
     },
 )
 agents = Registry(

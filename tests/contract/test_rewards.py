@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from roborew.registry import rewards
-from roborew.types import Clip, RewardModel, Video
+from roborew.types import Clip, IncrementalRewardModel, Memory, RewardModel, Video
 from tests.contract.tiny_rewards import tiny_options
 
 TEXT = "push the red cube onto the green pad"
@@ -81,3 +81,16 @@ def test_scoring_does_not_write_into_the_frames(model: RewardModel, frames: Vide
 def test_the_same_clip_scores_the_same_twice(model: RewardModel, frames: Video) -> None:
     first, second = (model.score([clip(model, frames)])[0].value for _ in range(2))
     np.testing.assert_array_equal(first, second)
+
+
+def test_a_model_that_remembers_scores_in_parts_as_it_scores_whole(model: RewardModel, frames: Video) -> None:
+    if not isinstance(model, IncrementalRewardModel):
+        pytest.skip(f"{model.spec.name} keeps no memory")
+    whole = clip(model, frames)
+    memory: Memory = {}
+    values = []
+    for part in (frames[:1], frames[1:4], frames[4:]):
+        piece = Clip(frames=part, instruction=TEXT, goal=whole.goal)
+        (scores,), (memory,) = model.extend([piece], [memory])
+        values.append(scores.value)
+    np.testing.assert_allclose(np.concatenate(values), model.score([whole])[0].value, atol=1e-5)

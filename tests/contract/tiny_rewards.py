@@ -6,9 +6,23 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from tests.tiny_models import tiny_vlm
+
 Options = Mapping[str, Any]
 
-TINY: dict[str, Callable[[Path], Options]] = {}
+
+def tiny_judge(folder: Path) -> Options:
+    """A judge with random weights; its allowed answers hold little probability."""
+    return {"judge_options": (f"model={tiny_vlm(folder)}",), "least_mass": 0.0}
+
+
+def wordy_judge(folder: Path) -> Options:
+    """The same, for a method that reads what it writes."""
+    return {"judge_options": (f"model={tiny_vlm(folder)}",)}
+
+
+JUDGED = ("roboreward", "verifier", "topreward", "vlac", "robo_dopamine", "robofume")
+TINY: dict[str, Callable[[Path], Options]] = {**dict.fromkeys(JUDGED, tiny_judge), "gvl": wordy_judge}
 """By registered name; called with an empty folder in which files may be made. A reward not named here needs no options
 but the device."""
 
