@@ -14,6 +14,7 @@ from rich.logging import RichHandler
 
 from roborew.cli.command import EXIT_ERROR, EXIT_INTERRUPTED, Command, say
 from roborew.cli.compare import Compare
+from roborew.cli.demos import Demos
 from roborew.cli.doctor import Doctor
 from roborew.cli.evaluate import Evaluate
 from roborew.cli.list import List
@@ -28,6 +29,7 @@ AnyCommand = (
     | Annotated[Record, tyro.conf.subcommand("record")]
     | Annotated[Score, tyro.conf.subcommand("score")]
     | Annotated[Compare, tyro.conf.subcommand("compare")]
+    | Annotated[Demos, tyro.conf.subcommand("demos")]
     | Annotated[List, tyro.conf.subcommand("list")]
     | Annotated[Doctor, tyro.conf.subcommand("doctor")]
     | Annotated[Demo, tyro.conf.subcommand("demo")]

@@ -69,9 +69,23 @@ class LeRobotSet:
         """
         episode = self.episodes[index]
         names = [name for name, feature in self.info.features.items() if feature["dtype"] not in PICTURES]
-        return self._read(episode, list(dict.fromkeys([*names, *INDEX_FEATURES])))
+        return self.read(episode, list(dict.fromkeys([*names, *INDEX_FEATURES])))
 
-    def _read(self, episode: EpisodeEntry, names: Sequence[str]) -> dict[str, NDArray[Any]]:
+    def instruction(self, episode: EpisodeEntry) -> str:
+        """The sentence of an episode: the first that the episode table names, else its first frame's task.
+
+        Raises:
+            CorruptFileError: neither is there.
+        """
+        if episode.tasks:
+            return episode.tasks[0]
+        number = int(self.read(episode, ["task_index"])["task_index"].reshape(-1)[0])
+        if number not in self.tasks:
+            raise CorruptFileError(f"{self.root}: episode {episode.index} has task {number}, which is not listed.")
+        return self.tasks[number]
+
+    def read(self, episode: EpisodeEntry, names: Sequence[str]) -> dict[str, NDArray[Any]]:
+        """Some columns of an episode; errors as `columns`."""
         table = read_table(episode.data, list(dict.fromkeys([*names, "frame_index"])), episode.index)
         if table["frame_index"].to_pylist() != list(range(episode.length)):
             raise CorruptFileError(
@@ -99,7 +113,7 @@ class LeRobotSet:
 
     def _decoded(self, episode: EpisodeEntry, camera: str) -> Iterator[Frame]:
         path, start = episode.videos[camera]
-        wanted = iter(start + self._read(episode, ["timestamp"])["timestamp"].astype(np.float64))
+        wanted = iter(start + self.read(episode, ["timestamp"])["timestamp"].astype(np.float64))
         time = next(wanted)
         for found, frame in iter_timed(path, SHARED_VIDEO, start=max(time - TOLERANCE, 0.0)):
             while abs(found - time) <= TOLERANCE:
@@ -115,7 +129,7 @@ class LeRobotSet:
         )
 
     def _pictures(self, episode: EpisodeEntry, camera: str) -> Iterator[Frame]:
-        for number, picture in enumerate(self._read(episode, [camera])[camera]):
+        for number, picture in enumerate(self.read(episode, [camera])[camera]):
             try:
                 yield np.array(Image.open(io.BytesIO(picture["bytes"])).convert("RGB"), np.uint8)
             except (TypeError, OSError, SyntaxError, UnidentifiedImageError) as error:

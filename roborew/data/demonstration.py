@@ -1,0 +1,127 @@
+"""One demonstration as a critic sees it, wherever it comes from: frames on demand, words, and what truth is known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from roborew.errors import CorruptFileError, InvalidInputError
+from roborew.types import BoolArray, FloatArray, Frame, Video, check_instruction
+
+MIN_FRAMES = 3
+"""Fewer show no order."""
+
+
+class Span(NamedTuple):
+    """A stretch of frames in one stage.
+
+    Attributes:
+        name: of the stage.
+        start: its first frame.
+        stop: one past its last frame.
+    """
+
+    name: str
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Demonstration:
+    """An episode to learn from.
+
+    Attributes:
+        name: unique in its set.
+        instruction: the goal as a sentence.
+        length: number of frames T, at least `MIN_FRAMES`.
+        fps: frames per second.
+        cameras: names, the main one first.
+        progress: shape (T,), truth or a recorded curve in [0, 1]; None if not known.
+        success: shape (T,), whether the goal holds in each frame; None if not known.
+        succeeded: whether the episode ends in success; None if not known.
+        quality: ``failure``, ``partial``, ``suboptimal``, ``success`` or the set's own word; None if not known.
+        stages: in order, without overlap; None if not known.
+        keyframes: frames at which something is reached, rising; None if not known.
+        onset: the frame from which a failed episode gains nothing; None if it succeeds, or not known.
+        notes: whatever else the set says.
+        source: camera -> its frames from the start; `frames` checks what they give.
+    """
+
+    name: str
+    instruction: str
+    length: int
+    fps: float
+    cameras: tuple[str, ...]
+    source: Callable[[str], Iterator[Frame]]
+    progress: FloatArray | None = None
+    success: BoolArray | None = None
+    succeeded: bool | None = None
+    quality: str | None = None
+    stages: tuple[Span, ...] | None = None
+    keyframes: tuple[int, ...] | None = None
+    onset: int | None = None
+    notes: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+    def __post_init__(self) -> None:
+        if self.length < MIN_FRAMES:
+            raise InvalidInputError(
+                f"{self.name}: a demonstration of {self.length} frames; expected at least {MIN_FRAMES}, to show an "
+                "order. Leave it out."
+            )
+        check_instruction(self.instruction)
+        self._check_curves()
+        self._check_marks()
+
+    def _check_curves(self) -> None:
+        for name, curve in {"progress": self.progress, "success": self.success}.items():
+            if curve is not None and curve.shape != (self.length,):
+                raise InvalidInputError(
+                    f"{self.name}: {name} has shape {curve.shape}; expected one entry for each of {self.length} frames."
+                )
+        if self.progress is not None and not ((self.progress >= 0) & (self.progress <= 1)).all():
+            raise InvalidInputError(f"{self.name}: progress holds NaN or leaves [0, 1]; no scale is guessed.")
+
+    def _check_marks(self) -> None:
+        bounds = [bound for span in self.stages or () for bound in span[1:]]
+        empty = [span for span in self.stages or () for _ in range(span.start >= span.stop)]
+        if empty or bounds != sorted(bounds) or not all(0 <= bound <= self.length for bound in bounds):
+            raise InvalidInputError(
+                f"{self.name}: expected stages in order, without overlap, inside {self.length} frames; got "
+                f"{[tuple(span) for span in self.stages or ()]}."
+            )
+        marks = [*(self.keyframes or ())]
+        if marks != sorted(set(marks)) or not all(0 <= mark < self.length for mark in marks):
+            raise InvalidInputError(
+                f"{self.name}: expected key frames that rise, inside {self.length} frames; got {marks}."
+            )
+
+    def frames(self, camera: str | None = None) -> Iterator[Frame]:
+        """Decode one frame (H, W, 3), uint8 RGB, at a time.
+
+        Args:
+            camera: default: the first.
+
+        Raises:
+            InvalidInputError: no such camera.
+            CorruptFileError: damaged, or another number of frames than was promised.
+        """
+        camera = camera or self.cameras[0]
+        if camera not in self.cameras:
+            raise InvalidInputError(f"{self.name}: no camera {camera!r}. Available: {', '.join(self.cameras)}.")
+        return self._counted(camera)
+
+    def _counted(self, camera: str) -> Iterator[Frame]:
+        count = 0
+        for frame in self.source(camera):
+            count += 1
+            if count <= self.length:
+                yield frame
+        if count != self.length:
+            raise CorruptFileError(f"{self.name}: {camera} holds {count} frames; expected {self.length}.")
+
+    def video(self, camera: str | None = None) -> Video:
+        """All frames, shape (T, H, W, 3); errors as `frames`."""
+        return np.stack(list(self.frames(camera)))

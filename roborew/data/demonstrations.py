@@ -1,0 +1,140 @@
+"""Demonstrations from disk, in whatever form they come."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from roborew.data import manifest
+from roborew.data.demonstration import Demonstration, Span
+from roborew.data.folder import MANIFEST
+from roborew.data.lerobot import EpisodeEntry, LeRobotSet, open_lerobot
+from roborew.data.lerobot.layout import CAMERA_KEY, INFO
+from roborew.errors import InvalidInputError
+
+Load = Callable[[], Demonstration]
+
+
+class Demonstrations:
+    """A set of demonstrations; entry i is read when it is asked for, its frames when they are.
+
+    Frame size and rate are the same throughout, for each camera.
+    """
+
+    def __init__(self, path: Path, loads: Sequence[Load]) -> None:
+        """Use `read_demonstrations`."""
+        self.path, self._loads = path, loads
+
+    def __len__(self) -> int:
+        return len(self._loads)
+
+    def __getitem__(self, index: int) -> Demonstration:
+        return self._loads[index]()
+
+    def __iter__(self) -> Iterator[Demonstration]:
+        return (load() for load in self._loads)
+
+
+def read_demonstrations(path: str | Path, goal: str | None = None) -> Demonstrations:
+    """Open demonstrations: a LeRobotDataset (v3.0, v2.1), a folder with a manifest or the manifest itself, a folder
+    of mp4 files, or one video.
+
+    Args:
+        path: file or folder.
+        goal: the sentence that videos without words show; needed there, and refused where a set has its own words.
+
+    Raises:
+        InvalidInputError: nothing readable, an unfinished set, a missing video, or videos of different size or rate.
+        CorruptFileError: damaged.
+    """
+    path = Path(path)
+    if path.is_dir() and (path / INFO).is_file():
+        if goal is not None:
+            raise InvalidInputError(f"{path}: a LeRobotDataset has its own sentences; leave the goal out.")
+        return _lerobot(path)
+    listed = path if path.suffix == ".jsonl" else path / MANIFEST
+    if listed.is_file():
+        return _same_frames(path, manifest.read_manifest(listed, goal))
+    videos = sorted(path.glob("*.mp4")) if path.is_dir() else [path]
+    if not videos or not videos[0].is_file():
+        raise InvalidInputError(_nothing(path))
+    if goal is None:
+        raise InvalidInputError(f"{path}: videos alone do not say what they show; give a goal.")
+    return _same_frames(path, [_row(video, goal) for video in videos])
+
+
+def _nothing(path: Path) -> str:
+    if path.with_name(f"{path.name}.unfinished").is_dir():
+        return f"{path} is not finished: give the command that makes it again, and it goes on where it stopped."
+    return (
+        f"{path}: no demonstrations; expected a LeRobotDataset ({INFO}), a folder with {MANIFEST}, mp4 files or one "
+        "video."
+    )
+
+
+def _row(video: Path, goal: str) -> manifest.Row:
+    return {"case_id": video.stem, "instruction": goal, "cameras": {"front": video}, "folder": video.parent}
+
+
+def _same_frames(path: Path, rows: Sequence[manifest.Row]) -> Demonstrations:
+    """Demonstrations of videos, once their headers agree."""
+    seen: dict[str, tuple[str, tuple[int, int, float]]] = {}
+    for row in rows:
+        for camera, video in row["cameras"].items():
+            info = manifest.header(f"{row['case_id']}, {camera}", video)
+            looks = (info.width, info.height, info.fps)
+            other, first = seen.setdefault(camera, (row["case_id"], looks))
+            if looks != first:
+                raise InvalidInputError(
+                    f"{path}: expected one frame size and rate; {camera} of {row['case_id']} has {_told(looks)}, of "
+                    f"{other} {_told(first)}."
+                )
+    return Demonstrations(path, [lambda row=row: manifest.demonstration(row) for row in rows])
+
+
+def _told(looks: tuple[int, int, float]) -> str:
+    return f"{looks[0]} x {looks[1]} pixels at {looks[2]:g} per second"
+
+
+def _lerobot(path: Path) -> Demonstrations:
+    opened = open_lerobot(path)
+    if not opened.info.cameras:
+        raise InvalidInputError(f"{path}: a LeRobotDataset without pictures; a demonstration needs a camera.")
+    return Demonstrations(path, [lambda entry=entry: _episode(opened, entry) for entry in opened.episodes])
+
+
+def _episode(opened: LeRobotSet, entry: EpisodeEntry) -> Demonstration:
+    """An episode; of the columns, ``progress`` and ``success`` (or ``next.success``) are read where they exist."""
+    names = [name for name in ("progress", "success", "next.success") if name in opened.info.features]
+    columns = {name: values.reshape(-1) for name, values in opened.read(entry, names).items()}
+    success = columns.get("success", columns.get("next.success"))
+    progress = columns.get("progress")
+    cameras = {key.removeprefix(CAMERA_KEY): key for key in opened.info.cameras}
+    row = entry.row
+    return Demonstration(
+        name=str(row.get("name") or f"episode-{entry.index:06d}"),
+        instruction=opened.instruction(entry),
+        length=entry.length,
+        fps=float(opened.info.fps),
+        cameras=tuple(cameras),
+        source=lambda camera: opened.frames(entry.index, cameras[camera]),
+        progress=None if progress is None else progress.astype(np.float32),
+        success=None if success is None else success.astype(np.bool_),
+        succeeded=None if success is None else bool(success[-1]),
+        quality=row.get("quality"),
+        stages=_stages(row),
+        onset=row.get("onset"),
+        notes={key: value for key, value in row.items() if "/" not in key and "subtask" not in key},
+    )
+
+
+def _stages(row: Any) -> tuple[Span, ...] | None:
+    """LeRobot's subtasks, whose last frame is theirs."""
+    kind = next((kind for kind in ("dense", "sparse") if row.get(f"{kind}_subtask_names")), None)
+    if kind is None:
+        return None
+    columns = (row[f"{kind}_subtask_{name}"] for name in ("names", "start_frames", "end_frames"))
+    return tuple(Span(name, start, last + 1) for name, start, last in zip(*columns, strict=True))

@@ -1,0 +1,169 @@
+"""Manifests of episodes: one JSON object a line, as `roborew.data.folder` and PRM-as-a-Judge write them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+
+from roborew.data.demonstration import Demonstration, Span
+from roborew.data.video import VideoInfo, iter_video, video_info
+from roborew.errors import CorruptFileError, InvalidInputError
+from roborew.types import FloatArray
+
+Row = dict[str, Any]
+
+VIEWS = {"video": "front", "wrist_video": "wrist", "left_wrist_video": "left_wrist", "right_wrist_video": "right_wrist"}
+"""Key of a video -> name of its camera, where the manifest names none."""
+ALIASES = {
+    **dict.fromkeys(("high", "front", "cam_high"), "video"),
+    **dict.fromkeys(("left", "cam_left_wrist"), "left_wrist_video"),
+    **dict.fromkeys(("right", "cam_right_wrist"), "right_wrist_video"),
+}
+"""Cameras of the older object ``videos`` -> key of today."""
+READ = {
+    *("case_id", "instruction", "cameras", "folder", "progress", "progress_path", "success_per_frame", "success"),
+    *("label", "quality", "stages", "keyframes", "onset", *VIEWS),
+}
+"""Keys that become a field of a demonstration; the others are its notes."""
+SUCCEEDED = {"success", "succeeded", "true", "1"}
+FAILED = {"failure", "failed", "false", "0"}
+
+
+def read_manifest(path: Path, goal: str | None = None) -> list[Row]:
+    """Read the rows of a manifest; each has ``case_id``, ``instruction`` and ``cameras`` (name -> path).
+
+    Args:
+        path: the file, UTF-8 with or without byte order mark.
+        goal: the sentence of rows that have none.
+
+    Raises:
+        InvalidInputError: no row, a row that breaks a rule, two rows of one id; the message names the line.
+    """
+    rows: list[Row] = []
+    for number, line in enumerate(path.read_text("utf-8-sig").splitlines(), start=1):
+        if line.strip():
+            try:
+                rows.append(_row(json.loads(line), path.parent, goal))
+            except (ValueError, AttributeError, TypeError) as error:
+                raise InvalidInputError(f"{path}, line {number}: {error}") from error
+    ids = [row["case_id"] for row in rows]
+    if not ids:
+        raise InvalidInputError(f"{path}: expected a JSON object a line; it is empty.")
+    if twice := {case for case in ids if ids.count(case) > 1}:
+        raise InvalidInputError(f"{path}: expected each case_id once; got {', '.join(sorted(twice))} again.")
+    return rows
+
+
+def _row(content: Row, folder: Path, goal: str | None) -> Row:
+    case = content.get("case_id") or content.get("id")
+    instruction = next((content[key] for key in ("instruction", "task_prompt", "task") if content.get(key)), goal)
+    if not case or not instruction:
+        raise InvalidInputError("expected a case_id and an instruction; or give a goal for all.")
+    cameras = {name: folder / path for name, path in _cameras(content).items()}
+    if not cameras:
+        raise InvalidInputError(f"{case}: expected a video.")
+    return content | {"case_id": str(case), "instruction": instruction, "cameras": cameras, "folder": folder}
+
+
+def _cameras(content: Row) -> dict[str, str]:
+    if "cameras" in content:
+        return content["cameras"]
+    legacy: dict[str, str] | None = content.get("videos")
+    direct: dict[str, str] = {key: content[key] for key in VIEWS if content.get(key)}
+    if legacy and direct:
+        raise InvalidInputError("expected either 'videos' or single videos; got both.")
+    if legacy:
+        direct = {ALIASES.get(camera, camera): path for camera, path in legacy.items()}
+    pair = {"left_wrist_video", "right_wrist_video"} & set(direct)
+    if len(pair) == 1 or (pair and "wrist_video" in direct):
+        raise InvalidInputError("expected one wrist video, or a left and a right one.")
+    return {VIEWS.get(key, key): path for key, path in direct.items()}
+
+
+def header(name: str, path: Path) -> VideoInfo:
+    """What a video's header says, its frames counted where it does not.
+
+    Raises:
+        InvalidInputError: the file is missing.
+        CorruptFileError: it is damaged.
+    """
+    if not path.is_file():
+        raise InvalidInputError(f"{name}: its video {path} is missing.")
+    info = video_info(path)
+    if info.frames is None:
+        count = sum(1 for _ in iter_video(path))
+        info = VideoInfo(width=info.width, height=info.height, fps=info.fps, frames=count, seconds=info.seconds)
+    return info
+
+
+def demonstration(row: Row) -> Demonstration:
+    """The demonstration of a row of `read_manifest`.
+
+    Raises:
+        InvalidInputError: see `Demonstration`; or a video is missing, or cameras differ in length or rate.
+        CorruptFileError: a video is damaged, or is not what the manifest says.
+    """
+    case, cameras = row["case_id"], cast("dict[str, Path]", row["cameras"])
+    headers = {camera: header(f"{case}, {camera}", path) for camera, path in cameras.items()}
+    first = next(iter(headers.values()))
+    for camera, info in headers.items():
+        if (info.frames, info.fps) != (first.frames, first.fps):
+            raise InvalidInputError(
+                f"{case}: {camera} has {info.frames} frames at {info.fps:g} per second, another camera {first.frames} "
+                f"at {first.fps:g}."
+            )
+    _check_promised(row, first)
+    flags = row.get("success_per_frame")
+    return Demonstration(
+        name=case,
+        instruction=row["instruction"],
+        length=first.frames or 0,
+        fps=first.fps,
+        cameras=tuple(cameras),
+        source=lambda camera: iter_video(cameras[camera]),
+        progress=_progress(row),
+        success=None if flags is None else np.array(flags, np.bool_),
+        succeeded=_succeeded(row),
+        quality=row.get("quality"),
+        stages=None if row.get("stages") is None else tuple(Span(*span) for span in row["stages"]),
+        keyframes=None if row.get("keyframes") is None else tuple(row["keyframes"]),
+        onset=row.get("onset"),
+        notes={key: value for key, value in row.items() if key not in READ},
+    )
+
+
+def _check_promised(row: Row, info: VideoInfo) -> None:
+    for key, found in {"frames": info.frames, "width": info.width, "height": info.height, "fps": info.fps}.items():
+        if key in row and abs(row[key] - (found or 0)) > 1e-3:
+            raise CorruptFileError(f"{row['case_id']}: its video has {key} {found}; the manifest says {row[key]}.")
+
+
+def _succeeded(row: Row) -> bool | None:
+    if row.get("success") is not None:
+        return bool(row["success"])
+    label = str(row.get("label", "")).lower()
+    if label and label not in SUCCEEDED | FAILED:
+        raise InvalidInputError(f"{row['case_id']}: expected the label success or failure; got {label!r}.")
+    return label in SUCCEEDED if label else None
+
+
+def _progress(row: Row) -> FloatArray | None:
+    """A curve as a list of numbers, a list of objects with ``progress``, or an object with such a list."""
+    curve, path = row.get("progress"), row.get("progress_path")
+    if curve is not None and path is not None:
+        raise InvalidInputError(f"{row['case_id']}: expected progress or progress_path; got both.")
+    if path is not None:
+        file = row["folder"] / path
+        if not file.is_file():
+            raise InvalidInputError(f"{row['case_id']}: its progress {file} is missing.")
+        curve = json.loads(file.read_bytes())
+    if curve is None:
+        return None
+    if isinstance(curve, Mapping):
+        curve = cast("Mapping[str, Any]", curve)["progress"]
+    entries = cast("Sequence[Any]", curve)
+    return np.array([e["progress"] if isinstance(e, Mapping) else e for e in entries], np.float32)

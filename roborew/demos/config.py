@@ -1,0 +1,50 @@
+"""What a demonstration set holds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import tyro
+from tyro.constructors import PrimitiveConstructorSpec
+
+
+def _split(words: list[str]) -> tuple[str, ...]:
+    return tuple(part.strip() for part in words[0].split(",") if part.strip())
+
+
+Names = Annotated[
+    tuple[str, ...],
+    PrimitiveConstructorSpec[tuple[str, ...]](
+        nargs=1,
+        metavar="A,B",
+        instance_from_str=_split,
+        is_instance=lambda instance: isinstance(instance, tuple),
+        str_from_instance=lambda instance: [",".join(instance)],
+    ),
+]
+"""Names that are joined by commas on the command line."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DemosConfig:
+    """What a demonstration set holds; the same configuration gives the same set."""
+
+    behaviours: Names = ("expert",)
+    """Joined by commas; each plays from the same starts. A task without one of them says which it has."""
+    episodes: int = 40
+    """Of each behaviour."""
+    format: Literal["lerobot", "folder"] = "lerobot"
+    """LeRobotDataset v3.0, or mp4 files with a manifest."""
+    cameras: Annotated[Names, tyro.conf.arg(name="camera")] = ()
+    """Joined by commas; the task's first if none is given."""
+    width: int = 96
+    """Of a frame [pixels]."""
+    height: int = 72
+    """Of a frame [pixels]."""
+    quality: Literal["fast", "full"] = "fast"
+    """How frames are drawn; stated in every file that holds them."""
+    codec: Literal["auto", "av1", "h264", "lossless"] = "auto"
+    """Of the videos; auto: AV1 for lerobot where it can be encoded, else h264; lossless: every frame exact."""
+    seed: int = 0
+    """Of the starts."""
