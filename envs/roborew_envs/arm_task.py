@@ -21,6 +21,8 @@ REACH_PER_STEP = 0.04
 """Largest move asked for by one action, along each axis [m]."""
 FINGER_OPEN = 0.033
 """Travel of each finger [m]."""
+STARTS = np.array([[0.26, -0.16, 0.08], [0.36, 0.14, 0.20]])
+"""Lowest and highest place of the hand at a start, where a scene has no others [m]."""
 
 
 def hand(qpos: FloatArray) -> FloatArray:
@@ -54,9 +56,9 @@ class ArmTask(Task):
         return mujoco.MjModel.from_xml_string(assets.joinpath(self.scene).read_text(), included)
 
     @staticmethod
-    def sample_arm(rng: np.random.Generator, qpos: FloatArray) -> None:
+    def sample_arm(rng: np.random.Generator, qpos: FloatArray, starts: FloatArray = STARTS) -> None:
         """Draw where the hand starts and how far the gripper is open, into one state ``qpos``, shape (nq,)."""
-        qpos[ARM] = arm_joints(rng.uniform([0.26, -0.16, 0.08], [0.36, 0.14, 0.20])[None])[0]
+        qpos[ARM] = arm_joints(rng.uniform(*starts)[None])[0]
         qpos[FINGERS] = rng.uniform(0, FINGER_OPEN)
 
     def controls(self, qpos: FloatArray, actions: FloatArray) -> FloatArray:
