@@ -38,7 +38,7 @@ def join_videos(path: Path, parts: Sequence[Path], lengths: Sequence[int], fps: 
             with av.open(str(part)) as container:
                 source = container.streams.video[0]
                 if stream is None:
-                    stream = joined.add_stream_from_template(source)
+                    stream = joined.add_stream_from_template(source, opaque=True)
                     joined.metadata.update(container.metadata)
                 count = 0
                 for packet in container.demux(source):
