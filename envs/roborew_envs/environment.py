@@ -2,115 +2,18 @@
 
 from __future__ import annotations
 
-import json
-import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import gymnasium
 import numpy as np
-from gymnasium.error import Error, InvalidAction, ResetNeeded
-from gymnasium.utils import seeding
+from gymnasium.error import Error, ResetNeeded
 from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
-from roborew_envs.rendering import Overrides, Quality, Renderer, check_frame
-from roborew_envs.simulation import Simulation
+from roborew_envs.rendering import Overrides, Quality, StoredStates
 from roborew_envs.task import Task
-
-logger = logging.getLogger(__name__)
-Arrays = dict[str, NDArray[Any]]
-
-
-class TaskSimulations:
-    """N simulations of one task with their step counters, generators and truth: the core of both environments.
-
-    Each simulation owns its generator, so that a seed gives the same episode alone or among others.
-    """
-
-    def __init__(
-        self, task: Task, num_envs: int, camera: str | None, width: int, height: int, quality: Quality
-    ) -> None:
-        self.camera = camera or task.cameras[0]
-        if self.camera not in task.cameras:
-            raise Error(f"{task.id}: unknown camera {self.camera!r}. Available: {', '.join(task.cameras)}.")
-        check_frame(width, height, quality)
-        self.task, self.num_envs = task, num_envs
-        self.simulation = Simulation(task.model, num_envs)
-        self._frame = (width, height, quality)
-        self._renderer: Renderer | None = None
-        self.generators = [np.random.default_rng() for _ in range(num_envs)]
-        self.steps = np.zeros(num_envs, np.int64)
-        self.progress = np.zeros(num_envs)
-
-    def reset(self, mask: NDArray[np.bool_], seeds: Sequence[int | None]) -> None:
-        for i in np.flatnonzero(mask).tolist():
-            if seeds[i] is not None:
-                self.generators[i] = seeding.np_random(seeds[i])[0]
-            self.simulation.place(i, *self.task.sample(self.generators[i]))
-        self.steps[mask] = 0
-        self.progress[mask] = self.truth()["progress"][mask]
-
-    def step(self, actions: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.bool_], Arrays]:
-        """Advance all; returns rewards (progress gained), truncated, infos."""
-        expected = (self.num_envs, self.task.action_size)
-        if np.shape(actions) != expected:
-            raise InvalidAction(f"{self.task.id}: got actions of shape {np.shape(actions)}, expected {expected}.")
-        if not np.isfinite(actions).all():
-            raise InvalidAction(f"{self.task.id}: got actions that are NaN or infinite, expected numbers in [-1, 1].")
-        bounded = np.clip(np.asarray(actions, np.float64), -1.0, 1.0)
-        diverged = self.simulation.step(self.task.controls(self.simulation.qpos, bounded), self.task.substeps)
-        if diverged.any():
-            logger.warning("%s: simulations %s diverged; they end here.", self.task.id, np.flatnonzero(diverged))
-        self.steps += 1
-        infos = self.truth()
-        rewards = infos["progress"].astype(np.float64) - self.progress
-        self.progress = infos["progress"].astype(np.float64)
-        return rewards, (self.steps >= self.task.horizon) | diverged, infos
-
-    def truth(self) -> Arrays:
-        qpos, qvel = self.simulation.qpos, self.simulation.qvel
-        return {
-            "progress": self.task.progress(qpos, qvel).astype(np.float32),
-            "success": self.task.success(qpos, qvel),
-            "stage": self.task.stage(qpos, qvel),
-        }
-
-    def observe(self) -> NDArray[np.float32]:
-        return self.task.observe(self.simulation.qpos, self.simulation.qvel)
-
-    def draw(self, indices: NDArray[np.int64] | None = None, overrides: Overrides | None = None) -> NDArray[np.uint8]:
-        """Frames of the current states of the chosen simulations (default: all), shape (n, H, W, 3)."""
-        if self._renderer is None:
-            width, height, quality = self._frame
-            self._renderer = Renderer(self.task.model, width, height, quality)
-        qpos = self.simulation.qpos if indices is None else self.simulation.qpos[indices]
-        painted = self.task.paint(qpos)
-        return self._renderer.draw(qpos, self.camera, overrides.merged(painted) if overrides else painted)
-
-    def snapshot(self) -> Arrays:
-        states = json.dumps([generator.bit_generator.state for generator in self.generators]).encode()
-        return {
-            "state": self.simulation.state.copy(),
-            "steps": self.steps.copy(),
-            "progress": self.progress.copy(),
-            "generators": np.frombuffer(states, np.uint8).copy(),
-        }
-
-    def restore(self, snapshot: Mapping[str, NDArray[Any]]) -> None:
-        if snapshot["state"].shape != self.simulation.state.shape:
-            got, expected = snapshot["state"].shape, self.simulation.state.shape
-            raise Error(f"{self.task.id}: the snapshot has states of shape {got}, expected {expected}.")
-        self.simulation.state[:] = snapshot["state"]
-        self.steps, self.progress = snapshot["steps"].copy(), snapshot["progress"].copy()
-        for generator, state in zip(self.generators, json.loads(snapshot["generators"].tobytes()), strict=True):
-            generator.bit_generator.state = state
-
-    def close(self) -> None:
-        self.simulation.close()
-        if self._renderer is not None:
-            self._renderer.close()
-            self._renderer = None
+from roborew_envs.task_simulations import Arrays, TaskSimulations
 
 
 def _spaces(core: TaskSimulations) -> tuple[gymnasium.spaces.Box, gymnasium.spaces.Box]:
@@ -123,6 +26,11 @@ def _check_render_mode(render_mode: str | None) -> None:
         raise Error(f"render_mode: got {render_mode!r}, expected None or 'rgb_array'.")
 
 
+def _check_draws(task: Task, render_mode: str | None) -> None:
+    if render_mode != "rgb_array":
+        raise Error(f"{task.id}: made without render_mode='rgb_array', so it draws nothing: pass it to make.")
+
+
 class TaskVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
     """Many simulations of one task, stepped and drawn together on threads.
 
@@ -130,6 +38,9 @@ class TaskVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
     truth of every simulation: ``progress`` (N,) float32 in [0, 1], ``success`` (N,) bool, ``stage`` (N,) int64. Frames
     show the state after the action and before any reset. Autoreset is ``NEXT_STEP`` or ``DISABLED``; ``SAME_STEP`` is
     refused, because a wrapper that draws would see the next episode's first frame at an episode's end.
+
+    ``appearance`` shifts what is seen, never what happens: ``kind:strength`` pairs as in ``"light:strong,camera:mild"``
+    (see `roborew_envs.appearance`); every episode has a look of its own, given by its seed and ``appearance_seed``.
     """
 
     metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 25}
@@ -143,13 +54,15 @@ class TaskVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         width: int = 96,
         height: int = 72,
         quality: Quality = "fast",
+        appearance: str = "",
+        appearance_seed: int = 0,
         autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
     ) -> None:
         _check_render_mode(render_mode)
         mode = AutoresetMode(autoreset_mode)
         if mode == AutoresetMode.SAME_STEP:
             raise Error("autoreset_mode: got SAME_STEP, expected NEXT_STEP or DISABLED (see the class docstring).")
-        self.core = TaskSimulations(task, num_envs, camera, width, height, quality)
+        self.core = TaskSimulations(task, num_envs, camera, width, height, quality, appearance, appearance_seed)
         self.task, self.num_envs, self.render_mode = task, num_envs, render_mode
         self.metadata = {**self.metadata, "autoreset_mode": mode}
         self.single_observation_space, self.single_action_space = _spaces(self.core)
@@ -201,9 +114,16 @@ class TaskVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
 
     def draw(self, indices: NDArray[np.int64] | None = None, overrides: Overrides | None = None) -> NDArray[np.uint8]:
         """Frames of the current states, shape (n, H, W, 3), uint8 RGB; only the chosen simulations are drawn."""
-        if self.render_mode != "rgb_array":
-            raise Error(f"{self.task.id}: made without render_mode='rgb_array', so it draws nothing: pass it to make.")
-        return self.core.draw(indices, overrides)
+        return self.draw_stored(self.store(indices, overrides))
+
+    def store(self, indices: NDArray[np.int64] | None = None, overrides: Overrides | None = None) -> StoredStates:
+        """The current states of the chosen simulations (default: all), to be drawn later: some hundred bytes each."""
+        return self.core.store(indices, overrides)
+
+    def draw_stored(self, states: StoredStates) -> NDArray[np.uint8]:
+        """Frames of stored states, shape (n, H, W, 3), uint8 RGB; those equal to the last bit are drawn once."""
+        _check_draws(self.task, self.render_mode)
+        return self.core.draw_stored(states)
 
     def render(self) -> tuple[NDArray[np.uint8], ...]:
         """One frame for every simulation."""
@@ -235,9 +155,11 @@ class TaskEnv(gymnasium.Env[Any, Any]):
         width: int = 96,
         height: int = 72,
         quality: Quality = "fast",
+        appearance: str = "",
+        appearance_seed: int = 0,
     ) -> None:
         _check_render_mode(render_mode)
-        self.core = TaskSimulations(task, 1, camera, width, height, quality)
+        self.core = TaskSimulations(task, 1, camera, width, height, quality, appearance, appearance_seed)
         self.task, self.render_mode = task, render_mode
         self.observation_space, self.action_space = _spaces(self.core)
         self._running = False
@@ -263,8 +185,7 @@ class TaskEnv(gymnasium.Env[Any, Any]):
 
     def render(self) -> Any:
         """The current state's frame, shape (H, W, 3), uint8 RGB."""
-        if self.render_mode != "rgb_array":
-            raise Error(f"{self.task.id}: made without render_mode='rgb_array', so it draws nothing: pass it to make.")
+        _check_draws(self.task, self.render_mode)
         return self.core.draw()[0]
 
     def close(self) -> None:

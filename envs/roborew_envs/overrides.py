@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,16 +14,19 @@ FieldValues = tuple[NDArray[np.int64], NDArray[np.float64]]
 
 @dataclass(frozen=True, slots=True)
 class Overrides:
-    """Per-frame values of model fields: what a state paints, and appearance shifts.
+    """Per-frame values of model fields and shapes of their own: what a state paints, and appearance shifts.
 
     Attributes:
         fields: name of an `mujoco.MjModel` array -> (indices (K,), values (N, K, ...)), written before frame n.
+        shapes: shape (N, K, 11), drawn in frame n beside the model's own and known to no physics: MuJoCo's geom type,
+            half sizes [m] (3), place in the world [m] (3), RGBA in [0, 1] (4). None: no shapes.
     """
 
     fields: Mapping[str, FieldValues] = field(default_factory=dict[str, FieldValues])
+    shapes: NDArray[np.float64] | None = None
 
     def merged(self, other: Overrides) -> Overrides:
-        """Both sets of overrides; where a field stands in both, ``other`` is written last."""
+        """Both sets of overrides; where a field stands in both, ``other`` is written last; the shapes of both."""
         fields = dict(self.fields)
         for name, (indices, values) in other.fields.items():
             if name in fields:
@@ -32,11 +35,27 @@ class Overrides:
                 indices = np.concatenate([first[kept], indices])
                 values = np.concatenate([first_values[:, kept], values], axis=1)
             fields[name] = (indices, values)
-        return Overrides(fields)
+        shapes = [each.shapes for each in (self, other) if each.shapes is not None]
+        return Overrides(fields, np.concatenate(shapes, axis=1) if shapes else None)
 
-    def __getitem__(self, frames: NDArray[Any] | slice) -> Overrides:
-        """The overrides of some of the frames."""
-        return Overrides({name: (indices, values[frames]) for name, (indices, values) in self.fields.items()})
+    def __getitem__(self, frames: NDArray[Any] | slice | int) -> Overrides:
+        """The overrides of some of the frames; of one, without their first axis, for an integer."""
+        fields = {name: (indices, values[frames]) for name, (indices, values) in self.fields.items()}
+        return Overrides(fields, None if self.shapes is None else self.shapes[frames])
+
+    @staticmethod
+    def join(parts: Sequence[Overrides]) -> Overrides:
+        """The frames of all parts, one after the other; all parts override the same fields."""
+        fields = {
+            name: (indices, np.concatenate([part.fields[name][1] for part in parts]))
+            for name, (indices, _) in parts[0].fields.items()
+        }
+        shapes = [part.shapes for part in parts if part.shapes is not None]
+        return Overrides(fields, np.concatenate(shapes) if shapes else None)
+
+    def rows(self) -> list[NDArray[Any]]:
+        """Every array whose first axis counts the frames."""
+        return [values for _, values in self.fields.values()] + ([] if self.shapes is None else [self.shapes])
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,27 +73,23 @@ class StoredStates:
     def __len__(self) -> int:
         return len(self.qpos)
 
-    def __getitem__(self, states: NDArray[Any] | slice) -> StoredStates:
-        """Some of the states: a slice, a mask (N,) or indices."""
+    def __getitem__(self, states: NDArray[Any] | slice | int) -> StoredStates:
+        """Some of the states: a slice, a mask (N,) or indices; one, without its first axis, for an integer."""
         return StoredStates(self.qpos[states], self.overrides[states])
 
     @staticmethod
     def join(parts: Sequence[StoredStates]) -> StoredStates:
         """The states of all parts, one after the other; the parts come from one model and override the same fields."""
-        fields = {
-            name: (indices, np.concatenate([part.overrides.fields[name][1] for part in parts]))
-            for name, (indices, _) in parts[0].overrides.fields.items()
-        }
-        return StoredStates(np.concatenate([part.qpos for part in parts]), Overrides(fields))
+        overrides = Overrides.join([part.overrides for part in parts])
+        return StoredStates(np.concatenate([part.qpos for part in parts]), overrides)
 
 
 def distinct(states: StoredStates) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Which states are the first of their kind, to the last bit, shape (M,); and which of these each is, shape (N,)."""
-    columns: Iterable[NDArray[Any]] = [states.qpos, *(values for _, values in states.overrides.fields.values())]
     numbers: dict[bytes, int] = {}
     first: list[int] = []
     which = np.empty(len(states), np.int64)
-    for i, rows in enumerate(zip(*columns, strict=True)):
+    for i, rows in enumerate(zip(states.qpos, *states.overrides.rows(), strict=True)):
         which[i] = numbers.setdefault(b"".join(row.tobytes() for row in rows), len(first))
         if which[i] == len(first):
             first.append(i)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roborew_envs.opengl import DrawingError, open_context
+from roborew_envs.overrides import FieldValues, StoredStates
 
 Quality = Literal["fast", "full"]
 
@@ -72,7 +73,7 @@ class Painter:
     def _prepare(self, width: int, height: int, quality: Quality) -> None:
         self.gl.make_current()
         self.data = mujoco.MjData(self.model)
-        self.scene = mujoco.MjvScene(self.model, maxgeom=1000)
+        self.scene: Any = mujoco.MjvScene(self.model, maxgeom=1000)
         for flag in (mujoco.mjtRndFlag.mjRND_SHADOW, mujoco.mjtRndFlag.mjRND_REFLECTION):
             self.scene.flags[flag] = int(quality == "full")
         self.context = mujoco.MjrContext(self.model, mujoco.mjtFontScale.mjFONTSCALE_150)
@@ -94,31 +95,47 @@ class Painter:
         rect = mujoco.MjrRect(0, 0, _CANARY_SIDE, _CANARY_SIDE)
         picture = np.empty((_CANARY_SIDE, _CANARY_SIDE, 3), np.uint8)
         self.camera.fixedcamid = 0
-        self._paint(model, data, scene, rect, picture)
+        mujoco.mjv_updateScene(model, data, self.option, None, self.camera, mujoco.mjtCatBit.mjCAT_ALL, scene)
+        self._read(scene, rect, picture)
         return picture[::-1]
 
-    def _paint(self, model: Any, data: Any, scene: Any, rect: Any, buffer: NDArray[np.uint8]) -> None:
-        """Draw through `camera` into ``buffer``, row 0 at the bottom, as OpenGL has it."""
-        mujoco.mjv_updateScene(model, data, self.option, None, self.camera, mujoco.mjtCatBit.mjCAT_ALL, scene)
+    def _read(self, scene: Any, rect: Any, buffer: NDArray[np.uint8]) -> None:
+        """Draw the scene into ``buffer``, row 0 at the bottom, as OpenGL has it."""
         mujoco.mjr_render(rect, scene, self.context)
         mujoco.mjr_readPixels(buffer, None, rect, self.context)
 
-    def draw(self, qpos: NDArray[np.float64], camera: int, fields: Mapping[str, Any], frame: NDArray[np.uint8]) -> None:
-        """Draw one state into ``frame`` (H, W, 3); ``fields`` holds (indices (K,), values (K, ...)) by name."""
-        before = self._write(fields)
+    def draw(self, state: StoredStates, camera: int, frame: NDArray[np.uint8]) -> None:
+        """Draw a single state, qpos (nq,) and overrides without their first axis, into ``frame`` (H, W, 3)."""
+        before = self._write(state.overrides.fields)
         try:
-            self.data.qpos[:] = qpos
-            mujoco.mj_kinematics(self.model, self.data)
-            mujoco.mj_comPos(self.model, self.data)
-            mujoco.mj_camlight(self.model, self.data)
-            mujoco.mj_tendon(self.model, self.data)
-            self.camera.fixedcamid = camera
-            self._paint(self.model, self.data, self.scene, self.rect, self.buffer)
+            self._pose(state.qpos, camera)
+            for shape in () if state.overrides.shapes is None else state.overrides.shapes:
+                self._add(shape)
+            self._read(self.scene, self.rect, self.buffer)
         finally:
             self._write(before)
         frame[:] = self.buffer[::-1]
 
-    def _write(self, fields: Mapping[str, Any]) -> Mapping[str, Any]:
+    def _pose(self, qpos: NDArray[np.float64], camera: int) -> None:
+        self.data.qpos[:] = qpos
+        mujoco.mj_kinematics(self.model, self.data)
+        mujoco.mj_comPos(self.model, self.data)
+        mujoco.mj_camlight(self.model, self.data)
+        mujoco.mj_tendon(self.model, self.data)
+        self.camera.fixedcamid = camera
+        everything = mujoco.mjtCatBit.mjCAT_ALL
+        mujoco.mjv_updateScene(self.model, self.data, self.option, None, self.camera, everything, self.scene)
+
+    def _add(self, shape: NDArray[np.float64]) -> None:
+        """Put a shape, see `Overrides.shapes`, into the scene as it stands now."""
+        if self.scene.ngeom == self.scene.maxgeom:
+            raise DrawingError(f"a scene holds at most {self.scene.maxgeom} shapes.")
+        geom, upright = self.scene.geoms[self.scene.ngeom], np.eye(3).ravel()
+        mujoco.mjv_initGeom(geom, int(shape[0]), shape[1:4], shape[4:7], upright, shape[7:].astype(np.float32))
+        geom.category = mujoco.mjtCatBit.mjCAT_STATIC
+        self.scene.ngeom += 1
+
+    def _write(self, fields: Mapping[str, FieldValues]) -> Mapping[str, FieldValues]:
         """Write model fields; returns what stood there."""
         before = {name: (indices, getattr(self.model, name)[indices]) for name, (indices, _) in fields.items()}
         for name, (indices, values) in fields.items():

@@ -128,12 +128,11 @@ class Renderer:
 
     def _draw(self, states: StoredStates, camera: int) -> NDArray[np.uint8]:
         frames = np.empty((len(states), self.height, self.width, 3), np.uint8)
-        fields = states.overrides.fields
 
         def share_of(thread: int, count: int) -> Call:
             def call(painter: Painter) -> None:
                 for i in range(thread, len(states), count):
-                    painter.draw(states.qpos[i], camera, {k: (ids, v[i]) for k, (ids, v) in fields.items()}, frames[i])
+                    painter.draw(states[i], camera, frames[i])
 
             return call
 

@@ -103,7 +103,7 @@ def test_equal_states_are_drawn_once_and_shown_everywhere(
     rgba[3] = 0, 1, 0, 1  # the same place in another colour is another state
     drawn: list[float] = []
     draw = Painter.draw
-    monkeypatch.setattr(Painter, "draw", lambda self, qpos, *rest: (drawn.append(qpos[0]), draw(self, qpos, *rest))[1])
+    monkeypatch.setattr(Painter, "draw", lambda self, s, *rest: (drawn.append(s.qpos[0]), draw(self, s, *rest))[1])
     with Renderer(model, 48, 32, threads=2) as renderer:
         frames = renderer.draw(positions, "ahead", Overrides({"geom_rgba": (red, rgba)}))
         assert len(drawn) == 4
