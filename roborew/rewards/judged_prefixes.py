@@ -1,8 +1,9 @@
 """Rewards that show a judge the episode so far, at each frame, as a video of a few of its frames.
 
-The frames shown are the first, every s-th after it and the newest, with s the smallest power of two that keeps them
-within the limit. So the cost of a step is bounded, what must be remembered is bounded, and the frame rate that the
-judge is told is always that of what it sees.
+Shown are as many frames as are allowed, or all of a shorter episode: the first, the newest, and others spread evenly
+between them. They are picked from a wider set that is remembered, every s-th frame, s a power of two that doubles as
+the episode grows. So what a step costs and what is remembered stay the same, and the judge is told the rate of what it
+sees, not that of the episode.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from roborew.types import Clip, Frame, Memory, RewardSpec, Scores, Video
 
 BLOCK = 256
 """Prefixes whose videos are held at once."""
+SPARE = 4
+"""Frames remembered for each one that may be shown: those picked lie within a quarter of a step of even spacing."""
 
 
 def stride(count: int, most: int) -> int:
@@ -33,13 +36,23 @@ def stride(count: int, most: int) -> int:
     return s
 
 
+def spaced(count: int, most: int) -> list[int]:
+    """Return at most ``most - 1`` places, evenly spaced from 0 on, before the last of ``count``.
+
+    >>> spaced(4, 5), spaced(11, 5)
+    ([0, 1, 2], [0, 2, 5, 7])
+    """
+    steps = min(count, most) - 1
+    return [place * (count - 1) // steps for place in range(steps)]
+
+
 @dataclass(frozen=True, slots=True)
 class Prefix:
     """An episode up to one frame, as it is shown.
 
     Attributes:
         shown: frames in time order, at least 2 and within the limit.
-        fps: frames per second of these; the step to the newest one may be shorter.
+        fps: frames per second of these, on average.
         instruction: the goal.
     """
 
@@ -108,15 +121,16 @@ class PrefixReward(Judged):
         """Return the prefixes that end with each frame of the clip, and what to remember after it."""
         count = int(memory["count"][0]) if memory else 0
         kept: list[Frame] = list(memory["kept"]) if memory else []
-        step = stride(max(count, 1), self._frames)
+        step = stride(max(count, 1), SPARE * self._frames)
         prefixes: list[Prefix] = []
         for frame in clip.frames:
-            count += 1
-            wider = stride(count, self._frames)
+            wider = stride(count + 1, SPARE * self._frames)
             kept, step = kept[:: wider // step], wider
-            newest_is_kept = (count - 1) % step == 0
-            kept = [*kept, frame] if newest_is_kept else kept
-            shown = kept if newest_is_kept else [*kept, frame]
-            shown = shown * 2 if len(shown) == 1 else shown  # video models read frames in pairs
-            prefixes.append(Prefix(tuple(shown), self._fps / step, clip.instruction))
+            kept = [*kept, frame] if count % step == 0 else kept
+            count += 1
+            places = spaced(count, self._frames)
+            shown = (*(kept[(place + step // 2) // step] for place in places), frame)
+            shown = shown * 2 if count == 1 else shown  # video models read frames in pairs
+            fps = self._fps * max(len(places), 1) / max(count - 1, 1)
+            prefixes.append(Prefix(shown, fps, clip.instruction))
         return prefixes, {"count": np.array([count]), "kept": np.stack(kept)}

@@ -69,13 +69,10 @@ def test_a_lone_frame_is_shown_twice() -> None:
 def test_long_videos_are_thinned_evenly_and_the_judge_is_told_at_what_rate() -> None:
     """Choosing frames but telling the rate of the whole video collapses its length."""
     judge = ScriptedJudge(lambda question: "1")
-    RoboReward(judge=judge, frames=4, fps=8.0).score([clip(np.arange(11) / 20)])
-    assert [levels(judge.asked[t]) for t in (3, 4, 10)] == [
-        [0.0, 0.05, 0.1, 0.15],
-        [0.0, 0.1, 0.2],
-        [0.0, 0.2, 0.4, 0.5],
-    ]
-    assert [judge.asked[t].fps for t in (3, 4, 10)] == [8.0, 4.0, 2.0]
+    RoboReward(judge=judge, frames=4, fps=8.0).score([clip(np.arange(101) / 200)])
+    for t, expected in ((3, [0, 1, 2, 3]), (6, [0, 2, 4, 6]), (9, [0, 3, 6, 9]), (99, [0, 32, 64, 99])):
+        assert [round(200 * level) for level in levels(judge.asked[t])] == expected
+        assert judge.asked[t].fps == pytest.approx(8.0 * 3 / t)
 
 
 def test_scored_at_the_end_only_the_last_frame_has_a_score() -> None:
