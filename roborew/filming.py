@@ -36,27 +36,28 @@ def film_run(run: RunDirectory, episodes: int = 3) -> list[Path]:
         closing(paid_environment(trained.config, episodes, trained.model)) as env,
     ):
         fps = float(env.metadata.get("render_fps", 25)) / SLOWER
-        recordings = _record(env, trained, seeds)
+        recordings, drawing = _record(env, trained, seeds)
     return [
         film(
             free_path(run.path / "videos" / f"start-{number}.mp4"),
             recording.frames,
             tell(recording, trained.config.instruction, (spec.low, spec.high) if spec else (0.0, 1.0)),
             fps,
+            comment=f"drawing={drawing}",
         )
         for number, recording in enumerate(recordings, start=1)
     ]
 
 
-def _record(env: Environment, trained: Trained, seeds: list[int]) -> list[Recording]:
-    """The episodes as they were paid, in pictures for a viewer where the environment can draw others."""
+def _record(env: Environment, trained: Trained, seeds: list[int]) -> tuple[list[Recording], str]:
+    """The episodes as they were paid, in pictures for a viewer where the environment can draw others, and how drawn."""
     from roborew_envs import tasks
 
     if trained.config.env not in tasks:
-        return record(env, trained.agent.act, seeds)
+        return record(env, trained.agent.act, seeds), "by the environment"
     judged = evaluate(env, trained.agent.act, seeds)
     with closing(make_environment(trained.config, len(seeds), **PICTURE)) as large:
-        return _drawn_again(large, trained, judged)
+        return _drawn_again(large, trained, judged), str(PICTURE["quality"])
 
 
 def _drawn_again(env: Environment, trained: Trained, judged: Evaluation) -> list[Recording]:

@@ -20,7 +20,7 @@ from gymnasium.spaces import Box
 from numpy.typing import NDArray
 
 from roborew.config import to_json
-from roborew.data import free_path, new_file
+from roborew.data import free_path, new_file, video_info
 from roborew.durable import disk_space
 from roborew.errors import InvalidInputError
 from roborew.evaluation import (
@@ -207,7 +207,10 @@ def _report(run: RunDirectory, judgement: Judgement, evaluation: Path) -> Report
         instruction=config.instruction,
         command=command(config),
         verdict=[VerdictRow.of(name, judged) for name, judged in judgement.rows().items()],
-        films=[Film(path=path, caption=f"{path.name}, at half speed") for path in _films(run.path)],
+        films=[
+            Film(path=path, caption=f"{path.name}, at half speed, {video_info(path).comment}")
+            for path in _films(run.path)
+        ],
         training=[_point(record) for record in run.metrics()],
         judged=judgement.agent,
         nulls=judgement.nulls,

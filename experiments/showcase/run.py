@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from roborew.data import read_video
-from roborew.filming import film_run
+from roborew.filming import PICTURE, film_run
 from roborew.run import RunDirectory
 
 VIDEOS = Path(__file__).parents[2] / "videos"
@@ -30,7 +30,8 @@ def add(run: Path) -> dict[str, object]:
     chosen = np.linspace(0, len(frames) - 1, 3).astype(int)
     Image.fromarray(np.concatenate(list(frames[chosen]), axis=1)).save(VIDEOS / f"{name}.png", optimize=True)
     kept = ("environment", "goal", "reward", "agent", "seed", "steps", "true_success", "episodes", "false_claim_rate")
-    return {"video": video.name, "still": f"{name}.png", **{key: summary[key] for key in kept}}
+    drawn = {"video": video.name, "still": f"{name}.png", "drawing": PICTURE["quality"]}
+    return drawn | {key: summary[key] for key in kept}
 
 
 def main() -> None:

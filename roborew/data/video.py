@@ -56,6 +56,8 @@ class VideoInfo:
     """Number of frames, None where the container does not store it."""
     seconds: float | None
     """Duration, None where the container does not store it."""
+    comment: str = ""
+    """What the file says of itself; films of roborew say how their frames were drawn."""
 
 
 class VideoWriter:
@@ -162,14 +164,14 @@ class VideoWriter:
         self._file.__exit__(kind, error, trace)
 
 
-def write_video(path: str | Path, frames: Iterable[Frame], fps: float, quality: int = 20) -> Path:
+def write_video(path: str | Path, frames: Iterable[Frame], fps: float, quality: int = 20, comment: str = "") -> Path:
     """Write frames, as they come, to a new mp4; see `VideoWriter`.
 
     Raises:
         RunExistsError: the file exists.
         InvalidInputError: no frame, frames of different sizes, a name without .mp4, fps or quality out of range.
     """
-    with VideoWriter(path, fps, quality) as writer:
+    with VideoWriter(path, fps, quality, comment=comment) as writer:
         for frame in frames:
             writer.write(frame)
     return writer.path
@@ -250,7 +252,12 @@ def _checked_info(path: Path, container: InputContainer, stream: VideoStream, li
         raise CorruptFileError(f"{path}: the header gives no frame rate or size. {_REMEDY}")
     seconds = None if container.duration is None else container.duration / av.time_base
     info = VideoInfo(
-        width=stream.width, height=stream.height, fps=float(rate), frames=stream.frames or None, seconds=seconds
+        width=stream.width,
+        height=stream.height,
+        fps=float(rate),
+        frames=stream.frames or None,
+        seconds=seconds,
+        comment=container.metadata.get("comment", ""),
     )
     if max(info.width, info.height) > limits.side:
         raise InvalidInputError(f"{path}: {info.width} x {info.height} pixels; the limit is {limits.side} a side.")

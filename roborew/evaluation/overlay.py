@@ -101,13 +101,15 @@ def overlaid(frames: Video, story: Story) -> Iterator[Frame]:
         yield np.asarray(canvas).copy()
 
 
-def film(path: str | Path, frames: Video, story: Story, fps: float, hold: float = 1.0) -> Path:
+def film(path: str | Path, frames: Video, story: Story, fps: float, hold: float = 1.0, comment: str = "") -> Path:
     """Write the overlaid rollout to a new mp4 and rest on its last picture for ``hold`` seconds.
+
+    ``comment`` is kept in the file's header: how the frames were drawn.
 
     Raises:
         RunExistsError: the file exists; see `roborew.data.files.free_path`.
     """
-    return write_video(path, _resting(overlaid(frames, story), round(hold * fps)), fps)
+    return write_video(path, _resting(overlaid(frames, story), round(hold * fps)), fps, comment=comment)
 
 
 def _resting(frames: Iterator[Frame], repeats: int) -> Iterator[Frame]:

@@ -97,15 +97,16 @@ def test_a_real_task_has_an_expert_and_nulls_and_its_film_is_drawn_for_viewers(
     (film,) = film_run(run, 1)
     info = video_info(film)
     held = round(info.fps)
+    assert info.comment == "drawing=fast"
     assert info.width == 480 and info.frames == judgement.agent.episodes[0].length + 1 + held
-    assert "start-1.mp4" in write(run, judgement).report.read_text()
+    assert "start-1.mp4, at half speed, drawing=fast" in write(run, judgement).report.read_text()
 
 
 def test_an_environment_of_others_is_filmed_as_it_was_scored_and_never_over_an_older_film(tmp_path: Path) -> None:
     run = trained(TINY, tmp_path / "run")
     films = film_run(run, 2) + film_run(run, 1)
     assert [film.name for film in films] == ["start-1.mp4", "start-2.mp4", "start-1-2.mp4"]
-    assert all(film.is_file() for film in films)
+    assert all(video_info(film).comment == "drawing=by the environment" for film in films)
 
 
 def test_a_written_evaluation_can_be_read_back(tmp_path: Path) -> None:
