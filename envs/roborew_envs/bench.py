@@ -28,7 +28,7 @@ STARTS = np.array([[0.27, -0.16, 0.12], [0.38, 0.05, 0.20]])
 PEG_HEIGHT = 0.045
 """Centre of a peg that stands on the table [m]; it is twice as long."""
 BOARD_TOP = 0.03
-PUCK_HEIGHT = 0.012
+PUCK_HEIGHT = 0.014
 """Centre of a puck above what it lies on [m]; it is twice as thick."""
 HOLE_SIZE = np.array([0.045, 0.072])
 """Half of the hole's sides along x and y [m]."""

@@ -13,6 +13,10 @@ GAP = np.array([0.0445, -0.0875, 0.070])
 """The middle of the gap behind the door's handle, from the hinge's foot, door closed [m]."""
 BESIDE = np.array([0.042, 0.072, 0.088])
 """Where the hand goes down to turn the lever on, from the tap's foot, tap closed [m]."""
+CARRY = 0.165
+"""Height at which the hand carries a peg over another [m]."""
+BORDER = 0.03
+"""Height of the walls of the socket and of the hole [m]."""
 SWING = 0.4
 """How far ahead of a turning thing the hand aims [rad]."""
 
@@ -87,9 +91,10 @@ def take(qpos: FloatArray, grip: FloatArray, half: float) -> FloatArray:
 
 def carry(qpos: FloatArray, thing: FloatArray, goal: FloatArray) -> FloatArray:
     """With a thing in the gripper at ``thing``, (N, 3) [m]: lift it, travel, and let it down onto ``goal``, (N, 3)."""
-    tips = hand(qpos)
-    target = goal + tips - thing
-    return with_opening(above_then(tips, target, target, 0.005), -1.0)
+    tips, way = hand(qpos), goal - thing
+    tolerance = np.where(way[:, 2] > -BORDER, 0.015, 0.004)  # once it is between walls there is no need to lift it again
+    target = above_then(tips, tips + way, tips + way, tolerance, CARRY)
+    return with_opening(tips + np.clip(target - tips, -0.022, 0.022), -1.0)
 
 
 def let_go(qpos: FloatArray, half: float) -> FloatArray:

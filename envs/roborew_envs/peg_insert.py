@@ -13,7 +13,7 @@ from roborew_envs.plan import Plan
 from roborew_envs.skills import CLEAR
 from roborew_envs.task import BoolArray, FloatArray, IntArray, Words
 
-GRIP = np.array([0.0, 0.0, 0.022])
+GRIP = np.array([0.0, 0.0, 0.010])
 """Where the hand takes a peg, above its middle [m]."""
 PEG = 0.014
 """Half the peg's width [m]."""

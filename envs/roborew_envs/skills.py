@@ -19,14 +19,20 @@ GAP = 0.0355
 """From the handle's middle to the middle of the gap behind it, along +y [m]."""
 
 
-def above_then(tips: FloatArray, over: FloatArray, down: FloatArray, tolerance: float = 0.012) -> FloatArray:
-    """Travel at clear height until over the place, then go down to it."""
+def above_then(
+    tips: FloatArray,
+    over: FloatArray,
+    down: FloatArray,
+    tolerance: FloatArray | float = 0.012,
+    clear: float = CLEAR,
+) -> FloatArray:
+    """Travel at the height ``clear`` [m] until over the place, then go down to it."""
     aligned = np.linalg.norm(tips[:, :2] - over[:, :2], axis=1) < tolerance
-    low = tips[:, 2] < CLEAR - 0.03
+    low = tips[:, 2] < clear - 0.03
     target = over.copy()
-    target[:, 2] = CLEAR
+    target[:, 2] = clear
     lift = tips.copy()
-    lift[:, 2] = CLEAR + 0.02
+    lift[:, 2] = clear + 0.02
     return np.where(aligned[:, None], down, np.where(low[:, None], lift, target))
 
 

@@ -13,10 +13,12 @@ from roborew_envs.plan import Plan
 from roborew_envs.skills import CLEAR, above_then
 from roborew_envs.task import BoolArray, FloatArray, IntArray, Words
 
-HEIGHT = 0.044
+HEIGHT = 0.042
 """Of the hand while it sweeps over the board [m]."""
-BEHIND = 0.046
+BEHIND = 0.052
 """Distance of the hand from the puck's middle before it sweeps [m]."""
+NESTED = 0.030
+"""The same while the puck lies between the fingers [m]."""
 CRADLE = -0.2
 """Opening of the gripper between whose fingers a puck stays."""
 PUCK = 0.024
@@ -27,22 +29,27 @@ SHORT = np.array([-0.085, 0.0, 0.0])
 
 def sweep(qpos: FloatArray, puck: slice, goal: FloatArray) -> FloatArray:
     """Sweep the puck at ``puck`` of qpos to ``goal``, shape (N, 2) [m], or into the hole, then rise."""
-    tips, place = hand(qpos), qpos[:, puck]
-    way = goal - place[:, :2]
+    tips, place = hand(qpos), qpos[:, puck][:, :2]
+    way = goal - place
     left = np.linalg.norm(way, axis=1, keepdims=True)
     way = way / np.maximum(left, 1e-6)
-    start = np.column_stack([place[:, :2] - BEHIND * way, np.full(len(qpos), HEIGHT)])
-    relative = tips[:, :2] - place[:, :2]
-    along = (relative * way).sum(axis=1, keepdims=True)
-    aside = np.linalg.norm(relative - along * way, axis=1)
-    sweeping = (tips[:, 2] < HEIGHT + 0.015) & (along[:, 0] < -0.012) & (aside < 0.022)
-    ahead = place[:, :2] + way * (np.minimum(0.6 * left, 0.022) - 0.030)
-    push = np.column_stack([ahead + (along * way - relative) * 0.8, np.full(len(qpos), HEIGHT)])
-    push = tips + np.clip(push - tips, -0.022, 0.022)  # slow enough that the puck does not slide on by itself
-    target = np.where(sweeping[:, None], push, above_then(tips, start, start))
+    # Straight ahead the puck lies between both fingers, which also take it some way to the side.
+    facing = np.where(np.abs(way[:, 1:]) < 0.8 * way[:, :1], [1.0, 0.0], way)
+    relative = tips[:, :2] - place
+    along = (relative * facing).sum(axis=1, keepdims=True)
+    aside = relative - along * facing
+    sweeping = (tips[:, 2] < HEIGHT + 0.015) & (along[:, 0] < -0.012) & (np.linalg.norm(aside, axis=1) < 0.016)
+    push = place - NESTED * facing + way * np.minimum(0.6 * left, 0.022) - aside * 0.5
+    push = tips[:, :2] + np.clip(push - tips[:, :2], -0.018, 0.018)  # a faster push lets the puck slide on by itself
+    start = place - BEHIND * facing
+    target = above_then(tips, _at(start, HEIGHT), _at(start, HEIGHT))
+    target = np.where(sweeping[:, None], _at(push, HEIGHT), target)
     done = is_in_hole(qpos, puck) | (left[:, 0] < 0.015)
-    rise = np.column_stack([tips[:, :2], np.full(len(qpos), CLEAR)])
-    return with_opening(np.where(done[:, None], rise, target), CRADLE)
+    return with_opening(np.where(done[:, None], _at(tips[:, :2], CLEAR), target), CRADLE)
+
+
+def _at(place: FloatArray, height: float) -> FloatArray:
+    return np.column_stack([place, np.full(len(place), height)])
 
 
 def sweep_yellow(qpos: FloatArray, offset: FloatArray) -> FloatArray:
