@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import mujoco
 import numpy as np
 import pytest
 
-from roborew_envs import make_task
+from roborew_envs import TaskVectorEnv, make_task
 from roborew_envs.simulation import Simulation
+from roborew_envs.task_simulations import TaskSimulations
 
 MODEL = """<mujoco><option timestep="0.01"/><worldbody><geom type="plane" size="1 1 1"/>
 <body pos="0 0 1"><freejoint/><geom name="ball" size="0.1"/></body>
@@ -93,3 +96,56 @@ def test_closing_twice_is_harmless(model: mujoco.MjModel) -> None:
     simulation = Simulation(model, 2)
     simulation.close()
     simulation.close()
+
+
+@pytest.mark.parametrize("task_id", ["roborew/Push-v0", "roborew/Cheetah-v0", "roborew/HumanoidStand-v0"])
+def test_a_seed_gives_the_same_states_for_1_and_64_simulations_on_1_and_2_threads(task_id: str) -> None:
+    task, steps = make_task(task_id), 8
+    actions = np.random.default_rng(0).uniform(-1, 1, (steps, 64, task.action_size))
+
+    def states(first: int, count: int, threads: int) -> np.ndarray:
+        """Every state of simulations ``first`` to ``first + count``, shape (steps + 1, count, nstate)."""
+        core = TaskSimulations(task, count)
+        core.simulation.close()
+        core.simulation = Simulation(task.model, count, threads)
+        core.reset(np.ones(count, np.bool_), [7 + first + i for i in range(count)])
+        seen = [core.simulation.state.copy()]
+        for each in actions:
+            core.step(each[first : first + count])
+            seen.append(core.simulation.state.copy())
+        core.close()
+        return np.stack(seen)
+
+    together = states(0, 64, 2)
+    np.testing.assert_array_equal(states(0, 64, 1), together)
+    for alone in (0, 31, 63):
+        np.testing.assert_array_equal(states(alone, 1, 1)[:, 0], together[:, alone])
+
+
+@pytest.mark.parametrize("mode", ["NextStep", "Disabled"])
+def test_a_simulation_that_diverges_is_named_ends_and_starts_anew_while_the_others_go_on(
+    mode: str, caplog: pytest.LogCaptureFixture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # MuJoCo logs a divergence into the working directory
+    task = make_task("roborew/Cheetah-v0")
+    env, healthy = (TaskVectorEnv(task, 4, autoreset_mode=mode) for _ in range(2))
+    env.reset(seed=0), healthy.reset(seed=0)
+    env.core.simulation.qvel[2, 5] = 1e12
+    others = [0, 1, 3]
+    actions = np.random.default_rng(0).uniform(-1, 1, (4, 4, 6))
+    observations, rewards, _, truncated, infos = env.step(actions[0])
+    expected = healthy.step(actions[0])
+    assert truncated.tolist() == [False, False, True, False]
+    assert "simulations [2] diverged" in caplog.text
+    assert np.isfinite(observations).all() and np.isfinite(rewards).all() and np.isfinite(infos["progress"]).all()
+    np.testing.assert_array_equal(observations[others], expected[0][others])
+    if mode == "Disabled":
+        env.reset(options={"reset_mask": truncated})
+    else:
+        env.step(actions[1]), healthy.step(actions[1])
+    assert env.core.steps[2] == 0 and np.abs(env.core.simulation.qvel[2]).max() < 1
+    for each in actions[2:]:
+        observations, _, _, truncated, _ = env.step(each)
+        np.testing.assert_array_equal(observations[others], healthy.step(each)[0][others])
+        assert not truncated.any() and np.isfinite(observations).all()
+    env.close(), healthy.close()
