@@ -48,6 +48,8 @@ class ServerJudge:
         breaker_failures: questions failed in a row after which the next ones fail at once.
         cool_down: for how long [s].
         pictures: lossless "png" or the smaller "jpeg".
+        top_logprobs: first tokens whose probabilities the server is asked for. 20 is the protocol's most; vLLM goes
+            beyond with its own ``--max-logprobs``; 0 for a server that lists none, so that methods read its text.
         bare_text: whether questions with ``chat=False`` may go to ``/completions``, which takes no pictures.
 
     Raises:
@@ -70,9 +72,10 @@ class ServerJudge:
         breaker_failures: int = 5,
         cool_down: float = 30.0,
         pictures: PictureFormat = "png",
+        top_logprobs: int = 20,
         bare_text: bool = False,
     ) -> None:
-        if min(deadline, pause, concurrency, breaker_failures, cool_down) <= 0:
+        if min(deadline, pause, concurrency, breaker_failures, cool_down) <= 0 or top_logprobs < 0:
             raise InvalidInputError("openai judge: expected times and counts above 0.")
         self._url = _checked_url(url)
         self._key = _key(api_key_env)
@@ -85,6 +88,7 @@ class ServerJudge:
         self._on_failure = on_failure
         self._breaker = Breaker(breaker_failures, cool_down)
         self._pictures: PictureFormat = pictures
+        self._top_logprobs = top_logprobs
         self._bare_text = bare_text
         self.progress: Progress | None = None
 
@@ -95,8 +99,8 @@ class ServerJudge:
 
     @property
     def gives_probabilities(self) -> bool:
-        """Asked for; a server that does not list them makes abstentions."""
-        return True
+        """Whether they are asked for; a server that then does not list them makes abstentions."""
+        return self._top_logprobs > 0
 
     def ask(self, questions: Sequence[Question]) -> list[Answer]:
         """Answer every question within ``deadline`` each.
@@ -140,16 +144,16 @@ class ServerJudge:
         if self._key:
             headers["Authorization"] = f"Bearer {self._key}"
         limits = httpx2.Limits(max_connections=self._concurrency)
-        return httpx2.AsyncClient(headers=headers, verify=self._verify, trust_env=False, timeout=None, limits=limits)
+        return httpx2.AsyncClient(headers=headers, verify=self._verify, trust_env=False, limits=limits)
 
     async def _ask_one(self, client: httpx2.AsyncClient, question: Question) -> Answer:
         if self._breaker.is_open:
             return self._failure("left alone after several failures in a row")
-        body = await asyncio.to_thread(request_body, question, self._model, self._pictures)
+        body = await asyncio.to_thread(request_body, question, self._model, self._pictures, self._top_logprobs)
         faults: list[FaultError] = []
         try:
-            async with asyncio.timeout(self._deadline):
-                answer = await self._insist(client, body, question, faults)
+            async with asyncio.timeout(self._deadline) as limit:
+                answer = await self._insist(client, body, question, faults, limit.when() or 0.0)
         except FaultError as fault:
             return self._failure(str(fault))
         except TimeoutError:
@@ -159,12 +163,14 @@ class ServerJudge:
         return answer
 
     async def _insist(
-        self, client: httpx2.AsyncClient, body: bytes, question: Question, faults: list[FaultError]
+        self, client: httpx2.AsyncClient, body: bytes, question: Question, faults: list[FaultError], end: float
     ) -> Answer:
         """Try until there is an answer, or a fault that another attempt cannot mend; faults are noted on the way."""
         while True:
+            # A connection that is cancelled in its TLS handshake is never closed by the client; one that times out is.
+            connecting = 0.45 * max(end - asyncio.get_running_loop().time(), 0.0)  # for TCP, then again for TLS
             try:
-                return await self._attempt(client, body, question)
+                return await self._attempt(client, body, question, httpx2.Timeout(None, connect=connecting))
             except FaultError as fault:
                 if not fault.again:
                     raise
@@ -172,18 +178,20 @@ class ServerJudge:
                 faults.append(fault)
                 await asyncio.sleep(fault.after or pause)
 
-    async def _attempt(self, client: httpx2.AsyncClient, body: bytes, question: Question) -> Answer:
-        own = f"{OURS}{uuid.uuid4().hex}"
+    async def _attempt(
+        self, client: httpx2.AsyncClient, body: bytes, question: Question, timeout: httpx2.Timeout
+    ) -> Answer:
+        own = {"X-Request-Id": f"{OURS}{uuid.uuid4().hex}"}
         url = f"{self._url}/chat/completions" if question.chat else f"{self._url}/completions"
         try:
-            async with client.stream("POST", url, content=body, headers={"X-Request-Id": own}) as response:
+            async with client.stream("POST", url, content=body, headers=own, timeout=timeout) as response:
                 reply = await _limited(response)
         except httpx2.HTTPError as error:
             raise FaultError(f"{type(error).__name__}: {error}") from error
         _check_status(response, reply)
         said = read_reply(reply)
         for label in (response.headers.get("X-Request-Id", ""), str(said.get("id"))):
-            if OURS in label and own not in label:
+            if OURS in label and own["X-Request-Id"] not in label:
                 raise FaultError("a reply to another question")
         return read_answer(said, question)
 
@@ -227,6 +235,7 @@ def _run(work: Coroutine[Any, Any, list[Answer]]) -> list[Answer]:
 
     def turn() -> None:
         loop.run_forever()
+        loop.run_until_complete(_wind_up())
         loop.close()
 
     Thread(target=turn, name="roborew-judge", daemon=True).start()
@@ -236,6 +245,15 @@ def _run(work: Coroutine[Any, Any, list[Answer]]) -> list[Answer]:
         raise failures.exceptions[0] from None
     finally:
         loop.call_soon_threadsafe(loop.stop)
+
+
+async def _wind_up() -> None:
+    """End what an interrupt left, and let connections that were given up close."""
+    left = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in left:
+        task.cancel()
+    await asyncio.gather(*left, return_exceptions=True)
+    await asyncio.sleep(0)
 
 
 def _checked_url(url: str) -> str:

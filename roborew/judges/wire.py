@@ -14,8 +14,6 @@ from roborew.judges.types import Answer, Part, Question
 from roborew.types import Frame
 
 PictureFormat = Literal["png", "jpeg"]
-TOP_LOGPROBS = 20
-"""First tokens whose probabilities are asked for; the most that the protocol allows."""
 
 
 class FaultError(Exception):
@@ -27,7 +25,7 @@ class FaultError(Exception):
         self.after = after
 
 
-def request_body(question: Question, model: str, pictures: PictureFormat) -> bytes:
+def request_body(question: Question, model: str, pictures: PictureFormat, top_logprobs: int) -> bytes:
     """Return the JSON body for ``/chat/completions`` (``question.chat``) or else ``/completions`` (text only).
 
     A video becomes its frames, in order: the protocol has no videos.
@@ -36,12 +34,12 @@ def request_body(question: Question, model: str, pictures: PictureFormat) -> byt
     if question.chat:
         content = [piece for part in question.parts for piece in _pieces(part, pictures)]
         body["messages"] = [{"role": "user", "content": content}]
-        if question.choices:
-            body |= {"logprobs": True, "top_logprobs": TOP_LOGPROBS}
+        if question.choices and top_logprobs:
+            body |= {"logprobs": True, "top_logprobs": top_logprobs}
     else:
         body["prompt"] = "".join(part for part in question.parts if isinstance(part, str))
-        if question.choices:
-            body["logprobs"] = TOP_LOGPROBS
+        if question.choices and top_logprobs:
+            body["logprobs"] = top_logprobs
     return json.dumps(body).encode()
 
 

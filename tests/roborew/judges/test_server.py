@@ -26,7 +26,6 @@ from roborew.judges.wire import FaultError, read_answer, read_reply
 from tests.roborew.judges.fault_server import TOKENS, FaultServer, free_port, reply, serving
 
 TRIALS = 25
-DEADLINE = 0.3
 LASTING = ("slow header", "slow body", "hang")
 PASSING = (
     "reset",
@@ -46,8 +45,17 @@ def questions(count: int = TRIALS, **options: object) -> list[Question]:
     return [Question(parts=(f"question {number}",), choices=("Yes", "No"), **options) for number in range(count)]
 
 
+@pytest.fixture(scope="module")
+def deadline() -> float:
+    """Seconds for a question: 0.3, or more on a computer that is busy with other things."""
+    with serving(FaultServer()) as server:
+        start = monotonic()
+        judge(server.url, deadline=60.0).ask(questions())
+        return min(max(0.3, 6 * (monotonic() - start)), 2.0)
+
+
 def judge(url: str, **options: object) -> ServerJudge:
-    options = {"deadline": DEADLINE, "pause": 0.01, "concurrency": TRIALS, "breaker_failures": 1_000, **options}
+    options = {"deadline": 5.0, "pause": 0.05, "concurrency": TRIALS, "breaker_failures": 1_000, **options}
     return ServerJudge(model="tiny", url=url, **options)
 
 
@@ -69,17 +77,17 @@ def test_answers_and_probabilities_come_back_in_order() -> None:
 
 
 @pytest.mark.parametrize("kind", [*LASTING, *PASSING])
-def test_a_fault_strikes_some_questions_and_leaves_the_others_in_order(kind: str) -> None:
+def test_a_fault_strikes_some_questions_and_leaves_the_others_in_order(kind: str, deadline: float) -> None:
     """12 of 25 meet the fault at every attempt: they abstain with the reason, the others have their own answers."""
     with serving(FaultServer(kind, lambda number: number % 2 == 1)) as server:
         start = monotonic()
-        answers = judge(server.url).ask(questions())
+        answers = judge(server.url, deadline=deadline).ask(questions())
         elapsed = monotonic() - start
-    assert elapsed < DEADLINE + 1
+    assert elapsed < deadline + 1
     for number, answer in enumerate(answers):
         if number % 2:
             assert answer.text is None and not answer.log_probs
-            assert answer.abstained is not None and answer.abstained.startswith("server: no answer within 0.3 s (")
+            assert answer.abstained is not None and answer.abstained.startswith("server: no answer within ")
         else:
             assert answer.text == f"answer {number}" and answer.abstained is None
 
@@ -89,34 +97,34 @@ def test_a_fault_that_passes_costs_no_answer(kind: str) -> None:
     server = FaultServer(kind)
     server.once = True
     with serving(server):
-        answers = judge(server.url, deadline=5.0).ask(questions())
+        answers = judge(server.url).ask(questions())
     assert [answer.text for answer in answers] == [f"answer {number}" for number in range(TRIALS)]
 
 
 @pytest.mark.parametrize("kind", UNREACHABLE)
-def test_a_server_that_cannot_be_reached_makes_abstentions_in_bounded_time(kind: str) -> None:
+def test_a_server_that_cannot_be_reached_makes_abstentions_in_bounded_time(kind: str, deadline: float) -> None:
     with serving(FaultServer()) as server:
-        asked = judge(unreachable(kind, server))
+        asked = judge(unreachable(kind, server), pause=5.0, deadline=deadline)
         start = monotonic()
         answers = asked.ask(questions())
-        assert monotonic() - start < DEADLINE + 1
+        assert monotonic() - start < deadline + 1
     assert all(answer.abstained and answer.text is None and not answer.log_probs for answer in answers)
 
 
 @pytest.mark.parametrize("kind", [*LASTING, *PASSING, *UNREACHABLE])
-def test_a_fault_stops_the_run_where_that_is_wished(kind: str) -> None:
+def test_a_fault_stops_the_run_where_that_is_wished(kind: str, deadline: float) -> None:
     with serving(FaultServer(kind if kind not in UNREACHABLE else "none")) as server:
         url = unreachable(kind, server) if kind in UNREACHABLE else server.url
         start = monotonic()
         with pytest.raises(RoborewError, match=r"tiny@served.*on_failure=abstain"):
-            judge(url, on_failure="stop", deadline=0.1).ask(questions(3))
-        assert monotonic() - start < 1.1
+            judge(url, on_failure="stop", pause=5.0, deadline=deadline).ask(questions(3))
+        assert monotonic() - start < deadline + 1
 
 
 def test_a_run_goes_on_over_a_restart_of_the_server() -> None:
     port = free_port()
     with serving(FaultServer(port=port)):
-        asked = judge(f"http://127.0.0.1:{port}/v1", deadline=5.0)
+        asked = judge(f"http://127.0.0.1:{port}/v1")
         assert asked.ask(questions(1))[0].text == "answer 0"
     over = Event()
 
@@ -138,7 +146,7 @@ def test_a_run_goes_on_over_a_restart_of_the_server() -> None:
 @pytest.mark.parametrize("kind", ["redirect", "too long", "bad request", "no such model"])
 def test_what_another_attempt_cannot_mend_is_asked_once(kind: str) -> None:
     with serving(FaultServer(kind)) as server:
-        answer = judge(server.url, deadline=5.0).ask(questions(1))[0]
+        answer = judge(server.url).ask(questions(1))[0]
         assert len(server.requests) == 1
     assert answer.abstained is not None and answer.text is None
 
@@ -146,7 +154,7 @@ def test_what_another_attempt_cannot_mend_is_asked_once(kind: str) -> None:
 @pytest.mark.parametrize("kind", ["overflow", "null", "deep"])
 def test_a_reply_that_breaks_the_protocol_is_no_answer(kind: str) -> None:
     with serving(FaultServer(kind)) as server:
-        assert judge(server.url).ask(questions(1))[0].abstained
+        assert judge(server.url, deadline=0.3).ask(questions(1))[0].abstained
 
 
 @pytest.mark.parametrize("kind", ["no probabilities", "unlisted choice"])
@@ -158,6 +166,13 @@ def test_a_choice_that_the_server_does_not_list_has_no_probability(kind: str) ->
     assert silent.abstained == "the server does not list every choice"
 
 
+def test_a_server_that_lists_nothing_is_not_asked_to() -> None:
+    with serving(FaultServer("no probabilities")) as server:
+        asked = judge(server.url, top_logprobs=0)
+        assert not asked.gives_probabilities and asked.ask(questions(1))[0].text == "answer 0"
+        assert "logprobs" not in server.requests[0][2]
+
+
 def test_probabilities_alone_carry_no_text() -> None:
     with serving(FaultServer()) as server:
         answer = judge(server.url).ask(questions(1, max_tokens=0))[0]
@@ -167,7 +182,7 @@ def test_probabilities_alone_carry_no_text() -> None:
 
 def test_a_server_that_keeps_failing_is_left_alone_for_a_while() -> None:
     with serving(FaultServer("500")) as server:
-        asked = judge(server.url, deadline=0.1, concurrency=1, breaker_failures=2, cool_down=0.3)
+        asked = judge(server.url, deadline=0.2, concurrency=1, breaker_failures=2, cool_down=0.3)
         start = monotonic()
         answers = asked.ask(questions())
         assert monotonic() - start < 1.0
@@ -246,8 +261,8 @@ def test_a_certificate_that_nobody_vouches_for_is_refused(tmp_path: Path) -> Non
     server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     with serving(server):
         url = f"https://localhost:{server.server_port}/v1"
-        assert "CERTIFICATE_VERIFY_FAILED" in str(judge(url).ask(questions(1))[0].abstained)
-        assert judge(url, ca_file=certificate, deadline=5.0).ask(questions(1))[0].text == "answer 0"
+        assert "CERTIFICATE_VERIFY_FAILED" in str(judge(url, pause=5.0, deadline=1.0).ask(questions(1))[0].abstained)
+        assert judge(url, ca_file=certificate).ask(questions(1))[0].text == "answer 0"
 
 
 def test_pictures_travel_inside_the_request_unchanged_and_in_order() -> None:
