@@ -13,8 +13,8 @@ from roborew_envs.task import BoolArray, FloatArray
 
 BLUE_PEG = slice(7, 10)
 ORANGE_PEG = slice(14, 17)
-YELLOW_PUCK = slice(21, 24)
-RED_PUCK = slice(28, 31)
+YELLOW_BLOCK = slice(21, 24)
+RED_BLOCK = slice(28, 31)
 SOCKET = slice(35, 37)
 HOLE = slice(37, 39)
 TAP = slice(39, 41)
@@ -28,9 +28,9 @@ STARTS = np.array([[0.27, -0.16, 0.12], [0.38, 0.05, 0.20]])
 PEG_HEIGHT = 0.045
 """Centre of a peg that stands on the table [m]; it is twice as long."""
 BOARD_TOP = 0.03
-PUCK_HEIGHT = 0.014
-"""Centre of a puck above what it lies on [m]; it is twice as thick."""
-HOLE_SIZE = np.array([0.045, 0.072])
+BLOCK_HEIGHT = 0.018
+"""Centre of a block above what it lies on [m]; it is twice as high."""
+HOLE_SIZE = np.array([0.045, 0.077])
 """Half of the hole's sides along x and y [m]."""
 DOOR_TRAVEL = 1.7
 OPENED = 1.0
@@ -86,10 +86,10 @@ def is_inserted(qpos: FloatArray, peg: slice) -> BoolArray:
     return inside & (np.abs(qpos[:, peg][:, 2] - PEG_HEIGHT) < 0.010) & (np.abs(uprightness(qpos, peg)) > 0.9)
 
 
-def is_in_hole(qpos: FloatArray, puck: slice) -> BoolArray:
-    """The puck lies in the hole, below the board's top, shape (N,)."""
-    inside = (np.abs(qpos[:, puck][:, :2] - qpos[:, HOLE]) < HOLE_SIZE).all(axis=1)
-    return inside & (np.abs(qpos[:, puck][:, 2] - PUCK_HEIGHT) < 0.012)
+def is_in_hole(qpos: FloatArray, block: slice) -> BoolArray:
+    """The block lies in the hole, below the board's top, shape (N,)."""
+    inside = (np.abs(qpos[:, block][:, :2] - qpos[:, HOLE]) < HOLE_SIZE).all(axis=1)
+    return inside & (np.abs(qpos[:, block][:, 2] - BLOCK_HEIGHT) < 0.012)
 
 
 def water_runs(qpos: FloatArray) -> BoolArray:
@@ -110,13 +110,13 @@ class BenchTask(ArmTask):
         row = np.column_stack([rng.uniform(0.32, 0.38, 3), [-0.14, -0.05, 0.04] + rng.uniform(-0.01, 0.01, 3)])
         row = rng.permutation(row)
         qpos[SOCKET] = row[0]
-        sides = rng.permutation([-0.05, 0.05]) + rng.uniform(-0.01, 0.01, 2)
-        pucks = qpos[HOLE] + np.column_stack([rng.uniform(-0.12, -0.09, 2), sides])
+        sides = rng.permutation([-0.037, 0.037]) + rng.uniform(-0.005, 0.005, 2)
+        blocks = qpos[HOLE] + np.column_stack([rng.uniform(-0.12, -0.09, 2), sides])
         for thing, place, height in (
             (BLUE_PEG, row[1], PEG_HEIGHT),
             (ORANGE_PEG, row[2], PEG_HEIGHT),
-            (YELLOW_PUCK, pucks[0], BOARD_TOP + PUCK_HEIGHT),
-            (RED_PUCK, pucks[1], BOARD_TOP + PUCK_HEIGHT),
+            (YELLOW_BLOCK, blocks[0], BOARD_TOP + BLOCK_HEIGHT),
+            (RED_BLOCK, blocks[1], BOARD_TOP + BLOCK_HEIGHT),
         ):
             turn = rng.uniform(-0.15, 0.15)
             qpos[thing] = *place, height
@@ -125,7 +125,7 @@ class BenchTask(ArmTask):
         return qpos, np.zeros(self.model.nv)
 
     def observe(self, qpos: FloatArray, qvel: FloatArray) -> NDArray[np.float32]:
-        tips, blue, yellow = hand(qpos), qpos[:, BLUE_PEG], qpos[:, YELLOW_PUCK]
+        tips, blue, yellow = hand(qpos), qpos[:, BLUE_PEG], qpos[:, YELLOW_BLOCK]
         angles = qpos[:, [DOOR, LEVER]]
         parts = [
             *self.feel(qpos, qvel),
@@ -140,7 +140,7 @@ class BenchTask(ArmTask):
             qpos[:, HOLE] - tips[:, :2],
             qpos[:, HOLE] - yellow[:, :2],
             qpos[:, ORANGE_PEG] - tips,
-            qpos[:, RED_PUCK] - tips,
+            qpos[:, RED_BLOCK] - tips,
         ]
         return np.concatenate(parts, axis=1).astype(np.float32)
 
@@ -150,7 +150,7 @@ class BenchTask(ArmTask):
             "jet": water_runs(qpos),
             "pool": water_runs(qpos),
             "socket_lit": is_inserted(qpos, BLUE_PEG),
-            "hole_lit": is_in_hole(qpos, YELLOW_PUCK),
+            "hole_lit": is_in_hole(qpos, YELLOW_BLOCK),
         }
         ids = np.array([self.model.geom(name).id for name in shown])
         rgba = np.repeat(self.model.geom_rgba[ids][None].astype(np.float64), len(qpos), axis=0)

@@ -71,7 +71,7 @@ def with_opening(target: FloatArray, opening: FloatArray | float) -> FloatArray:
 
 def is_around(qpos: FloatArray, grip: FloatArray) -> BoolArray:
     """The fingers are on both sides of ``grip``, shape (N, 3) [m]: shape (N,)."""
-    return (np.abs(hand(qpos) - grip) < [0.010, 0.016, 0.014]).all(axis=1)
+    return (np.abs(hand(qpos) - grip) < [0.016, 0.016, 0.014]).all(axis=1)
 
 
 def holds(qpos: FloatArray, grip: FloatArray, half: float) -> BoolArray:

@@ -43,7 +43,7 @@ class DoorOpen(BenchTask):
             "open the drawer",
             "turn on the tap",
             "insert the blue peg into the socket",
-            "sweep the yellow puck into the hole",
+            "sweep the yellow block into the hole",
             "knock on the door",
             "door cabinet the of open swing",
         ),

@@ -80,7 +80,7 @@ class PegInsert(BenchTask):
             "do not insert the blue peg",
             "leave the blue peg on the table",
             "put the blue peg beside the socket",
-            "sweep the yellow puck into the hole",
+            "sweep the yellow block into the hole",
             "open the door of the cabinet",
             "turn the tap so that the water runs",
             "knock the blue peg over",

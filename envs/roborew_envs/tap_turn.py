@@ -43,7 +43,7 @@ class TapTurn(BenchTask):
             "keep the faucet shut",
             "open the door of the cabinet",
             "insert the blue peg into the socket",
-            "sweep the yellow puck into the hole",
+            "sweep the yellow block into the hole",
             "turn on the lamp",
             "pour the water out of the window",
             "water the runs so turn that tap",
