@@ -1,0 +1,85 @@
+"""Image towers of transformers, such as DINOv2: native classes, safetensors and every weight, or an error."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, cast
+
+from safetensors import SafetensorError
+from torch import Tensor, nn
+from transformers import AutoImageProcessor, AutoModel
+
+from roborew.errors import CorruptFileError, InvalidInputError
+from roborew.rewards.embedding_tower import Tower
+from roborew.rewards.embedding_weights import HUB, check_file, file_sha256, hub_folder, local_file
+from roborew.rewards.preprocess import Preprocessing, channels
+
+WEIGHTS = "model.safetensors"
+BILINEAR = 2
+"""Pillow's number of the filter."""
+
+
+class _Pooled(nn.Module):
+    """The one vector that a tower gives for a picture: what it pools itself, else its class token."""
+
+    def __init__(self, network: Any) -> None:
+        super().__init__()
+        self.network = getattr(network, "vision_model", network)
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        said = self.network(pixel_values=pictures)
+        pooled = getattr(said, "pooler_output", None)
+        return cast(Tensor, said.last_hidden_state[:, 0] if pooled is None else pooled)
+
+
+def load_transformers(model: str, pretrained: str | None, revision: str | None, sha256: str | None) -> Tower:
+    """Load an image tower.
+
+    Args:
+        model: a folder with ``config.json``, ``preprocessor_config.json`` and ``model.safetensors``, or a hub id.
+        pretrained: must be left out: the weights belong to the folder.
+        revision: commit of the repository on the hub.
+        sha256: that the weight file must have.
+
+    Raises:
+        MissingBackendError: not here; the message says what to download and where to put it.
+        InvalidInputError: ``pretrained`` is given, or pictures are made in a way that is not known here.
+        CorruptFileError: a damaged file, another checksum, or not all weights.
+    """
+    if pretrained is not None:
+        raise InvalidInputError(f"pretrained: {model} brings its own weights; leave out {pretrained!r}.")
+    folder = Path(model).expanduser()
+    if not folder.is_dir():
+        folder = hub_folder(model.removeprefix(HUB), WEIGHTS, revision)
+    file = local_file(str(folder / WEIGHTS))
+    check_file(file, sha256)
+    options: dict[str, Any] = {"trust_remote_code": False, "local_files_only": True}
+    try:
+        network, report = cast(Any, AutoModel).from_pretrained(
+            folder, use_safetensors=True, output_loading_info=True, ignore_mismatched_sizes=True, **options
+        )
+        processor = cast(Any, AutoImageProcessor).from_pretrained(folder, **options)
+    except (OSError, ValueError, KeyError, SafetensorError) as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise CorruptFileError(f"{model} holds no image tower that transformers can read: {reason}") from error
+    absent = sorted(map(str, [*report["missing_keys"], *report["mismatched_keys"]]))
+    if absent:  # transformers would only warn and go on with random numbers
+        raise CorruptFileError(f"{file}: {len(absent)} weights are absent or of another shape, such as {absent[0]}.")
+    identity = f"transformers {network.config.to_json_string()} {sha256 or file_sha256(file)}"
+    return Tower(_Pooled(network).eval(), _pictures(processor), identity)
+
+
+def _pictures(processor: Any) -> Preprocessing:
+    size, crop = dict(processor.size), dict(processor.crop_size or {}) if processor.do_center_crop else {}
+    edge, squash = size.get("shortest_edge"), size.get("height")
+    side = crop.get("height") if edge else squash
+    if side is None or (squash or side) != (size.get("width") or side) or crop.get("width", side) != side:
+        raise InvalidInputError(f"model: pictures are resized to {size} and cut to {crop}; only squares are supported.")
+    return Preprocessing(
+        size=side,
+        fit="crop" if edge else "squash",
+        edge=edge,
+        kernel="bilinear" if processor.resample == BILINEAR else "bicubic",
+        mean=channels(processor.image_mean if processor.do_normalize else (0, 0, 0)),
+        std=channels(processor.image_std if processor.do_normalize else (1, 1, 1)),
+    )

@@ -1,0 +1,128 @@
+"""`goal_image`: how near a picture is to a picture of the goal, by the distance of their embeddings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from roborew.errors import InvalidInputError
+from roborew.rewards.clip_similarity import unit
+from roborew.rewards.embedding import Dtype, Embedder
+from roborew.rewards.embedding_noise import NoiseWatch
+from roborew.rewards.embedding_tower import Tower
+from roborew.types import Clip, FloatArray, RewardSpec, Scores
+
+Kind = Literal["transformers", "timm", "open_clip", "vip", "r3m", "liv"]
+MODELS: dict[Kind, str] = {
+    "transformers": "facebook/dinov2-small",
+    "timm": "vit_small_patch14_dinov2.lvd142m",
+    "open_clip": "ViT-B-32",
+    "vip": "resnet50",
+    "r3m": "resnet50",
+    "liv": "RN50-quickgelu",
+}
+"""The model of a tower if none is given."""
+LOADERS: dict[Kind, str] = {
+    "transformers": "embedding_transformers:load_transformers",
+    "timm": "embedding_trunks:load_timm",
+    "open_clip": "embedding_open_clip:load_open_clip_tower",
+    "vip": "embedding_trunks:load_vip",
+    "r3m": "embedding_trunks:load_r3m",
+    "liv": "embedding_open_clip:load_open_clip_tower",
+}
+"""What loads a tower; its library is imported only then."""
+Load = Callable[[str, str | None, str | None, str | None], Tower]
+
+
+class GoalImage:
+    """The negative distance of every frame to the clip's picture of the goal: 0 at the goal, below it elsewhere.
+
+    As level: ``S(o, g) = -|f(o) - f(g)|`` (VIP, arXiv:2210.00030; R3M, arXiv:2203.12601), or ``cos(f(o), f(g)) - 1``
+    (LIV, arXiv:2306.00958). As difference, what VIP pays: ``S(o_t, g) - S(o_{t-1}, g)``, 0 at the first frame; pay it
+    as it is, with shaping "level".
+    """
+
+    def __init__(
+        self,
+        *,
+        tower: Kind = "transformers",
+        model: str | None = None,
+        pretrained: str | None = None,
+        revision: str | None = None,
+        sha256: str | None = None,
+        distance: Literal["l2", "cosine"] = "l2",
+        form: Literal["level", "difference"] = "level",
+        dtype: Dtype = "auto",
+        batch: int = 64,
+        compile: bool = False,  # noqa: A002 - the name of what it does
+        cache: Path | None = None,
+        device: str = "cpu",
+    ) -> None:
+        """Load the tower.
+
+        Args:
+            tower: whose network: transformers (such as DINOv2), timm, open_clip, or VIP, R3M or LIV from a local file.
+            model: hub id or folder, name or architecture; `MODELS` says which if not given.
+            pretrained: a .safetensors file, and for open_clip also a tag or ``hf-hub:owner/name``.
+            revision: commit of a repository on the hub; pin it, or scores may change with the repository.
+            sha256: that the weight file must have.
+            distance: Euclidean, or one minus the cosine.
+            form: the level, or its difference from the frame before.
+            dtype: number format of the network.
+            batch: frames that go through the network at once.
+            compile: use torch.compile.
+            cache: a folder in which embeddings are kept for the next run.
+            device: of torch; several, separated by commas, share the work.
+
+        Raises:
+            UnknownNameError: no such model; close matches are offered.
+            InvalidInputError: options that do not go together, or pickled weights.
+            MissingBackendError: the weights are not here; the message says what to download and where to put it.
+            CorruptFileError: a damaged file, another checksum, or weights of another architecture.
+        """
+        module, _, function = LOADERS[tower].partition(":")
+        load: Load = getattr(import_module(f"roborew.rewards.{module}"), function)
+        loaded = load(model or MODELS[tower], pretrained, revision, sha256)
+        self._embedder = Embedder(loaded, device=device, dtype=dtype, batch=batch, compile=compile, cache=cache)
+        self._watch = NoiseWatch("goal_image")
+        self._cosine, self._difference = distance == "cosine", form == "difference"
+        reach = 2.0 if self._cosine else np.inf
+        self.spec = RewardSpec(
+            name="goal_image",
+            low=-reach,
+            high=reach if self._difference else 0.0,
+            context=2 if self._difference else 1,
+            causal=True,
+            needs_goal=True,
+            claims=False,
+            paper="arXiv:2306.00958" if self._cosine else "arXiv:2210.00030",
+        )
+
+    def score(self, clips: Sequence[Clip]) -> list[Scores]:
+        """Score every frame of every clip.
+
+        Raises:
+            InvalidInputError: a clip has no picture of the goal, or frames are too small for the network.
+            InvalidScoreError: the network gives NaN.
+        """
+        goals = [clip.goal[None] for clip in clips if clip.goal is not None]
+        if len(goals) < len(clips):
+            raise InvalidInputError("goal_image: every clip needs a picture of the goal; pass goal=frame.")
+        found = self._embedder.embed([*(clip.frames for clip in clips), *goals])
+        frames, targets = found[: len(clips)], [each[0] for each in found[len(clips) :]]
+        levels = [self._level(x, goal) for x, goal in zip(frames, targets, strict=True)]
+        if clips:
+            self._watch.look(levels, self._embedder.noise, lambda x: self._level(x, targets[0]))
+        values = [np.diff(level, prepend=level[:1]) if self._difference else level for level in levels]
+        return [Scores(value, np.ones(len(value), np.bool_)) for value in values]
+
+    def _level(self, pictures: FloatArray, goal: FloatArray) -> FloatArray:
+        if self._cosine:
+            value = (unit(pictures) @ unit(goal) - 1).clip(-2, 0)
+        else:
+            value = -np.linalg.norm(pictures.astype(np.float64) - goal, axis=1)
+        return value.astype(np.float32)
