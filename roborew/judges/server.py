@@ -196,9 +196,8 @@ class ServerJudge:
         return read_answer(said, question)
 
     def _failure(self, reason: str) -> Answer:
-        if self._key:
-            reason = reason.replace(self._key, "***")
-        logger.warning("%s: a question failed: %s", self._identity, reason)
+        reason = (reason.replace(self._key, "***") if self._key else reason)[:300]
+        logger.info("%s: a question failed: %s", self._identity, reason)
         if self._on_failure == "stop":
             raise RoborewError(
                 f"openai judge {self._identity} at {self._url}: {reason}. Check the server, or let the run go on with "
@@ -225,7 +224,7 @@ def _check_status(response: httpx2.Response, reply: bytes) -> None:
         asked = response.headers.get("Retry-After", "")
         raise FaultError(f"status {status}", after=float(asked) if asked.isdecimal() and len(asked) < 6 else None)
     reasons = {401: "the key is refused", 403: "the key is refused", 404: "no such model or address"}
-    said = reasons.get(status, "a redirect, refused" if status < 400 else ascii(reply[:200].decode(errors="replace")))
+    said = reasons.get(status, "a redirect, refused" if status < 400 else ascii(reply.decode(errors="replace")))
     raise FaultError(f"status {status}: {said}", again=False)
 
 

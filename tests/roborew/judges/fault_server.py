@@ -130,7 +130,9 @@ FAULTS: dict[str, Answering] = {
     "NaN": lambda handler, own, body: handler.send(body.replace(b"-0.2", b"NaN")),
     "redirect": lambda handler, own, body: handler.send(b"", 307, Location="http://127.0.0.1:9/v1/chat/completions"),
     "too long": _too_long,
-    "bad request": lambda handler, own, body: handler.send(str(handler.headers["Authorization"]).encode(), 400),
+    "bad request": lambda handler, own, body: handler.send(
+        b"x" * 270 + str(handler.headers["Authorization"]).encode(), 400
+    ),
     "no such model": lambda handler, own, body: handler.send(b"{}", 404),
     "overflow": lambda handler, own, body: handler.send(body.replace(b"-0.2", b"1e999")),
     "no probabilities": lambda handler, own, body: handler.send(body.replace(b"logprobs", b"ignored")),

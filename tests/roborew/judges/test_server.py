@@ -51,7 +51,7 @@ def deadline() -> float:
     with serving(FaultServer()) as server:
         start = monotonic()
         judge(server.url, deadline=60.0).ask(questions())
-        return min(max(0.3, 6 * (monotonic() - start)), 2.0)
+        return min(max(0.3, 6 * (monotonic() - start)), 5.0)
 
 
 def judge(url: str, **options: object) -> ServerJudge:
@@ -208,7 +208,7 @@ def test_the_key_reaches_the_server_and_nobody_else(
         with pytest.raises(RoborewError) as caught:
             judge(server.url, api_key_env="TINY_KEY", on_failure="stop").ask(questions(1))
     said = [str(answer.abstained), str(caught.value), repr(asked), asked.identity, caplog.text]
-    assert "***" in said[0] and not any("sk-very-secret" in text for text in said)
+    assert "***" in said[0] and not any("sk-v" in text for text in said)  # not a part of it either
 
 
 @pytest.mark.parametrize("value", [None, "", "sk-1\nX-Injected: yes"])
