@@ -79,20 +79,20 @@ class Staging:
         self._episodes.mkdir(parents=True, exist_ok=True)
         self._lock = take_lock(self.path)
         try:
+            self.done = sum(1 for folder in self._episodes.iterdir() if not folder.name.startswith("."))
             self._claim()
         except BaseException:
             self._lock.close()
             raise
-        self.done = sum(1 for folder in self._episodes.iterdir() if not folder.name.startswith("."))
         return self
 
     def __exit__(self, *exception: object) -> None:
         self._lock.close()
 
     def _claim(self) -> None:
-        """Write the request, or see that it is the one that is here."""
+        """Write the request, or see that it is the one that the episodes here were made for."""
         file = self.path / REQUEST
-        if file.exists():
+        if self.done:
             _check_same(json.loads(file.read_bytes()), self._request, self.path)
         else:
             replace_durably(file, json.dumps(self._request, indent=1).encode())
@@ -136,7 +136,7 @@ def _finished(target: Path, request: Mapping[str, Any]) -> bool:
     if not os.path.lexists(target) or (target.is_dir() and not any(target.iterdir())):
         return False
     if not (target / REQUEST).is_file():
-        raise _taken(target, "It holds no set of roborew's.")
+        raise _taken(target, "It holds no set of roborew's. Choose another folder.")
     _check_same(json.loads((target / REQUEST).read_bytes()), request, target)
     return True
 
@@ -145,11 +145,11 @@ def _check_same(made: Mapping[str, Any], wanted: Mapping[str, Any], path: Path) 
     differing = sorted(key for key in {*made, *wanted} if made.get(key) != wanted.get(key))
     if differing:
         told = "; ".join(f"{key}: {made.get(key)!r} there, {wanted.get(key)!r} asked" for key in differing)
-        raise _taken(path, f"It was made for another request ({told}).")
+        raise _taken(path, f"It was made for another request ({told}). Remove it, or choose another folder.")
 
 
 def _taken(path: Path, why: str) -> RunExistsError:
-    return RunExistsError(f"{path} exists and is never overwritten. {why} Choose another folder.")
+    return RunExistsError(f"{path} exists and is never overwritten. {why}")
 
 
 def _sync_tree(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import shutil
@@ -12,13 +13,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from PIL import Image
 
 from roborew.data.encoding import find_encoding
 from roborew.data.episode import NewEpisode, Shot
 from roborew.data.lerobot import LeRobotForm, open_lerobot
 from roborew.data.lerobot.tables import UNNAMED_INDEX
 from roborew.data.staging import write_set
-from roborew.data.video import write_video
+from roborew.data.video import VideoWriter, write_video
 from roborew.errors import CorruptFileError, InvalidInputError
 from tests.roborew.data.sets import CAMERAS, LENGTHS, LOSSLESS, episode, episodes, frames, write
 
@@ -281,8 +283,6 @@ def older(root: Path, tmp_path: Path) -> Path:
         for camera in CAMERAS:
             place = path / f"videos/chunk-{number // 3:03d}/observation.images.{camera}/episode_{number:06d}.mp4"
             place.parent.mkdir(parents=True, exist_ok=True)
-            from roborew.data.video import VideoWriter
-
             with VideoWriter(place, 10, encoding=LOSSLESS.encoding) as writer:
                 for frame in frames(number, camera):
                     writer.write(frame)
@@ -299,10 +299,6 @@ def test_version_2_1_is_read_too(older: Path, caplog: pytest.LogCaptureFixture) 
 
 
 def test_pictures_inside_the_table_are_read_too(copy: Path) -> None:
-    import io
-
-    from PIL import Image
-
     def png(frame: Any) -> bytes:
         held = io.BytesIO()
         Image.fromarray(frame).save(held, "png")

@@ -79,6 +79,11 @@ def test_another_request_for_the_same_folder_is_refused_with_what_differs(tmp_pa
     assert content(tmp_path) == before
 
 
+def test_a_request_that_made_nothing_does_not_hold_the_place(tmp_path: Path) -> None:
+    interrupted(tmp_path / "set", after=0)
+    assert write_as_folder(tmp_path / "set").is_dir()
+
+
 def test_what_is_no_set_is_never_overwritten(tmp_path: Path) -> None:
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "draft.txt").write_text("years of work")
