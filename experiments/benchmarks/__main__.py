@@ -11,7 +11,7 @@ from pathlib import Path
 
 from experiments.benchmarks.measure import Row
 
-BENCHMARKS = ("drawing", "stepping")
+BENCHMARKS = ("drawing", "full", "stepping", "growing")
 """Each is a module here with ``run(repeats) -> list[Row]``."""
 RESULTS = Path(__file__).with_name("results.csv")
 COLUMNS = [field.name for field in fields(Row)]
@@ -37,9 +37,8 @@ def _as_text(row: Row) -> dict[str, str]:
 
 
 def _print(rows: list[dict[str, str]]) -> None:
-    print(f"{'benchmark':<12}{'ours':>10}{'peer':>10}  {'unit':<13}{'ratio':>7}  settings")
     for row in rows:
-        print("{benchmark:<12}{ours:>10}{peer:>10}  {unit:<13}{ratio:>7}  {settings}".format(**row))
+        print("{benchmark:<12}{ours:>10}{peer:>10}  {unit:<13}{ratio:>7}  {settings}".format(**row), flush=True)
 
 
 def main() -> None:
@@ -50,13 +49,11 @@ def main() -> None:
     arguments = parser.parse_args()
     names = (arguments.only,) if arguments.only else BENCHMARKS
     print(f"{os.cpu_count()} CPU cores, load {os.getloadavg()[0]:.1f}")
-    rows = [
-        _as_text(row)
-        for name in names
-        for row in import_module(f"experiments.benchmarks.{name}").run(arguments.repeats)
-    ]
-    _print(rows)
-    _write(arguments.out, _kept(arguments.out, names) + rows)
+    _print([dict(zip(COLUMNS, COLUMNS, strict=True))])
+    for name in names:  # written one by one: a later failure costs no figure
+        rows = [_as_text(row) for row in import_module(f"experiments.benchmarks.{name}").run(arguments.repeats)]
+        _print(rows)
+        _write(arguments.out, _kept(arguments.out, (name,)) + rows)
 
 
 if __name__ == "__main__":

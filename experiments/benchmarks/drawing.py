@@ -1,35 +1,33 @@
-"""Frames a second: `fast` against the ordinary ``env.render()`` of a Gymnasium MuJoCo environment, same scene and size.
-
-Each side draws in a process of its own: software OpenGL reads its thread settings once a process, and each side shall
-have its own defaults.
-"""
+"""Frames a second: `fast` against the ordinary ``env.render()`` of a Gymnasium environment, same model and size."""
 
 from __future__ import annotations
 
-import multiprocessing as mp
-import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from multiprocessing.connection import Connection
+from collections.abc import Callable
 
 import gymnasium
+import mujoco
 import numpy as np
 
-from experiments.benchmarks.measure import Rate, Row, compare, rate
+from experiments.benchmarks.contender import contender
+from experiments.benchmarks.measure import Row, compare
 from roborew_envs.rendering import Renderer, backend
 
 SCENES = ("HalfCheetah-v5", "Humanoid-v5")
 SIZES = (224, 84)
 STATES = 32
-SECONDS = 1.0
+THREADS = 2
 
-Work = Callable[[], int]
+
+def _made(scene: str, **kwargs: object) -> gymnasium.Env:
+    mujoco.set_mju_user_warning(lambda _: None)  # MuJoCo 4 finds fault with the compiler settings of these models
+    env = gymnasium.make(scene, **kwargs)
+    env.reset(seed=0)
+    env.action_space.seed(0)
+    return env
 
 
 def _visited(env: gymnasium.Env) -> np.ndarray:
     """States of one random episode, shape (STATES, nq)."""
-    env.reset(seed=0)
-    env.action_space.seed(0)
     states = []
     for _ in range(STATES):
         env.step(env.action_space.sample())
@@ -37,9 +35,9 @@ def _visited(env: gymnasium.Env) -> np.ndarray:
     return np.stack(states)
 
 
-def _peer(scene: str, size: int) -> Work:
+def peer(scene: str, size: int) -> Callable[[], int]:
     """Gymnasium's own drawing, of the last of the same states; no step is counted against it."""
-    env = gymnasium.make(scene, render_mode="rgb_array", width=size, height=size, camera_name="track")
+    env = _made(scene, render_mode="rgb_array", width=size, height=size, camera_name="track")
     _visited(env)
 
     def draw() -> int:
@@ -49,44 +47,20 @@ def _peer(scene: str, size: int) -> Work:
     return draw
 
 
-def _ours(scene: str, size: int) -> Work:
-    env = gymnasium.make(scene)
+def ours(scene: str, size: int) -> Callable[[], int]:
+    env = _made(scene)
     states = _visited(env)
-    renderer = Renderer(env.unwrapped.model, size, size, "fast")
+    renderer = Renderer(env.unwrapped.model, size, size, "fast", THREADS)
     return lambda: len(renderer.draw(states, "track"))
-
-
-def _serve(make: Callable[[str, int], Work], scene: str, size: int, calls: Connection) -> None:
-    work = make(scene, size)
-    while calls.recv():
-        calls.send(rate(work, SECONDS))
-
-
-@contextmanager
-def _drawing(make: Callable[[str, int], Work], scene: str, size: int) -> Iterator[Rate]:
-    """A process that draws for a second whenever asked."""
-    context = mp.get_context("spawn")
-    here, there = context.Pipe()
-    process = context.Process(target=_serve, args=(make, scene, size, there), daemon=True)
-    process.start()
-    there.close()
-
-    def ask() -> float:
-        here.send(True)
-        return here.recv()
-
-    yield ask
-    here.send(False)
-    process.join()
 
 
 def run(repeats: int) -> list[Row]:
     """One row a scene and size."""
-    os.environ.setdefault("MUJOCO_GL", backend())  # Gymnasium's own drawing needs to be told
     rows = []
     for scene in SCENES:
         for size in SIZES:
-            with _drawing(_ours, scene, size) as ours, _drawing(_peer, scene, size) as peer:
-                settings = f"{scene}'s own model and camera, {size}x{size}, MUJOCO_GL={os.environ['MUJOCO_GL']}"
-                rows.append(compare("drawing", ours, peer, "frames/s", settings, repeats))
+            with contender(ours, scene, size) as own, contender(peer, scene, size) as other:
+                settings = f"fast, {THREADS} threads, against env.render(): {scene}'s own model and camera"
+                settings += f", {size}x{size}, MUJOCO_GL={backend()}"
+                rows.append(compare("drawing", own, other, "frames/s", settings, repeats))
     return rows

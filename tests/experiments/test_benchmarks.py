@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from experiments.benchmarks.__main__ import COLUMNS, RESULTS, _as_text, _kept, _write
+from experiments.benchmarks.growing import straight
 from experiments.benchmarks.measure import Row, compare, rate
 
 
-def test_the_sides_take_turns_and_the_medians_are_compared() -> None:
+def test_the_sides_take_turns_and_the_median_of_the_turns_ratios_counts() -> None:
     turns: list[str] = []
 
     def side(name: str, rates: list[float]):
@@ -22,8 +25,14 @@ def test_the_sides_take_turns_and_the_medians_are_compared() -> None:
 
     row = compare("x", side("ours", [10, 30, 20]), side("peer", [5, 4, 10]), "frames/s", "how", repeats=3)
     assert turns == ["ours", "peer", "peer", "ours", "peer", "ours", "peer", "ours"]
-    assert (row.ours, row.peer, row.ratio) == (20, 5, 4)
+    assert (row.ours, row.peer, row.ratio) == (20, 5, 2)
     assert row.settings == "how; 3 turns, paired ratios 2.00 to 7.50"
+
+
+def test_a_cost_that_bends_is_far_from_its_line() -> None:
+    sizes = [1.0, 10, 100, 1000]
+    assert straight(sizes, [5 + 2 * size for size in sizes])[1] == pytest.approx(1)
+    assert abs(straight(sizes, [size**1.5 for size in sizes])[1] - 1) > 0.15
 
 
 def test_a_rate_counts_work_a_second() -> None:
