@@ -91,6 +91,8 @@ rewards = Registry(
     "reward",
     {
         "mini": Entry("roborew.rewards.mini:Mini", "text and image progress model, shipped in the wheel"),
+        "clip": Entry("roborew.rewards.clip:ClipReward", "similarity of picture and sentence: CLIP, SigLIP, VLM-RM"),
+        "goal_image": Entry("roborew.rewards.goal_image:GoalImage", "distance to a picture of the goal in an embedding"),
         "roboreward": Entry("roborew.rewards.roboreward:RoboReward", "a judge grades the last frame from 1 to 5"),
         "verifier": Entry("roborew.rewards.verifier:Verifier", "a judge's expected grade over twenty letters"),
         "topreward": Entry("roborew.rewards.topreward:TopReward", "a judge's log-odds that the task is done"),

@@ -24,7 +24,8 @@ def frames() -> Video:
 
 
 def clip(model: RewardModel, frames: Video) -> Clip:
-    return Clip(frames=frames, instruction=TEXT, goal=frames[0] if model.spec.needs_goal else None)
+    goal = np.random.default_rng(4).integers(0, 256, frames.shape[1:], dtype=np.uint8)
+    return Clip(frames=frames, instruction=TEXT, goal=goal if model.spec.needs_goal else None)
 
 
 def test_it_says_its_registered_name(model: RewardModel) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from tests.roborew.rewards.tiny_towers import tiny_clip, tiny_dinov2
 from tests.tiny_models import tiny_vlm
 
 Options = Mapping[str, Any]
@@ -16,13 +17,28 @@ def tiny_judge(folder: Path) -> Options:
     return {"judge_options": (f"model={tiny_vlm(folder)}",), "least_mass": 0.0}
 
 
+def clip_options(folder: Path) -> Options:
+    """A two-layer CLIP; rounding to bfloat16 would move scores by more than these tests allow."""
+    return {"model": str(tiny_clip(folder)), "alpha": 0.5, "baseline": "a robot", "dtype": "float32"}
+
+
+def goal_image_options(folder: Path) -> Options:
+    """A two-layer DINOv2."""
+    return {"model": str(tiny_dinov2(folder)), "dtype": "float32", "form": "difference"}
+
+
 def wordy_judge(folder: Path) -> Options:
     """The same, for a method that reads what it writes."""
     return {"judge_options": (f"model={tiny_vlm(folder)}",)}
 
 
 JUDGED = ("roboreward", "verifier", "topreward", "vlac", "robo_dopamine", "robofume")
-TINY: dict[str, Callable[[Path], Options]] = {**dict.fromkeys(JUDGED, tiny_judge), "gvl": wordy_judge}
+TINY: dict[str, Callable[[Path], Options]] = {
+    **dict.fromkeys(JUDGED, tiny_judge),
+    "gvl": wordy_judge,
+    "clip": clip_options,
+    "goal_image": goal_image_options,
+}
 """By registered name; called with an empty folder in which files may be made. A reward not named here needs no options
 but the device."""
 
