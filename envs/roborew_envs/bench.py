@@ -106,12 +106,12 @@ class BenchTask(ArmTask):
         qpos = np.zeros(self.model.nq)
         qpos[HINGE] = rng.uniform([0.31, 0.255], [0.35, 0.285])
         qpos[TAP] = rng.uniform([0.43, -0.31], [0.48, -0.27])
-        qpos[HOLE] = rng.uniform([0.59, -0.05], [0.62, 0.05])
-        row = np.column_stack([rng.uniform(0.32, 0.38, 3), [-0.14, -0.05, 0.04] + rng.uniform(-0.01, 0.01, 3)])
+        qpos[HOLE] = rng.uniform([0.60, -0.05], [0.63, 0.05])
+        row = np.column_stack([rng.uniform(0.31, 0.36, 3), [-0.14, -0.05, 0.04] + rng.uniform(-0.01, 0.01, 3)])
         row = rng.permutation(row)
         qpos[SOCKET] = row[0]
         sides = rng.permutation([-0.037, 0.037]) + rng.uniform(-0.005, 0.005, 2)
-        blocks = qpos[HOLE] + np.column_stack([rng.uniform(-0.12, -0.09, 2), sides])
+        blocks = qpos[HOLE] + np.column_stack([rng.uniform(-0.15, -0.12, 2), sides])
         for thing, place, height in (
             (BLUE_PEG, row[1], PEG_HEIGHT),
             (ORANGE_PEG, row[2], PEG_HEIGHT),

@@ -92,7 +92,9 @@ def take(qpos: FloatArray, grip: FloatArray, half: float) -> FloatArray:
 def carry(qpos: FloatArray, thing: FloatArray, goal: FloatArray) -> FloatArray:
     """With a thing in the gripper at ``thing``, (N, 3) [m]: lift it, travel, and let it down onto ``goal``, (N, 3)."""
     tips, way = hand(qpos), goal - thing
-    tolerance = np.where(way[:, 2] > -BORDER, 0.015, 0.004)  # once it is between walls there is no need to lift it again
+    tolerance = np.where(
+        way[:, 2] > -BORDER, 0.015, 0.004
+    )  # once it is between walls there is no need to lift it again
     target = above_then(tips, tips + way, tips + way, tolerance, CARRY)
     return with_opening(tips + np.clip(target - tips, -0.022, 0.022), -1.0)
 

@@ -44,20 +44,20 @@ def press_button(qpos: FloatArray, offset: FloatArray) -> FloatArray:
     return above_then(hand(qpos), top, down, 0.02)
 
 
-def push_cube(qpos: FloatArray, cube: slice, goal: FloatArray) -> FloatArray:
-    """Push the cube at ``cube`` of qpos to ``goal``, shape (N, 2) [m], from behind, then rise."""
+def push_cube(qpos: FloatArray, cube: slice, goal: FloatArray, height: float = CUBE_HEIGHT) -> FloatArray:
+    """Push the cube at ``cube`` of qpos to ``goal``, shape (N, 2) [m], with the hand at ``height``, then rise."""
     tips, place = hand(qpos), qpos[:, cube]
     way = goal - place[:, :2]
     left = np.linalg.norm(way, axis=1, keepdims=True)
     way = way / np.maximum(left, 1e-6)
-    start = np.column_stack([place[:, :2] - BEHIND * way, np.full(len(qpos), CUBE_HEIGHT)])
+    start = np.column_stack([place[:, :2] - BEHIND * way, np.full(len(qpos), height)])
     relative = tips[:, :2] - place[:, :2]
     along = (relative * way).sum(axis=1)
     aside = np.linalg.norm(relative - along[:, None] * way, axis=1)
-    pushing = (tips[:, 2] < 0.06) & (along < -0.025) & (aside < 0.02)
+    pushing = (tips[:, 2] < height + 0.034) & (along < -0.025) & (aside < 0.02)
     ahead = place[:, :2] + way * (np.minimum(0.6 * left, 0.020) - 0.036)
     correction = (along[:, None] * way - relative) * 0.8
-    push = np.column_stack([ahead + correction, np.full(len(qpos), CUBE_HEIGHT)])
+    push = np.column_stack([ahead + correction, np.full(len(qpos), height)])
     push = tips + np.clip(push - tips, -0.018, 0.018)  # a faster push lets the cube slide on by itself
     target = np.where(pushing[:, None], push, above_then(tips, start, start))
     done = np.column_stack([tips[:, :2], np.full(len(qpos), CLEAR)])

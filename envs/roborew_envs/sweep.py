@@ -7,62 +7,39 @@ from typing import ClassVar
 import numpy as np
 
 from roborew_envs.arm_task import closeness, hand, nearness
-from roborew_envs.bench import BOARD_TOP, HOLE, BLOCK_HEIGHT, RED_BLOCK, YELLOW_BLOCK, BenchTask, is_in_hole
+from roborew_envs.bench import BLOCK_HEIGHT, BOARD_TOP, HOLE, RED_BLOCK, YELLOW_BLOCK, BenchTask, is_in_hole
 from roborew_envs.bench_skills import carry, holds, take, with_opening
 from roborew_envs.plan import Plan
-from roborew_envs.skills import CLEAR, above_then
+from roborew_envs.skills import CLEAR, push_cube
 from roborew_envs.task import BoolArray, FloatArray, IntArray, Words
 
 HEIGHT = 0.046
 """Of the hand while it sweeps over the board [m]."""
-BEHIND = 0.050
-"""Distance of the hand from the block's middle before it sweeps [m]."""
-NESTED = 0.032
-"""The same while the block lies between the fingers [m]."""
-CRADLE = -0.2
-"""Opening of the gripper between whose fingers a block stays."""
 BLOCK = 0.022
 """Half the block's width [m]."""
 ENOUGH = 0.016
 """Distance from the hole's middle along y at which a block is not moved further to the side [m]."""
-SHORT = 0.075
+SHORT = 0.095
 """A near miss gives up so far before the hole's middle, along x [m]."""
 
 
-def sweep(qpos: FloatArray, block: slice, offset: FloatArray) -> FloatArray:
-    """Sweep the block at ``block`` of qpos into the hole, or ``offset`` (N, 3) [m] from it, then rise."""
+def sweep(qpos: FloatArray, block: slice) -> FloatArray:
+    """Sweep the block at ``block`` of qpos into the hole, then rise."""
     tips, place = hand(qpos), qpos[:, block][:, :2]
-    way = qpos[:, HOLE] + offset[:, :2] - place
-    way[:, 1] -= np.clip(way[:, 1], -ENOUGH, ENOUGH)
-    left = np.linalg.norm(way, axis=1, keepdims=True)
-    way = way / np.maximum(left, 1e-6)
-    # Straight ahead the block lies between both fingers, which also take it some way to the side.
-    facing = np.where(np.abs(way[:, 1:]) < 0.8 * way[:, :1], [1.0, 0.0], way)
-    relative = tips[:, :2] - place
-    along = (relative * facing).sum(axis=1, keepdims=True)
-    aside = relative - along * facing
-    sweeping = (tips[:, 2] < HEIGHT + 0.015) & (along[:, 0] < -0.012) & (np.linalg.norm(aside, axis=1) < 0.016)
-    push = place - NESTED * facing + way * np.minimum(0.6 * left, 0.022)
-    push = tips[:, :2] + np.clip(push - tips[:, :2], -0.018, 0.018)  # a faster push lets the block slide on by itself
-    start = place - BEHIND * facing
-    target = above_then(tips, _at(start, HEIGHT), _at(start, HEIGHT))
-    target = np.where(sweeping[:, None], _at(push, HEIGHT), target)
-    done = is_in_hole(qpos, block) | (left[:, 0] < 0.015)
-    return with_opening(np.where(done[:, None], _at(tips[:, :2], CLEAR), target), CRADLE)
-
-
-def _at(place: FloatArray, height: float) -> FloatArray:
-    return np.column_stack([place, np.full(len(place), height)])
+    goal = qpos[:, HOLE].copy()
+    goal[:, 1] += np.clip(place[:, 1] - goal[:, 1], -ENOUGH, ENOUGH)
+    rise = np.column_stack([tips[:, :2], np.full(len(qpos), CLEAR)])
+    return np.where(is_in_hole(qpos, block)[:, None], rise, push_cube(qpos, block, goal, HEIGHT))
 
 
 def sweep_yellow(qpos: FloatArray, offset: FloatArray) -> FloatArray:
     """Sweep the yellow block into the hole."""
-    return sweep(qpos, YELLOW_BLOCK, offset)
+    return with_opening(sweep(qpos, YELLOW_BLOCK), -1.0)
 
 
 def sweep_red(qpos: FloatArray, offset: FloatArray) -> FloatArray:
     """Sweep the red block: the wrong object."""
-    return sweep(qpos, RED_BLOCK, offset)
+    return sweep(qpos, RED_BLOCK)
 
 
 def take_out(qpos: FloatArray, offset: FloatArray) -> FloatArray:
@@ -116,7 +93,7 @@ class Sweep(BenchTask):
         undo=take_out,
         wrong=sweep_red,
         over=lambda qpos: qpos[:, YELLOW_BLOCK],
-        stop=(0.5, 0.7),
+        stop=(0.5, 0.6),
         give_up=lambda qpos: qpos[:, YELLOW_BLOCK.start] > qpos[:, HOLE.start] - SHORT,
     )
 

@@ -13,7 +13,6 @@ from roborew_envs.plan import Plan
 from roborew_envs.task import BoolArray, FloatArray, IntArray, Words
 
 
-
 class TapTurn(BenchTask):
     """The hand goes beside the lever (to 0.3), then the lever turns."""
 
