@@ -112,13 +112,13 @@ def test_a_server_that_cannot_be_reached_makes_abstentions_in_bounded_time(kind:
 
 
 @pytest.mark.parametrize("kind", [*LASTING, *PASSING, *UNREACHABLE])
-def test_a_fault_stops_the_run_where_that_is_wished(kind: str, deadline: float) -> None:
+def test_a_fault_stops_the_run_where_that_is_wished(kind: str) -> None:
     with serving(FaultServer(kind if kind not in UNREACHABLE else "none")) as server:
         url = unreachable(kind, server) if kind in UNREACHABLE else server.url
         start = monotonic()
         with pytest.raises(RoborewError, match=r"tiny@served.*on_failure=abstain"):
-            judge(url, on_failure="stop", pause=5.0, deadline=deadline).ask(questions(3))
-        assert monotonic() - start < deadline + 1
+            judge(url, on_failure="stop", pause=5.0, deadline=0.2).ask(questions(3))
+        assert monotonic() - start < 1.2
 
 
 def test_a_run_goes_on_over_a_restart_of_the_server() -> None:
