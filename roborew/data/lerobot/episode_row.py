@@ -44,18 +44,22 @@ def episode_row(
     for camera, about in record["cameras"].items():
         measured[CAMERA_KEY + camera] = {key: np.array(value) for key, value in about["statistics"].items()}
     for feature, found in measured.items():
-        row |= {f"stats/{feature}/{key}": value.tolist() for key, value in found.items()}
-        row[f"stats/{feature}/count"] = [int(found["count"][0])]
+        row |= {f"stats/{feature}/{key}": value for key, value in _shaped(feature, found).items()}
     return row
 
 
+def _shaped(feature: str, found: statistics.Statistics) -> dict[str, Any]:
+    """Statistics as LeRobot writes them: (D,), of pictures (3, 1, 1); the count whole."""
+    shape = (3, 1, 1) if feature.startswith(CAMERA_KEY) else (-1,)
+    return {key: value.reshape(shape).tolist() for key, value in found.items() if key != "count"} | {
+        "count": [int(found["count"][0])]
+    }
+
+
 def merged_statistics(rows: Sequence[Row]) -> dict[str, dict[str, Any]]:
-    """Statistics of the whole set as ``stats.json`` has them: those of pictures have shape (3, 1, 1)."""
+    """Statistics of the whole set, as ``stats.json`` has them."""
     merged: dict[str, dict[str, Any]] = {}
     for feature in dict.fromkeys(key.split("/")[1] for key in rows[0] if key.startswith("stats/")):
-        parts = [{name: np.array(row[f"stats/{feature}/{name}"], np.float64) for name in STATISTICS} for row in rows]
-        whole = statistics.merge(parts)
-        count = int(whole.pop("count")[0])
-        shape = (3, 1, 1) if feature.startswith(CAMERA_KEY) else (-1,)
-        merged[feature] = {name: value.reshape(shape).tolist() for name, value in whole.items()} | {"count": [count]}
+        parts = [{key: np.ravel(row[f"stats/{feature}/{key}"]) for key in STATISTICS} for row in rows]
+        merged[feature] = _shaped(feature, statistics.merge(parts))
     return merged
