@@ -1,0 +1,80 @@
+"""Show every task, so that a person can see that it is the task it says: ``python -m experiments.task_gallery``."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, PngImagePlugin
+
+from experiments.task_gallery.moments import Moments, moments
+from roborew_envs import Task, make_task, tasks
+from roborew_envs.rendering import Quality, Renderer
+
+HERE = Path(__file__).parent
+WIDTH, HEIGHT = 192, 144
+QUALITY: Quality = "full"
+GAP = 4
+
+HEAD = f"""# Every task
+
+Left to right: the start, half of the way, success. Top to bottom: the task's cameras, in the order named. Frames are
+{WIDTH} x {HEIGHT} pixels of quality `{QUALITY}`. All of this page is written by `python -m experiments.task_gallery`
+(`--only ID` renews one picture); a task added to the registry appears in it without further work.
+"""
+
+
+def sheet(task: Task, shown: Moments) -> np.ndarray:
+    """One picture: a row a camera, a column a moment, white between them."""
+    with Renderer(task.model, WIDTH, HEIGHT, QUALITY) as renderer:
+        rows = [renderer.draw(shown.qpos, camera, task.paint(shown.qpos)) for camera in task.cameras]
+    framed = np.pad(np.stack(rows), ((0, 0), (0, 0), (GAP, 0), (GAP, 0), (0, 0)), constant_values=255)
+    return np.concatenate([np.concatenate(list(row), axis=1) for row in framed])[GAP:, GAP:]
+
+
+def save(path: Path, picture: np.ndarray) -> None:
+    """Write a small PNG that says how it was drawn."""
+    said = PngImagePlugin.PngInfo()
+    said.add_text("Comment", f"drawing={QUALITY}")
+    Image.fromarray(picture).quantize(200).save(path, optimize=True, pnginfo=said)
+
+
+def _figures(shown: Moments) -> str:
+    return ", ".join(f"{value:.2f}" for value in shown.progress)
+
+
+def section(task: Task, shown: Moments, picture: Path) -> str:
+    """What the page says of a task."""
+    reached = "success" if shown.success[-1] else "no success yet"
+    progress, cameras = _figures(shown), ", ".join(task.cameras)
+    return f"""
+## {task.id}
+
+"{task.instruction}". Stages: {", ".join(task.stages)}. Cameras: {cameras}. At most {task.horizon} steps.
+
+![{task.id}: start, middle and success through each camera]({picture.name})
+
+From {shown.source}; true progress {progress}, {reached} in the last column.
+"""
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(prog="python -m experiments.task_gallery", description=__doc__)
+    parser.add_argument("--only", choices=list(tasks), help="renew the picture of this one; the page is written whole")
+    parser.add_argument("--out", type=Path, default=HERE, help="folder of the page and its pictures")
+    arguments = parser.parse_args()
+    page = HEAD
+    for task_id in tasks:
+        task = make_task(task_id)
+        shown, picture = moments(task), arguments.out / f"{task_id.split('/')[-1].lower()}.png"
+        if arguments.only in (None, task_id):
+            save(picture, sheet(task, shown))
+        page += section(task, shown, picture)
+        print(f"{task_id}: {shown.source}, progress {_figures(shown)}", flush=True)
+    (arguments.out / "README.md").write_text(page, "utf-8")
+
+
+if __name__ == "__main__":
+    main()
