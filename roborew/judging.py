@@ -20,7 +20,7 @@ from gymnasium.spaces import Box
 from numpy.typing import NDArray
 
 from roborew.config import to_json
-from roborew.data import free_path, new_file, video_info
+from roborew.data import free_path, new_file, read_picture, video_info
 from roborew.durable import disk_space
 from roborew.errors import InvalidInputError
 from roborew.evaluation import (
@@ -150,15 +150,15 @@ def random_policy(env: Environment, seed: int) -> Policy:
 
 
 def expert_policy(env: Environment, config: TrainConfig) -> Policy | None:
-    """The scripted expert of a task of roborew, which reads the simulator's state; None if it has none."""
+    """The expert of a task of roborew, scripted (it reads the simulator's state) or trained; None if it has none."""
     from roborew_envs import make_task, tasks
-    from roborew_envs.experts import Script, behaviours
+    from roborew_envs.experts import actor, behaviours
 
     if config.env not in tasks or "expert" not in behaviours(task := make_task(config.env)):
         return None
     core: Any = cast(Any, env.unwrapped).core
-    script = Script(task, "expert", Seeds(config.seed).generator("expert"))
-    return lambda observations: script.actions(core.simulation.qpos, core.progress)
+    expert = actor(task, "expert", Seeds(config.seed).generator("expert"))
+    return lambda observations: expert.actions(core.simulation.qpos, core.progress, core.observe())
 
 
 def write(run: RunDirectory, judgement: Judgement) -> Written:
@@ -193,7 +193,10 @@ def _nulls(trained: Trained, seeds: Sequence[int]) -> list[NullRow]:
         return []
     with closing(make_environment(config, len(seeds))) as env:
         recordings = record(env, trained.agent.act, seeds)
-    clips = [Clip(frames=film.frames[:: config.every], instruction=config.instruction) for film in recordings]
+    goal = read_picture(config.goal_image) if config.goal_image else None
+    clips = [
+        Clip(frames=film.frames[:: config.every], instruction=config.instruction, goal=goal) for film in recordings
+    ]
     wrong = [text for text in make_task(config.env).wrong_instructions if text != config.instruction]
     scored = score_with_nulls(model, clips, [wrong[i % len(wrong)] for i in range(len(clips))])
     return null_table(scored, [film.episode.progress[:: config.every] for film in recordings])

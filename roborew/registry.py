@@ -110,7 +110,19 @@ agents = Registry(
         "sb3-sac": Entry("roborew.agents.sb3:SB3SAC", "SAC of Stable-Baselines3"),
     },
 )
-critics = Registry("critic", {})
+critics = Registry(
+    "critic",
+    {
+        "ridge": Entry("roborew.critics.objectives.ridge:Ridge", "closed-form probe on embedded frames, the baseline"),
+    },
+)
+encoders = Registry(
+    "encoder",
+    {
+        "conv": Entry("roborew.critics.conv:ConvEncoder", "small convolutions fitted to the demonstrations themselves"),
+        "mini": Entry("roborew.critics.shipped:MiniEncoder", "the picture layers of mini, frozen, shipped in the wheel"),
+    },
+)
 judges = Registry(
     "judge",
     {

@@ -17,6 +17,7 @@ from roborew.cli.compare import Compare
 from roborew.cli.demos import Demos
 from roborew.cli.doctor import Doctor
 from roborew.cli.evaluate import Evaluate
+from roborew.cli.fit import Fit
 from roborew.cli.list import List
 from roborew.cli.record import Record
 from roborew.cli.score import Score
@@ -27,6 +28,7 @@ AnyCommand = (
     Annotated[Train, tyro.conf.subcommand("train")]
     | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
     | Annotated[Record, tyro.conf.subcommand("record")]
+    | Annotated[Fit, tyro.conf.subcommand("fit")]
     | Annotated[Score, tyro.conf.subcommand("score")]
     | Annotated[Compare, tyro.conf.subcommand("compare")]
     | Annotated[Demos, tyro.conf.subcommand("demos")]

@@ -54,12 +54,15 @@ class _Sentence(nn.Module):
         return (weights.unsqueeze(-1) * words).sum(dim=1)
 
 
-class _Picture(nn.Module):
-    """Convolutions down to a twelfth of the size, read as feature positions and as a coarse map."""
+class PictureLayers(nn.Module):
+    """Convolutions down to a twelfth of the size, read as feature positions and as a coarse map.
 
-    def __init__(self, config: MiniConfig) -> None:
+    Frames (B, 3, 72, 96), float in [-1, 1], become vectors (B, hidden).
+    """
+
+    def __init__(self, channels: tuple[int, int, int, int], hidden: int) -> None:
         super().__init__()
-        a, b, c, d = config.channels
+        a, b, c, d = channels
         self.fine = nn.Sequential(
             nn.Conv2d(3, a, 5, stride=3, padding=2),
             nn.ReLU(),
@@ -69,7 +72,7 @@ class _Picture(nn.Module):
         )
         self.coarse = nn.Sequential(nn.ReLU(), nn.Conv2d(c, d, 3, stride=2, padding=1), nn.ReLU(), nn.Flatten())
         coarse_size = d * (WIDTH // 12) * (HEIGHT // 12)
-        self.out = nn.Linear(coarse_size + 3 * c, config.hidden)
+        self.out = nn.Linear(coarse_size + 3 * c, hidden)
         self.temperature = nn.Parameter(torch.zeros(c))
 
     def forward(self, frames: Tensor) -> Tensor:
@@ -91,7 +94,7 @@ class MiniNetwork(nn.Module):
         super().__init__()
         self.config = config
         self.sentence = _Sentence(config)
-        self.picture = _Picture(config)
+        self.picture = PictureLayers(config.channels, config.hidden)
         self.film = nn.Linear(config.words, 2 * config.hidden)
         self.norm = nn.LayerNorm(config.hidden)
         self.middle = nn.Linear(config.hidden, config.hidden // 2)

@@ -47,7 +47,7 @@ class TrainConfig:
     goal: str | None = None
     """The goal as a sentence; the task's own instruction if not given."""
     reward: str = "mini"
-    """A name of `roborew list rewards`, or a folder of mini's weights."""
+    """A name of `roborew list rewards`, or the folder of a critic or of mini's weights."""
     option: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()
     """A setting of the reward as key=value, such as model=ViT-B-32; may be given several times."""
     goal_image: Path | None = None

@@ -14,6 +14,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from numpy.typing import NDArray
 
 from roborew.agents.report import RolloutReport
+from roborew.critics.critic import Critic, is_critic
 from roborew.data import read_picture
 from roborew.errors import InvalidInputError
 from roborew.options import parse_options
@@ -85,7 +86,7 @@ def open_reward(reward: str, option: Sequence[str] = (), device: str = "cpu") ->
     """Return a reward model.
 
     Args:
-        reward: a name of `roborew list rewards`, or a folder of mini's weights.
+        reward: a name of `roborew list rewards`, a critic's folder, or one of mini's weights.
         option: its settings as key=value, see `roborew.options.parse_options`.
         device: a torch device name.
 
@@ -96,6 +97,10 @@ def open_reward(reward: str, option: Sequence[str] = (), device: str = "cpu") ->
     """
     if device != "cpu":
         _check_device(device)
+    if reward not in rewards and is_critic(reward):
+        if option:
+            raise InvalidInputError(f"reward {reward}: a critic takes no options; it keeps its own settings.")
+        return Critic.from_pretrained(reward, device)
     if reward not in rewards and Path(reward).is_dir():
         kind, words = rewards.load("mini"), (f"weights={reward}", *option)
     else:

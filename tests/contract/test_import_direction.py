@@ -19,11 +19,12 @@ HEAVY = {"torch", "transformers", "open_clip", "stable_baselines3"}
 MAY_IMPORT: dict[str, set[str]] = {
     **dict.fromkeys(CORE, CORE),
     **{part: CORE | {part} for part in PLAIN},
+    "critics": CORE | {"critics", "rewards", "data"},
     "rewards": CORE | {"rewards", "judges", "data"},
     "wrappers": CORE | {"wrappers", "rewards", "shaping"},
     "agents": CORE | {"agents"},
     "evaluation": CORE | {"evaluation", "data"},
-    "training": CORE | {"training", "agents", "wrappers", "shaping", "data"},
+    "training": CORE | {"training", "agents", "wrappers", "shaping", "data", "critics"},
 }
 """Part of roborew -> the parts of roborew that it may import. A part that is not named is on top, beside the cli."""
 ON_TOP = {"cli", "__main__"}

@@ -1,0 +1,137 @@
+"""The card of a critic: what it was made from, and how it does on episodes it never saw, beside its nulls."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+
+import numpy as np
+
+from roborew.critics.critic import Critic
+from roborew.critics.labels import progress_labels
+from roborew.critics.objective import Example
+from roborew.evaluation import (
+    Measure,
+    auroc,
+    average,
+    cycle_voc,
+    gain,
+    score_curve,
+    score_with_nulls,
+    spearman,
+    terminal_value,
+)
+from roborew.fitting import Fitted
+from roborew.types import Clip, Scores
+
+WRONG = "do nothing at all"
+"""What the wrong-instruction null asks for where the set has one sentence only."""
+Table = Mapping[str, Mapping[str, Measure]]
+
+
+def judged(fitted: Fitted, names: Sequence[str]) -> Table:
+    """Figures of the critic and of its nulls on some of the episodes; order is with the labels, or with time.
+
+    Args:
+        names: of the episodes, usually the test part of the split.
+    """
+    rows = [(e, f) for e, f in zip(fitted.examples, fitted.footage, strict=True) if e.name in set(names)]
+    if not rows:
+        return {}
+    sentences = list(dict.fromkeys(example.instruction for example in fitted.examples))
+    clips = [
+        Clip(frames=footage.frames, instruction=example.instruction, goal=_goal(fitted.critic, fitted, example))
+        for example, footage in rows
+    ]
+    wrong = [next((s for s in sentences if s != clip.instruction), WRONG) for clip in clips]
+    scored = score_with_nulls(fitted.critic, clips, wrong)
+    examples = [example for example, _ in rows]
+    return {name: figures(scores, examples) for name, scores in scored.items()}
+
+
+def figures(scores: Sequence[Scores], examples: Sequence[Example]) -> dict[str, Measure]:
+    """Order, success, cycle consistency and gain over episodes."""
+    curves = [score_curve(score) for score in scores]
+    labels = [progress_labels(example) for example in examples]
+    ends = [terminal_value(curve).value for curve in curves]
+    good = [end for end, e in zip(ends, examples, strict=True) if end is not None and e.success]
+    bad = [end for end, e in zip(ends, examples, strict=True) if end is not None and e.success is False]
+    climbs = [curve for curve, e in zip(curves, examples, strict=True) if e.success is not False]
+    backs = [
+        spearman(curve, label)
+        for curve, label in zip(curves, labels, strict=True)
+        if np.isfinite(label).all() and label.max() - label[-1] > 0.3
+    ]
+    orders = [spearman(curve, label) for curve, label in zip(curves, labels, strict=True) if np.isfinite(label).all()]
+    return {
+        "order": average(orders),
+        "order where progress is lost again": average(backs),
+        "success AUROC": auroc(good, bad),
+        "Cycle-VOC": average(cycle_voc(np.concatenate([curve, curve[-2::-1]])) for curve in climbs),
+        "gain": average(gain(curve) for curve in curves),
+    }
+
+
+def card(fitted: Fitted, source: str, command: str, table: Table) -> str:
+    """The card as Markdown.
+
+    Args:
+        source: what the demonstrations were read from.
+        command: that made the critic.
+        table: from `judged`, on the test episodes.
+    """
+    split, critic = fitted.split, fitted.critic
+    labelled = sum(example.progress is not None for example in fitted.examples)
+    frames = sum(len(example.features) for example in fitted.examples)
+    sentences = "; ".join(dict.fromkeys(example.instruction for example in fitted.examples))
+    parts = f"{len(split.fit)} to fit, {len(split.validation)} to validate and calibrate, {len(split.test)} to test"
+    seconds = ", ".join(f"{part} {value:.1f}" for part, value in fitted.seconds.items())
+    versions = ", ".join(f"{name} {version(name)}" for name in ("torch", "numpy"))
+    lines = [
+        f"# Critic `{critic.name}`",
+        "",
+        f"Made by `{command}`.",
+        "",
+        f"- demonstrations: {source}, {len(fitted.examples)} episodes, {frames} frames; "
+        f"progress labelled in {labelled}, otherwise time within a success",
+        f"- sentences: {sentences}",
+        f"- split by episode: {parts}",
+        f"- encoder: `{fitted.config.encoder}` ({critic.encoder.identity})",
+        f"- objective: `{critic.name}` ({critic.spec.paper}); "
+        f"{'calibrated on the validation episodes' if critic.calibration else 'not calibrated'}",
+        f"- seed {fitted.config.seed}; seconds: {seconds}",
+        f"- versions: {versions}, Python {platform.python_version()}",
+        "",
+        "## On episodes it never saw",
+        "",
+        "Means over the test episodes; order is Spearman's correlation with the labels.",
+        "",
+        *_table(table),
+        "",
+        "A clock that knows nothing also has a good order on successes: trust a critic where it beats the nulls.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _table(table: Table) -> list[str]:
+    if not table:
+        return ["No episode was held out: nothing is known."]
+    heads = list(next(iter(table.values())))
+    lines = [f"| | {' | '.join(heads)} |", f"|---|{'---|' * len(heads)}"]
+    for name, row in table.items():
+        cells = (f"{m.value:.3f}" if m.value is not None else "–" for m in row.values())
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return lines
+
+
+def _goal(critic: Critic, fitted: Fitted, example: Example) -> np.ndarray | None:
+    """A goal picture for critics that need one: the last frame of another success, never the episode's own."""
+    if not critic.spec.needs_goal:
+        return None
+    others = (
+        footage.frames[-1]
+        for other, footage in zip(fitted.examples, fitted.footage, strict=True)
+        if other.name in fitted.split.fit and other.success is not False and other.instruction == example.instruction
+    )
+    return next(others)

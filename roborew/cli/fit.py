@@ -1,0 +1,57 @@
+"""``roborew fit``."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+from rich.console import Console
+
+from roborew.cli.command import Command, print_paths, say
+from roborew.fitting import FitConfig
+
+Settings = Annotated[FitConfig, tyro.conf.arg(name="")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fit(Command):
+    """Learn a reward from demonstration videos: a LeRobot data set, a folder of mp4, or one file."""
+
+    demonstrations: tyro.conf.Positional[Path]
+    """Folder or file of demonstrations."""
+    config: Settings = field(default_factory=FitConfig)
+    goal: str | None = None
+    """What the videos show, where they do not say so themselves."""
+    out: Path | None = None
+    """Folder for the critic, which must not exist; critics/<name of the demonstrations> if not given."""
+
+    def run(self, console: Console) -> int:
+        """Fit, judge on held-out episodes, write the critic and its card."""
+        from roborew.card import card, judged
+        from roborew.data import free_path
+        from roborew.data.demonstrations import read_demonstrations
+        from roborew.errors import RunExistsError
+        from roborew.fitting import fit_critic
+        from roborew.training.loop import torch_threads
+
+        out = self.out or free_path(Path("critics") / self.demonstrations.stem)
+        if out.exists():
+            raise RunExistsError(f"{out} exists and is never overwritten; nothing was written. Choose another --out.")
+        found = read_demonstrations(self.demonstrations, self.goal)
+        say(console, f"fitting {self.config.critic} to {len(found)} demonstrations in {self.demonstrations}")
+        with torch_threads(self.config.threads), console.status("reading") as status:
+            fitted = fit_critic(list(found), self.config, lambda what, value: status.update(f"{what} {value:.4f}"))
+            table = judged(fitted, fitted.split.test)
+        command = "roborew " + shlex.join(sys.argv[1:])
+        fitted.critic.save_pretrained(out, card(fitted, self.demonstrations.name, command, table))
+        seconds = ", ".join(f"{part} {value:.1f} s" for part, value in fitted.seconds.items())
+        say(console, f"{sum(fitted.seconds.values()):.1f} s ({seconds})")
+        for name, row in table.items():
+            cells = ", ".join(f"{what} {m.value:.3f}" for what, m in row.items() if m.value is not None)
+            say(console, f"{name}: {cells}")
+        print_paths(console, {"critic": out, "card": out / "card.md"})
+        return 0

@@ -1,0 +1,206 @@
+"""A fitted critic: an encoder and an objective that pay an agent, and the folder they live in."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self, cast
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+
+from roborew.config import to_json
+from roborew.critics.calibration import Calibration
+from roborew.critics.encoder import Encoder
+from roborew.critics.objective import Objective, Query
+from roborew.durable import write_durably
+from roborew.errors import CorruptFileError, InvalidInputError, RunExistsError
+from roborew.options import parse_options
+from roborew.registry import critics, encoders
+from roborew.types import Clip, Memory, RewardSpec, Scores
+
+CONFIG, MODEL, CARD = "config.json", "model.safetensors", "card.md"
+FORMAT = 1
+
+
+class Critic:
+    """A reward model learned from demonstrations; see `roborew.types.IncrementalRewardModel`.
+
+    Args:
+        name: of the objective in `roborew.registry.critics`.
+        objective: fitted.
+        encoder: what the objective was fitted on.
+        recipe: the settings of both, as words: ``objective``, ``encoder_name``, ``encoder``.
+        calibration: from scores to calibrated progress; none if not given.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        objective: Objective,
+        encoder: Encoder,
+        recipe: Mapping[str, Any],
+        calibration: Calibration | None = None,
+    ) -> None:
+        self.name, self.objective, self.encoder = name, objective, encoder
+        self.recipe, self.calibration = dict(recipe), calibration
+        self._texts: dict[str, NDArray[np.float32]] = {}
+
+    @property
+    def spec(self) -> RewardSpec:
+        """The objective's promise; calibrated scores lie in [0, 1]."""
+        traits = self.objective.traits
+        low, high = (traits.low, traits.high) if self.calibration is None else (0.0, 1.0)
+        return RewardSpec(
+            name=self.name,
+            low=low,
+            high=high,
+            context=traits.context,
+            causal=traits.causal,
+            needs_goal=traits.needs_goal,
+            claims=traits.claims,
+            paper=traits.paper,
+        )
+
+    def score(self, clips: Sequence[Clip]) -> list[Scores]:
+        """Score whole clips."""
+        return self.extend(clips, [{} for _ in clips])[0]
+
+    def extend(self, clips: Sequence[Clip], memories: Sequence[Memory]) -> tuple[list[Scores], list[Memory]]:
+        """Score the next frames of episodes; see `roborew.types.IncrementalRewardModel`.
+
+        Raises:
+            InvalidInputError: a goal picture is needed and missing.
+        """
+        if not clips:
+            return [], []
+        queries = self._queries(clips, memories)
+        scores, following = self.objective.extend(queries)
+        if self.calibration is not None:
+            scores = [self.calibration.apply(score) for score in scores]
+        return scores, following
+
+    def save_pretrained(self, folder: str | Path, card: str = "") -> Path:
+        """Write config.json, model.safetensors and card.md into a new folder.
+
+        Raises:
+            RunExistsError: the folder exists; nothing was written.
+        """
+        path = Path(folder)
+        if path.exists():
+            raise RunExistsError(f"{path} exists and is never overwritten; nothing was written. Choose another folder.")
+        arrays = {f"encoder/{name}": array for name, array in self.encoder.arrays().items()}
+        arrays |= {f"objective/{name}": array for name, array in self.objective.arrays().items()}
+        content = save({name: np.ascontiguousarray(array) for name, array in arrays.items()})
+        config = {
+            "format": FORMAT,
+            "kind": "critic",
+            "critic": self.name,
+            "recipe": self.recipe,
+            "encoder_identity": self.encoder.identity,
+            "calibration": None if self.calibration is None else self.calibration.state(),
+            "sha256": hashlib.sha256(content).hexdigest(),
+        }
+        path.mkdir(parents=True)
+        write_durably(path / MODEL, content)
+        write_durably(path / CARD, card.encode())
+        write_durably(path / CONFIG, (json.dumps(to_json(config), indent=1) + "\n").encode())
+        return path
+
+    @classmethod
+    def from_pretrained(cls, folder: str | Path, device: str = "cpu") -> Self:
+        """Read what `save_pretrained` wrote.
+
+        Raises:
+            InvalidInputError: no critic in the folder.
+            CorruptFileError: the checksum or the arrays do not fit.
+        """
+        path = Path(folder)
+        config, content = read_config(path), _read(path / MODEL)
+        if hashlib.sha256(content).hexdigest() != config.get("sha256"):
+            raise CorruptFileError(f"{path}: {MODEL} does not have the sha256 of {CONFIG}; copy the folder anew.")
+        try:
+            recipe, arrays = cast("dict[str, Any]", config["recipe"]), load(content)
+            kind, make = critics.load(config["critic"]), encoders.load(recipe["encoder_name"])
+            objective: Objective = kind(**parse_options(kind, recipe["objective"]))
+            encoder: Encoder = make(**{"device": device, **parse_options(make, recipe["encoder"])})
+            calibration = config["calibration"]
+        except (KeyError, TypeError, SafetensorError) as error:
+            raise CorruptFileError(f"{path}: {CONFIG} or {MODEL} is not what a critic writes ({error!r}).") from error
+        encoder.load(_under(arrays, "encoder/"))
+        objective.load(_under(arrays, "objective/"))
+        if encoder.identity != config.get("encoder_identity"):
+            raise CorruptFileError(
+                f"{path}: fitted on encoder {config.get('encoder_identity')!r}; this one is {encoder.identity!r}."
+            )
+        return cls(
+            config["critic"],
+            objective,
+            encoder,
+            recipe,
+            None if calibration is None else Calibration.from_state(calibration),
+        )
+
+    def _queries(self, clips: Sequence[Clip], memories: Sequence[Memory]) -> list[Query]:
+        goals = [clip.goal for clip in clips]
+        if self.objective.traits.needs_goal and any(goal is None for goal in goals):
+            raise InvalidInputError(f"critic {self.name!r} compares with a picture of the goal: give one.")
+        pictures = [clip.frames for clip in clips] + [goal[None] for goal in goals if goal is not None]
+        same = len({picture.shape[1:] for picture in pictures}) == 1
+        if same:
+            bounds = np.cumsum([len(picture) for picture in pictures])[:-1]
+            vectors = np.split(self.encoder.encode(np.concatenate(pictures)), bounds)
+        else:
+            vectors = [self.encoder.encode(picture) for picture in pictures]
+        rest = iter(vectors[len(clips) :])
+        return [
+            Query(
+                features=vector,
+                instruction=clip.instruction,
+                text=self._text(clip.instruction),
+                goal=None if clip.goal is None else next(rest)[0],
+                memory=memory,
+            )
+            for clip, vector, memory in zip(clips, vectors, memories, strict=False)
+        ]
+
+    def _text(self, sentence: str) -> NDArray[np.float32]:
+        if sentence not in self._texts:
+            self._texts[sentence] = self.encoder.encode_text(sentence)
+        return self._texts[sentence]
+
+
+def is_critic(folder: str | Path) -> bool:
+    """Whether a folder holds a critic."""
+    path = Path(folder) / CONFIG
+    return path.is_file() and read_config(Path(folder)).get("kind") == "critic"
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """The config.json of a folder.
+
+    Raises:
+        InvalidInputError: there is none.
+        CorruptFileError: it is no JSON object.
+    """
+    try:
+        content: Any = json.loads(_read(folder / CONFIG))
+    except ValueError as error:
+        raise CorruptFileError(f"{folder / CONFIG}: expected JSON ({error}).") from error
+    if not isinstance(content, dict):
+        raise CorruptFileError(f"{folder / CONFIG}: expected a JSON object.")
+    return cast("dict[str, Any]", content)
+
+
+def _read(path: Path) -> bytes:
+    if not path.is_file():
+        raise InvalidInputError(f"{path.parent}: no {path.name}; a critic is a folder of {CONFIG}, {MODEL} and {CARD}.")
+    return path.read_bytes()
+
+
+def _under(arrays: Mapping[str, NDArray[Any]], prefix: str) -> dict[str, NDArray[Any]]:
+    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
