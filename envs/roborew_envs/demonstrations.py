@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roborew_envs.environment import TaskSimulations
-from roborew_envs.experts import Behaviour, Script
+from roborew_envs.experts import Behaviour, actor
 from roborew_envs.grading import Grade, Pace, StageSpan, failure_onset, grade, setback, stage_spans
 from roborew_envs.task import BoolArray, FloatArray, Task
 
@@ -65,13 +65,13 @@ def demonstrate(task: Task, behaviour: Behaviour, seeds: Sequence[int], steps: i
     Args:
         task: one that has this behaviour.
         behaviour: see `behaviours`.
-        seeds: an episode's start depends on its seed alone, what a script draws on the way on all of them.
+        seeds: an episode's start depends on its seed alone, what a behaviour draws on the way on all of them.
         steps: default: the task's horizon.
 
     Raises:
         ValueError: the task has no such behaviour.
     """
-    script = Script(task, behaviour, np.random.default_rng(list(seeds)))
+    player = actor(task, behaviour, np.random.default_rng(list(seeds)))
     core = TaskSimulations(task, len(seeds), None, 96, 72, "fast")
     core.reset(np.ones(len(seeds), np.bool_), list(seeds))
     track: dict[str, list[NDArray[Any]]] = {"actions": []}
@@ -83,7 +83,7 @@ def demonstrate(task: Task, behaviour: Behaviour, seeds: Sequence[int], steps: i
     keep(_moment(core, core.truth()))
     for _ in range(steps or task.horizon):
         progress = track["progress"][-1].astype(np.float64)
-        action = script.actions(track["qpos"][-1], progress)
+        action = player.actions(track["qpos"][-1], progress, track["observations"][-1])
         keep({"actions": action, **_moment(core, core.step(action)[2])})
     core.close()
     columns = {name: np.stack(values, axis=1) for name, values in track.items()}

@@ -1,41 +1,96 @@
-"""Scripted behaviours, good and bad, for every task that has a plan.
+"""Behaviours, good and bad: scripted for every task that has a plan, else from the task's trained policy.
 
-A behaviour bends the plan's skills: slower, stopped, undone, aimed wrong. It reads the simulator's state; an agent and
+A script bends the plan's skills: slower, stopped, undone, aimed wrong. It reads the simulator's state; an agent and
 a reward never do.
 """
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import Literal, Protocol, get_args
 
 import numpy as np
+from numpy.typing import NDArray
 
 from roborew_envs.arm_task import REACH_PER_STEP, hand
+from roborew_envs.policies import load_policy, policies
 from roborew_envs.task import FloatArray, Task
 
 Behaviour = Literal["expert", "slow", "stall", "undo", "near_miss", "wrong_object", "hover", "random"]
 
 
+POLICY_BEHAVIOURS: tuple[Behaviour, ...] = ("expert", "stall", "random")
+HALF_WAY = (0.4, 0.6)
+"""Range of true progress at which a policy stalls."""
+
+
+class Actor(Protocol):
+    """What plays a behaviour."""
+
+    def actions(self, qpos: FloatArray, progress: FloatArray, observations: NDArray[np.float32]) -> FloatArray:
+        """Actions in [-1, 1], shape (N, A), for states (N, nq), their true progress (N,) and observations (N, D)."""
+        ...
+
+
 def behaviours(task: Task) -> tuple[Behaviour, ...]:
-    """The behaviours that exist for a task; none without a plan, and no undo where nothing can be undone."""
+    """The behaviours that exist for a task; none without a plan or a policy, no undo where nothing can be undone."""
     names: tuple[Behaviour, ...] = get_args(Behaviour)
     if task.plan is None:
-        return ()
+        return POLICY_BEHAVIOURS if task.id in policies() else ()
     return tuple(name for name in names if name != "undo" or task.plan.undo is not None)
+
+
+def actor(task: Task, behaviour: Behaviour, rng: np.random.Generator) -> Actor:
+    """What plays a behaviour of a task, for any number of simulations from their start on.
+
+    Raises:
+        ValueError: the task has no such behaviour.
+    """
+    return Rehearsed(task, behaviour, rng) if task.plan is None else Script(task, behaviour, rng)
+
+
+def _check(task: Task, behaviour: Behaviour) -> None:
+    if behaviour not in behaviours(task):
+        known = ", ".join(behaviours(task)) or "none"
+        raise ValueError(f"{task.id}: no behaviour {behaviour!r}. Available: {known}.")
+
+
+class Rehearsed:
+    """A trained policy, all the way or half of it, or random actions."""
+
+    def __init__(self, task: Task, behaviour: Behaviour, rng: np.random.Generator) -> None:
+        """Choose a behaviour; errors as `actor`."""
+        _check(task, behaviour)
+        self._size, self._behaviour, self._rng = task.action_size, behaviour, rng
+        self._policy = load_policy(task.id)
+        self._reached = np.zeros(0, np.bool_)
+
+    def actions(self, qpos: FloatArray, progress: FloatArray, observations: NDArray[np.float32]) -> FloatArray:
+        """See `Actor`."""
+        if len(self._reached) != len(qpos):
+            self._reached = np.zeros(len(qpos), np.bool_)
+            self._stop = self._rng.uniform(*HALF_WAY, len(qpos))
+            self._drift = np.zeros((len(qpos), self._size))
+        if self._behaviour == "random":
+            self._drift = wandered(self._drift, self._rng)
+            return np.clip(self._drift, -1, 1)
+        actions = self._policy(observations).astype(np.float64)
+        if self._behaviour == "stall":
+            self._reached |= progress >= self._stop
+            actions[self._reached] = 0.0
+        return actions
+
+
+def wandered(drift: FloatArray, rng: np.random.Generator) -> FloatArray:
+    """The next value of noise that leans on its last one."""
+    return 0.8 * drift + 0.6 * rng.normal(size=drift.shape)
 
 
 class Script:
     """One behaviour for N simulations of one task: ``actions(simulations)`` at each step, after ``start``."""
 
     def __init__(self, task: Task, behaviour: Behaviour, rng: np.random.Generator) -> None:
-        """Choose a behaviour.
-
-        Raises:
-            ValueError: the task has no such behaviour.
-        """
-        if behaviour not in behaviours(task):
-            known = ", ".join(behaviours(task)) or "none"
-            raise ValueError(f"{task.id}: no behaviour {behaviour!r}. Available: {known}.")
+        """Choose a behaviour; errors as `actor`."""
+        _check(task, behaviour)
         assert task.plan is not None  # or it would have no behaviours
         self.task, self.behaviour, self._rng, self._plan = task, behaviour, rng, task.plan
         self.start(0)
@@ -52,14 +107,17 @@ class Script:
         if behaviour == "hover":
             self._offset[:, 2] = rng.uniform(0.05, 0.09, num_envs)
 
-    def actions(self, qpos: FloatArray, progress: FloatArray) -> FloatArray:
-        """Actions in [-1, 1], shape (N, 4), for states (N, nq) with their true progress (N,)."""
+    def actions(
+        self, qpos: FloatArray, progress: FloatArray, observations: NDArray[np.float32] | None = None
+    ) -> FloatArray:
+        """See `Actor`; a script reads states and not observations."""
+        del observations
         if len(self._reached) != len(qpos):
             self.start(len(qpos))
         if self._fresh and self.behaviour == "near_miss" and self._plan.miss is not None:
             self._offset = self._plan.miss(qpos)
         self._fresh = False
-        self._drift = 0.8 * self._drift + 0.6 * self._rng.normal(size=self._drift.shape)
+        self._drift = wandered(self._drift, self._rng)
         if self.behaviour == "random":
             return np.clip(self._drift, -1, 1)
         target = self._target(qpos, progress)

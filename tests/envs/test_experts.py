@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from roborew_envs import make_task
+from roborew_envs import experts, make_task
 from roborew_envs.demonstrations import Episode, demonstrate
-from roborew_envs.experts import Script, behaviours
+from roborew_envs.experts import Script, actor, behaviours
+from roborew_envs.task import Task
 
 DESK = ("roborew/Press-v0", "roborew/Push-v0", "roborew/DrawerOpen-v0")
 SEEDS = range(900_000, 900_100)
@@ -75,5 +76,37 @@ def test_a_behaviour_that_a_task_lacks_is_refused_with_the_list() -> None:
         Script(task, "undo", np.random.default_rng(0))
 
 
-def test_locomotion_has_no_script() -> None:
-    assert behaviours(make_task("roborew/Cheetah-v0")) == ()
+def test_a_task_without_a_plan_or_a_policy_has_no_behaviour(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(experts, "policies", lambda: ())
+    task = make_task("roborew/Cheetah-v0")
+    assert behaviours(task) == ()
+    with pytest.raises(ValueError, match="no behaviour 'expert'. Available: none"):
+        actor(task, "expert", np.random.default_rng(0))
+
+
+@pytest.fixture
+def cheetah(monkeypatch: pytest.MonkeyPatch) -> Task:
+    """A task with a policy that always pushes with all its force."""
+    monkeypatch.setattr(experts, "policies", lambda: ("roborew/Cheetah-v0",))
+    monkeypatch.setattr(
+        experts, "load_policy", lambda _: lambda observations: np.ones((len(observations), 6), np.float32)
+    )
+    return make_task("roborew/Cheetah-v0")
+
+
+def test_a_policy_plays_the_expert_half_an_expert_and_nothing_else(cheetah: Task) -> None:
+    assert behaviours(cheetah) == ("expert", "stall", "random")
+    (whole,) = demonstrate(cheetah, "expert", [3], steps=20)
+    assert (whole.actions == 1).all()
+    (wild,) = demonstrate(cheetah, "random", [3], steps=20)
+    assert np.abs(wild.actions).max() <= 1 and wild.actions.std() > 0.1
+    with pytest.raises(ValueError, match="no behaviour 'undo'. Available: expert, stall, random"):
+        demonstrate(cheetah, "undo", [3])
+
+
+def test_a_policy_that_stalls_does_nothing_more_once_it_is_half_way(cheetah: Task) -> None:
+    stalled = actor(cheetah, "stall", np.random.default_rng(0))
+    qpos, seen = np.zeros((2, cheetah.model.nq)), np.zeros((2, 3), np.float32)
+    assert (stalled.actions(qpos, np.array([0.3, 0.3]), seen) == 1).all()
+    assert (stalled.actions(qpos, np.array([0.3, 0.7]), seen) == [[1.0], [0.0]]).all()
+    assert (stalled.actions(qpos, np.array([0.3, 0.1]), seen) == [[1.0], [0.0]]).all()

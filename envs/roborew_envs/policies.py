@@ -1,0 +1,86 @@
+"""Learned experts: small networks on disk that act in plain numpy, trained by ``experiments/locomotion_experts``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from importlib import resources
+from pathlib import Path
+
+import gymnasium
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load, save_file
+
+FloatArray = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Policy:
+    """The mean action of a Gaussian policy with two tanh layers, on normalised observations.
+
+    Attributes:
+        mean: of observations, shape (D,).
+        scale: of observations, shape (D,), above 0.
+        first: shape (D, W).
+        first_bias: shape (W,).
+        second: shape (W, W).
+        second_bias: shape (W,).
+        last: shape (W, A).
+        last_bias: shape (A,).
+    """
+
+    mean: FloatArray
+    scale: FloatArray
+    first: FloatArray
+    first_bias: FloatArray
+    second: FloatArray
+    second_bias: FloatArray
+    last: FloatArray
+    last_bias: FloatArray
+
+    def __call__(self, observations: FloatArray) -> FloatArray:
+        """Return actions in [-1, 1], shape (N, A), for observations of shape (N, D)."""
+        normal = np.clip((observations - self.mean) / self.scale, -10, 10)
+        hidden = np.tanh(normal @ self.first + self.first_bias)
+        hidden = np.tanh(hidden @ self.second + self.second_bias)
+        return np.clip(hidden @ self.last + self.last_bias, -1, 1).astype(np.float32)
+
+    def save(self, path: Path) -> None:
+        """Write the arrays as one safetensors file."""
+        save_file({entry.name: np.ascontiguousarray(getattr(self, entry.name)) for entry in fields(self)}, path)
+
+
+_FOLDER = resources.files("roborew_envs") / "assets" / "policies"
+
+
+def policies() -> tuple[str, ...]:
+    """Ids of the tasks that have an expert policy."""
+    names = (entry.name for entry in _FOLDER.iterdir()) if _FOLDER.is_dir() else ()
+    return tuple(sorted(f"roborew/{name.removesuffix('.safetensors')}-v0" for name in names if name.endswith(".safetensors")))
+
+
+def policy_file(task_id: str) -> str:
+    """Name of the file of a task's policy.
+
+    >>> policy_file("roborew/CartPole-v0")
+    'CartPole.safetensors'
+    """
+    return task_id.split("/")[-1].rsplit("-", 1)[0] + ".safetensors"
+
+
+def load_policy(task_id: str) -> Policy:
+    """Load the expert policy of a task.
+
+    Raises:
+        gymnasium.error.Error: there is none, with the list of those there are; or its file is damaged.
+    """
+    known = policies()
+    if task_id not in known:
+        raise gymnasium.error.Error(f"no expert policy for {task_id!r}. Available: {', '.join(known) or 'none'}.")
+    try:
+        return Policy(**load((_FOLDER / policy_file(task_id)).read_bytes()))
+    except (SafetensorError, TypeError) as error:
+        raise gymnasium.error.Error(
+            f"the expert policy of {task_id} is damaged ({error}): install roborew again."
+        ) from error
