@@ -45,7 +45,7 @@ def questions(count: int = TRIALS, **options: object) -> list[Question]:
     return [Question(parts=(f"question {number}",), choices=("Yes", "No"), **options) for number in range(count)]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def deadline() -> float:
     """Seconds for a question: 0.3, or more on a computer that is busy with other things."""
     with serving(FaultServer()) as server:
@@ -83,7 +83,7 @@ def test_a_fault_strikes_some_questions_and_leaves_the_others_in_order(kind: str
         start = monotonic()
         answers = judge(server.url, deadline=deadline).ask(questions())
         elapsed = monotonic() - start
-    assert elapsed < deadline + 1
+    assert elapsed < deadline + max(1.0, deadline)
     for number, answer in enumerate(answers):
         if number % 2:
             assert answer.text is None and not answer.log_probs
@@ -107,18 +107,18 @@ def test_a_server_that_cannot_be_reached_makes_abstentions_in_bounded_time(kind:
         asked = judge(unreachable(kind, server), pause=5.0, deadline=deadline)
         start = monotonic()
         answers = asked.ask(questions())
-        assert monotonic() - start < deadline + 1
+        assert monotonic() - start < deadline + max(1.0, deadline)
     assert all(answer.abstained and answer.text is None and not answer.log_probs for answer in answers)
 
 
 @pytest.mark.parametrize("kind", [*LASTING, *PASSING, *UNREACHABLE])
-def test_a_fault_stops_the_run_where_that_is_wished(kind: str) -> None:
+def test_a_fault_stops_the_run_where_that_is_wished(kind: str, deadline: float) -> None:
     with serving(FaultServer(kind if kind not in UNREACHABLE else "none")) as server:
         url = unreachable(kind, server) if kind in UNREACHABLE else server.url
         start = monotonic()
         with pytest.raises(RoborewError, match=r"tiny@served.*on_failure=abstain"):
             judge(url, on_failure="stop", pause=5.0, deadline=0.2).ask(questions(3))
-        assert monotonic() - start < 1.2
+        assert monotonic() - start < 0.2 + max(1.0, deadline)
 
 
 def test_a_run_goes_on_over_a_restart_of_the_server() -> None:
