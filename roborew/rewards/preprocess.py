@@ -79,10 +79,7 @@ class Preprocessing:
             return functional.interpolate(pictures.float(), target, mode=self.kernel, align_corners=False)
         if pictures.device.type == "cpu":  # 8-bit arithmetic as in Pillow, at most 2 grey levels away from it
             return functional.interpolate(pictures, target, mode=self.kernel, antialias=True)
-        for size in ((pictures.shape[2], target[1]), target):
-            pictures = functional.interpolate(pictures.float(), size, mode=self.kernel, antialias=True)
-            pictures = pictures.round().clamp(0, 255)
-        return pictures
+        return pillow_resize(pictures, target, self.kernel)
 
     def _cut(self, pictures: Tensor) -> Tensor:
         """Cut out the middle, or fill up with black around it."""
@@ -92,6 +89,22 @@ class Preprocessing:
             return functional.pad(pictures, (left, self.size - width - left, above, self.size - height - above))
         above, left = round((height - self.size) / 2), round((width - self.size) / 2)
         return pictures[:, :, above : above + self.size, left : left + self.size]
+
+
+def pillow_resize(pictures: Tensor, target: tuple[int, int], kernel: str) -> Tensor:
+    """Pillow's resize in floating point, for devices without torch's 8-bit one: columns, then rows, rounded each time.
+
+    Args:
+        pictures: (B, 3, H, W), 0 to 255.
+        target: height and width.
+        kernel: "bicubic" or "bilinear".
+
+    Returns:
+        (B, 3, *target), float32, whole numbers, at most 2 away from Pillow's.
+    """
+    for size in ((pictures.shape[2], target[1]), target):
+        pictures = functional.interpolate(pictures.float(), size, mode=kernel, antialias=True).round().clamp(0, 255)
+    return pictures
 
 
 def channels(values: Sequence[float]) -> Channels:
