@@ -23,9 +23,20 @@ _TABLE = {
     "roborew/Sweep-v0": "sweep:Sweep",
     "roborew/TapTurn-v0": "tap_turn:TapTurn",
     "roborew/Cheetah-v0": "cheetah:Cheetah",
-    "roborew/HumanoidStand-v0": "humanoid:HumanoidStand",
-    "roborew/HumanoidKneel-v0": "humanoid:HumanoidKneel",
-    "roborew/HumanoidRaiseArms-v0": "humanoid:HumanoidRaiseArms",
+    "roborew/Hopper-v0": "hopper:Hopper",
+    "roborew/Walker-v0": "walker:Walker",
+    "roborew/Ant-v0": "ant:Ant",
+    "roborew/QuadrupedStand-v0": "quadruped_stand:QuadrupedStand",
+    "roborew/CartPole-v0": "cart_pole:CartPole",
+    "roborew/MountainCar-v0": "mountain_car:MountainCar",
+    "roborew/HumanoidStand-v0": "poses_legs:HumanoidStand",
+    "roborew/HumanoidKneel-v0": "poses_legs:HumanoidKneel",
+    "roborew/HumanoidRaiseArms-v0": "poses_arms:HumanoidRaiseArms",
+    "roborew/HumanoidHandsOnHips-v0": "poses_arms:HumanoidHandsOnHips",
+    "roborew/HumanoidArmsCrossed-v0": "poses_arms:HumanoidArmsCrossed",
+    "roborew/HumanoidOneLeg-v0": "poses_legs:HumanoidOneLeg",
+    "roborew/HumanoidSideSplits-v0": "poses_floor:HumanoidSideSplits",
+    "roborew/HumanoidLotus-v0": "poses_floor:HumanoidLotus",
 }
 
 tasks: Mapping[str, str] = MappingProxyType(_TABLE)

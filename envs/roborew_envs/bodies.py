@@ -35,6 +35,17 @@ def load_body(file: str) -> mujoco.MjSpec:
     return spec
 
 
+def load_world(file: str) -> mujoco.MjSpec:
+    """A world of our own on the same stage.
+
+    Args:
+        file: name inside ``assets``; it includes ``stage.xml``.
+    """
+    assets = resources.files("roborew_envs") / "assets"
+    included = {"stage.xml": assets.joinpath("stage.xml").read_bytes()}
+    return mujoco.MjSpec.from_string(assets.joinpath(file).read_text(), included)
+
+
 def compile_body(spec: mujoco.MjSpec) -> mujoco.MjModel:
     """Compile, and scale to the total mass that the body's file asks for.
 
@@ -59,9 +70,9 @@ def colour(spec: mujoco.MjSpec, colours: Mapping[str, Sequence[float]]) -> None:
 
 def add_scenery(
     spec: mujoco.MjSpec, name: str, position: Sequence[float], half_size: Sequence[float], rgb: Sequence[float]
-) -> None:
+) -> mujoco.MjsGeom:
     """Add a coloured box to the world that nothing touches; lengths [m]."""
-    spec.worldbody.add_geom(
+    return spec.worldbody.add_geom(
         name=name,
         type=mujoco.mjtGeom.mjGEOM_BOX,
         pos=position,

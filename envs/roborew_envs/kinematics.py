@@ -64,3 +64,10 @@ class Kinematics:
         half = np.where(self._model.geom_type[kept] == int(round_types[1]), size[:, 1], 0.0)
         bottoms = places.geoms[:, kept, 2] - half * np.abs(places.geom_axes[:, kept, 2]) - size[:, 0]
         return bottoms.min(axis=1)
+
+
+def orientation(turns: FloatArray) -> FloatArray:
+    """Unit quaternion (w, x, y, z), shape (4,), of turns (3,) [rad] about x, then y, then z of the world."""
+    quaternion = np.empty(4)
+    mujoco.mju_euler2Quat(quaternion, turns, "XYZ")
+    return quaternion

@@ -57,7 +57,9 @@ _FOLDER = resources.files("roborew_envs") / "assets" / "policies"
 def policies() -> tuple[str, ...]:
     """Ids of the tasks that have an expert policy."""
     names = (entry.name for entry in _FOLDER.iterdir()) if _FOLDER.is_dir() else ()
-    return tuple(sorted(f"roborew/{name.removesuffix('.safetensors')}-v0" for name in names if name.endswith(".safetensors")))
+    return tuple(
+        sorted(f"roborew/{name.removesuffix('.safetensors')}-v0" for name in names if name.endswith(".safetensors"))
+    )
 
 
 def policy_file(task_id: str) -> str:

@@ -1,0 +1,49 @@
+"""What an expert is paid while it learns: the truth alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from gymnasium.vector import VectorEnv, VectorWrapper
+from numpy.typing import NDArray
+
+from roborew_envs import TaskVectorEnv
+from roborew_envs.cart_pole import CartPole
+from roborew_envs.humanoid import OnFeet
+from roborew_envs.runner import Runner
+
+GAIN = 5.0
+"""Paid for the whole of the progress."""
+LOW = 0.75
+"""Height of a humanoid's torso below which a pose that is held standing is given up [m]."""
+
+
+class TrueProgress(VectorWrapper[Any, Any, Any]):
+    """Pays the gain of true progress, and a rent on the progress that is held; ends the episodes of the fallen.
+
+    Args:
+        env: a vector environment of one of our tasks.
+        rent: paid in each step for a progress of 1.
+    """
+
+    def __init__(self, env: VectorEnv[Any, Any, Any], rent: float) -> None:
+        super().__init__(env)
+        assert isinstance(env.unwrapped, TaskVectorEnv)
+        self._tasks, self._rent = env.unwrapped, rent
+
+    def step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
+        """Act, and be paid."""
+        observations, gains, terminated, truncated, infos = self.env.step(actions)
+        rewards = GAIN * gains + self._rent * infos["progress"]
+        return observations, rewards, terminated | self._fallen(), truncated, infos
+
+    def _fallen(self) -> NDArray[np.bool_]:
+        task, qpos = self._tasks.task, self._tasks.core.simulation.qpos
+        if isinstance(task, Runner):
+            return task.poise(qpos) < 0.5
+        if isinstance(task, CartPole):
+            return task.partial_stage(qpos, qpos) == 0
+        if isinstance(task, OnFeet):
+            return qpos[:, 2] < LOW
+        return np.zeros(len(qpos), np.bool_)

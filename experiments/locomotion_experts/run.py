@@ -1,0 +1,184 @@
+"""Expert policies of the tasks that no script can solve, trained on the truth by our own PPO.
+
+    python -m experiments.locomotion_experts.run [--only CartPole --only Hopper] [--seed 0]
+
+Each task gives one safetensors file in ``envs/roborew_envs/assets/policies`` and one row of ``results.csv`` beside this
+file, both written as soon as it is done; a task whose row is there is not trained again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import torch
+
+import roborew_envs
+from experiments.locomotion_experts.payment import TrueProgress
+from roborew.agents.ppo import PPO, PPOConfig
+from roborew.agents.report import RolloutReport
+from roborew.evaluation.statistics import wilson
+from roborew.training import TrainConfig, make_environment
+from roborew_envs.policies import Policy, policy_file
+
+RESULTS = Path(__file__).parent / "results.csv"
+POLICIES = Path(roborew_envs.__file__).parent / "assets" / "policies"
+HEADER = (
+    "task",
+    "seed",
+    "steps",
+    "minutes",
+    "success",
+    "success_low",
+    "success_high",
+    "episodes",
+    "success_at_any_time",
+    "final_progress",
+    "random_success",
+    "bytes",
+)
+EVALUATION_SEED, EPISODES = 90_000, 50
+NUM_ENVS = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What differs between tasks."""
+
+    steps: int
+    rent: float = 0.02
+    discount: float = 0.99
+    exploration: float = 0.6
+    learning_rate: float = 1e-3
+    epochs: int = 10
+
+    def config(self) -> PPOConfig:
+        """The agent's settings."""
+        return PPOConfig(
+            rollout_steps=32,
+            epochs=self.epochs,
+            minibatch=512,
+            discount=self.discount,
+            trace=0.95,
+            learning_rate=self.learning_rate,
+            initial_std=self.exploration,
+            final_std=0.15,
+        )
+
+
+SETTINGS = {
+    "CartPole": Settings(steps=130_000, rent=0.1),
+    "MountainCar": Settings(steps=200_000, rent=0.1),
+    "QuadrupedStand": Settings(steps=400_000, exploration=0.3, rent=0.1),
+    "Cheetah": Settings(steps=1_000_000),
+    "Hopper": Settings(steps=1_000_000),
+    "Walker": Settings(steps=1_000_000),
+    "Ant": Settings(steps=1_000_000, exploration=0.3),
+}
+
+
+def train(task_id: str, settings: Settings, seed: int) -> tuple[Policy, float]:
+    """Train one agent on the true progress; returns what it learned and the minutes that it took."""
+    env = TrueProgress(make_environment(TrainConfig(env=task_id), NUM_ENVS), settings.rent)
+    agent = PPO(env.single_observation_space, env.single_action_space, settings.config(), seed)
+    begun = said = perf_counter()
+
+    def tell(report: RolloutReport) -> None:
+        nonlocal said
+        if report.episodes and perf_counter() - said > 15:
+            said = perf_counter()
+            progress, success = report.final.get("progress"), report.final.get("success")
+            print(
+                f"  {report.steps} steps, {said - begun:.0f} s, progress {progress:.3f}, success {success:.2f}",
+                flush=True,
+            )
+
+    agent.learn(env, settings.steps, tell)
+    env.close()
+    return exported(agent), (perf_counter() - begun) / 60
+
+
+def exported(agent: PPO) -> Policy:
+    """The agent's mean action as a policy of plain arrays."""
+    arrays, _ = agent.state()
+    width = agent.config.width
+    parts: dict[str, Any] = {
+        "mean": arrays["observations/mean"],
+        "scale": np.sqrt(arrays["observations/variance"] + 1e-8),
+        "first": arrays["network/first"][:, :width],
+        "first_bias": arrays["network/first_bias"][:width],
+        "second": arrays["network/second"][0],
+        "second_bias": arrays["network/second_bias"][0, 0],
+        "last": arrays["network/actor"],
+        "last_bias": arrays["network/actor_bias"],
+    }
+    return Policy(**{name: np.asarray(values, np.float32) for name, values in parts.items()})
+
+
+def judge(task_id: str, policy: Policy | None) -> dict[str, float]:
+    """Truth of 50 fresh starts; without a policy, of random actions."""
+    env = make_environment(TrainConfig(env=task_id), EPISODES)
+    rng = np.random.default_rng(EVALUATION_SEED)
+    observations, infos = env.reset(seed=EVALUATION_SEED)
+    ever = np.zeros(EPISODES, np.bool_)
+    for _ in range(roborew_envs.make_task(task_id).horizon):
+        actions = rng.uniform(-1, 1, env.action_space.shape) if policy is None else policy(observations)
+        observations, _, _, _, infos = env.step(actions)
+        ever |= infos["success"]
+    env.close()
+    return {"end": int(infos["success"].sum()), "ever": float(ever.mean()), "progress": float(infos["progress"].mean())}
+
+
+def run(name: str, seed: int) -> dict[str, Any]:
+    """Train, export and judge the expert of one task; returns its row."""
+    task_id, settings = f"roborew/{name}-v0", SETTINGS[name]
+    policy, minutes = train(task_id, settings, seed)
+    POLICIES.mkdir(exist_ok=True)
+    file = POLICIES / policy_file(task_id)
+    policy.save(file)
+    truth, chance = judge(task_id, policy), judge(task_id, None)
+    interval = wilson(int(truth["end"]), EPISODES)
+    figures = (truth["end"] / EPISODES, interval.low, interval.high, EPISODES, truth["ever"], truth["progress"])
+    row = (name, seed, settings.steps, minutes, *figures, chance["end"] / EPISODES, file.stat().st_size)
+    return dict(zip(HEADER, row, strict=True))
+
+
+def trained() -> dict[str, dict[str, str]]:
+    """Rows that are there, by task."""
+    if not RESULTS.is_file():
+        return {}
+    with RESULTS.open(newline="") as file:
+        return {row["task"]: row for row in csv.DictReader(file)}
+
+
+def write(rows: Sequence[dict[str, Any]]) -> None:
+    """Write all rows."""
+    with RESULTS.open("w", newline="") as file:
+        writer = csv.DictWriter(file, HEADER, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", choices=list(SETTINGS), action="append", help="default: every task without a row")
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    for name in options.only or [name for name in SETTINGS if name not in trained()]:
+        row = run(name, options.seed)
+        row = {key: f"{value:.4f}" if isinstance(value, float) else value for key, value in row.items()}
+        print(*row.values(), flush=True)
+        rows = trained() | {name: row}
+        write([rows[each] for each in SETTINGS if each in rows])
+
+
+if __name__ == "__main__":
+    main()
