@@ -8,7 +8,7 @@ import numpy as np
 
 from roborew_envs.arm_task import closeness, hand, nearness
 from roborew_envs.bench import BLUE_PEG, ORANGE_PEG, PEG_HEIGHT, SOCKET, BenchTask, is_inserted, uprightness
-from roborew_envs.bench_skills import carry, holds, let_go, take
+from roborew_envs.grasping import carry, holds, let_go, take
 from roborew_envs.plan import Plan
 from roborew_envs.skills import CLEAR
 from roborew_envs.task import BoolArray, FloatArray, IntArray, Words

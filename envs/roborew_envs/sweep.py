@@ -8,7 +8,7 @@ import numpy as np
 
 from roborew_envs.arm_task import closeness, hand, nearness
 from roborew_envs.bench import BLOCK_HEIGHT, BOARD_TOP, HOLE, RED_BLOCK, YELLOW_BLOCK, BenchTask, is_in_hole
-from roborew_envs.bench_skills import carry, holds, take, with_opening
+from roborew_envs.grasping import carry, holds, take, with_opening
 from roborew_envs.plan import Plan
 from roborew_envs.skills import CLEAR, push_cube
 from roborew_envs.task import BoolArray, FloatArray, IntArray, Words
