@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from roborew.data.lerobot.info import INDEX_FEATURES, PICTURES, Info
-from roborew.data.lerobot.tables import read_table, to_numpy
+from roborew.data.lerobot.tables import TableFile, to_numpy
 from roborew.data.video import VideoLimits, iter_timed
 from roborew.errors import CorruptFileError, InvalidInputError
 from roborew.types import Frame
@@ -60,6 +60,7 @@ class LeRobotSet:
     info: Info
     tasks: Mapping[int, str]
     episodes: Sequence[EpisodeEntry]
+    _files: dict[Path, TableFile] = field(default_factory=dict[Path, TableFile], init=False, repr=False, compare=False)
 
     def columns(self, index: int) -> dict[str, NDArray[Any]]:
         """The numbers and texts of an episode's frames: shape (T,) or (T, D) each; pictures are left out.
@@ -86,7 +87,9 @@ class LeRobotSet:
 
     def read(self, episode: EpisodeEntry, names: Sequence[str]) -> dict[str, NDArray[Any]]:
         """Some columns of an episode; errors as `columns`."""
-        table = read_table(episode.data, list(dict.fromkeys([*names, "frame_index"])), episode.index)
+        if episode.data not in self._files:
+            self._files[episode.data] = TableFile(episode.data)
+        table = self._files[episode.data].episode(episode.index, [*names, "frame_index"])
         if table["frame_index"].to_pylist() != list(range(episode.length)):
             raise CorruptFileError(
                 f"{episode.data}: episode {episode.index} has {len(table)} rows; the episode table says "

@@ -10,7 +10,7 @@ from typing import Any
 from roborew.data.lerobot import layout
 from roborew.data.lerobot.dataset import EpisodeEntry, LeRobotSet
 from roborew.data.lerobot.info import Info, read_info
-from roborew.data.lerobot.tables import read_table, read_tasks, rows
+from roborew.data.lerobot.tables import TableFile, read_tasks, rows
 from roborew.errors import CorruptFileError, InvalidInputError
 
 
@@ -42,7 +42,7 @@ def open_lerobot(root: str | Path) -> LeRobotSet:
 
 
 def _without_statistics(file: Path) -> Any:
-    table = read_table(file)
+    table = TableFile(file).read()
     return table.select([name for name in table.column_names if not name.startswith("stats/")])
 
 

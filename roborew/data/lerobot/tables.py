@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, cast
 
 import numpy as np
 import pyarrow
+import pyarrow.compute
 import pyarrow.parquet
 from numpy.typing import NDArray
 
 from roborew.errors import CorruptFileError, InvalidInputError
 
-arrow, parquet = cast(Any, pyarrow), cast(Any, pyarrow.parquet)
+arrow, compute, parquet = cast(Any, pyarrow), cast(Any, pyarrow.compute), cast(Any, pyarrow.parquet)
+EPISODE = "episode_index"
 UNNAMED_INDEX = "__index_level_0__"
 
 
@@ -78,28 +82,66 @@ def write_tasks(path: Path, tasks: Sequence[str]) -> None:
 
 def read_tasks(path: Path) -> dict[int, str]:
     """Task numbers -> text; the text's column may be named, or an unnamed index of pandas."""
-    table = read_table(path)
+    table = TableFile(path).read()
     name = next((name for name in ("task", UNNAMED_INDEX) if name in table.column_names), None)
     if name is None or "task_index" not in table.column_names:
         raise CorruptFileError(f"{path}: expected the columns task_index and task; got {table.column_names}.")
     return dict(zip(table["task_index"].to_pylist(), table[name].to_pylist(), strict=True))
 
 
-def read_table(path: Path, columns: Sequence[str] | None = None, episode: int | None = None) -> Any:
-    """Read a parquet file, or the rows of one episode and some columns only.
+class TableFile:
+    """A parquet file opened for reading; its footer is read once, then only the row groups that are wanted."""
 
-    Raises:
-        InvalidInputError: no such file.
-        CorruptFileError: it lacks a column, or cannot be read: damaged, or never closed, so that it has no footer.
-    """
-    if not path.is_file():
-        raise InvalidInputError(f"{path}: no such file; the data set is incomplete.")
-    filters = None if episode is None else [("episode_index", "=", episode)]
-    try:
-        held = parquet.read_schema(path).names
+    def __init__(self, path: Path) -> None:
+        """Open the file.
+
+        Raises:
+            InvalidInputError: no such file.
+            CorruptFileError: it cannot be read: damaged, or never closed, so that it has no footer.
+        """
+        if not path.is_file():
+            raise InvalidInputError(f"{path}: no such file; the data set is incomplete.")
+        self._path = path
+        with _readable(path):
+            # Without read-ahead and, below, without threads: an episode is small, and handing it over costs more.
+            self._file = parquet.ParquetFile(path, pre_buffer=False)
+
+    @cached_property
+    def _bounds(self) -> list[tuple[int, int] | None]:
+        """Smallest and largest episode of each row group; None where the file does not say."""
+        groups = [self._file.metadata.row_group(i) for i in range(self._file.num_row_groups)]
+        paths = [self._file.metadata.schema.column(i).path for i in range(self._file.metadata.num_columns)]
+        found = [group.column(paths.index(EPISODE)).statistics for group in groups]
+        return [(each.min, each.max) if each is not None and each.has_min_max else None for each in found]
+
+    def read(self, columns: Sequence[str] | None = None) -> Any:
+        """Read some columns, or all, of the whole file; errors as for `episode`."""
+        with _readable(self._path):
+            self._check(columns)
+            return self._file.read(columns, use_threads=False)
+
+    def episode(self, index: int, columns: Sequence[str]) -> Any:
+        """Read some columns of the rows of one episode.
+
+        Raises:
+            CorruptFileError: it lacks a column, or is damaged.
+        """
+        with _readable(self._path):
+            self._check([*columns, EPISODE])
+            wanted = [i for i, bound in enumerate(self._bounds) if bound is None or bound[0] <= index <= bound[1]]
+            table = self._file.read_row_groups(wanted, list(dict.fromkeys([*columns, EPISODE])), use_threads=False)
+            return table.filter(compute.equal(table[EPISODE], index))
+
+    def _check(self, columns: Sequence[str] | None) -> None:
+        held = self._file.schema_arrow.names
         if missing := [name for name in columns or () if name not in held]:
-            raise CorruptFileError(f"{path}: lacks the columns {', '.join(missing)}; it holds {', '.join(held)}.")
-        return parquet.read_table(path, columns=columns, filters=filters, partitioning=None)
+            raise CorruptFileError(f"{self._path}: lacks the columns {', '.join(missing)}; it holds {', '.join(held)}.")
+
+
+@contextmanager
+def _readable(path: Path) -> Generator[None]:
+    try:
+        yield
     except (arrow.ArrowInvalid, OSError) as error:
         raise CorruptFileError(
             f"{path}: cannot be read as parquet ({str(error).splitlines()[0]}). A file whose writer was never closed "
