@@ -22,7 +22,7 @@ MIDDLE = 1.0
 
 
 class CartPole(Task):
-    """The classic cart and pole, force up to 10 N, an action held for 20 ms. Balance: upright, slow, near the middle."""
+    """The classic cart and pole, force up to 10 N, an action held for 20 ms. Balance: upright, slow, central."""
 
     id = "roborew/CartPole-v0"
     cameras: ClassVar[tuple[str, ...]] = ("front", "quarter")

@@ -90,8 +90,8 @@ class HumanoidHandsOnHips(OnFeet):
     def parts(self, places: Places) -> FloatArray:
         hands = self.inside("pelvis", places, self.pair_of_geoms(places, "hand"))
         elbows = self.inside("pelvis", places, self.pair_of_bodies(places, "lower_arm"))
-        near = rising(-np.linalg.norm(hands - _HIPS, axis=-1), -0.32, -0.10)
-        out = rising(np.abs(elbows[..., 1]) - np.abs(hands[..., 1]), -0.1, 0.02)
+        near = rising(-np.linalg.norm(hands - _HIPS, axis=-1), -0.20, -0.10)
+        out = rising(np.abs(elbows[..., 1]), 0.19, 0.24)
         return np.concatenate([near, near * out], axis=1)
 
 

@@ -52,9 +52,9 @@ class HumanoidSideSplits(Humanoid):
         legs = self.pair_of_geoms(places, "foot") - self.pair_of_bodies(places, "thigh")
         lengths = np.linalg.norm(legs, axis=-1)
         cosine = (legs[:, 0] * legs[:, 1]).sum(axis=-1) / np.maximum(lengths.prod(axis=1), 1e-9)
-        spread = rising(np.rad2deg(np.arccos(np.clip(cosine, -1, 1))), 20, 100)
+        spread = rising(np.rad2deg(np.arccos(np.clip(cosine, -1, 1))), 20, 95)
         parts = np.column_stack([spread, rising(lengths, 0.5, 0.70)])
-        return np.column_stack([self.upright(places), seated(self, places, 0.22)]), parts
+        return np.column_stack([self.upright(places), seated(self, places, 0.26)]), parts
 
 
 class HumanoidLotus(Humanoid):

@@ -5,11 +5,26 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from roborew_envs.humanoid import Humanoid, HumanoidKneel, HumanoidRaiseArms, HumanoidStand, Pose
+from roborew_envs import make_task
+from roborew_envs.humanoid import Humanoid
 from roborew_envs.kinematics import Kinematics
+from roborew_envs.poses import Pose
 from roborew_envs.rendering import Renderer
 
-TASKS: dict[Pose, Humanoid] = {"stand": HumanoidStand(), "kneel": HumanoidKneel(), "raise_arms": HumanoidRaiseArms()}
+NAMES: dict[Pose, str] = {
+    "stand": "Stand",
+    "kneel": "Kneel",
+    "raise_arms": "RaiseArms",
+    "hands_on_hips": "HandsOnHips",
+    "arms_crossed": "ArmsCrossed",
+    "one_leg": "OneLeg",
+    "side_splits": "SideSplits",
+    "lotus": "Lotus",
+}
+TASKS: dict[Pose, Humanoid] = {pose: make_task(f"roborew/Humanoid{name}-v0") for pose, name in NAMES.items()}
+POSES: tuple[Pose, ...] = (*TASKS, "crouch")
+ON_TWO_FEET = ("raise_arms", "hands_on_hips", "arms_crossed")
+"""Poses of the arms: such a body stands upright too."""
 
 every_pose = pytest.mark.parametrize("pose", TASKS)
 
@@ -23,24 +38,22 @@ def posed(pose: Pose, amount: float = 1.0, count: int = 60) -> tuple[np.ndarray,
 @every_pose
 def test_a_body_in_the_pose_succeeds(pose: Pose) -> None:
     task = TASKS[pose]
-    assert task.success(*posed(pose)).mean() >= 0.95
+    assert task.success(*posed(pose)).mean() >= 0.95, "under a noise of two degrees in every joint"
     assert task.progress(*posed(pose)).min() > 0.95
 
 
-@pytest.mark.parametrize(
-    ("pose", "other"),
-    [("stand", "crouch"), ("stand", "kneel"), ("kneel", "stand"), ("kneel", "crouch"), ("kneel", "raise_arms")]
-    + [("raise_arms", "stand"), ("raise_arms", "kneel"), ("raise_arms", "crouch")],
-)
+@every_pose
+@pytest.mark.parametrize("other", POSES)
 def test_a_body_in_another_pose_does_not_succeed(pose: Pose, other: Pose) -> None:
-    assert not TASKS[pose].success(*posed(other)).any()
+    if pose != other and (pose != "stand" or other not in ON_TWO_FEET):
+        assert not TASKS[pose].success(*posed(other, count=20)).any()
 
 
-@pytest.mark.parametrize("pose", ["kneel", "raise_arms"])
+@pytest.mark.parametrize("pose", [pose for pose in TASKS if pose != "stand"])
 def test_progress_rises_on_the_way_into_the_pose(pose: Pose) -> None:
     means = [TASKS[pose].progress(*posed(pose, amount, 20)).mean() for amount in np.linspace(0, 1, 6)]
-    assert np.all(np.diff(means) > 0), means
-    assert means[0] < 0.1
+    assert means[-1] - means[0] > 0.7, means
+    assert np.all(np.diff(means) > -0.02), means
 
 
 def test_standing_progress_rises_out_of_the_crouch() -> None:
@@ -64,7 +77,7 @@ def test_a_body_that_lies_has_no_progress(pose: Pose) -> None:
     assert TASKS[pose].progress(qpos, qvel).max() == 0
 
 
-@pytest.mark.parametrize("pose", ["stand", "crouch", "kneel", "raise_arms"])
+@pytest.mark.parametrize("pose", POSES)
 def test_a_posed_body_touches_the_floor_and_keeps_its_joints_ranges(pose: Pose) -> None:
     qpos, _ = posed(pose)
     task = TASKS["stand"]
@@ -84,16 +97,15 @@ def test_the_pose_is_judged_wherever_it_is_and_wherever_it_faces() -> None:
 
 
 def test_an_unknown_pose_is_answered_with_the_list() -> None:
-    with pytest.raises(ValueError, match=r"'dance', expected one of stand, crouch, kneel, raise_arms"):
+    with pytest.raises(ValueError, match=r"'dance', expected one of stand, crouch, kneel, raise_arms, "):
         TASKS["stand"].pose_state(np.random.default_rng(0), "dance")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("camera", Humanoid.cameras)
 def test_poses_look_different(camera: str) -> None:
     """More pixels differ between poses than between two draws of one pose."""
-    poses: tuple[Pose, ...] = ("stand", "crouch", "kneel", "raise_arms")
     model, rng = TASKS["stand"].model, np.random.default_rng(1)
-    states = np.stack([TASKS["stand"].pose_state(rng, pose, noise=0.01) for pose in poses for _ in range(4)])
+    states = np.stack([TASKS["stand"].pose_state(rng, pose, noise=0.01) for pose in POSES for _ in range(4)])
     states[:, :2], states[:, 3:7] = 0.0, (1.0, 0.0, 0.0, 0.0)
     with Renderer(model, 48, 36) as renderer:
         frames = renderer.draw(states, camera).astype(float)

@@ -1,0 +1,74 @@
+"""Expert policies: loaded without torch, each acts on its own task and is small."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import gymnasium
+import numpy as np
+import pytest
+
+import roborew_envs
+from roborew_envs import make_task, policies
+from roborew_envs.policies import Policy, load_policy, policy_file
+
+FOLDER = Path(roborew_envs.__file__).parent / "assets" / "policies"
+KNOWN = policies.policies()
+
+every_policy = pytest.mark.parametrize("task_id", KNOWN)
+
+
+@every_policy
+def test_a_policy_acts_on_its_task(task_id: str) -> None:
+    task, policy = make_task(task_id), load_policy(task_id)
+    starts = [task.sample(np.random.default_rng(i)) for i in range(3)]
+    observations = task.observe(*(np.stack(part) for part in zip(*starts, strict=True)))
+    actions = policy(observations)
+    assert actions.shape == (3, task.action_size) and actions.dtype == np.float32
+    assert np.abs(actions).max() <= 1
+    np.testing.assert_allclose(policy(observations[:1])[0], actions[0], atol=1e-6)
+
+
+@every_policy
+def test_its_file_is_small(task_id: str) -> None:
+    assert (FOLDER / policy_file(task_id)).stat().st_size <= 200_000
+
+
+def test_every_file_belongs_to_a_task() -> None:
+    assert KNOWN and set(KNOWN) <= set(roborew_envs.tasks)
+
+
+def test_a_policy_that_was_saved_acts_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    shapes = {"mean": (3,), "scale": (3,), "first": (3, 8), "first_bias": (8,), "second": (8, 8), "second_bias": (8,)}
+    shapes |= {"last": (8, 2), "last_bias": (2,)}
+    policy = Policy(**{name: rng.uniform(0.1, 1, shape).astype(np.float32) for name, shape in shapes.items()})
+    policy.save(tmp_path / "Cheetah.safetensors")
+    monkeypatch.setattr(policies, "_FOLDER", tmp_path)
+    observations = rng.standard_normal((4, 3)).astype(np.float32)
+    np.testing.assert_array_equal(load_policy("roborew/Cheetah-v0")(observations), policy(observations))
+
+
+def test_a_task_without_one_is_answered_with_the_list() -> None:
+    with pytest.raises(gymnasium.error.Error, match=r"no expert policy for 'roborew/Dance-v0'.*roborew/CartPole-v0"):
+        load_policy("roborew/Dance-v0")
+
+
+def test_a_damaged_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "Ant.safetensors").write_bytes(b"not weights")
+    monkeypatch.setattr(policies, "_FOLDER", tmp_path)
+    with pytest.raises(gymnasium.error.Error, match=r"roborew/Ant-v0 is damaged"):
+        load_policy("roborew/Ant-v0")
+
+
+def test_acting_needs_no_torch() -> None:
+    script = f"""
+from roborew_envs.policies import load_policy
+load_policy({KNOWN[0]!r})
+import sys
+print('torch' in sys.modules)"""
+    environment = {"PYTHONPATH": str(Path(roborew_envs.__file__).parents[1])}
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, env=environment)
+    assert done.stdout == "False\n"
