@@ -106,7 +106,7 @@ def load_open_clip(
         CorruptFileError: a damaged file, another checksum, or weights of another architecture.
     """
     source = _find(model, pretrained, revision)
-    network, tokenizer = _build(source, model, text)
+    network, tokenizer = _build(source, model), _tokenizer(source, model) if text else None
     if source.weights is None:
         logger.warning("%s has random weights, as asked for: its scores mean nothing", model)
         identity = RANDOM
@@ -184,7 +184,7 @@ def _common_pictures(model: str, tags: list[str]) -> Mapping[str, Any]:
     return common[0] if common else {}
 
 
-def _build(source: Source, model: str, text: bool) -> tuple[nn.Module, Any]:
+def _build(source: Source, model: str) -> nn.Module:
     config = json.loads(json.dumps(source.config))
     config["text_cfg"]["hf_model_pretrained"] = config["vision_cfg"]["timm_model_pretrained"] = False
     custom = config.pop("custom_text", False) or "hf_model_name" in config["text_cfg"]
@@ -193,17 +193,28 @@ def _build(source: Source, model: str, text: bool) -> tuple[nn.Module, Any]:
     try:
         with cast(Any, torch.random).fork_rng(devices=[]):
             cast(Any, torch).manual_seed(0)
-            network = kind(**config).eval()
-        return network, library.get_tokenizer(source.name) if text else None
-    except (OSError, ImportError) as error:
-        reason = str(error).strip().partition("\n")[0]
-        tokenizer = source.config["text_cfg"].get("hf_tokenizer_name", "its tokenizer")
-        raise MissingBackendError(
-            f"{model}: the tokenizer cannot be had: {reason} Where there is a network, run `hf download {tokenizer}`, "
-            "which puts it into the Hugging Face cache (HF_HOME); or give model=FOLDER with a whole download."
-        ) from error
-    except (TypeError, RuntimeError, AssertionError) as error:
+            return kind(**config).eval()
+    except OSError as error:
+        text = source.config["text_cfg"].get("hf_model_name", "its text model")
+        raise MissingBackendError(_not_here(model, "the text tower's configuration", text, error)) from error
+    except (TypeError, ValueError, RuntimeError, AssertionError) as error:
         raise CorruptFileError(f"{model}: open_clip cannot build this configuration ({error}).") from error
+
+
+def _tokenizer(source: Source, model: str) -> Any:
+    try:
+        return library.get_tokenizer(source.name)
+    except (OSError, ValueError, ImportError) as error:
+        name = source.config["text_cfg"].get("hf_tokenizer_name", "its tokenizer")
+        raise MissingBackendError(_not_here(model, "the tokenizer", name, error)) from error
+
+
+def _not_here(model: str, what: str, name: str, error: Exception) -> str:
+    reason = str(error).strip().partition("\n")[0]
+    return (
+        f"{model}: {what} cannot be had: {reason} Where there is a network, run `hf download {name}`, which puts it "
+        "into the Hugging Face cache (HF_HOME); or give model=FOLDER with a whole download."
+    )
 
 
 def _load(network: nn.Module, file: Path, sha256: str | None) -> None:

@@ -103,7 +103,9 @@ def pillow_resize(pictures: Tensor, target: tuple[int, int], kernel: str) -> Ten
         (B, 3, *target), float32, whole numbers, at most 2 away from Pillow's.
     """
     for size in ((pictures.shape[2], target[1]), target):
-        pictures = functional.interpolate(pictures.float(), size, mode=kernel, antialias=True).round().clamp(0, 255)
+        pictures = (
+            functional.interpolate(pictures.float(), size, mode=kernel, antialias=True).add(0.5).floor().clamp(0, 255)
+        )
     return pictures
 
 

@@ -20,7 +20,7 @@ from tests.tiny_models import tiny_tokenizer
 TEXT = {"context_length": 24, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 2}
 VIT = {
     "embed_dim": 16,
-    "vision_cfg": {"image_size": 32, "patch_size": 8, "layers": 2, "width": 32, "head_width": 16},
+    "vision_cfg": {"image_size": 64, "patch_size": 16, "layers": 2, "width": 32, "head_width": 16},
     "text_cfg": TEXT,
 }
 RESNET = {
@@ -84,10 +84,19 @@ def tiny_timm(file: Path) -> Path:
 
 def r3m_like(file: Path) -> Path:
     """Write a ResNet-18 as R3M's check-points have it: wrapped, with the language side, and return the file."""
+    return _resnet(file, nn.Identity(), {"module.lang_rew.pred.0.weight": torch.ones(2, 2)})
+
+
+def vip_like(file: Path) -> Path:
+    """Write a ResNet-18 as VIP's check-points have it: wrapped, with a last layer of 1024, and return the file."""
+    return _resnet(file, nn.Linear(512, 1024), {})
+
+
+def _resnet(file: Path, last: nn.Module, more: dict[str, Tensor]) -> Path:
     network = torchvision.models.resnet18()
-    network.fc = nn.Identity()
+    network.fc = last
     tensors = {f"module.convnet.{name}": tensor for name, tensor in numbered(network, 0).state_dict().items()}
-    save_file({**tensors, "module.lang_rew.pred.0.weight": torch.ones(2, 2)}, file)
+    save_file({**tensors, **more}, file)
     return file
 
 
