@@ -10,7 +10,7 @@ import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError
-from safetensors.numpy import load, save_file
+from safetensors.numpy import load, save
 
 FloatArray = NDArray[np.float32]
 
@@ -48,7 +48,7 @@ class Policy:
 
     def save(self, path: Path) -> None:
         """Write the arrays as one safetensors file."""
-        save_file({entry.name: np.ascontiguousarray(getattr(self, entry.name)) for entry in fields(self)}, path)
+        path.write_bytes(save({entry.name: np.ascontiguousarray(getattr(self, entry.name)) for entry in fields(self)}))
 
 
 _FOLDER = resources.files("roborew_envs") / "assets" / "policies"
