@@ -106,7 +106,10 @@ class PegInsert(BenchTask):
         apart = np.linalg.norm(peg[:, :2] - qpos[:, SOCKET], axis=1)
         height = np.abs(peg[:, 2] - PEG_HEIGHT)
         outside = np.clip((apart - 0.01) / 0.02, 0, 1)
-        left = apart + (1 - outside) * height + outside * (BORDER + np.maximum(BORDER - height, 0))
+        over_border = np.maximum(height - BORDER, 0)
+        inside_left = height - over_border
+        outside_left = BORDER + np.maximum(BORDER - height, 0)
+        left = apart + 0.3 * over_border + (1 - outside) * inside_left + outside * outside_left
         upright = np.abs(uprightness(qpos, BLUE_PEG))
         return 0.25 * closeness(reach, 0.06) + 0.1 * upright + 0.64 * nearness(left, 0.3)
 
