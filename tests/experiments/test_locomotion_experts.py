@@ -1,0 +1,53 @@
+"""What is published acts as the agent that was trained, and training is paid with the truth alone."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from experiments.locomotion_experts.payment import GAIN, TrueProgress
+from experiments.locomotion_experts.run import SETTINGS, Settings, exported, judge, train
+from roborew.agents.ppo import PPO, PPOConfig
+from roborew.training import TrainConfig, make_environment
+from roborew_envs import tasks
+
+
+def environment(task_id: str, rent: float) -> TrueProgress:
+    return TrueProgress(make_environment(TrainConfig(env=task_id), 4), rent)
+
+
+def test_the_exported_policy_acts_as_the_agent_does() -> None:
+    env = environment("roborew/Hopper-v0", 0.1)
+    agent = PPO(env.single_observation_space, env.single_action_space, PPOConfig(rollout_steps=8, epochs=1), seed=0)
+    agent.learn(env, 64)
+    observations, _ = env.reset(seed=5)
+    np.testing.assert_allclose(exported(agent)(observations), agent.act(observations), atol=1e-5)
+    env.close()
+
+
+def test_the_pay_is_the_gain_of_true_progress_and_a_rent_on_it() -> None:
+    env = environment("roborew/Cheetah-v0", 0.1)
+    _, before = env.reset(seed=0)
+    _, rewards, terminated, _, after = env.step(np.ones(env.action_space.shape, np.float32))
+    expected = GAIN * (after["progress"] - before["progress"]) + 0.1 * after["progress"]
+    np.testing.assert_allclose(rewards, expected, atol=1e-5)
+    assert not terminated.any()
+    env.close()
+
+
+def test_an_episode_ends_where_the_body_has_fallen() -> None:
+    env = environment("roborew/Walker-v0", 0.1)
+    env.reset(seed=0)
+    env.unwrapped.core.simulation.qpos[2, 2] = 1.5
+    terminated = env.step(np.zeros(env.action_space.shape, np.float32))[2]
+    assert terminated.tolist() == [False, False, True, False]
+    env.close()
+
+
+def test_a_policy_is_judged_on_the_same_starts_each_time() -> None:
+    policy, minutes = train("roborew/CartPole-v0", Settings(steps=64), seed=0)
+    assert judge("roborew/CartPole-v0", policy) == judge("roborew/CartPole-v0", policy)
+    assert minutes > 0
+
+
+def test_every_setting_is_of_a_task() -> None:
+    assert {f"roborew/{name}-v0" for name in SETTINGS} <= set(tasks)
