@@ -74,11 +74,11 @@ class Settings:
 
 SETTINGS = {
     "CartPole": Settings(steps=130_000, rent=0.1),
-    "MountainCar": Settings(steps=200_000, rent=0.1),
+    "MountainCar": Settings(steps=300_000, rent=0.1),
     "Cheetah": Settings(steps=250_000),
     "Hopper": Settings(steps=500_000),
     "QuadrupedStand": Settings(steps=400_000, exploration=0.3, rent=0.1),
-    "Walker": Settings(steps=500_000),
+    "Walker": Settings(steps=400_000),
     "Ant": Settings(steps=500_000, exploration=0.3),
     "HumanoidRaiseArms": Settings(steps=300_000, exploration=0.3, rent=0.1),
     "HumanoidKneel": Settings(steps=300_000, exploration=0.3, rent=0.1),
