@@ -56,7 +56,7 @@ class PegInsert(BenchTask):
     """The hand closes in on the blue peg (to 0.25), lifts it, carries it over the socket and lets it down."""
 
     id = "roborew/PegInsert-v0"
-    horizon = 80
+    horizon = 88
     stages: ClassVar[tuple[str, ...]] = ("approach", "grasp", "carry", "inserted")
     words = Words(
         instruction="insert the blue peg into the socket",

@@ -44,8 +44,11 @@ def press_button(qpos: FloatArray, offset: FloatArray) -> FloatArray:
     return above_then(hand(qpos), top, down, 0.02)
 
 
-def push_cube(qpos: FloatArray, cube: slice, goal: FloatArray, height: float = CUBE_HEIGHT) -> FloatArray:
-    """Push the cube at ``cube`` of qpos to ``goal``, shape (N, 2) [m], with the hand at ``height``, then rise."""
+def push_cube(
+    qpos: FloatArray, cube: slice, goal: FloatArray, height: float = CUBE_HEIGHT, low: float = 0.06
+) -> FloatArray:
+    """Push the cube at ``cube`` of qpos to ``goal``, shape (N, 2) [m], then rise: with the hand at ``height`` [m],
+    from where it is lower than ``low`` [m]."""
     tips, place = hand(qpos), qpos[:, cube]
     way = goal - place[:, :2]
     left = np.linalg.norm(way, axis=1, keepdims=True)
@@ -54,7 +57,7 @@ def push_cube(qpos: FloatArray, cube: slice, goal: FloatArray, height: float = C
     relative = tips[:, :2] - place[:, :2]
     along = (relative * way).sum(axis=1)
     aside = np.linalg.norm(relative - along[:, None] * way, axis=1)
-    pushing = (tips[:, 2] < height + 0.034) & (along < -0.025) & (aside < 0.02)
+    pushing = (tips[:, 2] < low) & (along < -0.025) & (aside < 0.02)
     ahead = place[:, :2] + way * (np.minimum(0.6 * left, 0.020) - 0.036)
     correction = (along[:, None] * way - relative) * 0.8
     push = np.column_stack([ahead + correction, np.full(len(qpos), height)])
@@ -84,13 +87,14 @@ def pull_drawer(qpos: FloatArray, offset: FloatArray) -> FloatArray:
     return np.where(hooked[:, None], pull, above_then(tips, gap, gap, 0.011))
 
 
-def shut_drawer(qpos: FloatArray, offset: FloatArray) -> FloatArray:
-    """Push the drawer in by its handle: what undoes `pull_drawer`."""
+def shut_drawer(qpos: FloatArray, offset: FloatArray, clear: float = CLEAR) -> FloatArray:
+    """Push the drawer in by its handle, coming at the height ``clear`` [m]: what undoes `pull_drawer`."""
     bar = handle(qpos) + offset
     front = bar - [0.0, 0.035, 0.0]
     tips = hand(qpos)
     ready = (tips[:, 1] < bar[:, 1] - 0.012) & (np.abs(tips[:, 2] - bar[:, 2]) < 0.03)
-    return np.where(ready[:, None], bar + [0.0, 0.06, 0.0], above_then(tips, front, front, 0.02))
+    push = tips + np.clip(bar + [0.0, 0.06, 0.0] - tips, -0.015, 0.015)  # a faster push lets the drawer slide on
+    return np.where(ready[:, None], push, above_then(tips, front, front, 0.02, clear))
 
 
 def push_red_away(qpos: FloatArray, offset: FloatArray) -> FloatArray:

@@ -29,7 +29,7 @@ def sweep(qpos: FloatArray, block: slice) -> FloatArray:
     goal = qpos[:, HOLE].copy()
     goal[:, 1] += np.clip(place[:, 1] - goal[:, 1], -ENOUGH, ENOUGH)
     rise = np.column_stack([tips[:, :2], np.full(len(qpos), CLEAR)])
-    return np.where(is_in_hole(qpos, block)[:, None], rise, push_cube(qpos, block, goal, HEIGHT))
+    return np.where(is_in_hole(qpos, block)[:, None], rise, push_cube(qpos, block, goal, HEIGHT, HEIGHT + 0.02))
 
 
 def sweep_yellow(qpos: FloatArray, offset: FloatArray) -> FloatArray:
