@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import csv
 import os
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from importlib import import_module
 from pathlib import Path
 
@@ -33,7 +33,9 @@ def _write(path: Path, rows: list[dict[str, str]]) -> None:
 
 
 def _as_text(row: Row) -> dict[str, str]:
-    return {name: f"{value:.4g}" if isinstance(value, float) else value for name, value in asdict(row).items()}
+    """The row, its settings ended by how busy the machine was."""
+    busy = replace(row, settings=f"{row.settings}; {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
+    return {name: f"{value:.4g}" if isinstance(value, float) else value for name, value in asdict(busy).items()}
 
 
 def _print(rows: list[dict[str, str]]) -> None:
