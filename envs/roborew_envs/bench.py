@@ -38,7 +38,7 @@ OPENED = 1.0
 LEVER_TRAVEL = 1.45
 TURNED = 1.0
 """Angle of the lever from which the water runs [rad]."""
-HANDLE = np.array([0.068, -0.0875, 0.085])
+HANDLE = np.array([0.062, -0.0875, 0.085])
 """The middle of the door's handle from the hinge's foot, door closed [m]."""
 LEVER_TIP = np.array([0.0, 0.100, 0.095])
 """The knob of the lever from the tap's foot, tap closed [m]."""
@@ -104,7 +104,7 @@ class BenchTask(ArmTask):
 
     def sample(self, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
         qpos = np.zeros(self.model.nq)
-        qpos[HINGE] = rng.uniform([0.31, 0.255], [0.35, 0.285])
+        qpos[HINGE] = rng.uniform([0.316, 0.255], [0.356, 0.285])
         qpos[TAP] = rng.uniform([0.43, -0.31], [0.48, -0.27])
         qpos[HOLE] = rng.uniform([0.60, -0.05], [0.63, 0.05])
         row = np.column_stack([rng.uniform(0.31, 0.36, 3), [-0.14, -0.05, 0.04] + rng.uniform(-0.01, 0.01, 3)])

@@ -9,7 +9,7 @@ from roborew_envs.bench import DOOR, HINGE, LEVER, TAP, on_door, on_lever, turne
 from roborew_envs.skills import above_then
 from roborew_envs.task import FloatArray
 
-GAP = np.array([0.0445, -0.0875, 0.070])
+GAP = np.array([0.0345, -0.0875, 0.070])
 """The middle of the gap behind the door's handle, from the hinge's foot, door closed [m]."""
 BESIDE = np.array([0.042, 0.072, 0.088])
 """Where the hand goes down to turn the lever on, from the tap's foot, tap closed [m]."""
