@@ -92,7 +92,7 @@ rewards = Registry(
     {
         "mini": Entry("roborew.rewards.mini:Mini", "text and image progress model, shipped in the wheel"),
         "clip": Entry("roborew.rewards.clip:ClipReward", "similarity of picture and sentence: CLIP, SigLIP, VLM-RM"),
-        "goal_image": Entry("roborew.rewards.goal_image:GoalImage", "distance to a picture of the goal in an embedding"),
+        "goal_image": Entry("roborew.rewards.goal_image:GoalImage", "distance to a goal picture in an embedding"),
         "roboreward": Entry("roborew.rewards.roboreward:RoboReward", "a judge grades the last frame from 1 to 5"),
         "verifier": Entry("roborew.rewards.verifier:Verifier", "a judge's expected grade over twenty letters"),
         "topreward": Entry("roborew.rewards.topreward:TopReward", "a judge's log-odds that the task is done"),
@@ -120,7 +120,7 @@ encoders = Registry(
     "encoder",
     {
         "conv": Entry("roborew.critics.conv:ConvEncoder", "small convolutions fitted to the demonstrations themselves"),
-        "mini": Entry("roborew.critics.shipped:MiniEncoder", "the picture layers of mini, frozen, shipped in the wheel"),
+        "mini": Entry("roborew.critics.shipped:MiniEncoder", "the picture layers of mini, frozen and shipped"),
     },
 )
 judges = Registry(

@@ -20,6 +20,10 @@ from roborew.rewards.tokens import UNKNOWN, encode
 
 PICTURES = 128
 """Pictures of one gradient step."""
+SEAMS = frozenset(
+    {"and", "so", "until", "by", "with", "to", "onto", "on", "into", "then", "in", "using", "at", "above"}
+)
+"""Words that begin a phrase."""
 SENTENCES = 64
 """Sentences of one gradient step; every picture is judged against each of them."""
 
@@ -37,17 +41,18 @@ def tokens(sentences: Sequence[str], words: tuple[str, ...]) -> tuple[Tensor, Te
 
 
 def roughened(drawn: Sequence[tuple[str, str | None]], rng: np.random.Generator) -> list[tuple[str, str | None]]:
-    """Three in ten sentences that ask for a task gain one English word that changes nothing.
+    """Two in ten sentences that ask for a task gain one English word between two of their phrases.
 
     Without it the network learns that any word it does not know turns a request into nonsense, and refuses
-    paraphrases for their filler.
+    paraphrases for their filler. Within a phrase an unknown word does change the meaning: not every cube is the cube.
     """
     pool = _fillers()
     rough: list[tuple[str, str | None]] = []
     for sentence, label in drawn:
         words = sentence.split()
-        if label is not None and rng.random() < 0.3:
-            words.insert(int(rng.integers(len(words) + 1)), pool[int(rng.integers(len(pool)))])
+        if label is not None and rng.random() < 0.2:
+            seams = [0, len(words), *(i for i, word in enumerate(words) if word.lower() in SEAMS)]
+            words.insert(seams[int(rng.integers(len(seams)))], pool[int(rng.integers(len(pool)))])
         rough.append((" ".join(words), label))
     return rough
 
@@ -109,7 +114,7 @@ def fit(network: MiniNetwork, frames: Frames, steps: int, seed: int, rate: float
     network.train()
     for step in range(steps):
         index = pool[step * PICTURES : (step + 1) * PICTURES]
-        drawn = roughened(batch(rng, SENTENCES, "train"), rng)
+        drawn = roughened(batch(rng, SENTENCES), rng)
         ids, mask = tokens([sentence for sentence, _ in drawn], network.config.vocabulary)
         ids = forget_words(ids, mask, rng)
         progress, success = targets(frames, index, [label for _, label in drawn])

@@ -1,6 +1,6 @@
-"""A small context-free grammar that can be drawn from and be turned into the exact regular expression of its language.
+"""A small context-free grammar that can be drawn from, and that says exactly which sentences it can write.
 
-Drawing gives sentences; the expression decides, without sampling, whether a sentence belongs to what may be trained.
+Drawing gives sentences; `Grammar.holds` decides, without sampling, whether a sentence belongs to what may be trained.
 The rules lie beside this file in ``grammar/*.txt``; ``shared.txt`` explains how they are written.
 """
 
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -30,6 +30,10 @@ class Option:
 
 
 Rule = tuple[Option, ...]
+Tokens = tuple["tuple[str, ...] | str", ...]
+"""An option as words in a row and names of rules."""
+Memory = dict[tuple[str, int], set[int]]
+"""Rule and first word -> places behind its last word, for one sentence."""
 
 
 @dataclass(frozen=True)
@@ -74,22 +78,99 @@ class Grammar:
                 words.append(part)
         return used
 
-    def pattern(self, namespace: str, names: Iterable[str], held_out: bool) -> str:
-        """Return the regular expression of ``names`` in a row, over `spaced` sentences.
+    def holds(self, namespace: str, forms: Iterable[Sequence[str]], sentence: str, held_out: bool) -> bool:
+        """Return True if one of the forms, rules in a row, can write the sentence's words.
 
         With ``held_out`` of the whole language, without of what may be trained.
         """
-        return "".join(self._pattern(namespace, name, self.rules if held_out else self._train) for name in names)
+        words = split_words(sentence)
+        memory: Memory = {}
+        return any(len(words) in self._row(namespace, form, words, {0}, held_out, memory) for form in forms)
 
-    def _pattern(self, namespace: str, name: str, rules: Mapping[str, Rule]) -> str:
-        forms: dict[str, None] = {}
-        for option in rules[self.resolve(namespace, name)]:
-            pieces = (
-                self._pattern(namespace, part, rules) if place % 2 else re.escape(spaced(part))
-                for place, part in enumerate(option.parts)
-            )
-            forms["".join(pieces)] = None
-        return f"(?:{'|'.join(forms)})"
+    def longest(self, namespace: str, names: Iterable[str], sentence: str) -> int:
+        """Return how many words in a row of the sentence one of the rules can write, at most, held-out ones too."""
+        words = split_words(sentence)
+        memory: Memory = {}
+        spans = [
+            end - start
+            for name in names
+            for start in range(len(words))
+            for end in self._ends(namespace, name, words, start, True, memory)
+        ]
+        return max(spans, default=0)
+
+    def _row(
+        self, namespace: str, parts: Sequence[str], words: list[str], starts: set[int], held_out: bool, memory: Memory
+    ) -> set[int]:
+        for name in parts:
+            starts = {end for at in starts for end in self._ends(namespace, name, words, at, held_out, memory)}
+        return starts
+
+    def _ends(
+        self, namespace: str, name: str, words: list[str], start: int, held_out: bool, memory: Memory
+    ) -> set[int]:
+        """Places where the rule can end if it begins at ``start``."""
+        full = self.resolve(namespace, name)
+        if (known := memory.get((full, start))) is not None:
+            return known
+        ends: set[int] = set()
+        begins, empty = self._first(namespace, full, held_out)
+        if not empty and (start == len(words) or words[start] not in begins):
+            return ends
+        plain, rest = self._indexed[full, held_out]
+        for length, texts in plain.items():
+            if tuple(words[start : start + length]) in texts:
+                ends.add(start + length)
+        for option in rest:
+            ends |= self._option_ends(namespace, option, words, start, held_out, memory)
+        memory[full, start] = ends
+        return ends
+
+    def _option_ends(
+        self, namespace: str, option: Tokens, words: list[str], start: int, held_out: bool, memory: Memory
+    ) -> set[int]:
+        places = {start}
+        for part in option:
+            if isinstance(part, str):
+                places = {e for at in places for e in self._ends(namespace, part, words, at, held_out, memory)}
+            else:
+                places = {at + len(part) for at in places if tuple(words[at : at + len(part)]) == part}
+            if not places:
+                break
+        return places
+
+    def _first(self, namespace: str, full: str, held_out: bool) -> tuple[frozenset[str], bool]:
+        """The words that a rule can begin with, and whether it can write nothing at all."""
+        key = namespace, full, held_out
+        if key not in self._beginnings:
+            plain, rest = self._indexed[full, held_out]
+            begins = {text[0] for length, texts in plain.items() if length for text in texts}
+            empty = 0 in plain
+            for option in rest:
+                for part in option:
+                    words, skipped = frozenset(part[:1]), False
+                    if isinstance(part, str):
+                        words, skipped = self._first(namespace, self.resolve(namespace, part), held_out)
+                    begins |= words
+                    if not skipped:
+                        break
+                else:
+                    empty = True
+            self._beginnings[key] = frozenset(begins), empty
+        return self._beginnings[key]
+
+    @cached_property
+    def _beginnings(self) -> dict[tuple[str, str, bool], tuple[frozenset[str], bool]]:
+        return {}
+
+    @cached_property
+    def _indexed(self) -> dict[tuple[str, bool], tuple[dict[int, set[tuple[str, ...]]], list[Tokens]]]:
+        """Rule and split -> its plain texts by number of words, and its options that name other rules."""
+        return {
+            (name, held_out): _index(option for option in rule if held_out or not option.held_out)
+            for name, rule in self.rules.items()
+            for held_out in (False, True)
+        }
 
     def words(self, names: Iterable[tuple[str, str]], held_out: bool) -> set[str]:
         """Return every word that the rules ``(namespace, name)`` can write."""
@@ -108,8 +189,21 @@ class Grammar:
         return found
 
 
+def _index(rule: Iterable[Option]) -> tuple[dict[int, set[tuple[str, ...]]], list[Tokens]]:
+    plain: dict[int, set[tuple[str, ...]]] = {}
+    rest: dict[Tokens, None] = {}
+    for option in rule:
+        if len(option.parts) == 1:
+            words = tuple(split_words(option.parts[0]))
+            plain.setdefault(len(words), set()).add(words)
+        else:
+            tokens = (part if i % 2 else tuple(split_words(part)) for i, part in enumerate(option.parts))
+            rest[tuple(token for token in tokens if token)] = None
+    return plain, list(rest)
+
+
 def spaced(text: str) -> str:
-    """Return the words of a text in lower case, each followed by one blank: what patterns are matched against."""
+    """Return the words of a text in lower case, each followed by one blank: the same for every dress."""
     return "".join(f"{word} " for word in split_words(text))
 
 

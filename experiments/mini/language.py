@@ -1,15 +1,17 @@
 """Sentences for `mini` with their labels: a task's key, or None for everything that must score 0.
 
 Every draw is a pure function of the generator that is passed in (and, for arbitrary English, of the Python version).
-``held_out`` sentences never belong to the train language: each uses a template or a word that training never sees.
+``held_out`` sentences never belong to the train language. Those that ask for a task were written by somebody who had
+not seen the grammar (``held_out.txt``, and the second half of the environments' own paraphrases); the others use a
+template or a word that training never sees.
 """
 
 from __future__ import annotations
 
 import random
-import re
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -30,7 +32,8 @@ POSITIVE_FORMS: tuple[Form, ...] = (
     ("ing_before", "ing", "ing_after"),
     ("be_before", "be", "be_after"),
 )
-_POSITIVE_RULES = [(task, name) for task in TASKS for form in dict.fromkeys(POSITIVE_FORMS) for name in form]
+_FORM_SET = tuple(dict.fromkeys(POSITIVE_FORMS))
+_POSITIVE_RULES = [(task, name) for task in TASKS for form in _FORM_SET for name in form]
 FORMS: dict[str, tuple[Form, ...]] = {
     "opposite": (*[("do_before", "opposite", "do_after")] * 4, ("be_before", "opposite_be", "be_after")),
     "negation": (
@@ -53,12 +56,15 @@ _NEGATIVE_RULES = [
     for form in (*dict.fromkeys(FORMS[kind]), ("pair", "pair_be"))
     for name in form
 ]
-KINDS = ("other_task", *FORMS, "salad", "fragment", "english")
+KINDS = ("other_task", *FORMS, "one_part", "salad", "fragment", "english")
 """What `negatives` knows. All but ``other_task`` are labelled None: nothing that mini knows is asked for."""
 _NOT_RANDOM = ("negation_word", "ambiguous_word", "greeting")
 _BATCH_KINDS = (
+    *["one_part"] * 8,
     *["opposite", "negation", "wrong_object", "pair"] * 4,
-    *["other_verb", "unknown_task", "salad", "english"] * 2,
+    *["other_verb"] * 4,
+    *["salad"] * 4,
+    *["unknown_task", "english"] * 2,
     *["fragment", "nonsense", "foreign"],
 )
 _NOUNS = {"press": ("button", "lamp"), "push": ("red", "pad"), "drawer": ("drawer",)}
@@ -71,10 +77,30 @@ def paraphrases(task: str, split: Split, rng: np.random.Generator, n: int) -> li
         KeyError: a task that is not in `TASKS`.
     """
     fast = _fast(rng)
+    if split == "held_out":
+        return [dress(fast.choice(held_out_paraphrases(task)), fast) for _ in range(n)]
     listed = known_paraphrases(task, split)
-    return [
-        dress(fast.choice(listed) if fast.random() < 0.08 else _positive(fast, task, split), fast) for _ in range(n)
-    ]
+    return [dress(fast.choice(listed) if fast.random() < 0.08 else _positive(fast, task), fast) for _ in range(n)]
+
+
+@cache
+def held_out_paraphrases(task: str) -> tuple[str, ...]:
+    """Return the sentences that ask for the task and that training may not draw, each once."""
+    listed = dict.fromkeys((*known_paraphrases(task, "held_out"), *_written()[task]))
+    return tuple(text for text in listed if not recognise(text, "train"))
+
+
+@cache
+def _written() -> dict[str, tuple[str, ...]]:
+    """The sections of ``held_out.txt``: a line ``[task]``, then a sentence a line."""
+    sections: dict[str, list[str]] = {}
+    task = ""
+    for line in (Path(__file__).parent / "held_out.txt").read_text(encoding="utf-8").splitlines():
+        if line.startswith("["):
+            task = line.strip("[]")
+        elif line and not line.startswith("#"):
+            sections.setdefault(task, []).append(line)
+    return {task: tuple(lines) for task, lines in sections.items()}
 
 
 def known_paraphrases(task: str, split: Split) -> tuple[str, ...]:
@@ -96,26 +122,26 @@ def negatives(task: str, kind: str, split: Split, rng: np.random.Generator, n: i
     return [dress(_negative(fast, task, kind, split), fast) for _ in range(n)]
 
 
-def minimal_pairs(task: str, split: Split, rng: np.random.Generator, n: int) -> list[tuple[str, str]]:
+def minimal_pairs(task: str, rng: np.random.Generator, n: int) -> list[tuple[str, str]]:
     """Draw ``n`` pairs (asks for the task, does not) that differ in a word or two; both halves dressed alike."""
     fast = _fast(rng)
     pairs: list[tuple[str, str]] = []
     for _ in range(n):
-        positive, negative = _pair(fast, task, split)
+        positive, negative = _pair(fast, task)
         style = fast.getrandbits(64)
         pairs.append((dress(positive, random.Random(style)), dress(negative, random.Random(style))))
     return pairs
 
 
-def batch(rng: np.random.Generator, n: int, split: Split, positives: float = 0.5) -> list[tuple[str, str | None]]:
-    """Draw ``n`` labelled sentences: tasks in equal shares, negatives of all kinds, some words misspelt in train."""
+def batch(rng: np.random.Generator, n: int, positives: float = 0.5) -> list[tuple[str, str | None]]:
+    """Draw ``n`` labelled train sentences: tasks in equal shares, negatives of all kinds, some words misspelt."""
     fast = _fast(rng)
     drawn: list[tuple[str, str | None]] = []
     for _ in range(n):
         task = fast.choice(TASKS)
         positive = fast.random() < positives
-        sentence = _any_positive(fast, task, split) if positive else _any_negative(fast, task, split)
-        if split == "train" and fast.random() < 0.04:
+        sentence = _any_positive(fast, task) if positive else _any_negative(fast, task)
+        if fast.random() < 0.04:
             sentence = misspell(sentence, fast)
         drawn.append((dress(sentence, fast), task if positive else None))
     return drawn
@@ -126,12 +152,14 @@ def recognise(sentence: str, split: Split | None = None) -> tuple[str, ...]:
 
     ``split="train"`` asks for what training may draw; otherwise for the whole language. A misspelt sentence is none.
     """
-    text = spaced(sentence)
+    text, whole = spaced(sentence), split != "train"
     listed = {task: known_paraphrases(task, "train") for task in TASKS}
-    if split != "train":
+    if whole:
         listed = {task: (*listed[task], *known_paraphrases(task, "held_out")) for task in TASKS}
     return tuple(
-        task for task in TASKS if _language(task, split != "train").fullmatch(text) or text in map(spaced, listed[task])
+        task
+        for task in TASKS
+        if text in map(spaced, listed[task]) or grammar().holds(task, _FORM_SET, sentence, held_out=whole)
     )
 
 
@@ -168,33 +196,8 @@ def grammar() -> Grammar:
 
 
 @cache
-def _language(task: str, held_out: bool) -> re.Pattern[str]:
-    forms = dict.fromkeys(POSITIVE_FORMS)
-    return re.compile("|".join(grammar().pattern(task, form, held_out) for form in forms))
-
-
-def _trainable(sentence: str, task: str) -> bool:
-    """Return True if training may draw it: two templates, one of them held out, can write one sentence."""
-    words = split_words(sentence)
-    return _reserved().isdisjoint(words) and _language(task, False).fullmatch(spaced(sentence)) is not None
-
-
-@cache
-def _core(task: str) -> re.Pattern[str]:
-    return re.compile("|".join(grammar().pattern(task, (name,), held_out=True) for name in ("do", "ing", "be")))
-
-
-@cache
 def _english(split: Split) -> tuple[str, ...]:
-    chosen = (text for text in sentences() if is_held_out(text) == (split == "held_out"))
-    return tuple(text for text in chosen if _reserved().isdisjoint(split_words(text)))
-
-
-@cache
-def _reserved() -> frozenset[str]:
-    """Return the words that only held-out positives write; no train sentence of any label has one."""
-    plain = grammar()
-    return frozenset(plain.words(_POSITIVE_RULES, held_out=True) - plain.words(_POSITIVE_RULES, held_out=False))
+    return tuple(text for text in sentences() if is_held_out(text) == (split == "held_out"))
 
 
 def _fast(rng: np.random.Generator) -> random.Random:
@@ -213,51 +216,58 @@ def _form(rng: random.Random, task: str, forms: tuple[Form, ...], split: Split) 
     return _until(rng, lambda fast: grammar().draw(fast, task, fast.choice(forms), split == "held_out"))
 
 
-def _positive(rng: random.Random, task: str, split: Split) -> str:
-    while True:
-        sentence = _form(rng, task, POSITIVE_FORMS, split)
-        if split == "train" or not _trainable(sentence, task):
-            return sentence
+def _positive(rng: random.Random, task: str) -> str:
+    return _form(rng, task, POSITIVE_FORMS, "train")
+
+
+@cache
+def _swapped(task: str) -> tuple[Grammar, ...]:
+    """The grammar with one part X of the task replaced by what its rule ``not_X`` writes: one grammar for each X."""
+    rules, prefix = grammar().rules, f"{task}.not_"
+    parts = [name.removeprefix(prefix) for name in rules if name.startswith(prefix)]
+    return tuple(Grammar({**rules, f"{task}.{part}": rules[prefix + part]}) for part in parts)
+
+
+def _one_part_wrong(rng: random.Random, task: str, split: Split) -> str | None:
+    """A sentence of the task with a wrong thing, place or direction in it."""
+    swapped = rng.choice(_swapped(task))
+    sentence = swapped.draw(rng, task, rng.choice(POSITIVE_FORMS), split == "held_out")
+    return None if sentence is None or recognise(sentence) else sentence
 
 
 def _negative(rng: random.Random, task: str, kind: str, split: Split) -> str:
     if kind == "other_task":
-        return _positive(rng, rng.choice([other for other in TASKS if other != task]), split)
+        other = rng.choice([other for other in TASKS if other != task])
+        return _positive(rng, other) if split == "train" else rng.choice(held_out_paraphrases(other))
     if kind == "english":
         return _form(rng, task, (("everyday",),), split) if rng.random() < 0.3 else rng.choice(_english(split))
+    if kind == "one_part":
+        return _until(rng, lambda fast: _one_part_wrong(fast, task, split))
     if kind in ("salad", "fragment"):
         write = _salad if kind == "salad" else _fragment
         return _until(rng, lambda fast: _broken(write(fast, task), split))
     return _form(rng, task, FORMS[kind], split)
 
 
-def _any_positive(rng: random.Random, task: str, split: Split) -> str:
+def _any_positive(rng: random.Random, task: str) -> str:
     share = rng.random()
     if share < 0.05:
-        return rng.choice(known_paraphrases(task, split))
-    return _pair(rng, task, split)[0] if share < 0.2 else _positive(rng, task, split)
+        return rng.choice(known_paraphrases(task, "train"))
+    return _pair(rng, task)[0] if share < 0.2 else _positive(rng, task)
 
 
-def _any_negative(rng: random.Random, task: str, split: Split) -> str:
+def _any_negative(rng: random.Random, task: str) -> str:
     kind = rng.choice(_BATCH_KINDS)
-    return _pair(rng, task, split)[1] if kind == "pair" else _negative(rng, task, kind, split)
+    return _pair(rng, task)[1] if kind == "pair" else _negative(rng, task, kind, "train")
 
 
-def _pair(rng: random.Random, task: str, split: Split) -> tuple[str, str]:
-    while True:
-        pair = _draw_pair(rng, task, split)
-        if split == "train" or not _trainable(pair[0], task):
-            return pair
-
-
-def _draw_pair(rng: random.Random, task: str, split: Split) -> tuple[str, str]:
+def _pair(rng: random.Random, task: str) -> tuple[str, str]:
     share = rng.random()
     if share >= 0.3:
         frame = ("be_before", "pair_be", "be_after") if share < 0.4 else ("do_before", "pair", "do_after")
-        return halves(_form(rng, task, (frame,), split))
-    core = _form(rng, task, (("do",),), split)
-    before, negated, after = (
-        _form(rng, task, ((name,),), "train") for name in ("do_before", "not_do_before", "do_after")
+        return halves(_form(rng, task, (frame,), "train"))
+    before, negated, core, after = (
+        _form(rng, task, ((name,),), "train") for name in ("do_before", "not_do_before", "do", "do_after")
     )
     return halves(f"[{before}/{negated}] {core} {after}")
 
@@ -275,18 +285,16 @@ def _fragment(rng: random.Random, task: str) -> str:
 
 
 def _salad(rng: random.Random, task: str) -> str:
-    other = rng.choice(TASKS)
-    words = [word for name in (task, other) for word in _form(rng, name, (("do",),), "train").split()]
+    other = rng.choice(TASKS) if rng.random() < 0.5 else task
+    names = (task,) if other == task else (task, other)
+    words = [word for name in names for word in _form(rng, name, (("do",),), "train").split()]
     rng.shuffle(words)
-    return " ".join(words[: rng.randint(3, 9)])
+    return " ".join(words if other == task else words[: rng.randint(3, 9)])
 
 
 def _broken(text: str, split: Split) -> str | None:
     """Return the text if it belongs to the split and no two or more of its words in a row ask for any task."""
     if is_held_out(text) != (split == "held_out"):
         return None
-    line = spaced(text)
-    starts = [match.start() for match in re.finditer(r"\S+", line)] + [len(line)]
-    parts = [(a, b) for place, a in enumerate(starts) for b in starts[place + 2 :]] + [(0, len(line))]
-    found = any(_core(task).fullmatch(line, a, b) for task in TASKS for a, b in parts)
-    return None if found else text
+    found = any(grammar().longest(task, ("do", "ing", "be"), text) > 1 for task in TASKS)
+    return None if found or recognise(text) else text

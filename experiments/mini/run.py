@@ -1,8 +1,9 @@
-"""Make `mini` from nothing: random states, scripted behaviours, a first fit, rounds of hardening, the shipped weights.
+"""Make `mini` from nothing: random states, scripted behaviours, a first fit, rounds of hardening, a last
+fit to sentences alone, the shipped weights.
 
     python -m experiments.mini.run --work WORK_FOLDER
 
-About 40 minutes on two quiet CPU cores. Every stage leaves its result in the work folder, and a stage whose result is
+About 55 minutes on two quiet CPU cores. Every stage leaves its result in the work folder, and a stage whose result is
 there is skipped: an interrupted run goes on. ``python -m experiments.mini.evaluate`` writes the card's figures.
 """
 
@@ -18,6 +19,7 @@ import numpy as np
 import torch
 
 from experiments.mini.fit import fit, new_network
+from experiments.mini.fit_language import fit_language
 from experiments.mini.frames import Frames, behaviour_states, draw, random_frames
 from experiments.mini.harden import Job, gathered, run_agents
 from experiments.mini.language import paraphrases
@@ -27,8 +29,8 @@ from roborew.rewards.mini import SHIPPED, load_network, save_network
 RANDOM_FRAMES = 30_000
 EPISODES = 24
 """Scripted episodes of each behaviour of each task."""
-FIRST_STEPS, ROUND_STEPS = 3_000, 1_500
-"""Gradient steps of the first fit and of each round."""
+FIRST_STEPS, ROUND_STEPS, LANGUAGE_STEPS = 3_000, 1_500, 6_000
+"""Gradient steps of the first fit, of each round, and of the last fit to sentences alone."""
 NAMES = ("pixels", "progress", "success", "weight")
 
 
@@ -103,9 +105,14 @@ def main() -> None:
         save_network(network, work / "round0")
     for number in range(1, options.rounds + 1):
         frames = harden(work, number, frames, all_scenes[0])
+    if not (work / "final").is_dir():
+        say("language")
+        network = load_network(work / f"round{options.rounds}")
+        fit_language(network, frames, LANGUAGE_STEPS, seed=99)
+        save_network(network, work / "final")
     if options.ship:
         for name in ("config.json", "model.safetensors"):
-            shutil.copy(work / f"round{options.rounds}" / name, SHIPPED / name)
+            shutil.copy(work / "final" / name, SHIPPED / name)
     say("done")
 
 

@@ -22,11 +22,11 @@ from typing import Any
 
 RESULTS = Path(__file__).parent / "results.csv"
 GOALS = {
-    "roborew/Press-v0": "get the button pressed so that the lamp lights up",
-    "roborew/Push-v0": "let the red block slide onto the green pad",
-    "roborew/DrawerOpen-v0": "pull at the handle until the drawer is open",
+    "roborew/Press-v0": "push the orange button down",
+    "roborew/Push-v0": "I want the red cube moved onto the green pad",
+    "roborew/DrawerOpen-v0": "pull on the handle to open the drawer",
 }
-"""One sentence a task from the half of its paraphrases that is held out of every fit."""
+"""The first sentence of each task's paraphrases that no fit has seen."""
 WRONG = {
     "roborew/Press-v0": {
         "another task's": "open the drawer",

@@ -26,7 +26,7 @@ class MiniConfig:
     """Known words; their order is part of the weights."""
     channels: tuple[int, int, int, int] = (16, 32, 48, 64)
     """Feature maps of the four convolutions."""
-    words: int = 64
+    words: int = 128
     """Width of a word's and of the sentence's vector."""
     hidden: int = 256
     """Units of the head."""
@@ -88,7 +88,7 @@ class PictureLayers(nn.Module):
 
 
 class MiniNetwork(nn.Module):
-    """See the module's docstring; the number of parameters is about 1.2 million."""
+    """See the module's docstring; the number of parameters is about 1.6 million."""
 
     def __init__(self, config: MiniConfig) -> None:
         super().__init__()

@@ -12,7 +12,19 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-CORE = {"roborew", "errors", "types", "registry", "seeding", "stopwatch", "config", "durable", "checkpoints", "run", "options"}
+CORE = {
+    "roborew",
+    "errors",
+    "types",
+    "registry",
+    "seeding",
+    "stopwatch",
+    "config",
+    "durable",
+    "checkpoints",
+    "run",
+    "options",
+}
 PLAIN = {"shaping", "rewards", "judges", "critics", "data"}
 HEAVY = {"torch", "transformers", "open_clip", "stable_baselines3"}
 
