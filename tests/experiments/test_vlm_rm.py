@@ -1,0 +1,56 @@
+"""The experiment is ready to run: every task is there, every command is one that `roborew train` takes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import gymnasium
+import pytest
+import tyro
+from gymnasium.vector import AutoresetMode
+
+from experiments.vlm_rm.run import arguments, command, main
+from experiments.vlm_rm.tasks import PROMPTS, SIZE
+from roborew.options import parse_options
+from roborew.rewards.clip import ClipReward
+from roborew.training import TrainConfig
+
+
+@pytest.mark.parametrize("name", sorted(PROMPTS))
+def test_every_task_draws_what_clip_reads(name: str) -> None:
+    env = gymnasium.make_vec(
+        f"experiments.vlm_rm.tasks:vlm_rm/{name}",
+        num_envs=1,
+        vectorization_mode="vector_entry_point",
+        render_mode="rgb_array",
+        autoreset_mode=AutoresetMode.DISABLED,
+    )
+    env.reset(seed=0)
+    assert env.unwrapped.draw().shape == (1, SIZE, SIZE, 3)
+    env.close()
+
+
+@pytest.mark.parametrize("name", sorted(PROMPTS))
+def test_every_command_is_understood(name: str, tmp_path: Path) -> None:
+    words = ["--model", "ViT-B-32", "--pretrained", "openai", "--work", str(tmp_path), "--alpha", "0.5", "--steps", "9"]
+    typed = command(arguments(words), name, 3, "run")[4:]
+    typed = typed[: typed.index("--out")]
+    config = tyro.cli(TrainConfig, args=typed)
+    assert (config.seed, config.steps, config.every, config.shaping) == (3, 9, 1, "level")
+    settings = parse_options(ClipReward, config.option)
+    assert settings["alpha"] == 0.5 and settings["baseline"] == PROMPTS[name].baseline
+    assert config.resolved().goal == PROMPTS[name].goal
+
+
+def test_without_weights_nothing_is_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = [
+        "--model",
+        "ViT-B-32",
+        "--pretrained",
+        str(tmp_path / "clip.safetensors"),
+        "--work",
+        str(tmp_path / "work"),
+    ]
+    assert main(words) == 2
+    assert "nothing was run: weights: no file" in capsys.readouterr().err
+    assert not (tmp_path / "work").exists()
