@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib import resources
 from typing import ClassVar
 
@@ -9,7 +10,7 @@ import mujoco
 import numpy as np
 
 from roborew_envs.arm import arm_joints, hand_position
-from roborew_envs.task import FloatArray, Task
+from roborew_envs.task import BoolArray, FloatArray, Task
 
 ARM = slice(0, 5)
 FINGERS = slice(5, 7)
@@ -40,6 +41,12 @@ def closeness(distance: FloatArray, scale: float) -> FloatArray:
     return scale / (scale + distance)
 
 
+def within(offsets: FloatArray, limits: Sequence[float] | FloatArray) -> BoolArray:
+    """Whether ``offsets``, shape (N, K) [m], lie within ``limits``, shape (K,) [m], along every axis: shape (N,)."""
+    inside: BoolArray = np.abs(offsets) < np.asarray(limits)
+    return np.logical_and.reduce(inside, axis=1)
+
+
 class ArmTask(Task):
     """Shared by every task of the arm. The action is (dx, dy, dz, gripper): the hand's move in units of 4 cm and the
     gripper from closed (-1) to open (+1)."""
@@ -47,6 +54,7 @@ class ArmTask(Task):
     scene: ClassVar[str]
     """File of the world in ``assets``; it includes ``arm.xml`` first."""
     cameras: ClassVar[tuple[str, ...]] = ("front", "side", "wrist")
+    workspace: ClassVar[FloatArray] = WORKSPACE
     substeps: ClassVar[int] = 10
     action_size: ClassVar[int] = 4
 
@@ -58,11 +66,12 @@ class ArmTask(Task):
     @staticmethod
     def sample_arm(rng: np.random.Generator, qpos: FloatArray, starts: FloatArray = STARTS) -> None:
         """Draw where the hand starts and how far the gripper is open, into one state ``qpos``, shape (nq,)."""
-        qpos[ARM] = arm_joints(rng.uniform(*starts)[None])[0]
+        place: FloatArray = rng.uniform(starts[0], starts[1], size=(1, 3))
+        qpos[ARM] = arm_joints(place)[0]
         qpos[FINGERS] = rng.uniform(0, FINGER_OPEN)
 
     def controls(self, qpos: FloatArray, actions: FloatArray) -> FloatArray:
-        target = np.clip(hand(qpos) + REACH_PER_STEP * actions[:, :3], *WORKSPACE)
+        target = np.clip(hand(qpos) + REACH_PER_STEP * actions[:, :3], *self.workspace)
         fingers = FINGER_OPEN * (actions[:, 3:4] + 1) / 2
         return np.concatenate([arm_joints(target), fingers, fingers], axis=1)
 

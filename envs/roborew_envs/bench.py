@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from roborew_envs.arm_task import ArmTask, hand
+from roborew_envs.arm_task import ArmTask, hand, within
 from roborew_envs.rendering import Overrides
 from roborew_envs.task import BoolArray, FloatArray
 
@@ -82,13 +82,13 @@ def uprightness(qpos: FloatArray, peg: slice) -> FloatArray:
 
 def is_inserted(qpos: FloatArray, peg: slice) -> BoolArray:
     """The peg stands in the socket, shape (N,)."""
-    inside = (np.abs(qpos[:, peg][:, :2] - qpos[:, SOCKET]) < 0.014).all(axis=1)
+    inside = within(qpos[:, peg][:, :2] - qpos[:, SOCKET], (0.014, 0.014))
     return inside & (np.abs(qpos[:, peg][:, 2] - PEG_HEIGHT) < 0.010) & (np.abs(uprightness(qpos, peg)) > 0.9)
 
 
 def is_in_hole(qpos: FloatArray, block: slice) -> BoolArray:
     """The block lies in the hole, below the board's top, shape (N,)."""
-    inside = (np.abs(qpos[:, block][:, :2] - qpos[:, HOLE]) < HOLE_SIZE).all(axis=1)
+    inside = within(qpos[:, block][:, :2] - qpos[:, HOLE], HOLE_SIZE)
     return inside & (np.abs(qpos[:, block][:, 2] - BLOCK_HEIGHT) < 0.012)
 
 

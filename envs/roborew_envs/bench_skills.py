@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from roborew_envs.arm_task import hand
+from roborew_envs.arm_task import hand, within
 from roborew_envs.bench import DOOR, HINGE, LEVER, TAP, on_door, on_lever, turned
 from roborew_envs.skills import above_then
 from roborew_envs.task import FloatArray
@@ -21,7 +21,7 @@ def swing_door(qpos: FloatArray, offset: FloatArray, ahead: float) -> FloatArray
     """Put the fingers behind the handle and turn the door, ``ahead`` [rad] at a time."""
     tips, gap = hand(qpos) - offset, on_door(qpos, GAP)
     foot = np.column_stack([qpos[:, HINGE], np.zeros(len(qpos))])
-    inside = (np.abs(turned(tips - foot, -qpos[:, DOOR]) - GAP) < [0.022, 0.022, 0.015]).all(axis=1)
+    inside = within(turned(tips - foot, -qpos[:, DOOR]) - GAP, (0.022, 0.022, 0.015))
     blocked = (tips[:, 1] < gap[:, 1] - 0.05) & (np.abs(tips[:, 0] - gap[:, 0]) > 0.015)
     over = gap.copy()
     over[blocked, 1] = np.minimum(tips[blocked, 1], 0.05)  # first past the cabinet's corner

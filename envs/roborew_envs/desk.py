@@ -28,6 +28,8 @@ BUTTON, CABINET, DRAWER = 25, 26, 27
 
 CUBE_HEIGHT = 0.026
 """Centre of a cube that stands on the desk [m]."""
+CUBE = 0.026
+"""Half the width of a cube [m]."""
 BUTTON_TOP = 0.074
 """Top of the button, not pressed [m]."""
 BUTTON_TRAVEL = 0.022
@@ -38,6 +40,12 @@ ON_PAD = 0.050
 DRAWER_TRAVEL = 0.15
 OPENED = 0.11
 """Travel from which the drawer counts as open [m]."""
+CLOSED = 0.012
+"""Travel up to which the drawer counts as closed [m]."""
+OUT_OF_THE_WAY = -0.01
+"""Place along y from which hand and cubes leave the open drawer alone [m]."""
+DRAWER_MIDDLE = np.array([0.0, 0.38, 0.048])
+"""Centre of a cube in the middle of the drawer relative to the cabinet's place along x, drawer closed [m]."""
 HANDLE = np.array([0.0, 0.232, 0.074])
 """The handle's middle relative to the cabinet's place along x, drawer closed, desk frame [m]."""
 
@@ -47,12 +55,14 @@ def button_top(qpos: FloatArray) -> FloatArray:
     return np.column_stack([qpos[:, BUTTON_BOX], BUTTON_TOP - qpos[:, BUTTON]])
 
 
+def on_drawer(qpos: FloatArray, place: FloatArray) -> FloatArray:
+    """Where a place of the closed drawer, shape (3,) [m], relative to the cabinet's along x, is now: (N, 3) [m]."""
+    return place + np.column_stack([qpos[:, CABINET], -qpos[:, DRAWER], np.zeros(len(qpos))])
+
+
 def handle(qpos: FloatArray) -> FloatArray:
     """Middle of the drawer's handle, shape (N, 3) [m]."""
-    place = np.tile(HANDLE, (len(qpos), 1))
-    place[:, 0] += qpos[:, CABINET]
-    place[:, 1] -= qpos[:, DRAWER]
-    return place
+    return on_drawer(qpos, HANDLE)
 
 
 def lamp_is_lit(qpos: FloatArray) -> BoolArray:
@@ -115,3 +125,15 @@ class DeskTask(ArmTask):
         rgba = np.repeat(self.model.geom_rgba[ids][None].astype(np.float64), len(qpos), axis=0)
         rgba[:, 0, 3], rgba[:, 1, 3] = lamp_is_lit(qpos), pad_is_lit(qpos)
         return Overrides({"geom_rgba": (ids, rgba)})
+
+
+class OpenDrawerTask(DeskTask):
+    """Shared by the tasks that start with the drawer open, and cubes and hand out of its way."""
+
+    def sample(self, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
+        while True:
+            qpos, qvel = super().sample(rng)
+            if max(qpos[RED.start + 1], qpos[BLUE.start + 1], hand(qpos[None])[0, 1]) < OUT_OF_THE_WAY:
+                break
+        qpos[DRAWER] = rng.uniform(DRAWER_TRAVEL - 0.01, DRAWER_TRAVEL)
+        return qpos, qvel

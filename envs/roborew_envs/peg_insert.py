@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from roborew_envs.arm_task import closeness, hand, nearness
+from roborew_envs.arm_task import closeness, hand, nearness, within
 from roborew_envs.bench import BLUE_PEG, ORANGE_PEG, PEG_HEIGHT, SOCKET, BenchTask, is_inserted, uprightness
 from roborew_envs.grasping import carry, holds, let_go, take
 from roborew_envs.plan import Plan
@@ -28,7 +28,7 @@ def insert(qpos: FloatArray, peg: slice, offset: FloatArray) -> FloatArray:
     place = qpos[:, peg]
     goal = np.column_stack([qpos[:, SOCKET], np.full(len(qpos), PEG_HEIGHT)]) + offset
     grip = place + GRIP
-    there = (np.abs(place - goal) < [0.012, 0.012, 0.006]).all(axis=1)
+    there = within(place - goal, (0.012, 0.012, 0.006))
     held = holds(qpos, grip, PEG)
     target = np.where(held[:, None], carry(qpos, place, goal), take(qpos, grip, PEG))
     return np.where(there[:, None], let_go(qpos, PEG), target)

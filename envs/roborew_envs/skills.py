@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from roborew_envs.arm_task import within
 from roborew_envs.desk import BLUE, BUTTON_TOP, CUBE_HEIGHT, PAD, RED, button_top, hand, handle
 from roborew_envs.task import FloatArray
 
@@ -82,7 +83,7 @@ def pull_drawer(qpos: FloatArray, offset: FloatArray) -> FloatArray:
     bar = handle(qpos) + offset
     gap = bar + [0.0, GAP, -0.008]
     tips = hand(qpos)
-    hooked = (np.abs(tips - gap)[:, :2] < [0.045, 0.026]).all(axis=1) & (tips[:, 2] < bar[:, 2] + 0.022)
+    hooked = within((tips - gap)[:, :2], (0.045, 0.026)) & (tips[:, 2] < bar[:, 2] + 0.022)
     pull = gap - [0.0, 0.05, 0.0]
     return np.where(hooked[:, None], pull, above_then(tips, gap, gap, 0.011))
 
