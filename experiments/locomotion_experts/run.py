@@ -55,6 +55,7 @@ class Settings:
     rent: float = 0.02
     discount: float = 0.99
     exploration: float = 0.6
+    final_std: float = 0.15
     learning_rate: float = 1e-3
     epochs: int = 10
 
@@ -68,7 +69,7 @@ class Settings:
             trace=0.95,
             learning_rate=self.learning_rate,
             initial_std=self.exploration,
-            final_std=0.15,
+            final_std=self.final_std,
         )
 
 
@@ -77,17 +78,17 @@ SETTINGS = {
     "MountainCar": Settings(steps=300_000, rent=0.1),
     "Cheetah": Settings(steps=250_000),
     "Hopper": Settings(steps=500_000),
-    "QuadrupedStand": Settings(steps=400_000, exploration=0.3, rent=0.1),
+    "QuadrupedStand": Settings(steps=400_000, exploration=0.3, final_std=0.05, rent=0.1),
     "Walker": Settings(steps=400_000),
     "Ant": Settings(steps=500_000, exploration=0.3),
-    "HumanoidRaiseArms": Settings(steps=300_000, exploration=0.3, rent=0.1),
-    "HumanoidKneel": Settings(steps=300_000, exploration=0.3, rent=0.1),
-    "HumanoidHandsOnHips": Settings(steps=300_000, exploration=0.3, rent=0.1),
-    "HumanoidArmsCrossed": Settings(steps=300_000, exploration=0.3, rent=0.1),
-    "HumanoidOneLeg": Settings(steps=300_000, exploration=0.3, rent=0.1),
-    "HumanoidSideSplits": Settings(steps=300_000, exploration=0.3, rent=0.1),
-    "HumanoidLotus": Settings(steps=300_000, exploration=0.3, rent=0.1),
-    "HumanoidStand": Settings(steps=300_000, exploration=0.3, rent=0.1),
+    "HumanoidRaiseArms": Settings(steps=300_000, exploration=0.3, final_std=0.05, rent=0.1),
+    "HumanoidKneel": Settings(steps=300_000, exploration=0.3, final_std=0.05, rent=0.1),
+    "HumanoidHandsOnHips": Settings(steps=300_000, exploration=0.3, final_std=0.05, rent=0.1),
+    "HumanoidArmsCrossed": Settings(steps=300_000, exploration=0.3, final_std=0.05, rent=0.1),
+    "HumanoidOneLeg": Settings(steps=300_000, exploration=0.3, final_std=0.05, rent=0.1),
+    "HumanoidSideSplits": Settings(steps=300_000, exploration=0.3, final_std=0.05, rent=0.1),
+    "HumanoidLotus": Settings(steps=300_000, exploration=0.3, final_std=0.05, rent=0.1),
+    "HumanoidStand": Settings(steps=300_000, exploration=0.3, final_std=0.05, rent=0.1),
 }
 
 
