@@ -47,7 +47,7 @@ def random_actions(env: TaskVectorEnv, steps: int, seed: int = 0) -> np.ndarray:
 
 
 def any_states(task: roborew_envs.Task, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Starts, disturbed a little or a lot: hinges and slides anywhere in their ranges, free bodies shifted."""
+    """Starts, disturbed a little or much: hinges and slides anywhere in their ranges, free bodies shifted and turned."""
     rng = np.random.default_rng(0)
     scale = 10 ** rng.uniform(-2, 1, count)
     qpos = np.stack([task.sample(rng)[0] for _ in range(count)])
@@ -55,6 +55,8 @@ def any_states(task: roborew_envs.Task, count: int) -> tuple[np.ndarray, np.ndar
         address, (low, high) = task.model.jnt_qposadr[joint], task.model.jnt_range[joint]
         if task.model.jnt_type[joint] == mujoco.mjtJoint.mjJNT_FREE:
             qpos[:, address : address + 3] += scale[:, None] * rng.normal(0, 0.1, (count, 3))
+            turned = qpos[:, address + 3 : address + 7] + scale[:, None] * rng.normal(0, 0.1, (count, 4))
+            qpos[:, address + 3 : address + 7] = turned / np.linalg.norm(turned, axis=1, keepdims=True)
         elif task.model.jnt_limited[joint]:
             moved = rng.random(count) < 0.5
             qpos[moved, address] = rng.uniform(low, high, moved.sum())
@@ -117,7 +119,7 @@ def test_truth_keeps_its_laws_in_any_state(task_id: str) -> None:
     np.testing.assert_array_equal(progress == 1, success)
     np.testing.assert_array_equal(stage == len(task.stages) - 1, success)
     assert np.all((stage >= 0) & (stage < len(task.stages)))
-    assert np.ptp(progress) > 0.2, "progress tells states apart"
+    assert np.ptp(progress) > 0.15, "progress tells states apart"
 
 
 @every_task

@@ -75,7 +75,7 @@ def test_long_work_is_stored_and_told_block_by_block(tmp_path: Path) -> None:
 def test_an_unknown_question_is_never_guessed(tmp_path: Path, on_unknown: str) -> None:
     path = tmp_path / "answers.jsonl"
     Recorder(Counting(), path).ask(questions(1))
-    replay = RecordedJudge(path=path, on_unknown=on_unknown)  # pyright: ignore
+    replay = RecordedJudge(path=path, on_unknown=on_unknown)  # pyright: ignore[reportArgumentType]
     if on_unknown == "stop":
         with pytest.raises(InvalidInputError, match="1 of 2 questions"):
             replay.ask(questions(2))
