@@ -47,7 +47,7 @@ def random_actions(env: TaskVectorEnv, steps: int, seed: int = 0) -> np.ndarray:
 
 
 def any_states(task: roborew_envs.Task, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Starts, disturbed a little or much: hinges and slides anywhere in their ranges, free bodies shifted and turned."""
+    """Starts, disturbed a little or much: hinges and slides anywhere in range, free bodies shifted and turned."""
     rng = np.random.default_rng(0)
     scale = 10 ** rng.uniform(-2, 1, count)
     qpos = np.stack([task.sample(rng)[0] for _ in range(count)])
