@@ -17,7 +17,7 @@ FloatArray = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Policy:
-    """The mean action of a Gaussian policy with two tanh layers, on normalised observations.
+    """The mean action of a Gaussian policy with two tanh layers on normalised observations, added to a linear reflex.
 
     Attributes:
         mean: of observations, shape (D,).
@@ -28,6 +28,8 @@ class Policy:
         second_bias: shape (W,).
         last: shape (W, A).
         last_bias: shape (A,).
+        reflex: of raw observations, shape (D, A), 0 where the body has none.
+        reflex_bias: shape (A,).
     """
 
     mean: FloatArray
@@ -38,13 +40,16 @@ class Policy:
     second_bias: FloatArray
     last: FloatArray
     last_bias: FloatArray
+    reflex: FloatArray
+    reflex_bias: FloatArray
 
     def __call__(self, observations: FloatArray) -> FloatArray:
         """Return actions in [-1, 1], shape (N, A), for observations of shape (N, D)."""
         normal = np.clip((observations - self.mean) / self.scale, -10, 10)
         hidden = np.tanh(normal @ self.first + self.first_bias)
         hidden = np.tanh(hidden @ self.second + self.second_bias)
-        return np.clip(hidden @ self.last + self.last_bias, -1, 1).astype(np.float32)
+        learned = np.clip(hidden @ self.last + self.last_bias, -1, 1)
+        return np.clip(learned + observations @ self.reflex + self.reflex_bias, -1, 1).astype(np.float32)
 
     def save(self, path: Path) -> None:
         """Write the arrays as one safetensors file."""

@@ -25,18 +25,20 @@ class TrueProgress(VectorWrapper[Any, Any, Any]):
     Args:
         env: a vector environment of one of our tasks.
         rent: paid in each step for a progress of 1.
+        alive: paid in each step that does not end in a fall.
     """
 
-    def __init__(self, env: VectorEnv[Any, Any, Any], rent: float) -> None:
+    def __init__(self, env: VectorEnv[Any, Any, Any], rent: float, alive: float = 0.0) -> None:
         super().__init__(env)
         assert isinstance(env.unwrapped, TaskVectorEnv)
-        self._tasks, self._rent = env.unwrapped, rent
+        self._tasks, self._rent, self._alive = env.unwrapped, rent, alive
 
     def step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
         """Act, and be paid."""
         observations, gains, terminated, truncated, infos = self.env.step(actions)
-        rewards = GAIN * gains + self._rent * infos["progress"]
-        return observations, rewards, terminated | self._fallen(), truncated, infos
+        fallen = self._fallen()
+        rewards = GAIN * gains + self._rent * infos["progress"] + self._alive * ~fallen
+        return observations, rewards, terminated | fallen, truncated, infos
 
     def _fallen(self) -> NDArray[np.bool_]:
         task, qpos = self._tasks.task, self._tasks.core.simulation.qpos

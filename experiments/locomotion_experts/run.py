@@ -21,11 +21,15 @@ import torch
 
 import roborew_envs
 from experiments.locomotion_experts.payment import TrueProgress
+from experiments.locomotion_experts.reflex import Reflex, WithReflex, to_pose, to_stance
 from roborew.agents.ppo import PPO, PPOConfig
 from roborew.agents.report import RolloutReport
 from roborew.evaluation.statistics import wilson
 from roborew.training import TrainConfig, make_environment
+from roborew_envs.humanoid import Humanoid
 from roborew_envs.policies import Policy, policy_file
+from roborew_envs.poses import Pose
+from roborew_envs.quadruped_stand import QuadrupedStand
 
 RESULTS = Path(__file__).parent / "results.csv"
 POLICIES = Path(roborew_envs.__file__).parent / "assets" / "policies"
@@ -53,6 +57,8 @@ class Settings:
 
     steps: int
     rent: float = 0.02
+    alive: float = 0.0
+    pose: Pose | None = None
     discount: float = 0.99
     exploration: float = 0.6
     final_std: float = 0.15
@@ -73,28 +79,31 @@ class Settings:
         )
 
 
+POSES: dict[str, Any] = {"steps": 400_000, "exploration": 0.3, "final_std": 0.05, "rent": 0.1, "alive": 0.02}
 SETTINGS = {
     "CartPole": Settings(steps=130_000, rent=0.1),
     "MountainCar": Settings(steps=300_000, rent=0.1),
     "Cheetah": Settings(steps=250_000),
     "Hopper": Settings(steps=500_000),
-    "QuadrupedStand": Settings(steps=400_000, exploration=0.3, final_std=0.05, rent=0.1),
-    "Walker": Settings(steps=400_000),
-    "Ant": Settings(steps=500_000, exploration=0.3),
-    "HumanoidRaiseArms": Settings(steps=300_000, exploration=0.3, final_std=0.05, rent=0.1),
-    "HumanoidKneel": Settings(steps=300_000, exploration=0.3, final_std=0.05, rent=0.1),
-    "HumanoidHandsOnHips": Settings(steps=300_000, exploration=0.3, final_std=0.05, rent=0.1),
-    "HumanoidArmsCrossed": Settings(steps=300_000, exploration=0.3, final_std=0.05, rent=0.1),
-    "HumanoidOneLeg": Settings(steps=300_000, exploration=0.3, final_std=0.05, rent=0.1),
-    "HumanoidSideSplits": Settings(steps=300_000, exploration=0.3, final_std=0.05, rent=0.1),
-    "HumanoidLotus": Settings(steps=300_000, exploration=0.3, final_std=0.05, rent=0.1),
-    "HumanoidStand": Settings(steps=300_000, exploration=0.3, final_std=0.05, rent=0.1),
+    "QuadrupedStand": Settings(steps=100_000, exploration=0.05, final_std=0.02, rent=0.1),
+    "Walker": Settings(steps=1_200_000, alive=0.01),
+    "Ant": Settings(steps=800_000, exploration=0.3, alive=0.005),
+    "HumanoidStand": Settings(**POSES, pose="stand"),
+    "HumanoidKneel": Settings(**POSES, pose="kneel"),
+    "HumanoidRaiseArms": Settings(**POSES, pose="raise_arms"),
+    "HumanoidHandsOnHips": Settings(**POSES, pose="hands_on_hips"),
+    "HumanoidArmsCrossed": Settings(**POSES, pose="arms_crossed"),
+    "HumanoidOneLeg": Settings(**POSES, pose="one_leg"),
+    "HumanoidSideSplits": Settings(**POSES, pose="side_splits"),
+    "HumanoidLotus": Settings(**POSES, pose="lotus"),
 }
 
 
 def train(task_id: str, settings: Settings, seed: int) -> tuple[Policy, float]:
     """Train one agent on the true progress; returns what it learned and the minutes that it took."""
-    env = TrueProgress(make_environment(TrainConfig(env=task_id), NUM_ENVS), settings.rent)
+    reflex = reflex_of(task_id, settings.pose)
+    env = WithReflex(make_environment(TrainConfig(env=task_id), NUM_ENVS), reflex)
+    env = TrueProgress(env, settings.rent, settings.alive)
     agent = PPO(env.single_observation_space, env.single_action_space, settings.config(), seed)
     begun = said = perf_counter()
 
@@ -110,11 +119,22 @@ def train(task_id: str, settings: Settings, seed: int) -> tuple[Policy, float]:
 
     agent.learn(env, settings.steps, tell)
     env.close()
-    return exported(agent), (perf_counter() - begun) / 60
+    return exported(agent, reflex), (perf_counter() - begun) / 60
 
 
-def exported(agent: PPO) -> Policy:
-    """The agent's mean action as a policy of plain arrays."""
+def reflex_of(task_id: str, pose: Pose | None) -> Reflex:
+    """What the body does by itself."""
+    task = roborew_envs.make_task(task_id)
+    if isinstance(task, Humanoid) and pose is not None:
+        return to_pose(task, pose, stiffness=6.0, damping=0.05)
+    if isinstance(task, QuadrupedStand):
+        return to_stance(task)
+    qpos, qvel = task.sample(np.random.default_rng(0))
+    return Reflex.none(task.observe(qpos[None], qvel[None]).shape[1], task.action_size)
+
+
+def exported(agent: PPO, reflex: Reflex) -> Policy:
+    """The agent's mean action on top of the reflex, as a policy of plain arrays."""
     arrays, _ = agent.state()
     width = agent.config.width
     parts: dict[str, Any] = {
@@ -126,6 +146,8 @@ def exported(agent: PPO) -> Policy:
         "second_bias": arrays["network/second_bias"][0, 0],
         "last": arrays["network/actor"],
         "last_bias": arrays["network/actor_bias"],
+        "reflex": reflex.weights,
+        "reflex_bias": reflex.bias,
     }
     return Policy(**{name: np.asarray(values, np.float32) for name, values in parts.items()})
 

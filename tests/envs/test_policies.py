@@ -43,7 +43,7 @@ def test_every_file_belongs_to_a_task() -> None:
 def test_a_policy_that_was_saved_acts_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(0)
     shapes = {"mean": (3,), "scale": (3,), "first": (3, 8), "first_bias": (8,), "second": (8, 8), "second_bias": (8,)}
-    shapes |= {"last": (8, 2), "last_bias": (2,)}
+    shapes |= {"last": (8, 2), "last_bias": (2,), "reflex": (3, 2), "reflex_bias": (2,)}
     policy = Policy(**{name: rng.uniform(0.1, 1, shape).astype(np.float32) for name, shape in shapes.items()})
     policy.save(tmp_path / "Cheetah.safetensors")
     monkeypatch.setattr(policies, "_FOLDER", tmp_path)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from experiments.locomotion_experts.payment import GAIN, TrueProgress
-from experiments.locomotion_experts.run import SETTINGS, Settings, exported, judge, train
+from experiments.locomotion_experts.reflex import Reflex, WithReflex, to_pose
+from experiments.locomotion_experts.run import SETTINGS, Settings, exported, judge, reflex_of, train
 from roborew.agents.ppo import PPO, PPOConfig
 from roborew.training import TrainConfig, make_environment
-from roborew_envs import tasks
+from roborew_envs import make_task, tasks
+from roborew_envs.humanoid import Humanoid
 
 
 def environment(task_id: str, rent: float) -> TrueProgress:
@@ -20,8 +22,39 @@ def test_the_exported_policy_acts_as_the_agent_does() -> None:
     agent = PPO(env.single_observation_space, env.single_action_space, PPOConfig(rollout_steps=8, epochs=1), seed=0)
     agent.learn(env, 64)
     observations, _ = env.reset(seed=5)
-    np.testing.assert_allclose(exported(agent)(observations), agent.act(observations), atol=1e-5)
+    still = Reflex.none(observations.shape[1], env.single_action_space.shape[0])
+    np.testing.assert_allclose(exported(agent, still)(observations), agent.act(observations), atol=1e-5)
     env.close()
+
+
+def test_with_a_reflex_the_published_policy_moves_the_body_as_the_agent_did() -> None:
+    reflex = reflex_of("roborew/HumanoidStand-v0", "stand")
+    env = WithReflex(make_environment(TrainConfig(env="roborew/HumanoidStand-v0"), 4), reflex)
+    plain = make_environment(TrainConfig(env="roborew/HumanoidStand-v0"), 4)
+    agent = PPO(env.single_observation_space, env.single_action_space, PPOConfig(rollout_steps=8, epochs=1), seed=0)
+    policy = exported(agent, reflex)
+    observations, alike = env.reset(seed=5)[0], plain.reset(seed=5)[0]
+    for _ in range(5):
+        observations = env.step(agent.act(observations))[0]
+        alike = plain.step(policy(alike))[0]
+    np.testing.assert_allclose(alike, observations, atol=1e-3)
+    env.close()
+    plain.close()
+
+
+def test_a_reflex_rests_at_its_posture_and_pulls_towards_it() -> None:
+    task = make_task("roborew/HumanoidStand-v0")
+    assert isinstance(task, Humanoid)
+    reflex = to_pose(task, "stand", stiffness=2.0, damping=0.1)
+    qpos = task.pose_state(np.random.default_rng(0), "stand", noise=0.0)[None]
+    still = np.zeros((1, task.model.nv))
+    np.testing.assert_allclose(reflex(task.observe(qpos, still)), 0, atol=1e-5)
+    knee = task.model.joint("left_knee").qposadr[0]
+    motor = [task.model.actuator(i).name for i in range(task.model.nu)].index("left_knee")
+    qpos[0, knee] -= 0.1
+    expected = np.zeros(task.model.nu)
+    expected[motor] = 0.2
+    np.testing.assert_allclose(reflex(task.observe(qpos, still))[0], expected, atol=1e-5)
 
 
 def test_the_pay_is_the_gain_of_true_progress_and_a_rent_on_it() -> None:
