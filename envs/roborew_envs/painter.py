@@ -116,6 +116,16 @@ class Painter:
             self._write(before)
         frame[:] = self.buffer[::-1]
 
+    def look(
+        self, model: mujoco.MjModel, data: mujoco.MjData, camera: mujoco.MjvCamera, frame: NDArray[np.uint8]
+    ) -> None:
+        """Draw a world as it stands, of the same meshes and textures as this painter's model, into ``frame``."""
+        for i in range(model.nhfield):  # terrain may change with every episode
+            mujoco.mjr_uploadHField(model, self.context, i)
+        mujoco.mjv_updateScene(model, data, self.option, None, camera, mujoco.mjtCatBit.mjCAT_ALL, self.scene)
+        self._read(self.scene, self.rect, self.buffer)
+        frame[:] = self.buffer[::-1]
+
     def _pose(self, qpos: NDArray[np.float64], camera: int) -> None:
         self.data.qpos[:] = qpos
         mujoco.mj_kinematics(self.model, self.data)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import os
 import weakref
+from collections.abc import Callable
 from typing import get_args
 
 import mujoco
@@ -127,18 +128,22 @@ class Renderer:
         return self._draw(states[first], self._cameras[camera])[which]
 
     def _draw(self, states: StoredStates, camera: int) -> NDArray[np.uint8]:
-        frames = np.empty((len(states), self.height, self.width, 3), np.uint8)
+        return self.paint(len(states), lambda painter, i, frame: painter.draw(states[i], camera, frame))
 
-        def share_of(thread: int, count: int) -> Call:
+    def paint(self, count: int, paint: Callable[[Painter, int, NDArray[np.uint8]], None]) -> NDArray[np.uint8]:
+        """Let the threads paint ``count`` frames, each into its own part, (H, W, 3), of what is returned."""
+        frames = np.empty((count, self.height, self.width, 3), np.uint8)
+        busy = self._threads[: max(1, min(len(self._threads), count))]
+
+        def share_of(thread: int) -> Call:
             def call(painter: Painter) -> None:
-                for i in range(thread, len(states), count):
-                    painter.draw(states[i], camera, frames[i])
+                for i in range(thread, count, len(busy)):
+                    paint(painter, i, frames[i])
 
             return call
 
-        busy = self._threads[: max(1, min(len(self._threads), len(states)))]
         for k, thread in enumerate(busy):
-            thread.send(share_of(k, len(busy)))
+            thread.send(share_of(k))
         raise_first([thread.wait() for thread in busy])
         return frames
 

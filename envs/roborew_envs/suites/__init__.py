@@ -1,0 +1,47 @@
+"""Environments of other packages behind one adapter: Gymnasium's own, Meta-World, Gymnasium-Robotics, dm_control.
+
+Ids are those that Gymnasium knows: ``HalfCheetah-v5``, ``Meta-World/reach-v3``, ``FetchReach-v4``,
+``dm_control/cheetah-run-v0``, or ``module:Id-v0`` for anything else. The package of a known suite is imported when one
+of its ids is asked for.
+"""
+
+from __future__ import annotations
+
+import os
+from importlib import import_module
+from importlib.util import find_spec
+
+import gymnasium
+from gymnasium.envs.registration import EnvSpec
+
+from roborew_envs.opengl import backend
+from roborew_envs.suites.vector import SuiteVectorEnv
+
+_MODULES = {"Meta-World": "roborew_envs.suites.metaworld", "dm_control": "shimmy"}
+"""Namespace of an id -> what registers it; ids without a namespace may be Gymnasium-Robotics' own."""
+_PACKAGES = {"Meta-World": ("metaworld", "metaworld"), "dm_control": ("dm_control", "shimmy")}
+"""Namespace of an id -> roborew's extra, and the package that it installs."""
+
+
+def find(env_id: str) -> EnvSpec:
+    """What Gymnasium knows of an id, once its suite is imported.
+
+    Raises:
+        gymnasium.error.Error: no such id, or its package is not installed; close matches or the extra are named.
+    """
+    os.environ.setdefault("MUJOCO_GL", backend())  # read by most suites when they are imported
+    name = env_id.split("/")[0] if "/" in env_id and ":" not in env_id else ""
+    if name in _MODULES:
+        extra, package = _PACKAGES[name]
+        if find_spec(package) is None:
+            raise gymnasium.error.DependencyNotInstalled(
+                f"{env_id}: the package {package!r} is not installed; install roborew[{extra}] into an environment of "
+                "its own where its pins differ from yours."
+            )
+        import_module(_MODULES[name])
+    elif not name and ":" not in env_id and env_id not in gymnasium.registry and find_spec("gymnasium_robotics"):
+        import_module("gymnasium_robotics")  # registers its ids
+    return gymnasium.spec(env_id)
+
+
+__all__ = ["SuiteVectorEnv", "find"]

@@ -1,0 +1,89 @@
+"""Meta-World's fifty tasks as Gymnasium environments ``Meta-World/<name>-v3`` (Yu et al. 2020, arXiv:1910.10897).
+
+Beside Meta-World's own: `reset(seed=...)` decides the start, the goal is part of the observation and of its space,
+success is told of every state, and the corner cameras, which hang upside down, are turned upright. An episode never
+ends on success, only after 500 steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from importlib import import_module
+from typing import Any, cast
+
+import gymnasium
+import mujoco
+import numpy as np
+from numpy.typing import NDArray
+
+CAMERA = "corner2"
+"""The view that most work on rewards from pictures takes."""
+
+_classes: dict[str, type[Any]] = import_module("metaworld.env_dict").ALL_V3_ENVIRONMENTS
+names: tuple[str, ...] = tuple(_classes)
+"""Tasks as Meta-World names them, such as ``reach-v3``."""
+
+
+class MetaWorldEnv(gymnasium.Wrapper[Any, Any, Any, Any]):
+    """One task. Actions: (4,) in [-1, 1], dx, dy, dz, gripper; observations: (39,), the last three the goal [m]."""
+
+    def __init__(
+        self,
+        name: str,
+        render_mode: str | None = None,
+        camera_name: str = CAMERA,
+        width: int = 480,
+        height: int = 480,
+    ) -> None:
+        bare = _classes[name](render_mode=render_mode, camera_name=camera_name, width=width, height=height)
+        bare.seeded_rand_vec, bare._freeze_rand_vec, bare._set_task_called = True, False, True
+        bare._partially_observable = False
+        del bare.sawyer_observation_space  # cached without the goal; every observation is clipped to it
+        bare.observation_space = bare.sawyer_observation_space
+        _turn_upright(bare.model)
+        super().__init__(bare)
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
+        """Start an episode; the same seed gives the same start."""
+        bare: Any = self.unwrapped
+        if seed is not None:
+            bare.seed(seed)
+        observation, _ = self.env.reset()
+        _, told = bare.evaluate_state(observation, np.zeros(4, np.float32))
+        return observation, _truth(told)
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        """Advance by one step."""
+        observation, reward, terminated, truncated, told = self.env.step(action)
+        return observation, float(reward), terminated, truncated, _truth(told)
+
+
+def expert(name: str) -> Callable[[NDArray[np.float64]], NDArray[np.float32]]:
+    """Meta-World's own scripted policy of a task: observation (39,) to action (4,), in [-1, 1]."""
+    policy: Any = import_module("metaworld.policies").ENV_POLICY_MAP[name]()
+    return lambda observation: np.clip(policy.get_action(observation), -1, 1).astype(np.float32)
+
+
+def _truth(told: dict[str, Any]) -> dict[str, Any]:
+    success = bool(told["success"])
+    return told | {"success": success, "is_success": success}
+
+
+def _turn_upright(model: mujoco.MjModel) -> None:
+    """Roll the cameras in the corners by half a turn about the direction in which they look."""
+    for i in range(model.ncam):
+        if model.camera(i).name.startswith("corner"):
+            turned = np.empty(4)
+            mujoco.mju_mulQuat(turned, cast("NDArray[np.float64]", model.cam_quat[i]), np.array([0.0, 0.0, 0.0, 1.0]))
+            model.cam_quat[i] = turned
+
+
+def _make(name: str, **options: Any) -> MetaWorldEnv:
+    return MetaWorldEnv(name, **options)
+
+
+for _name in names:
+    gymnasium.register(  # pyright: ignore[reportUnknownMemberType] - its kwargs are an untyped dict
+        f"Meta-World/{_name}", entry_point=partial(_make, _name)
+    )

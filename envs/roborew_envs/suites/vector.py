@@ -1,0 +1,197 @@
+"""Single environments of any package, side by side, in the form that learned rewards are put on."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+import gymnasium
+import numpy as np
+from gymnasium.error import Error, ResetNeeded
+from gymnasium.spaces import Box
+from gymnasium.vector import AutoresetMode
+from gymnasium.vector.utils import batch_space
+from numpy.typing import NDArray
+
+from roborew_envs.rendering import Quality, Renderer
+from roborew_envs.suites.world import shown, viewpoint, world_of
+
+Arrays = dict[str, NDArray[Any]]
+_SUCCESS = ("success", "is_success")
+"""What Meta-World and Gymnasium-Robotics call it."""
+_log = logging.getLogger(__name__)
+
+
+class SuiteVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
+    """Many environments of one id: truth in the infos, frames of the chosen ones, snapshots, autoreset ``DISABLED``.
+
+    Rewards and the end of an episode are the environment's own. Observations are flattened to shape (N, D). Infos hold
+    ``success`` (N,) bool where the suite tells it and nothing else: no progress is made up.
+
+    Every episode has a seed: the given one for the first, later ones follow from it and the episode's number. So the
+    state of everything is seeds and actions: `snapshot` keeps these, and `restore` plays them again.
+
+    Args:
+        env_id: registered with Gymnasium.
+        num_envs: environments.
+        render_mode: ``"rgb_array"`` or None.
+        camera: name of a camera of a MuJoCo world; by default see `viewpoint`.
+        width: of a frame [pixels]; 96 by default. MuJoCo worlds are drawn here, others draw themselves.
+        height: of a frame [pixels]; 72 by default.
+        quality: ``"fast"`` or ``"full"``, see `roborew_envs.rendering`.
+        autoreset_mode: ``DISABLED``.
+        **options: for `gymnasium.make`.
+    """
+
+    metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "autoreset_mode": AutoresetMode.DISABLED}
+
+    def __init__(
+        self,
+        env_id: str,
+        num_envs: int = 1,
+        render_mode: str | None = None,
+        camera: str | None = None,
+        width: int | None = None,
+        height: int | None = None,
+        quality: Quality = "fast",
+        autoreset_mode: AutoresetMode | str = AutoresetMode.DISABLED,
+        **options: Any,
+    ) -> None:
+        if num_envs < 1:
+            raise Error(f"num_envs: got {num_envs}, expected at least 1.")
+        if AutoresetMode(autoreset_mode) != AutoresetMode.DISABLED:
+            raise Error(f"autoreset_mode: got {autoreset_mode}, expected DISABLED: the last frame must still be seen.")
+        self.num_envs, self.render_mode = num_envs, render_mode
+        self.envs = [_made(env_id, render_mode, options) for _ in range(num_envs)]
+        first = self.envs[0]
+        self.spec = first.spec
+        self.metadata = {**first.metadata, **self.metadata}
+        seen, done = cast("tuple[Box, Box]", (first.observation_space, first.action_space))
+        self.single_observation_space, self.single_action_space = seen, done
+        self.observation_space, self.action_space = batch_space(seen, num_envs), batch_space(done, num_envs)
+        self._look = (camera, width, height, quality)
+        if world_of(first) is None and (camera, width, height) != (None, None, None):
+            raise Error(f"{env_id} draws itself: give it no camera, width or height but its own options.")
+        self._renderer: Renderer | None = None
+        self._roots = np.random.SeedSequence().generate_state(num_envs, np.uint64) >> 1
+        self._episodes = np.full(num_envs, -1)
+        self._ended = np.ones(num_envs, np.bool_)
+        self._actions: list[list[NDArray[Any]]] = [[] for _ in self.envs]
+        self._observations: NDArray[Any] = np.zeros((num_envs, *seen.shape), seen.dtype)
+
+    def reset(
+        self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
+        """Start episodes: all, or where ``options["reset_mask"]`` (N,) is True. Seed s gives environment i s + i."""
+        mask = np.asarray((options or {}).get("reset_mask", np.ones(self.num_envs, np.bool_)))
+        if mask.shape != (self.num_envs,) or mask.dtype != np.bool_ or not mask.any():
+            raise Error(f"reset_mask: expected bool of shape ({self.num_envs},) with at least one True; got {mask}.")
+        seeds = [seed + i for i in range(self.num_envs)] if isinstance(seed, int | np.integer) else seed
+        if seeds is not None and len(seeds) != self.num_envs:
+            raise Error(f"seed: got {len(seeds)} seeds, expected one integer or {self.num_envs} of them.")
+        infos: dict[int, dict[str, Any]] = {}
+        for i in np.flatnonzero(mask).tolist():
+            given = None if seeds is None else seeds[i]
+            self._episodes[i] += 1
+            if given is not None:
+                self._roots[i], self._episodes[i] = given, 0
+            infos[i] = self._begin(i)
+        return self._observations.copy(), self._told(infos)
+
+    def step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
+        """Advance every environment by one step."""
+        if self._ended.any():
+            raise ResetNeeded(
+                f"environments {np.flatnonzero(self._ended)} have ended, or never begun: "
+                'call reset(options={"reset_mask": terminated | truncated}).'
+            )
+        rewards, terminated, truncated = np.zeros(self.num_envs), self._ended.copy(), self._ended.copy()
+        infos: dict[int, dict[str, Any]] = {}
+        for i, env in enumerate(self.envs):
+            action = np.array(actions[i])
+            self._actions[i].append(action)
+            self._observations[i], rewards[i], terminated[i], truncated[i], infos[i] = env.step(action)
+        self._ended = terminated | truncated
+        return self._observations.copy(), rewards, terminated, truncated, self._told(infos)
+
+    def _begin(self, i: int) -> dict[str, Any]:
+        """Start the episode that environment i stands at; its info, with success where a goal environment can say."""
+        env, bare = self.envs[i], cast(Any, self.envs[i].unwrapped)
+        seed = int(self._roots[i])
+        legacy = isinstance(bare.np_random, np.random.RandomState)  # of dm_control; it takes 32 bits
+        if self._episodes[i] > 0 or (legacy and seed >= 2**32):
+            seed = int(np.random.SeedSequence((seed, int(self._episodes[i]))).generate_state(1)[0])
+        self._observations[i], info = env.reset(seed=seed)
+        self._actions[i], self._ended[i] = [], False
+        judge = getattr(bare, "_is_success", None)  # Gymnasium-Robotics tells it of a step only
+        if judge is not None and not any(name in info for name in _SUCCESS):
+            goal = bare._get_obs()
+            info = info | {"is_success": judge(goal["achieved_goal"], goal["desired_goal"])}
+        return info
+
+    def _told(self, infos: Mapping[int, Mapping[str, Any]]) -> dict[str, Any]:
+        success, known = np.zeros(self.num_envs, np.bool_), np.zeros(self.num_envs, np.bool_)
+        for i, info in infos.items():
+            told = [info[name] for name in _SUCCESS if name in info]
+            if told:
+                success[i], known[i] = bool(told[0]), True
+        return {"success": success, "_success": known} if known.any() else {}
+
+    def draw(self, indices: NDArray[np.int64] | None = None) -> NDArray[np.uint8]:
+        """Frames of the current states, shape (n, H, W, 3), uint8 RGB; only the chosen environments are drawn."""
+        if self.render_mode != "rgb_array":
+            raise Error(f"{self.spec and self.spec.id}: made without render_mode='rgb_array', so it draws nothing.")
+        chosen = [self.envs[i] for i in (range(self.num_envs) if indices is None else indices.tolist())]
+        worlds = [world for env in chosen if (world := shown(env)) is not None]
+        if len(worlds) < len(chosen):
+            return np.stack([cast("NDArray[np.uint8]", env.render()) for env in chosen])
+        camera, width, height, quality = self._look
+        view = viewpoint(self.envs[0], camera)
+        if self._renderer is None:
+            self._renderer = Renderer(worlds[0].model, width or 96, height or 72, quality)
+        return self._renderer.paint(
+            len(worlds), lambda painter, i, frame: painter.look(worlds[i].model, worlds[i].data, view, frame)
+        )
+
+    def render(self) -> tuple[NDArray[np.uint8], ...]:
+        """One frame for every environment."""
+        return tuple(self.draw())
+
+    def snapshot(self) -> Arrays:
+        """All that decides the future: seeds, and the actions of the running episodes, shape (N, T, A)."""
+        lengths = np.array([len(actions) for actions in self._actions])
+        space = cast("Box", cast(Any, self).single_action_space)
+        actions = np.zeros((self.num_envs, int(lengths.max()), *space.shape), space.dtype)
+        for i, taken in enumerate(self._actions):
+            actions[i, : len(taken)] = taken
+        counters = {"roots": self._roots.copy(), "episodes": self._episodes.copy(), "ended": self._ended.copy()}
+        return counters | {"lengths": lengths, "actions": actions, "observations": self._observations.copy()}
+
+    def restore(self, snapshot: Mapping[str, NDArray[Any]]) -> None:
+        """Go on where `snapshot` was taken: every running episode is played again from its seed.
+
+        An environment that its seed does not determine comes out elsewhere: a warning says so.
+        """
+        self._roots, self._episodes = snapshot["roots"].copy(), snapshot["episodes"].copy()
+        for i in np.flatnonzero(self._episodes >= 0).tolist():
+            self._begin(i)
+            for action in snapshot["actions"][i, : snapshot["lengths"][i]]:
+                self._actions[i].append(np.array(action))
+                self._observations[i] = self.envs[i].step(action)[0]
+        self._ended = snapshot["ended"].copy()
+        if not np.array_equal(self._observations, snapshot["observations"], equal_nan=True):
+            _log.warning("%s: not decided by its seeds, so it goes on but not exactly.", self.spec and self.spec.id)
+
+    def close_extras(self, **kwargs: Any) -> None:
+        if self._renderer is not None:
+            self._renderer.close()
+        for env in self.envs:
+            env.close()
+
+
+def _made(env_id: str, render_mode: str | None, options: Mapping[str, Any]) -> gymnasium.Env[Any, Any]:
+    env = gymnasium.make(env_id, render_mode=render_mode, disable_env_checker=True, **options)
+    space: Any = env.observation_space
+    flat = isinstance(space, Box) and len(space.shape) == 1
+    return env if flat else gymnasium.wrappers.FlattenObservation(env)
