@@ -1,0 +1,55 @@
+"""What stands on top of a critic's network: numbers as distributions over bins, and losses of which some entries do not
+count."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+def levels(bins: int) -> Tensor:
+    """Centres of bins over [0, 1], both ends among them, shape (bins,)."""
+    return torch.linspace(0.0, 1.0, bins)
+
+
+def two_hot(values: Tensor, bins: int) -> Tensor:
+    """Spread values (...) in [0, 1] over the two nearest bins, shape (..., bins): `expectation` gives them back.
+
+    As in Robometer (arXiv:2603.02115). NaN gives a row of NaN.
+
+    >>> two_hot(torch.tensor([0.25]), 3).tolist()
+    [[0.5, 0.5, 0.0]]
+    """
+    places = values.clamp(0.0, 1.0)[..., None] * (bins - 1)
+    return (1 - (places - torch.arange(bins, device=values.device)).abs()).clamp(min=0.0)
+
+
+def expectation(logits: Tensor) -> Tensor:
+    """Mean of the distribution over bins, shape (...), in [0, 1]."""
+    return (logits.softmax(-1) @ levels(logits.shape[-1]).to(logits)).clamp(0.0, 1.0)
+
+
+def deviation(logits: Tensor) -> Tensor:
+    """Standard deviation of the distribution over bins, shape (...), in [0, 0.5]."""
+    probabilities, centres = logits.softmax(-1), levels(logits.shape[-1]).to(logits)
+    mean = (probabilities @ centres)[..., None]
+    return ((probabilities * (centres - mean).square()).sum(-1)).clamp(min=0.0).sqrt()
+
+
+def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
+    """Cross-entropy with distributions over bins, shape (...)."""
+    return -(targets * logits.log_softmax(-1)).sum(-1)
+
+
+def masked_mean(losses: Tensor, mask: Tensor) -> Tensor:
+    """Mean of the losses that count: their sum over their number, a scalar; 0 where none does.
+
+    What does not count may be NaN. Fill unknown targets before a loss is computed: the gradient through a NaN is NaN.
+    """
+    return torch.where(mask, losses, 0.0).sum() / mask.sum().clamp(min=1)
+
+
+def head(width: int, outputs: int) -> nn.Module:
+    """The small network that Robometer reads an answer off with: vectors (..., width) to (..., outputs)."""
+    half = max(8, width // 2)
+    return nn.Sequential(nn.Linear(width, half), nn.LayerNorm(half), nn.GELU(), nn.Linear(half, outputs))
