@@ -26,7 +26,8 @@ def spread(positions: Positions, count: int) -> Positions:
     """
     if len(positions) <= count:
         return positions[np.minimum(np.arange(count), len(positions) - 1)]
-    return positions[np.linspace(0, len(positions) - 1, count).round().astype(np.int64)]
+    chosen: Positions = np.rint(np.linspace(0, len(positions) - 1, count)).astype(np.int64)
+    return positions[chosen]
 
 
 def segment(rng: np.random.Generator, length: int) -> Positions:
