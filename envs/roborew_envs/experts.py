@@ -19,6 +19,10 @@ Behaviour = Literal["expert", "slow", "stall", "undo", "near_miss", "wrong_objec
 
 
 POLICY_BEHAVIOURS: tuple[Behaviour, ...] = ("expert", "stall", "random")
+SLOW = (0.29, 0.36)
+"""Range of a slow hand's largest move along each axis; an expert's is 1."""
+HOVER = (0.07, 0.11)
+"""Range of heights above a thing at which a hand hovers [m]."""
 HALF_WAY = (0.4, 0.6)
 """Range of true progress at which a policy stalls."""
 
@@ -102,10 +106,11 @@ class Script:
         self._stop = rng.uniform(*self._plan.stop, num_envs)
         self._fresh = True
         self._drift = np.zeros((num_envs, 4))
-        self._pace = np.full(num_envs, 1.0) if behaviour != "slow" else rng.uniform(0.3, 0.45, num_envs)
+        self._pace = np.full(num_envs, 1.0) if behaviour != "slow" else rng.uniform(*SLOW, num_envs)
+        self._opening = np.full((num_envs, 1), -1.0)
         self._offset = np.zeros((num_envs, 3))
         if behaviour == "hover":
-            self._offset[:, 2] = rng.uniform(0.05, 0.09, num_envs)
+            self._offset[:, 2] = rng.uniform(*HOVER, num_envs)
 
     def actions(
         self, qpos: FloatArray, progress: FloatArray, observations: NDArray[np.float32] | None = None
@@ -121,13 +126,19 @@ class Script:
         if self.behaviour == "random":
             return np.clip(self._drift, -1, 1)
         target = self._target(qpos, progress)
-        opening = target[:, 3:] if target.shape[1] == 4 else np.full((len(qpos), 1), -1.0)
-        moves = np.clip((target[:, :3] - hand(qpos)) / REACH_PER_STEP * 1.2, -1, 1) * self._pace[:, None]
-        actions = np.concatenate([moves, opening], axis=1)
+        pace = self._pace[:, None]
+        moves = np.clip((target[:, :3] - hand(qpos)) / REACH_PER_STEP * 1.2, -pace, pace)
         if self.behaviour == "stall":
             self._reached |= progress >= self._stop
-            actions[self._reached, :3] = 0.0
-        return actions
+            moves[self._reached] = 0.0
+        return np.concatenate([moves, self._fingers(target)], axis=1)
+
+    def _fingers(self, target: FloatArray) -> FloatArray:
+        """The gripper's opening, shape (N, 1): closed unless the skill says; kept by who stops or gives up."""
+        if target.shape[1] == 4:
+            kept = self._reached & (self.behaviour != "undo")
+            self._opening = np.where(kept[:, None], self._opening, target[:, 3:])
+        return self._opening
 
     def _target(self, qpos: FloatArray, progress: FloatArray) -> FloatArray:
         plan = self._plan

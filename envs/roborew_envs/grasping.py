@@ -92,7 +92,8 @@ def delivery(
 ) -> FloatArray:
     """How far a thing is on its way to a place: reached (to 0.2), gripped, lifted, carried, let down; shape (N,).
 
-    A way along the table counts nothing: carrying is worth as much as the thing is lifted.
+    A way along the table counts nothing: carrying is worth as much as the thing is lifted. A thing below its goal is
+    not over it, however near it is seen from above.
 
     Args:
         qpos: shape (N, nq).
@@ -104,7 +105,8 @@ def delivery(
     """
     reach = np.linalg.norm(hand(qpos) - thing, axis=1)
     apart = np.linalg.norm(thing[:, :2] - goal[:, :2], axis=1)
-    over = nearness(np.maximum(apart - 0.5 * ALIGNED, 0), 0.5 * ALIGNED)
+    below = np.maximum(goal[:, 2] - thing[:, 2] - 0.01, 0)
+    over = nearness(np.maximum(apart - 0.5 * ALIGNED, 0), 0.5 * ALIGNED) * nearness(below, 0.02)
     gripped = nearness(reach, 0.05) * nearness(np.abs(qpos[:, FINGERS].mean(axis=1) - half), 0.01)
     lifted = np.maximum(np.clip((thing[:, 2] - rest) / (lift - rest), 0, 1), over)
     down = over * closeness(np.abs(thing[:, 2] - goal[:, 2]), 0.02)

@@ -14,7 +14,7 @@ from roborew_envs.task import BoolArray, FloatArray, IntArray, Words
 BEHIND = 0.034
 """Where the hand should push from: this far behind the cube's centre, seen from the pad [m]."""
 
-SHORT = 0.068
+SHORT = 0.080
 """A near miss leaves the cube this far from the pad's middle, on its own side [m]."""
 
 

@@ -45,11 +45,8 @@ def press_button(qpos: FloatArray, offset: FloatArray) -> FloatArray:
     return above_then(hand(qpos), top, down, 0.02)
 
 
-def push_cube(
-    qpos: FloatArray, cube: slice, goal: FloatArray, height: float = CUBE_HEIGHT, low: float = 0.06
-) -> FloatArray:
-    """Push the cube at ``cube`` of qpos to ``goal``, shape (N, 2) [m], then rise: with the hand at ``height`` [m],
-    from where it is lower than ``low`` [m]."""
+def push_cube(qpos: FloatArray, cube: slice, goal: FloatArray, height: float = CUBE_HEIGHT) -> FloatArray:
+    """Push the cube at ``cube`` of qpos to ``goal``, shape (N, 2) [m], with the hand at ``height`` [m], then rise."""
     tips, place = hand(qpos), qpos[:, cube]
     way = goal - place[:, :2]
     left = np.linalg.norm(way, axis=1, keepdims=True)
@@ -58,14 +55,15 @@ def push_cube(
     relative = tips[:, :2] - place[:, :2]
     along = (relative * way).sum(axis=1)
     aside = np.linalg.norm(relative - along[:, None] * way, axis=1)
-    pushing = (tips[:, 2] < low) & (along < -0.025) & (aside < 0.02)
+    pushing = (tips[:, 2] < height + 0.02) & (along < -0.025) & (aside < 0.032)
     ahead = place[:, :2] + way * (np.minimum(0.6 * left, 0.020) - 0.036)
-    correction = (along[:, None] * way - relative) * 0.8
-    push = np.column_stack([ahead + correction, np.full(len(qpos), height)])
-    push = tips + np.clip(push - tips, -0.018, 0.018)  # a faster push lets the cube slide on by itself
+    steering = (relative - along[:, None] * way) * 0.8  # the fingers stick to the cube: it is dragged to the side
+    push = np.column_stack([ahead + steering, np.full(len(qpos), height)])
+    pace = np.clip(0.2 * left, 0.006, 0.018)  # a faster push lets the cube slide on by itself
+    push = tips + np.clip(push - tips, -pace, pace)
     target = np.where(pushing[:, None], push, above_then(tips, start, start))
     done = np.column_stack([tips[:, :2], np.full(len(qpos), CLEAR)])
-    return np.where(left < 0.02, done, target)
+    return np.where(left < np.where(pushing, 0.02, 0.042)[:, None], done, target)
 
 
 def push_red(qpos: FloatArray, offset: FloatArray) -> FloatArray:

@@ -19,7 +19,7 @@ BLOCK = 0.022
 """Half the block's width [m]."""
 ENOUGH = 0.016
 """Distance from the hole's middle along y at which a block is not moved further to the side [m]."""
-SHORT = 0.095
+SHORT = 0.105
 """A near miss gives up so far before the hole's middle, along x [m]."""
 
 
@@ -29,7 +29,7 @@ def sweep(qpos: FloatArray, block: slice) -> FloatArray:
     goal = qpos[:, HOLE].copy()
     goal[:, 1] += np.clip(place[:, 1] - goal[:, 1], -ENOUGH, ENOUGH)
     rise = np.column_stack([tips[:, :2], np.full(len(qpos), CLEAR)])
-    return np.where(is_in_hole(qpos, block)[:, None], rise, push_cube(qpos, block, goal, HEIGHT, HEIGHT + 0.02))
+    return np.where(is_in_hole(qpos, block)[:, None], rise, push_cube(qpos, block, goal, HEIGHT))
 
 
 def sweep_yellow(qpos: FloatArray, offset: FloatArray) -> FloatArray:

@@ -36,7 +36,7 @@ HEIGHT = 0.175
 """Of the hand above the drawer's front [m]."""
 LIFT = 0.15
 """Height of a carried cube's middle from which it clears the drawer's front [m]."""
-AJAR = 0.05
+AJAR = 0.075
 """Travel at which a near miss leaves off [m]."""
 
 

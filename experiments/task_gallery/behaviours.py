@@ -1,0 +1,79 @@
+"""Where every scripted behaviour ends, by the truth: ``python -m experiments.task_gallery.behaviours``."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+
+from roborew_envs import Task, make_task, tasks
+from roborew_envs.demonstrations import demonstrate, expert_pace
+from roborew_envs.experts import Behaviour, behaviours
+from roborew_envs.grading import Grade, Pace
+
+FILE = Path(__file__).with_name("behaviours.csv")
+FIRST_SEED, COUNT = 900_000, 200
+Row = dict[str, str]
+
+
+def measure(task: Task, behaviour: Behaviour, pace: Pace, seeds: range) -> Row:
+    """Shares of episodes that reach success, that end in it, and of every grade; the median progress at the end."""
+    episodes = demonstrate(task, behaviour, seeds)
+    grades = Counter(episode.quality(pace) for episode in episodes)
+    figures = {
+        "reached": np.mean([episode.success.any() for episode in episodes]),
+        "at_end": np.mean([episode.success[-1] for episode in episodes]),
+        "progress_at_end": np.median([episode.progress[-1] for episode in episodes]),
+        **{f"graded_{grade}": grades[grade] / len(episodes) for grade in get_args(Grade)},
+    }
+    named = {"task": task.id, "behaviour": behaviour, "episodes": str(len(episodes))}
+    return named | {name: f"{value:.3f}" for name, value in figures.items()}
+
+
+def rows(count: int) -> Iterator[Row]:
+    """A row for every scripted behaviour of every task that has a plan."""
+    for task in map(make_task, tasks):
+        if task.plan is not None:
+            pace = expert_pace(task)
+            for behaviour in behaviours(task):
+                yield measure(task, behaviour, pace, range(FIRST_SEED, FIRST_SEED + count))
+
+
+def table(measured: list[Row]) -> str:
+    """Markdown: a line a task, a column a behaviour, the share that ends in success in per cent."""
+    names = get_args(Behaviour)
+    lines = ["| task | " + " | ".join(name.replace("_", " ") for name in names) + " |", "|---" * (len(names) + 1) + "|"]
+    for task_id in dict.fromkeys(row["task"] for row in measured):
+        ends = {row["behaviour"]: f"{100 * float(row['at_end']):.1f}" for row in measured if row["task"] == task_id}
+        lines.append(f"| {task_id} | " + " | ".join(ends.get(name, "-") for name in names) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def read() -> list[Row]:
+    """The rows measured last."""
+    with FILE.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(prog="python -m experiments.task_gallery.behaviours", description=__doc__)
+    parser.add_argument("--count", type=int, default=COUNT, help=f"episodes a behaviour, from seed {FIRST_SEED} on")
+    measured: list[Row] = []
+    for row in rows(parser.parse_args().count):
+        print(*row.values(), flush=True)
+        measured.append(row)
+    with FILE.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, measured[0].keys(), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(measured)
+    print(table(measured))
+
+
+if __name__ == "__main__":
+    main()
