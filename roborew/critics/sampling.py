@@ -37,7 +37,7 @@ def segment(rng: np.random.Generator, length: int) -> Positions:
     [0, 1]
     """
     (one,), (other,) = pairs(rng, length, 1)
-    return np.arange(min(one, other), max(one, other) + 1)
+    return np.arange(min(int(one), int(other)), max(int(one), int(other)) + 1)
 
 
 def reverse(positions: Positions) -> Positions:
