@@ -42,9 +42,10 @@ def show_judgement(console: Console, judgement: Judgement) -> None:
     heads = ("policy", "true success", "95 % interval", "false claims", "learned return", "true return")
     table = _table(*heads)
     for name, judged in judgement.rows().items():
-        interval = f"{judged.interval.low:.1%} – {judged.interval.high:.1%}"
+        success, false = _number(judged.true_success, ".1%"), _number(judged.false_claim_rate, ".1%")
+        interval = " – ".join(_number(end, ".1%") for end in (judged.interval.low, judged.interval.high))
         returns = (_measured(judged.learned_return), _measured(judged.true_return))
-        table.add_row(name, f"{judged.true_success:.1%}", interval, f"{judged.false_claim_rate:.1%}", *returns)
+        table.add_row(name, success, interval, false, *returns)
     console.print(table)
     console.print(explained(judgement.summary()), highlight=False)
     if judgement.nulls:

@@ -76,7 +76,7 @@ class Judgement:
     def summary(self) -> dict[str, Any]:
         """The figures of ``summary.json``; see the module for what they mean."""
         trained, config = self.trained, self.trained.config
-        claims = self.agent.claims
+        claims, told = self.agent.claims, self.agent.successes is not None
         return {
             "environment": config.env,
             "goal": config.instruction,
@@ -87,11 +87,11 @@ class Judgement:
             "minutes": trained.wall / 60,
             "labelled_steps_per_second": trained.steps / trained.wall,
             **self.agent.summary(),
-            "random_success": self.random.true_success,
-            "expert_success": None if self.expert is None else self.expert.true_success,
-            "success_at_first_claim": (claims - self.agent.false_claims) / claims if claims else None,
-            "success_at_horizon_unstopped": self.unstopped.true_success,
-            "success_at_any_time_unstopped": self.unstopped.success_at_any_time,
+            "random_success": self.random.true_success if told else None,
+            "expert_success": self.expert.true_success if self.expert is not None and told else None,
+            "success_at_first_claim": (claims - self.agent.false_claims) / claims if claims and told else None,
+            "success_at_horizon_unstopped": self.unstopped.true_success if told else None,
+            "success_at_any_time_unstopped": self.unstopped.success_at_any_time if told else None,
         }
 
     def rows(self) -> dict[str, Evaluation]:
@@ -150,11 +150,13 @@ def random_policy(env: Environment, seed: int) -> Policy:
 
 
 def expert_policy(env: Environment, config: TrainConfig) -> Policy | None:
-    """The expert of a task of roborew, scripted (it reads the simulator's state) or trained; None if it has none."""
+    """The expert of a task, scripted or trained; None if it has none. Roborew's own scripts read the simulator."""
     from roborew_envs import make_task, tasks
     from roborew_envs.experts import actor, behaviours
 
-    if config.env not in tasks or "expert" not in behaviours(task := make_task(config.env)):
+    if config.env not in tasks:
+        return getattr(env.unwrapped, "expert", None)
+    if "expert" not in behaviours(task := make_task(config.env)):
         return None
     core: Any = cast(Any, env.unwrapped).core
     expert = actor(task, "expert", Seeds(config.seed).generator("expert"))
@@ -252,6 +254,8 @@ def _figure(value: Any) -> str:
 
 def explained(summary: Mapping[str, Any]) -> str:
     """What the figures beside `true_success` say, in words."""
+    if summary["success_at_horizon_unstopped"] is None:
+        return "This environment does not tell success, so whether a claim was true is not known: judge by true return."
     at_claim = summary["success_at_first_claim"]
     claims = "It never claimed success." if at_claim is None else f"Of its first claims {at_claim:.0%} were true."
     return (

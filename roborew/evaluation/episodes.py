@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
+from roborew.config import to_json
 from roborew.errors import CorruptFileError, InvalidInputError
 from roborew.evaluation.measure import Measure, average
 from roborew.evaluation.ordering import spearman
@@ -23,8 +25,8 @@ class Episode:
         true_return: sum of the environment's own reward.
         learned_return: sum of the learned reward; for a model that only watched, its last valid score minus its first;
             None where nothing was scored.
-        progress: the truth in [0, 1], length + 1 entries.
-        success: the truth, length + 1 entries.
+        progress: the truth in [0, 1], length + 1 entries; NaN where the environment does not tell it.
+        success: the truth, length + 1 entries; None where the environment does not tell it.
         score_steps: the steps that were scored, rising.
         scores: the model's values there, None where it abstained.
         claims: whether it claimed success there.
@@ -34,15 +36,16 @@ class Episode:
     true_return: float
     learned_return: float | None
     progress: tuple[float, ...]
-    success: tuple[bool, ...]
+    success: tuple[bool, ...] | None
     score_steps: tuple[int, ...]
     scores: tuple[float | None, ...]
     claims: tuple[bool, ...]
 
     def __post_init__(self) -> None:
-        if not len(self.progress) == len(self.success) >= 1:
+        success = self.progress if self.success is None else self.success
+        if not len(self.progress) == len(success) >= 1:
             raise InvalidInputError(
-                f"episode: expected progress and success of one length; got {len(self.progress)}, {len(self.success)}."
+                f"episode: expected progress and success of one length; got {len(self.progress)}, {len(success)}."
             )
         if not len(self.score_steps) == len(self.scores) == len(self.claims):
             raise InvalidInputError("episode: expected score_steps, scores and claims of one length.")
@@ -58,14 +61,14 @@ class Episode:
         return self.progress[-1]
 
     @property
-    def success_at_end(self) -> bool:
-        """Whether the task is truly done at the end: the figure that counts."""
-        return self.success[-1]
+    def success_at_end(self) -> bool | None:
+        """Whether the task is truly done at the end: the figure that counts; None where nobody tells."""
+        return None if self.success is None else self.success[-1]
 
     @property
-    def success_at_any_time(self) -> bool:
+    def success_at_any_time(self) -> bool | None:
         """Whether the task was truly done at some time; never to be reported as success."""
-        return any(self.success)
+        return None if self.success is None else any(self.success)
 
     @property
     def claim_step(self) -> int | None:
@@ -74,8 +77,8 @@ class Episode:
 
     @property
     def success_at_claim(self) -> bool | None:
-        """The truth at the first claim, None without one."""
-        return None if self.claim_step is None else self.success[self.claim_step]
+        """The truth at the first claim, None without one or where nobody tells."""
+        return None if self.claim_step is None or self.success is None else self.success[self.claim_step]
 
     @property
     def false_claim(self) -> bool:
@@ -101,24 +104,28 @@ class Evaluation:
             raise InvalidInputError("evaluation: expected at least one episode; got none.")
 
     @property
-    def successes(self) -> int:
-        """Number of episodes that truly succeed at their end."""
-        return sum(episode.success_at_end for episode in self.episodes)
+    def successes(self) -> int | None:
+        """Number of episodes that truly succeed at their end; None where the environment does not tell success."""
+        ends = [episode.success_at_end for episode in self.episodes]
+        return None if None in ends else ends.count(True)
 
     @property
     def true_success(self) -> float:
-        """Share of episodes that truly succeed at their end, in [0, 1]."""
-        return self.successes / len(self.episodes)
+        """Share of episodes that truly succeed at their end, in [0, 1]; NaN where nobody tells."""
+        return math.nan if self.successes is None else self.successes / len(self.episodes)
 
     @property
     def interval(self) -> Interval:
-        """Wilson's 95 % interval of `true_success`."""
+        """Wilson's 95 % interval of `true_success`; NaN where nobody tells."""
+        if self.successes is None:
+            return Interval(math.nan, math.nan)
         return wilson(self.successes, len(self.episodes))
 
     @property
     def success_at_any_time(self) -> float:
         """Share of episodes that truly succeeded at some time, in [0, 1]; the first hit, an upper bound."""
-        return sum(episode.success_at_any_time for episode in self.episodes) / len(self.episodes)
+        hits = [episode.success_at_any_time for episode in self.episodes]
+        return math.nan if None in hits else hits.count(True) / len(hits)
 
     @property
     def claims(self) -> int:
@@ -132,8 +139,8 @@ class Evaluation:
 
     @property
     def false_claim_rate(self) -> float:
-        """False first claims over all episodes, in [0, 1]."""
-        return self.false_claims / len(self.episodes)
+        """False first claims over all episodes, in [0, 1]; NaN where nobody tells success."""
+        return math.nan if self.successes is None else self.false_claims / len(self.episodes)
 
     @property
     def false_claim_state_rate(self) -> Measure:
@@ -141,6 +148,7 @@ class Evaluation:
         false = [
             claim and not episode.success[step]
             for episode in self.episodes
+            if episode.success is not None
             for step, claim in zip(episode.score_steps, episode.claims, strict=True)
         ]
         return average(Measure(float(entry)) for entry in false)
@@ -172,8 +180,8 @@ class Evaluation:
         )
 
     def summary(self) -> dict[str, float | int | None]:
-        """The figures for a summary file, under the names that every run uses."""
-        return {
+        """The figures for a summary file, under the names that every run uses; None where the truth is not told."""
+        figures = {
             "episodes": len(self.episodes),
             "true_success": self.true_success,
             "true_success_low": self.interval.low,
@@ -187,10 +195,11 @@ class Evaluation:
             "final_progress": self.final_progress,
             "order_correlation": self.order_correlation.value,
         }
+        return {name: None if value is None or math.isnan(value) else value for name, value in figures.items()}
 
     def to_json(self) -> str:
         """The summary, for readers, and every episode, for `from_json`."""
-        episodes = [asdict(episode) for episode in self.episodes]
+        episodes = [to_json(asdict(episode)) for episode in self.episodes]
         return json.dumps({"summary": self.summary(), "episodes": episodes}, allow_nan=False)
 
     @classmethod
@@ -211,8 +220,8 @@ def _episode(entry: dict[str, Any]) -> Episode:
         seed=entry["seed"],
         true_return=entry["true_return"],
         learned_return=entry["learned_return"],
-        progress=tuple(entry["progress"]),
-        success=tuple(entry["success"]),
+        progress=tuple(math.nan if value is None else value for value in entry["progress"]),
+        success=None if entry["success"] is None else tuple(entry["success"]),
         score_steps=tuple(entry["score_steps"]),
         scores=tuple(entry["scores"]),
         claims=tuple(entry["claims"]),

@@ -75,10 +75,10 @@ def scores_figure(judged: Evaluation) -> str:
     """Score against true progress at every scored state, and both over time in one episode."""
     figure, (cloud, curve) = _axes(1, 2, width=8.4, height=3.6)
     points = [
-        (episode.progress[step], score, episode.success[step])
+        (episode.progress[step], score, episode.success is not None and episode.success[step])
         for episode in judged.episodes
         for step, score in zip(episode.score_steps, episode.scores, strict=True)
-        if score is not None
+        if score is not None and math.isfinite(episode.progress[step])
     ]
     points = points[:: -(-len(points) // MAX_POINTS) or 1]
     for wanted, colour, label in ((False, TRUTH, "not done"), (True, SUCCESS, "truly done")):
@@ -87,7 +87,7 @@ def scores_figure(judged: Evaluation) -> str:
             x, y = zip(*chosen, strict=True)
             cloud.scatter(x, y, s=9, color=colour, alpha=0.45, linewidths=0, label=label)
             _legend(cloud)
-    cloud.set_xlabel("true progress")
+    cloud.set_xlabel("true progress" if points else "true progress is not told here")
     cloud.set_ylabel("score")
     _episode(curve, _typical(judged))
     return _svg(figure)
@@ -119,14 +119,15 @@ def _typical(judged: Evaluation) -> Episode:
 
 
 def _episode(axis: Axes, episode: Episode) -> None:
-    axis.plot(range(len(episode.progress)), episode.progress, color=TRUTH, label="true progress")
+    if math.isfinite(episode.final_progress):
+        axis.plot(range(len(episode.progress)), episode.progress, color=TRUTH, label="true progress")
     known = [
         (step, score) for step, score in zip(episode.score_steps, episode.scores, strict=True) if score is not None
     ]
     if known:
         steps, scores = zip(*known, strict=True)
         axis.plot(steps, scores, color=SCORE, marker=".", markersize=4, label="score")
-    if episode.success_at_any_time:
+    if episode.success is not None and True in episode.success:
         axis.axvline(episode.success.index(True), color=SUCCESS, linewidth=1, label="true success")
     axis.set_xlabel(f"step of the median episode (seed {episode.seed})")
     _legend(axis)

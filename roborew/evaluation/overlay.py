@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -68,7 +69,7 @@ def tell(recording: Recording, instruction: str, score_range: tuple[float, float
     scored = dict(zip(episode.score_steps, episode.scores, strict=True))
     return Story(
         instruction=instruction,
-        progress=episode.progress,
+        progress=episode.progress if math.isfinite(episode.final_progress) else None,
         success=episode.success,
         scores=[scored.get(step) for step in range(episode.length + 1)],
         score_range=score_range,

@@ -26,7 +26,8 @@ class VerdictRow:
 
     name: str
     episodes: int
-    successes: int
+    successes: int | None
+    """None where the environment does not tell success."""
     true_return: float
     learned_return: float | None = None
     false_claims: int | None = None
@@ -41,7 +42,7 @@ class VerdictRow:
             successes=judged.successes,
             true_return=judged.true_return,
             learned_return=judged.learned_return,
-            false_claims=judged.false_claims if scored else None,
+            false_claims=judged.false_claims if scored and judged.successes is not None else None,
         )
 
 
@@ -119,14 +120,20 @@ def render_report(content: ReportContent) -> str:
 def _heading(content: ReportContent) -> str:
     page = f'<h1>{escape(content.title)}</h1>\n<p class="goal">“{escape(content.instruction)}”</p>'
     if content.verdict:
-        agent = content.verdict[0]
-        interval = wilson(agent.successes, agent.episodes)
-        page += (
-            f'\n<p class="headline"><strong>{_percent(agent.successes / agent.episodes)}</strong>'
-            f"<span>true success of {escape(agent.name)} over {agent.episodes} fresh starts, "
-            f"95 % interval {_percent(interval.low)} to {_percent(interval.high)}</span></p>"
-        )
+        page += _headline(content.verdict[0])
     return page + "".join(f'\n<p class="note">{escape(note)}</p>' for note in content.notes)
+
+
+def _headline(agent: VerdictRow) -> str:
+    name, starts = escape(agent.name), f"over {agent.episodes} fresh starts"
+    if agent.successes is None:
+        figure, about = _number(agent.true_return), f"mean true return of {name} {starts}; success is not told here"
+    else:
+        interval = wilson(agent.successes, agent.episodes)
+        figure = _percent(agent.successes / agent.episodes)
+        low, high = _percent(interval.low), _percent(interval.high)
+        about = f"true success of {name} {starts}, 95 % interval {low} to {high}"
+    return f'\n<p class="headline"><strong>{figure}</strong><span>{about}</span></p>'
 
 
 def _section(title: str, body: str) -> str:
@@ -139,13 +146,10 @@ def _verdict(rows: Sequence[VerdictRow]) -> str:
     heads = ("policy", "true success", "95 % interval", "", "true return", "learned return", "false claims")
     cells: list[list[str]] = []
     for row in rows:
-        interval = wilson(row.successes, row.episodes)
         claims = MISSING if row.false_claims is None else f"{row.false_claims} of {row.episodes}"
         cells.append([
             escape(row.name),
-            f"{row.successes} of {row.episodes}",
-            f"{_percent(interval.low)} to {_percent(interval.high)}",
-            _interval_bar(interval.low, row.successes / row.episodes, interval.high),
+            *_success(row),
             _number(row.true_return),
             _number(row.learned_return),
             claims,
@@ -153,6 +157,18 @@ def _verdict(rows: Sequence[VerdictRow]) -> str:
     return _table(heads, cells) + (
         '<p class="note">True success is read from the simulator at the end of an episode, never from the score. '
         "A false claim is an episode that the model first called done when it was not.</p>"
+    )
+
+
+def _success(row: VerdictRow) -> tuple[str, str, str]:
+    """Successes, their interval, and a bar of it."""
+    if row.successes is None:
+        return MISSING, MISSING, ""
+    interval = wilson(row.successes, row.episodes)
+    return (
+        f"{row.successes} of {row.episodes}",
+        f"{_percent(interval.low)} to {_percent(interval.high)}",
+        _interval_bar(interval.low, row.successes / row.episodes, interval.high),
     )
 
 
@@ -178,7 +194,7 @@ def _films(films: Sequence[Film]) -> str:
 def _training(content: ReportContent) -> str:
     if not content.training:
         return ""
-    baselines = [(row.name, row.successes / row.episodes) for row in content.verdict[1:]]
+    baselines = [(row.name, row.successes / row.episodes) for row in content.verdict[1:] if row.successes is not None]
     return (
         '<div class="pair">'
         + _figure(returns_figure(content.training), "Learned and true return over training")

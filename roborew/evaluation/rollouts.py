@@ -5,6 +5,7 @@ Success and progress are the simulator's own; a score never decides whether an e
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -71,8 +72,9 @@ def evaluate(
 
     Args:
         env: a registered id, made here and closed again, or a vector environment with autoreset DISABLED. Its infos
-            hold the truth, ``progress`` in [0, 1] and ``success``. Behind a learned reward (infos hold
-            ``true_reward``, ``score``, ``score_valid``, ``claimed``) its scores and claims are kept as well.
+            hold the truth as far as the environment tells it, ``progress`` in [0, 1] and ``success``; a first state
+            that it does not judge counts as not done. Behind a learned reward (infos hold ``true_reward``, ``score``,
+            ``score_valid``, ``claimed``) its scores and claims are kept as well.
         policy: see `Policy`; asked for all slots at once, so a row of its answer must depend on that row alone.
         seeds: each is run exactly once, in any slot.
         watch: a model to score the episodes of an environment that pays its own, true reward.
@@ -80,7 +82,7 @@ def evaluate(
         env_options: further arguments of `gymnasium.make_vec`, when ``env`` is an id.
 
     Raises:
-        InvalidInputError: no seeds or a seed twice, another autoreset mode, no truth in the infos, no end.
+        InvalidInputError: no seeds or a seed twice, another autoreset mode, no end.
         InvalidScoreError: the model returned other than one score per frame.
     """
     episodes: list[Episode] = []
@@ -111,6 +113,8 @@ class _Trace:
     """One episode while it runs; entry t of progress and success belongs to the state after t steps."""
 
     seed: int
+    told: bool = False
+    """Whether the environment told of success at all."""
     progress: list[float] = field(default_factory=list[float])
     success: list[bool] = field(default_factory=list[bool])
     true_rewards: list[float] = field(default_factory=list[float])
@@ -124,8 +128,9 @@ class _Trace:
         return len(self.progress) - 1
 
     def add_state(self, slot: int, infos: Mapping[str, Any]) -> None:
-        self.progress.append(float(infos["progress"][slot]))
-        self.success.append(bool(infos["success"][slot]))
+        self.told |= "success" in infos
+        self.progress.append(float(infos["progress"][slot]) if "progress" in infos else math.nan)
+        self.success.append("success" in infos and bool(infos["success"][slot]))
         if "score" in infos and infos["score_valid"][slot]:
             self.scores[self.length] = (float(infos["score"][slot]), bool(infos["claimed"][slot]))
 
@@ -150,7 +155,7 @@ class _Trace:
             true_return=sum(self.true_rewards),
             learned_return=sum(self.learned_rewards) if self.learned_rewards else gain,
             progress=tuple(self.progress),
-            success=tuple(self.success),
+            success=tuple(self.success) if self.told else None,
             score_steps=tuple(steps),
             scores=tuple(values),
             claims=tuple(self.scores[step][1] for step in steps),
@@ -228,10 +233,6 @@ def _refill(
     # Gymnasium types the seed as one int, its own vector environments take a list.
     observations, infos = cast(Any, env).reset(seed=seeds, options={"reset_mask": ended})
     for slot, trace in fresh:
-        if "progress" not in infos or "success" not in infos:
-            raise InvalidInputError(
-                f"evaluate: expected the truth in infos['progress'], ['success']; got {set(infos)}."
-            )
         trace.add_state(slot, infos)
     if draw_every is not None:
         _draw(env, fresh)

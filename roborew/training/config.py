@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-from roborew.errors import InvalidInputError, UnknownNameError
+from roborew.errors import InvalidInputError, MissingBackendError, UnknownNameError
 from roborew.registry import agents, rewards
 from roborew.types import check_instruction
 
@@ -43,7 +43,7 @@ class TrainConfig:
     """One training run. The same configuration gives the same run, but for ``minutes``, on the same machine."""
 
     env: str = DEFAULT_ENV
-    """Id of the environment, see `roborew list envs`; any registered Gymnasium id with an rgb_array render mode."""
+    """Id of the environment, see `roborew list envs`; any Gymnasium id with an rgb_array render mode."""
     goal: str | None = None
     """The goal as a sentence; the task's own instruction if not given."""
     reward: str = "mini"
@@ -137,10 +137,14 @@ def _check_environment(env: str) -> None:
     import gymnasium
 
     from roborew_envs import tasks
+    from roborew_envs.suites import find
 
     if env in tasks:
         return
     try:
-        gymnasium.spec(env)  # also imports the module of "module:Environment-v0"
+        find(env)  # also imports the module of "module:Environment-v0"
+    except gymnasium.error.DependencyNotInstalled as error:
+        raise MissingBackendError(str(error)) from error
     except (gymnasium.error.Error, ImportError) as error:
-        raise UnknownNameError("environment", env, tasks) from error
+        suite = [name for name in gymnasium.registry if "/" in env and name.split("/")[0] == env.split("/")[0]]
+        raise UnknownNameError("environment", env, suite or tasks) from error

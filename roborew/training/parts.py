@@ -67,14 +67,12 @@ def make_environment(config: TrainConfig, num_envs: int, **options: Any) -> Envi
         num_envs: simulations.
         **options: for the environment, such as ``width`` and ``height`` of the tasks of roborew.
     """
-    tasks = import_module("roborew_envs").tasks  # the import registers the ids
-    options = {"render_mode": "rgb_array", **options}
+    suites = import_module("roborew_envs.suites")
+    options = {"render_mode": "rgb_array", "autoreset_mode": AutoresetMode.DISABLED, **options}
     # A vector environment of others may know nothing of autoreset modes: it is used only where there is no single one.
-    if config.env in tasks or gymnasium.spec(config.env).entry_point is None:
-        options |= {"vectorization_mode": "vector_entry_point", "autoreset_mode": AutoresetMode.DISABLED}
-    else:
-        options |= {"vectorization_mode": "sync", "vector_kwargs": {"autoreset_mode": AutoresetMode.DISABLED}}
-    return gymnasium.make_vec(config.env, num_envs=num_envs, **options)
+    if config.env in import_module("roborew_envs").tasks or suites.find(config.env).entry_point is None:
+        return gymnasium.make_vec(config.env, num_envs=num_envs, vectorization_mode="vector_entry_point", **options)
+    return suites.SuiteVectorEnv(config.env, num_envs, **options)
 
 
 def load_reward(config: TrainConfig) -> RewardModel | None:

@@ -1,13 +1,14 @@
 """Meta-World's fifty tasks as Gymnasium environments ``Meta-World/<name>-v3`` (Yu et al. 2020, arXiv:1910.10897).
 
 Beside Meta-World's own: `reset(seed=...)` decides the start, the goal is part of the observation and of its space,
-success is told of every state, and the corner cameras, which hang upside down, are turned upright. An episode never
-ends on success, only after 500 steps.
+success is told of every state, and the corner cameras, which hang upside down, are turned upright. The first
+observation and the first frame show the start, where upstream some show what was before it (a window that is still
+closed). An episode never ends on success, only after 500 steps.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import warnings
 from functools import partial
 from importlib import import_module
 from typing import Any, cast
@@ -43,13 +44,17 @@ class MetaWorldEnv(gymnasium.Wrapper[Any, Any, Any, Any]):
         bare.observation_space = bare.sawyer_observation_space
         _turn_upright(bare.model)
         super().__init__(bare)
+        self._policy: Any = import_module("metaworld.policies").ENV_POLICY_MAP[name]()
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         """Start an episode; the same seed gives the same start."""
         bare: Any = self.unwrapped
         if seed is not None:
             bare.seed(seed)
-        observation, _ = self.env.reset()
+        self.env.reset()
+        mujoco.mj_forward(bare.model, bare.data)  # upstream places objects without it
+        observation = bare._get_obs()
+        observation[18:36] = bare._prev_obs = observation[:18].copy()
         _, told = bare.evaluate_state(observation, np.zeros(4, np.float32))
         return observation, _truth(told)
 
@@ -58,11 +63,11 @@ class MetaWorldEnv(gymnasium.Wrapper[Any, Any, Any, Any]):
         observation, reward, terminated, truncated, told = self.env.step(action)
         return observation, float(reward), terminated, truncated, _truth(told)
 
-
-def expert(name: str) -> Callable[[NDArray[np.float64]], NDArray[np.float32]]:
-    """Meta-World's own scripted policy of a task: observation (39,) to action (4,), in [-1, 1]."""
-    policy: Any = import_module("metaworld.policies").ENV_POLICY_MAP[name]()
-    return lambda observation: np.clip(policy.get_action(observation), -1, 1).astype(np.float32)
+    def expert(self, observations: NDArray[np.float64]) -> NDArray[np.float32]:
+        """Meta-World's own scripted policy: observations (N, 39) to actions (N, 4), in [-1, 1]."""
+        with warnings.catch_warnings(action="ignore", category=UserWarning):  # that it asks for more than it can get
+            actions = [self._policy.get_action(observation) for observation in observations]
+        return np.clip(actions, -1, 1).astype(np.float32)
 
 
 def _truth(told: dict[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 import gymnasium
@@ -114,6 +114,12 @@ class SuiteVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
             self._observations[i], rewards[i], terminated[i], truncated[i], infos[i] = env.step(action)
         self._ended = terminated | truncated
         return self._observations.copy(), rewards, terminated, truncated, self._told(infos)
+
+    @property
+    def expert(self) -> Callable[[NDArray[Any]], NDArray[np.float32]] | None:
+        """The suite's own policy, observations (N, D) to actions (N, A); None if it brings none."""
+        first = self.envs[0]
+        return first.get_wrapper_attr("expert") if first.has_wrapper_attr("expert") else None
 
     def _begin(self, i: int) -> dict[str, Any]:
         """Start the episode that environment i stands at; its info, with success where a goal environment can say."""
