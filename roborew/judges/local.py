@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 import torch
@@ -153,10 +153,9 @@ class LocalJudge:
         written = begin is not None and prompts[0].startswith(begin)  # by the chat template
         media: dict[str, Any] = {}
         if _kind_in(questions[0], "image"):
-            media["images"] = [[part for part in question.parts if _kind(part) == "image"] for question in questions]
+            media["images"] = [_of_kind(question, "image") for question in questions]
         if _kind_in(questions[0], "video"):
-            videos = [[part for part in question.parts if _kind(part) == "video"] for question in questions]
-            media["videos"] = [[_at_least_two(video) for video in each] for each in videos]
+            media["videos"] = [[_at_least_two(video) for video in _of_kind(each, "video")] for each in questions]
             media["video_metadata"] = [
                 [_metadata(video, question.fps) for video in each]
                 for each, question in zip(media["videos"], questions, strict=True)
@@ -205,6 +204,11 @@ def _kind(part: Part) -> str:
     if isinstance(part, str):
         return "text"
     return "image" if part.ndim == 3 else "video"
+
+
+def _of_kind(question: Question, kind: str) -> list[Any]:
+    """Pictures or videos of a question, as arrays that torch takes: it refuses views that run backwards."""
+    return [np.ascontiguousarray(cast(Any, part)) for part in question.parts if _kind(part) == kind]
 
 
 def _kind_in(question: Question, kind: str) -> bool:

@@ -7,7 +7,9 @@ import sys
 import pytest
 
 from roborew.errors import InvalidInputError, MissingBackendError, UnknownNameError
-from roborew.registry import Registry, agents, rewards
+from roborew.registry import Registry, agents, critics, encoders, judges, rewards
+
+REGISTRIES = (rewards, agents, critics, encoders, judges)
 
 
 def test_registering_imports_nothing_and_loading_does() -> None:
@@ -40,14 +42,14 @@ def test_an_attribute_that_is_missing_is_told_apart_from_a_missing_package() -> 
         parts.load("a")
 
 
-@pytest.mark.parametrize("registry", [rewards, agents], ids=lambda registry: registry.kind)
+@pytest.mark.parametrize("registry", REGISTRIES, ids=lambda registry: registry.kind)
 def test_a_typing_error_is_answered_with_the_close_name_and_the_list(registry: Registry) -> None:
     for name in registry:
         with pytest.raises(UnknownNameError, match=f"Did you mean .*{name!r}.*Available: .*{name}"):
             registry.load(f"{name}o")
 
 
-@pytest.mark.parametrize("registry", [rewards, agents], ids=lambda registry: registry.kind)
+@pytest.mark.parametrize("registry", REGISTRIES, ids=lambda registry: registry.kind)
 def test_every_registered_part_loads_and_says_what_it_is(registry: Registry) -> None:
     for name, entry in registry.items():
         assert callable(registry.load(name))

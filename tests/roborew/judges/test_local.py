@@ -62,6 +62,11 @@ def test_a_batch_says_what_its_questions_say_alone_in_any_order(folder: Path, ju
         np.testing.assert_allclose(list(answer.log_probs.values()), list(expected.log_probs.values()), atol=1e-5)
 
 
+def test_views_that_run_backwards_are_read_as_they_look(judge: LocalJudge) -> None:
+    for view in (PICTURE[:, ::-1], PICTURE[::-1, ::-1], PICTURE[..., ::-1], VIDEO[::-1]):
+        assert ask(judge, view, "is it open?") == ask(judge, view.copy(), "is it open?")
+
+
 def test_it_is_a_judge_that_names_its_weights(folder: Path, judge: LocalJudge, tmp_path: Path) -> None:
     other = LocalJudge(model=str(tiny_vlm(tmp_path, seed=1)))
     assert isinstance(judge, Judge) and judge.gives_probabilities
