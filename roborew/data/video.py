@@ -20,6 +20,7 @@ import numpy as np
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
+from roborew.data.completeness import Completeness
 from roborew.data.encoding import Encoding, web
 from roborew.data.files import new_file
 from roborew.errors import CorruptFileError, InvalidInputError
@@ -51,6 +52,7 @@ class VideoInfo:
 
     width: int
     height: int
+    """As stored; a frame that the header turns by a quarter has them exchanged."""
     fps: float
     frames: int | None
     """Number of frames, None where the container does not store it."""
@@ -184,7 +186,7 @@ def video_info(path: str | Path, limits: VideoLimits = VideoLimits()) -> VideoIn
 
 
 def iter_video(path: str | Path, limits: VideoLimits = VideoLimits()) -> Iterator[Frame]:
-    """Decode a local video file, one frame (H, W, 3), uint8 RGB, at a time.
+    """Decode a local video file, one frame (H, W, 3), uint8 RGB, upright, at a time.
 
     Raises:
         InvalidInputError: no such file (a URL is none), no video file, or a limit exceeded.
@@ -198,19 +200,20 @@ def iter_timed(
 ) -> Iterator[tuple[float, Frame]]:
     """Decode frames with their times [s] from the last key frame at or before ``start`` [s]; errors as `iter_video`."""
     with _opened(Path(path), limits) as (container, info, stream):
-        count, end = 0, 0.0
+        complete = Completeness(Path(path), container, stream, info.fps)
         if start > 0:
             container.seek(int(start / (stream.time_base or 1)), stream=stream)
-        for picture in container.decode(stream):
-            if picture.is_corrupt:
-                raise CorruptFileError(f"{path}: frame {count} is damaged. {_REMEDY}")
-            if count == limits.frames:
-                raise InvalidInputError(f"{path}: more than {limits.frames} frames, the limit.")
-            time = float(picture.time or 0.0)
-            count, end = count + 1, time + 1 / info.fps
-            yield time, cast(Frame, picture.to_ndarray(format="rgb24"))
+        for packet in container.demux(stream):
+            complete.see(packet)
+            for picture in packet.decode():
+                if picture.is_corrupt:
+                    raise CorruptFileError(f"{path}: frame {complete.frames} is damaged. {_REMEDY}")
+                if complete.frames == limits.frames:
+                    raise InvalidInputError(f"{path}: more than {limits.frames} frames, the limit.")
+                time = complete.count(picture)
+                yield time, _upright(picture)
         if start <= 0:
-            _check_complete(Path(path), info, stream, count, end)
+            complete.check()
 
 
 def read_video(path: str | Path, limits: VideoLimits = VideoLimits()) -> Video:
@@ -227,6 +230,12 @@ def read_video(path: str | Path, limits: VideoLimits = VideoLimits()) -> Video:
     return np.stack(frames)
 
 
+def _upright(picture: av.VideoFrame) -> Frame:
+    """Shape (H, W, 3), turned as the header says: telephones store what they film on its side."""
+    frame = cast(Frame, picture.to_ndarray(format="rgb24"))
+    return np.ascontiguousarray(np.rot90(frame, round(picture.rotation / 90))) if picture.rotation else frame
+
+
 @contextmanager
 def _opened(path: Path, limits: VideoLimits) -> Generator[tuple[InputContainer, VideoInfo, VideoStream], None, None]:
     if not path.is_file():
@@ -236,10 +245,12 @@ def _opened(path: Path, limits: VideoLimits) -> Generator[tuple[InputContainer, 
     # Playlist formats name further files and hosts: only plain containers, only this file.
     options = {"protocol_whitelist": "file", "format_whitelist": _CONTAINERS}
     try:
-        with av.open(f"file:{path.resolve()}", options=options) as container:
+        with av.open(f"file:{path.resolve()}", options=options, metadata_errors="replace") as container:
             if not container.streams.video:
                 raise CorruptFileError(f"{path}: holds no video stream.")
             stream = container.streams.video[0]
+            if cast(Any, stream.codec_context) is None:  # PyAV's types do not say so
+                raise CorruptFileError(f"{path}: its codec is unknown, or its header damaged. {_REMEDY}")
             stream.thread_type = "AUTO"
             yield container, _checked_info(path, container, stream, limits), stream
     except av.error.FFmpegError as error:
@@ -266,12 +277,3 @@ def _checked_info(path: Path, container: InputContainer, stream: VideoStream, li
             f"{path}: {info.frames} frames, {info.seconds} s; the limits are {limits.frames} and {limits.seconds} s."
         )
     return info
-
-
-def _check_complete(path: Path, info: VideoInfo, stream: VideoStream, count: int, end: float) -> None:
-    """A cut file decodes without complaint, only shorter. Edit lists hide frames lawfully: the time decides too."""
-    expected = info.frames or 0
-    start = float((stream.start_time or 0) * (stream.time_base or 0))
-    seconds = float((stream.duration or 0) * (stream.time_base or 0))
-    if count == 0 or (count < expected and start + seconds - end > 0.5 / info.fps):
-        raise CorruptFileError(f"{path}: decoded {count} frames; the header promises {expected}. {_REMEDY}")
