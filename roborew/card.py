@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from importlib.metadata import version
 
 import numpy as np
@@ -44,20 +45,34 @@ def judged(fitted: Fitted, names: Sequence[str]) -> Table:
         Clip(frames=footage.frames, instruction=example.instruction, goal=_goal(fitted.critic, fitted, example))
         for example, footage in rows
     ]
+    examples = [example for example, _ in rows]
+    clips += [there_and_back(clip, e) for clip, e in zip(clips, examples, strict=True) if e.success is not False]
     wrong = [next((s for s in sentences if s != clip.instruction), WRONG) for clip in clips]
     scored = score_with_nulls(fitted.critic, clips, wrong)
-    examples = [example for example, _ in rows]
-    return {name: figures(scores, examples) for name, scores in scored.items()}
+    count = len(examples)
+    return {name: figures(scores[:count], examples, scores[count:]) for name, scores in scored.items()}
 
 
-def figures(scores: Sequence[Scores], examples: Sequence[Example]) -> dict[str, Measure]:
-    """Order, success, cycle consistency and gain over episodes."""
+def there_and_back(clip: Clip, example: Example) -> Clip:
+    """The clip up to where its progress is highest for the first time, then played back to its start."""
+    labels = progress_labels(example)
+    top = max(1, int(np.nanargmax(labels)))
+    return replace(clip, frames=np.concatenate([clip.frames[: top + 1], clip.frames[:top][::-1]]))
+
+
+def figures(scores: Sequence[Scores], examples: Sequence[Example], cycles: Sequence[Scores] = ()) -> dict[str, Measure]:
+    """Order, success, cycle consistency and gain over episodes.
+
+    Args:
+        scores: of each example.
+        examples: with what is known of them.
+        cycles: of clips played `there_and_back`.
+    """
     curves = [score_curve(score) for score in scores]
     labels = [progress_labels(example) for example in examples]
     ends = [terminal_value(curve).value for curve in curves]
     good = [end for end, e in zip(ends, examples, strict=True) if end is not None and e.success]
     bad = [end for end, e in zip(ends, examples, strict=True) if end is not None and e.success is False]
-    climbs = [curve for curve, e in zip(curves, examples, strict=True) if e.success is not False]
     backs = [
         spearman(curve, label)
         for curve, label in zip(curves, labels, strict=True)
@@ -66,9 +81,10 @@ def figures(scores: Sequence[Scores], examples: Sequence[Example]) -> dict[str, 
     orders = [spearman(curve, label) for curve, label in zip(curves, labels, strict=True) if np.isfinite(label).all()]
     return {
         "order": average(orders),
+        "order of all frames": spearman(np.concatenate(curves), np.concatenate(labels)),
         "order where progress is lost again": average(backs),
         "success AUROC": auroc(good, bad),
-        "Cycle-VOC": average(cycle_voc(np.concatenate([curve, curve[-2::-1]])) for curve in climbs),
+        "Cycle-VOC": average(cycle_voc(score_curve(score)) for score in cycles),
         "gain": average(gain(curve) for curve in curves),
     }
 
@@ -105,7 +121,9 @@ def card(fitted: Fitted, source: str, command: str, table: Table) -> str:
         "",
         "## On episodes it never saw",
         "",
-        "Means over the test episodes; order is Spearman's correlation with the labels.",
+        "Means over the test episodes. Order is Spearman's correlation with the labels, within an episode and over all",
+        "frames together; where an episode's progress hardly changes, the order within it is little but noise.",
+        "Cycle-VOC is of successes played up to where they are done, and back.",
         "",
         *_table(table),
         "",

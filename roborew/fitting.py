@@ -32,7 +32,7 @@ Say = Callable[[str, float], None]
 class FitConfig:
     """How a critic is made. The same configuration and demonstrations give the same critic on the same machine."""
 
-    critic: str = "ridge"
+    critic: str = "progress"
     """A name of `roborew list critics`."""
     option: tuple[str, ...] = ()
     """Settings of the critic as key=value."""

@@ -113,6 +113,13 @@ agents = Registry(
 critics = Registry(
     "critic",
     {
+        "goal_classifier": Entry(
+            "roborew.critics.objectives.goal_classifier:GoalClassifier",
+            "ensemble that tells goals from the rest (VICE)",
+        ),
+        "progress": Entry(
+            "roborew.critics.objectives.progress:Progress", "causal transformer: progress, success, order"
+        ),
         "ridge": Entry("roborew.critics.objectives.ridge:Ridge", "closed-form probe on embedded frames, the baseline"),
     },
 )

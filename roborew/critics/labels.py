@@ -34,3 +34,22 @@ def progress_labels(example: Example) -> NDArray[np.float32]:
         labels[0] = 0.0
         return labels
     return np.linspace(0.0, 1.0, length, dtype=np.float32)
+
+
+def success_labels(example: Example, done: float = 0.95) -> NDArray[np.float32]:
+    """Whether the goal holds in each frame, 0 or 1, shape (T,), NaN where nobody knows.
+
+    Where progress is labelled, the goal holds from ``done`` on, and in the last frame of a success whatever its label.
+    Where only time is known, nothing is said of the second half of a success before ``done``; of a failure every
+    frame fails.
+    """
+    labels = progress_labels(example)
+    if example.success is False and example.progress is None:
+        return np.zeros(len(labels), np.float32)
+    holds = (labels >= done).astype(np.float32)
+    holds[~np.isfinite(labels)] = np.nan
+    if example.progress is None:
+        holds[(labels >= 0.5) & (labels < done)] = np.nan
+    if example.success:
+        holds[-1] = 1.0
+    return holds

@@ -1,0 +1,35 @@
+"""A small causal transformer over embedded frames: no output depends on what comes after it."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+class CausalLayers(nn.Module):
+    """Layers of attention to what came before, (B, L, width) to (B, L, width), normalised."""
+
+    def __init__(self, width: int, layers: int, heads: int) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(_Layer(width, heads) for _ in range(layers))
+        self.last = nn.LayerNorm(width)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        for layer in self.layers:
+            tokens = layer(tokens)
+        return self.last(tokens)
+
+
+class _Layer(nn.Module):
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.before, self.between = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.mixed, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
+        self.wide = nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        split = self.mixed(self.before(tokens)).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        read = functional.scaled_dot_product_attention(split[0], split[1], split[2], is_causal=True)
+        tokens = tokens + self.out(read.transpose(1, 2).flatten(2))
+        return tokens + self.wide(self.between(tokens))
