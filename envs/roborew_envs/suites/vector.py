@@ -170,7 +170,7 @@ class SuiteVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         space = cast("Box", cast(Any, self).single_action_space)
         actions = np.zeros((self.num_envs, int(lengths.max()), *space.shape), space.dtype)
         for i, taken in enumerate(self._actions):
-            actions[i, : len(taken)] = taken
+            actions[i, : len(taken)] = np.reshape(taken, (len(taken), *space.shape))
         counters = {"roots": self._roots.copy(), "episodes": self._episodes.copy(), "ended": self._ended.copy()}
         return counters | {"lengths": lengths, "actions": actions, "observations": self._observations.copy()}
 
