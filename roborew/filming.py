@@ -41,7 +41,7 @@ def film_run(run: RunDirectory, episodes: int = 3) -> list[Path]:
         film(
             free_path(run.path / "videos" / f"start-{number}.mp4"),
             recording.frames,
-            tell(recording, trained.config.instruction, (spec.low, spec.high) if spec else (0.0, 1.0)),
+            tell(recording, trained.config.instruction, spec),
             fps,
             comment=f"drawing={drawing}",
         )

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from roborew.data import free_path, new_file, read_video, video_info
 from roborew.errors import InvalidInputError
-from roborew.evaluation import Story, curves_figure, film
+from roborew.evaluation import Story, curves_figure, film, score_range
 from roborew.types import Clip, Frame, RewardModel, RewardSpec, Scores, Video
 
 MAX_FILM_FPS = 60.0
@@ -116,16 +116,15 @@ def write_curve(out: Path, scored: ScoredVideo) -> Path:
 
 def write_plot(out: Path, scored: Sequence[ScoredVideo]) -> Path:
     """Write a new SVG of the curves of one video, one line a reward, each in its own range."""
-    figure = curves_figure({s.spec.name: (s.indices / s.fps, s.curve, _range(s)) for s in scored})
+    figure = curves_figure({s.spec.name: (s.indices / s.fps, s.curve, score_range(s.spec, s.curve)) for s in scored})
     name = "+".join(s.spec.name for s in scored)
     return _write(free_path(out / f"{scored[0].path.stem}.{name}.svg"), figure)
 
 
 def write_film(out: Path, scored: ScoredVideo, sampled: Sampled) -> Path:
     """Write a new mp4 of the scored frames with the goal and the curve drawn in."""
-    story = Story(
-        instruction=scored.instruction, scores=scored.curve, score_range=_range(scored), title=scored.spec.name
-    )
+    shown = score_range(scored.spec, scored.curve)
+    story = Story(instruction=scored.instruction, scores=scored.curve, score_range=shown, title=scored.spec.name)
     thinned = len(scored.indices) * scored.fps / max(1, int(scored.indices[-1]))
     return film(_name(out, scored, "mp4"), sampled.frames, story, min(MAX_FILM_FPS, max(1.0, thinned)))
 
@@ -170,14 +169,6 @@ def write_progress_table(out: Path, scored: Sequence[ScoredVideo], identity: str
     with new_file(path) as file:
         parquet.write_table(table, file)
     return path
-
-
-def _range(scored: ScoredVideo) -> tuple[float, float]:
-    """The model's range, or that of the curve where the model has none."""
-    if math.isfinite(scored.spec.low) and math.isfinite(scored.spec.high):
-        return scored.spec.low, scored.spec.high
-    known = [value for value in scored.curve if value is not None] or [0.0]
-    return min(known), max(max(known), min(known) + 1e-6)
 
 
 def _name(out: Path, scored: ScoredVideo, ending: str) -> Path:

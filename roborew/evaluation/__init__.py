@@ -16,7 +16,7 @@ from roborew.evaluation.ordering import (
     voc,
     voc_pearson,
 )
-from roborew.evaluation.overlay import Story, film, overlaid, tell
+from roborew.evaluation.overlay import Story, film, overlaid, score_range, tell
 from roborew.evaluation.report import Film, ReportContent, VerdictRow, render_report, write_report
 from roborew.evaluation.rollouts import Policy, Recording, Watch, evaluate, record
 from roborew.evaluation.statistics import (
@@ -78,6 +78,7 @@ __all__ = [
     "record",
     "render_report",
     "score_curve",
+    "score_range",
     "score_with_nulls",
     "spearman",
     "stratified_bootstrap",

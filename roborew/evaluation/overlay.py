@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 from roborew.data.video import write_video
 from roborew.errors import InvalidInputError
 from roborew.evaluation.rollouts import Recording
-from roborew.types import Frame, Video, check_instruction, check_video
+from roborew.types import Frame, RewardSpec, Video, check_instruction, check_video
 
 Colour = tuple[int, int, int]
 
@@ -43,7 +43,7 @@ class Story:
         scores: T entries, None where nothing was scored or the model abstained.
         progress: the truth in [0, 1], T entries; None where nobody knows it.
         success: the truth, T entries; None where nobody knows it.
-        score_range: the model's lowest and highest score, which span the plot's height.
+        score_range: lowest and highest score of the plot, finite; see `score_range`.
         title: one line for the corner of the picture, for example the seed; may be empty.
     """
 
@@ -59,20 +59,37 @@ class Story:
         for name, truth in (("progress", self.progress), ("success", self.success)):
             if truth is not None and len(truth) != len(self.scores):
                 raise InvalidInputError(f"overlay: expected {len(self.scores)} entries of {name}; got {len(truth)}.")
-        if not self.score_range[0] < self.score_range[1]:
+        low, high = self.score_range
+        if not -math.inf < low < high < math.inf:
             raise InvalidInputError(f"overlay: expected score_range (low, high), low < high; got {self.score_range}.")
 
 
-def tell(recording: Recording, instruction: str, score_range: tuple[float, float] = (0.0, 1.0)) -> Story:
-    """The story of a recording, its seed as the title."""
+def score_range(spec: RewardSpec, scores: Sequence[float | None]) -> tuple[float, float]:
+    """Lowest and highest score of a plot.
+
+    Progress is shown in its whole range. Similarities, distances and odds never reach the ends of theirs: what the
+    curve spans is shown, but no less than a twentieth of a finite range, so that no noise looks like progress.
+    """
+    if spec.low >= 0 and spec.high < math.inf:
+        return spec.low, spec.high
+    known = [score for score in scores if score is not None] or [0.0]
+    low, high = min(known), max(known)
+    least = (spec.high - spec.low) / 20
+    slack = max(0.0, (least if least < math.inf else 1e-6) - (high - low)) / 2
+    return low - slack, high + slack
+
+
+def tell(recording: Recording, instruction: str, spec: RewardSpec | None = None) -> Story:
+    """The story of a recording under a model, if any; its seed is the title."""
     episode = recording.episode
     scored = dict(zip(episode.score_steps, episode.scores, strict=True))
+    scores = [scored.get(step) for step in range(episode.length + 1)]
     return Story(
         instruction=instruction,
         progress=episode.progress if math.isfinite(episode.final_progress) else None,
         success=episode.success,
-        scores=[scored.get(step) for step in range(episode.length + 1)],
-        score_range=score_range,
+        scores=scores,
+        score_range=(0.0, 1.0) if spec is None else score_range(spec, scores),
         title=f"seed {episode.seed}",
     )
 
@@ -131,7 +148,8 @@ class _Plot:
         self.draw = ImageDraw.Draw(self.image)
         self.last_score: tuple[float, float] | None = None
         left, right = self._x(0), (WIDTH - MARGIN) * SMOOTH
-        for level, label in ((0.0, "0"), (0.5, ""), (1.0, "1")):
+        low, high = (0.0, 1.0) if story.progress is not None else story.score_range
+        for level, label in ((0.0, f"{low:.3g}"), (0.5, ""), (1.0, f"{high:.3g}")):
             self.draw.line((left, self._y(level), right, self._y(level)), fill=FAINT, width=SMOOTH)
             self.draw.text((MARGIN * SMOOTH, self._y(level)), label, MUTED, _font(11 * SMOOTH), anchor="lm")
 
@@ -166,7 +184,7 @@ class _Plot:
 
     def _x(self, step: int) -> float:
         share = step / max(1, len(self.story.scores) - 1)
-        return SMOOTH * (2 * MARGIN + share * (WIDTH - 3 * MARGIN))
+        return SMOOTH * (3.5 * MARGIN + share * (WIDTH - 4.5 * MARGIN))  # room for the labels
 
     def _y(self, level: float) -> float:
         inside = PLOT_HEIGHT - 2 * MARGIN

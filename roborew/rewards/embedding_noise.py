@@ -48,7 +48,7 @@ class NoiseWatch:
             self._judge(float(np.ptp(together)), float(np.abs(score(noise.exact) - score(noise.rounded)).max()))
 
     def _judge(self, spread: float, moved: float) -> None:
-        if not self._warned and moved > spread:
+        if not self._warned and moved > spread > 0:  # frames that are all the same say nothing of an episode
             self._warned = True
             logger.warning(
                 "%s: rounding to bfloat16 moves scores by up to %.2g, more than the %.2g by which those of an episode "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,9 @@ import pytest
 
 from roborew.data.video import read_video, video_info
 from roborew.errors import InvalidInputError, RunExistsError
-from roborew.evaluation import Story, Watch, film, overlaid, record, tell
+from roborew.evaluation import Story, Watch, film, overlaid, record, score_range, tell
 from roborew.evaluation.overlay import INK, SCORE, SUCCESS, TRUTH
-from roborew.types import Frame
+from roborew.types import Frame, RewardSpec
 from tests.roborew.evaluation.stairs import Green, climb, stairs
 
 FRAMES = np.full((8, 72, 96, 3), 90, np.uint8)
@@ -92,7 +93,7 @@ def test_a_film_holds_its_last_picture_and_overwrites_nothing(tmp_path: Path) ->
 def test_a_recording_tells_its_own_story() -> None:
     watch = Watch(model=Green(), instruction="climb the stairs", every=4)
     (recording,) = record(stairs(), climb, [2], watch=watch)
-    told = tell(recording, "climb the stairs", score_range=(0.0, 2.0))
+    told = tell(recording, "climb the stairs", watch.model.spec)
     assert [score is not None for score in told.scores] == [step in (0, 4, 8, 10) for step in range(11)]
     assert len(list(overlaid(recording.frames, told))) == 11
 
@@ -109,3 +110,23 @@ def test_a_recording_tells_its_own_story() -> None:
 def test_a_story_that_does_not_fit_is_refused(mistake: Any) -> None:
     with pytest.raises(InvalidInputError, match=r"expected|goal"):
         mistake()
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "scores", "expected"),
+    [
+        (0.0, 1.0, [0.2, 0.3], (0.0, 1.0)),
+        (-1.0, 1.0, [0.1, None, 0.4], (0.1, 0.4)),
+        (-1.0, 1.0, [0.2, 0.2], (0.15, 0.25)),
+        (-math.inf, 0.0, [-3.0, None, -1.0], (-3.0, -1.0)),
+    ],
+)
+def test_progress_keeps_its_scale_and_similarity_shows_what_it_spans(
+    low: float, high: float, scores: list[float | None], expected: tuple[float, float]
+) -> None:
+    shown = score_range(
+        RewardSpec(name="x", low=low, high=high, context=1, causal=True, needs_goal=False, claims=False, paper=""),
+        scores,
+    )
+    assert shown == pytest.approx(expected)
+    assert len(list(overlaid(FRAMES, story(scores=[None] * 8, score_range=shown)))) == 8

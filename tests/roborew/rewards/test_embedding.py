@@ -203,3 +203,10 @@ def test_single_frames_are_judged_together(caplog: pytest.LogCaptureFixture) -> 
     for value in np.linspace(0, 0.05, 20, dtype=np.float32):
         watch.look([np.array([value])], noise, lambda x: x[:, 0])
     assert len(caplog.records) == 1
+
+
+def test_frames_that_are_all_the_same_are_no_episode(caplog: pytest.LogCaptureFixture) -> None:
+    """A still picture is scored as a null; its scores differ by nothing in any number format."""
+    noise = embedding.Noise(np.zeros((1, 1), np.float32), np.full((1, 1), 0.1, np.float32))
+    NoiseWatch("clip").look([np.zeros(20, np.float32)], noise, lambda x: x[:, 0])
+    assert not caplog.records
