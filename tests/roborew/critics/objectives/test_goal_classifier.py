@@ -1,0 +1,100 @@
+"""Laws of the goal classifier."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from roborew.critics.objective import Example
+from roborew.critics.objectives.goal_classifier import GoalClassifier
+from roborew.errors import InvalidInputError
+from tests.roborew.critics.worlds import OPEN, PUSH, TEXTS, episode, query, world
+
+
+def silent(what: str, value: float) -> None:
+    del what, value
+
+
+def fitted(examples: list[Example], steps: int = 100, **settings: float) -> GoalClassifier:
+    objective = GoalClassifier(steps=steps, batch=64, **settings)  # pyright: ignore[reportArgumentType]
+    objective.fit(examples, [], silent)
+    return objective
+
+
+def claims(objective: GoalClassifier, example: Example) -> np.ndarray:
+    success = objective.extend([query(example)])[0][0].success
+    assert success is not None
+    return success
+
+
+def test_the_end_of_a_success_is_claimed_and_the_end_of_a_failure_is_not() -> None:
+    objective = fitted(world())
+    assert claims(objective, episode("success", 77))[-1] > 0.7
+    for kind in ("failure", "undo"):
+        assert claims(objective, episode(kind, 78))[-1] < 0.3
+
+
+def test_a_goal_that_is_undone_is_no_longer_claimed() -> None:
+    example = episode("undo", 5)
+    success = claims(fitted(world()), example)
+    assert success.max() - success[-1] > 0.4
+
+
+def test_goal_pictures_stand_in_for_successes() -> None:
+    failures = [example for example in world() if not example.success]
+    goal = episode("success", 3).features[-1]
+    objective = fitted([replace(example, goal=goal) for example in failures if "failure" in example.name])
+    assert claims(objective, episode("success", 77))[-1] > claims(objective, episode("failure", 78))[-1] + 0.3
+
+
+def test_the_goal_of_one_task_is_no_goal_under_another_sentence() -> None:
+    objective = fitted(world(sentences=(PUSH, OPEN)), steps=300)
+    push = episode("success", 77)
+    wrong = replace(push, instruction=OPEN, text=TEXTS[OPEN])
+    assert claims(objective, push)[-1] > claims(objective, wrong)[-1] + 0.3
+
+
+def test_states_that_the_agent_exploits_lose_their_claim_once_they_are_negatives() -> None:
+    """What VICE is for: a state far from every demonstration may look like the goal until it was seen."""
+    examples = world(3)
+    hack = episode("success", 9)
+    features = hack.features.copy()
+    features[:, 5] += 4
+    visited = replace(hack, features=features, success=None, progress=None)
+    objective = fitted(examples)
+    before = claims(objective, visited)[-1]
+    objective.refresh(examples, [visited], silent)
+    assert before > 0.5 > claims(objective, visited)[-1]
+
+
+def test_pessimism_never_raises_a_score() -> None:
+    examples = world(3)
+    plain, wary = (fitted(examples, pessimism=share).extend([query(examples[0])])[0][0] for share in (0.0, 1.0))
+    assert (wary.value <= plain.value + 1e-6).all() and (wary.value < plain.value).any()
+
+
+def test_mixup_keeps_the_ensemble_from_being_sure() -> None:
+    examples = world(3)
+    mixed, plain = (fitted(examples, mixup=share).extend([query(examples[0])])[0][0] for share in (0.4, 0.0))
+    assert np.abs(mixed.value).max() < np.abs(plain.value).max()
+
+
+@pytest.mark.parametrize("kept", [("failure",), ()])
+def test_without_a_goal_the_message_says_what_to_give(kept: tuple[str, ...]) -> None:
+    examples = [example for example in world() if any(kind in example.name for kind in kept)]
+    with pytest.raises(InvalidInputError, match="goal"):
+        fitted(examples)
+
+
+def test_without_anything_else_the_message_says_what_to_give() -> None:
+    still = [replace(e, progress=np.ones_like(e.progress)) for e in world() if e.success and e.progress is not None]
+    with pytest.raises(InvalidInputError, match="others"):
+        fitted(still)
+
+
+@pytest.mark.parametrize("setting", [{"batch": 1}, {"members": 0}, {"mixup": -1}, {"done": 0}, {"pessimism": np.nan}])
+def test_settings_that_mean_nothing_are_refused(setting: dict[str, float]) -> None:
+    with pytest.raises(InvalidInputError):
+        GoalClassifier(**setting)  # pyright: ignore[reportArgumentType]
