@@ -149,7 +149,7 @@ class Script:
         target = plan.expert(qpos, self._offset)
         if self.behaviour == "near_miss" and plan.give_up is not None:
             self._reached |= plan.give_up(qpos)
-            target[self._reached, :3] = hand(qpos)[self._reached] + [0, 0, 0.05]
+            target[self._reached, :3] = hand(qpos)[self._reached] + [0, 0, 0.02]
         if self.behaviour == "undo" and plan.undo is not None:
             self._reached |= progress >= 1.0
             target = np.where(self._reached[:, None], plan.undo(qpos, self._offset), target)

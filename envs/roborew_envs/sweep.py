@@ -19,7 +19,7 @@ BLOCK = 0.022
 """Half the block's width [m]."""
 ENOUGH = 0.016
 """Distance from the hole's middle along y at which a block is not moved further to the side [m]."""
-SHORT = 0.105
+SHORT = 0.115
 """A near miss gives up so far before the hole's middle, along x [m]."""
 
 

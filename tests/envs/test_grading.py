@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from roborew_envs import make_task
-from roborew_envs.demonstrations import demonstrate, expert_pace
+from roborew_envs.demonstrations import demonstrate
 from roborew_envs.grading import MARGIN, Pace, failure_onset, grade, stage_spans
 from roborew_envs.task import FloatArray
 
@@ -91,22 +91,6 @@ def test_stage_spans_cover_every_frame_once_and_change_name_at_every_bound(stage
     spans = stage_spans(np.array(stage), ("a", "b", "c"))
     assert [name for name, start, stop in spans for _ in range(start, stop)] == ["abc"[index] for index in stage]
     assert all(one.stop == other.start and one.name != other.name for one, other in itertools.pairwise(spans))
-
-
-@pytest.mark.parametrize("task_id", ["roborew/Press-v0", "roborew/DrawerOpen-v0"])
-def test_behaviours_earn_their_grades_by_what_they_do(task_id: str) -> None:
-    task = make_task(task_id)
-    pace = expert_pace(task)
-
-    def share(behaviour: str, *grades: str) -> float:
-        episodes = demonstrate(task, behaviour, range(40, 60))  # type: ignore[arg-type]
-        return float(np.mean([episode.quality(pace) in grades for episode in episodes]))
-
-    assert share("expert", "success") >= 0.95
-    assert share("slow", "suboptimal") >= 0.8
-    assert share("near_miss", "partial") >= 0.95
-    assert share("wrong_object", "failure") >= 0.95
-    assert share("stall", "failure", "partial") == 1
 
 
 def test_an_episode_carries_what_an_agent_sees_its_stages_and_its_onset() -> None:
