@@ -15,6 +15,7 @@ from typing import Any
 
 import mujoco
 import numpy as np
+from gymnasium.error import Error
 from numpy.typing import NDArray
 
 from roborew_envs.overrides import FieldValues, Overrides
@@ -31,7 +32,10 @@ class UnknownAppearance(ValueError):
 @cache
 def _book() -> Mapping[str, Any]:
     text = resources.files("roborew_envs").joinpath("assets/appearance.json").read_text("utf-8")
-    return MappingProxyType(json.loads(text))
+    try:
+        return MappingProxyType(json.loads(text))
+    except ValueError as error:
+        raise Error(f"assets/appearance.json is damaged ({error}): install roborew again.") from error
 
 
 def kinds() -> tuple[str, ...]:

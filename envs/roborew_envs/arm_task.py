@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib import resources
 from typing import ClassVar
 
 import mujoco
@@ -11,6 +10,7 @@ import numpy as np
 
 from roborew_envs.arm import arm_joints, hand_position
 from roborew_envs.task import BoolArray, FloatArray, Task
+from roborew_envs.worlds import load_world
 
 ARM = slice(0, 5)
 FINGERS = slice(5, 7)
@@ -59,9 +59,7 @@ class ArmTask(Task):
     action_size: ClassVar[int] = 4
 
     def build(self) -> mujoco.MjModel:
-        assets = resources.files("roborew_envs") / "assets"
-        included = {"arm.xml": assets.joinpath("arm.xml").read_bytes()}
-        return mujoco.MjModel.from_xml_string(assets.joinpath(self.scene).read_text(), included)
+        return load_world(self.scene).compile()
 
     @staticmethod
     def sample_arm(rng: np.random.Generator, qpos: FloatArray, starts: FloatArray = STARTS) -> None:

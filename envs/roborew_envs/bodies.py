@@ -35,17 +35,6 @@ def load_body(file: str) -> mujoco.MjSpec:
     return spec
 
 
-def load_world(file: str) -> mujoco.MjSpec:
-    """A world of our own on the same stage.
-
-    Args:
-        file: name inside ``assets``; it includes ``stage.xml``.
-    """
-    assets = resources.files("roborew_envs") / "assets"
-    included = {"stage.xml": assets.joinpath("stage.xml").read_bytes()}
-    return mujoco.MjSpec.from_string(assets.joinpath(file).read_text(), included)
-
-
 def compile_body(spec: mujoco.MjSpec) -> mujoco.MjModel:
     """Compile, and scale to the total mass that the body's file asks for.
 

@@ -8,8 +8,8 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
-from roborew_envs.bodies import load_world
 from roborew_envs.task import BoolArray, FloatArray, IntArray, Task, Words
+from roborew_envs.worlds import load_world
 
 UPRIGHT = 0.08
 """Largest lean of a pole that is upright [rad]."""

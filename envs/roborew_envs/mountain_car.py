@@ -10,8 +10,9 @@ import numpy as np
 from numpy.polynomial import Polynomial
 from numpy.typing import NDArray
 
-from roborew_envs.bodies import add_scenery, load_world
+from roborew_envs.bodies import add_scenery
 from roborew_envs.task import BoolArray, FloatArray, IntArray, Task, Words
+from roborew_envs.worlds import load_world
 
 HILL = Polynomial([0.20, 0.0, 0.70, 0.04, -0.085])
 """Height of the road above the floor at a place along x [m]; the valley's bottom is at 0."""

@@ -9,9 +9,9 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
-from roborew_envs.bodies import load_world
 from roborew_envs.kinematics import Kinematics, orientation
 from roborew_envs.task import BoolArray, FloatArray, IntArray, Task, Words
+from roborew_envs.worlds import load_world
 
 LYING, STANDING = 0.11, 0.36
 """Height of the torso's middle on the belly, and from which the legs are straight enough [m]."""

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import gymnasium
 import numpy as np
 import pytest
-from gymnasium.error import Error, NameNotFound, ResetNeeded
+from gymnasium.error import Error, InvalidAction, NameNotFound, ResetNeeded
 from gymnasium.vector import AutoresetMode
 
-from roborew_envs import TaskVectorEnv, make_task
+from roborew_envs import TaskVectorEnv, make_task, worlds
 
 
 def test_an_unknown_task_is_answered_with_the_close_names() -> None:
@@ -35,6 +36,41 @@ def test_an_unknown_task_is_answered_with_the_close_names() -> None:
 def test_impossible_settings_are_refused_when_made(wrong: dict[str, Any], answer: str) -> None:
     with pytest.raises((Error, ValueError), match=answer):
         TaskVectorEnv(make_task("roborew/Push-v0"), **wrong)
+
+
+def test_one_environment_refuses_what_many_refuse() -> None:
+    with gymnasium.make("roborew/Press-v0") as env:
+        env.reset(seed=0)
+        with pytest.raises(InvalidAction, match=r"got actions of shape \(1, 3\), expected \(1, 4\)"):
+            env.unwrapped.step(np.zeros(3))
+        with pytest.raises(InvalidAction, match="NaN or infinite"):
+            env.unwrapped.step(np.array([0, np.inf, 0, 0]))
+    with pytest.raises(Error, match="unknown camera 'moon'. Available: front"):
+        gymnasium.make("roborew/Press-v0", camera="moon")
+    with pytest.raises(ValueError, match=r"Kinds: camera, light"):
+        gymnasium.make("roborew/Press-v0", appearance="rain:strong")
+
+
+@pytest.mark.parametrize("damage", ["", "<mujoco><worldbody>", "<mujoco><nonsense/></mujoco>", None])
+@pytest.mark.parametrize("task_id", ["roborew/Press-v0", "roborew/CartPole-v0"])
+def test_a_damaged_world_is_named(
+    task_id: str, damage: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in worlds.SHARED:
+        (tmp_path / name).write_bytes((worlds._FOLDER / name).read_bytes())
+    if damage is not None:
+        (tmp_path / "desk.xml").write_text(damage)
+        (tmp_path / "cart_pole.xml").write_text(damage)
+    monkeypatch.setattr(worlds, "_FOLDER", tmp_path)
+    with pytest.raises(Error, match=r"assets/(desk|cart_pole).xml .* is damaged .*: install roborew again"):
+        TaskVectorEnv(make_task(task_id), 2)
+
+
+def test_a_world_whose_included_file_is_gone_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "desk.xml").write_bytes((worlds._FOLDER / "desk.xml").read_bytes())
+    monkeypatch.setattr(worlds, "_FOLDER", tmp_path)
+    with pytest.raises(Error, match=r"assets/desk.xml or what it includes is damaged .*arm.xml"):
+        TaskVectorEnv(make_task("roborew/Press-v0"), 2)
 
 
 def test_misuse_is_answered_with_what_to_do() -> None:

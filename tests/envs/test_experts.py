@@ -14,7 +14,7 @@ from roborew_envs.grading import Pace
 from roborew_envs.task import Task
 
 SEEDS = range(900_000, 900_006)
-"""Few: `python -m experiments.task_gallery.behaviours` runs 200, and a test reads what it found."""
+"""Few: `python -m experiments.task_gallery.behaviours` runs more, and a test reads what it found."""
 SCRIPTED = [task_id for task_id in tasks if make_task(task_id).plan is not None]
 
 every_script = pytest.mark.parametrize("task_id", SCRIPTED)
