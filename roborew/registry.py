@@ -120,7 +120,10 @@ critics = Registry(
         "progress": Entry(
             "roborew.critics.objectives.progress:Progress", "causal transformer: progress, success, order"
         ),
+        "hop": Entry("roborew.critics.objectives.hop:Hop", "hops from frame, start and goal, fused; one-shot"),
+        "pair": Entry("roborew.critics.objectives.pair:Pair", "signed progress between two frames, summed up"),
         "ridge": Entry("roborew.critics.objectives.ridge:Ridge", "closed-form probe on embedded frames, the baseline"),
+        "stages": Entry("roborew.critics.objectives.stages:Stages", "subtasks found by themselves (VLA-RL, SARM)"),
     },
 )
 encoders = Registry(
