@@ -1,0 +1,214 @@
+"""Which subtask is running and how far it is, where nobody marked subtasks: they are found in the demonstrations.
+
+After VLA-RL (arXiv:2505.18719: demonstrations cut into subtasks by themselves, pseudo progress from them) and SARM
+(arXiv:2509.25358: a subtask counts for its mean share of the task), but causal: only the past is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from roborew.critics.causal import CausalLayers
+from roborew.critics.heads import head, masked_mean
+from roborew.critics.labels import progress_labels
+from roborew.critics.learned import Learned, Stack, windows
+from roborew.critics.objective import Example, Query, Report, Traits
+from roborew.critics.sampling import Positions
+from roborew.critics.shown import Pairs
+from roborew.critics.subtasks import together
+from roborew.errors import InvalidInputError
+from roborew.types import Memory, Scores
+
+HEADS = 4
+TOLD = 0.75
+"""How often the true subtask is given to the network that says how far it is; otherwise its own guess."""
+LEAST_SHARE = 0.02
+"""Of the task that a subtask counts for."""
+
+
+class Stages(Learned["Network"]):
+    """Subtasks are the marked spans where every success has the same ``stages`` ones, otherwise found in its frames.
+    With ``labels=auto``, progress labels say how much each subtask counts and where in it the frames of all labelled
+    episodes are; with ``labels=time``, only successes are learned from, and a subtask counts for its share of time.
+
+    Args:
+        seed: of weights and order.
+        steps: gradient steps.
+        batch: pairs of windows a step.
+        stages: subtasks that are looked for.
+        frames: of a window: the episode's first and the last ones before and with the frame that is scored.
+        width: of the network.
+        layers: of attention.
+        labels: "auto" or "time".
+    """
+
+    traits: ClassVar[Traits] = Traits(
+        low=0.0,
+        high=1.0,
+        context=None,
+        causal=True,
+        needs_goal=False,
+        claims=False,
+        paper="VLA-RL, arXiv:2505.18719; SARM, arXiv:2509.25358",
+    )
+
+    def __init__(
+        self,
+        *,
+        seed: int = 0,
+        steps: int = 400,
+        batch: int = 32,
+        stages: int = 4,
+        frames: int = 8,
+        width: int = 64,
+        layers: int = 2,
+        labels: str = "auto",
+    ) -> None:
+        super().__init__("stages", seed, steps)
+        if stages < 2 or frames < 3 or width < 8 or width % HEADS or layers < 1 or batch < 1:
+            raise InvalidInputError(
+                f"stages: expected stages >= 2, frames >= 3, width >= 8 in steps of {HEADS}, layers and batch >= 1; "
+                f"got {stages}, {frames}, {width}, {layers} and {batch}."
+            )
+        if labels not in ("auto", "time"):
+            raise InvalidInputError(f"stages: expected labels 'auto' or 'time'; got {labels!r}.")
+        self._batch, self._stages, self._frames, self._labels = batch, stages, frames, labels
+        self._width, self._layers = width, layers
+        self._ends = np.linspace(0.0, 1.0, stages + 1, dtype=np.float32)
+
+    def build(self, features: int, text: int) -> Network:
+        """The network for frames (D,) and sentences (E,), untrained."""
+        return Network(features, text, self._width, self._layers, self._ends)
+
+    def fit(self, examples: Sequence[Example], validation: Sequence[Example], report: Report) -> None:
+        """Find the subtasks of each sentence, label frames by them, and learn subtask and how far it is.
+
+        Raises:
+            InvalidInputError: no success, one of fewer frames than subtasks, or successes of other numbers of spans.
+        """
+        labelled, self._ends = pseudo_labelled(examples, self._stages, self._labels)
+        for number, end in enumerate(self._ends[1:]):
+            report(f"end of subtask {number}", float(end))
+        stack, shown = Stack(labelled), Pairs(labelled, self._frames)
+        self.descend(labelled, lambda rng: self._loss(stack, shown, rng), report)
+
+    def extend(self, queries: Sequence[Query]) -> tuple[list[Scores], list[Memory]]:
+        """Score new frames, each from its window: the subtasks done and the share of the one that is running."""
+        asked = windows(queries, self._frames)
+        with torch.inference_mode():
+            vectors = self.network.read(asked.frames, asked.text)
+            value = self.network.progress(vectors[torch.arange(len(vectors)), asked.places])
+        return asked.scores(value), list(asked.memories)
+
+    def load(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Take over saved weights; how many subtasks there are is in them."""
+        ends = arrays.get("ends", self._ends)
+        self._ends = np.linspace(0.0, 1.0, len(ends), dtype=np.float32) if ends.ndim == 1 else self._ends
+        super().load(arrays)
+
+    def _loss(self, stack: Stack, shown: Pairs, rng: np.random.Generator) -> Tensor:
+        first, second = shown.draw(rng, self._batch)
+        frames = stack.frames[np.concatenate([first.frames, second.frames])]
+        text = stack.text[np.concatenate([first.sentence, second.sentence])]
+        progress = torch.as_tensor(np.concatenate([first.progress, second.progress]))
+        told = torch.as_tensor(rng.random(tuple(progress.shape)) < TOLD)
+        return self.network.loss(self.network.read(frames, text), progress, told)
+
+
+class Network(nn.Module):
+    """A causal transformer over [sentence, frames]; the first frame is marked, nothing says how many came before."""
+
+    def __init__(self, features: int, text: int, width: int, layers: int, ends: NDArray[np.float32]) -> None:
+        super().__init__()
+        self.frame = nn.Sequential(nn.LayerNorm(features), nn.Linear(features, width))
+        self.sentence = nn.Linear(text, width)
+        self.first = nn.Parameter(0.1 * torch.randn(width))
+        self.layers = CausalLayers(width, layers, HEADS)
+        count = len(ends) - 1
+        self.stage, self.within = head(width, count), head(width + count, 1)
+        self.ends: Tensor
+        self.register_buffer("ends", torch.as_tensor(ends.copy()))
+
+    def read(self, frames: Tensor, text: Tensor) -> Tensor:
+        """Frames (B, K, D) and sentences (B, E) to a vector for each frame, (B, K, width)."""
+        tokens = self.frame(frames)
+        tokens = torch.cat([self.sentence(text)[:, None], tokens[:, :1] + self.first, tokens[:, 1:]], dim=1)
+        return self.layers(tokens)[:, 1:]
+
+    def progress(self, vectors: Tensor) -> Tensor:
+        """Expected progress (N,) over the subtasks that may be running."""
+        probabilities = self.stage(vectors).softmax(-1)
+        count = probabilities.shape[-1]
+        each = torch.eye(count).expand(len(vectors), -1, -1)
+        within = self.far(vectors[:, None].expand(-1, count, -1), each)
+        return (probabilities * (self.ends[:-1] + self.ends.diff() * within)).sum(-1).clamp(0.0, 1.0)
+
+    def far(self, vectors: Tensor, stage: Tensor) -> Tensor:
+        """How far (...) subtasks are, in [0, 1], given as one-hot vectors (..., stages)."""
+        return self.within(torch.cat([vectors, stage], dim=-1))[..., 0].sigmoid()
+
+    def loss(self, vectors: Tensor, progress: Tensor, told: Tensor) -> Tensor:
+        """Cross-entropy of the subtask and squared error within it, over frames (B, K) whose progress is known."""
+        known, filled = progress.isfinite(), progress.nan_to_num().clamp(0.0, 1.0)
+        stage = torch.bucketize(filled, self.ends[1:-1], right=True)
+        share = (filled - self.ends[stage]) / self.ends.diff()[stage]
+        logits = self.stage(vectors)
+        running = functional.one_hot(torch.where(told, stage, logits.argmax(-1)), logits.shape[-1]).float()
+        guessed = functional.cross_entropy(logits.flatten(0, 1), stage.flatten(), reduction="none")
+        far = (self.far(vectors, running) - share).square()
+        return masked_mean(guessed, known.flatten()) + 10 * masked_mean(far, known & (running.argmax(-1) == stage))
+
+
+def pseudo_labelled(
+    examples: Sequence[Example], stages: int, labels: str = "auto"
+) -> tuple[list[Example], NDArray[np.float32]]:
+    """Examples with progress from their subtasks, and where the subtasks end.
+
+    Args:
+        examples: some of them successes.
+        stages: subtasks that are looked for where none are marked.
+        labels: "auto" keeps progress labels where there are any; "time" drops them, and all that are no successes.
+
+    Returns:
+        The examples, and progress at the subtasks' ends, shape (stages + 1,), from 0 to 1: a subtask counts for its
+        mean share of the successes.
+    """
+    kept = [e if labels == "auto" else replace(e, progress=None) for e in examples]
+    good = [example for example in kept if example.success is not False]
+    if not good:
+        raise InvalidInputError("stages: expected at least one success to find subtasks in; got none.")
+    cuts = _cuts(good, stages)
+    at = [progress_labels(e)[np.minimum(cuts[e.name], len(e.features) - 1)] for e in good]
+    shares = np.maximum(np.diff(np.nan_to_num(np.mean(at, axis=0))), LEAST_SHARE)
+    ends = np.concatenate([[0.0], np.cumsum(shares) / shares.sum()]).astype(np.float32)
+    ends[-1] = 1.0
+    paced = {
+        e.name: np.interp(np.arange(len(e.features)), [*cuts[e.name][:-1], len(e.features) - 1], ends) for e in good
+    }
+    return [
+        replace(e, progress=paced[e.name].astype(np.float32)) if e.name in paced and e.progress is None else e
+        for e in (kept if labels == "auto" else good)
+    ], ends
+
+
+def _cuts(good: Sequence[Example], stages: int) -> dict[str, Positions]:
+    """Where each success is cut: as marked, where all are marked alike, otherwise as its sentence's frames say, up to
+    the first one of the highest label: a goal that is held is no subtask."""
+    marked = {tuple(name for name, _, _ in example.spans) for example in good}
+    if len(marked) == 1 and len(next(iter(marked))) == stages:
+        return {e.name: np.array([0, *(start for _, start, _ in e.spans[1:]), len(e.features)]) for e in good}
+    cuts: dict[str, Positions] = {}
+    for sentence in dict.fromkeys(example.instruction for example in good):
+        group = [example for example in good if example.instruction == sentence]
+        lengths = [int(np.nanargmax(progress_labels(example))) + 1 for example in group]
+        found = together([e.features[:length] for e, length in zip(group, lengths, strict=True)], stages)
+        cuts |= {example.name: cut for example, cut in zip(group, found, strict=True)}
+    return cuts
