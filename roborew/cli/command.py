@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import tyro
 from rich.console import Console
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
 
 EXIT_UNWELL, EXIT_ERROR, EXIT_INTERRUPTED = 1, 2, 130
 RunPath = tyro.conf.Positional[Path]
@@ -38,8 +42,27 @@ def say(console: Console, text: str) -> None:
     console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
-def watched(console: Console, things: Collection[T], what: str) -> Iterator[T]:
-    """Give the things one by one with a progress bar, where there is a terminal to show it."""
-    from rich.progress import track
+def watched(console: Console, things: Collection[T], what: str, models: Iterable[object] = ()) -> Iterator[T]:
+    """Give the things one by one with a progress bar, where there is a terminal to show it.
 
-    yield from track(things, what, len(things), console=console, transient=True, disable=not console.is_terminal)
+    Args:
+        console: to show it on.
+        things: to give.
+        what: is done with them, in a word.
+        models: at work; the questions of their judges get a bar of their own, since one video may take thousands.
+    """
+    from rich.progress import Progress
+
+    judges = [judge for model in models if hasattr(judge := getattr(model, "judge", None), "progress")]
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bars:
+        for judge in judges:
+            cast(Any, judge).progress = partial(_answered, bars, bars.add_task("questions", total=None, visible=False))
+        try:
+            yield from bars.track(things, description=what)
+        finally:
+            for judge in judges:
+                cast(Any, judge).progress = None
+
+
+def _answered(bars: Progress, bar: TaskID, done: int, total: int) -> None:
+    bars.update(bar, completed=done, total=total, visible=done < total)

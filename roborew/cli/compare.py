@@ -51,7 +51,7 @@ class Compare(Command):
         videos = [sample_video(path, self.fps) for path in self.videos]
         compared = [
             compare(model, videos, self.goal, self.wrong, goal)
-            for model in watched(console, models.values(), "scoring")
+            for model in watched(console, models.values(), "scoring", models.values())
         ]
         table = Table(box=None, header_style="dim", pad_edge=False)
         for head in ("reward", "shown", "order in time", "gain", "final", "abstained", "ms a frame"):

@@ -59,7 +59,7 @@ class Score(Command):
         model = open_reward(self.reward, self.option, self.device)
         goal = read_picture(self.goal_image) if self.goal_image else None
         scored: list[ScoredVideo] = []
-        for path in watched(console, self.videos, "scoring"):
+        for path in watched(console, self.videos, "scoring", [model]):
             sampled = sample_video(path, self.fps)
             scored.append(score_video(model, sampled, self.goal, goal))
             paths = {"scores": write_curve(self.out, scored[-1]), "plot": write_plot(self.out, scored[-1:])}

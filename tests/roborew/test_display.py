@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import io
 import math
+from collections.abc import Callable
+from time import sleep
 
 import pytest
 from rich.console import Console
 
+from roborew.cli.command import watched
 from roborew.display import progress_display
 from roborew.training import Status
 
@@ -43,3 +46,24 @@ def test_a_log_file_gets_a_line_now_and_then_and_always_the_last() -> None:
             observe(status(steps))
     lines = file.getvalue().splitlines()
     assert len(lines) == 2 and lines[-1].startswith("steps 1,000 / 1,000")
+
+
+class Asking:
+    """A reward with a judge that tells how far it is."""
+
+    def __init__(self) -> None:
+        self.judge = self
+        self.progress: Callable[[int, int], None] | None = None
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_a_judge_at_work_can_be_followed_question_by_question(terminal: bool) -> None:
+    written, model = io.StringIO(), Asking()
+    console = Console(file=written, force_terminal=terminal, width=100)
+    for _ in watched(console, ["a.mp4", "b.mp4"], "scoring", [model, object()]):
+        for done in range(1, 60):
+            assert model.progress is not None
+            model.progress(done, 100)
+        sleep(0.25)  # the display is drawn ten times a second
+    assert model.progress is None
+    assert ("questions" in written.getvalue() and "59%" in written.getvalue()) == terminal
