@@ -53,11 +53,13 @@ def _record(env: Environment, trained: Trained, seeds: list[int]) -> tuple[list[
     """The episodes as they were paid, in pictures for a viewer where the environment can draw others, and how drawn."""
     from roborew_envs import tasks
 
-    if trained.config.env not in tasks:
+    ours = trained.config.env in tasks
+    if not ours and not getattr(env.unwrapped, "resizable", False):
         return record(env, trained.agent.act, seeds), "by the environment"
+    picture = PICTURE if ours else PICTURE | {"quality": "fast"}  # the meshes of other suites take long
     judged = evaluate(env, trained.agent.act, seeds)
-    with closing(make_environment(trained.config, len(seeds), **PICTURE)) as large:
-        return _drawn_again(large, trained, judged), str(PICTURE["quality"])
+    with closing(make_environment(trained.config, len(seeds), **picture)) as large:
+        return _drawn_again(large, trained, judged), str(picture["quality"])
 
 
 def _drawn_again(env: Environment, trained: Trained, judged: Evaluation) -> list[Recording]:
@@ -68,7 +70,7 @@ def _drawn_again(env: Environment, trained: Trained, judged: Evaluation) -> list
     for step in range(max(episode.length for episode in episodes) + 1):
         running = [i for i, episode in enumerate(episodes) if step <= episode.length]
         for i, frame in zip(running, cast(Any, env.unwrapped).draw(np.array(running)), strict=True):
-            if infos["progress"][i] != np.float32(episodes[i].progress[step]):
+            if "progress" in infos and infos["progress"][i] != np.float32(episodes[i].progress[step]):
                 raise RoborewError(f"film: start {episodes[i].seed} went another way the second time, at step {step}.")
             frames[i].append(frame)
         if step < max(episode.length for episode in episodes):

@@ -107,7 +107,15 @@ def test_a_wrong_mask_is_refused(mask: list[Any]) -> None:
         env.reset(options={"reset_mask": np.array(mask)})
 
 
-def test_a_suite_that_is_absent_says_what_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("extra", "env_id"),
+    [
+        ("metaworld", "Meta-World/reach-v3"),
+        ("robotics", "FetchReach-v4"),
+        ("dm_control", "dm_control/cheetah-run-v0"),
+    ],
+)
+def test_a_suite_that_is_absent_says_what_installs_it(extra: str, env_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("roborew_envs.suites.find_spec", lambda name: None)
-    with pytest.raises(gymnasium.error.DependencyNotInstalled, match=r"roborew\[metaworld\]"):
-        find("Meta-World/reach-v3")
+    with pytest.raises(gymnasium.error.DependencyNotInstalled, match=rf"roborew\[{extra}\]"):
+        find(env_id)

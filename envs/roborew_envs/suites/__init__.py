@@ -17,10 +17,13 @@ from gymnasium.envs.registration import EnvSpec
 from roborew_envs.opengl import backend
 from roborew_envs.suites.vector import SuiteVectorEnv
 
-_MODULES = {"Meta-World": "roborew_envs.suites.metaworld", "dm_control": "shimmy"}
-"""Namespace of an id -> what registers it; ids without a namespace may be Gymnasium-Robotics' own."""
-_PACKAGES = {"Meta-World": ("metaworld", "metaworld"), "dm_control": ("dm_control", "shimmy")}
-"""Namespace of an id -> roborew's extra, and the package that it installs."""
+_SUITES = {
+    "Meta-World": ("metaworld", "metaworld", "roborew_envs.suites.metaworld"),
+    "dm_control": ("dm_control", "shimmy", "shimmy"),
+}
+"""Namespace of an id -> roborew's extra, the package that it installs, and what registers the ids."""
+_ROBOTICS = ("Fetch", "Hand", "Adroit", "FrankaKitchen", "PointMaze", "AntMaze")
+"""Beginnings of Gymnasium-Robotics' ids, which have no namespace."""
 
 
 def find(env_id: str) -> EnvSpec:
@@ -30,18 +33,23 @@ def find(env_id: str) -> EnvSpec:
         gymnasium.error.Error: no such id, or its package is not installed; close matches or the extra are named.
     """
     os.environ.setdefault("MUJOCO_GL", backend())  # read by most suites when they are imported
-    name = env_id.split("/")[0] if "/" in env_id and ":" not in env_id else ""
-    if name in _MODULES:
-        extra, package = _PACKAGES[name]
-        if find_spec(package) is None:
-            raise gymnasium.error.DependencyNotInstalled(
-                f"{env_id}: the package {package!r} is not installed; install roborew[{extra}] into an environment of "
-                "its own where its pins differ from yours."
-            )
-        import_module(_MODULES[name])
-    elif not name and ":" not in env_id and env_id not in gymnasium.registry and find_spec("gymnasium_robotics"):
+    name = env_id.split("/")[0]
+    if name in _SUITES:
+        extra, package, module = _SUITES[name]
+        _require(env_id, extra, package)
+        import_module(module)
+    elif env_id.startswith(_ROBOTICS):
+        _require(env_id, "robotics", "gymnasium_robotics")
         import_module("gymnasium_robotics")  # registers its ids
     return gymnasium.spec(env_id)
+
+
+def _require(env_id: str, extra: str, package: str) -> None:
+    if find_spec(package) is None:
+        raise gymnasium.error.DependencyNotInstalled(
+            f"{env_id}: the package {package!r} is not installed; install roborew[{extra}] into an environment of its "
+            "own where its pins differ from yours."
+        )
 
 
 __all__ = ["SuiteVectorEnv", "find"]

@@ -71,7 +71,7 @@ class SuiteVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         self.single_observation_space, self.single_action_space = seen, done
         self.observation_space, self.action_space = batch_space(seen, num_envs), batch_space(done, num_envs)
         self._look = (camera, width, height, quality)
-        if world_of(first) is None and (camera, width, height) != (None, None, None):
+        if not self.resizable and (camera, width, height) != (None, None, None):
             raise Error(f"{env_id} draws itself: give it no camera, width or height but its own options.")
         self._renderer: Renderer | None = None
         self._roots = np.random.SeedSequence().generate_state(num_envs, np.uint64) >> 1
@@ -114,6 +114,11 @@ class SuiteVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
             self._observations[i], rewards[i], terminated[i], truncated[i], infos[i] = env.step(action)
         self._ended = terminated | truncated
         return self._observations.copy(), rewards, terminated, truncated, self._told(infos)
+
+    @property
+    def resizable(self) -> bool:
+        """Whether ``camera``, ``width`` and ``height`` are for the taking: it is a MuJoCo world."""
+        return world_of(self.envs[0]) is not None
 
     @property
     def expert(self) -> Callable[[NDArray[Any]], NDArray[np.float32]] | None:
