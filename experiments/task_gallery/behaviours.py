@@ -17,7 +17,9 @@ from roborew_envs.experts import Behaviour, behaviours
 from roborew_envs.grading import Grade, Pace
 
 FILE = Path(__file__).with_name("behaviours.csv")
-FIRST_SEED, COUNT = 900_000, 200
+FIRST_SEED = 900_000
+EXPERT, OTHERS = 200, 50
+"""Episodes of an expert and of every other behaviour."""
 Row = dict[str, str]
 
 
@@ -35,12 +37,13 @@ def measure(task: Task, behaviour: Behaviour, pace: Pace, seeds: range) -> Row:
     return named | {name: f"{value:.3f}" for name, value in figures.items()}
 
 
-def rows(count: int) -> Iterator[Row]:
+def rows() -> Iterator[Row]:
     """A row for every scripted behaviour of every task that has a plan."""
     for task in map(make_task, tasks):
         if task.plan is not None:
             pace = expert_pace(task)
             for behaviour in behaviours(task):
+                count = EXPERT if behaviour == "expert" else OTHERS
                 yield measure(task, behaviour, pace, range(FIRST_SEED, FIRST_SEED + count))
 
 
@@ -62,10 +65,9 @@ def read() -> list[Row]:
 
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(prog="python -m experiments.task_gallery.behaviours", description=__doc__)
-    parser.add_argument("--count", type=int, default=COUNT, help=f"episodes a behaviour, from seed {FIRST_SEED} on")
+    argparse.ArgumentParser(prog="python -m experiments.task_gallery.behaviours", description=__doc__).parse_args()
     measured: list[Row] = []
-    for row in rows(parser.parse_args().count):
+    for row in rows():
         print(*row.values(), flush=True)
         measured.append(row)
     with FILE.open("w", newline="", encoding="utf-8") as file:

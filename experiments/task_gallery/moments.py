@@ -15,6 +15,8 @@ from roborew_envs.task_simulations import TaskSimulations
 
 SEEDS = range(4)
 """Starts that are tried until one ends in success."""
+LATER = 12
+"""Frames after the first success by which the hand has let go, if success still holds."""
 
 
 @dataclass(frozen=True)
@@ -50,9 +52,11 @@ def _until_success(task: Task) -> Iterator[Moments]:
 
 
 def _chosen(source: str, qpos: np.ndarray, progress: np.ndarray, success: np.ndarray) -> Moments:
-    """Of states in their order: the first, the first at half of the way, the first with the most progress."""
+    """Of states in their order: the first, one at half of the way, and the most progress, held for `LATER` frames."""
     last = int(np.argmax(progress))
     half = int(np.argmin(np.abs(progress[: last + 1] - (progress[0] + progress[last]) / 2)))
+    while last + 1 < len(progress) and success[last + 1] and last < np.argmax(progress) + LATER:
+        last += 1
     which = [0, half, last]
     return Moments(source, qpos[which], progress[which], success[which])
 

@@ -9,14 +9,19 @@ import pytest
 from PIL import Image
 
 from experiments.task_gallery import __main__ as gallery
-from experiments.task_gallery.moments import Moments, _chosen, moments
-from roborew_envs import make_task
+from experiments.task_gallery import behaviours
+from experiments.task_gallery.moments import LATER, Moments, _chosen, moments
+from roborew_envs import make_task, tasks
+from roborew_envs.grading import Pace
 
 
-def test_the_moments_are_the_start_half_of_the_way_and_the_first_success() -> None:
-    progress = np.array([0.2, 0.3, 0.7, 0.4, 1.0, 0.9, 1.0])
-    shown = _chosen("here", np.arange(7)[:, None], progress, progress == 1)
-    assert shown.qpos[:, 0].tolist() == [0, 2, 4]
+@pytest.mark.parametrize(("later", "last"), [([0.9, 1.0], 4), ([1.0, 0.9, 1.0], 5), ([1.0] * 30, 4 + LATER)])
+def test_the_moments_are_the_start_half_of_the_way_and_the_first_success_while_it_holds(
+    later: list[float], last: int
+) -> None:
+    progress = np.array([0.2, 0.3, 0.7, 0.4, 1.0, *later])
+    shown = _chosen("here", np.arange(len(progress))[:, None], progress, progress == 1)
+    assert shown.qpos[:, 0].tolist() == [0, 2, last]
     assert shown.success.tolist() == [False, False, True]
 
 
@@ -39,8 +44,26 @@ def test_a_sheet_has_a_row_a_camera_and_its_file_says_how_it_was_drawn(
     shown = Moments("chance", qpos, np.array([0.1, 0.2, 0.3]), np.zeros(3, np.bool_))
     picture = gallery.sheet(task, shown)
     assert picture.shape == (3 * 26 - 2, 3 * 34 - 2, 3)
-    gallery.save(tmp_path / "press.png", picture)
-    with Image.open(tmp_path / "press.png") as read:
-        assert read.text["Comment"] == "drawing=full"
-    page = gallery.section(task, shown, tmp_path / "press.png")
-    assert "(press.png)" in page and "no success yet" in page and task.instruction in page
+    gallery.save(tmp_path / "press.jpg", picture)
+    with Image.open(tmp_path / "press.jpg") as read:
+        assert read.info["comment"] == b"drawing=full"
+    page = gallery.section(task, shown, tmp_path / "press.jpg")
+    assert "(press.jpg)" in page and "no success yet" in page and task.instruction in page
+
+
+def test_the_behaviours_measured_last_end_where_they_should() -> None:
+    """Every scripted task, 200 episodes of its expert; test_experts runs a few of all anew."""
+    measured = behaviours.read()
+    scripted = {task_id for task_id in tasks if make_task(task_id).plan is not None}
+    assert {row["task"] for row in measured} == scripted
+    assert all(row["episodes"] == ("200" if row["behaviour"] == "expert" else "50") for row in measured)
+    low = {"expert": 0.98, "slow": 0.8}
+    high = {"random": 0.12}
+    for row in measured:
+        end, name = float(row["at_end"]), row["behaviour"]
+        assert low.get(name, 0) <= end <= (1 if name in low else high.get(name, 0.01)), row
+
+
+def test_a_row_of_the_table_has_a_dash_where_a_behaviour_does_not_exist() -> None:
+    measured = behaviours.measure(make_task("roborew/Press-v0"), "expert", Pace(arrival=10, setback=0), range(2))
+    assert behaviours.table([measured]).splitlines()[-1] == "| roborew/Press-v0 | 100.0 |" + " - |" * 7
