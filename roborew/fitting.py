@@ -14,12 +14,13 @@ from PIL import Image
 from roborew.critics.calibration import ENOUGH, Calibration
 from roborew.critics.critic import Critic
 from roborew.critics.encoder import Encoder, Footage
+from roborew.critics.ensemble import make_objective
 from roborew.critics.labels import from_key_frames, progress_labels
 from roborew.critics.objective import Example, Objective, Query
 from roborew.data.demonstration import Demonstration
 from roborew.errors import InvalidInputError
 from roborew.options import parse_options
-from roborew.registry import critics, encoders
+from roborew.registry import encoders
 from roborew.seeding import Seeds
 from roborew.types import Frame, Video
 
@@ -36,6 +37,8 @@ class FitConfig:
     """A name of `roborew list critics`."""
     option: tuple[str, ...] = ()
     """Settings of the critic as key=value."""
+    members: int = 1
+    """So many critics of different seed and data order are fitted; where they disagree there is no score."""
     encoder: str = "conv"
     """A name of `roborew list encoders`."""
     encoder_option: tuple[str, ...] = ()
@@ -124,10 +127,10 @@ def fit_critic(demonstrations: Sequence[Demonstration], config: FitConfig, say: 
         InvalidInputError: fewer demonstrations than needed, no such camera, or what the critic needs is missing.
         CorruptFileError: a video is damaged.
     """
-    kind, make = critics.load(config.critic), encoders.load(config.encoder)
+    make = encoders.load(config.encoder)
     seeds, figures, clock = Seeds(config.seed), dict[str, float](), _Clock()
     seeded = [f"seed={seeds.integer('critic')}"]
-    objective: Objective = kind(**parse_options(kind, _with(config.option, seeded)))
+    objective = make_objective(config.critic, _with(config.option, seeded), config.members)
     encoder_words = _with(config.encoder_option, [f"seed={seeds.integer('encoder')}"])
     encoder: Encoder = make(**{"device": config.device, **parse_options(make, encoder_words)})
 
@@ -152,6 +155,7 @@ def fit_critic(demonstrations: Sequence[Demonstration], config: FitConfig, say: 
         calibration = _calibration(objective, held) if config.calibrate else None
     recipe = {
         "objective": _with(config.option, seeded),
+        "members": config.members,
         "encoder_name": config.encoder,
         "encoder": encoder_words,
     }

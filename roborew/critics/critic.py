@@ -16,11 +16,12 @@ from safetensors.numpy import load, save
 from roborew.config import to_json
 from roborew.critics.calibration import Calibration
 from roborew.critics.encoder import Encoder
+from roborew.critics.ensemble import make_objective
 from roborew.critics.objective import Objective, Query
 from roborew.durable import write_durably
 from roborew.errors import CorruptFileError, InvalidInputError, RunExistsError
 from roborew.options import parse_options
-from roborew.registry import critics, encoders
+from roborew.registry import encoders
 from roborew.types import Clip, Memory, RewardSpec, Scores
 
 CONFIG, MODEL, CARD = "config.json", "model.safetensors", "card.md"
@@ -125,8 +126,8 @@ class Critic:
             raise CorruptFileError(f"{path}: {MODEL} does not have the sha256 of {CONFIG}; copy the folder anew.")
         try:
             recipe, arrays = cast("dict[str, Any]", config["recipe"]), load(content)
-            kind, make = critics.load(config["critic"]), encoders.load(recipe["encoder_name"])
-            objective: Objective = kind(**parse_options(kind, recipe["objective"]))
+            make = encoders.load(recipe["encoder_name"])
+            objective = make_objective(config["critic"], recipe["objective"], recipe.get("members", 1))
             encoder: Encoder = make(**{"device": device, **parse_options(make, recipe["encoder"])})
             calibration = config["calibration"]
         except (KeyError, TypeError, SafetensorError) as error:

@@ -205,7 +205,8 @@ class _Hops:
 
 def hop_labels(p: Labels, q: Labels) -> Labels:
     """`hop` of each pair, in [-1, 1], NaN where nobody knows."""
-    return np.array([hop(a, b) for a, b in zip(p.tolist(), q.tolist(), strict=True)], np.float32)
+    told = zip(p.tolist(), q.tolist(), np.isfinite(p + q).tolist(), strict=True)
+    return np.array([hop(a, b) if known else np.nan for a, b, known in told], np.float32)
 
 
 def ends(examples: Sequence[Example]) -> tuple[Features, Features]:

@@ -1,0 +1,115 @@
+"""Several fits of one objective, by seed and by data order: their mean is the score, and where they disagree more than
+they do on known ground it is no score at all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from roborew.critics.objective import Example, Objective, Query, Report
+from roborew.errors import CorruptFileError, InvalidInputError
+from roborew.options import parse_options
+from roborew.registry import critics
+from roborew.types import Memory, Scores
+
+KNOWN, SLACK, LEAST = 0.99, 2.0, 0.05
+"""An ensemble abstains where its members' standard deviation is more than SLACK times what it exceeds on a share of
+1 - KNOWN of the validation frames, and more than LEAST of the range of scores."""
+LIMIT = "limit"
+
+
+def make_objective(name: str, words: Sequence[str], members: int = 1) -> Objective:
+    """The objective of a name in `roborew.registry.critics`, or an ensemble of it.
+
+    Args:
+        name: of the objective.
+        words: its settings as key=value, among them the first member's seed.
+        members: how many; seeds count upwards from the first.
+
+    Raises:
+        InvalidInputError: less than one member.
+    """
+    if members < 1:
+        raise InvalidInputError(f"members: expected at least 1; got {members}.")
+    kind = critics.load(name)
+    options = parse_options(kind, words)
+    seed = int(options.pop("seed", 0))
+    made = [cast("Objective", kind(**options, seed=seed + row)) for row in range(members)]
+    return made[0] if members == 1 else cast("Objective", Ensemble(made, seed))
+
+
+class Ensemble:
+    """Args:
+    members: objectives of one kind, of different seeds.
+    seed: of the orders in which they are shown the examples.
+    """
+
+    def __init__(self, members: Sequence[Objective], seed: int = 0) -> None:
+        self.traits = members[0].traits
+        self._members, self._seed, self._limit = tuple(members), seed, np.inf
+
+    def fit(self, examples: Sequence[Example], validation: Sequence[Example], report: Report) -> None:
+        """Fit each member to the examples in an order of its own; validation says how much they usually disagree."""
+        rng = np.random.default_rng(self._seed)
+        for row, member in enumerate(self._members):
+            order = rng.permutation(len(examples))
+
+            def said(what: str, value: float, row: int = row) -> None:
+                report(f"member {row + 1}: {what}", value)
+
+            member.fit([examples[int(index)] for index in order], validation, said)
+        known = validation or examples
+        spread, _, _ = self._told(
+            [Query(features=e.features, instruction=e.instruction, text=e.text, goal=e.goal) for e in known]
+        )
+        usual = float(np.quantile(np.concatenate([values.std(axis=0) for values in spread]), KNOWN))
+        self._limit = max(SLACK * usual, LEAST * (self.traits.high - self.traits.low))
+        report("largest disagreement", self._limit)
+
+    def extend(self, queries: Sequence[Query]) -> tuple[list[Scores], list[Memory]]:
+        """The members' mean; an abstention where one of them abstains or they disagree."""
+        spread, told, memories = self._told(queries)
+        scores: list[Scores] = []
+        for values, member_scores in zip(spread, told, strict=True):
+            valid = np.all([one.valid for one in member_scores], axis=0) & (values.std(axis=0) <= self._limit)
+            claims = [one.success for one in member_scores if one.success is not None]
+            success = np.mean(claims, axis=0).astype(np.float32) if claims else None
+            scores.append(Scores(values.mean(axis=0).astype(np.float32), valid, success))
+        return scores, memories
+
+    def arrays(self) -> Mapping[str, NDArray[Any]]:
+        """Everything that the members learned, and how far they may disagree."""
+        told = {f"{row}/{name}": array for row, one in enumerate(self._members) for name, array in one.arrays().items()}
+        return {**told, LIMIT: np.array([self._limit])}
+
+    def load(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Take over saved members."""
+        limit = arrays.get(LIMIT, np.zeros(0))
+        if limit.shape != (1,) or limit.dtype != np.float64 or not limit[0] > 0:
+            raise CorruptFileError(f"ensemble: expected {LIMIT!r}, one number above 0; got {limit}.")
+        self._limit = float(limit[0])
+        for row, member in enumerate(self._members):
+            member.load(_under(arrays, f"{row}/"))
+
+    def _told(self, queries: Sequence[Query]) -> tuple[list[NDArray[np.float64]], list[list[Scores]], list[Memory]]:
+        """Values of each query, (members, T), the members' scores, and their memories, all in one."""
+        said: list[list[Scores]] = []
+        memories: list[dict[str, NDArray[Any]]] = [{} for _ in queries]
+        for row, member in enumerate(self._members):
+            scores, kept = member.extend([replace(query, memory=_under(query.memory, f"{row}/")) for query in queries])
+            said.append(scores)
+            for memory, one in zip(memories, kept, strict=True):
+                memory |= {f"{row}/{name}": array for name, array in one.items()}
+        told = [list(scores) for scores in zip(*said, strict=True)]
+        values = [
+            np.stack([np.where(one.valid, one.value, 0.0).astype(np.float64) for one in scores]) for scores in told
+        ]
+        return values, told, list(memories)
+
+
+def _under(arrays: Mapping[str, NDArray[Any]], prefix: str) -> dict[str, NDArray[Any]]:
+    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}

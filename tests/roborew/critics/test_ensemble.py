@@ -1,0 +1,83 @@
+"""Ensembles: their mean is the score, their disagreement an abstention."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from roborew.critics.ensemble import Ensemble, make_objective
+from roborew.critics.objective import Objective, Query
+from roborew.critics.objectives.ridge import Ridge
+from roborew.errors import CorruptFileError, InvalidInputError
+from roborew.types import Memory, Scores
+from tests.roborew.critics.worlds import episode, query, world
+
+WORDS = ("seed=4", "steps=40", "batch=32", "width=16")
+
+
+@pytest.fixture(scope="module")
+def ensemble() -> Objective:
+    made = make_objective("pair", WORDS, members=3)
+    made.fit(world(3), world(1, seed=500), lambda what, value: None)
+    return made
+
+
+def test_one_member_is_the_objective_itself() -> None:
+    assert isinstance(make_objective("ridge", ("seed=1",)), Ridge)
+    with pytest.raises(InvalidInputError, match="at least 1"):
+        make_objective("ridge", (), members=0)
+
+
+def test_its_score_is_the_mean_of_members_that_differ(ensemble: Objective) -> None:
+    asked = query(episode("success", 9))
+    members = [make_objective("pair", WORDS) for _ in range(3)]
+    for row, member in enumerate(members):
+        member.load({n.removeprefix(f"{row}/"): a for n, a in ensemble.arrays().items() if n.startswith(f"{row}/")})
+    alone = np.stack([member.extend([asked])[0][0].value for member in members])
+    assert alone.std(axis=0).max() > 0
+    np.testing.assert_allclose(ensemble.extend([asked])[0][0].value, alone.mean(axis=0), atol=1e-6)
+
+
+class Leaning(Ridge):
+    """Agrees with the others where the last entry of a vector is small, as it is in every demonstration."""
+
+    def __init__(self, lean: float) -> None:
+        super().__init__()
+        self._lean = lean
+
+    def extend(self, queries: Sequence[Query]) -> tuple[list[Scores], list[Memory]]:
+        values = [np.clip(0.5 + self._lean * q.features[:, -1], 0, 1) for q in queries]
+        return [Scores(value, np.ones(len(value), np.bool_)) for value in values], [{} for _ in queries]
+
+
+def test_it_scores_what_it_knows_and_abstains_where_its_members_disagree() -> None:
+    ensemble = Ensemble([Leaning(0.0), Leaning(0.1), Leaning(-0.1)])
+    ensemble.fit(world(2), world(2, seed=50), lambda what, value: None)
+    known = query(episode("success", 9))
+    features = known.features.copy()
+    features[::2, -1] = 4
+    told = ensemble.extend([known, replace(known, features=features)])[0]
+    assert told[0].valid.all()
+    np.testing.assert_array_equal(told[1].valid, np.arange(len(features)) % 2 == 1)
+
+
+def test_whole_equals_in_parts_and_saved_equals_loaded(ensemble: Objective) -> None:
+    asked = query(episode("undo", 9))
+    whole = ensemble.extend([asked])[0][0]
+    _, (memory,) = ensemble.extend([replace(asked, features=asked.features[:5])])
+    rest = ensemble.extend([replace(asked, features=asked.features[5:], memory=memory)])[0][0]
+    np.testing.assert_allclose(rest.value, whole.value[5:], atol=1e-5)
+    loaded = make_objective("pair", WORDS, members=3)
+    loaded.load(ensemble.arrays())
+    np.testing.assert_array_equal(loaded.extend([asked])[0][0].value, whole.value)
+    with pytest.raises(CorruptFileError, match="limit"):
+        loaded.load({})
+
+
+def test_members_that_are_one_and_the_same_never_abstain() -> None:
+    ensemble = Ensemble([Ridge(), Ridge()])
+    ensemble.fit(world(2), [], lambda what, value: None)
+    assert ensemble.extend([query(episode("undo", 3))])[0][0].valid.all()
