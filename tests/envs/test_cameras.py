@@ -31,6 +31,7 @@ def starts(task: ArmTask) -> np.ndarray:
 def test_what_a_task_is_about_is_in_sight_from_the_start(task_id: str) -> None:
     task = make_task(task_id)
     assert isinstance(task, ArmTask) and task.plan is not None
+    assert {"front", "side", "wrist"} <= set(task.cameras)
     qpos = starts(task)
     for state, place in zip(qpos, task.plan.over(qpos), strict=True):
         for camera in ("front", "side"):
