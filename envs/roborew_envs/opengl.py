@@ -46,7 +46,7 @@ def open_context(width: int, height: int, number: int, alone: bool) -> Context:
         number: which of a renderer's contexts this is, from 0; spreads them over what can work side by side.
         alone: it is the only one, and a frame is long work: a software driver may use threads of its own.
     """
-    _load_triton_first()
+    load_triton_first()
     if backend() == "egl":
         return importlib.import_module("roborew_envs.egl").EGLContext(number, alone)
     os.environ.setdefault("LP_NUM_THREADS", "0")  # OSMesa: draw on the calling thread; we bring the threads
@@ -54,7 +54,7 @@ def open_context(width: int, height: int, number: int, alone: bool) -> Context:
     return native.GLContext(width, height)
 
 
-def _load_triton_first() -> None:
+def load_triton_first() -> None:
     """Import triton, where it is installed, before OpenGL; once something else has opened OpenGL it is too late.
 
     Triton (a part of torch's GPU builds) and Mesa's software OpenGL each bring an LLVM of their own; triton loaded

@@ -14,7 +14,7 @@ from importlib.util import find_spec
 import gymnasium
 from gymnasium.envs.registration import EnvSpec
 
-from roborew_envs.opengl import backend
+from roborew_envs.opengl import backend, load_triton_first
 from roborew_envs.suites.vector import SuiteVectorEnv
 
 _SUITES = {
@@ -33,6 +33,7 @@ def find(env_id: str) -> EnvSpec:
         gymnasium.error.Error: no such id, or its package is not installed; close matches or the extra are named.
     """
     os.environ.setdefault("MUJOCO_GL", backend())  # read by most suites when they are imported
+    load_triton_first()  # dm_control opens OpenGL when it is imported
     name = env_id.split("/")[0]
     if name in _SUITES:
         extra, package, module = _SUITES[name]
@@ -41,7 +42,10 @@ def find(env_id: str) -> EnvSpec:
     elif env_id.startswith(_ROBOTICS):
         _require(env_id, "robotics", "gymnasium_robotics")
         import_module("gymnasium_robotics")  # registers its ids
-    return gymnasium.spec(env_id)
+    module, _, registered = env_id.rpartition(":")
+    if module:
+        import_module(module)  # registers its ids
+    return gymnasium.spec(registered)
 
 
 def _require(env_id: str, extra: str, package: str) -> None:
