@@ -158,6 +158,20 @@ def test_rewards_add_up_to_the_progress_gained(task_id: str, make: MakeVector) -
 
 
 @every_task
+def test_nothing_that_was_returned_is_written_again(task_id: str, make: MakeVector) -> None:
+    env = make(task_id)
+    returned = [env.reset(seed=0)[0]]
+    actions = random_actions(env, 4)
+    for each in actions[:2]:
+        observations, rewards, terminated, truncated, infos = env.step(each)
+        returned += [observations, rewards, terminated, truncated, *infos.values()]
+    kept = [array.copy() for array in returned]
+    env.step(actions[2]), env.reset(seed=1), env.step(actions[3])
+    for array, copy in zip(returned, kept, strict=True):
+        np.testing.assert_array_equal(array, copy)
+
+
+@every_task
 def test_an_episode_is_truncated_at_its_horizon(task_id: str, make: MakeVector) -> None:
     env = make(task_id)
     env.reset(seed=0)

@@ -1,4 +1,4 @@
-"""Cameras of the arm's scenes: the wrist's sees what the fingers do, the fixed ones what a task is about."""
+"""Cameras: the wrist's sees what the fingers do, the fixed ones what a task is about and that it is done."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ import pytest
 
 from roborew_envs import make_task, tasks
 from roborew_envs.arm_task import ArmTask, hand
+from roborew_envs.demonstrations import demonstrate
+from roborew_envs.experts import behaviours
+from roborew_envs.rendering import Renderer
 
 SCRIPTED = [task_id for task_id in tasks if make_task(task_id).plan is not None]
 
@@ -47,3 +50,13 @@ def test_the_wrists_camera_sees_the_finger_tips_and_the_table_below(task_id: str
     for state, tips in zip(qpos, hand(qpos), strict=True):
         assert np.abs(seen_at(task, state, "wrist", tips)).max() < 0.6
         assert np.abs(seen_at(task, state, "wrist", tips * [1, 1, 0])).max() < 0.95
+
+
+@pytest.mark.parametrize("task_id", [task_id for task_id in tasks if "expert" in behaviours(make_task(task_id))])
+def test_success_looks_unlike_the_start(task_id: str) -> None:
+    task = make_task(task_id)
+    episode = max(demonstrate(task, "expert", range(3)), key=lambda episode: episode.success.sum())
+    qpos = episode.qpos[[0, int(np.argmax(episode.success))]]
+    with Renderer(task.model, threads=1) as renderer:
+        frames = renderer.draw(qpos, task.cameras[0], task.paint(qpos)).astype(int)
+    assert (np.abs(frames[1] - frames[0]).max(axis=-1) > 20).mean() > 0.005
