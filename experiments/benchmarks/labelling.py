@@ -8,7 +8,6 @@ float32, at the default picture size of 480 or at the 224 that the network reads
 from __future__ import annotations
 
 import logging
-import os
 import time
 from collections.abc import Callable
 from statistics import median
@@ -115,33 +114,38 @@ def _rates(repeats: int) -> list[Row]:
             with contender(ours, "auto") as own, contender(peer, size) as other:
                 settings = (
                     f"every step of {NUM_ENVS} {TASK} labelled by {MODEL}, {SIZE} px, dtype auto, against {PEER}: "
-                    f"{name}, render() at {size} px, float32; {THREADS} threads, load {os.getloadavg()[0]:.1f}"
+                    f"{name}, render() at {size} px, float32; {THREADS} threads"
                 )
                 rows.append(compare("labelling", own, other, "labelled steps/s", settings, repeats))
     return rows
 
 
-def _episode() -> Row:
-    """What a step costs late in an episode against early in it, in processor time, which other work does not touch."""
+def _advanced(steps: int) -> Callable[[], object]:
+    """An environment so many scored steps into its episode; returns its next step."""
     task = make_task(TASK)
     task.horizon = EPISODE
-    env = LearnedReward(
-        TaskVectorEnv(task, 1, render_mode="rgb_array", width=SIZE, height=SIZE),
-        ClipReward(model=SMALL, pretrained="random"),
-        GOAL,
-        every=1,
-        claim=None,
-    )
+    made = TaskVectorEnv(task, 1, render_mode="rgb_array", width=SIZE, height=SIZE)
+    env = LearnedReward(made, ClipReward(model=SMALL, pretrained="random"), GOAL, every=1, claim=None)
+    still = np.zeros(env.action_space.shape)
     env.reset(seed=0)
-    costs = []
-    for _ in range(EPISODE):
-        start = time.process_time()
-        env.step(np.zeros(env.action_space.shape))
-        costs.append(time.process_time() - start)
-    early, late = (median(costs[end - WINDOW : end]) * 1e3 for end in (2 * WINDOW, EPISODE))
+    for _ in range(steps):
+        env.step(still)
+    return lambda: env.step(still)
+
+
+def _episode() -> Row:
+    """What a step costs late in an episode against early in another, in turns, in processor time."""
+    steps = {"late": _advanced(EPISODE - WINDOW), "early": _advanced(WINDOW)}
+    costs: dict[str, list[float]] = {name: [] for name in steps}
+    for _ in range(WINDOW):
+        for name, step in steps.items():
+            start = time.process_time()
+            step()
+            costs[name].append(time.process_time() - start)
+    late, early = (median(costs[name]) * 1e3 for name in ("late", "early"))
     settings = (
         f"a step of one {TASK}, drawn and scored by {SMALL}: steps {EPISODE - WINDOW} to {EPISODE} of an episode "
-        f"against {WINDOW} to {2 * WINDOW}"
+        f"against {WINDOW} to {2 * WINDOW} of another, in turns"
     )
     return Row("labelling", late, early, "CPU ms", late / early, settings)
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -27,8 +28,8 @@ KEY = ("task", *SETTINGS, "seed")
 
 def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pretrained", required=True, help="open_clip tag, hf-hub:owner/name, or .safetensors file")
-    parser.add_argument("--model", default="ViT-bigG-14", help="open_clip architecture; the paper's largest by default")
+    parser.add_argument("--pretrained", help="open_clip tag, hf-hub:owner/name, or .safetensors file")
+    parser.add_argument("--model", default="ViT-bigG-14", help="open_clip architecture, or folder of a whole model")
     parser.add_argument("--revision", help="commit of the repository on the hub")
     parser.add_argument("--sha256", help="that the weight file must have")
     parser.add_argument("--work", type=Path, required=True, help="folder for the run directories and results.csv")
@@ -45,8 +46,8 @@ def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
 
 def options(chosen: argparse.Namespace, task: str) -> list[str]:
     """The settings of the reward as ``key=value``."""
-    pinned = [f"{key}={getattr(chosen, key)}" for key in ("revision", "sha256") if getattr(chosen, key)]
-    names = ("model", "pretrained", "alpha", "preprocessing")
+    pinned = [f"{key}={getattr(chosen, key)}" for key in ("pretrained", "revision", "sha256") if getattr(chosen, key)]
+    names = ("model", "alpha", "preprocessing")
     return [*(f"{key}={getattr(chosen, key)}" for key in names), f"baseline={PROMPTS[task].baseline}", *pinned]
 
 
@@ -85,7 +86,7 @@ def run_all(chosen: argparse.Namespace) -> None:
             key = (task, *(str(getattr(chosen, name)) for name in SETTINGS), str(seed))
             if key in done:
                 continue
-            name = "-".join(["vlm_rm", *key]).replace("/", "-").replace(":", "-")
+            name = re.sub(r"[/:]+", "-", "-".join(["vlm_rm", *key]))
             subprocess.run(command(chosen, task, seed, name), check=True)
             summary = json.loads((chosen.work / name / "summary.json").read_text("utf-8"))
             with results.open("a", newline="") as file:

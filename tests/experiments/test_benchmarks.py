@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from experiments.benchmarks import labelling
 from experiments.benchmarks.__main__ import COLUMNS, RESULTS, _as_text, _kept, _write
 from experiments.benchmarks.growing import straight
 from experiments.benchmarks.measure import Row, compare, rate
+from roborew.rewards.clip import ClipReward
+from roborew.rewards.embedding_open_clip import load_open_clip
+from tests.roborew.rewards.tiny_towers import tiny_clip
 
 
 def test_the_sides_take_turns_and_the_median_of_the_turns_ratios_counts() -> None:
@@ -49,3 +54,15 @@ def test_measuring_one_keeps_the_others_rows(tmp_path: Path) -> None:
 def test_the_committed_results_have_the_stated_columns() -> None:
     assert COLUMNS == ["benchmark", "ours", "peer", "unit", "ratio", "settings"]
     assert RESULTS.read_text().splitlines()[0] == ",".join(COLUMNS)
+
+
+def test_labelling_measures_noise_and_both_ends_of_an_episode(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The way through, on a tiny model: the figures come from running it."""
+    for name, value in {"SIZE": 64, "EPISODE": 6, "WINDOW": 2, "THREADS": 1}.items():
+        monkeypatch.setattr(labelling, name, value)
+    tiny = partial(load_open_clip, str(tiny_clip(tmp_path)))
+    monkeypatch.setattr(labelling, "load_open_clip", lambda *_, **options: tiny(**options))
+    monkeypatch.setattr(labelling, "ClipReward", lambda **_: ClipReward(model=str(tmp_path)))
+    episode, noise = labelling._episode(), labelling._rounding("tiny", labelling._film(4))
+    assert episode.ours > 0 and episode.ratio == episode.ours / episode.peer
+    assert noise.ours > 0 and -1 <= noise.ratio <= 1

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import csv
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import gymnasium
 import pytest
@@ -11,9 +14,11 @@ from gymnasium.vector import AutoresetMode
 
 from experiments.vlm_rm.run import arguments, command, main
 from experiments.vlm_rm.tasks import PROMPTS, SIZE
+from roborew import cli, judging
 from roborew.options import parse_options
 from roborew.rewards.clip import ClipReward
 from roborew.training import TrainConfig
+from tests.roborew.rewards.tiny_towers import tiny_clip
 
 
 @pytest.mark.parametrize("name", sorted(PROMPTS))
@@ -54,3 +59,22 @@ def test_without_weights_nothing_is_run(tmp_path: Path, capsys: pytest.CaptureFi
     assert main(words) == 2
     assert "nothing was run: weights: no file" in capsys.readouterr().err
     assert not (tmp_path / "work").exists()
+
+
+def test_a_model_that_is_here_trains_and_a_finished_run_is_not_run_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, runs = tiny_clip(tmp_path / "clip"), []
+
+    def in_this_process(typed: list[str], check: bool) -> None:
+        runs.append(typed)
+        assert check and cli.main(typed[3:]) == 0
+
+    monkeypatch.setattr("experiments.vlm_rm.run.subprocess", SimpleNamespace(run=in_this_process))
+    monkeypatch.setattr(judging, "judge", partial(judging.judge, episodes=1))
+    words = ["--model", str(model), "--only", "CartPole-v0", "--seeds", "0", "--agent", "ppo", "--alpha", "0.5"]
+    words += ["--num-envs", "2", "--steps", "64", "--work", str(tmp_path / "work")]
+    assert [main(words), main(words)] == [0, 0] and len(runs) == 1
+    (row,) = csv.DictReader((tmp_path / "work" / "results.csv").read_text().splitlines())
+    assert (row["task"], row["steps"], row["episodes"]) == ("CartPole-v0", "64", "1")
+    assert row["goal"] == PROMPTS["CartPole-v0"].goal and 0 <= float(row["true_success"]) <= 1
