@@ -96,7 +96,10 @@ class TrainConfig:
         if self.goal is not None:
             return check_instruction(self.goal)
         from roborew_envs import make_task, tasks  # MuJoCo loads here, not when a command line is read
+        from roborew_envs.suites.instructions import INSTRUCTIONS
 
+        if self.env in INSTRUCTIONS:
+            return INSTRUCTIONS[self.env]
         if self.env not in tasks:
             raise InvalidInputError(f"goal: {self.env} has no instruction of its own; say what to do with --goal.")
         return make_task(self.env).instruction

@@ -13,11 +13,14 @@ import pytest
 pytest.importorskip("metaworld", reason="metaworld is not installed here; .ci/suites metaworld runs this")
 
 from roborew_envs.suites import SuiteVectorEnv
+from roborew_envs.suites.instructions import INSTRUCTIONS
 from roborew_envs.suites.metaworld import _classes, names
 
 
-def test_there_are_fifty_tasks() -> None:
+def test_there_are_fifty_tasks_and_each_has_words_of_its_own() -> None:
     assert len(names) == 50
+    assert set(INSTRUCTIONS) == {f"Meta-World/{name}" for name in names}
+    assert len(set(INSTRUCTIONS.values())) == 50
     assert all(f"Meta-World/{name}" in gymnasium.registry for name in names)
 
 
