@@ -41,6 +41,18 @@ def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
     return -(targets * logits.log_softmax(-1)).sum(-1)
 
 
+def exceeds(first: Tensor, second: Tensor) -> Tensor:
+    """Probability (...) that a draw from the second distribution (..., bins) is above one from the first, no tie.
+
+    OPRM (arXiv:2602.12660): ``P = sum_k second(k) P(first < k)``.
+
+    >>> exceeds(torch.tensor([0.0, 1.0, 0.0]), torch.tensor([0.5, 0.0, 0.5])).item()
+    0.5
+    """
+    below = first.cumsum(-1) - first
+    return (second * below).sum(-1)
+
+
 def masked_mean(losses: Tensor, mask: Tensor) -> Tensor:
     """Mean of the losses that count: their sum over their number, a scalar; 0 where none does.
 

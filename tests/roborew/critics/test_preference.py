@@ -1,0 +1,132 @@
+"""`preference`: answers, ties and noise, and scores that explain them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from roborew.critics.comparisons import Answers, Comparison, Teacher
+from roborew.critics.heads import exceeds
+from roborew.critics.objectives.preference import Preference, RewardNetwork
+from roborew.errors import InvalidInputError
+from roborew.evaluation import spearman
+from tests.roborew.critics.worlds import OPEN, PUSH, episode, query, world
+
+SMALL = {"steps": 100, "batch": 96, "width": 32, "queries": 600}
+
+
+def order(critic: Preference, kind: str) -> float:
+    example = episode(kind, 77)
+    value = spearman(critic.extend([query(example)])[0][0].value, example.progress).value
+    assert value is not None
+    return value
+
+
+@pytest.mark.parametrize(
+    "settings", [{}, {"head": "ordinal"}, {"length": 4}, {"noise": 0.2}, {"head": "ordinal", "length": 3, "tie": 0.2}]
+)
+def test_scores_explain_the_teachers_answers_and_fall_when_the_task_is_undone(settings: dict[str, object]) -> None:
+    critic = Preference(**SMALL, **settings)
+    critic.fit(world(4), [], lambda what, value: None)
+    assert min(order(critic, "success"), order(critic, "undo")) > 0.8
+
+
+def test_answers_that_are_given_count_and_not_the_labels() -> None:
+    examples = world(3)
+    answers = Teacher().answers(np.random.default_rng(0), examples, 600)
+    contrary = [Comparison(first=a.first, second=a.second, label=1 - a.label) for a in answers]
+    critic = Preference(**SMALL)
+    critic.learn(examples, contrary, lambda what, value: None)
+    assert order(critic, "success") < -0.8
+
+
+def test_the_teacher_prefers_more_progress_sees_no_difference_in_ties_and_errs_as_often_as_told() -> None:
+    examples = world(3, sentences=(PUSH, OPEN))
+    shares: dict[float, float] = {}
+    for noise in (0.0, 0.2):
+        answers = Teacher(tie=0.1, noise=noise).answers(np.random.default_rng(0), examples, 2000)
+        right = []
+        for answer in answers:
+            (a, i), (b, j) = answer.first, answer.second
+            assert examples[a].instruction == examples[b].instruction
+            gap = float(examples[b].progress[j]) - float(examples[a].progress[i])
+            assert (answer.label == 0.5) == (abs(gap) < 0.1)
+            right += [answer.label == (gap > 0)] if answer.label != 0.5 else []
+        shares[noise] = float(np.mean(right))
+    assert shares[0.0] == 1 and 0.76 < shares[0.2] < 0.84
+
+
+def test_a_teacher_without_anything_better_says_so() -> None:
+    still = [episode("failure", 0, labelled=False)]
+    with pytest.raises(InvalidInputError, match="nothing .* is better"):
+        Preference(**SMALL).fit(still, [], lambda what, value: None)
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(0, 999), st.sampled_from([1, 5]))
+def test_turning_all_answers_round_with_their_pieces_changes_no_loss(seed: int, outputs: int) -> None:
+    network = RewardNetwork(4, 2, 8, outputs)
+    generator = torch.Generator().manual_seed(seed)
+    told, label = torch.randn(6, 2, 3, outputs, generator=generator), torch.rand(6, generator=generator)
+    torch.testing.assert_close(network.loss(told, label, 0.1), network.loss(told.flip(1), 1 - label, 0.1))
+
+
+def test_the_least_loss_of_noisy_answers_is_not_where_they_are_explained_away() -> None:
+    network = RewardNetwork(4, 2, 8, 1)
+    rewards = torch.linspace(0, 12, 200)
+    told = torch.zeros(200, 2, 1, 1)
+    told[:, 1, 0, 0] = rewards
+    losses = [
+        torch.stack([network.loss(row[None], torch.tensor([0.9]), noise) for row in told]) for noise in (0.0, 0.1)
+    ]
+    best = [float(rewards[each.argmin()]) for each in losses]
+    assert best[0] < best[1], "an answer of 9 in 10 is certain once a tenth of them are known to be turned round"
+
+
+def test_extreme_rewards_give_finite_losses_and_gradients() -> None:
+    for outputs in (1, 7):
+        told = (1e4 * torch.randn(8, 2, 2, outputs, generator=torch.Generator().manual_seed(0))).requires_grad_()
+        loss = RewardNetwork(4, 2, 8, outputs).loss(told, torch.ones(8), 0.0)
+        loss.backward()
+        assert loss.isfinite() and told.grad is not None and told.grad.isfinite().all()
+
+
+def test_one_of_two_is_above_the_other_or_they_tie() -> None:
+    first, second = torch.rand(2, 9, 5, generator=torch.Generator().manual_seed(0)).softmax(-1)
+    ties = (first * second).sum(-1)
+    torch.testing.assert_close(exceeds(first, second) + exceeds(second, first) + ties, torch.ones(9))
+
+
+def test_taking_off_risk_never_raises_a_score() -> None:
+    plain = Preference(**{**SMALL, "steps": 20}, head="ordinal")
+    plain.fit(world(2), [], lambda what, value: None)
+    careful = Preference(**SMALL, head="ordinal", risk=1.0)
+    careful.load(plain.arrays())
+    asked = query(episode("undo", 3))
+    values = [critic.extend([asked])[0][0].value for critic in (plain, careful)]
+    assert (values[1] < values[0]).all() and (values[1] >= 0).all()
+
+
+def test_pieces_end_with_their_episode_and_what_there_is_not_is_refused() -> None:
+    examples = world(1)
+    length = len(examples[0].features)
+    answers = Answers.of([Comparison(first=(0, length - 1), second=(1, 0), label=1)], examples, 3)
+    np.testing.assert_array_equal(answers.pieces[0], [[length - 1] * 3, [length, length + 1, length + 2]])
+    for wrong in (
+        [],
+        [Comparison(first=(0, length), second=(1, 0), label=1)],
+        [Comparison(first=(9, 0), second=(0, 0), label=1)],
+    ):
+        with pytest.raises(InvalidInputError, match="expected at least one"):
+            Answers.of(wrong, examples, 2)
+    with pytest.raises(InvalidInputError, match=r"label in \[0, 1\]"):
+        Comparison(first=(0, 0), second=(0, 1), label=2)
+
+
+def test_settings_that_make_no_sense_are_refused() -> None:
+    for setting in ({"noise": 0.5}, {"length": 0}, {"bins": 1}, {"risk": -1.0}):
+        with pytest.raises(InvalidInputError, match="expected"):
+            Preference(**setting)
