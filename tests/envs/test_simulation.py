@@ -98,7 +98,9 @@ def test_closing_twice_is_harmless(model: mujoco.MjModel) -> None:
     simulation.close()
 
 
-@pytest.mark.parametrize("task_id", ["roborew/Push-v0", "roborew/Cheetah-v0", "roborew/HumanoidStand-v0"])
+@pytest.mark.parametrize(
+    "task_id", [f"roborew/{name}-v0" for name in ("Push", "PegInsert", "Cheetah", "HumanoidStand")]
+)
 def test_a_seed_gives_the_same_states_for_1_and_64_simulations_on_1_and_2_threads(task_id: str) -> None:
     task, steps = make_task(task_id), 8
     actions = np.random.default_rng(0).uniform(-1, 1, (steps, 64, task.action_size))
