@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from experiments.damaged_videos.clips import hum
 from roborew import cli
 from roborew.comparing import compare, options_of
 from roborew.data import read_video, video_info, write_video
@@ -17,6 +18,7 @@ from roborew.errors import InvalidInputError
 from roborew.evaluation import Clock
 from roborew.scoring import Sampled, sample_video, score_video, write_progress_table
 from roborew.types import RewardSpec, Scores
+from tests.tiny_models import tiny_vlm
 
 FRAMES = 23
 
@@ -92,6 +94,38 @@ def test_a_user_scores_videos_and_a_second_time_overwrites_nothing(video: Path, 
 def test_no_video_is_an_error_in_one_line(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(words) == 2
     assert "video" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kind", ["sound alone", "empty", "cut", "text"])
+def test_a_file_that_is_no_whole_video_is_an_error_that_names_it(
+    kind: str, video: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bad = tmp_path / "bad.mp4"
+    if kind == "sound alone":
+        hum(bad)
+    else:
+        bad.write_bytes({"empty": b"", "cut": video.read_bytes()[:-300], "text": b"progress: 100%"}[kind])
+    out = tmp_path / "out"
+    assert cli.main(["score", str(bad), "--goal", "open the drawer", "--out", str(out)]) == 2
+    said = capsys.readouterr().err
+    assert "bad.mp4" in said.replace("\n", "") and "Traceback" not in said and not out.exists()
+
+
+def test_a_judge_scores_several_videos_and_its_abstentions_are_said(
+    video: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    again = video.rename(tmp_path / "first.mp4").with_name("second.mp4")
+    again.write_bytes((tmp_path / "first.mp4").read_bytes())
+    words = ["score", str(tmp_path / "first.mp4"), str(again), "--goal", "open it", "--fps", "2", "--no-film"]
+    words += ["--out", str(tmp_path / "out"), "--reward", "roboreward", "--option", "frames=2"]
+    judge = f"judge_options=model={tiny_vlm(tmp_path / 'judge')}"
+    assert cli.main([*words, "--option", judge, "--option", "least_mass=0"]) == 0
+    assert "6 frames, 0 abstained" in capsys.readouterr().out
+    assert cli.main([*words, "--option", judge, "--option", "least_mass=0.99"]) == 0
+    assert "no score over 6 frames, 6 abstained" in capsys.readouterr().out
+    table = table_of(tmp_path / "out" / "roboreward_progress.parquet").to_pydict()
+    assert set(table["episode_index"]) == {0, 1} and sum(not np.isnan(x) for x in table["progress_sparse"]) == 12
+    assert np.isnan(table_of(tmp_path / "out" / "roboreward_progress-2.parquet").to_pydict()["progress_sparse"]).all()
 
 
 def test_a_reward_stands_beside_its_nulls(video: Path) -> None:
