@@ -1,0 +1,130 @@
+"""Frames and sentences in one space: a frame is as good as it is near to the sentence (LIV, arXiv:2306.00958)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from roborew.critics.framewise import Framewise
+from roborew.critics.goal_distance import embedding
+from roborew.critics.learned import Stack
+from roborew.critics.objective import Example, Report, Traits
+from roborew.critics.time_contrast import contrast_in_time, moments
+from roborew.errors import InvalidInputError
+
+TAIL = 0.05
+"""Last share of a success whose frames show what the sentence says."""
+
+
+class Liv(Framewise["Towers"]):
+    """The score is the cosine between frame and sentence, or between frame and goal picture where one is given. Only
+    successes are learned from; of several sentences, frames near the end are told apart.
+
+    Args:
+        seed: of weights and order.
+        steps: gradient steps.
+        batch: moments a step.
+        width: entries of the common space.
+        discount: of a frame's cost.
+        negatives: shuffles of the batch whose frames are moments of other demonstrations; with demonstrations of one
+            sentence they pull every frame away from it, ends too.
+    """
+
+    traits: ClassVar[Traits] = Traits(
+        low=-1.0,
+        high=1.0,
+        context=1,
+        causal=True,
+        needs_goal=False,
+        claims=False,
+        paper="LIV, arXiv:2306.00958",
+    )
+
+    def __init__(
+        self,
+        *,
+        seed: int = 0,
+        steps: int = 400,
+        batch: int = 64,
+        width: int = 32,
+        discount: float = 0.98,
+        negatives: int = 0,
+    ) -> None:
+        super().__init__("liv", seed, steps)
+        if not 0 < discount < 1 or batch < 2 or negatives < 0 or width < 2:
+            raise InvalidInputError(
+                "liv: expected a discount in (0, 1), batch and width >= 2, negatives of at least 0; "
+                f"got {discount}, {batch}, {width} and {negatives}."
+            )
+        self._batch, self._width, self._discount, self._negatives = batch, width, discount, negatives
+
+    def build(self, features: int, text: int) -> Towers:
+        """The two towers for frames (D,) and sentences (E,), untrained."""
+        return Towers(features, text, self._width)
+
+    def fit(self, examples: Sequence[Example], validation: Sequence[Example], report: Report) -> None:
+        """Learn from the successes' frames and sentences."""
+        good = [example for example in examples if example.success is not False]
+        if not good:
+            raise InvalidInputError("liv: expected at least one success to learn from; got none.")
+        stack, names = Stack(good), [example.instruction for example in good]
+        numbers = np.array([names.index(name) for name in names])
+        self.descend(good, lambda rng: self._loss(stack, numbers, rng), report)
+
+    def judge(self, frames: Tensor, text: Tensor, goal: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Cosines with the goal picture where there is one, otherwise with the sentence."""
+        given = goal.isfinite().all(1)
+        wanted = torch.where(given[:, None], self.network.see(goal.nan_to_num()), self.network.read(text))
+        return (self.network.see(frames) * wanted).sum(1).clamp(-1.0, 1.0), None
+
+    def _loss(self, stack: Stack, sentences: NDArray[np.int64], rng: np.random.Generator) -> Tensor:
+        drawn = moments(rng, stack, self._batch, to_end=True)
+        tail = drawn.goal - rng.integers(0, np.maximum(1, np.ceil(TAIL * stack.length[drawn.episode]).astype(np.int64)))
+        rows = np.concatenate([drawn.start, drawn.now, drawn.after, tail, drawn.goal])
+        start, now, after, near, end = self.network.see(stack.frames[rows]).chunk(5)
+        text = self.network.read(stack.text[drawn.episode])
+        total = contrast(near, start, text, sentences[drawn.episode])
+        arrived = torch.as_tensor(drawn.now == drawn.goal)
+        for goal in (end, text):
+            values = [each @ goal.T / (1 - self._discount) for each in (start, now, after)]
+            total = total + contrast_in_time(values, arrived, self._discount, self._negatives, rng)
+        return total
+
+
+def contrast(near: Tensor, start: Tensor, text: Tensor, sentences: NDArray[np.int64]) -> Tensor:
+    """Cross-entropies, no temperature, of which sentence a frame near the end shows, and of which frame shows a
+    sentence: that one, those of other sentences or any frame before them. Rows of one sentence are no negatives of each
+    other, so that a single sentence is learned from as well.
+
+    Args:
+        near: frames near the end, shape (B, W), of length one.
+        start: earlier frames, shape (B, W).
+        text: the sentences, shape (B, W).
+        sentences: numbers that tell them apart, shape (B,).
+    """
+    same = torch.as_tensor(sentences[:, None] == sentences) & ~torch.eye(len(sentences), dtype=torch.bool)
+    logits, rows = (near @ text.T).masked_fill(same, -torch.inf), torch.arange(len(near))
+    backwards = torch.cat([logits.T, text @ start.T], dim=1)
+    return functional.cross_entropy(logits, rows) + functional.cross_entropy(backwards, rows)
+
+
+class Towers(nn.Module):
+    """Frames and sentences to vectors of length one."""
+
+    def __init__(self, features: int, text: int, width: int) -> None:
+        super().__init__()
+        self.frame, self.sentence = embedding(features, width), nn.Linear(text, width)
+
+    def see(self, frames: Tensor) -> Tensor:
+        """Frames (B, D) to (B, width)."""
+        return functional.normalize(self.frame(frames), dim=-1)
+
+    def read(self, text: Tensor) -> Tensor:
+        """Sentences (B, E) to (B, width)."""
+        return functional.normalize(self.sentence(text), dim=-1)

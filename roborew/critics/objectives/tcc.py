@@ -1,0 +1,105 @@
+"""An embedding in which demonstrations align: there and back again through another one leads to the same moment.
+
+Temporal cycle consistency (arXiv:1904.07846), paid as in XIRL (arXiv:2106.03911).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from roborew.critics.goal_distance import FARTHEST, GoalDistance
+from roborew.critics.learned import Stack
+from roborew.critics.objective import Example, Report, Traits
+from roborew.errors import InvalidInputError
+
+
+class Tcc(GoalDistance):
+    """Only successes are learned from, in pairs of one sentence; where a sentence has one success, two draws of its
+    frames are the pair.
+
+    Args:
+        seed: of weights and order.
+        steps: gradient steps.
+        batch: pairs of episodes a step.
+        frames: that are drawn of each episode.
+        width: entries of the embedding.
+        temperature: of the nearest neighbour, which is a soft one.
+    """
+
+    traits: ClassVar[Traits] = Traits(
+        low=-FARTHEST,
+        high=0.0,
+        context=1,
+        causal=True,
+        needs_goal=False,
+        claims=False,
+        paper="TCC, arXiv:1904.07846; XIRL, arXiv:2106.03911",
+    )
+
+    def __init__(
+        self,
+        *,
+        seed: int = 0,
+        steps: int = 300,
+        batch: int = 8,
+        frames: int = 15,
+        width: int = 32,
+        temperature: float = 0.1,
+    ) -> None:
+        super().__init__("tcc", seed, steps, width)
+        if batch < 1 or frames < 2 or not 0 < temperature < np.inf:
+            raise InvalidInputError(
+                "tcc: expected batch >= 1, frames >= 2 and a temperature above 0; "
+                f"got {batch}, {frames} and {temperature}."
+            )
+        self._batch, self._frames, self._temperature = batch, frames, temperature
+
+    def fit(self, examples: Sequence[Example], validation: Sequence[Example], report: Report) -> None:
+        """Learn from pairs of successes."""
+        good = self.successes(examples)
+        sentences = [example.instruction for example in good]
+        partners = [
+            [at for at, other in enumerate(sentences) if other == sentence and at != row] or [row]
+            for row, sentence in enumerate(sentences)
+        ]
+        stack = Stack(good)
+        self.descend(good, lambda rng: self._loss(stack, partners, rng), report)
+        self.remember(good)
+
+    def _loss(self, stack: Stack, partners: Sequence[Sequence[int]], rng: np.random.Generator) -> Tensor:
+        episodes = rng.integers(len(partners), size=self._batch)
+        others = np.array([rng.choice(partners[int(episode)]) for episode in episodes])
+        rows, times = zip(*(self._drawn(stack, each, rng) for each in (episodes, others)), strict=True)
+        first, second = (self.network(stack.frames[each]) for each in rows)
+        return cycle_loss(first, second, torch.as_tensor(times[0]), self._temperature)
+
+    def _drawn(self, stack: Stack, episodes: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """Frames in time order, shape (B, K), and when in the episode they are, in [0, 1]."""
+        times = np.sort(rng.random((len(episodes), self._frames)), axis=1)
+        times[:, 0], times[:, -1] = 0, 1
+        steps = np.rint(times * (stack.length[episodes, None] - 1)).astype(np.int64)
+        return stack.start[episodes, None] + steps, (steps / (stack.length[episodes, None] - 1)).astype(np.float32)
+
+
+def cycle_loss(first: Tensor, second: Tensor, times: Tensor, temperature: float) -> Tensor:
+    """Squared error of the time at which a frame comes back from its soft nearest neighbour in another episode.
+
+    Args:
+        first: embedded frames, shape (B, K, W).
+        second: those of the other episodes, shape (B, L, W).
+        times: of the first frames, in [0, 1], shape (B, K).
+        temperature: of both soft choices, a share of W.
+    """
+    scale = temperature * first.shape[-1]
+    near = (-_squares(first, second) / scale).softmax(-1) @ second
+    back = (-_squares(near, first) / scale).softmax(-1)
+    return ((back * times[:, None]).sum(-1) - times).square().mean()
+
+
+def _squares(first: Tensor, second: Tensor) -> Tensor:
+    return (first[:, :, None] - second[:, None]).square().sum(-1)

@@ -1,0 +1,81 @@
+"""An embedding in which distance is how many frames the goal is away (VIP, arXiv:2210.00030)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from roborew.critics.goal_distance import FARTHEST, GoalDistance
+from roborew.critics.learned import Stack
+from roborew.critics.objective import Example, Report, Traits
+from roborew.critics.time_contrast import contrast_in_time, moments
+from roborew.errors import InvalidInputError
+
+
+class Vip(GoalDistance):
+    """Only successes are learned from, and of them only the order of their frames.
+
+    Args:
+        seed: of weights and order.
+        steps: gradient steps.
+        batch: moments a step.
+        width: entries of the embedding.
+        discount: of a frame's cost.
+        negatives: shuffles of the batch whose frames are moments of other demonstrations.
+        shrink: weight of the vectors' mean square.
+    """
+
+    traits: ClassVar[Traits] = Traits(
+        low=-FARTHEST,
+        high=0.0,
+        context=1,
+        causal=True,
+        needs_goal=False,
+        claims=False,
+        paper="VIP, arXiv:2210.00030",
+    )
+
+    def __init__(
+        self,
+        *,
+        seed: int = 0,
+        steps: int = 400,
+        batch: int = 64,
+        width: int = 32,
+        discount: float = 0.98,
+        negatives: int = 3,
+        shrink: float = 1e-5,
+    ) -> None:
+        super().__init__("vip", seed, steps, width)
+        if not 0 < discount < 1 or batch < 2 or negatives < 0 or not 0 <= shrink < np.inf:
+            raise InvalidInputError(
+                "vip: expected a discount in (0, 1), batch >= 2, negatives and shrink of at least 0; "
+                f"got {discount}, {batch}, {negatives} and {shrink}."
+            )
+        self._batch, self._discount, self._negatives, self._shrink = batch, discount, negatives, shrink
+
+    def fit(self, examples: Sequence[Example], validation: Sequence[Example], report: Report) -> None:
+        """Learn from the successes' frames."""
+        good = self.successes(examples)
+        stack = Stack(good)
+        self.descend(good, lambda rng: self._loss(stack, rng), report)
+        self.remember(good)
+
+    def _loss(self, stack: Stack, rng: np.random.Generator) -> Tensor:
+        drawn = moments(rng, stack, self._batch)
+        rows = np.concatenate([drawn.start, drawn.now, drawn.after, drawn.goal])
+        vectors = self.network(stack.frames[rows])
+        start, now, after, goal = vectors.chunk(4)
+        values = [-distances(each, goal) for each in (start, now, after)]
+        arrived = torch.as_tensor(drawn.now == drawn.goal)
+        loss = contrast_in_time(values, arrived, self._discount, self._negatives, rng)
+        return loss + self._shrink * vectors.square().sum(1).mean()
+
+
+def distances(first: Tensor, second: Tensor) -> Tensor:
+    """Distances between all pairs of rows, shape (N, M), with a gradient even where two rows are equal."""
+    return ((first[:, None] - second).square().sum(-1) + 1e-12).sqrt()

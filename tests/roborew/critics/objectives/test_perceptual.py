@@ -1,0 +1,77 @@
+"""Laws of perceptual rewards."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from roborew.critics.objective import Example
+from roborew.critics.objectives.perceptual import Perceptual
+from roborew.errors import CorruptFileError, InvalidInputError
+from tests.roborew.critics.worlds import OPEN, PUSH, episode, query, world
+
+
+def fitted(examples: list[Example], **settings: float) -> Perceptual:
+    objective = Perceptual(**settings)  # pyright: ignore[reportArgumentType]
+    objective.fit(examples, [], lambda what, value: None)
+    return objective
+
+
+def ends(objective: Perceptual, *examples: Example) -> list[float]:
+    return [float(scores.value[-1]) for scores in objective.extend([query(example) for example in examples])[0]]
+
+
+def test_a_few_successes_tell_the_goal_from_what_is_undone_and_from_failure() -> None:
+    objective = fitted([episode("success", seed, labelled=False) for seed in range(5)], kept=2)
+    success, failure, undo = ends(objective, *(episode(kind, 77) for kind in ("success", "failure", "undo")))
+    assert success > 2 * max(failure, undo)
+
+
+def test_entries_that_say_nothing_are_not_kept() -> None:
+    chosen = fitted(world(), kept=2).arrays()["chosen"]
+    assert chosen.sum(-1).tolist() == [[2.0] * 3]
+    assert chosen[0, -1, 0] == 1
+    assert chosen[0, :, 2:].sum() <= 2
+
+
+def test_noise_in_entries_that_are_not_kept_changes_nothing() -> None:
+    objective, example = fitted(world(), kept=1), episode("success", 77)
+    features = example.features + 5 * (1 - objective.arrays()["chosen"][0].max(0))
+    one, other = objective.extend([query(example), query(replace(example, features=features))])[0]
+    np.testing.assert_allclose(one.value, other.value, atol=1e-6)
+
+
+def test_the_sentence_says_whose_steps_are_looked_for() -> None:
+    objective = fitted(world(sentences=(PUSH, OPEN)), kept=2)
+    push = episode("success", 77)
+    wrong = replace(push, text=episode("success", 1, sentence=OPEN).text)
+    right, other = ends(objective, push, wrong)
+    assert right > other
+
+
+def test_entries_that_never_move_do_not_divide_by_zero() -> None:
+    examples = [replace(e, features=np.where(np.arange(12) < 2, e.features, np.float32(3))) for e in world()]
+    value = fitted(examples, kept=12).extend([query(examples[0])])[0][0].value
+    assert np.isfinite(value).all()
+
+
+def test_without_a_success_or_with_short_ones_the_message_says_so() -> None:
+    with pytest.raises(InvalidInputError, match="at least one success"):
+        fitted([example for example in world() if not example.success])
+    with pytest.raises(InvalidInputError, match="fewer stages"):
+        fitted([episode("success", 1, length=4)])
+
+
+def test_saved_gaussians_that_do_not_fit_are_refused() -> None:
+    arrays = dict(fitted(world(2)).arrays())
+    for broken in ({"mean": arrays["mean"][:, 1:]}, {"deviation": 0 * arrays["deviation"]}, {"more": arrays["mean"]}):
+        with pytest.raises(CorruptFileError):
+            Perceptual().load(arrays | broken)
+
+
+@pytest.mark.parametrize("setting", [{"stages": 1}, {"kept": 0}, {"spread": -1}])
+def test_settings_that_mean_nothing_are_refused(setting: dict[str, float]) -> None:
+    with pytest.raises(InvalidInputError):
+        Perceptual(**setting)  # pyright: ignore[reportArgumentType]
