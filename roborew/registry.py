@@ -127,6 +127,7 @@ critics = Registry(
         "vip": Entry("roborew.critics.objectives.vip:Vip", "distance to the goal in frames, learned from time alone"),
         "perceptual": Entry("roborew.critics.objectives.perceptual:Perceptual", "a Gaussian a step, nothing trained"),
         "preference": Entry("roborew.critics.objectives.preference:Preference", "what explains which piece is better"),
+        "transport": Entry("roborew.critics.objectives.transport:Transport", "cost of moving a whole episode onto one"),
         "ridge": Entry("roborew.critics.objectives.ridge:Ridge", "closed-form probe on embedded frames, the baseline"),
         "stages": Entry("roborew.critics.objectives.stages:Stages", "subtasks found by themselves (VLA-RL, SARM)"),
     },

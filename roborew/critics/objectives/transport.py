@@ -1,0 +1,201 @@
+"""What it costs to move an episode onto a demonstration, frame by frame; only of finished episodes.
+
+TemporalOT (arXiv:2410.21795), on a representation that is aligned with preferences where asked (RAPL,
+arXiv:2310.07932).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from roborew.critics.labels import progress_labels
+from roborew.critics.learned import Learned
+from roborew.critics.objective import Example, Query, Report, Traits
+from roborew.critics.sampling import spread
+from roborew.critics.transport_plan import costs, plan
+from roborew.errors import CorruptFileError, InvalidInputError
+from roborew.types import Memory, Scores
+
+SHORT = 24
+"""Frames of an episode while the representation is learned."""
+ROUNDS = 20
+"""Of Sinkhorn's algorithm while the representation is learned."""
+
+
+class Transport(Learned["Representation"]):
+    """The score of a frame is minus its cost in the plan, in [-2, 0], times the number of frames, so that it does not
+    shrink with the episode's length. Of several demonstrations, the one that is nearest to the whole episode counts.
+
+    Args:
+        seed: of weights and order.
+        demonstrations: kept of each sentence, the successes that are given first.
+        context: frames from a frame on that are compared with it.
+        band: largest share of the time by which a frame is moved.
+        epsilon: weight of the plan's entropy.
+        rounds: of Sinkhorn's algorithm.
+        aligned: learn the representation from pairs of episodes of different outcome (RAPL).
+        steps: gradient steps of it.
+        batch: triplets a step.
+        width: entries of the representation.
+    """
+
+    traits: ClassVar[Traits] = Traits(
+        low=-2.0,
+        high=0.0,
+        context=None,
+        causal=False,
+        needs_goal=False,
+        claims=False,
+        paper="TemporalOT, arXiv:2410.21795; RAPL, arXiv:2310.07932",
+    )
+
+    def __init__(
+        self,
+        *,
+        seed: int = 0,
+        demonstrations: int = 2,
+        context: int = 3,
+        band: float = 0.2,
+        epsilon: float = 0.01,
+        rounds: int = 100,
+        aligned: bool = False,
+        steps: int = 60,
+        batch: int = 4,
+        width: int = 32,
+    ) -> None:
+        super().__init__("transport", seed, steps)
+        if min(demonstrations, context, rounds, batch, width) < 1 or not (0 < band <= 1 and 0 < epsilon < np.inf):
+            raise InvalidInputError(
+                "transport: expected demonstrations, context, rounds, batch and width of at least 1, band in (0, 1] "
+                f"and epsilon above 0; got {demonstrations}, {context}, {rounds}, {batch}, {width}, {band}, {epsilon}."
+            )
+        self._kept, self._context, self._band = demonstrations, context, band
+        self._epsilon, self._rounds, self._aligned = epsilon, rounds, aligned
+        self._batch, self._width = batch, width
+        self._texts, self._videos = list[Tensor](), list[Tensor]()
+
+    def build(self, features: int, text: int) -> Representation:
+        """The representation of frames (D,), untrained; without alignment it is the frame itself."""
+        return Representation(features, self._width if self._aligned else None)
+
+    def fit(self, examples: Sequence[Example], validation: Sequence[Example], report: Report) -> None:
+        """Keep demonstrations, and align the representation where asked.
+
+        Raises:
+            InvalidInputError: no success; or, to align, no two episodes of a sentence of different outcome.
+        """
+        good = [example for example in examples if example.success is not False]
+        if not good:
+            raise InvalidInputError("transport: expected at least one success to be moved onto; got none.")
+        if self._aligned:
+            pairs = preferences(examples)
+            self.descend(examples, lambda rng: self._loss(examples, pairs, rng), report)
+        else:
+            self._make(good[0].features.shape[1], len(good[0].text))
+        self._texts, self._videos = list[Tensor](), list[Tensor]()
+        for sentence in dict.fromkeys(example.instruction for example in good):
+            for example in [each for each in good if each.instruction == sentence][: self._kept]:
+                self._texts.append(torch.as_tensor(example.text.copy()))
+                self._videos.append(torch.as_tensor(example.features.copy()))
+
+    def extend(self, queries: Sequence[Query]) -> tuple[list[Scores], list[Memory]]:
+        """Score whole episodes; nothing is remembered."""
+        with torch.inference_mode():
+            values = [self._score(query) for query in queries]
+        return [Scores(value, np.ones(len(value), np.bool_)) for value in values], [{} for _ in queries]
+
+    def arrays(self) -> Mapping[str, NDArray[Any]]:
+        """The weights and the demonstrations."""
+        arrays = dict(super().arrays()) | {"demonstrations/text": torch.stack(self._texts).numpy()}
+        return arrays | {f"demonstrations/{number}": video.numpy() for number, video in enumerate(self._videos)}
+
+    def load(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Take over saved weights and demonstrations."""
+        super().load({key: array for key, array in arrays.items() if not key.startswith("demonstrations/")})
+        given = {key: array for key, array in arrays.items() if key.startswith("demonstrations/")}
+        texts = given.pop("demonstrations/text", np.zeros((0, 0), np.float32))
+        names = [f"demonstrations/{number}" for number in range(len(texts))]
+        shapes = [array.shape[1:] for array in given.values()] + [(width,) for width in self._shape[:1]]
+        numbers = all(
+            array.dtype == np.float32 and array.ndim == 2 and len(array) for array in [texts, *given.values()]
+        )
+        if set(names) != set(given) or not names or len(set(shapes)) > 1 or not numbers:
+            raise CorruptFileError(
+                "transport: the saved demonstrations do not fit; expected (T, D) and a text for each."
+            )
+        self._texts = [torch.as_tensor(np.array(text)) for text in texts]
+        self._videos = [torch.as_tensor(np.array(given[name])) for name in names]
+
+    def _score(self, query: Query) -> NDArray[np.float32]:
+        near = torch.stack([text @ torch.as_tensor(query.text.copy()) for text in self._texts])
+        video = self.network(torch.as_tensor(query.features.copy()))
+        choices = [self._moved(video, v) for v, n in zip(self._videos, near, strict=True) if n >= near.max() - 1e-6]
+        return -min(choices, key=lambda each: float(each.mean())).clamp(0.0, 2.0).numpy()
+
+    def _moved(self, video: Tensor, demonstration: Tensor) -> Tensor:
+        """What each frame costs, shape (T,)."""
+        cost = costs(video, self.network(demonstration), self._context)
+        return (plan(cost, self._band, self._epsilon, self._rounds) * cost).sum(1) * len(cost)
+
+    def _loss(
+        self, examples: Sequence[Example], pairs: Sequence[tuple[int, int, tuple[int, ...]]], rng: np.random.Generator
+    ) -> Tensor:
+        """Cross-entropy of which of two episodes costs less to be moved onto a third."""
+        gaps: list[Tensor] = []
+        for row in rng.integers(len(pairs), size=self._batch):
+            preferred, other, references = pairs[int(row)]
+            reference, better, worse = (
+                self.network(torch.as_tensor(e.features[spread(np.arange(len(e.features)), SHORT)]))
+                for e in (examples[number] for number in (int(rng.choice(references)), preferred, other))
+            )
+            near, far = (
+                (plan(cost, self._band, self._epsilon * 10, ROUNDS) * cost).sum()
+                for cost in (costs(each, reference, self._context) for each in (better, worse))
+            )
+            gaps.append(far - near)
+        return functional.softplus(-torch.stack(gaps) * 10).mean()
+
+
+class Representation(nn.Module):
+    """Frames (T, D) as they are, or in fewer entries that are learned."""
+
+    def __init__(self, features: int, width: int | None) -> None:
+        super().__init__()
+        self.layer = nn.Identity() if width is None else nn.Linear(features, width, bias=False)
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """Vectors (T, width)."""
+        return self.layer(frames)
+
+
+def preferences(examples: Sequence[Example], least: float = 0.2) -> list[tuple[int, int, tuple[int, ...]]]:
+    """Pairs (better, worse) of one sentence, the better one further in the end, and the other successes of it.
+
+    Raises:
+        InvalidInputError: there are none.
+    """
+    ends = [1.0 if e.success else float(np.nan_to_num(progress_labels(e)[-1])) for e in examples]
+    groups: dict[str, list[int]] = {}
+    for number, example in enumerate(examples):
+        groups.setdefault(example.instruction, []).append(number)
+    found = [
+        (better, worse, others)
+        for group in groups.values()
+        for better in group
+        if (others := tuple(each for each in group if examples[each].success is not False and each != better))
+        for worse in group
+        if ends[better] - ends[worse] >= least
+    ]
+    if not found:
+        raise InvalidInputError(
+            "transport: to align the representation, expected two successes and a failure of one sentence; "
+            f"got {sum(e.success is not False for e in examples)} successes of {len(examples)} episodes."
+        )
+    return found
