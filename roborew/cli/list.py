@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Literal
 
 import tyro
@@ -32,9 +33,11 @@ class List(Command):
 def _listed(kind: str) -> dict[str, str]:
     from roborew.registry import agents, rewards
     from roborew_envs import make_task, tasks
+    from roborew_envs.suites.instructions import INSTRUCTIONS
 
     if kind == "envs":
-        return {name: make_task(name).instruction for name in tasks}
+        own = {name: make_task(name).instruction for name in tasks}
+        return own | dict(INSTRUCTIONS) if find_spec("metaworld") else own
     if kind == "agents":
         return {name: entry.summary for name, entry in agents.items()}
     return {name: entry.summary for name, entry in rewards.items()} | dict(TRUE_REWARDS)

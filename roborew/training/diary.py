@@ -70,7 +70,7 @@ class Diary:
     def go_on(self) -> None:
         """Take up the last checkpoint, if there is one.
 
-        Exact with our own PPO and the tasks of roborew. Other environments cannot give their state, and the agents of
+        Exact with our own PPO and environments that can give their state. Others cannot, and the agents of
         Stable-Baselines3 cannot go on within an episode: these continue in new episodes.
         """
         checkpoint = self._run.load_checkpoint()

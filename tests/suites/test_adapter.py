@@ -116,6 +116,6 @@ def test_a_wrong_mask_is_refused(mask: list[Any]) -> None:
     ],
 )
 def test_a_suite_that_is_absent_says_what_installs_it(extra: str, env_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("roborew_envs.suites.find_spec", lambda name: None)
+    monkeypatch.setattr("roborew_envs.suites.finding.find_spec", lambda name: None)
     with pytest.raises(gymnasium.error.DependencyNotInstalled, match=rf"roborew\[{extra}\]"):
         find(env_id)

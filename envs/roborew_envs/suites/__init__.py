@@ -5,55 +5,7 @@ Ids are those that Gymnasium knows: ``HalfCheetah-v5``, ``Meta-World/reach-v3``,
 of its ids is asked for.
 """
 
-from __future__ import annotations
-
-import os
-from importlib import import_module
-from importlib.util import find_spec
-
-import gymnasium
-from gymnasium.envs.registration import EnvSpec
-
-from roborew_envs.opengl import backend, load_triton_first
+from roborew_envs.suites.finding import find
 from roborew_envs.suites.vector import SuiteVectorEnv
-
-_SUITES = {
-    "Meta-World": ("metaworld", "metaworld", "roborew_envs.suites.metaworld"),
-    "dm_control": ("dm_control", "shimmy", "shimmy"),
-}
-"""Namespace of an id -> roborew's extra, the package that it installs, and what registers the ids."""
-_ROBOTICS = ("Fetch", "Hand", "Adroit", "FrankaKitchen", "PointMaze", "AntMaze")
-"""Beginnings of Gymnasium-Robotics' ids, which have no namespace."""
-
-
-def find(env_id: str) -> EnvSpec:
-    """What Gymnasium knows of an id, once its suite is imported.
-
-    Raises:
-        gymnasium.error.Error: no such id, or its package is not installed; close matches or the extra are named.
-    """
-    os.environ.setdefault("MUJOCO_GL", backend())  # read by most suites when they are imported
-    load_triton_first()  # dm_control opens OpenGL when it is imported
-    name = env_id.split("/")[0]
-    if name in _SUITES:
-        extra, package, module = _SUITES[name]
-        _require(env_id, extra, package)
-        import_module(module)
-    elif env_id.startswith(_ROBOTICS):
-        _require(env_id, "robotics", "gymnasium_robotics")
-        import_module("gymnasium_robotics")  # registers its ids
-    module, _, registered = env_id.rpartition(":")
-    if module:
-        import_module(module)  # registers its ids
-    return gymnasium.spec(registered)
-
-
-def _require(env_id: str, extra: str, package: str) -> None:
-    if find_spec(package) is None:
-        raise gymnasium.error.DependencyNotInstalled(
-            f"{env_id}: the package {package!r} is not installed; install roborew[{extra}] into an environment of its "
-            "own where its pins differ from yours."
-        )
-
 
 __all__ = ["SuiteVectorEnv", "find"]

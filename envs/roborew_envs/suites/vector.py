@@ -15,6 +15,7 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from roborew_envs.rendering import Quality, Renderer
+from roborew_envs.suites.finding import find
 from roborew_envs.suites.world import shown, viewpoint, world_of
 
 Arrays = dict[str, NDArray[Any]]
@@ -33,7 +34,7 @@ class SuiteVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
     state of everything is seeds and actions: `snapshot` keeps these, and `restore` plays them again.
 
     Args:
-        env_id: registered with Gymnasium.
+        env_id: see `roborew_envs.suites`.
         num_envs: environments.
         render_mode: ``"rgb_array"`` or None.
         camera: name of a camera of a MuJoCo world; by default see `viewpoint`.
@@ -62,6 +63,7 @@ class SuiteVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
             raise Error(f"num_envs: got {num_envs}, expected at least 1.")
         if AutoresetMode(autoreset_mode) != AutoresetMode.DISABLED:
             raise Error(f"autoreset_mode: got {autoreset_mode}, expected DISABLED: the last frame must still be seen.")
+        find(env_id)
         self.num_envs, self.render_mode = num_envs, render_mode
         self.envs = [_made(env_id, render_mode, options) for _ in range(num_envs)]
         first = self.envs[0]
