@@ -87,6 +87,25 @@ class Teacher:
             )
         return found
 
+    def triples(self, rng: np.random.Generator, examples: Sequence[Example], count: int) -> Positions:
+        """Pieces of which the second is more like the first, in progress, than the third is: positions in the stack
+        of all frames, (up to ``count``, 3, length); all three of one sentence.
+        """
+        worth = [_worth(example, self.length) for example in examples]
+        kinds = [(example.instruction, example.quality or example.success) for example in examples]
+        found: list[list[tuple[int, int]]] = []
+        for drawn in balanced(rng, kinds, count):
+            peers = [row for row, e in enumerate(examples) if e.instruction == examples[int(drawn)].instruction]
+            chosen = [int(drawn), *(peers[int(rng.integers(len(peers)))] for _ in range(2))]
+            pieces = [(episode, int(rng.integers(len(worth[episode])))) for episode in chosen]
+            first, second, third = (float(worth[episode][at]) for episode, at in pieces)
+            gap = abs(first - second) - abs(first - third)
+            if abs(gap) >= max(self.tie, 1e-6):  # false where one is NaN
+                found.append(pieces if gap < 0 else [pieces[0], pieces[2], pieces[1]])
+        if count and not found:
+            raise InvalidInputError("teacher: all pieces are as like each other; give labelled or longer episodes.")
+        return _frames(np.array(found, np.int64).reshape(-1, 3, 2), examples, self.length)
+
 
 def _worth(example: Example, length: int) -> NDArray[np.float64]:
     """Mean progress of each piece, (T - length + 1,) but at least one; NaN where nobody knows."""
@@ -117,19 +136,25 @@ class Answers:
         Raises:
             InvalidInputError: no comparison, or one of an episode or a frame that there is not.
         """
-        lengths = np.array([len(example.features) for example in examples])
-        starts = np.cumsum([0, *lengths[:-1]])
         asked = np.array([[one.first, one.second] for one in comparisons], np.int64).reshape(-1, 2, 2)
+        lengths = np.array([len(example.features) for example in examples])
         episode, first = asked[..., 0], asked[..., 1]
         inside = (episode >= 0) & (episode < len(examples)) & (first >= 0)
         if not len(asked) or not (inside & (first < lengths[np.where(inside, episode, 0)])).all():
             raise InvalidInputError(
                 f"comparisons: expected at least one, of frames of {len(examples)} episodes; got {len(asked)}."
             )
-        frames = np.minimum(first[..., None] + np.arange(length), lengths[episode][..., None] - 1)
         return cls(
-            pieces=starts[episode][..., None] + frames,
+            pieces=_frames(asked, examples, length),
             text=episode[:, 0],
             label=np.array([one.label for one in comparisons], np.float32),
             user=np.array([one.user for one in comparisons], np.int64),
         )
+
+
+def _frames(pieces: Positions, examples: Sequence[Example], length: int) -> Positions:
+    """Where the frames of pieces (..., 2), episode and first frame, are in the stack of all, (..., length)."""
+    lengths = np.array([len(example.features) for example in examples])
+    starts = np.cumsum([0, *lengths[:-1]])
+    episode, first = pieces[..., 0, None], pieces[..., 1, None]
+    return starts[episode] + np.minimum(first + np.arange(length), lengths[episode] - 1)

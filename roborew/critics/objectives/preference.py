@@ -3,27 +3,29 @@ ordinal distribution."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import ClassVar, Literal
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
-from torch import Tensor, nn
-from torch.nn import functional
+from numpy.typing import NDArray
+from torch import Tensor
 
 from roborew.critics.comparisons import Answers, Comparison, Teacher
-from roborew.critics.heads import deviation, exceeds, expectation
 from roborew.critics.learned import Learned, Stack
 from roborew.critics.objective import Example, Query, Report, Traits
-from roborew.errors import InvalidInputError
+from roborew.critics.reward_network import RewardNetwork, divergence
+from roborew.errors import CorruptFileError, InvalidInputError
 from roborew.types import Memory, Scores
 
 Head = Literal["bradley_terry", "ordinal"]
-LARGEST = 50.0
-"""Differences in reward beyond it count as much."""
+Answered = Callable[[np.random.Generator], Tensor]
+KNOWN = "known_users"
+CONTEXT = 32
+"""Answers from which a user is read while learning."""
 
 
-class Preference(Learned["RewardNetwork"]):
+class Preference(Learned[RewardNetwork]):
     """Answers come from a teacher who knows the labels (`fit`), or from wherever the caller has them (`learn`), such as
     a judge's `roborew.rewards.preferences.PreferenceLabeller`. For an ensemble fit several members.
 
@@ -39,6 +41,9 @@ class Preference(Learned["RewardNetwork"]):
         head: "bradley_terry", or "ordinal" for a distribution over grades.
         bins: grades of an ordinal head.
         risk: how many standard deviations of its grade are taken off an ordinal score.
+        similar: questions which of two pieces is more like a third, that the teacher is asked too (SIRL).
+        latent: numbers that tell users apart, where several answered; 0: all are taken for one (VPL).
+        user: whose answers the score follows.
     """
 
     traits: ClassVar[Traits] = Traits(
@@ -65,20 +70,25 @@ class Preference(Learned["RewardNetwork"]):
         head: Head = "bradley_terry",
         bins: int = 9,
         risk: float = 0.0,
+        similar: int = 0,
+        latent: int = 0,
+        user: int = 0,
     ) -> None:
         super().__init__("preference", seed, steps)
-        if batch < 1 or width < 8 or queries < 1 or bins < 2 or not risk >= 0:
+        if batch < 1 or width < 8 or queries < 1 or bins < 2 or not risk >= 0 or min(similar, latent, user) < 0:
             raise InvalidInputError(
-                f"preference: expected batch and queries >= 1, width >= 8, bins >= 2 and risk >= 0; "
-                f"got {batch}, {queries}, {width}, {bins} and {risk}."
+                f"preference: expected batch and queries >= 1, width >= 8, bins >= 2, nothing below 0; got {batch}, "
+                f"{queries}, {width}, {bins}, risk {risk}, similar {similar}, latent {latent} and user {user}."
             )
         self._teacher, self._queries = Teacher(length=length, tie=tie, noise=noise), queries
         self._batch, self._width, self._risk = batch, width, risk
+        self._similar, self._latent, self._user = similar, latent, user
+        self._users = np.zeros((1, latent), np.float32)
         self._outputs = bins if head == "ordinal" else 1
 
     def build(self, features: int, text: int) -> RewardNetwork:
         """The network for frames (D,) and sentences (E,), untrained."""
-        return RewardNetwork(features, text, self._width, self._outputs)
+        return RewardNetwork(features, text, self._width, self._outputs, self._latent)
 
     def fit(self, examples: Sequence[Example], validation: Sequence[Example], report: Report) -> None:
         """Ask the scripted teacher about the examples, and learn from the answers."""
@@ -92,16 +102,75 @@ class Preference(Learned["RewardNetwork"]):
             InvalidInputError: no answer, or one about an episode that there is not.
         """
         stack, known = Stack(examples), Answers.of(answers, examples, self._teacher.length)
+        alike = self._alike(stack, examples)
 
         def loss(rng: np.random.Generator) -> Tensor:
-            rows = rng.integers(0, len(known.label), self._batch)
-            text = stack.text[known.text[rows]][:, None, None].expand(-1, 2, self._teacher.length, -1)
+            asked = (
+                np.flatnonzero(known.user == rng.choice(known.user)) if self._latent else np.arange(len(known.label))
+            )
+            rows = rng.choice(asked, self._batch)
+            user, apart = self._drawn_user(stack, known, rng.choice(asked, CONTEXT), rng)
+            text = _beside(stack.text[known.text[rows]], user)[:, None, None].expand(-1, 2, self._teacher.length, -1)
             told = self.network(stack.frames[known.pieces[rows]], text)
-            return self.network.loss(told, torch.as_tensor(known.label[rows]), self._teacher.noise)
+            explained = self.network.loss(told, torch.as_tensor(known.label[rows]), self._teacher.noise)
+            return explained + apart / self._batch + (alike(rng) if self._similar else 0.0)
 
         self.descend(examples, loss, report)
+        self._settle(stack, known)
+
+    def _drawn_user(
+        self, stack: Stack, known: Answers, rows: NDArray[np.int64], rng: np.random.Generator
+    ) -> tuple[Tensor, Tensor]:
+        """A draw of what is known of a user from some answers, (latent,), and how far that is from knowing nothing."""
+        mean, spread = self.network.read(stack.frames[known.pieces[rows]], torch.as_tensor(known.label[rows]))
+        noise = torch.as_tensor(rng.standard_normal(self._latent), dtype=torch.float32)
+        return mean + noise * (spread / 2).exp(), divergence(mean, spread)
+
+    def _alike(self, stack: Stack, examples: Sequence[Example]) -> Answered:
+        """The loss of the teacher's answers about what is alike."""
+        rng = np.random.default_rng([self._seed, 1])
+        triples = self._teacher.triples(rng, examples, self._similar)
+
+        def loss(rng: np.random.Generator) -> Tensor:
+            rows = triples[rng.integers(0, len(triples), self._batch)]
+            owner = np.searchsorted(stack.start, rows[:, 0, 0], side="right") - 1
+            text = _beside(stack.text[owner], torch.zeros(self._latent))
+            return self.network.alike(stack.frames[rows], text[:, None, None].expand(-1, *rows.shape[1:], -1))
+
+        return loss
+
+    def _settle(self, stack: Stack, known: Answers) -> None:
+        """Read every user from all answers, and take the middle of all rewards for the chosen one."""
+        users: list[NDArray[np.float32]] = []
+        with torch.inference_mode():
+            for user in range(int(known.user.max()) + 1):
+                rows = np.flatnonzero(known.user == user)
+                label = torch.as_tensor(known.label[rows])
+                mean = self.network.read(stack.frames[known.pieces[rows]], label)[0] if len(rows) else None
+                users.append(np.zeros(self._latent, np.float32) if mean is None else mean.numpy())
+        self._users = np.stack(users)
         owner = np.repeat(np.arange(len(stack.length)), stack.length)
-        self.network.settle(stack.frames, stack.text[owner])
+        self.network.settle(stack.frames, _beside(stack.text[owner], self._chosen()))
+
+    def _chosen(self) -> Tensor:
+        """What is known of the user whose answers count, (latent,)."""
+        if self._latent and self._user >= len(self._users):
+            raise InvalidInputError(f"preference: no user {self._user}; {len(self._users)} have answered.")
+        return torch.as_tensor(self._users[self._user if self._latent else 0])
+
+    def arrays(self) -> Mapping[str, NDArray[Any]]:
+        """The weights, and what is known of each user."""
+        return {**super().arrays(), KNOWN: self._users}
+
+    def load(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Take over saved weights and users."""
+        users = arrays.get(KNOWN, np.zeros(0))
+        if users.ndim != 2 or users.shape[1] != self._latent or not len(users) or users.dtype != np.float32:
+            raise CorruptFileError(
+                f"preference: expected {KNOWN!r} of shape (users, {self._latent}); got {users.shape}."
+            )
+        super().load({name: array for name, array in arrays.items() if name != KNOWN})
+        self._users = users
 
     def extend(self, queries: Sequence[Query]) -> tuple[list[Scores], list[Memory]]:
         """Score each frame by itself; nothing is remembered."""
@@ -109,59 +178,11 @@ class Preference(Learned["RewardNetwork"]):
         lengths = [len(query.features) for query in queries]
         text = torch.as_tensor(np.repeat(np.stack([query.text for query in queries]), lengths, axis=0))
         with torch.inference_mode():
-            values = self.network.score(frames, text, self._risk).numpy()
+            values = self.network.score(frames, _beside(text, self._chosen()), self._risk).numpy()
         parts = np.split(values, np.cumsum(lengths)[:-1])
         return [Scores(part, np.ones(len(part), np.bool_)) for part in parts], [{} for _ in queries]
 
 
-class RewardNetwork(nn.Module):
-    """Frames (..., D) and sentences (..., E) to rewards (..., 1), or to logits of grades (..., bins)."""
-
-    middle: Tensor
-    spread: Tensor
-
-    def __init__(self, features: int, text: int, width: int, outputs: int) -> None:
-        super().__init__()
-        self.frame = nn.LayerNorm(features)
-        self.layers = nn.Sequential(
-            nn.Linear(features + text, 2 * width), nn.GELU(), nn.Linear(2 * width, width), nn.GELU()
-        )
-        self.last = nn.Linear(width, outputs)
-        self.register_buffer("middle", torch.zeros(()))
-        self.register_buffer("spread", torch.ones(()))
-
-    def forward(self, frames: Tensor, text: Tensor) -> Tensor:
-        return self.last(self.layers(torch.cat([self.frame(frames), text], dim=-1)))
-
-    def loss(self, told: Tensor, label: Tensor, noise: float) -> Tensor:
-        """Of outputs (B, 2, length, outputs) for labels (B,), of which a share was turned round.
-
-        Bradley-Terry: ``P = (1 - 2 noise) sigma(R2 - R1) + noise``, R the sum over a piece. Ordinal: each piece has
-        the mean distribution of its frames, and the better one is strictly above.
-        """
-        if told.shape[-1] == 1:
-            total = told[..., 0].sum(-1)
-            second = (total[:, 1] - total[:, 0]).clamp(-LARGEST, LARGEST).sigmoid()
-            first, weight = 1 - second, 1e-3 * told.square().mean()
-        else:
-            grades = told.softmax(-1).mean(2)
-            second, first = exceeds(grades[:, 0], grades[:, 1]), exceeds(grades[:, 1], grades[:, 0])
-            weight = told.new_zeros(())
-        for_second, for_first = ((1 - 2 * noise) * side + noise for side in (second, first))
-        likelihood = label * for_second.clamp(min=1e-6).log() + (1 - label) * for_first.clamp(min=1e-6).log()
-        return weight - likelihood.mean()
-
-    def settle(self, frames: Tensor, text: Tensor) -> None:
-        """Take the mean and the spread of rewards over frames (N, D): a Bradley-Terry reward has no zero of its own."""
-        with torch.no_grad():
-            rewards = self(frames, text)
-            if rewards.shape[-1] == 1:
-                self.middle.copy_(rewards.mean())
-                self.spread.copy_(rewards.std().clamp(min=1e-6))
-
-    def score(self, frames: Tensor, text: Tensor, risk: float) -> Tensor:
-        """Scores (N,) in [0, 1]."""
-        told = self(frames, text)
-        if told.shape[-1] == 1:
-            return functional.sigmoid((told[:, 0] - self.middle) / self.spread)
-        return (expectation(told) - risk * deviation(told)).clamp(0.0, 1.0)
+def _beside(text: Tensor, user: Tensor) -> Tensor:
+    """Sentences (N, E) with what is known of the user beside them, (N, E + latent)."""
+    return torch.cat([text, user.expand(len(text), -1)], dim=1)

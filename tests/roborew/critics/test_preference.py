@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -10,8 +12,9 @@ from hypothesis import strategies as st
 
 from roborew.critics.comparisons import Answers, Comparison, Teacher
 from roborew.critics.heads import exceeds
-from roborew.critics.objectives.preference import Preference, RewardNetwork
-from roborew.errors import InvalidInputError
+from roborew.critics.objectives.preference import Preference
+from roborew.critics.reward_network import RewardNetwork, divergence
+from roborew.errors import CorruptFileError, InvalidInputError
 from roborew.evaluation import spearman
 from tests.roborew.critics.worlds import OPEN, PUSH, episode, query, world
 
@@ -130,3 +133,50 @@ def test_settings_that_make_no_sense_are_refused() -> None:
     for setting in ({"noise": 0.5}, {"length": 0}, {"bins": 1}, {"risk": -1.0}):
         with pytest.raises(InvalidInputError, match="expected"):
             Preference(**setting)
+
+
+def test_two_users_of_opposite_taste_get_opposite_scores() -> None:
+    examples = world(3)
+    asked = Teacher().answers(np.random.default_rng(0), examples, 800)
+    turned = [replace(answer, label=1 - answer.label, user=1) for answer in asked]
+    shared = Preference(**{**SMALL, "steps": 250}, latent=2)
+    shared.learn(examples, asked[:400] + turned[400:], lambda what, value: None)
+    other = Preference(**SMALL, latent=2, user=1)
+    other.load(shared.arrays())
+    assert order(shared, "success") > 0.7
+    assert order(other, "success") < -0.7
+    nobody = Preference(**SMALL, latent=2, user=2)
+    nobody.load(shared.arrays())
+    with pytest.raises(InvalidInputError, match="no user 2; 2 have answered"):
+        order(nobody, "success")
+    with pytest.raises(CorruptFileError, match="known_users"):
+        Preference(**SMALL, latent=3).load(shared.arrays())
+
+
+def test_the_divergence_is_least_where_nothing_is_known() -> None:
+    mean, spread = torch.randn(2, 20, 3, generator=torch.Generator().manual_seed(0))
+    assert all(divergence(m, s) > 0 for m, s in zip(mean, spread, strict=True))
+    normal = torch.distributions.Normal
+    expected = torch.distributions.kl_divergence(normal(mean[0], (spread[0] / 2).exp()), normal(0.0, 1.0)).sum()
+    torch.testing.assert_close(divergence(mean[0], spread[0]), expected)
+
+
+def test_pieces_that_are_called_alike_come_to_lie_together() -> None:
+    examples = world(3)
+    losses = []
+    triples = Teacher(length=2).triples(np.random.default_rng(9), examples, 200)
+    frames = torch.as_tensor(np.concatenate([example.features for example in examples]))[triples]
+    text = torch.as_tensor(examples[0].text.copy()).expand(*frames.shape[:-1], -1)
+    for similar in (0, 400):
+        critic = Preference(**SMALL, length=2, similar=similar)
+        critic.fit(examples, [], lambda what, value: None)
+        losses.append(float(critic.network.alike(frames, text).detach()))
+        assert order(critic, "undo") > 0.8
+    assert losses[1] < losses[0]
+
+
+def test_of_three_pieces_the_second_is_more_like_the_first_than_the_third_is() -> None:
+    examples = world(3)
+    progress = np.concatenate([example.progress for example in examples if example.progress is not None])
+    first, second, third = progress[Teacher().triples(np.random.default_rng(0), examples, 300)[..., 0]].T
+    assert (np.abs(first - second) < np.abs(first - third)).all()
