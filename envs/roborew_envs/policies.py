@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from importlib import resources
 from pathlib import Path
 
@@ -30,6 +30,8 @@ class Policy:
         last_bias: shape (A,).
         reflex: of raw observations, shape (D, A), 0 where the body has none.
         reflex_bias: shape (A,).
+        heading: empty, or where observations hold a free body's quaternion and its velocity, shape (2,): all that the
+            policy sees is then turned so that the body faces along x, see `facing_x`.
     """
 
     mean: FloatArray
@@ -42,9 +44,11 @@ class Policy:
     last_bias: FloatArray
     reflex: FloatArray
     reflex_bias: FloatArray
+    heading: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
 
     def __call__(self, observations: FloatArray) -> FloatArray:
         """Return actions in [-1, 1], shape (N, A), for observations of shape (N, D)."""
+        observations = facing_x(observations, tuple(self.heading.tolist()))
         normal = np.clip((observations - self.mean) / self.scale, -10, 10)
         hidden = np.tanh(normal @ self.first + self.first_bias)
         hidden = np.tanh(hidden @ self.second + self.second_bias)
@@ -54,6 +58,27 @@ class Policy:
     def save(self, path: Path) -> None:
         """Write the arrays as one safetensors file."""
         path.write_bytes(save({entry.name: np.ascontiguousarray(getattr(self, entry.name)) for entry in fields(self)}))
+
+
+def facing_x(observations: FloatArray, heading: tuple[int, ...]) -> FloatArray:
+    """Turn what is seen about the vertical, so that a body that faces elsewhere sees what it would see facing along x.
+
+    Args:
+        observations: shape (N, D).
+        heading: where they hold the body's quaternion (w, x, y, z) and its velocity in the world; empty turns nothing.
+    """
+    if not heading:
+        return observations
+    turned = observations.copy()
+    quaternion, velocity = heading
+    w, x, y, z = observations[:, quaternion : quaternion + 4].T
+    half = np.arctan2(z, w)
+    cosine, sine = np.cos(half), np.sin(half)
+    upright = [np.hypot(w, z), cosine * x + sine * y, cosine * y - sine * x, np.zeros_like(w)]
+    turned[:, quaternion : quaternion + 4] = np.stack(upright, axis=1)
+    (forward, aside), cosine, sine = observations[:, velocity : velocity + 2].T, np.cos(2 * half), np.sin(2 * half)
+    turned[:, velocity : velocity + 2] = np.stack([cosine * forward + sine * aside, cosine * aside - sine * forward], 1)
+    return turned
 
 
 _FOLDER = resources.files("roborew_envs") / "assets" / "policies"

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from roborew_envs import Task
 from roborew_envs.humanoid import Humanoid
+from roborew_envs.policies import facing_x
 from roborew_envs.poses import Pose
 
 FloatArray = NDArray[np.float64]
@@ -31,10 +32,12 @@ class Reflex:
     Attributes:
         weights: shape (D, A).
         bias: shape (A,).
+        heading: see `roborew_envs.policies.facing_x`; the agent sees what the reflex sees.
     """
 
     weights: FloatArray
     bias: FloatArray
+    heading: tuple[int, ...] = ()
 
     @classmethod
     def none(cls, observations: int, actions: int) -> Reflex:
@@ -76,7 +79,7 @@ def _joint_wise(task: Task, goal: FloatArray, place: float, speed: float, pull: 
 
 
 class WithReflex(VectorWrapper[Any, Any, Any]):
-    """An agent's actions are added to a reflex, and the sum is kept in [-1, 1]."""
+    """An agent's actions are added to a reflex, and the sum is kept in [-1, 1]; both see the body facing along x."""
 
     def __init__(self, env: VectorEnv[Any, Any, Any], reflex: Reflex) -> None:
         super().__init__(env)
@@ -85,11 +88,14 @@ class WithReflex(VectorWrapper[Any, Any, Any]):
 
     def reset(self, **settings: Any) -> tuple[Any, dict[str, Any]]:
         """Begin."""
-        self._observations, infos = self.env.reset(**settings)
+        observations, infos = self.env.reset(**settings)
+        self._observations = facing_x(observations, self._reflex.heading)
         return self._observations, infos
 
     def step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
         """Act."""
-        result = self.env.step(np.clip(self._reflex(self._observations) + actions, -1, 1).astype(np.float32))
-        self._observations = result[0]
-        return result
+        observations, *rest = self.env.step(
+            np.clip(self._reflex(self._observations) + actions, -1, 1).astype(np.float32)
+        )
+        self._observations = facing_x(observations, self._reflex.heading)
+        return self._observations, *rest

@@ -20,13 +20,14 @@ import numpy as np
 import torch
 
 import roborew_envs
+from experiments.locomotion_experts.balance import to_balance
 from experiments.locomotion_experts.payment import TrueProgress
 from experiments.locomotion_experts.reflex import Reflex, WithReflex, to_pose, to_stance
 from roborew.agents.ppo import PPO, PPOConfig
 from roborew.agents.report import RolloutReport
 from roborew.evaluation.statistics import wilson
 from roborew.training import TrainConfig, make_environment
-from roborew_envs.humanoid import Humanoid
+from roborew_envs.humanoid import Humanoid, OnFeet
 from roborew_envs.policies import Policy, policy_file
 from roborew_envs.poses import Pose
 from roborew_envs.quadruped_stand import QuadrupedStand
@@ -80,6 +81,9 @@ class Settings:
 
 
 POSES: dict[str, Any] = {"steps": 400_000, "exploration": 0.3, "final_std": 0.05, "rent": 0.1, "alive": 0.02}
+BALANCED = ("raise_arms", "hands_on_hips", "arms_crossed")
+"""Poses on both feet: their reflex balances, others' only draws the joints to the pose."""
+BALANCE = POSES | {"exploration": 0.06, "final_std": 0.02, "alive": 0.05, "learning_rate": 5e-4, "epochs": 5}
 SETTINGS = {
     "CartPole": Settings(steps=130_000, rent=0.1),
     "MountainCar": Settings(steps=300_000, rent=0.1),
@@ -90,9 +94,9 @@ SETTINGS = {
     "Ant": Settings(steps=500_000, exploration=0.3, alive=0.005),
     "HumanoidStand": Settings(**POSES, pose="stand"),
     "HumanoidKneel": Settings(**POSES, pose="kneel"),
-    "HumanoidRaiseArms": Settings(**POSES, pose="raise_arms"),
-    "HumanoidHandsOnHips": Settings(**POSES, pose="hands_on_hips"),
-    "HumanoidArmsCrossed": Settings(**POSES, pose="arms_crossed"),
+    "HumanoidRaiseArms": Settings(**BALANCE, pose="raise_arms"),
+    "HumanoidHandsOnHips": Settings(**BALANCE | {"steps": 200_000}, pose="hands_on_hips"),
+    "HumanoidArmsCrossed": Settings(**BALANCE, pose="arms_crossed"),
     "HumanoidOneLeg": Settings(**POSES, pose="one_leg"),
     "HumanoidSideSplits": Settings(**POSES, pose="side_splits"),
     "HumanoidLotus": Settings(**POSES, pose="lotus"),
@@ -126,6 +130,8 @@ def reflex_of(task_id: str, pose: Pose | None) -> Reflex:
     """What the body does by itself."""
     task = roborew_envs.make_task(task_id)
     if isinstance(task, Humanoid) and pose is not None:
+        if isinstance(task, OnFeet) and pose in BALANCED:
+            return to_balance(task, task.joint_angles(pose))
         return to_pose(task, pose, stiffness=6.0, damping=0.05)
     if isinstance(task, QuadrupedStand):
         return to_stance(task)
@@ -149,7 +155,8 @@ def exported(agent: PPO, reflex: Reflex) -> Policy:
         "reflex": reflex.weights,
         "reflex_bias": reflex.bias,
     }
-    return Policy(**{name: np.asarray(values, np.float32) for name, values in parts.items()})
+    heading = np.array(reflex.heading, np.int64)
+    return Policy(**{name: np.asarray(values, np.float32) for name, values in parts.items()}, heading=heading)
 
 
 def judge(task_id: str, policy: Policy | None) -> dict[str, float]:

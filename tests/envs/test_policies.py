@@ -12,7 +12,8 @@ import pytest
 
 import roborew_envs
 from roborew_envs import make_task, policies
-from roborew_envs.policies import Policy, load_policy, policy_file
+from roborew_envs.humanoid import Humanoid
+from roborew_envs.policies import Policy, facing_x, load_policy, policy_file
 
 FOLDER = Path(roborew_envs.__file__).parent / "assets" / "policies"
 KNOWN = policies.policies()
@@ -44,11 +45,28 @@ def test_a_policy_that_was_saved_acts_the_same(tmp_path: Path, monkeypatch: pyte
     rng = np.random.default_rng(0)
     shapes = {"mean": (3,), "scale": (3,), "first": (3, 8), "first_bias": (8,), "second": (8, 8), "second_bias": (8,)}
     shapes |= {"last": (8, 2), "last_bias": (2,), "reflex": (3, 2), "reflex_bias": (2,)}
-    policy = Policy(**{name: rng.uniform(0.1, 1, shape).astype(np.float32) for name, shape in shapes.items()})
+    arrays = {name: rng.uniform(0.1, 1, shape).astype(np.float32) for name, shape in shapes.items()}
+    policy = Policy(**arrays, heading=np.zeros(0, np.int64))
     policy.save(tmp_path / "Cheetah.safetensors")
     monkeypatch.setattr(policies, "_FOLDER", tmp_path)
     observations = rng.standard_normal((4, 3)).astype(np.float32)
     np.testing.assert_array_equal(load_policy("roborew/Cheetah-v0")(observations), policy(observations))
+
+
+def test_a_body_that_faces_along_x_sees_the_same_wherever_it_faced() -> None:
+    task, turn = make_task("roborew/HumanoidStand-v0"), 0.9
+    assert isinstance(task, Humanoid)
+    qpos, qvel = (part[None] for part in task.sample(np.random.default_rng(0)))
+    turned, moved = qpos.copy(), qvel.copy()
+    w, x, y, z = qpos[0, 3:7]
+    cosine, sine = np.cos(turn / 2), np.sin(turn / 2)
+    turned[0, 3:7] = cosine * w - sine * z, cosine * x - sine * y, cosine * y + sine * x, cosine * z + sine * w
+    (forward, aside), cosine, sine = qvel[0, :2], np.cos(turn), np.sin(turn)
+    moved[0, :2] = cosine * forward - sine * aside, sine * forward + cosine * aside
+    before, after = task.observe(qpos, qvel), task.observe(turned, moved)
+    assert np.abs(before - after).max() > 0.1
+    np.testing.assert_allclose(facing_x(after, (1, 22)), facing_x(before, (1, 22)), atol=1e-6)
+    np.testing.assert_array_equal(facing_x(before, ()), before)
 
 
 def test_a_task_without_one_is_answered_with_the_list() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from experiments.locomotion_experts.balance import at_rest, to_balance
 from experiments.locomotion_experts.payment import GAIN, TrueProgress
 from experiments.locomotion_experts.reflex import Reflex, WithReflex, to_pose
 from experiments.locomotion_experts.run import SETTINGS, Settings, exported, judge, reflex_of, train
@@ -11,6 +12,7 @@ from roborew.agents.ppo import PPO, PPOConfig
 from roborew.training import TrainConfig, make_environment
 from roborew_envs import make_task, tasks
 from roborew_envs.humanoid import Humanoid
+from roborew_envs.policies import facing_x
 
 
 def environment(task_id: str, rent: float) -> TrueProgress:
@@ -55,6 +57,26 @@ def test_a_reflex_rests_at_its_posture_and_pulls_towards_it() -> None:
     expected = np.zeros(task.model.nu)
     expected[motor] = 0.2
     np.testing.assert_allclose(reflex(task.observe(qpos, still))[0], expected, atol=1e-5)
+
+
+def test_a_body_at_rest_stays_there_and_balances_when_it_is_nudged() -> None:
+    env = make_environment(TrainConfig(env="roborew/HumanoidHandsOnHips-v0"), 2)
+    task, simulation = env.unwrapped.task, env.unwrapped.core.simulation
+    assert isinstance(task, Humanoid)
+    angles = task.joint_angles("hands_on_hips")
+    rest, reflex = at_rest(task, angles), to_balance(task, angles)
+    env.reset(seed=0)
+    simulation.place(0, rest.qpos, np.zeros(task.model.nv))
+    env.step(np.tile(rest.action, (2, 1)))
+    np.testing.assert_allclose(simulation.qpos[0], rest.qpos, atol=1e-4)
+    nudge = np.full(task.model.nv, 0.01)
+    for simulated, speed in enumerate((nudge, -nudge)):
+        simulation.place(simulated, rest.qpos, speed)
+    observations = env.unwrapped.core.observe()
+    for _ in range(100):
+        observations = env.step(np.clip(reflex(facing_x(observations, reflex.heading)), -1, 1))[0]
+    assert (simulation.qpos[:, 2] > 1.2).all()
+    env.close()
 
 
 def test_the_pay_is_the_gain_of_true_progress_and_a_rent_on_it() -> None:
