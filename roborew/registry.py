@@ -128,6 +128,9 @@ critics = Registry(
         "perceptual": Entry("roborew.critics.objectives.perceptual:Perceptual", "a Gaussian a step, nothing trained"),
         "preference": Entry("roborew.critics.objectives.preference:Preference", "what explains which piece is better"),
         "transport": Entry("roborew.critics.objectives.transport:Transport", "cost of moving a whole episode onto one"),
+        "ranking_clip": Entry(
+            "roborew.critics.objectives.ranking_clip:RankingClip", "adapters on frames and sentences, by ranking"
+        ),
         "ridge": Entry("roborew.critics.objectives.ridge:Ridge", "closed-form probe on embedded frames, the baseline"),
         "stages": Entry("roborew.critics.objectives.stages:Stages", "subtasks found by themselves (VLA-RL, SARM)"),
     },

@@ -1,0 +1,79 @@
+"""Laws of the ranking adapter."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional
+
+from roborew.critics.objective import Example
+from roborew.critics.objectives.ranking_clip import Adapters, RankingClip, Ranks
+from roborew.errors import InvalidInputError
+from tests.roborew.critics.worlds import OPEN, PUSH, TEXTS, episode, query, world
+
+
+def fitted(examples: list[Example], steps: int = 120) -> RankingClip:
+    objective = RankingClip(steps=steps, batch=64)
+    objective.fit(examples, [], lambda what, value: None)
+    return objective
+
+
+@pytest.mark.parametrize("labelled", [True, False])
+def test_frames_are_ranked_by_progress_and_fall_when_it_is_undone(labelled: bool) -> None:
+    objective = fitted(world(labelled=labelled))
+    for kind in ("success", "undo"):
+        example = episode(kind, 77)
+        assert example.progress is not None
+        value = objective.extend([query(example)])[0][0].value
+        assert np.corrcoef(value, example.progress)[0, 1] > 0.7
+
+
+def test_a_frame_scores_higher_under_its_own_sentence() -> None:
+    objective = fitted(world(sentences=(PUSH, OPEN)), steps=200)
+    push = episode("success", 77)
+    wrong = replace(push, text=TEXTS[OPEN])
+    right, other = (float(scores.value[-1]) for scores in objective.extend([query(push), query(wrong)])[0])
+    assert right > other + 0.2
+
+
+def test_before_learning_the_score_is_the_encoders_own_similarity() -> None:
+    frames, text = torch.randn(5, 8), torch.randn(5, 8)
+    torch.testing.assert_close(Adapters(8, 8, 4)(frames, text), functional.cosine_similarity(frames, text))
+
+
+def test_pairs_are_of_one_sentence_and_ranked_as_their_labels_say() -> None:
+    examples = world(2, sentences=(PUSH, OPEN))
+    progress = np.concatenate([e.progress for e in examples if e.progress is not None])
+    sentence = np.concatenate([[e.instruction] * len(e.features) for e in examples])
+    drawn = Ranks(examples).draw(np.random.default_rng(0), 500)
+    assert (sentence[drawn.first] == sentence[drawn.second]).all()
+    gap = progress[drawn.second] - progress[drawn.first]
+    assert (gap[drawn.gap > 0] > 0).all() and (gap[drawn.gap < 0] < 0).all() and (drawn.gap != 0).mean() > 0.5
+    names = np.array([e.instruction for e in examples])
+    assert (names[drawn.other] != names[drawn.asked]).all()
+
+
+def test_frames_of_an_unlabelled_failure_only_lose_against_the_end_of_a_success() -> None:
+    examples = world(2, labelled=False)
+    failed = np.concatenate(
+        [np.arange(len(e.features)) > 0 if not e.success else np.zeros(len(e.features), bool) for e in examples]
+    )
+    drawn = Ranks(examples).draw(np.random.default_rng(0), 2000)
+    assert (drawn.gap[failed[drawn.first] & failed[drawn.second]] == 0).all()
+    mixed = failed[drawn.second] & ~failed[drawn.first]
+    assert (drawn.gap[mixed] <= 0).all() and (drawn.gap[mixed] < 0).any()
+
+
+def test_episodes_in_which_nothing_progresses_are_refused() -> None:
+    still = [replace(e, progress=np.zeros_like(e.progress), success=False) for e in world(2) if e.progress is not None]
+    with pytest.raises(InvalidInputError, match="no two frames"):
+        fitted(still)
+
+
+@pytest.mark.parametrize("setting", [{"batch": 0}, {"width": 0}, {"scale": 0}])
+def test_settings_that_mean_nothing_are_refused(setting: dict[str, float]) -> None:
+    with pytest.raises(InvalidInputError):
+        RankingClip(**setting)  # pyright: ignore[reportArgumentType]
