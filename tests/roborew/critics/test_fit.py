@@ -1,0 +1,83 @@
+"""From demonstrations to a critic in its folder and back, an ensemble too, and what its card says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from roborew.card import card, figures, judged, there_and_back
+from roborew.critics.critic import Critic
+from roborew.data.demonstration import Demonstration
+from roborew.evaluation import cycle_voc, score_curve
+from roborew.fitting import FitConfig, Fitted, fit_critic
+from roborew.types import Clip, Frame, Scores
+from tests.roborew.critics.worlds import PUSH, curve, episode
+
+
+def demonstration(kind: str, row: int, length: int = 8) -> Demonstration:
+    progress = curve(kind, length)
+
+    def frames(camera: str) -> Iterator[Frame]:
+        for value in progress:
+            frame = np.full((24, 32, 3), 20 + row, np.uint8)
+            frame[8:16, : 1 + int(30 * value)] = 250
+            yield frame
+
+    return Demonstration(
+        name=f"{kind}-{row}",
+        instruction=PUSH,
+        length=length,
+        fps=10.0,
+        cameras=("front",),
+        source=frames,
+        progress=progress,
+        success=progress >= 1,
+        succeeded=kind == "success",
+        quality=kind,
+    )
+
+
+@pytest.fixture(scope="module")
+def fitted() -> Fitted:
+    config = FitConfig(option=("steps=12",), members=2, encoder_option=("steps=4", "batch=8"))
+    return fit_critic([demonstration(kind, row) for kind in ("success", "undo") for row in range(4)], config)
+
+
+def test_progress_is_learned_unless_told_otherwise() -> None:
+    assert FitConfig().critic == "progress" and FitConfig().members == 1
+
+
+def test_an_ensemble_is_kept_and_read_back_as_one(fitted: Fitted, tmp_path: Path) -> None:
+    clip = Clip(frames=fitted.footage[0].frames, instruction=PUSH)
+    kept = Critic.from_pretrained(fitted.critic.save_pretrained(tmp_path / "critic"))
+    one, other = (critic.score([clip])[0] for critic in (fitted.critic, kept))
+    np.testing.assert_allclose(one.value, other.value, atol=1e-5)
+    np.testing.assert_array_equal(one.valid, other.valid)
+    assert kept.recipe["members"] == 2
+
+
+def test_the_card_tells_of_the_critic_beside_its_nulls(fitted: Fitted) -> None:
+    text = card(fitted, "tiny", "roborew fit tiny", judged(fitted, fitted.split.test))
+    for word in ("Cycle-VOC", "order of all frames", "clock", "wrong instruction", "not calibrated"):
+        assert word in text
+
+
+def test_a_cycle_is_scored_with_its_history_so_that_a_clock_fails_it() -> None:
+    example = episode("success", 0, 9)
+    clip = Clip(frames=np.zeros((9, 4, 4, 3), np.uint8), instruction=PUSH)
+    there = there_and_back(clip, example)
+    assert len(there.frames) == 2 * int(np.argmax(example.progress)) + 1
+    clock = Scores(np.linspace(0, 1, len(there.frames), dtype=np.float32), np.ones(len(there.frames), np.bool_))
+    table = figures([Scores(example.progress, np.ones(9, np.bool_))], [example], [clock])
+    assert table["Cycle-VOC"].value == pytest.approx(cycle_voc(score_curve(clock)).value)
+    assert table["Cycle-VOC"].value == pytest.approx(0)
+    assert table["order of all frames"].value == pytest.approx(1)
+
+
+def test_a_video_that_is_done_at_once_is_played_back_all_the_same() -> None:
+    done = replace(episode("success", 0, 5), progress=np.ones(5, np.float32))
+    assert len(there_and_back(Clip(frames=np.zeros((5, 4, 4, 3), np.uint8), instruction=PUSH), done).frames) == 3
