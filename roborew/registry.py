@@ -131,6 +131,7 @@ critics = Registry(
         "ranking_clip": Entry(
             "roborew.critics.objectives.ranking_clip:RankingClip", "adapters on frames and sentences, by ranking"
         ),
+        "adversarial": Entry("roborew.critics.objectives.adversarial:Adversarial", "GAIL and AIRL from observations"),
         "ridge": Entry("roborew.critics.objectives.ridge:Ridge", "closed-form probe on embedded frames, the baseline"),
         "stages": Entry("roborew.critics.objectives.stages:Stages", "subtasks found by themselves (VLA-RL, SARM)"),
     },

@@ -1,0 +1,105 @@
+"""Laws of adversarial rewards from observations."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from roborew.critics.learned import Stack
+from roborew.critics.objective import Example
+from roborew.critics.objectives.adversarial import Adversarial, Discriminator, drawn, preconditioning, slope_penalty
+from roborew.errors import InvalidInputError
+from tests.roborew.critics.worlds import episode, query, world
+
+FORMS = ("gail", "airl")
+
+
+def fitted(examples: list[Example], steps: int = 60, **settings: object) -> Adversarial:
+    objective = Adversarial(steps=steps, batch=32, **settings)  # pyright: ignore[reportArgumentType]
+    objective.fit(examples, [], lambda what, value: None)
+    return objective
+
+
+def end(objective: Adversarial, example: Example) -> float:
+    return float(objective.extend([query(example)])[0][0].value[-3:].mean())
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("spectral", [False, True])
+def test_steps_that_only_successes_make_are_worth_more(form: str, spectral: bool) -> None:
+    objective = fitted(world(3), steps=100, form=form, spectral=spectral)
+    assert end(objective, episode("success", 77)) > 1.2 * end(objective, episode("failure", 77))
+
+
+def test_what_an_agent_visits_is_worth_less_afterwards() -> None:
+    examples, hack = world(3), episode("success", 9)
+    visited = replace(hack, features=hack.features + np.float32(3) * np.eye(12, dtype=np.float32)[5], success=None)
+    objective = fitted(examples, steps=100)
+    before = end(objective, visited)
+    objective.refresh(examples, [visited], lambda what, value: None)
+    assert end(objective, visited) < 0.8 * before
+
+
+def test_what_airl_pays_depends_on_the_new_frame_alone_and_what_gail_pays_on_the_step() -> None:
+    after, text = torch.randn(4, 6), torch.randn(4, 3)
+    for airl in (False, True):
+        network = Discriminator(6, 3, 16, airl, spectral=False, discount=0.9)
+        one, other = (network.reward(torch.randn(4, 6), after, text) for _ in range(2))
+        assert torch.equal(one, other) == airl
+
+
+def test_airls_shaping_cancels_around_a_loop_without_discount() -> None:
+    """Potentials telescope: what a closed loop adds to the rewards is nothing."""
+    network = Discriminator(6, 3, 16, airl=True, spectral=False, discount=1.0)
+    frames, text = torch.randn(5, 6), torch.randn(1, 3).expand(5, 3)
+    after = frames.roll(-1, dims=0)
+    torch.testing.assert_close(network(frames, after, text).sum(), network.reward(frames, after, text).sum())
+
+
+def test_the_penalty_only_counts_slopes_above_one() -> None:
+    network = Discriminator(6, 3, 16, airl=False, spectral=False, discount=1.0)
+    sides = tuple(torch.randn(8, width) for width in (6, 6, 3)), tuple(torch.randn(8, width) for width in (6, 6, 3))
+    rng = np.random.default_rng(0)
+    weight = next(network.judge.parameters()).data
+    weight.mul_(0.01)
+    assert slope_penalty(network, *sides, rng).item() == 0
+    weight.mul_(10_000)
+    assert slope_penalty(network, *sides, rng).item() > 1
+
+
+def test_under_the_spectral_norm_no_slope_is_above_that_of_its_activations() -> None:
+    network = fitted(world(2), spectral=True).network
+    one, other, text = torch.randn(50, 24), torch.randn(50, 24), torch.zeros(50, 8)
+    with torch.no_grad():
+        values = [network(*each.split(12, dim=1), text) for each in (one, other)]
+    assert float(((values[0] - values[1]).abs() / (one - other).norm(dim=1)).max()) < 1.13 * 1.05
+
+
+def test_preconditioning_never_raises_a_reward_nor_lowers_it_beyond_the_least() -> None:
+    factors = preconditioning(torch.tensor([0.0, 9.0, 9.5, 100.0]), 0.7)
+    assert factors.tolist() == pytest.approx([1, 1, float(np.exp(-0.25)), 0.7])
+    plain, wary = (fitted(world(2), steps=20, pessimism=least) for least in (1.0, 0.7))
+    one, other = (each.extend([query(episode("undo", 1))])[0][0].value for each in (plain, wary))
+    assert (other <= one + 1e-6).all() and (other >= 0.7 * one - 1e-6).all()
+
+
+def test_a_step_never_crosses_into_another_episode() -> None:
+    examples = world(2)
+    marked = [replace(e, features=np.full_like(e.features, number)) for number, e in enumerate(examples)]
+    before, after, _ = drawn(Stack(marked), [0, 3, 4], np.random.default_rng(0), 300)
+    assert torch.equal(before, after) and set(before[:, 0].tolist()) == {0, 3, 4}
+
+
+@pytest.mark.parametrize("success", [True, False])
+def test_both_sides_are_needed(success: bool) -> None:
+    with pytest.raises(InvalidInputError, match="to tell them from"):
+        fitted([example for example in world(1) if example.success is success])
+
+
+@pytest.mark.parametrize("setting", [{"form": "gan"}, {"penalty": -1}, {"pessimism": 0}, {"discount": 2}, {"batch": 0}])
+def test_settings_that_mean_nothing_are_refused(setting: dict[str, object]) -> None:
+    with pytest.raises(InvalidInputError):
+        Adversarial(**setting)  # pyright: ignore[reportArgumentType]
