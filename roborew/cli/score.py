@@ -10,7 +10,7 @@ from typing import Annotated
 import tyro
 from rich.console import Console
 
-from roborew.cli.command import Command, print_paths, say, watched
+from roborew.cli.command import EXIT_UNWELL, Command, print_paths, say, watched
 
 Videos = tyro.conf.Positional[tuple[Path, ...]]
 Options = Annotated[tuple[str, ...], tyro.conf.UseAppendAction]
@@ -69,7 +69,7 @@ class Score(Command):
             print_paths(console, paths)
         identity = " ".join([self.reward, *map(shlex.quote, self.option)])
         print_paths(console, {"progress table": write_progress_table(self.out, scored, identity)})
-        return 0
+        return 0 if any(value is not None for one in scored for value in one.curve) else EXIT_UNWELL
 
 
 def _summary(scored: object) -> str:

@@ -121,7 +121,7 @@ def test_a_judge_scores_several_videos_and_its_abstentions_are_said(
     judge = f"judge_options=model={tiny_vlm(tmp_path / 'judge')}"
     assert cli.main([*words, "--option", judge, "--option", "least_mass=0"]) == 0
     assert "6 frames, 0 abstained" in capsys.readouterr().out
-    assert cli.main([*words, "--option", judge, "--option", "least_mass=0.99"]) == 0
+    assert cli.main([*words, "--option", judge, "--option", "least_mass=0.99"]) == 1
     assert "no score over 6 frames, 6 abstained" in capsys.readouterr().out
     table = table_of(tmp_path / "out" / "roboreward_progress.parquet").to_pydict()
     assert set(table["episode_index"]) == {0, 1} and sum(not np.isnan(x) for x in table["progress_sparse"]) == 12
