@@ -3,7 +3,7 @@
     python -m experiments.locomotion_experts.run [--only CartPole --only Hopper] [--seed 0]
 
 Each task gives one safetensors file in ``envs/roborew_envs/assets/policies`` and one row of ``results.csv`` beside this
-file, both written as soon as it is done; a task whose row is there is not trained again.
+file, both written as soon as it is done; a task whose row is there is not trained again, a poor policy has no file.
 """
 
 from __future__ import annotations
@@ -50,6 +50,8 @@ HEADER = (
 )
 EVALUATION_SEED, EPISODES = 90_000, 50
 NUM_ENVS = 64
+EXPERT = 0.8
+"""Success from which a policy is kept."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +91,7 @@ SETTINGS = {
     "MountainCar": Settings(steps=300_000, rent=0.1),
     "Cheetah": Settings(steps=250_000),
     "Hopper": Settings(steps=500_000),
-    "QuadrupedStand": Settings(steps=100_000, exploration=0.05, final_std=0.02, rent=0.1),
+    "QuadrupedStand": Settings(steps=20_000, exploration=0.05, final_std=0.02, rent=0.1),
     "Walker": Settings(steps=600_000, alive=0.01),
     "Ant": Settings(steps=500_000, exploration=0.3, alive=0.005),
     "HumanoidStand": Settings(**POSES, pose="stand"),
@@ -177,14 +179,23 @@ def run(name: str, seed: int) -> dict[str, Any]:
     """Train, export and judge the expert of one task; returns its row."""
     task_id, settings = f"roborew/{name}-v0", SETTINGS[name]
     policy, minutes = train(task_id, settings, seed)
-    POLICIES.mkdir(exist_ok=True)
-    file = POLICIES / policy_file(task_id)
-    policy.save(file)
     truth, chance = judge(task_id, policy), judge(task_id, None)
+    size = keep(task_id, policy, truth["end"] / EPISODES)
     interval = wilson(int(truth["end"]), EPISODES)
     figures = (truth["end"] / EPISODES, interval.low, interval.high, EPISODES, truth["ever"], truth["progress"])
-    row = (name, seed, settings.steps, minutes, *figures, chance["end"] / EPISODES, file.stat().st_size)
+    row = (name, seed, settings.steps, minutes, *figures, chance["end"] / EPISODES, size)
     return dict(zip(HEADER, row, strict=True))
+
+
+def keep(task_id: str, policy: Policy, success: float) -> int:
+    """Write the file of an expert; of anything less there is none. Returns its size [bytes]."""
+    POLICIES.mkdir(exist_ok=True)
+    file = POLICIES / policy_file(task_id)
+    if success < EXPERT:
+        file.unlink(missing_ok=True)
+        return 0
+    policy.save(file)
+    return file.stat().st_size
 
 
 def trained() -> dict[str, dict[str, str]]:

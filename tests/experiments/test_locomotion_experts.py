@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
+from pathlib import Path
 
+import numpy as np
+import pytest
+
+from experiments.locomotion_experts import run
 from experiments.locomotion_experts.balance import at_rest, to_balance
 from experiments.locomotion_experts.payment import GAIN, TrueProgress
 from experiments.locomotion_experts.reflex import Reflex, WithReflex, to_pose
@@ -12,7 +16,7 @@ from roborew.agents.ppo import PPO, PPOConfig
 from roborew.training import TrainConfig, make_environment
 from roborew_envs import make_task, tasks
 from roborew_envs.humanoid import Humanoid
-from roborew_envs.policies import facing_x
+from roborew_envs.policies import facing_x, load_policy
 
 
 def environment(task_id: str, rent: float) -> TrueProgress:
@@ -106,3 +110,11 @@ def test_a_policy_is_judged_on_the_same_starts_each_time() -> None:
 
 def test_every_setting_is_of_a_task() -> None:
     assert {f"roborew/{name}-v0" for name in SETTINGS} <= set(tasks)
+
+
+def test_a_policy_that_mostly_fails_has_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "POLICIES", tmp_path)
+    policy = load_policy("roborew/CartPole-v0")
+    assert run.keep("roborew/CartPole-v0", policy, run.EXPERT) == (tmp_path / "CartPole.safetensors").stat().st_size
+    assert run.keep("roborew/CartPole-v0", policy, run.EXPERT - 0.01) == 0
+    assert not list(tmp_path.iterdir())
