@@ -256,7 +256,11 @@ def _calibration(objective: Objective, validation: Sequence[Example]) -> Calibra
     """None where validation has too few labelled frames, or the objective only orders finished episodes."""
     if not validation or not objective.traits.causal:
         return None
-    queries = [Query(features=e.features, instruction=e.instruction, text=e.text, goal=e.goal) for e in validation]
+    own = objective.traits.needs_goal  # what can do without is never shown an episode's own end as its goal
+    queries = [
+        Query(features=e.features, instruction=e.instruction, text=e.text, goal=e.goal if own else None)
+        for e in validation
+    ]
     scores, _ = objective.extend(queries)
     value = np.concatenate([np.where(score.valid, score.value, np.nan) for score in scores])
     labels = np.concatenate([progress_labels(example) for example in validation])
