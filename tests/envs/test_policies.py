@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import roborew_envs
-from roborew_envs import make_task, policies
+from roborew_envs import TaskVectorEnv, make_task, policies
 from roborew_envs.humanoid import Humanoid
 from roborew_envs.policies import Policy, facing_x, load_policy, policy_file
 
@@ -33,8 +33,24 @@ def test_a_policy_acts_on_its_task(task_id: str) -> None:
 
 
 @every_policy
+def test_it_succeeds_at_the_end_of_most_episodes(task_id: str) -> None:
+    task, policy = make_task(task_id), load_policy(task_id)
+    env = TaskVectorEnv(task, 10)
+    observations, infos = env.reset(seed=70_000)
+    assert not infos["success"].any()
+    for _ in range(task.horizon):
+        observations, _, _, _, infos = env.step(policy(observations))
+    assert infos["success"].sum() >= 7
+    env.close()
+
+
+@every_policy
 def test_its_file_is_small(task_id: str) -> None:
     assert (FOLDER / policy_file(task_id)).stat().st_size <= 200_000
+
+
+def test_all_files_together_are_small() -> None:
+    assert sum((FOLDER / policy_file(task_id)).stat().st_size for task_id in KNOWN) < 1_000_000
 
 
 def test_every_file_belongs_to_a_task() -> None:
