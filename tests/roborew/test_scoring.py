@@ -37,8 +37,9 @@ class Brightness:
 
 @pytest.fixture
 def video(tmp_path: Path) -> Path:
-    levels = np.linspace(0, 255, FRAMES).astype(np.uint8)
-    return write_video(tmp_path / "ramp.mp4", (np.full((32, 48, 3), level, np.uint8) for level in levels), fps=10)
+    frames = np.repeat(np.linspace(0, 255, FRAMES).astype(np.uint8), 32 * 48 * 3).reshape(FRAMES, 32, 48, 3)
+    frames[:, :8, :4], frames[:, :8, 4:8] = 255, 0  # a frame of one colour would be no picture
+    return write_video(tmp_path / "ramp.mp4", frames, fps=10)
 
 
 def table_of(path: Path) -> Any:
