@@ -145,14 +145,18 @@ class Embedder:
         """Embed batches, every n-th of them on the same of n replicas."""
         count = min(len(self._replicas), len(batches))
 
+        cores = torch.get_num_threads()
+
         def work(replica: int) -> list[FloatArray]:
             network, device = self._replicas[replica], self._devices[replica]
             return [self._run(network, device, self.dtype, batch) for batch in batches[replica::count]]
 
         if count == 1:
             return work(0)
-        with ThreadPoolExecutor(count) as pool:
+        # Replicas that each ask for all cores wait for each other, on a processor for minutes.
+        with ThreadPoolExecutor(count, initializer=torch.set_num_threads, initargs=(max(1, cores // count),)) as pool:
             shares = list(pool.map(work, range(count)))
+        torch.set_num_threads(cores)  # part of the setting is the process's
         return [shares[place % count][place // count] for place in range(len(batches))]
 
     @torch.inference_mode()
