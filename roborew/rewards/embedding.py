@@ -143,20 +143,23 @@ class Embedder:
 
     def _share(self, batches: list[list[Frame]]) -> list[FloatArray]:
         """Embed batches, every n-th of them on the same of n replicas."""
-        count = min(len(self._replicas), len(batches))
+        count = len(self._replicas)
+        shares: dict[int, list[FloatArray]] = {}
 
-        cores = torch.get_num_threads()
+        def work(device: torch.device) -> None:
+            for replica, network in enumerate(self._replicas):
+                if self._devices[replica] == device:
+                    shares[replica] = [
+                        self._run(network, device, self.dtype, batch) for batch in batches[replica::count]
+                    ]
 
-        def work(replica: int) -> list[FloatArray]:
-            network, device = self._replicas[replica], self._devices[replica]
-            return [self._run(network, device, self.dtype, batch) for batch in batches[replica::count]]
-
-        if count == 1:
-            return work(0)
-        # Replicas that each ask for all cores wait for each other, on a processor for minutes.
-        with ThreadPoolExecutor(count, initializer=torch.set_num_threads, initargs=(max(1, cores // count),)) as pool:
-            shares = list(pool.map(work, range(count)))
-        torch.set_num_threads(cores)  # part of the setting is the process's
+        # Devices work at the same time. Replicas on one take turns: two of them would ask for the same cores, and wait.
+        distinct = list(dict.fromkeys(self._devices))
+        if len(distinct) == 1:
+            work(distinct[0])
+        else:
+            with ThreadPoolExecutor(len(distinct)) as pool:
+                list(pool.map(work, distinct))
         return [shares[place % count][place // count] for place in range(len(batches))]
 
     @torch.inference_mode()

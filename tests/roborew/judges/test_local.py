@@ -28,7 +28,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def judge(folder: Path) -> LocalJudge:
-    torch.set_num_threads(1)
     return LocalJudge(model=str(folder))
 
 

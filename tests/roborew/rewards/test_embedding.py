@@ -63,6 +63,14 @@ def test_batch_order_and_replica_change_nothing(folder: Path) -> None:
         np.testing.assert_allclose(embedder(folder, **options).embed([frames[order]])[0], expected[order], atol=1e-5)
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU: replicas on several devices need one")
+def test_a_gpu_and_the_processor_share_the_work(folder: Path) -> None:
+    frames = clip_of(64, side=64)
+    expected = embedder(folder).embed([frames])[0]
+    found = embedder(folder, batch=5, device="cuda,cpu,cuda").embed([frames])[0]
+    np.testing.assert_allclose(found, expected, atol=1e-3)
+
+
 def test_bfloat16_keeps_the_order_of_frames(folder: Path) -> None:
     """How far it is off is measured, per architecture, in experiments/benchmarks."""
     frames = np.linspace(clip_of(1, 0, 64)[0], clip_of(1, 1, 64)[0], 20).astype(np.uint8)
