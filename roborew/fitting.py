@@ -16,11 +16,13 @@ from roborew.critics.critic import Critic
 from roborew.critics.encoder import Encoder, Footage
 from roborew.critics.ensemble import make_objective
 from roborew.critics.labels import from_key_frames, progress_labels
-from roborew.critics.objective import Example, Objective, Query
+from roborew.critics.objective import Example, Objective, Query, Refreshable
+from roborew.critics.side_by_side import SideBySide
+from roborew.data import side_by_side
 from roborew.data.demonstration import Demonstration
 from roborew.errors import InvalidInputError
 from roborew.options import parse_options
-from roborew.registry import encoders
+from roborew.registry import critics, encoders
 from roborew.seeding import Seeds
 from roborew.types import Frame, Video
 
@@ -44,7 +46,8 @@ class FitConfig:
     encoder_option: tuple[str, ...] = ()
     """Settings of the encoder as key=value."""
     camera: str | None = None
-    """Which camera of the demonstrations; the first if not given."""
+    """Which camera of the demonstrations, the first if not given; or several, separated by commas, or "all": their
+    pictures are set side by side."""
     seed: int = 0
     """Of the split, the weights and the order."""
     held_out: float = 0.2
@@ -114,60 +117,142 @@ def split_names(labels: dict[str, str], held_out: float, rng: np.random.Generato
     return Split(**{name: tuple(sorted(part)) for name, part in parts.items()})
 
 
-def fit_critic(demonstrations: Sequence[Demonstration], config: FitConfig, say: Say | None = None) -> Fitted:
+def fit_critic(
+    demonstrations: Sequence[Demonstration],
+    config: FitConfig,
+    say: Say | None = None,
+    visited: Sequence[Demonstration] = (),
+) -> Fitted:
     """Fit a critic to demonstrations.
 
     Args:
         demonstrations: at least one; names differ.
         config: how.
         say: called with every figure of the fit as it goes.
+        visited: episodes of an agent that learned from an earlier critic. They are demonstrations like any other, with
+            the labels that they carry; a critic with a way of its own to learn from them (`Refreshable`) uses that.
 
     Raises:
         UnknownNameError: no such critic, encoder or setting.
         InvalidInputError: fewer demonstrations than needed, no such camera, or what the critic needs is missing.
         CorruptFileError: a video is damaged.
     """
+    return fit_objective(embed(demonstrations, config, say, visited), config, say)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Embedded:
+    """Demonstrations as an objective sees them; several may be fitted to the same.
+
+    Attributes:
+        encoder: learned.
+        words: its settings as key=value.
+        cameras: whose pictures lie side by side in a frame; usually one.
+        aspect: width of one picture divided by its height.
+        split: which demonstration is for what.
+        examples: the demonstrations, then what an agent visited.
+        footage: their pictures, in the same order.
+        visited: how many of them an agent visited.
+        seconds: wall-clock time by part: "reading", "encoder", "embedding".
+    """
+
+    encoder: Encoder
+    words: tuple[str, ...]
+    cameras: tuple[str, ...]
+    aspect: float
+    split: Split
+    examples: tuple[Example, ...]
+    footage: tuple[Footage, ...]
+    visited: int
+    seconds: dict[str, float]
+
+
+def embed(
+    demonstrations: Sequence[Demonstration],
+    config: FitConfig,
+    say: Say | None = None,
+    visited: Sequence[Demonstration] = (),
+) -> Embedded:
+    """Read demonstrations, split them, let the encoder learn from those to be fitted, and embed all of them.
+
+    Arguments and errors as of `fit_critic`.
+    """
     make = encoders.load(config.encoder)
-    seeds, figures, clock = Seeds(config.seed), dict[str, float](), _Clock()
-    seeded = [f"seed={seeds.integer('critic')}"]
+    critics.load(config.critic)  # a name that does not exist is said before anything is read
+    seeds, clock = Seeds(config.seed), _Clock()
+    words = _with(config.encoder_option, [f"seed={seeds.integer('encoder')}"])
+    encoder: Encoder = make(**{"device": config.device, **parse_options(make, words)})
+    everything = [*demonstrations, *visited]
+    kinds = _kinds(everything)
+    cameras = _cameras(everything, config.camera)
+    with clock.timing("reading"):
+        footage = [_footage(one, cameras, encoder) for one in everything]
+    height, width = footage[0].frames.shape[1:3]
+    aspect = width / len(cameras) / height
+    if len(cameras) > 1:
+        encoder = SideBySide(encoder, cameras, aspect)
+    split = split_names(
+        {one.name: kinds[one.name] for one in demonstrations}, config.held_out, seeds.generator("split")
+    )
+    chosen = {*split.fit, *(one.name for one in visited)}
+    with clock.timing("encoder"):
+        encoder.learn([f for f, d in zip(footage, everything, strict=True) if d.name in chosen], say or _silently)
+    with clock.timing("embedding"):
+        vectors = _encoded(encoder, [one.frames for one in footage])
+    return Embedded(
+        encoder=encoder,
+        words=tuple(words),
+        cameras=cameras,
+        aspect=aspect,
+        split=split,
+        examples=tuple(_example(*row) for row in zip(everything, footage, vectors, strict=True)),
+        footage=tuple(footage),
+        visited=len(visited),
+        seconds=clock.seconds,
+    )
+
+
+def fit_objective(embedded: Embedded, config: FitConfig, say: Say | None = None) -> Fitted:
+    """Fit the objective of a configuration to what `embed` made with it; errors as of `fit_critic`."""
+    figures, clock = dict[str, float](), _Clock()
+    seeded = [f"seed={Seeds(config.seed).integer('critic')}"]
     objective = make_objective(config.critic, _with(config.option, seeded), config.members)
-    encoder_words = _with(config.encoder_option, [f"seed={seeds.integer('encoder')}"])
-    encoder: Encoder = make(**{"device": config.device, **parse_options(make, encoder_words)})
 
     def report(what: str, value: float) -> None:
         figures[what] = value
         if say is not None:
             say(what, value)
 
-    with clock.timing("reading"):
-        footage = [_footage(one, config.camera, encoder) for one in demonstrations]
-    split = split_names(_kinds(demonstrations), config.held_out, seeds.generator("split"))
-    chosen = set(split.fit)
-    with clock.timing("encoder"):
-        encoder.learn([f for f, d in zip(footage, demonstrations, strict=True) if d.name in chosen], report)
-    with clock.timing("embedding"):
-        vectors = _encoded(encoder, [one.frames for one in footage])
-    examples = [_example(*row) for row in zip(demonstrations, footage, vectors, strict=True)]
-    by_name = {example.name: example for example in examples}
+    split, by_name = embedded.split, {example.name: example for example in embedded.examples}
+    chosen, held = ([by_name[name] for name in part] for part in (split.fit, split.validation))
+    visited = embedded.examples[len(embedded.examples) - embedded.visited :]
     with clock.timing("objective"):
-        objective.fit([by_name[n] for n in split.fit], [by_name[n] for n in split.validation], report)
-        held = [by_name[name] for name in split.validation]
+        if visited and isinstance(objective, Refreshable):
+            objective.refresh(chosen, visited, report)
+        else:
+            objective.fit([*chosen, *visited], held, report)
         calibration = _calibration(objective, held) if config.calibrate else None
     recipe = {
         "objective": _with(config.option, seeded),
         "members": config.members,
         "encoder_name": config.encoder,
-        "encoder": encoder_words,
+        "encoder": list(embedded.words),
+        "cameras": list(embedded.cameras),
+        "aspect": embedded.aspect,
     }
     return Fitted(
-        critic=Critic(config.critic, objective, encoder, recipe, calibration),
+        critic=Critic(config.critic, objective, embedded.encoder, recipe, calibration),
         config=config,
         split=split,
-        examples=tuple(examples),
-        footage=tuple(footage),
-        seconds=clock.seconds,
+        examples=embedded.examples,
+        footage=embedded.footage,
+        seconds=embedded.seconds | clock.seconds,
         figures=figures,
     )
+
+
+def _silently(what: str, value: float) -> None:
+    pass
 
 
 class _Clock:
@@ -204,9 +289,25 @@ def _kinds(demonstrations: Sequence[Demonstration]) -> dict[str, str]:
     return kinds
 
 
-def _footage(one: Demonstration, camera: str | None, encoder: Encoder) -> Footage:
+def _cameras(demonstrations: Sequence[Demonstration], asked: str | None) -> tuple[str, ...]:
+    """Names of the cameras, all of which every demonstration has."""
+    known = demonstrations[0].cameras
+    names = known if asked == "all" else tuple(part.strip() for part in (asked or known[0]).split(","))
+    if len(set(names)) < len(names):
+        raise InvalidInputError(f"camera: expected each camera once; got {', '.join(names)}.")
+    for one in demonstrations:
+        if missing := [name for name in names if name not in one.cameras]:
+            raise InvalidInputError(
+                f"{one.name}: no camera {missing[0]!r}. Available: {', '.join(one.cameras)}. Name cameras that all "
+                "demonstrations have."
+            )
+    return names
+
+
+def _footage(one: Demonstration, cameras: Sequence[str], encoder: Encoder) -> Footage:
+    moments = zip(*(map(_small, one.frames(camera)) for camera in cameras), strict=True)
     return Footage(
-        frames=np.stack([_small(frame) for frame in one.frames(camera)]),
+        frames=np.stack([side_by_side(pictures) for pictures in moments]),
         text=encoder.encode_text(one.instruction),
         progress=_progress(one),
         success=one.success,

@@ -14,7 +14,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from roborew.data import free_path, new_file, read_video, video_info
+from roborew.data import free_path, new_file, read_video, side_by_side, video_info
 from roborew.errors import InvalidInputError
 from roborew.evaluation import Story, curves_figure, film, score_range
 from roborew.types import Clip, Frame, RewardModel, RewardSpec, Scores, Video
@@ -61,11 +61,16 @@ class Sampled:
     fps: float
 
 
-def sample_video(path: Path, fps: float | None = None) -> Sampled:
+def sample_video(path: Path, fps: float | None = None, views: Sequence[Path] = ()) -> Sampled:
     """Read a video, whole or thinned to about ``fps`` frames per second; its last frame is always kept.
 
+    Args:
+        path: of the video.
+        fps: frames per second that are kept; all if not given.
+        views: the same moments seen by other cameras, whose pictures are set side by side with those of the video.
+
     Raises:
-        InvalidInputError: no such file, or ``fps`` not above 0.
+        InvalidInputError: no such file, ``fps`` not above 0, or views of another length or rate.
         CorruptFileError: it cannot be decoded.
     """
     if fps is not None and not (math.isfinite(fps) and fps > 0):
@@ -73,7 +78,17 @@ def sample_video(path: Path, fps: float | None = None) -> Sampled:
     info, frames = video_info(path), read_video(path)
     every = 1 if fps is None else max(1, round(info.fps / fps))
     indices = np.unique(np.append(np.arange(0, len(frames), every), len(frames) - 1))
-    return Sampled(path, frames[indices], indices, info.fps)
+    kept = [frames[indices]]
+    for view in views:
+        seen, rate = read_video(view), video_info(view).fps
+        if (len(seen), rate) != (len(frames), info.fps):
+            raise InvalidInputError(
+                f"{view}: expected the same moments as in {path}, {len(frames)} frames at {info.fps:g} per second; "
+                f"got {len(seen)} at {rate:g}."
+            )
+        kept.append(seen[indices])
+    joined = kept[0] if not views else np.stack([side_by_side(moment) for moment in zip(*kept, strict=True)])
+    return Sampled(path, joined, indices, info.fps)
 
 
 def score_video(model: RewardModel, sampled: Sampled, instruction: str, goal: Frame | None = None) -> ScoredVideo:

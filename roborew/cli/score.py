@@ -30,6 +30,8 @@ class Score(Command):
     """A setting of the reward as key=value; may be given several times."""
     goal_image: Path | None = None
     """A picture of the goal, for rewards that compare with one."""
+    views: tuple[Path, ...] = ()
+    """Further views of the one video, for a critic of several cameras, in the order that it was fitted with."""
     fps: float | None = None
     """Score about so many frames of each second; every frame if not given."""
     out: Path = Path("scores")
@@ -56,11 +58,13 @@ class Score(Command):
 
         if not self.videos:
             raise InvalidInputError("score: got no video; name at least one file.")
+        if self.views and len(self.videos) > 1:
+            raise InvalidInputError(f"score: views belong to one video; got {len(self.videos)}. Score one at a time.")
         model = open_reward(self.reward, self.option, self.device)
         goal = read_picture(self.goal_image) if self.goal_image else None
         scored: list[ScoredVideo] = []
         for path in watched(console, self.videos, "scoring", [model]):
-            sampled = sample_video(path, self.fps)
+            sampled = sample_video(path, self.fps, self.views)
             scored.append(score_video(model, sampled, self.goal, goal))
             paths = {"scores": write_curve(self.out, scored[-1]), "plot": write_plot(self.out, scored[-1:])}
             if self.film:

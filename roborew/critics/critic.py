@@ -18,6 +18,7 @@ from roborew.critics.calibration import Calibration
 from roborew.critics.encoder import Encoder
 from roborew.critics.ensemble import make_objective
 from roborew.critics.objective import Objective, Query
+from roborew.critics.side_by_side import SideBySide
 from roborew.durable import write_durably
 from roborew.errors import CorruptFileError, InvalidInputError, RunExistsError
 from roborew.options import parse_options
@@ -35,7 +36,8 @@ class Critic:
         name: of the objective in `roborew.registry.critics`.
         objective: fitted.
         encoder: what the objective was fitted on.
-        recipe: the settings of both, as words: ``objective``, ``encoder_name``, ``encoder``.
+        recipe: the settings of both, as words: ``objective``, ``encoder_name``, ``encoder``; and the ``cameras`` whose
+            pictures lie side by side in a frame, with the ``aspect`` (width / height) of one of them.
         calibration: from scores to calibrated progress; none if not given.
     """
 
@@ -129,6 +131,8 @@ class Critic:
             make = encoders.load(recipe["encoder_name"])
             objective = make_objective(config["critic"], recipe["objective"], recipe.get("members", 1))
             encoder: Encoder = make(**{"device": device, **parse_options(make, recipe["encoder"])})
+            if len(cameras := recipe.get("cameras", ())) > 1:
+                encoder = SideBySide(encoder, cameras, recipe["aspect"])
             calibration = config["calibration"]
         except (KeyError, TypeError, SafetensorError) as error:
             raise CorruptFileError(f"{path}: {CONFIG} or {MODEL} is not what a critic writes ({error!r}).") from error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -123,5 +123,18 @@ class Objective(Protocol):
 
         Raises:
             CorruptFileError: they do not.
+        """
+        ...
+
+
+@runtime_checkable
+class Refreshable(Protocol):
+    """An objective with a way of its own to learn from what an agent visited, which nobody labelled."""
+
+    def refresh(self, examples: Sequence[Example], visited: Sequence[Example], report: Report) -> None:
+        """Learn anew from the demonstrations and from an agent's episodes.
+
+        Raises:
+            InvalidInputError: as `Objective.fit`.
         """
         ...

@@ -1,7 +1,7 @@
 """Files of pictures in and out: streaming, whole or absent, never over another."""
 
 from roborew.data.files import free_path, new_file
-from roborew.data.pictures import read_picture
+from roborew.data.pictures import read_picture, side_by_side
 from roborew.data.video import (
     VideoInfo,
     VideoLimits,
@@ -21,6 +21,7 @@ __all__ = [
     "new_file",
     "read_picture",
     "read_video",
+    "side_by_side",
     "video_info",
     "write_video",
 ]

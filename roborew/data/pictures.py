@@ -1,7 +1,8 @@
-"""One picture from a file."""
+"""One picture from a file, and several in one."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -26,3 +27,21 @@ def read_picture(path: str | Path) -> Frame:
             return np.array(picture.convert("RGB"), np.uint8)
     except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise CorruptFileError(f"{path}: expected a picture (PNG, JPEG); it cannot be decoded ({error}).") from error
+
+
+def side_by_side(pictures: Sequence[Frame]) -> Frame:
+    """Pictures of one moment as one frame, each at the size of the first; a single one is given back as it is.
+
+    >>> side_by_side([np.zeros((6, 8, 3), np.uint8), np.ones((3, 4, 3), np.uint8)]).shape
+    (6, 16, 3)
+    """
+    from PIL import Image
+
+    height, width = pictures[0].shape[:2]
+    sized = [
+        one
+        if one.shape[:2] == (height, width)
+        else np.asarray(Image.fromarray(one).resize((width, height), Image.Resampling.BOX))
+        for one in pictures
+    ]
+    return sized[0] if len(sized) == 1 else np.concatenate(sized, axis=1)
