@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from roborew.data import manifest
+from roborew.data import key_frames, manifest
 from roborew.data.demonstration import Demonstration, Span
 from roborew.data.folder import MANIFEST
 from roborew.data.lerobot import EpisodeEntry, LeRobotSet, open_lerobot
@@ -39,12 +39,13 @@ class Demonstrations:
 
 
 def read_demonstrations(path: str | Path, goal: str | None = None) -> Demonstrations:
-    """Open demonstrations: a LeRobotDataset (v3.0, v2.1), a folder with a manifest or the manifest itself, a folder
-    of mp4 files, or one video.
+    """Open demonstrations: a LeRobotDataset (v3.0, v2.1), a folder with a manifest or the manifest itself, an episode
+    with its key frames or a folder of such (`roborew.data.key_frames`), a folder of mp4 files, or one video.
 
     Args:
         path: file or folder.
-        goal: the sentence that videos without words show; needed there, and refused where a set has its own words.
+        goal: the sentence that videos without words show; needed there, and refused for a LeRobotDataset, which has its
+            own words.
 
     Raises:
         InvalidInputError: nothing readable, an unfinished set, a missing video, or videos of different size or rate.
@@ -58,6 +59,8 @@ def read_demonstrations(path: str | Path, goal: str | None = None) -> Demonstrat
     listed = path if path.suffix == ".jsonl" else path / MANIFEST
     if listed.is_file():
         return _same_frames(path, manifest.read_manifest(listed, goal))
+    if episodes := key_frames.find_episodes(path, goal):
+        return _same_frames(path, episodes)
     videos = sorted(path.glob("*.mp4")) if path.is_dir() else [path]
     if not videos or not videos[0].is_file():
         raise InvalidInputError(_nothing(path))
@@ -70,8 +73,8 @@ def _nothing(path: Path) -> str:
     if path.with_name(f"{path.name}.unfinished").is_dir():
         return f"{path} is not finished: give the command that makes it again, and it goes on where it stopped."
     return (
-        f"{path}: no demonstrations; expected a LeRobotDataset ({INFO}), a folder with {MANIFEST}, mp4 files or one "
-        "video."
+        f"{path}: no demonstrations; expected a LeRobotDataset ({INFO}), a folder with {MANIFEST}, episodes with "
+        f"{key_frames.KEY_FRAMES}, mp4 files or one video."
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any, cast
 import numpy as np
 
 from roborew.data.demonstration import Demonstration, Span
+from roborew.data.key_frames import read_key_frames
 from roborew.data.video import VideoInfo, iter_video, video_info
 from roborew.errors import CorruptFileError, InvalidInputError
 from roborew.types import FloatArray
@@ -117,6 +118,8 @@ def demonstration(row: Row) -> Demonstration:
                 f"at {first.fps:g}."
             )
     _check_promised(row, first)
+    if isinstance(row.get("keyframes"), str):
+        row = row | read_key_frames(row["folder"] / row["keyframes"])
     flags = row.get("success_per_frame")
     return Demonstration(
         name=case,
