@@ -6,6 +6,7 @@ import importlib
 import importlib.util
 import os
 import sys
+from pathlib import Path
 from typing import Any, Protocol
 
 BACKENDS = ("egl", "glfw", "osmesa")
@@ -61,5 +62,8 @@ def load_triton_first() -> None:
     after Mesa ends the process with a segmentation fault (seen with triton 3.x and Mesa's llvmpipe), the other order
     works. Torch imports triton late, when the first optimiser is made.
     """
-    if f"mujoco.{backend()}" not in sys.modules and importlib.util.find_spec("triton") is not None:
+    if "triton" in sys.modules or importlib.util.find_spec("triton") is None:
+        return
+    libraries = Path("/proc/self/maps")
+    if not (libraries.exists() and "/libLLVM" in libraries.read_text(errors="replace")):
         importlib.import_module("triton")

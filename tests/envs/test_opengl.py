@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import subprocess
 import sys
@@ -107,6 +108,14 @@ def theirs():
 def test_a_process_that_forgot_to_close_ends_without_a_word(order: str) -> None:
     ended = run(f"{LEFT_OPEN}{order}")
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
+
+
+@pytest.mark.skipif(importlib.util.find_spec("triton") is None, reason="no triton: a build of torch for CPUs alone")
+def test_torch_can_learn_after_a_frame_was_drawn() -> None:
+    """Triton and software OpenGL bring an LLVM each; loaded in the wrong order they end the process."""
+    learn = "import torch; torch.optim.Adam([torch.zeros(1, requires_grad=True)])"
+    ended = run(f"{LEFT_OPEN}ours()\n{learn}")
+    assert (ended.returncode, ended.stderr) == (0, "")
 
 
 @with_egl
