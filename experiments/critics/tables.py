@@ -1,0 +1,53 @@
+"""A CSV that grows a row at a time: what is in it is not measured again, and a crash costs the row under way."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+
+class Rows:
+    """The rows of a CSV, by the columns that name them.
+
+    Args:
+        path: of the CSV; made with the first row.
+        keys: columns that together name a row.
+        figures: further columns.
+    """
+
+    def __init__(self, path: Path, keys: tuple[str, ...], figures: tuple[str, ...]) -> None:
+        self._path, self._keys, self._columns = path, keys, (*keys, *figures)
+
+    def read(self) -> list[dict[str, str]]:
+        """All rows."""
+        if not self._path.exists():
+            return []
+        with self._path.open(newline="") as file:
+            return list(csv.DictReader(file))
+
+    def __contains__(self, key: tuple[object, ...]) -> bool:
+        names = tuple(map(str, key))
+        return any(tuple(row[name] for name in self._keys) == names for row in self.read())
+
+    def add(self, row: Mapping[str, object]) -> None:
+        """Append a row; missing figures stay empty."""
+        new = not self._path.exists()
+        with self._path.open("a", newline="") as file:
+            writer = csv.DictWriter(file, self._columns)
+            if new:
+                writer.writeheader()
+            writer.writerow({name: _text(row.get(name)) for name in self._columns})
+
+
+def mean_interval(values: list[float], draws: int = 2000) -> tuple[float, float]:
+    """95 % percentile bootstrap interval of a mean; resampling is seeded."""
+    rng = np.random.default_rng(0)
+    means = rng.choice(np.asarray(values), (draws, len(values))).mean(1)
+    return float(np.quantile(means, 0.025)), float(np.quantile(means, 0.975))
+
+
+def _text(value: object) -> str:
+    return "" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
