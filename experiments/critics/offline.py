@@ -2,8 +2,8 @@
 
     python -m experiments.critics.offline --work FOLDER [--families A,B] [--seeds 0,1]
 
-A family's demonstrations are those of `roborew demos --behaviours expert,stall,undo --episodes 13` (expert and stall, 19
-of each, where nothing can be undone), embedded once for all objectives by the encoder that `roborew fit` would learn
+A family's demonstrations are those of `roborew demos --behaviours expert,stall,undo --episodes 13` (expert and stall,
+19 of each, where nothing can be undone), embedded once for all objectives by the encoder that `roborew fit` would learn
 from them. The judged episodes, 30 in all, are others, from other starts. A row a family, seed and objective goes to
 ``offline.csv``.
 """
