@@ -153,4 +153,4 @@ def _goal(critic: Critic, fitted: Fitted, example: Example) -> np.ndarray | None
         for other, footage in zip(fitted.examples, fitted.footage, strict=True)
         if other.name in fitted.split.fit and other.success is not False and other.instruction == example.instruction
     )
-    return next(others)
+    return next(others, None)

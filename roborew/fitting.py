@@ -1,33 +1,53 @@
-"""From demonstrations to a critic with its card: embedded, split, fitted, calibrated, judged beside its nulls."""
+"""From demonstrations to a critic with its card: embedded, split, fitted, calibrated, judged beside its nulls.
+
+What is not as it should be ends in one error before anything is written, or follows a rule:
+
+| demonstrations | what happens |
+|---|---|
+| none; two of one name; of one or two frames | error |
+| a video that is missing, damaged, or has other frames than promised | error |
+| videos of another size or rate than the same camera's elsewhere in the set, or than the other cameras' rate | error |
+| pictures of several cameras in other sizes | each is read at the size of the first |
+| key frames, or stages, out of order, overlapping or outside the video | error |
+| success said twice and differently; a success that ends below 0.1 of progress; a failure that ends at 1 | error |
+| progress as well as key frames | progress counts |
+| all frames alike while progress changes, or in a success whose progress is not known | error |
+| no success, and no progress that changes | error |
+| no success, but progress | an error of critics that learn from successes only |
+| no failure | an error of `adversarial` |
+| one or two of a kind | all of them are fitted; nothing is calibrated, and the card says that nothing is known |
+
+A fitted critic scores clips of one frame, of frames alike and of any size; of several cameras, see `side_by_side`.
+"""
 
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from roborew.critics.calibration import ENOUGH, Calibration
 from roborew.critics.critic import Critic
 from roborew.critics.encoder import Encoder, Footage
 from roborew.critics.ensemble import make_objective
-from roborew.critics.labels import from_key_frames, progress_labels
+from roborew.critics.labels import progress_labels
 from roborew.critics.objective import Example, Objective, Query, Refreshable
 from roborew.critics.side_by_side import SideBySide
-from roborew.data import side_by_side
 from roborew.data.demonstration import Demonstration
 from roborew.errors import InvalidInputError
+from roborew.footage import chosen_cameras, footage_of
 from roborew.options import parse_options
 from roborew.registry import critics, encoders
 from roborew.seeding import Seeds
-from roborew.types import Frame, Video
+from roborew.splitting import Split, kinds_of, split_names
+from roborew.stopwatch import Stopwatch
+from roborew.types import Video
 
-LARGEST = 256
-"""Longer side of a frame that is learned from, at most [pixels]."""
+LEAST_GAIN = 0.05
+"""Least difference in progress between any two frames that are learned from."""
 Say = Callable[[str, float], None]
 
 
@@ -67,15 +87,6 @@ class FitConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Split:
-    """Names of episodes, by what they are for."""
-
-    fit: tuple[str, ...]
-    validation: tuple[str, ...]
-    test: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Fitted:
     """A critic and how it came to be.
 
@@ -95,26 +106,6 @@ class Fitted:
     footage: tuple[Footage, ...]
     seconds: dict[str, float]
     figures: dict[str, float] = field(default_factory=dict[str, float])
-
-
-def split_names(labels: dict[str, str], held_out: float, rng: np.random.Generator) -> Split:
-    """Deal episodes to fitting, validation and test, grade by grade, so that each part has every kind.
-
-    Args:
-        labels: name of an episode -> its grade or kind.
-        held_out: share for validation and, again, for test; at least one each where there are three or more of a kind.
-        rng: decides who goes where.
-    """
-    parts: dict[str, list[str]] = {"fit": [], "validation": [], "test": []}
-    for grade in sorted(set(labels.values())):
-        names = [name for name, label in labels.items() if label == grade]
-        rng.shuffle(names)
-        kept = round(held_out * len(names)) if len(names) >= 3 else 0
-        kept = max(kept, 1) if held_out > 0 and len(names) >= 3 else kept
-        parts["test"] += names[:kept]
-        parts["validation"] += names[kept : 2 * kept]
-        parts["fit"] += names[2 * kept :]
-    return Split(**{name: tuple(sorted(part)) for name, part in parts.items()})
 
 
 def fit_critic(
@@ -179,14 +170,14 @@ def embed(
     """
     make = encoders.load(config.encoder)
     critics.load(config.critic)  # a name that does not exist is said before anything is read
-    seeds, clock = Seeds(config.seed), _Clock()
+    seeds, clock = Seeds(config.seed), Stopwatch()
     words = _with(config.encoder_option, [f"seed={seeds.integer('encoder')}"])
     encoder: Encoder = make(**{"device": config.device, **parse_options(make, words)})
     everything = [*demonstrations, *visited]
-    kinds = _kinds(everything)
-    cameras = _cameras(everything, config.camera)
-    with clock.timing("reading"):
-        footage = [_footage(one, cameras, encoder) for one in everything]
+    kinds = kinds_of(everything)
+    cameras = chosen_cameras(everything, config.camera)
+    with clock.time("reading"):
+        footage = [footage_of(one, cameras, encoder) for one in everything]
     height, width = footage[0].frames.shape[1:3]
     aspect = width / len(cameras) / height
     if len(cameras) > 1:
@@ -195,9 +186,9 @@ def embed(
         {one.name: kinds[one.name] for one in demonstrations}, config.held_out, seeds.generator("split")
     )
     chosen = {*split.fit, *(one.name for one in visited)}
-    with clock.timing("encoder"):
+    with clock.time("encoder"):
         encoder.learn([f for f, d in zip(footage, everything, strict=True) if d.name in chosen], say or _silently)
-    with clock.timing("embedding"):
+    with clock.time("embedding"):
         vectors = _encoded(encoder, [one.frames for one in footage])
     return Embedded(
         encoder=encoder,
@@ -214,7 +205,7 @@ def embed(
 
 def fit_objective(embedded: Embedded, config: FitConfig, say: Say | None = None) -> Fitted:
     """Fit the objective of a configuration to what `embed` made with it; errors as of `fit_critic`."""
-    figures, clock = dict[str, float](), _Clock()
+    figures, clock = dict[str, float](), Stopwatch()
     seeded = [f"seed={Seeds(config.seed).integer('critic')}"]
     objective = make_objective(config.critic, _with(config.option, seeded), config.members)
 
@@ -226,7 +217,8 @@ def fit_objective(embedded: Embedded, config: FitConfig, say: Say | None = None)
     split, by_name = embedded.split, {example.name: example for example in embedded.examples}
     chosen, held = ([by_name[name] for name in part] for part in (split.fit, split.validation))
     visited = embedded.examples[len(embedded.examples) - embedded.visited :]
-    with clock.timing("objective"):
+    _check_gain([*chosen, *visited])
+    with clock.time("objective"):
         if visited and isinstance(objective, Refreshable):
             objective.refresh(chosen, visited, report)
         else:
@@ -251,83 +243,25 @@ def fit_objective(embedded: Embedded, config: FitConfig, say: Say | None = None)
     )
 
 
+def _check_gain(examples: Sequence[Example]) -> None:
+    """Whatever the method, it learns from what gets further."""
+    labels = np.concatenate([progress_labels(example) for example in examples])
+    if np.nanmax(labels) - np.nanmin(labels) < LEAST_GAIN:
+        failed = sum(example.success is False for example in examples)
+        raise InvalidInputError(
+            f"fit: expected a success, or progress labels that change; got {len(examples)} demonstrations to fit, "
+            f"{failed} of them failures, whose progress is {np.nanmin(labels):.2f} wherever it is known. Add a "
+            "success, or label progress."
+        )
+
+
 def _silently(what: str, value: float) -> None:
     pass
-
-
-class _Clock:
-    """Wall-clock time by part."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-
-    def timing(self, part: str) -> _Part:
-        return _Part(self.seconds, part)
-
-
-@dataclass
-class _Part:
-    seconds: dict[str, float]
-    name: str
-
-    def __enter__(self) -> None:
-        self.began = time.perf_counter()
-
-    def __exit__(self, *_: object) -> None:
-        self.seconds[self.name] = self.seconds.get(self.name, 0.0) + time.perf_counter() - self.began
 
 
 def _with(words: Sequence[str], defaults: Sequence[str]) -> list[str]:
     given = {word.partition("=")[0] for word in words}
     return [*words, *(default for default in defaults if default.partition("=")[0] not in given)]
-
-
-def _kinds(demonstrations: Sequence[Demonstration]) -> dict[str, str]:
-    kinds = {one.name: f"{one.instruction}/{one.quality or one.succeeded}" for one in demonstrations}
-    if not demonstrations or len(kinds) != len(demonstrations):
-        raise InvalidInputError(f"fit: expected demonstrations of different names; got {len(demonstrations)}.")
-    return kinds
-
-
-def _cameras(demonstrations: Sequence[Demonstration], asked: str | None) -> tuple[str, ...]:
-    """Names of the cameras, all of which every demonstration has."""
-    known = demonstrations[0].cameras
-    names = known if asked == "all" else tuple(part.strip() for part in (asked or known[0]).split(","))
-    if len(set(names)) < len(names):
-        raise InvalidInputError(f"camera: expected each camera once; got {', '.join(names)}.")
-    for one in demonstrations:
-        if missing := [name for name in names if name not in one.cameras]:
-            raise InvalidInputError(
-                f"{one.name}: no camera {missing[0]!r}. Available: {', '.join(one.cameras)}. Name cameras that all "
-                "demonstrations have."
-            )
-    return names
-
-
-def _footage(one: Demonstration, cameras: Sequence[str], encoder: Encoder) -> Footage:
-    moments = zip(*(map(_small, one.frames(camera)) for camera in cameras), strict=True)
-    return Footage(
-        frames=np.stack([side_by_side(pictures) for pictures in moments]),
-        text=encoder.encode_text(one.instruction),
-        progress=_progress(one),
-        success=one.success,
-    )
-
-
-def _progress(one: Demonstration) -> NDArray[np.float32] | None:
-    if one.progress is None and one.keyframes:
-        return from_key_frames(one.length, one.keyframes)
-    return one.progress
-
-
-def _small(frame: Frame) -> Frame:
-    """The frame, reduced to `LARGEST` pixels on its longer side if it is larger: an hour of film must fit in memory."""
-    height, width = frame.shape[:2]
-    share = LARGEST / max(height, width)
-    if share >= 1:
-        return frame
-    size = max(1, round(width * share)), max(1, round(height * share))
-    return np.asarray(Image.fromarray(frame).resize(size, Image.Resampling.BOX))
 
 
 def _encoded(encoder: Encoder, videos: Sequence[Video]) -> list[NDArray[np.float32]]:

@@ -34,7 +34,10 @@ def together(episodes: Sequence[Features], parts: int) -> list[Positions]:
     """
     if not episodes or parts < 1 or min(map(len, episodes)) < parts:
         lengths = [len(episode) for episode in episodes]
-        raise InvalidInputError(f"subtasks: expected episodes of at least {parts} frames; got lengths {lengths}.")
+        raise InvalidInputError(
+            f"subtasks: expected episodes of at least {parts} frames up to their highest progress; got {lengths}. "
+            "Leave the short ones out, or ask for fewer."
+        )
     cuts = [np.rint(np.linspace(0, len(episode), parts + 1)).astype(np.int64) for episode in episodes]
     for _ in range(ROUNDS):
         pieces = [np.split(episode, cut[1:-1]) for episode, cut in zip(episodes, cuts, strict=True)]

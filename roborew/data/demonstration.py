@@ -13,6 +13,8 @@ from roborew.types import BoolArray, FloatArray, Frame, Video, check_instruction
 
 MIN_FRAMES = 3
 """Fewer show no order."""
+STARTED = 0.1
+"""A success ends with at least so much progress."""
 
 
 class Span(NamedTuple):
@@ -73,6 +75,7 @@ class Demonstration:
             )
         check_instruction(self.instruction)
         self._check_curves()
+        self._check_end()
         self._check_marks()
 
     def _check_curves(self) -> None:
@@ -83,6 +86,22 @@ class Demonstration:
                 )
         if self.progress is not None and not ((self.progress >= 0) & (self.progress <= 1)).all():
             raise InvalidInputError(f"{self.name}: progress holds NaN or leaves [0, 1]; no scale is guessed.")
+
+    def _check_end(self) -> None:
+        """What is said of an episode's end must agree: its success, that of its last frame, and the progress there."""
+        flag = None if self.success is None else bool(self.success[-1])
+        end = None if self.progress is None else float(self.progress[-1])
+        if self.succeeded is not None and flag is not None and flag != self.succeeded:
+            raise InvalidInputError(
+                f"{self.name}: contradictory labels: success is {self.succeeded} of the episode and {flag} of its last "
+                "frame. Correct one of them, or leave it out."
+            )
+        succeeded = flag if self.succeeded is None else self.succeeded
+        if end is not None and ((succeeded is True and end < STARTED) or (succeeded is False and end >= 1)):
+            raise InvalidInputError(
+                f"{self.name}: contradictory labels: success is {succeeded} and progress ends at {end:g}; expected at "
+                f"least {STARTED:g} of a success, and less than 1 of a failure. Correct one of them, or leave it out."
+            )
 
     def _check_marks(self) -> None:
         bounds = [bound for span in self.stages or () for bound in span[1:]]

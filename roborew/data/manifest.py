@@ -146,12 +146,16 @@ def _check_promised(row: Row, info: VideoInfo) -> None:
 
 
 def _succeeded(row: Row) -> bool | None:
-    if row.get("success") is not None:
-        return bool(row["success"])
     label = str(row.get("label", "")).lower()
     if label and label not in SUCCEEDED | FAILED:
         raise InvalidInputError(f"{row['case_id']}: expected the label success or failure; got {label!r}.")
-    return label in SUCCEEDED if label else None
+    told = {bool(row["success"])} if row.get("success") is not None else set[bool]()
+    told |= {label in SUCCEEDED} if label else set()
+    if len(told) > 1:
+        raise InvalidInputError(
+            f"{row['case_id']}: contradictory labels: success is {row['success']}, the label is {label}. Leave one out."
+        )
+    return told.pop() if told else None
 
 
 def _progress(row: Row) -> FloatArray | None:

@@ -29,13 +29,13 @@ VIEWS = ("front", "left", "wrist")
 
 
 def demonstration(kind: str, row: int, cameras: tuple[str, ...] = VIEWS, length: int = 8) -> Demonstration:
-    """Only the last camera shows progress, in pictures of another size."""
+    """Only the last camera shows progress, in pictures of another size; the others flicker."""
     progress = curve(kind, length)
 
     def frames(camera: str) -> Iterator[Frame]:
-        for value in progress:
+        for time, value in enumerate(progress):
             size = (24, 32, 3) if camera != "wrist" else (48, 64, 3)
-            frame = np.full(size, 20 + row + 30 * VIEWS.index(camera), np.uint8)
+            frame = np.full(size, 20 + row + 30 * VIEWS.index(camera) + time % 2, np.uint8)
             if camera == "wrist":
                 frame[8:32, : 1 + int(60 * value)] = 250
             yield frame

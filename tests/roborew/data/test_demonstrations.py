@@ -114,12 +114,12 @@ def test_manifests_of_others_are_read_with_every_way_to_give_a_curve(tmp_path: P
     (tmp_path / "curve.json").write_text(json.dumps(progress))
     rows = [
         row(progress=progress, label="succeeded", benchmark="bench"),
-        {"id": "two", "task": "shut it", "videos": {"cam_high": "two.mp4"}, "label": 0, "progress_path": "curve.json"},
+        {"id": "two", "task": "shut it", "videos": {"cam_high": "two.mp4"}, "label": 1, "progress_path": "curve.json"},
     ]
     one, two = read_demonstrations(manifest(tmp_path, *rows, mark="\ufeff"))
     for each in (one, two):
         np.testing.assert_array_equal(each.progress, np.linspace(0, 1, 5, dtype=np.float32))
-    assert (one.succeeded, two.succeeded, two.instruction) == (True, False, "shut it")
+    assert (one.succeeded, two.succeeded, two.instruction) == (True, True, "shut it")
     assert one.cameras == two.cameras == ("front",)
     assert one.notes == {"benchmark": "bench"}
 
@@ -157,6 +157,13 @@ def test_a_video_that_is_not_what_the_manifest_says_is_corrupt(tmp_path: Path, k
     write_clip(tmp_path / "one.mp4")
     with pytest.raises(CorruptFileError, match=f"the manifest says {value}"):
         list(read_demonstrations(manifest(tmp_path, row(**{key: value}))))
+
+
+@pytest.mark.parametrize(("label", "expected"), [("failed", False), (0, False), ("True", True), ("", None)])
+def test_a_label_is_read_in_every_spelling(tmp_path: Path, label: Any, expected: bool | None) -> None:
+    write_clip(tmp_path / "one.mp4")
+    (one,) = read_demonstrations(manifest(tmp_path, row(label=label)))
+    assert one.succeeded is expected
 
 
 @pytest.mark.parametrize("length", [1, 2])

@@ -1,0 +1,85 @@
+"""What is learned from demonstrations: their pictures, reduced and side by side, and what is known of each, checked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from roborew.critics.encoder import Encoder, Footage
+from roborew.critics.labels import from_key_frames
+from roborew.data import side_by_side
+from roborew.data.demonstration import Demonstration
+from roborew.errors import InvalidInputError
+from roborew.types import Frame, Video
+
+LARGEST = 256
+"""Longer side of a picture that is learned from, at most [pixels]."""
+SEEN = 0.1
+"""Progress of an episode in which something must be seen to change."""
+
+
+def chosen_cameras(demonstrations: Sequence[Demonstration], asked: str | None) -> tuple[str, ...]:
+    """Names of the cameras that are asked for: one, several separated by commas, "all", or the first if None.
+
+    Raises:
+        InvalidInputError: one is named twice, or a demonstration does not have it.
+    """
+    known = demonstrations[0].cameras
+    names = known if asked == "all" else tuple(part.strip() for part in (asked or known[0]).split(","))
+    if len(set(names)) < len(names):
+        raise InvalidInputError(f"camera: expected each camera once; got {', '.join(names)}.")
+    for one in demonstrations:
+        if missing := [name for name in names if name not in one.cameras]:
+            raise InvalidInputError(
+                f"{one.name}: no camera {missing[0]!r}. Available: {', '.join(one.cameras)}. Name cameras that all "
+                "demonstrations have."
+            )
+    return names
+
+
+def footage_of(one: Demonstration, cameras: Sequence[str], encoder: Encoder) -> Footage:
+    """The pictures of some cameras, side by side at the size of the first one's, with the labels: progress as it is
+    given, otherwise from key frames.
+
+    Raises:
+        InvalidInputError: nothing is seen to change while progress does.
+        CorruptFileError: a video is damaged.
+    """
+    moments = zip(*(map(_small, one.frames(camera)) for camera in cameras), strict=True)
+    footage = Footage(
+        frames=np.stack([side_by_side(pictures) for pictures in moments]),
+        text=encoder.encode_text(one.instruction),
+        progress=_progress(one),
+        success=one.success,
+    )
+    _check_moving(one, footage.frames, footage.progress)
+    return footage
+
+
+def _progress(one: Demonstration) -> NDArray[np.float32] | None:
+    if one.progress is None and one.keyframes:
+        return from_key_frames(one.length, one.keyframes)
+    return one.progress
+
+
+def _check_moving(one: Demonstration, frames: Video, progress: NDArray[np.float32] | None) -> None:
+    """A robot may stand still; but a picture that never changes cannot show progress."""
+    gains = one.succeeded is not False if progress is None else float(np.ptp(progress)) >= SEEN
+    if gains and all(np.array_equal(frame, frames[0]) for frame in frames):
+        raise InvalidInputError(
+            f"{one.name}: expected pictures that change as progress does; all {one.length} frames are the same. Is the "
+            "camera covered? Leave the episode out, or choose another camera."
+        )
+
+
+def _small(frame: Frame) -> Frame:
+    """The frame, reduced to `LARGEST` pixels on its longer side if it is larger: an hour of film must fit in memory."""
+    height, width = frame.shape[:2]
+    share = LARGEST / max(height, width)
+    if share >= 1:
+        return frame
+    size = max(1, round(width * share)), max(1, round(height * share))
+    return np.asarray(Image.fromarray(frame).resize(size, Image.Resampling.BOX))

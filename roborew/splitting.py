@@ -1,0 +1,56 @@
+"""Which episode is for what: whole episodes are dealt, never frames of one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from roborew.data.demonstration import Demonstration
+from roborew.errors import InvalidInputError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Split:
+    """Names of episodes, by what they are for."""
+
+    fit: tuple[str, ...]
+    validation: tuple[str, ...]
+    test: tuple[str, ...]
+
+
+def kinds_of(demonstrations: Sequence[Demonstration]) -> dict[str, str]:
+    """Name -> sentence and grade.
+
+    Raises:
+        InvalidInputError: no demonstration, or two of one name.
+    """
+    kinds: dict[str, str] = {}
+    for one in demonstrations:
+        if one.name in kinds:
+            raise InvalidInputError(f"fit: expected demonstrations of different names; got two named {one.name!r}.")
+        kinds[one.name] = f"{one.instruction}/{one.quality or one.succeeded}"
+    if not kinds:
+        raise InvalidInputError("fit: expected at least one demonstration; got none.")
+    return kinds
+
+
+def split_names(labels: dict[str, str], held_out: float, rng: np.random.Generator) -> Split:
+    """Deal episodes to fitting, validation and test, grade by grade, so that each part has every kind.
+
+    Args:
+        labels: name of an episode -> its grade or kind.
+        held_out: share for validation and, again, for test; at least one each where there are three or more of a kind.
+        rng: decides who goes where.
+    """
+    parts: dict[str, list[str]] = {"fit": [], "validation": [], "test": []}
+    for grade in sorted(set(labels.values())):
+        names = [name for name, label in labels.items() if label == grade]
+        rng.shuffle(names)
+        kept = round(held_out * len(names)) if len(names) >= 3 else 0
+        kept = min(max(kept, 1), (len(names) - 1) // 2) if held_out > 0 and len(names) >= 3 else kept
+        parts["test"] += names[:kept]
+        parts["validation"] += names[kept : 2 * kept]
+        parts["fit"] += names[2 * kept :]
+    return Split(**{name: tuple(sorted(part)) for name, part in parts.items()})
