@@ -112,7 +112,8 @@ def card(fitted: Fitted, source: str, command: str, table: Table) -> str:
         f"- demonstrations: {source}, {len(fitted.examples)} episodes, {frames} frames; "
         f"progress labelled in {labelled}, otherwise time within a success",
         f"- sentences: {sentences}",
-        f"- cameras, side by side: {', '.join(critic.recipe['cameras'])}",
+        f"- cameras, side by side: {', '.join(critic.recipe['cameras'])}; "
+        f"{critic.recipe['fps'] or 'all'} frames of a second",
         f"- split by episode: {parts}",
         f"- encoder: `{fitted.config.encoder}` ({critic.encoder.identity})",
         f"- objective: `{critic.name}` ({critic.spec.paper}); "

@@ -37,6 +37,7 @@ from roborew.critics.labels import progress_labels
 from roborew.critics.objective import Example, Objective, Query, Refreshable
 from roborew.critics.side_by_side import SideBySide
 from roborew.data.demonstration import Demonstration
+from roborew.data.thinning import kept_frames
 from roborew.errors import InvalidInputError
 from roborew.footage import chosen_cameras, footage_of
 from roborew.options import parse_options
@@ -68,6 +69,8 @@ class FitConfig:
     camera: str | None = None
     """Which camera of the demonstrations, the first if not given; or several, separated by commas, or "all": their
     pictures are set side by side."""
+    fps: float | None = None
+    """Learn from about so many frames of each second, and score at the same rate; from every frame if not given."""
     seed: int = 0
     """Of the split, the weights and the order."""
     held_out: float = 0.2
@@ -176,8 +179,9 @@ def embed(
     everything = [*demonstrations, *visited]
     kinds = kinds_of(everything)
     cameras = chosen_cameras(everything, config.camera)
+    kept = [kept_frames(one.length, one.fps, config.fps) for one in everything]
     with clock.time("reading"):
-        footage = [footage_of(one, cameras, encoder) for one in everything]
+        footage = [footage_of(one, cameras, at, encoder) for one, at in zip(everything, kept, strict=True)]
     height, width = footage[0].frames.shape[1:3]
     aspect = width / len(cameras) / height
     if len(cameras) > 1:
@@ -196,7 +200,7 @@ def embed(
         cameras=cameras,
         aspect=aspect,
         split=split,
-        examples=tuple(_example(*row) for row in zip(everything, footage, vectors, strict=True)),
+        examples=tuple(_example(*row) for row in zip(everything, footage, vectors, kept, strict=True)),
         footage=tuple(footage),
         visited=len(visited),
         seconds=clock.seconds,
@@ -230,6 +234,7 @@ def fit_objective(embedded: Embedded, config: FitConfig, say: Say | None = None)
         "encoder_name": config.encoder,
         "encoder": list(embedded.words),
         "cameras": list(embedded.cameras),
+        "fps": config.fps,
         "aspect": embedded.aspect,
     }
     return Fitted(
@@ -272,8 +277,9 @@ def _encoded(encoder: Encoder, videos: Sequence[Video]) -> list[NDArray[np.float
     return np.split(encoder.encode(np.concatenate(videos)), bounds)
 
 
-def _example(one: Demonstration, footage: Footage, features: NDArray[np.float32]) -> Example:
+def _example(one: Demonstration, footage: Footage, features: NDArray[np.float32], kept: NDArray[np.int64]) -> Example:
     features.flags.writeable = False
+    spans = [(span.name, *np.searchsorted(kept, span[1:]).tolist()) for span in one.stages or ()]
     return Example(
         name=one.name,
         instruction=one.instruction,
@@ -282,7 +288,7 @@ def _example(one: Demonstration, footage: Footage, features: NDArray[np.float32]
         progress=footage.progress,
         success=one.succeeded,
         quality=one.quality,
-        spans=tuple((span.name, span.start, span.stop) for span in one.stages or ()),
+        spans=tuple(span for span in spans if span[1] < span[2]),
         goal=features[-1] if one.succeeded is not False else None,
     )
 

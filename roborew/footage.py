@@ -11,7 +11,7 @@ from PIL import Image
 from roborew.critics.encoder import Encoder, Footage
 from roborew.critics.labels import from_key_frames
 from roborew.data import side_by_side
-from roborew.data.demonstration import Demonstration
+from roborew.data.demonstration import MIN_FRAMES, Demonstration
 from roborew.errors import InvalidInputError
 from roborew.types import Frame, Video
 
@@ -40,20 +40,25 @@ def chosen_cameras(demonstrations: Sequence[Demonstration], asked: str | None) -
     return names
 
 
-def footage_of(one: Demonstration, cameras: Sequence[str], encoder: Encoder) -> Footage:
-    """The pictures of some cameras, side by side at the size of the first one's, with the labels: progress as it is
+def footage_of(one: Demonstration, cameras: Sequence[str], kept: NDArray[np.int64], encoder: Encoder) -> Footage:
+    """Some frames of some cameras, side by side at the size of the first one's, with the labels: progress as it is
     given, otherwise from key frames.
 
     Raises:
-        InvalidInputError: nothing is seen to change while progress does.
+        InvalidInputError: too few frames are left, or nothing is seen to change while progress does.
         CorruptFileError: a video is damaged.
     """
-    moments = zip(*(map(_small, one.frames(camera)) for camera in cameras), strict=True)
+    if len(kept) < MIN_FRAMES:
+        raise InvalidInputError(
+            f"{one.name}: expected at least {MIN_FRAMES} frames; {len(kept)} of {one.length} are left. Give more fps."
+        )
+    moments, wanted, progress = zip(*map(one.frames, cameras), strict=True), set(kept.tolist()), _progress(one)
+    pictures = [side_by_side([*map(_small, moment)]) for at, moment in enumerate(moments) if at in wanted]
     footage = Footage(
-        frames=np.stack([side_by_side(pictures) for pictures in moments]),
+        frames=np.stack(pictures),
         text=encoder.encode_text(one.instruction),
-        progress=_progress(one),
-        success=one.success,
+        progress=None if progress is None else progress[kept],
+        success=None if one.success is None else one.success[kept],
     )
     _check_moving(one, footage.frames, footage.progress)
     return footage
@@ -70,8 +75,8 @@ def _check_moving(one: Demonstration, frames: Video, progress: NDArray[np.float3
     gains = one.succeeded is not False if progress is None else float(np.ptp(progress)) >= SEEN
     if gains and all(np.array_equal(frame, frames[0]) for frame in frames):
         raise InvalidInputError(
-            f"{one.name}: expected pictures that change as progress does; all {one.length} frames are the same. Is the "
-            "camera covered? Leave the episode out, or choose another camera."
+            f"{one.name}: expected pictures that change as progress does; all {len(frames)} frames are the same. Is "
+            "the camera covered? Leave the episode out, or choose another camera."
         )
 
 

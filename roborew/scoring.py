@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roborew.data import free_path, new_file, read_video, side_by_side, video_info
+from roborew.data.thinning import kept_frames
 from roborew.errors import InvalidInputError
 from roborew.evaluation import Story, curves_figure, film, score_range
 from roborew.types import Clip, Frame, RewardModel, RewardSpec, Scores, Video
@@ -73,11 +74,8 @@ def sample_video(path: Path, fps: float | None = None, views: Sequence[Path] = (
         InvalidInputError: no such file, ``fps`` not above 0, or views of another length or rate.
         CorruptFileError: it cannot be decoded.
     """
-    if fps is not None and not (math.isfinite(fps) and fps > 0):
-        raise InvalidInputError(f"fps: expected a number above 0; got {fps}.")
     info, frames = video_info(path), read_video(path)
-    every = 1 if fps is None else max(1, round(info.fps / fps))
-    indices = np.unique(np.append(np.arange(0, len(frames), every), len(frames) - 1))
+    indices = kept_frames(len(frames), info.fps, fps)
     kept = [frames[indices]]
     for view in views:
         seen, rate = read_video(view), video_info(view).fps

@@ -172,6 +172,23 @@ def test_where_progress_is_labelled_key_frames_are_not_asked() -> None:
     assert labels(progress=None) == [0, 0.25, 0.5, 0.75, 1, 1, 1, 1]
 
 
+def test_thinned_episodes_keep_their_last_frame_and_the_labels_of_the_frames_that_are_left() -> None:
+    spans = (Span("a", 0, 1), Span("b", 1, 2), Span("c", 2, 8))
+    whole = demonstration(keyframes=(2, 7), progress=None, success=curve("success", 8) >= 1, stages=spans)
+    found = embed([whole], FitConfig(encoder_option=ENCODER, fps=4))
+    at = [0, 2, 4, 6, 7]
+    np.testing.assert_array_equal(found.footage[0].frames, whole.video()[at])
+    np.testing.assert_allclose(np.asarray(found.examples[0].progress), np.interp(at, [0, 2, 7], [0, 0.5, 1]), atol=1e-6)
+    np.testing.assert_array_equal(found.footage[0].success, np.asarray(whole.success)[at])
+    assert found.examples[0].spans == (("a", 0, 1), ("c", 1, 5))
+
+
+@pytest.mark.parametrize(("fps", "said"), [(0, "above 0"), (float("nan"), "above 0"), (0.1, "2 of 8 are left")])
+def test_episodes_are_not_thinned_to_nothing(fps: float, said: str) -> None:
+    with pytest.raises(InvalidInputError, match=said):
+        fit_critic([demonstration()], FitConfig(fps=fps))
+
+
 @pytest.mark.parametrize("held_out", [0, 0.01, 0.2, 0.49])
 def test_every_split_leaves_something_to_fit_and_loses_no_episode(held_out: float) -> None:
     for count in range(1, 30):
