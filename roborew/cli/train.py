@@ -88,7 +88,7 @@ def _finish(console: Console, run: RunDirectory, film: bool) -> int:
         config = run.config(TrainConfig)
         say(console, f"{config.agent} learns “{config.instruction}” in {config.env} from {config.reward}: {run.path}")
         with progress_display(console) as observe:
-            outcome = train(run, observe)
+            outcome = train(run, observe, lambda text: say(console, text))
         if outcome.ended == "stopped":
             say(console, f"stopped after {outcome.steps:,} steps; all of them are kept. {_resume_command(run.path)}")
             return EXIT_INTERRUPTED

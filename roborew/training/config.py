@@ -66,6 +66,11 @@ class TrainConfig:
     """Score every k-th step of an episode, its first frame and its last."""
     exploration: float | None = None
     """First standard deviation of the actions of our own PPO; a number that suits the task if not given."""
+    refresh: Path | None = None
+    """The demonstrations of the critic that is the reward: on the way it is fitted anew, to them and to episodes of the
+    agent with what the simulator says of these."""
+    refreshes: int = 1
+    """How often, evenly over the steps; only with --refresh."""
     minutes: float | None = None
     """Stop training after so many minutes of wall-clock time, whatever the steps; no limit if not given."""
     threads: int = 1
@@ -74,7 +79,7 @@ class TrainConfig:
     """Where the reward model runs, a torch device name."""
 
     def __post_init__(self) -> None:
-        for name in ("num_envs", "every", "threads"):
+        for name in ("num_envs", "every", "threads", "refreshes"):
             if getattr(self, name) < 1:
                 raise InvalidInputError(f"{name}: expected a whole number of at least 1; got {getattr(self, name)}.")
         if self.seed < 0:
@@ -109,6 +114,12 @@ class TrainConfig:
         """Environment steps over all simulations."""
         return self.steps if self.steps is not None else STEPS.get(self.env, DEFAULT_STEPS)
 
+    @property
+    def phases(self) -> tuple[int, ...]:
+        """Steps at which each reward has paid its last: one, and one more for each refreshment of the critic."""
+        parts = self.refreshes + 1 if self.refresh else 1
+        return tuple(self.total_steps * part // parts for part in range(1, parts + 1))
+
     def resolved(self) -> TrainConfig:
         """The same run with nothing left open.
 
@@ -124,6 +135,8 @@ class TrainConfig:
             if not Path(reward).is_dir():
                 raise UnknownNameError("reward", reward, [*rewards, *TRUE_REWARDS])
             reward = str(Path(reward).resolve())  # a run may be taken up from another folder
+        if self.refresh is not None:
+            _check_refresh(reward, self.refresh)
         picture = self.goal_image.resolve() if self.goal_image else None
         exploration = self.exploration or EXPLORATION.get(self.env, DEFAULT_EXPLORATION)
         return replace(
@@ -132,8 +145,18 @@ class TrainConfig:
             steps=self.total_steps,
             reward=reward,
             goal_image=picture,
+            refresh=self.refresh.resolve() if self.refresh else None,
             exploration=exploration,
         )
+
+
+def _check_refresh(reward: str, demonstrations: Path) -> None:
+    from roborew.critics.critic import is_critic
+
+    if reward in rewards or reward in TRUE_REWARDS or not is_critic(reward):
+        raise InvalidInputError(f"refresh: expected a critic's folder as the reward, from `roborew fit`; got {reward}.")
+    if not demonstrations.exists():
+        raise InvalidInputError(f"refresh: expected the critic's demonstrations; {demonstrations} does not exist.")
 
 
 def _check_environment(env: str) -> None:

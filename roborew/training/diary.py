@@ -45,10 +45,29 @@ Observer = Callable[[Status], None]
 
 
 class Diary:
-    """Keeps the records of one session of training, and takes up those of an earlier one."""
+    """Keeps the records of one session of training, and takes up those of an earlier one.
 
-    def __init__(self, run: RunDirectory, config: TrainConfig, env: PaidEnvironment, agent: Agent) -> None:
+    Args:
+        run: where they are kept.
+        config: of the run.
+        env: that pays the agent.
+        agent: that learns.
+        refreshments: of the critic before this.
+        deadline: when the session is to end, on `time.perf_counter`.
+    """
+
+    def __init__(
+        self,
+        run: RunDirectory,
+        config: TrainConfig,
+        env: PaidEnvironment,
+        agent: Agent,
+        *,
+        refreshments: int = 0,
+        deadline: float = math.inf,
+    ) -> None:
         self._run, self._config, self._env, self._agent = run, config, env, agent
+        self._refreshments, self._deadline = refreshments, deadline
         self._seconds: dict[str, float] = {}
         self._earlier = 0.0
         self._begun = self._noted = perf_counter()
@@ -65,21 +84,23 @@ class Diary:
     @property
     def minutes_used_up(self) -> bool:
         """Whether this session has had its minutes."""
-        return perf_counter() - self._begun >= self._limit
+        return perf_counter() >= self._deadline
 
     def go_on(self) -> None:
         """Take up the last checkpoint, if there is one.
 
         Exact with our own PPO and environments that can give their state. Others cannot, and the agents of
-        Stable-Baselines3 cannot go on within an episode: these continue in new episodes.
+        Stable-Baselines3 cannot go on within an episode: these continue in new episodes, as all do when the critic was
+        refreshed since.
         """
         checkpoint = self._run.load_checkpoint()
         if checkpoint is None:
             return
         learned, meta = under(checkpoint.arrays, "agent/"), checkpoint.meta
-        if state := under(checkpoint.arrays, "environment/"):
+        state = under(checkpoint.arrays, "environment/")
+        if state and meta.get("refreshments", 0) == self._refreshments:
             self._env.restore(state)
-        else:  # the running episodes are lost with the environment's state
+        else:  # the running episodes are lost with the environment's state, or were paid by another critic
             learned = {name: array for name, array in learned.items() if not name.startswith("episodes/")}
         self._agent.load_state(learned, meta["agent"])
         self._seconds, self._earlier, self._steps = dict(meta["seconds"]), float(meta["wall"]), checkpoint.step
@@ -90,7 +111,7 @@ class Diary:
         arrays: dict[str, NDArray[Any]] = {f"agent/{name}": array for name, array in learned.items()}
         if hasattr(self._env.unwrapped, "snapshot"):
             arrays |= {f"environment/{name}": array for name, array in self._env.snapshot().items()}
-        meta = {"agent": about, "seconds": self._seconds, "wall": self.wall}
+        meta = {"agent": about, "seconds": self._seconds, "wall": self.wall, "refreshments": self._refreshments}
         self._run.save_checkpoint(self._agent.steps, arrays, meta)
         self._saved = perf_counter()
 
@@ -104,10 +125,6 @@ class Diary:
         if now - self._saved >= CHECKPOINT_SECONDS:
             self.save()
         return self._status(report, speed)
-
-    @property
-    def _limit(self) -> float:
-        return math.inf if self._config.minutes is None else 60 * self._config.minutes
 
     def _split(self, report: RolloutReport, wall: float) -> dict[str, float]:
         """Where the seconds of one rollout went, and add them up."""
@@ -126,7 +143,7 @@ class Diary:
             self._figures = (report.mean_return, report.mean_true_return, success)
         learned, true, success = self._figures
         total = self._config.total_steps
-        left = min((total - report.steps) / speed, self._limit - (perf_counter() - self._begun))
+        left = min((total - report.steps) / speed, self._deadline - perf_counter())
         return Status(
             steps=report.steps,
             total_steps=total,

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+import math
+from collections.abc import Callable, Generator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from time import perf_counter
 from typing import Literal
 
 from roborew.agents.report import RolloutReport
 from roborew.run import RunDirectory
 from roborew.training.config import TrainConfig
 from roborew.training.diary import Diary, Observer
-from roborew.training.parts import load_reward, make_agent, paid_environment
+from roborew.training.parts import load_reward, make_agent, paid_environment, phase_of
 from roborew.training.stopping import stop_on_signal
 
 
@@ -41,7 +43,7 @@ def start(config: TrainConfig, path: str | Path) -> RunDirectory:
     return RunDirectory.create(path, config, seeds={"run": config.seed})
 
 
-def train(run: RunDirectory, observe: Observer | None = None) -> Outcome:
+def train(run: RunDirectory, observe: Observer | None = None, tell: Callable[[str], None] | None = None) -> Outcome:
     """Train the agent of a run, from its beginning or from its last checkpoint on.
 
     The first Ctrl-C ends it after the rollout that is under way; everything until there is kept.
@@ -49,15 +51,39 @@ def train(run: RunDirectory, observe: Observer | None = None) -> Outcome:
     Args:
         run: from `start`, or from `RunDirectory.resume`.
         observe: is told how training stands after each rollout.
+        tell: is told, in a sentence, of what takes long beside the rollouts.
 
     Raises:
         RoborewError: the reward or the environment broke its promise, or the disk is full; the last checkpoint stands.
     """
     config = run.config(TrainConfig)
-    model = load_reward(config)
-    with torch_threads(config.threads), closing(paid_environment(config, config.num_envs, model)) as env:
+    deadline = math.inf if config.minutes is None else perf_counter() + 60 * config.minutes
+    checkpoint = run.load_checkpoint()
+    outcome = Outcome(ended="finished", steps=0 if checkpoint is None else checkpoint.step)
+    with torch_threads(config.threads):
+        for refreshments, until in enumerate(config.phases):
+            if outcome.ended == "finished" and outcome.steps < until:
+                if refreshments:
+                    _refresh(run, refreshments, tell)
+                outcome = _phase(run, refreshments, until, deadline, observe)
+    return outcome
+
+
+def _refresh(run: RunDirectory, number: int, tell: Callable[[str], None] | None) -> None:
+    from roborew.training.refreshing import refresh
+
+    if tell is not None:
+        tell("the critic is fitted anew, to its demonstrations and to episodes of the agent")
+    refresh(run, number)
+
+
+def _phase(run: RunDirectory, refreshments: int, until: int, deadline: float, observe: Observer | None) -> Outcome:
+    """Train from the last checkpoint on until so many steps, all of them paid by one reward model."""
+    config = run.config(TrainConfig)
+    paid = phase_of(run, config, refreshments)
+    with closing(paid_environment(paid, config.num_envs, load_reward(paid))) as env:
         agent = make_agent(config, env)
-        diary = Diary(run, config, env, agent)
+        diary = Diary(run, config, env, agent, refreshments=refreshments, deadline=deadline)
         diary.go_on()
         with stop_on_signal() as stop:
 
@@ -65,11 +91,11 @@ def train(run: RunDirectory, observe: Observer | None = None) -> Outcome:
                 status = diary.note(report)
                 if observe is not None:
                     observe(status)
-                return not (stop.requested or diary.minutes_used_up)
+                return not (stop.requested or diary.minutes_used_up or report.steps >= until)
 
             agent.learn(env, config.total_steps, after_rollout)
             diary.save()
-    finished = agent.steps >= config.total_steps
+    finished = agent.steps >= until
     return Outcome(ended="finished" if finished else "stopped" if stop.requested else "minutes", steps=agent.steps)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal, Protocol, cast
@@ -78,6 +78,16 @@ def make_environment(config: TrainConfig, num_envs: int, **options: Any) -> Envi
 def load_reward(config: TrainConfig) -> RewardModel | None:
     """Return the reward model, None where the truth itself pays."""
     return None if config.reward in TRUE_REWARDS else open_reward(config.reward, config.option, config.device)
+
+
+def critic_path(run: RunDirectory, number: int) -> Path:
+    """Where the critic of a run's refreshment lies, from 1; before the first one it is the configured reward."""
+    return run.path / f"critic-{number}"
+
+
+def phase_of(run: RunDirectory, config: TrainConfig, number: int) -> TrainConfig:
+    """The configuration after so many refreshments."""
+    return replace(config, reward=str(critic_path(run, number))) if number else config
 
 
 def open_reward(reward: str, option: Sequence[str] = (), device: str = "cpu") -> RewardModel:
@@ -194,7 +204,7 @@ def load_trained(run: RunDirectory) -> Trained:
     return Trained(
         config=config,
         agent=agent,
-        model=load_reward(config),
+        model=load_reward(phase_of(run, config, meta.get("refreshments", 0))),
         steps=checkpoint.step,
         wall=meta["wall"],
         seconds=meta["seconds"],

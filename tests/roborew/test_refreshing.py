@@ -1,0 +1,104 @@
+"""A critic refreshed on the way: what the agent did is kept, pays from then on, and an interruption changes nothing."""
+
+from __future__ import annotations
+
+import signal
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from roborew.data.demonstrations import read_demonstrations
+from roborew.demos import DemosConfig
+from roborew.demos.recording import record_demonstrations
+from roborew.errors import InvalidInputError
+from roborew.fitting import FitConfig, fit_critic
+from roborew.run import RunDirectory
+from roborew.training import Outcome, Status, TrainConfig, load_trained, refreshing, start, train
+
+ENV, ROLLOUT, EPISODES = "roborew/Press-v0", 256, 3
+
+
+@pytest.fixture(autouse=True)
+def _few_episodes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(refreshing, "EPISODES", EPISODES)
+
+
+@pytest.fixture(scope="module")
+def demos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    config = DemosConfig(behaviours=("expert", "stall"), episodes=2, codec="lossless", width=48, height=36)
+    return record_demonstrations(ENV, config, tmp_path_factory.mktemp("demos") / "press")
+
+
+@pytest.fixture(scope="module", params=["goal_classifier", "ridge"])
+def config(request: pytest.FixtureRequest, demos: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainConfig:
+    """One critic with a way of its own to learn from an agent, and one without."""
+    steps = ("steps=3",) if request.param == "goal_classifier" else ()
+    how = FitConfig(critic=request.param, option=steps, encoder="mini", calibrate=False)
+    folder = tmp_path_factory.mktemp("critic") / request.param
+    fit_critic(list(read_demonstrations(demos)), how).critic.save_pretrained(folder)
+    return TrainConfig(env=ENV, reward=str(folder), refresh=demos, steps=4 * ROLLOUT, num_envs=8, every=30)
+
+
+def whole(config: TrainConfig, path: Path) -> Outcome:
+    with start(config, path) as run:
+        return train(run)
+
+
+def test_interrupted_at_any_rollout_equals_uninterrupted(config: TrainConfig, tmp_path: Path) -> None:
+    expected = whole(config, tmp_path / "whole")
+
+    def stop(status: Status) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+    with start(config, tmp_path / "parts") as run:
+        ends = [train(run, stop)]
+    while ends[-1].ended != "finished":
+        with RunDirectory.resume(tmp_path / "parts") as run:
+            ends.append(train(run, stop))
+    assert ends[-1] == expected == Outcome(ended="finished", steps=4 * ROLLOUT)
+    one, other = (RunDirectory.open(tmp_path / name).load_checkpoint() for name in ("whole", "parts"))
+    assert one is not None and other is not None
+    for name, array in one.arrays.items():
+        np.testing.assert_array_equal(array, other.arrays[name], err_msg=name)
+
+
+def test_the_agents_episodes_are_kept_with_their_truth_and_another_critic_pays(
+    config: TrainConfig, tmp_path: Path
+) -> None:
+    told: list[str] = []
+    with start(replace(config, refreshes=2, steps=3 * ROLLOUT), tmp_path / "run") as run:
+        train(run, tell=told.append)
+    assert len(told) == 2
+    for number in (1, 2):
+        visited = list(read_demonstrations(run.path / f"visited-{number}"))
+        assert len(visited) == EPISODES
+        assert all(one.progress is not None and one.succeeded is not None for one in visited)
+    critics = [Path(config.reward), run.path / "critic-1", run.path / "critic-2"]
+    assert len({(path / "model.safetensors").read_bytes() for path in critics}) == 3
+    model = load_trained(run).model
+    assert model is not None
+    assert "episodes of the agent" in (critics[2] / "card.md").read_text()
+
+
+def test_a_refreshment_that_was_cut_short_is_done_again(config: TrainConfig, tmp_path: Path) -> None:
+    with start(config, tmp_path / "run") as run:
+        (run.path / "critic-1").mkdir()
+        (run.path / "critic-1" / "model.safetensors").write_bytes(b"torn")
+        assert train(run).ended == "finished"
+    assert refreshing.is_critic(run.path / "critic-1")
+
+
+def test_what_cannot_be_refreshed_is_refused_before_anything_is_written(demos: Path, tmp_path: Path) -> None:
+    for wrong in (TrainConfig(env=ENV, refresh=demos), TrainConfig(env=ENV, reward="true-dense", refresh=demos)):
+        with pytest.raises(InvalidInputError, match="critic's folder"):
+            start(wrong, tmp_path / "run")
+    with pytest.raises(InvalidInputError, match="at least 1"):
+        TrainConfig(refreshes=0)
+    assert not (tmp_path / "run").exists()
+
+
+def test_demonstrations_that_are_not_there_are_refused(config: TrainConfig, tmp_path: Path) -> None:
+    with pytest.raises(InvalidInputError, match="does not exist"):
+        start(replace(config, refresh=tmp_path / "none"), tmp_path / "run")
