@@ -53,7 +53,7 @@ def footage_of(one: Demonstration, cameras: Sequence[str], kept: NDArray[np.int6
             f"{one.name}: expected at least {MIN_FRAMES} frames; {len(kept)} of {one.length} are left. Give more fps."
         )
     moments, wanted, progress = zip(*map(one.frames, cameras), strict=True), set(kept.tolist()), _progress(one)
-    pictures = [side_by_side([*map(_small, moment)]) for at, moment in enumerate(moments) if at in wanted]
+    pictures = [side_by_side([*map(reduced, moment)]) for at, moment in enumerate(moments) if at in wanted]
     footage = Footage(
         frames=np.stack(pictures),
         text=encoder.encode_text(one.instruction),
@@ -80,7 +80,7 @@ def _check_moving(one: Demonstration, frames: Video, progress: NDArray[np.float3
         )
 
 
-def _small(frame: Frame) -> Frame:
+def reduced(frame: Frame) -> Frame:
     """The frame, reduced to `LARGEST` pixels on its longer side if it is larger: an hour of film must fit in memory."""
     height, width = frame.shape[:2]
     share = LARGEST / max(height, width)

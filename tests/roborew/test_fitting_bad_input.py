@@ -24,7 +24,7 @@ from roborew.registry import critics
 from roborew.splitting import split_names
 from roborew.types import Clip, Frame
 from tests.roborew.critics.worlds import PUSH, curve
-from tests.roborew.data.sets import write_as_folder
+from tests.roborew.data.sets import write, write_as_folder
 
 ENCODER = ("steps=2", "batch=4")
 STEPS = dict.fromkeys(critics, ("steps=4",)) | {"ridge": (), "perceptual": (), "preference": ("steps=4", "queries=50")}
@@ -260,6 +260,12 @@ def test_a_set_with_a_missing_video_is_refused_before_anything_is_fitted(
     (folder / "videos/case-2-front.mp4").unlink()
     said = refused(capsys, folder)
     assert "case-2, front: its video" in said and "is missing" in said
+
+
+def test_a_lerobot_set_with_a_missing_video_is_refused(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    next(write(tmp_path / "set").rglob("*front*/**/*.mp4")).unlink()
+    said = refused(capsys, tmp_path / "set")
+    assert "expected a local file; found none" in said and "front/chunk-000/file-000.mp4" in said
 
 
 def test_a_set_with_a_damaged_video_is_refused(capsys: pytest.CaptureFixture[str], folder: Path) -> None:
