@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -45,7 +45,7 @@ class Episode:
     stage: NDArray[np.int64]
 
     def quality(self, pace: Pace) -> Grade:
-        """How good the episode is beside an expert's pace, see `expert_pace` and `roborew_envs.grading.grade`."""
+        """How good the episode is beside an expert's pace, see `grades` and `roborew_envs.grading.grade`."""
         return grade(self.progress, self.success, self.stage, pace)
 
     @cached_property
@@ -106,6 +106,22 @@ def expert_pace(task: Task) -> Pace:
     arrivals = [np.argmax(episode.success) for episode in good]
     setbacks = [setback(episode.progress) for episode in good]
     return Pace(float(np.quantile(arrivals, 0.9)), float(np.quantile(setbacks, 0.9)))
+
+
+def grades(task: Task, episodes: Sequence[Episode], usual: Pace) -> list[Grade]:
+    """How good each episode is beside the expert from the same start.
+
+    The expert's own time counts up to the usual one: where it bungles, others may not take as long.
+
+    Args:
+        task: that of the episodes.
+        episodes: of any behaviours.
+        usual: the expert's, see `expert_pace`.
+    """
+    experts = demonstrate(task, "expert", [episode.seed for episode in episodes])
+    arrivals = [float(np.argmax(expert.success)) if expert.success.any() else np.inf for expert in experts]
+    paces = [replace(usual, arrival=min(arrival, usual.arrival)) for arrival in arrivals]
+    return [episode.quality(pace) for episode, pace in zip(episodes, paces, strict=True)]
 
 
 def _moment(core: TaskSimulations, truth: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:

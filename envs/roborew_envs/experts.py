@@ -19,8 +19,6 @@ Behaviour = Literal["expert", "slow", "stall", "undo", "near_miss", "wrong_objec
 
 
 POLICY_BEHAVIOURS: tuple[Behaviour, ...] = ("expert", "stall", "random")
-SLOW = (0.29, 0.36)
-"""Range of a slow hand's largest move along each axis; an expert's is 1."""
 HOVER = (0.07, 0.11)
 """Range of heights above a thing at which a hand hovers [m]."""
 HALF_WAY = (0.4, 0.6)
@@ -106,7 +104,7 @@ class Script:
         self._stop = rng.uniform(*self._plan.stop, num_envs)
         self._fresh = True
         self._drift = np.zeros((num_envs, 4))
-        self._pace = np.full(num_envs, 1.0) if behaviour != "slow" else rng.uniform(*SLOW, num_envs)
+        self._pace = np.full(num_envs, 1.0) if behaviour != "slow" else rng.uniform(*self._plan.slow, num_envs)
         self._opening = np.full((num_envs, 1), -1.0)
         self._offset = np.zeros((num_envs, 3))
         if behaviour == "hover":
@@ -126,8 +124,7 @@ class Script:
         if self.behaviour == "random":
             return np.clip(self._drift, -1, 1)
         target = self._target(qpos, progress)
-        pace = self._pace[:, None]
-        moves = np.clip((target[:, :3] - hand(qpos)) / REACH_PER_STEP * 1.2, -pace, pace)
+        moves = self._pace[:, None] * np.clip((target[:, :3] - hand(qpos)) / REACH_PER_STEP * 1.2, -1, 1)
         if self.behaviour == "stall":
             self._reached |= progress >= self._stop
             moves[self._reached] = 0.0

@@ -23,6 +23,7 @@ class Plan:
         wrong: does the same kind of thing with another object.
         over: qpos -> what `hover` stays above, (N, 3) [m].
         stop: range of true progress at which `stall` stops.
+        slow: range of the share of the expert's moves that `slow` makes; the way must still fit into the horizon.
         undo: from success back, after which success does not hold; None where nothing can be undone.
         miss: qpos of the start -> offset (N, 3) [m] with which the expert just misses.
         give_up: qpos -> (N,) bool where `near_miss` leaves off and lifts the hand; never if not given.
@@ -32,6 +33,7 @@ class Plan:
     wrong: Skill
     over: Callable[[FloatArray], FloatArray]
     stop: tuple[float, float]
+    slow: tuple[float, float] = (0.5, 0.57)
     undo: Skill | None = None
     miss: Callable[[FloatArray], FloatArray] | None = None
     give_up: Callable[[FloatArray], NDArray[np.bool_]] | None = None

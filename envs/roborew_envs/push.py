@@ -67,6 +67,7 @@ class Push(DeskTask):
         wrong=push_blue,
         over=lambda qpos: qpos[:, RED],
         stop=(0.45, 0.7),
+        slow=(0.57, 0.63),
         miss=_short_of_pad,
     )
 

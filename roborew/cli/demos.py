@@ -27,7 +27,7 @@ class Demos(Command):
     """Write demonstrations, good and bad, with their truth; given again after an interruption, it goes on."""
 
     env: tyro.conf.Positional[str]
-    """A task of roborew, see `roborew list envs`."""
+    """See `roborew list envs`; also environments of other suites, such as Meta-World/reach-v3."""
     config: Annotated[DemosConfig, tyro.conf.arg(name="")] = field(default_factory=DemosConfig)
     out: Path
     """Folder of the set; it appears when the set is whole, and is never overwritten."""

@@ -1,4 +1,4 @@
-"""Demonstration sets of the tasks' own behaviours; the work is in `roborew.demos.recording`."""
+"""Demonstration sets of known behaviours; the work is in `roborew.demos.recording`."""
 
 from roborew.demos.config import DemosConfig
 

@@ -31,17 +31,19 @@ class DemosConfig:
     """What a demonstration set holds; the same configuration gives the same set."""
 
     behaviours: Names = ("expert",)
-    """Joined by commas; each plays from the same starts. A task without one of them says which it has."""
+    """Joined by commas; each plays from the same starts. An environment without one of them says which it has."""
+    goal: str | None = None
+    """What the episodes are to show, as a sentence; the environment's own instruction if not given."""
     episodes: int = 40
     """Of each behaviour."""
     format: Literal["lerobot", "folder"] = "lerobot"
     """LeRobotDataset v3.0, or mp4 files with a manifest."""
     cameras: Annotated[Names, tyro.conf.arg(name="camera")] = ()
-    """Joined by commas; the task's first if none is given."""
+    """Joined by commas; the environment's first if none is given."""
     width: int = 96
-    """Of a frame [pixels]."""
+    """Of a frame [pixels]; an environment that draws itself, without MuJoCo, keeps its own."""
     height: int = 72
-    """Of a frame [pixels]."""
+    """Of a frame [pixels], as the width."""
     quality: Literal["fast", "full"] = "fast"
     """How frames are drawn; stated in every file that holds them."""
     codec: Literal["auto", "av1", "h264", "lossless"] = "auto"

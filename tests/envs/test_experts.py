@@ -7,7 +7,7 @@ from functools import cache
 import numpy as np
 import pytest
 
-from roborew_envs import desk, experts, make_task, tasks
+from roborew_envs import demonstrations, desk, experts, make_task, tasks
 from roborew_envs.demonstrations import Episode, demonstrate, expert_pace
 from roborew_envs.experts import Behaviour, Script, actor, behaviours
 from roborew_envs.grading import Pace
@@ -31,7 +31,7 @@ def played(task_id: str, behaviour: Behaviour) -> list[Episode]:
 
 
 def grades(task_id: str, behaviour: Behaviour) -> list[str]:
-    return [episode.quality(pace(task_id)) for episode in played(task_id, behaviour)]
+    return list(demonstrations.grades(make_task(task_id), played(task_id, behaviour), pace(task_id)))
 
 
 def arrival(task_id: str, behaviour: Behaviour) -> float:
@@ -59,7 +59,7 @@ def test_the_expert_ends_in_success_and_passes_every_stage(task_id: str) -> None
 def test_slow_ends_in_success_and_late(task_id: str) -> None:
     assert sum(ends(task_id, "slow")) >= 5
     assert arrival(task_id, "slow") > 1.3 * arrival(task_id, "expert")
-    assert grades(task_id, "slow").count("suboptimal") >= 3
+    assert grades(task_id, "slow").count("suboptimal") >= 5
 
 
 @every_script
@@ -112,6 +112,21 @@ def test_an_episode_tells_the_truth_of_its_own_states() -> None:
     still = np.zeros((len(episode.qpos), task.model.nv))
     np.testing.assert_allclose(task.progress(episode.qpos, still), episode.progress, atol=1e-6)
     np.testing.assert_array_equal(task.success(episode.qpos, still), episode.success)
+
+
+def test_an_expert_has_as_long_as_it_needs_from_the_same_start_but_not_longer_than_usual() -> None:
+    """A slow push from near takes no longer than an expert's from afar."""
+    task = make_task("roborew/Push-v0")
+    expert, slow = played(task.id, "expert"), played(task.id, "slow")
+    arrivals = np.array([np.argmax(episode.success) for episode in expert])
+    usual = Pace(arrival=float(arrivals.max()), setback=1.0)
+    assert "success" in [episode.quality(usual) for episode in slow]
+    assert set(demonstrations.grades(task, slow, usual)) == {"suboptimal"}
+    assert set(demonstrations.grades(task, expert, usual)) == {"success"}
+    strict = Pace(arrival=float(arrivals.min()), setback=1.0)
+    late = arrivals > 1.25 * arrivals.min()
+    assert late.any()
+    assert [grade == "suboptimal" for grade in demonstrations.grades(task, expert, strict)] == late.tolist()
 
 
 def test_a_start_depends_on_its_seed_alone() -> None:

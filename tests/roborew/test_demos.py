@@ -13,10 +13,10 @@ import pytest
 from roborew import cli
 from roborew.data.demonstrations import read_demonstrations
 from roborew.data.lerobot import open_lerobot
-from roborew.demos import DemosConfig
-from roborew.demos import recording as demos
-from roborew.demos.recording import DemosStatus, record_demonstrations
-from roborew.errors import InvalidInputError, RunExistsError
+from roborew.demos import DemosConfig, sources
+from roborew.demos.recording import FIRST_SEED, DemosStatus, record_demonstrations
+from roborew.demos.sources import GRADES, TaskSource
+from roborew.errors import InvalidInputError, RunExistsError, UnknownNameError
 from roborew_envs import make_task
 from roborew_envs.demonstrations import demonstrate
 from roborew_envs.rendering import Renderer
@@ -47,7 +47,7 @@ def test_a_set_shows_exactly_what_the_simulator_did(small: Path) -> None:
 
 
 def played(task: Any, behaviour: Any, count: int = 3) -> Any:
-    return demonstrate(task, behaviour, range(demos.FIRST_SEED, demos.FIRST_SEED + count))
+    return demonstrate(task, behaviour, range(FIRST_SEED, FIRST_SEED + count))
 
 
 def test_behaviours_start_alike_and_seeds_start_apart(small: Path, tmp_path: Path) -> None:
@@ -73,7 +73,7 @@ def test_rows_of_a_lerobot_set_say_what_their_action_brought(tmp_path: Path) -> 
         assert row["next.reward"][-1] == 0
         np.testing.assert_array_equal(row["next.success"][:-1], episode.success[1:])
         assert row["next.done"].tolist() == [False] * (len(row["progress"]) - 1) + [True]
-        assert opened.episodes[number].row["quality"] == demos.GRADES[row["quality"][0]]
+        assert opened.episodes[number].row["quality"] == GRADES[row["quality"][0]]
 
 
 def stop_after(count: int) -> Any:
@@ -92,7 +92,7 @@ def test_an_interrupted_set_goes_on_to_the_same_end(
     with pytest.raises(KeyboardInterrupt):
         record_demonstrations(ENV, SMALL, tmp_path / "set", stop_after(after))
     drawn: list[int] = []
-    monkeypatch.setattr(demos, "_frames", counting(demos._frames, drawn))  # pyright: ignore[reportPrivateUsage]
+    monkeypatch.setattr(TaskSource, "frames", counting(TaskSource.frames, drawn))
     seen: list[DemosStatus] = []
     record_demonstrations(ENV, SMALL, tmp_path / "set", seen.append)
     assert content(tmp_path / "set") == content(small)
@@ -116,8 +116,8 @@ def test_blocks_bound_what_is_held_in_memory(small: Path, tmp_path: Path, monkey
         sizes.append(len(seeds))
         return demonstrate(task, behaviour, seeds)
 
-    monkeypatch.setattr(demos, "BLOCK", 2)
-    monkeypatch.setattr(demos, "demonstrate", watched)
+    monkeypatch.setattr(TaskSource, "block", 2)
+    monkeypatch.setattr(sources, "demonstrate", watched)
     record_demonstrations(ENV, SMALL, tmp_path / "set")
     assert sizes == [2, 1, 2, 1]
 
@@ -169,3 +169,14 @@ def test_another_request_never_takes_the_place_of_a_set(small: Path) -> None:
 def test_a_task_without_behaviours_says_so(tmp_path: Path) -> None:
     with pytest.raises(InvalidInputError, match="no behaviour 'undo'"):
         record_demonstrations("roborew/Cheetah-v0", DemosConfig(behaviours=("undo",)), tmp_path / "set")
+
+
+def test_an_environment_that_does_not_exist_is_refused_with_its_like(tmp_path: Path) -> None:
+    with pytest.raises(UnknownNameError, match="Push-v0"):
+        record_demonstrations("roborew/Psh-v0", SMALL, tmp_path / "set")
+
+
+def test_a_goal_replaces_the_tasks_own_words(tmp_path: Path) -> None:
+    config = DemosConfig(**{**vars(SMALL), "behaviours": ("expert",), "episodes": 1, "goal": "light the lamp"})
+    (one,) = read_demonstrations(record_demonstrations(ENV, config, tmp_path / "set"))
+    assert one.instruction == "light the lamp"

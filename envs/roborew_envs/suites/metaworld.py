@@ -29,6 +29,9 @@ names: tuple[str, ...] = tuple(_classes)
 class MetaWorldEnv(gymnasium.Wrapper[Any, Any, Any, Any]):
     """One task. Actions: (4,) in [-1, 1], dx, dy, dz, gripper; observations: (39,), the last three the goal [m]."""
 
+    moves = slice(0, 3)
+    """The part of an action that is 0 where the hand stands still; the grip is held by the rest."""
+
     def __init__(
         self,
         name: str,

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from roborew_envs.rendering import Quality, Renderer
 from roborew_envs.suites.finding import find
-from roborew_envs.suites.world import shown, viewpoint, world_of
+from roborew_envs.suites.world import camera_names, shown, viewpoint, world_of
 
 Arrays = dict[str, NDArray[Any]]
 _SUCCESS = ("success", "is_success")
@@ -151,7 +151,19 @@ class SuiteVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
                 success[i], known[i] = bool(told[0]), True
         return {"success": success, "_success": known} if known.any() else {}
 
-    def draw(self, indices: NDArray[np.int64] | None = None) -> NDArray[np.uint8]:
+    @property
+    def cameras(self) -> tuple[str, ...]:
+        """Names for `draw`, first the one that is used if none is given: ``default`` where it has no name."""
+        return camera_names(self.envs[0], self._look[0]) if self.resizable else ("default",)
+
+    def resize(self, width: int, height: int) -> None:
+        """Draw frames of another size [pixels] from now on; only where it is `resizable`."""
+        self._look = (self._look[0], width, height, self._look[3])
+        if self._renderer is not None:
+            self._renderer.close()
+            self._renderer = None
+
+    def draw(self, indices: NDArray[np.int64] | None = None, camera: str | None = None) -> NDArray[np.uint8]:
         """Frames of the current states, shape (n, H, W, 3), uint8 RGB; only the chosen environments are drawn."""
         if self.render_mode != "rgb_array":
             raise Error(f"{self.spec and self.spec.id}: made without render_mode='rgb_array', so it draws nothing.")
@@ -159,8 +171,8 @@ class SuiteVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         worlds = [world for env in chosen if (world := shown(env)) is not None]
         if len(worlds) < len(chosen):
             return np.stack([cast("NDArray[np.uint8]", env.render()) for env in chosen])
-        camera, width, height, quality = self._look
-        view = viewpoint(self.envs[0], camera)
+        default, width, height, quality = self._look
+        view = viewpoint(self.envs[0], default if camera in (None, self.cameras[0]) else camera)
         if self._renderer is None:
             self._renderer = Renderer(worlds[0].model, width or 96, height or 72, quality)
         return self._renderer.paint(

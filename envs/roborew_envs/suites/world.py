@@ -64,6 +64,15 @@ def viewpoint(env: gymnasium.Env[Any, Any], name: str | None) -> mujoco.MjvCamer
     return camera
 
 
+def camera_names(env: gymnasium.Env[Any, Any], name: str | None) -> tuple[str, ...]:
+    """Names of an environment's cameras, first that of `viewpoint` of ``name``: ``default`` if it has none."""
+    world, view = world_of(env), viewpoint(env, name)
+    assert world is not None
+    names = [world.model.camera(i).name for i in range(world.model.ncam)]
+    first = names[view.fixedcamid] if view.type == mujoco.mjtCamera.mjCAMERA_FIXED else ""
+    return tuple(dict.fromkeys([first or "default", *filter(None, names)]))
+
+
 def shown(env: gymnasium.Env[Any, Any]) -> World | None:
     """The world as it is to be drawn; None as for `world_of`.
 

@@ -1,0 +1,159 @@
+"""Episodes of a suite's environment: by the expert that it brings, by half an expert, or by chance."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+from gymnasium.error import Error
+from gymnasium.spaces import Box
+from numpy.typing import NDArray
+
+from roborew_envs.experts import HALF_WAY, POLICY_BEHAVIOURS, Behaviour, wandered
+from roborew_envs.suites.vector import SuiteVectorEnv
+
+HELD = 25
+"""Steps of success in a row after which an episode ends: nothing new is to come."""
+LONGEST = 1000
+"""Steps after which an episode of an environment without a limit ends."""
+
+
+@dataclass(frozen=True)
+class SuiteEpisode:
+    """What one environment did, and all that is needed to see it do so again.
+
+    Attributes:
+        observations: shape (T + 1, D), the start and what is seen after each action.
+        actions: shape (T, A).
+        rewards: shape (T,), the environment's own.
+        success: shape (T + 1,), truth; None where the suite tells none.
+    """
+
+    behaviour: Behaviour
+    seed: int
+    observations: NDArray[Any]
+    actions: NDArray[Any]
+    rewards: NDArray[np.float64]
+    success: NDArray[np.bool_] | None
+
+
+def suite_behaviours(env: SuiteVectorEnv) -> tuple[Behaviour, ...]:
+    """The behaviours that can be had: nothing is undone or just missed on purpose by an expert from elsewhere."""
+    space = _action_space(env)
+    chance: tuple[Behaviour, ...] = ("random",) if isinstance(space, Box) and space.is_bounded() else ()
+    return POLICY_BEHAVIOURS if env.expert is not None else chance
+
+
+def perform(env: SuiteVectorEnv, behaviour: Behaviour, seed: int) -> SuiteEpisode:
+    """Run one episode, which depends on its seed alone; it ends as the environment says, or once success has held.
+
+    A stall plays the expert to somewhere near half of its way to success, then stands still, and never succeeds; it
+    lasts as long as the expert.
+
+    Args:
+        env: of one environment.
+        behaviour: see `suite_behaviours`.
+        seed: of the start, and of what is drawn on the way.
+
+    Raises:
+        ValueError: no such behaviour here.
+        gymnasium.error.Error: a stall from a start that is a success already.
+    """
+    if behaviour not in suite_behaviours(env):
+        known = ", ".join(suite_behaviours(env)) or "none"
+        raise ValueError(f"{env.spec and env.spec.id}: no behaviour {behaviour!r}. Available: {known}.")
+    rng = np.random.default_rng(seed)
+    if behaviour == "random":
+        return _run(env, behaviour, seed, _chance(_action_space(env), rng), LONGEST)
+    expert = env.expert
+    assert expert is not None  # or there were no such behaviour
+    whole = _run(env, "expert", seed, lambda seen, step: expert(seen), LONGEST)
+    return whole if behaviour == "expert" else _stalled(env, whole, rng)
+
+
+def frames(env: SuiteVectorEnv, episode: SuiteEpisode, camera: str | None = None) -> Iterator[NDArray[np.uint8]]:
+    """Play an episode again and draw its T + 1 states, each (H, W, 3), uint8 RGB.
+
+    Raises:
+        gymnasium.error.Error: no such camera; or the seed and the actions do not decide what happens.
+    """
+    seen, _ = env.reset(seed=[episode.seed])
+    for step, expected in enumerate(episode.observations):
+        if not np.array_equal(seen[0], expected, equal_nan=True):
+            raise Error(
+                f"{env.spec and env.spec.id}: seed {episode.seed} went another way the second time, at step {step}; "
+                "what its seed does not decide cannot be recorded."
+            )
+        yield env.draw(camera=camera)[0]
+        if step < len(episode.actions):
+            seen = env.step(episode.actions[step : step + 1])[0]
+
+
+def _action_space(env: SuiteVectorEnv) -> Any:
+    return cast(Any, env).single_action_space
+
+
+Act = Callable[[NDArray[Any], int], NDArray[Any]]
+"""Observations (1, D) and the number of the step -> actions (1, A)."""
+
+
+def _chance(space: Box, rng: np.random.Generator) -> Act:
+    drift = np.zeros((1, *space.shape))
+
+    def act(seen: NDArray[Any], step: int) -> NDArray[Any]:
+        nonlocal drift
+        drift = wandered(drift, rng)
+        share = (np.clip(drift, -1, 1) + 1) / 2
+        return (space.low + share * (space.high - space.low)).astype(space.dtype)
+
+    return act
+
+
+def _stalled(env: SuiteVectorEnv, whole: SuiteEpisode, rng: np.random.Generator) -> SuiteEpisode:
+    """Stop earlier where a thing that was set going reaches the goal by itself."""
+    success = whole.success
+    arrival = len(whole.actions) if success is None or not success.any() else int(np.argmax(success))
+    stop = int(rng.uniform(*HALF_WAY) * arrival)
+    moves: slice = env.envs[0].get_wrapper_attr("moves")
+
+    def act(seen: NDArray[Any], step: int) -> NDArray[Any]:
+        actions = whole.actions[min(step, max(stop - 1, 0))][None].copy()
+        actions[:, moves] *= step < stop
+        return actions
+
+    while True:
+        episode = _run(env, "stall", whole.seed, act, len(whole.actions))
+        if episode.success is None or not episode.success.any():
+            return episode
+        if stop == 0:
+            raise Error(f"{env.spec and env.spec.id}: seed {whole.seed} succeeds without being touched: no stall.")
+        stop //= 2
+
+
+def _run(env: SuiteVectorEnv, behaviour: Behaviour, seed: int, act: Act, steps: int) -> SuiteEpisode:
+    seen, infos = env.reset(seed=[seed])
+    observations, actions, rewards = [seen[0]], list[Any](), list[float]()
+    success, ended = [infos.get("success")], False
+    while not ended and len(actions) < steps and not _held(success):
+        action = act(seen, len(actions))
+        seen, reward, terminated, truncated, infos = env.step(action)
+        observations.append(seen[0])
+        actions.append(action[0])
+        rewards.append(float(reward[0]))
+        success.append(infos.get("success"))
+        ended = bool(terminated[0] | truncated[0])
+    told = [value[0] for value in success if value is not None]
+    return SuiteEpisode(
+        behaviour,
+        seed,
+        np.stack(observations),
+        np.stack(actions),
+        np.array(rewards),
+        np.array(told, np.bool_) if len(told) == len(success) else None,
+    )
+
+
+def _held(success: list[NDArray[np.bool_] | None]) -> bool:
+    return len(success) > HELD and all(value is not None and value[0] for value in success[-HELD - 1 :])
