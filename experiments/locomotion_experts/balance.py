@@ -19,9 +19,6 @@ from experiments.locomotion_experts.reflex import Reflex
 from roborew_envs.humanoid import Humanoid
 
 FloatArray = NDArray[np.float64]
-EFFORT, OVER_FEET, TURN, BEND, SPEED, HEIGHT = 10.0, 1000.0, 1.0, 2.0, 0.01, 10.0
-"""Costs of: an action of 1, a metre of the centre of mass from over the feet, a rad of the trunk's turn, a rad of a
-joint, any speed of 1, a metre of height; all squared."""
 _FREE = (0, 1, 5)
 """Degrees of freedom that are not regulated: place and heading."""
 _DROP, _LEAN = 2, 4
@@ -33,6 +30,37 @@ _QUATERNION, _VELOCITY = 1, 22
 """Where they hold the trunk's orientation and its velocity."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Costs:
+    """What a regulator weighs, all of it squared.
+
+    Attributes:
+        effort: of an action of 1 in trunk and legs.
+        arm_effort: in the arms.
+        over_feet: of a metre of the centre of mass from over the feet.
+        turn: of a rad of the trunk's turn.
+        height: of a metre of its height.
+        abdomen: of a rad of a joint there; and so on.
+        speed: of 1 m/s or rad/s of the trunk.
+        joint_speed: of a rad/s of a joint.
+    """
+
+    effort: float = 10.0
+    arm_effort: float = 10.0
+    over_feet: float = 1000.0
+    turn: float = 1.0
+    height: float = 10.0
+    abdomen: float = 2.0
+    hip: float = 2.0
+    knee: float = 2.0
+    arm: float = 2.0
+    speed: float = 0.01
+    joint_speed: float = 0.01
+
+
+COSTS = Costs()
+
+
 @dataclass(frozen=True, slots=True)
 class Rest:
     """An equilibrium: qpos, shape (nq,), and the action that holds it, shape (nu,)."""
@@ -41,10 +69,10 @@ class Rest:
     action: FloatArray
 
 
-def to_balance(task: Humanoid, angles: FloatArray) -> Reflex:
+def to_balance(task: Humanoid, angles: FloatArray, costs: Costs = COSTS) -> Reflex:
     """The reflex that balances about joint angles, shape (17,) [rad], with both feet down, whichever way it faces."""
     rest = at_rest(task, angles)
-    return _on_observations(task, rest, _regulator(*_linear(task, rest), _costs(task, rest)))
+    return _on_observations(task, rest, _regulator(*_linear(task, rest), *_weights(task, rest, costs)))
 
 
 def at_rest(task: Humanoid, angles: FloatArray) -> Rest:
@@ -105,8 +133,8 @@ def _linear(task: Humanoid, rest: Rest) -> tuple[FloatArray, FloatArray]:
     return both[:, : 2 * nv], both[:, 2 * nv :]
 
 
-def _costs(task: Humanoid, rest: Rest) -> FloatArray:
-    """Of deviations, shape (2 nv, 2 nv)."""
+def _weights(task: Humanoid, rest: Rest, costs: Costs) -> tuple[FloatArray, FloatArray]:
+    """Of deviations, shape (2 nv, 2 nv), and of actions, shape (nu, nu)."""
     model, data = task.model, mujoco.MjData(task.model)
     data.qpos[:] = rest.qpos
     mujoco.mj_forward(model, data)
@@ -116,16 +144,29 @@ def _costs(task: Humanoid, rest: Rest) -> FloatArray:
         mujoco.mj_jacGeom(model, data, foot, None, model.geom(f"{side}_foot").id)
         feet += foot / 2
     beside = (mass - feet)[:2]
-    places = np.diag(np.concatenate([[0, 0, HEIGHT, TURN, TURN, 0], np.full(model.nv - 6, BEND)]))
-    costs = SPEED * np.eye(2 * model.nv)
-    costs[: model.nv, : model.nv] = places + OVER_FEET * beside.T @ beside
-    return costs + 1e-8 * np.eye(len(costs))
+    joints = [part_of(model.joint(i).name) for i in range(1, model.njnt)]
+    places = [0, 0, costs.height, costs.turn, costs.turn, 0, *(getattr(costs, joint) for joint in joints)]
+    speeds = np.repeat([costs.speed, costs.joint_speed], [6, model.nv - 6])
+    weights = np.diag(np.concatenate([places, speeds]) + 1e-8)
+    weights[: model.nv, : model.nv] += costs.over_feet * beside.T @ beside
+    motors = [part_of(model.actuator(i).name) for i in range(model.nu)]
+    return weights, np.diag([costs.arm_effort if motor == "arm" else costs.effort for motor in motors])
 
 
-def _regulator(state: FloatArray, action: FloatArray, costs: FloatArray) -> FloatArray:
+def part_of(joint: str) -> str:
+    """Which part of the body a joint belongs to: abdomen, hip, knee or arm.
+
+    >>> part_of("left_hip_x"), part_of("abdomen_y"), part_of("right_elbow")
+    ('hip', 'abdomen', 'arm')
+    """
+    name = joint.removeprefix("left_").removeprefix("right_").split("_")[0]
+    return name if name in ("abdomen", "hip", "knee") else "arm"
+
+
+def _regulator(state: FloatArray, action: FloatArray, costs: FloatArray, effort: FloatArray) -> FloatArray:
     """Gains, shape (nu, 2 nv): the best action is minus their product with the deviation."""
     kept = np.setdiff1d(np.arange(len(state)), _FREE)
-    a, b, effort = state[np.ix_(kept, kept)], action[kept], EFFORT * np.eye(action.shape[1])
+    a, b = state[np.ix_(kept, kept)], action[kept]
     value = solve_discrete_are(a, b, costs[np.ix_(kept, kept)], effort)
     gains = np.zeros(action.T.shape)
     gains[:, kept] = np.linalg.solve(effort + b.T @ value @ b, b.T @ value @ a)

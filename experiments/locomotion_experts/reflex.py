@@ -5,6 +5,7 @@ Balancing around a posture is a far smaller thing to learn than the posture and 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,32 +50,45 @@ class Reflex:
         return observations @ self.weights + self.bias
 
 
-def to_pose(task: Humanoid, pose: Pose, stiffness: float, damping: float) -> Reflex:
-    """Torques, in shares of each motor's most: ``stiffness`` a rad from the pose, ``damping`` against each rad/s."""
-    goal = task.joint_angles(pose)
-    return _joint_wise(task, goal, -stiffness, -damping, stiffness)
+def shifted(task: Humanoid, pose: Pose, shift: Mapping[str, float]) -> FloatArray:
+    """The pose's angles in the order of qpos[7:], shifted [degrees] within the joints' ranges, shape (17,) [rad]."""
+    joints = [task.model.joint(i).name for i in range(1, task.model.njnt)]
+    sides = [name.partition("_")[::2] for name in joints]
+    signs = [-1 if side == "right" and both.startswith("shoulder") else 1 for side, both in sides]
+    shifts = [sign * shift.get(both, 0.0) for sign, (_, both) in zip(signs, sides, strict=True)]
+    shifts = [shift.get(name, each) for name, each in zip(joints, shifts, strict=True)]
+    low, high = task.model.jnt_range[1:].T
+    return np.clip(task.joint_angles(pose) + np.deg2rad(shifts), low, high)
 
 
 def to_stance(task: Task, stiffness: float = 0.5, damping: float = 0.05) -> Reflex:
     """Servos that ask for a place a share ``stiffness`` of the way to the stance, less ``damping`` s of their speed."""
     low, high = task.model.actuator_ctrlrange.T
-    reflex = _joint_wise(task, QUADRUPED, 1 - stiffness, -damping, stiffness)
+    by_motor = np.ones(task.model.nu)
+    reflex = joint_wise(task, QUADRUPED, (1 - stiffness) * by_motor, -damping * by_motor, stiffness * by_motor)
     scale = 2 / (high - low)
     return Reflex(reflex.weights * scale, (reflex.bias - low) * scale - 1)
 
 
-def _joint_wise(task: Task, goal: FloatArray, place: float, speed: float, pull: float) -> Reflex:
-    """Each motor by its own joint: ``place`` times its angle, ``speed`` times its rate, ``pull`` times its goal."""
+def joint_wise(task: Task, goal: FloatArray, place: FloatArray, speed: FloatArray, pull: FloatArray) -> Reflex:
+    """Each motor by its own joint: ``place`` times its angle, ``speed`` times its rate, ``pull`` times its goal.
+
+    Args:
+        task: whose body.
+        goal: by joint after the free root.
+        place: by motor, as all that follows.
+        speed: by motor.
+        pull: by motor.
+    """
     model = task.model
     reflex = Reflex.none(model.nq - _SKIPPED + model.nv, model.nu)
-    first = model.jnt_qposadr[1]  # goals are in the order of the joints after the free root
     for motor in range(model.nu):
         joint = model.actuator_trnid[motor, 0]
         assert model.actuator_trntype[motor] == mujoco.mjtTrn.mjTRN_JOINT
         address = model.jnt_qposadr[joint]
-        reflex.weights[address - _SKIPPED, motor] = place
-        reflex.weights[model.nq - _SKIPPED + model.jnt_dofadr[joint], motor] = speed / _SLOWED
-        reflex.bias[motor] = pull * goal[address - first]
+        reflex.weights[address - _SKIPPED, motor] = place[motor]
+        reflex.weights[model.nq - _SKIPPED + model.jnt_dofadr[joint], motor] = speed[motor] / _SLOWED
+        reflex.bias[motor] = pull[motor] * goal[address - model.jnt_qposadr[1]]
     return reflex
 
 

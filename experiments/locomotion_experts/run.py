@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import argparse
 import csv
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -20,9 +21,17 @@ import numpy as np
 import torch
 
 import roborew_envs
-from experiments.locomotion_experts.balance import to_balance
 from experiments.locomotion_experts.payment import TrueProgress
-from experiments.locomotion_experts.reflex import Reflex, WithReflex, to_pose, to_stance
+from experiments.locomotion_experts.postures import (
+    BALANCE_SCALE,
+    SCALE,
+    balance_numbers,
+    balanced,
+    numbers,
+    to_posture,
+)
+from experiments.locomotion_experts.reflex import Reflex, WithReflex, to_stance
+from experiments.locomotion_experts.search import search
 from roborew.agents.ppo import PPO, PPOConfig
 from roborew.agents.report import RolloutReport
 from roborew.evaluation.statistics import wilson
@@ -62,6 +71,10 @@ class Settings:
     rent: float = 0.02
     alive: float = 0.0
     pose: Pose | None = None
+    shift: Mapping[str, float] = field(default_factory=dict)
+    stiffness: float = 6.0
+    damping: float = 0.05
+    generations: int = 0
     discount: float = 0.99
     exploration: float = 0.6
     final_std: float = 0.15
@@ -95,23 +108,37 @@ SETTINGS = {
     "Walker": Settings(steps=600_000, alive=0.01),
     "Ant": Settings(steps=500_000, exploration=0.3, alive=0.005),
     "HumanoidStand": Settings(**POSES, pose="stand"),
-    "HumanoidKneel": Settings(**POSES, pose="kneel"),
+    "HumanoidKneel": Settings(  # sits on its heels, which is what lasts
+        steps=0,
+        pose="kneel",
+        shift={"abdomen_y": -5, "hip_x": -20, "hip_y": -74, "knee": -58},
+        stiffness=5.0,
+        damping=0.2,
+        generations=20,
+    ),
     "HumanoidRaiseArms": Settings(**BALANCE, pose="raise_arms"),
     "HumanoidHandsOnHips": Settings(**BALANCE | {"steps": 200_000}, pose="hands_on_hips"),
     "HumanoidArmsCrossed": Settings(**BALANCE, pose="arms_crossed"),
     "HumanoidOneLeg": Settings(**POSES, pose="one_leg"),
-    "HumanoidSideSplits": Settings(**POSES, pose="side_splits"),
-    "HumanoidLotus": Settings(**POSES, pose="lotus"),
+    "HumanoidSideSplits": Settings(
+        steps=0,
+        pose="side_splits",
+        shift={"abdomen_y": -20, "hip_y": 10, "knee": -25},
+        stiffness=3.5,
+        damping=0.07,
+        generations=20,
+    ),
+    "HumanoidLotus": Settings(steps=0, pose="lotus", shift={"abdomen_y": -52}, damping=0.25, generations=10),
 }
 
 
 def train(task_id: str, settings: Settings, seed: int) -> tuple[Policy, float]:
     """Train one agent on the true progress; returns what it learned and the minutes that it took."""
-    reflex = reflex_of(task_id, settings.pose)
+    begun = said = perf_counter()
+    reflex = reflex_of(task_id, settings, seed)
     env = WithReflex(make_environment(TrainConfig(env=task_id), NUM_ENVS), reflex)
     env = TrueProgress(env, settings.rent, settings.alive)
     agent = PPO(env.single_observation_space, env.single_action_space, settings.config(), seed)
-    begun = said = perf_counter()
 
     def tell(report: RolloutReport) -> None:
         nonlocal said
@@ -125,16 +152,22 @@ def train(task_id: str, settings: Settings, seed: int) -> tuple[Policy, float]:
 
     agent.learn(env, settings.steps, tell)
     env.close()
-    return exported(agent, reflex), (perf_counter() - begun) / 60
+    policy = exported(agent, reflex)
+    if not settings.steps:
+        policy.last[:] = policy.last_bias[:] = 0  # nothing was learned
+    return policy, (perf_counter() - begun) / 60
 
 
-def reflex_of(task_id: str, pose: Pose | None) -> Reflex:
-    """What the body does by itself."""
-    task = roborew_envs.make_task(task_id)
+def reflex_of(task_id: str, settings: Settings, seed: int = 0) -> Reflex:
+    """What the body does by itself; where ``settings`` ask for generations, what a search made of that."""
+    task, pose = roborew_envs.make_task(task_id), settings.pose
     if isinstance(task, Humanoid) and pose is not None:
         if isinstance(task, OnFeet) and pose in BALANCED:
-            return to_balance(task, task.joint_angles(pose))
-        return to_pose(task, pose, stiffness=6.0, damping=0.05)
+            made, start, scale = partial(balanced, task, pose), balance_numbers(settings.shift), BALANCE_SCALE
+        else:
+            made, scale = partial(to_posture, task, pose), SCALE
+            start = numbers(settings.shift, settings.stiffness, settings.damping)
+        return made(search(task, made, start, scale, settings.generations, seed))
     if isinstance(task, QuadrupedStand):
         return to_stance(task)
     qpos, qvel = task.sample(np.random.default_rng(0))

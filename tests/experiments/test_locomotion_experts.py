@@ -9,9 +9,12 @@ import pytest
 
 from experiments.locomotion_experts import run
 from experiments.locomotion_experts.balance import at_rest, to_balance
+from experiments.locomotion_experts.evolution import Evolution
 from experiments.locomotion_experts.payment import GAIN, TrueProgress
-from experiments.locomotion_experts.reflex import Reflex, WithReflex, to_pose
+from experiments.locomotion_experts.postures import SCALE, balance_numbers, balanced, numbers, to_posture
+from experiments.locomotion_experts.reflex import Reflex, WithReflex, shifted
 from experiments.locomotion_experts.run import SETTINGS, Settings, exported, judge, reflex_of, train
+from experiments.locomotion_experts.search import live, score, search
 from roborew.agents.ppo import PPO, PPOConfig
 from roborew.training import TrainConfig, make_environment
 from roborew_envs import make_task, tasks
@@ -34,7 +37,7 @@ def test_the_exported_policy_acts_as_the_agent_does() -> None:
 
 
 def test_with_a_reflex_the_published_policy_moves_the_body_as_the_agent_did() -> None:
-    reflex = reflex_of("roborew/HumanoidStand-v0", "stand")
+    reflex = reflex_of("roborew/HumanoidStand-v0", SETTINGS["HumanoidStand"])
     env = WithReflex(make_environment(TrainConfig(env="roborew/HumanoidStand-v0"), 4), reflex)
     plain = make_environment(TrainConfig(env="roborew/HumanoidStand-v0"), 4)
     agent = PPO(env.single_observation_space, env.single_action_space, PPOConfig(rollout_steps=8, epochs=1), seed=0)
@@ -43,7 +46,7 @@ def test_with_a_reflex_the_published_policy_moves_the_body_as_the_agent_did() ->
     for _ in range(5):
         observations = env.step(agent.act(observations))[0]
         alike = plain.step(policy(alike))[0]
-    np.testing.assert_allclose(alike, observations, atol=1e-3)
+    np.testing.assert_allclose(facing_x(alike, reflex.heading), observations, atol=1e-3)
     env.close()
     plain.close()
 
@@ -51,7 +54,7 @@ def test_with_a_reflex_the_published_policy_moves_the_body_as_the_agent_did() ->
 def test_a_reflex_rests_at_its_posture_and_pulls_towards_it() -> None:
     task = make_task("roborew/HumanoidStand-v0")
     assert isinstance(task, Humanoid)
-    reflex = to_pose(task, "stand", stiffness=2.0, damping=0.1)
+    reflex = to_posture(task, "stand", numbers({}, stiffness=2.0, damping=0.1))
     qpos = task.pose_state(np.random.default_rng(0), "stand", noise=0.0)[None]
     still = np.zeros((1, task.model.nv))
     np.testing.assert_allclose(reflex(task.observe(qpos, still)), 0, atol=1e-5)
@@ -61,6 +64,73 @@ def test_a_reflex_rests_at_its_posture_and_pulls_towards_it() -> None:
     expected = np.zeros(task.model.nu)
     expected[motor] = 0.2
     np.testing.assert_allclose(reflex(task.observe(qpos, still))[0], expected, atol=1e-5)
+
+
+def test_a_pose_is_shifted_on_both_sides_alike_and_within_the_joints_ranges() -> None:
+    task = make_task("roborew/HumanoidStand-v0")
+    assert isinstance(task, Humanoid)
+    names = [task.model.joint(i).name for i in range(1, task.model.njnt)]
+    moved = shifted(task, "stand", {"shoulder1": 10, "knee": -20, "abdomen_y": 999}) - task.joint_angles("stand")
+    turned = dict(zip(names, np.rad2deg(moved), strict=True))
+    assert turned["left_shoulder1"] == pytest.approx(10) == -turned["right_shoulder1"]
+    assert turned["left_knee"] == pytest.approx(-20) == turned["right_knee"]
+    assert turned["abdomen_y"] == pytest.approx(30) and turned["left_hip_x"] == 0
+
+
+def test_pitching_forward_is_answered_by_the_abdomen_and_both_hips() -> None:
+    task = make_task("roborew/HumanoidLotus-v0")
+    assert isinstance(task, Humanoid)
+    told = numbers({}, stiffness=2.0, damping=0.1)
+    plain = to_posture(task, "lotus", told)
+    told[-4:] = 1, 0.1, 2, 0.2
+    changed = [
+        name
+        for name in range(task.model.nu)
+        if (to_posture(task, "lotus", told).weights != plain.weights)[:, name].any()
+    ]
+    assert {task.model.actuator(i).name for i in changed} == {"abdomen_y", "left_hip_y", "right_hip_y"}
+
+
+def test_an_evolution_finds_the_top_of_a_stretched_hill() -> None:
+    evolution, top, stretch = (
+        Evolution(np.zeros(4), np.ones(4), 12, seed=0),
+        np.array([1, -2, 0.5, 3]),
+        10.0 ** np.arange(4),
+    )
+    for _ in range(150):
+        evolution.tell(-((evolution.ask() - top) ** 2 @ stretch))
+    np.testing.assert_allclose(evolution.mean, top, atol=1e-3)
+
+
+def test_a_search_keeps_what_it_began_with_unless_it_finds_better(monkeypatch: pytest.MonkeyPatch) -> None:
+    task, begun = make_task("roborew/HumanoidLotus-v0"), numbers({}, 6.0, 0.25)
+    assert isinstance(task, Humanoid)
+
+    def worse_elsewhere(task: object, made: object, told: np.ndarray, seeds: range) -> float:
+        return -float(np.abs(told - begun).sum())
+
+    monkeypatch.setattr("experiments.locomotion_experts.search.score", worse_elsewhere)
+    found = search(task, lambda told: to_posture(task, "lotus", told), begun, SCALE, 5, seed=0, tell=lambda said: None)
+    np.testing.assert_array_equal(found, begun)
+
+
+def test_a_life_counts_the_truth_at_its_end_and_nothing_once_the_body_is_lost() -> None:
+    task = make_task("roborew/HumanoidLotus-v0")
+    assert isinstance(task, Humanoid)
+    seated = to_posture(task, "lotus", numbers({"abdomen_y": -52}, 6.0, 0.25))
+    progress = live(task, seated, range(2))
+    assert progress.shape == (20, 2) and (progress[-1] == 1).any()
+    limp = Reflex.none(len(seated.weights), task.model.nu)
+    assert live(task, limp, range(2)).max() == 0
+    assert score(task, lambda told: limp, np.zeros(1), range(2)) == 0
+
+
+def test_a_balance_without_an_equilibrium_is_worth_less_than_any_other() -> None:
+    task = make_task("roborew/HumanoidHandsOnHips-v0")
+    assert isinstance(task, Humanoid)
+    unweighed = balance_numbers({})
+    unweighed[8:] = np.nan
+    assert score(task, lambda told: balanced(task, "hands_on_hips", told), unweighed, range(1)) == -1
 
 
 def test_a_body_at_rest_stays_there_and_balances_when_it_is_nudged() -> None:
