@@ -22,15 +22,15 @@ HEAD = f"""# Every task
 
 Left to right: the start, half of the way, success. Top to bottom: the task's cameras, in the order named. Frames are
 {WIDTH} x {HEIGHT} pixels of quality `{QUALITY}`. All of this page is written by `python -m experiments.task_gallery`
-(`--only ID` renews one picture); a task added to the registry appears in it without further work.
+(`--only ID ...` renews some of the pictures); a task added to the registry appears in it without further work.
 """
 
 ENDS = f"""
 ## Where every scripted behaviour ends
 
-Share of the episodes whose last state is a success, in per cent, by the simulator's truth: {behaviours.EXPERT} of
-the expert and {behaviours.OTHERS} of every other behaviour, from seed {behaviours.FIRST_SEED} on. The expert, slow as
-well, should end in success; all others should not, and random moves hardly ever do. Written by
+Share of the episodes whose last state is a success, in per cent, by the simulator's truth: {behaviours.MANY} of
+the expert and of slow, {behaviours.OTHERS} of every other behaviour, from seed {behaviours.FIRST_SEED} on. These two
+should end in success; all others should not, and random moves hardly ever do. Written by
 `python -m experiments.task_gallery.behaviours` into [behaviours.csv](behaviours.csv), which also has the shares that
 ever reach success, the progress at the end and the grades.
 
@@ -73,14 +73,16 @@ From {shown.source}; true progress {progress}, {reached} in the last column.
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(prog="python -m experiments.task_gallery", description=__doc__)
-    parser.add_argument("--only", choices=list(tasks), help="renew the picture of this one; the page is written whole")
+    parser.add_argument(
+        "--only", nargs="+", choices=list(tasks), metavar="ID", help="renew these pictures; the page is written whole"
+    )
     parser.add_argument("--out", type=Path, default=HERE, help="folder of the page and its pictures")
     arguments = parser.parse_args()
     page = HEAD
     for task_id in tasks:
         task = make_task(task_id)
         shown, picture = moments(task), arguments.out / f"{task_id.split('/')[-1].lower()}.jpg"
-        if arguments.only in (None, task_id):
+        if task_id in (arguments.only or tasks):
             save(picture, sheet(task, shown))
         page += section(task, shown, picture)
         print(f"{task_id}: {shown.source}, progress {_figures(shown)}", flush=True)

@@ -12,26 +12,28 @@ from typing import get_args
 import numpy as np
 
 from roborew_envs import Task, make_task, tasks
-from roborew_envs.demonstrations import demonstrate, expert_pace
+from roborew_envs.demonstrations import demonstrate, expert_pace, grades
 from roborew_envs.experts import Behaviour, behaviours
 from roborew_envs.grading import Grade, Pace
 
 FILE = Path(__file__).with_name("behaviours.csv")
 FIRST_SEED = 900_000
-EXPERT, OTHERS = 200, 50
-"""Episodes of an expert and of every other behaviour."""
+MANY, OTHERS = 200, 50
+"""Episodes of `OFTEN`, and of every other behaviour."""
+OFTEN = ("expert", "slow")
+"""Behaviours that must end in success."""
 Row = dict[str, str]
 
 
 def measure(task: Task, behaviour: Behaviour, pace: Pace, seeds: range) -> Row:
     """Shares of episodes that reach success, that end in it, and of every grade; the median progress at the end."""
     episodes = demonstrate(task, behaviour, seeds)
-    grades = Counter(episode.quality(pace) for episode in episodes)
+    graded = Counter(grades(task, episodes, pace))
     figures = {
         "reached": np.mean([episode.success.any() for episode in episodes]),
         "at_end": np.mean([episode.success[-1] for episode in episodes]),
         "progress_at_end": np.median([episode.progress[-1] for episode in episodes]),
-        **{f"graded_{grade}": grades[grade] / len(episodes) for grade in get_args(Grade)},
+        **{f"graded_{grade}": graded[grade] / len(episodes) for grade in get_args(Grade)},
     }
     named = {"task": task.id, "behaviour": behaviour, "episodes": str(len(episodes))}
     return named | {name: f"{value:.3f}" for name, value in figures.items()}
@@ -43,7 +45,7 @@ def rows() -> Iterator[Row]:
         if task.plan is not None:
             pace = expert_pace(task)
             for behaviour in behaviours(task):
-                count = EXPERT if behaviour == "expert" else OTHERS
+                count = MANY if behaviour in OFTEN else OTHERS
                 yield measure(task, behaviour, pace, range(FIRST_SEED, FIRST_SEED + count))
 
 
