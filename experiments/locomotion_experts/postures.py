@@ -29,7 +29,7 @@ _PITCH, _PITCH_RATE = 3, 26
 """Where an observation that faces along x holds half the pitch, and a tenth of its rate."""
 _SLOWED = 0.1
 HEADING = (1, 22)
-BALANCE_SCALE = np.concatenate([[4.0, 5.0, 1.0, 1.0, 1.0, 5.0, 5.0, 5.0], np.full(11, 0.4)])
+BALANCE_SCALE = np.concatenate([[1.5, 0.7, 3.0, 1.5, 3.0, 5.0, 5.0, 5.0], np.full(11, 0.4)])
 """The same for a balance: shifts [degrees], log10 of the costs."""
 
 
