@@ -46,6 +46,7 @@ FIGURES = {
     "auroc": "success AUROC", "cycle_voc": "Cycle-VOC",
 }  # fmt: skip
 NULLS = ("clock", "static")
+TRUTH = "truth"
 ROWS = Rows(
     Path(__file__).with_name("offline.csv"),
     ("family", "seed", "critic"),
@@ -83,6 +84,17 @@ class Judged:
         scored = score_with_nulls(critic, blind, ["do nothing at all"] * len(blind))
         return {name: self.measured(scored[name]) for name in NULLS}
 
+    def by_truth(self) -> dict[str, float | None]:
+        """Figures of the simulator itself: what a perfect critic would get."""
+        labels = [progress_labels(example) for example in self.examples]
+        places = [
+            replace(clip, frames=np.arange(len(label), dtype=np.uint8)[:, None, None, None].repeat(3, 3))
+            for clip, label in zip(self.clips, labels, strict=True)
+        ]
+        rows = list(zip(places, self.examples, labels, strict=True))
+        curves = labels + [label[there_and_back(p, e).frames[:, 0, 0, 0]] for p, e, label in rows if e.success]
+        return self.measured([Scores(curve, np.ones(len(curve), np.bool_)) for curve in curves])
+
     def measured(self, scores: Sequence[Scores]) -> dict[str, float | None]:
         """Figures of scores of the clips and then of the cycles."""
         count = len(self.examples)
@@ -111,15 +123,17 @@ def _example(one: Demonstration) -> Example:
 
 def family_rows(work: Path, family: str, seed: int) -> None:
     """Fit and judge every objective that has no row yet."""
-    missing = [name for name in (*critics, *NULLS) if (family, seed, name) not in ROWS]
+    missing = [name for name in (*critics, *NULLS, TRUTH) if (family, seed, name) not in ROWS]
     if not missing:
         return
-    embedded = embedded_family(work, family, seed)
-    goal = next(f.frames[-1] for f, e in zip(embedded.footage, embedded.examples, strict=True) if e.success)
+    goal = next(one for one in demonstrations(work, family, FIT_EPISODES, 0) if one.succeeded).video()[-1]
     judged = Judged(demonstrations(work, family, TEST_EPISODES, TEST_SEED), goal)
-    for name in missing:
-        if name in NULLS:
-            continue
+    if TRUTH in missing:
+        ROWS.add({"family": family, "seed": seed, "critic": TRUTH, **judged.by_truth()})
+    fits = [name for name in missing if name in critics]
+    embedded = embedded_family(work, family, seed) if fits else None
+    for name in fits:
+        assert embedded is not None
         fitted = fit_objective(embedded, FitConfig(critic=name, seed=seed))
         if name == "progress" and "clock" in missing:
             for null, row in judged.by_nulls(fitted.critic).items():

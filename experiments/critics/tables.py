@@ -19,13 +19,13 @@ class Rows:
     """
 
     def __init__(self, path: Path, keys: tuple[str, ...], figures: tuple[str, ...]) -> None:
-        self._path, self._keys, self._columns = path, keys, (*keys, *figures)
+        self.path, self._keys, self._columns = path, keys, (*keys, *figures)
 
     def read(self) -> list[dict[str, str]]:
         """All rows."""
-        if not self._path.exists():
+        if not self.path.exists():
             return []
-        with self._path.open(newline="") as file:
+        with self.path.open(newline="") as file:
             return list(csv.DictReader(file))
 
     def __contains__(self, key: tuple[object, ...]) -> bool:
@@ -34,8 +34,8 @@ class Rows:
 
     def add(self, row: Mapping[str, object]) -> None:
         """Append a row; missing figures stay empty."""
-        new = not self._path.exists()
-        with self._path.open("a", newline="") as file:
+        new = not self.path.exists()
+        with self.path.open("a", newline="") as file:
             writer = csv.DictWriter(file, self._columns)
             if new:
                 writer.writeheader()

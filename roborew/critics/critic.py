@@ -98,7 +98,7 @@ class Critic:
             raise RunExistsError(f"{path} exists and is never overwritten; nothing was written. Choose another folder.")
         arrays = {f"encoder/{name}": array for name, array in self.encoder.arrays().items()}
         arrays |= {f"objective/{name}": array for name, array in self.objective.arrays().items()}
-        content = save({name: np.ascontiguousarray(array) for name, array in arrays.items()})
+        content = save({name: np.asarray(array, order="C") for name, array in arrays.items()})
         config = {
             "format": FORMAT,
             "kind": "critic",
