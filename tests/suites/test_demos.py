@@ -39,24 +39,29 @@ def installed(env_id: str) -> None:
 
 
 class Timer(gymnasium.Env[Any, Any]):
-    """Draws itself, tells no success, and ends after five steps."""
+    """Draws itself, ends after five steps, and tells success at the given steps if there are any."""
 
     metadata = {"render_modes": ["rgb_array"], "render_fps": 5}
     observation_space, action_space = Box(-9, 9, (1,)), Box(2, 4, (1,))
 
-    def __init__(self, render_mode: str | None = None, seeded: bool = True) -> None:
-        self.render_mode, self.seeded = render_mode, seeded
+    def __init__(
+        self, render_mode: str | None = None, seeded: bool = True, wins: tuple[int, ...] = (), limit: int = 5
+    ) -> None:
+        self.render_mode, self.seeded, self.wins, self.limit = render_mode, seeded, wins, limit
         self.clock, self.ambient = np.zeros(1, np.float64), np.random.default_rng(0)
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Any:
         super().reset(seed=seed)
         self.clock = (self.np_random if self.seeded else self.ambient).uniform(0, 0.5, 1)
-        return self.clock, {}
+        return self.clock, self._told()
 
     def step(self, action: Any) -> Any:
         assert 2 <= action[0] <= 4
         self.clock = self.clock + 1
-        return self.clock, float(action[0]), bool(self.clock >= 5), False, {}
+        return self.clock, float(action[0]), bool(self.clock >= self.limit), False, self._told()
+
+    def _told(self) -> dict[str, Any]:
+        return {"success": int(self.clock[0]) in self.wins} if self.wins else {}
 
     def render(self) -> Any:
         return np.full((4, 6, 3), 20 * self.clock[0], np.uint8)
@@ -73,6 +78,24 @@ def test_chance_uses_the_whole_range_of_actions_until_the_environment_ends_and_i
         assert one.progress is None and one.success is None and one.quality is None and one.stages in (None, ())
         assert one.video().shape == (6, 4, 6, 3)
         assert (np.diff(one.video()[:, 0, 0, 0].astype(int)) == 20).all()
+
+
+@pytest.mark.parametrize(
+    ("wins", "frames"),
+    [
+        ((4, 5, 8), 6),  # lost at 6
+        ((*range(4, 90),), 4 + HELD + 1),
+        ((0, 1, 4), 5),  # what was true from the start is no feat
+        ((1,), 91),  # too short to be an episode
+        ((95,), 91),  # never
+    ],
+)
+def test_an_episode_ends_in_its_first_success(wins: tuple[int, ...], frames: int) -> None:
+    with closing(SuiteVectorEnv("tests/Timer-v0", 1, wins=wins, limit=90)) as env:
+        episode = perform(env, "random", 0)
+    assert episode.success is not None and len(episode.success) == len(episode.observations) == frames
+    assert len(episode.actions) == len(episode.rewards) == frames - 1
+    assert episode.success.tolist() == [int(clock) in wins for clock in episode.observations[:, 0]]
 
 
 def test_what_its_seed_does_not_decide_is_not_recorded() -> None:

@@ -13,6 +13,7 @@ import pytest
 pytest.importorskip("metaworld", reason="metaworld is not installed here; .ci/suites metaworld runs this")
 
 from roborew_envs.suites import SuiteVectorEnv
+from roborew_envs.suites.episodes import perform
 from roborew_envs.suites.instructions import INSTRUCTIONS
 from roborew_envs.suites.metaworld import _classes, names
 
@@ -40,6 +41,19 @@ def test_a_seed_gives_one_start_and_the_expert_truly_succeeds_from_some(name: st
             if done.any():
                 return
     pytest.fail("neither of two episodes of the expert succeeded")
+
+
+@pytest.mark.parametrize("name", names)
+def test_a_stall_of_the_expert_truly_never_succeeds(name: str) -> None:
+    with closing(SuiteVectorEnv(f"Meta-World/{name}", 1)) as env:
+        stall = perform(env, "stall", 1)
+        observations, infos = env.reset(seed=[1])
+        for action, after in zip(stall.actions, stall.observations[1:], strict=True):
+            assert not infos["success"].any()
+            observations, *_, infos = env.step(action[None])
+            np.testing.assert_array_equal(observations[0], after)
+    assert not infos["success"].any() and stall.success is not None and not stall.success.any()
+    assert (stall.actions[-1, :3] == 0).all()
 
 
 @pytest.mark.parametrize("camera", ["corner", "corner2", "corner3", "corner4", "topview", "behindGripper"])

@@ -15,7 +15,7 @@ from roborew_envs.experts import HALF_WAY, POLICY_BEHAVIOURS, Behaviour, wandere
 from roborew_envs.suites.vector import SuiteVectorEnv
 
 HELD = 25
-"""Steps of success in a row after which an episode ends: nothing new is to come."""
+"""Steps after the first success at which an episode ends if success still holds: nothing new is to come."""
 LONGEST = 1000
 """Steps after which an episode of an environment without a limit ends."""
 
@@ -47,7 +47,10 @@ def suite_behaviours(env: SuiteVectorEnv) -> tuple[Behaviour, ...]:
 
 
 def perform(env: SuiteVectorEnv, behaviour: Behaviour, seed: int) -> SuiteEpisode:
-    """Run one episode, which depends on its seed alone; it ends as the environment says, or once success has held.
+    """Run one episode, which depends on its seed alone.
+
+    It ends as the environment says, or in its first success: once that has held for `HELD` steps, or with its last
+    frame if it is lost before, as a button's that springs back. For Meta-World too, to succeed once is to succeed.
 
     A stall plays the expert to somewhere near half of its way to success, then stands still, and never succeeds; it
     lasts as long as the expert.
@@ -97,6 +100,8 @@ def _action_space(env: SuiteVectorEnv) -> Any:
 
 Act = Callable[[NDArray[Any], int], NDArray[Any]]
 """Observations (1, D) and the number of the step -> actions (1, A)."""
+Told = list[NDArray[np.bool_] | None]
+"""Success of each frame, (1,); None where it is not told."""
 
 
 def _chance(space: Box, rng: np.random.Generator) -> Act:
@@ -135,7 +140,8 @@ def _stalled(env: SuiteVectorEnv, whole: SuiteEpisode, rng: np.random.Generator)
 def _run(env: SuiteVectorEnv, behaviour: Behaviour, seed: int, act: Act, steps: int) -> SuiteEpisode:
     seen, infos = env.reset(seed=[seed])
     observations, actions, rewards = [seen[0]], list[Any](), list[float]()
-    success, ended = [infos.get("success")], False
+    success: Told = [infos.get("success")]
+    ended = False
     while not ended and len(actions) < steps and not _held(success):
         action = act(seen, len(actions))
         seen, reward, terminated, truncated, infos = env.step(action)
@@ -144,6 +150,10 @@ def _run(env: SuiteVectorEnv, behaviour: Behaviour, seed: int, act: Act, steps: 
         rewards.append(float(reward[0]))
         success.append(infos.get("success"))
         ended = bool(terminated[0] | truncated[0])
+        if _lost(success):
+            for column in (observations, actions, rewards, success):
+                column.pop()
+            break
     told = [value[0] for value in success if value is not None]
     return SuiteEpisode(
         behaviour,
@@ -155,5 +165,11 @@ def _run(env: SuiteVectorEnv, behaviour: Behaviour, seed: int, act: Act, steps: 
     )
 
 
-def _held(success: list[NDArray[np.bool_] | None]) -> bool:
+def _held(success: Told) -> bool:
     return len(success) > HELD and all(value is not None and value[0] for value in success[-HELD - 1 :])
+
+
+def _lost(success: Told) -> bool:
+    """Whether the last frame alone lacks a success that an action brought; two frames would be no episode."""
+    last = [value is not None and bool(value[0]) for value in success]
+    return last[-2:] == [True, False] and len(last) > 3 and not all(last[:-1])
