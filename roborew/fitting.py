@@ -39,7 +39,7 @@ from roborew.critics.side_by_side import SideBySide
 from roborew.data.demonstration import Demonstration
 from roborew.data.thinning import kept_frames
 from roborew.errors import InvalidInputError
-from roborew.footage import chosen_cameras, footage_of
+from roborew.footage import chosen_cameras, example_of, footage_of
 from roborew.options import parse_options
 from roborew.registry import critics, encoders
 from roborew.seeding import Seeds
@@ -200,7 +200,7 @@ def embed(
         cameras=cameras,
         aspect=aspect,
         split=split,
-        examples=tuple(_example(*row) for row in zip(everything, footage, vectors, kept, strict=True)),
+        examples=tuple(example_of(*row) for row in zip(everything, footage, vectors, kept, strict=True)),
         footage=tuple(footage),
         visited=len(visited),
         seconds=clock.seconds,
@@ -275,22 +275,6 @@ def _encoded(encoder: Encoder, videos: Sequence[Video]) -> list[NDArray[np.float
         return [encoder.encode(video) for video in videos]
     bounds = np.cumsum([len(video) for video in videos])[:-1]
     return np.split(encoder.encode(np.concatenate(videos)), bounds)
-
-
-def _example(one: Demonstration, footage: Footage, features: NDArray[np.float32], kept: NDArray[np.int64]) -> Example:
-    features.flags.writeable = False
-    spans = [(span.name, *np.searchsorted(kept, span[1:]).tolist()) for span in one.stages or ()]
-    return Example(
-        name=one.name,
-        instruction=one.instruction,
-        text=footage.text,
-        features=features,
-        progress=footage.progress,
-        success=one.succeeded,
-        quality=one.quality,
-        spans=tuple(span for span in spans if span[1] < span[2]),
-        goal=features[-1] if one.succeeded is not False else None,
-    )
 
 
 def _calibration(objective: Objective, validation: Sequence[Example]) -> Calibration | None:

@@ -10,6 +10,7 @@ from PIL import Image
 
 from roborew.critics.encoder import Encoder, Footage
 from roborew.critics.labels import from_key_frames
+from roborew.critics.objective import Example
 from roborew.data import side_by_side
 from roborew.data.demonstration import MIN_FRAMES, Demonstration
 from roborew.errors import InvalidInputError
@@ -62,6 +63,23 @@ def footage_of(one: Demonstration, cameras: Sequence[str], kept: NDArray[np.int6
     )
     _check_moving(one, footage.frames, footage.progress)
     return footage
+
+
+def example_of(one: Demonstration, footage: Footage, features: NDArray[np.float32], kept: NDArray[np.int64]) -> Example:
+    """The demonstration as an objective sees it; of its stages those of which frames are left."""
+    features.flags.writeable = False
+    spans = [(span.name, *np.searchsorted(kept, span[1:]).tolist()) for span in one.stages or ()]
+    return Example(
+        name=one.name,
+        instruction=one.instruction,
+        text=footage.text,
+        features=features,
+        progress=footage.progress,
+        success=one.succeeded,
+        quality=one.quality,
+        spans=tuple(span for span in spans if span[1] < span[2]),
+        goal=features[-1] if one.succeeded is not False else None,
+    )
 
 
 def _progress(one: Demonstration) -> NDArray[np.float32] | None:
