@@ -33,7 +33,7 @@ from roborew.critics.calibration import ENOUGH, Calibration
 from roborew.critics.critic import Critic
 from roborew.critics.encoder import Encoder, Footage
 from roborew.critics.ensemble import make_objective
-from roborew.critics.labels import progress_labels
+from roborew.critics.labels import progress_labels, success_labels
 from roborew.critics.objective import Example, Objective, Query, Refreshable
 from roborew.critics.side_by_side import SideBySide
 from roborew.data.demonstration import Demonstration
@@ -123,7 +123,7 @@ def fit_critic(
         demonstrations: at least one; names differ.
         config: how.
         say: called with every figure of the fit as it goes.
-        visited: episodes of an agent that learned from an earlier critic. They are demonstrations like any other, with
+        visited: episodes of an agent that learned from an earlier critic. They are split like demonstrations and have
             the labels that they carry; a critic with a way of its own to learn from them (`Refreshable`) uses that.
 
     Raises:
@@ -146,7 +146,7 @@ class Embedded:
         split: which demonstration is for what.
         examples: the demonstrations, then what an agent visited.
         footage: their pictures, in the same order.
-        visited: how many of them an agent visited.
+        visited: names of the latter.
         seconds: wall-clock time by part: "reading", "encoder", "embedding".
     """
 
@@ -157,7 +157,7 @@ class Embedded:
     split: Split
     examples: tuple[Example, ...]
     footage: tuple[Footage, ...]
-    visited: int
+    visited: frozenset[str]
     seconds: dict[str, float]
 
 
@@ -186,10 +186,8 @@ def embed(
     aspect = width / len(cameras) / height
     if len(cameras) > 1:
         encoder = SideBySide(encoder, cameras, aspect)
-    split = split_names(
-        {one.name: kinds[one.name] for one in demonstrations}, config.held_out, seeds.generator("split")
-    )
-    chosen = {*split.fit, *(one.name for one in visited)}
+    split = split_names(kinds, config.held_out, seeds.generator("split"))
+    chosen = set(split.fit)
     with clock.time("encoder"):
         encoder.learn([f for f, d in zip(footage, everything, strict=True) if d.name in chosen], say or _silently)
     with clock.time("embedding"):
@@ -202,7 +200,7 @@ def embed(
         split=split,
         examples=tuple(example_of(*row) for row in zip(everything, footage, vectors, kept, strict=True)),
         footage=tuple(footage),
-        visited=len(visited),
+        visited=frozenset(one.name for one in visited),
         seconds=clock.seconds,
     )
 
@@ -220,13 +218,13 @@ def fit_objective(embedded: Embedded, config: FitConfig, say: Say | None = None)
 
     split, by_name = embedded.split, {example.name: example for example in embedded.examples}
     chosen, held = ([by_name[name] for name in part] for part in (split.fit, split.validation))
-    visited = embedded.examples[len(embedded.examples) - embedded.visited :]
-    _check_gain([*chosen, *visited])
+    _check_gain(chosen)
     with clock.time("objective"):
-        if visited and isinstance(objective, Refreshable):
-            objective.refresh(chosen, visited, report)
+        if embedded.visited and isinstance(objective, Refreshable):
+            shown = [example for example in chosen if example.name not in embedded.visited]
+            objective.refresh(shown, [example for example in chosen if example.name in embedded.visited], report)
         else:
-            objective.fit([*chosen, *visited], held, report)
+            objective.fit(chosen, held, report)
         calibration = _calibration(objective, held) if config.calibrate else None
     recipe = {
         "objective": _with(config.option, seeded),
@@ -291,4 +289,5 @@ def _calibration(objective: Objective, validation: Sequence[Example]) -> Calibra
     labels = np.concatenate([progress_labels(example) for example in validation])
     if np.isfinite(value + labels).sum() < ENOUGH:
         return None
-    return Calibration.fitted(value, labels)
+    success = np.concatenate([success_labels(example, done=1.0) for example in validation])
+    return Calibration.fitted(value, labels, success)

@@ -33,9 +33,10 @@ from roborew.fitting import FitConfig, embed, fit_objective
 FAMILIES = ("DrawerOpen", "DoorOpen", "Press")
 OBJECTIVES = ("progress", "stages", "preference", "ranking_clip", "vip")
 """The five that order held-out episodes best, of different kinds."""
-REFRESHED = ("progress", "goal_classifier", "adversarial")
+REFRESHED = (*OBJECTIVES, "goal_classifier", "adversarial")
 TRUTH = "true-dense"
 STEPS = 60_000
+ONE_FAMILIES = (*FAMILIES, "DrawerClose", "Reach")
 ONE = "hop, one demonstration"
 FIRST_ONE = 100
 """Seed of the set that a single demonstration is from, plus the agent's."""
@@ -75,7 +76,9 @@ def critics_of(work: Path, family: str, seed: int, names: Sequence[str]) -> None
     embedded = embed(demonstrations(work, family, FIT_EPISODES, 0), FitConfig(seed=seed))
     for name in missing:
         fitted = fit_objective(embedded, FitConfig(critic=name, seed=seed))
-        fitted.critic.save_pretrained(work / "critics" / f"{family}-{seed}-{name}")
+        path = work / "critics" / f"{family}-{seed}-{name}"
+        if not path.exists():  # another process may have made it meanwhile: the same one
+            fitted.critic.save_pretrained(path)
 
 
 def from_demonstrations(work: Path, family: str, seed: int, names: Sequence[str], refresh: bool) -> None:
@@ -128,7 +131,7 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     for seed in map(int, options.seeds.split(",")):
-        for family in FAMILIES:
+        for family in ONE_FAMILIES if options.one else FAMILIES:
             if options.one:
                 from_one(options.work, family, seed, options.refresh)
             else:

@@ -1,4 +1,4 @@
-"""From scores to calibrated progress: the best rising function, found on validation episodes only."""
+"""From scores to calibrated progress and chances of success: the best rising functions, found on validation only."""
 
 from __future__ import annotations
 
@@ -19,42 +19,72 @@ ENOUGH = 20
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """A rising piecewise-linear function from scores to progress in [0, 1] (isotonic regression).
+    """Rising piecewise-linear functions from scores to progress and to the chance of success (isotonic regression).
 
     Attributes:
         scores: knots, rising, shape (K,).
-        progress: their values, never falling, shape (K,), in [0, 1].
+        progress: values there, never falling, shape (K,), in [0, 1].
+        success: the same of the chance that the goal holds; None where validation shows no success or no failure.
     """
 
     scores: NDArray[np.float64]
     progress: NDArray[np.float64]
+    success: NDArray[np.float64] | None = None
 
     @classmethod
-    def fitted(cls, scores: ArrayLike, progress: ArrayLike) -> Calibration:
-        """Fit to pairs of a score and a label, least squares.
+    def fitted(cls, scores: ArrayLike, progress: ArrayLike, success: ArrayLike | None = None) -> Calibration:
+        """Fit to scores with their labels, least squares.
+
+        Args:
+            scores: shape (N,), NaN where there is none.
+            progress: labels, NaN where nobody knows.
+            success: whether the goal holds, 0 or 1, NaN where nobody knows. One more failure is imagined at the best
+                score, so that a chance of 0.9 there takes nine frames of success and no other failure.
 
         Raises:
-            InvalidInputError: fewer than `ENOUGH` pairs.
+            InvalidInputError: fewer than `ENOUGH` frames with score and progress.
         """
         x, y = np.asarray(scores, np.float64), np.asarray(progress, np.float64)
         known = np.isfinite(x) & np.isfinite(y)
         if known.sum() < ENOUGH:
             raise InvalidInputError(f"calibration: expected at least {ENOUGH} labelled frames; got {known.sum()}.")
-        values, which, counts = np.unique(x[known], return_inverse=True, return_counts=True)
-        means = np.bincount(which, y[known]) / counts
-        rising = cast(Any, isotonic_regression)(means, weights=counts).x  # its annotations leave the result open
-        return cls(values, np.clip(rising, 0.0, 1.0))
+        knots, rising = _rising(x[known], y[known])
+        if success is None:
+            return cls(knots, rising)
+        holds = np.asarray(success, np.float64)
+        told = np.isfinite(x) & np.isfinite(holds)
+        if not 0 < holds[told].sum() < told.sum():
+            return cls(knots, rising)
+        own = _rising(np.append(x[told], x[told].max()), np.append(holds[told], 0.0))
+        return cls(knots, rising, np.interp(knots, *own))
 
     def apply(self, scores: Scores) -> Scores:
-        """Calibrated scores; abstentions and claims stay as they are."""
-        value = np.interp(scores.value, self.scores, self.progress).astype(np.float32)
-        return Scores(np.where(scores.valid, value, 0).astype(np.float32), scores.valid, scores.success)
+        """Calibrated scores; abstentions stay what they are, and so do claims where the scores bring their own."""
+        value = np.where(scores.valid, np.interp(scores.value, self.scores, self.progress), 0).astype(np.float32)
+        claims = scores.success
+        if claims is None and self.success is not None:
+            claims = np.where(scores.valid, np.interp(scores.value, self.scores, self.success), 0).astype(np.float32)
+        return Scores(value, scores.valid, claims)
 
-    def state(self) -> dict[str, list[float]]:
+    def state(self) -> dict[str, list[float] | None]:
         """What JSON holds."""
-        return {"scores": self.scores.tolist(), "progress": self.progress.tolist()}
+        success = None if self.success is None else self.success.tolist()
+        return {"scores": self.scores.tolist(), "progress": self.progress.tolist(), "success": success}
 
     @classmethod
-    def from_state(cls, state: Mapping[str, Sequence[float]] | Any) -> Calibration:
+    def from_state(cls, state: Mapping[str, Sequence[float] | None] | Any) -> Calibration:
         """Take over `state`."""
-        return cls(np.array(state["scores"], np.float64), np.array(state["progress"], np.float64))
+        success = state["success"]
+        return cls(
+            np.array(state["scores"], np.float64),
+            np.array(state["progress"], np.float64),
+            None if success is None else np.array(success, np.float64),
+        )
+
+
+def _rising(x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The rising function nearest to labels in [0, 1]: its knots and its values."""
+    values, which, counts = np.unique(x, return_inverse=True, return_counts=True)
+    means = np.bincount(which, y) / counts
+    rising = cast(Any, isotonic_regression)(means, weights=counts).x  # its annotations leave the result open
+    return values, np.clip(rising, 0.0, 1.0)

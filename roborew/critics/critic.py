@@ -65,7 +65,7 @@ class Critic:
             context=traits.context,
             causal=traits.causal,
             needs_goal=traits.needs_goal,
-            claims=traits.claims,
+            claims=traits.claims or (self.calibration is not None and self.calibration.success is not None),
             paper=traits.paper,
         )
 

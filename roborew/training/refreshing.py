@@ -125,6 +125,7 @@ def _fit_config(config: TrainConfig) -> FitConfig:
         encoder=recipe["encoder_name"],
         encoder_option=tuple(recipe["encoder"]),
         camera=",".join(cameras) if cameras else None,
+        fps=recipe.get("fps"),
         seed=Seeds(config.seed).integer("refresh"),
         calibrate=content["calibration"] is not None,
         threads=config.threads,
