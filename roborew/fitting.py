@@ -25,6 +25,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,7 +41,7 @@ from roborew.data.demonstration import Demonstration
 from roborew.data.thinning import kept_frames
 from roborew.errors import InvalidInputError
 from roborew.footage import chosen_cameras, example_of, footage_of
-from roborew.options import parse_options
+from roborew.options import keyword_options, parse_options
 from roborew.registry import critics, encoders
 from roborew.seeding import Seeds
 from roborew.splitting import Split, kinds_of, split_names
@@ -66,6 +67,8 @@ class FitConfig:
     """A name of `roborew list encoders`."""
     encoder_option: tuple[str, ...] = ()
     """Settings of the encoder as key=value."""
+    cache: Path | None = None
+    """Folder in which the embeddings of a pretrained tower are kept for the next fit."""
     camera: str | None = None
     """Which camera of the demonstrations, the first if not given; or several, separated by commas, or "all": their
     pictures are set side by side."""
@@ -175,7 +178,7 @@ def embed(
     critics.load(config.critic)  # a name that does not exist is said before anything is read
     seeds, clock = Seeds(config.seed), Stopwatch()
     words = _with(config.encoder_option, [f"seed={seeds.integer('encoder')}"])
-    encoder: Encoder = make(**{"device": config.device, **parse_options(make, words)})
+    encoder: Encoder = make(**{"device": config.device, **_cache(make, config), **parse_options(make, words)})
     everything = [*demonstrations, *visited]
     kinds = kinds_of(everything)
     cameras = chosen_cameras(everything, config.camera)
@@ -191,7 +194,7 @@ def embed(
     with clock.time("encoder"):
         encoder.learn([f for f, d in zip(footage, everything, strict=True) if d.name in chosen], say or _silently)
     with clock.time("embedding"):
-        vectors = _encoded(encoder, [one.frames for one in footage])
+        vectors = _encoded(encoder, [one.frames for one in footage], say or _silently)
     return Embedded(
         encoder=encoder,
         words=tuple(words),
@@ -267,12 +270,21 @@ def _with(words: Sequence[str], defaults: Sequence[str]) -> list[str]:
     return [*words, *(default for default in defaults if default.partition("=")[0] not in given)]
 
 
-def _encoded(encoder: Encoder, videos: Sequence[Video]) -> list[NDArray[np.float32]]:
-    """All episodes in one call where their frames have one size."""
-    if len({video.shape[1:] for video in videos}) > 1:
-        return [encoder.encode(video) for video in videos]
-    bounds = np.cumsum([len(video) for video in videos])[:-1]
-    return np.split(encoder.encode(np.concatenate(videos)), bounds)
+def _cache(make: Callable[..., Encoder], config: FitConfig) -> dict[str, Path]:
+    """Where embeddings are kept; no setting of the critic, which is to be used elsewhere too."""
+    if config.cache is None:
+        return {}
+    if "cache" not in keyword_options(make):
+        raise InvalidInputError(f"cache: expected an encoder that is not fitted, 'tower'; got {config.encoder!r}.")
+    return {"cache": config.cache}
+
+
+def _encoded(encoder: Encoder, videos: Sequence[Video], say: Say) -> list[NDArray[np.float32]]:
+    vectors: list[NDArray[np.float32]] = []
+    for number, video in enumerate(videos, start=1):
+        vectors.append(encoder.encode(video))
+        say(f"episodes embedded, of {len(videos)}", number)
+    return vectors
 
 
 def _calibration(objective: Objective, validation: Sequence[Example]) -> Calibration | None:

@@ -141,6 +141,9 @@ encoders = Registry(
     {
         "conv": Entry("roborew.critics.conv:ConvEncoder", "small convolutions fitted to the demonstrations themselves"),
         "mini": Entry("roborew.critics.shipped:MiniEncoder", "the picture layers of mini, frozen and shipped"),
+        "tower": Entry(
+            "roborew.critics.tower:TowerEncoder", "a pretrained tower, frozen: open_clip, timm, DINOv2, ..."
+        ),
     },
 )
 judges = Registry(

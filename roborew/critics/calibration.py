@@ -74,7 +74,7 @@ class Calibration:
     @classmethod
     def from_state(cls, state: Mapping[str, Sequence[float] | None] | Any) -> Calibration:
         """Take over `state`."""
-        success = state["success"]
+        success = state.get("success")
         return cls(
             np.array(state["scores"], np.float64),
             np.array(state["progress"], np.float64),

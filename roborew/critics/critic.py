@@ -133,7 +133,8 @@ class Critic:
             encoder: Encoder = make(**{"device": device, **parse_options(make, recipe["encoder"])})
             if len(cameras := recipe.get("cameras", ())) > 1:
                 encoder = SideBySide(encoder, cameras, recipe["aspect"])
-            calibration = config["calibration"]
+            state = config["calibration"]
+            calibration = None if state is None else Calibration.from_state(state)
         except (KeyError, TypeError, SafetensorError) as error:
             raise CorruptFileError(f"{path}: {CONFIG} or {MODEL} is not what a critic writes ({error!r}).") from error
         encoder.load(_under(arrays, "encoder/"))
@@ -147,7 +148,7 @@ class Critic:
             objective,
             encoder,
             recipe,
-            None if calibration is None else Calibration.from_state(calibration),
+            calibration,
         )
 
     def _queries(self, clips: Sequence[Clip], memories: Sequence[Memory]) -> list[Query]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from importlib import import_module
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -13,29 +12,8 @@ from roborew.errors import InvalidInputError
 from roborew.rewards.clip_similarity import unit
 from roborew.rewards.embedding import Dtype, Embedder
 from roborew.rewards.embedding_noise import NoiseWatch
-from roborew.rewards.embedding_tower import Tower
+from roborew.rewards.towers import Kind, load_tower
 from roborew.types import Clip, FloatArray, RewardSpec, Scores
-
-Kind = Literal["transformers", "timm", "open_clip", "vip", "r3m", "liv"]
-MODELS: dict[Kind, str] = {
-    "transformers": "facebook/dinov2-small",
-    "timm": "vit_small_patch14_dinov2.lvd142m",
-    "open_clip": "ViT-B-32",
-    "vip": "resnet50",
-    "r3m": "resnet50",
-    "liv": "RN50-quickgelu",
-}
-"""The model of a tower if none is given."""
-LOADERS: dict[Kind, str] = {
-    "transformers": "embedding_transformers:load_transformers",
-    "timm": "embedding_trunks:load_timm",
-    "open_clip": "embedding_open_clip:load_open_clip_tower",
-    "vip": "embedding_trunks:load_vip",
-    "r3m": "embedding_trunks:load_r3m",
-    "liv": "embedding_open_clip:load_open_clip_tower",
-}
-"""What loads a tower; its library is imported only then."""
-Load = Callable[[str, str | None, str | None, str | None], Tower]
 
 
 class GoalImage:
@@ -84,9 +62,7 @@ class GoalImage:
             MissingBackendError: the weights are not here; the message says what to download and where to put it.
             CorruptFileError: a damaged file, another checksum, or weights of another architecture.
         """
-        module, _, function = LOADERS[tower].partition(":")
-        load: Load = getattr(import_module(f"roborew.rewards.{module}"), function)
-        loaded = load(model or MODELS[tower], pretrained, revision, sha256)
+        loaded = load_tower(tower, model, pretrained, revision, sha256)
         self._embedder = Embedder(loaded, device=device, dtype=dtype, batch=batch, compile=compile, cache=cache)
         self._watch = NoiseWatch("goal_image")
         self._cosine, self._difference = distance == "cosine", form == "difference"

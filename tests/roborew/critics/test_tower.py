@@ -1,0 +1,95 @@
+"""A pretrained tower as an encoder: each frame once, kept on disk, and named by its weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from roborew.critics.critic import Critic
+from roborew.critics.tower import TowerEncoder
+from roborew.data.demonstrations import read_demonstrations
+from roborew.demos import DemosConfig
+from roborew.demos.recording import record_demonstrations
+from roborew.errors import InvalidInputError
+from roborew.fitting import FitConfig, fit_critic
+from roborew.rewards.embedding import Embedder
+from roborew.types import Clip
+from tests.roborew.rewards.tiny_towers import tiny_clip, tiny_dinov2, tiny_timm
+
+FRAMES = np.random.default_rng(0).integers(0, 256, (5, 36, 48, 3), dtype=np.uint8)
+
+
+@pytest.fixture(scope="module", params=["open_clip", "timm", "transformers"])
+def words(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    folder = tmp_path_factory.mktemp(request.param)
+    if request.param == "open_clip":
+        return {"tower": "open_clip", "model": str(tiny_clip(folder))}
+    if request.param == "timm":
+        return {"tower": "timm", "model": "test_vit", "pretrained": str(tiny_timm(folder / "weights.safetensors"))}
+    return {"tower": "transformers", "model": str(tiny_dinov2(folder))}
+
+
+def test_vectors_have_length_one_and_do_not_depend_on_the_batch(words: dict[str, Any]) -> None:
+    encoder = TowerEncoder(**words, dtype="float32")
+    together = encoder.encode(FRAMES)
+    np.testing.assert_allclose(np.linalg.norm(together, axis=1), 1, atol=1e-5)
+    np.testing.assert_allclose(np.concatenate([encoder.encode(f[None]) for f in FRAMES]), together, atol=1e-5)
+    assert TowerEncoder(**words).identity == encoder.identity
+
+
+@pytest.fixture(scope="module")
+def demos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    config = DemosConfig(behaviours=("expert", "stall"), episodes=3, codec="lossless", width=48, height=36)
+    return record_demonstrations("roborew/Press-v0", config, tmp_path_factory.mktemp("demos") / "press")
+
+
+def test_a_second_fit_embeds_nothing_and_gives_the_same_critic(
+    words: dict[str, Any], demos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = tuple(f"{key}={value}" for key, value in words.items())
+    config = FitConfig(
+        critic="ridge", encoder="tower", encoder_option=(*options, "dtype=float32"), cache=tmp_path / "cache"
+    )
+    shown, told = list(read_demonstrations(demos)), list[str]()
+    first = fit_critic(shown, config, lambda what, value: told.append(f"{what} {value:.0f}"))
+    assert "episodes embedded, of 6 6" in told
+    monkeypatch.setattr(Embedder, "_run", None)  # whatever is not in the cache ends the test
+    second = fit_critic(shown, config)
+    for name, array in first.critic.objective.arrays().items():
+        np.testing.assert_array_equal(second.critic.objective.arrays()[name], array)
+
+
+def test_a_critic_knows_its_tower_and_not_the_cache(words: dict[str, Any], demos: Path, tmp_path: Path) -> None:
+    options = tuple(f"{key}={value}" for key, value in words.items())
+    config = FitConfig(critic="ridge", encoder="tower", encoder_option=options, cache=tmp_path / "cache")
+    made = fit_critic(list(read_demonstrations(demos)), config).critic
+    folder = made.save_pretrained(tmp_path / "critic")
+    assert "cache" not in (folder / "config.json").read_text()
+    clip = Clip(frames=FRAMES, instruction="press the button")
+    again = Critic.from_pretrained(folder)
+    np.testing.assert_array_equal(again.score([clip])[0].value, made.score([clip])[0].value)
+
+
+def test_a_damaged_entry_of_the_cache_is_computed_anew(
+    demos: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    options = ("tower=open_clip", f"model={tiny_clip(tmp_path / 'clip')}", "dtype=float32")
+    config = FitConfig(critic="ridge", encoder="tower", encoder_option=options, cache=tmp_path / "cache")
+    shown = list(read_demonstrations(demos))
+    whole = fit_critic(shown, config)
+    entries = sorted((tmp_path / "cache").glob("*.embeddings"))
+    content = bytearray(entries[0].read_bytes())
+    content[-3] ^= 255
+    entries[0].write_bytes(content)
+    again = fit_critic(shown, config)
+    assert "embeddings" in caplog.text
+    for name, array in whole.critic.objective.arrays().items():
+        np.testing.assert_allclose(again.critic.objective.arrays()[name], array, atol=1e-6)
+
+
+def test_an_encoder_that_is_fitted_has_no_use_for_a_cache(demos: Path, tmp_path: Path) -> None:
+    with pytest.raises(InvalidInputError, match="tower"):
+        fit_critic(list(read_demonstrations(demos)), FitConfig(cache=tmp_path))
