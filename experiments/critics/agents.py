@@ -1,6 +1,6 @@
 """Agents that learn from critics, beside agents that learn from the simulator's own dense reward.
 
-    python -m experiments.critics.agents --work FOLDER [--seeds 0,1,2] [--refresh] [--one]
+    python -m experiments.critics.agents --work FOLDER [--seeds 0,1,2] [--families A,B] [--refresh] [--one]
 
 For each seed and family the critics are fitted to demonstrations of that family (see `offline`) and each pays an agent
 of our own PPO for the same number of steps, by `roborew train` as a user types it. ``--refresh`` lets each run refresh
@@ -126,12 +126,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m experiments.critics.agents", description=__doc__)
     parser.add_argument("--work", type=Path, required=True, help="where demonstrations, critics and runs are kept")
     parser.add_argument("--seeds", default="0,1,2")
+    parser.add_argument("--families", help="some of them, separated by commas")
     parser.add_argument("--refresh", action="store_true")
     parser.add_argument("--one", action="store_true")
     options = parser.parse_args()
     torch.set_num_threads(1)
+    families = ONE_FAMILIES if options.one else FAMILIES
+    chosen = families if options.families is None else options.families.split(",")
     for seed in map(int, options.seeds.split(",")):
-        for family in ONE_FAMILIES if options.one else FAMILIES:
+        for family in chosen:
             if options.one:
                 from_one(options.work, family, seed, options.refresh)
             else:
