@@ -1,11 +1,11 @@
 """Agents that learn from critics, beside agents that learn from the simulator's own dense reward.
 
-    python -m experiments.critics.agents --work FOLDER [--seeds 0,1,2] [--families A,B] [--refresh] [--one]
+    python -m experiments.critics.agents --work FOLDER [--seeds 0,1] [--families A,B] [--encoder mini] [--refresh] [--one]
 
 For each seed and family the critics are fitted to demonstrations of that family (see `offline`) and each pays an agent
-of our own PPO for the same number of steps, by `roborew train` as a user types it. ``--refresh`` lets each run refresh
-its critic half way (`roborew train --refresh`); ``--one`` fits `hop` on mini's frozen encoder to one demonstration
-alone. A row a run goes to ``agents.csv``.
+of our own PPO for the same number of steps, by `roborew train` as a user types it. ``--encoder mini`` fits them on mini's
+frozen picture layers; ``--refresh`` lets each run refresh its critic half way (`roborew train --refresh`); ``--one``
+fits `hop` on mini's layers to one demonstration alone. A row a run goes to ``agents.csv``.
 """
 
 from __future__ import annotations
@@ -68,27 +68,33 @@ def run_agent(work: Path, family: str, seed: int, reward: str, words: Sequence[s
     print(family, seed, reward, refreshed, known, summary["true_success"], round(summary["minutes"], 1), flush=True)
 
 
-def critics_of(work: Path, family: str, seed: int, names: Sequence[str]) -> None:
+def critic_path(work: Path, family: str, seed: int, name: str, encoder: str) -> Path:
+    """Where a critic lies."""
+    return work / "critics" / f"{family}-{seed}-{name}{'' if encoder == 'conv' else '-' + encoder}"
+
+
+def critics_of(work: Path, family: str, seed: int, names: Sequence[str], encoder: str) -> None:
     """Fit the critics that are not there yet."""
-    missing = [name for name in names if not (work / "critics" / f"{family}-{seed}-{name}").exists()]
+    missing = [name for name in names if not critic_path(work, family, seed, name, encoder).exists()]
     if not missing:
         return
-    embedded = embed(demonstrations(work, family, FIT_EPISODES, 0), FitConfig(seed=seed))
+    embedded = embed(demonstrations(work, family, FIT_EPISODES, 0), FitConfig(encoder=encoder, seed=seed))
     for name in missing:
-        fitted = fit_objective(embedded, FitConfig(critic=name, seed=seed))
-        path = work / "critics" / f"{family}-{seed}-{name}"
+        fitted = fit_objective(embedded, FitConfig(critic=name, encoder=encoder, seed=seed))
+        path = critic_path(work, family, seed, name, encoder)
         if not path.exists():  # another process may have made it meanwhile: the same one
             fitted.critic.save_pretrained(path)
 
 
-def from_demonstrations(work: Path, family: str, seed: int, names: Sequence[str], refresh: bool) -> None:
+def from_demonstrations(work: Path, family: str, seed: int, names: Sequence[str], refresh: bool, encoder: str) -> None:
     """Agents on critics that were fitted to the family's demonstrations."""
-    names = [name for name in names if (family, seed, name, int(refresh)) not in ROWS]
-    critics_of(work, family, seed, names)
+    said = {name: name if encoder == "conv" else f"{name}, {encoder}" for name in names}
+    names = [name for name in names if (family, seed, said[name], int(refresh)) not in ROWS]
+    critics_of(work, family, seed, names, encoder)
     again = ("--refresh", str(work / "demos" / f"{family}-{FIT_EPISODES}-0")) if refresh else ()
     for name in names:
-        path = work / "critics" / f"{family}-{seed}-{name}"
-        run_agent(work, family, seed, name, ("--reward", str(path), *again))
+        path = critic_path(work, family, seed, name, encoder)
+        run_agent(work, family, seed, said[name], ("--reward", str(path), *again))
 
 
 def from_one(work: Path, family: str, seed: int, refresh: bool) -> None:
@@ -127,6 +133,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True, help="where demonstrations, critics and runs are kept")
     parser.add_argument("--seeds", default="0,1,2")
     parser.add_argument("--families", help="some of them, separated by commas")
+    parser.add_argument("--encoder", default="conv", help="of the critics; mini is frozen")
     parser.add_argument("--refresh", action="store_true")
     parser.add_argument("--one", action="store_true")
     options = parser.parse_args()
@@ -139,8 +146,8 @@ def main() -> None:
                 from_one(options.work, family, seed, options.refresh)
             else:
                 names = REFRESHED if options.refresh else OBJECTIVES
-                from_demonstrations(options.work, family, seed, names, options.refresh)
-                if not options.refresh and (family, seed, TRUTH, 0) not in ROWS:
+                from_demonstrations(options.work, family, seed, names, options.refresh, options.encoder)
+                if not options.refresh and options.encoder == "conv" and (family, seed, TRUTH, 0) not in ROWS:
                     run_agent(options.work, family, seed, TRUTH, ("--reward", TRUTH))
 
 
