@@ -1,11 +1,11 @@
 """Agents that learn from critics, beside agents that learn from the simulator's own dense reward.
 
-    python -m experiments.critics.agents --work FOLDER [--seeds 0,1] [--families A,B] [--encoder mini] [--refresh] [--one]
+    python -m experiments.critics.agents --work FOLDER [--seeds 0,1] [--encoder mini] [--refresh] [--one]
 
 For each seed and family the critics are fitted to demonstrations of that family (see `offline`) and each pays an agent
-of our own PPO for the same number of steps, by `roborew train` as a user types it. ``--encoder mini`` fits them on mini's
-frozen picture layers; ``--refresh`` lets each run refresh its critic half way (`roborew train --refresh`); ``--one``
-fits `hop` on mini's layers to one demonstration alone. A row a run goes to ``agents.csv``.
+of our own PPO for the same number of steps, by `roborew train` as a user types it. ``--encoder mini`` fits them on the
+frozen picture layers of mini; ``--refresh`` lets each run refresh its critic half way (`roborew train --refresh`);
+``--one`` fits `hop` on mini's layers to one demonstration alone. A row a run goes to ``agents.csv``.
 """
 
 from __future__ import annotations
