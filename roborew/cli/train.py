@@ -84,11 +84,17 @@ def _finish(console: Console, run: RunDirectory, film: bool) -> int:
     from roborew.judging import judge, write
     from roborew.training import train
 
+    def refreshed(run: RunDirectory, number: int) -> None:
+        from roborew.refreshing import refresh
+
+        say(console, "the critic is fitted anew, to its demonstrations and to episodes of the agent")
+        refresh(run, number)
+
     with run, _hint(run.path):
         config = run.config(TrainConfig)
         say(console, f"{config.agent} learns “{config.instruction}” in {config.env} from {config.reward}: {run.path}")
         with progress_display(console) as observe:
-            outcome = train(run, observe, lambda text: say(console, text))
+            outcome = train(run, observe, refreshed)
         if outcome.ended == "stopped":
             say(console, f"stopped after {outcome.steps:,} steps; all of them are kept. {_resume_command(run.path)}")
             return EXIT_INTERRUPTED

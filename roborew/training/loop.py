@@ -11,11 +11,15 @@ from time import perf_counter
 from typing import Literal
 
 from roborew.agents.report import RolloutReport
+from roborew.errors import InvalidInputError
 from roborew.run import RunDirectory
 from roborew.training.config import TrainConfig
 from roborew.training.diary import Diary, Observer
 from roborew.training.parts import load_reward, make_agent, paid_environment, phase_of
 from roborew.training.stopping import stop_on_signal
+
+Refresh = Callable[[RunDirectory, int], None]
+"""Makes critic number n, from 1, of a run that has come to its n-th refreshment."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +47,16 @@ def start(config: TrainConfig, path: str | Path) -> RunDirectory:
     return RunDirectory.create(path, config, seeds={"run": config.seed})
 
 
-def train(run: RunDirectory, observe: Observer | None = None, tell: Callable[[str], None] | None = None) -> Outcome:
+def no_refresh(run: RunDirectory, number: int) -> None:
+    """Refuse: nobody said how.
+
+    Raises:
+        InvalidInputError: always.
+    """
+    raise InvalidInputError(f"{run.path} refreshes its critic: give train a way, `roborew.refreshing.refresh`.")
+
+
+def train(run: RunDirectory, observe: Observer | None = None, refresh: Refresh = no_refresh) -> Outcome:
     """Train the agent of a run, from its beginning or from its last checkpoint on.
 
     The first Ctrl-C ends it after the rollout that is under way; everything until there is kept.
@@ -51,7 +64,7 @@ def train(run: RunDirectory, observe: Observer | None = None, tell: Callable[[st
     Args:
         run: from `start`, or from `RunDirectory.resume`.
         observe: is told how training stands after each rollout.
-        tell: is told, in a sentence, of what takes long beside the rollouts.
+        refresh: makes the critic of a refreshment, if the configuration asks for any.
 
     Raises:
         RoborewError: the reward or the environment broke its promise, or the disk is full; the last checkpoint stands.
@@ -64,17 +77,9 @@ def train(run: RunDirectory, observe: Observer | None = None, tell: Callable[[st
         for refreshments, until in enumerate(config.phases):
             if outcome.ended == "finished" and outcome.steps < until:
                 if refreshments:
-                    _refresh(run, refreshments, tell)
+                    refresh(run, refreshments)
                 outcome = _phase(run, refreshments, until, deadline, observe)
     return outcome
-
-
-def _refresh(run: RunDirectory, number: int, tell: Callable[[str], None] | None) -> None:
-    from roborew.training.refreshing import refresh
-
-    if tell is not None:
-        tell("the critic is fitted anew, to its demonstrations and to episodes of the agent")
-    refresh(run, number)
 
 
 def _phase(run: RunDirectory, refreshments: int, until: int, deadline: float, observe: Observer | None) -> Outcome:

@@ -9,13 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from roborew import refreshing
 from roborew.data.demonstrations import read_demonstrations
 from roborew.demos import DemosConfig
 from roborew.demos.recording import record_demonstrations
 from roborew.errors import InvalidInputError
 from roborew.fitting import FitConfig, fit_critic
 from roborew.run import RunDirectory
-from roborew.training import Outcome, Status, TrainConfig, load_trained, refreshing, start, train
+from roborew.training import Outcome, Status, TrainConfig, load_trained, start, train
 
 ENV, ROLLOUT, EPISODES = "roborew/Press-v0", 256, 3
 
@@ -43,7 +44,7 @@ def config(request: pytest.FixtureRequest, demos: Path, tmp_path_factory: pytest
 
 def whole(config: TrainConfig, path: Path) -> Outcome:
     with start(config, path) as run:
-        return train(run)
+        return train(run, refresh=refreshing.refresh)
 
 
 def test_interrupted_at_any_rollout_equals_uninterrupted(config: TrainConfig, tmp_path: Path) -> None:
@@ -53,10 +54,10 @@ def test_interrupted_at_any_rollout_equals_uninterrupted(config: TrainConfig, tm
         signal.raise_signal(signal.SIGINT)
 
     with start(config, tmp_path / "parts") as run:
-        ends = [train(run, stop)]
+        ends = [train(run, stop, refreshing.refresh)]
     while ends[-1].ended != "finished":
         with RunDirectory.resume(tmp_path / "parts") as run:
-            ends.append(train(run, stop))
+            ends.append(train(run, stop, refreshing.refresh))
     assert ends[-1] == expected == Outcome(ended="finished", steps=4 * ROLLOUT)
     one, other = (RunDirectory.open(tmp_path / name).load_checkpoint() for name in ("whole", "parts"))
     assert one is not None and other is not None
@@ -67,10 +68,8 @@ def test_interrupted_at_any_rollout_equals_uninterrupted(config: TrainConfig, tm
 def test_the_agents_episodes_are_kept_with_their_truth_and_another_critic_pays(
     config: TrainConfig, tmp_path: Path
 ) -> None:
-    told: list[str] = []
     with start(replace(config, refreshes=2, steps=3 * ROLLOUT), tmp_path / "run") as run:
-        train(run, tell=told.append)
-    assert len(told) == 2
+        train(run, refresh=refreshing.refresh)
     for number in (1, 2):
         visited = list(read_demonstrations(run.path / f"visited-{number}"))
         assert len(visited) == EPISODES
@@ -86,7 +85,7 @@ def test_a_refreshment_that_was_cut_short_is_done_again(config: TrainConfig, tmp
     with start(config, tmp_path / "run") as run:
         (run.path / "critic-1").mkdir()
         (run.path / "critic-1" / "model.safetensors").write_bytes(b"torn")
-        assert train(run).ended == "finished"
+        assert train(run, refresh=refreshing.refresh).ended == "finished"
     assert refreshing.is_critic(run.path / "critic-1")
 
 
@@ -102,3 +101,9 @@ def test_what_cannot_be_refreshed_is_refused_before_anything_is_written(demos: P
 def test_demonstrations_that_are_not_there_are_refused(config: TrainConfig, tmp_path: Path) -> None:
     with pytest.raises(InvalidInputError, match="does not exist"):
         start(replace(config, refresh=tmp_path / "none"), tmp_path / "run")
+
+
+def test_a_run_that_nobody_can_refresh_says_so_and_keeps_what_it_has(config: TrainConfig, tmp_path: Path) -> None:
+    with start(config, tmp_path / "run") as run, pytest.raises(InvalidInputError, match="give train a way"):
+        train(run)
+    assert run.load_checkpoint() is not None
