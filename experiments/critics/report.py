@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from experiments.critics import agents, offline
-from experiments.critics.tables import mean_interval
 
 Row = dict[str, str]
 
@@ -40,37 +39,20 @@ def _overall(rows: Sequence[Row], name: str, figure: str) -> float:
 
 
 def paid(rows: Sequence[Row]) -> str:
-    """True success of agents by what paid them."""
+    """True success of agents by what paid them; means over different families would compare what was not compared."""
     families = list(dict.fromkeys(row["family"] for row in rows))
-    kinds = sorted({(row["reward"], row["refreshed"]) for row in rows}, key=lambda kind: -_mean(rows, kind))
-    body = [
-        [_name(kind), *(_seeds(rows, kind, family) for family in families), _interval(rows, kind)] for kind in kinds
-    ]
-    return table(["paid by", *families, "mean of all, 95 % interval"], body)
+    kinds = sorted({(row["reward"], row["refreshed"]) for row in rows})
+    body = [[_name(kind), *(_seeds(rows, kind, family) for family in families)] for kind in kinds]
+    return table(["paid by", *families], body)
 
 
 def _name(kind: tuple[str, str]) -> str:
     return f"`{kind[0]}`" + (", refreshed half way" if kind[1] == "1" else "")
 
 
-def _mean(rows: Sequence[Row], kind: tuple[str, str]) -> float:
-    values = _successes(rows, kind)
-    return sum(values) / len(values)
-
-
-def _successes(rows: Sequence[Row], kind: tuple[str, str], family: str | None = None) -> list[float]:
-    chosen = [row for row in rows if (row["reward"], row["refreshed"]) == kind]
-    return [float(row["true_success"]) for row in chosen if family in (None, row["family"])]
-
-
 def _seeds(rows: Sequence[Row], kind: tuple[str, str], family: str) -> str:
-    return ", ".join(f"{100 * value:.0f}" for value in _successes(rows, kind, family)) or "–"
-
-
-def _interval(rows: Sequence[Row], kind: tuple[str, str]) -> str:
-    values = _successes(rows, kind)
-    low, high = mean_interval(values)
-    return f"{100 * sum(values) / len(values):.1f} % ({100 * low:.0f} to {100 * high:.0f})"
+    chosen = [row for row in rows if (row["reward"], row["refreshed"], row["family"]) == (*kind, family)]
+    return ", ".join(f"{100 * float(row['true_success']):.0f}" for row in chosen) or "–"
 
 
 def main() -> None:

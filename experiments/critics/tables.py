@@ -6,8 +6,6 @@ import csv
 from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
-
 
 class Rows:
     """The rows of a CSV, by the columns that name them.
@@ -40,13 +38,6 @@ class Rows:
             if new:
                 writer.writeheader()
             writer.writerow({name: _text(row.get(name)) for name in self._columns})
-
-
-def mean_interval(values: list[float], draws: int = 2000) -> tuple[float, float]:
-    """95 % percentile bootstrap interval of a mean; resampling is seeded."""
-    rng = np.random.default_rng(0)
-    means = rng.choice(np.asarray(values), (draws, len(values))).mean(1)
-    return float(np.quantile(means, 0.025)), float(np.quantile(means, 0.975))
 
 
 def _text(value: object) -> str:
