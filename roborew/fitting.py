@@ -42,7 +42,7 @@ from roborew.data.thinning import kept_frames
 from roborew.errors import InvalidInputError
 from roborew.footage import chosen_cameras, example_of, footage_of
 from roborew.options import keyword_options, parse_options
-from roborew.registry import critics, encoders
+from roborew.registry import encoders
 from roborew.seeding import Seeds
 from roborew.splitting import Split, kinds_of, split_names
 from roborew.stopwatch import Stopwatch
@@ -175,7 +175,7 @@ def embed(
     Arguments and errors as of `fit_critic`.
     """
     make = encoders.load(config.encoder)
-    critics.load(config.critic)  # a name that does not exist is said before anything is read
+    make_objective(config.critic, config.option, config.members)  # what cannot be is said before anything is read
     seeds, clock = Seeds(config.seed), Stopwatch()
     words = _with(config.encoder_option, [f"seed={seeds.integer('encoder')}"])
     encoder: Encoder = make(**{"device": config.device, **_cache(make, config), **parse_options(make, words)})

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from roborew.card import card, judged
 from roborew.critics.critic import is_critic, read_config
+from roborew.critics.objective import Refreshable
 from roborew.data.demonstration import Demonstration
 from roborew.data.demonstrations import read_demonstrations
 from roborew.data.encoding import find_encoding
@@ -28,6 +29,7 @@ from roborew.data.staging import write_set
 from roborew.errors import InvalidInputError
 from roborew.evaluation import Recording, record
 from roborew.fitting import FitConfig, Fitted, fit_critic
+from roborew.registry import critics
 from roborew.run import RunDirectory
 from roborew.seeding import Seeds
 from roborew.training.config import TrainConfig
@@ -99,9 +101,6 @@ def _episode(recording: Recording, config: TrainConfig, name: str) -> NewEpisode
 
 def _labelled(visited: list[Demonstration], config: TrainConfig) -> list[Demonstration]:
     """The episodes, unless a critic that needs labels would take those of nobody knows what for good ones."""
-    from roborew.critics.objective import Refreshable
-    from roborew.registry import critics
-
     name = read_config(Path(config.reward))["critic"]
     kind = critics.load(name)
     if any(one.succeeded is None for one in visited) and not issubclass(kind, Refreshable):

@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from roborew.critics.encoder import Footage
-from roborew.critics.objective import Features, Report
-from roborew.critics.text import embed_text
-from roborew.errors import InvalidInputError
+from roborew.critics.frozen import FrozenEncoder
+from roborew.critics.objective import Features
 from roborew.rewards.embedding import Dtype, Embedder
 from roborew.rewards.towers import Kind, load_tower
 from roborew.types import Video
 
 
-class TowerEncoder:
+class TowerEncoder(FrozenEncoder):
     """Embeddings of length one, each frame's computed once; see `roborew.rewards.embedding.Embedder`.
 
     Args:
@@ -53,28 +48,13 @@ class TowerEncoder:
         device: str = "cpu",
     ) -> None:
         del seed
+        super().__init__("tower")
         loaded = load_tower(tower, model, pretrained, revision, sha256)
         self._embedder = Embedder(loaded, device=device, dtype=dtype, batch=batch, cache=cache)
         said = f"{loaded.identity} {loaded.preprocessing}"
         self.identity = f"{tower}-{hashlib.sha256(said.encode()).hexdigest()[:32]}"
 
-    def learn(self, footage: Sequence[Footage], report: Report) -> None:
-        """Nothing: it is frozen."""
-
     def encode(self, frames: Video) -> Features:
         """Vectors (T, D) of length one."""
         found = self._embedder.embed([frames])[0]
         return found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-6)
-
-    def encode_text(self, sentence: str) -> NDArray[np.float32]:
-        """The sentence's vector, shape (E,)."""
-        return embed_text(sentence)
-
-    def arrays(self) -> Mapping[str, NDArray[Any]]:
-        """Nothing: the weights lie where they were loaded from."""
-        return {}
-
-    def load(self, arrays: Mapping[str, NDArray[Any]]) -> None:
-        """Nothing to take over."""
-        if arrays:
-            raise InvalidInputError(f"tower: a frozen encoder keeps no arrays; got {', '.join(sorted(arrays)[:4])}.")
