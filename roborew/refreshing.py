@@ -9,6 +9,7 @@ from __future__ import annotations
 import shlex
 import shutil
 import sys
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,6 @@ from roborew.data.demonstrations import read_demonstrations
 from roborew.data.encoding import find_encoding
 from roborew.data.episode import NewEpisode, Shot
 from roborew.data.folder import write_folder
-from roborew.data.lerobot.layout import INFO
 from roborew.data.staging import write_set
 from roborew.errors import InvalidInputError
 from roborew.evaluation import Recording, record
@@ -33,7 +33,7 @@ from roborew.registry import critics
 from roborew.run import RunDirectory
 from roborew.seeding import Seeds
 from roborew.training.config import TrainConfig
-from roborew.training.parts import critic_path, load_trained, make_environment
+from roborew.training.parts import critic_path, load_trained, make_environment, read_refreshing
 
 EPISODES = 32
 """Of the agent, each time."""
@@ -60,7 +60,7 @@ def refresh(run: RunDirectory, number: int) -> None:
     shutil.rmtree(path, ignore_errors=True)  # torn when an earlier session was killed
     config = run.config(TrainConfig)
     _watch_agent(run, config, number)
-    demonstrations = list(_demonstrations(config))
+    demonstrations = list(read_refreshing(config))
     visited = [one for each in range(1, number + 1) for one in read_demonstrations(_visited(run, each))]
     fitted = fit_critic(demonstrations, _fit_config(config), visited=_labelled(visited, config))
     fitted.critic.save_pretrained(path, _card(fitted, config))
@@ -70,32 +70,34 @@ def _visited(run: RunDirectory, number: int) -> Path:
     return run.path / f"visited-{number}"
 
 
-def _demonstrations(config: TrainConfig) -> Any:
-    path = config.refresh or Path()
-    return read_demonstrations(path, None if (path / INFO).is_file() else config.instruction)
+def _cameras(config: TrainConfig) -> tuple[str, ...]:
+    """Names by which the critic knows its views, from left to right."""
+    named = read_config(Path(config.reward))["recipe"].get("cameras")
+    return tuple(named or read_refreshing(config)[0].cameras[:1])
 
 
 def _watch_agent(run: RunDirectory, config: TrainConfig, number: int) -> None:
-    """Write episodes of the agent as it explores."""
-    agent = load_trained(run).agent
+    """Write episodes of the agent as it explores, as the critic sees them."""
+    agent, cameras = load_trained(run).agent, _cameras(config)
     starts = range(FIRST_SEED + number * SEEDS_APART, FIRST_SEED + number * SEEDS_APART + EPISODES)
     with closing(make_environment(config, EPISODES)) as env:
         seen = record(env, lambda observations: agent.act(observations, deterministic=False), starts)
         fps = float(env.metadata.get("render_fps") or 10)
     shot = Shot(fps=fps, encoding=find_encoding("lossless"), drawing="as the agent is paid")
-    episodes = [_episode(one, config, f"visited-{number}-{place:03d}") for place, one in enumerate(seen)]
+    names = [f"visited-{number}-{place:03d}" for place in range(EPISODES)]
+    episodes = [_episode(one, config, name, cameras) for one, name in zip(seen, names, strict=True)]
     request = {"refreshment": number, "steps": agent.steps}
     write_set(_visited(run, number), request, lambda first: episodes[first:], shot, write_folder)
 
 
-def _episode(recording: Recording, config: TrainConfig, name: str) -> NewEpisode:
+def _episode(recording: Recording, config: TrainConfig, name: str, cameras: Sequence[str]) -> NewEpisode:
     seen = recording.episode
     columns: dict[str, NDArray[Any]] = {"step": np.arange(len(recording.frames))}
     if np.isfinite(seen.progress).all():
         columns["progress"] = np.asarray(seen.progress, np.float32)
     if seen.success is not None:
         columns["success"] = np.asarray(seen.success, np.bool_)
-    frames = {"front": recording.frames}
+    frames = dict(zip(cameras, np.split(recording.frames, len(cameras), axis=2), strict=True))
     return NewEpisode(name=name, instruction=config.instruction, columns=columns, frames=frames)
 
 
@@ -116,14 +118,13 @@ def _fit_config(config: TrainConfig) -> FitConfig:
     """As the critic was fitted, with the seed of the run."""
     content = read_config(Path(config.reward))
     recipe = content["recipe"]
-    cameras = recipe.get("cameras")
     return FitConfig(
         critic=content["critic"],
         option=tuple(recipe["objective"]),
         members=recipe.get("members", 1),
         encoder=recipe["encoder_name"],
         encoder_option=tuple(recipe["encoder"]),
-        camera=",".join(cameras) if cameras else None,
+        camera=",".join(_cameras(config)),
         fps=recipe.get("fps"),
         seed=Seeds(config.seed).integer("refresh"),
         calibrate=content["calibration"] is not None,

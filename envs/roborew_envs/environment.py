@@ -41,6 +41,9 @@ class TaskVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
 
     ``appearance`` shifts what is seen, never what happens: ``kind:strength`` pairs as in ``"light:strong,camera:mild"``
     (see `roborew_envs.appearance`); every episode has a look of its own, given by its seed and ``appearance_seed``.
+
+    ``camera`` names one of the task's cameras, the first if not given, or several as in ``"front,wrist"``: their
+    pictures, each ``width`` x ``height`` pixels, then lie side by side in every frame, (H, 2 * W, 3).
     """
 
     metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 25}
@@ -111,6 +114,11 @@ class TaskVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
 
     def _infos(self, truth: Arrays) -> dict[str, Any]:
         return truth | {f"_{name}": np.ones(self.num_envs, np.bool_) for name in truth}
+
+    @property
+    def cameras(self) -> tuple[str, ...]:
+        """Names that ``camera`` can take, first the one that is used if none is given."""
+        return self.task.cameras
 
     def draw(self, indices: NDArray[np.int64] | None = None, overrides: Overrides | None = None) -> NDArray[np.uint8]:
         """Frames of the current states, shape (n, H, W, 3), uint8 RGB; only the chosen simulations are drawn."""

@@ -38,9 +38,10 @@ class TaskSimulations:
         appearance: str = "",
         appearance_seed: int = 0,
     ) -> None:
-        self.camera = camera or task.cameras[0]
-        if self.camera not in task.cameras:
-            raise Error(f"{task.id}: unknown camera {self.camera!r}. Available: {', '.join(task.cameras)}.")
+        self.cameras = tuple(name.strip() for name in camera.split(",")) if camera else task.cameras[:1]
+        for name in self.cameras:
+            if name not in task.cameras:
+                raise Error(f"{task.id}: unknown camera {name!r}. Available: {', '.join(task.cameras)}.")
         check_frame(width, height, quality)
         self.task, self.num_envs = task, num_envs
         self.simulation = Simulation(task.model, num_envs)
@@ -100,11 +101,12 @@ class TaskSimulations:
         return StoredStates(qpos, look.merged(overrides or Overrides()).merged(self.task.paint(qpos)))
 
     def draw_stored(self, states: StoredStates) -> NDArray[np.uint8]:
-        """Frames of states kept by `store`, shape (n, H, W, 3)."""
+        """Frames of states kept by `store`, shape (n, H, W, 3); those of several cameras lie side by side."""
         if self._renderer is None:
             threads = min(default_threads(), self.num_envs)
             self._renderer = Renderer(self.task.model, *self._frame, threads)
-        return self._renderer.draw(states.qpos, self.camera, states.overrides)
+        views = [self._renderer.draw(states.qpos, camera, states.overrides) for camera in self.cameras]
+        return np.concatenate(views, axis=2)
 
     def snapshot(self) -> Arrays:
         states = json.dumps([generator.bit_generator.state for generator in self.generators]).encode()

@@ -69,6 +69,11 @@ class Critic:
             paper=traits.paper,
         )
 
+    @property
+    def cameras(self) -> tuple[str, ...]:
+        """Whose pictures lie side by side in a frame; usually one, and none where nobody wrote it down."""
+        return tuple(self.recipe.get("cameras", ()))
+
     def score(self, clips: Sequence[Clip]) -> list[Scores]:
         """Score whole clips."""
         return self.extend(clips, [{} for _ in clips])[0]

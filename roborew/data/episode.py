@@ -35,7 +35,7 @@ class NewEpisode:
         name: unique in its set, [a-z0-9-]: part of file names.
         instruction: the goal as a sentence.
         columns: numbers of each frame, name -> (T,) or (T, D), finite.
-        frames: camera -> T frames, taken as they come.
+        frames: camera -> T frames, taken as they come; the name is part of file names.
         stages: (name, first frame, one past the last frame), in order.
         notes: what holds for the episode as a whole: text, numbers, truth values, None.
     """
@@ -90,9 +90,14 @@ def write_episode(folder: Path, episode: NewEpisode, shot: Shot) -> None:
         InvalidInputError: names, columns or frames that break a rule of `NewEpisode`.
     """
     length = _check_columns(episode)
-    for name in (episode.name, *episode.frames):
-        if not re.fullmatch(r"[a-z0-9-]{1,200}", name):
-            raise InvalidInputError(f"episode {episode.name!r}: expected names of a-z, 0-9 and -; got {name!r}.")
+    if not re.fullmatch(r"[a-z0-9-]{1,200}", episode.name):
+        raise InvalidInputError(f"episode {episode.name!r}: expected a name of a-z, 0-9 and -.")
+    for name in episode.frames:  # those of a critic that was fitted to other people's videos, too
+        if not re.fullmatch(r"\w[\w .-]{0,100}", name):
+            raise InvalidInputError(
+                f"episode {episode.name!r}: expected a camera's name of letters, digits, spaces, _, . and -, the first "
+                f"of them a letter, a digit or _; got {name!r}."
+            )
     cameras = {
         name: _write_camera(folder / f"{name}.mp4", frames, length, shot) for name, frames in episode.frames.items()
     }

@@ -52,6 +52,9 @@ class TrainConfig:
     """A setting of the reward as key=value, such as model=ViT-B-32; may be given several times."""
     goal_image: Path | None = None
     """A picture of the goal, for rewards that compare with one."""
+    camera: str | None = None
+    """Camera of the environment that the reward sees, several separated by commas for a critic of several views; by
+    default those that a critic was fitted to, by their names, and the environment's first for other rewards."""
     shaping: Literal["difference", "level"] = "difference"
     """Pay the gain of the score, which cannot be farmed, or its level, as some papers do."""
     agent: str = "ppo"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Generator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
 from typing import Literal
@@ -17,6 +17,7 @@ from roborew.training.config import TrainConfig
 from roborew.training.diary import Diary, Observer
 from roborew.training.parts import load_reward, make_agent, paid_environment, phase_of
 from roborew.training.stopping import stop_on_signal
+from roborew.training.views import cameras_seen
 
 Refresh = Callable[[RunDirectory, int], None]
 """Makes critic number n, from 1, of a run that has come to its n-th refreshment."""
@@ -40,10 +41,12 @@ def start(config: TrainConfig, path: str | Path) -> RunDirectory:
 
     Raises:
         RunExistsError: ``path`` exists.
-        RoborewError: a name, the goal or the weights are no good, see `TrainConfig.resolved`; nothing was written.
+        RoborewError: a name, the goal, the weights or the cameras are no good, see `TrainConfig.resolved` and
+            `cameras_seen`; nothing was written.
     """
     config = config.resolved()
-    load_reward(config)  # weights that cannot be loaded should not leave an empty run behind
+    model = load_reward(config)  # weights that cannot be loaded should not leave an empty run behind
+    config = replace(config, camera=cameras_seen(config, model))
     return RunDirectory.create(path, config, seeds={"run": config.seed})
 
 

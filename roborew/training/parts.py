@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from roborew.agents.report import RolloutReport
 from roborew.critics.critic import Critic, is_critic
 from roborew.data import read_picture
+from roborew.data.demonstrations import Demonstrations, read_demonstrations
+from roborew.data.lerobot.layout import INFO
 from roborew.errors import InvalidInputError
 from roborew.options import parse_options
 from roborew.registry import agents, rewards
@@ -63,12 +65,13 @@ def make_environment(config: TrainConfig, num_envs: int, **options: Any) -> Envi
     """Return a vector environment that pays its own, true reward and leaves resets to the caller.
 
     Args:
-        config: names the environment.
+        config: names the environment and its camera, or several, whose pictures then lie side by side in a frame.
         num_envs: simulations.
         **options: for the environment, such as ``width`` and ``height`` of the tasks of roborew.
     """
     suites = import_module("roborew_envs.suites")
-    options = {"render_mode": "rgb_array", "autoreset_mode": AutoresetMode.DISABLED, **options}
+    seen = {} if config.camera in (None, suites.OWN_CAMERA) else {"camera": config.camera}
+    options = {"render_mode": "rgb_array", "autoreset_mode": AutoresetMode.DISABLED, **seen, **options}
     # A vector environment of others may know nothing of autoreset modes: it is used only where there is no single one.
     if config.env in import_module("roborew_envs").tasks or suites.find(config.env).entry_point is None:
         return gymnasium.make_vec(config.env, num_envs=num_envs, vectorization_mode="vector_entry_point", **options)
@@ -78,6 +81,16 @@ def make_environment(config: TrainConfig, num_envs: int, **options: Any) -> Envi
 def load_reward(config: TrainConfig) -> RewardModel | None:
     """Return the reward model, None where the truth itself pays."""
     return None if config.reward in TRUE_REWARDS else open_reward(config.reward, config.option, config.device)
+
+
+def read_refreshing(config: TrainConfig) -> Demonstrations:
+    """Open the demonstrations to which the critic of a run is fitted anew.
+
+    Raises:
+        InvalidInputError: they cannot be read.
+    """
+    path = config.refresh or Path()
+    return read_demonstrations(path, None if (path / INFO).is_file() else config.instruction)
 
 
 def critic_path(run: RunDirectory, number: int) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +11,9 @@ import numpy as np
 import pytest
 
 from roborew import refreshing
+from roborew.critics.critic import Critic
+from roborew.data import write_video
+from roborew.data.demonstration import Demonstration
 from roborew.data.demonstrations import read_demonstrations
 from roborew.demos import DemosConfig
 from roborew.demos.recording import record_demonstrations
@@ -17,6 +21,7 @@ from roborew.errors import InvalidInputError
 from roborew.fitting import FitConfig, fit_critic
 from roborew.run import RunDirectory
 from roborew.training import Outcome, Status, TrainConfig, load_trained, start, train
+from roborew_envs import TaskVectorEnv, make_task
 
 ENV, ROLLOUT, EPISODES = "roborew/Press-v0", 256, 3
 
@@ -28,15 +33,17 @@ def _few_episodes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def demos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    config = DemosConfig(behaviours=("expert", "stall"), episodes=2, codec="lossless", width=48, height=36)
+    small = DemosConfig(behaviours=("expert", "stall"), episodes=2, codec="lossless", width=48, height=36)
+    config = replace(small, cameras=("front", "wrist"))
     return record_demonstrations(ENV, config, tmp_path_factory.mktemp("demos") / "press")
 
 
 @pytest.fixture(scope="module", params=["goal_classifier", "ridge"])
 def config(request: pytest.FixtureRequest, demos: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainConfig:
-    """One critic with a way of its own to learn from an agent, and one without."""
-    steps = ("steps=3",) if request.param == "goal_classifier" else ()
-    how = FitConfig(critic=request.param, option=steps, encoder="mini", calibrate=False)
+    """One critic with a way of its own to learn from an agent, and one without that sees several views."""
+    own = request.param == "goal_classifier"
+    steps, camera = (("steps=3",), "wrist") if own else ((), "wrist,front")
+    how = FitConfig(critic=request.param, option=steps, encoder="mini", calibrate=False, camera=camera)
     folder = tmp_path_factory.mktemp("critic") / request.param
     fit_critic(list(read_demonstrations(demos)), how).critic.save_pretrained(folder)
     return TrainConfig(env=ENV, reward=str(folder), refresh=demos, steps=4 * ROLLOUT, num_envs=8, every=30)
@@ -74,11 +81,21 @@ def test_the_agents_episodes_are_kept_with_their_truth_and_another_critic_pays(
         visited = list(read_demonstrations(run.path / f"visited-{number}"))
         assert len(visited) == EPISODES
         assert all(one.progress is not None and one.succeeded is not None for one in visited)
+        _check_views(visited[0], Critic.from_pretrained(config.reward).cameras, number)
     critics = [Path(config.reward), run.path / "critic-1", run.path / "critic-2"]
     assert len({(path / "model.safetensors").read_bytes() for path in critics}) == 3
     model = load_trained(run).model
     assert model is not None
     assert "episodes of the agent" in (critics[2] / "card.md").read_text()
+
+
+def _check_views(first: Demonstration, cameras: tuple[str, ...], number: int) -> None:
+    """What the critic's own cameras show of the start, by their names."""
+    assert first.cameras == cameras
+    for camera in cameras:
+        with closing(TaskVectorEnv(make_task(ENV), 1, "rgb_array", camera)) as env:
+            env.reset(seed=refreshing.FIRST_SEED + number * refreshing.SEEDS_APART)
+            np.testing.assert_array_equal(next(first.frames(camera)), env.draw()[0])
 
 
 def test_a_refreshment_that_was_cut_short_is_done_again(config: TrainConfig, tmp_path: Path) -> None:
@@ -101,6 +118,13 @@ def test_what_cannot_be_refreshed_is_refused_before_anything_is_written(demos: P
 def test_demonstrations_that_are_not_there_are_refused(config: TrainConfig, tmp_path: Path) -> None:
     with pytest.raises(InvalidInputError, match="does not exist"):
         start(replace(config, refresh=tmp_path / "none"), tmp_path / "run")
+
+
+def test_demonstrations_without_the_critics_camera_are_refused(config: TrainConfig, tmp_path: Path) -> None:
+    picture = write_video(tmp_path / "front.mp4", np.zeros((3, 36, 48, 3), np.uint8), 10)
+    with pytest.raises(InvalidInputError, match="camera 'wrist', which the demonstrations in .* Available: front"):
+        start(replace(config, refresh=picture), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_run_that_nobody_can_refresh_says_so_and_keeps_what_it_has(config: TrainConfig, tmp_path: Path) -> None:

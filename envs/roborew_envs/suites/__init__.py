@@ -7,5 +7,6 @@ of its ids is asked for.
 
 from roborew_envs.suites.finding import find
 from roborew_envs.suites.vector import SuiteVectorEnv
+from roborew_envs.suites.world import OWN_CAMERA
 
-__all__ = ["SuiteVectorEnv", "find"]
+__all__ = ["OWN_CAMERA", "SuiteVectorEnv", "find"]

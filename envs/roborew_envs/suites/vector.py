@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 import gymnasium
+import mujoco
 import numpy as np
 from gymnasium.error import Error, ResetNeeded
 from gymnasium.spaces import Box
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from roborew_envs.rendering import Quality, Renderer
 from roborew_envs.suites.finding import find
-from roborew_envs.suites.world import camera_names, shown, viewpoint, world_of
+from roborew_envs.suites.world import OWN_CAMERA, World, camera_names, shown, viewpoint, world_of
 
 Arrays = dict[str, NDArray[Any]]
 _SUCCESS = ("success", "is_success")
@@ -37,8 +38,9 @@ class SuiteVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         env_id: see `roborew_envs.suites`.
         num_envs: environments.
         render_mode: ``"rgb_array"`` or None.
-        camera: name of a camera of a MuJoCo world; by default see `viewpoint`.
-        width: of a frame [pixels]; 96 by default. MuJoCo worlds are drawn here, others draw themselves.
+        camera: name of a camera of a MuJoCo world; by default see `viewpoint`. Several, separated by commas, are drawn
+            side by side.
+        width: of a camera's picture [pixels]; 96 by default. MuJoCo worlds are drawn here, others draw themselves.
         height: of a frame [pixels]; 72 by default.
         quality: ``"fast"`` or ``"full"``, see `roborew_envs.rendering`.
         autoreset_mode: ``DISABLED``.
@@ -154,7 +156,7 @@ class SuiteVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
     @property
     def cameras(self) -> tuple[str, ...]:
         """Names for `draw`, first the one that is used if none is given: ``default`` where it has no name."""
-        return camera_names(self.envs[0], self._look[0]) if self.resizable else ("default",)
+        return camera_names(self.envs[0], _named(self._look[0])[0]) if self.resizable else (OWN_CAMERA,)
 
     def resize(self, width: int, height: int) -> None:
         """Draw frames of another size [pixels] from now on; only where it is `resizable`."""
@@ -164,7 +166,12 @@ class SuiteVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
             self._renderer = None
 
     def draw(self, indices: NDArray[np.int64] | None = None, camera: str | None = None) -> NDArray[np.uint8]:
-        """Frames of the current states, shape (n, H, W, 3), uint8 RGB; only the chosen environments are drawn."""
+        """Frames of the current states, shape (n, H, W, 3), uint8 RGB; only the chosen environments are drawn.
+
+        Args:
+            indices: of the environments, all by default.
+            camera: another than the one that the environment was made with; several as there.
+        """
         if self.render_mode != "rgb_array":
             raise Error(f"{self.spec and self.spec.id}: made without render_mode='rgb_array', so it draws nothing.")
         chosen = [self.envs[i] for i in (range(self.num_envs) if indices is None else indices.tolist())]
@@ -172,12 +179,10 @@ class SuiteVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         if len(worlds) < len(chosen):
             return np.stack([cast("NDArray[np.uint8]", env.render()) for env in chosen])
         default, width, height, quality = self._look
-        view = viewpoint(self.envs[0], default if camera in (None, self.cameras[0]) else camera)
+        views = [viewpoint(self.envs[0], name) for name in _named(camera or default)]
         if self._renderer is None:
             self._renderer = Renderer(worlds[0].model, width or 96, height or 72, quality)
-        return self._renderer.paint(
-            len(worlds), lambda painter, i, frame: painter.look(worlds[i].model, worlds[i].data, view, frame)
-        )
+        return np.concatenate([_painted(self._renderer, worlds, view) for view in views], axis=2)
 
     def render(self) -> tuple[NDArray[np.uint8], ...]:
         """One frame for every environment."""
@@ -213,6 +218,16 @@ class SuiteVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
             self._renderer.close()
         for env in self.envs:
             env.close()
+
+
+def _named(cameras: str | None) -> list[str | None]:
+    return [None] if cameras is None else [name.strip() for name in cameras.split(",")]
+
+
+def _painted(renderer: Renderer, worlds: Sequence[World], view: mujoco.MjvCamera) -> NDArray[np.uint8]:
+    return renderer.paint(
+        len(worlds), lambda painter, i, frame: painter.look(worlds[i].model, worlds[i].data, view, frame)
+    )
 
 
 def _made(env_id: str, render_mode: str | None, options: Mapping[str, Any]) -> gymnasium.Env[Any, Any]:

@@ -13,6 +13,9 @@ import numpy as np
 from gymnasium.error import Error
 from numpy.typing import NDArray
 
+OWN_CAMERA = "default"
+"""Name of an environment's own camera where it has none."""
+
 
 @dataclass(frozen=True, slots=True)
 class World:
@@ -35,7 +38,8 @@ def world_of(env: gymnasium.Env[Any, Any]) -> World | None:
 
 
 def viewpoint(env: gymnasium.Env[Any, Any], name: str | None) -> mujoco.MjvCamera:
-    """The camera of that name; by default the environment's own, one that follows the robot where there is one.
+    """The camera of that name; by default, or as `OWN_CAMERA`, the environment's own: one that follows the robot where
+    there is one.
 
     Raises:
         gymnasium.error.Error: no such camera; those that exist are listed.
@@ -45,6 +49,8 @@ def viewpoint(env: gymnasium.Env[Any, Any], name: str | None) -> mujoco.MjvCamer
     own: Any = getattr(env.unwrapped, "mujoco_renderer", None)  # of Gymnasium, Gymnasium-Robotics and Meta-World
     names = [world.model.camera(i).name for i in range(world.model.ncam)]
     camera = mujoco.MjvCamera()
+    if name == OWN_CAMERA and name not in names:
+        name = None
     if name is not None and name not in names:
         raise Error(f"{env.spec and env.spec.id}: no camera {name!r}. Available: {', '.join(names) or 'none'}.")
     if name is None and own is not None and own.camera_id >= 0:
@@ -65,12 +71,12 @@ def viewpoint(env: gymnasium.Env[Any, Any], name: str | None) -> mujoco.MjvCamer
 
 
 def camera_names(env: gymnasium.Env[Any, Any], name: str | None) -> tuple[str, ...]:
-    """Names of an environment's cameras, first that of `viewpoint` of ``name``: ``default`` if it has none."""
+    """Names of an environment's cameras, first that of `viewpoint` of ``name``: `OWN_CAMERA` if it has none."""
     world, view = world_of(env), viewpoint(env, name)
     assert world is not None
     names = [world.model.camera(i).name for i in range(world.model.ncam)]
     first = names[view.fixedcamid] if view.type == mujoco.mjtCamera.mjCAMERA_FIXED else ""
-    return tuple(dict.fromkeys([first or "default", *filter(None, names)]))
+    return tuple(dict.fromkeys([first or OWN_CAMERA, *filter(None, names)]))
 
 
 def shown(env: gymnasium.Env[Any, Any]) -> World | None:

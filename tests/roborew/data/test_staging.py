@@ -12,8 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from roborew.data.demonstrations import read_demonstrations
 from roborew.data.encoding import find_encoding
 from roborew.data.episode import NewEpisode, Shot
+from roborew.data.folder import write_folder
 from roborew.data.lerobot import LeRobotForm
 from roborew.data.staging import Staging, write_set
 from roborew.errors import InvalidInputError, RoborewError, RunExistsError
@@ -118,7 +120,7 @@ def test_one_process_at_a_time_writes_a_set(tmp_path: Path) -> None:
         ({"columns": {"a": np.zeros(5), "b": np.zeros(4)}}, "columns of one length"),
         ({"columns": {"a": np.full(5, np.nan)}}, "column 'a' holds NaN"),
         ({"name": "../../etc"}, "a-z, 0-9 and -"),
-        ({"frames": {"Front View": frames(0, "front")}}, "a-z, 0-9 and -"),
+        ({"frames": {"../front": frames(0, "front")}}, "a camera's name of letters"),
         ({"instruction": "  "}, "says nothing"),
     ],
 )
@@ -129,6 +131,12 @@ def test_an_episode_that_breaks_a_rule_is_refused_and_those_before_it_are_kept(
         write_set(tmp_path / "set", {}, lambda _: [episode(1), episode(0, **change)], LOSSLESS, LeRobotForm())
     with Staging(tmp_path / "set", {}, LOSSLESS) as staging:
         assert staging.done == 1
+
+
+def test_a_camera_keeps_the_name_that_other_peoples_videos_gave_it(tmp_path: Path) -> None:
+    named = episode(0, frames={"Cam_High 2.left": frames(0, "front")})
+    write_set(tmp_path / "set", {}, lambda _: [named], LOSSLESS, write_folder)
+    assert read_demonstrations(tmp_path / "set")[0].cameras == ("Cam_High 2.left",)
 
 
 def test_odd_sides_need_the_encoding_that_keeps_them(tmp_path: Path) -> None:
