@@ -30,12 +30,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from roborew.critics.calibration import ENOUGH, Calibration
+from roborew.critics.calibration import calibrated
 from roborew.critics.critic import Critic
 from roborew.critics.encoder import Encoder, Footage
 from roborew.critics.ensemble import make_objective
-from roborew.critics.labels import progress_labels, success_labels
-from roborew.critics.objective import Example, Objective, Query, Refreshable
+from roborew.critics.labels import progress_labels
+from roborew.critics.objective import Example, Refreshable, Report
 from roborew.critics.side_by_side import SideBySide
 from roborew.data.demonstration import Demonstration
 from roborew.data.thinning import kept_frames
@@ -102,7 +102,7 @@ class Fitted:
         examples: all of them, embedded.
         footage: their pictures, in the same order.
         seconds: wall-clock time by part: "reading", "encoder", "embedding", "objective".
-        figures: what the parts reported last, by name.
+        figures: what the encoder, where it was learned, and the objective reported last, by name.
     """
 
     critic: Critic
@@ -151,6 +151,7 @@ class Embedded:
         footage: their pictures, in the same order.
         visited: names of the latter.
         seconds: wall-clock time by part: "reading", "encoder", "embedding".
+        figures: what the encoder reported last, by name; empty where it was not learned.
     """
 
     encoder: Encoder
@@ -162,6 +163,7 @@ class Embedded:
     footage: tuple[Footage, ...]
     visited: frozenset[str]
     seconds: dict[str, float]
+    figures: dict[str, float]
 
 
 def embed(
@@ -176,7 +178,7 @@ def embed(
     """
     make = encoders.load(config.encoder)
     make_objective(config.critic, config.option, config.members)  # what cannot be is said before anything is read
-    seeds, clock = Seeds(config.seed), Stopwatch()
+    seeds, clock, figures = Seeds(config.seed), Stopwatch(), dict[str, float]()
     words = _with(config.encoder_option, [f"seed={seeds.integer('encoder')}"])
     encoder: Encoder = make(**{"device": config.device, **_cache(make, config), **parse_options(make, words)})
     everything = [*demonstrations, *visited]
@@ -192,7 +194,8 @@ def embed(
     split = split_names(kinds, config.held_out, seeds.generator("split"))
     chosen = set(split.fit)
     with clock.time("encoder"):
-        encoder.learn([f for f, d in zip(footage, everything, strict=True) if d.name in chosen], say or _silently)
+        learned_from = [one for one, told in zip(footage, everything, strict=True) if told.name in chosen]
+        encoder.learn(learned_from, _keeping(figures, say))
     with clock.time("embedding"):
         vectors = _encoded(encoder, [one.frames for one in footage], say or _silently)
     return Embedded(
@@ -205,20 +208,17 @@ def embed(
         footage=tuple(footage),
         visited=frozenset(one.name for one in visited),
         seconds=clock.seconds,
+        figures=figures,
     )
 
 
 def fit_objective(embedded: Embedded, config: FitConfig, say: Say | None = None) -> Fitted:
     """Fit the objective of a configuration to what `embed` made with it; errors as of `fit_critic`."""
-    figures, clock = dict[str, float](), Stopwatch()
+    figures, clock = dict(embedded.figures), Stopwatch()
     seeded = [f"seed={Seeds(config.seed).integer('critic')}"]
     objective = make_objective(config.critic, _with(config.option, seeded), config.members)
 
-    def report(what: str, value: float) -> None:
-        figures[what] = value
-        if say is not None:
-            say(what, value)
-
+    report = _keeping(figures, say)
     split, by_name = embedded.split, {example.name: example for example in embedded.examples}
     chosen, held = ([by_name[name] for name in part] for part in (split.fit, split.validation))
     _check_gain(chosen)
@@ -228,7 +228,7 @@ def fit_objective(embedded: Embedded, config: FitConfig, say: Say | None = None)
             objective.refresh(shown, [example for example in chosen if example.name in embedded.visited], report)
         else:
             objective.fit(chosen, held, report)
-        calibration = _calibration(objective, held) if config.calibrate else None
+        calibration = calibrated(objective, held) if config.calibrate else None
     recipe = {
         "objective": _with(config.option, seeded),
         "members": config.members,
@@ -261,6 +261,16 @@ def _check_gain(examples: Sequence[Example]) -> None:
         )
 
 
+def _keeping(figures: dict[str, float], say: Say | None) -> Report:
+    """Pass figures on, and keep the last of each name."""
+
+    def report(what: str, value: float) -> None:
+        figures[what] = value
+        (say or _silently)(what, value)
+
+    return report
+
+
 def _silently(what: str, value: float) -> None:
     pass
 
@@ -285,21 +295,3 @@ def _encoded(encoder: Encoder, videos: Sequence[Video], say: Say) -> list[NDArra
         vectors.append(encoder.encode(video))
         say(f"episodes embedded, of {len(videos)}", number)
     return vectors
-
-
-def _calibration(objective: Objective, validation: Sequence[Example]) -> Calibration | None:
-    """None where validation has too few labelled frames, or the objective only orders finished episodes."""
-    if not validation or not objective.traits.causal:
-        return None
-    own = objective.traits.needs_goal  # what can do without is never shown an episode's own end as its goal
-    queries = [
-        Query(features=e.features, instruction=e.instruction, text=e.text, goal=e.goal if own else None)
-        for e in validation
-    ]
-    scores, _ = objective.extend(queries)
-    value = np.concatenate([np.where(score.valid, score.value, np.nan) for score in scores])
-    labels = np.concatenate([progress_labels(example) for example in validation])
-    if np.isfinite(value + labels).sum() < ENOUGH:
-        return None
-    success = np.concatenate([success_labels(example, done=1.0) for example in validation])
-    return Calibration.fitted(value, labels, success)

@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import isotonic_regression
 
+from roborew.critics.labels import progress_labels, success_labels
+from roborew.critics.objective import Example, Objective, Query
 from roborew.errors import InvalidInputError
 from roborew.types import Scores
 
@@ -80,6 +82,26 @@ class Calibration:
             np.array(state["progress"], np.float64),
             None if success is None else np.array(success, np.float64),
         )
+
+
+def calibrated(objective: Objective, validation: Sequence[Example]) -> Calibration | None:
+    """Fit to what an objective says of validation; None where that has too few labelled frames, or the objective only
+    orders finished episodes.
+    """
+    if not validation or not objective.traits.causal:
+        return None
+    own = objective.traits.needs_goal  # what can do without is never shown an episode's own end as its goal
+    queries = [
+        Query(features=e.features, instruction=e.instruction, text=e.text, goal=e.goal if own else None)
+        for e in validation
+    ]
+    scores, _ = objective.extend(queries)
+    value = np.concatenate([np.where(score.valid, score.value, np.nan) for score in scores])
+    labels = np.concatenate([progress_labels(example) for example in validation])
+    if np.isfinite(value + labels).sum() < ENOUGH:
+        return None
+    success = np.concatenate([success_labels(example, done=1.0) for example in validation])
+    return Calibration.fitted(value, labels, success)
 
 
 def _rising(x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

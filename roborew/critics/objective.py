@@ -26,7 +26,6 @@ class Example:
         instruction: what was asked for.
         text: the instruction embedded, shape (E,), float32, of length one or zero.
         features: shape (T, D), float32, T >= 2; may be memory-mapped and is never written to.
-        views: further cameras, each (T, D), in the data set's order; empty where there is one camera.
         progress: labels in [0, 1], shape (T,), float32, NaN where nobody knows; None where there are none at all.
         success: whether the episode ends in success; None where nobody knows.
         quality: grade of the episode ("failure", "partial", "suboptimal", "success"); None where nobody graded it.
@@ -38,7 +37,6 @@ class Example:
     instruction: str
     text: NDArray[np.float32]
     features: Features
-    views: tuple[Features, ...] = ()
     progress: NDArray[np.float32] | None = None
     success: bool | None = None
     quality: str | None = None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -22,7 +21,8 @@ from roborew.errors import CorruptFileError, InvalidInputError
 from roborew.fitting import Embedded, FitConfig, Fitted, embed, fit_critic, fit_objective
 from roborew.registry import critics
 from roborew.splitting import split_names
-from roborew.types import Clip, Frame
+from roborew.types import Clip
+from tests.roborew.critics.films import demonstration
 from tests.roborew.critics.worlds import PUSH, curve
 from tests.roborew.data.sets import write, write_as_folder
 
@@ -30,22 +30,6 @@ ENCODER = ("steps=2", "batch=4")
 STEPS = dict.fromkeys(critics, ("steps=4",)) | {"ridge": (), "perceptual": (), "preference": ("steps=4", "queries=50")}
 SUCCESSES = {"goal_classifier", "liv", "perceptual", "stages", "tcc", "transport", "vip"}
 """Critics that learn from successes."""
-
-
-def demonstration(kind: str = "success", row: int = 0, length: int = 8, **changes: Any) -> Demonstration:
-    progress = curve(kind, length)
-    size = changes.pop("size", (24, 32))
-
-    def frames(camera: str) -> Iterator[Frame]:
-        for value in progress:
-            frame = np.full((*size, 3), 20 + row, np.uint8)
-            frame[8:16, : 1 + int(30 * value)] = 250
-            yield frame
-
-    known: dict[str, Any] = {"progress": progress, "succeeded": kind == "success", "source": frames}
-    return Demonstration(
-        name=f"{kind}-{row}", instruction=PUSH, length=length, fps=10.0, cameras=("front",), **(known | changes)
-    )
 
 
 def frozen(kind: str, **changes: Any) -> Demonstration:

@@ -22,38 +22,29 @@ from roborew.errors import InvalidInputError
 from roborew.fitting import FitConfig, Fitted, fit_critic
 from roborew.scoring import sample_video
 from roborew.types import Clip, Frame, Video
+from tests.roborew.critics.films import demonstration
 from tests.roborew.critics.worlds import PUSH, curve
 
 QUICK = FitConfig(critic="ridge", encoder_option=("steps=4", "batch=8"))
 VIEWS = ("front", "left", "wrist")
 
 
-def demonstration(kind: str, row: int, cameras: tuple[str, ...] = VIEWS, length: int = 8) -> Demonstration:
+def one(kind: str, row: int, cameras: tuple[str, ...] = VIEWS) -> Demonstration:
     """Only the last camera shows progress, in pictures of another size; the others flicker."""
-    progress = curve(kind, length)
 
     def frames(camera: str) -> Iterator[Frame]:
-        for time, value in enumerate(progress):
+        for time, value in enumerate(curve(kind, 8)):
             size = (24, 32, 3) if camera != "wrist" else (48, 64, 3)
             frame = np.full(size, 20 + row + 30 * VIEWS.index(camera) + time % 2, np.uint8)
             if camera == "wrist":
                 frame[8:32, : 1 + int(60 * value)] = 250
             yield frame
 
-    return Demonstration(
-        name=f"{kind}-{row}",
-        instruction=PUSH,
-        length=length,
-        fps=10.0,
-        cameras=cameras,
-        source=frames,
-        progress=progress,
-        succeeded=kind == "success",
-    )
+    return demonstration(kind, row, cameras=cameras, source=frames)
 
 
 def some(cameras: tuple[str, ...] = VIEWS) -> list[Demonstration]:
-    return [demonstration(kind, row, cameras) for kind in ("success", "undo") for row in range(4)]
+    return [one(kind, row, cameras) for kind in ("success", "undo") for row in range(4)]
 
 
 @pytest.fixture(scope="module")
@@ -133,7 +124,7 @@ def test_cameras_that_are_not_there_or_named_twice_are_refused() -> None:
     with pytest.raises(InvalidInputError, match="each camera once; got front, front"):
         fit_critic(some(), replace(QUICK, camera="front, front"))
     with pytest.raises(InvalidInputError, match="undo-9: no camera 'wrist'"):
-        fit_critic([*some(), demonstration("undo", 9, VIEWS[:2])], replace(QUICK, camera="all"))
+        fit_critic([*some(), one("undo", 9, VIEWS[:2])], replace(QUICK, camera="all"))
 
 
 def write_views(folder: Path, lengths: tuple[int, ...] = (5, 5, 5)) -> list[Path]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -12,41 +11,19 @@ import pytest
 
 from roborew import filming
 from roborew.data import side_by_side, video_info
-from roborew.data.demonstration import Demonstration
 from roborew.errors import InvalidInputError
 from roborew.fitting import FitConfig, fit_critic
 from roborew.judging import judge
 from roborew.run import RunDirectory
 from roborew.training import TrainConfig, load_reward, paid_environment, start
-from roborew.types import Clip, Frame, Video
+from roborew.types import Clip, Video
 from roborew_envs import TaskVectorEnv, make_task
 from roborew_envs.suites import SuiteVectorEnv
-from tests.roborew.critics.worlds import curve
+from tests.roborew.critics.films import demonstration
 from tests.roborew.test_training import run_interrupted, run_whole, untimed
 
 ENV, ROLLOUT = "roborew/Press-v0", 256
 FREE = "HalfCheetah-v5"
-
-
-def demonstration(row: int, cameras: tuple[str, ...]) -> Demonstration:
-    progress = curve("success" if row % 2 else "undo", 6)
-
-    def frames(camera: str) -> Iterator[Frame]:
-        for value in progress:
-            frame = np.full((36, 48, 3), 20 + row + 40 * cameras.index(camera), np.uint8)
-            frame[:, : 1 + int(40 * value)] = 250
-            yield frame
-
-    return Demonstration(
-        name=f"one-{row}",
-        instruction="press the button",
-        length=len(progress),
-        fps=10.0,
-        cameras=cameras,
-        source=frames,
-        progress=progress,
-        succeeded=bool(row % 2),
-    )
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +35,8 @@ def critics(tmp_path_factory: pytest.TempPathFactory) -> Any:
         if cameras not in made:
             names = tuple(cameras.split(","))
             how = FitConfig(critic="ridge", encoder_option=("steps=2", "batch=4"), camera="all", calibrate=False)
-            fitted = fit_critic([demonstration(row, names) for row in range(4)], how)
+            kinds = ("success", "undo", "success", "undo")
+            fitted = fit_critic([demonstration(kind, row, cameras=names) for row, kind in enumerate(kinds)], how)
             folder = tmp_path_factory.mktemp("critic") / "ridge"
             made[cameras] = str(fitted.critic.save_pretrained(folder))
         return made[cameras]

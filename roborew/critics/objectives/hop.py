@@ -4,7 +4,6 @@ fusion: Robo-Dopamine's critic, small, that one demonstration is enough to adapt
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -82,7 +81,7 @@ class Hop(Learned[CompareNetwork]):
         return CompareNetwork(features, text, 4, self._width, self._bins)
 
     def fit(self, examples: Sequence[Example], validation: Sequence[Example], report: Report) -> None:
-        """Learn hops between two frames of an episode; each further view is shown like an episode of its own."""
+        """Learn hops between two frames of an episode."""
         self._goals, self._texts = ends(examples)
         self.descend(examples, _Hops(examples, self._batch, self._loss), report)
 
@@ -175,20 +174,17 @@ class Hop(Learned[CompareNetwork]):
 class _Hops:
     """Draws pairs with the start and a goal picture beside them, and gives their loss.
 
-    The goal is the end of any success of the sentence in the same view; where there is none it is all zeros.
+    The goal is the end of any success of the sentence; where there is none it is all zeros.
     """
 
     def __init__(self, examples: Sequence[Example], batch: int, loss: Loss) -> None:
-        views = [
-            (replace(e, features=f, views=()), view) for e in examples for view, f in enumerate((e.features, *e.views))
-        ]
         self._batch, self._loss = batch, loss
-        self._stack, self._pairs = Stack([view for view, _ in views]), FramePairs([view for view, _ in views])
+        self._stack, self._pairs = Stack(examples), FramePairs(examples)
         self._frames = torch.cat([self._stack.frames, torch.zeros_like(self._stack.frames[:1])])
         self._ends: list[Positions] = []
-        for example, view in views:
-            kin = [row for row, (e, v) in enumerate(views) if v == view and e.instruction == example.instruction]
-            good = [row for row in kin if views[row][0].success is not False]
+        for example in examples:
+            kin = [row for row, other in enumerate(examples) if other.instruction == example.instruction]
+            good = [row for row in kin if examples[row].success is not False]
             self._ends.append((self._stack.start + self._stack.length - 1)[good])
 
     def __call__(self, rng: np.random.Generator) -> Tensor:

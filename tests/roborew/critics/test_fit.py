@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,40 +10,18 @@ import pytest
 
 from roborew.card import card, figures, judged, there_and_back
 from roborew.critics.critic import Critic
-from roborew.data.demonstration import Demonstration
 from roborew.evaluation import cycle_voc, score_curve
 from roborew.fitting import FitConfig, Fitted, fit_critic
-from roborew.types import Clip, Frame, Scores
+from roborew.types import Clip, Scores
+from tests.roborew.critics.films import demonstration
 from tests.roborew.critics.worlds import PUSH, curve, episode
-
-
-def demonstration(kind: str, row: int, length: int = 8) -> Demonstration:
-    progress = curve(kind, length)
-
-    def frames(camera: str) -> Iterator[Frame]:
-        for value in progress:
-            frame = np.full((24, 32, 3), 20 + row, np.uint8)
-            frame[8:16, : 1 + int(30 * value)] = 250
-            yield frame
-
-    return Demonstration(
-        name=f"{kind}-{row}",
-        instruction=PUSH,
-        length=length,
-        fps=10.0,
-        cameras=("front",),
-        source=frames,
-        progress=progress,
-        success=progress >= 1,
-        succeeded=kind == "success",
-        quality=kind,
-    )
 
 
 @pytest.fixture(scope="module")
 def fitted() -> Fitted:
     config = FitConfig(option=("steps=12",), members=2, encoder_option=("steps=4", "batch=8"))
-    return fit_critic([demonstration(kind, row) for kind in ("success", "undo") for row in range(4)], config)
+    told = [(kind, {"success": curve(kind, 8) >= 1, "quality": kind}) for kind in ("success", "undo")]
+    return fit_critic([demonstration(kind, row, **known) for kind, known in told for row in range(4)], config)
 
 
 def test_progress_is_learned_unless_told_otherwise() -> None:
@@ -64,6 +41,14 @@ def test_the_card_tells_of_the_critic_beside_its_nulls(fitted: Fitted) -> None:
     text = card(fitted, "tiny", "roborew fit tiny", judged(fitted, fitted.split.test))
     for word in ("Cycle-VOC", "order of all frames", "clock", "wrong instruction", "not calibrated"):
         assert word in text
+
+
+def test_figures_tell_of_the_encoder_too_where_one_is_learned(fitted: Fitted) -> None:
+    said: list[tuple[str, float]] = []
+    films = [demonstration(kind, row) for kind in ("success", "undo") for row in range(2)]
+    frozen = fit_critic(films, FitConfig(option=("steps=2",), encoder="mini"), lambda *figure: said.append(figure))
+    assert np.isfinite(fitted.figures["encoder loss"]) and "member 2: loss" in fitted.figures
+    assert set(frozen.figures) == {"loss"} and frozen.figures["loss"] == dict(said)["loss"]
 
 
 def test_a_cycle_is_scored_with_its_history_so_that_a_clock_fails_it() -> None:

@@ -96,19 +96,6 @@ def test_a_new_task_is_adapted_to_from_one_demonstration_and_brings_its_goal(cri
     assert len(adapted.arrays()["goals"]) == len(critic.arrays()["goals"]) + 1
 
 
-def test_further_views_are_learned_from_without_mixing_their_goals() -> None:
-    examples = [replace(e, views=(-e.features,)) for e in world(3)]
-    critic = Hop(**SMALL)
-    critic.fit(examples, [], quiet)
-    example = episode("undo", 9)
-    for features, goal in (
-        (example.features, examples[0].features[-1]),
-        (-example.features, -examples[0].features[-1]),
-    ):
-        scores = critic.extend([query(replace(example, features=features), goal=goal)])[0][0]
-        assert spearman(scores.value, example.progress).value > 0.7
-
-
 def test_settings_that_make_no_sense_and_damaged_goals_are_refused(critic: Hop) -> None:
     for setting in ({"bins": 4}, {"alpha": -1.0}, {"width": 2}):
         with pytest.raises(InvalidInputError, match="expected"):
