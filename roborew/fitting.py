@@ -26,8 +26,10 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
+import tyro
 from numpy.typing import NDArray
 
 from roborew.critics.calibration import calibrated
@@ -59,14 +61,14 @@ class FitConfig:
 
     critic: str = "progress"
     """A name of `roborew list critics`."""
-    option: tuple[str, ...] = ()
-    """Settings of the critic as key=value."""
+    option: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()
+    """A setting of the critic as key=value; may be given several times."""
     members: int = 1
     """So many critics of different seed and data order are fitted; where they disagree there is no score."""
     encoder: str = "conv"
     """A name of `roborew list encoders`."""
-    encoder_option: tuple[str, ...] = ()
-    """Settings of the encoder as key=value."""
+    encoder_option: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()
+    """A setting of the encoder as key=value; may be given several times."""
     cache: Path | None = None
     """Folder in which the embeddings of a pretrained tower are kept for the next fit."""
     camera: str | None = None

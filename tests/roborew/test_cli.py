@@ -6,10 +6,13 @@ import json
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import pytest
+import tyro
 
 from roborew import cli
 from roborew.run import RunDirectory
@@ -103,6 +106,34 @@ def test_what_cannot_be_parsed_exits_with_two(words: list[str]) -> None:
     with pytest.raises(SystemExit) as exit_:
         cli.main(words)
     assert exit_.value.code == 2
+
+
+def settings_of(kind: Any) -> Iterator[str]:
+    """Names of the settings of a command that are key=value, as they are typed."""
+    for one in fields(kind):
+        if is_dataclass(inner := get_type_hints(kind)[one.name]):
+            yield from settings_of(inner)
+        elif one.name.endswith("option"):
+            yield f"--{one.name.replace('_', '-')}"
+
+
+COMMANDS = {get_args(one)[1].name: get_args(one)[0] for one in get_args(cli.AnyCommand)}
+NEEDED = {
+    "fit": ["films"],
+    "score": ["film.mp4", "--goal", "go"],
+    "compare": ["film.mp4", "--goal", "go"],
+}
+REPEATABLE = [(command, word) for command, kind in COMMANDS.items() for word in settings_of(kind)]
+
+
+def test_the_commands_with_settings_are_found() -> None:
+    assert {"train", "fit", "score", "compare", "demo"} == {command for command, _ in REPEATABLE}
+
+
+@pytest.mark.parametrize(("command", "word"), REPEATABLE)
+def test_a_setting_given_several_times_keeps_all(command: str, word: str) -> None:
+    parsed = tyro.cli(cli.AnyCommand, args=[command, *NEEDED.get(command, []), word, "a=1", word, "b=2"])
+    assert "('a=1', 'b=2')" in repr(parsed)
 
 
 def interrupt_at(steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
