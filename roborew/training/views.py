@@ -21,7 +21,7 @@ from roborew.critics.critic import Critic
 from roborew.errors import InvalidInputError
 from roborew.run import slug
 from roborew.training.config import TrainConfig
-from roborew.training.parts import make_environment, read_refreshing
+from roborew.training.parts import make_environment, paid_environment, read_refreshing
 from roborew.types import RewardModel
 
 
@@ -30,7 +30,8 @@ def cameras_seen(config: TrainConfig, model: RewardModel | None) -> str | None:
 
     Raises:
         InvalidInputError: more or fewer cameras than the reward sees, or one that the environment does not have, or
-            that the demonstrations do not have to which the critic is to be fitted anew.
+            that the demonstrations do not have to which the critic is to be fitted anew; or several views of another
+            shape than those that it was fitted to.
     """
     fitted = model.cameras if isinstance(model, Critic) else ()
     asked = tuple(name.strip() for name in config.camera.split(",")) if config.camera is not None else ()
@@ -45,7 +46,10 @@ def cameras_seen(config: TrainConfig, model: RewardModel | None) -> str | None:
     if config.refresh is not None:
         _check_refreshing(config, fitted)
     available = _available(config)
-    return ",".join(_found(name, available, config, by_user=bool(asked)) for name in asked or fitted)
+    seen = ",".join(_found(name, available, config, by_user=bool(asked)) for name in asked or fitted)
+    if len(fitted) > 1:
+        _show_once(replace(config, camera=seen), model)
+    return seen
 
 
 def _check_refreshing(config: TrainConfig, fitted: Sequence[str]) -> None:
@@ -56,6 +60,12 @@ def _check_refreshing(config: TrainConfig, fitted: Sequence[str]) -> None:
             f"refresh: reward {config.reward} was fitted to camera {missing[0]!r}, which the demonstrations in "
             f"{config.refresh} do not have. Available: {', '.join(have)}. Give those that it was fitted to."
         )
+
+
+def _show_once(config: TrainConfig, model: RewardModel | None) -> None:
+    """Let a critic of several views see a start: it refuses pictures of another shape than it was fitted to."""
+    with closing(paid_environment(config, 1, model)) as env:
+        env.reset(seed=config.seed)
 
 
 def _available(config: TrainConfig) -> tuple[str, ...]:

@@ -104,6 +104,15 @@ def test_cameras_that_do_not_fit_are_refused_before_anything_is_written(
     assert not (tmp_path / "run").exists()
 
 
+def test_views_of_another_shape_than_at_fitting_are_refused_before_anything_is_written(tmp_path: Path) -> None:
+    wide = [demonstration(kind, cameras=("front", "wrist"), size=(24, 72)) for kind in ("success", "undo")]
+    how = FitConfig(critic="ridge", encoder="mini", camera="all", calibrate=False)
+    critic = fit_critic(wide, how).critic.save_pretrained(tmp_path / "critic")
+    with pytest.raises(InvalidInputError, match="each about 3.00 times as wide as high; got frames of 192 x 72"):
+        start(TrainConfig(env=ENV, reward=str(critic)), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_suites_camera_is_found_by_its_name_and_its_own_one_by_default(critics: Any, tmp_path: Path) -> None:
     config = TrainConfig(env=FREE, goal="run", reward=critics("track"))
     assert chosen(config, tmp_path / "named") == "track"
