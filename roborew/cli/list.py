@@ -16,28 +16,36 @@ from roborew.training.config import TRUE_REWARDS
 
 @dataclass(frozen=True, kw_only=True)
 class List(Command):
-    """List the environments, rewards or agents that there are."""
+    """List the environments, rewards, agents, critics or encoders that there are."""
 
-    kind: tyro.conf.Positional[Literal["envs", "rewards", "agents"]]
+    kind: tyro.conf.Positional[Literal["envs", "rewards", "agents", "critics", "encoders"]]
     """What to list."""
 
     def run(self, console: Console) -> int:
         """List."""
         table = Table(box=None, show_header=False, pad_edge=False)
-        for name, summary in _listed(self.kind).items():
-            table.add_row(name, summary)
+        for name, words in _listed(self.kind).items():
+            table.add_row(name, *words)
         console.print(table)
         return 0
 
 
-def _listed(kind: str) -> dict[str, str]:
-    from roborew.registry import agents, rewards
+def _listed(kind: str) -> dict[str, tuple[str, ...]]:
+    """What stands behind each name: a summary, and of critics the papers that they come from."""
+    from roborew import registry
+
+    if kind == "envs":
+        return {name: (instruction,) for name, instruction in _environments().items()}
+    if kind == "critics":
+        return {name: (e.summary, registry.critics.load(name).traits.paper) for name, e in registry.critics.items()}
+    known = {"rewards": registry.rewards, "agents": registry.agents, "encoders": registry.encoders}[kind]
+    listed = {name: (entry.summary,) for name, entry in known.items()}
+    return listed | ({name: (summary,) for name, summary in TRUE_REWARDS.items()} if kind == "rewards" else {})
+
+
+def _environments() -> dict[str, str]:
     from roborew_envs import make_task, tasks
     from roborew_envs.suites.instructions import INSTRUCTIONS
 
-    if kind == "envs":
-        own = {name: make_task(name).instruction for name in tasks}
-        return own | dict(INSTRUCTIONS) if find_spec("metaworld") else own
-    if kind == "agents":
-        return {name: entry.summary for name, entry in agents.items()}
-    return {name: entry.summary for name, entry in rewards.items()} | dict(TRUE_REWARDS)
+    own = {name: make_task(name).instruction for name in tasks}
+    return own | dict(INSTRUCTIONS) if find_spec("metaworld") else own

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -182,12 +183,33 @@ def test_ctrl_c_while_judging_says_how_to_go_on(
         ("envs", ["roborew/Press-v0", "roborew/Cheetah-v0"]),
         ("rewards", ["mini", "true-dense", "true-sparse"]),
         ("agents", ["ppo", "sb3-ppo", "sb3-sac"]),
+        ("critics", ["progress", "transport", "arXiv:2410.21795"]),
+        ("encoders", ["conv", "mini", "tower"]),
     ],
 )
 def test_list_names_what_there_is(kind: str, names: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["list", kind]) == 0
     said = capsys.readouterr().out
     assert all(name in said for name in names)
+
+
+README = (Path(__file__).parents[2] / "README.md").read_text()
+
+
+def helped(command: str, capsys: pytest.CaptureFixture[str]) -> str:
+    """The help of a command, in one line without its frame."""
+    with pytest.raises(SystemExit):
+        cli.main([command, "--help"])
+    return " ".join(re.sub("[^ -~]", " ", capsys.readouterr().out).split())
+
+
+def test_whatever_help_and_readme_say_can_be_listed_is_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    helps = " ".join(helped(command, capsys) for command in COMMANDS)
+    named = re.findall(r"roborew list ([a-z]+)", f"{helps} {README}")
+    named += re.findall(r"[a-z]+", re.findall(r"roborew list envs +# or (.*)", README)[0])
+    assert {"critics", "encoders", "rewards"} <= set(named)
+    for kind in sorted(set(named)):
+        assert cli.main(["list", kind]) == 0 and capsys.readouterr().out.strip()
 
 
 def test_reading_a_command_line_loads_no_network_and_no_simulator() -> None:
