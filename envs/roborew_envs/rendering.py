@@ -38,7 +38,7 @@ MAX_SIDE = 4096
 """Largest width or height of a frame [pixels]."""
 
 
-def check_frame(width: int, height: int, quality: Quality) -> None:
+def check_frame(width: object, height: object, quality: object) -> None:
     """Refuse a frame that no renderer can draw.
 
     Raises:
@@ -46,8 +46,8 @@ def check_frame(width: int, height: int, quality: Quality) -> None:
     """
     if quality not in get_args(Quality):
         raise DrawingError(f"quality: got {quality!r}, expected one of {', '.join(get_args(Quality))}.")
-    if not (1 <= width <= MAX_SIDE and 1 <= height <= MAX_SIDE):
-        raise DrawingError(f"frame size: got {width} x {height} pixels, expected 1 to {MAX_SIDE} a side.")
+    if not all(isinstance(side, int | np.integer) and 1 <= side <= MAX_SIDE for side in (width, height)):
+        raise DrawingError(f"frame size: got {width!r} x {height!r} pixels, expected 1 to {MAX_SIDE} a side, whole.")
 
 
 def default_threads() -> int:

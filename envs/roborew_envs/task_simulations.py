@@ -8,11 +8,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from gymnasium.error import Error, InvalidAction
+from gymnasium.error import Error
 from gymnasium.utils import seeding
 from numpy.typing import NDArray
 
 from roborew_envs.appearance import Looks
+from roborew_envs.arguments import check_num_envs, checked_actions
 from roborew_envs.rendering import Overrides, Quality, Renderer, StoredStates, check_frame, default_threads
 from roborew_envs.simulation import Simulation
 from roborew_envs.task import Task
@@ -38,7 +39,8 @@ class TaskSimulations:
         appearance: str = "",
         appearance_seed: int = 0,
     ) -> None:
-        self.cameras = tuple(name.strip() for name in camera.split(",")) if camera else task.cameras[:1]
+        check_num_envs(num_envs)
+        self.cameras = task.cameras[:1] if camera is None else tuple(name.strip() for name in camera.split(","))
         for name in self.cameras:
             if name not in task.cameras:
                 raise Error(f"{task.id}: unknown camera {name!r}. Available: {', '.join(task.cameras)}.")
@@ -64,12 +66,8 @@ class TaskSimulations:
 
     def step(self, actions: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.bool_], Arrays]:
         """Advance all; returns rewards (progress gained), truncated, infos."""
-        expected = (self.num_envs, self.task.action_size)
-        if np.shape(actions) != expected:
-            raise InvalidAction(f"{self.task.id}: got actions of shape {np.shape(actions)}, expected {expected}.")
-        if not np.isfinite(actions).all():
-            raise InvalidAction(f"{self.task.id}: got actions that are NaN or infinite, expected numbers in [-1, 1].")
-        bounded = np.clip(np.asarray(actions, np.float64), -1.0, 1.0)
+        checked = checked_actions(self.task.id, actions, (self.num_envs, self.task.action_size))
+        bounded = np.clip(checked.astype(np.float64), -1.0, 1.0)
         diverged = self.simulation.step(self.task.controls(self.simulation.qpos, bounded), self.task.substeps)
         if diverged.any():
             logger.warning("%s: simulations %s diverged; they end here.", self.task.id, np.flatnonzero(diverged))

@@ -30,7 +30,9 @@ def test_an_unknown_task_is_answered_with_the_close_names() -> None:
         ({"height": 100_000}, "got 96 x 100000 pixels"),
         ({"render_mode": "human"}, "got 'human', expected None or 'rgb_array'"),
         ({"autoreset_mode": AutoresetMode.SAME_STEP}, "expected NEXT_STEP or DISABLED"),
-        ({"num_envs": 0}, "got 0, expected at least 1"),
+        *(({"num_envs": number}, f"got {number!r}, expected at least 1") for number in (0, 2.5, "4")),
+        *(({"width": side}, f"got {side!r} x 72 pixels, expected 1 to 4096 a side, whole") for side in (96.5, "96")),
+        ({"camera": ""}, "unknown camera ''. Available: front"),
     ],
 )
 def test_impossible_settings_are_refused_when_made(wrong: dict[str, Any], answer: str) -> None:
@@ -45,6 +47,8 @@ def test_one_environment_refuses_what_many_refuse() -> None:
             env.unwrapped.step(np.zeros(3))
         with pytest.raises(InvalidAction, match="NaN or infinite"):
             env.unwrapped.step(np.array([0, np.inf, 0, 0]))
+        with pytest.raises(InvalidAction, match="expected numbers"):
+            env.unwrapped.step(["left", "right", "up", "down"])
     with pytest.raises(Error, match="unknown camera 'moon'. Available: front"):
         gymnasium.make("roborew/Press-v0", camera="moon")
     with pytest.raises(ValueError, match=r"Kinds: camera, light"):

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from gymnasium.spaces import Box
 
-from roborew_envs.rendering import Quality, Renderer
+from roborew_envs.rendering import DrawingError, Quality, Renderer
 from roborew_envs.suites import SuiteVectorEnv, find
 
 CHEETAH = "HalfCheetah-v5"
@@ -79,11 +79,10 @@ def test_a_world_is_drawn_as_its_state_is(quality: Quality) -> None:
             np.testing.assert_array_equal(env.draw(), renderer.draw(states, "track"))
 
 
-def test_an_unknown_camera_is_refused_with_those_there_are() -> None:
-    with closing(SuiteVectorEnv(CHEETAH, 1, "rgb_array", camera="sky")) as env:
-        env.reset(seed=0)
-        with pytest.raises(gymnasium.error.Error, match="track"):
-            env.draw()
+@pytest.mark.parametrize("camera", ["sky", "", "track,sky"])
+def test_an_unknown_camera_is_refused_with_those_there_are_before_anything_is_drawn(camera: str) -> None:
+    with pytest.raises(gymnasium.error.Error, match="Available: track"):
+        SuiteVectorEnv(CHEETAH, 1, "rgb_array", camera=camera)
 
 
 def test_an_ended_episode_is_not_stepped_on() -> None:
@@ -95,10 +94,79 @@ def test_an_ended_episode_is_not_stepped_on() -> None:
             env.step(np.zeros((2, 6), np.float32))
 
 
-@pytest.mark.parametrize("wrong", [{"autoreset_mode": "SameStep"}, {"num_envs": 0}])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"autoreset_mode": "SameStep"},
+        *({"num_envs": number} for number in (0, 2.5, "4")),
+        *({"width": side} for side in (0, 96.5, "96")),
+        {"quality": "best"},
+    ],
+)
 def test_what_cannot_be_is_refused(wrong: dict[str, Any]) -> None:
-    with pytest.raises(gymnasium.error.Error, match="expected"):
+    with pytest.raises((gymnasium.error.Error, DrawingError), match="expected"):
         SuiteVectorEnv(CHEETAH, **wrong)
+
+
+@pytest.mark.parametrize(
+    ("actions", "answer"),
+    [
+        (np.zeros((3, 1)), r"shape \(3, 1\), expected \(2, 1\)"),
+        (np.zeros((1, 1)), r"shape \(1, 1\), expected \(2, 1\)"),
+        (np.array([[0.0], [np.nan]]), r"NaN or infinite, of environments \[1\]"),
+        (np.array([["a"], ["b"]]), "expected numbers"),
+        ([[1.0], [1.0, 2.0]], "different lengths"),
+    ],
+)
+def test_wrong_actions_are_refused_before_any_environment_has_moved(actions: Any, answer: str) -> None:
+    with closing(SuiteVectorEnv("tests/Dial-v0", 2)) as env:
+        before, _ = env.reset(seed=0)
+        with pytest.raises(gymnasium.error.InvalidAction, match=answer):
+            env.step(actions)
+        after, *_ = env.step(np.zeros((2, 1)))
+    np.testing.assert_array_equal(after, before)
+
+
+def test_a_discrete_action_is_a_whole_number() -> None:
+    with closing(SuiteVectorEnv("CartPole-v1", 2)) as env:
+        env.reset(seed=0)
+        env.step(np.array([0, 1]))
+        with pytest.raises(gymnasium.error.InvalidAction, match="expected whole numbers"):
+            env.step(np.array([0.0, 0.5]))
+
+
+class Broken(Dial):
+    """Gives NaN, beside a success, once its angle is beyond 5."""
+
+    def __init__(self, render_mode: str | None = None, part: str = "reward") -> None:
+        super().__init__(render_mode)
+        self.part = part
+
+    def step(self, action: Any) -> Any:
+        seen, reward, *others = super().step(action)
+        bad = np.nan if self.angle[0] > 5 else 0.0
+        return (seen + bad, reward, *others) if self.part == "observation" else (seen, reward + bad, *others)
+
+
+gymnasium.register("tests/Broken-v0", Broken)
+
+
+@pytest.mark.parametrize("part", ["observation", "reward"])
+def test_an_environment_that_breaks_down_ends_where_it_stood_and_the_others_go_on(
+    part: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with closing(SuiteVectorEnv("tests/Broken-v0", 3, "rgb_array", part=part)) as env:
+        env.reset(seed=0)
+        before, *_, infos = env.step(np.full((3, 1), -0.5))
+        frames = env.draw()
+        seen, rewards, terminated, truncated, after = env.step(np.array([[1.0], [7.0], [1.0]]))
+        assert truncated.tolist() == [False, True, False] and not terminated.any() and not rewards.any()
+        assert "environment 1" in caplog.text
+        np.testing.assert_array_equal(seen, before + np.array([[1], [0], [1]], np.float32))
+        np.testing.assert_array_equal(env.draw(np.array([1])), frames[1:2])
+        assert after["success"][1] == infos["success"][1]
+        env.reset(options={"reset_mask": truncated})
+        assert np.isfinite(env.step(np.zeros((3, 1)))[0]).all()
 
 
 @pytest.mark.parametrize("mask", [[True], [False, False], [1, 0]])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, cast
 
 import gymnasium
@@ -15,7 +15,8 @@ from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
-from roborew_envs.rendering import Quality, Renderer
+from roborew_envs.arguments import check_num_envs, checked_actions
+from roborew_envs.rendering import Quality, Renderer, check_frame
 from roborew_envs.suites.finding import find
 from roborew_envs.suites.world import OWN_CAMERA, World, camera_names, shown, viewpoint, world_of
 
@@ -33,6 +34,9 @@ class SuiteVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
 
     Every episode has a seed: the given one for the first, later ones follow from it and the episode's number. So the
     state of everything is seeds and actions: `snapshot` keeps these, and `restore` plays them again.
+
+    An environment whose observation or reward becomes NaN or infinite is put back to where it was before, ends
+    (truncated, with reward 0) and is named in the log; the others go on.
 
     Args:
         env_id: see `roborew_envs.suites`.
@@ -61,8 +65,7 @@ class SuiteVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         autoreset_mode: AutoresetMode | str = AutoresetMode.DISABLED,
         **options: Any,
     ) -> None:
-        if num_envs < 1:
-            raise Error(f"num_envs: got {num_envs}, expected at least 1.")
+        check_num_envs(num_envs)
         if AutoresetMode(autoreset_mode) != AutoresetMode.DISABLED:
             raise Error(f"autoreset_mode: got {autoreset_mode}, expected DISABLED: the last frame must still be seen.")
         find(env_id)
@@ -74,9 +77,17 @@ class SuiteVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         seen, done = cast("tuple[Box, Box]", (first.observation_space, first.action_space))
         self.single_observation_space, self.single_action_space = seen, done
         self.observation_space, self.action_space = batch_space(seen, num_envs), batch_space(done, num_envs)
-        self._look = (camera, width, height, quality)
+        self._camera = camera
+        self._frame: tuple[int, int, Quality] = (
+            96 if width is None else width,
+            72 if height is None else height,
+            quality,
+        )
+        check_frame(*self._frame)
         if not self.resizable and (camera, width, height) != (None, None, None):
             raise Error(f"{env_id} draws itself: give it no camera, width or height but its own options.")
+        for name in _named(camera) if self.resizable else ():
+            viewpoint(first, name)
         self._renderer: Renderer | None = None
         self._roots = np.random.SeedSequence().generate_state(num_envs, np.uint64) >> 1
         self._episodes = np.full(num_envs, -1)
@@ -110,14 +121,30 @@ class SuiteVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
                 f"environments {np.flatnonzero(self._ended)} have ended, or never begun: "
                 'call reset(options={"reset_mask": terminated | truncated}).'
             )
+        space = cast(Any, self).single_action_space
+        checked = checked_actions(self._name, actions, (self.num_envs, *space.shape), space.dtype.kind in "iu")
         rewards, terminated, truncated = np.zeros(self.num_envs), self._ended.copy(), self._ended.copy()
         infos: dict[int, dict[str, Any]] = {}
-        for i, env in enumerate(self.envs):
-            action = np.array(actions[i])
-            self._actions[i].append(action)
-            self._observations[i], rewards[i], terminated[i], truncated[i], infos[i] = env.step(action)
+        for i in range(self.num_envs):
+            rewards[i], terminated[i], truncated[i], infos[i] = self._advance(i, checked[i].copy())
         self._ended = terminated | truncated
         return self._observations.copy(), rewards, terminated, truncated, self._told(infos)
+
+    def _advance(self, i: int, action: NDArray[Any]) -> tuple[float, bool, bool, dict[str, Any]]:
+        """Step environment i; one that breaks down stands again where it stood before."""
+        before = self._observations[i].copy()
+        self._observations[i], reward, terminated, truncated, info = self.envs[i].step(action)
+        if np.isfinite(self._observations[i]).all() and np.isfinite(float(reward)):
+            self._actions[i].append(action)
+            return float(reward), terminated, truncated, info
+        _log.warning("%s: environment %d gave NaN or infinity as observation or reward; it ends here.", self._name, i)
+        info = self._play(i, self._actions[i])
+        self._observations[i] = before
+        return 0.0, False, True, info
+
+    @property
+    def _name(self) -> str:
+        return self.spec.id if self.spec is not None else type(self).__name__
 
     @property
     def resizable(self) -> bool:
@@ -138,11 +165,21 @@ class SuiteVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         if self._episodes[i] > 0 or (legacy and seed >= 2**32):
             seed = int(np.random.SeedSequence((seed, int(self._episodes[i]))).generate_state(1)[0])
         self._observations[i], info = env.reset(seed=seed)
+        if not np.isfinite(self._observations[i]).all():
+            raise Error(f"{self._name}: environment {i} starts with an observation that is NaN or infinite.")
         self._actions[i], self._ended[i] = [], False
         judge = getattr(bare, "_is_success", None)  # Gymnasium-Robotics tells it of a step only
         if judge is not None and not any(name in info for name in _SUCCESS):
             goal = bare._get_obs()
             info = info | {"is_success": judge(goal["achieved_goal"], goal["desired_goal"])}
+        return info
+
+    def _play(self, i: int, actions: Iterable[NDArray[Any]]) -> dict[str, Any]:
+        """Bring environment i to where its episode stands after these actions; the last info."""
+        info = self._begin(i)
+        for action in actions:
+            self._actions[i].append(action.copy())
+            self._observations[i], _, _, _, info = self.envs[i].step(action)
         return info
 
     def _told(self, infos: Mapping[int, Mapping[str, Any]]) -> dict[str, Any]:
@@ -156,11 +193,12 @@ class SuiteVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
     @property
     def cameras(self) -> tuple[str, ...]:
         """Names for `draw`, first the one that is used if none is given: ``default`` where it has no name."""
-        return camera_names(self.envs[0], _named(self._look[0])[0]) if self.resizable else (OWN_CAMERA,)
+        return camera_names(self.envs[0], _named(self._camera)[0]) if self.resizable else (OWN_CAMERA,)
 
     def resize(self, width: int, height: int) -> None:
         """Draw frames of another size [pixels] from now on; only where it is `resizable`."""
-        self._look = (self._look[0], width, height, self._look[3])
+        check_frame(width, height, self._frame[2])
+        self._frame = (width, height, self._frame[2])
         if self._renderer is not None:
             self._renderer.close()
             self._renderer = None
@@ -173,15 +211,14 @@ class SuiteVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
             camera: another than the one that the environment was made with; several as there.
         """
         if self.render_mode != "rgb_array":
-            raise Error(f"{self.spec and self.spec.id}: made without render_mode='rgb_array', so it draws nothing.")
+            raise Error(f"{self._name}: made without render_mode='rgb_array', so it draws nothing.")
         chosen = [self.envs[i] for i in (range(self.num_envs) if indices is None else indices.tolist())]
         worlds = [world for env in chosen if (world := shown(env)) is not None]
         if len(worlds) < len(chosen):
             return np.stack([cast("NDArray[np.uint8]", env.render()) for env in chosen])
-        default, width, height, quality = self._look
-        views = [viewpoint(self.envs[0], name) for name in _named(camera or default)]
+        views = [viewpoint(self.envs[0], name) for name in _named(camera or self._camera)]
         if self._renderer is None:
-            self._renderer = Renderer(worlds[0].model, width or 96, height or 72, quality)
+            self._renderer = Renderer(worlds[0].model, *self._frame)
         return np.concatenate([_painted(self._renderer, worlds, view) for view in views], axis=2)
 
     def render(self) -> tuple[NDArray[np.uint8], ...]:
@@ -205,13 +242,10 @@ class SuiteVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         """
         self._roots, self._episodes = snapshot["roots"].copy(), snapshot["episodes"].copy()
         for i in np.flatnonzero(self._episodes >= 0).tolist():
-            self._begin(i)
-            for action in snapshot["actions"][i, : snapshot["lengths"][i]]:
-                self._actions[i].append(np.array(action))
-                self._observations[i] = self.envs[i].step(action)[0]
+            self._play(i, snapshot["actions"][i, : snapshot["lengths"][i]])
         self._ended = snapshot["ended"].copy()
         if not np.array_equal(self._observations, snapshot["observations"], equal_nan=True):
-            _log.warning("%s: not decided by its seeds, so it goes on but not exactly.", self.spec and self.spec.id)
+            _log.warning("%s: not decided by its seeds, so it goes on but not exactly.", self._name)
 
     def close_extras(self, **kwargs: Any) -> None:
         if self._renderer is not None:

@@ -51,8 +51,9 @@ def viewpoint(env: gymnasium.Env[Any, Any], name: str | None) -> mujoco.MjvCamer
     camera = mujoco.MjvCamera()
     if name == OWN_CAMERA and name not in names:
         name = None
-    if name is not None and name not in names:
-        raise Error(f"{env.spec and env.spec.id}: no camera {name!r}. Available: {', '.join(names) or 'none'}.")
+    if name is not None and (not name or name not in names):
+        known = ", ".join(filter(None, names)) or "none"
+        raise Error(f"{env.spec and env.spec.id}: no camera {name!r}. Available: {known}.")
     if name is None and own is not None and own.camera_id >= 0:
         index = int(own.camera_id)
     elif name is not None or "track" in names:
