@@ -38,6 +38,8 @@ class Demonstration:
     Attributes:
         name: unique in its set.
         instruction: the goal as a sentence.
+        paraphrases: other sentences that mean the same; none if not known.
+        wrong_instructions: sentences that a success of this goal does not fulfil; none if not known.
         length: number of frames T, at least `MIN_FRAMES`.
         fps: frames per second.
         cameras: names, the main one first.
@@ -58,6 +60,8 @@ class Demonstration:
     fps: float
     cameras: tuple[str, ...]
     source: Callable[[str], Iterator[Frame]]
+    paraphrases: tuple[str, ...] = ()
+    wrong_instructions: tuple[str, ...] = ()
     progress: FloatArray | None = None
     success: BoolArray | None = None
     succeeded: bool | None = None
@@ -73,10 +77,17 @@ class Demonstration:
                 f"{self.name}: a demonstration of {self.length} frames; expected at least {MIN_FRAMES}, to show an "
                 "order. Leave it out."
             )
-        check_instruction(self.instruction)
+        self._check_sentences()
         self._check_curves()
         self._check_end()
         self._check_marks()
+
+    def _check_sentences(self) -> None:
+        right = [check_instruction(sentence) for sentence in (self.instruction, *self.paraphrases)]
+        if both := [sentence for sentence in self.wrong_instructions if check_instruction(sentence) in right]:
+            raise InvalidInputError(
+                f"{self.name}: {both[0]!r} is said to mean the same and to be wrong; leave one out."
+            )
 
     def _check_curves(self) -> None:
         for name, curve in {"progress": self.progress, "success": self.success}.items():

@@ -16,6 +16,7 @@ from roborew.data.lerobot.layout import CAMERA_KEY, INFO
 from roborew.errors import InvalidInputError
 
 Load = Callable[[], Demonstration]
+SENTENCES = ("paraphrases", "wrong_instructions")
 
 
 class Demonstrations:
@@ -120,6 +121,8 @@ def _episode(opened: LeRobotSet, entry: EpisodeEntry) -> Demonstration:
     return Demonstration(
         name=str(row.get("name") or f"episode-{entry.index:06d}"),
         instruction=opened.instruction(entry),
+        paraphrases=tuple(row.get("paraphrases") or ()),
+        wrong_instructions=tuple(row.get("wrong_instructions") or ()),
         length=entry.length,
         fps=float(opened.info.fps),
         cameras=tuple(cameras),
@@ -130,7 +133,7 @@ def _episode(opened: LeRobotSet, entry: EpisodeEntry) -> Demonstration:
         quality=row.get("quality"),
         stages=_stages(row),
         onset=row.get("onset"),
-        notes={key: value for key, value in row.items() if "/" not in key and "subtask" not in key},
+        notes={key: value for key, value in row.items() if not ("/" in key or "subtask" in key or key in SENTENCES)},
     )
 
 

@@ -37,7 +37,7 @@ class NewEpisode:
         columns: numbers of each frame, name -> (T,) or (T, D), finite.
         frames: camera -> T frames, taken as they come; the name is part of file names.
         stages: (name, first frame, one past the last frame), in order.
-        notes: what holds for the episode as a whole: text, numbers, truth values, None.
+        notes: what holds for the episode as a whole: text, lists of it, numbers, truth values, None.
     """
 
     name: str
@@ -45,7 +45,7 @@ class NewEpisode:
     columns: Mapping[str, NDArray[Any]]
     frames: Mapping[str, Iterable[Frame]]
     stages: Sequence[tuple[str, int, int]] = ()
-    notes: Mapping[str, str | int | float | bool | None] = field(default_factory=dict[str, Any])
+    notes: Mapping[str, str | int | float | bool | Sequence[str] | None] = field(default_factory=dict[str, Any])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,7 +30,8 @@ def write_folder(episodes: Sequence[StagedEpisode], shot: Shot, folder: Path) ->
     A line of the manifest holds ``case_id``, ``instruction``, ``video`` (the first camera), ``cameras`` (all of them),
     ``fps``, ``frames``, ``width``, ``height``, ``drawing``, ``codec``, ``exact``, ``numbers``, ``stages`` as
     [name, first frame, one past the last], ``progress`` and ``success_per_frame`` where there are such columns,
-    ``success`` and ``label`` from the latter's last entry, and the episode's notes. Paths are relative to the folder.
+    ``success`` and ``label`` from the latter's last entry, and the episode's notes, among them ``paraphrases`` and
+    ``wrong_instructions`` where they are known. Paths are relative to the folder.
 
     Raises:
         InvalidInputError: two episodes of one name, an episode without a video, or a note named like another key.

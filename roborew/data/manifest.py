@@ -27,7 +27,7 @@ ALIASES = {
 """Cameras of the older object ``videos`` -> key of today."""
 READ = {
     *("case_id", "instruction", "cameras", "folder", "progress", "progress_path", "success_per_frame", "success"),
-    *("label", "quality", "stages", "keyframes", "onset", *VIEWS),
+    *("label", "quality", "stages", "keyframes", "onset", "paraphrases", "wrong_instructions", *VIEWS),
 }
 """Keys that become a field of a demonstration; the others are its notes."""
 SUCCEEDED = {"success", "succeeded", "true", "1"}
@@ -124,6 +124,8 @@ def demonstration(row: Row) -> Demonstration:
     return Demonstration(
         name=case,
         instruction=row["instruction"],
+        paraphrases=tuple(row.get("paraphrases") or ()),
+        wrong_instructions=tuple(row.get("wrong_instructions") or ()),
         length=first.frames or 0,
         fps=first.fps,
         cameras=tuple(cameras),

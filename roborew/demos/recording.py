@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
@@ -72,7 +72,7 @@ def record_demonstrations(
             behaviour = names[min(done // config.episodes, len(names) - 1)]
             observe(DemosStatus(done=done, total=config.episodes * len(names), behaviour=behaviour))
 
-        make = partial(_new_episode, env, instruction, cameras)
+        make = partial(_new_episode, env, instruction, source.sentences(instruction), cameras)
         return write_set(out, request, partial(_episodes, source, config, names, make), shot, _form(config), tell)
 
 
@@ -123,7 +123,13 @@ def _episodes(
 
 
 def _new_episode(
-    env: str, instruction: str, cameras: tuple[str, ...], behaviour: Behaviour, seed: int, take: Take
+    env: str,
+    instruction: str,
+    sentences: Mapping[str, Sequence[str]],
+    cameras: tuple[str, ...],
+    behaviour: Behaviour,
+    seed: int,
+    take: Take,
 ) -> NewEpisode:
     return NewEpisode(
         name=f"{slug(env.removeprefix('roborew/'))}-{slug(behaviour)}-{seed % SEEDS_APART:06d}",
@@ -131,7 +137,7 @@ def _new_episode(
         columns=_columns(take),
         frames={camera: take.frames(camera) for camera in cameras},
         stages=take.stages,
-        notes={"task_name": env, "behaviour": behaviour, "seed": seed, **take.notes},
+        notes={"task_name": env, "behaviour": behaviour, "seed": seed, **sentences, **take.notes},
     )
 
 

@@ -72,6 +72,11 @@ class Source(Protocol):
         """An episode for each of at most `block` seeds."""
         ...
 
+    def sentences(self, instruction: str) -> Mapping[str, Sequence[str]]:
+        """``paraphrases`` of a sentence, and ``wrong_instructions`` that its success does not fulfil; empty where
+        nobody knows any."""
+        ...
+
     def close(self) -> None:
         """Free what draws."""
         ...
@@ -125,6 +130,15 @@ class TaskSource:
                 notes={"quality": grade, "onset": episode.onset},
             )
 
+    def sentences(self, instruction: str) -> Mapping[str, Sequence[str]]:
+        """The task's own, where the sentence is one of them."""
+        words = self._task.words
+        same = (words.instruction, *words.paraphrases)
+        if instruction not in same:
+            return {}
+        others = [sentence for sentence in same if sentence != instruction]
+        return {"paraphrases": others, "wrong_instructions": list(words.wrong_instructions)}
+
     def frames(self, episode: Episode, camera: str) -> Iterator[Frame]:
         """Draw an episode."""
         for start in range(0, len(episode.qpos), DRAWN):
@@ -164,6 +178,10 @@ class SuiteSource:
                 success=episode.success,
                 frames=partial(self.frames, episode),
             )
+
+    def sentences(self, instruction: str) -> Mapping[str, Sequence[str]]:
+        """None: the suites name no others."""
+        return {}
 
     def frames(self, episode: SuiteEpisode, camera: str) -> Iterator[Frame]:
         """Draw an episode by playing it again."""

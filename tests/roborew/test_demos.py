@@ -40,6 +40,7 @@ def test_a_set_shows_exactly_what_the_simulator_did(small: Path) -> None:
             np.testing.assert_array_equal(one.success, episode.success)
             assert one.stages == episode.stages and one.onset == episode.onset
             assert one.instruction == task.instruction
+            assert (one.paraphrases, one.wrong_instructions) == (task.paraphrases, task.wrong_instructions)
             drawn = renderer.draw(episode.qpos, "front", task.paint(episode.qpos))
             np.testing.assert_array_equal(one.video(), drawn)
     assert [one.succeeded for one in found] == [True] * 3 + [False] * 3
@@ -180,3 +181,14 @@ def test_a_goal_replaces_the_tasks_own_words(tmp_path: Path) -> None:
     config = DemosConfig(**{**vars(SMALL), "behaviours": ("expert",), "episodes": 1, "goal": "light the lamp"})
     (one,) = read_demonstrations(record_demonstrations(ENV, config, tmp_path / "set"))
     assert one.instruction == "light the lamp"
+    assert not one.paraphrases and not one.wrong_instructions  # the task's sentences may say something else
+
+
+def test_a_set_of_a_paraphrase_knows_the_tasks_other_sentences_in_either_form(tmp_path: Path) -> None:
+    task = make_task(ENV)
+    for form in ("folder", "lerobot"):
+        config = {**vars(SMALL), "behaviours": ("expert",), "episodes": 1, "goal": task.paraphrases[2], "format": form}
+        (one,) = read_demonstrations(record_demonstrations(ENV, DemosConfig(**config), tmp_path / form))
+        assert set(one.paraphrases) == {task.instruction, *task.paraphrases} - {task.paraphrases[2]}
+        assert one.wrong_instructions == task.wrong_instructions
+        assert "paraphrases" not in one.notes
