@@ -3,14 +3,14 @@ they do on known ground it is no score at all."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from roborew.critics.objective import Example, Objective, Query, Report
+from roborew.critics.objective import Example, Objective, Query, Refreshable, Report
 from roborew.errors import CorruptFileError, InvalidInputError
 from roborew.options import parse_options
 from roborew.registry import critics
@@ -39,7 +39,9 @@ def make_objective(name: str, words: Sequence[str], members: int = 1) -> Objecti
     options = parse_options(kind, words)
     seed = int(options.pop("seed", 0))
     made = [cast("Objective", kind(**options, seed=seed + row)) for row in range(members)]
-    return made[0] if members == 1 else cast("Objective", Ensemble(made, seed))
+    if members == 1:
+        return made[0]
+    return cast("Objective", (RefreshableEnsemble if issubclass(kind, Refreshable) else Ensemble)(made, seed))
 
 
 class Ensemble:
@@ -54,21 +56,9 @@ class Ensemble:
 
     def fit(self, examples: Sequence[Example], validation: Sequence[Example], report: Report) -> None:
         """Fit each member to the examples in an order of its own; validation says how much they usually disagree."""
-        rng = np.random.default_rng(self._seed)
-        for row, member in enumerate(self._members):
-            order = rng.permutation(len(examples))
-
-            def said(what: str, value: float, row: int = row) -> None:
-                report(f"member {row + 1}: {what}", value)
-
-            member.fit([examples[int(index)] for index in order], validation, said)
-        known = validation or examples
-        spread, _, _ = self._told(
-            [Query(features=e.features, instruction=e.instruction, text=e.text, goal=e.goal) for e in known]
-        )
-        usual = float(np.quantile(np.concatenate([values.std(axis=0) for values in spread]), KNOWN))
-        self._limit = max(SLACK * usual, LEAST * (self.traits.high - self.traits.low))
-        report("largest disagreement", self._limit)
+        for member, shuffled, said in self._shown(examples, report):
+            member.fit(shuffled, validation, said)
+        self._settle(validation or examples, report)
 
     def extend(self, queries: Sequence[Query]) -> tuple[list[Scores], list[Memory]]:
         """The members' mean; an abstention where one of them abstains or they disagree."""
@@ -95,6 +85,27 @@ class Ensemble:
         for row, member in enumerate(self._members):
             member.load(_under(arrays, f"{row}/"))
 
+    def _shown(
+        self, examples: Sequence[Example], report: Report
+    ) -> Iterator[tuple[Objective, Sequence[Example], Report]]:
+        """Each member with the examples in an order of its own, and where to report what it says."""
+        rng = np.random.default_rng(self._seed)
+        for row, member in enumerate(self._members):
+            order = rng.permutation(len(examples))
+
+            def said(what: str, value: float, row: int = row) -> None:
+                report(f"member {row + 1}: {what}", value)
+
+            yield member, [examples[int(index)] for index in order], said
+
+    def _settle(self, known: Sequence[Example], report: Report) -> None:
+        """Allow the members a little more disagreement than they have about what is known."""
+        queries = [Query(features=e.features, instruction=e.instruction, text=e.text, goal=e.goal) for e in known]
+        spread, _, _ = self._told(queries)
+        usual = float(np.quantile(np.concatenate([values.std(axis=0) for values in spread]), KNOWN))
+        self._limit = max(SLACK * usual, LEAST * (self.traits.high - self.traits.low))
+        report("largest disagreement", self._limit)
+
     def _told(self, queries: Sequence[Query]) -> tuple[list[NDArray[np.float64]], list[list[Scores]], list[Memory]]:
         """Values of each query, (members, T), the members' scores, and their memories, all in one."""
         said: list[list[Scores]] = []
@@ -109,6 +120,16 @@ class Ensemble:
             np.stack([np.where(one.valid, one.value, 0.0).astype(np.float64) for one in scores]) for scores in told
         ]
         return values, told, list(memories)
+
+
+class RefreshableEnsemble(Ensemble):
+    """An ensemble of objectives that are `Refreshable`, which is so itself."""
+
+    def refresh(self, examples: Sequence[Example], visited: Sequence[Example], report: Report) -> None:
+        """Let each member learn anew, and measure on all that they were shown how much they usually disagree."""
+        for member, shuffled, said in self._shown(examples, report):
+            cast("Refreshable", member).refresh(shuffled, visited, said)
+        self._settle([*examples, *visited], report)
 
 
 def _under(arrays: Mapping[str, NDArray[Any]], prefix: str) -> dict[str, NDArray[Any]]:

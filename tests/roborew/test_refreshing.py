@@ -21,7 +21,10 @@ from roborew.errors import InvalidInputError
 from roborew.fitting import FitConfig, fit_critic
 from roborew.run import RunDirectory
 from roborew.training import Outcome, Status, TrainConfig, load_trained, start, train
+from roborew.types import Clip
 from roborew_envs import TaskVectorEnv, make_task
+from tests.roborew.critics.films import demonstration
+from tests.roborew.critics.worlds import PUSH
 
 ENV, ROLLOUT, EPISODES = "roborew/Press-v0", 256, 3
 
@@ -40,10 +43,10 @@ def demos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module", params=["goal_classifier", "ridge"])
 def config(request: pytest.FixtureRequest, demos: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainConfig:
-    """One critic with a way of its own to learn from an agent, and one without that sees several views."""
+    """An ensemble with a way of its own to learn from an agent, and a critic without that sees several views."""
     own = request.param == "goal_classifier"
     steps, camera = (("steps=3",), "wrist") if own else ((), "wrist,front")
-    how = FitConfig(critic=request.param, option=steps, encoder="mini", calibrate=False, camera=camera)
+    how = FitConfig(critic=request.param, members=1 + own, option=steps, encoder="mini", calibrate=False, camera=camera)
     folder = tmp_path_factory.mktemp("critic") / request.param
     fit_critic(list(read_demonstrations(demos)), how).critic.save_pretrained(folder)
     return TrainConfig(env=ENV, reward=str(folder), refresh=demos, steps=4 * ROLLOUT, num_envs=8, every=30)
@@ -131,3 +134,18 @@ def test_a_run_that_nobody_can_refresh_says_so_and_keeps_what_it_has(config: Tra
     with start(config, tmp_path / "run") as run, pytest.raises(InvalidInputError, match="give train a way"):
         train(run)
     assert run.load_checkpoint() is not None
+
+
+@pytest.mark.parametrize("members", [1, 2])
+def test_what_an_agent_visited_that_nobody_labelled_is_not_learned_as_success(members: int) -> None:
+    films = [demonstration(kind, row) for kind in ("success", "failure") for row in range(4)]
+    strange = [demonstration("success", 100 + row, progress=None, succeeded=None) for row in range(4)]
+    how = FitConfig(
+        critic="goal_classifier", members=members, option=("steps=30",), encoder="mini", calibrate=False, held_out=0
+    )
+    seen = Clip(frames=np.stack([*strange[0].frames("front")]), instruction=PUSH)
+    before, after, shown = (
+        float(fit_critic([*films, *more], how, visited=visited).critic.score([seen])[0].value[-1])
+        for more, visited in (([], []), ([], strange), (strange, []))
+    )
+    assert after < min(before, shown)

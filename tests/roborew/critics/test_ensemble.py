@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from roborew.critics.ensemble import Ensemble, make_objective
-from roborew.critics.objective import Objective, Query
+from roborew.critics.objective import Objective, Query, Refreshable
 from roborew.critics.objectives.ridge import Ridge
 from roborew.errors import CorruptFileError, InvalidInputError
 from roborew.types import Memory, Scores
@@ -81,3 +81,25 @@ def test_members_that_are_one_and_the_same_never_abstain() -> None:
     ensemble = Ensemble([Ridge(), Ridge()])
     ensemble.fit(world(2), [], lambda what, value: None)
     assert ensemble.extend([query(episode("undo", 3))])[0][0].valid.all()
+
+
+def kept(name: str) -> tuple[str, ...]:
+    return ("seed=2", "steps=20", "batch=16") if name != "ridge" else ("seed=2",)
+
+
+@pytest.mark.parametrize("name", ["goal_classifier", "adversarial"])
+def test_members_that_learn_from_an_agent_do_so_in_an_ensemble_too(name: str) -> None:
+    """Nobody labelled what the agent visited: it is shown as that, not as one more success."""
+    visited = [replace(one, success=None, progress=None) for one in world(1, seed=70, labelled=False)]
+    ensemble, alone = make_objective(name, kept(name), members=2), make_objective(name, kept(name))
+    assert isinstance(ensemble, Refreshable) and isinstance(alone, Refreshable)
+    ensemble.refresh(world(2), visited, lambda what, value: None)
+    rng = np.random.default_rng(2)  # the first order that an ensemble of this seed deals
+    alone.refresh([world(2)[int(row)] for row in rng.permutation(len(world(2)))], visited, lambda what, value: None)
+    for key, array in alone.arrays().items():
+        np.testing.assert_array_equal(ensemble.arrays()[f"0/{key}"], array)
+    assert np.isfinite(ensemble.arrays()["limit"]).all()
+
+
+def test_members_that_need_labels_make_an_ensemble_that_does() -> None:
+    assert not isinstance(make_objective("ridge", kept("ridge"), members=2), Refreshable)
