@@ -18,6 +18,7 @@ from roborew.training.diary import Diary, Observer
 from roborew.training.parts import load_reward, make_agent, paid_environment, phase_of
 from roborew.training.stopping import stop_on_signal
 from roborew.training.views import cameras_seen
+from roborew.wrappers.scorer import check_payable
 
 Refresh = Callable[[RunDirectory, int], None]
 """Makes critic number n, from 1, of a run that has come to its n-th refreshment."""
@@ -41,11 +42,13 @@ def start(config: TrainConfig, path: str | Path) -> RunDirectory:
 
     Raises:
         RunExistsError: ``path`` exists.
-        RoborewError: a name, the goal, the weights or the cameras are no good, see `TrainConfig.resolved` and
+        RoborewError: a name, the goal, the reward or the cameras are no good, see `TrainConfig.resolved` and
             `cameras_seen`; nothing was written.
     """
     config = config.resolved()
-    model = load_reward(config)  # weights that cannot be loaded should not leave an empty run behind
+    model = load_reward(config)  # a reward that cannot be loaded, or cannot pay, should not leave an empty run behind
+    if model is not None:
+        check_payable(model.spec, has_goal=config.goal_image is not None)
     config = replace(config, camera=cameras_seen(config, model))
     return RunDirectory.create(path, config, seeds={"run": config.seed})
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roborew.errors import InvalidInputError, InvalidScoreError
-from roborew.types import BoolArray, Clip, Frame, IncrementalRewardModel, Memory, RewardModel, Scores, Video
+from roborew.types import BoolArray, Clip, Frame, IncrementalRewardModel, Memory, RewardModel, RewardSpec, Scores, Video
 from roborew.wrappers.ledger import Labels
 
 ENOUGH_SCORES = 100
@@ -41,13 +41,7 @@ class FrameScorer:
     def __init__(
         self, model: RewardModel, instruction: str, goal: Frame | None, num_envs: int, max_invalid_rate: float
     ) -> None:
-        if not model.spec.causal:
-            raise InvalidInputError(
-                f"reward {model.spec.name!r} is not causal: its score of a frame depends on later frames, so it "
-                "cannot pay step by step. Use it for judging finished episodes."
-            )
-        if model.spec.needs_goal and goal is None:
-            raise InvalidInputError(f"reward {model.spec.name!r} needs a picture of the goal: pass goal=frame.")
+        check_payable(model.spec, has_goal=goal is not None)
         self._model, self._instruction, self._goal = model, instruction, goal
         self._max_invalid_rate = max_invalid_rate
         self._current = [Segment(env) for env in range(num_envs)]
@@ -161,6 +155,19 @@ class FrameScorer:
             segment.known = len(segment.frames)
             prefix = f"memory/{segment.env}/"
             segment.memory = {key.removeprefix(prefix): a.copy() for key, a in arrays.items() if key.startswith(prefix)}
+
+
+def check_payable(spec: RewardSpec, has_goal: bool) -> None:
+    """Raise if a reward model cannot pay step by step, or lacks the picture that it needs."""
+    if not spec.causal:
+        raise InvalidInputError(
+            f"reward {spec.name!r} is not causal: its score of a frame depends on later frames, so it cannot pay step "
+            "by step. Use it for judging finished episodes."
+        )
+    if spec.needs_goal and not has_goal:
+        raise InvalidInputError(
+            f"reward {spec.name!r} needs a picture of the goal: pass goal=frame, or --goal-image on the command line."
+        )
 
 
 def check_picture(frames: Video, envs: NDArray[np.int64]) -> None:

@@ -15,7 +15,7 @@ import pytest
 from roborew.errors import InvalidInputError, InvalidScoreError, RoborewError, RunExistsError, UnknownNameError
 from roborew.run import RunDirectory
 from roborew.training import Outcome, Status, TrainConfig, diary, load_trained, start, train
-from tests.roborew.ascent import ENV, ROLLOUT, STATELESS, heights, random_mini  # noqa: F401
+from tests.roborew.ascent import ENV, ROLLOUT, STATELESS, Height, heights, random_mini  # noqa: F401
 
 TINY = TrainConfig(env=ENV, goal="climb", reward="height", steps=4 * ROLLOUT, num_envs=8)
 TIMES = ("seconds", "labelled_steps_per_second")
@@ -194,6 +194,16 @@ def test_a_bad_choice_is_one_clear_error_and_nothing_is_written(
 def test_a_number_out_of_range_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(InvalidInputError, match=f"{next(iter(wrong))}: expected"):
         replace(TINY, **wrong)
+
+
+@pytest.mark.parametrize(("lacks", "said"), [("causal", "not causal"), ("needs_goal", "picture of the goal")])
+def test_a_reward_that_cannot_pay_is_refused_before_anything_is_written(
+    lacks: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Height, "spec", replace(Height.spec, **{lacks: lacks == "needs_goal"}))
+    with pytest.raises(InvalidInputError, match=said):
+        start(TINY, tmp_path / "run")
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_score_that_is_nan_stops_training(tmp_path: Path) -> None:
