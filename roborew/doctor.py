@@ -162,11 +162,11 @@ def _frames_per_second(env: Any, seconds: float = 0.5) -> float:
 
 
 def _drawing_checks(drawn: Mapping[str, Drawing | str]) -> list[Check]:
-    from roborew_envs.rendering import DrawingError, backend
-
     try:
+        from roborew_envs.rendering import backend
+
         chosen = backend()
-    except DrawingError as error:
+    except ValueError as error:  # DrawingError, which the import raises for what MuJoCo does not know
         return [Check(name="drawing", ok=False, needed=True, found=str(error), remedy="unset MUJOCO_GL")]
     working = [name for name, result in drawn.items() if isinstance(result, Drawing) and result.verdict == "upright"]
     checks: list[Check] = []

@@ -11,8 +11,15 @@ from typing import Any
 
 import gymnasium
 
-from roborew_envs.environment import TaskEnv, TaskVectorEnv
-from roborew_envs.task import Task, Words
+from roborew_envs.opengl import BACKENDS, DrawingError
+
+try:
+    from roborew_envs.environment import TaskEnv, TaskVectorEnv
+    from roborew_envs.task import Task, Words
+except RuntimeError as error:  # MuJoCo reads the variable when it is imported
+    if "MUJOCO_GL" not in str(error):
+        raise
+    raise DrawingError(f"{error}; expected one of {', '.join(BACKENDS)}, or unset it.") from error
 
 _TABLE = {
     "roborew/Press-v0": "press:Press",

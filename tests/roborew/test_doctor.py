@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -66,6 +70,20 @@ def test_a_wrong_name_in_the_environment_is_said(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("MUJOCO_GL", "vulkan")
     (check,) = with_backends(monkeypatch, egl=GOOD)
     assert not check.ok and "vulkan" in check.found
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        (["-c", "import roborew_envs"], "DrawingError: invalid value for environment variable MUJOCO_GL: vulkan"),
+        (["-m", "roborew", "list", "envs"], "roborew: invalid value for environment variable MUJOCO_GL: vulkan"),
+    ],
+)
+def test_a_wrong_name_that_mujoco_does_not_know_either_is_said_in_one_line(command: list[str], said: str) -> None:
+    environment = os.environ | {"MUJOCO_GL": "vulkan"}
+    ended = subprocess.run([sys.executable, *command], env=environment, capture_output=True, text=True, check=False)
+    *_, last = " ".join(ended.stderr.split()).split("roborew_envs.opengl.")
+    assert last == f"{said}; expected one of egl, glfw, osmesa, or unset it."
 
 
 def test_video_is_written_and_read_back() -> None:
