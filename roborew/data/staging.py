@@ -16,12 +16,12 @@ import os
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, cast
 
 from roborew.config import to_json
 from roborew.data.episode import NewEpisode, Shot, StagedEpisode, write_episode
 from roborew.durable import disk_space, replace_durably, sync_folder, take_lock, write_durably
-from roborew.errors import RunExistsError
+from roborew.errors import CorruptFileError, InvalidInputError, RunExistsError
 
 REQUEST = "request.json"
 GO_ON = "give the same command again: it goes on where it stopped"
@@ -51,7 +51,8 @@ def write_set(
 
     Raises:
         RunExistsError: something else is at ``target``; nothing was written.
-        InvalidInputError: an episode that breaks a rule; those before it are kept.
+        InvalidInputError: an episode that breaks a rule, those before it are kept; or a place where nothing can be.
+        CorruptFileError: what the set here was made for cannot be read.
         RoborewError: another process writes the same set, or the disk is full.
     """
     target, request = Path(target), to_json(request)
@@ -76,8 +77,13 @@ class Staging:
         self._episodes = self.path / "episodes"
 
     def __enter__(self) -> Self:
-        self._episodes.mkdir(parents=True, exist_ok=True)
-        self._lock = take_lock(self.path)
+        try:
+            self._episodes.mkdir(parents=True, exist_ok=True)
+            self._lock = take_lock(self.path)
+        except OSError as error:
+            raise InvalidInputError(
+                f"{self.target}: cannot be written ({error.strerror}: {error.filename}). Choose another folder."
+            ) from error
         try:
             self.done = sum(1 for folder in self._episodes.iterdir() if not folder.name.startswith("."))
             self._claim()
@@ -93,7 +99,7 @@ class Staging:
         """Write the request, or see that it is the one that the episodes here were made for."""
         file = self.path / REQUEST
         if self.done:
-            _check_same(json.loads(file.read_bytes()), self._request, self.path)
+            _check_same(_read_request(file), self._request, self.path)
         else:
             replace_durably(file, json.dumps(self._request, indent=1).encode())
 
@@ -137,8 +143,18 @@ def _finished(target: Path, request: Mapping[str, Any]) -> bool:
         return False
     if not (target / REQUEST).is_file():
         raise _taken(target, "It holds no set of roborew's. Choose another folder.")
-    _check_same(json.loads((target / REQUEST).read_bytes()), request, target)
+    _check_same(_read_request(target / REQUEST), request, target)
     return True
+
+
+def _read_request(file: Path) -> Mapping[str, Any]:
+    try:
+        content: Any = json.loads(file.read_bytes())
+    except (OSError, ValueError) as error:
+        raise CorruptFileError(f"{file}: expected what the set was made for; {error}. Remove {file.parent}.") from error
+    if not isinstance(content, dict):
+        raise CorruptFileError(f"{file}: expected what the set was made for, as an object. Remove {file.parent}.")
+    return cast("Mapping[str, Any]", content)
 
 
 def _check_same(made: Mapping[str, Any], wanted: Mapping[str, Any], path: Path) -> None:

@@ -18,7 +18,7 @@ from roborew.data.episode import NewEpisode, Shot
 from roborew.data.folder import write_folder
 from roborew.data.lerobot import LeRobotForm
 from roborew.data.staging import Staging, write_set
-from roborew.errors import InvalidInputError, RoborewError, RunExistsError
+from roborew.errors import CorruptFileError, InvalidInputError, RoborewError, RunExistsError
 from tests.roborew.data.killed import content
 from tests.roborew.data.sets import LOSSLESS, episode, episodes, frames, write, write_as_folder
 
@@ -103,6 +103,29 @@ def test_what_came_to_the_place_in_the_meantime_is_kept_too(tmp_path: Path) -> N
     with pytest.raises(RunExistsError, match="whole at"):
         write_set(tmp_path / "set", {}, rude, LOSSLESS, LeRobotForm())
     assert os.listdir(tmp_path / "set") == ["other.txt"]
+
+
+@pytest.mark.parametrize("place", ["file/set", "file/deep/set", "set"])
+def test_a_place_where_nothing_can_be_is_said(tmp_path: Path, place: str) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "set.unfinished").touch()
+    with pytest.raises(InvalidInputError, match="cannot be written .* Choose another folder"):
+        write(tmp_path / place)
+
+
+@pytest.mark.parametrize("torn", ["", "{", "[]", None])
+@pytest.mark.parametrize("finished", [True, False])
+def test_a_torn_request_is_named(tmp_path: Path, finished: bool, torn: str | None) -> None:
+    write(tmp_path / "set") if finished else interrupted(tmp_path / "set", after=1)
+    file = tmp_path / ("set" if finished else "set.unfinished") / "request.json"
+    file.unlink()
+    if torn is not None:
+        file.write_text(torn)
+    error = RunExistsError if finished and torn is None else CorruptFileError
+    with pytest.raises(
+        error, match="no set of roborew's" if error is RunExistsError else "request.json: expected what"
+    ):
+        write(tmp_path / "set")
 
 
 def test_one_process_at_a_time_writes_a_set(tmp_path: Path) -> None:
