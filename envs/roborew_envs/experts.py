@@ -15,12 +15,15 @@ from roborew_envs.arm_task import REACH_PER_STEP, hand
 from roborew_envs.policies import load_policy, policies
 from roborew_envs.task import FloatArray, Task
 
-Behaviour = Literal["expert", "slow", "stall", "undo", "near_miss", "wrong_object", "hover", "random"]
+Behaviour = Literal["expert", "slow", "stall", "undo", "near_miss", "wrong_object", "hover", "noisy", "random"]
 
 
 POLICY_BEHAVIOURS: tuple[Behaviour, ...] = ("expert", "stall", "random")
 HOVER = (0.07, 0.11)
 """Range of heights above a thing at which a hand hovers [m]."""
+NOISE = (0.3, 0.9)
+"""Range of the share of chance in the moves of a noisy expert, one share an episode: pictures beside the expert's way, as
+an agent that learns will see them (Laskey et al. 2017, arXiv:1703.09327)."""
 HALF_WAY = (0.4, 0.6)
 """Range of true progress at which a policy stalls."""
 
@@ -107,6 +110,7 @@ class Script:
         self._pace = np.full(num_envs, 1.0) if behaviour != "slow" else rng.uniform(*self._plan.slow, num_envs)
         self._opening = np.full((num_envs, 1), -1.0)
         self._offset = np.zeros((num_envs, 3))
+        self._noise = rng.uniform(*NOISE, (num_envs, 1)) if behaviour == "noisy" else np.zeros((num_envs, 1))
         if behaviour == "hover":
             self._offset[:, 2] = rng.uniform(*HOVER, num_envs)
 
@@ -128,6 +132,8 @@ class Script:
         if self.behaviour == "stall":
             self._reached |= progress >= self._stop
             moves[self._reached] = 0.0
+        if self.behaviour == "noisy":
+            moves = np.clip(moves + self._noise * (self._drift[:, :3] - moves), -1, 1)
         return np.concatenate([moves, self._fingers(target)], axis=1)
 
     def _fingers(self, target: FloatArray) -> FloatArray:

@@ -21,7 +21,10 @@ ENOUGH = 20
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """Rising piecewise-linear functions from scores to progress and to the chance of success (isotonic regression).
+    """Rising piecewise-linear functions from scores to progress and to the chance of success.
+
+    Both go through the middles of the steps of the isotonic regression (Barlow et al. 1972), progress also straight on
+    beyond the outermost ones: on a step itself two scores would be worth the same, and an agent there learn nothing.
 
     Attributes:
         scores: knots, rising, shape (K,).
@@ -57,8 +60,9 @@ class Calibration:
         told = np.isfinite(x) & np.isfinite(holds)
         if not 0 < holds[told].sum() < told.sum():
             return cls(knots, rising)
-        own = _rising(np.append(x[told], x[told].max()), np.append(holds[told], 0.0))
-        return cls(knots, rising, np.interp(knots, *own))
+        own = _middles(np.append(x[told], x[told].max()), np.append(holds[told], 0.0))
+        both = np.union1d(knots, own[0])
+        return cls(both, np.interp(both, knots, rising), np.interp(both, *own))
 
     def apply(self, scores: Scores) -> Scores:
         """Calibrated scores; abstentions stay what they are, and so do claims where the scores bring their own."""
@@ -105,8 +109,22 @@ def calibrated(objective: Objective, validation: Sequence[Example]) -> Calibrati
 
 
 def _rising(x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The rising function nearest to labels in [0, 1]: its knots and its values."""
+    """Knots and values in [0, 1] of a function near to labels that rises from the first score to the last."""
+    middles, steps = _middles(x, y)
+    if len(steps) == 1:
+        return middles, steps
+    ends = np.array([x.min(), x.max()])
+    slopes = np.diff(steps)[[0, -1]] / np.diff(middles)[[0, -1]]
+    beyond = np.clip(steps[[0, -1]] + slopes * (ends - middles[[0, -1]]), 0.0, 1.0)
+    knots, at = np.unique(np.concatenate([ends, middles]), return_index=True)
+    return knots, np.concatenate([beyond, steps])[at]
+
+
+def _middles(x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The mean score and the height of each step of the isotonic regression of labels in [0, 1]."""
     values, which, counts = np.unique(x, return_inverse=True, return_counts=True)
     means = np.bincount(which, y) / counts
-    rising = cast(Any, isotonic_regression)(means, weights=counts).x  # its annotations leave the result open
-    return values, np.clip(rising, 0.0, 1.0)
+    fitted = cast(Any, isotonic_regression)(means, weights=counts)  # its annotations leave the result open
+    starts = fitted.blocks[:-1]
+    middles = np.add.reduceat(counts * values, starts) / np.add.reduceat(counts, starts)
+    return middles, np.clip(fitted.x[starts], 0.0, 1.0)

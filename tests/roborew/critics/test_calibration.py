@@ -34,6 +34,15 @@ def test_it_never_falls_and_stays_in_range(seed: int, asked: list[float]) -> Non
         assert (np.diff(curve) >= -1e-6).all() and curve.min() >= 0 and curve.max() <= 1
 
 
+@given(st.integers(0, 200))
+def test_of_two_scores_the_better_one_is_worth_more(seed: int) -> None:
+    values, progress, _ = world(seed)
+    asked = np.linspace(values.min(), values.max(), 50)
+    found = Calibration.fitted(values, progress).apply(scores(asked.tolist())).value
+    between = (found > 0) & (found < 1)
+    assert between.sum() > 20 and (np.diff(found[between]) > 0).all()
+
+
 def test_it_is_nearer_to_progress_than_the_scores_were() -> None:
     values, progress, _ = world(1)
     found = Calibration.fitted(values, progress).apply(scores(values.tolist()))
