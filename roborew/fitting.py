@@ -237,6 +237,7 @@ def fit_objective(embedded: Embedded, config: FitConfig, say: Say | None = None)
         "encoder_name": config.encoder,
         "encoder": list(embedded.words),
         "cameras": list(embedded.cameras),
+        "sentences": list(dict.fromkeys(example.instruction for example in embedded.examples)),
         "fps": config.fps,
         "aspect": embedded.aspect,
     }

@@ -14,6 +14,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from roborew.critics.critic import Critic
 from roborew.data import free_path, new_file, read_video, side_by_side, video_info
 from roborew.data.thinning import kept_frames
 from roborew.errors import InvalidInputError
@@ -87,6 +88,23 @@ def sample_video(path: Path, fps: float | None = None, views: Sequence[Path] = (
         kept.append(seen[indices])
     joined = kept[0] if not views else np.stack([side_by_side(moment) for moment in zip(*kept, strict=True)])
     return Sampled(path, joined, indices, info.fps)
+
+
+def goal_of(model: RewardModel, asked: str | None) -> str:
+    """The sentence to score under: the one that is asked for, or the only one that a critic was fitted to.
+
+    Raises:
+        InvalidInputError: nothing is asked for, and the model knows of no sentence, or of several.
+    """
+    if asked is not None:
+        return asked
+    known = list(model.sentences) if isinstance(model, Critic) else []
+    if len(known) == 1:
+        return known[0]
+    fitted = f" It was fitted to: {'; '.join(map(repr, known))}." if known else ""
+    raise InvalidInputError(
+        f"goal: reward {model.spec.name!r} needs a sentence; say with --goal what should be done.{fitted}"
+    )
 
 
 def score_video(model: RewardModel, sampled: Sampled, instruction: str, goal: Frame | None = None) -> ScoredVideo:

@@ -22,10 +22,10 @@ class Score(Command):
 
     videos: Videos
     """Video files (mp4, webm, mkv, avi)."""
-    goal: str
-    """What should be done in them, as a sentence."""
+    goal: str | None = None
+    """What should be done in them, as a sentence; a critic that was fitted to one sentence takes that if not given."""
     reward: str = "mini"
-    """A name of `roborew list rewards`, or a folder of weights."""
+    """A name of `roborew list rewards`, or the folder of a critic or of mini's weights."""
     option: Options = ()
     """A setting of the reward as key=value; may be given several times."""
     goal_image: Path | None = None
@@ -33,7 +33,7 @@ class Score(Command):
     views: tuple[Path, ...] = ()
     """Further views of the one video, for a critic of several cameras, in the order that it was fitted with."""
     fps: float | None = None
-    """Score about so many frames of each second; every frame if not given."""
+    """Score about so many frames of each second; if not given, as many as a critic was fitted to, else every frame."""
     out: Path = Path("scores")
     """Folder for what is written; nothing there is ever overwritten."""
     device: str = "cpu"
@@ -43,10 +43,12 @@ class Score(Command):
 
     def run(self, console: Console) -> int:
         """Score."""
+        from roborew.critics.critic import Critic
         from roborew.data import read_picture
         from roborew.errors import InvalidInputError
         from roborew.scoring import (
             ScoredVideo,
+            goal_of,
             sample_video,
             score_video,
             write_curve,
@@ -61,11 +63,14 @@ class Score(Command):
         if self.views and len(self.videos) > 1:
             raise InvalidInputError(f"score: views belong to one video; got {len(self.videos)}. Score one at a time.")
         model = open_reward(self.reward, self.option, self.device)
-        goal = read_picture(self.goal_image) if self.goal_image else None
+        sentence, picture = goal_of(model, self.goal), read_picture(self.goal_image) if self.goal_image else None
+        fps = model.fps if self.fps is None and isinstance(model, Critic) else self.fps
+        rate = f"about {fps:g} frames of each second" if fps else "every frame"
+        say(console, f"“{sentence}”, {rate}")
         scored: list[ScoredVideo] = []
         for path in watched(console, self.videos, "scoring", [model]):
-            sampled = sample_video(path, self.fps, self.views)
-            scored.append(score_video(model, sampled, self.goal, goal))
+            sampled = sample_video(path, fps, self.views)
+            scored.append(score_video(model, sampled, sentence, picture))
             paths = {"scores": write_curve(self.out, scored[-1]), "plot": write_plot(self.out, scored[-1:])}
             if self.film:
                 paths["film"] = write_film(self.out, scored[-1], sampled)

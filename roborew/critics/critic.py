@@ -36,8 +36,9 @@ class Critic:
         name: of the objective in `roborew.registry.critics`.
         objective: fitted.
         encoder: what the objective was fitted on.
-        recipe: the settings of both, as words: ``objective``, ``encoder_name``, ``encoder``; and the ``cameras`` whose
-            pictures lie side by side in a frame, with the ``aspect`` (width / height) of one of them.
+        recipe: the settings of both, as words: ``objective``, ``encoder_name``, ``encoder``; the ``cameras`` whose
+            pictures lie side by side in a frame, with the ``aspect`` (width / height) of one of them; the ``sentences``
+            and the ``fps`` (None: every frame) that it was fitted to.
         calibration: from scores to calibrated progress; none if not given.
     """
 
@@ -73,6 +74,16 @@ class Critic:
     def cameras(self) -> tuple[str, ...]:
         """Whose pictures lie side by side in a frame; usually one, and none where nobody wrote it down."""
         return tuple(self.recipe.get("cameras", ()))
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """What the demonstrations that it was fitted to show; none where nobody wrote it down."""
+        return tuple(self.recipe.get("sentences", ()))
+
+    @property
+    def fps(self) -> float | None:
+        """About so many frames of each second were fitted [1/s]; None: every frame, or nobody wrote it down."""
+        return self.recipe.get("fps")
 
     def score(self, clips: Sequence[Clip]) -> list[Scores]:
         """Score whole clips."""

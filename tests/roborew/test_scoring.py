@@ -16,8 +16,11 @@ from roborew.comparing import compare, options_of
 from roborew.data import read_video, video_info, write_video
 from roborew.errors import InvalidInputError
 from roborew.evaluation import Clock
+from roborew.fitting import FitConfig, fit_critic
 from roborew.scoring import Sampled, sample_video, score_video, write_progress_table
 from roborew.types import RewardSpec, Scores
+from tests.roborew.critics.films import demonstration
+from tests.roborew.critics.worlds import PUSH
 from tests.tiny_models import tiny_vlm
 
 FRAMES = 23
@@ -110,6 +113,41 @@ def test_a_file_that_is_no_whole_video_is_an_error_that_names_it(
     assert cli.main(["score", str(bad), "--goal", "open the drawer", "--out", str(out)]) == 2
     said = capsys.readouterr().err
     assert "bad.mp4" in said.replace("\n", "") and "Traceback" not in said and not out.exists()
+
+
+@pytest.fixture
+def critic(tmp_path: Path) -> Path:
+    how = FitConfig(critic="ridge", encoder="mini", fps=5.0, calibrate=False)
+    films = [demonstration(kind, row, 12, size=(32, 48)) for kind in ("success", "failure") for row in range(2)]
+    return fit_critic(films, how).critic.save_pretrained(tmp_path / "critic")
+
+
+def test_a_critic_scores_what_it_was_fitted_to_at_the_rate_that_it_was_fitted_to(
+    video: Path, critic: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def frames(out: str, *words: str) -> list[int]:
+        given = ["score", str(video), "--reward", str(critic), "--no-film", "--out", str(tmp_path / out), *words]
+        assert cli.main(given) == 0
+        return [json.loads(line)["frame"] for line in (tmp_path / out / "ramp.ridge.jsonl").read_text().splitlines()]
+
+    assert frames("own") == sample_video(video, fps=5).indices.tolist()
+    assert f"“{PUSH}”, about 5 frames of each second" in capsys.readouterr().out
+    assert frames("asked", "--fps", "10", "--goal", "open it") == list(range(FRAMES))
+    assert "“open it”, about 10 frames" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("sentences", [[], ["open it", "close it"]])
+def test_without_one_sentence_of_its_own_a_critic_asks_for_it(
+    sentences: list[str], video: Path, critic: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = json.loads((critic / "config.json").read_text())
+    config["recipe"]["sentences"] = sentences
+    (critic / "config.json").write_text(json.dumps(config))
+    assert cli.main(["score", str(video), "--reward", str(critic)]) == 2
+    said = capsys.readouterr().err
+    assert "--goal" in said and all(repr(sentence) in said for sentence in sentences)
+    assert cli.main(["score", str(video)]) == 2
+    assert "reward 'mini' needs a sentence" in capsys.readouterr().err
 
 
 def test_a_judge_scores_several_videos_and_its_abstentions_are_said(
