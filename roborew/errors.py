@@ -15,13 +15,21 @@ class InvalidInputError(RoborewError, ValueError):
 
 
 class UnknownNameError(RoborewError, KeyError):
-    """A name that no registry knows; the message offers close matches and the whole list."""
+    """A name that no registry knows; the message offers close matches and the whole list.
 
-    def __init__(self, kind: str, name: str, available: Iterable[str]) -> None:
+    Args:
+        kind: what it should name.
+        name: unknown.
+        available: known names.
+        nor: what else it might have been and is not, such as "folder".
+    """
+
+    def __init__(self, kind: str, name: str, available: Iterable[str], nor: str = "") -> None:
         names = sorted(available)
         close = get_close_matches(name, names, n=3, cutoff=0.4)
         hint = f" Did you mean {' or '.join(repr(match) for match in close)}?" if close else ""
-        self.message = f"unknown {kind} {name!r}.{hint} Available: {', '.join(names) or 'none'}."
+        also = f", and there is no {nor} of that name" if nor else ""
+        self.message = f"unknown {kind} {name!r}{also}.{hint} Available: {', '.join(names) or 'none'}."
         super().__init__(self.message)
 
     def __str__(self) -> str:

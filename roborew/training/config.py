@@ -136,7 +136,7 @@ class TrainConfig:
         reward = self.reward
         if reward not in rewards and reward not in TRUE_REWARDS:
             if not Path(reward).is_dir():
-                raise UnknownNameError("reward", reward, [*rewards, *TRUE_REWARDS])
+                raise UnknownNameError("reward", reward, [*rewards, *TRUE_REWARDS], nor="folder")
             reward = str(Path(reward).resolve())  # a run may be taken up from another folder
         if self.refresh is not None:
             _check_refresh(reward, self.refresh)

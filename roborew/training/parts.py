@@ -18,7 +18,7 @@ from roborew.critics.critic import Critic, is_critic
 from roborew.data import read_picture
 from roborew.data.demonstrations import Demonstrations, read_demonstrations
 from roborew.data.lerobot.layout import INFO
-from roborew.errors import InvalidInputError
+from roborew.errors import InvalidInputError, UnknownNameError
 from roborew.options import parse_options
 from roborew.registry import agents, rewards
 from roborew.run import RunDirectory
@@ -118,11 +118,13 @@ def open_reward(reward: str, option: Sequence[str] = (), device: str = "cpu") ->
     """
     if device != "cpu":
         _check_device(device)
+    if reward not in rewards and not Path(reward).is_dir():
+        raise UnknownNameError("reward", reward, rewards, nor="folder")
     if reward not in rewards and is_critic(reward):
         if option:
             raise InvalidInputError(f"reward {reward}: a critic takes no options; it keeps its own settings.")
         return Critic.from_pretrained(reward, device)
-    if reward not in rewards and Path(reward).is_dir():
+    if reward not in rewards:
         kind, words = rewards.load("mini"), (f"weights={reward}", *option)
     else:
         kind, words = rewards.load(reward), option

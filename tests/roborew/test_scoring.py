@@ -100,6 +100,11 @@ def test_no_video_is_an_error_in_one_line(words: list[str], capsys: pytest.Captu
     assert "video" in capsys.readouterr().err
 
 
+def test_a_mistyped_folder_of_a_critic_is_said_to_be_none(video: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["score", str(video), "--reward", "critics/nope", "--goal", "x"]) == 2
+    assert "'critics/nope', and there is no folder of that name" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("kind", ["sound alone", "empty", "cut", "text"])
 def test_a_file_that_is_no_whole_video_is_an_error_that_names_it(
     kind: str, video: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]

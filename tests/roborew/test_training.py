@@ -171,6 +171,7 @@ def test_a_run_that_exists_is_never_overwritten(tmp_path: Path) -> None:
     [
         ({"env": "roborew/Pres-v0"}, UnknownNameError, "Did you mean.*roborew/Press-v0.*Available"),
         ({"reward": "mine"}, UnknownNameError, "Did you mean 'mini'.*true-dense"),
+        ({"reward": "critics/nope"}, UnknownNameError, "'critics/nope', and there is no folder of that name.*mini"),
         ({"agent": "pppo"}, UnknownNameError, "Did you mean 'ppo'.*sb3-sac"),
         ({"goal": " "}, InvalidInputError, "says nothing"),
         ({"goal": "a" * 600}, InvalidInputError, "600 characters"),
