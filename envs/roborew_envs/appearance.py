@@ -6,18 +6,16 @@ touches no physics: the same states, other pictures.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from functools import cache
-from importlib import resources
 from types import MappingProxyType
 from typing import Any
 
 import mujoco
 import numpy as np
-from gymnasium.error import Error
 from numpy.typing import NDArray
 
+from roborew_envs.appearance_book import PLACE, read_book
 from roborew_envs.overrides import FieldValues, Overrides
 
 Array = NDArray[np.float64]
@@ -31,11 +29,7 @@ class UnknownAppearance(ValueError):
 
 @cache
 def _book() -> Mapping[str, Any]:
-    text = resources.files("roborew_envs").joinpath("assets/appearance.json").read_text("utf-8")
-    try:
-        return MappingProxyType(json.loads(text))
-    except ValueError as error:
-        raise Error(f"assets/appearance.json is damaged ({error}): install roborew again.") from error
+    return read_book(_CHOICES, _CHANGES)
 
 
 def kinds() -> tuple[str, ...]:
@@ -86,7 +80,7 @@ def shift(model: mujoco.MjModel, kind: str, strength: str, rng: np.random.Genera
     level, look = strengths().index(strength), Overrides()
     for entry in _book()["kinds"][kind]:
         amount = float(entry["amounts"][level])
-        if entry["change"] == "place":
+        if entry["change"] == PLACE:
             look = look.merged(Overrides(shapes=_distractors(model, int(amount), rng, n)))
         else:
             look = look.merged(Overrides(_moved(model, entry, amount, rng, n)))

@@ -46,8 +46,29 @@ class Policy:
     reflex_bias: FloatArray
     heading: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
 
+    def __post_init__(self) -> None:
+        seen, width, moves = self.mean.size, self.first_bias.size, self.last_bias.size
+        expected = {"mean": (seen,), "scale": (seen,), "first": (seen, width), "first_bias": (width,)}
+        expected |= {"second": (width, width), "second_bias": (width,), "last": (width, moves), "last_bias": (moves,)}
+        expected |= {"reflex": (seen, moves), "reflex_bias": (moves,)}
+        for name, shape in expected.items():
+            values: FloatArray = getattr(self, name)
+            if values.shape != shape or not np.isfinite(values).all():
+                raise ValueError(f"{name}: got shape {values.shape}, expected finite numbers of shape {shape}.")
+        if not (self.scale > 0).all():
+            raise ValueError("scale: expected numbers above 0.")
+        first, last = self.heading, self.heading + np.array([4, 2])[: self.heading.size]
+        if self.heading.shape not in ((0,), (2,)) or (first < 0).any() or (last > seen).any():
+            raise ValueError(f"heading: got {self.heading.tolist()}, expected two places among {seen} observations.")
+
     def __call__(self, observations: FloatArray) -> FloatArray:
-        """Return actions in [-1, 1], shape (N, A), for observations of shape (N, D)."""
+        """Return actions in [-1, 1], shape (N, A), for observations of shape (N, D).
+
+        Raises:
+            ValueError: another number of observations.
+        """
+        if observations.ndim != 2 or observations.shape[1] != self.mean.size:
+            raise ValueError(f"policy: got observations of shape {observations.shape}, expected (N, {self.mean.size}).")
         observations = facing_x(observations, tuple(self.heading.tolist()))
         normal = np.clip((observations - self.mean) / self.scale, -10, 10)
         hidden = np.tanh(normal @ self.first + self.first_bias)
@@ -112,7 +133,7 @@ def load_policy(task_id: str) -> Policy:
         raise gymnasium.error.Error(f"no expert policy for {task_id!r}. Available: {', '.join(known) or 'none'}.")
     try:
         return Policy(**load((_FOLDER / policy_file(task_id)).read_bytes()))
-    except (SafetensorError, TypeError) as error:
+    except (OSError, SafetensorError, TypeError, ValueError) as error:
         raise gymnasium.error.Error(
             f"the expert policy of {task_id} is damaged ({error}): install roborew again."
         ) from error

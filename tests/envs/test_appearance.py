@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import gymnasium
 import mujoco
 import numpy as np
 import pytest
+from gymnasium.error import Error
 
-from roborew_envs import TaskVectorEnv, make_task
+from roborew_envs import TaskVectorEnv, appearance_book, make_task
 from roborew_envs.appearance import Looks, UnknownAppearance, kinds, parse, shift, strengths
 from roborew_envs.rendering import Overrides, Renderer
 
@@ -159,3 +162,39 @@ def test_an_appearance_that_does_not_exist_is_refused_with_those_that_do(wrong: 
     with pytest.raises(UnknownAppearance, match=r"Kinds: camera, light.*Strengths: mild, medium, strong"):
         gymnasium.make("roborew/Press-v0", appearance=wrong)
     assert parse("") == {}
+
+
+BOOK = json.loads(appearance_book.FILE.read_text("utf-8"))
+LIGHT = BOOK["kinds"]["light"][0]
+
+
+def with_light(**change: Any) -> str:
+    return json.dumps(BOOK | {"kinds": {"light": [LIGHT | change]}})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        None,
+        "",
+        "{}",
+        "[]",
+        json.dumps(BOOK | {"strengths": []}),
+        json.dumps(BOOK | {"kinds": {"light": [{}]}}),
+        json.dumps(BOOK | {"places": BOOK["places"][:1]}),
+        json.dumps(BOOK | {"places": [BOOK["places"][2] | {"zones": [[0, 1]]}]}),
+        with_light(amounts=[0.1, 0.2]),
+        with_light(amounts=[0.1, 0.2, float("nan")]),
+        with_light(fields=["light_mood"]),
+        with_light(of="moods"),
+        with_light(change="guess"),
+    ],
+)
+def test_a_damaged_book_is_named_when_it_is_read(
+    text: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if text is not None:
+        (tmp_path / "appearance.json").write_text(text)
+    monkeypatch.setattr(appearance_book, "FILE", tmp_path / "appearance.json")
+    with pytest.raises(Error, match=r"assets/appearance.json is damaged \(.*\): install roborew again"):
+        appearance_book.read_book({LIGHT["of"]}, {LIGHT["change"]})

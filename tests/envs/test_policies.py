@@ -5,10 +5,12 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import gymnasium
 import numpy as np
 import pytest
+from safetensors.numpy import load_file, save_file
 
 import roborew_envs
 from roborew_envs import TaskVectorEnv, make_task, policies
@@ -95,6 +97,38 @@ def test_a_damaged_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(policies, "_FOLDER", tmp_path)
     with pytest.raises(gymnasium.error.Error, match=r"roborew/Ant-v0 is damaged"):
         load_policy("roborew/Ant-v0")
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("first", np.zeros((4, 64), np.float32)),
+        ("last_bias", np.zeros((1, 6), np.float32)),
+        ("second", np.full((64, 64), np.nan, np.float32)),
+        ("scale", np.zeros(18, np.float32)),
+        ("heading", np.array([1, 17])),
+        ("heading", np.array([-1, 3])),
+        ("nose", np.zeros(3, np.float32)),
+        ("mean", None),
+    ],
+)
+def test_a_file_of_other_sizes_or_without_numbers_is_refused(
+    name: str, values: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arrays = load_file(FOLDER / "Cheetah.safetensors")
+    arrays |= {} if values is None else {name: values}
+    save_file(
+        {key: array for key, array in arrays.items() if values is not None or key != name},
+        tmp_path / "Cheetah.safetensors",
+    )
+    monkeypatch.setattr(policies, "_FOLDER", tmp_path)
+    with pytest.raises(gymnasium.error.Error, match=rf"roborew/Cheetah-v0 is damaged \(.*{name}"):
+        load_policy("roborew/Cheetah-v0")
+
+
+def test_a_policy_of_another_body_is_refused_when_it_acts() -> None:
+    with pytest.raises(ValueError, match=r"got observations of shape \(2, 12\), expected \(N, 18\)"):
+        load_policy("roborew/Cheetah-v0")(np.zeros((2, 12), np.float32))
 
 
 def test_acting_needs_no_torch() -> None:
