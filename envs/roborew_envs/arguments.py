@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -43,3 +44,23 @@ def checked_actions(name: str, actions: Any, shape: tuple[int, ...], whole: bool
         index = np.unique(np.argwhere(~np.isfinite(values))[:, 0])
         raise InvalidAction(f"{name}: got actions that are NaN or infinite, of environments {index}.")
     return values
+
+
+SNAPSHOT_OF = "of"
+"""Entry of a snapshot that names the environment it was taken of."""
+
+
+def named_snapshot(name: str, arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """The arrays, and whose they are: an environment's id as bytes."""
+    return arrays | {SNAPSHOT_OF: np.frombuffer(name.encode(), np.uint8).copy()}
+
+
+def check_snapshot(name: str, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Refuse the snapshot of another environment; one that names none, as older ones, is taken.
+
+    Raises:
+        gymnasium.error.Error: it is another's.
+    """
+    found = arrays[SNAPSHOT_OF].tobytes().decode(errors="replace") if SNAPSHOT_OF in arrays else name
+    if found != name:
+        raise Error(f"{name}: got a snapshot of {found}, expected one of {name}.")

@@ -13,10 +13,11 @@ from gymnasium.utils import seeding
 from numpy.typing import NDArray
 
 from roborew_envs.appearance import Looks
-from roborew_envs.arguments import check_num_envs, checked_actions
+from roborew_envs.arguments import check_num_envs, check_snapshot, checked_actions, named_snapshot
 from roborew_envs.rendering import Overrides, Quality, Renderer, StoredStates, check_frame, default_threads
 from roborew_envs.simulation import Simulation
 from roborew_envs.task import Task
+from roborew_envs.worlds import check_world
 
 logger = logging.getLogger(__name__)
 Arrays = dict[str, NDArray[Any]]
@@ -45,6 +46,7 @@ class TaskSimulations:
             if name not in task.cameras:
                 raise Error(f"{task.id}: unknown camera {name!r}. Available: {', '.join(task.cameras)}.")
         check_frame(width, height, quality)
+        check_world(task)
         self.task, self.num_envs = task, num_envs
         self.simulation = Simulation(task.model, num_envs)
         self._frame = (width, height, quality)
@@ -109,14 +111,16 @@ class TaskSimulations:
     def snapshot(self) -> Arrays:
         states = json.dumps([generator.bit_generator.state for generator in self.generators]).encode()
         looks = {} if self._looks is None else {"looks": self._looks.keys.copy()}
-        return looks | {
+        arrays = looks | {
             "state": self.simulation.state.copy(),
             "steps": self.steps.copy(),
             "progress": self.progress.copy(),
             "generators": np.frombuffer(states, np.uint8).copy(),
         }
+        return named_snapshot(self.task.id, arrays)
 
     def restore(self, snapshot: Mapping[str, NDArray[Any]]) -> None:
+        check_snapshot(self.task.id, snapshot)
         if snapshot["state"].shape != self.simulation.state.shape:
             got, expected = snapshot["state"].shape, self.simulation.state.shape
             raise Error(f"{self.task.id}: the snapshot has states of shape {got}, expected {expected}.")

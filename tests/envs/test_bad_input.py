@@ -77,6 +77,37 @@ def test_a_world_whose_included_file_is_gone_is_named(tmp_path: Path, monkeypatc
         TaskVectorEnv(make_task("roborew/Press-v0"), 2)
 
 
+@pytest.mark.parametrize(
+    "world",
+    [
+        "<mujoco/>",
+        "<mujoco><worldbody><body><joint/></body></worldbody></mujoco>",
+        (worlds._FOLDER / "cart_pole.xml").read_text("utf-8"),
+        (worlds._FOLDER / "desk.xml").read_text("utf-8").replace('camera name="front"', 'camera name="back"'),
+    ],
+)
+def test_a_world_that_is_not_the_tasks_own_is_named(
+    world: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in worlds.SHARED:
+        (tmp_path / name).write_bytes((worlds._FOLDER / name).read_bytes().replace(b'camera name="front"', b"camera"))
+    (tmp_path / "desk.xml").write_text(world)
+    monkeypatch.setattr(worlds, "_FOLDER", tmp_path)
+    with pytest.raises(Error, match=r"roborew/Push-v0: its world in assets is damaged \(.*\): install roborew again"):
+        TaskVectorEnv(make_task("roborew/Push-v0"), 2)
+
+
+def test_a_snapshot_of_another_task_is_refused_and_one_that_names_none_is_taken() -> None:
+    reach, push = (TaskVectorEnv(make_task(f"roborew/{name}-v0"), 2) for name in ("Reach", "Push"))
+    reach.reset(seed=0)
+    snapshot = reach.snapshot()
+    with pytest.raises(Error, match=r"got a snapshot of roborew/Reach-v0, expected one of roborew/Push-v0"):
+        push.restore(snapshot)
+    reach.restore({name: array for name, array in snapshot.items() if name != "of"})
+    for env in (reach, push):
+        env.close()
+
+
 def test_misuse_is_answered_with_what_to_do() -> None:
     env = TaskVectorEnv(make_task("roborew/Press-v0"), 3)
     with pytest.raises(ResetNeeded, match=r"call reset\(\)"):

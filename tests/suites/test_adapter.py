@@ -69,6 +69,13 @@ def test_a_start_that_no_seed_decides_is_warned_of_when_it_is_restored(caplog: p
     assert "not exactly" in caplog.text
 
 
+def test_a_snapshot_of_another_environment_is_refused() -> None:
+    with closing(SuiteVectorEnv("tests/Dial-v0", 1)) as dial, closing(SuiteVectorEnv("tests/Broken-v0", 1)) as broken:
+        dial.reset(seed=0)
+        with pytest.raises(gymnasium.error.Error, match="a snapshot of tests/Dial-v0, expected one of tests/Broken-v0"):
+            broken.restore(dial.snapshot())
+
+
 @pytest.mark.parametrize("quality", ["fast", "full"])
 def test_a_world_is_drawn_as_its_state_is(quality: Quality) -> None:
     with closing(SuiteVectorEnv(CHEETAH, 2, "rgb_array", quality=quality)) as env:

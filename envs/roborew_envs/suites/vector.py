@@ -15,7 +15,7 @@ from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
-from roborew_envs.arguments import check_num_envs, checked_actions
+from roborew_envs.arguments import check_num_envs, check_snapshot, checked_actions, named_snapshot
 from roborew_envs.rendering import Quality, Renderer, check_frame
 from roborew_envs.suites.finding import find
 from roborew_envs.suites.world import OWN_CAMERA, World, camera_names, shown, viewpoint, world_of
@@ -233,13 +233,15 @@ class SuiteVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         for i, taken in enumerate(self._actions):
             actions[i, : len(taken)] = np.reshape(taken, (len(taken), *space.shape))
         counters = {"roots": self._roots.copy(), "episodes": self._episodes.copy(), "ended": self._ended.copy()}
-        return counters | {"lengths": lengths, "actions": actions, "observations": self._observations.copy()}
+        arrays = counters | {"lengths": lengths, "actions": actions, "observations": self._observations.copy()}
+        return named_snapshot(self._name, arrays)
 
     def restore(self, snapshot: Mapping[str, NDArray[Any]]) -> None:
         """Go on where `snapshot` was taken: every running episode is played again from its seed.
 
         An environment that its seed does not determine comes out elsewhere: a warning says so.
         """
+        check_snapshot(self._name, snapshot)
         self._roots, self._episodes = snapshot["roots"].copy(), snapshot["episodes"].copy()
         for i in np.flatnonzero(self._episodes >= 0).tolist():
             self._play(i, snapshot["actions"][i, : snapshot["lengths"][i]])
