@@ -1,4 +1,4 @@
-"""What an expert is paid while it learns: the truth alone."""
+"""What an expert is paid while it learns: the truth alone. See `practice.py` for poses on the feet."""
 
 from __future__ import annotations
 
@@ -10,13 +10,10 @@ from numpy.typing import NDArray
 
 from roborew_envs import TaskVectorEnv
 from roborew_envs.cart_pole import CartPole
-from roborew_envs.humanoid import OnFeet
 from roborew_envs.runner import Runner
 
 GAIN = 5.0
 """Paid for the whole of the progress."""
-LOW = 0.75
-"""Height of a humanoid's torso below which a pose that is held standing is given up [m]."""
 
 
 class TrueProgress(VectorWrapper[Any, Any, Any]):
@@ -46,6 +43,4 @@ class TrueProgress(VectorWrapper[Any, Any, Any]):
             return task.poise(qpos) < 0.5
         if isinstance(task, CartPole):
             return task.partial_stage(qpos, qpos) == 0
-        if isinstance(task, OnFeet):
-            return qpos[:, 2] < LOW
         return np.zeros(len(qpos), np.bool_)

@@ -1,20 +1,17 @@
 """Reflexes of a humanoid that are told by a few numbers, which a search can turn.
 
 Joints are drawn to goals, which are a pose's angles, shifted: trunk, hips, knees and arms each with a stiffness and a
-damping of their own, and the abdomen and the hips also answer to how far the trunk has pitched, and how fast. Or the
-body balances about such goals, by a regulator that is told what each deviation costs.
+damping of their own, and the abdomen and the hips also answer to how far the trunk has pitched, and how fast.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, fields
 
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.locomotion_experts.balance import COSTS, Costs, part_of, to_balance
-from experiments.locomotion_experts.reflex import Reflex, joint_wise, shifted
+from experiments.locomotion_experts.reflex import Reflex, joint_wise, part_of, shifted
 from roborew_envs.humanoid import Humanoid
 from roborew_envs.poses import Pose
 
@@ -29,8 +26,6 @@ _PITCH, _PITCH_RATE = 3, 26
 """Where an observation that faces along x holds half the pitch, and a tenth of its rate."""
 _SLOWED = 0.1
 HEADING = (1, 22)
-BALANCE_SCALE = np.concatenate([[1.5, 0.7, 3.0, 1.5, 3.0, 5.0, 5.0, 5.0], np.full(11, 0.4)])
-"""The same for a balance: shifts [degrees], log10 of the costs."""
 
 
 def numbers(shift: Mapping[str, float], stiffness: float, damping: float) -> FloatArray:
@@ -52,15 +47,3 @@ def to_posture(task: Humanoid, pose: Pose, told: FloatArray) -> Reflex:
         place, rate = answers.get(name.removeprefix("left_").removeprefix("right_"), (0.0, 0.0))
         reflex.weights[_PITCH, motor], reflex.weights[_PITCH_RATE, motor] = 2 * place, rate / _SLOWED
     return Reflex(reflex.weights, reflex.bias, HEADING)
-
-
-def balance_numbers(shift: Mapping[str, float], costs: Costs = COSTS) -> FloatArray:
-    """Numbers of a balance, shape (19,)."""
-    return np.concatenate([[shift.get(joint, 0.0) for joint in SHIFTED], np.log10(list(asdict(costs).values()))])
-
-
-def balanced(task: Humanoid, pose: Pose, told: FloatArray) -> Reflex:
-    """The balance that is told by numbers, shape (19,), in the order of `BALANCE_SCALE`."""
-    names = [entry.name for entry in fields(Costs)]
-    costs = Costs(**dict(zip(names, (10 ** told[8:]).tolist(), strict=True)))
-    return to_balance(task, shifted(task, pose, dict(zip(SHIFTED, told[:8].tolist(), strict=True))), costs)

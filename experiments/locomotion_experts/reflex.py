@@ -61,6 +61,16 @@ def shifted(task: Humanoid, pose: Pose, shift: Mapping[str, float]) -> FloatArra
     return np.clip(task.joint_angles(pose) + np.deg2rad(shifts), low, high)
 
 
+def part_of(joint: str) -> str:
+    """Which part of the body a joint belongs to: abdomen, hip, knee or arm.
+
+    >>> part_of("left_hip_x"), part_of("abdomen_y"), part_of("right_elbow")
+    ('hip', 'abdomen', 'arm')
+    """
+    name = joint.removeprefix("left_").removeprefix("right_").split("_")[0]
+    return name if name in ("abdomen", "hip", "knee") else "arm"
+
+
 def to_stance(task: Task, stiffness: float = 0.5, damping: float = 0.05) -> Reflex:
     """Servos that ask for a place a share ``stiffness`` of the way to the stance, less ``damping`` s of their speed."""
     low, high = task.model.actuator_ctrlrange.T

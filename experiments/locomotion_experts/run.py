@@ -1,6 +1,6 @@
 """Expert policies of the tasks that no script can solve, trained on the truth by our own PPO.
 
-    python -m experiments.locomotion_experts.run [--only CartPole --only Hopper] [--seed 0]
+    python -m experiments.locomotion_experts.run [--only CartPole --only Hopper] [--seed 0] [--judge]
 
 Each task gives one safetensors file in ``envs/roborew_envs/assets/policies`` and one row of ``results.csv`` beside this
 file, both written as soon as it is done; a task whose row is there is not trained again, a poor policy has no file.
@@ -19,25 +19,20 @@ from typing import Any
 
 import numpy as np
 import torch
+from gymnasium.vector import VectorEnv
 
 import roborew_envs
 from experiments.locomotion_experts.payment import TrueProgress
-from experiments.locomotion_experts.postures import (
-    BALANCE_SCALE,
-    SCALE,
-    balance_numbers,
-    balanced,
-    numbers,
-    to_posture,
-)
+from experiments.locomotion_experts.postures import SCALE, numbers, to_posture
+from experiments.locomotion_experts.practice import Practised, practice
 from experiments.locomotion_experts.reflex import Reflex, WithReflex, to_stance
 from experiments.locomotion_experts.search import search
 from roborew.agents.ppo import PPO, PPOConfig
 from roborew.agents.report import RolloutReport
 from roborew.evaluation.statistics import wilson
 from roborew.training import TrainConfig, make_environment
-from roborew_envs.humanoid import Humanoid, OnFeet
-from roborew_envs.policies import Policy, policy_file
+from roborew_envs.humanoid import Humanoid
+from roborew_envs.policies import Policy, load_policy, policy_file
 from roborew_envs.poses import Pose
 from roborew_envs.quadruped_stand import QuadrupedStand
 
@@ -53,6 +48,7 @@ HEADER = (
     "success_high",
     "episodes",
     "success_at_any_time",
+    "success_through_last_second",
     "final_progress",
     "random_success",
     "bytes",
@@ -71,6 +67,8 @@ class Settings:
     rent: float = 0.02
     alive: float = 0.0
     pose: Pose | None = None
+    lowest: float | None = None
+    """Height of a humanoid's torso below which it has fallen [m]; where given, `practice.py` pays."""
     shift: Mapping[str, float] = field(default_factory=dict)
     stiffness: float = 6.0
     damping: float = 0.05
@@ -92,13 +90,19 @@ class Settings:
             learning_rate=self.learning_rate,
             initial_std=self.exploration,
             final_std=self.final_std,
+            scale_rewards=self.lowest is not None,
         )
 
 
-POSES: dict[str, Any] = {"steps": 400_000, "exploration": 0.3, "final_std": 0.05, "rent": 0.1, "alive": 0.02}
-BALANCED = ("raise_arms", "hands_on_hips", "arms_crossed")
-"""Poses on both feet: their reflex balances, others' only draws the joints to the pose."""
-BALANCE = POSES | {"exploration": 0.06, "final_std": 0.02, "alive": 0.05, "learning_rate": 5e-4, "epochs": 5}
+ON_FEET: dict[str, Any] = {
+    "steps": 3_000_000,
+    "exploration": 0.5,
+    "final_std": 0.15,
+    "learning_rate": 4e-4,
+    "epochs": 8,
+    "stiffness": 0.5,
+    "lowest": 0.9,
+}
 SETTINGS = {
     "CartPole": Settings(steps=130_000, rent=0.1),
     "MountainCar": Settings(steps=300_000, rent=0.1),
@@ -107,7 +111,7 @@ SETTINGS = {
     "QuadrupedStand": Settings(steps=0),  # its reflex stands by itself; learning on top only shook it
     "Walker": Settings(steps=600_000, alive=0.01),
     "Ant": Settings(steps=500_000, exploration=0.3, alive=0.005),
-    "HumanoidStand": Settings(**POSES, pose="stand"),
+    "HumanoidStand": Settings(**ON_FEET | {"lowest": 0.7}, pose="stand"),
     "HumanoidKneel": Settings(  # sits on its heels, which is what lasts
         steps=0,
         pose="kneel",
@@ -116,10 +120,10 @@ SETTINGS = {
         damping=0.2,
         generations=20,
     ),
-    "HumanoidRaiseArms": Settings(**BALANCE, pose="raise_arms"),
-    "HumanoidHandsOnHips": Settings(**BALANCE | {"steps": 200_000}, pose="hands_on_hips"),
-    "HumanoidArmsCrossed": Settings(**BALANCE, pose="arms_crossed"),
-    "HumanoidOneLeg": Settings(**POSES, pose="one_leg"),
+    "HumanoidRaiseArms": Settings(**ON_FEET, pose="raise_arms"),
+    "HumanoidHandsOnHips": Settings(**ON_FEET, pose="hands_on_hips"),
+    "HumanoidArmsCrossed": Settings(**ON_FEET, pose="arms_crossed"),
+    "HumanoidOneLeg": Settings(**ON_FEET, pose="one_leg"),
     "HumanoidSideSplits": Settings(
         steps=0,
         pose="side_splits",
@@ -136,19 +140,16 @@ def train(task_id: str, settings: Settings, seed: int) -> tuple[Policy, float]:
     """Train one agent on the true progress; returns what it learned and the minutes that it took."""
     begun = said = perf_counter()
     reflex = reflex_of(task_id, settings, seed)
-    env = WithReflex(make_environment(TrainConfig(env=task_id), NUM_ENVS), reflex)
-    env = TrueProgress(env, settings.rent, settings.alive)
+    env = training_environment(task_id, settings, reflex)
     agent = PPO(env.single_observation_space, env.single_action_space, settings.config(), seed)
 
     def tell(report: RolloutReport) -> None:
         nonlocal said
         if report.episodes and perf_counter() - said > 15:
             said = perf_counter()
-            progress, success = report.final.get("progress"), report.final.get("success")
-            print(
-                f"  {report.steps} steps, {said - begun:.0f} s, progress {progress:.3f}, success {success:.2f}",
-                flush=True,
-            )
+            figures = f"progress {report.final['progress']:.3f}, success {report.final['success']:.2f}"
+            length = f"episodes of {report.mean_length:.0f} steps"
+            print(f"  {report.steps} steps, {said - begun:.0f} s, {figures}, {length}", flush=True)
 
     agent.learn(env, settings.steps, tell)
     env.close()
@@ -158,16 +159,22 @@ def train(task_id: str, settings: Settings, seed: int) -> tuple[Policy, float]:
     return policy, (perf_counter() - begun) / 60
 
 
+def training_environment(task_id: str, settings: Settings, reflex: Reflex) -> VectorEnv[Any, Any, Any]:
+    """Simulations of a task, or of its practice, with a reflex and the pay."""
+    task, pose, lowest = roborew_envs.make_task(task_id), settings.pose, settings.lowest
+    if isinstance(task, Humanoid) and pose is not None and lowest is not None:
+        return Practised(WithReflex(practice(task, pose, lowest, NUM_ENVS), reflex))
+    env = WithReflex(make_environment(TrainConfig(env=task_id), NUM_ENVS), reflex)
+    return TrueProgress(env, settings.rent, settings.alive)
+
+
 def reflex_of(task_id: str, settings: Settings, seed: int = 0) -> Reflex:
     """What the body does by itself; where ``settings`` ask for generations, what a search made of that."""
     task, pose = roborew_envs.make_task(task_id), settings.pose
     if isinstance(task, Humanoid) and pose is not None:
-        if isinstance(task, OnFeet) and pose in BALANCED:
-            made, start, scale = partial(balanced, task, pose), balance_numbers(settings.shift), BALANCE_SCALE
-        else:
-            made, scale = partial(to_posture, task, pose), SCALE
-            start = numbers(settings.shift, settings.stiffness, settings.damping)
-        return made(search(task, made, start, scale, settings.generations, seed))
+        made = partial(to_posture, task, pose)
+        start = numbers(settings.shift, settings.stiffness, settings.damping)
+        return made(search(task, made, start, SCALE, settings.generations, seed))
     if isinstance(task, QuadrupedStand):
         return to_stance(task)
     qpos, qvel = task.sample(np.random.default_rng(0))
@@ -199,23 +206,38 @@ def judge(task_id: str, policy: Policy | None) -> dict[str, float]:
     env = make_environment(TrainConfig(env=task_id), EPISODES)
     rng = np.random.default_rng(EVALUATION_SEED)
     observations, infos = env.reset(seed=EVALUATION_SEED)
-    ever = np.zeros(EPISODES, np.bool_)
-    for _ in range(roborew_envs.make_task(task_id).horizon):
+    task, truths = roborew_envs.make_task(task_id), [infos["success"]]
+    for _ in range(task.horizon):
         actions = rng.uniform(-1, 1, env.action_space.shape) if policy is None else policy(observations)
         observations, _, _, _, infos = env.step(actions)
-        ever |= infos["success"]
+        truths.append(infos["success"])
     env.close()
-    return {"end": int(infos["success"].sum()), "ever": float(ever.mean()), "progress": float(infos["progress"].mean())}
+    success, second = np.array(truths), round(1 / (task.substeps * task.model.opt.timestep))
+    return {
+        "end": int(success[-1].sum()),
+        "ever": float(success.any(axis=0).mean()),
+        "kept": float(success[-second:].all(axis=0).mean()),
+        "progress": float(infos["progress"].mean()),
+    }
 
 
-def run(name: str, seed: int) -> dict[str, Any]:
-    """Train, export and judge the expert of one task; returns its row."""
+def run(name: str, seed: int, judge_only: bool = False) -> dict[str, Any]:
+    """Train, export and judge the expert of one task, or judge the one that is there; returns its row."""
     task_id, settings = f"roborew/{name}-v0", SETTINGS[name]
-    policy, minutes = train(task_id, settings, seed)
+    if judge_only:
+        policy, minutes = load_policy(task_id), float(trained()[name]["minutes"])
+    else:
+        policy, minutes = train(task_id, settings, seed)
     truth, chance = judge(task_id, policy), judge(task_id, None)
     size = keep(task_id, policy, truth["end"] / EPISODES)
     interval = wilson(int(truth["end"]), EPISODES)
-    figures = (truth["end"] / EPISODES, interval.low, interval.high, EPISODES, truth["ever"], truth["progress"])
+    figures = (
+        truth["end"] / EPISODES,
+        interval.low,
+        interval.high,
+        EPISODES,
+        *(truth[key] for key in ("ever", "kept", "progress")),
+    )
     row = (name, seed, settings.steps, minutes, *figures, chance["end"] / EPISODES, size)
     return dict(zip(HEADER, row, strict=True))
 
@@ -252,10 +274,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", choices=list(SETTINGS), action="append", help="default: every task without a row")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--judge", action="store_true", help="judge the policies that are there, and train none")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    for name in options.only or [name for name in SETTINGS if name not in trained()]:
-        row = run(name, options.seed)
+    for name in options.only or [name for name in SETTINGS if (name in trained()) == options.judge]:
+        row = run(name, options.seed, options.judge)
         row = {key: f"{value:.4f}" if isinstance(value, float) else value for key, value in row.items()}
         print(*row.values(), flush=True)
         rows = trained() | {name: row}

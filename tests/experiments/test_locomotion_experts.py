@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from experiments.locomotion_experts import run
-from experiments.locomotion_experts.balance import at_rest, to_balance
 from experiments.locomotion_experts.evolution import Evolution
 from experiments.locomotion_experts.payment import GAIN, TrueProgress
-from experiments.locomotion_experts.postures import SCALE, balance_numbers, balanced, numbers, to_posture
+from experiments.locomotion_experts.postures import SCALE, numbers, to_posture
+from experiments.locomotion_experts.practice import PAY, Practice, Practised, practice
 from experiments.locomotion_experts.reflex import Reflex, WithReflex, shifted
-from experiments.locomotion_experts.run import SETTINGS, Settings, exported, judge, reflex_of, train
+from experiments.locomotion_experts.run import (
+    SETTINGS,
+    Settings,
+    exported,
+    judge,
+    reflex_of,
+    train,
+    training_environment,
+)
 from experiments.locomotion_experts.search import live, score, search
 from roborew.agents.ppo import PPO, PPOConfig
 from roborew.training import TrainConfig, make_environment
 from roborew_envs import make_task, tasks
 from roborew_envs.humanoid import Humanoid
 from roborew_envs.policies import facing_x, load_policy
+from roborew_envs.simulation import Simulation
 
 
 def environment(task_id: str, rent: float) -> TrueProgress:
@@ -125,32 +135,63 @@ def test_a_life_counts_the_truth_at_its_end_and_nothing_once_the_body_is_lost() 
     assert score(task, lambda told: limp, np.zeros(1), range(2)) == 0
 
 
-def test_a_balance_without_an_equilibrium_is_worth_less_than_any_other() -> None:
+def practised(task_id: str = "roborew/HumanoidHandsOnHips-v0") -> Practised:
+    task = make_task(task_id)
+    assert isinstance(task, Humanoid)
+    return Practised(practice(task, "hands_on_hips", 0.9, 4))
+
+
+def test_a_practised_body_falls_as_the_tasks_own_does() -> None:
     task = make_task("roborew/HumanoidHandsOnHips-v0")
     assert isinstance(task, Humanoid)
-    unweighed = balance_numbers({})
-    unweighed[8:] = np.nan
-    assert score(task, lambda told: balanced(task, "hands_on_hips", told), unweighed, range(1)) == -1
+    start = task.sample(np.random.default_rng(0))
+    ends: list[np.ndarray] = []
+    for each in (task, Practice(task, "hands_on_hips", 0.9)):
+        simulation = Simulation(each.model, 1, threads=1)
+        simulation.place(0, *start)
+        for _ in range(40):
+            simulation.step(np.zeros((1, task.model.nu)), each.substeps)
+        ends.append(simulation.qpos[0, 2:7].copy())
+    assert abs(ends[0][0] - start[0][2]) > 0.1
+    np.testing.assert_allclose(ends[1], ends[0], atol=0.02)
 
 
-def test_a_body_at_rest_stays_there_and_balances_when_it_is_nudged() -> None:
-    env = make_environment(TrainConfig(env="roborew/HumanoidHandsOnHips-v0"), 2)
-    task, simulation = env.unwrapped.task, env.unwrapped.core.simulation
+def test_practice_begins_at_the_tasks_own_starts_and_on_the_way_to_the_pose() -> None:
+    task = make_task("roborew/HumanoidHandsOnHips-v0")
     assert isinstance(task, Humanoid)
-    angles = task.joint_angles("hands_on_hips")
-    rest, reflex = at_rest(task, angles), to_balance(task, angles)
+    practising, elbow = Practice(task, "hands_on_hips", 0.9), task.model.joint("left_elbow").qposadr[0]
+    elbows = np.rad2deg([practising.sample(np.random.default_rng(seed))[0][elbow] for seed in range(60)])
+    standing, posed = -88, -24
+    assert (np.abs(elbows - standing) < 10).mean() > 0.5
+    assert (elbows > (standing + posed) / 2).any()
+
+
+def test_practice_pays_most_in_the_pose_and_at_rest_and_nothing_after_a_fall() -> None:
+    env = practised()
+    task, simulation = env.unwrapped.task, env.unwrapped.core.simulation
     env.reset(seed=0)
-    simulation.place(0, rest.qpos, np.zeros(task.model.nv))
-    env.step(np.tile(rest.action, (2, 1)))
-    np.testing.assert_allclose(simulation.qpos[0], rest.qpos, atol=1e-4)
-    nudge = np.full(task.model.nv, 0.01)
-    for simulated, speed in enumerate((nudge, -nudge)):
-        simulation.place(simulated, rest.qpos, speed)
-    observations = env.unwrapped.core.observe()
-    for _ in range(100):
-        observations = env.step(np.clip(reflex(facing_x(observations, reflex.heading)), -1, 1))[0]
-    assert (simulation.qpos[:, 2] > 1.2).all()
+    posed = task.pose_state(np.random.default_rng(0), "hands_on_hips", noise=0.0)
+    standing = task.pose_state(np.random.default_rng(0), "stand", noise=0.0)
+    drifting, still = np.zeros(task.model.nv), np.zeros(task.model.nv)
+    drifting[0] = 0.5
+    for i, state in enumerate([(posed, still), (standing, still), (posed, drifting), (posed, still)]):
+        simulation.place(i, *state)
+    simulation.qpos[3, 2] = 0.5
+    _, rewards, terminated, _, _ = env.step(np.zeros(env.action_space.shape, np.float32))
+    assert PAY < rewards[0] <= 1.2 * PAY and rewards[0] > rewards[1:3].max() and rewards[1:3].min() > 0
+    assert rewards[3] == 0 and terminated.tolist() == [False, False, False, True]
     env.close()
+
+
+def test_a_pose_on_the_feet_is_practised_and_published_with_its_reflex() -> None:
+    settings = replace(SETTINGS["HumanoidHandsOnHips"], steps=1, epochs=1)
+    reflex = reflex_of("roborew/HumanoidHandsOnHips-v0", settings)
+    env = training_environment("roborew/HumanoidHandsOnHips-v0", settings, reflex)
+    assert isinstance(env, Practised)
+    env.close()
+    policy, _ = train("roborew/HumanoidHandsOnHips-v0", settings, seed=0)
+    np.testing.assert_allclose(policy.reflex, reflex.weights, rtol=1e-6)
+    assert tuple(policy.heading) == reflex.heading and policy.last.any()
 
 
 def test_the_pay_is_the_gain_of_true_progress_and_a_rent_on_it() -> None:
@@ -174,7 +215,9 @@ def test_an_episode_ends_where_the_body_has_fallen() -> None:
 
 def test_a_policy_is_judged_on_the_same_starts_each_time() -> None:
     policy, minutes = train("roborew/CartPole-v0", Settings(steps=64), seed=0)
-    assert judge("roborew/CartPole-v0", policy) == judge("roborew/CartPole-v0", policy)
+    truth = judge("roborew/CartPole-v0", policy)
+    assert truth == judge("roborew/CartPole-v0", policy)
+    assert truth["kept"] <= truth["end"] / run.EPISODES <= truth["ever"]
     assert minutes > 0
 
 

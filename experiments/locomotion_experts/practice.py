@@ -1,0 +1,130 @@
+"""A pose on the feet as it is practised: the same body, more kinds of starts, longer episodes, a smooth pay.
+
+A true success is far from most that a beginner does. What is paid here changes with every step: how near the joints are
+to the pose's, and how far the body's capture point (Pratt et al. 2006, doi:10.1109/ICHR.2006.321385), to which it is
+about to fall, lies beside the feet.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any, ClassVar
+
+import mujoco
+import numpy as np
+from gymnasium.vector import AutoresetMode, VectorEnv, VectorWrapper
+
+from experiments.locomotion_experts.reflex import part_of
+from roborew_envs import TaskVectorEnv
+from roborew_envs.humanoid import Humanoid
+from roborew_envs.kinematics import Places
+from roborew_envs.poses import Pose
+from roborew_envs.task import BoolArray, FloatArray, IntArray
+
+POSED, SWAY = 0.3, 0.3
+"""Share of the episodes that begin between standing and the pose, and the spread of the body's speed there [m/s]."""
+PAY, ALIVE, OVER, NEAR = 0.1, 0.3, 0.4, 0.5
+"""For a step, and its parts: for not falling, for the capture point between the feet, for the pose."""
+EFFORT, HURRY, DRIFT = 0.02, 0.002, 0.02
+"""Costs, of that pay: of the mean square of the learned action, of the joints' speeds [rad/s], of the body's [m/s]."""
+ERROR, LEAN = 3.0, 4.0
+"""How fast nearness falls with the mean square of the joints' errors [rad], and with 1 less the cosine of the lean."""
+FALLING, BESIDE = 0.3, 0.2
+"""Time constant of a fall [s]; distance of the capture point from the feet's middle that pays 1/e [m]."""
+UPRIGHT = 0.4
+"""Cosine of the trunk's lean below which the body has fallen."""
+
+
+class Practice(Humanoid):
+    """A pose of a task, practised; its progress is how near the pose is, and nothing is a success.
+
+    Args:
+        task: whose body and starts.
+        pose: that is held.
+        lowest: height of the torso below which the body has fallen [m].
+    """
+
+    id = "roborew/Practice-v0"
+    stages: ClassVar[tuple[str, ...]] = ("practising",)
+    horizon = 300
+    substeps = 3
+
+    def __init__(self, task: Humanoid, pose: Pose, lowest: float) -> None:
+        self._task, self._lowest = task, lowest
+        self._pose: Pose = pose
+
+    def build(self) -> mujoco.MjModel:
+        """The body in steps of 5 ms of the first order instead of 3 ms of the fourth: six times as fast."""
+        model = self._task.build()
+        model.opt.integrator, model.opt.timestep = mujoco.mjtIntegrator.mjINT_IMPLICITFAST, 0.005
+        return model
+
+    @cached_property
+    def _goal(self) -> FloatArray:
+        return self._task.joint_angles(self._pose)
+
+    @cached_property
+    def _arms(self) -> BoolArray:
+        return np.array([part_of(self.model.joint(i).name) == "arm" for i in range(1, self.model.njnt)])
+
+    def sample(self, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
+        if rng.random() > POSED:
+            return self._task.sample(rng)
+        qvel = 0.2 * rng.standard_normal(self.model.nv)
+        qvel[:2] = SWAY * rng.standard_normal(2)
+        return self._task.pose_state(rng, self._pose, rng.uniform(), noise=0.06), qvel
+
+    def partial_progress(self, qpos: FloatArray, qvel: FloatArray) -> FloatArray:
+        squares = (qpos[:, 7:] - self._goal) ** 2
+        arms, rest = squares[:, self._arms].mean(axis=1), squares[:, ~self._arms].mean(axis=1)
+        near = (np.exp(-ERROR * arms) + np.exp(-ERROR * rest)) / 2
+        return near * np.exp(-LEAN * (1 - _upright(qpos)))
+
+    def success(self, qpos: FloatArray, qvel: FloatArray) -> BoolArray:
+        return np.zeros(len(qpos), np.bool_)
+
+    def partial_stage(self, qpos: FloatArray, qvel: FloatArray) -> IntArray:
+        return np.zeros(len(qpos), np.int64)
+
+    def gates_and_parts(self, places: Places) -> tuple[FloatArray, FloatArray]:
+        return self._task.gates_and_parts(places)
+
+    def over_feet(self, qpos: FloatArray, qvel: FloatArray) -> FloatArray:
+        """1 where the body's capture point is midway between its feet, less the further away, shape (N,)."""
+        places, masses = self.kinematics.places(qpos), self.model.body_mass
+        centres = places.bodies + np.einsum("nbij,bj->nbi", places.axes, self.model.body_ipos)
+        centre = np.einsum("b,nbi->ni", masses / masses.sum(), centres)
+        beside = centre[:, :2] + FALLING * qvel[:, :2] - self.pair_of_geoms(places, "foot").mean(axis=1)[:, :2]
+        return np.exp(-((beside / BESIDE) ** 2).sum(axis=1))
+
+    def fallen(self, qpos: FloatArray) -> BoolArray:
+        """Shape (N,)."""
+        return (qpos[:, 2] < self._lowest) | (_upright(qpos) < UPRIGHT)
+
+
+def _upright(qpos: FloatArray) -> FloatArray:
+    return 1 - 2 * (qpos[:, 4] ** 2 + qpos[:, 5] ** 2)
+
+
+class Practised(VectorWrapper[Any, Any, Any]):
+    """Pays for every step without a fall, and ends the episodes of the fallen."""
+
+    def __init__(self, env: VectorEnv[Any, Any, Any]) -> None:
+        super().__init__(env)
+        assert isinstance(env.unwrapped, TaskVectorEnv) and isinstance(env.unwrapped.task, Practice)
+        self._task, self._core = env.unwrapped.task, env.unwrapped.core
+
+    def step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
+        """Act, and be paid."""
+        observations, _, terminated, truncated, infos = self.env.step(actions)
+        qpos, qvel = self._core.simulation.qpos, self._core.simulation.qvel
+        hurry, drift = (qvel[:, 6:] ** 2).mean(axis=1), (qvel[:, :2] ** 2).sum(axis=1)
+        costs = EFFORT * (actions**2).mean(axis=1) + HURRY * np.minimum(hurry, 50) + DRIFT * np.minimum(drift, 5)
+        gains = ALIVE + OVER * self._task.over_feet(qpos, qvel) + NEAR * infos["progress"]
+        fallen = self._task.fallen(qpos)
+        return observations, PAY * (gains - costs) * ~fallen, terminated | fallen, truncated, infos
+
+
+def practice(task: Humanoid, pose: Pose, lowest: float, num_envs: int) -> VectorEnv[Any, Any, Any]:
+    """Simulations of a pose that is practised, without its pay."""
+    return TaskVectorEnv(Practice(task, pose, lowest), num_envs, autoreset_mode=AutoresetMode.DISABLED)
