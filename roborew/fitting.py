@@ -23,14 +23,13 @@ A fitted critic scores clips of one frame, of frames alike and of any size; of s
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import numpy as np
 import tyro
-from numpy.typing import NDArray
 
 from roborew.critics.calibration import calibrated
 from roborew.critics.critic import Critic
@@ -48,11 +47,11 @@ from roborew.registry import encoders
 from roborew.seeding import Seeds
 from roborew.splitting import Split, kinds_of, split_names
 from roborew.stopwatch import Stopwatch
-from roborew.types import Video
 
 LEAST_GAIN = 0.05
 """Least difference in progress between any two frames that are learned from."""
 Say = Callable[[str, float], None]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,8 +186,9 @@ def embed(
     kinds = kinds_of(everything)
     cameras = chosen_cameras(everything, config.camera)
     kept = [kept_frames(one.length, one.fps, config.fps) for one in everything]
+    read = zip(_counted(everything, "episodes read", say), kept, strict=True)
     with clock.time("reading"):
-        footage = [footage_of(one, cameras, at, encoder) for one, at in zip(everything, kept, strict=True)]
+        footage = [footage_of(one, cameras, at, encoder) for one, at in read]
     height, width = footage[0].frames.shape[1:3]
     aspect = width / len(cameras) / height
     if len(cameras) > 1:
@@ -199,7 +199,7 @@ def embed(
         learned_from = [one for one, told in zip(footage, everything, strict=True) if told.name in chosen]
         encoder.learn(learned_from, _keeping(figures, say))
     with clock.time("embedding"):
-        vectors = _encoded(encoder, [one.frames for one in footage], say or _silently)
+        vectors = [encoder.encode(one.frames) for one in _counted(footage, "episodes embedded", say)]
     return Embedded(
         encoder=encoder,
         words=tuple(words),
@@ -265,10 +265,11 @@ def _check_gain(examples: Sequence[Example]) -> None:
 
 
 def _keeping(figures: dict[str, float], say: Say | None) -> Report:
-    """Pass figures on, and keep the last of each name."""
+    """Pass figures on, and keep the last of each name that is no count."""
 
     def report(what: str, value: float) -> None:
-        figures[what] = value
+        if ", of " not in what:
+            figures[what] = value
         (say or _silently)(what, value)
 
     return report
@@ -292,9 +293,8 @@ def _cache(make: Callable[..., Encoder], config: FitConfig) -> dict[str, Path]:
     return {"cache": config.cache}
 
 
-def _encoded(encoder: Encoder, videos: Sequence[Video], say: Say) -> list[NDArray[np.float32]]:
-    vectors: list[NDArray[np.float32]] = []
-    for number, video in enumerate(videos, start=1):
-        vectors.append(encoder.encode(video))
-        say(f"episodes embedded, of {len(videos)}", number)
-    return vectors
+def _counted(things: Sequence[T], what: str, say: Say | None) -> Iterator[T]:
+    """Give the things one by one, and say how many are done."""
+    for number, thing in enumerate(things, start=1):
+        yield thing
+        (say or _silently)(f"{what}, of {len(things)}", number)

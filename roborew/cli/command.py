@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import tyro
@@ -14,6 +16,8 @@ from rich.console import Console
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
+LINE_SECONDS = 5.0
+"""Least time between two plain lines [s]."""
 EXIT_UNWELL, EXIT_ERROR, EXIT_INTERRUPTED = 1, 2, 130
 RunPath = tyro.conf.Positional[Path]
 T = TypeVar("T")
@@ -62,6 +66,27 @@ def watched(console: Console, things: Collection[T], what: str, models: Iterable
         finally:
             for judge in judges:
                 cast(Any, judge).progress = None
+
+
+@contextmanager
+def counted(console: Console) -> Generator[Callable[[str, int, int], None]]:
+    """Give a function that shows how far something is: ``show(text, done, total)``.
+
+    A bar where there is a terminal, otherwise a line now and then and at each end.
+    """
+    from rich.progress import Progress
+
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task, due = bar.add_task(""), 0.0
+
+        def show(text: str, done: int, total: int) -> None:
+            nonlocal due
+            bar.update(task, description=text, completed=done, total=total)
+            if not console.is_terminal and (monotonic() >= due or done == total):
+                due = monotonic() + LINE_SECONDS
+                say(console, text)
+
+        yield show
 
 
 def _answered(bars: Progress, bar: TaskID, done: int, total: int) -> None:

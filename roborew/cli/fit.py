@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
@@ -11,7 +12,7 @@ from typing import Annotated
 import tyro
 from rich.console import Console
 
-from roborew.cli.command import Command, print_paths, say
+from roborew.cli.command import Command, counted, print_paths, say
 from roborew.fitting import FitConfig
 
 Settings = Annotated[FitConfig, tyro.conf.arg(name="")]
@@ -43,8 +44,9 @@ class Fit(Command):
             raise RunExistsError(f"{out} exists and is never overwritten; nothing was written. Choose another --out.")
         found = read_demonstrations(self.demonstrations, self.goal)
         say(console, f"fitting {self.config.critic} to {len(found)} demonstrations in {self.demonstrations}")
-        with torch_threads(self.config.threads), console.status("reading") as status:
-            fitted = fit_critic(list(found), self.config, lambda what, value: status.update(f"{what} {value:.4f}"))
+        with torch_threads(self.config.threads), counted(console) as show:
+            fitted = fit_critic(list(found), self.config, _counting(show))
+            show("judging on held-out episodes", 0, 1)
             table = judged(fitted, fitted.split.test)
         command = "roborew " + shlex.join(sys.argv[1:])
         fitted.critic.save_pretrained(out, card(fitted, self.demonstrations.name, command, table))
@@ -55,3 +57,17 @@ class Fit(Command):
             say(console, f"{name}: {cells}")
         print_paths(console, {"critic": out, "card": out / "card.md"})
         return 0
+
+
+def _counting(show: Callable[[str, int, int], None]) -> Callable[[str, float], None]:
+    """Show what counts up to a number beside the figure that was said last."""
+    figure = ""
+
+    def say(what: str, value: float) -> None:
+        nonlocal figure
+        name, counts, total = what.rpartition(", of ")
+        if counts:
+            show(f"{name} {value:.0f} of {total}{figure}", int(value), int(total))
+        figure = "" if counts else f", {what} {value:.4f}"
+
+    return say

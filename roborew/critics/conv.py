@@ -72,8 +72,9 @@ class ConvEncoder:
             first, second = reel.pairs(rng, self._batch)
             vectors = self._vectors(_moved(reel.pixels[np.concatenate([first, second])], rng).to(self._device))
             loss = descent.step(self._heads.loss(vectors, reel, first, second, rng))
-            if step % 20 == 0:
+            if step % 20 == 0 or step == self._steps - 1:
                 report("encoder loss", loss)
+                report(f"encoder steps, of {self._steps}", step + 1)
         self._layers.eval()
 
     def encode(self, frames: Video) -> Features:

@@ -67,6 +67,7 @@ class Learned(ABC, Generic[NetworkT]):
             value = descent.step(loss(rng))
             if step % 20 == 0 or step == self._steps - 1:
                 report("loss", value)
+                report(f"steps, of {self._steps}", step + 1)
         self.network.eval()
 
     def arrays(self) -> Mapping[str, NDArray[Any]]:

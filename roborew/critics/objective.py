@@ -14,7 +14,8 @@ from roborew.types import Memory, Scores
 Features = NDArray[np.float32]
 """Embedded frames of one episode in time order, shape (T, D), float32."""
 Report = Callable[[str, float], None]
-"""``report(what, value)``: a figure of the fit as it goes, such as a loss; shown and logged, never read back."""
+"""``report(what, value)``: a figure of the fit as it goes, such as a loss; shown and logged, never read back. One named
+"..., of N" counts up to N."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

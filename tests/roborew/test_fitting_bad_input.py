@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from dataclasses import replace
 from functools import cache
@@ -205,8 +206,10 @@ def refused(capsys: pytest.CaptureFixture[str], source: Path, *words: str) -> st
 GOAL = ("--goal", PUSH)
 
 
-def test_a_good_set_is_fitted(tmp_path: Path) -> None:
+def test_a_good_set_is_fitted_and_how_far_it_is_is_said(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert run_fit(write_as_folder(tmp_path / "set"), tmp_path / "critic") == 0
+    said = capsys.readouterr().out
+    assert "encoder steps 2 of 2, encoder loss " in said and re.search(r"episodes embedded (\d+) of \1\n", said)
     assert_scores(Critic.from_pretrained(tmp_path / "critic"))
 
 

@@ -66,3 +66,14 @@ def test_a_cycle_is_scored_with_its_history_so_that_a_clock_fails_it() -> None:
 def test_a_video_that_is_done_at_once_is_played_back_all_the_same() -> None:
     done = replace(episode("success", 0, 5), progress=np.ones(5, np.float32))
     assert len(there_and_back(Clip(frames=np.zeros((5, 4, 4, 3), np.uint8), instruction=PUSH), done).frames) == 3
+
+
+def test_how_far_a_fit_is_can_be_counted_in_each_of_its_parts() -> None:
+    said: list[tuple[str, float]] = []
+    films = [demonstration(kind, row) for kind in ("success", "undo") for row in range(2)]
+    how = FitConfig(option=("steps=22",), encoder_option=("steps=3", "batch=4"))
+    fit_critic(films, how, lambda *figure: said.append(figure))
+    counts = [(what, value) for what, value in said if ", of " in what]
+    for part, total in (("episodes read", 4), ("encoder steps", 3), ("episodes embedded", 4), ("steps", 22)):
+        counted = [value for what, value in counts if what == f"{part}, of {total}"]
+        assert counted == sorted(counted) and counted[-1] == total
