@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
-from gymnasium.spaces import Box
+from gymnasium.spaces import Box, Discrete
 from numpy.typing import NDArray
 
 from roborew.config import to_json
@@ -140,10 +140,12 @@ def evaluation_seeds(episodes: int) -> list[int]:
 
 
 def random_policy(env: Environment, seed: int) -> Policy:
-    """Actions drawn uniformly from a bounded space."""
-    space, rng = cast(Box, cast(Any, env).single_action_space), Seeds(seed).generator("random policy")
+    """Actions drawn uniformly from a bounded or discrete space."""
+    space, rng = cast("Box | Discrete", cast(Any, env).single_action_space), Seeds(seed).generator("random policy")
 
     def act(observations: NDArray[Any]) -> NDArray[Any]:
+        if isinstance(space, Discrete):
+            return rng.integers(space.start, space.start + space.n, len(observations))
         return rng.uniform(space.low, space.high, (len(observations), *space.shape)).astype(np.float32)
 
     return act

@@ -19,7 +19,7 @@ def box_size(space: Space[Any], what: str) -> int:
     if not isinstance(space, Box) or len(space.shape) != 1:
         raise InvalidInputError(
             f"{what} space: expected a Box of shape (D,), got {space}; "
-            "flatten it with gymnasium.wrappers.vector.FlattenObservation or use another agent."
+            "flatten it with gymnasium.wrappers.vector.FlattenObservation; for discrete actions take the agent sb3-ppo."
         )
     return space.shape[0]
 

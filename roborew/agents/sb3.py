@@ -16,7 +16,7 @@ from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.vec_env import VecNormalize
 
 from roborew.agents.arrays import Arrays, from_optimiser, from_tensors, load_optimiser, prefixed, to_tensors, under
-from roborew.agents.boundary import check_finite
+from roborew.agents.boundary import box_size, check_finite
 from roborew.agents.report import Callback
 from roborew.agents.sb3_bridge import SB3Bridge, as_sb3
 from roborew.errors import InvalidInputError
@@ -229,6 +229,7 @@ class SB3SAC(SB3Agent[SB3SACConfig]):
     def __init__(
         self, observation_space: Space[Any], action_space: Space[Any], config: SB3SACConfig | None = None, seed: int = 0
     ) -> None:
+        box_size(action_space, "action")
         super().__init__(observation_space, action_space, config or SB3SACConfig(), seed)
 
     def _build(self, num_envs: int) -> Any:

@@ -15,7 +15,7 @@ from roborew.errors import InvalidInputError
 from roborew.run import RunDirectory
 from roborew.training.config import TrainConfig
 from roborew.training.diary import Diary, Observer
-from roborew.training.parts import load_reward, make_agent, paid_environment, phase_of
+from roborew.training.parts import load_reward, make_agent, make_environment, paid_environment, phase_of
 from roborew.training.stopping import stop_on_signal
 from roborew.training.views import cameras_seen
 from roborew.wrappers.scorer import check_payable
@@ -43,13 +43,16 @@ def start(config: TrainConfig, path: str | Path) -> RunDirectory:
     Raises:
         RunExistsError: ``path`` exists.
         RoborewError: a name, the goal, the reward or the cameras are no good, see `TrainConfig.resolved` and
-            `cameras_seen`; nothing was written.
+            `cameras_seen`, or the agent knows no such actions; nothing was written.
     """
     config = config.resolved()
     model = load_reward(config)  # a reward that cannot be loaded, or cannot pay, should not leave an empty run behind
     if model is not None:
         check_payable(model.spec, has_goal=config.goal_image is not None)
-    config = replace(config, camera=cameras_seen(config, model))
+    shaping = config.shaping or ("difference" if model is None else model.spec.shaping)
+    config = replace(config, camera=cameras_seen(config, model), shaping=shaping)
+    with closing(make_environment(config, 1)) as env:
+        make_agent(config, env)  # that it can act there at all
     return RunDirectory.create(path, config, seeds={"run": config.seed})
 
 

@@ -140,6 +140,8 @@ def test_a_discrete_action_is_a_whole_number() -> None:
         env.step(np.array([0, 1]))
         with pytest.raises(gymnasium.error.InvalidAction, match="expected whole numbers"):
             env.step(np.array([0.0, 0.5]))
+        with pytest.raises(gymnasium.error.InvalidAction, match=r"expected some of Discrete\(2\)"):
+            env.step(np.array([0, 2]))
 
 
 class Broken(Dial):

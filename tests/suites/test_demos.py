@@ -80,6 +80,12 @@ def test_chance_uses_the_whole_range_of_actions_until_the_environment_ends_and_i
         assert (np.diff(one.video()[:, 0, 0, 0].astype(int)) == 20).all()
 
 
+def test_chance_draws_every_discrete_action() -> None:
+    with closing(SuiteVectorEnv("CartPole-v1", 1)) as env:
+        episode = perform(env, "random", 0)
+    assert set(episode.actions.tolist()) == {0, 1} and episode.actions.dtype == np.int64
+
+
 @pytest.mark.parametrize(
     ("wins", "frames"),
     [

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import signal
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import gymnasium
 import numpy as np
 import pytest
 from gymnasium.error import DependencyNotInstalled
+from gymnasium.spaces import Box, Discrete
 
 from roborew.data import video_info
+from roborew.errors import InvalidInputError
 from roborew.evaluation import Evaluation
 from roborew.filming import film_run
 from roborew.judging import judge, write
@@ -31,6 +35,49 @@ def config(request: pytest.FixtureRequest) -> TrainConfig:
         suite = SUITES[request.param]
         pytest.skip(f"{suite} is not installed here; .ci/suites {suite} runs this")
     return TrainConfig(env=request.param, goal="reach it", reward="height", steps=4 * ROLLOUT, num_envs=8)
+
+
+class Switch(gymnasium.Env[Any, Any]):
+    """Draws itself; one of two actions lifts it by a tenth of its height, the other lowers it."""
+
+    metadata = {"render_modes": ["rgb_array"], "render_fps": 5}
+    observation_space, action_space = Box(-9, 9, (1,)), Discrete(2)
+
+    def __init__(self, render_mode: str | None = None) -> None:
+        self.render_mode, self.height = render_mode, np.zeros(1, np.float32)
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Any:
+        super().reset(seed=seed)
+        self.height = self.np_random.uniform(0, 0.5, 1).astype(np.float32)
+        return self.height, {}
+
+    def step(self, action: Any) -> Any:
+        self.height = np.clip(self.height + 0.1 * (2 * int(action) - 1), 0, 1).astype(np.float32)
+        return self.height, 0.0, False, False, {}
+
+    def render(self) -> Any:
+        frame = np.zeros((8, 8, 3), np.uint8)
+        frame[0, 0, 0], frame[-1, -1, 2] = 255 * self.height[0], 255
+        return frame
+
+
+gymnasium.register("tests/Switch-v0", Switch, max_episode_steps=12)
+SWITCH = TrainConfig(env="tests/Switch-v0", goal="up", reward="height", num_envs=4)
+
+
+@pytest.mark.parametrize("agent", ["ppo", "sb3-sac"])
+@pytest.mark.usefixtures("heights")
+def test_an_agent_without_discrete_actions_is_refused_before_its_run_is_made(agent: str, tmp_path: Path) -> None:
+    with pytest.raises(InvalidInputError, match=r"got Discrete\(2\).* take the agent sb3-ppo"):
+        start(replace(SWITCH, agent=agent), tmp_path / "run")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.usefixtures("heights")
+def test_discrete_actions_are_learned_and_judged_beside_chance(tmp_path: Path) -> None:
+    with start(replace(SWITCH, agent="sb3-ppo", steps=64), tmp_path / "run") as run:
+        assert train(run).ended == "finished"
+        assert len(judge(run, episodes=2).random.episodes) == 2
 
 
 def stop_in_the_middle(status: Status) -> None:

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import numpy as np
 from gymnasium.error import Error
-from gymnasium.spaces import Box
+from gymnasium.spaces import Box, Discrete
 from numpy.typing import NDArray
 
 from roborew_envs.experts import HALF_WAY, POLICY_BEHAVIOURS, Behaviour, wandered
@@ -42,7 +42,8 @@ class SuiteEpisode:
 def suite_behaviours(env: SuiteVectorEnv) -> tuple[Behaviour, ...]:
     """The behaviours that can be had: nothing is undone or just missed on purpose by an expert from elsewhere."""
     space = _action_space(env)
-    chance: tuple[Behaviour, ...] = ("random",) if isinstance(space, Box) and space.is_bounded() else ()
+    known = isinstance(space, Discrete) or (isinstance(space, Box) and space.is_bounded())
+    chance: tuple[Behaviour, ...] = ("random",) if known else ()
     return POLICY_BEHAVIOURS if env.expert is not None else chance
 
 
@@ -104,7 +105,9 @@ Told = list[NDArray[np.bool_] | None]
 """Success of each frame, (1,); None where it is not told."""
 
 
-def _chance(space: Box, rng: np.random.Generator) -> Act:
+def _chance(space: Box | Discrete, rng: np.random.Generator) -> Act:
+    if isinstance(space, Discrete):
+        return lambda seen, step: rng.integers(space.start, space.start + space.n, 1)
     drift = np.zeros((1, *space.shape))
 
     def act(seen: NDArray[Any], step: int) -> NDArray[Any]:

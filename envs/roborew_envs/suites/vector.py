@@ -9,7 +9,7 @@ from typing import Any, cast
 import gymnasium
 import mujoco
 import numpy as np
-from gymnasium.error import Error, ResetNeeded
+from gymnasium.error import Error, InvalidAction, ResetNeeded
 from gymnasium.spaces import Box
 from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
@@ -121,8 +121,11 @@ class SuiteVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
                 f"environments {np.flatnonzero(self._ended)} have ended, or never begun: "
                 'call reset(options={"reset_mask": terminated | truncated}).'
             )
-        space = cast(Any, self).single_action_space
-        checked = checked_actions(self._name, actions, (self.num_envs, *space.shape), space.dtype.kind in "iu")
+        spaces = cast(Any, self)  # Gymnasium leaves the parameter of these spaces open
+        one, whole = spaces.single_action_space, not isinstance(spaces.single_action_space, Box)
+        checked = checked_actions(self._name, actions, (self.num_envs, *one.shape), whole)
+        if whole and not spaces.action_space.contains(checked):
+            raise InvalidAction(f"{self._name}: got actions {checked.tolist()}, expected some of {one}.")
         rewards, terminated, truncated = np.zeros(self.num_envs), self._ended.copy(), self._ended.copy()
         infos: dict[int, dict[str, Any]] = {}
         for i in range(self.num_envs):
