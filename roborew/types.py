@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, cast, runtime_checkable
+from typing import Any, Literal, Protocol, cast, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -148,6 +148,8 @@ class RewardSpec:
         needs_goal: a clip without a goal picture is an error.
         claims: the model fills `Scores.success`.
         paper: where the method comes from, as ``arXiv:NNNN.NNNNN`` or a sentence.
+        shaping: what an agent is paid unless the user says otherwise: the gain in score ("difference"), or, where a
+            score is the reward of the step itself, the score ("level").
     """
 
     name: str
@@ -158,6 +160,7 @@ class RewardSpec:
     needs_goal: bool
     claims: bool
     paper: str
+    shaping: Literal["difference", "level"] = "difference"
 
 
 @runtime_checkable

@@ -68,6 +68,7 @@ class Critic:
             needs_goal=traits.needs_goal,
             claims=traits.claims or (self.calibration is not None and self.calibration.success is not None),
             paper=traits.paper,
+            shaping=traits.shaping,
         )
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,6 +76,8 @@ class Traits:
         needs_goal: needs a picture of the goal.
         claims: fills `Scores.success`.
         paper: where the method comes from.
+        shaping: what is paid: "difference" where a score says how far a state is, "level" where it is the reward of the
+            step itself.
     """
 
     low: float
@@ -85,6 +87,7 @@ class Traits:
     needs_goal: bool
     claims: bool
     paper: str
+    shaping: Literal["difference", "level"] = "difference"
 
 
 class Objective(Protocol):

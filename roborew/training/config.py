@@ -55,8 +55,9 @@ class TrainConfig:
     camera: str | None = None
     """Camera of the environment that the reward sees, several separated by commas for a critic of several views; by
     default those that a critic was fitted to, by their names, and the environment's first for other rewards."""
-    shaping: Literal["difference", "level"] = "difference"
-    """Pay the gain of the score, which cannot be farmed, or its level, as some papers do."""
+    shaping: Literal["difference", "level"] | None = None
+    """Pay the gain of the score, which cannot be farmed, or its level; if not given, what the reward says of itself:
+    the level of scores that are a step's own reward (adversarial, transport), the gain of all others."""
     agent: str = "ppo"
     """A name of `roborew list agents`."""
     seed: int = 0

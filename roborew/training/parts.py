@@ -150,7 +150,7 @@ def paid_environment(config: TrainConfig, num_envs: int, model: RewardModel | No
             config.instruction,
             every=config.every,
             claim=Claim() if model.spec.claims else None,
-            shaping=Level() if config.shaping == "level" else Difference(scale=5.0),
+            shaping=Level() if (config.shaping or model.spec.shaping) == "level" else Difference(scale=5.0),
             goal=read_picture(config.goal_image) if config.goal_image else None,
         )
     except BaseException:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import signal
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,9 @@ import numpy as np
 import pytest
 
 from roborew.errors import InvalidInputError, InvalidScoreError, RoborewError, RunExistsError, UnknownNameError
+from roborew.registry import critics
 from roborew.run import RunDirectory
-from roborew.training import Outcome, Status, TrainConfig, diary, load_trained, start, train
+from roborew.training import Outcome, Status, TrainConfig, diary, load_trained, paid_environment, start, train
 from tests.roborew.ascent import ENV, ROLLOUT, STATELESS, Height, heights, random_mini  # noqa: F401
 
 TINY = TrainConfig(env=ENV, goal="climb", reward="height", steps=4 * ROLLOUT, num_envs=8)
@@ -195,6 +197,28 @@ def test_a_bad_choice_is_one_clear_error_and_nothing_is_written(
 def test_a_number_out_of_range_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(InvalidInputError, match=f"{next(iter(wrong))}: expected"):
         replace(TINY, **wrong)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "asked", "paid"), [("level", None, 1), ("difference", None, 0), ("level", "difference", 0)]
+)
+def test_a_reward_is_paid_as_it_says_unless_the_user_says_otherwise(
+    wanted: Any, asked: Any, paid: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At rest there is no gain: only the level of the score is paid."""
+    monkeypatch.setattr(Height, "spec", replace(Height.spec, shaping=wanted))
+    config = replace(TINY, shaping=asked, every=1)
+    with start(config, tmp_path / "run") as run:
+        assert run.config(TrainConfig).shaping == (asked or wanted)
+    with closing(paid_environment(config, 2, Height())) as env:
+        _, infos = env.reset(seed=1)
+        rewards = env.step(np.zeros((2, 1), np.float32))[1]
+    np.testing.assert_allclose(rewards, paid * infos["score"])
+
+
+@pytest.mark.parametrize("critic", sorted(critics))
+def test_only_a_score_that_belongs_to_a_step_is_paid_by_its_level(critic: str) -> None:
+    assert (critics.load(critic).traits.shaping == "level") == (critic in ("adversarial", "transport"))
 
 
 @pytest.mark.parametrize(("lacks", "said"), [("causal", "not causal"), ("needs_goal", "picture of the goal")])

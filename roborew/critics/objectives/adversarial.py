@@ -53,6 +53,7 @@ class Adversarial(Learned["Discriminator"]):
         needs_goal=False,
         claims=False,
         paper="GAIL, arXiv:1606.03476; AIRL, arXiv:1710.11248; Blondé et al., arXiv:2006.16785",
+        shaping="level",
     )
 
     def __init__(

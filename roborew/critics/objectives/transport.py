@@ -54,6 +54,7 @@ class Transport(Learned["Representation"]):
         needs_goal=False,
         claims=False,
         paper="TemporalOT, arXiv:2410.21795; RAPL, arXiv:2310.07932",
+        shaping="level",
     )
 
     def __init__(
