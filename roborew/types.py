@@ -55,6 +55,21 @@ def check_video(frames: object, what: str = "frames") -> Video:
     return array
 
 
+def picture_fault(first: Frame, before: Frame | None = None) -> str | None:
+    """What is wrong with the first picture (H, W, 3) of an episode; it shows nothing, or is what it was ``before``.
+
+    >>> picture_fault(np.zeros((2, 2, 3), np.uint8))
+    'has one colour only, [0, 0, 0]'
+    """
+    if (first == first[:1, :1]).all():
+        return f"has one colour only, {first[0, 0].tolist()}"
+    if first.max() < 16:
+        return "is black"
+    if before is not None and np.array_equal(first, before):
+        return "is the last one of the episode before, while the state is another"
+    return None
+
+
 def check_instruction(instruction: object) -> str:
     """Return the instruction without surrounding blanks if it can be given to a model, else raise.
 

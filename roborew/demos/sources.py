@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roborew.demos.config import DemosConfig
+from roborew.errors import InvalidInputError
 from roborew.run import slug
-from roborew.types import Frame
+from roborew.types import Frame, picture_fault
 from roborew_envs import TaskVectorEnv, make_task, tasks
 from roborew_envs.demonstrations import Episode, demonstrate, expert_pace, grades
 from roborew_envs.experts import Behaviour, behaviours
@@ -158,7 +159,8 @@ class SuiteSource:
 
     def __init__(self, env: str, config: DemosConfig) -> None:
         """Make the environment; one that draws itself keeps its own size."""
-        self._env = SuiteVectorEnv(env, 1, "rgb_array", quality=config.quality)
+        self._name, self._env = env, SuiteVectorEnv(env, 1, "rgb_array", quality=config.quality)
+        self._before: tuple[NDArray[Any], Frame] | None = None
         if self._env.resizable:
             self._env.resize(config.width, config.height)
         self.behaviours = suite_behaviours(self._env)
@@ -184,8 +186,29 @@ class SuiteSource:
         return {}
 
     def frames(self, episode: SuiteEpisode, camera: str) -> Iterator[Frame]:
-        """Draw an episode by playing it again."""
-        return frames(self._env, episode, self._views[camera])
+        """Draw an episode by playing it again.
+
+        Raises:
+            InvalidInputError: its first picture shows nothing, or is still that of the episode before.
+        """
+        last: Frame | None = None
+        for frame in frames(self._env, episode, self._views[camera]):
+            if last is None:
+                self._check_first(episode, frame)
+            last = frame
+            yield frame
+        if last is not None and not self._env.resizable:  # MuJoCo worlds are drawn as they stand
+            self._before = (episode.observations[-1], last)
+
+    def _check_first(self, episode: SuiteEpisode, frame: Frame) -> None:
+        before = None
+        if self._before is not None and not np.array_equal(self._before[0], episode.observations[0]):
+            before = self._before[1]
+        if fault := picture_fault(frame, before):
+            raise InvalidInputError(
+                f"{self._name}: the first picture of the episode of seed {episode.seed} {fault}; that is no "
+                "demonstration. Check how it draws (its render mode rgb_array), or the camera."
+            )
 
     def close(self) -> None:
         """Close the environment."""

@@ -10,7 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roborew.errors import InvalidInputError, InvalidScoreError
-from roborew.types import BoolArray, Clip, Frame, IncrementalRewardModel, Memory, RewardModel, RewardSpec, Scores, Video
+from roborew.types import (
+    BoolArray,
+    Clip,
+    Frame,
+    IncrementalRewardModel,
+    Memory,
+    RewardModel,
+    RewardSpec,
+    Scores,
+    Video,
+    picture_fault,
+)
 from roborew.wrappers.ledger import Labels
 
 ENOUGH_SCORES = 100
@@ -171,14 +182,13 @@ def check_payable(spec: RewardSpec, has_goal: bool) -> None:
 
 
 def check_picture(frames: Video, envs: NDArray[np.int64]) -> None:
-    """Raise if a picture, of frames (n, H, W, 3), has one colour only: a camera or driver that shows nothing."""
-    blank = (frames == frames[:, :1, :1]).all(axis=(1, 2, 3))
-    if blank.any():
-        first = int(np.flatnonzero(blank)[0])
-        raise InvalidInputError(
-            f"frames: the first frame of environment {int(envs[first])} has one colour only, "
-            f"{frames[first, 0, 0].tolist()}; check the camera and the OpenGL driver (roborew doctor)."
-        )
+    """Raise if a picture, of frames (n, H, W, 3), shows nothing, for which a camera or driver is to blame."""
+    for env, frame in zip(cast(list[int], envs.tolist()), frames, strict=True):
+        if fault := picture_fault(frame):
+            raise InvalidInputError(
+                f"frames: the first frame of environment {env} {fault}; "
+                "check the camera and the OpenGL driver (roborew doctor)."
+            )
 
 
 def _check_answer(name: str, segment: Segment, answer: Scores) -> None:

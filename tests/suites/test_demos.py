@@ -45,8 +45,14 @@ class Timer(gymnasium.Env[Any, Any]):
     observation_space, action_space = Box(-9, 9, (1,)), Box(2, 4, (1,))
 
     def __init__(
-        self, render_mode: str | None = None, seeded: bool = True, wins: tuple[int, ...] = (), limit: int = 5
+        self,
+        render_mode: str | None = None,
+        seeded: bool = True,
+        wins: tuple[int, ...] = (),
+        limit: int = 5,
+        fault: str = "",
     ) -> None:
+        self.fault, self.shown = fault, np.zeros(1)
         self.render_mode, self.seeded, self.wins, self.limit = render_mode, seeded, wins, limit
         self.clock, self.ambient = np.zeros(1, np.float64), np.random.default_rng(0)
 
@@ -64,10 +70,16 @@ class Timer(gymnasium.Env[Any, Any]):
         return {"success": int(self.clock[0]) in self.wins} if self.wins else {}
 
     def render(self) -> Any:
-        return np.full((4, 6, 3), 20 * self.clock[0], np.uint8)
+        shown = self.shown if self.fault == "stale" and self.clock < 1 else self.clock
+        self.shown = self.clock
+        frame = np.full((4, 6, 3), 20 * shown[0], np.uint8)
+        frame[-1] = 200
+        return {"black": frame // 20, "grey": frame[:1]}.get(self.fault, frame)
 
 
 gymnasium.register("tests/Timer-v0", Timer)
+for _fault in ("black", "grey", "stale"):
+    gymnasium.register(f"tests/Timer-{_fault}-v0", Timer, kwargs={"fault": _fault})
 
 
 def test_chance_uses_the_whole_range_of_actions_until_the_environment_ends_and_it_draws_itself(tmp_path: Path) -> None:
@@ -84,6 +96,23 @@ def test_chance_draws_every_discrete_action() -> None:
     with closing(SuiteVectorEnv("CartPole-v1", 1)) as env:
         episode = perform(env, "random", 0)
     assert set(episode.actions.tolist()) == {0, 1} and episode.actions.dtype == np.int64
+
+
+@pytest.mark.parametrize(
+    ("fault", "said", "safe"),
+    [
+        ("black", "000000 is black", 0),
+        ("grey", r"000000 has one colour only, \[", 0),
+        ("stale", "000001 is the last one of the episode before", 1),
+    ],
+)
+def test_an_environment_that_draws_nothing_is_no_demonstration(
+    fault: str, said: str, safe: int, tmp_path: Path
+) -> None:
+    seen: list[DemosStatus] = []
+    with pytest.raises(InvalidInputError, match=rf"first picture of the episode of seed 20000{said}"):
+        record_demonstrations(f"tests/Timer-{fault}-v0", CHANCE, tmp_path / "set", seen.append)
+    assert seen[-1].done == safe and not (tmp_path / "set").exists()
 
 
 @pytest.mark.parametrize(
