@@ -15,7 +15,7 @@ What is not as it should be ends in one error before anything is written, or fol
 | no success, and no progress that changes | error |
 | no success, but progress | an error of critics that learn from successes only |
 | no failure | an error of `adversarial` |
-| one or two of a kind | all of them are fitted; nothing is calibrated, and the card says that nothing is known |
+| fewer than five of a kind | all of them are fitted; if so of each kind, nothing is calibrated, and the card says so |
 
 A fitted critic scores clips of one frame, of frames alike and of any size; of several cameras, see `side_by_side`.
 """

@@ -10,6 +10,9 @@ import numpy as np
 from roborew.data.demonstration import Demonstration
 from roborew.errors import InvalidInputError
 
+ENOUGH = 5
+"""Episodes of one kind of which some can be spared for validation and test."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Split:
@@ -41,15 +44,16 @@ def split_names(labels: dict[str, str], held_out: float, rng: np.random.Generato
 
     Args:
         labels: name of an episode -> its grade or kind.
-        held_out: share for validation and, again, for test; at least one each where there are three or more of a kind.
+        held_out: share for validation and, again, for test; at least one each of a kind of which there are `ENOUGH`,
+            none of the others: from a handful of videos all are learned from.
         rng: decides who goes where.
     """
     parts: dict[str, list[str]] = {"fit": [], "validation": [], "test": []}
     for grade in sorted(set(labels.values())):
         names = [name for name, label in labels.items() if label == grade]
         rng.shuffle(names)
-        kept = round(held_out * len(names)) if len(names) >= 3 else 0
-        kept = min(max(kept, 1), (len(names) - 1) // 2) if held_out > 0 and len(names) >= 3 else kept
+        kept = max(round(held_out * len(names)), 1) if held_out > 0 and len(names) >= ENOUGH else 0
+        kept = min(kept, (len(names) - 1) // 2)
         parts["test"] += names[:kept]
         parts["validation"] += names[kept : 2 * kept]
         parts["fit"] += names[2 * kept :]

@@ -183,6 +183,21 @@ def test_every_split_leaves_something_to_fit_and_loses_no_episode(held_out: floa
         assert sorted([*split.fit, *split.validation, *split.test]) == sorted(names)
 
 
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 5])
+def test_from_a_handful_of_videos_all_are_learned_from(count: int) -> None:
+    """Also beside a kind of which there are enough to spare some."""
+    many, few = ({f"{kind}{number}": kind for number in range(total)} for kind, total in (("a", 10), ("b", count)))
+    split = split_names(many | few, 0.2, np.random.default_rng(count))
+    assert len(set(few) & set(split.fit)) == (count if count < 5 else 3)
+    assert [len(set(many) & set(part)) for part in (split.fit, split.validation, split.test)] == [6, 2, 2]
+
+
+def test_the_card_of_a_handful_says_that_nothing_is_known() -> None:
+    one = fit_critic([demonstration("success", row) for row in range(3)], FitConfig(critic="ridge", encoder="mini"))
+    assert len(one.split.fit) == 3 and one.critic.calibration is None
+    assert "nothing is known" in card(one, "a few", "roborew fit", judged(one, one.split.test))
+
+
 # What a user has on disk: the command ends with code 2, one line, and no folder.
 
 

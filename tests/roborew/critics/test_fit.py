@@ -21,7 +21,7 @@ from tests.roborew.critics.worlds import PUSH, curve, episode
 def fitted() -> Fitted:
     config = FitConfig(option=("steps=12",), members=2, encoder_option=("steps=4", "batch=8"))
     told = [(kind, {"success": curve(kind, 8) >= 1, "quality": kind}) for kind in ("success", "undo")]
-    return fit_critic([demonstration(kind, row, **known) for kind, known in told for row in range(4)], config)
+    return fit_critic([demonstration(kind, row, **known) for kind, known in told for row in range(5)], config)
 
 
 def test_progress_is_learned_unless_told_otherwise() -> None:
