@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from importlib.metadata import version
 
 import numpy as np
@@ -40,17 +41,32 @@ def judged(fitted: Fitted, names: Sequence[str]) -> Table:
     rows = [(e, f) for e, f in zip(fitted.examples, fitted.footage, strict=True) if e.name in set(names)]
     if not rows:
         return {}
-    sentences = list(dict.fromkeys(example.instruction for example in fitted.examples))
     clips = [
         Clip(frames=footage.frames, instruction=example.instruction, goal=_goal(fitted.critic, fitted, example))
         for example, footage in rows
     ]
     examples = [example for example, _ in rows]
     clips += [there_and_back(clip, e) for clip, e in zip(clips, examples, strict=True) if e.success is not False]
-    wrong = [next((s for s in sentences if s != clip.instruction), WRONG) for clip in clips]
-    scored = score_with_nulls(fitted.critic, clips, wrong)
+    scored = score_with_nulls(fitted.critic, clips, _each(clips, partial(_wrong, fitted)))
+    if any(unseen.paraphrases for unseen in fitted.unseen.values()):
+        same = _each(clips, lambda sentence: fitted.unseen[sentence].paraphrases or (sentence,))
+        scored["paraphrase"] = fitted.critic.score(
+            [replace(clip, instruction=other) for clip, other in zip(clips, same, strict=True)]
+        )
     count = len(examples)
     return {name: figures(scores[:count], examples, scores[count:]) for name, scores in scored.items()}
+
+
+def _each(clips: Sequence[Clip], others: Callable[[str], Sequence[str]]) -> list[str]:
+    """For each clip one of the other sentences of its own, in turn."""
+    known = [others(clip.instruction) for clip in clips]
+    return [sentences[row % len(sentences)] for row, sentences in enumerate(known)]
+
+
+def _wrong(fitted: Fitted, sentence: str) -> Sequence[str]:
+    """What the sentence's success does not fulfil: sentences that were held out, otherwise another one of the set."""
+    others = [other for other in fitted.unseen if other != sentence]
+    return fitted.unseen[sentence].wrong or others or (WRONG,)
 
 
 def there_and_back(clip: Clip, example: Example) -> Clip:
@@ -70,9 +86,9 @@ def figures(scores: Sequence[Scores], examples: Sequence[Example], cycles: Seque
     """
     curves = [score_curve(score) for score in scores]
     labels = [progress_labels(example) for example in examples]
-    ends = [terminal_value(curve).value for curve in curves]
-    good = [end for end, e in zip(ends, examples, strict=True) if end is not None and e.success]
-    bad = [end for end, e in zip(ends, examples, strict=True) if end is not None and e.success is False]
+    ends = [terminal_value(curve) for curve in curves]
+    good = [end.value for end, e in zip(ends, examples, strict=True) if end.value is not None and e.success]
+    bad = [end.value for end, e in zip(ends, examples, strict=True) if end.value is not None and e.success is False]
     backs = [
         spearman(curve, label)
         for curve, label in zip(curves, labels, strict=True)
@@ -86,6 +102,7 @@ def figures(scores: Sequence[Scores], examples: Sequence[Example], cycles: Seque
         "success AUROC": auroc(good, bad),
         "Cycle-VOC": average(cycle_voc(score_curve(score)) for score in cycles),
         "gain": average(gain(curve) for curve in curves),
+        "end of successes": average(end for end, e in zip(ends, examples, strict=True) if e.success),
     }
 
 
@@ -111,7 +128,7 @@ def card(fitted: Fitted, source: str, command: str, table: Table) -> str:
         "",
         f"- demonstrations: {source}, {len(fitted.examples)} episodes, {frames} frames; "
         f"progress labelled in {labelled}, otherwise time within a success",
-        f"- sentences: {sentences}",
+        f"- sentences: {sentences}; {_read(fitted)}",
         f"- cameras, side by side: {', '.join(critic.recipe['cameras'])}; "
         f"{critic.recipe['fps'] or 'all'} frames of a second",
         f"- split by episode: {parts}",
@@ -125,13 +142,25 @@ def card(fitted: Fitted, source: str, command: str, table: Table) -> str:
         "",
         "Means over the test episodes. Order is Spearman's correlation with the labels, within an episode and over all",
         "frames together; where an episode's progress hardly changes, the order within it is little but noise.",
-        "Cycle-VOC is of successes played up to where they are done, and back.",
+        "Cycle-VOC is of successes played up to where they are done, and back. Wrong instructions and paraphrases are",
+        "sentences that were not fitted, where the set has any.",
         "",
         *_table(table),
         "",
         "A clock that knows nothing also has a good order on successes: trust a critic where it beats the nulls.",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _read(fitted: Fitted) -> str:
+    """What the critic can know of sentences."""
+    shown = [example for example in fitted.examples if example.name in fitted.split.fit]
+    same, wrong = max(len(e.also) for e in shown), max(len(e.wrong) for e in shown)
+    if not wrong and len(fitted.unseen) == 1:
+        return "fitted to one sentence and to none that is wrong: it does not read what is asked for"
+    held = [(len(unseen.paraphrases), len(unseen.wrong)) for unseen in fitted.unseen.values()]
+    judges = f"{sum(one for one, _ in held)} and {sum(other for _, other in held)} others"
+    return f"fitted with up to {same} paraphrases and {wrong} wrong sentences each, judged by {judges}"
 
 
 def _table(table: Table) -> list[str]:

@@ -23,7 +23,7 @@ A fitted critic scores clips of one frame, of frames alike and of any size; of s
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, TypeVar
@@ -41,11 +41,11 @@ from roborew.critics.side_by_side import SideBySide
 from roborew.data.demonstration import Demonstration
 from roborew.data.thinning import kept_frames
 from roborew.errors import InvalidInputError
-from roborew.footage import chosen_cameras, example_of, footage_of
+from roborew.footage import Wording, chosen_cameras, example_of, footage_of
 from roborew.options import keyword_options, parse_options
 from roborew.registry import encoders
 from roborew.seeding import Seeds
-from roborew.splitting import Split, kinds_of, split_names
+from roborew.splitting import Split, Unseen, kinds_of, split_names, unseen_sentences
 from roborew.stopwatch import Stopwatch
 
 LEAST_GAIN = 0.05
@@ -100,6 +100,7 @@ class Fitted:
     Attributes:
         config: as asked for.
         split: which episode was used for what.
+        unseen: sentences that were held out, by instruction.
         examples: all of them, embedded.
         footage: their pictures, in the same order.
         seconds: wall-clock time by part: "reading", "encoder", "embedding", "objective".
@@ -109,6 +110,7 @@ class Fitted:
     critic: Critic
     config: FitConfig
     split: Split
+    unseen: Mapping[str, Unseen]
     examples: tuple[Example, ...]
     footage: tuple[Footage, ...]
     seconds: dict[str, float]
@@ -148,6 +150,7 @@ class Embedded:
         cameras: whose pictures lie side by side in a frame; usually one.
         aspect: width of one picture divided by its height.
         split: which demonstration is for what.
+        unseen: sentences that are held out, by instruction.
         examples: the demonstrations, then what an agent visited.
         footage: their pictures, in the same order.
         visited: names of the latter.
@@ -160,6 +163,7 @@ class Embedded:
     cameras: tuple[str, ...]
     aspect: float
     split: Split
+    unseen: Mapping[str, Unseen]
     examples: tuple[Example, ...]
     footage: tuple[Footage, ...]
     visited: frozenset[str]
@@ -186,9 +190,11 @@ def embed(
     kinds = kinds_of(everything)
     cameras = chosen_cameras(everything, config.camera)
     kept = [kept_frames(one.length, one.fps, config.fps) for one in everything]
+    unseen = unseen_sentences(everything, config.held_out, seeds.generator("sentences"))
+    wording = Wording(encoder, unseen)
     read = zip(_counted(everything, "episodes read", say), kept, strict=True)
     with clock.time("reading"):
-        footage = [footage_of(one, cameras, at, encoder) for one, at in read]
+        footage = [footage_of(one, cameras, at, wording) for one, at in read]
     height, width = footage[0].frames.shape[1:3]
     aspect = width / len(cameras) / height
     if len(cameras) > 1:
@@ -206,6 +212,7 @@ def embed(
         cameras=cameras,
         aspect=aspect,
         split=split,
+        unseen=unseen,
         examples=tuple(example_of(*row) for row in zip(everything, footage, vectors, kept, strict=True)),
         footage=tuple(footage),
         visited=frozenset(one.name for one in visited),
@@ -245,6 +252,7 @@ def fit_objective(embedded: Embedded, config: FitConfig, say: Say | None = None)
         critic=Critic(config.critic, objective, embedded.encoder, recipe, calibration),
         config=config,
         split=split,
+        unseen=embedded.unseen,
         examples=embedded.examples,
         footage=embedded.footage,
         seconds=embedded.seconds | clock.seconds,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +16,7 @@ from roborew.critics.objective import Example
 from roborew.data import side_by_side
 from roborew.data.demonstration import MIN_FRAMES, Demonstration
 from roborew.errors import InvalidInputError
+from roborew.splitting import Unseen
 from roborew.types import Frame, Video
 
 LARGEST = 256
@@ -41,7 +44,28 @@ def chosen_cameras(demonstrations: Sequence[Demonstration], asked: str | None) -
     return names
 
 
-def footage_of(one: Demonstration, cameras: Sequence[str], kept: NDArray[np.int64], encoder: Encoder) -> Footage:
+class Wording:
+    """Sentences embedded, each once.
+
+    Args:
+        encoder: that embeds them.
+        unseen: those that are held out, by instruction.
+    """
+
+    def __init__(self, encoder: Encoder, unseen: Mapping[str, Unseen]) -> None:
+        self._embed = cache(encoder.encode_text)
+        self._held = {sentence for each in unseen.values() for sentence in (*each.paraphrases, *each.wrong)}
+
+    def of(self, one: Demonstration) -> dict[str, Any]:
+        """Its sentence and the others that it is learned with. A failure may do what another sentence says."""
+        also, wrong = (
+            tuple(self._embed(sentence) for sentence in sentences if sentence not in self._held)
+            for sentences in (one.paraphrases, () if one.succeeded is False else one.wrong_instructions)
+        )
+        return {"text": self._embed(one.instruction), "also": also, "wrong": wrong}
+
+
+def footage_of(one: Demonstration, cameras: Sequence[str], kept: NDArray[np.int64], wording: Wording) -> Footage:
     """Some frames of some cameras, side by side at the size of the first one's, with the labels: progress as it is
     given, otherwise from key frames.
 
@@ -57,7 +81,7 @@ def footage_of(one: Demonstration, cameras: Sequence[str], kept: NDArray[np.int6
     pictures = [side_by_side([*map(reduced, moment)]) for at, moment in enumerate(moments) if at in wanted]
     footage = Footage(
         frames=np.stack(pictures),
-        text=encoder.encode_text(one.instruction),
+        **wording.of(one),
         progress=None if progress is None else progress[kept],
         success=None if one.success is None else one.success[kept],
     )
@@ -73,6 +97,8 @@ def example_of(one: Demonstration, footage: Footage, features: NDArray[np.float3
         name=one.name,
         instruction=one.instruction,
         text=footage.text,
+        also=footage.also,
+        wrong=footage.wrong,
         features=features,
         progress=footage.progress,
         success=one.succeeded,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +21,42 @@ class Split:
     fit: tuple[str, ...]
     validation: tuple[str, ...]
     test: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Unseen:
+    """Sentences that a critic is judged by and not fitted to: some that mean the same as an instruction, some that its
+    success does not fulfil."""
+
+    paraphrases: tuple[str, ...] = ()
+    wrong: tuple[str, ...] = ()
+
+
+def unseen_sentences(
+    demonstrations: Sequence[Demonstration], held_out: float, rng: np.random.Generator
+) -> dict[str, Unseen]:
+    """Instruction -> what of its other sentences is held out, at least one of three; none that are also fitted.
+
+    Args:
+        demonstrations: with what their sets say of sentences.
+        held_out: share.
+        rng: decides which.
+    """
+    asked = {one.instruction for one in demonstrations}
+    meant = asked | {sentence for one in demonstrations for sentence in one.paraphrases}
+
+    def dealt(known: Iterable[str], taken: set[str]) -> tuple[str, ...]:
+        free = sorted({*known} - taken)
+        rng.shuffle(free)
+        count = max(round(held_out * len(free)), 1) if held_out > 0 and len(free) >= 3 else 0
+        return tuple(free[:count])
+
+    unseen: dict[str, Unseen] = {}
+    for instruction in sorted(asked):
+        own = [one for one in demonstrations if one.instruction == instruction]
+        same = dealt((sentence for one in own for sentence in one.paraphrases), asked)
+        unseen[instruction] = Unseen(same, dealt((s for one in own for s in one.wrong_instructions), meant))
+    return unseen
 
 
 def kinds_of(demonstrations: Sequence[Demonstration]) -> dict[str, str]:

@@ -15,12 +15,15 @@ from torch.nn import functional
 from roborew.critics.heads import cross_entropy, expectation, masked_mean, two_hot
 from roborew.critics.labels import progress_labels, success_labels
 from roborew.critics.objective import Example
-from roborew.critics.sampling import Positions, balanced, other_instruction
+from roborew.critics.sampling import Positions, balanced
+from roborew.critics.sentences import Sentences
 
 NEAR = 8
 """Half of the pairs are at most so many frames apart: progress is summed up over such steps."""
 STILL, FOREIGN, ANCHORED = 0.05, 0.1, 0.25
 """Shares of pairs of one frame with itself, under another task's sentence, and with the episode's start first."""
+REFUSED = 0.25
+"""Share of the pairs under a sentence that the task names wrong, of episodes that have such."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +37,9 @@ class Compared:
         p: progress of the first, NaN where nobody knows.
         q: progress of the second.
         done: whether the goal holds in the second, 0 or 1, NaN where nobody knows.
-        sentence: the episode whose sentence is given.
-        matched: whether it is the pair's own sentence; if not, the task did not move.
+        sentence: row of `roborew.critics.sentences` that is given.
+        asked: the episode that brought it; the pair's own one for a sentence that its task names wrong.
+        matched: whether the pair's task is meant; if not, it did not move.
     """
 
     start: Positions
@@ -45,6 +49,7 @@ class Compared:
     q: NDArray[np.float32]
     done: NDArray[np.float32]
     sentence: Positions
+    asked: Positions
     matched: NDArray[np.bool_]
 
 
@@ -57,7 +62,7 @@ class FramePairs:
 
     def __init__(self, examples: Sequence[Example]) -> None:
         self._kinds = [(example.instruction, example.quality or example.success) for example in examples]
-        self._instructions = [example.instruction for example in examples]
+        self._sentences = Sentences(examples)
         self._lengths = np.array([len(example.features) for example in examples])
         self._starts = np.cumsum([0, *self._lengths[:-1]])
         self._progress = np.concatenate([progress_labels(example) for example in examples])
@@ -75,8 +80,10 @@ class FramePairs:
         other = np.where(kind < STILL, one, np.where(kind > 1 - ANCHORED, 0, other))
         swapped = rng.random(count) < 0.5
         before, after = np.where(swapped, other, one) + starts, np.where(swapped, one, other) + starts
-        foreign = other_instruction(rng, [self._instructions[int(episode)] for episode in episodes])
-        wrong = (foreign >= 0) & (rng.random(count) < FOREIGN)
+        foreign = self._sentences.wrong(rng, episodes)
+        named = foreign >= len(self._starts)
+        wrong = (foreign >= 0) & (rng.random(count) < np.where(named, REFUSED, FOREIGN))
+        sentence = np.where(wrong, foreign, self._sentences.right(rng, episodes))
         return Compared(
             start=starts,
             before=before,
@@ -84,7 +91,8 @@ class FramePairs:
             p=self._progress[before],
             q=self._progress[after],
             done=np.where(wrong, np.float32(0), self._success[after]),
-            sentence=np.where(wrong, episodes[foreign], episodes),
+            sentence=sentence,
+            asked=self._sentences.owner[sentence],
             matched=~wrong,
         )
 

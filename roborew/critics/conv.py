@@ -16,6 +16,7 @@ from roborew.critics.descent import Descent, seeded_weights
 from roborew.critics.encoder import Footage
 from roborew.critics.objective import Features, Report
 from roborew.critics.pictures import in_batches, resized
+from roborew.critics.sentences import Sentences
 from roborew.critics.tensors import load_tensors, tensors_of
 from roborew.critics.text import WIDTH as TEXT_WIDTH
 from roborew.critics.text import embed_text
@@ -31,8 +32,8 @@ class ConvEncoder:
     """Strided convolutions and feature positions (`PictureLayers`), fitted to the demonstrations at hand.
 
     Three things are asked of a frame's vector: progress and success under the episode's sentence (and 0 under another
-    sentence of the set), where they are labelled; and, of two frames of one episode, how far apart in time they lie,
-    which needs no label.
+    sentence of the set, or a wrong one), where they are labelled; and, of two frames of one episode, how far apart in
+    time they lie, which needs no label.
 
     Args:
         seed: of weights and order.
@@ -106,7 +107,8 @@ class _Reel:
         lengths = [len(one.frames) for one in footage]
         self.start = np.repeat(np.cumsum([0, *lengths[:-1]]), lengths)
         self.length = np.repeat(lengths, lengths)
-        self.text = np.repeat(np.stack([one.text for one in footage]), lengths, axis=0)
+        self.episode = np.repeat(np.arange(len(footage)), lengths)
+        self.sentences = Sentences(footage)
         self.progress = np.concatenate([_known(one.progress, len(one.frames)) for one in footage])
         self.success = np.concatenate([_known(one.success, len(one.frames)) for one in footage])
 
@@ -134,11 +136,14 @@ class _Heads(nn.Module):
     ) -> Tensor:
         """Progress and success under the right and a wrong sentence, and the time between the frames of a pair."""
         device, both = vectors.device, np.concatenate([first, second])
-        wrong = reel.text[rng.permutation(both)]
-        other = (wrong != reel.text[both]).any(axis=1)
+        right = reel.sentences.right(rng, reel.episode[both])
+        wrong = reel.sentences.wrong(rng, reel.episode[both])
         total = vectors.new_zeros(())
-        for text, known, zero in ((reel.text[both], np.ones(len(both), np.bool_), False), (wrong, other, True)):
-            logits = self.label(torch.cat([vectors, torch.as_tensor(text, device=device)], dim=1))
+        for rows, known, zero in ((right, np.ones(len(both), np.bool_), False), (wrong, wrong >= 0, True)):
+            if not known.any():
+                continue
+            text = torch.as_tensor(reel.sentences.text[rows], device=device)
+            logits = self.label(torch.cat([vectors, text], dim=1))
             for column, labels in enumerate((reel.progress[both], reel.success[both])):
                 asked = torch.as_tensor(known & ~np.isnan(labels), device=device)
                 wanted = torch.as_tensor(np.zeros_like(labels) if zero else np.nan_to_num(labels), device=device)

@@ -22,12 +22,16 @@ class Footage:
         text: the instruction embedded, shape (E,).
         progress: labels in [0, 1], shape (T,), NaN where nobody knows; None where there are none.
         success: whether the goal holds, shape (T,); None where nobody knows.
+        also: other sentences that mean the same, embedded, shape (E,) each.
+        wrong: sentences that the episode does not fulfil, embedded, shape (E,) each.
     """
 
     frames: Video
     text: NDArray[np.float32]
     progress: NDArray[np.float32] | None = None
     success: NDArray[np.bool_] | None = None
+    also: tuple[NDArray[np.float32], ...] = ()
+    wrong: tuple[NDArray[np.float32], ...] = ()
 
 
 class Encoder(Protocol):

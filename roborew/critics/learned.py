@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from roborew.critics.descent import Descent, seeded_weights
 from roborew.critics.objective import Example, Features, Query, Report
 from roborew.critics.sampling import Positions
+from roborew.critics.sentences import Sentences
 from roborew.critics.tensors import load_tensors, tensors_of
 from roborew.errors import CorruptFileError, InvalidInputError
 from roborew.types import Memory, Scores
@@ -97,7 +98,8 @@ class Stack:
 
     Attributes:
         frames: shape (N, D), float32.
-        text: shape (episodes, E), float32.
+        text: shape (R, E), float32: the episodes' sentences, then the others of `roborew.critics.sentences`.
+        sentences: which rows of ``text`` an episode may be shown under.
         start: of each episode in ``frames``, shape (episodes,).
         length: of each episode, shape (episodes,).
     """
@@ -106,7 +108,8 @@ class Stack:
         if not examples:
             raise InvalidInputError("fit: expected at least one demonstration; got none.")
         self.frames = torch.as_tensor(np.concatenate([example.features for example in examples]))
-        self.text = torch.as_tensor(np.stack([example.text for example in examples]))
+        self.sentences = Sentences(examples)
+        self.text = torch.as_tensor(self.sentences.text)
         self.length = np.array([len(example.features) for example in examples])
         self.start = np.cumsum([0, *self.length[:-1]])
 

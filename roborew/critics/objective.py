@@ -32,6 +32,8 @@ class Example:
         quality: grade of the episode ("failure", "partial", "suboptimal", "success"); None where nobody graded it.
         spans: (stage, first frame, one past the last) in order; empty where nobody marked stages.
         goal: embedded picture of the goal, shape (D,); None where there is none.
+        also: other sentences that mean the same, embedded, shape (E,) each.
+        wrong: sentences that the episode does not fulfil, embedded, shape (E,) each.
     """
 
     name: str
@@ -43,6 +45,8 @@ class Example:
     quality: str | None = None
     spans: tuple[tuple[str, int, int], ...] = ()
     goal: NDArray[np.float32] | None = None
+    also: tuple[NDArray[np.float32], ...] = ()
+    wrong: tuple[NDArray[np.float32], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

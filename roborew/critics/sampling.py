@@ -1,8 +1,8 @@
 """What a critic is shown of a demonstration: frames as positions (K,) in it, so that features and labels follow alike.
 
 Every function is pure: what is drawn comes from the generator that is passed in, and nothing is written to. Segments,
-reversed and rewound ones are those of ReWiND (arXiv:2505.10911) and Robometer (arXiv:2603.02115); other instructions
-and near misses those of RoboReward (arXiv:2601.00675).
+reversed and rewound ones are those of ReWiND (arXiv:2505.10911) and Robometer (arXiv:2603.02115); near misses those of
+RoboReward (arXiv:2601.00675).
 """
 
 from __future__ import annotations
@@ -84,19 +84,6 @@ def pairs(rng: np.random.Generator, length: int, count: int) -> tuple[Positions,
     """Two different frames each, in either order with the same probability; every pair is as likely as any other."""
     first = rng.integers(0, _long_enough(length), count)
     return first, (first + rng.integers(1, length, count)) % length
-
-
-def other_instruction(rng: np.random.Generator, instructions: Sequence[str]) -> Positions:
-    """For each episode, one that asks for something else, shape (N,); -1 where no other sentence is known.
-
-    The same video under the other's sentence is a failure without a video having to be made.
-    """
-    chosen = np.full(len(instructions), -1)
-    for row, sentence in enumerate(instructions):
-        others = [index for index, other in enumerate(instructions) if other != sentence]
-        if others:
-            chosen[row] = rng.choice(others)
-    return chosen
 
 
 def balanced(rng: np.random.Generator, kinds: Sequence[Hashable], count: int) -> Positions:

@@ -3,7 +3,7 @@
 A window is what a causal critic has before it when it scores: the episode's first frame and the last few. The video it
 is cut from was played forwards, backwards, rewound or stopped short, so that neither the time nor the first half of an
 episode gives its end away; the pair's other window is of the same episode, of another one of the same sentence, or of
-another task. Labels follow the frames; under another task's sentence they are zero.
+another task. Labels follow the frames; under another task's sentence, or a wrong one, they are zero.
 """
 
 from __future__ import annotations
@@ -17,11 +17,14 @@ from numpy.typing import NDArray
 from roborew.critics.labels import progress_labels, success_labels
 from roborew.critics.objective import Example
 from roborew.critics.sampling import Positions, balanced, near_miss, reverse, rewind, segment
+from roborew.critics.sentences import Sentences
 
 STRIDES = (1, 1, 2, 3, 5)
 """Frames from one of a window to the next: a critic that is asked at every k-th step sees the same."""
 LEAST_GAIN = 0.05
 """Least difference in progress by which one window got further than another."""
+REFUSED = 0.25
+"""Share of the pairs of an episode with wrong sentences that are shown under one of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +35,7 @@ class Shown:
         frames: positions in the stack of all episodes' frames, shape (B, K).
         progress: of each frame under the sentence, shape (B, K), NaN where nobody knows.
         success: whether the goal holds, 0 or 1, shape (B, K), NaN where nobody knows.
-        sentence: the episode whose sentence is given, shape (B,).
+        sentence: row of `roborew.critics.sentences` that is given, shape (B,).
     """
 
     frames: Positions
@@ -64,6 +67,7 @@ class Pairs:
     def __init__(self, examples: Sequence[Example], size: int, cut_off: float = 1.0, done: float = 0.95) -> None:
         self._size, self._done = size, done
         self._sentences = [example.instruction for example in examples]
+        self._table = Sentences(examples)
         self._kinds = [(example.instruction, example.quality or example.success) for example in examples]
         self._lengths = np.array([len(example.features) for example in examples])
         self._starts = np.cumsum([0, *self._lengths[:-1]])
@@ -77,11 +81,19 @@ class Pairs:
         first = balanced(rng, self._kinds, count)
         second = np.array([self._partner(rng, int(episode)) for episode in first], np.int64)
         swapped = rng.random(count) < 0.5
-        sentence = np.where(rng.random(count) < 0.5, first, second)
+        asked = np.where(rng.random(count) < 0.5, first, second)
+        refused = self._refused(rng, asked)
+        sentence = np.where(refused >= 0, refused, self._table.right(rng, asked))
+        one, other = (np.where(refused >= 0, asked, each) for each in (first, second))
         return (
-            self._shown(rng, np.where(swapped, second, first), sentence),
-            self._shown(rng, np.where(swapped, first, second), sentence),
+            self._shown(rng, np.where(swapped, other, one), asked, sentence, refused >= 0),
+            self._shown(rng, np.where(swapped, one, other), asked, sentence, refused >= 0),
         )
+
+    def _refused(self, rng: np.random.Generator, episodes: Positions) -> Positions:
+        """A wrong sentence for some of the episodes, which then are both windows of their pair; -1 for the others."""
+        listed = self._table.listed(rng, episodes)
+        return np.where(rng.random(len(episodes)) < REFUSED, listed, -1) if (listed >= 0).any() else listed
 
     def _partner(self, rng: np.random.Generator, episode: int) -> int:
         """The same episode, another one of its sentence, or one of another sentence, each as likely where there is."""
@@ -93,10 +105,18 @@ class Pairs:
         others = [index for index, other in enumerate(self._sentences) if other != sentence]
         return int(rng.choice(others)) if kind == 2 and others else episode
 
-    def _shown(self, rng: np.random.Generator, episodes: Positions, sentence: Positions) -> Shown:
+    def _shown(
+        self,
+        rng: np.random.Generator,
+        episodes: Positions,
+        asked: Positions,
+        sentence: Positions,
+        refused: NDArray[np.bool_],
+    ) -> Shown:
+        """Windows of episodes under rows of sentences, those of the ``asked`` episodes or such that they refuse."""
         frames = np.stack([self._window(rng, int(episode)) + self._starts[episode] for episode in episodes])
-        pairs = zip(episodes.tolist(), sentence.tolist(), strict=True)
-        wrong = np.array([self._sentences[shown] != self._sentences[asked] for shown, asked in pairs], np.bool_)
+        pairs = zip(episodes.tolist(), asked.tolist(), strict=True)
+        wrong = np.array([self._sentences[one] != self._sentences[other] for one, other in pairs], np.bool_) | refused
         progress = np.where(wrong[:, None], np.float32(0), self._progress[frames])
         success = np.where(wrong[:, None], np.float32(0), self._success[frames])
         return Shown(frames, progress, success, sentence)

@@ -18,7 +18,8 @@ from torch.nn import functional
 from roborew.critics.framewise import Framewise
 from roborew.critics.labels import success_labels
 from roborew.critics.objective import Example, Report, Traits
-from roborew.critics.sampling import Positions, other_instruction
+from roborew.critics.sampling import Positions
+from roborew.critics.sentences import Sentences
 from roborew.errors import InvalidInputError
 
 LARGEST = 10.0
@@ -27,7 +28,7 @@ LARGEST = 10.0
 
 class GoalClassifier(Framewise["Members"]):
     """Goals are the frames where success is labelled and every goal picture that an episode brings; all else whose
-    label is known is a negative, and so is a goal under the sentence of another task.
+    label is known is a negative, and so is a goal under the sentence of another task, or under a wrong one.
 
     Args:
         seed: of weights and order; each member has weights and an order of its own.
@@ -84,7 +85,7 @@ class GoalClassifier(Framewise["Members"]):
         self._learn(examples, [], report)
         held_out = _Shown(validation, [], self._done)
         if len(held_out.goals):
-            logits = self.network(held_out.frames[held_out.goals], held_out.text[held_out.goals])
+            logits = self.network(held_out.frames[held_out.goals], held_out.text[held_out.owner[held_out.goals]])
             report("logit on held-out goals", float(logits.detach().mean()))
 
     def refresh(self, examples: Sequence[Example], visited: Sequence[Example], report: Report) -> None:
@@ -109,13 +110,13 @@ class GoalClassifier(Framewise["Members"]):
     def _loss(self, shown: _Shown, rng: np.random.Generator) -> Tensor:
         total = torch.zeros(())
         for member in range(self._members):
-            rows, labels = shown.draw(rng, self._batch)
+            rows, sentences, labels = shown.draw(rng, self._batch)
             order = torch.as_tensor(rng.permutation(len(rows)))
             share = torch.ones(len(rows), 1)
             if self._mixup > 0:
                 share = torch.as_tensor(rng.beta(self._mixup, self._mixup, (len(rows), 1)), dtype=torch.float32)
             frames, text, labels = (
-                share * each + (1 - share) * each[order] for each in (shown.frames[rows], shown.text[rows], labels)
+                share * each + (1 - share) * each[order] for each in (shown.frames[rows], shown.text[sentences], labels)
             )
             logits = self.network.ask(member, frames, text)
             total = total + functional.binary_cross_entropy_with_logits(logits, labels[:, 0])
@@ -123,37 +124,39 @@ class GoalClassifier(Framewise["Members"]):
 
 
 class _Shown:
-    """Frames with sentences, and which of them show the goal."""
+    """Frames, which of them show the goal, and the episodes whose sentences they are shown under."""
 
     def __init__(self, examples: Sequence[Example], visited: Sequence[Example], done: float) -> None:
         labels = [success_labels(example, done) for example in examples]
         episodes = [*examples, *visited]
-        pictures = [example for example in examples if example.goal is not None]
-        wrong = other_instruction(np.random.default_rng(0), [example.instruction for example in examples])
-        frames = [e.features for e in episodes] + [e.goal[None] for e in pictures if e.goal is not None]
-        text = [np.tile(e.text, (len(e.features), 1)) for e in episodes] + [e.text[None] for e in pictures]
+        pictures = [at for at, example in enumerate(examples) if example.goal is not None]
+        frames = [e.features for e in episodes] + [e.goal[None] for e in examples if e.goal is not None]
+        owner = [*np.repeat(np.arange(len(episodes)), [len(e.features) for e in episodes]).tolist(), *pictures]
         kinds = [np.where(np.isnan(label), -1, np.where(label == 1, 0, 1)) for label in labels]
         kinds += [np.full(len(e.features), 2) for e in visited] + [np.zeros(1) for _ in pictures]
-        for example, label, asked in zip(examples, labels, wrong, strict=True):
-            other = int(asked)
-            if other >= 0 and (label == 1).any():
-                frames.append(example.features[label == 1])
-                text.append(np.tile(examples[other].text, (len(frames[-1]), 1)))
-                kinds.append(np.full(len(frames[-1]), 3))
         kind = np.concatenate([*kinds, np.zeros(0)])
         self.frames = torch.as_tensor(np.concatenate(frames) if frames else np.zeros((0, 0), np.float32))
-        self.text = torch.as_tensor(np.concatenate(text) if text else np.zeros((0, 0), np.float32))
+        self.owner = np.array(owner, np.int64)
+        self._sentences = Sentences(episodes)
+        self.text = torch.as_tensor(self._sentences.text)
         self.goals = np.nonzero(kind == 0)[0]
-        self.others = [rows for number in (1, 2, 3) if len(rows := np.nonzero(kind == number)[0])]
+        self.others = [rows for number in (1, 2) if len(rows := np.nonzero(kind == number)[0])]
+        misled = self.goals[self._sentences.wrong(np.random.default_rng(0), self.owner[self.goals]) >= 0]
+        self.others += [misled] if len(misled) else []
+        self._misled = len(misled) > 0
 
-    def draw(self, rng: np.random.Generator, count: int) -> tuple[Positions, Tensor]:
-        """Rows, the first half goals and each kind of others as often as any other; labels (N, 1)."""
+    def draw(self, rng: np.random.Generator, count: int) -> tuple[Positions, Positions, Tensor]:
+        """Frames, the first half goals and each kind of others as often as any other; rows of ``text``; labels
+        (N, 1)."""
         rows = [rng.choice(self.goals, count // 2)]
         which = rng.integers(len(self.others), size=count - count // 2)
         rows += [rng.choice(group, int((which == number).sum())) for number, group in enumerate(self.others)]
         labels: NDArray[np.float32] = np.zeros((count, 1), np.float32)
         labels[: count // 2] = 1
-        return np.concatenate(rows), torch.as_tensor(labels)
+        chosen, kept = np.concatenate(rows), count - (len(rows[-1]) if self._misled else 0)
+        right = self._sentences.right(rng, self.owner[chosen[:kept]])
+        wrong = self._sentences.wrong(rng, self.owner[chosen[kept:]])
+        return chosen, np.concatenate([right, wrong]), torch.as_tensor(labels)
 
 
 class Members(nn.Module):

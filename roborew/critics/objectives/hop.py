@@ -189,9 +189,10 @@ class _Hops:
 
     def __call__(self, rng: np.random.Generator) -> Tensor:
         drawn, blank = self._pairs.draw(rng, self._batch), len(self._frames) - 1
-        ends = [self._ends[int(row)] for row in drawn.sentence]
+        ends = [self._ends[int(row)] for row in drawn.asked]
         goal = np.array([int(rng.choice(some)) if len(some) else blank for some in ends])
         shown = (rng.random((2, self._batch)) < TOWARDS_GOAL / 2) & (goal != blank)
+        shown[1] &= drawn.matched | (drawn.asked == drawn.sentence)  # the goal of another sentence is never reached
         before, after = np.where(shown, goal, [drawn.before, drawn.after])
         p, q = np.where(shown, 1.0, np.where(drawn.matched, [drawn.p, drawn.q], 0.0)).astype(np.float32)
         done = np.where(shown[1], 1.0, drawn.done).astype(np.float32)

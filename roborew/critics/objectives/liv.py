@@ -88,8 +88,10 @@ class Liv(Framewise["Towers"]):
         tail = drawn.goal - rng.integers(0, np.maximum(1, np.ceil(TAIL * stack.length[drawn.episode]).astype(np.int64)))
         rows = np.concatenate([drawn.start, drawn.now, drawn.after, tail, drawn.goal])
         start, now, after, near, end = self.network.see(stack.frames[rows]).chunk(5)
-        text = self.network.read(stack.text[drawn.episode])
-        total = contrast(near, start, text, sentences[drawn.episode])
+        text = self.network.read(stack.text[stack.sentences.right(rng, drawn.episode)])
+        refused = stack.sentences.listed(rng, drawn.episode)
+        wrong = self.network.read(stack.text[refused]) if (refused >= 0).any() else None
+        total = contrast(near, start, text, sentences[drawn.episode], wrong, refused >= 0)
         arrived = torch.as_tensor(drawn.now == drawn.goal)
         for goal in (end, text):
             values = [each @ goal.T / (1 - self._discount) for each in (start, now, after)]
@@ -97,7 +99,14 @@ class Liv(Framewise["Towers"]):
         return total
 
 
-def contrast(near: Tensor, start: Tensor, text: Tensor, sentences: NDArray[np.int64]) -> Tensor:
+def contrast(
+    near: Tensor,
+    start: Tensor,
+    text: Tensor,
+    sentences: NDArray[np.int64],
+    wrong: Tensor | None = None,
+    refused: NDArray[np.bool_] | None = None,
+) -> Tensor:
     """Cross-entropies, no temperature, of which sentence a frame near the end shows, and of which frame shows a
     sentence: that one, those of other sentences or any frame before them. Rows of one sentence are no negatives of each
     other, so that a single sentence is learned from as well.
@@ -107,10 +116,15 @@ def contrast(near: Tensor, start: Tensor, text: Tensor, sentences: NDArray[np.in
         start: earlier frames, shape (B, W).
         text: the sentences, shape (B, W).
         sentences: numbers that tell them apart, shape (B,).
+        wrong: a further sentence that each frame does not show, shape (B, W).
+        refused: where there is one, shape (B,).
     """
     same = torch.as_tensor(sentences[:, None] == sentences) & ~torch.eye(len(sentences), dtype=torch.bool)
     logits, rows = (near @ text.T).masked_fill(same, -torch.inf), torch.arange(len(near))
     backwards = torch.cat([logits.T, text @ start.T], dim=1)
+    if wrong is not None:
+        named = (near * wrong).sum(1).masked_fill(~torch.as_tensor(refused), -torch.inf)
+        logits = torch.cat([logits, named[:, None]], dim=1)
     return functional.cross_entropy(logits, rows) + functional.cross_entropy(backwards, rows)
 
 

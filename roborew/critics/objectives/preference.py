@@ -21,6 +21,8 @@ from roborew.types import Memory, Scores
 Head = Literal["bradley_terry", "ordinal"]
 Answered = Callable[[np.random.Generator], Tensor]
 KNOWN = "known_users"
+MISLED = 4
+"""For so many answers of a batch, one piece is shown under a wrong sentence."""
 CONTEXT = 32
 """Answers from which a user is read while learning."""
 
@@ -110,13 +112,31 @@ class Preference(Learned[RewardNetwork]):
             )
             rows = rng.choice(asked, self._batch)
             user, apart = self._drawn_user(stack, known, rng.choice(asked, CONTEXT), rng)
-            text = _beside(stack.text[known.text[rows]], user)[:, None, None].expand(-1, 2, self._teacher.length, -1)
-            told = self.network(stack.frames[known.pieces[rows]], text)
+            text = _beside(stack.text[stack.sentences.right(rng, known.text[rows])], user)
+            told = self.network(stack.frames[known.pieces[rows]], _along(text, 2, self._teacher.length))
             explained = self.network.loss(told, torch.as_tensor(known.label[rows]), self._teacher.noise)
-            return explained + apart / self._batch + (alike(rng) if self._similar else 0.0)
+            refused = self._refused(stack, user, rng)
+            return explained + apart / self._batch + refused + (alike(rng) if self._similar else 0.0)
 
         self.descend(examples, loss, report)
         self._settle(stack, known)
+
+    def _refused(self, stack: Stack, user: Tensor, rng: np.random.Generator) -> Tensor | float:
+        """The loss of "better under its own sentence than under a wrong one", of pieces of any episode, where a wrong
+        one is known: the same piece under another sentence is a failure (RoboReward, arXiv:2601.00675)."""
+        if not stack.sentences.refusable:
+            return 0.0
+        episodes = rng.integers(0, len(stack.length), max(self._batch // MISLED, 1))
+        wrong = stack.sentences.wrong(rng, episodes)
+        episodes, wrong = episodes[wrong >= 0], wrong[wrong >= 0]
+        if not len(wrong):
+            return 0.0
+        length, last = self._teacher.length, stack.length[episodes, None] - 1
+        at = np.minimum(rng.integers(0, last + 1) + np.arange(length), last)
+        pieces = stack.frames[stack.start[episodes, None] + at]
+        both = [_along(_beside(stack.text[r], user), 1, length) for r in (wrong, stack.sentences.right(rng, episodes))]
+        told = self.network(pieces[:, None].expand(-1, 2, -1, -1), torch.cat(both, dim=1))
+        return self.network.loss(told, torch.ones(len(told)), 0.0)
 
     def _drawn_user(
         self, stack: Stack, known: Answers, rows: NDArray[np.int64], rng: np.random.Generator
@@ -135,7 +155,7 @@ class Preference(Learned[RewardNetwork]):
             rows = triples[rng.integers(0, len(triples), self._batch)]
             owner = np.searchsorted(stack.start, rows[:, 0, 0], side="right") - 1
             text = _beside(stack.text[owner], torch.zeros(self._latent))
-            return self.network.alike(stack.frames[rows], text[:, None, None].expand(-1, *rows.shape[1:], -1))
+            return self.network.alike(stack.frames[rows], _along(text, *rows.shape[1:]))
 
         return loss
 
@@ -181,6 +201,11 @@ class Preference(Learned[RewardNetwork]):
             values = self.network.score(frames, _beside(text, self._chosen()), self._risk).numpy()
         parts = np.split(values, np.cumsum(lengths)[:-1])
         return [Scores(part, np.ones(len(part), np.bool_)) for part in parts], [{} for _ in queries]
+
+
+def _along(text: Tensor, pieces: int, length: int) -> Tensor:
+    """Sentences (N, E) for every frame of their pieces, (N, pieces, length, E)."""
+    return text[:, None, None].expand(-1, pieces, length, -1)
 
 
 def _beside(text: Tensor, user: Tensor) -> Tensor:

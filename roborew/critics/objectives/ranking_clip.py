@@ -22,6 +22,7 @@ from roborew.critics.labels import progress_labels, success_labels
 from roborew.critics.learned import Stack
 from roborew.critics.objective import Example, Report, Traits
 from roborew.critics.sampling import Positions, balanced
+from roborew.critics.sentences import Sentences
 from roborew.errors import InvalidInputError
 
 LEAST_GAIN = 0.03
@@ -87,7 +88,7 @@ class RankingClip(Framewise["Adapters"]):
         first, second, wrong = (self._scale * self.network(frames, text)).chunk(3)
         gap = torch.as_tensor(drawn.gap)
         ranked = masked_mean(functional.softplus((first - second) * gap), gap != 0)
-        refused = masked_mean(functional.softplus(wrong - second), torch.as_tensor(drawn.other != drawn.asked))
+        refused = masked_mean(functional.softplus(wrong - second), torch.as_tensor(drawn.other >= 0))
         return ranked + refused
 
 
@@ -99,8 +100,8 @@ class Ranked:
         first: rows of a stack.
         second: rows of a stack, of an episode of the same sentence.
         gap: 1 where the second is further, -1 where the first is, 0 where nobody knows or it is the same; float32.
-        asked: the episode whose sentence is asked.
-        other: one of another sentence; the same one where there is none.
+        asked: row of `roborew.critics.sentences` that is asked.
+        other: row of a wrong sentence; -1 where none is known.
     """
 
     first: Positions
@@ -124,17 +125,15 @@ class Ranks:
         self._progress = np.concatenate([progress_labels(example) for example in examples])
         self._success = np.concatenate([success_labels(example) for example in examples])
         sentences = [example.instruction for example in examples]
-        self._same, self._others = (
-            [[at for at, other in enumerate(sentences) if (other == sentence) == same] for sentence in sentences]
-            for same in (True, False)
-        )
+        self._same = [[at for at, other in enumerate(sentences) if other == sentence] for sentence in sentences]
+        self._sentences = Sentences(examples)
 
     def draw(self, rng: np.random.Generator, count: int) -> Ranked:
         """Half the pairs are of one episode, half of any two of its sentence."""
         asked = balanced(rng, self._kinds, count)
         alone = rng.random(count) < 0.5
         partner = np.array([rng.choice(self._same[int(episode)]) for episode in asked])
-        other = np.array([rng.choice(self._others[int(one)]) if self._others[int(one)] else one for one in asked])
+        other = self._sentences.wrong(rng, asked)
         first, second = (
             self._start[each] + rng.integers(0, self._length[each]) for each in (asked, np.where(alone, asked, partner))
         )
@@ -142,7 +141,7 @@ class Ranks:
         done = self._success[second] - self._success[first]
         gap = np.where(np.isnan(gap), np.where(np.abs(done) == 1, done, 0), gap)
         order = np.where(np.abs(gap) >= LEAST_GAIN, np.sign(gap), 0).astype(np.float32)
-        return Ranked(first, second, order, asked, other)
+        return Ranked(first, second, order, self._sentences.right(rng, asked), other)
 
 
 class Adapters(nn.Module):

@@ -31,5 +31,5 @@ def demonstration(
 
     known: dict[str, Any] = {"progress": progress, "succeeded": kind == "success", "source": frames}
     return Demonstration(
-        name=f"{kind}-{row}", instruction=PUSH, length=length, fps=10.0, cameras=cameras, **(known | changes)
+        name=f"{kind}-{row}", length=length, fps=10.0, cameras=cameras, **({"instruction": PUSH} | known | changes)
     )

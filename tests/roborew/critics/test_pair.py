@@ -17,7 +17,7 @@ from tests.roborew.critics.worlds import OPEN, PUSH, episode, query, world
 def compared(p: np.ndarray, q: np.ndarray, matched: bool = True) -> Compared:
     rows = np.arange(len(p))
     known = np.full(len(p), matched)
-    return Compared(rows, rows, rows, p.astype(np.float32), q.astype(np.float32), p, rows, known)
+    return Compared(rows, rows, rows, p.astype(np.float32), q.astype(np.float32), p, rows, rows, known)
 
 
 @pytest.fixture(scope="module")
