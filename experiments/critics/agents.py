@@ -1,11 +1,13 @@
 """Agents that learn from critics, beside agents that learn from the simulator's own dense reward.
 
-    python -m experiments.critics.agents --work FOLDER [--seeds 0,1] [--encoder mini] [--refresh] [--one]
+    python -m experiments.critics.agents --work FOLDER [--seeds 0,1] [--shown stall] [--encoder mini] [--refresh]
+    python -m experiments.critics.agents --work FOLDER --one
 
-For each seed and family the critics are fitted to demonstrations of that family (see `offline`) and each pays an agent
-of our own PPO for the same number of steps, by `roborew train` as a user types it. ``--encoder mini`` fits them on the
-frozen picture layers of mini; ``--refresh`` lets each run refresh its critic half way (`roborew train --refresh`);
-``--one`` fits `hop` on mini's layers to one demonstration alone. A row a run goes to ``agents.csv``.
+For each seed and family the critics are fitted to 39 demonstrations of that family and each pays an agent of our own
+PPO for the same number of steps, by `roborew train` as a user types it. The critics are shown experts, noisy experts
+and chance, or, with ``--shown stall``, what `offline` shows them. ``--encoder mini`` fits them on the frozen picture
+layers of mini; ``--refresh`` lets each run refresh its critic half way (`roborew train --refresh`); ``--one`` fits
+`hop` on mini's layers to one demonstration alone. A row a run goes to ``agents.csv``.
 """
 
 from __future__ import annotations
@@ -21,7 +23,16 @@ from pathlib import Path
 
 import torch
 
-from experiments.critics.offline import FIT_EPISODES, TEST_EPISODES, TEST_SEED, Judged, demonstrations
+from experiments.critics.offline import (
+    BEHAVIOURS,
+    FIT_EPISODES,
+    NOISY,
+    TEST_EPISODES,
+    TEST_SEED,
+    Judged,
+    demonstrations,
+    demonstrations_path,
+)
 from experiments.critics.tables import Rows
 from roborew.data.demonstration import Demonstration
 from roborew.data.demonstrations import read_demonstrations
@@ -30,13 +41,13 @@ from roborew.demos.recording import record_demonstrations
 from roborew.evaluation import score_curve, spearman
 from roborew.fitting import FitConfig, embed, fit_objective
 
-FAMILIES = ("DrawerOpen", "DoorOpen", "Press")
-OBJECTIVES = ("progress", "stages", "preference", "ranking_clip", "vip")
+FAMILIES = ("DrawerOpen", "Press", "DrawerClose", "DoorOpen")
+OBJECTIVES = ("progress", "stages", "preference", "ranking_clip", "ridge")
 """The five that order held-out episodes best, of different kinds."""
-REFRESHED = (*OBJECTIVES, "goal_classifier", "adversarial")
+SHOWN = {"noise": NOISY, "stall": BEHAVIOURS}
 TRUTH = "true-dense"
 STEPS = 60_000
-ONE_FAMILIES = (*FAMILIES, "DrawerClose", "Reach")
+ONE_FAMILIES = (*FAMILIES, "TapTurn", "Reach")
 ONE = "hop, one demonstration"
 FIRST_ONE = 100
 """Seed of the set that a single demonstration is from, plus the agent's."""
@@ -44,7 +55,7 @@ AFTER = 2
 """Frames of an expert's episode that are judged beyond its success: the truth stands still from there on."""
 ROWS = Rows(
     Path(__file__).with_name("agents.csv"),
-    ("family", "seed", "reward", "refreshed"),
+    ("family", "seed", "reward", "shown", "refreshed"),
     (
         "expert_order", "true_success", "true_success_low", "true_success_high", "success_at_any_time",
         "false_claim_rate", "minutes", "steps",
@@ -52,10 +63,12 @@ ROWS = Rows(
 )  # fmt: skip
 
 
-def run_agent(work: Path, family: str, seed: int, reward: str, words: Sequence[str], **known: object) -> None:
+def run_agent(
+    work: Path, family: str, seed: int, reward: str, shown: str, words: Sequence[str], **known: object
+) -> None:
     """Train and judge one agent in a process of its own and add its row."""
     refreshed = int("--refresh" in words)
-    name = f"{family}-{seed}-{reward.replace(', ', '-').replace(' ', '-')}-{refreshed}"
+    name = f"{family}-{seed}-{reward.replace(', ', '-').replace(' ', '-')}-{shown}-{refreshed}"
     folder = work / "runs" / name
     if not (folder / "summary.json").exists():
         command = [
@@ -64,42 +77,32 @@ def run_agent(work: Path, family: str, seed: int, reward: str, words: Sequence[s
         ]  # fmt: skip
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env={**os.environ, "OMP_NUM_THREADS": "1"})
     summary = json.loads((folder / "summary.json").read_text())
-    ROWS.add({**summary, "family": family, "seed": seed, "reward": reward, "refreshed": refreshed, **known})
-    print(family, seed, reward, refreshed, known, summary["true_success"], round(summary["minutes"], 1), flush=True)
+    told = {"family": family, "seed": seed, "reward": reward, "shown": shown, "refreshed": refreshed}
+    ROWS.add({**summary, **told, **known})
+    print(family, seed, reward, shown, refreshed, summary["true_success"], round(summary["minutes"], 1), flush=True)
 
 
-def critic_path(work: Path, family: str, seed: int, name: str, encoder: str) -> Path:
-    """Where a critic lies."""
-    return work / "critics" / f"{family}-{seed}-{name}{'' if encoder == 'conv' else '-' + encoder}"
-
-
-def critics_of(work: Path, family: str, seed: int, names: Sequence[str], encoder: str) -> None:
-    """Fit the critics that are not there yet."""
-    missing = [name for name in names if not critic_path(work, family, seed, name, encoder).exists()]
-    if not missing:
-        return
-    embedded = embed(demonstrations(work, family, FIT_EPISODES, 0), FitConfig(encoder=encoder, seed=seed))
-    for name in missing:
-        fitted = fit_objective(embedded, FitConfig(critic=name, encoder=encoder, seed=seed))
-        path = critic_path(work, family, seed, name, encoder)
-        if not path.exists():  # another process may have made it meanwhile: the same one
-            fitted.critic.save_pretrained(path)
-
-
-def from_demonstrations(work: Path, family: str, seed: int, names: Sequence[str], refresh: bool, encoder: str) -> None:
+def from_demonstrations(
+    work: Path, family: str, seed: int, names: Sequence[str], shown: str, refresh: bool, encoder: str
+) -> None:
     """Agents on critics that were fitted to the family's demonstrations."""
     said = {name: name if encoder == "conv" else f"{name}, {encoder}" for name in names}
-    names = [name for name in names if (family, seed, said[name], int(refresh)) not in ROWS]
-    critics_of(work, family, seed, names, encoder)
-    again = ("--refresh", str(work / "demos" / f"{family}-{FIT_EPISODES}-0")) if refresh else ()
+    names = [name for name in names if (family, seed, said[name], shown, int(refresh)) not in ROWS]
+    at = {name: work / "critics" / f"{family}-{seed}-{shown}-{name}-{encoder}" for name in names}
+    if missing := [name for name in names if not at[name].exists()]:
+        seen = demonstrations(work, family, FIT_EPISODES, 0, SHOWN[shown])
+        embedded = embed(seen, FitConfig(encoder=encoder, seed=seed))
+        for name in missing:
+            fit_objective(embedded, FitConfig(critic=name, encoder=encoder, seed=seed)).critic.save_pretrained(at[name])
+    again = demonstrations_path(work, family, FIT_EPISODES, 0, SHOWN[shown])
     for name in names:
-        path = critic_path(work, family, seed, name, encoder)
-        run_agent(work, family, seed, said[name], ("--reward", str(path), *again))
+        words = ("--reward", str(at[name]), *(("--refresh", str(again)) if refresh else ()))
+        run_agent(work, family, seed, said[name], shown, words)
 
 
 def from_one(work: Path, family: str, seed: int, refresh: bool) -> None:
     """An agent on a critic that has seen one demonstration, another for each seed."""
-    if (family, seed, ONE, int(refresh)) in ROWS:
+    if (family, seed, ONE, "expert", int(refresh)) in ROWS:
         return
     out = work / "demos" / f"{family}-one-{seed}"
     config = DemosConfig(behaviours=("expert",), episodes=1, seed=FIRST_ONE + seed)
@@ -113,7 +116,7 @@ def from_one(work: Path, family: str, seed: int, refresh: bool) -> None:
     orders = [expert_order(fitted.critic, each) for each in experts]
     known = {"expert_order": sum(orders) / len(orders)}
     again = ("--refresh", str(out)) if refresh else ()
-    run_agent(work, family, seed, ONE, ("--reward", str(path), *again), **known)
+    run_agent(work, family, seed, ONE, "expert", ("--reward", str(path), *again), **known)
 
 
 def expert_order(critic: object, one: Demonstration) -> float:
@@ -133,6 +136,8 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True, help="where demonstrations, critics and runs are kept")
     parser.add_argument("--seeds", default="0,1,2")
     parser.add_argument("--families", help="some of them, separated by commas")
+    parser.add_argument("--shown", choices=SHOWN, default="noise", help="beside experts")
+    parser.add_argument("--objectives", default=",".join(OBJECTIVES))
     parser.add_argument("--encoder", default="conv", help="of the critics; mini is frozen")
     parser.add_argument("--refresh", action="store_true")
     parser.add_argument("--one", action="store_true")
@@ -145,10 +150,10 @@ def main() -> None:
             if options.one:
                 from_one(options.work, family, seed, options.refresh)
             else:
-                names = REFRESHED if options.refresh else OBJECTIVES
-                from_demonstrations(options.work, family, seed, names, options.refresh, options.encoder)
-                if not options.refresh and options.encoder == "conv" and (family, seed, TRUTH, 0) not in ROWS:
-                    run_agent(options.work, family, seed, TRUTH, ("--reward", TRUTH))
+                names = options.objectives.split(",")
+                from_demonstrations(options.work, family, seed, names, options.shown, options.refresh, options.encoder)
+                if (family, seed, TRUTH, "", 0) not in ROWS:
+                    run_agent(options.work, family, seed, TRUTH, "", ("--reward", TRUTH))
 
 
 if __name__ == "__main__":

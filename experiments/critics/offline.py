@@ -39,6 +39,8 @@ FAMILIES = (
     "PegInsert", "Tidy",
 )  # fmt: skip
 BEHAVIOURS = ("expert", "stall", "undo")
+NOISY = ("expert", "noisy", "random")
+"""What else may be shown: the experts' surroundings instead of their failures."""
 FIT_EPISODES, TEST_EPISODES, TEST_SEED = 39, 30, 1
 """Of all behaviours together."""
 FIGURES = {
@@ -54,12 +56,19 @@ ROWS = Rows(
 )
 
 
-def demonstrations(work: Path, family: str, episodes: int, seed: int) -> Sequence[Demonstration]:
+def demonstrations_path(work: Path, family: str, episodes: int, seed: int, shown: Sequence[str] = BEHAVIOURS) -> Path:
+    """Where the set of some behaviours lies."""
+    return work / "demos" / "-".join([family, *(() if shown == BEHAVIOURS else shown), str(episodes), str(seed)])
+
+
+def demonstrations(
+    work: Path, family: str, episodes: int, seed: int, shown: Sequence[str] = BEHAVIOURS
+) -> Sequence[Demonstration]:
     """The set as `roborew demos` writes it, made if it is not there."""
-    out = work / "demos" / f"{family}-{episodes}-{seed}"
+    out = demonstrations_path(work, family, episodes, seed, shown)
     task = f"roborew/{family}-v0"
     known = behaviours(make_task(task))
-    shown = tuple(name for name in BEHAVIOURS if name in known)
+    shown = tuple(name for name in shown if name in known)
     config = DemosConfig(behaviours=shown, episodes=episodes // len(shown), seed=seed)
     return read_demonstrations(record_demonstrations(task, config, out))
 
