@@ -39,7 +39,7 @@ from roborew.evaluation import (
 )
 from roborew.run import RunDirectory
 from roborew.seeding import Seeds
-from roborew.training.config import TrainConfig
+from roborew.training.config import TRUE_REWARDS, TrainConfig
 from roborew.training.loop import torch_threads
 from roborew.training.parts import Environment, Trained, load_trained, make_environment, paid_environment
 from roborew.types import Clip
@@ -226,7 +226,7 @@ def _report(run: RunDirectory, judgement: Judgement, evaluation: Path) -> Report
         versions=run.info["versions"],
         seeds={"run": [config.seed], "judged starts": [episode.seed for episode in judgement.agent.episodes]},
         files=[evaluation.name, "summary.json", "config.json", "metrics.jsonl"],
-        notes=[explained(summary)],
+        notes=[explained(summary), *truth_in_reward(config)],
     )
 
 
@@ -266,6 +266,23 @@ def explained(summary: Mapping[str, Any]) -> str:
         f"{summary['success_at_horizon_unstopped']:.0%} and at any time in "
         f"{summary['success_at_any_time_unstopped']:.0%} of the starts."
     )
+
+
+def truth_in_reward(config: TrainConfig) -> list[str]:
+    """Where truth entered the reward, in words; empty where it did not.
+
+    >>> truth_in_reward(TrainConfig())
+    []
+    """
+    if config.reward in TRUE_REWARDS:
+        return ["This agent was paid by the simulator's truth: a baseline, not a learned reward."]
+    if config.refresh is None:
+        return []
+    return [
+        f"Its reward was fitted anew on the way (--refresh, {config.refreshes} times), to demonstrations and to the "
+        "agent's own episodes, labelled with what the simulator says of these, progress and success as far as they are "
+        "told: the one place where truth enters a learned reward."
+    ]
 
 
 def command(config: TrainConfig) -> str:

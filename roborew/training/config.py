@@ -72,7 +72,9 @@ class TrainConfig:
     """First standard deviation of the actions of our own PPO; a number that suits the task if not given."""
     refresh: Path | None = None
     """The demonstrations of the critic that is the reward: on the way it is fitted anew, to them and to episodes of the
-    agent with what the simulator says of these."""
+    agent. These are labelled with what the simulator says of them, progress and success, or success alone where no
+    more is told: the one place where truth enters a learned reward. Where neither is told, only critics that need no
+    labels can be refreshed (goal_classifier, adversarial)."""
     refreshes: int = 1
     """How often, evenly over the steps; only with --refresh."""
     minutes: float | None = None

@@ -203,6 +203,11 @@ def helped(command: str, capsys: pytest.CaptureFixture[str]) -> str:
     return " ".join(re.sub("[^ -~]", " ", capsys.readouterr().out).split())
 
 
+def test_help_and_readme_say_that_a_refreshment_reads_the_truth(capsys: pytest.CaptureFixture[str]) -> None:
+    told = "labelled with what the simulator says of them, progress and success, or success alone"
+    assert told in helped("train", capsys) and "the simulator's progress and success" in " ".join(README.split())
+
+
 def test_whatever_help_and_readme_say_can_be_listed_is_listed(capsys: pytest.CaptureFixture[str]) -> None:
     helps = " ".join(helped(command, capsys) for command in COMMANDS)
     named = re.findall(r"roborew list ([a-z]+)", f"{helps} {README}")

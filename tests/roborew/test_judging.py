@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
+from html import unescape
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -75,6 +78,22 @@ def test_what_is_written_stands_beside_older_files(tmp_path: Path) -> None:
     assert content["summary"]["episodes"] == len(content["agent"]["episodes"]) == 5
     page = second.report.read_text()
     assert command(run.config(TrainConfig)) in page and "climb" in page
+
+
+@pytest.mark.parametrize(
+    ("paid", "said"),
+    [
+        ({}, None),
+        ({"refresh": Path("demos"), "refreshes": 2}, "--refresh, 2 times.*the one place where truth enters"),
+        ({"reward": "true-dense"}, "paid by the simulator's truth"),
+    ],
+)
+def test_a_report_says_where_truth_entered_the_reward(paid: dict[str, Any], said: str | None, tmp_path: Path) -> None:
+    run = trained(TINY, tmp_path / "run")
+    judgement = judge(run, 1)
+    judgement = replace(judgement, trained=replace(judgement.trained, config=replace(TINY, **paid)))
+    page = unescape(write(run, judgement).report.read_text())
+    assert bool(re.search(said or "truth enters|simulator's truth", page)) == (said is not None)
 
 
 def test_a_run_without_a_checkpoint_cannot_be_judged(tmp_path: Path) -> None:
