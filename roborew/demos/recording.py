@@ -17,7 +17,7 @@ from roborew.config import to_json
 from roborew.data.encoding import find_encoding
 from roborew.data.episode import NewEpisode, Shot
 from roborew.data.folder import write_folder
-from roborew.data.staging import write_set
+from roborew.data.staging import Form, write_set
 from roborew.demos.config import DemosConfig
 from roborew.demos.sources import Source, Take, open_source
 from roborew.errors import InvalidInputError
@@ -73,13 +73,15 @@ def record_demonstrations(
             observe(DemosStatus(done=done, total=config.episodes * len(names), behaviour=behaviour))
 
         make = partial(_new_episode, env, instruction, source.sentences(instruction), cameras)
-        return write_set(out, request, partial(_episodes, source, config, names, make), shot, _form(config), tell)
+        return write_set(
+            out, request, partial(_episodes, source, config, names, make), shot, _form(source, config), tell
+        )
 
 
-def _form(config: DemosConfig) -> Any:
+def _form(source: Source, config: DemosConfig) -> Form:
     from roborew.data.lerobot import LeRobotForm
 
-    return write_folder if config.format == "folder" else LeRobotForm(robot_type="simulated")
+    return write_folder if config.format == "folder" else LeRobotForm(robot_type="simulated", legends=source.legends)
 
 
 def _checked(env: str, source: Source, config: DemosConfig) -> tuple[Behaviour, ...]:

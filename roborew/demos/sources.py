@@ -60,6 +60,7 @@ class Source(Protocol):
         cameras: that it can be seen through, the default first.
         fps: frames per second.
         drawing: how its frames are made.
+        legends: column of whole numbers -> what 0, 1, ... mean there.
         block: episodes that must be played together to come out the same.
     """
 
@@ -67,6 +68,7 @@ class Source(Protocol):
     cameras: tuple[str, ...]
     fps: float
     drawing: str
+    legends: Mapping[str, Sequence[str]]
     block: int
 
     def takes(self, behaviour: Behaviour, seeds: range) -> Iterator[Take]:
@@ -102,6 +104,7 @@ class TaskSource:
         """Build the task; nothing is drawn before it is asked for."""
         self._task, self._config = make_task(env), config
         self.behaviours, self.cameras = behaviours(self._task), self._task.cameras
+        self.legends: Mapping[str, Sequence[str]] = {"stage": self._task.stages, "grade": GRADES}
         self.fps, self.drawing = float(TaskVectorEnv.metadata["render_fps"]), config.quality
 
     @cached_property
@@ -125,7 +128,7 @@ class TaskSource:
                 truth={
                     "progress": episode.progress.astype(np.float32),
                     "stage": episode.stage,
-                    "quality": np.full(len(episode.progress), GRADES.index(grade)),
+                    "grade": np.full(len(episode.progress), GRADES.index(grade)),
                 },
                 stages=episode.stages,
                 notes={"quality": grade, "onset": episode.onset},
@@ -166,6 +169,7 @@ class SuiteSource:
         self.behaviours = suite_behaviours(self._env)
         self._views = {slug(camera): camera for camera in self._env.cameras}
         self.cameras = tuple(self._views)
+        self.legends: Mapping[str, Sequence[str]] = {}
         self.fps = float(self._env.metadata.get("render_fps") or 25)
         self.drawing = config.quality if self._env.resizable else "by the environment"
 

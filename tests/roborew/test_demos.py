@@ -74,7 +74,13 @@ def test_rows_of_a_lerobot_set_say_what_their_action_brought(tmp_path: Path) -> 
         assert row["next.reward"][-1] == 0
         np.testing.assert_array_equal(row["next.success"][:-1], episode.success[1:])
         assert row["next.done"].tolist() == [False] * (len(row["progress"]) - 1) + [True]
-        assert opened.episodes[number].row["quality"] == GRADES[row["quality"][0]]
+        assert opened.episodes[number].row["quality"] == GRADES[row["grade"][0]]
+    legends = {
+        name: about["info"]["roborew.values"]
+        for name, about in opened.info.features.items()
+        if name in ("stage", "grade")
+    }
+    assert legends == {"stage": list(make_task(ENV).stages), "grade": list(GRADES)}
 
 
 def stop_after(count: int) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -107,10 +107,11 @@ def _checked(path: Path, content: Mapping[str, Any], version: str) -> Info:
     return info
 
 
-def number_features(columns: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Features of columns of numbers, (T,) or (T, D)."""
+def number_features(columns: Mapping[str, Any], legends: Mapping[str, Sequence[str]]) -> dict[str, dict[str, Any]]:
+    """Features of columns of numbers, (T,) or (T, D); ``legends``: column -> what 0, 1, ... mean there."""
     return {
         name: {"dtype": str(values.dtype), "shape": list(values.shape[1:]) or [1], "names": None}
+        | ({"info": {"roborew.values": list(legends[name])}} if name in legends else {})
         for name, values in columns.items()
     }
 

@@ -18,6 +18,12 @@ def stream_header(path: Path) -> bytes:
         return bytes(container.streams.video[0].codec_context.extradata or b"")
 
 
+def pixel_format(path: Path) -> str:
+    """How a decoder gets the pixels, FFmpeg's name: not always what the encoder was given."""
+    with av.open(str(path)) as container:
+        return str(container.streams.video[0].codec_context.pix_fmt)
+
+
 def join_videos(path: Path, parts: Sequence[Path], lengths: Sequence[int], fps: int) -> None:
     """Write the frames of all parts to ``path``; part i begins at the time (frames before it) / fps.
 

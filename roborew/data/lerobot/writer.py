@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from roborew.config import to_json
 from roborew.data.episode import Shot, StagedEpisode
 from roborew.data.lerobot import layout
-from roborew.data.lerobot.episode_row import Row, episode_row, merged_statistics
+from roborew.data.lerobot.episode_row import Row, episode_row, episode_table, merged_statistics, temporal_proportions
 from roborew.data.lerobot.info import info_content, number_features, video_feature
-from roborew.data.lerobot.join import join_videos, stream_header
+from roborew.data.lerobot.join import join_videos, pixel_format, stream_header
 from roborew.data.lerobot.layout import CAMERA_KEY, Place, Shelf
-from roborew.data.lerobot.tables import TableWriter, arrow, to_table, write_table, write_tasks
+from roborew.data.lerobot.tables import TableWriter, to_table, write_table, write_tasks
 from roborew.errors import InvalidInputError
 
 MEGABYTE = 1 << 20
@@ -30,17 +30,19 @@ class LeRobotForm:
     """Puts a LeRobotDataset v3.0 together, a `roborew.data.staging.Form`.
 
     Episodes share files up to the size limits; no frame is encoded a second time. The episodes' stages become the
-    columns ``dense_subtask_*`` (end frames included in their stage, as LeRobot reads them), their names and notes
-    columns of the episode table.
+    columns ``dense_subtask_*`` (end frames included in their stage, as LeRobot reads them) and a file of the share of
+    the time that each takes, their names and notes columns of the episode table.
 
     Attributes:
         robot_type: written to ``info.json``.
+        legends: column -> what its numbers 0, 1, ... mean; written beside it as ``roborew.values``.
         data_bytes: limit of a data file.
         video_bytes: limit of a video file.
         chunks_size: files a folder.
     """
 
     robot_type: str | None = None
+    legends: Mapping[str, Sequence[str]] = field(default_factory=dict[str, Sequence[str]])
     data_bytes: int = layout.DATA_MB * MEGABYTE
     video_bytes: int = layout.VIDEO_MB * MEGABYTE
     chunks_size: int = layout.CHUNKS_SIZE
@@ -62,11 +64,12 @@ class LeRobotForm:
             raise InvalidInputError(f"LeRobotDataset: expected the cameras {cameras} in every episode.")
         for camera in cameras:
             self._write_videos(episodes, rows, camera, fps, folder)
-        table = arrow.Table.from_pylist(rows)
-        write_table(folder / layout.EPISODES_PATH.format(chunk_index=0, file_index=0), table)
+        write_table(folder / layout.EPISODES_PATH.format(chunk_index=0, file_index=0), episode_table(rows))
+        if proportions := temporal_proportions(episodes):
+            _write_json(folder / layout.PROPORTIONS, proportions)
         write_tasks(folder / layout.TASKS, tasks)
         _write_json(folder / layout.STATS, merged_statistics(rows))
-        numbers = number_features(_indexed(episodes[0], 0, 0, 0, fps))
+        numbers = number_features(_indexed(episodes[0], 0, 0, 0, fps), self.legends)
         videos = {CAMERA_KEY + camera: _video_feature(episodes, camera, shot) for camera in cameras}
         frames = int(rows[-1]["dataset_to_index"])
         content = info_content(fps, len(rows), frames, len(tasks), numbers | videos, self.robot_type)
@@ -99,7 +102,7 @@ class LeRobotForm:
                     path = folder / layout.DATA_PATH.format(chunk_index=put.chunk, file_index=put.file)
                     writer = stack.enter_context(TableWriter(path, schema))
                 writer.write(table)
-                rows.append(episode_row(episode, number, start, put, columns))
+                rows.append(episode_row(episode, number, start, put, columns, fps))
         return rows
 
     def _write_videos(
@@ -143,7 +146,8 @@ def _video_feature(episodes: Sequence[StagedEpisode], camera: str, shot: Shot) -
     if len(sizes) > 1:
         raise InvalidInputError(f"camera {camera!r}: expected one frame size in all episodes; got {sorted(sizes)}.")
     height, width = sizes.pop()
-    return video_feature(height, width, int(shot.fps), shot.encoding.codec, shot.encoding.pixels, shot.drawing)
+    pixels = pixel_format(episodes[0].video(camera))
+    return video_feature(height, width, int(shot.fps), shot.encoding.codec, pixels, shot.drawing)
 
 
 def _write_json(path: Path, content: Mapping[str, Any]) -> None:

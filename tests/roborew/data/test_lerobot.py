@@ -75,6 +75,8 @@ def test_words_stages_and_notes_come_back(root: Path) -> None:
         assert {name: entry.row[name] for name in given.notes} == given.notes
         assert entry.row["dense_subtask_names"] == ["approach", "pull"]
         assert entry.row["dense_subtask_end_frames"] == [1, LENGTHS[number] - 1]
+        assert entry.row["dense_subtask_start_times"] == [0.0, 0.2]
+        assert entry.row["dense_subtask_end_times"] == [0.1, (LENGTHS[number] - 1) / 10]
     assert opened.tasks == {0: "open the drawer", 1: "shut the drawer"}
 
 
@@ -106,12 +108,39 @@ def test_the_tree_says_what_lerobot_expects(root: Path) -> None:
     assert info["features"]["success"]["dtype"] == "bool" and info["features"]["stage"]["shape"] == [1]
     camera = info["features"]["observation.images.front"]
     assert camera["shape"] == [32, 48, 3] and camera["info"]["video.codec"] == "h264"
-    assert camera["info"]["roborew.drawing"] == "fast"
+    assert camera["info"]["roborew.drawing"] == "fast" and camera["info"]["video.pix_fmt"] == "gbrp"
     tasks = pq.read_table(root / "meta/tasks.parquet")
     assert json.loads(tasks.schema.metadata[b"pandas"])["index_columns"] == ["task"]
     schema = pq.read_schema(root / "data/chunk-000/file-000.parquet")
     assert schema.field("observation.state").type == pa.list_(pa.float32(), 3)
     assert "observation.images.front" not in schema.names
+
+
+def test_the_episode_tables_of_all_sets_have_the_same_types(root: Path, tmp_path: Path) -> None:
+    def bare(_: int) -> Any:
+        yield episode(0, stages=(), notes=dict.fromkeys(episode(0).notes))
+
+    other = write_set(tmp_path / "bare", {}, bare, LOSSLESS, LeRobotForm())
+    full, empty = (pq.read_schema(each / "meta/episodes/chunk-000/file-000.parquet") for each in (root, other))
+    assert full.equals(empty) and full.field("onset").type == pa.int64()
+    assert full.field("dense_subtask_names").type == pa.list_(pa.string())
+
+
+def test_shares_of_the_stages_are_those_of_the_episodes_that_went_through_all_of_them(
+    root: Path, tmp_path: Path
+) -> None:
+    def shares(path: Path) -> Any:
+        return json.loads((path / "meta/temporal_proportions_dense.json").read_text())
+
+    expected = float(np.mean([2 / length for length in LENGTHS]))
+    assert shares(root) == {"approach": pytest.approx(expected), "pull": pytest.approx(1 - expected)}
+
+    def mixed(_: int) -> Any:
+        yield episode(0, stages=[("approach", 0, 5)])
+        yield episode(1, stages=[("approach", 0, 1), ("pull", 1, 2), ("approach", 2, 3)])
+
+    path = write_set(tmp_path / "mixed", {}, mixed, LOSSLESS, LeRobotForm())
+    assert shares(path) == {"approach": pytest.approx(2 / 3), "pull": pytest.approx(1 / 3)}
 
 
 def test_statistics_are_those_of_all_frames(root: Path) -> None:
