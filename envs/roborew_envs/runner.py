@@ -53,14 +53,17 @@ class Runner(Task):
         return ((qpos[:, 0] >= UNDER_WAY) & (self.poise(qpos) >= 0.5)).astype(np.int64)
 
 
-def standing(height: FloatArray, lean: FloatArray, lowest: float, highest: float) -> FloatArray:
+def standing(
+    height: FloatArray, lean: FloatArray, lowest: float, highest: float, leans: tuple[float, float] = (0.6, 1.2)
+) -> FloatArray:
     """Poise of a body that runs in a plane, shape (N,).
 
     Args:
         height: of its torso, shape (N,) [m].
-        lean: of its torso from the vertical, shape (N,) [rad]: no loss up to 0.6, all lost at 1.2.
+        lean: of its torso from where it belongs, shape (N,) [rad].
         lowest: height at which all is lost [m].
         highest: height from which nothing is [m].
+        leans: lean up to which nothing is lost, and at which all is [rad].
     """
     high = np.clip((height - lowest) / (highest - lowest), 0.0, 1.0)
-    return high * np.clip((1.2 - np.abs(lean)) / 0.6, 0.0, 1.0)
+    return high * np.clip((leans[1] - np.abs(lean)) / (leans[1] - leans[0]), 0.0, 1.0)

@@ -1,4 +1,4 @@
-"""Hopper, walker and ant: their dynamics are Gymnasium's, their truth is the way gone on their feet."""
+"""Cheetah, hopper, walker and ant: their dynamics are Gymnasium's, their truth is the way gone on their feet."""
 
 from __future__ import annotations
 
@@ -10,7 +10,12 @@ import pytest
 from roborew_envs import make_task
 from roborew_envs.runner import Runner
 
-THEIRS = {"roborew/Hopper-v0": "Hopper-v5", "roborew/Walker-v0": "Walker2d-v5", "roborew/Ant-v0": "Ant-v5"}
+THEIRS = {
+    "roborew/Cheetah-v0": "HalfCheetah-v5",
+    "roborew/Hopper-v0": "Hopper-v5",
+    "roborew/Walker-v0": "Walker2d-v5",
+    "roborew/Ant-v0": "Ant-v5",
+}
 
 every_runner = pytest.mark.parametrize("task_id", THEIRS)
 
@@ -28,6 +33,7 @@ def at(task: Runner, *distances: float) -> tuple[np.ndarray, np.ndarray]:
 
 
 @every_runner
+@pytest.mark.filterwarnings("ignore:.*settotalmass.*:UserWarning")
 def test_it_moves_as_gymnasiums_body_does(task_id: str) -> None:
     task, ours = runner(task_id), None
     with gymnasium.make(THEIRS[task_id]) as env:
@@ -40,6 +46,8 @@ def test_it_moves_as_gymnasiums_body_does(task_id: str) -> None:
             mujoco.mj_step(task.model, ours, theirs.frame_skip)
         np.testing.assert_allclose(ours.qpos, theirs.data.qpos, atol=1e-6)
         assert task.model.opt.timestep == theirs.model.opt.timestep
+    if task_id in ("roborew/Cheetah-v0", "roborew/Ant-v0"):
+        assert task.substeps == theirs.frame_skip
 
 
 @every_runner
@@ -62,13 +70,14 @@ def test_standing_still_on_the_line_is_no_progress(task_id: str) -> None:
 
 
 @every_runner
-def test_a_body_that_lies_beyond_the_line_has_not_arrived(task_id: str) -> None:
+@pytest.mark.parametrize("turn", [np.pi / 2, np.pi], ids=["on nose or side", "on its back"])
+def test_a_body_that_lies_beyond_the_line_has_not_arrived(task_id: str, turn: float) -> None:
     task = runner(task_id)
     qpos, qvel = at(task, task.finish + 1)
     if task_id == "roborew/Ant-v0":
-        qpos[:, 3:7] = 0, 1, 0, 0  # upside down
+        qpos[:, 3:7] = np.cos(turn / 2), np.sin(turn / 2), 0, 0
     else:
-        qpos[:, 1], qpos[:, 2] = 0.2, np.pi / 2  # face down
+        qpos[:, 1], qpos[:, 2] = 0.2, turn
     assert not task.success(qpos, qvel).any() and task.progress(qpos, qvel).max() == 0
 
 
@@ -77,3 +86,12 @@ def test_an_ant_that_left_its_lane_has_not_arrived() -> None:
     qpos, qvel = at(task, task.finish + 1)
     qpos[:, 1] = 2.5
     assert not task.success(qpos, qvel).any()
+
+
+def test_an_ant_arrives_tilted_by_40_degrees_and_not_by_50() -> None:
+    task = runner("roborew/Ant-v0")
+    qpos, qvel = at(task, *[task.finish + 1] * 4)
+    half = np.deg2rad([40, 40, 50, 50]) / 2
+    qpos[:, 3:7] = 0
+    qpos[:, 3], qpos[range(4), [4, 5, 4, 5]] = np.cos(half), np.sin(half)  # to the side, and over the front
+    assert task.success(qpos, qvel).tolist() == [True, True, False, False]
