@@ -46,7 +46,7 @@ class TaskVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
     pictures, each ``width`` x ``height`` pixels, then lie side by side in every frame, (H, 2 * W, 3).
     """
 
-    metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 25}
+    metadata: dict[str, Any] = {"render_modes": ["rgb_array"]}
 
     def __init__(
         self,
@@ -67,7 +67,7 @@ class TaskVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
             raise Error("autoreset_mode: got SAME_STEP, expected NEXT_STEP or DISABLED (see the class docstring).")
         self.core = TaskSimulations(task, num_envs, camera, width, height, quality, appearance, appearance_seed)
         self.task, self.num_envs, self.render_mode = task, num_envs, render_mode
-        self.metadata = {**self.metadata, "autoreset_mode": mode}
+        self.metadata = {**self.metadata, "render_fps": task.fps, "autoreset_mode": mode}
         self.single_observation_space, self.single_action_space = _spaces(self.core)
         self.observation_space = gymnasium.vector.utils.batch_space(self.single_observation_space, num_envs)
         self.action_space = gymnasium.vector.utils.batch_space(self.single_action_space, num_envs)
@@ -153,7 +153,7 @@ class TaskVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
 class TaskEnv(gymnasium.Env[Any, Any]):
     """One simulation of a task; see `TaskVectorEnv` for reward, infos and frames."""
 
-    metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 25}
+    metadata: dict[str, Any] = {"render_modes": ["rgb_array"]}
 
     def __init__(
         self,
@@ -169,6 +169,7 @@ class TaskEnv(gymnasium.Env[Any, Any]):
         _check_render_mode(render_mode)
         self.core = TaskSimulations(task, 1, camera, width, height, quality, appearance, appearance_seed)
         self.task, self.render_mode = task, render_mode
+        self.metadata = {**self.metadata, "render_fps": task.fps}
         self.observation_space, self.action_space = _spaces(self.core)
         self._running = False
 

@@ -60,6 +60,11 @@ class Task(ABC):
         """The world; built once a task object."""
         return self.build()
 
+    @property
+    def fps(self) -> float:
+        """Steps in a second of simulated time: a film of so many frames a second shows it as fast as it is."""
+        return 1.0 / (self.model.opt.timestep * self.substeps)
+
     @abstractmethod
     def build(self) -> mujoco.MjModel:
         """Compile the world."""

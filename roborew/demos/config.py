@@ -37,7 +37,7 @@ class DemosConfig:
     episodes: int = 40
     """Of each behaviour."""
     format: Literal["lerobot", "folder"] = "lerobot"
-    """LeRobotDataset v3.0, or mp4 files with a manifest."""
+    """LeRobotDataset v3.0, whose frames per second are rounded to a whole number, or mp4 files with a manifest."""
     cameras: Annotated[Names, tyro.conf.arg(name="camera")] = ()
     """Joined by commas; the environment's first if none is given."""
     width: int = 96

@@ -65,7 +65,8 @@ def record_demonstrations(
         names = _checked(env, source, config)
         cameras = config.cameras or source.cameras[:1]
         codec = "h264" if config.codec == "auto" and config.format == "folder" else config.codec
-        shot = Shot(fps=source.fps, encoding=find_encoding(codec), drawing=source.drawing)
+        fps = source.fps if config.format == "folder" else max(1, round(source.fps))  # LeRobot knows whole ones only
+        shot = Shot(fps=fps, encoding=find_encoding(codec), drawing=source.drawing)
         request = {"env": env, **to_json(config), "cameras": cameras, "codec": shot.encoding.encoder}
 
         def tell(done: int) -> None:
@@ -81,7 +82,9 @@ def record_demonstrations(
 def _form(source: Source, config: DemosConfig) -> Form:
     from roborew.data.lerobot import LeRobotForm
 
-    return write_folder if config.format == "folder" else LeRobotForm(robot_type="simulated", legends=source.legends)
+    if config.format == "folder":
+        return write_folder
+    return LeRobotForm(robot_type="simulated", legends=source.legends, rate=source.fps)
 
 
 def _checked(env: str, source: Source, config: DemosConfig) -> tuple[Behaviour, ...]:

@@ -14,7 +14,7 @@ from roborew.demos.config import DemosConfig
 from roborew.errors import InvalidInputError
 from roborew.run import slug
 from roborew.types import Frame, picture_fault
-from roborew_envs import TaskVectorEnv, make_task, tasks
+from roborew_envs import make_task, tasks
 from roborew_envs.demonstrations import Episode, demonstrate, expert_pace, grades
 from roborew_envs.experts import Behaviour, behaviours
 from roborew_envs.grading import Grade, Pace
@@ -105,7 +105,7 @@ class TaskSource:
         self._task, self._config = make_task(env), config
         self.behaviours, self.cameras = behaviours(self._task), self._task.cameras
         self.legends: Mapping[str, Sequence[str]] = {"stage": self._task.stages, "grade": GRADES}
-        self.fps, self.drawing = float(TaskVectorEnv.metadata["render_fps"]), config.quality
+        self.fps, self.drawing = self._task.fps, config.quality
 
     @cached_property
     def _renderer(self) -> Renderer:

@@ -8,7 +8,7 @@ import mujoco
 import numpy as np
 import pytest
 
-from roborew_envs import TaskVectorEnv, make_task
+from roborew_envs import TaskEnv, TaskVectorEnv, make_task, tasks
 from roborew_envs.simulation import Simulation
 from roborew_envs.task_simulations import TaskSimulations
 
@@ -151,3 +151,14 @@ def test_a_simulation_that_diverges_is_named_ends_and_starts_anew_while_the_othe
         np.testing.assert_array_equal(observations[others], healthy.step(each)[0][others])
         assert not truncated.any() and np.isfinite(observations).all()
     env.close(), healthy.close()
+
+
+@pytest.mark.parametrize("task_id", tasks)
+def test_frames_per_second_are_steps_per_second_of_simulated_time(task_id: str) -> None:
+    many, one = TaskVectorEnv(make_task(task_id), 1), TaskEnv(make_task(task_id))
+    many.reset(seed=0)
+    for _ in range(3):
+        many.step(np.zeros((1, many.task.action_size)))
+    seconds = float(many.core.simulation.state[0, 0])
+    assert many.metadata["render_fps"] == one.metadata["render_fps"] == pytest.approx(3 / seconds)
+    many.close(), one.close()

@@ -13,6 +13,7 @@ import pytest
 from roborew import cli
 from roborew.data.demonstrations import read_demonstrations
 from roborew.data.lerobot import open_lerobot
+from roborew.data.video import iter_timed
 from roborew.demos import DemosConfig, sources
 from roborew.demos.recording import FIRST_SEED, DemosStatus, record_demonstrations
 from roborew.demos.sources import GRADES, TaskSource
@@ -20,6 +21,7 @@ from roborew.errors import InvalidInputError, RunExistsError, UnknownNameError
 from roborew_envs import make_task
 from roborew_envs.demonstrations import demonstrate
 from roborew_envs.rendering import Renderer
+from roborew_envs.task import Task
 from tests.roborew.data.killed import content
 
 ENV = "roborew/Press-v0"
@@ -81,6 +83,22 @@ def test_rows_of_a_lerobot_set_say_what_their_action_brought(tmp_path: Path) -> 
         if name in ("stage", "grade")
     }
     assert legends == {"stage": list(make_task(ENV).stages), "grade": list(GRADES)}
+
+
+def test_a_rate_that_is_no_whole_number_is_true_in_a_folder_and_rounded_and_stated_for_lerobot(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Task, "fps", 200 / 3)
+    config = {**vars(SMALL), "behaviours": ("expert",), "episodes": 2}
+    folder = record_demonstrations(ENV, DemosConfig(**config), tmp_path / "folder")
+    lerobot = record_demonstrations(ENV, DemosConfig(**config | {"format": "lerobot"}), tmp_path / "lerobot")
+    for path, fps in ((folder, 200 / 3), (lerobot, 67)):
+        for one in read_demonstrations(path):
+            assert one.fps == pytest.approx(fps) and len(one.video()) == one.length
+    (video,) = (folder / "videos").glob("*000000*.mp4")
+    assert [time for time, _ in iter_timed(video)][:4] == pytest.approx([0, 3 / 200, 6 / 200, 9 / 200], abs=1e-6)
+    about = open_lerobot(lerobot).info.features["observation.images.front"]["info"]
+    assert (about["video.fps"], about["roborew.fps"]) == (67, pytest.approx(200 / 3))
 
 
 def stop_after(count: int) -> Any:

@@ -35,6 +35,8 @@ class LeRobotForm:
 
     Attributes:
         robot_type: written to ``info.json``.
+        rate: frames per second as it was, where that is no whole number and what LeRobot is told had to be rounded;
+            written beside each camera as ``roborew.fps``.
         legends: column -> what its numbers 0, 1, ... mean; written beside it as ``roborew.values``.
         data_bytes: limit of a data file.
         video_bytes: limit of a video file.
@@ -42,6 +44,7 @@ class LeRobotForm:
     """
 
     robot_type: str | None = None
+    rate: float | None = None
     legends: Mapping[str, Sequence[str]] = field(default_factory=dict[str, Sequence[str]])
     data_bytes: int = layout.DATA_MB * MEGABYTE
     video_bytes: int = layout.VIDEO_MB * MEGABYTE
@@ -70,7 +73,7 @@ class LeRobotForm:
         write_tasks(folder / layout.TASKS, tasks)
         _write_json(folder / layout.STATS, merged_statistics(rows))
         numbers = number_features(_indexed(episodes[0], 0, 0, 0, fps), self.legends)
-        videos = {CAMERA_KEY + camera: _video_feature(episodes, camera, shot) for camera in cameras}
+        videos = {CAMERA_KEY + camera: _video_feature(episodes, camera, shot, self.rate) for camera in cameras}
         frames = int(rows[-1]["dataset_to_index"])
         content = info_content(fps, len(rows), frames, len(tasks), numbers | videos, self.robot_type)
         limits = {
@@ -141,13 +144,15 @@ def _indexed(episode: StagedEpisode, number: int, start: int, task: int, fps: in
     }
 
 
-def _video_feature(episodes: Sequence[StagedEpisode], camera: str, shot: Shot) -> dict[str, Any]:
+def _video_feature(episodes: Sequence[StagedEpisode], camera: str, shot: Shot, rate: float | None) -> dict[str, Any]:
     sizes = {(about["height"], about["width"]) for about in (e.record["cameras"][camera] for e in episodes)}
     if len(sizes) > 1:
         raise InvalidInputError(f"camera {camera!r}: expected one frame size in all episodes; got {sorted(sizes)}.")
     height, width = sizes.pop()
     pixels = pixel_format(episodes[0].video(camera))
-    return video_feature(height, width, int(shot.fps), shot.encoding.codec, pixels, shot.drawing)
+    feature = video_feature(height, width, int(shot.fps), shot.encoding.codec, pixels, shot.drawing)
+    feature["info"] |= {} if rate is None else {"roborew.fps": rate}
+    return feature
 
 
 def _write_json(path: Path, content: Mapping[str, Any]) -> None:
