@@ -96,7 +96,7 @@ class HumanoidHandsOnHips(OnFeet):
 
 
 class HumanoidArmsCrossed(OnFeet):
-    """Stand with the arms crossed before the chest: the hands have changed sides."""
+    """Stand with the arms crossed close before the chest: the hands have changed sides, by 3 cm or more."""
 
     id = "roborew/HumanoidArmsCrossed-v0"
     cameras: ClassVar[tuple[str, ...]] = ("front", "quarter", "side")
@@ -129,7 +129,7 @@ class HumanoidArmsCrossed(OnFeet):
 
     def parts(self, places: Places) -> FloatArray:
         hands = self.inside("torso", places, self.pair_of_geoms(places, "hand"))
-        crossed = rising(hands[:, 1, 1] - hands[:, 0, 1], -0.6, 0.0)
-        before = rising(hands[..., 0], 0.0, 0.15)
+        crossed = rising(hands[:, 1, 1] - hands[:, 0, 1], -0.6, 0.03)
+        before = rising(hands[..., 0], 0.0, 0.15) * rising(-hands[..., 0], -0.6, -0.4)
         level = rising(-np.abs(hands[..., 2] + 0.05), -0.6, -0.25)
         return np.concatenate([crossed[:, None], before * level], axis=1)

@@ -53,12 +53,15 @@ class HumanoidSideSplits(Humanoid):
         lengths = np.linalg.norm(legs, axis=-1)
         cosine = (legs[:, 0] * legs[:, 1]).sum(axis=-1) / np.maximum(lengths.prod(axis=1), 1e-9)
         spread = rising(np.rad2deg(np.arccos(np.clip(cosine, -1, 1))), 20, 95)
-        parts = np.column_stack([spread, rising(lengths, 0.5, 0.70)])
+        feet = self.pair_of_geoms(places, "foot")
+        aside = rising(self.inside("pelvis", places, feet)[..., 1] * [1, -1], 0.1, 0.5)
+        low = rising(-feet[..., 2], -0.8, -0.35)
+        parts = np.column_stack([spread, rising(lengths, 0.5, 0.70), aside * low])
         return np.column_stack([self.upright(places), seated(self, places, 0.26)]), parts
 
 
 class HumanoidLotus(Humanoid):
-    """Sit on the floor, back upright, knees wide apart, feet drawn in under the body."""
+    """Sit on the floor, back upright, knees wide apart, shins inwards, feet drawn in under the body."""
 
     id = "roborew/HumanoidLotus-v0"
     cameras: ClassVar[tuple[str, ...]] = ("front", "quarter", "side")
@@ -94,5 +97,6 @@ class HumanoidLotus(Humanoid):
         pelvis = places.bodies[:, None, self.model.body("pelvis").id]
         apart = rising(np.linalg.norm(knees[:, 0] - knees[:, 1], axis=-1), 0.2, 0.62)
         drawn_in = rising(-np.linalg.norm((feet - pelvis)[..., :2], axis=-1), -0.7, -0.30)
-        parts = np.column_stack([apart, drawn_in])
+        inward = (self.inside("pelvis", places, knees) - self.inside("pelvis", places, feet))[..., 1] * [1, -1]
+        parts = np.column_stack([apart, drawn_in, rising(inward, 0.0, 0.2)])
         return np.column_stack([self.upright(places), seated(self, places, 0.32)]), parts

@@ -7,7 +7,7 @@ import pytest
 
 from roborew_envs import make_task
 from roborew_envs.humanoid import Humanoid
-from roborew_envs.kinematics import Kinematics
+from roborew_envs.kinematics import Kinematics, orientation
 from roborew_envs.poses import Pose
 from roborew_envs.rendering import Renderer
 
@@ -67,6 +67,39 @@ def test_knees_on_the_floor_with_the_feet_in_the_air_is_not_kneeling() -> None:
     qpos[:, [13, 17]] = np.deg2rad(-130)
     qpos[:, 2] -= Kinematics(task.model).lowest_point(qpos)
     assert not task.success(qpos, qvel).any()
+
+
+def put(task: Humanoid, pitch: float, angles: dict[str, float]) -> np.ndarray:
+    """A qpos on the floor, angles [degrees] by joint or by joint of both sides, as in `roborew_envs.poses`."""
+    names = [task.model.joint(i + 1).name for i in range(17)]
+    qpos = np.zeros((1, task.model.nq))
+    qpos[0, 3:7] = orientation(np.deg2rad([0, pitch, 0]))
+    qpos[0, 7:] = np.deg2rad([angles.get(name, angles.get(name.partition("_")[2], 0)) for name in names])
+    qpos[:, 2] -= task.kinematics.lowest_point(qpos)
+    return qpos
+
+
+def hands_ahead(shoulder1: float, shoulder2: float, elbow: float) -> dict[str, float]:
+    arms = {"left_shoulder1": shoulder1, "right_shoulder1": -shoulder1, "elbow": elbow}
+    return arms | {"left_shoulder2": shoulder2, "right_shoulder2": -shoulder2, "knee": -5}
+
+
+@pytest.mark.parametrize(
+    ("pose", "pitch", "angles"),
+    [
+        ("side_splits", -14, {"abdomen_y": -73, "hip_x": -5, "left_hip_y": -97, "right_hip_y": 10, "knee": -2}),
+        ("lotus", 12, {"abdomen_y": 9, "hip_x": -25, "hip_z": -34, "hip_y": -64, "knee": -151}),
+        ("arms_crossed", 0, hands_ahead(shoulder1=-25, shoulder2=-58, elbow=-89)),
+        ("arms_crossed", 0, hands_ahead(shoulder1=-50, shoulder2=0, elbow=-14)),
+    ],
+    ids=["one leg up", "kneeling, the feet behind the knees", "straight arms that touch", "hands that just touch"],
+)
+def test_a_body_that_only_resembles_the_pose_does_not_succeed(
+    pose: Pose, pitch: float, angles: dict[str, float]
+) -> None:
+    task = TASKS[pose]
+    qpos = put(task, pitch, angles)
+    assert not task.success(qpos, np.zeros((1, task.model.nv)))[0]
 
 
 @every_pose
