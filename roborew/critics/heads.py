@@ -41,16 +41,22 @@ def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
     return -(targets * logits.log_softmax(-1)).sum(-1)
 
 
-def exceeds(first: Tensor, second: Tensor) -> Tensor:
-    """Probability (...) that a draw from the second distribution (..., bins) is above one from the first, no tie.
+def log_exceeds(first: Tensor, second: Tensor) -> Tensor:
+    """Log probability (...) that a draw from the second distribution is above one from the first, no tie; both given
+    as log probabilities (..., bins).
 
-    OPRM (arXiv:2602.12660): ``P = sum_k second(k) P(first < k)``.
+    OPRM (arXiv:2602.12660): ``P = sum_k second(k) P(first < k)``. In logs it has a gradient however unlikely it is.
 
-    >>> exceeds(torch.tensor([0.0, 1.0, 0.0]), torch.tensor([0.5, 0.0, 0.5])).item()
-    0.5
+    >>> told = log_exceeds(torch.tensor([0.2, 0.6, 0.2]).log(), torch.tensor([0.5, 0.0, 0.5]).log())
+    >>> round(told.exp().item(), 4)
+    0.4
     """
-    below = first.cumsum(-1) - first
-    return (second * below).sum(-1)
+    return (second[..., 1:] + first[..., :-1].logcumsumexp(-1)).logsumexp(-1)
+
+
+def log_ties(first: Tensor, second: Tensor) -> Tensor:
+    """Log probability (...) that draws from both distributions (..., bins), given in logs, are the same."""
+    return (first + second).logsumexp(-1)
 
 
 def masked_mean(losses: Tensor, mask: Tensor) -> Tensor:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from roborew.critics.heads import deviation, exceeds, expectation
+from roborew.critics.heads import deviation, expectation, log_exceeds, log_ties
 
-LARGEST = 50.0
-"""Differences in reward beyond it count as much."""
 APART = 0.2
 """By how much a piece that is less alike must be further away, in squared distance."""
 
@@ -74,19 +74,20 @@ class RewardNetwork(nn.Module):
         """Of outputs (B, 2, length, outputs) for labels (B,), of which a share was turned round.
 
         Bradley-Terry: ``P = (1 - 2 noise) sigma(R2 - R1) + noise``, R the sum over a piece. Ordinal: each piece has
-        the mean distribution of its frames, and the better one is strictly above.
+        the mean distribution of its frames; the better one is strictly above, and of a tie the grades are the same,
+        for which a label counts as far as it speaks for neither.
         """
         if told.shape[-1] == 1:
             total = told[..., 0].sum(-1)
-            second = (total[:, 1] - total[:, 0]).clamp(-LARGEST, LARGEST).sigmoid()
-            first, weight = 1 - second, 1e-3 * told.square().mean()
-        else:
-            grades = told.softmax(-1).mean(2)
-            second, first = exceeds(grades[:, 0], grades[:, 1]), exceeds(grades[:, 1], grades[:, 0])
-            weight = told.new_zeros(())
-        for_second, for_first = ((1 - 2 * noise) * side + noise for side in (second, first))
-        likelihood = label * for_second.clamp(min=1e-6).log() + (1 - label) * for_first.clamp(min=1e-6).log()
-        return weight - likelihood.mean()
+            gap = total[:, 1] - total[:, 0]
+            second, first = functional.logsigmoid(gap), functional.logsigmoid(-gap)
+            likelihood = label * _turned(second, first, noise) + (1 - label) * _turned(first, second, noise)
+            return 1e-3 * told.square().mean() - likelihood.mean()
+        one, other = (told.log_softmax(-1).logsumexp(2) - math.log(told.shape[2])).unbind(1)
+        second, first = log_exceeds(one, other), log_exceeds(other, one)
+        lean = 2 * label - 1
+        likelihood = lean.clamp(min=0) * _turned(second, first, noise) + (1 - lean.abs()) * log_ties(one, other)
+        return -(likelihood + (-lean).clamp(min=0) * _turned(first, second, noise)).mean()
 
     def settle(self, frames: Tensor, text: Tensor) -> None:
         """Take the mean and the spread of rewards over frames (N, D): a Bradley-Terry reward has no zero of its own."""
@@ -102,6 +103,13 @@ class RewardNetwork(nn.Module):
         if told.shape[-1] == 1:
             return functional.sigmoid((told[:, 0] - self.middle) / self.spread)
         return (expectation(told) - risk * deviation(told)).clamp(0.0, 1.0)
+
+
+def _turned(told: Tensor, other: Tensor, noise: float) -> Tensor:
+    """Log probability of an answer of which a share is turned round, from those of both answers."""
+    if noise == 0:
+        return told
+    return torch.logaddexp(told + math.log1p(-noise), other + math.log(noise))
 
 
 def divergence(mean: Tensor, spread: Tensor) -> Tensor:

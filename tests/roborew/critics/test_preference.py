@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from roborew.critics.comparisons import Answers, Comparison, Teacher
-from roborew.critics.heads import exceeds
+from roborew.critics.heads import deviation, expectation, log_exceeds, log_ties
 from roborew.critics.objectives.preference import Preference
 from roborew.critics.reward_network import RewardNetwork, divergence
 from roborew.errors import CorruptFileError, InvalidInputError
@@ -98,9 +98,40 @@ def test_extreme_rewards_give_finite_losses_and_gradients() -> None:
 
 
 def test_one_of_two_is_above_the_other_or_they_tie() -> None:
-    first, second = torch.rand(2, 9, 5, generator=torch.Generator().manual_seed(0)).softmax(-1)
-    ties = (first * second).sum(-1)
-    torch.testing.assert_close(exceeds(first, second) + exceeds(second, first) + ties, torch.ones(9))
+    first, second = torch.randn(2, 9, 5, generator=torch.Generator().manual_seed(0)).log_softmax(-1)
+    cases = torch.stack([log_exceeds(first, second), log_exceeds(second, first), log_ties(first, second)])
+    torch.testing.assert_close(cases.exp().sum(0), torch.ones(9))
+
+
+def descended(told: torch.Tensor, label: float, steps: int = 300) -> torch.Tensor:
+    """Logits (1, 2, 1, bins) after steps down the loss of one answer."""
+    network, free = RewardNetwork(4, 2, 8, told.shape[-1]), told.clone().requires_grad_()
+    optimiser = torch.optim.SGD([free], lr=0.5)
+    for _ in range(steps):
+        optimiser.zero_grad()
+        network.loss(free, torch.tensor([label]), 0.0).backward()
+        optimiser.step()
+    return free.detach()[0, :, 0]
+
+
+def test_pieces_that_tie_come_to_the_same_grade_and_stay_sure_of_it() -> None:
+    told = torch.randn(1, 2, 1, 9, generator=torch.Generator().manual_seed(0))
+    one, other = expectation(descended(told, 0.5))
+    assert abs(float(one - other)) < 0.03 < abs(float(expectation(told[0, :, 0]).diff()))
+    sure = torch.zeros(1, 2, 1, 9)
+    sure[..., 4] = 6
+    after = descended(sure, 0.5)
+    assert (deviation(after) <= deviation(sure[0, :, 0]) + 1e-4).all()
+    torch.testing.assert_close(expectation(after), torch.full((2,), 0.5), atol=1e-3, rtol=0)
+
+
+@pytest.mark.parametrize("outputs", [1, 9])
+def test_an_answer_is_learned_from_also_where_the_contrary_is_certain(outputs: int) -> None:
+    told = torch.zeros(1, 2, 1, outputs)
+    told[0, 0, 0, -1], told[0, 1, 0, 0] = 60, 60 if outputs > 1 else -60
+    told.requires_grad_()
+    RewardNetwork(4, 2, 8, outputs).loss(told, torch.ones(1), 0.0).backward()
+    assert told.grad is not None and float(told.grad[0, 0, 0, -1]) > 0.1 and float(told.grad[0, 1, 0].abs().max()) > 0.1
 
 
 def test_taking_off_risk_never_raises_a_score() -> None:
