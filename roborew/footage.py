@@ -21,6 +21,9 @@ from roborew.types import Frame, Video
 
 LARGEST = 256
 """Longer side of a picture that is learned from, at most [pixels]."""
+BACK, CHANGED, NOTICED = 8, 0.01, 8
+"""A frame may look like one of so many before it: less than such a share of pixels changes, by more than so much of
+255."""
 SEEN = 0.1
 """Progress of an episode in which something must be seen to change."""
 
@@ -99,6 +102,7 @@ def example_of(one: Demonstration, footage: Footage, features: NDArray[np.float3
         text=footage.text,
         also=footage.also,
         wrong=footage.wrong,
+        still=stagnation(footage.frames),
         features=features,
         progress=footage.progress,
         success=one.succeeded,
@@ -106,6 +110,19 @@ def example_of(one: Demonstration, footage: Footage, features: NDArray[np.float3
         spans=tuple(span for span in spans if span[1] < span[2]),
         goal=features[-1] if one.succeeded is not False else None,
     )
+
+
+def stagnation(frames: Video) -> NDArray[np.int64]:
+    """Of each frame the earliest of the `BACK` before it from which less than `CHANGED` of its pixels differ, and so
+    for all between them, shape (T,); the frame itself where the one before it differs more (VLAC, arXiv:2509.15937)."""
+    still = np.arange(len(frames))
+    for at in range(1, len(frames)):
+        for before in range(at - 1, max(at - BACK, 0) - 1, -1):
+            apart = np.abs(frames[at].astype(np.int16) - frames[before]).max(axis=2) > NOTICED
+            if apart.mean() >= CHANGED:
+                break
+            still[at] = before
+    return still
 
 
 def _progress(one: Demonstration) -> NDArray[np.float32] | None:

@@ -21,7 +21,8 @@ from roborew.critics.sentences import Sentences
 NEAR = 8
 """Half of the pairs are at most so many frames apart: progress is summed up over such steps."""
 STILL, FOREIGN, ANCHORED = 0.05, 0.1, 0.25
-"""Shares of pairs of one frame with itself, under another task's sentence, and with the episode's start first."""
+"""Shares of pairs of frames between which next to no pixel changes (a frame with itself where there are no others, or
+nobody looked), under another task's sentence, and with the episode's start first."""
 REFUSED = 0.25
 """Share of the pairs under a sentence that the task names wrong, of episodes that have such."""
 
@@ -67,9 +68,10 @@ class FramePairs:
         self._starts = np.cumsum([0, *self._lengths[:-1]])
         self._progress = np.concatenate([progress_labels(example) for example in examples])
         self._success = np.concatenate([success_labels(example) for example in examples])
+        self._still = np.concatenate([np.arange(len(e.features)) if e.still is None else e.still for e in examples])
 
     def draw(self, rng: np.random.Generator, count: int) -> Compared:
-        """Pairs near and far, forwards and backwards, of one frame twice, from the start, and under a wrong sentence;
+        """Pairs near and far, forwards and backwards, of frames alike, from the start, and under a wrong sentence;
         each pair is as often shown the other way round."""
         episodes = balanced(rng, self._kinds, count)
         lengths, starts = self._lengths[episodes], self._starts[episodes]
@@ -77,7 +79,8 @@ class FramePairs:
         gap = np.where(rng.random(count) < 0.5, rng.integers(1, NEAR + 1, count), rng.integers(1, lengths))
         other = np.where(one + gap < lengths, one + gap, np.maximum(one - gap, 0))
         kind = rng.random(count)
-        other = np.where(kind < STILL, one, np.where(kind > 1 - ANCHORED, 0, other))
+        alike, stands = self._alike(starts, one, kind / STILL), kind < STILL
+        other = np.where(stands, alike, np.where(kind > 1 - ANCHORED, 0, other))
         swapped = rng.random(count) < 0.5
         before, after = np.where(swapped, other, one) + starts, np.where(swapped, one, other) + starts
         foreign = self._sentences.wrong(rng, episodes)
@@ -89,12 +92,17 @@ class FramePairs:
             before=before,
             after=after,
             p=self._progress[before],
-            q=self._progress[after],
+            q=np.where(stands, self._progress[before], self._progress[after]),
             done=np.where(wrong, np.float32(0), self._success[after]),
             sentence=sentence,
             asked=self._sentences.owner[sentence],
             matched=~wrong,
         )
+
+    def _alike(self, starts: Positions, one: Positions, share: NDArray[np.float64]) -> Positions:
+        """A frame before that looks like this one, the next of them for small shares in [0, 1)."""
+        back = one - self._still[starts + one]
+        return one - np.minimum(1 + np.floor(share * back).astype(np.int64), back)
 
 
 class CompareNetwork(nn.Module):

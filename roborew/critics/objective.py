@@ -34,6 +34,7 @@ class Example:
         goal: embedded picture of the goal, shape (D,); None where there is none.
         also: other sentences that mean the same, embedded, shape (E,) each.
         wrong: sentences that the episode does not fulfil, embedded, shape (E,) each.
+        still: of each frame the earliest of the last few that it looks like, shape (T,); None where nobody looked.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Example:
     goal: NDArray[np.float32] | None = None
     also: tuple[NDArray[np.float32], ...] = ()
     wrong: tuple[NDArray[np.float32], ...] = ()
+    still: NDArray[np.int64] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

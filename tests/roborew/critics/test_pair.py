@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
-from roborew.critics.compared import Compared, CompareNetwork, FramePairs, decoded
+from roborew.critics.compared import STILL, Compared, CompareNetwork, FramePairs, decoded
 from roborew.critics.objectives.pair import Pair, labels
 from roborew.errors import InvalidInputError
 from roborew.evaluation import spearman
+from roborew.footage import stagnation
 from roborew.rewards.vlac_integrators import integrate
 from tests.roborew.critics.worlds import OPEN, PUSH, episode, query, world
 
@@ -60,6 +63,30 @@ def test_pairs_are_near_and_far_forwards_and_backwards_still_and_of_other_tasks(
     ]
     np.testing.assert_array_equal(drawn.matched, ~np.array(foreign))
     assert 0.05 < np.mean(foreign) < 0.15 and not drawn.done[foreign].any()
+
+
+def test_frames_between_which_next_to_nothing_changes_are_no_progress_whatever_their_labels() -> None:
+    """The reference's stagnation pairs: two frames, not one frame twice."""
+    example = replace(episode("success", 0), still=np.repeat(np.arange(0, 24, 4), 4))
+    drawn = FramePairs([example]).draw(np.random.default_rng(0), 4000)
+    truth = example.progress
+    assert truth is not None
+    same = (drawn.before // 4 == drawn.after // 4) & (drawn.before != drawn.after)
+    stands = same & (drawn.p == drawn.q) & (truth[drawn.before] != truth[drawn.after])
+    assert 0.01 < stands.mean() < STILL and not labels(drawn)[stands].any()
+    np.testing.assert_array_equal(drawn.q[~same], truth[drawn.after[~same]])
+
+
+def test_a_frame_looks_like_those_before_it_that_differ_in_less_than_a_hundredth_of_their_pixels() -> None:
+    frames = np.zeros((6, 20, 20, 3), np.uint8)
+    frames[2:, :1, :3] = 200  # 3 of 400 pixels
+    frames[4:, 5:7] = 200
+    frames[5] += 5  # noise
+    np.testing.assert_array_equal(stagnation(frames), [0, 0, 0, 0, 4, 4])
+    slow = np.zeros((12, 20, 20, 3), np.uint8)
+    for at in range(12):
+        slow[at, 0, :at] = 200
+    np.testing.assert_array_equal(stagnation(slow), np.maximum(np.arange(12) - 3, 0))
 
 
 def test_progress_rises_with_the_task_and_falls_when_it_is_undone(critic: Pair) -> None:
