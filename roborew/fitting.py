@@ -63,7 +63,8 @@ class FitConfig:
     option: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()
     """A setting of the critic as key=value; may be given several times."""
     members: int = 1
-    """So many critics of different seed and data order are fitted; where they disagree there is no score."""
+    """So many critics are fitted, of different seed and to samples of the episodes drawn with replacement; where they
+    disagree there is no score."""
     encoder: str = "conv"
     """A name of `roborew list encoders`."""
     encoder_option: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()

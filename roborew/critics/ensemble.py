@@ -1,5 +1,5 @@
-"""Several fits of one objective, by seed and by data order: their mean is the score, and where they disagree more than
-they do on known ground it is no score at all."""
+"""Several fits of one objective, by seed and to bootstrap samples of the episodes: their mean is the score, and where
+they disagree more than they do on known ground it is no score at all."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roborew.critics.objective import Example, Objective, Query, Refreshable, Report
+from roborew.critics.sampling import bootstrap
 from roborew.errors import CorruptFileError, InvalidInputError
 from roborew.options import parse_options
 from roborew.registry import critics
@@ -47,7 +48,7 @@ def make_objective(name: str, words: Sequence[str], members: int = 1) -> Objecti
 class Ensemble:
     """Args:
     members: objectives of one kind, of different seeds.
-    seed: of the orders in which they are shown the examples.
+    seed: of the samples of the examples that they are shown.
     """
 
     def __init__(self, members: Sequence[Objective], seed: int = 0) -> None:
@@ -55,7 +56,7 @@ class Ensemble:
         self._members, self._seed, self._limit = tuple(members), seed, np.inf
 
     def fit(self, examples: Sequence[Example], validation: Sequence[Example], report: Report) -> None:
-        """Fit each member to the examples in an order of its own; validation says how much they usually disagree."""
+        """Fit each member to a sample of the examples; validation says how much they usually disagree."""
         for member, shuffled, said in self._shown(examples, report):
             member.fit(shuffled, validation, said)
         self._settle(validation or examples, report)
@@ -88,10 +89,10 @@ class Ensemble:
     def _shown(
         self, examples: Sequence[Example], report: Report
     ) -> Iterator[tuple[Objective, Sequence[Example], Report]]:
-        """Each member with the examples in an order of its own, and where to report what it says."""
-        rng = np.random.default_rng(self._seed)
+        """Each member with examples drawn with replacement, as many of every kind, and where to report what it says."""
+        rng, kinds = np.random.default_rng(self._seed), [(e.instruction, e.quality or e.success) for e in examples]
         for row, member in enumerate(self._members):
-            order = rng.permutation(len(examples))
+            order = bootstrap(rng, kinds)
 
             def said(what: str, value: float, row: int = row) -> None:
                 report(f"member {row + 1}: {what}", value)

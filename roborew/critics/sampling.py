@@ -103,6 +103,19 @@ def balanced(rng: np.random.Generator, kinds: Sequence[Hashable], count: int) ->
     return np.array([group[int(rng.integers(len(group)))] for group in chosen], np.int64)
 
 
+def bootstrap(rng: np.random.Generator, kinds: Sequence[Hashable]) -> Positions:
+    """As many positions of every kind as there are, drawn with replacement, in a random order.
+
+    >>> drawn = bootstrap(np.random.default_rng(0), ["success"] * 9 + ["failure"])
+    >>> bool((drawn == 9).sum() == 1), len(set(drawn.tolist())) < 10
+    (True, True)
+    """
+    members: dict[Hashable, list[int]] = {}
+    for position, kind in enumerate(kinds):
+        members.setdefault(kind, []).append(position)
+    return rng.permutation(np.concatenate([rng.choice(np.array(group), len(group)) for group in members.values()]))
+
+
 def _long_enough(length: int) -> int:
     if length < 2:
         raise InvalidInputError(f"sampling: expected an episode of at least 2 frames; got {length}.")

@@ -11,6 +11,7 @@ import pytest
 from roborew.critics.ensemble import Ensemble, make_objective
 from roborew.critics.objective import Objective, Query, Refreshable
 from roborew.critics.objectives.ridge import Ridge
+from roborew.critics.sampling import bootstrap
 from roborew.errors import CorruptFileError, InvalidInputError
 from roborew.types import Memory, Scores
 from tests.roborew.critics.worlds import episode, query, world
@@ -77,10 +78,22 @@ def test_whole_equals_in_parts_and_saved_equals_loaded(ensemble: Objective) -> N
         loaded.load({})
 
 
-def test_members_that_are_one_and_the_same_never_abstain() -> None:
-    ensemble = Ensemble([Ridge(), Ridge()])
-    ensemble.fit(world(2), [], lambda what, value: None)
-    assert ensemble.extend([query(episode("undo", 3))])[0][0].valid.all()
+@pytest.mark.parametrize("name", ["ridge", "perceptual", "transport"])
+def test_members_that_draw_nothing_at_random_differ_by_the_episodes_they_are_fitted_to(name: str) -> None:
+    ensemble = make_objective(name, ("seed=1",), members=3)
+    ensemble.fit(world(4), [], lambda what, value: None)
+    arrays = ensemble.arrays()
+    keys = [key.removeprefix("0/") for key in arrays if key.startswith("0/")]
+    assert any(
+        arrays[f"0/{key}"].shape != arrays[f"1/{key}"].shape or (arrays[f"0/{key}"] != arrays[f"1/{key}"]).any()
+        for key in keys
+    )
+    asked = query(episode("undo", 3))
+    alone = [make_objective(name, ("seed=1",)) for _ in range(2)]
+    for row, member in enumerate(alone):
+        member.load({n.removeprefix(f"{row}/"): a for n, a in arrays.items() if n.startswith(f"{row}/")})
+    one, other = (member.extend([asked])[0][0].value for member in alone)
+    assert np.abs(one - other).max() > 1e-6
 
 
 def kept(name: str) -> tuple[str, ...]:
@@ -95,7 +108,8 @@ def test_members_that_learn_from_an_agent_do_so_in_an_ensemble_too(name: str) ->
     assert isinstance(ensemble, Refreshable) and isinstance(alone, Refreshable)
     ensemble.refresh(world(2), visited, lambda what, value: None)
     rng = np.random.default_rng(2)  # the first order that an ensemble of this seed deals
-    alone.refresh([world(2)[int(row)] for row in rng.permutation(len(world(2)))], visited, lambda what, value: None)
+    drawn = bootstrap(rng, [(one.instruction, one.quality) for one in world(2)])
+    alone.refresh([world(2)[int(row)] for row in drawn], visited, lambda what, value: None)
     for key, array in alone.arrays().items():
         np.testing.assert_array_equal(ensemble.arrays()[f"0/{key}"], array)
     assert np.isfinite(ensemble.arrays()["limit"]).all()
