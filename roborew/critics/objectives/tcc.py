@@ -6,16 +6,21 @@ Temporal cycle consistency (arXiv:1904.07846), paid as in XIRL (arXiv:2106.03911
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, Literal, get_args
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from roborew.critics.goal_distance import FARTHEST, GoalDistance
 from roborew.critics.learned import Stack
 from roborew.critics.objective import Example, Report, Traits
 from roborew.errors import InvalidInputError
+
+Way = Literal["regression", "variance", "classification"]
+SURE, SMALL = 0.001, 1e-4
+"""Weight of the log of the spread (TCC's lambda), and the least spread, in squared shares of an episode."""
 
 
 class Tcc(GoalDistance):
@@ -29,6 +34,8 @@ class Tcc(GoalDistance):
         frames: that are drawn of each episode.
         width: entries of the embedding.
         temperature: of the nearest neighbour, which is a soft one.
+        loss: of the way back: "regression" of the time, "variance" for the same weighed by how sure the way is, or
+            "classification" of the frame.
     """
 
     traits: ClassVar[Traits] = Traits(
@@ -50,6 +57,7 @@ class Tcc(GoalDistance):
         frames: int = 15,
         width: int = 32,
         temperature: float = 0.1,
+        loss: Way = "regression",
     ) -> None:
         super().__init__("tcc", seed, steps, width)
         if batch < 1 or frames < 2 or not 0 < temperature < np.inf:
@@ -57,7 +65,10 @@ class Tcc(GoalDistance):
                 "tcc: expected batch >= 1, frames >= 2 and a temperature above 0; "
                 f"got {batch}, {frames} and {temperature}."
             )
+        if loss not in get_args(Way):
+            raise InvalidInputError(f"tcc: expected loss {', '.join(get_args(Way))}; got {loss!r}.")
         self._batch, self._frames, self._temperature = batch, frames, temperature
+        self._way: Way = loss
 
     def fit(self, examples: Sequence[Example], validation: Sequence[Example], report: Report) -> None:
         """Learn from pairs of successes."""
@@ -76,7 +87,7 @@ class Tcc(GoalDistance):
         others = np.array([rng.choice(partners[int(episode)]) for episode in episodes])
         rows, times = zip(*(self._drawn(stack, each, rng) for each in (episodes, others)), strict=True)
         first, second = (self.network(stack.frames[each]) for each in rows)
-        return cycle_loss(first, second, torch.as_tensor(times[0]), self._temperature)
+        return cycle_loss(first, second, torch.as_tensor(times[0]), self._temperature, self._way)
 
     def _drawn(self, stack: Stack, episodes: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Frames in time order, shape (B, K), and when in the episode they are, in [0, 1]."""
@@ -86,19 +97,33 @@ class Tcc(GoalDistance):
         return stack.start[episodes, None] + steps, (steps / (stack.length[episodes, None] - 1)).astype(np.float32)
 
 
-def cycle_loss(first: Tensor, second: Tensor, times: Tensor, temperature: float) -> Tensor:
-    """Squared error of the time at which a frame comes back from its soft nearest neighbour in another episode.
+def cycle_loss(first: Tensor, second: Tensor, times: Tensor, temperature: float, loss: Way = "regression") -> Tensor:
+    """How far from itself a frame comes back by its soft nearest neighbour in another episode (TCC, section 3.2).
+
+    ``b_k``, the way back, is a distribution over the first frames. Classification: ``-log b_i`` of frame i.
+    Regression: ``(m - t_i)^2`` with the mean time ``m = sum b_k t_k``. With the variance ``s = sum b_k (t_k - m)^2``:
+    ``(m - t_i)^2 / s + lambda log sqrt(s)``, which a way that is unsure cannot escape.
 
     Args:
         first: embedded frames, shape (B, K, W).
         second: those of the other episodes, shape (B, L, W).
         times: of the first frames, in [0, 1], shape (B, K).
         temperature: of both soft choices, a share of W.
+        loss: which of them.
     """
     scale = temperature * first.shape[-1]
     near = (-_squares(first, second) / scale).softmax(-1) @ second
-    back = (-_squares(near, first) / scale).softmax(-1)
-    return ((back * times[:, None]).sum(-1) - times).square().mean()
+    logits = -_squares(near, first) / scale
+    if loss == "classification":
+        frames = torch.arange(first.shape[1]).repeat(len(first))
+        return functional.cross_entropy(logits.flatten(0, 1), frames)
+    back = logits.softmax(-1)
+    mean = (back * times[:, None]).sum(-1)
+    error = (mean - times).square()
+    if loss == "regression":
+        return error.mean()
+    spread = (back * (times[:, None] - mean[..., None]).square()).sum(-1) + SMALL
+    return (error / spread + SURE * spread.log() / 2).mean()
 
 
 def _squares(first: Tensor, second: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ import torch
 
 from roborew.critics.learned import Stack
 from roborew.critics.objectives.liv import Liv, contrast
-from roborew.critics.objectives.tcc import Tcc, cycle_loss
+from roborew.critics.objectives.tcc import Tcc, Way, cycle_loss
 from roborew.critics.objectives.vip import Vip, distances
 from roborew.critics.time_contrast import contrast_in_time, moments
 from roborew.errors import CorruptFileError, InvalidInputError
@@ -105,6 +105,43 @@ def test_a_cycle_through_an_equal_episode_costs_nothing_and_through_a_constant_o
     frames, times = 30 * torch.eye(5)[None], torch.linspace(0, 1, 5)[None]
     assert float(cycle_loss(frames, frames, times, 0.1)) < 1e-6
     assert float(cycle_loss(frames, torch.zeros(1, 5, 5), times, 0.1)) > 0.1
+
+
+@pytest.mark.parametrize("loss", ["regression", "variance", "classification"])
+def test_every_way_back_is_shorter_through_an_equal_episode_and_is_learned(loss: Way) -> None:
+    frames, times = 3 * torch.eye(5)[None], torch.linspace(0, 1, 5)[None]
+    there = torch.zeros(1, 5, 5, requires_grad=True)
+    costs = [cycle_loss(frames, other, times, 0.1, loss) for other in (frames, frames.flip(1), there.detach())]
+    assert float(costs[0]) == pytest.approx(float(costs[1]), abs=1e-5), "the order of the other episode is not read"
+    assert float(costs[0]) < float(costs[2])
+    cycle_loss(frames, there + 0.1 * frames, times, 0.1, loss).backward()
+    assert there.grad is not None and there.grad.abs().sum() > 0
+
+
+def test_the_ways_back_are_the_papers_formulas() -> None:
+    first, second = torch.randn(2, 2, 4, 3, generator=torch.Generator().manual_seed(0)).double()
+    times = torch.rand(2, 4, generator=torch.Generator().manual_seed(1)).double()
+    found: dict[str, list[float]] = {"regression": [], "variance": [], "classification": []}
+    for u, v, t in zip(first, second, times, strict=True):
+        for i in range(4):
+            near = torch.softmax(-((u[i] - v) ** 2).sum(1) / 0.3, 0) @ v
+            back = torch.softmax(-((near - u) ** 2).sum(1) / 0.3, 0)
+            mean = float(back @ t)
+            spread = float(back @ (t - mean) ** 2) + 1e-4
+            found["regression"].append((mean - float(t[i])) ** 2)
+            found["variance"].append((mean - float(t[i])) ** 2 / spread + 0.001 * np.log(np.sqrt(spread)))
+            found["classification"].append(-float(back[i].log()))
+    for loss, each in found.items():
+        assert float(cycle_loss(first, second, times, 0.1, loss)) == pytest.approx(np.mean(each), rel=1e-6)  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.parametrize("loss", ["variance", "classification"])
+def test_the_other_ways_back_align_demonstrations_too(loss: Way) -> None:
+    objective = Tcc(steps=120, loss=loss)
+    objective.fit(world(labelled=False), [], silent)
+    example = episode("undo", 77)
+    assert example.progress is not None
+    assert np.corrcoef(objective.extend([query(example)])[0][0].value, example.progress)[0, 1] > 0.7
 
 
 def test_frames_of_the_same_sentence_are_no_negatives() -> None:
