@@ -6,6 +6,7 @@ spectral norm and the pessimistic preconditioning of Blondé et al. (arXiv:2006.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, ClassVar, cast
 
@@ -109,6 +110,8 @@ class Adversarial(Learned["Discriminator"]):
             )
         stack = Stack(episodes)
         self.descend(episodes, lambda rng: self._loss(stack, good, bad, rng), report)
+        owner = np.repeat(np.arange(len(stack.length)), stack.length)
+        self.network.measure(stack.frames, stack.text[owner])
 
     def extend(self, queries: Sequence[Query]) -> tuple[list[Scores], list[Memory]]:
         """Score each frame by the step that leads to it; the last frame is remembered."""
@@ -125,7 +128,8 @@ class Adversarial(Learned["Discriminator"]):
         with torch.no_grad():
             value = functional.softplus(self.network.reward(before, frames, text)).clamp(0.0, LARGEST)
         if self._pessimism < 1:
-            value = value * preconditioning(self.network.step_slope(before, text), self._pessimism)
+            steep = excess(self.network.step_slope(before, text))
+            value = value * preconditioning(steep, float(self.network.steepness), self._pessimism)
         return value.detach()
 
     def _loss(self, stack: Stack, successes: Sequence[int], others: Sequence[int], rng: np.random.Generator) -> Tensor:
@@ -153,6 +157,8 @@ class Discriminator(nn.Module):
         self.shaping = _layers(features + text, width, 1, bound) if airl else None
         self.step = _layers(features + text, width, features, _as_it_is)
         self.discount = discount
+        self.steepness: Tensor
+        self.register_buffer("steepness", torch.ones(()))
 
     def forward(self, before: Tensor, after: Tensor, text: Tensor) -> Tensor:
         """Logits (N,) of steps (N, D) to (N, D) under sentences (N, E); AIRL adds the difference of its potentials."""
@@ -168,12 +174,24 @@ class Discriminator(nn.Module):
         return self.judge(torch.cat([*frames, text], dim=1))[:, 0]
 
     def step_slope(self, before: Tensor, text: Tensor) -> Tensor:
-        """Norm of the gradient of the next frame's entries' sum by the frame, (N,): how steep a step is."""
-        with torch.enable_grad():
-            frames = before.detach().clone().requires_grad_(True)
-            total = self.step(torch.cat([frames, text], dim=1)).sum()
-            (slope,) = torch.autograd.grad(total, frames)
-        return slope.square().sum(1).sqrt()
+        """Norm (Frobenius) of the Jacobian of the next frame by the frame, (N,): how steep a step is.
+
+        Of two layers W, V with g the slopes of the activations between them, J = V diag(g) W, so that
+        ``|J|^2 = g' (V'V * WW') g`` without any J.
+        """
+        first, last = cast("tuple[nn.Linear, nn.Linear]", (self.step[0], self.step[2]))
+        with torch.no_grad():
+            inside = first(torch.cat([before, text], dim=1))
+            bell = (-inside.square() / 2).exp() / math.sqrt(2 * math.pi)
+            slopes = (1 + torch.erf(inside / math.sqrt(2))) / 2 + inside * bell
+            weights = first.weight[:, : before.shape[1]]
+            both = (last.weight.T @ last.weight) * (weights @ weights.T)
+            return ((slopes @ both) * slopes).sum(1).clamp(min=0.0).sqrt()
+
+    def measure(self, frames: Tensor, text: Tensor) -> None:
+        """Take how much the excess of steps from frames (N, D) differs, if any is steep."""
+        spread = excess(self.step_slope(frames, text)).std(correction=0)
+        self.steepness.copy_(spread if spread > 0 else torch.ones(()))
 
 
 def slope_penalty(
@@ -189,9 +207,21 @@ def slope_penalty(
     return ((squares + 1e-12).sqrt() - 1).clamp(min=0.0).square().mean()
 
 
-def preconditioning(slope: Tensor, least: float) -> Tensor:
-    """Factors in [least, 1] that fall where a step is steeper than `STEEP`, as there a small error moves far."""
-    return (-(slope - STEEP).clamp(min=0.0).square()).exp().clamp(min=least)
+def excess(slope: Tensor) -> Tensor:
+    """By how much steps of slopes (N,) are steeper than `STEEP`, squared."""
+    return (slope - STEEP).clamp(min=0.0).square()
+
+
+def preconditioning(steep: Tensor, spread: float, least: float) -> Tensor:
+    """Factors in [least, 1] that fall where a step is too steep, as there a small error moves far: PURPLE's
+    ``exp(-GP / std)``.
+
+    Args:
+        steep: `excess` of each step, shape (N,).
+        spread: its standard deviation over the steps that were learned from.
+        least: no factor is smaller.
+    """
+    return (-steep / spread).exp().clamp(min=least)
 
 
 def drawn(stack: Stack, episodes: Sequence[int], rng: np.random.Generator, count: int) -> tuple[Tensor, ...]:

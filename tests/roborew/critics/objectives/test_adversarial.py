@@ -10,7 +10,14 @@ import torch
 
 from roborew.critics.learned import Stack
 from roborew.critics.objective import Example
-from roborew.critics.objectives.adversarial import Adversarial, Discriminator, drawn, preconditioning, slope_penalty
+from roborew.critics.objectives.adversarial import (
+    Adversarial,
+    Discriminator,
+    drawn,
+    excess,
+    preconditioning,
+    slope_penalty,
+)
 from roborew.errors import InvalidInputError
 from tests.roborew.critics.worlds import episode, query, world
 
@@ -79,11 +86,37 @@ def test_under_the_spectral_norm_no_slope_is_above_that_of_its_activations() -> 
 
 
 def test_preconditioning_never_raises_a_reward_nor_lowers_it_beyond_the_least() -> None:
-    factors = preconditioning(torch.tensor([0.0, 9.0, 9.5, 100.0]), 0.7)
-    assert factors.tolist() == pytest.approx([1, 1, float(np.exp(-0.25)), 0.7])
+    for spread in (1.0, 4.0):
+        factors = preconditioning(excess(torch.tensor([0.0, 9.0, 9.5, 100.0])), spread, 0.7)
+        assert factors.tolist() == pytest.approx([1, 1, float(np.exp(-0.25 / spread)), 0.7])
     plain, wary = (fitted(world(2), steps=20, pessimism=least) for least in (1.0, 0.7))
     one, other = (each.extend([query(episode("undo", 1))])[0][0].value for each in (plain, wary))
     assert (other <= one + 1e-6).all() and (other >= 0.7 * one - 1e-6).all()
+
+
+def test_the_slope_of_a_step_is_the_norm_of_its_jacobian_also_where_entries_cancel() -> None:
+    network = Discriminator(5, 3, 16, airl=False, spectral=False, discount=1.0)
+    before, text = torch.randn(4, 5), torch.randn(4, 3)
+
+    def step(frame: torch.Tensor, sentence: torch.Tensor) -> torch.Tensor:
+        return network.step(torch.cat([frame, sentence])[None])[0]
+
+    norms = [torch.func.jacrev(step)(frame, sentence).norm() for frame, sentence in zip(before, text, strict=True)]
+    torch.testing.assert_close(network.step_slope(before, text), torch.stack(norms).detach())
+    with torch.no_grad():
+        network.step[2].weight[1:] = -network.step[2].weight[:-1].sum(0) / 4  # the entries' sum says little
+        assert (network.step_slope(before, text) > 0.1).all()
+
+
+def test_the_excess_is_measured_in_what_was_learned_from_and_kept() -> None:
+    network = Discriminator(5, 3, 16, airl=False, spectral=False, discount=1.0)
+    frames, text = torch.randn(50, 5), torch.randn(50, 3)
+    network.measure(frames, text)
+    assert float(network.steepness) == 1, "no step was steep"
+    network.step[0].weight.data.mul_(40)
+    network.measure(frames, text)
+    torch.testing.assert_close(network.steepness, excess(network.step_slope(frames, text)).std(correction=0))
+    assert "steepness" in network.state_dict()
 
 
 def test_a_step_never_crosses_into_another_episode() -> None:
