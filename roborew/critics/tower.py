@@ -6,16 +6,23 @@ import hashlib
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from roborew.critics.frozen import FrozenEncoder
 from roborew.critics.objective import Features
 from roborew.rewards.embedding import Dtype, Embedder
+from roborew.rewards.embedding_cache import EmbeddingCache
 from roborew.rewards.towers import Kind, load_tower
-from roborew.types import Video
+from roborew.types import Video, check_instruction
+
+SENTENCES = 1024
+"""Kept in memory."""
 
 
 class TowerEncoder(FrozenEncoder):
-    """Embeddings of length one, each frame's computed once; see `roborew.rewards.embedding.Embedder`.
+    """Embeddings of length one, each frame's and each sentence's computed once; see
+    `roborew.rewards.embedding.Embedder`. Sentences are read by the model's own text tower, in the space of its
+    frames, where it is one of open_clip (LIV too), otherwise by `roborew.critics.text.embed_text`.
 
     Args:
         tower: whose network; see `roborew.rewards.towers.load_tower` for this and the next four.
@@ -51,10 +58,28 @@ class TowerEncoder(FrozenEncoder):
         super().__init__("tower")
         loaded = load_tower(tower, model, pretrained, revision, sha256)
         self._embedder = Embedder(loaded, device=device, dtype=dtype, batch=batch, cache=cache)
-        said = f"{loaded.identity} {loaded.preprocessing}"
+        self._read = loaded.text
+        self._sentences = EmbeddingCache(SENTENCES, None if cache is None else cache / "sentences")
+        said = f"{loaded.identity} {loaded.preprocessing}{' with its text' if loaded.text else ''}"
         self.identity = f"{tower}-{hashlib.sha256(said.encode()).hexdigest()[:32]}"
 
     def encode(self, frames: Video) -> Features:
         """Vectors (T, D) of length one."""
         found = self._embedder.embed([frames])[0]
         return found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-6)
+
+    def encode_text(self, sentence: str) -> NDArray[np.float32]:
+        """The sentence's vector, shape (E,), of length one.
+
+        Raises:
+            InvalidInputError: the text tower would read only its beginning.
+            MissingBackendError: the text tower's tokenizer is not here.
+        """
+        if self._read is None:
+            return super().encode_text(sentence)
+        key = hashlib.sha256(f"{self.identity} {check_instruction(sentence)}".encode()).digest()
+        found = self._sentences.get(key)
+        if found is None:
+            found = self._read(sentence)
+            self._sentences.put({key: found})
+        return found / max(float(np.linalg.norm(found)), 1e-6)

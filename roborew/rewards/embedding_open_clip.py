@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -58,11 +59,20 @@ class ImageText:
         logit_scale: the factor of similarities in the model's own loss, the inverse of its temperature.
     """
 
-    def __init__(self, network: nn.Module, tokenizer: Any, tower: Tower) -> None:
+    def __init__(self, network: nn.Module, tokenizer: Callable[[], Any], tower: Tower) -> None:
         model = cast(Any, network)
         self.tower = tower
         self.logit_scale = float(model.logit_scale.detach().exp())
-        self._text, self._tokenizer = model, tokenizer
+        self._text, self._find_tokenizer = model, tokenizer
+
+    @cached_property
+    def tokenizer(self) -> Any:
+        """What cuts sentences into tokens.
+
+        Raises:
+            MissingBackendError: it is not here.
+        """
+        return self._find_tokenizer()
 
     @torch.inference_mode()
     def encode_text(self, text: str) -> FloatArray:
@@ -70,14 +80,15 @@ class ImageText:
 
         Raises:
             InvalidInputError: the model would read only the beginning of the sentence.
+            MissingBackendError: the tokenizer is not here.
         """
-        context = int(self._tokenizer.context_length)
-        tokens = cast(Tensor, self._tokenizer([text], context_length=context + LONGEST))
+        context = int(self.tokenizer.context_length)
+        tokens = cast(Tensor, self.tokenizer([text], context_length=context + LONGEST))
         if bool((tokens[0, context:] != tokens[0, -1]).any()):
             raise InvalidInputError(
                 f"goal: the model reads {context} tokens and {text[:60]!r}... has more; shorten it."
             )
-        tokens = self._tokenizer([text], context_length=context)
+        tokens = self.tokenizer([text], context_length=context)
         embedding = self._text.encode_text(tokens.to(self._text.logit_scale.device))
         return cast("FloatArray", embedding[0].float().cpu().numpy()).astype(np.float32)
 
@@ -97,7 +108,7 @@ def load_open_clip(
         pretrained: for an architecture: one of its tags, ``hf-hub:owner/name``, a .safetensors file, or "random".
         revision: commit of a repository on the hub.
         sha256: that the weight file must have.
-        text: sentences will be encoded; otherwise no tokenizer is needed.
+        text: sentences will be encoded; otherwise no tokenizer is needed before the first one is.
 
     Raises:
         UnknownNameError: no such architecture or tag; close matches are offered.
@@ -106,7 +117,7 @@ def load_open_clip(
         CorruptFileError: a damaged file, another checksum, or weights of another architecture.
     """
     source = _find(model, pretrained, revision)
-    network, tokenizer = _build(source, model), _tokenizer(source, model) if text else None
+    network = _build(source, model)
     if source.weights is None:
         logger.warning("%s has random weights, as asked for: its scores mean nothing", model)
         identity = RANDOM
@@ -116,12 +127,16 @@ def load_open_clip(
     tower = Tower(
         cast(Any, network).visual, _preprocessing(network, source.pictures), f"open_clip {source.config} {identity}"
     )
-    return ImageText(network, tokenizer, tower)
+    both = ImageText(network, partial(_tokenizer, source, model), tower)
+    if text:
+        _ = both.tokenizer
+    return both
 
 
 def load_open_clip_tower(model: str, pretrained: str | None, revision: str | None, sha256: str | None) -> Tower:
-    """The image tower alone; arguments and errors as in `load_open_clip`."""
-    return load_open_clip(model, pretrained, revision, sha256, text=False).tower
+    """The image tower, and what reads sentences; arguments and errors as in `load_open_clip`."""
+    both = load_open_clip(model, pretrained, revision, sha256, text=False)
+    return replace(both.tower, text=both.encode_text)
 
 
 def _find(model: str, pretrained: str | None, revision: str | None) -> Source:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from torch import nn
 
 from roborew.rewards.preprocess import Preprocessing
+from roborew.types import FloatArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,8 +19,10 @@ class Tower:
         network: (B, 3, S, S) prepared pictures -> (B, D), in evaluation mode.
         preprocessing: makes its pictures.
         identity: architecture and SHA-256 of the weights; equal identities give equal embeddings.
+        text: a sentence -> (D,), float32, by the text tower of the same model; None where it has none.
     """
 
     network: nn.Module
     preprocessing: Preprocessing
     identity: str
+    text: Callable[[str], FloatArray] | None = None

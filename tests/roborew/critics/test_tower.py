@@ -7,8 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from roborew.critics.critic import Critic
+from roborew.critics.objectives.ranking_clip import RankingClip
+from roborew.critics.text import embed_text
 from roborew.critics.tower import TowerEncoder
 from roborew.data.demonstrations import read_demonstrations
 from roborew.demos import DemosConfig
@@ -16,6 +19,7 @@ from roborew.demos.recording import record_demonstrations
 from roborew.errors import InvalidInputError
 from roborew.fitting import FitConfig, fit_critic
 from roborew.rewards.embedding import Embedder
+from roborew.rewards.embedding_open_clip import ImageText, load_open_clip
 from roborew.types import Clip
 from tests.roborew.rewards.tiny_towers import tiny_clip, tiny_dinov2, tiny_timm
 
@@ -38,6 +42,36 @@ def test_vectors_have_length_one_and_do_not_depend_on_the_batch(words: dict[str,
     np.testing.assert_allclose(np.linalg.norm(together, axis=1), 1, atol=1e-5)
     np.testing.assert_allclose(np.concatenate([encoder.encode(f[None]) for f in FRAMES]), together, atol=1e-5)
     assert TowerEncoder(**words).identity == encoder.identity
+
+
+@pytest.mark.parametrize("tower", ["open_clip", "liv"])
+def test_sentences_are_read_by_the_models_own_text_tower_in_the_space_of_its_frames(tower: str, tmp_path: Path) -> None:
+    model = str(tiny_clip(tmp_path / "clip"))
+    encoder = TowerEncoder(tower=tower, model=model, dtype="float32", cache=tmp_path / "cache")
+    own = load_open_clip(model)
+    text = own.encode_text("open the drawer")
+    np.testing.assert_allclose(encoder.encode_text("open the drawer"), text / np.linalg.norm(text), atol=1e-6)
+    frames, sentence = torch.as_tensor(encoder.encode(FRAMES)), torch.as_tensor(encoder.encode_text("open the drawer"))
+    before = RankingClip().build(frames.shape[1], len(sentence))(frames, sentence.expand(len(frames), -1))
+    torch.testing.assert_close(before, frames @ sentence, atol=1e-5, rtol=0)
+
+
+def test_a_sentence_goes_through_the_text_tower_once_for_all_fits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = {"tower": "open_clip", "model": str(tiny_clip(tmp_path / "clip")), "cache": tmp_path / "cache"}
+    first = TowerEncoder(**words).encode_text("open the drawer")
+
+    def refused(self: ImageText, text: str) -> None:
+        raise AssertionError(text)
+
+    monkeypatch.setattr(ImageText, "encode_text", refused)
+    np.testing.assert_array_equal(TowerEncoder(**words).encode_text("open the drawer"), first)
+
+
+def test_a_tower_without_sentences_has_their_words_hashed(tmp_path: Path) -> None:
+    encoder = TowerEncoder(tower="transformers", model=str(tiny_dinov2(tmp_path)))
+    np.testing.assert_array_equal(encoder.encode_text("open the drawer"), embed_text("open the drawer"))
 
 
 @pytest.fixture(scope="module")
