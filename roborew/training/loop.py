@@ -48,7 +48,7 @@ def start(config: TrainConfig, path: str | Path) -> RunDirectory:
     config = config.resolved()
     model = load_reward(config)  # a reward that cannot be loaded, or cannot pay, should not leave an empty run behind
     if model is not None:
-        check_payable(model.spec, has_goal=config.goal_image is not None)
+        check_payable(model.spec, has_goal=config.goal_image is not None, whole=not model.spec.causal)
     shaping = config.shaping or ("difference" if model is None else model.spec.shaping)
     config = replace(config, camera=cameras_seen(config, model), shaping=shaping)
     with closing(make_environment(config, 1)) as env:

@@ -134,6 +134,8 @@ def open_reward(reward: str, option: Sequence[str] = (), device: str = "cpu") ->
 def paid_environment(config: TrainConfig, num_envs: int, model: RewardModel | None) -> PaidEnvironment:
     """Return the environment as the agent sees it: the configured reward pays, the true one stands in the infos.
 
+    A model that is not causal, such as a `transport` critic, scores whole episodes and pays at their last step.
+
     Args:
         config: names environment, goal and how often to score.
         num_envs: simulations.
@@ -149,7 +151,8 @@ def paid_environment(config: TrainConfig, num_envs: int, model: RewardModel | No
             model,
             config.instruction,
             every=config.every,
-            claim=Claim() if model.spec.claims else None,
+            claim=Claim() if model.spec.claims and model.spec.causal else None,
+            scoring="step" if model.spec.causal else "episode",
             shaping=Level() if (config.shaping or model.spec.shaping) == "level" else Difference(scale=5.0),
             goal=read_picture(config.goal_image) if config.goal_image else None,
         )

@@ -32,8 +32,10 @@ class RewardOptions(TypedDict, total=False):
     """Picture of the goal, shape (H, W, 3), uint8 RGB, for models that need one."""
     max_invalid_rate: float
     """Share of abstentions, in [0, 1], beyond which the run stops; 0.1 by default."""
-    scoring: Literal["step", "rollout"]
-    """``"step"`` (default) pays at once; ``"rollout"`` keeps the frames until `flush` scores them in one batch."""
+    scoring: Literal["step", "rollout", "episode"]
+    """``"step"`` (default) pays at once; ``"rollout"`` keeps the frames until `flush` scores them in one batch;
+    ``"episode"`` scores each episode whole when it ends, and its last step is paid what all its steps are worth: for
+    models that are not causal."""
 
 
 class RewardEngine:
@@ -47,21 +49,23 @@ class RewardEngine:
     def __init__(self, model: RewardModel, instruction: str, num_envs: int, **options: Unpack[RewardOptions]) -> None:
         claim = options.get("claim", Claim())
         scoring, invalid = options.get("scoring", "step"), options.get("max_invalid_rate", 0.1)
-        if scoring not in ("step", "rollout"):
-            raise InvalidInputError(f"scoring: expected 'step' or 'rollout'; got {scoring!r}.")
+        if scoring not in ("step", "rollout", "episode"):
+            raise InvalidInputError(f"scoring: expected 'step', 'rollout' or 'episode'; got {scoring!r}.")
         if not 0 <= invalid <= 1:
             raise InvalidInputError(f"max_invalid_rate: expected a share in [0, 1]; got {invalid}.")
         if claim is not None and not model.spec.claims:
             raise InvalidInputError(f"reward {model.spec.name!r} makes no claims of success: pass claim=None.")
-        if claim is not None and scoring == "rollout":
+        if claim is not None and scoring != "step":
             raise InvalidInputError(
-                "scoring='rollout' learns of a claim only after the rollout, too late to end the episode: "
+                f"scoring={scoring!r} learns of a claim only after the {scoring}, too late to end the episode: "
                 "pass claim=None or scoring='step'."
             )
-        self.deferred = scoring == "rollout"
+        self.deferred, self._whole = scoring == "rollout", scoring == "episode"
         self._watch = Stopwatch()
         self.ledger = Ledger(num_envs, options.get("shaping", Difference(scale=5.0)), options.get("every", 4), claim)
-        self._scorer = FrameScorer(model, check_instruction(instruction), options.get("goal"), num_envs, invalid)
+        self._scorer = FrameScorer(
+            model, check_instruction(instruction), options.get("goal"), num_envs, invalid, self._whole
+        )
         self._unpaid: list[Row] = []
 
     @property
@@ -108,6 +112,9 @@ class RewardEngine:
             with self._watch.time("drawing"):
                 frames = draw(envs)
             self._scorer.keep(envs, frames, row.begun)
+        if self._whole:
+            with self._watch.time("scoring"):
+                return self.ledger.pay_episodes(row, self._scorer.score_episodes(row.acted & self.ledger.ended))
         self._unpaid.append(row)
         if self.deferred:
             unknown = np.full(len(row.acted), np.nan)

@@ -32,7 +32,7 @@ class LearnedReward(PaidEpisodes):
     Args:
         env: a vector environment with ``render_mode="rgb_array"`` and autoreset ``DISABLED`` or ``NEXT_STEP``. One
             that can ``draw(indices)`` draws only the environments that are due, another one renders all of them.
-        model: a causal reward model.
+        model: a causal reward model, or any with ``scoring="episode"``.
         instruction: the goal as a sentence.
         **options: see `RewardOptions`.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from roborew.errors import InvalidInputError
 from roborew.shaping import Rewards, Shaping, ShapingState
-from roborew.types import BoolArray, FloatArray
+from roborew.types import BoolArray, FloatArray, Scores
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,6 +134,33 @@ class Ledger:
         self.ended = self.ended | claimed
         score = np.where(valid, labels.score, np.nan).astype(np.float32)
         return Payment(rewards, score, valid, claimed)
+
+    def pay_episodes(self, row: Row, said: Mapping[int, Scores]) -> Payment:
+        """Turn the scores of whole episodes that end with a row into rewards of their last steps.
+
+        Args:
+            row: the step.
+            said: by environment, what was said of each frame of its episode that was scored.
+        """
+        count = len(row.acted)
+        rewards, score = np.zeros(count), np.full(count, np.nan, np.float32)
+        valid = np.zeros(count, np.bool_)
+        for env, scores in said.items():
+            rewards[env] = self._whole(int(self._steps[env]), scores, bool(row.terminated[env]))
+            score[env], valid[env] = np.where(scores.valid[-1], scores.value[-1], np.nan), scores.valid[-1]
+        return Payment(rewards, score, valid, np.zeros(count, np.bool_))
+
+    def _whole(self, steps: int, scores: Scores, terminated: bool) -> float:
+        """The sum of what the steps of an episode are worth, each paid by the shaping as if it had been scored then."""
+        at = np.arange(steps + 1)
+        scored = (at % self._every == 0) | (at == steps)
+        value, valid = np.zeros((steps + 1, 1), np.float32), np.zeros((steps + 1, 1), np.bool_)
+        value[scored, 0], valid[scored, 0] = scores.value, scores.valid
+        state, total = ShapingState.start(value[0], valid[0]), 0.0
+        for step in range(1, steps + 1):
+            paid, state = self._shaping.step(state, value[step], valid[step], np.array([terminated and step == steps]))
+            total += float(paid[0])
+        return total
 
     def snapshot(self) -> dict[str, NDArray[Any]]:
         """Return everything `restore` needs."""

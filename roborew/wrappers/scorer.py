@@ -50,9 +50,15 @@ class FrameScorer:
     """
 
     def __init__(
-        self, model: RewardModel, instruction: str, goal: Frame | None, num_envs: int, max_invalid_rate: float
+        self,
+        model: RewardModel,
+        instruction: str,
+        goal: Frame | None,
+        num_envs: int,
+        max_invalid_rate: float,
+        whole: bool = False,
     ) -> None:
-        check_payable(model.spec, has_goal=goal is not None)
+        check_payable(model.spec, has_goal=goal is not None, whole=whole)
         self._model, self._instruction, self._goal = model, instruction, goal
         self._max_invalid_rate = max_invalid_rate
         self._current = [Segment(env) for env in range(num_envs)]
@@ -101,6 +107,23 @@ class FrameScorer:
             value[rows, env], valid[rows, env], success[rows, env] = map(np.concatenate, zip(*parts, strict=True))
         self._count(valid[mask])
         return [Labels(*row) for row in zip(value, valid, success, strict=True)]
+
+    def score_episodes(self, over: BoolArray) -> dict[int, Scores]:
+        """Score the episodes that are over, shape (N,), each as one clip of all the frames that were kept of it.
+
+        Returns:
+            By environment.
+
+        Raises:
+            InvalidScoreError: as `score`.
+        """
+        self._waiting = [self._current[env] for env in np.flatnonzero(over).tolist()]
+        said = {segment.env: scores for segment, scores in zip(self._waiting, self._ask(), strict=True)}
+        for env in said:
+            self._current[env] = Segment(env)
+        self._waiting = []
+        self._count(np.concatenate([np.zeros(0, np.bool_), *(scores.valid for scores in said.values())]))
+        return said
 
     def _ask(self) -> list[Scores]:
         if not self._waiting:
@@ -168,12 +191,13 @@ class FrameScorer:
             segment.memory = {key.removeprefix(prefix): a.copy() for key, a in arrays.items() if key.startswith(prefix)}
 
 
-def check_payable(spec: RewardSpec, has_goal: bool) -> None:
-    """Raise if a reward model cannot pay step by step, or lacks the picture that it needs."""
-    if not spec.causal:
+def check_payable(spec: RewardSpec, has_goal: bool, whole: bool) -> None:
+    """Raise if a reward model cannot pay step by step though it is to (not ``whole`` episodes), or lacks the picture
+    that it needs."""
+    if not (spec.causal or whole):
         raise InvalidInputError(
             f"reward {spec.name!r} is not causal: its score of a frame depends on later frames, so it cannot pay step "
-            "by step. Use it for judging finished episodes."
+            "by step. Pay whole episodes at their end with scoring='episode'."
         )
     if spec.needs_goal and not has_goal:
         raise InvalidInputError(

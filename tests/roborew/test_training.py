@@ -14,10 +14,14 @@ import numpy as np
 import pytest
 
 from roborew.errors import InvalidInputError, InvalidScoreError, RoborewError, RunExistsError, UnknownNameError
+from roborew.fitting import FitConfig, fit_critic
+from roborew.judging import judge
 from roborew.registry import critics
 from roborew.run import RunDirectory
 from roborew.training import Outcome, Status, TrainConfig, diary, load_trained, paid_environment, start, train
+from roborew_envs.suites import OWN_CAMERA
 from tests.roborew.ascent import ENV, ROLLOUT, STATELESS, Height, heights, random_mini  # noqa: F401
+from tests.roborew.critics.films import demonstration
 
 TINY = TrainConfig(env=ENV, goal="climb", reward="height", steps=4 * ROLLOUT, num_envs=8)
 TIMES = ("seconds", "labelled_steps_per_second")
@@ -45,10 +49,15 @@ def untimed(path: Path) -> list[dict[str, Any]]:
     return [{k: v for k, v in record.items() if k not in TIMES} for record in RunDirectory.open(path).metrics()]
 
 
-@pytest.mark.parametrize("case", ["height", "true-dense", "mini"])
-def test_interrupted_and_resumed_equals_uninterrupted(case: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("case", ["height", "whole episodes", "true-dense", "mini"])
+def test_interrupted_and_resumed_equals_uninterrupted(
+    case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rollouts of 16 steps and episodes of 12: the interruption falls into every episode."""
     config = TINY
-    if case != "height":
+    if case == "whole episodes":
+        monkeypatch.setattr(Height, "spec", replace(Height.spec, causal=False))
+    elif case != "height":
         reward = str(random_mini(tmp_path / "weights")) if case == "mini" else case
         config = replace(TINY, env="roborew/Press-v0", goal=None, reward=reward)
     whole = run_whole(config, tmp_path / "whole")
@@ -221,12 +230,22 @@ def test_only_a_score_that_belongs_to_a_step_is_paid_by_its_level(critic: str) -
     assert (critics.load(critic).traits.shaping == "level") == (critic in ("adversarial", "transport"))
 
 
-@pytest.mark.parametrize(("lacks", "said"), [("causal", "not causal"), ("needs_goal", "picture of the goal")])
+def test_a_critic_that_must_see_how_an_episode_ends_pays_and_is_judged(tmp_path: Path) -> None:
+    how = FitConfig(critic="transport", encoder="mini", calibrate=False)
+    films = [demonstration(kind, cameras=(OWN_CAMERA,)) for kind in ("success", "failure")]
+    critic = fit_critic(films, how).critic
+    critic.save_pretrained(tmp_path / "critic")
+    config = replace(TINY, reward=str(tmp_path / "critic"), steps=ROLLOUT)
+    assert run_whole(config, tmp_path / "run") == Outcome(ended="finished", steps=ROLLOUT)
+    learned = judge(RunDirectory.open(tmp_path / "run"), 3).agent.learned_return
+    assert learned is not None and learned < 0
+
+
 def test_a_reward_that_cannot_pay_is_refused_before_anything_is_written(
-    lacks: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Height, "spec", replace(Height.spec, **{lacks: lacks == "needs_goal"}))
-    with pytest.raises(InvalidInputError, match=said):
+    monkeypatch.setattr(Height, "spec", replace(Height.spec, needs_goal=True))
+    with pytest.raises(InvalidInputError, match="picture of the goal"):
         start(TINY, tmp_path / "run")
     assert not list(tmp_path.iterdir())
 

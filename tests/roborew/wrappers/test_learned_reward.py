@@ -330,7 +330,7 @@ def test_same_step_autoreset_is_refused() -> None:
         ({"needs_goal": True}, {}, "goal=frame"),
         ({"claims": False}, {"claim": Claim()}, "claim=None"),
         ({}, {"claim": Claim(), "scoring": "rollout"}, "too late"),
-        ({}, {"scoring": "never"}, "'step' or 'rollout'"),
+        ({}, {"scoring": "never"}, "'step', 'rollout' or 'episode'"),
         ({}, {"every": 0}, "every"),
         ({}, {"max_invalid_rate": 2.0}, "max_invalid_rate"),
     ],
