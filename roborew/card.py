@@ -7,9 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
+from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
+from roborew import __version__
 from roborew.critics.critic import Critic
 from roborew.critics.labels import progress_labels
 from roborew.critics.objective import Example
@@ -23,13 +26,34 @@ from roborew.evaluation import (
     score_with_nulls,
     spearman,
     terminal_value,
+    truth_figure,
 )
 from roborew.fitting import Fitted
 from roborew.types import Clip, Scores
 
 WRONG = "do nothing at all"
 """What the wrong-instruction null asks for where the set has one sentence only."""
+DRAWS = 200
+"""Of a bootstrap interval."""
+PANELS = 6
+"""Kinds of episodes in the card's picture, at most."""
 Table = Mapping[str, Mapping[str, Measure]]
+
+
+def write(fitted: Fitted, folder: Path, source: str, command: str) -> Table:
+    """Judge a critic on its test episodes and write it with its card and picture into a new folder.
+
+    Args:
+        folder: must not exist.
+        source: what the demonstrations were read from.
+        command: that made the critic.
+
+    Raises:
+        RunExistsError: the folder exists.
+    """
+    table = judged(fitted, fitted.split.test)
+    fitted.critic.save_pretrained(folder, card(fitted, source, command, table), picture(fitted))
+    return table
 
 
 def judged(fitted: Fitted, names: Sequence[str]) -> Table:
@@ -38,14 +62,9 @@ def judged(fitted: Fitted, names: Sequence[str]) -> Table:
     Args:
         names: of the episodes, usually the test part of the split.
     """
-    rows = [(e, f) for e, f in zip(fitted.examples, fitted.footage, strict=True) if e.name in set(names)]
-    if not rows:
+    examples, clips = _shown(fitted, names)
+    if not examples:
         return {}
-    clips = [
-        Clip(frames=footage.frames, instruction=example.instruction, goal=_goal(fitted.critic, fitted, example))
-        for example, footage in rows
-    ]
-    examples = [example for example, _ in rows]
     clips += [there_and_back(clip, e) for clip, e in zip(clips, examples, strict=True) if e.success is not False]
     scored = score_with_nulls(fitted.critic, clips, _each(clips, partial(_wrong, fitted)))
     if any(unseen.paraphrases for unseen in fitted.unseen.values()):
@@ -53,8 +72,39 @@ def judged(fitted: Fitted, names: Sequence[str]) -> Table:
         scored["paraphrase"] = fitted.critic.score(
             [replace(clip, instruction=other) for clip, other in zip(clips, same, strict=True)]
         )
-    count = len(examples)
-    return {name: figures(scores[:count], examples, scores[count:]) for name, scores in scored.items()}
+    count, (own, *_) = len(examples), scored
+    return {
+        name: figures(scores[:count], examples, scores[count:], draws=DRAWS if name == own else 0)
+        for name, scores in scored.items()
+    }
+
+
+def picture(fitted: Fitted) -> bytes | None:
+    """Score and truth on a test episode of each kind, as a PNG; None where no episode was held out."""
+    examples, clips = _shown(fitted, fitted.split.test)
+    kinds = {(e.instruction, e.quality or e.success): row for row, e in reversed([*enumerate(examples)])}
+    rows = sorted(kinds.values())[:PANELS]
+    if not rows:
+        return None
+    curves = [score_curve(score) for score in fitted.critic.score([clips[row] for row in rows])]
+    panels = {
+        f"{examples[row].name}: {examples[row].instruction}": (curve, progress_labels(examples[row]))
+        for row, curve in zip(rows, curves, strict=True)
+    }
+    spec, said = fitted.critic.spec, np.concatenate(curves)
+    known = said[np.isfinite(said)]
+    bounds = (float(known.min()), float(known.max())) if known.size and np.ptp(known) > 0 else (spec.low, spec.high)
+    return truth_figure(panels, bounds)
+
+
+def _shown(fitted: Fitted, names: Sequence[str]) -> tuple[list[Example], list[Clip]]:
+    """Some of the episodes, and what the critic sees of them."""
+    rows = [(e, f) for e, f in zip(fitted.examples, fitted.footage, strict=True) if e.name in set(names)]
+    clips = [
+        Clip(frames=footage.frames, instruction=example.instruction, goal=_goal(fitted.critic, fitted, example))
+        for example, footage in rows
+    ]
+    return [example for example, _ in rows], clips
 
 
 def _each(clips: Sequence[Clip], others: Callable[[str], Sequence[str]]) -> list[str]:
@@ -76,13 +126,16 @@ def there_and_back(clip: Clip, example: Example) -> Clip:
     return replace(clip, frames=np.concatenate([clip.frames[: top + 1], clip.frames[:top][::-1]]))
 
 
-def figures(scores: Sequence[Scores], examples: Sequence[Example], cycles: Sequence[Scores] = ()) -> dict[str, Measure]:
-    """Order, success, cycle consistency and gain over episodes.
+def figures(
+    scores: Sequence[Scores], examples: Sequence[Example], cycles: Sequence[Scores] = (), draws: int = 0
+) -> dict[str, Measure]:
+    """Order, success, cycle consistency, gain and abstentions over episodes.
 
     Args:
         scores: of each example.
         examples: with what is known of them.
         cycles: of clips played `there_and_back`.
+        draws: of the bootstrap over episodes that bounds the order of all frames; 0: no bounds.
     """
     curves = [score_curve(score) for score in scores]
     labels = [progress_labels(example) for example in examples]
@@ -95,15 +148,34 @@ def figures(scores: Sequence[Scores], examples: Sequence[Example], cycles: Seque
         if np.isfinite(label).all() and label.max() - label[-1] > 0.3
     ]
     orders = [spearman(curve, label) for curve, label in zip(curves, labels, strict=True) if np.isfinite(label).all()]
+    low, high = _interval(curves, labels, draws)
     return {
         "order": average(orders),
         "order of all frames": spearman(np.concatenate(curves), np.concatenate(labels)),
+        "95 % from": low,
+        "95 % to": high,
         "order where progress is lost again": average(backs),
         "success AUROC": auroc(good, bad),
         "Cycle-VOC": average(cycle_voc(score_curve(score)) for score in cycles),
         "gain": average(gain(curve) for curve in curves),
         "end of successes": average(end for end, e in zip(ends, examples, strict=True) if e.success),
+        "abstained": Measure(float(np.isnan(np.concatenate(curves)).mean())),
     }
+
+
+def _interval(
+    curves: Sequence[NDArray[np.float64]], labels: Sequence[NDArray[np.float32]], draws: int
+) -> tuple[Measure, Measure]:
+    """Bounds of the order of all frames: 95 % percentiles over episodes drawn with replacement."""
+    rng, found = np.random.default_rng(0), list[float]()
+    for _ in range(draws if len(curves) > 1 else 0):
+        rows = [int(row) for row in rng.integers(len(curves), size=len(curves))]
+        value = spearman(np.concatenate([curves[r] for r in rows]), np.concatenate([labels[r] for r in rows])).value
+        found.append(0.0 if value is None else value)
+    if not found:
+        return Measure(None), Measure(None)
+    low, high = np.quantile(found, [0.025, 0.975])
+    return Measure(float(low)), Measure(float(high))
 
 
 def card(fitted: Fitted, source: str, command: str, table: Table) -> str:
@@ -120,7 +192,9 @@ def card(fitted: Fitted, source: str, command: str, table: Table) -> str:
     sentences = "; ".join(dict.fromkeys(example.instruction for example in fitted.examples))
     parts = f"{len(split.fit)} to fit, {len(split.validation)} to validate and calibrate, {len(split.test)} to test"
     seconds = ", ".join(f"{part} {value:.1f}" for part, value in fitted.seconds.items())
-    versions = ", ".join(f"{name} {version(name)}" for name in ("torch", "numpy"))
+    versions = ", ".join([f"roborew {__version__}", *(f"{name} {version(name)}" for name in ("torch", "numpy"))])
+    ends = [example.success for example in fitted.examples if example.name in split.test]
+    settings = {what: ", ".join(critic.recipe[what]) for what in ("objective", "encoder")}
     lines = [
         f"# Critic `{critic.name}`",
         "",
@@ -135,6 +209,8 @@ def card(fitted: Fitted, source: str, command: str, table: Table) -> str:
         f"- encoder: `{fitted.config.encoder}` ({critic.encoder.identity})",
         f"- objective: `{critic.name}` ({critic.spec.paper}); "
         f"{'calibrated on the validation episodes' if critic.calibration else 'not calibrated'}",
+        f"- settings: objective `{settings['objective']}`, members {critic.recipe['members']}; "
+        f"encoder `{settings['encoder']}`; others as the version's defaults",
         f"- seed {fitted.config.seed}; seconds: {seconds}",
         f"- versions: {versions}, Python {platform.python_version()}",
         "",
@@ -143,10 +219,13 @@ def card(fitted: Fitted, source: str, command: str, table: Table) -> str:
         "Means over the test episodes. Order is Spearman's correlation with the labels, within an episode and over all",
         "frames together; where an episode's progress hardly changes, the order within it is little but noise.",
         "Cycle-VOC is of successes played up to where they are done, and back. Wrong instructions and paraphrases are",
-        "sentences that were not fitted, where the set has any.",
+        "sentences that were not fitted, where the set has any. The interval of the order of all frames is a bootstrap",
+        f"over test episodes; the AUROC is of {ends.count(True)} successes and {ends.count(False)} failures; abstained",
+        "is the share of frames without a score, as where an ensemble's members disagree.",
         "",
         *_table(table),
         "",
+        *(["![Score and truth on a test episode of each kind](card.png)", ""] if table else []),
         "A clock that knows nothing also has a good order on successes: trust a critic where it beats the nulls.",
     ]
     return "\n".join(lines) + "\n"

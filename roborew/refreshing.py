@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from roborew.card import card, judged
+from roborew.card import write
 from roborew.critics.critic import is_critic, read_config
 from roborew.critics.objective import Refreshable
 from roborew.data.demonstration import Demonstration
@@ -28,7 +28,7 @@ from roborew.data.folder import write_folder
 from roborew.data.staging import write_set
 from roborew.errors import InvalidInputError
 from roborew.evaluation import Recording, record
-from roborew.fitting import FitConfig, Fitted, fit_critic
+from roborew.fitting import FitConfig, fit_critic
 from roborew.registry import critics
 from roborew.run import RunDirectory
 from roborew.seeding import Seeds
@@ -63,7 +63,8 @@ def refresh(run: RunDirectory, number: int) -> None:
     demonstrations = list(read_refreshing(config))
     visited = [one for each in range(1, number + 1) for one in read_demonstrations(_visited(run, each))]
     fitted = fit_critic(demonstrations, _fit_config(config), visited=_labelled(visited, config))
-    fitted.critic.save_pretrained(path, _card(fitted, config))
+    source = f"{(config.refresh or Path()).name} and episodes of the agent"
+    write(fitted, path, source, "roborew " + shlex.join(sys.argv[1:]))
 
 
 def _visited(run: RunDirectory, number: int) -> Path:
@@ -131,8 +132,3 @@ def _fit_config(config: TrainConfig) -> FitConfig:
         threads=config.threads,
         device=config.device,
     )
-
-
-def _card(fitted: Fitted, config: TrainConfig) -> str:
-    source = f"{(config.refresh or Path()).name} and episodes of the agent"
-    return card(fitted, source, "roborew " + shlex.join(sys.argv[1:]), judged(fitted, fitted.split.test))

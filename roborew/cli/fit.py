@@ -32,7 +32,7 @@ class Fit(Command):
 
     def run(self, console: Console) -> int:
         """Fit, judge on held-out episodes, write the critic and its card."""
-        from roborew.card import card, judged
+        from roborew.card import write
         from roborew.data import free_path
         from roborew.data.demonstrations import read_demonstrations
         from roborew.errors import RunExistsError
@@ -47,9 +47,7 @@ class Fit(Command):
         with torch_threads(self.config.threads), counted(console) as show:
             fitted = fit_critic(list(found), self.config, _counting(show))
             show("judging on held-out episodes", 0, 1)
-            table = judged(fitted, fitted.split.test)
-        command = "roborew " + shlex.join(sys.argv[1:])
-        fitted.critic.save_pretrained(out, card(fitted, self.demonstrations.name, command, table))
+            table = write(fitted, out, self.demonstrations.name, "roborew " + shlex.join(sys.argv[1:]))
         seconds = ", ".join(f"{part} {value:.1f} s" for part, value in fitted.seconds.items())
         say(console, f"{sum(fitted.seconds.values()):.1f} s ({seconds})")
         for name, row in table.items():

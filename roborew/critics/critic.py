@@ -25,7 +25,7 @@ from roborew.options import parse_options
 from roborew.registry import encoders
 from roborew.types import Clip, Memory, RewardSpec, Scores
 
-CONFIG, MODEL, CARD = "config.json", "model.safetensors", "card.md"
+CONFIG, MODEL, CARD, PICTURE = "config.json", "model.safetensors", "card.md", "card.png"
 FORMAT = 1
 
 
@@ -104,8 +104,8 @@ class Critic:
             scores = [self.calibration.apply(score) for score in scores]
         return scores, following
 
-    def save_pretrained(self, folder: str | Path, card: str = "") -> Path:
-        """Write config.json, model.safetensors and card.md into a new folder.
+    def save_pretrained(self, folder: str | Path, card: str = "", picture: bytes | None = None) -> Path:
+        """Write config.json, model.safetensors and card.md into a new folder, and the card's picture, a PNG.
 
         Raises:
             RunExistsError: the folder exists; nothing was written.
@@ -128,6 +128,8 @@ class Critic:
         path.mkdir(parents=True)
         write_durably(path / MODEL, content)
         write_durably(path / CARD, card.encode())
+        if picture is not None:
+            write_durably(path / PICTURE, picture)
         write_durably(path / CONFIG, (json.dumps(to_json(config), indent=1) + "\n").encode())
         return path
 

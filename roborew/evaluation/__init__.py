@@ -1,7 +1,7 @@
 """What judges: metrics, nulls, statistics, rollouts, overlays and the report. Only a true number may judge."""
 
 from roborew.evaluation.episodes import Episode, Evaluation
-from roborew.evaluation.figures import TrainingPoint, curves_figure
+from roborew.evaluation.figures import TrainingPoint, curves_figure, truth_figure
 from roborew.evaluation.grounding import Confusion, Grounding, confusion, gain, task_grounding
 from roborew.evaluation.measure import Measure, average, score_curve
 from roborew.evaluation.nulls import Clock, Doctored, NullRow, null_table, score_with_nulls
@@ -87,6 +87,7 @@ __all__ = [
     "tell",
     "terminal_value",
     "total_variation_ratio",
+    "truth_figure",
     "voc",
     "voc_pearson",
     "wilson",

@@ -112,6 +112,32 @@ def curves_figure(
     return _svg(figure)
 
 
+def truth_figure(
+    curves: Mapping[str, tuple[ArrayLike, ArrayLike]], score_range: tuple[float, float], label: str = "frame"
+) -> bytes:
+    """Score above truth of some episodes, one panel each, as a PNG.
+
+    Args:
+        curves: name -> (T scores, T values of true progress), NaN where there is none.
+        score_range: of all scores; true progress has an axis of its own, from 0 to 1.
+        label: of the time axis.
+    """
+    figure, axes = _axes(len(curves), 1, width=6.0, height=0.5 + 1.7 * len(curves))
+    figure.patch.set(facecolor="white", alpha=1)
+    for axis, (name, (scores, truth)) in zip(axes, curves.items(), strict=True):
+        other = axis.twinx()
+        other.plot(truth, color=TRUTH, linewidth=1.2)
+        axis.plot(scores, color=SCORE, linewidth=1.6)
+        for side, (low, high), colour, what in ((axis, score_range, SCORE, "score"), (other, (0, 1), TRUTH, "truth")):
+            side.set_ylim(low - 0.05 * (high - low), high + 0.05 * (high - low))
+            side.set_ylabel(what, color=colour, fontsize=9)
+        axis.set_title(name, color=GREY, fontsize=9, loc="left")
+    axes[-1].set_xlabel(label)
+    content = io.BytesIO()
+    figure.savefig(content, format="png", dpi=110, metadata={"Software": None})
+    return content.getvalue()
+
+
 def _typical(judged: Evaluation) -> Episode:
     """The episode of median true return, so that nobody picks a pretty one."""
     ordered = sorted(judged.episodes, key=lambda episode: episode.true_return)

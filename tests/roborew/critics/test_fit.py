@@ -7,8 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from roborew.card import card, figures, judged, there_and_back
+from roborew import __version__
+from roborew.card import card, figures, judged, there_and_back, write
 from roborew.critics.critic import Critic
 from roborew.evaluation import cycle_voc, score_curve
 from roborew.fitting import FitConfig, Fitted, fit_critic
@@ -39,8 +41,39 @@ def test_an_ensemble_is_kept_and_read_back_as_one(fitted: Fitted, tmp_path: Path
 
 def test_the_card_tells_of_the_critic_beside_its_nulls(fitted: Fitted) -> None:
     text = card(fitted, "tiny", "roborew fit tiny", judged(fitted, fitted.split.test))
-    for word in ("Cycle-VOC", "order of all frames", "clock", "wrong instruction", "not calibrated"):
+    told = (
+        "Cycle-VOC",
+        "order of all frames",
+        "clock",
+        "wrong instruction",
+        "not calibrated",
+        f"roborew {__version__}",
+    )
+    for word in (*told, "AUROC is of 1 successes and 1 failures", "steps=12", "steps=4, batch=8", "members 2"):
         assert word in text
+
+
+def test_the_order_of_all_frames_has_an_interval_and_abstentions_their_share(fitted: Fitted) -> None:
+    table = judged(fitted, fitted.split.test)
+    row, clock = table["progress"], table["clock"]
+    low, order, high = (row[name].value for name in ("95 % from", "order of all frames", "95 % to"))
+    assert low is not None and order is not None and high is not None and low <= order <= high
+    assert clock["95 % from"].value is None
+    told = [Scores(np.zeros(4, np.float32), np.arange(4) < 1), Scores(np.zeros(4, np.float32), np.arange(4) < 2)]
+    examples = [episode("success", row, 4) for row in range(2)]
+    assert figures(told, examples)["abstained"].value == 5 / 8
+
+
+def test_the_folder_holds_a_picture_of_an_episode_of_each_kind_that_was_held_out(
+    fitted: Fitted, tmp_path: Path
+) -> None:
+    write(fitted, tmp_path / "critic", "tiny", "roborew fit tiny")
+    assert "](card.png)" in (tmp_path / "critic" / "card.md").read_text()
+    with Image.open(tmp_path / "critic" / "card.png") as picture:
+        assert picture.format == "PNG" and picture.height > 2 * 110 * 1.7
+    few = fit_critic([demonstration()], FitConfig(critic="ridge", encoder="mini"))
+    write(few, tmp_path / "few", "one", "roborew fit one")
+    assert sorted(path.name for path in (tmp_path / "few").iterdir()) == ["card.md", "config.json", "model.safetensors"]
 
 
 def test_figures_tell_of_the_encoder_too_where_one_is_learned(fitted: Fitted) -> None:
