@@ -47,6 +47,8 @@ OBJECTIVES = ("progress", "stages", "preference", "ranking_clip", "ridge")
 SHOWN = {"noise": NOISY, "stall": BEHAVIOURS}
 TRUTH = "true-dense"
 STEPS = 60_000
+EXPLORATION = 1.0
+"""First standard deviation of actions: with 0.6 agents of most critics park where they cannot go straight on."""
 ONE_FAMILIES = (*FAMILIES, "TapTurn", "Reach")
 ONE = "hop, one demonstration"
 FIRST_ONE = 100
@@ -55,7 +57,7 @@ AFTER = 2
 """Frames of an expert's episode that are judged beyond its success: the truth stands still from there on."""
 ROWS = Rows(
     Path(__file__).with_name("agents.csv"),
-    ("family", "seed", "reward", "shown", "refreshed"),
+    ("family", "seed", "reward", "shown", "exploration", "refreshed"),
     (
         "expert_order", "true_success", "true_success_low", "true_success_high", "success_at_any_time",
         "false_claim_rate", "minutes", "steps",
@@ -68,17 +70,17 @@ def run_agent(
 ) -> None:
     """Train and judge one agent in a process of its own and add its row."""
     refreshed = int("--refresh" in words)
-    name = f"{family}-{seed}-{reward.replace(', ', '-').replace(' ', '-')}-{shown}-{refreshed}"
+    name = f"{family}-{seed}-{reward.replace(', ', '-').replace(' ', '-')}-{shown}-{EXPLORATION:g}-{refreshed}"
     folder = work / "runs" / name
     if not (folder / "summary.json").exists():
         command = [
             sys.executable, "-m", "roborew", "train", "--env", f"roborew/{family}-v0", "--steps", str(STEPS), "--seed",
-            str(seed), "--out", str(work / "runs"), "--name", name, *words,
+            str(seed), "--exploration", str(EXPLORATION), "--out", str(work / "runs"), "--name", name, *words,
         ]  # fmt: skip
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env={**os.environ, "OMP_NUM_THREADS": "1"})
     summary = json.loads((folder / "summary.json").read_text())
     told = {"family": family, "seed": seed, "reward": reward, "shown": shown, "refreshed": refreshed}
-    ROWS.add({**summary, **told, **known})
+    ROWS.add({**summary, **told, **known, "exploration": EXPLORATION})
     print(family, seed, reward, shown, refreshed, summary["true_success"], round(summary["minutes"], 1), flush=True)
 
 
@@ -87,7 +89,7 @@ def from_demonstrations(
 ) -> None:
     """Agents on critics that were fitted to the family's demonstrations."""
     said = {name: name if encoder == "conv" else f"{name}, {encoder}" for name in names}
-    names = [name for name in names if (family, seed, said[name], shown, int(refresh)) not in ROWS]
+    names = [name for name in names if (family, seed, said[name], shown, EXPLORATION, int(refresh)) not in ROWS]
     at = {name: work / "critics" / f"{family}-{seed}-{shown}-{name}-{encoder}" for name in names}
     if missing := [name for name in names if not at[name].exists()]:
         seen = demonstrations(work, family, FIT_EPISODES, 0, SHOWN[shown])
@@ -102,7 +104,7 @@ def from_demonstrations(
 
 def from_one(work: Path, family: str, seed: int, refresh: bool) -> None:
     """An agent on a critic that has seen one demonstration, another for each seed."""
-    if (family, seed, ONE, "expert", int(refresh)) in ROWS:
+    if (family, seed, ONE, "expert", EXPLORATION, int(refresh)) in ROWS:
         return
     out = work / "demos" / f"{family}-one-{seed}"
     config = DemosConfig(behaviours=("expert",), episodes=1, seed=FIRST_ONE + seed)
@@ -152,7 +154,7 @@ def main() -> None:
             else:
                 names = options.objectives.split(",")
                 from_demonstrations(options.work, family, seed, names, options.shown, options.refresh, options.encoder)
-                if (family, seed, TRUTH, "", 0) not in ROWS:
+                if (family, seed, TRUTH, "", EXPLORATION, 0) not in ROWS:
                     run_agent(options.work, family, seed, TRUTH, "", ("--reward", TRUTH))
 
 

@@ -27,7 +27,7 @@ class Rows:
             return list(csv.DictReader(file))
 
     def __contains__(self, key: tuple[object, ...]) -> bool:
-        names = tuple(map(str, key))
+        names = tuple(map(_text, key))
         return any(tuple(row[name] for name in self._keys) == names for row in self.read())
 
     def add(self, row: Mapping[str, object]) -> None:

@@ -1,0 +1,53 @@
+"""Looks change pictures and nothing else, the same ones each time, and a table keeps one row for each of them."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from experiments.robustness.run import FIELDS, RESULTS, Played, keep, measured
+from roborew.rewards.mini import Mini
+from roborew_envs.appearance import kinds, strengths
+
+
+@pytest.fixture(scope="module")
+def played() -> Played:
+    return Played.of("Press", count=1)
+
+
+def test_a_look_changes_every_picture_and_is_the_same_again(played: Played) -> None:
+    own, first, again = (
+        [clip.frames for clip in played.clips(*look)]
+        for look in (("own", ""), ("light", "strong"), ("light", "strong"))
+    )
+    assert len(own) == len(played.episodes) == 2
+    for one, other, same in zip(own, first, again, strict=True):
+        assert one.shape == other.shape and (one != other).any(axis=(1, 2, 3)).all()
+        np.testing.assert_array_equal(other, same)
+
+
+def test_figures_are_of_all_episodes_and_in_range(played: Played) -> None:
+    found = measured(Mini(), played, "own", "")
+    assert found["episodes"] == 2 and found["order_low"] <= found["order"] <= found["order_high"]
+    assert found["order"] > 0.8 and 0 <= found["false_claims"] <= 1
+
+
+def test_rows_measured_again_are_replaced_and_others_kept(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    row = dict.fromkeys(FIELDS, 1.0) | {"reward": "mini", "family": "Press", "kind": "own", "strength": ""}
+    keep([row, row | {"family": "Push"}], path)
+    keep([row | {"order": 0.5}], path)
+    with path.open(newline="") as file:
+        assert sorted((r["family"], r["order"]) for r in csv.DictReader(file)) == [("Press", "0.5"), ("Push", "1")]
+
+
+def test_what_is_committed_holds_every_look_once_for_each_reward_and_family() -> None:
+    with RESULTS.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    looks = {("own", ""), *((kind, strength) for kind in kinds() for strength in strengths())}
+    for group in {(row["reward"], row["family"]) for row in rows}:
+        mine = [(r["kind"], r["strength"]) for r in rows if (r["reward"], r["family"]) == group]
+        assert set(mine) == looks and len(mine) == len(looks)
