@@ -87,9 +87,9 @@ def is_inserted(qpos: FloatArray, peg: slice) -> BoolArray:
 
 
 def is_in_hole(qpos: FloatArray, block: slice) -> BoolArray:
-    """The block lies in the hole, below the board's top, shape (N,)."""
+    """The block lies in the hole, or bounces there with most of it below the board's top, shape (N,)."""
     inside = within(qpos[:, block][:, :2] - qpos[:, HOLE], HOLE_SIZE)
-    return inside & (np.abs(qpos[:, block][:, 2] - BLOCK_HEIGHT) < 0.012)
+    return inside & (np.abs(qpos[:, block][:, 2] - BLOCK_HEIGHT) < BLOCK_HEIGHT)
 
 
 def water_runs(qpos: FloatArray) -> BoolArray:

@@ -19,6 +19,8 @@ BLOCK = 0.022
 """Half the block's width [m]."""
 ENOUGH = 0.016
 """Distance from the hole's middle along y at which a block is not moved further to the side [m]."""
+LIFTED = 0.07
+"""A block so high is in the gripper, though it slips a little [m]."""
 SHORT = 0.115
 """A near miss gives up so far before the hole's middle, along x [m]."""
 
@@ -47,7 +49,7 @@ def take_out(qpos: FloatArray, offset: FloatArray) -> FloatArray:
     block = qpos[:, YELLOW_BLOCK]
     grip = block + offset
     grip[:, 1] = qpos[:, HOLE.start + 1] + np.clip(grip[:, 1] - qpos[:, HOLE.start + 1], -0.018, 0.018)
-    held = holds(qpos, grip, BLOCK)
+    held = holds(qpos, grip, BLOCK) | (block[:, 2] > LIFTED)
     lifted = np.column_stack([block[:, :2], np.full(len(qpos), CLEAR)])
     return np.where(held[:, None], carry(qpos, block, lifted), take(qpos, grip, BLOCK))
 

@@ -24,6 +24,7 @@ def with_block(block: slice, place: tuple[float, float, float]) -> np.ndarray:
         (bench.YELLOW_BLOCK, (0, 0, 0), True),
         (bench.YELLOW_BLOCK, (0.02, -0.05, 0), True),
         (bench.YELLOW_BLOCK, (0, 0, bench.BOARD_TOP), False),  # held above the hole
+        (bench.YELLOW_BLOCK, (0, 0, 0.02), False),  # more of it above the board's top than below
         (bench.YELLOW_BLOCK, (0.1, 0, 0), False),  # fell off the board
         (bench.RED_BLOCK, (0, 0, 0), False),
     ],
@@ -33,6 +34,13 @@ def test_success_is_the_yellow_block_down_in_the_hole(
 ) -> None:
     still = np.zeros((1, TASK.model.nv))
     assert TASK.success(with_block(block, place), still).item() is success
+
+
+def test_a_block_that_bounces_in_the_hole_stays_in_it() -> None:
+    """From this start it bounces to 31 mm, which was a frame without success after two with it."""
+    (episode,) = demonstrate(TASK, "expert", [60_000_000])
+    arrived = int(np.argmax(episode.success))
+    assert arrived > 0 and episode.success[arrived:].all()
 
 
 def test_progress_falls_with_the_distance_from_the_hole() -> None:
