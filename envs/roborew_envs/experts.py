@@ -16,14 +16,12 @@ from roborew_envs.policies import load_policy, policies
 from roborew_envs.task import FloatArray, Task
 
 Behaviour = Literal["expert", "slow", "stall", "undo", "near_miss", "wrong_object", "hover", "noisy", "random"]
-
-
 POLICY_BEHAVIOURS: tuple[Behaviour, ...] = ("expert", "stall", "random")
 HOVER = (0.07, 0.11)
 """Range of heights above a thing at which a hand hovers [m]."""
 NOISE = (0.3, 0.9)
-"""Range of the share of chance in the moves of a noisy expert, one share an episode: pictures beside the expert's way, as
-an agent that learns will see them (Laskey et al. 2017, arXiv:1703.09327)."""
+"""Range of the share of chance in the moves of a noisy expert, one share an episode: pictures beside the expert's way,
+as an agent that learns will see them (Laskey et al. 2017, arXiv:1703.09327)."""
 HALF_WAY = (0.4, 0.6)
 """Range of true progress at which a policy stalls."""
 
