@@ -27,6 +27,9 @@ STEPS = MappingProxyType(
 DEFAULT_STEPS = 500_000
 EXPLORATION = MappingProxyType({"roborew/Push-v0": 0.35})
 """First standard deviation of our PPO's actions where `DEFAULT_EXPLORATION` is too much: a push needs a steady hand."""
+CRITICS_EXPLORATION = 1.0
+"""Where a critic pays: its score hardly tells the first move of a drawer, and with 0.6 most agents never made it
+(`experiments/critics`)."""
 DEFAULT_EXPLORATION = 0.6
 """Enough to find out that a drawer opens; with 0.35 the hand parks at its handle."""
 TRUE_REWARDS = MappingProxyType(
@@ -69,7 +72,8 @@ class TrainConfig:
     every: int = 4
     """Score every k-th step of an episode, its first frame and its last."""
     exploration: float | None = None
-    """First standard deviation of the actions of our own PPO; a number that suits the task if not given."""
+    """First standard deviation of the actions of our own PPO; a number that suits the task and what pays if not
+    given."""
     refresh: Path | None = None
     """The demonstrations of the critic that is the reward: on the way it is fitted anew, to them and to episodes of the
     agent. These are labelled with what the simulator says of them, progress and success, or success alone where no
@@ -144,7 +148,7 @@ class TrainConfig:
         if self.refresh is not None:
             _check_refresh(reward, self.refresh)
         picture = self.goal_image.resolve() if self.goal_image else None
-        exploration = self.exploration or EXPLORATION.get(self.env, DEFAULT_EXPLORATION)
+        usual = CRITICS_EXPLORATION if _is_critic(reward) else DEFAULT_EXPLORATION
         return replace(
             self,
             goal=self.instruction,
@@ -152,14 +156,18 @@ class TrainConfig:
             reward=reward,
             goal_image=picture,
             refresh=self.refresh.resolve() if self.refresh else None,
-            exploration=exploration,
+            exploration=self.exploration or EXPLORATION.get(self.env, usual),
         )
 
 
-def _check_refresh(reward: str, demonstrations: Path) -> None:
+def _is_critic(reward: str) -> bool:
     from roborew.critics.critic import is_critic
 
-    if reward in rewards or reward in TRUE_REWARDS or not is_critic(reward):
+    return reward not in rewards and reward not in TRUE_REWARDS and is_critic(reward)
+
+
+def _check_refresh(reward: str, demonstrations: Path) -> None:
+    if not _is_critic(reward):
         raise InvalidInputError(f"refresh: expected a critic's folder as the reward, from `roborew fit`; got {reward}.")
     if not demonstrations.exists():
         raise InvalidInputError(f"refresh: expected the critic's demonstrations; {demonstrations} does not exist.")

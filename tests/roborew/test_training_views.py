@@ -16,6 +16,7 @@ from roborew.fitting import FitConfig, fit_critic
 from roborew.judging import judge
 from roborew.run import RunDirectory
 from roborew.training import TrainConfig, load_reward, paid_environment, start
+from roborew.training.config import CRITICS_EXPLORATION, DEFAULT_EXPLORATION
 from roborew.types import Clip, Video
 from roborew_envs import TaskVectorEnv, make_task
 from roborew_envs.suites import SuiteVectorEnv
@@ -137,3 +138,13 @@ def test_a_run_on_several_views_goes_on_exactly_and_is_judged_and_filmed(
     assert judge(run, 1).agent.episodes[0].scores
     (film,) = filming.film_run(run, 1)
     assert video_info(film).comment == "drawing=fast"
+
+
+def test_an_agent_explores_more_where_a_critic_pays_unless_the_task_or_the_user_says_otherwise(critics: Any) -> None:
+    def explored(env: str, reward: str, asked: float | None = None) -> float | None:
+        return TrainConfig(env=env, reward=reward, exploration=asked).resolved().exploration
+
+    critic = critics("front")
+    assert explored(ENV, critic) == CRITICS_EXPLORATION > DEFAULT_EXPLORATION == explored(ENV, "mini")
+    assert explored("roborew/Push-v0", critic) == explored("roborew/Push-v0", "mini") < DEFAULT_EXPLORATION
+    assert explored(ENV, critic, 0.2) == 0.2
