@@ -38,21 +38,28 @@ def _overall(rows: Sequence[Row], name: str, figure: str) -> float:
     return sum(values) / len(values)
 
 
+KIND = ("reward", "shown", "exploration", "refreshed")
+
+
 def paid(rows: Sequence[Row]) -> str:
     """True success of agents by what paid them; means over different families would compare what was not compared."""
     families = list(dict.fromkeys(row["family"] for row in rows))
-    kinds = sorted({(row["reward"], row["refreshed"]) for row in rows})
-    body = [[_name(kind), *(_seeds(rows, kind, family) for family in families)] for kind in kinds]
-    return table(["paid by", *families], body)
+    kinds = sorted({tuple(row[name] for name in KIND) for row in rows}, key=lambda kind: (-float(kind[2]), *kind))
+    body = [[*_name(kind), *(_seeds(rows, kind, family) for family in families)] for kind in kinds]
+    return table(["paid by", "shown", "exploration", *families], body)
 
 
-def _name(kind: tuple[str, str]) -> str:
-    return f"`{kind[0]}`" + (", refreshed half way" if kind[1] == "1" else "")
+def _name(kind: Sequence[str]) -> tuple[str, str, str]:
+    reward, shown, exploration, refreshed = kind
+    return f"`{reward}`" + (", refreshed half way" if refreshed == "1" else ""), shown or "–", exploration
 
 
-def _seeds(rows: Sequence[Row], kind: tuple[str, str], family: str) -> str:
-    chosen = [row for row in rows if (row["reward"], row["refreshed"], row["family"]) == (*kind, family)]
-    return ", ".join(f"{100 * float(row['true_success']):.0f}" for row in chosen) or "–"
+def _seeds(rows: Sequence[Row], kind: Sequence[str], family: str) -> str:
+    chosen = [row for row in rows if row["family"] == family and tuple(row[name] for name in KIND) == kind]
+    said = [
+        f"{100 * float(row['true_success']):.0f} ({row['seed']})" for row in sorted(chosen, key=lambda r: r["seed"])
+    ]
+    return ", ".join(said) or "–"
 
 
 def main() -> None:
@@ -61,7 +68,7 @@ def main() -> None:
     for figure, words in offline.FIGURES.items():
         print(f"\n### {words}\n\n{grid(rows, figure)}")
     if Path(agents.ROWS.path).exists():
-        print(f"\n### True success of agents [%], a number a seed\n\n{paid(agents.ROWS.read())}")
+        print(f"\n### True success of agents [%], seed in brackets\n\n{paid(agents.ROWS.read())}")
 
 
 if __name__ == "__main__":
