@@ -28,9 +28,13 @@ _SLOWED = 0.1
 HEADING = (1, 22)
 
 
-def numbers(shift: Mapping[str, float], stiffness: float, damping: float) -> FloatArray:
-    """A posture whose parts are all alike and that answers to nothing, shape (20,)."""
+def numbers(
+    shift: Mapping[str, float], stiffness: float, damping: float, arms: tuple[float, float] | None = None
+) -> FloatArray:
+    """A posture that answers to nothing and whose parts are alike, but for the arms if they are told, shape (20,)."""
     gains = np.repeat(np.log10([stiffness, damping]), 4)
+    if arms is not None:
+        gains[3::4] = np.log10(arms)
     return np.concatenate([[shift.get(joint, 0.0) for joint in SHIFTED], gains, np.zeros(4)])
 
 

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 import mujoco
 import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv, VectorWrapper
+from numpy.typing import NDArray
 
 from experiments.locomotion_experts.reflex import part_of
 from roborew_envs import TaskVectorEnv
@@ -24,7 +25,7 @@ from roborew_envs.task import BoolArray, FloatArray, IntArray
 POSED, SWAY = 0.3, 0.3
 """Share of the episodes that begin between standing and the pose, and the spread of the body's speed there [m/s]."""
 PAY, ALIVE, OVER, NEAR = 0.1, 0.3, 0.4, 0.5
-"""For a step, and its parts: for not falling, for the capture point between the feet, for the pose."""
+"""For a step, and its parts: for not falling, for the capture point over the feet, for the pose."""
 EFFORT, HURRY, DRIFT = 0.02, 0.002, 0.02
 """Costs, of that pay: of the mean square of the learned action, of the joints' speeds [rad/s], of the body's [m/s]."""
 ERROR, LEAN = 3.0, 4.0
@@ -36,7 +37,7 @@ UPRIGHT = 0.4
 
 
 class Practice(Humanoid):
-    """A pose of a task, practised; its progress is how near the pose is, and nothing is a success.
+    """A pose of a task, practised; its truth is the task's own.
 
     Args:
         task: whose body and starts.
@@ -45,7 +46,7 @@ class Practice(Humanoid):
     """
 
     id = "roborew/Practice-v0"
-    stages: ClassVar[tuple[str, ...]] = ("practising",)
+    stages: ClassVar[tuple[str, ...]] = ("practising", "held")
     horizon = 300
     substeps = 3
 
@@ -67,6 +68,13 @@ class Practice(Humanoid):
     def _arms(self) -> BoolArray:
         return np.array([part_of(self.model.joint(i).name) == "arm" for i in range(1, self.model.njnt)])
 
+    @cached_property
+    def _standing(self) -> BoolArray:
+        """Which of the left and the right foot are down in the pose."""
+        qpos = self._task.pose_state(np.random.default_rng(0), self._pose, noise=0.0)
+        heights = self.pair_of_geoms(self._task.kinematics.places(qpos[None]), "foot")[0, :, 2]
+        return heights < heights.min() + 0.05
+
     def sample(self, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
         if rng.random() > POSED:
             return self._task.sample(rng)
@@ -74,27 +82,32 @@ class Practice(Humanoid):
         qvel[:2] = SWAY * rng.standard_normal(2)
         return self._task.pose_state(rng, self._pose, rng.uniform(), noise=0.06), qvel
 
-    def partial_progress(self, qpos: FloatArray, qvel: FloatArray) -> FloatArray:
-        squares = (qpos[:, 7:] - self._goal) ** 2
-        arms, rest = squares[:, self._arms].mean(axis=1), squares[:, ~self._arms].mean(axis=1)
-        near = (np.exp(-ERROR * arms) + np.exp(-ERROR * rest)) / 2
-        return near * np.exp(-LEAN * (1 - _upright(qpos)))
+    def gates_and_parts(self, places: Places) -> tuple[FloatArray, FloatArray]:
+        return self._task.gates_and_parts(places)
 
     def success(self, qpos: FloatArray, qvel: FloatArray) -> BoolArray:
-        return np.zeros(len(qpos), np.bool_)
+        return self._task.success(qpos, qvel)
+
+    def partial_progress(self, qpos: FloatArray, qvel: FloatArray) -> FloatArray:
+        return self._task.partial_progress(qpos, qvel)
 
     def partial_stage(self, qpos: FloatArray, qvel: FloatArray) -> IntArray:
         return np.zeros(len(qpos), np.int64)
 
-    def gates_and_parts(self, places: Places) -> tuple[FloatArray, FloatArray]:
-        return self._task.gates_and_parts(places)
+    def near(self, qpos: FloatArray) -> NDArray[np.float32]:
+        """1 upright with the joints of the pose, less elsewhere, shape (N,)."""
+        squares = (qpos[:, 7:] - self._goal) ** 2
+        arms, rest = squares[:, self._arms].mean(axis=1), squares[:, ~self._arms].mean(axis=1)
+        joints = (np.exp(-ERROR * arms) + np.exp(-ERROR * rest)) / 2
+        return (joints * np.exp(-LEAN * (1 - _upright(qpos)))).astype(np.float32)
 
     def over_feet(self, qpos: FloatArray, qvel: FloatArray) -> FloatArray:
-        """1 where the body's capture point is midway between its feet, less the further away, shape (N,)."""
-        places, masses = self.kinematics.places(qpos), self.model.body_mass
+        """1 where the body's capture point is midway between the feet it stands on, less elsewhere, shape (N,)."""
+        places, masses = self._task.kinematics.places(qpos), self.model.body_mass
         centres = places.bodies + np.einsum("nbij,bj->nbi", places.axes, self.model.body_ipos)
         centre = np.einsum("b,nbi->ni", masses / masses.sum(), centres)
-        beside = centre[:, :2] + FALLING * qvel[:, :2] - self.pair_of_geoms(places, "foot").mean(axis=1)[:, :2]
+        feet = self.pair_of_geoms(places, "foot")[:, self._standing].mean(axis=1)
+        beside = centre[:, :2] + FALLING * qvel[:, :2] - feet[:, :2]
         return np.exp(-((beside / BESIDE) ** 2).sum(axis=1))
 
     def fallen(self, qpos: FloatArray) -> BoolArray:
@@ -107,10 +120,17 @@ def _upright(qpos: FloatArray) -> FloatArray:
 
 
 class Practised(VectorWrapper[Any, Any, Any]):
-    """Pays for every step without a fall, and ends the episodes of the fallen."""
+    """Pays for every step without a fall, and ends the episodes of the fallen.
 
-    def __init__(self, env: VectorEnv[Any, Any, Any]) -> None:
+    Args:
+        env: simulations of a `Practice`.
+        held: part of the pay for the task's own progress, which the joints alone tell too little of where they are
+            far from the pose's.
+    """
+
+    def __init__(self, env: VectorEnv[Any, Any, Any], held: float = 0.0) -> None:
         super().__init__(env)
+        self._held = held
         assert isinstance(env.unwrapped, TaskVectorEnv) and isinstance(env.unwrapped.task, Practice)
         self._task, self._core = env.unwrapped.task, env.unwrapped.core
 
@@ -120,7 +140,8 @@ class Practised(VectorWrapper[Any, Any, Any]):
         qpos, qvel = self._core.simulation.qpos, self._core.simulation.qvel
         hurry, drift = (qvel[:, 6:] ** 2).mean(axis=1), (qvel[:, :2] ** 2).sum(axis=1)
         costs = EFFORT * (actions**2).mean(axis=1) + HURRY * np.minimum(hurry, 50) + DRIFT * np.minimum(drift, 5)
-        gains = ALIVE + OVER * self._task.over_feet(qpos, qvel) + NEAR * infos["progress"]
+        gains = ALIVE + OVER * self._task.over_feet(qpos, qvel) + NEAR * self._task.near(qpos)
+        gains += self._held * infos["progress"]
         fallen = self._task.fallen(qpos)
         return observations, PAY * (gains - costs) * ~fallen, terminated | fallen, truncated, infos
 

@@ -25,6 +25,7 @@ import roborew_envs
 from experiments.locomotion_experts.payment import TrueProgress
 from experiments.locomotion_experts.postures import SCALE, numbers, to_posture
 from experiments.locomotion_experts.practice import Practised, practice
+from experiments.locomotion_experts.published import exported, go_on_from, with_other_arms
 from experiments.locomotion_experts.reflex import Reflex, WithReflex, to_stance
 from experiments.locomotion_experts.search import search
 from roborew.agents.ppo import PPO, PPOConfig
@@ -69,6 +70,12 @@ class Settings:
     pose: Pose | None = None
     lowest: float | None = None
     """Height of a humanoid's torso below which it has fallen [m]; where given, `practice.py` pays."""
+    held: float = 0.0
+    """Paid there for the task's own progress, see `Practised`."""
+    after: str | None = None
+    """Task whose expert this one goes on from; in no steps, only its arms change."""
+    arms: tuple[float, float] | None = None
+    """Stiffness and damping of the arms, where they are not those of the other joints."""
     shift: Mapping[str, float] = field(default_factory=dict)
     stiffness: float = 6.0
     damping: float = 0.05
@@ -103,6 +110,20 @@ ON_FEET: dict[str, Any] = {
     "stiffness": 0.5,
     "lowest": 0.9,
 }
+AFTER: dict[str, Any] = ON_FEET | {
+    "after": "HumanoidHandsOnHips",
+    "held": 0.5,
+    "steps": 700_000,
+    "exploration": 0.15,
+    "final_std": 0.08,
+    "learning_rate": 1.5e-4,
+}
+OTHER_ARMS: dict[str, Any] = {
+    "steps": 0,
+    "after": "HumanoidHandsOnHips",
+    "stiffness": ON_FEET["stiffness"],
+    "arms": (5.0, 0.1),
+}
 SETTINGS = {
     "CartPole": Settings(steps=130_000, rent=0.1),
     "MountainCar": Settings(steps=300_000, rent=0.1),
@@ -111,7 +132,7 @@ SETTINGS = {
     "QuadrupedStand": Settings(steps=0),  # its reflex stands by itself; learning on top only shook it
     "Walker": Settings(steps=600_000, alive=0.01),
     "Ant": Settings(steps=500_000, exploration=0.3, alive=0.005),
-    "HumanoidStand": Settings(**ON_FEET | {"lowest": 0.7}, pose="stand"),
+    "HumanoidStand": Settings(**AFTER | {"lowest": 0.7}, pose="hands_on_hips"),
     "HumanoidKneel": Settings(  # sits on its heels, which is what lasts
         steps=0,
         pose="kneel",
@@ -120,10 +141,10 @@ SETTINGS = {
         damping=0.2,
         generations=20,
     ),
-    "HumanoidRaiseArms": Settings(**ON_FEET, pose="raise_arms"),
+    "HumanoidRaiseArms": Settings(**OTHER_ARMS, pose="raise_arms"),
     "HumanoidHandsOnHips": Settings(**ON_FEET, pose="hands_on_hips"),
-    "HumanoidArmsCrossed": Settings(**ON_FEET, pose="arms_crossed"),
-    "HumanoidOneLeg": Settings(**ON_FEET, pose="one_leg"),
+    "HumanoidArmsCrossed": Settings(**OTHER_ARMS, pose="arms_crossed", shift={"elbow": -12}),
+    "HumanoidOneLeg": Settings(**AFTER, pose="one_leg"),
     "HumanoidSideSplits": Settings(
         steps=0,
         pose="side_splits",
@@ -140,8 +161,12 @@ def train(task_id: str, settings: Settings, seed: int) -> tuple[Policy, float]:
     """Train one agent on the true progress; returns what it learned and the minutes that it took."""
     begun = said = perf_counter()
     reflex = reflex_of(task_id, settings, seed)
+    if settings.after is not None and not settings.steps:
+        return adapted(task_id, settings.after, reflex), (perf_counter() - begun) / 60
     env = training_environment(task_id, settings, reflex)
     agent = PPO(env.single_observation_space, env.single_action_space, settings.config(), seed)
+    if settings.after is not None:
+        go_on_from(agent, load_policy(f"roborew/{settings.after}-v0"))
 
     def tell(report: RolloutReport) -> None:
         nonlocal said
@@ -159,11 +184,18 @@ def train(task_id: str, settings: Settings, seed: int) -> tuple[Policy, float]:
     return policy, (perf_counter() - begun) / 60
 
 
+def adapted(task_id: str, after: str, reflex: Reflex) -> Policy:
+    """The expert of another task, with the arms of this one."""
+    task, seen = roborew_envs.make_task(task_id), SETTINGS[after].pose
+    assert isinstance(task, Humanoid) and seen is not None
+    return with_other_arms(load_policy(f"roborew/{after}-v0"), task, seen, reflex)
+
+
 def training_environment(task_id: str, settings: Settings, reflex: Reflex) -> VectorEnv[Any, Any, Any]:
     """Simulations of a task, or of its practice, with a reflex and the pay."""
     task, pose, lowest = roborew_envs.make_task(task_id), settings.pose, settings.lowest
     if isinstance(task, Humanoid) and pose is not None and lowest is not None:
-        return Practised(WithReflex(practice(task, pose, lowest, NUM_ENVS), reflex))
+        return Practised(WithReflex(practice(task, pose, lowest, NUM_ENVS), reflex), settings.held)
     env = WithReflex(make_environment(TrainConfig(env=task_id), NUM_ENVS), reflex)
     return TrueProgress(env, settings.rent, settings.alive)
 
@@ -173,32 +205,12 @@ def reflex_of(task_id: str, settings: Settings, seed: int = 0) -> Reflex:
     task, pose = roborew_envs.make_task(task_id), settings.pose
     if isinstance(task, Humanoid) and pose is not None:
         made = partial(to_posture, task, pose)
-        start = numbers(settings.shift, settings.stiffness, settings.damping)
+        start = numbers(settings.shift, settings.stiffness, settings.damping, settings.arms)
         return made(search(task, made, start, SCALE, settings.generations, seed))
     if isinstance(task, QuadrupedStand):
         return to_stance(task)
     qpos, qvel = task.sample(np.random.default_rng(0))
     return Reflex.none(task.observe(qpos[None], qvel[None]).shape[1], task.action_size)
-
-
-def exported(agent: PPO, reflex: Reflex) -> Policy:
-    """The agent's mean action on top of the reflex, as a policy of plain arrays."""
-    arrays, _ = agent.state()
-    width = agent.config.width
-    parts: dict[str, Any] = {
-        "mean": arrays["observations/mean"],
-        "scale": np.sqrt(arrays["observations/variance"] + 1e-8),
-        "first": arrays["network/first"][:, :width],
-        "first_bias": arrays["network/first_bias"][:width],
-        "second": arrays["network/second"][0],
-        "second_bias": arrays["network/second_bias"][0, 0],
-        "last": arrays["network/actor"],
-        "last_bias": arrays["network/actor_bias"],
-        "reflex": reflex.weights,
-        "reflex_bias": reflex.bias,
-    }
-    heading = np.array(reflex.heading, np.int64)
-    return Policy(**{name: np.asarray(values, np.float32) for name, values in parts.items()}, heading=heading)
 
 
 def judge(task_id: str, policy: Policy | None) -> dict[str, float]:

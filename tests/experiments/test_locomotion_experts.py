@@ -13,11 +13,11 @@ from experiments.locomotion_experts.evolution import Evolution
 from experiments.locomotion_experts.payment import GAIN, TrueProgress
 from experiments.locomotion_experts.postures import SCALE, numbers, to_posture
 from experiments.locomotion_experts.practice import PAY, Practice, Practised, practice
+from experiments.locomotion_experts.published import exported, go_on_from, with_other_arms
 from experiments.locomotion_experts.reflex import Reflex, WithReflex, shifted
 from experiments.locomotion_experts.run import (
     SETTINGS,
     Settings,
-    exported,
     judge,
     reflex_of,
     train,
@@ -44,6 +44,33 @@ def test_the_exported_policy_acts_as_the_agent_does() -> None:
     still = Reflex.none(observations.shape[1], env.single_action_space.shape[0])
     np.testing.assert_allclose(exported(agent, still)(observations), agent.act(observations), atol=1e-5)
     env.close()
+
+
+def test_an_agent_that_goes_on_from_a_policy_acts_as_it_did() -> None:
+    env = environment("roborew/Hopper-v0", 0.1)
+    begun, fresh = (PPO(env.single_observation_space, env.single_action_space, seed=seed) for seed in (0, 1))
+    observations, _ = env.reset(seed=5)
+    still = Reflex.none(observations.shape[1], env.single_action_space.shape[0])
+    begun.learn(env, 64)
+    go_on_from(fresh, exported(begun, still))
+    np.testing.assert_allclose(fresh.act(observations), begun.act(observations), atol=1e-5)
+    assert np.abs(fresh.act(observations)).max() > 1e-3
+    env.close()
+
+
+def test_with_other_arms_a_policy_moves_the_legs_alike_wherever_the_arms_are() -> None:
+    task, policy = make_task("roborew/HumanoidArmsCrossed-v0"), load_policy("roborew/HumanoidHandsOnHips-v0")
+    assert isinstance(task, Humanoid)
+    reflex = to_posture(task, "arms_crossed", numbers({}, 0.5, 0.05, (5.0, 0.1)))
+    other, rng = with_other_arms(policy, task, "hands_on_hips", reflex), np.random.default_rng(0)
+    qpos, still = task.pose_state(rng, "hands_on_hips", noise=0.0)[None], np.zeros((1, task.model.nv))
+    seen = task.observe(qpos, still)
+    np.testing.assert_allclose(other(seen)[:, :11], policy(seen)[:, :11], atol=1e-5)
+    qpos[:, 18:] = task.joint_angles("arms_crossed")[11:]
+    crossed = task.observe(qpos, still)
+    np.testing.assert_allclose(other(crossed)[:, :11], other(seen)[:, :11], atol=1e-5)
+    np.testing.assert_allclose(other(crossed)[:, 11:], 0, atol=1e-4)
+    assert np.abs(policy(crossed)[:, :11] - policy(seen)[:, :11]).max() > 0.01
 
 
 def test_with_a_reflex_the_published_policy_moves_the_body_as_the_agent_did() -> None:
@@ -135,10 +162,10 @@ def test_a_life_counts_the_truth_at_its_end_and_nothing_once_the_body_is_lost() 
     assert score(task, lambda told: limp, np.zeros(1), range(2)) == 0
 
 
-def practised(task_id: str = "roborew/HumanoidHandsOnHips-v0") -> Practised:
-    task = make_task(task_id)
+def practised(held: float) -> Practised:
+    task = make_task("roborew/HumanoidHandsOnHips-v0")
     assert isinstance(task, Humanoid)
-    return Practised(practice(task, "hands_on_hips", 0.9, 4))
+    return Practised(practice(task, "hands_on_hips", 0.9, 4), held)
 
 
 def test_a_practised_body_falls_as_the_tasks_own_does() -> None:
@@ -166,8 +193,9 @@ def test_practice_begins_at_the_tasks_own_starts_and_on_the_way_to_the_pose() ->
     assert (elbows > (standing + posed) / 2).any()
 
 
-def test_practice_pays_most_in_the_pose_and_at_rest_and_nothing_after_a_fall() -> None:
-    env = practised()
+@pytest.mark.parametrize("held", [0.0, 0.5])
+def test_practice_pays_most_in_the_pose_and_at_rest_and_nothing_after_a_fall(held: float) -> None:
+    env = practised(held)
     task, simulation = env.unwrapped.task, env.unwrapped.core.simulation
     env.reset(seed=0)
     posed = task.pose_state(np.random.default_rng(0), "hands_on_hips", noise=0.0)
@@ -178,7 +206,11 @@ def test_practice_pays_most_in_the_pose_and_at_rest_and_nothing_after_a_fall() -
         simulation.place(i, *state)
     simulation.qpos[3, 2] = 0.5
     _, rewards, terminated, _, _ = env.step(np.zeros(env.action_space.shape, np.float32))
-    assert PAY < rewards[0] <= 1.2 * PAY and rewards[0] > rewards[1:3].max() and rewards[1:3].min() > 0
+    assert (
+        (1.1 + held) * PAY < rewards[0] <= (1.2 + held) * PAY
+        and rewards[0] > rewards[1:3].max()
+        and rewards[1:3].min() > 0
+    )
     assert rewards[3] == 0 and terminated.tolist() == [False, False, False, True]
     env.close()
 

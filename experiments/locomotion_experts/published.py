@@ -1,0 +1,77 @@
+"""From an agent to the policy that is published, and from that policy to others."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from experiments.locomotion_experts.reflex import Reflex, part_of
+from roborew.agents.ppo import PPO
+from roborew_envs.humanoid import Humanoid
+from roborew_envs.policies import Policy
+from roborew_envs.poses import Pose
+
+_KNOWN = 100_000.0
+"""Observations that a policy's normalisation counts for when an agent goes on from it."""
+
+
+def exported(agent: PPO, reflex: Reflex) -> Policy:
+    """The agent's mean action on top of the reflex, as a policy of plain arrays."""
+    arrays, _ = agent.state()
+    width = agent.config.width
+    parts: dict[str, Any] = {
+        "mean": arrays["observations/mean"],
+        "scale": np.sqrt(arrays["observations/variance"] + 1e-8),
+        "first": arrays["network/first"][:, :width],
+        "first_bias": arrays["network/first_bias"][:width],
+        "second": arrays["network/second"][0],
+        "second_bias": arrays["network/second_bias"][0, 0],
+        "last": arrays["network/actor"],
+        "last_bias": arrays["network/actor_bias"],
+        "reflex": reflex.weights,
+        "reflex_bias": reflex.bias,
+    }
+    heading = np.array(reflex.heading, np.int64)
+    return Policy(**{name: np.asarray(values, np.float32) for name, values in parts.items()}, heading=heading)
+
+
+def go_on_from(agent: PPO, policy: Policy) -> None:
+    """Let a fresh agent act as a policy does, on a reflex of its own; its critic knows nothing yet."""
+    arrays, meta = agent.state()
+    arrays = {name: np.array(values) for name, values in arrays.items()}
+    width = agent.config.width
+    arrays["observations/mean"][:], arrays["observations/variance"][:] = policy.mean, policy.scale**2
+    arrays["observations/count"][:] = _KNOWN
+    arrays["network/first"][:, :width], arrays["network/first_bias"][:width] = policy.first, policy.first_bias
+    arrays["network/second"][0], arrays["network/second_bias"][0, 0] = policy.second, policy.second_bias
+    arrays["network/actor"][:], arrays["network/actor_bias"][:] = policy.last, policy.last_bias
+    agent.load_state(arrays, meta)
+
+
+def with_other_arms(policy: Policy, task: Humanoid, seen: Pose, reflex: Reflex) -> Policy:
+    """A policy that moves trunk and legs as before, on a new reflex which alone moves the arms.
+
+    Args:
+        policy: of the same body.
+        task: whose body.
+        seen: where the network sees the arms from now on, at rest, wherever they are.
+        reflex: of trunk, legs and arms.
+    """
+    model, nq = task.model, task.model.nq
+    arms = np.array([part_of(model.joint(i).name) == "arm" for i in range(1, model.njnt)])
+    motors = np.array([part_of(model.actuator(i).name) == "arm" for i in range(model.nu)])
+    still = np.concatenate([np.zeros(5), task.joint_angles(seen), np.zeros(model.nv)])
+    hidden = np.concatenate([np.zeros(5, np.bool_), arms, np.zeros(6, np.bool_), arms])
+    assert len(hidden) == nq - 2 + model.nv
+    constant = ((still - policy.mean) / policy.scale * hidden) @ policy.first
+    return replace(
+        policy,
+        first=policy.first * ~hidden[:, None],
+        first_bias=(policy.first_bias + constant).astype(np.float32),
+        last=policy.last * ~motors,
+        last_bias=policy.last_bias * ~motors,
+        reflex=reflex.weights.astype(np.float32),
+        reflex_bias=reflex.bias.astype(np.float32),
+    )
