@@ -41,9 +41,9 @@ from roborew.critics.side_by_side import SideBySide
 from roborew.data.demonstration import Demonstration
 from roborew.data.thinning import kept_frames
 from roborew.errors import InvalidInputError
-from roborew.footage import Wording, chosen_cameras, example_of, footage_of
+from roborew.footage import Wording, chosen_cameras, example_of, footage_of, given_goals
 from roborew.options import keyword_options, parse_options
-from roborew.registry import encoders
+from roborew.registry import critics, encoders
 from roborew.seeding import Seeds
 from roborew.splitting import Split, Unseen, kinds_of, split_names, unseen_sentences
 from roborew.stopwatch import Stopwatch
@@ -80,6 +80,9 @@ class FitConfig:
     """Of the split, the weights and the order."""
     held_out: float = 0.2
     """Share of the episodes kept for judging, and as much again for validation."""
+    goal_images: Path | None = None
+    """Folder with pictures of the goal, drawn, edited or photographed: learned from in place of the ends of successes,
+    by critics that learn from pictures of the goal. No success is needed then."""
     calibrate: bool = True
     """Turn scores into calibrated progress on the validation episodes, where they carry labels."""
     threads: int = 1
@@ -184,6 +187,7 @@ def embed(
     """
     make = encoders.load(config.encoder)
     make_objective(config.critic, config.option, config.members)  # what cannot be is said before anything is read
+    _check_goals(config)
     seeds, clock, figures = Seeds(config.seed), Stopwatch(), dict[str, float]()
     words = _with(config.encoder_option, [f"seed={seeds.integer('encoder')}"])
     encoder: Encoder = make(**{"device": config.device, **_cache(make, config), **parse_options(make, words)})
@@ -191,7 +195,8 @@ def embed(
     kinds = kinds_of(everything)
     cameras = chosen_cameras(everything, config.camera)
     kept = [kept_frames(one.length, one.fps, config.fps) for one in everything]
-    unseen = unseen_sentences(everything, config.held_out, seeds.generator("sentences"))
+    split = split_names(kinds, config.held_out, seeds.generator("split"))
+    unseen = unseen_sentences(everything, config.held_out if split.test else 0.0, seeds.generator("sentences"))
     wording = Wording(encoder, unseen)
     read = zip(_counted(everything, "episodes read", say), kept, strict=True)
     with clock.time("reading"):
@@ -200,13 +205,13 @@ def embed(
     aspect = width / len(cameras) / height
     if len(cameras) > 1:
         encoder = SideBySide(encoder, cameras, aspect)
-    split = split_names(kinds, config.held_out, seeds.generator("split"))
     chosen = set(split.fit)
     with clock.time("encoder"):
         learned_from = [one for one, told in zip(footage, everything, strict=True) if told.name in chosen]
         encoder.learn(learned_from, _keeping(figures, say))
     with clock.time("embedding"):
         vectors = [encoder.encode(one.frames) for one in _counted(footage, "episodes embedded", say)]
+        goals = given_goals(config.goal_images, encoder, everything)
     return Embedded(
         encoder=encoder,
         words=tuple(words),
@@ -214,7 +219,7 @@ def embed(
         aspect=aspect,
         split=split,
         unseen=unseen,
-        examples=tuple(example_of(*row) for row in zip(everything, footage, vectors, kept, strict=True)),
+        examples=tuple(example_of(*row) for row in zip(everything, footage, vectors, kept, goals, strict=True)),
         footage=tuple(footage),
         visited=frozenset(one.name for one in visited),
         seconds=clock.seconds,
@@ -231,7 +236,8 @@ def fit_objective(embedded: Embedded, config: FitConfig, say: Say | None = None)
     report = _keeping(figures, say)
     split, by_name = embedded.split, {example.name: example for example in embedded.examples}
     chosen, held = ([by_name[name] for name in part] for part in (split.fit, split.validation))
-    _check_gain(chosen)
+    if config.goal_images is None:
+        _check_gain(chosen)
     with clock.time("objective"):
         if embedded.visited and isinstance(objective, Refreshable):
             shown = [example for example in chosen if example.name not in embedded.visited]
@@ -259,6 +265,15 @@ def fit_objective(embedded: Embedded, config: FitConfig, say: Say | None = None)
         seconds=embedded.seconds | clock.seconds,
         figures=figures,
     )
+
+
+def _check_goals(config: FitConfig) -> None:
+    """Pictures of the goal are given to a critic that learns from them."""
+    able = [name for name in critics if critics.load(name).traits.learns_goals]
+    if config.goal_images is not None and config.critic not in able:
+        raise InvalidInputError(
+            f"goal_images: {config.critic!r} does not learn from pictures of the goal. Able to: {', '.join(able)}."
+        )
 
 
 def _check_gain(examples: Sequence[Example]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,12 +14,13 @@ from PIL import Image
 from roborew.critics.encoder import Encoder, Footage
 from roborew.critics.labels import from_key_frames
 from roborew.critics.objective import Example
-from roborew.data import side_by_side
+from roborew.data import read_picture, side_by_side
 from roborew.data.demonstration import MIN_FRAMES, Demonstration
 from roborew.errors import InvalidInputError
 from roborew.splitting import Unseen
 from roborew.types import Frame, Video
 
+PICTURES = (".png", ".jpg", ".jpeg", ".webp")
 LARGEST = 256
 """Longer side of a picture that is learned from, at most [pixels]."""
 BACK, CHANGED, NOTICED = 8, 0.01, 8
@@ -92,8 +94,41 @@ def footage_of(one: Demonstration, cameras: Sequence[str], kept: NDArray[np.int6
     return footage
 
 
-def example_of(one: Demonstration, footage: Footage, features: NDArray[np.float32], kept: NDArray[np.int64]) -> Example:
-    """The demonstration as an objective sees it; of its stages those of which frames are left."""
+def given_goals(
+    folder: Path | None, encoder: Encoder, shown: Sequence[Demonstration]
+) -> Sequence[NDArray[np.float32] | None]:
+    """The picture of the goal that is given for each episode, embedded, (D,); in turn, where there are fewer pictures;
+    None each without a folder.
+
+    Raises:
+        InvalidInputError: no picture, more of them than episodes, or several goals.
+        CorruptFileError: one cannot be read.
+    """
+    if folder is None:
+        return [None] * len(shown)
+    found, asked = (
+        (path for path in folder.glob("*") if path.suffix.lower() in PICTURES),
+        {e.instruction for e in shown},
+    )
+    pictures = [reduced(read_picture(path)) for path in sorted(found)]
+    if not pictures or len(pictures) > len(shown) or len(asked) > 1:
+        raise InvalidInputError(
+            f"goal_images: expected a folder with pictures ({', '.join(PICTURES)}) of one goal, at most one each of "
+            f"{len(shown)} episodes; got {len(pictures)} in {folder}, for {len(asked)} instructions."
+        )
+    vectors = [encoder.encode(picture[None])[0] for picture in pictures]
+    return [vectors[row % len(vectors)] for row in range(len(shown))]
+
+
+def example_of(
+    one: Demonstration,
+    footage: Footage,
+    features: NDArray[np.float32],
+    kept: NDArray[np.int64],
+    goal: NDArray[np.float32] | None = None,
+) -> Example:
+    """The demonstration as an objective sees it; of its stages those of which frames are left. Its goal is the picture
+    that is given, otherwise the end of a success."""
     features.flags.writeable = False
     spans = [(span.name, *np.searchsorted(kept, span[1:]).tolist()) for span in one.stages or ()]
     return Example(
@@ -108,7 +143,7 @@ def example_of(one: Demonstration, footage: Footage, features: NDArray[np.float3
         success=one.succeeded,
         quality=one.quality,
         spans=tuple(span for span in spans if span[1] < span[2]),
-        goal=features[-1] if one.succeeded is not False else None,
+        goal=features[-1] if goal is None and one.succeeded is not False else goal,
     )
 
 

@@ -82,6 +82,7 @@ class Traits:
         needs_goal: needs a picture of the goal.
         claims: fills `Scores.success`.
         paper: where the method comes from.
+        learns_goals: is fitted to pictures of the goal, which somebody may have drawn or edited.
         shaping: what is paid: "difference" where a score says how far a state is, "level" where it is the reward of the
             step itself.
     """
@@ -94,6 +95,7 @@ class Traits:
     claims: bool
     paper: str
     shaping: Literal["difference", "level"] = "difference"
+    learns_goals: bool = False
 
 
 class Objective(Protocol):

@@ -48,6 +48,7 @@ class GoalClassifier(Framewise["Members"]):
         causal=True,
         needs_goal=False,
         claims=True,
+        learns_goals=True,
         paper="VICE, arXiv:1805.11686; RoboFuME, arXiv:2310.15145; LfVoid, arXiv:2307.07837",
     )
 

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from roborew.critics.objective import Example
 from roborew.critics.objectives.goal_classifier import GoalClassifier
+from roborew.data import read_picture
 from roborew.errors import InvalidInputError
+from roborew.fitting import FitConfig, fit_critic
+from roborew.types import Clip
+from tests.roborew.critics.films import demonstration
 from tests.roborew.critics.worlds import OPEN, PUSH, TEXTS, episode, query, world
 
 
@@ -98,3 +104,42 @@ def test_without_anything_else_the_message_says_what_to_give() -> None:
 def test_settings_that_mean_nothing_are_refused(setting: dict[str, float]) -> None:
     with pytest.raises(InvalidInputError):
         GoalClassifier(**setting)  # pyright: ignore[reportArgumentType]
+
+
+def pictures(folder: Path, count: int = 2) -> Path:
+    """Goals that nobody filmed: the bar of `films` as it would be at the end."""
+    folder.mkdir()
+    for row in range(count):
+        frame = np.full((24, 32, 3), 20 + row, np.uint8)
+        frame[8:16, :31] = 250
+        Image.fromarray(frame).save(folder / f"{row}.png")
+    return folder
+
+
+def test_pictures_that_are_given_are_the_goals_also_where_nothing_succeeded(tmp_path: Path) -> None:
+    """LfVoid (arXiv:2307.07837): somebody draws or edits the goal; no success was ever filmed."""
+    failures = [demonstration("failure", row, progress=None) for row in range(4)]
+    options = {"critic": "goal_classifier", "option": ("steps=60",), "encoder": "mini", "calibrate": False}
+    with pytest.raises(InvalidInputError, match="expected a success"):
+        fit_critic(failures, FitConfig(**options))
+    fitted = fit_critic(failures, FitConfig(**options, goal_images=pictures(tmp_path / "goals")))
+    encode, goals = fitted.critic.encoder.encode, [example.goal for example in fitted.examples]
+    frames = np.stack([read_picture(tmp_path / "goals" / f"{row % 2}.png") for row in range(4)])
+    np.testing.assert_allclose(np.stack([goal for goal in goals if goal is not None]), encode(frames), atol=1e-5)
+    film = Clip(frames=demonstration("success", 9).video(), instruction=failures[0].instruction)
+    value = fitted.critic.score([film])[0].value
+    assert value[-1] > value[0] + 1
+
+
+@pytest.mark.parametrize(
+    ("critic", "count", "said"), [("progress", 2, "Able to: goal_classifier"), ("goal_classifier", 5, "got 5 in")]
+)
+def test_pictures_that_would_not_be_learned_from_are_refused(
+    tmp_path: Path, critic: str, count: int, said: str
+) -> None:
+    films = [demonstration("success", row) for row in range(3)]
+    config = FitConfig(critic=critic, encoder="mini", goal_images=pictures(tmp_path / "goals", count))
+    with pytest.raises(InvalidInputError, match=said):
+        fit_critic(films, config)
+    with pytest.raises(InvalidInputError, match="folder with pictures"):
+        fit_critic(films, FitConfig(critic="goal_classifier", encoder="mini", goal_images=tmp_path))
