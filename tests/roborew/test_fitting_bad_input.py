@@ -114,7 +114,7 @@ def test_where_nothing_progresses_no_critic_learns(kind: list[Demonstration]) ->
     config = FitConfig(encoder_option=ENCODER)
     found = embed(kind, config)
     for critic in critics:
-        with pytest.raises(InvalidInputError, match="expected a success, or progress labels that change; got 2 demons"):
+        with pytest.raises(InvalidInputError, match="expected a success, or progress labels that change; got 4 demons"):
             fit_objective(found, replace(config, critic=critic))
 
 

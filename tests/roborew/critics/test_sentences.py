@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -95,7 +96,10 @@ def test_a_critic_of_one_sentence_tells_a_wrong_one_from_the_right_and_takes_a_p
     assert right - wrong > 0.1 * scale and same - wrong > 0.1 * scale
 
 
-SENTENCES = {"paraphrases": ("a b", "c d", "e f", "g h"), "wrong_instructions": ("i j", "k l", "m n", "o p", "q r")}
+SENTENCES: dict[str, Any] = {
+    "paraphrases": ("a b", "c d", "e f", "g h"),
+    "wrong_instructions": ("i j", "k l", "m n", "o p", "q r"),
+}
 
 
 def test_held_out_sentences_are_some_of_each_kind_and_nobodys_fitted_ones() -> None:
@@ -119,5 +123,8 @@ def test_the_card_says_what_the_critic_can_know_of_sentences() -> None:
         assert ("up to 3 paraphrases and 4 wrong sentences each, judged by 1 and 1 others" in text) == bool(known)
         assert ("does not read what is asked" in text) == (not known)
         assert ("paraphrase" in table) == bool(known)
-        learned = [example for example in fitted.examples if example.success is False]
-        assert not any(example.wrong for example in learned), "a failure may do what a wrong sentence says"
+        failed = [example for example in fitted.examples if example.success is False]
+        assert not any(example.wrong for example in failed), "a failure may do what a wrong sentence says"
+        few = fit_critic([demonstration("success", 0, **known)], config).examples[0]
+        expected = (4, 5) if known else (0, 0)
+        assert (len(few.also), len(few.wrong)) == expected, "none is held out where no episode is"
