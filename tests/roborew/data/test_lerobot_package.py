@@ -1,7 +1,6 @@
 """What roborew writes opens with LeRobot itself. Skipped where lerobot is not installed: it pins its own torch.
 
-To run it, in an environment of its own: pip install lerobot pytest hypothesis safetensors tyro rich, then
-``python -m pytest tests/roborew/data/test_lerobot_package.py -p no:cacheprovider -W default``.
+To run it, in an environment of its own: ``.ci/suites lerobot``.
 """
 
 from __future__ import annotations
