@@ -126,7 +126,9 @@ def truth_figure(
     figure.patch.set(facecolor="white", alpha=1)
     for axis, (name, (scores, truth)) in zip(axes, curves.items(), strict=True):
         other = axis.twinx()
-        other.plot(truth, color=TRUTH, linewidth=1.2)
+        other.tick_params(colors=GREY, labelsize=8, length=3)
+        other.spines[:].set_visible(False)
+        other.plot(truth, color=TRUTH, linewidth=1.4, linestyle="--")
         axis.plot(scores, color=SCORE, linewidth=1.6)
         for side, (low, high), colour, what in ((axis, score_range, SCORE, "score"), (other, (0, 1), TRUTH, "truth")):
             side.set_ylim(low - 0.05 * (high - low), high + 0.05 * (high - low))
