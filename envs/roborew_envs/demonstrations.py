@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roborew_envs.environment import TaskSimulations
-from roborew_envs.experts import Behaviour, actor
+from roborew_envs.experts import Actor, Behaviour, Rehearsed, actor, behaviours, never_succeeding
 from roborew_envs.grading import Grade, Pace, StageSpan, failure_onset, grade, setback, stage_spans
-from roborew_envs.task import BoolArray, FloatArray, Task
+from roborew_envs.task import BoolArray, FloatArray, IntArray, Task
 
 PACE_SEEDS = range(30_000_000_000, 30_000_000_032)
 """Starts from which an expert shows its pace."""
@@ -62,6 +62,9 @@ class Episode:
 def demonstrate(task: Task, behaviour: Behaviour, seeds: Sequence[int], steps: int | None = None) -> list[Episode]:
     """Run a behaviour once for every seed, all together.
 
+    A stall never succeeds: where one that is half way comes to the goal by itself (a body falls through its pose, a
+    car rolls on), it is played again, stopped earlier.
+
     Args:
         task: one that has this behaviour.
         behaviour: see `behaviours`.
@@ -70,8 +73,22 @@ def demonstrate(task: Task, behaviour: Behaviour, seeds: Sequence[int], steps: i
 
     Raises:
         ValueError: the task has no such behaviour.
+        gymnasium.error.Error: a stall from a start that is a success already, or becomes one by itself.
     """
-    player = actor(task, behaviour, np.random.default_rng(list(seeds)))
+    rng = np.random.default_rng(list(seeds))
+    player = actor(task, behaviour, rng)
+    episodes = _play(task, player, behaviour, seeds, steps)
+    if behaviour != "stall" or not isinstance(player, Rehearsed):
+        return episodes
+
+    def again(which: list[int], stops: IntArray) -> list[Episode]:
+        earlier = Rehearsed(task, "stall", rng, stops)
+        return _play(task, earlier, "stall", [seeds[i] for i in which], steps)
+
+    return never_succeeding(task.id, episodes, player.stops, again)
+
+
+def _play(task: Task, player: Actor, behaviour: Behaviour, seeds: Sequence[int], steps: int | None) -> list[Episode]:
     core = TaskSimulations(task, len(seeds), None, 96, 72, "fast")
     core.reset(np.ones(len(seeds), np.bool_), list(seeds))
     track: dict[str, list[NDArray[Any]]] = {"actions": []}
@@ -95,11 +112,13 @@ def demonstrate(task: Task, behaviour: Behaviour, seeds: Sequence[int], steps: i
 
 
 def expert_pace(task: Task) -> Pace:
-    """What the expert needs from 32 fixed starts, at the 90th percentile.
+    """What the expert needs from 32 fixed starts, at the 90th percentile; without an expert, all of the task's time.
 
     Raises:
-        ValueError: the task has no expert, or one that never ends in success.
+        ValueError: the expert never ends in success.
     """
+    if "expert" not in behaviours(task):
+        return Pace(float(task.horizon), 0.0)
     good = [episode for episode in demonstrate(task, "expert", PACE_SEEDS) if episode.success[-1]]
     if not good:
         raise ValueError(f"{task.id}: the expert ended in success from none of {len(PACE_SEEDS)} starts.")
@@ -109,7 +128,7 @@ def expert_pace(task: Task) -> Pace:
 
 
 def grades(task: Task, episodes: Sequence[Episode], usual: Pace) -> list[Grade]:
-    """How good each episode is beside the expert from the same start.
+    """How good each episode is beside the expert from the same start, or beside ``usual`` where there is no expert.
 
     The expert's own time counts up to the usual one: where it bungles, others may not take as long.
 
@@ -118,6 +137,8 @@ def grades(task: Task, episodes: Sequence[Episode], usual: Pace) -> list[Grade]:
         episodes: of any behaviours.
         usual: the expert's, see `expert_pace`.
     """
+    if "expert" not in behaviours(task):
+        return [episode.quality(usual) for episode in episodes]
     experts = demonstrate(task, "expert", [episode.seed for episode in episodes])
     arrivals = [float(np.argmax(expert.success)) if expert.success.any() else np.inf for expert in experts]
     paces = [replace(usual, arrival=min(arrival, usual.arrival)) for arrival in arrivals]

@@ -1,4 +1,4 @@
-"""Behaviours, good and bad: scripted for every task that has a plan, else from the task's trained policy.
+"""Behaviours, good and bad: scripted for every task that has a plan, else from its trained policy, else chance alone.
 
 A script bends the plan's skills: slower, stopped, undone, aimed wrong. It reads the simulator's state; an agent and
 a reward never do.
@@ -6,14 +6,16 @@ a reward never do.
 
 from __future__ import annotations
 
-from typing import Literal, Protocol, get_args
+from collections.abc import Callable
+from typing import Literal, Protocol, TypeVar, get_args
 
 import numpy as np
+from gymnasium.error import Error
 from numpy.typing import NDArray
 
 from roborew_envs.arm_task import REACH_PER_STEP, hand
 from roborew_envs.policies import load_policy, policies
-from roborew_envs.task import FloatArray, Task
+from roborew_envs.task import BoolArray, FloatArray, IntArray, Task
 
 Behaviour = Literal["expert", "slow", "stall", "undo", "near_miss", "wrong_object", "hover", "noisy", "random"]
 POLICY_BEHAVIOURS: tuple[Behaviour, ...] = ("expert", "stall", "random")
@@ -23,7 +25,7 @@ NOISE = (0.3, 0.9)
 """Range of the share of chance in the moves of a noisy expert, one share an episode: pictures beside the expert's way,
 as an agent that learns will see them (Laskey et al. 2017, arXiv:1703.09327)."""
 HALF_WAY = (0.4, 0.6)
-"""Range of true progress at which a policy stalls."""
+"""Range of the share of the way from the start to success at which a policy stalls."""
 
 
 class Actor(Protocol):
@@ -35,10 +37,10 @@ class Actor(Protocol):
 
 
 def behaviours(task: Task) -> tuple[Behaviour, ...]:
-    """The behaviours that exist for a task; none without a plan or a policy, no undo where nothing can be undone."""
+    """The behaviours that exist for a task; chance alone without plan and policy, no undo where nothing can be."""
     names: tuple[Behaviour, ...] = get_args(Behaviour)
     if task.plan is None:
-        return POLICY_BEHAVIOURS if task.id in policies() else ()
+        return POLICY_BEHAVIOURS if task.id in policies() else ("random",)
     return tuple(name for name in names if name != "undo" or task.plan.undo is not None)
 
 
@@ -53,34 +55,88 @@ def actor(task: Task, behaviour: Behaviour, rng: np.random.Generator) -> Actor:
 
 def _check(task: Task, behaviour: Behaviour) -> None:
     if behaviour not in behaviours(task):
-        known = ", ".join(behaviours(task)) or "none"
-        raise ValueError(f"{task.id}: no behaviour {behaviour!r}. Available: {known}.")
+        raise ValueError(f"{task.id}: no behaviour {behaviour!r}. Available: {', '.join(behaviours(task))}.")
 
 
 class Rehearsed:
-    """A trained policy, all the way or half of it, or random actions."""
+    """A trained policy all the way, or one that stalls: it does nothing more from somewhere near half of its way on; or
+    random actions.
 
-    def __init__(self, task: Task, behaviour: Behaviour, rng: np.random.Generator) -> None:
-        """Choose a behaviour; errors as `actor`."""
+    A body that cannot stay where it is, as a humanoid, a hopper and a pole, falls when it stalls. What `demonstrate`
+    promises is that a stall never succeeds: one that falls into success is stopped earlier, if need be at its start.
+
+    Attributes:
+        stops: steps after which each simulation stalled, or those played so far where it has not, shape (N,).
+    """
+
+    def __init__(
+        self, task: Task, behaviour: Behaviour, rng: np.random.Generator, latest: IntArray | None = None
+    ) -> None:
+        """Choose a behaviour; errors as `actor`. It stalls after ``latest`` steps, shape (N,), if not before."""
         _check(task, behaviour)
-        self._size, self._behaviour, self._rng = task.action_size, behaviour, rng
-        self._policy = load_policy(task.id)
-        self._reached = np.zeros(0, np.bool_)
+        self._size, self._behaviour, self._rng, self._latest = task.action_size, behaviour, rng, latest
+        self._policy = None if behaviour == "random" else load_policy(task.id)
+        self.stops = np.zeros(0, np.int64)
 
     def actions(self, qpos: FloatArray, progress: FloatArray, observations: NDArray[np.float32]) -> FloatArray:
         """See `Actor`."""
-        if len(self._reached) != len(qpos):
-            self._reached = np.zeros(len(qpos), np.bool_)
-            self._stop = self._rng.uniform(*HALF_WAY, len(qpos))
-            self._drift = np.zeros((len(qpos), self._size))
-        if self._behaviour == "random":
+        if len(self.stops) != len(qpos):
+            self._start(progress)
+        if self._policy is None:
             self._drift = wandered(self._drift, self._rng)
             return np.clip(self._drift, -1, 1)
         actions = self._policy(observations).astype(np.float64)
         if self._behaviour == "stall":
-            self._reached |= progress >= self._stop
-            actions[self._reached] = 0.0
+            self._stalled |= progress >= self._goal
+            if self._latest is not None:
+                self._stalled |= self.stops >= self._latest
+            actions[self._stalled] = 0.0
+        self.stops += ~self._stalled
         return actions
+
+    def _start(self, progress: FloatArray) -> None:
+        count = len(progress)
+        self.stops, self._stalled = np.zeros(count, np.int64), np.zeros(count, np.bool_)
+        self._goal = progress + self._rng.uniform(*HALF_WAY, count) * (1 - progress)
+        self._drift = np.zeros((count, self._size))
+
+
+class _Stall(Protocol):
+    """An episode of any suite; its success is None where the suite tells none."""
+
+    @property
+    def seed(self) -> int: ...
+
+    @property
+    def success(self) -> BoolArray | None: ...
+
+
+S = TypeVar("S", bound=_Stall)
+
+
+def never_succeeding(
+    name: str, stalls: list[S], stops: IntArray, again: Callable[[list[int], IntArray], list[S]]
+) -> list[S]:
+    """Play the stalls that reach success again, each stopped after half as many steps, until none does.
+
+    Args:
+        name: of the environment.
+        stalls: the first try.
+        stops: steps after which each stopped, shape (N,).
+        again: which of them, and after how many steps they shall stop -> these.
+
+    Raises:
+        gymnasium.error.Error: a start that is a success already, or becomes one by itself.
+    """
+    stalls, stops = list(stalls), stops.copy()
+    while late := [i for i, stall in enumerate(stalls) if stall.success is not None and stall.success.any()]:
+        for i in late:
+            if stops[i] == 0:
+                raise Error(f"{name}: seed {stalls[i].seed} succeeds without being touched: no stall.")
+        stops[late] //= 2
+        for i, stall in zip(late, again(late, stops[late]), strict=True):
+            stalls[i] = stall
+    return stalls
 
 
 def wandered(drift: FloatArray, rng: np.random.Generator) -> FloatArray:

@@ -219,7 +219,7 @@ def main() -> None:
     for scene in scenes():
         for key in scene.tasks:
             rows += judge_states(mini, scene, key)
-            if behaviours(scene.tasks[key]):
+            if "expert" in behaviours(scene.tasks[key]):
                 rows += judge_task(mini, scene, key, OWN, 0.0, "own")
                 rows += judge_task(mini, scene, key, HELD_OUT, 0.0, "held_out")
                 rows += judge_task(mini, scene, key, SHIFTED, 2.0, "held_out")

@@ -6,6 +6,7 @@ from functools import cache
 
 import numpy as np
 import pytest
+from gymnasium.error import Error
 
 from roborew_envs import demonstrations, desk, experts, make_task, tasks
 from roborew_envs.demonstrations import Episode, demonstrate, expert_pace
@@ -142,12 +143,25 @@ def test_a_behaviour_that_a_task_lacks_is_refused_with_the_list() -> None:
         Script(task, "undo", np.random.default_rng(0))
 
 
-def test_a_task_without_a_plan_or_a_policy_has_no_behaviour(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_task_without_a_plan_or_a_policy_is_played_by_chance_and_nothing_else(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(experts, "policies", lambda: ())
-    task = make_task("roborew/Cheetah-v0")
-    assert behaviours(task) == ()
-    with pytest.raises(ValueError, match="no behaviour 'expert'. Available: none"):
+    task = make_task("roborew/CartPole-v0")
+    assert behaviours(task) == ("random",)
+    with pytest.raises(ValueError, match=r"no behaviour 'expert'. Available: random\."):
         actor(task, "expert", np.random.default_rng(0))
+    played = demonstrate(task, "random", SEEDS)
+    assert all(episode.actions.std() > 0.1 for episode in played)
+    assert set(demonstrations.grades(task, played, expert_pace(task))) <= {"failure", "partial"}
+
+
+@pytest.mark.parametrize("task_id", tasks)
+def test_every_task_is_played_by_chance(task_id: str) -> None:
+    task = make_task(task_id)
+    assert "random" in behaviours(task)
+    (episode,) = demonstrate(task, "random", [5], steps=3)
+    assert episode.actions.shape == (3, task.action_size)
 
 
 @pytest.fixture
@@ -170,9 +184,36 @@ def test_a_policy_plays_the_expert_half_an_expert_and_nothing_else(cheetah: Task
         demonstrate(cheetah, "undo", [3])
 
 
-def test_a_policy_that_stalls_does_nothing_more_once_it_is_half_way(cheetah: Task) -> None:
+def test_a_policy_that_stalls_does_nothing_more_once_it_is_half_way_from_its_start(cheetah: Task) -> None:
     stalled = actor(cheetah, "stall", np.random.default_rng(0))
     qpos, seen = np.zeros((2, cheetah.model.nq)), np.zeros((2, 3), np.float32)
-    assert (stalled.actions(qpos, np.array([0.3, 0.3]), seen) == 1).all()
-    assert (stalled.actions(qpos, np.array([0.3, 0.7]), seen) == [[1.0], [0.0]]).all()
+    assert (stalled.actions(qpos, np.array([0.0, 0.8]), seen) == 1).all()
+    assert (stalled.actions(qpos, np.array([0.3, 0.85]), seen) == 1).all(), "half of the way from 0.8 is 0.9"
+    assert (stalled.actions(qpos, np.array([0.3, 0.93]), seen) == [[1.0], [0.0]]).all()
     assert (stalled.actions(qpos, np.array([0.3, 0.1]), seen) == [[1.0], [0.0]]).all()
+
+
+@pytest.mark.parametrize(
+    ("task_id", "seeds"), [("roborew/CartPole-v0", range(900_000, 900_012)), ("roborew/HumanoidKneel-v0", [900_000])]
+)
+def test_a_policys_stall_stops_and_never_succeeds(task_id: str, seeds: list[int]) -> None:
+    """Stopped half way and no earlier, four of the twelve poles and the kneeling body come to succeed by themselves."""
+    for episode in demonstrate(make_task(task_id), "stall", seeds):
+        still = (episode.actions == 0).all(axis=1)
+        stop = int(np.argmax(still))
+        assert still[-1] and still[stop:].all()
+        assert not episode.success.any() and episode.onset is not None
+
+
+def test_a_stalled_policy_is_half_way_from_its_start() -> None:
+    for episode in demonstrate(make_task("roborew/MountainCar-v0"), "stall", SEEDS):
+        stop = int(np.argmax((episode.actions == 0).all(axis=1)))
+        share = (episode.progress - episode.progress[0]) / (1 - episode.progress[0])
+        assert share[stop - 1] < 0.6 and share[stop] >= 0.4
+
+
+def test_a_start_that_becomes_a_success_by_itself_has_no_stall() -> None:
+    episode = demonstrate(make_task("roborew/CartPole-v0"), "expert", [3], steps=100)[0]
+    assert episode.success.any()
+    with pytest.raises(Error, match="here: seed 3 succeeds without being touched: no stall"):
+        experts.never_succeeding("here", [episode], np.array([5]), lambda which, stops: [episode])

@@ -11,7 +11,7 @@ from gymnasium.error import Error
 from gymnasium.spaces import Box, Discrete
 from numpy.typing import NDArray
 
-from roborew_envs.experts import HALF_WAY, POLICY_BEHAVIOURS, Behaviour, wandered
+from roborew_envs.experts import HALF_WAY, POLICY_BEHAVIOURS, Behaviour, never_succeeding, wandered
 from roborew_envs.suites.vector import SuiteVectorEnv
 
 HELD = 25
@@ -123,21 +123,18 @@ def _stalled(env: SuiteVectorEnv, whole: SuiteEpisode, rng: np.random.Generator)
     """Stop earlier where a thing that was set going reaches the goal by itself."""
     success = whole.success
     arrival = len(whole.actions) if success is None or not success.any() else int(np.argmax(success))
-    stop = int(rng.uniform(*HALF_WAY) * arrival)
     moves: slice = env.envs[0].get_wrapper_attr("moves")
 
-    def act(seen: NDArray[Any], step: int) -> NDArray[Any]:
-        actions = whole.actions[min(step, max(stop - 1, 0))][None].copy()
-        actions[:, moves] *= step < stop
-        return actions
+    def play(which: list[int], stops: NDArray[np.int64]) -> list[SuiteEpisode]:
+        def act(seen: NDArray[Any], step: int) -> NDArray[Any]:
+            actions = whole.actions[min(step, max(stops[0] - 1, 0))][None].copy()
+            actions[:, moves] *= step < stops[0]
+            return actions
 
-    while True:
-        episode = _run(env, "stall", whole.seed, act, len(whole.actions))
-        if episode.success is None or not episode.success.any():
-            return episode
-        if stop == 0:
-            raise Error(f"{env.spec and env.spec.id}: seed {whole.seed} succeeds without being touched: no stall.")
-        stop //= 2
+        return [_run(env, "stall", whole.seed, act, len(whole.actions))]
+
+    stops = np.array([int(rng.uniform(*HALF_WAY) * arrival)])
+    return never_succeeding(env.spec.id if env.spec else "?", play([0], stops), stops, play)[0]
 
 
 def _run(env: SuiteVectorEnv, behaviour: Behaviour, seed: int, act: Act, steps: int) -> SuiteEpisode:
