@@ -19,6 +19,8 @@ MARGIN = 0.02
 """Progress gained that counts as a gain."""
 HALF_WAY = 0.5
 """Share of the way that makes an episode without success at its end a partial one."""
+HELD = 5
+"""Frames in a row for which half of the way, or a later stage, is held that counts as reached."""
 PATIENCE = 1.25
 """Times an expert's own time that an episode may take and still be called a success."""
 
@@ -56,8 +58,8 @@ def grade(progress: FloatArray, success: BoolArray, stage: NDArray[np.int64], pa
     - ``success``: success at the end, first reached within `PATIENCE` times the expert's time, and with no setback
       worse than the expert's own by more than `MARGIN`.
     - ``suboptimal``: success at the end, but slower or with a worse setback.
-    - ``partial``: no success at the end, but at best half of the way from the start was made, or a later stage than
-      the first frame's was reached.
+    - ``partial``: no success at the end, but success was reached, or half of the way from the start, or a later stage
+      than the first frame's, and of these two one was held for `HELD` frames in a row or at the end.
     - ``failure``: neither.
 
     >>> path = np.array([0.2, 0.5, 0.8, 1.0])
@@ -69,8 +71,19 @@ def grade(progress: FloatArray, success: BoolArray, stage: NDArray[np.int64], pa
     if success[-1]:
         prompt = np.argmax(success) <= PATIENCE * pace.arrival
         return "success" if prompt and setback(progress) <= pace.setback + MARGIN else "suboptimal"
-    way = progress.max() - progress[0] >= HALF_WAY * (1 - progress[0]) > 0
-    return "partial" if way or stage.max() > stage[0] else "failure"
+    way = 1 - progress[0]
+    reached = ((progress - progress[0] >= HALF_WAY * way) & (way > 0)) | (stage > stage[0])
+    gained = success.any() and not success[0]
+    return "partial" if gained or reached[-1] or longest_run(reached) >= HELD else "failure"
+
+
+def longest_run(held: BoolArray) -> int:
+    """The most frames in a row.
+
+    >>> longest_run(np.array([True, False, True, True, False]))
+    2
+    """
+    return max((sum(1 for _ in run) for value, run in itertools.groupby(held.tolist()) if value), default=0)
 
 
 def setback(progress: FloatArray) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import csv
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import get_args
 
@@ -39,12 +39,12 @@ def measure(task: Task, behaviour: Behaviour, pace: Pace, seeds: range) -> Row:
     return named | {name: f"{value:.3f}" for name, value in figures.items()}
 
 
-def rows() -> Iterator[Row]:
-    """A row for every scripted behaviour of every task that has a plan."""
-    for task in map(make_task, tasks):
+def rows(only: Sequence[str], shown: Sequence[str]) -> Iterator[Row]:
+    """A row for every one of these behaviours of every one of these tasks that has a plan; none given: for all."""
+    for task in map(make_task, only or tasks):
         if task.plan is not None:
             pace = expert_pace(task)
-            for behaviour in behaviours(task):
+            for behaviour in (name for name in behaviours(task) if not shown or name in shown):
                 count = MANY if behaviour in OFTEN else OTHERS
                 yield measure(task, behaviour, pace, range(FIRST_SEED, FIRST_SEED + count))
 
@@ -67,11 +67,16 @@ def read() -> list[Row]:
 
 def main() -> None:
     """Command line."""
-    argparse.ArgumentParser(prog="python -m experiments.task_gallery.behaviours", description=__doc__).parse_args()
-    measured: list[Row] = []
-    for row in rows():
+    parser = argparse.ArgumentParser(prog="python -m experiments.task_gallery.behaviours", description=__doc__)
+    parser.add_argument("--only", nargs="*", default=[], metavar="ID", help="tasks whose rows are measured anew")
+    parser.add_argument("--behaviours", nargs="*", default=[], choices=get_args(Behaviour), help="and only these")
+    options = parser.parse_args()
+    found = {(row["task"], row["behaviour"]): row for row in read()}
+    for row in rows(options.only, options.behaviours):
         print(*row.values(), flush=True)
-        measured.append(row)
+        found[row["task"], row["behaviour"]] = row
+    names = get_args(Behaviour)
+    measured = [found[task, name] for task in tasks for name in names if (task, name) in found]
     with FILE.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, measured[0].keys(), lineterminator="\n")
         writer.writeheader()

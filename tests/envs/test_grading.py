@@ -39,6 +39,9 @@ def graded(progress: FloatArray, stage: FloatArray | None = None, pace: Pace = P
         (curve((0, 0.1), (10, 1.0), (20, 0.2)), "partial"),  # undone for good
         (curve((0, 0.2), (10, 0.61)), "partial"),  # half of the way from 0.2 to 1
         (curve((0, 0.2), (10, 0.59)), "failure"),
+        (curve((0, 0.2), (9, 0.2), (10, 0.7), (14, 0.7), (15, 0.2)), "partial"),  # half of the way held for 5 frames
+        (curve((0, 0.2), (9, 0.2), (10, 0.7), (13, 0.7), (14, 0.2)), "failure"),
+        (curve((0, 0.2), (9, 0.2), (10, 1.0), (11, 0.2)), "partial"),  # success is never nothing
         (curve((0, 0.6), (10, 0.7)), "failure"),  # high, but from where it began that is little
         (curve((0, 1.0), (10, 0.5)), "failure"),  # began well and only lost
         (curve((0, 0.3)), "failure"),
@@ -48,9 +51,11 @@ def test_the_grade_follows_the_stated_rules(progress: FloatArray, worth: str) ->
     assert graded(progress) == worth
 
 
-def test_a_later_stage_makes_a_failure_partial() -> None:
+def test_a_later_stage_that_is_held_makes_a_failure_partial() -> None:
     progress = curve((0, 0.1), (10, 0.3))
-    assert graded(progress, curve((9, 0), (10, 1), (11, 0))) == "partial"
+    assert graded(progress, curve((9, 0), (10, 1), (14, 1), (15, 0))) == "partial"
+    assert graded(progress, curve((39, 0), (40, 1))) == "partial"  # there at the end
+    assert graded(progress, curve((9, 0), (10, 1), (13, 1), (14, 0))) == "failure"  # passed through
     assert graded(progress, curve((9, 1), (10, 0))) == "failure"  # the stage that it began in is no gain
 
 

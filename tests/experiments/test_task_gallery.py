@@ -63,9 +63,11 @@ def test_the_behaviours_measured_last_end_where_they_should() -> None:
     high = {"random": 0.12}
     for row in measured:
         end, name = float(row["at_end"]), row["behaviour"]
+        if name == "noisy":  # it ends anywhere
+            continue
         assert low.get(name, 0) <= end <= (1 if name in low else high.get(name, 0.01)), row
 
 
 def test_a_row_of_the_table_has_a_dash_where_a_behaviour_does_not_exist() -> None:
     measured = behaviours.measure(make_task("roborew/Press-v0"), "expert", Pace(arrival=10, setback=0), range(2))
-    assert behaviours.table([measured]).splitlines()[-1] == "| roborew/Press-v0 | 100.0 |" + " - |" * 7
+    assert behaviours.table([measured]).splitlines()[-1] == "| roborew/Press-v0 | 100.0 |" + " - |" * 8
