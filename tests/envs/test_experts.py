@@ -99,6 +99,26 @@ def test_hovering_above_the_right_thing_is_no_success(task_id: str) -> None:
 
 
 @every_script
+def test_noisy_is_the_expert_led_astray(task_id: str) -> None:
+    """Its fingers do what the skill says and its moves are partly chance; what it is worth is read from the truth."""
+    expert, noisy = (demonstrate(make_task(task_id), name, SEEDS[:2], steps=8) for name in ("expert", "noisy"))
+    for one, other in zip(expert, noisy, strict=True):
+        np.testing.assert_array_equal(one.qpos[0], other.qpos[0])
+        assert np.abs(one.actions[:, :3] - other.actions[:, :3]).mean() > 0.05
+        assert one.actions[0, 3] == other.actions[0, 3]
+
+
+def test_noisy_ends_anywhere_and_is_graded_by_the_truth() -> None:
+    """It succeeds in some families' episodes and not in others."""
+    ended = []
+    for task_id in ("roborew/Press-v0", "roborew/DrawerOpen-v0", "roborew/Sweep-v0"):
+        worth, found = grades(task_id, "noisy"), ends(task_id, "noisy")
+        assert [grade in ("success", "suboptimal") for grade in worth] == found
+        ended += found
+    assert any(ended) and not all(ended)
+
+
+@every_script
 def test_the_stages_of_an_episode_cover_it_and_bear_the_tasks_names(task_id: str) -> None:
     for episode in played(task_id, "undo" if "undo" in behaviours(make_task(task_id)) else "expert"):
         assert [span.start for span in episode.stages] == [0, *(span.stop for span in episode.stages[:-1])]
