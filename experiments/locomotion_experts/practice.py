@@ -28,6 +28,8 @@ PAY, ALIVE, OVER, NEAR = 0.1, 0.3, 0.4, 0.5
 """For a step, and its parts: for not falling, for the capture point over the feet, for the pose."""
 EFFORT, HURRY, DRIFT = 0.02, 0.002, 0.02
 """Costs, of that pay: of the mean square of the learned action, of the joints' speeds [rad/s], of the body's [m/s]."""
+NEAREST = 0.99
+"""Nearness from which on nothing more is gained."""
 ERROR, LEAN = 3.0, 4.0
 """How fast nearness falls with the mean square of the joints' errors [rad], and with 1 less the cosine of the lean."""
 FALLING, BESIDE = 0.3, 0.2
@@ -95,11 +97,11 @@ class Practice(Humanoid):
         return np.zeros(len(qpos), np.int64)
 
     def near(self, qpos: FloatArray) -> NDArray[np.float32]:
-        """1 upright with the joints of the pose, less elsewhere, shape (N,)."""
+        """Up to `NEAREST` upright with the joints of the pose, less elsewhere, shape (N,)."""
         squares = (qpos[:, 7:] - self._goal) ** 2
         arms, rest = squares[:, self._arms].mean(axis=1), squares[:, ~self._arms].mean(axis=1)
         joints = (np.exp(-ERROR * arms) + np.exp(-ERROR * rest)) / 2
-        return (joints * np.exp(-LEAN * (1 - _upright(qpos)))).astype(np.float32)
+        return np.minimum(joints * np.exp(-LEAN * (1 - _upright(qpos))), NEAREST).astype(np.float32)
 
     def over_feet(self, qpos: FloatArray, qvel: FloatArray) -> FloatArray:
         """1 where the body's capture point is midway between the feet it stands on, less elsewhere, shape (N,)."""
