@@ -118,6 +118,7 @@ AFTER: dict[str, Any] = ON_FEET | {
     "final_std": 0.08,
     "learning_rate": 1.5e-4,
 }
+RISE: dict[str, Any] = ON_FEET | {"after": "HumanoidHandsOnHips", "held": 0.5, "exploration": 0.3, "lowest": 0.7}
 OTHER_ARMS: dict[str, Any] = {
     "steps": 0,
     "after": "HumanoidHandsOnHips",
@@ -132,7 +133,7 @@ SETTINGS = {
     "QuadrupedStand": Settings(steps=0),  # its reflex stands by itself; learning on top only shook it
     "Walker": Settings(steps=600_000, alive=0.01),
     "Ant": Settings(steps=500_000, exploration=0.3, alive=0.005),
-    "HumanoidStand": Settings(**AFTER | {"lowest": 0.7}, pose="hands_on_hips"),
+    "HumanoidStand": Settings(**RISE, pose="hands_on_hips"),
     "HumanoidKneel": Settings(  # sits on its heels, which is what lasts
         steps=0,
         pose="kneel",
