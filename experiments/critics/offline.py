@@ -27,7 +27,7 @@ from roborew.data.demonstration import Demonstration
 from roborew.data.demonstrations import read_demonstrations
 from roborew.demos import DemosConfig
 from roborew.demos.recording import record_demonstrations
-from roborew.evaluation import score_curve, score_with_nulls, spearman
+from roborew.evaluation import score_with_nulls
 from roborew.fitting import Embedded, FitConfig, embed, fit_objective
 from roborew.registry import critics
 from roborew.types import Clip, Scores
@@ -47,12 +47,15 @@ FIGURES = {
     "order": "order", "pooled": "order of all frames", "undo": "order where progress is lost again",
     "auroc": "success AUROC", "cycle_voc": "Cycle-VOC",
 }  # fmt: skip
+BOUNDS = {"pooled_low": "95 % from", "pooled_high": "95 % to"}
+DRAWS = 500
+"""Of their bootstrap over episodes."""
 NULLS = ("clock", "static")
 TRUTH = "truth"
 ROWS = Rows(
     Path(__file__).with_name("offline.csv"),
     ("family", "seed", "critic"),
-    (*FIGURES, "pooled_low", "pooled_high", "encoder_seconds", "objective_seconds"),
+    (*FIGURES, *BOUNDS, "encoder_seconds", "objective_seconds"),
 )
 
 
@@ -107,19 +110,8 @@ class Judged:
     def measured(self, scores: Sequence[Scores]) -> dict[str, float | None]:
         """Figures of scores of the clips and then of the cycles."""
         count = len(self.examples)
-        found = figures(scores[:count], self.examples, scores[count:])
-        low, high = self._interval(scores[:count])
-        return {name: found[what].value for name, what in FIGURES.items()} | {"pooled_low": low, "pooled_high": high}
-
-    def _interval(self, scores: Sequence[Scores], draws: int = 500) -> tuple[float, float]:
-        """95 % bootstrap interval, over episodes, of the order of all frames."""
-        curves, labels = [score_curve(s) for s in scores], [progress_labels(e) for e in self.examples]
-        rng, found = np.random.default_rng(0), list[float]()
-        for _ in range(draws):
-            rows = rng.integers(len(curves), size=len(curves))
-            value = spearman(np.concatenate([curves[r] for r in rows]), np.concatenate([labels[r] for r in rows])).value
-            found.append(0.0 if value is None else value)
-        return float(np.quantile(found, 0.025)), float(np.quantile(found, 0.975))
+        found = figures(scores[:count], self.examples, scores[count:], draws=DRAWS)
+        return {name: found[what].value for name, what in (FIGURES | BOUNDS).items()}
 
 
 def _example(one: Demonstration) -> Example:

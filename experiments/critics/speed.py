@@ -11,7 +11,6 @@ Each with one thread of torch and with two, on a quiet machine; a row of speed.c
 from __future__ import annotations
 
 import argparse
-import csv
 import os
 import subprocess
 import sys
@@ -23,6 +22,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from experiments.critics.tables import Rows
 from roborew.critics.critic import Critic, read_config
 from roborew.data.demonstrations import read_demonstrations
 from roborew.types import Clip, Memory
@@ -32,7 +32,8 @@ NUM_ENVS, SIZE, STEPS = 64, 84, 40
 THREADS = (1, 2)
 RESULTS = Path(__file__).with_name("speed.csv")
 KEY = ("what", "critic", "on", "threads")
-COLUMNS = (*KEY, "value", "unit", "load")
+FIGURES = ("value", "unit", "load")
+COLUMNS = (*KEY, *FIGURES)
 Row = dict[str, str]
 
 
@@ -92,13 +93,7 @@ def _row(what: str, critic: str, on: str, threads: int, value: str, unit: str, l
 def keep(measured: Iterable[Row], path: Path = RESULTS) -> None:
     """Write each row as it comes, in the place of an earlier one of the same measurement."""
     for row in measured:
-        with path.open(newline="") as file:
-            known = {tuple(one[name] for name in KEY): one for one in csv.DictReader(file)}
-        known[tuple(row[name] for name in KEY)] = row
-        with path.open("w", newline="") as file:
-            table = csv.DictWriter(file, COLUMNS)
-            table.writeheader()
-            table.writerows(known.values())
+        Rows(path, KEY, FIGURES).put(row)
         print(", ".join(row.values()))
 
 

@@ -39,6 +39,15 @@ class Rows:
                 writer.writeheader()
             writer.writerow({name: _text(row.get(name)) for name in self._columns})
 
+    def put(self, row: Mapping[str, object]) -> None:
+        """Write a row in the place of an earlier one of the same name, or append it."""
+        written = {name: _text(row.get(name)) for name in self._columns}
+        rows = {tuple(one[name] for name in self._keys): one for one in [*self.read(), written]}
+        with self.path.open("w", newline="") as file:
+            writer = csv.DictWriter(file, self._columns)
+            writer.writeheader()
+            writer.writerows(rows.values())
+
 
 def _text(value: object) -> str:
     return "" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -10,16 +10,17 @@ family, kind and strength goes to ``results.csv``; rows of a reward and family t
 from __future__ import annotations
 
 import argparse
-import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
-from roborew.evaluation import auroc, score_curve, spearman, terminal_value
+from experiments.critics import report
+from experiments.critics.tables import Rows
+from roborew.card import figures
+from roborew.critics.objective import Example
 from roborew.training.parts import open_reward
 from roborew.types import Clip, RewardModel
 from roborew_envs import Task, make_task
@@ -36,18 +37,11 @@ FIRST_SEED, EPISODES = 40_000_000_000, 12
 OWN = ("own", "")
 CLAIM = 0.9
 DRAWS = 300
-FIELDS = (
-    "reward",
-    "family",
-    "kind",
-    "strength",
-    "order",
-    "order_low",
-    "order_high",
-    "auroc",
-    "false_claims",
-    "episodes",
-)
+FIGURES = {
+    "order": "order of all frames", "order_low": "95 % from", "order_high": "95 % to", "auroc": "success AUROC",
+}  # fmt: skip
+KEY = ("reward", "family", "kind", "strength")
+FIELDS = (*KEY, *FIGURES, "false_claims", "episodes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +61,23 @@ class Played:
         played = [demonstrate(task, name, seeds) for name, seeds in zip(names, starts, strict=True)]
         return cls(task, tuple(one for group in played for one in group))
 
-    def clips(self, kind: str, strength: str, goal: NDArray[np.uint8] | None = None) -> Iterator[Clip]:
+    @property
+    def examples(self) -> list[Example]:
+        """The episodes with their truth, as figures are made of."""
+        none, said = np.zeros((0, 0), np.float32), self.task.instruction
+        return [
+            Example(
+                name=f"{row}",
+                instruction=said,
+                text=none,
+                features=none,
+                progress=one.progress.astype(np.float32),
+                success=bool(one.success[-1]),
+            )
+            for row, one in enumerate(self.episodes)
+        ]
+
+    def clips(self, kind: str, strength: str) -> Iterator[Clip]:
         """The episodes as they look, one after the other: pictures of all at once would be many."""
         looks = Looks(self.task.model, f"{kind}:{strength}" if strength else "", 0, len(self.episodes))
         with Renderer(self.task.model) as renderer:
@@ -75,44 +85,23 @@ class Played:
                 looks.restore(row, np.array([one.seed, row], np.uint64))
                 painted = looks[np.full(len(one.qpos), row)].merged(self.task.paint(one.qpos))
                 frames = renderer.draw(one.qpos, self.task.cameras[0], painted)
-                yield Clip(frames=frames, instruction=self.task.instruction, goal=goal)
+                yield Clip(frames=frames, instruction=self.task.instruction)
 
 
 def measured(reward: RewardModel, played: Played, kind: str, strength: str) -> dict[str, float]:
     """Figures of a reward under one look."""
     scores = [reward.score([clip])[0] for clip in played.clips(kind, strength)]
-    curves, truths = [score_curve(each) for each in scores], [one.progress for one in played.episodes]
-    low, high = _interval(curves, truths)
-    ends: dict[bool, list[float]] = {True: [], False: []}
-    for curve, one in zip(curves, played.episodes, strict=True):
-        value = terminal_value(curve).value
-        if value is not None:
-            ends[bool(one.success[-1])].append(value)
+    found = figures(scores, played.examples, draws=DRAWS)
     claims = [
         (np.asarray(each.success) >= CLAIM) & ~one.success
         for each, one in zip(scores, played.episodes, strict=True)
         if each.success is not None
     ]
     return {
-        "order": _order(curves, truths),
-        "order_low": low,
-        "order_high": high,
-        "auroc": auroc(ends[True], ends[False]).value or 0.0,
+        **{name: found[what].value or 0.0 for name, what in FIGURES.items()},
         "false_claims": float(np.concatenate(claims).mean()) if claims else float("nan"),
-        "episodes": len(curves),
+        "episodes": len(scores),
     }
-
-
-def _order(curves: Sequence[NDArray[np.floating]], truths: Sequence[NDArray[np.floating]]) -> float:
-    return spearman(np.concatenate(curves), np.concatenate(truths)).value or 0.0
-
-
-def _interval(curves: Sequence[NDArray[np.floating]], truths: Sequence[NDArray[np.floating]]) -> tuple[float, float]:
-    """95 % bootstrap interval of the order of all frames, over episodes."""
-    rng = np.random.default_rng(0)
-    draws = [rng.integers(len(curves), size=len(curves)) for _ in range(DRAWS)]
-    values = [_order([curves[i] for i in rows], [truths[i] for i in rows]) for rows in draws]
-    return float(np.quantile(values, 0.025)), float(np.quantile(values, 0.975))
 
 
 def judge(name: str, family: str) -> list[dict[str, object]]:
@@ -120,43 +109,27 @@ def judge(name: str, family: str) -> list[dict[str, object]]:
     reward, played = open_reward(name), Played.of(family)
     rows: list[dict[str, object]] = []
     for kind, strength in [OWN, *((kind, strength) for kind in kinds() for strength in strengths())]:
-        figures = measured(reward, played, kind, strength)
-        rows.append({"reward": Path(name).name, "family": family, "kind": kind, "strength": strength, **figures})
-        print(family, Path(name).name, kind, strength, {k: round(v, 3) for k, v in figures.items()}, flush=True)
+        found = measured(reward, played, kind, strength)
+        rows.append({"reward": Path(name).name, "family": family, "kind": kind, "strength": strength, **found})
+        print(family, Path(name).name, kind, strength, {k: round(v, 3) for k, v in found.items()}, flush=True)
     return rows
 
 
-def keep(rows: Sequence[dict[str, object]], path: Path = RESULTS) -> None:
-    """Write rows in place of those of the same reward and family."""
-    known: list[dict[str, object]] = []
-    if path.exists():
-        with path.open(newline="") as file:
-            known = list(csv.DictReader(file))
-    replaced = {(row["reward"], row["family"]) for row in rows}
-    kept = [row for row in known if (row["reward"], row["family"]) not in replaced]
-    with path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, FIELDS, lineterminator="\n")
-        writer.writeheader()
-        for row in [*kept, *rows]:
-            writer.writerow({k: f"{v:.4g}" if isinstance(v, float) else v for k, v in row.items()})
+def keep(rows: Sequence[Mapping[str, object]], path: Path = RESULTS) -> None:
+    """Write rows, each in the place of an earlier one of the same look."""
+    for row in rows:
+        Rows(path, KEY, FIELDS[len(KEY) :]).put(row)
 
 
 def table(path: Path = RESULTS) -> str:
     """Order of all frames by kind (down) and by reward, family and strength (across), in Markdown."""
-    with path.open(newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows = Rows(path, KEY, FIELDS[len(KEY) :]).read()
     groups = list(dict.fromkeys((row["reward"], row["family"]) for row in rows))
+    orders = {kind: [[] for _ in groups] for kind in dict.fromkeys(row["kind"] for row in rows)}
+    for row in rows:
+        orders[row["kind"]][groups.index((row["reward"], row["family"]))].append(f"{float(row['order']):.2f}")
     head = ["looks", *(f"`{reward}`, {family}" for reward, family in groups)]
-    lines = [head, ["---"] * len(head)]
-    for kind in dict.fromkeys(row["kind"] for row in rows):
-        cells = [
-            " / ".join(
-                f"{float(r['order']):.2f}" for r in rows if (r["reward"], r["family"], r["kind"]) == (*group, kind)
-            )
-            for group in groups
-        ]
-        lines.append([kind, *cells])
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    return report.table(head, [[kind, *map(" / ".join, cells)] for kind, cells in orders.items()])
 
 
 def main() -> None:
