@@ -47,11 +47,11 @@ def questions(count: int = TRIALS, **options: object) -> list[Question]:
 
 @pytest.fixture
 def deadline() -> float:
-    """Seconds for a question: 0.3, or more on a computer that is busy with other things."""
+    """Seconds for a question: far more than an answer takes, even where the process pauses for a while."""
     with serving(FaultServer()) as server:
         start = monotonic()
         judge(server.url, deadline=60.0).ask(questions())
-        return min(max(0.3, 6 * (monotonic() - start)), 5.0)
+        return min(max(1.5, 12 * (monotonic() - start)), 5.0)
 
 
 def judge(url: str, **options: object) -> ServerJudge:
@@ -182,16 +182,16 @@ def test_probabilities_alone_carry_no_text() -> None:
 
 def test_a_server_that_keeps_failing_is_left_alone_for_a_while() -> None:
     with serving(FaultServer("500")) as server:
-        asked = judge(server.url, deadline=0.2, concurrency=1, breaker_failures=2, cool_down=0.3)
+        asked = judge(server.url, deadline=0.5, concurrency=1, breaker_failures=2, cool_down=3.0)
         start = monotonic()
         answers = asked.ask(questions())
-        assert monotonic() - start < 1.0
+        assert monotonic() - start < 3.0  # 25 that are asked take 12.5
         assert [str(answer.abstained).startswith("server: no answer within") for answer in answers[:3]] == [1, 1, 0]
         before = len(server.requests)
         asked.ask(questions())
         assert len(server.requests) == before
         server.fault = "none"
-        sleep(0.3)
+        sleep(3.0)
         assert asked.ask(questions(3))[2].text == "answer 2"
 
 
