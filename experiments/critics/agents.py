@@ -1,13 +1,14 @@
 """Agents that learn from critics, beside agents that learn from the simulator's own dense reward.
 
-    python -m experiments.critics.agents --work FOLDER [--seeds 0,1] [--shown stall] [--encoder mini] [--refresh]
+    python -m experiments.critics.agents --work FOLDER [--seeds 0,1] [--shown stall] [--cameras front,side] [--refresh]
     python -m experiments.critics.agents --work FOLDER --one
 
 For each seed and family the critics are fitted to 39 demonstrations of that family and each pays an agent of our own
 PPO for the same number of steps, by `roborew train` as a user types it. The critics are shown experts, noisy experts
-and chance, or, with ``--shown stall``, what `offline` shows them. ``--encoder mini`` fits them on the frozen picture
-layers of mini; ``--refresh`` lets each run refresh its critic half way (`roborew train --refresh`); ``--one`` fits
-`hop` on mini's layers to one demonstration alone. A row a run goes to ``agents.csv``.
+and chance, with ``--shown misses`` near misses as well, or, with ``--shown stall``, what `offline` shows them.
+``--cameras`` are those that they see; ``--encoder mini`` fits them on the frozen picture layers of mini; ``--refresh``
+lets each run refresh its critic half way (`roborew train --refresh`); ``--one`` fits `hop` on mini's layers to one
+demonstration alone. A row a run goes to ``agents.csv``.
 """
 
 from __future__ import annotations
@@ -25,13 +26,12 @@ import torch
 
 from experiments.critics.offline import (
     BEHAVIOURS,
-    FIT_EPISODES,
+    CAMERA,
     NOISY,
     TEST_EPISODES,
     TEST_SEED,
     Judged,
-    demonstrations,
-    demonstrations_path,
+    Set,
 )
 from experiments.critics.tables import Rows
 from roborew.data.demonstration import Demonstration
@@ -44,7 +44,7 @@ from roborew.fitting import FitConfig, embed, fit_objective
 FAMILIES = ("DrawerOpen", "Press", "DrawerClose", "DoorOpen")
 OBJECTIVES = ("progress", "stages", "preference", "ranking_clip", "ridge")
 """The five that order held-out episodes best, of different kinds."""
-SHOWN = {"noise": NOISY, "stall": BEHAVIOURS}
+SHOWN = {"noise": NOISY, "stall": BEHAVIOURS, "misses": ("expert", "noisy", "near_miss", "random")}
 TRUTH = "true-dense"
 STEPS = 60_000
 EXPLORATION = 1.0
@@ -55,9 +55,12 @@ FIRST_ONE = 100
 """Seed of the set that a single demonstration is from, plus the agent's."""
 AFTER = 2
 """Frames of an expert's episode that are judged beyond its success: the truth stands still from there on."""
+KEYS = ("family", "seed", "reward", "shown", "cameras", "exploration", "refreshed")
+Key = tuple[str, int, str, str, str, float, int]
+"""What names a row, in their order."""
 ROWS = Rows(
     Path(__file__).with_name("agents.csv"),
-    ("family", "seed", "reward", "shown", "exploration", "refreshed"),
+    KEYS,
     (
         "expert_order", "true_success", "true_success_low", "true_success_high", "success_at_any_time",
         "false_claim_rate", "minutes", "steps",
@@ -65,46 +68,49 @@ ROWS = Rows(
 )  # fmt: skip
 
 
-def run_agent(
-    work: Path, family: str, seed: int, reward: str, shown: str, words: Sequence[str], **known: object
-) -> None:
+def run_agent(work: Path, key: Key, words: Sequence[str], **known: object) -> None:
     """Train and judge one agent in a process of its own and add its row."""
-    refreshed = int("--refresh" in words)
-    name = f"{family}-{seed}-{reward.replace(', ', '-').replace(' ', '-')}-{shown}-{EXPLORATION:g}-{refreshed}"
+    if key in ROWS:
+        return
+    told = dict(zip(KEYS, key, strict=True))
+    name = "-".join(str(part).replace(", ", "-").replace(",", "-").replace(" ", "-") for part in key if part != "")
     folder = work / "runs" / name
     if not (folder / "summary.json").exists():
         command = [
-            sys.executable, "-m", "roborew", "train", "--env", f"roborew/{family}-v0", "--steps", str(STEPS), "--seed",
-            str(seed), "--exploration", str(EXPLORATION), "--out", str(work / "runs"), "--name", name, *words,
+            sys.executable, "-m", "roborew", "train", "--env", f"roborew/{told['family']}-v0", "--steps", str(STEPS),
+            "--seed", str(told["seed"]), "--exploration", str(EXPLORATION), "--out", str(work / "runs"),
+            "--name", name, *words,
         ]  # fmt: skip
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env={**os.environ, "OMP_NUM_THREADS": "1"})
     summary = json.loads((folder / "summary.json").read_text())
-    told = {"family": family, "seed": seed, "reward": reward, "shown": shown, "refreshed": refreshed}
-    ROWS.add({**summary, **told, **known, "exploration": EXPLORATION})
-    print(family, seed, reward, shown, refreshed, summary["true_success"], round(summary["minutes"], 1), flush=True)
+    ROWS.add({**summary, **told, **known})
+    print(*key, summary["true_success"], round(summary["minutes"], 1), flush=True)
 
 
-def from_demonstrations(
-    work: Path, family: str, seed: int, names: Sequence[str], shown: str, refresh: bool, encoder: str
-) -> None:
+def from_demonstrations(options: argparse.Namespace, family: str, seed: int) -> None:
     """Agents on critics that were fitted to the family's demonstrations."""
-    said = {name: name if encoder == "conv" else f"{name}, {encoder}" for name in names}
-    names = [name for name in names if (family, seed, said[name], shown, EXPLORATION, int(refresh)) not in ROWS]
-    at = {name: work / "critics" / f"{family}-{seed}-{shown}-{name}-{encoder}" for name in names}
-    if missing := [name for name in names if not at[name].exists()]:
-        seen = demonstrations(work, family, FIT_EPISODES, 0, SHOWN[shown])
-        embedded = embed(seen, FitConfig(encoder=encoder, seed=seed))
+    work, shown, cameras, encoder = options.work, options.shown, options.cameras, options.encoder
+    how = FitConfig(encoder=encoder, seed=seed, camera=cameras)
+    seen = Set(work=work, family=family, shown=SHOWN[shown], cameras=cameras)
+    keys: dict[str, Key] = {}
+    for name in options.objectives.split(","):
+        said = name if encoder == "conv" else f"{name}, {encoder}"
+        keys[name] = (family, seed, said, shown, cameras, EXPLORATION, int(options.refresh))
+    views = cameras.replace(",", "-")
+    at = {name: work / "critics" / f"{family}-{seed}-{shown}-{views}-{name}-{encoder}" for name in keys}
+    if missing := [name for name, key in keys.items() if key not in ROWS and not at[name].exists()]:
+        embedded = embed(seen.read(), how)
         for name in missing:
-            fit_objective(embedded, FitConfig(critic=name, encoder=encoder, seed=seed)).critic.save_pretrained(at[name])
-    again = demonstrations_path(work, family, FIT_EPISODES, 0, SHOWN[shown])
-    for name in names:
-        words = ("--reward", str(at[name]), *(("--refresh", str(again)) if refresh else ()))
-        run_agent(work, family, seed, said[name], shown, words)
+            fit_objective(embedded, replace(how, critic=name)).critic.save_pretrained(at[name])
+    again = ("--refresh", str(seen.path)) if options.refresh else ()
+    for name, key in keys.items():
+        run_agent(work, key, ("--reward", str(at[name]), *again))
 
 
 def from_one(work: Path, family: str, seed: int, refresh: bool) -> None:
     """An agent on a critic that has seen one demonstration, another for each seed."""
-    if (family, seed, ONE, "expert", EXPLORATION, int(refresh)) in ROWS:
+    key = (family, seed, ONE, "expert", CAMERA, EXPLORATION, int(refresh))
+    if key in ROWS:
         return
     out = work / "demos" / f"{family}-one-{seed}"
     config = DemosConfig(behaviours=("expert",), episodes=1, seed=FIRST_ONE + seed)
@@ -114,11 +120,12 @@ def from_one(work: Path, family: str, seed: int, refresh: bool) -> None:
     path = work / "critics" / f"{family}-{seed}-one"
     if not path.exists():
         fitted.critic.save_pretrained(path)
-    experts = [each for each in demonstrations(work, family, TEST_EPISODES, TEST_SEED) if each.quality == "success"]
+    others = Set(work=work, family=family, episodes=TEST_EPISODES, seed=TEST_SEED).read()
+    experts = [each for each in others if each.quality == "success"]
     orders = [expert_order(fitted.critic, each) for each in experts]
     known = {"expert_order": sum(orders) / len(orders)}
     again = ("--refresh", str(out)) if refresh else ()
-    run_agent(work, family, seed, ONE, "expert", ("--reward", str(path), *again), **known)
+    run_agent(work, key, ("--reward", str(path), *again), **known)
 
 
 def expert_order(critic: object, one: Demonstration) -> float:
@@ -139,6 +146,7 @@ def main() -> None:
     parser.add_argument("--seeds", default="0,1,2")
     parser.add_argument("--families", help="some of them, separated by commas")
     parser.add_argument("--shown", choices=SHOWN, default="noise", help="beside experts")
+    parser.add_argument("--cameras", default=CAMERA, help="that the critics see, separated by commas")
     parser.add_argument("--objectives", default=",".join(OBJECTIVES))
     parser.add_argument("--encoder", default="conv", help="of the critics; mini is frozen")
     parser.add_argument("--refresh", action="store_true")
@@ -152,10 +160,8 @@ def main() -> None:
             if options.one:
                 from_one(options.work, family, seed, options.refresh)
             else:
-                names = options.objectives.split(",")
-                from_demonstrations(options.work, family, seed, names, options.shown, options.refresh, options.encoder)
-                if (family, seed, TRUTH, "", EXPLORATION, 0) not in ROWS:
-                    run_agent(options.work, family, seed, TRUTH, "", ("--reward", TRUTH))
+                from_demonstrations(options, family, seed)
+                run_agent(options.work, (family, seed, TRUTH, "", "", EXPLORATION, 0), ("--reward", TRUTH))
 
 
 if __name__ == "__main__":

@@ -1,18 +1,18 @@
 """Every objective on every manipulation family: how well its critic orders, tells and follows episodes it never saw.
 
-    python -m experiments.critics.offline --work FOLDER [--families A,B] [--seeds 0,1]
+    python -m experiments.critics.offline --work FOLDER [--families A,B] [--seeds 0,1] [--cameras front,side]
 
 A family's demonstrations are those of `roborew demos --behaviours expert,stall,undo --episodes 13` (expert and stall,
 19 of each, where nothing can be undone), embedded once for all objectives by the encoder that `roborew fit` would learn
-from them. The judged episodes, 30 in all, are others, from other starts. A row a family, seed and objective goes to
-``offline.csv``.
+from them. The judged episodes, 30 in all, are others, from other starts. ``--cameras`` are those that the critics see,
+side by side. A row a family, seed, objective and choice of cameras goes to ``offline.csv``.
 """
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -23,14 +23,15 @@ from roborew.card import figures, there_and_back
 from roborew.critics.critic import Critic
 from roborew.critics.labels import progress_labels
 from roborew.critics.objective import Example
+from roborew.data import side_by_side
 from roborew.data.demonstration import Demonstration
 from roborew.data.demonstrations import read_demonstrations
 from roborew.demos import DemosConfig
 from roborew.demos.recording import record_demonstrations
 from roborew.evaluation import score_with_nulls
-from roborew.fitting import Embedded, FitConfig, embed, fit_objective
+from roborew.fitting import FitConfig, embed, fit_objective
 from roborew.registry import critics
-from roborew.types import Clip, Scores
+from roborew.types import Clip, Scores, Video
 from roborew_envs import make_task
 from roborew_envs.experts import behaviours
 
@@ -41,6 +42,8 @@ FAMILIES = (
 BEHAVIOURS = ("expert", "stall", "undo")
 NOISY = ("expert", "noisy", "random")
 """What else may be shown: the experts' surroundings instead of their failures."""
+CAMERA = "front"
+"""What is seen unless more is asked for."""
 FIT_EPISODES, TEST_EPISODES, TEST_SEED = 39, 30, 1
 """Of all behaviours together."""
 FIGURES = {
@@ -54,34 +57,55 @@ NULLS = ("clock", "static")
 TRUTH = "truth"
 ROWS = Rows(
     Path(__file__).with_name("offline.csv"),
-    ("family", "seed", "critic"),
+    ("family", "seed", "critic", "cameras"),
     (*FIGURES, *BOUNDS, "encoder_seconds", "objective_seconds"),
 )
 
 
-def demonstrations_path(work: Path, family: str, episodes: int, seed: int, shown: Sequence[str] = BEHAVIOURS) -> Path:
-    """Where the set of some behaviours lies."""
-    return work / "demos" / "-".join([family, *(() if shown == BEHAVIOURS else shown), str(episodes), str(seed)])
+@dataclass(frozen=True, kw_only=True)
+class Set:
+    """Demonstrations of a family.
 
+    Attributes:
+        work: folder in which they are kept.
+        episodes: of all behaviours together.
+        seed: of their starts.
+        shown: behaviours.
+        cameras: joined by commas.
+    """
 
-def demonstrations(
-    work: Path, family: str, episodes: int, seed: int, shown: Sequence[str] = BEHAVIOURS
-) -> Sequence[Demonstration]:
-    """The set as `roborew demos` writes it, made if it is not there."""
-    out = demonstrations_path(work, family, episodes, seed, shown)
-    task = f"roborew/{family}-v0"
-    known = behaviours(make_task(task))
-    shown = tuple(name for name in shown if name in known)
-    config = DemosConfig(behaviours=shown, episodes=episodes // len(shown), seed=seed)
-    return read_demonstrations(record_demonstrations(task, config, out))
+    work: Path
+    family: str
+    episodes: int = FIT_EPISODES
+    seed: int = 0
+    shown: Sequence[str] = BEHAVIOURS
+    cameras: str = CAMERA
+
+    @property
+    def path(self) -> Path:
+        """Where they lie, or will."""
+        shown = () if self.shown == BEHAVIOURS else self.shown
+        seen = () if self.cameras == CAMERA else self.cameras.split(",")
+        return self.work / "demos" / "-".join([self.family, *shown, *seen, str(self.episodes), str(self.seed)])
+
+    def read(self) -> Sequence[Demonstration]:
+        """As `roborew demos` writes them, made if they are not there."""
+        task = f"roborew/{self.family}-v0"
+        known = behaviours(make_task(task))
+        shown = tuple(name for name in self.shown if name in known)
+        cameras = tuple(self.cameras.split(","))
+        config = DemosConfig(
+            behaviours=shown, episodes=self.episodes // len(shown), seed=self.seed, cameras=cameras
+        )  # fmt: skip
+        return read_demonstrations(record_demonstrations(task, config, self.path))
 
 
 class Judged:
     """Episodes that no critic of the family was fitted to."""
 
-    def __init__(self, shown: Sequence[Demonstration], goal: np.ndarray) -> None:
+    def __init__(self, shown: Sequence[Demonstration], goal: np.ndarray, cameras: str = CAMERA) -> None:
         self.examples = [_example(one) for one in shown]
-        self.clips = [Clip(frames=one.video(), instruction=one.instruction, goal=goal) for one in shown]
+        self.clips = [Clip(frames=video(one, cameras), instruction=one.instruction, goal=goal) for one in shown]
         pairs = zip(self.clips, self.examples, strict=True)
         self.cycles = [there_and_back(clip, example) for clip, example in pairs if example.success]
 
@@ -114,6 +138,12 @@ class Judged:
         return {name: found[what].value for name, what in (FIGURES | BOUNDS).items()}
 
 
+def video(one: Demonstration, cameras: str) -> Video:
+    """What some cameras saw, side by side as a critic of theirs sees it."""
+    moments = zip(*map(one.frames, cameras.split(",")), strict=True)
+    return np.stack([side_by_side(moment) for moment in moments])
+
+
 def _example(one: Demonstration) -> Example:
     empty = np.zeros((one.length, 1), np.float32)
     return Example(
@@ -122,32 +152,31 @@ def _example(one: Demonstration) -> Example:
     )  # fmt: skip
 
 
-def family_rows(work: Path, family: str, seed: int) -> None:
+def family_rows(work: Path, family: str, seed: int, cameras: str, objectives: Sequence[str]) -> None:
     """Fit and judge every objective that has no row yet."""
-    missing = [name for name in (*critics, *NULLS, TRUTH) if (family, seed, name) not in ROWS]
-    if not missing:
-        return
-    goal = next(one for one in demonstrations(work, family, FIT_EPISODES, 0) if one.succeeded).video()[-1]
-    judged = Judged(demonstrations(work, family, TEST_EPISODES, TEST_SEED), goal)
-    if TRUTH in missing:
-        ROWS.add({"family": family, "seed": seed, "critic": TRUTH, **judged.by_truth()})
+    missing = [name for name in (*objectives, *NULLS, TRUTH) if (family, seed, name, cameras) not in ROWS]
     fits = [name for name in missing if name in critics]
-    embedded = embedded_family(work, family, seed) if fits else None
+    if not fits:
+        return
+    shown = Set(work=work, family=family, cameras=cameras)
+    judged_set = replace(shown, episodes=TEST_EPISODES, seed=TEST_SEED)
+    embedded = embed(shown.read(), FitConfig(seed=seed, camera=cameras))
+    goal = video(next(one for one in shown.read() if one.succeeded), cameras)[-1]
+    judged = Judged(judged_set.read(), goal, cameras)
+    row = {"family": family, "seed": seed, "cameras": cameras}
+    if TRUTH in missing:
+        ROWS.add({**row, "critic": TRUTH, **judged.by_truth()})
     for name in fits:
-        assert embedded is not None
-        fitted = fit_objective(embedded, FitConfig(critic=name, seed=seed))
+        fitted = fit_objective(embedded, FitConfig(critic=name, seed=seed, camera=cameras))
         if name == "progress" and "clock" in missing:
-            for null, row in judged.by_nulls(fitted.critic).items():
-                ROWS.add({"family": family, "seed": seed, "critic": null, **row})
+            for null, found in judged.by_nulls(fitted.critic).items():
+                ROWS.add({**row, "critic": null, **found})
         seconds = {"encoder_seconds": fitted.seconds["encoder"], "objective_seconds": fitted.seconds["objective"]}
-        row = judged.by(fitted.critic) | seconds
-        ROWS.add({"family": family, "seed": seed, "critic": name, **row})
-        print(family, seed, name, {what: value and round(value, 3) for what, value in row.items()}, flush=True)
-
-
-def embedded_family(work: Path, family: str, seed: int) -> Embedded:
-    """The family's demonstrations, embedded."""
-    return embed(demonstrations(work, family, FIT_EPISODES, 0), FitConfig(seed=seed))
+        found = judged.by(fitted.critic)
+        ROWS.add({**row, "critic": name, **found, **seconds})
+        print(
+            family, seed, name, cameras, {what: value and round(value, 3) for what, value in found.items()}, flush=True
+        )
 
 
 def main() -> None:
@@ -156,11 +185,13 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True, help="where demonstrations are kept")
     parser.add_argument("--families", default=",".join(FAMILIES))
     parser.add_argument("--seeds", default="0")
+    parser.add_argument("--cameras", default=CAMERA, help="that the critics see, separated by commas")
+    parser.add_argument("--objectives", default=",".join(critics), help="some of them, separated by commas")
     options = parser.parse_args()
     torch.set_num_threads(1)
     for seed in map(int, options.seeds.split(",")):
         for family in options.families.split(","):
-            family_rows(options.work, family, seed)
+            family_rows(options.work, family, seed, options.cameras, options.objectives.split(","))
 
 
 if __name__ == "__main__":

@@ -19,13 +19,18 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 def grid(rows: Sequence[Row], figure: str) -> str:
     """Critics down, families across; the mean over seeds."""
     families = list(dict.fromkeys(row["family"] for row in rows))
-    names = sorted({row["critic"] for row in rows}, key=lambda name: -_overall(rows, name, figure))
+    names = sorted({named(row) for row in rows}, key=lambda name: -_overall(rows, name, figure))
     body = [[f"`{name}`", *(_cell(rows, family, name, figure) for family in families)] for name in names]
     return table(["", *families], body)
 
 
 def _values(rows: Sequence[Row], family: str, name: str, figure: str) -> list[float]:
-    return [float(r[figure]) for r in rows if (r["family"], r["critic"]) == (family, name) and r[figure]]
+    return [float(r[figure]) for r in rows if (r["family"], named(r)) == (family, name) and r[figure]]
+
+
+def named(row: Row) -> str:
+    """The critic, and what it sees where that is more than one view."""
+    return row["critic"] + (f", {row['cameras']}" if "," in row["cameras"] else "")
 
 
 def _cell(rows: Sequence[Row], family: str, name: str, figure: str) -> str:
@@ -34,24 +39,25 @@ def _cell(rows: Sequence[Row], family: str, name: str, figure: str) -> str:
 
 
 def _overall(rows: Sequence[Row], name: str, figure: str) -> float:
-    values = [float(row[figure]) for row in rows if row["critic"] == name and row[figure]]
+    values = [float(row[figure]) for row in rows if named(row) == name and row[figure]]
     return sum(values) / len(values)
 
 
-KIND = ("reward", "shown", "exploration", "refreshed")
+KIND = ("reward", "shown", "cameras", "exploration", "refreshed")
 
 
 def paid(rows: Sequence[Row]) -> str:
     """True success of agents by what paid them; means over different families would compare what was not compared."""
     families = list(dict.fromkeys(row["family"] for row in rows))
-    kinds = sorted({tuple(row[name] for name in KIND) for row in rows}, key=lambda kind: (-float(kind[2]), *kind))
+    kinds = sorted({tuple(row[name] for name in KIND) for row in rows}, key=lambda kind: (-float(kind[3]), *kind))
     body = [[*_name(kind), *(_seeds(rows, kind, family) for family in families)] for kind in kinds]
-    return table(["paid by", "shown", "exploration", *families], body)
+    return table(["paid by", "shown", "seen by", "exploration", *families], body)
 
 
-def _name(kind: Sequence[str]) -> tuple[str, str, str]:
-    reward, shown, exploration, refreshed = kind
-    return f"`{reward}`" + (", refreshed half way" if refreshed == "1" else ""), shown or "–", exploration
+def _name(kind: Sequence[str]) -> tuple[str, ...]:
+    reward, shown, cameras, exploration, refreshed = kind
+    said = f"`{reward}`" + (", refreshed half way" if refreshed == "1" else "")
+    return said, shown or "–", cameras or "–", exploration
 
 
 def _seeds(rows: Sequence[Row], kind: Sequence[str], family: str) -> str:
