@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roborew import __version__
-from roborew.critics.critic import Critic
+from roborew.critics.critic import GOALS, Critic
 from roborew.critics.labels import progress_labels
 from roborew.critics.objective import Example
 from roborew.evaluation import (
@@ -29,6 +29,7 @@ from roborew.evaluation import (
     truth_figure,
 )
 from roborew.fitting import Fitted
+from roborew.fitting.footage import goal_files
 from roborew.types import Clip, Scores
 
 WRONG = "do nothing at all"
@@ -38,6 +39,7 @@ DRAWS = 200
 PANELS = 6
 """Kinds of episodes in the card's picture, at most."""
 Table = Mapping[str, Mapping[str, Measure]]
+PICTURE = "card.png"
 
 
 def write(fitted: Fitted, folder: Path, source: str, command: str) -> Table:
@@ -52,7 +54,11 @@ def write(fitted: Fitted, folder: Path, source: str, command: str) -> Table:
         RunExistsError: the folder exists.
     """
     table = judged(fitted, fitted.split.test)
-    fitted.critic.save_pretrained(folder, card(fitted, source, command, table), picture(fitted))
+    shown = picture(fitted)
+    beside = {} if shown is None else {PICTURE: shown}
+    given = fitted.config.goal_images
+    beside |= {f"{GOALS}/{path.name}": path.read_bytes() for path in (goal_files(given) if given else ())}
+    fitted.critic.save_pretrained(folder, card(fitted, source, command, table), beside)
     return table
 
 
@@ -195,6 +201,7 @@ def card(fitted: Fitted, source: str, command: str, table: Table) -> str:
     versions = ", ".join([f"roborew {__version__}", *(f"{name} {version(name)}" for name in ("torch", "numpy"))])
     ends = [example.success for example in fitted.examples if example.name in split.test]
     settings = {what: ", ".join(critic.recipe[what]) for what in ("objective", "encoder")}
+    given = fitted.config.goal_images and len(goal_files(fitted.config.goal_images))
     lines = [
         f"# Critic `{critic.name}`",
         "",
@@ -206,6 +213,7 @@ def card(fitted: Fitted, source: str, command: str, table: Table) -> str:
         f"- cameras, side by side: {', '.join(critic.recipe['cameras'])}; "
         f"{critic.recipe['fps'] or 'all'} frames of a second",
         f"- split by episode: {parts}",
+        *([f"- pictures of the goal: {given} given, in {GOALS}/, in place of the ends of successes"] if given else []),
         f"- encoder: `{fitted.config.encoder}` ({critic.encoder.identity})",
         f"- objective: `{critic.name}` ({critic.spec.paper}); "
         f"{'calibrated on the validation episodes' if critic.calibration else 'not calibrated'}",
@@ -225,7 +233,7 @@ def card(fitted: Fitted, source: str, command: str, table: Table) -> str:
         "",
         *_table(table),
         "",
-        *(["![Score and truth on a test episode of each kind](card.png)", ""] if table else []),
+        *([f"![Score and truth on a test episode of each kind]({PICTURE})", ""] if table else []),
         "A clock that knows nothing also has a good order on successes: trust a critic where it beats the nulls.",
     ]
     return "\n".join(lines) + "\n"

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roborew.card import write
-from roborew.critics.critic import is_critic, read_config
+from roborew.critics.critic import GOALS, is_critic, read_config
 from roborew.critics.objective import Refreshable
 from roborew.data.demonstration import Demonstration
 from roborew.data.demonstrations import read_demonstrations
@@ -118,7 +118,7 @@ def _labelled(visited: list[Demonstration], config: TrainConfig) -> list[Demonst
 def _fit_config(config: TrainConfig) -> FitConfig:
     """As the critic was fitted, with the seed of the run."""
     content = read_config(Path(config.reward))
-    recipe = content["recipe"]
+    recipe, goals = content["recipe"], Path(config.reward) / GOALS
     return FitConfig(
         critic=content["critic"],
         option=tuple(recipe["objective"]),
@@ -127,6 +127,7 @@ def _fit_config(config: TrainConfig) -> FitConfig:
         encoder_option=tuple(recipe["encoder"]),
         camera=",".join(_cameras(config)),
         fps=recipe.get("fps"),
+        goal_images=goals if goals.is_dir() else None,
         seed=Seeds(config.seed).integer("refresh"),
         calibrate=content["calibration"] is not None,
         threads=config.threads,

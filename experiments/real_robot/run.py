@@ -32,7 +32,7 @@ from roborew.errors import InvalidInputError, RoborewError
 from roborew.evaluation import Clock, Doctored, kendall_tau_a, score_curve, spearman, terminal_value
 from roborew.evaluation.nulls import static
 from roborew.fitting import FitConfig, embed, fit_objective
-from roborew.footage import reduced
+from roborew.fitting.footage import reduced
 from roborew.scoring import Sampled, sample_video, score_video
 from roborew.types import Frame, RewardModel
 

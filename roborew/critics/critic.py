@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Self, cast
 
 import numpy as np
@@ -25,7 +26,7 @@ from roborew.options import parse_options
 from roborew.registry import encoders
 from roborew.types import Clip, Memory, RewardSpec, Scores
 
-CONFIG, MODEL, CARD, PICTURE = "config.json", "model.safetensors", "card.md", "card.png"
+CONFIG, MODEL, CARD, GOALS = "config.json", "model.safetensors", "card.md", "goals"
 FORMAT = 1
 
 
@@ -104,8 +105,15 @@ class Critic:
             scores = [self.calibration.apply(score) for score in scores]
         return scores, following
 
-    def save_pretrained(self, folder: str | Path, card: str = "", picture: bytes | None = None) -> Path:
-        """Write config.json, model.safetensors and card.md into a new folder, and the card's picture, a PNG.
+    def save_pretrained(
+        self, folder: str | Path, card: str = "", beside: Mapping[str, bytes] = MappingProxyType({})
+    ) -> Path:
+        """Write config.json, model.safetensors and card.md into a new folder.
+
+        Args:
+            folder: must not exist.
+            card: content of card.md.
+            beside: further files by their path in the folder: the card's picture, pictures of the goal.
 
         Raises:
             RunExistsError: the folder exists; nothing was written.
@@ -128,8 +136,9 @@ class Critic:
         path.mkdir(parents=True)
         write_durably(path / MODEL, content)
         write_durably(path / CARD, card.encode())
-        if picture is not None:
-            write_durably(path / PICTURE, picture)
+        for name, more in beside.items():
+            (path / name).parent.mkdir(exist_ok=True)
+            write_durably(path / name, more)
         write_durably(path / CONFIG, (json.dumps(to_json(config), indent=1) + "\n").encode())
         return path
 

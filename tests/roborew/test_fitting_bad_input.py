@@ -20,8 +20,8 @@ from roborew.data import write_video
 from roborew.data.demonstration import Demonstration, Span
 from roborew.errors import CorruptFileError, InvalidInputError
 from roborew.fitting import Embedded, FitConfig, Fitted, embed, fit_critic, fit_objective
+from roborew.fitting.splitting import split_names
 from roborew.registry import critics
-from roborew.splitting import split_names
 from roborew.types import Clip
 from tests.roborew.critics.films import demonstration
 from tests.roborew.critics.worlds import PUSH, curve

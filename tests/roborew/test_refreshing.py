@@ -9,8 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from roborew import refreshing
+from roborew.card import write
 from roborew.critics.critic import Critic
 from roborew.data import write_video
 from roborew.data.demonstration import Demonstration
@@ -99,6 +101,23 @@ def _check_views(first: Demonstration, cameras: tuple[str, ...], number: int) ->
         with closing(TaskVectorEnv(make_task(ENV), 1, "rgb_array", camera)) as env:
             env.reset(seed=refreshing.FIRST_SEED + number * refreshing.SEEDS_APART)
             np.testing.assert_array_equal(next(first.frames(camera)), env.draw()[0])
+
+
+def test_pictures_of_the_goal_that_were_given_are_learned_from_again(tmp_path: Path) -> None:
+    """Nobody ever succeeds here: without the pictures a fit is refused."""
+    small = DemosConfig(behaviours=("stall",), episodes=2, codec="lossless", width=48, height=36)
+    failures = record_demonstrations(ENV, small, tmp_path / "stalls")
+    shown = list(read_demonstrations(failures))
+    (tmp_path / "drawn").mkdir()
+    Image.fromarray(shown[0].video()[-1]).save(tmp_path / "drawn" / "goal.png")
+    how = FitConfig(critic="goal_classifier", option=("steps=3",), encoder="mini", goal_images=tmp_path / "drawn")
+    write(fit_critic(shown, how), tmp_path / "critic", "stalls", "fit")
+    critic = tmp_path / "critic"
+    config = TrainConfig(env=ENV, reward=str(critic), refresh=failures, steps=4 * ROLLOUT, num_envs=8, every=30)
+    assert whole(config, tmp_path / "run").ended == "finished"
+    assert "pictures of the goal: 1 given, in goals/" in (critic / "card.md").read_text()
+    kept = [folder / "goals" / "goal.png" for folder in (critic, tmp_path / "run" / "critic-1")]
+    assert len({path.read_bytes() for path in (*kept, tmp_path / "drawn" / "goal.png")}) == 1
 
 
 def test_a_refreshment_that_was_cut_short_is_done_again(config: TrainConfig, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from roborew.critics.compared import STILL, Compared, CompareNetwork, FramePairs
 from roborew.critics.objectives.pair import Pair, labels
 from roborew.errors import InvalidInputError
 from roborew.evaluation import spearman
-from roborew.footage import stagnation
+from roborew.fitting.footage import stagnation
 from roborew.rewards.vlac_integrators import integrate
 from tests.roborew.critics.worlds import OPEN, PUSH, episode, query, world
 

@@ -17,7 +17,7 @@ from roborew.critics.objective import Example
 from roborew.critics.sentences import Sentences
 from roborew.critics.shown import Pairs
 from roborew.fitting import FitConfig, fit_critic
-from roborew.splitting import unseen_sentences
+from roborew.fitting.splitting import unseen_sentences
 from tests.roborew.critics.films import demonstration
 from tests.roborew.critics.worlds import OPEN, PUSH, TEXT_WIDTH, TEXTS, episode, query, world
 

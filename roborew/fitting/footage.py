@@ -17,7 +17,7 @@ from roborew.critics.objective import Example
 from roborew.data import read_picture, side_by_side
 from roborew.data.demonstration import MIN_FRAMES, Demonstration
 from roborew.errors import InvalidInputError
-from roborew.splitting import Unseen
+from roborew.fitting.splitting import Unseen
 from roborew.types import Frame, Video
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp")
@@ -94,6 +94,11 @@ def footage_of(one: Demonstration, cameras: Sequence[str], kept: NDArray[np.int6
     return footage
 
 
+def goal_files(folder: Path) -> list[Path]:
+    """The pictures in a folder, by name."""
+    return sorted(path for path in folder.glob("*") if path.suffix.lower() in PICTURES)
+
+
 def given_goals(
     folder: Path | None, encoder: Encoder, shown: Sequence[Demonstration]
 ) -> Sequence[NDArray[np.float32] | None]:
@@ -106,11 +111,7 @@ def given_goals(
     """
     if folder is None:
         return [None] * len(shown)
-    found, asked = (
-        (path for path in folder.glob("*") if path.suffix.lower() in PICTURES),
-        {e.instruction for e in shown},
-    )
-    pictures = [reduced(read_picture(path)) for path in sorted(found)]
+    pictures, asked = [reduced(read_picture(path)) for path in goal_files(folder)], {e.instruction for e in shown}
     if not pictures or len(pictures) > len(shown) or len(asked) > 1:
         raise InvalidInputError(
             f"goal_images: expected a folder with pictures ({', '.join(PICTURES)}) of one goal, at most one each of "
