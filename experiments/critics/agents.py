@@ -47,6 +47,7 @@ OBJECTIVES = ("progress", "stages", "preference", "ranking_clip", "ridge")
 SHOWN = {"noise": NOISY, "stall": BEHAVIOURS, "misses": ("expert", "noisy", "near_miss", "random")}
 TRUTH = "true-dense"
 STEPS = 60_000
+"""Under a minute, where nothing else runs."""
 EXPLORATION = 1.0
 """First standard deviation of actions: with 0.6 agents of most critics park where they cannot go straight on."""
 ONE_FAMILIES = (*FAMILIES, "TapTurn", "Reach")
@@ -55,8 +56,8 @@ FIRST_ONE = 100
 """Seed of the set that a single demonstration is from, plus the agent's."""
 AFTER = 2
 """Frames of an expert's episode that are judged beyond its success: the truth stands still from there on."""
-KEYS = ("family", "seed", "reward", "shown", "cameras", "exploration", "refreshed")
-Key = tuple[str, int, str, str, str, float, int]
+KEYS = ("family", "seed", "reward", "shown", "cameras", "exploration", "refreshed", "budget")
+Key = tuple[str, int, str, str, str, float, int, int]
 """What names a row, in their order."""
 ROWS = Rows(
     Path(__file__).with_name("agents.csv"),
@@ -77,9 +78,9 @@ def run_agent(work: Path, key: Key, words: Sequence[str], **known: object) -> No
     folder = work / "runs" / name
     if not (folder / "summary.json").exists():
         command = [
-            sys.executable, "-m", "roborew", "train", "--env", f"roborew/{told['family']}-v0", "--steps", str(STEPS),
-            "--seed", str(told["seed"]), "--exploration", str(EXPLORATION), "--out", str(work / "runs"),
-            "--name", name, *words,
+            sys.executable, "-m", "roborew", "train", "--env", f"roborew/{told['family']}-v0",
+            "--steps", str(told["budget"]), "--seed", str(told["seed"]), "--exploration", str(EXPLORATION),
+            "--out", str(work / "runs"), "--name", name, *words,
         ]  # fmt: skip
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env={**os.environ, "OMP_NUM_THREADS": "1"})
     summary = json.loads((folder / "summary.json").read_text())
@@ -95,7 +96,7 @@ def from_demonstrations(options: argparse.Namespace, family: str, seed: int) -> 
     keys: dict[str, Key] = {}
     for name in options.objectives.split(","):
         said = name if encoder == "conv" else f"{name}, {encoder}"
-        keys[name] = (family, seed, said, shown, cameras, EXPLORATION, int(options.refresh))
+        keys[name] = (family, seed, said, shown, cameras, EXPLORATION, int(options.refresh), options.steps)
     views = cameras.replace(",", "-")
     at = {name: work / "critics" / f"{family}-{seed}-{shown}-{views}-{name}-{encoder}" for name in keys}
     if missing := [name for name, key in keys.items() if key not in ROWS and not at[name].exists()]:
@@ -109,7 +110,7 @@ def from_demonstrations(options: argparse.Namespace, family: str, seed: int) -> 
 
 def from_one(work: Path, family: str, seed: int, refresh: bool) -> None:
     """An agent on a critic that has seen one demonstration, another for each seed."""
-    key = (family, seed, ONE, "expert", CAMERA, EXPLORATION, int(refresh))
+    key = (family, seed, ONE, "expert", CAMERA, EXPLORATION, int(refresh), STEPS)
     if key in ROWS:
         return
     out = work / "demos" / f"{family}-one-{seed}"
@@ -149,6 +150,7 @@ def main() -> None:
     parser.add_argument("--cameras", default=CAMERA, help="that the critics see, separated by commas")
     parser.add_argument("--objectives", default=",".join(OBJECTIVES))
     parser.add_argument("--encoder", default="conv", help="of the critics; mini is frozen")
+    parser.add_argument("--steps", type=int, default=STEPS, help="of each agent")
     parser.add_argument("--refresh", action="store_true")
     parser.add_argument("--one", action="store_true")
     options = parser.parse_args()
@@ -161,7 +163,9 @@ def main() -> None:
                 from_one(options.work, family, seed, options.refresh)
             else:
                 from_demonstrations(options, family, seed)
-                run_agent(options.work, (family, seed, TRUTH, "", "", EXPLORATION, 0), ("--reward", TRUTH))
+                run_agent(
+                    options.work, (family, seed, TRUTH, "", "", EXPLORATION, 0, options.steps), ("--reward", TRUTH)
+                )
 
 
 if __name__ == "__main__":

@@ -43,21 +43,28 @@ def _overall(rows: Sequence[Row], name: str, figure: str) -> float:
     return sum(values) / len(values)
 
 
-KIND = ("reward", "shown", "cameras", "exploration", "refreshed")
+KIND = ("reward", "shown", "cameras", "exploration", "budget", "refreshed")
 
 
 def paid(rows: Sequence[Row]) -> str:
     """True success of agents by what paid them; means over different families would compare what was not compared."""
     families = list(dict.fromkeys(row["family"] for row in rows))
-    kinds = sorted({tuple(row[name] for name in KIND) for row in rows}, key=lambda kind: (-float(kind[3]), *kind))
+    kinds = sorted(
+        {tuple(row[name] for name in KIND) for row in rows}, key=lambda kind: (-float(kind[3]), -int(kind[4]), *kind)
+    )
     body = [[*_name(kind), *(_seeds(rows, kind, family) for family in families)] for kind in kinds]
-    return table(["paid by", "shown", "seen by", "exploration", *families], body)
+    return table(["paid by", "shown", "seen by", "exploration", "steps", *families], body)
+
+
+def _order(kind: Sequence[str]) -> tuple[float | str, ...]:
+    """What was explored and learned most first."""
+    return -float(kind[3]), -int(kind[4]), *kind
 
 
 def _name(kind: Sequence[str]) -> tuple[str, ...]:
-    reward, shown, cameras, exploration, refreshed = kind
+    reward, shown, cameras, exploration, budget, refreshed = kind
     said = f"`{reward}`" + (", refreshed half way" if refreshed == "1" else "")
-    return said, shown or "–", cameras or "–", exploration
+    return said, shown or "–", cameras or "–", exploration, f"{int(budget):,}"
 
 
 def _seeds(rows: Sequence[Row], kind: Sequence[str], family: str) -> str:
