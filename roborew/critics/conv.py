@@ -44,7 +44,7 @@ class ConvEncoder:
     """
 
     def __init__(
-        self, *, seed: int = 0, steps: int = 300, batch: int = 64, width: int = 128, device: str = "cpu"
+        self, *, seed: int = 0, steps: int = 500, batch: int = 64, width: int = 128, device: str = "cpu"
     ) -> None:
         if steps < 1 or batch < 2 or width < 8:
             raise InvalidInputError(
@@ -161,9 +161,9 @@ def _known(labels: NDArray[Any] | None, length: int) -> NDArray[np.float32]:
 
 def _moved(pixels: NDArray[np.uint8], rng: np.random.Generator) -> Tensor:
     """Float frames in [-1, 1], moved by a few pixels and of another brightness."""
-    frames = torch.as_tensor(pixels).float() / 127.5 - 1
-    padded = functional.pad(frames, (SHIFT, SHIFT, SHIFT, SHIFT), mode="replicate")
+    padded = np.pad(pixels, ((0, 0), (0, 0), (SHIFT, SHIFT), (SHIFT, SHIFT)), mode="edge")
+    height, width = pixels.shape[2:]
     x, y = (int(value) for value in rng.integers(0, 2 * SHIFT + 1, 2))
-    frames = padded[:, :, y : y + frames.shape[2], x : x + frames.shape[3]]
-    gain = torch.as_tensor(rng.uniform(0.85, 1.15, (len(frames), 1, 1, 1)), dtype=torch.float32)
-    return ((frames + 1) * gain - 1).clamp(-1, 1)
+    frames = torch.as_tensor(padded[:, :, y : y + height, x : x + width]).float()
+    gain = torch.as_tensor(rng.uniform(0.85, 1.15, (len(pixels), 1, 1, 1)), dtype=torch.float32)
+    return frames.mul_(gain / 127.5).sub_(1).clamp_(max=1)

@@ -22,7 +22,8 @@ SENTENCES = 1024
 class TowerEncoder(FrozenEncoder):
     """Embeddings of length one, each frame's and each sentence's computed once; see
     `roborew.rewards.embedding.Embedder`. Sentences are read by the model's own text tower, in the space of its
-    frames, where it is one of open_clip (LIV too), otherwise by `roborew.critics.text.embed_text`.
+    frames, where it is one of open_clip (LIV too) or a CLIP or SigLIP of transformers, otherwise by
+    `roborew.critics.text.embed_text`.
 
     Args:
         tower: whose network; see `roborew.rewards.towers.load_tower` for this and the next four.

@@ -1,35 +1,82 @@
-"""Image towers of transformers, such as DINOv2: native classes, safetensors and every weight, or an error."""
+"""Image towers of transformers, such as DINOv2 or CLIP: native classes, safetensors and every weight, or an error."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
+import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
-from transformers import AutoImageProcessor, AutoModel
+from transformers import AutoImageProcessor, AutoModel, AutoTokenizer
 
-from roborew.errors import CorruptFileError, InvalidInputError
+from roborew.errors import CorruptFileError, InvalidInputError, MissingBackendError
 from roborew.rewards.embedding_tower import Tower
 from roborew.rewards.embedding_weights import HUB, check_file, file_sha256, hub_folder, local_file
 from roborew.rewards.preprocess import Preprocessing, channels
+from roborew.types import FloatArray
 
 WEIGHTS = "model.safetensors"
+JOINT = ("clip", "siglip", "siglip2")
+"""Model types whose pictures and sentences are embedded in one space."""
+OPTIONS: dict[str, Any] = {"trust_remote_code": False, "local_files_only": True}
 BILINEAR = 2
 """Pillow's number of the filter."""
 
 
 class _Pooled(nn.Module):
-    """The one vector that a tower gives for a picture: what it pools itself, else its class token."""
+    """The one vector that a tower gives for a picture: what it pools itself, else its class token; of a model that
+    reads sentences too, in the space of both."""
 
     def __init__(self, network: Any) -> None:
         super().__init__()
         self.network = getattr(network, "vision_model", network)
+        self.projection = getattr(network, "visual_projection", None) or nn.Identity()
 
     def forward(self, pictures: Tensor) -> Tensor:
         said = self.network(pixel_values=pictures)
         pooled = getattr(said, "pooler_output", None)
-        return cast(Tensor, said.last_hidden_state[:, 0] if pooled is None else pooled)
+        return cast(Tensor, self.projection(said.last_hidden_state[:, 0] if pooled is None else pooled))
+
+
+class _Sentences:
+    """The text tower of a model that has one. Sentences are padded to its context, as SigLIP was trained; CLIP's look
+    at nothing behind their end."""
+
+    def __init__(self, network: Any, folder: Path) -> None:
+        self._network, self._folder = network.text_model.eval(), folder
+        self._projection = getattr(network, "text_projection", None) or nn.Identity()
+        self._context = int(network.config.text_config.max_position_embeddings)
+        self._tokenizer: Any = None
+
+    @torch.inference_mode()
+    def __call__(self, sentence: str) -> FloatArray:
+        """See `Tower.text`.
+
+        Raises:
+            InvalidInputError: the model would read only the beginning of the sentence.
+            MissingBackendError: the tokenizer is not here.
+        """
+        if self._tokenizer is None:
+            self._tokenizer = _tokenizer(self._folder)
+        read = self._tokenizer(sentence, padding="max_length", max_length=self._context, truncation=False)["input_ids"]
+        if len(read) > self._context:
+            raise InvalidInputError(
+                f"goal: the model reads {self._context} tokens and {sentence[:60]!r}... has more; shorten it."
+            )
+        pooled = self._network(input_ids=torch.tensor([read])).pooler_output
+        return cast("FloatArray", self._projection(pooled)[0].float().numpy().astype(np.float32))
+
+
+def _tokenizer(folder: Path) -> Any:
+    try:
+        return cast(Any, AutoTokenizer).from_pretrained(folder, **OPTIONS)
+    except (OSError, ValueError, KeyError) as error:
+        raise MissingBackendError(
+            f"goal: the tokenizer of {folder} cannot be read ({str(error).strip().partition(chr(10))[0]}). Put "
+            "tokenizer.json and tokenizer_config.json beside the weights."
+        ) from error
 
 
 def load_transformers(model: str, pretrained: str | None, revision: str | None, sha256: str | None) -> Tower:
@@ -53,20 +100,22 @@ def load_transformers(model: str, pretrained: str | None, revision: str | None, 
         folder = hub_folder(model.removeprefix(HUB), WEIGHTS, revision)
     file = local_file(str(folder / WEIGHTS))
     check_file(file, sha256)
-    options: dict[str, Any] = {"trust_remote_code": False, "local_files_only": True}
     try:
         network, report = cast(Any, AutoModel).from_pretrained(
-            folder, use_safetensors=True, output_loading_info=True, ignore_mismatched_sizes=True, **options
+            folder, use_safetensors=True, output_loading_info=True, ignore_mismatched_sizes=True, **OPTIONS
         )
-        processor = cast(Any, AutoImageProcessor).from_pretrained(folder, **options)
+        processor = cast(Any, AutoImageProcessor).from_pretrained(folder, **OPTIONS)
     except (OSError, ValueError, KeyError, SafetensorError) as error:
         reason = str(error).strip().partition("\n")[0]
         raise CorruptFileError(f"{model} holds no image tower that transformers can read: {reason}") from error
     absent = sorted(map(str, [*report["missing_keys"], *report["mismatched_keys"]]))
     if absent:  # transformers would only warn and go on with random numbers
         raise CorruptFileError(f"{file}: {len(absent)} weights are absent or of another shape, such as {absent[0]}.")
-    identity = f"transformers {network.config.to_json_string()} {sha256 or file_sha256(file)}"
-    return Tower(_Pooled(network).eval(), _pictures(processor), identity)
+    joint = network.config.model_type in JOINT
+    said = f"transformers{' joint' if joint else ''}"
+    identity = f"{said} {network.config.to_json_string()} {sha256 or file_sha256(file)}"
+    text = _Sentences(network, folder) if joint else None
+    return Tower(_Pooled(network).eval(), _pictures(processor), identity, text)
 
 
 def _pictures(processor: Any) -> Preprocessing:
