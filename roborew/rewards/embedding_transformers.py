@@ -20,6 +20,8 @@ from roborew.types import FloatArray
 WEIGHTS = "model.safetensors"
 JOINT = ("clip", "siglip", "siglip2")
 """Model types whose pictures and sentences are embedded in one space."""
+VOCABULARIES = ("tokenizer.json", "vocab.json", "spiece.model", "tokenizer.model")
+"""Files of which a tokenizer needs one."""
 OPTIONS: dict[str, Any] = {"trust_remote_code": False, "local_files_only": True}
 BILINEAR = 2
 """Pillow's number of the filter."""
@@ -70,13 +72,16 @@ class _Sentences:
 
 
 def _tokenizer(folder: Path) -> Any:
-    try:
-        return cast(Any, AutoTokenizer).from_pretrained(folder, **OPTIONS)
-    except (OSError, ValueError, KeyError) as error:
-        raise MissingBackendError(
-            f"goal: the tokenizer of {folder} cannot be read ({str(error).strip().partition(chr(10))[0]}). Put "
-            "tokenizer.json and tokenizer_config.json beside the weights."
-        ) from error
+    """Where its vocabulary is absent, transformers would make an empty tokenizer and go on."""
+    reason = f"none of {', '.join(VOCABULARIES)} is there"
+    if any((folder / name).is_file() for name in VOCABULARIES):
+        try:
+            return cast(Any, AutoTokenizer).from_pretrained(folder, **OPTIONS)
+        except (OSError, ValueError, KeyError) as error:
+            reason = str(error).strip().partition("\n")[0]
+    raise MissingBackendError(
+        f"goal: the tokenizer of {folder} cannot be read: {reason}. Put the files of its tokenizer beside the weights."
+    )
 
 
 def load_transformers(model: str, pretrained: str | None, revision: str | None, sha256: str | None) -> Tower:

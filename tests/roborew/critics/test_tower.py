@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional
+from transformers import AutoImageProcessor, AutoModel, AutoTokenizer
 
 from roborew.critics.critic import Critic
 from roborew.critics.objectives.ranking_clip import RankingClip
@@ -16,12 +18,12 @@ from roborew.critics.tower import TowerEncoder
 from roborew.data.demonstrations import read_demonstrations
 from roborew.demos import DemosConfig
 from roborew.demos.recording import record_demonstrations
-from roborew.errors import InvalidInputError
+from roborew.errors import InvalidInputError, MissingBackendError
 from roborew.fitting import FitConfig, fit_critic
 from roborew.rewards.embedding import Embedder
 from roborew.rewards.embedding_open_clip import ImageText, load_open_clip
 from roborew.types import Clip
-from tests.roborew.rewards.tiny_towers import tiny_clip, tiny_dinov2, tiny_timm
+from tests.roborew.rewards.tiny_towers import tiny_clip, tiny_dinov2, tiny_joint, tiny_timm
 
 FRAMES = np.random.default_rng(0).integers(0, 256, (5, 36, 48, 3), dtype=np.uint8)
 
@@ -54,6 +56,36 @@ def test_sentences_are_read_by_the_models_own_text_tower_in_the_space_of_its_fra
     frames, sentence = torch.as_tensor(encoder.encode(FRAMES)), torch.as_tensor(encoder.encode_text("open the drawer"))
     before = RankingClip().build(frames.shape[1], len(sentence))(frames, sentence.expand(len(frames), -1))
     torch.testing.assert_close(before, frames @ sentence, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("kind", ["clip", "siglip"])
+def test_pictures_and_sentences_of_transformers_models_meet_in_the_space_of_both(kind: str, tmp_path: Path) -> None:
+    folder = tiny_joint(tmp_path / kind, kind)
+    encoder = TowerEncoder(tower="transformers", model=str(folder), dtype="float32")
+    network, tokenizer = AutoModel.from_pretrained(folder).eval(), AutoTokenizer.from_pretrained(folder)
+    read = tokenizer(["open the drawer"], padding="max_length", max_length=24, return_tensors="pt")
+    pictures = AutoImageProcessor.from_pretrained(folder)(list(FRAMES[:, :, 6:42]), return_tensors="pt")
+    with torch.inference_mode():
+        text = network.get_text_features(input_ids=read["input_ids"]).pooler_output[0]
+        seen = network.get_image_features(**pictures).pooler_output
+    sentence, frames = encoder.encode_text("open the drawer"), encoder.encode(FRAMES[:, :, 6:42])
+    np.testing.assert_allclose(sentence, functional.normalize(text, dim=0), atol=1e-5)
+    near = (torch.as_tensor(frames) * functional.normalize(seen)).sum(dim=1)
+    assert float(near.min()) > 0.999  # resized by another library
+    vectors, words = torch.as_tensor(frames), torch.as_tensor(sentence)
+    before = RankingClip().build(frames.shape[1], len(sentence))(vectors, words.expand(len(frames), -1))
+    torch.testing.assert_close(before, vectors @ words, atol=1e-5, rtol=0)
+
+
+def test_a_sentence_that_transformers_models_cannot_read_is_an_error(tmp_path: Path) -> None:
+    folder = tiny_joint(tmp_path / "clip", "clip")
+    encoder = TowerEncoder(tower="transformers", model=str(folder))
+    with pytest.raises(InvalidInputError, match="reads 24 tokens"):
+        encoder.encode_text("open the drawer " * 3)
+    for file in ("tokenizer.json", "tokenizer_config.json"):
+        (folder / file).unlink()
+    with pytest.raises(MissingBackendError, match="tokenizer of"):
+        TowerEncoder(tower="transformers", model=str(folder)).encode_text("open the drawer")
 
 
 def test_a_sentence_goes_through_the_text_tower_once_for_all_fits(

@@ -13,7 +13,15 @@ import torch
 import torchvision
 from safetensors.torch import save_file
 from torch import Tensor, nn
-from transformers import BitImageProcessor, Dinov2Config, Dinov2Model
+from transformers import (
+    BitImageProcessor,
+    CLIPConfig,
+    CLIPModel,
+    Dinov2Config,
+    Dinov2Model,
+    SiglipConfig,
+    SiglipModel,
+)
 
 from tests.tiny_models import tiny_tokenizer
 
@@ -74,6 +82,25 @@ def tiny_dinov2(folder: Path) -> Path:
     BitImageProcessor(**edges, image_mean=[0.485, 0.456, 0.406], image_std=[0.229, 0.224, 0.225]).save_pretrained(
         folder
     )
+    return folder
+
+
+def tiny_joint(folder: Path, kind: str) -> Path:
+    """Write a CLIP or a SigLIP of transformers, tokenizer included, as a folder, and return it."""
+    tokenizer = tiny_tokenizer()
+    layers = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
+    end = {"pad_token_id": tokenizer.pad_token_id, "eos_token_id": tokenizer.pad_token_id}
+    sizes = {
+        "text_config": {**layers, **end, "vocab_size": len(tokenizer), "max_position_embeddings": 24},
+        "vision_config": {**layers, "image_size": 28, "patch_size": 14},
+    }
+    network = (
+        CLIPModel(CLIPConfig(projection_dim=16, **sizes)) if kind == "clip" else SiglipModel(SiglipConfig(**sizes))
+    )
+    numbered(network, 0).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    edges = {"size": {"shortest_edge": 28}, "crop_size": {"height": 28, "width": 28}}
+    BitImageProcessor(**edges).save_pretrained(folder)
     return folder
 
 
