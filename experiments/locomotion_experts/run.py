@@ -110,15 +110,14 @@ ON_FEET: dict[str, Any] = {
     "stiffness": 0.5,
     "lowest": 0.9,
 }
-AFTER: dict[str, Any] = ON_FEET | {
-    "after": "HumanoidHandsOnHips",
-    "held": 0.5,
-    "steps": 700_000,
-    "exploration": 0.15,
-    "final_std": 0.08,
-    "learning_rate": 1.5e-4,
-}
 RISE: dict[str, Any] = ON_FEET | {"after": "HumanoidHandsOnHips", "held": 0.5, "exploration": 0.3, "lowest": 0.7}
+ONE_FOOT: dict[str, Any] = ON_FEET | {
+    "steps": 7_000_000,
+    "after": "HumanoidHandsOnHips",
+    "held": 3.0,
+    "exploration": 0.4,
+    "final_std": 0.1,
+}
 OTHER_ARMS: dict[str, Any] = {
     "steps": 0,
     "after": "HumanoidHandsOnHips",
@@ -145,7 +144,7 @@ SETTINGS = {
     "HumanoidRaiseArms": Settings(**OTHER_ARMS, pose="raise_arms"),
     "HumanoidHandsOnHips": Settings(**ON_FEET, pose="hands_on_hips"),
     "HumanoidArmsCrossed": Settings(**OTHER_ARMS, pose="arms_crossed", shift={"elbow": -12}),
-    "HumanoidOneLeg": Settings(**AFTER, pose="one_leg"),
+    "HumanoidOneLeg": Settings(**ONE_FOOT, pose="one_leg"),
     "HumanoidSideSplits": Settings(
         steps=0,
         pose="side_splits",
