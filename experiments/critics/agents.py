@@ -91,14 +91,15 @@ def run_agent(work: Path, key: Key, words: Sequence[str], **known: object) -> No
 def from_demonstrations(options: argparse.Namespace, family: str, seed: int) -> None:
     """Agents on critics that were fitted to the family's demonstrations."""
     work, shown, cameras, encoder = options.work, options.shown, options.cameras, options.encoder
-    how = FitConfig(encoder=encoder, seed=seed, camera=cameras)
+    settings = tuple(options.encoder_option)
+    how = FitConfig(encoder=encoder, encoder_option=settings, seed=seed, camera=cameras)
     seen = Set(work=work, family=family, shown=SHOWN[shown], cameras=cameras)
     keys: dict[str, Key] = {}
     for name in options.objectives.split(","):
-        said = name if encoder == "conv" else f"{name}, {encoder}"
+        said = ", ".join([name, *([encoder] if encoder != "conv" else []), *settings])
         keys[name] = (family, seed, said, shown, cameras, EXPLORATION, int(options.refresh), options.steps)
-    views = cameras.replace(",", "-")
-    at = {name: work / "critics" / f"{family}-{seed}-{shown}-{views}-{name}-{encoder}" for name in keys}
+    made = "-".join([cameras.replace(",", "-"), encoder, *settings])
+    at = {name: work / "critics" / f"{family}-{seed}-{shown}-{name}-{made}" for name in keys}
     if missing := [name for name, key in keys.items() if key not in ROWS and not at[name].exists()]:
         embedded = embed(seen.read(), how)
         for name in missing:
@@ -150,6 +151,7 @@ def main() -> None:
     parser.add_argument("--cameras", default=CAMERA, help="that the critics see, separated by commas")
     parser.add_argument("--objectives", default=",".join(OBJECTIVES))
     parser.add_argument("--encoder", default="conv", help="of the critics; mini is frozen")
+    parser.add_argument("--encoder-option", action="append", default=[], help="key=value, as of `roborew fit`")
     parser.add_argument("--steps", type=int, default=STEPS, help="of each agent")
     parser.add_argument("--refresh", action="store_true")
     parser.add_argument("--one", action="store_true")
