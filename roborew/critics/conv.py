@@ -26,6 +26,8 @@ from roborew.types import Video
 
 SHIFT = 2
 """Pictures are moved by up to so many pixels while learning."""
+REFUSED = 0.2
+"""Weight of what is asked under a wrong sentence: that nothing is progress there says little of what is seen."""
 
 
 class ConvEncoder:
@@ -139,7 +141,8 @@ class _Heads(nn.Module):
         right = reel.sentences.right(rng, reel.episode[both])
         wrong = reel.sentences.wrong(rng, reel.episode[both])
         total = vectors.new_zeros(())
-        for rows, known, zero in ((right, np.ones(len(both), np.bool_), False), (wrong, wrong >= 0, True)):
+        everywhere = np.ones(len(both), np.bool_)
+        for rows, known, zero, weight in ((right, everywhere, False, 1.0), (wrong, wrong >= 0, True, REFUSED)):
             if not known.any():
                 continue
             text = torch.as_tensor(reel.sentences.text[rows], device=device)
@@ -149,7 +152,7 @@ class _Heads(nn.Module):
                 wanted = torch.as_tensor(np.zeros_like(labels) if zero else np.nan_to_num(labels), device=device)
                 losses = functional.binary_cross_entropy_with_logits(logits[:, column], wanted, reduction="none")
                 squared = (logits[:, column].sigmoid() - wanted).square()
-                total = total + ((losses + 5 * squared) * asked).sum() / asked.sum().clamp(min=1)
+                total = total + weight * ((losses + 5 * squared) * asked).sum() / asked.sum().clamp(min=1)
         gap = torch.as_tensor((second - first) / reel.length[first], device=device, dtype=torch.float32)
         halves = vectors.chunk(2)
         return total + 2 * functional.mse_loss(self.apart(torch.cat(halves, dim=1))[:, 0], gap)
