@@ -31,9 +31,7 @@ ENDS = f"""
 Share of the episodes whose last state is a success, in per cent, by the simulator's truth: {behaviours.MANY} of
 the expert and of slow, {behaviours.OTHERS} of every other behaviour, from seed {behaviours.FIRST_SEED} on. These two
 should end in success; all others should not, and random moves hardly ever do; a noisy expert ends anywhere. Grades of
-episodes without success count half of the way and later stages where they are held for a while; all rows but
-those of Sweep and the noisy ones were graded when one frame of either was enough, which made more of them partial.
-Written by
+episodes without success count half of the way and later stages where they are held for a while. Written by
 `python -m experiments.task_gallery.behaviours` into [behaviours.csv](behaviours.csv), which also has the shares that
 ever reach success, the progress at the end and the grades.
 
