@@ -110,7 +110,6 @@ ON_FEET: dict[str, Any] = {
     "stiffness": 0.5,
     "lowest": 0.9,
 }
-RISE: dict[str, Any] = ON_FEET | {"after": "HumanoidHandsOnHips", "held": 0.5, "exploration": 0.3, "lowest": 0.7}
 ONE_FOOT: dict[str, Any] = ON_FEET | {
     "steps": 7_000_000,
     "after": "HumanoidHandsOnHips",
@@ -118,6 +117,7 @@ ONE_FOOT: dict[str, Any] = ON_FEET | {
     "exploration": 0.4,
     "final_std": 0.1,
 }
+RISE: dict[str, Any] = ONE_FOOT | {"steps": 5_000_000, "lowest": 0.7}
 OTHER_ARMS: dict[str, Any] = {
     "steps": 0,
     "after": "HumanoidHandsOnHips",
