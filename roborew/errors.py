@@ -50,3 +50,12 @@ class CorruptFileError(RoborewError):
 
 class InvalidScoreError(RoborewError):
     """A reward model returned something that is no score (NaN, wrong length), or abstained too often."""
+
+
+def first_line(error: BaseException) -> str:
+    """What an error of a library says first; the rest is advice on that library.
+
+    >>> first_line(OSError("no such file\\nTry this: ..."))
+    'no such file'
+    """
+    return str(error).strip().partition("\n")[0]

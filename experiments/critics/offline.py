@@ -160,8 +160,9 @@ def family_rows(work: Path, family: str, seed: int, cameras: str, objectives: Se
         return
     shown = Set(work=work, family=family, cameras=cameras)
     judged_set = replace(shown, episodes=TEST_EPISODES, seed=TEST_SEED)
-    embedded = embed(shown.read(), FitConfig(seed=seed, camera=cameras))
-    goal = video(next(one for one in shown.read() if one.succeeded), cameras)[-1]
+    seen = shown.read()
+    embedded = embed(seen, FitConfig(seed=seed, camera=cameras))
+    goal = video(next(one for one in seen if one.succeeded), cameras)[-1]
     judged = Judged(judged_set.read(), goal, cameras)
     row = {"family": family, "seed": seed, "cameras": cameras}
     if TRUTH in missing:

@@ -49,9 +49,7 @@ KIND = ("reward", "shown", "cameras", "exploration", "budget", "refreshed")
 def paid(rows: Sequence[Row]) -> str:
     """True success of agents by what paid them; means over different families would compare what was not compared."""
     families = list(dict.fromkeys(row["family"] for row in rows))
-    kinds = sorted(
-        {tuple(row[name] for name in KIND) for row in rows}, key=lambda kind: (-float(kind[3]), -int(kind[4]), *kind)
-    )
+    kinds = sorted({tuple(row[name] for name in KIND) for row in rows}, key=_order)
     body = [[*_name(kind), *(_seeds(rows, kind, family) for family in families)] for kind in kinds]
     return table(["paid by", "shown", "seen by", "exploration", "steps", *families], body)
 

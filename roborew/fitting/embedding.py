@@ -124,12 +124,12 @@ def keeping(figures: dict[str, float], say: Say | None) -> Report:
     def report(what: str, value: float) -> None:
         if ", of " not in what:
             figures[what] = value
-        (say or silently)(what, value)
+        (say or _silently)(what, value)
 
     return report
 
 
-def silently(what: str, value: float) -> None:
+def _silently(what: str, value: float) -> None:
     """Say nothing."""
 
 
@@ -152,4 +152,4 @@ def _counted(things: Sequence[T], what: str, say: Say | None) -> Iterator[T]:
     """Give the things one by one, and say how many are done."""
     for number, thing in enumerate(things, start=1):
         yield thing
-        (say or silently)(f"{what}, of {len(things)}", number)
+        (say or _silently)(f"{what}, of {len(things)}", number)

@@ -11,7 +11,7 @@ import torch
 from safetensors import SafetensorError
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
-from roborew.errors import CorruptFileError, MissingBackendError
+from roborew.errors import CorruptFileError, MissingBackendError, first_line
 
 logger = logging.getLogger(__name__)
 
@@ -41,8 +41,9 @@ def load_pretrained(model: str, revision: str | None, dtype: torch.dtype) -> tup
     except SafetensorError as error:
         raise CorruptFileError(f"{model}: a weight file is damaged ({error}). {_remedy(model, revision)}") from error
     except (OSError, ValueError, KeyError, ImportError) as error:
-        reason = str(error).strip().partition("\n")[0]
-        raise MissingBackendError(f"{model} cannot be loaded: {reason} {_remedy(model, revision)}") from error
+        raise MissingBackendError(
+            f"{model} cannot be loaded: {first_line(error)} {_remedy(model, revision)}"
+        ) from error
     if not _reads(processor.tokenizer):  # transformers makes an empty one where tokenizer.json is missing
         raise MissingBackendError(f"{model}: the tokenizer's files are not all there. {_remedy(model, revision)}")
     # What transformers would only warn of: such weights are random numbers.

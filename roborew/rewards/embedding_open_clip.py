@@ -15,8 +15,8 @@ import open_clip
 import torch
 from torch import Tensor, nn
 
-from roborew.errors import CorruptFileError, InvalidInputError, MissingBackendError, UnknownNameError
-from roborew.rewards.embedding_tower import Tower
+from roborew.errors import CorruptFileError, InvalidInputError, MissingBackendError, UnknownNameError, first_line
+from roborew.rewards.embedding_tower import Tower, too_long
 from roborew.rewards.embedding_weights import (
     HUB,
     file_sha256,
@@ -85,9 +85,7 @@ class ImageText:
         context = int(self.tokenizer.context_length)
         tokens = cast(Tensor, self.tokenizer([text], context_length=context + LONGEST))
         if bool((tokens[0, context:] != tokens[0, -1]).any()):
-            raise InvalidInputError(
-                f"goal: the model reads {context} tokens and {text[:60]!r}... has more; shorten it."
-            )
+            raise too_long(text, context)
         tokens = self.tokenizer([text], context_length=context)
         embedding = self._text.encode_text(tokens.to(self._text.logit_scale.device))
         return cast("FloatArray", embedding[0].float().cpu().numpy()).astype(np.float32)
@@ -225,10 +223,9 @@ def _tokenizer(source: Source, model: str) -> Any:
 
 
 def _not_here(model: str, what: str, name: str, error: Exception) -> str:
-    reason = str(error).strip().partition("\n")[0]
     return (
-        f"{model}: {what} cannot be had: {reason} Where there is a network, run `hf download {name}`, which puts it "
-        "into the Hugging Face cache (HF_HOME); or give model=FOLDER with a whole download."
+        f"{model}: {what} cannot be had: {first_line(error)} Where there is a network, run `hf download {name}`, which "
+        "puts it into the Hugging Face cache (HF_HOME); or give model=FOLDER with a whole download."
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
+from roborew.errors import InvalidInputError
 from roborew.rewards.preprocess import Preprocessing
 from roborew.types import FloatArray
 
@@ -26,3 +27,8 @@ class Tower:
     preprocessing: Preprocessing
     identity: str
     text: Callable[[str], FloatArray] | None = None
+
+
+def too_long(sentence: str, context: int) -> InvalidInputError:
+    """What to raise where a text tower would read only the beginning of a sentence, its first ``context`` tokens."""
+    return InvalidInputError(f"goal: the model reads {context} tokens and {sentence[:60]!r}... has more; shorten it.")

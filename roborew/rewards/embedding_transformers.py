@@ -11,8 +11,8 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers import AutoImageProcessor, AutoModel, AutoTokenizer
 
-from roborew.errors import CorruptFileError, InvalidInputError, MissingBackendError
-from roborew.rewards.embedding_tower import Tower
+from roborew.errors import CorruptFileError, InvalidInputError, MissingBackendError, first_line
+from roborew.rewards.embedding_tower import Tower, too_long
 from roborew.rewards.embedding_weights import HUB, check_file, file_sha256, hub_folder, local_file
 from roborew.rewards.preprocess import Preprocessing, channels
 from roborew.types import FloatArray
@@ -31,10 +31,10 @@ class _Pooled(nn.Module):
     """The one vector that a tower gives for a picture: what it pools itself, else its class token; of a model that
     reads sentences too, in the space of both."""
 
-    def __init__(self, network: Any) -> None:
+    def __init__(self, network: Any, joint: bool) -> None:
         super().__init__()
         self.network = getattr(network, "vision_model", network)
-        self.projection = getattr(network, "visual_projection", None) or nn.Identity()
+        self.projection = (getattr(network, "visual_projection", None) if joint else None) or nn.Identity()
 
     def forward(self, pictures: Tensor) -> Tensor:
         said = self.network(pixel_values=pictures)
@@ -64,9 +64,7 @@ class _Sentences:
             self._tokenizer = _tokenizer(self._folder)
         read = self._tokenizer(sentence, padding="max_length", max_length=self._context, truncation=False)["input_ids"]
         if len(read) > self._context:
-            raise InvalidInputError(
-                f"goal: the model reads {self._context} tokens and {sentence[:60]!r}... has more; shorten it."
-            )
+            raise too_long(sentence, self._context)
         pooled = self._network(input_ids=torch.tensor([read])).pooler_output
         return cast("FloatArray", self._projection(pooled)[0].float().numpy().astype(np.float32))
 
@@ -78,7 +76,7 @@ def _tokenizer(folder: Path) -> Any:
         try:
             return cast(Any, AutoTokenizer).from_pretrained(folder, **OPTIONS)
         except (OSError, ValueError, KeyError) as error:
-            reason = str(error).strip().partition("\n")[0]
+            reason = first_line(error)
     raise MissingBackendError(
         f"goal: the tokenizer of {folder} cannot be read: {reason}. Put the files of its tokenizer beside the weights."
     )
@@ -111,8 +109,9 @@ def load_transformers(model: str, pretrained: str | None, revision: str | None, 
         )
         processor = cast(Any, AutoImageProcessor).from_pretrained(folder, **OPTIONS)
     except (OSError, ValueError, KeyError, SafetensorError) as error:
-        reason = str(error).strip().partition("\n")[0]
-        raise CorruptFileError(f"{model} holds no image tower that transformers can read: {reason}") from error
+        raise CorruptFileError(
+            f"{model} holds no image tower that transformers can read: {first_line(error)}"
+        ) from error
     absent = sorted(map(str, [*report["missing_keys"], *report["mismatched_keys"]]))
     if absent:  # transformers would only warn and go on with random numbers
         raise CorruptFileError(f"{file}: {len(absent)} weights are absent or of another shape, such as {absent[0]}.")
@@ -120,7 +119,7 @@ def load_transformers(model: str, pretrained: str | None, revision: str | None, 
     said = f"transformers{' joint' if joint else ''}"
     identity = f"{said} {network.config.to_json_string()} {sha256 or file_sha256(file)}"
     text = _Sentences(network, folder) if joint else None
-    return Tower(_Pooled(network).eval(), _pictures(processor), identity, text)
+    return Tower(_Pooled(network, joint).eval(), _pictures(processor), identity, text)
 
 
 def _pictures(processor: Any) -> Preprocessing:

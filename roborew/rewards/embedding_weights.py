@@ -13,7 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors import torch as safetensors_torch
 from torch import Tensor, nn
 
-from roborew.errors import CorruptFileError, InvalidInputError, MissingBackendError
+from roborew.errors import CorruptFileError, InvalidInputError, MissingBackendError, first_line
 
 hub = cast(Any, huggingface_hub)
 HUB = "hf-hub:"
@@ -52,11 +52,11 @@ def hub_file(repository: str, names: Sequence[str], revision: str | None) -> Pat
         try:
             return Path(hub.hf_hub_download(repository, name, revision=revision))
         except LocalEntryNotFoundError as error:
-            reason = _first_line(error)
+            reason = first_line(error)
         except EntryNotFoundError:
             continue
         except (OSError, ValueError) as error:
-            raise MissingBackendError(_missing(repository, names, revision, _first_line(error))) from error
+            raise MissingBackendError(_missing(repository, names, revision, first_line(error))) from error
     raise MissingBackendError(_missing(repository, names, revision, reason))
 
 
@@ -65,7 +65,7 @@ def hub_folder(repository: str, weights: str, revision: str | None) -> Path:
     try:
         return Path(hub.snapshot_download(repository, revision=revision, allow_patterns=[weights, *TOKENIZER_FILES]))
     except (OSError, ValueError) as error:
-        raise MissingBackendError(_missing(repository, [weights], revision, _first_line(error))) from error
+        raise MissingBackendError(_missing(repository, [weights], revision, first_line(error))) from error
 
 
 def check_file(file: Path, sha256: str | None = None) -> None:
@@ -137,7 +137,3 @@ def _missing(repository: str, names: Sequence[str], revision: str | None, reason
         "Face cache (HF_HOME, by default ~/.cache/huggingface), or add `--local-dir FOLDER` and give "
         f"pretrained=FOLDER/{names[0]}."
     )
-
-
-def _first_line(error: Any) -> str:
-    return str(error).strip().partition("\n")[0]
