@@ -241,7 +241,9 @@ def run(name: str, seed: int, judge_only: bool = False) -> dict[str, Any]:
     else:
         policy, minutes = train(task_id, settings, seed)
     truth, chance = judge(task_id, policy), judge(task_id, None)
-    size = keep(task_id, policy, truth["end"] / EPISODES)
+    file = POLICIES / policy_file(task_id)
+    if not judge_only:
+        keep(file, policy, truth["end"] / EPISODES)
     interval = wilson(int(truth["end"]), EPISODES)
     figures = (
         truth["end"] / EPISODES,
@@ -250,19 +252,18 @@ def run(name: str, seed: int, judge_only: bool = False) -> dict[str, Any]:
         EPISODES,
         *(truth[key] for key in ("ever", "kept", "progress")),
     )
+    size = file.stat().st_size if file.is_file() else 0
     row = (name, seed, settings.steps, minutes, *figures, chance["end"] / EPISODES, size)
     return dict(zip(HEADER, row, strict=True))
 
 
-def keep(task_id: str, policy: Policy, success: float) -> int:
-    """Write the file of an expert; of anything less there is none. Returns its size [bytes]."""
-    POLICIES.mkdir(exist_ok=True)
-    file = POLICIES / policy_file(task_id)
+def keep(file: Path, policy: Policy, success: float) -> None:
+    """Write the file of an expert; of anything less there is none."""
+    file.parent.mkdir(exist_ok=True)
     if success < EXPERT:
         file.unlink(missing_ok=True)
-        return 0
-    policy.save(file)
-    return file.stat().st_size
+    else:
+        policy.save(file)
 
 
 def trained() -> dict[str, dict[str, str]]:

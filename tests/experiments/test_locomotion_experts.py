@@ -257,9 +257,17 @@ def test_every_setting_is_of_a_task() -> None:
     assert {f"roborew/{name}-v0" for name in SETTINGS} <= set(tasks)
 
 
-def test_a_policy_that_mostly_fails_has_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_policy_that_mostly_fails_has_no_file(tmp_path: Path) -> None:
+    policy, file = load_policy("roborew/CartPole-v0"), tmp_path / "policies" / "CartPole.safetensors"
+    run.keep(file, policy, run.EXPERT)
+    assert file.is_file()
+    run.keep(file, policy, run.EXPERT - 0.01)
+    assert not file.exists()
+
+
+def test_judging_leaves_the_file_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run, "POLICIES", tmp_path)
-    policy = load_policy("roborew/CartPole-v0")
-    assert run.keep("roborew/CartPole-v0", policy, run.EXPERT) == (tmp_path / "CartPole.safetensors").stat().st_size
-    assert run.keep("roborew/CartPole-v0", policy, run.EXPERT - 0.01) == 0
-    assert not list(tmp_path.iterdir())
+    file = tmp_path / "CartPole.safetensors"
+    file.write_bytes(b"what was shipped")
+    row = run.run("CartPole", 0, judge_only=True)
+    assert row["bytes"] == len(file.read_bytes()) == 16 and row["success"] == 1
