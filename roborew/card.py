@@ -22,6 +22,7 @@ from roborew.evaluation import (
     average,
     cycle_voc,
     gain,
+    pearson,
     score_curve,
     score_with_nulls,
     spearman,
@@ -36,6 +37,8 @@ WRONG = "do nothing at all"
 """What the wrong-instruction null asks for where the set has one sentence only."""
 DRAWS = 200
 """Of a bootstrap interval."""
+LOST = 0.3
+"""Progress is lost again in an episode that ends by more than this below its best."""
 PANELS = 6
 """Kinds of episodes in the card's picture, at most."""
 Table = Mapping[str, Mapping[str, Measure]]
@@ -148,19 +151,16 @@ def figures(
     ends = [terminal_value(curve) for curve in curves]
     good = [end.value for end, e in zip(ends, examples, strict=True) if end.value is not None and e.success]
     bad = [end.value for end, e in zip(ends, examples, strict=True) if end.value is not None and e.success is False]
-    backs = [
-        spearman(curve, label)
-        for curve, label in zip(curves, labels, strict=True)
-        if np.isfinite(label).all() and label.max() - label[-1] > 0.3
-    ]
-    orders = [spearman(curve, label) for curve, label in zip(curves, labels, strict=True) if np.isfinite(label).all()]
+    known = [pair for pair in zip(curves, labels, strict=True) if np.isfinite(pair[1]).all()]
+    backs = [(curve, label) for curve, label in known if label.max() - label[-1] > LOST]
     low, high = _interval(curves, labels, draws)
     return {
-        "order": average(orders),
+        "order": average(spearman(*pair) for pair in known),
         "order of all frames": spearman(np.concatenate(curves), np.concatenate(labels)),
         "95 % from": low,
         "95 % to": high,
-        "order where progress is lost again": average(backs),
+        "order where progress is lost again": average(spearman(*pair) for pair in backs),
+        "correlation where progress is lost again": average(pearson(*pair) for pair in backs),
         "success AUROC": auroc(good, bad),
         "Cycle-VOC": average(cycle_voc(score_curve(score)) for score in cycles),
         "gain": average(gain(curve) for curve in curves),

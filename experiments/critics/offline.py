@@ -48,7 +48,7 @@ FIT_EPISODES, TEST_EPISODES, TEST_SEED = 39, 30, 1
 """Of all behaviours together."""
 FIGURES = {
     "order": "order", "pooled": "order of all frames", "undo": "order where progress is lost again",
-    "auroc": "success AUROC", "cycle_voc": "Cycle-VOC",
+    "undo_pearson": "correlation where progress is lost again", "auroc": "success AUROC", "cycle_voc": "Cycle-VOC",
 }  # fmt: skip
 BOUNDS = {"pooled_low": "95 % from", "pooled_high": "95 % to"}
 DRAWS = 500

@@ -31,13 +31,25 @@ class Rows:
         return any(tuple(row[name] for name in self._keys) == names for row in self.read())
 
     def add(self, row: Mapping[str, object]) -> None:
-        """Append a row; missing figures stay empty."""
-        new = not self.path.exists()
+        """Append a row; missing figures stay empty.
+
+        Raises:
+            ValueError: the CSV has other columns, under which the figures would come to stand.
+        """
+        known = self._header()
+        if known not in ([], list(self._columns)):
+            raise ValueError(f"{self.path}: expected the columns {self._columns}; got {known}.")
         with self.path.open("a", newline="") as file:
             writer = csv.DictWriter(file, self._columns)
-            if new:
+            if not known:
                 writer.writeheader()
             writer.writerow({name: _text(row.get(name)) for name in self._columns})
+
+    def _header(self) -> list[str]:
+        if not self.path.exists():
+            return []
+        with self.path.open(newline="") as file:
+            return next(csv.reader(file), [])
 
     def put(self, row: Mapping[str, object]) -> None:
         """Write a row in the place of an earlier one of the same name, or append it."""

@@ -96,6 +96,17 @@ def test_a_cycle_is_scored_with_its_history_so_that_a_clock_fails_it() -> None:
     assert table["order of all frames"].value == pytest.approx(1)
 
 
+def test_resting_costs_the_order_where_progress_is_lost_and_not_the_correlation() -> None:
+    moved, rest = curve("undo", 20), np.zeros(20, np.float32)
+    lost = replace(
+        episode("undo", 0, 40), progress=np.concatenate([moved, rest + 1e-5 * np.arange(20, dtype=np.float32)])
+    )
+    scores = Scores(np.concatenate([moved, rest - 1e-5 * np.arange(20, dtype=np.float32)]), np.ones(40, np.bool_))
+    table = figures([scores, scores], [lost, episode("success", 0, 40)])
+    order, correlation = (table[f"{what} where progress is lost again"].value for what in ("order", "correlation"))
+    assert correlation == pytest.approx(1, abs=1e-4) and order is not None and order < 0.9
+
+
 def test_a_video_that_is_done_at_once_is_played_back_all_the_same() -> None:
     done = replace(episode("success", 0, 5), progress=np.ones(5, np.float32))
     assert len(there_and_back(Clip(frames=np.zeros((5, 4, 4, 3), np.uint8), instruction=PUSH), done).frames) == 3
