@@ -24,8 +24,10 @@ from roborew.errors import InvalidInputError
 from roborew.rewards.mini_network import PictureLayers
 from roborew.types import Video
 
-SHIFT = 2
-"""Pictures are moved by up to so many pixels while learning."""
+SHIFT = 6
+"""Each picture is moved by up to so many pixels while learning."""
+DECAY = 0.05
+"""Decoupled weight decay."""
 REFUSED = 0.2
 """Weight of what is asked under a wrong sentence: that nothing is progress there says little of what is seen."""
 
@@ -69,7 +71,7 @@ class ConvEncoder:
         """Fit to the demonstrations; the same ones in the same order give the same weights."""
         rng = np.random.default_rng(self._seed)
         reel = _Reel(footage)
-        descent = Descent([*self._layers.parameters(), *self._heads.parameters()], self._steps, rate=2e-3)
+        descent = Descent([*self._layers.parameters(), *self._heads.parameters()], self._steps, rate=2e-3, decay=DECAY)
         self._layers.train()
         for step in range(self._steps):
             first, second = reel.pairs(rng, self._batch)
@@ -163,10 +165,11 @@ def _known(labels: NDArray[Any] | None, length: int) -> NDArray[np.float32]:
 
 
 def _moved(pixels: NDArray[np.uint8], rng: np.random.Generator) -> Tensor:
-    """Float frames in [-1, 1], moved by a few pixels and of another brightness."""
+    """Float frames in [-1, 1], each moved by a few pixels (Kostrikov et al. 2020, arXiv:2004.13649) and of another
+    brightness."""
     padded = np.pad(pixels, ((0, 0), (0, 0), (SHIFT, SHIFT), (SHIFT, SHIFT)), mode="edge")
-    height, width = pixels.shape[2:]
-    x, y = (int(value) for value in rng.integers(0, 2 * SHIFT + 1, 2))
-    frames = torch.as_tensor(padded[:, :, y : y + height, x : x + width]).float()
+    windows = np.lib.stride_tricks.sliding_window_view(padded, pixels.shape[2:], axis=(2, 3))
+    y, x = rng.integers(0, 2 * SHIFT + 1, (2, len(pixels)))
+    frames = torch.as_tensor(windows[np.arange(len(pixels)), :, y, x]).float()
     gain = torch.as_tensor(rng.uniform(0.85, 1.15, (len(pixels), 1, 1, 1)), dtype=torch.float32)
     return frames.mul_(gain / 127.5).sub_(1).clamp_(max=1)
