@@ -7,6 +7,7 @@ about to fall, lies beside the feet.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -22,12 +23,12 @@ from roborew_envs.kinematics import Places
 from roborew_envs.poses import Pose
 from roborew_envs.task import BoolArray, FloatArray, IntArray
 
-POSED, SWAY = 0.3, 0.3
-"""Share of the episodes that begin between standing and the pose, and the spread of the body's speed there [m/s]."""
-PAY, ALIVE, OVER, NEAR = 0.1, 0.3, 0.4, 0.5
-"""For a step, and its parts: for not falling, for the capture point over the feet, for the pose."""
-EFFORT, HURRY, DRIFT = 0.02, 0.002, 0.02
-"""Costs, of that pay: of the mean square of the learned action, of the joints' speeds [rad/s], of the body's [m/s]."""
+SWAY = 0.3
+"""Spread of the body's speed in episodes that begin between standing and the pose [m/s]."""
+PAY, ALIVE, NEAR = 0.1, 0.3, 0.5
+"""For a step, and its parts: for not falling, for the pose."""
+EFFORT, HURRY = 0.02, 0.002
+"""Costs, of that pay: of the mean square of the learned action, of the joints' speeds [rad/s]."""
 NEAREST = 0.99
 """Nearness from which on nothing more is gained."""
 ERROR, LEAN = 3.0, 4.0
@@ -38,23 +39,45 @@ UPRIGHT = 0.4
 """Cosine of the trunk's lean below which the body has fallen."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drill:
+    """How a pose is practised.
+
+    Attributes:
+        lowest: height of the torso below which the body has fallen [m].
+        horizon: steps of an episode.
+        posed: share of the episodes that begin between standing and the pose, the others where the task does.
+        over: part of the pay for a capture point over the feet.
+        held: part for the task's own progress, which the joints alone tell too little of where they are far from the
+            pose's.
+        drift: cost of the square of the body's speed [m/s].
+    """
+
+    lowest: float = 0.9
+    horizon: int = 300
+    posed: float = 0.3
+    over: float = 0.4
+    held: float = 0.0
+    drift: float = 0.02
+
+
 class Practice(Humanoid):
     """A pose of a task, practised; its truth is the task's own.
 
     Args:
         task: whose body and starts.
         pose: that is held.
-        lowest: height of the torso below which the body has fallen [m].
+        drill: how.
     """
 
     id = "roborew/Practice-v0"
     stages: ClassVar[tuple[str, ...]] = ("practising", "held")
-    horizon = 300
     substeps = 3
 
-    def __init__(self, task: Humanoid, pose: Pose, lowest: float) -> None:
-        self._task, self._lowest = task, lowest
+    def __init__(self, task: Humanoid, pose: Pose, drill: Drill) -> None:
+        self._task, self._drill = task, drill
         self._pose: Pose = pose
+        self.horizon = drill.horizon
 
     def build(self) -> mujoco.MjModel:
         """The body in steps of 5 ms of the first order instead of 3 ms of the fourth: six times as fast."""
@@ -78,7 +101,7 @@ class Practice(Humanoid):
         return heights < heights.min() + 0.05
 
     def sample(self, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
-        if rng.random() > POSED:
+        if rng.random() >= self._drill.posed:
             return self._task.sample(rng)
         qvel = 0.2 * rng.standard_normal(self.model.nv)
         qvel[:2] = SWAY * rng.standard_normal(2)
@@ -114,7 +137,7 @@ class Practice(Humanoid):
 
     def fallen(self, qpos: FloatArray) -> BoolArray:
         """Shape (N,)."""
-        return (qpos[:, 2] < self._lowest) | (_upright(qpos) < UPRIGHT)
+        return (qpos[:, 2] < self._drill.lowest) | (_upright(qpos) < UPRIGHT)
 
 
 def _upright(qpos: FloatArray) -> FloatArray:
@@ -126,13 +149,12 @@ class Practised(VectorWrapper[Any, Any, Any]):
 
     Args:
         env: simulations of a `Practice`.
-        held: part of the pay for the task's own progress, which the joints alone tell too little of where they are
-            far from the pose's.
+        drill: what is paid.
     """
 
-    def __init__(self, env: VectorEnv[Any, Any, Any], held: float = 0.0) -> None:
+    def __init__(self, env: VectorEnv[Any, Any, Any], drill: Drill) -> None:
         super().__init__(env)
-        self._held = held
+        self._drill = drill
         assert isinstance(env.unwrapped, TaskVectorEnv) and isinstance(env.unwrapped.task, Practice)
         self._task, self._core = env.unwrapped.task, env.unwrapped.core
 
@@ -141,13 +163,14 @@ class Practised(VectorWrapper[Any, Any, Any]):
         observations, _, terminated, truncated, infos = self.env.step(actions)
         qpos, qvel = self._core.simulation.qpos, self._core.simulation.qvel
         hurry, drift = (qvel[:, 6:] ** 2).mean(axis=1), (qvel[:, :2] ** 2).sum(axis=1)
-        costs = EFFORT * (actions**2).mean(axis=1) + HURRY * np.minimum(hurry, 50) + DRIFT * np.minimum(drift, 5)
-        gains = ALIVE + OVER * self._task.over_feet(qpos, qvel) + NEAR * self._task.near(qpos)
-        gains += self._held * infos["progress"]
+        drill, rushed, drifted = self._drill, np.minimum(hurry, 50), np.minimum(drift, 5)
+        costs = EFFORT * (actions**2).mean(axis=1) + HURRY * rushed + drill.drift * drifted
+        gains = ALIVE + drill.over * self._task.over_feet(qpos, qvel) + NEAR * self._task.near(qpos)
+        gains += drill.held * infos["progress"]
         fallen = self._task.fallen(qpos)
         return observations, PAY * (gains - costs) * ~fallen, terminated | fallen, truncated, infos
 
 
-def practice(task: Humanoid, pose: Pose, lowest: float, num_envs: int) -> VectorEnv[Any, Any, Any]:
+def practice(task: Humanoid, pose: Pose, drill: Drill, num_envs: int) -> VectorEnv[Any, Any, Any]:
     """Simulations of a pose that is practised, without its pay."""
-    return TaskVectorEnv(Practice(task, pose, lowest), num_envs, autoreset_mode=AutoresetMode.DISABLED)
+    return TaskVectorEnv(Practice(task, pose, drill), num_envs, autoreset_mode=AutoresetMode.DISABLED)

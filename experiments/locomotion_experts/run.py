@@ -24,7 +24,7 @@ from gymnasium.vector import VectorEnv
 import roborew_envs
 from experiments.locomotion_experts.payment import TrueProgress
 from experiments.locomotion_experts.postures import SCALE, numbers, to_posture
-from experiments.locomotion_experts.practice import Practised, practice
+from experiments.locomotion_experts.practice import Drill, Practised, practice
 from experiments.locomotion_experts.published import exported, go_on_from, with_other_arms
 from experiments.locomotion_experts.reflex import Reflex, WithReflex, to_stance
 from experiments.locomotion_experts.search import search
@@ -68,10 +68,8 @@ class Settings:
     rent: float = 0.02
     alive: float = 0.0
     pose: Pose | None = None
-    lowest: float | None = None
-    """Height of a humanoid's torso below which it has fallen [m]; where given, `practice.py` pays."""
-    held: float = 0.0
-    """Paid there for the task's own progress, see `Practised`."""
+    drill: Drill | None = None
+    """How a humanoid practises its pose on the feet; without one, true progress alone pays."""
     after: str | None = None
     """Task whose expert this one goes on from; in no steps, only its arms change."""
     arms: tuple[float, float] | None = None
@@ -97,7 +95,7 @@ class Settings:
             learning_rate=self.learning_rate,
             initial_std=self.exploration,
             final_std=self.final_std,
-            scale_rewards=self.lowest is not None,
+            scale_rewards=self.drill is not None,
         )
 
 
@@ -108,16 +106,14 @@ ON_FEET: dict[str, Any] = {
     "learning_rate": 4e-4,
     "epochs": 8,
     "stiffness": 0.5,
-    "lowest": 0.9,
+    "drill": Drill(),
 }
-ONE_FOOT: dict[str, Any] = ON_FEET | {
-    "steps": 7_000_000,
+FROM_HANDS_ON_HIPS: dict[str, Any] = ON_FEET | {
     "after": "HumanoidHandsOnHips",
-    "held": 3.0,
     "exploration": 0.4,
     "final_std": 0.1,
 }
-RISE: dict[str, Any] = ONE_FOOT | {"steps": 5_000_000, "lowest": 0.7}
+RISE = Drill(lowest=0.7, horizon=120, posed=0.0, over=2.0, held=3.0, drift=0.3)
 OTHER_ARMS: dict[str, Any] = {
     "steps": 0,
     "after": "HumanoidHandsOnHips",
@@ -132,7 +128,7 @@ SETTINGS = {
     "QuadrupedStand": Settings(steps=0),  # its reflex stands by itself; learning on top only shook it
     "Walker": Settings(steps=600_000, alive=0.01),
     "Ant": Settings(steps=500_000, exploration=0.3, alive=0.005),
-    "HumanoidStand": Settings(**RISE, pose="hands_on_hips"),
+    "HumanoidStand": Settings(**FROM_HANDS_ON_HIPS | {"steps": 5_000_000, "drill": RISE}, pose="hands_on_hips"),
     "HumanoidKneel": Settings(  # sits on its heels, which is what lasts
         steps=0,
         pose="kneel",
@@ -144,7 +140,7 @@ SETTINGS = {
     "HumanoidRaiseArms": Settings(**OTHER_ARMS, pose="raise_arms"),
     "HumanoidHandsOnHips": Settings(**ON_FEET, pose="hands_on_hips"),
     "HumanoidArmsCrossed": Settings(**OTHER_ARMS, pose="arms_crossed", shift={"elbow": -12}),
-    "HumanoidOneLeg": Settings(**ONE_FOOT, pose="one_leg"),
+    "HumanoidOneLeg": Settings(**FROM_HANDS_ON_HIPS | {"steps": 7_000_000, "drill": Drill(held=3.0)}, pose="one_leg"),
     "HumanoidSideSplits": Settings(
         steps=0,
         pose="side_splits",
@@ -193,9 +189,9 @@ def adapted(task_id: str, after: str, reflex: Reflex) -> Policy:
 
 def training_environment(task_id: str, settings: Settings, reflex: Reflex) -> VectorEnv[Any, Any, Any]:
     """Simulations of a task, or of its practice, with a reflex and the pay."""
-    task, pose, lowest = roborew_envs.make_task(task_id), settings.pose, settings.lowest
-    if isinstance(task, Humanoid) and pose is not None and lowest is not None:
-        return Practised(WithReflex(practice(task, pose, lowest, NUM_ENVS), reflex), settings.held)
+    task, pose, drill = roborew_envs.make_task(task_id), settings.pose, settings.drill
+    if isinstance(task, Humanoid) and pose is not None and drill is not None:
+        return Practised(WithReflex(practice(task, pose, drill, NUM_ENVS), reflex), drill)
     env = WithReflex(make_environment(TrainConfig(env=task_id), NUM_ENVS), reflex)
     return TrueProgress(env, settings.rent, settings.alive)
 

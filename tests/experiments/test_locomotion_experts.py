@@ -12,7 +12,7 @@ from experiments.locomotion_experts import run
 from experiments.locomotion_experts.evolution import Evolution
 from experiments.locomotion_experts.payment import GAIN, TrueProgress
 from experiments.locomotion_experts.postures import SCALE, numbers, to_posture
-from experiments.locomotion_experts.practice import PAY, Practice, Practised, practice
+from experiments.locomotion_experts.practice import PAY, Drill, Practice, Practised, practice
 from experiments.locomotion_experts.published import exported, go_on_from, with_other_arms
 from experiments.locomotion_experts.reflex import Reflex, WithReflex, shifted
 from experiments.locomotion_experts.run import (
@@ -162,10 +162,10 @@ def test_a_life_counts_the_truth_at_its_end_and_nothing_once_the_body_is_lost() 
     assert score(task, lambda told: limp, np.zeros(1), range(2)) == 0
 
 
-def practised(held: float) -> Practised:
+def practised(drill: Drill) -> Practised:
     task = make_task("roborew/HumanoidHandsOnHips-v0")
     assert isinstance(task, Humanoid)
-    return Practised(practice(task, "hands_on_hips", 0.9, 4), held)
+    return Practised(practice(task, "hands_on_hips", drill, 4), drill)
 
 
 def test_a_practised_body_falls_as_the_tasks_own_does() -> None:
@@ -173,7 +173,7 @@ def test_a_practised_body_falls_as_the_tasks_own_does() -> None:
     assert isinstance(task, Humanoid)
     start = task.sample(np.random.default_rng(0))
     ends: list[np.ndarray] = []
-    for each in (task, Practice(task, "hands_on_hips", 0.9)):
+    for each in (task, Practice(task, "hands_on_hips", Drill())):
         simulation = Simulation(each.model, 1, threads=1)
         simulation.place(0, *start)
         for _ in range(40):
@@ -186,16 +186,21 @@ def test_a_practised_body_falls_as_the_tasks_own_does() -> None:
 def test_practice_begins_at_the_tasks_own_starts_and_on_the_way_to_the_pose() -> None:
     task = make_task("roborew/HumanoidHandsOnHips-v0")
     assert isinstance(task, Humanoid)
-    practising, elbow = Practice(task, "hands_on_hips", 0.9), task.model.joint("left_elbow").qposadr[0]
+    practising, elbow = Practice(task, "hands_on_hips", Drill()), task.model.joint("left_elbow").qposadr[0]
     elbows = np.rad2deg([practising.sample(np.random.default_rng(seed))[0][elbow] for seed in range(60)])
     standing, posed = -88, -24
     assert (np.abs(elbows - standing) < 10).mean() > 0.5
     assert (elbows > (standing + posed) / 2).any()
+    only = Practice(task, "hands_on_hips", Drill(posed=0.0))
+    for seed in range(20):
+        rng, own = np.random.default_rng(seed), np.random.default_rng(seed)
+        own.random()
+        np.testing.assert_array_equal(np.concatenate(only.sample(rng)), np.concatenate(task.sample(own)))
 
 
 @pytest.mark.parametrize("held", [0.0, 0.5])
 def test_practice_pays_most_in_the_pose_and_at_rest_and_nothing_after_a_fall(held: float) -> None:
-    env = practised(held)
+    env = practised(Drill(held=held))
     task, simulation = env.unwrapped.task, env.unwrapped.core.simulation
     env.reset(seed=0)
     posed = task.pose_state(np.random.default_rng(0), "hands_on_hips", noise=0.0)
@@ -213,6 +218,21 @@ def test_practice_pays_most_in_the_pose_and_at_rest_and_nothing_after_a_fall(hel
     )
     assert rewards[3] == 0 and terminated.tolist() == [False, False, False, True]
     env.close()
+
+
+def test_a_drill_says_how_long_an_episode_is_and_what_balance_and_drifting_count() -> None:
+    rewards: list[np.ndarray] = []
+    for drill in (Drill(), Drill(horizon=2, over=2.0), Drill(drift=1.0)):
+        env = practised(drill)
+        env.reset(seed=0)
+        env.unwrapped.core.simulation.qvel[:, 0] = 1.0
+        _, paid, _, cut, _ = env.step(np.zeros(env.action_space.shape, np.float32))
+        assert not cut.any()
+        rewards.append(paid)
+        *_, cut, _ = env.step(np.zeros(env.action_space.shape, np.float32))
+        assert cut.all() == (drill.horizon == 2)
+        env.close()
+    assert (rewards[1] > rewards[0]).all() and (rewards[2] < rewards[0]).all()
 
 
 def test_a_pose_on_the_feet_is_practised_and_published_with_its_reflex() -> None:
