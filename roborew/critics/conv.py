@@ -24,7 +24,7 @@ from roborew.errors import InvalidInputError
 from roborew.rewards.mini_network import PictureLayers
 from roborew.types import Video
 
-SHIFT = 6
+SHIFT = 4
 """Each picture is moved by up to so many pixels while learning."""
 DECAY = 0.05
 """Decoupled weight decay."""
