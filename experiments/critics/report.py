@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from experiments.critics import agents, offline
@@ -19,7 +19,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 def grid(rows: Sequence[Row], figure: str) -> str:
     """Critics down, families across; the mean over seeds."""
     families = list(dict.fromkeys(row["family"] for row in rows))
-    names = sorted({named(row) for row in rows}, key=lambda name: -_overall(rows, name, figure))
+    names = sorted({named(row) for row in rows}, key=lambda name: (-_overall(rows, name, figure), name))
     body = [[f"`{name}`", *(_cell(rows, family, name, figure) for family in families)] for name in names]
     return table(["", *families], body)
 
@@ -73,13 +73,34 @@ def _seeds(rows: Sequence[Row], kind: Sequence[str], family: str) -> str:
     return ", ".join(said) or "–"
 
 
+def shares(rows: Sequence[Row], shown: str = "misses", cameras: str = "front,side") -> str:
+    """True success of agents that critics paid, over that of agents of the same seeds that the truth paid."""
+    settings = (agents.EXPLORATION, 0, agents.STEPS)
+    alike = [r for r in rows if (float(r["exploration"]), int(r["refreshed"]), int(r["budget"])) == settings]
+    truth = {(r["family"], r["seed"]): float(r["true_success"]) for r in alike if r["reward"] == agents.TRUTH}
+    seen = [r for r in alike if (r["shown"], r["cameras"]) == (shown, cameras) and (r["family"], r["seed"]) in truth]
+    families = list(dict.fromkeys(row["family"] for row in seen))
+    body = [[f"`{name}`", *(_share(seen, truth, name, family) for family in families)] for name in agents.OBJECTIVES]
+    return table(["paid by", *families], body)
+
+
+def _share(rows: Sequence[Row], truth: Mapping[tuple[str, str], float], name: str, family: str) -> str:
+    chosen = [row for row in rows if (row["reward"], row["family"]) == (name, family)]
+    if not chosen:
+        return "–"
+    share = sum(float(row["true_success"]) for row in chosen) / sum(truth[family, row["seed"]] for row in chosen)
+    return f"{share:.2f} ({', '.join(sorted(row['seed'] for row in chosen))})"
+
+
 def main() -> None:
     """Print all tables."""
     rows = offline.ROWS.read()
     for figure, words in offline.FIGURES.items():
         print(f"\n### {words}\n\n{grid(rows, figure)}")
     if Path(agents.ROWS.path).exists():
-        print(f"\n### True success of agents [%], seed in brackets\n\n{paid(agents.ROWS.read())}")
+        paid_rows = agents.ROWS.read()
+        print(f"\n### Share of true-dense, seeds in brackets\n\n{shares(paid_rows)}")
+        print(f"\n### True success of agents [%], seed in brackets\n\n{paid(paid_rows)}")
 
 
 if __name__ == "__main__":

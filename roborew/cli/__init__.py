@@ -42,6 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 0, 1 (doctor: unwell), 2 (an error, said in one line), 130 (Ctrl-C)."""
     if sys.platform == "linux":
         os.environ.setdefault("MUJOCO_GL", "egl")  # for environments of others too: MuJoCo's own default needs a screen
+    os.environ.setdefault("GOMP_SPINCOUNT", "10000")  # torch's threads soon wait asleep: a busy machine is shared
     console, errors = Console(), Console(stderr=True)
     logging.basicConfig(format="%(message)s", handlers=[RichHandler(console=errors, show_path=False)])
     debug = "--debug" in (sys.argv if arguments is None else arguments)

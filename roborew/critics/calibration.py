@@ -23,8 +23,10 @@ ENOUGH = 20
 class Calibration:
     """Rising piecewise-linear functions from scores to progress and to the chance of success.
 
-    Both go through the middles of the steps of the isotonic regression (Barlow et al. 1972), progress also straight on
+    Both are isotonic regressions (Barlow et al. 1972). Progress goes straight through the middles of its steps and on
     beyond the outermost ones: on a step itself two scores would be worth the same, and an agent there learn nothing.
+    The chance of success keeps its steps, and rises between the last score of one and the first of the next: scores
+    that only failures had are worth nothing, however near to success they come.
 
     Attributes:
         scores: knots, rising, shape (K,).
@@ -60,7 +62,7 @@ class Calibration:
         told = np.isfinite(x) & np.isfinite(holds)
         if not 0 < holds[told].sum() < told.sum():
             return cls(knots, rising)
-        own = _middles(np.append(x[told], x[told].max()), np.append(holds[told], 0.0))
+        own = _steps(np.append(x[told], x[told].max()), np.append(holds[told], 0.0)).edges()
         both = np.union1d(knots, own[0])
         return cls(both, np.interp(both, knots, rising), np.interp(both, *own))
 
@@ -108,23 +110,39 @@ def calibrated(objective: Objective, validation: Sequence[Example]) -> Calibrati
     return Calibration.fitted(value, labels, success)
 
 
-def _rising(x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Knots and values in [0, 1] of a function near to labels that rises from the first score to the last."""
-    middles, steps = _middles(x, y)
-    if len(steps) == 1:
-        return middles, steps
-    ends = np.array([x.min(), x.max()])
-    slopes = np.diff(steps)[[0, -1]] / np.diff(middles)[[0, -1]]
-    beyond = np.clip(steps[[0, -1]] + slopes * (ends - middles[[0, -1]]), 0.0, 1.0)
-    knots, at = np.unique(np.concatenate([ends, middles]), return_index=True)
-    return knots, np.concatenate([beyond, steps])[at]
+@dataclass(frozen=True, slots=True)
+class _Steps:
+    """The steps of a rising function, all of shape (S,): their first, middle and last score, and their height."""
+
+    first: NDArray[np.float64]
+    middle: NDArray[np.float64]
+    last: NDArray[np.float64]
+    height: NDArray[np.float64]
+
+    def edges(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Knots at both ends of each step, one where they are the same, and values."""
+        knots, at = np.unique(np.stack([self.first, self.last], axis=1), return_index=True)
+        return knots, self.height.repeat(2)[at]
 
 
-def _middles(x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The mean score and the height of each step of the isotonic regression of labels in [0, 1]."""
+def _steps(x: NDArray[np.float64], y: NDArray[np.float64]) -> _Steps:
+    """The isotonic regression of labels in [0, 1]."""
     values, which, counts = np.unique(x, return_inverse=True, return_counts=True)
     means = np.bincount(which, y) / counts
     fitted = cast(Any, isotonic_regression)(means, weights=counts)  # its annotations leave the result open
-    starts = fitted.blocks[:-1]
+    starts, ends = fitted.blocks[:-1], fitted.blocks[1:]
     middles = np.add.reduceat(counts * values, starts) / np.add.reduceat(counts, starts)
-    return middles, np.clip(fitted.x[starts], 0.0, 1.0)
+    return _Steps(values[starts], middles, values[ends - 1], np.clip(fitted.x[starts], 0.0, 1.0))
+
+
+def _rising(x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Knots and values in [0, 1] of a function near to labels that rises from the first score to the last."""
+    steps = _steps(x, y)
+    middles, heights = steps.middle, steps.height
+    if len(heights) == 1:
+        return middles, heights
+    ends = np.array([x.min(), x.max()])
+    slopes = np.diff(heights)[[0, -1]] / np.diff(middles)[[0, -1]]
+    beyond = np.clip(heights[[0, -1]] + slopes * (ends - middles[[0, -1]]), 0.0, 1.0)
+    knots, at = np.unique(np.concatenate([ends, middles]), return_index=True)
+    return knots, np.concatenate([beyond, heights])[at]

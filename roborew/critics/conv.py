@@ -48,7 +48,7 @@ class ConvEncoder:
     """
 
     def __init__(
-        self, *, seed: int = 0, steps: int = 300, batch: int = 64, width: int = 128, device: str = "cpu"
+        self, *, seed: int = 0, steps: int = 500, batch: int = 64, width: int = 128, device: str = "cpu"
     ) -> None:
         if steps < 1 or batch < 2 or width < 8:
             raise InvalidInputError(

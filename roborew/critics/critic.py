@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Self, cast
@@ -15,6 +16,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from roborew.config import to_json
+from roborew.critics.arrays import under
 from roborew.critics.calibration import Calibration
 from roborew.critics.encoder import Encoder
 from roborew.critics.ensemble import make_objective
@@ -27,6 +29,8 @@ from roborew.registry import encoders
 from roborew.types import Clip, Memory, RewardSpec, Scores
 
 CONFIG, MODEL, CARD, GOALS = "config.json", "model.safetensors", "card.md", "goals"
+BEFORE = "success_before"
+"""In a memory: the chance that the goal held in the frame before, shape (1,)."""
 FORMAT = 1
 
 
@@ -57,17 +61,18 @@ class Critic:
 
     @property
     def spec(self) -> RewardSpec:
-        """The objective's promise; calibrated scores lie in [0, 1]."""
+        """The objective's promise; calibrated scores lie in [0, 1], and a claim takes one frame more than a score."""
         traits = self.objective.traits
         low, high = (traits.low, traits.high) if self.calibration is None else (0.0, 1.0)
+        claims = traits.claims or (self.calibration is not None and self.calibration.success is not None)
         return RewardSpec(
             name=self.name,
             low=low,
             high=high,
-            context=traits.context,
+            context=None if traits.context is None else traits.context + claims,
             causal=traits.causal,
             needs_goal=traits.needs_goal,
-            claims=traits.claims or (self.calibration is not None and self.calibration.success is not None),
+            claims=claims,
             paper=traits.paper,
             shaping=traits.shaping,
         )
@@ -94,6 +99,9 @@ class Critic:
     def extend(self, clips: Sequence[Clip], memories: Sequence[Memory]) -> tuple[list[Scores], list[Memory]]:
         """Score the next frames of episodes; see `roborew.types.IncrementalRewardModel`.
 
+        `Scores.success` is the smaller chance of a frame and the one before: an agent ends its episode by the first
+        claim, so one frame that is taken for a success would be enough to fail.
+
         Raises:
             InvalidInputError: a goal picture is needed and missing.
         """
@@ -103,7 +111,9 @@ class Critic:
         scores, following = self.objective.extend(queries)
         if self.calibration is not None:
             scores = [self.calibration.apply(score) for score in scores]
-        return scores, following
+        held = [_held(score, memory.get(BEFORE)) for score, memory in zip(scores, memories, strict=True)]
+        kept: list[Memory] = [{**memory, **last} for memory, (_, last) in zip(following, held, strict=True)]
+        return [score for score, _ in held], kept
 
     def save_pretrained(
         self, folder: str | Path, card: str = "", beside: Mapping[str, bytes] = MappingProxyType({})
@@ -165,8 +175,8 @@ class Critic:
             calibration = None if state is None else Calibration.from_state(state)
         except (KeyError, TypeError, SafetensorError) as error:
             raise CorruptFileError(f"{path}: {CONFIG} or {MODEL} is not what a critic writes ({error!r}).") from error
-        encoder.load(_under(arrays, "encoder/"))
-        objective.load(_under(arrays, "objective/"))
+        encoder.load(under(arrays, "encoder/"))
+        objective.load(under(arrays, "objective/"))
         if encoder.identity != config.get("encoder_identity"):
             raise CorruptFileError(
                 f"{path}: fitted on encoder {config.get('encoder_identity')!r}; this one is {encoder.identity!r}."
@@ -197,7 +207,7 @@ class Critic:
                 instruction=clip.instruction,
                 text=self._text(clip.instruction),
                 goal=None if clip.goal is None else next(rest)[0],
-                memory=memory,
+                memory={name: array for name, array in memory.items() if name != BEFORE},
             )
             for clip, vector, memory in zip(clips, vectors, memories, strict=False)
         ]
@@ -206,6 +216,15 @@ class Critic:
         if sentence not in self._texts:
             self._texts[sentence] = self.encoder.encode_text(sentence)
         return self._texts[sentence]
+
+
+def _held(scores: Scores, before: NDArray[Any] | None) -> tuple[Scores, Memory]:
+    """Scores whose success is that of two frames in a row, a first one counting twice, and what to remember."""
+    if scores.success is None:
+        return scores, {}
+    own = np.where(scores.valid, scores.success, 0).astype(np.float32)
+    earlier = np.concatenate([own[:1] if before is None else before, own[:-1]])
+    return replace(scores, success=np.minimum(own, earlier)), {BEFORE: own[-1:]}
 
 
 def is_critic(folder: str | Path) -> bool:
@@ -234,7 +253,3 @@ def _read(path: Path) -> bytes:
     if not path.is_file():
         raise InvalidInputError(f"{path.parent}: no {path.name}; a critic is a folder of {CONFIG}, {MODEL} and {CARD}.")
     return path.read_bytes()
-
-
-def _under(arrays: Mapping[str, NDArray[Any]], prefix: str) -> dict[str, NDArray[Any]]:
-    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}

@@ -10,6 +10,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from roborew.critics.arrays import under
 from roborew.critics.objective import Example, Objective, Query, Refreshable, Report
 from roborew.critics.sampling import bootstrap
 from roborew.errors import CorruptFileError, InvalidInputError
@@ -84,7 +85,7 @@ class Ensemble:
             raise CorruptFileError(f"ensemble: expected {LIMIT!r}, one number above 0; got {limit}.")
         self._limit = float(limit[0])
         for row, member in enumerate(self._members):
-            member.load(_under(arrays, f"{row}/"))
+            member.load(under(arrays, f"{row}/"))
 
     def _shown(
         self, examples: Sequence[Example], report: Report
@@ -112,7 +113,7 @@ class Ensemble:
         said: list[list[Scores]] = []
         memories: list[dict[str, NDArray[Any]]] = [{} for _ in queries]
         for row, member in enumerate(self._members):
-            scores, kept = member.extend([replace(query, memory=_under(query.memory, f"{row}/")) for query in queries])
+            scores, kept = member.extend([replace(query, memory=under(query.memory, f"{row}/")) for query in queries])
             said.append(scores)
             for memory, one in zip(memories, kept, strict=True):
                 memory |= {f"{row}/{name}": array for name, array in one.items()}
@@ -131,7 +132,3 @@ class RefreshableEnsemble(Ensemble):
         for member, shuffled, said in self._shown(examples, report):
             cast("Refreshable", member).refresh(shuffled, visited, said)
         self._settle([*examples, *visited], report)
-
-
-def _under(arrays: Mapping[str, NDArray[Any]], prefix: str) -> dict[str, NDArray[Any]]:
-    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from roborew.critics.arrays import under
 from roborew.errors import CorruptFileError
 
 
@@ -25,7 +26,7 @@ def load_tensors(module: nn.Module, arrays: Mapping[str, NDArray[Any]], what: st
         CorruptFileError: a name, shape or dtype does not fit exactly.
     """
     wanted = module.state_dict()
-    given = {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
+    given = under(arrays, prefix)
     wrong = sorted(wanted.keys() ^ given.keys())
     wrong += [
         name

@@ -43,8 +43,8 @@ class FitConfig:
     by critics that learn from pictures of the goal. No success is needed then."""
     calibrate: bool = True
     """Turn scores into calibrated progress on the validation episodes, where they carry labels."""
-    threads: int = 1
-    """Threads of torch: two are faster on a quiet machine, and much slower on a busy one."""
+    threads: int = 2
+    """Threads of torch: two are faster on a quiet machine, and a little slower on a busy one."""
     device: str = "cpu"
     """Where the encoder runs, a torch device name."""
 

@@ -1,4 +1,4 @@
-"""A CSV grows by whole rows under the columns that it has."""
+"""A CSV grows by whole rows under the columns that it has, and shares compare what is alike."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from experiments.critics import agents
+from experiments.critics.report import shares
 from experiments.critics.tables import Rows
 
 
@@ -24,3 +26,26 @@ def test_a_row_is_not_written_under_other_columns(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="expected the columns"):
         Rows(path, ("family",), ("order", "auroc")).add({"family": "Press", "order": 0.5, "auroc": 1.0})
     assert path.read_bytes() == before
+
+
+def agent(reward: str, seed: int, success: float, **changes: str) -> dict[str, str]:
+    row = {
+        "family": "Press", "seed": str(seed), "reward": reward, "shown": "misses", "cameras": "front,side",
+        "exploration": "1", "refreshed": "0", "budget": str(agents.STEPS), "true_success": str(success),
+    }  # fmt: skip
+    return row | changes
+
+
+def test_shares_are_of_agents_of_the_same_seeds_settings_and_steps() -> None:
+    truth = {"shown": "", "cameras": ""}
+    rows = [
+        agent(agents.TRUTH, 0, 1.0, **truth), agent(agents.TRUTH, 1, 0.8, **truth),
+        agent(agents.TRUTH, 1, 0.1, **truth, exploration="0.6"), agent(agents.TRUTH, 2, 0.1, **truth),
+        agent("progress", 0, 0.9), agent("progress", 1, 0.72), agent("progress", 1, 0.1, refreshed="1"),
+        agent("stages", 1, 0.4), agent("stages", 1, 0.1, cameras="front"), agent("stages", 0, 0.1, budget="10"),
+        agent("ridge, steps=5", 0, 0.1), agent("ridge", 3, 0.1),
+    ]  # fmt: skip
+    told = {line.split(" | ")[0]: line for line in shares(rows).splitlines()}
+    assert "0.90 (0, 1)" in told["| `progress`"]
+    assert "0.50 (1)" in told["| `stages`"]
+    assert "–" in told["| `ridge`"] and "–" in told["| `preference`"]

@@ -94,3 +94,15 @@ def test_it_comes_back_from_json(with_success: bool) -> None:
 def test_too_few_labels_are_refused() -> None:
     with pytest.raises(InvalidInputError, match=f"at least {ENOUGH}"):
         Calibration.fitted(np.arange(5), np.arange(5) / 5)
+
+
+@given(st.integers(0, 200), st.floats(0.0, 0.97))
+def test_scores_that_only_failures_had_are_no_success_however_many_successes_lie_above(seed: int, best: float) -> None:
+    """Between the best failure and the worst success nothing is known: the chance rises there, and nowhere below."""
+    failures = np.append(np.random.default_rng(seed).uniform(0, best, 30), best)
+    values, holds = np.append(failures, np.full(100, 0.99)), np.append(np.zeros(31), np.ones(100))
+    found = Calibration.fitted(values, values, holds)
+    below = found.apply(scores(failures.tolist())).success
+    above = found.apply(scores([best + 0.5 * (0.99 - best), 0.99])).success
+    assert below is not None and below.max() < 1e-4
+    assert above is not None and 0.4 < above[0] < 0.6 and above[1] > 0.9
