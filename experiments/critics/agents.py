@@ -49,7 +49,7 @@ TRUTH = "true-dense"
 STEPS = 60_000
 """Under a minute, where nothing else runs."""
 EXPLORATION = 1.0
-"""First standard deviation of actions: with 0.6 agents of most critics park where they cannot go straight on."""
+"""As a rule; with 0.6 agents of most critics park where they cannot go straight on."""
 ONE_FAMILIES = (*FAMILIES, "TapTurn", "Reach")
 ONE = "hop, one demonstration"
 FIRST_ONE = 100
@@ -79,7 +79,7 @@ def run_agent(work: Path, key: Key, words: Sequence[str], **known: object) -> No
     if not (folder / "summary.json").exists():
         command = [
             sys.executable, "-m", "roborew", "train", "--env", f"roborew/{told['family']}-v0",
-            "--steps", str(told["budget"]), "--seed", str(told["seed"]), "--exploration", str(EXPLORATION),
+            "--steps", str(told["budget"]), "--seed", str(told["seed"]), "--exploration", str(told["exploration"]),
             "--out", str(work / "runs"), "--name", name, *words,
         ]  # fmt: skip
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env={**os.environ, "OMP_NUM_THREADS": "1"})
@@ -97,7 +97,7 @@ def from_demonstrations(options: argparse.Namespace, family: str, seed: int) -> 
     keys: dict[str, Key] = {}
     for name in options.objectives.split(","):
         said = ", ".join([name, *([encoder] if encoder != "conv" else []), *settings])
-        keys[name] = (family, seed, said, shown, cameras, EXPLORATION, int(options.refresh), options.steps)
+        keys[name] = (family, seed, said, shown, cameras, options.exploration, int(options.refresh), options.steps)
     made = "-".join([cameras.replace(",", "-"), encoder, *settings])
     at = {name: work / "critics" / f"{family}-{seed}-{shown}-{name}-{made}" for name in keys}
     if missing := [name for name, key in keys.items() if key not in ROWS and not at[name].exists()]:
@@ -109,9 +109,10 @@ def from_demonstrations(options: argparse.Namespace, family: str, seed: int) -> 
         run_agent(work, key, ("--reward", str(at[name]), *again))
 
 
-def from_one(work: Path, family: str, seed: int, refresh: bool) -> None:
+def from_one(options: argparse.Namespace, family: str, seed: int) -> None:
     """An agent on a critic that has seen one demonstration, another for each seed."""
-    key = (family, seed, ONE, "expert", CAMERA, EXPLORATION, int(refresh), STEPS)
+    work = options.work
+    key = (family, seed, ONE, "expert", CAMERA, options.exploration, int(options.refresh), options.steps)
     if key in ROWS:
         return
     out = work / "demos" / f"{family}-one-{seed}"
@@ -126,7 +127,7 @@ def from_one(work: Path, family: str, seed: int, refresh: bool) -> None:
     experts = [each for each in others if each.quality == "success"]
     orders = [expert_order(fitted.critic, each) for each in experts]
     known = {"expert_order": sum(orders) / len(orders)}
-    again = ("--refresh", str(out)) if refresh else ()
+    again = ("--refresh", str(out)) if options.refresh else ()
     run_agent(work, key, ("--reward", str(path), *again), **known)
 
 
@@ -153,6 +154,7 @@ def main() -> None:
     parser.add_argument("--encoder", default="conv", help="of the critics; mini is frozen")
     parser.add_argument("--encoder-option", action="append", default=[], help="key=value, as of `roborew fit`")
     parser.add_argument("--steps", type=int, default=STEPS, help="of each agent")
+    parser.add_argument("--exploration", type=float, default=EXPLORATION, help="first standard deviation of actions")
     parser.add_argument("--refresh", action="store_true")
     parser.add_argument("--one", action="store_true")
     options = parser.parse_args()
@@ -162,12 +164,11 @@ def main() -> None:
     for seed in map(int, options.seeds.split(",")):
         for family in chosen:
             if options.one:
-                from_one(options.work, family, seed, options.refresh)
+                from_one(options, family, seed)
             else:
                 from_demonstrations(options, family, seed)
-                run_agent(
-                    options.work, (family, seed, TRUTH, "", "", EXPLORATION, 0, options.steps), ("--reward", TRUTH)
-                )
+                key = (family, seed, TRUTH, "", "", options.exploration, 0, options.steps)
+                run_agent(options.work, key, ("--reward", TRUTH))
 
 
 if __name__ == "__main__":
