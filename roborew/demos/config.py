@@ -46,7 +46,7 @@ class DemosConfig:
     """Of a frame [pixels], as the width."""
     quality: Literal["fast", "full"] = "fast"
     """How frames are drawn; stated in every file that holds them."""
-    codec: Literal["auto", "av1", "h264", "lossless"] = "auto"
-    """Of the videos; auto: AV1 for lerobot where it can be encoded, else h264; lossless: every frame exact."""
+    codec: Literal["h264", "av1", "lossless"] = "h264"
+    """Of the videos; av1 is LeRobot's own choice, and takes three times as long; lossless: every frame exact."""
     seed: int = 0
     """Of the starts."""

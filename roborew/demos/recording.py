@@ -64,10 +64,9 @@ def record_demonstrations(
     with closing(open_source(env, config)) as source:
         names = _checked(env, source, config)
         cameras = config.cameras or source.cameras[:1]
-        codec = "h264" if config.codec == "auto" and config.format == "folder" else config.codec
         fps = source.fps if config.format == "folder" else max(1, round(source.fps))  # LeRobot knows whole ones only
-        shot = Shot(fps=fps, encoding=find_encoding(codec), drawing=source.drawing)
-        request = {"env": env, **to_json(config), "cameras": cameras, "codec": shot.encoding.encoder}
+        shot = Shot(fps=fps, encoding=find_encoding(config.codec), drawing=source.drawing)
+        request = {"env": env, **to_json(config), "cameras": cameras}
 
         def tell(done: int) -> None:
             behaviour = names[min(done // config.episodes, len(names) - 1)]

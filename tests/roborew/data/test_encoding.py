@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -37,8 +38,6 @@ def test_lossless_gives_back_every_bit_of_the_hardest_pictures(tmp_path: Path, s
 
 @pytest.mark.parametrize("codec", ENCODINGS)
 def test_a_stream_is_what_its_encoding_says(tmp_path: Path, codec: str) -> None:
-    if find_encoding("auto") is not ENCODINGS["av1"] and codec == "av1":
-        pytest.skip("this build of PyAV has no AV1 encoder")
     frames = clock()
     path = write(tmp_path / "grey.mp4", frames, codec, comment="drawing=fast")
     assert np.abs(read_video(path).astype(int) - frames).max() <= 6
@@ -61,5 +60,25 @@ def test_reading_from_a_time_on_begins_at_the_key_frame_before_it(tmp_path: Path
 
 
 def test_an_unknown_codec_is_refused_with_the_list() -> None:
-    with pytest.raises(InvalidInputError, match="Available: auto, av1, h264, lossless"):
+    with pytest.raises(InvalidInputError, match="Available: h264, av1, lossless"):
         find_encoding("vp9")
+
+
+def test_a_codec_that_this_build_cannot_encode_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    absent = replace(ENCODINGS["av1"], encoder="an encoder that nobody built")
+    monkeypatch.setattr("roborew.data.encoding.ENCODINGS", {**ENCODINGS, "av1": absent})
+    with pytest.raises(InvalidInputError, match="'av1': this build of PyAV cannot encode it; take 'h264'"):
+        find_encoding("av1")
+
+
+def test_av1_is_written_by_as_few_threads_as_its_encoder_takes(tmp_path: Path) -> None:
+    """With its own number of threads it at times waits for itself for ever, and each of them costs memory."""
+    with VideoWriter(tmp_path / "grey.mp4", 25, encoding=find_encoding("av1")) as writer:
+        before = threads()
+        writer.write(clock()[0])
+        assert threads() - before < 25
+
+
+def threads() -> int:
+    """Of this process, those that libraries started too."""
+    return len(list(Path("/proc/self/task").iterdir()))
