@@ -16,6 +16,7 @@ from roborew.critics.descent import Descent, seeded_weights
 from roborew.critics.encoder import Footage
 from roborew.critics.objective import Features, Report
 from roborew.critics.pictures import in_batches, resized
+from roborew.critics.sampling import by_progress
 from roborew.critics.sentences import Sentences
 from roborew.critics.tensors import load_tensors, tensors_of
 from roborew.critics.text import WIDTH as TEXT_WIDTH
@@ -30,6 +31,9 @@ DECAY = 0.05
 """Decoupled weight decay."""
 REFUSED = 0.2
 """Weight of what is asked under a wrong sentence: that nothing is progress there says little of what is seen."""
+
+EVEN = 0.5
+"""Share of frames that are drawn evenly over an episode's progress in place of its time, most of which may be rest."""
 
 
 class ConvEncoder:
@@ -115,10 +119,12 @@ class _Reel:
         self.sentences = Sentences(footage)
         self.progress = np.concatenate([_known(one.progress, len(one.frames)) for one in footage])
         self.success = np.concatenate([_known(one.success, len(one.frames)) for one in footage])
+        even = [len(one.frames) * by_progress(_known(one.progress, len(one.frames))) for one in footage]
+        self._chances = (EVEN * np.concatenate(even) + 1 - EVEN) / len(self.pixels)
 
     def pairs(self, rng: np.random.Generator, count: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Frames, and for each another one of the same episode."""
-        first = rng.integers(0, len(self.pixels), count)
+        first = rng.choice(len(self.pixels), count, p=self._chances)
         return first, self.start[first] + rng.integers(0, self.length[first])
 
 

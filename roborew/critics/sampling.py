@@ -103,6 +103,28 @@ def balanced(rng: np.random.Generator, kinds: Sequence[Hashable], count: int) ->
     return np.array([group[int(rng.integers(len(group)))] for group in chosen], np.int64)
 
 
+def by_progress(labels: NDArray[np.float32], near: float = 0.02) -> NDArray[np.float64]:
+    """Chances of an episode's frames by which any progress is about as likely as any other, however long it rests.
+
+    Args:
+        labels: progress of each frame, shape (T,), T >= 1; a frame without one (NaN) has the chance 1 / T.
+        near: frames no farther apart in progress than this share their chance.
+
+    Returns:
+        Chances above 0, shape (T,), of sum 1.
+
+    >>> by_progress(np.array([0, 0.5, 1, 1, 1, 1], np.float32)).round(2).tolist()
+    [0.33, 0.33, 0.08, 0.08, 0.08, 0.08]
+    """
+    known = labels[~np.isnan(labels)].astype(np.float64)
+    chances = np.full(len(labels), 1 / len(labels))
+    if len(known):
+        order = np.sort(known)
+        alike = np.searchsorted(order, known + near, "right") - np.searchsorted(order, known - near, "left")
+        chances[~np.isnan(labels)] = len(known) / len(labels) * (1 / alike) / (1 / alike).sum()
+    return chances
+
+
 def bootstrap(rng: np.random.Generator, kinds: Sequence[Hashable]) -> Positions:
     """As many positions of every kind as there are, drawn with replacement, in a random order.
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from roborew.critics.sampling import balanced, near_miss, pairs, reverse, rewind, segment, spread
+from roborew.critics.sampling import balanced, by_progress, near_miss, pairs, reverse, rewind, segment, spread
 from roborew.errors import InvalidInputError
 
 LENGTHS = st.integers(2, 60)
@@ -93,3 +93,22 @@ def test_one_frame_is_too_few_and_nothing_cannot_be_drawn_from() -> None:
     for call in (lambda: segment(rng, 1), lambda: pairs(rng, 1, 2), lambda: balanced(rng, [], 3)):
         with pytest.raises(InvalidInputError, match="expected .* got"):
             call()
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(st.one_of(st.just(float("nan")), st.floats(0, 1, width=32)), min_size=1, max_size=40))
+def test_chances_by_progress_are_shares_and_frames_without_labels_have_those_of_time(labels: list[float]) -> None:
+    curve = np.array(labels, np.float32)
+    chances = by_progress(curve)
+    assert chances.min() > 0
+    assert chances.sum() == pytest.approx(1)
+    np.testing.assert_allclose(chances[np.isnan(curve)], 1 / len(curve))
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.integers(2, 30), st.integers(1, 200))
+def test_however_long_an_episode_rests_its_rest_is_one_place_of_many(places: int, rest: int) -> None:
+    way = np.linspace(0, 1, places, dtype=np.float32)
+    chances = by_progress(np.append(way, np.full(rest, way[-1])))
+    np.testing.assert_allclose(chances[: places - 1], 1 / places)
+    assert chances[places - 1 :].sum() == pytest.approx(1 / places)
