@@ -77,11 +77,12 @@ def run_agent(work: Path, key: Key, words: Sequence[str], **known: object) -> No
     name = "-".join(str(part).replace(", ", "-").replace(",", "-").replace(" ", "-") for part in key if part != "")
     folder = work / "runs" / name
     if not (folder / "summary.json").exists():
-        command = [
-            sys.executable, "-m", "roborew", "train", "--env", f"roborew/{told['family']}-v0",
-            "--steps", str(told["budget"]), "--seed", str(told["seed"]), "--exploration", str(told["exploration"]),
-            "--out", str(work / "runs"), "--name", name, *words,
+        anew = [
+            "--env", f"roborew/{told['family']}-v0", "--steps", str(told["budget"]), "--seed", str(told["seed"]),
+            "--exploration", str(told["exploration"]), "--out", str(work / "runs"), "--name", name, *words,
         ]  # fmt: skip
+        further = ["--resume", str(folder)] if folder.exists() else anew
+        command = [sys.executable, "-m", "roborew", "train", *further]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env={**os.environ, "OMP_NUM_THREADS": "1"})
     summary = json.loads((folder / "summary.json").read_text())
     ROWS.add({**summary, **told, **known})
