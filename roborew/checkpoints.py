@@ -6,6 +6,7 @@ import hashlib
 import json
 import logging
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -39,6 +40,15 @@ class Checkpoint:
     arrays: dict[str, NDArray[Any]]
     meta: dict[str, Any]
     metrics_bytes: int
+
+
+def under(arrays: Mapping[str, NDArray[Any]], prefix: str) -> dict[str, NDArray[Any]]:
+    """The arrays whose names begin with ``prefix``, without it.
+
+    >>> list(under({"network/weight": np.zeros(1), "count": np.zeros(1)}, "network/"))
+    ['weight']
+    """
+    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
 
 
 class Checkpoints:

@@ -13,15 +13,6 @@ from torch import Tensor
 Arrays = dict[str, NDArray[Any]]
 
 
-def under(arrays: Mapping[str, NDArray[Any]], prefix: str) -> Arrays:
-    """Return the arrays whose name starts with ``prefix/``, without it.
-
-    >>> list(under({"network/weight": np.zeros(1), "count": np.zeros(1)}, "network"))
-    ['weight']
-    """
-    return {key.removeprefix(f"{prefix}/"): value for key, value in arrays.items() if key.startswith(f"{prefix}/")}
-
-
 def prefixed(prefix: str, arrays: Mapping[str, NDArray[Any]]) -> Arrays:
     """Return the arrays with ``prefix/`` before their names."""
     return {f"{prefix}/{key}": value for key, value in arrays.items()}

@@ -18,13 +18,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from roborew.agents.advantage import generalised_advantages
-from roborew.agents.arrays import Arrays, from_optimiser, from_tensors, load_optimiser, prefixed, to_tensors, under
+from roborew.agents.arrays import Arrays, from_optimiser, from_tensors, load_optimiser, prefixed, to_tensors
 from roborew.agents.boundary import ActionScale, box_size, check_finite, require_disabled_autoreset, reset_where
 from roborew.agents.moments import RewardScale, RunningMoments
 from roborew.agents.network import ActorCritic
 from roborew.agents.ppo_config import PPOConfig
 from roborew.agents.report import Callback, EpisodeLog
 from roborew.agents.rollout import Rollout
+from roborew.checkpoints import under
 from roborew.errors import InvalidInputError
 from roborew.stopwatch import Stopwatch
 
@@ -136,11 +137,11 @@ class PPO:
                 "make the agent with PPOConfig(**meta['config'])."
             )
         try:
-            self._network.load_state_dict(to_tensors(under(arrays, "network")))
+            self._network.load_state_dict(to_tensors(under(arrays, "network/")))
         except RuntimeError as error:
             raise InvalidInputError(f"PPO.load_state: the weights do not fit these spaces: {error}") from error
-        load_optimiser(self._optimiser, under(arrays, "optimiser"))
-        self._moments.load_state(under(arrays, "observations"))
+        load_optimiser(self._optimiser, under(arrays, "optimiser/"))
+        self._moments.load_state(under(arrays, "observations/"))
         self._generator.set_state(to_tensors(arrays)["generator/state"])
         self.steps, self.seed, self._env = int(meta["steps"]), int(meta["seed"]), None
         self._observations = None
@@ -149,7 +150,7 @@ class PPO:
             self._begin(len(self._observations))
             self._episodes.totals = arrays["episodes/totals"].copy()
         if self._reward_scale is not None:
-            self._reward_scale.load_state(under(arrays, "rewards"))
+            self._reward_scale.load_state(under(arrays, "rewards/"))
 
     def _begin(self, num_envs: int) -> None:
         self._episodes = EpisodeLog(num_envs)

@@ -15,10 +15,11 @@ from stable_baselines3 import PPO, SAC
 from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.vec_env import VecNormalize
 
-from roborew.agents.arrays import Arrays, from_optimiser, from_tensors, load_optimiser, prefixed, to_tensors, under
+from roborew.agents.arrays import Arrays, from_optimiser, from_tensors, load_optimiser, prefixed, to_tensors
 from roborew.agents.boundary import box_size, check_finite
 from roborew.agents.report import Callback
 from roborew.agents.sb3_bridge import SB3Bridge, as_sb3
+from roborew.checkpoints import under
 from roborew.errors import InvalidInputError
 from roborew.stopwatch import Stopwatch
 
@@ -132,7 +133,7 @@ class SB3Agent(Generic[Config]):
         if dict(meta["config"]) != asdict(self.config):
             raise InvalidInputError(f"{self.name}: the state is of {meta['config']}, this agent of {self.config}.")
         self._load_parts(arrays)
-        self._moments = under(arrays, "observations")
+        self._moments = under(arrays, "observations/")
         self._model.num_timesteps, self._env = int(meta["steps"]), None
 
     def _parts(self) -> dict[str, Any]:
@@ -150,9 +151,9 @@ class SB3Agent(Generic[Config]):
     def _load_parts(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         for name, part in self._parts().items():
             if isinstance(part, torch.optim.Optimizer):
-                load_optimiser(part, under(arrays, name))
+                load_optimiser(part, under(arrays, f"{name}/"))
                 continue
-            tensors = to_tensors(under(arrays, name))
+            tensors = to_tensors(under(arrays, f"{name}/"))
             if {key: value.shape for key, value in tensors.items()} != {k: v.shape for k, v in part.items()}:
                 raise InvalidInputError(f"{self.name}: the weights {name!r} do not fit these spaces and settings.")
             with torch.no_grad():

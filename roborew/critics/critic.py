@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
+from roborew.checkpoints import under
 from roborew.config import to_json
-from roborew.critics.arrays import under
 from roborew.critics.calibration import Calibration
 from roborew.critics.encoder import Encoder
 from roborew.critics.ensemble import make_objective

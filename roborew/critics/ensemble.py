@@ -10,7 +10,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from roborew.critics.arrays import under
+from roborew.checkpoints import under
 from roborew.critics.objective import Example, Objective, Query, Refreshable, Report
 from roborew.critics.sampling import bootstrap
 from roborew.errors import CorruptFileError, InvalidInputError

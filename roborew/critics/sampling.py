@@ -116,12 +116,13 @@ def by_progress(labels: NDArray[np.float32], near: float = 0.02) -> NDArray[np.f
     >>> by_progress(np.array([0, 0.5, 1, 1, 1, 1], np.float32)).round(2).tolist()
     [0.33, 0.33, 0.08, 0.08, 0.08, 0.08]
     """
-    known = labels[~np.isnan(labels)].astype(np.float64)
+    told = ~np.isnan(labels)
     chances = np.full(len(labels), 1 / len(labels))
-    if len(known):
+    if told.any():
+        known = labels[told].astype(np.float64)
         order = np.sort(known)
-        alike = np.searchsorted(order, known + near, "right") - np.searchsorted(order, known - near, "left")
-        chances[~np.isnan(labels)] = len(known) / len(labels) * (1 / alike) / (1 / alike).sum()
+        shares = 1 / (np.searchsorted(order, known + near, "right") - np.searchsorted(order, known - near, "left"))
+        chances[told] = told.mean() * shares / shares.sum()
     return chances
 
 

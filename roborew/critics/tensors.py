@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from roborew.critics.arrays import under
+from roborew.checkpoints import under
 from roborew.errors import CorruptFileError
 
 

@@ -11,9 +11,10 @@ from typing import Any
 from numpy.typing import NDArray
 
 from roborew.agents.report import RolloutReport
+from roborew.checkpoints import under
 from roborew.run import RunDirectory
 from roborew.training.config import TrainConfig
-from roborew.training.parts import Agent, PaidEnvironment, under
+from roborew.training.parts import Agent, PaidEnvironment
 
 CHECKPOINT_SECONDS = 30.0
 """Least time between two checkpoints [s]; a crash costs no more than this."""

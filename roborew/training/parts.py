@@ -14,6 +14,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from numpy.typing import NDArray
 
 from roborew.agents.report import RolloutReport
+from roborew.checkpoints import under
 from roborew.critics.critic import Critic, is_critic
 from roborew.data import read_picture
 from roborew.data.demonstrations import Demonstrations, read_demonstrations
@@ -227,11 +228,6 @@ def load_trained(run: RunDirectory) -> Trained:
         wall=meta["wall"],
         seconds=meta["seconds"],
     )
-
-
-def under(arrays: Mapping[str, NDArray[Any]], prefix: str) -> dict[str, NDArray[Any]]:
-    """The arrays whose names begin with ``prefix``, without it."""
-    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
 
 
 def _check_device(device: str) -> None:
