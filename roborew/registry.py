@@ -93,13 +93,15 @@ rewards = Registry(
         "mini": Entry("roborew.rewards.mini:Mini", "text and image progress model, shipped in the wheel"),
         "clip": Entry("roborew.rewards.clip:ClipReward", "similarity of picture and sentence: CLIP, SigLIP, VLM-RM"),
         "goal_image": Entry("roborew.rewards.goal_image:GoalImage", "distance to a goal picture in an embedding"),
-        "roboreward": Entry("roborew.rewards.roboreward:RoboReward", "a judge grades the last frame from 1 to 5"),
-        "verifier": Entry("roborew.rewards.verifier:Verifier", "a judge's expected grade over twenty letters"),
-        "topreward": Entry("roborew.rewards.topreward:TopReward", "a judge's log-odds that the task is done"),
-        "gvl": Entry("roborew.rewards.gvl:GVL", "a judge orders shuffled frames; whole clips only"),
-        "vlac": Entry("roborew.rewards.vlac:Vlac", "a judge compares successive frames, and says when it is done"),
-        "robo_dopamine": Entry("roborew.rewards.robo_dopamine:RoboDopamine", "hops from frame, start and goal picture"),
-        "robofume": Entry("roborew.rewards.robofume:RoboFuME", "a judge says of each frame whether it is done"),
+        "roboreward": Entry("roborew.rewards.vlm.roboreward:RoboReward", "a judge grades the last frame from 1 to 5"),
+        "verifier": Entry("roborew.rewards.vlm.verifier:Verifier", "a judge's expected grade over twenty letters"),
+        "topreward": Entry("roborew.rewards.vlm.topreward:TopReward", "a judge's log-odds that the task is done"),
+        "gvl": Entry("roborew.rewards.vlm.gvl:GVL", "a judge orders shuffled frames; whole clips only"),
+        "vlac": Entry("roborew.rewards.vlm.vlac:Vlac", "a judge compares successive frames, and says when it is done"),
+        "robo_dopamine": Entry(
+            "roborew.rewards.vlm.robo_dopamine:RoboDopamine", "hops from frame, start and goal picture"
+        ),
+        "robofume": Entry("roborew.rewards.vlm.robofume:RoboFuME", "a judge says of each frame whether it is done"),
     },
 )
 agents = Registry(
@@ -139,10 +141,12 @@ critics = Registry(
 encoders = Registry(
     "encoder",
     {
-        "conv": Entry("roborew.critics.conv:ConvEncoder", "small convolutions fitted to the demonstrations themselves"),
-        "mini": Entry("roborew.critics.shipped:MiniEncoder", "the picture layers of mini, frozen and shipped"),
+        "conv": Entry(
+            "roborew.encoders.conv:ConvEncoder", "small convolutions fitted to the demonstrations themselves"
+        ),
+        "mini": Entry("roborew.encoders.mini:MiniEncoder", "the picture layers of mini, frozen and shipped"),
         "tower": Entry(
-            "roborew.critics.tower:TowerEncoder", "a pretrained tower, frozen: open_clip, timm, DINOv2, ..."
+            "roborew.encoders.pretrained:TowerEncoder", "a pretrained tower, frozen: open_clip, timm, DINOv2, ..."
         ),
     },
 )

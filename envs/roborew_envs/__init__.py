@@ -11,48 +11,49 @@ from typing import Any
 
 import gymnasium
 
-from roborew_envs.opengl import BACKENDS, DrawingError
+from roborew_envs.errors import DrawingError
+from roborew_envs.rendering.opengl import BACKENDS
 
 try:
-    from roborew_envs.environment import TaskEnv, TaskVectorEnv
-    from roborew_envs.task import Task, Words
+    from roborew_envs.core.environment import TaskEnv, TaskVectorEnv
+    from roborew_envs.core.task import Task, Words
 except RuntimeError as error:  # MuJoCo reads the variable when it is imported
     if "MUJOCO_GL" not in str(error):
         raise
     raise DrawingError(f"{error}; expected one of {', '.join(BACKENDS)}, or unset it.") from error
 
 _TABLE = {
-    "roborew/Press-v0": "press:Press",
-    "roborew/Push-v0": "push:Push",
-    "roborew/DrawerOpen-v0": "drawer_open:DrawerOpen",
-    "roborew/Reach-v0": "reach:Reach",
-    "roborew/PickPlace-v0": "pick_place:PickPlace",
-    "roborew/Stack-v0": "stack:Stack",
-    "roborew/DrawerClose-v0": "drawer_close:DrawerClose",
-    "roborew/Tidy-v0": "tidy:Tidy",
-    "roborew/DoorOpen-v0": "door_open:DoorOpen",
-    "roborew/PegInsert-v0": "peg_insert:PegInsert",
-    "roborew/Sweep-v0": "sweep:Sweep",
-    "roborew/TapTurn-v0": "tap_turn:TapTurn",
-    "roborew/Cheetah-v0": "cheetah:Cheetah",
-    "roborew/Hopper-v0": "hopper:Hopper",
-    "roborew/Walker-v0": "walker:Walker",
-    "roborew/Ant-v0": "ant:Ant",
-    "roborew/QuadrupedStand-v0": "quadruped_stand:QuadrupedStand",
-    "roborew/CartPole-v0": "cart_pole:CartPole",
-    "roborew/MountainCar-v0": "mountain_car:MountainCar",
-    "roborew/HumanoidStand-v0": "poses_legs:HumanoidStand",
-    "roborew/HumanoidKneel-v0": "poses_legs:HumanoidKneel",
-    "roborew/HumanoidRaiseArms-v0": "poses_arms:HumanoidRaiseArms",
-    "roborew/HumanoidHandsOnHips-v0": "poses_arms:HumanoidHandsOnHips",
-    "roborew/HumanoidArmsCrossed-v0": "poses_arms:HumanoidArmsCrossed",
-    "roborew/HumanoidOneLeg-v0": "poses_legs:HumanoidOneLeg",
-    "roborew/HumanoidSideSplits-v0": "poses_floor:HumanoidSideSplits",
-    "roborew/HumanoidLotus-v0": "poses_floor:HumanoidLotus",
+    "roborew/Press-v0": "desk.press:Press",
+    "roborew/Push-v0": "desk.push:Push",
+    "roborew/DrawerOpen-v0": "desk.drawer_open:DrawerOpen",
+    "roborew/Reach-v0": "desk.reach:Reach",
+    "roborew/PickPlace-v0": "desk.pick_place:PickPlace",
+    "roborew/Stack-v0": "desk.stack:Stack",
+    "roborew/DrawerClose-v0": "desk.drawer_close:DrawerClose",
+    "roborew/Tidy-v0": "desk.tidy:Tidy",
+    "roborew/DoorOpen-v0": "bench.door_open:DoorOpen",
+    "roborew/PegInsert-v0": "bench.peg_insert:PegInsert",
+    "roborew/Sweep-v0": "bench.sweep:Sweep",
+    "roborew/TapTurn-v0": "bench.tap_turn:TapTurn",
+    "roborew/Cheetah-v0": "locomotion.cheetah:Cheetah",
+    "roborew/Hopper-v0": "locomotion.hopper:Hopper",
+    "roborew/Walker-v0": "locomotion.walker:Walker",
+    "roborew/Ant-v0": "locomotion.ant:Ant",
+    "roborew/QuadrupedStand-v0": "locomotion.quadruped_stand:QuadrupedStand",
+    "roborew/CartPole-v0": "classic.cart_pole:CartPole",
+    "roborew/MountainCar-v0": "classic.mountain_car:MountainCar",
+    "roborew/HumanoidStand-v0": "humanoid.legs:HumanoidStand",
+    "roborew/HumanoidKneel-v0": "humanoid.legs:HumanoidKneel",
+    "roborew/HumanoidRaiseArms-v0": "humanoid.arms:HumanoidRaiseArms",
+    "roborew/HumanoidHandsOnHips-v0": "humanoid.arms:HumanoidHandsOnHips",
+    "roborew/HumanoidArmsCrossed-v0": "humanoid.arms:HumanoidArmsCrossed",
+    "roborew/HumanoidOneLeg-v0": "humanoid.legs:HumanoidOneLeg",
+    "roborew/HumanoidSideSplits-v0": "humanoid.floor:HumanoidSideSplits",
+    "roborew/HumanoidLotus-v0": "humanoid.floor:HumanoidLotus",
 }
 
 tasks: Mapping[str, str] = MappingProxyType(_TABLE)
-"""Registered ids -> ``module:class`` inside this package."""
+"""Registered ids -> ``module:class`` inside ``roborew_envs.tasks``."""
 
 
 def make_task(task_id: str) -> Task:
@@ -69,7 +70,7 @@ def make_task(task_id: str) -> Task:
         hint = f" Did you mean {' or '.join(close)}?" if close else ""
         raise gymnasium.error.NameNotFound(f"unknown task {task_id!r}.{hint} Available: {', '.join(_TABLE)}.")
     module, name = _TABLE[task_id].split(":")
-    return getattr(import_module(f"roborew_envs.{module}"), name)()
+    return getattr(import_module(f"roborew_envs.tasks.{module}"), name)()
 
 
 def _make(task_id: str, **kwargs: Any) -> TaskEnv:

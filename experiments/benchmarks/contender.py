@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from multiprocessing.connection import Connection
 
 from experiments.benchmarks.measure import Rate, rate
-from roborew_envs.rendering import backend
+from roborew_envs.rendering.renderer import backend
 
 Make = Callable[..., Callable[[], int]]
 """Prepares the work, given its settings; the work returns how much it did."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from experiments.benchmarks.contender import contender
 from experiments.benchmarks.measure import Row, compare
-from roborew_envs.rendering import Renderer, backend
+from roborew_envs.rendering.renderer import Renderer, backend
 
 SCENES = ("HalfCheetah-v5", "Humanoid-v5")
 SIZES = (224, 84)

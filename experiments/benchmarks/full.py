@@ -10,7 +10,7 @@ import numpy as np
 from experiments.benchmarks.contender import contender
 from experiments.benchmarks.measure import Row, compare
 from roborew_envs import make_task
-from roborew_envs.rendering import Renderer, backend
+from roborew_envs.rendering.renderer import Renderer, backend
 
 TASK = "roborew/Push-v0"
 SIZES = (84, 224)

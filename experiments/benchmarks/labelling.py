@@ -23,10 +23,9 @@ from scipy.stats import spearmanr
 
 from experiments.benchmarks.contender import contender
 from experiments.benchmarks.measure import Row, compare
-from roborew.rewards.clip import ClipReward
-from roborew.rewards.clip_similarity import unit
-from roborew.rewards.embedding import Embedder
-from roborew.rewards.embedding_open_clip import load_open_clip
+from roborew.encoders.embedder import Embedder
+from roborew.encoders.open_clip import load_open_clip
+from roborew.rewards.clip import ClipReward, unit
 from roborew.types import Video
 from roborew.wrappers import LearnedReward
 from roborew_envs import TaskVectorEnv, make_task

@@ -36,10 +36,10 @@ from experiments.critics.offline import (
 from experiments.critics.tables import Rows
 from roborew.data.demonstration import Demonstration
 from roborew.data.demonstrations import read_demonstrations
-from roborew.demos import DemosConfig
-from roborew.demos.recording import record_demonstrations
 from roborew.evaluation import score_curve, spearman
-from roborew.fitting import FitConfig, embed, fit_objective
+from roborew.workflows.collect import DemosConfig
+from roborew.workflows.collect.collect import record_demonstrations
+from roborew.workflows.fit import FitConfig, embed, fit_objective
 
 FAMILIES = ("DrawerOpen", "Press", "DrawerClose", "DoorOpen")
 OBJECTIVES = ("progress", "stages", "preference", "ranking_clip", "ridge")

@@ -19,21 +19,21 @@ import numpy as np
 import torch
 
 from experiments.critics.tables import Rows
-from roborew.card import figures, there_and_back
 from roborew.critics.critic import Critic
-from roborew.critics.labels import progress_labels
-from roborew.critics.objective import Example
 from roborew.data import side_by_side
 from roborew.data.demonstration import Demonstration
 from roborew.data.demonstrations import read_demonstrations
-from roborew.demos import DemosConfig
-from roborew.demos.recording import record_demonstrations
 from roborew.evaluation import score_with_nulls
-from roborew.fitting import FitConfig, embed, fit_objective
+from roborew.learning.examples import Example
+from roborew.learning.labels import progress_labels
 from roborew.registry import critics
 from roborew.types import Clip, Scores, Video
+from roborew.workflows.collect import DemosConfig
+from roborew.workflows.collect.collect import record_demonstrations
+from roborew.workflows.fit import FitConfig, embed, fit_objective
+from roborew.workflows.fit.model_card import figures, there_and_back
 from roborew_envs import make_task
-from roborew_envs.experts import behaviours
+from roborew_envs.experts.behaviours import behaviours
 
 FAMILIES = (
     "DrawerOpen", "Press", "DoorOpen", "Reach", "DrawerClose", "Push", "PickPlace", "TapTurn", "Sweep", "Stack",

@@ -9,8 +9,8 @@ from gymnasium.vector import VectorEnv, VectorWrapper
 from numpy.typing import NDArray
 
 from roborew_envs import TaskVectorEnv
-from roborew_envs.cart_pole import CartPole
-from roborew_envs.runner import Runner
+from roborew_envs.tasks.classic.cart_pole import CartPole
+from roborew_envs.tasks.locomotion.runner import Runner
 
 GAIN = 5.0
 """Paid for the whole of the progress."""

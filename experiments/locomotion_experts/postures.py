@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.locomotion_experts.reflex import Reflex, joint_wise, part_of, shifted
-from roborew_envs.humanoid import Humanoid
-from roborew_envs.poses import Pose
+from roborew_envs.tasks.humanoid.humanoid import Humanoid
+from roborew_envs.tasks.humanoid.poses import Pose
 
 FloatArray = NDArray[np.float64]
 SHIFTED = ("abdomen_y", "hip_x", "hip_z", "hip_y", "knee", "shoulder1", "shoulder2", "elbow")

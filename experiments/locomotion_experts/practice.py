@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 
 from experiments.locomotion_experts.reflex import part_of
 from roborew_envs import TaskVectorEnv
-from roborew_envs.humanoid import Humanoid
-from roborew_envs.kinematics import Places
-from roborew_envs.poses import Pose
-from roborew_envs.task import BoolArray, FloatArray, IntArray
+from roborew_envs.core.task import BoolArray, FloatArray, IntArray
+from roborew_envs.tasks.humanoid.humanoid import Humanoid
+from roborew_envs.tasks.humanoid.poses import Pose
+from roborew_envs.tasks.kinematics import Places
 
 SWAY = 0.3
 """Spread of the body's speed in episodes that begin between standing and the pose [m/s]."""

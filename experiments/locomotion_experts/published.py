@@ -9,9 +9,9 @@ import numpy as np
 
 from experiments.locomotion_experts.reflex import Reflex, part_of
 from roborew.agents.ppo import PPO
-from roborew_envs.humanoid import Humanoid
-from roborew_envs.policies import Policy
-from roborew_envs.poses import Pose
+from roborew_envs.experts.policies import Policy
+from roborew_envs.tasks.humanoid.humanoid import Humanoid
+from roborew_envs.tasks.humanoid.poses import Pose
 
 _KNOWN = 100_000.0
 """Observations that a policy's normalisation counts for when an agent goes on from it."""

@@ -15,9 +15,9 @@ from gymnasium.vector import VectorEnv, VectorWrapper
 from numpy.typing import NDArray
 
 from roborew_envs import Task
-from roborew_envs.humanoid import Humanoid
-from roborew_envs.policies import facing_x
-from roborew_envs.poses import Pose
+from roborew_envs.experts.policies import facing_x
+from roborew_envs.tasks.humanoid.humanoid import Humanoid
+from roborew_envs.tasks.humanoid.poses import Pose
 
 FloatArray = NDArray[np.float64]
 _SKIPPED, _SLOWED = 2, 0.1
@@ -33,7 +33,7 @@ class Reflex:
     Attributes:
         weights: shape (D, A).
         bias: shape (A,).
-        heading: see `roborew_envs.policies.facing_x`; the agent sees what the reflex sees.
+        heading: see `roborew_envs.experts.policies.facing_x`; the agent sees what the reflex sees.
     """
 
     weights: FloatArray

@@ -31,11 +31,11 @@ from experiments.locomotion_experts.search import search
 from roborew.agents.ppo import PPO, PPOConfig
 from roborew.agents.report import RolloutReport
 from roborew.evaluation.statistics import wilson
-from roborew.training import TrainConfig, make_environment
-from roborew_envs.humanoid import Humanoid
-from roborew_envs.policies import Policy, load_policy, policy_file
-from roborew_envs.poses import Pose
-from roborew_envs.quadruped_stand import QuadrupedStand
+from roborew.workflows.train import TrainConfig, make_environment
+from roborew_envs.experts.policies import Policy, load_policy, policy_file
+from roborew_envs.tasks.humanoid.humanoid import Humanoid
+from roborew_envs.tasks.humanoid.poses import Pose
+from roborew_envs.tasks.locomotion.quadruped_stand import QuadrupedStand
 
 RESULTS = Path(__file__).parent / "results.csv"
 POLICIES = Path(roborew_envs.__file__).parent / "assets" / "policies"

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from experiments.locomotion_experts.evolution import Evolution
 from experiments.locomotion_experts.reflex import Reflex
-from roborew_envs.humanoid import Humanoid
-from roborew_envs.policies import facing_x
-from roborew_envs.simulation import Simulation
+from roborew_envs.core.simulation import Simulation
+from roborew_envs.experts.policies import facing_x
+from roborew_envs.tasks.humanoid.humanoid import Humanoid
 
 FloatArray = NDArray[np.float64]
 POPULATION, STARTS, CHECKED, EVERY = 10, 10, 40, 5

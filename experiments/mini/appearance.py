@@ -5,7 +5,7 @@ from __future__ import annotations
 import mujoco
 import numpy as np
 
-from roborew_envs.rendering import Overrides
+from roborew_envs.rendering.renderer import Overrides
 
 
 def vary(model: mujoco.MjModel, rng: np.random.Generator, n: int, strength: float = 1.0) -> Overrides:

@@ -11,7 +11,7 @@ from functools import cache
 from pydoc_data.topics import topics
 from zlib import crc32
 
-from roborew.rewards.tokens import split_words
+from roborew.encoders.tokens import split_words
 
 MODULES = (
     "argparse", "calendar", "decimal", "difflib", "email.message", "fractions", "functools", "heapq", "inspect",

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from experiments.mini.appearance import vary
 from experiments.mini.language import KINDS, known_paraphrases, negatives, paraphrases
 from experiments.mini.states import Scene, scenes
+from roborew.encoders.mini_network import SHIPPED
 from roborew.evaluation import (
     Measure,
     auroc,
@@ -31,12 +32,12 @@ from roborew.evaluation import (
     terminal_value,
     wilson,
 )
-from roborew.rewards.mini import SHIPPED, Mini
+from roborew.rewards.mini import Mini
 from roborew.types import Clip, Scores
 from roborew_envs import Task
-from roborew_envs.demonstrations import Episode, demonstrate
-from roborew_envs.experts import behaviours
-from roborew_envs.rendering import Overrides, Renderer
+from roborew_envs.experts.behaviours import behaviours
+from roborew_envs.experts.rollout import Episode, demonstrate
+from roborew_envs.rendering.renderer import Overrides, Renderer
 
 FIRST_SEED = 5_000_000
 """Seeds of the held-out episodes; training uses seeds below 2^20 and random ones in [2^20, 2^30) of other streams."""

@@ -15,8 +15,8 @@ from torch.nn import functional
 from experiments.mini.english import word_pool
 from experiments.mini.frames import Frames
 from experiments.mini.language import TASKS, batch, vocabulary, word_set
-from roborew.rewards.mini_network import MiniConfig, MiniNetwork
-from roborew.rewards.tokens import UNKNOWN, encode
+from roborew.encoders.mini_network import MiniConfig, MiniNetwork
+from roborew.encoders.tokens import UNKNOWN, encode
 
 PICTURES = 128
 """Pictures of one gradient step."""

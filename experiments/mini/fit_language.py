@@ -15,7 +15,7 @@ from torch import Tensor
 from experiments.mini.fit import forget_words, loss_of, roughened, targets, tokens
 from experiments.mini.frames import Frames
 from experiments.mini.language import batch
-from roborew.rewards.mini_network import MiniNetwork
+from roborew.encoders.mini_network import MiniNetwork
 
 PICTURES, SENTENCES = 48, 128
 """Pictures and sentences of one gradient step; every picture is judged against each sentence."""

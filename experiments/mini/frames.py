@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from experiments.mini.appearance import vary
 from experiments.mini.language import TASKS
 from experiments.mini.states import Array, Scene
-from roborew_envs.demonstrations import demonstrate
-from roborew_envs.experts import behaviours
-from roborew_envs.rendering import Renderer
+from roborew_envs.experts.behaviours import behaviours
+from roborew_envs.experts.rollout import demonstrate
+from roborew_envs.rendering.renderer import Renderer
 
 
 @dataclass

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from roborew.rewards.tokens import split_words
+from roborew.encoders.tokens import split_words
 
 FOLDER = Path(__file__).parent / "grammar"
 COMMON = ("shared", "meaningless", "foreign", "words")

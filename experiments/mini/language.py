@@ -20,7 +20,7 @@ from experiments.mini.english import invent, is_held_out, sentences, word_pool
 from experiments.mini.grammar import Grammar, halves, load, options, spaced
 from experiments.mini.surface import dress, misspell
 from experiments.mini.task_text import TASK_TEXT
-from roborew.rewards.tokens import split_words
+from roborew.encoders.tokens import split_words
 
 Split = Literal["train", "held_out"]
 Form = tuple[str, ...]

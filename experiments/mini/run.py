@@ -24,7 +24,7 @@ from experiments.mini.frames import Frames, behaviour_states, draw, random_frame
 from experiments.mini.harden import Job, gathered, run_agents
 from experiments.mini.language import paraphrases
 from experiments.mini.states import Scene, scenes
-from roborew.rewards.mini import SHIPPED, load_network, save_network
+from roborew.encoders.mini_network import SHIPPED, load_network, save_network
 
 RANDOM_FRAMES = 30_000
 EPISODES = 24

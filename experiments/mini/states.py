@@ -12,9 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roborew_envs import Task, make_task
-from roborew_envs.arm import arm_joints
-from roborew_envs.cheetah import FINISH
-from roborew_envs.desk import (
+from roborew_envs.tasks.arm_kinematics import arm_joints
+from roborew_envs.tasks.desk.scene import (
     ARM,
     BLUE,
     BUTTON,
@@ -30,7 +29,8 @@ from roborew_envs.desk import (
     button_top,
     handle,
 )
-from roborew_envs.humanoid import Humanoid
+from roborew_envs.tasks.humanoid.humanoid import Humanoid
+from roborew_envs.tasks.locomotion.cheetah import FINISH
 
 Array = NDArray[np.float64]
 

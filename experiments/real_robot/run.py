@@ -25,16 +25,16 @@ import torch
 from matplotlib import pyplot
 from numpy.typing import NDArray
 
-from roborew.critics.labels import from_key_frames
 from roborew.data.demonstration import Demonstration
 from roborew.data.demonstrations import read_demonstrations
 from roborew.errors import InvalidInputError, RoborewError
 from roborew.evaluation import Clock, Doctored, kendall_tau_a, score_curve, spearman, terminal_value
-from roborew.evaluation.nulls import static
-from roborew.fitting import FitConfig, embed, fit_objective
-from roborew.fitting.footage import reduced
-from roborew.scoring import Sampled, sample_video, score_video
+from roborew.evaluation.baselines import static
+from roborew.learning.labels import from_key_frames
 from roborew.types import Frame, RewardModel
+from roborew.workflows.fit import FitConfig, embed, fit_objective
+from roborew.workflows.fit.examples import reduced
+from roborew.workflows.score import Sampled, sample_video, score_video
 
 HERE = Path(__file__).parent
 CRITICS = ("progress", "hop", "pair", "ridge")

@@ -3,7 +3,8 @@
     python -m experiments.robustness.run [--reward mini --reward critics/drawer] [--families DrawerOpen,Press]
 
 The same episodes (experts, stalls and undoings, or what of these exists, from starts that no fit has used) are drawn
-in every kind and strength of `roborew_envs.appearance`, each episode in a look of its own, and scored. A row a reward,
+in every kind and strength of `roborew_envs.rendering.appearance`, each episode in a look of its own,
+and scored. A row a reward,
 family, kind and strength goes to ``results.csv``; rows of a reward and family that are measured again are replaced.
 """
 
@@ -19,15 +20,15 @@ import torch
 
 from experiments.critics import report
 from experiments.critics.tables import Rows
-from roborew.card import figures
-from roborew.critics.objective import Example
-from roborew.training.parts import open_reward
+from roborew.learning.examples import Example
 from roborew.types import Clip, RewardModel
+from roborew.workflows.factories import open_reward
+from roborew.workflows.fit.model_card import figures
 from roborew_envs import Task, make_task
-from roborew_envs.appearance import Looks, kinds, strengths
-from roborew_envs.demonstrations import Episode, demonstrate
-from roborew_envs.experts import behaviours
-from roborew_envs.rendering import Renderer
+from roborew_envs.experts.behaviours import behaviours
+from roborew_envs.experts.rollout import Episode, demonstrate
+from roborew_envs.rendering.appearance import Looks, kinds, strengths
+from roborew_envs.rendering.renderer import Renderer
 
 RESULTS = Path(__file__).with_name("results.csv")
 FAMILIES = ("DrawerOpen", "Press", "Push")

@@ -13,8 +13,8 @@ import numpy as np
 from PIL import Image
 
 from roborew.data import read_video
-from roborew.filming import PICTURE, film_run
-from roborew.run import RunDirectory
+from roborew.storage.run import RunDirectory
+from roborew.workflows.record import PICTURE, film_run
 
 VIDEOS = Path(__file__).parents[2] / "videos"
 

@@ -11,7 +11,7 @@ from PIL import Image
 from experiments.task_gallery import behaviours
 from experiments.task_gallery.moments import Moments, moments
 from roborew_envs import Task, make_task, tasks
-from roborew_envs.rendering import Quality, Renderer
+from roborew_envs.rendering.renderer import Quality, Renderer
 
 HERE = Path(__file__).parent
 WIDTH, HEIGHT = 192, 144

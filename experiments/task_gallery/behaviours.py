@@ -12,9 +12,9 @@ from typing import get_args
 import numpy as np
 
 from roborew_envs import Task, make_task, tasks
-from roborew_envs.demonstrations import demonstrate, expert_pace, grades
-from roborew_envs.experts import Behaviour, behaviours
-from roborew_envs.grading import Grade, Pace
+from roborew_envs.experts.behaviours import Behaviour, behaviours
+from roborew_envs.experts.grading import Grade, Pace
+from roborew_envs.experts.rollout import demonstrate, expert_pace, grades
 
 FILE = Path(__file__).with_name("behaviours.csv")
 FIRST_SEED = 900_000

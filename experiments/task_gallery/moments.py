@@ -9,9 +9,9 @@ from typing import Any, get_args, get_type_hints
 import numpy as np
 
 from roborew_envs import Task
-from roborew_envs.demonstrations import demonstrate
-from roborew_envs.experts import behaviours
-from roborew_envs.task_simulations import TaskSimulations
+from roborew_envs.core.task_simulations import TaskSimulations
+from roborew_envs.experts.behaviours import behaviours
+from roborew_envs.experts.rollout import demonstrate
 
 SEEDS = range(4)
 """Starts that are tried until one ends in success."""

@@ -19,15 +19,15 @@ from torch import Tensor
 
 from roborew.agents.advantage import generalised_advantages
 from roborew.agents.arrays import Arrays, from_optimiser, from_tensors, load_optimiser, prefixed, to_tensors
-from roborew.agents.boundary import ActionScale, box_size, check_finite, require_disabled_autoreset, reset_where
-from roborew.agents.moments import RewardScale, RunningMoments
+from roborew.agents.env_checks import ActionScale, box_size, check_finite, require_disabled_autoreset, reset_where
 from roborew.agents.network import ActorCritic
+from roborew.agents.normalization import RewardScale, RunningMoments
 from roborew.agents.ppo_config import PPOConfig
 from roborew.agents.report import Callback, EpisodeLog
-from roborew.agents.rollout import Rollout
-from roborew.checkpoints import under
+from roborew.agents.rollout_buffer import Rollout
 from roborew.errors import InvalidInputError
 from roborew.stopwatch import Stopwatch
+from roborew.storage.checkpoints import under
 
 __all__ = ["PPO", "PPOConfig"]
 

@@ -16,12 +16,12 @@ from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.vec_env import VecNormalize
 
 from roborew.agents.arrays import Arrays, from_optimiser, from_tensors, load_optimiser, prefixed, to_tensors
-from roborew.agents.boundary import box_size, check_finite
+from roborew.agents.env_checks import box_size, check_finite
 from roborew.agents.report import Callback
 from roborew.agents.sb3_bridge import SB3Bridge, as_sb3
-from roborew.checkpoints import under
 from roborew.errors import InvalidInputError
 from roborew.stopwatch import Stopwatch
+from roborew.storage.checkpoints import under
 
 __all__ = ["SB3PPO", "SB3SAC", "SB3PPOConfig", "SB3SACConfig", "as_sb3"]
 

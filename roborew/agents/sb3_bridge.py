@@ -14,7 +14,7 @@ from gymnasium.vector import VectorEnv
 from numpy.typing import NDArray
 from stable_baselines3.common.vec_env import VecEnv
 
-from roborew.agents.boundary import check_finite, require_disabled_autoreset, reset_where
+from roborew.agents.env_checks import check_finite, require_disabled_autoreset, reset_where
 from roborew.agents.report import EpisodeLog
 from roborew.errors import InvalidInputError
 from roborew.stopwatch import Stopwatch

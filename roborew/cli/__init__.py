@@ -12,9 +12,9 @@ import tyro
 from rich.console import Console
 from rich.logging import RichHandler
 
+from roborew.cli.collect import Demos
 from roborew.cli.command import EXIT_ERROR, EXIT_INTERRUPTED, Command, say
 from roborew.cli.compare import Compare
-from roborew.cli.demos import Demos
 from roborew.cli.doctor import Doctor
 from roborew.cli.evaluate import Evaluate
 from roborew.cli.fit import Fit
@@ -67,7 +67,7 @@ def _expected_errors() -> tuple[type[Exception], ...]:
     """
     import gymnasium
 
-    opengl: Any = sys.modules.get("roborew_envs.opengl")
+    opengl: Any = sys.modules.get("roborew_envs.rendering.opengl")
     return RoborewError, gymnasium.error.Error, *([opengl.DrawingError] if opengl else [])
 
 

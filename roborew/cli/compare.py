@@ -37,11 +37,11 @@ class Compare(Command):
 
     def run(self, console: Console) -> int:
         """Score, tabulate and plot."""
-        from roborew.comparing import compare, options_of, write
         from roborew.data import read_picture
         from roborew.errors import InvalidInputError
-        from roborew.scoring import sample_video
-        from roborew.training import open_reward
+        from roborew.workflows.compare import compare, options_of, write
+        from roborew.workflows.score import sample_video
+        from roborew.workflows.train import open_reward
 
         if not self.videos:
             raise InvalidInputError("compare: got no video; name at least one file.")

@@ -17,7 +17,7 @@ class Doctor(Command):
 
     def run(self, console: Console) -> int:
         """Examine."""
-        from roborew.doctor import examine, healthy
+        from roborew.workflows.doctor import examine, healthy
 
         checks = examine()
         table = Table("what", "", "found", "what to do", box=None, header_style="dim", pad_edge=False)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from rich.console import Console
 
 from roborew.cli.command import Command, RunPath, print_paths, say
-from roborew.run import RunDirectory
+from roborew.storage.run import RunDirectory
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,8 +21,8 @@ class Evaluate(Command):
 
     def run(self, console: Console) -> int:
         """Judge."""
-        from roborew.display import show_judgement
-        from roborew.judging import judge, write
+        from roborew.cli.display import show_judgement
+        from roborew.workflows.evaluate import judge, write
 
         run = RunDirectory.open(self.path)
         say(console, f"judging {self.path} over {self.episodes} fresh starts")

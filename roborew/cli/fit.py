@@ -13,7 +13,7 @@ import tyro
 from rich.console import Console
 
 from roborew.cli.command import Command, counted, print_paths, say
-from roborew.fitting import FitConfig
+from roborew.workflows.fit import FitConfig
 
 Settings = Annotated[FitConfig, tyro.conf.arg(name="")]
 
@@ -32,12 +32,12 @@ class Fit(Command):
 
     def run(self, console: Console) -> int:
         """Fit, judge on held-out episodes, write the critic and its card."""
-        from roborew.card import write
         from roborew.data import free_path
         from roborew.data.demonstrations import read_demonstrations
         from roborew.errors import RunExistsError
-        from roborew.fitting import fit_critic
-        from roborew.training.loop import torch_threads
+        from roborew.workflows.fit import fit_critic
+        from roborew.workflows.fit.model_card import write
+        from roborew.workflows.train.loop import torch_threads
 
         out = self.out or free_path(Path("critics") / self.demonstrations.stem)
         if out.exists():

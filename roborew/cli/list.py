@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from roborew.cli.command import Command
-from roborew.training.config import TRUE_REWARDS
+from roborew.workflows.train.config import TRUE_REWARDS
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from rich.console import Console
 
 from roborew.cli.command import Command, RunPath, print_paths
-from roborew.run import RunDirectory
+from roborew.storage.run import RunDirectory
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +21,7 @@ class Record(Command):
 
     def run(self, console: Console) -> int:
         """Film."""
-        from roborew.filming import film_run
+        from roborew.workflows.record import film_run
 
         for film in film_run(RunDirectory.open(self.path), self.episodes):
             print_paths(console, {"video": film})

@@ -46,7 +46,7 @@ class Score(Command):
         from roborew.critics.critic import Critic
         from roborew.data import read_picture
         from roborew.errors import InvalidInputError
-        from roborew.scoring import (
+        from roborew.workflows.score import (
             ScoredVideo,
             goal_of,
             sample_video,
@@ -56,7 +56,7 @@ class Score(Command):
             write_plot,
             write_progress_table,
         )
-        from roborew.training import open_reward
+        from roborew.workflows.train import open_reward
 
         if not self.videos:
             raise InvalidInputError("score: got no video; name at least one file.")
@@ -83,7 +83,7 @@ class Score(Command):
 
 def _summary(scored: object) -> str:
     """First and last score, and what was abstained from."""
-    from roborew.scoring import ScoredVideo
+    from roborew.workflows.score import ScoredVideo
 
     assert isinstance(scored, ScoredVideo)
     known = [value for value in scored.curve if value is not None]

@@ -16,8 +16,8 @@ from rich.console import Console
 from roborew.cli.command import EXIT_INTERRUPTED, Command, print_paths, say
 from roborew.config import to_json
 from roborew.errors import InvalidInputError
-from roborew.run import RunDirectory, new_run_path
-from roborew.training.config import TrainConfig
+from roborew.storage.run import RunDirectory, new_run_path
+from roborew.workflows.train.config import TrainConfig
 
 Settings = Annotated[TrainConfig, tyro.conf.arg(name="")]
 
@@ -72,20 +72,20 @@ def _interrupted(path: Path) -> RunDirectory:
 
 
 def _begin(console: Console, config: TrainConfig, path: Path, film: bool) -> int:
-    from roborew.training import start
+    from roborew.workflows.train import start
 
     return _finish(console, start(config, path), film)
 
 
 def _finish(console: Console, run: RunDirectory, film: bool) -> int:
     """Train a run to its end, film it if asked, judge it, and say where everything is."""
-    from roborew.display import progress_display, show_judgement
-    from roborew.filming import film_run
-    from roborew.judging import judge, write
-    from roborew.training import train
+    from roborew.cli.display import progress_display, show_judgement
+    from roborew.workflows.evaluate import judge, write
+    from roborew.workflows.record import film_run
+    from roborew.workflows.train import train
 
     def refreshed(run: RunDirectory, number: int) -> None:
-        from roborew.refreshing import refresh
+        from roborew.workflows.refit import refresh
 
         say(console, "the critic is fitted anew, to its demonstrations and to episodes of the agent")
         refresh(run, number)

@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import isotonic_regression
 
-from roborew.critics.labels import progress_labels, success_labels
-from roborew.critics.objective import Example, Objective, Query
+from roborew.critics.objective import Objective, Query
 from roborew.errors import InvalidInputError
+from roborew.learning.examples import Example
+from roborew.learning.labels import progress_labels, success_labels
 from roborew.types import Scores
 
 ENOUGH = 20

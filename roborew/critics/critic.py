@@ -15,17 +15,16 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from roborew.checkpoints import under
-from roborew.config import to_json
+from roborew.config import parse_options, to_json
 from roborew.critics.calibration import Calibration
-from roborew.critics.encoder import Encoder
 from roborew.critics.ensemble import make_objective
 from roborew.critics.objective import Objective, Query
-from roborew.critics.side_by_side import SideBySide
-from roborew.durable import write_durably
+from roborew.encoders.base import Encoder
+from roborew.encoders.multi_view import SideBySide
 from roborew.errors import CorruptFileError, InvalidInputError, RunExistsError
-from roborew.options import parse_options
 from roborew.registry import encoders
+from roborew.storage.atomic import write_durably
+from roborew.storage.checkpoints import under
 from roborew.types import Clip, Memory, RewardSpec, Scores
 
 CONFIG, MODEL, CARD, GOALS = "config.json", "model.safetensors", "card.md", "goals"

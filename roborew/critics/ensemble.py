@@ -10,12 +10,13 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from roborew.checkpoints import under
-from roborew.critics.objective import Example, Objective, Query, Refreshable, Report
-from roborew.critics.sampling import bootstrap
+from roborew.config import parse_options
+from roborew.critics.objective import Objective, Query, Refreshable
 from roborew.errors import CorruptFileError, InvalidInputError
-from roborew.options import parse_options
+from roborew.learning.examples import Example, Report
+from roborew.learning.sampling import bootstrap
 from roborew.registry import critics
+from roborew.storage.checkpoints import under
 from roborew.types import Memory, Scores
 
 KNOWN, SLACK, LEAST = 0.99, 2.0, 0.05

@@ -10,10 +10,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from roborew.critics.framewise import Framewise
-from roborew.critics.learned import SHAPE
-from roborew.critics.objective import Example
+from roborew.critics.torch_objective import SHAPE, Framewise
 from roborew.errors import CorruptFileError, InvalidInputError
+from roborew.learning.examples import Example
 
 FARTHEST = 2.0
 """Distances are cut off at twice the mean distance from a first frame to the goal."""

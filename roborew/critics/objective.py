@@ -2,53 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
+from roborew.learning.examples import Example, Features, Report
 from roborew.types import Memory, Scores
-
-Features = NDArray[np.float32]
-"""Embedded frames of one episode in time order, shape (T, D), float32."""
-Report = Callable[[str, float], None]
-"""``report(what, value)``: a figure of the fit as it goes, such as a loss; shown and logged, never read back. One named
-"..., of N" counts up to N."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Example:
-    """One demonstration, embedded.
-
-    Attributes:
-        name: of the episode, unique in its set.
-        instruction: what was asked for.
-        text: the instruction embedded, shape (E,), float32, of length one or zero.
-        features: shape (T, D), float32, T >= 2; may be memory-mapped and is never written to.
-        progress: labels in [0, 1], shape (T,), float32, NaN where nobody knows; None where there are none at all.
-        success: whether the episode ends in success; None where nobody knows.
-        quality: grade of the episode ("failure", "partial", "suboptimal", "success"); None where nobody graded it.
-        spans: (stage, first frame, one past the last) in order; empty where nobody marked stages.
-        goal: embedded picture of the goal, shape (D,); None where there is none.
-        also: other sentences that mean the same, embedded, shape (E,) each.
-        wrong: sentences that the episode does not fulfil, embedded, shape (E,) each.
-        still: of each frame the earliest of the last few that it looks like, shape (T,); None where nobody looked.
-    """
-
-    name: str
-    instruction: str
-    text: NDArray[np.float32]
-    features: Features
-    progress: NDArray[np.float32] | None = None
-    success: bool | None = None
-    quality: str | None = None
-    spans: tuple[tuple[str, int, int], ...] = ()
-    goal: NDArray[np.float32] | None = None
-    also: tuple[NDArray[np.float32], ...] = ()
-    wrong: tuple[NDArray[np.float32], ...] = ()
-    still: NDArray[np.int64] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +64,7 @@ class Objective(Protocol):
     """A method of learning a score from embedded demonstrations.
 
     The class is registered in `roborew.registry.critics`. Its constructor takes keyword-only settings of simple types
-    (see `roborew.options`), always ``seed: int = 0``. Laws held over the registry by tests: the same seed and examples
+    (see `roborew.config`), always ``seed: int = 0``. Laws held over the registry by tests: the same seed and examples
     give the same scores; a batch of two equals two of one; whole equals in parts (`extend`); a causal score does not
     change with the future; scores lie within the traits; saved and loaded scores are equal.
     """

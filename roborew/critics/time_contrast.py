@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from roborew.critics.learned import Stack
-from roborew.critics.sampling import Positions
+from roborew.critics.torch_objective import Stack
+from roborew.learning.sampling import Positions
 
 SMALL = 1e-6
 

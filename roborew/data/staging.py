@@ -20,8 +20,8 @@ from typing import Any, Self, cast
 
 from roborew.config import to_json
 from roborew.data.episode import NewEpisode, Shot, StagedEpisode, write_episode
-from roborew.durable import disk_space, replace_durably, sync_folder, take_lock, write_durably
 from roborew.errors import CorruptFileError, InvalidInputError, RunExistsError
+from roborew.storage.atomic import disk_space, replace_durably, sync_folder, take_lock, write_durably
 
 REQUEST = "request.json"
 GO_ON = "give the same command again: it goes on where it stopped"

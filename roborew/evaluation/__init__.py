@@ -1,10 +1,10 @@
 """What judges: metrics, nulls, statistics, rollouts, overlays and the report. Only a true number may judge."""
 
+from roborew.evaluation.baselines import Clock, Doctored, NullRow, null_table, score_with_nulls
 from roborew.evaluation.episodes import Episode, Evaluation
 from roborew.evaluation.figures import TrainingPoint, curves_figure, truth_figure
 from roborew.evaluation.grounding import Confusion, Grounding, confusion, gain, task_grounding
 from roborew.evaluation.measure import Measure, average, score_curve
-from roborew.evaluation.nulls import Clock, Doctored, NullRow, null_table, score_with_nulls
 from roborew.evaluation.ordering import (
     average_ranks,
     cycle_voc,

@@ -1,7 +1,9 @@
 """Does a value curve rise as the task proceeds? Correlations with time, with true progress, and simple shape numbers.
 
 A score that only counts time (t/T) reaches VOC 1, so VOC alone is no evidence: Cycle-VOC and the nulls
-(`roborew.evaluation.nulls`) stand beside it. Rules for all: ties get average ranks; a constant curve scores 0 with the
+(`roborew.evaluation.baselines`) stand beside it.
+
+Rules for all: ties get average ranks; a constant curve scores 0 with the
 flag "constant"; NaN and infinite entries are left out and counted; fewer than two valid points is not applicable.
 """
 

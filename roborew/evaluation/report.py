@@ -10,10 +10,10 @@ from importlib import resources
 from pathlib import Path
 
 from roborew.data.files import new_file
+from roborew.evaluation.baselines import NullRow
 from roborew.evaluation.episodes import Evaluation
 from roborew.evaluation.figures import TrainingPoint, returns_figure, scores_figure, success_figure
 from roborew.evaluation.measure import Measure
-from roborew.evaluation.nulls import NullRow
 from roborew.evaluation.statistics import wilson
 
 SPLIT_COLOURS = ("#2590b8", "#7a6fc4", "#e0820c", "#2f9e5b", "#b5577d", "#838b98")

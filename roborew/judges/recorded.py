@@ -13,9 +13,9 @@ from typing import Any, Literal, cast
 
 import numpy as np
 
-from roborew.durable import disk_space
 from roborew.errors import CorruptFileError, InvalidInputError, UnknownNameError
 from roborew.judges.types import Answer, Judge, Part, Progress, Question
+from roborew.storage.atomic import disk_space
 
 logger = logging.getLogger(__name__)
 

@@ -16,9 +16,9 @@ from typing import Any, Literal
 import httpx2
 
 from roborew.errors import InvalidInputError, MissingBackendError, RoborewError
-from roborew.judges.breaker import Breaker
+from roborew.judges.circuit_breaker import Breaker
+from roborew.judges.openai_protocol import FaultError, PictureFormat, read_answer, read_reply, request_body
 from roborew.judges.types import Answer, Progress, Question
-from roborew.judges.wire import FaultError, PictureFormat, read_answer, read_reply, request_body
 
 logger = logging.getLogger(__name__)
 

@@ -8,11 +8,10 @@ from typing import Literal
 
 import numpy as np
 
+from roborew.encoders.embedder import Dtype, Embedder, NoiseWatch
+from roborew.encoders.pretrained import Kind, load_tower
 from roborew.errors import InvalidInputError
-from roborew.rewards.clip_similarity import unit
-from roborew.rewards.embedding import Dtype, Embedder
-from roborew.rewards.embedding_noise import NoiseWatch
-from roborew.rewards.towers import Kind, load_tower
+from roborew.rewards.clip import unit
 from roborew.types import Clip, FloatArray, RewardSpec, Scores
 
 

@@ -7,29 +7,20 @@ frame and the sentence alone.
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.torch import load as load_tensors
-from safetensors.torch import save as save_tensors
 from torch import Tensor
 from torch.nn import functional
 
-from roborew.errors import CorruptFileError, InvalidInputError
-from roborew.rewards.mini_network import HEIGHT, WIDTH, MiniConfig, MiniNetwork
-from roborew.rewards.tokens import encode
+from roborew.encoders.mini_network import HEIGHT, SHIPPED, WIDTH, load_network
+from roborew.encoders.tokens import encode
 from roborew.types import Clip, RewardSpec, Scores, Video
 
-SHIPPED = Path(__file__).parent / "weights" / "mini"
-"""The folder of the weights in the wheel."""
 BATCH = 256
 """Frames scored at once."""
 FLAT = 2.0
@@ -125,43 +116,3 @@ def _stack(videos: list[Video]) -> tuple[Tensor, NDArray[np.bool_]]:
             frames = resized.round().clamp(0, 255).to(torch.uint8)
         parts.append(frames)
     return torch.cat(parts), np.concatenate(shows)
-
-
-def load_network(folder: Path) -> MiniNetwork:
-    """Read a network that `save_network` wrote; errors as in `Mini`."""
-    config_path, tensors_path = folder / "config.json", folder / "model.safetensors"
-    for path in (config_path, tensors_path):
-        if not path.is_file():
-            expected = "expected config.json and model.safetensors"
-            raise InvalidInputError(f"mini: no file {path.name} in {folder}; {expected}.")
-    raw = tensors_path.read_bytes()
-    try:
-        config: dict[str, Any] = json.loads(config_path.read_text("utf-8"))
-        if hashlib.sha256(raw).hexdigest() != config["sha256"]:
-            raise CorruptFileError(f"mini: {tensors_path} does not have config.json's sha256; copy both files anew.")
-        network = MiniNetwork(_read_config(config))
-        network.load_state_dict(load_tensors(raw), strict=True)
-    except (json.JSONDecodeError, KeyError, TypeError, SafetensorError, RuntimeError) as error:
-        raise CorruptFileError(f"mini: {folder} holds no weights of this network ({error}).") from error
-    return network
-
-
-def save_network(network: MiniNetwork, folder: Path) -> None:
-    """Write ``config.json`` and ``model.safetensors``, an older pair in ``folder`` is replaced."""
-    folder.mkdir(parents=True, exist_ok=True)
-    raw = save_tensors({name: value.contiguous() for name, value in network.state_dict().items()})
-    (folder / "model.safetensors").write_bytes(raw)
-    config = network.config
-    fields = {
-        "vocabulary": list(config.vocabulary),
-        "channels": list(config.channels),
-        "words": config.words,
-        "hidden": config.hidden,
-        "sha256": hashlib.sha256(raw).hexdigest(),
-    }
-    (folder / "config.json").write_text(json.dumps(fields) + "\n", "utf-8")
-
-
-def _read_config(fields: Mapping[str, Any]) -> MiniConfig:
-    a, b, c, d = (int(value) for value in fields["channels"])
-    return MiniConfig(tuple(fields["vocabulary"]), (a, b, c, d), int(fields["words"]), int(fields["hidden"]))

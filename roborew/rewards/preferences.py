@@ -14,7 +14,7 @@ import numpy as np
 
 from roborew.judges.parsing import LEAST_MASS, NEUTRAL, plain_goal
 from roborew.judges.types import Judge, Question
-from roborew.rewards.judged import Judged, Scale, refusal
+from roborew.rewards.vlm.base import Judged, Scale, refusal
 from roborew.types import Frame
 
 BETTER = Scale(

@@ -12,7 +12,7 @@ from roborew.errors import InvalidInputError
 from roborew.shaping import Difference, Rewards, Shaping
 from roborew.stopwatch import Stopwatch
 from roborew.types import BoolArray, Frame, RewardModel, Video, check_instruction
-from roborew.wrappers.ledger import Claim, Ledger, Payment, Row
+from roborew.wrappers.episode_tracker import Claim, Ledger, Payment, Row
 from roborew.wrappers.scorer import FrameScorer
 
 Draw = Callable[[NDArray[np.int64]], Video]

@@ -18,7 +18,7 @@ from roborew.errors import InvalidInputError
 from roborew.shaping import Rewards
 from roborew.types import BoolArray, RewardModel, Video, check_video
 from roborew.wrappers.engine import RewardEngine, RewardOptions
-from roborew.wrappers.ledger import Payment
+from roborew.wrappers.episode_tracker import Payment
 from roborew.wrappers.paid_episodes import PaidEpisodes
 
 

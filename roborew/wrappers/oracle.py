@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from roborew.errors import InvalidInputError
 from roborew.shaping import Difference
 from roborew.types import BoolArray
-from roborew.wrappers.ledger import Claim, Labels, Ledger, Payment, Row
+from roborew.wrappers.episode_tracker import Claim, Labels, Ledger, Payment, Row
 from roborew.wrappers.paid_episodes import PaidEpisodes
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from roborew.errors import InvalidInputError
 from roborew.stopwatch import Stopwatch
 from roborew.types import BoolArray
-from roborew.wrappers.ledger import Ledger, Payment
+from roborew.wrappers.episode_tracker import Ledger, Payment
 
 SUPPORTED = (AutoresetMode.DISABLED, AutoresetMode.NEXT_STEP)
 

@@ -22,7 +22,7 @@ from roborew.types import (
     Video,
     picture_fault,
 )
-from roborew.wrappers.ledger import Labels
+from roborew.wrappers.episode_tracker import Labels
 
 ENOUGH_SCORES = 100
 """Scores before the rate of abstentions is judged."""

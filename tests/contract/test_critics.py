@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from roborew.config import keyword_options
 from roborew.critics.critic import Critic
 from roborew.critics.ensemble import make_objective
-from roborew.critics.objective import Example, Objective, Query
-from roborew.critics.shipped import MiniEncoder
-from roborew.options import keyword_options
+from roborew.critics.objective import Objective, Query
+from roborew.encoders.mini import MiniEncoder
+from roborew.learning.examples import Example
 from roborew.registry import critics
 from roborew.types import Memory, Scores
 from tests.roborew.critics.worlds import OPEN, PUSH, query, world

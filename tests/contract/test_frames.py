@@ -13,7 +13,7 @@ import pytest
 
 import roborew_envs
 from roborew_envs import TaskVectorEnv, make_task
-from roborew_envs.rendering import Renderer, backend
+from roborew_envs.rendering.renderer import Renderer, backend
 
 IDS = tuple(roborew_envs.tasks)
 WIDTH, HEIGHT = 48, 36

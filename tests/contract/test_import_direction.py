@@ -7,39 +7,46 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
-CORE = {
-    "roborew",
-    "errors",
-    "types",
-    "registry",
-    "seeding",
-    "stopwatch",
-    "config",
-    "durable",
-    "checkpoints",
-    "run",
-    "options",
-}
-PLAIN = {"shaping", "rewards", "judges", "critics", "data"}
 HEAVY = {"torch", "transformers", "open_clip", "stable_baselines3"}
 
+CORE = {"roborew", "errors", "types", "config", "registry", "seeding", "stopwatch"}
+FILES = CORE | {"storage"}
 MAY_IMPORT: dict[str, set[str]] = {
     **dict.fromkeys(CORE, CORE),
-    **{part: CORE | {part} for part in PLAIN},
-    "critics": CORE | {"critics", "rewards", "data"},
-    "rewards": CORE | {"rewards", "judges", "data"},
-    "wrappers": CORE | {"wrappers", "rewards", "shaping"},
-    "agents": CORE | {"agents"},
-    "evaluation": CORE | {"evaluation", "data"},
-    "training": CORE | {"training", "agents", "wrappers", "shaping", "data", "critics"},
+    "storage": FILES,
+    "data": FILES,
+    "shaping": FILES,
+    "judges": FILES,
+    "learning": FILES,
+    "encoders": FILES | {"learning"},
+    "rewards": FILES | {"data", "judges", "encoders"},
+    "critics": FILES | {"learning", "encoders", "rewards"},
+    "wrappers": FILES | {"shaping"},
+    "agents": FILES,
+    "evaluation": FILES | {"data"},
+    "workflows": FILES
+    | {"data", "shaping", "judges", "learning", "encoders", "rewards", "critics", "wrappers", "agents", "evaluation"},
+    "cli": FILES | {"data", "critics", "workflows"},
+    "__main__": {"cli"},
 }
-"""Part of roborew -> the parts of roborew that it may import. A part that is not named is on top, beside the cli."""
-ON_TOP = {"cli", "__main__"}
+"""Part of roborew -> the parts beside itself that it may import; there are no others."""
+
+ENVS_MAY_IMPORT: dict[str, set[str]] = {
+    "errors": set(),
+    "rendering": {"errors"},
+    "core": {"errors", "rendering"},
+    "tasks": {"errors", "rendering", "core"},
+    "experts": {"errors", "rendering", "core", "tasks"},
+    "suites": {"errors", "rendering", "core", "tasks", "experts"},
+    "roborew_envs": {"errors", "rendering", "core"},
+}
+"""The same for roborew_envs; its front page loads a task by name, when one is made."""
 
 
 def imported(file: Path) -> Iterator[str]:
@@ -52,34 +59,52 @@ def imported(file: Path) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-def part_of(file: Path) -> str:
-    """The part of roborew that a file belongs to: ``roborew/shaping/state.py`` is of ``shaping``."""
-    inside = file.relative_to(ROOT / "roborew")
-    return "roborew" if inside.name == "__init__.py" and len(inside.parts) == 1 else inside.with_suffix("").parts[0]
-
-
-def parts_imported(file: Path) -> set[str]:
-    """The parts of roborew that a file imports; ``from roborew import __version__`` is the package itself."""
-    names = [name.split(".") for name in imported(file)]
-    known = {part_of(path) for path in (ROOT / "roborew").rglob("*.py")}
-    return {name[1] if len(name) > 1 and name[1] in known else "roborew" for name in names if name[0] == "roborew"}
-
-
 ROBOREW = sorted((ROOT / "roborew").rglob("*.py"))
 ENVS = sorted((ROOT / "envs" / "roborew_envs").rglob("*.py"))
+
+
+def part_of(file: Path, package: Path) -> str:
+    """The part of a package that a file belongs to: ``roborew/shaping/state.py`` is of ``shaping``."""
+    inside = file.relative_to(package)
+    return package.name if inside == Path("__init__.py") else inside.with_suffix("").parts[0]
+
+
+def parts_imported(file: Path, package: Path) -> set[str]:
+    """The parts of its package that a file imports; ``from roborew import __version__`` is the package itself."""
+    known = {part_of(path, package) for path in package.rglob("*.py")}
+    names = [name.split(".") for name in imported(file)]
+    return {name[1] if len(name) > 1 and name[1] in known else name[0] for name in names if name[0] == package.name}
 
 
 def name(file: Path) -> str:
     return str(file.relative_to(ROOT))
 
 
+@pytest.mark.parametrize(
+    ("package", "table"),
+    [(ROOT / "roborew", MAY_IMPORT), (ROOT / "envs" / "roborew_envs", ENVS_MAY_IMPORT)],
+    ids=["roborew", "roborew_envs"],
+)
+def test_every_part_is_named_and_there_is_no_circle(package: Path, table: dict[str, set[str]]) -> None:
+    files = sorted(package.rglob("*.py"))
+    assert {part_of(file, package) for file in files} == set(table)
+    arrows: dict[str, set[str]] = {part: set() for part in table}
+    for file in files:
+        arrows[part_of(file, package)] |= parts_imported(file, package) - {part_of(file, package)}
+    assert list(TopologicalSorter(arrows).static_order())  # raises CycleError, which names the circle
+
+
 @pytest.mark.parametrize("file", ROBOREW, ids=name)
 def test_a_part_imports_only_the_parts_below_it(file: Path) -> None:
-    allowed = MAY_IMPORT.get(part_of(file))
-    forbidden = ON_TOP - {"cli"} if part_of(file) == "__main__" else ON_TOP - {part_of(file)}
-    assert not parts_imported(file) & forbidden
-    if allowed is not None:
-        assert parts_imported(file) <= allowed
+    part = part_of(file, ROOT / "roborew")
+    assert parts_imported(file, ROOT / "roborew") <= MAY_IMPORT[part] | {part}
+
+
+@pytest.mark.parametrize("file", ENVS, ids=name)
+def test_a_part_of_the_environments_imports_only_the_parts_below_it(file: Path) -> None:
+    package = ROOT / "envs" / "roborew_envs"
+    part = part_of(file, package)
+    assert parts_imported(file, package) <= ENVS_MAY_IMPORT[part] | {part}
 
 
 @pytest.mark.parametrize("file", ENVS, ids=name)
@@ -87,7 +112,7 @@ def test_the_environments_know_neither_rewards_nor_networks(file: Path) -> None:
     assert not {entry.split(".")[0] for entry in imported(file)} & ({"roborew"} | HEAVY)
 
 
-@pytest.mark.parametrize("file", [file for file in ROBOREW if part_of(file) in CORE], ids=name)
+@pytest.mark.parametrize("file", [file for file in ROBOREW if part_of(file, ROOT / "roborew") in FILES], ids=name)
 def test_the_core_needs_numpy_at_most(file: Path) -> None:
     roots = {entry.split(".")[0] for entry in imported(file)}
     assert roots <= sys.stdlib_module_names | {"roborew", "numpy", "safetensors"}
@@ -113,7 +138,7 @@ def loaded_by(statement: str) -> set[str]:
 
 
 def test_importing_the_core_loads_no_network_and_no_simulator() -> None:
-    loaded = loaded_by("import roborew, roborew.run, roborew.registry, roborew.seeding, roborew.shaping")
+    loaded = loaded_by("import roborew, roborew.storage.run, roborew.registry, roborew.seeding, roborew.shaping")
     assert "numpy" in loaded
     assert not loaded & (HEAVY | {"mujoco", "gymnasium", "matplotlib"})
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from tests.roborew.rewards.tiny_towers import tiny_clip, tiny_dinov2
+from tests.roborew.encoders.tiny_towers import tiny_clip, tiny_dinov2
 from tests.tiny_models import tiny_vlm
 
 Options = Mapping[str, Any]

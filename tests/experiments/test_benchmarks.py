@@ -11,9 +11,9 @@ from experiments.benchmarks import labelling
 from experiments.benchmarks.__main__ import COLUMNS, RESULTS, _as_text, _kept, _write
 from experiments.benchmarks.growing import straight
 from experiments.benchmarks.measure import Row, compare, rate
+from roborew.encoders.open_clip import load_open_clip
 from roborew.rewards.clip import ClipReward
-from roborew.rewards.embedding_open_clip import load_open_clip
-from tests.roborew.rewards.tiny_towers import tiny_clip
+from tests.roborew.encoders.tiny_towers import tiny_clip
 
 
 def test_the_sides_take_turns_and_the_median_of_the_turns_ratios_counts() -> None:

@@ -11,7 +11,7 @@ from experiments.mini import language
 from experiments.mini.grammar import spaced
 from experiments.mini.language import KINDS, TASKS, Split
 from experiments.mini.task_text import TASK_TEXT
-from roborew.rewards.tokens import split_words
+from roborew.encoders.tokens import split_words
 from roborew.types import check_instruction
 
 SPLITS: tuple[Split, ...] = ("train", "held_out")

@@ -25,11 +25,11 @@ from experiments.locomotion_experts.run import (
 )
 from experiments.locomotion_experts.search import live, score, search
 from roborew.agents.ppo import PPO, PPOConfig
-from roborew.training import TrainConfig, make_environment
+from roborew.workflows.train import TrainConfig, make_environment
 from roborew_envs import make_task, tasks
-from roborew_envs.humanoid import Humanoid
-from roborew_envs.policies import facing_x, load_policy
-from roborew_envs.simulation import Simulation
+from roborew_envs.core.simulation import Simulation
+from roborew_envs.experts.policies import facing_x, load_policy
+from roborew_envs.tasks.humanoid.humanoid import Humanoid
 
 
 def environment(task_id: str, rent: float) -> TrueProgress:

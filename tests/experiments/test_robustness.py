@@ -10,7 +10,7 @@ import pytest
 
 from experiments.robustness.run import FIELDS, RESULTS, Played, keep, measured
 from roborew.rewards.mini import Mini
-from roborew_envs.appearance import kinds, strengths
+from roborew_envs.rendering.appearance import kinds, strengths
 
 
 @pytest.fixture(scope="module")

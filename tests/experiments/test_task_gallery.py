@@ -12,7 +12,7 @@ from experiments.task_gallery import __main__ as gallery
 from experiments.task_gallery import behaviours
 from experiments.task_gallery.moments import LATER, Moments, _chosen, moments
 from roborew_envs import make_task, tasks
-from roborew_envs.grading import Pace
+from roborew_envs.experts.grading import Pace
 
 
 @pytest.mark.parametrize(("later", "last"), [([0.9, 1.0], 4), ([1.0, 0.9, 1.0], 5), ([1.0] * 30, 4 + LATER)])

@@ -14,11 +14,12 @@ from gymnasium.vector import AutoresetMode
 
 from experiments.vlm_rm.run import arguments, command, main
 from experiments.vlm_rm.tasks import PROMPTS, SIZE
-from roborew import cli, judging
-from roborew.options import parse_options
+from roborew import cli
+from roborew.config import parse_options
 from roborew.rewards.clip import ClipReward
-from roborew.training import TrainConfig
-from tests.roborew.rewards.tiny_towers import tiny_clip
+from roborew.workflows import evaluate as judging
+from roborew.workflows.train import TrainConfig
+from tests.roborew.encoders.tiny_towers import tiny_clip
 
 
 @pytest.mark.parametrize("name", sorted(PROMPTS))

@@ -15,14 +15,13 @@ import numpy as np
 import torch
 from safetensors.numpy import save_file
 
+from roborew.encoders.embedder import Embedder, Tower
+from roborew.encoders.open_clip import load_open_clip_tower
+from roborew.encoders.preprocess import Preprocessing, vlm_rm
+from roborew.encoders.transformers import load_transformers
 from roborew.rewards.clip import ClipReward
-from roborew.rewards.embedding import Embedder
-from roborew.rewards.embedding_open_clip import load_open_clip_tower
-from roborew.rewards.embedding_tower import Tower
-from roborew.rewards.embedding_transformers import load_transformers
-from roborew.rewards.preprocess import Preprocessing, vlm_rm
 from roborew.types import Clip, FloatArray, Video
-from tests.roborew.rewards.tiny_towers import RESNET, tiny_clip, tiny_dinov2, tiny_siglip
+from tests.roborew.encoders.tiny_towers import RESNET, tiny_clip, tiny_dinov2, tiny_siglip
 
 GOLDEN = Path(__file__).with_suffix(".safetensors")
 MADE_WITH = ("torch", "open_clip_torch", "timm", "transformers", "numpy")

@@ -126,8 +126,7 @@ def random_mini(folder: Path) -> Path:
     """Weights of a mini that knows nothing."""
     import torch
 
-    from roborew.rewards.mini import save_network
-    from roborew.rewards.mini_network import MiniConfig, MiniNetwork
+    from roborew.encoders.mini_network import MiniConfig, MiniNetwork, save_network
 
     with torch.random.fork_rng():
         torch.manual_seed(0)

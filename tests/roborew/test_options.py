@@ -7,8 +7,8 @@ from typing import Any, Literal
 
 import pytest
 
+from roborew.config import keyword_options, parse_options
 from roborew.errors import InvalidInputError, UnknownNameError
-from roborew.options import keyword_options, parse_options
 
 
 class Model:

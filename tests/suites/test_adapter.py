@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from gymnasium.spaces import Box
 
-from roborew_envs.rendering import DrawingError, Quality, Renderer
+from roborew_envs.rendering.renderer import DrawingError, Quality, Renderer
 from roborew_envs.suites import SuiteVectorEnv, find
 
 CHEETAH = "HalfCheetah-v5"

@@ -16,10 +16,10 @@ from gymnasium.spaces import Box
 from roborew.data.demonstration import Demonstration
 from roborew.data.demonstrations import read_demonstrations
 from roborew.data.lerobot import open_lerobot
-from roborew.demos import DemosConfig
-from roborew.demos.recording import FIRST_SEED, DemosStatus, record_demonstrations
 from roborew.errors import InvalidInputError
-from roborew.fitting import FitConfig, fit_critic
+from roborew.workflows.collect import DemosConfig
+from roborew.workflows.collect.collect import FIRST_SEED, DemosStatus, record_demonstrations
+from roborew.workflows.fit import FitConfig, fit_critic
 from roborew_envs.suites import SuiteVectorEnv, find
 from roborew_envs.suites.episodes import HELD, frames, perform
 from tests.roborew.data.killed import content

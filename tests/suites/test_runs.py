@@ -16,10 +16,10 @@ from gymnasium.spaces import Box, Discrete
 from roborew.data import video_info
 from roborew.errors import InvalidInputError
 from roborew.evaluation import Evaluation
-from roborew.filming import film_run
-from roborew.judging import judge, write
-from roborew.run import RunDirectory
-from roborew.training import Status, TrainConfig, start, train
+from roborew.storage.run import RunDirectory
+from roborew.workflows.evaluate import judge, write
+from roborew.workflows.record import film_run
+from roborew.workflows.train import Status, TrainConfig, start, train
 from roborew_envs.suites import find
 from tests.roborew.ascent import ROLLOUT, heights  # noqa: F401
 

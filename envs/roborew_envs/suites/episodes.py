@@ -11,7 +11,7 @@ from gymnasium.error import Error
 from gymnasium.spaces import Box, Discrete
 from numpy.typing import NDArray
 
-from roborew_envs.experts import HALF_WAY, POLICY_BEHAVIOURS, Behaviour, never_succeeding, wandered
+from roborew_envs.experts.behaviours import HALF_WAY, POLICY_BEHAVIOURS, Behaviour, never_succeeding, wandered
 from roborew_envs.suites.vector import SuiteVectorEnv
 
 HELD = 25

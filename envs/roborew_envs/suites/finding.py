@@ -9,7 +9,7 @@ from importlib.util import find_spec
 import gymnasium
 from gymnasium.envs.registration import EnvSpec
 
-from roborew_envs.opengl import backend, load_triton_first
+from roborew_envs.rendering.opengl import backend, load_triton_first
 
 _SUITES = {
     "Meta-World": ("metaworld", "metaworld", "roborew_envs.suites.metaworld"),

@@ -15,8 +15,8 @@ from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
-from roborew_envs.arguments import check_num_envs, check_snapshot, checked_actions, named_snapshot
-from roborew_envs.rendering import Quality, Renderer, check_frame
+from roborew_envs.core.validation import check_num_envs, check_snapshot, checked_actions, named_snapshot
+from roborew_envs.rendering.renderer import Quality, Renderer, check_frame
 from roborew_envs.suites.finding import find
 from roborew_envs.suites.world import OWN_CAMERA, World, camera_names, shown, viewpoint, world_of
 
@@ -46,7 +46,7 @@ class SuiteVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
             side by side.
         width: of a camera's picture [pixels]; 96 by default. MuJoCo worlds are drawn here, others draw themselves.
         height: of a frame [pixels]; 72 by default.
-        quality: ``"fast"`` or ``"full"``, see `roborew_envs.rendering`.
+        quality: ``"fast"`` or ``"full"``, see `roborew_envs.rendering.renderer`.
         autoreset_mode: ``DISABLED``.
         **options: for `gymnasium.make`.
     """

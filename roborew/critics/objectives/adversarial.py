@@ -16,10 +16,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.parametrizations import spectral_norm
 
-from roborew.critics.learned import Learned, Stack
-from roborew.critics.objective import Example, Features, Query, Report, Traits
-from roborew.critics.sampling import Positions
+from roborew.critics.objective import Query, Traits
+from roborew.critics.torch_objective import Learned, Stack
 from roborew.errors import InvalidInputError
+from roborew.learning.examples import Example, Features, Report
+from roborew.learning.sampling import Positions
 from roborew.types import Memory, Scores
 
 LARGEST = 10.0

@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from roborew.critics.framewise import Framewise
-from roborew.critics.labels import success_labels
-from roborew.critics.objective import Example, Report, Traits
-from roborew.critics.sampling import Positions
-from roborew.critics.sentences import Sentences
+from roborew.critics.objective import Traits
+from roborew.critics.torch_objective import Framewise
 from roborew.errors import InvalidInputError
+from roborew.learning.examples import Example, Report
+from roborew.learning.instructions import Sentences
+from roborew.learning.labels import success_labels
+from roborew.learning.sampling import Positions
 
 LARGEST = 10.0
 """Logits are cut off here: beyond, a sigmoid is 0 or 1 to four digits."""

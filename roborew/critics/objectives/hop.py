@@ -11,13 +11,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from roborew.critics.compared import CompareNetwork, FramePairs, decoded
-from roborew.critics.descent import Descent
-from roborew.critics.learned import Learned, Stack
-from roborew.critics.objective import Example, Features, Query, Report, Traits
-from roborew.critics.sampling import Positions
+from roborew.critics.dataset.frame_pairs import FramePairs
+from roborew.critics.networks.pair_network import CompareNetwork, decoded
+from roborew.critics.objective import Query, Traits
+from roborew.critics.torch_objective import Learned, Stack
 from roborew.errors import CorruptFileError, InvalidInputError
-from roborew.rewards.robo_dopamine_progress import after_hop, backward, consistent, hop
+from roborew.learning.examples import Example, Features, Report
+from roborew.learning.optim import Descent
+from roborew.learning.sampling import Positions
+from roborew.rewards.relative_progress import after_hop, backward, consistent, hop
 from roborew.types import Memory, Scores
 
 Curve = Literal["fused", "consistent", "incremental", "forward", "backward"]

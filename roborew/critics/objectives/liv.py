@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from roborew.critics.framewise import Framewise
 from roborew.critics.goal_distance import embedding
-from roborew.critics.learned import Stack
-from roborew.critics.objective import Example, Report, Traits
+from roborew.critics.objective import Traits
 from roborew.critics.time_contrast import contrast_in_time, moments
+from roborew.critics.torch_objective import Framewise, Stack
 from roborew.errors import InvalidInputError
+from roborew.learning.examples import Example, Report
 
 TAIL = 0.05
 """Last share of a success whose frames show what the sentence says."""

@@ -9,11 +9,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from roborew.critics.compared import Compared, CompareNetwork, FramePairs, decoded
-from roborew.critics.learned import Learned, Stack
-from roborew.critics.objective import Example, Features, Query, Report, Traits
+from roborew.critics.dataset.frame_pairs import Compared, FramePairs
+from roborew.critics.networks.pair_network import CompareNetwork, decoded
+from roborew.critics.objective import Query, Traits
+from roborew.critics.torch_objective import Learned, Stack
 from roborew.errors import InvalidInputError
-from roborew.rewards.vlac_integrators import LEAST_LEFT, Integrator, integrate
+from roborew.learning.examples import Example, Features, Report
+from roborew.rewards.relative_progress import LEAST_LEFT, Integrator, integrate
 from roborew.types import Memory, Scores
 
 
@@ -30,7 +32,7 @@ class Pair(Learned[CompareNetwork]):
         bins: that a change is spread over, an odd number.
         lags: frames that a new one is compared with.
         anchored: also compare with the first frame; with ``lags=1`` and no anchor it is VLAC's plain sum.
-        integrator: what a loss means, see `roborew.rewards.vlac_integrators`.
+        integrator: what a loss means, see `roborew.rewards.relative_progress`.
     """
 
     traits: ClassVar[Traits] = Traits(
@@ -121,7 +123,7 @@ class Pair(Learned[CompareNetwork]):
 
 
 def labels(drawn: Compared) -> NDArray[np.float32]:
-    """What `roborew.rewards.vlac_integrators.change` says of the pairs by the integrator "inverse", in [-1, 1]: the
+    """What `roborew.rewards.relative_progress.change` says of the pairs by the integrator "inverse", in [-1, 1]: the
     share of the work that remained, with the sign turned round where the pair is. It is 0 where nothing moved or the
     sentence is another task's, and NaN where nobody knows.
     """

@@ -11,9 +11,10 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from roborew.critics.objective import Example, Features, Query, Report, Traits
-from roborew.critics.subtasks import recursively
+from roborew.critics.dataset.subtasks import recursively
+from roborew.critics.objective import Query, Traits
 from roborew.errors import CorruptFileError, InvalidInputError
+from roborew.learning.examples import Example, Features, Report
 from roborew.types import Memory, Scores
 
 SMALL = 1e-3

@@ -11,11 +11,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from roborew.critics.comparisons import Answers, Comparison, Teacher
-from roborew.critics.learned import Learned, Stack
-from roborew.critics.objective import Example, Query, Report, Traits
-from roborew.critics.reward_network import RewardNetwork, divergence
+from roborew.critics.dataset.preferences import Answers, Comparison, Teacher
+from roborew.critics.networks.reward_network import RewardNetwork, divergence
+from roborew.critics.objective import Query, Traits
+from roborew.critics.torch_objective import Learned, Stack
 from roborew.errors import CorruptFileError, InvalidInputError
+from roborew.learning.examples import Example, Report
 from roborew.types import Memory, Scores
 
 Head = Literal["bradley_terry", "ordinal"]

@@ -13,13 +13,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from roborew.critics.causal import CausalLayers
-from roborew.critics.heads import cross_entropy, expectation, head, masked_mean, two_hot
-from roborew.critics.learned import Learned, Stack, windows
-from roborew.critics.objective import Example, Query, Report, Traits
-from roborew.critics.sampling import spread
-from roborew.critics.shown import Pairs, Shown
+from roborew.critics.dataset.window_pairs import Pairs, Shown
+from roborew.critics.networks.heads import cross_entropy, expectation, head, masked_mean, two_hot
+from roborew.critics.networks.transformer import CausalLayers
+from roborew.critics.objective import Query, Traits
+from roborew.critics.torch_objective import Learned, Stack, windows
 from roborew.errors import InvalidInputError
+from roborew.learning.examples import Example, Report
+from roborew.learning.sampling import spread
 from roborew.types import Memory, Scores
 
 HEADS = 4

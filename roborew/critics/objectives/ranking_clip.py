@@ -16,14 +16,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from roborew.critics.framewise import Framewise
-from roborew.critics.heads import masked_mean
-from roborew.critics.labels import progress_labels, success_labels
-from roborew.critics.learned import Stack
-from roborew.critics.objective import Example, Report, Traits
-from roborew.critics.sampling import Positions, balanced
-from roborew.critics.sentences import Sentences
+from roborew.critics.networks.heads import masked_mean
+from roborew.critics.objective import Traits
+from roborew.critics.torch_objective import Framewise, Stack
 from roborew.errors import InvalidInputError
+from roborew.learning.examples import Example, Report
+from roborew.learning.instructions import Sentences
+from roborew.learning.labels import progress_labels, success_labels
+from roborew.learning.sampling import Positions, balanced
 
 LEAST_GAIN = 0.03
 """Least difference in progress by which two frames are ranked."""
@@ -100,7 +100,7 @@ class Ranked:
         first: rows of a stack.
         second: rows of a stack, of an episode of the same sentence.
         gap: 1 where the second is further, -1 where the first is, 0 where nobody knows or it is the same; float32.
-        asked: row of `roborew.critics.sentences` that is asked.
+        asked: row of `roborew.learning.instructions` that is asked.
         other: row of a wrong sentence; -1 where none is known.
     """
 

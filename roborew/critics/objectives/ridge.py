@@ -8,9 +8,10 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from roborew.critics.labels import progress_labels
-from roborew.critics.objective import Example, Query, Report, Traits
+from roborew.critics.objective import Query, Traits
 from roborew.errors import CorruptFileError, InvalidInputError
+from roborew.learning.examples import Example, Report
+from roborew.learning.labels import progress_labels
 from roborew.types import Memory, Scores
 
 PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)

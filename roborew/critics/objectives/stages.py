@@ -16,15 +16,16 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from roborew.critics.causal import CausalLayers
-from roborew.critics.heads import head, masked_mean
-from roborew.critics.labels import progress_labels
-from roborew.critics.learned import Learned, Stack, windows
-from roborew.critics.objective import Example, Query, Report, Traits
-from roborew.critics.sampling import Positions
-from roborew.critics.shown import Pairs
-from roborew.critics.subtasks import together
+from roborew.critics.dataset.subtasks import together
+from roborew.critics.dataset.window_pairs import Pairs
+from roborew.critics.networks.heads import head, masked_mean
+from roborew.critics.networks.transformer import CausalLayers
+from roborew.critics.objective import Query, Traits
+from roborew.critics.torch_objective import Learned, Stack, windows
 from roborew.errors import InvalidInputError
+from roborew.learning.examples import Example, Report
+from roborew.learning.labels import progress_labels
+from roborew.learning.sampling import Positions
 from roborew.types import Memory, Scores
 
 HEADS = 4

@@ -14,9 +14,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from roborew.critics.goal_distance import FARTHEST, GoalDistance
-from roborew.critics.learned import Stack
-from roborew.critics.objective import Example, Report, Traits
+from roborew.critics.objective import Traits
+from roborew.critics.torch_objective import Stack
 from roborew.errors import InvalidInputError
+from roborew.learning.examples import Example, Report
 
 Way = Literal["regression", "variance", "classification"]
 SURE, SMALL = 0.001, 1e-4

@@ -10,10 +10,11 @@ import torch
 from torch import Tensor
 
 from roborew.critics.goal_distance import FARTHEST, GoalDistance
-from roborew.critics.learned import Stack
-from roborew.critics.objective import Example, Report, Traits
+from roborew.critics.objective import Traits
 from roborew.critics.time_contrast import contrast_in_time, moments
+from roborew.critics.torch_objective import Stack
 from roborew.errors import InvalidInputError
+from roborew.learning.examples import Example, Report
 
 
 class Vip(GoalDistance):

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from roborew.agents.advantage import generalised_advantages
-from roborew.agents.moments import RewardScale, RunningMoments
+from roborew.agents.normalization import RewardScale, RunningMoments
 
 
 def slow_advantages(rewards: Any, values: Any, next_values: Any, done: Any, discount: float, trace: float) -> Any:

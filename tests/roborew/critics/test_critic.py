@@ -10,8 +10,9 @@ import pytest
 from numpy.typing import NDArray
 
 from roborew.critics.critic import Critic
-from roborew.critics.objective import Example, Query, Report, Traits
-from roborew.critics.shipped import MiniEncoder
+from roborew.critics.objective import Query, Traits
+from roborew.encoders.mini import MiniEncoder
+from roborew.learning.examples import Example, Report
 from roborew.types import Clip, Memory, Scores
 
 SAID = np.array([0.95, 0.2, 0.96, 0.1, 0.97, 0.98, 0.99], np.float32)

@@ -11,8 +11,8 @@ import pytest
 from roborew.critics.ensemble import Ensemble, make_objective
 from roborew.critics.objective import Objective, Query, Refreshable
 from roborew.critics.objectives.ridge import Ridge
-from roborew.critics.sampling import bootstrap
 from roborew.errors import CorruptFileError, InvalidInputError
+from roborew.learning.sampling import bootstrap
 from roborew.types import Memory, Scores
 from tests.roborew.critics.worlds import episode, query, world
 

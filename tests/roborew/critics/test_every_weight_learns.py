@@ -9,13 +9,13 @@ import pytest
 import torch
 from torch import nn
 
-from roborew.critics.conv import ConvEncoder
-from roborew.critics.descent import Descent
-from roborew.critics.encoder import Footage
+from roborew.critics.dataset.window_pairs import Shown
 from roborew.critics.ensemble import make_objective
-from roborew.critics.learned import Learned
 from roborew.critics.objectives.progress import Network
-from roborew.critics.shown import Shown
+from roborew.critics.torch_objective import Learned
+from roborew.encoders.conv import ConvEncoder
+from roborew.learning.examples import Footage
+from roborew.learning.optim import Descent
 from roborew.registry import critics
 from tests.roborew.critics.worlds import OPEN, PUSH, TEXTS, curve, world
 

@@ -10,11 +10,11 @@ import pytest
 from PIL import Image
 
 from roborew import __version__
-from roborew.card import card, figures, judged, there_and_back, write
 from roborew.critics.critic import Critic
 from roborew.evaluation import cycle_voc, score_curve
-from roborew.fitting import FitConfig, Fitted, fit_critic
 from roborew.types import Clip, Scores
+from roborew.workflows.fit import FitConfig, Fitted, fit_critic
+from roborew.workflows.fit.model_card import card, figures, judged, there_and_back, write
 from tests.roborew.critics.films import demonstration
 from tests.roborew.critics.worlds import PUSH, curve, episode
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from roborew.critics.objective import Example, Query
+from roborew.critics.objective import Query
+from roborew.learning.examples import Example
 
 WIDTH, TEXT_WIDTH = 12, 8
 PUSH, OPEN = "push the red cube onto the green pad", "open the drawer"

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from roborew.errors import CorruptFileError, InvalidInputError, MissingBackendError, UnknownNameError
-from roborew.judges.opening import open_judge
+from roborew.judges.factory import open_judge
 from roborew.judges.recorded import BLOCK, RecordedJudge, Recorder, question_key
 from roborew.judges.types import Answer, Judge, Question
 

@@ -20,9 +20,9 @@ import pytest
 from PIL import Image
 
 from roborew.errors import InvalidInputError, MissingBackendError, RoborewError
+from roborew.judges.openai_protocol import FaultError, read_answer, read_reply
 from roborew.judges.server import ServerJudge
 from roborew.judges.types import Judge, Question
-from roborew.judges.wire import FaultError, read_answer, read_reply
 from tests.roborew.judges.fault_server import TOKENS, FaultServer, free_port, reply, serving
 
 TRIALS = 25

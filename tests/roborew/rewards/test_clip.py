@@ -15,10 +15,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from roborew.errors import InvalidInputError
-from roborew.rewards.clip import ClipReward
-from roborew.rewards.clip_similarity import alpha_sweep, goal_baseline, goal_share, unit
+from roborew.rewards.clip import ClipReward, alpha_sweep, goal_baseline, goal_share, unit
 from roborew.types import Clip, Video
-from tests.roborew.rewards.tiny_towers import RESNET, tiny_clip, tiny_siglip
+from tests.roborew.encoders.tiny_towers import RESNET, tiny_clip, tiny_siglip
 
 GOAL, BASELINE = "a humanoid robot kneeling", "a humanoid robot"
 OTHERS = ("a robot kneels on the floor", "a robot")

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from roborew.run import RunDirectory
-from roborew.training import TrainConfig, load_trained, start, train
+from roborew.storage.run import RunDirectory
+from roborew.workflows.train import TrainConfig, load_trained, start, train
 from tests.roborew.ascent import ENV, ROLLOUT
-from tests.roborew.rewards.tiny_towers import tiny_clip, tiny_dinov2
+from tests.roborew.encoders.tiny_towers import tiny_clip, tiny_dinov2
 
 
 @pytest.mark.parametrize("agent", ["ppo", "sb3-ppo"])

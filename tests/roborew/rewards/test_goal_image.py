@@ -18,7 +18,7 @@ from transformers import AutoImageProcessor, Dinov2Model
 from roborew.errors import CorruptFileError, InvalidInputError, MissingBackendError, UnknownNameError
 from roborew.rewards.goal_image import GoalImage
 from roborew.types import Clip, Video
-from tests.roborew.rewards.tiny_towers import r3m_like, tiny_clip, tiny_dinov2, tiny_timm, vip_like
+from tests.roborew.encoders.tiny_towers import r3m_like, tiny_clip, tiny_dinov2, tiny_timm, vip_like
 
 FRAMES: Video = np.random.default_rng(0).integers(0, 256, (4, 72, 96, 3), dtype=np.uint8)
 PICTURES = [Image.fromarray(frame) for frame in FRAMES]

@@ -10,13 +10,13 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from roborew.encoders.mini_network import SHIPPED, MiniConfig, MiniNetwork, load_network, save_network
 from roborew.errors import CorruptFileError, InvalidInputError
-from roborew.rewards.mini import SHIPPED, Mini, load_network, save_network
-from roborew.rewards.mini_network import MiniConfig, MiniNetwork
+from roborew.rewards.mini import Mini
 from roborew.types import Clip
 from roborew_envs import make_task
-from roborew_envs.demonstrations import demonstrate
-from roborew_envs.rendering import Renderer
+from roborew_envs.experts.rollout import demonstrate
+from roborew_envs.rendering.renderer import Renderer
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from roborew.judges.types import Question
 from roborew.rewards.preferences import FramePair, PreferenceLabeller, preference
-from tests.roborew.rewards.scripted_judge import GOAL, Said, ScriptedJudge, levels, prompt, tagged_reply, video
+from tests.roborew.rewards.vlm.scripted_judge import GOAL, Said, ScriptedJudge, levels, prompt, tagged_reply, video
 
 
 def pair(first: float, second: float) -> FramePair:

@@ -8,8 +8,6 @@ import numpy as np
 import pytest
 import torch
 
-from roborew.critics.learned import Stack
-from roborew.critics.objective import Example
 from roborew.critics.objectives.adversarial import (
     Adversarial,
     Discriminator,
@@ -18,7 +16,9 @@ from roborew.critics.objectives.adversarial import (
     preconditioning,
     slope_penalty,
 )
+from roborew.critics.torch_objective import Stack
 from roborew.errors import InvalidInputError
+from roborew.learning.examples import Example
 from tests.roborew.critics.worlds import episode, query, world
 
 FORMS = ("gail", "airl")

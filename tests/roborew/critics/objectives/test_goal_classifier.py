@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from roborew.critics.objective import Example
 from roborew.critics.objectives.goal_classifier import GoalClassifier
 from roborew.data import read_picture
 from roborew.errors import InvalidInputError
-from roborew.fitting import FitConfig, fit_critic
+from roborew.learning.examples import Example
 from roborew.types import Clip
+from roborew.workflows.fit import FitConfig, fit_critic
 from tests.roborew.critics.films import demonstration
 from tests.roborew.critics.worlds import OPEN, PUSH, TEXTS, episode, query, world
 

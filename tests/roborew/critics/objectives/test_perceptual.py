@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from roborew.critics.objective import Example
 from roborew.critics.objectives.perceptual import Perceptual
 from roborew.errors import CorruptFileError, InvalidInputError
+from roborew.learning.examples import Example
 from tests.roborew.critics.worlds import OPEN, PUSH, episode, query, world
 
 

@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch.nn import functional
 
-from roborew.critics.objective import Example
 from roborew.critics.objectives.ranking_clip import Adapters, RankingClip, Ranks
 from roborew.errors import InvalidInputError
+from roborew.learning.examples import Example
 from tests.roborew.critics.worlds import OPEN, PUSH, TEXTS, episode, query, world
 
 

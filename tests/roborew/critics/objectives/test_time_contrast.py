@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from roborew.critics.learned import Stack
 from roborew.critics.objectives.liv import Liv, contrast
 from roborew.critics.objectives.tcc import Tcc, Way, cycle_loss
 from roborew.critics.objectives.vip import Vip, distances
 from roborew.critics.time_contrast import contrast_in_time, moments
+from roborew.critics.torch_objective import Stack
 from roborew.errors import CorruptFileError, InvalidInputError
 from tests.roborew.critics.worlds import OPEN, PUSH, episode, query, world
 

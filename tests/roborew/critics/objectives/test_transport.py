@@ -10,10 +10,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from roborew.critics.objective import Example
-from roborew.critics.objectives.transport import Transport, preferences
-from roborew.critics.transport_plan import costs, plan
+from roborew.critics.objectives.transport import Transport, costs, plan, preferences
 from roborew.errors import CorruptFileError, InvalidInputError
+from roborew.learning.examples import Example
 from tests.roborew.critics.worlds import episode, query, world
 
 

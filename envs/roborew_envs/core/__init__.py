@@ -1,0 +1,1 @@
+"""Tasks, vector environments, simulation and the validation of what they are given."""

@@ -1,0 +1,123 @@
+"""What a task is: its words, its starts, its truth. One subclass a file; nothing here knows of rewards or agents."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from functools import cached_property
+from typing import ClassVar
+
+import mujoco
+import numpy as np
+from numpy.typing import NDArray
+
+from roborew_envs.core.plan import Plan
+from roborew_envs.rendering.renderer import Overrides
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+BoolArray = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """The sentences of a task.
+
+    Attributes:
+        instruction: the canonical goal.
+        paraphrases: at least 8 sentences with the same meaning.
+        wrong_instructions: at least 4 sentences that this task does not fulfil: other tasks, opposites, negations.
+    """
+
+    instruction: str
+    paraphrases: tuple[str, ...]
+    wrong_instructions: tuple[str, ...]
+
+
+class Task(ABC):
+    """A goal in a MuJoCo world, with its exact truth. Every method works on N states at once and keeps no state.
+
+    Laws held by tests: progress lies in [0, 1] and is exactly 1 where, and only where, success is True; stage is the
+    last index exactly where success is True; the same generator state gives the same start.
+    """
+
+    id: ClassVar[str]
+    words: ClassVar[Words]
+    cameras: ClassVar[tuple[str, ...]]
+    """Names of cameras, the default first."""
+    horizon: ClassVar[int]
+    """Steps of an episode; reaching it is a truncation."""
+    stages: ClassVar[tuple[str, ...]]
+    """Names of the stages in order; the last means success."""
+    substeps: ClassVar[int]
+    """Physics steps per environment step."""
+    action_size: ClassVar[int]
+    plan: ClassVar[Plan | None] = None
+    """Skills for scripted behaviours, see `experts`; None where there are none."""
+
+    @cached_property
+    def model(self) -> mujoco.MjModel:
+        """The world; built once a task object."""
+        return self.build()
+
+    @property
+    def fps(self) -> float:
+        """Steps in a second of simulated time: a film of so many frames a second shows it as fast as it is."""
+        return 1.0 / (self.model.opt.timestep * self.substeps)
+
+    @abstractmethod
+    def build(self) -> mujoco.MjModel:
+        """Compile the world."""
+
+    @abstractmethod
+    def sample(self, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
+        """Draw a start: qpos, shape (nq,), and qvel, shape (nv,)."""
+
+    @abstractmethod
+    def controls(self, qpos: FloatArray, actions: FloatArray) -> FloatArray:
+        """Actuator targets, shape (N, nu), for actions in [-1, 1], shape (N, action_size)."""
+
+    @abstractmethod
+    def observe(self, qpos: FloatArray, qvel: FloatArray) -> NDArray[np.float32]:
+        """What the agent sees: proprioception and object poses, shape (N, D)."""
+
+    @abstractmethod
+    def success(self, qpos: FloatArray, qvel: FloatArray) -> BoolArray:
+        """Whether the goal holds in each state, shape (N,)."""
+
+    @abstractmethod
+    def partial_progress(self, qpos: FloatArray, qvel: FloatArray) -> FloatArray:
+        """How far each state is, shape (N,); `progress` clips it to [0, 0.99] and puts 1 where the goal holds."""
+
+    @abstractmethod
+    def partial_stage(self, qpos: FloatArray, qvel: FloatArray) -> IntArray:
+        """Index into `stages` of each state as if success were False, shape (N,)."""
+
+    def progress(self, qpos: FloatArray, qvel: FloatArray) -> FloatArray:
+        """Truth in [0, 1], shape (N,): 1 exactly where `success`, else at most 0.99."""
+        return np.where(self.success(qpos, qvel), 1.0, np.clip(self.partial_progress(qpos, qvel), 0.0, 0.99))
+
+    def stage(self, qpos: FloatArray, qvel: FloatArray) -> IntArray:
+        """Index into `stages`, shape (N,); the last exactly where `success`."""
+        done = len(self.stages) - 1
+        return np.where(self.success(qpos, qvel), done, np.minimum(self.partial_stage(qpos, qvel), done - 1))
+
+    def paint(self, qpos: FloatArray) -> Overrides:
+        """Colours that depend on the state (a lamp that lights); none by default."""
+        del qpos
+        return Overrides()
+
+    @property
+    def instruction(self) -> str:
+        """The canonical goal."""
+        return self.words.instruction
+
+    @property
+    def paraphrases(self) -> tuple[str, ...]:
+        """Sentences with the same meaning."""
+        return self.words.paraphrases
+
+    @property
+    def wrong_instructions(self) -> tuple[str, ...]:
+        """Sentences that the task does not fulfil."""
+        return self.words.wrong_instructions

@@ -1,0 +1,1 @@
+"""Scripted behaviors, pretrained policies, and the grading of what they did."""

@@ -1,0 +1,1 @@
+"""Many frames together: OpenGL contexts, threads, qualities, appearance."""

@@ -1,0 +1,160 @@
+"""One thread's drawing: a context, a scene and a private copy of the model; and the picture that proves it works."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from functools import cache
+from typing import Any, Literal
+
+import mujoco
+import numpy as np
+from numpy.typing import NDArray
+
+from roborew_envs.errors import DrawingError
+from roborew_envs.rendering.opengl import open_context
+from roborew_envs.rendering.overrides import FieldValues, StoredStates
+
+Quality = Literal["fast", "full"]
+
+_CANARY_SIDE = 8
+_CANARY = """<mujoco><visual><headlight ambient="1 1 1" diffuse="0 0 0" specular="0 0 0"/></visual><worldbody>
+<geom type="box" size="9 .1 4" pos="0 0 4" rgba="1 0 0 1"/><geom type="box" size="9 .1 4" pos="0 0 -4" rgba="0 0 1 1"/>
+<camera pos="0 -2 0" xyaxes="1 0 0 0 0 1"/></worldbody></mujoco>"""
+
+
+@cache
+def _canary_model() -> mujoco.MjModel:
+    return mujoco.MjModel.from_xml_string(_CANARY)
+
+
+def canary_fault(picture: NDArray[np.uint8]) -> str | None:
+    """What is wrong with a picture (H, W, 3) of red above blue; None if nothing is.
+
+    >>> canary_fault(np.zeros((8, 8, 3), np.uint8))
+    'black'
+    """
+    if picture.max() < 16:
+        return "black"
+    if np.ptp(picture, axis=(0, 1)).max() < 16:
+        return "the same everywhere"
+    middle = picture.shape[1] // 2
+    top, bottom = picture[1, middle].astype(int), picture[-2, middle].astype(int)
+    if top[0] > top[2] + 100 and bottom[2] > bottom[0] + 100:
+        return None
+    if top[2] > top[0] + 100 and bottom[0] > bottom[2] + 100:
+        return "upside down"
+    return "in the wrong colours"
+
+
+class Painter:
+    """One thread's OpenGL context, scene and private model copy. Every method runs on that thread."""
+
+    def __init__(self, model: mujoco.MjModel, width: int, height: int, quality: Quality, number: int, alone: bool):
+        """Open the context and draw the canary; ``number`` and ``alone`` as in `opengl.open_context`.
+
+        Raises:
+            DrawingError: no context, or one that draws a known scene wrongly.
+        """
+        self.model = copy.deepcopy(model)
+        self.model.vis.global_.offwidth = max(width, _CANARY_SIDE)
+        self.model.vis.global_.offheight = max(height, _CANARY_SIDE)
+        if quality == "fast":
+            self.model.vis.quality.offsamples = 0
+            self.model.vis.quality.shadowsize = 0
+            self.model.vis.quality.numslices = min(self.model.vis.quality.numslices, 12)
+            self.model.vis.quality.numstacks = min(self.model.vis.quality.numstacks, 8)
+        self.gl = open_context(width, height, number, alone)
+        try:
+            self._prepare(width, height, quality)
+        except BaseException:
+            self.gl.free()
+            raise
+
+    def _prepare(self, width: int, height: int, quality: Quality) -> None:
+        self.gl.make_current()
+        self.data = mujoco.MjData(self.model)
+        self.scene: Any = mujoco.MjvScene(self.model, maxgeom=1000)
+        for flag in (mujoco.mjtRndFlag.mjRND_SHADOW, mujoco.mjtRndFlag.mjRND_REFLECTION):
+            self.scene.flags[flag] = int(quality == "full")
+        self.context = mujoco.MjrContext(self.model, mujoco.mjtFontScale.mjFONTSCALE_150)
+        mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, self.context)
+        self.option = mujoco.MjvOption()
+        self.camera = mujoco.MjvCamera()
+        self.camera.type = mujoco.mjtCamera.mjCAMERA_FIXED
+        self.rect = mujoco.MjrRect(0, 0, width, height)
+        self.buffer = np.empty((height, width, 3), np.uint8)
+        fault = canary_fault(self._canary())
+        if fault is not None:
+            raise DrawingError(f"OpenGL draws a known scene {fault}, so its frames would be worthless.")
+
+    def _canary(self) -> NDArray[np.uint8]:
+        """The known scene, through the same context, buffer and turn of rows as every frame; costs some 0.2 ms."""
+        model = _canary_model()
+        data, scene = mujoco.MjData(model), mujoco.MjvScene(model, maxgeom=4)
+        mujoco.mj_forward(model, data)
+        rect = mujoco.MjrRect(0, 0, _CANARY_SIDE, _CANARY_SIDE)
+        picture = np.empty((_CANARY_SIDE, _CANARY_SIDE, 3), np.uint8)
+        self.camera.fixedcamid = 0
+        mujoco.mjv_updateScene(model, data, self.option, None, self.camera, mujoco.mjtCatBit.mjCAT_ALL, scene)
+        self._read(scene, rect, picture)
+        return picture[::-1]
+
+    def _read(self, scene: Any, rect: Any, buffer: NDArray[np.uint8]) -> None:
+        """Draw the scene into ``buffer``, row 0 at the bottom, as OpenGL has it."""
+        mujoco.mjr_render(rect, scene, self.context)
+        mujoco.mjr_readPixels(buffer, None, rect, self.context)
+
+    def draw(self, state: StoredStates, camera: int, frame: NDArray[np.uint8]) -> None:
+        """Draw a single state, qpos (nq,) and overrides without their first axis, into ``frame`` (H, W, 3)."""
+        before = self._write(state.overrides.fields)
+        try:
+            self._pose(state.qpos, camera)
+            for shape in () if state.overrides.shapes is None else state.overrides.shapes:
+                self._add(shape)
+            self._read(self.scene, self.rect, self.buffer)
+        finally:
+            self._write(before)
+        frame[:] = self.buffer[::-1]
+
+    def look(
+        self, model: mujoco.MjModel, data: mujoco.MjData, camera: mujoco.MjvCamera, frame: NDArray[np.uint8]
+    ) -> None:
+        """Draw a world as it stands, of the same meshes and textures as this painter's model, into ``frame``."""
+        for i in range(model.nhfield):  # terrain may change with every episode
+            mujoco.mjr_uploadHField(model, self.context, i)
+        mujoco.mjv_updateScene(model, data, self.option, None, camera, mujoco.mjtCatBit.mjCAT_ALL, self.scene)
+        self._read(self.scene, self.rect, self.buffer)
+        frame[:] = self.buffer[::-1]
+
+    def _pose(self, qpos: NDArray[np.float64], camera: int) -> None:
+        self.data.qpos[:] = qpos
+        mujoco.mj_kinematics(self.model, self.data)
+        mujoco.mj_comPos(self.model, self.data)
+        mujoco.mj_camlight(self.model, self.data)
+        mujoco.mj_tendon(self.model, self.data)
+        self.camera.fixedcamid = camera
+        everything = mujoco.mjtCatBit.mjCAT_ALL
+        mujoco.mjv_updateScene(self.model, self.data, self.option, None, self.camera, everything, self.scene)
+
+    def _add(self, shape: NDArray[np.float64]) -> None:
+        """Put a shape, see `Overrides.shapes`, into the scene as it stands now."""
+        if self.scene.ngeom == self.scene.maxgeom:
+            raise DrawingError(f"a scene holds at most {self.scene.maxgeom} shapes.")
+        geom, upright = self.scene.geoms[self.scene.ngeom], np.eye(3).ravel()
+        mujoco.mjv_initGeom(geom, int(shape[0]), shape[1:4], shape[4:7], upright, shape[7:].astype(np.float32))
+        geom.category = mujoco.mjtCatBit.mjCAT_STATIC
+        self.scene.ngeom += 1
+
+    def _write(self, fields: Mapping[str, FieldValues]) -> Mapping[str, FieldValues]:
+        """Write model fields; returns what stood there."""
+        before = {name: (indices, getattr(self.model, name)[indices]) for name, (indices, _) in fields.items()}
+        for name, (indices, values) in fields.items():
+            getattr(self.model, name)[indices] = values
+        return before
+
+    def close(self) -> None:
+        """Free the context."""
+        self.gl.make_current()
+        self.context.free()
+        self.gl.free()

@@ -1,0 +1,1 @@
+"""Tasks: language, initial states and truth, one task a file beside its scene."""

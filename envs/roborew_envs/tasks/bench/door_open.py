@@ -1,0 +1,69 @@
+"""Open the door of the cabinet by its handle: done when it is wide open and shows the yellow inside."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+
+from roborew_envs.core.plan import Plan
+from roborew_envs.core.task import BoolArray, FloatArray, IntArray, Words
+from roborew_envs.tasks.arm_task import hand, nearness
+from roborew_envs.tasks.bench.scene import DOOR, OPENED, BenchTask, door_handle, on_door
+from roborew_envs.tasks.bench.skills import GAP, pull_open, push_shut, turn_on
+
+
+class DoorOpen(BenchTask):
+    """The hand goes behind the handle (to 0.3), then the door turns."""
+
+    id = "roborew/DoorOpen-v0"
+    horizon = 56
+    stages: ClassVar[tuple[str, ...]] = ("approach", "pull", "open")
+    words = Words(
+        instruction="open the door of the cabinet",
+        paraphrases=(
+            "open the door",
+            "pull the cabinet door open",
+            "please open the cabinet",
+            "swing the door of the little cupboard open",
+            "take the white handle and pull the door open",
+            "could you open up the cabinet for me",
+            "the door of the cabinet stands open",
+            "robot, pull at the handle until the door is wide open",
+            "get the cupboard door open",
+            "with the gripper, swing the blue-green door open",
+            "show the yellow inside of the cabinet by opening its door",
+            "your task is to open the cabinet door",
+        ),
+        wrong_instructions=(
+            "close the door of the cabinet",
+            "push the door shut",
+            "do not open the door",
+            "keep the cabinet closed",
+            "open the drawer",
+            "turn on the tap",
+            "insert the blue peg into the socket",
+            "sweep the yellow block into the hole",
+            "knock on the door",
+            "door cabinet the of open swing",
+        ),
+    )
+
+    plan = Plan(
+        expert=pull_open,
+        undo=push_shut,
+        wrong=turn_on,
+        over=door_handle,
+        stop=(0.4, 0.6),
+        give_up=lambda qpos: qpos[:, DOOR] > 0.5 * OPENED,
+    )
+
+    def success(self, qpos: FloatArray, qvel: FloatArray) -> BoolArray:
+        return qpos[:, DOOR] >= OPENED
+
+    def partial_progress(self, qpos: FloatArray, qvel: FloatArray) -> FloatArray:
+        reach = np.linalg.norm(hand(qpos) - on_door(qpos, GAP), axis=1)
+        return 0.3 * nearness(np.maximum(reach - 0.02, 0), 0.45) + 0.69 * np.clip(qpos[:, DOOR] / OPENED, 0, 1)
+
+    def partial_stage(self, qpos: FloatArray, qvel: FloatArray) -> IntArray:
+        return (np.linalg.norm(hand(qpos) - on_door(qpos, GAP), axis=1) < 0.05).astype(np.int64)

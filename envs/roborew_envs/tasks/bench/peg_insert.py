@@ -1,0 +1,120 @@
+"""Insert the blue peg into the socket: done when it stands in there, which lights the socket."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+
+from roborew_envs.core.plan import Plan
+from roborew_envs.core.task import BoolArray, FloatArray, IntArray, Words
+from roborew_envs.tasks.arm_task import closeness, hand, nearness, within
+from roborew_envs.tasks.bench.scene import BLUE_PEG, ORANGE_PEG, PEG_HEIGHT, SOCKET, BenchTask, is_inserted, uprightness
+from roborew_envs.tasks.desk.grasping import carry, holds, let_go, take
+from roborew_envs.tasks.desk.skills import CLEAR
+
+GRIP = np.array([0.0, 0.0, 0.010])
+"""Where the hand takes a peg, above its middle [m]."""
+PEG = 0.014
+"""Half the peg's width [m]."""
+BORDER = 0.035
+"""Height at which a peg's foot clears the socket [m]."""
+ASIDE = np.array([0.055, 0.0, 0.0])
+"""A near miss puts the peg so far from the socket's middle [m]."""
+
+
+def insert(qpos: FloatArray, peg: slice, offset: FloatArray) -> FloatArray:
+    """Take the peg at ``peg`` of qpos and put it into the socket, or ``offset`` (N, 3) [m] from it."""
+    place = qpos[:, peg]
+    goal = np.column_stack([qpos[:, SOCKET], np.full(len(qpos), PEG_HEIGHT)]) + offset
+    grip = place + GRIP
+    there = within(place - goal, (0.012, 0.012, 0.006))
+    held = holds(qpos, grip, PEG)
+    target = np.where(held[:, None], carry(qpos, place, goal), take(qpos, grip, PEG))
+    return np.where(there[:, None], let_go(qpos, PEG), target)
+
+
+def insert_blue(qpos: FloatArray, offset: FloatArray) -> FloatArray:
+    """Insert the blue peg."""
+    return insert(qpos, BLUE_PEG, offset)
+
+
+def insert_orange(qpos: FloatArray, offset: FloatArray) -> FloatArray:
+    """Insert the orange peg: the wrong object."""
+    return insert(qpos, ORANGE_PEG, offset)
+
+
+def pull_out(qpos: FloatArray, offset: FloatArray) -> FloatArray:
+    """Pull the blue peg out of the socket and keep it up: what undoes `insert_blue`."""
+    peg = qpos[:, BLUE_PEG]
+    grip = peg + GRIP + offset
+    up = np.column_stack([peg[:, :2], np.full(len(qpos), CLEAR)])
+    return np.where(holds(qpos, grip, PEG)[:, None], carry(qpos, peg, up), take(qpos, grip, PEG))
+
+
+class PegInsert(BenchTask):
+    """The hand closes in on the blue peg (to 0.25), lifts it, carries it over the socket and lets it down."""
+
+    id = "roborew/PegInsert-v0"
+    horizon = 88
+    stages: ClassVar[tuple[str, ...]] = ("approach", "grasp", "carry", "inserted")
+    words = Words(
+        instruction="insert the blue peg into the socket",
+        paraphrases=(
+            "put the blue peg into the socket",
+            "please plug the blue peg into the white socket",
+            "pick up the blue peg and stick it into the socket",
+            "the blue peg stands in the socket",
+            "robot, place the blue stick in the white holder",
+            "could you fit the blue peg into the hole of the socket",
+            "grasp the blue peg, lift it and lower it into the socket",
+            "let the blue peg go into the square socket",
+            "into the socket, insert the blue peg",
+            "kindly set the blue pin into its holder",
+            "have the blue peg end up inside the socket",
+            "get the blue peg into the socket so that it lights up",
+        ),
+        wrong_instructions=(
+            "insert the orange peg into the socket",
+            "pull the blue peg out of the socket",
+            "do not insert the blue peg",
+            "leave the blue peg on the table",
+            "put the blue peg beside the socket",
+            "sweep the yellow block into the hole",
+            "open the door of the cabinet",
+            "turn the tap so that the water runs",
+            "knock the blue peg over",
+            "socket the peg into blue insert",
+        ),
+    )
+
+    plan = Plan(
+        expert=insert_blue,
+        undo=pull_out,
+        wrong=insert_orange,
+        over=lambda qpos: qpos[:, BLUE_PEG] + GRIP,
+        stop=(0.6, 0.75),
+        miss=lambda qpos: np.tile(ASIDE, (len(qpos), 1)),
+    )
+
+    def success(self, qpos: FloatArray, qvel: FloatArray) -> BoolArray:
+        return is_inserted(qpos, BLUE_PEG)
+
+    def partial_progress(self, qpos: FloatArray, qvel: FloatArray) -> FloatArray:
+        peg = qpos[:, BLUE_PEG]
+        reach = np.linalg.norm(hand(qpos) - peg - GRIP, axis=1)
+        apart = np.linalg.norm(peg[:, :2] - qpos[:, SOCKET], axis=1)
+        height = np.abs(peg[:, 2] - PEG_HEIGHT)
+        outside = np.clip((apart - 0.01) / 0.02, 0, 1)
+        over_border = np.maximum(height - BORDER, 0)
+        inside_left = height - over_border
+        outside_left = BORDER + np.maximum(BORDER - height, 0)
+        left = apart + 0.3 * over_border + (1 - outside) * inside_left + outside * outside_left
+        upright = np.abs(uprightness(qpos, BLUE_PEG))
+        return 0.25 * closeness(reach, 0.06) + 0.1 * upright + 0.64 * nearness(left, 0.3)
+
+    def partial_stage(self, qpos: FloatArray, qvel: FloatArray) -> IntArray:
+        grip = qpos[:, BLUE_PEG] + GRIP
+        lifted = qpos[:, BLUE_PEG][:, 2] > PEG_HEIGHT + 0.01
+        reached = np.linalg.norm(hand(qpos) - grip, axis=1) < 0.02
+        return np.where(reached & lifted, 2, np.where(reached, 1, 0))

@@ -1,0 +1,116 @@
+"""Sweep the yellow block into the hole: done when it lies in there, which lights the hole's floor."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+
+from roborew_envs.core.plan import Plan
+from roborew_envs.core.task import BoolArray, FloatArray, IntArray, Words
+from roborew_envs.tasks.arm_task import closeness, hand, nearness
+from roborew_envs.tasks.bench.scene import BLOCK_HEIGHT, BOARD_TOP, HOLE, RED_BLOCK, YELLOW_BLOCK, BenchTask, is_in_hole
+from roborew_envs.tasks.desk.grasping import carry, holds, take, with_opening
+from roborew_envs.tasks.desk.skills import CLEAR, push_cube
+
+HEIGHT = 0.046
+"""Of the hand while it sweeps over the board [m]."""
+BLOCK = 0.022
+"""Half the block's width [m]."""
+ENOUGH = 0.016
+"""Distance from the hole's middle along y at which a block is not moved further to the side [m]."""
+LIFTED = 0.07
+"""A block so high is in the gripper, though it slips a little [m]."""
+SHORT = 0.115
+"""A near miss gives up so far before the hole's middle, along x [m]."""
+
+
+def sweep(qpos: FloatArray, block: slice) -> FloatArray:
+    """Sweep the block at ``block`` of qpos into the hole, then rise."""
+    tips, place = hand(qpos), qpos[:, block][:, :2]
+    goal = qpos[:, HOLE].copy()
+    goal[:, 1] += np.clip(place[:, 1] - goal[:, 1], -ENOUGH, ENOUGH)
+    rise = np.column_stack([tips[:, :2], np.full(len(qpos), CLEAR)])
+    return np.where(is_in_hole(qpos, block)[:, None], rise, push_cube(qpos, block, goal, HEIGHT))
+
+
+def sweep_yellow(qpos: FloatArray, offset: FloatArray) -> FloatArray:
+    """Sweep the yellow block into the hole."""
+    return with_opening(sweep(qpos, YELLOW_BLOCK), -1.0)
+
+
+def sweep_red(qpos: FloatArray, offset: FloatArray) -> FloatArray:
+    """Sweep the red block: the wrong object."""
+    return sweep(qpos, RED_BLOCK)
+
+
+def take_out(qpos: FloatArray, offset: FloatArray) -> FloatArray:
+    """Take the yellow block out of the hole: what undoes `sweep_yellow`."""
+    block = qpos[:, YELLOW_BLOCK]
+    grip = block + offset
+    grip[:, 1] = qpos[:, HOLE.start + 1] + np.clip(grip[:, 1] - qpos[:, HOLE.start + 1], -0.018, 0.018)
+    held = holds(qpos, grip, BLOCK) | (block[:, 2] > LIFTED)
+    lifted = np.column_stack([block[:, :2], np.full(len(qpos), CLEAR)])
+    return np.where(held[:, None], carry(qpos, block, lifted), take(qpos, grip, BLOCK))
+
+
+class Sweep(BenchTask):
+    """The hand goes behind the yellow block (to 0.35), then the block goes to the hole."""
+
+    id = "roborew/Sweep-v0"
+    horizon = 64
+    stages: ClassVar[tuple[str, ...]] = ("approach", "sweep", "in the hole")
+    words = Words(
+        instruction="sweep the yellow block into the hole",
+        paraphrases=(
+            "push the yellow block into the hole",
+            "please slide the yellow cube into the hole",
+            "move the yellow block until it drops into the pit of the green board",
+            "the yellow block lies in the hole",
+            "robot, sweep the yellow cube over the board and into the hole",
+            "could you knock the yellow block into the hole",
+            "let the yellow piece fall into the hole",
+            "into the hole, sweep the yellow block",
+            "get behind the yellow block and sweep it into the pocket",
+            "pocket the yellow block",
+            "kindly bring the yellow cube into the black hole of the board",
+            "have the yellow block end up in the hole",
+        ),
+        wrong_instructions=(
+            "sweep the red block into the hole",
+            "take the yellow block out of the hole",
+            "do not sweep the yellow block into the hole",
+            "leave the yellow block where it is",
+            "sweep the yellow block off the table",
+            "put the blue peg into the hole",
+            "open the door of the cabinet",
+            "turn the tap so that the water runs",
+            "sweep the floor",
+            "hole the block into yellow sweep",
+        ),
+    )
+
+    plan = Plan(
+        expert=sweep_yellow,
+        undo=take_out,
+        wrong=sweep_red,
+        over=lambda qpos: qpos[:, YELLOW_BLOCK],
+        stop=(0.5, 0.6),
+        give_up=lambda qpos: qpos[:, YELLOW_BLOCK.start] > qpos[:, HOLE.start] - SHORT,
+    )
+
+    def success(self, qpos: FloatArray, qvel: FloatArray) -> BoolArray:
+        return is_in_hole(qpos, YELLOW_BLOCK)
+
+    def partial_progress(self, qpos: FloatArray, qvel: FloatArray) -> FloatArray:
+        block = qpos[:, YELLOW_BLOCK]
+        way = qpos[:, HOLE] - block[:, :2]
+        apart = np.linalg.norm(way, axis=1)
+        behind = np.column_stack([block[:, :2] - 0.036 * way / np.maximum(apart, 1e-6)[:, None], block[:, 2]])
+        reach = np.linalg.norm(hand(qpos) - behind, axis=1)
+        height = np.clip((block[:, 2] - BLOCK_HEIGHT) / BOARD_TOP, 0, 1)
+        near = nearness(apart, 0.25) - 0.1 * height
+        return 0.35 * closeness(np.maximum(reach - 0.012, 0), 0.08) + 0.64 * np.maximum(near, 0)
+
+    def partial_stage(self, qpos: FloatArray, qvel: FloatArray) -> IntArray:
+        return (np.linalg.norm(hand(qpos) - qpos[:, YELLOW_BLOCK], axis=1) < 0.06).astype(np.int64)

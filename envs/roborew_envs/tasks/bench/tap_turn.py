@@ -1,0 +1,69 @@
+"""Turn the tap's lever: done when it is turned far enough, which makes the water run."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+
+from roborew_envs.core.plan import Plan
+from roborew_envs.core.task import BoolArray, FloatArray, IntArray, Words
+from roborew_envs.tasks.arm_task import hand, nearness
+from roborew_envs.tasks.bench.scene import LEVER, TURNED, BenchTask, lever_tip, on_lever, water_runs
+from roborew_envs.tasks.bench.skills import BESIDE, pull_open, turn_off, turn_on
+
+
+class TapTurn(BenchTask):
+    """The hand goes beside the lever (to 0.3), then the lever turns."""
+
+    id = "roborew/TapTurn-v0"
+    horizon = 56
+    stages: ClassVar[tuple[str, ...]] = ("approach", "turn", "running")
+    words = Words(
+        instruction="turn the tap so that the water runs",
+        paraphrases=(
+            "turn on the tap",
+            "open the tap",
+            "turn the faucet on",
+            "please let the water run",
+            "turn the lever of the tap until water comes out",
+            "could you switch the water on",
+            "the water is running from the tap",
+            "push the tap's lever around so that the water flows",
+            "robot, get water out of the faucet",
+            "swing the lever with the red knob until the water flows",
+            "kindly open the faucet",
+            "make water pour into the basin by turning the tap",
+        ),
+        wrong_instructions=(
+            "turn off the tap",
+            "close the tap so that no water runs",
+            "do not turn the tap",
+            "keep the faucet shut",
+            "open the door of the cabinet",
+            "insert the blue peg into the socket",
+            "sweep the yellow block into the hole",
+            "turn on the lamp",
+            "pour the water out of the window",
+            "water the runs so turn that tap",
+        ),
+    )
+
+    plan = Plan(
+        expert=turn_on,
+        undo=turn_off,
+        wrong=pull_open,
+        over=lever_tip,
+        stop=(0.4, 0.6),
+        give_up=lambda qpos: qpos[:, LEVER] > 0.5 * TURNED,
+    )
+
+    def success(self, qpos: FloatArray, qvel: FloatArray) -> BoolArray:
+        return water_runs(qpos)
+
+    def partial_progress(self, qpos: FloatArray, qvel: FloatArray) -> FloatArray:
+        reach = np.linalg.norm(hand(qpos) - on_lever(qpos, BESIDE), axis=1)
+        return 0.3 * nearness(np.maximum(reach - 0.025, 0), 0.45) + 0.69 * np.clip(qpos[:, LEVER] / TURNED, 0, 1)
+
+    def partial_stage(self, qpos: FloatArray, qvel: FloatArray) -> IntArray:
+        return (np.linalg.norm(hand(qpos) - on_lever(qpos, BESIDE), axis=1) < 0.05).astype(np.int64)

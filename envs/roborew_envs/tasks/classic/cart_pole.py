@@ -1,0 +1,86 @@
+"""Keep the pole upright: a pole that leans on a cart is brought up and held near the middle of the rail."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import mujoco
+import numpy as np
+from numpy.typing import NDArray
+
+from roborew_envs.core.mjcf import load_world
+from roborew_envs.core.task import BoolArray, FloatArray, IntArray, Task, Words
+
+UPRIGHT = 0.08
+"""Largest lean of a pole that is upright [rad]."""
+FALLEN = 1.2
+"""Lean from which it cannot be saved [rad]."""
+REST = np.array([0.5, 0.5])
+"""Largest speeds of cart [m/s] and pole [rad/s] of a balance."""
+MIDDLE = 1.0
+"""Largest distance of the cart from the middle [m]."""
+
+
+class CartPole(Task):
+    """The classic cart and pole, force up to 10 N, an action held for 20 ms. Balance: upright, slow, central."""
+
+    id = "roborew/CartPole-v0"
+    cameras: ClassVar[tuple[str, ...]] = ("front", "quarter")
+    horizon = 200
+    stages: ClassVar[tuple[str, ...]] = ("fallen", "leaning", "balanced")
+    substeps = 2
+    action_size = 1
+    words = Words(
+        instruction="keep the pole upright",
+        paraphrases=(
+            "balance the pole on the cart",
+            "please hold the pole upright",
+            "do not let the pole fall",
+            "move the cart so that the pole stays up",
+            "keep the orange stick standing",
+            "the pole stands upright on the cart",
+            "bring the pole upright and keep it there",
+            "steady the pole above the cart",
+            "prevent the pole from tipping over",
+            "hold the red ball straight above the cart",
+        ),
+        wrong_instructions=(
+            "let the pole fall",
+            "tip the pole over",
+            "do not keep the pole upright",
+            "drive the cart into the post",
+            "swing the pole down",
+            "lay the pole flat",
+            "run forward",
+            "hello",
+        ),
+    )
+
+    def build(self) -> mujoco.MjModel:
+        return load_world("cart_pole.xml").compile()
+
+    def sample(self, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
+        """The pole leans to one side by 7 to 15 degrees, everything nearly at rest."""
+        lean = rng.choice([-1.0, 1.0]) * rng.uniform(0.12, 0.26)
+        return np.array([rng.uniform(-0.4, 0.4), lean]), 0.05 * rng.standard_normal(2)
+
+    def controls(self, qpos: FloatArray, actions: FloatArray) -> FloatArray:
+        return actions
+
+    def observe(self, qpos: FloatArray, qvel: FloatArray) -> NDArray[np.float32]:
+        """Place [m], lean [rad] and both velocities, shape (N, 4)."""
+        return np.concatenate([qpos, qvel], axis=1, dtype=np.float32)
+
+    def success(self, qpos: FloatArray, qvel: FloatArray) -> BoolArray:
+        upright = (np.abs(qpos[:, 1]) <= UPRIGHT) & (np.abs(qpos[:, 0]) <= MIDDLE)
+        return upright & (np.abs(qvel) <= REST).all(axis=1)
+
+    def partial_progress(self, qpos: FloatArray, qvel: FloatArray) -> FloatArray:
+        """How upright; of an upright pole a fifth is lost to speed and a fifth beside the middle."""
+        upright = np.clip((FALLEN - np.abs(qpos[:, 1])) / (FALLEN - UPRIGHT), 0.0, 1.0)
+        calm = 1 - np.clip((np.abs(qvel) / REST - 1) / 4, 0.0, 1.0).mean(axis=1)
+        central = np.clip((1.5 - np.abs(qpos[:, 0])) / (1.5 - MIDDLE), 0.0, 1.0)
+        return upright * (0.6 + 0.2 * calm + 0.2 * central)
+
+    def partial_stage(self, qpos: FloatArray, qvel: FloatArray) -> IntArray:
+        return (np.abs(qpos[:, 1]) < FALLEN).astype(np.int64)

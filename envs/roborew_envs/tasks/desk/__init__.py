@@ -1,0 +1,1 @@
+"""An arm at a desk with a drawer."""

@@ -1,0 +1,72 @@
+"""Close the drawer, which stands open: done when its front is flush with the cabinet."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+
+from roborew_envs.core.plan import Plan
+from roborew_envs.core.task import BoolArray, FloatArray, IntArray, Words
+from roborew_envs.tasks.desk.scene import CLOSED, DRAWER, DRAWER_TRAVEL, OpenDrawerTask, hand, handle, nearness
+from roborew_envs.tasks.desk.skills import press_button, pull_drawer, shut_drawer
+
+AJAR = 0.075
+"""Travel at which a near miss leaves off [m]."""
+
+
+class DrawerClose(OpenDrawerTask):
+    """The hand closes in on the handle (to 0.3), then the drawer goes in."""
+
+    id = "roborew/DrawerClose-v0"
+    horizon = 64
+    stages: ClassVar[tuple[str, ...]] = ("approach", "push", "closed")
+    words = Words(
+        instruction="close the drawer",
+        paraphrases=(
+            "push the drawer shut",
+            "please shut the drawer",
+            "slide the drawer back in",
+            "push the open drawer into the cabinet",
+            "could you close the drawer all the way",
+            "the drawer is closed",
+            "give the drawer a push so that it is closed",
+            "robot, close the open drawer",
+            "push at the handle until the drawer is shut",
+            "get the drawer to slide closed",
+            "go to the front of the drawer and then push it in",
+            "with the gripper, shut the drawer",
+        ),
+        wrong_instructions=(
+            "open the drawer",
+            "pull the drawer out further",
+            "do not close the drawer",
+            "leave the drawer open",
+            "close the window",
+            "put the red cube into the drawer",
+            "press the button so that the lamp lights up",
+            "push the blue cube onto the green pad",
+            "pull the drawer out of the cabinet",
+            "drawer shut the slide into",
+        ),
+    )
+
+    plan = Plan(
+        expert=shut_drawer,
+        undo=pull_drawer,
+        wrong=press_button,
+        over=handle,
+        stop=(0.5, 0.7),
+        give_up=lambda qpos: qpos[:, DRAWER] < AJAR,
+    )
+
+    def success(self, qpos: FloatArray, qvel: FloatArray) -> BoolArray:
+        return qpos[:, DRAWER] <= CLOSED
+
+    def partial_progress(self, qpos: FloatArray, qvel: FloatArray) -> FloatArray:
+        left = np.clip((qpos[:, DRAWER] - CLOSED) / (DRAWER_TRAVEL - CLOSED), 0, 1)
+        reach = np.linalg.norm(hand(qpos) - handle(qpos), axis=1)
+        return 0.3 * nearness(np.maximum(reach - 0.03, 0), 0.45) + 0.69 * (1 - left)
+
+    def partial_stage(self, qpos: FloatArray, qvel: FloatArray) -> IntArray:
+        return (np.linalg.norm(hand(qpos) - handle(qpos), axis=1) < 0.05).astype(np.int64)

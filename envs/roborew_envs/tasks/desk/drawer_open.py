@@ -1,0 +1,68 @@
+"""Open the drawer by its handle: done when it is out far enough to show its yellow inside."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+
+from roborew_envs.core.plan import Plan
+from roborew_envs.core.task import BoolArray, FloatArray, IntArray, Words
+from roborew_envs.tasks.desk.scene import DRAWER, OPENED, DeskTask, hand, handle, nearness
+from roborew_envs.tasks.desk.skills import press_button, pull_drawer, shut_drawer
+
+
+class DrawerOpen(DeskTask):
+    """The hand closes in on the handle (to 0.3), then the drawer comes out."""
+
+    id = "roborew/DrawerOpen-v0"
+    horizon = 48
+    stages: ClassVar[tuple[str, ...]] = ("approach", "pull", "open")
+    words = Words(
+        instruction="open the drawer",
+        paraphrases=(
+            "pull the drawer open",
+            "please slide the drawer open",
+            "pull out the drawer",
+            "grab the handle and pull the drawer open",
+            "can you open the drawer all the way",
+            "the drawer is open",
+            "pull on the handle to open the drawer",
+            "hook the gripper on the handle and pull the drawer open",
+            "open up the drawer of the desk cabinet",
+            "pull the drawer toward you until it is open",
+            "reach for the drawer handle and pull it open",
+            "take hold of the handle and slide the drawer open",
+        ),
+        wrong_instructions=(
+            "close the drawer",
+            "push the drawer shut",
+            "do not open the drawer",
+            "open nothing",
+            "without opening the drawer, wait",
+            "open the door",
+            "put the red cube into the drawer",
+            "press the button so that the lamp lights up",
+            "push the red cube onto the green pad",
+            "drawer the open green onto",
+        ),
+    )
+
+    plan = Plan(
+        expert=pull_drawer,
+        undo=shut_drawer,
+        wrong=press_button,
+        over=handle,
+        stop=(0.4, 0.6),
+        give_up=lambda qpos: qpos[:, DRAWER] > 0.4 * OPENED,
+    )
+
+    def success(self, qpos: FloatArray, qvel: FloatArray) -> BoolArray:
+        return qpos[:, DRAWER] >= OPENED
+
+    def partial_progress(self, qpos: FloatArray, qvel: FloatArray) -> FloatArray:
+        reach = np.linalg.norm(hand(qpos) - handle(qpos), axis=1)
+        return 0.3 * nearness(np.maximum(reach - 0.02, 0), 0.45) + 0.69 * np.clip(qpos[:, DRAWER] / OPENED, 0, 1)
+
+    def partial_stage(self, qpos: FloatArray, qvel: FloatArray) -> IntArray:
+        return (np.linalg.norm(hand(qpos) - handle(qpos), axis=1) < 0.05).astype(np.int64)

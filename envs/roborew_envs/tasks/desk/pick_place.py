@@ -1,0 +1,101 @@
+"""Put the red cube on top of the cabinet: done when it stands there and the gripper has let go."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+
+from roborew_envs.core.plan import Plan
+from roborew_envs.core.task import BoolArray, FloatArray, IntArray, Words
+from roborew_envs.tasks.desk.grasping import delivery, is_released, put
+from roborew_envs.tasks.desk.scene import BLUE, CABINET, CUBE, CUBE_HEIGHT, RED, WORKSPACE, DeskTask, hand
+from roborew_envs.tasks.desk.stack import GRIP, put_red_on_pad
+
+TOP = np.array([0.0, 0.38, 0.14 + CUBE])
+"""Centre of a cube in the middle of the cabinet's top, relative to the cabinet's place along x [m]."""
+TOP_SIZE = np.array([0.085, 0.075])
+"""Half of the top's sides along x and y [m]."""
+FRONT = np.array([0.0, -0.03, 0.0])
+"""From the middle of the top to where the cube should stand, in sight [m]."""
+HEIGHT = 0.215
+"""Of the hand while it carries a cube onto the cabinet [m]."""
+LIFT = 0.18
+"""Height of a carried cube's middle from which it clears the cabinet [m]."""
+CLOSE = 0.05
+"""A near miss carries the cube so close to its goal, and keeps it [m]."""
+
+
+def top(qpos: FloatArray) -> FloatArray:
+    """Where a cube should stand on the cabinet, shape (N, 3) [m]."""
+    return TOP + FRONT + qpos[:, CABINET, None] * [1, 0, 0]
+
+
+def put_red_on_top(qpos: FloatArray, offset: FloatArray) -> FloatArray:
+    """Put the red cube on the cabinet."""
+    return put(qpos, qpos[:, RED], top(qpos) + offset, CUBE, GRIP, HEIGHT)
+
+
+def put_blue_on_top(qpos: FloatArray, offset: FloatArray) -> FloatArray:
+    """Put the blue cube on the cabinet: the wrong object."""
+    return put(qpos, qpos[:, BLUE], top(qpos) + offset, CUBE, GRIP, HEIGHT)
+
+
+class PickPlace(DeskTask):
+    """The hand takes the red cube (to 0.3), lifts it, carries it over the cabinet, lets it down and lets go."""
+
+    id = "roborew/PickPlace-v0"
+    horizon = 128
+    workspace = np.array([WORKSPACE[0], [WORKSPACE[1, 0], TOP[1] + 0.02, WORKSPACE[1, 2]]])
+    stages: ClassVar[tuple[str, ...]] = ("approach", "grasp", "carry", "on the cabinet")
+    words = Words(
+        instruction="put the red cube on top of the cabinet",
+        paraphrases=(
+            "place the red block on the cabinet",
+            "please set the red cube on top of the brown cabinet",
+            "pick up the red cube and put it on the cabinet",
+            "the red cube stands on top of the cabinet",
+            "robot, move the red box onto the cabinet",
+            "lift the red cube and let it down on the cabinet",
+            "could you put the red block up on the cabinet",
+            "take the red cube, not the blue one, and place it on the cabinet",
+            "grasp the red block and carry it onto the top of the cabinet",
+            "on top of the cabinet, put the red cube",
+            "kindly bring the red cube up onto the cabinet",
+            "have the red cube end up on top of the wooden cabinet",
+        ),
+        wrong_instructions=(
+            "put the blue cube on top of the cabinet",
+            "put the blue cube, not the red one, on the cabinet",
+            "take the red cube down from the cabinet",
+            "do not put the red cube on the cabinet",
+            "put the red cube into the drawer of the cabinet",
+            "put the red cube on the green pad",
+            "stack the red cube on the blue cube",
+            "leave the red cube on the desk",
+            "open the drawer",
+            "cabinet cube of the red put top",
+        ),
+    )
+
+    plan = Plan(
+        expert=put_red_on_top,
+        undo=lambda qpos, offset: put_red_on_pad(qpos, offset, HEIGHT),
+        wrong=put_blue_on_top,
+        over=lambda qpos: qpos[:, RED],
+        stop=(0.5, 0.75),
+        give_up=lambda qpos: np.linalg.norm((qpos[:, RED] - top(qpos))[:, :2], axis=1) < CLOSE,
+    )
+
+    def success(self, qpos: FloatArray, qvel: FloatArray) -> BoolArray:
+        red = qpos[:, RED]
+        place = red - TOP - qpos[:, CABINET, None] * [1, 0, 0]
+        on_top = (np.abs(place[:, :2]) < TOP_SIZE).all(axis=1) & (np.abs(place[:, 2]) < 0.006)
+        return on_top & is_released(qpos, red, CUBE)
+
+    def partial_progress(self, qpos: FloatArray, qvel: FloatArray) -> FloatArray:
+        return delivery(qpos, qpos[:, RED], CUBE_HEIGHT, top(qpos), CUBE, LIFT)
+
+    def partial_stage(self, qpos: FloatArray, qvel: FloatArray) -> IntArray:
+        reached = np.linalg.norm(hand(qpos) - qpos[:, RED], axis=1) < 0.03
+        return np.where(reached & (qpos[:, RED][:, 2] > CUBE_HEIGHT + 0.01), 2, np.where(reached, 1, 0))

@@ -1,0 +1,86 @@
+"""Push the red cube onto the green pad: done when its centre is close to the pad's, which lights the pad."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+
+from roborew_envs.core.plan import Plan
+from roborew_envs.core.task import BoolArray, FloatArray, IntArray, Words
+from roborew_envs.tasks.desk.scene import PAD, RED, DeskTask, closeness, hand, nearness, pad_is_lit
+from roborew_envs.tasks.desk.skills import push_blue, push_red, push_red_away
+
+BEHIND = 0.034
+"""Where the hand should push from: this far behind the cube's centre, seen from the pad [m]."""
+
+SHORT = 0.080
+"""A near miss leaves the cube this far from the pad's middle, on its own side [m]."""
+
+
+def _short_of_pad(qpos: FloatArray) -> FloatArray:
+    way = qpos[:, RED][:, :2] - qpos[:, PAD]
+    offset = np.zeros((len(qpos), 3))
+    offset[:, :2] = SHORT * way / np.linalg.norm(way, axis=1, keepdims=True)
+    return offset
+
+
+class Push(DeskTask):
+    """The hand goes behind the red cube (to 0.35), then the cube goes to the pad."""
+
+    id = "roborew/Push-v0"
+    horizon = 64
+    stages: ClassVar[tuple[str, ...]] = ("approach", "push", "on pad")
+    words = Words(
+        instruction="push the red cube onto the green pad",
+        paraphrases=(
+            "slide the red block onto the green target",
+            "please move the red cube to the green pad",
+            "robot, put the red box on the green square",
+            "push the red cube into the green area until the pad lights up",
+            "I want you to shove the red cube onto the green mat",
+            "the red cube is on the green pad",
+            "I want the red cube moved onto the green pad",
+            "push the red block across the desk until it sits on the green pad",
+            "the goal is to have the red cube on the green target",
+            "move the red cube so that it rests on the green pad",
+            "take the red cube to the green mat by pushing it with your arm",
+            "place the red block on the green target by sliding it",
+        ),
+        wrong_instructions=(
+            "push the red cube off the green pad",
+            "push the blue cube onto the green pad",
+            "push the red cube into the drawer",
+            "do not push the red cube onto the green pad",
+            "leave the red cube where it is",
+            "throw the red cube at the wall",
+            "press the button so that the lamp lights up",
+            "open the drawer",
+            "push the green pad onto the red cube",
+            "cube the onto red pad green",
+        ),
+    )
+
+    plan = Plan(
+        expert=push_red,
+        undo=push_red_away,
+        wrong=push_blue,
+        over=lambda qpos: qpos[:, RED],
+        stop=(0.45, 0.7),
+        slow=(0.57, 0.63),
+        miss=_short_of_pad,
+    )
+
+    def success(self, qpos: FloatArray, qvel: FloatArray) -> BoolArray:
+        return pad_is_lit(qpos)
+
+    def partial_progress(self, qpos: FloatArray, qvel: FloatArray) -> FloatArray:
+        way = qpos[:, PAD] - qpos[:, RED][:, :2]
+        apart = np.linalg.norm(way, axis=1)
+        behind = qpos[:, RED].copy()
+        behind[:, :2] -= BEHIND * way / np.maximum(apart, 1e-6)[:, None]
+        reach = np.linalg.norm(hand(qpos) - behind, axis=1)
+        return 0.35 * closeness(np.maximum(reach - 0.012, 0), 0.08) + 0.64 * nearness(apart, 0.35)
+
+    def partial_stage(self, qpos: FloatArray, qvel: FloatArray) -> IntArray:
+        return (np.linalg.norm(hand(qpos) - qpos[:, RED], axis=1) < 0.06).astype(np.int64)

@@ -1,0 +1,88 @@
+"""Reach the blue cube with the gripper: done when the finger tips are close to it."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+
+from roborew_envs.core.plan import Plan
+from roborew_envs.core.task import BoolArray, FloatArray, IntArray, Words
+from roborew_envs.tasks.desk.scene import BLUE, RED, DeskTask, closeness, hand
+from roborew_envs.tasks.desk.skills import CLEAR, above_then
+
+REACHED = 0.048
+"""Distance from the finger tips to the cube's centre within which it is reached [m]: touching it, or just above."""
+ABOVE = np.array([0.0, 0.0, 0.038])
+"""Where the hand stops, from the cube's centre [m]."""
+ASIDE = np.array([-0.065, 0.0, -0.01])
+"""A near miss stops so far from there, beside the cube [m]."""
+HOME = np.array([0.30, 0.0, 0.22])
+"""Where the hand withdraws to [m]."""
+
+
+def reach(qpos: FloatArray, cube: slice, offset: FloatArray) -> FloatArray:
+    """Come down to just above the cube at ``cube`` of qpos, or ``offset`` (N, 3) [m] from there."""
+    place = qpos[:, cube] + ABOVE + offset
+    return above_then(hand(qpos), place, place, 0.02)
+
+
+def withdraw(qpos: FloatArray, offset: FloatArray) -> FloatArray:
+    """Rise and go home: what undoes `reach`."""
+    return above_then(hand(qpos), np.tile(HOME, (len(qpos), 1)) + offset, np.tile(HOME, (len(qpos), 1)), 0.02, HOME[2])
+
+
+class Reach(DeskTask):
+    """The hand closes in on the blue cube."""
+
+    id = "roborew/Reach-v0"
+    horizon = 40
+    stages: ClassVar[tuple[str, ...]] = ("far", "near", "reached")
+    words = Words(
+        instruction="move the gripper to the blue cube",
+        paraphrases=(
+            "reach for the blue cube",
+            "bring the hand to the blue block",
+            "please touch the blue cube",
+            "robot, put your gripper at the blue box",
+            "the gripper is at the blue cube",
+            "go to the blue block with the hand",
+            "could you reach out to the blue cube",
+            "hold the gripper right above the blue cube",
+            "let the fingers come close to the blue block",
+            "of the two cubes, approach the blue one with the gripper",
+            "have the gripper end up at the blue cube",
+            "to the blue cube, move the gripper",
+        ),
+        wrong_instructions=(
+            "move the gripper to the red cube",
+            "reach for the red cube, not the blue one",
+            "move the gripper away from the blue cube",
+            "do not touch the blue cube",
+            "move the gripper to the button",
+            "move the gripper to the handle of the drawer",
+            "stack the red cube on the blue cube",
+            "open the drawer",
+            "move the blue gripper to the moon",
+            "gripper cube the to blue move",
+        ),
+    )
+
+    plan = Plan(
+        expert=lambda qpos, offset: reach(qpos, BLUE, offset),
+        undo=withdraw,
+        wrong=lambda qpos, offset: reach(qpos, RED, offset),
+        over=lambda qpos: qpos[:, BLUE] + ABOVE,
+        stop=(0.5, 0.75),
+        miss=lambda qpos: np.tile(ASIDE, (len(qpos), 1)),
+    )
+
+    def success(self, qpos: FloatArray, qvel: FloatArray) -> BoolArray:
+        return np.linalg.norm(hand(qpos) - qpos[:, BLUE], axis=1) <= REACHED
+
+    def partial_progress(self, qpos: FloatArray, qvel: FloatArray) -> FloatArray:
+        left = np.linalg.norm(hand(qpos) - qpos[:, BLUE], axis=1) - REACHED
+        return closeness(np.maximum(left, 0), 0.15)
+
+    def partial_stage(self, qpos: FloatArray, qvel: FloatArray) -> IntArray:
+        return (np.linalg.norm(hand(qpos) - qpos[:, BLUE], axis=1) < CLEAR).astype(np.int64)

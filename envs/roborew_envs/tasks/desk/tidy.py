@@ -1,0 +1,124 @@
+"""Tidy up: put the red cube into the open drawer, then close it; done when it is closed with the cube inside."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+
+from roborew_envs.core.plan import Plan
+from roborew_envs.core.task import BoolArray, FloatArray, IntArray, Words
+from roborew_envs.tasks.arm_task import within
+from roborew_envs.tasks.desk.grasping import AWAY, delivery, let_go, put, with_opening
+from roborew_envs.tasks.desk.scene import (
+    BLUE,
+    CLOSED,
+    CUBE,
+    CUBE_HEIGHT,
+    DRAWER,
+    DRAWER_MIDDLE,
+    DRAWER_TRAVEL,
+    RED,
+    OpenDrawerTask,
+    hand,
+    handle,
+    nearness,
+    on_drawer,
+)
+from roborew_envs.tasks.desk.skills import pull_drawer, shut_drawer
+from roborew_envs.tasks.desk.stack import GRIP
+
+FRONT = np.array([0.0, -0.012, 0.0])
+"""From the drawer's middle to where the cube should lie: away from the cabinet's front [m]."""
+INSIDE = np.array([0.045, 0.050, 0.012])
+"""How far from the drawer's middle a cube may be that lies in it [m]."""
+HEIGHT = 0.175
+"""Of the hand above the drawer's front [m]."""
+LIFT = 0.15
+"""Height of a carried cube's middle from which it clears the drawer's front [m]."""
+AJAR = 0.075
+"""Travel at which a near miss leaves off [m]."""
+
+
+def is_in_drawer(qpos: FloatArray, cube: slice) -> BoolArray:
+    """The cube at ``cube`` of qpos lies in the drawer, shape (N,)."""
+    return within(qpos[:, cube] - on_drawer(qpos, DRAWER_MIDDLE), INSIDE)
+
+
+def tidy(qpos: FloatArray, cube: slice, offset: FloatArray) -> FloatArray:
+    """Put the cube at ``cube`` of qpos into the drawer, rise, and push the drawer shut."""
+    tips, place = hand(qpos), qpos[:, cube]
+    fill = put(qpos, place, on_drawer(qpos, DRAWER_MIDDLE + FRONT) + offset, CUBE, GRIP, HEIGHT)
+    within = (np.linalg.norm((tips - place)[:, :2], axis=1) < AWAY) & (tips[:, 2] < HEIGHT - 0.03)
+    shut = with_opening(shut_drawer(qpos, offset, HEIGHT), -1.0)
+    closing = np.where(within[:, None], let_go(qpos, CUBE, HEIGHT), shut)
+    return np.where(is_in_drawer(qpos, cube)[:, None], closing, fill)
+
+
+def tidy_red(qpos: FloatArray, offset: FloatArray) -> FloatArray:
+    """Put the red cube away."""
+    return tidy(qpos, RED, offset)
+
+
+def tidy_blue(qpos: FloatArray, offset: FloatArray) -> FloatArray:
+    """Put the blue cube away: the wrong object."""
+    return tidy(qpos, BLUE, offset)
+
+
+class Tidy(OpenDrawerTask):
+    """The red cube is taken, lifted and carried into the drawer (to 0.6), then the drawer goes in."""
+
+    id = "roborew/Tidy-v0"
+    horizon = 160
+    stages: ClassVar[tuple[str, ...]] = ("approach", "carry", "in the drawer", "tidy")
+    words = Words(
+        instruction="put the red cube into the drawer and close it",
+        paraphrases=(
+            "place the red block in the drawer, then shut the drawer",
+            "please tidy the red cube away into the drawer and close the drawer",
+            "put the red cube away: into the drawer, and push it shut",
+            "the red cube is in the closed drawer",
+            "robot, drop the red box into the drawer and close the drawer",
+            "store the red cube in the drawer and slide the drawer shut",
+            "first put the red cube into the open drawer and then close it",
+            "could you put the red block in the drawer and shut it",
+            "close the drawer with the red cube inside",
+            "pick up the red cube, let it down into the drawer, and push the drawer in",
+            "tidy up the red cube, not the blue one, into the drawer and close it",
+            "have the red cube end up inside the drawer with the drawer closed",
+        ),
+        wrong_instructions=(
+            "put the blue cube into the drawer and close it",
+            "tidy away the blue cube, not the red one",
+            "take the red cube out of the drawer",
+            "close the drawer and leave the red cube outside",
+            "put the red cube into the drawer and leave it open",
+            "do not put the red cube into the drawer",
+            "put the red cube on top of the cabinet",
+            "stack the red cube on the blue cube",
+            "press the button so that the lamp lights up",
+            "drawer the cube red into close and",
+        ),
+    )
+
+    plan = Plan(
+        expert=tidy_red,
+        undo=lambda qpos, offset: with_opening(pull_drawer(qpos, offset), -1.0),
+        wrong=tidy_blue,
+        over=lambda qpos: qpos[:, RED],
+        stop=(0.3, 0.45),
+        give_up=lambda qpos: is_in_drawer(qpos, RED) & (qpos[:, DRAWER] < AJAR),
+    )
+
+    def success(self, qpos: FloatArray, qvel: FloatArray) -> BoolArray:
+        return is_in_drawer(qpos, RED) & (qpos[:, DRAWER] <= CLOSED)
+
+    def partial_progress(self, qpos: FloatArray, qvel: FloatArray) -> FloatArray:
+        filled = delivery(qpos, qpos[:, RED], CUBE_HEIGHT, on_drawer(qpos, DRAWER_MIDDLE + FRONT), CUBE, LIFT)
+        out = np.clip((qpos[:, DRAWER] - CLOSED) / (DRAWER_TRAVEL - CLOSED), 0, 1)
+        reach = nearness(np.linalg.norm(hand(qpos) - handle(qpos), axis=1), 0.4)
+        return np.where(is_in_drawer(qpos, RED), 0.6 + 0.1 * reach + 0.29 * (1 - out), (0.3 + 0.3 * out) * filled)
+
+    def partial_stage(self, qpos: FloatArray, qvel: FloatArray) -> IntArray:
+        inside = is_in_drawer(qpos, RED)
+        return np.where(inside, 2, (qpos[:, RED][:, 2] > CUBE_HEIGHT + 0.01).astype(np.int64))

@@ -1,0 +1,135 @@
+"""Poses of the arms, held standing: raised, on the hips, crossed."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+
+from roborew_envs.core.task import FloatArray, Words
+from roborew_envs.tasks.humanoid.humanoid import OnFeet, rising
+from roborew_envs.tasks.kinematics import Places
+
+_HIPS = np.array([[0.03, 0.20, 0.03], [0.03, -0.20, 0.03]])
+"""Places of the left and the right hand on the hips, in the frame of the pelvis [m]."""
+
+
+class HumanoidRaiseArms(OnFeet):
+    """Stand with both hands above the head."""
+
+    id = "roborew/HumanoidRaiseArms-v0"
+    stages: ClassVar[tuple[str, ...]] = ("arms low", "raising", "raised")
+    words = Words(
+        instruction="raise both arms above the head",
+        paraphrases=(
+            "lift both arms above your head",
+            "please put your hands up",
+            "raise your arms",
+            "hold both hands over your head",
+            "stretch your arms up high above your head",
+            "a humanoid robot with both arms raised",
+            "I want the robot to raise both its arms above its head",
+            "raise your left and right arms above your head",
+            "point both arms straight up",
+            "move both arms upward until they are above the head",
+            "I would like you to raise both arms high overhead",
+            "extend both arms up toward the ceiling",
+        ),
+        wrong_instructions=(
+            "lower both arms",
+            "put your hands down",
+            "do not raise both arms",
+            "raise nothing",
+            "raise one arm",
+            "raise both legs",
+            "clap your hands",
+            "stand upright",
+            "kneel on the ground",
+            "arms the head above both raise the",
+        ),
+    )
+
+    def parts(self, places: Places) -> FloatArray:
+        head = places.geoms[:, self.model.geom("head").id, 2]
+        above = self.pair_of_geoms(places, "hand")[..., 2] - head[:, None]
+        return rising(above, -0.7, 0.15)
+
+
+class HumanoidHandsOnHips(OnFeet):
+    """Stand with each hand on its hip, elbows out."""
+
+    id = "roborew/HumanoidHandsOnHips-v0"
+    cameras: ClassVar[tuple[str, ...]] = ("front", "quarter", "side")
+    stages: ClassVar[tuple[str, ...]] = ("arms apart", "closing in", "hands on hips")
+    words = Words(
+        instruction="put both hands on the hips",
+        paraphrases=(
+            "stand with your hands on your hips",
+            "please place your hands on your hips",
+            "rest both hands at your waist",
+            "a humanoid robot standing with hands on hips",
+            "set your arms akimbo",
+            "hold your hands against your hips",
+            "bring each hand to its hip",
+            "hands on hips, elbows out",
+            "stand arms akimbo",
+            "lay one hand on each hip",
+        ),
+        wrong_instructions=(
+            "take your hands off your hips",
+            "let your arms hang",
+            "do not put your hands on your hips",
+            "put both hands on the head",
+            "raise both arms above the head",
+            "cross your arms",
+            "kneel on the ground",
+            "hello",
+        ),
+    )
+
+    def parts(self, places: Places) -> FloatArray:
+        hands = self.inside("pelvis", places, self.pair_of_geoms(places, "hand"))
+        elbows = self.inside("pelvis", places, self.pair_of_bodies(places, "lower_arm"))
+        near = rising(-np.linalg.norm(hands - _HIPS, axis=-1), -0.20, -0.10)
+        out = rising(np.abs(elbows[..., 1]), 0.19, 0.24)
+        return np.concatenate([near, near * out], axis=1)
+
+
+class HumanoidArmsCrossed(OnFeet):
+    """Stand with the arms crossed close before the chest: the hands have changed sides, by 3 cm or more."""
+
+    id = "roborew/HumanoidArmsCrossed-v0"
+    cameras: ClassVar[tuple[str, ...]] = ("front", "quarter", "side")
+    stages: ClassVar[tuple[str, ...]] = ("arms apart", "closing in", "arms crossed")
+    words = Words(
+        instruction="cross the arms before the chest",
+        paraphrases=(
+            "stand with crossed arms",
+            "please cross your arms",
+            "fold your arms over your chest",
+            "a humanoid robot standing with its arms crossed",
+            "lay one arm across the other",
+            "hold your arms folded",
+            "arms crossed before the chest, stand upright",
+            "bring each hand to the other side of the chest",
+            "stand there with folded arms",
+            "cross both forearms in front of you",
+        ),
+        wrong_instructions=(
+            "uncross your arms",
+            "spread your arms wide",
+            "do not cross your arms",
+            "cross your legs",
+            "raise both arms above the head",
+            "put both hands on the hips",
+            "clap your hands",
+            "hello",
+        ),
+    )
+
+    def parts(self, places: Places) -> FloatArray:
+        hands = self.inside("torso", places, self.pair_of_geoms(places, "hand"))
+        crossed = rising(hands[:, 1, 1] - hands[:, 0, 1], -0.6, 0.03)
+        before = rising(hands[..., 0], 0.0, 0.15) * rising(-hands[..., 0], -0.6, -0.4)
+        level = rising(-np.abs(hands[..., 2] + 0.05), -0.6, -0.25)
+        return np.concatenate([crossed[:, None], before * level], axis=1)

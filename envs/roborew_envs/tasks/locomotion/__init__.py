@@ -1,0 +1,1 @@
+"""Bodies that run or stand."""

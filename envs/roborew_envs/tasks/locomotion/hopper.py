@@ -1,0 +1,61 @@
+"""Hop forward: a one-legged body on the track, done when it is beyond the finish line and has not fallen."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import mujoco
+
+from roborew_envs.core.task import FloatArray, Words
+from roborew_envs.tasks.gymnasium_bodies import colour, compile_body, load_body
+from roborew_envs.tasks.locomotion.runner import Runner, standing
+from roborew_envs.tasks.locomotion.track import add_runner_cameras, add_track
+
+
+class Hopper(Runner):
+    """Gymnasium's Hopper, its time step as in Hopper-v5, an action held for 20 ms. Progress is the way, of 5 m."""
+
+    id = "roborew/Hopper-v0"
+    horizon = 300
+    finish = 5
+    stages: ClassVar[tuple[str, ...]] = ("start", "hop", "finished")
+    substeps = 10
+    action_size = 3
+    jitter = (0.02, 0.05)
+    words = Words(
+        instruction="hop forward",
+        paraphrases=(
+            "hop forwards on one leg",
+            "please jump ahead again and again",
+            "make the hopper hop forward",
+            "bounce forward on your single leg",
+            "keep hopping forward without falling",
+            "the one-legged robot is hopping forward",
+            "move ahead with one hop after another",
+            "spring forward to the finish line",
+            "hop on and on towards the gate",
+            "travel forward by hopping",
+        ),
+        wrong_instructions=(
+            "hop backwards",
+            "stay on the spot",
+            "do not hop forward",
+            "never move ahead",
+            "fall over",
+            "lie down on the ground",
+            "do a somersault",
+            "hello",
+        ),
+    )
+
+    def build(self) -> mujoco.MjModel:
+        spec = load_body("hopper.xml")
+        colour(spec, {"torso": (0.10, 0.10, 0.12), "thigh": (0.30, 0.05, 0.25), "leg": (0.05, 0.10, 0.35)})
+        colour(spec, {"foot": (0.95, 0.95, 0.95)})
+        add_track(spec, self.finish)
+        add_runner_cameras(spec, self.finish, away=4.2, up=0.25)
+        return compile_body(spec)
+
+    def poise(self, qpos: FloatArray) -> FloatArray:
+        """The torso stands at 1.25 m; it is lost below 0.6 m."""
+        return standing(qpos[:, 1], qpos[:, 2], 0.6, 0.85)

@@ -1,0 +1,61 @@
+"""Walk forward: a two-legged body on the track, done when it is beyond the finish line and has not fallen."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import mujoco
+
+from roborew_envs.core.task import FloatArray, Words
+from roborew_envs.tasks.gymnasium_bodies import colour, compile_body, load_body
+from roborew_envs.tasks.locomotion.runner import Runner, standing
+from roborew_envs.tasks.locomotion.track import add_runner_cameras, add_track
+
+
+class Walker(Runner):
+    """Gymnasium's Walker2d, its time step as in Walker2d-v5, an action held for 20 ms. Progress is the way, of 5 m."""
+
+    id = "roborew/Walker-v0"
+    horizon = 300
+    finish = 5
+    stages: ClassVar[tuple[str, ...]] = ("start", "walk", "finished")
+    substeps = 10
+    action_size = 6
+    jitter = (0.02, 0.05)
+    words = Words(
+        instruction="walk forward",
+        paraphrases=(
+            "walk forwards on two legs",
+            "please walk straight ahead",
+            "make the walker walk forward",
+            "take step after step forward",
+            "keep walking forward without falling",
+            "the two-legged robot is walking forward",
+            "go forward on foot",
+            "stride ahead to the finish line",
+            "put one foot before the other and walk on",
+            "march forward upright",
+        ),
+        wrong_instructions=(
+            "walk backwards",
+            "stand still",
+            "do not walk forward",
+            "never take a step ahead",
+            "fall over",
+            "lie down on the ground",
+            "sit down",
+            "hello",
+        ),
+    )
+
+    def build(self) -> mujoco.MjModel:
+        spec = load_body("walker2d_v5.xml")
+        left, right = (0.95, 0.92, 0.85), (0.05, 0.10, 0.35)
+        colour(spec, {"torso": (0.10, 0.10, 0.12), "left": left, "thigh": right, "leg": right, "foot": right})
+        add_track(spec, self.finish)
+        add_runner_cameras(spec, self.finish, away=4.2, up=0.25)
+        return compile_body(spec)
+
+    def poise(self, qpos: FloatArray) -> FloatArray:
+        """The torso stands at 1.25 m; it is lost below 0.6 m."""
+        return standing(qpos[:, 1], qpos[:, 2], 0.6, 0.85)

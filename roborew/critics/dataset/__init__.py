@@ -1,0 +1,1 @@
+"""What objectives draw from episodes: pairs of frames, of windows, preferences, subtasks."""

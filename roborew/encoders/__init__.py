@@ -1,0 +1,1 @@
+"""Pictures and sentences to vectors: fitted, shipped and pretrained encoders."""

@@ -1,0 +1,75 @@
+"""What turns frames into the vectors that critics learn from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from roborew.encoders.text import embed_text
+from roborew.errors import InvalidInputError
+from roborew.learning.examples import Features, Footage, Report
+from roborew.types import Video
+
+
+class FrozenEncoder:
+    """An `Encoder` but for its identity and `encode`; its weights lie in a place of their own.
+
+    Args:
+        name: of the encoder, for messages.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def learn(self, footage: Sequence[Footage], report: Report) -> None:
+        """Nothing: it is frozen."""
+
+    def encode_text(self, sentence: str) -> NDArray[np.float32]:
+        """The sentence's vector, shape (E,)."""
+        return embed_text(sentence)
+
+    def arrays(self) -> Mapping[str, NDArray[Any]]:
+        """Nothing: the weights lie where they were loaded from."""
+        return {}
+
+    def load(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Nothing to take over."""
+        if arrays:
+            named = ", ".join(sorted(arrays)[:4])
+            raise InvalidInputError(f"{self._name}: a frozen encoder keeps no arrays; got {named}.")
+
+
+class Encoder(Protocol):
+    """Frames and sentences to vectors. The same frame gives the same vector, alone or in a batch.
+
+    The class is registered in `roborew.registry.encoders`; its constructor takes keyword-only settings of simple
+    types, always ``seed: int = 0`` and ``device: str = "cpu"``.
+    """
+
+    @property
+    def identity(self) -> str:
+        """Architecture, weights and preprocessing: two encoders of one identity give equal vectors."""
+        ...
+
+    def learn(self, footage: Sequence[Footage], report: Report) -> None:
+        """Fit to the demonstrations, where the encoder learns at all; a frozen one does nothing."""
+        ...
+
+    def encode(self, frames: Video) -> Features:
+        """Vectors (T, D) of frames (T, H, W, 3) of any size."""
+        ...
+
+    def encode_text(self, sentence: str) -> NDArray[np.float32]:
+        """The sentence's vector, shape (E,), of length one."""
+        ...
+
+    def arrays(self) -> Mapping[str, NDArray[Any]]:
+        """Everything learned here, as named arrays; empty for a frozen encoder, whose weights lie elsewhere."""
+        ...
+
+    def load(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Take over what `arrays` returned."""
+        ...

@@ -1,0 +1,81 @@
+"""Embeddings that were computed before, by the exact content of what was embedded."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections import OrderedDict
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+from safetensors import safe_open
+from safetensors.numpy import load, save
+
+from roborew.storage.atomic import replace_durably
+from roborew.types import FloatArray
+
+logger = logging.getLogger(__name__)
+
+
+class EmbeddingCache:
+    """The embeddings used last in memory, and, if a folder is given, all of them on disk.
+
+    Each `put` writes one file ``<SHA-256 of its content>.embeddings``, in one step, so that processes may share the
+    folder. A file whose content is not what its name says is removed with a warning: its embeddings are then
+    computed anew, never read.
+
+    Args:
+        entries: embeddings kept in memory.
+        folder: of the files; made if absent.
+    """
+
+    def __init__(self, entries: int, folder: Path | None = None) -> None:
+        self._entries, self._folder = entries, folder
+        self._recent: OrderedDict[bytes, FloatArray] = OrderedDict()
+        self._on_disk: dict[bytes, tuple[Path, int]] = {}
+        if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+            for file in sorted(folder.glob("*.embeddings")):
+                self._index(file)
+
+    def get(self, key: bytes) -> FloatArray | None:
+        """Return the embedding, shape (D,), float32, or None."""
+        if key in self._recent:
+            self._recent.move_to_end(key)
+            return self._recent[key]
+        if key not in self._on_disk:
+            return None
+        file, row = self._on_disk[key]
+        with cast(Any, safe_open)(file, "np") as content:
+            embedding = cast("FloatArray", content.get_slice("embeddings")[row : row + 1][0])
+        self._remember({key: embedding})
+        return embedding
+
+    def put(self, embeddings: Mapping[bytes, FloatArray]) -> None:
+        """Keep embeddings by their keys, 32 bytes each."""
+        self._remember(embeddings)
+        if self._folder is None or not embeddings:
+            return
+        keys = np.frombuffer(b"".join(embeddings), np.uint8).reshape(-1, 32)
+        content = save({"keys": keys, "embeddings": np.stack(list(embeddings.values()))})
+        file = self._folder / f"{hashlib.sha256(content).hexdigest()}.embeddings"
+        replace_durably(file, content)
+        self._on_disk |= {key: (file, row) for row, key in enumerate(embeddings)}
+
+    def _remember(self, embeddings: Mapping[bytes, FloatArray]) -> None:
+        for key, embedding in embeddings.items():
+            self._recent[key] = embedding
+            self._recent.move_to_end(key)
+        while len(self._recent) > self._entries:
+            self._recent.popitem(last=False)
+
+    def _index(self, file: Path) -> None:
+        content = file.read_bytes()
+        if hashlib.sha256(content).hexdigest() != file.stem:
+            logger.warning("%s is damaged: it is removed and its embeddings are computed anew", file)
+            file.unlink()
+            return
+        for row, key in enumerate(load(content)["keys"]):
+            self._on_disk[key.tobytes()] = (file, row)

@@ -1,0 +1,266 @@
+"""Whole rollouts as embeddings: large batches, every distinct frame once, on one device or several."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from roborew.encoders.cache import EmbeddingCache
+from roborew.encoders.preprocess import Preprocessing
+from roborew.errors import InvalidInputError, InvalidScoreError
+from roborew.types import FloatArray, Frame, Video
+
+logger = logging.getLogger(__name__)
+
+ENOUGH = 16
+"""Scores whose spread is judged together: an episode of so many frames alone, shorter clips as they come."""
+
+
+class NoiseWatch:
+    """Warns, once, when scores spread less than bfloat16 noise moves them.
+
+    Args:
+        name: of the reward, for the warning.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name, self._warned = name, False
+        self._waiting: list[FloatArray] = []
+
+    def look(
+        self, values: Sequence[FloatArray], noise: Noise | None, score: Callable[[FloatArray], FloatArray]
+    ) -> None:
+        """Look at the scores of some clips.
+
+        Args:
+            values: of each clip, shape (T,).
+            noise: of the embedder.
+            score: from embeddings (n, D) to scores (n,), for one of these goals.
+        """
+        if noise is None or self._warned:
+            return
+        for value in values:
+            self._waiting.append(value)
+            together = np.concatenate(self._waiting)
+            if len(together) < ENOUGH:
+                continue
+            self._waiting = []
+            self._judge(float(np.ptp(together)), float(np.abs(score(noise.exact) - score(noise.rounded)).max()))
+
+    def _judge(self, spread: float, moved: float) -> None:
+        if not self._warned and moved > spread > 0:  # frames that are all the same say nothing of an episode
+            self._warned = True
+            logger.warning(
+                "%s: rounding to bfloat16 moves scores by up to %.2g, more than the %.2g by which those of an episode "
+                "differ: the reward is mostly noise. Use dtype=float32.",
+                self._name,
+                moved,
+                spread,
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Tower:
+    """A network from pictures to embeddings.
+
+    Attributes:
+        network: (B, 3, S, S) prepared pictures -> (B, D), in evaluation mode.
+        preprocessing: makes its pictures.
+        identity: architecture and SHA-256 of the weights; equal identities give equal embeddings.
+        text: a sentence -> (D,), float32, by the text tower of the same model; None where it has none.
+    """
+
+    network: nn.Module
+    preprocessing: Preprocessing
+    identity: str
+    text: Callable[[str], FloatArray] | None = None
+
+
+def too_long(sentence: str, context: int) -> InvalidInputError:
+    """What to raise where a text tower would read only the beginning of a sentence, its first ``context`` tokens."""
+    return InvalidInputError(f"goal: the model reads {context} tokens and {sentence[:60]!r}... has more; shorten it.")
+
+
+Dtype = Literal["auto", "float32", "bfloat16"]
+PROBES = 8
+"""Frames, of the first that are embedded, on which the noise of bfloat16 is measured."""
+REMEMBERED = 4096
+"""Embeddings kept in memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Noise:
+    """The same frames embedded in float32 and in bfloat16, each of shape (n, D), float32."""
+
+    exact: FloatArray
+    rounded: FloatArray
+
+
+class Embedder:
+    """Embeds frames with a picture tower.
+
+    A frame is known by the SHA-256 of its bytes and size together with the tower's weights, the preprocessing and the
+    number format; a known frame is not embedded again.
+
+    Attributes:
+        dtype: number format of the network, decided.
+        noise: with bfloat16, what rounding does to the first frames; None before them and with float32.
+
+    Args:
+        tower: the network; taken over, not copied.
+        device: of torch; several, separated by commas, each get a replica and a share of the batches.
+        dtype: "auto" is bfloat16 where the device multiplies it faster, float32 elsewhere.
+        batch: frames that go through a replica at once.
+        compile: let ``torch.compile`` translate the network; needs a C++ compiler on CPU.
+        cache: a folder in which embeddings are kept for the next run.
+        remembered: embeddings kept in memory.
+
+    Raises:
+        InvalidInputError: an argument out of range, or a device that torch cannot use.
+    """
+
+    def __init__(
+        self,
+        tower: Tower,
+        *,
+        device: str = "cpu",
+        dtype: Dtype = "auto",
+        batch: int = 64,
+        compile: bool = False,  # noqa: A002 - the name of what it does
+        cache: Path | None = None,
+        remembered: int = REMEMBERED,
+    ) -> None:
+        if batch < 1 or remembered < 0:
+            raise InvalidInputError(f"batch: expected at least 1, remembered at least 0; got {batch} and {remembered}.")
+        self._devices = [_usable(name.strip()) for name in device.split(",")]
+        fast = dtype == "auto" and all(_fast_bfloat16(each) for each in self._devices)
+        self.dtype = torch.bfloat16 if fast or dtype == "bfloat16" else torch.float32
+        self.noise: Noise | None = None
+        self._prepare, self._batch, self._compile = tower.preprocessing, batch, compile
+        self._identity = f"{tower.identity} {tower.preprocessing} {self.dtype}".encode()
+        self._known = EmbeddingCache(remembered, cache)
+        self._exact = tower.network.eval().requires_grad_(False)
+        self._replicas: list[Callable[[Tensor], Tensor]] = []
+
+    def embed(self, videos: Sequence[Video]) -> list[FloatArray]:
+        """Return an embedding of every frame, (T, D) float32 for a video of T frames; not normalised.
+
+        Args:
+            videos: each (T, H, W, 3), uint8 RGB; sizes may differ.
+
+        Raises:
+            InvalidInputError: frames too small for the network.
+            InvalidScoreError: the network gives NaN or infinity.
+        """
+        keys = [[self._key(frame) for frame in video] for video in videos]
+        found: dict[bytes, FloatArray] = {}
+        new: dict[bytes, Frame] = {}
+        frames = (frame for video in videos for frame in video)
+        for key, frame in zip((key for each in keys for key in each), frames, strict=True):
+            if key in found or key in new:
+                continue
+            known = self._known.get(key)
+            if known is None:
+                new[key] = frame
+            else:
+                found[key] = known
+        fresh = dict(zip(new, self._compute(list(new.values())), strict=True))
+        self._known.put(fresh)
+        found |= fresh
+        return [np.stack([found[key] for key in each]) for each in keys]
+
+    def _key(self, frame: Frame) -> bytes:
+        digest = hashlib.sha256(self._identity + str(frame.shape).encode())
+        digest.update(np.ascontiguousarray(frame).data)
+        return digest.digest()
+
+    def _compute(self, frames: list[Frame]) -> list[FloatArray]:
+        """Embed distinct frames, those of one size together."""
+        if not frames:
+            return []
+        if not self._replicas:
+            self._start(frames)
+        batches: list[list[int]] = []
+        for shape in dict.fromkeys(frame.shape for frame in frames):
+            places = [place for place, frame in enumerate(frames) if frame.shape == shape]
+            batches += [places[start : start + self._batch] for start in range(0, len(places), self._batch)]
+        rows: dict[int, FloatArray] = {}
+        for places, embeddings in zip(
+            batches, self._share([[frames[i] for i in each] for each in batches]), strict=True
+        ):
+            rows |= dict(zip(places, embeddings, strict=True))
+        return [rows[place] for place in range(len(frames))]
+
+    def _start(self, frames: list[Frame]) -> None:
+        """Measure the noise of rounding while the exact weights are still there, then make the replicas."""
+        first, probes = self._devices[0], [frame for frame in frames if frame.shape == frames[0].shape][:PROBES]
+        network = self._exact.to(first)
+        exact = self._run(network, first, torch.float32, probes) if self.dtype == torch.bfloat16 else None
+        network = cast(Any, network).to(self.dtype, memory_format=torch.channels_last)
+        copies = [network, *(deepcopy(network).to(device) for device in self._devices[1:])]
+        self._replicas = [torch.compile(copy, dynamic=True) if self._compile else copy for copy in copies]
+        if exact is not None:
+            self.noise = Noise(exact, self._run(self._replicas[0], first, self.dtype, probes))
+
+    def _share(self, batches: list[list[Frame]]) -> list[FloatArray]:
+        """Embed batches, every n-th of them on the same of n replicas."""
+        count = len(self._replicas)
+        shares: dict[int, list[FloatArray]] = {}
+
+        def work(device: torch.device) -> None:
+            for replica, network in enumerate(self._replicas):
+                if self._devices[replica] == device:
+                    shares[replica] = [
+                        self._run(network, device, self.dtype, batch) for batch in batches[replica::count]
+                    ]
+
+        # Devices work at the same time. Replicas on one take turns: two of them would ask for the same cores, and wait.
+        distinct = list(dict.fromkeys(self._devices))
+        if len(distinct) == 1:
+            work(distinct[0])
+        else:
+            with ThreadPoolExecutor(len(distinct)) as pool:
+                list(pool.map(work, distinct))
+        return [shares[place % count][place // count] for place in range(len(batches))]
+
+    @torch.inference_mode()
+    def _run(
+        self, network: Callable[[Tensor], Tensor], device: torch.device, dtype: torch.dtype, frames: list[Frame]
+    ) -> FloatArray:
+        pictures = self._prepare(torch.as_tensor(np.stack(frames)).to(device))
+        found = network(pictures.to(dtype, memory_format=torch.channels_last)).float().cpu().numpy()
+        if not np.isfinite(found).all():
+            raise InvalidScoreError(
+                f"the network gives NaN or infinity in {dtype}; try dtype=float32, or other weights."
+            )
+        return cast("NDArray[np.float32]", found)
+
+
+def _usable(device: str) -> torch.device:
+    try:
+        return torch.empty(0, device=device).device
+    except (RuntimeError, AssertionError) as error:
+        raise InvalidInputError(
+            f"device: torch cannot use {device!r} here ({error}); use 'cpu', or see `roborew doctor`."
+        ) from error
+
+
+def _fast_bfloat16(device: torch.device) -> bool:
+    """Whether matrices in bfloat16 are multiplied in hardware: a GPU that says so, a CPU with AMX or AVX512-BF16."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    flags = Path("/proc/cpuinfo")
+    if device.type != "cpu" or not flags.exists():
+        return False
+    return not {"amx_bf16", "avx512_bf16"}.isdisjoint(flags.read_text().split())

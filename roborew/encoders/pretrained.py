@@ -1,0 +1,137 @@
+"""A pretrained picture tower, frozen, as an encoder: open_clip, timm, transformers, VIP, R3M or LIV."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from roborew.encoders.base import FrozenEncoder
+from roborew.encoders.cache import EmbeddingCache
+from roborew.encoders.embedder import Dtype, Embedder, Tower
+from roborew.learning.examples import Features
+from roborew.types import Video, check_instruction
+
+Kind = Literal["transformers", "timm", "open_clip", "vip", "r3m", "liv"]
+MODELS: dict[Kind, str] = {
+    "transformers": "facebook/dinov2-small",
+    "timm": "vit_small_patch14_dinov2.lvd142m",
+    "open_clip": "ViT-B-32",
+    "vip": "resnet50",
+    "r3m": "resnet50",
+    "liv": "RN50-quickgelu",
+}
+"""The model of a tower if none is given."""
+LOADERS: dict[Kind, str] = {
+    "transformers": "embedding_transformers:load_transformers",
+    "timm": "embedding_trunks:load_timm",
+    "open_clip": "embedding_open_clip:load_open_clip_tower",
+    "vip": "embedding_trunks:load_vip",
+    "r3m": "embedding_trunks:load_r3m",
+    "liv": "embedding_open_clip:load_open_clip_tower",
+}
+"""What loads a tower; its library is imported only then."""
+Load = Callable[[str, str | None, str | None, str | None], Tower]
+
+
+def load_tower(
+    tower: Kind,
+    model: str | None = None,
+    pretrained: str | None = None,
+    revision: str | None = None,
+    sha256: str | None = None,
+) -> Tower:
+    """Load a tower with all of its weights, or nothing.
+
+    Args:
+        tower: whose network: transformers (such as DINOv2), timm, open_clip, or VIP, R3M or LIV from a local file.
+        model: hub id or folder, name or architecture; `MODELS` says which if not given.
+        pretrained: a .safetensors file, and for open_clip also a tag or ``hf-hub:owner/name``.
+        revision: commit of a repository on the hub.
+        sha256: that the weight file must have.
+
+    Raises:
+        UnknownNameError: no such model; close matches are offered.
+        InvalidInputError: arguments that do not go together, or pickled weights.
+        MissingBackendError: the weights are not here; the message says what to download and where to put it.
+        CorruptFileError: a damaged file, another checksum, or weights of another architecture.
+    """
+    module, _, function = LOADERS[tower].partition(":")
+    load: Load = getattr(import_module(f"roborew.rewards.{module}"), function)
+    return load(model or MODELS[tower], pretrained, revision, sha256)
+
+
+SENTENCES = 1024
+"""Kept in memory."""
+
+
+class TowerEncoder(FrozenEncoder):
+    """Embeddings of length one, each frame's and each sentence's computed once; see
+    `roborew.encoders.embedder.Embedder`. Sentences are read by the model's own text tower, in the space of its
+    frames, where it is one of open_clip (LIV too) or a CLIP or SigLIP of transformers, otherwise by
+    `roborew.encoders.text.embed_text`.
+
+    Args:
+        tower: whose network; see `roborew.encoders.pretrained.load_tower` for this and the next four.
+        model: hub id or folder, name or architecture.
+        pretrained: its weights.
+        revision: commit of a repository on the hub.
+        sha256: that the weight file must have.
+        dtype: number format of the network.
+        batch: frames that go through the network at once.
+        cache: a folder in which embeddings are kept for the next fit; several processes may share it.
+        seed: not used; nothing is random here.
+        device: of torch; several, separated by commas, share the work.
+
+    Raises:
+        RoborewError: as `load_tower`.
+    """
+
+    def __init__(
+        self,
+        *,
+        tower: Kind = "open_clip",
+        model: str | None = None,
+        pretrained: str | None = None,
+        revision: str | None = None,
+        sha256: str | None = None,
+        dtype: Dtype = "auto",
+        batch: int = 64,
+        cache: Path | None = None,
+        seed: int = 0,
+        device: str = "cpu",
+    ) -> None:
+        del seed
+        super().__init__("tower")
+        loaded = load_tower(tower, model, pretrained, revision, sha256)
+        self._embedder = Embedder(loaded, device=device, dtype=dtype, batch=batch, cache=cache)
+        self._read = loaded.text
+        self._sentences = EmbeddingCache(SENTENCES, None if cache is None else cache / "sentences")
+        said = f"{loaded.identity} {loaded.preprocessing}{' with its text' if loaded.text else ''}"
+        self.identity = f"{tower}-{hashlib.sha256(said.encode()).hexdigest()[:32]}"
+
+    def encode(self, frames: Video) -> Features:
+        """Vectors (T, D) of length one."""
+        found = self._embedder.embed([frames])[0]
+        return found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-6)
+
+    def encode_text(self, sentence: str) -> NDArray[np.float32]:
+        """The sentence's vector, shape (E,), of length one.
+
+        Raises:
+            InvalidInputError: the text tower would read only its beginning.
+            MissingBackendError: the text tower's tokenizer is not here.
+        """
+        if self._read is None:
+            return super().encode_text(sentence)
+        key = hashlib.sha256(f"{self.identity} {check_instruction(sentence)}".encode()).digest()
+        found = self._sentences.get(key)
+        if found is None:
+            found = self._read(sentence)
+            self._sentences.put({key: found})
+        return found / max(float(np.linalg.norm(found)), 1e-6)

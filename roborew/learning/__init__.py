@@ -1,0 +1,1 @@
+"""What everything that is fitted to demonstrations shares: examples, sampling, labels, instructions."""

@@ -1,0 +1,132 @@
+"""Hops between states and the progress curves rebuilt from them: pure functions of Robo-Dopamine (arXiv:2512.23703).
+
+Progress is in [0, 1], a hop in [-1, 1]: a gain as a share of what was left, a loss as a share of what was there. What
+leaves [0, 1] is cut off there; NaN (an abstention) stays NaN in all of them.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from roborew.errors import InvalidInputError
+from roborew.types import Frame
+
+Integrator = Literal["remaining", "inverse", "mixed"]
+LEAST_LEFT = 0.01
+MIXED_FLOOR = 0.1
+
+
+def integrate(p: float, c: float, integrator: Integrator = "inverse") -> float:
+    """Return the progress, in [0, 1], after a change.
+
+    Args:
+        p: progress before, in [0, 1].
+        c: the change, at most 1.
+        integrator: what a loss means, see the module.
+
+    >>> [round(integrate(0.8, -0.5, integrator), 9) for integrator in ("remaining", "inverse", "mixed")]
+    [0.7, 0.6, 0.6]
+    """
+    if c == 0:
+        return p
+    if c > 0 or integrator == "remaining":
+        q = p + (1 - p) * c
+    elif integrator == "mixed" and p <= 0.5:
+        q = p + p * c
+    else:
+        floor = MIXED_FLOOR if integrator == "mixed" else 0.0
+        q = floor if c <= -1 else max(1 - max(1 - p, LEAST_LEFT) / (1 + c), floor)
+    return min(max(q, 0.0), 1.0)
+
+
+def change(p: float, q: float, integrator: Integrator = "inverse") -> float:
+    """Return the change from progress p to q, both in [0, 1]: ``integrate(p, change(p, q)) == q``.
+
+    Raises:
+        InvalidInputError: progress outside [0, 1], or this integrator never leads from p to q, such as upwards from 1,
+            to 0.995 by a loss, or, mixed, from above a half to below 0.1.
+    """
+    if not (0 <= p <= 1 and 0 <= q <= 1):
+        raise InvalidInputError(f"change: expected progress in [0, 1]; got {p} and {q}.")
+    if p == q:
+        return 0.0
+    if integrator == "remaining" or q > p:
+        c = (q - p) / (1 - p) if p < 1 else 0.0
+    elif integrator == "mixed" and p <= 0.5:
+        c = (q - p) / p
+    else:
+        c = min(max(1 - p, LEAST_LEFT) / (1 - q) - 1, 0.0)
+    if not math.isclose(integrate(p, c, integrator), q, abs_tol=1e-9):
+        raise InvalidInputError(f"change: the integrator {integrator!r} never leads from {p} to {q}.")
+    return c
+
+
+EPSILON = 1e-6
+GRID = 16
+"""Two pictures are compared over GRID x GRID fields."""
+
+
+def hop(p: float, q: float) -> float:
+    """Return the hop from progress p to q: ``(q - p) / (1 - p)`` upwards, ``(q - p) / p`` downwards, 0 where equal.
+
+    >>> hop(0.5, 0.75), hop(0.5, 0.25), hop(1.0, 1.0)
+    (0.5, -0.5, 0.0)
+    """
+    if q == p:
+        return 0.0  # also at both ends, where a denominator is 0
+    return (q - p) / (1 - p) if q > p else (q - p) / p
+
+
+def after_hop(p: float, h: float) -> float:
+    """Return the progress after a hop, the inverse of `hop`: ``p + (1 - p) h`` upwards, ``p + p h`` downwards."""
+    return min(max(p + (1 - p) * h if h >= 0 else p + p * h, 0.0), 1.0)
+
+
+def forward(h: float) -> float:
+    """Return the progress told by the hop from the start: ``h``."""
+    return float(np.clip(h, 0, 1))
+
+
+def backward(h: float) -> float:
+    """Return the progress told by the hop from the goal: ``1 + h``."""
+    return float(np.clip(1 + h, 0, 1))
+
+
+def consistent(previous: float, gain: float, from_start: float, from_goal: float, alpha: float) -> float:
+    """Return the progress after a step that the two anchors move as far as they agree.
+
+    ``m = (F + B) / 2``, ``d = |B - F| / m``, ``w = exp(-alpha d^2)``, ``previous + w / 2 (m - previous + gain)``.
+
+    Args:
+        previous: progress at the step before.
+        gain: of the incremental curve since then.
+        from_start: F, in [0, 1].
+        from_goal: B, in [0, 1].
+        alpha: how much disagreement weighs, at least 0.
+    """
+    mean = (from_start + from_goal) / 2
+    disagreement = abs(from_goal - from_start) / (mean + EPSILON)
+    weight = np.exp(-alpha * disagreement**2)
+    return float(np.clip(previous + weight / 2 * (mean - previous + gain), 0, 1))
+
+
+def difference(first: Frame, second: Frame) -> float:
+    """Return the largest difference, in [0, 1], between the mean colours of the same field of two pictures.
+
+    The pictures, (H, W, 3) uint8 RGB, may differ in size. A goal that looks like the start is that of a cycle.
+    """
+    return float(np.abs(_fields(first) - _fields(second)).max() / 255)
+
+
+def _fields(picture: Frame) -> NDArray[np.float64]:
+    """Mean colours of the fields of a picture, shape (GRID, GRID, 3); a small picture's pixels are repeated."""
+    height, width = picture.shape[:2]
+    picture = picture.repeat(-(-GRID // height), axis=0).repeat(-(-GRID // width), axis=1)
+    rows, columns = (np.arange(GRID) * size // GRID for size in picture.shape[:2])
+    sums = np.add.reduceat(np.add.reduceat(picture.astype(np.float64), rows, axis=0), columns, axis=1)
+    heights, widths = np.diff([*rows, picture.shape[0]]), np.diff([*columns, picture.shape[1]])
+    return sums / (heights[:, None] * widths)[:, :, None]

@@ -1,0 +1,1 @@
+"""Rewards on a vision-language model that is asked about pictures, one published method a file."""

@@ -1,0 +1,136 @@
+"""Rewards that show a judge the episode so far, at each frame, as a video of a few of its frames.
+
+Shown are as many frames as are allowed, or all of a shorter episode: the first, the newest, and others spread evenly
+between them. They are picked from a wider set that is remembered, every s-th frame, s a power of two that doubles as
+the episode grows. So what a step costs and what is remembered stay the same, and the judge is told the rate of what it
+sees, not that of the episode.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from roborew.errors import InvalidInputError
+from roborew.rewards.vlm.base import Inquiry, Judged, Scale, Values, split, to_scores
+from roborew.types import Clip, Frame, Memory, RewardSpec, Scores, Video
+
+BLOCK = 256
+"""Prefixes whose videos are held at once."""
+SPARE = 4
+"""Frames remembered for each one that may be shown: those picked lie within a quarter of a step of even spacing."""
+
+
+def stride(count: int, most: int) -> int:
+    """Return the smallest power of two s so that frames 0, s, 2s, ... and the last of ``count`` are at most ``most``.
+
+    >>> [stride(count, 4) for count in (1, 4, 5, 7, 8, 13, 14)]
+    [1, 1, 2, 2, 4, 4, 8]
+    """
+    s = 1
+    while -(-(count - 1) // s) + 1 > most:
+        s *= 2
+    return s
+
+
+def spaced(count: int, most: int) -> list[int]:
+    """Return at most ``most - 1`` places, evenly spaced from 0 on, before the last of ``count``.
+
+    >>> spaced(4, 5), spaced(11, 5)
+    ([0, 1, 2], [0, 2, 5, 7])
+    """
+    steps = min(count, most) - 1
+    return [place * (count - 1) // steps for place in range(steps)]
+
+
+@dataclass(frozen=True, slots=True)
+class Prefix:
+    """An episode up to one frame, as it is shown.
+
+    Attributes:
+        shown: frames in time order, at least 2 and within the limit.
+        fps: frames per second of these, on average.
+        instruction: the goal.
+    """
+
+    shown: tuple[Frame, ...]
+    fps: float
+    instruction: str
+
+    @property
+    def video(self) -> Video:
+        """Shape (S, H, W, 3); made anew each time, so that many prefixes take little memory."""
+        return np.stack(self.shown)
+
+
+class PrefixReward(Judged):
+    """The mean of what a judge says to one or several questions about the episode so far.
+
+    A subclass sets `spec`, `scales` (of the value, and of success where it claims) and writes `inquiries`.
+    """
+
+    spec: RewardSpec
+    scales: tuple[Scale, ...]
+
+    def __init__(self, *arguments: Any, frames: int, fps: float) -> None:
+        """Take the arguments of `Judged`, and
+
+        Args:
+            *arguments: see `Judged`.
+            frames: shown at most, at least 2.
+            fps: frames per second of the clips, as the judge is told, above 0.
+        """
+        if frames < 2 or not 0 < fps < np.inf:
+            raise InvalidInputError(f"expected frames of at least 2 and a finite fps above 0; got {frames}, {fps}.")
+        super().__init__(*arguments)
+        self._frames, self._fps = frames, fps
+
+    def inquiries(self, prefix: Prefix) -> list[Inquiry]:
+        """Return the questions about one prefix, always as many."""
+        raise NotImplementedError
+
+    def score(self, clips: Sequence[Clip]) -> list[Scores]:
+        """Score each frame as if the clip ended with it."""
+        nothing: list[Memory] = [{} for _ in clips]
+        return self.extend(clips, nothing)[0]
+
+    def extend(self, clips: Sequence[Clip], memories: Sequence[Memory]) -> tuple[list[Scores], list[Memory]]:
+        """Score the next frames of episodes; see `roborew.types.IncrementalRewardModel`."""
+        walks = [self.walk(clip, memory) for clip, memory in zip(clips, memories, strict=True)]
+        values = self.judge_prefixes([prefix for prefixes, _ in walks for prefix in prefixes])
+        scores = [self.as_scores(part) for part in split(values, [len(clip.frames) for clip in clips])]
+        return scores, [memory for _, memory in walks]
+
+    def judge_prefixes(self, prefixes: Sequence[Prefix]) -> Values:
+        """Return the mean of what is said to the questions about each prefix; shape (n, number of scales)."""
+        means = [np.empty((0, len(self.scales)))]
+        for start in range(0, len(prefixes), BLOCK):
+            asked = [self.inquiries(prefix) for prefix in prefixes[start : start + BLOCK]]
+            values = self.values([inquiry for each in asked for inquiry in each], *self.scales)
+            means.append(values.reshape(len(asked), -1, len(self.scales)).mean(axis=1))
+        return np.concatenate(means)
+
+    def as_scores(self, values: Values) -> Scores:
+        """Return the scores of one clip from values of shape (T, number of scales)."""
+        return to_scores(values[:, 0], values[:, 1] if self.spec.claims else None)
+
+    def walk(self, clip: Clip, memory: Memory) -> tuple[list[Prefix], Memory]:
+        """Return the prefixes that end with each frame of the clip, and what to remember after it."""
+        count = int(memory["count"][0]) if memory else 0
+        kept: list[Frame] = list(memory["kept"]) if memory else []
+        step = stride(max(count, 1), SPARE * self._frames)
+        prefixes: list[Prefix] = []
+        for frame in clip.frames:
+            wider = stride(count + 1, SPARE * self._frames)
+            kept, step = kept[:: wider // step], wider
+            kept = [*kept, frame] if count % step == 0 else kept
+            count += 1
+            places = spaced(count, self._frames)
+            shown = (*(kept[(place + step // 2) // step] for place in places), frame)
+            shown = shown * 2 if count == 1 else shown  # video models read frames in pairs
+            fps = self._fps * max(len(places), 1) / max(count - 1, 1)
+            prefixes.append(Prefix(shown, fps, clip.instruction))
+        return prefixes, {"count": np.array([count]), "kept": np.stack(kept)}

@@ -1,0 +1,138 @@
+"""A run's saved states: arrays as safetensors, the rest as JSON, each checked by SHA-256 before it is trusted."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.numpy import load, save
+
+from roborew.config import to_json
+from roborew.errors import InvalidInputError
+from roborew.storage.atomic import disk_space, replace_durably, sync_folder, write_durably
+
+logger = logging.getLogger(__name__)
+
+KEEP = 2
+"""Checkpoints kept: the newest, and one more in case that one cannot be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """What was saved at one step.
+
+    Attributes:
+        step: environment steps done.
+        arrays: by name, any numeric or bool dtype.
+        meta: what JSON holds.
+        metrics_bytes: length of the run's metrics file at that moment.
+    """
+
+    step: int
+    arrays: dict[str, NDArray[Any]]
+    meta: dict[str, Any]
+    metrics_bytes: int
+
+
+def under(arrays: Mapping[str, NDArray[Any]], prefix: str) -> dict[str, NDArray[Any]]:
+    """The arrays whose names begin with ``prefix``, without it.
+
+    >>> list(under({"network/weight": np.zeros(1), "count": np.zeros(1)}, "network/"))
+    ['weight']
+    """
+    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
+
+
+class Checkpoints:
+    """The folder ``ckpt`` of a run.
+
+    A save is written to ``step_N.tmp``, flushed, renamed to ``step_N``, and only then named in the file ``latest``:
+    whatever interrupts it, the one before is whole and still named.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def save(self, checkpoint: Checkpoint) -> Path:
+        """Save a checkpoint, drop all but the newest `KEEP`, and return its folder.
+
+        Raises:
+            InvalidInputError: an array of objects or text, or something in ``meta`` that JSON cannot hold.
+            RoborewError: the disk is full; the checkpoint before is intact.
+        """
+        files = _pack(checkpoint)
+        target = self.folder / f"step_{checkpoint.step}"
+        aside = target.with_suffix(".tmp")
+        try:
+            with disk_space(target, sum(map(len, files.values()))):
+                aside.mkdir(parents=True)
+                for name, content in files.items():
+                    write_durably(aside / name, content)
+                sync_folder(aside)
+                if target.exists():  # the same step again, after a resume
+                    shutil.rmtree(target)
+                aside.rename(target)
+                sync_folder(self.folder)
+                replace_durably(self.folder / "latest", target.name.encode())
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+        for old in self._newest_first()[KEEP:]:
+            shutil.rmtree(old)
+        return target
+
+    def load(self) -> Checkpoint | None:
+        """Return the newest checkpoint that is as it was written, or None if there is none."""
+        for folder in self._newest_first():
+            checkpoint = _unpack(folder)
+            if checkpoint is not None:
+                return checkpoint
+            logger.warning("checkpoint %s is damaged (checksum or missing file); trying the one before", folder)
+        return None
+
+    def clean(self) -> None:
+        """Remove what an interrupted save left."""
+        for leftover in self.folder.glob("*.tmp"):
+            shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
+
+    def _newest_first(self) -> list[Path]:
+        """All checkpoints: the one that ``latest`` names, then the others by falling step."""
+        found = [path for path in self.folder.glob("step_*") if path.name.removeprefix("step_").isdigit()]
+        pointer = self.folder / "latest"
+        latest = pointer.read_text() if pointer.exists() else ""
+        return sorted(found, key=lambda path: (path.name == latest, int(path.name[5:])), reverse=True)
+
+
+def _pack(checkpoint: Checkpoint) -> dict[str, bytes]:
+    arrays: dict[str, NDArray[Any]] = {}
+    for name, array in checkpoint.arrays.items():
+        if array.dtype.kind not in "biuf":
+            raise InvalidInputError(f"checkpoint: array {name!r} has dtype {array.dtype}; expected numbers or bools.")
+        arrays[name] = np.require(array, requirements="C")
+    rest = {"step": checkpoint.step, "metrics_bytes": checkpoint.metrics_bytes, "meta": checkpoint.meta}
+    files = {"arrays.safetensors": save(arrays), "rest.json": _dump(rest)}
+    manifest = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+    return {**files, "manifest.json": _dump(manifest)}
+
+
+def _unpack(folder: Path) -> Checkpoint | None:
+    try:
+        manifest = cast("dict[str, str]", json.loads((folder / "manifest.json").read_bytes()))
+        files = {name: (folder / name).read_bytes() for name in ("arrays.safetensors", "rest.json")}
+        if any(hashlib.sha256(content).hexdigest() != manifest[name] for name, content in files.items()):
+            return None
+    except (FileNotFoundError, ValueError, KeyError, TypeError):  # a missing file, or a manifest that is none
+        return None
+    rest = json.loads(files["rest.json"])
+    return Checkpoint(rest["step"], load(files["arrays.safetensors"]), rest["meta"], rest["metrics_bytes"])
+
+
+def _dump(value: object) -> bytes:
+    return json.dumps(to_json(value), indent=1).encode()

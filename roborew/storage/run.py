@@ -1,0 +1,228 @@
+"""One training run on disk: what was asked, with which versions, what happened, and where it can go on.
+
+run.json        versions, seeds, command
+config.json     the resolved configuration
+metrics.jsonl   one record a line
+ckpt/           see `roborew.storage.checkpoints`
+lock            held while a process writes here
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import logging
+import os
+import platform
+import re
+import shlex
+import sys
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import IO, Any, Self, TypeVar
+
+from numpy.typing import NDArray
+
+from roborew import __version__
+from roborew.config import from_json, to_json
+from roborew.errors import CorruptFileError, InvalidInputError, RoborewError, RunExistsError
+from roborew.storage.atomic import disk_space, replace_durably, take_lock
+from roborew.storage.checkpoints import Checkpoint, Checkpoints
+
+logger = logging.getLogger(__name__)
+
+PACKAGES = ("gymnasium", "mujoco", "numpy", "stable-baselines3", "torch")
+MAX_SLUG = 64
+
+C = TypeVar("C")
+
+
+def slug(text: str) -> str:
+    """Return ``text`` as part of a file name: [a-z0-9-], 1 to 64 characters.
+
+    >>> slug("Push the RED cube / onto ../the pad!")
+    'push-the-red-cube-onto-the-pad'
+    """
+    return re.sub(r"[^a-z0-9]+", "-", text.lower())[:MAX_SLUG].strip("-") or "run"
+
+
+def new_run_path(parent: str | Path, *words: str) -> Path:
+    """Return a path below ``parent`` that is free: the words' slugs and a counter, ``push-v0-ppo-1``."""
+    stem = "-".join(map(slug, words))
+    numbered = (Path(parent) / f"{stem}-{number}" for number in itertools.count(1))
+    return next(path for path in numbered if not os.path.lexists(path))
+
+
+def versions() -> dict[str, str]:
+    """Return the versions that decide what a run computes; nothing is imported."""
+    found = {"roborew": __version__, "python": platform.python_version(), "platform": platform.platform()}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "absent"
+    return found
+
+
+class RunDirectory:
+    """A run's folder. `create` and `resume` give a writer, of which there is one at a time; `open` gives a reader.
+
+    A writer is a context manager: leaving it releases the folder. If the process dies, the lock dies with it.
+    """
+
+    def __init__(self, path: Path, lock: IO[str] | None = None) -> None:
+        """Use `create`, `resume` or `open`."""
+        self.path = path
+        self._checkpoints = Checkpoints(path / "ckpt")
+        self._lock = lock
+        self._metrics: IO[bytes] | None = None
+
+    @classmethod
+    def create(cls, path: str | Path, config: object, seeds: Mapping[str, int] | None = None) -> Self:
+        """Make a new run.
+
+        Args:
+            path: a folder that does not exist; its parents are made.
+            config: a dataclass, saved resolved and read back by `config`.
+            seeds: every seed in use, by name.
+
+        Raises:
+            RunExistsError: ``path`` exists; nothing was written.
+            InvalidInputError: ``config`` would not be read back equal from JSON; nothing was written.
+        """
+        path = Path(path)
+        saved = to_json(config)
+        if from_json(type(config), saved) != config:
+            raise InvalidInputError(f"config: {config!r:.200} is not the same after JSON; infinities and NaN are not.")
+        try:
+            path.mkdir(parents=True)
+        except FileExistsError as error:
+            raise RunExistsError(
+                f"{path} exists and is never overwritten; nothing was written. "
+                f"Choose another name, or go on with `roborew train --resume {shlex.quote(str(path))}`."
+            ) from error
+        run = cls(path, take_lock(path))
+        try:
+            run._open_metrics(0)
+            run.write_json("config.json", saved)
+            run.write_json("run.json", {"versions": versions(), "seeds": seeds or {}, "command": shlex.join(sys.argv)})
+        except BaseException:
+            run.close()
+            raise
+        return run
+
+    @classmethod
+    def open(cls, path: str | Path) -> Self:
+        """Open an existing run for reading; it may be in the middle of training.
+
+        Raises:
+            InvalidInputError: there is no run at ``path``.
+        """
+        path = Path(path)
+        if not (path / "run.json").is_file():
+            raise InvalidInputError(
+                f"{path} is no run: expected a folder made by `roborew train`, with run.json in it."
+            )
+        return cls(path)
+
+    @classmethod
+    def resume(cls, path: str | Path) -> Self:
+        """Open an interrupted run for writing, back at its last checkpoint: metrics logged after it are cut off.
+
+        Raises:
+            InvalidInputError: there is no run at ``path``.
+            RoborewError: another process is writing it.
+        """
+        run = cls.open(path)
+        run._lock = take_lock(run.path)
+        try:
+            run._checkpoints.clean()
+            checkpoint = run.load_checkpoint()
+            run._open_metrics(checkpoint.metrics_bytes if checkpoint else 0)
+        except BaseException:
+            run.close()
+            raise
+        now = versions()
+        changed = {name: made for name, made in run.info["versions"].items() if now.get(name) != made}
+        if changed:
+            logger.warning("%s was made with other versions, and may not go on exactly: %s", run.path, changed)
+        return run
+
+    @property
+    def info(self) -> dict[str, Any]:
+        """What run.json says: ``versions``, ``seeds``, ``command``."""
+        return json.loads((self.path / "run.json").read_bytes())
+
+    def config(self, kind: type[C]) -> C:
+        """Return the configuration with its types.
+
+        Raises:
+            CorruptFileError: the file is missing, or no ``kind``; the message names the field.
+        """
+        file = self.path / "config.json"
+        try:
+            return from_json(kind, json.loads(file.read_bytes()))
+        except (OSError, ValueError) as error:
+            raise CorruptFileError(f"{file} cannot be read back: {error}") from error
+
+    def log(self, record: Mapping[str, object]) -> None:
+        """Append one record to the metrics.
+
+        Only wall-clock times in a record may differ between two equal runs; leave them out where bytes are compared.
+
+        Raises:
+            RoborewError: this is a reader, or the disk is full.
+        """
+        line = json.dumps(to_json(record)).encode() + b"\n"
+        with disk_space(self.path / "metrics.jsonl", len(line)):
+            metrics = self._writable()
+            while line:
+                line = line[metrics.write(line) :]  # a nearly full disk takes a part, then raises
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """Return all complete records, oldest first."""
+        lines = (self.path / "metrics.jsonl").read_bytes().split(b"\n")[:-1]  # what follows the last newline is a part
+        return [json.loads(line) for line in lines]
+
+    def save_checkpoint(self, step: int, arrays: dict[str, NDArray[Any]], meta: dict[str, Any]) -> Path:
+        """Save all that is needed to go on from here; see `Checkpoints.save`."""
+        metrics = self._writable()
+        with disk_space(self.path / "metrics.jsonl", 0):
+            os.fsync(metrics.fileno())
+        return self._checkpoints.save(Checkpoint(step, arrays, meta, metrics.tell()))
+
+    def load_checkpoint(self) -> Checkpoint | None:
+        """Return the newest checkpoint that is as it was written, or None."""
+        return self._checkpoints.load()
+
+    def write_json(self, name: str, content: object) -> Path:
+        """Write ``name`` in the run's folder in one step, over an older one, and return its path."""
+        if Path(name).name != name or name in ("", ".."):
+            raise InvalidInputError(f"expected a file name without folders; got {name!r}.")
+        replace_durably(self.path / name, json.dumps(to_json(content), indent=1).encode() + b"\n")
+        return self.path / name
+
+    def close(self) -> None:
+        """Release the folder; what was logged stays."""
+        for file in (self._metrics, self._lock):
+            if file is not None:
+                file.close()
+        self._metrics = self._lock = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def _writable(self) -> IO[bytes]:
+        if self._metrics is None:
+            raise RoborewError(f"{self.path} is open for reading; use RunDirectory.create or RunDirectory.resume.")
+        return self._metrics
+
+    def _open_metrics(self, length: int) -> None:
+        """Open the metrics unbuffered, so that a killed process loses no line, cut to ``length`` bytes."""
+        self._metrics = (self.path / "metrics.jsonl").open("ab", buffering=0)
+        self._metrics.truncate(length)
+        self._metrics.seek(length)

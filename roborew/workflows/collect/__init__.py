@@ -1,0 +1,5 @@
+"""Demonstration sets of known behaviours; the work is in `roborew.workflows.collect.collect`."""
+
+from roborew.workflows.collect.config import DemosConfig
+
+__all__ = ["DemosConfig"]

@@ -1,0 +1,219 @@
+"""Where demonstrations come from: the tasks of roborew, and environments of other suites."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from roborew.errors import InvalidInputError
+from roborew.storage.run import slug
+from roborew.types import Frame, picture_fault
+from roborew.workflows.collect.config import DemosConfig
+from roborew_envs import make_task, tasks
+from roborew_envs.experts.behaviours import Behaviour, behaviours
+from roborew_envs.experts.grading import Grade, Pace
+from roborew_envs.experts.rollout import Episode, demonstrate, expert_pace, grades
+from roborew_envs.rendering.renderer import Renderer
+from roborew_envs.suites import SuiteVectorEnv
+from roborew_envs.suites.episodes import SuiteEpisode, frames, perform, suite_behaviours
+
+DRAWN = 32
+"""Frames that are drawn, and so held in memory, at once."""
+GRADES: tuple[Grade, ...] = ("failure", "partial", "suboptimal", "success")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Take:
+    """One episode of T actions.
+
+    Attributes:
+        observations: shape (T + 1, D).
+        actions: shape (T, A).
+        rewards: shape (T,), what each action brought.
+        success: shape (T + 1,), truth; None if not known.
+        frames: camera -> T + 1 frames, drawn as they are taken.
+        truth: further columns, (T + 1,) each.
+        stages: (name, first frame, one past the last).
+        notes: what is known of the episode as a whole.
+    """
+
+    observations: NDArray[Any]
+    actions: NDArray[Any]
+    rewards: NDArray[np.float64]
+    success: NDArray[np.bool_] | None
+    frames: Callable[[str], Iterable[Frame]]
+    truth: Mapping[str, NDArray[Any]] = field(default_factory=dict[str, Any])
+    stages: Sequence[tuple[str, int, int]] = ()
+    notes: Mapping[str, str | int | None] = field(default_factory=dict[str, Any])
+
+
+class Source(Protocol):
+    """Plays behaviours from seeds.
+
+    Attributes:
+        behaviours: that it has.
+        cameras: that it can be seen through, the default first.
+        fps: frames per second.
+        drawing: how its frames are made.
+        legends: column of whole numbers -> what 0, 1, ... mean there.
+        block: episodes that must be played together to come out the same.
+    """
+
+    behaviours: tuple[Behaviour, ...]
+    cameras: tuple[str, ...]
+    fps: float
+    drawing: str
+    legends: Mapping[str, Sequence[str]]
+    block: int
+
+    def takes(self, behaviour: Behaviour, seeds: range) -> Iterator[Take]:
+        """An episode for each of at most `block` seeds."""
+        ...
+
+    def sentences(self, instruction: str) -> Mapping[str, Sequence[str]]:
+        """``paraphrases`` of a sentence, and ``wrong_instructions`` that its success does not fulfil; empty where
+        nobody knows any."""
+        ...
+
+    def close(self) -> None:
+        """Free what draws."""
+        ...
+
+
+def open_source(env: str, config: DemosConfig) -> Source:
+    """The source of an environment's demonstrations.
+
+    Raises:
+        gymnasium.error.Error: no such environment, or its package is absent.
+        DrawingError: no OpenGL.
+    """
+    return TaskSource(env, config) if env in tasks else SuiteSource(env, config)
+
+
+class TaskSource:
+    """A task of roborew: it tells progress and stages, and every episode is graded beside the expert."""
+
+    block = 16
+
+    def __init__(self, env: str, config: DemosConfig) -> None:
+        """Build the task; nothing is drawn before it is asked for."""
+        self._task, self._config = make_task(env), config
+        self.behaviours, self.cameras = behaviours(self._task), self._task.cameras
+        self.legends: Mapping[str, Sequence[str]] = {"stage": self._task.stages, "grade": GRADES}
+        self.fps, self.drawing = self._task.fps, config.quality
+
+    @cached_property
+    def _renderer(self) -> Renderer:
+        return Renderer(self._task.model, self._config.width, self._config.height, self._config.quality)
+
+    @cached_property
+    def _pace(self) -> Pace:
+        return expert_pace(self._task)
+
+    def takes(self, behaviour: Behaviour, seeds: range) -> Iterator[Take]:
+        """See `Source`."""
+        episodes = demonstrate(self._task, behaviour, seeds)
+        for episode, grade in zip(episodes, grades(self._task, episodes, self._pace), strict=True):
+            yield Take(
+                observations=episode.observations,
+                actions=episode.actions,
+                rewards=np.diff(episode.progress),
+                success=episode.success,
+                frames=partial(self.frames, episode),
+                truth={
+                    "progress": episode.progress.astype(np.float32),
+                    "stage": episode.stage,
+                    "grade": np.full(len(episode.progress), GRADES.index(grade)),
+                },
+                stages=episode.stages,
+                notes={"quality": grade, "onset": episode.onset},
+            )
+
+    def sentences(self, instruction: str) -> Mapping[str, Sequence[str]]:
+        """The task's own, where the sentence is one of them."""
+        words = self._task.words
+        same = (words.instruction, *words.paraphrases)
+        if instruction not in same:
+            return {}
+        others = [sentence for sentence in same if sentence != instruction]
+        return {"paraphrases": others, "wrong_instructions": list(words.wrong_instructions)}
+
+    def frames(self, episode: Episode, camera: str) -> Iterator[Frame]:
+        """Draw an episode."""
+        for start in range(0, len(episode.qpos), DRAWN):
+            qpos = episode.qpos[start : start + DRAWN]
+            yield from self._renderer.draw(qpos, camera, self._task.paint(qpos))
+
+    def close(self) -> None:
+        """Close the renderer if one was opened."""
+        if "_renderer" in vars(self):
+            self._renderer.close()
+
+
+class SuiteSource:
+    """An environment of another suite: it tells success at most, so that nothing is graded."""
+
+    block = 1
+
+    def __init__(self, env: str, config: DemosConfig) -> None:
+        """Make the environment; one that draws itself keeps its own size."""
+        self._name, self._env = env, SuiteVectorEnv(env, 1, "rgb_array", quality=config.quality)
+        self._before: tuple[NDArray[Any], Frame] | None = None
+        if self._env.resizable:
+            self._env.resize(config.width, config.height)
+        self.behaviours = suite_behaviours(self._env)
+        self._views = {slug(camera): camera for camera in self._env.cameras}
+        self.cameras = tuple(self._views)
+        self.legends: Mapping[str, Sequence[str]] = {}
+        self.fps = float(self._env.metadata.get("render_fps") or 25)
+        self.drawing = config.quality if self._env.resizable else "by the environment"
+
+    def takes(self, behaviour: Behaviour, seeds: range) -> Iterator[Take]:
+        """See `Source`."""
+        for seed in seeds:
+            episode = perform(self._env, behaviour, seed)
+            yield Take(
+                observations=episode.observations,
+                actions=episode.actions,
+                rewards=episode.rewards,
+                success=episode.success,
+                frames=partial(self.frames, episode),
+            )
+
+    def sentences(self, instruction: str) -> Mapping[str, Sequence[str]]:
+        """None: the suites name no others."""
+        return {}
+
+    def frames(self, episode: SuiteEpisode, camera: str) -> Iterator[Frame]:
+        """Draw an episode by playing it again.
+
+        Raises:
+            InvalidInputError: its first picture shows nothing, or is still that of the episode before.
+        """
+        last: Frame | None = None
+        for frame in frames(self._env, episode, self._views[camera]):
+            if last is None:
+                self._check_first(episode, frame)
+            last = frame
+            yield frame
+        if last is not None and not self._env.resizable:  # MuJoCo worlds are drawn as they stand
+            self._before = (episode.observations[-1], last)
+
+    def _check_first(self, episode: SuiteEpisode, frame: Frame) -> None:
+        before = None
+        if self._before is not None and not np.array_equal(self._before[0], episode.observations[0]):
+            before = self._before[1]
+        if fault := picture_fault(frame, before):
+            raise InvalidInputError(
+                f"{self._name}: the first picture of the episode of seed {episode.seed} {fault}; that is no "
+                "demonstration. Check how it draws (its render mode rgb_array), or the camera."
+            )
+
+    def close(self) -> None:
+        """Close the environment."""
+        self._env.close()

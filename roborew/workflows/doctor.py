@@ -1,0 +1,232 @@
+"""Can this machine do the main job: draw, score, film? Each part is tried for real, and a remedy named.
+
+Drawing is tried in child processes, because a broken OpenGL driver takes its process down with it. ``python -m
+roborew.workflows.doctor BACKEND`` is such a child.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from time import perf_counter
+from typing import Any, cast
+
+import numpy as np
+
+from roborew.errors import RoborewError
+from roborew.types import Clip, Frame
+
+TIMEOUT = 120.0
+"""How long a back end may take [s]."""
+REMEDIES: Mapping[str, str] = {
+    "egl": "apt-get install libegl1 libgl1-mesa-dri, or the GPU driver with its EGL library",
+    "osmesa": "apt-get install libosmesa6",
+    "glfw": "needs a screen: set DISPLAY, or start with xvfb-run",
+}
+SCENE = """
+<mujoco>
+  <visual><headlight ambient="1 1 1" diffuse="0 0 0" specular="0 0 0"/></visual>
+  <worldbody>
+    <camera name="front" pos="0 -3 0" xyaxes="1 0 0 0 0 1"/>
+    <geom type="box" size=".4 .1 .4" pos="-.6 0 .6" rgba="1 0 0 1"/>
+    <geom type="box" size=".4 .1 .4" pos=".6 0 .6" rgba="0 1 0 1"/>
+    <geom type="box" size=".4 .1 .4" pos="-.6 0 -.6" rgba="0 0 1 1"/>
+    <geom type="box" size=".4 .1 .4" pos=".6 0 -.6" rgba="1 1 0 1"/>
+  </worldbody>
+</mujoco>
+"""
+"""Red and green above, blue and yellow below, as seen in the picture."""
+COLOURS = {"red": (255, 0, 0), "green": (0, 255, 0), "blue": (0, 0, 255), "yellow": (255, 255, 0)}
+VERDICTS: Mapping[tuple[str, ...], str] = {
+    ("red", "green", "blue", "yellow"): "upright",
+    ("blue", "yellow", "red", "green"): "upside down",
+    ("green", "red", "yellow", "blue"): "mirrored",
+    ("yellow", "blue", "green", "red"): "upside down and mirrored",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One thing that was tried.
+
+    Attributes:
+        name: what it was.
+        ok: whether it works.
+        needed: whether the main job needs it.
+        found: what was seen.
+        remedy: what to do where it does not work.
+    """
+
+    name: str
+    ok: bool
+    needed: bool
+    found: str
+    remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drawing:
+    """What a back end drew."""
+
+    renderer: str
+    """The name that the driver gives itself (GL_RENDERER)."""
+    verdict: str
+    """``"upright"``, or what is wrong with the picture."""
+    frames_per_second: float
+    """Of a task's scene, 96 x 72 pixels, fast quality, 32 frames together."""
+
+
+def examine() -> list[Check]:
+    """Try everything; takes some seconds."""
+    drawn = {name: try_backend(name) for name in REMEDIES}
+    return [*_drawing_checks(drawn), _check_video(), _check_weights(), _check_gpu(), _check_cores()]
+
+
+def healthy(checks: list[Check]) -> bool:
+    """Whether the main job can run."""
+    return all(check.ok for check in checks if check.needed)
+
+
+def try_backend(name: str, timeout: float = TIMEOUT) -> Drawing | str:
+    """Draw with one OpenGL back end in a child process; return what came of it, or the reason of the failure."""
+    environment = {**os.environ, "MUJOCO_GL": name, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    environment.pop("PYOPENGL_PLATFORM", None)  # set by an earlier back end, it would overrule this one
+    command = [sys.executable, "-m", "roborew.workflows.doctor", name]
+    try:
+        child = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=timeout, check=False)
+    except subprocess.TimeoutExpired:
+        return f"no answer within {timeout:.0f} s"
+    if child.returncode < 0:
+        return f"crashed with signal {-child.returncode}"
+    if child.returncode > 0:
+        said = child.stderr.strip().splitlines() or ["it said nothing"]
+        return f"could not draw ({said[-1].removeprefix('roborew.errors.')[:160]})"
+    return Drawing(**json.loads(child.stdout.splitlines()[-1]))
+
+
+def draw(name: str) -> Drawing:
+    """Draw the known scene and a task in this process, with the back end that ``MUJOCO_GL`` names too."""
+    import gymnasium
+    import mujoco
+
+    import roborew_envs
+    from roborew_envs.rendering.renderer import Renderer
+
+    context = importlib.import_module(f"mujoco.{name}").GLContext(64, 64)
+    context.make_current()
+    gl = cast(Any, importlib.import_module("OpenGL.GL"))  # after MuJoCo has chosen the platform
+    renderer = cast("bytes | None", gl.glGetString(gl.GL_RENDERER))
+    if renderer is None:
+        raise RoborewError("the library is there, but gave no usable context")
+    context.free()
+    model = cast(Any, mujoco.MjModel).from_xml_string(SCENE)
+    with Renderer(model, 96, 96, "fast", threads=1) as painter:
+        frame = painter.draw(np.zeros((1, model.nq)), "front")[0]
+    task = next(iter(roborew_envs.tasks))
+    env = gymnasium.make_vec(task, 32, vectorization_mode="vector_entry_point", render_mode="rgb_array")
+    env.reset(seed=0)
+    speed = _frames_per_second(env.unwrapped)
+    env.close()
+    return Drawing(renderer=renderer.decode(), verdict=judge_picture(frame), frames_per_second=speed)
+
+
+def judge_picture(frame: Frame) -> str:
+    """Say how the known scene stands in a picture of shape (H, W, 3).
+
+    >>> judge_picture(np.zeros((8, 8, 3), np.uint8))
+    'black'
+    """
+    if frame.max() < 16:
+        return "black"
+    height, width = frame.shape[0] // 4, frame.shape[1] // 4
+    spots = [(height, width), (height, 3 * width), (3 * height, width), (3 * height, 3 * width)]
+    seen = tuple(
+        min(COLOURS, key=lambda name: float(np.abs(frame[spot].astype(float) - COLOURS[name]).sum())) for spot in spots
+    )
+    return VERDICTS.get(seen, f"not the scene that was asked for: {', '.join(seen)}")
+
+
+def _frames_per_second(env: Any, seconds: float = 0.5) -> float:
+    env.draw()  # the first frames open the contexts
+    begun, frames = perf_counter(), 0
+    while perf_counter() - begun < seconds:
+        frames += len(env.draw())
+    return frames / (perf_counter() - begun)
+
+
+def _drawing_checks(drawn: Mapping[str, Drawing | str]) -> list[Check]:
+    try:
+        from roborew_envs.rendering.renderer import backend
+
+        chosen = backend()
+    except ValueError as error:  # DrawingError, which the import raises for what MuJoCo does not know
+        return [Check(name="drawing", ok=False, needed=True, found=str(error), remedy="unset MUJOCO_GL")]
+    working = [name for name, result in drawn.items() if isinstance(result, Drawing) and result.verdict == "upright"]
+    checks: list[Check] = []
+    for name, result in drawn.items():
+        found = result
+        if isinstance(result, Drawing):
+            found = f"{result.verdict}, {result.frames_per_second:,.0f} frames/s, {result.renderer}"
+        remedy = "" if name in working else REMEDIES[name]
+        if name == chosen and remedy and working:
+            remedy = f"export MUJOCO_GL={working[0]}, which works here; or {remedy}"
+        label = f"drawing: {name}{' (in use)' if name == chosen else ''}"
+        checks.append(Check(name=label, ok=name in working, needed=name == chosen, found=str(found), remedy=remedy))
+    return checks
+
+
+def _check_video() -> Check:
+    """Eight grey pictures, through h264 and back."""
+    levels = np.linspace(20, 235, 8).astype(np.uint8)
+    frames = np.repeat(levels, 64 * 48 * 3).reshape(8, 48, 64, 3)
+    try:
+        from roborew.data import read_video, write_video
+
+        with tempfile.TemporaryDirectory() as folder:
+            back = read_video(write_video(Path(folder) / "grey.mp4", frames, fps=10))
+    except (ImportError, OSError, ValueError, RoborewError) as error:
+        found, remedy = f"{type(error).__name__}: {error}", "pip install --force-reinstall av"
+        return Check(name="video: h264", ok=False, needed=True, found=found, remedy=remedy)
+    error = float(np.abs(back.astype(float) - frames).max()) if back.shape == frames.shape else 255.0
+    found = f"written and read back, at most {error:.0f} of 255 off"
+    remedy = "" if error < 12 else "pip install --force-reinstall av"
+    return Check(name="video: h264", ok=error < 12, needed=True, found=found, remedy=remedy)
+
+
+def _check_weights() -> Check:
+    """The shipped reward scores a picture of noise."""
+    from roborew.registry import rewards
+
+    noise = np.random.default_rng(0).integers(0, 255, (1, 72, 96, 3), np.uint8)
+    try:
+        score = rewards.load("mini")().score([Clip(frames=noise, instruction="open the drawer")])[0]
+    except RoborewError as error:
+        remedy = "install roborew anew: the weights belong to the package"
+        return Check(name="reward: mini", ok=False, needed=True, found=str(error), remedy=remedy)
+    found = f"weights load and score ({score.value[0]:.2f} for noise)"
+    return Check(name="reward: mini", ok=bool(score.valid[0]), needed=True, found=found)
+
+
+def _check_gpu() -> Check:
+    import torch
+
+    ok = torch.cuda.is_available()
+    found = torch.cuda.get_device_name(0) if ok else "none that torch can use; nothing here needs one"
+    return Check(name="GPU", ok=ok, needed=False, found=f"{found} (torch {torch.__version__})")
+
+
+def _check_cores() -> Check:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    found = f"{cores} for this process"
+    return Check(name="CPU cores", ok=cores >= 2, needed=False, found=found, remedy="" if cores >= 2 else "two or more")
+
+
+if __name__ == "__main__":
+    sys.stdout.write(json.dumps(asdict(draw(sys.argv[1]))) + "\n")

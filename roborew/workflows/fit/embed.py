@@ -1,0 +1,155 @@
+"""Demonstrations read, split, and turned into vectors that objectives are fitted to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from roborew.config import keyword_options, parse_options
+from roborew.critics.ensemble import make_objective
+from roborew.data.demonstration import Demonstration
+from roborew.data.thinning import kept_frames
+from roborew.encoders.base import Encoder
+from roborew.encoders.multi_view import SideBySide
+from roborew.errors import InvalidInputError
+from roborew.learning.examples import Example, Footage, Report
+from roborew.registry import critics, encoders
+from roborew.seeding import Seeds
+from roborew.stopwatch import Stopwatch
+from roborew.workflows.fit.config import FitConfig
+from roborew.workflows.fit.examples import Wording, chosen_cameras, example_of, footage_of, given_goals
+from roborew.workflows.fit.split import Split, Unseen, kinds_of, split_names, unseen_sentences
+
+Say = Callable[[str, float], None]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Embedded:
+    """Demonstrations as an objective sees them; several may be fitted to the same.
+
+    Attributes:
+        encoder: learned.
+        words: its settings as key=value.
+        cameras: whose pictures lie side by side in a frame; usually one.
+        aspect: width of one picture divided by its height.
+        split: which demonstration is for what.
+        unseen: sentences that are held out, by instruction.
+        examples: the demonstrations, then what an agent visited.
+        footage: their pictures, in the same order.
+        visited: names of the latter.
+        seconds: wall-clock time by part: "reading", "encoder", "embedding".
+        figures: what the encoder reported last, by name; empty where it was not learned.
+    """
+
+    encoder: Encoder
+    words: tuple[str, ...]
+    cameras: tuple[str, ...]
+    aspect: float
+    split: Split
+    unseen: Mapping[str, Unseen]
+    examples: tuple[Example, ...]
+    footage: tuple[Footage, ...]
+    visited: frozenset[str]
+    seconds: dict[str, float]
+    figures: dict[str, float]
+
+
+def embed(
+    demonstrations: Sequence[Demonstration],
+    config: FitConfig,
+    say: Say | None = None,
+    visited: Sequence[Demonstration] = (),
+) -> Embedded:
+    """Read demonstrations, split them, let the encoder learn from those to be fitted, and embed all of them.
+
+    Arguments and errors as of `fit_critic`.
+    """
+    make = encoders.load(config.encoder)
+    make_objective(config.critic, config.option, config.members)  # what cannot be is said before anything is read
+    _check_goals(config)
+    seeds, clock, figures = Seeds(config.seed), Stopwatch(), dict[str, float]()
+    words = with_defaults(config.encoder_option, [f"seed={seeds.integer('encoder')}"])
+    encoder: Encoder = make(**{"device": config.device, **_cache(make, config), **parse_options(make, words)})
+    everything = [*demonstrations, *visited]
+    kinds = kinds_of(everything)
+    cameras = chosen_cameras(everything, config.camera)
+    kept = [kept_frames(one.length, one.fps, config.fps) for one in everything]
+    split = split_names(kinds, config.held_out, seeds.generator("split"))
+    unseen = unseen_sentences(everything, config.held_out if split.test else 0.0, seeds.generator("sentences"))
+    wording = Wording(encoder, unseen)
+    read = zip(_counted(everything, "episodes read", say), kept, strict=True)
+    with clock.time("reading"):
+        footage = [footage_of(one, cameras, at, wording) for one, at in read]
+    height, width = footage[0].frames.shape[1:3]
+    aspect = width / len(cameras) / height
+    if len(cameras) > 1:
+        encoder = SideBySide(encoder, cameras, aspect)
+    chosen = set(split.fit)
+    with clock.time("encoder"):
+        learned_from = [one for one, told in zip(footage, everything, strict=True) if told.name in chosen]
+        encoder.learn(learned_from, keeping(figures, say))
+    with clock.time("embedding"):
+        vectors = [encoder.encode(one.frames) for one in _counted(footage, "episodes embedded", say)]
+        goals = given_goals(config.goal_images, encoder, everything)
+    return Embedded(
+        encoder=encoder,
+        words=tuple(words),
+        cameras=cameras,
+        aspect=aspect,
+        split=split,
+        unseen=unseen,
+        examples=tuple(example_of(*row) for row in zip(everything, footage, vectors, kept, goals, strict=True)),
+        footage=tuple(footage),
+        visited=frozenset(one.name for one in visited),
+        seconds=clock.seconds,
+        figures=figures,
+    )
+
+
+def _check_goals(config: FitConfig) -> None:
+    """Pictures of the goal are given to a critic that learns from them."""
+    able = [name for name in critics if critics.load(name).traits.learns_goals]
+    if config.goal_images is not None and config.critic not in able:
+        raise InvalidInputError(
+            f"goal_images: {config.critic!r} does not learn from pictures of the goal. Able to: {', '.join(able)}."
+        )
+
+
+def keeping(figures: dict[str, float], say: Say | None) -> Report:
+    """Pass figures on, and keep the last of each name that is no count."""
+
+    def report(what: str, value: float) -> None:
+        if ", of " not in what:
+            figures[what] = value
+        (say or _silently)(what, value)
+
+    return report
+
+
+def _silently(what: str, value: float) -> None:
+    """Say nothing."""
+
+
+def with_defaults(words: Sequence[str], defaults: Sequence[str]) -> list[str]:
+    """Settings as key=value, and the defaults of those that are not among them."""
+    given = {word.partition("=")[0] for word in words}
+    return [*words, *(default for default in defaults if default.partition("=")[0] not in given)]
+
+
+def _cache(make: Callable[..., Encoder], config: FitConfig) -> dict[str, Path]:
+    """Where embeddings are kept; no setting of the critic, which is to be used elsewhere too."""
+    if config.cache is None:
+        return {}
+    if "cache" not in keyword_options(make):
+        raise InvalidInputError(f"cache: expected an encoder that is not fitted, 'tower'; got {config.encoder!r}.")
+    return {"cache": config.cache}
+
+
+def _counted(things: Sequence[T], what: str, say: Say | None) -> Iterator[T]:
+    """Give the things one by one, and say how many are done."""
+    for number, thing in enumerate(things, start=1):
+        yield thing
+        (say or _silently)(f"{what}, of {len(things)}", number)

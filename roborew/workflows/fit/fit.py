@@ -1,0 +1,124 @@
+"""An objective fitted to embedded demonstrations, and calibrated: a critic."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from roborew.critics.calibration import calibrated
+from roborew.critics.critic import Critic
+from roborew.critics.ensemble import make_objective
+from roborew.critics.objective import Refreshable
+from roborew.data.demonstration import Demonstration
+from roborew.errors import InvalidInputError
+from roborew.learning.examples import Example, Footage
+from roborew.learning.labels import progress_labels
+from roborew.seeding import Seeds
+from roborew.stopwatch import Stopwatch
+from roborew.workflows.fit.config import FitConfig
+from roborew.workflows.fit.embed import Embedded, Say, embed, keeping, with_defaults
+from roborew.workflows.fit.split import Split, Unseen
+
+LEAST_GAIN = 0.05
+"""Least difference in progress between any two frames that are learned from."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fitted:
+    """A critic and how it came to be.
+
+    Attributes:
+        config: as asked for.
+        split: which episode was used for what.
+        unseen: sentences that were held out, by instruction.
+        examples: all of them, embedded.
+        footage: their pictures, in the same order.
+        seconds: wall-clock time by part: "reading", "encoder", "embedding", "objective".
+        figures: what the encoder, where it was learned, and the objective reported last, by name.
+    """
+
+    critic: Critic
+    config: FitConfig
+    split: Split
+    unseen: Mapping[str, Unseen]
+    examples: tuple[Example, ...]
+    footage: tuple[Footage, ...]
+    seconds: dict[str, float]
+    figures: dict[str, float] = field(default_factory=dict[str, float])
+
+
+def fit_critic(
+    demonstrations: Sequence[Demonstration],
+    config: FitConfig,
+    say: Say | None = None,
+    visited: Sequence[Demonstration] = (),
+) -> Fitted:
+    """Fit a critic to demonstrations.
+
+    Args:
+        demonstrations: at least one; names differ.
+        config: how.
+        say: called with every figure of the fit as it goes.
+        visited: episodes of an agent that learned from an earlier critic. They are split like demonstrations and have
+            the labels that they carry; a critic with a way of its own to learn from them (`Refreshable`) uses that.
+
+    Raises:
+        UnknownNameError: no such critic, encoder or setting.
+        InvalidInputError: fewer demonstrations than needed, no such camera, or what the critic needs is missing.
+        CorruptFileError: a video is damaged.
+    """
+    return fit_objective(embed(demonstrations, config, say, visited), config, say)
+
+
+def fit_objective(embedded: Embedded, config: FitConfig, say: Say | None = None) -> Fitted:
+    """Fit the objective of a configuration to what `embed` made with it; errors as of `fit_critic`."""
+    figures, clock = dict(embedded.figures), Stopwatch()
+    seeded = [f"seed={Seeds(config.seed).integer('critic')}"]
+    objective = make_objective(config.critic, with_defaults(config.option, seeded), config.members)
+
+    report = keeping(figures, say)
+    split, by_name = embedded.split, {example.name: example for example in embedded.examples}
+    chosen, held = ([by_name[name] for name in part] for part in (split.fit, split.validation))
+    if config.goal_images is None:
+        _check_gain(chosen)
+    with clock.time("objective"):
+        if embedded.visited and isinstance(objective, Refreshable):
+            shown = [example for example in chosen if example.name not in embedded.visited]
+            objective.refresh(shown, [example for example in chosen if example.name in embedded.visited], report)
+        else:
+            objective.fit(chosen, held, report)
+        calibration = calibrated(objective, held) if config.calibrate else None
+    recipe = {
+        "objective": with_defaults(config.option, seeded),
+        "members": config.members,
+        "encoder_name": config.encoder,
+        "encoder": list(embedded.words),
+        "cameras": list(embedded.cameras),
+        "sentences": list(dict.fromkeys(example.instruction for example in embedded.examples)),
+        "fps": config.fps,
+        "aspect": embedded.aspect,
+    }
+    return Fitted(
+        critic=Critic(config.critic, objective, embedded.encoder, recipe, calibration),
+        config=config,
+        split=split,
+        unseen=embedded.unseen,
+        examples=embedded.examples,
+        footage=embedded.footage,
+        seconds=embedded.seconds | clock.seconds,
+        figures=figures,
+    )
+
+
+def _check_gain(examples: Sequence[Example]) -> None:
+    """Whatever the method, it learns from what gets further."""
+    labels = np.concatenate([progress_labels(example) for example in examples])
+    if np.nanmax(labels) - np.nanmin(labels) < LEAST_GAIN:
+        failed = sum(example.success is False for example in examples)
+        raise InvalidInputError(
+            f"fit: expected a success, or progress labels that change; got {len(examples)} demonstrations to fit, "
+            f"{failed} of them failures, whose progress is {np.nanmin(labels):.2f} wherever it is known. Add a "
+            "success, or label progress."
+        )

@@ -1,0 +1,28 @@
+"""The one loop that composes environment, reward, agent and run directory, and what it is made of."""
+
+from roborew.workflows.factories import (
+    Trained,
+    load_reward,
+    load_trained,
+    make_environment,
+    open_reward,
+    paid_environment,
+)
+from roborew.workflows.train.config import DEFAULT_ENV, TrainConfig
+from roborew.workflows.train.logger import Status
+from roborew.workflows.train.loop import Outcome, start, train
+
+__all__ = [
+    "DEFAULT_ENV",
+    "Outcome",
+    "Status",
+    "TrainConfig",
+    "Trained",
+    "load_reward",
+    "load_trained",
+    "make_environment",
+    "open_reward",
+    "paid_environment",
+    "start",
+    "train",
+]

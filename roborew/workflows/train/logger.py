@@ -1,0 +1,171 @@
+"""What is written down while an agent learns: metrics after each rollout, checkpoints every half minute."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any
+
+from numpy.typing import NDArray
+
+from roborew.agents.report import RolloutReport
+from roborew.storage.checkpoints import under
+from roborew.storage.run import RunDirectory
+from roborew.workflows.factories import Agent, PaidEnvironment
+from roborew.workflows.train.config import TrainConfig
+
+CHECKPOINT_SECONDS = 30.0
+"""Least time between two checkpoints [s]; a crash costs no more than this."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """How training stands; NaN where no episode has ended yet.
+
+    Attributes:
+        steps: environment steps so far, of ``total_steps``.
+        labelled_steps_per_second: environment steps paid by the reward, per second of the whole loop.
+        learned_return: mean of the episodes that ended last.
+        true_return: the same by the environment's own reward.
+        true_success: share of these episodes that truly succeeded at their end, in [0, 1].
+        seconds_left: until the steps or the minutes are used up [s].
+    """
+
+    steps: int
+    total_steps: int
+    labelled_steps_per_second: float
+    learned_return: float
+    true_return: float
+    true_success: float
+    seconds_left: float
+
+
+Observer = Callable[[Status], None]
+
+
+class Diary:
+    """Keeps the records of one session of training, and takes up those of an earlier one.
+
+    Args:
+        run: where they are kept.
+        config: of the run.
+        env: that pays the agent.
+        agent: that learns.
+        refreshments: of the critic before this.
+        deadline: when the session is to end, on `time.perf_counter`.
+    """
+
+    def __init__(
+        self,
+        run: RunDirectory,
+        config: TrainConfig,
+        env: PaidEnvironment,
+        agent: Agent,
+        *,
+        refreshments: int = 0,
+        deadline: float = math.inf,
+    ) -> None:
+        self._run, self._config, self._env, self._agent = run, config, env, agent
+        self._refreshments, self._deadline = refreshments, deadline
+        self._seconds: dict[str, float] = {}
+        self._earlier = 0.0
+        self._begun = self._noted = perf_counter()
+        self._saved = -math.inf
+        self._inside: dict[str, float] = {}
+        self._steps = 0
+        self._figures = (math.nan, math.nan, math.nan)
+
+    @property
+    def wall(self) -> float:
+        """Seconds of training, over all sessions."""
+        return self._earlier + perf_counter() - self._begun
+
+    @property
+    def minutes_used_up(self) -> bool:
+        """Whether this session has had its minutes."""
+        return perf_counter() >= self._deadline
+
+    def go_on(self) -> None:
+        """Take up the last checkpoint, if there is one.
+
+        Exact with our own PPO and environments that can give their state. Others cannot, and the agents of
+        Stable-Baselines3 cannot go on within an episode: these continue in new episodes, as all do when the critic was
+        refreshed since.
+        """
+        checkpoint = self._run.load_checkpoint()
+        if checkpoint is None:
+            return
+        learned, meta = under(checkpoint.arrays, "agent/"), checkpoint.meta
+        state = under(checkpoint.arrays, "environment/")
+        if state and meta.get("refreshments", 0) == self._refreshments:
+            self._env.restore(state)
+        else:  # the running episodes are lost with the environment's state, or were paid by another critic
+            learned = {name: array for name, array in learned.items() if not name.startswith("episodes/")}
+        self._agent.load_state(learned, meta["agent"])
+        self._seconds, self._earlier, self._steps = dict(meta["seconds"]), float(meta["wall"]), checkpoint.step
+
+    def save(self) -> None:
+        """Write a checkpoint."""
+        learned, about = self._agent.state()
+        arrays: dict[str, NDArray[Any]] = {f"agent/{name}": array for name, array in learned.items()}
+        if hasattr(self._env.unwrapped, "snapshot"):
+            arrays |= {f"environment/{name}": array for name, array in self._env.snapshot().items()}
+        meta = {"agent": about, "seconds": self._seconds, "wall": self.wall, "refreshments": self._refreshments}
+        self._run.save_checkpoint(self._agent.steps, arrays, meta)
+        self._saved = perf_counter()
+
+    def note(self, report: RolloutReport) -> Status:
+        """Log one rollout, save if it is time to, and say how training stands."""
+        now = perf_counter()
+        speed = (report.steps - self._steps) / (now - self._noted)
+        seconds = self._split(report, now - self._noted)
+        self._noted, self._steps = now, report.steps
+        self._run.log(_record(report) | {"labelled_steps_per_second": speed, "seconds": seconds})
+        if now - self._saved >= CHECKPOINT_SECONDS:
+            self.save()
+        return self._status(report, speed)
+
+    def _split(self, report: RolloutReport, wall: float) -> dict[str, float]:
+        """Where the seconds of one rollout went, and add them up."""
+        inside = self._env.seconds
+        spent = {name: inside[name] - self._inside.get(name, 0.0) for name in inside}
+        spent |= {name: report.seconds[name] for name in ("acting", "updating") if name in report.seconds}
+        spent["other"] = max(0.0, wall - sum(spent.values()))
+        self._inside = dict(inside)
+        for name, value in spent.items():
+            self._seconds[name] = self._seconds.get(name, 0.0) + value
+        return spent
+
+    def _status(self, report: RolloutReport, speed: float) -> Status:
+        if report.episodes:
+            success = report.final.get("success", math.nan)
+            self._figures = (report.mean_return, report.mean_true_return, success)
+        learned, true, success = self._figures
+        total = self._config.total_steps
+        left = min((total - report.steps) / speed, self._deadline - perf_counter())
+        return Status(
+            steps=report.steps,
+            total_steps=total,
+            labelled_steps_per_second=speed,
+            learned_return=learned,
+            true_return=true,
+            true_success=success,
+            seconds_left=max(0.0, left),
+        )
+
+
+def _record(report: RolloutReport) -> dict[str, Any]:
+    return {
+        "steps": report.steps,
+        "episodes": report.episodes,
+        "learned_return": report.mean_return,
+        "true_return": report.mean_true_return,
+        "true_success": report.final.get("success"),
+        "true_progress": report.final.get("progress"),
+        "length": report.mean_length,
+        "claims": report.claims,
+        "false_claims": report.false_claims,
+        "losses": report.losses,
+    }

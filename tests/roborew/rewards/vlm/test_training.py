@@ -1,0 +1,86 @@
+"""From a sentence to a trained agent on a judge: a tiny one with random weights, so it is the way that is tried."""
+
+from __future__ import annotations
+
+import json
+import signal
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from roborew import cli
+from roborew.errors import MissingBackendError
+from roborew.storage.run import RunDirectory
+from roborew.workflows import evaluate as judging
+from roborew.workflows.train import Status, TrainConfig, load_trained, start, train
+from tests.roborew.ascent import ENV, heights  # noqa: F401
+from tests.roborew.workflows.test_train import untimed
+from tests.tiny_models import tiny_vlm
+
+
+@pytest.fixture(scope="module")
+def options(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, ...]:
+    return (f"judge_options=model={tiny_vlm(tmp_path_factory.mktemp('judge'))}", "least_mass=0")
+
+
+def config(options: tuple[str, ...], reward: str = "roboreward", agent: str = "ppo") -> TrainConfig:
+    more = ("frames=3",) if reward == "roboreward" else ()
+    return TrainConfig(
+        env=ENV, goal="climb", reward=reward, option=(*options, *more), agent=agent, num_envs=2, every=6, steps=64
+    )
+
+
+@pytest.mark.parametrize("agent", ["ppo", "sb3-ppo"])
+def test_an_agent_trains_on_what_a_judge_says(agent: str, options: tuple[str, ...], tmp_path: Path) -> None:
+    with start(config(options, agent=agent), tmp_path / "run") as run:
+        assert train(run).ended == "finished"
+    trained = load_trained(RunDirectory.open(tmp_path / "run"))
+    assert trained.steps == 64 and trained.agent.act(np.zeros((3, 2), np.float32)).shape == (3, 1)
+    learned = [record["learned_return"] for record in untimed(tmp_path / "run")]
+    assert any(learned), "the judge's words were paid"
+
+
+def test_stopped_in_the_middle_of_an_episode_what_is_remembered_goes_on(
+    options: tuple[str, ...], tmp_path: Path
+) -> None:
+    def interrupt(status: Status) -> None:
+        if status.steps == 32:
+            signal.raise_signal(signal.SIGINT)
+
+    whole = config(options)
+    with start(whole, tmp_path / "whole") as run:
+        train(run)
+    with start(whole, tmp_path / "parts") as run:
+        assert train(run, interrupt).ended == "stopped"
+    with RunDirectory.resume(tmp_path / "parts") as run:
+        assert train(run).ended == "finished"
+    assert untimed(tmp_path / "whole") == untimed(tmp_path / "parts")
+
+
+def test_the_command_line_trains_and_judges(
+    options: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(judging, "judge", partial(judging.judge, episodes=3))
+    world = ["--env", ENV, "--goal", "climb", "--num-envs", "2", "--every", "12", "--steps", "32"]
+    reward = ["--reward", "roboreward", "--option", "frames=2"]
+    for option in options:
+        reward += ["--option", option]
+    assert cli.main(["train", *world, *reward, "--name", "judged"]) == 0
+    summary = json.loads((tmp_path / "runs" / "judged" / "summary.json").read_text())
+    assert summary["reward"] == "roboreward" and summary["steps"] == 32
+
+
+def test_what_cannot_pay_step_by_step_pays_whole_episodes(options: tuple[str, ...], tmp_path: Path) -> None:
+    with start(config(options[:1], "gvl"), tmp_path / "run") as run:
+        assert train(run).ended == "finished"
+
+
+def test_weights_that_are_not_there_are_an_error_that_says_where_to_put_them(tmp_path: Path) -> None:
+    with (
+        pytest.raises(MissingBackendError, match="no folder.*hf download"),
+        start(config((f"judge_options=model={tmp_path / 'none'}",)), tmp_path / "run") as run,
+    ):
+        train(run)
