@@ -52,7 +52,7 @@ _TABLE = {
     "roborew/HumanoidLotus-v0": "humanoid.floor:HumanoidLotus",
 }
 
-tasks: Mapping[str, str] = MappingProxyType(_TABLE)
+TASKS: Mapping[str, str] = MappingProxyType(_TABLE)
 """Registered ids -> ``module:class`` inside ``roborew_envs.tasks``."""
 
 
@@ -89,4 +89,4 @@ for _id in _TABLE:
         disable_env_checker=False,
     )
 
-__all__ = ["Task", "TaskEnv", "TaskVectorEnv", "Words", "make_task", "tasks"]
+__all__ = ["TASKS", "Task", "TaskEnv", "TaskVectorEnv", "Words", "make_task"]

@@ -10,7 +10,7 @@ from PIL import Image
 
 from experiments.task_gallery import behaviours
 from experiments.task_gallery.moments import Moments, moments
-from roborew_envs import Task, make_task, tasks
+from roborew_envs import TASKS, Task, make_task
 from roborew_envs.rendering.renderer import Quality, Renderer
 
 HERE = Path(__file__).parent
@@ -75,15 +75,15 @@ def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(prog="python -m experiments.task_gallery", description=__doc__)
     parser.add_argument(
-        "--only", nargs="+", choices=list(tasks), metavar="ID", help="renew these pictures; the page is written whole"
+        "--only", nargs="+", choices=list(TASKS), metavar="ID", help="renew these pictures; the page is written whole"
     )
     parser.add_argument("--out", type=Path, default=HERE, help="folder of the page and its pictures")
     arguments = parser.parse_args()
     page = HEAD
-    for task_id in tasks:
+    for task_id in TASKS:
         task = make_task(task_id)
         shown, picture = moments(task), arguments.out / f"{task_id.split('/')[-1].lower()}.jpg"
-        if task_id in (arguments.only or tasks):
+        if task_id in (arguments.only or TASKS):
             save(picture, sheet(task, shown))
         page += section(task, shown, picture)
         print(f"{task_id}: {shown.source}, progress {_figures(shown)}", flush=True)

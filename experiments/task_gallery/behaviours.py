@@ -11,7 +11,7 @@ from typing import get_args
 
 import numpy as np
 
-from roborew_envs import Task, make_task, tasks
+from roborew_envs import TASKS, Task, make_task
 from roborew_envs.experts.behaviours import Behaviour, behaviours
 from roborew_envs.experts.grading import Grade, Pace
 from roborew_envs.experts.rollout import demonstrate, expert_pace, grades
@@ -41,7 +41,7 @@ def measure(task: Task, behaviour: Behaviour, pace: Pace, seeds: range) -> Row:
 
 def rows(only: Sequence[str], shown: Sequence[str]) -> Iterator[Row]:
     """A row for every one of these behaviours of every one of these tasks that has a plan; none given: for all."""
-    for task in map(make_task, only or tasks):
+    for task in map(make_task, only or TASKS):
         if task.plan is not None:
             pace = expert_pace(task)
             for behaviour in (name for name in behaviours(task) if not shown or name in shown):
@@ -76,7 +76,7 @@ def main() -> None:
         print(*row.values(), flush=True)
         found[row["task"], row["behaviour"]] = row
     names = get_args(Behaviour)
-    measured = [found[task, name] for task in tasks for name in names if (task, name) in found]
+    measured = [found[task, name] for task in TASKS for name in names if (task, name) in found]
     with FILE.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, measured[0].keys(), lineterminator="\n")
         writer.writeheader()

@@ -44,8 +44,8 @@ def _listed(kind: str) -> dict[str, tuple[str, ...]]:
 
 
 def _environments() -> dict[str, str]:
-    from roborew_envs import make_task, tasks
+    from roborew_envs import TASKS, make_task
     from roborew_envs.suites.instructions import INSTRUCTIONS
 
-    own = {name: make_task(name).instruction for name in tasks}
+    own = {name: make_task(name).instruction for name in TASKS}
     return own | dict(INSTRUCTIONS) if find_spec("metaworld") else own

@@ -129,7 +129,7 @@ def draw(name: str) -> Drawing:
     model = cast(Any, mujoco.MjModel).from_xml_string(SCENE)
     with Renderer(model, 96, 96, "fast", threads=1) as painter:
         frame = painter.draw(np.zeros((1, model.nq)), "front")[0]
-    task = next(iter(roborew_envs.tasks))
+    task = next(iter(roborew_envs.TASKS))
     env = gymnasium.make_vec(task, 32, vectorization_mode="vector_entry_point", render_mode="rgb_array")
     env.reset(seed=0)
     speed = _frames_per_second(env.unwrapped)

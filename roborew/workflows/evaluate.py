@@ -153,10 +153,10 @@ def random_policy(env: Environment, seed: int) -> Policy:
 
 def expert_policy(env: Environment, config: TrainConfig) -> Policy | None:
     """The expert of a task, scripted or trained; None if it has none. Roborew's own scripts read the simulator."""
-    from roborew_envs import make_task, tasks
+    from roborew_envs import TASKS, make_task
     from roborew_envs.experts.behaviours import actor, behaviours
 
-    if config.env not in tasks:
+    if config.env not in TASKS:
         return getattr(env.unwrapped, "expert", None)
     if "expert" not in behaviours(task := make_task(config.env)):
         return None
@@ -190,10 +190,10 @@ def write(run: RunDirectory, judgement: Judgement) -> Written:
 
 def _nulls(trained: Trained, seeds: Sequence[int]) -> list[NullRow]:
     """The model and its nulls on the agent's own episodes, no claim ending them."""
-    from roborew_envs import make_task, tasks
+    from roborew_envs import TASKS, make_task
 
     model, config = trained.model, trained.config
-    if model is None or config.env not in tasks:
+    if model is None or config.env not in TASKS:
         return []
     with closing(make_environment(config, len(seeds))) as env:
         recordings = record(env, trained.agent.act, seeds)

@@ -51,9 +51,9 @@ def film_run(run: RunDirectory, episodes: int = 3) -> list[Path]:
 
 def _record(env: Environment, trained: Trained, seeds: list[int]) -> tuple[list[Recording], str]:
     """The episodes as they were paid, in pictures for a viewer where the environment can draw others, and how drawn."""
-    from roborew_envs import tasks
+    from roborew_envs import TASKS
 
-    ours = trained.config.env in tasks
+    ours = trained.config.env in TASKS
     if not ours and not getattr(env.unwrapped, "resizable", False):
         return record(env, trained.agent.act, seeds), "by the environment"
     picture = PICTURE if ours else PICTURE | {"quality": "fast"}  # the meshes of other suites take long

@@ -20,7 +20,7 @@ from stable_baselines3.common.env_checker import check_env as check_env_sb3
 import roborew_envs
 from roborew_envs import TaskVectorEnv, make_task
 
-IDS = tuple(roborew_envs.tasks)
+IDS = tuple(roborew_envs.TASKS)
 MakeVector = Callable[..., TaskVectorEnv]
 
 every_task = pytest.mark.parametrize("task_id", IDS)

@@ -15,7 +15,7 @@ import roborew_envs
 from roborew_envs import TaskVectorEnv, make_task
 from roborew_envs.rendering.renderer import Renderer, backend
 
-IDS = tuple(roborew_envs.tasks)
+IDS = tuple(roborew_envs.TASKS)
 WIDTH, HEIGHT = 48, 36
 
 every_task = pytest.mark.parametrize("task_id", IDS)

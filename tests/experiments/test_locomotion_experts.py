@@ -26,7 +26,7 @@ from experiments.locomotion_experts.run import (
 from experiments.locomotion_experts.search import live, score, search
 from roborew.agents.ppo import PPO, PPOConfig
 from roborew.workflows.train import TrainConfig, make_environment
-from roborew_envs import make_task, tasks
+from roborew_envs import TASKS, make_task
 from roborew_envs.core.simulation import Simulation
 from roborew_envs.experts.policies import facing_x, load_policy
 from roborew_envs.tasks.humanoid.humanoid import Humanoid
@@ -274,7 +274,7 @@ def test_a_policy_is_judged_on_the_same_starts_each_time() -> None:
 
 
 def test_every_setting_is_of_a_task() -> None:
-    assert {f"roborew/{name}-v0" for name in SETTINGS} <= set(tasks)
+    assert {f"roborew/{name}-v0" for name in SETTINGS} <= set(TASKS)
 
 
 def test_a_policy_that_mostly_fails_has_no_file(tmp_path: Path) -> None:

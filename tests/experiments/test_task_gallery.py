@@ -11,7 +11,7 @@ from PIL import Image
 from experiments.task_gallery import __main__ as gallery
 from experiments.task_gallery import behaviours
 from experiments.task_gallery.moments import LATER, Moments, _chosen, moments
-from roborew_envs import make_task, tasks
+from roborew_envs import TASKS, make_task
 from roborew_envs.experts.grading import Pace
 
 
@@ -54,7 +54,7 @@ def test_a_sheet_has_a_row_a_camera_and_its_file_says_how_it_was_drawn(
 def test_the_behaviours_measured_last_end_where_they_should() -> None:
     """Every scripted task, 200 episodes of the good behaviours; test_experts runs a few of all anew."""
     measured = behaviours.read()
-    scripted = {task_id for task_id in tasks if make_task(task_id).plan is not None}
+    scripted = {task_id for task_id in TASKS if make_task(task_id).plan is not None}
     assert {row["task"] for row in measured} == scripted
     low = {"expert": 0.98, "slow": 0.98}
     assert all(row["episodes"] == ("200" if row["behaviour"] in low else "50") for row in measured)

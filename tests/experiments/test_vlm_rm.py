@@ -17,7 +17,7 @@ from experiments.vlm_rm.tasks import PROMPTS, SIZE
 from roborew import cli
 from roborew.config import parse_options
 from roborew.rewards.clip import ClipReward
-from roborew.workflows import evaluate as judging
+from roborew.workflows import evaluate
 from roborew.workflows.train import TrainConfig
 from tests.roborew.encoders.tiny_towers import tiny_clip
 
@@ -72,7 +72,7 @@ def test_a_model_that_is_here_trains_and_a_finished_run_is_not_run_again(
         assert check and cli.main(typed[3:]) == 0
 
     monkeypatch.setattr("experiments.vlm_rm.run.subprocess", SimpleNamespace(run=in_this_process))
-    monkeypatch.setattr(judging, "judge", partial(judging.judge, episodes=1))
+    monkeypatch.setattr(evaluate, "judge", partial(evaluate.judge, episodes=1))
     words = ["--model", str(model), "--only", "CartPole-v0", "--seeds", "0", "--agent", "ppo", "--alpha", "0.5"]
     words += ["--num-envs", "2", "--steps", "64", "--work", str(tmp_path / "work")]
     assert [main(words), main(words)] == [0, 0] and len(runs) == 1

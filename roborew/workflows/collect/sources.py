@@ -14,7 +14,7 @@ from roborew.errors import InvalidInputError
 from roborew.storage.run import slug
 from roborew.types import Frame, picture_fault
 from roborew.workflows.collect.config import DemosConfig
-from roborew_envs import make_task, tasks
+from roborew_envs import TASKS, make_task
 from roborew_envs.experts.behaviours import Behaviour, behaviours
 from roborew_envs.experts.grading import Grade, Pace
 from roborew_envs.experts.rollout import Episode, demonstrate, expert_pace, grades
@@ -92,7 +92,7 @@ def open_source(env: str, config: DemosConfig) -> Source:
         gymnasium.error.Error: no such environment, or its package is absent.
         DrawingError: no OpenGL.
     """
-    return TaskSource(env, config) if env in tasks else SuiteSource(env, config)
+    return TaskSource(env, config) if env in TASKS else SuiteSource(env, config)
 
 
 class TaskSource:

@@ -110,12 +110,12 @@ class TrainConfig:
         """
         if self.goal is not None:
             return check_instruction(self.goal)
-        from roborew_envs import make_task, tasks  # MuJoCo loads here, not when a command line is read
+        from roborew_envs import TASKS, make_task  # MuJoCo loads here, not when a command line is read
         from roborew_envs.suites.instructions import INSTRUCTIONS
 
         if self.env in INSTRUCTIONS:
             return INSTRUCTIONS[self.env]
-        if self.env not in tasks:
+        if self.env not in TASKS:
             raise InvalidInputError(f"goal: {self.env} has no instruction of its own; say what to do with --goal.")
         return make_task(self.env).instruction
 
@@ -176,10 +176,10 @@ def _check_refresh(reward: str, demonstrations: Path) -> None:
 def _check_environment(env: str) -> None:
     import gymnasium
 
-    from roborew_envs import tasks
+    from roborew_envs import TASKS
     from roborew_envs.suites import find
 
-    if env in tasks:
+    if env in TASKS:
         return
     try:
         find(env)  # also imports the module of "module:Environment-v0"
@@ -187,4 +187,4 @@ def _check_environment(env: str) -> None:
         raise MissingBackendError(str(error)) from error
     except (gymnasium.error.Error, ImportError) as error:
         suite = [name for name in gymnasium.registry if "/" in env and name.split("/")[0] == env.split("/")[0]]
-        raise UnknownNameError("environment", env, suite or tasks) from error
+        raise UnknownNameError("environment", env, suite or TASKS) from error

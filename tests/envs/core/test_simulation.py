@@ -8,7 +8,7 @@ import mujoco
 import numpy as np
 import pytest
 
-from roborew_envs import TaskEnv, TaskVectorEnv, make_task, tasks
+from roborew_envs import TASKS, TaskEnv, TaskVectorEnv, make_task
 from roborew_envs.core.simulation import Simulation
 from roborew_envs.core.task_simulations import TaskSimulations
 
@@ -153,7 +153,7 @@ def test_a_simulation_that_diverges_is_named_ends_and_starts_anew_while_the_othe
     env.close(), healthy.close()
 
 
-@pytest.mark.parametrize("task_id", tasks)
+@pytest.mark.parametrize("task_id", TASKS)
 def test_frames_per_second_are_steps_per_second_of_simulated_time(task_id: str) -> None:
     many, one = TaskVectorEnv(make_task(task_id), 1), TaskEnv(make_task(task_id))
     many.reset(seed=0)

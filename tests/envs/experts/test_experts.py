@@ -8,18 +8,18 @@ import numpy as np
 import pytest
 from gymnasium.error import Error
 
-from roborew_envs import make_task, tasks
+from roborew_envs import TASKS, make_task
 from roborew_envs.core.task import Task
+from roborew_envs.experts import rollout
 from roborew_envs.experts.behaviours import Behaviour, Script, actor, behaviours
 from roborew_envs.experts.behaviours import behaviours as experts
-from roborew_envs.experts.behaviours import rollout as demonstrations
 from roborew_envs.experts.grading import Pace
 from roborew_envs.experts.rollout import Episode, demonstrate, expert_pace
 from roborew_envs.tasks.desk import scene as desk
 
 SEEDS = range(900_000, 900_006)
 """Few: `python -m experiments.task_gallery.behaviours` runs more, and a test reads what it found."""
-SCRIPTED = [task_id for task_id in tasks if make_task(task_id).plan is not None]
+SCRIPTED = [task_id for task_id in TASKS if make_task(task_id).plan is not None]
 
 every_script = pytest.mark.parametrize("task_id", SCRIPTED)
 
@@ -35,7 +35,7 @@ def played(task_id: str, behaviour: Behaviour) -> list[Episode]:
 
 
 def grades(task_id: str, behaviour: Behaviour) -> list[str]:
-    return list(demonstrations.grades(make_task(task_id), played(task_id, behaviour), pace(task_id)))
+    return list(rollout.grades(make_task(task_id), played(task_id, behaviour), pace(task_id)))
 
 
 def arrival(task_id: str, behaviour: Behaviour) -> float:
@@ -145,12 +145,12 @@ def test_an_expert_has_as_long_as_it_needs_from_the_same_start_but_not_longer_th
     arrivals = np.array([np.argmax(episode.success) for episode in expert])
     usual = Pace(arrival=float(arrivals.max()), setback=1.0)
     assert "success" in [episode.quality(usual) for episode in slow]
-    assert set(demonstrations.grades(task, slow, usual)) == {"suboptimal"}
-    assert set(demonstrations.grades(task, expert, usual)) == {"success"}
+    assert set(rollout.grades(task, slow, usual)) == {"suboptimal"}
+    assert set(rollout.grades(task, expert, usual)) == {"success"}
     strict = Pace(arrival=float(arrivals.min()), setback=1.0)
     late = arrivals > 1.25 * arrivals.min()
     assert late.any()
-    assert [grade == "suboptimal" for grade in demonstrations.grades(task, expert, strict)] == late.tolist()
+    assert [grade == "suboptimal" for grade in rollout.grades(task, expert, strict)] == late.tolist()
 
 
 def test_a_start_depends_on_its_seed_alone() -> None:
@@ -176,10 +176,10 @@ def test_a_task_without_a_plan_or_a_policy_is_played_by_chance_and_nothing_else(
         actor(task, "expert", np.random.default_rng(0))
     played = demonstrate(task, "random", SEEDS)
     assert all(episode.actions.std() > 0.1 for episode in played)
-    assert set(demonstrations.grades(task, played, expert_pace(task))) <= {"failure", "partial"}
+    assert set(rollout.grades(task, played, expert_pace(task))) <= {"failure", "partial"}
 
 
-@pytest.mark.parametrize("task_id", tasks)
+@pytest.mark.parametrize("task_id", TASKS)
 def test_every_task_is_played_by_chance(task_id: str) -> None:
     task = make_task(task_id)
     assert "random" in behaviours(task)

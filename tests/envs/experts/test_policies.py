@@ -14,7 +14,7 @@ from safetensors.numpy import load_file, save_file
 
 import roborew_envs
 from roborew_envs import TaskVectorEnv, make_task
-from roborew_envs.experts.behaviours import policies
+from roborew_envs.experts import policies
 from roborew_envs.experts.policies import Policy, facing_x, load_policy, policy_file
 from roborew_envs.tasks.humanoid.humanoid import Humanoid
 
@@ -57,7 +57,7 @@ def test_all_files_together_are_small() -> None:
 
 
 def test_every_file_belongs_to_a_task() -> None:
-    assert KNOWN and set(KNOWN) <= set(roborew_envs.tasks)
+    assert KNOWN and set(KNOWN) <= set(roborew_envs.TASKS)
 
 
 def test_a_policy_that_was_saved_acts_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

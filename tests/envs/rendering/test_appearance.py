@@ -13,9 +13,9 @@ import pytest
 from gymnasium.error import Error
 
 from roborew_envs import TaskVectorEnv, make_task
+from roborew_envs.rendering import appearance
 from roborew_envs.rendering.appearance import Looks, UnknownAppearance, kinds, parse, shift, strengths
 from roborew_envs.rendering.renderer import Overrides, Renderer
-from roborew_envs.rendering.renderer import appearance as appearance_book
 
 SCENES = ("roborew/Press-v0", "roborew/Cheetah-v0", "roborew/HumanoidStand-v0")
 ALL = ",".join(f"{kind}:medium" for kind in kinds())
@@ -165,7 +165,7 @@ def test_an_appearance_that_does_not_exist_is_refused_with_those_that_do(wrong: 
     assert parse("") == {}
 
 
-BOOK = json.loads(appearance_book.FILE.read_text("utf-8"))
+BOOK = json.loads(appearance.FILE.read_text("utf-8"))
 LIGHT = BOOK["kinds"]["light"][0]
 
 
@@ -196,6 +196,6 @@ def test_a_damaged_book_is_named_when_it_is_read(
 ) -> None:
     if text is not None:
         (tmp_path / "appearance.json").write_text(text)
-    monkeypatch.setattr(appearance_book, "FILE", tmp_path / "appearance.json")
+    monkeypatch.setattr(appearance, "FILE", tmp_path / "appearance.json")
     with pytest.raises(Error, match=r"assets/appearance.json is damaged \(.*\): install roborew again"):
-        appearance_book.read_book({LIGHT["of"]}, {LIGHT["change"]})
+        appearance.read_book({LIGHT["of"]}, {LIGHT["change"]})

@@ -6,13 +6,13 @@ import mujoco
 import numpy as np
 import pytest
 
-from roborew_envs import make_task, tasks
+from roborew_envs import TASKS, make_task
 from roborew_envs.experts.behaviours import behaviours
 from roborew_envs.experts.rollout import demonstrate
 from roborew_envs.rendering.renderer import Renderer
 from roborew_envs.tasks.arm_task import ArmTask, hand
 
-SCRIPTED = [task_id for task_id in tasks if make_task(task_id).plan is not None]
+SCRIPTED = [task_id for task_id in TASKS if make_task(task_id).plan is not None]
 
 
 def seen_at(task: ArmTask, qpos: np.ndarray, camera: str, place: np.ndarray) -> np.ndarray:
@@ -52,7 +52,7 @@ def test_the_wrists_camera_sees_the_finger_tips_and_the_table_below(task_id: str
         assert np.abs(seen_at(task, state, "wrist", tips * [1, 1, 0])).max() < 0.95
 
 
-@pytest.mark.parametrize("task_id", [task_id for task_id in tasks if "expert" in behaviours(make_task(task_id))])
+@pytest.mark.parametrize("task_id", [task_id for task_id in TASKS if "expert" in behaviours(make_task(task_id))])
 def test_success_looks_unlike_the_start(task_id: str) -> None:
     task = make_task(task_id)
     episode = max(demonstrate(task, "expert", range(3)), key=lambda episode: episode.success.sum())

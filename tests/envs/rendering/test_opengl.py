@@ -13,10 +13,10 @@ import mujoco
 import numpy as np
 import pytest
 
+from roborew_envs.rendering import render_context
 from roborew_envs.rendering.opengl import backend
 from roborew_envs.rendering.render_context import Painter, canary_fault
 from roborew_envs.rendering.renderer import DrawingError, Renderer
-from roborew_envs.rendering.renderer import render_context as painter
 
 with_egl = pytest.mark.skipif(backend() != "egl", reason="another OpenGL platform is in use")
 
@@ -50,7 +50,7 @@ def test_a_renderer_that_turns_the_picture_over_is_refused(
     def read(buffer: np.ndarray, *_: object) -> None:
         buffer[:] = picture(RED, BLUE)  # row 0 should be the lowest
 
-    monkeypatch.setattr(painter.mujoco, "mjr_readPixels", read)
+    monkeypatch.setattr(render_context.mujoco, "mjr_readPixels", read)
     before = set(threading.enumerate())
     with pytest.raises(DrawingError, match=r"draws a known scene upside down.*`roborew doctor`"):
         Renderer(model, *size, threads=1)
@@ -132,7 +132,7 @@ def test_a_device_that_egl_does_not_have_is_refused_with_those_it_has(wanted: st
 @with_egl
 def test_the_device_is_counted_as_egl_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     """MuJoCo takes the number for CUDA's where the driver tells one, which is another order."""
-    from roborew_envs.rendering.renderer import egl
+    from roborew_envs.rendering import egl
 
     monkeypatch.setattr(egl, "devices", lambda: ["second gpu", "first gpu", "software"])
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1,0")

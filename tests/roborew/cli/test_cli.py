@@ -17,8 +17,7 @@ import tyro
 
 from roborew import cli
 from roborew.storage.run import RunDirectory
-from roborew.workflows.train import Status, load_trained
-from roborew.workflows.train import logger as diary
+from roborew.workflows.train import Status, load_trained, logger
 from tests.roborew.ascent import ENV, ROLLOUT, heights  # noqa: F401
 
 WORLD = ["--env", ENV, "--goal", "climb", "--reward", "height", "--num-envs", "8", "--steps", str(2 * ROLLOUT)]
@@ -139,14 +138,14 @@ def test_a_setting_given_several_times_keeps_all(command: str, word: str) -> Non
 
 
 def interrupt_at(steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    note = diary.Diary.note
+    note = logger.Diary.note
 
     def noted(self: Any, report: Any) -> Status:
         if report.steps == steps:
             signal.raise_signal(signal.SIGINT)
         return note(self, report)
 
-    monkeypatch.setattr(diary.Diary, "note", noted)
+    monkeypatch.setattr(logger.Diary, "note", noted)
 
 
 def test_ctrl_c_keeps_what_was_done_and_says_how_to_go_on(
@@ -194,7 +193,7 @@ def test_list_names_what_there_is(kind: str, names: list[str], capsys: pytest.Ca
     assert all(name in said for name in names)
 
 
-README = (Path(__file__).parents[2] / "README.md").read_text()
+README = (Path(__file__).parents[3] / "README.md").read_text()
 
 
 def helped(command: str, capsys: pytest.CaptureFixture[str]) -> str:

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from roborew.encoders import embedder as embedding
+from roborew.encoders import embedder as module
 from roborew.encoders.cache import EmbeddingCache
 from roborew.encoders.embedder import Embedder, NoiseWatch, Tower
 from roborew.encoders.open_clip import load_open_clip
@@ -82,10 +82,10 @@ def test_the_first_frames_tell_the_noise_of_bfloat16(folder: Path) -> None:
     model = embedder(folder, dtype="bfloat16")
     frames = clip_of(12, side=64)
     found = model.embed([frames])[0]
-    assert model.noise is not None and model.noise.rounded.shape[0] == embedding.PROBES
-    exact = embedder(folder).embed([frames])[0][: embedding.PROBES]
+    assert model.noise is not None and model.noise.rounded.shape[0] == module.PROBES
+    exact = embedder(folder).embed([frames])[0][: module.PROBES]
     np.testing.assert_allclose(model.noise.exact, exact, atol=1e-5)
-    np.testing.assert_allclose(model.noise.rounded, found[: embedding.PROBES], rtol=0.1, atol=0.05)
+    np.testing.assert_allclose(model.noise.rounded, found[: module.PROBES], rtol=0.1, atol=0.05)
 
 
 def test_a_frame_that_was_seen_is_not_embedded_again() -> None:
@@ -191,7 +191,7 @@ def test_a_device_that_is_not_there_is_refused() -> None:
 
 
 def test_noise_above_the_spread_of_an_episode_is_warned_of_once(caplog: pytest.LogCaptureFixture) -> None:
-    noise = embedding.Noise(np.zeros((4, 1), np.float32), np.full((4, 1), 0.1, np.float32))
+    noise = module.Noise(np.zeros((4, 1), np.float32), np.full((4, 1), 0.1, np.float32))
     watch = NoiseWatch("clip")
     wide, narrow = (np.linspace(0, end, 20, dtype=np.float32) for end in (0.2, 0.05))
     with caplog.at_level(logging.WARNING):
@@ -204,7 +204,7 @@ def test_noise_above_the_spread_of_an_episode_is_warned_of_once(caplog: pytest.L
 
 
 def test_single_frames_are_judged_together(caplog: pytest.LogCaptureFixture) -> None:
-    noise = embedding.Noise(np.zeros((1, 1), np.float32), np.full((1, 1), 0.1, np.float32))
+    noise = module.Noise(np.zeros((1, 1), np.float32), np.full((1, 1), 0.1, np.float32))
     watch = NoiseWatch("clip")
     for value in np.linspace(0, 0.05, 20, dtype=np.float32):
         watch.look([np.array([value])], noise, lambda x: x[:, 0])
@@ -213,6 +213,6 @@ def test_single_frames_are_judged_together(caplog: pytest.LogCaptureFixture) -> 
 
 def test_frames_that_are_all_the_same_are_no_episode(caplog: pytest.LogCaptureFixture) -> None:
     """A still picture is scored as a null; its scores differ by nothing in any number format."""
-    noise = embedding.Noise(np.zeros((1, 1), np.float32), np.full((1, 1), 0.1, np.float32))
+    noise = module.Noise(np.zeros((1, 1), np.float32), np.full((1, 1), 0.1, np.float32))
     NoiseWatch("clip").look([np.zeros(20, np.float32)], noise, lambda x: x[:, 0])
     assert not caplog.records

@@ -16,7 +16,7 @@ import pytest
 from numpy.typing import NDArray
 
 from roborew.errors import CorruptFileError, InvalidInputError, RoborewError, RunExistsError
-from roborew.storage import atomic as durable
+from roborew.storage import atomic
 from roborew.storage.run import RunDirectory, new_run_path, slug
 
 
@@ -201,7 +201,7 @@ def test_a_killed_process_loses_no_logged_line_and_leaves_no_lock(tmp_path: Path
         "os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     command = [sys.executable, "-c", script, str(tmp_path / "run")]
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[3]
     assert subprocess.run(command, cwd=root, check=False).returncode == -signal.SIGKILL
     assert [record["step"] for record in RunDirectory.open(tmp_path / "run").metrics()] == list(range(8))
     with RunDirectory.resume(tmp_path / "run") as run:
@@ -218,7 +218,7 @@ def test_a_full_disk_is_one_clear_error_and_the_checkpoint_before_stays(
         run.save_checkpoint(5, arrays(1), {})
         run.write_json("summary.json", {"episodes": 1})
         before = contents(tmp_path)
-        monkeypatch.setattr(durable.os, "fsync", full)
+        monkeypatch.setattr(atomic.os, "fsync", full)
         with pytest.raises(RoborewError, match=r"disk is full: .* needs [\d,]+ bytes"):
             run.save_checkpoint(6, arrays(2), {})
         with pytest.raises(RoborewError, match=r"disk is full: .* needs [\d,]+ bytes"):
@@ -233,7 +233,7 @@ def test_another_disk_error_is_not_called_full(tmp_path: Path, monkeypatch: pyte
         raise OSError(errno.EIO, "Input/output error")
 
     with RunDirectory.create(tmp_path / "run", Config()) as run:
-        monkeypatch.setattr(durable.os, "fsync", broken)
+        monkeypatch.setattr(atomic.os, "fsync", broken)
         with pytest.raises(OSError, match="Input/output"):
             run.write_json("summary.json", {})
 

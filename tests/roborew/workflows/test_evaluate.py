@@ -15,7 +15,7 @@ from roborew.data import video_info
 from roborew.errors import InvalidInputError
 from roborew.evaluation import Evaluation
 from roborew.storage.run import RunDirectory
-from roborew.workflows import record as filming
+from roborew.workflows import record
 from roborew.workflows.evaluate import FIRST_SEED, command, evaluation_seeds, judge, write
 from roborew.workflows.record import film_run
 from roborew.workflows.train import TrainConfig, start, train
@@ -105,7 +105,7 @@ def test_a_run_without_a_checkpoint_cannot_be_judged(tmp_path: Path) -> None:
 def test_a_real_task_has_an_expert_and_nulls_and_its_film_is_drawn_for_viewers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(filming, "PICTURE", {"width": 160, "height": 120, "quality": "fast"})
+    monkeypatch.setattr(record, "PICTURE", {"width": 160, "height": 120, "quality": "fast"})
     config = TrainConfig(env="roborew/Press-v0", reward=str(random_mini(tmp_path / "weights")), steps=128, num_envs=8)
     run = trained(config, tmp_path / "run")
     judgement = judge(run, 2)

@@ -18,7 +18,7 @@ from roborew.data.demonstrations import read_demonstrations
 from roborew.errors import InvalidInputError
 from roborew.storage.run import RunDirectory
 from roborew.types import Clip
-from roborew.workflows import refit as refreshing
+from roborew.workflows import refit
 from roborew.workflows.collect import DemosConfig
 from roborew.workflows.collect.collect import record_demonstrations
 from roborew.workflows.fit import FitConfig, fit_critic
@@ -33,7 +33,7 @@ ENV, ROLLOUT, EPISODES = "roborew/Press-v0", 256, 3
 
 @pytest.fixture(autouse=True)
 def _few_episodes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(refreshing, "EPISODES", EPISODES)
+    monkeypatch.setattr(refit, "EPISODES", EPISODES)
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +56,7 @@ def config(request: pytest.FixtureRequest, demos: Path, tmp_path_factory: pytest
 
 def whole(config: TrainConfig, path: Path) -> Outcome:
     with start(config, path) as run:
-        return train(run, refresh=refreshing.refresh)
+        return train(run, refresh=refit.refresh)
 
 
 def test_interrupted_at_any_rollout_equals_uninterrupted(config: TrainConfig, tmp_path: Path) -> None:
@@ -66,10 +66,10 @@ def test_interrupted_at_any_rollout_equals_uninterrupted(config: TrainConfig, tm
         signal.raise_signal(signal.SIGINT)
 
     with start(config, tmp_path / "parts") as run:
-        ends = [train(run, stop, refreshing.refresh)]
+        ends = [train(run, stop, refit.refresh)]
     while ends[-1].ended != "finished":
         with RunDirectory.resume(tmp_path / "parts") as run:
-            ends.append(train(run, stop, refreshing.refresh))
+            ends.append(train(run, stop, refit.refresh))
     assert ends[-1] == expected == Outcome(ended="finished", steps=4 * ROLLOUT)
     one, other = (RunDirectory.open(tmp_path / name).load_checkpoint() for name in ("whole", "parts"))
     assert one is not None and other is not None
@@ -81,7 +81,7 @@ def test_the_agents_episodes_are_kept_with_their_truth_and_another_critic_pays(
     config: TrainConfig, tmp_path: Path
 ) -> None:
     with start(replace(config, refreshes=2, steps=3 * ROLLOUT), tmp_path / "run") as run:
-        train(run, refresh=refreshing.refresh)
+        train(run, refresh=refit.refresh)
     for number in (1, 2):
         visited = list(read_demonstrations(run.path / f"visited-{number}"))
         assert len(visited) == EPISODES
@@ -99,7 +99,7 @@ def _check_views(first: Demonstration, cameras: tuple[str, ...], number: int) ->
     assert first.cameras == cameras
     for camera in cameras:
         with closing(TaskVectorEnv(make_task(ENV), 1, "rgb_array", camera)) as env:
-            env.reset(seed=refreshing.FIRST_SEED + number * refreshing.SEEDS_APART)
+            env.reset(seed=refit.FIRST_SEED + number * refit.SEEDS_APART)
             np.testing.assert_array_equal(next(first.frames(camera)), env.draw()[0])
 
 
@@ -124,8 +124,8 @@ def test_a_refreshment_that_was_cut_short_is_done_again(config: TrainConfig, tmp
     with start(config, tmp_path / "run") as run:
         (run.path / "critic-1").mkdir()
         (run.path / "critic-1" / "model.safetensors").write_bytes(b"torn")
-        assert train(run, refresh=refreshing.refresh).ended == "finished"
-    assert refreshing.is_critic(run.path / "critic-1")
+        assert train(run, refresh=refit.refresh).ended == "finished"
+    assert refit.is_critic(run.path / "critic-1")
 
 
 def test_what_cannot_be_refreshed_is_refused_before_anything_is_written(demos: Path, tmp_path: Path) -> None:

@@ -18,8 +18,7 @@ from roborew.registry import critics
 from roborew.storage.run import RunDirectory
 from roborew.workflows.evaluate import judge
 from roborew.workflows.fit import FitConfig, fit_critic
-from roborew.workflows.train import Outcome, Status, TrainConfig, load_trained, paid_environment, start, train
-from roborew.workflows.train import logger as diary
+from roborew.workflows.train import Outcome, Status, TrainConfig, load_trained, logger, paid_environment, start, train
 from roborew_envs.suites import OWN_CAMERA
 from tests.roborew.ascent import ENV, ROLLOUT, STATELESS, Height, heights, random_mini  # noqa: F401
 from tests.roborew.critics.films import demonstration
@@ -159,7 +158,7 @@ def test_a_full_disk_keeps_the_run_and_it_goes_on_later(tmp_path: Path, monkeypa
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as disk, start(TINY, tmp_path / "run") as run:
-        disk.setattr(diary, "CHECKPOINT_SECONDS", 0.0)
+        disk.setattr(logger, "CHECKPOINT_SECONDS", 0.0)
 
         def fill(status: Status) -> None:
             if status.steps == 2 * ROLLOUT:

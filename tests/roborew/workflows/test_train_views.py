@@ -13,7 +13,7 @@ from roborew.data import side_by_side, video_info
 from roborew.errors import InvalidInputError
 from roborew.storage.run import RunDirectory
 from roborew.types import Clip, Video
-from roborew.workflows import record as filming
+from roborew.workflows import record
 from roborew.workflows.evaluate import judge
 from roborew.workflows.fit import FitConfig, fit_critic
 from roborew.workflows.train import TrainConfig, load_reward, paid_environment, start
@@ -129,14 +129,14 @@ def test_a_suites_camera_is_found_by_its_name_and_its_own_one_by_default(critics
 def test_a_run_on_several_views_goes_on_exactly_and_is_judged_and_filmed(
     critics: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(filming, "PICTURE", {"width": 60, "height": 60, "quality": "fast"})
+    monkeypatch.setattr(record, "PICTURE", {"width": 60, "height": 60, "quality": "fast"})
     config = TrainConfig(env=ENV, reward=critics("wrist,front"), steps=2 * ROLLOUT, num_envs=8, every=30)
     whole = run_whole(config, tmp_path / "whole")
     assert run_interrupted(config, tmp_path / "parts")[1] == whole
     assert untimed(tmp_path / "whole") == untimed(tmp_path / "parts")
     run = RunDirectory.open(tmp_path / "whole")
     assert judge(run, 1).agent.episodes[0].scores
-    (film,) = filming.film_run(run, 1)
+    (film,) = record.film_run(run, 1)
     assert video_info(film).comment == "drawing=fast"
 
 

@@ -13,7 +13,7 @@ import pytest
 from roborew import cli
 from roborew.errors import MissingBackendError
 from roborew.storage.run import RunDirectory
-from roborew.workflows import evaluate as judging
+from roborew.workflows import evaluate
 from roborew.workflows.train import Status, TrainConfig, load_trained, start, train
 from tests.roborew.ascent import ENV, heights  # noqa: F401
 from tests.roborew.workflows.test_train import untimed
@@ -63,7 +63,7 @@ def test_the_command_line_trains_and_judges(
     options: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(judging, "judge", partial(judging.judge, episodes=3))
+    monkeypatch.setattr(evaluate, "judge", partial(evaluate.judge, episodes=3))
     world = ["--env", ENV, "--goal", "climb", "--num-envs", "2", "--every", "12", "--steps", "32"]
     reward = ["--reward", "roboreward", "--option", "frames=2"]
     for option in options:
