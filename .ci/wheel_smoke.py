@@ -1,7 +1,9 @@
-"""Use a built wheel where the checkout cannot be seen: every file is there and the first commands work.
+"""Use a built wheel where the checkout cannot be seen: every file is there and the first commands
+work.
 
-The wheel goes into a new virtual environment; its dependencies are borrowed from the environment that runs this script
-through a path file, which does not follow that environment's editable roborew.
+The wheel goes into a new virtual environment; its dependencies are borrowed from the environment
+that runs this script through a path file, which does not follow that environment's editable
+roborew.
 
 Usage: python .ci/wheel_smoke.py dist/roborew-*.whl
 """
@@ -46,11 +48,15 @@ def check_contents(wheel: Path) -> None:
 
 
 def install(wheel: Path, home: Path) -> Path:
-    """Make a virtual environment at ``home`` that holds the wheel; return its folder of commands."""
+    """Make a virtual environment at ``home`` that holds the wheel; return its folder of
+    commands."""
     venv.create(home, with_pip=False)
     commands = home / "bin"
     install_wheel = ["install", "--quiet", "--no-deps", "--no-index", str(wheel)]
-    subprocess.run([sys.executable, "-m", "pip", "--python", str(commands / "python"), *install_wheel], check=True)
+    subprocess.run(
+        [sys.executable, "-m", "pip", "--python", str(commands / "python"), *install_wheel],
+        check=True,
+    )
     packages = next(home.glob("lib/python*/site-packages"))
     (packages / "borrowed.pth").write_text(sysconfig.get_path("purelib") + "\n")
     return commands

@@ -1,4 +1,5 @@
-"""Configurations as frozen dataclasses in Python and as JSON on disk, read back with their types."""
+"""Configurations as frozen dataclasses in Python and as JSON on disk, read back with their
+types."""
 
 from __future__ import annotations
 
@@ -27,10 +28,17 @@ def to_json(value: object) -> Any:
         InvalidInputError: a type that has no place in JSON.
     """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = {field.name: to_json(getattr(value, field.name)) for field in dataclasses.fields(value) if field.init}
+        fields = {
+            field.name: to_json(getattr(value, field.name))
+            for field in dataclasses.fields(value)
+            if field.init
+        }
         return {CLASS: type(value).__name__, **fields}
     if isinstance(value, Mapping):
-        return {str(key): to_json(entry) for key, entry in cast("Mapping[object, object]", value).items()}
+        return {
+            str(key): to_json(entry)
+            for key, entry in cast("Mapping[object, object]", value).items()
+        }
     if isinstance(value, (np.ndarray, np.generic)):
         return to_json(cast("np.generic", value).tolist())
     if isinstance(value, float):
@@ -41,14 +49,18 @@ def to_json(value: object) -> Any:
         return [to_json(entry) for entry in cast("Sequence[object]", value)]
     if isinstance(value, Path):
         return str(value)
-    raise InvalidInputError(f"expected something that JSON can hold; got {type(value).__name__}: {value!r:.80}.")
+    raise InvalidInputError(
+        f"expected something that JSON can hold; got {type(value).__name__}: {value!r:.80}."
+    )
 
 
 def from_json(kind: type[T], content: object) -> T:
-    """Return the ``kind`` that `to_json` wrote; nothing is converted but int to float and list to tuple.
+    """Return the ``kind`` that `to_json` wrote; nothing is converted but int to float and list to
+    tuple.
 
     Raises:
-        InvalidInputError: missing or unknown fields or a value of another type; the message names the place.
+        InvalidInputError: missing or unknown fields or a value of another type; the message names
+            the place.
     """
     return cast("T", _read(kind, content, kind.__name__))
 
@@ -108,24 +120,32 @@ def _read_dataclass(kind: type[Any], content: dict[str, Any], place: str) -> Any
             f"{place}: expected a {kind.__name__} with {sorted(wanted)}; got a {named}, "
             f"missing {sorted(wanted - set(given))}, unknown {sorted(set(given) - wanted)}."
         )
-    return kind(**{name: _read(hints[name], entry, f"{place}.{name}") for name, entry in given.items()})
+    return kind(
+        **{name: _read(hints[name], entry, f"{place}.{name}") for name, entry in given.items()}
+    )
 
 
 _BOOLS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
 def keyword_options(factory: Callable[..., Any]) -> dict[str, Any]:
-    """Return the keyword-only parameters of a class or function with their types; other parameters are no options."""
+    """Return the keyword-only parameters of a class or function with their types; other parameters
+    are no options."""
     hints = get_type_hints(factory.__init__ if isinstance(factory, type) else factory)
     parameters = inspect.signature(factory).parameters.values()
-    return {p.name: hints.get(p.name, str) for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY}
+    return {
+        p.name: hints.get(p.name, str)
+        for p in parameters
+        if p.kind is inspect.Parameter.KEYWORD_ONLY
+    }
 
 
 def parse_options(factory: Callable[..., Any], pairs: Sequence[str]) -> dict[str, Any]:
-    """Turn ``["alpha=0.5", "compile=yes"]`` into keyword arguments by the annotations of ``factory``.
+    """Turn ``["alpha=0.5", "compile=yes"]`` into keyword arguments by the annotations of
+    ``factory``.
 
-    Understood: str, int, float, bool, `Path`, `Literal`, ``tuple[str, ...]`` (separated by commas) and unions of these
-    with None (written ``none``).
+    Understood: str, int, float, bool, `Path`, `Literal`, ``tuple[str, ...]`` (separated by commas)
+    and unions of these with None (written ``none``).
 
     >>> def model(*, alpha: float = 0.0, prompts: tuple[str, ...] = (), compile: bool = False): ...
     >>> parse_options(model, ["alpha=1", "prompts=a robot,a cat"])
@@ -139,7 +159,9 @@ def parse_options(factory: Callable[..., Any], pairs: Sequence[str]) -> dict[str
     for pair in pairs:
         key, equals, text = pair.partition("=")
         if not equals:
-            raise InvalidInputError(f"option: expected key=value; got {pair!r}. Available: {', '.join(kinds)}.")
+            raise InvalidInputError(
+                f"option: expected key=value; got {pair!r}. Available: {', '.join(kinds)}."
+            )
         if key not in kinds:
             raise UnknownNameError("option", key, kinds)
         if key in options:
@@ -153,7 +175,9 @@ def _read_option(key: str, kind: Any, text: str) -> Any:
     if origin in (Union, types.UnionType):
         if text.lower() == "none" and types.NoneType in arguments:
             return None
-        wanted = next((each for each in arguments if each in (int, float, bool, str, Path)), arguments[0])
+        wanted = next(
+            (each for each in arguments if each in (int, float, bool, str, Path)), arguments[0]
+        )
         return _read_option(key, wanted, text)
     if (origin is Literal and text in arguments) or kind is str:
         return text
@@ -168,5 +192,9 @@ def _read_option(key: str, kind: Any, text: str) -> Any:
             return _BOOLS[text.lower()]
     except (ValueError, KeyError):
         pass  # said below, in the words of this option
-    expected = " or ".join(map(repr, arguments)) if origin is Literal else getattr(kind, "__name__", str(kind))
+    expected = (
+        " or ".join(map(repr, arguments))
+        if origin is Literal
+        else getattr(kind, "__name__", str(kind))
+    )
     raise InvalidInputError(f"option {key}: expected {expected}; got {text!r}.")

@@ -1,4 +1,5 @@
-"""Every error that roborew raises on purpose. A message says what it got, what it expected and what to do next."""
+"""Every error that roborew raises on purpose. A message says what it got, what it expected and what
+to do next."""
 
 from __future__ import annotations
 
@@ -29,7 +30,9 @@ class UnknownNameError(RoborewError, KeyError):
         close = get_close_matches(name, names, n=3, cutoff=0.4)
         hint = f" Did you mean {' or '.join(repr(match) for match in close)}?" if close else ""
         also = f", and there is no {nor} of that name" if nor else ""
-        self.message = f"unknown {kind} {name!r}{also}.{hint} Available: {', '.join(names) or 'none'}."
+        self.message = (
+            f"unknown {kind} {name!r}{also}.{hint} Available: {', '.join(names) or 'none'}."
+        )
         super().__init__(self.message)
 
     def __str__(self) -> str:
@@ -49,7 +52,8 @@ class CorruptFileError(RoborewError):
 
 
 class InvalidScoreError(RoborewError):
-    """A reward model returned something that is no score (NaN, wrong length), or abstained too often."""
+    """A reward model returned something that is no score (NaN, wrong length), or abstained too
+    often."""
 
 
 def first_line(error: BaseException) -> str:

@@ -50,10 +50,14 @@ class Registry(Mapping[str, Entry]):
         """
         if name in self._entries:
             taken = self._entries[name].target
-            raise InvalidInputError(f"{self.kind} {name!r} is already {taken}; register {target} under another name.")
+            raise InvalidInputError(
+                f"{self.kind} {name!r} is already {taken}; register {target} under another name."
+            )
         module, _, attribute = target.partition(":")
         if not module or not attribute.isidentifier():
-            raise InvalidInputError(f"{self.kind} {name!r}: expected 'package.module:attribute'; got {target!r}.")
+            raise InvalidInputError(
+                f"{self.kind} {name!r}: expected 'package.module:attribute'; got {target!r}."
+            )
         self._entries[name] = Entry(target, summary)
 
     def load(self, name: str) -> Any:
@@ -68,9 +72,13 @@ class Registry(Mapping[str, Entry]):
         try:
             return getattr(import_module(module), attribute)
         except ImportError as error:
-            raise MissingBackendError(f"{self.kind} {name!r} ({target}) cannot be imported: {error}.") from error
+            raise MissingBackendError(
+                f"{self.kind} {name!r} ({target}) cannot be imported: {error}."
+            ) from error
         except AttributeError as error:
-            raise InvalidInputError(f"{self.kind} {name!r}: {module} has no {attribute!r}.") from error
+            raise InvalidInputError(
+                f"{self.kind} {name!r}: {module} has no {attribute!r}."
+            ) from error
 
     def __getitem__(self, name: str) -> Entry:
         if name not in self._entries:
@@ -90,18 +98,39 @@ class Registry(Mapping[str, Entry]):
 rewards = Registry(
     "reward",
     {
-        "mini": Entry("roborew.rewards.mini:Mini", "text and image progress model, shipped in the wheel"),
-        "clip": Entry("roborew.rewards.clip:ClipReward", "similarity of picture and sentence: CLIP, SigLIP, VLM-RM"),
-        "goal_image": Entry("roborew.rewards.goal_image:GoalImage", "distance to a goal picture in an embedding"),
-        "roboreward": Entry("roborew.rewards.vlm.roboreward:RoboReward", "a judge grades the last frame from 1 to 5"),
-        "verifier": Entry("roborew.rewards.vlm.verifier:Verifier", "a judge's expected grade over twenty letters"),
-        "topreward": Entry("roborew.rewards.vlm.topreward:TopReward", "a judge's log-odds that the task is done"),
-        "gvl": Entry("roborew.rewards.vlm.gvl:GVL", "a judge orders shuffled frames; whole clips only"),
-        "vlac": Entry("roborew.rewards.vlm.vlac:Vlac", "a judge compares successive frames, and says when it is done"),
-        "robo_dopamine": Entry(
-            "roborew.rewards.vlm.robo_dopamine:RoboDopamine", "hops from frame, start and goal picture"
+        "mini": Entry(
+            "roborew.rewards.mini:Mini", "text and image progress model, shipped in the wheel"
         ),
-        "robofume": Entry("roborew.rewards.vlm.robofume:RoboFuME", "a judge says of each frame whether it is done"),
+        "clip": Entry(
+            "roborew.rewards.clip:ClipReward",
+            "similarity of picture and sentence: CLIP, SigLIP, VLM-RM",
+        ),
+        "goal_image": Entry(
+            "roborew.rewards.goal_image:GoalImage", "distance to a goal picture in an embedding"
+        ),
+        "roboreward": Entry(
+            "roborew.rewards.vlm.roboreward:RoboReward", "a judge grades the last frame from 1 to 5"
+        ),
+        "verifier": Entry(
+            "roborew.rewards.vlm.verifier:Verifier", "a judge's expected grade over twenty letters"
+        ),
+        "topreward": Entry(
+            "roborew.rewards.vlm.topreward:TopReward", "a judge's log-odds that the task is done"
+        ),
+        "gvl": Entry(
+            "roborew.rewards.vlm.gvl:GVL", "a judge orders shuffled frames; whole clips only"
+        ),
+        "vlac": Entry(
+            "roborew.rewards.vlm.vlac:Vlac",
+            "a judge compares successive frames, and says when it is done",
+        ),
+        "robo_dopamine": Entry(
+            "roborew.rewards.vlm.robo_dopamine:RoboDopamine",
+            "hops from frame, start and goal picture",
+        ),
+        "robofume": Entry(
+            "roborew.rewards.vlm.robofume:RoboFuME", "a judge says of each frame whether it is done"
+        ),
     },
 )
 agents = Registry(
@@ -120,41 +149,82 @@ critics = Registry(
             "ensemble that tells goals from the rest (VICE)",
         ),
         "progress": Entry(
-            "roborew.critics.objectives.progress:Progress", "causal transformer: progress, success, order"
+            "roborew.critics.objectives.progress:Progress",
+            "causal transformer: progress, success, order",
         ),
-        "hop": Entry("roborew.critics.objectives.hop:Hop", "hops from frame, start and goal, fused; one-shot"),
-        "pair": Entry("roborew.critics.objectives.pair:Pair", "signed progress between two frames, summed up"),
-        "liv": Entry("roborew.critics.objectives.liv:Liv", "frames and sentences in one space, by time (LIV)"),
-        "tcc": Entry("roborew.critics.objectives.tcc:Tcc", "distance to the goal where demonstrations align (XIRL)"),
-        "vip": Entry("roborew.critics.objectives.vip:Vip", "distance to the goal in frames, learned from time alone"),
-        "perceptual": Entry("roborew.critics.objectives.perceptual:Perceptual", "a Gaussian a step, nothing trained"),
-        "preference": Entry("roborew.critics.objectives.preference:Preference", "what explains which piece is better"),
-        "transport": Entry("roborew.critics.objectives.transport:Transport", "cost of moving a whole episode onto one"),
+        "hop": Entry(
+            "roborew.critics.objectives.hop:Hop", "hops from frame, start and goal, fused; one-shot"
+        ),
+        "pair": Entry(
+            "roborew.critics.objectives.pair:Pair", "signed progress between two frames, summed up"
+        ),
+        "liv": Entry(
+            "roborew.critics.objectives.liv:Liv", "frames and sentences in one space, by time (LIV)"
+        ),
+        "tcc": Entry(
+            "roborew.critics.objectives.tcc:Tcc",
+            "distance to the goal where demonstrations align (XIRL)",
+        ),
+        "vip": Entry(
+            "roborew.critics.objectives.vip:Vip",
+            "distance to the goal in frames, learned from time alone",
+        ),
+        "perceptual": Entry(
+            "roborew.critics.objectives.perceptual:Perceptual", "a Gaussian a step, nothing trained"
+        ),
+        "preference": Entry(
+            "roborew.critics.objectives.preference:Preference",
+            "what explains which piece is better",
+        ),
+        "transport": Entry(
+            "roborew.critics.objectives.transport:Transport",
+            "cost of moving a whole episode onto one",
+        ),
         "ranking_clip": Entry(
-            "roborew.critics.objectives.ranking_clip:RankingClip", "adapters on frames and sentences, by ranking"
+            "roborew.critics.objectives.ranking_clip:RankingClip",
+            "adapters on frames and sentences, by ranking",
         ),
-        "adversarial": Entry("roborew.critics.objectives.adversarial:Adversarial", "GAIL and AIRL from observations"),
-        "ridge": Entry("roborew.critics.objectives.ridge:Ridge", "closed-form probe on embedded frames, the baseline"),
-        "stages": Entry("roborew.critics.objectives.stages:Stages", "subtasks found by themselves (VLA-RL, SARM)"),
+        "adversarial": Entry(
+            "roborew.critics.objectives.adversarial:Adversarial", "GAIL and AIRL from observations"
+        ),
+        "ridge": Entry(
+            "roborew.critics.objectives.ridge:Ridge",
+            "closed-form probe on embedded frames, the baseline",
+        ),
+        "stages": Entry(
+            "roborew.critics.objectives.stages:Stages",
+            "subtasks found by themselves (VLA-RL, SARM)",
+        ),
     },
 )
 encoders = Registry(
     "encoder",
     {
         "conv": Entry(
-            "roborew.encoders.conv:ConvEncoder", "small convolutions fitted to the demonstrations themselves"
+            "roborew.encoders.conv:ConvEncoder",
+            "small convolutions fitted to the demonstrations themselves",
         ),
-        "mini": Entry("roborew.encoders.mini:MiniEncoder", "the picture layers of mini, frozen and shipped"),
+        "mini": Entry(
+            "roborew.encoders.mini:MiniEncoder", "the picture layers of mini, frozen and shipped"
+        ),
         "tower": Entry(
-            "roborew.encoders.pretrained:TowerEncoder", "a pretrained tower, frozen: open_clip, timm, DINOv2, ..."
+            "roborew.encoders.pretrained:TowerEncoder",
+            "a pretrained tower, frozen: open_clip, timm, DINOv2, ...",
         ),
     },
 )
 judges = Registry(
     "judge",
     {
-        "transformers": Entry("roborew.judges.local:LocalJudge", "a vision-language model in this process"),
-        "openai": Entry("roborew.judges.server:ServerJudge", "any OpenAI-compatible server, such as vLLM or SGLang"),
-        "recorded": Entry("roborew.judges.recorded:RecordedJudge", "stored answers, replayed by exact question"),
+        "transformers": Entry(
+            "roborew.judges.local:LocalJudge", "a vision-language model in this process"
+        ),
+        "openai": Entry(
+            "roborew.judges.server:ServerJudge",
+            "any OpenAI-compatible server, such as vLLM or SGLang",
+        ),
+        "recorded": Entry(
+            "roborew.judges.recorded:RecordedJudge", "stored answers, replayed by exact question"
+        ),
     },
 )

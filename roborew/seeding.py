@@ -11,7 +11,8 @@ from roborew.errors import InvalidInputError
 
 
 class Seeds:
-    """A tree of random streams: the same seed and name give the same stream in every process and on every platform.
+    """A tree of random streams: the same seed and name give the same stream in every process and on
+    every platform.
 
     A stream depends on its own name alone, so adding or reordering others changes nothing.
 
@@ -41,7 +42,9 @@ class Seeds:
         """Return the seed sequence called ``name``."""
         # SHA-256, because the builtin hash of a string differs from process to process.
         digest = hashlib.sha256(json.dumps([*self.path, name]).encode()).digest()
-        return np.random.SeedSequence(self.seed, spawn_key=tuple(np.frombuffer(digest, "<u4").tolist()))
+        return np.random.SeedSequence(
+            self.seed, spawn_key=tuple(np.frombuffer(digest, "<u4").tolist())
+        )
 
     def generator(self, name: str) -> np.random.Generator:
         """Return a new generator at the start of the stream called ``name``."""

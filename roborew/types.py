@@ -1,7 +1,7 @@
 """The few shapes that cross a seam: frames, clips, scores. Documented once, checked once, on entry.
 
-``score`` is what a model says, ``reward`` what the agent gets, ``progress`` the simulator's truth in [0, 1],
-``success`` the simulator's truth as a bool.
+``score`` is what a model says, ``reward`` what the agent gets, ``progress`` the simulator's truth
+in [0, 1], ``success`` the simulator's truth as a bool.
 """
 
 from __future__ import annotations
@@ -28,18 +28,22 @@ MAX_INSTRUCTION_CHARACTERS = 512
 def check_video(frames: object, what: str = "frames") -> Video:
     """Return ``frames`` if it is a (T, H, W, 3) uint8 array with T, H, W >= 1, else raise.
 
-    Nothing is guessed or converted: a float array, channels first, grey or RGBA is an error that says so.
+    Nothing is guessed or converted: a float array, channels first, grey or RGBA is an error that
+        says so.
 
     Raises:
         InvalidInputError: another type, dtype, rank, channel count or an empty axis.
     """
     expected = f"{what}: expected a uint8 array of shape (T, H, W, 3), RGB, row 0 at the top"
     if not isinstance(frames, np.ndarray):
-        raise InvalidInputError(f"{expected}; got {type(frames).__name__}. Convert with numpy.asarray first.")
+        raise InvalidInputError(
+            f"{expected}; got {type(frames).__name__}. Convert with numpy.asarray first."
+        )
     array = cast("NDArray[Any]", frames)
     if array.dtype != np.uint8:
         raise InvalidInputError(
-            f"{expected}; got dtype {array.dtype}. Scale to 0..255 and call .astype(numpy.uint8); no scale is guessed."
+            f"{expected}; got dtype {array.dtype}. Scale to 0..255 and call .astype(numpy.uint8); "
+            f"no scale is guessed."
         )
     if array.ndim != 4 or array.shape[3] != 3:
         hint = ""
@@ -56,7 +60,8 @@ def check_video(frames: object, what: str = "frames") -> Video:
 
 
 def picture_fault(first: Frame, before: Frame | None = None) -> str | None:
-    """What is wrong with the first picture (H, W, 3) of an episode; it shows nothing, or is what it was ``before``.
+    """What is wrong with the first picture (H, W, 3) of an episode; it shows nothing, or is what it
+    was ``before``.
 
     >>> picture_fault(np.zeros((2, 2, 3), np.uint8))
     'has one colour only, [0, 0, 0]'
@@ -73,7 +78,8 @@ def picture_fault(first: Frame, before: Frame | None = None) -> str | None:
 def check_instruction(instruction: object) -> str:
     """Return the instruction without surrounding blanks if it can be given to a model, else raise.
 
-    Rule: a string of 1 to 512 characters, at least one of them a letter or digit, no control characters.
+    Rule: a string of 1 to 512 characters, at least one of them a letter or digit, no control
+        characters.
 
     >>> check_instruction("  open the drawer ")
     'open the drawer'
@@ -83,7 +89,9 @@ def check_instruction(instruction: object) -> str:
     """
     rule = f"a goal is 1 to {MAX_INSTRUCTION_CHARACTERS} printable characters with at least one letter or digit"
     if not isinstance(instruction, str):
-        raise InvalidInputError(f"goal: expected a string, got {type(instruction).__name__}; {rule}.")
+        raise InvalidInputError(
+            f"goal: expected a string, got {type(instruction).__name__}; {rule}."
+        )
     text = instruction.strip()
     if not any(character.isalnum() for character in text):
         raise InvalidInputError(f"goal: got {text[:40]!r}, which says nothing; {rule}.")
@@ -107,13 +115,13 @@ class Clip:
 
     frames: Video
     instruction: str
-    goal: Frame | None = None
+    goal_image: Frame | None = None
 
     def __post_init__(self) -> None:
         check_video(self.frames)
         check_instruction(self.instruction)
-        if self.goal is not None:
-            check_video(np.asarray(self.goal)[None], "goal")
+        if self.goal_image is not None:
+            check_video(np.asarray(self.goal_image)[None], "goal")
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +130,10 @@ class Scores:
 
     Attributes:
         value: shape (T,), float32, in the model's ``[spec.low, spec.high]`` where valid.
-        valid: shape (T,), bool, False where the model abstained; an abstention never becomes a number.
-        success: optional, shape (T,), float32 in [0, 1]: the model's probability that the goal is reached.
+        valid: shape (T,), bool, False where the model abstained; an abstention never becomes a
+            number.
+        success: optional, shape (T,), float32 in [0, 1]: the model's probability that the goal is
+            reached.
     """
 
     value: FloatArray
@@ -133,18 +143,25 @@ class Scores:
     def __post_init__(self) -> None:
         if self.value.ndim != 1 or self.value.shape != self.valid.shape:
             raise InvalidScoreError(
-                f"scores: expected value and valid of one shape (T,); got {self.value.shape} and {self.valid.shape}."
+                f"scores: expected value and valid of one shape (T,); got {self.value.shape} and "
+                f"{self.valid.shape}."
             )
         if self.valid.dtype != np.bool_:
             raise InvalidScoreError(f"scores: expected valid to be bool; got {self.valid.dtype}.")
         if not np.isfinite(self.value[self.valid]).all():
-            raise InvalidScoreError("scores: a value marked valid is NaN or infinite; mark it invalid instead.")
+            raise InvalidScoreError(
+                "scores: a value marked valid is NaN or infinite; mark it invalid instead."
+            )
         if self.success is not None:
             if self.success.shape != self.value.shape:
-                raise InvalidScoreError(f"scores: success has shape {self.success.shape}, not {self.value.shape}.")
+                raise InvalidScoreError(
+                    f"scores: success has shape {self.success.shape}, not {self.value.shape}."
+                )
             claims = self.success[self.valid]
             if not bool(((claims >= 0) & (claims <= 1)).all()):
-                raise InvalidScoreError("scores: a success probability marked valid is NaN or outside [0, 1].")
+                raise InvalidScoreError(
+                    "scores: a success probability marked valid is NaN or outside [0, 1]."
+                )
 
     def __len__(self) -> int:
         return len(self.value)
@@ -158,13 +175,14 @@ class RewardSpec:
         name: the registry's name.
         low: smallest value a valid score takes.
         high: largest value a valid score takes.
-        context: frames a score may depend on: 1 = that frame alone, k = the last k, None = the episode so far.
+        context: frames a score may depend on: 1 = that frame alone, k = the last k, None = the
+            episode so far.
         causal: entry t depends on frames 0..t only; only a causal model may pay per step.
         needs_goal: a clip without a goal picture is an error.
         claims: the model fills `Scores.success`.
         paper: where the method comes from, as ``arXiv:NNNN.NNNNN`` or a sentence.
-        shaping: what an agent is paid unless the user says otherwise: the gain in score ("difference"), or, where a
-            score is the reward of the step itself, the score ("level").
+        shaping: what an agent is paid unless the user says otherwise: the gain in score
+            ("difference"), or, where a score is the reward of the step itself, the score ("level").
     """
 
     name: str
@@ -172,8 +190,8 @@ class RewardSpec:
     high: float
     context: int | None
     causal: bool
-    needs_goal: bool
-    claims: bool
+    needs_goal_image: bool
+    predicts_success: bool
     paper: str
     shaping: Literal["difference", "level"] = "difference"
 
@@ -192,27 +210,32 @@ class RewardModel(Protocol):
         ...
 
 
-Memory = Mapping[str, NDArray[Any]]
-"""What an `IncrementalRewardModel` keeps of one episode, as named arrays, so that a run can be saved and resumed; empty
-before the first frame. Its size does not grow with the episode."""
+RecurrentState = Mapping[str, NDArray[Any]]
+"""What an `IncrementalRewardModel` keeps of one episode, as named arrays, so that a run can be
+saved and resumed; empty before the first frame. Its size does not grow with the episode."""
 
 
 @runtime_checkable
 class IncrementalRewardModel(RewardModel, Protocol):
-    """A causal model that goes on from what it remembers: a step costs the same however long the episode is.
+    """A causal model that goes on from what it remembers: a step costs the same however long the
+    episode is.
 
-    The law: scoring a clip whole equals scoring it in parts, each going on from the memory of the part before.
+    The law: scoring a clip whole equals scoring it in parts, each going on from the memory of the
+        part before.
     """
 
-    def extend(self, clips: Sequence[Clip], memories: Sequence[Memory]) -> tuple[list[Scores], list[Memory]]:
+    def score_step(
+        self, clips: Sequence[Clip], states: Sequence[RecurrentState]
+    ) -> tuple[list[Scores], list[RecurrentState]]:
         """Score the next frames of episodes.
 
         Args:
             clips: of each episode the frames that are new.
-            memories: of each episode what was returned with the frames before them; empty where there are none.
+            memories: of each episode what was returned with the frames before them; empty where
+                there are none.
 
         Returns:
-            Scores of the new frames, as `RewardModel.score` gives, and the memories to go on from; those passed in are
-            left as they were.
+            Scores of the new frames, as `RewardModel.score` gives, and the memories to go on from;
+            those passed in are left as they were.
         """
         ...

@@ -1,8 +1,11 @@
-"""What holds for every test: one core for its arithmetic, and weights that are the same in every run."""
+"""What holds for every test: one core for its arithmetic, and weights that are the same in every
+run."""
 
 import os
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # read once, when torch is imported; runs that a test starts inherit it
+os.environ.setdefault(
+    "OMP_NUM_THREADS", "1"
+)  # read once, when torch is imported; runs that a test starts inherit it
 # (threads that wait for each other crawl on a machine that does other work)
 
 import pytest
@@ -11,5 +14,6 @@ import torch
 
 @pytest.fixture(autouse=True)
 def first_weights() -> None:
-    """Networks that a test makes without a seed of its own start from the same weights, whichever tests ran before."""
+    """Networks that a test makes without a seed of its own start from the same weights, whichever
+    tests ran before."""
     torch.manual_seed(0)

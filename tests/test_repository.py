@@ -1,4 +1,5 @@
-"""What a stranger who clones the repository relies on: nothing of one machine, nothing unsafe, one set of versions."""
+"""What a stranger who clones the repository relies on: nothing of one machine, nothing unsafe, one
+set of versions."""
 
 from __future__ import annotations
 
@@ -14,7 +15,9 @@ import pytest
 import roborew
 
 ROOT = Path(__file__).parents[1]
-LISTING = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+LISTING = subprocess.run(
+    ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
+).stdout
 FILES = [ROOT / name for name in LISTING.split("\0") if name and (ROOT / name).is_file()]
 PYTHON = [file for file in FILES if file.suffix == ".py"]
 TEXT = [file for file in FILES if b"\0" not in file.read_bytes()[:8192]]
@@ -26,7 +29,15 @@ FORBIDDEN_TEXT = {
     "a silenced type error without its rule": r"#\s*type:\s*ignore(?!\[)|#\s*pyright:\s*ignore(?!\[)",
 }
 PICKLES = {"pickle", "cloudpickle", "dill", "joblib", "marshal", "shelve"}
-UNSAFE_CALLS = {"eval", "exec", "torch.load", "torch.save", "os.system", "yaml.load", "pandas.read_pickle"}
+UNSAFE_CALLS = {
+    "eval",
+    "exec",
+    "torch.load",
+    "torch.save",
+    "os.system",
+    "yaml.load",
+    "pandas.read_pickle",
+}
 UNSAFE_FLAGS = {"allow_pickle", "trust_remote_code", "shell"}
 
 
@@ -73,20 +84,30 @@ def test_the_rules_above_find_what_they_forbid(text: str) -> None:
 
 
 def test_no_module_loads_or_runs_foreign_code() -> None:
-    found = {name(file): found for file in PYTHON if (found := list(unsafe(ast.parse(file.read_text()))))}
+    found = {
+        name(file): found for file in PYTHON if (found := list(unsafe(ast.parse(file.read_text()))))
+    }
     assert not found
 
 
 @pytest.mark.parametrize(
     "source",
-    ["import pickle", "from cloudpickle import load", "eval(x)", "torch.load(p)", "np.load(p, allow_pickle=True)"],
+    [
+        "import pickle",
+        "from cloudpickle import load",
+        "eval(x)",
+        "torch.load(p)",
+        "np.load(p, allow_pickle=True)",
+    ],
 )
 def test_the_search_for_foreign_code_finds_it(source: str) -> None:
     assert list(unsafe(ast.parse(source)))
 
 
 def test_no_file_is_named_after_nothing() -> None:
-    assert not [name(file) for file in PYTHON if file.stem in {"utils", "helpers", "common", "misc"}]
+    assert not [
+        name(file) for file in PYTHON if file.stem in {"utils", "helpers", "common", "misc"}
+    ]
 
 
 def test_no_tracked_file_is_over_ten_mebibytes() -> None:
@@ -94,12 +115,18 @@ def test_no_tracked_file_is_over_ten_mebibytes() -> None:
 
 
 def test_constraints_pin_every_dependency_and_nothing_of_one_platform() -> None:
-    lines = [line for line in (ROOT / "constraints.txt").read_text().splitlines() if not line.startswith("#")]
+    lines = [
+        line
+        for line in (ROOT / "constraints.txt").read_text().splitlines()
+        if not line.startswith("#")
+    ]
     assert all(re.fullmatch(r"[a-z0-9-]+==[0-9][0-9a-z.]*", line) for line in lines), lines
     pinned = {line.partition("==")[0] for line in lines}
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     wanted = project["dependencies"] + project["optional-dependencies"]["dev"]
-    assert {re.split(r"[\[<>=~! ]", entry)[0].lower().replace("_", "-") for entry in wanted} <= pinned
+    assert {
+        re.split(r"[\[<>=~! ]", entry)[0].lower().replace("_", "-") for entry in wanted
+    } <= pinned
     assert not [entry for entry in pinned if entry.startswith(("nvidia-", "cuda-"))]
 
 

@@ -1,4 +1,5 @@
-"""Tiny models with random weights, made on the spot in the layout of real ones: no test needs a download."""
+"""Tiny models with random weights, made on the spot in the layout of real ones: no test needs a
+download."""
 
 from __future__ import annotations
 
@@ -41,14 +42,16 @@ CHAT_TEMPLATE = """
 
 
 def tiny_vlm(folder: Path, seed: int = 0) -> Path:
-    """Write a Qwen3-VL of two layers with random weights into ``folder`` and return it; about half a megabyte."""
+    """Write a Qwen3-VL of two layers with random weights into ``folder`` and return it; about half
+    a megabyte."""
     tokenizer = tiny_tokenizer()
     pixels = {"shortest_edge": 32 * 32, "longest_edge": 64 * 64}
     processor = Qwen3VLProcessor(
         image_processor=Qwen2VLImageProcessor(patch_size=16, size=pixels),
         tokenizer=tokenizer,
         video_processor=Qwen3VLVideoProcessor(
-            size={"shortest_edge": 2 * 32 * 32, "longest_edge": 64 * 64 * 64}, cap_pixels_per_frame=False
+            size={"shortest_edge": 2 * 32 * 32, "longest_edge": 64 * 64 * 64},
+            cap_pixels_per_frame=False,
         ),
         chat_template=CHAT_TEMPLATE,
     )
@@ -61,7 +64,9 @@ def tiny_vlm(folder: Path, seed: int = 0) -> Path:
 
 def tiny_tokenizer() -> Qwen2Tokenizer:
     """A byte-level tokenizer in which only `WORDS` are longer than a byte."""
-    vocabulary = {letter: place for place, letter in enumerate(sorted(pre_tokenizers.ByteLevel.alphabet()))}
+    vocabulary = {
+        letter: place for place, letter in enumerate(sorted(pre_tokenizers.ByteLevel.alphabet()))
+    }
     merges: dict[tuple[str, str], None] = {}
     for word in WORDS:
         for end in range(2, len(word) + 1):
@@ -70,7 +75,9 @@ def tiny_tokenizer() -> Qwen2Tokenizer:
     for left, right in merges:
         vocabulary.setdefault(left + right, len(vocabulary))
     tokenizer = Qwen2Tokenizer(vocab=vocabulary, merges=list(merges))
-    tokenizer.add_special_tokens({"eos_token": "<|im_end|>", "additional_special_tokens": list(SPECIAL)})
+    tokenizer.add_special_tokens(
+        {"eos_token": "<|im_end|>", "additional_special_tokens": list(SPECIAL)}
+    )
     return tokenizer
 
 
@@ -88,7 +95,11 @@ def _config(tokenizer: Qwen2Tokenizer) -> Qwen3VLConfig:
             "initializer_range": 0.3,  # wide, so that answers differ with the picture
             "max_position_embeddings": 4096,
             "eos_token_id": tokens["<|im_end|>"],
-            "rope_parameters": {"rope_type": "default", "rope_theta": 10000.0, "mrope_section": [4, 2, 2]},
+            "rope_parameters": {
+                "rope_type": "default",
+                "rope_theta": 10000.0,
+                "mrope_section": [4, 2, 2],
+            },
         },
         vision_config={
             "depth": 2,

@@ -1,4 +1,5 @@
-"""Manipulation and locomotion tasks in MuJoCo with words, starts, truth and frames. Importing registers their ids."""
+"""Manipulation and locomotion tasks in MuJoCo with words, starts, truth and frames. Importing
+registers their ids."""
 
 from __future__ import annotations
 
@@ -16,7 +17,7 @@ from roborew_envs.rendering.opengl import BACKENDS
 
 try:
     from roborew_envs.core.environment import TaskEnv, TaskVectorEnv
-    from roborew_envs.core.task import Task, Words
+    from roborew_envs.core.task import Language, Task
 except RuntimeError as error:  # MuJoCo reads the variable when it is imported
     if "MUJOCO_GL" not in str(error):
         raise
@@ -68,7 +69,9 @@ def make_task(task_id: str) -> Task:
     if task_id not in _TABLE:
         close = get_close_matches(task_id, _TABLE, n=3, cutoff=0.4)
         hint = f" Did you mean {' or '.join(close)}?" if close else ""
-        raise gymnasium.error.NameNotFound(f"unknown task {task_id!r}.{hint} Available: {', '.join(_TABLE)}.")
+        raise gymnasium.error.NameNotFound(
+            f"unknown task {task_id!r}.{hint} Available: {', '.join(_TABLE)}."
+        )
     module, name = _TABLE[task_id].split(":")
     return getattr(import_module(f"roborew_envs.tasks.{module}"), name)()
 
@@ -89,4 +92,4 @@ for _id in _TABLE:
         disable_env_checker=False,
     )
 
-__all__ = ["TASKS", "Task", "TaskEnv", "TaskVectorEnv", "Words", "make_task"]
+__all__ = ["TASKS", "Language", "Task", "TaskEnv", "TaskVectorEnv", "make_task"]

@@ -34,18 +34,28 @@ def _write(path: Path, rows: list[dict[str, str]]) -> None:
 
 def _as_text(row: Row) -> dict[str, str]:
     """The row, its settings ended by how busy the machine was."""
-    busy = replace(row, settings=f"{row.settings}; {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
-    return {name: f"{value:.4g}" if isinstance(value, float) else value for name, value in asdict(busy).items()}
+    busy = replace(
+        row, settings=f"{row.settings}; {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}"
+    )
+    return {
+        name: f"{value:.4g}" if isinstance(value, float) else value
+        for name, value in asdict(busy).items()
+    }
 
 
 def _print(rows: list[dict[str, str]]) -> None:
     for row in rows:
-        print("{benchmark:<12}{ours:>10}{peer:>10}  {unit:<13}{ratio:>7}  {settings}".format(**row), flush=True)
+        print(
+            "{benchmark:<12}{ours:>10}{peer:>10}  {unit:<13}{ratio:>7}  {settings}".format(**row),
+            flush=True,
+        )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m experiments.benchmarks", description=__doc__)
-    parser.add_argument("--only", choices=BENCHMARKS, help="measure this one; the others' rows are kept")
+    parser.add_argument(
+        "--only", choices=BENCHMARKS, help="measure this one; the others' rows are kept"
+    )
     parser.add_argument("--repeats", type=int, default=7, help="turns that each side takes")
     parser.add_argument("--out", type=Path, default=RESULTS, help="the CSV to write")
     arguments = parser.parse_args()
@@ -53,7 +63,10 @@ def main() -> None:
     print(f"{os.cpu_count()} CPU cores, load {os.getloadavg()[0]:.1f}")
     _print([dict(zip(COLUMNS, COLUMNS, strict=True))])
     for name in names:  # written one by one: a later failure costs no figure
-        rows = [_as_text(row) for row in import_module(f"experiments.benchmarks.{name}").run(arguments.repeats)]
+        rows = [
+            _as_text(row)
+            for row in import_module(f"experiments.benchmarks.{name}").run(arguments.repeats)
+        ]
         _print(rows)
         _write(arguments.out, _kept(arguments.out, (name,)) + rows)
 

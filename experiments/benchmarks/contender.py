@@ -24,7 +24,9 @@ def _serve(make: Make, settings: tuple[object, ...], calls: Connection) -> None:
 @contextmanager
 def contender(make: Make, *settings: object) -> Iterator[Rate]:
     """A process that works for a turn whenever asked."""
-    os.environ.setdefault("MUJOCO_GL", backend())  # MuJoCo's and Gymnasium's own drawing need to be told
+    os.environ.setdefault(
+        "MUJOCO_GL", backend()
+    )  # MuJoCo's and Gymnasium's own drawing need to be told
     context = mp.get_context("spawn")
     here, there = context.Pipe()
     process = context.Process(target=_serve, args=(make, settings, there), daemon=True)

@@ -1,4 +1,5 @@
-"""Frames a second: `fast` against the ordinary ``env.render()`` of a Gymnasium environment, same model and size."""
+"""Frames a second: `fast` against the ordinary ``env.render()`` of a Gymnasium environment, same
+model and size."""
 
 from __future__ import annotations
 
@@ -19,7 +20,9 @@ THREADS = 2
 
 
 def _made(scene: str, **kwargs: object) -> gymnasium.Env:
-    mujoco.set_mju_user_warning(lambda _: None)  # MuJoCo 4 finds fault with the compiler settings of these models
+    mujoco.set_mju_user_warning(
+        lambda _: None
+    )  # MuJoCo 4 finds fault with the compiler settings of these models
     env = gymnasium.make(scene, **kwargs)
     env.reset(seed=0)
     env.action_space.seed(0)
@@ -51,7 +54,7 @@ def ours(scene: str, size: int) -> Callable[[], int]:
     env = _made(scene)
     states = _visited(env)
     renderer = Renderer(env.unwrapped.model, size, size, "fast", THREADS)
-    return lambda: len(renderer.draw(states, "track"))
+    return lambda: len(renderer.render(states, "track"))
 
 
 def run(repeats: int) -> list[Row]:
@@ -60,7 +63,9 @@ def run(repeats: int) -> list[Row]:
     for scene in SCENES:
         for size in SIZES:
             with contender(ours, scene, size) as own, contender(peer, scene, size) as other:
-                settings = f"fast, {THREADS} threads, against env.render(): {scene}'s own model and camera"
+                settings = (
+                    f"fast, {THREADS} threads, against env.render(): {scene}'s own model and camera"
+                )
                 settings += f", {size}x{size}, MUJOCO_GL={backend()}"
                 rows.append(compare("drawing", own, other, "frames/s", settings, repeats))
     return rows

@@ -1,4 +1,5 @@
-"""Frames a second: `full` against MuJoCo's own renderer on the same scene; a contract test holds the pixels equal."""
+"""Frames a second: `full` against MuJoCo's own renderer on the same scene; a contract test holds
+the pixels equal."""
 
 from __future__ import annotations
 
@@ -19,7 +20,11 @@ BATCHES = (1, 32)
 
 def _states(count: int) -> tuple[mujoco.MjModel, np.ndarray, str]:
     task, rng = make_task(TASK), np.random.default_rng(0)
-    return task.model, np.stack([task.sample(rng)[0] for _ in range(count)]), task.cameras[0]
+    return (
+        task.model,
+        np.stack([task.sample_initial_state(rng)[0] for _ in range(count)]),
+        task.cameras[0],
+    )
 
 
 def peer(size: int, count: int) -> Callable[[], int]:
@@ -42,7 +47,7 @@ def peer(size: int, count: int) -> Callable[[], int]:
 def ours(size: int, count: int) -> Callable[[], int]:
     model, states, camera = _states(count)
     renderer = Renderer(model, size, size, "full", threads=min(count, 2))
-    return lambda: len(renderer.draw(states, camera))
+    return lambda: len(renderer.render(states, camera))
 
 
 def run(repeats: int) -> list[Row]:
@@ -51,6 +56,17 @@ def run(repeats: int) -> list[Row]:
     for size in SIZES:
         for count in BATCHES:
             with contender(ours, size, count) as own, contender(peer, size, count) as other:
-                settings = f"full against mujoco.Renderer: {TASK}, {count} states a call, {size}x{size}"
-                rows.append(compare("full", own, other, "frames/s", f"{settings}, MUJOCO_GL={backend()}", repeats))
+                settings = (
+                    f"full against mujoco.Renderer: {TASK}, {count} states a call, {size}x{size}"
+                )
+                rows.append(
+                    compare(
+                        "full",
+                        own,
+                        other,
+                        "frames/s",
+                        f"{settings}, MUJOCO_GL={backend()}",
+                        repeats,
+                    )
+                )
     return rows

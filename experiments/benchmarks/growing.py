@@ -1,7 +1,8 @@
 """How cost grows with simulations and with the length of an episode, and what a simulation weighs.
 
-Cost should be a straight line: something a call, something a simulation (or a step). ``ours`` is the cost at the
-largest size, ``peer`` what the line through all sizes says there, and ``ratio`` the worst of measured over line.
+Cost should be a straight line: something a call, something a simulation (or a step). ``ours`` is
+the cost at the largest size, ``peer`` what the line through all sizes says there, and ``ratio`` the
+worst of measured over line.
 """
 
 from __future__ import annotations
@@ -83,7 +84,8 @@ def episode_of(length: int) -> Callable[[], float]:
 
 
 def straight(sizes: Sequence[float], costs: Sequence[float]) -> tuple[np.ndarray, float]:
-    """The line that misses all costs by the least share, and the ratio of the cost that is furthest from it.
+    """The line that misses all costs by the least share, and the ratio of the cost that is furthest
+    from it.
 
     >>> line, worst = straight([1, 10, 100], [3.0, 21.0, 201.0])
     >>> line.round(6).tolist(), round(worst, 6)
@@ -96,20 +98,31 @@ def straight(sizes: Sequence[float], costs: Sequence[float]) -> tuple[np.ndarray
     return line, float(ratios[np.argmax(np.abs(np.log(ratios)))])
 
 
-def _grown(what: str, sizes: Sequence[int], make: Callable[[int], Callable[[], float]], repeats: int) -> Row:
-    """The cheapest of several turns at each size: other work on the machine only ever adds to a cost."""
+def _grown(
+    what: str, sizes: Sequence[int], make: Callable[[int], Callable[[], float]], repeats: int
+) -> Row:
+    """The cheapest of several turns at each size: other work on the machine only ever adds to a
+    cost."""
     works = [make(size) for size in sizes]
     costs = np.min([[work() for work in works] for _ in range(2 * repeats)], axis=0) * 1e3
     line, worst = straight(sizes, costs)
     said = f"{line[0]:.3g} ms + {line[1]:.3g} ms each"
-    settings = f"{TASK}: {what}, {sizes[0]} to {sizes[-1]}; line {said}; cheapest of {2 * repeats} turns"
-    return Row("growing", float(costs[-1]), float(line[0] + line[1] * sizes[-1]), "CPU ms", worst, settings)
+    settings = (
+        f"{TASK}: {what}, {sizes[0]} to {sizes[-1]}; line {said}; cheapest of {2 * repeats} turns"
+    )
+    return Row(
+        "growing", float(costs[-1]), float(line[0] + line[1] * sizes[-1]), "CPU ms", worst, settings
+    )
 
 
 def weigh(mode: str, num_envs: int) -> int:
     """The memory that this process holds after some steps [bytes], as Linux tells it."""
-    mujoco.set_mju_user_warning(lambda _: None)  # MuJoCo 4 finds fault with the compiler settings of the peer's model
-    env = gymnasium.make_vec(TASK if mode == "vector_entry_point" else PEER, num_envs, vectorization_mode=mode)
+    mujoco.set_mju_user_warning(
+        lambda _: None
+    )  # MuJoCo 4 finds fault with the compiler settings of the peer's model
+    env = gymnasium.make_vec(
+        TASK if mode == "vector_entry_point" else PEER, num_envs, vectorization_mode=mode
+    )
     env.reset(seed=0)
     for _ in range(3):
         env.step(np.zeros(env.action_space.shape))
@@ -127,9 +140,7 @@ def _weight(mode: str, most: int) -> float:
 
 def _memory() -> Row:
     own, peer = _weight("vector_entry_point", SIMULATIONS[-1]), _weight("sync", PEERS)
-    settings = (
-        f"memory that one more simulation takes: {TASK}, of {SIMULATIONS[-1]}; SyncVectorEnv of {PEER}, of {PEERS}"
-    )
+    settings = f"memory of one more simulation: {TASK}, of {SIMULATIONS[-1]}; SyncVectorEnv of {PEER}, of {PEERS}"
     return Row("growing", own, peer, "KiB each", own / peer, settings)
 
 

@@ -1,8 +1,11 @@
-"""Labelled steps a second: every step drawn and scored by a ViT-B-32, against two ordinary loops; and two other costs.
+"""Labelled steps a second: every step drawn and scored by a ViT-B-32, against two ordinary loops;
+and two other costs.
 
-The weights are random numbers, which are as fast as real ones. Each side runs in a process of its own, with two threads
-of torch. Ordinary is what a user of Gymnasium writes: ``render()`` at its default quality, open_clip's own transform,
-float32, at the default picture size of 480 or at the 224 that the network reads.
+The weights are random numbers, which are as fast as real ones. Each side runs in a process of its
+own, with two threads
+of torch. Ordinary is what a user of Gymnasium writes: ``render()`` at its default quality,
+open_clip's own transform, float32, at the default picture size of 480 or at the 224 that the
+network reads.
 """
 
 from __future__ import annotations
@@ -43,13 +46,19 @@ EPISODE = 1000
 def _quietly() -> None:
     torch.set_num_threads(THREADS)
     logging.disable(logging.WARNING)  # that weights are random is known here
-    mujoco.set_mju_user_warning(lambda _: None)  # MuJoCo 4 finds fault with the compiler settings of the peer's model
+    mujoco.set_mju_user_warning(
+        lambda _: None
+    )  # MuJoCo 4 finds fault with the compiler settings of the peer's model
 
 
 def ours(dtype: str) -> Callable[[], int]:
     _quietly()
-    made = TaskVectorEnv(make_task(TASK), NUM_ENVS, render_mode="rgb_array", width=SIZE, height=SIZE, quality="fast")
-    env = LearnedReward(made, ClipReward(model=MODEL, pretrained="random", dtype=dtype), GOAL, every=1, claim=None)
+    made = TaskVectorEnv(
+        make_task(TASK), NUM_ENVS, render_mode="rgb_array", width=SIZE, height=SIZE, quality="fast"
+    )
+    env = LearnedReward(
+        made, ClipReward(model=MODEL, pretrained="random", dtype=dtype), GOAL, every=1, claim=None
+    )
     env.reset(seed=0)
     env.action_space.seed(0)
 
@@ -61,13 +70,16 @@ def ours(dtype: str) -> Callable[[], int]:
 
 
 class OrdinaryScore:
-    """open_clip as its README uses it: one picture after the other through Pillow, one batch, float32."""
+    """open_clip as its README uses it: one picture after the other through Pillow, one batch,
+    float32."""
 
     def __init__(self) -> None:
         self._model, _, self._transform = open_clip.create_model_and_transforms(MODEL)
         self._model.eval()
         with torch.inference_mode():
-            self._goal = self._model.encode_text(open_clip.get_tokenizer(MODEL)([GOAL]), normalize=True)
+            self._goal = self._model.encode_text(
+                open_clip.get_tokenizer(MODEL)([GOAL]), normalize=True
+            )
 
     @torch.inference_mode()
     def __call__(self, frames: Any) -> np.ndarray:
@@ -78,7 +90,10 @@ class OrdinaryScore:
 def ordinary(size: int) -> Callable[[], int]:
     """One environment."""
     _quietly()
-    env, score = gymnasium.make(PEER, render_mode="rgb_array", width=size, height=size), OrdinaryScore()
+    env, score = (
+        gymnasium.make(PEER, render_mode="rgb_array", width=size, height=size),
+        OrdinaryScore(),
+    )
     env.reset(seed=0)
 
     def step() -> int:
@@ -95,7 +110,10 @@ def batched(size: int) -> Callable[[], int]:
     """Several environments and one batch a step."""
     _quietly()
     options = {"render_mode": "rgb_array", "width": size, "height": size}
-    env, score = gymnasium.make_vec(PEER, PEER_ENVS, vectorization_mode="sync", **options), OrdinaryScore()
+    env, score = (
+        gymnasium.make_vec(PEER, PEER_ENVS, vectorization_mode="sync", **options),
+        OrdinaryScore(),
+    )
     env.reset(seed=0)
 
     def step() -> int:
@@ -108,11 +126,15 @@ def batched(size: int) -> Callable[[], int]:
 
 def _rates(repeats: int) -> list[Row]:
     rows = []
-    for peer, name in ((ordinary, "one environment"), (batched, f"{PEER_ENVS} environments, one batch")):
+    for peer, name in (
+        (ordinary, "one environment"),
+        (batched, f"{PEER_ENVS} environments, one batch"),
+    ):
         for size in (480, SIZE):
             with contender(ours, "auto") as own, contender(peer, size) as other:
                 settings = (
-                    f"every step of {NUM_ENVS} {TASK} labelled by {MODEL}, {SIZE} px, dtype auto, against {PEER}: "
+                    f"every step of {NUM_ENVS} {TASK} labelled by {MODEL}, {SIZE} px, dtype auto, "
+                    f"against {PEER}: "
                     f"{name}, render() at {size} px, float32; {THREADS} threads"
                 )
                 rows.append(compare("labelling", own, other, "labelled steps/s", settings, repeats))
@@ -124,7 +146,9 @@ def _advanced(steps: int) -> Callable[[], object]:
     task = make_task(TASK)
     task.horizon = EPISODE
     made = TaskVectorEnv(task, 1, render_mode="rgb_array", width=SIZE, height=SIZE)
-    env = LearnedReward(made, ClipReward(model=SMALL, pretrained="random"), GOAL, every=1, claim=None)
+    env = LearnedReward(
+        made, ClipReward(model=SMALL, pretrained="random"), GOAL, every=1, claim=None
+    )
     still = np.zeros(env.action_space.shape)
     env.reset(seed=0)
     for _ in range(steps):
@@ -133,7 +157,8 @@ def _advanced(steps: int) -> Callable[[], object]:
 
 
 def _episode() -> Row:
-    """What a step costs late in an episode against early in another, in turns, in processor time."""
+    """What a step costs late in an episode against early in another, in turns, in processor
+    time."""
     steps = {"late": _advanced(EPISODE - WINDOW), "early": _advanced(WINDOW)}
     costs: dict[str, list[float]] = {name: [] for name in steps}
     for _ in range(WINDOW):
@@ -143,7 +168,8 @@ def _episode() -> Row:
             costs[name].append(time.process_time() - start)
     late, early = (median(costs[name]) * 1e3 for name in ("late", "early"))
     settings = (
-        f"a step of one {TASK}, drawn and scored by {SMALL}: steps {EPISODE - WINDOW} to {EPISODE} of an episode "
+        f"a step of one {TASK}, drawn and scored by {SMALL}: steps {EPISODE - WINDOW} to "
+        f"{EPISODE} of an episode "
         f"against {WINDOW} to {2 * WINDOW} of another, in turns"
     )
     return Row("labelling", late, early, "CPU ms", late / early, settings)
@@ -171,10 +197,18 @@ def _rounding(model: str, frames: Video) -> Row:
     exact, rounded = scores["float32"][:-1], scores["bfloat16"][:-1]
     rank = float(spearmanr(exact, rounded).statistic)
     settings = (
-        f"{model}: largest difference of bfloat16 scores, the spread of the exact ones over {len(frames)} frames of "
+        f"{model}: largest difference of bfloat16 scores, the spread of the exact ones over "
+        f"{len(frames)} frames of "
         f"{TASK} (cosine with the last), and their rank correlation; random weights"
     )
-    return Row("labelling", float(np.abs(exact - rounded).max()), float(np.ptp(exact)), "score", rank, settings)
+    return Row(
+        "labelling",
+        float(np.abs(exact - rounded).max()),
+        float(np.ptp(exact)),
+        "score",
+        rank,
+        settings,
+    )
 
 
 def run(repeats: int) -> list[Row]:

@@ -12,7 +12,8 @@ Rate = Callable[[], float]
 
 
 SECONDS = 0.5
-"""How long a turn lasts: long enough for many repeats, short enough that a busy machine strikes both sides."""
+"""How long a turn lasts: long enough for many repeats, short enough that a busy machine strikes
+both sides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,8 @@ class Row:
 
 
 def rate(work: Callable[[], int], seconds: float = SECONDS) -> float:
-    """Repeat ``work``, which returns how much it did, for about ``seconds`` [s]; returns how much a second."""
+    """Repeat ``work``, which returns how much it did, for about ``seconds`` [s]; returns how much a
+    second."""
     done, start = 0, time.perf_counter()
     while (elapsed := time.perf_counter() - start) < seconds:
         done += work()
@@ -41,4 +43,6 @@ def compare(benchmark: str, ours: Rate, peer: Rate, unit: str, settings: str, re
     theirs, own = zip(*((peer(), ours()) for _ in range(repeats)), strict=True)
     ratios = [a / b for a, b in zip(own, theirs, strict=True)]
     spread = f"{repeats} turns, paired ratios {min(ratios):.2f} to {max(ratios):.2f}"
-    return Row(benchmark, median(own), median(theirs), unit, median(ratios), f"{settings}; {spread}")
+    return Row(
+        benchmark, median(own), median(theirs), unit, median(ratios), f"{settings}; {spread}"
+    )

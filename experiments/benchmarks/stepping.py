@@ -1,4 +1,5 @@
-"""Steps a second: our runners, observation and truth included, against Gymnasium's and against bare physics."""
+"""Steps a second: our runners, observation and truth included, against Gymnasium's and against bare
+physics."""
 
 from __future__ import annotations
 
@@ -17,7 +18,8 @@ from roborew_envs import make_task
 OURS, PEER = "roborew/Cheetah-v0", "HalfCheetah-v5"
 COUNTS = (64, 1024)
 MOST_PROCESSES = 64
-"""AsyncVectorEnv has a process a simulation: 1,024 Python processes are no contender on an ordinary machine."""
+"""AsyncVectorEnv has a process a simulation: 1,024 Python processes are no contender on an ordinary
+machine."""
 THREADS = 2
 
 
@@ -49,29 +51,45 @@ def bare(count: int) -> Callable[[], int]:
 
     def step() -> int:
         runner.rollout(
-            task.model, data, states[:, -1].copy(), next(turns), nstep=task.substeps, state=states, sensordata=sensors
+            task.model,
+            data,
+            states[:, -1].copy(),
+            next(turns),
+            nstep=task.substeps,
+            state=states,
+            sensordata=sensors,
         )
         return count
 
     return step
 
 
-def _against(name: str, count: int, own: Callable[[], int], other: Callable[[], int], repeats: int) -> Row:
+def _against(
+    name: str, count: int, own: Callable[[], int], other: Callable[[], int], repeats: int
+) -> Row:
     settings = f"{OURS} against {name}, {count} simulations, random actions"
-    return compare("stepping", lambda: rate(own), lambda: rate(other), "env steps/s", settings, repeats)
+    return compare(
+        "stepping", lambda: rate(own), lambda: rate(other), "env steps/s", settings, repeats
+    )
 
 
 def run(repeats: int) -> list[Row]:
     """Both through `gymnasium.make_vec`; same body, time step and frame skip."""
-    mujoco.set_mju_user_warning(lambda _: None)  # MuJoCo 4 finds fault with the compiler settings of this model
+    mujoco.set_mju_user_warning(
+        lambda _: None
+    )  # MuJoCo 4 finds fault with the compiler settings of this model
     rows = []
     for count in COUNTS:
         env = gymnasium.make_vec(OURS, count, vectorization_mode="vector_entry_point")
         own = stepping(env)
         for mode in ("sync", "async") if count <= MOST_PROCESSES else ("sync",):
             peer = gymnasium.make_vec(PEER, count, vectorization_mode=mode)
-            rows.append(_against(f"{type(peer).__name__} of {PEER}", count, own, stepping(peer), repeats))
+            rows.append(
+                _against(f"{type(peer).__name__} of {PEER}", count, own, stepping(peer), repeats)
+            )
             peer.close()
-        rows.append(_against(f"bare mujoco.rollout on {THREADS} threads", count, own, bare(count), repeats))
+        rows.append(
+            _against(f"bare mujoco.rollout on {THREADS} threads", count, own, bare(count), repeats)
+        )
         env.close()
     return rows

@@ -1,14 +1,15 @@
 """Agents that learn from critics, beside agents that learn from the simulator's own dense reward.
 
-    python -m experiments.critics.agents --work FOLDER [--seeds 0,1] [--shown stall] [--cameras front,side] [--refresh]
-    python -m experiments.critics.agents --work FOLDER --one
+    python -m experiments.critics.agents --work FOLDER [--seeds 0,1] [--shown stall] [--cameras
+    front,side] [--refresh] python -m experiments.critics.agents --work FOLDER --one
 
-For each seed and family the critics are fitted to 39 demonstrations of that family and each pays an agent of our own
-PPO for the same number of steps, by `roborew train` as a user types it. The critics are shown experts, noisy experts
-and chance, with ``--shown misses`` near misses as well, or, with ``--shown stall``, what `offline` shows them.
-``--cameras`` are those that they see; ``--encoder mini`` fits them on the frozen picture layers of mini; ``--refresh``
-lets each run refresh its critic half way (`roborew train --refresh`); ``--one`` fits `hop` on mini's layers to one
-demonstration alone. A row a run goes to ``agents.csv``.
+For each seed and family the critics are fitted to 39 demonstrations of that family and each pays an
+agent of our own PPO for the same number of steps, by `roborew train` as a user types it. The
+critics are shown experts, noisy experts and chance, with ``--shown misses`` near misses as well,
+or, with ``--shown stall``, what `offline` shows them. ``--cameras`` are those that they see;
+``--encoder mini`` fits them on the frozen picture layers of mini; ``--refresh`` lets each run
+refresh its critic half way (`roborew train --refresh`); ``--one`` fits `hop` on mini's layers to
+one demonstration alone. A row a run goes to ``agents.csv``.
 """
 
 from __future__ import annotations
@@ -37,8 +38,8 @@ from experiments.critics.tables import Rows
 from roborew.data.demonstration import Demonstration
 from roborew.data.demonstrations import read_demonstrations
 from roborew.evaluation import score_curve, spearman
-from roborew.workflows.collect import DemosConfig
-from roborew.workflows.collect.collect import record_demonstrations
+from roborew.workflows.collect import CollectConfig
+from roborew.workflows.collect.collect import collect_demonstrations
 from roborew.workflows.fit import FitConfig, embed, fit_objective
 
 FAMILIES = ("DrawerOpen", "Press", "DrawerClose", "DoorOpen")
@@ -55,7 +56,8 @@ ONE = "hop, one demonstration"
 FIRST_ONE = 100
 """Seed of the set that a single demonstration is from, plus the agent's."""
 AFTER = 2
-"""Frames of an expert's episode that are judged beyond its success: the truth stands still from there on."""
+"""Frames of an expert's episode that are judged beyond its success: the truth stands still from
+there on."""
 KEYS = ("family", "seed", "reward", "shown", "cameras", "exploration", "refreshed", "budget")
 Key = tuple[str, int, str, str, str, float, int, int]
 """What names a row, in their order."""
@@ -74,7 +76,11 @@ def run_agent(work: Path, key: Key, words: Sequence[str], **known: object) -> No
     if key in ROWS:
         return
     told = dict(zip(KEYS, key, strict=True))
-    name = "-".join(str(part).replace(", ", "-").replace(",", "-").replace(" ", "-") for part in key if part != "")
+    name = "-".join(
+        str(part).replace(", ", "-").replace(",", "-").replace(" ", "-")
+        for part in key
+        if part != ""
+    )
     folder = work / "runs" / name
     if not (folder / "summary.json").exists():
         anew = [
@@ -83,7 +89,12 @@ def run_agent(work: Path, key: Key, words: Sequence[str], **known: object) -> No
         ]  # fmt: skip
         further = ["--resume", str(folder)] if folder.exists() else anew
         command = [sys.executable, "-m", "roborew", "train", *further]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env={**os.environ, "OMP_NUM_THREADS": "1"})
+        subprocess.run(
+            command,
+            check=True,
+            stdout=subprocess.DEVNULL,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+        )
     summary = json.loads((folder / "summary.json").read_text())
     ROWS.add({**summary, **told, **known})
     print(*key, summary["true_success"], round(summary["minutes"], 1), flush=True)
@@ -98,7 +109,16 @@ def from_demonstrations(options: argparse.Namespace, family: str, seed: int) -> 
     keys: dict[str, Key] = {}
     for name in options.objectives.split(","):
         said = ", ".join([name, *([encoder] if encoder != "conv" else []), *settings])
-        keys[name] = (family, seed, said, shown, cameras, options.exploration, int(options.refresh), options.steps)
+        keys[name] = (
+            family,
+            seed,
+            said,
+            shown,
+            cameras,
+            options.exploration,
+            int(options.refresh),
+            options.steps,
+        )
     made = "-".join([cameras.replace(",", "-"), encoder, *settings])
     at = {name: work / "critics" / f"{family}-{seed}-{shown}-{name}-{made}" for name in keys}
     if missing := [name for name, key in keys.items() if key not in ROWS and not at[name].exists()]:
@@ -113,12 +133,21 @@ def from_demonstrations(options: argparse.Namespace, family: str, seed: int) -> 
 def from_one(options: argparse.Namespace, family: str, seed: int) -> None:
     """An agent on a critic that has seen one demonstration, another for each seed."""
     work = options.work
-    key = (family, seed, ONE, "expert", CAMERA, options.exploration, int(options.refresh), options.steps)
+    key = (
+        family,
+        seed,
+        ONE,
+        "expert",
+        CAMERA,
+        options.exploration,
+        int(options.refresh),
+        options.steps,
+    )
     if key in ROWS:
         return
     out = work / "demos" / f"{family}-one-{seed}"
-    config = DemosConfig(behaviours=("expert",), episodes=1, seed=FIRST_ONE + seed)
-    one = list(read_demonstrations(record_demonstrations(f"roborew/{family}-v0", config, out)))
+    config = CollectConfig(behaviours=("expert",), episodes=1, seed=FIRST_ONE + seed)
+    one = list(read_demonstrations(collect_demonstrations(f"roborew/{family}-v0", config, out)))
     how = FitConfig(critic="hop", encoder="mini", held_out=0.0, seed=seed)
     fitted = fit_objective(embed(one, how), how)
     path = work / "critics" / f"{family}-{seed}-one"
@@ -138,24 +167,34 @@ def expert_order(critic: object, one: Demonstration) -> float:
     success = one.success
     assert success is not None and one.progress is not None
     stop = int(success.argmax()) + 1 + AFTER
-    clip = replace(judged.clips[0], frames=judged.clips[0].frames[:stop], goal=None)
+    clip = replace(judged.clips[0], frames=judged.clips[0].frames[:stop], goal_image=None)
     value = spearman(score_curve(critic.score([clip])[0]), one.progress[:stop]).value  # type: ignore[attr-defined]
     return 0.0 if value is None else value
 
 
 def main() -> None:
     """Fill the table."""
-    parser = argparse.ArgumentParser(prog="python -m experiments.critics.agents", description=__doc__)
-    parser.add_argument("--work", type=Path, required=True, help="where demonstrations, critics and runs are kept")
+    parser = argparse.ArgumentParser(
+        prog="python -m experiments.critics.agents", description=__doc__
+    )
+    parser.add_argument(
+        "--work", type=Path, required=True, help="where demonstrations, critics and runs are kept"
+    )
     parser.add_argument("--seeds", default="0,1,2")
     parser.add_argument("--families", help="some of them, separated by commas")
     parser.add_argument("--shown", choices=SHOWN, default="noise", help="beside experts")
-    parser.add_argument("--cameras", default=CAMERA, help="that the critics see, separated by commas")
+    parser.add_argument(
+        "--cameras", default=CAMERA, help="that the critics see, separated by commas"
+    )
     parser.add_argument("--objectives", default=",".join(OBJECTIVES))
     parser.add_argument("--encoder", default="conv", help="of the critics; mini is frozen")
-    parser.add_argument("--encoder-option", action="append", default=[], help="key=value, as of `roborew fit`")
+    parser.add_argument(
+        "--encoder-option", action="append", default=[], help="key=value, as of `roborew fit`"
+    )
     parser.add_argument("--steps", type=int, default=STEPS, help="of each agent")
-    parser.add_argument("--exploration", type=float, default=EXPLORATION, help="first standard deviation of actions")
+    parser.add_argument(
+        "--exploration", type=float, default=EXPLORATION, help="first standard deviation of actions"
+    )
     parser.add_argument("--refresh", action="store_true")
     parser.add_argument("--one", action="store_true")
     options = parser.parse_args()

@@ -1,11 +1,14 @@
-"""Every objective on every manipulation family: how well its critic orders, tells and follows episodes it never saw.
+"""Every objective on every manipulation family: how well its critic orders, tells and follows
+episodes it never saw.
 
-    python -m experiments.critics.offline --work FOLDER [--families A,B] [--seeds 0,1] [--cameras front,side]
+    python -m experiments.critics.offline --work FOLDER [--families A,B] [--seeds 0,1] [--cameras
+    front,side]
 
-A family's demonstrations are those of `roborew demos --behaviours expert,stall,undo --episodes 13` (expert and stall,
-19 of each, where nothing can be undone), embedded once for all objectives by the encoder that `roborew fit` would learn
-from them. The judged episodes, 30 in all, are others, from other starts. ``--cameras`` are those that the critics see,
-side by side. A row a family, seed, objective and choice of cameras goes to ``offline.csv``.
+A family's demonstrations are those of `roborew demos --behaviours expert,stall,undo --episodes 13`
+(expert and stall, 19 of each, where nothing can be undone), embedded once for all objectives by the
+encoder that `roborew fit` would learn from them. The judged episodes, 30 in all, are others, from
+other starts. ``--cameras`` are those that the critics see, side by side. A row a family, seed,
+objective and choice of cameras goes to ``offline.csv``.
 """
 
 from __future__ import annotations
@@ -28,8 +31,8 @@ from roborew.learning.examples import Example
 from roborew.learning.labels import progress_labels
 from roborew.registry import critics
 from roborew.types import Clip, Scores, Video
-from roborew.workflows.collect import DemosConfig
-from roborew.workflows.collect.collect import record_demonstrations
+from roborew.workflows.collect import CollectConfig
+from roborew.workflows.collect.collect import collect_demonstrations
 from roborew.workflows.fit import FitConfig, embed, fit_objective
 from roborew.workflows.fit.model_card import figures, there_and_back
 from roborew_envs import make_task
@@ -86,7 +89,11 @@ class Set:
         """Where they lie, or will."""
         shown = () if self.shown == BEHAVIOURS else self.shown
         seen = () if self.cameras == CAMERA else self.cameras.split(",")
-        return self.work / "demos" / "-".join([self.family, *shown, *seen, str(self.episodes), str(self.seed)])
+        return (
+            self.work
+            / "demos"
+            / "-".join([self.family, *shown, *seen, str(self.episodes), str(self.seed)])
+        )
 
     def read(self) -> Sequence[Demonstration]:
         """As `roborew demos` writes them, made if they are not there."""
@@ -94,29 +101,37 @@ class Set:
         known = behaviours(make_task(task))
         shown = tuple(name for name in self.shown if name in known)
         cameras = tuple(self.cameras.split(","))
-        config = DemosConfig(
+        config = CollectConfig(
             behaviours=shown, episodes=self.episodes // len(shown), seed=self.seed, cameras=cameras
         )  # fmt: skip
-        return read_demonstrations(record_demonstrations(task, config, self.path))
+        return read_demonstrations(collect_demonstrations(task, config, self.path))
 
 
 class Judged:
     """Episodes that no critic of the family was fitted to."""
 
-    def __init__(self, shown: Sequence[Demonstration], goal: np.ndarray, cameras: str = CAMERA) -> None:
+    def __init__(
+        self, shown: Sequence[Demonstration], goal: np.ndarray, cameras: str = CAMERA
+    ) -> None:
         self.examples = [_example(one) for one in shown]
-        self.clips = [Clip(frames=video(one, cameras), instruction=one.instruction, goal=goal) for one in shown]
+        self.clips = [
+            Clip(frames=video(one, cameras), instruction=one.instruction, goal_image=goal)
+            for one in shown
+        ]
         pairs = zip(self.clips, self.examples, strict=True)
         self.cycles = [there_and_back(clip, example) for clip, example in pairs if example.success]
 
     def by(self, critic: Critic) -> dict[str, float | None]:
         """Figures of a critic."""
-        blind = [clip if critic.spec.needs_goal else replace(clip, goal=None) for clip in self.clips + self.cycles]
+        blind = [
+            clip if critic.spec.needs_goal_image else replace(clip, goal_image=None)
+            for clip in self.clips + self.cycles
+        ]
         return self.measured(critic.score(blind))
 
     def by_nulls(self, critic: Critic) -> dict[str, dict[str, float | None]]:
         """Figures of what knows nothing."""
-        blind = [replace(clip, goal=None) for clip in self.clips + self.cycles]
+        blind = [replace(clip, goal_image=None) for clip in self.clips + self.cycles]
         scored = score_with_nulls(critic, blind, ["do nothing at all"] * len(blind))
         return {name: self.measured(scored[name]) for name in NULLS}
 
@@ -124,11 +139,15 @@ class Judged:
         """Figures of the simulator itself: what a perfect critic would get."""
         labels = [progress_labels(example) for example in self.examples]
         places = [
-            replace(clip, frames=np.arange(len(label), dtype=np.uint8)[:, None, None, None].repeat(3, 3))
+            replace(
+                clip, frames=np.arange(len(label), dtype=np.uint8)[:, None, None, None].repeat(3, 3)
+            )
             for clip, label in zip(self.clips, labels, strict=True)
         ]
         rows = list(zip(places, self.examples, labels, strict=True))
-        curves = labels + [label[there_and_back(p, e).frames[:, 0, 0, 0]] for p, e, label in rows if e.success]
+        curves = labels + [
+            label[there_and_back(p, e).frames[:, 0, 0, 0]] for p, e, label in rows if e.success
+        ]
         return self.measured([Scores(curve, np.ones(len(curve), np.bool_)) for curve in curves])
 
     def measured(self, scores: Sequence[Scores]) -> dict[str, float | None]:
@@ -147,14 +166,18 @@ def video(one: Demonstration, cameras: str) -> Video:
 def _example(one: Demonstration) -> Example:
     empty = np.zeros((one.length, 1), np.float32)
     return Example(
-        name=one.name, instruction=one.instruction, text=empty[0], features=empty, progress=one.progress,
+        name=one.name, instruction=one.instruction, text_embedding=empty[0], features=empty, progress=one.progress,
         success=one.succeeded, quality=one.quality,
     )  # fmt: skip
 
 
-def family_rows(work: Path, family: str, seed: int, cameras: str, objectives: Sequence[str]) -> None:
+def family_rows(
+    work: Path, family: str, seed: int, cameras: str, objectives: Sequence[str]
+) -> None:
     """Fit and judge every objective that has no row yet."""
-    missing = [name for name in (*objectives, *NULLS, TRUTH) if (family, seed, name, cameras) not in ROWS]
+    missing = [
+        name for name in (*objectives, *NULLS, TRUTH) if (family, seed, name, cameras) not in ROWS
+    ]
     fits = [name for name in missing if name in critics]
     if not fits:
         return
@@ -172,22 +195,36 @@ def family_rows(work: Path, family: str, seed: int, cameras: str, objectives: Se
         if name == "progress" and "clock" in missing:
             for null, found in judged.by_nulls(fitted.critic).items():
                 ROWS.add({**row, "critic": null, **found})
-        seconds = {"encoder_seconds": fitted.seconds["encoder"], "objective_seconds": fitted.seconds["objective"]}
+        seconds = {
+            "encoder_seconds": fitted.seconds["encoder"],
+            "objective_seconds": fitted.seconds["objective"],
+        }
         found = judged.by(fitted.critic)
         ROWS.add({**row, "critic": name, **found, **seconds})
         print(
-            family, seed, name, cameras, {what: value and round(value, 3) for what, value in found.items()}, flush=True
+            family,
+            seed,
+            name,
+            cameras,
+            {what: value and round(value, 3) for what, value in found.items()},
+            flush=True,
         )
 
 
 def main() -> None:
     """Fill the table."""
-    parser = argparse.ArgumentParser(prog="python -m experiments.critics.offline", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m experiments.critics.offline", description=__doc__
+    )
     parser.add_argument("--work", type=Path, required=True, help="where demonstrations are kept")
     parser.add_argument("--families", default=",".join(FAMILIES))
     parser.add_argument("--seeds", default="0")
-    parser.add_argument("--cameras", default=CAMERA, help="that the critics see, separated by commas")
-    parser.add_argument("--objectives", default=",".join(critics), help="some of them, separated by commas")
+    parser.add_argument(
+        "--cameras", default=CAMERA, help="that the critics see, separated by commas"
+    )
+    parser.add_argument(
+        "--objectives", default=",".join(critics), help="some of them, separated by commas"
+    )
     options = parser.parse_args()
     torch.set_num_threads(1)
     for seed in map(int, options.seeds.split(",")):

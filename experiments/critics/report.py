@@ -19,13 +19,19 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 def grid(rows: Sequence[Row], figure: str) -> str:
     """Critics down, families across; the mean over seeds."""
     families = list(dict.fromkeys(row["family"] for row in rows))
-    names = sorted({named(row) for row in rows}, key=lambda name: (-_overall(rows, name, figure), name))
-    body = [[f"`{name}`", *(_cell(rows, family, name, figure) for family in families)] for name in names]
+    names = sorted(
+        {named(row) for row in rows}, key=lambda name: (-_overall(rows, name, figure), name)
+    )
+    body = [
+        [f"`{name}`", *(_cell(rows, family, name, figure) for family in families)] for name in names
+    ]
     return table(["", *families], body)
 
 
 def _values(rows: Sequence[Row], family: str, name: str, figure: str) -> list[float]:
-    return [float(r[figure]) for r in rows if (r["family"], named(r)) == (family, name) and r[figure]]
+    return [
+        float(r[figure]) for r in rows if (r["family"], named(r)) == (family, name) and r[figure]
+    ]
 
 
 def named(row: Row) -> str:
@@ -47,7 +53,8 @@ KIND = ("reward", "shown", "cameras", "exploration", "budget", "refreshed")
 
 
 def paid(rows: Sequence[Row]) -> str:
-    """True success of agents by what paid them; means over different families would compare what was not compared."""
+    """True success of agents by what paid them; means over different families would compare what
+    was not compared."""
     families = list(dict.fromkeys(row["family"] for row in rows))
     kinds = sorted({tuple(row[name] for name in KIND) for row in rows}, key=_order)
     body = [[*_name(kind), *(_seeds(rows, kind, family) for family in families)] for kind in kinds]
@@ -66,29 +73,52 @@ def _name(kind: Sequence[str]) -> tuple[str, ...]:
 
 
 def _seeds(rows: Sequence[Row], kind: Sequence[str], family: str) -> str:
-    chosen = [row for row in rows if row["family"] == family and tuple(row[name] for name in KIND) == kind]
+    chosen = [
+        row for row in rows if row["family"] == family and tuple(row[name] for name in KIND) == kind
+    ]
     said = [
-        f"{100 * float(row['true_success']):.0f} ({row['seed']})" for row in sorted(chosen, key=lambda r: r["seed"])
+        f"{100 * float(row['true_success']):.0f} ({row['seed']})"
+        for row in sorted(chosen, key=lambda r: r["seed"])
     ]
     return ", ".join(said) or "–"
 
 
 def shares(rows: Sequence[Row], shown: str = "misses", cameras: str = "front,side") -> str:
-    """True success of agents that critics paid, over that of agents of the same seeds that the truth paid."""
+    """True success of agents that critics paid, over that of agents of the same seeds that the
+    truth paid."""
     settings = (agents.EXPLORATION, 0, agents.STEPS)
-    alike = [r for r in rows if (float(r["exploration"]), int(r["refreshed"]), int(r["budget"])) == settings]
-    truth = {(r["family"], r["seed"]): float(r["true_success"]) for r in alike if r["reward"] == agents.TRUTH}
-    seen = [r for r in alike if (r["shown"], r["cameras"]) == (shown, cameras) and (r["family"], r["seed"]) in truth]
+    alike = [
+        r
+        for r in rows
+        if (float(r["exploration"]), int(r["refreshed"]), int(r["budget"])) == settings
+    ]
+    truth = {
+        (r["family"], r["seed"]): float(r["true_success"])
+        for r in alike
+        if r["reward"] == agents.TRUTH
+    }
+    seen = [
+        r
+        for r in alike
+        if (r["shown"], r["cameras"]) == (shown, cameras) and (r["family"], r["seed"]) in truth
+    ]
     families = list(dict.fromkeys(row["family"] for row in seen))
-    body = [[f"`{name}`", *(_share(seen, truth, name, family) for family in families)] for name in agents.OBJECTIVES]
+    body = [
+        [f"`{name}`", *(_share(seen, truth, name, family) for family in families)]
+        for name in agents.OBJECTIVES
+    ]
     return table(["paid by", *families], body)
 
 
-def _share(rows: Sequence[Row], truth: Mapping[tuple[str, str], float], name: str, family: str) -> str:
+def _share(
+    rows: Sequence[Row], truth: Mapping[tuple[str, str], float], name: str, family: str
+) -> str:
     chosen = [row for row in rows if (row["reward"], row["family"]) == (name, family)]
     if not chosen:
         return "–"
-    share = sum(float(row["true_success"]) for row in chosen) / sum(truth[family, row["seed"]] for row in chosen)
+    share = sum(float(row["true_success"]) for row in chosen) / sum(
+        truth[family, row["seed"]] for row in chosen
+    )
     return f"{share:.2f} ({', '.join(sorted(row['seed'] for row in chosen))})"
 
 

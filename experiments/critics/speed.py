@@ -1,11 +1,14 @@
-"""How fast critics are: ``python -m experiments.critics.speed [CRITIC_FOLDER] [--fit DEMONSTRATIONS]``.
+"""How fast critics are: ``python -m experiments.critics.speed [CRITIC_FOLDER] [--fit
+DEMONSTRATIONS]``.
 
-Frames that a critic scores a second: 64 environments of its task are drawn at 84 x 84; each step's frames are scored
-together, with what the critic remembers of each episode, as the wrapper does it while an agent learns. Drawing is not
-counted. And seconds from typing ``roborew fit DEMONSTRATIONS`` until the critic and its card are written: a process of
-its own, start, encoder and judging included.
+Frames that a critic scores a second: 64 environments of its task are drawn at 84 x 84; each step's
+frames are scored together, with what the critic remembers of each episode, as the wrapper does it
+while an agent learns. Drawing is not
+counted. And seconds from typing ``roborew fit DEMONSTRATIONS`` until the critic and its card are
+written: a process of its own, start, encoder and judging included.
 
-Each with one thread of torch and with two, on a quiet machine; a row of speed.csv that is measured again is replaced.
+Each with one thread of torch and with two, on a quiet machine; a row of speed.csv that is measured
+again is replaced.
 """
 
 from __future__ import annotations
@@ -25,7 +28,7 @@ import torch
 from experiments.critics.tables import Rows
 from roborew.critics.critic import Critic, read_config
 from roborew.data.demonstrations import read_demonstrations
-from roborew.types import Clip, Memory
+from roborew.types import Clip, RecurrentState
 from roborew_envs import TaskVectorEnv, make_task
 
 NUM_ENVS, SIZE, STEPS = 64, 84, 40
@@ -41,16 +44,21 @@ def frames_per_second(critic: Critic, task: str, threads: int) -> float:
     """The median over steps."""
     torch.set_num_threads(threads)
     made = make_task(task)
-    env = TaskVectorEnv(made, NUM_ENVS, render_mode="rgb_array", width=SIZE, height=SIZE, quality="fast")
+    env = TaskVectorEnv(
+        made, NUM_ENVS, render_mode="rgb_array", width=SIZE, height=SIZE, quality="fast"
+    )
     env.reset(seed=0)
     env.action_space.seed(0)
-    memories: list[Memory] = [{} for _ in range(NUM_ENVS)]
+    memories: list[RecurrentState] = [{} for _ in range(NUM_ENVS)]
     seconds: list[float] = []
     for _ in range(STEPS):
         env.step(env.action_space.sample())
-        clips = [Clip(frames=frame[None], instruction=made.instruction) for frame in env.draw(None)]
+        clips = [
+            Clip(frames=frame[None], instruction=made.instruction)
+            for frame in env.render_frames(None)
+        ]
         begun = time.perf_counter()
-        _, memories = critic.extend(clips, memories)
+        _, memories = critic.score_step(clips, memories)
         seconds.append(time.perf_counter() - begun)
     env.close()
     return NUM_ENVS / float(np.median(seconds))
@@ -63,15 +71,33 @@ def fit_row(demonstrations: Path, threads: int, settings: Sequence[str] = ()) ->
         subprocess.CalledProcessError: it failed; what it said is on the screen.
     """
     episodes, load = len(read_demonstrations(demonstrations)), _load()
-    typed = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}  # --threads alone counts
+    typed = {
+        name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"
+    }  # --threads alone counts
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "critic"
-        words = ["fit", str(demonstrations), "--threads", str(threads), "--out", str(out), *settings]
+        words = [
+            "fit",
+            str(demonstrations),
+            "--threads",
+            str(threads),
+            "--out",
+            str(out),
+            *settings,
+        ]
         begun = time.perf_counter()
         subprocess.run([sys.executable, "-m", "roborew", *words], env=typed, check=True)
         seconds = time.perf_counter() - begun
         critic = read_config(out)["critic"]
-    return _row("fit", critic, f"{demonstrations.name}, {episodes} episodes", threads, f"{seconds:.1f}", "s", load)
+    return _row(
+        "fit",
+        critic,
+        f"{demonstrations.name}, {episodes} episodes",
+        threads,
+        f"{seconds:.1f}",
+        "s",
+        load,
+    )
 
 
 def score_row(critic: Critic, task: str, threads: int) -> Row:
@@ -99,7 +125,9 @@ def keep(measured: Iterable[Row], path: Path = RESULTS) -> None:
 
 def main() -> None:
     """Measure what is asked for, and write speed.csv."""
-    parser = argparse.ArgumentParser(prog="python -m experiments.critics.speed", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m experiments.critics.speed", description=__doc__
+    )
     parser.add_argument("critic", type=Path, nargs="?", help="folder of a critic that is to score")
     parser.add_argument("--env", default="roborew/DrawerOpen-v0", help="that it was fitted for")
     parser.add_argument("--fit", type=Path, help="demonstrations to fit one to")

@@ -1,4 +1,5 @@
-"""A CSV that grows a row at a time: what is in it is not measured again, and a crash costs the row under way."""
+"""A CSV that grows a row at a time: what is in it is not measured again, and a crash costs the row
+under way."""
 
 from __future__ import annotations
 

@@ -17,7 +17,8 @@ HEIGHT, WIDTH = 48, 64
 
 
 def pictures(length: int = FRAMES, height: int = HEIGHT, width: int = WIDTH) -> Video:
-    """A bar that wanders over a rough wall: motion and grain, so that no frame is free of content."""
+    """A bar that wanders over a rough wall: motion and grain, so that no frame is free of
+    content."""
     rng = np.random.default_rng(0)
     wall = rng.integers(0, 160, (height, width, 3), dtype=np.uint8)
     video = np.repeat(wall[None], length, 0)
@@ -37,8 +38,11 @@ def write(
     sound: bool = False,
     rotation: int = 0,
 ) -> Path:
-    """Encode frames; their times count fortieths of a second, and ten a second are shown if none are given."""
-    with av.open(str(path), "w", options={"movflags": "+faststart"} if path.suffix == ".mp4" else {}) as made:
+    """Encode frames; their times count fortieths of a second, and ten a second are shown if none
+    are given."""
+    with av.open(
+        str(path), "w", options={"movflags": "+faststart"} if path.suffix == ".mp4" else {}
+    ) as made:
         container: Any = made
         stream = container.add_stream(codec, rate=10)
         stream.height, stream.width, stream.pix_fmt = *video.shape[1:3], pixels
@@ -80,7 +84,11 @@ LAWFUL: dict[str, tuple[str, int, dict[str, Any]]] = {
     "as written by roborew": ("web.mp4", FRAMES, {}),
     "variable rate": ("variable.mp4", FRAMES, {"times": IRREGULAR}),
     "late start": ("late.mp4", FRAMES, {"times": range(400, 400 + 4 * FRAMES, 4)}),
-    "six frames before its beginning": ("trimmed.mp4", FRAMES - 6, {"times": range(-24, 4 * FRAMES - 24, 4)}),
+    "six frames before its beginning": (
+        "trimmed.mp4",
+        FRAMES - 6,
+        {"times": range(-24, 4 * FRAMES - 24, 4)},
+    ),
     "odd sides": ("odd.mp4", FRAMES, {"video": TALL, "pixels": "yuv444p"}),
     "one pixel": ("point.mp4", FRAMES, {"video": pictures(height=1, width=1), "pixels": "yuv444p"}),
     "one frame": ("one.mp4", 1, {"video": pictures(1)}),
@@ -92,7 +100,11 @@ LAWFUL: dict[str, tuple[str, int, dict[str, Any]]] = {
     "Matroska with sound": ("sound.mkv", FRAMES, {"sound": True}),
     "QuickTime": ("film.mov", FRAMES, {}),
     "AVI": ("film.avi", FRAMES, {"codec": "mpeg4"}),
-    "WebM": ("film.webm", FRAMES, {"codec": "libvpx-vp9", "options": {"deadline": "realtime", "cpu-used": "8"}}),
+    "WebM": (
+        "film.webm",
+        FRAMES,
+        {"codec": "libvpx-vp9", "options": {"deadline": "realtime", "cpu-used": "8"}},
+    ),
 }
 """File name, frames that are shown, and how it is written."""
 

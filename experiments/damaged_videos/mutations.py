@@ -10,7 +10,20 @@ import numpy as np
 Damage = Callable[[bytes, np.random.Generator], bytes]
 HEADER = 64
 """Bytes at each end of a box's beginning that count as header."""
-BOXES = (b"moov", b"mvhd", b"tkhd", b"mdhd", b"hdlr", b"stsd", b"avcC", b"stts", b"ctts", b"stss", b"stsc", b"stsz")
+BOXES = (
+    b"moov",
+    b"mvhd",
+    b"tkhd",
+    b"mdhd",
+    b"hdlr",
+    b"stsd",
+    b"avcC",
+    b"stts",
+    b"ctts",
+    b"stss",
+    b"stsc",
+    b"stsz",
+)
 """Names that begin the boxes of an mp4's index."""
 
 

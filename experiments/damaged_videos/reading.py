@@ -1,4 +1,5 @@
-"""A process that reads videos, and one that watches it: what a decoder does to the process is seen from outside."""
+"""A process that reads videos, and one that watches it: what a decoder does to the process is seen
+from outside."""
 
 from __future__ import annotations
 
@@ -60,7 +61,10 @@ class Reader:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self._process.kill()
         self._process.join()

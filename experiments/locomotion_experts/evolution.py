@@ -11,7 +11,8 @@ FloatArray = NDArray[np.float64]
 
 
 class Evolution:
-    """Ask for candidates, tell how good each is (more is better), and the Gaussian moves and stretches.
+    """Ask for candidates, tell how good each is (more is better), and the Gaussian moves and
+    stretches.
 
     Args:
         mean: shape (n,), where it begins.
@@ -30,7 +31,10 @@ class Evolution:
         ranks = np.log(population / 2 + 0.5) - np.log(np.arange(1, population // 2 + 1))
         self._weights = ranks / ranks.sum()
         self._mass = mass = 1 / float((self._weights**2).sum())
-        self._follow, self._steady = (4 + mass / n) / (n + 4 + 2 * mass / n), (mass + 2) / (n + mass + 5)
+        self._follow, self._steady = (
+            (4 + mass / n) / (n + 4 + 2 * mass / n),
+            (mass + 2) / (n + mass + 5),
+        )
         self._rank_one = 2 / ((n + 1.3) ** 2 + mass)
         self._rank_all = min(1 - self._rank_one, 2 * (mass - 2 + 1 / mass) / ((n + 2) ** 2 + mass))
         self._damping = 1 + 2 * max(0.0, sqrt((mass - 1) / (n + 1)) - 1) + self._steady
@@ -52,9 +56,13 @@ class Evolution:
         self.mean = self.mean + self._step * self._scale * move
         self._generation += 1
         white = self._axes @ (self._axes.T @ move / self._spread)
-        self._walk = (1 - self._steady) * self._walk + sqrt(self._steady * (2 - self._steady) * self._mass) * white
+        self._walk = (1 - self._steady) * self._walk + sqrt(
+            self._steady * (2 - self._steady) * self._mass
+        ) * white
         length = float(np.linalg.norm(self._walk)) / self._usual
-        going = length / sqrt(1 - (1 - self._steady) ** (2 * self._generation)) < 1.4 + 2 / (len(move) + 1)
+        going = length / sqrt(1 - (1 - self._steady) ** (2 * self._generation)) < 1.4 + 2 / (
+            len(move) + 1
+        )
         self._path *= 1 - self._follow
         self._path += going * sqrt(self._follow * (2 - self._follow) * self._mass) * move
         kept = 1 - self._rank_one - self._rank_all

@@ -1,4 +1,5 @@
-"""What an expert is paid while it learns: the truth alone. See `practice.py` for poses on the feet."""
+"""What an expert is paid while it learns: the truth alone. See `practice.py` for poses on the
+feet."""
 
 from __future__ import annotations
 
@@ -17,7 +18,8 @@ GAIN = 5.0
 
 
 class TrueProgress(VectorWrapper[Any, Any, Any]):
-    """Pays the gain of true progress, and a rent on the progress that is held; ends the episodes of the fallen.
+    """Pays the gain of true progress, and a rent on the progress that is held; ends the episodes of
+    the fallen.
 
     Args:
         env: a vector environment of one of our tasks.

@@ -1,7 +1,8 @@
 """Reflexes of a humanoid that are told by a few numbers, which a search can turn.
 
-Joints are drawn to goals, which are a pose's angles, shifted: trunk, hips, knees and arms each with a stiffness and a
-damping of their own, and the abdomen and the hips also answer to how far the trunk has pitched, and how fast.
+Joints are drawn to goals, which are a pose's angles, shifted: trunk, hips, knees and arms each with
+a stiffness and a damping of their own, and the abdomen and the hips also answer to how far the
+trunk has pitched, and how fast.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ SHIFTED = ("abdomen_y", "hip_x", "hip_z", "hip_y", "knee", "shoulder1", "shoulde
 PARTS = ("abdomen", "hip", "knee", "arm")
 ANSWERING = ("abdomen_y", "hip_y")
 SCALE = np.concatenate([np.full(8, 5.0), np.full(8, 0.1), [0.5, 0.05, 0.5, 0.05]])
-"""How far each number is worth going at first: shifts [degrees], log10 of stiffness and damping, answers to pitch."""
+"""How far each number is worth going at first: shifts [degrees], log10 of stiffness and damping,
+answers to pitch."""
 _PITCH, _PITCH_RATE = 3, 26
 """Where an observation that faces along x holds half the pitch, and a tenth of its rate."""
 _SLOWED = 0.1
@@ -29,9 +31,13 @@ HEADING = (1, 22)
 
 
 def numbers(
-    shift: Mapping[str, float], stiffness: float, damping: float, arms: tuple[float, float] | None = None
+    shift: Mapping[str, float],
+    stiffness: float,
+    damping: float,
+    arms: tuple[float, float] | None = None,
 ) -> FloatArray:
-    """A posture that answers to nothing and whose parts are alike, but for the arms if they are told, shape (20,)."""
+    """A posture that answers to nothing and whose parts are alike, but for the arms if they are
+    told, shape (20,)."""
     gains = np.repeat(np.log10([stiffness, damping]), 4)
     if arms is not None:
         gains[3::4] = np.log10(arms)
@@ -49,5 +55,8 @@ def to_posture(task: Humanoid, pose: Pose, told: FloatArray) -> Reflex:
     answers = dict(zip(ANSWERING, told[16:].reshape(2, 2), strict=True))
     for motor, name in enumerate(names):
         place, rate = answers.get(name.removeprefix("left_").removeprefix("right_"), (0.0, 0.0))
-        reflex.weights[_PITCH, motor], reflex.weights[_PITCH_RATE, motor] = 2 * place, rate / _SLOWED
+        reflex.weights[_PITCH, motor], reflex.weights[_PITCH_RATE, motor] = (
+            2 * place,
+            rate / _SLOWED,
+        )
     return Reflex(reflex.weights, reflex.bias, HEADING)

@@ -1,8 +1,9 @@
-"""A pose on the feet as it is practised: the same body, more kinds of starts, longer episodes, a smooth pay.
+"""A pose on the feet as it is practised: the same body, more kinds of starts, longer episodes, a
+smooth pay.
 
-A true success is far from most that a beginner does. What is paid here changes with every step: how near the joints are
-to the pose's, and how far the body's capture point (Pratt et al. 2006, doi:10.1109/ICHR.2006.321385), to which it is
-about to fall, lies beside the feet.
+A true success is far from most that a beginner does. What is paid here changes with every step: how
+near the joints are to the pose's, and how far the body's capture point (Pratt et al. 2006,
+doi:10.1109/ICHR.2006.321385), to which it is about to fall, lies beside the feet.
 """
 
 from __future__ import annotations
@@ -32,9 +33,11 @@ EFFORT, HURRY = 0.02, 0.002
 NEAREST = 0.99
 """Nearness from which on nothing more is gained."""
 ERROR, LEAN = 3.0, 4.0
-"""How fast nearness falls with the mean square of the joints' errors [rad], and with 1 less the cosine of the lean."""
+"""How fast nearness falls with the mean square of the joints' errors [rad], and with 1 less the
+cosine of the lean."""
 FALLING, BESIDE = 0.3, 0.2
-"""Time constant of a fall [s]; distance of the capture point from the feet's middle that pays 1/e [m]."""
+"""Time constant of a fall [s]; distance of the capture point from the feet's middle that pays 1/e
+[m]."""
 UPRIGHT = 0.4
 """Cosine of the trunk's lean below which the body has fallen."""
 
@@ -46,10 +49,11 @@ class Drill:
     Attributes:
         lowest: height of the torso below which the body has fallen [m].
         horizon: steps of an episode.
-        posed: share of the episodes that begin between standing and the pose, the others where the task does.
+        posed: share of the episodes that begin between standing and the pose, the others where the
+            task does.
         over: part of the pay for a capture point over the feet.
-        held: part for the task's own progress, which the joints alone tell too little of where they are far from the
-            pose's.
+        held: part for the task's own progress, which the joints alone tell too little of where they
+            are far from the pose's.
         drift: cost of the square of the body's speed [m/s].
     """
 
@@ -80,7 +84,8 @@ class Practice(Humanoid):
         self.horizon = drill.horizon
 
     def build(self) -> mujoco.MjModel:
-        """The body in steps of 5 ms of the first order instead of 3 ms of the fourth: six times as fast."""
+        """The body in steps of 5 ms of the first order instead of 3 ms of the fourth: six times as
+        fast."""
         model = self._task.build()
         model.opt.integrator, model.opt.timestep = mujoco.mjtIntegrator.mjINT_IMPLICITFAST, 0.005
         return model
@@ -91,7 +96,9 @@ class Practice(Humanoid):
 
     @cached_property
     def _arms(self) -> BoolArray:
-        return np.array([part_of(self.model.joint(i).name) == "arm" for i in range(1, self.model.njnt)])
+        return np.array(
+            [part_of(self.model.joint(i).name) == "arm" for i in range(1, self.model.njnt)]
+        )
 
     @cached_property
     def _standing(self) -> BoolArray:
@@ -100,9 +107,9 @@ class Practice(Humanoid):
         heights = self.pair_of_geoms(self._task.kinematics.places(qpos[None]), "foot")[0, :, 2]
         return heights < heights.min() + 0.05
 
-    def sample(self, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
+    def sample_initial_state(self, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
         if rng.random() >= self._drill.posed:
-            return self._task.sample(rng)
+            return self._task.sample_initial_state(rng)
         qvel = 0.2 * rng.standard_normal(self.model.nv)
         qvel[:2] = SWAY * rng.standard_normal(2)
         return self._task.pose_state(rng, self._pose, rng.uniform(), noise=0.06), qvel
@@ -127,7 +134,8 @@ class Practice(Humanoid):
         return np.minimum(joints * np.exp(-LEAN * (1 - _upright(qpos))), NEAREST).astype(np.float32)
 
     def over_feet(self, qpos: FloatArray, qvel: FloatArray) -> FloatArray:
-        """1 where the body's capture point is midway between the feet it stands on, less elsewhere, shape (N,)."""
+        """1 where the body's capture point is midway between the feet it stands on, less elsewhere,
+        shape (N,)."""
         places, masses = self._task.kinematics.places(qpos), self.model.body_mass
         centres = places.bodies + np.einsum("nbij,bj->nbi", places.axes, self.model.body_ipos)
         centre = np.einsum("b,nbi->ni", masses / masses.sum(), centres)
@@ -173,4 +181,6 @@ class Practised(VectorWrapper[Any, Any, Any]):
 
 def practice(task: Humanoid, pose: Pose, drill: Drill, num_envs: int) -> VectorEnv[Any, Any, Any]:
     """Simulations of a pose that is practised, without its pay."""
-    return TaskVectorEnv(Practice(task, pose, drill), num_envs, autoreset_mode=AutoresetMode.DISABLED)
+    return TaskVectorEnv(
+        Practice(task, pose, drill), num_envs, autoreset_mode=AutoresetMode.DISABLED
+    )

@@ -19,8 +19,8 @@ _KNOWN = 100_000.0
 
 def exported(agent: PPO, reflex: Reflex) -> Policy:
     """The agent's mean action on top of the reflex, as a policy of plain arrays."""
-    arrays, _ = agent.state()
-    width = agent.config.width
+    arrays, _ = agent.state_dict()
+    width = agent.config.hidden_dim
     parts: dict[str, Any] = {
         "mean": arrays["observations/mean"],
         "scale": np.sqrt(arrays["observations/variance"] + 1e-8),
@@ -34,20 +34,32 @@ def exported(agent: PPO, reflex: Reflex) -> Policy:
         "reflex_bias": reflex.bias,
     }
     heading = np.array(reflex.heading, np.int64)
-    return Policy(**{name: np.asarray(values, np.float32) for name, values in parts.items()}, heading=heading)
+    return Policy(
+        **{name: np.asarray(values, np.float32) for name, values in parts.items()}, heading=heading
+    )
 
 
 def go_on_from(agent: PPO, policy: Policy) -> None:
-    """Let a fresh agent act as a policy does, on a reflex of its own; its critic knows nothing yet."""
-    arrays, meta = agent.state()
+    """Let a fresh agent act as a policy does, on a reflex of its own; its critic knows nothing
+    yet."""
+    arrays, meta = agent.state_dict()
     arrays = {name: np.array(values) for name, values in arrays.items()}
-    width = agent.config.width
-    arrays["observations/mean"][:], arrays["observations/variance"][:] = policy.mean, policy.scale**2
+    width = agent.config.hidden_dim
+    arrays["observations/mean"][:], arrays["observations/variance"][:] = (
+        policy.mean,
+        policy.scale**2,
+    )
     arrays["observations/count"][:] = _KNOWN
-    arrays["network/first"][:, :width], arrays["network/first_bias"][:width] = policy.first, policy.first_bias
-    arrays["network/second"][0], arrays["network/second_bias"][0, 0] = policy.second, policy.second_bias
+    arrays["network/first"][:, :width], arrays["network/first_bias"][:width] = (
+        policy.first,
+        policy.first_bias,
+    )
+    arrays["network/second"][0], arrays["network/second_bias"][0, 0] = (
+        policy.second,
+        policy.second_bias,
+    )
     arrays["network/actor"][:], arrays["network/actor_bias"][:] = policy.last, policy.last_bias
-    agent.load_state(arrays, meta)
+    agent.load_state_dict(arrays, meta)
 
 
 def with_other_arms(policy: Policy, task: Humanoid, seen: Pose, reflex: Reflex) -> Policy:

@@ -1,6 +1,7 @@
 """A reflex: the joints are drawn to a posture, and what an agent learns is added to that.
 
-Balancing around a posture is a far smaller thing to learn than the posture and the balance together.
+Balancing around a posture is a far smaller thing to learn than the posture and the balance
+together.
 """
 
 from __future__ import annotations
@@ -51,7 +52,8 @@ class Reflex:
 
 
 def shifted(task: Humanoid, pose: Pose, shift: Mapping[str, float]) -> FloatArray:
-    """The pose's angles in the order of qpos[7:], shifted [degrees] within the joints' ranges, shape (17,) [rad]."""
+    """The pose's angles in the order of qpos[7:], shifted [degrees] within the joints' ranges,
+    shape (17,) [rad]."""
     joints = [task.model.joint(i).name for i in range(1, task.model.njnt)]
     sides = [name.partition("_")[::2] for name in joints]
     signs = [-1 if side == "right" and both.startswith("shoulder") else 1 for side, both in sides]
@@ -72,16 +74,22 @@ def part_of(joint: str) -> str:
 
 
 def to_stance(task: Task, stiffness: float = 0.5, damping: float = 0.05) -> Reflex:
-    """Servos that ask for a place a share ``stiffness`` of the way to the stance, less ``damping`` s of their speed."""
+    """Servos that ask for a place a share ``stiffness`` of the way to the stance, less ``damping``
+    s of their speed."""
     low, high = task.model.actuator_ctrlrange.T
     by_motor = np.ones(task.model.nu)
-    reflex = joint_wise(task, QUADRUPED, (1 - stiffness) * by_motor, -damping * by_motor, stiffness * by_motor)
+    reflex = joint_wise(
+        task, QUADRUPED, (1 - stiffness) * by_motor, -damping * by_motor, stiffness * by_motor
+    )
     scale = 2 / (high - low)
     return Reflex(reflex.weights * scale, (reflex.bias - low) * scale - 1)
 
 
-def joint_wise(task: Task, goal: FloatArray, place: FloatArray, speed: FloatArray, pull: FloatArray) -> Reflex:
-    """Each motor by its own joint: ``place`` times its angle, ``speed`` times its rate, ``pull`` times its goal.
+def joint_wise(
+    task: Task, goal: FloatArray, place: FloatArray, speed: FloatArray, pull: FloatArray
+) -> Reflex:
+    """Each motor by its own joint: ``place`` times its angle, ``speed`` times its rate, ``pull``
+    times its goal.
 
     Args:
         task: whose body.
@@ -97,13 +105,16 @@ def joint_wise(task: Task, goal: FloatArray, place: FloatArray, speed: FloatArra
         assert model.actuator_trntype[motor] == mujoco.mjtTrn.mjTRN_JOINT
         address = model.jnt_qposadr[joint]
         reflex.weights[address - _SKIPPED, motor] = place[motor]
-        reflex.weights[model.nq - _SKIPPED + model.jnt_dofadr[joint], motor] = speed[motor] / _SLOWED
+        reflex.weights[model.nq - _SKIPPED + model.jnt_dofadr[joint], motor] = (
+            speed[motor] / _SLOWED
+        )
         reflex.bias[motor] = pull[motor] * goal[address - model.jnt_qposadr[1]]
     return reflex
 
 
 class WithReflex(VectorWrapper[Any, Any, Any]):
-    """An agent's actions are added to a reflex, and the sum is kept in [-1, 1]; both see the body facing along x."""
+    """An agent's actions are added to a reflex, and the sum is kept in [-1, 1]; both see the body
+    facing along x."""
 
     def __init__(self, env: VectorEnv[Any, Any, Any], reflex: Reflex) -> None:
         super().__init__(env)

@@ -1,9 +1,11 @@
 """Expert policies of the tasks that no script can solve, trained on the truth by our own PPO.
 
-    python -m experiments.locomotion_experts.run [--only CartPole --only Hopper] [--seed 0] [--judge]
+    python -m experiments.locomotion_experts.run [--only CartPole --only Hopper] [--seed 0]
+    [--judge]
 
-Each task gives one safetensors file in ``envs/roborew_envs/assets/policies`` and one row of ``results.csv`` beside this
-file, both written as soon as it is done; a task whose row is there is not trained again, a poor policy has no file.
+Each task gives one safetensors file in ``envs/roborew_envs/assets/policies`` and one row of
+``results.csv`` beside this file, both written as soon as it is done; a task whose row is there is
+not trained again, a poor policy has no file.
 """
 
 from __future__ import annotations
@@ -31,7 +33,7 @@ from experiments.locomotion_experts.search import search
 from roborew.agents.ppo import PPO, PPOConfig
 from roborew.agents.report import RolloutReport
 from roborew.evaluation.statistics import wilson
-from roborew.workflows.train import TrainConfig, make_environment
+from roborew.workflows.train import TrainConfig, make_env
 from roborew_envs.experts.policies import Policy, load_policy, policy_file
 from roborew_envs.tasks.humanoid.humanoid import Humanoid
 from roborew_envs.tasks.humanoid.poses import Pose
@@ -87,15 +89,15 @@ class Settings:
     def config(self) -> PPOConfig:
         """The agent's settings."""
         return PPOConfig(
-            rollout_steps=32,
-            epochs=self.epochs,
-            minibatch=512,
-            discount=self.discount,
-            trace=0.95,
+            n_steps=32,
+            n_epochs=self.epochs,
+            batch_size=512,
+            gamma=self.discount,
+            gae_lambda=0.95,
             learning_rate=self.learning_rate,
             initial_std=self.exploration,
             final_std=self.final_std,
-            scale_rewards=self.drill is not None,
+            normalize_rewards=self.drill is not None,
         )
 
 
@@ -125,10 +127,14 @@ SETTINGS = {
     "MountainCar": Settings(steps=300_000, rent=0.1),
     "Cheetah": Settings(steps=250_000),
     "Hopper": Settings(steps=500_000),
-    "QuadrupedStand": Settings(steps=0),  # its reflex stands by itself; learning on top only shook it
+    "QuadrupedStand": Settings(
+        steps=0
+    ),  # its reflex stands by itself; learning on top only shook it
     "Walker": Settings(steps=600_000, alive=0.01),
     "Ant": Settings(steps=500_000, exploration=0.3, alive=0.005),
-    "HumanoidStand": Settings(**FROM_HANDS_ON_HIPS | {"steps": 5_000_000, "drill": RISE}, pose="hands_on_hips"),
+    "HumanoidStand": Settings(
+        **FROM_HANDS_ON_HIPS | {"steps": 5_000_000, "drill": RISE}, pose="hands_on_hips"
+    ),
     "HumanoidKneel": Settings(  # sits on its heels, which is what lasts
         steps=0,
         pose="kneel",
@@ -140,7 +146,9 @@ SETTINGS = {
     "HumanoidRaiseArms": Settings(**OTHER_ARMS, pose="raise_arms"),
     "HumanoidHandsOnHips": Settings(**ON_FEET, pose="hands_on_hips"),
     "HumanoidArmsCrossed": Settings(**OTHER_ARMS, pose="arms_crossed", shift={"elbow": -12}),
-    "HumanoidOneLeg": Settings(**FROM_HANDS_ON_HIPS | {"steps": 7_000_000, "drill": Drill(held=3.0)}, pose="one_leg"),
+    "HumanoidOneLeg": Settings(
+        **FROM_HANDS_ON_HIPS | {"steps": 7_000_000, "drill": Drill(held=3.0)}, pose="one_leg"
+    ),
     "HumanoidSideSplits": Settings(
         steps=0,
         pose="side_splits",
@@ -149,12 +157,15 @@ SETTINGS = {
         damping=0.07,
         generations=20,
     ),
-    "HumanoidLotus": Settings(steps=0, pose="lotus", shift={"abdomen_y": -52}, damping=0.25, generations=10),
+    "HumanoidLotus": Settings(
+        steps=0, pose="lotus", shift={"abdomen_y": -52}, damping=0.25, generations=10
+    ),
 }
 
 
 def train(task_id: str, settings: Settings, seed: int) -> tuple[Policy, float]:
-    """Train one agent on the true progress; returns what it learned and the minutes that it took."""
+    """Train one agent on the true progress; returns what it learned and the minutes that it
+    took."""
     begun = said = perf_counter()
     reflex = reflex_of(task_id, settings, seed)
     if settings.after is not None and not settings.steps:
@@ -168,7 +179,9 @@ def train(task_id: str, settings: Settings, seed: int) -> tuple[Policy, float]:
         nonlocal said
         if report.episodes and perf_counter() - said > 15:
             said = perf_counter()
-            figures = f"progress {report.final['progress']:.3f}, success {report.final['success']:.2f}"
+            figures = (
+                f"progress {report.final['progress']:.3f}, success {report.final['success']:.2f}"
+            )
             length = f"episodes of {report.mean_length:.0f} steps"
             print(f"  {report.steps} steps, {said - begun:.0f} s, {figures}, {length}", flush=True)
 
@@ -187,17 +200,20 @@ def adapted(task_id: str, after: str, reflex: Reflex) -> Policy:
     return with_other_arms(load_policy(f"roborew/{after}-v0"), task, seen, reflex)
 
 
-def training_environment(task_id: str, settings: Settings, reflex: Reflex) -> VectorEnv[Any, Any, Any]:
+def training_environment(
+    task_id: str, settings: Settings, reflex: Reflex
+) -> VectorEnv[Any, Any, Any]:
     """Simulations of a task, or of its practice, with a reflex and the pay."""
     task, pose, drill = roborew_envs.make_task(task_id), settings.pose, settings.drill
     if isinstance(task, Humanoid) and pose is not None and drill is not None:
         return Practised(WithReflex(practice(task, pose, drill, NUM_ENVS), reflex), drill)
-    env = WithReflex(make_environment(TrainConfig(env=task_id), NUM_ENVS), reflex)
+    env = WithReflex(make_env(TrainConfig(env=task_id), NUM_ENVS), reflex)
     return TrueProgress(env, settings.rent, settings.alive)
 
 
 def reflex_of(task_id: str, settings: Settings, seed: int = 0) -> Reflex:
-    """What the body does by itself; where ``settings`` ask for generations, what a search made of that."""
+    """What the body does by itself; where ``settings`` ask for generations, what a search made of
+    that."""
     task, pose = roborew_envs.make_task(task_id), settings.pose
     if isinstance(task, Humanoid) and pose is not None:
         made = partial(to_posture, task, pose)
@@ -205,18 +221,20 @@ def reflex_of(task_id: str, settings: Settings, seed: int = 0) -> Reflex:
         return made(search(task, made, start, SCALE, settings.generations, seed))
     if isinstance(task, QuadrupedStand):
         return to_stance(task)
-    qpos, qvel = task.sample(np.random.default_rng(0))
+    qpos, qvel = task.sample_initial_state(np.random.default_rng(0))
     return Reflex.none(task.observe(qpos[None], qvel[None]).shape[1], task.action_size)
 
 
 def judge(task_id: str, policy: Policy | None) -> dict[str, float]:
     """Truth of 50 fresh starts; without a policy, of random actions."""
-    env = make_environment(TrainConfig(env=task_id), EPISODES)
+    env = make_env(TrainConfig(env=task_id), EPISODES)
     rng = np.random.default_rng(EVALUATION_SEED)
     observations, infos = env.reset(seed=EVALUATION_SEED)
     task, truths = roborew_envs.make_task(task_id), [infos["success"]]
     for _ in range(task.horizon):
-        actions = rng.uniform(-1, 1, env.action_space.shape) if policy is None else policy(observations)
+        actions = (
+            rng.uniform(-1, 1, env.action_space.shape) if policy is None else policy(observations)
+        )
         observations, _, _, _, infos = env.step(actions)
         truths.append(infos["success"])
     env.close()
@@ -230,7 +248,8 @@ def judge(task_id: str, policy: Policy | None) -> dict[str, float]:
 
 
 def run(name: str, seed: int, judge_only: bool = False) -> dict[str, Any]:
-    """Train, export and judge the expert of one task, or judge the one that is there; returns its row."""
+    """Train, export and judge the expert of one task, or judge the one that is there; returns its
+    row."""
     task_id, settings = f"roborew/{name}-v0", SETTINGS[name]
     if judge_only:
         policy, minutes = load_policy(task_id), float(trained()[name]["minutes"])
@@ -280,15 +299,23 @@ def write(rows: Sequence[dict[str, Any]]) -> None:
 
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", choices=list(SETTINGS), action="append", help="default: every task without a row")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--only", choices=list(SETTINGS), action="append", help="default: every task without a row"
+    )
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--judge", action="store_true", help="judge the policies that are there, and train none")
+    parser.add_argument(
+        "--judge", action="store_true", help="judge the policies that are there, and train none"
+    )
     options = parser.parse_args()
     torch.set_num_threads(1)
     for name in options.only or [name for name in SETTINGS if (name in trained()) == options.judge]:
         row = run(name, options.seed, options.judge)
-        row = {key: f"{value:.4f}" if isinstance(value, float) else value for key, value in row.items()}
+        row = {
+            key: f"{value:.4f}" if isinstance(value, float) else value for key, value in row.items()
+        }
         print(*row.values(), flush=True)
         rows = trained() | {name: row}
         write([rows[each] for each in SETTINGS if each in rows])

@@ -15,8 +15,8 @@ from roborew_envs.tasks.humanoid.humanoid import Humanoid
 
 FloatArray = NDArray[np.float64]
 POPULATION, STARTS, CHECKED, EVERY = 10, 10, 40, 5
-"""Candidates of a generation, starts that each of them lives through, starts that the mean is checked on every so many
-generations."""
+"""Candidates of a generation, starts that each of them lives through, starts that the mean is
+checked on every so many generations."""
 CHECKS = 50_000
 """Seed of the first start for checks; a generation's own are counted from 0."""
 SEEN = 3
@@ -67,7 +67,9 @@ def search(
     return found
 
 
-def score(task: Humanoid, made: Callable[[FloatArray], Reflex], numbers: FloatArray, seeds: range) -> float:
+def score(
+    task: Humanoid, made: Callable[[FloatArray], Reflex], numbers: FloatArray, seeds: range
+) -> float:
     """Success in the last state, and half of it plus progress over the last two fifths."""
     progress = live(task, made(numbers), seeds)
     success = progress == 1
@@ -75,8 +77,11 @@ def score(task: Humanoid, made: Callable[[FloatArray], Reflex], numbers: FloatAr
 
 
 def live(task: Humanoid, reflex: Reflex, seeds: range) -> FloatArray:
-    """True progress over the last two fifths of an episode from each start, shape (looks, starts); 0 for the lost."""
-    starts = [task.sample(np.random.Generator(np.random.PCG64(seed))) for seed in seeds]
+    """True progress over the last two fifths of an episode from each start, shape (looks, starts);
+    0 for the lost."""
+    starts = [
+        task.sample_initial_state(np.random.Generator(np.random.PCG64(seed))) for seed in seeds
+    ]
     looks = 2 * task.horizon // 5 // SEEN
     progress, first = np.zeros((looks, len(seeds))), task.horizon - SEEN * looks
     states = np.array([np.concatenate(start) for start in starts])
@@ -93,18 +98,22 @@ def live(task: Humanoid, reflex: Reflex, seeds: range) -> FloatArray:
         states[living] = _after(task, simulation, reflex, states[living])
         if step >= first and (step - first) % SEEN == SEEN - 1:
             now = states[living]
-            progress[(step - first) // SEEN, living] = task.progress(now[:, : task.model.nq], now[:, task.model.nq :])
+            progress[(step - first) // SEEN, living] = task.progress(
+                now[:, : task.model.nq], now[:, task.model.nq :]
+            )
     return progress
 
 
-def _after(task: Humanoid, simulation: Simulation, reflex: Reflex, states: FloatArray) -> FloatArray:
+def _after(
+    task: Humanoid, simulation: Simulation, reflex: Reflex, states: FloatArray
+) -> FloatArray:
     """One step of the environment."""
     nq = task.model.nq
     for i, state in enumerate(states):
         simulation.place(i, state[:nq], state[nq:])
     seen = facing_x(task.observe(simulation.qpos, simulation.qvel), reflex.heading)
     actions = np.clip(reflex(seen), -1, 1)
-    simulation.step(task.controls(simulation.qpos, actions), task.substeps)
+    simulation.step(task.action_to_ctrl(simulation.qpos, actions), task.substeps)
     return np.concatenate([simulation.qpos, simulation.qvel], axis=1)
 
 

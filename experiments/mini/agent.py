@@ -1,6 +1,8 @@
-"""Train one agent on a candidate of `mini` and keep the states that it visits: what hardening learns from.
+"""Train one agent on a candidate of `mini` and keep the states that it visits: what hardening
+learns from.
 
-Run as ``python -m experiments.mini.agent --help``; a process of its own, so that two can share two cores.
+Run as ``python -m experiments.mini.agent --help``; a process of its own, so that two can share two
+cores.
 """
 
 from __future__ import annotations
@@ -42,14 +44,17 @@ class Tap(gymnasium.vector.VectorWrapper[Any, Any, Any, Any, Any]):
             assert isinstance(simulated, TaskVectorEnv)
             self.states.append(simulated.core.simulation.qpos[scored].copy())
             self.scores.append(infos["score"][scored])
-            self.claims.append(infos["claimed"][scored])
+            self.claims.append(infos["terminated_by_success_detector"][scored])
         return result
 
 
 def train(weights: Path, task: str, goal: str, seed: int, steps: int) -> tuple[PPO, Tap]:
     """An agent after ``steps`` steps on the candidate's reward alone."""
     simulations = TaskVectorEnv(
-        make_task(TASK_IDS[task]), 64, render_mode="rgb_array", autoreset_mode=AutoresetMode.DISABLED
+        make_task(TASK_IDS[task]),
+        64,
+        render_mode="rgb_array",
+        autoreset_mode=AutoresetMode.DISABLED,
     )
     env = Tap(LearnedReward(simulations, Mini(weights=weights), goal))
     agent = PPO(simulations.single_observation_space, simulations.single_action_space, AGENT, seed)
@@ -58,9 +63,13 @@ def train(weights: Path, task: str, goal: str, seed: int, steps: int) -> tuple[P
 
 
 def true_success(agent: PPO, task: str, weights: Path, goal: str) -> tuple[float, float]:
-    """Share of 100 fresh starts whose episode ends in success, at the first claim or the horizon; and false claims."""
+    """Share of 100 fresh starts whose episode ends in success, at the first claim or the horizon;
+    and false claims."""
     simulations = TaskVectorEnv(
-        make_task(TASK_IDS[task]), 100, render_mode="rgb_array", autoreset_mode=AutoresetMode.DISABLED
+        make_task(TASK_IDS[task]),
+        100,
+        render_mode="rgb_array",
+        autoreset_mode=AutoresetMode.DISABLED,
     )
     env = LearnedReward(simulations, Mini(weights=weights), goal)
     observations, _ = env.reset(seed=10**6)
@@ -70,7 +79,7 @@ def true_success(agent: PPO, task: str, weights: Path, goal: str) -> tuple[float
         observations, _, terminated, truncated, infos = env.step(agent.act(observations))
         ended = running & (terminated | truncated)
         success |= ended & infos["success"]
-        false += int((ended & infos["claimed"] & ~infos["success"]).sum())
+        false += int((ended & infos["terminated_by_success_detector"] & ~infos["success"]).sum())
         running &= ~ended
         if running.any() and (terminated | truncated).any():
             observations, _ = env.reset(options={"reset_mask": terminated | truncated})
@@ -90,7 +99,9 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     began = time.monotonic()
-    agent, tap = train(options.weights, options.task, options.goal, options.seed, AGENT_STEPS[options.task])
+    agent, tap = train(
+        options.weights, options.task, options.goal, options.seed, AGENT_STEPS[options.task]
+    )
     taken = time.monotonic() - began
     success, false = true_success(agent, options.task, options.weights, options.goal)
     states, scores, claims = (np.concatenate(part) for part in (tap.states, tap.scores, tap.claims))

@@ -1,4 +1,5 @@
-"""Camera, light and colour variation, drawn a frame at a time: values that override the model's own."""
+"""Camera, light and colour variation, drawn a frame at a time: values that override the model's
+own."""
 
 from __future__ import annotations
 
@@ -8,10 +9,14 @@ import numpy as np
 from roborew_envs.rendering.renderer import Overrides
 
 
-def vary(model: mujoco.MjModel, rng: np.random.Generator, n: int, strength: float = 1.0) -> Overrides:
-    """Overrides for n frames; at strength 1 half of them keep the model's own look, the rest move a little.
+def vary(
+    model: mujoco.MjModel, rng: np.random.Generator, n: int, strength: float = 1.0
+) -> Overrides:
+    """Overrides for n frames; at strength 1 half of them keep the model's own look, the rest move a
+    little.
 
-    Camera: up to 2 cm and 1 degree of view; light: 0.75 to 1.25 of its power, its place by 20 cm; colours of shapes
+    Camera: up to 2 cm and 1 degree of view; light: 0.75 to 1.25 of its power, its place by 20 cm;
+        colours of shapes
     without texture: each channel by up to 0.06.
     """
     on = (rng.random(n) < 0.5 + 0.5 * (strength > 1)) * strength

@@ -40,7 +40,8 @@ from roborew_envs.experts.rollout import Episode, demonstrate
 from roborew_envs.rendering.renderer import Overrides, Renderer
 
 FIRST_SEED = 5_000_000
-"""Seeds of the held-out episodes; training uses seeds below 2^20 and random ones in [2^20, 2^30) of other streams."""
+"""Seeds of the held-out episodes; training uses seeds below 2^20 and random ones in [2^20, 2^30) of
+other streams."""
 EPISODES = 25
 BAD = ("stall", "near_miss", "wrong_object", "hover", "random")
 OWN, HELD_OUT, SHIFTED = (
@@ -53,7 +54,8 @@ HEADER = ("task", "metric", "condition", "value", "low", "high", "n")
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of results.csv; low and high bound a share by Wilson's 95 % interval, empty for other figures."""
+    """One line of results.csv; low and high bound a share by Wilson's 95 % interval, empty for
+    other figures."""
 
     task: str
     metric: str
@@ -66,7 +68,9 @@ class Row:
     @staticmethod
     def share(task: str, metric: str, condition: str, hits: Sequence[bool]) -> Row:
         bounds = wilson(sum(hits), len(hits))
-        return Row(task, metric, condition, sum(hits) / len(hits), len(hits), bounds.low, bounds.high)
+        return Row(
+            task, metric, condition, sum(hits) / len(hits), len(hits), bounds.low, bounds.high
+        )
 
     def cells(self) -> list[str]:
         numbers = [f"{v:.4f}" if v is not None else "" for v in (self.value, self.low, self.high)]
@@ -76,19 +80,25 @@ class Row:
 def pictures(
     renderer: Renderer, task: Task, episode: Episode, shift: float, rng: np.random.Generator
 ) -> NDArray[np.uint8]:
-    """The frames of an episode under one look that is kept throughout; shift 0 is the model's own look."""
-    looks = task.paint(episode.qpos)
+    """The frames of an episode under one look that is kept throughout; shift 0 is the model's own
+    look."""
+    looks = task.visual_overrides(episode.qpos)
     if shift:
         one = vary(task.model, rng, 1, shift)
-        many = Overrides({k: (i, np.repeat(v, len(episode.qpos), axis=0)) for k, (i, v) in one.fields.items()})
+        many = Overrides(
+            {k: (i, np.repeat(v, len(episode.qpos), axis=0)) for k, (i, v) in one.fields.items()}
+        )
         looks = many.merged(looks)
-    return renderer.draw(episode.qpos, task.cameras[0], looks)
+    return renderer.render(episode.qpos, task.cameras[0], looks)
 
 
 def until_done(episode: Episode) -> Episode:
-    """An expert's episode up to two steps after its success, as an agent's ends; the rest would be a still picture."""
+    """An expert's episode up to two steps after its success, as an agent's ends; the rest would be
+    a still picture."""
     end = int(np.argmax(episode.success)) + 3 if episode.success.any() else len(episode.success)
-    parts = {name: getattr(episode, name)[:end] for name in ("qpos", "progress", "success", "stage")}
+    parts = {
+        name: getattr(episode, name)[:end] for name in ("qpos", "progress", "success", "stage")
+    }
     return replace(episode, actions=episode.actions[: end - 1], **parts)
 
 
@@ -97,7 +107,9 @@ def _value(measure: Measure) -> float:
     return measure.value
 
 
-def judge_task(mini: Mini, scene: Scene, key: str, condition: str, shift: float, split: str) -> list[Row]:
+def judge_task(
+    mini: Mini, scene: Scene, key: str, condition: str, shift: float, split: str
+) -> list[Row]:
     """Figures of one task of the desk under one look, sentences from one split."""
     task, rng = scene.tasks[key], np.random.default_rng([7, len(condition)])
     seeds = range(FIRST_SEED, FIRST_SEED + EPISODES)
@@ -105,10 +117,19 @@ def judge_task(mini: Mini, scene: Scene, key: str, condition: str, shift: float,
     episodes = {name: demonstrate(task, name, seeds) for name in names}
     episodes["expert"] = [until_done(episode) for episode in episodes["expert"]]
     with Renderer(task.model) as renderer:
-        clips = {name: [pictures(renderer, task, e, shift, rng) for e in group] for name, group in episodes.items()}
-    sentences = [task.instruction] * EPISODES if split == "own" else paraphrases(key, "held_out", rng, EPISODES)
+        clips = {
+            name: [pictures(renderer, task, e, shift, rng) for e in group]
+            for name, group in episodes.items()
+        }
+    sentences = (
+        [task.instruction] * EPISODES
+        if split == "own"
+        else paraphrases(key, "held_out", rng, EPISODES)
+    )
     scores = {
-        name: mini.score([Clip(frames=f, instruction=s) for f, s in zip(group, sentences, strict=True)])
+        name: mini.score(
+            [Clip(frames=f, instruction=s) for f, s in zip(group, sentences, strict=True)]
+        )
         for name, group in clips.items()
     }
     rows = []
@@ -118,7 +139,15 @@ def judge_task(mini: Mini, scene: Scene, key: str, condition: str, shift: float,
             order = average(spearman(score.value, episode.progress) for score, episode in pairs)
             rows.append(Row(key, f"order correlation, {name}", condition, _value(order), EPISODES))
     there_and_back = [np.concatenate([s.value, s.value[-2::-1]]) for s in scores["expert"]]
-    rows.append(Row(key, "Cycle-VOC, expert", condition, _value(average(map(cycle_voc, there_and_back))), EPISODES))
+    rows.append(
+        Row(
+            key,
+            "Cycle-VOC, expert",
+            condition,
+            _value(average(map(cycle_voc, there_and_back))),
+            EPISODES,
+        )
+    )
     good = [
         _value(terminal_value(s.value))
         for s, e in zip(scores["expert"], episodes["expert"], strict=True)
@@ -130,7 +159,9 @@ def judge_task(mini: Mini, scene: Scene, key: str, condition: str, shift: float,
         for s, e in zip(scores[name], episodes[name], strict=True)
         if not e.success[-1]
     ]
-    rows.append(Row(key, "success AUROC", condition, _value(auroc(good, bad)), len(good) + len(bad)))
+    rows.append(
+        Row(key, "success AUROC", condition, _value(auroc(good, bad)), len(good) + len(bad))
+    )
     false = [
         bool(claim)
         for name in names
@@ -140,7 +171,9 @@ def judge_task(mini: Mini, scene: Scene, key: str, condition: str, shift: float,
     rows.append(Row.share(key, "false claims, scripted states", condition, false))
     own = [Clip(frames=f, instruction=task.instruction) for f in clips["expert"]]
     if condition == HELD_OUT:
-        rows += grounding(mini, key, task.wrong_instructions, clips["expert"], scores["expert"], rng)
+        rows += grounding(
+            mini, key, task.wrong_instructions, clips["expert"], scores["expert"], rng
+        )
     if condition == OWN:
         rows += nulls(mini, key, task.wrong_instructions[0], own, episodes["expert"])
     return rows
@@ -154,16 +187,31 @@ def grounding(
     scores: Sequence[Scores],
     rng: np.random.Generator,
 ) -> list[Row]:
-    """Share of expert clips whose right sentence gains more than each of ten wrong ones, kind by kind."""
+    """Share of expert clips whose right sentence gains more than each of ten wrong ones, kind by
+    kind."""
     right = np.array([_value(gain(score.value)) for score in scores])
     rows: list[Row] = []
     for kind in ("own wrong sentences", *KINDS):
-        wrong = own_wrong if kind == "own wrong sentences" else negatives(key, kind, "held_out", rng, 10)
+        wrong = (
+            own_wrong
+            if kind == "own wrong sentences"
+            else negatives(key, kind, "held_out", rng, 10)
+        )
         gains = [
-            max(_value(gain(s.value)) for s in mini.score([Clip(frames=ends(f), instruction=w) for w in wrong]))
+            max(
+                _value(gain(s.value))
+                for s in mini.score([Clip(frames=ends(f), instruction=w) for w in wrong])
+            )
             for f in clips
         ]
-        rows.append(Row.share(key, f"right sentence gains most, against {kind}", HELD_OUT, (right > gains).tolist()))
+        rows.append(
+            Row.share(
+                key,
+                f"right sentence gains most, against {kind}",
+                HELD_OUT,
+                (right > gains).tolist(),
+            )
+        )
     return rows
 
 
@@ -172,7 +220,9 @@ def ends(frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return frames[[0, -1]]
 
 
-def nulls(mini: Mini, key: str, wrong: str, clips: list[Clip], episodes: list[Episode]) -> list[Row]:
+def nulls(
+    mini: Mini, key: str, wrong: str, clips: list[Clip], episodes: list[Episode]
+) -> list[Row]:
     """What the nulls reach on the same expert episodes."""
     scored = score_with_nulls(mini, clips, [wrong] * len(clips))
     rows = []
@@ -181,18 +231,21 @@ def nulls(mini: Mini, key: str, wrong: str, clips: list[Clip], episodes: list[Ep
         if usable:
             order = average(spearman(s.value, e.progress) for s, e in usable)
             climb = average(gain(s.value) for s, _ in usable)
-            rows.append(Row(key, f"null {name}: order correlation", OWN, _value(order), len(usable)))
+            rows.append(
+                Row(key, f"null {name}: order correlation", OWN, _value(order), len(usable))
+            )
             rows.append(Row(key, f"null {name}: gain", OWN, _value(climb), len(usable)))
     return rows
 
 
 def judge_states(mini: Mini, scene: Scene, key: str) -> list[Row]:
-    """Figures on random states, for tasks without scripted behaviours too; sentences the environment holds out."""
+    """Figures on random states, for tasks without scripted behaviours too; sentences the
+    environment holds out."""
     rng = np.random.default_rng([11, len(key)])
     qpos = scene.draw(rng, 600)
     task = scene.tasks[key]
     with Renderer(task.model) as renderer:
-        frames = renderer.draw(qpos, task.cameras[0], task.paint(qpos))
+        frames = renderer.render(qpos, task.cameras[0], task.visual_overrides(qpos))
     still = np.zeros((len(qpos), task.model.nv))
     truth, success = task.progress(qpos, still), task.success(qpos, still)
     sentence = known_paraphrases(key, "held_out")[0]
@@ -200,10 +253,20 @@ def judge_states(mini: Mini, scene: Scene, key: str) -> list[Row]:
     error = float(np.abs(score.value - truth).mean())
     claims = np.asarray(score.success) >= 0.9
     return [
-        Row(key, "correlation with true progress", "random states", _value(spearman(score.value, truth)), len(qpos)),
+        Row(
+            key,
+            "correlation with true progress",
+            "random states",
+            _value(spearman(score.value, truth)),
+            len(qpos),
+        ),
         Row(key, "mean absolute error of progress", "random states", error, len(qpos)),
         Row(
-            key, "success AUROC", "random states", _value(auroc(score.value[success], score.value[~success])), len(qpos)
+            key,
+            "success AUROC",
+            "random states",
+            _value(auroc(score.value[success], score.value[~success])),
+            len(qpos),
         ),
         Row.share(key, "false claims", "random states", (claims & ~success).tolist()),
     ]
@@ -211,7 +274,9 @@ def judge_states(mini: Mini, scene: Scene, key: str) -> list[Row]:
 
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--weights", type=Path, default=SHIPPED)
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results.csv")
     options = parser.parse_args()

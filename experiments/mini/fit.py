@@ -1,4 +1,5 @@
-"""Fit the network to labelled frames and sentences. Each picture is read once and judged against many sentences."""
+"""Fit the network to labelled frames and sentences. Each picture is read once and judged against
+many sentences."""
 
 from __future__ import annotations
 
@@ -21,7 +22,22 @@ from roborew.encoders.tokens import UNKNOWN, encode
 PICTURES = 128
 """Pictures of one gradient step."""
 SEAMS = frozenset(
-    {"and", "so", "until", "by", "with", "to", "onto", "on", "into", "then", "in", "using", "at", "above"}
+    {
+        "and",
+        "so",
+        "until",
+        "by",
+        "with",
+        "to",
+        "onto",
+        "on",
+        "into",
+        "then",
+        "in",
+        "using",
+        "at",
+        "above",
+    }
 )
 """Words that begin a phrase."""
 SENTENCES = 64
@@ -40,11 +56,15 @@ def tokens(sentences: Sequence[str], words: tuple[str, ...]) -> tuple[Tensor, Te
     return torch.as_tensor(np.stack(ids)), torch.as_tensor(np.stack(masks))
 
 
-def roughened(drawn: Sequence[tuple[str, str | None]], rng: np.random.Generator) -> list[tuple[str, str | None]]:
+def roughened(
+    drawn: Sequence[tuple[str, str | None]], rng: np.random.Generator
+) -> list[tuple[str, str | None]]:
     """Two in ten sentences that ask for a task gain one English word between two of their phrases.
 
-    Without it the network learns that any word it does not know turns a request into nonsense, and refuses
-    paraphrases for their filler. Within a phrase an unknown word does change the meaning: not every cube is the cube.
+    Without it the network learns that any word it does not know turns a request into nonsense, and
+    refuses
+    paraphrases for their filler. Within a phrase an unknown word does change the meaning: not every
+    cube is the cube.
     """
     pool = _fillers()
     rough: list[tuple[str, str | None]] = []
@@ -63,7 +83,9 @@ def _fillers() -> tuple[str, ...]:
     return tuple(word for word in word_pool() if word not in known)
 
 
-def forget_words(ids: Tensor, mask: Tensor, rng: np.random.Generator, share: float = 0.06) -> Tensor:
+def forget_words(
+    ids: Tensor, mask: Tensor, rng: np.random.Generator, share: float = 0.06
+) -> Tensor:
     """Some known words are read by their trigrams alone, so that these come to mean something."""
     forgotten = torch.as_tensor(rng.random(mask.shape) < share) & mask & (ids[..., 0] > UNKNOWN)
     ids = ids.clone()
@@ -72,20 +94,28 @@ def forget_words(ids: Tensor, mask: Tensor, rng: np.random.Generator, share: flo
 
 
 def augmented(pixels: NDArray[np.uint8], rng: np.random.Generator) -> Tensor:
-    """Frames (B, 3, 72, 96) in [0, 1], half of them shifted by up to 2 pixels and of another brightness and tint."""
+    """Frames (B, 3, 72, 96) in [0, 1], half of them shifted by up to 2 pixels and of another
+    brightness and tint."""
     frames = torch.as_tensor(pixels).permute(0, 3, 1, 2).float() / 255
     dx, dy = (int(v) for v in rng.integers(-2, 3, 2))
     half = len(frames) // 2
     padded = functional.pad(frames[:half], (2, 2, 2, 2), mode="replicate")
-    frames[:half] = padded[:, :, 2 + dy : 2 + dy + frames.shape[2], 2 + dx : 2 + dx + frames.shape[3]]
-    gain = torch.as_tensor(rng.uniform(0.85, 1.15, (half, 1, 1, 1)) * rng.uniform(0.95, 1.05, (half, 3, 1, 1)))
+    frames[:half] = padded[
+        :, :, 2 + dy : 2 + dy + frames.shape[2], 2 + dx : 2 + dx + frames.shape[3]
+    ]
+    gain = torch.as_tensor(
+        rng.uniform(0.85, 1.15, (half, 1, 1, 1)) * rng.uniform(0.95, 1.05, (half, 3, 1, 1))
+    )
     shift = torch.as_tensor(rng.uniform(-0.05, 0.05, (half, 1, 1, 1)))
     frames[:half] = (frames[:half] * gain.float() + shift.float()).clamp(0, 1)
     return frames
 
 
-def targets(frames: Frames, index: NDArray[np.int64], labels: Sequence[str | None]) -> tuple[Tensor, Tensor]:
-    """Progress and success (B, S) of the chosen frames under each labelled sentence; 0 without a label."""
+def targets(
+    frames: Frames, index: NDArray[np.int64], labels: Sequence[str | None]
+) -> tuple[Tensor, Tensor]:
+    """Progress and success (B, S) of the chosen frames under each labelled sentence; 0 without a
+    label."""
     columns = np.array([TASKS.index(label) if label else -1 for label in labels])
     known = columns >= 0
     return (
@@ -95,19 +125,35 @@ def targets(frames: Frames, index: NDArray[np.int64], labels: Sequence[str | Non
 
 
 def loss_of(logits: Tensor, progress: Tensor, success: Tensor, labelled: Tensor) -> Tensor:
-    """Cross-entropy to soft progress and to success; sentences with and without a task weigh alike, (B, S, 2) in."""
-    weights = torch.where(labelled, 0.5 / labelled.float().mean().clamp(min=0.05), 0.5 / (~labelled).float().mean())
-    about_progress = functional.binary_cross_entropy_with_logits(logits[..., 0], progress, reduction="none")
+    """Cross-entropy to soft progress and to success; sentences with and without a task weigh alike,
+    (B, S, 2) in."""
+    weights = torch.where(
+        labelled, 0.5 / labelled.float().mean().clamp(min=0.05), 0.5 / (~labelled).float().mean()
+    )
+    about_progress = functional.binary_cross_entropy_with_logits(
+        logits[..., 0], progress, reduction="none"
+    )
     squared = (logits[..., 0].sigmoid() - progress).square()
-    about_success = functional.binary_cross_entropy_with_logits(logits[..., 1], success, reduction="none")
+    about_success = functional.binary_cross_entropy_with_logits(
+        logits[..., 1], success, reduction="none"
+    )
     return ((about_progress + 5 * squared + 0.5 * about_success) * weights).mean()
 
 
-def fit(network: MiniNetwork, frames: Frames, steps: int, seed: int, rate: float = 1.5e-3, log: int = 200) -> None:
+def fit(
+    network: MiniNetwork,
+    frames: Frames,
+    steps: int,
+    seed: int,
+    rate: float = 1.5e-3,
+    log: int = 200,
+) -> None:
     """Fit in place for ``steps`` gradient steps; frames are drawn in proportion to their weight."""
     rng = np.random.default_rng(seed)
     optimiser = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=1e-4)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=steps, pct_start=0.1)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, rate, total_steps=steps, pct_start=0.1
+    )
     chances = (frames.weight / frames.weight.sum()).astype(np.float64)
     pool = rng.choice(len(frames), steps * PICTURES, p=chances / chances.sum())
     began, running = time.monotonic(), 0.0
@@ -131,5 +177,8 @@ def fit(network: MiniNetwork, frames: Frames, steps: int, seed: int, rate: float
         schedule.step()
         running += (float(loss.detach()) - running) * max(0.01, 1 / (step + 1))
         if log and (step + 1) % log == 0:
-            print(f"fit step {step + 1}/{steps} loss {running:.4f} {time.monotonic() - began:.0f} s", flush=True)
+            print(
+                f"fit step {step + 1}/{steps} loss {running:.4f} {time.monotonic() - began:.0f} s",
+                flush=True,
+            )
     network.eval()

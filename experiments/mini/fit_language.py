@@ -1,4 +1,5 @@
-"""Fit what reads the sentence, long and alone: pictures are read once by the finished network and only judged anew."""
+"""Fit what reads the sentence, long and alone: pictures are read once by the finished network and
+only judged anew."""
 
 from __future__ import annotations
 
@@ -20,7 +21,8 @@ from roborew.encoders.mini_network import MiniNetwork
 PICTURES, SENTENCES = 48, 128
 """Pictures and sentences of one gradient step; every picture is judged against each sentence."""
 RATE, HEAD_RATE = 2e-3, 2e-4
-"""Highest learning rates of the sentence's layers and of the layers that join it with the picture."""
+"""Highest learning rates of the sentence's layers and of the layers that join it with the
+picture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,18 +43,33 @@ def picture_vectors(network: MiniNetwork, frames: Frames) -> Tensor:
     """What the network makes of every frame, shape (N, hidden)."""
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
         parts = [
-            network.read(torch.as_tensor(frames.pixels[start : start + 512]).permute(0, 3, 1, 2).float() / 255).float()
+            network.read(
+                torch.as_tensor(frames.pixels[start : start + 512]).permute(0, 3, 1, 2).float()
+                / 255
+            ).float()
             for start in range(0, len(frames), 512)
         ]
     return torch.cat(parts)
 
 
-def fit_language(network: MiniNetwork, frames: Frames, steps: int, seed: int, log: int = 500) -> None:
-    """Fit what reads the sentence, in place, for ``steps`` gradient steps; what reads the picture stays as it is."""
+def fit_language(
+    network: MiniNetwork, frames: Frames, steps: int, seed: int, log: int = 500
+) -> None:
+    """Fit what reads the sentence, in place, for ``steps`` gradient steps; what reads the picture
+    stays as it is."""
     vectors, rng = picture_vectors(network, frames), np.random.default_rng(seed)
-    groups = {"sentence": RATE, "film": HEAD_RATE, "norm": HEAD_RATE, "middle": HEAD_RATE, "out": HEAD_RATE}
+    groups = {
+        "sentence": RATE,
+        "film": HEAD_RATE,
+        "norm": HEAD_RATE,
+        "middle": HEAD_RATE,
+        "out": HEAD_RATE,
+    }
     fitted = [
-        {"params": [p for name, p in network.named_parameters() if name.startswith(part)], "lr": rate}
+        {
+            "params": [p for name, p in network.named_parameters() if name.startswith(part)],
+            "lr": rate,
+        }
         for part, rate in groups.items()
     ]
     parameters = [parameter for group in fitted for parameter in group["params"]]
@@ -78,7 +95,11 @@ def fit_language(network: MiniNetwork, frames: Frames, steps: int, seed: int, lo
         schedule.step()
         running += (float(loss.detach()) - running) * max(0.01, 1 / (step + 1))
         if log and (step + 1) % log == 0:
-            print(f"language step {step + 1}/{steps} loss {running:.4f} {time.monotonic() - began:.0f} s", flush=True)
+            print(
+                f"language step {step + 1}/{steps} loss {running:.4f} "
+                f"{time.monotonic() - began:.0f} s",
+                flush=True,
+            )
     network.eval()
 
 

@@ -42,12 +42,14 @@ class Frames:
         return Frames(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
 
 
-def draw(scene: Scene, qpos: Array, rng: np.random.Generator, strength: float = 1.0, weight: float = 1.0) -> Frames:
+def draw(
+    scene: Scene, qpos: Array, rng: np.random.Generator, strength: float = 1.0, weight: float = 1.0
+) -> Frames:
     """Draw and label states of a scene."""
     task = scene.any_task
     with Renderer(task.model) as renderer:
-        looks = vary(task.model, rng, len(qpos), strength).merged(task.paint(qpos))
-        pixels = renderer.draw(qpos, task.cameras[0], looks)
+        looks = vary(task.model, rng, len(qpos), strength).merged(task.visual_overrides(qpos))
+        pixels = renderer.render(qpos, task.cameras[0], looks)
     progress, success = scene.labels(qpos, TASKS)
     return Frames(pixels, progress, success, np.full(len(qpos), weight, np.float32))
 
@@ -57,8 +59,11 @@ def random_frames(scene: Scene, rng: np.random.Generator, n: int) -> Frames:
     return draw(scene, scene.draw(rng, n), rng)
 
 
-def behaviour_states(scene: Scene, rng: np.random.Generator, episodes: int, every: int = 4) -> Array:
-    """States along scripted behaviours, good and bad, from fresh starts; empty where a scene has no script."""
+def behaviour_states(
+    scene: Scene, rng: np.random.Generator, episodes: int, every: int = 4
+) -> Array:
+    """States along scripted behaviours, good and bad, from fresh starts; empty where a scene has no
+    script."""
     parts = []
     for task in scene.tasks.values():
         for behaviour in behaviours(task):

@@ -1,7 +1,9 @@
-"""A small context-free grammar that can be drawn from, and that says exactly which sentences it can write.
+"""A small context-free grammar that can be drawn from, and that says exactly which sentences it can
+write.
 
-Drawing gives sentences; `Grammar.holds` decides, without sampling, whether a sentence belongs to what may be trained.
-The rules lie beside this file in ``grammar/*.txt``; ``shared.txt`` explains how they are written.
+Drawing gives sentences; `Grammar.holds` decides, without sampling, whether a sentence belongs to
+what may be trained. The rules lie beside this file in ``grammar/*.txt``; ``shared.txt`` explains
+how they are written.
 """
 
 from __future__ import annotations
@@ -44,7 +46,10 @@ class Grammar:
 
     @cached_property
     def _train(self) -> dict[str, Rule]:
-        return {name: tuple(option for option in rule if not option.held_out) for name, rule in self.rules.items()}
+        return {
+            name: tuple(option for option in rule if not option.held_out)
+            for name, rule in self.rules.items()
+        }
 
     def resolve(self, namespace: str, name: str) -> str:
         """Return the full name of a rule seen from a namespace; KeyError if there is none."""
@@ -55,10 +60,13 @@ class Grammar:
             return name
         raise KeyError(f"grammar: no rule {full!r} or {name!r}")
 
-    def draw(self, rng: random.Random, namespace: str, names: Iterable[str], held_out: bool) -> str | None:
+    def draw(
+        self, rng: random.Random, namespace: str, names: Iterable[str], held_out: bool
+    ) -> str | None:
         """Draw one option of each rule and join them.
 
-        With ``held_out``, None unless at least one held-out option was used; without, no such option is ever used.
+        With ``held_out``, None unless at least one held-out option was used; without, no such
+        option is ever used.
         """
         words: list[str] = []
         rules = self.rules if held_out else self._train
@@ -66,7 +74,12 @@ class Grammar:
         return " ".join(words).replace(" ,", ",") if any(used) or not held_out else None
 
     def _write(
-        self, rng: random.Random, rules: Mapping[str, Rule], namespace: str, name: str, words: list[str]
+        self,
+        rng: random.Random,
+        rules: Mapping[str, Rule],
+        namespace: str,
+        name: str,
+        words: list[str],
     ) -> bool:
         rule = rules.get(f"{namespace}.{name}") or rules[name]
         option = rule[int(rng.random() * len(rule))]
@@ -78,17 +91,22 @@ class Grammar:
                 words.append(part)
         return used
 
-    def holds(self, namespace: str, forms: Iterable[Sequence[str]], sentence: str, held_out: bool) -> bool:
+    def holds(
+        self, namespace: str, forms: Iterable[Sequence[str]], sentence: str, held_out: bool
+    ) -> bool:
         """Return True if one of the forms, rules in a row, can write the sentence's words.
 
         With ``held_out`` of the whole language, without of what may be trained.
         """
         words = split_words(sentence)
         memory: Memory = {}
-        return any(len(words) in self._row(namespace, form, words, {0}, held_out, memory) for form in forms)
+        return any(
+            len(words) in self._row(namespace, form, words, {0}, held_out, memory) for form in forms
+        )
 
     def longest(self, namespace: str, names: Iterable[str], sentence: str) -> int:
-        """Return how many words in a row of the sentence one of the rules can write, at most, held-out ones too."""
+        """Return how many words in a row of the sentence one of the rules can write, at most,
+        held-out ones too."""
         words = split_words(sentence)
         memory: Memory = {}
         spans = [
@@ -100,14 +118,30 @@ class Grammar:
         return max(spans, default=0)
 
     def _row(
-        self, namespace: str, parts: Sequence[str], words: list[str], starts: set[int], held_out: bool, memory: Memory
+        self,
+        namespace: str,
+        parts: Sequence[str],
+        words: list[str],
+        starts: set[int],
+        held_out: bool,
+        memory: Memory,
     ) -> set[int]:
         for name in parts:
-            starts = {end for at in starts for end in self._ends(namespace, name, words, at, held_out, memory)}
+            starts = {
+                end
+                for at in starts
+                for end in self._ends(namespace, name, words, at, held_out, memory)
+            }
         return starts
 
     def _ends(
-        self, namespace: str, name: str, words: list[str], start: int, held_out: bool, memory: Memory
+        self,
+        namespace: str,
+        name: str,
+        words: list[str],
+        start: int,
+        held_out: bool,
+        memory: Memory,
     ) -> set[int]:
         """Places where the rule can end if it begins at ``start``."""
         full = self.resolve(namespace, name)
@@ -127,14 +161,26 @@ class Grammar:
         return ends
 
     def _option_ends(
-        self, namespace: str, option: Tokens, words: list[str], start: int, held_out: bool, memory: Memory
+        self,
+        namespace: str,
+        option: Tokens,
+        words: list[str],
+        start: int,
+        held_out: bool,
+        memory: Memory,
     ) -> set[int]:
         places = {start}
         for part in option:
             if isinstance(part, str):
-                places = {e for at in places for e in self._ends(namespace, part, words, at, held_out, memory)}
+                places = {
+                    e
+                    for at in places
+                    for e in self._ends(namespace, part, words, at, held_out, memory)
+                }
             else:
-                places = {at + len(part) for at in places if tuple(words[at : at + len(part)]) == part}
+                places = {
+                    at + len(part) for at in places if tuple(words[at : at + len(part)]) == part
+                }
             if not places:
                 break
         return places
@@ -150,7 +196,9 @@ class Grammar:
                 for part in option:
                     words, skipped = frozenset(part[:1]), False
                     if isinstance(part, str):
-                        words, skipped = self._first(namespace, self.resolve(namespace, part), held_out)
+                        words, skipped = self._first(
+                            namespace, self.resolve(namespace, part), held_out
+                        )
                     begins |= words
                     if not skipped:
                         break
@@ -164,8 +212,11 @@ class Grammar:
         return {}
 
     @cached_property
-    def _indexed(self) -> dict[tuple[str, bool], tuple[dict[int, set[tuple[str, ...]]], list[Tokens]]]:
-        """Rule and split -> its plain texts by number of words, and its options that name other rules."""
+    def _indexed(
+        self,
+    ) -> dict[tuple[str, bool], tuple[dict[int, set[tuple[str, ...]]], list[Tokens]]]:
+        """Rule and split -> its plain texts by number of words, and its options that name other
+        rules."""
         return {
             (name, held_out): _index(option for option in rule if held_out or not option.held_out)
             for name, rule in self.rules.items()
@@ -185,7 +236,9 @@ class Grammar:
             seen.add(key)
             for option in rules[full]:
                 found.update(word for text in option.parts[::2] for word in split_words(text))
-                stack.extend((namespace, self.resolve(namespace, part)) for part in option.parts[1::2])
+                stack.extend(
+                    (namespace, self.resolve(namespace, part)) for part in option.parts[1::2]
+                )
         return found
 
 
@@ -197,13 +250,16 @@ def _index(rule: Iterable[Option]) -> tuple[dict[int, set[tuple[str, ...]]], lis
             words = tuple(split_words(option.parts[0]))
             plain.setdefault(len(words), set()).add(words)
         else:
-            tokens = (part if i % 2 else tuple(split_words(part)) for i, part in enumerate(option.parts))
+            tokens = (
+                part if i % 2 else tuple(split_words(part)) for i, part in enumerate(option.parts)
+            )
             rest[tuple(token for token in tokens if token)] = None
     return plain, list(rest)
 
 
 def spaced(text: str) -> str:
-    """Return the words of a text in lower case, each followed by one blank: the same for every dress."""
+    """Return the words of a text in lower case, each followed by one blank: the same for every
+    dress."""
     return "".join(f"{word} " for word in split_words(text))
 
 

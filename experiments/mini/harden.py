@@ -1,4 +1,5 @@
-"""Rounds of hardening: train agents on the candidate, label their states by the simulator, fit again."""
+"""Rounds of hardening: train agents on the candidate, label their states by the simulator, fit
+again."""
 
 from __future__ import annotations
 
@@ -34,7 +35,15 @@ def run_agents(weights: Path, jobs: Sequence[Job], folder: Path, at_once: int = 
 
     def run(job: Job) -> Path:
         out = folder / f"{job.task}-{job.seed}.npz"
-        command = [sys.executable, "-m", "experiments.mini.agent", "--weights", str(weights), "--task", job.task]
+        command = [
+            sys.executable,
+            "-m",
+            "experiments.mini.agent",
+            "--weights",
+            str(weights),
+            "--task",
+            job.task,
+        ]
         command += ["--goal", job.goal, "--seed", str(job.seed), "--out", str(out)]
         subprocess.run(command, check=True)
         return out
@@ -54,6 +63,9 @@ def gathered(scene: Scene, files: Sequence[Path], rng: np.random.Generator) -> F
         true = task.success(states, np.zeros((len(states), task.model.nv)))
         frames.weight[claims] = 1.5
         frames.weight[claims & ~true] = 6.0
-        print(f"{path.stem}: {len(states)} states, {int((claims & ~true).sum())} false claims kept", flush=True)
+        print(
+            f"{path.stem}: {len(states)} states, {int((claims & ~true).sum())} false claims kept",
+            flush=True,
+        )
         parts.append(frames)
     return Frames.join(parts)

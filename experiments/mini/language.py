@@ -1,9 +1,9 @@
 """Sentences for `mini` with their labels: a task's key, or None for everything that must score 0.
 
-Every draw is a pure function of the generator that is passed in (and, for arbitrary English, of the Python version).
-``held_out`` sentences never belong to the train language. Those that ask for a task were written by somebody who had
-not seen the grammar (``held_out.txt``, and the second half of the environments' own paraphrases); the others use a
-template or a word that training never sees.
+Every draw is a pure function of the generator that is passed in (and, for arbitrary English, of the
+Python version). ``held_out`` sentences never belong to the train language. Those that ask for a
+task were written by somebody who had not seen the grammar (``held_out.txt``, and the second half of
+the environments' own paraphrases); the others use a template or a word that training never sees.
 """
 
 from __future__ import annotations
@@ -35,7 +35,10 @@ POSITIVE_FORMS: tuple[Form, ...] = (
 _FORM_SET = tuple(dict.fromkeys(POSITIVE_FORMS))
 _POSITIVE_RULES = [(task, name) for task in TASKS for form in _FORM_SET for name in form]
 FORMS: dict[str, tuple[Form, ...]] = {
-    "opposite": (*[("do_before", "opposite", "do_after")] * 4, ("be_before", "opposite_be", "be_after")),
+    "opposite": (
+        *[("do_before", "opposite", "do_after")] * 4,
+        ("be_before", "opposite_be", "be_after"),
+    ),
     "negation": (
         *[("not_do_before", "clear", "do_after")] * 4,
         *[("not_do_before", "do", "do_after")] * 2,
@@ -43,7 +46,10 @@ FORMS: dict[str, tuple[Form, ...]] = {
         ("not_be_before", "be", "be_after"),
         *[("negation",)] * 3,
     ),
-    "wrong_object": (*[("do_before", "wrong", "do_after")] * 5, ("be_before", "wrong_be", "be_after")),
+    "wrong_object": (
+        *[("do_before", "wrong", "do_after")] * 5,
+        ("be_before", "wrong_be", "be_after"),
+    ),
     "other_verb": (("do_before", "verb", "do_after"),),
     "unknown_task": (("other",),),
     "nonsense": (("nonsense",),),
@@ -57,7 +63,8 @@ _NEGATIVE_RULES = [
     for name in form
 ]
 KINDS = ("other_task", *FORMS, "one_part", "salad", "fragment", "english")
-"""What `negatives` knows. All but ``other_task`` are labelled None: nothing that mini knows is asked for."""
+"""What `negatives` knows. All but ``other_task`` are labelled None: nothing that mini knows is
+asked for."""
 _NOT_RANDOM = ("negation_word", "ambiguous_word", "greeting")
 _BATCH_KINDS = (
     *["one_part"] * 8,
@@ -80,7 +87,10 @@ def paraphrases(task: str, split: Split, rng: np.random.Generator, n: int) -> li
     if split == "held_out":
         return [dress(fast.choice(held_out_paraphrases(task)), fast) for _ in range(n)]
     listed = known_paraphrases(task, split)
-    return [dress(fast.choice(listed) if fast.random() < 0.08 else _positive(fast, task), fast) for _ in range(n)]
+    return [
+        dress(fast.choice(listed) if fast.random() < 0.08 else _positive(fast, task), fast)
+        for _ in range(n)
+    ]
 
 
 @cache
@@ -104,7 +114,8 @@ def _written() -> dict[str, tuple[str, ...]]:
 
 
 def known_paraphrases(task: str, split: Split) -> tuple[str, ...]:
-    """Return the environments' own sentences: instruction and first half in train, second half held out."""
+    """Return the environments' own sentences: instruction and first half in train, second half held
+    out."""
     instruction, listed, _ = TASK_TEXT[task]
     half = len(listed) // 2
     return (instruction, *listed[:half]) if split == "train" else listed[half:]
@@ -117,13 +128,16 @@ def negatives(task: str, kind: str, split: Split, rng: np.random.Generator, n: i
         KeyError: a task that is not in `TASKS` or a kind that is not in `KINDS`.
     """
     if task not in TASK_TEXT or kind not in KINDS:
-        raise KeyError(f"got task {task!r}, kind {kind!r}; expected one of {TASKS} and one of {KINDS}")
+        raise KeyError(
+            f"got task {task!r}, kind {kind!r}; expected one of {TASKS} and one of {KINDS}"
+        )
     fast = _fast(rng)
     return [dress(_negative(fast, task, kind, split), fast) for _ in range(n)]
 
 
 def minimal_pairs(task: str, rng: np.random.Generator, n: int) -> list[tuple[str, str]]:
-    """Draw ``n`` pairs (asks for the task, does not) that differ in a word or two; both halves dressed alike."""
+    """Draw ``n`` pairs (asks for the task, does not) that differ in a word or two; both halves
+    dressed alike."""
     fast = _fast(rng)
     pairs: list[tuple[str, str]] = []
     for _ in range(n):
@@ -134,7 +148,8 @@ def minimal_pairs(task: str, rng: np.random.Generator, n: int) -> list[tuple[str
 
 
 def batch(rng: np.random.Generator, n: int, positives: float = 0.5) -> list[tuple[str, str | None]]:
-    """Draw ``n`` labelled train sentences: tasks in equal shares, negatives of all kinds, some words misspelt."""
+    """Draw ``n`` labelled train sentences: tasks in equal shares, negatives of all kinds, some
+    words misspelt."""
     fast = _fast(rng)
     drawn: list[tuple[str, str | None]] = []
     for _ in range(n):
@@ -148,9 +163,11 @@ def batch(rng: np.random.Generator, n: int, positives: float = 0.5) -> list[tupl
 
 
 def recognise(sentence: str, split: Split | None = None) -> tuple[str, ...]:
-    """Return every task whose language holds the sentence: the exact law, not a guess, of the rules.
+    """Return every task whose language holds the sentence: the exact law, not a guess, of the
+    rules.
 
-    ``split="train"`` asks for what training may draw; otherwise for the whole language. A misspelt sentence is none.
+    ``split="train"`` asks for what training may draw; otherwise for the whole language. A misspelt
+    sentence is none.
     """
     text, whole = spaced(sentence), split != "train"
     listed = {task: known_paraphrases(task, "train") for task in TASKS}
@@ -159,14 +176,21 @@ def recognise(sentence: str, split: Split | None = None) -> tuple[str, ...]:
     return tuple(
         task
         for task in TASKS
-        if text in map(spaced, listed[task]) or grammar().holds(task, _FORM_SET, sentence, held_out=whole)
+        if text in map(spaced, listed[task])
+        or grammar().holds(task, _FORM_SET, sentence, held_out=whole)
     )
 
 
 @cache
 def vocabulary() -> tuple[str, ...]:
-    """Return the words that the train rules write, sorted: the tokenizer's known words. Random words are not in it."""
-    listed = {word for task in TASKS for text in known_paraphrases(task, "train") for word in split_words(text)}
+    """Return the words that the train rules write, sorted: the tokenizer's known words. Random
+    words are not in it."""
+    listed = {
+        word
+        for task in TASKS
+        for text in known_paraphrases(task, "train")
+        for word in split_words(text)
+    }
     plain = Grammar({**load(), "any": options(("robot",), False)})
     return tuple(sorted(plain.words(_POSITIVE_RULES + _NEGATIVE_RULES, held_out=False) | listed))
 
@@ -179,7 +203,8 @@ def word_set(name: str) -> frozenset[str]:
 
 @cache
 def grammar() -> Grammar:
-    """Return the rules of ``grammar/*.txt`` with the random words (``any``) and the struck keys (``mash``)."""
+    """Return the rules of ``grammar/*.txt`` with the random words (``any``) and the struck keys
+    (``mash``)."""
     rules = load()
     plain = Grammar({**rules, "any": (), "mash": ()})
     taken = plain.words(_POSITIVE_RULES + _NEGATIVE_RULES, held_out=True) | frozenset[str]().union(
@@ -201,7 +226,8 @@ def _english(split: Split) -> tuple[str, ...]:
 
 
 def _fast(rng: np.random.Generator) -> random.Random:
-    """Python's generator draws single numbers ten times faster; it is seeded from the one that was passed in."""
+    """Python's generator draws single numbers ten times faster; it is seeded from the one that was
+    passed in."""
     return random.Random(int(rng.integers(2**63)))
 
 
@@ -209,11 +235,15 @@ def _until(rng: random.Random, draw: Draw) -> str:
     for _ in range(10_000):
         if (sentence := draw(rng)) is not None:
             return sentence
-    raise RuntimeError("language: 10,000 draws gave no sentence; the rules leave none for this kind and split")
+    raise RuntimeError(
+        "language: 10,000 draws gave no sentence; the rules leave none for this kind and split"
+    )
 
 
 def _form(rng: random.Random, task: str, forms: tuple[Form, ...], split: Split) -> str:
-    return _until(rng, lambda fast: grammar().draw(fast, task, fast.choice(forms), split == "held_out"))
+    return _until(
+        rng, lambda fast: grammar().draw(fast, task, fast.choice(forms), split == "held_out")
+    )
 
 
 def _positive(rng: random.Random, task: str) -> str:
@@ -222,7 +252,8 @@ def _positive(rng: random.Random, task: str) -> str:
 
 @cache
 def _swapped(task: str) -> tuple[Grammar, ...]:
-    """The grammar with one part X of the task replaced by what its rule ``not_X`` writes: one grammar for each X."""
+    """The grammar with one part X of the task replaced by what its rule ``not_X`` writes: one
+    grammar for each X."""
     rules, prefix = grammar().rules, f"{task}.not_"
     parts = [name.removeprefix(prefix) for name in rules if name.startswith(prefix)]
     return tuple(Grammar({**rules, f"{task}.{part}": rules[prefix + part]}) for part in parts)
@@ -238,9 +269,15 @@ def _one_part_wrong(rng: random.Random, task: str, split: Split) -> str | None:
 def _negative(rng: random.Random, task: str, kind: str, split: Split) -> str:
     if kind == "other_task":
         other = rng.choice([other for other in TASKS if other != task])
-        return _positive(rng, other) if split == "train" else rng.choice(held_out_paraphrases(other))
+        return (
+            _positive(rng, other) if split == "train" else rng.choice(held_out_paraphrases(other))
+        )
     if kind == "english":
-        return _form(rng, task, (("everyday",),), split) if rng.random() < 0.3 else rng.choice(_english(split))
+        return (
+            _form(rng, task, (("everyday",),), split)
+            if rng.random() < 0.3
+            else rng.choice(_english(split))
+        )
     if kind == "one_part":
         return _until(rng, lambda fast: _one_part_wrong(fast, task, split))
     if kind in ("salad", "fragment"):
@@ -264,10 +301,15 @@ def _any_negative(rng: random.Random, task: str) -> str:
 def _pair(rng: random.Random, task: str) -> tuple[str, str]:
     share = rng.random()
     if share >= 0.3:
-        frame = ("be_before", "pair_be", "be_after") if share < 0.4 else ("do_before", "pair", "do_after")
+        frame = (
+            ("be_before", "pair_be", "be_after")
+            if share < 0.4
+            else ("do_before", "pair", "do_after")
+        )
         return halves(_form(rng, task, (frame,), "train"))
     before, negated, core, after = (
-        _form(rng, task, ((name,),), "train") for name in ("do_before", "not_do_before", "do", "do_after")
+        _form(rng, task, ((name,),), "train")
+        for name in ("do_before", "not_do_before", "do", "do_after")
     )
     return halves(f"[{before}/{negated}] {core} {after}")
 
@@ -293,7 +335,8 @@ def _salad(rng: random.Random, task: str) -> str:
 
 
 def _broken(text: str, split: Split) -> str | None:
-    """Return the text if it belongs to the split and no two or more of its words in a row ask for any task."""
+    """Return the text if it belongs to the split and no two or more of its words in a row ask for
+    any task."""
     if is_held_out(text) != (split == "held_out"):
         return None
     found = any(grammar().longest(task, ("do", "ing", "be"), text) > 1 for task in TASKS)

@@ -1,10 +1,12 @@
-"""Make `mini` from nothing: random states, scripted behaviours, a first fit, rounds of hardening, a last
-fit to sentences alone, the shipped weights.
+"""Make `mini` from nothing: random states, scripted behaviours, a first fit, rounds of hardening, a
+last fit to sentences alone, the shipped weights.
 
     python -m experiments.mini.run --work WORK_FOLDER
 
-About 55 minutes on two quiet CPU cores. Every stage leaves its result in the work folder, and a stage whose result is
-there is skipped: an interrupted run goes on. ``python -m experiments.mini.evaluate`` writes the card's figures.
+About 55 minutes on two quiet CPU cores. Every stage leaves its result in the work folder, and a
+stage whose result is
+there is skipped: an interrupted run goes on. ``python -m experiments.mini.evaluate`` writes the
+card's figures.
 """
 
 from __future__ import annotations
@@ -58,7 +60,8 @@ def first_frames(all_scenes: tuple[Scene, ...], seed: int) -> Frames:
 
 
 def jobs_of(round_number: int) -> list[Job]:
-    """Two agents for each of the harder tasks and one for the easy one, each with another sentence."""
+    """Two agents for each of the harder tasks and one for the easy one, each with another
+    sentence."""
     rng = np.random.default_rng(1000 + round_number)
     seeds = iter(range(100 * round_number, 100 * round_number + 99))
     return [
@@ -69,12 +72,15 @@ def jobs_of(round_number: int) -> list[Job]:
 
 
 def harden(work: Path, number: int, frames: Frames, scene: Scene) -> Frames:
-    """One round: agents on the candidate before, their states labelled, a fit on all frames. Returns all frames."""
+    """One round: agents on the candidate before, their states labelled, a fit on all frames.
+    Returns all frames."""
     before, after = work / f"round{number - 1}", work / f"round{number}"
     say(f"round {number}: agents")
     folder = work / f"agents{number}"
     files = sorted(folder.glob("*.npz")) or run_agents(before, jobs_of(number), folder)
-    more = stored(work / f"frames{number}.npz", lambda: gathered(scene, files, np.random.default_rng(number)))
+    more = stored(
+        work / f"frames{number}.npz", lambda: gathered(scene, files, np.random.default_rng(number))
+    )
     frames = Frames.join([frames, more])
     if not after.is_dir():
         say(f"round {number}: fit on {len(frames)} frames")
@@ -86,11 +92,15 @@ def harden(work: Path, number: int, frames: Frames, scene: Scene) -> Frames:
 
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--work", type=Path, required=True, help="folder for intermediate results")
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--ship", action="store_true", help="copy the final weights into the package")
+    parser.add_argument(
+        "--ship", action="store_true", help="copy the final weights into the package"
+    )
     options = parser.parse_args()
     work: Path = options.work
     work.mkdir(parents=True, exist_ok=True)

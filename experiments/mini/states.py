@@ -54,7 +54,9 @@ class Scene:
     def any_task(self) -> Task:
         return next(iter(self.tasks.values()))
 
-    def labels(self, qpos: Array, keys: tuple[str, ...]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def labels(
+        self, qpos: Array, keys: tuple[str, ...]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Progress and success, each (n, len(keys)); 0 for tasks of another scene."""
         progress = np.zeros((len(qpos), len(keys)), np.float32)
         success = np.zeros_like(progress)
@@ -67,9 +69,10 @@ class Scene:
 
 
 def desk_states(rng: np.random.Generator, n: int) -> Array:
-    """States of the desk: the hand near something of interest or anywhere, everything in any condition."""
+    """States of the desk: the hand near something of interest or anywhere, everything in any
+    condition."""
     task = make_task("roborew/Push-v0")
-    qpos = np.stack([task.sample(rng)[0] for _ in range(n)])
+    qpos = np.stack([task.sample_initial_state(rng)[0] for _ in range(n)])
     chance = rng.random((6, n))
     qpos[:, BUTTON] = np.where(chance[0] < 0.55, 0, rng.uniform(0, BUTTON_TRAVEL, n))
     qpos[:, DRAWER] = np.where(chance[1] < 0.45, 0, rng.uniform(0, DRAWER_TRAVEL, n))
@@ -77,7 +80,8 @@ def desk_states(rng: np.random.Generator, n: int) -> Array:
     _scatter(qpos, BLUE, rng, np.maximum(chance[3], 0.3))
     qpos[:, FINGERS] = np.where(chance[4] < 0.4, 0, rng.uniform(0, FINGER_OPEN, n))[:, None]
     qpos[:, ARM] = (
-        arm_joints(_hands(qpos, rng, chance[5])) + 0.03 * rng.normal(size=(n, 5)) * (chance[5] < 0.9)[:, None]
+        arm_joints(_hands(qpos, rng, chance[5]))
+        + 0.03 * rng.normal(size=(n, 5)) * (chance[5] < 0.9)[:, None]
     )
     return qpos
 
@@ -92,12 +96,15 @@ def _scatter(qpos: Array, cube: slice, rng: np.random.Generator, chance: Array) 
     moved = chance < 0.7
     turn = rng.uniform(-np.pi, np.pi, n)
     zero = np.zeros(n)
-    full = np.column_stack([place, zero + CUBE_HEIGHT, np.cos(turn / 2), zero, zero, np.sin(turn / 2)])
+    full = np.column_stack(
+        [place, zero + CUBE_HEIGHT, np.cos(turn / 2), zero, zero, np.sin(turn / 2)]
+    )
     qpos[moved, cube.start : cube.start + 7] = full[moved]
 
 
 def _hands(qpos: Array, rng: np.random.Generator, chance: Array) -> Array:
-    """Finger tips at the button, behind or about the red cube, at the handle, or anywhere; 15 to 25 % each."""
+    """Finger tips at the button, behind or about the red cube, at the handle, or anywhere; 15 to 25
+    % each."""
     n = len(qpos)
     hands = rng.uniform(WORKSPACE[0], WORKSPACE[1], (n, 3))
     around = rng.normal(size=(n, 3)) * rng.choice([0.01, 0.03, 0.08], (n, 1))
@@ -118,13 +125,15 @@ def humanoid_states(rng: np.random.Generator, n: int) -> Array:
     poses = rng.choice(["stand", "crouch", "kneel", "raise_arms"], n)
     amounts = np.where(rng.random(n) < 0.35, 1.0, rng.random(n))
     noises = rng.choice([0.03, 0.1, 0.4], n)
-    return np.stack([body.pose_state(rng, p, a, s) for p, a, s in zip(poses, amounts, noises, strict=True)])
+    return np.stack(
+        [body.pose_state(rng, p, a, s) for p, a, s in zip(poses, amounts, noises, strict=True)]
+    )
 
 
 def cheetah_states(rng: np.random.Generator, n: int) -> Array:
     """Runners anywhere on the track, in any posture."""
     task = make_task("roborew/Cheetah-v0")
-    states = np.stack([task.sample(rng)[0] for _ in range(n)])
+    states = np.stack([task.sample_initial_state(rng)[0] for _ in range(n)])
     states[:, 0] = rng.uniform(-0.1 * FINISH, 1.15 * FINISH, n)
     states[:, 1] += rng.uniform(-0.2, 0.1, n)
     states[:, 2] += rng.normal(size=n) * rng.choice([0.1, 0.5], n)
@@ -137,7 +146,17 @@ def scenes() -> tuple[Scene, ...]:
     desk = {"press": "Press", "push": "Push", "drawer": "DrawerOpen"}
     poses = {"stand": "HumanoidStand", "kneel": "HumanoidKneel", "raise_arms": "HumanoidRaiseArms"}
     return (
-        Scene("desk", {key: make_task(f"roborew/{name}-v0") for key, name in desk.items()}, desk_states, 0.72),
-        Scene("humanoid", {key: make_task(f"roborew/{name}-v0") for key, name in poses.items()}, humanoid_states, 0.18),
+        Scene(
+            "desk",
+            {key: make_task(f"roborew/{name}-v0") for key, name in desk.items()},
+            desk_states,
+            0.72,
+        ),
+        Scene(
+            "humanoid",
+            {key: make_task(f"roborew/{name}-v0") for key, name in poses.items()},
+            humanoid_states,
+            0.18,
+        ),
         Scene("cheetah", {"cheetah": make_task("roborew/Cheetah-v0")}, cheetah_states, 0.10),
     )

@@ -1,4 +1,5 @@
-"""The surface of a sentence: capitals, punctuation, slips of the finger. None of it changes the meaning."""
+"""The surface of a sentence: capitals, punctuation, slips of the finger. None of it changes the
+meaning."""
 
 from __future__ import annotations
 
@@ -17,11 +18,14 @@ def dress(sentence: str, rng: random.Random) -> str:
     elif share < 0.75:
         sentence = sentence.lower()
     share = rng.random()
-    return sentence.rstrip(".!?") + ("." if share < 0.3 else "!" if share < 0.36 else "?" if share < 0.38 else "")
+    return sentence.rstrip(".!?") + (
+        "." if share < 0.3 else "!" if share < 0.36 else "?" if share < 0.38 else ""
+    )
 
 
 def misspell(sentence: str, rng: random.Random) -> str:
-    """Drop or swap letters inside one long word; short words are left, since a letter there can change the meaning."""
+    """Drop or swap letters inside one long word; short words are left, since a letter there can
+    change the meaning."""
     words = sentence.split()
     long = [place for place, word in enumerate(words) if len(word) > 5 and word.isalpha()]
     if not long:

@@ -1,6 +1,7 @@
 """The tasks that `mini` knows, by key, with their own sentences as the environments state them.
 
-The instruction and the first half of the paraphrases may be seen in training; the second half is held out.
+The instruction and the first half of the paraphrases may be seen in training; the second half is
+held out.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ TaskText = tuple[str, tuple[str, ...], tuple[str, ...]]
 
 
 def _text(task_id: str) -> TaskText:
-    words = make_task(task_id).words
+    words = make_task(task_id).language
     return words.instruction, words.paraphrases, words.wrong_instructions
 
 

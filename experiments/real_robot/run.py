@@ -1,10 +1,12 @@
-"""Critics of a real robot from a single demonstration: fitted on one episode of three cameras, they score the other.
+"""Critics of a real robot from a single demonstration: fitted on one episode of three cameras, they
+score the other.
 
     python -m experiments.real_robot.run --data FOLDER
 
-``FOLDER`` holds two or more episodes as Robo-Dopamine keeps them (`roborew.data.key_frames`); progress is that of the
-key frames. Each episode is fitted on alone, every other one is scored. Rows go to ``results.csv``, curves to
-``curves.jpg``, and the table of means to the screen. The clips themselves are not part of the project.
+``FOLDER`` holds two or more episodes as Robo-Dopamine keeps them (`roborew.data.key_frames`);
+progress is that of the key frames. Each episode is fitted on alone, every other one is scored. Rows
+go to ``results.csv``, curves to ``curves.jpg``, and the table of means to the screen. The clips
+themselves are not part of the project.
 """
 
 from __future__ import annotations
@@ -40,18 +42,28 @@ HERE = Path(__file__).parent
 CRITICS = ("progress", "hop", "pair", "ridge")
 KEY, FIGURES = ("fitted", "scored", "critic", "seed", "scorer"), ("spearman", "kendall", "end")
 Row = dict[str, Any]
-Curves = dict[tuple[str, str], list[tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]]]
+Curves = dict[
+    tuple[str, str], list[tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]]
+]
 """(scored episode, critic) -> of each seed seconds, key-frame progress and scores."""
 
 
 def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, help="folder of episodes with annotated_keyframes.json")
-    parser.add_argument("--out", type=Path, default=HERE, help="folder for results.csv and curves.jpg")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--data", type=Path, required=True, help="folder of episodes with annotated_keyframes.json"
+    )
+    parser.add_argument(
+        "--out", type=Path, default=HERE, help="folder for results.csv and curves.jpg"
+    )
     parser.add_argument("--critics", nargs="+", default=list(CRITICS))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--camera", default="all")
-    parser.add_argument("--fps", type=float, default=5.0, help="frames of a second that are learned from and scored")
+    parser.add_argument(
+        "--fps", type=float, default=5.0, help="frames of a second that are learned from and scored"
+    )
     parser.add_argument("--encoder-option", nargs="+", default=[])
     parser.add_argument("--option", nargs="+", default=[], help="of every critic")
     return parser.parse_args(words)
@@ -66,7 +78,8 @@ def episodes(folder: Path) -> list[Demonstration]:
     found = [one for one in read_demonstrations(folder) if one.keyframes]
     if len(found) < 2:
         raise InvalidInputError(
-            f"{folder}: expected two episodes with key frames; got {len(found)}. The clips are Robo-Dopamine's "
+            f"{folder}: expected two episodes with key frames; got {len(found)}. The clips are "
+            f"Robo-Dopamine's "
             "(dataset/example_raw_data); bring a copy."
         )
     return [_remembered(one) for one in found]
@@ -93,17 +106,27 @@ def run(chosen: argparse.Namespace) -> Iterator[tuple[list[Row], Curves]]:
 
 def _film(one: Demonstration, chosen: argparse.Namespace) -> Sampled:
     """The episode's videos, read as `roborew score --views` reads them."""
-    folder = chosen.data if (chosen.data / f"{one.cameras[0]}.mp4").is_file() else chosen.data / one.name
+    folder = (
+        chosen.data if (chosen.data / f"{one.cameras[0]}.mp4").is_file() else chosen.data / one.name
+    )
     cameras = one.cameras if chosen.camera == "all" else chosen.camera.split(",")
     first, *others = (folder / f"{camera}.mp4" for camera in cameras)
     return sample_video(first, chosen.fps, others)
 
 
 def _direction(
-    fitted: Demonstration, scored: Demonstration, film: Sampled, seed: int, chosen: argparse.Namespace
+    fitted: Demonstration,
+    scored: Demonstration,
+    film: Sampled,
+    seed: int,
+    chosen: argparse.Namespace,
 ) -> tuple[list[Row], Curves]:
     config = FitConfig(
-        seed=seed, camera=chosen.camera, fps=chosen.fps, encoder_option=chosen.encoder_option, option=chosen.option
+        seed=seed,
+        camera=chosen.camera,
+        fps=chosen.fps,
+        encoder_option=chosen.encoder_option,
+        option=chosen.option,
     )
     embedded = embed([fitted], config)
     truth = from_key_frames(scored.length, scored.keyframes or ())[film.indices]
@@ -120,7 +143,9 @@ def _direction(
             key = dict(zip(KEY, (fitted.name, scored.name, name, seed, scorer), strict=True))
             rows.append(key | figures(curve, truth))
             if scorer == "critic":
-                curves[scored.name, name] = [(film.indices / film.fps, truth.astype(np.float64), curve)]
+                curves[scored.name, name] = [
+                    (film.indices / film.fps, truth.astype(np.float64), curve)
+                ]
     return rows, curves
 
 
@@ -135,9 +160,14 @@ def table(rows: Sequence[Row]) -> list[str]:
     lines = [f"| {' | '.join([*KEY[:3], 'scorer', *FIGURES])} |", f"|{'---|' * 7}"]
     groups: dict[tuple[str, ...], list[Row]] = {}
     for row in rows:
-        groups.setdefault((row["fitted"], row["scored"], row["critic"], row["scorer"]), []).append(row)
+        groups.setdefault((row["fitted"], row["scored"], row["critic"], row["scorer"]), []).append(
+            row
+        )
     for key, group in groups.items():
-        cells = [_cell([float(row[figure]) for row in group if row[figure] not in (None, "")]) for figure in FIGURES]
+        cells = [
+            _cell([float(row[figure]) for row in group if row[figure] not in (None, "")])
+            for figure in FIGURES
+        ]
         lines.append(f"| {' | '.join([*key, *cells])} |")
     return lines
 
@@ -154,17 +184,28 @@ def write(out: Path, rows: Sequence[Row], curves: Curves) -> None:
     with (out / "results.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, [*KEY, *FIGURES], lineterminator="\n")
         writer.writeheader()
-        writer.writerows({k: f"{v:.6f}" if isinstance(v, float) else v for k, v in row.items()} for row in rows)
+        writer.writerows(
+            {k: f"{v:.6f}" if isinstance(v, float) else v for k, v in row.items()} for row in rows
+        )
     mpl.use("Agg")
     scored = list(dict.fromkeys(episode for episode, _ in curves))
-    figure, axes = pyplot.subplots(1, len(scored), figsize=(4.5 * len(scored), 2.8), sharey=True, squeeze=False)
+    figure, axes = pyplot.subplots(
+        1, len(scored), figsize=(4.5 * len(scored), 2.8), sharey=True, squeeze=False
+    )
     for axis, episode in zip(axes[0], scored, strict=True):
         for (of, critic), seeds in curves.items():
             if of == episode:
                 seconds, truth, _ = seeds[0]
                 values = np.stack([curve for _, _, curve in seeds])
                 (line,) = axis.plot(seconds, values.mean(0), label=critic, linewidth=1)
-                axis.fill_between(seconds, values.min(0), values.max(0), color=line.get_color(), alpha=0.2, linewidth=0)
+                axis.fill_between(
+                    seconds,
+                    values.min(0),
+                    values.max(0),
+                    color=line.get_color(),
+                    alpha=0.2,
+                    linewidth=0,
+                )
                 axis.plot(seconds, truth, color="black", linewidth=1, label=None)
         axis.set(title=f"scored: {episode}", xlabel="seconds", ylim=(-0.05, 1.05))
     axes[0, 0].set_ylabel("score (black: key frames)")

@@ -1,11 +1,13 @@
 """How much a reward still tells where the world looks otherwise.
 
-    python -m experiments.robustness.run [--reward mini --reward critics/drawer] [--families DrawerOpen,Press]
+    python -m experiments.robustness.run [--reward mini --reward critics/drawer] [--families
+    DrawerOpen,Press]
 
-The same episodes (experts, stalls and undoings, or what of these exists, from starts that no fit has used) are drawn
-in every kind and strength of `roborew_envs.rendering.appearance`, each episode in a look of its own,
-and scored. A row a reward,
-family, kind and strength goes to ``results.csv``; rows of a reward and family that are measured again are replaced.
+The same episodes (experts, stalls and undoings, or what of these exists, from starts that no fit
+has used) are drawn in every kind and strength of `roborew_envs.rendering.appearance`, each episode
+in a look of its own, and scored. A row a reward,
+family, kind and strength goes to ``results.csv``; rows of a reward and family that are measured
+again are replaced.
 """
 
 from __future__ import annotations
@@ -70,7 +72,7 @@ class Played:
             Example(
                 name=f"{row}",
                 instruction=said,
-                text=none,
+                text_embedding=none,
                 features=none,
                 progress=one.progress.astype(np.float32),
                 success=bool(one.success[-1]),
@@ -80,12 +82,16 @@ class Played:
 
     def clips(self, kind: str, strength: str) -> Iterator[Clip]:
         """The episodes as they look, one after the other: pictures of all at once would be many."""
-        looks = Looks(self.task.model, f"{kind}:{strength}" if strength else "", 0, len(self.episodes))
+        looks = Looks(
+            self.task.model, f"{kind}:{strength}" if strength else "", 0, len(self.episodes)
+        )
         with Renderer(self.task.model) as renderer:
             for row, one in enumerate(self.episodes):
                 looks.restore(row, np.array([one.seed, row], np.uint64))
-                painted = looks[np.full(len(one.qpos), row)].merged(self.task.paint(one.qpos))
-                frames = renderer.draw(one.qpos, self.task.cameras[0], painted)
+                painted = looks[np.full(len(one.qpos), row)].merged(
+                    self.task.visual_overrides(one.qpos)
+                )
+                frames = renderer.render(one.qpos, self.task.cameras[0], painted)
                 yield Clip(frames=frames, instruction=self.task.instruction)
 
 
@@ -109,10 +115,28 @@ def judge(name: str, family: str) -> list[dict[str, object]]:
     """Rows of a reward in a family: its own look, then every kind from mild to strong."""
     reward, played = open_reward(name), Played.of(family)
     rows: list[dict[str, object]] = []
-    for kind, strength in [OWN, *((kind, strength) for kind in kinds() for strength in strengths())]:
+    for kind, strength in [
+        OWN,
+        *((kind, strength) for kind in kinds() for strength in strengths()),
+    ]:
         found = measured(reward, played, kind, strength)
-        rows.append({"reward": Path(name).name, "family": family, "kind": kind, "strength": strength, **found})
-        print(family, Path(name).name, kind, strength, {k: round(v, 3) for k, v in found.items()}, flush=True)
+        rows.append(
+            {
+                "reward": Path(name).name,
+                "family": family,
+                "kind": kind,
+                "strength": strength,
+                **found,
+            }
+        )
+        print(
+            family,
+            Path(name).name,
+            kind,
+            strength,
+            {k: round(v, 3) for k, v in found.items()},
+            flush=True,
+        )
     return rows
 
 
@@ -123,20 +147,27 @@ def keep(rows: Sequence[Mapping[str, object]], path: Path = RESULTS) -> None:
 
 
 def table(path: Path = RESULTS) -> str:
-    """Order of all frames by kind (down) and by reward, family and strength (across), in Markdown."""
+    """Order of all frames by kind (down) and by reward, family and strength (across), in
+    Markdown."""
     rows = Rows(path, KEY, FIELDS[len(KEY) :]).read()
     groups = list(dict.fromkeys((row["reward"], row["family"]) for row in rows))
     orders = {kind: [[] for _ in groups] for kind in dict.fromkeys(row["kind"] for row in rows)}
     for row in rows:
-        orders[row["kind"]][groups.index((row["reward"], row["family"]))].append(f"{float(row['order']):.2f}")
+        orders[row["kind"]][groups.index((row["reward"], row["family"]))].append(
+            f"{float(row['order']):.2f}"
+        )
     head = ["looks", *(f"`{reward}`, {family}" for reward, family in groups)]
     return report.table(head, [[kind, *map(" / ".join, cells)] for kind, cells in orders.items()])
 
 
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--reward", action="append", help="a reward's name or a critic's folder; mini if not given")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--reward", action="append", help="a reward's name or a critic's folder; mini if not given"
+    )
     parser.add_argument("--families", default=",".join(FAMILIES))
     options = parser.parse_args()
     torch.set_num_threads(1)

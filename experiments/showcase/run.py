@@ -1,4 +1,5 @@
-"""Rewrite ``videos/``: a film of each given run, a still of it, and a manifest that tells where they come from.
+"""Rewrite ``videos/``: a film of each given run, a still of it, and a manifest that tells where
+they come from.
 
 python -m experiments.showcase.run runs/demo runs/push-v0-mini-ppo
 """
@@ -28,16 +29,32 @@ def add(run: Path) -> dict[str, object]:
     video.write_bytes(film.read_bytes())
     frames = read_video(video)
     chosen = np.linspace(0, len(frames) - 1, 3).astype(int)
-    Image.fromarray(np.concatenate(list(frames[chosen]), axis=1)).save(VIDEOS / f"{name}.png", optimize=True)
-    kept = ("environment", "goal", "reward", "agent", "seed", "steps", "true_success", "episodes", "false_claim_rate")
+    Image.fromarray(np.concatenate(list(frames[chosen]), axis=1)).save(
+        VIDEOS / f"{name}.png", optimize=True
+    )
+    kept = (
+        "environment",
+        "goal",
+        "reward",
+        "agent",
+        "seed",
+        "steps",
+        "true_success",
+        "episodes",
+        "false_claim_rate",
+    )
     drawn = {"video": video.name, "still": f"{name}.png", "drawing": PICTURE["quality"]}
     return drawn | {key: summary[key] for key in kept}
 
 
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("runs", type=Path, nargs="+", help="folders of finished runs, judged by `roborew evaluate`")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "runs", type=Path, nargs="+", help="folders of finished runs, judged by `roborew evaluate`"
+    )
     VIDEOS.mkdir(exist_ok=True)
     for old in VIDEOS.iterdir():
         old.unlink()

@@ -1,4 +1,5 @@
-"""Show every task, so that a person can see that it is the task it says: ``python -m experiments.task_gallery``."""
+"""Show every task, so that a person can see that it is the task it says: ``python -m
+experiments.task_gallery``."""
 
 from __future__ import annotations
 
@@ -41,8 +42,13 @@ ever reach success, the progress at the end and the grades.
 def sheet(task: Task, shown: Moments) -> np.ndarray:
     """One picture: a row a camera, a column a moment, white between them."""
     with Renderer(task.model, WIDTH, HEIGHT, QUALITY) as renderer:
-        rows = [renderer.draw(shown.qpos, camera, task.paint(shown.qpos)) for camera in task.cameras]
-    framed = np.pad(np.stack(rows), ((0, 0), (0, 0), (GAP, 0), (GAP, 0), (0, 0)), constant_values=255)
+        rows = [
+            renderer.render(shown.qpos, camera, task.visual_overrides(shown.qpos))
+            for camera in task.cameras
+        ]
+    framed = np.pad(
+        np.stack(rows), ((0, 0), (0, 0), (GAP, 0), (GAP, 0), (0, 0)), constant_values=255
+    )
     return np.concatenate([np.concatenate(list(row), axis=1) for row in framed])[GAP:, GAP:]
 
 
@@ -75,9 +81,15 @@ def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(prog="python -m experiments.task_gallery", description=__doc__)
     parser.add_argument(
-        "--only", nargs="+", choices=list(TASKS), metavar="ID", help="renew these pictures; the page is written whole"
+        "--only",
+        nargs="+",
+        choices=list(TASKS),
+        metavar="ID",
+        help="renew these pictures; the page is written whole",
     )
-    parser.add_argument("--out", type=Path, default=HERE, help="folder of the page and its pictures")
+    parser.add_argument(
+        "--out", type=Path, default=HERE, help="folder of the page and its pictures"
+    )
     arguments = parser.parse_args()
     page = HEAD
     for task_id in TASKS:

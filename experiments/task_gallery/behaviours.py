@@ -1,4 +1,5 @@
-"""Where every scripted behaviour ends, by the truth: ``python -m experiments.task_gallery.behaviours``."""
+"""Where every scripted behaviour ends, by the truth: ``python -m
+experiments.task_gallery.behaviours``."""
 
 from __future__ import annotations
 
@@ -26,7 +27,8 @@ Row = dict[str, str]
 
 
 def measure(task: Task, behaviour: Behaviour, pace: Pace, seeds: range) -> Row:
-    """Shares of episodes that reach success, that end in it, and of every grade; the median progress at the end."""
+    """Shares of episodes that reach success, that end in it, and of every grade; the median
+    progress at the end."""
     episodes = demonstrate(task, behaviour, seeds)
     graded = Counter(grades(task, episodes, pace))
     figures = {
@@ -40,9 +42,10 @@ def measure(task: Task, behaviour: Behaviour, pace: Pace, seeds: range) -> Row:
 
 
 def rows(only: Sequence[str], shown: Sequence[str]) -> Iterator[Row]:
-    """A row for every one of these behaviours of every one of these tasks that has a plan; none given: for all."""
+    """A row for every one of these behaviours of every one of these tasks that has a plan; none
+    given: for all."""
     for task in map(make_task, only or TASKS):
-        if task.plan is not None:
+        if task.scripted_policy is not None:
             pace = expert_pace(task)
             for behaviour in (name for name in behaviours(task) if not shown or name in shown):
                 count = MANY if behaviour in OFTEN else OTHERS
@@ -52,9 +55,16 @@ def rows(only: Sequence[str], shown: Sequence[str]) -> Iterator[Row]:
 def table(measured: list[Row]) -> str:
     """Markdown: a line a task, a column a behaviour, the share that ends in success in per cent."""
     names = get_args(Behaviour)
-    lines = ["| task | " + " | ".join(name.replace("_", " ") for name in names) + " |", "|---" * (len(names) + 1) + "|"]
+    lines = [
+        "| task | " + " | ".join(name.replace("_", " ") for name in names) + " |",
+        "|---" * (len(names) + 1) + "|",
+    ]
     for task_id in dict.fromkeys(row["task"] for row in measured):
-        ends = {row["behaviour"]: f"{100 * float(row['at_end']):.1f}" for row in measured if row["task"] == task_id}
+        ends = {
+            row["behaviour"]: f"{100 * float(row['at_end']):.1f}"
+            for row in measured
+            if row["task"] == task_id
+        }
         lines.append(f"| {task_id} | " + " | ".join(ends.get(name, "-") for name in names) + " |")
     return "\n".join(lines) + "\n"
 
@@ -67,9 +77,15 @@ def read() -> list[Row]:
 
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(prog="python -m experiments.task_gallery.behaviours", description=__doc__)
-    parser.add_argument("--only", nargs="*", default=[], metavar="ID", help="tasks whose rows are measured anew")
-    parser.add_argument("--behaviours", nargs="*", default=[], choices=get_args(Behaviour), help="and only these")
+    parser = argparse.ArgumentParser(
+        prog="python -m experiments.task_gallery.behaviours", description=__doc__
+    )
+    parser.add_argument(
+        "--only", nargs="*", default=[], metavar="ID", help="tasks whose rows are measured anew"
+    )
+    parser.add_argument(
+        "--behaviours", nargs="*", default=[], choices=get_args(Behaviour), help="and only these"
+    )
     options = parser.parse_args()
     found = {(row["task"], row["behaviour"]): row for row in read()}
     for row in rows(options.only, options.behaviours):

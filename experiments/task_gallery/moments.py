@@ -1,4 +1,5 @@
-"""Three moments of a task, start, middle and success, from whatever the task offers to get there."""
+"""Three moments of a task, start, middle and success, from whatever the task offers to get
+there."""
 
 from __future__ import annotations
 
@@ -37,7 +38,8 @@ class Moments:
 
 
 def moments(task: Task) -> Moments:
-    """Start, middle and success; of the sources that there are, the first that reaches success, else the best."""
+    """Start, middle and success; of the sources that there are, the first that reaches success,
+    else the best."""
     tried = list(_until_success(task))
     return max(tried, key=lambda found: found.progress[-1])
 
@@ -52,7 +54,8 @@ def _until_success(task: Task) -> Iterator[Moments]:
 
 
 def _chosen(source: str, qpos: np.ndarray, progress: np.ndarray, success: np.ndarray) -> Moments:
-    """Of states in their order: the first, one at half of the way, and the most progress, held for `LATER` frames."""
+    """Of states in their order: the first, one at half of the way, and the most progress, held for
+    `LATER` frames."""
     last = int(np.argmax(progress))
     half = int(np.argmin(np.abs(progress[: last + 1] - (progress[0] + progress[last]) / 2)))
     while last + 1 < len(progress) and success[last + 1] and last < np.argmax(progress) + LATER:
@@ -70,16 +73,23 @@ def _expert(task: Task) -> Moments | None:
 
 
 def _posed(task: Task) -> Moments | None:
-    """A body that can be put into poses: straight from a start into the pose that fulfils the task."""
+    """A body that can be put into poses: straight from a start into the pose that fulfils the
+    task."""
     pose_state: Callable[..., np.ndarray] | None = getattr(task, "pose_state", None)
     if pose_state is None:
         return None
-    start, way = task.sample(np.random.default_rng(0))[0], np.linspace(0, 1, 21)[:, None]
+    start, way = (
+        task.sample_initial_state(np.random.default_rng(0))[0],
+        np.linspace(0, 1, 21)[:, None],
+    )
     ends = {
         pose: pose_state(np.random.default_rng(1), pose, noise=0.0)
         for pose in get_args(get_type_hints(pose_state)["pose"])
     }
-    ways = [_judged(task, f"posed into {pose!r}", start + way * (end - start)) for pose, end in ends.items()]
+    ways = [
+        _judged(task, f"posed into {pose!r}", start + way * (end - start))
+        for pose, end in ends.items()
+    ]
     return max(ways, key=lambda posed: float(posed.progress[-1]))
 
 
@@ -102,4 +112,6 @@ def _random(task: Task) -> Moments:
     core.close()
     qpos, progress, success = (np.stack(column) for column in zip(*track, strict=True))
     best = int(progress.max(axis=0).argmax())
-    return _chosen("the best of 64 random episodes", qpos[:, best], progress[:, best], success[:, best])
+    return _chosen(
+        "the best of 64 random episodes", qpos[:, best], progress[:, best], success[:, best]
+    )

@@ -1,9 +1,10 @@
-"""From a sentence that mini has never read to a robot that truly does it: five seeds, three tasks, and the baselines.
+"""From a sentence that mini has never read to a robot that truly does it: five seeds, three tasks,
+and the baselines.
 
     python -m experiments.text_to_robot.run --work WORK_FOLDER [--only learned|baselines|wrong]
 
-Every run is one `roborew train` as a user would type it. Results go to ``results.csv`` beside this file, a row a run,
-written as soon as the run ends; a run whose row is there is not run again.
+Every run is one `roborew train` as a user would type it. Results go to ``results.csv`` beside this
+file, a row a run, written as soon as the run ends; a run whose row is there is not run again.
 """
 
 from __future__ import annotations
@@ -89,12 +90,23 @@ def jobs(group: str) -> list[Job]:
     """The runs of a group: learned, baselines or wrong."""
     if group == "learned":
         return [
-            Job(group, env, "mini", "held-out sentence", s, goal) for s in LEARNED_SEEDS for env, goal in GOALS.items()
+            Job(group, env, "mini", "held-out sentence", s, goal)
+            for s in LEARNED_SEEDS
+            for env, goal in GOALS.items()
         ]
     if group == "baselines":
         kinds = ("true-dense", "true-sparse")
-        return [Job(group, e, k, "truth", s, goal) for s in BASELINE_SEEDS for e, goal in GOALS.items() for k in kinds]
-    return [Job(group, env, "mini", kind, WRONG_SEED, goal) for env, row in WRONG.items() for kind, goal in row.items()]
+        return [
+            Job(group, e, k, "truth", s, goal)
+            for s in BASELINE_SEEDS
+            for e, goal in GOALS.items()
+            for k in kinds
+        ]
+    return [
+        Job(group, env, "mini", kind, WRONG_SEED, goal)
+        for env, row in WRONG.items()
+        for kind, goal in row.items()
+    ]
 
 
 def run(job: Job, work: Path) -> dict[str, Any]:
@@ -104,7 +116,16 @@ def run(job: Job, work: Path) -> dict[str, Any]:
         subprocess.CalledProcessError: the run failed; its output is in the log beside its folder.
     """
     name = "-".join([*job.key]).replace("/", "-").replace(" ", "-").replace("'", "")
-    command = [sys.executable, "-m", "roborew", "train", "--env", job.environment, "--goal", job.goal]
+    command = [
+        sys.executable,
+        "-m",
+        "roborew",
+        "train",
+        "--env",
+        job.environment,
+        "--goal",
+        job.goal,
+    ]
     command += ["--reward", job.reward, "--seed", str(job.seed), "--out", str(work), "--name", name]
     work.mkdir(parents=True, exist_ok=True)
     with (work / f"{name}.log").open("w") as log:
@@ -130,11 +151,18 @@ def run_all(todo: Sequence[Job], work: Path, at_once: int) -> None:
         summary = run(job, work)
         figures = [summary.get(name) for name in FIGURES]
         cells = [
-            f"{value:.4f}" if isinstance(value, float) else "" if value is None else str(value) for value in figures
+            f"{value:.4f}" if isinstance(value, float) else "" if value is None else str(value)
+            for value in figures
         ]
         with lock, RESULTS.open("a", newline="") as file:
             csv.writer(file, lineterminator="\n").writerow([*job.key, job.goal, *cells])
-        print(*job.key, "true success", summary["true_success"], f"{summary['minutes']:.1f} min", flush=True)
+        print(
+            *job.key,
+            "true success",
+            summary["true_success"],
+            f"{summary['minutes']:.1f} min",
+            flush=True,
+        )
 
     with ThreadPoolExecutor(at_once) as pool:
         list(pool.map(one, todo))
@@ -142,10 +170,14 @@ def run_all(todo: Sequence[Job], work: Path, at_once: int) -> None:
 
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--work", type=Path, required=True, help="folder for the run directories")
     parser.add_argument("--only", choices=["learned", "baselines", "wrong"], action="append")
-    parser.add_argument("--at-once", type=int, default=2, help="runs side by side, one thread of torch each")
+    parser.add_argument(
+        "--at-once", type=int, default=2, help="runs side by side, one thread of torch each"
+    )
     options = parser.parse_args()
     present = done()
     groups = options.only or ["learned", "baselines", "wrong"]

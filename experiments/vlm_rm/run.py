@@ -1,9 +1,10 @@
 """VLM-RM's humanoid poses, cart-pole and mountain car, with CLIP weights that you bring.
 
-    python -m experiments.vlm_rm.run --pretrained laion2b_s34b_b79k --work FOLDER [--model ViT-B-32] [--only NAME ...]
+    python -m experiments.vlm_rm.run --pretrained laion2b_s34b_b79k --work FOLDER [--model ViT-B-32]
+    [--only NAME ...]
 
-Every run is one `roborew train`. A row a run goes to ``results.csv`` in the work folder; a run whose row is there is
-not run again. Nothing starts before the weights have been read once.
+Every run is one `roborew train`. A row a run goes to ``results.csv`` in the work folder; a run
+whose row is there is not run again. Nothing starts before the weights have been read once.
 """
 
 from __future__ import annotations
@@ -21,24 +22,49 @@ from experiments.vlm_rm.tasks import PROMPTS
 from roborew.errors import RoborewError
 from roborew.rewards.clip import ClipReward
 
-FIGURES = ("steps", "minutes", "true_success", "true_success_low", "true_success_high", "episodes", "random_success")
+FIGURES = (
+    "steps",
+    "minutes",
+    "true_success",
+    "true_success_low",
+    "true_success_high",
+    "episodes",
+    "random_success",
+)
 SETTINGS = ("model", "pretrained", "alpha", "preprocessing", "agent")
 KEY = ("task", *SETTINGS, "seed")
 
 
 def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pretrained", help="open_clip tag, hf-hub:owner/name, or .safetensors file")
-    parser.add_argument("--model", default="ViT-bigG-14", help="open_clip architecture, or folder of a whole model")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--pretrained", help="open_clip tag, hf-hub:owner/name, or .safetensors file"
+    )
+    parser.add_argument(
+        "--model", default="ViT-bigG-14", help="open_clip architecture, or folder of a whole model"
+    )
     parser.add_argument("--revision", help="commit of the repository on the hub")
     parser.add_argument("--sha256", help="that the weight file must have")
-    parser.add_argument("--work", type=Path, required=True, help="folder for the run directories and results.csv")
+    parser.add_argument(
+        "--work", type=Path, required=True, help="folder for the run directories and results.csv"
+    )
     parser.add_argument("--only", choices=sorted(PROMPTS), nargs="+", default=sorted(PROMPTS))
-    parser.add_argument("--alpha", type=float, default=0.0, help="goal-baseline regularisation, 0 to 1")
-    parser.add_argument("--preprocessing", choices=["model", "squash"], default="squash", help="squash is the paper's")
+    parser.add_argument(
+        "--alpha", type=float, default=0.0, help="goal-baseline regularisation, 0 to 1"
+    )
+    parser.add_argument(
+        "--preprocessing",
+        choices=["model", "squash"],
+        default="squash",
+        help="squash is the paper's",
+    )
     parser.add_argument("--agent", default="sb3-sac")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3])
-    parser.add_argument("--steps", type=int, help="of each run; the default of `roborew train` if not given")
+    parser.add_argument(
+        "--steps", type=int, help="of each run; the default of `roborew train` if not given"
+    )
     parser.add_argument("--num-envs", type=int, default=8)
     parser.add_argument("--device", default="cpu")
     return parser.parse_args(words)
@@ -46,18 +72,49 @@ def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
 
 def options(chosen: argparse.Namespace, task: str) -> list[str]:
     """The settings of the reward as ``key=value``."""
-    pinned = [f"{key}={getattr(chosen, key)}" for key in ("pretrained", "revision", "sha256") if getattr(chosen, key)]
+    pinned = [
+        f"{key}={getattr(chosen, key)}"
+        for key in ("pretrained", "revision", "sha256")
+        if getattr(chosen, key)
+    ]
     names = ("model", "alpha", "preprocessing")
-    return [*(f"{key}={getattr(chosen, key)}" for key in names), f"baseline={PROMPTS[task].baseline}", *pinned]
+    return [
+        *(f"{key}={getattr(chosen, key)}" for key in names),
+        f"baseline={PROMPTS[task].baseline}",
+        *pinned,
+    ]
 
 
 def command(chosen: argparse.Namespace, task: str, seed: int, name: str) -> list[str]:
     """One training run as a user would type it: the score itself is paid, at every step."""
-    words = [sys.executable, "-m", "roborew", "train", "--env", f"experiments.vlm_rm.tasks:vlm_rm/{task}"]
-    words += ["--goal", PROMPTS[task].goal, "--reward", "clip", "--shaping", "level", "--every", "1"]
+    words = [
+        sys.executable,
+        "-m",
+        "roborew",
+        "train",
+        "--env",
+        f"experiments.vlm_rm.tasks:vlm_rm/{task}",
+    ]
+    words += [
+        "--goal",
+        PROMPTS[task].goal,
+        "--reward",
+        "clip",
+        "--shaping",
+        "level",
+        "--every",
+        "1",
+    ]
     for option in options(chosen, task):
         words += ["--option", option]
-    words += ["--agent", chosen.agent, "--num-envs", str(chosen.num_envs), "--device", chosen.device]
+    words += [
+        "--agent",
+        chosen.agent,
+        "--num-envs",
+        str(chosen.num_envs),
+        "--device",
+        chosen.device,
+    ]
     words += ["--steps", str(chosen.steps)] if chosen.steps else []
     return [*words, "--seed", str(seed), "--out", str(chosen.work), "--name", name]
 
@@ -69,7 +126,11 @@ def require_weights(chosen: argparse.Namespace) -> None:
         RoborewError: they cannot be had, or are not whole; the message says what to do.
     """
     ClipReward(
-        model=chosen.model, pretrained=chosen.pretrained, revision=chosen.revision, sha256=chosen.sha256, device="cpu"
+        model=chosen.model,
+        pretrained=chosen.pretrained,
+        revision=chosen.revision,
+        sha256=chosen.sha256,
+        device="cpu",
     )
 
 

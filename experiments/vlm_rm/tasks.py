@@ -1,4 +1,5 @@
-"""The tasks of VLM-RM with frames as large as CLIP reads them; importing registers ``vlm_rm/NAME-v0``."""
+"""The tasks of VLM-RM with frames as large as CLIP reads them; importing registers
+``vlm_rm/NAME-v0``."""
 
 from __future__ import annotations
 
@@ -25,15 +26,23 @@ class Prompt:
 HUMANOID = "a humanoid robot"
 PROMPTS = {
     "HumanoidKneel-v0": Prompt("a humanoid robot kneeling", HUMANOID),
-    "HumanoidLotus-v0": Prompt("a humanoid robot sitting down, meditating in the lotus position", HUMANOID),
+    "HumanoidLotus-v0": Prompt(
+        "a humanoid robot sitting down, meditating in the lotus position", HUMANOID
+    ),
     "HumanoidStand-v0": Prompt("a humanoid robot standing up", HUMANOID),
     "HumanoidRaiseArms-v0": Prompt("a humanoid robot standing up with both arms raised", HUMANOID),
     "HumanoidSideSplits-v0": Prompt("a humanoid robot doing the side splits", HUMANOID),
-    "HumanoidHandsOnHips-v0": Prompt("a humanoid robot standing up with its hands on its hips", HUMANOID),
-    "HumanoidArmsCrossed-v0": Prompt("a humanoid robot standing up with its arms crossed", HUMANOID),
+    "HumanoidHandsOnHips-v0": Prompt(
+        "a humanoid robot standing up with its hands on its hips", HUMANOID
+    ),
+    "HumanoidArmsCrossed-v0": Prompt(
+        "a humanoid robot standing up with its arms crossed", HUMANOID
+    ),
     "HumanoidOneLeg-v0": Prompt("a humanoid robot standing on one leg", HUMANOID),
     "CartPole-v0": Prompt("a pole standing upright on top of a cart", "a pole and a cart"),
-    "MountainCar-v0": Prompt("a car at the top of the mountain, next to the flag", "a car in the mountains"),
+    "MountainCar-v0": Prompt(
+        "a car at the top of the mountain, next to the flag", "a car in the mountains"
+    ),
 }
 """By the task's name, without ``roborew/``."""
 

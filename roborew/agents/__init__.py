@@ -1,4 +1,5 @@
 """Agents: they see an environment and nothing else.
 
-Import one from its module (``from roborew.agents.ppo import PPO``): listing the package loads no torch.
+Import one from its module (``from roborew.agents.ppo import PPO``): listing the package loads no
+torch.
 """

@@ -1,4 +1,5 @@
-"""Generalised advantage estimation (Schulman et al. 2016, arXiv:1506.02438, equation 16), a pure function."""
+"""Generalised advantage estimation (Schulman et al. 2016, arXiv:1506.02438, equation 16), a pure
+function."""
 
 from __future__ import annotations
 
@@ -6,32 +7,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def generalised_advantages(
+def compute_gae(
     rewards: NDArray[np.floating],
     values: NDArray[np.floating],
     next_values: NDArray[np.floating],
     done: NDArray[np.bool_],
-    discount: float,
-    trace: float,
+    gamma: float,
+    gae_lambda: float,
 ) -> NDArray[np.float64]:
     """Return the advantage of each action, shape (T, N).
 
-    ``A_t = delta_t + discount * trace * A_{t+1}`` with ``delta_t = r_t + discount * V(s_{t+1}) - V(s_t)``; the sum
-    stops at the end of an episode, whatever ended it.
+    ``A_t = delta_t + discount * trace * A_{t+1}`` with ``delta_t = r_t + discount * V(s_{t+1}) -
+    V(s_t)``; the sum stops at the end of an episode, whatever ended it.
 
     Args:
         rewards: shape (T, N), the reward of the action taken at t.
         values: shape (T, N), V(s_t).
-        next_values: shape (T, N), V(s_{t+1}): 0 where s_{t+1} is terminal, the value of the episode's final
-            observation where a time limit cut it (a truncation is no termination).
+        next_values: shape (T, N), V(s_{t+1}): 0 where s_{t+1} is terminal, the value of the
+            episode's final observation where a time limit cut it (a truncation is no termination).
         done: shape (T, N), True where the action at t was the last of its episode.
         discount: gamma in [0, 1].
         trace: lambda in [0, 1].
     """
-    deltas = rewards + discount * next_values - values
+    deltas = rewards + gamma * next_values - values
     advantages = np.zeros(deltas.shape, dtype=np.float64)
     following = np.zeros(deltas.shape[1], dtype=np.float64)
     for t in reversed(range(len(deltas))):
-        following = deltas[t] + discount * trace * np.where(done[t], 0.0, following)
+        following = deltas[t] + gamma * gae_lambda * np.where(done[t], 0.0, following)
         advantages[t] = following
     return advantages

@@ -28,16 +28,22 @@ def to_tensors(arrays: Mapping[str, NDArray[Any]]) -> dict[str, Tensor]:
     return {key: torch.as_tensor(np.array(value)) for key, value in arrays.items()}
 
 
-def from_optimiser(optimiser: torch.optim.Optimizer) -> Arrays:
+def from_optimizer(optimiser: torch.optim.Optimizer) -> Arrays:
     """Return the moments that an optimiser keeps of each parameter, named ``index/moment``."""
     moments = cast(dict[int, dict[str, Tensor]], optimiser.state_dict()["state"])
-    return {f"{index}/{key}": value for index, kept in moments.items() for key, value in from_tensors(kept).items()}
+    return {
+        f"{index}/{key}": value
+        for index, kept in moments.items()
+        for key, value in from_tensors(kept).items()
+    }
 
 
-def load_optimiser(optimiser: torch.optim.Optimizer, arrays: Mapping[str, NDArray[Any]]) -> None:
+def load_optimizer(optimiser: torch.optim.Optimizer, arrays: Mapping[str, NDArray[Any]]) -> None:
     """Give an optimiser the moments that `from_optimiser` returned."""
     moments: dict[int, dict[str, Tensor]] = {}
     for key, value in to_tensors(arrays).items():
         index, name = key.split("/")
         moments.setdefault(int(index), {})[name] = value
-    optimiser.load_state_dict({"state": moments, "param_groups": optimiser.state_dict()["param_groups"]})
+    optimiser.load_state_dict(
+        {"state": moments, "param_groups": optimiser.state_dict()["param_groups"]}
+    )

@@ -19,7 +19,8 @@ def box_size(space: Space[Any], what: str) -> int:
     if not isinstance(space, Box) or len(space.shape) != 1:
         raise InvalidInputError(
             f"{what} space: expected a Box of shape (D,), got {space}; "
-            "flatten it with gymnasium.wrappers.vector.FlattenObservation; for discrete actions take the agent sb3-ppo."
+            "flatten it with gymnasium.wrappers.vector.FlattenObservation; for discrete actions "
+            "take the agent sb3-ppo."
         )
     return space.shape[0]
 
@@ -29,7 +30,10 @@ class ActionScale:
 
     def __init__(self, space: Space[Any]) -> None:
         self.size = box_size(space, "action")
-        low, high = (cast(NDArray[np.float32], bound) for bound in (cast(Any, space).low, cast(Any, space).high))
+        low, high = (
+            cast(NDArray[np.float32], bound)
+            for bound in (cast(Any, space).low, cast(Any, space).high)
+        )
         if not (np.isfinite(low).all() and np.isfinite(high).all()):
             raise InvalidInputError(
                 f"action space: expected finite bounds, got {space}; "
@@ -61,14 +65,16 @@ def require_disabled_autoreset(env: VectorEnv[Any, Any, Any]) -> None:
     if mode != AutoresetMode.DISABLED:
         raise InvalidInputError(
             f"autoreset: expected AutoresetMode.DISABLED, got {mode}; make the environment with "
-            "autoreset_mode=gymnasium.vector.AutoresetMode.DISABLED, so that the final frame of an episode is seen."
+            "autoreset_mode=gymnasium.vector.AutoresetMode.DISABLED, so that the final frame of "
+            "an episode is seen."
         )
 
 
 def reset_where(
     env: VectorEnv[Any, Any, Any], done: NDArray[np.bool_], observations: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """Reset the environments where ``done``, shape (N,); return observations (N, ...) with their first ones put in."""
+    """Reset the environments where ``done``, shape (N,); return observations (N, ...) with their
+    first ones put in."""
     if not done.any():
         return observations
     fresh, _ = env.reset(options={"reset_mask": done})

@@ -17,11 +17,14 @@ def _orthogonal(rows: int, columns: int, gain: float, generator: torch.Generator
 class ActorCritic(nn.Module):
     """A Gaussian policy and a value function, each with two tanh layers.
 
-    Both networks share their shape, never a weight: their layers are stacked, so that one matrix product serves
-    both. On a CPU the count of operations, not their size, sets the pace of an update.
+    Both networks share their shape, never a weight: their layers are stacked, so that one matrix
+    product serves both. On a CPU the count of operations, not their size, sets the pace of an
+    update.
     """
 
-    def __init__(self, inputs: int, actions: int, width: int, initial_std: float, generator: torch.Generator) -> None:
+    def __init__(
+        self, inputs: int, actions: int, width: int, initial_std: float, generator: torch.Generator
+    ) -> None:
         super().__init__()
         gain = math.sqrt(2)
         first = [_orthogonal(inputs, width, gain, generator) for _ in range(2)]
@@ -38,7 +41,8 @@ class ActorCritic(nn.Module):
         self._width = width
 
     def forward(self, observations: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the policy's mean, shape (B, A), and the value, shape (B,), of observations of shape (B, D)."""
+        """Return the policy's mean, shape (B, A), and the value, shape (B,), of observations of
+        shape (B, D)."""
         hidden = torch.tanh(torch.addmm(self.first_bias, observations, self.first))
         hidden = hidden.view(-1, 2, self._width).transpose(0, 1)
         hidden = torch.tanh(torch.baddbmm(self.second_bias, hidden, self.second))
@@ -47,7 +51,8 @@ class ActorCritic(nn.Module):
         return mean, value.squeeze(1)
 
     def log_probability(self, mean: Tensor, actions: Tensor) -> Tensor:
-        """Return the log density of actions (B, A) under the Gaussian with this mean (B, A), shape (B,)."""
+        """Return the log density of actions (B, A) under the Gaussian with this mean (B, A), shape
+        (B,)."""
         standard = (actions - mean) * torch.exp(-self.log_std)
         constant = self.log_std.sum() + 0.5 * math.log(2 * math.pi) * self.log_std.numel()
         return -0.5 * standard.square().sum(dim=1) - constant

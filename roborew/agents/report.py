@@ -21,9 +21,9 @@ class RolloutReport:
         mean_return: mean undiscounted reward of these episodes, NaN if there are none.
         mean_true_return: the same of ``infos["true_reward"]``; NaN without that key or episodes.
         mean_length: mean number of actions of these episodes, NaN if there are none.
-        final: mean over these episodes of every numeric info at their last step, such as "success" and "progress";
-            NaN, the mark of a score that was not given, is left out.
-        claims: episodes that ended with ``infos["claimed"]``.
+        final: mean over these episodes of every numeric info at their last step, such as "success"
+            and "progress"; NaN, the mark of a score that was not given, is left out.
+        claims: episodes that ended with ``infos["terminated_by_success_detector"]``.
         false_claims: of these, episodes without ``infos["success"]`` at that step.
         losses: diagnostics of the update, such as "policy", "value", "entropy", "kl".
     """
@@ -64,7 +64,9 @@ class EpisodeLog:
     def __post_init__(self) -> None:
         self.totals = np.zeros((3, self.num_envs))
 
-    def add_step(self, rewards: NDArray[Any], true_rewards: NDArray[Any], done: NDArray[np.bool_]) -> None:
+    def add_step(
+        self, rewards: NDArray[Any], true_rewards: NDArray[Any], done: NDArray[np.bool_]
+    ) -> None:
         """Count one step of every environment; all arguments have shape (N,)."""
         self.totals += np.stack([rewards, true_rewards, np.ones(self.num_envs)])
         if done.any():
@@ -73,12 +75,16 @@ class EpisodeLog:
 
     def add_finals(self, infos: Mapping[str, Any], done: NDArray[np.bool_]) -> None:
         """Remember the numeric infos of the environments whose episode ends at this step."""
-        numeric = {key: value for key, value in infos.items() if key[0] != "_" and _is_numeric(value, done.shape)}
+        numeric = {
+            key: value
+            for key, value in infos.items()
+            if key[0] != "_" and _is_numeric(value, done.shape)
+        }
         for key, value in numeric.items():
             present = np.asarray(infos.get(f"_{key}", True)) & done & np.isfinite(value)
             self.finals.setdefault(key, []).extend(value[present].astype(float).tolist())
-        if "claimed" in numeric:
-            claimed = numeric["claimed"].astype(bool) & done
+        if "terminated_by_success_detector" in numeric:
+            claimed = numeric["terminated_by_success_detector"].astype(bool) & done
             self.claims += int(claimed.sum())
             if "success" in numeric:
                 self.false_claims += int((claimed & ~numeric["success"].astype(bool)).sum())
@@ -87,9 +93,13 @@ class EpisodeLog:
         """Forget the ended episodes, keep the running ones."""
         self.ended, self.finals, self.claims, self.false_claims = [], {}, 0, 0
 
-    def report(self, steps: int, seconds: Mapping[str, float], losses: Mapping[str, float]) -> RolloutReport:
+    def report(
+        self, steps: int, seconds: Mapping[str, float], losses: Mapping[str, float]
+    ) -> RolloutReport:
         """Return the report of everything since `clear`."""
-        returns, true_returns, lengths = (mean_or_nan([row[i] for row in self.ended]) for i in range(3))
+        returns, true_returns, lengths = (
+            mean_or_nan([row[i] for row in self.ended]) for i in range(3)
+        )
         return RolloutReport(
             steps=steps,
             seconds=dict(seconds),

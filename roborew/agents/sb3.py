@@ -1,4 +1,5 @@
-"""PPO and SAC of Stable-Baselines3 (Raffin et al., JMLR 22(268), 2021) behind the interface of our own PPO."""
+"""PPO and SAC of Stable-Baselines3 (Raffin et al., JMLR 22(268), 2021) behind the interface of our
+own PPO."""
 
 from __future__ import annotations
 
@@ -15,7 +16,14 @@ from stable_baselines3 import PPO, SAC
 from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.vec_env import VecNormalize
 
-from roborew.agents.arrays import Arrays, from_optimiser, from_tensors, load_optimiser, prefixed, to_tensors
+from roborew.agents.arrays import (
+    Arrays,
+    from_optimizer,
+    from_tensors,
+    load_optimizer,
+    prefixed,
+    to_tensors,
+)
 from roborew.agents.env_checks import box_size, check_finite
 from roborew.agents.report import Callback
 from roborew.agents.sb3_bridge import SB3Bridge, as_sb3
@@ -28,7 +36,8 @@ __all__ = ["SB3PPO", "SB3SAC", "SB3PPOConfig", "SB3SACConfig", "as_sb3"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SB3PPOConfig:
-    """Settings of `SB3PPO`, named as in Stable-Baselines3; the defaults follow those of our own PPO."""
+    """Settings of `SB3PPO`, named as in Stable-Baselines3; the defaults follow those of our own
+    PPO."""
 
     n_steps: int = 32
     """Steps of every environment between two updates."""
@@ -76,14 +85,17 @@ Config = TypeVar("Config", SB3PPOConfig, SB3SACConfig)
 class SB3Agent(Generic[Config]):
     """What `SB3PPO` and `SB3SAC` share. Same interface as `roborew.agents.ppo.PPO`.
 
-    Observations are normalised with `VecNormalize`, rewards are not. Stable-Baselines3 seeds and draws from the global
-    generators of torch, numpy and random: a loaded agent goes on, but not bit for bit, in new episodes and, for SAC,
-    with an empty replay buffer.
+    Observations are normalised with `VecNormalize`, rewards are not. Stable-Baselines3 seeds and
+    draws from the global
+    generators of torch, numpy and random: a loaded agent goes on, but not bit for bit, in new
+    episodes and, for SAC, with an empty replay buffer.
     """
 
     name: str
 
-    def __init__(self, observation_space: Space[Any], action_space: Space[Any], config: Config, seed: int) -> None:
+    def __init__(
+        self, observation_space: Space[Any], action_space: Space[Any], config: Config, seed: int
+    ) -> None:
         self.config: Config = config
         self.seed = seed
         self._spaces = (observation_space, action_space)
@@ -98,15 +110,24 @@ class SB3Agent(Generic[Config]):
         """Environment steps so far, over all environments."""
         return int(self._model.num_timesteps)
 
-    def act(self, observations: NDArray[np.floating], deterministic: bool = True) -> NDArray[np.float32]:
+    def act(
+        self, observations: NDArray[np.floating], deterministic: bool = True
+    ) -> NDArray[np.float32]:
         """Return actions, shape (n, A), for observations of shape (n, D)."""
         if self._moments:
-            centred = (observations - self._moments["mean"]) / np.sqrt(self._moments["variance"] + 1e-8)
+            centred = (observations - self._moments["mean"]) / np.sqrt(
+                self._moments["variance"] + 1e-8
+            )
             observations = np.clip(centred, -10.0, 10.0).astype(np.float32)
-        return self._model.predict(check_finite(observations, "observation"), deterministic=deterministic)[0]
+        return self._model.predict(
+            check_finite(observations, "observation"), deterministic=deterministic
+        )[0]
 
-    def learn(self, env: VectorEnv[Any, Any, Any], total_steps: int, callback: Callback | None = None) -> None:
-        """Learn in ``env`` until `steps` reaches ``total_steps`` or ``callback`` returns False; see our own PPO."""
+    def learn(
+        self, env: VectorEnv[Any, Any, Any], total_steps: int, callback: Callback | None = None
+    ) -> None:
+        """Learn in ``env`` until `steps` reaches ``total_steps`` or ``callback`` returns False; see
+        our own PPO."""
         bridge = self._enter(env)
         while self.steps < total_steps:
             watch, before = Stopwatch(), dict(bridge.watch.seconds)
@@ -120,18 +141,30 @@ class SB3Agent(Generic[Config]):
             if callback is not None and callback(report) is False:
                 return
 
-    def state(self) -> tuple[Arrays, dict[str, Any]]:
-        """Return weights, optimiser moments and normalisation as arrays, and a JSON-able dictionary."""
+    def state_dict(self) -> tuple[Arrays, dict[str, Any]]:
+        """Return weights, optimiser moments and normalisation as arrays, and a JSON-able
+        dictionary."""
         arrays = prefixed("observations", self._moments)
         for name, part in self._parts().items():
-            kept = from_optimiser(part) if isinstance(part, torch.optim.Optimizer) else from_tensors(part)
+            kept = (
+                from_optimizer(part)
+                if isinstance(part, torch.optim.Optimizer)
+                else from_tensors(part)
+            )
             arrays |= prefixed(name, kept)
-        return arrays, {"agent": self.name, "steps": self.steps, "seed": self.seed, "config": asdict(self.config)}
+        return arrays, {
+            "agent": self.name,
+            "steps": self.steps,
+            "seed": self.seed,
+            "config": asdict(self.config),
+        }
 
-    def load_state(self, arrays: Mapping[str, NDArray[Any]], meta: Mapping[str, Any]) -> None:
-        """Take over what `state` returned, of an agent with the same spaces and configuration."""
+    def load_state_dict(self, arrays: Mapping[str, NDArray[Any]], meta: Mapping[str, Any]) -> None:
+        """Take over what `state_dict` returned, of an agent with the same spaces and configuration."""
         if dict(meta["config"]) != asdict(self.config):
-            raise InvalidInputError(f"{self.name}: the state is of {meta['config']}, this agent of {self.config}.")
+            raise InvalidInputError(
+                f"{self.name}: the state is of {meta['config']}, this agent of {self.config}."
+            )
         self._load_parts(arrays)
         self._moments = under(arrays, "observations/")
         self._model.num_timesteps, self._env = int(meta["steps"]), None
@@ -151,11 +184,15 @@ class SB3Agent(Generic[Config]):
     def _load_parts(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         for name, part in self._parts().items():
             if isinstance(part, torch.optim.Optimizer):
-                load_optimiser(part, under(arrays, f"{name}/"))
+                load_optimizer(part, under(arrays, f"{name}/"))
                 continue
             tensors = to_tensors(under(arrays, f"{name}/"))
-            if {key: value.shape for key, value in tensors.items()} != {k: v.shape for k, v in part.items()}:
-                raise InvalidInputError(f"{self.name}: the weights {name!r} do not fit these spaces and settings.")
+            if {key: value.shape for key, value in tensors.items()} != {
+                k: v.shape for k, v in part.items()
+            }:
+                raise InvalidInputError(
+                    f"{self.name}: the weights {name!r} do not fit these spaces and settings."
+                )
             with torch.no_grad():
                 for key, value in part.items():
                     value.copy_(tensors[key])
@@ -165,13 +202,16 @@ class SB3Agent(Generic[Config]):
             return self._bridge
         bridge = as_sb3(env)
         bridge.seed(self.seed)
-        arrays, meta = self.state()
+        arrays, meta = self.state_dict()
         self._model = self._build(env.num_envs)
-        self.load_state(arrays, meta)
+        self.load_state_dict(arrays, meta)
         self._normaliser = VecNormalize(bridge, norm_reward=False)
         if self._moments:
             moments = cast(Any, self._normaliser.obs_rms)
-            moments.mean, moments.var = self._moments["mean"].copy(), self._moments["variance"].copy()
+            moments.mean, moments.var = (
+                self._moments["mean"].copy(),
+                self._moments["variance"].copy(),
+            )
             moments.count = float(self._moments["count"][0])
         self._model.set_env(self._normaliser)
         self._env, self._bridge = env, bridge
@@ -200,7 +240,11 @@ class SB3PPO(SB3Agent[SB3PPOConfig]):
     name = "sb3-ppo"
 
     def __init__(
-        self, observation_space: Space[Any], action_space: Space[Any], config: SB3PPOConfig | None = None, seed: int = 0
+        self,
+        observation_space: Space[Any],
+        action_space: Space[Any],
+        config: SB3PPOConfig | None = None,
+        seed: int = 0,
     ) -> None:
         super().__init__(observation_space, action_space, config or SB3PPOConfig(), seed)
 
@@ -228,7 +272,11 @@ class SB3SAC(SB3Agent[SB3SACConfig]):
     name = "sb3-sac"
 
     def __init__(
-        self, observation_space: Space[Any], action_space: Space[Any], config: SB3SACConfig | None = None, seed: int = 0
+        self,
+        observation_space: Space[Any],
+        action_space: Space[Any],
+        config: SB3SACConfig | None = None,
+        seed: int = 0,
     ) -> None:
         box_size(action_space, "action")
         super().__init__(observation_space, action_space, config or SB3SACConfig(), seed)

@@ -1,7 +1,8 @@
 """The bridge to Stable-Baselines3 (Raffin et al., JMLR 22(268), 2021).
 
-Stable-Baselines3 resets environments itself, within the step that ends an episode. Here the bridge does so, after the
-last reward was paid for the final state and with the final observation in ``infos[i]["terminal_observation"]``.
+Stable-Baselines3 resets environments itself, within the step that ends an episode. Here the bridge
+does so, after the last reward was paid for the final state and with the final observation in
+``infos[i]["terminal_observation"]``.
 """
 
 from __future__ import annotations
@@ -24,14 +25,17 @@ def as_sb3(env: VectorEnv[Any, Any, Any]) -> SB3Bridge:
     """Return a vector environment in the form of Stable-Baselines3.
 
     Args:
-        env: observations in a Box, ``autoreset_mode=AutoresetMode.DISABLED``, each reward paid at its step.
+        env: observations in a Box, ``autoreset_mode=AutoresetMode.DISABLED``, each reward paid at
+            its step.
 
     Raises:
         InvalidInputError: another autoreset mode, or rewards that are deferred.
     """
     require_disabled_autoreset(env)
     if getattr(env, "deferred", False):
-        raise InvalidInputError("sb3: rewards must be paid at each step; make the wrapper with scoring='step'.")
+        raise InvalidInputError(
+            "sb3: rewards must be paid at each step; make the wrapper with scoring='step'."
+        )
     return SB3Bridge(env)
 
 
@@ -49,7 +53,9 @@ class SB3Bridge(VecEnv):
         self.episodes = EpisodeLog(env.num_envs)
         self.watch = Stopwatch()
         spaces = cast(Any, env)  # Gymnasium leaves the parameter of these spaces open
-        cast(Any, super()).__init__(env.num_envs, spaces.single_observation_space, spaces.single_action_space)
+        cast(Any, super()).__init__(
+            env.num_envs, spaces.single_observation_space, spaces.single_action_space
+        )
 
     def reset(self) -> NDArray[Any]:
         """Reset all environments, with the seeds that `seed` left; return observations (N, ...)."""
@@ -65,14 +71,19 @@ class SB3Bridge(VecEnv):
         """Remember the actions (N, A)."""
         self._actions = actions
 
-    def step_wait(self) -> tuple[NDArray[Any], NDArray[np.float32], NDArray[np.bool_], list[dict[str, Any]]]:
-        """Step, then reset what is done; return observations, rewards, done and one info per environment."""
+    def step_wait(
+        self,
+    ) -> tuple[NDArray[Any], NDArray[np.float32], NDArray[np.bool_], list[dict[str, Any]]]:
+        """Step, then reset what is done; return observations, rewards, done and one info per
+        environment."""
         with self.watch.time("environment"):
             final, rewards, terminated, truncated, infos = self._env.step(self._actions)
         check_finite(final, "observation")
         check_finite(rewards, "reward")
         done = terminated | truncated
-        self.episodes.add_step(rewards, infos.get("true_reward", np.full(self.num_envs, np.nan)), done)
+        self.episodes.add_step(
+            rewards, infos.get("true_reward", np.full(self.num_envs, np.nan)), done
+        )
         self.episodes.add_finals(infos, done)
         listed = _per_environment(infos, self.num_envs)
         for i in np.flatnonzero(done):
@@ -96,11 +107,17 @@ class SB3Bridge(VecEnv):
 
     def set_attr(self, attr_name: str, value: Any, indices: Any = None) -> None:
         """Refuse: the environments step together and share their attributes."""
-        raise InvalidInputError(f"sb3: cannot set {attr_name!r} of single environments that step together.")
+        raise InvalidInputError(
+            f"sb3: cannot set {attr_name!r} of single environments that step together."
+        )
 
-    def env_method(self, method_name: str, *method_args: Any, indices: Any = None, **method_kwargs: Any) -> list[Any]:
+    def env_method(
+        self, method_name: str, *method_args: Any, indices: Any = None, **method_kwargs: Any
+    ) -> list[Any]:
         """Refuse: the environments step together; call the method on the vector environment."""
-        raise InvalidInputError(f"sb3: cannot call {method_name!r} on single environments that step together.")
+        raise InvalidInputError(
+            f"sb3: cannot call {method_name!r} on single environments that step together."
+        )
 
     def env_is_wrapped(self, wrapper_class: Any, indices: Any = None) -> list[bool]:
         """Return False for each of ``indices``: single environments are not wrapped one by one."""

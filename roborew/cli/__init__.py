@@ -39,12 +39,19 @@ AnyCommand = (
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code: 0, 1 (doctor: unwell), 2 (an error, said in one line), 130 (Ctrl-C)."""
+    """Run one command and return its exit code: 0, 1 (doctor: unwell), 2 (an error, said in one
+    line), 130 (Ctrl-C)."""
     if sys.platform == "linux":
-        os.environ.setdefault("MUJOCO_GL", "egl")  # for environments of others too: MuJoCo's own default needs a screen
-    os.environ.setdefault("GOMP_SPINCOUNT", "10000")  # torch's threads soon wait asleep: a busy machine is shared
+        os.environ.setdefault(
+            "MUJOCO_GL", "egl"
+        )  # for environments of others too: MuJoCo's own default needs a screen
+    os.environ.setdefault(
+        "GOMP_SPINCOUNT", "10000"
+    )  # torch's threads soon wait asleep: a busy machine is shared
     console, errors = Console(), Console(stderr=True)
-    logging.basicConfig(format="%(message)s", handlers=[RichHandler(console=errors, show_path=False)])
+    logging.basicConfig(
+        format="%(message)s", handlers=[RichHandler(console=errors, show_path=False)]
+    )
     debug = "--debug" in (sys.argv if arguments is None else arguments)
     try:
         parse = cast(Any, tyro.cli)  # its annotations know no union of annotated classes
@@ -61,9 +68,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _expected_errors() -> tuple[type[Exception], ...]:
-    """Errors whose message is meant for the user; looked up only once something went wrong, as the imports are slow.
+    """Errors whose message is meant for the user; looked up only once something went wrong, as the
+    imports are slow.
 
-    An error of a module that was never imported was not raised; and `roborew_envs` itself may be what cannot be.
+    An error of a module that was never imported was not raised; and `roborew_envs` itself may be
+    what cannot be.
     """
     import gymnasium
 

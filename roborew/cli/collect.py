@@ -10,31 +10,36 @@ import tyro
 from rich.console import Console
 
 from roborew.cli.command import Command, counted, print_paths
-from roborew.workflows.collect import DemosConfig
+from roborew.workflows.collect import CollectConfig
 
 if TYPE_CHECKING:
-    from roborew.workflows.collect.collect import DemosStatus
+    from roborew.workflows.collect.collect import CollectStatus
 
 
 @dataclass(frozen=True, kw_only=True)
 class Demos(Command):
-    """Write demonstrations, good and bad, with their truth; given again after an interruption, it goes on."""
+    """Write demonstrations, good and bad, with their truth; given again after an interruption, it
+    goes on."""
 
     env: tyro.conf.Positional[str]
     """See `roborew list envs`; also environments of other suites, such as Meta-World/reach-v3."""
-    config: Annotated[DemosConfig, tyro.conf.arg(name="")] = field(default_factory=DemosConfig)
+    config: Annotated[CollectConfig, tyro.conf.arg(name="")] = field(default_factory=CollectConfig)
     out: Path
     """Folder of the set; it appears when the set is whole, and is never overwritten."""
 
     def run(self, console: Console) -> int:
         """Record."""
-        from roborew.workflows.collect.collect import record_demonstrations
+        from roborew.workflows.collect.collect import collect_demonstrations
 
         with counted(console) as show:
 
-            def observe(status: DemosStatus) -> None:
-                show(f"{status.done} of {status.total} episodes, {status.behaviour}", status.done, status.total)
+            def observe(status: CollectStatus) -> None:
+                show(
+                    f"{status.done} of {status.total} episodes, {status.behaviour}",
+                    status.done,
+                    status.total,
+                )
 
-            path = record_demonstrations(self.env, self.config, self.out, observe)
+            path = collect_demonstrations(self.env, self.config, self.out, observe)
         print_paths(console, {"demonstrations": path})
         return 0

@@ -42,25 +42,33 @@ def print_paths(console: Console, paths: Mapping[str, Path]) -> None:
 
 
 def say(console: Console, text: str) -> None:
-    """Print a line as it is: a goal or a path is no markup, and a narrow terminal breaks no path."""
+    """Print a line as it is: a goal or a path is no markup, and a narrow terminal breaks no
+    path."""
     console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
-def watched(console: Console, things: Collection[T], what: str, models: Iterable[object] = ()) -> Iterator[T]:
+def watched(
+    console: Console, things: Collection[T], what: str, models: Iterable[object] = ()
+) -> Iterator[T]:
     """Give the things one by one with a progress bar, where there is a terminal to show it.
 
     Args:
         console: to show it on.
         things: to give.
         what: is done with them, in a word.
-        models: at work; the questions of their judges get a bar of their own, since one video may take thousands.
+        models: at work; the questions of their judges get a bar of their own, since one video may
+            take thousands.
     """
     from rich.progress import Progress
 
-    judges = [judge for model in models if hasattr(judge := getattr(model, "judge", None), "progress")]
+    judges = [
+        judge for model in models if hasattr(judge := getattr(model, "judge", None), "progress")
+    ]
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bars:
         for judge in judges:
-            cast(Any, judge).progress = partial(_answered, bars, bars.add_task("questions", total=None, visible=False))
+            cast(Any, judge).progress = partial(
+                _answered, bars, bars.add_task("questions", total=None, visible=False)
+            )
         try:
             yield from bars.track(things, description=what)
         finally:

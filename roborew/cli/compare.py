@@ -14,7 +14,8 @@ from roborew.cli.score import Options, Videos
 
 @dataclass(frozen=True, kw_only=True)
 class Compare(Command):
-    """Several rewards on the same videos, each beside its nulls: does it read the picture and the sentence?"""
+    """Several rewards on the same videos, each beside its nulls: does it read the picture and the
+    sentence?"""
 
     videos: Videos
     """Video files (mp4, webm, mkv, avi)."""
@@ -54,7 +55,15 @@ class Compare(Command):
             for model in watched(console, models.values(), "scoring", models.values())
         ]
         table = Table(box=None, header_style="dim", pad_edge=False)
-        for head in ("reward", "shown", "order in time", "gain", "final", "abstained", "ms a frame"):
+        for head in (
+            "reward",
+            "shown",
+            "order in time",
+            "gain",
+            "final",
+            "abstained",
+            "ms a frame",
+        ):
             table.add_column(head)
         for row in (row for each in compared for row in each.table()):
             table.add_row(*row)

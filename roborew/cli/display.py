@@ -1,4 +1,5 @@
-"""What a person sees: training while it goes on (where there is no terminal, a line now and then), then the verdict."""
+"""What a person sees: training while it goes on (where there is no terminal, a line now and then),
+then the verdict."""
 
 from __future__ import annotations
 
@@ -32,18 +33,34 @@ def progress_display(console: Console) -> Generator[Observer]:
         nonlocal shown
         if monotonic() - shown >= LINE_SECONDS or status.steps >= status.total_steps:
             shown = monotonic()
-            console.print("  ".join(f"{name} {figure}" for name, figure in figures(status).items()), soft_wrap=True)
+            console.print(
+                "  ".join(f"{name} {figure}" for name, figure in figures(status).items()),
+                soft_wrap=True,
+            )
 
     yield show
 
 
 def show_judgement(console: Console, judgement: Judgement) -> None:
-    """The policies beside each other, what the figures leave out, and the model beside its nulls."""
-    heads = ("policy", "true success", "95 % interval", "false claims", "learned return", "true return")
+    """The policies beside each other, what the figures leave out, and the model beside its
+    nulls."""
+    heads = (
+        "policy",
+        "true success",
+        "95 % interval",
+        "false claims",
+        "learned return",
+        "true return",
+    )
     table = _table(*heads)
     for name, judged in judgement.rows().items():
-        success, false = _number(judged.true_success, ".1%"), _number(judged.false_claim_rate, ".1%")
-        interval = " – ".join(_number(end, ".1%") for end in (judged.interval.low, judged.interval.high))
+        success, false = (
+            _number(judged.true_success, ".1%"),
+            _number(judged.false_claim_rate, ".1%"),
+        )
+        interval = " – ".join(
+            _number(end, ".1%") for end in (judged.interval.low, judged.interval.high)
+        )
         returns = (_measured(judged.learned_return), _measured(judged.true_return))
         table.add_row(name, success, interval, false, *returns)
     console.print(table)
@@ -51,7 +68,10 @@ def show_judgement(console: Console, judgement: Judgement) -> None:
     if judgement.nulls:
         table = _table("score or null", "order correlation", "final", "gain")
         for row in judgement.nulls:
-            table.add_row(row.name, *(_measured(measure.value) for measure in (row.order, row.final, row.gain)))
+            table.add_row(
+                row.name,
+                *(_measured(measure.value) for measure in (row.order, row.final, row.gain)),
+            )
         console.print(table)
 
 
@@ -92,4 +112,7 @@ def _picture(status: Status) -> Group:
     shown = figures(status)
     table = _table(*shown)
     table.add_row(*shown.values())
-    return Group(table, ProgressBar(total=status.total_steps, completed=min(status.steps, status.total_steps)))
+    return Group(
+        table,
+        ProgressBar(total=status.total_steps, completed=min(status.steps, status.total_steps)),
+    )

@@ -20,11 +20,18 @@ class Doctor(Command):
         from roborew.workflows.doctor import examine, healthy
 
         checks = examine()
-        table = Table("what", "", "found", "what to do", box=None, header_style="dim", pad_edge=False)
+        table = Table(
+            "what", "", "found", "what to do", box=None, header_style="dim", pad_edge=False
+        )
         for check in checks:
             mark = "ok" if check.ok else "FAILS" if check.needed else "no"
             table.add_row(*map(Text, (check.name, mark, check.found, check.remedy)))
         console.print(table)
         well = healthy(checks)
-        say(console, "the main job can run here" if well else "the main job cannot run here: see the lines that FAIL")
+        say(
+            console,
+            "the main job can run here"
+            if well
+            else "the main job cannot run here: see the lines that FAIL",
+        )
         return 0 if well else EXIT_UNWELL

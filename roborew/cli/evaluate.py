@@ -12,7 +12,8 @@ from roborew.storage.run import RunDirectory
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluate(Command):
-    """Judge the agent of a run anew: true success with intervals, nulls, learned against true reward."""
+    """Judge the agent of a run anew: true success with intervals, nulls, learned against true
+    reward."""
 
     path: RunPath
     """Folder of the run."""

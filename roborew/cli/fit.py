@@ -20,7 +20,8 @@ Settings = Annotated[FitConfig, tyro.conf.arg(name="")]
 
 @dataclass(frozen=True, kw_only=True)
 class Fit(Command):
-    """Learn a reward from demonstration videos: a LeRobot data set, a folder of mp4, or one file."""
+    """Learn a reward from demonstration videos: a LeRobot data set, a folder of mp4, or one
+    file."""
 
     demonstrations: tyro.conf.Positional[Path]
     """Folder or file of demonstrations."""
@@ -28,7 +29,8 @@ class Fit(Command):
     goal: str | None = None
     """What the videos show, where they do not say so themselves."""
     out: Path | None = None
-    """Folder for the critic, which must not exist; critics/<name of the demonstrations> if not given."""
+    """Folder for the critic, which must not exist; critics/<name of the demonstrations> if not
+    given."""
 
     def run(self, console: Console) -> int:
         """Fit, judge on held-out episodes, write the critic and its card."""
@@ -41,17 +43,26 @@ class Fit(Command):
 
         out = self.out or free_path(Path("critics") / self.demonstrations.stem)
         if out.exists():
-            raise RunExistsError(f"{out} exists and is never overwritten; nothing was written. Choose another --out.")
+            raise RunExistsError(
+                f"{out} exists and is never overwritten; nothing was written. Choose another --out."
+            )
         found = read_demonstrations(self.demonstrations, self.goal)
-        say(console, f"fitting {self.config.critic} to {len(found)} demonstrations in {self.demonstrations}")
+        say(
+            console,
+            f"fitting {self.config.critic} to {len(found)} demonstrations in {self.demonstrations}",
+        )
         with torch_threads(self.config.threads), counted(console) as show:
             fitted = fit_critic(list(found), self.config, _counting(show))
             show("judging on held-out episodes", 0, 1)
-            table = write(fitted, out, self.demonstrations.name, "roborew " + shlex.join(sys.argv[1:]))
+            table = write(
+                fitted, out, self.demonstrations.name, "roborew " + shlex.join(sys.argv[1:])
+            )
         seconds = ", ".join(f"{part} {value:.1f} s" for part, value in fitted.seconds.items())
         say(console, f"{sum(fitted.seconds.values()):.1f} s ({seconds})")
         for name, row in table.items():
-            cells = ", ".join(f"{what} {m.value:.3f}" for what, m in row.items() if m.value is not None)
+            cells = ", ".join(
+                f"{what} {m.value:.3f}" for what, m in row.items() if m.value is not None
+            )
             say(console, f"{name}: {cells}")
         print_paths(console, {"critic": out, "card": out / "card.md"})
         return 0

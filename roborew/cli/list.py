@@ -37,10 +37,17 @@ def _listed(kind: str) -> dict[str, tuple[str, ...]]:
     if kind == "envs":
         return {name: (instruction,) for name, instruction in _environments().items()}
     if kind == "critics":
-        return {name: (e.summary, registry.critics.load(name).traits.paper) for name, e in registry.critics.items()}
-    known = {"rewards": registry.rewards, "agents": registry.agents, "encoders": registry.encoders}[kind]
+        return {
+            name: (e.summary, registry.critics.load(name).traits.paper)
+            for name, e in registry.critics.items()
+        }
+    known = {"rewards": registry.rewards, "agents": registry.agents, "encoders": registry.encoders}[
+        kind
+    ]
     listed = {name: (entry.summary,) for name, entry in known.items()}
-    return listed | ({name: (summary,) for name, summary in TRUE_REWARDS.items()} if kind == "rewards" else {})
+    return listed | (
+        {name: (summary,) for name, summary in TRUE_REWARDS.items()} if kind == "rewards" else {}
+    )
 
 
 def _environments() -> dict[str, str]:

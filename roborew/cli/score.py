@@ -18,12 +18,14 @@ Options = Annotated[tuple[str, ...], tyro.conf.UseAppendAction]
 
 @dataclass(frozen=True, kw_only=True)
 class Score(Command):
-    """Score videos with a reward: curves, a progress table, plots and films with the score drawn in."""
+    """Score videos with a reward: curves, a progress table, plots and films with the score drawn
+    in."""
 
     videos: Videos
     """Video files (mp4, webm, mkv, avi)."""
     goal: str | None = None
-    """What should be done in them, as a sentence; a critic that was fitted to one sentence takes that if not given."""
+    """What should be done in them, as a sentence; a critic that was fitted to one sentence takes
+    that if not given."""
     reward: str = "mini"
     """A name of `roborew list rewards`, or the folder of a critic or of mini's weights."""
     option: Options = ()
@@ -31,9 +33,11 @@ class Score(Command):
     goal_image: Path | None = None
     """A picture of the goal, for rewards that compare with one."""
     views: tuple[Path, ...] = ()
-    """Further views of the one video, for a critic of several cameras, in the order that it was fitted with."""
+    """Further views of the one video, for a critic of several cameras, in the order that it was
+    fitted with."""
     fps: float | None = None
-    """Score about so many frames of each second; if not given, as many as a critic was fitted to, else every frame."""
+    """Score about so many frames of each second; if not given, as many as a critic was fitted to,
+    else every frame."""
     out: Path = Path("scores")
     """Folder for what is written; nothing there is ever overwritten."""
     device: str = "cpu"
@@ -61,9 +65,14 @@ class Score(Command):
         if not self.videos:
             raise InvalidInputError("score: got no video; name at least one file.")
         if self.views and len(self.videos) > 1:
-            raise InvalidInputError(f"score: views belong to one video; got {len(self.videos)}. Score one at a time.")
+            raise InvalidInputError(
+                f"score: views belong to one video; got {len(self.videos)}. Score one at a time."
+            )
         model = open_reward(self.reward, self.option, self.device)
-        sentence, picture = goal_of(model, self.goal), read_picture(self.goal_image) if self.goal_image else None
+        sentence, picture = (
+            goal_of(model, self.goal),
+            read_picture(self.goal_image) if self.goal_image else None,
+        )
         fps = model.fps if self.fps is None and isinstance(model, Critic) else self.fps
         rate = f"about {fps:g} frames of each second" if fps else "every frame"
         say(console, f"“{sentence}”, {rate}")
@@ -71,7 +80,10 @@ class Score(Command):
         for path in watched(console, self.videos, "scoring", [model]):
             sampled = sample_video(path, fps, self.views)
             scored.append(score_video(model, sampled, sentence, picture))
-            paths = {"scores": write_curve(self.out, scored[-1]), "plot": write_plot(self.out, scored[-1:])}
+            paths = {
+                "scores": write_curve(self.out, scored[-1]),
+                "plot": write_plot(self.out, scored[-1:]),
+            }
             if self.film:
                 paths["film"] = write_film(self.out, scored[-1], sampled)
             say(console, _summary(scored[-1]))

@@ -38,16 +38,21 @@ class Train(Command):
         """Train and judge."""
         if self.resume is not None:
             if self.config != TrainConfig() or self.name is not None:
-                raise InvalidInputError("--resume takes all settings from the run: give no others beside it.")
+                raise InvalidInputError(
+                    "--resume takes all settings from the run: give no others beside it."
+                )
             return _finish(console, _interrupted(self.resume), film=False)
         config = self.config
-        name = new_run_path(self.out, config.env.split("/")[-1], Path(config.reward).name, config.agent).name
+        name = new_run_path(
+            self.out, config.env.split("/")[-1], Path(config.reward).name, config.agent
+        ).name
         return _begin(console, config, self.out / (self.name or name), film=False)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Demo(Command):
-    """The whole way in a few minutes: train from a sentence, film, judge over 100 fresh starts, report."""
+    """The whole way in a few minutes: train from a sentence, film, judge over 100 fresh starts,
+    report."""
 
     config: Settings = field(default_factory=TrainConfig)
     out: Path = Path("runs")
@@ -87,16 +92,26 @@ def _finish(console: Console, run: RunDirectory, film: bool) -> int:
     def refreshed(run: RunDirectory, number: int) -> None:
         from roborew.workflows.refit import refresh
 
-        say(console, "the critic is fitted anew, to its demonstrations and to episodes of the agent")
+        say(
+            console, "the critic is fitted anew, to its demonstrations and to episodes of the agent"
+        )
         refresh(run, number)
 
     with run, _hint(run.path):
         config = run.config(TrainConfig)
-        say(console, f"{config.agent} learns “{config.instruction}” in {config.env} from {config.reward}: {run.path}")
+        say(
+            console,
+            f"{config.agent} learns “{config.instruction}” in {config.env} from {config.reward}: "
+            f"{run.path}",
+        )
         with progress_display(console) as observe:
             outcome = train(run, observe, refreshed)
         if outcome.ended == "stopped":
-            say(console, f"stopped after {outcome.steps:,} steps; all of them are kept. {_resume_command(run.path)}")
+            say(
+                console,
+                f"stopped after {outcome.steps:,} steps; all of them are kept. "
+                f"{_resume_command(run.path)}",
+            )
             return EXIT_INTERRUPTED
         films = film_run(run) if film else []
         say(console, "judging over 100 fresh starts")
@@ -105,7 +120,10 @@ def _finish(console: Console, run: RunDirectory, film: bool) -> int:
         run.write_json("summary.json", judgement.summary())
         written = write(run, judgement)
     say(console, json.dumps(to_json(judgement.summary())))
-    print_paths(console, {"report": written.report, **{f"video {i}": path for i, path in enumerate(films, 1)}})
+    print_paths(
+        console,
+        {"report": written.report, **{f"video {i}": path for i, path in enumerate(films, 1)}},
+    )
     return 0
 
 

@@ -1,1 +1,2 @@
-"""Rewards learned from demonstration videos: encoders, objectives, fitting, and the critic that pays an agent."""
+"""Rewards learned from demonstration videos: encoders, objectives, fitting, and the critic that
+pays an agent."""

@@ -25,7 +25,7 @@ from roborew.errors import CorruptFileError, InvalidInputError, RunExistsError
 from roborew.registry import encoders
 from roborew.storage.atomic import write_durably
 from roborew.storage.checkpoints import under
-from roborew.types import Clip, Memory, RewardSpec, Scores
+from roborew.types import Clip, RecurrentState, RewardSpec, Scores
 
 CONFIG, MODEL, CARD, GOALS = "config.json", "model.safetensors", "card.md", "goals"
 BEFORE = "success_before"
@@ -40,9 +40,10 @@ class Critic:
         name: of the objective in `roborew.registry.critics`.
         objective: fitted.
         encoder: what the objective was fitted on.
-        recipe: the settings of both, as words: ``objective``, ``encoder_name``, ``encoder``; the ``cameras`` whose
-            pictures lie side by side in a frame, with the ``aspect`` (width / height) of one of them; the ``sentences``
-            and the ``fps`` (None: every frame) that it was fitted to.
+        recipe: the settings of both, as words: ``objective``, ``encoder_name``, ``encoder``; the
+            ``cameras`` whose pictures lie side by side in a frame, with the ``aspect`` (width /
+            height) of one of them; the ``sentences`` and the ``fps`` (None: every frame) that it
+            was fitted to.
         calibration: from scores to calibrated progress; none if not given.
     """
 
@@ -60,25 +61,29 @@ class Critic:
 
     @property
     def spec(self) -> RewardSpec:
-        """The objective's promise; calibrated scores lie in [0, 1], and a claim takes one frame more than a score."""
+        """The objective's promise; calibrated scores lie in [0, 1], and a claim takes one frame
+        more than a score."""
         traits = self.objective.traits
         low, high = (traits.low, traits.high) if self.calibration is None else (0.0, 1.0)
-        claims = traits.claims or (self.calibration is not None and self.calibration.success is not None)
+        claims = traits.predicts_success or (
+            self.calibration is not None and self.calibration.success is not None
+        )
         return RewardSpec(
             name=self.name,
             low=low,
             high=high,
             context=None if traits.context is None else traits.context + claims,
             causal=traits.causal,
-            needs_goal=traits.needs_goal,
-            claims=claims,
+            needs_goal_image=traits.needs_goal_image,
+            predicts_success=claims,
             paper=traits.paper,
             shaping=traits.shaping,
         )
 
     @property
     def cameras(self) -> tuple[str, ...]:
-        """Whose pictures lie side by side in a frame; usually one, and none where nobody wrote it down."""
+        """Whose pictures lie side by side in a frame; usually one, and none where nobody wrote it
+        down."""
         return tuple(self.recipe.get("cameras", ()))
 
     @property
@@ -88,30 +93,38 @@ class Critic:
 
     @property
     def fps(self) -> float | None:
-        """About so many frames of each second were fitted [1/s]; None: every frame, or nobody wrote it down."""
+        """About so many frames of each second were fitted [1/s]; None: every frame, or nobody wrote
+        it down."""
         return self.recipe.get("fps")
 
     def score(self, clips: Sequence[Clip]) -> list[Scores]:
         """Score whole clips."""
-        return self.extend(clips, [{} for _ in clips])[0]
+        return self.score_step(clips, [{} for _ in clips])[0]
 
-    def extend(self, clips: Sequence[Clip], memories: Sequence[Memory]) -> tuple[list[Scores], list[Memory]]:
+    def score_step(
+        self, clips: Sequence[Clip], states: Sequence[RecurrentState]
+    ) -> tuple[list[Scores], list[RecurrentState]]:
         """Score the next frames of episodes; see `roborew.types.IncrementalRewardModel`.
 
-        `Scores.success` is the smaller chance of a frame and the one before: an agent ends its episode by the first
-        claim, so one frame that is taken for a success would be enough to fail.
+        `Scores.success` is the smaller chance of a frame and the one before: an agent ends its
+        episode by the first claim, so one frame that is taken for a success would be enough to
+        fail.
 
         Raises:
             InvalidInputError: a goal picture is needed and missing.
         """
         if not clips:
             return [], []
-        queries = self._queries(clips, memories)
-        scores, following = self.objective.extend(queries)
+        queries = self._queries(clips, states)
+        scores, following = self.objective.score_step(queries)
         if self.calibration is not None:
             scores = [self.calibration.apply(score) for score in scores]
-        held = [_held(score, memory.get(BEFORE)) for score, memory in zip(scores, memories, strict=True)]
-        kept: list[Memory] = [{**memory, **last} for memory, (_, last) in zip(following, held, strict=True)]
+        held = [
+            _held(score, memory.get(BEFORE)) for score, memory in zip(scores, states, strict=True)
+        ]
+        kept: list[RecurrentState] = [
+            {**memory, **last} for memory, (_, last) in zip(following, held, strict=True)
+        ]
         return [score for score, _ in held], kept
 
     def save_pretrained(
@@ -122,16 +135,22 @@ class Critic:
         Args:
             folder: must not exist.
             card: content of card.md.
-            beside: further files by their path in the folder: the card's picture, pictures of the goal.
+            beside: further files by their path in the folder: the card's picture, pictures of the
+                goal.
 
         Raises:
             RunExistsError: the folder exists; nothing was written.
         """
         path = Path(folder)
         if path.exists():
-            raise RunExistsError(f"{path} exists and is never overwritten; nothing was written. Choose another folder.")
-        arrays = {f"encoder/{name}": array for name, array in self.encoder.arrays().items()}
-        arrays |= {f"objective/{name}": array for name, array in self.objective.arrays().items()}
+            raise RunExistsError(
+                f"{path} exists and is never overwritten; nothing was written. Choose another "
+                f"folder."
+            )
+        arrays = {f"encoder/{name}": array for name, array in self.encoder.state_dict().items()}
+        arrays |= {
+            f"objective/{name}": array for name, array in self.objective.state_dict().items()
+        }
         content = save({name: np.asarray(array, order="C") for name, array in arrays.items()})
         config = {
             "format": FORMAT,
@@ -162,23 +181,30 @@ class Critic:
         path = Path(folder)
         config, content = read_config(path), _read(path / MODEL)
         if hashlib.sha256(content).hexdigest() != config.get("sha256"):
-            raise CorruptFileError(f"{path}: {MODEL} does not have the sha256 of {CONFIG}; copy the folder anew.")
+            raise CorruptFileError(
+                f"{path}: {MODEL} does not have the sha256 of {CONFIG}; copy the folder anew."
+            )
         try:
             recipe, arrays = cast("dict[str, Any]", config["recipe"]), load(content)
             make = encoders.load(recipe["encoder_name"])
-            objective = make_objective(config["critic"], recipe["objective"], recipe.get("members", 1))
+            objective = make_objective(
+                config["critic"], recipe["objective"], recipe.get("members", 1)
+            )
             encoder: Encoder = make(**{"device": device, **parse_options(make, recipe["encoder"])})
             if len(cameras := recipe.get("cameras", ())) > 1:
                 encoder = SideBySide(encoder, cameras, recipe["aspect"])
             state = config["calibration"]
             calibration = None if state is None else Calibration.from_state(state)
         except (KeyError, TypeError, SafetensorError) as error:
-            raise CorruptFileError(f"{path}: {CONFIG} or {MODEL} is not what a critic writes ({error!r}).") from error
-        encoder.load(under(arrays, "encoder/"))
-        objective.load(under(arrays, "objective/"))
+            raise CorruptFileError(
+                f"{path}: {CONFIG} or {MODEL} is not what a critic writes ({error!r})."
+            ) from error
+        encoder.load_state_dict(under(arrays, "encoder/"))
+        objective.load_state_dict(under(arrays, "objective/"))
         if encoder.identity != config.get("encoder_identity"):
             raise CorruptFileError(
-                f"{path}: fitted on encoder {config.get('encoder_identity')!r}; this one is {encoder.identity!r}."
+                f"{path}: fitted on encoder {config.get('encoder_identity')!r}; this one is "
+                f"{encoder.identity!r}."
             )
         return cls(
             config["critic"],
@@ -188,11 +214,15 @@ class Critic:
             calibration,
         )
 
-    def _queries(self, clips: Sequence[Clip], memories: Sequence[Memory]) -> list[Query]:
-        goals = [clip.goal for clip in clips]
-        if self.objective.traits.needs_goal and any(goal is None for goal in goals):
-            raise InvalidInputError(f"critic {self.name!r} compares with a picture of the goal: give one.")
-        pictures = [clip.frames for clip in clips] + [goal[None] for goal in goals if goal is not None]
+    def _queries(self, clips: Sequence[Clip], memories: Sequence[RecurrentState]) -> list[Query]:
+        goals = [clip.goal_image for clip in clips]
+        if self.objective.traits.needs_goal_image and any(goal is None for goal in goals):
+            raise InvalidInputError(
+                f"critic {self.name!r} compares with a picture of the goal: give one."
+            )
+        pictures = [clip.frames for clip in clips] + [
+            goal[None] for goal in goals if goal is not None
+        ]
         same = len({picture.shape[1:] for picture in pictures}) == 1
         if same:
             bounds = np.cumsum([len(picture) for picture in pictures])[:-1]
@@ -204,9 +234,9 @@ class Critic:
             Query(
                 features=vector,
                 instruction=clip.instruction,
-                text=self._text(clip.instruction),
-                goal=None if clip.goal is None else next(rest)[0],
-                memory={name: array for name, array in memory.items() if name != BEFORE},
+                text_embedding=self._text(clip.instruction),
+                goal_image=None if clip.goal_image is None else next(rest)[0],
+                state={name: array for name, array in memory.items() if name != BEFORE},
             )
             for clip, vector, memory in zip(clips, vectors, memories, strict=False)
         ]
@@ -217,8 +247,9 @@ class Critic:
         return self._texts[sentence]
 
 
-def _held(scores: Scores, before: NDArray[Any] | None) -> tuple[Scores, Memory]:
-    """Scores whose success is that of two frames in a row, a first one counting twice, and what to remember."""
+def _held(scores: Scores, before: NDArray[Any] | None) -> tuple[Scores, RecurrentState]:
+    """Scores whose success is that of two frames in a row, a first one counting twice, and what to
+    remember."""
     if scores.success is None:
         return scores, {}
     own = np.where(scores.valid, scores.success, 0).astype(np.float32)
@@ -250,5 +281,7 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 def _read(path: Path) -> bytes:
     if not path.is_file():
-        raise InvalidInputError(f"{path.parent}: no {path.name}; a critic is a folder of {CONFIG}, {MODEL} and {CARD}.")
+        raise InvalidInputError(
+            f"{path.parent}: no {path.name}; a critic is a folder of {CONFIG}, {MODEL} and {CARD}."
+        )
     return path.read_bytes()

@@ -1,5 +1,5 @@
-"""Several fits of one objective, by seed and to bootstrap samples of the episodes: their mean is the score, and where
-they disagree more than they do on known ground it is no score at all."""
+"""Several fits of one objective, by seed and to bootstrap samples of the episodes: their mean is
+the score, and where they disagree more than they do on known ground it is no score at all."""
 
 from __future__ import annotations
 
@@ -11,17 +11,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roborew.config import parse_options
-from roborew.critics.objective import Objective, Query, Refreshable
+from roborew.critics.objective import Objective, Query, Refittable
 from roborew.errors import CorruptFileError, InvalidInputError
 from roborew.learning.examples import Example, Report
 from roborew.learning.sampling import bootstrap
 from roborew.registry import critics
 from roborew.storage.checkpoints import under
-from roborew.types import Memory, Scores
+from roborew.types import RecurrentState, Scores
 
 KNOWN, SLACK, LEAST = 0.99, 2.0, 0.05
-"""An ensemble abstains where its members' standard deviation is more than SLACK times what it exceeds on a share of
-1 - KNOWN of the validation frames, and more than LEAST of the range of scores."""
+"""An ensemble abstains where its members' standard deviation is more than SLACK times what it
+exceeds on a share of 1 - KNOWN of the validation frames, and more than LEAST of the range of
+scores."""
 LIMIT = "limit"
 
 
@@ -44,7 +45,9 @@ def make_objective(name: str, words: Sequence[str], members: int = 1) -> Objecti
     made = [cast("Objective", kind(**options, seed=seed + row)) for row in range(members)]
     if members == 1:
         return made[0]
-    return cast("Objective", (RefreshableEnsemble if issubclass(kind, Refreshable) else Ensemble)(made, seed))
+    return cast(
+        "Objective", (RefittableEnsemble if issubclass(kind, Refittable) else Ensemble)(made, seed)
+    )
 
 
 class Ensemble:
@@ -57,42 +60,57 @@ class Ensemble:
         self.traits = members[0].traits
         self._members, self._seed, self._limit = tuple(members), seed, np.inf
 
-    def fit(self, examples: Sequence[Example], validation: Sequence[Example], report: Report) -> None:
-        """Fit each member to a sample of the examples; validation says how much they usually disagree."""
+    def fit(
+        self, examples: Sequence[Example], validation: Sequence[Example], report: Report
+    ) -> None:
+        """Fit each member to a sample of the examples; validation says how much they usually
+        disagree."""
         for member, shuffled, said in self._shown(examples, report):
             member.fit(shuffled, validation, said)
         self._settle(validation or examples, report)
 
-    def extend(self, queries: Sequence[Query]) -> tuple[list[Scores], list[Memory]]:
+    def score_step(self, queries: Sequence[Query]) -> tuple[list[Scores], list[RecurrentState]]:
         """The members' mean; an abstention where one of them abstains or they disagree."""
         spread, told, memories = self._told(queries)
         scores: list[Scores] = []
         for values, member_scores in zip(spread, told, strict=True):
-            valid = np.all([one.valid for one in member_scores], axis=0) & (values.std(axis=0) <= self._limit)
+            valid = np.all([one.valid for one in member_scores], axis=0) & (
+                values.std(axis=0) <= self._limit
+            )
             claims = [one.success for one in member_scores if one.success is not None]
             success = np.mean(claims, axis=0).astype(np.float32) if claims else None
             scores.append(Scores(values.mean(axis=0).astype(np.float32), valid, success))
         return scores, memories
 
-    def arrays(self) -> Mapping[str, NDArray[Any]]:
+    def state_dict(self) -> Mapping[str, NDArray[Any]]:
         """Everything that the members learned, and how far they may disagree."""
-        told = {f"{row}/{name}": array for row, one in enumerate(self._members) for name, array in one.arrays().items()}
+        told = {
+            f"{row}/{name}": array
+            for row, one in enumerate(self._members)
+            for name, array in one.state_dict().items()
+        }
         return {**told, LIMIT: np.array([self._limit])}
 
-    def load(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+    def load_state_dict(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Take over saved members."""
         limit = arrays.get(LIMIT, np.zeros(0))
         if limit.shape != (1,) or limit.dtype != np.float64 or not limit[0] > 0:
-            raise CorruptFileError(f"ensemble: expected {LIMIT!r}, one number above 0; got {limit}.")
+            raise CorruptFileError(
+                f"ensemble: expected {LIMIT!r}, one number above 0; got {limit}."
+            )
         self._limit = float(limit[0])
         for row, member in enumerate(self._members):
-            member.load(under(arrays, f"{row}/"))
+            member.load_state_dict(under(arrays, f"{row}/"))
 
     def _shown(
         self, examples: Sequence[Example], report: Report
     ) -> Iterator[tuple[Objective, Sequence[Example], Report]]:
-        """Each member with examples drawn with replacement, as many of every kind, and where to report what it says."""
-        rng, kinds = np.random.default_rng(self._seed), [(e.instruction, e.quality or e.success) for e in examples]
+        """Each member with examples drawn with replacement, as many of every kind, and where to
+        report what it says."""
+        rng, kinds = (
+            np.random.default_rng(self._seed),
+            [(e.instruction, e.quality or e.success) for e in examples],
+        )
         for row, member in enumerate(self._members):
             order = bootstrap(rng, kinds)
 
@@ -103,33 +121,50 @@ class Ensemble:
 
     def _settle(self, known: Sequence[Example], report: Report) -> None:
         """Allow the members a little more disagreement than they have about what is known."""
-        queries = [Query(features=e.features, instruction=e.instruction, text=e.text, goal=e.goal) for e in known]
+        queries = [
+            Query(
+                features=e.features,
+                instruction=e.instruction,
+                text_embedding=e.text_embedding,
+                goal_image=e.goal_embedding,
+            )
+            for e in known
+        ]
         spread, _, _ = self._told(queries)
         usual = float(np.quantile(np.concatenate([values.std(axis=0) for values in spread]), KNOWN))
         self._limit = max(SLACK * usual, LEAST * (self.traits.high - self.traits.low))
         report("largest disagreement", self._limit)
 
-    def _told(self, queries: Sequence[Query]) -> tuple[list[NDArray[np.float64]], list[list[Scores]], list[Memory]]:
-        """Values of each query, (members, T), the members' scores, and their memories, all in one."""
+    def _told(
+        self, queries: Sequence[Query]
+    ) -> tuple[list[NDArray[np.float64]], list[list[Scores]], list[RecurrentState]]:
+        """Values of each query, (members, T), the members' scores, and their memories, all in
+        one."""
         said: list[list[Scores]] = []
         memories: list[dict[str, NDArray[Any]]] = [{} for _ in queries]
         for row, member in enumerate(self._members):
-            scores, kept = member.extend([replace(query, memory=under(query.memory, f"{row}/")) for query in queries])
+            scores, kept = member.score_step(
+                [replace(query, state=under(query.state, f"{row}/")) for query in queries]
+            )
             said.append(scores)
             for memory, one in zip(memories, kept, strict=True):
                 memory |= {f"{row}/{name}": array for name, array in one.items()}
         told = [list(scores) for scores in zip(*said, strict=True)]
         values = [
-            np.stack([np.where(one.valid, one.value, 0.0).astype(np.float64) for one in scores]) for scores in told
+            np.stack([np.where(one.valid, one.value, 0.0).astype(np.float64) for one in scores])
+            for scores in told
         ]
         return values, told, list(memories)
 
 
-class RefreshableEnsemble(Ensemble):
-    """An ensemble of objectives that are `Refreshable`, which is so itself."""
+class RefittableEnsemble(Ensemble):
+    """An ensemble of objectives that are `Refittable`, which is so itself."""
 
-    def refresh(self, examples: Sequence[Example], visited: Sequence[Example], report: Report) -> None:
-        """Let each member learn anew, and measure on all that they were shown how much they usually disagree."""
+    def refresh(
+        self, examples: Sequence[Example], visited: Sequence[Example], report: Report
+    ) -> None:
+        """Let each member learn anew, and measure on all that they were shown how much they usually
+        disagree."""
         for member, shuffled, said in self._shown(examples, report):
-            cast("Refreshable", member).refresh(shuffled, visited, said)
+            cast("Refittable", member).refit(shuffled, visited, said)
         self._settle([*examples, *visited], report)

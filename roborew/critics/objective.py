@@ -1,4 +1,5 @@
-"""The seam between embedded demonstrations and what is learned from them. An objective never sees a picture."""
+"""The seam between embedded demonstrations and what is learned from them. An objective never sees a
+picture."""
 
 from __future__ import annotations
 
@@ -10,31 +11,34 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roborew.learning.examples import Example, Features, Report
-from roborew.types import Memory, Scores
+from roborew.types import RecurrentState, Scores
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
-    """What a fitted objective is asked about: frames of one episode that follow what it remembers of it.
+    """What a fitted objective is asked about: frames of one episode that follow what it remembers
+    of it.
 
     Attributes:
         features: shape (T, D), float32: frames that are new.
         instruction: the goal as a sentence.
         text: the sentence embedded, shape (E,).
         goal: embedded picture of the goal, shape (D,); None where there is none.
-        memory: what `Objective.extend` returned with the frames before; empty at an episode's start.
+        memory: what `Objective.score_step` returned with the frames before; empty at an episode's
+            start.
     """
 
     features: Features
     instruction: str
-    text: NDArray[np.float32]
-    goal: NDArray[np.float32] | None = None
-    memory: Memory = field(default_factory=dict[str, NDArray[Any]])
+    text_embedding: NDArray[np.float32]
+    goal_image: NDArray[np.float32] | None = None
+    state: RecurrentState = field(default_factory=dict[str, NDArray[Any]])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Traits:
-    """What an objective promises of its scores; see `roborew.types.RewardSpec`, whose fields these become.
+    """What an objective promises of its scores; see `roborew.types.RewardSpec`, whose fields these
+    become.
 
     Attributes:
         low: smallest score.
@@ -45,16 +49,16 @@ class Traits:
         claims: fills `Scores.success`.
         paper: where the method comes from.
         learns_goals: is fitted to pictures of the goal, which somebody may have drawn or edited.
-        shaping: what is paid: "difference" where a score says how far a state is, "level" where it is the reward of the
-            step itself.
+        shaping: what is paid: "difference" where a score says how far a state is, "level" where it
+            is the reward of the step itself.
     """
 
     low: float
     high: float
     context: int | None
     causal: bool
-    needs_goal: bool
-    claims: bool
+    needs_goal_image: bool
+    predicts_success: bool
     paper: str
     shaping: Literal["difference", "level"] = "difference"
     learns_goals: bool = False
@@ -63,35 +67,40 @@ class Traits:
 class Objective(Protocol):
     """A method of learning a score from embedded demonstrations.
 
-    The class is registered in `roborew.registry.critics`. Its constructor takes keyword-only settings of simple types
-    (see `roborew.config`), always ``seed: int = 0``. Laws held over the registry by tests: the same seed and examples
-    give the same scores; a batch of two equals two of one; whole equals in parts (`extend`); a causal score does not
-    change with the future; scores lie within the traits; saved and loaded scores are equal.
+    The class is registered in `roborew.registry.critics`. Its constructor takes keyword-only
+    settings of simple types (see `roborew.config`), always ``seed: int = 0``. Laws held over the
+    registry by tests: the same seed and examples give the same scores; a batch of two equals two of
+    one; whole equals in parts (`score_step`); a causal score does not change with the future; scores
+    lie within the traits; saved and loaded scores are equal.
     """
 
     traits: ClassVar[Traits]
 
-    def fit(self, examples: Sequence[Example], validation: Sequence[Example], report: Report) -> None:
-        """Learn from the examples. ``validation`` may stop early or calibrate; no weight is fitted to it.
+    def fit(
+        self, examples: Sequence[Example], validation: Sequence[Example], report: Report
+    ) -> None:
+        """Learn from the examples. ``validation`` may stop early or calibrate; no weight is fitted
+        to it.
 
         Raises:
-            InvalidInputError: what the method needs is not among the examples (no failures, no stages, one frame).
+            InvalidInputError: what the method needs is not among the examples (no failures, no
+                stages, one frame).
         """
         ...
 
-    def extend(self, queries: Sequence[Query]) -> tuple[list[Scores], list[Memory]]:
+    def score_step(self, queries: Sequence[Query]) -> tuple[list[Scores], list[RecurrentState]]:
         """Score the new frames of episodes, all in one batch, and return what to remember of each.
 
         A method that is not causal is only ever given whole episodes.
         """
         ...
 
-    def arrays(self) -> Mapping[str, NDArray[Any]]:
+    def state_dict(self) -> Mapping[str, NDArray[Any]]:
         """Everything learned, as named arrays of numbers."""
         ...
 
-    def load(self, arrays: Mapping[str, NDArray[Any]]) -> None:
-        """Take over what `arrays` returned; names, shapes and dtypes must fit exactly.
+    def load_state_dict(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Take over what `state_dict` returned; names, shapes and dtypes must fit exactly.
 
         Raises:
             CorruptFileError: they do not.
@@ -100,10 +109,13 @@ class Objective(Protocol):
 
 
 @runtime_checkable
-class Refreshable(Protocol):
-    """An objective with a way of its own to learn from what an agent visited, which nobody labelled."""
+class Refittable(Protocol):
+    """An objective with a way of its own to learn from what an agent visited, which nobody
+    labelled."""
 
-    def refresh(self, examples: Sequence[Example], visited: Sequence[Example], report: Report) -> None:
+    def refit(
+        self, examples: Sequence[Example], visited: Sequence[Example], report: Report
+    ) -> None:
         """Learn anew from the demonstrations and from an agent's episodes.
 
         Raises:

@@ -1,4 +1,5 @@
-"""The time-contrastive loss that `vip` and `liv` share (VIP, arXiv:2210.00030), and what it is shown."""
+"""The time-contrastive loss that `vip` and `liv` share (VIP, arXiv:2210.00030), and what it is
+shown."""
 
 from __future__ import annotations
 
@@ -16,8 +17,9 @@ SMALL = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
-class Moments:
-    """Moments of demonstrations, as rows (B,) of a stack: start <= now, after = the next one, all up to the goal.
+class TimeTriplets:
+    """Moments of demonstrations, as rows (B,) of a stack: start <= now, after = the next one, all
+    up to the goal.
 
     Attributes:
         episode: which demonstration, shape (B,).
@@ -34,25 +36,29 @@ class Moments:
     goal: Positions
 
 
-def moments(rng: np.random.Generator, stack: Stack, count: int, to_end: bool = False) -> Moments:
-    """Draw moments; every demonstration is as likely as any other. With ``to_end`` every goal is a last frame."""
+def moments(
+    rng: np.random.Generator, stack: Stack, count: int, to_end: bool = False
+) -> TimeTriplets:
+    """Draw moments; every demonstration is as likely as any other. With ``to_end`` every goal is a
+    last frame."""
     episode = rng.integers(len(stack.length), size=count)
     length = stack.length[episode]
     start = rng.integers(0, length - 1)
     goal = length - 1 if to_end else rng.integers(start + 1, length)
     now = rng.integers(start, goal + 1)
     at = stack.start[episode]
-    return Moments(episode, at + start, at + now, at + np.minimum(now + 1, goal), at + goal)
+    return TimeTriplets(episode, at + start, at + now, at + np.minimum(now + 1, goal), at + goal)
 
 
 def contrast_in_time(
     values: Sequence[Tensor], arrived: Tensor, discount: float, sets: int, rng: np.random.Generator
 ) -> Tensor:
-    """The dual of the value of reaching a goal in as few frames as possible, and the same surplus for frames of other
-    demonstrations, none of which has arrived.
+    """The dual of the value of reaching a goal in as few frames as possible, and the same surplus
+    for frames of other demonstrations, none of which has arrived.
 
     Args:
-        values: of starts, of frames and of the frames after them, each for every goal, shape (B, B): row = frame.
+        values: of starts, of frames and of the frames after them, each for every goal, shape (B,
+            B): row = frame.
         arrived: whether the frame is its goal, bool, shape (B,); every other one costs 1.
         discount: below 1.
         sets: how many shuffles of other demonstrations' frames; 0 for none.
@@ -70,7 +76,8 @@ def contrast_in_time(
 
 
 def soft_surplus(now: Tensor, after: Tensor, arrived: Tensor, discount: float) -> Tensor:
-    """Log of the mean of exp(-(reward + discount * after - now)), kept finite by a small term as in VIP."""
+    """Log of the mean of exp(-(reward + discount * after - now)), kept finite by a small term as in
+    VIP."""
     surplus = now - discount * after - (arrived.to(now) - 1)
     mean = torch.logsumexp(surplus, dim=0) - float(np.log(len(surplus)))
     return torch.logaddexp(mean, mean.new_tensor(float(np.log(SMALL))))

@@ -1,4 +1,5 @@
-"""What all objectives that fit a torch network share: when it is made, how it is kept, and its windows of frames."""
+"""What all objectives that fit a torch network share: when it is made, how it is kept, and its
+windows of frames."""
 
 from __future__ import annotations
 
@@ -15,10 +16,10 @@ from torch import Tensor, nn
 from roborew.critics.objective import Query
 from roborew.errors import CorruptFileError, InvalidInputError
 from roborew.learning.examples import Example, Features, Report
-from roborew.learning.instructions import Sentences
-from roborew.learning.optim import Descent, load_tensors, seeded_weights, tensors_of
+from roborew.learning.instructions import InstructionSampler
+from roborew.learning.optim import GradientDescent, load_tensors, seeded_weights, tensors_of
 from roborew.learning.sampling import Positions
-from roborew.types import Memory, Scores
+from roborew.types import RecurrentState, Scores
 
 SHAPE = "shape"
 
@@ -26,7 +27,7 @@ SHAPE = "shape"
 NetworkT = TypeVar("NetworkT", bound=nn.Module)
 
 
-class Learned(ABC, Generic[NetworkT]):
+class TorchObjective(ABC, Generic[NetworkT]):
     """An objective with one network, made when the widths of frames and sentences are known.
 
     Args:
@@ -54,15 +55,23 @@ class Learned(ABC, Generic[NetworkT]):
             InvalidInputError: nothing was fitted or loaded.
         """
         if self._made is None:
-            raise InvalidInputError(f"{self._name}: nothing is learned yet; call fit or load first.")
+            raise InvalidInputError(
+                f"{self._name}: nothing is learned yet; call fit or load first."
+            )
         return self._made
 
     def descend(
-        self, examples: Sequence[Example], loss: Callable[[np.random.Generator], Tensor], report: Report
+        self,
+        examples: Sequence[Example],
+        loss: Callable[[np.random.Generator], Tensor],
+        report: Report,
     ) -> None:
         """Make a new network for the examples and go down a loss, which draws its own batches."""
-        self._make(examples[0].features.shape[1], len(examples[0].text))
-        rng, descent = np.random.default_rng(self._seed), Descent(self.network.parameters(), self._steps, rate=2e-3)
+        self._make(examples[0].features.shape[1], len(examples[0].text_embedding))
+        rng, descent = (
+            np.random.default_rng(self._seed),
+            GradientDescent(self.network.parameters(), self._steps, rate=2e-3),
+        )
         self.network.train()
         for step in range(self._steps):
             value = descent.step(loss(rng))
@@ -71,17 +80,25 @@ class Learned(ABC, Generic[NetworkT]):
                 report(f"steps, of {self._steps}", step + 1)
         self.network.eval()
 
-    def arrays(self) -> Mapping[str, NDArray[Any]]:
+    def state_dict(self) -> Mapping[str, NDArray[Any]]:
         """The weights, and the widths that they are for."""
         return tensors_of(self.network) | {SHAPE: np.array(self._shape, np.int64)}
 
-    def load(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+    def load_state_dict(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Take over saved weights."""
         shape = arrays.get(SHAPE, np.zeros(0, np.int64))
-        if shape.shape != (2,) or shape.dtype != np.int64 or not ((shape > 0) & (shape < 1 << 16)).all():
-            raise CorruptFileError(f"{self._name}: expected {SHAPE!r}, two whole numbers (D, E); got {shape.tolist()}.")
+        if (
+            shape.shape != (2,)
+            or shape.dtype != np.int64
+            or not ((shape > 0) & (shape < 1 << 16)).all()
+        ):
+            raise CorruptFileError(
+                f"{self._name}: expected {SHAPE!r}, two whole numbers (D, E); got {shape.tolist()}."
+            )
         self._make(int(shape[0]), int(shape[1]))
-        load_tensors(self.network, {key: array for key, array in arrays.items() if key != SHAPE}, self._name)
+        load_tensors(
+            self.network, {key: array for key, array in arrays.items() if key != SHAPE}, self._name
+        )
 
     def _make(self, features: int, text: int) -> None:
         self._shape = (features, text)
@@ -90,15 +107,16 @@ class Learned(ABC, Generic[NetworkT]):
 
 
 class Stack:
-    """All frames of all examples in one tensor, so that a batch is one indexing; the examples' own arrays stay as they
-    are.
+    """All frames of all examples in one tensor, so that a batch is one indexing; the examples' own
+    arrays stay as they are.
 
     Args:
         examples: at least one, all of one width.
 
     Attributes:
         frames: shape (N, D), float32.
-        text: shape (R, E), float32: the episodes' sentences, then the others of `roborew.learning.instructions`.
+        text: shape (R, E), float32: the episodes' sentences, then the others of
+            `roborew.learning.instructions`.
         sentences: which rows of ``text`` an episode may be shown under.
         start: of each episode in ``frames``, shape (episodes,).
         length: of each episode, shape (episodes,).
@@ -108,7 +126,7 @@ class Stack:
         if not examples:
             raise InvalidInputError("fit: expected at least one demonstration; got none.")
         self.frames = torch.as_tensor(np.concatenate([example.features for example in examples]))
-        self.sentences = Sentences(examples)
+        self.sentences = InstructionSampler(examples)
         self.text = torch.as_tensor(self.sentences.text)
         self.length = np.array([len(example.features) for example in examples])
         self.start = np.cumsum([0, *self.length[:-1]])
@@ -116,11 +134,12 @@ class Stack:
 
 @dataclass(frozen=True, slots=True)
 class Windows:
-    """What is read with each new frame of several episodes: the episode's first frame and the last ones up to it.
+    """What is read with each new frame of several episodes: the episode's first frame and the last
+    ones up to it.
 
     Attributes:
-        frames: shape (N, K, D), float32, filled up on the right with the new frame itself, which a causal network
-            that is read at ``places`` never sees.
+        frames: shape (N, K, D), float32, filled up on the right with the new frame itself, which a
+            causal network that is read at ``places`` never sees.
         text: shape (N, E), float32.
         places: where in its window each new frame stands, shape (N,).
         lengths: new frames of each episode; they sum to N.
@@ -131,24 +150,34 @@ class Windows:
     text: Tensor
     places: Tensor
     lengths: tuple[int, ...]
-    memories: tuple[Memory, ...]
+    memories: tuple[RecurrentState, ...]
 
     def scores(self, value: Tensor, success: Tensor | None = None) -> list[Scores]:
         """Values (N,) as scores of each episode."""
         bounds = np.cumsum(self.lengths)[:-1]
         values = np.split(value.numpy(), bounds)
         claims = [None] * len(values) if success is None else np.split(success.numpy(), bounds)
-        return [Scores(v, np.ones(len(v), np.bool_), claim) for v, claim in zip(values, claims, strict=True)]
+        return [
+            Scores(v, np.ones(len(v), np.bool_), claim)
+            for v, claim in zip(values, claims, strict=True)
+        ]
 
 
 def windows(queries: Sequence[Query], size: int) -> Windows:
     """The windows of ``size`` >= 2 frames of all new frames of at least one query."""
-    parts, texts, places, memories = list[Features](), list[Features](), list[Positions](), list[Memory]()
+    parts, texts, places, memories = (
+        list[Features](),
+        list[Features](),
+        list[Positions](),
+        list[RecurrentState](),
+    )
     for query in queries:
-        known = np.concatenate([query.memory.get("frames", query.features[:0]), query.features])
-        positions, place = window_positions(len(query.features), len(known) - len(query.features), size)
+        known = np.concatenate([query.state.get("frames", query.features[:0]), query.features])
+        positions, place = window_positions(
+            len(query.features), len(known) - len(query.features), size
+        )
         parts.append(known[positions])
-        texts.append(np.repeat(query.text[None], len(place), axis=0))
+        texts.append(np.repeat(query.text_embedding[None], len(place), axis=0))
         places.append(place)
         memories.append({"frames": needed(known, size)})
     return Windows(
@@ -161,7 +190,8 @@ def windows(queries: Sequence[Query], size: int) -> Windows:
 
 
 def window_positions(count: int, known: int, size: int) -> tuple[Positions, Positions]:
-    """Positions in [remembered, new] of the windows of the new frames, and where in them the new frames stand.
+    """Positions in [remembered, new] of the windows of the new frames, and where in them the new
+    frames stand.
 
     >>> [each.tolist() for each in window_positions(2, 2, 3)]
     [[[0, 1, 2], [0, 2, 3]], [2, 2]]
@@ -173,16 +203,22 @@ def window_positions(count: int, known: int, size: int) -> tuple[Positions, Posi
 
 
 def needed(frames: Features, size: int) -> Features:
-    """What of an episode's frames the windows after them may still need: the first, and the last ``size - 2``."""
-    return frames if len(frames) < size else np.concatenate([frames[:1], frames[len(frames) - size + 2 :]])
+    """What of an episode's frames the windows after them may still need: the first, and the last
+    ``size - 2``."""
+    return (
+        frames
+        if len(frames) < size
+        else np.concatenate([frames[:1], frames[len(frames) - size + 2 :]])
+    )
 
 
-class Framewise(Learned[NetworkT]):
+class PerFrameObjective(TorchObjective[NetworkT]):
     """A network that reads single frames under a sentence, all those asked about in one batch."""
 
     @abstractmethod
     def judge(self, frames: Tensor, text: Tensor, goal: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Scores (N,), and probabilities of success (N,) or None, of frames (N, D) under sentences (N, E).
+        """Scores (N,), and probabilities of success (N,) or None, of frames (N, D) under sentences
+        (N, E).
 
         Args:
             frames: shape (N, D).
@@ -190,13 +226,15 @@ class Framewise(Learned[NetworkT]):
             goal: pictures of the goal, shape (N, D), NaN where none was given.
         """
 
-    def extend(self, queries: Sequence[Query]) -> tuple[list[Scores], list[Memory]]:
+    def score_step(self, queries: Sequence[Query]) -> tuple[list[Scores], list[RecurrentState]]:
         """Score each frame by itself; nothing is remembered."""
         lengths = [len(query.features) for query in queries]
         frames = torch.as_tensor(np.concatenate([query.features for query in queries]))
-        text = np.repeat(np.stack([query.text for query in queries]), lengths, axis=0)
+        text = np.repeat(np.stack([query.text_embedding for query in queries]), lengths, axis=0)
         nothing = np.full(frames.shape[1], np.nan, np.float32)
-        goal = np.stack([nothing if query.goal is None else query.goal for query in queries])
+        goal = np.stack(
+            [nothing if query.goal_image is None else query.goal_image for query in queries]
+        )
         with torch.inference_mode():
             value, success = self.judge(
                 frames, torch.as_tensor(text), torch.as_tensor(np.repeat(goal, lengths, axis=0))
@@ -205,4 +243,6 @@ class Framewise(Learned[NetworkT]):
         values = np.split(value.numpy(), bounds)
         claims = [None] * len(values) if success is None else np.split(success.numpy(), bounds)
         pairs = zip(values, claims, strict=True)
-        return [Scores(v, np.ones(len(v), np.bool_), claim) for v, claim in pairs], [{} for _ in queries]
+        return [Scores(v, np.ones(len(v), np.bool_), claim) for v, claim in pairs], [
+            {} for _ in queries
+        ]

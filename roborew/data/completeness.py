@@ -1,4 +1,5 @@
-"""Whether all frames of a video were decoded: a damaged or cut file often decodes without complaint, only shorter."""
+"""Whether all frames of a video were decoded: a damaged or cut file often decodes without
+complaint, only shorter."""
 
 from __future__ import annotations
 
@@ -20,9 +21,10 @@ _UNCOUNTED = "If its frame rate varies, copy it into an mp4, which counts its fr
 class Completeness:
     """Counts what a decoder gives and compares it with what the header promises.
 
-    The header's own count decides where there is one; an edit list may lawfully hide frames before the first shown
-    one, back to the key frame that it needs. Matroska stores no count: there, fewer frames than duration times frame
-    rate with a hole between them or an early end are damage.
+    The header's own count decides where there is one; an edit list may lawfully hide frames before
+    the first shown
+    one, back to the key frame that it needs. Matroska stores no count: there, fewer frames than
+    duration times frame rate with a hole between them or an early end are damage.
 
     Args:
         path: of the video, for the message.
@@ -31,7 +33,9 @@ class Completeness:
         fps: frames per second that the header says.
     """
 
-    def __init__(self, path: Path, container: InputContainer, stream: VideoStream, fps: float) -> None:
+    def __init__(
+        self, path: Path, container: InputContainer, stream: VideoStream, fps: float
+    ) -> None:
         self._path, self._stream, self._fps = path, stream, fps
         self._promised_end = _promised_end(container, stream)
         self.frames = 0
@@ -64,7 +68,8 @@ class Completeness:
         if self.frames == 0 or (self.frames < promised and (gap or unexplained)):
             remedy = _REMEDY if self._stream.frames else f"{_REMEDY} {_UNCOUNTED}"
             raise CorruptFileError(
-                f"{self._path}: decoded {self.frames} frames; the header promises {promised}. {remedy}"
+                f"{self._path}: decoded {self.frames} frames; the header promises {promised}. "
+                f"{remedy}"
             )
 
 

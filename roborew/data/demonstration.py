@@ -1,4 +1,5 @@
-"""One demonstration as a critic sees it, wherever it comes from: frames on demand, words, and what truth is known."""
+"""One demonstration as a critic sees it, wherever it comes from: frames on demand, words, and what
+truth is known."""
 
 from __future__ import annotations
 
@@ -39,17 +40,20 @@ class Demonstration:
         name: unique in its set.
         instruction: the goal as a sentence.
         paraphrases: other sentences that mean the same; none if not known.
-        wrong_instructions: sentences that a success of this goal does not fulfil; none if not known.
+        wrong_instructions: sentences that a success of this goal does not fulfil; none if not
+            known.
         length: number of frames T, at least `MIN_FRAMES`.
         fps: frames per second.
         cameras: names, the main one first.
         progress: shape (T,), truth or a recorded curve in [0, 1]; None if not known.
         success: shape (T,), whether the goal holds in each frame; None if not known.
         succeeded: whether the episode ends in success; None if not known.
-        quality: ``failure``, ``partial``, ``suboptimal``, ``success`` or the set's own word; None if not known.
+        quality: ``failure``, ``partial``, ``suboptimal``, ``success`` or the set's own word; None
+            if not known.
         stages: in order, without overlap; None if not known.
         keyframes: frames at which something is reached, rising; None if not known.
-        onset: the frame from which a failed episode gains nothing; None if it succeeds, or not known.
+        onset: the frame from which a failed episode gains nothing; None if it succeeds, or not
+            known.
         notes: whatever else the set says.
         source: camera -> its frames from the start; `frames` checks what they give.
     """
@@ -74,7 +78,8 @@ class Demonstration:
     def __post_init__(self) -> None:
         if self.length < MIN_FRAMES:
             raise InvalidInputError(
-                f"{self.name}: a demonstration of {self.length} frames; expected at least {MIN_FRAMES}, to show an "
+                f"{self.name}: a demonstration of {self.length} frames; expected at least "
+                f"{MIN_FRAMES}, to show an "
                 "order. Leave it out."
             )
         self._check_sentences()
@@ -84,7 +89,9 @@ class Demonstration:
 
     def _check_sentences(self) -> None:
         right = [check_instruction(sentence) for sentence in (self.instruction, *self.paraphrases)]
-        if both := [sentence for sentence in self.wrong_instructions if check_instruction(sentence) in right]:
+        if both := [
+            sentence for sentence in self.wrong_instructions if check_instruction(sentence) in right
+        ]:
             raise InvalidInputError(
                 f"{self.name}: {both[0]!r} is said to mean the same and to be wrong; leave one out."
             )
@@ -93,39 +100,54 @@ class Demonstration:
         for name, curve in {"progress": self.progress, "success": self.success}.items():
             if curve is not None and curve.shape != (self.length,):
                 raise InvalidInputError(
-                    f"{self.name}: {name} has shape {curve.shape}; expected one entry for each of {self.length} frames."
+                    f"{self.name}: {name} has shape {curve.shape}; expected one entry for each of "
+                    f"{self.length} frames."
                 )
         if self.progress is not None and not ((self.progress >= 0) & (self.progress <= 1)).all():
-            raise InvalidInputError(f"{self.name}: progress holds NaN or leaves [0, 1]; no scale is guessed.")
+            raise InvalidInputError(
+                f"{self.name}: progress holds NaN or leaves [0, 1]; no scale is guessed."
+            )
 
     def _check_end(self) -> None:
-        """What is said of an episode's end must agree: its success, that of its last frame, and the progress there."""
+        """What is said of an episode's end must agree: its success, that of its last frame, and the
+        progress there."""
         flag = None if self.success is None else bool(self.success[-1])
         end = None if self.progress is None else float(self.progress[-1])
         if self.succeeded is not None and flag is not None and flag != self.succeeded:
             raise InvalidInputError(
-                f"{self.name}: contradictory labels: success is {self.succeeded} of the episode and {flag} of its last "
+                f"{self.name}: contradictory labels: success is {self.succeeded} of the episode "
+                f"and {flag} of its last "
                 "frame. Correct one of them, or leave it out."
             )
         succeeded = flag if self.succeeded is None else self.succeeded
-        if end is not None and ((succeeded is True and end < STARTED) or (succeeded is False and end >= 1)):
+        if end is not None and (
+            (succeeded is True and end < STARTED) or (succeeded is False and end >= 1)
+        ):
             raise InvalidInputError(
-                f"{self.name}: contradictory labels: success is {succeeded} and progress ends at {end:g}; expected at "
-                f"least {STARTED:g} of a success, and less than 1 of a failure. Correct one of them, or leave it out."
+                f"{self.name}: contradictory labels: success is {succeeded} and progress ends at "
+                f"{end:g}; expected at "
+                f"least {STARTED:g} of a success, and less than 1 of a failure. Correct one of "
+                f"them, or leave it out."
             )
 
     def _check_marks(self) -> None:
         bounds = [bound for span in self.stages or () for bound in span[1:]]
         empty = [span for span in self.stages or () for _ in range(span.start >= span.stop)]
-        if empty or bounds != sorted(bounds) or not all(0 <= bound <= self.length for bound in bounds):
+        if (
+            empty
+            or bounds != sorted(bounds)
+            or not all(0 <= bound <= self.length for bound in bounds)
+        ):
             raise InvalidInputError(
-                f"{self.name}: expected stages in order, without overlap, inside {self.length} frames; got "
+                f"{self.name}: expected stages in order, without overlap, inside {self.length} "
+                f"frames; got "
                 f"{[tuple(span) for span in self.stages or ()]}."
             )
         marks = [*(self.keyframes or ())]
         if marks != sorted(set(marks)) or not all(0 <= mark < self.length for mark in marks):
             raise InvalidInputError(
-                f"{self.name}: expected key frames that rise, inside {self.length} frames; got {marks}."
+                f"{self.name}: expected key frames that rise, inside {self.length} frames; got "
+                f"{marks}."
             )
 
     def frames(self, camera: str | None = None) -> Iterator[Frame]:
@@ -140,7 +162,9 @@ class Demonstration:
         """
         camera = camera or self.cameras[0]
         if camera not in self.cameras:
-            raise InvalidInputError(f"{self.name}: no camera {camera!r}. Available: {', '.join(self.cameras)}.")
+            raise InvalidInputError(
+                f"{self.name}: no camera {camera!r}. Available: {', '.join(self.cameras)}."
+            )
         return self._counted(camera)
 
     def _counted(self, camera: str) -> Iterator[Frame]:
@@ -150,7 +174,9 @@ class Demonstration:
             if count <= self.length:
                 yield frame
         if count != self.length:
-            raise CorruptFileError(f"{self.name}: {camera} holds {count} frames; expected {self.length}.")
+            raise CorruptFileError(
+                f"{self.name}: {camera} holds {count} frames; expected {self.length}."
+            )
 
     def video(self, camera: str | None = None) -> Video:
         """All frames, shape (T, H, W, 3); errors as `frames`."""

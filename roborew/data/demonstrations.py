@@ -40,22 +40,26 @@ class Demonstrations:
 
 
 def read_demonstrations(path: str | Path, goal: str | None = None) -> Demonstrations:
-    """Open demonstrations: a LeRobotDataset (v3.0, v2.1), a folder with a manifest or the manifest itself, an episode
-    with its key frames or a folder of such (`roborew.data.key_frames`), a folder of mp4 files, or one video.
+    """Open demonstrations: a LeRobotDataset (v3.0, v2.1), a folder with a manifest or the manifest
+    itself, an episode with its key frames or a folder of such (`roborew.data.key_frames`), a folder
+    of mp4 files, or one video.
 
     Args:
         path: file or folder.
-        goal: the sentence that videos without words show; needed there, and refused for a LeRobotDataset, which has its
-            own words.
+        goal: the sentence that videos without words show; needed there, and refused for a
+            LeRobotDataset, which has its own words.
 
     Raises:
-        InvalidInputError: nothing readable, an unfinished set, a missing video, or videos of different size or rate.
+        InvalidInputError: nothing readable, an unfinished set, a missing video, or videos of
+            different size or rate.
         CorruptFileError: damaged.
     """
     path = Path(path)
     if path.is_dir() and (path / INFO).is_file():
         if goal is not None:
-            raise InvalidInputError(f"{path}: a LeRobotDataset has its own sentences; leave the goal out.")
+            raise InvalidInputError(
+                f"{path}: a LeRobotDataset has its own sentences; leave the goal out."
+            )
         return _lerobot(path)
     listed = path if path.suffix == ".jsonl" else path / MANIFEST
     if listed.is_file():
@@ -74,13 +78,19 @@ def _nothing(path: Path) -> str:
     if path.with_name(f"{path.name}.unfinished").is_dir():
         return f"{path} is not finished: give the command that makes it again, and it goes on where it stopped."
     return (
-        f"{path}: no demonstrations; expected a LeRobotDataset ({INFO}), a folder with {MANIFEST}, episodes with "
+        f"{path}: no demonstrations; expected a LeRobotDataset ({INFO}), a folder with "
+        f"{MANIFEST}, episodes with "
         f"{key_frames.KEY_FRAMES}, mp4 files or one video."
     )
 
 
 def _row(video: Path, goal: str) -> manifest.Row:
-    return {"case_id": video.stem, "instruction": goal, "cameras": {"front": video}, "folder": video.parent}
+    return {
+        "case_id": video.stem,
+        "instruction": goal,
+        "cameras": {"front": video},
+        "folder": video.parent,
+    }
 
 
 def _same_frames(path: Path, rows: Sequence[manifest.Row]) -> Demonstrations:
@@ -93,7 +103,8 @@ def _same_frames(path: Path, rows: Sequence[manifest.Row]) -> Demonstrations:
             other, first = seen.setdefault(camera, (row["case_id"], looks))
             if looks != first:
                 raise InvalidInputError(
-                    f"{path}: expected one frame size and rate; {camera} of {row['case_id']} has {_told(looks)}, of "
+                    f"{path}: expected one frame size and rate; {camera} of {row['case_id']} has "
+                    f"{_told(looks)}, of "
                     f"{other} {_told(first)}."
                 )
     return Demonstrations(path, [lambda row=row: manifest.demonstration(row) for row in rows])
@@ -106,13 +117,20 @@ def _told(looks: tuple[int, int, float]) -> str:
 def _lerobot(path: Path) -> Demonstrations:
     opened = open_lerobot(path)
     if not opened.info.cameras:
-        raise InvalidInputError(f"{path}: a LeRobotDataset without pictures; a demonstration needs a camera.")
-    return Demonstrations(path, [lambda entry=entry: _episode(opened, entry) for entry in opened.episodes])
+        raise InvalidInputError(
+            f"{path}: a LeRobotDataset without pictures; a demonstration needs a camera."
+        )
+    return Demonstrations(
+        path, [lambda entry=entry: _episode(opened, entry) for entry in opened.episodes]
+    )
 
 
 def _episode(opened: LeRobotSet, entry: EpisodeEntry) -> Demonstration:
-    """An episode; of the columns, ``progress`` and ``success`` (or ``next.success``) are read where they exist."""
-    names = [name for name in ("progress", "success", "next.success") if name in opened.info.features]
+    """An episode; of the columns, ``progress`` and ``success`` (or ``next.success``) are read where
+    they exist."""
+    names = [
+        name for name in ("progress", "success", "next.success") if name in opened.info.features
+    ]
     columns = {name: values.reshape(-1) for name, values in opened.read(entry, names).items()}
     success = columns.get("success", columns.get("next.success"))
     progress = columns.get("progress")
@@ -133,7 +151,11 @@ def _episode(opened: LeRobotSet, entry: EpisodeEntry) -> Demonstration:
         quality=row.get("quality"),
         stages=_stages(row),
         onset=row.get("onset"),
-        notes={key: value for key, value in row.items() if not ("/" in key or "subtask" in key or key in SENTENCES)},
+        notes={
+            key: value
+            for key, value in row.items()
+            if not ("/" in key or "subtask" in key or key in SENTENCES)
+        },
     )
 
 

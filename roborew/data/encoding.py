@@ -1,4 +1,5 @@
-"""How pictures become a stream: for people, for data sets that are read at random, and without any loss."""
+"""How pictures become a stream: for people, for data sets that are read at random, and without any
+loss."""
 
 from __future__ import annotations
 
@@ -10,7 +11,8 @@ from av.codec import Codec
 
 from roborew.errors import InvalidInputError
 
-# The AV1 encoder reads this at its first use and else reports each stream that it opens on stderr; 1: errors only.
+# The AV1 encoder reads this at its first use and else reports each stream that it opens on stderr;
+# 1: errors only.
 os.environ.setdefault("SVT_LOG", "1")
 
 
@@ -39,7 +41,8 @@ def web(quality: int) -> Encoding:
     return Encoding(codec="h264", encoder="libx264", pixels="yuv420p", options=options)
 
 
-# Every second frame is a key frame, so that one frame costs at most two; no frame leans on a later one, so that
+# Every second frame is a key frame, so that one frame costs at most two; no frame leans on a later
+# one, so that
 # streams can be joined without decoding.
 _RANDOM_ACCESS = {"g": "2"}
 ENCODINGS: Mapping[str, Encoding] = {
@@ -65,8 +68,10 @@ ENCODINGS: Mapping[str, Encoding] = {
 }
 """Encodings of data sets by name; ``lossless`` plays in players, but in few browsers.
 
-``av1`` is what LeRobot itself writes by default; here it is for those who ask. SVT-AV1 4.1.0 with its own number of
-threads, 40 on two cores, now and then waited for itself for ever: it gets the fewest it takes, for the same bits.
+``av1`` is what LeRobot itself writes by default; here it is for those who ask. SVT-AV1 4.1.0 with
+its own number of
+threads, 40 on two cores, now and then waited for itself for ever: it gets the fewest it takes, for
+the same bits.
 """
 
 
@@ -82,5 +87,7 @@ def find_encoding(name: str) -> Encoding:
     try:
         Codec(encoding.encoder, "w")
     except ValueError as error:  # PyAV's UnknownCodecError: this build lacks it
-        raise InvalidInputError(f"codec {name!r}: this build of PyAV cannot encode it; take 'h264'.") from error
+        raise InvalidInputError(
+            f"codec {name!r}: this build of PyAV cannot encode it; take 'h264'."
+        ) from error
     return encoding

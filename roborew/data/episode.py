@@ -1,7 +1,7 @@
 """An episode on its way into a data set: as it is given, and as a folder of its own.
 
-<folder>/episode.json          words, stages, notes; of each camera its size, encoding and statistics
-<folder>/numbers.safetensors   a column a name, a row a frame
+<folder>/episode.json          words, stages, notes; of each camera its size, encoding and
+statistics <folder>/numbers.safetensors   a column a name, a row a frame
 <folder>/<camera>.mp4
 """
 
@@ -37,7 +37,8 @@ class NewEpisode:
         columns: numbers of each frame, name -> (T,) or (T, D), finite.
         frames: camera -> T frames, taken as they come; the name is part of file names.
         stages: (name, first frame, one past the last frame), in order.
-        notes: what holds for the episode as a whole: text, lists of it, numbers, truth values, None.
+        notes: what holds for the episode as a whole: text, lists of it, numbers, truth values,
+            None.
     """
 
     name: str
@@ -45,7 +46,9 @@ class NewEpisode:
     columns: Mapping[str, NDArray[Any]]
     frames: Mapping[str, Iterable[Frame]]
     stages: Sequence[tuple[str, int, int]] = ()
-    notes: Mapping[str, str | int | float | bool | Sequence[str] | None] = field(default_factory=dict[str, Any])
+    notes: Mapping[str, str | int | float | bool | Sequence[str] | None] = field(
+        default_factory=dict[str, Any]
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +58,8 @@ class Shot:
     Attributes:
         fps: frames per second.
         encoding: of the videos.
-        drawing: how the frames were made, ``fast``, ``full`` or another word; stated in every file that holds them.
+        drawing: how the frames were made, ``fast``, ``full`` or another word; stated in every file
+            that holds them.
     """
 
     fps: float
@@ -65,7 +69,8 @@ class Shot:
 
 @dataclass(frozen=True)
 class StagedEpisode:
-    """A whole episode on the disk; `record` is what `NewEpisode` says, and for each camera its size and statistics."""
+    """A whole episode on the disk; `record` is what `NewEpisode` says, and for each camera its size
+    and statistics."""
 
     path: Path
 
@@ -95,11 +100,13 @@ def write_episode(folder: Path, episode: NewEpisode, shot: Shot) -> None:
     for name in episode.frames:  # those of a critic that was fitted to other people's videos, too
         if not re.fullmatch(r"\w[\w .-]{0,100}", name):
             raise InvalidInputError(
-                f"episode {episode.name!r}: expected a camera's name of letters, digits, spaces, _, . and -, the first "
+                f"episode {episode.name!r}: expected a camera's name of letters, digits, spaces, "
+                f"_, . and -, the first "
                 f"of them a letter, a digit or _; got {name!r}."
             )
     cameras = {
-        name: _write_camera(folder / f"{name}.mp4", frames, length, shot) for name, frames in episode.frames.items()
+        name: _write_camera(folder / f"{name}.mp4", frames, length, shot)
+        for name, frames in episode.frames.items()
     }
     columns = {name: np.ascontiguousarray(values) for name, values in episode.columns.items()}
     (folder / "numbers.safetensors").write_bytes(save(columns))
@@ -116,12 +123,18 @@ def write_episode(folder: Path, episode: NewEpisode, shot: Shot) -> None:
 
 def _check_columns(episode: NewEpisode) -> int:
     """The number of frames."""
-    lengths = {name: values.shape[0] if values.ndim else 0 for name, values in episode.columns.items()}
+    lengths = {
+        name: values.shape[0] if values.ndim else 0 for name, values in episode.columns.items()
+    }
     if not lengths or min(lengths.values()) < 1 or len(set(lengths.values())) > 1:
-        raise InvalidInputError(f"episode {episode.name!r}: expected columns of one length from 1 up; got {lengths}.")
+        raise InvalidInputError(
+            f"episode {episode.name!r}: expected columns of one length from 1 up; got {lengths}."
+        )
     for name, values in episode.columns.items():
         if not np.isfinite(values).all():
-            raise InvalidInputError(f"episode {episode.name!r}: column {name!r} holds NaN or infinity.")
+            raise InvalidInputError(
+                f"episode {episode.name!r}: column {name!r} holds NaN or infinity."
+            )
     return next(iter(lengths.values()))
 
 
@@ -131,10 +144,15 @@ def _write_camera(path: Path, frames: Iterable[Frame], length: int, shot: Shot) 
     comment = f"drawing={shot.drawing}"
     with VideoWriter(path, shot.fps, encoding=shot.encoding, comment=comment) as writer:
         for frame in frames:
-            if count == 0 and not shot.encoding.exact and (frame.shape[0] % 2 or frame.shape[1] % 2):
+            if (
+                count == 0
+                and not shot.encoding.exact
+                and (frame.shape[0] % 2 or frame.shape[1] % 2)
+            ):
                 height, width = frame.shape[:2]
                 raise InvalidInputError(
-                    f"{path.stem}: got frames of {width} x {height} pixels; {shot.encoding.codec} keeps even sides "
+                    f"{path.stem}: got frames of {width} x {height} pixels; {shot.encoding.codec} "
+                    f"keeps even sides "
                     "only. Choose another size, or the codec 'lossless'."
                 )
             writer.write(frame)

@@ -13,17 +13,26 @@ from roborew.errors import RunExistsError
 
 
 def free_path(path: str | Path) -> Path:
-    """``path`` if nothing is there, else the first of ``name-2.ext``, ``name-3.ext``, ... that is free."""
+    """``path`` if nothing is there, else the first of ``name-2.ext``, ``name-3.ext``, ... that is
+    free."""
     wanted = Path(path)
-    numbered = (wanted.with_name(f"{wanted.stem}-{number}{wanted.suffix}") for number in itertools.count(2))
-    return next(candidate for candidate in itertools.chain([wanted], numbered) if not os.path.lexists(candidate))
+    numbered = (
+        wanted.with_name(f"{wanted.stem}-{number}{wanted.suffix}") for number in itertools.count(2)
+    )
+    return next(
+        candidate
+        for candidate in itertools.chain([wanted], numbered)
+        if not os.path.lexists(candidate)
+    )
 
 
 @contextmanager
 def new_file(path: str | Path) -> Generator[Path, None, None]:
-    """Give a temporary path beside ``path`` to write to; it becomes ``path`` only if the block succeeds.
+    """Give a temporary path beside ``path`` to write to; it becomes ``path`` only if the block
+    succeeds.
 
-    Folders are created. Whatever ends the block early (an error, a full disk, Ctrl-C) leaves nothing behind.
+    Folders are created. Whatever ends the block early (an error, a full disk, Ctrl-C) leaves
+    nothing behind.
 
     Raises:
         RunExistsError: ``path`` exists, at the beginning or at the end.
@@ -32,7 +41,9 @@ def new_file(path: str | Path) -> Generator[Path, None, None]:
     if os.path.lexists(target):
         raise _taken(target)
     target.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.stem}-", suffix=target.suffix)
+    handle, name = tempfile.mkstemp(
+        dir=target.parent, prefix=f".{target.stem}-", suffix=target.suffix
+    )
     os.close(handle)
     os.chmod(name, 0o644)
     try:
@@ -54,4 +65,6 @@ def _publish(written: Path, target: Path) -> None:
 
 
 def _taken(path: Path) -> RunExistsError:
-    return RunExistsError(f"{path} exists and is never overwritten; nothing was written. Try {free_path(path)}.")
+    return RunExistsError(
+        f"{path} exists and is never overwritten; nothing was written. Try {free_path(path)}."
+    )

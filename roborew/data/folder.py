@@ -1,11 +1,13 @@
-"""Demonstrations as a folder: an mp4 an episode and camera, the numbers of each episode, and one manifest of all.
+"""Demonstrations as a folder: an mp4 an episode and camera, the numbers of each episode, and one
+manifest of all.
 
 <set>/manifest.jsonl                   one episode a line, see `write_folder`
 <set>/videos/<name>-<camera>.mp4
 <set>/numbers/<name>.safetensors       every column of the episode, a row a frame
 <set>/request.json                     what was asked for
 
-Exact are all numbers and, with the encoding ``lossless``, all frames; else the frames' count, size and times.
+Exact are all numbers and, with the encoding ``lossless``, all frames; else the frames' count, size
+and times.
 """
 
 from __future__ import annotations
@@ -27,14 +29,16 @@ MANIFEST = "manifest.jsonl"
 def write_folder(episodes: Sequence[StagedEpisode], shot: Shot, folder: Path) -> None:
     """Put a folder set together, a `roborew.data.staging.Form`.
 
-    A line of the manifest holds ``case_id``, ``instruction``, ``video`` (the first camera), ``cameras`` (all of them),
-    ``fps``, ``frames``, ``width``, ``height``, ``drawing``, ``codec``, ``exact``, ``numbers``, ``stages`` as
-    [name, first frame, one past the last], ``progress`` and ``success_per_frame`` where there are such columns,
-    ``success`` and ``label`` from the latter's last entry, and the episode's notes, among them ``paraphrases`` and
-    ``wrong_instructions`` where they are known. Paths are relative to the folder.
+    A line of the manifest holds ``case_id``, ``instruction``, ``video`` (the first camera),
+    ``cameras`` (all of them), ``fps``, ``frames``, ``width``, ``height``, ``drawing``, ``codec``,
+    ``exact``, ``numbers``, ``stages`` as [name, first frame, one past the last], ``progress`` and
+    ``success_per_frame`` where there are such columns, ``success`` and ``label`` from the latter's
+    last entry, and the episode's notes, among them ``paraphrases`` and ``wrong_instructions`` where
+    they are known. Paths are relative to the folder.
 
     Raises:
-        InvalidInputError: two episodes of one name, an episode without a video, or a note named like another key.
+        InvalidInputError: two episodes of one name, an episode without a video, or a note named
+            like another key.
     """
     for name in ("videos", "numbers"):
         (folder / name).mkdir()
@@ -80,7 +84,9 @@ def _line(episode: StagedEpisode, shot: Shot) -> dict[str, Any]:
         line |= {"success_per_frame": columns["success"].tolist(), "success": succeeded}
         line["label"] = "success" if succeeded else "failure"
     if taken := set(line) & set(record["notes"]):
-        raise InvalidInputError(f"episode {name!r}: notes may not be named {', '.join(sorted(taken))}.")
+        raise InvalidInputError(
+            f"episode {name!r}: notes may not be named {', '.join(sorted(taken))}."
+        )
     return line | record["notes"]
 
 

@@ -1,7 +1,8 @@
-"""Episodes as Robo-Dopamine keeps them: a folder with a video a camera, and the key frames between subtasks.
+"""Episodes as Robo-Dopamine keeps them: a folder with a video a camera, and the key frames between
+subtasks.
 
-<set>/task_instruction.json                      sentences that mean the same task, the first one counts
-<set>/<episode>/<camera>.mp4                     the main camera is the first by name
+<set>/task_instruction.json                      sentences that mean the same task, the first one
+counts <set>/<episode>/<camera>.mp4                     the main camera is the first by name
 <set>/<episode>/annotated_keyframes.json         subtasks in order, see `read_key_frames`
 """
 
@@ -18,14 +19,16 @@ Row = dict[str, Any]
 
 
 def read_key_frames(path: Path) -> Row:
-    """Subtasks from a list of objects with ``start_frame_id`` and ``end_frame_id``, which is where the next one may
-    start, and a name as ``anotation`` (so spelt) or ``annotation``.
+    """Subtasks from a list of objects with ``start_frame_id`` and ``end_frame_id``, which is where
+    the next one may start, and a name as ``anotation`` (so spelt) or ``annotation``.
 
     Returns:
-        ``keyframes``, the last frame of each, and ``stages`` as (name, first frame, one past the last).
+        ``keyframes``, the last frame of each, and ``stages`` as (name, first frame, one past the
+        last).
 
     Raises:
-        InvalidInputError: no such file, or another content; whether the frames rise is for `Demonstration` to say.
+        InvalidInputError: no such file, or another content; whether the frames rise is for
+            `Demonstration` to say.
         CorruptFileError: no JSON.
     """
     if not path.is_file():
@@ -33,34 +36,49 @@ def read_key_frames(path: Path) -> Row:
     try:
         content: Any = json.loads(path.read_bytes())
         spans = [(one["start_frame_id"], one["end_frame_id"]) for one in content]
-        names = [one.get("anotation") or one.get("annotation") or f"subtask{n}" for n, one in enumerate(content, 1)]
+        names = [
+            one.get("anotation") or one.get("annotation") or f"subtask{n}"
+            for n, one in enumerate(content, 1)
+        ]
     except ValueError as error:
         raise CorruptFileError(f"{path}: expected JSON ({error}).") from error
     except (TypeError, KeyError, AttributeError) as error:
         raise InvalidInputError(
-            f"{path}: expected a list of objects with start_frame_id and end_frame_id; got {error!r}."
+            f"{path}: expected a list of objects with start_frame_id and end_frame_id; got "
+            f"{error!r}."
         ) from error
     if not spans or not all(type(frame) is int for span in spans for frame in span):
-        raise InvalidInputError(f"{path}: expected at least one subtask, its frames as whole numbers; got {spans}.")
-    return {"keyframes": [end for _, end in spans], "stages": [[n, *s] for n, s in zip(names, spans, strict=True)]}
+        raise InvalidInputError(
+            f"{path}: expected at least one subtask, its frames as whole numbers; got {spans}."
+        )
+    return {
+        "keyframes": [end for _, end in spans],
+        "stages": [[n, *s] for n, s in zip(names, spans, strict=True)],
+    }
 
 
 def find_episodes(path: Path, goal: str | None) -> list[Row]:
-    """Rows of a manifest (see `roborew.data.manifest`) of an episode's folder, or of a folder of such; none where there
-    are no key frames.
+    """Rows of a manifest (see `roborew.data.manifest`) of an episode's folder, or of a folder of
+    such; none where there are no key frames.
 
     Raises:
         InvalidInputError: an episode without a video, or there is neither a sentence nor a goal.
         CorruptFileError: a file is no JSON.
     """
-    folders = [path] if (path / KEY_FRAMES).is_file() else sorted(p.parent for p in path.glob(f"*/{KEY_FRAMES}"))
+    folders = (
+        [path]
+        if (path / KEY_FRAMES).is_file()
+        else sorted(p.parent for p in path.glob(f"*/{KEY_FRAMES}"))
+    )
     return [_row(folder, goal or _sentence(folder)) for folder in folders]
 
 
 def _row(folder: Path, sentence: str) -> Row:
     videos = sorted(folder.glob("*.mp4"))
     if not videos:
-        raise InvalidInputError(f"{folder}: expected the videos (mp4) of {KEY_FRAMES} beside it; there is none.")
+        raise InvalidInputError(
+            f"{folder}: expected the videos (mp4) of {KEY_FRAMES} beside it; there is none."
+        )
     return {
         "case_id": folder.resolve().name,
         "instruction": sentence,
@@ -71,7 +89,9 @@ def _row(folder: Path, sentence: str) -> Row:
 
 
 def _sentence(folder: Path) -> str:
-    file = next((f for f in (folder / SENTENCES, folder.resolve().parent / SENTENCES) if f.is_file()), None)
+    file = next(
+        (f for f in (folder / SENTENCES, folder.resolve().parent / SENTENCES) if f.is_file()), None
+    )
     if file is None:
         raise InvalidInputError(f"{folder}: no {SENTENCES} says what the videos show; give a goal.")
     try:

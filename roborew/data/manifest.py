@@ -1,4 +1,5 @@
-"""Manifests of episodes: one JSON object a line, as `roborew.data.folder` and PRM-as-a-Judge write them."""
+"""Manifests of episodes: one JSON object a line, as `roborew.data.folder` and PRM-as-a-Judge write
+them."""
 
 from __future__ import annotations
 
@@ -17,7 +18,12 @@ from roborew.types import FloatArray
 
 Row = dict[str, Any]
 
-VIEWS = {"video": "front", "wrist_video": "wrist", "left_wrist_video": "left_wrist", "right_wrist_video": "right_wrist"}
+VIEWS = {
+    "video": "front",
+    "wrist_video": "wrist",
+    "left_wrist_video": "left_wrist",
+    "right_wrist_video": "right_wrist",
+}
 """Key of a video -> name of its camera, where the manifest names none."""
 ALIASES = {
     **dict.fromkeys(("high", "front", "cam_high"), "video"),
@@ -26,8 +32,26 @@ ALIASES = {
 }
 """Cameras of the older object ``videos`` -> key of today."""
 READ = {
-    *("case_id", "instruction", "cameras", "folder", "progress", "progress_path", "success_per_frame", "success"),
-    *("label", "quality", "stages", "keyframes", "onset", "paraphrases", "wrong_instructions", *VIEWS),
+    *(
+        "case_id",
+        "instruction",
+        "cameras",
+        "folder",
+        "progress",
+        "progress_path",
+        "success_per_frame",
+        "success",
+    ),
+    *(
+        "label",
+        "quality",
+        "stages",
+        "keyframes",
+        "onset",
+        "paraphrases",
+        "wrong_instructions",
+        *VIEWS,
+    ),
 }
 """Keys that become a field of a demonstration; the others are its notes."""
 SUCCEEDED = {"success", "succeeded", "true", "1"}
@@ -35,14 +59,16 @@ FAILED = {"failure", "failed", "false", "0"}
 
 
 def read_manifest(path: Path, goal: str | None = None) -> list[Row]:
-    """Read the rows of a manifest; each has ``case_id``, ``instruction`` and ``cameras`` (name -> path).
+    """Read the rows of a manifest; each has ``case_id``, ``instruction`` and ``cameras`` (name ->
+    path).
 
     Args:
         path: the file, UTF-8 with or without byte order mark.
         goal: the sentence of rows that have none.
 
     Raises:
-        InvalidInputError: no row, a row that breaks a rule, two rows of one id; the message names the line.
+        InvalidInputError: no row, a row that breaks a rule, two rows of one id; the message names
+            the line.
     """
     rows: list[Row] = []
     for number, line in enumerate(path.read_text("utf-8-sig").splitlines(), start=1):
@@ -55,19 +81,28 @@ def read_manifest(path: Path, goal: str | None = None) -> list[Row]:
     if not ids:
         raise InvalidInputError(f"{path}: expected a JSON object a line; it is empty.")
     if twice := {case for case in ids if ids.count(case) > 1}:
-        raise InvalidInputError(f"{path}: expected each case_id once; got {', '.join(sorted(twice))} again.")
+        raise InvalidInputError(
+            f"{path}: expected each case_id once; got {', '.join(sorted(twice))} again."
+        )
     return rows
 
 
 def _row(content: Row, folder: Path, goal: str | None) -> Row:
     case = content.get("case_id") or content.get("id")
-    instruction = next((content[key] for key in ("instruction", "task_prompt", "task") if content.get(key)), goal)
+    instruction = next(
+        (content[key] for key in ("instruction", "task_prompt", "task") if content.get(key)), goal
+    )
     if not case or not instruction:
         raise InvalidInputError("expected a case_id and an instruction; or give a goal for all.")
     cameras = {name: folder / path for name, path in _cameras(content).items()}
     if not cameras:
         raise InvalidInputError(f"{case}: expected a video.")
-    return content | {"case_id": str(case), "instruction": instruction, "cameras": cameras, "folder": folder}
+    return content | {
+        "case_id": str(case),
+        "instruction": instruction,
+        "cameras": cameras,
+        "folder": folder,
+    }
 
 
 def _cameras(content: Row) -> dict[str, str]:
@@ -97,7 +132,9 @@ def header(name: str, path: Path) -> VideoInfo:
     info = video_info(path)
     if info.frames is None:
         count = sum(1 for _ in iter_video(path))
-        info = VideoInfo(width=info.width, height=info.height, fps=info.fps, frames=count, seconds=info.seconds)
+        info = VideoInfo(
+            width=info.width, height=info.height, fps=info.fps, frames=count, seconds=info.seconds
+        )
     return info
 
 
@@ -105,7 +142,8 @@ def demonstration(row: Row) -> Demonstration:
     """The demonstration of a row of `read_manifest`.
 
     Raises:
-        InvalidInputError: see `Demonstration`; or a video is missing, or cameras differ in length or rate.
+        InvalidInputError: see `Demonstration`; or a video is missing, or cameras differ in length
+            or rate.
         CorruptFileError: a video is damaged, or is not what the manifest says.
     """
     case, cameras = row["case_id"], cast("dict[str, Path]", row["cameras"])
@@ -114,7 +152,8 @@ def demonstration(row: Row) -> Demonstration:
     for camera, info in headers.items():
         if (info.frames, info.fps) != (first.frames, first.fps):
             raise InvalidInputError(
-                f"{case}: {camera} has {info.frames} frames at {info.fps:g} per second, another camera {first.frames} "
+                f"{case}: {camera} has {info.frames} frames at {info.fps:g} per second, another "
+                f"camera {first.frames} "
                 f"at {first.fps:g}."
             )
     _check_promised(row, first)
@@ -142,26 +181,37 @@ def demonstration(row: Row) -> Demonstration:
 
 
 def _check_promised(row: Row, info: VideoInfo) -> None:
-    for key, found in {"frames": info.frames, "width": info.width, "height": info.height, "fps": info.fps}.items():
+    for key, found in {
+        "frames": info.frames,
+        "width": info.width,
+        "height": info.height,
+        "fps": info.fps,
+    }.items():
         if key in row and abs(row[key] - (found or 0)) > 1e-3:
-            raise CorruptFileError(f"{row['case_id']}: its video has {key} {found}; the manifest says {row[key]}.")
+            raise CorruptFileError(
+                f"{row['case_id']}: its video has {key} {found}; the manifest says {row[key]}."
+            )
 
 
 def _succeeded(row: Row) -> bool | None:
     label = str(row.get("label", "")).lower()
     if label and label not in SUCCEEDED | FAILED:
-        raise InvalidInputError(f"{row['case_id']}: expected the label success or failure; got {label!r}.")
+        raise InvalidInputError(
+            f"{row['case_id']}: expected the label success or failure; got {label!r}."
+        )
     told = {bool(row["success"])} if row.get("success") is not None else set[bool]()
     told |= {label in SUCCEEDED} if label else set()
     if len(told) > 1:
         raise InvalidInputError(
-            f"{row['case_id']}: contradictory labels: success is {row['success']}, the label is {label}. Leave one out."
+            f"{row['case_id']}: contradictory labels: success is {row['success']}, the label is "
+            f"{label}. Leave one out."
         )
     return told.pop() if told else None
 
 
 def _progress(row: Row) -> FloatArray | None:
-    """A curve as a list of numbers, a list of objects with ``progress``, or an object with such a list."""
+    """A curve as a list of numbers, a list of objects with ``progress``, or an object with such a
+    list."""
     curve, path = row.get("progress"), row.get("progress_path")
     if curve is not None and path is not None:
         raise InvalidInputError(f"{row['case_id']}: expected progress or progress_path; got both.")

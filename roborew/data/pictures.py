@@ -12,7 +12,8 @@ from roborew.types import Frame
 
 
 def read_picture(path: str | Path) -> Frame:
-    """Read a PNG, JPEG or other still picture as (H, W, 3) uint8 RGB; transparency is dropped, grey becomes RGB.
+    """Read a PNG, JPEG or other still picture as (H, W, 3) uint8 RGB; transparency is dropped, grey
+    becomes RGB.
 
     Raises:
         InvalidInputError: no such file.
@@ -26,11 +27,14 @@ def read_picture(path: str | Path) -> Frame:
         with Image.open(path) as picture:
             return np.array(picture.convert("RGB"), np.uint8)
     except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise CorruptFileError(f"{path}: expected a picture (PNG, JPEG); it cannot be decoded ({error}).") from error
+        raise CorruptFileError(
+            f"{path}: expected a picture (PNG, JPEG); it cannot be decoded ({error})."
+        ) from error
 
 
 def side_by_side(pictures: Sequence[Frame]) -> Frame:
-    """Pictures of one moment as one frame, each at the size of the first; a single one is given back as it is.
+    """Pictures of one moment as one frame, each at the size of the first; a single one is given
+    back as it is.
 
     >>> side_by_side([np.zeros((6, 8, 3), np.uint8), np.ones((3, 4, 3), np.uint8)]).shape
     (6, 16, 3)

@@ -1,4 +1,5 @@
-"""A data set under construction: beside its place, one whole episode after another; then it appears in one step.
+"""A data set under construction: beside its place, one whole episode after another; then it appears
+in one step.
 
 <name>.unfinished/
   request.json       what was asked for; only the same request may go on
@@ -6,7 +7,8 @@
   episodes/000000/   a whole episode: episode.json, numbers.safetensors, <camera>.mp4
   set/               the set being put together from them
 
-A process may be killed at any moment: what it was writing then is written again, what was whole stays.
+A process may be killed at any moment: what it was writing then is written again, what was whole
+stays.
 """
 
 from __future__ import annotations
@@ -21,14 +23,21 @@ from typing import Any, Self, cast
 from roborew.config import to_json
 from roborew.data.episode import NewEpisode, Shot, StagedEpisode, write_episode
 from roborew.errors import CorruptFileError, InvalidInputError, RunExistsError
-from roborew.storage.atomic import disk_space, replace_durably, sync_folder, take_lock, write_durably
+from roborew.storage.atomic import (
+    disk_space,
+    replace_durably,
+    sync_folder,
+    take_lock,
+    write_durably,
+)
 
 REQUEST = "request.json"
 GO_ON = "give the same command again: it goes on where it stopped"
 
 
 Form = Callable[[Sequence[StagedEpisode], Shot, Path], None]
-"""Puts a set together in a new folder, from whole episodes; called again from the start if it was interrupted."""
+"""Puts a set together in a new folder, from whole episodes; called again from the start if it was
+interrupted."""
 
 
 def write_set(
@@ -44,20 +53,25 @@ def write_set(
     Args:
         target: folder of the set; it appears whole, at the end.
         request: all that decides what is written, for JSON; it is kept in the set.
-        episodes: number of the first episode wanted -> the episodes from it on. Same request, same episodes.
+        episodes: number of the first episode wanted -> the episodes from it on. Same request, same
+            episodes.
         shot: how frames are kept.
         form: the format.
-        observe: called with the number of episodes that are safe on the disk, at first and after each.
+        observe: called with the number of episodes that are safe on the disk, at first and after
+            each.
 
     Raises:
         RunExistsError: something else is at ``target``; nothing was written.
-        InvalidInputError: an episode that breaks a rule, those before it are kept; or a place where nothing can be.
+        InvalidInputError: an episode that breaks a rule, those before it are kept; or a place where
+            nothing can be.
         CorruptFileError: what the set here was made for cannot be read.
         RoborewError: another process writes the same set, or the disk is full.
     """
     target, request = Path(target), to_json(request)
     if _finished(target, request):
-        shutil.rmtree(_aside(target), ignore_errors=True)  # left if a process was killed just after the last step
+        shutil.rmtree(
+            _aside(target), ignore_errors=True
+        )  # left if a process was killed just after the last step
         return target
     with Staging(target, request, shot) as staging:
         observe(staging.done)
@@ -69,7 +83,8 @@ def write_set(
 
 
 class Staging:
-    """The folder beside a set's place in which it is made; a context manager that holds its lock."""
+    """The folder beside a set's place in which it is made; a context manager that holds its
+    lock."""
 
     def __init__(self, target: Path, request: Mapping[str, Any], shot: Shot) -> None:
         """Prepare; nothing is written before the block is entered."""
@@ -82,10 +97,13 @@ class Staging:
             self._lock = take_lock(self.path)
         except OSError as error:
             raise InvalidInputError(
-                f"{self.target}: cannot be written ({error.strerror}: {error.filename}). Choose another folder."
+                f"{self.target}: cannot be written ({error.strerror}: {error.filename}). Choose "
+                f"another folder."
             ) from error
         try:
-            self.done = sum(1 for folder in self._episodes.iterdir() if not folder.name.startswith("."))
+            self.done = sum(
+                1 for folder in self._episodes.iterdir() if not folder.name.startswith(".")
+            )
             self._claim()
         except BaseException:
             self._lock.close()
@@ -116,7 +134,8 @@ class Staging:
         self.done += 1
 
     def publish(self, form: Form) -> None:
-        """Put the set together and move it to its place, in one step; what it was made from is removed."""
+        """Put the set together and move it to its place, in one step; what it was made from is
+        removed."""
         made = self.path / "set"
         shutil.rmtree(made, ignore_errors=True)
         made.mkdir()
@@ -126,9 +145,13 @@ class Staging:
             write_durably(made / REQUEST, json.dumps(self._request, indent=1).encode())
             _sync_tree(made)
         try:
-            made.rename(self.target)  # fails where something, but an empty folder, has come in the meantime
+            made.rename(
+                self.target
+            )  # fails where something, but an empty folder, has come in the meantime
         except OSError as error:
-            raise _taken(self.target, f"The set is whole at {made}: move it where you like.") from error
+            raise _taken(
+                self.target, f"The set is whole at {made}: move it where you like."
+            ) from error
         sync_folder(self.target.parent)
         shutil.rmtree(self.path)
 
@@ -151,17 +174,25 @@ def _read_request(file: Path) -> Mapping[str, Any]:
     try:
         content: Any = json.loads(file.read_bytes())
     except (OSError, ValueError) as error:
-        raise CorruptFileError(f"{file}: expected what the set was made for; {error}. Remove {file.parent}.") from error
+        raise CorruptFileError(
+            f"{file}: expected what the set was made for; {error}. Remove {file.parent}."
+        ) from error
     if not isinstance(content, dict):
-        raise CorruptFileError(f"{file}: expected what the set was made for, as an object. Remove {file.parent}.")
+        raise CorruptFileError(
+            f"{file}: expected what the set was made for, as an object. Remove {file.parent}."
+        )
     return cast("Mapping[str, Any]", content)
 
 
 def _check_same(made: Mapping[str, Any], wanted: Mapping[str, Any], path: Path) -> None:
     differing = sorted(key for key in {*made, *wanted} if made.get(key) != wanted.get(key))
     if differing:
-        told = "; ".join(f"{key}: {made.get(key)!r} there, {wanted.get(key)!r} asked" for key in differing)
-        raise _taken(path, f"It was made for another request ({told}). Remove it, or choose another folder.")
+        told = "; ".join(
+            f"{key}: {made.get(key)!r} there, {wanted.get(key)!r} asked" for key in differing
+        )
+        raise _taken(
+            path, f"It was made for another request ({told}). Remove it, or choose another folder."
+        )
 
 
 def _taken(path: Path, why: str) -> RunExistsError:

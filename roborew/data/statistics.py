@@ -1,6 +1,7 @@
 """Statistics of data sets as LeRobot keeps them: per episode, merged over episodes.
 
-Numbers: one entry a dimension. Pictures: one entry a colour channel, scaled to [0, 1], over a sample of frames.
+Numbers: one entry a dimension. Pictures: one entry a colour channel, scaled to [0, 1], over a
+sample of frames.
 """
 
 from __future__ import annotations
@@ -39,7 +40,9 @@ def of_numbers(values: NDArray[np.generic]) -> Statistics:
 def _quantile(values: NDArray[np.float64], share: float) -> float:
     """Read off a histogram of `BINS` bins, linear inside a bin."""
     low, high = float(values.min()), float(values.max())
-    if high - low <= 2 * BINS * np.spacing(max(abs(low), abs(high))):  # a bin would be thinner than a float
+    if high - low <= 2 * BINS * np.spacing(
+        max(abs(low), abs(high))
+    ):  # a bin would be thinner than a float
         return low
     counts, edges = np.histogram(values, BINS, (low, high))
     below, wanted = np.cumsum(counts), share * len(values)
@@ -49,10 +52,11 @@ def _quantile(values: NDArray[np.float64], share: float) -> float:
 
 
 def merge(parts: Sequence[Statistics]) -> Statistics:
-    """Statistics of all parts together: exact but for the quantiles, of which the outermost is kept.
+    """Statistics of all parts together: exact but for the quantiles, of which the outermost is
+    kept.
 
-    Mean and variance are weighted by count; a quantile up to the median is the smallest of the parts', one above it
-    the largest.
+    Mean and variance are weighted by count; a quantile up to the median is the smallest of the
+    parts', one above it the largest.
     """
     stacked = {name: np.stack([part[name] for part in parts]) for name in parts[0]}
     weights = stacked["count"] / stacked["count"].sum()
@@ -115,4 +119,6 @@ class PictureStatistics:
             "std": np.sqrt(np.maximum(share @ scale**2 - mean**2, 0.0)),
             "count": np.array([self._count], np.float64),
         }
-        return found | {name: scale[np.argmax(below >= q - 1e-12, axis=1)] for name, q in QUANTILES.items()}
+        return found | {
+            name: scale[np.argmax(below >= q - 1e-12, axis=1)] for name, q in QUANTILES.items()
+        }

@@ -11,7 +11,8 @@ from roborew.errors import InvalidInputError
 
 
 def kept_frames(length: int, rate: float, fps: float | None) -> NDArray[np.int64]:
-    """Positions of the frames that are kept: every k-th, so that about ``fps`` of a second are left, and the last one.
+    """Positions of the frames that are kept: every k-th, so that about ``fps`` of a second are
+    left, and the last one.
 
     Args:
         length: frames of the video, at least 1.

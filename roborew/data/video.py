@@ -1,7 +1,8 @@
 """Video files in and out, one frame at a time.
 
-Written: mp4, index at the front, by default h264 and yuv420p, which every browser plays. Read: local video files only,
-within limits, and a file that does not hold what its header promises is an error rather than a shorter video.
+Written: mp4, index at the front, by default h264 and yuv420p, which every browser plays. Read:
+local video files only, within limits, and a file that does not hold what its header promises is an
+error rather than a shorter video.
 """
 
 from __future__ import annotations
@@ -74,21 +75,32 @@ class VideoWriter:
     (3, 48, 64, 3)
 
     Args:
-        path: the file to create, ending in .mp4; see `roborew.data.files.free_path` for a name that is free.
+        path: the file to create, ending in .mp4; see `roborew.data.files.free_path` for a name that
+            is free.
         fps: frames per second, 1 to 1000.
-        quality: x264's constant rate factor, 0 (lossless) to 51; 20 is hard to tell from the source.
+        quality: x264's constant rate factor, 0 (lossless) to 51; 20 is hard to tell from the
+            source.
         encoding: another than h264 at that quality.
         comment: kept in the file's header.
     """
 
     def __init__(
-        self, path: str | Path, fps: float, quality: int = 20, encoding: Encoding | None = None, comment: str = ""
+        self,
+        path: str | Path,
+        fps: float,
+        quality: int = 20,
+        encoding: Encoding | None = None,
+        comment: str = "",
     ) -> None:
         self.path = Path(path)
         if self.path.suffix != ".mp4":
-            raise InvalidInputError(f"video: expected a name ending in .mp4; got {self.path.name!r}.")
+            raise InvalidInputError(
+                f"video: expected a name ending in .mp4; got {self.path.name!r}."
+            )
         if not 1 <= fps <= 1000 or not 0 <= quality <= 51:
-            raise InvalidInputError(f"video: expected fps in 1..1000 and quality in 0..51; got {fps} and {quality}.")
+            raise InvalidInputError(
+                f"video: expected fps in 1..1000 and quality in 0..51; got {fps} and {quality}."
+            )
         self._rate = Fraction(fps).limit_denominator(1001)
         self._encoding = encoding or web(quality)
         self._comment = comment
@@ -117,7 +129,9 @@ class VideoWriter:
         if self._stream is None:
             self._stream = self._start(frame)
         if frame.shape != self._shape:
-            raise InvalidInputError(f"video: expected frames of shape {self._shape}; got {frame.shape}.")
+            raise InvalidInputError(
+                f"video: expected frames of shape {self._shape}; got {frame.shape}."
+            )
         height, width = frame.shape[:2]
         below, right = self._stream.height - height, self._stream.width - width
         whole = np.pad(frame, ((0, below), (0, right), (0, 0)), mode="edge")
@@ -127,7 +141,10 @@ class VideoWriter:
         self._count += 1
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         try:
             if kind is None:
@@ -154,10 +171,14 @@ class VideoWriter:
         self._container.close()
 
     def _close(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         if kind is not None:
-            # Closing writes the trailer, which may fail for the very reason that brought us here (a full disk).
+            # Closing writes the trailer, which may fail for the very reason that brought us here (a
+            # full disk).
             try:
                 self._container.close()
             except av.error.FFmpegError as second:
@@ -166,12 +187,15 @@ class VideoWriter:
         self._file.__exit__(kind, error, trace)
 
 
-def write_video(path: str | Path, frames: Iterable[Frame], fps: float, quality: int = 20, comment: str = "") -> Path:
+def write_video(
+    path: str | Path, frames: Iterable[Frame], fps: float, quality: int = 20, comment: str = ""
+) -> Path:
     """Write frames, as they come, to a new mp4; see `VideoWriter`.
 
     Raises:
         RunExistsError: the file exists.
-        InvalidInputError: no frame, frames of different sizes, a name without .mp4, fps or quality out of range.
+        InvalidInputError: no frame, frames of different sizes, a name without .mp4, fps or quality
+            out of range.
     """
     with VideoWriter(path, fps, quality, comment=comment) as writer:
         for frame in frames:
@@ -190,7 +214,8 @@ def iter_video(path: str | Path, limits: VideoLimits = VideoLimits()) -> Iterato
 
     Raises:
         InvalidInputError: no such file (a URL is none), no video file, or a limit exceeded.
-        CorruptFileError: the file is damaged or ends before its header says; frames before the damage were given.
+        CorruptFileError: the file is damaged or ends before its header says; frames before the
+            damage were given.
     """
     return (frame for _, frame in iter_timed(path, limits))
 
@@ -198,7 +223,8 @@ def iter_video(path: str | Path, limits: VideoLimits = VideoLimits()) -> Iterato
 def iter_timed(
     path: str | Path, limits: VideoLimits = VideoLimits(), start: float = 0.0
 ) -> Iterator[tuple[float, Frame]]:
-    """Decode frames with their times [s] from the last key frame at or before ``start`` [s]; errors as `iter_video`."""
+    """Decode frames with their times [s] from the last key frame at or before ``start`` [s]; errors
+    as `iter_video`."""
     with _opened(Path(path), limits) as (container, info, stream):
         complete = Completeness(Path(path), container, stream, info.fps)
         if start > 0:
@@ -217,14 +243,16 @@ def iter_timed(
 
 
 def read_video(path: str | Path, limits: VideoLimits = VideoLimits()) -> Video:
-    """Decode a whole video into one array, shape (T, H, W, 3), uint8 RGB; errors as `iter_video`."""
+    """Decode a whole video into one array, shape (T, H, W, 3), uint8 RGB; errors as
+    `iter_video`."""
     frames: list[Frame] = []
     size = 0
     for frame in iter_video(path, limits):
         size += frame.nbytes
         if size > limits.decoded_bytes:
             raise InvalidInputError(
-                f"{path}: more than {limits.decoded_bytes} bytes decoded, the limit; read it with iter_video."
+                f"{path}: more than {limits.decoded_bytes} bytes decoded, the limit; read it with "
+                f"iter_video."
             )
         frames.append(frame)
     return np.stack(frames)
@@ -233,31 +261,47 @@ def read_video(path: str | Path, limits: VideoLimits = VideoLimits()) -> Video:
 def _upright(picture: av.VideoFrame) -> Frame:
     """Shape (H, W, 3), turned as the header says: telephones store what they film on its side."""
     frame = cast(Frame, picture.to_ndarray(format="rgb24"))
-    return np.ascontiguousarray(np.rot90(frame, round(picture.rotation / 90))) if picture.rotation else frame
+    return (
+        np.ascontiguousarray(np.rot90(frame, round(picture.rotation / 90)))
+        if picture.rotation
+        else frame
+    )
 
 
 @contextmanager
-def _opened(path: Path, limits: VideoLimits) -> Generator[tuple[InputContainer, VideoInfo, VideoStream], None, None]:
+def _opened(
+    path: Path, limits: VideoLimits
+) -> Generator[tuple[InputContainer, VideoInfo, VideoStream], None, None]:
     if not path.is_file():
         raise InvalidInputError(f"video: expected a local file; found none at {str(path)!r}.")
     if path.stat().st_size > limits.file_bytes:
-        raise InvalidInputError(f"{path}: {path.stat().st_size} bytes; the limit is {limits.file_bytes}.")
+        raise InvalidInputError(
+            f"{path}: {path.stat().st_size} bytes; the limit is {limits.file_bytes}."
+        )
     # Playlist formats name further files and hosts: only plain containers, only this file.
     options = {"protocol_whitelist": "file", "format_whitelist": _CONTAINERS}
     try:
-        with av.open(f"file:{path.resolve()}", options=options, metadata_errors="replace") as container:
+        with av.open(
+            f"file:{path.resolve()}", options=options, metadata_errors="replace"
+        ) as container:
             if not container.streams.video:
                 raise CorruptFileError(f"{path}: holds no video stream.")
             stream = container.streams.video[0]
             if cast(Any, stream.codec_context) is None:  # PyAV's types do not say so
-                raise CorruptFileError(f"{path}: its codec is unknown, or its header damaged. {_REMEDY}")
+                raise CorruptFileError(
+                    f"{path}: its codec is unknown, or its header damaged. {_REMEDY}"
+                )
             stream.thread_type = "AUTO"
             yield container, _checked_info(path, container, stream, limits), stream
     except av.error.FFmpegError as error:
-        raise CorruptFileError(f"{path}: cannot be decoded ({error.strerror}). {_REMEDY}") from error
+        raise CorruptFileError(
+            f"{path}: cannot be decoded ({error.strerror}). {_REMEDY}"
+        ) from error
 
 
-def _checked_info(path: Path, container: InputContainer, stream: VideoStream, limits: VideoLimits) -> VideoInfo:
+def _checked_info(
+    path: Path, container: InputContainer, stream: VideoStream, limits: VideoLimits
+) -> VideoInfo:
     rate = stream.average_rate or stream.guessed_rate
     if not rate or not stream.width or not stream.height:
         raise CorruptFileError(f"{path}: the header gives no frame rate or size. {_REMEDY}")
@@ -271,9 +315,12 @@ def _checked_info(path: Path, container: InputContainer, stream: VideoStream, li
         comment=container.metadata.get("comment", ""),
     )
     if max(info.width, info.height) > limits.side:
-        raise InvalidInputError(f"{path}: {info.width} x {info.height} pixels; the limit is {limits.side} a side.")
+        raise InvalidInputError(
+            f"{path}: {info.width} x {info.height} pixels; the limit is {limits.side} a side."
+        )
     if (info.frames or 0) > limits.frames or (info.seconds or 0.0) > limits.seconds:
         raise InvalidInputError(
-            f"{path}: {info.frames} frames, {info.seconds} s; the limits are {limits.frames} and {limits.seconds} s."
+            f"{path}: {info.frames} frames, {info.seconds} s; the limits are {limits.frames} and "
+            f"{limits.seconds} s."
         )
     return info

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from roborew.encoders.text import embed_text
 from roborew.errors import InvalidInputError
-from roborew.learning.examples import Features, Footage, Report
+from roborew.learning.examples import EpisodeFrames, Features, Report
 from roborew.types import Video
 
 
@@ -24,18 +24,18 @@ class FrozenEncoder:
     def __init__(self, name: str) -> None:
         self._name = name
 
-    def learn(self, footage: Sequence[Footage], report: Report) -> None:
+    def learn(self, footage: Sequence[EpisodeFrames], report: Report) -> None:
         """Nothing: it is frozen."""
 
     def encode_text(self, sentence: str) -> NDArray[np.float32]:
         """The sentence's vector, shape (E,)."""
         return embed_text(sentence)
 
-    def arrays(self) -> Mapping[str, NDArray[Any]]:
+    def state_dict(self) -> Mapping[str, NDArray[Any]]:
         """Nothing: the weights lie where they were loaded from."""
         return {}
 
-    def load(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+    def load_state_dict(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Nothing to take over."""
         if arrays:
             named = ", ".join(sorted(arrays)[:4])
@@ -45,16 +45,18 @@ class FrozenEncoder:
 class Encoder(Protocol):
     """Frames and sentences to vectors. The same frame gives the same vector, alone or in a batch.
 
-    The class is registered in `roborew.registry.encoders`; its constructor takes keyword-only settings of simple
+    The class is registered in `roborew.registry.encoders`; its constructor takes keyword-only
+    settings of simple
     types, always ``seed: int = 0`` and ``device: str = "cpu"``.
     """
 
     @property
     def identity(self) -> str:
-        """Architecture, weights and preprocessing: two encoders of one identity give equal vectors."""
+        """Architecture, weights and preprocessing: two encoders of one identity give equal
+        vectors."""
         ...
 
-    def learn(self, footage: Sequence[Footage], report: Report) -> None:
+    def learn(self, footage: Sequence[EpisodeFrames], report: Report) -> None:
         """Fit to the demonstrations, where the encoder learns at all; a frozen one does nothing."""
         ...
 
@@ -66,10 +68,11 @@ class Encoder(Protocol):
         """The sentence's vector, shape (E,), of length one."""
         ...
 
-    def arrays(self) -> Mapping[str, NDArray[Any]]:
-        """Everything learned here, as named arrays; empty for a frozen encoder, whose weights lie elsewhere."""
+    def state_dict(self) -> Mapping[str, NDArray[Any]]:
+        """Everything learned here, as named arrays; empty for a frozen encoder, whose weights lie
+        elsewhere."""
         ...
 
-    def load(self, arrays: Mapping[str, NDArray[Any]]) -> None:
-        """Take over what `arrays` returned."""
+    def load_state_dict(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Take over what `state_dict` returned."""
         ...

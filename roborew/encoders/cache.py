@@ -22,9 +22,10 @@ logger = logging.getLogger(__name__)
 class EmbeddingCache:
     """The embeddings used last in memory, and, if a folder is given, all of them on disk.
 
-    Each `put` writes one file ``<SHA-256 of its content>.embeddings``, in one step, so that processes may share the
-    folder. A file whose content is not what its name says is removed with a warning: its embeddings are then
-    computed anew, never read.
+    Each `put` writes one file ``<SHA-256 of its content>.embeddings``, in one step, so that
+    processes may share the
+    folder. A file whose content is not what its name says is removed with a warning: its embeddings
+    are then computed anew, never read.
 
     Args:
         entries: embeddings kept in memory.
@@ -74,7 +75,9 @@ class EmbeddingCache:
     def _index(self, file: Path) -> None:
         content = file.read_bytes()
         if hashlib.sha256(content).hexdigest() != file.stem:
-            logger.warning("%s is damaged: it is removed and its embeddings are computed anew", file)
+            logger.warning(
+                "%s is damaged: it is removed and its embeddings are computed anew", file
+            )
             file.unlink()
             return
         for row, key in enumerate(load(content)["keys"]):

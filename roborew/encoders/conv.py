@@ -1,4 +1,5 @@
-"""The encoder that is learned from the demonstrations themselves: small, no download, seconds on a CPU."""
+"""The encoder that is learned from the demonstrations themselves: small, no download, seconds on a
+CPU."""
 
 from __future__ import annotations
 
@@ -17,9 +18,9 @@ from roborew.encoders.preprocess import in_batches, resized
 from roborew.encoders.text import WIDTH as TEXT_WIDTH
 from roborew.encoders.text import embed_text
 from roborew.errors import InvalidInputError
-from roborew.learning.examples import Features, Footage, Report
-from roborew.learning.instructions import Sentences
-from roborew.learning.optim import Descent, load_tensors, seeded_weights, tensors_of
+from roborew.learning.examples import EpisodeFrames, Features, Report
+from roborew.learning.instructions import InstructionSampler
+from roborew.learning.optim import GradientDescent, load_tensors, seeded_weights, tensors_of
 from roborew.learning.sampling import by_progress
 from roborew.types import Video
 
@@ -28,18 +29,21 @@ SHIFT = 4
 DECAY = 0.05
 """Decoupled weight decay."""
 REFUSED = 0.2
-"""Weight of what is asked under a wrong sentence: that nothing is progress there says little of what is seen."""
+"""Weight of what is asked under a wrong sentence: that nothing is progress there says little of
+what is seen."""
 
 EVEN = 0.5
-"""Share of frames that are drawn evenly over an episode's progress in place of its time, most of which may be rest."""
+"""Share of frames that are drawn evenly over an episode's progress in place of its time, most of
+which may be rest."""
 
 
 class ConvEncoder:
-    """Strided convolutions and feature positions (`PictureLayers`), fitted to the demonstrations at hand.
+    """Strided convolutions and feature positions (`PictureLayers`), fitted to the demonstrations at
+    hand.
 
-    Three things are asked of a frame's vector: progress and success under the episode's sentence (and 0 under another
-    sentence of the set, or a wrong one), where they are labelled; and, of two frames of one episode, how far apart in
-    time they lie, which needs no label.
+    Three things are asked of a frame's vector: progress and success under the episode's sentence
+    (and 0 under another sentence of the set, or a wrong one), where they are labelled; and, of two
+    frames of one episode, how far apart in time they lie, which needs no label.
 
     Args:
         seed: of weights and order.
@@ -50,11 +54,18 @@ class ConvEncoder:
     """
 
     def __init__(
-        self, *, seed: int = 0, steps: int = 500, batch: int = 64, width: int = 128, device: str = "cpu"
+        self,
+        *,
+        seed: int = 0,
+        steps: int = 500,
+        batch: int = 64,
+        width: int = 128,
+        device: str = "cpu",
     ) -> None:
         if steps < 1 or batch < 2 or width < 8:
             raise InvalidInputError(
-                f"conv: expected steps >= 1, batch >= 2, width >= 8; got {steps}, {batch} and {width}."
+                f"conv: expected steps >= 1, batch >= 2, width >= 8; got {steps}, {batch} and "
+                f"{width}."
             )
         self._seed, self._steps, self._batch, self._device = seed, steps, batch, device
         with seeded_weights(seed):
@@ -65,19 +76,26 @@ class ConvEncoder:
     def identity(self) -> str:
         """Weights and preprocessing; changes with `learn`."""
         digest = hashlib.sha256()
-        for name, array in sorted(self.arrays().items()):
+        for name, array in sorted(self.state_dict().items()):
             digest.update(name.encode() + array.tobytes())
         return f"conv-96x72-{digest.hexdigest()[:32]}"
 
-    def learn(self, footage: Sequence[Footage], report: Report) -> None:
+    def learn(self, footage: Sequence[EpisodeFrames], report: Report) -> None:
         """Fit to the demonstrations; the same ones in the same order give the same weights."""
         rng = np.random.default_rng(self._seed)
         reel = _Reel(footage)
-        descent = Descent([*self._layers.parameters(), *self._heads.parameters()], self._steps, rate=2e-3, decay=DECAY)
+        descent = GradientDescent(
+            [*self._layers.parameters(), *self._heads.parameters()],
+            self._steps,
+            rate=2e-3,
+            decay=DECAY,
+        )
         self._layers.train()
         for step in range(self._steps):
             first, second = reel.pairs(rng, self._batch)
-            vectors = self._vectors(_moved(reel.pixels[np.concatenate([first, second])], rng).to(self._device))
+            vectors = self._vectors(
+                _moved(reel.pixels[np.concatenate([first, second])], rng).to(self._device)
+            )
             loss = descent.step(self._heads.loss(vectors, reel, first, second, rng))
             if step % 20 == 0 or step == self._steps - 1:
                 report("encoder loss", loss)
@@ -92,11 +110,11 @@ class ConvEncoder:
         """The sentence's vector, shape (E,)."""
         return embed_text(sentence)
 
-    def arrays(self) -> Mapping[str, NDArray[Any]]:
+    def state_dict(self) -> Mapping[str, NDArray[Any]]:
         """The weights of the layers that read pictures."""
         return tensors_of(self._layers)
 
-    def load(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+    def load_state_dict(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Take over saved weights."""
         load_tensors(self._layers, arrays, "conv")
 
@@ -108,19 +126,23 @@ class ConvEncoder:
 class _Reel:
     """All frames in one array, with their labels and where each episode lies."""
 
-    def __init__(self, footage: Sequence[Footage]) -> None:
+    def __init__(self, footage: Sequence[EpisodeFrames]) -> None:
         self.pixels = np.concatenate([resized(one.frames) for one in footage])
         lengths = [len(one.frames) for one in footage]
         self.start = np.repeat(np.cumsum([0, *lengths[:-1]]), lengths)
         self.length = np.repeat(lengths, lengths)
         self.episode = np.repeat(np.arange(len(footage)), lengths)
-        self.sentences = Sentences(footage)
+        self.sentences = InstructionSampler(footage)
         self.progress = np.concatenate([_known(one.progress, len(one.frames)) for one in footage])
         self.success = np.concatenate([_known(one.success, len(one.frames)) for one in footage])
-        even = [len(one.frames) * by_progress(_known(one.progress, len(one.frames))) for one in footage]
+        even = [
+            len(one.frames) * by_progress(_known(one.progress, len(one.frames))) for one in footage
+        ]
         self._chances = (EVEN * np.concatenate(even) + 1 - EVEN) / len(self.pixels)
 
-    def pairs(self, rng: np.random.Generator, count: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def pairs(
+        self, rng: np.random.Generator, count: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Frames, and for each another one of the same episode."""
         first = rng.choice(len(self.pixels), count, p=self._chances)
         return first, self.start[first] + rng.integers(0, self.length[first])
@@ -142,24 +164,36 @@ class _Heads(nn.Module):
         second: NDArray[np.int64],
         rng: np.random.Generator,
     ) -> Tensor:
-        """Progress and success under the right and a wrong sentence, and the time between the frames of a pair."""
+        """Progress and success under the right and a wrong sentence, and the time between the
+        frames of a pair."""
         device, both = vectors.device, np.concatenate([first, second])
         right = reel.sentences.right(rng, reel.episode[both])
         wrong = reel.sentences.wrong(rng, reel.episode[both])
         total = vectors.new_zeros(())
         everywhere = np.ones(len(both), np.bool_)
-        for rows, known, zero, weight in ((right, everywhere, False, 1.0), (wrong, wrong >= 0, True, REFUSED)):
+        for rows, known, zero, weight in (
+            (right, everywhere, False, 1.0),
+            (wrong, wrong >= 0, True, REFUSED),
+        ):
             if not known.any():
                 continue
             text = torch.as_tensor(reel.sentences.text[rows], device=device)
             logits = self.label(torch.cat([vectors, text], dim=1))
             for column, labels in enumerate((reel.progress[both], reel.success[both])):
                 asked = torch.as_tensor(known & ~np.isnan(labels), device=device)
-                wanted = torch.as_tensor(np.zeros_like(labels) if zero else np.nan_to_num(labels), device=device)
-                losses = functional.binary_cross_entropy_with_logits(logits[:, column], wanted, reduction="none")
+                wanted = torch.as_tensor(
+                    np.zeros_like(labels) if zero else np.nan_to_num(labels), device=device
+                )
+                losses = functional.binary_cross_entropy_with_logits(
+                    logits[:, column], wanted, reduction="none"
+                )
                 squared = (logits[:, column].sigmoid() - wanted).square()
-                total = total + weight * ((losses + 5 * squared) * asked).sum() / asked.sum().clamp(min=1)
-        gap = torch.as_tensor((second - first) / reel.length[first], device=device, dtype=torch.float32)
+                total = total + weight * ((losses + 5 * squared) * asked).sum() / asked.sum().clamp(
+                    min=1
+                )
+        gap = torch.as_tensor(
+            (second - first) / reel.length[first], device=device, dtype=torch.float32
+        )
         halves = vectors.chunk(2)
         return total + 2 * functional.mse_loss(self.apart(torch.cat(halves, dim=1))[:, 0], gap)
 
@@ -169,8 +203,8 @@ def _known(labels: NDArray[Any] | None, length: int) -> NDArray[np.float32]:
 
 
 def _moved(pixels: NDArray[np.uint8], rng: np.random.Generator) -> Tensor:
-    """Float frames in [-1, 1], each moved by a few pixels (Kostrikov et al. 2020, arXiv:2004.13649) and of another
-    brightness."""
+    """Float frames in [-1, 1], each moved by a few pixels (Kostrikov et al. 2020, arXiv:2004.13649)
+    and of another brightness."""
     padded = np.pad(pixels, ((0, 0), (0, 0), (SHIFT, SHIFT), (SHIFT, SHIFT)), mode="edge")
     windows = np.lib.stride_tricks.sliding_window_view(padded, pixels.shape[2:], axis=(2, 3))
     y, x = rng.integers(0, 2 * SHIFT + 1, (2, len(pixels)))

@@ -1,4 +1,5 @@
-"""Whole rollouts as embeddings: large batches, every distinct frame once, on one device or several."""
+"""Whole rollouts as embeddings: large batches, every distinct frame once, on one device or
+several."""
 
 from __future__ import annotations
 
@@ -24,7 +25,8 @@ from roborew.types import FloatArray, Frame, Video
 logger = logging.getLogger(__name__)
 
 ENOUGH = 16
-"""Scores whose spread is judged together: an episode of so many frames alone, shorter clips as they come."""
+"""Scores whose spread is judged together: an episode of so many frames alone, shorter clips as they
+come."""
 
 
 class NoiseWatch:
@@ -39,7 +41,10 @@ class NoiseWatch:
         self._waiting: list[FloatArray] = []
 
     def look(
-        self, values: Sequence[FloatArray], noise: Noise | None, score: Callable[[FloatArray], FloatArray]
+        self,
+        values: Sequence[FloatArray],
+        noise: Noise | None,
+        score: Callable[[FloatArray], FloatArray],
     ) -> None:
         """Look at the scores of some clips.
 
@@ -56,13 +61,19 @@ class NoiseWatch:
             if len(together) < ENOUGH:
                 continue
             self._waiting = []
-            self._judge(float(np.ptp(together)), float(np.abs(score(noise.exact) - score(noise.rounded)).max()))
+            self._judge(
+                float(np.ptp(together)),
+                float(np.abs(score(noise.exact) - score(noise.rounded)).max()),
+            )
 
     def _judge(self, spread: float, moved: float) -> None:
-        if not self._warned and moved > spread > 0:  # frames that are all the same say nothing of an episode
+        if (
+            not self._warned and moved > spread > 0
+        ):  # frames that are all the same say nothing of an episode
             self._warned = True
             logger.warning(
-                "%s: rounding to bfloat16 moves scores by up to %.2g, more than the %.2g by which those of an episode "
+                "%s: rounding to bfloat16 moves scores by up to %.2g, more than the %.2g by which "
+                "those of an episode "
                 "differ: the reward is mostly noise. Use dtype=float32.",
                 self._name,
                 moved,
@@ -78,7 +89,8 @@ class Tower:
         network: (B, 3, S, S) prepared pictures -> (B, D), in evaluation mode.
         preprocessing: makes its pictures.
         identity: architecture and SHA-256 of the weights; equal identities give equal embeddings.
-        text: a sentence -> (D,), float32, by the text tower of the same model; None where it has none.
+        text: a sentence -> (D,), float32, by the text tower of the same model; None where it has
+            none.
     """
 
     network: nn.Module
@@ -88,8 +100,11 @@ class Tower:
 
 
 def too_long(sentence: str, context: int) -> InvalidInputError:
-    """What to raise where a text tower would read only the beginning of a sentence, its first ``context`` tokens."""
-    return InvalidInputError(f"goal: the model reads {context} tokens and {sentence[:60]!r}... has more; shorten it.")
+    """What to raise where a text tower would read only the beginning of a sentence, its first
+    ``context`` tokens."""
+    return InvalidInputError(
+        f"goal: the model reads {context} tokens and {sentence[:60]!r}... has more; shorten it."
+    )
 
 
 Dtype = Literal["auto", "float32", "bfloat16"]
@@ -110,16 +125,18 @@ class Noise:
 class Embedder:
     """Embeds frames with a picture tower.
 
-    A frame is known by the SHA-256 of its bytes and size together with the tower's weights, the preprocessing and the
-    number format; a known frame is not embedded again.
+    A frame is known by the SHA-256 of its bytes and size together with the tower's weights, the
+    preprocessing and the number format; a known frame is not embedded again.
 
     Attributes:
         dtype: number format of the network, decided.
-        noise: with bfloat16, what rounding does to the first frames; None before them and with float32.
+        noise: with bfloat16, what rounding does to the first frames; None before them and with
+            float32.
 
     Args:
         tower: the network; taken over, not copied.
-        device: of torch; several, separated by commas, each get a replica and a share of the batches.
+        device: of torch; several, separated by commas, each get a replica and a share of the
+            batches.
         dtype: "auto" is bfloat16 where the device multiplies it faster, float32 elsewhere.
         batch: frames that go through a replica at once.
         compile: let ``torch.compile`` translate the network; needs a C++ compiler on CPU.
@@ -142,7 +159,9 @@ class Embedder:
         remembered: int = REMEMBERED,
     ) -> None:
         if batch < 1 or remembered < 0:
-            raise InvalidInputError(f"batch: expected at least 1, remembered at least 0; got {batch} and {remembered}.")
+            raise InvalidInputError(
+                f"batch: expected at least 1, remembered at least 0; got {batch} and {remembered}."
+            )
         self._devices = [_usable(name.strip()) for name in device.split(",")]
         fast = dtype == "auto" and all(_fast_bfloat16(each) for each in self._devices)
         self.dtype = torch.bfloat16 if fast or dtype == "bfloat16" else torch.float32
@@ -154,7 +173,8 @@ class Embedder:
         self._replicas: list[Callable[[Tensor], Tensor]] = []
 
     def embed(self, videos: Sequence[Video]) -> list[FloatArray]:
-        """Return an embedding of every frame, (T, D) float32 for a video of T frames; not normalised.
+        """Return an embedding of every frame, (T, D) float32 for a video of T frames; not
+        normalised.
 
         Args:
             videos: each (T, H, W, 3), uint8 RGB; sizes may differ.
@@ -194,7 +214,9 @@ class Embedder:
         batches: list[list[int]] = []
         for shape in dict.fromkeys(frame.shape for frame in frames):
             places = [place for place, frame in enumerate(frames) if frame.shape == shape]
-            batches += [places[start : start + self._batch] for start in range(0, len(places), self._batch)]
+            batches += [
+                places[start : start + self._batch] for start in range(0, len(places), self._batch)
+            ]
         rows: dict[int, FloatArray] = {}
         for places, embeddings in zip(
             batches, self._share([[frames[i] for i in each] for each in batches]), strict=True
@@ -203,13 +225,23 @@ class Embedder:
         return [rows[place] for place in range(len(frames))]
 
     def _start(self, frames: list[Frame]) -> None:
-        """Measure the noise of rounding while the exact weights are still there, then make the replicas."""
-        first, probes = self._devices[0], [frame for frame in frames if frame.shape == frames[0].shape][:PROBES]
+        """Measure the noise of rounding while the exact weights are still there, then make the
+        replicas."""
+        first, probes = (
+            self._devices[0],
+            [frame for frame in frames if frame.shape == frames[0].shape][:PROBES],
+        )
         network = self._exact.to(first)
-        exact = self._run(network, first, torch.float32, probes) if self.dtype == torch.bfloat16 else None
+        exact = (
+            self._run(network, first, torch.float32, probes)
+            if self.dtype == torch.bfloat16
+            else None
+        )
         network = cast(Any, network).to(self.dtype, memory_format=torch.channels_last)
         copies = [network, *(deepcopy(network).to(device) for device in self._devices[1:])]
-        self._replicas = [torch.compile(copy, dynamic=True) if self._compile else copy for copy in copies]
+        self._replicas = [
+            torch.compile(copy, dynamic=True) if self._compile else copy for copy in copies
+        ]
         if exact is not None:
             self.noise = Noise(exact, self._run(self._replicas[0], first, self.dtype, probes))
 
@@ -222,10 +254,12 @@ class Embedder:
             for replica, network in enumerate(self._replicas):
                 if self._devices[replica] == device:
                     shares[replica] = [
-                        self._run(network, device, self.dtype, batch) for batch in batches[replica::count]
+                        self._run(network, device, self.dtype, batch)
+                        for batch in batches[replica::count]
                     ]
 
-        # Devices work at the same time. Replicas on one take turns: two of them would ask for the same cores, and wait.
+        # Devices work at the same time. Replicas on one take turns: two of them would ask for the
+        # same cores, and wait.
         distinct = list(dict.fromkeys(self._devices))
         if len(distinct) == 1:
             work(distinct[0])
@@ -236,13 +270,18 @@ class Embedder:
 
     @torch.inference_mode()
     def _run(
-        self, network: Callable[[Tensor], Tensor], device: torch.device, dtype: torch.dtype, frames: list[Frame]
+        self,
+        network: Callable[[Tensor], Tensor],
+        device: torch.device,
+        dtype: torch.dtype,
+        frames: list[Frame],
     ) -> FloatArray:
         pictures = self._prepare(torch.as_tensor(np.stack(frames)).to(device))
         found = network(pictures.to(dtype, memory_format=torch.channels_last)).float().cpu().numpy()
         if not np.isfinite(found).all():
             raise InvalidScoreError(
-                f"the network gives NaN or infinity in {dtype}; try dtype=float32, or other weights."
+                f"the network gives NaN or infinity in {dtype}; try dtype=float32, or other "
+                f"weights."
             )
         return cast("NDArray[np.float32]", found)
 
@@ -252,12 +291,14 @@ def _usable(device: str) -> torch.device:
         return torch.empty(0, device=device).device
     except (RuntimeError, AssertionError) as error:
         raise InvalidInputError(
-            f"device: torch cannot use {device!r} here ({error}); use 'cpu', or see `roborew doctor`."
+            f"device: torch cannot use {device!r} here ({error}); use 'cpu', or see `roborew "
+            f"doctor`."
         ) from error
 
 
 def _fast_bfloat16(device: torch.device) -> bool:
-    """Whether matrices in bfloat16 are multiplied in hardware: a GPU that says so, a CPU with AMX or AVX512-BF16."""
+    """Whether matrices in bfloat16 are multiplied in hardware: a GPU that says so, a CPU with AMX
+    or AVX512-BF16."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     flags = Path("/proc/cpuinfo")

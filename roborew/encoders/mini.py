@@ -1,4 +1,5 @@
-"""The layers of `mini` that read pictures, frozen, as an encoder: good on this suite's desk without any learning."""
+"""The layers of `mini` that read pictures, frozen, as an encoder: good on this suite's desk without
+any learning."""
 
 from __future__ import annotations
 
@@ -26,7 +27,9 @@ class MiniEncoder(FrozenEncoder):
         del seed
         super().__init__("mini")
         self._network, self._device = load_network(weights).eval().to(device), device
-        self.identity = f"mini-{hashlib.sha256((weights / 'model.safetensors').read_bytes()).hexdigest()[:32]}"
+        self.identity = (
+            f"mini-{hashlib.sha256((weights / 'model.safetensors').read_bytes()).hexdigest()[:32]}"
+        )
 
     def encode(self, frames: Video) -> Features:
         """Vectors (T, D)."""

@@ -1,8 +1,10 @@
-"""The network of `mini`: one frame and one sentence in, progress and the probability of success out.
+"""The network of `mini`: one frame and one sentence in, progress and the probability of success
+out.
 
-The picture is read without the sentence (strided convolutions, then feature positions by spatial soft-argmax as in
-Levine et al. 2016, arXiv:1504.00702, beside a flattened coarse map); the sentence modulates the head feature by
-feature (FiLM, Perez et al. 2018, arXiv:1709.07871). So one picture can be judged against many sentences at little cost.
+The picture is read without the sentence (strided convolutions, then feature positions by spatial
+soft-argmax as in Levine et al. 2016, arXiv:1504.00702, beside a flattened coarse map); the sentence
+modulates the head feature by feature (FiLM, Perez et al. 2018, arXiv:1709.07871). So one picture
+can be judged against many sentences at little cost.
 """
 
 from __future__ import annotations
@@ -38,11 +40,15 @@ def load_network(folder: Path) -> MiniNetwork:
     try:
         config: dict[str, Any] = json.loads(config_path.read_text("utf-8"))
         if hashlib.sha256(raw).hexdigest() != config["sha256"]:
-            raise CorruptFileError(f"mini: {tensors_path} does not have config.json's sha256; copy both files anew.")
+            raise CorruptFileError(
+                f"mini: {tensors_path} does not have config.json's sha256; copy both files anew."
+            )
         network = MiniNetwork(_read_config(config))
         network.load_state_dict(load_tensors(raw), strict=True)
     except (json.JSONDecodeError, KeyError, TypeError, SafetensorError, RuntimeError) as error:
-        raise CorruptFileError(f"mini: {folder} holds no weights of this network ({error}).") from error
+        raise CorruptFileError(
+            f"mini: {folder} holds no weights of this network ({error})."
+        ) from error
     return network
 
 
@@ -64,7 +70,9 @@ def save_network(network: MiniNetwork, folder: Path) -> None:
 
 def _read_config(fields: Mapping[str, Any]) -> MiniConfig:
     a, b, c, d = (int(value) for value in fields["channels"])
-    return MiniConfig(tuple(fields["vocabulary"]), (a, b, c, d), int(fields["words"]), int(fields["hidden"]))
+    return MiniConfig(
+        tuple(fields["vocabulary"]), (a, b, c, d), int(fields["words"]), int(fields["hidden"])
+    )
 
 
 WIDTH, HEIGHT = 96, 72
@@ -94,7 +102,9 @@ class _Sentence(nn.Module):
         self.table = nn.Embedding(table_size(config.vocabulary), width, padding_idx=0)
         nn.init.normal_(self.table.weight, std=0.3)
         self.places = nn.Parameter(torch.randn(ROWS, width) * 0.1)
-        layer = nn.TransformerEncoderLayer(width, 4, 2 * width, dropout=0.0, batch_first=True, norm_first=True)
+        layer = nn.TransformerEncoderLayer(
+            width, 4, 2 * width, dropout=0.0, batch_first=True, norm_first=True
+        )
         self.layers = nn.TransformerEncoder(layer, 2, enable_nested_tensor=False)
         self.attention = nn.Linear(width, 1)
 
@@ -123,7 +133,9 @@ class PictureLayers(nn.Module):
             nn.ReLU(),
             nn.Conv2d(b, c, 3, padding=1),
         )
-        self.coarse = nn.Sequential(nn.ReLU(), nn.Conv2d(c, d, 3, stride=2, padding=1), nn.ReLU(), nn.Flatten())
+        self.coarse = nn.Sequential(
+            nn.ReLU(), nn.Conv2d(c, d, 3, stride=2, padding=1), nn.ReLU(), nn.Flatten()
+        )
         coarse_size = d * (WIDTH // 12) * (HEIGHT // 12)
         self.out = nn.Linear(coarse_size + 3 * c, hidden)
         self.temperature = nn.Parameter(torch.zeros(c))
@@ -159,11 +171,13 @@ class MiniNetwork(nn.Module):
         return self.picture(frames.to(memory_format=torch.channels_last) * 2 - 1)
 
     def understand(self, ids: Tensor, mask: Tensor) -> Tensor:
-        """Sentence vectors (S, words) of ids (S, ROWS, SUB_IDS) and mask (S, ROWS); see `tokens.encode`."""
+        """Sentence vectors (S, words) of ids (S, ROWS, SUB_IDS) and mask (S, ROWS); see
+        `tokens.encode`."""
         return self.sentence(ids, mask)
 
     def judge(self, pictures: Tensor, sentences: Tensor) -> Tensor:
-        """Logits (..., 2) of progress and success, for vectors that broadcast against each other."""
+        """Logits (..., 2) of progress and success, for vectors that broadcast against each
+        other."""
         scale, shift = self.film(sentences).chunk(2, dim=-1)
         hidden = torch.relu(self.norm(pictures) * (1 + scale) + shift)
         scale, shift = self.film_middle(sentences).chunk(2, dim=-1)

@@ -1,4 +1,5 @@
-"""Several views of one scene: their pictures lie side by side in one frame, and an encoder reads each by itself."""
+"""Several views of one scene: their pictures lie side by side in one frame, and an encoder reads
+each by itself."""
 
 from __future__ import annotations
 
@@ -11,13 +12,13 @@ from numpy.typing import NDArray
 
 from roborew.encoders.base import Encoder
 from roborew.errors import InvalidInputError
-from roborew.learning.examples import Features, Footage, Report
+from roborew.learning.examples import EpisodeFrames, Features, Report
 from roborew.types import Video
 
 
 class SideBySide:
-    """An encoder of frames that hold several views: each is read by the same encoder, and their vectors are joined, so
-    that views in another order are other vectors.
+    """An encoder of frames that hold several views: each is read by the same encoder, and their
+    vectors are joined, so that views in another order are other vectors.
 
     Args:
         encoder: of single pictures.
@@ -33,7 +34,7 @@ class SideBySide:
         """That of the encoder, and how many views are joined."""
         return f"{len(self._cameras)} views, {self._encoder.identity}"
 
-    def learn(self, footage: Sequence[Footage], report: Report) -> None:
+    def learn(self, footage: Sequence[EpisodeFrames], report: Report) -> None:
         """Fit the encoder; each view is shown to it like an episode of its own."""
         cut = [replace(one, frames=view) for one in footage for view in self._views(one.frames)]
         self._encoder.learn(cut, report)
@@ -50,23 +51,25 @@ class SideBySide:
         """The sentence's vector, shape (E,)."""
         return self._encoder.encode_text(sentence)
 
-    def arrays(self) -> Mapping[str, NDArray[Any]]:
+    def state_dict(self) -> Mapping[str, NDArray[Any]]:
         """Those of the encoder."""
-        return self._encoder.arrays()
+        return self._encoder.state_dict()
 
-    def load(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+    def load_state_dict(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Take over those of the encoder."""
-        self._encoder.load(arrays)
+        self._encoder.load_state_dict(arrays)
 
     def _views(self, frames: Video) -> list[Video]:
-        """The frames cut into their views. A single view is told from several by its shape: of the right width for
-        none of them, it would be cut to pieces without a word."""
+        """The frames cut into their views. A single view is told from several by its shape: of the
+        right width for none of them, it would be cut to pieces without a word."""
         count, (height, width) = len(self._cameras), frames.shape[1:3]
         off = abs(np.log(width / count / height / self._aspect))
         if width % count or off > np.log(count) / 2:
             raise InvalidInputError(
-                f"views: expected pictures of {count} cameras side by side ({', '.join(self._cameras)}), each about "
-                f"{self._aspect:.2f} times as wide as high; got frames of {width} x {height} pixels. Give the other "
+                f"views: expected pictures of {count} cameras side by side "
+                f"({', '.join(self._cameras)}), each about "
+                f"{self._aspect:.2f} times as wide as high; got frames of {width} x {height} "
+                f"pixels. Give the other "
                 "views too, in this order, or fit to one camera."
             )
         return np.split(frames, count, axis=2)

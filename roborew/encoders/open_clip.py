@@ -1,4 +1,5 @@
-"""Image-text models of open_clip: CLIP, SigLIP and their kin, from a tag, the hub, a folder or a file."""
+"""Image-text models of open_clip: CLIP, SigLIP and their kin, from a tag, the hub, a folder or a
+file."""
 
 from __future__ import annotations
 
@@ -27,7 +28,13 @@ from roborew.encoders.weights import (
     read_tensors,
     without_prefix,
 )
-from roborew.errors import CorruptFileError, InvalidInputError, MissingBackendError, UnknownNameError, first_line
+from roborew.errors import (
+    CorruptFileError,
+    InvalidInputError,
+    MissingBackendError,
+    UnknownNameError,
+    first_line,
+)
 from roborew.types import FloatArray
 
 logger = logging.getLogger(__name__)
@@ -56,7 +63,8 @@ class ImageText:
 
     Attributes:
         tower: of images.
-        logit_scale: the factor of similarities in the model's own loss, the inverse of its temperature.
+        logit_scale: the factor of similarities in the model's own loss, the inverse of its
+            temperature.
     """
 
     def __init__(self, network: nn.Module, tokenizer: Callable[[], Any], tower: Tower) -> None:
@@ -101,9 +109,10 @@ def load_open_clip(
     """Load a model with all of its weights, or nothing.
 
     Args:
-        model: an architecture such as "ViT-B-32", ``hf-hub:owner/name``, or a folder with ``open_clip_config.json``
-            and ``open_clip_model.safetensors``.
-        pretrained: for an architecture: one of its tags, ``hf-hub:owner/name``, a .safetensors file, or "random".
+        model: an architecture such as "ViT-B-32", ``hf-hub:owner/name``, or a folder with
+            ``open_clip_config.json`` and ``open_clip_model.safetensors``.
+        pretrained: for an architecture: one of its tags, ``hf-hub:owner/name``, a .safetensors
+            file, or "random".
         revision: commit of a repository on the hub.
         sha256: that the weight file must have.
         text: sentences will be encoded; otherwise no tokenizer is needed before the first one is.
@@ -111,7 +120,8 @@ def load_open_clip(
     Raises:
         UnknownNameError: no such architecture or tag; close matches are offered.
         InvalidInputError: arguments that do not go together, or pickled weights.
-        MissingBackendError: weights or tokenizer are not here; the message says what to download and where to put it.
+        MissingBackendError: weights or tokenizer are not here; the message says what to download
+            and where to put it.
         CorruptFileError: a damaged file, another checksum, or weights of another architecture.
     """
     source = _find(model, pretrained, revision)
@@ -123,7 +133,9 @@ def load_open_clip(
         _load(network, source.weights, sha256)
         identity = sha256 or file_sha256(source.weights)
     tower = Tower(
-        cast(Any, network).visual, _preprocessing(network, source.pictures), f"open_clip {source.config} {identity}"
+        cast(Any, network).visual,
+        _preprocessing(network, source.pictures),
+        f"open_clip {source.config} {identity}",
     )
     both = ImageText(network, partial(_tokenizer, source, model), tower)
     if text:
@@ -131,7 +143,9 @@ def load_open_clip(
     return both
 
 
-def load_open_clip_tower(model: str, pretrained: str | None, revision: str | None, sha256: str | None) -> Tower:
+def load_open_clip_tower(
+    model: str, pretrained: str | None, revision: str | None, sha256: str | None
+) -> Tower:
     """The image tower, and what reads sentences; arguments and errors as in `load_open_clip`."""
     both = load_open_clip(model, pretrained, revision, sha256, text=False)
     return replace(both.tower, text=both.encode_text)
@@ -142,14 +156,18 @@ def _find(model: str, pretrained: str | None, revision: str | None) -> Source:
     if not model.startswith(HUB) and not folder.is_dir():
         return _find_builtin(model, pretrained, revision)
     if pretrained is not None:
-        raise InvalidInputError(f"pretrained: {model} brings its own weights; leave out {pretrained!r}.")
+        raise InvalidInputError(
+            f"pretrained: {model} brings its own weights; leave out {pretrained!r}."
+        )
     if model.startswith(HUB):
         folder = hub_folder(model.removeprefix(HUB), WEIGHTS, revision)
     try:
         said = json.loads((folder / "open_clip_config.json").read_text("utf-8"))
         config, pictures = said["model_cfg"], said.get("preprocess_cfg", {})
     except (FileNotFoundError, ValueError, KeyError, TypeError) as error:
-        raise CorruptFileError(f"{folder} holds no open_clip_config.json with a model_cfg ({error}).") from error
+        raise CorruptFileError(
+            f"{folder} holds no open_clip_config.json with a model_cfg ({error})."
+        ) from error
     return Source(f"local-dir:{folder}", config, pictures, local_file(str(folder / WEIGHTS)))
 
 
@@ -161,11 +179,14 @@ def _find_builtin(model: str, pretrained: str | None, revision: str | None) -> S
     tag = (pretrained or "").lower().replace("-", "_")
     if tag in tags:
         pictures = library.get_pretrained_cfg(model, tag)
-        # The weights decide which GELU they need; with the other one the numbers are wrong and nothing says so.
+        # The weights decide which GELU they need; with the other one the numbers are wrong and
+        # nothing says so.
         config["quick_gelu"] = pictures.get("quick_gelu", False)
         owner, _, file = pictures["hf_hub"].rpartition("/")
         if not owner:
-            raise MissingBackendError(f"pretrained: {tag!r} of {model} is not on the hub; download {pictures['url']}.")
+            raise MissingBackendError(
+                f"pretrained: {tag!r} of {model} is not on the hub; download {pictures['url']}."
+            )
         names = [WEIGHTS] if not file else [f"{Path(file).stem}.safetensors"]
         return Source(model, config, pictures, hub_file(owner, names, revision))
     weights = None if pretrained == RANDOM else _weights(model, pretrained, revision, tags)
@@ -175,7 +196,8 @@ def _find_builtin(model: str, pretrained: str | None, revision: str | None) -> S
 def _weights(model: str, pretrained: str | None, revision: str | None, tags: list[str]) -> Path:
     if pretrained is None:
         raise InvalidInputError(
-            f"pretrained: {model} needs weights: one of its tags ({', '.join(tags) or 'it has none'}), "
+            f"pretrained: {model} needs weights: one of its tags "
+            f"({', '.join(tags) or 'it has none'}), "
             "hf-hub:owner/name, or a .safetensors file."
         )
     if pretrained.startswith(HUB):
@@ -186,12 +208,17 @@ def _weights(model: str, pretrained: str | None, revision: str | None, tags: lis
 
 
 def _common_pictures(model: str, tags: list[str]) -> Mapping[str, Any]:
-    """What all tags of an architecture say of their pictures; a lone file does not say it itself."""
+    """What all tags of an architecture say of their pictures; a lone file does not say it
+    itself."""
     said = [library.get_pretrained_cfg(model, tag) for tag in tags]
-    common = [{key: each.get(key) for key in ("mean", "std", "interpolation", "resize_mode")} for each in said]
+    common = [
+        {key: each.get(key) for key in ("mean", "std", "interpolation", "resize_mode")}
+        for each in said
+    ]
     if any(each != common[0] for each in common):
         raise InvalidInputError(
-            f"pretrained: weights of {model} were trained on pictures made in different ways, and a lone file does "
+            f"pretrained: weights of {model} were trained on pictures made in different ways, and "
+            f"a lone file does "
             "not say which. Give model=FOLDER with open_clip_config.json, or a tag."
         )
     return common[0] if common else {}
@@ -199,7 +226,9 @@ def _common_pictures(model: str, tags: list[str]) -> Mapping[str, Any]:
 
 def _build(source: Source, model: str) -> nn.Module:
     config = json.loads(json.dumps(source.config))
-    config["text_cfg"]["hf_model_pretrained"] = config["vision_cfg"]["timm_model_pretrained"] = False
+    config["text_cfg"]["hf_model_pretrained"] = config["vision_cfg"]["timm_model_pretrained"] = (
+        False
+    )
     custom = config.pop("custom_text", False) or "hf_model_name" in config["text_cfg"]
     kind = library.CustomTextCLIP if custom else library.CLIP
     kind = library.CoCa if "multimodal_cfg" in config else kind
@@ -209,9 +238,13 @@ def _build(source: Source, model: str) -> nn.Module:
             return kind(**config).eval()
     except OSError as error:
         text = source.config["text_cfg"].get("hf_model_name", "its text model")
-        raise MissingBackendError(_not_here(model, "the text tower's configuration", text, error)) from error
+        raise MissingBackendError(
+            _not_here(model, "the text tower's configuration", text, error)
+        ) from error
     except (TypeError, ValueError, RuntimeError, AssertionError) as error:
-        raise CorruptFileError(f"{model}: open_clip cannot build this configuration ({error}).") from error
+        raise CorruptFileError(
+            f"{model}: open_clip cannot build this configuration ({error})."
+        ) from error
 
 
 def _tokenizer(source: Source, model: str) -> Any:
@@ -224,7 +257,8 @@ def _tokenizer(source: Source, model: str) -> Any:
 
 def _not_here(model: str, what: str, name: str, error: Exception) -> str:
     return (
-        f"{model}: {what} cannot be had: {first_line(error)} Where there is a network, run `hf download {name}`, which "
+        f"{model}: {what} cannot be had: {first_line(error)} Where there is a network, run `hf "
+        f"download {name}`, which "
         "puts it into the Hugging Face cache (HF_HOME); or give model=FOLDER with a whole download."
     )
 
@@ -246,7 +280,9 @@ def _preprocessing(network: nn.Module, pictures: Mapping[str, Any]) -> Preproces
     size = cast(Any, network).visual.image_size
     height, width = (size, size) if isinstance(size, int) else size
     if height != width:
-        raise InvalidInputError(f"model: reads pictures of {width} x {height}; only square ones are supported.")
+        raise InvalidInputError(
+            f"model: reads pictures of {width} x {height}; only square ones are supported."
+        )
     fits: dict[str, Fit] = {"shortest": "crop", "squash": "squash", "longest": "pad"}
     return Preprocessing(
         size=height,

@@ -1,4 +1,5 @@
-"""Frames as a network wants them: resized, cropped and normalised in torch, whole batches at once."""
+"""Frames as a network wants them: resized, cropped and normalised in torch, whole batches at
+once."""
 
 from __future__ import annotations
 
@@ -27,7 +28,10 @@ def resized(frames: Video) -> NDArray[np.uint8]:
     if tensor.shape[2:] != (HEIGHT, WIDTH):
         parts = [
             functional.interpolate(
-                tensor[start : start + BATCH].float(), (HEIGHT, WIDTH), mode="bilinear", antialias=True
+                tensor[start : start + BATCH].float(),
+                (HEIGHT, WIDTH),
+                mode="bilinear",
+                antialias=True,
             )
             for start in range(0, len(tensor), BATCH)
         ]
@@ -40,7 +44,8 @@ def in_batches(read: Callable[[Tensor], Tensor], frames: Video, device: str) -> 
     pixels = torch.as_tensor(resized(frames))
     with torch.inference_mode():
         parts = [
-            read(pixels[start : start + BATCH].to(device).float() / 127.5 - 1) for start in range(0, len(pixels), BATCH)
+            read(pixels[start : start + BATCH].to(device).float() / 127.5 - 1)
+            for start in range(0, len(pixels), BATCH)
         ]
     return torch.cat(parts).float().cpu().numpy()
 
@@ -48,7 +53,8 @@ def in_batches(read: Callable[[Tensor], Tensor], frames: Video, device: str) -> 
 Fit = Literal["crop", "squash", "pad"]
 Channels = tuple[float, float, float]
 ENLARGED = 8
-"""A frame whose shorter side is less than this part of what a network reads shows too little: refused."""
+"""A frame whose shorter side is less than this part of what a network reads shows too little:
+refused."""
 OPENAI_MEAN, OPENAI_STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 """Channel statistics of CLIP's training data (Radford et al. 2021, arXiv:2103.00020)."""
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -60,12 +66,12 @@ class Preprocessing:
 
     Attributes:
         size: height and width of what the network reads [pixels].
-        fit: "crop" resizes the shorter side to ``edge`` and cuts out the middle, "squash" ignores the aspect ratio,
-            "pad" resizes the longer side and fills up with black.
+        fit: "crop" resizes the shorter side to ``edge`` and cuts out the middle, "squash" ignores
+            the aspect ratio, "pad" resizes the longer side and fills up with black.
         edge: see ``fit``; ``size`` if not given.
         kernel: of the resize.
-        pillow: resize as Pillow does, antialiased and rounded to 8 bits after each pass; otherwise in floating point
-            without antialias and without clamping to [0, 1].
+        pillow: resize as Pillow does, antialiased and rounded to 8 bits after each pass; otherwise
+            in floating point without antialias and without clamping to [0, 1].
         mean: subtracted from RGB in [0, 1].
         std: divides the difference.
     """
@@ -79,7 +85,8 @@ class Preprocessing:
     std: Channels = OPENAI_STD
 
     def __call__(self, frames: Tensor) -> Tensor:
-        """Prepare frames (B, H, W, 3), uint8 RGB; returns (B, 3, size, size), float32, on the same device.
+        """Prepare frames (B, H, W, 3), uint8 RGB; returns (B, 3, size, size), float32, on the same
+        device.
 
         Raises:
             InvalidInputError: the frames would have to be enlarged more than 8 times.
@@ -87,15 +94,20 @@ class Preprocessing:
         height, width = frames.shape[1:3]
         if min(height, width) * ENLARGED < self.size:
             raise InvalidInputError(
-                f"frames: {width} x {height} pixels are too few for a network that reads {self.size} x {self.size}; "
+                f"frames: {width} x {height} pixels are too few for a network that reads "
+                f"{self.size} x {self.size}; "
                 f"expected sides of at least {math.ceil(self.size / ENLARGED)}. Draw larger frames."
             )
         pictures = self._cut(self._resize(frames.permute(0, 3, 1, 2), self._target(height, width)))
-        mean, std = (torch.tensor(part, device=frames.device)[:, None, None] for part in (self.mean, self.std))
+        mean, std = (
+            torch.tensor(part, device=frames.device)[:, None, None]
+            for part in (self.mean, self.std)
+        )
         return (pictures.float() / 255 - mean) / std
 
     def _target(self, height: int, width: int) -> tuple[int, int]:
-        """Height and width after the resize; the free side is rounded as torchvision does it, down."""
+        """Height and width after the resize; the free side is rounded as torchvision does it,
+        down."""
         if self.fit == "squash":
             return self.size, self.size
         if self.fit == "pad":
@@ -108,8 +120,12 @@ class Preprocessing:
         if pictures.shape[2:] == target:
             return pictures
         if not self.pillow:
-            return functional.interpolate(pictures.float(), target, mode=self.kernel, align_corners=False)
-        if pictures.device.type == "cpu":  # 8-bit arithmetic as in Pillow, at most 2 grey levels away from it
+            return functional.interpolate(
+                pictures.float(), target, mode=self.kernel, align_corners=False
+            )
+        if (
+            pictures.device.type == "cpu"
+        ):  # 8-bit arithmetic as in Pillow, at most 2 grey levels away from it
             return functional.interpolate(pictures, target, mode=self.kernel, antialias=True)
         return pillow_resize(pictures, target, self.kernel)
 
@@ -118,13 +134,16 @@ class Preprocessing:
         height, width = pictures.shape[2:]
         if self.fit == "pad":
             above, left = (self.size - height) // 2, (self.size - width) // 2
-            return functional.pad(pictures, (left, self.size - width - left, above, self.size - height - above))
+            return functional.pad(
+                pictures, (left, self.size - width - left, above, self.size - height - above)
+            )
         above, left = round((height - self.size) / 2), round((width - self.size) / 2)
         return pictures[:, :, above : above + self.size, left : left + self.size]
 
 
 def pillow_resize(pictures: Tensor, target: tuple[int, int], kernel: str) -> Tensor:
-    """Pillow's resize in floating point, for devices without torch's 8-bit one: columns, then rows, rounded each time.
+    """Pillow's resize in floating point, for devices without torch's 8-bit one: columns, then rows,
+    rounded each time.
 
     Args:
         pictures: (B, 3, H, W), 0 to 255.
@@ -136,7 +155,10 @@ def pillow_resize(pictures: Tensor, target: tuple[int, int], kernel: str) -> Ten
     """
     for size in ((pictures.shape[2], target[1]), target):
         pictures = (
-            functional.interpolate(pictures.float(), size, mode=kernel, antialias=True).add(0.5).floor().clamp(0, 255)
+            functional.interpolate(pictures.float(), size, mode=kernel, antialias=True)
+            .add(0.5)
+            .floor()
+            .clamp(0, 255)
         )
     return pictures
 
@@ -148,5 +170,6 @@ def channels(values: Sequence[float]) -> Channels:
 
 
 def vlm_rm(size: int) -> Preprocessing:
-    """The resize of VLM-RM's code (arXiv:2310.12921): squashed, bicubic, not antialiased, not clamped."""
+    """The resize of VLM-RM's code (arXiv:2310.12921): squashed, bicubic, not antialiased, not
+    clamped."""
     return Preprocessing(size=size, fit="squash", pillow=False)

@@ -1,4 +1,5 @@
-"""A pretrained picture tower, frozen, as an encoder: open_clip, timm, transformers, VIP, R3M or LIV."""
+"""A pretrained picture tower, frozen, as an encoder: open_clip, timm, transformers, VIP, R3M or
+LIV."""
 
 from __future__ import annotations
 
@@ -28,12 +29,12 @@ MODELS: dict[Kind, str] = {
 }
 """The model of a tower if none is given."""
 LOADERS: dict[Kind, str] = {
-    "transformers": "embedding_transformers:load_transformers",
-    "timm": "embedding_trunks:load_timm",
-    "open_clip": "embedding_open_clip:load_open_clip_tower",
-    "vip": "embedding_trunks:load_vip",
-    "r3m": "embedding_trunks:load_r3m",
-    "liv": "embedding_open_clip:load_open_clip_tower",
+    "transformers": "transformers:load_transformers",
+    "timm": "timm:load_timm",
+    "open_clip": "open_clip:load_open_clip_tower",
+    "vip": "timm:load_vip",
+    "r3m": "timm:load_r3m",
+    "liv": "open_clip:load_open_clip_tower",
 }
 """What loads a tower; its library is imported only then."""
 Load = Callable[[str, str | None, str | None, str | None], Tower]
@@ -49,7 +50,8 @@ def load_tower(
     """Load a tower with all of its weights, or nothing.
 
     Args:
-        tower: whose network: transformers (such as DINOv2), timm, open_clip, or VIP, R3M or LIV from a local file.
+        tower: whose network: transformers (such as DINOv2), timm, open_clip, or VIP, R3M or LIV
+            from a local file.
         model: hub id or folder, name or architecture; `MODELS` says which if not given.
         pretrained: a .safetensors file, and for open_clip also a tag or ``hf-hub:owner/name``.
         revision: commit of a repository on the hub.
@@ -58,11 +60,12 @@ def load_tower(
     Raises:
         UnknownNameError: no such model; close matches are offered.
         InvalidInputError: arguments that do not go together, or pickled weights.
-        MissingBackendError: the weights are not here; the message says what to download and where to put it.
+        MissingBackendError: the weights are not here; the message says what to download and where
+            to put it.
         CorruptFileError: a damaged file, another checksum, or weights of another architecture.
     """
     module, _, function = LOADERS[tower].partition(":")
-    load: Load = getattr(import_module(f"roborew.rewards.{module}"), function)
+    load: Load = getattr(import_module(f"roborew.encoders.{module}"), function)
     return load(model or MODELS[tower], pretrained, revision, sha256)
 
 
@@ -72,19 +75,21 @@ SENTENCES = 1024
 
 class TowerEncoder(FrozenEncoder):
     """Embeddings of length one, each frame's and each sentence's computed once; see
-    `roborew.encoders.embedder.Embedder`. Sentences are read by the model's own text tower, in the space of its
-    frames, where it is one of open_clip (LIV too) or a CLIP or SigLIP of transformers, otherwise by
-    `roborew.encoders.text.embed_text`.
+    `roborew.encoders.embedder.Embedder`. Sentences are read by the model's own text tower, in the
+    space of its frames, where it is one of open_clip (LIV too) or a CLIP or SigLIP of transformers,
+    otherwise by `roborew.encoders.text.embed_text`.
 
     Args:
-        tower: whose network; see `roborew.encoders.pretrained.load_tower` for this and the next four.
+        tower: whose network; see `roborew.encoders.pretrained.load_tower` for this and the next
+            four.
         model: hub id or folder, name or architecture.
         pretrained: its weights.
         revision: commit of a repository on the hub.
         sha256: that the weight file must have.
         dtype: number format of the network.
         batch: frames that go through the network at once.
-        cache: a folder in which embeddings are kept for the next fit; several processes may share it.
+        cache: a folder in which embeddings are kept for the next fit; several processes may share
+            it.
         seed: not used; nothing is random here.
         device: of torch; several, separated by commas, share the work.
 

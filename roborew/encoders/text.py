@@ -1,4 +1,5 @@
-"""Sentences as vectors without a network: enough to tell a handful of instructions apart, and the same everywhere."""
+"""Sentences as vectors without a network: enough to tell a handful of instructions apart, and the
+same everywhere."""
 
 from __future__ import annotations
 
@@ -15,8 +16,8 @@ WIDTH = 64
 
 
 def embed_text(sentence: str) -> NDArray[np.float32]:
-    """Hash words and pairs of words into a vector of length one, shape (E,), float32 (feature hashing, Weinberger et
-    al. 2009, arXiv:0902.2206).
+    """Hash words and pairs of words into a vector of length one, shape (E,), float32 (feature
+    hashing, Weinberger et al. 2009, arXiv:0902.2206).
 
     >>> a, b, c = map(embed_text, ("open the drawer", "Open the drawer!", "close the drawer"))
     >>> bool((a == b).all()), bool(a @ c < 0.9)

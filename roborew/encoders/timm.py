@@ -12,19 +12,29 @@ from torch import nn
 
 from roborew.encoders.embedder import Tower
 from roborew.encoders.preprocess import IMAGENET_MEAN, IMAGENET_STD, Preprocessing, channels
-from roborew.encoders.weights import file_sha256, fill, hub_file, local_file, read_tensors, without_prefix
+from roborew.encoders.weights import (
+    file_sha256,
+    fill,
+    hub_file,
+    local_file,
+    read_tensors,
+    without_prefix,
+)
 from roborew.errors import InvalidInputError, MissingBackendError, UnknownNameError
 
 RESNETS = ("resnet18", "resnet34", "resnet50")
 VIP_WIDTH = 1024
 
 
-def load_timm(model: str, pretrained: str | None, revision: str | None, sha256: str | None) -> Tower:
+def load_timm(
+    model: str, pretrained: str | None, revision: str | None, sha256: str | None
+) -> Tower:
     """Load a tower of timm without its classifier.
 
     Args:
         model: such as "vit_small_patch14_dinov2.lvd142m".
-        pretrained: a .safetensors file; from the hub, under the model's own name there, if not given.
+        pretrained: a .safetensors file; from the hub, under the model's own name there, if not
+            given.
         revision: commit of the repository on the hub.
         sha256: that the weight file must have.
 
@@ -43,20 +53,34 @@ def load_timm(model: str, pretrained: str | None, revision: str | None, sha256: 
         raise UnknownNameError(f"pretrained tag of {name}", tag, tags) from error
     about = cast("dict[str, Any]", cast(Any, network).pretrained_cfg)
     if pretrained is None and not about.get("hf_hub_id"):
-        raise MissingBackendError(f"weights: timm knows none for {model}; give pretrained=FILE.safetensors.")
-    file = local_file(pretrained) if pretrained else hub_file(about["hf_hub_id"], ["model.safetensors"], revision)
+        raise MissingBackendError(
+            f"weights: timm knows none for {model}; give pretrained=FILE.safetensors."
+        )
+    file = (
+        local_file(pretrained)
+        if pretrained
+        else hub_file(about["hf_hub_id"], ["model.safetensors"], revision)
+    )
     heads = about.get("classifier") or ()
     heads = (heads,) if isinstance(heads, str) else tuple(heads)
-    tensors = {n: t for n, t in read_tensors(file, sha256).items() if not n.startswith(tuple(f"{h}." for h in heads))}
+    tensors = {
+        n: t
+        for n, t in read_tensors(file, sha256).items()
+        if not n.startswith(tuple(f"{h}." for h in heads))
+    }
     fill(network, tensors, file)
-    return Tower(network.eval(), _timm_pictures(network), f"timm {model} {sha256 or file_sha256(file)}")
+    return Tower(
+        network.eval(), _timm_pictures(network), f"timm {model} {sha256 or file_sha256(file)}"
+    )
 
 
 def _timm_pictures(network: nn.Module) -> Preprocessing:
     about = cast("dict[str, Any]", cast(Any, timm_data).resolve_model_data_config(network))
     height, width = about["input_size"][1:]
     if height != width:
-        raise InvalidInputError(f"model: reads pictures of {width} x {height}; only square ones are supported.")
+        raise InvalidInputError(
+            f"model: reads pictures of {width} x {height}; only square ones are supported."
+        )
     squash = about["crop_mode"] == "squash"
     return Preprocessing(
         size=height,
@@ -69,7 +93,8 @@ def _timm_pictures(network: nn.Module) -> Preprocessing:
 
 
 def load_vip(model: str, pretrained: str | None, revision: str | None, sha256: str | None) -> Tower:
-    """Load VIP (arXiv:2210.00030): a ResNet whose last layer gives 1024 numbers; errors as in `load_timm`."""
+    """Load VIP (arXiv:2210.00030): a ResNet whose last layer gives 1024 numbers; errors as in
+    `load_timm`."""
     return _load_resnet("vip", model, pretrained, sha256, VIP_WIDTH)
 
 
@@ -78,12 +103,15 @@ def load_r3m(model: str, pretrained: str | None, revision: str | None, sha256: s
     return _load_resnet("r3m", model, pretrained, sha256, None)
 
 
-def _load_resnet(kind: str, model: str, pretrained: str | None, sha256: str | None, width: int | None) -> Tower:
+def _load_resnet(
+    kind: str, model: str, pretrained: str | None, sha256: str | None, width: int | None
+) -> Tower:
     if model not in RESNETS:
         raise UnknownNameError(f"ResNet of {kind}", model, RESNETS)
     if pretrained is None:
         raise MissingBackendError(
-            f"weights: {kind} is not on the hub as safetensors. Download the authors' check-point, convert it and give "
+            f"weights: {kind} is not on the hub as safetensors. Download the authors' "
+            f"check-point, convert it and give "
             "pretrained=FILE.safetensors; see the message for a file that is not there."
         )
     file = local_file(pretrained)
@@ -95,8 +123,12 @@ def _load_resnet(kind: str, model: str, pretrained: str | None, sha256: str | No
         tensors = trunk
     tensors = without_prefix(tensors, ("module.",))
     for name, own in network.state_dict().items():
-        if name.endswith("num_batches_tracked"):  # old files lack this counter, which only training reads
+        if name.endswith(
+            "num_batches_tracked"
+        ):  # old files lack this counter, which only training reads
             tensors.setdefault(name, torch.zeros_like(own))
     fill(network, tensors, file)
-    pictures = Preprocessing(size=224, edge=256, kernel="bilinear", mean=IMAGENET_MEAN, std=IMAGENET_STD)
+    pictures = Preprocessing(
+        size=224, edge=256, kernel="bilinear", mean=IMAGENET_MEAN, std=IMAGENET_STD
+    )
     return Tower(network.eval(), pictures, f"{kind} {model} {sha256 or file_sha256(file)}")

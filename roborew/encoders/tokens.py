@@ -1,7 +1,8 @@
 """Sentences as small integers: known words by name, every word also by its letter trigrams.
 
-Pure and stable: the same sentence gives the same ids in every process and on every machine (CRC-32, never ``hash``).
-A word outside the vocabulary keeps its trigrams, so that ``buton`` stays near ``button`` and is still marked unknown.
+Pure and stable: the same sentence gives the same ids in every process and on every machine (CRC-32,
+never ``hash``). A word outside the vocabulary keeps its trigrams, so that ``buton`` stays near
+``button`` and is still marked unknown.
 """
 
 from __future__ import annotations
@@ -39,23 +40,25 @@ def split_words(sentence: str) -> list[str]:
 
 
 def table_size(vocabulary: Sequence[str]) -> int:
-    """Return how many different ids `encode` may give: the rows of an embedding table, id 0 the padding."""
+    """Return how many different ids `encode` may give: the rows of an embedding table, id 0 the
+    padding."""
     return _FIRST_WORD + len(vocabulary) + BUCKETS
 
 
 def encode(sentence: str, vocabulary: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Encode one sentence.
 
-    A sentence of more than `MAX_WORDS` words is not refused: its first `MAX_WORDS` are kept and the last row, else
-    empty, holds the id `CUT`, so that a model can learn to give it 0.
+    A sentence of more than `MAX_WORDS` words is not refused: its first `MAX_WORDS` are kept and the
+    last row, else empty, holds the id `CUT`, so that a model can learn to give it 0.
 
     Args:
         sentence: any text; without a single word every row is padding.
-        vocabulary: the known words, lower-case, each once; the order sets the ids and belongs to a model's weights.
+        vocabulary: the known words, lower-case, each once; the order sets the ids and belongs to a
+            model's weights.
 
     Returns:
-        ids of shape (ROWS, SUB_IDS), int64, in ``[0, table_size(vocabulary))``, and mask of shape (ROWS,), bool, True
-        where a row is used.
+        ids of shape (ROWS, SUB_IDS), int64, in ``[0, table_size(vocabulary))``, and mask of shape
+        (ROWS,), bool, True where a row is used.
     """
     known = _positions(tuple(vocabulary))
     words = split_words(sentence)
@@ -63,7 +66,9 @@ def encode(sentence: str, vocabulary: Sequence[str]) -> tuple[NDArray[np.int64],
     for row, word in enumerate(words[:MAX_WORDS]):
         ids[row, 0] = known.get(word, UNKNOWN)
         buckets = _trigrams(word)
-        ids[row, 1 : 1 + len(buckets)] = [_FIRST_WORD + len(vocabulary) + bucket for bucket in buckets]
+        ids[row, 1 : 1 + len(buckets)] = [
+            _FIRST_WORD + len(vocabulary) + bucket for bucket in buckets
+        ]
     if len(words) > MAX_WORDS:
         ids[MAX_WORDS, 0] = CUT
     return ids, ids[:, 0] != PADDING
@@ -76,7 +81,8 @@ def _positions(vocabulary: tuple[str, ...]) -> Mapping[str, int]:
 
 @lru_cache(maxsize=65_536)
 def _trigrams(word: str) -> tuple[int, ...]:
-    """Buckets of the first K - 1 trigrams of ``<word>``; the angle brackets mark where it begins and ends."""
+    """Buckets of the first K - 1 trigrams of ``<word>``; the angle brackets mark where it begins
+    and ends."""
     marked = f"<{word}>"
     grams = (marked[start : start + 3] for start in range(min(len(marked) - 2, SUB_IDS - 1)))
     return tuple(crc32(gram.encode()) % BUCKETS for gram in grams)

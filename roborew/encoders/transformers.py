@@ -1,4 +1,5 @@
-"""Image towers of transformers, such as DINOv2 or CLIP: native classes, safetensors and every weight, or an error."""
+"""Image towers of transformers, such as DINOv2 or CLIP: native classes, safetensors and every
+weight, or an error."""
 
 from __future__ import annotations
 
@@ -28,23 +29,27 @@ BILINEAR = 2
 
 
 class _Pooled(nn.Module):
-    """The one vector that a tower gives for a picture: what it pools itself, else its class token; of a model that
-    reads sentences too, in the space of both."""
+    """The one vector that a tower gives for a picture: what it pools itself, else its class token;
+    of a model that reads sentences too, in the space of both."""
 
     def __init__(self, network: Any, joint: bool) -> None:
         super().__init__()
         self.network = getattr(network, "vision_model", network)
-        self.projection = (getattr(network, "visual_projection", None) if joint else None) or nn.Identity()
+        self.projection = (
+            getattr(network, "visual_projection", None) if joint else None
+        ) or nn.Identity()
 
     def forward(self, pictures: Tensor) -> Tensor:
         said = self.network(pixel_values=pictures)
         pooled = getattr(said, "pooler_output", None)
-        return cast(Tensor, self.projection(said.last_hidden_state[:, 0] if pooled is None else pooled))
+        return cast(
+            Tensor, self.projection(said.last_hidden_state[:, 0] if pooled is None else pooled)
+        )
 
 
 class _Sentences:
-    """The text tower of a model that has one. Sentences are padded to its context, as SigLIP was trained; CLIP's look
-    at nothing behind their end."""
+    """The text tower of a model that has one. Sentences are padded to its context, as SigLIP was
+    trained; CLIP's look at nothing behind their end."""
 
     def __init__(self, network: Any, folder: Path) -> None:
         self._network, self._folder = network.text_model.eval(), folder
@@ -62,7 +67,9 @@ class _Sentences:
         """
         if self._tokenizer is None:
             self._tokenizer = _tokenizer(self._folder)
-        read = self._tokenizer(sentence, padding="max_length", max_length=self._context, truncation=False)["input_ids"]
+        read = self._tokenizer(
+            sentence, padding="max_length", max_length=self._context, truncation=False
+        )["input_ids"]
         if len(read) > self._context:
             raise too_long(sentence, self._context)
         pooled = self._network(input_ids=torch.tensor([read])).pooler_output
@@ -78,26 +85,33 @@ def _tokenizer(folder: Path) -> Any:
         except (OSError, ValueError, KeyError) as error:
             reason = first_line(error)
     raise MissingBackendError(
-        f"goal: the tokenizer of {folder} cannot be read: {reason}. Put the files of its tokenizer beside the weights."
+        f"goal: the tokenizer of {folder} cannot be read: {reason}. Put the files of its "
+        f"tokenizer beside the weights."
     )
 
 
-def load_transformers(model: str, pretrained: str | None, revision: str | None, sha256: str | None) -> Tower:
+def load_transformers(
+    model: str, pretrained: str | None, revision: str | None, sha256: str | None
+) -> Tower:
     """Load an image tower.
 
     Args:
-        model: a folder with ``config.json``, ``preprocessor_config.json`` and ``model.safetensors``, or a hub id.
+        model: a folder with ``config.json``, ``preprocessor_config.json`` and
+            ``model.safetensors``, or a hub id.
         pretrained: must be left out: the weights belong to the folder.
         revision: commit of the repository on the hub.
         sha256: that the weight file must have.
 
     Raises:
         MissingBackendError: not here; the message says what to download and where to put it.
-        InvalidInputError: ``pretrained`` is given, or pictures are made in a way that is not known here.
+        InvalidInputError: ``pretrained`` is given, or pictures are made in a way that is not known
+            here.
         CorruptFileError: a damaged file, another checksum, or not all weights.
     """
     if pretrained is not None:
-        raise InvalidInputError(f"pretrained: {model} brings its own weights; leave out {pretrained!r}.")
+        raise InvalidInputError(
+            f"pretrained: {model} brings its own weights; leave out {pretrained!r}."
+        )
     folder = Path(model).expanduser()
     if not folder.is_dir():
         folder = hub_folder(model.removeprefix(HUB), WEIGHTS, revision)
@@ -105,7 +119,11 @@ def load_transformers(model: str, pretrained: str | None, revision: str | None, 
     check_file(file, sha256)
     try:
         network, report = cast(Any, AutoModel).from_pretrained(
-            folder, use_safetensors=True, output_loading_info=True, ignore_mismatched_sizes=True, **OPTIONS
+            folder,
+            use_safetensors=True,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,
+            **OPTIONS,
         )
         processor = cast(Any, AutoImageProcessor).from_pretrained(folder, **OPTIONS)
     except (OSError, ValueError, KeyError, SafetensorError) as error:
@@ -114,7 +132,9 @@ def load_transformers(model: str, pretrained: str | None, revision: str | None, 
         ) from error
     absent = sorted(map(str, [*report["missing_keys"], *report["mismatched_keys"]]))
     if absent:  # transformers would only warn and go on with random numbers
-        raise CorruptFileError(f"{file}: {len(absent)} weights are absent or of another shape, such as {absent[0]}.")
+        raise CorruptFileError(
+            f"{file}: {len(absent)} weights are absent or of another shape, such as {absent[0]}."
+        )
     joint = network.config.model_type in JOINT
     said = f"transformers{' joint' if joint else ''}"
     identity = f"{said} {network.config.to_json_string()} {sha256 or file_sha256(file)}"
@@ -123,11 +143,20 @@ def load_transformers(model: str, pretrained: str | None, revision: str | None, 
 
 
 def _pictures(processor: Any) -> Preprocessing:
-    size, crop = dict(processor.size), dict(processor.crop_size or {}) if processor.do_center_crop else {}
+    size, crop = (
+        dict(processor.size),
+        dict(processor.crop_size or {}) if processor.do_center_crop else {},
+    )
     edge, squash = size.get("shortest_edge"), size.get("height")
     side = crop.get("height") if edge else squash
-    if side is None or (squash or side) != (size.get("width") or side) or crop.get("width", side) != side:
-        raise InvalidInputError(f"model: pictures are resized to {size} and cut to {crop}; only squares are supported.")
+    if (
+        side is None
+        or (squash or side) != (size.get("width") or side)
+        or crop.get("width", side) != side
+    ):
+        raise InvalidInputError(
+            f"model: pictures are resized to {size} and cut to {crop}; only squares are supported."
+        )
     return Preprocessing(
         size=side,
         fit="crop" if edge else "squash",

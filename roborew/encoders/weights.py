@@ -21,7 +21,8 @@ TOKENIZER_FILES = ("*.json", "*.model", "*.txt")
 CONVERT = (
     "Pickled weights run code when they are read. Convert them once, where you trust the file: "
     'python -c "import sys, torch, safetensors.torch as s; w = torch.load(sys.argv[1], weights_only=True); '
-    "w = w.get('state_dict', w); s.save_file({k: v.contiguous() for k, v in w.items()}, sys.argv[2])\" "
+    "w = w.get('state_dict', w); s.save_file({k: v.contiguous() for k, v in w.items()}, "
+    'sys.argv[2])" '
     "weights.bin weights.safetensors"
 )
 
@@ -35,17 +36,21 @@ def local_file(path: str) -> Path:
     """
     file = Path(path).expanduser()
     if not file.is_file():
-        raise MissingBackendError(f"weights: no file {path}. Put a .safetensors file there. {CONVERT}")
+        raise MissingBackendError(
+            f"weights: no file {path}. Put a .safetensors file there. {CONVERT}"
+        )
     if file.suffix != ".safetensors":
         raise InvalidInputError(f"weights: expected a .safetensors file; got {path}. {CONVERT}")
     return file
 
 
 def hub_file(repository: str, names: Sequence[str], revision: str | None) -> Path:
-    """Return the first of ``names`` that a repository of the Hugging Face hub has, downloaded if it is not yet here.
+    """Return the first of ``names`` that a repository of the Hugging Face hub has, downloaded if it
+    is not yet here.
 
     Raises:
-        MissingBackendError: it cannot be had; the message says what to download and where to put it.
+        MissingBackendError: it cannot be had; the message says what to download and where to put
+            it.
     """
     reason = "it has none of these files"
     for name in names:
@@ -56,16 +61,25 @@ def hub_file(repository: str, names: Sequence[str], revision: str | None) -> Pat
         except EntryNotFoundError:
             continue
         except (OSError, ValueError) as error:
-            raise MissingBackendError(_missing(repository, names, revision, first_line(error))) from error
+            raise MissingBackendError(
+                _missing(repository, names, revision, first_line(error))
+            ) from error
     raise MissingBackendError(_missing(repository, names, revision, reason))
 
 
 def hub_folder(repository: str, weights: str, revision: str | None) -> Path:
-    """Return a folder with a repository's weight file, its configuration and its tokenizer; errors as in `hub_file`."""
+    """Return a folder with a repository's weight file, its configuration and its tokenizer; errors
+    as in `hub_file`."""
     try:
-        return Path(hub.snapshot_download(repository, revision=revision, allow_patterns=[weights, *TOKENIZER_FILES]))
+        return Path(
+            hub.snapshot_download(
+                repository, revision=revision, allow_patterns=[weights, *TOKENIZER_FILES]
+            )
+        )
     except (OSError, ValueError) as error:
-        raise MissingBackendError(_missing(repository, [weights], revision, first_line(error))) from error
+        raise MissingBackendError(
+            _missing(repository, [weights], revision, first_line(error))
+        ) from error
 
 
 def check_file(file: Path, sha256: str | None = None) -> None:
@@ -79,13 +93,16 @@ def check_file(file: Path, sha256: str | None = None) -> None:
         CorruptFileError: another checksum, half a file, or no safetensors file at all.
     """
     if sha256 is not None and (found := file_sha256(file)) != sha256.lower():
-        raise CorruptFileError(f"{file}: expected the SHA-256 {sha256.lower()}; got {found}. Download it anew.")
+        raise CorruptFileError(
+            f"{file}: expected the SHA-256 {sha256.lower()}; got {found}. Download it anew."
+        )
     try:
         with cast(Any, safe_open)(file, "pt"):
             pass  # the header says where the file must end
     except (SafetensorError, OSError) as error:
         raise CorruptFileError(
-            f"{file} is damaged or only half downloaded ({file.stat().st_size:,} bytes; {error}). Download it anew."
+            f"{file} is damaged or only half downloaded ({file.stat().st_size:,} bytes; {error}). "
+            f"Download it anew."
         ) from error
 
 
@@ -99,16 +116,22 @@ def fill(network: nn.Module, tensors: Mapping[str, Tensor], file: Path) -> None:
     """Give a network all of its weights.
 
     Raises:
-        CorruptFileError: weights are absent, left over, or of another shape: they are of another architecture.
+        CorruptFileError: weights are absent, left over, or of another shape: they are of another
+            architecture.
     """
     own = cast("dict[str, Tensor]", network.state_dict())
     absent, extra = sorted(own.keys() - tensors.keys()), sorted(tensors.keys() - own.keys())
-    shapes = [f"{n} {tuple(tensors[n].shape)}" for n in own.keys() & tensors.keys() if own[n].shape != tensors[n].shape]
+    shapes = [
+        f"{n} {tuple(tensors[n].shape)}"
+        for n in own.keys() & tensors.keys()
+        if own[n].shape != tensors[n].shape
+    ]
     faults = [("absent", absent), ("left over", extra), ("of another shape", sorted(shapes))]
     said = [f"{len(names)} {kind}, such as {names[0]}" for kind, names in faults if names]
     if said:
         raise CorruptFileError(
-            f"{file} does not hold the weights of this architecture: {'; '.join(said)}. Nothing was loaded; "
+            f"{file} does not hold the weights of this architecture: {'; '.join(said)}. Nothing "
+            f"was loaded; "
             "give the architecture that belongs to the file."
         )
     network.load_state_dict(dict(tensors), strict=True)
@@ -132,8 +155,11 @@ def file_sha256(file: Path) -> str:
 def _missing(repository: str, names: Sequence[str], revision: str | None, reason: str) -> str:
     pinned = f" --revision {revision}" if revision else ""
     return (
-        f"weights: {' or '.join(names)} of {repository} ({revision or 'main'}) cannot be had: {reason} "
-        f"Where there is a network, run `hf download {repository} {names[0]}{pinned}`, which puts it into the Hugging "
-        "Face cache (HF_HOME, by default ~/.cache/huggingface), or add `--local-dir FOLDER` and give "
+        f"weights: {' or '.join(names)} of {repository} ({revision or 'main'}) cannot be had: "
+        f"{reason} "
+        f"Where there is a network, run `hf download {repository} {names[0]}{pinned}`, which puts "
+        f"it into the Hugging "
+        "Face cache (HF_HOME, by default ~/.cache/huggingface), or add `--local-dir FOLDER` and "
+        "give "
         f"pretrained=FOLDER/{names[0]}."
     )

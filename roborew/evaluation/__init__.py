@@ -1,4 +1,5 @@
-"""What judges: metrics, nulls, statistics, rollouts, overlays and the report. Only a true number may judge."""
+"""What judges: metrics, nulls, statistics, rollouts, overlays and the report. Only a true number
+may judge."""
 
 from roborew.evaluation.baselines import Clock, Doctored, NullRow, null_table, score_with_nulls
 from roborew.evaluation.episodes import Episode, Evaluation

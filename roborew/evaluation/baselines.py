@@ -28,7 +28,8 @@ from roborew.types import Clip, RewardModel, RewardSpec, Scores
 
 
 class Clock:
-    """The score that counts frames: t / (T - 1), from 0 to 1, and 0 for a single frame. It needs the whole clip."""
+    """The score that counts frames: t / (T - 1), from 0 to 1, and 0 for a single frame. It needs
+    the whole clip."""
 
     spec = RewardSpec(
         name="clock",
@@ -36,8 +37,8 @@ class Clock:
         high=1.0,
         context=None,
         causal=False,
-        needs_goal=False,
-        claims=False,
+        needs_goal_image=False,
+        predicts_success=False,
         paper="a null: it reads no picture",
     )
 
@@ -97,7 +98,10 @@ def score_with_nulls(
             f"nulls: expected one wrong instruction per clip, at least one; "
             f"got {len(wrong_instructions)} for {len(clips)} clips."
         )
-    misled = [replace(clip, instruction=wrong) for clip, wrong in zip(clips, wrong_instructions, strict=True)]
+    misled = [
+        replace(clip, instruction=wrong)
+        for clip, wrong in zip(clips, wrong_instructions, strict=True)
+    ]
     return {
         model.spec.name: model.score(clips),
         "clock": Clock().score(clips),
@@ -127,7 +131,9 @@ class NullRow:
     abstained: float
 
 
-def null_table(scored: Mapping[str, Sequence[Scores]], progress: Sequence[ArrayLike] | None = None) -> list[NullRow]:
+def null_table(
+    scored: Mapping[str, Sequence[Scores]], progress: Sequence[ArrayLike] | None = None
+) -> list[NullRow]:
     """Summarise what `score_with_nulls` returned.
 
     Args:

@@ -23,9 +23,10 @@ class Episode:
     Attributes:
         seed: the seed of its start.
         true_return: sum of the environment's own reward.
-        learned_return: sum of the learned reward; for a model that only watched, its last valid score minus its first;
-            None where nothing was scored.
-        progress: the truth in [0, 1], length + 1 entries; NaN where the environment does not tell it.
+        learned_return: sum of the learned reward; for a model that only watched, its last valid
+            score minus its first; None where nothing was scored.
+        progress: the truth in [0, 1], length + 1 entries; NaN where the environment does not tell
+            it.
         success: the truth, length + 1 entries; None where the environment does not tell it.
         score_steps: the steps that were scored, rising.
         scores: the model's values there, None where it abstained.
@@ -45,10 +46,13 @@ class Episode:
         success = self.progress if self.success is None else self.success
         if not len(self.progress) == len(success) >= 1:
             raise InvalidInputError(
-                f"episode: expected progress and success of one length; got {len(self.progress)}, {len(success)}."
+                f"episode: expected progress and success of one length; got {len(self.progress)}, "
+                f"{len(success)}."
             )
         if not len(self.score_steps) == len(self.scores) == len(self.claims):
-            raise InvalidInputError("episode: expected score_steps, scores and claims of one length.")
+            raise InvalidInputError(
+                "episode: expected score_steps, scores and claims of one length."
+            )
 
     @property
     def length(self) -> int:
@@ -62,7 +66,8 @@ class Episode:
 
     @property
     def success_at_end(self) -> bool | None:
-        """Whether the task is truly done at the end: the figure that counts; None where nobody tells."""
+        """Whether the task is truly done at the end: the figure that counts; None where nobody
+        tells."""
         return None if self.success is None else self.success[-1]
 
     @property
@@ -73,12 +78,18 @@ class Episode:
     @property
     def claim_step(self) -> int | None:
         """The step of the model's first claim, None without one."""
-        return next((step for step, claim in zip(self.score_steps, self.claims, strict=True) if claim), None)
+        return next(
+            (step for step, claim in zip(self.score_steps, self.claims, strict=True) if claim), None
+        )
 
     @property
     def success_at_claim(self) -> bool | None:
         """The truth at the first claim, None without one or where nobody tells."""
-        return None if self.claim_step is None or self.success is None else self.success[self.claim_step]
+        return (
+            None
+            if self.claim_step is None or self.success is None
+            else self.success[self.claim_step]
+        )
 
     @property
     def false_claim(self) -> bool:
@@ -105,7 +116,8 @@ class Evaluation:
 
     @property
     def successes(self) -> int | None:
-        """Number of episodes that truly succeed at their end; None where the environment does not tell success."""
+        """Number of episodes that truly succeed at their end; None where the environment does not
+        tell success."""
         ends = [episode.success_at_end for episode in self.episodes]
         return None if None in ends else ends.count(True)
 
@@ -123,7 +135,8 @@ class Evaluation:
 
     @property
     def success_at_any_time(self) -> float:
-        """Share of episodes that truly succeeded at some time, in [0, 1]; the first hit, an upper bound."""
+        """Share of episodes that truly succeeded at some time, in [0, 1]; the first hit, an upper
+        bound."""
         hits = [episode.success_at_any_time for episode in self.episodes]
         return math.nan if None in hits else hits.count(True) / len(hits)
 
@@ -180,7 +193,8 @@ class Evaluation:
         )
 
     def summary(self) -> dict[str, float | int | None]:
-        """The figures for a summary file, under the names that every run uses; None where the truth is not told."""
+        """The figures for a summary file, under the names that every run uses; None where the truth
+        is not told."""
         figures = {
             "episodes": len(self.episodes),
             "true_success": self.true_success,
@@ -195,7 +209,10 @@ class Evaluation:
             "final_progress": self.final_progress,
             "order_correlation": self.order_correlation.value,
         }
-        return {name: None if value is None or math.isnan(value) else value for name, value in figures.items()}
+        return {
+            name: None if value is None or math.isnan(value) else value
+            for name, value in figures.items()
+        }
 
     def to_json(self) -> str:
         """The summary, for readers, and every episode, for `from_json`."""
@@ -212,7 +229,9 @@ class Evaluation:
         try:
             return cls(episodes=tuple(_episode(entry) for entry in json.loads(text)["episodes"]))
         except (KeyError, TypeError, ValueError) as error:
-            raise CorruptFileError(f"evaluation: expected what Evaluation.to_json writes; got {error!r}.") from error
+            raise CorruptFileError(
+                f"evaluation: expected what Evaluation.to_json writes; got {error!r}."
+            ) from error
 
 
 def _episode(entry: dict[str, Any]) -> Episode:

@@ -1,4 +1,5 @@
-"""The report's figures as SVG, in colours that read on white and on black. Matplotlib is imported on first use."""
+"""The report's figures as SVG, in colours that read on white and on black. Matplotlib is imported
+on first use."""
 
 from __future__ import annotations
 
@@ -36,23 +37,29 @@ class TrainingPoint:
 
 
 def returns_figure(training: Sequence[TrainingPoint]) -> str:
-    """Learned return above true return over training; their units differ, so each has an axis of its own."""
+    """Learned return above true return over training; their units differ, so each has an axis of
+    its own."""
     figure, axes = _axes(2, 1, width=4.2, height=3.4, sharex=True)
     for axis, name, colour in zip(axes, ("learned", "true"), (SCORE, TRUTH), strict=True):
-        values = [point.learned_return if name == "learned" else point.true_return for point in training]
+        values = [
+            point.learned_return if name == "learned" else point.true_return for point in training
+        ]
         _line(axis, training, values, colour)
         axis.set_ylabel(f"{name} return", color=colour)
     _steps(axes[-1])
     return _svg(figure)
 
 
-def success_figure(training: Sequence[TrainingPoint], baselines: Sequence[tuple[str, float]] = ()) -> str:
+def success_figure(
+    training: Sequence[TrainingPoint], baselines: Sequence[tuple[str, float]] = ()
+) -> str:
     """True success over training, with the final success of the baselines as lines."""
     figure, (axis,) = _axes(1, 1, width=4.2, height=3.4)
     _line(axis, training, [point.true_success for point in training], SUCCESS)
     for name, success in baselines:
         axis.axhline(success, color=GREY, linewidth=1, linestyle=(0, (4, 3)))
-        # The curve starts low on the left and ends high on the right: the labels keep out of its way.
+        # The curve starts low on the left and ends high on the right: the labels keep out of its
+        # way.
         side, height = (0, "top") if success > 0.5 else (1, "bottom")
         axis.annotate(
             name,
@@ -94,7 +101,8 @@ def scores_figure(judged: Evaluation) -> str:
 
 
 def curves_figure(
-    curves: Mapping[str, tuple[ArrayLike, Sequence[float | None], tuple[float, float]]], label: str = "seconds"
+    curves: Mapping[str, tuple[ArrayLike, Sequence[float | None], tuple[float, float]]],
+    label: str = "seconds",
 ) -> str:
     """Curves over time, one panel each.
 
@@ -104,7 +112,12 @@ def curves_figure(
     """
     figure, axes = _axes(len(curves), 1, width=7.2, height=0.6 + 1.9 * len(curves), sharex=True)
     for axis, (name, (times, scores, (low, high))) in zip(axes, curves.items(), strict=True):
-        axis.plot(times, [math.nan if score is None else score for score in scores], color=SCORE, linewidth=1.6)
+        axis.plot(
+            times,
+            [math.nan if score is None else score for score in scores],
+            color=SCORE,
+            linewidth=1.6,
+        )
         margin = 0.05 * (high - low)
         axis.set_ylim(low - margin, high + margin)
         axis.set_ylabel(name)
@@ -113,7 +126,9 @@ def curves_figure(
 
 
 def truth_figure(
-    curves: Mapping[str, tuple[ArrayLike, ArrayLike]], score_range: tuple[float, float], label: str = "frame"
+    curves: Mapping[str, tuple[ArrayLike, ArrayLike]],
+    score_range: tuple[float, float],
+    label: str = "frame",
 ) -> bytes:
     """Score above truth of some episodes, one panel each, as a PNG.
 
@@ -130,7 +145,10 @@ def truth_figure(
         other.spines[:].set_visible(False)
         other.plot(truth, color=TRUTH, linewidth=1.4, linestyle="--")
         axis.plot(scores, color=SCORE, linewidth=1.6)
-        for side, (low, high), colour, what in ((axis, score_range, SCORE, "score"), (other, (0, 1), TRUTH, "truth")):
+        for side, (low, high), colour, what in (
+            (axis, score_range, SCORE, "score"),
+            (other, (0, 1), TRUTH, "truth"),
+        ):
             side.set_ylim(low - 0.05 * (high - low), high + 0.05 * (high - low))
             side.set_ylabel(what, color=colour, fontsize=9)
         axis.set_title(name, color=GREY, fontsize=9, loc="left")
@@ -148,9 +166,13 @@ def _typical(judged: Evaluation) -> Episode:
 
 def _episode(axis: Axes, episode: Episode) -> None:
     if math.isfinite(episode.final_progress):
-        axis.plot(range(len(episode.progress)), episode.progress, color=TRUTH, label="true progress")
+        axis.plot(
+            range(len(episode.progress)), episode.progress, color=TRUTH, label="true progress"
+        )
     known = [
-        (step, score) for step, score in zip(episode.score_steps, episode.scores, strict=True) if score is not None
+        (step, score)
+        for step, score in zip(episode.score_steps, episode.scores, strict=True)
+        if score is not None
     ]
     if known:
         steps, scores = zip(*known, strict=True)
@@ -172,14 +194,22 @@ def _legend(axis: Axes) -> None:
     axis.legend(frameon=False, labelcolor=GREY, fontsize=8)
 
 
-def _line(axis: Axes, training: Sequence[TrainingPoint], values: Sequence[float | None], colour: str) -> None:
-    known = [(point.step, value) for point, value in zip(training, values, strict=True) if value is not None]
+def _line(
+    axis: Axes, training: Sequence[TrainingPoint], values: Sequence[float | None], colour: str
+) -> None:
+    known = [
+        (point.step, value)
+        for point, value in zip(training, values, strict=True)
+        if value is not None
+    ]
     if known:
         steps, heights = zip(*known, strict=True)
         axis.plot(steps, heights, color=colour, linewidth=1.8, marker=".", markersize=3)
 
 
-def _axes(rows: int, columns: int, width: float, height: float, **options: Any) -> tuple[Figure, list[Axes]]:
+def _axes(
+    rows: int, columns: int, width: float, height: float, **options: Any
+) -> tuple[Figure, list[Axes]]:
     """A figure of our looks, its sides in inches, and its axes in reading order."""
     import matplotlib.figure
 

@@ -22,7 +22,8 @@ class Measure:
     Attributes:
         value: the number, or None where the metric is not applicable (missing, which is not 0).
         flag: "" or the reason for care: "constant" (a flat curve scores 0), "too few valid points".
-        failed: how many entries were NaN or infinite; they are left out of the value, never imputed.
+        failed: how many entries were NaN or infinite; they are left out of the value, never
+            imputed.
     """
 
     value: float | None
@@ -54,14 +55,20 @@ def vector(values: ArrayLike, what: str = "values") -> NDArray[np.float64]:
     """``values`` as float64 of shape (T,), or InvalidInputError."""
     array = np.asarray(values, dtype=np.float64)
     if array.ndim != 1:
-        raise InvalidInputError(f"{what}: expected one curve of shape (T,); got shape {array.shape}.")
+        raise InvalidInputError(
+            f"{what}: expected one curve of shape (T,); got shape {array.shape}."
+        )
     return array
 
 
-def finite_pairs(first: ArrayLike, second: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64], int]:
+def finite_pairs(
+    first: ArrayLike, second: ArrayLike
+) -> tuple[NDArray[np.float64], NDArray[np.float64], int]:
     """Both curves without the entries where either is NaN or infinite, and how many those were."""
     left, right = vector(first, "first curve"), vector(second, "second curve")
     if left.shape != right.shape:
-        raise InvalidInputError(f"curves: expected equal lengths; got {left.size} and {right.size}.")
+        raise InvalidInputError(
+            f"curves: expected equal lengths; got {left.size} and {right.size}."
+        )
     kept = np.isfinite(left) & np.isfinite(right)
     return left[kept], right[kept], int(left.size - kept.sum())

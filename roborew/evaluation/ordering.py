@@ -1,10 +1,12 @@
-"""Does a value curve rise as the task proceeds? Correlations with time, with true progress, and simple shape numbers.
+"""Does a value curve rise as the task proceeds? Correlations with time, with true progress, and
+simple shape numbers.
 
-A score that only counts time (t/T) reaches VOC 1, so VOC alone is no evidence: Cycle-VOC and the nulls
-(`roborew.evaluation.baselines`) stand beside it.
+A score that only counts time (t/T) reaches VOC 1, so VOC alone is no evidence: Cycle-VOC and the
+nulls (`roborew.evaluation.baselines`) stand beside it.
 
 Rules for all: ties get average ranks; a constant curve scores 0 with the
-flag "constant"; NaN and infinite entries are left out and counted; fewer than two valid points is not applicable.
+flag "constant"; NaN and infinite entries are left out and counted; fewer than two valid points is
+not applicable.
 """
 
 from __future__ import annotations
@@ -34,8 +36,8 @@ def pearson(values: ArrayLike, target: ArrayLike) -> Measure:
 
 
 def spearman(values: ArrayLike, target: ArrayLike) -> Measure:
-    """Spearman rank correlation of two curves of shape (T,), in [-1, 1]; with true progress as target it is our
-    order correlation.
+    """Spearman rank correlation of two curves of shape (T,), in [-1, 1]; with true progress as
+    target it is our order correlation.
 
     >>> round(spearman([0.1, 0.3, 0.3, 0.8, 0.7], [0, 0, 1, 1, 2]).value, 6)
     0.702959
@@ -47,8 +49,8 @@ def spearman(values: ArrayLike, target: ArrayLike) -> Measure:
 def voc(values: ArrayLike) -> Measure:
     """Value-order correlation: Spearman of the values with time, on a successful trajectory.
 
-    The values themselves are ranked. GVL (arXiv:2411.04549) writes Spearman(argsort(values), time), which gives a
-    constant curve 1 and falls back on chronological order at ties.
+    The values themselves are ranked. GVL (arXiv:2411.04549) writes Spearman(argsort(values), time),
+    which gives a constant curve 1 and falls back on chronological order at ties.
 
     >>> voc([0.5, 0.5, 0.5])
     Measure(value=0.0, flag='constant', failed=0)
@@ -57,7 +59,8 @@ def voc(values: ArrayLike) -> Measure:
 
 
 def voc_pearson(values: ArrayLike) -> Measure:
-    """Pearson of the values with time, which Robometer calls VOC; never in one column with `voc`."""
+    """Pearson of the values with time, which Robometer calls VOC; never in one column with
+    `voc`."""
     return pearson(values, np.arange(vector(values).size))
 
 
@@ -65,8 +68,9 @@ def cycle_voc(values: ArrayLike) -> Measure:
     """Mean of the order correlations of a clip played forward and then back to its start.
 
     Args:
-        values: shape (2K+1,), scores of frames 0..K..0 as one timeline that shares the turn, so that the falling half
-            was scored with the forward history. A model that counts elapsed time fails it.
+        values: shape (2K+1,), scores of frames 0..K..0 as one timeline that shares the turn, so
+            that the falling half was scored with the forward history. A model that counts elapsed
+            time fails it.
 
     Raises:
         InvalidInputError: an even number of values, which has no shared turn.
@@ -74,7 +78,8 @@ def cycle_voc(values: ArrayLike) -> Measure:
     curve = vector(values)
     if curve.size % 2 == 0:
         raise InvalidInputError(
-            f"cycle_voc: expected 2K+1 values that share the turn; got {curve.size}. Give the turning frame once."
+            f"cycle_voc: expected 2K+1 values that share the turn; got {curve.size}. Give the "
+            f"turning frame once."
         )
     turn = curve.size // 2
     halves = [voc(curve[: turn + 1]), spearman(curve[turn:], -np.arange(turn + 1))]
@@ -100,13 +105,19 @@ def kendall_tau_a(gold: ArrayLike, predicted: ArrayLike) -> Measure:
 
 
 def monotone_violation_rate(values: ArrayLike) -> Measure:
-    """NR: the share of falling steps among all differences of neighbouring valid values, in [0, 1]."""
+    """NR: the share of falling steps among all differences of neighbouring valid values, in [0,
+    1]."""
     steps, failed = _differences(values)
-    return Measure(float((steps < 0).mean()), "", failed) if steps.size else Measure(None, TOO_FEW, failed)
+    return (
+        Measure(float((steps < 0).mean()), "", failed)
+        if steps.size
+        else Measure(None, TOO_FEW, failed)
+    )
 
 
 def total_variation_ratio(values: ArrayLike) -> Measure:
-    """TV ratio: net change over total variation, |v_T - v_0| / sum |dv|, in [0, 1]; 1 for a monotone curve."""
+    """TV ratio: net change over total variation, |v_T - v_0| / sum |dv|, in [0, 1]; 1 for a
+    monotone curve."""
     steps, failed = _differences(values)
     if not steps.size:
         return Measure(None, TOO_FEW, failed)

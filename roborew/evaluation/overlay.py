@@ -1,4 +1,5 @@
-"""Draw into a rollout's pictures what the viewer must know: the instruction, the score, the truth, true success."""
+"""Draw into a rollout's pictures what the viewer must know: the instruction, the score, the truth,
+true success."""
 
 from __future__ import annotations
 
@@ -58,17 +59,22 @@ class Story:
         check_instruction(self.instruction)
         for name, truth in (("progress", self.progress), ("success", self.success)):
             if truth is not None and len(truth) != len(self.scores):
-                raise InvalidInputError(f"overlay: expected {len(self.scores)} entries of {name}; got {len(truth)}.")
+                raise InvalidInputError(
+                    f"overlay: expected {len(self.scores)} entries of {name}; got {len(truth)}."
+                )
         low, high = self.score_range
         if not -math.inf < low < high < math.inf:
-            raise InvalidInputError(f"overlay: expected score_range (low, high), low < high; got {self.score_range}.")
+            raise InvalidInputError(
+                f"overlay: expected score_range (low, high), low < high; got {self.score_range}."
+            )
 
 
 def score_range(spec: RewardSpec, scores: Sequence[float | None]) -> tuple[float, float]:
     """Lowest and highest score of a plot.
 
-    Progress is shown in its whole range. Similarities, distances and odds never reach the ends of theirs: what the
-    curve spans is shown, but no less than a twentieth of a finite range, so that no noise looks like progress.
+    Progress is shown in its whole range. Similarities, distances and odds never reach the ends of
+    theirs: what the curve spans is shown, but no less than a twentieth of a finite range, so that
+        no noise looks like progress.
     """
     if spec.low >= 0 and spec.high < math.inf:
         return spec.low, spec.high
@@ -95,16 +101,20 @@ def tell(recording: Recording, instruction: str, spec: RewardSpec | None = None)
 
 
 def overlaid(frames: Video, story: Story) -> Iterator[Frame]:
-    """Enlarge each picture to 480 pixels and draw the story up to it; even sides, all frames of one size.
+    """Enlarge each picture to 480 pixels and draw the story up to it; even sides, all frames of one
+    size.
 
     Args:
         frames: shape (T, H, W, 3), uint8 RGB.
 
     Yields:
-        T frames, shape (H', 480, 3), uint8 RGB: the instruction, the picture, and below it both curves until now.
+        T frames, shape (H', 480, 3), uint8 RGB: the instruction, the picture, and below it both
+        curves until now.
     """
     if len(check_video(frames)) != len(story.scores):
-        raise InvalidInputError(f"overlay: expected one entry per frame; got {len(story.scores)} for {len(frames)}.")
+        raise InvalidInputError(
+            f"overlay: expected one entry per frame; got {len(story.scores)} for {len(frames)}."
+        )
     header = _header(story.instruction)
     height = max(2, round(frames.shape[1] * WIDTH / frames.shape[2] / 2) * 2)
     plot = _Plot(story)
@@ -119,7 +129,9 @@ def overlaid(frames: Video, story: Story) -> Iterator[Frame]:
         yield np.asarray(canvas).copy()
 
 
-def film(path: str | Path, frames: Video, story: Story, fps: float, hold: float = 1.0, comment: str = "") -> Path:
+def film(
+    path: str | Path, frames: Video, story: Story, fps: float, hold: float = 1.0, comment: str = ""
+) -> Path:
     """Write the overlaid rollout to a new mp4 and rest on its last picture for ``hold`` seconds.
 
     ``comment`` is kept in the file's header: how the frames were drawn.
@@ -127,7 +139,9 @@ def film(path: str | Path, frames: Video, story: Story, fps: float, hold: float 
     Raises:
         RunExistsError: the file exists; see `roborew.data.files.free_path`.
     """
-    return write_video(path, _resting(overlaid(frames, story), round(hold * fps)), fps, comment=comment)
+    return write_video(
+        path, _resting(overlaid(frames, story), round(hold * fps)), fps, comment=comment
+    )
 
 
 def _resting(frames: Iterator[Frame], repeats: int) -> Iterator[Frame]:
@@ -151,7 +165,9 @@ class _Plot:
         low, high = (0.0, 1.0) if story.progress is not None else story.score_range
         for level, label in ((0.0, f"{low:.3g}"), (0.5, ""), (1.0, f"{high:.3g}")):
             self.draw.line((left, self._y(level), right, self._y(level)), fill=FAINT, width=SMOOTH)
-            self.draw.text((MARGIN * SMOOTH, self._y(level)), label, MUTED, _font(11 * SMOOTH), anchor="lm")
+            self.draw.text(
+                (MARGIN * SMOOTH, self._y(level)), label, MUTED, _font(11 * SMOOTH), anchor="lm"
+            )
 
     def until(self, step: int) -> Image.Image:
         """The plot with the curves up to ``step``; to be asked for every step in order."""
@@ -174,12 +190,18 @@ class _Plot:
         """Draw the truth's stroke to ``step``; where it stands now, None if it is not known."""
         success, progress = self.story.success, self.story.progress
         if step and success is not None and success[step] and not success[step - 1]:
-            self.draw.line((self._x(step), self._y(0), self._x(step), self._y(1)), fill=SUCCESS, width=SMOOTH)
+            self.draw.line(
+                (self._x(step), self._y(0), self._x(step), self._y(1)), fill=SUCCESS, width=SMOOTH
+            )
         if progress is None:
             return None
         truth = (self._x(step), self._y(progress[step]))
         if step:
-            self.draw.line(((self._x(step - 1), self._y(progress[step - 1])), truth), fill=TRUTH, width=2 * SMOOTH)
+            self.draw.line(
+                ((self._x(step - 1), self._y(progress[step - 1])), truth),
+                fill=TRUTH,
+                width=2 * SMOOTH,
+            )
         return truth
 
     def _x(self, step: int) -> float:
@@ -210,7 +232,9 @@ def _header(instruction: str) -> Image.Image:
     return header
 
 
-def _wrapped(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: float) -> list[str]:
+def _wrapped(
+    text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: float
+) -> list[str]:
     lines = [""]
     for word in text.split():
         longer = f"{lines[-1]} {word}".strip()
@@ -224,7 +248,9 @@ def _wrapped(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, widt
 def _legend(story: Story, step: int) -> Image.Image:
     legend = Image.new("RGB", (WIDTH, LEGEND_HEIGHT), PAPER)
     draw, font = ImageDraw.Draw(legend), _font(13)
-    entries = [] if story.progress is None else [(TRUTH, f"true progress  {story.progress[step]:.2f}")]
+    entries = (
+        [] if story.progress is None else [(TRUTH, f"true progress  {story.progress[step]:.2f}")]
+    )
     known = [score for score in story.scores[: step + 1] if score is not None]
     if known:
         entries.append((SCORE, f"score  {known[-1]:.2f}"))

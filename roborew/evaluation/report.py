@@ -1,4 +1,5 @@
-"""One HTML file that tells how a run went: no script, no network, nothing beside it, and every text escaped."""
+"""One HTML file that tells how a run went: no script, no network, nothing beside it, and every text
+escaped."""
 
 from __future__ import annotations
 
@@ -110,7 +111,8 @@ def render_report(content: ReportContent) -> str:
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<meta http-equiv="Content-Security-Policy" '
-        "content=\"default-src 'none'; img-src data:; media-src data:; style-src 'unsafe-inline'\">\n"
+        "content=\"default-src 'none'; img-src data:; media-src data:; style-src "
+        "'unsafe-inline'\">\n"
         f"<title>{escape(content.title)}</title>\n<style>\n{style}</style>\n</head>\n<body>\n"
         + "\n".join(part for part in parts if part)
         + "\n</body>\n</html>\n"
@@ -127,7 +129,10 @@ def _heading(content: ReportContent) -> str:
 def _headline(agent: VerdictRow) -> str:
     name, starts = escape(agent.name), f"over {agent.episodes} fresh starts"
     if agent.successes is None:
-        figure, about = _number(agent.true_return), f"mean true return of {name} {starts}; success is not told here"
+        figure, about = (
+            _number(agent.true_return),
+            f"mean true return of {name} {starts}; success is not told here",
+        )
     else:
         interval = wilson(agent.successes, agent.episodes)
         figure = _percent(agent.successes / agent.episodes)
@@ -143,7 +148,15 @@ def _section(title: str, body: str) -> str:
 def _verdict(rows: Sequence[VerdictRow]) -> str:
     if not rows:
         return ""
-    heads = ("policy", "true success", "95 % interval", "", "true return", "learned return", "false claims")
+    heads = (
+        "policy",
+        "true success",
+        "95 % interval",
+        "",
+        "true return",
+        "learned return",
+        "false claims",
+    )
     cells: list[list[str]] = []
     for row in rows:
         claims = MISSING if row.false_claims is None else f"{row.false_claims} of {row.episodes}"
@@ -194,11 +207,18 @@ def _films(films: Sequence[Film]) -> str:
 def _training(content: ReportContent) -> str:
     if not content.training:
         return ""
-    baselines = [(row.name, row.successes / row.episodes) for row in content.verdict[1:] if row.successes is not None]
+    baselines = [
+        (row.name, row.successes / row.episodes)
+        for row in content.verdict[1:]
+        if row.successes is not None
+    ]
     return (
         '<div class="pair">'
         + _figure(returns_figure(content.training), "Learned and true return over training")
-        + _figure(success_figure(content.training, baselines), "True success over training, beside the baselines")
+        + _figure(
+            success_figure(content.training, baselines),
+            "True success over training, beside the baselines",
+        )
         + "</div>"
     )
 
@@ -214,7 +234,8 @@ def _score_and_truth(content: ReportContent) -> str:
         page += _table(heads, [_null(row) for row in content.nulls])
         page += (
             '<p class="note">The first row is the model. The others look like progress and are none: '
-            "a sound model beats the clock on all but the order, stays flat on still pictures and low on a wrong "
+            "a sound model beats the clock on all but the order, stays flat on still pictures and "
+            "low on a wrong "
             "sentence. Flat curves have order correlation 0.</p>"
         )
     return page
@@ -231,7 +252,10 @@ def _split(seconds: Mapping[str, float]) -> str:
         return ""
     colours = [SPLIT_COLOURS[row % len(SPLIT_COLOURS)] for row in range(len(seconds))]
     shares = list(zip(seconds.items(), colours, strict=True))
-    bar = "".join(f'<i style="flex:{spent / total:.4f};background:{colour}"></i>' for (_, spent), colour in shares)
+    bar = "".join(
+        f'<i style="flex:{spent / total:.4f};background:{colour}"></i>'
+        for (_, spent), colour in shares
+    )
     key = "".join(
         f'<li><i style="background:{colour}"></i>{escape(name)} {spent:.1f} s ({_percent(spent / total)})</li>'
         for (name, spent), colour in shares
@@ -243,8 +267,15 @@ def _facts(content: ReportContent) -> str:
     rows = [*content.facts.items()]
     rows += [(f"seeds: {name}", _seed_ranges(seeds)) for name, seeds in content.seeds.items()]
     if content.versions:
-        rows.append(("versions", ", ".join(f"{name} {version}" for name, version in content.versions.items())))
-    body = "".join(f"<tr><td>{escape(name)}</td><td>{escape(value)}</td></tr>" for name, value in rows)
+        rows.append(
+            (
+                "versions",
+                ", ".join(f"{name} {version}" for name, version in content.versions.items()),
+            )
+        )
+    body = "".join(
+        f"<tr><td>{escape(name)}</td><td>{escape(value)}</td></tr>" for name, value in rows
+    )
     return f'<table class="facts">{body}</table>' if rows else ""
 
 

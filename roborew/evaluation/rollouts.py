@@ -1,4 +1,5 @@
-"""Run a policy once from each seed of a fixed list and keep, side by side, what was true and what a model said.
+"""Run a policy once from each seed of a fixed list and keep, side by side, what was true and what a
+model said.
 
 Success and progress are the simulator's own; a score never decides whether an episode counts.
 """
@@ -28,9 +29,11 @@ MAX_STEPS = 10_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watch:
-    """A reward model that watches the episodes and is itself judged; it never changes what the policy does.
+    """A reward model that watches the episodes and is itself judged; it never changes what the
+    policy does.
 
-    Each episode is scored once, as one clip of its scored frames: the first, every ``every``-th and the last.
+    Each episode is scored once, as one clip of its scored frames: the first, every ``every``-th and
+        the last.
     """
 
     model: RewardModel
@@ -47,7 +50,8 @@ class Watch:
         check_instruction(self.instruction)
         if self.every < 1 or not 0 < self.threshold <= 1:
             raise InvalidInputError(
-                f"watch: expected every >= 1 and threshold in (0, 1]; got {self.every} and {self.threshold}."
+                f"watch: expected every >= 1 and threshold in (0, 1]; got {self.every} and "
+                f"{self.threshold}."
             )
 
 
@@ -71,11 +75,13 @@ def evaluate(
     """Judge a policy over one episode per seed.
 
     Args:
-        env: a registered id, made here and closed again, or a vector environment with autoreset DISABLED. Its infos
-            hold the truth as far as the environment tells it, ``progress`` in [0, 1] and ``success``; a first state
-            that it does not judge counts as not done. Behind a learned reward (infos hold ``true_reward``, ``score``,
-            ``score_valid``, ``claimed``) its scores and claims are kept as well.
-        policy: see `Policy`; asked for all slots at once, so a row of its answer must depend on that row alone.
+        env: a registered id, made here and closed again, or a vector environment with autoreset
+            DISABLED. Its infos hold the truth as far as the environment tells it, ``progress`` in
+            [0, 1] and ``success``; a first state that it does not judge counts as not done. Behind
+            a learned reward (infos hold ``true_reward``, ``score``, ``score_valid``, ``claimed``)
+            its scores and claims are kept as well.
+        policy: see `Policy`; asked for all slots at once, so a row of its answer must depend on
+            that row alone.
         seeds: each is run exactly once, in any slot.
         watch: a model to score the episodes of an environment that pays its own, true reward.
         num_envs: slots, when ``env`` is an id; never more than there are seeds.
@@ -86,9 +92,13 @@ def evaluate(
         InvalidScoreError: the model returned other than one score per frame.
     """
     episodes: list[Episode] = []
-    for trace in _traces(env, policy, seeds, watch, min(num_envs, len(seeds)), env_options, watch and watch.every):
+    for trace in _traces(
+        env, policy, seeds, watch, min(num_envs, len(seeds)), env_options, watch and watch.every
+    ):
         episodes.append(trace.episode())
-    return Evaluation(episodes=tuple(sorted(episodes, key=lambda episode: seeds.index(episode.seed))))
+    return Evaluation(
+        episodes=tuple(sorted(episodes, key=lambda episode: seeds.index(episode.seed)))
+    )
 
 
 def record(
@@ -99,7 +109,8 @@ def record(
     watch: Watch | None = None,
     env_options: Mapping[str, Any] | None = None,
 ) -> list[Recording]:
-    """As `evaluate`, and keep a picture of every state: for a few seeds, as all pictures stay in memory."""
+    """As `evaluate`, and keep a picture of every state: for a few seeds, as all pictures stay in
+    memory."""
     recordings: list[Recording] = []
     for trace in _traces(env, policy, seeds, watch, len(seeds), env_options, draw_every=1):
         episode = trace.episode()
@@ -110,7 +121,8 @@ def record(
 
 @dataclass(slots=True)
 class _Trace:
-    """One episode while it runs; entry t of progress and success belongs to the state after t steps."""
+    """One episode while it runs; entry t of progress and success belongs to the state after t
+    steps."""
 
     seed: int
     told: bool = False
@@ -119,7 +131,9 @@ class _Trace:
     success: list[bool] = field(default_factory=list[bool])
     true_rewards: list[float] = field(default_factory=list[float])
     learned_rewards: list[float] = field(default_factory=list[float])
-    scores: dict[int, tuple[float | None, bool]] = field(default_factory=dict[int, "tuple[float | None, bool]"])
+    scores: dict[int, tuple[float | None, bool]] = field(
+        default_factory=dict[int, "tuple[float | None, bool]"]
+    )
     """Step to score (None for an abstention) and claim."""
     frames: dict[int, Frame] = field(default_factory=dict[int, Frame])
 
@@ -132,7 +146,10 @@ class _Trace:
         self.progress.append(float(infos["progress"][slot]) if "progress" in infos else math.nan)
         self.success.append("success" in infos and bool(infos["success"][slot]))
         if "score" in infos and infos["score_valid"][slot]:
-            self.scores[self.length] = (float(infos["score"][slot]), bool(infos["claimed"][slot]))
+            self.scores[self.length] = (
+                float(infos["score"][slot]),
+                bool(infos["terminated_by_success_detector"][slot]),
+            )
 
     def add_rewards(self, slot: int, rewards: NDArray[Any], infos: Mapping[str, Any]) -> None:
         learned = "true_reward" in infos
@@ -173,13 +190,16 @@ def _traces(
 ) -> Iterator[_Trace]:
     """Finished episodes, scored; whatever was made here is closed."""
     if not seeds or len(set(seeds)) < len(seeds):
-        raise InvalidInputError(f"seeds: expected at least one, all different; got {list(seeds)[:20]}.")
+        raise InvalidInputError(
+            f"seeds: expected at least one, all different; got {list(seeds)[:20]}."
+        )
     made = _make(env, num_envs, env_options) if isinstance(env, str) else env
     try:
         mode = made.metadata.get("autoreset_mode")
         if mode is not AutoresetMode.DISABLED:
             raise InvalidInputError(
-                f"evaluate: expected autoreset_mode=AutoresetMode.DISABLED, so that the last state is judged and "
+                f"evaluate: expected autoreset_mode=AutoresetMode.DISABLED, so that the last "
+                f"state is judged and "
                 f"not the next episode's first; got {mode}."
             )
         for finished in _run(made, policy, seeds, draw_every):
@@ -197,11 +217,16 @@ def _make(env_id: str, num_envs: int, options: Mapping[str, Any] | None) -> Env:
         "render_mode": "rgb_array",
         **(options or {}),
     }
-    return gymnasium.make_vec(env_id, num_envs=num_envs, autoreset_mode=AutoresetMode.DISABLED, **settings)
+    return gymnasium.make_vec(
+        env_id, num_envs=num_envs, autoreset_mode=AutoresetMode.DISABLED, **settings
+    )
 
 
-def _run(env: Env, policy: Policy, seeds: Sequence[int], draw_every: int | None) -> Iterator[list[_Trace]]:
-    """Step all slots together, refill each that ends with the next seed, give the episodes that ended."""
+def _run(
+    env: Env, policy: Policy, seeds: Sequence[int], draw_every: int | None
+) -> Iterator[list[_Trace]]:
+    """Step all slots together, refill each that ends with the next seed, give the episodes that
+    ended."""
     waiting = deque(seeds)
     slots: list[_Trace | None] = [None] * env.num_envs
     observations = _refill(env, slots, waiting, np.ones(env.num_envs, np.bool_), draw_every)
@@ -212,18 +237,28 @@ def _run(env: Env, policy: Policy, seeds: Sequence[int], draw_every: int | None)
             trace.add_state(slot, infos)
             trace.add_rewards(slot, rewards, infos)
         if draw_every is not None:
-            _draw(env, [(i, trace) for i, trace in running if ended[i] or trace.length % draw_every == 0])
+            _draw(
+                env,
+                [(i, trace) for i, trace in running if ended[i] or trace.length % draw_every == 0],
+            )
         if max(trace.length for _, trace in running) > MAX_STEPS:
-            raise InvalidInputError(f"evaluate: an episode passed {MAX_STEPS} steps; expected a time limit.")
+            raise InvalidInputError(
+                f"evaluate: an episode passed {MAX_STEPS} steps; expected a time limit."
+            )
         if ended.any():
             yield [trace for slot, trace in running if ended[slot]]
             observations = _refill(env, slots, waiting, ended, draw_every)
 
 
 def _refill(
-    env: Env, slots: list[_Trace | None], waiting: deque[int], ended: BoolArray, draw_every: int | None
+    env: Env,
+    slots: list[_Trace | None],
+    waiting: deque[int],
+    ended: BoolArray,
+    draw_every: int | None,
 ) -> NDArray[Any]:
-    """Reset the ended slots, each with the seed that it runs next; a slot without one idles along."""
+    """Reset the ended slots, each with the seed that it runs next; a slot without one idles
+    along."""
     for slot in np.flatnonzero(ended):
         slots[slot] = _Trace(waiting.popleft()) if waiting else None
     fresh = [(slot, trace) for slot, trace in enumerate(slots) if trace is not None and ended[slot]]
@@ -240,11 +275,14 @@ def _refill(
 
 
 def _draw(env: Env, traces: list[tuple[int, _Trace]]) -> None:
-    """Keep a picture of these slots' current states; an environment with ``draw`` draws no others."""
+    """Keep a picture of these slots' current states; an environment with ``draw`` draws no
+    others."""
     if not traces:
         return
     rows = [slot for slot, _ in traces]
-    draw: Callable[[NDArray[np.int64]], Video] | None = getattr(env.unwrapped, "draw", None)
+    draw: Callable[[NDArray[np.int64]], Video] | None = getattr(
+        env.unwrapped, "render_frames", None
+    )
     frames = draw(np.array(rows)) if draw is not None else _rendered(env, rows)
     for (_, trace), frame in zip(traces, frames, strict=True):
         trace.frames[trace.length] = np.array(frame)
@@ -253,26 +291,43 @@ def _draw(env: Env, traces: list[tuple[int, _Trace]]) -> None:
 def _rendered(env: Env, rows: list[int]) -> list[Frame]:
     frames: Any = env.render()
     if frames is None:
-        raise InvalidInputError("evaluate: expected pictures to score; make the env with render_mode='rgb_array'.")
+        raise InvalidInputError(
+            "evaluate: expected pictures to score; make the env with render_mode='rgb_array'."
+        )
     return [frames[row] for row in rows]
 
 
 def _score(traces: list[_Trace], watch: Watch) -> None:
     """Score each episode once, as one clip, and mark the claims."""
     if any(trace.scores for trace in traces):
-        raise InvalidInputError("evaluate: expected no watch beside an environment that pays a learned reward.")
-    steps = [[t for t in sorted(trace.frames) if t % watch.every == 0 or t == trace.length] for trace in traces]
+        raise InvalidInputError(
+            "evaluate: expected no watch beside an environment that pays a learned reward."
+        )
+    steps = [
+        [t for t in sorted(trace.frames) if t % watch.every == 0 or t == trace.length]
+        for trace in traces
+    ]
     clips = [
-        Clip(frames=np.stack([trace.frames[t] for t in scored]), instruction=watch.instruction, goal=watch.goal)
+        Clip(
+            frames=np.stack([trace.frames[t] for t in scored]),
+            instruction=watch.instruction,
+            goal_image=watch.goal,
+        )
         for trace, scored in zip(traces, steps, strict=True)
     ]
     answers = watch.model.score(clips)
     if [len(answer) for answer in answers] != [len(scored) for scored in steps]:
-        raise InvalidScoreError(f"{watch.model.spec.name}: expected one score for each frame of each clip.")
+        raise InvalidScoreError(
+            f"{watch.model.spec.name}: expected one score for each frame of each clip."
+        )
     for trace, scored, answer in zip(traces, steps, answers, strict=True):
         for row, step in enumerate(scored):
             valid = bool(answer.valid[row])
-            claim = valid and answer.success is not None and bool(answer.success[row] >= watch.threshold)
+            claim = (
+                valid
+                and answer.success is not None
+                and bool(answer.success[row] >= watch.threshold)
+            )
             trace.scores[step] = (float(answer.value[row]) if valid else None, claim)
         claims = [step for step in scored if trace.scores[step][1]]
         if claims and watch.stop_at_claim:

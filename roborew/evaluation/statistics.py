@@ -1,6 +1,8 @@
-"""How sure is a number? Intervals for rates, robust means over runs, and comparisons of two methods.
+"""How sure is a number? Intervals for rates, robust means over runs, and comparisons of two
+methods.
 
-Sources: Wilson 1927; Agarwal et al., "Deep RL at the edge of the statistical precipice", arXiv:2108.13264.
+Sources: Wilson 1927; Agarwal et al., "Deep RL at the edge of the statistical precipice",
+arXiv:2108.13264.
 """
 
 from __future__ import annotations
@@ -28,7 +30,8 @@ class Interval:
 
 
 def wilson(successes: int, trials: int, z: float = Z_95) -> Interval:
-    """Wilson's score interval for a rate, inside [0, 1] and around ``successes / trials``; 95 % by default.
+    """Wilson's score interval for a rate, inside [0, 1] and around ``successes / trials``; 95 % by
+    default.
 
     >>> interval = wilson(97, 100)
     >>> round(interval.low, 6), round(interval.high, 6)
@@ -46,11 +49,14 @@ def wilson(successes: int, trials: int, z: float = Z_95) -> Interval:
     centre = (rate + z**2 / (2 * trials)) / shrink
     half = z * math.sqrt(rate * (1 - rate) / trials + z**2 / (4 * trials**2)) / shrink
     # The ends are exact at 0 and n; rounding must not push the rate itself out of its interval.
-    return Interval(0.0 if successes == 0 else centre - half, 1.0 if successes == trials else centre + half)
+    return Interval(
+        0.0 if successes == 0 else centre - half, 1.0 if successes == trials else centre + half
+    )
 
 
 def zero_failures_bound(trials: int, error: float = 0.05) -> float:
-    """Upper bound of a failure rate after ``trials`` without one, ``1 - error^(1/trials)``: the exact rule of three.
+    """Upper bound of a failure rate after ``trials`` without one, ``1 - error^(1/trials)``: the
+    exact rule of three.
 
     >>> round(zero_failures_bound(100), 6)
     0.029513
@@ -93,13 +99,20 @@ def stratified_bootstrap(
             f"stratified_bootstrap: expected tasks, resamples >= 1 and confidence in (0, 1); "
             f"got {len(tasks)} tasks, {resamples}, {confidence}."
         )
-    draws = [np.concatenate([rng.choice(runs, runs.size) for runs in tasks]) for _ in range(resamples)]
-    low, high = np.quantile([statistic(draw) for draw in draws], [(1 - confidence) / 2, (1 + confidence) / 2])
+    draws = [
+        np.concatenate([rng.choice(runs, runs.size) for runs in tasks]) for _ in range(resamples)
+    ]
+    low, high = np.quantile(
+        [statistic(draw) for draw in draws], [(1 - confidence) / 2, (1 + confidence) / 2]
+    )
     return Interval(float(low), float(high))
 
 
-def probability_of_improvement(ours_by_task: Sequence[ArrayLike], theirs_by_task: Sequence[ArrayLike]) -> float:
-    """Mean over tasks of P(X > Y) + P(X = Y)/2 for a run X of ours and a run Y of theirs, in [0, 1].
+def probability_of_improvement(
+    ours_by_task: Sequence[ArrayLike], theirs_by_task: Sequence[ArrayLike]
+) -> float:
+    """Mean over tasks of P(X > Y) + P(X = Y)/2 for a run X of ours and a run Y of theirs, in [0,
+    1].
 
     >>> round(probability_of_improvement([[0.9, 0.8, 0.7]], [[0.6, 0.8, 0.5]]), 6)
     0.833333
@@ -109,7 +122,10 @@ def probability_of_improvement(ours_by_task: Sequence[ArrayLike], theirs_by_task
             f"probability_of_improvement: expected the same tasks twice; "
             f"got {len(ours_by_task)} and {len(theirs_by_task)}."
         )
-    wins = [auroc(_complete(x), _complete(y)).value for x, y in zip(ours_by_task, theirs_by_task, strict=True)]
+    wins = [
+        auroc(_complete(x), _complete(y)).value
+        for x, y in zip(ours_by_task, theirs_by_task, strict=True)
+    ]
     return float(np.mean([win for win in wins if win is not None]))
 
 
@@ -117,5 +133,7 @@ def _complete(values: ArrayLike) -> NDArray[np.float64]:
     """The values, which must be there and finite: a failed run is reported, not averaged over."""
     curve = vector(values)
     if not curve.size or not np.isfinite(curve).all():
-        raise InvalidInputError("statistics: expected at least one value, all finite; got none, NaN or infinite ones.")
+        raise InvalidInputError(
+            "statistics: expected at least one value, all finite; got none, NaN or infinite ones."
+        )
     return curve

@@ -15,7 +15,8 @@ EDGE_SHARE = 0.02
 
 
 def terminal_value(values: ArrayLike) -> Measure:
-    """Mean of the last max(1, ceil(.02 T)) values; the invalid ones among them are left out and counted."""
+    """Mean of the last max(1, ceil(.02 T)) values; the invalid ones among them are left out and
+    counted."""
     return _edge(vector(values)[-_edge_width(values) :])
 
 
@@ -31,7 +32,9 @@ def auroc(success_scores: ArrayLike, failure_scores: ArrayLike) -> Measure:
     0.875
     """
     above, ties, failed = _comparisons(success_scores, failure_scores)
-    return Measure(None, TOO_FEW, failed) if above is None else Measure(above + ties / 2, "", failed)
+    return (
+        Measure(None, TOO_FEW, failed) if above is None else Measure(above + ties / 2, "", failed)
+    )
 
 
 def strict_success_accuracy(success_scores: ArrayLike, failure_scores: ArrayLike) -> Measure:
@@ -45,25 +48,35 @@ def strict_success_accuracy(success_scores: ArrayLike, failure_scores: ArrayLike
 
 
 def false_claim_rate(claimed: ArrayLike, success: ArrayLike) -> Measure:
-    """Share of all entries (episodes or states) whose success the model claims while the truth denies it.
+    """Share of all entries (episodes or states) whose success the model claims while the truth
+    denies it.
 
     >>> false_claim_rate([True, True, False, False], [True, False, False, True]).value
     0.25
     """
     claims, truth = np.asarray(claimed, dtype=np.bool_), np.asarray(success, dtype=np.bool_)
     if claims.shape != truth.shape:
-        raise InvalidInputError(f"false_claim_rate: expected equal shapes; got {claims.shape} and {truth.shape}.")
+        raise InvalidInputError(
+            f"false_claim_rate: expected equal shapes; got {claims.shape} and {truth.shape}."
+        )
     return Measure(float((claims & ~truth).mean())) if claims.size else Measure(None, TOO_FEW)
 
 
 def brier(probabilities: ArrayLike, outcomes: ArrayLike) -> Measure:
     """Mean squared difference of success probability and outcome, in [0, 1], lower is better."""
     p, y, failed = _claims(probabilities, outcomes)
-    return Measure(float(np.mean((p - y) ** 2)), "", failed) if p.size else Measure(None, TOO_FEW, failed)
+    return (
+        Measure(float(np.mean((p - y) ** 2)), "", failed)
+        if p.size
+        else Measure(None, TOO_FEW, failed)
+    )
 
 
-def expected_calibration_error(probabilities: ArrayLike, outcomes: ArrayLike, bins: int = 10) -> Measure:
-    """ECE over equal-width bins: the bins' |mean probability - share of successes|, weighted by their counts."""
+def expected_calibration_error(
+    probabilities: ArrayLike, outcomes: ArrayLike, bins: int = 10
+) -> Measure:
+    """ECE over equal-width bins: the bins' |mean probability - share of successes|, weighted by
+    their counts."""
     p, y, failed = _claims(probabilities, outcomes)
     if bins < 1:
         raise InvalidInputError(f"expected_calibration_error: expected bins >= 1; got {bins}.")
@@ -82,11 +95,14 @@ def _edge_width(values: ArrayLike) -> int:
 def _edge(values: NDArray[np.float64]) -> Measure:
     valid = values[np.isfinite(values)]
     failed = values.size - valid.size
-    return Measure(float(valid.mean()), "", failed) if valid.size else Measure(None, TOO_FEW, failed)
+    return (
+        Measure(float(valid.mean()), "", failed) if valid.size else Measure(None, TOO_FEW, failed)
+    )
 
 
 def _comparisons(successes: ArrayLike, failures: ArrayLike) -> tuple[float | None, float, int]:
-    """Share of (success, failure) pairs won and tied (None where there is no pair), and the invalid entries."""
+    """Share of (success, failure) pairs won and tied (None where there is no pair), and the invalid
+    entries."""
     good, bad = vector(successes, "success scores"), vector(failures, "failure scores")
     total = good.size + bad.size
     good, bad = good[np.isfinite(good)], np.sort(bad[np.isfinite(bad)])
@@ -99,10 +115,14 @@ def _comparisons(successes: ArrayLike, failures: ArrayLike) -> tuple[float | Non
     return below / pairs, (not_above - below) / pairs, failed
 
 
-def _claims(probabilities: ArrayLike, outcomes: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64], int]:
+def _claims(
+    probabilities: ArrayLike, outcomes: ArrayLike
+) -> tuple[NDArray[np.float64], NDArray[np.float64], int]:
     p, y, failed = finite_pairs(probabilities, outcomes)
     if ((p < 0) | (p > 1)).any():
-        raise InvalidInputError(f"probabilities: expected values in [0, 1]; got {p.min():g} to {p.max():g}.")
+        raise InvalidInputError(
+            f"probabilities: expected values in [0, 1]; got {p.min():g} to {p.max():g}."
+        )
     if not np.isin(y, (0.0, 1.0)).all():
         raise InvalidInputError("outcomes: expected True or False (1 or 0) per entry.")
     return p, y, failed

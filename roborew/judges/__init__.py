@@ -1,1 +1,2 @@
-"""Vision-language back ends that answer questions about pictures, and the strict reading of what they say."""
+"""Vision-language back ends that answer questions about pictures, and the strict reading of what
+they say."""

@@ -18,7 +18,9 @@ class Breaker:
     (False, None, True)
     """
 
-    def __init__(self, failures: int, cool_down: float, clock: Callable[[], float] = monotonic) -> None:
+    def __init__(
+        self, failures: int, cool_down: float, clock: Callable[[], float] = monotonic
+    ) -> None:
         self._limit = failures
         self._cool_down = cool_down
         self._clock = clock

@@ -27,7 +27,8 @@ def open_judge(
         name: of the registry `roborew.registry.judges`.
         options: ``key=value`` pairs, the keyword arguments of its class.
         device: for a judge that has a device and whose options do not name one.
-        cache: a file of stored answers: what is in it is not asked again, see `roborew.judges.recorded.Recorder`.
+        cache: a file of stored answers: what is in it is not asked again, see
+            `roborew.judges.recorded.Recorder`.
         progress: called with the questions done and the questions in all while the judge works.
 
     Raises:
@@ -42,7 +43,9 @@ def open_judge(
     try:
         inspect.signature(factory).bind(**arguments)
     except TypeError as error:
-        raise InvalidInputError(f"judge {name!r}: {error}; options: {', '.join(keyword_options(factory))}.") from error
+        raise InvalidInputError(
+            f"judge {name!r}: {error}; options: {', '.join(keyword_options(factory))}."
+        ) from error
     judge = factory(**arguments)
     if cache is not None:
         judge = Recorder(judge, cache)

@@ -71,11 +71,14 @@ class LocalJudge:
         """Answer every question.
 
         Raises:
-            InvalidInputError: a text holds a special token of the model, or the model has no chat template.
+            InvalidInputError: a text holds a special token of the model, or the model has no chat
+                template.
         """
         answers: dict[int, Answer] = {}
         for places in self._batches(questions):
-            answers.update(zip(places, self._answer([questions[place] for place in places]), strict=True))
+            answers.update(
+                zip(places, self._answer([questions[place] for place in places]), strict=True)
+            )
             if self.progress:
                 self.progress(len(answers), len(questions))
         return [answers[place] for place in range(len(questions))]
@@ -106,14 +109,19 @@ class LocalJudge:
             columns = [first[:, each[0]] for each in tokens] if single else []
         if not single:
             columns = [self._forced(inputs, each) for each in tokens]
-        by_choice = {choice: column.tolist() for choice, column in zip(choices, columns, strict=True)}
+        by_choice = {
+            choice: column.tolist() for choice, column in zip(choices, columns, strict=True)
+        }
         return [
-            Answer(text=text, log_probs={choice: column[row] for choice, column in by_choice.items()})
+            Answer(
+                text=text, log_probs={choice: column[row] for choice, column in by_choice.items()}
+            )
             for row, text in enumerate(texts)
         ]
 
     def _continue(self, inputs: dict[str, Tensor], length: int) -> tuple[list[str], Tensor]:
-        """Greedy replies of at most ``length`` tokens, and the log-probabilities (N, vocabulary) of their first."""
+        """Greedy replies of at most ``length`` tokens, and the log-probabilities (N, vocabulary) of
+        their first."""
         first: list[Tensor] = []
 
         def keep_first(_: Tensor, logits: Tensor) -> Tensor:
@@ -124,8 +132,12 @@ class LocalJudge:
         own = self._model.generation_config
         end = own.eos_token_id if own.eos_token_id is not None else self._tokenizer.eos_token_id
         pad = self._tokenizer.pad_token_id
-        config = GenerationConfig(max_new_tokens=length, do_sample=False, eos_token_id=end, pad_token_id=pad)
-        said = self._model.generate(**inputs, generation_config=config, logits_processor=[keep_first])
+        config = GenerationConfig(
+            max_new_tokens=length, do_sample=False, eos_token_id=end, pad_token_id=pad
+        )
+        said = self._model.generate(
+            **inputs, generation_config=config, logits_processor=[keep_first]
+        )
         new = said[:, inputs["input_ids"].shape[1] :]
         return self._tokenizer.batch_decode(new, skip_special_tokens=True), first[0]
 
@@ -136,11 +148,17 @@ class LocalJudge:
         longer = dict(inputs)
         for name, value in inputs.items():
             if value.shape == prompts.shape:  # one entry a token: ids, mask, kinds of token
-                more = added if name == "input_ids" else torch.full_like(added, name == "attention_mask")
+                more = (
+                    added
+                    if name == "input_ids"
+                    else torch.full_like(added, name == "attention_mask")
+                )
                 longer[name] = torch.cat([value, more.to(value.dtype)], 1)
         last = len(tokens) + 1
         known = "logits_to_keep" in inspect.signature(self._model.forward).parameters
-        logits: Tensor = self._model(**longer, **({"logits_to_keep": last} if known else {})).logits[:, -last:-1]
+        logits: Tensor = self._model(
+            **longer, **({"logits_to_keep": last} if known else {})
+        ).logits[:, -last:-1]
         return logits.float().log_softmax(-1).gather(2, added[:, :, None]).sum((1, 2))
 
     def _choice_tokens(self, choice: str) -> list[int]:
@@ -155,7 +173,9 @@ class LocalJudge:
         if _kind_in(questions[0], "image"):
             media["images"] = [_of_kind(question, "image") for question in questions]
         if _kind_in(questions[0], "video"):
-            media["videos"] = [[_at_least_two(video) for video in _of_kind(each, "video")] for each in questions]
+            media["videos"] = [
+                [_at_least_two(video) for video in _of_kind(each, "video")] for each in questions
+            ]
             media["video_metadata"] = [
                 [_metadata(video, question.fps) for video in each]
                 for each, question in zip(media["videos"], questions, strict=True)
@@ -178,25 +198,36 @@ class LocalJudge:
         texts = "\n".join(part for part in question.parts if isinstance(part, str))
         for token in self._tokenizer.all_special_tokens:
             if token in texts:
-                raise InvalidInputError(f"question: its text holds {token!r}, which is no text to {self._identity}.")
+                raise InvalidInputError(
+                    f"question: its text holds {token!r}, which is no text to {self._identity}."
+                )
         if question.chat:
             return self._templated([{"type": _kind(part), "text": part} for part in question.parts])
-        return "".join(part if isinstance(part, str) else self._placeholder(_kind(part)) for part in question.parts)
+        return "".join(
+            part if isinstance(part, str) else self._placeholder(_kind(part))
+            for part in question.parts
+        )
 
     def _templated(self, content: Sequence[Mapping[str, Any]]) -> str:
         if not self._processor.chat_template:
             raise InvalidInputError(
-                f"{self._identity} has no chat template, which says how it takes pictures and turns."
+                f"{self._identity} has no chat template, which says how it takes pictures and "
+                f"turns."
             )
         turn = [{"role": "user", "content": content}]
         return self._processor.apply_chat_template(turn, tokenize=False, add_generation_prompt=True)
 
     def _placeholder(self, kind: str) -> str:
-        """What stands for a picture or video in bare text: what the chat template writes for one."""
+        """What stands for a picture or video in bare text: what the chat template writes for
+        one."""
         before, after = {"type": "text", "text": "BEFORE"}, {"type": "text", "text": "AFTER"}
-        found = re.search("BEFORE(.+)AFTER", self._templated([before, {"type": kind}, after]), re.DOTALL)
+        found = re.search(
+            "BEFORE(.+)AFTER", self._templated([before, {"type": kind}, after]), re.DOTALL
+        )
         if found is None:
-            raise InvalidInputError(f"{self._identity} cannot take pictures in bare text: its template moves them.")
+            raise InvalidInputError(
+                f"{self._identity} cannot take pictures in bare text: its template moves them."
+            )
         return found[1]
 
 
@@ -207,7 +238,8 @@ def _kind(part: Part) -> str:
 
 
 def _of_kind(question: Question, kind: str) -> list[Any]:
-    """Pictures or videos of a question, as arrays that torch takes: it refuses views that run backwards."""
+    """Pictures or videos of a question, as arrays that torch takes: it refuses views that run
+    backwards."""
     return [np.ascontiguousarray(cast(Any, part)) for part in question.parts if _kind(part) == kind]
 
 
@@ -221,4 +253,6 @@ def _at_least_two(video: Any) -> Video:
 
 
 def _metadata(video: Video, fps: float) -> VideoMetadata:
-    return VideoMetadata(total_num_frames=len(video), fps=fps, frames_indices=list(range(len(video))))
+    return VideoMetadata(
+        total_num_frames=len(video), fps=fps, frames_indices=list(range(len(video)))
+    )

@@ -1,4 +1,5 @@
-"""The OpenAI protocol as pure functions: a question as the body of a request, the body of a reply as an answer."""
+"""The OpenAI protocol as pure functions: a question as the body of a request, the body of a reply
+as an answer."""
 
 from __future__ import annotations
 
@@ -17,7 +18,8 @@ PictureFormat = Literal["png", "jpeg"]
 
 
 class FaultError(Exception):
-    """One attempt failed. ``again``: another one can help; ``after``: the pause that the server asks for [s]."""
+    """One attempt failed. ``again``: another one can help; ``after``: the pause that the server
+    asks for [s]."""
 
     def __init__(self, reason: str, *, again: bool = True, after: float | None = None) -> None:
         super().__init__(reason)
@@ -25,12 +27,20 @@ class FaultError(Exception):
         self.after = after
 
 
-def request_body(question: Question, model: str, pictures: PictureFormat, top_logprobs: int) -> bytes:
-    """Return the JSON body for ``/chat/completions`` (``question.chat``) or else ``/completions`` (text only).
+def request_body(
+    question: Question, model: str, pictures: PictureFormat, top_logprobs: int
+) -> bytes:
+    """Return the JSON body for ``/chat/completions`` (``question.chat``) or else ``/completions``
+    (text only).
 
     A video becomes its frames, in order: the protocol has no videos.
     """
-    body: dict[str, Any] = {"model": model, "temperature": 0, "seed": 0, "max_tokens": max(question.max_tokens, 1)}
+    body: dict[str, Any] = {
+        "model": model,
+        "temperature": 0,
+        "seed": 0,
+        "max_tokens": max(question.max_tokens, 1),
+    }
     if question.chat:
         content = [piece for part in question.parts for piece in _pieces(part, pictures)]
         body["messages"] = [{"role": "user", "content": content}]
@@ -62,11 +72,12 @@ def read_reply(body: bytes) -> dict[str, Any]:
 def read_answer(reply: dict[str, Any], question: Question) -> Answer:
     """Read a reply strictly.
 
-    Probabilities are those of the choices among the first tokens that the server lists; where one is not listed
-    there are none at all, because what is missing cannot be known.
+    Probabilities are those of the choices among the first tokens that the server lists; where one
+    is not listed there are none at all, because what is missing cannot be known.
 
     Raises:
-        FaultError: it lacks a field of the protocol, holds no single choice, or a number that is no log-probability.
+        FaultError: it lacks a field of the protocol, holds no single choice, or a number that is no
+            log-probability.
     """
     if reply.get("error"):
         raise FaultError("the server reports an error inside its reply")
@@ -110,7 +121,11 @@ def _first_tokens(logprobs: object, chat: bool) -> dict[str, float]:
 
 
 def _log_prob(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, float | int) or not -math.inf < value <= 1e-3:
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, float | int)
+        or not -math.inf < value <= 1e-3
+    ):
         raise FaultError("a log-probability in the reply is no finite number of at most 0")
     return float(value)
 
@@ -119,13 +134,17 @@ def _pieces(part: Part, pictures: PictureFormat) -> list[dict[str, Any]]:
     if isinstance(part, str):
         return [{"type": "text", "text": part}]
     frames = [part] if part.ndim == 3 else list(part)
-    return [{"type": "image_url", "image_url": {"url": data_url(frame, pictures)}} for frame in frames]
+    return [
+        {"type": "image_url", "image_url": {"url": data_url(frame, pictures)}} for frame in frames
+    ]
 
 
 def data_url(frame: Frame, pictures: PictureFormat) -> str:
     """A picture as a ``data:`` URL: nothing is fetched from anywhere."""
     buffer = io.BytesIO()
-    Image.fromarray(frame).save(buffer, pictures, **({"quality": 95} if pictures == "jpeg" else {"compress_level": 1}))
+    Image.fromarray(frame).save(
+        buffer, pictures, **({"quality": 95} if pictures == "jpeg" else {"compress_level": 1})
+    )
     return f"data:image/{pictures};base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 

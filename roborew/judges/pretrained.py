@@ -1,4 +1,5 @@
-"""Weights and processor of a vision-language model, from the hub or a folder: whole and native, or a helpful error."""
+"""Weights and processor of a vision-language model, from the hub or a folder: whole and native, or
+a helpful error."""
 
 from __future__ import annotations
 
@@ -22,11 +23,12 @@ READ = (".safetensors", ".json", ".jinja", ".txt", ".model")
 def load_pretrained(model: str, revision: str | None, dtype: torch.dtype) -> tuple[Any, Any, str]:
     """Load a model, its processor and its identity ``model@revision``.
 
-    Native classes and safetensors only: no code and no pickle of a repository is ever run. The revision of a hub id is
-    its commit, that of a folder a hash of its files.
+    Native classes and safetensors only: no code and no pickle of a repository is ever run. The
+    revision of a hub id is its commit, that of a folder a hash of its files.
 
     Raises:
-        MissingBackendError: not there, not complete, or of a kind that the installed transformers does not know.
+        MissingBackendError: not there, not complete, or of a kind that the installed transformers
+            does not know.
         CorruptFileError: a weight file is damaged, or does not hold every weight of the model.
     """
     if model.startswith((".", "/", "~")) and not Path(model).expanduser().is_dir():
@@ -36,16 +38,27 @@ def load_pretrained(model: str, revision: str | None, dtype: torch.dtype) -> tup
     try:
         processor = cast("Any", AutoProcessor).from_pretrained(source, **options)
         network, report = cast("Any", AutoModelForImageTextToText).from_pretrained(
-            source, dtype=dtype, use_safetensors=True, output_loading_info=True, ignore_mismatched_sizes=True, **options
+            source,
+            dtype=dtype,
+            use_safetensors=True,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,
+            **options,
         )
     except SafetensorError as error:
-        raise CorruptFileError(f"{model}: a weight file is damaged ({error}). {_remedy(model, revision)}") from error
+        raise CorruptFileError(
+            f"{model}: a weight file is damaged ({error}). {_remedy(model, revision)}"
+        ) from error
     except (OSError, ValueError, KeyError, ImportError) as error:
         raise MissingBackendError(
             f"{model} cannot be loaded: {first_line(error)} {_remedy(model, revision)}"
         ) from error
-    if not _reads(processor.tokenizer):  # transformers makes an empty one where tokenizer.json is missing
-        raise MissingBackendError(f"{model}: the tokenizer's files are not all there. {_remedy(model, revision)}")
+    if not _reads(
+        processor.tokenizer
+    ):  # transformers makes an empty one where tokenizer.json is missing
+        raise MissingBackendError(
+            f"{model}: the tokenizer's files are not all there. {_remedy(model, revision)}"
+        )
     # What transformers would only warn of: such weights are random numbers.
     absent = sorted(map(str, [*report["missing_keys"], *report["mismatched_keys"]]))
     if absent:
@@ -76,11 +89,14 @@ def _remedy(model: str, revision: str | None) -> str:
     pinned = f" --revision {revision}" if revision else " --revision COMMIT"
     if model.startswith((".", "/", "~")):
         return (
-            "Put a whole model there (config.json, *.safetensors, the tokenizer's and the processor's files): "
+            "Put a whole model there (config.json, *.safetensors, the tokenizer's and the "
+            "processor's files): "
             f"`hf download OWNER/NAME{pinned} --local-dir {model}`."
         )
     return (
-        f"Download it with `hf download {model}{pinned}`, which puts it into the Hugging Face cache (HF_HOME), or add "
-        "`--local-dir FOLDER` and give model=FOLDER. Only classes of the installed transformers are used, never code "
+        f"Download it with `hf download {model}{pinned}`, which puts it into the Hugging Face "
+        f"cache (HF_HOME), or add "
+        "`--local-dir FOLDER` and give model=FOLDER. Only classes of the installed transformers "
+        "are used, never code "
         "from a repository."
     )

@@ -1,4 +1,5 @@
-"""Stored answers: replayed where no model is at hand, and kept so that no question is paid for twice."""
+"""Stored answers: replayed where no model is at hand, and kept so that no question is paid for
+twice."""
 
 from __future__ import annotations
 
@@ -37,16 +38,23 @@ class RecordedJudge:
     """
 
     def __init__(
-        self, *, path: Path, model: str | None = None, on_unknown: Literal["abstain", "stop"] = "abstain"
+        self,
+        *,
+        path: Path,
+        model: str | None = None,
+        on_unknown: Literal["abstain", "stop"] = "abstain",
     ) -> None:
         if not path.is_file():
             raise InvalidInputError(
-                f"recorded judge: {path} is no file; make one with roborew.judges.recorded.Recorder."
+                f"recorded judge: {path} is no file; make one with "
+                f"roborew.judges.recorded.Recorder."
             )
         stored = read_answers(path)
         if model is None and len(stored) != 1:
             names = ", ".join(sorted(stored)) or "none"
-            raise InvalidInputError(f"recorded judge: {path} holds the answers of {names}; choose with model=.")
+            raise InvalidInputError(
+                f"recorded judge: {path} holds the answers of {names}; choose with model=."
+            )
         self._identity = model or next(iter(stored))
         if self._identity not in stored:
             raise UnknownNameError("recorded model", self._identity, stored)
@@ -74,7 +82,8 @@ class RecordedJudge:
         answers = [self._answers.get(question_key(question)) for question in questions]
         if self._on_unknown == "stop" and None in answers:
             raise InvalidInputError(
-                f"recorded judge: {answers.count(None)} of {len(answers)} questions are not in {self._path}; "
+                f"recorded judge: {answers.count(None)} of {len(answers)} questions are not in "
+                f"{self._path}; "
                 "record them with a live judge, or abstain from them with on_unknown=abstain."
             )
         if self.progress:
@@ -85,7 +94,8 @@ class RecordedJudge:
 class Recorder:
     """Asks a judge and stores what it says; what is already stored is not asked again.
 
-    Answers are on the disk after every `BLOCK` questions, so that interrupted work goes on where it was. Abstentions
+    Answers are on the disk after every `BLOCK` questions, so that interrupted work goes on where it
+    was. Abstentions
     are not stored: they are asked again.
 
     Args:
@@ -111,9 +121,14 @@ class Recorder:
         return self._judge.gives_probabilities
 
     def ask(self, questions: Sequence[Question]) -> list[Answer]:
-        """Answer every question, from the file or from the judge; the same question is asked once."""
+        """Answer every question, from the file or from the judge; the same question is asked
+        once."""
         keys = [question_key(question) for question in questions]
-        unknown = {key: question for key, question in zip(keys, questions, strict=True) if key not in self._answers}
+        unknown = {
+            key: question
+            for key, question in zip(keys, questions, strict=True)
+            if key not in self._answers
+        }
         said = {key: self._answers[key] for key in keys if key in self._answers}
         waiting, total = list(unknown), len(said) + len(unknown)
         for start in range(0, len(waiting), BLOCK):
@@ -125,7 +140,9 @@ class Recorder:
         return [said[key] for key in keys]
 
     def _store(self, answers: Mapping[str, Answer]) -> None:
-        lines = "".join(_line(key, self.identity, answer) for key, answer in answers.items()).encode()
+        lines = "".join(
+            _line(key, self.identity, answer) for key, answer in answers.items()
+        ).encode()
         with disk_space(self._path, len(lines)), self._path.open("ab") as file:
             file.write(lines)
             file.flush()
@@ -134,14 +151,16 @@ class Recorder:
 
 
 def question_key(question: Question) -> str:
-    """Return a hash of everything in a question: texts, pixels, shapes, choices, limits and mode."""
+    """Return a hash of everything in a question: texts, pixels, shapes, choices, limits and
+    mode."""
     parts = [_part_key(part) for part in question.parts]
     rest = [question.choices, question.max_tokens, question.chat, question.fps]
     return hashlib.sha256(json.dumps([parts, rest]).encode()).hexdigest()
 
 
 def read_answers(path: Path) -> dict[str, dict[str, Answer]]:
-    """Read a file of stored answers: model -> question key -> answer. A last line cut short by a crash is removed.
+    """Read a file of stored answers: model -> question key -> answer. A last line cut short by a
+    crash is removed.
 
     Raises:
         CorruptFileError: any other line that is no stored answer.
@@ -157,25 +176,37 @@ def read_answers(path: Path) -> dict[str, dict[str, Answer]]:
             row = json.loads(line)
             stored.setdefault(str(row["model"]), {})[str(row["question"])] = _answer(row)
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            raise CorruptFileError(f"{path}, line {number}: expected a stored answer; got {line[:60]!r}.") from error
+            raise CorruptFileError(
+                f"{path}, line {number}: expected a stored answer; got {line[:60]!r}."
+            ) from error
     return stored
 
 
 def _part_key(part: Part) -> list[Any]:
     if isinstance(part, str):
         return ["text", part]
-    return ["pictures", part.shape, str(part.dtype), hashlib.sha256(np.ascontiguousarray(part).tobytes()).hexdigest()]
+    return [
+        "pictures",
+        part.shape,
+        str(part.dtype),
+        hashlib.sha256(np.ascontiguousarray(part).tobytes()).hexdigest(),
+    ]
 
 
 def _line(key: str, model: str, answer: Answer) -> str:
-    log_probs = {choice: value if math.isfinite(value) else None for choice, value in answer.log_probs.items()}
+    log_probs = {
+        choice: value if math.isfinite(value) else None
+        for choice, value in answer.log_probs.items()
+    }
     row = {"question": key, "model": model, "text": answer.text, "log_probs": log_probs}
     return json.dumps(row, allow_nan=False) + "\n"
 
 
 def _answer(row: Mapping[str, Any]) -> Answer:
     text, log_probs = row["text"], cast("Mapping[str, Any]", row["log_probs"])
-    values = {str(choice): -math.inf if value is None else value for choice, value in log_probs.items()}
+    values = {
+        str(choice): -math.inf if value is None else value for choice, value in log_probs.items()
+    }
     if not (text is None or isinstance(text, str)) or not _log_probabilities(values.values()):
         raise ValueError(text)
     return Answer(text=text, log_probs=values)

@@ -1,4 +1,5 @@
-"""A vision-language model behind any OpenAI-compatible server (vLLM, SGLang): bounded in time, never out of order."""
+"""A vision-language model behind any OpenAI-compatible server (vLLM, SGLang): bounded in time,
+never out of order."""
 
 from __future__ import annotations
 
@@ -17,7 +18,13 @@ import httpx2
 
 from roborew.errors import InvalidInputError, MissingBackendError, RoborewError
 from roborew.judges.circuit_breaker import Breaker
-from roborew.judges.openai_protocol import FaultError, PictureFormat, read_answer, read_reply, request_body
+from roborew.judges.openai_protocol import (
+    FaultError,
+    PictureFormat,
+    read_answer,
+    read_reply,
+    request_body,
+)
 from roborew.judges.types import Answer, Progress, Question
 
 logger = logging.getLogger(__name__)
@@ -30,10 +37,12 @@ OURS = "roborew-"
 
 
 class ServerJudge:
-    """Asks an OpenAI-compatible server; each question is one request with pictures inside it as data URLs.
+    """Asks an OpenAI-compatible server; each question is one request with pictures inside it as
+    data URLs.
 
-    Probabilities of choices need a server that lists the first tokens (``top_logprobs``); a choice that is not listed
-    is an abstention. Redirects are refused, TLS is verified, proxies and netrc of the environment are not used.
+    Probabilities of choices need a server that lists the first tokens (``top_logprobs``); a choice
+    that is not listed is an abstention. Redirects are refused, TLS is verified, proxies and netrc
+    of the environment are not used.
 
     Args:
         model: name under which the server knows the model.
@@ -42,18 +51,22 @@ class ServerJudge:
         api_key_env: environment variable that holds the key; the key is in no log, error or report.
         ca_file: certificates to trust in place of the system's, for a server with its own.
         deadline: longest time for one question, all attempts together [s].
-        pause: before the second attempt [s]; doubles each time, with jitter, or as the server asks (Retry-After).
+        pause: before the second attempt [s]; doubles each time, with jitter, or as the server asks
+            (Retry-After).
         concurrency: questions in flight.
         on_failure: "abstain" from a question that failed, or "stop".
         breaker_failures: questions failed in a row after which the next ones fail at once.
         cool_down: for how long [s].
         pictures: lossless "png" or the smaller "jpeg".
-        top_logprobs: first tokens whose probabilities the server is asked for. 20 is the protocol's most; vLLM goes
-            beyond with its own ``--max-logprobs``; 0 for a server that lists none, so that methods read its text.
-        bare_text: whether questions with ``chat=False`` may go to ``/completions``, which takes no pictures.
+        top_logprobs: first tokens whose probabilities the server is asked for. 20 is the protocol's
+            most; vLLM goes beyond with its own ``--max-logprobs``; 0 for a server that lists none,
+            so that methods read its text.
+        bare_text: whether questions with ``chat=False`` may go to ``/completions``, which takes no
+            pictures.
 
     Raises:
-        InvalidInputError: a URL that is not http(s) or holds a password; a count or time that is not positive.
+        InvalidInputError: a URL that is not http(s) or holds a password; a count or time that is
+            not positive.
         MissingBackendError: the environment variable of the key is not set.
     """
 
@@ -79,7 +92,9 @@ class ServerJudge:
             raise InvalidInputError("openai judge: expected times and counts above 0.")
         self._url = _checked_url(url)
         self._key = _key(api_key_env)
-        self._verify = create_default_context(cafile=ca_file) if ca_file else httpx2.create_ssl_context()
+        self._verify = (
+            create_default_context(cafile=ca_file) if ca_file else httpx2.create_ssl_context()
+        )
         self._model = model
         self._identity = f"{model}@{revision}"
         self._deadline = deadline
@@ -118,8 +133,10 @@ class ServerJudge:
             return
         if not self._bare_text or not all(isinstance(part, str) for part in question.parts):
             raise InvalidInputError(
-                "openai judge: a question in bare text cannot go through the chat endpoint, which puts its template "
-                "around it, and /completions takes no pictures (allow it for text with bare_text=yes). "
+                "openai judge: a question in bare text cannot go through the chat endpoint, which "
+                "puts its template "
+                "around it, and /completions takes no pictures (allow it for text with "
+                "bare_text=yes). "
                 "Use the transformers judge."
             )
 
@@ -144,12 +161,16 @@ class ServerJudge:
         if self._key:
             headers["Authorization"] = f"Bearer {self._key}"
         limits = httpx2.Limits(max_connections=self._concurrency)
-        return httpx2.AsyncClient(headers=headers, verify=self._verify, trust_env=False, limits=limits)
+        return httpx2.AsyncClient(
+            headers=headers, verify=self._verify, trust_env=False, limits=limits
+        )
 
     async def _ask_one(self, client: httpx2.AsyncClient, question: Question) -> Answer:
         if self._breaker.is_open:
             return self._failure("left alone after several failures in a row")
-        body = await asyncio.to_thread(request_body, question, self._model, self._pictures, self._top_logprobs)
+        body = await asyncio.to_thread(
+            request_body, question, self._model, self._pictures, self._top_logprobs
+        )
         faults: list[FaultError] = []
         try:
             async with asyncio.timeout(self._deadline) as limit:
@@ -158,23 +179,38 @@ class ServerJudge:
             return self._failure(str(fault))
         except TimeoutError:
             self._breaker.failed()
-            return self._failure(f"no answer within {self._deadline:g} s ({faults[-1] if faults else 'no reply'})")
+            return self._failure(
+                f"no answer within {self._deadline:g} s ({faults[-1] if faults else 'no reply'})"
+            )
         self._breaker.worked()
         return answer
 
     async def _insist(
-        self, client: httpx2.AsyncClient, body: bytes, question: Question, faults: list[FaultError], end: float
+        self,
+        client: httpx2.AsyncClient,
+        body: bytes,
+        question: Question,
+        faults: list[FaultError],
+        end: float,
     ) -> Answer:
-        """Try until there is an answer, or a fault that another attempt cannot mend; faults are noted on the way."""
+        """Try until there is an answer, or a fault that another attempt cannot mend; faults are
+        noted on the way."""
         while True:
-            # A connection that is cancelled in its TLS handshake is never closed by the client; one that times out is.
-            connecting = 0.45 * max(end - asyncio.get_running_loop().time(), 0.0)  # for TCP, then again for TLS
+            # A connection that is cancelled in its TLS handshake is never closed by the client; one
+            # that times out is.
+            connecting = 0.45 * max(
+                end - asyncio.get_running_loop().time(), 0.0
+            )  # for TCP, then again for TLS
             try:
-                return await self._attempt(client, body, question, httpx2.Timeout(None, connect=connecting))
+                return await self._attempt(
+                    client, body, question, httpx2.Timeout(None, connect=connecting)
+                )
             except FaultError as fault:
                 if not fault.again:
                     raise
-                pause = min(self._pause * 2 ** min(len(faults), 20), LONGEST_PAUSE) * random.uniform(0.5, 1.0)
+                pause = min(
+                    self._pause * 2 ** min(len(faults), 20), LONGEST_PAUSE
+                ) * random.uniform(0.5, 1.0)
                 faults.append(fault)
                 await asyncio.sleep(fault.after or pause)
 
@@ -184,7 +220,9 @@ class ServerJudge:
         own = {"X-Request-Id": f"{OURS}{uuid.uuid4().hex}"}
         url = f"{self._url}/chat/completions" if question.chat else f"{self._url}/completions"
         try:
-            async with client.stream("POST", url, content=body, headers=own, timeout=timeout) as response:
+            async with client.stream(
+                "POST", url, content=body, headers=own, timeout=timeout
+            ) as response:
                 reply = await _limited(response)
         except httpx2.HTTPError as error:
             raise FaultError(f"{type(error).__name__}: {error}") from error
@@ -200,7 +238,8 @@ class ServerJudge:
         logger.info("%s: a question failed: %s", self._identity, reason)
         if self._on_failure == "stop":
             raise RoborewError(
-                f"openai judge {self._identity} at {self._url}: {reason}. Check the server, or let the run go on with "
+                f"openai judge {self._identity} at {self._url}: {reason}. Check the server, or "
+                f"let the run go on with "
                 "on_failure=abstain."
             )
         return Answer(abstained=f"server: {reason}")
@@ -222,14 +261,23 @@ def _check_status(response: httpx2.Response, reply: bytes) -> None:
         return
     if status in (408, 409, 425, 429) or status >= 500:
         asked = response.headers.get("Retry-After", "")
-        raise FaultError(f"status {status}", after=float(asked) if asked.isdecimal() and len(asked) < 6 else None)
-    reasons = {401: "the key is refused", 403: "the key is refused", 404: "no such model or address"}
-    said = reasons.get(status, "a redirect, refused" if status < 400 else ascii(reply.decode(errors="replace")))
+        raise FaultError(
+            f"status {status}", after=float(asked) if asked.isdecimal() and len(asked) < 6 else None
+        )
+    reasons = {
+        401: "the key is refused",
+        403: "the key is refused",
+        404: "no such model or address",
+    }
+    said = reasons.get(
+        status, "a redirect, refused" if status < 400 else ascii(reply.decode(errors="replace"))
+    )
     raise FaultError(f"status {status}: {said}", again=False)
 
 
 def _run(work: Coroutine[Any, Any, list[Answer]]) -> list[Answer]:
-    """Run in a thread of its own: callers may have an event loop, and nobody waits for a name look-up that hangs."""
+    """Run in a thread of its own: callers may have an event loop, and nobody waits for a name
+    look-up that hangs."""
     loop = asyncio.new_event_loop()
 
     def turn() -> None:
@@ -261,7 +309,13 @@ def _checked_url(url: str) -> str:
         parts = httpx2.URL(url)
     except httpx2.InvalidURL as error:
         raise InvalidInputError(f"{expected}; {error}.") from None
-    if parts.scheme not in ("http", "https") or not parts.host or parts.userinfo or parts.query or parts.fragment:
+    if (
+        parts.scheme not in ("http", "https")
+        or not parts.host
+        or parts.userinfo
+        or parts.query
+        or parts.fragment
+    ):
         raise InvalidInputError(f"{expected}; got scheme {parts.scheme!r} and host {parts.host!r}.")
     return url.rstrip("/")
 

@@ -1,4 +1,5 @@
-"""What a judge is asked and what it answers: labels, never rewards by themselves. Every back end speaks these types."""
+"""What a judge is asked and what it answers: labels, never rewards by themselves. Every back end
+speaks these types."""
 
 from __future__ import annotations
 
@@ -14,7 +15,8 @@ Progress = Callable[[int, int], None]
 """Called with the questions done and the questions in all, while a judge works."""
 
 Part = str | Frame | Video
-"""A piece of a question: text, one picture (H, W, 3), or pictures in time order (T, H, W, 3), uint8 RGB."""
+"""A piece of a question: text, one picture (H, W, 3), or pictures in time order (T, H, W, 3), uint8
+RGB."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,11 +25,14 @@ class Question:
 
     Attributes:
         parts: text and pictures, in the order in which they are shown.
-        choices: if given, the judge also says how probable each of these continuations is, see `Answer.log_probs`.
+        choices: if given, the judge also says how probable each of these continuations is, see
+            `Answer.log_probs`.
         max_tokens: length of the answer at most; 0 asks for the probabilities of ``choices`` alone.
-        chat: the parts are a user's turn of the model's chat template; False gives them to the model as bare text that
-            it continues (some methods need it; a hosted chat endpoint cannot and must refuse).
-        fps: frames per second at which videos among the parts were sampled, for models that are told.
+        chat: the parts are a user's turn of the model's chat template; False gives them to the
+            model as bare text that it continues (some methods need it; a hosted chat endpoint
+            cannot and must refuse).
+        fps: frames per second at which videos among the parts were sampled, for models that are
+            told.
     """
 
     parts: tuple[Part, ...]
@@ -41,9 +46,13 @@ class Question:
             if not isinstance(part, str):
                 check_video(part if part.ndim == 4 else part[None], "question")
         if not self.parts or self.max_tokens < 0 or not (self.max_tokens or self.choices):
-            raise InvalidInputError("question: expected at least one part, and max_tokens >= 1 or some choices.")
+            raise InvalidInputError(
+                "question: expected at least one part, and max_tokens >= 1 or some choices."
+            )
         if "" in self.choices or len(set(self.choices)) != len(self.choices):
-            raise InvalidInputError(f"question: expected choices that differ and are not empty; got {self.choices}.")
+            raise InvalidInputError(
+                f"question: expected choices that differ and are not empty; got {self.choices}."
+            )
         if not 0 < self.fps < math.inf:
             raise InvalidInputError(f"question: expected fps above 0; got {self.fps}.")
 
@@ -54,8 +63,8 @@ class Answer:
 
     Attributes:
         text: the reply; None where there is none (refused, failed, or ``max_tokens`` was 0).
-        log_probs: choice -> natural logarithm of its probability as the next text, for every choice asked for; empty
-            where the judge cannot tell.
+        log_probs: choice -> natural logarithm of its probability as the next text, for every choice
+            asked for; empty where the judge cannot tell.
         abstained: why there is no answer; None where there is one.
     """
 
@@ -66,7 +75,8 @@ class Answer:
 
 @runtime_checkable
 class Judge(Protocol):
-    """A vision-language model behind any back end. It answers or abstains with a reason; it never guesses."""
+    """A vision-language model behind any back end. It answers or abstains with a reason; it never
+    guesses."""
 
     @property
     def identity(self) -> str:

@@ -1,1 +1,2 @@
-"""What everything that is fitted to demonstrations shares: examples, sampling, labels, instructions."""
+"""What everything that is fitted to demonstrations shares: examples, sampling, labels,
+instructions."""

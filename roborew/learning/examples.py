@@ -12,7 +12,7 @@ from roborew.types import Video
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Footage:
+class EpisodeFrames:
     """One episode as an encoder may learn from it.
 
     Attributes:
@@ -25,11 +25,11 @@ class Footage:
     """
 
     frames: Video
-    text: NDArray[np.float32]
+    text_embedding: NDArray[np.float32]
     progress: NDArray[np.float32] | None = None
     success: NDArray[np.bool_] | None = None
-    also: tuple[NDArray[np.float32], ...] = ()
-    wrong: tuple[NDArray[np.float32], ...] = ()
+    paraphrase_embeddings: tuple[NDArray[np.float32], ...] = ()
+    negative_embeddings: tuple[NDArray[np.float32], ...] = ()
 
 
 Features = NDArray[np.float32]
@@ -37,8 +37,8 @@ Features = NDArray[np.float32]
 
 
 Report = Callable[[str, float], None]
-"""``report(what, value)``: a figure of the fit as it goes, such as a loss; shown and logged, never read back. One named
-"..., of N" counts up to N."""
+"""``report(what, value)``: a figure of the fit as it goes, such as a loss; shown and logged, never
+read back. One named "..., of N" counts up to N."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,25 +50,28 @@ class Example:
         instruction: what was asked for.
         text: the instruction embedded, shape (E,), float32, of length one or zero.
         features: shape (T, D), float32, T >= 2; may be memory-mapped and is never written to.
-        progress: labels in [0, 1], shape (T,), float32, NaN where nobody knows; None where there are none at all.
+        progress: labels in [0, 1], shape (T,), float32, NaN where nobody knows; None where there
+            are none at all.
         success: whether the episode ends in success; None where nobody knows.
-        quality: grade of the episode ("failure", "partial", "suboptimal", "success"); None where nobody graded it.
+        quality: grade of the episode ("failure", "partial", "suboptimal", "success"); None where
+            nobody graded it.
         spans: (stage, first frame, one past the last) in order; empty where nobody marked stages.
         goal: embedded picture of the goal, shape (D,); None where there is none.
         also: other sentences that mean the same, embedded, shape (E,) each.
         wrong: sentences that the episode does not fulfil, embedded, shape (E,) each.
-        still: of each frame the earliest of the last few that it looks like, shape (T,); None where nobody looked.
+        still: of each frame the earliest of the last few that it looks like, shape (T,); None where
+            nobody looked.
     """
 
     name: str
     instruction: str
-    text: NDArray[np.float32]
+    text_embedding: NDArray[np.float32]
     features: Features
     progress: NDArray[np.float32] | None = None
     success: bool | None = None
     quality: str | None = None
-    spans: tuple[tuple[str, int, int], ...] = ()
-    goal: NDArray[np.float32] | None = None
-    also: tuple[NDArray[np.float32], ...] = ()
-    wrong: tuple[NDArray[np.float32], ...] = ()
-    still: NDArray[np.int64] | None = None
+    stages: tuple[tuple[str, int, int], ...] = ()
+    goal_embedding: NDArray[np.float32] | None = None
+    paraphrase_embeddings: tuple[NDArray[np.float32], ...] = ()
+    negative_embeddings: tuple[NDArray[np.float32], ...] = ()
+    static_since: NDArray[np.int64] | None = None

@@ -1,4 +1,5 @@
-"""What a demonstration says about progress: its labels, or time where it is a success and nothing better is known."""
+"""What a demonstration says about progress: its labels, or time where it is a success and nothing
+better is known."""
 
 from __future__ import annotations
 
@@ -11,7 +12,8 @@ from roborew.learning.examples import Example
 
 
 def from_key_frames(length: int, key_frames: Sequence[int]) -> NDArray[np.float32]:
-    """Progress of T frames whose n key frames each finish an n-th of the task, linear in between, shape (T,).
+    """Progress of T frames whose n key frames each finish an n-th of the task, linear in between,
+    shape (T,).
 
     >>> from_key_frames(5, (2, 4)).tolist()
     [0.0, 0.25, 0.5, 0.75, 1.0]
@@ -23,8 +25,9 @@ def from_key_frames(length: int, key_frames: Sequence[int]) -> NDArray[np.float3
 def progress_labels(example: Example) -> NDArray[np.float32]:
     """Progress of each frame, shape (T,), NaN where nobody knows.
 
-    The example's own labels, if it has any. Otherwise frame i of T of an episode that succeeds, or of which nothing is
-    said (a demonstration is meant to), is at i / (T - 1); of a failure nothing is known but its start, which is 0.
+    The example's own labels, if it has any. Otherwise frame i of T of an episode that succeeds, or
+    of which nothing is said (a demonstration is meant to), is at i / (T - 1); of a failure nothing
+    is known but its start, which is 0.
     """
     if example.progress is not None and np.isfinite(example.progress).any():
         return example.progress.astype(np.float32)
@@ -39,9 +42,9 @@ def progress_labels(example: Example) -> NDArray[np.float32]:
 def success_labels(example: Example, done: float = 0.95) -> NDArray[np.float32]:
     """Whether the goal holds in each frame, 0 or 1, shape (T,), NaN where nobody knows.
 
-    Where progress is labelled, the goal holds from ``done`` on, and in the last frame of a success whatever its label.
-    Where only time is known, nothing is said of the second half of a success before ``done``; of a failure every
-    frame fails.
+    Where progress is labelled, the goal holds from ``done`` on, and in the last frame of a success
+    whatever its label. Where only time is known, nothing is said of the second half of a success
+    before ``done``; of a failure every frame fails.
     """
     labels = progress_labels(example)
     if example.success is False and example.progress is None:

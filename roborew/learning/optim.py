@@ -1,4 +1,5 @@
-"""Gradient descent as every critic does it: seeded weights, AdamW, one cycle of the rate, clipped gradients."""
+"""Gradient descent as every critic does it: seeded weights, AdamW, one cycle of the rate, clipped
+gradients."""
 
 from __future__ import annotations
 
@@ -17,10 +18,14 @@ from roborew.storage.checkpoints import under
 
 def tensors_of(module: nn.Module, prefix: str = "") -> dict[str, NDArray[Any]]:
     """Every parameter and buffer, by name."""
-    return {prefix + name: value.detach().cpu().numpy() for name, value in module.state_dict().items()}
+    return {
+        prefix + name: value.detach().cpu().numpy() for name, value in module.state_dict().items()
+    }
 
 
-def load_tensors(module: nn.Module, arrays: Mapping[str, NDArray[Any]], what: str, prefix: str = "") -> None:
+def load_tensors(
+    module: nn.Module, arrays: Mapping[str, NDArray[Any]], what: str, prefix: str = ""
+) -> None:
     """Copy arrays into a module.
 
     Raises:
@@ -32,30 +37,36 @@ def load_tensors(module: nn.Module, arrays: Mapping[str, NDArray[Any]], what: st
     wrong += [
         name
         for name in sorted(wanted.keys() & given.keys())
-        if given[name].shape != tuple(wanted[name].shape) or given[name].dtype != wanted[name].cpu().numpy().dtype
+        if given[name].shape != tuple(wanted[name].shape)
+        or given[name].dtype != wanted[name].cpu().numpy().dtype
     ]
     if wrong:
-        raise CorruptFileError(f"{what}: the saved arrays do not fit this network: {', '.join(wrong[:4])}.")
-    module.load_state_dict({name: torch.as_tensor(np.array(array)) for name, array in given.items()}, strict=True)
+        raise CorruptFileError(
+            f"{what}: the saved arrays do not fit this network: {', '.join(wrong[:4])}."
+        )
+    module.load_state_dict(
+        {name: torch.as_tensor(np.array(array)) for name, array in given.items()}, strict=True
+    )
 
 
 @contextmanager
 def seeded_weights(seed: int) -> Generator[None]:
-    """Modules made in the block get the same weights for the same seed; torch's own generator is left as it was."""
+    """Modules made in the block get the same weights for the same seed; torch's own generator is
+    left as it was."""
     untyped = cast(Any, torch)
     with untyped.random.fork_rng(devices=[]):
         untyped.manual_seed(seed)
         yield
 
 
-class Descent:
+class GradientDescent:
     """A fixed number of gradient steps over parameters.
 
     Args:
         parameters: what is fitted.
         steps: how many steps will be made.
-        rate: highest learning rate; it rises over the first tenth and falls to zero (one cycle, Smith 2018,
-            arXiv:1708.07120).
+        rate: highest learning rate; it rises over the first tenth and falls to zero (one cycle,
+            Smith 2018, arXiv:1708.07120).
         decay: decoupled weight decay.
         clip: largest norm of the gradient.
     """

@@ -1,8 +1,9 @@
-"""What a critic is shown of a demonstration: frames as positions (K,) in it, so that features and labels follow alike.
+"""What a critic is shown of a demonstration: frames as positions (K,) in it, so that features and
+labels follow alike.
 
-Every function is pure: what is drawn comes from the generator that is passed in, and nothing is written to. Segments,
-reversed and rewound ones are those of ReWiND (arXiv:2505.10911) and Robometer (arXiv:2603.02115); near misses those of
-RoboReward (arXiv:2601.00675).
+Every function is pure: what is drawn comes from the generator that is passed in, and nothing is
+written to. Segments, reversed and rewound ones are those of ReWiND (arXiv:2505.10911) and Robometer
+(arXiv:2603.02115); near misses those of RoboReward (arXiv:2601.00675).
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ Positions = NDArray[np.int64]
 
 
 def spread(positions: Positions, count: int) -> Positions:
-    """Choose ``count`` of the positions, evenly, the first and the last among them; the last is repeated where there
-    are too few.
+    """Choose ``count`` of the positions, evenly, the first and the last among them; the last is
+    repeated where there are too few.
 
     >>> spread(np.array([2, 3, 4, 5, 6]), 3).tolist(), spread(np.array([2, 3]), 4).tolist()
     ([2, 4, 6], [2, 3, 3, 3])
@@ -50,7 +51,8 @@ def reverse(positions: Positions) -> Positions:
 
 
 def rewind(rng: np.random.Generator, positions: Positions) -> Positions:
-    """The frames, then some of them backwards: at least one, without the turning frame, at most back to the first.
+    """The frames, then some of them backwards: at least one, without the turning frame, at most
+    back to the first.
 
     >>> rewind(np.random.default_rng(0), np.array([4, 5])).tolist()
     [4, 5, 4]
@@ -59,7 +61,9 @@ def rewind(rng: np.random.Generator, positions: Positions) -> Positions:
     return np.concatenate([positions, positions[::-1][1 : back + 1]])
 
 
-def near_miss(rng: np.random.Generator, labels: NDArray[np.float32], low: float, high: float) -> Positions | None:
+def near_miss(
+    rng: np.random.Generator, labels: NDArray[np.float32], low: float, high: float
+) -> Positions | None:
     """The start of a success, cut off before it is done.
 
     Args:
@@ -81,7 +85,8 @@ def near_miss(rng: np.random.Generator, labels: NDArray[np.float32], low: float,
 
 
 def pairs(rng: np.random.Generator, length: int, count: int) -> tuple[Positions, Positions]:
-    """Two different frames each, in either order with the same probability; every pair is as likely as any other."""
+    """Two different frames each, in either order with the same probability; every pair is as likely
+    as any other."""
     first = rng.integers(0, _long_enough(length), count)
     return first, (first + rng.integers(1, length, count)) % length
 
@@ -104,10 +109,12 @@ def balanced(rng: np.random.Generator, kinds: Sequence[Hashable], count: int) ->
 
 
 def by_progress(labels: NDArray[np.float32], near: float = 0.02) -> NDArray[np.float64]:
-    """Chances of an episode's frames by which any progress is about as likely as any other, however long it rests.
+    """Chances of an episode's frames by which any progress is about as likely as any other, however
+    long it rests.
 
     Args:
-        labels: progress of each frame, shape (T,), T >= 1; a frame without one (NaN) has the chance 1 / T.
+        labels: progress of each frame, shape (T,), T >= 1; a frame without one (NaN) has the chance
+            1 / T.
         near: frames no farther apart in progress than this share their chance.
 
     Returns:
@@ -121,7 +128,10 @@ def by_progress(labels: NDArray[np.float32], near: float = 0.02) -> NDArray[np.f
     if told.any():
         known = labels[told].astype(np.float64)
         order = np.sort(known)
-        shares = 1 / (np.searchsorted(order, known + near, "right") - np.searchsorted(order, known - near, "left"))
+        shares = 1 / (
+            np.searchsorted(order, known + near, "right")
+            - np.searchsorted(order, known - near, "left")
+        )
         chances[told] = told.mean() * shares / shares.sum()
     return chances
 
@@ -136,10 +146,14 @@ def bootstrap(rng: np.random.Generator, kinds: Sequence[Hashable]) -> Positions:
     members: dict[Hashable, list[int]] = {}
     for position, kind in enumerate(kinds):
         members.setdefault(kind, []).append(position)
-    return rng.permutation(np.concatenate([rng.choice(np.array(group), len(group)) for group in members.values()]))
+    return rng.permutation(
+        np.concatenate([rng.choice(np.array(group), len(group)) for group in members.values()])
+    )
 
 
 def _long_enough(length: int) -> int:
     if length < 2:
-        raise InvalidInputError(f"sampling: expected an episode of at least 2 frames; got {length}.")
+        raise InvalidInputError(
+            f"sampling: expected an episode of at least 2 frames; got {length}."
+        )
     return length

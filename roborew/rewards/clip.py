@@ -1,4 +1,5 @@
-"""`clip`: how well a picture fits a sentence, by a pretrained image-text model (CLIP, SigLIP and their kin)."""
+"""`clip`: how well a picture fits a sentence, by a pretrained image-text model (CLIP, SigLIP and
+their kin)."""
 
 from __future__ import annotations
 
@@ -30,17 +31,22 @@ def unit(vectors: NDArray[np.floating]) -> Vectors:
     exact = np.asarray(vectors, np.float64)
     lengths = np.linalg.norm(exact, axis=-1, keepdims=True)
     if not lengths.all():
-        raise InvalidScoreError("an embedding is zero and has no direction: the weights are not those of this model.")
+        raise InvalidScoreError(
+            "an embedding is zero and has no direction: the weights are not those of this model."
+        )
     return exact / lengths
 
 
-def alpha_sweep(x: Vectors, goal: Vectors, baseline: Vectors | None, alphas: Sequence[float]) -> Vectors:
-    """Goal-baseline regularisation (VLM-RM, arXiv:2310.12921) for several alphas, shape (A, N), in [-1, 1].
+def alpha_sweep(
+    x: Vectors, goal: Vectors, baseline: Vectors | None, alphas: Sequence[float]
+) -> Vectors:
+    """Goal-baseline regularisation (VLM-RM, arXiv:2310.12921) for several alphas, shape (A, N), in
+    [-1, 1].
 
-    Published: ``R = 1 - |M (x - g)|^2 / 2`` with ``M = alpha P + (1 - alpha) I`` and P the projection on ``d = g - b``.
-    As P is a projection, with ``u = x - g`` this is
-    ``R = 1 - ((1 - alpha)^2 |u|^2 + (1 - (1 - alpha)^2) (u d)^2 / |d|^2) / 2``: no D x D matrix, and two numbers a
-    picture serve every alpha.
+    Published: ``R = 1 - |M (x - g)|^2 / 2`` with ``M = alpha P + (1 - alpha) I`` and P the
+    projection on ``d = g - b``. As P is a projection, with ``u = x - g`` this is
+    ``R = 1 - ((1 - alpha)^2 |u|^2 + (1 - (1 - alpha)^2) (u d)^2 / |d|^2) / 2``: no D x D matrix,
+    and two numbers a picture serve every alpha.
 
     Args:
         x: pictures, (N, D).
@@ -49,7 +55,8 @@ def alpha_sweep(x: Vectors, goal: Vectors, baseline: Vectors | None, alphas: Seq
         alphas: in [0, 1].
 
     Raises:
-        InvalidInputError: an alpha out of range, no baseline, or one equal to the goal, which gives no direction.
+        InvalidInputError: an alpha out of range, no baseline, or one equal to the goal, which gives
+            no direction.
     """
     keep = 1 - np.asarray(alphas, np.float64)[:, None]
     if not bool(((keep >= 0) & (keep <= 1)).all()):
@@ -60,12 +67,15 @@ def alpha_sweep(x: Vectors, goal: Vectors, baseline: Vectors | None, alphas: Seq
         d = goal - baseline
         if np.linalg.norm(d) < NO_DIRECTION:
             raise InvalidInputError(
-                "baseline: the model reads goal and baseline as the same, so there is no direction from one to the "
+                "baseline: the model reads goal and baseline as the same, so there is no "
+                "direction from one to the "
                 "other; let the baseline say what is seen before the goal is reached."
             )
         along = (u @ d) ** 2 / (d @ d)
     elif bool((keep < 1).any()):
-        raise InvalidInputError("alpha: above 0 it needs a baseline, such as baseline='a humanoid robot'.")
+        raise InvalidInputError(
+            "alpha: above 0 it needs a baseline, such as baseline='a humanoid robot'."
+        )
     return 1 - (keep**2 * (u**2).sum(axis=1) + (1 - keep**2) * along) / 2
 
 
@@ -95,12 +105,13 @@ SEPARATOR = ";"
 
 
 class ClipReward:
-    """Scores every frame alone by its similarity to the clip's instruction, or to its picture of the goal.
+    """Scores every frame alone by its similarity to the clip's instruction, or to its picture of
+    the goal.
 
     - "goal-baseline": VLM-RM (arXiv:2310.12921), see `roborew.rewards.clip.alpha_sweep`.
     - "cosine": the cosine of frame and goal; several sentences are averaged first.
-    - "softmax": the probability of the goal among it and the baseline's sentences (arXiv:2312.09187), and, with a
-      threshold, whether the probability is above it, as 1 or 0.
+    - "softmax": the probability of the goal among it and the baseline's sentences
+      (arXiv:2312.09187), and, with a threshold, whether the probability is above it, as 1 or 0.
     """
 
     def __init__(
@@ -127,20 +138,24 @@ class ClipReward:
         """Load the model.
 
         Args:
-            model: architecture of open_clip, ``hf-hub:owner/name``, or a folder that holds a whole model.
-            pretrained: weights of an architecture: tag, ``hf-hub:owner/name``, .safetensors file, or "random".
-            revision: commit of a repository on the hub; pin it, or scores may change with the repository.
+            model: architecture of open_clip, ``hf-hub:owner/name``, or a folder that holds a whole
+                model.
+            pretrained: weights of an architecture: tag, ``hf-hub:owner/name``, .safetensors file,
+                or "random".
+            revision: commit of a repository on the hub; pin it, or scores may change with the
+                repository.
             sha256: that the weight file must have.
             method: how similarity becomes a score, see the class.
-            alpha: of "goal-baseline", in [0, 1]: 0 is the cosine with one sentence, 1 only counts the way from
-                baseline to goal.
-            baseline: sentences separated by ";": what is seen before the goal is reached; for "softmax" what else may
-                be seen.
+            alpha: of "goal-baseline", in [0, 1]: 0 is the cosine with one sentence, 1 only counts
+                the way from baseline to goal.
+            baseline: sentences separated by ";": what is seen before the goal is reached; for
+                "softmax" what else may be seen.
             targets: more sentences for the goal, separated by ";".
             goal: compare frames with the instruction, or with the clip's picture of the goal.
             temperature: of "softmax", above 0; the model's own if not given.
             threshold: of "softmax", in (0, 1).
-            preprocessing: "model" is what the model was trained with, "squash" the resize of VLM-RM's code.
+            preprocessing: "model" is what the model was trained with, "squash" the resize of
+                VLM-RM's code.
             dtype: number format of the image tower; the text tower is always float32.
             batch: frames that go through the model at once.
             compile: use torch.compile.
@@ -150,12 +165,26 @@ class ClipReward:
         Raises:
             InvalidInputError: options out of range, or that do not go together.
             UnknownNameError: no such architecture or tag; close matches are offered.
-            MissingBackendError: the weights are not here; the message says what to download and where to put it.
+            MissingBackendError: the weights are not here; the message says what to download and
+                where to put it.
             CorruptFileError: a damaged file, another checksum, or weights of another architecture.
         """
         self._baseline, self._targets = _sentences(baseline), _sentences(targets)
-        self._method, self._alpha, self._picture, self._threshold = method, alpha, goal == "picture", threshold
-        _check(self._method, alpha, self._picture, self._baseline, self._targets, temperature, threshold)
+        self._method, self._alpha, self._picture, self._threshold = (
+            method,
+            alpha,
+            goal == "picture",
+            threshold,
+        )
+        _check(
+            self._method,
+            alpha,
+            self._picture,
+            self._baseline,
+            self._targets,
+            temperature,
+            threshold,
+        )
         loaded = load_open_clip(model, pretrained, revision, sha256)
         tower = loaded.tower
         if preprocessing == "squash":
@@ -163,7 +192,9 @@ class ClipReward:
         self._temperature = temperature or 1 / loaded.logit_scale
         self._encode = loaded.encode_text
         self._text = lru_cache(maxsize=1024)(self._encode_text)
-        self._embedder = Embedder(tower, device=device, dtype=dtype, batch=batch, compile=compile, cache=cache)
+        self._embedder = Embedder(
+            tower, device=device, dtype=dtype, batch=batch, compile=compile, cache=cache
+        )
         self._watch = NoiseWatch("clip")
         self.spec = RewardSpec(
             name="clip",
@@ -171,8 +202,8 @@ class ClipReward:
             high=1.0,
             context=1,
             causal=True,
-            needs_goal=self._picture,
-            claims=False,
+            needs_goal_image=self._picture,
+            predicts_success=False,
             paper="arXiv:2312.09187" if method == "softmax" else "arXiv:2310.12921",
         )
 
@@ -180,50 +211,62 @@ class ClipReward:
         """Score every frame of every clip.
 
         Raises:
-            InvalidInputError: goal and baseline are the same to the model, frames are too small, a sentence is longer
-                than the model reads, or a picture of the goal is missing.
+            InvalidInputError: goal and baseline are the same to the model, frames are too small, a
+                sentence is longer than the model reads, or a picture of the goal is missing.
             InvalidScoreError: the model gives NaN.
         """
         pictures, goals = self.embed(clips)
-        values = [self._values(x, clip.instruction, goal) for x, clip, goal in zip(pictures, clips, goals, strict=True)]
+        values = [
+            self._values(x, clip.instruction, goal)
+            for x, clip, goal in zip(pictures, clips, goals, strict=True)
+        ]
         if clips:
             first, goal = clips[0].instruction, goals[0]
             self._watch.look(values, self._embedder.noise, lambda x: self._values(x, first, goal))
         return [Scores(value, np.ones(len(value), np.bool_)) for value in values]
 
     def embed(self, clips: Sequence[Clip]) -> tuple[list[FloatArray], list[FloatArray | None]]:
-        """Return embeddings of the frames, (T, D) a clip, and of its goal's picture if frames are compared with one.
+        """Return embeddings of the frames, (T, D) a clip, and of its goal's picture if frames are
+        compared with one.
 
         Raises:
             InvalidInputError: a picture of the goal is missing.
         """
         if not self._picture:
             return self._embedder.embed([clip.frames for clip in clips]), [None for _ in clips]
-        shown = [clip.goal for clip in clips]
+        shown = [clip.goal_image for clip in clips]
         goals = [picture[None] for picture in shown if picture is not None]
         if len(goals) < len(clips):
-            raise InvalidInputError("clip: goal=picture needs a picture of the goal with every clip; pass goal=frame.")
+            raise InvalidInputError(
+                "clip: goal=picture needs a picture of the goal with every clip; pass goal=frame."
+            )
         found = self._embedder.embed([*(clip.frames for clip in clips), *goals])
         return found[: len(clips)], [each[0] for each in found[len(clips) :]]
 
     def alpha_sweep(self, clips: Sequence[Clip], alphas: Sequence[float]) -> list[FloatArray]:
-        """Score clips by "goal-baseline" with several alphas, (A, T) a clip, at the cost of one embedding."""
+        """Score clips by "goal-baseline" with several alphas, (A, T) a clip, at the cost of one
+        embedding."""
         pictures, goals = self.embed(clips)
         return [
-            alpha_sweep(unit(x), self._goal(clip.instruction, goal), self._mean(self._baseline), alphas).astype(
-                np.float32
-            )
+            alpha_sweep(
+                unit(x), self._goal(clip.instruction, goal), self._mean(self._baseline), alphas
+            ).astype(np.float32)
             for x, clip, goal in zip(pictures, clips, goals, strict=True)
         ]
 
-    def _values(self, pictures: FloatArray, instruction: str, picture: FloatArray | None) -> FloatArray:
+    def _values(
+        self, pictures: FloatArray, instruction: str, picture: FloatArray | None
+    ) -> FloatArray:
         x = unit(pictures)
         if self._method == "softmax":
             goals, others = (
-                np.stack([self._text(t) for t in each]) for each in (self._all(instruction), self._baseline)
+                np.stack([self._text(t) for t in each])
+                for each in (self._all(instruction), self._baseline)
             )
             values = goal_share(x, goals, others, self._temperature)
-            values = values if self._threshold is None else (values > self._threshold).astype(np.float64)
+            values = (
+                values if self._threshold is None else (values > self._threshold).astype(np.float64)
+            )
         elif self._method == "cosine":
             values = x @ unit(self._goal(instruction, picture))
         else:
@@ -261,18 +304,40 @@ def _check(
 ) -> None:
     rules = [
         (0 <= alpha <= 1, f"alpha: expected a number in [0, 1]; got {alpha}."),
-        (method == "goal-baseline" or alpha == 0, f"alpha: belongs to goal-baseline, not to {method}."),
-        (alpha == 0 or baseline, "alpha: above 0 it needs a baseline, such as baseline='a humanoid robot'."),
+        (
+            method == "goal-baseline" or alpha == 0,
+            f"alpha: belongs to goal-baseline, not to {method}.",
+        ),
+        (
+            alpha == 0 or baseline,
+            "alpha: above 0 it needs a baseline, such as baseline='a humanoid robot'.",
+        ),
         (
             method != "goal-baseline" or not baseline or len(baseline) == len(targets) + 1,
-            f"baseline: expected as many sentences as the goal has, {len(targets) + 1}; got {len(baseline)}.",
+            f"baseline: expected as many sentences as the goal has, {len(targets) + 1}; got "
+            f"{len(baseline)}.",
         ),
-        (method != "softmax" or baseline, "softmax: needs other sentences to compare with; give baseline='a; b'."),
+        (
+            method != "softmax" or baseline,
+            "softmax: needs other sentences to compare with; give baseline='a; b'.",
+        ),
         (method != "cosine" or not baseline, "baseline: cosine uses none; leave it out."),
-        (not picture or not (baseline or targets), "goal: a picture goes with neither targets nor baseline."),
-        (method == "softmax" or (temperature, threshold) == (None, None), "temperature, threshold: belong to softmax."),
-        (temperature is None or temperature > 0, f"temperature: expected a number above 0; got {temperature}."),
-        (threshold is None or 0 < threshold < 1, f"threshold: expected a number in (0, 1); got {threshold}."),
+        (
+            not picture or not (baseline or targets),
+            "goal: a picture goes with neither targets nor baseline.",
+        ),
+        (
+            method == "softmax" or (temperature, threshold) == (None, None),
+            "temperature, threshold: belong to softmax.",
+        ),
+        (
+            temperature is None or temperature > 0,
+            f"temperature: expected a number above 0; got {temperature}.",
+        ),
+        (
+            threshold is None or 0 < threshold < 1,
+            f"threshold: expected a number in (0, 1); got {threshold}.",
+        ),
     ]
     for kept, message in rules:
         if not kept:

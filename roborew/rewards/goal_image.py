@@ -1,4 +1,5 @@
-"""`goal_image`: how near a picture is to a picture of the goal, by the distance of their embeddings."""
+"""`goal_image`: how near a picture is to a picture of the goal, by the distance of their
+embeddings."""
 
 from __future__ import annotations
 
@@ -16,11 +17,12 @@ from roborew.types import Clip, FloatArray, RewardSpec, Scores
 
 
 class GoalImage:
-    """The negative distance of every frame to the clip's picture of the goal: 0 at the goal, below it elsewhere.
+    """The negative distance of every frame to the clip's picture of the goal: 0 at the goal, below
+    it elsewhere.
 
-    As level: ``S(o, g) = -|f(o) - f(g)|`` (VIP, arXiv:2210.00030; R3M, arXiv:2203.12601), or ``cos(f(o), f(g)) - 1``
-    (LIV, arXiv:2306.00958). As difference, what VIP pays: ``S(o_t, g) - S(o_{t-1}, g)``, 0 at the first frame; pay it
-    as it is, with shaping "level".
+    As level: ``S(o, g) = -|f(o) - f(g)|`` (VIP, arXiv:2210.00030; R3M, arXiv:2203.12601), or
+    ``cos(f(o), f(g)) - 1`` (LIV, arXiv:2306.00958). As difference, what VIP pays: ``S(o_t, g) -
+    S(o_{t-1}, g)``, 0 at the first frame; pay it as it is, with shaping "level".
     """
 
     def __init__(
@@ -42,10 +44,12 @@ class GoalImage:
         """Load the tower.
 
         Args:
-            tower: whose network: transformers (such as DINOv2), timm, open_clip, or VIP, R3M or LIV from a local file.
+            tower: whose network: transformers (such as DINOv2), timm, open_clip, or VIP, R3M or LIV
+                from a local file.
             model: hub id or folder, name or architecture; `MODELS` says which if not given.
             pretrained: a .safetensors file, and for open_clip also a tag or ``hf-hub:owner/name``.
-            revision: commit of a repository on the hub; pin it, or scores may change with the repository.
+            revision: commit of a repository on the hub; pin it, or scores may change with the
+                repository.
             sha256: that the weight file must have.
             distance: Euclidean, or one minus the cosine.
             form: the level, or its difference from the frame before.
@@ -58,11 +62,14 @@ class GoalImage:
         Raises:
             UnknownNameError: no such model; close matches are offered.
             InvalidInputError: options that do not go together, or pickled weights.
-            MissingBackendError: the weights are not here; the message says what to download and where to put it.
+            MissingBackendError: the weights are not here; the message says what to download and
+                where to put it.
             CorruptFileError: a damaged file, another checksum, or weights of another architecture.
         """
         loaded = load_tower(tower, model, pretrained, revision, sha256)
-        self._embedder = Embedder(loaded, device=device, dtype=dtype, batch=batch, compile=compile, cache=cache)
+        self._embedder = Embedder(
+            loaded, device=device, dtype=dtype, batch=batch, compile=compile, cache=cache
+        )
         self._watch = NoiseWatch("goal_image")
         self._cosine, self._difference = distance == "cosine", form == "difference"
         reach = 2.0 if self._cosine else np.inf
@@ -72,8 +79,8 @@ class GoalImage:
             high=reach if self._difference else 0.0,
             context=2 if self._difference else 1,
             causal=True,
-            needs_goal=True,
-            claims=False,
+            needs_goal_image=True,
+            predicts_success=False,
             paper="arXiv:2306.00958" if self._cosine else "arXiv:2210.00030",
         )
 
@@ -81,18 +88,23 @@ class GoalImage:
         """Score every frame of every clip.
 
         Raises:
-            InvalidInputError: a clip has no picture of the goal, or frames are too small for the network.
+            InvalidInputError: a clip has no picture of the goal, or frames are too small for the
+                network.
             InvalidScoreError: the network gives NaN.
         """
-        goals = [clip.goal[None] for clip in clips if clip.goal is not None]
+        goals = [clip.goal_image[None] for clip in clips if clip.goal_image is not None]
         if len(goals) < len(clips):
-            raise InvalidInputError("goal_image: every clip needs a picture of the goal; pass goal=frame.")
+            raise InvalidInputError(
+                "goal_image: every clip needs a picture of the goal; pass goal=frame."
+            )
         found = self._embedder.embed([*(clip.frames for clip in clips), *goals])
         frames, targets = found[: len(clips)], [each[0] for each in found[len(clips) :]]
         levels = [self._level(x, goal) for x, goal in zip(frames, targets, strict=True)]
         if clips:
             self._watch.look(levels, self._embedder.noise, lambda x: self._level(x, targets[0]))
-        values = [np.diff(level, prepend=level[:1]) if self._difference else level for level in levels]
+        values = [
+            np.diff(level, prepend=level[:1]) if self._difference else level for level in levels
+        ]
         return [Scores(value, np.ones(len(value), np.bool_)) for value in values]
 
     def _level(self, pictures: FloatArray, goal: FloatArray) -> FloatArray:

@@ -1,8 +1,9 @@
-"""`mini`: the reward that comes with roborew. A small network that reads one frame and one sentence.
+"""`mini`: the reward that comes with roborew. A small network that reads one frame and one
+sentence.
 
-It was fitted on renders of roborew's own tasks and hardened against agents that were trained on it; its model card,
-``weights/mini/card.md``, says on what, how well, and where it fails. It knows no time: a frame's score depends on that
-frame and the sentence alone.
+It was fitted on renders of roborew's own tasks and hardened against agents that were trained on it;
+its model card, ``weights/mini/card.md``, says on what, how well, and where it fails. It knows no
+time: a frame's score depends on that frame and the sentence alone.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ from roborew.types import Clip, RewardSpec, Scores, Video
 BATCH = 256
 """Frames scored at once."""
 FLAT = 2.0
-"""A frame whose grey levels spread less than this (standard deviation, of 255) shows nothing: mini abstains."""
+"""A frame whose grey levels spread less than this (standard deviation, of 255) shows nothing: mini
+abstains."""
 
 
 class Mini:
@@ -44,8 +46,8 @@ class Mini:
         high=1.0,
         context=1,
         causal=True,
-        needs_goal=False,
-        claims=True,
+        needs_goal_image=False,
+        predicts_success=True,
         paper="roborew; progress and success heads as in Robometer (arXiv:2603.02115), one frame of context",
     )
 
@@ -68,7 +70,8 @@ class Mini:
         """Score every frame alone. A flat frame (black, one colour) is an abstention.
 
         Args:
-            clips: frames of any size; those that are not 96 x 72 are resized (bilinear, antialiased), aspect ignored.
+            clips: frames of any size; those that are not 96 x 72 are resized (bilinear,
+                antialiased), aspect ignored.
         """
         if not clips:
             return []
@@ -89,7 +92,9 @@ class Mini:
             parts: list[Tensor] = []
             for start in range(0, len(frames), BATCH):
                 batch = frames[start : start + BATCH].to(self._device).float() / 255
-                chosen = sentences[torch.as_tensor(which[start : start + BATCH], device=self._device)]
+                chosen = sentences[
+                    torch.as_tensor(which[start : start + BATCH], device=self._device)
+                ]
                 parts.append(self._network.judge(self._network.read(batch), chosen).sigmoid())
             both = torch.cat(parts).cpu().numpy()
         return both[:, 0].copy(), both[:, 1].copy(), valid
@@ -97,7 +102,8 @@ class Mini:
     def _encode(self, text: str) -> Tensor:
         ids, mask = encode(text, self._network.config.vocabulary)
         return self._network.understand(
-            torch.as_tensor(ids, device=self._device)[None], torch.as_tensor(mask, device=self._device)[None]
+            torch.as_tensor(ids, device=self._device)[None],
+            torch.as_tensor(mask, device=self._device)[None],
         )
 
 
@@ -112,7 +118,9 @@ def _stack(videos: list[Video]) -> tuple[Tensor, NDArray[np.bool_]]:
         shows.append(video[:, ::4, ::4].std(axis=(1, 2, 3)) >= FLAT)
         frames = torch.as_tensor(np.ascontiguousarray(video)).permute(0, 3, 1, 2)
         if frames.shape[2:] != (HEIGHT, WIDTH):
-            resized = functional.interpolate(frames.float(), (HEIGHT, WIDTH), mode="bilinear", antialias=True)
+            resized = functional.interpolate(
+                frames.float(), (HEIGHT, WIDTH), mode="bilinear", antialias=True
+            )
             frames = resized.round().clamp(0, 255).to(torch.uint8)
         parts.append(frames)
     return torch.cat(parts), np.concatenate(shows)

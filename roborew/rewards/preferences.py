@@ -1,6 +1,8 @@
-"""RL-VLM-F: which of two pictures is nearer to the goal, described first, then labelled (arXiv:2402.03681).
+"""RL-VLM-F: which of two pictures is nearer to the goal, described first, then labelled
+(arXiv:2402.03681).
 
-Labels to train a reward from, no reward. Each pair is asked in both orders, and a label stands only where both agree.
+Labels to train a reward from, no reward. Each pair is asked in both orders, and a label stands only
+where both agree.
 """
 
 from __future__ import annotations
@@ -19,7 +21,8 @@ from roborew.types import Frame
 
 BETTER = Scale(
     {"1": 0.0, "2": 1.0, "0": 0.5},
-    "one digit: 1 if the first picture is better, 2 if the second is, 0 if neither is or it cannot be told",
+    "one digit: 1 if the first picture is better, 2 if the second is, 0 if neither is or it "
+    "cannot be told",
 )
 """Worth: how much speaks for the second picture."""
 MAX_ANALYSIS = 4000
@@ -46,9 +49,10 @@ class Preference:
     """What was said of a pair.
 
     Attributes:
-        label: 0 where the first picture is better, 1 where the second is, None where no label can be trusted.
-        for_second: how much speaks for the second picture, in [0, 1], the mean of both orders; None where either was
-            an abstention, or nothing was asked.
+        label: 0 where the first picture is better, 1 where the second is, None where no label can
+            be trusted.
+        for_second: how much speaks for the second picture, in [0, 1], the mean of both orders; None
+            where either was an abstention, or nothing was asked.
         agreed: whether both orders named the same side, or none; None where ``for_second`` is.
         reason: why there is no label; "" where there is one.
     """
@@ -86,22 +90,35 @@ class PreferenceLabeller(Judged):
             max_tokens: length of a description.
             device: for a judge in this process.
         """
-        super().__init__("preferences", judge, judge_options, cache, secret, least_mass, text, device)
+        super().__init__(
+            "preferences", judge, judge_options, cache, secret, least_mass, text, device
+        )
         self._max_tokens = max_tokens
 
     def compare(self, pairs: Sequence[FramePair]) -> list[Preference]:
         """Label pairs; two pictures that are the same are not asked about."""
         alike = [np.array_equal(pair.first, pair.second) for pair in pairs]
         asked = [pair for pair, same in zip(pairs, alike, strict=True) if not same]
-        swapped = [FramePair(first=p.second, second=p.first, instruction=p.instruction) for p in asked]
+        swapped = [
+            FramePair(first=p.second, second=p.first, instruction=p.instruction) for p in asked
+        ]
         speaks = iter(self._for_second([*asked, *swapped]).reshape(2, -1).T.tolist())
         return [_same_picture() if same else preference(*next(speaks)) for same in alike]
 
-    def _for_second(self, pairs: Sequence[FramePair]) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-        """How much speaks for the second picture of each pair as it is shown, NaN for an abstention."""
+    def _for_second(
+        self, pairs: Sequence[FramePair]
+    ) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+        """How much speaks for the second picture of each pair as it is shown, NaN for an
+        abstention."""
         questions = [
             Question(
-                parts=("First:", p.first, "Second:", p.second, DESCRIBE.format(goal=plain_goal(p.instruction))),
+                parts=(
+                    "First:",
+                    p.first,
+                    "Second:",
+                    p.second,
+                    DESCRIBE.format(goal=plain_goal(p.instruction)),
+                ),
                 max_tokens=self._max_tokens,
             )
             for p in pairs
@@ -111,7 +128,9 @@ class PreferenceLabeller(Judged):
         for answer in answers:
             self.note(refusal(answer))
         inquiries = [
-            self.inquire([_label_text(pairs[i], answers[i].text or "")], BETTER, pairs[i].instruction)
+            self.inquire(
+                [_label_text(pairs[i], answers[i].text or "")], BETTER, pairs[i].instruction
+            )
             for i in described
         ]
         values = np.full(len(pairs), np.nan)
@@ -135,7 +154,9 @@ def preference(shown: float, swapped: float) -> Preference:
     agreed = sides[0] == sides[1]
     reason = "" if agreed and sides[0] else "no difference" if agreed else "the two orders disagree"
     label = None if reason else 1 if sides[0] > 0 else 0
-    return Preference(label=label, for_second=(shown + 1 - swapped) / 2, agreed=agreed, reason=reason)
+    return Preference(
+        label=label, for_second=(shown + 1 - swapped) / 2, agreed=agreed, reason=reason
+    )
 
 
 def _same_picture() -> Preference:

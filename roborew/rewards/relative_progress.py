@@ -1,7 +1,8 @@
-"""Hops between states and the progress curves rebuilt from them: pure functions of Robo-Dopamine (arXiv:2512.23703).
+"""Hops between states and the progress curves rebuilt from them: pure functions of Robo-Dopamine
+(arXiv:2512.23703).
 
-Progress is in [0, 1], a hop in [-1, 1]: a gain as a share of what was left, a loss as a share of what was there. What
-leaves [0, 1] is cut off there; NaN (an abstention) stays NaN in all of them.
+Progress is in [0, 1], a hop in [-1, 1]: a gain as a share of what was left, a loss as a share of
+what was there. What leaves [0, 1] is cut off there; NaN (an abstention) stays NaN in all of them.
 """
 
 from __future__ import annotations
@@ -47,8 +48,8 @@ def change(p: float, q: float, integrator: Integrator = "inverse") -> float:
     """Return the change from progress p to q, both in [0, 1]: ``integrate(p, change(p, q)) == q``.
 
     Raises:
-        InvalidInputError: progress outside [0, 1], or this integrator never leads from p to q, such as upwards from 1,
-            to 0.995 by a loss, or, mixed, from above a half to below 0.1.
+        InvalidInputError: progress outside [0, 1], or this integrator never leads from p to q, such
+            as upwards from 1, to 0.995 by a loss, or, mixed, from above a half to below 0.1.
     """
     if not (0 <= p <= 1 and 0 <= q <= 1):
         raise InvalidInputError(f"change: expected progress in [0, 1]; got {p} and {q}.")
@@ -61,7 +62,9 @@ def change(p: float, q: float, integrator: Integrator = "inverse") -> float:
     else:
         c = min(max(1 - p, LEAST_LEFT) / (1 - q) - 1, 0.0)
     if not math.isclose(integrate(p, c, integrator), q, abs_tol=1e-9):
-        raise InvalidInputError(f"change: the integrator {integrator!r} never leads from {p} to {q}.")
+        raise InvalidInputError(
+            f"change: the integrator {integrator!r} never leads from {p} to {q}."
+        )
     return c
 
 
@@ -71,7 +74,8 @@ GRID = 16
 
 
 def hop(p: float, q: float) -> float:
-    """Return the hop from progress p to q: ``(q - p) / (1 - p)`` upwards, ``(q - p) / p`` downwards, 0 where equal.
+    """Return the hop from progress p to q: ``(q - p) / (1 - p)`` upwards, ``(q - p) / p``
+    downwards, 0 where equal.
 
     >>> hop(0.5, 0.75), hop(0.5, 0.25), hop(1.0, 1.0)
     (0.5, -0.5, 0.0)
@@ -82,7 +86,8 @@ def hop(p: float, q: float) -> float:
 
 
 def after_hop(p: float, h: float) -> float:
-    """Return the progress after a hop, the inverse of `hop`: ``p + (1 - p) h`` upwards, ``p + p h`` downwards."""
+    """Return the progress after a hop, the inverse of `hop`: ``p + (1 - p) h`` upwards, ``p + p h``
+    downwards."""
     return min(max(p + (1 - p) * h if h >= 0 else p + p * h, 0.0), 1.0)
 
 
@@ -96,10 +101,13 @@ def backward(h: float) -> float:
     return float(np.clip(1 + h, 0, 1))
 
 
-def consistent(previous: float, gain: float, from_start: float, from_goal: float, alpha: float) -> float:
+def consistent(
+    previous: float, gain: float, from_start: float, from_goal: float, alpha: float
+) -> float:
     """Return the progress after a step that the two anchors move as far as they agree.
 
-    ``m = (F + B) / 2``, ``d = |B - F| / m``, ``w = exp(-alpha d^2)``, ``previous + w / 2 (m - previous + gain)``.
+    ``m = (F + B) / 2``, ``d = |B - F| / m``, ``w = exp(-alpha d^2)``, ``previous + w / 2 (m -
+    previous + gain)``.
 
     Args:
         previous: progress at the step before.
@@ -115,18 +123,23 @@ def consistent(previous: float, gain: float, from_start: float, from_goal: float
 
 
 def difference(first: Frame, second: Frame) -> float:
-    """Return the largest difference, in [0, 1], between the mean colours of the same field of two pictures.
+    """Return the largest difference, in [0, 1], between the mean colours of the same field of two
+    pictures.
 
-    The pictures, (H, W, 3) uint8 RGB, may differ in size. A goal that looks like the start is that of a cycle.
+    The pictures, (H, W, 3) uint8 RGB, may differ in size. A goal that looks like the start is that
+    of a cycle.
     """
     return float(np.abs(_fields(first) - _fields(second)).max() / 255)
 
 
 def _fields(picture: Frame) -> NDArray[np.float64]:
-    """Mean colours of the fields of a picture, shape (GRID, GRID, 3); a small picture's pixels are repeated."""
+    """Mean colours of the fields of a picture, shape (GRID, GRID, 3); a small picture's pixels are
+    repeated."""
     height, width = picture.shape[:2]
     picture = picture.repeat(-(-GRID // height), axis=0).repeat(-(-GRID // width), axis=1)
     rows, columns = (np.arange(GRID) * size // GRID for size in picture.shape[:2])
-    sums = np.add.reduceat(np.add.reduceat(picture.astype(np.float64), rows, axis=0), columns, axis=1)
+    sums = np.add.reduceat(
+        np.add.reduceat(picture.astype(np.float64), rows, axis=0), columns, axis=1
+    )
     heights, widths = np.diff([*rows, picture.shape[0]]), np.diff([*columns, picture.shape[1]])
     return sums / (heights[:, None] * widths)[:, :, None]

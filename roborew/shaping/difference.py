@@ -11,13 +11,15 @@ from roborew.types import BoolArray, FloatArray
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class ProgressDelta:
     """``r = scale * (p_t - p_last)``: the gain since the last valid score.
 
-    The undiscounted return of an episode is ``scale * (last valid score - first valid score)`` whatever the path and
-    however many steps were invalid: it telescopes. An invalid step pays 0 and the next valid one pays the whole gain.
-    Unlike `Potential` it takes nothing back at a termination, and leaves the optimal policy unchanged only for an
-    undiscounted agent (the form of VIP, arXiv:2210.00030, and VLAC, arXiv:2509.15937).
+    The undiscounted return of an episode is ``scale * (last valid score - first valid score)``
+    whatever the path and
+    however many steps were invalid: it telescopes. An invalid step pays 0 and the next valid one
+    pays the whole gain. Unlike `Potential` it takes nothing back at a termination, and leaves the
+    optimal policy unchanged only for an undiscounted agent (the form of VIP, arXiv:2210.00030, and
+    VLAC, arXiv:2509.15937).
 
     >>> import numpy as np
     >>> yes, no = np.array([True]), np.array([False])

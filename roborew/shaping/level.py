@@ -11,12 +11,13 @@ from roborew.types import BoolArray, FloatArray
 
 
 @dataclass(frozen=True, slots=True)
-class Level:
-    """``r = scale * p_t`` at every valid step, 0 at an invalid one. It can be farmed: prefer `Difference`.
+class RawScore:
+    """``r = scale * p_t`` at every valid step, 0 at an invalid one. It can be farmed: prefer
+    `ProgressDelta`.
 
-    An agent earns for as long as the episode lasts, so hovering at a middling score for a whole episode can beat
-    reaching the goal and ending it. It is here because published systems pay so (ReWiND, arXiv:2505.10911; Robometer,
-    arXiv:2603.02115) and to be compared with.
+    An agent earns for as long as the episode lasts, so hovering at a middling score for a whole
+    episode can beat reaching the goal and ending it. It is here because published systems pay so
+    (ReWiND, arXiv:2505.10911; Robometer, arXiv:2603.02115) and to be compared with.
 
     >>> import numpy as np
     >>> yes, no = np.array([True]), np.array([False])
@@ -39,4 +40,6 @@ class Level:
     ) -> tuple[Rewards, ShapingState]:
         """Pay one step of N episodes; see `Shaping.step`."""
         check_scores(score, valid, state.seen.shape)
-        return self.scale * np.where(valid, score, 0.0).astype(np.float64), state.advance(score, valid)
+        return self.scale * np.where(valid, score, 0.0).astype(np.float64), state.advance(
+            score, valid
+        )

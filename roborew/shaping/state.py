@@ -39,10 +39,15 @@ class ShapingState:
             InvalidScoreError: a score marked valid is NaN or infinite.
         """
         check_scores(score, valid, np.shape(valid))
-        return cls(np.where(valid, score, 0.0).astype(np.float64), valid.copy(), np.zeros(len(valid), np.int64))
+        return cls(
+            np.where(valid, score, 0.0).astype(np.float64),
+            valid.copy(),
+            np.zeros(len(valid), np.int64),
+        )
 
     def restart(self, mask: BoolArray, score: FloatArray, valid: BoolArray) -> Self:
-        """Begin a new episode where ``mask`` is True, leave the other episodes as they are; all shapes (N,)."""
+        """Begin a new episode where ``mask`` is True, leave the other episodes as they are; all
+        shapes (N,)."""
         fresh = type(self).start(score, valid & mask)
         check_scores(score, valid & mask, self.seen.shape)
         return type(self)(
@@ -52,13 +57,17 @@ class ShapingState:
         )
 
     def advance(self, score: FloatArray, valid: BoolArray) -> Self:
-        """Return the state after one environment step: a valid score replaces the last one, both of shape (N,)."""
+        """Return the state after one environment step: a valid score replaces the last one, both of
+        shape (N,)."""
         return type(self)(
-            np.where(valid, score, self.score), self.seen | valid, np.where(valid, 0, self.since + 1).astype(np.int64)
+            np.where(valid, score, self.score),
+            self.seen | valid,
+            np.where(valid, 0, self.since + 1).astype(np.int64),
         )
 
     def arrays(self) -> dict[str, NDArray[np.generic]]:
-        """Return the arrays by name, for a checkpoint; ``ShapingState(**arrays)`` reads them back."""
+        """Return the arrays by name, for a checkpoint; ``ShapingState(**arrays)`` reads them
+        back."""
         return {"score": self.score, "seen": self.seen, "since": self.since}
 
 
@@ -73,13 +82,15 @@ class Shaping(Protocol):
 
         Args:
             state: of the same N episodes, from `ShapingState.start` or the step before.
-            score: shape (N,), float32, of the frame after the action; ignored where ``valid`` is False.
+            score: shape (N,), float32, of the frame after the action; ignored where ``valid`` is
+                False.
             valid: shape (N,), bool, False where nothing was scored or the model abstained.
-            terminated: shape (N,), bool, TRUE ends only; a time limit is a truncation and stays False.
+            terminated: shape (N,), bool, TRUE ends only; a time limit is a truncation and stays
+                False.
 
         Returns:
-            Finite rewards of shape (N,), float64, and the new state. Where an episode ended the new state is spent:
-            call `ShapingState.restart` before the next step.
+            Finite rewards of shape (N,), float64, and the new state. Where an episode ended the new
+            state is spent: call `ShapingState.restart` before the next step.
 
         Raises:
             InvalidInputError: a shape differs from the state's.
@@ -89,17 +100,21 @@ class Shaping(Protocol):
 
 
 def check_scores(score: FloatArray, valid: BoolArray, shape: tuple[int, ...]) -> None:
-    """Raise unless ``score`` and ``valid`` have the one-dimensional ``shape`` and every valid score is finite."""
+    """Raise unless ``score`` and ``valid`` have the one-dimensional ``shape`` and every valid score
+    is finite."""
     if len(shape) != 1 or score.shape != shape or valid.shape != shape or valid.dtype != np.bool_:
         raise InvalidInputError(
             f"shaping: expected score and bool valid of one shape (N,) = {shape}; "
             f"got {score.shape} and {valid.dtype} {valid.shape}."
         )
     if not np.isfinite(score[valid]).all():
-        raise InvalidScoreError("shaping: a score marked valid is NaN or infinite; mark it invalid instead.")
+        raise InvalidScoreError(
+            "shaping: a score marked valid is NaN or infinite; mark it invalid instead."
+        )
 
 
 def check_scale(scale: float) -> None:
-    """Raise unless ``scale`` is finite and positive: zero teaches nothing, a negative one rewards failing."""
+    """Raise unless ``scale`` is finite and positive: zero teaches nothing, a negative one rewards
+    failing."""
     if not (math.isfinite(scale) and scale > 0):
         raise InvalidInputError(f"shaping: expected a finite scale above 0; got {scale}.")

@@ -1,4 +1,5 @@
-"""Files that are whole or absent after a crash: written aside, flushed to the disk, then renamed into place."""
+"""Files that are whole or absent after a crash: written aside, flushed to the disk, then renamed
+into place."""
 
 from __future__ import annotations
 
@@ -18,7 +19,8 @@ CONTINUE_TRAINING = "continue with `roborew train --resume RUN`"
 
 
 def write_durably(path: Path, content: bytes) -> None:
-    """Write a file and flush it to the disk; `replace_durably` is the one that survives a crash half-way."""
+    """Write a file and flush it to the disk; `replace_durably` is the one that survives a crash
+    half-way."""
     with path.open("wb") as file:
         file.write(content)
         file.flush()
@@ -26,7 +28,8 @@ def write_durably(path: Path, content: bytes) -> None:
 
 
 def replace_durably(path: Path, content: bytes) -> None:
-    """Give ``path`` new content in one step: readers see the old file or the new one, never a part."""
+    """Give ``path`` new content in one step: readers see the old file or the new one, never a
+    part."""
     aside = path.with_name(f"{path.name}.tmp")
     try:
         with disk_space(path, len(content)):
@@ -56,7 +59,8 @@ def disk_space(path: Path, needed: int, then: str = CONTINUE_TRAINING) -> Genera
         then: what to do once there is space.
 
     Raises:
-        RoborewError: the disk or the quota is full; the message says how many bytes are needed and what stayed.
+        RoborewError: the disk or the quota is full; the message says how many bytes are needed and
+            what stayed.
     """
     try:
         yield
@@ -78,7 +82,9 @@ def take_lock(path: Path) -> IO[str]:
         file.seek(0)
         holder = file.read() or "another process"
         file.close()
-        raise RoborewError(f"{path} is being written by {holder}; wait for it to end, or stop it.") from error
+        raise RoborewError(
+            f"{path} is being written by {holder}; wait for it to end, or stop it."
+        ) from error
     file.truncate(0)
     file.write(f"process {os.getpid()} on {socket.gethostname()}")
     file.flush()

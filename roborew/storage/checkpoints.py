@@ -1,4 +1,5 @@
-"""A run's saved states: arrays as safetensors, the rest as JSON, each checked by SHA-256 before it is trusted."""
+"""A run's saved states: arrays as safetensors, the rest as JSON, each checked by SHA-256 before it
+is trusted."""
 
 from __future__ import annotations
 
@@ -48,14 +49,18 @@ def under(arrays: Mapping[str, NDArray[Any]], prefix: str) -> dict[str, NDArray[
     >>> list(under({"network/weight": np.zeros(1), "count": np.zeros(1)}, "network/"))
     ['weight']
     """
-    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
+    return {
+        name.removeprefix(prefix): array
+        for name, array in arrays.items()
+        if name.startswith(prefix)
+    }
 
 
 class Checkpoints:
     """The folder ``ckpt`` of a run.
 
-    A save is written to ``step_N.tmp``, flushed, renamed to ``step_N``, and only then named in the file ``latest``:
-    whatever interrupts it, the one before is whole and still named.
+    A save is written to ``step_N.tmp``, flushed, renamed to ``step_N``, and only then named in the
+    file ``latest``: whatever interrupts it, the one before is whole and still named.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -65,7 +70,8 @@ class Checkpoints:
         """Save a checkpoint, drop all but the newest `KEEP`, and return its folder.
 
         Raises:
-            InvalidInputError: an array of objects or text, or something in ``meta`` that JSON cannot hold.
+            InvalidInputError: an array of objects or text, or something in ``meta`` that JSON
+                cannot hold.
             RoborewError: the disk is full; the checkpoint before is intact.
         """
         files = _pack(checkpoint)
@@ -94,7 +100,9 @@ class Checkpoints:
             checkpoint = _unpack(folder)
             if checkpoint is not None:
                 return checkpoint
-            logger.warning("checkpoint %s is damaged (checksum or missing file); trying the one before", folder)
+            logger.warning(
+                "checkpoint %s is damaged (checksum or missing file); trying the one before", folder
+            )
         return None
 
     def clean(self) -> None:
@@ -104,19 +112,29 @@ class Checkpoints:
 
     def _newest_first(self) -> list[Path]:
         """All checkpoints: the one that ``latest`` names, then the others by falling step."""
-        found = [path for path in self.folder.glob("step_*") if path.name.removeprefix("step_").isdigit()]
+        found = [
+            path for path in self.folder.glob("step_*") if path.name.removeprefix("step_").isdigit()
+        ]
         pointer = self.folder / "latest"
         latest = pointer.read_text() if pointer.exists() else ""
-        return sorted(found, key=lambda path: (path.name == latest, int(path.name[5:])), reverse=True)
+        return sorted(
+            found, key=lambda path: (path.name == latest, int(path.name[5:])), reverse=True
+        )
 
 
 def _pack(checkpoint: Checkpoint) -> dict[str, bytes]:
     arrays: dict[str, NDArray[Any]] = {}
     for name, array in checkpoint.arrays.items():
         if array.dtype.kind not in "biuf":
-            raise InvalidInputError(f"checkpoint: array {name!r} has dtype {array.dtype}; expected numbers or bools.")
+            raise InvalidInputError(
+                f"checkpoint: array {name!r} has dtype {array.dtype}; expected numbers or bools."
+            )
         arrays[name] = np.require(array, requirements="C")
-    rest = {"step": checkpoint.step, "metrics_bytes": checkpoint.metrics_bytes, "meta": checkpoint.meta}
+    rest = {
+        "step": checkpoint.step,
+        "metrics_bytes": checkpoint.metrics_bytes,
+        "meta": checkpoint.meta,
+    }
     files = {"arrays.safetensors": save(arrays), "rest.json": _dump(rest)}
     manifest = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
     return {**files, "manifest.json": _dump(manifest)}
@@ -126,12 +144,21 @@ def _unpack(folder: Path) -> Checkpoint | None:
     try:
         manifest = cast("dict[str, str]", json.loads((folder / "manifest.json").read_bytes()))
         files = {name: (folder / name).read_bytes() for name in ("arrays.safetensors", "rest.json")}
-        if any(hashlib.sha256(content).hexdigest() != manifest[name] for name, content in files.items()):
+        if any(
+            hashlib.sha256(content).hexdigest() != manifest[name] for name, content in files.items()
+        ):
             return None
-    except (FileNotFoundError, ValueError, KeyError, TypeError):  # a missing file, or a manifest that is none
+    except (
+        FileNotFoundError,
+        ValueError,
+        KeyError,
+        TypeError,
+    ):  # a missing file, or a manifest that is none
         return None
     rest = json.loads(files["rest.json"])
-    return Checkpoint(rest["step"], load(files["arrays.safetensors"]), rest["meta"], rest["metrics_bytes"])
+    return Checkpoint(
+        rest["step"], load(files["arrays.safetensors"]), rest["meta"], rest["metrics_bytes"]
+    )
 
 
 def _dump(value: object) -> bytes:

@@ -1,4 +1,5 @@
-"""One training run on disk: what was asked, with which versions, what happened, and where it can go on.
+"""One training run on disk: what was asked, with which versions, what happened, and where it can go
+on.
 
 run.json        versions, seeds, command
 config.json     the resolved configuration
@@ -48,7 +49,8 @@ def slug(text: str) -> str:
 
 
 def new_run_path(parent: str | Path, *words: str) -> Path:
-    """Return a path below ``parent`` that is free: the words' slugs and a counter, ``push-v0-ppo-1``."""
+    """Return a path below ``parent`` that is free: the words' slugs and a counter,
+    ``push-v0-ppo-1``."""
     stem = "-".join(map(slug, words))
     numbered = (Path(parent) / f"{stem}-{number}" for number in itertools.count(1))
     return next(path for path in numbered if not os.path.lexists(path))
@@ -56,7 +58,11 @@ def new_run_path(parent: str | Path, *words: str) -> Path:
 
 def versions() -> dict[str, str]:
     """Return the versions that decide what a run computes; nothing is imported."""
-    found = {"roborew": __version__, "python": platform.python_version(), "platform": platform.platform()}
+    found = {
+        "roborew": __version__,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+    }
     for package in PACKAGES:
         try:
             found[package] = version(package)
@@ -66,9 +72,11 @@ def versions() -> dict[str, str]:
 
 
 class RunDirectory:
-    """A run's folder. `create` and `resume` give a writer, of which there is one at a time; `open` gives a reader.
+    """A run's folder. `create` and `resume` give a writer, of which there is one at a time; `open`
+    gives a reader.
 
-    A writer is a context manager: leaving it releases the folder. If the process dies, the lock dies with it.
+    A writer is a context manager: leaving it releases the folder. If the process dies, the lock
+        dies with it.
     """
 
     def __init__(self, path: Path, lock: IO[str] | None = None) -> None:
@@ -79,7 +87,9 @@ class RunDirectory:
         self._metrics: IO[bytes] | None = None
 
     @classmethod
-    def create(cls, path: str | Path, config: object, seeds: Mapping[str, int] | None = None) -> Self:
+    def create(
+        cls, path: str | Path, config: object, seeds: Mapping[str, int] | None = None
+    ) -> Self:
         """Make a new run.
 
         Args:
@@ -89,24 +99,31 @@ class RunDirectory:
 
         Raises:
             RunExistsError: ``path`` exists; nothing was written.
-            InvalidInputError: ``config`` would not be read back equal from JSON; nothing was written.
+            InvalidInputError: ``config`` would not be read back equal from JSON; nothing was
+                written.
         """
         path = Path(path)
         saved = to_json(config)
         if from_json(type(config), saved) != config:
-            raise InvalidInputError(f"config: {config!r:.200} is not the same after JSON; infinities and NaN are not.")
+            raise InvalidInputError(
+                f"config: {config!r:.200} is not the same after JSON; infinities and NaN are not."
+            )
         try:
             path.mkdir(parents=True)
         except FileExistsError as error:
             raise RunExistsError(
                 f"{path} exists and is never overwritten; nothing was written. "
-                f"Choose another name, or go on with `roborew train --resume {shlex.quote(str(path))}`."
+                f"Choose another name, or go on with `roborew train --resume "
+                f"{shlex.quote(str(path))}`."
             ) from error
         run = cls(path, take_lock(path))
         try:
             run._open_metrics(0)
             run.write_json("config.json", saved)
-            run.write_json("run.json", {"versions": versions(), "seeds": seeds or {}, "command": shlex.join(sys.argv)})
+            run.write_json(
+                "run.json",
+                {"versions": versions(), "seeds": seeds or {}, "command": shlex.join(sys.argv)},
+            )
         except BaseException:
             run.close()
             raise
@@ -128,7 +145,8 @@ class RunDirectory:
 
     @classmethod
     def resume(cls, path: str | Path) -> Self:
-        """Open an interrupted run for writing, back at its last checkpoint: metrics logged after it are cut off.
+        """Open an interrupted run for writing, back at its last checkpoint: metrics logged after it
+        are cut off.
 
         Raises:
             InvalidInputError: there is no run at ``path``.
@@ -144,9 +162,13 @@ class RunDirectory:
             run.close()
             raise
         now = versions()
-        changed = {name: made for name, made in run.info["versions"].items() if now.get(name) != made}
+        changed = {
+            name: made for name, made in run.info["versions"].items() if now.get(name) != made
+        }
         if changed:
-            logger.warning("%s was made with other versions, and may not go on exactly: %s", run.path, changed)
+            logger.warning(
+                "%s was made with other versions, and may not go on exactly: %s", run.path, changed
+            )
         return run
 
     @property
@@ -169,7 +191,8 @@ class RunDirectory:
     def log(self, record: Mapping[str, object]) -> None:
         """Append one record to the metrics.
 
-        Only wall-clock times in a record may differ between two equal runs; leave them out where bytes are compared.
+        Only wall-clock times in a record may differ between two equal runs; leave them out where
+        bytes are compared.
 
         Raises:
             RoborewError: this is a reader, or the disk is full.
@@ -182,10 +205,14 @@ class RunDirectory:
 
     def metrics(self) -> list[dict[str, Any]]:
         """Return all complete records, oldest first."""
-        lines = (self.path / "metrics.jsonl").read_bytes().split(b"\n")[:-1]  # what follows the last newline is a part
+        lines = (
+            (self.path / "metrics.jsonl").read_bytes().split(b"\n")[:-1]
+        )  # what follows the last newline is a part
         return [json.loads(line) for line in lines]
 
-    def save_checkpoint(self, step: int, arrays: dict[str, NDArray[Any]], meta: dict[str, Any]) -> Path:
+    def save_checkpoint(
+        self, step: int, arrays: dict[str, NDArray[Any]], meta: dict[str, Any]
+    ) -> Path:
         """Save all that is needed to go on from here; see `Checkpoints.save`."""
         metrics = self._writable()
         with disk_space(self.path / "metrics.jsonl", 0):
@@ -197,7 +224,8 @@ class RunDirectory:
         return self._checkpoints.load()
 
     def write_json(self, name: str, content: object) -> Path:
-        """Write ``name`` in the run's folder in one step, over an older one, and return its path."""
+        """Write ``name`` in the run's folder in one step, over an older one, and return its
+        path."""
         if Path(name).name != name or name in ("", ".."):
             raise InvalidInputError(f"expected a file name without folders; got {name!r}.")
         replace_durably(self.path / name, json.dumps(to_json(content), indent=1).encode() + b"\n")
@@ -218,11 +246,14 @@ class RunDirectory:
 
     def _writable(self) -> IO[bytes]:
         if self._metrics is None:
-            raise RoborewError(f"{self.path} is open for reading; use RunDirectory.create or RunDirectory.resume.")
+            raise RoborewError(
+                f"{self.path} is open for reading; use RunDirectory.create or RunDirectory.resume."
+            )
         return self._metrics
 
     def _open_metrics(self, length: int) -> None:
-        """Open the metrics unbuffered, so that a killed process loses no line, cut to ``length`` bytes."""
+        """Open the metrics unbuffered, so that a killed process loses no line, cut to ``length``
+        bytes."""
         self._metrics = (self.path / "metrics.jsonl").open("ab", buffering=0)
         self._metrics.truncate(length)
         self._metrics.seek(length)

@@ -17,12 +17,13 @@ from roborew.workflows.score import Sampled, ScoredVideo, write_plot
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Compared:
+class RewardComparison:
     """One reward model on all videos.
 
     Attributes:
         videos: its curves.
-        rows: the model, then its nulls, each a mean over the videos; order is that of time, as nobody knows the truth.
+        rows: the model, then its nulls, each a mean over the videos; order is that of time, as
+            nobody knows the truth.
         milliseconds: wall-clock time of one frame, nulls included.
     """
 
@@ -52,7 +53,9 @@ def options_of(rewards: Sequence[str], option: Sequence[str]) -> dict[str, list[
         InvalidInputError: a reward named twice, or an option of none of them.
     """
     if len(set(rewards)) != len(rewards) or not rewards:
-        raise InvalidInputError(f"rewards: expected different names, at least one; got {', '.join(rewards) or 'none'}.")
+        raise InvalidInputError(
+            f"rewards: expected different names, at least one; got {', '.join(rewards) or 'none'}."
+        )
     sorted_options: dict[str, list[str]] = {name: [] for name in rewards}
     for pair in option:
         name, dot, setting = pair.partition(".")
@@ -65,21 +68,32 @@ def options_of(rewards: Sequence[str], option: Sequence[str]) -> dict[str, list[
 
 
 def compare(
-    model: RewardModel, videos: Sequence[Sampled], instruction: str, wrong: str, goal: Frame | None = None
-) -> Compared:
+    model: RewardModel,
+    videos: Sequence[Sampled],
+    instruction: str,
+    wrong: str,
+    goal: Frame | None = None,
+) -> RewardComparison:
     """Score all videos and their nulls with one model.
 
     Raises:
-        InvalidInputError: a sentence breaks the rule, or the model needs a goal picture and there is none.
+        InvalidInputError: a sentence breaks the rule, or the model needs a goal picture and there
+            is none.
     """
-    if model.spec.needs_goal and goal is None:
-        raise InvalidInputError(f"{model.spec.name} compares with a picture of the goal: give one with --goal-image.")
-    clips = [Clip(frames=video.frames, instruction=instruction, goal=goal) for video in videos]
+    if model.spec.needs_goal_image and goal is None:
+        raise InvalidInputError(
+            f"{model.spec.name} compares with a picture of the goal: give one with --goal-image."
+        )
+    clips = [
+        Clip(frames=video.frames, instruction=instruction, goal_image=goal) for video in videos
+    ]
     began = time.perf_counter()
     scored = score_with_nulls(model, clips, [wrong] * len(clips))
     seconds = time.perf_counter() - began
-    shown = sum(len(video.frames) for video in videos) * (len(scored) - 1)  # the clock looks at nothing
-    return Compared(
+    shown = sum(len(video.frames) for video in videos) * (
+        len(scored) - 1
+    )  # the clock looks at nothing
+    return RewardComparison(
         videos=[
             ScoredVideo(
                 path=video.path,
@@ -97,7 +111,7 @@ def compare(
     )
 
 
-def write(out: Path, compared: Sequence[Compared]) -> dict[str, Path]:
+def write(out: Path, compared: Sequence[RewardComparison]) -> dict[str, Path]:
     """Write a new ``compare.json`` and, for every video, a new plot with one panel a reward."""
     content = [
         {
@@ -115,7 +129,8 @@ def write(out: Path, compared: Sequence[Compared]) -> dict[str, Path]:
     with new_file(path) as file:
         file.write_text(json.dumps(to_json(content)) + "\n", encoding="utf-8")
     plots = {
-        f"plot {i}": write_plot(out, same) for i, same in enumerate(zip(*(c.videos for c in compared), strict=True), 1)
+        f"plot {i}": write_plot(out, same)
+        for i, same in enumerate(zip(*(c.videos for c in compared), strict=True), 1)
     }
     return {"figures": path, **plots}
 

@@ -1,7 +1,8 @@
-"""Can this machine do the main job: draw, score, film? Each part is tried for real, and a remedy named.
+"""Can this machine do the main job: draw, score, film? Each part is tried for real, and a remedy
+named.
 
-Drawing is tried in child processes, because a broken OpenGL driver takes its process down with it. ``python -m
-roborew.workflows.doctor BACKEND`` is such a child.
+Drawing is tried in child processes, because a broken OpenGL driver takes its process down with it.
+``python -m roborew.workflows.doctor BACKEND`` is such a child.
 """
 
 from __future__ import annotations
@@ -95,12 +96,21 @@ def healthy(checks: list[Check]) -> bool:
 
 
 def try_backend(name: str, timeout: float = TIMEOUT) -> Drawing | str:
-    """Draw with one OpenGL back end in a child process; return what came of it, or the reason of the failure."""
-    environment = {**os.environ, "MUJOCO_GL": name, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    environment.pop("PYOPENGL_PLATFORM", None)  # set by an earlier back end, it would overrule this one
+    """Draw with one OpenGL back end in a child process; return what came of it, or the reason of
+    the failure."""
+    environment = {
+        **os.environ,
+        "MUJOCO_GL": name,
+        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+    }
+    environment.pop(
+        "PYOPENGL_PLATFORM", None
+    )  # set by an earlier back end, it would overrule this one
     command = [sys.executable, "-m", "roborew.workflows.doctor", name]
     try:
-        child = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=timeout, check=False)
+        child = subprocess.run(
+            command, env=environment, capture_output=True, text=True, timeout=timeout, check=False
+        )
     except subprocess.TimeoutExpired:
         return f"no answer within {timeout:.0f} s"
     if child.returncode < 0:
@@ -112,7 +122,8 @@ def try_backend(name: str, timeout: float = TIMEOUT) -> Drawing | str:
 
 
 def draw(name: str) -> Drawing:
-    """Draw the known scene and a task in this process, with the back end that ``MUJOCO_GL`` names too."""
+    """Draw the known scene and a task in this process, with the back end that ``MUJOCO_GL`` names
+    too."""
     import gymnasium
     import mujoco
 
@@ -128,13 +139,17 @@ def draw(name: str) -> Drawing:
     context.free()
     model = cast(Any, mujoco.MjModel).from_xml_string(SCENE)
     with Renderer(model, 96, 96, "fast", threads=1) as painter:
-        frame = painter.draw(np.zeros((1, model.nq)), "front")[0]
+        frame = painter.render(np.zeros((1, model.nq)), "front")[0]
     task = next(iter(roborew_envs.TASKS))
-    env = gymnasium.make_vec(task, 32, vectorization_mode="vector_entry_point", render_mode="rgb_array")
+    env = gymnasium.make_vec(
+        task, 32, vectorization_mode="vector_entry_point", render_mode="rgb_array"
+    )
     env.reset(seed=0)
     speed = _frames_per_second(env.unwrapped)
     env.close()
-    return Drawing(renderer=renderer.decode(), verdict=judge_picture(frame), frames_per_second=speed)
+    return Drawing(
+        renderer=renderer.decode(), verdict=judge_picture(frame), frames_per_second=speed
+    )
 
 
 def judge_picture(frame: Frame) -> str:
@@ -148,16 +163,19 @@ def judge_picture(frame: Frame) -> str:
     height, width = frame.shape[0] // 4, frame.shape[1] // 4
     spots = [(height, width), (height, 3 * width), (3 * height, width), (3 * height, 3 * width)]
     seen = tuple(
-        min(COLOURS, key=lambda name: float(np.abs(frame[spot].astype(float) - COLOURS[name]).sum())) for spot in spots
+        min(
+            COLOURS, key=lambda name: float(np.abs(frame[spot].astype(float) - COLOURS[name]).sum())
+        )
+        for spot in spots
     )
     return VERDICTS.get(seen, f"not the scene that was asked for: {', '.join(seen)}")
 
 
 def _frames_per_second(env: Any, seconds: float = 0.5) -> float:
-    env.draw()  # the first frames open the contexts
+    env.render_frames()  # the first frames open the contexts
     begun, frames = perf_counter(), 0
     while perf_counter() - begun < seconds:
-        frames += len(env.draw())
+        frames += len(env.render_frames())
     return frames / (perf_counter() - begun)
 
 
@@ -166,9 +184,17 @@ def _drawing_checks(drawn: Mapping[str, Drawing | str]) -> list[Check]:
         from roborew_envs.rendering.renderer import backend
 
         chosen = backend()
-    except ValueError as error:  # DrawingError, which the import raises for what MuJoCo does not know
-        return [Check(name="drawing", ok=False, needed=True, found=str(error), remedy="unset MUJOCO_GL")]
-    working = [name for name, result in drawn.items() if isinstance(result, Drawing) and result.verdict == "upright"]
+    except (
+        ValueError
+    ) as error:  # DrawingError, which the import raises for what MuJoCo does not know
+        return [
+            Check(name="drawing", ok=False, needed=True, found=str(error), remedy="unset MUJOCO_GL")
+        ]
+    working = [
+        name
+        for name, result in drawn.items()
+        if isinstance(result, Drawing) and result.verdict == "upright"
+    ]
     checks: list[Check] = []
     for name, result in drawn.items():
         found = result
@@ -178,7 +204,15 @@ def _drawing_checks(drawn: Mapping[str, Drawing | str]) -> list[Check]:
         if name == chosen and remedy and working:
             remedy = f"export MUJOCO_GL={working[0]}, which works here; or {remedy}"
         label = f"drawing: {name}{' (in use)' if name == chosen else ''}"
-        checks.append(Check(name=label, ok=name in working, needed=name == chosen, found=str(found), remedy=remedy))
+        checks.append(
+            Check(
+                name=label,
+                ok=name in working,
+                needed=name == chosen,
+                found=str(found),
+                remedy=remedy,
+            )
+        )
     return checks
 
 
@@ -194,7 +228,9 @@ def _check_video() -> Check:
     except (ImportError, OSError, ValueError, RoborewError) as error:
         found, remedy = f"{type(error).__name__}: {error}", "pip install --force-reinstall av"
         return Check(name="video: h264", ok=False, needed=True, found=found, remedy=remedy)
-    error = float(np.abs(back.astype(float) - frames).max()) if back.shape == frames.shape else 255.0
+    error = (
+        float(np.abs(back.astype(float) - frames).max()) if back.shape == frames.shape else 255.0
+    )
     found = f"written and read back, at most {error:.0f} of 255 off"
     remedy = "" if error < 12 else "pip install --force-reinstall av"
     return Check(name="video: h264", ok=error < 12, needed=True, found=found, remedy=remedy)
@@ -218,14 +254,24 @@ def _check_gpu() -> Check:
     import torch
 
     ok = torch.cuda.is_available()
-    found = torch.cuda.get_device_name(0) if ok else "none that torch can use; nothing here needs one"
+    found = (
+        torch.cuda.get_device_name(0) if ok else "none that torch can use; nothing here needs one"
+    )
     return Check(name="GPU", ok=ok, needed=False, found=f"{found} (torch {torch.__version__})")
 
 
 def _check_cores() -> Check:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = (
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    )
     found = f"{cores} for this process"
-    return Check(name="CPU cores", ok=cores >= 2, needed=False, found=found, remedy="" if cores >= 2 else "two or more")
+    return Check(
+        name="CPU cores",
+        ok=cores >= 2,
+        needed=False,
+        found=found,
+        remedy="" if cores >= 2 else "two or more",
+    )
 
 
 if __name__ == "__main__":

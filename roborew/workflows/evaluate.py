@@ -1,8 +1,10 @@
-"""The verdict on a run: its agent on fresh starts, beside a random one, an expert and the nulls, by the truth.
+"""The verdict on a run: its agent on fresh starts, beside a random one, an expert and the nulls, by
+the truth.
 
-``true_success``, the figure that counts, is the simulator's truth at the end of an episode, and an episode ends at the
-model's first claim of success or at the horizon: what the agent was trained for. Beside it stand the truth without any
-claim ending an episode (at the horizon, and at any time) and the share of first claims that were true.
+``true_success``, the figure that counts, is the simulator's truth at the end of an episode, and an
+episode ends at the model's first claim of success or at the horizon: what the agent was trained
+for. Beside it stand the truth without any claim ending an episode (at the horizon, and at any time)
+and the share of first claims that were true.
 """
 
 from __future__ import annotations
@@ -40,7 +42,13 @@ from roborew.seeding import Seeds
 from roborew.storage.atomic import disk_space
 from roborew.storage.run import RunDirectory
 from roborew.types import Clip
-from roborew.workflows.factories import Environment, Trained, load_trained, make_environment, paid_environment
+from roborew.workflows.factories import (
+    Environment,
+    Trained,
+    load_trained,
+    make_env,
+    make_reward_env,
+)
 from roborew.workflows.train.config import TRUE_REWARDS, TrainConfig
 from roborew.workflows.train.loop import torch_threads
 
@@ -63,7 +71,8 @@ class Judgement:
         unstopped: the same starts, no claim ends anything and nothing is scored.
         random: uniform actions, judged as ``agent``.
         expert: the scripted expert, judged as ``agent``; None where the task has none.
-        nulls: the model on the agent's own episodes, and what only looks like progress; empty without a model.
+        nulls: the model on the agent's own episodes, and what only looks like progress; empty
+            without a model.
     """
 
     trained: Trained
@@ -88,8 +97,12 @@ class Judgement:
             "labelled_steps_per_second": trained.steps / trained.wall,
             **self.agent.summary(),
             "random_success": self.random.true_success if told else None,
-            "expert_success": self.expert.true_success if self.expert is not None and told else None,
-            "success_at_first_claim": (claims - self.agent.false_claims) / claims if claims and told else None,
+            "expert_success": self.expert.true_success
+            if self.expert is not None and told
+            else None,
+            "success_at_first_claim": (claims - self.agent.false_claims) / claims
+            if claims and told
+            else None,
             "success_at_horizon_unstopped": self.unstopped.true_success if told else None,
             "success_at_any_time_unstopped": self.unstopped.success_at_any_time if told else None,
         }
@@ -109,7 +122,8 @@ class Written:
 
 
 def judge(run: RunDirectory, episodes: int = EPISODES) -> Judgement:
-    """Judge the agent of a run's last checkpoint, deterministic, over fresh starts that are the same for every run.
+    """Judge the agent of a run's last checkpoint, deterministic, over fresh starts that are the
+    same for every run.
 
     Raises:
         InvalidInputError: no checkpoint yet, or fewer than one episode.
@@ -121,15 +135,17 @@ def judge(run: RunDirectory, episodes: int = EPISODES) -> Judgement:
 
 def _judge(trained: Trained, seeds: list[int]) -> Judgement:
     config, slots = trained.config, min(SLOTS, len(seeds))
-    with closing(paid_environment(config, slots, trained.model)) as env:
+    with closing(make_reward_env(config, slots, trained.model)) as env:
         agent = evaluate(env, trained.agent.act, seeds)
         random = evaluate(env, random_policy(env, config.seed), seeds)
         scripted = expert_policy(env, config)
         expert = None if scripted is None else evaluate(env, scripted, seeds)
-    with closing(make_environment(config, slots)) as env:
+    with closing(make_env(config, slots)) as env:
         unstopped = evaluate(env, trained.agent.act, seeds)
     nulls = _nulls(trained, seeds[:NULL_EPISODES])
-    return Judgement(trained=trained, agent=agent, unstopped=unstopped, random=random, expert=expert, nulls=nulls)
+    return Judgement(
+        trained=trained, agent=agent, unstopped=unstopped, random=random, expert=expert, nulls=nulls
+    )
 
 
 def evaluation_seeds(episodes: int) -> list[int]:
@@ -141,18 +157,24 @@ def evaluation_seeds(episodes: int) -> list[int]:
 
 def random_policy(env: Environment, seed: int) -> Policy:
     """Actions drawn uniformly from a bounded or discrete space."""
-    space, rng = cast("Box | Discrete", cast(Any, env).single_action_space), Seeds(seed).generator("random policy")
+    space, rng = (
+        cast("Box | Discrete", cast(Any, env).single_action_space),
+        Seeds(seed).generator("random policy"),
+    )
 
     def act(observations: NDArray[Any]) -> NDArray[Any]:
         if isinstance(space, Discrete):
             return rng.integers(space.start, space.start + space.n, len(observations))
-        return rng.uniform(space.low, space.high, (len(observations), *space.shape)).astype(np.float32)
+        return rng.uniform(space.low, space.high, (len(observations), *space.shape)).astype(
+            np.float32
+        )
 
     return act
 
 
 def expert_policy(env: Environment, config: TrainConfig) -> Policy | None:
-    """The expert of a task, scripted or trained; None if it has none. Roborew's own scripts read the simulator."""
+    """The expert of a task, scripted or trained; None if it has none. Roborew's own scripts read
+    the simulator."""
     from roborew_envs import TASKS, make_task
     from roborew_envs.experts.behaviours import actor, behaviours
 
@@ -171,11 +193,18 @@ def write(run: RunDirectory, judgement: Judgement) -> Written:
     Raises:
         RoborewError: the disk is full.
     """
-    judged_by_name = {"agent": judgement.agent, "unstopped": judgement.unstopped, "random": judgement.random}
+    judged_by_name = {
+        "agent": judgement.agent,
+        "unstopped": judgement.unstopped,
+        "random": judgement.random,
+    }
     if judgement.expert is not None:
         judged_by_name["expert"] = judgement.expert
     content = {"summary": judgement.summary()} | {
-        name: {"summary": judged.summary(), "episodes": [asdict(episode) for episode in judged.episodes]}
+        name: {
+            "summary": judged.summary(),
+            "episodes": [asdict(episode) for episode in judged.episodes],
+        }
         for name, judged in judged_by_name.items()
     }
     text = json.dumps(to_json(content)) + "\n"
@@ -195,13 +224,16 @@ def _nulls(trained: Trained, seeds: Sequence[int]) -> list[NullRow]:
     model, config = trained.model, trained.config
     if model is None or config.env not in TASKS:
         return []
-    with closing(make_environment(config, len(seeds))) as env:
+    with closing(make_env(config, len(seeds))) as env:
         recordings = record(env, trained.agent.act, seeds)
     goal = read_picture(config.goal_image) if config.goal_image else None
     clips = [
-        Clip(frames=film.frames[:: config.every], instruction=config.instruction, goal=goal) for film in recordings
+        Clip(frames=film.frames[:: config.every], instruction=config.instruction, goal_image=goal)
+        for film in recordings
     ]
-    wrong = [text for text in make_task(config.env).wrong_instructions if text != config.instruction]
+    wrong = [
+        text for text in make_task(config.env).wrong_instructions if text != config.instruction
+    ]
     scored = score_with_nulls(model, clips, [wrong[i % len(wrong)] for i in range(len(clips))])
     return null_table(scored, [film.episode.progress[:: config.every] for film in recordings])
 
@@ -224,7 +256,10 @@ def _report(run: RunDirectory, judgement: Judgement, evaluation: Path) -> Report
         seconds=trained.seconds,
         facts=_facts(summary),
         versions=run.info["versions"],
-        seeds={"run": [config.seed], "judged starts": [episode.seed for episode in judgement.agent.episodes]},
+        seeds={
+            "run": [config.seed],
+            "judged starts": [episode.seed for episode in judgement.agent.episodes],
+        },
         files=[evaluation.name, "summary.json", "config.json", "metrics.jsonl"],
         notes=[explained(summary), *truth_in_reward(config)],
     )
@@ -232,7 +267,9 @@ def _report(run: RunDirectory, judgement: Judgement, evaluation: Path) -> Report
 
 def _films(folder: Path, most: int = 3) -> list[Path]:
     """The newest films of a run, in the order they were made."""
-    films = sorted((folder / "videos").glob("*.mp4"), key=lambda path: (path.stat().st_mtime_ns, path.name))
+    films = sorted(
+        (folder / "videos").glob("*.mp4"), key=lambda path: (path.stat().st_mtime_ns, path.name)
+    )
     return films[-most:]
 
 
@@ -246,12 +283,26 @@ def _point(record: Mapping[str, Any]) -> TrainingPoint:
 
 
 def _facts(summary: Mapping[str, Any]) -> dict[str, str]:
-    names = ("environment", "reward", "agent", "seed", "steps", "minutes", "labelled_steps_per_second")
+    names = (
+        "environment",
+        "reward",
+        "agent",
+        "seed",
+        "steps",
+        "minutes",
+        "labelled_steps_per_second",
+    )
     return {name.replace("_", " "): _figure(summary[name]) for name in names}
 
 
 def _figure(value: Any) -> str:
-    return f"{value:,.1f}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)
+    return (
+        f"{value:,.1f}"
+        if isinstance(value, float)
+        else f"{value:,}"
+        if isinstance(value, int)
+        else str(value)
+    )
 
 
 def explained(summary: Mapping[str, Any]) -> str:
@@ -259,7 +310,11 @@ def explained(summary: Mapping[str, Any]) -> str:
     if summary["success_at_horizon_unstopped"] is None:
         return "This environment does not tell success, so whether a claim was true is not known: judge by true return."
     at_claim = summary["success_at_first_claim"]
-    claims = "It never claimed success." if at_claim is None else f"Of its first claims {at_claim:.0%} were true."
+    claims = (
+        "It never claimed success."
+        if at_claim is None
+        else f"Of its first claims {at_claim:.0%} were true."
+    )
     return (
         "An episode ends at the model's first claim of success or at the horizon, as in training. "
         f"{claims} Where no claim ends an episode, the same agent truly succeeds at the horizon in "
@@ -279,8 +334,10 @@ def truth_in_reward(config: TrainConfig) -> list[str]:
     if config.refresh is None:
         return []
     return [
-        f"Its reward was fitted anew on the way (--refresh, {config.refreshes} times), to demonstrations and to the "
-        "agent's own episodes, labelled with what the simulator says of these, progress and success as far as they are "
+        f"Its reward was fitted anew on the way (--refresh, {config.refreshes} times), to "
+        f"demonstrations and to the "
+        "agent's own episodes, labelled with what the simulator says of these, progress and "
+        "success as far as they are "
         "told: the one place where truth enters a learned reward."
     ]
 

@@ -22,15 +22,15 @@ from roborew.data.lerobot.layout import INFO
 from roborew.errors import InvalidInputError, UnknownNameError
 from roborew.registry import agents, rewards
 from roborew.seeding import Seeds
-from roborew.shaping import Difference, Level
+from roborew.shaping import ProgressDelta, RawScore
 from roborew.storage.checkpoints import under
 from roborew.storage.run import RunDirectory
 from roborew.types import RewardModel
 from roborew.workflows.train.config import TRUE_REWARDS, TrainConfig
-from roborew.wrappers import Claim, LearnedReward, TrueReward
+from roborew.wrappers import LearnedReward, OracleReward, SuccessDetector
 
 Environment = VectorEnv[Any, Any, Any]
-PaidEnvironment = LearnedReward | TrueReward
+RewardEnv = LearnedReward | OracleReward
 
 
 class Agent(Protocol):
@@ -48,40 +48,59 @@ class Agent(Protocol):
         ...
 
     def learn(
-        self, env: Environment, total_steps: int, callback: Callable[[RolloutReport], bool | None] | None = None
+        self,
+        env: Environment,
+        total_steps: int,
+        callback: Callable[[RolloutReport], bool | None] | None = None,
     ) -> None:
         """Learn until `steps` reaches ``total_steps`` or ``callback`` returns False."""
         ...
 
-    def state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+    def state_dict(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         """Return everything learned, as arrays and a JSON-able dictionary."""
         ...
 
-    def load_state(self, arrays: Mapping[str, NDArray[Any]], meta: Mapping[str, Any]) -> None:
-        """Take over what `state` returned."""
+    def load_state_dict(self, arrays: Mapping[str, NDArray[Any]], meta: Mapping[str, Any]) -> None:
+        """Take over what `state_dict` returned."""
         ...
 
 
-def make_environment(config: TrainConfig, num_envs: int, **options: Any) -> Environment:
+def make_env(config: TrainConfig, num_envs: int, **options: Any) -> Environment:
     """Return a vector environment that pays its own, true reward and leaves resets to the caller.
 
     Args:
-        config: names the environment and its camera, or several, whose pictures then lie side by side in a frame.
+        config: names the environment and its camera, or several, whose pictures then lie side by
+            side in a frame.
         num_envs: simulations.
         **options: for the environment, such as ``width`` and ``height`` of the tasks of roborew.
     """
     suites = import_module("roborew_envs.suites")
     seen = {} if config.camera in (None, suites.OWN_CAMERA) else {"camera": config.camera}
-    options = {"render_mode": "rgb_array", "autoreset_mode": AutoresetMode.DISABLED, **seen, **options}
-    # A vector environment of others may know nothing of autoreset modes: it is used only where there is no single one.
-    if config.env in import_module("roborew_envs").tasks or suites.find(config.env).entry_point is None:
-        return gymnasium.make_vec(config.env, num_envs=num_envs, vectorization_mode="vector_entry_point", **options)
+    options = {
+        "render_mode": "rgb_array",
+        "autoreset_mode": AutoresetMode.DISABLED,
+        **seen,
+        **options,
+    }
+    # A vector environment of others may know nothing of autoreset modes: it is used only where
+    # there is no single one.
+    if (
+        config.env in import_module("roborew_envs").TASKS
+        or suites.find(config.env).entry_point is None
+    ):
+        return gymnasium.make_vec(
+            config.env, num_envs=num_envs, vectorization_mode="vector_entry_point", **options
+        )
     return suites.SuiteVectorEnv(config.env, num_envs, **options)
 
 
 def load_reward(config: TrainConfig) -> RewardModel | None:
     """Return the reward model, None where the truth itself pays."""
-    return None if config.reward in TRUE_REWARDS else open_reward(config.reward, config.option, config.device)
+    return (
+        None
+        if config.reward in TRUE_REWARDS
+        else open_reward(config.reward, config.option, config.device)
+    )
 
 
 def read_refreshing(config: TrainConfig) -> Demonstrations:
@@ -95,7 +114,8 @@ def read_refreshing(config: TrainConfig) -> Demonstrations:
 
 
 def critic_path(run: RunDirectory, number: int) -> Path:
-    """Where the critic of a run's refreshment lies, from 1; before the first one it is the configured reward."""
+    """Where the critic of a run's refreshment lies, from 1; before the first one it is the
+    configured reward."""
     return run.path / f"critic-{number}"
 
 
@@ -123,7 +143,9 @@ def open_reward(reward: str, option: Sequence[str] = (), device: str = "cpu") ->
         raise UnknownNameError("reward", reward, rewards, nor="folder")
     if reward not in rewards and is_critic(reward):
         if option:
-            raise InvalidInputError(f"reward {reward}: a critic takes no options; it keeps its own settings.")
+            raise InvalidInputError(
+                f"reward {reward}: a critic takes no options; it keeps its own settings."
+            )
         return Critic.from_pretrained(reward, device)
     if reward not in rewards:
         kind, words = rewards.load("mini"), (f"weights={reward}", *option)
@@ -132,29 +154,33 @@ def open_reward(reward: str, option: Sequence[str] = (), device: str = "cpu") ->
     return kind(**{"device": device, **parse_options(kind, words)})
 
 
-def paid_environment(config: TrainConfig, num_envs: int, model: RewardModel | None) -> PaidEnvironment:
-    """Return the environment as the agent sees it: the configured reward pays, the true one stands in the infos.
+def make_reward_env(config: TrainConfig, num_envs: int, model: RewardModel | None) -> RewardEnv:
+    """Return the environment as the agent sees it: the configured reward pays, the true one stands
+    in the infos.
 
-    A model that is not causal, such as a `transport` critic, scores whole episodes and pays at their last step.
+    A model that is not causal, such as a `transport` critic, scores whole episodes and pays at
+    their last step.
 
     Args:
         config: names environment, goal and how often to score.
         num_envs: simulations.
         model: from `load_reward`.
     """
-    env = make_environment(config, num_envs)
+    env = make_env(config, num_envs)
     try:
         if model is None:
             kind = cast(Literal["dense", "sparse"], config.reward.removeprefix("true-"))
-            return TrueReward(env, kind, every=config.every)
+            return OracleReward(env, kind, every=config.every)
         return LearnedReward(
             env,
             model,
             config.instruction,
             every=config.every,
-            claim=Claim() if model.spec.claims and model.spec.causal else None,
+            claim=SuccessDetector() if model.spec.predicts_success and model.spec.causal else None,
             scoring="step" if model.spec.causal else "episode",
-            shaping=Level() if (config.shaping or model.spec.shaping) == "level" else Difference(scale=5.0),
+            shaping=RawScore()
+            if (config.shaping or model.spec.shaping) == "level"
+            else ProgressDelta(scale=5.0),
             goal=read_picture(config.goal_image) if config.goal_image else None,
         )
     except BaseException:
@@ -162,7 +188,9 @@ def paid_environment(config: TrainConfig, num_envs: int, model: RewardModel | No
         raise
 
 
-def make_agent(config: TrainConfig, env: Environment, settings: Mapping[str, Any] | None = None) -> Agent:
+def make_agent(
+    config: TrainConfig, env: Environment, settings: Mapping[str, Any] | None = None
+) -> Agent:
     """Return an untrained agent for the environment.
 
     Args:
@@ -177,7 +205,9 @@ def make_agent(config: TrainConfig, env: Environment, settings: Mapping[str, Any
     agent: Agent = kind(*arguments, seed=seed)
     if settings is None and hasattr(agent.config, "initial_std") and config.exploration is not None:
         settings = asdict(agent.config) | {"initial_std": config.exploration}
-    if settings is None or dict(settings) == {name: getattr(agent.config, name) for name in settings}:
+    if settings is None or dict(settings) == {
+        name: getattr(agent.config, name) for name in settings
+    }:
         return agent
     return kind(*arguments, type(agent.config)(**settings), seed)
 
@@ -212,13 +242,15 @@ def load_trained(run: RunDirectory) -> Trained:
     """
     config, checkpoint = run.config(TrainConfig), run.load_checkpoint()
     if checkpoint is None:
-        raise InvalidInputError(f"{run.path} has no checkpoint yet: let `roborew train` come to the first one.")
-    env = make_environment(config, 1)
+        raise InvalidInputError(
+            f"{run.path} has no checkpoint yet: let `roborew train` come to the first one."
+        )
+    env = make_env(config, 1)
     try:
         agent = make_agent(config, env, checkpoint.meta["agent"]["config"])
     finally:
         env.close()
-    agent.load_state(under(checkpoint.arrays, "agent/"), checkpoint.meta["agent"])
+    agent.load_state_dict(under(checkpoint.arrays, "agent/"), checkpoint.meta["agent"])
     meta = checkpoint.meta
     return Trained(
         config=config,
@@ -237,5 +269,6 @@ def _check_device(device: str) -> None:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
         raise InvalidInputError(
-            f"device: torch cannot use {device!r} here ({error}); use 'cpu', or see `roborew doctor`."
+            f"device: torch cannot use {device!r} here ({error}); use 'cpu', or see `roborew "
+            f"doctor`."
         ) from error

@@ -14,7 +14,13 @@ from roborew.evaluation import Evaluation, Recording, evaluate, film, record, te
 from roborew.storage.run import RunDirectory
 from roborew.types import Frame
 from roborew.workflows.evaluate import evaluation_seeds
-from roborew.workflows.factories import Environment, Trained, load_trained, make_environment, paid_environment
+from roborew.workflows.factories import (
+    Environment,
+    Trained,
+    load_trained,
+    make_env,
+    make_reward_env,
+)
 from roborew.workflows.train.loop import torch_threads
 
 PICTURE = {"width": 480, "height": 360, "quality": "full"}
@@ -33,7 +39,7 @@ def film_run(run: RunDirectory, episodes: int = 3) -> list[Path]:
     spec = None if trained.model is None else trained.model.spec
     with (
         torch_threads(trained.config.threads),
-        closing(paid_environment(trained.config, episodes, trained.model)) as env,
+        closing(make_reward_env(trained.config, episodes, trained.model)) as env,
     ):
         fps = float(env.metadata.get("render_fps", 25)) / SLOWER
         recordings, drawing = _record(env, trained, seeds)
@@ -50,29 +56,43 @@ def film_run(run: RunDirectory, episodes: int = 3) -> list[Path]:
 
 
 def _record(env: Environment, trained: Trained, seeds: list[int]) -> tuple[list[Recording], str]:
-    """The episodes as they were paid, in pictures for a viewer where the environment can draw others, and how drawn."""
+    """The episodes as they were paid, in pictures for a viewer where the environment can draw
+    others, and how drawn."""
     from roborew_envs import TASKS
 
     ours = trained.config.env in TASKS
     if not ours and not getattr(env.unwrapped, "resizable", False):
         return record(env, trained.agent.act, seeds), "by the environment"
-    picture = PICTURE if ours else PICTURE | {"quality": "fast"}  # the meshes of other suites take long
+    picture = (
+        PICTURE if ours else PICTURE | {"quality": "fast"}
+    )  # the meshes of other suites take long
     judged = evaluate(env, trained.agent.act, seeds)
-    with closing(make_environment(trained.config, len(seeds), **picture)) as large:
+    with closing(make_env(trained.config, len(seeds), **picture)) as large:
         return _drawn_again(large, trained, judged), str(picture["quality"])
 
 
 def _drawn_again(env: Environment, trained: Trained, judged: Evaluation) -> list[Recording]:
-    """The same episodes once more: same starts, same agent, so the same states, drawn by another environment."""
+    """The same episodes once more: same starts, same agent, so the same states, drawn by another
+    environment."""
     episodes = judged.episodes
     frames: list[list[Frame]] = [[] for _ in episodes]
     observations, infos = cast(Any, env).reset(seed=[episode.seed for episode in episodes])
     for step in range(max(episode.length for episode in episodes) + 1):
         running = [i for i, episode in enumerate(episodes) if step <= episode.length]
-        for i, frame in zip(running, cast(Any, env.unwrapped).draw(np.array(running)), strict=True):
-            if "progress" in infos and infos["progress"][i] != np.float32(episodes[i].progress[step]):
-                raise RoborewError(f"film: start {episodes[i].seed} went another way the second time, at step {step}.")
+        for i, frame in zip(
+            running, cast(Any, env.unwrapped).render_frames(np.array(running)), strict=True
+        ):
+            if "progress" in infos and infos["progress"][i] != np.float32(
+                episodes[i].progress[step]
+            ):
+                raise RoborewError(
+                    f"film: start {episodes[i].seed} went another way the second time, at step "
+                    f"{step}."
+                )
             frames[i].append(frame)
         if step < max(episode.length for episode in episodes):
             observations, _, _, _, infos = env.step(trained.agent.act(observations))
-    return [Recording(episode=episode, frames=np.stack(shown)) for episode, shown in zip(episodes, frames, strict=True)]
+    return [
+        Recording(episode=episode, frames=np.stack(shown))
+        for episode, shown in zip(episodes, frames, strict=True)
+    ]

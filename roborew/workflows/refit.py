@@ -1,7 +1,9 @@
-"""A critic fitted anew, while an agent learns from it, to its demonstrations and to what the agent does.
+"""A critic fitted anew, while an agent learns from it, to its demonstrations and to what the agent
+does.
 
-<run>/visited-1/   episodes of the agent, with what the simulator says of them: a demonstration folder
-<run>/critic-1/    fitted to the demonstrations and to all such episodes so far; pays the agent from there on
+<run>/visited-1/   episodes of the agent, with what the simulator says of them: a demonstration
+folder <run>/critic-1/    fitted to the demonstrations and to all such episodes so far; pays the
+agent from there on
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roborew.critics.critic import GOALS, is_critic, read_config
-from roborew.critics.objective import Refreshable
+from roborew.critics.objective import Refittable
 from roborew.data.demonstration import Demonstration
 from roborew.data.demonstrations import read_demonstrations
 from roborew.data.encoding import find_encoding
@@ -30,7 +32,7 @@ from roborew.evaluation import Recording, record
 from roborew.registry import critics
 from roborew.seeding import Seeds
 from roborew.storage.run import RunDirectory
-from roborew.workflows.factories import critic_path, load_trained, make_environment, read_refreshing
+from roborew.workflows.factories import critic_path, load_trained, make_env, read_refreshing
 from roborew.workflows.fit import FitConfig, fit_critic
 from roborew.workflows.fit.model_card import write
 from roborew.workflows.train.config import TrainConfig
@@ -51,8 +53,8 @@ def refresh(run: RunDirectory, number: int) -> None:
         number: which refreshment this is, from 1.
 
     Raises:
-        InvalidInputError: the simulator says nothing of success and this critic cannot learn without; or the
-            demonstrations cannot be read.
+        InvalidInputError: the simulator says nothing of success and this critic cannot learn
+            without; or the demonstrations cannot be read.
     """
     path = critic_path(run, number)
     if is_critic(path):
@@ -61,7 +63,9 @@ def refresh(run: RunDirectory, number: int) -> None:
     config = run.config(TrainConfig)
     _watch_agent(run, config, number)
     demonstrations = list(read_refreshing(config))
-    visited = [one for each in range(1, number + 1) for one in read_demonstrations(_visited(run, each))]
+    visited = [
+        one for each in range(1, number + 1) for one in read_demonstrations(_visited(run, each))
+    ]
     fitted = fit_critic(demonstrations, _fit_config(config), visited=_labelled(visited, config))
     source = f"{(config.refresh or Path()).name} and episodes of the agent"
     write(fitted, path, source, "roborew " + shlex.join(sys.argv[1:]))
@@ -81,8 +85,10 @@ def _watch_agent(run: RunDirectory, config: TrainConfig, number: int) -> None:
     """Write episodes of the agent as it explores, as the critic sees them."""
     agent, cameras = load_trained(run).agent, _cameras(config)
     starts = range(FIRST_SEED + number * SEEDS_APART, FIRST_SEED + number * SEEDS_APART + EPISODES)
-    with closing(make_environment(config, EPISODES)) as env:
-        seen = record(env, lambda observations: agent.act(observations, deterministic=False), starts)
+    with closing(make_env(config, EPISODES)) as env:
+        seen = record(
+            env, lambda observations: agent.act(observations, deterministic=False), starts
+        )
         fps = float(env.metadata.get("render_fps") or 10)
     shot = Shot(fps=fps, encoding=find_encoding("lossless"), drawing="as the agent is paid")
     names = [f"visited-{number}-{place:03d}" for place in range(EPISODES)]
@@ -91,7 +97,9 @@ def _watch_agent(run: RunDirectory, config: TrainConfig, number: int) -> None:
     write_set(_visited(run, number), request, lambda first: episodes[first:], shot, write_folder)
 
 
-def _episode(recording: Recording, config: TrainConfig, name: str, cameras: Sequence[str]) -> NewEpisode:
+def _episode(
+    recording: Recording, config: TrainConfig, name: str, cameras: Sequence[str]
+) -> NewEpisode:
     seen = recording.episode
     columns: dict[str, NDArray[Any]] = {"step": np.arange(len(recording.frames))}
     if np.isfinite(seen.progress).all():
@@ -103,13 +111,15 @@ def _episode(recording: Recording, config: TrainConfig, name: str, cameras: Sequ
 
 
 def _labelled(visited: list[Demonstration], config: TrainConfig) -> list[Demonstration]:
-    """The episodes, unless a critic that needs labels would take those of nobody knows what for good ones."""
+    """The episodes, unless a critic that needs labels would take those of nobody knows what for
+    good ones."""
     name = read_config(Path(config.reward))["critic"]
     kind = critics.load(name)
-    if any(one.succeeded is None for one in visited) and not issubclass(kind, Refreshable):
-        able = [each for each in critics if issubclass(critics.load(each), Refreshable)]
+    if any(one.succeeded is None for one in visited) and not issubclass(kind, Refittable):
+        able = [each for each in critics if issubclass(critics.load(each), Refittable)]
         raise InvalidInputError(
-            f"refresh: {config.env} does not say whether an episode succeeds, and {name!r} cannot learn from the "
+            f"refresh: {config.env} does not say whether an episode succeeds, and {name!r} cannot "
+            f"learn from the "
             f"agent's episodes without. Able to: {', '.join(able)}."
         )
     return visited

@@ -1,4 +1,5 @@
-"""Videos through reward models: curves on disk as JSON lines, a progress table, a plot and a film."""
+"""Videos through reward models: curves on disk as JSON lines, a progress table, a plot and a
+film."""
 
 from __future__ import annotations
 
@@ -64,12 +65,14 @@ class Sampled:
 
 
 def sample_video(path: Path, fps: float | None = None, views: Sequence[Path] = ()) -> Sampled:
-    """Read a video, whole or thinned to about ``fps`` frames per second; its last frame is always kept.
+    """Read a video, whole or thinned to about ``fps`` frames per second; its last frame is always
+    kept.
 
     Args:
         path: of the video.
         fps: frames per second that are kept; all if not given.
-        views: the same moments seen by other cameras, whose pictures are set side by side with those of the video.
+        views: the same moments seen by other cameras, whose pictures are set side by side with
+            those of the video.
 
     Raises:
         InvalidInputError: no such file, ``fps`` not above 0, or views of another length or rate.
@@ -82,16 +85,22 @@ def sample_video(path: Path, fps: float | None = None, views: Sequence[Path] = (
         seen, rate = read_video(view), video_info(view).fps
         if (len(seen), rate) != (len(frames), info.fps):
             raise InvalidInputError(
-                f"{view}: expected the same moments as in {path}, {len(frames)} frames at {info.fps:g} per second; "
+                f"{view}: expected the same moments as in {path}, {len(frames)} frames at "
+                f"{info.fps:g} per second; "
                 f"got {len(seen)} at {rate:g}."
             )
         kept.append(seen[indices])
-    joined = kept[0] if not views else np.stack([side_by_side(moment) for moment in zip(*kept, strict=True)])
+    joined = (
+        kept[0]
+        if not views
+        else np.stack([side_by_side(moment) for moment in zip(*kept, strict=True)])
+    )
     return Sampled(path, joined, indices, info.fps)
 
 
 def goal_of(model: RewardModel, asked: str | None) -> str:
-    """The sentence to score under: the one that is asked for, or the only one that a critic was fitted to.
+    """The sentence to score under: the one that is asked for, or the only one that a critic was
+    fitted to.
 
     Raises:
         InvalidInputError: nothing is asked for, and the model knows of no sentence, or of several.
@@ -103,20 +112,26 @@ def goal_of(model: RewardModel, asked: str | None) -> str:
         return known[0]
     fitted = f" It was fitted to: {'; '.join(map(repr, known))}." if known else ""
     raise InvalidInputError(
-        f"goal: reward {model.spec.name!r} needs a sentence; say with --goal what should be done.{fitted}"
+        f"goal: reward {model.spec.name!r} needs a sentence; say with --goal what should be "
+        f"done.{fitted}"
     )
 
 
-def score_video(model: RewardModel, sampled: Sampled, instruction: str, goal: Frame | None = None) -> ScoredVideo:
+def score_video(
+    model: RewardModel, sampled: Sampled, instruction: str, goal: Frame | None = None
+) -> ScoredVideo:
     """Score the frames of one video.
 
     Raises:
-        InvalidInputError: the goal breaks the rule, or the model needs a goal picture and there is none.
+        InvalidInputError: the goal breaks the rule, or the model needs a goal picture and there is
+            none.
     """
-    if model.spec.needs_goal and goal is None:
-        raise InvalidInputError(f"{model.spec.name} compares with a picture of the goal: give one with --goal-image.")
+    if model.spec.needs_goal_image and goal is None:
+        raise InvalidInputError(
+            f"{model.spec.name} compares with a picture of the goal: give one with --goal-image."
+        )
     began = time.perf_counter()
-    (scores,) = model.score([Clip(frames=sampled.frames, instruction=instruction, goal=goal)])
+    (scores,) = model.score([Clip(frames=sampled.frames, instruction=instruction, goal_image=goal)])
     return ScoredVideo(
         path=sampled.path,
         spec=model.spec,
@@ -147,7 +162,9 @@ def write_curve(out: Path, scored: ScoredVideo) -> Path:
 
 def write_plot(out: Path, scored: Sequence[ScoredVideo]) -> Path:
     """Write a new SVG of the curves of one video, one line a reward, each in its own range."""
-    figure = curves_figure({s.spec.name: (s.indices / s.fps, s.curve, score_range(s.spec, s.curve)) for s in scored})
+    figure = curves_figure(
+        {s.spec.name: (s.indices / s.fps, s.curve, score_range(s.spec, s.curve)) for s in scored}
+    )
     name = "+".join(s.spec.name for s in scored)
     return _write(free_path(out / f"{scored[0].path.stem}.{name}.svg"), figure)
 
@@ -155,29 +172,43 @@ def write_plot(out: Path, scored: Sequence[ScoredVideo]) -> Path:
 def write_film(out: Path, scored: ScoredVideo, sampled: Sampled) -> Path:
     """Write a new mp4 of the scored frames with the goal and the curve drawn in."""
     shown = score_range(scored.spec, scored.curve)
-    story = Story(instruction=scored.instruction, scores=scored.curve, score_range=shown, title=scored.spec.name)
+    story = Story(
+        instruction=scored.instruction,
+        scores=scored.curve,
+        score_range=shown,
+        title=scored.spec.name,
+    )
     thinned = len(scored.indices) * scored.fps / max(1, int(scored.indices[-1]))
-    return film(_name(out, scored, "mp4"), sampled.frames, story, min(MAX_FILM_FPS, max(1.0, thinned)))
+    return film(
+        _name(out, scored, "mp4"), sampled.frames, story, min(MAX_FILM_FPS, max(1.0, thinned))
+    )
 
 
 def write_progress_table(out: Path, scored: Sequence[ScoredVideo], identity: str) -> Path:
     """Write a new ``<reward>_progress.parquet`` as LeRobot reads it: every video is an episode.
 
-    ``progress_sparse`` is the score moved from the model's range to [0, 1]; NaN where it abstained or did not look. A
-    model without a finite range keeps its raw scores, and the table says so.
+    ``progress_sparse`` is the score moved from the model's range to [0, 1]; NaN where it abstained
+    or did not look. A model without a finite range keeps its raw scores, and the table says so.
 
     Args:
         out: folder.
         scored: videos under one model, the episodes in this order.
         identity: what made the scores, as it stands in the run's command.
     """
-    arrow, parquet = cast(Any, import_module("pyarrow")), cast(Any, import_module("pyarrow.parquet"))  # no annotations
+    arrow, parquet = (
+        cast(Any, import_module("pyarrow")),
+        cast(Any, import_module("pyarrow.parquet")),
+    )  # no annotations
     spec = scored[0].spec
     bounded = math.isfinite(spec.low) and math.isfinite(spec.high)
     episodes: list[NDArray[np.float32]] = []
     for video in scored:
         progress = np.full(int(video.indices[-1]) + 1, np.nan, np.float32)
-        values = (video.scores.value - spec.low) / (spec.high - spec.low) if bounded else video.scores.value
+        values = (
+            (video.scores.value - spec.low) / (spec.high - spec.low)
+            if bounded
+            else video.scores.value
+        )
         progress[video.indices] = np.where(video.scores.valid, values, np.nan)
         episodes.append(progress)
     lengths = [len(progress) for progress in episodes]
@@ -185,7 +216,9 @@ def write_progress_table(out: Path, scored: Sequence[ScoredVideo], identity: str
         {
             "index": np.arange(sum(lengths), dtype=np.int64),
             "episode_index": np.repeat(np.arange(len(lengths), dtype=np.int64), lengths),
-            "frame_index": np.concatenate([np.arange(length, dtype=np.int64) for length in lengths]),
+            "frame_index": np.concatenate(
+                [np.arange(length, dtype=np.int64) for length in lengths]
+            ),
             "progress_sparse": np.concatenate(episodes),
         }
     ).replace_schema_metadata(

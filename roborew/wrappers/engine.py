@@ -1,4 +1,5 @@
-"""The one path from frames to rewards, shared by the vector wrapper and the wrapper of a single environment."""
+"""The one path from frames to rewards, shared by the vector wrapper and the wrapper of a single
+environment."""
 
 from __future__ import annotations
 
@@ -9,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roborew.errors import InvalidInputError
-from roborew.shaping import Difference, Rewards, Shaping
+from roborew.shaping import ProgressDelta, Rewards, Shaping
 from roborew.stopwatch import Stopwatch
 from roborew.types import BoolArray, Frame, RewardModel, Video, check_instruction
-from roborew.wrappers.episode_tracker import Claim, Ledger, Payment, Row
+from roborew.wrappers.episode_tracker import EpisodeTracker, StepMasks, StepRewards, SuccessDetector
 from roborew.wrappers.scorer import FrameScorer
 
 Draw = Callable[[NDArray[np.int64]], Video]
@@ -23,19 +24,20 @@ class RewardOptions(TypedDict, total=False):
     """How scores become rewards; every entry may be left out."""
 
     shaping: Shaping
-    """The law from successive scores to rewards, `Difference` with a scale of 5 by default."""
+    """The law from successive scores to rewards, `ProgressDelta` with a scale of 5 by default."""
     every: int
-    """Score every k-th step of an episode, its first frame and its last; 4 by default. History holds these."""
-    claim: Claim | None
+    """Score every k-th step of an episode, its first frame and its last; 4 by default. History
+    holds these."""
+    claim: SuccessDetector | None
     """What the model's claim of success does; ``Claim()`` by default, None switches it off."""
     goal: Frame | None
     """Picture of the goal, shape (H, W, 3), uint8 RGB, for models that need one."""
     max_invalid_rate: float
     """Share of abstentions, in [0, 1], beyond which the run stops; 0.1 by default."""
     scoring: Literal["step", "rollout", "episode"]
-    """``"step"`` (default) pays at once; ``"rollout"`` keeps the frames until `flush` scores them in one batch;
-    ``"episode"`` scores each episode whole when it ends, and its last step is paid what all its steps are worth: for
-    models that are not causal."""
+    """``"step"`` (default) pays at once; ``"rollout"`` keeps the frames until `flush` scores them
+    in one batch; ``"episode"`` scores each episode whole when it ends, and its last step is paid
+    what all its steps are worth: for models that are not causal."""
 
 
 class RewardEngine:
@@ -46,67 +48,88 @@ class RewardEngine:
         seconds: wall-clock time spent under "drawing" and "scoring" [s].
     """
 
-    def __init__(self, model: RewardModel, instruction: str, num_envs: int, **options: Unpack[RewardOptions]) -> None:
-        claim = options.get("claim", Claim())
+    def __init__(
+        self, model: RewardModel, instruction: str, num_envs: int, **options: Unpack[RewardOptions]
+    ) -> None:
+        claim = options.get("claim", SuccessDetector())
         scoring, invalid = options.get("scoring", "step"), options.get("max_invalid_rate", 0.1)
         if scoring not in ("step", "rollout", "episode"):
-            raise InvalidInputError(f"scoring: expected 'step', 'rollout' or 'episode'; got {scoring!r}.")
+            raise InvalidInputError(
+                f"scoring: expected 'step', 'rollout' or 'episode'; got {scoring!r}."
+            )
         if not 0 <= invalid <= 1:
             raise InvalidInputError(f"max_invalid_rate: expected a share in [0, 1]; got {invalid}.")
-        if claim is not None and not model.spec.claims:
-            raise InvalidInputError(f"reward {model.spec.name!r} makes no claims of success: pass claim=None.")
+        if claim is not None and not model.spec.predicts_success:
+            raise InvalidInputError(
+                f"reward {model.spec.name!r} makes no claims of success: pass claim=None."
+            )
         if claim is not None and scoring != "step":
             raise InvalidInputError(
-                f"scoring={scoring!r} learns of a claim only after the {scoring}, too late to end the episode: "
+                f"scoring={scoring!r} learns of a claim only after the {scoring}, too late to end "
+                f"the episode: "
                 "pass claim=None or scoring='step'."
             )
         self.deferred, self._whole = scoring == "rollout", scoring == "episode"
         self._watch = Stopwatch()
-        self.ledger = Ledger(num_envs, options.get("shaping", Difference(scale=5.0)), options.get("every", 4), claim)
-        self._scorer = FrameScorer(
-            model, check_instruction(instruction), options.get("goal"), num_envs, invalid, self._whole
+        self.ledger = EpisodeTracker(
+            num_envs,
+            options.get("shaping", ProgressDelta(scale=5.0)),
+            options.get("every", 4),
+            claim,
         )
-        self._unpaid: list[Row] = []
+        self._scorer = FrameScorer(
+            model,
+            check_instruction(instruction),
+            options.get("goal"),
+            num_envs,
+            invalid,
+            self._whole,
+        )
+        self._unpaid: list[StepMasks] = []
 
     @property
     def seconds(self) -> dict[str, float]:
         """Wall-clock time spent so far under "drawing" and "scoring" [s]."""
         return self._watch.seconds
 
-    def restart(self, begun: BoolArray, draw: Draw) -> Payment:
-        """Begin episodes where ``begun``, shape (N,), is True: their first frames are scored, nothing is paid."""
+    def restart(self, begun: BoolArray, draw: Draw) -> StepRewards:
+        """Begin episodes where ``begun``, shape (N,), is True: their first frames are scored,
+        nothing is paid."""
         return self._settle(self.ledger.restart(begun), draw)
 
-    def advance(self, terminated: BoolArray, truncated: BoolArray, draw: Draw) -> Payment:
+    def advance(self, terminated: BoolArray, truncated: BoolArray, draw: Draw) -> StepRewards:
         """Pay one step; the environments, shape (N,), still show the states in which it ended."""
         return self._settle(self.ledger.advance(terminated, truncated), draw)
 
     def flush(self) -> Rewards:
-        """Score what waits in one batch; return the rewards of the steps since the last flush, shape (T, N).
+        """Score what waits in one batch; return the rewards of the steps since the last flush,
+        shape (T, N).
 
         Raises:
             InvalidInputError: the rewards were paid step by step already.
         """
         if not self.deferred:
-            raise InvalidInputError("flush: every step was paid at once; make the wrapper with scoring='rollout'.")
+            raise InvalidInputError(
+                "flush: every step was paid at once; make the wrapper with scoring='rollout'."
+            )
         payments = self._pay()
         rows, self._unpaid = self._unpaid, []
         steps = [payment.rewards for row, payment in zip(rows, payments, strict=True) if row.step]
         return np.stack(steps) if steps else np.zeros((0, len(self.ledger.ended)))
 
-    def snapshot(self) -> dict[str, NDArray[Any]]:
-        """Return everything `restore` needs; with ``scoring="rollout"`` call `flush` first."""
+    def get_state(self) -> dict[str, NDArray[Any]]:
+        """Return everything `set_state` needs; with ``scoring="rollout"`` call `flush` first."""
         if self._unpaid:
             raise InvalidInputError("snapshot: steps wait for their rewards; call flush() first.")
-        return self._scorer.snapshot() | self.ledger.snapshot()
+        return self._scorer.get_state() | self.ledger.get_state()
 
-    def restore(self, arrays: dict[str, NDArray[Any]]) -> None:
-        """Take over what `snapshot` returned."""
-        self._scorer.restore(arrays)
-        self.ledger.restore(arrays)
+    def set_state(self, arrays: dict[str, NDArray[Any]]) -> None:
+        """Take over what `get_state` returned."""
+        self._scorer.set_state(arrays)
+        self.ledger.set_state(arrays)
         self._unpaid = []
 
-    def _settle(self, row: Row, draw: Draw) -> Payment:
+    def _settle(self, row: StepMasks, draw: Draw) -> StepRewards:
         envs = np.flatnonzero(row.scored)
         if len(envs):
             with self._watch.time("drawing"):
@@ -114,18 +137,27 @@ class RewardEngine:
             self._scorer.keep(envs, frames, row.begun)
         if self._whole:
             with self._watch.time("scoring"):
-                return self.ledger.pay_episodes(row, self._scorer.score_episodes(row.acted & self.ledger.ended))
+                return self.ledger.pay_episodes(
+                    row, self._scorer.score_episodes(row.acted & self.ledger.ended)
+                )
         self._unpaid.append(row)
         if self.deferred:
             unknown = np.full(len(row.acted), np.nan)
-            return Payment(unknown, unknown.astype(np.float32), np.zeros_like(row.acted), np.zeros_like(row.acted))
+            return StepRewards(
+                unknown,
+                unknown.astype(np.float32),
+                np.zeros_like(row.acted),
+                np.zeros_like(row.acted),
+            )
         payment = self._pay()[0]
         self._unpaid = []
         return payment
 
-    def _pay(self) -> list[Payment]:
+    def _pay(self) -> list[StepRewards]:
         if not self._unpaid:
             return []
         with self._watch.time("scoring"):
             labels = self._scorer.score([row.scored for row in self._unpaid])
-        return [self.ledger.pay(row, label) for row, label in zip(self._unpaid, labels, strict=True)]
+        return [
+            self.ledger.pay(row, label) for row, label in zip(self._unpaid, labels, strict=True)
+        ]

@@ -12,21 +12,28 @@ from gymnasium.vector import VectorEnv
 from numpy.typing import NDArray
 
 from roborew.errors import InvalidInputError
-from roborew.shaping import Difference
+from roborew.shaping import ProgressDelta
 from roborew.types import BoolArray
-from roborew.wrappers.episode_tracker import Claim, Labels, Ledger, Payment, Row
-from roborew.wrappers.paid_episodes import PaidEpisodes
+from roborew.wrappers.episode_tracker import (
+    EpisodeTracker,
+    FrameScores,
+    StepMasks,
+    StepRewards,
+    SuccessDetector,
+)
+from roborew.wrappers.paid_episodes import RewardWrapper
 
 
-class TrueReward(PaidEpisodes):
+class OracleReward(RewardWrapper):
     """Pays the simulator's truth through the same shaping, at the same steps, as `LearnedReward`.
 
-    Infos gain the same keys: ``score`` is true progress and ``claimed`` true success at a scored step.
+    Infos gain the same keys: ``score`` is true progress and ``claimed`` true success at a scored
+        step.
 
     Args:
         env: a vector environment whose infos hold ``progress`` and ``success``, each of shape (N,).
-        kind: ``"dense"`` pays gains in progress and the bonus of success, ``"sparse"`` the bonus alone. Both end the
-            episode at true success.
+        kind: ``"dense"`` pays gains in progress and the bonus of success, ``"sparse"`` the bonus
+            alone. Both end the episode at true success.
         scale: reward for the whole of the progress.
         bonus: reward for success.
         every: look at every k-th step of an episode and at its last.
@@ -44,31 +51,44 @@ class TrueReward(PaidEpisodes):
         if kind not in ("dense", "sparse"):
             raise InvalidInputError(f"true reward: expected 'dense' or 'sparse'; got {kind!r}.")
         self._dense = kind == "dense"
-        super().__init__(env, Ledger(env.num_envs, Difference(scale=scale), every, Claim(threshold=0.5, bonus=bonus)))
+        super().__init__(
+            env,
+            EpisodeTracker(
+                env.num_envs,
+                ProgressDelta(scale=scale),
+                every,
+                SuccessDetector(threshold=0.5, bonus=bonus),
+            ),
+        )
 
-    def pay_restart(self, begun: BoolArray, infos: dict[str, Any]) -> Payment:
+    def pay_restart(self, begun: BoolArray, infos: dict[str, Any]) -> StepRewards:
         """Read the true progress of first states."""
         return self._pay(self._ledger.restart(begun), infos)
 
-    def pay_step(self, terminated: BoolArray, truncated: BoolArray, infos: dict[str, Any]) -> Payment:
+    def pay_step(
+        self, terminated: BoolArray, truncated: BoolArray, infos: dict[str, Any]
+    ) -> StepRewards:
         """Read the true progress and success, and pay."""
         return self._pay(self._ledger.advance(terminated, truncated), infos)
 
-    def snapshot_pay(self) -> dict[str, NDArray[Any]]:
+    def get_reward_state(self) -> dict[str, NDArray[Any]]:
         """Return progress at the last score and step counts."""
-        return self._ledger.snapshot()
+        return self._ledger.get_state()
 
-    def restore_pay(self, arrays: dict[str, NDArray[Any]]) -> None:
-        """Take over what `snapshot_pay` returned."""
-        self._ledger.restore(arrays)
+    def set_reward_state(self, arrays: dict[str, NDArray[Any]]) -> None:
+        """Take over what `get_reward_state` returned."""
+        self._ledger.set_state(arrays)
 
-    def _pay(self, row: Row, infos: dict[str, Any]) -> Payment:
+    def _pay(self, row: StepMasks, infos: dict[str, Any]) -> StepRewards:
         missing = {"progress", "success"} - infos.keys()
         if missing:
             raise InvalidInputError(
-                f"true reward: expected 'progress' and 'success' in the infos, got {sorted(infos)}; "
+                f"true reward: expected 'progress' and 'success' in the infos, got "
+                f"{sorted(infos)}; "
                 "only an environment that tells the truth can pay it."
             )
         progress = np.asarray(infos["progress"], dtype=np.float32)
         score = progress if self._dense else np.zeros_like(progress)
-        return self._ledger.pay(row, Labels(score, row.scored, np.asarray(infos["success"], dtype=np.float32)))
+        return self._ledger.pay(
+            row, FrameScores(score, row.scored, np.asarray(infos["success"], dtype=np.float32))
+        )

@@ -16,7 +16,7 @@ from roborew.critics.objective import Objective, Query
 from roborew.encoders.mini import MiniEncoder
 from roborew.learning.examples import Example
 from roborew.registry import critics
-from roborew.types import Memory, Scores
+from roborew.types import RecurrentState, Scores
 from tests.roborew.critics.worlds import OPEN, PUSH, query, world
 
 STEPS = 6
@@ -25,7 +25,10 @@ ASKED = world(1, seed=900, length=9)
 
 
 def words(name: str) -> list[str]:
-    return ["seed=3", *([f"steps={STEPS}"] if "steps" in keyword_options(critics.load(name)) else [])]
+    return [
+        "seed=3",
+        *([f"steps={STEPS}"] if "steps" in keyword_options(critics.load(name)) else []),
+    ]
 
 
 def made(name: str) -> Objective:
@@ -49,11 +52,11 @@ def objective(name: str) -> Objective:
 
 
 def asked(objective: Objective, example: Example) -> Query:
-    return query(example, EXAMPLES[0].goal if objective.traits.needs_goal else None)
+    return query(example, EXAMPLES[0].goal_embedding if objective.traits.needs_goal_image else None)
 
 
 def scored(objective: Objective, queries: Sequence[Query]) -> list[Scores]:
-    return objective.extend(queries)[0]
+    return objective.score_step(queries)[0]
 
 
 def same(ones: Sequence[Scores], others: Sequence[Scores]) -> None:
@@ -71,13 +74,17 @@ def test_the_same_seed_and_examples_give_the_same_scores(name: str, objective: O
         np.testing.assert_array_equal(one.value, other.value)
 
 
-def test_scores_have_the_length_the_range_and_the_claims_that_are_promised(objective: Objective) -> None:
-    for example, scores in zip(ASKED, scored(objective, [asked(objective, example) for example in ASKED]), strict=True):
+def test_scores_have_the_length_the_range_and_the_claims_that_are_promised(
+    objective: Objective,
+) -> None:
+    for example, scores in zip(
+        ASKED, scored(objective, [asked(objective, example) for example in ASKED]), strict=True
+    ):
         assert len(scores) == len(example.features)
         assert scores.value.dtype == np.float32
         valid = scores.value[scores.valid]
         assert ((valid >= objective.traits.low) & (valid <= objective.traits.high)).all()
-        assert (scores.success is not None) == objective.traits.claims
+        assert (scores.success is not None) == objective.traits.predicts_success
 
 
 def test_a_batch_of_two_equals_two_of_one(objective: Objective) -> None:
@@ -89,20 +96,24 @@ def test_whole_equals_in_parts(objective: Objective) -> None:
     if not objective.traits.causal:
         pytest.skip("only ever given whole episodes")
     whole = asked(objective, ASKED[0])
-    memory: Memory = {}
+    memory: RecurrentState = {}
     values: list[np.ndarray] = []
     for part in np.array_split(whole.features, [1, 2, 6]):
-        scores, memories = objective.extend([replace(whole, features=part, memory=memory)])
+        scores, memories = objective.score_step([replace(whole, features=part, state=memory)])
         memory = memories[0]
         values.append(scores[0].value)
-    np.testing.assert_allclose(np.concatenate(values), scored(objective, [whole])[0].value, atol=1e-5)
+    np.testing.assert_allclose(
+        np.concatenate(values), scored(objective, [whole])[0].value, atol=1e-5
+    )
 
 
 def test_what_is_remembered_does_not_grow_with_the_episode(objective: Objective) -> None:
     whole = asked(objective, ASKED[0])
     sizes = []
     for repeats in (4, 40):
-        memory = objective.extend([replace(whole, features=np.tile(whole.features, (repeats, 1)))])[1][0]
+        memory = objective.score_step(
+            [replace(whole, features=np.tile(whole.features, (repeats, 1)))]
+        )[1][0]
         sizes.append(sum(array.nbytes for array in memory.values()))
     assert sizes[0] == sizes[1]
 
@@ -123,7 +134,9 @@ def test_nothing_beyond_the_context_changes_a_score(objective: Objective) -> Non
         pytest.skip("may look at the whole episode")
     whole = asked(objective, ASKED[0])
     last = replace(whole, features=whole.features[-context:])
-    assert scored(objective, [last])[0].value[-1] == pytest.approx(scored(objective, [whole])[0].value[-1], abs=1e-5)
+    assert scored(objective, [last])[0].value[-1] == pytest.approx(
+        scored(objective, [whole])[0].value[-1], abs=1e-5
+    )
 
 
 def test_one_frame_is_scored(objective: Objective) -> None:
@@ -132,7 +145,8 @@ def test_one_frame_is_scored(objective: Objective) -> None:
 
 
 def test_saved_and_loaded_scores_are_equal(name: str, objective: Objective, tmp_path: Path) -> None:
-    """Through the files that `roborew fit` writes: single numbers and empty tables too come back as they were."""
+    """Through the files that `roborew fit` writes: single numbers and empty tables too come back as
+    they were."""
     queries = [asked(objective, example) for example in ASKED]
     recipe = {"objective": words(name), "encoder_name": "mini", "encoder": []}
     folder = Critic(name, objective, MiniEncoder(), recipe).save_pretrained(tmp_path / "critic")
@@ -143,11 +157,11 @@ def test_saved_and_loaded_scores_are_equal(name: str, objective: Objective, tmp_
 
 def test_inputs_are_never_written_to(objective: Objective) -> None:
     whole = asked(objective, ASKED[0])
-    memory = objective.extend([whole])[1][0]
+    memory = objective.score_step([whole])[1][0]
     kept = {key: array.copy() for key, array in memory.items()}
-    for array in (whole.features, whole.text, *memory.values()):
+    for array in (whole.features, whole.text_embedding, *memory.values()):
         array.flags.writeable = False
-    objective.extend([replace(whole, memory=memory)])
+    objective.score_step([replace(whole, state=memory)])
     for key, array in memory.items():
         np.testing.assert_array_equal(array, kept[key])
 

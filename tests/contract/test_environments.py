@@ -32,7 +32,11 @@ def make() -> Iterator[MakeVector]:
     made: list[gymnasium.vector.VectorEnv[Any, Any, Any]] = []
 
     def make(task_id: str, num_envs: int = 3, **kwargs: Any) -> TaskVectorEnv:
-        made.append(gymnasium.make_vec(task_id, num_envs=num_envs, vectorization_mode="vector_entry_point", **kwargs))
+        made.append(
+            gymnasium.make_vec(
+                task_id, num_envs=num_envs, vectorization_mode="vector_entry_point", **kwargs
+            )
+        )
         env = made[-1].unwrapped
         assert isinstance(env, TaskVectorEnv)
         return env
@@ -43,20 +47,29 @@ def make() -> Iterator[MakeVector]:
 
 
 def random_actions(env: TaskVectorEnv, steps: int, seed: int = 0) -> np.ndarray:
-    return np.random.default_rng(seed).uniform(-1, 1, (steps, *env.action_space.shape)).astype(np.float32)
+    return (
+        np.random.default_rng(seed)
+        .uniform(-1, 1, (steps, *env.action_space.shape))
+        .astype(np.float32)
+    )
 
 
 def any_states(task: roborew_envs.Task, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Starts, disturbed a little or much: hinges and slides anywhere in range, free bodies shifted and turned."""
+    """Starts, disturbed a little or much: hinges and slides anywhere in range, free bodies shifted
+    and turned."""
     rng = np.random.default_rng(0)
     scale = 10 ** rng.uniform(-2, 1, count)
-    qpos = np.stack([task.sample(rng)[0] for _ in range(count)])
+    qpos = np.stack([task.sample_initial_state(rng)[0] for _ in range(count)])
     for joint in range(task.model.njnt):
         address, (low, high) = task.model.jnt_qposadr[joint], task.model.jnt_range[joint]
         if task.model.jnt_type[joint] == mujoco.mjtJoint.mjJNT_FREE:
             qpos[:, address : address + 3] += scale[:, None] * rng.normal(0, 0.1, (count, 3))
-            turned = qpos[:, address + 3 : address + 7] + scale[:, None] * rng.normal(0, 0.1, (count, 4))
-            qpos[:, address + 3 : address + 7] = turned / np.linalg.norm(turned, axis=1, keepdims=True)
+            turned = qpos[:, address + 3 : address + 7] + scale[:, None] * rng.normal(
+                0, 0.1, (count, 4)
+            )
+            qpos[:, address + 3 : address + 7] = turned / np.linalg.norm(
+                turned, axis=1, keepdims=True
+            )
         elif task.model.jnt_limited[joint]:
             moved = rng.random(count) < 0.5
             qpos[moved, address] = rng.uniform(low, high, moved.sum())
@@ -66,7 +79,9 @@ def any_states(task: roborew_envs.Task, count: int) -> tuple[np.ndarray, np.ndar
 
 
 @every_task
-@pytest.mark.filterwarnings("ignore:.*Box observation space (minimum|maximum) value is")  # so are Gymnasium's own
+@pytest.mark.filterwarnings(
+    "ignore:.*Box observation space (minimum|maximum) value is"
+)  # so are Gymnasium's own
 def test_gymnasium_accepts_the_environment(task_id: str) -> None:
     with gymnasium.make(task_id, render_mode="rgb_array", width=24, height=16) as env:
         check_env(env.unwrapped)
@@ -90,7 +105,9 @@ def test_words_are_enough_and_never_contradict_themselves(task_id: str) -> None:
 
 
 @every_task
-def test_a_seed_gives_the_same_episode_alone_and_among_others(task_id: str, make: MakeVector) -> None:
+def test_a_seed_gives_the_same_episode_alone_and_among_others(
+    task_id: str, make: MakeVector
+) -> None:
     many, alone = make(task_id, 64), gymnasium.make(task_id)
     observations, _ = many.reset(seed=7)
     first, _ = alone.reset(seed=7 + 40)
@@ -135,7 +152,10 @@ def test_truth_of_a_state_does_not_depend_on_its_company(task_id: str) -> None:
 def test_starts_are_not_solved(task_id: str) -> None:
     task = make_task(task_id)
     rng = np.random.default_rng(0)
-    qpos, qvel = (np.stack(part) for part in zip(*(task.sample(rng) for _ in range(200)), strict=True))
+    qpos, qvel = (
+        np.stack(part)
+        for part in zip(*(task.sample_initial_state(rng) for _ in range(200)), strict=True)
+    )
     assert not task.success(qpos, qvel).any()
 
 
@@ -182,7 +202,9 @@ def test_an_episode_is_truncated_at_its_horizon(task_id: str, make: MakeVector) 
 
 
 @every_task
-def test_next_step_autoreset_spends_one_step_on_the_new_start(task_id: str, make: MakeVector) -> None:
+def test_next_step_autoreset_spends_one_step_on_the_new_start(
+    task_id: str, make: MakeVector
+) -> None:
     env = make(task_id)
     env.reset(seed=0)
     env.core.steps[:] = env.task.horizon - np.array([1, 5, 5])
@@ -218,7 +240,7 @@ def test_a_restored_snapshot_goes_on_bit_for_bit(task_id: str, mode: str, make: 
     before, after = np.split(random_actions(env, 6), 2)
     for actions in before:
         env.step(actions)
-    snapshot = env.snapshot()
+    snapshot = env.get_state()
 
     def go_on(env: TaskVectorEnv) -> list[np.ndarray]:
         results = []
@@ -230,10 +252,10 @@ def test_a_restored_snapshot_goes_on_bit_for_bit(task_id: str, mode: str, make: 
         return results
 
     expected = go_on(env)
-    twin.restore(snapshot)
+    twin.set_state(snapshot)
     for one, other in zip(expected, go_on(twin), strict=True):
         np.testing.assert_array_equal(one, other)
-    env.restore(snapshot)
+    env.set_state(snapshot)
     for one, other in zip(expected, go_on(env), strict=True):
         np.testing.assert_array_equal(one, other)
 
@@ -251,9 +273,15 @@ def test_a_simulation_that_diverges_ends_alone(
     expected, *_ = healthy.step(actions)
     assert truncated.tolist() == [False, True, False] and not terminated.any()
     np.testing.assert_array_equal(observations[[0, 2]], expected[[0, 2]])
-    assert np.isfinite(observations).all() and np.isfinite(rewards).all() and np.isfinite(infos["progress"]).all()
+    assert (
+        np.isfinite(observations).all()
+        and np.isfinite(rewards).all()
+        and np.isfinite(infos["progress"]).all()
+    )
     observations, _, _, truncated, _ = env.step(actions)
-    assert np.abs(observations).max() < 1e3 and not truncated.any(), "the next step starts its new episode"
+    assert np.abs(observations).max() < 1e3 and not truncated.any(), (
+        "the next step starts its new episode"
+    )
 
 
 @every_task
@@ -276,11 +304,17 @@ def test_a_forgotten_close_leaves_nothing_on_the_terminal() -> None:
         "env = gymnasium.make_vec('roborew/Cheetah-v0', 4, vectorization_mode='vector_entry_point',"
         " render_mode='rgb_array')\n"
         "env.reset(seed=0); env.step(env.action_space.sample()); frames = env.render()\n"
-        "one = gymnasium.make('roborew/Push-v0', render_mode='rgb_array'); one.reset(); one.render()\n"
+        "one = gymnasium.make('roborew/Push-v0', render_mode='rgb_array'); one.reset(); "
+        "one.render()\n"
         "print(len(frames))\n"
     )
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=False, env=environment
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        env=environment,
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "4\n", "")

@@ -1,4 +1,5 @@
-"""What every registered environment shows: which state a frame is of, and that a camera sees it, upright and lit."""
+"""What every registered environment shows: which state a frame is of, and that a camera sees it,
+upright and lit."""
 
 from __future__ import annotations
 
@@ -40,34 +41,46 @@ np.savez(sys.argv[1], **frames)
 
 @pytest.fixture(scope="module")
 def reference(tmp_path_factory: pytest.TempPathFactory) -> dict[str, np.ndarray]:
-    """What `mujoco.Renderer` draws; in another process, since MuJoCo chooses its OpenGL once, at import."""
+    """What `mujoco.Renderer` draws; in another process, since MuJoCo chooses its OpenGL once, at
+    import."""
     path: Path = tmp_path_factory.mktemp("frames") / "reference.npz"
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "MUJOCO_GL": backend()}
-    subprocess.run([sys.executable, "-c", REFERENCE, str(path)], check=True, env=environment, timeout=240)
+    subprocess.run(
+        [sys.executable, "-c", REFERENCE, str(path)], check=True, env=environment, timeout=240
+    )
     with np.load(path) as frames:
         return dict(frames)
 
 
 def make(task_id: str, **kwargs: Any) -> TaskVectorEnv:
-    settings = {"num_envs": 3, "render_mode": "rgb_array", "width": WIDTH, "height": HEIGHT} | kwargs
+    settings = {
+        "num_envs": 3,
+        "render_mode": "rgb_array",
+        "width": WIDTH,
+        "height": HEIGHT,
+    } | kwargs
     return TaskVectorEnv(make_task(task_id), **settings)
 
 
 def draw(task: roborew_envs.Task, quality: Any) -> dict[str, np.ndarray]:
     """The start of seed 0 through every camera."""
-    qpos = task.sample(np.random.default_rng(0))[0][None]
+    qpos = task.sample_initial_state(np.random.default_rng(0))[0][None]
     with Renderer(task.model, WIDTH, HEIGHT, quality, threads=1) as renderer:
-        return {camera: renderer.draw(qpos, camera)[0] for camera in task.cameras}
+        return {camera: renderer.render(qpos, camera)[0] for camera in task.cameras}
 
 
 @every_task
-def test_full_quality_is_what_mujoco_itself_draws(task_id: str, reference: dict[str, np.ndarray]) -> None:
+def test_full_quality_is_what_mujoco_itself_draws(
+    task_id: str, reference: dict[str, np.ndarray]
+) -> None:
     for camera, frame in draw(make_task(task_id), "full").items():
         np.testing.assert_array_equal(frame, reference[f"{task_id}|{camera}"], err_msg=camera)
 
 
 @every_task
-def test_fast_quality_shows_the_same_scene_upright(task_id: str, reference: dict[str, np.ndarray]) -> None:
+def test_fast_quality_shows_the_same_scene_upright(
+    task_id: str, reference: dict[str, np.ndarray]
+) -> None:
     for camera, frame in draw(make_task(task_id), "fast").items():
         expected = reference[f"{task_id}|{camera}"].astype(float)
         turned = (frame, frame[::-1], frame[:, ::-1], frame[::-1, ::-1], frame[..., ::-1])
@@ -92,11 +105,11 @@ def test_every_camera_sees_a_lit_and_varied_scene(task_id: str) -> None:
 def test_motion_is_visible_through_the_first_camera(task_id: str) -> None:
     env = make(task_id)
     env.reset(seed=0)
-    first = env.draw()
+    first = env.render_frames()
     action = np.random.default_rng(0).choice([-1.0, 1.0], env.action_space.shape)
     for _ in range(10):
         env.step(action)
-    moved = np.abs(env.draw().astype(int) - first).max(axis=-1) > 10
+    moved = np.abs(env.render_frames().astype(int) - first).max(axis=-1) > 10
     env.close()
     assert (moved.mean(axis=(1, 2)) > 0.005).all()
 
@@ -113,15 +126,15 @@ def test_the_frame_at_an_episodes_end_is_of_its_last_state(task_id: str, mode: s
         truncated = env.step(action)[3]
         longer.step(action)
     assert truncated.all()
-    np.testing.assert_array_equal(env.draw(), longer.draw())
+    np.testing.assert_array_equal(env.render_frames(), longer.render_frames())
     if mode == "NextStep":
         env.step(actions[2])
     else:
         env.reset(options={"reset_mask": truncated})
-    started = env.draw()
-    assert not np.array_equal(started, longer.draw())
+    started = env.render_frames()
+    assert not np.array_equal(started, longer.render_frames())
     longer.core.simulation.state[:] = env.core.simulation.state
-    np.testing.assert_array_equal(started, longer.draw())
+    np.testing.assert_array_equal(started, longer.render_frames())
     env.close()
     longer.close()
 
@@ -132,8 +145,10 @@ def test_drawing_some_is_drawing_all_and_choosing(task_id: str) -> None:
     env.reset(seed=0)
     together = env.render()
     assert len(together) == 5
-    np.testing.assert_array_equal(env.draw(np.array([4, 1])), np.stack([together[4], together[1]]))
-    assert env.draw(np.array([], np.int64)).shape == (0, HEIGHT, WIDTH, 3)
+    np.testing.assert_array_equal(
+        env.render_frames(np.array([4, 1])), np.stack([together[4], together[1]])
+    )
+    assert env.render_frames(np.array([], np.int64)).shape == (0, HEIGHT, WIDTH, 3)
     env.close()
 
 
@@ -142,7 +157,7 @@ def test_drawing_changes_no_state(task_id: str) -> None:
     watched, blind = make(task_id), make(task_id)
     watched.reset(seed=0), blind.reset(seed=0)
     for action in np.random.default_rng(0).uniform(-1, 1, (5, *watched.action_space.shape)):
-        watched.draw()
+        watched.render_frames()
         np.testing.assert_array_equal(watched.step(action)[0], blind.step(action)[0])
     watched.close()
     blind.close()

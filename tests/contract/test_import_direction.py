@@ -31,7 +31,18 @@ MAY_IMPORT: dict[str, set[str]] = {
     "agents": FILES,
     "evaluation": FILES | {"data"},
     "workflows": FILES
-    | {"data", "shaping", "judges", "learning", "encoders", "rewards", "critics", "wrappers", "agents", "evaluation"},
+    | {
+        "data",
+        "shaping",
+        "judges",
+        "learning",
+        "encoders",
+        "rewards",
+        "critics",
+        "wrappers",
+        "agents",
+        "evaluation",
+    },
     "cli": FILES | {"data", "critics", "workflows"},
     "__main__": {"cli"},
 }
@@ -50,7 +61,8 @@ ENVS_MAY_IMPORT: dict[str, set[str]] = {
 
 
 def imported(file: Path) -> Iterator[str]:
-    """Dotted names of all that a file imports, at any depth of it; a relative import is named in full."""
+    """Dotted names of all that a file imports, at any depth of it; a relative import is named in
+    full."""
     for node in ast.walk(ast.parse(file.read_text())):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -64,16 +76,22 @@ ENVS = sorted((ROOT / "envs" / "roborew_envs").rglob("*.py"))
 
 
 def part_of(file: Path, package: Path) -> str:
-    """The part of a package that a file belongs to: ``roborew/shaping/state.py`` is of ``shaping``."""
+    """The part of a package that a file belongs to: ``roborew/shaping/state.py`` is of
+    ``shaping``."""
     inside = file.relative_to(package)
     return package.name if inside == Path("__init__.py") else inside.with_suffix("").parts[0]
 
 
 def parts_imported(file: Path, package: Path) -> set[str]:
-    """The parts of its package that a file imports; ``from roborew import __version__`` is the package itself."""
+    """The parts of its package that a file imports; ``from roborew import __version__`` is the
+    package itself."""
     known = {part_of(path, package) for path in package.rglob("*.py")}
     names = [name.split(".") for name in imported(file)]
-    return {name[1] if len(name) > 1 and name[1] in known else name[0] for name in names if name[0] == package.name}
+    return {
+        name[1] if len(name) > 1 and name[1] in known else name[0]
+        for name in names
+        if name[0] == package.name
+    }
 
 
 def name(file: Path) -> str:
@@ -85,13 +103,17 @@ def name(file: Path) -> str:
     [(ROOT / "roborew", MAY_IMPORT), (ROOT / "envs" / "roborew_envs", ENVS_MAY_IMPORT)],
     ids=["roborew", "roborew_envs"],
 )
-def test_every_part_is_named_and_there_is_no_circle(package: Path, table: dict[str, set[str]]) -> None:
+def test_every_part_is_named_and_there_is_no_circle(
+    package: Path, table: dict[str, set[str]]
+) -> None:
     files = sorted(package.rglob("*.py"))
     assert {part_of(file, package) for file in files} == set(table)
     arrows: dict[str, set[str]] = {part: set() for part in table}
     for file in files:
         arrows[part_of(file, package)] |= parts_imported(file, package) - {part_of(file, package)}
-    assert list(TopologicalSorter(arrows).static_order())  # raises CycleError, which names the circle
+    assert list(
+        TopologicalSorter(arrows).static_order()
+    )  # raises CycleError, which names the circle
 
 
 @pytest.mark.parametrize("file", ROBOREW, ids=name)
@@ -112,7 +134,9 @@ def test_the_environments_know_neither_rewards_nor_networks(file: Path) -> None:
     assert not {entry.split(".")[0] for entry in imported(file)} & ({"roborew"} | HEAVY)
 
 
-@pytest.mark.parametrize("file", [file for file in ROBOREW if part_of(file, ROOT / "roborew") in FILES], ids=name)
+@pytest.mark.parametrize(
+    "file", [file for file in ROBOREW if part_of(file, ROOT / "roborew") in FILES], ids=name
+)
 def test_the_core_needs_numpy_at_most(file: Path) -> None:
     roots = {entry.split(".")[0] for entry in imported(file)}
     assert roots <= sys.stdlib_module_names | {"roborew", "numpy", "safetensors"}
@@ -134,11 +158,15 @@ def loaded_by(statement: str) -> set[str]:
     """Top-level modules in a new process after ``statement``."""
     script = f"{statement}; import sys; print(*sorted(m for m in sys.modules if '.' not in m))"
     command = [sys.executable, "-c", script]
-    return set(subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split())
+    return set(
+        subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    )
 
 
 def test_importing_the_core_loads_no_network_and_no_simulator() -> None:
-    loaded = loaded_by("import roborew, roborew.storage.run, roborew.registry, roborew.seeding, roborew.shaping")
+    loaded = loaded_by(
+        "import roborew, roborew.storage.run, roborew.registry, roborew.seeding, roborew.shaping"
+    )
     assert "numpy" in loaded
     assert not loaded & (HEAVY | {"mujoco", "gymnasium", "matplotlib"})
 
@@ -149,4 +177,7 @@ def test_importing_roborew_itself_loads_nothing_but_the_standard_library() -> No
 
 
 def test_the_parts_that_score_wrap_and_judge_load_torch_only_when_a_model_is_used() -> None:
-    assert not loaded_by("import roborew.rewards, roborew.wrappers, roborew.evaluation, roborew.data") & HEAVY
+    assert (
+        not loaded_by("import roborew.rewards, roborew.wrappers, roborew.evaluation, roborew.data")
+        & HEAVY
+    )

@@ -1,4 +1,5 @@
-"""Every registered reward model keeps the promise of its `RewardSpec`. A new one is found by itself."""
+"""Every registered reward model keeps the promise of its `RewardSpec`. A new one is found by
+itself."""
 
 from __future__ import annotations
 
@@ -6,7 +7,7 @@ import numpy as np
 import pytest
 
 from roborew.registry import rewards
-from roborew.types import Clip, IncrementalRewardModel, Memory, RewardModel, Video
+from roborew.types import Clip, IncrementalRewardModel, RecurrentState, RewardModel, Video
 from tests.contract.tiny_rewards import tiny_options
 
 TEXT = "push the red cube onto the green pad"
@@ -25,7 +26,9 @@ def frames() -> Video:
 
 def clip(model: RewardModel, frames: Video) -> Clip:
     goal = np.random.default_rng(4).integers(0, 256, frames.shape[1:], dtype=np.uint8)
-    return Clip(frames=frames, instruction=TEXT, goal=goal if model.spec.needs_goal else None)
+    return Clip(
+        frames=frames, instruction=TEXT, goal_image=goal if model.spec.needs_goal_image else None
+    )
 
 
 def test_it_says_its_registered_name(model: RewardModel) -> None:
@@ -33,14 +36,16 @@ def test_it_says_its_registered_name(model: RewardModel) -> None:
     assert isinstance(model, RewardModel)
 
 
-def test_scores_have_the_clips_length_and_the_promised_range(model: RewardModel, frames: Video) -> None:
+def test_scores_have_the_clips_length_and_the_promised_range(
+    model: RewardModel, frames: Video
+) -> None:
     for length in (1, 7):
         scores = model.score([clip(model, frames[:length])])[0]
         assert len(scores) == length
         assert scores.value.dtype == np.float32
         valid = scores.value[scores.valid]
         assert ((valid >= model.spec.low) & (valid <= model.spec.high)).all()
-        assert (scores.success is not None) == model.spec.claims
+        assert (scores.success is not None) == model.spec.predicts_success
 
 
 def test_a_batch_of_two_equals_two_of_one(model: RewardModel, frames: Video) -> None:
@@ -84,14 +89,16 @@ def test_the_same_clip_scores_the_same_twice(model: RewardModel, frames: Video) 
     np.testing.assert_array_equal(first, second)
 
 
-def test_a_model_that_remembers_scores_in_parts_as_it_scores_whole(model: RewardModel, frames: Video) -> None:
+def test_a_model_that_remembers_scores_in_parts_as_it_scores_whole(
+    model: RewardModel, frames: Video
+) -> None:
     if not isinstance(model, IncrementalRewardModel):
         pytest.skip(f"{model.spec.name} keeps no memory")
     whole = clip(model, frames)
-    memory: Memory = {}
+    memory: RecurrentState = {}
     values = []
     for part in (frames[:1], frames[1:4], frames[4:]):
-        piece = Clip(frames=part, instruction=TEXT, goal=whole.goal)
-        (scores,), (memory,) = model.extend([piece], [memory])
+        piece = Clip(frames=part, instruction=TEXT, goal_image=whole.goal_image)
+        (scores,), (memory,) = model.score_step([piece], [memory])
         values.append(scores.value)
     np.testing.assert_allclose(np.concatenate(values), model.score([whole])[0].value, atol=1e-5)

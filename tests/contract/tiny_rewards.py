@@ -1,4 +1,5 @@
-"""How the contract tests build each registered reward: constructor options of a tiny local instance."""
+"""How the contract tests build each registered reward: constructor options of a tiny local
+instance."""
 
 from __future__ import annotations
 
@@ -19,7 +20,12 @@ def tiny_judge(folder: Path) -> Options:
 
 def clip_options(folder: Path) -> Options:
     """A two-layer CLIP; rounding to bfloat16 would move scores by more than these tests allow."""
-    return {"model": str(tiny_clip(folder)), "alpha": 0.5, "baseline": "a robot", "dtype": "float32"}
+    return {
+        "model": str(tiny_clip(folder)),
+        "alpha": 0.5,
+        "baseline": "a robot",
+        "dtype": "float32",
+    }
 
 
 def goal_image_options(folder: Path) -> Options:
@@ -39,8 +45,8 @@ TINY: dict[str, Callable[[Path], Options]] = {
     "clip": clip_options,
     "goal_image": goal_image_options,
 }
-"""By registered name; called with an empty folder in which files may be made. A reward not named here needs no options
-but the device."""
+"""By registered name; called with an empty folder in which files may be made. A reward not named
+here needs no options but the device."""
 
 
 def tiny_options(name: str, folder: Path) -> Options:

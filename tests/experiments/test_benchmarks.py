@@ -28,7 +28,9 @@ def test_the_sides_take_turns_and_the_median_of_the_turns_ratios_counts() -> Non
 
         return measure
 
-    row = compare("x", side("ours", [10, 30, 20]), side("peer", [5, 4, 10]), "frames/s", "how", repeats=3)
+    row = compare(
+        "x", side("ours", [10, 30, 20]), side("peer", [5, 4, 10]), "frames/s", "how", repeats=3
+    )
     assert turns == ["ours", "peer", "peer", "ours", "peer", "ours", "peer", "ours"]
     assert (row.ours, row.peer, row.ratio) == (20, 5, 2)
     assert row.settings == "how; 3 turns, paired ratios 2.00 to 7.50"
@@ -56,7 +58,9 @@ def test_the_committed_results_have_the_stated_columns() -> None:
     assert RESULTS.read_text().splitlines()[0] == ",".join(COLUMNS)
 
 
-def test_labelling_measures_noise_and_both_ends_of_an_episode(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_labelling_measures_noise_and_both_ends_of_an_episode(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """The way through, on a tiny model: the figures come from running it."""
     for name, value in {"SIZE": 64, "EPISODE": 6, "WINDOW": 2, "THREADS": 1}.items():
         monkeypatch.setattr(labelling, name, value)

@@ -19,7 +19,9 @@ def read(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def test_a_fit_is_timed_from_typing_to_the_written_critic_and_keeps_its_own_row(tmp_path: Path) -> None:
+def test_a_fit_is_timed_from_typing_to_the_written_critic_and_keeps_its_own_row(
+    tmp_path: Path,
+) -> None:
     demonstrations = write_as_folder(tmp_path / "drawer")
     row = fit_row(demonstrations, 1, ("--critic", "ridge", "--encoder", "mini", "--no-calibrate"))
     assert [row[name] for name in KEY] == ["fit", "ridge", "drawer, 4 episodes", "1"]

@@ -24,7 +24,9 @@ def test_a_row_is_not_written_under_other_columns(tmp_path: Path) -> None:
     Rows(path, ("family",), ("order",)).add({"family": "Press", "order": 0.5})
     before = path.read_bytes()
     with pytest.raises(ValueError, match="expected the columns"):
-        Rows(path, ("family",), ("order", "auroc")).add({"family": "Press", "order": 0.5, "auroc": 1.0})
+        Rows(path, ("family",), ("order", "auroc")).add(
+            {"family": "Press", "order": 0.5, "auroc": 1.0}
+        )
     assert path.read_bytes() == before
 
 

@@ -1,4 +1,5 @@
-"""A video gives every frame or a typed error, whatever happened to its bytes, and the process lives on.
+"""A video gives every frame or a typed error, whatever happened to its bytes, and the process lives
+on.
 
 The quick part of experiments/damaged_videos, on clips made here; real clips too where they are.
 """
@@ -39,7 +40,9 @@ def test_a_film_that_lies_on_its_side_comes_upright(tmp_path: Path) -> None:
     shown = read_video(write(tmp_path / "turned.mp4", stored, rotation=-90))
     assert shown.shape == (2, 64, 48, 3)
     corners = [shown[0, y, x].mean() > 128 for y in (8, 56) for x in (8, 40)]
-    assert corners == [False, True, False, False], "what was left above is right above after a quarter to the right"
+    assert corners == [False, True, False, False], (
+        "what was left above is right above after a quarter to the right"
+    )
 
 
 def test_a_varying_rate_that_nobody_counted_is_refused_with_the_way_out(tmp_path: Path) -> None:
@@ -50,7 +53,9 @@ def test_a_varying_rate_that_nobody_counted_is_refused_with_the_way_out(tmp_path
 
 @pytest.mark.parametrize("kind", DAMAGES)
 @pytest.mark.parametrize("name", ["as written by roborew", "Matroska"])
-def test_damage_is_said_or_changes_no_count(kind: str, name: str, reader: Reader, tmp_path: Path) -> None:
+def test_damage_is_said_or_changes_no_count(
+    kind: str, name: str, reader: Reader, tmp_path: Path
+) -> None:
     path, frames = lawful(name, tmp_path)
     content, rng = path.read_bytes(), np.random.default_rng(0)
     outcomes: list[str] = []
@@ -61,7 +66,9 @@ def test_damage_is_said_or_changes_no_count(kind: str, name: str, reader: Reader
     assert set(outcomes) <= expected, outcomes
 
 
-@pytest.mark.skipif(not real_clips(), reason="evaluation clips not present: set ROBOREW_EVAL_DATA to their folder")
+@pytest.mark.skipif(
+    not real_clips(), reason="evaluation clips not present: set ROBOREW_EVAL_DATA to their folder"
+)
 def test_damaged_real_clips_are_refused_or_whole(reader: Reader, tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
     for (clip, frames), kind in zip(real_clips() * 2, list(DAMAGES) * 2, strict=False):
@@ -76,7 +83,9 @@ def test_a_wrong_suffix_changes_nothing(suffix: str, tmp_path: Path) -> None:
     assert read(path.rename(path.with_suffix(f".{suffix}"))).frames == FRAMES
 
 
-@pytest.mark.parametrize("kind", ["sound alone", "empty", "folder", "pipe", "link to nothing", "no frame"])
+@pytest.mark.parametrize(
+    "kind", ["sound alone", "empty", "folder", "pipe", "link to nothing", "no frame"]
+)
 def test_what_holds_no_picture_is_a_typed_error_at_once(kind: str, tmp_path: Path) -> None:
     path = tmp_path / "film.mp4"
     if kind == "sound alone":
@@ -92,7 +101,12 @@ def test_what_holds_no_picture_is_a_typed_error_at_once(kind: str, tmp_path: Pat
     else:
         path.symlink_to("nowhere")
     reading = read(path)
-    assert reading.frames is None and reading.typed and "film.mp4" in reading.said and reading.seconds < 1
+    assert (
+        reading.frames is None
+        and reading.typed
+        and "film.mp4" in reading.said
+        and reading.seconds < 1
+    )
 
 
 def test_a_process_that_dies_or_hangs_is_told_apart_and_replaced(

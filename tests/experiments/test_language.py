@@ -1,4 +1,5 @@
-"""Laws of mini's language: the label is right, the splits do not meet, the same seed gives the same sentences."""
+"""Laws of mini's language: the label is right, the splits do not meet, the same seed gives the same
+sentences."""
 
 from __future__ import annotations
 
@@ -57,21 +58,34 @@ def test_an_other_task_is_exactly_one_task_and_not_this_one() -> None:
         for sentence in language.negatives(task, "other_task", "train", _rng(3), 30):
             (other,) = language.recognise(sentence)
             assert other != task, sentence
-        others = {spaced(text) for other in TASKS if other != task for text in language.held_out_paraphrases(other)}
-        assert {spaced(text) for text in language.negatives(task, "other_task", "held_out", _rng(3), 30)} <= others
+        others = {
+            spaced(text)
+            for other in TASKS
+            if other != task
+            for text in language.held_out_paraphrases(other)
+        }
+        assert {
+            spaced(text) for text in language.negatives(task, "other_task", "held_out", _rng(3), 30)
+        } <= others
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_held_out_negatives_are_never_drawn_in_training(kind: str) -> None:
     drawn = {
-        split: {spaced(text) for task in TASKS for text in language.negatives(task, kind, split, _rng(4), 300)}
+        split: {
+            spaced(text)
+            for task in TASKS
+            for text in language.negatives(task, kind, split, _rng(4), 300)
+        }
         for split in SPLITS
     }
     assert drawn["train"].isdisjoint(drawn["held_out"])
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_a_minimal_pair_is_one_positive_and_one_negative_of_mostly_the_same_words(task: str) -> None:
+def test_a_minimal_pair_is_one_positive_and_one_negative_of_mostly_the_same_words(
+    task: str,
+) -> None:
     shared: list[float] = []
     for positive, negative in language.minimal_pairs(task, _rng(5), 80):
         assert language.recognise(positive) == (task,), (positive, negative)
@@ -83,8 +97,11 @@ def test_a_minimal_pair_is_one_positive_and_one_negative_of_mostly_the_same_word
 
 @pytest.mark.parametrize("task", TASKS)
 def test_one_wrong_part_leaves_a_sentence_of_the_tasks_own_words(task: str) -> None:
-    """What is not the task differs from it in one part: half of its words, or more, are words of the task."""
-    own = language.grammar().words([(task, name) for form in language.POSITIVE_FORMS for name in form], held_out=False)
+    """What is not the task differs from it in one part: half of its words, or more, are words of
+    the task."""
+    own = language.grammar().words(
+        [(task, name) for form in language.POSITIVE_FORMS for name in form], held_out=False
+    )
     shares = [
         np.mean([word in own for word in split_words(text)])
         for text in language.negatives(task, "one_part", "train", _rng(9), 100)
@@ -93,13 +110,20 @@ def test_one_wrong_part_leaves_a_sentence_of_the_tasks_own_words(task: str) -> N
 
 
 def test_no_positive_contains_a_word_that_turns_a_request_round() -> None:
-    negations = language.word_set("negation_word") - {"no", "not", "nothing", "without"}  # "without haste" asks
+    negations = language.word_set("negation_word") - {
+        "no",
+        "not",
+        "nothing",
+        "without",
+    }  # "without haste" asks
     written = language.grammar().words(
-        [(task, name) for task in TASKS for form in language.POSITIVE_FORMS for name in form], held_out=True
+        [(task, name) for task in TASKS for form in language.POSITIVE_FORMS for name in form],
+        held_out=True,
     )
     assert written.isdisjoint(negations)
     assert all(
-        negations & set(split_words(text)) for text in ("don't press the button", "avoid the drawer", "never kneel")
+        negations & set(split_words(text))
+        for text in ("don't press the button", "avoid the drawer", "never kneel")
     )
 
 

@@ -1,4 +1,5 @@
-"""What is published acts as the agent that was trained, and training is paid with the truth alone."""
+"""What is published acts as the agent that was trained, and training is paid with the truth
+alone."""
 
 from __future__ import annotations
 
@@ -25,7 +26,7 @@ from experiments.locomotion_experts.run import (
 )
 from experiments.locomotion_experts.search import live, score, search
 from roborew.agents.ppo import PPO, PPOConfig
-from roborew.workflows.train import TrainConfig, make_environment
+from roborew.workflows.train import TrainConfig, make_env
 from roborew_envs import TASKS, make_task
 from roborew_envs.core.simulation import Simulation
 from roborew_envs.experts.policies import facing_x, load_policy
@@ -33,22 +34,31 @@ from roborew_envs.tasks.humanoid.humanoid import Humanoid
 
 
 def environment(task_id: str, rent: float) -> TrueProgress:
-    return TrueProgress(make_environment(TrainConfig(env=task_id), 4), rent)
+    return TrueProgress(make_env(TrainConfig(env=task_id), 4), rent)
 
 
 def test_the_exported_policy_acts_as_the_agent_does() -> None:
     env = environment("roborew/Hopper-v0", 0.1)
-    agent = PPO(env.single_observation_space, env.single_action_space, PPOConfig(rollout_steps=8, epochs=1), seed=0)
+    agent = PPO(
+        env.single_observation_space,
+        env.single_action_space,
+        PPOConfig(n_steps=8, n_epochs=1),
+        seed=0,
+    )
     agent.learn(env, 64)
     observations, _ = env.reset(seed=5)
     still = Reflex.none(observations.shape[1], env.single_action_space.shape[0])
-    np.testing.assert_allclose(exported(agent, still)(observations), agent.act(observations), atol=1e-5)
+    np.testing.assert_allclose(
+        exported(agent, still)(observations), agent.act(observations), atol=1e-5
+    )
     env.close()
 
 
 def test_an_agent_that_goes_on_from_a_policy_acts_as_it_did() -> None:
     env = environment("roborew/Hopper-v0", 0.1)
-    begun, fresh = (PPO(env.single_observation_space, env.single_action_space, seed=seed) for seed in (0, 1))
+    begun, fresh = (
+        PPO(env.single_observation_space, env.single_action_space, seed=seed) for seed in (0, 1)
+    )
     observations, _ = env.reset(seed=5)
     still = Reflex.none(observations.shape[1], env.single_action_space.shape[0])
     begun.learn(env, 64)
@@ -59,11 +69,17 @@ def test_an_agent_that_goes_on_from_a_policy_acts_as_it_did() -> None:
 
 
 def test_with_other_arms_a_policy_moves_the_legs_alike_wherever_the_arms_are() -> None:
-    task, policy = make_task("roborew/HumanoidArmsCrossed-v0"), load_policy("roborew/HumanoidHandsOnHips-v0")
+    task, policy = (
+        make_task("roborew/HumanoidArmsCrossed-v0"),
+        load_policy("roborew/HumanoidHandsOnHips-v0"),
+    )
     assert isinstance(task, Humanoid)
     reflex = to_posture(task, "arms_crossed", numbers({}, 0.5, 0.05, (5.0, 0.1)))
     other, rng = with_other_arms(policy, task, "hands_on_hips", reflex), np.random.default_rng(0)
-    qpos, still = task.pose_state(rng, "hands_on_hips", noise=0.0)[None], np.zeros((1, task.model.nv))
+    qpos, still = (
+        task.pose_state(rng, "hands_on_hips", noise=0.0)[None],
+        np.zeros((1, task.model.nv)),
+    )
     seen = task.observe(qpos, still)
     np.testing.assert_allclose(other(seen)[:, :11], policy(seen)[:, :11], atol=1e-5)
     qpos[:, 18:] = task.joint_angles("arms_crossed")[11:]
@@ -75,9 +91,14 @@ def test_with_other_arms_a_policy_moves_the_legs_alike_wherever_the_arms_are() -
 
 def test_with_a_reflex_the_published_policy_moves_the_body_as_the_agent_did() -> None:
     reflex = reflex_of("roborew/HumanoidStand-v0", SETTINGS["HumanoidStand"])
-    env = WithReflex(make_environment(TrainConfig(env="roborew/HumanoidStand-v0"), 4), reflex)
-    plain = make_environment(TrainConfig(env="roborew/HumanoidStand-v0"), 4)
-    agent = PPO(env.single_observation_space, env.single_action_space, PPOConfig(rollout_steps=8, epochs=1), seed=0)
+    env = WithReflex(make_env(TrainConfig(env="roborew/HumanoidStand-v0"), 4), reflex)
+    plain = make_env(TrainConfig(env="roborew/HumanoidStand-v0"), 4)
+    agent = PPO(
+        env.single_observation_space,
+        env.single_action_space,
+        PPOConfig(n_steps=8, n_epochs=1),
+        seed=0,
+    )
     policy = exported(agent, reflex)
     observations, alike = env.reset(seed=5)[0], plain.reset(seed=5)[0]
     for _ in range(5):
@@ -107,7 +128,9 @@ def test_a_pose_is_shifted_on_both_sides_alike_and_within_the_joints_ranges() ->
     task = make_task("roborew/HumanoidStand-v0")
     assert isinstance(task, Humanoid)
     names = [task.model.joint(i).name for i in range(1, task.model.njnt)]
-    moved = shifted(task, "stand", {"shoulder1": 10, "knee": -20, "abdomen_y": 999}) - task.joint_angles("stand")
+    moved = shifted(
+        task, "stand", {"shoulder1": 10, "knee": -20, "abdomen_y": 999}
+    ) - task.joint_angles("stand")
     turned = dict(zip(names, np.rad2deg(moved), strict=True))
     assert turned["left_shoulder1"] == pytest.approx(10) == -turned["right_shoulder1"]
     assert turned["left_knee"] == pytest.approx(-20) == turned["right_knee"]
@@ -125,7 +148,11 @@ def test_pitching_forward_is_answered_by_the_abdomen_and_both_hips() -> None:
         for name in range(task.model.nu)
         if (to_posture(task, "lotus", told).weights != plain.weights)[:, name].any()
     ]
-    assert {task.model.actuator(i).name for i in changed} == {"abdomen_y", "left_hip_y", "right_hip_y"}
+    assert {task.model.actuator(i).name for i in changed} == {
+        "abdomen_y",
+        "left_hip_y",
+        "right_hip_y",
+    }
 
 
 def test_an_evolution_finds_the_top_of_a_stretched_hill() -> None:
@@ -139,7 +166,9 @@ def test_an_evolution_finds_the_top_of_a_stretched_hill() -> None:
     np.testing.assert_allclose(evolution.mean, top, atol=1e-3)
 
 
-def test_a_search_keeps_what_it_began_with_unless_it_finds_better(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_search_keeps_what_it_began_with_unless_it_finds_better(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     task, begun = make_task("roborew/HumanoidLotus-v0"), numbers({}, 6.0, 0.25)
     assert isinstance(task, Humanoid)
 
@@ -147,7 +176,15 @@ def test_a_search_keeps_what_it_began_with_unless_it_finds_better(monkeypatch: p
         return -float(np.abs(told - begun).sum())
 
     monkeypatch.setattr("experiments.locomotion_experts.search.score", worse_elsewhere)
-    found = search(task, lambda told: to_posture(task, "lotus", told), begun, SCALE, 5, seed=0, tell=lambda said: None)
+    found = search(
+        task,
+        lambda told: to_posture(task, "lotus", told),
+        begun,
+        SCALE,
+        5,
+        seed=0,
+        tell=lambda said: None,
+    )
     np.testing.assert_array_equal(found, begun)
 
 
@@ -171,7 +208,7 @@ def practised(drill: Drill) -> Practised:
 def test_a_practised_body_falls_as_the_tasks_own_does() -> None:
     task = make_task("roborew/HumanoidHandsOnHips-v0")
     assert isinstance(task, Humanoid)
-    start = task.sample(np.random.default_rng(0))
+    start = task.sample_initial_state(np.random.default_rng(0))
     ends: list[np.ndarray] = []
     for each in (task, Practice(task, "hands_on_hips", Drill())):
         simulation = Simulation(each.model, 1, threads=1)
@@ -186,8 +223,16 @@ def test_a_practised_body_falls_as_the_tasks_own_does() -> None:
 def test_practice_begins_at_the_tasks_own_starts_and_on_the_way_to_the_pose() -> None:
     task = make_task("roborew/HumanoidHandsOnHips-v0")
     assert isinstance(task, Humanoid)
-    practising, elbow = Practice(task, "hands_on_hips", Drill()), task.model.joint("left_elbow").qposadr[0]
-    elbows = np.rad2deg([practising.sample(np.random.default_rng(seed))[0][elbow] for seed in range(60)])
+    practising, elbow = (
+        Practice(task, "hands_on_hips", Drill()),
+        task.model.joint("left_elbow").qposadr[0],
+    )
+    elbows = np.rad2deg(
+        [
+            practising.sample_initial_state(np.random.default_rng(seed))[0][elbow]
+            for seed in range(60)
+        ]
+    )
     standing, posed = -88, -24
     assert (np.abs(elbows - standing) < 10).mean() > 0.5
     assert (elbows > (standing + posed) / 2).any()
@@ -195,7 +240,10 @@ def test_practice_begins_at_the_tasks_own_starts_and_on_the_way_to_the_pose() ->
     for seed in range(20):
         rng, own = np.random.default_rng(seed), np.random.default_rng(seed)
         own.random()
-        np.testing.assert_array_equal(np.concatenate(only.sample(rng)), np.concatenate(task.sample(own)))
+        np.testing.assert_array_equal(
+            np.concatenate(only.sample_initial_state(rng)),
+            np.concatenate(task.sample_initial_state(own)),
+        )
 
 
 @pytest.mark.parametrize("held", [0.0, 0.5])
@@ -207,7 +255,9 @@ def test_practice_pays_most_in_the_pose_and_at_rest_and_nothing_after_a_fall(hel
     standing = task.pose_state(np.random.default_rng(0), "stand", noise=0.0)
     drifting, still = np.zeros(task.model.nv), np.zeros(task.model.nv)
     drifting[0] = 0.5
-    for i, state in enumerate([(posed, still), (standing, still), (posed, drifting), (posed, still)]):
+    for i, state in enumerate(
+        [(posed, still), (standing, still), (posed, drifting), (posed, still)]
+    ):
         simulation.place(i, *state)
     simulation.qpos[3, 2] = 0.5
     _, rewards, terminated, _, _ = env.step(np.zeros(env.action_space.shape, np.float32))
@@ -278,7 +328,10 @@ def test_every_setting_is_of_a_task() -> None:
 
 
 def test_a_policy_that_mostly_fails_has_no_file(tmp_path: Path) -> None:
-    policy, file = load_policy("roborew/CartPole-v0"), tmp_path / "policies" / "CartPole.safetensors"
+    policy, file = (
+        load_policy("roborew/CartPole-v0"),
+        tmp_path / "policies" / "CartPole.safetensors",
+    )
     run.keep(file, policy, run.EXPERT)
     assert file.is_file()
     run.keep(file, policy, run.EXPERT - 0.01)

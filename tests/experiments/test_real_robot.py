@@ -1,4 +1,5 @@
-"""The experiment runs from episodes to table and picture, says why it cannot, and its page shows what was measured."""
+"""The experiment runs from episodes to table and picture, says why it cannot, and its page shows
+what was measured."""
 
 from __future__ import annotations
 
@@ -12,7 +13,19 @@ import pytest
 from experiments.real_robot.run import CRITICS, FIGURES, HERE, KEY, figures, main, table
 from roborew.data import write_video
 
-QUICK = ("--seeds", "0", "1", "--critics", "hop", "--fps", "5", "--encoder-option", "steps=2", "--option", "steps=4")
+QUICK = (
+    "--seeds",
+    "0",
+    "1",
+    "--critics",
+    "hop",
+    "--fps",
+    "5",
+    "--encoder-option",
+    "steps=2",
+    "--option",
+    "steps=4",
+)
 
 
 def write_episode(folder: Path, length: int) -> None:
@@ -59,13 +72,17 @@ def test_without_the_clips_it_says_so(tmp_path: Path, capsys: pytest.CaptureFixt
 def test_a_flat_curve_has_no_order_and_a_falling_one_the_wrong_one() -> None:
     truth = np.linspace(0, 1, 5, dtype=np.float32)
     assert figures(np.full(5, 0.25), truth) == {"spearman": 0, "kendall": 0, "end": 0.25}
-    assert figures(1 - truth.astype(np.float64), truth) == pytest.approx({"spearman": -1, "kendall": -1, "end": 0})
+    assert figures(1 - truth.astype(np.float64), truth) == pytest.approx(
+        {"spearman": -1, "kendall": -1, "end": 0}
+    )
 
 
 def test_the_page_shows_the_rows_that_were_measured_all_of_them() -> None:
     rows = read(HERE / "results.csv")
     assert set(rows[0]) == {*KEY, *FIGURES}
     seeds = {row["seed"] for row in rows}
-    assert {(row["critic"], row["seed"]) for row in rows} == {(c, s) for c in CRITICS for s in seeds}
+    assert {(row["critic"], row["seed"]) for row in rows} == {
+        (c, s) for c in CRITICS for s in seeds
+    }
     assert len(rows) == 2 * 3 * len(seeds) * len(CRITICS) and len(seeds) >= 2
     assert "\n".join(table(rows)) in (HERE / "README.md").read_text()

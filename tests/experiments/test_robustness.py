@@ -1,4 +1,5 @@
-"""Looks change pictures and nothing else, the same ones each time, and a table keeps one row for each of them."""
+"""Looks change pictures and nothing else, the same ones each time, and a table keeps one row for
+each of them."""
 
 from __future__ import annotations
 
@@ -37,11 +38,19 @@ def test_figures_are_of_all_episodes_and_in_range(played: Played) -> None:
 
 def test_rows_measured_again_are_replaced_and_others_kept(tmp_path: Path) -> None:
     path = tmp_path / "rows.csv"
-    row = dict.fromkeys(FIELDS, 1.0) | {"reward": "mini", "family": "Press", "kind": "own", "strength": ""}
+    row = dict.fromkeys(FIELDS, 1.0) | {
+        "reward": "mini",
+        "family": "Press",
+        "kind": "own",
+        "strength": "",
+    }
     keep([row, row | {"family": "Push"}], path)
     keep([row | {"order": 0.5}], path)
     with path.open(newline="") as file:
-        assert sorted((r["family"], r["order"]) for r in csv.DictReader(file)) == [("Press", "0.5"), ("Push", "1")]
+        assert sorted((r["family"], r["order"]) for r in csv.DictReader(file)) == [
+            ("Press", "0.5"),
+            ("Push", "1"),
+        ]
 
 
 def test_what_is_committed_holds_every_look_once_for_each_reward_and_family() -> None:

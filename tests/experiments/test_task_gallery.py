@@ -15,7 +15,9 @@ from roborew_envs import TASKS, make_task
 from roborew_envs.experts.grading import Pace
 
 
-@pytest.mark.parametrize(("later", "last"), [([0.9, 1.0], 4), ([1.0, 0.9, 1.0], 5), ([1.0] * 30, 4 + LATER)])
+@pytest.mark.parametrize(
+    ("later", "last"), [([0.9, 1.0], 4), ([1.0, 0.9, 1.0], 5), ([1.0] * 30, 4 + LATER)]
+)
 def test_the_moments_are_the_start_half_of_the_way_and_the_first_success_while_it_holds(
     later: list[float], last: int
 ) -> None:
@@ -40,7 +42,9 @@ def test_a_sheet_has_a_row_a_camera_and_its_file_says_how_it_was_drawn(
     for name, value in {"WIDTH": 32, "HEIGHT": 24, "GAP": 2}.items():
         monkeypatch.setattr(gallery, name, value)
     task = make_task("roborew/Press-v0")
-    qpos = np.stack([task.sample(np.random.default_rng(seed))[0] for seed in range(3)])
+    qpos = np.stack(
+        [task.sample_initial_state(np.random.default_rng(seed))[0] for seed in range(3)]
+    )
     shown = Moments("chance", qpos, np.array([0.1, 0.2, 0.3]), np.zeros(3, np.bool_))
     picture = gallery.sheet(task, shown)
     assert picture.shape == (3 * 26 - 2, 3 * 34 - 2, 3)
@@ -52,14 +56,19 @@ def test_a_sheet_has_a_row_a_camera_and_its_file_says_how_it_was_drawn(
 
 
 def test_the_behaviours_measured_last_end_where_they_should() -> None:
-    """Every scripted task, 200 episodes of the good behaviours; test_experts runs a few of all anew."""
+    """Every scripted task, 200 episodes of the good behaviours; test_experts runs a few of all
+    anew."""
     measured = behaviours.read()
-    scripted = {task_id for task_id in TASKS if make_task(task_id).plan is not None}
+    scripted = {task_id for task_id in TASKS if make_task(task_id).scripted_policy is not None}
     assert {row["task"] for row in measured} == scripted
     low = {"expert": 0.98, "slow": 0.98}
     assert all(row["episodes"] == ("200" if row["behaviour"] in low else "50") for row in measured)
-    assert all(float(row["graded_suboptimal"]) >= 0.98 for row in measured if row["behaviour"] == "slow")
-    assert all(float(row["graded_success"]) >= 0.9 for row in measured if row["behaviour"] == "expert")
+    assert all(
+        float(row["graded_suboptimal"]) >= 0.98 for row in measured if row["behaviour"] == "slow"
+    )
+    assert all(
+        float(row["graded_success"]) >= 0.9 for row in measured if row["behaviour"] == "expert"
+    )
     high = {"random": 0.12}
     for row in measured:
         end, name = float(row["at_end"]), row["behaviour"]
@@ -69,5 +78,9 @@ def test_the_behaviours_measured_last_end_where_they_should() -> None:
 
 
 def test_a_row_of_the_table_has_a_dash_where_a_behaviour_does_not_exist() -> None:
-    measured = behaviours.measure(make_task("roborew/Press-v0"), "expert", Pace(arrival=10, setback=0), range(2))
-    assert behaviours.table([measured]).splitlines()[-1] == "| roborew/Press-v0 | 100.0 |" + " - |" * 8
+    measured = behaviours.measure(
+        make_task("roborew/Press-v0"), "expert", Pace(arrival=10, setback=0), range(2)
+    )
+    assert (
+        behaviours.table([measured]).splitlines()[-1] == "| roborew/Press-v0 | 100.0 |" + " - |" * 8
+    )

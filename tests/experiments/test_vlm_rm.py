@@ -1,4 +1,5 @@
-"""The experiment is ready to run: every task is there, every command is one that `roborew train` takes."""
+"""The experiment is ready to run: every task is there, every command is one that `roborew train`
+takes."""
 
 from __future__ import annotations
 
@@ -32,13 +33,24 @@ def test_every_task_draws_what_clip_reads(name: str) -> None:
         autoreset_mode=AutoresetMode.DISABLED,
     )
     env.reset(seed=0)
-    assert env.unwrapped.draw().shape == (1, SIZE, SIZE, 3)
+    assert env.unwrapped.render_frames().shape == (1, SIZE, SIZE, 3)
     env.close()
 
 
 @pytest.mark.parametrize("name", sorted(PROMPTS))
 def test_every_command_is_understood(name: str, tmp_path: Path) -> None:
-    words = ["--model", "ViT-B-32", "--pretrained", "openai", "--work", str(tmp_path), "--alpha", "0.5", "--steps", "9"]
+    words = [
+        "--model",
+        "ViT-B-32",
+        "--pretrained",
+        "openai",
+        "--work",
+        str(tmp_path),
+        "--alpha",
+        "0.5",
+        "--steps",
+        "9",
+    ]
     typed = command(arguments(words), name, 3, "run")[4:]
     typed = typed[: typed.index("--out")]
     config = tyro.cli(TrainConfig, args=typed)
@@ -73,7 +85,18 @@ def test_a_model_that_is_here_trains_and_a_finished_run_is_not_run_again(
 
     monkeypatch.setattr("experiments.vlm_rm.run.subprocess", SimpleNamespace(run=in_this_process))
     monkeypatch.setattr(evaluate, "judge", partial(evaluate.judge, episodes=1))
-    words = ["--model", str(model), "--only", "CartPole-v0", "--seeds", "0", "--agent", "ppo", "--alpha", "0.5"]
+    words = [
+        "--model",
+        str(model),
+        "--only",
+        "CartPole-v0",
+        "--seeds",
+        "0",
+        "--agent",
+        "ppo",
+        "--alpha",
+        "0.5",
+    ]
     words += ["--num-envs", "2", "--steps", "64", "--work", str(tmp_path / "work")]
     assert [main(words), main(words)] == [0, 0] and len(runs) == 1
     (row,) = csv.DictReader((tmp_path / "work" / "results.csv").read_text().splitlines())

@@ -1,4 +1,5 @@
-"""A world in which the whole way from frames to verdict takes a second: climb, and the picture shows the height.
+"""A world in which the whole way from frames to verdict takes a second: climb, and the picture
+shows the height.
 
 Its own reward is NaN. ``tests/Ascent-v0`` can give its state, ``tests/Stateless-v0`` cannot.
 """
@@ -24,14 +25,16 @@ from roborew.types import Clip, RewardSpec, Scores
 HORIZON = 12
 ENV = "tests/Ascent-v0"
 STATELESS = "tests/Stateless-v0"
-ROLLOUT = 8 * PPOConfig().rollout_steps
+ROLLOUT = 8 * PPOConfig().n_steps
 """Steps between two updates of our own PPO in 8 environments."""
 
 
 class Ascent(VectorEnv[Any, Any, Any]):
     """Each action in [-1, 1] adds a tenth of itself to the height; success is a height of 1."""
 
-    def __init__(self, num_envs: int, render_mode: str | None = None, autoreset_mode: Any = None) -> None:
+    def __init__(
+        self, num_envs: int, render_mode: str | None = None, autoreset_mode: Any = None
+    ) -> None:
         self.num_envs, self.render_mode = num_envs, render_mode
         self.metadata = {"autoreset_mode": AutoresetMode(autoreset_mode), "render_fps": 10}
         self.single_observation_space, self.single_action_space = Box(-9, 9, (2,)), Box(-1, 1, (1,))
@@ -52,7 +55,13 @@ class Ascent(VectorEnv[Any, Any, Any]):
         self._height = np.clip(self._height + 0.1 * np.clip(actions[:, 0], -1, 1), -1, 1)
         self._steps += 1
         never = np.zeros(self.num_envs, np.bool_)
-        return self._observe(), np.full(self.num_envs, np.nan), never, self._steps >= HORIZON, self._truth()
+        return (
+            self._observe(),
+            np.full(self.num_envs, np.nan),
+            never,
+            self._steps >= HORIZON,
+            self._truth(),
+        )
 
     def _observe(self) -> NDArray[np.float32]:
         return np.column_stack([self._height, self._steps / HORIZON]).astype(np.float32)
@@ -60,7 +69,7 @@ class Ascent(VectorEnv[Any, Any, Any]):
     def _truth(self) -> dict[str, Any]:
         return {"progress": np.clip(self._height, 0, 1), "success": self._height >= 1}
 
-    def draw(self, indices: NDArray[np.int64] | None = None) -> NDArray[np.uint8]:
+    def render_frames(self, indices: NDArray[np.int64] | None = None) -> NDArray[np.uint8]:
         chosen = np.arange(self.num_envs) if indices is None else indices
         frames = np.zeros((len(chosen), 8, 8, 3), np.uint8)
         frames[:, 0, 0, 0] = np.clip(255 * self._height[chosen], 0, 255)
@@ -68,27 +77,40 @@ class Ascent(VectorEnv[Any, Any, Any]):
         return frames
 
     def render(self) -> Any:
-        return tuple(self.draw())
+        return tuple(self.render_frames())
 
 
 class SavedAscent(Ascent):
-    def snapshot(self) -> dict[str, NDArray[Any]]:
+    def get_state(self) -> dict[str, NDArray[Any]]:
         words = [self._rng.bit_generator.state["state"][key] for key in ("state", "inc")]
         halves = [word >> shift & (2**64 - 1) for word in words for shift in (0, 64)]
-        return {"height": self._height.copy(), "steps": self._steps.copy(), "rng": np.array(halves, np.uint64)}
+        return {
+            "height": self._height.copy(),
+            "steps": self._steps.copy(),
+            "rng": np.array(halves, np.uint64),
+        }
 
-    def restore(self, arrays: dict[str, NDArray[Any]]) -> None:
+    def set_state(self, arrays: dict[str, NDArray[Any]]) -> None:
         self._height, self._steps = arrays["height"].copy(), arrays["steps"].copy()
         a, b, c, d = (int(half) for half in arrays["rng"])
         state = self._rng.bit_generator.state
-        self._rng.bit_generator.state = state | {"state": {"state": a | b << 64, "inc": c | d << 64}}
+        self._rng.bit_generator.state = state | {
+            "state": {"state": a | b << 64, "inc": c | d << 64}
+        }
 
 
 class Height:
     """Reads the height off the red channel and claims success at the top; deaf to the sentence."""
 
     spec = RewardSpec(
-        name="height", low=0, high=1, context=1, causal=True, needs_goal=False, claims=True, paper="a test double"
+        name="height",
+        low=0,
+        high=1,
+        context=1,
+        causal=True,
+        needs_goal_image=False,
+        predicts_success=True,
+        paper="a test double",
     )
 
     def __init__(self, device: str = "cpu") -> None:

@@ -88,7 +88,12 @@ def test_a_missing_field_is_not_filled_with_a_default() -> None:
 
 
 def test_arrays_and_numpy_numbers_become_plain_and_what_json_lacks_becomes_null() -> None:
-    record = {"mean": np.float32(0.5), "list": np.arange(2), "none": float("nan"), "far": np.float64("inf")}
+    record = {
+        "mean": np.float32(0.5),
+        "list": np.arange(2),
+        "none": float("nan"),
+        "far": np.float64("inf"),
+    }
     assert to_json(record) == {"mean": 0.5, "list": [0, 1], "none": None, "far": None}
 
 

@@ -47,7 +47,9 @@ def test_a_word_becomes_a_value_of_the_annotated_type(pair: str, value: Any) -> 
 
 
 @pytest.mark.parametrize(
-    "pair", ["alpha=much", "batch=1.5", "whole=perhaps", "method=curve", "alpha", "=3"], ids=lambda pair: pair
+    "pair",
+    ["alpha=much", "batch=1.5", "whole=perhaps", "method=curve", "alpha", "=3"],
+    ids=lambda pair: pair,
 )
 def test_what_cannot_be_read_is_refused(pair: str) -> None:
     with pytest.raises((InvalidInputError, UnknownNameError)):
@@ -65,4 +67,12 @@ def test_an_option_given_twice_is_refused() -> None:
 
 
 def test_only_keyword_only_parameters_are_options() -> None:
-    assert set(keyword_options(Model)) == {"alpha", "batch", "whole", "folder", "method", "prompts", "device"}
+    assert set(keyword_options(Model)) == {
+        "alpha",
+        "batch",
+        "whole",
+        "folder",
+        "method",
+        "prompts",
+        "device",
+    }

@@ -21,11 +21,16 @@ GOLDEN = 1075896452
 
 @given(SEEDS, NAMES)
 def test_the_same_seed_and_name_give_the_same_stream(seed: int, name: str) -> None:
-    assert Seeds(seed).generator(name).random(4).tolist() == Seeds(seed).generator(name).random(4).tolist()
+    assert (
+        Seeds(seed).generator(name).random(4).tolist()
+        == Seeds(seed).generator(name).random(4).tolist()
+    )
 
 
 @given(SEEDS, SEEDS, NAMES, NAMES)
-def test_another_seed_or_name_gives_another_stream(seed: int, other: int, name: str, second: str) -> None:
+def test_another_seed_or_name_gives_another_stream(
+    seed: int, other: int, name: str, second: str
+) -> None:
     first = Seeds(seed).generator(name).random(4).tolist()
     if seed != other:
         assert first != Seeds(other).generator(name).random(4).tolist()
@@ -48,7 +53,11 @@ def test_a_child_is_another_tree_and_its_parts_do_not_run_together() -> None:
 @pytest.mark.parametrize("hash_seed", ["1", "2"])
 def test_a_stream_is_the_same_in_every_process(hash_seed: str) -> None:
     """The golden number was made with numpy 2.4.6; SeedSequence promises it for good."""
-    command = [sys.executable, "-c", "from roborew.seeding import Seeds; print(Seeds(7).integer('starts'))"]
+    command = [
+        sys.executable,
+        "-c",
+        "from roborew.seeding import Seeds; print(Seeds(7).integer('starts'))",
+    ]
     printed = subprocess.run(
         command, env={"PYTHONHASHSEED": hash_seed}, capture_output=True, text=True, check=True
     ).stdout

@@ -46,8 +46,8 @@ gymnasium.register("tests/Dial-v0", Dial)
 def test_an_environment_without_mujoco_draws_itself() -> None:
     with closing(SuiteVectorEnv("tests/Dial-v0", 3, "rgb_array")) as env:
         env.reset(seed=0)
-        assert env.draw(np.array([1])).shape == (1, 4, 6, 3)
-        np.testing.assert_array_equal(env.draw(), [single.render() for single in env.envs])
+        assert env.render_frames(np.array([1])).shape == (1, 4, 6, 3)
+        np.testing.assert_array_equal(env.render_frames(), [single.render() for single in env.envs])
 
 
 def test_it_is_given_no_size_that_it_would_ignore() -> None:
@@ -62,18 +62,26 @@ def test_success_as_a_number_becomes_a_truth_value() -> None:
     assert infos["success"].tolist() == [True, False]
 
 
-def test_a_start_that_no_seed_decides_is_warned_of_when_it_is_restored(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_start_that_no_seed_decides_is_warned_of_when_it_is_restored(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     with closing(SuiteVectorEnv("tests/Dial-v0", 1, seeded=False)) as env:
         env.reset(seed=0)
-        env.restore(env.snapshot())
+        env.set_state(env.get_state())
     assert "not exactly" in caplog.text
 
 
 def test_a_snapshot_of_another_environment_is_refused() -> None:
-    with closing(SuiteVectorEnv("tests/Dial-v0", 1)) as dial, closing(SuiteVectorEnv("tests/Broken-v0", 1)) as broken:
+    with (
+        closing(SuiteVectorEnv("tests/Dial-v0", 1)) as dial,
+        closing(SuiteVectorEnv("tests/Broken-v0", 1)) as broken,
+    ):
         dial.reset(seed=0)
-        with pytest.raises(gymnasium.error.Error, match="a snapshot of tests/Dial-v0, expected one of tests/Broken-v0"):
-            broken.restore(dial.snapshot())
+        with pytest.raises(
+            gymnasium.error.Error,
+            match="a snapshot of tests/Dial-v0, expected one of tests/Broken-v0",
+        ):
+            broken.set_state(dial.get_state())
 
 
 @pytest.mark.parametrize("quality", ["fast", "full"])
@@ -83,11 +91,13 @@ def test_a_world_is_drawn_as_its_state_is(quality: Quality) -> None:
         worlds: list[Any] = [single.unwrapped for single in env.envs]
         with Renderer(worlds[0].model, 96, 72, quality) as renderer:
             states = np.stack([world.data.qpos for world in worlds])
-            np.testing.assert_array_equal(env.draw(), renderer.draw(states, "track"))
+            np.testing.assert_array_equal(env.render_frames(), renderer.render(states, "track"))
 
 
 @pytest.mark.parametrize("camera", ["sky", "", "track,sky"])
-def test_an_unknown_camera_is_refused_with_those_there_are_before_anything_is_drawn(camera: str) -> None:
+def test_an_unknown_camera_is_refused_with_those_there_are_before_anything_is_drawn(
+    camera: str,
+) -> None:
     with pytest.raises(gymnasium.error.Error, match="Available: track"):
         SuiteVectorEnv(CHEETAH, 1, "rgb_array", camera=camera)
 
@@ -125,7 +135,9 @@ def test_what_cannot_be_is_refused(wrong: dict[str, Any]) -> None:
         ([[1.0], [1.0, 2.0]], "different lengths"),
     ],
 )
-def test_wrong_actions_are_refused_before_any_environment_has_moved(actions: Any, answer: str) -> None:
+def test_wrong_actions_are_refused_before_any_environment_has_moved(
+    actions: Any, answer: str
+) -> None:
     with closing(SuiteVectorEnv("tests/Dial-v0", 2)) as env:
         before, _ = env.reset(seed=0)
         with pytest.raises(gymnasium.error.InvalidAction, match=answer):
@@ -154,7 +166,11 @@ class Broken(Dial):
     def step(self, action: Any) -> Any:
         seen, reward, *others = super().step(action)
         bad = np.nan if self.angle[0] > 5 else 0.0
-        return (seen + bad, reward, *others) if self.part == "observation" else (seen, reward + bad, *others)
+        return (
+            (seen + bad, reward, *others)
+            if self.part == "observation"
+            else (seen, reward + bad, *others)
+        )
 
 
 gymnasium.register("tests/Broken-v0", Broken)
@@ -167,12 +183,16 @@ def test_an_environment_that_breaks_down_ends_where_it_stood_and_the_others_go_o
     with closing(SuiteVectorEnv("tests/Broken-v0", 3, "rgb_array", part=part)) as env:
         env.reset(seed=0)
         before, *_, infos = env.step(np.full((3, 1), -0.5))
-        frames = env.draw()
+        frames = env.render_frames()
         seen, rewards, terminated, truncated, after = env.step(np.array([[1.0], [7.0], [1.0]]))
-        assert truncated.tolist() == [False, True, False] and not terminated.any() and not rewards.any()
+        assert (
+            truncated.tolist() == [False, True, False]
+            and not terminated.any()
+            and not rewards.any()
+        )
         assert "environment 1" in caplog.text
         np.testing.assert_array_equal(seen, before + np.array([[1], [0], [1]], np.float32))
-        np.testing.assert_array_equal(env.draw(np.array([1])), frames[1:2])
+        np.testing.assert_array_equal(env.render_frames(np.array([1])), frames[1:2])
         assert after["success"][1] == infos["success"][1]
         env.reset(options={"reset_mask": truncated})
         assert np.isfinite(env.step(np.zeros((3, 1)))[0]).all()
@@ -180,7 +200,10 @@ def test_an_environment_that_breaks_down_ends_where_it_stood_and_the_others_go_o
 
 @pytest.mark.parametrize("mask", [[True], [False, False], [1, 0]])
 def test_a_wrong_mask_is_refused(mask: list[Any]) -> None:
-    with closing(SuiteVectorEnv("tests/Dial-v0", 2)) as env, pytest.raises(gymnasium.error.Error, match="reset_mask"):
+    with (
+        closing(SuiteVectorEnv("tests/Dial-v0", 2)) as env,
+        pytest.raises(gymnasium.error.Error, match="reset_mask"),
+    ):
         env.reset(options={"reset_mask": np.array(mask)})
 
 
@@ -192,7 +215,9 @@ def test_a_wrong_mask_is_refused(mask: list[Any]) -> None:
         ("dm_control", "dm_control/cheetah-run-v0"),
     ],
 )
-def test_a_suite_that_is_absent_says_what_installs_it(extra: str, env_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_suite_that_is_absent_says_what_installs_it(
+    extra: str, env_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("roborew_envs.suites.finding.find_spec", lambda name: None)
     with pytest.raises(gymnasium.error.DependencyNotInstalled, match=rf"roborew\[{extra}\]"):
         find(env_id)

@@ -1,4 +1,5 @@
-"""``roborew demos`` on environments of other suites: their experts, or chance, with no truth that they do not tell."""
+"""``roborew demos`` on environments of other suites: their experts, or chance, with no truth that
+they do not tell."""
 
 from __future__ import annotations
 
@@ -17,17 +18,25 @@ from roborew.data.demonstration import Demonstration
 from roborew.data.demonstrations import read_demonstrations
 from roborew.data.lerobot import open_lerobot
 from roborew.errors import InvalidInputError
-from roborew.workflows.collect import DemosConfig
-from roborew.workflows.collect.collect import FIRST_SEED, DemosStatus, record_demonstrations
+from roborew.workflows.collect import CollectConfig
+from roborew.workflows.collect.collect import FIRST_SEED, CollectStatus, collect_demonstrations
 from roborew.workflows.fit import FitConfig, fit_critic
 from roborew_envs.suites import SuiteVectorEnv, find
 from roborew_envs.suites.episodes import HELD, frames, perform
 from tests.roborew.data.killed import content
 
-CHANCE = DemosConfig(
-    behaviours=("random",), episodes=2, width=32, height=24, codec="lossless", format="folder", goal="move about"
+CHANCE = CollectConfig(
+    behaviours=("random",),
+    episodes=2,
+    width=32,
+    height=24,
+    codec="lossless",
+    format="folder",
+    goal="move about",
 )
-EXPERT = DemosConfig(behaviours=("expert", "stall"), episodes=2, width=32, height=24, codec="lossless")
+EXPERT = CollectConfig(
+    behaviours=("expert", "stall"), episodes=2, width=32, height=24, codec="lossless"
+)
 DRAWER, REACH = "Meta-World/drawer-open-v3", "Meta-World/reach-v3"
 
 
@@ -39,7 +48,8 @@ def installed(env_id: str) -> None:
 
 
 class Timer(gymnasium.Env[Any, Any]):
-    """Draws itself, ends after five steps, and tells success at the given steps if there are any."""
+    """Draws itself, ends after five steps, and tells success at the given steps if there are
+    any."""
 
     metadata = {"render_modes": ["rgb_array"], "render_fps": 5}
     observation_space, action_space = Box(-9, 9, (1,)), Box(2, 4, (1,))
@@ -82,12 +92,22 @@ for _fault in ("black", "grey", "stale"):
     gymnasium.register(f"tests/Timer-{_fault}-v0", Timer, kwargs={"fault": _fault})
 
 
-def test_chance_uses_the_whole_range_of_actions_until_the_environment_ends_and_it_draws_itself(tmp_path: Path) -> None:
-    found = read_demonstrations(record_demonstrations("tests/Timer-v0", CHANCE, tmp_path / "set"))
-    assert [one.name for one in found] == ["tests-timer-v0-random-000000", "tests-timer-v0-random-000001"]
+def test_chance_uses_the_whole_range_of_actions_until_the_environment_ends_and_it_draws_itself(
+    tmp_path: Path,
+) -> None:
+    found = read_demonstrations(collect_demonstrations("tests/Timer-v0", CHANCE, tmp_path / "set"))
+    assert [one.name for one in found] == [
+        "tests-timer-v0-random-000000",
+        "tests-timer-v0-random-000001",
+    ]
     for one in found:
         assert one.length == 6 and one.fps == 5 and one.instruction == "move about"
-        assert one.progress is None and one.success is None and one.quality is None and one.stages in (None, ())
+        assert (
+            one.progress is None
+            and one.success is None
+            and one.quality is None
+            and one.stages in (None, ())
+        )
         assert one.video().shape == (6, 4, 6, 3)
         assert (np.diff(one.video()[:, 0, 0, 0].astype(int)) == 20).all()
 
@@ -109,9 +129,11 @@ def test_chance_draws_every_discrete_action() -> None:
 def test_an_environment_that_draws_nothing_is_no_demonstration(
     fault: str, said: str, safe: int, tmp_path: Path
 ) -> None:
-    seen: list[DemosStatus] = []
-    with pytest.raises(InvalidInputError, match=rf"first picture of the episode of seed 20000{said}"):
-        record_demonstrations(f"tests/Timer-{fault}-v0", CHANCE, tmp_path / "set", seen.append)
+    seen: list[CollectStatus] = []
+    with pytest.raises(
+        InvalidInputError, match=rf"first picture of the episode of seed 20000{said}"
+    ):
+        collect_demonstrations(f"tests/Timer-{fault}-v0", CHANCE, tmp_path / "set", seen.append)
     assert seen[-1].done == safe and not (tmp_path / "set").exists()
 
 
@@ -128,7 +150,9 @@ def test_an_environment_that_draws_nothing_is_no_demonstration(
 def test_an_episode_ends_in_its_first_success(wins: tuple[int, ...], frames: int) -> None:
     with closing(SuiteVectorEnv("tests/Timer-v0", 1, wins=wins, limit=90)) as env:
         episode = perform(env, "random", 0)
-    assert episode.success is not None and len(episode.success) == len(episode.observations) == frames
+    assert (
+        episode.success is not None and len(episode.success) == len(episode.observations) == frames
+    )
     assert len(episode.actions) == len(episode.rewards) == frames - 1
     assert episode.success.tolist() == [int(clock) in wins for clock in episode.observations[:, 0]]
 
@@ -136,19 +160,27 @@ def test_an_episode_ends_in_its_first_success(wins: tuple[int, ...], frames: int
 def test_what_its_seed_does_not_decide_is_not_recorded() -> None:
     with closing(SuiteVectorEnv("tests/Timer-v0", 1, "rgb_array", seeded=False)) as env:
         episode = perform(env, "random", 3)
-        with pytest.raises(gymnasium.error.Error, match="seed 3 went another way the second time, at step 0"):
+        with pytest.raises(
+            gymnasium.error.Error, match="seed 3 went another way the second time, at step 0"
+        ):
             list(frames(env, episode))
 
 
-@pytest.mark.parametrize("env_id", ["Reacher-v5", "FetchReach-v4", "dm_control/cartpole-balance-v0"])
-def test_chance_is_all_that_an_environment_without_an_expert_has(env_id: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "env_id", ["Reacher-v5", "FetchReach-v4", "dm_control/cartpole-balance-v0"]
+)
+def test_chance_is_all_that_an_environment_without_an_expert_has(
+    env_id: str, tmp_path: Path
+) -> None:
     installed(env_id)
     with pytest.raises(InvalidInputError, match="no behaviour 'expert'. Available: random"):
-        record_demonstrations(env_id, DemosConfig(goal="reach it"), tmp_path / "set")
-    with pytest.raises(InvalidInputError, match="no instruction of its own; say what to do with --goal"):
-        record_demonstrations(env_id, DemosConfig(behaviours=("random",)), tmp_path / "set")
-    config = DemosConfig(**{**vars(CHANCE), "episodes": 1, "width": 96, "height": 72})
-    (one,) = read_demonstrations(record_demonstrations(env_id, config, tmp_path / "set"))
+        collect_demonstrations(env_id, CollectConfig(goal="reach it"), tmp_path / "set")
+    with pytest.raises(
+        InvalidInputError, match="no instruction of its own; say what to do with --goal"
+    ):
+        collect_demonstrations(env_id, CollectConfig(behaviours=("random",)), tmp_path / "set")
+    config = CollectConfig(**{**vars(CHANCE), "episodes": 1, "width": 96, "height": 72})
+    (one,) = read_demonstrations(collect_demonstrations(env_id, config, tmp_path / "set"))
     assert one.progress is None and (one.success is not None) == env_id.startswith("Fetch")
     video = one.video()
     assert video.shape[1:] == (72, 96, 3) and (video != video[0]).any()
@@ -157,21 +189,31 @@ def test_chance_is_all_that_an_environment_without_an_expert_has(env_id: str, tm
 @pytest.fixture(scope="module")
 def drawer(tmp_path_factory: pytest.TempPathFactory) -> Path:
     installed(DRAWER)
-    return record_demonstrations(DRAWER, EXPERT, tmp_path_factory.mktemp("demos") / "drawer")
+    return collect_demonstrations(DRAWER, EXPERT, tmp_path_factory.mktemp("demos") / "drawer")
 
 
 def test_the_suites_own_expert_succeeds_and_a_stall_stops_before(drawer: Path) -> None:
     found = list(read_demonstrations(drawer))
     expert, stall = found[:2], found[2:]
     assert [one.name for one in found] == [
-        f"meta-world-drawer-open-v3-{name}-{number:06d}" for name in ("expert", "stall") for number in range(2)
+        f"meta-world-drawer-open-v3-{name}-{number:06d}"
+        for name in ("expert", "stall")
+        for number in range(2)
     ]
     for one in found:
-        assert one.instruction == "open the drawer" and one.fps == 80 and one.cameras == ("corner2",)
-        assert one.progress is None and one.quality is None and one.onset is None, "nothing is made up"
+        assert (
+            one.instruction == "open the drawer" and one.fps == 80 and one.cameras == ("corner2",)
+        )
+        assert one.progress is None and one.quality is None and one.onset is None, (
+            "nothing is made up"
+        )
         assert one.success is not None and not one.success[0]
     for one in expert:
-        assert one.success is not None and one.success[-HELD - 1 :].all() and not one.success[: -HELD - 1].all()
+        assert (
+            one.success is not None
+            and one.success[-HELD - 1 :].all()
+            and not one.success[: -HELD - 1].all()
+        )
     for one, whole in zip(stall, expert, strict=True):
         assert one.success is not None and not one.success.any() and one.length == whole.length
 
@@ -184,7 +226,9 @@ def test_numbers_are_those_of_the_simulator(drawer: Path) -> None:
             row, seed = opened.columns(number), FIRST_SEED + number % 2
             seen, _ = env.reset(seed=[seed])
             for step, action in enumerate(row["action"][:-1]):
-                np.testing.assert_array_equal(row["observation.state"][step], seen[0].astype(np.float32))
+                np.testing.assert_array_equal(
+                    row["observation.state"][step], seen[0].astype(np.float32)
+                )
                 seen, reward, _, _, infos = env.step(action[None])
                 assert row["next.reward"][step] == np.float32(reward[0])
                 assert row["next.success"][step] == row["success"][step + 1] == infos["success"][0]
@@ -197,7 +241,7 @@ def test_frames_are_upright_and_show_the_states_of_their_rows(drawer: Path) -> N
     with closing(SuiteVectorEnv(DRAWER, 1, "rgb_array", width=32, height=24)) as env:
         env.reset(seed=[FIRST_SEED])
         for frame, action in zip(found[0].frames(), actions, strict=True):
-            np.testing.assert_array_equal(frame, env.draw()[0])
+            np.testing.assert_array_equal(frame, env.render_frames()[0])
             env.step(action[None])
 
 
@@ -205,36 +249,50 @@ def test_a_stalled_hand_stands_still_and_keeps_its_grip() -> None:
     installed(DRAWER)
     with closing(SuiteVectorEnv("Meta-World/pick-place-v3", 1)) as env:
         whole, stall = perform(env, "expert", 0), perform(env, "stall", 0)
-    assert whole.success is not None and whole.success.any() and stall.success is not None and not stall.success.any()
+    assert (
+        whole.success is not None
+        and whole.success.any()
+        and stall.success is not None
+        and not stall.success.any()
+    )
     stop = int(np.argmax((stall.actions[:, :3] == 0).all(axis=1)))
     arrival = int(np.argmax(whole.success))
     assert 0 < stop <= 0.6 * arrival
     np.testing.assert_array_equal(stall.actions[:stop], whole.actions[:stop])
-    assert not stall.actions[stop:, :3].any() and (stall.actions[stop:, 3] == whole.actions[stop - 1, 3]).all()
+    assert (
+        not stall.actions[stop:, :3].any()
+        and (stall.actions[stop:, 3] == whole.actions[stop - 1, 3]).all()
+    )
     assert np.ptp(stall.observations[-15:, :3], axis=0).max() < 0.005
 
 
-def test_a_behaviour_that_cannot_be_had_honestly_is_refused_with_those_that_can(tmp_path: Path) -> None:
+def test_a_behaviour_that_cannot_be_had_honestly_is_refused_with_those_that_can(
+    tmp_path: Path,
+) -> None:
     installed(REACH)
-    with pytest.raises(InvalidInputError, match="no behaviour 'undo'. Available: expert, stall, random"):
-        record_demonstrations(REACH, DemosConfig(behaviours=("undo",)), tmp_path / "set")
+    with pytest.raises(
+        InvalidInputError, match="no behaviour 'undo'. Available: expert, stall, random"
+    ):
+        collect_demonstrations(REACH, CollectConfig(behaviours=("undo",)), tmp_path / "set")
     with pytest.raises(InvalidInputError, match="no camera 'moon'. Available: corner2, "):
-        record_demonstrations(REACH, DemosConfig(cameras=("moon",)), tmp_path / "set")
+        collect_demonstrations(REACH, CollectConfig(cameras=("moon",)), tmp_path / "set")
 
 
 def test_an_interrupted_set_goes_on_to_the_same_end(drawer: Path, tmp_path: Path) -> None:
-    def stop(status: DemosStatus) -> None:
+    def stop(status: CollectStatus) -> None:
         if status.done == 1:
             signal.raise_signal(signal.SIGINT)
 
     with pytest.raises(KeyboardInterrupt):
-        record_demonstrations(DRAWER, EXPERT, tmp_path / "set", stop)
-    record_demonstrations(DRAWER, EXPERT, tmp_path / "set")
+        collect_demonstrations(DRAWER, EXPERT, tmp_path / "set", stop)
+    collect_demonstrations(DRAWER, EXPERT, tmp_path / "set")
     assert content(tmp_path / "set") == content(drawer)
 
 
 def test_a_critic_is_fitted_to_such_a_set(drawer: Path) -> None:
     demonstrations: list[Demonstration] = list(read_demonstrations(drawer))
-    fitted = fit_critic(demonstrations, FitConfig(option=("steps=4",), encoder_option=("steps=2", "batch=8")))
+    fitted = fit_critic(
+        demonstrations, FitConfig(option=("steps=4",), encoder_option=("steps=2", "batch=8"))
+    )
     assert [example.success for example in fitted.examples] == [True, True, False, False]
     assert len(fitted.examples[0].features) == demonstrations[0].length

@@ -1,4 +1,5 @@
-"""What holds for environments of every suite; those whose package is absent are skipped here and run by .ci/suites."""
+"""What holds for environments of every suite; those whose package is absent are skipped here and
+run by .ci/suites."""
 
 from __future__ import annotations
 
@@ -14,7 +15,7 @@ from gymnasium.error import DependencyNotInstalled, NameNotFound
 from gymnasium.spaces import Box, flatten
 
 from roborew.evaluation import evaluate
-from roborew.shaping import Difference
+from roborew.shaping import ProgressDelta
 from roborew.types import Clip, RewardSpec, Scores
 from roborew.wrappers import LearnedReward
 from roborew_envs.suites import SuiteVectorEnv, find
@@ -62,10 +63,14 @@ def make(env_id: str) -> Iterator[Make]:
 def actions(env: SuiteVectorEnv, steps: int = STEPS) -> np.ndarray:
     space: Box = env.single_action_space
     rng = np.random.default_rng(0)
-    return rng.uniform(space.low, space.high, (steps, env.num_envs, *space.shape)).astype(space.dtype)
+    return rng.uniform(space.low, space.high, (steps, env.num_envs, *space.shape)).astype(
+        space.dtype
+    )
 
 
-def test_an_episode_is_that_of_the_bare_environment_with_the_same_seed(env_id: str, make: Make) -> None:
+def test_an_episode_is_that_of_the_bare_environment_with_the_same_seed(
+    env_id: str, make: Make
+) -> None:
     env = make(2)
     observations, _ = env.reset(seed=3)
     with closing(gymnasium.make(env_id)) as bare:
@@ -90,22 +95,24 @@ def test_a_seed_decides_the_start_whatever_came_before(make: Make) -> None:
 
 
 @pytest.mark.parametrize("seed", [7, 10_000_000_000])
-def test_a_restored_environment_goes_on_exactly_and_drawing_changes_nothing(make: Make, seed: int) -> None:
+def test_a_restored_environment_goes_on_exactly_and_drawing_changes_nothing(
+    make: Make, seed: int
+) -> None:
     env, other = make(2), make(2)
     env.reset(seed=seed)
     plan = actions(env)
     for action in plan[:4]:
         env.step(action)
-        env.draw()
+        env.render_frames()
     env.reset(options={"reset_mask": np.array([True, False])})  # an episode whose seed nobody gave
     env.step(plan[4])
-    other.restore(env.snapshot())
+    other.set_state(env.get_state())
     for action in plan[5:]:
-        env.draw(np.array([0]))
+        env.render_frames(np.array([0]))
         left, right = env.step(action), other.step(action)
         for a, b in zip(left[:4], right[:4], strict=True):
             np.testing.assert_array_equal(a, b)
-    np.testing.assert_array_equal(env.draw(), other.draw())
+    np.testing.assert_array_equal(env.render_frames(), other.render_frames())
     np.testing.assert_array_equal(
         env.reset(options={"reset_mask": np.array([False, True])})[0],
         other.reset(options={"reset_mask": np.array([False, True])})[0],
@@ -124,12 +131,12 @@ def test_a_reset_leaves_the_others_where_they_are(make: Make) -> None:
 def test_frames_show_the_chosen_environments_as_they_are_now(make: Make) -> None:
     env = make(3)
     env.reset(seed=2)
-    first = env.draw()
+    first = env.render_frames()
     for action in actions(env, 25):
         env.step(action)
-    frames = env.draw()
+    frames = env.render_frames()
     assert frames.shape == (3, 72, 96, 3) and frames.dtype == np.uint8
-    np.testing.assert_array_equal(env.draw(np.array([2, 0])), frames[[2, 0]])
+    np.testing.assert_array_equal(env.render_frames(np.array([2, 0])), frames[[2, 0]])
     assert (frames != first).any(axis=(1, 2, 3)).all()
 
 
@@ -148,7 +155,14 @@ class Brightness:
     """A reward that needs no network: how bright the picture is."""
 
     spec = RewardSpec(
-        name="brightness", low=0, high=1, context=1, causal=True, needs_goal=False, claims=False, paper="none"
+        name="brightness",
+        low=0,
+        high=1,
+        context=1,
+        causal=True,
+        needs_goal_image=False,
+        predicts_success=False,
+        paper="none",
     )
 
     def score(self, clips: list[Clip]) -> list[Scores]:
@@ -157,7 +171,9 @@ class Brightness:
 
 
 def test_a_learned_reward_can_be_put_on_it_and_judged(env_id: str, make: Make) -> None:
-    paid = LearnedReward(make(2, max_episode_steps=6), Brightness(), "be bright", claim=None, shaping=Difference())
+    paid = LearnedReward(
+        make(2, max_episode_steps=6), Brightness(), "be bright", claim=None, shaping=ProgressDelta()
+    )
     space: Box = paid.single_action_space
     judged = evaluate(paid, lambda seen: np.tile(space.low / 2, (len(seen), 1)), seeds=[11, 12, 13])
     assert [episode.length for episode in judged.episodes] == [6, 6, 6]

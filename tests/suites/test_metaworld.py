@@ -10,7 +10,9 @@ import mujoco
 import numpy as np
 import pytest
 
-pytest.importorskip("metaworld", reason="metaworld is not installed here; .ci/suites metaworld runs this")
+pytest.importorskip(
+    "metaworld", reason="metaworld is not installed here; .ci/suites metaworld runs this"
+)
 
 from roborew_envs.suites import SuiteVectorEnv
 from roborew_envs.suites.episodes import perform
@@ -56,9 +58,13 @@ def test_a_stall_of_the_expert_truly_never_succeeds(name: str) -> None:
     assert (stall.actions[-1, :3] == 0).all()
 
 
-@pytest.mark.parametrize("camera", ["corner", "corner2", "corner3", "corner4", "topview", "behindGripper"])
+@pytest.mark.parametrize(
+    "camera", ["corner", "corner2", "corner3", "corner4", "topview", "behindGripper"]
+)
 def test_a_camera_sees_the_world_the_right_way_up(camera: str) -> None:
-    with closing(gymnasium.make("Meta-World/reach-v3", render_mode="rgb_array", camera_name=camera)) as env:
+    with closing(
+        gymnasium.make("Meta-World/reach-v3", render_mode="rgb_array", camera_name=camera)
+    ) as env:
         env.reset(seed=0)
         bare: Any = env.unwrapped
         up = bare.data.camera(camera).xmat.reshape(3, 3)[:, 1]
@@ -67,13 +73,15 @@ def test_a_camera_sees_the_world_the_right_way_up(camera: str) -> None:
 
 def test_a_corner_picture_is_that_of_the_camera_as_it_hangs_turned_by_half_a_turn() -> None:
     hanging = _classes["drawer-open-v3"]().model.cam_quat
-    with closing(SuiteVectorEnv("Meta-World/drawer-open-v3", 1, "rgb_array", quality="full")) as env:
+    with closing(
+        SuiteVectorEnv("Meta-World/drawer-open-v3", 1, "rgb_array", quality="full")
+    ) as env:
         env.reset(seed=0)
-        ours = env.draw()[0].astype(int)
+        ours = env.render_frames()[0].astype(int)
         model: Any = env.envs[0].unwrapped.model
         model.cam_quat[:] = hanging
         mujoco.mj_forward(model, env.envs[0].unwrapped.data)
-        upstream = env.draw()[0].astype(int)
+        upstream = env.render_frames()[0].astype(int)
     assert np.abs(ours - np.rot90(upstream, 2)).mean() < 1
     assert np.abs(ours - upstream).mean() > 20
 

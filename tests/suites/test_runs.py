@@ -34,7 +34,9 @@ def config(request: pytest.FixtureRequest) -> TrainConfig:
     except DependencyNotInstalled:
         suite = SUITES[request.param]
         pytest.skip(f"{suite} is not installed here; .ci/suites {suite} runs this")
-    return TrainConfig(env=request.param, goal="reach it", reward="height", steps=4 * ROLLOUT, num_envs=8)
+    return TrainConfig(
+        env=request.param, goal="reach it", reward="height", steps=4 * ROLLOUT, num_envs=8
+    )
 
 
 class Switch(gymnasium.Env[Any, Any]):
@@ -67,7 +69,9 @@ SWITCH = TrainConfig(env="tests/Switch-v0", goal="up", reward="height", num_envs
 
 @pytest.mark.parametrize("agent", ["ppo", "sb3-sac"])
 @pytest.mark.usefixtures("heights")
-def test_an_agent_without_discrete_actions_is_refused_before_its_run_is_made(agent: str, tmp_path: Path) -> None:
+def test_an_agent_without_discrete_actions_is_refused_before_its_run_is_made(
+    agent: str, tmp_path: Path
+) -> None:
     with pytest.raises(InvalidInputError, match=r"got Discrete\(2\).* take the agent sb3-ppo"):
         start(replace(SWITCH, agent=agent), tmp_path / "run")
     assert not list(tmp_path.iterdir())
@@ -91,7 +95,9 @@ def weights(path: Path) -> dict[str, Any]:
     return dict(checkpoint.arrays)
 
 
-def test_a_run_goes_on_exactly_and_is_judged_by_what_the_suite_tells(config: TrainConfig, tmp_path: Path) -> None:
+def test_a_run_goes_on_exactly_and_is_judged_by_what_the_suite_tells(
+    config: TrainConfig, tmp_path: Path
+) -> None:
     with start(config, tmp_path / "whole") as run:
         train(run)
     with start(config, tmp_path / "parts") as run:
@@ -107,7 +113,10 @@ def test_a_run_goes_on_exactly_and_is_judged_by_what_the_suite_tells(config: Tra
     judgement = judge(run, episodes=3)
     told = SUITES[config.env] == "robotics"
     assert (judgement.summary()["true_success"] is not None) == told
-    assert judgement.summary()["final_progress"] is None and judgement.summary()["true_return"] is not None
+    assert (
+        judgement.summary()["final_progress"] is None
+        and judgement.summary()["true_return"] is not None
+    )
     assert Evaluation.from_json(judgement.agent.to_json()).to_json() == judgement.agent.to_json()
     page = write(run, judgement).report.read_text(encoding="utf-8")
     assert ("success is not told here" in page) != told and ">nan" not in page.casefold()

@@ -1,4 +1,5 @@
-"""What a task tells its scripted behaviours: how it is done, undone, missed and mistaken. Data, read by `experts`."""
+"""What a task tells its scripted behaviours: how it is done, undone, missed and mistaken. Data,
+read by `experts`."""
 
 from __future__ import annotations
 
@@ -10,8 +11,8 @@ from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float64]
 Skill = Callable[[FloatArray, FloatArray], FloatArray]
-"""(qpos (N, nq), offset (N, 3) [m]) -> where the hand should go, (N, 3) [m], or with the gripper's opening from -1
-(closed, also where it is not given) to +1 as a fourth column."""
+"""(qpos (N, nq), offset (N, 3) [m]) -> where the hand should go, (N, 3) [m], or with the gripper's
+opening from -1 (closed, also where it is not given) to +1 as a fourth column."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,10 +24,13 @@ class Plan:
         wrong: does the same kind of thing with another object.
         over: qpos -> what `hover` stays above, (N, 3) [m].
         stop: range of true progress at which `stall` stops.
-        slow: range of the share of the expert's moves that `slow` makes; the way must still fit into the horizon.
-        undo: from success back, after which success does not hold; None where nothing can be undone.
+        slow: range of the share of the expert's moves that `slow` makes; the way must still fit
+            into the horizon.
+        undo: from success back, after which success does not hold; None where nothing can be
+            undone.
         miss: qpos of the start -> offset (N, 3) [m] with which the expert just misses.
-        give_up: qpos -> (N,) bool where `near_miss` leaves off and lifts the hand; never if not given.
+        give_up: qpos -> (N,) bool where `near_miss` leaves off and lifts the hand; never if not
+            given.
     """
 
     expert: Skill

@@ -1,7 +1,7 @@
 """Many simulations of one model, stepped together on threads by `mujoco.rollout`.
 
-A state is (time, qpos, qvel, act) and nothing else: no warm start is carried over, so a state that was saved, moved
-to another slot or stepped among other simulations goes on bit for bit the same.
+A state is (time, qpos, qvel, act) and nothing else: no warm start is carried over, so a state that
+was saved, moved to another slot or stepped among other simulations goes on bit for bit the same.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 FloatArray = NDArray[np.float64]
 _PHYSICS = mujoco.mjtState.mjSTATE_FULLPHYSICS
 _LARGEST_SHARE = 16
-"""Simulations that a thread takes at a time: fewer cost more hand-overs, more leave a thread idle at the end."""
+"""Simulations that a thread takes at a time: fewer cost more hand-overs, more leave a thread idle
+at the end."""
 
 
 class Simulation:
@@ -42,7 +43,11 @@ class Simulation:
         if num_envs < 1:
             raise ValueError(f"num_envs: got {num_envs}, expected at least 1 simulation.")
         self.model, self.num_envs = model, num_envs
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
+        cores = (
+            len(os.sched_getaffinity(0))
+            if hasattr(os, "sched_getaffinity")
+            else (os.cpu_count() or 1)
+        )
         count = min(threads or cores, num_envs)
         self._data = [mujoco.MjData(model) for _ in range(count)]
         self._rollout = rollout.Rollout(nthread=count if count > 1 else 0)
@@ -75,7 +80,8 @@ class Simulation:
             substeps: time steps of the model, at least 1.
 
         Returns:
-            shape (num_envs,): True where a simulation diverged; its state stays the one before this step.
+            shape (num_envs,): True where a simulation diverged; its state stays the one before this
+            step.
         """
         if substeps not in self._outputs:
             shape = (self.num_envs, substeps)

@@ -1,4 +1,5 @@
-"""What a task is: its words, its starts, its truth. One subclass a file; nothing here knows of rewards or agents."""
+"""What a task is: its words, its starts, its truth. One subclass a file; nothing here knows of
+rewards or agents."""
 
 from __future__ import annotations
 
@@ -20,13 +21,14 @@ BoolArray = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
+class Language:
     """The sentences of a task.
 
     Attributes:
         instruction: the canonical goal.
         paraphrases: at least 8 sentences with the same meaning.
-        wrong_instructions: at least 4 sentences that this task does not fulfil: other tasks, opposites, negations.
+        wrong_instructions: at least 4 sentences that this task does not fulfil: other tasks,
+            opposites, negations.
     """
 
     instruction: str
@@ -35,14 +37,16 @@ class Words:
 
 
 class Task(ABC):
-    """A goal in a MuJoCo world, with its exact truth. Every method works on N states at once and keeps no state.
+    """A goal in a MuJoCo world, with its exact truth. Every method works on N states at once and
+    keeps no state.
 
-    Laws held by tests: progress lies in [0, 1] and is exactly 1 where, and only where, success is True; stage is the
-    last index exactly where success is True; the same generator state gives the same start.
+    Laws held by tests: progress lies in [0, 1] and is exactly 1 where, and only where, success is
+    True; stage is the last index exactly where success is True; the same generator state gives the
+    same start.
     """
 
     id: ClassVar[str]
-    words: ClassVar[Words]
+    language: ClassVar[Language]
     cameras: ClassVar[tuple[str, ...]]
     """Names of cameras, the default first."""
     horizon: ClassVar[int]
@@ -52,7 +56,7 @@ class Task(ABC):
     substeps: ClassVar[int]
     """Physics steps per environment step."""
     action_size: ClassVar[int]
-    plan: ClassVar[Plan | None] = None
+    scripted_policy: ClassVar[Plan | None] = None
     """Skills for scripted behaviours, see `experts`; None where there are none."""
 
     @cached_property
@@ -62,7 +66,8 @@ class Task(ABC):
 
     @property
     def fps(self) -> float:
-        """Steps in a second of simulated time: a film of so many frames a second shows it as fast as it is."""
+        """Steps in a second of simulated time: a film of so many frames a second shows it as fast
+        as it is."""
         return 1.0 / (self.model.opt.timestep * self.substeps)
 
     @abstractmethod
@@ -70,11 +75,11 @@ class Task(ABC):
         """Compile the world."""
 
     @abstractmethod
-    def sample(self, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
+    def sample_initial_state(self, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
         """Draw a start: qpos, shape (nq,), and qvel, shape (nv,)."""
 
     @abstractmethod
-    def controls(self, qpos: FloatArray, actions: FloatArray) -> FloatArray:
+    def action_to_ctrl(self, qpos: FloatArray, actions: FloatArray) -> FloatArray:
         """Actuator targets, shape (N, nu), for actions in [-1, 1], shape (N, action_size)."""
 
     @abstractmethod
@@ -87,7 +92,8 @@ class Task(ABC):
 
     @abstractmethod
     def partial_progress(self, qpos: FloatArray, qvel: FloatArray) -> FloatArray:
-        """How far each state is, shape (N,); `progress` clips it to [0, 0.99] and puts 1 where the goal holds."""
+        """How far each state is, shape (N,); `progress` clips it to [0, 0.99] and puts 1 where the
+        goal holds."""
 
     @abstractmethod
     def partial_stage(self, qpos: FloatArray, qvel: FloatArray) -> IntArray:
@@ -95,14 +101,18 @@ class Task(ABC):
 
     def progress(self, qpos: FloatArray, qvel: FloatArray) -> FloatArray:
         """Truth in [0, 1], shape (N,): 1 exactly where `success`, else at most 0.99."""
-        return np.where(self.success(qpos, qvel), 1.0, np.clip(self.partial_progress(qpos, qvel), 0.0, 0.99))
+        return np.where(
+            self.success(qpos, qvel), 1.0, np.clip(self.partial_progress(qpos, qvel), 0.0, 0.99)
+        )
 
     def stage(self, qpos: FloatArray, qvel: FloatArray) -> IntArray:
         """Index into `stages`, shape (N,); the last exactly where `success`."""
         done = len(self.stages) - 1
-        return np.where(self.success(qpos, qvel), done, np.minimum(self.partial_stage(qpos, qvel), done - 1))
+        return np.where(
+            self.success(qpos, qvel), done, np.minimum(self.partial_stage(qpos, qvel), done - 1)
+        )
 
-    def paint(self, qpos: FloatArray) -> Overrides:
+    def visual_overrides(self, qpos: FloatArray) -> Overrides:
         """Colours that depend on the state (a lamp that lights); none by default."""
         del qpos
         return Overrides()
@@ -110,14 +120,14 @@ class Task(ABC):
     @property
     def instruction(self) -> str:
         """The canonical goal."""
-        return self.words.instruction
+        return self.language.instruction
 
     @property
     def paraphrases(self) -> tuple[str, ...]:
         """Sentences with the same meaning."""
-        return self.words.paraphrases
+        return self.language.paraphrases
 
     @property
     def wrong_instructions(self) -> tuple[str, ...]:
         """Sentences that the task does not fulfil."""
-        return self.words.wrong_instructions
+        return self.language.wrong_instructions

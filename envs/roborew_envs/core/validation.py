@@ -20,7 +20,9 @@ def check_num_envs(num_envs: object) -> None:
         raise Error(f"num_envs: got {num_envs!r}, expected at least 1, a whole number.")
 
 
-def checked_actions(name: str, actions: Any, shape: tuple[int, ...], whole: bool = False) -> NDArray[Any]:
+def checked_actions(
+    name: str, actions: Any, shape: tuple[int, ...], whole: bool = False
+) -> NDArray[Any]:
     """The actions as an array of that shape.
 
     Args:
@@ -35,14 +37,20 @@ def checked_actions(name: str, actions: Any, shape: tuple[int, ...], whole: bool
     try:
         values = np.asarray(actions)
     except ValueError as error:
-        raise InvalidAction(f"{name}: got actions of different lengths, expected shape {shape}.") from error
+        raise InvalidAction(
+            f"{name}: got actions of different lengths, expected shape {shape}."
+        ) from error
     if values.shape != shape:
         raise InvalidAction(f"{name}: got actions of shape {values.shape}, expected {shape}.")
     if values.dtype.kind not in ("iu" if whole else "fiub"):
-        raise InvalidAction(f"{name}: got actions of type {values.dtype}, expected {'whole ' * whole}numbers.")
+        raise InvalidAction(
+            f"{name}: got actions of type {values.dtype}, expected {'whole ' * whole}numbers."
+        )
     if not np.isfinite(values).all():
         index = np.unique(np.argwhere(~np.isfinite(values))[:, 0])
-        raise InvalidAction(f"{name}: got actions that are NaN or infinite, of environments {index}.")
+        raise InvalidAction(
+            f"{name}: got actions that are NaN or infinite, of environments {index}."
+        )
     return values
 
 
@@ -61,6 +69,8 @@ def check_snapshot(name: str, arrays: Mapping[str, NDArray[Any]]) -> None:
     Raises:
         gymnasium.error.Error: it is another's.
     """
-    found = arrays[SNAPSHOT_OF].tobytes().decode(errors="replace") if SNAPSHOT_OF in arrays else name
+    found = (
+        arrays[SNAPSHOT_OF].tobytes().decode(errors="replace") if SNAPSHOT_OF in arrays else name
+    )
     if found != name:
         raise Error(f"{name}: got a snapshot of {found}, expected one of {name}.")

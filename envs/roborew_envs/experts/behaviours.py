@@ -1,7 +1,8 @@
-"""Behaviours, good and bad: scripted for every task that has a plan, else from its trained policy, else chance alone.
+"""Behaviours, good and bad: scripted for every task that has a plan, else from its trained policy,
+else chance alone.
 
-A script bends the plan's skills: slower, stopped, undone, aimed wrong. It reads the simulator's state; an agent and
-a reward never do.
+A script bends the plan's skills: slower, stopped, undone, aimed wrong. It reads the simulator's
+state; an agent and a reward never do.
 """
 
 from __future__ import annotations
@@ -17,68 +18,96 @@ from roborew_envs.core.task import BoolArray, FloatArray, IntArray, Task
 from roborew_envs.experts.policies import load_policy, policies
 from roborew_envs.tasks.arm_task import REACH_PER_STEP, hand
 
-Behaviour = Literal["expert", "slow", "stall", "undo", "near_miss", "wrong_object", "hover", "noisy", "random"]
+Behaviour = Literal[
+    "expert", "slow", "stall", "undo", "near_miss", "wrong_object", "hover", "noisy", "random"
+]
 POLICY_BEHAVIOURS: tuple[Behaviour, ...] = ("expert", "stall", "random")
 HOVER = (0.07, 0.11)
 """Range of heights above a thing at which a hand hovers [m]."""
 NOISE = (0.3, 0.9)
-"""Range of the share of chance in the moves of a noisy expert, one share an episode: pictures beside the expert's way,
-as an agent that learns will see them (Laskey et al. 2017, arXiv:1703.09327)."""
+"""Range of the share of chance in the moves of a noisy expert, one share an episode: pictures
+beside the expert's way, as an agent that learns will see them (Laskey et al. 2017,
+arXiv:1703.09327)."""
 HALF_WAY = (0.4, 0.6)
 """Range of the share of the way from the start to success at which a policy stalls."""
 
 
-class Actor(Protocol):
+class Policy(Protocol):
     """What plays a behaviour."""
 
-    def actions(self, qpos: FloatArray, progress: FloatArray, observations: NDArray[np.float32]) -> FloatArray:
-        """Actions in [-1, 1], shape (N, A), for states (N, nq), their true progress (N,) and observations (N, D)."""
+    def actions(
+        self, qpos: FloatArray, progress: FloatArray, observations: NDArray[np.float32]
+    ) -> FloatArray:
+        """Actions in [-1, 1], shape (N, A), for states (N, nq), their true progress (N,) and
+        observations (N, D)."""
         ...
 
 
 def behaviours(task: Task) -> tuple[Behaviour, ...]:
-    """The behaviours that exist for a task; chance alone without plan and policy, no undo where nothing can be."""
+    """The behaviours that exist for a task; chance alone without plan and policy, no undo where
+    nothing can be."""
     names: tuple[Behaviour, ...] = get_args(Behaviour)
-    if task.plan is None:
+    if task.scripted_policy is None:
         return POLICY_BEHAVIOURS if task.id in policies() else ("random",)
-    return tuple(name for name in names if name != "undo" or task.plan.undo is not None)
+    return tuple(name for name in names if name != "undo" or task.scripted_policy.undo is not None)
 
 
-def actor(task: Task, behaviour: Behaviour, rng: np.random.Generator) -> Actor:
+def actor(task: Task, behaviour: Behaviour, rng: np.random.Generator) -> Policy:
     """What plays a behaviour of a task, for any number of simulations from their start on.
 
     Raises:
         ValueError: the task has no such behaviour.
     """
-    return Rehearsed(task, behaviour, rng) if task.plan is None else Script(task, behaviour, rng)
+    return (
+        PretrainedPolicy(task, behaviour, rng)
+        if task.scripted_policy is None
+        else ScriptedPolicy(task, behaviour, rng)
+    )
 
 
 def _check(task: Task, behaviour: Behaviour) -> None:
     if behaviour not in behaviours(task):
-        raise ValueError(f"{task.id}: no behaviour {behaviour!r}. Available: {', '.join(behaviours(task))}.")
+        raise ValueError(
+            f"{task.id}: no behaviour {behaviour!r}. Available: {', '.join(behaviours(task))}."
+        )
 
 
-class Rehearsed:
-    """A trained policy all the way, or one that stalls: it does nothing more from somewhere near half of its way on; or
-    random actions.
+class PretrainedPolicy:
+    """A trained policy all the way, or one that stalls: it does nothing more from somewhere near
+    half of its way on; or random actions.
 
-    A body that cannot stay where it is, as a humanoid, a hopper and a pole, falls when it stalls. What `demonstrate`
-    promises is that a stall never succeeds: one that falls into success is stopped earlier, if need be at its start.
+    A body that cannot stay where it is, as a humanoid, a hopper and a pole, falls when it stalls.
+    What `demonstrate`
+    promises is that a stall never succeeds: one that falls into success is stopped earlier, if need
+        be at its start.
 
     Attributes:
-        stops: steps after which each simulation stalled, or those played so far where it has not, shape (N,).
+        stops: steps after which each simulation stalled, or those played so far where it has not,
+            shape (N,).
     """
 
     def __init__(
-        self, task: Task, behaviour: Behaviour, rng: np.random.Generator, latest: IntArray | None = None
+        self,
+        task: Task,
+        behaviour: Behaviour,
+        rng: np.random.Generator,
+        latest: IntArray | None = None,
     ) -> None:
-        """Choose a behaviour; errors as `actor`. It stalls after ``latest`` steps, shape (N,), if not before."""
+        """Choose a behaviour; errors as `actor`. It stalls after ``latest`` steps, shape (N,), if
+        not before."""
         _check(task, behaviour)
-        self._size, self._behaviour, self._rng, self._latest = task.action_size, behaviour, rng, latest
+        self._size, self._behaviour, self._rng, self._latest = (
+            task.action_size,
+            behaviour,
+            rng,
+            latest,
+        )
         self._policy = None if behaviour == "random" else load_policy(task.id)
         self.stops = np.zeros(0, np.int64)
 
-    def actions(self, qpos: FloatArray, progress: FloatArray, observations: NDArray[np.float32]) -> FloatArray:
+    def actions(
+        self, qpos: FloatArray, progress: FloatArray, observations: NDArray[np.float32]
+    ) -> FloatArray:
         """See `Actor`."""
         if len(self.stops) != len(qpos):
             self._start(progress)
@@ -117,7 +146,8 @@ S = TypeVar("S", bound=_Stall)
 def never_succeeding(
     name: str, stalls: list[S], stops: IntArray, again: Callable[[list[int], IntArray], list[S]]
 ) -> list[S]:
-    """Play the stalls that reach success again, each stopped after half as many steps, until none does.
+    """Play the stalls that reach success again, each stopped after half as many steps, until none
+    does.
 
     Args:
         name: of the environment.
@@ -129,10 +159,14 @@ def never_succeeding(
         gymnasium.error.Error: a start that is a success already, or becomes one by itself.
     """
     stalls, stops = list(stalls), stops.copy()
-    while late := [i for i, stall in enumerate(stalls) if stall.success is not None and stall.success.any()]:
+    while late := [
+        i for i, stall in enumerate(stalls) if stall.success is not None and stall.success.any()
+    ]:
         for i in late:
             if stops[i] == 0:
-                raise Error(f"{name}: seed {stalls[i].seed} succeeds without being touched: no stall.")
+                raise Error(
+                    f"{name}: seed {stalls[i].seed} succeeds without being touched: no stall."
+                )
         stops[late] //= 2
         for i, stall in zip(late, again(late, stops[late]), strict=True):
             stalls[i] = stall
@@ -144,14 +178,20 @@ def wandered(drift: FloatArray, rng: np.random.Generator) -> FloatArray:
     return 0.8 * drift + 0.6 * rng.normal(size=drift.shape)
 
 
-class Script:
-    """One behaviour for N simulations of one task: ``actions(simulations)`` at each step, after ``start``."""
+class ScriptedPolicy:
+    """One behaviour for N simulations of one task: ``actions(simulations)`` at each step, after
+    ``start``."""
 
     def __init__(self, task: Task, behaviour: Behaviour, rng: np.random.Generator) -> None:
         """Choose a behaviour; errors as `actor`."""
         _check(task, behaviour)
-        assert task.plan is not None  # or it would have no behaviours
-        self.task, self.behaviour, self._rng, self._plan = task, behaviour, rng, task.plan
+        assert task.scripted_policy is not None  # or it would have no behaviours
+        self.task, self.behaviour, self._rng, self._plan = (
+            task,
+            behaviour,
+            rng,
+            task.scripted_policy,
+        )
         self.start(0)
 
     def start(self, num_envs: int) -> None:
@@ -161,15 +201,24 @@ class Script:
         self._stop = rng.uniform(*self._plan.stop, num_envs)
         self._fresh = True
         self._drift = np.zeros((num_envs, 4))
-        self._pace = np.full(num_envs, 1.0) if behaviour != "slow" else rng.uniform(*self._plan.slow, num_envs)
+        self._pace = (
+            np.full(num_envs, 1.0)
+            if behaviour != "slow"
+            else rng.uniform(*self._plan.slow, num_envs)
+        )
         self._opening = np.full((num_envs, 1), -1.0)
         self._offset = np.zeros((num_envs, 3))
-        self._noise = rng.uniform(*NOISE, (num_envs, 1)) if behaviour == "noisy" else np.zeros((num_envs, 1))
+        self._noise = (
+            rng.uniform(*NOISE, (num_envs, 1)) if behaviour == "noisy" else np.zeros((num_envs, 1))
+        )
         if behaviour == "hover":
             self._offset[:, 2] = rng.uniform(*HOVER, num_envs)
 
     def actions(
-        self, qpos: FloatArray, progress: FloatArray, observations: NDArray[np.float32] | None = None
+        self,
+        qpos: FloatArray,
+        progress: FloatArray,
+        observations: NDArray[np.float32] | None = None,
     ) -> FloatArray:
         """See `Actor`; a script reads states and not observations."""
         del observations
@@ -182,7 +231,9 @@ class Script:
         if self.behaviour == "random":
             return np.clip(self._drift, -1, 1)
         target = self._target(qpos, progress)
-        moves = self._pace[:, None] * np.clip((target[:, :3] - hand(qpos)) / REACH_PER_STEP * 1.2, -1, 1)
+        moves = self._pace[:, None] * np.clip(
+            (target[:, :3] - hand(qpos)) / REACH_PER_STEP * 1.2, -1, 1
+        )
         if self.behaviour == "stall":
             self._reached |= progress >= self._stop
             moves[self._reached] = 0.0
@@ -191,7 +242,8 @@ class Script:
         return np.concatenate([moves, self._fingers(target)], axis=1)
 
     def _fingers(self, target: FloatArray) -> FloatArray:
-        """The gripper's opening, shape (N, 1): closed unless the skill says; kept by who stops or gives up."""
+        """The gripper's opening, shape (N, 1): closed unless the skill says; kept by who stops or
+        gives up."""
         if target.shape[1] == 4:
             kept = self._reached & (self.behaviour != "undo")
             self._opening = np.where(kept[:, None], self._opening, target[:, 3:])

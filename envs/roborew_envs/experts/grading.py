@@ -1,4 +1,5 @@
-"""What an episode is worth, read from its true curve alone and never from the name of the behaviour that made it."""
+"""What an episode is worth, read from its true curve alone and never from the name of the behaviour
+that made it."""
 
 from __future__ import annotations
 
@@ -55,11 +56,12 @@ class StageSpan(NamedTuple):
 def grade(progress: FloatArray, success: BoolArray, stage: NDArray[np.int64], pace: Pace) -> Grade:
     """Grade an episode of T + 1 frames by its truth.
 
-    - ``success``: success at the end, first reached within `PATIENCE` times the expert's time, and with no setback
-      worse than the expert's own by more than `MARGIN`.
+    - ``success``: success at the end, first reached within `PATIENCE` times the expert's time, and
+      with no setback worse than the expert's own by more than `MARGIN`.
     - ``suboptimal``: success at the end, but slower or with a worse setback.
-    - ``partial``: no success at the end, but success was reached, or half of the way from the start, or a later stage
-      than the first frame's, and of these two one was held for `HELD` frames in a row or at the end.
+    - ``partial``: no success at the end, but success was reached, or half of the way from the
+      start, or a later stage than the first frame's, and of these two one was held for `HELD`
+      frames in a row or at the end.
     - ``failure``: neither.
 
     >>> path = np.array([0.2, 0.5, 0.8, 1.0])
@@ -83,7 +85,9 @@ def longest_run(held: BoolArray) -> int:
     >>> longest_run(np.array([True, False, True, True, False]))
     2
     """
-    return max((sum(1 for _ in run) for value, run in itertools.groupby(held.tolist()) if value), default=0)
+    return max(
+        (sum(1 for _ in run) for value, run in itertools.groupby(held.tolist()) if value), default=0
+    )
 
 
 def setback(progress: FloatArray) -> float:
@@ -98,8 +102,9 @@ def setback(progress: FloatArray) -> float:
 def failure_onset(progress: FloatArray, success: BoolArray, margin: float = MARGIN) -> int | None:
     """The frame from which an episode without success at its end gains no more.
 
-    That is the first frame t such that no later frame's progress exceeds the best of the frames 0..t by more than
-    ``margin``; to reach success for the first time is a gain always. None if the episode ends in success.
+    That is the first frame t such that no later frame's progress exceeds the best of the frames
+    0..t by more than ``margin``; to reach success for the first time is a gain always. None if the
+    episode ends in success.
 
     >>> failure_onset(np.array([0.1, 0.3, 0.5, 0.51, 0.5]), np.zeros(5, bool))
     2
@@ -119,4 +124,7 @@ def stage_spans(stage: NDArray[np.int64], names: Sequence[str]) -> tuple[StageSp
     (StageSpan(name='reach', start=0, stop=2), StageSpan(name='pull', start=2, stop=3))
     """
     bounds = [0, *(np.flatnonzero(np.diff(stage)) + 1).tolist(), len(stage)]
-    return tuple(StageSpan(names[int(stage[start])], start, stop) for start, stop in itertools.pairwise(bounds))
+    return tuple(
+        StageSpan(names[int(stage[start])], start, stop)
+        for start, stop in itertools.pairwise(bounds)
+    )

@@ -1,4 +1,5 @@
-"""Learned experts: small networks on disk that act in plain numpy, trained by ``experiments/locomotion_experts``."""
+"""Learned experts: small networks on disk that act in plain numpy, trained by
+``experiments/locomotion_experts``."""
 
 from __future__ import annotations
 
@@ -17,7 +18,8 @@ FloatArray = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Policy:
-    """The mean action of a Gaussian policy with two tanh layers on normalised observations, added to a linear reflex.
+    """The mean action of a Gaussian policy with two tanh layers on normalised observations, added
+    to a linear reflex.
 
     Attributes:
         mean: of observations, shape (D,).
@@ -30,8 +32,9 @@ class Policy:
         last_bias: shape (A,).
         reflex: of raw observations, shape (D, A), 0 where the body has none.
         reflex_bias: shape (A,).
-        heading: empty, or where observations hold a free body's quaternion and its velocity, shape (2,): all that the
-            policy sees is then turned so that the body faces along x, see `facing_x`.
+        heading: empty, or where observations hold a free body's quaternion and its velocity, shape
+            (2,): all that the policy sees is then turned so that the body faces along x, see
+            `facing_x`.
     """
 
     mean: FloatArray
@@ -48,18 +51,33 @@ class Policy:
 
     def __post_init__(self) -> None:
         seen, width, moves = self.mean.size, self.first_bias.size, self.last_bias.size
-        expected = {"mean": (seen,), "scale": (seen,), "first": (seen, width), "first_bias": (width,)}
-        expected |= {"second": (width, width), "second_bias": (width,), "last": (width, moves), "last_bias": (moves,)}
+        expected = {
+            "mean": (seen,),
+            "scale": (seen,),
+            "first": (seen, width),
+            "first_bias": (width,),
+        }
+        expected |= {
+            "second": (width, width),
+            "second_bias": (width,),
+            "last": (width, moves),
+            "last_bias": (moves,),
+        }
         expected |= {"reflex": (seen, moves), "reflex_bias": (moves,)}
         for name, shape in expected.items():
             values: FloatArray = getattr(self, name)
             if values.shape != shape or not np.isfinite(values).all():
-                raise ValueError(f"{name}: got shape {values.shape}, expected finite numbers of shape {shape}.")
+                raise ValueError(
+                    f"{name}: got shape {values.shape}, expected finite numbers of shape {shape}."
+                )
         if not (self.scale > 0).all():
             raise ValueError("scale: expected numbers above 0.")
         first, last = self.heading, self.heading + np.array([4, 2])[: self.heading.size]
         if self.heading.shape not in ((0,), (2,)) or (first < 0).any() or (last > seen).any():
-            raise ValueError(f"heading: got {self.heading.tolist()}, expected two places among {seen} observations.")
+            raise ValueError(
+                f"heading: got {self.heading.tolist()}, expected two places among {seen} "
+                f"observations."
+            )
 
     def __call__(self, observations: FloatArray) -> FloatArray:
         """Return actions in [-1, 1], shape (N, A), for observations of shape (N, D).
@@ -68,25 +86,39 @@ class Policy:
             ValueError: another number of observations.
         """
         if observations.ndim != 2 or observations.shape[1] != self.mean.size:
-            raise ValueError(f"policy: got observations of shape {observations.shape}, expected (N, {self.mean.size}).")
+            raise ValueError(
+                f"policy: got observations of shape {observations.shape}, expected (N, "
+                f"{self.mean.size})."
+            )
         observations = facing_x(observations, tuple(self.heading.tolist()))
         normal = np.clip((observations - self.mean) / self.scale, -10, 10)
         hidden = np.tanh(normal @ self.first + self.first_bias)
         hidden = np.tanh(hidden @ self.second + self.second_bias)
         learned = np.clip(hidden @ self.last + self.last_bias, -1, 1)
-        return np.clip(learned + observations @ self.reflex + self.reflex_bias, -1, 1).astype(np.float32)
+        return np.clip(learned + observations @ self.reflex + self.reflex_bias, -1, 1).astype(
+            np.float32
+        )
 
     def save(self, path: Path) -> None:
         """Write the arrays as one safetensors file."""
-        path.write_bytes(save({entry.name: np.ascontiguousarray(getattr(self, entry.name)) for entry in fields(self)}))
+        path.write_bytes(
+            save(
+                {
+                    entry.name: np.ascontiguousarray(getattr(self, entry.name))
+                    for entry in fields(self)
+                }
+            )
+        )
 
 
 def facing_x(observations: FloatArray, heading: tuple[int, ...]) -> FloatArray:
-    """Turn what is seen about the vertical, so that a body that faces elsewhere sees what it would see facing along x.
+    """Turn what is seen about the vertical, so that a body that faces elsewhere sees what it would
+    see facing along x.
 
     Args:
         observations: shape (N, D).
-        heading: where they hold the body's quaternion (w, x, y, z) and its velocity in the world; empty turns nothing.
+        heading: where they hold the body's quaternion (w, x, y, z) and its velocity in the world;
+            empty turns nothing.
     """
     if not heading:
         return observations
@@ -97,8 +129,14 @@ def facing_x(observations: FloatArray, heading: tuple[int, ...]) -> FloatArray:
     cosine, sine = np.cos(half), np.sin(half)
     upright = [np.hypot(w, z), cosine * x + sine * y, cosine * y - sine * x, np.zeros_like(w)]
     turned[:, quaternion : quaternion + 4] = np.stack(upright, axis=1)
-    (forward, aside), cosine, sine = observations[:, velocity : velocity + 2].T, np.cos(2 * half), np.sin(2 * half)
-    turned[:, velocity : velocity + 2] = np.stack([cosine * forward + sine * aside, cosine * aside - sine * forward], 1)
+    (forward, aside), cosine, sine = (
+        observations[:, velocity : velocity + 2].T,
+        np.cos(2 * half),
+        np.sin(2 * half),
+    )
+    turned[:, velocity : velocity + 2] = np.stack(
+        [cosine * forward + sine * aside, cosine * aside - sine * forward], 1
+    )
     return turned
 
 
@@ -109,7 +147,11 @@ def policies() -> tuple[str, ...]:
     """Ids of the tasks that have an expert policy."""
     names = (entry.name for entry in _FOLDER.iterdir()) if _FOLDER.is_dir() else ()
     return tuple(
-        sorted(f"roborew/{name.removesuffix('.safetensors')}-v0" for name in names if name.endswith(".safetensors"))
+        sorted(
+            f"roborew/{name.removesuffix('.safetensors')}-v0"
+            for name in names
+            if name.endswith(".safetensors")
+        )
     )
 
 
@@ -126,11 +168,14 @@ def load_policy(task_id: str) -> Policy:
     """Load the expert policy of a task.
 
     Raises:
-        gymnasium.error.Error: there is none, with the list of those there are; or its file is damaged.
+        gymnasium.error.Error: there is none, with the list of those there are; or its file is
+        damaged.
     """
     known = policies()
     if task_id not in known:
-        raise gymnasium.error.Error(f"no expert policy for {task_id!r}. Available: {', '.join(known) or 'none'}.")
+        raise gymnasium.error.Error(
+            f"no expert policy for {task_id!r}. Available: {', '.join(known) or 'none'}."
+        )
     try:
         return Policy(**load((_FOLDER / policy_file(task_id)).read_bytes()))
     except (OSError, SafetensorError, TypeError, ValueError) as error:

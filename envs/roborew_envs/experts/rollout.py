@@ -12,8 +12,23 @@ from numpy.typing import NDArray
 
 from roborew_envs.core.environment import TaskSimulations
 from roborew_envs.core.task import BoolArray, FloatArray, IntArray, Task
-from roborew_envs.experts.behaviours import Actor, Behaviour, Rehearsed, actor, behaviours, never_succeeding
-from roborew_envs.experts.grading import Grade, Pace, StageSpan, failure_onset, grade, setback, stage_spans
+from roborew_envs.experts.behaviours import (
+    Behaviour,
+    Policy,
+    PretrainedPolicy,
+    actor,
+    behaviours,
+    never_succeeding,
+)
+from roborew_envs.experts.grading import (
+    Grade,
+    Pace,
+    StageSpan,
+    failure_onset,
+    grade,
+    setback,
+    stage_spans,
+)
 
 PACE_SEEDS = range(30_000_000_000, 30_000_000_032)
 """Starts from which an expert shows its pace."""
@@ -45,7 +60,8 @@ class Episode:
     stage: NDArray[np.int64]
 
     def quality(self, pace: Pace) -> Grade:
-        """How good the episode is beside an expert's pace, see `grades` and `roborew_envs.experts.grading.grade`."""
+        """How good the episode is beside an expert's pace, see `grades` and
+        `roborew_envs.experts.grading.grade`."""
         return grade(self.progress, self.success, self.stage, pace)
 
     @cached_property
@@ -59,36 +75,42 @@ class Episode:
         return failure_onset(self.progress, self.success)
 
 
-def demonstrate(task: Task, behaviour: Behaviour, seeds: Sequence[int], steps: int | None = None) -> list[Episode]:
+def demonstrate(
+    task: Task, behaviour: Behaviour, seeds: Sequence[int], steps: int | None = None
+) -> list[Episode]:
     """Run a behaviour once for every seed, all together.
 
-    A stall never succeeds: where one that is half way comes to the goal by itself (a body falls through its pose, a
-    car rolls on), it is played again, stopped earlier.
+    A stall never succeeds: where one that is half way comes to the goal by itself (a body falls
+    through its pose, a car rolls on), it is played again, stopped earlier.
 
     Args:
         task: one that has this behaviour.
         behaviour: see `behaviours`.
-        seeds: an episode's start depends on its seed alone, what a behaviour draws on the way on all of them.
+        seeds: an episode's start depends on its seed alone, what a behaviour draws on the way on
+            all of them.
         steps: default: the task's horizon.
 
     Raises:
         ValueError: the task has no such behaviour.
-        gymnasium.error.Error: a stall from a start that is a success already, or becomes one by itself.
+        gymnasium.error.Error: a stall from a start that is a success already, or becomes one by
+        itself.
     """
     rng = np.random.default_rng(list(seeds))
     player = actor(task, behaviour, rng)
     episodes = _play(task, player, behaviour, seeds, steps)
-    if behaviour != "stall" or not isinstance(player, Rehearsed):
+    if behaviour != "stall" or not isinstance(player, PretrainedPolicy):
         return episodes
 
     def again(which: list[int], stops: IntArray) -> list[Episode]:
-        earlier = Rehearsed(task, "stall", rng, stops)
+        earlier = PretrainedPolicy(task, "stall", rng, stops)
         return _play(task, earlier, "stall", [seeds[i] for i in which], steps)
 
     return never_succeeding(task.id, episodes, player.stops, again)
 
 
-def _play(task: Task, player: Actor, behaviour: Behaviour, seeds: Sequence[int], steps: int | None) -> list[Episode]:
+def _play(
+    task: Task, player: Policy, behaviour: Behaviour, seeds: Sequence[int], steps: int | None
+) -> list[Episode]:
     core = TaskSimulations(task, len(seeds), None, 96, 72, "fast")
     core.reset(np.ones(len(seeds), np.bool_), list(seeds))
     track: dict[str, list[NDArray[Any]]] = {"actions": []}
@@ -106,13 +128,20 @@ def _play(task: Task, player: Actor, behaviour: Behaviour, seeds: Sequence[int],
     columns = {name: np.stack(values, axis=1) for name, values in track.items()}
     columns["progress"] = columns["progress"].astype(np.float64)
     return [
-        Episode(task.id, behaviour, seed, task.stages, **{name: values[i] for name, values in columns.items()})
+        Episode(
+            task.id,
+            behaviour,
+            seed,
+            task.stages,
+            **{name: values[i] for name, values in columns.items()},
+        )
         for i, seed in enumerate(seeds)
     ]
 
 
 def expert_pace(task: Task) -> Pace:
-    """What the expert needs from 32 fixed starts, at the 90th percentile; without an expert, all of the task's time.
+    """What the expert needs from 32 fixed starts, at the 90th percentile; without an expert, all of
+    the task's time.
 
     Raises:
         ValueError: the expert never ends in success.
@@ -121,14 +150,17 @@ def expert_pace(task: Task) -> Pace:
         return Pace(float(task.horizon), 0.0)
     good = [episode for episode in demonstrate(task, "expert", PACE_SEEDS) if episode.success[-1]]
     if not good:
-        raise ValueError(f"{task.id}: the expert ended in success from none of {len(PACE_SEEDS)} starts.")
+        raise ValueError(
+            f"{task.id}: the expert ended in success from none of {len(PACE_SEEDS)} starts."
+        )
     arrivals = [np.argmax(episode.success) for episode in good]
     setbacks = [setback(episode.progress) for episode in good]
     return Pace(float(np.quantile(arrivals, 0.9)), float(np.quantile(setbacks, 0.9)))
 
 
 def grades(task: Task, episodes: Sequence[Episode], usual: Pace) -> list[Grade]:
-    """How good each episode is beside the expert from the same start, or beside ``usual`` where there is no expert.
+    """How good each episode is beside the expert from the same start, or beside ``usual`` where
+    there is no expert.
 
     The expert's own time counts up to the usual one: where it bungles, others may not take as long.
 
@@ -140,7 +172,9 @@ def grades(task: Task, episodes: Sequence[Episode], usual: Pace) -> list[Grade]:
     if "expert" not in behaviours(task):
         return [episode.quality(usual) for episode in episodes]
     experts = demonstrate(task, "expert", [episode.seed for episode in episodes])
-    arrivals = [float(np.argmax(expert.success)) if expert.success.any() else np.inf for expert in experts]
+    arrivals = [
+        float(np.argmax(expert.success)) if expert.success.any() else np.inf for expert in experts
+    ]
     paces = [replace(usual, arrival=min(arrival, usual.arrival)) for arrival in arrivals]
     return [episode.quality(pace) for episode, pace in zip(episodes, paces, strict=True)]
 

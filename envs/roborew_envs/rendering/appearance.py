@@ -1,6 +1,8 @@
-"""Shifts of appearance, as data: named kinds at named strengths, read from ``assets/appearance.json``.
+"""Shifts of appearance, as data: named kinds at named strengths, read from
+``assets/appearance.json``.
 
-A look is what a world looks like in one episode: model fields moved by random amounts, and shapes that stand about. It
+A look is what a world looks like in one episode: model fields moved by random amounts, and shapes
+that stand about. It
 touches no physics: the same states, other pictures.
 """
 
@@ -42,7 +44,9 @@ def read_book(choices: Collection[str], changes: Collection[str]) -> Mapping[str
         _check(book, choices, {PLACE, *changes})
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         fault = f"{type(error).__name__}: {error}"
-        raise Error(f"assets/appearance.json is damaged ({fault}): install roborew again.") from error
+        raise Error(
+            f"assets/appearance.json is damaged ({fault}): install roborew again."
+        ) from error
     return MappingProxyType(book)
 
 
@@ -56,9 +60,17 @@ def _check(book: Mapping[str, Any], choices: Collection[str], changes: Collectio
             _expect(entry["change"] in changes, f"one of {sorted(changes)}", entry["change"])
             if entry["change"] != PLACE:
                 _expect(entry["of"] in choices, f"one of {sorted(choices)}", entry["of"])
-                _expect(all(hasattr(mujoco.MjModel, name) for name in entry["fields"]), "fields of a model", entry)
+                _expect(
+                    all(hasattr(mujoco.MjModel, name) for name in entry["fields"]),
+                    "fields of a model",
+                    entry,
+                )
                 _numbers(entry.get("range", [0, 1]), 2)
-    _expect(any(place["beside"] == "" for place in book["places"]), "a place beside anything", book["places"])
+    _expect(
+        any(place["beside"] == "" for place in book["places"]),
+        "a place beside anything",
+        book["places"],
+    )
     for place in book["places"]:
         _numbers(place["size"], 2)
         _expect(bool(place["zones"]), "a zone", place)
@@ -72,7 +84,11 @@ def _expect(holds: bool, what: str, found: Any) -> None:
 
 
 def _numbers(values: Any, count: int) -> None:
-    _expect(len(values) == count and all(math.isfinite(value) for value in values), f"{count} numbers", values)
+    _expect(
+        len(values) == count and all(math.isfinite(value) for value in values),
+        f"{count} numbers",
+        values,
+    )
 
 
 Array = NDArray[np.float64]
@@ -120,8 +136,11 @@ def parse(text: str) -> dict[str, str]:
     return look
 
 
-def shift(model: mujoco.MjModel, kind: str, strength: str, rng: np.random.Generator, n: int = 1) -> Overrides:
-    """Draw n looks of one kind; from the same generator state a stronger one is the same look, moved further.
+def shift(
+    model: mujoco.MjModel, kind: str, strength: str, rng: np.random.Generator, n: int = 1
+) -> Overrides:
+    """Draw n looks of one kind; from the same generator state a stronger one is the same look,
+    moved further.
 
     Args:
         model: the world, which is not written.
@@ -145,7 +164,8 @@ def shift(model: mujoco.MjModel, kind: str, strength: str, rng: np.random.Genera
 
 
 class Looks:
-    """The looks of N simulations: each its own, drawn anew at every reset, the same for the same episode."""
+    """The looks of N simulations: each its own, drawn anew at every reset, the same for the same
+    episode."""
 
     def __init__(self, model: mujoco.MjModel, appearance: str, seed: int, num_envs: int) -> None:
         """Choose the shifts.
@@ -164,14 +184,20 @@ class Looks:
         self._rows: list[Overrides] = [Overrides()] * num_envs
 
     def renew(self, i: int, generator: np.random.Generator) -> None:
-        """Draw the look of simulation i for the episode that the generator is about to begin; it is not advanced."""
-        child = np.random.default_rng([self._seed, *generator.bit_generator.state["state"].values()])
+        """Draw the look of simulation i for the episode that the generator is about to begin; it is
+        not advanced."""
+        child = np.random.default_rng(
+            [self._seed, *generator.bit_generator.state["state"].values()]
+        )
         self.restore(i, child.integers(2**63, size=2, dtype=np.uint64))
 
     def restore(self, i: int, key: NDArray[np.uint64]) -> None:
         """Draw the look that has this key, shape (2,), again."""
         self.keys[i], look = key, Overrides()
-        for kind, strength in self._kinds.items():  # a generator each, so that no kind changes another's look
+        for (
+            kind,
+            strength,
+        ) in self._kinds.items():  # a generator each, so that no kind changes another's look
             rng = np.random.default_rng([*key.tolist(), *kind.encode()])
             look = look.merged(shift(self._model, kind, strength, rng))
         self._rows[i] = look
@@ -190,7 +216,9 @@ def _moved(
     chance = rng.uniform(-1, 1, (n, len(ids), 4))
     for name in entry["fields"] if len(ids) else ():
         own = _own(model, name, ids)
-        values = _CHANGES[entry["change"]](np.tile(own.reshape(1, len(ids), -1), (n, 1, 1)), amount, chance)
+        values = _CHANGES[entry["change"]](
+            np.tile(own.reshape(1, len(ids), -1), (n, 1, 1)), amount, chance
+        )
         if "range" in entry:
             values = np.clip(values, *entry["range"])
         if name.endswith("rgba"):
@@ -230,7 +258,8 @@ def _swap(values: Array, amount: float, chance: Array) -> Array:
 
 
 def _turn(values: Array, amount: float, chance: Array) -> Array:
-    """Quaternions (..., 4) or matrices (..., 9), turned about their own axes by up to ``amount`` degrees each."""
+    """Quaternions (..., 4) or matrices (..., 9), turned about their own axes by up to ``amount``
+    degrees each."""
     turned = np.empty(values.shape)
     for place in np.ndindex(values.shape[:-1]):
         turn, matrix = np.empty(4), np.empty(9)
@@ -257,12 +286,16 @@ def _robot(model: Any) -> NDArray[np.bool_]:
 
 def _standing(model: Any) -> NDArray[np.bool_]:
     """Cameras that are not fixed to a moving body, shape (ncam,)."""
-    return (model.cam_mode != mujoco.mjtCamLight.mjCAMLIGHT_FIXED) | (model.body_weldid[model.cam_bodyid] == 0)
+    return (model.cam_mode != mujoco.mjtCamLight.mjCAMLIGHT_FIXED) | (
+        model.body_weldid[model.cam_bodyid] == 0
+    )
 
 
 def _with_texture(model: Any, *kinds: Any) -> NDArray[np.int64]:
     texture = model.mat_texid[:, mujoco.mjtTextureRole.mjTEXROLE_RGB]
-    return np.flatnonzero((texture >= 0) & np.isin(model.tex_type[texture], [int(kind) for kind in kinds]))
+    return np.flatnonzero(
+        (texture >= 0) & np.isin(model.tex_type[texture], [int(kind) for kind in kinds])
+    )
 
 
 def _things(model: Any) -> NDArray[np.bool_]:
@@ -286,16 +319,21 @@ _CHOICES: Mapping[str, Callable[[Any], NDArray[np.int64]]] = MappingProxyType(
         "materials with a cube texture": lambda model: _with_texture(model, _CUBE),
         "plain things": lambda model: np.flatnonzero(_things(model) & (model.geom_matid < 0)),
         "coloured things with a texture": lambda model: np.flatnonzero(
-            _things(model) & _coloured(model) & np.isin(model.geom_matid, _with_texture(model, _FLAT, _CUBE))
+            _things(model)
+            & _coloured(model)
+            & np.isin(model.geom_matid, _with_texture(model, _FLAT, _CUBE))
         ),
-        "robot": lambda model: np.flatnonzero(_robot(model)[model.geom_bodyid] & (model.geom_rgba[:, 3] > 0)),
+        "robot": lambda model: np.flatnonzero(
+            _robot(model)[model.geom_bodyid] & (model.geom_rgba[:, 3] > 0)
+        ),
     }
 )
 """What an entry of the book moves -> its indices in a model."""
 
 
 def _distractors(model: mujoco.MjModel, count: int, rng: np.random.Generator, n: int) -> Array:
-    """Boxes, balls and drums on the ground beside the work, shape (n, count, 11), see `Overrides.shapes`."""
+    """Boxes, balls and drums on the ground beside the work, shape (n, count, 11), see
+    `Overrides.shapes`."""
     names = {model.geom(i).name for i in range(model.ngeom)}
     place = next(place for place in _book()["places"] if place["beside"] in names | {""})
     zones, low, high = np.array(place["zones"], np.float64), *place["size"]
@@ -307,9 +345,15 @@ def _distractors(model: mujoco.MjModel, count: int, rng: np.random.Generator, n:
     form = rng.choice([int(each) for each in _FORMS], (n, most, 1))
     size[..., 1:2] = np.where(form == int(_BOX), size[..., 1:2], size[..., :1])
     size[..., 2:] = np.where(form == int(_BALL), size[..., :1], size[..., 2:])
-    drawn = np.concatenate([form, size, spot, size[..., 2:], colour, np.ones((n, most, 1))], axis=-1)
+    drawn = np.concatenate(
+        [form, size, spot, size[..., 2:], colour, np.ones((n, most, 1))], axis=-1
+    )
     return drawn[:, :count]
 
 
-_BOX, _BALL, _DRUM = mujoco.mjtGeom.mjGEOM_BOX, mujoco.mjtGeom.mjGEOM_SPHERE, mujoco.mjtGeom.mjGEOM_CYLINDER
+_BOX, _BALL, _DRUM = (
+    mujoco.mjtGeom.mjGEOM_BOX,
+    mujoco.mjtGeom.mjGEOM_SPHERE,
+    mujoco.mjtGeom.mjGEOM_CYLINDER,
+)
 _FORMS = (_BOX, _BALL, _DRUM)

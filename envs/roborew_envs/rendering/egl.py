@@ -1,8 +1,10 @@
-"""EGL contexts on a device chosen by EGL's own number, spread over displays that do not wait for each other.
+"""EGL contexts on a device chosen by EGL's own number, spread over displays that do not wait for
+each other.
 
-`mujoco.egl` reads ``MUJOCO_EGL_DEVICE_ID`` as CUDA's number where the driver tells one, and knows a single display. In
-Mesa's software driver the contexts of one display wait for each other while they fill pixels; on two displays two
-threads draw nearly twice as much (measured: 1.55 times at 224 x 224 `fast`, 1.9 times at `full`).
+`mujoco.egl` reads ``MUJOCO_EGL_DEVICE_ID`` as CUDA's number where the driver tells one, and knows a
+single display. In Mesa's software driver the contexts of one display wait for each other while they
+fill pixels; on two displays two threads draw nearly twice as much (measured: 1.55 times at 224 x
+224 `fast`, 1.9 times at `full`).
 """
 
 from __future__ import annotations
@@ -13,7 +15,9 @@ from functools import cache
 from importlib import import_module
 from typing import Any
 
-from mujoco import egl as mujoco_egl  # finds the library and the extensions, and tells PyOpenGL to use EGL
+from mujoco import (
+    egl as mujoco_egl,
+)  # finds the library and the extensions, and tells PyOpenGL to use EGL
 from OpenGL import error as gl_error
 
 from roborew_envs.errors import DrawingError
@@ -33,7 +37,8 @@ def devices() -> list[Any]:
 
 
 def chosen_devices() -> list[Any]:
-    """The device that ``MUJOCO_EGL_DEVICE_ID`` counts in EGL's own order; all, the first to be tried first, if unset.
+    """The device that ``MUJOCO_EGL_DEVICE_ID`` counts in EGL's own order; all, the first to be
+    tried first, if unset.
 
     Raises:
         DrawingError: no such device.
@@ -43,14 +48,18 @@ def chosen_devices() -> list[Any]:
         return found
     if not (wanted.isdecimal() and int(wanted) < len(found)):
         offered = ", ".join(map(str, range(len(found)))) or "none"
-        raise DrawingError(f"{DEVICE}: got {wanted!r}, expected a number of EGL's {len(found)} device(s): {offered}.")
+        raise DrawingError(
+            f"{DEVICE}: got {wanted!r}, expected a number of EGL's {len(found)} device(s): "
+            f"{offered}."
+        )
     return [found[int(wanted)]]
 
 
 def _initialized(platform: int, device: Any, inline: bool) -> Any:
     """A display ready for use, or None.
 
-    ``inline`` asks Mesa's software driver, which reads its thread setting here, to draw on the calling thread.
+    ``inline`` asks Mesa's software driver, which reads its thread setting here, to draw on the
+    calling thread.
     """
     before = os.environ.get(_MESA_THREADS)
     os.environ.update({_MESA_THREADS: "0"} if inline and before is None else {})
@@ -70,15 +79,19 @@ def _device_display(wanted: str | None, alone: bool) -> Any:
     for device in chosen_devices():
         display = _initialized(_egl.EGL_PLATFORM_DEVICE_EXT, device, inline=not alone)
         if display is not None:
-            # One that MuJoCo's own renderer opened later would be terminated at exit before ours is freed.
+            # One that MuJoCo's own renderer opened later would be terminated at exit before ours is
+            # freed.
             _native.EGL_DISPLAY = _native.EGL_DISPLAY or display
             return display
-    raise DrawingError("EGL initialises none of its devices; it needs a driver with EGL_EXT_platform_device.")
+    raise DrawingError(
+        "EGL initialises none of its devices; it needs a driver with EGL_EXT_platform_device."
+    )
 
 
 @cache
 def _second_display() -> Any:
-    """A display of Mesa's software driver apart from the device's; None where hardware draws or there is none."""
+    """A display of Mesa's software driver apart from the device's; None where hardware draws or
+    there is none."""
     query: Any = import_module("OpenGL.EGL.EXT.device_query").eglQueryDeviceStringEXT
     try:
         if all(_SOFTWARE in query(device, _egl.EGL_EXTENSIONS) for device in devices()):
@@ -92,7 +105,8 @@ class EGLContext:
     """An EGL context without a surface."""
 
     def __init__(self, number: int, alone: bool) -> None:
-        """Open it on the display whose turn it is; see `roborew_envs.rendering.opengl.open_context`.
+        """Open it on the display whose turn it is; see
+        `roborew_envs.rendering.opengl.open_context`.
 
         Raises:
             DrawingError: no such device, or no display.
@@ -100,13 +114,17 @@ class EGLContext:
         self._display = _device_display(os.environ.get(DEVICE), alone)
         if not alone and number % 2 == 0:
             self._display = _second_display() or self._display
-        self._context = _egl.eglCreateContext(self._display, self._config(), _egl.EGL_NO_CONTEXT, None)
+        self._context = _egl.eglCreateContext(
+            self._display, self._config(), _egl.EGL_NO_CONTEXT, None
+        )
 
     def _config(self) -> Any:
         count, configs = ctypes.c_long(), (_egl.EGLConfig * 1)()
         _egl.eglChooseConfig(self._display, _native.EGL_ATTRIBUTES, configs, 1, count)
         if count.value < 1:
-            raise DrawingError("EGL offers no 8-bit RGB frame with a 24-bit depth buffer on this device.")
+            raise DrawingError(
+                "EGL offers no 8-bit RGB frame with a 24-bit depth buffer on this device."
+            )
         _egl.eglBindAPI(_egl.EGL_OPENGL_API)
         return configs[0]
 

@@ -14,19 +14,23 @@ FieldValues = tuple[NDArray[np.int64], NDArray[np.float64]]
 
 @dataclass(frozen=True, slots=True)
 class Overrides:
-    """Per-frame values of model fields and shapes of their own: what a state paints, and appearance shifts.
+    """Per-frame values of model fields and shapes of their own: what a state paints, and appearance
+    shifts.
 
     Attributes:
-        fields: name of an `mujoco.MjModel` array -> (indices (K,), values (N, K, ...)), written before frame n.
-        shapes: shape (N, K, 11), drawn in frame n beside the model's own and known to no physics: MuJoCo's geom type,
-            half sizes [m] (3), place in the world [m] (3), RGBA in [0, 1] (4). None: no shapes.
+        fields: name of an `mujoco.MjModel` array -> (indices (K,), values (N, K, ...)), written
+            before frame n.
+        shapes: shape (N, K, 11), drawn in frame n beside the model's own and known to no physics:
+            MuJoCo's geom type, half sizes [m] (3), place in the world [m] (3), RGBA in [0, 1] (4).
+            None: no shapes.
     """
 
     fields: Mapping[str, FieldValues] = field(default_factory=dict[str, FieldValues])
     shapes: NDArray[np.float64] | None = None
 
     def merged(self, other: Overrides) -> Overrides:
-        """Both sets of overrides; where a field stands in both, ``other`` is written last; the shapes of both."""
+        """Both sets of overrides; where a field stands in both, ``other`` is written last; the
+        shapes of both."""
         fields = dict(self.fields)
         for name, (indices, values) in other.fields.items():
             if name in fields:
@@ -40,7 +44,9 @@ class Overrides:
 
     def __getitem__(self, frames: NDArray[Any] | slice | int) -> Overrides:
         """The overrides of some of the frames; of one, without their first axis, for an integer."""
-        fields = {name: (indices, values[frames]) for name, (indices, values) in self.fields.items()}
+        fields = {
+            name: (indices, values[frames]) for name, (indices, values) in self.fields.items()
+        }
         return Overrides(fields, None if self.shapes is None else self.shapes[frames])
 
     @staticmethod
@@ -55,7 +61,9 @@ class Overrides:
 
     def rows(self) -> list[NDArray[Any]]:
         """Every array whose first axis counts the frames."""
-        return [values for _, values in self.fields.values()] + ([] if self.shapes is None else [self.shapes])
+        return [values for _, values in self.fields.values()] + (
+            [] if self.shapes is None else [self.shapes]
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,18 +82,21 @@ class StoredStates:
         return len(self.qpos)
 
     def __getitem__(self, states: NDArray[Any] | slice | int) -> StoredStates:
-        """Some of the states: a slice, a mask (N,) or indices; one, without its first axis, for an integer."""
+        """Some of the states: a slice, a mask (N,) or indices; one, without its first axis, for an
+        integer."""
         return StoredStates(self.qpos[states], self.overrides[states])
 
     @staticmethod
     def join(parts: Sequence[StoredStates]) -> StoredStates:
-        """The states of all parts, one after the other; the parts come from one model and override the same fields."""
+        """The states of all parts, one after the other; the parts come from one model and override
+        the same fields."""
         overrides = Overrides.join([part.overrides for part in parts])
         return StoredStates(np.concatenate([part.qpos for part in parts]), overrides)
 
 
 def distinct(states: StoredStates) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Which states are the first of their kind, to the last bit, shape (M,); and which of these each is, shape (N,)."""
+    """Which states are the first of their kind, to the last bit, shape (M,); and which of these
+    each is, shape (N,)."""
     numbers: dict[bytes, int] = {}
     first: list[int] = []
     which = np.empty(len(states), np.int64)

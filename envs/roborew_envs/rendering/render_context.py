@@ -1,4 +1,5 @@
-"""One thread's drawing: a context, a scene and a private copy of the model; and the picture that proves it works."""
+"""One thread's drawing: a context, a scene and a private copy of the model; and the picture that
+proves it works."""
 
 from __future__ import annotations
 
@@ -47,11 +48,21 @@ def canary_fault(picture: NDArray[np.uint8]) -> str | None:
     return "in the wrong colours"
 
 
-class Painter:
-    """One thread's OpenGL context, scene and private model copy. Every method runs on that thread."""
+class RenderContext:
+    """One thread's OpenGL context, scene and private model copy. Every method runs on that
+    thread."""
 
-    def __init__(self, model: mujoco.MjModel, width: int, height: int, quality: Quality, number: int, alone: bool):
-        """Open the context and draw the canary; ``number`` and ``alone`` as in `opengl.open_context`.
+    def __init__(
+        self,
+        model: mujoco.MjModel,
+        width: int,
+        height: int,
+        quality: Quality,
+        number: int,
+        alone: bool,
+    ):
+        """Open the context and draw the canary; ``number`` and ``alone`` as in
+        `opengl.open_context`.
 
         Raises:
             DrawingError: no context, or one that draws a known scene wrongly.
@@ -86,17 +97,22 @@ class Painter:
         self.buffer = np.empty((height, width, 3), np.uint8)
         fault = canary_fault(self._canary())
         if fault is not None:
-            raise DrawingError(f"OpenGL draws a known scene {fault}, so its frames would be worthless.")
+            raise DrawingError(
+                f"OpenGL draws a known scene {fault}, so its frames would be worthless."
+            )
 
     def _canary(self) -> NDArray[np.uint8]:
-        """The known scene, through the same context, buffer and turn of rows as every frame; costs some 0.2 ms."""
+        """The known scene, through the same context, buffer and turn of rows as every frame; costs
+        some 0.2 ms."""
         model = _canary_model()
         data, scene = mujoco.MjData(model), mujoco.MjvScene(model, maxgeom=4)
         mujoco.mj_forward(model, data)
         rect = mujoco.MjrRect(0, 0, _CANARY_SIDE, _CANARY_SIDE)
         picture = np.empty((_CANARY_SIDE, _CANARY_SIDE, 3), np.uint8)
         self.camera.fixedcamid = 0
-        mujoco.mjv_updateScene(model, data, self.option, None, self.camera, mujoco.mjtCatBit.mjCAT_ALL, scene)
+        mujoco.mjv_updateScene(
+            model, data, self.option, None, self.camera, mujoco.mjtCatBit.mjCAT_ALL, scene
+        )
         self._read(scene, rect, picture)
         return picture[::-1]
 
@@ -105,8 +121,9 @@ class Painter:
         mujoco.mjr_render(rect, scene, self.context)
         mujoco.mjr_readPixels(buffer, None, rect, self.context)
 
-    def draw(self, state: StoredStates, camera: int, frame: NDArray[np.uint8]) -> None:
-        """Draw a single state, qpos (nq,) and overrides without their first axis, into ``frame`` (H, W, 3)."""
+    def render(self, state: StoredStates, camera: int, frame: NDArray[np.uint8]) -> None:
+        """Draw a single state, qpos (nq,) and overrides without their first axis, into ``frame``
+        (H, W, 3)."""
         before = self._write(state.overrides.fields)
         try:
             self._pose(state.qpos, camera)
@@ -118,12 +135,19 @@ class Painter:
         frame[:] = self.buffer[::-1]
 
     def look(
-        self, model: mujoco.MjModel, data: mujoco.MjData, camera: mujoco.MjvCamera, frame: NDArray[np.uint8]
+        self,
+        model: mujoco.MjModel,
+        data: mujoco.MjData,
+        camera: mujoco.MjvCamera,
+        frame: NDArray[np.uint8],
     ) -> None:
-        """Draw a world as it stands, of the same meshes and textures as this painter's model, into ``frame``."""
+        """Draw a world as it stands, of the same meshes and textures as this painter's model, into
+        ``frame``."""
         for i in range(model.nhfield):  # terrain may change with every episode
             mujoco.mjr_uploadHField(model, self.context, i)
-        mujoco.mjv_updateScene(model, data, self.option, None, camera, mujoco.mjtCatBit.mjCAT_ALL, self.scene)
+        mujoco.mjv_updateScene(
+            model, data, self.option, None, camera, mujoco.mjtCatBit.mjCAT_ALL, self.scene
+        )
         self._read(self.scene, self.rect, self.buffer)
         frame[:] = self.buffer[::-1]
 
@@ -135,20 +159,27 @@ class Painter:
         mujoco.mj_tendon(self.model, self.data)
         self.camera.fixedcamid = camera
         everything = mujoco.mjtCatBit.mjCAT_ALL
-        mujoco.mjv_updateScene(self.model, self.data, self.option, None, self.camera, everything, self.scene)
+        mujoco.mjv_updateScene(
+            self.model, self.data, self.option, None, self.camera, everything, self.scene
+        )
 
     def _add(self, shape: NDArray[np.float64]) -> None:
         """Put a shape, see `Overrides.shapes`, into the scene as it stands now."""
         if self.scene.ngeom == self.scene.maxgeom:
             raise DrawingError(f"a scene holds at most {self.scene.maxgeom} shapes.")
         geom, upright = self.scene.geoms[self.scene.ngeom], np.eye(3).ravel()
-        mujoco.mjv_initGeom(geom, int(shape[0]), shape[1:4], shape[4:7], upright, shape[7:].astype(np.float32))
+        mujoco.mjv_initGeom(
+            geom, int(shape[0]), shape[1:4], shape[4:7], upright, shape[7:].astype(np.float32)
+        )
         geom.category = mujoco.mjtCatBit.mjCAT_STATIC
         self.scene.ngeom += 1
 
     def _write(self, fields: Mapping[str, FieldValues]) -> Mapping[str, FieldValues]:
         """Write model fields; returns what stood there."""
-        before = {name: (indices, getattr(self.model, name)[indices]) for name, (indices, _) in fields.items()}
+        before = {
+            name: (indices, getattr(self.model, name)[indices])
+            for name, (indices, _) in fields.items()
+        }
         for name, (indices, values) in fields.items():
             getattr(self.model, name)[indices] = values
         return before

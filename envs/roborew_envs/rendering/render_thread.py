@@ -6,21 +6,22 @@ import queue
 import threading
 from collections.abc import Callable, Sequence
 
-from roborew_envs.rendering.render_context import Painter
+from roborew_envs.rendering.render_context import RenderContext
 
-Call = Callable[[Painter], None]
+Call = Callable[[RenderContext], None]
 
 
-class PainterThread:
-    """Runs calls on its painter in order. A daemon, so that it still lives when `atexit` asks it to close."""
+class RenderThread:
+    """Runs calls on its painter in order. A daemon, so that it still lives when `atexit` asks it to
+    close."""
 
-    def __init__(self, make: Callable[[], Painter]) -> None:
+    def __init__(self, make: Callable[[], RenderContext]) -> None:
         """Begin to make the painter; the first `wait` says what came of it."""
         self._calls: queue.SimpleQueue[Call | None] = queue.SimpleQueue()
         self._replies: queue.SimpleQueue[BaseException | None] = queue.SimpleQueue()
         threading.Thread(target=self._run, args=(make,), daemon=True).start()
 
-    def _run(self, make: Callable[[], Painter]) -> None:
+    def _run(self, make: Callable[[], RenderContext]) -> None:
         try:
             painter = make()
         except BaseException as error:  # noqa: BLE001 - handed to the caller by `wait`
@@ -32,7 +33,7 @@ class PainterThread:
             call = self._calls.get()
             closed = call is None
             try:
-                (call or Painter.close)(painter)
+                (call or RenderContext.close)(painter)
                 self._replies.put(None)
             except BaseException as error:  # noqa: BLE001 - handed to the caller by `wait`
                 self._replies.put(error)

@@ -1,7 +1,8 @@
 """Many frames drawn together, at a stated quality, on a few threads with one OpenGL context each.
 
-``fast`` draws without shadows, reflections, multisampling and fine tessellation; ``full`` draws what MuJoCo's own
-renderer draws. In software OpenGL the first is more than ten times quicker. Frames are uint8 RGB, row 0 at the top.
+``fast`` draws without shadows, reflections, multisampling and fine tessellation; ``full`` draws
+what MuJoCo's own renderer draws. In software OpenGL the first is more than ten times quicker.
+Frames are uint8 RGB, row 0 at the top.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ from numpy.typing import NDArray
 from roborew_envs.errors import DrawingError
 from roborew_envs.rendering.opengl import backend
 from roborew_envs.rendering.overrides import FieldValues, Overrides, StoredStates, distinct
-from roborew_envs.rendering.render_context import Painter, Quality
-from roborew_envs.rendering.render_thread import Call, PainterThread, raise_first
+from roborew_envs.rendering.render_context import Quality, RenderContext
+from roborew_envs.rendering.render_thread import Call, RenderThread, raise_first
 
 __all__ = [
     "MAX_SIDE",
@@ -46,9 +47,16 @@ def check_frame(width: object, height: object, quality: object) -> None:
         DrawingError: impossible size or quality.
     """
     if quality not in get_args(Quality):
-        raise DrawingError(f"quality: got {quality!r}, expected one of {', '.join(get_args(Quality))}.")
-    if not all(isinstance(side, int | np.integer) and 1 <= side <= MAX_SIDE for side in (width, height)):
-        raise DrawingError(f"frame size: got {width!r} x {height!r} pixels, expected 1 to {MAX_SIDE} a side, whole.")
+        raise DrawingError(
+            f"quality: got {quality!r}, expected one of {', '.join(get_args(Quality))}."
+        )
+    if not all(
+        isinstance(side, int | np.integer) and 1 <= side <= MAX_SIDE for side in (width, height)
+    ):
+        raise DrawingError(
+            f"frame size: got {width!r} x {height!r} pixels, expected 1 to {MAX_SIDE} a side, "
+            f"whole."
+        )
 
 
 def default_threads() -> int:
@@ -63,7 +71,7 @@ class Renderer:
     >>> model = mujoco.MjModel.from_xml_string(
     ...     f"<mujoco><worldbody><light pos='0 0 2'/><geom size='.3'/>{camera}</worldbody></mujoco>")
     >>> with Renderer(model, 32, 24) as renderer:
-    ...     renderer.draw(np.zeros((5, 0)), "c").shape
+    ...     renderer.render(np.zeros((5, 0)), "c").shape
     (5, 24, 32, 3)
     """
 
@@ -85,30 +93,45 @@ class Renderer:
             threads: default: the cores this process may use, at most 8.
 
         Raises:
-            DrawingError: impossible size or quality, no such device, no OpenGL context, or one that draws a known
-                scene black, the same everywhere, upside down or in the wrong colours.
+            DrawingError: impossible size or quality, no such device, no OpenGL context, or one that
+                draws a known scene black, the same everywhere, upside down or in the wrong colours.
         """
-        self._threads: list[PainterThread] = []
+        self._threads: list[RenderThread] = []
         check_frame(width, height, quality)
         self.width, self.height, self.quality = width, height, quality
         self._cameras = {model.camera(i).name: i for i in range(model.ncam)}
         count = threads or default_threads()
         alone = count == 1 and quality == "full"
         try:
-            for number in range(count):  # one after the other: opening displays at once is not safe in every driver
-                thread = PainterThread(lambda n=number: Painter(model, width, height, quality, n, alone))
+            for number in range(
+                count
+            ):  # one after the other: opening displays at once is not safe in every driver
+                thread = RenderThread(
+                    lambda n=number: RenderContext(model, width, height, quality, n, alone)
+                )
                 raise_first([thread.wait()])
                 self._threads.append(thread)
         except Exception as error:
             self.close()
-            reason = str(error) if isinstance(error, DrawingError) else f"{type(error).__name__}: {error}"
-            raise DrawingError(f"cannot draw with MUJOCO_GL={backend()!r}: {reason} Run `roborew doctor`.") from error
+            reason = (
+                str(error)
+                if isinstance(error, DrawingError)
+                else f"{type(error).__name__}: {error}"
+            )
+            raise DrawingError(
+                f"cannot draw with MUJOCO_GL={backend()!r}: {reason} Run `roborew doctor`."
+            ) from error
         _open_renderers.add(self)
-        atexit.unregister(_close_all)  # moved behind the hooks of the OpenGL modules, which would close the display
+        atexit.unregister(
+            _close_all
+        )  # moved behind the hooks of the OpenGL modules, which would close the display
         atexit.register(_close_all)
 
-    def draw(self, qpos: NDArray[np.float64], camera: str, overrides: Overrides | None = None) -> NDArray[np.uint8]:
-        """Draw one frame for each state; of states that are equal to the last bit, one is drawn and copied.
+    def render(
+        self, qpos: NDArray[np.float64], camera: str, overrides: Overrides | None = None
+    ) -> NDArray[np.uint8]:
+        """Draw one frame for each state; of states that are equal to the last bit, one is drawn and
+        copied.
 
         Args:
             qpos: shape (N, nq), positions of each state.
@@ -129,15 +152,20 @@ class Renderer:
         return self._draw(states[first], self._cameras[camera])[which]
 
     def _draw(self, states: StoredStates, camera: int) -> NDArray[np.uint8]:
-        return self.paint(len(states), lambda painter, i, frame: painter.draw(states[i], camera, frame))
+        return self.paint(
+            len(states), lambda painter, i, frame: painter.render(states[i], camera, frame)
+        )
 
-    def paint(self, count: int, paint: Callable[[Painter, int, NDArray[np.uint8]], None]) -> NDArray[np.uint8]:
-        """Let the threads paint ``count`` frames, each into its own part, (H, W, 3), of what is returned."""
+    def paint(
+        self, count: int, paint: Callable[[RenderContext, int, NDArray[np.uint8]], None]
+    ) -> NDArray[np.uint8]:
+        """Let the threads paint ``count`` frames, each into its own part, (H, W, 3), of what is
+        returned."""
         frames = np.empty((count, self.height, self.width, 3), np.uint8)
         busy = self._threads[: max(1, min(len(self._threads), count))]
 
         def share_of(thread: int) -> Call:
-            def call(painter: Painter) -> None:
+            def call(painter: RenderContext) -> None:
                 for i in range(thread, count, len(busy)):
                     paint(painter, i, frames[i])
 

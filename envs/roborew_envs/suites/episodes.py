@@ -1,4 +1,5 @@
-"""Episodes of a suite's environment: by the expert that it brings, by half an expert, or by chance."""
+"""Episodes of a suite's environment: by the expert that it brings, by half an expert, or by
+chance."""
 
 from __future__ import annotations
 
@@ -11,11 +12,18 @@ from gymnasium.error import Error
 from gymnasium.spaces import Box, Discrete
 from numpy.typing import NDArray
 
-from roborew_envs.experts.behaviours import HALF_WAY, POLICY_BEHAVIOURS, Behaviour, never_succeeding, wandered
+from roborew_envs.experts.behaviours import (
+    HALF_WAY,
+    POLICY_BEHAVIOURS,
+    Behaviour,
+    never_succeeding,
+    wandered,
+)
 from roborew_envs.suites.vector import SuiteVectorEnv
 
 HELD = 25
-"""Steps after the first success at which an episode ends if success still holds: nothing new is to come."""
+"""Steps after the first success at which an episode ends if success still holds: nothing new is to
+come."""
 LONGEST = 1000
 """Steps after which an episode of an environment without a limit ends."""
 
@@ -40,7 +48,8 @@ class SuiteEpisode:
 
 
 def suite_behaviours(env: SuiteVectorEnv) -> tuple[Behaviour, ...]:
-    """The behaviours that can be had: nothing is undone or just missed on purpose by an expert from elsewhere."""
+    """The behaviours that can be had: nothing is undone or just missed on purpose by an expert from
+    elsewhere."""
     space = _action_space(env)
     known = isinstance(space, Discrete) or (isinstance(space, Box) and space.is_bounded())
     chance: tuple[Behaviour, ...] = ("random",) if known else ()
@@ -50,11 +59,12 @@ def suite_behaviours(env: SuiteVectorEnv) -> tuple[Behaviour, ...]:
 def perform(env: SuiteVectorEnv, behaviour: Behaviour, seed: int) -> SuiteEpisode:
     """Run one episode, which depends on its seed alone.
 
-    It ends as the environment says, or in its first success: once that has held for `HELD` steps, or with its last
-    frame if it is lost before, as a button's that springs back. For Meta-World too, to succeed once is to succeed.
+    It ends as the environment says, or in its first success: once that has held for `HELD` steps,
+    or with its last frame if it is lost before, as a button's that springs back. For Meta-World
+    too, to succeed once is to succeed.
 
-    A stall plays the expert to somewhere near half of its way to success, then stands still, and never succeeds; it
-    lasts as long as the expert.
+    A stall plays the expert to somewhere near half of its way to success, then stands still, and
+    never succeeds; it lasts as long as the expert.
 
     Args:
         env: of one environment.
@@ -67,7 +77,9 @@ def perform(env: SuiteVectorEnv, behaviour: Behaviour, seed: int) -> SuiteEpisod
     """
     if behaviour not in suite_behaviours(env):
         known = ", ".join(suite_behaviours(env)) or "none"
-        raise ValueError(f"{env.spec and env.spec.id}: no behaviour {behaviour!r}. Available: {known}.")
+        raise ValueError(
+            f"{env.spec and env.spec.id}: no behaviour {behaviour!r}. Available: {known}."
+        )
     rng = np.random.default_rng(seed)
     if behaviour == "random":
         return _run(env, behaviour, seed, _chance(_action_space(env), rng), LONGEST)
@@ -77,20 +89,24 @@ def perform(env: SuiteVectorEnv, behaviour: Behaviour, seed: int) -> SuiteEpisod
     return whole if behaviour == "expert" else _stalled(env, whole, rng)
 
 
-def frames(env: SuiteVectorEnv, episode: SuiteEpisode, camera: str | None = None) -> Iterator[NDArray[np.uint8]]:
+def frames(
+    env: SuiteVectorEnv, episode: SuiteEpisode, camera: str | None = None
+) -> Iterator[NDArray[np.uint8]]:
     """Play an episode again and draw its T + 1 states, each (H, W, 3), uint8 RGB.
 
     Raises:
-        gymnasium.error.Error: no such camera; or the seed and the actions do not decide what happens.
+        gymnasium.error.Error: no such camera; or the seed and the actions do not decide what
+        happens.
     """
     seen, _ = env.reset(seed=[episode.seed])
     for step, expected in enumerate(episode.observations):
         if not np.array_equal(seen[0], expected, equal_nan=True):
             raise Error(
-                f"{env.spec and env.spec.id}: seed {episode.seed} went another way the second time, at step {step}; "
+                f"{env.spec and env.spec.id}: seed {episode.seed} went another way the second "
+                f"time, at step {step}; "
                 "what its seed does not decide cannot be recorded."
             )
-        yield env.draw(camera=camera)[0]
+        yield env.render_frames(camera=camera)[0]
         if step < len(episode.actions):
             seen = env.step(episode.actions[step : step + 1])[0]
 
@@ -122,7 +138,9 @@ def _chance(space: Box | Discrete, rng: np.random.Generator) -> Act:
 def _stalled(env: SuiteVectorEnv, whole: SuiteEpisode, rng: np.random.Generator) -> SuiteEpisode:
     """Stop earlier where a thing that was set going reaches the goal by itself."""
     success = whole.success
-    arrival = len(whole.actions) if success is None or not success.any() else int(np.argmax(success))
+    arrival = (
+        len(whole.actions) if success is None or not success.any() else int(np.argmax(success))
+    )
     moves: slice = env.envs[0].get_wrapper_attr("moves")
 
     def play(which: list[int], stops: NDArray[np.int64]) -> list[SuiteEpisode]:
@@ -137,7 +155,9 @@ def _stalled(env: SuiteVectorEnv, whole: SuiteEpisode, rng: np.random.Generator)
     return never_succeeding(env.spec.id if env.spec else "?", play([0], stops), stops, play)[0]
 
 
-def _run(env: SuiteVectorEnv, behaviour: Behaviour, seed: int, act: Act, steps: int) -> SuiteEpisode:
+def _run(
+    env: SuiteVectorEnv, behaviour: Behaviour, seed: int, act: Act, steps: int
+) -> SuiteEpisode:
     seen, infos = env.reset(seed=[seed])
     observations, actions, rewards = [seen[0]], list[Any](), list[float]()
     success: Told = [infos.get("success")]
@@ -166,10 +186,13 @@ def _run(env: SuiteVectorEnv, behaviour: Behaviour, seed: int, act: Act, steps: 
 
 
 def _held(success: Told) -> bool:
-    return len(success) > HELD and all(value is not None and value[0] for value in success[-HELD - 1 :])
+    return len(success) > HELD and all(
+        value is not None and value[0] for value in success[-HELD - 1 :]
+    )
 
 
 def _lost(success: Told) -> bool:
-    """Whether the last frame alone lacks a success that an action brought; two frames would be no episode."""
+    """Whether the last frame alone lacks a success that an action brought; two frames would be no
+    episode."""
     last = [value is not None and bool(value[0]) for value in success]
     return last[-2:] == [True, False] and len(last) > 3 and not all(last[:-1])

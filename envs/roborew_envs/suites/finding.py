@@ -1,4 +1,5 @@
-"""From an id to its suite: what must be imported before Gymnasium knows it, and what to install if it is absent."""
+"""From an id to its suite: what must be imported before Gymnasium knows it, and what to install if
+it is absent."""
 
 from __future__ import annotations
 
@@ -15,7 +16,8 @@ _SUITES = {
     "Meta-World": ("metaworld", "metaworld", "roborew_envs.suites.metaworld"),
     "dm_control": ("dm_control", "shimmy", "shimmy"),
 }
-"""Namespace of an id -> roborew's extra, the package that it installs, and what registers the ids."""
+"""Namespace of an id -> roborew's extra, the package that it installs, and what registers the
+ids."""
 _ROBOTICS = ("Fetch", "Hand", "Adroit", "FrankaKitchen", "PointMaze", "AntMaze")
 """Beginnings of Gymnasium-Robotics' ids, which have no namespace."""
 
@@ -24,7 +26,8 @@ def find(env_id: str) -> EnvSpec:
     """What Gymnasium knows of an id, once its suite is imported.
 
     Raises:
-        gymnasium.error.Error: no such id, or its package is not installed; close matches or the extra are named.
+        gymnasium.error.Error: no such id, or its package is not installed; close matches or the
+        extra are named.
     """
     os.environ.setdefault("MUJOCO_GL", backend())  # read by most suites when they are imported
     load_triton_first()  # dm_control opens OpenGL when it is imported
@@ -45,6 +48,7 @@ def find(env_id: str) -> EnvSpec:
 def _require(env_id: str, extra: str, package: str) -> None:
     if find_spec(package) is None:
         raise gymnasium.error.DependencyNotInstalled(
-            f"{env_id}: the package {package!r} is not installed; install roborew[{extra}] into an environment of its "
+            f"{env_id}: the package {package!r} is not installed; install roborew[{extra}] into "
+            f"an environment of its "
             "own where its pins differ from yours."
         )

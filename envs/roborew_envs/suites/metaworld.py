@@ -1,9 +1,11 @@
-"""Meta-World's fifty tasks as Gymnasium environments ``Meta-World/<name>-v3`` (Yu et al. 2020, arXiv:1910.10897).
+"""Meta-World's fifty tasks as Gymnasium environments ``Meta-World/<name>-v3`` (Yu et al. 2020,
+arXiv:1910.10897).
 
-Beside Meta-World's own: `reset(seed=...)` decides the start, the goal is part of the observation and of its space,
-success is told of every state, and the corner cameras, which hang upside down, are turned upright. The first
-observation and the first frame show the start, where upstream some show what was before it (a window that is still
-closed). An episode never ends on success, only after 500 steps.
+Beside Meta-World's own: `reset(seed=...)` decides the start, the goal is part of the observation
+and of its space, success is told of every state, and the corner cameras, which hang upside down,
+are turned upright. The first observation and the first frame show the start, where upstream some
+show what was before it (a window that is still closed). An episode never ends on success, only
+after 500 steps.
 """
 
 from __future__ import annotations
@@ -27,7 +29,8 @@ names: tuple[str, ...] = tuple(_classes)
 
 
 class MetaWorldEnv(gymnasium.Wrapper[Any, Any, Any, Any]):
-    """One task. Actions: (4,) in [-1, 1], dx, dy, dz, gripper; observations: (39,), the last three the goal [m]."""
+    """One task. Actions: (4,) in [-1, 1], dx, dy, dz, gripper; observations: (39,), the last three
+    the goal [m]."""
 
     moves = slice(0, 3)
     """The part of an action that is 0 where the hand stands still; the grip is held by the rest."""
@@ -40,16 +43,22 @@ class MetaWorldEnv(gymnasium.Wrapper[Any, Any, Any, Any]):
         width: int = 480,
         height: int = 480,
     ) -> None:
-        bare = _classes[name](render_mode=render_mode, camera_name=camera_name, width=width, height=height)
+        bare = _classes[name](
+            render_mode=render_mode, camera_name=camera_name, width=width, height=height
+        )
         bare.seeded_rand_vec, bare._freeze_rand_vec, bare._set_task_called = True, False, True
         bare._partially_observable = False
-        del bare.sawyer_observation_space  # cached without the goal; every observation is clipped to it
+        del (
+            bare.sawyer_observation_space
+        )  # cached without the goal; every observation is clipped to it
         bare.observation_space = bare.sawyer_observation_space
         _turn_upright(bare.model)
         super().__init__(bare)
         self._policy: Any = import_module("metaworld.policies").ENV_POLICY_MAP[name]()
 
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
         """Start an episode; the same seed gives the same start."""
         bare: Any = self.unwrapped
         if seed is not None:
@@ -68,7 +77,9 @@ class MetaWorldEnv(gymnasium.Wrapper[Any, Any, Any, Any]):
 
     def expert(self, observations: NDArray[np.float64]) -> NDArray[np.float32]:
         """Meta-World's own scripted policy: observations (N, 39) to actions (N, 4), in [-1, 1]."""
-        with warnings.catch_warnings(action="ignore", category=UserWarning):  # that it asks for more than it can get
+        with warnings.catch_warnings(
+            action="ignore", category=UserWarning
+        ):  # that it asks for more than it can get
             actions = [self._policy.get_action(observation) for observation in observations]
         return np.clip(actions, -1, 1).astype(np.float32)
 
@@ -83,7 +94,11 @@ def _turn_upright(model: mujoco.MjModel) -> None:
     for i in range(model.ncam):
         if model.camera(i).name.startswith("corner"):
             turned = np.empty(4)
-            mujoco.mju_mulQuat(turned, cast("NDArray[np.float64]", model.cam_quat[i]), np.array([0.0, 0.0, 0.0, 1.0]))
+            mujoco.mju_mulQuat(
+                turned,
+                cast("NDArray[np.float64]", model.cam_quat[i]),
+                np.array([0.0, 0.0, 0.0, 1.0]),
+            )
             model.cam_quat[i] = turned
 
 

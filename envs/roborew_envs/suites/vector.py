@@ -15,7 +15,12 @@ from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
-from roborew_envs.core.validation import check_num_envs, check_snapshot, checked_actions, named_snapshot
+from roborew_envs.core.validation import (
+    check_num_envs,
+    check_snapshot,
+    checked_actions,
+    named_snapshot,
+)
 from roborew_envs.rendering.renderer import Quality, Renderer, check_frame
 from roborew_envs.suites.finding import find
 from roborew_envs.suites.world import OWN_CAMERA, World, camera_names, shown, viewpoint, world_of
@@ -27,31 +32,39 @@ _log = logging.getLogger(__name__)
 
 
 class SuiteVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
-    """Many environments of one id: truth in the infos, frames of the chosen ones, snapshots, autoreset ``DISABLED``.
+    """Many environments of one id: truth in the infos, frames of the chosen ones, snapshots,
+    autoreset ``DISABLED``.
 
-    Rewards and the end of an episode are the environment's own. Observations are flattened to shape (N, D). Infos hold
-    ``success`` (N,) bool where the suite tells it and nothing else: no progress is made up.
+    Rewards and the end of an episode are the environment's own. Observations are flattened to shape
+    (N, D). Infos hold ``success`` (N,) bool where the suite tells it and nothing else: no progress
+    is made up.
 
-    Every episode has a seed: the given one for the first, later ones follow from it and the episode's number. So the
-    state of everything is seeds and actions: `snapshot` keeps these, and `restore` plays them again.
+    Every episode has a seed: the given one for the first, later ones follow from it and the
+        episode's number. So the
+    state of everything is seeds and actions: `get_state` keeps these, and `set_state` plays them
+        again.
 
-    An environment whose observation or reward becomes NaN or infinite is put back to where it was before, ends
-    (truncated, with reward 0) and is named in the log; the others go on.
+    An environment whose observation or reward becomes NaN or infinite is put back to where it was
+    before, ends (truncated, with reward 0) and is named in the log; the others go on.
 
     Args:
         env_id: see `roborew_envs.suites`.
         num_envs: environments.
         render_mode: ``"rgb_array"`` or None.
-        camera: name of a camera of a MuJoCo world; by default see `viewpoint`. Several, separated by commas, are drawn
-            side by side.
-        width: of a camera's picture [pixels]; 96 by default. MuJoCo worlds are drawn here, others draw themselves.
+        camera: name of a camera of a MuJoCo world; by default see `viewpoint`. Several, separated
+            by commas, are drawn side by side.
+        width: of a camera's picture [pixels]; 96 by default. MuJoCo worlds are drawn here, others
+            draw themselves.
         height: of a frame [pixels]; 72 by default.
         quality: ``"fast"`` or ``"full"``, see `roborew_envs.rendering.renderer`.
         autoreset_mode: ``DISABLED``.
         **options: for `gymnasium.make`.
     """
 
-    metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "autoreset_mode": AutoresetMode.DISABLED}
+    metadata: dict[str, Any] = {
+        "render_modes": ["rgb_array"],
+        "autoreset_mode": AutoresetMode.DISABLED,
+    }
 
     def __init__(
         self,
@@ -67,7 +80,10 @@ class SuiteVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
     ) -> None:
         check_num_envs(num_envs)
         if AutoresetMode(autoreset_mode) != AutoresetMode.DISABLED:
-            raise Error(f"autoreset_mode: got {autoreset_mode}, expected DISABLED: the last frame must still be seen.")
+            raise Error(
+                f"autoreset_mode: got {autoreset_mode}, expected DISABLED: the last frame must "
+                f"still be seen."
+            )
         find(env_id)
         self.num_envs, self.render_mode = num_envs, render_mode
         self.envs = [_made(env_id, render_mode, options) for _ in range(num_envs)]
@@ -76,7 +92,10 @@ class SuiteVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         self.metadata = {**first.metadata, **self.metadata}
         seen, done = cast("tuple[Box, Box]", (first.observation_space, first.action_space))
         self.single_observation_space, self.single_action_space = seen, done
-        self.observation_space, self.action_space = batch_space(seen, num_envs), batch_space(done, num_envs)
+        self.observation_space, self.action_space = (
+            batch_space(seen, num_envs),
+            batch_space(done, num_envs),
+        )
         self._camera = camera
         self._frame: tuple[int, int, Quality] = (
             96 if width is None else width,
@@ -85,7 +104,9 @@ class SuiteVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         )
         check_frame(*self._frame)
         if not self.resizable and (camera, width, height) != (None, None, None):
-            raise Error(f"{env_id} draws itself: give it no camera, width or height but its own options.")
+            raise Error(
+                f"{env_id} draws itself: give it no camera, width or height but its own options."
+            )
         for name in _named(camera) if self.resizable else ():
             viewpoint(first, name)
         self._renderer: Renderer | None = None
@@ -96,15 +117,26 @@ class SuiteVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         self._observations: NDArray[Any] = np.zeros((num_envs, *seen.shape), seen.dtype)
 
     def reset(
-        self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
+        self,
+        *,
+        seed: int | Sequence[int | None] | None = None,
+        options: dict[str, Any] | None = None,
     ) -> tuple[Any, dict[str, Any]]:
-        """Start episodes: all, or where ``options["reset_mask"]`` (N,) is True. Seed s gives environment i s + i."""
+        """Start episodes: all, or where ``options["reset_mask"]`` (N,) is True. Seed s gives
+        environment i s + i."""
         mask = np.asarray((options or {}).get("reset_mask", np.ones(self.num_envs, np.bool_)))
         if mask.shape != (self.num_envs,) or mask.dtype != np.bool_ or not mask.any():
-            raise Error(f"reset_mask: expected bool of shape ({self.num_envs},) with at least one True; got {mask}.")
-        seeds = [seed + i for i in range(self.num_envs)] if isinstance(seed, int | np.integer) else seed
+            raise Error(
+                f"reset_mask: expected bool of shape ({self.num_envs},) with at least one True; "
+                f"got {mask}."
+            )
+        seeds = (
+            [seed + i for i in range(self.num_envs)] if isinstance(seed, int | np.integer) else seed
+        )
         if seeds is not None and len(seeds) != self.num_envs:
-            raise Error(f"seed: got {len(seeds)} seeds, expected one integer or {self.num_envs} of them.")
+            raise Error(
+                f"seed: got {len(seeds)} seeds, expected one integer or {self.num_envs} of them."
+            )
         infos: dict[int, dict[str, Any]] = {}
         for i in np.flatnonzero(mask).tolist():
             given = None if seeds is None else seeds[i]
@@ -125,8 +157,14 @@ class SuiteVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         one, whole = spaces.single_action_space, not isinstance(spaces.single_action_space, Box)
         checked = checked_actions(self._name, actions, (self.num_envs, *one.shape), whole)
         if whole and not spaces.action_space.contains(checked):
-            raise InvalidAction(f"{self._name}: got actions {checked.tolist()}, expected some of {one}.")
-        rewards, terminated, truncated = np.zeros(self.num_envs), self._ended.copy(), self._ended.copy()
+            raise InvalidAction(
+                f"{self._name}: got actions {checked.tolist()}, expected some of {one}."
+            )
+        rewards, terminated, truncated = (
+            np.zeros(self.num_envs),
+            self._ended.copy(),
+            self._ended.copy(),
+        )
         infos: dict[int, dict[str, Any]] = {}
         for i in range(self.num_envs):
             rewards[i], terminated[i], truncated[i], infos[i] = self._advance(i, checked[i].copy())
@@ -140,7 +178,11 @@ class SuiteVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         if np.isfinite(self._observations[i]).all() and np.isfinite(float(reward)):
             self._actions[i].append(action)
             return float(reward), terminated, truncated, info
-        _log.warning("%s: environment %d gave NaN or infinity as observation or reward; it ends here.", self._name, i)
+        _log.warning(
+            "%s: environment %d gave NaN or infinity as observation or reward; it ends here.",
+            self._name,
+            i,
+        )
         info = self._play(i, self._actions[i])
         self._observations[i] = before
         return 0.0, False, True, info
@@ -161,15 +203,20 @@ class SuiteVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         return first.get_wrapper_attr("expert") if first.has_wrapper_attr("expert") else None
 
     def _begin(self, i: int) -> dict[str, Any]:
-        """Start the episode that environment i stands at; its info, with success where a goal environment can say."""
+        """Start the episode that environment i stands at; its info, with success where a goal
+        environment can say."""
         env, bare = self.envs[i], cast(Any, self.envs[i].unwrapped)
         seed = int(self._roots[i])
-        legacy = isinstance(bare.np_random, np.random.RandomState)  # of dm_control; it takes 32 bits
+        legacy = isinstance(
+            bare.np_random, np.random.RandomState
+        )  # of dm_control; it takes 32 bits
         if self._episodes[i] > 0 or (legacy and seed >= 2**32):
             seed = int(np.random.SeedSequence((seed, int(self._episodes[i]))).generate_state(1)[0])
         self._observations[i], info = env.reset(seed=seed)
         if not np.isfinite(self._observations[i]).all():
-            raise Error(f"{self._name}: environment {i} starts with an observation that is NaN or infinite.")
+            raise Error(
+                f"{self._name}: environment {i} starts with an observation that is NaN or infinite."
+            )
         self._actions[i], self._ended[i] = [], False
         judge = getattr(bare, "_is_success", None)  # Gymnasium-Robotics tells it of a step only
         if judge is not None and not any(name in info for name in _SUCCESS):
@@ -195,8 +242,11 @@ class SuiteVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
 
     @property
     def cameras(self) -> tuple[str, ...]:
-        """Names for `draw`, first the one that is used if none is given: ``default`` where it has no name."""
-        return camera_names(self.envs[0], _named(self._camera)[0]) if self.resizable else (OWN_CAMERA,)
+        """Names for `render_frames`, first the one that is used if none is given: ``default`` where it has
+        no name."""
+        return (
+            camera_names(self.envs[0], _named(self._camera)[0]) if self.resizable else (OWN_CAMERA,)
+        )
 
     def resize(self, width: int, height: int) -> None:
         """Draw frames of another size [pixels] from now on; only where it is `resizable`."""
@@ -206,8 +256,11 @@ class SuiteVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
             self._renderer.close()
             self._renderer = None
 
-    def draw(self, indices: NDArray[np.int64] | None = None, camera: str | None = None) -> NDArray[np.uint8]:
-        """Frames of the current states, shape (n, H, W, 3), uint8 RGB; only the chosen environments are drawn.
+    def render_frames(
+        self, indices: NDArray[np.int64] | None = None, camera: str | None = None
+    ) -> NDArray[np.uint8]:
+        """Frames of the current states, shape (n, H, W, 3), uint8 RGB; only the chosen environments
+        are drawn.
 
         Args:
             indices: of the environments, all by default.
@@ -215,7 +268,9 @@ class SuiteVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         """
         if self.render_mode != "rgb_array":
             raise Error(f"{self._name}: made without render_mode='rgb_array', so it draws nothing.")
-        chosen = [self.envs[i] for i in (range(self.num_envs) if indices is None else indices.tolist())]
+        chosen = [
+            self.envs[i] for i in (range(self.num_envs) if indices is None else indices.tolist())
+        ]
         worlds = [world for env in chosen if (world := shown(env)) is not None]
         if len(worlds) < len(chosen):
             return np.stack([cast("NDArray[np.uint8]", env.render()) for env in chosen])
@@ -226,21 +281,30 @@ class SuiteVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
 
     def render(self) -> tuple[NDArray[np.uint8], ...]:
         """One frame for every environment."""
-        return tuple(self.draw())
+        return tuple(self.render_frames())
 
-    def snapshot(self) -> Arrays:
-        """All that decides the future: seeds, and the actions of the running episodes, shape (N, T, A)."""
+    def get_state(self) -> Arrays:
+        """All that decides the future: seeds, and the actions of the running episodes, shape (N, T,
+        A)."""
         lengths = np.array([len(actions) for actions in self._actions])
         space = cast("Box", cast(Any, self).single_action_space)
         actions = np.zeros((self.num_envs, int(lengths.max()), *space.shape), space.dtype)
         for i, taken in enumerate(self._actions):
             actions[i, : len(taken)] = np.reshape(taken, (len(taken), *space.shape))
-        counters = {"roots": self._roots.copy(), "episodes": self._episodes.copy(), "ended": self._ended.copy()}
-        arrays = counters | {"lengths": lengths, "actions": actions, "observations": self._observations.copy()}
+        counters = {
+            "roots": self._roots.copy(),
+            "episodes": self._episodes.copy(),
+            "ended": self._ended.copy(),
+        }
+        arrays = counters | {
+            "lengths": lengths,
+            "actions": actions,
+            "observations": self._observations.copy(),
+        }
         return named_snapshot(self._name, arrays)
 
-    def restore(self, snapshot: Mapping[str, NDArray[Any]]) -> None:
-        """Go on where `snapshot` was taken: every running episode is played again from its seed.
+    def set_state(self, snapshot: Mapping[str, NDArray[Any]]) -> None:
+        """Go on where `get_state` was taken: every running episode is played again from its seed.
 
         An environment that its seed does not determine comes out elsewhere: a warning says so.
         """
@@ -263,13 +327,18 @@ def _named(cameras: str | None) -> list[str | None]:
     return [None] if cameras is None else [name.strip() for name in cameras.split(",")]
 
 
-def _painted(renderer: Renderer, worlds: Sequence[World], view: mujoco.MjvCamera) -> NDArray[np.uint8]:
+def _painted(
+    renderer: Renderer, worlds: Sequence[World], view: mujoco.MjvCamera
+) -> NDArray[np.uint8]:
     return renderer.paint(
-        len(worlds), lambda painter, i, frame: painter.look(worlds[i].model, worlds[i].data, view, frame)
+        len(worlds),
+        lambda painter, i, frame: painter.look(worlds[i].model, worlds[i].data, view, frame),
     )
 
 
-def _made(env_id: str, render_mode: str | None, options: Mapping[str, Any]) -> gymnasium.Env[Any, Any]:
+def _made(
+    env_id: str, render_mode: str | None, options: Mapping[str, Any]
+) -> gymnasium.Env[Any, Any]:
     env = gymnasium.make(env_id, render_mode=render_mode, disable_env_checker=True, **options)
     space: Any = env.observation_space
     flat = isinstance(space, Box) and len(space.shape) == 1

@@ -1,4 +1,5 @@
-"""Other suites' MuJoCo worlds, so that roborew's own painters can draw them: a context a thread, not an environment."""
+"""Other suites' MuJoCo worlds, so that roborew's own painters can draw them: a context a thread,
+not an environment."""
 
 from __future__ import annotations
 
@@ -26,11 +27,14 @@ class World:
 
 
 def world_of(env: gymnasium.Env[Any, Any]) -> World | None:
-    """The MuJoCo world of an environment; None where there is none, or one that is compiled anew each episode."""
+    """The MuJoCo world of an environment; None where there is none, or one that is compiled anew
+    each episode."""
     bare: Any = env.unwrapped
     physics = getattr(bare, "physics", None)  # dm_control's, through shimmy
     if physics is not None:
-        return None if bare.env_type.name == "COMPOSER" else World(physics.model.ptr, physics.data.ptr)
+        return (
+            None if bare.env_type.name == "COMPOSER" else World(physics.model.ptr, physics.data.ptr)
+        )
     model, data = getattr(bare, "model", None), getattr(bare, "data", None)
     if isinstance(model, mujoco.MjModel) and isinstance(data, mujoco.MjData):
         return World(model, data)
@@ -38,15 +42,17 @@ def world_of(env: gymnasium.Env[Any, Any]) -> World | None:
 
 
 def viewpoint(env: gymnasium.Env[Any, Any], name: str | None) -> mujoco.MjvCamera:
-    """The camera of that name; by default, or as `OWN_CAMERA`, the environment's own: one that follows the robot where
-    there is one.
+    """The camera of that name; by default, or as `OWN_CAMERA`, the environment's own: one that
+    follows the robot where there is one.
 
     Raises:
         gymnasium.error.Error: no such camera; those that exist are listed.
     """
     world = world_of(env)
     assert world is not None
-    own: Any = getattr(env.unwrapped, "mujoco_renderer", None)  # of Gymnasium, Gymnasium-Robotics and Meta-World
+    own: Any = getattr(
+        env.unwrapped, "mujoco_renderer", None
+    )  # of Gymnasium, Gymnasium-Robotics and Meta-World
     names = [world.model.camera(i).name for i in range(world.model.ncam)]
     camera = mujoco.MjvCamera()
     if name == OWN_CAMERA and name not in names:
@@ -72,7 +78,8 @@ def viewpoint(env: gymnasium.Env[Any, Any], name: str | None) -> mujoco.MjvCamer
 
 
 def camera_names(env: gymnasium.Env[Any, Any], name: str | None) -> tuple[str, ...]:
-    """Names of an environment's cameras, first that of `viewpoint` of ``name``: `OWN_CAMERA` if it has none."""
+    """Names of an environment's cameras, first that of `viewpoint` of ``name``: `OWN_CAMERA` if it
+    has none."""
     world, view = world_of(env), viewpoint(env, name)
     assert world is not None
     names = [world.model.camera(i).name for i in range(world.model.ncam)]
@@ -83,8 +90,9 @@ def camera_names(env: gymnasium.Env[Any, Any], name: str | None) -> tuple[str, .
 def shown(env: gymnasium.Env[Any, Any]) -> World | None:
     """The world as it is to be drawn; None as for `world_of`.
 
-    Environments of Gymnasium-Robotics put their goal's marker in place with a callback that runs ``mj_forward``, and
-    then move otherwise than if they had not been drawn. Here it works for the picture alone.
+    Environments of Gymnasium-Robotics put their goal's marker in place with a callback that runs
+    ``mj_forward``, and then move otherwise than if they had not been drawn. Here it works for the
+    picture alone.
     """
     world, bare = world_of(env), cast(Any, env.unwrapped)
     if world is None or not hasattr(bare, "_render_callback"):

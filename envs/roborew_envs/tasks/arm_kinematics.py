@@ -1,8 +1,9 @@
 """Kinematics of the desk's arm in closed form, for N arms at once.
 
-The arm turns about a vertical column (yaw), reaches with two links of equal length in the vertical plane (shoulder,
-elbow), and keeps its gripper pointing down (wrist) and square to the desk (roll). All lengths in metres, angles in
-radians; positions in the world frame, whose origin is the column's foot.
+The arm turns about a vertical column (yaw), reaches with two links of equal length in the vertical
+plane (shoulder, elbow), and keeps its gripper pointing down (wrist) and square to the desk (roll).
+All lengths in metres, angles in radians; positions in the world frame, whose origin is the column's
+foot.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""What every task of the arm shares: where its joints stand, what an action does, what an agent sees of the arm."""
+"""What every task of the arm shares: where its joints stand, what an action does, what an agent
+sees of the arm."""
 
 from __future__ import annotations
 
@@ -14,7 +15,8 @@ from roborew_envs.tasks.arm_kinematics import arm_joints, hand_position
 
 ARM = slice(0, 5)
 FINGERS = slice(5, 7)
-"""Where the arm stands in qpos, in every scene. A test reads these addresses from the compiled models."""
+"""Where the arm stands in qpos, in every scene. A test reads these addresses from the compiled
+models."""
 
 WORKSPACE = np.array([[0.24, -0.34, 0.012], [0.68, 0.30, 0.26]])
 """Lowest and highest place of the finger tips [m]."""
@@ -37,19 +39,21 @@ def nearness(distance: FloatArray, scale: float) -> FloatArray:
 
 
 def closeness(distance: FloatArray, scale: float) -> FloatArray:
-    """1 at distance 0, 0.5 at ``scale`` [m], never 0: steepest where precision matters, shape as given."""
+    """1 at distance 0, 0.5 at ``scale`` [m], never 0: steepest where precision matters, shape as
+    given."""
     return scale / (scale + distance)
 
 
 def within(offsets: FloatArray, limits: Sequence[float] | FloatArray) -> BoolArray:
-    """Whether ``offsets``, shape (N, K) [m], lie within ``limits``, shape (K,) [m], along every axis: shape (N,)."""
+    """Whether ``offsets``, shape (N, K) [m], lie within ``limits``, shape (K,) [m], along every
+    axis: shape (N,)."""
     inside: BoolArray = np.abs(offsets) < np.asarray(limits)
     return np.logical_and.reduce(inside, axis=1)
 
 
 class ArmTask(Task):
-    """Shared by every task of the arm. The action is (dx, dy, dz, gripper): the hand's move in units of 4 cm and the
-    gripper from closed (-1) to open (+1)."""
+    """Shared by every task of the arm. The action is (dx, dy, dz, gripper): the hand's move in
+    units of 4 cm and the gripper from closed (-1) to open (+1)."""
 
     scene: ClassVar[str]
     """File of the world in ``assets``; it includes ``arm.xml`` first."""
@@ -63,17 +67,19 @@ class ArmTask(Task):
 
     @staticmethod
     def sample_arm(rng: np.random.Generator, qpos: FloatArray, starts: FloatArray = STARTS) -> None:
-        """Draw where the hand starts and how far the gripper is open, into one state ``qpos``, shape (nq,)."""
+        """Draw where the hand starts and how far the gripper is open, into one state ``qpos``,
+        shape (nq,)."""
         place: FloatArray = rng.uniform(starts[0], starts[1], size=(1, 3))
         qpos[ARM] = arm_joints(place)[0]
         qpos[FINGERS] = rng.uniform(0, FINGER_OPEN)
 
-    def controls(self, qpos: FloatArray, actions: FloatArray) -> FloatArray:
+    def action_to_ctrl(self, qpos: FloatArray, actions: FloatArray) -> FloatArray:
         target = np.clip(hand(qpos) + REACH_PER_STEP * actions[:, :3], *self.workspace)
         fingers = FINGER_OPEN * (actions[:, 3:4] + 1) / 2
         return np.concatenate([arm_joints(target), fingers, fingers], axis=1)
 
     @staticmethod
     def feel(qpos: FloatArray, qvel: FloatArray) -> list[FloatArray]:
-        """What the arm knows of itself: finger tips, fingers' travel, speed of its joints (0.1 s ahead)."""
+        """What the arm knows of itself: finger tips, fingers' travel, speed of its joints (0.1 s
+        ahead)."""
         return [hand(qpos), qpos[:, FINGERS], qvel[:, :4] * 0.1]

@@ -1,4 +1,5 @@
-"""Gymnasium's own bodies, their dynamics untouched, on a stage that a camera can read: sky, tiles, light, colours."""
+"""Gymnasium's own bodies, their dynamics untouched, on a stage that a camera can read: sky, tiles,
+light, colours."""
 
 from __future__ import annotations
 
@@ -58,7 +59,11 @@ def colour(spec: mujoco.MjSpec, colours: Mapping[str, Sequence[float]]) -> None:
 
 
 def add_scenery(
-    spec: mujoco.MjSpec, name: str, position: Sequence[float], half_size: Sequence[float], rgb: Sequence[float]
+    spec: mujoco.MjSpec,
+    name: str,
+    position: Sequence[float],
+    half_size: Sequence[float],
+    rgb: Sequence[float],
 ) -> mujoco.MjsGeom:
     """Add a coloured box to the world that nothing touches; lengths [m]."""
     return spec.worldbody.add_geom(
@@ -73,9 +78,14 @@ def add_scenery(
 
 
 def add_fixed_camera(
-    spec: mujoco.MjSpec, name: str, position: Sequence[float], target: Sequence[float], fovy: float = 45.0
+    spec: mujoco.MjSpec,
+    name: str,
+    position: Sequence[float],
+    target: Sequence[float],
+    fovy: float = 45.0,
 ) -> None:
-    """Add an upright camera at ``position`` that looks at ``target`` [m]; ``fovy`` is its height of view [degrees]."""
+    """Add an upright camera at ``position`` that looks at ``target`` [m]; ``fovy`` is its height of
+    view [degrees]."""
     back = np.subtract(position, target)
     right = np.cross((0.0, 0.0, 1.0), back)
     axes = np.concatenate([right, np.cross(back, right)])

@@ -29,7 +29,8 @@ class Places:
 
 
 class Kinematics:
-    """Forward kinematics of one model. The last batch is remembered, since progress, success and stage all ask."""
+    """Forward kinematics of one model. The last batch is remembered, since progress, success and
+    stage all ask."""
 
     def __init__(self, model: mujoco.MjModel) -> None:
         self._model, self._data = model, mujoco.MjData(model)
@@ -62,12 +63,15 @@ class Kinematics:
         kept = np.isin(self._model.geom_type, [int(kind) for kind in round_types])
         places, size = self.places(qpos), self._model.geom_size[kept]
         half = np.where(self._model.geom_type[kept] == int(round_types[1]), size[:, 1], 0.0)
-        bottoms = places.geoms[:, kept, 2] - half * np.abs(places.geom_axes[:, kept, 2]) - size[:, 0]
+        bottoms = (
+            places.geoms[:, kept, 2] - half * np.abs(places.geom_axes[:, kept, 2]) - size[:, 0]
+        )
         return bottoms.min(axis=1)
 
 
 def orientation(turns: FloatArray) -> FloatArray:
-    """Unit quaternion (w, x, y, z), shape (4,), of turns (3,) [rad] about x, then y, then z of the world."""
+    """Unit quaternion (w, x, y, z), shape (4,), of turns (3,) [rad] about x, then y, then z of the
+    world."""
     quaternion = np.empty(4)
     mujoco.mju_euler2Quat(quaternion, turns, "XYZ")
     return quaternion

@@ -1,4 +1,5 @@
-"""Which of two short pieces of video is better: given by somebody, or by a scripted teacher who knows progress."""
+"""Which of two short pieces of video is better: given by somebody, or by a scripted teacher who
+knows progress."""
 
 from __future__ import annotations
 
@@ -36,7 +37,9 @@ class Comparison:
 
     def turned(self) -> Comparison:
         """The same answer with the pieces exchanged."""
-        return Comparison(first=self.second, second=self.first, label=1 - self.label, user=self.user)
+        return Comparison(
+            first=self.second, second=self.first, label=1 - self.label, user=self.user
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,9 +63,11 @@ class Teacher:
                 f"got {self.length}, {self.tie} and {self.noise}."
             )
 
-    def answers(self, rng: np.random.Generator, examples: Sequence[Example], count: int) -> list[Comparison]:
-        """Up to ``count`` answers about pieces of episodes of one sentence; a piece whose progress is not known is
-        passed over.
+    def answers(
+        self, rng: np.random.Generator, examples: Sequence[Example], count: int
+    ) -> list[Comparison]:
+        """Up to ``count`` answers about pieces of episodes of one sentence; a piece whose progress
+        is not known is passed over.
 
         Raises:
             InvalidInputError: no two pieces could be compared.
@@ -72,9 +77,16 @@ class Teacher:
         found: list[Comparison] = []
         for drawn in balanced(rng, kinds, count):
             episode = int(drawn)
-            others = [row for row, e in enumerate(examples) if e.instruction == examples[episode].instruction]
+            others = [
+                row
+                for row, e in enumerate(examples)
+                if e.instruction == examples[episode].instruction
+            ]
             other = others[int(rng.integers(len(others)))]
-            first, second = int(rng.integers(len(worth[episode]))), int(rng.integers(len(worth[other])))
+            first, second = (
+                int(rng.integers(len(worth[episode]))),
+                int(rng.integers(len(worth[other]))),
+            )
             gap = float(worth[other][second] - worth[episode][first])
             if np.isnan(gap):
                 continue
@@ -83,19 +95,27 @@ class Teacher:
             found.append(Comparison(first=(episode, first), second=(other, second), label=label))
         if not any(answer.label != 0.5 for answer in found):
             raise InvalidInputError(
-                "teacher: nothing among the demonstrations is better than anything else; give labelled or longer ones."
+                "teacher: nothing among the demonstrations is better than anything else; give "
+                "labelled or longer ones."
             )
         return found
 
-    def triples(self, rng: np.random.Generator, examples: Sequence[Example], count: int) -> Positions:
-        """Pieces of which the second is more like the first, in progress, than the third is: positions in the stack
-        of all frames, (up to ``count``, 3, length); all three of one sentence.
+    def triples(
+        self, rng: np.random.Generator, examples: Sequence[Example], count: int
+    ) -> Positions:
+        """Pieces of which the second is more like the first, in progress, than the third is:
+        positions in the stack of all frames, (up to ``count``, 3, length); all three of one
+        sentence.
         """
         worth = [_worth(example, self.length) for example in examples]
         kinds = [(example.instruction, example.quality or example.success) for example in examples]
         found: list[list[tuple[int, int]]] = []
         for drawn in balanced(rng, kinds, count):
-            peers = [row for row, e in enumerate(examples) if e.instruction == examples[int(drawn)].instruction]
+            peers = [
+                row
+                for row, e in enumerate(examples)
+                if e.instruction == examples[int(drawn)].instruction
+            ]
             chosen = [int(drawn), *(peers[int(rng.integers(len(peers)))] for _ in range(2))]
             pieces = [(episode, int(rng.integers(len(worth[episode])))) for episode in chosen]
             first, second, third = (float(worth[episode][at]) for episode, at in pieces)
@@ -103,7 +123,9 @@ class Teacher:
             if abs(gap) >= max(self.tie, 1e-6):  # false where one is NaN
                 found.append(pieces if gap < 0 else [pieces[0], pieces[2], pieces[1]])
         if count and not found:
-            raise InvalidInputError("teacher: all pieces are as like each other; give labelled or longer episodes.")
+            raise InvalidInputError(
+                "teacher: all pieces are as like each other; give labelled or longer episodes."
+            )
         return _frames(np.array(found, np.int64).reshape(-1, 3, 2), examples, self.length)
 
 
@@ -130,19 +152,25 @@ class Answers:
     user: Positions
 
     @classmethod
-    def of(cls, comparisons: Sequence[Comparison], examples: Sequence[Example], length: int) -> Answers:
-        """Look the pieces up; the last frame of an episode is repeated where a piece would end after it.
+    def of(
+        cls, comparisons: Sequence[Comparison], examples: Sequence[Example], length: int
+    ) -> Answers:
+        """Look the pieces up; the last frame of an episode is repeated where a piece would end
+        after it.
 
         Raises:
             InvalidInputError: no comparison, or one of an episode or a frame that there is not.
         """
-        asked = np.array([[one.first, one.second] for one in comparisons], np.int64).reshape(-1, 2, 2)
+        asked = np.array([[one.first, one.second] for one in comparisons], np.int64).reshape(
+            -1, 2, 2
+        )
         lengths = np.array([len(example.features) for example in examples])
         episode, first = asked[..., 0], asked[..., 1]
         inside = (episode >= 0) & (episode < len(examples)) & (first >= 0)
         if not len(asked) or not (inside & (first < lengths[np.where(inside, episode, 0)])).all():
             raise InvalidInputError(
-                f"comparisons: expected at least one, of frames of {len(examples)} episodes; got {len(asked)}."
+                f"comparisons: expected at least one, of frames of {len(examples)} episodes; got "
+                f"{len(asked)}."
             )
         return cls(
             pieces=_frames(asked, examples, length),
@@ -153,7 +181,8 @@ class Answers:
 
 
 def _frames(pieces: Positions, examples: Sequence[Example], length: int) -> Positions:
-    """Where the frames of pieces (..., 2), episode and first frame, are in the stack of all, (..., length)."""
+    """Where the frames of pieces (..., 2), episode and first frame, are in the stack of all, (...,
+    length)."""
     lengths = np.array([len(example.features) for example in examples])
     starts = np.cumsum([0, *lengths[:-1]])
     episode, first = pieces[..., 0, None], pieces[..., 1, None]

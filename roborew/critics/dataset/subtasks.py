@@ -18,8 +18,9 @@ ROUNDS = 20
 
 
 def together(episodes: Sequence[Features], parts: int) -> list[Positions]:
-    """Cut all episodes into the same subtasks: each episode visits the subtasks' mean vectors in order, and the cuts
-    are those of the least squared distance (k-means under order, by dynamic programming). Starts from equal parts.
+    """Cut all episodes into the same subtasks: each episode visits the subtasks' mean vectors in
+    order, and the cuts are those of the least squared distance (k-means under order, by dynamic
+    programming). Starts from equal parts.
 
     Args:
         episodes: shape (T, D) each, T >= ``parts``, of one width.
@@ -35,13 +36,18 @@ def together(episodes: Sequence[Features], parts: int) -> list[Positions]:
     if not episodes or parts < 1 or min(map(len, episodes)) < parts:
         lengths = [len(episode) for episode in episodes]
         raise InvalidInputError(
-            f"subtasks: expected episodes of at least {parts} frames up to their highest progress; got {lengths}. "
+            f"subtasks: expected episodes of at least {parts} frames up to their highest "
+            f"progress; got {lengths}. "
             "Leave the short ones out, or ask for fewer."
         )
-    cuts = [np.rint(np.linspace(0, len(episode), parts + 1)).astype(np.int64) for episode in episodes]
+    cuts = [
+        np.rint(np.linspace(0, len(episode), parts + 1)).astype(np.int64) for episode in episodes
+    ]
     for _ in range(ROUNDS):
         pieces = [np.split(episode, cut[1:-1]) for episode, cut in zip(episodes, cuts, strict=True)]
-        means = np.stack([np.concatenate([piece[part] for piece in pieces]).mean(0) for part in range(parts)])
+        means = np.stack(
+            [np.concatenate([piece[part] for piece in pieces]).mean(0) for part in range(parts)]
+        )
         moved = [cut_at(_distances(episode, means)) for episode in episodes]
         if all((new == old).all() for new, old in zip(moved, cuts, strict=True)):
             break
@@ -74,8 +80,9 @@ def cut_at(costs: NDArray[np.floating]) -> Positions:
 
 
 def recursively(frames: Features, parts: int, least: int = 2) -> Positions:
-    """Cut one episode again and again where it lowers the squared distances to the parts' means most, until there are
-    ``parts`` of them or none is longer than twice ``least`` (Sermanet et al., arXiv:1612.06699).
+    """Cut one episode again and again where it lowers the squared distances to the parts' means
+    most, until there are ``parts`` of them or none is longer than twice ``least`` (Sermanet et al.,
+    arXiv:1612.06699).
 
     Returns:
         The first frame of every part and T, rising.
@@ -94,10 +101,13 @@ def recursively(frames: Features, parts: int, least: int = 2) -> Positions:
 
 
 def _best_cut(frames: Features, start: int, stop: int, least: int) -> tuple[float, int]:
-    """How much the best cut of a part lowers its spread, and where it is; -inf where the part is too short."""
+    """How much the best cut of a part lowers its spread, and where it is; -inf where the part is
+    too short."""
     whole = _spread(frames[start:stop])
     choices = range(start + least, stop - least + 1)
-    gains = [(whole - _spread(frames[start:cut]) - _spread(frames[cut:stop]), cut) for cut in choices]
+    gains = [
+        (whole - _spread(frames[start:cut]) - _spread(frames[cut:stop]), cut) for cut in choices
+    ]
     return max(gains, default=(-np.inf, start))
 
 

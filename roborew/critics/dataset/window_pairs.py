@@ -1,9 +1,10 @@
 """Batches of pairs of windows with their labels: what `progress` and others learn from.
 
-A window is what a causal critic has before it when it scores: the episode's first frame and the last few. The video it
-is cut from was played forwards, backwards, rewound or stopped short, so that neither the time nor the first half of an
-episode gives its end away; the pair's other window is of the same episode, of another one of the same sentence, or of
-another task. Labels follow the frames; under another task's sentence, or a wrong one, they are zero.
+A window is what a causal critic has before it when it scores: the episode's first frame and the
+last few. The video it is cut from was played forwards, backwards, rewound or stopped short, so that
+neither the time nor the first half of an episode gives its end away; the pair's other window is of
+the same episode, of another one of the same sentence, or of another task. Labels follow the frames;
+under another task's sentence, or a wrong one, they are zero.
 """
 
 from __future__ import annotations
@@ -15,12 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roborew.learning.examples import Example
-from roborew.learning.instructions import Sentences
+from roborew.learning.instructions import InstructionSampler
 from roborew.learning.labels import progress_labels, success_labels
 from roborew.learning.sampling import Positions, balanced, near_miss, reverse, rewind, segment
 
 STRIDES = (1, 1, 2, 3, 5)
-"""Frames from one of a window to the next: a critic that is asked at every k-th step sees the same."""
+"""Frames from one of a window to the next: a critic that is asked at every k-th step sees the
+same."""
 LEAST_GAIN = 0.05
 """Least difference in progress by which one window got further than another."""
 REFUSED = 0.25
@@ -28,7 +30,7 @@ REFUSED = 0.25
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class WindowBatch:
     """Windows of one batch.
 
     Attributes:
@@ -43,8 +45,9 @@ class Shown:
     success: NDArray[np.float32]
     sentence: Positions
 
-    def further(self, other: Shown) -> NDArray[np.float32]:
-        """Whether the other windows end further on, 0 or 1, shape (B,), NaN where nobody knows or it is the same.
+    def further(self, other: WindowBatch) -> NDArray[np.float32]:
+        """Whether the other windows end further on, 0 or 1, shape (B,), NaN where nobody knows or
+        it is the same.
 
         Of a failure nobody knows how far it came, but a success came further.
         """
@@ -54,7 +57,7 @@ class Shown:
         return np.where(np.abs(gap) >= LEAST_GAIN, gap > 0, np.nan).astype(np.float32)
 
 
-class Pairs:
+class WindowPairs:
     """Draws batches from episodes.
 
     Args:
@@ -64,11 +67,15 @@ class Pairs:
         done: progress from which the goal holds.
     """
 
-    def __init__(self, examples: Sequence[Example], size: int, cut_off: float = 1.0, done: float = 0.95) -> None:
+    def __init__(
+        self, examples: Sequence[Example], size: int, cut_off: float = 1.0, done: float = 0.95
+    ) -> None:
         self._size, self._done = size, done
         self._sentences = [example.instruction for example in examples]
-        self._table = Sentences(examples)
-        self._kinds = [(example.instruction, example.quality or example.success) for example in examples]
+        self._table = InstructionSampler(examples)
+        self._kinds = [
+            (example.instruction, example.quality or example.success) for example in examples
+        ]
         self._lengths = np.array([len(example.features) for example in examples])
         self._starts = np.cumsum([0, *self._lengths[:-1]])
         curves = [cut_off_aware(example, cut_off) for example in examples]
@@ -76,8 +83,9 @@ class Pairs:
         self._progress = np.concatenate(curves)
         self._success = np.concatenate([success_labels(example, done) for example in examples])
 
-    def draw(self, rng: np.random.Generator, count: int) -> tuple[Shown, Shown]:
-        """Two windows each, under one sentence; which of the two is the better one is left to chance."""
+    def draw(self, rng: np.random.Generator, count: int) -> tuple[WindowBatch, WindowBatch]:
+        """Two windows each, under one sentence; which of the two is the better one is left to
+        chance."""
         first = balanced(rng, self._kinds, count)
         second = np.array([self._partner(rng, int(episode)) for episode in first], np.int64)
         swapped = rng.random(count) < 0.5
@@ -91,15 +99,25 @@ class Pairs:
         )
 
     def _refused(self, rng: np.random.Generator, episodes: Positions) -> Positions:
-        """A wrong sentence for some of the episodes, which then are both windows of their pair; -1 for the others."""
+        """A wrong sentence for some of the episodes, which then are both windows of their pair; -1
+        for the others."""
         listed = self._table.listed(rng, episodes)
-        return np.where(rng.random(len(episodes)) < REFUSED, listed, -1) if (listed >= 0).any() else listed
+        return (
+            np.where(rng.random(len(episodes)) < REFUSED, listed, -1)
+            if (listed >= 0).any()
+            else listed
+        )
 
     def _partner(self, rng: np.random.Generator, episode: int) -> int:
-        """The same episode, another one of its sentence, or one of another sentence, each as likely where there is."""
+        """The same episode, another one of its sentence, or one of another sentence, each as likely
+        where there is."""
         sentence = self._sentences[episode]
         kind = int(rng.integers(3))
-        same = [index for index, other in enumerate(self._sentences) if other == sentence and index != episode]
+        same = [
+            index
+            for index, other in enumerate(self._sentences)
+            if other == sentence and index != episode
+        ]
         if kind == 1 and same:
             return int(rng.choice(same))
         others = [index for index, other in enumerate(self._sentences) if other != sentence]
@@ -112,17 +130,26 @@ class Pairs:
         asked: Positions,
         sentence: Positions,
         refused: NDArray[np.bool_],
-    ) -> Shown:
-        """Windows of episodes under rows of sentences, those of the ``asked`` episodes or such that they refuse."""
-        frames = np.stack([self._window(rng, int(episode)) + self._starts[episode] for episode in episodes])
+    ) -> WindowBatch:
+        """Windows of episodes under rows of sentences, those of the ``asked`` episodes or such that
+        they refuse."""
+        frames = np.stack(
+            [self._window(rng, int(episode)) + self._starts[episode] for episode in episodes]
+        )
         pairs = zip(episodes.tolist(), asked.tolist(), strict=True)
-        wrong = np.array([self._sentences[one] != self._sentences[other] for one, other in pairs], np.bool_) | refused
+        wrong = (
+            np.array(
+                [self._sentences[one] != self._sentences[other] for one, other in pairs], np.bool_
+            )
+            | refused
+        )
         progress = np.where(wrong[:, None], np.float32(0), self._progress[frames])
         success = np.where(wrong[:, None], np.float32(0), self._success[frames])
-        return Shown(frames, progress, success, sentence)
+        return WindowBatch(frames, progress, success, sentence)
 
     def _window(self, rng: np.random.Generator, episode: int) -> Positions:
-        """The episode's first frame and a few of a video made of it, the last of them anywhere in the video."""
+        """The episode's first frame and a few of a video made of it, the last of them anywhere in
+        the video."""
         video = self._video(rng, episode)
         back = np.arange(self._size - 2, -1, -1) * rng.choice(STRIDES)
         return np.concatenate([[0], video[np.maximum(rng.integers(len(video)) - back, 0)]])
@@ -138,6 +165,7 @@ class Pairs:
 
 
 def cut_off_aware(example: Example, cut_off: float) -> NDArray[np.float32]:
-    """Labels of progress; where only time is known they reach 1 at a share of the episode and stay there."""
+    """Labels of progress; where only time is known they reach 1 at a share of the episode and stay
+    there."""
     labels = progress_labels(example)
     return labels if example.progress is not None else np.minimum(labels / np.float32(cut_off), 1.0)

@@ -1,5 +1,5 @@
-"""What stands on top of a critic's network: numbers as distributions over bins, and losses of which some entries do not
-count."""
+"""What stands on top of a critic's network: numbers as distributions over bins, and losses of which
+some entries do not count."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ def levels(bins: int) -> Tensor:
 
 
 def two_hot(values: Tensor, bins: int) -> Tensor:
-    """Spread values (...) in [0, 1] over the two nearest bins, shape (..., bins): `expectation` gives them back.
+    """Spread values (...) in [0, 1] over the two nearest bins, shape (..., bins): `expectation`
+    gives them back.
 
     As in Robometer (arXiv:2603.02115). NaN gives a row of NaN.
 
@@ -42,10 +43,11 @@ def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
 
 
 def log_exceeds(first: Tensor, second: Tensor) -> Tensor:
-    """Log probability (...) that a draw from the second distribution is above one from the first, no tie; both given
-    as log probabilities (..., bins).
+    """Log probability (...) that a draw from the second distribution is above one from the first,
+    no tie; both given as log probabilities (..., bins).
 
-    OPRM (arXiv:2602.12660): ``P = sum_k second(k) P(first < k)``. In logs it has a gradient however unlikely it is.
+    OPRM (arXiv:2602.12660): ``P = sum_k second(k) P(first < k)``. In logs it has a gradient however
+    unlikely it is.
 
     >>> told = log_exceeds(torch.tensor([0.2, 0.6, 0.2]).log(), torch.tensor([0.5, 0.0, 0.5]).log())
     >>> round(told.exp().item(), 4)
@@ -55,19 +57,24 @@ def log_exceeds(first: Tensor, second: Tensor) -> Tensor:
 
 
 def log_ties(first: Tensor, second: Tensor) -> Tensor:
-    """Log probability (...) that draws from both distributions (..., bins), given in logs, are the same."""
+    """Log probability (...) that draws from both distributions (..., bins), given in logs, are the
+    same."""
     return (first + second).logsumexp(-1)
 
 
 def masked_mean(losses: Tensor, mask: Tensor) -> Tensor:
     """Mean of the losses that count: their sum over their number, a scalar; 0 where none does.
 
-    What does not count may be NaN. Fill unknown targets before a loss is computed: the gradient through a NaN is NaN.
+    What does not count may be NaN. Fill unknown targets before a loss is computed: the gradient
+    through a NaN is NaN.
     """
     return torch.where(mask, losses, 0.0).sum() / mask.sum().clamp(min=1)
 
 
 def head(width: int, outputs: int) -> nn.Module:
-    """The small network that Robometer reads an answer off with: vectors (..., width) to (..., outputs)."""
+    """The small network that Robometer reads an answer off with: vectors (..., width) to (...,
+    outputs)."""
     half = max(8, width // 2)
-    return nn.Sequential(nn.Linear(width, half), nn.LayerNorm(half), nn.GELU(), nn.Linear(half, outputs))
+    return nn.Sequential(
+        nn.Linear(width, half), nn.LayerNorm(half), nn.GELU(), nn.Linear(half, outputs)
+    )

@@ -1,4 +1,5 @@
-"""A network that says by how much the second of two frames is nearer to the goal: what `pair` and `hop` share."""
+"""A network that says by how much the second of two frames is nearer to the goal: what `pair` and
+`hop` share."""
 
 from __future__ import annotations
 
@@ -18,7 +19,11 @@ def decoded(logits: Tensor) -> Tensor:
 
 def _layers(inputs: int, width: int, outputs: int) -> nn.Module:
     return nn.Sequential(
-        nn.Linear(inputs, 2 * width), nn.GELU(), nn.Linear(2 * width, width), nn.GELU(), nn.Linear(width, outputs)
+        nn.Linear(inputs, 2 * width),
+        nn.GELU(),
+        nn.Linear(2 * width, width),
+        nn.GELU(),
+        nn.Linear(width, outputs),
     )
 
 
@@ -41,18 +46,23 @@ class CompareNetwork(nn.Module):
         self.done = _layers(width + text, width, 1)
 
     def forward(self, pictures: Tensor, text: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits of the change from the last picture but one to the last, (B, bins), and that it is done, (B,)."""
+        """Logits of the change from the last picture but one to the last, (B, bins), and that it is
+        done, (B,)."""
         read = self.frame(pictures)
         moved = read[:, -1] - read[:, -2]
         change = self.change(torch.cat([read.flatten(1), moved, text], dim=1))
         return change, self.done(torch.cat([read[:, -1], text], dim=1))[:, 0]
 
-    def loss(self, pictures: Tensor, text: Tensor, change: NDArray[np.float32], done: NDArray[np.float32]) -> Tensor:
+    def loss(
+        self, pictures: Tensor, text: Tensor, change: NDArray[np.float32], done: NDArray[np.float32]
+    ) -> Tensor:
         """Of changes in [-1, 1] and of what is done, (B,) each, NaN where nobody knows."""
         logits, claims = self(pictures, text)
         wanted, told = torch.as_tensor(change), torch.as_tensor(done)
         known, target = wanted.isfinite(), wanted.nan_to_num()
         total = masked_mean(cross_entropy(logits, two_hot((target + 1) / 2, self.bins)), known)
         total = total + 10 * masked_mean((decoded(logits) - target).square(), known)
-        losses = functional.binary_cross_entropy_with_logits(claims, told.nan_to_num(), reduction="none")
+        losses = functional.binary_cross_entropy_with_logits(
+            claims, told.nan_to_num(), reduction="none"
+        )
         return total + masked_mean(losses, told.isfinite())

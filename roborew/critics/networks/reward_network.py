@@ -1,4 +1,5 @@
-"""Rewards of single frames that explain answers about pieces of video, of one user or of several."""
+"""Rewards of single frames that explain answers about pieces of video, of one user or of
+several."""
 
 from __future__ import annotations
 
@@ -15,8 +16,8 @@ APART = 0.2
 
 
 class RewardNetwork(nn.Module):
-    """Frames (..., D), sentences (..., E) and, where users differ, what is known of the user (..., latent), to rewards
-    (..., 1) or to logits of grades (..., bins).
+    """Frames (..., D), sentences (..., E) and, where users differ, what is known of the user (...,
+    latent), to rewards (..., 1) or to logits of grades (..., bins).
 
     Args:
         features: D.
@@ -33,10 +34,15 @@ class RewardNetwork(nn.Module):
         super().__init__()
         self.frame = nn.LayerNorm(features)
         self.layers = nn.Sequential(
-            nn.Linear(features + text + latent, 2 * width), nn.GELU(), nn.Linear(2 * width, width), nn.GELU()
+            nn.Linear(features + text + latent, 2 * width),
+            nn.GELU(),
+            nn.Linear(2 * width, width),
+            nn.GELU(),
         )
         self.last = nn.Linear(width, outputs)
-        layers = (nn.Linear(features, width), nn.GELU(), nn.Linear(width, 2 * latent)) if latent else ()
+        layers = (
+            (nn.Linear(features, width), nn.GELU(), nn.Linear(width, 2 * latent)) if latent else ()
+        )
         self.reader = nn.Sequential(*layers)
         self.register_buffer("middle", torch.zeros(()))
         self.register_buffer("spread", torch.ones(()))
@@ -50,9 +56,9 @@ class RewardNetwork(nn.Module):
         return self.layers(torch.cat([self.frame(frames), text], dim=-1))
 
     def read(self, pieces: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and log variance of a user, (latent,), from answers about pieces (N, 2, length, D), labels (N,): the
-        encoder of VPL (arXiv:2408.10075), of differences from the worse to the better piece, so that an answer and the
-        same answer turned round say the same.
+        """Mean and log variance of a user, (latent,), from answers about pieces (N, 2, length, D),
+        labels (N,): the encoder of VPL (arXiv:2408.10075), of differences from the worse to the
+        better piece, so that an answer and the same answer turned round say the same.
         """
         if not self.reader:
             return label.new_zeros(0), label.new_zeros(0)
@@ -62,7 +68,8 @@ class RewardNetwork(nn.Module):
         return mean, spread.clamp(-8, 4)
 
     def alike(self, frames: Tensor, text: Tensor) -> Tensor:
-        """SIRL's loss (arXiv:2301.00810) of triples (N, 3, length, D) whose second piece is more like the first than
+        """SIRL's loss (arXiv:2301.00810) of triples (N, 3, length, D) whose second piece is more
+        like the first than
         the third is: in both orders, the like pair is nearer than either is to the third."""
         vectors = self.embed(frames, text).mean(2)
         one, other, odd = vectors[:, 0], vectors[:, 1], vectors[:, 2]
@@ -73,24 +80,30 @@ class RewardNetwork(nn.Module):
     def loss(self, told: Tensor, label: Tensor, noise: float) -> Tensor:
         """Of outputs (B, 2, length, outputs) for labels (B,), of which a share was turned round.
 
-        Bradley-Terry: ``P = (1 - 2 noise) sigma(R2 - R1) + noise``, R the sum over a piece. Ordinal: each piece has
-        the mean distribution of its frames; the better one is strictly above, and of a tie the grades are the same,
-        for which a label counts as far as it speaks for neither.
+        Bradley-Terry: ``P = (1 - 2 noise) sigma(R2 - R1) + noise``, R the sum over a piece.
+        Ordinal: each piece has the mean distribution of its frames; the better one is strictly
+        above, and of a tie the grades are the same, for which a label counts as far as it speaks
+        for neither.
         """
         if told.shape[-1] == 1:
             total = told[..., 0].sum(-1)
             gap = total[:, 1] - total[:, 0]
             second, first = functional.logsigmoid(gap), functional.logsigmoid(-gap)
-            likelihood = label * _turned(second, first, noise) + (1 - label) * _turned(first, second, noise)
+            likelihood = label * _turned(second, first, noise) + (1 - label) * _turned(
+                first, second, noise
+            )
             return 1e-3 * told.square().mean() - likelihood.mean()
         one, other = (told.log_softmax(-1).logsumexp(2) - math.log(told.shape[2])).unbind(1)
         second, first = log_exceeds(one, other), log_exceeds(other, one)
         lean = 2 * label - 1
-        likelihood = lean.clamp(min=0) * _turned(second, first, noise) + (1 - lean.abs()) * log_ties(one, other)
+        likelihood = lean.clamp(min=0) * _turned(second, first, noise) + (
+            1 - lean.abs()
+        ) * log_ties(one, other)
         return -(likelihood + (-lean).clamp(min=0) * _turned(first, second, noise)).mean()
 
     def settle(self, frames: Tensor, text: Tensor) -> None:
-        """Take the mean and the spread of rewards over frames (N, D): a Bradley-Terry reward has no zero of its own."""
+        """Take the mean and the spread of rewards over frames (N, D): a Bradley-Terry reward has no
+        zero of its own."""
         with torch.no_grad():
             rewards = self(frames, text)
             if rewards.shape[-1] == 1:
@@ -113,8 +126,8 @@ def _turned(told: Tensor, other: Tensor, noise: float) -> Tensor:
 
 
 def divergence(mean: Tensor, spread: Tensor) -> Tensor:
-    """Kullback-Leibler divergence of a diagonal Gaussian of a mean and a log variance from the standard one, with its
-    half, a scalar of at least 0.
+    """Kullback-Leibler divergence of a diagonal Gaussian of a mean and a log variance from the
+    standard one, with its half, a scalar of at least 0.
 
     >>> divergence(torch.zeros(3), torch.zeros(3)).item()
     0.0

@@ -1,7 +1,8 @@
 """An ensemble that tells frames of the goal from all others; its logit is the score.
 
-After VICE (arXiv:1805.11686: mixup, and what the agent visits as negatives), RoboFuME (arXiv:2310.15145: failures as
-negatives, success as the claim) and LfVoid (arXiv:2307.07837: an ensemble, goal pictures that may be drawn or edited).
+After VICE (arXiv:1805.11686: mixup, and what the agent visits as negatives), RoboFuME
+(arXiv:2310.15145: failures as negatives, success as the claim) and LfVoid (arXiv:2307.07837: an
+ensemble, goal pictures that may be drawn or edited).
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from roborew.critics.objective import Traits
-from roborew.critics.torch_objective import Framewise
+from roborew.critics.torch_objective import PerFrameObjective
 from roborew.errors import InvalidInputError
 from roborew.learning.examples import Example, Report
-from roborew.learning.instructions import Sentences
+from roborew.learning.instructions import InstructionSampler
 from roborew.learning.labels import success_labels
 from roborew.learning.sampling import Positions
 
@@ -27,9 +28,10 @@ LARGEST = 10.0
 """Logits are cut off here: beyond, a sigmoid is 0 or 1 to four digits."""
 
 
-class GoalClassifier(Framewise["Members"]):
-    """Goals are the frames where success is labelled and every goal picture that an episode brings; all else whose
-    label is known is a negative, and so is a goal under the sentence of another task, or under a wrong one.
+class GoalClassifier(PerFrameObjective["Members"]):
+    """Goals are the frames where success is labelled and every goal picture that an episode brings;
+    all else whose label is known is a negative, and so is a goal under the sentence of another
+    task, or under a wrong one.
 
     Args:
         seed: of weights and order; each member has weights and an order of its own.
@@ -47,8 +49,8 @@ class GoalClassifier(Framewise["Members"]):
         high=LARGEST,
         context=1,
         causal=True,
-        needs_goal=False,
-        claims=True,
+        needs_goal_image=False,
+        predicts_success=True,
         learns_goals=True,
         paper="VICE, arXiv:1805.11686; RoboFuME, arXiv:2310.15145; LfVoid, arXiv:2307.07837",
     )
@@ -68,7 +70,8 @@ class GoalClassifier(Framewise["Members"]):
         super().__init__("goal_classifier", seed, steps)
         if batch < 2 or members < 1 or width < 1:
             raise InvalidInputError(
-                f"goal_classifier: expected batch >= 2, members and width >= 1; got {batch}, {members} and {width}."
+                f"goal_classifier: expected batch >= 2, members and width >= 1; got {batch}, "
+                f"{members} and {width}."
             )
         if not (0 <= mixup < np.inf and 0 <= pessimism < np.inf and 0 < done <= 1):
             raise InvalidInputError(
@@ -82,16 +85,24 @@ class GoalClassifier(Framewise["Members"]):
         """The members for frames (D,) and sentences (E,), untrained."""
         return Members(features, text, self._width, self._members)
 
-    def fit(self, examples: Sequence[Example], validation: Sequence[Example], report: Report) -> None:
-        """Learn goals from the rest. The mean logit on goals of the validation episodes is reported."""
+    def fit(
+        self, examples: Sequence[Example], validation: Sequence[Example], report: Report
+    ) -> None:
+        """Learn goals from the rest. The mean logit on goals of the validation episodes is
+        reported."""
         self._learn(examples, [], report)
         held_out = _Shown(validation, [], self._done)
         if len(held_out.goals):
-            logits = self.network(held_out.frames[held_out.goals], held_out.text[held_out.owner[held_out.goals]])
+            logits = self.network(
+                held_out.frames[held_out.goals], held_out.text[held_out.owner[held_out.goals]]
+            )
             report("logit on held-out goals", float(logits.detach().mean()))
 
-    def refresh(self, examples: Sequence[Example], visited: Sequence[Example], report: Report) -> None:
-        """Learn anew with the frames that an agent visited as further negatives, whatever they show (VICE)."""
+    def refresh(
+        self, examples: Sequence[Example], visited: Sequence[Example], report: Report
+    ) -> None:
+        """Learn anew with the frames that an agent visited as further negatives, whatever they show
+        (VICE)."""
         self._learn(examples, visited, report)
 
     def judge(self, frames: Tensor, text: Tensor, goal: Tensor) -> tuple[Tensor, Tensor | None]:
@@ -100,12 +111,16 @@ class GoalClassifier(Framewise["Members"]):
         value = logits.mean(0) - self._pessimism * logits.std(0, correction=0)
         return value.clamp(-LARGEST, LARGEST), logits.sigmoid().mean(0)
 
-    def _learn(self, examples: Sequence[Example], visited: Sequence[Example], report: Report) -> None:
+    def _learn(
+        self, examples: Sequence[Example], visited: Sequence[Example], report: Report
+    ) -> None:
         shown = _Shown(examples, visited, self._done)
         if not len(shown.goals) or not shown.others:
             raise InvalidInputError(
-                f"goal_classifier: expected frames of the goal and others; got {len(shown.goals)} frames of the goal "
-                f"and {sum(map(len, shown.others))} others. Give a success or a goal picture, and what is none."
+                f"goal_classifier: expected frames of the goal and others; got {len(shown.goals)} "
+                f"frames of the goal "
+                f"and {sum(map(len, shown.others))} others. Give a success or a goal picture, and "
+                f"what is none."
             )
         self.descend(examples, lambda rng: self._loss(shown, rng), report)
 
@@ -116,9 +131,12 @@ class GoalClassifier(Framewise["Members"]):
             order = torch.as_tensor(rng.permutation(len(rows)))
             share = torch.ones(len(rows), 1)
             if self._mixup > 0:
-                share = torch.as_tensor(rng.beta(self._mixup, self._mixup, (len(rows), 1)), dtype=torch.float32)
+                share = torch.as_tensor(
+                    rng.beta(self._mixup, self._mixup, (len(rows), 1)), dtype=torch.float32
+                )
             frames, text, labels = (
-                share * each + (1 - share) * each[order] for each in (shown.frames[rows], shown.text[sentences], labels)
+                share * each + (1 - share) * each[order]
+                for each in (shown.frames[rows], shown.text[sentences], labels)
             )
             logits = self.network.ask(member, frames, text)
             total = total + functional.binary_cross_entropy_with_logits(logits, labels[:, 0])
@@ -126,33 +144,48 @@ class GoalClassifier(Framewise["Members"]):
 
 
 class _Shown:
-    """Frames, which of them show the goal, and the episodes whose sentences they are shown under."""
+    """Frames, which of them show the goal, and the episodes whose sentences they are shown
+    under."""
 
-    def __init__(self, examples: Sequence[Example], visited: Sequence[Example], done: float) -> None:
+    def __init__(
+        self, examples: Sequence[Example], visited: Sequence[Example], done: float
+    ) -> None:
         labels = [success_labels(example, done) for example in examples]
         episodes = [*examples, *visited]
-        pictures = [at for at, example in enumerate(examples) if example.goal is not None]
-        frames = [e.features for e in episodes] + [e.goal[None] for e in examples if e.goal is not None]
-        owner = [*np.repeat(np.arange(len(episodes)), [len(e.features) for e in episodes]).tolist(), *pictures]
+        pictures = [at for at, example in enumerate(examples) if example.goal_embedding is not None]
+        frames = [e.features for e in episodes] + [
+            e.goal_embedding[None] for e in examples if e.goal_embedding is not None
+        ]
+        owner = [
+            *np.repeat(np.arange(len(episodes)), [len(e.features) for e in episodes]).tolist(),
+            *pictures,
+        ]
         kinds = [np.where(np.isnan(label), -1, np.where(label == 1, 0, 1)) for label in labels]
         kinds += [np.full(len(e.features), 2) for e in visited] + [np.zeros(1) for _ in pictures]
         kind = np.concatenate([*kinds, np.zeros(0)])
-        self.frames = torch.as_tensor(np.concatenate(frames) if frames else np.zeros((0, 0), np.float32))
+        self.frames = torch.as_tensor(
+            np.concatenate(frames) if frames else np.zeros((0, 0), np.float32)
+        )
         self.owner = np.array(owner, np.int64)
-        self._sentences = Sentences(episodes)
+        self._sentences = InstructionSampler(episodes)
         self.text = torch.as_tensor(self._sentences.text)
         self.goals = np.nonzero(kind == 0)[0]
         self.others = [rows for number in (1, 2) if len(rows := np.nonzero(kind == number)[0])]
-        misled = self.goals[self._sentences.wrong(np.random.default_rng(0), self.owner[self.goals]) >= 0]
+        misled = self.goals[
+            self._sentences.wrong(np.random.default_rng(0), self.owner[self.goals]) >= 0
+        ]
         self.others += [misled] if len(misled) else []
         self._misled = len(misled) > 0
 
     def draw(self, rng: np.random.Generator, count: int) -> tuple[Positions, Positions, Tensor]:
-        """Frames, the first half goals and each kind of others as often as any other; rows of ``text``; labels
-        (N, 1)."""
+        """Frames, the first half goals and each kind of others as often as any other; rows of
+        ``text``; labels (N, 1)."""
         rows = [rng.choice(self.goals, count // 2)]
         which = rng.integers(len(self.others), size=count - count // 2)
-        rows += [rng.choice(group, int((which == number).sum())) for number, group in enumerate(self.others)]
+        rows += [
+            rng.choice(group, int((which == number).sum()))
+            for number, group in enumerate(self.others)
+        ]
         labels: NDArray[np.float32] = np.zeros((count, 1), np.float32)
         labels[: count // 2] = 1
         chosen, kept = np.concatenate(rows), count - (len(rows[-1]) if self._misled else 0)
@@ -162,13 +195,16 @@ class _Shown:
 
 
 class Members(nn.Module):
-    """Small networks that do not know of each other. The sentence says which parts of a frame count."""
+    """Small networks that do not know of each other. The sentence says which parts of a frame
+    count."""
 
     def __init__(self, features: int, text: int, width: int, members: int) -> None:
         super().__init__()
         self.frame = nn.ModuleList(nn.Linear(features, width) for _ in range(members))
         self.sentence = nn.ModuleList(nn.Linear(text, width) for _ in range(members))
-        self.answer = nn.ModuleList(nn.Sequential(nn.GELU(), nn.Linear(width, 1)) for _ in range(members))
+        self.answer = nn.ModuleList(
+            nn.Sequential(nn.GELU(), nn.Linear(width, 1)) for _ in range(members)
+        )
 
     def ask(self, member: int, frames: Tensor, text: Tensor) -> Tensor:
         """Logits (N,) of one of them."""

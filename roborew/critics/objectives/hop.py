@@ -1,4 +1,5 @@
-"""Relative hops between two states, from the last frame, from the start and from a picture of the goal, and their
+"""Relative hops between two states, from the last frame, from the start and from a picture of the
+goal, and their
 fusion: Robo-Dopamine's critic, small, that one demonstration is enough to adapt."""
 
 from __future__ import annotations
@@ -14,28 +15,31 @@ from torch import Tensor
 from roborew.critics.dataset.frame_pairs import FramePairs
 from roborew.critics.networks.pair_network import CompareNetwork, decoded
 from roborew.critics.objective import Query, Traits
-from roborew.critics.torch_objective import Learned, Stack
+from roborew.critics.torch_objective import Stack, TorchObjective
 from roborew.errors import CorruptFileError, InvalidInputError
 from roborew.learning.examples import Example, Features, Report
-from roborew.learning.optim import Descent
+from roborew.learning.optim import GradientDescent
 from roborew.learning.sampling import Positions
 from roborew.rewards.relative_progress import after_hop, backward, consistent, hop
-from roborew.types import Memory, Scores
+from roborew.types import RecurrentState, Scores
 
 Curve = Literal["fused", "consistent", "incremental", "forward", "backward"]
 TOWARDS_GOAL = 0.25
 """Share of the pairs whose first or second picture is that of the goal."""
 CYCLE = 0.1
-"""Where the hop from the goal to the start is less, the task is a cycle: only the hops between frames tell progress."""
+"""Where the hop from the goal to the start is less, the task is a cycle: only the hops between
+frames tell progress."""
 GOALS, TEXTS = "goals", "texts"
 Labels = NDArray[np.float32]
 Loss = Callable[[Tensor, Tensor, Labels, Labels, Labels], Tensor]
 
 
-class Hop(Learned[CompareNetwork]):
-    """A hop is a gain as a share of what was left, a loss as a share of what was there. Progress is the mean of three
-    curves: hops from frame to frame, the hop from the start, and the hop from the goal, which also says how far the
-    start is. The goal's picture is the query's, or the end of a success that was learned from, never the episode's own.
+class Hop(TorchObjective[CompareNetwork]):
+    """A hop is a gain as a share of what was left, a loss as a share of what was there. Progress is
+    the mean of three
+    curves: hops from frame to frame, the hop from the start, and the hop from the goal, which also
+    says how far the start is. The goal's picture is the query's, or the end of a success that was
+    learned from, never the episode's own.
 
     Args:
         seed: of weights and order.
@@ -43,7 +47,8 @@ class Hop(Learned[CompareNetwork]):
         batch: pairs a step.
         width: of the network.
         bins: that a hop is spread over, an odd number.
-        curve: which of the curves is the score; "consistent" trusts the anchors as far as they agree.
+        curve: which of the curves is the score; "consistent" trusts the anchors as far as they
+            agree.
         alpha: how much their disagreement weighs there.
     """
 
@@ -52,8 +57,8 @@ class Hop(Learned[CompareNetwork]):
         high=1.0,
         context=None,
         causal=True,
-        needs_goal=False,
-        claims=True,
+        needs_goal_image=False,
+        predicts_success=True,
         paper="Robo-Dopamine, arXiv:2512.23703",
     )
 
@@ -79,73 +84,102 @@ class Hop(Learned[CompareNetwork]):
         self._goals = self._texts = np.zeros((0, 0), np.float32)
 
     def build(self, features: int, text: int) -> CompareNetwork:
-        """The network for [start, goal, before, after] of frames (D,) and sentences (E,), untrained."""
+        """The network for [start, goal, before, after] of frames (D,) and sentences (E,),
+        untrained."""
         return CompareNetwork(features, text, 4, self._width, self._bins)
 
-    def fit(self, examples: Sequence[Example], validation: Sequence[Example], report: Report) -> None:
+    def fit(
+        self, examples: Sequence[Example], validation: Sequence[Example], report: Report
+    ) -> None:
         """Learn hops between two frames of an episode."""
         self._goals, self._texts = ends(examples)
         self.descend(examples, _Hops(examples, self._batch, self._loss), report)
 
     def adapt(self, examples: Sequence[Example], steps: int, report: Report) -> None:
-        """Go on learning from other examples, one of which is enough; their goals come before those known already.
+        """Go on learning from other examples, one of which is enough; their goals come before those
+        known already.
 
         Raises:
             InvalidInputError: nothing was learned yet.
         """
-        network, rng, drawer = self.network, np.random.default_rng(self._seed), _Hops(examples, self._batch, self._loss)
+        network, rng, drawer = (
+            self.network,
+            np.random.default_rng(self._seed),
+            _Hops(examples, self._batch, self._loss),
+        )
         goals, texts = ends(examples)
-        self._goals, self._texts = np.concatenate([goals, self._goals]), np.concatenate([texts, self._texts])
-        descent = Descent(network.parameters(), steps, rate=5e-4)
+        self._goals, self._texts = (
+            np.concatenate([goals, self._goals]),
+            np.concatenate([texts, self._texts]),
+        )
+        descent = GradientDescent(network.parameters(), steps, rate=5e-4)
         network.train()
         for _ in range(steps):
             report("loss", descent.step(drawer(rng)))
         network.eval()
 
-    def extend(self, queries: Sequence[Query]) -> tuple[list[Scores], list[Memory]]:
-        """Read the hops to each new frame; the first and the last frame and where the curves were are remembered."""
-        told = self._ask(queries, [query.memory.get("start", query.features[:1]) for query in queries])
+    def score_step(self, queries: Sequence[Query]) -> tuple[list[Scores], list[RecurrentState]]:
+        """Read the hops to each new frame; the first and the last frame and where the curves were
+        are remembered."""
+        told = self._ask(
+            queries, [query.state.get("start", query.features[:1]) for query in queries]
+        )
         scores: list[Scores] = []
-        memories: list[Memory] = []
+        memories: list[RecurrentState] = []
         for query, (hops, claims) in zip(queries, told, strict=True):
-            values, state = self._curves(query.memory.get("state", np.zeros(0)).tolist(), hops.tolist())
-            scores.append(Scores(np.array(values, np.float32), np.ones(len(values), np.bool_), claims))
-            start = query.memory.get("start", query.features[:1])
-            memories.append({"start": start, "last": query.features[-1:], "state": np.array(state, np.float64)})
+            values, state = self._curves(
+                query.state.get("state", np.zeros(0)).tolist(), hops.tolist()
+            )
+            scores.append(
+                Scores(np.array(values, np.float32), np.ones(len(values), np.bool_), claims)
+            )
+            start = query.state.get("start", query.features[:1])
+            memories.append(
+                {"start": start, "last": query.features[-1:], "state": np.array(state, np.float64)}
+            )
         return scores, memories
 
-    def arrays(self) -> Mapping[str, NDArray[Any]]:
+    def state_dict(self) -> Mapping[str, NDArray[Any]]:
         """The weights, and a picture of the goal for each sentence."""
-        return {**super().arrays(), GOALS: self._goals, TEXTS: self._texts}
+        return {**super().state_dict(), GOALS: self._goals, TEXTS: self._texts}
 
-    def load(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+    def load_state_dict(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Take over saved weights and goals."""
-        super().load({name: array for name, array in arrays.items() if name not in (GOALS, TEXTS)})
+        super().load_state_dict(
+            {name: array for name, array in arrays.items() if name not in (GOALS, TEXTS)}
+        )
         goals, texts = arrays.get(GOALS), arrays.get(TEXTS)
         if goals is None or texts is None or len(goals) != len(texts):
-            raise CorruptFileError(f"hop: expected {GOALS} (S, D) and {TEXTS} (S, E) of one length S.")
+            raise CorruptFileError(
+                f"hop: expected {GOALS} (S, D) and {TEXTS} (S, E) of one length S."
+            )
         if (goals.shape[1:], texts.shape[1:]) != ((self._shape[0],), (self._shape[1],)):
-            raise CorruptFileError(f"hop: goals {goals.shape} and sentences {texts.shape} do not fit {self._shape}.")
+            raise CorruptFileError(
+                f"hop: goals {goals.shape} and sentences {texts.shape} do not fit {self._shape}."
+            )
         self._goals, self._texts = goals, texts
 
     def _loss(self, pictures: Tensor, text: Tensor, p: Labels, q: Labels, done: Labels) -> Tensor:
         return self.network.loss(pictures, text, hop_labels(p, q), done)
 
     def _goal(self, query: Query) -> NDArray[np.float32] | None:
-        """The query's goal, or that of the known sentence that is most like it; None where there is none."""
-        if query.goal is not None or not len(self._goals):
-            return query.goal
-        return self._goals[int(np.argmax(self._texts @ query.text))]
+        """The query's goal, or that of the known sentence that is most like it; None where there is
+        none."""
+        if query.goal_image is not None or not len(self._goals):
+            return query.goal_image
+        return self._goals[int(np.argmax(self._texts @ query.text_embedding))]
 
-    def _ask(self, queries: Sequence[Query], starts: Sequence[Features]) -> list[tuple[Labels, Labels]]:
-        """Hops (T, 4) to each new frame from the one before, the start and the goal, and from the goal to the start,
-        the last two NaN where there is no goal; and claims, (T,)."""
+    def _ask(
+        self, queries: Sequence[Query], starts: Sequence[Features]
+    ) -> list[tuple[Labels, Labels]]:
+        """Hops (T, 4) to each new frame from the one before, the start and the goal, and from the
+        goal to the start, the last two NaN where there is no goal; and claims, (T,)."""
         pictures, texts, blank = list[Features](), list[Features](), list[bool]()
         for query, start in zip(queries, starts, strict=True):
             goal = self._goal(query)
             blank.append(goal is None)
             pictures.append(asked(query, start, np.zeros_like(start[0]) if goal is None else goal))
-            texts.append(np.repeat(query.text[None], len(pictures[-1]), axis=0))
+            texts.append(np.repeat(query.text_embedding[None], len(pictures[-1]), axis=0))
         with torch.inference_mode():
             logits, done = self.network(
                 torch.as_tensor(np.concatenate(pictures)), torch.as_tensor(np.concatenate(texts))
@@ -156,7 +190,9 @@ class Hop(Learned[CompareNetwork]):
         bounds = np.cumsum([len(query.features) for query in queries])[:-1]
         return list(zip(np.split(hops, bounds), np.split(claims, bounds), strict=True))
 
-    def _curves(self, state: list[float], hops: list[list[float]]) -> tuple[list[float], list[float]]:
+    def _curves(
+        self, state: list[float], hops: list[list[float]]
+    ) -> tuple[list[float], list[float]]:
         """The chosen curve, (T,), and its state: the incremental curve and the consistent one."""
         values: list[float] = []
         for step, from_start, from_goal, start_from_goal in hops:
@@ -165,9 +201,19 @@ class Hop(Learned[CompareNetwork]):
             summed = after_hop(state[0], step) if state else first
             ahead = after_hop(first, from_start)
             back = backward(from_goal) if anchored else ahead
-            steady = consistent(state[1], summed - state[0], ahead, back, self._alpha) if state else first
+            steady = (
+                consistent(state[1], summed - state[0], ahead, back, self._alpha)
+                if state
+                else first
+            )
             fused = (summed + ahead + back) / 3 if anchored or np.isnan(from_goal) else summed
-            curves = {"fused": fused, "consistent": steady, "incremental": summed, "forward": ahead, "backward": back}
+            curves = {
+                "fused": fused,
+                "consistent": steady,
+                "incremental": summed,
+                "forward": ahead,
+                "backward": back,
+            }
             values.append(curves[self._curve])
             state = [summed, steady]
         return values, state
@@ -185,7 +231,11 @@ class _Hops:
         self._frames = torch.cat([self._stack.frames, torch.zeros_like(self._stack.frames[:1])])
         self._ends: list[Positions] = []
         for example in examples:
-            kin = [row for row, other in enumerate(examples) if other.instruction == example.instruction]
+            kin = [
+                row
+                for row, other in enumerate(examples)
+                if other.instruction == example.instruction
+            ]
             good = [row for row in kin if examples[row].success is not False]
             self._ends.append((self._stack.start + self._stack.length - 1)[good])
 
@@ -194,9 +244,13 @@ class _Hops:
         ends = [self._ends[int(row)] for row in drawn.asked]
         goal = np.array([int(rng.choice(some)) if len(some) else blank for some in ends])
         shown = (rng.random((2, self._batch)) < TOWARDS_GOAL / 2) & (goal != blank)
-        shown[1] &= drawn.matched | (drawn.asked == drawn.sentence)  # the goal of another sentence is never reached
+        shown[1] &= drawn.matched | (
+            drawn.asked == drawn.sentence
+        )  # the goal of another sentence is never reached
         before, after = np.where(shown, goal, [drawn.before, drawn.after])
-        p, q = np.where(shown, 1.0, np.where(drawn.matched, [drawn.p, drawn.q], 0.0)).astype(np.float32)
+        p, q = np.where(shown, 1.0, np.where(drawn.matched, [drawn.p, drawn.q], 0.0)).astype(
+            np.float32
+        )
         done = np.where(shown[1], 1.0, drawn.done).astype(np.float32)
         pictures = self._frames[np.stack([drawn.start, goal, before, after], axis=1)]
         return self._loss(pictures, self._stack.text[drawn.sentence], p, q, done)
@@ -215,15 +269,25 @@ def ends(examples: Sequence[Example]) -> tuple[Features, Features]:
         if example.success is not False:
             first.setdefault(example.instruction, example)
     goals = np.zeros((0, examples[0].features.shape[1]), np.float32)
-    texts = np.zeros((0, len(examples[0].text)), np.float32)
+    texts = np.zeros((0, len(examples[0].text_embedding)), np.float32)
     for example in first.values():
-        goals, texts = np.vstack([goals, example.features[-1]]), np.vstack([texts, example.text])
+        goals, texts = (
+            np.vstack([goals, example.features[-1]]),
+            np.vstack([texts, example.text_embedding]),
+        )
     return goals, texts
 
 
 def asked(query: Query, start: Features, goal: NDArray[np.float32]) -> Features:
     """The pictures of four hops for each new frame, (4 T, 4, D): [start, goal, before, after]."""
-    before = np.concatenate([query.memory.get("last", query.features[:1]), query.features[:-1]])
+    before = np.concatenate([query.state.get("last", query.features[:1]), query.features[:-1]])
     first, last = np.broadcast_to(start, before.shape), np.broadcast_to(goal, before.shape)
-    pairs = ((before, query.features), (first, query.features), (last, query.features), (last, first))
-    return np.stack([np.stack([first, last, *pair], axis=1) for pair in pairs], axis=1).reshape(-1, 4, before.shape[1])
+    pairs = (
+        (before, query.features),
+        (first, query.features),
+        (last, query.features),
+        (last, first),
+    )
+    return np.stack([np.stack([first, last, *pair], axis=1) for pair in pairs], axis=1).reshape(
+        -1, 4, before.shape[1]
+    )

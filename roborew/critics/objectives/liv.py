@@ -1,4 +1,5 @@
-"""Frames and sentences in one space: a frame is as good as it is near to the sentence (LIV, arXiv:2306.00958)."""
+"""Frames and sentences in one space: a frame is as good as it is near to the sentence (LIV,
+arXiv:2306.00958)."""
 
 from __future__ import annotations
 
@@ -14,7 +15,7 @@ from torch.nn import functional
 from roborew.critics.goal_distance import embedding
 from roborew.critics.objective import Traits
 from roborew.critics.time_contrast import contrast_in_time, moments
-from roborew.critics.torch_objective import Framewise, Stack
+from roborew.critics.torch_objective import PerFrameObjective, Stack
 from roborew.errors import InvalidInputError
 from roborew.learning.examples import Example, Report
 
@@ -22,9 +23,10 @@ TAIL = 0.05
 """Last share of a success whose frames show what the sentence says."""
 
 
-class Liv(Framewise["Towers"]):
-    """The score is the cosine between frame and sentence, or between frame and goal picture where one is given. Only
-    successes are learned from; of several sentences, frames near the end are told apart.
+class Liv(PerFrameObjective["Towers"]):
+    """The score is the cosine between frame and sentence, or between frame and goal picture where
+    one is given. Only successes are learned from; of several sentences, frames near the end are
+    told apart.
 
     Args:
         seed: of weights and order.
@@ -32,8 +34,8 @@ class Liv(Framewise["Towers"]):
         batch: moments a step.
         width: entries of the common space.
         discount: of a frame's cost.
-        negatives: shuffles of the batch whose frames are moments of other demonstrations; with demonstrations of one
-            sentence they pull every frame away from it, ends too.
+        negatives: shuffles of the batch whose frames are moments of other demonstrations; with
+            demonstrations of one sentence they pull every frame away from it, ends too.
     """
 
     traits: ClassVar[Traits] = Traits(
@@ -41,8 +43,8 @@ class Liv(Framewise["Towers"]):
         high=1.0,
         context=1,
         causal=True,
-        needs_goal=False,
-        claims=False,
+        needs_goal_image=False,
+        predicts_success=False,
         paper="LIV, arXiv:2306.00958",
     )
 
@@ -59,16 +61,24 @@ class Liv(Framewise["Towers"]):
         super().__init__("liv", seed, steps)
         if not 0 < discount < 1 or batch < 2 or negatives < 0 or width < 2:
             raise InvalidInputError(
-                "liv: expected a discount in (0, 1), batch and width >= 2, negatives of at least 0; "
+                "liv: expected a discount in (0, 1), batch and width >= 2, negatives of at least "
+                "0; "
                 f"got {discount}, {batch}, {width} and {negatives}."
             )
-        self._batch, self._width, self._discount, self._negatives = batch, width, discount, negatives
+        self._batch, self._width, self._discount, self._negatives = (
+            batch,
+            width,
+            discount,
+            negatives,
+        )
 
     def build(self, features: int, text: int) -> Towers:
         """The two towers for frames (D,) and sentences (E,), untrained."""
         return Towers(features, text, self._width)
 
-    def fit(self, examples: Sequence[Example], validation: Sequence[Example], report: Report) -> None:
+    def fit(
+        self, examples: Sequence[Example], validation: Sequence[Example], report: Report
+    ) -> None:
         """Learn from the successes' frames and sentences."""
         good = [example for example in examples if example.success is not False]
         if not good:
@@ -80,12 +90,16 @@ class Liv(Framewise["Towers"]):
     def judge(self, frames: Tensor, text: Tensor, goal: Tensor) -> tuple[Tensor, Tensor | None]:
         """Cosines with the goal picture where there is one, otherwise with the sentence."""
         given = goal.isfinite().all(1)
-        wanted = torch.where(given[:, None], self.network.see(goal.nan_to_num()), self.network.read(text))
+        wanted = torch.where(
+            given[:, None], self.network.see(goal.nan_to_num()), self.network.read(text)
+        )
         return (self.network.see(frames) * wanted).sum(1).clamp(-1.0, 1.0), None
 
     def _loss(self, stack: Stack, sentences: NDArray[np.int64], rng: np.random.Generator) -> Tensor:
         drawn = moments(rng, stack, self._batch, to_end=True)
-        tail = drawn.goal - rng.integers(0, np.maximum(1, np.ceil(TAIL * stack.length[drawn.episode]).astype(np.int64)))
+        tail = drawn.goal - rng.integers(
+            0, np.maximum(1, np.ceil(TAIL * stack.length[drawn.episode]).astype(np.int64))
+        )
         rows = np.concatenate([drawn.start, drawn.now, drawn.after, tail, drawn.goal])
         start, now, after, near, end = self.network.see(stack.frames[rows]).chunk(5)
         text = self.network.read(stack.text[stack.sentences.right(rng, drawn.episode)])
@@ -107,9 +121,10 @@ def contrast(
     wrong: Tensor | None = None,
     refused: NDArray[np.bool_] | None = None,
 ) -> Tensor:
-    """Cross-entropies, no temperature, of which sentence a frame near the end shows, and of which frame shows a
-    sentence: that one, those of other sentences or any frame before them. Rows of one sentence are no negatives of each
-    other, so that a single sentence is learned from as well.
+    """Cross-entropies, no temperature, of which sentence a frame near the end shows, and of which
+    frame shows a
+    sentence: that one, those of other sentences or any frame before them. Rows of one sentence are
+    no negatives of each other, so that a single sentence is learned from as well.
 
     Args:
         near: frames near the end, shape (B, W), of length one.
@@ -119,7 +134,9 @@ def contrast(
         wrong: a further sentence that each frame does not show, shape (B, W).
         refused: where there is one, shape (B,).
     """
-    same = torch.as_tensor(sentences[:, None] == sentences) & ~torch.eye(len(sentences), dtype=torch.bool)
+    same = torch.as_tensor(sentences[:, None] == sentences) & ~torch.eye(
+        len(sentences), dtype=torch.bool
+    )
     logits, rows = (near @ text.T).masked_fill(same, -torch.inf), torch.arange(len(near))
     backwards = torch.cat([logits.T, text @ start.T], dim=1)
     if wrong is not None:

@@ -1,4 +1,5 @@
-"""Signed progress between two frames, summed up over the episode, and whether the task is done: VLAC's critic."""
+"""Signed progress between two frames, summed up over the episode, and whether the task is done:
+VLAC's critic."""
 
 from __future__ import annotations
 
@@ -9,20 +10,21 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from roborew.critics.dataset.frame_pairs import Compared, FramePairs
+from roborew.critics.dataset.frame_pairs import FramePairs, PairBatch
 from roborew.critics.networks.pair_network import CompareNetwork, decoded
 from roborew.critics.objective import Query, Traits
-from roborew.critics.torch_objective import Learned, Stack
+from roborew.critics.torch_objective import Stack, TorchObjective
 from roborew.errors import InvalidInputError
 from roborew.learning.examples import Example, Features, Report
 from roborew.rewards.relative_progress import LEAST_LEFT, Integrator, integrate
-from roborew.types import Memory, Scores
+from roborew.types import RecurrentState, Scores
 
 
-class Pair(Learned[CompareNetwork]):
-    """Progress starts at 0; each frame is compared with the last few, and its progress is the mean of what they say.
-    A plain sum drifts, and loses count near the end, where every loss is a share of next to nothing; so the frame is
-    also compared with the episode's first, at 0, and what that says weighs as much as the others together.
+class Pair(TorchObjective[CompareNetwork]):
+    """Progress starts at 0; each frame is compared with the last few, and its progress is the mean
+    of what they say. A plain sum drifts, and loses count near the end, where every loss is a share
+    of next to nothing; so the frame is also compared with the episode's first, at 0, and what that
+    says weighs as much as the others together.
 
     Args:
         seed: of weights and order.
@@ -31,12 +33,19 @@ class Pair(Learned[CompareNetwork]):
         width: of the network.
         bins: that a change is spread over, an odd number.
         lags: frames that a new one is compared with.
-        anchored: also compare with the first frame; with ``lags=1`` and no anchor it is VLAC's plain sum.
+        anchored: also compare with the first frame; with ``lags=1`` and no anchor it is VLAC's
+            plain sum.
         integrator: what a loss means, see `roborew.rewards.relative_progress`.
     """
 
     traits: ClassVar[Traits] = Traits(
-        low=0.0, high=1.0, context=None, causal=True, needs_goal=False, claims=True, paper="VLAC, arXiv:2509.15937"
+        low=0.0,
+        high=1.0,
+        context=None,
+        causal=True,
+        needs_goal_image=False,
+        predicts_success=True,
+        paper="VLAC, arXiv:2509.15937",
     )
 
     def __init__(
@@ -65,35 +74,50 @@ class Pair(Learned[CompareNetwork]):
         """The network for frames (D,) and sentences (E,), untrained."""
         return CompareNetwork(features, text, 2, self._width, self._bins)
 
-    def fit(self, examples: Sequence[Example], validation: Sequence[Example], report: Report) -> None:
+    def fit(
+        self, examples: Sequence[Example], validation: Sequence[Example], report: Report
+    ) -> None:
         """Learn the change between two frames, and whether the second one shows the task done."""
         stack, drawer = Stack(examples), FramePairs(examples)
 
         def loss(rng: np.random.Generator) -> torch.Tensor:
             drawn = drawer.draw(rng, self._batch)
             pictures = stack.frames[np.stack([drawn.before, drawn.after], axis=1)]
-            return self.network.loss(pictures, stack.text[drawn.sentence], labels(drawn), drawn.done)
+            return self.network.loss(
+                pictures, stack.text[drawn.sentence], labels(drawn), drawn.done
+            )
 
         self.descend(examples, loss, report)
 
-    def extend(self, queries: Sequence[Query]) -> tuple[list[Scores], list[Memory]]:
-        """Compare each new frame with those before it; the first and the last few are remembered."""
+    def score_step(self, queries: Sequence[Query]) -> tuple[list[Scores], list[RecurrentState]]:
+        """Compare each new frame with those before it; the first and the last few are
+        remembered."""
         empty = np.zeros(0, np.float32)
-        starts = [query.memory.get("start", query.features[:1]) for query in queries]
-        known = [np.concatenate([query.memory.get("frames", query.features[:0]), query.features]) for query in queries]
+        starts = [query.state.get("start", query.features[:1]) for query in queries]
+        known = [
+            np.concatenate([query.state.get("frames", query.features[:0]), query.features])
+            for query in queries
+        ]
         told = self._compare(queries, starts, known)
         scores: list[Scores] = []
-        memories: list[Memory] = []
-        for query, start, frames, (changes, claims) in zip(queries, starts, known, told, strict=True):
-            values = self._summed(query.memory.get("values", empty).tolist(), changes)
+        memories: list[RecurrentState] = []
+        for query, start, frames, (changes, claims) in zip(
+            queries, starts, known, told, strict=True
+        ):
+            values = self._summed(query.state.get("values", empty).tolist(), changes)
             scores.append(Scores(values[-len(claims) :], np.ones(len(claims), np.bool_), claims))
-            memories.append({"start": start, "frames": frames[-self._lags :], "values": values[-self._lags :]})
+            memories.append(
+                {"start": start, "frames": frames[-self._lags :], "values": values[-self._lags :]}
+            )
         return scores, memories
 
     def _summed(self, values: list[float], changes: NDArray[np.float32]) -> NDArray[np.float32]:
         """Progress of the frames before and of the new ones, whose changes are (T, 1 + lags)."""
         for row in changes.tolist():
-            said = [integrate(p, c, self._integrator) for p, c in zip(values[::-1], row[1:], strict=False)]
+            said = [
+                integrate(p, c, self._integrator)
+                for p, c in zip(values[::-1], row[1:], strict=False)
+            ]
             value = float(np.mean(said)) if said else 0.0
             anchor = integrate(0.0, row[0], self._integrator)
             values = [*values, (value + anchor) / 2 if said and self._anchored else value]
@@ -102,19 +126,24 @@ class Pair(Learned[CompareNetwork]):
     def _compare(
         self, queries: Sequence[Query], starts: Sequence[Features], known: Sequence[Features]
     ) -> list[tuple[NDArray[np.float32], NDArray[np.float32]]]:
-        """Changes to each new frame from the first, the one before, the one before that..., (T, 1 + lags), and claims,
-        (T,)."""
+        """Changes to each new frame from the first, the one before, the one before that..., (T, 1 +
+        lags), and claims, (T,)."""
         pictures, texts, counts = list[Features](), list[Features](), list[int]()
         for query, start, frames in zip(queries, starts, known, strict=True):
             at = np.arange(len(frames) - len(query.features), len(frames))[:, None]
             before = frames[np.maximum(at - 1 - np.arange(self._lags), 0)]
-            before = np.concatenate([np.broadcast_to(start, (len(at), *start.shape)), before], axis=1)
+            before = np.concatenate(
+                [np.broadcast_to(start, (len(at), *start.shape)), before], axis=1
+            )
             pairs = np.stack([before, np.broadcast_to(frames[at], before.shape)], axis=2)
             pictures.append(pairs.reshape(-1, *pairs.shape[2:]))
-            texts.append(np.repeat(query.text[None], len(pictures[-1]), axis=0))
+            texts.append(np.repeat(query.text_embedding[None], len(pictures[-1]), axis=0))
             counts.append(len(at))
         with torch.inference_mode():
-            asked = torch.as_tensor(np.concatenate(pictures)), torch.as_tensor(np.concatenate(texts))
+            asked = (
+                torch.as_tensor(np.concatenate(pictures)),
+                torch.as_tensor(np.concatenate(texts)),
+            )
             logits, done = self.network(*asked)
             changes = decoded(logits).reshape(-1, 1 + self._lags).numpy()
             claims = done.reshape(-1, 1 + self._lags)[:, 0].sigmoid().numpy()
@@ -122,13 +151,16 @@ class Pair(Learned[CompareNetwork]):
         return list(zip(np.split(changes, bounds), np.split(claims, bounds), strict=True))
 
 
-def labels(drawn: Compared) -> NDArray[np.float32]:
-    """What `roborew.rewards.relative_progress.change` says of the pairs by the integrator "inverse", in [-1, 1]: the
-    share of the work that remained, with the sign turned round where the pair is. It is 0 where nothing moved or the
-    sentence is another task's, and NaN where nobody knows.
+def labels(drawn: PairBatch) -> NDArray[np.float32]:
+    """What `roborew.rewards.relative_progress.change` says of the pairs by the integrator
+    "inverse", in [-1, 1]: the share of the work that remained, with the sign turned round where the
+    pair is. It is 0 where nothing moved or the sentence is another task's, and NaN where nobody
+    knows.
     """
     left_before, left_after = 1 - drawn.p, 1 - drawn.q
     gain = (drawn.q - drawn.p) / np.where(left_before > 0, left_before, 1)
     loss = np.maximum(left_before, LEAST_LEFT) / np.where(left_after > 0, left_after, 1) - 1
-    change = np.where(drawn.q >= drawn.p, gain, np.where(np.isnan(drawn.p + drawn.q), np.nan, np.minimum(loss, 0)))
+    change = np.where(
+        drawn.q >= drawn.p, gain, np.where(np.isnan(drawn.p + drawn.q), np.nan, np.minimum(loss, 0))
+    )
     return np.where(drawn.matched, change, 0).astype(np.float32)

@@ -1,6 +1,8 @@
-"""How typical a frame is of each step of the task: a few telling entries of its vector, one Gaussian a step.
+"""How typical a frame is of each step of the task: a few telling entries of its vector, one
+Gaussian a step.
 
-Unsupervised perceptual rewards (Sermanet et al., arXiv:1612.06699): nothing is trained, a few successes are enough.
+Unsupervised perceptual rewards (Sermanet et al., arXiv:1612.06699): nothing is trained, a few
+successes are enough.
 """
 
 from __future__ import annotations
@@ -15,23 +17,25 @@ from roborew.critics.dataset.subtasks import recursively
 from roborew.critics.objective import Query, Traits
 from roborew.errors import CorruptFileError, InvalidInputError
 from roborew.learning.examples import Example, Features, Report
-from roborew.types import Memory, Scores
+from roborew.types import RecurrentState, Scores
 
 SMALL = 1e-3
 """Least standard deviation, as a share of an entry's over all frames."""
 
 
 class Perceptual:
-    """Each success is cut into ``stages`` steps where its frames change most. Per step, the entries that differ most
-    between it and the rest are kept, and a Gaussian is fitted to each. A frame's score is the mean over the steps from
-    the second on of how typical it is of the step, a step counting for twice the one before it. Typical is 1 over 1
-    plus the mean square of the entries' deviations: quadratic near the mean as the Gaussian's logarithm, and in (0, 1].
+    """Each success is cut into ``stages`` steps where its frames change most. Per step, the entries
+    that differ most between it and the rest are kept, and a Gaussian is fitted to each. A frame's
+    score is the mean over the steps from the second on of how typical it is of the step, a step
+    counting for twice the one before it. Typical is 1 over 1 plus the mean square of the entries'
+    deviations: quadratic near the mean as the Gaussian's logarithm, and in (0, 1].
 
     Args:
         seed: not used; nothing is random.
         stages: steps of the task.
         kept: entries of a frame's vector that a step is told by.
-        spread: weight of standard deviations against the difference of means when entries are chosen.
+        spread: weight of standard deviations against the difference of means when entries are
+            chosen.
     """
 
     traits: ClassVar[Traits] = Traits(
@@ -39,22 +43,27 @@ class Perceptual:
         high=1.0,
         context=1,
         causal=True,
-        needs_goal=False,
-        claims=False,
+        needs_goal_image=False,
+        predicts_success=False,
         paper="Sermanet et al. 2016, arXiv:1612.06699",
     )
 
-    def __init__(self, *, seed: int = 0, stages: int = 3, kept: int = 32, spread: float = 1.0) -> None:
+    def __init__(
+        self, *, seed: int = 0, stages: int = 3, kept: int = 32, spread: float = 1.0
+    ) -> None:
         del seed
         if stages < 2 or kept < 1 or not 0 <= spread < np.inf:
             raise InvalidInputError(
-                f"perceptual: expected stages >= 2, kept >= 1 and spread of at least 0; got {stages}, {kept}, {spread}."
+                f"perceptual: expected stages >= 2, kept >= 1 and spread of at least 0; got "
+                f"{stages}, {kept}, {spread}."
             )
         self._stages, self._kept, self._spread = stages, kept, spread
         self._text = np.zeros((0, 0), np.float32)
         self._mean = self._deviation = self._chosen = np.zeros((0, 0, 0), np.float32)
 
-    def fit(self, examples: Sequence[Example], validation: Sequence[Example], report: Report) -> None:
+    def fit(
+        self, examples: Sequence[Example], validation: Sequence[Example], report: Report
+    ) -> None:
         """Fit the Gaussians of each sentence to its successes.
 
         Raises:
@@ -62,45 +71,64 @@ class Perceptual:
         """
         good = [example for example in examples if example.success is not False]
         if not good:
-            raise InvalidInputError("perceptual: expected at least one success to learn from; got none.")
+            raise InvalidInputError(
+                "perceptual: expected at least one success to learn from; got none."
+            )
         rows = [
-            self._steps([e for e in good if e.instruction == s]) for s in dict.fromkeys(e.instruction for e in good)
+            self._steps([e for e in good if e.instruction == s])
+            for s in dict.fromkeys(e.instruction for e in good)
         ]
-        self._mean, self._deviation, self._chosen = (np.stack(each) for each in zip(*rows, strict=True))
-        texts = {example.instruction: example.text for example in good}
+        self._mean, self._deviation, self._chosen = (
+            np.stack(each) for each in zip(*rows, strict=True)
+        )
+        texts = {example.instruction: example.text_embedding for example in good}
         self._text = np.stack(list(texts.values()))
         report("entries kept a step", float(self._chosen.sum(-1).mean()))
 
-    def extend(self, queries: Sequence[Query]) -> tuple[list[Scores], list[Memory]]:
+    def score_step(self, queries: Sequence[Query]) -> tuple[list[Scores], list[RecurrentState]]:
         """Score each frame by itself under the fitted sentence that is nearest to the one asked."""
         scores: list[Scores] = []
         for query in queries:
-            value = self._score(query.features, int((self._text @ query.text).argmax()))
+            value = self._score(query.features, int((self._text @ query.text_embedding).argmax()))
             scores.append(Scores(value, np.ones(len(value), np.bool_)))
         return scores, [{} for _ in queries]
 
-    def arrays(self) -> Mapping[str, NDArray[Any]]:
+    def state_dict(self) -> Mapping[str, NDArray[Any]]:
         """The Gaussians, and which entries tell."""
-        return {"text": self._text, "mean": self._mean, "deviation": self._deviation, "chosen": self._chosen}
+        return {
+            "text": self._text,
+            "mean": self._mean,
+            "deviation": self._deviation,
+            "chosen": self._chosen,
+        }
 
-    def load(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+    def load_state_dict(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Take over saved Gaussians."""
         names = ("text", "mean", "deviation", "chosen")
         if set(arrays) != set(names) or any(arrays[name].dtype != np.float32 for name in names):
-            raise CorruptFileError(f"perceptual: expected arrays {', '.join(names)} of float32; got {sorted(arrays)}.")
+            raise CorruptFileError(
+                f"perceptual: expected arrays {', '.join(names)} of float32; got {sorted(arrays)}."
+            )
         text, mean, deviation, chosen = (arrays[name] for name in names)
         fits = text.ndim == 2 and mean.ndim == 3 and len(text) == len(mean) > 0
-        if not fits or not mean.shape == deviation.shape == chosen.shape or not (deviation > 0).all():
+        if (
+            not fits
+            or not mean.shape == deviation.shape == chosen.shape
+            or not (deviation > 0).all()
+        ):
             raise CorruptFileError("perceptual: the saved arrays do not fit one another.")
         self._text, self._mean, self._deviation, self._chosen = text, mean, deviation, chosen
 
     def _steps(self, examples: Sequence[Example]) -> tuple[NDArray[np.float32], ...]:
         """Means, deviations and chosen entries of every step of one sentence, each (stages, D)."""
-        pieces = [np.split(e.features, recursively(e.features, self._stages)[1:-1]) for e in examples]
+        pieces = [
+            np.split(e.features, recursively(e.features, self._stages)[1:-1]) for e in examples
+        ]
         whole = [each for each in pieces if len(each) == self._stages]
         if not whole:
             raise InvalidInputError(
-                f"perceptual: no success of {examples[0].instruction!r} has {2 * self._stages} frames, two for each "
+                f"perceptual: no success of {examples[0].instruction!r} has {2 * self._stages} "
+                f"frames, two for each "
                 f"of {self._stages} steps; ask for fewer stages."
             )
         steps = [np.concatenate([each[step] for each in whole]) for step in range(self._stages)]
@@ -121,7 +149,10 @@ class Perceptual:
         return np.asarray(apart - self._spread * (frames.std(0) + rest.std(0)), np.float32)
 
     def _score(self, frames: Features, task: int) -> NDArray[np.float32]:
-        off = np.square((frames[:, None] - self._mean[task]) / self._deviation[task]) * self._chosen[task]
+        off = (
+            np.square((frames[:, None] - self._mean[task]) / self._deviation[task])
+            * self._chosen[task]
+        )
         typical = 1 / (1 + off.sum(2) / self._chosen[task].sum(1))
         weights = 2.0 ** np.arange(len(self._mean[task])) * (np.arange(len(self._mean[task])) > 0)
         return np.clip(typical @ (weights / weights.sum()), 0.0, 1.0).astype(np.float32)

@@ -1,5 +1,5 @@
-"""A score of single frames that explains which of two pieces of video was called the better one: Bradley-Terry, or an
-ordinal distribution."""
+"""A score of single frames that explains which of two pieces of video was called the better one:
+Bradley-Terry, or an ordinal distribution."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from torch import Tensor
 from roborew.critics.dataset.preferences import Answers, Comparison, Teacher
 from roborew.critics.networks.reward_network import RewardNetwork, divergence
 from roborew.critics.objective import Query, Traits
-from roborew.critics.torch_objective import Learned, Stack
+from roborew.critics.torch_objective import Stack, TorchObjective
 from roborew.errors import CorruptFileError, InvalidInputError
 from roborew.learning.examples import Example, Report
-from roborew.types import Memory, Scores
+from roborew.types import RecurrentState, Scores
 
 Head = Literal["bradley_terry", "ordinal"]
 Answered = Callable[[np.random.Generator], Tensor]
@@ -28,9 +28,10 @@ CONTEXT = 32
 """Answers from which a user is read while learning."""
 
 
-class Preference(Learned[RewardNetwork]):
-    """Answers come from a teacher who knows the labels (`fit`), or from wherever the caller has them (`learn`), such as
-    a judge's `roborew.rewards.preferences.PreferenceLabeller`. For an ensemble fit several members.
+class Preference(TorchObjective[RewardNetwork]):
+    """Answers come from a teacher who knows the labels (`fit`), or from wherever the caller has
+    them (`learn`), such as a judge's `roborew.rewards.preferences.PreferenceLabeller`. For an
+    ensemble fit several members.
 
     Args:
         seed: of weights, order and questions.
@@ -40,12 +41,15 @@ class Preference(Learned[RewardNetwork]):
         queries: questions that the teacher is asked.
         length: frames of a piece.
         tie: difference in progress below which the teacher sees none.
-        noise: share of answers that are turned round: the teacher does so, and the likelihood expects it.
+        noise: share of answers that are turned round: the teacher does so, and the likelihood
+            expects it.
         head: "bradley_terry", or "ordinal" for a distribution over grades.
         bins: grades of an ordinal head.
         risk: how many standard deviations of its grade are taken off an ordinal score.
-        similar: questions which of two pieces is more like a third, that the teacher is asked too (SIRL).
-        latent: numbers that tell users apart, where several answered; 0: all are taken for one (VPL).
+        similar: questions which of two pieces is more like a third, that the teacher is asked too
+            (SIRL).
+        latent: numbers that tell users apart, where several answered; 0: all are taken for one
+            (VPL).
         user: whose answers the score follows.
     """
 
@@ -54,8 +58,8 @@ class Preference(Learned[RewardNetwork]):
         high=1.0,
         context=1,
         causal=True,
-        needs_goal=False,
-        claims=False,
+        needs_goal_image=False,
+        predicts_success=False,
         paper="RL-VLM-F, arXiv:2402.03681; OPRM, arXiv:2602.12660",
     )
 
@@ -78,10 +82,19 @@ class Preference(Learned[RewardNetwork]):
         user: int = 0,
     ) -> None:
         super().__init__("preference", seed, steps)
-        if batch < 1 or width < 8 or queries < 1 or bins < 2 or not risk >= 0 or min(similar, latent, user) < 0:
+        if (
+            batch < 1
+            or width < 8
+            or queries < 1
+            or bins < 2
+            or not risk >= 0
+            or min(similar, latent, user) < 0
+        ):
             raise InvalidInputError(
-                f"preference: expected batch and queries >= 1, width >= 8, bins >= 2, nothing below 0; got {batch}, "
-                f"{queries}, {width}, {bins}, risk {risk}, similar {similar}, latent {latent} and user {user}."
+                f"preference: expected batch and queries >= 1, width >= 8, bins >= 2, nothing "
+                f"below 0; got {batch}, "
+                f"{queries}, {width}, {bins}, risk {risk}, similar {similar}, latent {latent} and "
+                f"user {user}."
             )
         self._teacher, self._queries = Teacher(length=length, tie=tie, noise=noise), queries
         self._batch, self._width, self._risk = batch, width, risk
@@ -93,12 +106,16 @@ class Preference(Learned[RewardNetwork]):
         """The network for frames (D,) and sentences (E,), untrained."""
         return RewardNetwork(features, text, self._width, self._outputs, self._latent)
 
-    def fit(self, examples: Sequence[Example], validation: Sequence[Example], report: Report) -> None:
+    def fit(
+        self, examples: Sequence[Example], validation: Sequence[Example], report: Report
+    ) -> None:
         """Ask the scripted teacher about the examples, and learn from the answers."""
         answers = self._teacher.answers(np.random.default_rng(self._seed), examples, self._queries)
         self.learn(examples, answers, report)
 
-    def learn(self, examples: Sequence[Example], answers: Sequence[Comparison], report: Report) -> None:
+    def learn(
+        self, examples: Sequence[Example], answers: Sequence[Comparison], report: Report
+    ) -> None:
         """Learn from answers about pieces of the examples.
 
         Raises:
@@ -109,22 +126,32 @@ class Preference(Learned[RewardNetwork]):
 
         def loss(rng: np.random.Generator) -> Tensor:
             asked = (
-                np.flatnonzero(known.user == rng.choice(known.user)) if self._latent else np.arange(len(known.label))
+                np.flatnonzero(known.user == rng.choice(known.user))
+                if self._latent
+                else np.arange(len(known.label))
             )
             rows = rng.choice(asked, self._batch)
             user, apart = self._drawn_user(stack, known, rng.choice(asked, CONTEXT), rng)
             text = _beside(stack.text[stack.sentences.right(rng, known.text[rows])], user)
-            told = self.network(stack.frames[known.pieces[rows]], _along(text, 2, self._teacher.length))
-            explained = self.network.loss(told, torch.as_tensor(known.label[rows]), self._teacher.noise)
+            told = self.network(
+                stack.frames[known.pieces[rows]], _along(text, 2, self._teacher.length)
+            )
+            explained = self.network.loss(
+                told, torch.as_tensor(known.label[rows]), self._teacher.noise
+            )
             refused = self._refused(stack, user, rng)
-            return explained + apart / self._batch + refused + (alike(rng) if self._similar else 0.0)
+            return (
+                explained + apart / self._batch + refused + (alike(rng) if self._similar else 0.0)
+            )
 
         self.descend(examples, loss, report)
         self._settle(stack, known)
 
     def _refused(self, stack: Stack, user: Tensor, rng: np.random.Generator) -> Tensor | float:
-        """The loss of "better under its own sentence than under a wrong one", of pieces of any episode, where a wrong
-        one is known: the same piece under another sentence is a failure (RoboReward, arXiv:2601.00675)."""
+        """The loss of "better under its own sentence than under a wrong one", of pieces of any
+        episode, where a wrong
+        one is known: the same piece under another sentence is a failure (RoboReward,
+            arXiv:2601.00675)."""
         if not stack.sentences.refusable:
             return 0.0
         episodes = rng.integers(0, len(stack.length), max(self._batch // MISLED, 1))
@@ -135,15 +162,21 @@ class Preference(Learned[RewardNetwork]):
         length, last = self._teacher.length, stack.length[episodes, None] - 1
         at = np.minimum(rng.integers(0, last + 1) + np.arange(length), last)
         pieces = stack.frames[stack.start[episodes, None] + at]
-        both = [_along(_beside(stack.text[r], user), 1, length) for r in (wrong, stack.sentences.right(rng, episodes))]
+        both = [
+            _along(_beside(stack.text[r], user), 1, length)
+            for r in (wrong, stack.sentences.right(rng, episodes))
+        ]
         told = self.network(pieces[:, None].expand(-1, 2, -1, -1), torch.cat(both, dim=1))
         return self.network.loss(told, torch.ones(len(told)), 0.0)
 
     def _drawn_user(
         self, stack: Stack, known: Answers, rows: NDArray[np.int64], rng: np.random.Generator
     ) -> tuple[Tensor, Tensor]:
-        """A draw of what is known of a user from some answers, (latent,), and how far that is from knowing nothing."""
-        mean, spread = self.network.read(stack.frames[known.pieces[rows]], torch.as_tensor(known.label[rows]))
+        """A draw of what is known of a user from some answers, (latent,), and how far that is from
+        knowing nothing."""
+        mean, spread = self.network.read(
+            stack.frames[known.pieces[rows]], torch.as_tensor(known.label[rows])
+        )
         noise = torch.as_tensor(rng.standard_normal(self._latent), dtype=torch.float32)
         return mean + noise * (spread / 2).exp(), divergence(mean, spread)
 
@@ -161,13 +194,18 @@ class Preference(Learned[RewardNetwork]):
         return loss
 
     def _settle(self, stack: Stack, known: Answers) -> None:
-        """Read every user from all answers, and take the middle of all rewards for the chosen one."""
+        """Read every user from all answers, and take the middle of all rewards for the chosen
+        one."""
         users: list[NDArray[np.float32]] = []
         with torch.inference_mode():
             for user in range(int(known.user.max()) + 1):
                 rows = np.flatnonzero(known.user == user)
                 label = torch.as_tensor(known.label[rows])
-                mean = self.network.read(stack.frames[known.pieces[rows]], label)[0] if len(rows) else None
+                mean = (
+                    self.network.read(stack.frames[known.pieces[rows]], label)[0]
+                    if len(rows)
+                    else None
+                )
                 users.append(np.zeros(self._latent, np.float32) if mean is None else mean.numpy())
         self._users = np.stack(users)
         owner = np.repeat(np.arange(len(stack.length)), stack.length)
@@ -176,28 +214,38 @@ class Preference(Learned[RewardNetwork]):
     def _chosen(self) -> Tensor:
         """What is known of the user whose answers count, (latent,)."""
         if self._latent and self._user >= len(self._users):
-            raise InvalidInputError(f"preference: no user {self._user}; {len(self._users)} have answered.")
+            raise InvalidInputError(
+                f"preference: no user {self._user}; {len(self._users)} have answered."
+            )
         return torch.as_tensor(self._users[self._user if self._latent else 0])
 
-    def arrays(self) -> Mapping[str, NDArray[Any]]:
+    def state_dict(self) -> Mapping[str, NDArray[Any]]:
         """The weights, and what is known of each user."""
-        return {**super().arrays(), KNOWN: self._users}
+        return {**super().state_dict(), KNOWN: self._users}
 
-    def load(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+    def load_state_dict(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Take over saved weights and users."""
         users = arrays.get(KNOWN, np.zeros(0))
-        if users.ndim != 2 or users.shape[1] != self._latent or not len(users) or users.dtype != np.float32:
+        if (
+            users.ndim != 2
+            or users.shape[1] != self._latent
+            or not len(users)
+            or users.dtype != np.float32
+        ):
             raise CorruptFileError(
-                f"preference: expected {KNOWN!r} of shape (users, {self._latent}); got {users.shape}."
+                f"preference: expected {KNOWN!r} of shape (users, {self._latent}); got "
+                f"{users.shape}."
             )
-        super().load({name: array for name, array in arrays.items() if name != KNOWN})
+        super().load_state_dict({name: array for name, array in arrays.items() if name != KNOWN})
         self._users = users
 
-    def extend(self, queries: Sequence[Query]) -> tuple[list[Scores], list[Memory]]:
+    def score_step(self, queries: Sequence[Query]) -> tuple[list[Scores], list[RecurrentState]]:
         """Score each frame by itself; nothing is remembered."""
         frames = torch.as_tensor(np.concatenate([query.features for query in queries]))
         lengths = [len(query.features) for query in queries]
-        text = torch.as_tensor(np.repeat(np.stack([query.text for query in queries]), lengths, axis=0))
+        text = torch.as_tensor(
+            np.repeat(np.stack([query.text_embedding for query in queries]), lengths, axis=0)
+        )
         with torch.inference_mode():
             values = self.network.score(frames, _beside(text, self._chosen()), self._risk).numpy()
         parts = np.split(values, np.cumsum(lengths)[:-1])

@@ -1,4 +1,5 @@
-"""A causal transformer that says how far a task is, whether it is done, and which of two videos got further.
+"""A causal transformer that says how far a task is, whether it is done, and which of two videos got
+further.
 
 After Robometer (arXiv:2603.02115) and ReWiND (arXiv:2505.10911), on frozen embeddings.
 """
@@ -13,27 +14,28 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from roborew.critics.dataset.window_pairs import Pairs, Shown
+from roborew.critics.dataset.window_pairs import WindowBatch, WindowPairs
 from roborew.critics.networks.heads import cross_entropy, expectation, head, masked_mean, two_hot
 from roborew.critics.networks.transformer import CausalLayers
 from roborew.critics.objective import Query, Traits
-from roborew.critics.torch_objective import Learned, Stack, windows
+from roborew.critics.torch_objective import Stack, TorchObjective, windows
 from roborew.errors import InvalidInputError
 from roborew.learning.examples import Example, Report
 from roborew.learning.sampling import spread
-from roborew.types import Memory, Scores
+from roborew.types import RecurrentState, Scores
 
 HEADS = 4
 CHUNK = 1024
 """Windows that are scored at once."""
 
 
-class Progress(Learned["Network"]):
+class Progress(TorchObjective["Network"]):
     """Args:
     seed: of weights and order.
     steps: gradient steps.
     batch: pairs of windows a step.
-    frames: of a window: the episode's first and the last ones before and with the frame that is scored.
+    frames: of a window: the episode's first and the last ones before and with the frame that is
+        scored.
     width: of the network.
     layers: of attention.
     bins: that progress is spread over.
@@ -46,8 +48,8 @@ class Progress(Learned["Network"]):
         high=1.0,
         context=None,
         causal=True,
-        needs_goal=False,
-        claims=True,
+        needs_goal_image=False,
+        predicts_success=True,
         paper="Robometer, arXiv:2603.02115; ReWiND, arXiv:2505.10911",
     )
 
@@ -67,11 +69,14 @@ class Progress(Learned["Network"]):
         super().__init__("progress", seed, steps)
         if frames < 3 or width % HEADS or width < 8 or bins < 2 or batch < 1 or layers < 1:
             raise InvalidInputError(
-                f"progress: expected frames >= 3, width >= 8 in steps of {HEADS}, bins >= 2, batch and layers >= 1; "
+                f"progress: expected frames >= 3, width >= 8 in steps of {HEADS}, bins >= 2, "
+                f"batch and layers >= 1; "
                 f"got {frames}, {width}, {bins}, {batch} and {layers}."
             )
         if not (0 < cut_off <= 1 and 0 < done <= 1):
-            raise InvalidInputError(f"progress: expected cut_off and done in (0, 1]; got {cut_off} and {done}.")
+            raise InvalidInputError(
+                f"progress: expected cut_off and done in (0, 1]; got {cut_off} and {done}."
+            )
         self._batch, self._frames, self._bins = batch, frames, bins
         self._width, self._layers, self._cut_off, self._done = width, layers, cut_off, done
 
@@ -79,13 +84,16 @@ class Progress(Learned["Network"]):
         """The network for frames (D,) and sentences (E,), untrained."""
         return Network(features, text, self._width, self._layers, self._bins)
 
-    def fit(self, examples: Sequence[Example], validation: Sequence[Example], report: Report) -> None:
-        """Learn from pairs of windows: progress and success of the first, and which of the two got further."""
+    def fit(
+        self, examples: Sequence[Example], validation: Sequence[Example], report: Report
+    ) -> None:
+        """Learn from pairs of windows: progress and success of the first, and which of the two got
+        further."""
         stack = Stack(examples)
-        shown = Pairs(examples, self._frames, self._cut_off, self._done)
+        shown = WindowPairs(examples, self._frames, self._cut_off, self._done)
         self.descend(examples, lambda rng: self._loss(stack, *shown.draw(rng, self._batch)), report)
 
-    def extend(self, queries: Sequence[Query]) -> tuple[list[Scores], list[Memory]]:
+    def score_step(self, queries: Sequence[Query]) -> tuple[list[Scores], list[RecurrentState]]:
         """Score new frames, each from its window; the frames of the next windows are remembered."""
         asked = windows(queries, self._frames)
         parts: list[Tensor] = []
@@ -100,7 +108,8 @@ class Progress(Learned["Network"]):
         return asked.scores(value, success), list(asked.memories)
 
     def prefer(self, first: Query, second: Query) -> float:
-        """Probability that the second of two videos got further under the first one's sentence; both are read whole.
+        """Probability that the second of two videos got further under the first one's sentence;
+        both are read whole.
 
         Both orders are asked, so that ``prefer(a, b) + prefer(b, a)`` is 1.
         """
@@ -108,19 +117,22 @@ class Progress(Learned["Network"]):
             torch.as_tensor(query.features[spread(np.arange(len(query.features)), self._frames)])
             for query in (first, second)
         ]
-        text = torch.as_tensor(np.stack([first.text, first.text]))
+        text = torch.as_tensor(np.stack([first.text_embedding, first.text_embedding]))
         with torch.inference_mode():
             logits = self.network.compare(torch.stack(rows), torch.stack(rows[::-1]), text)[1]
         return float((logits[0] - logits[1]).div(2).sigmoid())
 
-    def _loss(self, stack: Stack, first: Shown, second: Shown) -> Tensor:
+    def _loss(self, stack: Stack, first: WindowBatch, second: WindowBatch) -> Tensor:
         text = stack.text[first.sentence]
-        vectors, preference = self.network.compare(stack.frames[first.frames], stack.frames[second.frames], text)
+        vectors, preference = self.network.compare(
+            stack.frames[first.frames], stack.frames[second.frames], text
+        )
         return self.network.loss(vectors, preference, first, second)
 
 
 class Network(nn.Module):
-    """Tokens are [sentence, frames] or, to compare, [sentence, frames, mark, frames, mark]. Only the first frame is
+    """Tokens are [sentence, frames] or, to compare, [sentence, frames, mark, frames, mark]. Only
+    the first frame is
     marked as such: nothing says how many came before a frame, so that it cannot be a clock."""
 
     def __init__(self, features: int, text: int, width: int, layers: int, bins: int) -> None:
@@ -129,21 +141,36 @@ class Network(nn.Module):
         self.sentence = nn.Linear(text, width)
         self.marks = nn.Parameter(0.1 * torch.randn(3, width))
         self.layers = CausalLayers(width, layers, HEADS)
-        self.progress, self.success, self.preference = head(width, bins), head(width, 1), head(width, 1)
+        self.progress, self.success, self.preference = (
+            head(width, bins),
+            head(width, 1),
+            head(width, 1),
+        )
         self.bins = bins
 
     def read(self, frames: Tensor, text: Tensor) -> Tensor:
         """Frames (B, K, D) and sentences (B, E) to a vector for each frame, (B, K, width)."""
-        return self.layers(torch.cat([self.sentence(text)[:, None], self._frames(frames)], dim=1))[:, 1:]
+        return self.layers(torch.cat([self.sentence(text)[:, None], self._frames(frames)], dim=1))[
+            :, 1:
+        ]
 
     def compare(self, first: Tensor, second: Tensor, text: Tensor) -> tuple[Tensor, Tensor]:
-        """Vectors of the first video's frames, (B, K, width), and the logit that the second got further, (B,)."""
+        """Vectors of the first video's frames, (B, K, width), and the logit that the second got
+        further, (B,)."""
         between, end = (self.marks[row].expand(len(first), 1, -1) for row in (1, 2))
-        tokens = [self.sentence(text)[:, None], self._frames(first), between, self._frames(second), end]
+        tokens = [
+            self.sentence(text)[:, None],
+            self._frames(first),
+            between,
+            self._frames(second),
+            end,
+        ]
         vectors = self.layers(torch.cat(tokens, dim=1))
         return vectors[:, 1 : 1 + first.shape[1]], self.preference(vectors[:, -1])[:, 0]
 
-    def loss(self, vectors: Tensor, preference: Tensor, first: Shown, second: Shown) -> Tensor:
+    def loss(
+        self, vectors: Tensor, preference: Tensor, first: WindowBatch, second: WindowBatch
+    ) -> Tensor:
         """Sum of the three losses, each a mean over what is known."""
         progress, success = torch.as_tensor(first.progress), torch.as_tensor(first.success)
         known, told = progress.isfinite(), success.isfinite()
@@ -155,7 +182,9 @@ class Network(nn.Module):
             self.success(vectors)[..., 0], success.nan_to_num(), reduction="none"
         )
         further = torch.as_tensor(first.further(second))
-        choices = functional.binary_cross_entropy_with_logits(preference, further.nan_to_num(), reduction="none")
+        choices = functional.binary_cross_entropy_with_logits(
+            preference, further.nan_to_num(), reduction="none"
+        )
         return total + masked_mean(claims, told) + masked_mean(choices, further.isfinite())
 
     def _frames(self, frames: Tensor) -> Tensor:

@@ -1,7 +1,9 @@
-"""Light adapters on frozen vectors of frames and sentences, learned by ranking frames: later in the task scores higher.
+"""Light adapters on frozen vectors of frames and sentences, learned by ranking frames: later in the
+task scores higher.
 
-Meant for encoders whose frames and sentences share a space, as CLIP's do (arXiv:2103.00020), where it starts from
-their own similarity (residual adapters, CLIP-Adapter, arXiv:2110.04544); it runs on any other as well.
+Meant for encoders whose frames and sentences share a space, as CLIP's do (arXiv:2103.00020), where
+it starts from their own similarity (residual adapters, CLIP-Adapter, arXiv:2110.04544); it runs on
+any other as well.
 """
 
 from __future__ import annotations
@@ -18,10 +20,10 @@ from torch.nn import functional
 
 from roborew.critics.networks.heads import masked_mean
 from roborew.critics.objective import Traits
-from roborew.critics.torch_objective import Framewise, Stack
+from roborew.critics.torch_objective import PerFrameObjective, Stack
 from roborew.errors import InvalidInputError
 from roborew.learning.examples import Example, Report
-from roborew.learning.instructions import Sentences
+from roborew.learning.instructions import InstructionSampler
 from roborew.learning.labels import progress_labels, success_labels
 from roborew.learning.sampling import Positions, balanced
 
@@ -29,10 +31,11 @@ LEAST_GAIN = 0.03
 """Least difference in progress by which two frames are ranked."""
 
 
-class RankingClip(Framewise["Adapters"]):
-    """The score is the cosine of the adapted frame and the adapted sentence. Of two frames of one sentence, the one
-    with more progress must score higher (labels where there are any, otherwise time within successes; the end of a
-    success above any frame of a failure), and every frame higher under its own sentence than under another one.
+class RankingClip(PerFrameObjective["Adapters"]):
+    """The score is the cosine of the adapted frame and the adapted sentence. Of two frames of one
+    sentence, the one with more progress must score higher (labels where there are any, otherwise
+    time within successes; the end of a success above any frame of a failure), and every frame
+    higher under its own sentence than under another one.
 
     Args:
         seed: of weights and order.
@@ -47,18 +50,25 @@ class RankingClip(Framewise["Adapters"]):
         high=1.0,
         context=1,
         causal=True,
-        needs_goal=False,
-        claims=False,
+        needs_goal_image=False,
+        predicts_success=False,
         paper="CLIP, arXiv:2103.00020; CLIP-Adapter, arXiv:2110.04544; pairwise ranking as in RankNet (Burges 2005)",
     )
 
     def __init__(
-        self, *, seed: int = 0, steps: int = 300, batch: int = 128, width: int = 64, scale: float = 10.0
+        self,
+        *,
+        seed: int = 0,
+        steps: int = 300,
+        batch: int = 128,
+        width: int = 64,
+        scale: float = 10.0,
     ) -> None:
         super().__init__("ranking_clip", seed, steps)
         if batch < 1 or width < 1 or not 0 < scale < np.inf:
             raise InvalidInputError(
-                f"ranking_clip: expected batch and width >= 1 and a scale above 0; got {batch}, {width} and {scale}."
+                f"ranking_clip: expected batch and width >= 1 and a scale above 0; got {batch}, "
+                f"{width} and {scale}."
             )
         self._batch, self._width, self._scale = batch, width, scale
 
@@ -66,7 +76,9 @@ class RankingClip(Framewise["Adapters"]):
         """The adapters for frames (D,) and sentences (E,), untrained."""
         return Adapters(features, text, self._width)
 
-    def fit(self, examples: Sequence[Example], validation: Sequence[Example], report: Report) -> None:
+    def fit(
+        self, examples: Sequence[Example], validation: Sequence[Example], report: Report
+    ) -> None:
         """Learn from pairs of frames.
 
         Raises:
@@ -74,7 +86,9 @@ class RankingClip(Framewise["Adapters"]):
         """
         ranks, stack = Ranks(examples), Stack(examples)
         if not ranks.draw(np.random.default_rng(self._seed), 1000).gap.any():
-            raise InvalidInputError("ranking_clip: no two frames differ in progress; give successes or labels.")
+            raise InvalidInputError(
+                "ranking_clip: no two frames differ in progress; give successes or labels."
+            )
         self.descend(examples, lambda rng: self._loss(stack, ranks, rng), report)
 
     def judge(self, frames: Tensor, text: Tensor, goal: Tensor) -> tuple[Tensor, Tensor | None]:
@@ -88,7 +102,9 @@ class RankingClip(Framewise["Adapters"]):
         first, second, wrong = (self._scale * self.network(frames, text)).chunk(3)
         gap = torch.as_tensor(drawn.gap)
         ranked = masked_mean(functional.softplus((first - second) * gap), gap != 0)
-        refused = masked_mean(functional.softplus(wrong - second), torch.as_tensor(drawn.other >= 0))
+        refused = masked_mean(
+            functional.softplus(wrong - second), torch.as_tensor(drawn.other >= 0)
+        )
         return ranked + refused
 
 
@@ -99,7 +115,8 @@ class Ranked:
     Attributes:
         first: rows of a stack.
         second: rows of a stack, of an episode of the same sentence.
-        gap: 1 where the second is further, -1 where the first is, 0 where nobody knows or it is the same; float32.
+        gap: 1 where the second is further, -1 where the first is, 0 where nobody knows or it is the
+            same; float32.
         asked: row of `roborew.learning.instructions` that is asked.
         other: row of a wrong sentence; -1 where none is known.
     """
@@ -125,8 +142,11 @@ class Ranks:
         self._progress = np.concatenate([progress_labels(example) for example in examples])
         self._success = np.concatenate([success_labels(example) for example in examples])
         sentences = [example.instruction for example in examples]
-        self._same = [[at for at, other in enumerate(sentences) if other == sentence] for sentence in sentences]
-        self._sentences = Sentences(examples)
+        self._same = [
+            [at for at, other in enumerate(sentences) if other == sentence]
+            for sentence in sentences
+        ]
+        self._sentences = InstructionSampler(examples)
 
     def draw(self, rng: np.random.Generator, count: int) -> Ranked:
         """Half the pairs are of one episode, half of any two of its sentence."""
@@ -135,7 +155,8 @@ class Ranks:
         partner = np.array([rng.choice(self._same[int(episode)]) for episode in asked])
         other = self._sentences.wrong(rng, asked)
         first, second = (
-            self._start[each] + rng.integers(0, self._length[each]) for each in (asked, np.where(alone, asked, partner))
+            self._start[each] + rng.integers(0, self._length[each])
+            for each in (asked, np.where(alone, asked, partner))
         )
         gap = self._progress[second] - self._progress[first]
         done = self._success[second] - self._success[first]
@@ -145,8 +166,8 @@ class Ranks:
 
 
 class Adapters(nn.Module):
-    """Vectors of frames and sentences, each with a small change that starts at nothing; projected to one width where
-    they have not the same."""
+    """Vectors of frames and sentences, each with a small change that starts at nothing; projected
+    to one width where they have not the same."""
 
     def __init__(self, features: int, text: int, width: int) -> None:
         super().__init__()
@@ -157,7 +178,9 @@ class Adapters(nn.Module):
         """Cosines (N,) of frames (N, D) and sentences (N, E)."""
         wanted = functional.normalize(self.project(text), dim=1)
         shown = functional.normalize(frames, dim=1)
-        return functional.cosine_similarity(shown + self.frame(shown), wanted + self.sentence(wanted))
+        return functional.cosine_similarity(
+            shown + self.frame(shown), wanted + self.sentence(wanted)
+        )
 
 
 def _adapter(features: int, width: int) -> nn.Sequential:

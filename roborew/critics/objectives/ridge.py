@@ -1,4 +1,5 @@
-"""Ridge regression from embedded frames to progress, in closed form: the cheap baseline that others must beat."""
+"""Ridge regression from embedded frames to progress, in closed form: the cheap baseline that others
+must beat."""
 
 from __future__ import annotations
 
@@ -12,18 +13,20 @@ from roborew.critics.objective import Query, Traits
 from roborew.errors import CorruptFileError, InvalidInputError
 from roborew.learning.examples import Example, Report
 from roborew.learning.labels import progress_labels
-from roborew.types import Memory, Scores
+from roborew.types import RecurrentState, Scores
 
 PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
 
 
 class Ridge:
-    """Least squares with a penalty on [frame, sentence, 1]; the penalty is the one with the least error on the
+    """Least squares with a penalty on [frame, sentence, 1]; the penalty is the one with the least
+    error on the
     validation episodes. One frame at a time: it cannot be a clock.
 
     Args:
         seed: not used; nothing is random.
-        penalty: of squared weights, a share of the features' mean square; the best of a few if not given.
+        penalty: of squared weights, a share of the features' mean square; the best of a few if not
+            given.
     """
 
     traits: ClassVar[Traits] = Traits(
@@ -31,8 +34,8 @@ class Ridge:
         high=1.0,
         context=1,
         causal=True,
-        needs_goal=False,
-        claims=False,
+        needs_goal_image=False,
+        predicts_success=False,
         paper="Hoerl and Kennard 1970, Technometrics 12(1)",
     )
 
@@ -42,7 +45,9 @@ class Ridge:
             raise InvalidInputError(f"ridge: expected a penalty above 0; got {penalty}.")
         self._penalty, self._weights = penalty, np.zeros(0, np.float64)
 
-    def fit(self, examples: Sequence[Example], validation: Sequence[Example], report: Report) -> None:
+    def fit(
+        self, examples: Sequence[Example], validation: Sequence[Example], report: Report
+    ) -> None:
         """Solve the normal equations.
 
         Raises:
@@ -50,7 +55,9 @@ class Ridge:
         """
         inputs, targets = _table(examples)
         if not len(targets):
-            raise InvalidInputError("ridge: no frame has a progress label; give successes or labelled episodes.")
+            raise InvalidInputError(
+                "ridge: no frame has a progress label; give successes or labelled episodes."
+            )
         held_in, held_out = (inputs, targets), _table(validation)
         if not len(held_out[1]):
             held_out = held_in
@@ -59,26 +66,34 @@ class Ridge:
         errors: dict[float, float] = {}
         solved: dict[float, NDArray[np.float64]] = {}
         for penalty in (self._penalty,) if self._penalty is not None else PENALTIES:
-            solved[penalty] = np.asarray(np.linalg.solve(gram + penalty * scale * np.eye(len(gram)), right), np.float64)
+            solved[penalty] = np.asarray(
+                np.linalg.solve(gram + penalty * scale * np.eye(len(gram)), right), np.float64
+            )
             errors[penalty] = float(np.square(held_out[0] @ solved[penalty] - held_out[1]).mean())
             report(f"validation error, penalty {penalty:g}", errors[penalty])
         self._weights = solved[min(errors, key=errors.__getitem__)]
 
-    def extend(self, queries: Sequence[Query]) -> tuple[list[Scores], list[Memory]]:
+    def score_step(self, queries: Sequence[Query]) -> tuple[list[Scores], list[RecurrentState]]:
         """Score each frame by itself; nothing is remembered."""
         scores: list[Scores] = []
         for query in queries:
-            value = np.clip(_inputs(query.features, query.text) @ self._weights, 0.0, 1.0).astype(np.float32)
+            value = np.clip(
+                _inputs(query.features, query.text_embedding) @ self._weights, 0.0, 1.0
+            ).astype(np.float32)
             scores.append(Scores(value, np.ones(len(value), np.bool_)))
         return scores, [{} for _ in queries]
 
-    def arrays(self) -> Mapping[str, NDArray[Any]]:
+    def state_dict(self) -> Mapping[str, NDArray[Any]]:
         """The weights."""
         return {"weights": self._weights}
 
-    def load(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+    def load_state_dict(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Take over saved weights."""
-        if set(arrays) != {"weights"} or arrays["weights"].ndim != 1 or arrays["weights"].dtype != np.float64:
+        if (
+            set(arrays) != {"weights"}
+            or arrays["weights"].ndim != 1
+            or arrays["weights"].dtype != np.float64
+        ):
             raise CorruptFileError("ridge: expected one array, weights (D + E + 1,) of float64.")
         self._weights = arrays["weights"]
 
@@ -95,6 +110,10 @@ def _table(examples: Sequence[Example]) -> tuple[NDArray[np.float64], NDArray[np
     for example in examples:
         labels = progress_labels(example)
         known = np.isfinite(labels)
-        inputs.append(_inputs(example.features[known], example.text))
+        inputs.append(_inputs(example.features[known], example.text_embedding))
         targets.append(labels[known].astype(np.float64))
-    return (np.concatenate(inputs), np.concatenate(targets)) if inputs else (np.zeros((0, 0)), np.zeros(0))
+    return (
+        (np.concatenate(inputs), np.concatenate(targets))
+        if inputs
+        else (np.zeros((0, 0)), np.zeros(0))
+    )

@@ -1,7 +1,9 @@
-"""Which subtask is running and how far it is, where nobody marked subtasks: they are found in the demonstrations.
+"""Which subtask is running and how far it is, where nobody marked subtasks: they are found in the
+demonstrations.
 
-After VLA-RL (arXiv:2505.18719: demonstrations cut into subtasks by themselves, pseudo progress from them) and SARM
-(arXiv:2509.25358: a subtask counts for its mean share of the task), but causal: only the past is read.
+After VLA-RL (arXiv:2505.18719: demonstrations cut into subtasks by themselves, pseudo progress from
+them) and SARM (arXiv:2509.25358: a subtask counts for its mean share of the task), but causal: only
+the past is read.
 """
 
 from __future__ import annotations
@@ -17,35 +19,38 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from roborew.critics.dataset.subtasks import together
-from roborew.critics.dataset.window_pairs import Pairs
+from roborew.critics.dataset.window_pairs import WindowPairs
 from roborew.critics.networks.heads import head, masked_mean
 from roborew.critics.networks.transformer import CausalLayers
 from roborew.critics.objective import Query, Traits
-from roborew.critics.torch_objective import Learned, Stack, windows
+from roborew.critics.torch_objective import Stack, TorchObjective, windows
 from roborew.errors import InvalidInputError
 from roborew.learning.examples import Example, Report
 from roborew.learning.labels import progress_labels
 from roborew.learning.sampling import Positions
-from roborew.types import Memory, Scores
+from roborew.types import RecurrentState, Scores
 
 HEADS = 4
 TOLD = 0.75
-"""How often the true subtask is given to the network that says how far it is; otherwise its own guess."""
+"""How often the true subtask is given to the network that says how far it is; otherwise its own
+guess."""
 LEAST_SHARE = 0.02
 """Of the task that a subtask counts for."""
 
 
-class Stages(Learned["Network"]):
-    """Subtasks are the marked spans where every success has the same ``stages`` ones, otherwise found in its frames.
-    With ``labels=auto``, progress labels say how much each subtask counts and where in it the frames of all labelled
-    episodes are; with ``labels=time``, only successes are learned from, and a subtask counts for its share of time.
+class Stages(TorchObjective["Network"]):
+    """Subtasks are the marked spans where every success has the same ``stages`` ones, otherwise
+    found in its frames. With ``labels=auto``, progress labels say how much each subtask counts and
+    where in it the frames of all labelled episodes are; with ``labels=time``, only successes are
+    learned from, and a subtask counts for its share of time.
 
     Args:
         seed: of weights and order.
         steps: gradient steps.
         batch: pairs of windows a step.
         stages: subtasks that are looked for.
-        frames: of a window: the episode's first and the last ones before and with the frame that is scored.
+        frames: of a window: the episode's first and the last ones before and with the frame that is
+            scored.
         width: of the network.
         layers: of attention.
         labels: "auto" or "time".
@@ -56,8 +61,8 @@ class Stages(Learned["Network"]):
         high=1.0,
         context=None,
         causal=True,
-        needs_goal=False,
-        claims=False,
+        needs_goal_image=False,
+        predicts_success=False,
         paper="VLA-RL, arXiv:2505.18719; SARM, arXiv:2509.25358",
     )
 
@@ -76,7 +81,8 @@ class Stages(Learned["Network"]):
         super().__init__("stages", seed, steps)
         if stages < 2 or frames < 3 or width < 8 or width % HEADS or layers < 1 or batch < 1:
             raise InvalidInputError(
-                f"stages: expected stages >= 2, frames >= 3, width >= 8 in steps of {HEADS}, layers and batch >= 1; "
+                f"stages: expected stages >= 2, frames >= 3, width >= 8 in steps of {HEADS}, "
+                f"layers and batch >= 1; "
                 f"got {stages}, {frames}, {width}, {layers} and {batch}."
             )
         if labels not in ("auto", "time"):
@@ -89,33 +95,40 @@ class Stages(Learned["Network"]):
         """The network for frames (D,) and sentences (E,), untrained."""
         return Network(features, text, self._width, self._layers, self._ends)
 
-    def fit(self, examples: Sequence[Example], validation: Sequence[Example], report: Report) -> None:
-        """Find the subtasks of each sentence, label frames by them, and learn subtask and how far it is.
+    def fit(
+        self, examples: Sequence[Example], validation: Sequence[Example], report: Report
+    ) -> None:
+        """Find the subtasks of each sentence, label frames by them, and learn subtask and how far
+        it is.
 
         Raises:
-            InvalidInputError: no success, one of fewer frames than subtasks, or successes of other numbers of spans.
+            InvalidInputError: no success, one of fewer frames than subtasks, or successes of other
+                numbers of spans.
         """
         labelled, self._ends = pseudo_labelled(examples, self._stages, self._labels)
         for number, end in enumerate(self._ends[1:]):
             report(f"end of subtask {number}", float(end))
-        stack, shown = Stack(labelled), Pairs(labelled, self._frames)
+        stack, shown = Stack(labelled), WindowPairs(labelled, self._frames)
         self.descend(labelled, lambda rng: self._loss(stack, shown, rng), report)
 
-    def extend(self, queries: Sequence[Query]) -> tuple[list[Scores], list[Memory]]:
-        """Score new frames, each from its window: the subtasks done and the share of the one that is running."""
+    def score_step(self, queries: Sequence[Query]) -> tuple[list[Scores], list[RecurrentState]]:
+        """Score new frames, each from its window: the subtasks done and the share of the one that
+        is running."""
         asked = windows(queries, self._frames)
         with torch.inference_mode():
             vectors = self.network.read(asked.frames, asked.text)
             value = self.network.progress(vectors[torch.arange(len(vectors)), asked.places])
         return asked.scores(value), list(asked.memories)
 
-    def load(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+    def load_state_dict(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Take over saved weights; how many subtasks there are is in them."""
         ends = arrays.get("ends", self._ends)
-        self._ends = np.linspace(0.0, 1.0, len(ends), dtype=np.float32) if ends.ndim == 1 else self._ends
-        super().load(arrays)
+        self._ends = (
+            np.linspace(0.0, 1.0, len(ends), dtype=np.float32) if ends.ndim == 1 else self._ends
+        )
+        super().load_state_dict(arrays)
 
-    def _loss(self, stack: Stack, shown: Pairs, rng: np.random.Generator) -> Tensor:
+    def _loss(self, stack: Stack, shown: WindowPairs, rng: np.random.Generator) -> Tensor:
         first, second = shown.draw(rng, self._batch)
         frames = stack.frames[np.concatenate([first.frames, second.frames])]
         text = stack.text[np.concatenate([first.sentence, second.sentence])]
@@ -125,9 +138,12 @@ class Stages(Learned["Network"]):
 
 
 class Network(nn.Module):
-    """A causal transformer over [sentence, frames]; the first frame is marked, nothing says how many came before."""
+    """A causal transformer over [sentence, frames]; the first frame is marked, nothing says how
+    many came before."""
 
-    def __init__(self, features: int, text: int, width: int, layers: int, ends: NDArray[np.float32]) -> None:
+    def __init__(
+        self, features: int, text: int, width: int, layers: int, ends: NDArray[np.float32]
+    ) -> None:
         super().__init__()
         self.frame = nn.Sequential(nn.LayerNorm(features), nn.Linear(features, width))
         self.sentence = nn.Linear(text, width)
@@ -141,7 +157,9 @@ class Network(nn.Module):
     def read(self, frames: Tensor, text: Tensor) -> Tensor:
         """Frames (B, K, D) and sentences (B, E) to a vector for each frame, (B, K, width)."""
         tokens = self.frame(frames)
-        tokens = torch.cat([self.sentence(text)[:, None], tokens[:, :1] + self.first, tokens[:, 1:]], dim=1)
+        tokens = torch.cat(
+            [self.sentence(text)[:, None], tokens[:, :1] + self.first, tokens[:, 1:]], dim=1
+        )
         return self.layers(tokens)[:, 1:]
 
     def progress(self, vectors: Tensor) -> Tensor:
@@ -150,22 +168,29 @@ class Network(nn.Module):
         count = probabilities.shape[-1]
         each = torch.eye(count).expand(len(vectors), -1, -1)
         within = self.far(vectors[:, None].expand(-1, count, -1), each)
-        return (probabilities * (self.ends[:-1] + self.ends.diff() * within)).sum(-1).clamp(0.0, 1.0)
+        return (
+            (probabilities * (self.ends[:-1] + self.ends.diff() * within)).sum(-1).clamp(0.0, 1.0)
+        )
 
     def far(self, vectors: Tensor, stage: Tensor) -> Tensor:
         """How far (...) subtasks are, in [0, 1], given as one-hot vectors (..., stages)."""
         return self.within(torch.cat([vectors, stage], dim=-1))[..., 0].sigmoid()
 
     def loss(self, vectors: Tensor, progress: Tensor, told: Tensor) -> Tensor:
-        """Cross-entropy of the subtask and squared error within it, over frames (B, K) whose progress is known."""
+        """Cross-entropy of the subtask and squared error within it, over frames (B, K) whose
+        progress is known."""
         known, filled = progress.isfinite(), progress.nan_to_num().clamp(0.0, 1.0)
         stage = torch.bucketize(filled, self.ends[1:-1], right=True)
         share = (filled - self.ends[stage]) / self.ends.diff()[stage]
         logits = self.stage(vectors)
-        running = functional.one_hot(torch.where(told, stage, logits.argmax(-1)), logits.shape[-1]).float()
+        running = functional.one_hot(
+            torch.where(told, stage, logits.argmax(-1)), logits.shape[-1]
+        ).float()
         guessed = functional.cross_entropy(logits.flatten(0, 1), stage.flatten(), reduction="none")
         far = (self.far(vectors, running) - share).square()
-        return masked_mean(guessed, known.flatten()) + 10 * masked_mean(far, known & (running.argmax(-1) == stage))
+        return masked_mean(guessed, known.flatten()) + 10 * masked_mean(
+            far, known & (running.argmax(-1) == stage)
+        )
 
 
 def pseudo_labelled(
@@ -176,40 +201,54 @@ def pseudo_labelled(
     Args:
         examples: some of them successes.
         stages: subtasks that are looked for where none are marked.
-        labels: "auto" keeps progress labels where there are any; "time" drops them, and all that are no successes.
+        labels: "auto" keeps progress labels where there are any; "time" drops them, and all that
+            are no successes.
 
     Returns:
-        The examples, and progress at the subtasks' ends, shape (stages + 1,), from 0 to 1: a subtask counts for its
-        mean share of the successes.
+        The examples, and progress at the subtasks' ends, shape (stages + 1,), from 0 to 1: a
+        subtask counts for its mean share of the successes.
     """
     kept = [e if labels == "auto" else replace(e, progress=None) for e in examples]
     good = [example for example in kept if example.success is not False]
     if not good:
-        raise InvalidInputError("stages: expected at least one success to find subtasks in; got none.")
+        raise InvalidInputError(
+            "stages: expected at least one success to find subtasks in; got none."
+        )
     cuts = _cuts(good, stages)
     at = [progress_labels(e)[np.minimum(cuts[e.name], len(e.features) - 1)] for e in good]
     shares = np.maximum(np.diff(np.nan_to_num(np.mean(at, axis=0))), LEAST_SHARE)
     ends = np.concatenate([[0.0], np.cumsum(shares) / shares.sum()]).astype(np.float32)
     ends[-1] = 1.0
     paced = {
-        e.name: np.interp(np.arange(len(e.features)), [*cuts[e.name][:-1], len(e.features) - 1], ends) for e in good
+        e.name: np.interp(
+            np.arange(len(e.features)), [*cuts[e.name][:-1], len(e.features) - 1], ends
+        )
+        for e in good
     }
     return [
-        replace(e, progress=paced[e.name].astype(np.float32)) if e.name in paced and e.progress is None else e
+        replace(e, progress=paced[e.name].astype(np.float32))
+        if e.name in paced and e.progress is None
+        else e
         for e in (kept if labels == "auto" else good)
     ], ends
 
 
 def _cuts(good: Sequence[Example], stages: int) -> dict[str, Positions]:
-    """Where each success is cut: as marked, where all are marked alike, otherwise as its sentence's frames say, up to
+    """Where each success is cut: as marked, where all are marked alike, otherwise as its sentence's
+    frames say, up to
     the first one of the highest label: a goal that is held is no subtask."""
-    marked = {tuple(name for name, _, _ in example.spans) for example in good}
+    marked = {tuple(name for name, _, _ in example.stages) for example in good}
     if len(marked) == 1 and len(next(iter(marked))) == stages:
-        return {e.name: np.array([0, *(start for _, start, _ in e.spans[1:]), len(e.features)]) for e in good}
+        return {
+            e.name: np.array([0, *(start for _, start, _ in e.stages[1:]), len(e.features)])
+            for e in good
+        }
     cuts: dict[str, Positions] = {}
     for sentence in dict.fromkeys(example.instruction for example in good):
         group = [example for example in good if example.instruction == sentence]
         lengths = [int(np.nanargmax(progress_labels(example))) + 1 for example in group]
-        found = together([e.features[:length] for e, length in zip(group, lengths, strict=True)], stages)
+        found = together(
+            [e.features[:length] for e, length in zip(group, lengths, strict=True)], stages
+        )
         cuts |= {example.name: cut for example, cut in zip(group, found, strict=True)}
     return cuts

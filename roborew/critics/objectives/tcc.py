@@ -1,4 +1,5 @@
-"""An embedding in which demonstrations align: there and back again through another one leads to the same moment.
+"""An embedding in which demonstrations align: there and back again through another one leads to the
+same moment.
 
 Temporal cycle consistency (arXiv:1904.07846), paid as in XIRL (arXiv:2106.03911).
 """
@@ -21,12 +22,13 @@ from roborew.learning.examples import Example, Report
 
 Way = Literal["regression", "variance", "classification"]
 SURE, SMALL = 0.001, 1e-4
-"""Weight of the log of the spread (TCC's lambda), and the least spread, in squared shares of an episode."""
+"""Weight of the log of the spread (TCC's lambda), and the least spread, in squared shares of an
+episode."""
 
 
 class Tcc(GoalDistance):
-    """Only successes are learned from, in pairs of one sentence; where a sentence has one success, two draws of its
-    frames are the pair.
+    """Only successes are learned from, in pairs of one sentence; where a sentence has one success,
+    two draws of its frames are the pair.
 
     Args:
         seed: of weights and order.
@@ -35,8 +37,8 @@ class Tcc(GoalDistance):
         frames: that are drawn of each episode.
         width: entries of the embedding.
         temperature: of the nearest neighbour, which is a soft one.
-        loss: of the way back: "regression" of the time, "variance" for the same weighed by how sure the way is, or
-            "classification" of the frame.
+        loss: of the way back: "regression" of the time, "variance" for the same weighed by how sure
+            the way is, or "classification" of the frame.
     """
 
     traits: ClassVar[Traits] = Traits(
@@ -44,8 +46,8 @@ class Tcc(GoalDistance):
         high=0.0,
         context=1,
         causal=True,
-        needs_goal=False,
-        claims=False,
+        needs_goal_image=False,
+        predicts_success=False,
         paper="TCC, arXiv:1904.07846; XIRL, arXiv:2106.03911",
     )
 
@@ -71,7 +73,9 @@ class Tcc(GoalDistance):
         self._batch, self._frames, self._temperature = batch, frames, temperature
         self._way: Way = loss
 
-    def fit(self, examples: Sequence[Example], validation: Sequence[Example], report: Report) -> None:
+    def fit(
+        self, examples: Sequence[Example], validation: Sequence[Example], report: Report
+    ) -> None:
         """Learn from pairs of successes."""
         good = self.successes(examples)
         sentences = [example.instruction for example in good]
@@ -83,27 +87,40 @@ class Tcc(GoalDistance):
         self.descend(good, lambda rng: self._loss(stack, partners, rng), report)
         self.remember(good)
 
-    def _loss(self, stack: Stack, partners: Sequence[Sequence[int]], rng: np.random.Generator) -> Tensor:
+    def _loss(
+        self, stack: Stack, partners: Sequence[Sequence[int]], rng: np.random.Generator
+    ) -> Tensor:
         episodes = rng.integers(len(partners), size=self._batch)
         others = np.array([rng.choice(partners[int(episode)]) for episode in episodes])
-        rows, times = zip(*(self._drawn(stack, each, rng) for each in (episodes, others)), strict=True)
+        rows, times = zip(
+            *(self._drawn(stack, each, rng) for each in (episodes, others)), strict=True
+        )
         first, second = (self.network(stack.frames[each]) for each in rows)
         return cycle_loss(first, second, torch.as_tensor(times[0]), self._temperature, self._way)
 
-    def _drawn(self, stack: Stack, episodes: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    def _drawn(
+        self, stack: Stack, episodes: np.ndarray, rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Frames in time order, shape (B, K), and when in the episode they are, in [0, 1]."""
         times = np.sort(rng.random((len(episodes), self._frames)), axis=1)
         times[:, 0], times[:, -1] = 0, 1
         steps = np.rint(times * (stack.length[episodes, None] - 1)).astype(np.int64)
-        return stack.start[episodes, None] + steps, (steps / (stack.length[episodes, None] - 1)).astype(np.float32)
+        return stack.start[episodes, None] + steps, (
+            steps / (stack.length[episodes, None] - 1)
+        ).astype(np.float32)
 
 
-def cycle_loss(first: Tensor, second: Tensor, times: Tensor, temperature: float, loss: Way = "regression") -> Tensor:
-    """How far from itself a frame comes back by its soft nearest neighbour in another episode (TCC, section 3.2).
+def cycle_loss(
+    first: Tensor, second: Tensor, times: Tensor, temperature: float, loss: Way = "regression"
+) -> Tensor:
+    """How far from itself a frame comes back by its soft nearest neighbour in another episode (TCC,
+    section 3.2).
 
-    ``b_k``, the way back, is a distribution over the first frames. Classification: ``-log b_i`` of frame i.
-    Regression: ``(m - t_i)^2`` with the mean time ``m = sum b_k t_k``. With the variance ``s = sum b_k (t_k - m)^2``:
-    ``(m - t_i)^2 / s + lambda log sqrt(s)``, which a way that is unsure cannot escape.
+    ``b_k``, the way back, is a distribution over the first frames. Classification: ``-log b_i`` of
+    frame i.
+    Regression: ``(m - t_i)^2`` with the mean time ``m = sum b_k t_k``. With the variance ``s = sum
+    b_k (t_k - m)^2``: ``(m - t_i)^2 / s + lambda log sqrt(s)``, which a way that is unsure cannot
+    escape.
 
     Args:
         first: embedded frames, shape (B, K, W).

@@ -1,7 +1,7 @@
 """What it costs to move an episode onto a demonstration, frame by frame; only of finished episodes.
 
-TemporalOT (arXiv:2410.21795), on a representation that is aligned with preferences where asked (RAPL,
-arXiv:2310.07932).
+TemporalOT (arXiv:2410.21795), on a representation that is aligned with preferences where asked
+(RAPL, arXiv:2310.07932).
 """
 
 from __future__ import annotations
@@ -16,35 +16,42 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from roborew.critics.objective import Query, Traits
-from roborew.critics.torch_objective import Learned
+from roborew.critics.torch_objective import TorchObjective
 from roborew.errors import CorruptFileError, InvalidInputError
 from roborew.learning.examples import Example, Report
 from roborew.learning.labels import progress_labels
 from roborew.learning.sampling import spread
-from roborew.types import Memory, Scores
+from roborew.types import RecurrentState, Scores
 
 
 def costs(video: Tensor, demonstration: Tensor, context: int) -> Tensor:
-    """One minus the cosine of every pair of frames, averaged over ``context`` frames from them on, shape (T, S).
+    """One minus the cosine of every pair of frames, averaged over ``context`` frames from them on,
+    shape (T, S).
 
     At the ends the last frames stand for those that are missing.
     """
     first, second = (functional.normalize(each, dim=-1) for each in (video, demonstration))
     total = first.new_zeros(len(first), len(second))
     for shift in range(context):
-        rows, columns = (torch.arange(shift, shift + len(each)).clamp(max=len(each) - 1) for each in (first, second))
+        rows, columns = (
+            torch.arange(shift, shift + len(each)).clamp(max=len(each) - 1)
+            for each in (first, second)
+        )
         total = total + 1 - first[rows] @ second[columns].T
     return total / context
 
 
 def plan(cost: Tensor, band: float, epsilon: float, rounds: int) -> Tensor:
-    """Entropic optimal transport of evenly spread frames, none moved by more than a share of the time, (T, S).
+    """Entropic optimal transport of evenly spread frames, none moved by more than a share of the
+    time, (T, S).
 
     Args:
         cost: shape (T, S).
-        band: largest difference of the shares of their videos at which two frames lie; one frame is always in reach.
+        band: largest difference of the shares of their videos at which two frames lie; one frame is
+            always in reach.
         epsilon: weight of the entropy.
-        rounds: of Sinkhorn's algorithm, in logarithms; the last sets what each row carries, which is 1 / T.
+        rounds: of Sinkhorn's algorithm, in logarithms; the last sets what each row carries, which
+            is 1 / T.
     """
     rows, columns = cost.shape
     apart = (torch.linspace(0, 1, rows)[:, None] - torch.linspace(0, 1, columns)).abs()
@@ -63,9 +70,10 @@ ROUNDS = 20
 """Of Sinkhorn's algorithm while the representation is learned."""
 
 
-class Transport(Learned["Representation"]):
-    """The score of a frame is minus its cost in the plan, in [-2, 0], times the number of frames, so that it does not
-    shrink with the episode's length. Of several demonstrations, the one that is nearest to the whole episode counts.
+class Transport(TorchObjective["Representation"]):
+    """The score of a frame is minus its cost in the plan, in [-2, 0], times the number of frames,
+    so that it does not shrink with the episode's length. Of several demonstrations, the one that is
+    nearest to the whole episode counts.
 
     Args:
         seed: of weights and order.
@@ -85,8 +93,8 @@ class Transport(Learned["Representation"]):
         high=0.0,
         context=None,
         causal=False,
-        needs_goal=False,
-        claims=False,
+        needs_goal_image=False,
+        predicts_success=False,
         paper="TemporalOT, arXiv:2410.21795; RAPL, arXiv:2310.07932",
         shaping="level",
     )
@@ -106,10 +114,14 @@ class Transport(Learned["Representation"]):
         width: int = 32,
     ) -> None:
         super().__init__("transport", seed, steps)
-        if min(demonstrations, context, rounds, batch, width) < 1 or not (0 < band <= 1 and 0 < epsilon < np.inf):
+        if min(demonstrations, context, rounds, batch, width) < 1 or not (
+            0 < band <= 1 and 0 < epsilon < np.inf
+        ):
             raise InvalidInputError(
-                "transport: expected demonstrations, context, rounds, batch and width of at least 1, band in (0, 1] "
-                f"and epsilon above 0; got {demonstrations}, {context}, {rounds}, {batch}, {width}, {band}, {epsilon}."
+                "transport: expected demonstrations, context, rounds, batch and width of at least "
+                "1, band in (0, 1] "
+                f"and epsilon above 0; got {demonstrations}, {context}, {rounds}, {batch}, "
+                f"{width}, {band}, {epsilon}."
             )
         self._kept, self._context, self._band = demonstrations, context, band
         self._epsilon, self._rounds, self._aligned = epsilon, rounds, aligned
@@ -117,61 +129,85 @@ class Transport(Learned["Representation"]):
         self._texts, self._videos = list[Tensor](), list[Tensor]()
 
     def build(self, features: int, text: int) -> Representation:
-        """The representation of frames (D,), untrained; without alignment it is the frame itself."""
+        """The representation of frames (D,), untrained; without alignment it is the frame
+        itself."""
         return Representation(features, self._width if self._aligned else None)
 
-    def fit(self, examples: Sequence[Example], validation: Sequence[Example], report: Report) -> None:
+    def fit(
+        self, examples: Sequence[Example], validation: Sequence[Example], report: Report
+    ) -> None:
         """Keep demonstrations, and align the representation where asked.
 
         Raises:
-            InvalidInputError: no success; or, to align, no two episodes of a sentence of different outcome.
+            InvalidInputError: no success; or, to align, no two episodes of a sentence of different
+                outcome.
         """
         good = [example for example in examples if example.success is not False]
         if not good:
-            raise InvalidInputError("transport: expected at least one success to be moved onto; got none.")
+            raise InvalidInputError(
+                "transport: expected at least one success to be moved onto; got none."
+            )
         if self._aligned:
             pairs = preferences(examples)
             self.descend(examples, lambda rng: self._loss(examples, pairs, rng), report)
         else:
-            self._make(good[0].features.shape[1], len(good[0].text))
+            self._make(good[0].features.shape[1], len(good[0].text_embedding))
         self._texts, self._videos = list[Tensor](), list[Tensor]()
         for sentence in dict.fromkeys(example.instruction for example in good):
             for example in [each for each in good if each.instruction == sentence][: self._kept]:
-                self._texts.append(torch.as_tensor(example.text.copy()))
+                self._texts.append(torch.as_tensor(example.text_embedding.copy()))
                 self._videos.append(torch.as_tensor(example.features.copy()))
 
-    def extend(self, queries: Sequence[Query]) -> tuple[list[Scores], list[Memory]]:
+    def score_step(self, queries: Sequence[Query]) -> tuple[list[Scores], list[RecurrentState]]:
         """Score whole episodes; nothing is remembered."""
         with torch.inference_mode():
             values = [self._score(query) for query in queries]
-        return [Scores(value, np.ones(len(value), np.bool_)) for value in values], [{} for _ in queries]
+        return [Scores(value, np.ones(len(value), np.bool_)) for value in values], [
+            {} for _ in queries
+        ]
 
-    def arrays(self) -> Mapping[str, NDArray[Any]]:
+    def state_dict(self) -> Mapping[str, NDArray[Any]]:
         """The weights and the demonstrations."""
-        arrays = dict(super().arrays()) | {"demonstrations/text": torch.stack(self._texts).numpy()}
-        return arrays | {f"demonstrations/{number}": video.numpy() for number, video in enumerate(self._videos)}
+        arrays = dict(super().state_dict()) | {
+            "demonstrations/text": torch.stack(self._texts).numpy()
+        }
+        return arrays | {
+            f"demonstrations/{number}": video.numpy() for number, video in enumerate(self._videos)
+        }
 
-    def load(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+    def load_state_dict(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Take over saved weights and demonstrations."""
-        super().load({key: array for key, array in arrays.items() if not key.startswith("demonstrations/")})
+        super().load_state_dict(
+            {key: array for key, array in arrays.items() if not key.startswith("demonstrations/")}
+        )
         given = {key: array for key, array in arrays.items() if key.startswith("demonstrations/")}
         texts = given.pop("demonstrations/text", np.zeros((0, 0), np.float32))
         names = [f"demonstrations/{number}" for number in range(len(texts))]
-        shapes = [array.shape[1:] for array in given.values()] + [(width,) for width in self._shape[:1]]
+        shapes = [array.shape[1:] for array in given.values()] + [
+            (width,) for width in self._shape[:1]
+        ]
         numbers = all(
-            array.dtype == np.float32 and array.ndim == 2 and len(array) for array in [texts, *given.values()]
+            array.dtype == np.float32 and array.ndim == 2 and len(array)
+            for array in [texts, *given.values()]
         )
         if set(names) != set(given) or not names or len(set(shapes)) > 1 or not numbers:
             raise CorruptFileError(
-                "transport: the saved demonstrations do not fit; expected (T, D) and a text for each."
+                "transport: the saved demonstrations do not fit; expected (T, D) and a text for "
+                "each."
             )
         self._texts = [torch.as_tensor(np.array(text)) for text in texts]
         self._videos = [torch.as_tensor(np.array(given[name])) for name in names]
 
     def _score(self, query: Query) -> NDArray[np.float32]:
-        near = torch.stack([text @ torch.as_tensor(query.text.copy()) for text in self._texts])
+        near = torch.stack(
+            [text @ torch.as_tensor(query.text_embedding.copy()) for text in self._texts]
+        )
         video = self.network(torch.as_tensor(query.features.copy()))
-        choices = [self._moved(video, v) for v, n in zip(self._videos, near, strict=True) if n >= near.max() - 1e-6]
+        choices = [
+            self._moved(video, v)
+            for v, n in zip(self._videos, near, strict=True)
+            if n >= near.max() - 1e-6
+        ]
         return -min(choices, key=lambda each: float(each.mean())).clamp(0.0, 2.0).numpy()
 
     def _moved(self, video: Tensor, demonstration: Tensor) -> Tensor:
@@ -180,7 +216,10 @@ class Transport(Learned["Representation"]):
         return (plan(cost, self._band, self._epsilon, self._rounds) * cost).sum(1) * len(cost)
 
     def _loss(
-        self, examples: Sequence[Example], pairs: Sequence[tuple[int, int, tuple[int, ...]]], rng: np.random.Generator
+        self,
+        examples: Sequence[Example],
+        pairs: Sequence[tuple[int, int, tuple[int, ...]]],
+        rng: np.random.Generator,
     ) -> Tensor:
         """Cross-entropy of which of two episodes costs less to be moved onto a third."""
         gaps: list[Tensor] = []
@@ -188,7 +227,9 @@ class Transport(Learned["Representation"]):
             preferred, other, references = pairs[int(row)]
             reference, better, worse = (
                 self.network(torch.as_tensor(e.features[spread(np.arange(len(e.features)), SHORT)]))
-                for e in (examples[number] for number in (int(rng.choice(references)), preferred, other))
+                for e in (
+                    examples[number] for number in (int(rng.choice(references)), preferred, other)
+                )
             )
             near, far = (
                 (plan(cost, self._band, self._epsilon * 10, ROUNDS) * cost).sum()
@@ -210,8 +251,11 @@ class Representation(nn.Module):
         return self.layer(frames)
 
 
-def preferences(examples: Sequence[Example], least: float = 0.2) -> list[tuple[int, int, tuple[int, ...]]]:
-    """Pairs (better, worse) of one sentence, the better one further in the end, and the other successes of it.
+def preferences(
+    examples: Sequence[Example], least: float = 0.2
+) -> list[tuple[int, int, tuple[int, ...]]]:
+    """Pairs (better, worse) of one sentence, the better one further in the end, and the other
+    successes of it.
 
     Raises:
         InvalidInputError: there are none.
@@ -224,13 +268,19 @@ def preferences(examples: Sequence[Example], least: float = 0.2) -> list[tuple[i
         (better, worse, others)
         for group in groups.values()
         for better in group
-        if (others := tuple(each for each in group if examples[each].success is not False and each != better))
+        if (
+            others := tuple(
+                each for each in group if examples[each].success is not False and each != better
+            )
+        )
         for worse in group
         if ends[better] - ends[worse] >= least
     ]
     if not found:
         raise InvalidInputError(
-            "transport: to align the representation, expected two successes and a failure of one sentence; "
-            f"got {sum(e.success is not False for e in examples)} successes of {len(examples)} episodes."
+            "transport: to align the representation, expected two successes and a failure of one "
+            "sentence; "
+            f"got {sum(e.success is not False for e in examples)} successes of {len(examples)} "
+            f"episodes."
         )
     return found

@@ -35,8 +35,8 @@ class Vip(GoalDistance):
         high=0.0,
         context=1,
         causal=True,
-        needs_goal=False,
-        claims=False,
+        needs_goal_image=False,
+        predicts_success=False,
         paper="VIP, arXiv:2210.00030",
     )
 
@@ -54,12 +54,20 @@ class Vip(GoalDistance):
         super().__init__("vip", seed, steps, width)
         if not 0 < discount < 1 or batch < 2 or negatives < 0 or not 0 <= shrink < np.inf:
             raise InvalidInputError(
-                "vip: expected a discount in (0, 1), batch >= 2, negatives and shrink of at least 0; "
+                "vip: expected a discount in (0, 1), batch >= 2, negatives and shrink of at least "
+                "0; "
                 f"got {discount}, {batch}, {negatives} and {shrink}."
             )
-        self._batch, self._discount, self._negatives, self._shrink = batch, discount, negatives, shrink
+        self._batch, self._discount, self._negatives, self._shrink = (
+            batch,
+            discount,
+            negatives,
+            shrink,
+        )
 
-    def fit(self, examples: Sequence[Example], validation: Sequence[Example], report: Report) -> None:
+    def fit(
+        self, examples: Sequence[Example], validation: Sequence[Example], report: Report
+    ) -> None:
         """Learn from the successes' frames."""
         good = self.successes(examples)
         stack = Stack(good)
@@ -78,5 +86,6 @@ class Vip(GoalDistance):
 
 
 def distances(first: Tensor, second: Tensor) -> Tensor:
-    """Distances between all pairs of rows, shape (N, M), with a gradient even where two rows are equal."""
+    """Distances between all pairs of rows, shape (N, M), with a gradient even where two rows are
+    equal."""
     return ((first[:, None] - second).square().sum(-1) + 1e-12).sqrt()

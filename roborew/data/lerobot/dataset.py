@@ -1,4 +1,5 @@
-"""Reading a LeRobotDataset, v3.0 or v2.1, without lerobot: columns and frames of one episode at a time."""
+"""Reading a LeRobotDataset, v3.0 or v2.1, without lerobot: columns and frames of one episode at a
+time."""
 
 from __future__ import annotations
 
@@ -60,20 +61,27 @@ class LeRobotSet:
     info: Info
     tasks: Mapping[int, str]
     episodes: Sequence[EpisodeEntry]
-    _files: dict[Path, TableFile] = field(default_factory=dict[Path, TableFile], init=False, repr=False, compare=False)
+    _files: dict[Path, TableFile] = field(
+        default_factory=dict[Path, TableFile], init=False, repr=False, compare=False
+    )
 
     def columns(self, index: int) -> dict[str, NDArray[Any]]:
-        """The numbers and texts of an episode's frames: shape (T,) or (T, D) each; pictures are left out.
+        """The numbers and texts of an episode's frames: shape (T,) or (T, D) each; pictures are
+        left out.
 
         Raises:
-            CorruptFileError: the file is damaged, or does not hold the frames that the episode table promises.
+            CorruptFileError: the file is damaged, or does not hold the frames that the episode
+                table promises.
         """
         episode = self.episodes[index]
-        names = [name for name, feature in self.info.features.items() if feature["dtype"] not in PICTURES]
+        names = [
+            name for name, feature in self.info.features.items() if feature["dtype"] not in PICTURES
+        ]
         return self.read(episode, list(dict.fromkeys([*names, *INDEX_FEATURES])))
 
     def instruction(self, episode: EpisodeEntry) -> str:
-        """The sentence of an episode: the first that the episode table names, else its first frame's task.
+        """The sentence of an episode: the first that the episode table names, else its first
+        frame's task.
 
         Raises:
             CorruptFileError: neither is there.
@@ -82,7 +90,9 @@ class LeRobotSet:
             return episode.tasks[0]
         number = int(self.read(episode, ["task_index"])["task_index"].reshape(-1)[0])
         if number not in self.tasks:
-            raise CorruptFileError(f"{self.root}: episode {episode.index} has task {number}, which is not listed.")
+            raise CorruptFileError(
+                f"{self.root}: episode {episode.index} has task {number}, which is not listed."
+            )
         return self.tasks[number]
 
     def read(self, episode: EpisodeEntry, names: Sequence[str]) -> dict[str, NDArray[Any]]:
@@ -92,7 +102,8 @@ class LeRobotSet:
         table = self._files[episode.data].episode(episode.index, [*names, "frame_index"])
         if table["frame_index"].to_pylist() != list(range(episode.length)):
             raise CorruptFileError(
-                f"{episode.data}: episode {episode.index} has {len(table)} rows; the episode table says "
+                f"{episode.data}: episode {episode.index} has {len(table)} rows; the episode "
+                f"table says "
                 f"{episode.length}, in order."
             )
         return {name: to_numpy(table, name) for name in names}
@@ -100,7 +111,8 @@ class LeRobotSet:
     def frames(self, index: int, camera: str) -> Iterator[Frame]:
         """Decode an episode's frames, one (H, W, 3), uint8 RGB, at a time.
 
-        A frame is the one at the episode's first moment in the file plus its timestamp, within `TOLERANCE`.
+        A frame is the one at the episode's first moment in the file plus its timestamp, within
+        `TOLERANCE`.
 
         Raises:
             InvalidInputError: no such camera or file.
@@ -127,7 +139,8 @@ class LeRobotSet:
             if time == np.inf:
                 return
         raise CorruptFileError(
-            f"{path}: episode {episode.index} has no frame at {time:.4f} s, within {TOLERANCE} s. Timestamps of the "
+            f"{path}: episode {episode.index} has no frame at {time:.4f} s, within {TOLERANCE} s. "
+            f"Timestamps of the "
             "table and of the video do not belong together."
         )
 
@@ -137,5 +150,6 @@ class LeRobotSet:
                 yield np.array(Image.open(io.BytesIO(picture["bytes"])).convert("RGB"), np.uint8)
             except (TypeError, OSError, SyntaxError, UnidentifiedImageError) as error:
                 raise CorruptFileError(
-                    f"{episode.data}: {camera}, frame {number} of episode {episode.index}: no picture ({error})."
+                    f"{episode.data}: {camera}, frame {number} of episode {episode.index}: no "
+                    f"picture ({error})."
                 ) from error

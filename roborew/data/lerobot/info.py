@@ -9,7 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from roborew.data.lerobot.layout import CHUNKS_SIZE, CODEBASE, DATA_MB, DATA_PATH, INFO, VIDEO_MB, VIDEO_PATH
+from roborew.data.lerobot.layout import (
+    CHUNKS_SIZE,
+    CODEBASE,
+    DATA_MB,
+    DATA_PATH,
+    INFO,
+    VIDEO_MB,
+    VIDEO_PATH,
+)
 from roborew.errors import CorruptFileError, InvalidInputError
 
 logger = logging.getLogger(__name__)
@@ -20,8 +28,24 @@ INDEX_FEATURES = {"timestamp": "float32"} | dict.fromkeys(
 )
 """Columns that every data set has -> their dtypes; shape (1,)."""
 KNOWN = {
-    *("codebase_version", "robot_type", "fps", "total_episodes", "total_frames", "total_tasks", "chunks_size"),
-    *("data_files_size_in_mb", "video_files_size_in_mb", "data_path", "video_path", "splits", "features", "tools"),
+    *(
+        "codebase_version",
+        "robot_type",
+        "fps",
+        "total_episodes",
+        "total_frames",
+        "total_tasks",
+        "chunks_size",
+    ),
+    *(
+        "data_files_size_in_mb",
+        "video_files_size_in_mb",
+        "data_path",
+        "video_path",
+        "splits",
+        "features",
+        "tools",
+    ),
 }
 """Keys of version 3.0."""
 KNOWN_V21 = KNOWN | {"total_chunks", "total_videos"}
@@ -54,7 +78,9 @@ class Info:
     @property
     def cameras(self) -> tuple[str, ...]:
         """Features that are pictures."""
-        return tuple(name for name, feature in self.features.items() if feature.get("dtype") in PICTURES)
+        return tuple(
+            name for name, feature in self.features.items() if feature.get("dtype") in PICTURES
+        )
 
 
 def read_info(root: Path) -> Info:
@@ -66,18 +92,23 @@ def read_info(root: Path) -> Info:
     """
     path = root / INFO
     if not path.is_file():
-        raise InvalidInputError(f"{root} is no LeRobotDataset: expected the folder that holds {INFO}.")
+        raise InvalidInputError(
+            f"{root} is no LeRobotDataset: expected the folder that holds {INFO}."
+        )
     try:
         content = json.loads(path.read_bytes())
         version = str(content["codebase_version"])
         if version not in (CODEBASE, "v2.1"):
             raise InvalidInputError(
-                f"{path}: version {version}; read are v3.0 and v2.1. Convert it with lerobot's own converter."
+                f"{path}: version {version}; read are v3.0 and v2.1. Convert it with lerobot's "
+                f"own converter."
             )
         _warn_of_unknown(path, content, KNOWN if version == CODEBASE else KNOWN_V21)
         return _checked(path, content, version)
     except (KeyError, TypeError, AttributeError, json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise CorruptFileError(f"{path}: expected the keys of a LeRobotDataset; {error!r}.") from error
+        raise CorruptFileError(
+            f"{path}: expected the keys of a LeRobotDataset; {error!r}."
+        ) from error
 
 
 def _warn_of_unknown(path: Path, content: Mapping[str, Any], known: set[str]) -> None:
@@ -96,19 +127,28 @@ def _checked(path: Path, content: Mapping[str, Any], version: str) -> Info:
         video_path=content["video_path"],
         features=cast("dict[str, dict[str, Any]]", dict(content["features"])),
     )
-    counts: dict[str, Any] = {"fps": info.fps, "total_episodes": info.episodes, "total_frames": info.frames}
+    counts: dict[str, Any] = {
+        "fps": info.fps,
+        "total_episodes": info.episodes,
+        "total_frames": info.frames,
+    }
     counts["chunks_size"] = info.chunks_size
     for name, count in counts.items():
         if isinstance(count, bool) or not isinstance(count, (int, float)) or not count > 0:
             raise CorruptFileError(f"{path}: expected {name} above 0; got {count!r}.")
     for name, feature in info.features.items():
         if not isinstance(feature["dtype"], str) or not isinstance(feature["shape"], list):
-            raise CorruptFileError(f"{path}: feature {name!r} needs a dtype and a shape; got {feature!r:.80}.")
+            raise CorruptFileError(
+                f"{path}: feature {name!r} needs a dtype and a shape; got {feature!r:.80}."
+            )
     return info
 
 
-def number_features(columns: Mapping[str, Any], legends: Mapping[str, Sequence[str]]) -> dict[str, dict[str, Any]]:
-    """Features of columns of numbers, (T,) or (T, D); ``legends``: column -> what 0, 1, ... mean there."""
+def number_features(
+    columns: Mapping[str, Any], legends: Mapping[str, Sequence[str]]
+) -> dict[str, dict[str, Any]]:
+    """Features of columns of numbers, (T,) or (T, D); ``legends``: column -> what 0, 1, ... mean
+    there."""
     return {
         name: {"dtype": str(values.dtype), "shape": list(values.shape[1:]) or [1], "names": None}
         | ({"info": {"roborew.values": list(legends[name])}} if name in legends else {})
@@ -116,7 +156,9 @@ def number_features(columns: Mapping[str, Any], legends: Mapping[str, Sequence[s
     }
 
 
-def video_feature(height: int, width: int, fps: int, codec: str, pixels: str, drawing: str) -> dict[str, Any]:
+def video_feature(
+    height: int, width: int, fps: int, codec: str, pixels: str, drawing: str
+) -> dict[str, Any]:
     """The feature of one camera."""
     return {
         "dtype": "video",
@@ -137,7 +179,12 @@ def video_feature(height: int, width: int, fps: int, codec: str, pixels: str, dr
 
 
 def info_content(
-    fps: int, episodes: int, frames: int, tasks: int, features: Mapping[str, Any], robot_type: str | None
+    fps: int,
+    episodes: int,
+    frames: int,
+    tasks: int,
+    features: Mapping[str, Any],
+    robot_type: str | None,
 ) -> dict[str, Any]:
     """What is written as ``info.json``."""
     return {

@@ -25,7 +25,8 @@ def pixel_format(path: Path) -> str:
 
 
 def join_videos(path: Path, parts: Sequence[Path], lengths: Sequence[int], fps: int) -> None:
-    """Write the frames of all parts to ``path``; part i begins at the time (frames before it) / fps.
+    """Write the frames of all parts to ``path``; part i begins at the time (frames before it) /
+    fps.
 
     Args:
         path: the new file; its folder is made.
@@ -37,7 +38,9 @@ def join_videos(path: Path, parts: Sequence[Path], lengths: Sequence[int], fps: 
         CorruptFileError: a part has another number of frames.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with cast(Any, av.open(str(path), "w", format="mp4", options={"movflags": "+faststart"})) as joined:
+    with cast(
+        Any, av.open(str(path), "w", format="mp4", options={"movflags": "+faststart"})
+    ) as joined:
         stream: Any = None
         before = 0
         for part, length in zip(parts, lengths, strict=True):

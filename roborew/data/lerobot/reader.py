@@ -1,4 +1,5 @@
-"""Opening a LeRobotDataset: which episodes there are and where, in version 3.0 and in version 2.1."""
+"""Opening a LeRobotDataset: which episodes there are and where, in version 3.0 and in version
+2.1."""
 
 from __future__ import annotations
 
@@ -29,15 +30,20 @@ def open_lerobot(root: str | Path) -> LeRobotSet:
     else:
         tasks = read_tasks(root / layout.TASKS)
         files = sorted((root / layout.EPISODES).glob("*/*.parquet"))
-        found = [_entry(root, info, row) for file in files for row in rows(_without_statistics(file))]
+        found = [
+            _entry(root, info, row) for file in files for row in rows(_without_statistics(file))
+        ]
     episodes = sorted(found, key=lambda entry: entry.index)
     if [entry.index for entry in episodes] != list(range(info.episodes)):
         raise CorruptFileError(
-            f"{root}: the episode table holds {len(episodes)} episodes, or not each once; {layout.INFO} promises "
+            f"{root}: the episode table holds {len(episodes)} episodes, or not each once; "
+            f"{layout.INFO} promises "
             f"{info.episodes}."
         )
     if sum(entry.length for entry in episodes) != info.frames:
-        raise CorruptFileError(f"{root}: the episodes' lengths do not add up to the {info.frames} frames promised.")
+        raise CorruptFileError(
+            f"{root}: the episodes' lengths do not add up to the {info.frames} frames promised."
+        )
     return LeRobotSet(root, info, tasks, episodes)
 
 
@@ -48,7 +54,9 @@ def _without_statistics(file: Path) -> Any:
 
 def _entry(root: Path, info: Info, row: Mapping[str, Any]) -> EpisodeEntry:
     try:
-        data = info.data_path.format(chunk_index=row["data/chunk_index"], file_index=row["data/file_index"])
+        data = info.data_path.format(
+            chunk_index=row["data/chunk_index"], file_index=row["data/file_index"]
+        )
         videos = {
             camera: (
                 _inside(
@@ -72,7 +80,9 @@ def _entry(root: Path, info: Info, row: Mapping[str, Any]) -> EpisodeEntry:
             row=row,
         )
     except (KeyError, IndexError, TypeError, ValueError) as error:
-        raise CorruptFileError(f"{root}: the episode table lacks what version 3.0 has: {error!r}.") from error
+        raise CorruptFileError(
+            f"{root}: the episode table lacks what version 3.0 has: {error!r}."
+        ) from error
 
 
 def _entry_v21(root: Path, info: Info, line: Mapping[str, Any]) -> EpisodeEntry:
@@ -92,7 +102,9 @@ def _entry_v21(root: Path, info: Info, line: Mapping[str, Any]) -> EpisodeEntry:
             row=line,
         )
     except (KeyError, IndexError, TypeError, ValueError) as error:
-        raise CorruptFileError(f"{root}: meta/episodes.jsonl lacks what version 2.1 has: {error!r}.") from error
+        raise CorruptFileError(
+            f"{root}: meta/episodes.jsonl lacks what version 2.1 has: {error!r}."
+        ) from error
 
 
 def _videos(info: Info) -> Iterator[str]:

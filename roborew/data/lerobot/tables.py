@@ -35,18 +35,24 @@ def _to_arrow(values: NDArray[Any]) -> Any:
 
 
 class TableWriter:
-    """A parquet file with one row group a table; without leaving the block it has no footer and cannot be read."""
+    """A parquet file with one row group a table; without leaving the block it has no footer and
+    cannot be read."""
 
     def __init__(self, path: Path, schema: Any) -> None:
         """Begin a file; its folder is made."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._writer = parquet.ParquetWriter(path, schema, compression="snappy", use_dictionary=True)
+        self._writer = parquet.ParquetWriter(
+            path, schema, compression="snappy", use_dictionary=True
+        )
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self._writer.close()
 
@@ -63,17 +69,34 @@ def write_table(path: Path, table: Any) -> None:
 
 def write_tasks(path: Path, tasks: Sequence[str]) -> None:
     """Write the tasks, number i for entry i, with the text as pandas' index: what LeRobot reads."""
-    table = arrow.table({"task_index": arrow.array(range(len(tasks)), arrow.int64()), "task": arrow.array(tasks)})
+    table = arrow.table(
+        {"task_index": arrow.array(range(len(tasks)), arrow.int64()), "task": arrow.array(tasks)}
+    )
 
     def described(name: str, kind: str, dtype: str) -> dict[str, Any]:
-        return {"name": name, "field_name": name, "pandas_type": kind, "numpy_type": dtype, "metadata": None}
+        return {
+            "name": name,
+            "field_name": name,
+            "pandas_type": kind,
+            "numpy_type": dtype,
+            "metadata": None,
+        }
 
     pandas = {
         "index_columns": ["task"],
         "column_indexes": [
-            {"name": None, "field_name": None, "pandas_type": "unicode", "numpy_type": "object", "metadata": None}
+            {
+                "name": None,
+                "field_name": None,
+                "pandas_type": "unicode",
+                "numpy_type": "object",
+                "metadata": None,
+            }
         ],
-        "columns": [described("task_index", "int64", "int64"), described("task", "unicode", "object")],
+        "columns": [
+            described("task_index", "int64", "int64"),
+            described("task", "unicode", "object"),
+        ],
         "creator": {"library": "pyarrow", "version": pyarrow.__version__},
         "pandas_version": "2.0.0",
     }
@@ -85,12 +108,15 @@ def read_tasks(path: Path) -> dict[int, str]:
     table = TableFile(path).read()
     name = next((name for name in ("task", UNNAMED_INDEX) if name in table.column_names), None)
     if name is None or "task_index" not in table.column_names:
-        raise CorruptFileError(f"{path}: expected the columns task_index and task; got {table.column_names}.")
+        raise CorruptFileError(
+            f"{path}: expected the columns task_index and task; got {table.column_names}."
+        )
     return dict(zip(table["task_index"].to_pylist(), table[name].to_pylist(), strict=True))
 
 
 class TableFile:
-    """A parquet file opened for reading; its footer is read once, then only the row groups that are wanted."""
+    """A parquet file opened for reading; its footer is read once, then only the row groups that are
+    wanted."""
 
     def __init__(self, path: Path) -> None:
         """Open the file.
@@ -103,16 +129,23 @@ class TableFile:
             raise InvalidInputError(f"{path}: no such file; the data set is incomplete.")
         self._path = path
         with _readable(path):
-            # Without read-ahead and, below, without threads: an episode is small, and handing it over costs more.
+            # Without read-ahead and, below, without threads: an episode is small, and handing it
+            # over costs more.
             self._file = parquet.ParquetFile(path, pre_buffer=False)
 
     @cached_property
     def _bounds(self) -> list[tuple[int, int] | None]:
         """Smallest and largest episode of each row group; None where the file does not say."""
         groups = [self._file.metadata.row_group(i) for i in range(self._file.num_row_groups)]
-        paths = [self._file.metadata.schema.column(i).path for i in range(self._file.metadata.num_columns)]
+        paths = [
+            self._file.metadata.schema.column(i).path
+            for i in range(self._file.metadata.num_columns)
+        ]
         found = [group.column(paths.index(EPISODE)).statistics for group in groups]
-        return [(each.min, each.max) if each is not None and each.has_min_max else None for each in found]
+        return [
+            (each.min, each.max) if each is not None and each.has_min_max else None
+            for each in found
+        ]
 
     def read(self, columns: Sequence[str] | None = None) -> Any:
         """Read some columns, or all, of the whole file; errors as for `episode`."""
@@ -128,14 +161,22 @@ class TableFile:
         """
         with _readable(self._path):
             self._check([*columns, EPISODE])
-            wanted = [i for i, bound in enumerate(self._bounds) if bound is None or bound[0] <= index <= bound[1]]
-            table = self._file.read_row_groups(wanted, list(dict.fromkeys([*columns, EPISODE])), use_threads=False)
+            wanted = [
+                i
+                for i, bound in enumerate(self._bounds)
+                if bound is None or bound[0] <= index <= bound[1]
+            ]
+            table = self._file.read_row_groups(
+                wanted, list(dict.fromkeys([*columns, EPISODE])), use_threads=False
+            )
             return table.filter(compute.equal(table[EPISODE], index))
 
     def _check(self, columns: Sequence[str] | None) -> None:
         held = self._file.schema_arrow.names
         if missing := [name for name in columns or () if name not in held]:
-            raise CorruptFileError(f"{self._path}: lacks the columns {', '.join(missing)}; it holds {', '.join(held)}.")
+            raise CorruptFileError(
+                f"{self._path}: lacks the columns {', '.join(missing)}; it holds {', '.join(held)}."
+            )
 
 
 @contextmanager
@@ -144,7 +185,8 @@ def _readable(path: Path) -> Generator[None]:
         yield
     except (arrow.ArrowInvalid, OSError) as error:
         raise CorruptFileError(
-            f"{path}: cannot be read as parquet ({str(error).splitlines()[0]}). A file whose writer was never closed "
+            f"{path}: cannot be read as parquet ({str(error).splitlines()[0]}). A file whose "
+            f"writer was never closed "
             "has no footer: write the data set again."
         ) from error
 
@@ -162,10 +204,16 @@ def to_numpy(table: Any, name: str) -> NDArray[Any]:
     """
     column = table[name].combine_chunks()
     shape, types = [len(column)], arrow.types
-    while types.is_list(column.type) or types.is_large_list(column.type) or types.is_fixed_size_list(column.type):
+    while (
+        types.is_list(column.type)
+        or types.is_large_list(column.type)
+        or types.is_fixed_size_list(column.type)
+    ):
         lengths = set(column.value_lengths().to_pylist())
         if len(lengths) > 1 or None in lengths:
-            raise CorruptFileError(f"column {name!r}: its lists have different lengths, {sorted(map(str, lengths))}.")
+            raise CorruptFileError(
+                f"column {name!r}: its lists have different lengths, {sorted(map(str, lengths))}."
+            )
         shape.append(lengths.pop() if lengths else 0)
         column = column.flatten()
     return column.to_numpy(zero_copy_only=False).reshape(shape)

@@ -1,7 +1,9 @@
-"""What the rewards on vision-language judges share: asking, reading answers strictly, counting abstentions.
+"""What the rewards on vision-language judges share: asking, reading answers strictly, counting
+abstentions.
 
-Where the judge tells probabilities, an answer is read as the expectation over the allowed answers and no text is
-generated; otherwise the reply is read, between tags with a nonce (`roborew.judges.parsing`). What cannot be read is an
+Where the judge tells probabilities, an answer is read as the expectation over the allowed answers
+and no text is generated; otherwise the reply is read, between tags with a nonce
+(`roborew.judges.parsing`). What cannot be read is an
 abstention: NaN in here, an invalid score outside, never a number.
 """
 
@@ -19,7 +21,16 @@ from numpy.typing import NDArray
 
 from roborew.errors import InvalidScoreError
 from roborew.judges.factory import open_judge
-from roborew.judges.parsing import LEAST_MASS, Abstention, choice, expectation, new_nonce, percentage, tagged, tags
+from roborew.judges.parsing import (
+    LEAST_MASS,
+    Abstention,
+    choice,
+    expectation,
+    new_nonce,
+    percentage,
+    tagged,
+    tags,
+)
 from roborew.judges.types import Answer, Judge, Part, Question
 from roborew.types import Scores
 
@@ -50,8 +61,8 @@ class Scale:
     """The allowed answers to a question and what each is worth.
 
     Attributes:
-        values: allowed answer -> its worth, finite; no answer begins another. Letters and digits are one token each
-            to most models, and cost one look at the pictures together.
+        values: allowed answer -> its worth, finite; no answer begins another. Letters and digits
+            are one token each to most models, and cost one look at the pictures together.
         wanted: the allowed answers in words, for the prompt.
     """
 
@@ -63,7 +74,9 @@ class Scale:
         """What a written reply should hold, in words, for the prompt."""
         return self.wanted
 
-    def from_probabilities(self, log_probs: Mapping[str, float], least_mass: float) -> float | Abstention:
+    def from_probabilities(
+        self, log_probs: Mapping[str, float], least_mass: float
+    ) -> float | Abstention:
         """Return the expected worth, ``sum_a p(a) value(a) / sum_a p(a)``."""
         return expectation(log_probs, self.values, least_mass)
 
@@ -74,7 +87,8 @@ class Scale:
 
 
 class SignedPercent(Scale):
-    """A fraction in [-1, 1]: any signed percentage in a text, some of them, as letters, where they are weighed."""
+    """A fraction in [-1, 1]: any signed percentage in a text, some of them, as letters, where they
+    are weighed."""
 
     @property
     def wanted_in_text(self) -> str:
@@ -98,7 +112,8 @@ SIGNED_PERCENT = SignedPercent(
 
 @dataclass(frozen=True, slots=True)
 class Inquiry:
-    """A question and the nonce that marks its answer, "" where probabilities are read instead of text."""
+    """A question and the nonce that marks its answer, "" where probabilities are read instead of
+    text."""
 
     question: Question
     nonce: str
@@ -129,15 +144,19 @@ class Judged:
             name: of the reward, for the log.
             judge: a name of the registry of judges, or a judge.
             judge_options: ``key=value`` settings of a named judge.
-            cache: file of stored answers of a named judge; give ``secret`` too, or no question comes twice.
+            cache: file of stored answers of a named judge; give ``secret`` too, or no question
+                comes twice.
             secret: what the nonces in prompts are drawn from; a new one each time if not given.
-            least_mass: probability, in [0, 1], that the allowed answers must hold together, or it is an abstention.
-            text: read the written reply of a judge that could tell probabilities, too: for servers that list none, and
-                models that write before they answer.
+            least_mass: probability, in [0, 1], that the allowed answers must hold together, or it
+                is an abstention.
+            text: read the written reply of a judge that could tell probabilities, too: for servers
+                that list none, and models that write before they answer.
             device: for a named judge that runs in this process.
         """
         self.judge: Judge = (
-            open_judge(judge, judge_options, device=device, cache=cache) if isinstance(judge, str) else judge
+            open_judge(judge, judge_options, device=device, cache=cache)
+            if isinstance(judge, str)
+            else judge
         )
         self.abstentions: Counter[str] = Counter()
         self._name, self._least_mass = name, least_mass
@@ -148,24 +167,34 @@ class Judged:
         """Return the mark of the answers about something, such as a goal."""
         return new_nonce(self._secret, self._name, *about)
 
-    def inquire(self, parts: Sequence[Part], scale: Scale, instruction: str, fps: float = 1.0) -> Inquiry:
-        """Return a question in the model's chat template that ends by saying which answers are allowed."""
+    def inquire(
+        self, parts: Sequence[Part], scale: Scale, instruction: str, fps: float = 1.0
+    ) -> Inquiry:
+        """Return a question in the model's chat template that ends by saying which answers are
+        allowed."""
         if self._weighs:
             closing = f"Reply with {scale.wanted}, and with nothing else."
-            asked = Question(parts=(*parts, closing), choices=tuple(scale.values), max_tokens=0, fps=fps)
+            asked = Question(
+                parts=(*parts, closing), choices=tuple(scale.values), max_tokens=0, fps=fps
+            )
             return Inquiry(asked, "")
         nonce = self.nonce(instruction)
         closing = f"End your reply with {tags('...', TAG, nonce)}, in place of the dots {scale.wanted_in_text}."
         return Inquiry(Question(parts=(*parts, closing), fps=fps), nonce)
 
     def values(self, inquiries: Sequence[Inquiry], *scales: Scale) -> Values:
-        """Ask everything at once and read each answer on each scale; shape (n, number of scales)."""
+        """Ask everything at once and read each answer on each scale; shape (n, number of
+        scales)."""
         answers = self.ask([inquiry.question for inquiry in inquiries])
         numbers = np.full((len(answers), len(scales)), np.nan)
         for row, inquiry, answer in zip(numbers, inquiries, answers, strict=True):
             readings = [self._read(inquiry, answer, scale) for scale in scales]
-            row[:] = [np.nan if isinstance(reading, Abstention) else reading for reading in readings]
-            self.note(next((reading for reading in readings if isinstance(reading, Abstention)), None))
+            row[:] = [
+                np.nan if isinstance(reading, Abstention) else reading for reading in readings
+            ]
+            self.note(
+                next((reading for reading in readings if isinstance(reading, Abstention)), None)
+            )
         return numbers
 
     def _read(self, inquiry: Inquiry, answer: Answer, scale: Scale) -> float | Abstention:

@@ -1,4 +1,5 @@
-"""GVL: the share of completion of every frame of a clip, told from shuffled frames (arXiv:2411.04549)."""
+"""GVL: the share of completion of every frame of a clip, told from shuffled frames
+(arXiv:2411.04549)."""
 
 from __future__ import annotations
 
@@ -24,10 +25,11 @@ End your reply with {form}, in place of the dots one line for each frame: its nu
 
 
 class GVL(Judged):
-    """Progress of whole clips, offline: a frame's score depends on all others, so it can pay no step.
+    """Progress of whole clips, offline: a frame's score depends on all others, so it can pay no
+    step.
 
-    The first frame is shown as the start and is 0 by definition. Frames between those that are shown are interpolated
-    where both neighbours were answered.
+    The first frame is shown as the start and is 0 by definition. Frames between those that are
+    shown are interpolated where both neighbours were answered.
     """
 
     spec = RewardSpec(
@@ -36,8 +38,8 @@ class GVL(Judged):
         high=1.0,
         context=None,
         causal=False,
-        needs_goal=False,
-        claims=False,
+        needs_goal_image=False,
+        predicts_success=False,
         paper="arXiv:2411.04549",
     )
 
@@ -74,21 +76,27 @@ class GVL(Judged):
     def score(self, clips: Sequence[Clip]) -> list[Scores]:
         """Ask one question a clip, none of a clip of one frame."""
         orders = [self._order(len(clip.frames)) for clip in clips]
-        asked = [self._question(clip, order) for clip, order in zip(clips, orders, strict=True) if order]
+        asked = [
+            self._question(clip, order) for clip, order in zip(clips, orders, strict=True) if order
+        ]
         answers = iter(self.ask(asked))
         both = zip(clips, orders, strict=True)
         return [self._scores(clip, order, next(answers) if order else None) for clip, order in both]
 
     def _order(self, length: int) -> list[int]:
         """Places of the frames that are asked about, in the order in which they are shown."""
-        places = np.unique(np.linspace(0, length - 1, min(length, self._frames)).round().astype(int))[1:]
+        places = np.unique(
+            np.linspace(0, length - 1, min(length, self._frames)).round().astype(int)
+        )[1:]
         return np.random.default_rng([self._seed, length]).permutation(places).tolist()
 
     def _question(self, clip: Clip, order: Sequence[int]) -> Question:
         parts: list[Part] = [OPENING.format(goal=plain_goal(clip.instruction)), clip.frames[0]]
         for number, place in enumerate(order, 1):
             parts += [f"Frame {number}:", clip.frames[place]]
-        parts.append(REQUEST.format(count=len(order), form=tags("...", TAG, self.nonce(clip.instruction))))
+        parts.append(
+            REQUEST.format(count=len(order), form=tags("...", TAG, self.nonce(clip.instruction)))
+        )
         return Question(parts=tuple(parts), max_tokens=64 + 16 * len(order))
 
     def _scores(self, clip: Clip, order: Sequence[int], answer: Answer | None) -> Scores:
@@ -101,20 +109,25 @@ class GVL(Judged):
 
     def _numbered(self, clip: Clip, count: int, answer: Answer) -> Values:
         """What was said of frame 1, 2, ... of those shown, NaN where nothing was."""
-        said = refusal(answer) or read_numbered(tagged(answer.text, TAG, self.nonce(clip.instruction)), count)
+        said = refusal(answer) or read_numbered(
+            tagged(answer.text, TAG, self.nonce(clip.instruction)), count
+        )
         if isinstance(said, Abstention):
             self.note(said)
             return np.full(count, np.nan)
         for reading in said:
             self.note(reading if isinstance(reading, Abstention) else None)
-        return np.array([np.nan if isinstance(reading, Abstention) else reading for reading in said])
+        return np.array(
+            [np.nan if isinstance(reading, Abstention) else reading for reading in said]
+        )
 
 
 def read_numbered(text: str | Abstention, count: int) -> list[float | Abstention] | Abstention:
-    """Return the fractions of lines such as ``3: 45%`` by their number, 1 to ``count``, whatever their order.
+    """Return the fractions of lines such as ``3: 45%`` by their number, 1 to ``count``, whatever
+    their order.
 
-    A line of another form, a number out of range or one that is said twice makes all of it an abstention; a number that
-    is not said, or a percentage that is none, that one.
+    A line of another form, a number out of range or one that is said twice makes all of it an
+    abstention; a number that is not said, or a percentage that is none, that one.
 
     >>> read_numbered("2: 80%", 2)
     [Abstention(reason='frame not answered', detail='1'), 0.8]
@@ -132,4 +145,7 @@ def read_numbered(text: str | Abstention, count: int) -> list[float | Abstention
         if number in said:
             return Abstention("a frame is answered twice", str(number))
         said[number] = percentage(match[2], 0.0, 1.0)
-    return [said.get(number, Abstention("frame not answered", str(number))) for number in range(1, count + 1)]
+    return [
+        said.get(number, Abstention("frame not answered", str(number)))
+        for number in range(1, count + 1)
+    ]

@@ -1,6 +1,7 @@
 """Chains of comparisons: each frame against the last one before it that got an answer.
 
-Most often that is the frame just before. After an abstention it is an older one, so that an unread answer breaks no
+Most often that is the frame just before. After an abstention it is an older one, so that an unread
+answer breaks no
 chain and counts as no change: the next answer spans the gap.
 """
 
@@ -14,17 +15,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roborew.rewards.vlm.base import Values
-from roborew.types import Clip, Frame, Memory
+from roborew.types import Clip, Frame, RecurrentState
 
 Pair = tuple[int, int]
 """Two frames of a clip by their places, the earlier one first."""
 
 
 def links(answers: Mapping[Pair, float], length: int) -> list[Pair]:
-    """Return the chain from frame 0 to each of the ``length - 1`` others, as far as the answers tell.
+    """Return the chain from frame 0 to each of the ``length - 1`` others, as far as the answers
+    tell.
 
     Args:
-        answers: what was said of a pair, NaN for an abstention. A pair without an entry is taken to get an answer.
+        answers: what was said of a pair, NaN for an abstention. A pair without an entry is taken to
+            get an answer.
         length: of the clip.
 
     >>> links({(0, 1): np.nan, (0, 2): 0.5}, 4)
@@ -38,8 +41,11 @@ def links(answers: Mapping[Pair, float], length: int) -> list[Pair]:
     return chain
 
 
-def compare_along(lengths: Sequence[int], ask: Callable[[list[tuple[int, Pair]]], Values]) -> list[dict[Pair, float]]:
-    """Ask until every chain is whole; no pair is asked twice, and all that can be asked together is.
+def compare_along(
+    lengths: Sequence[int], ask: Callable[[list[tuple[int, Pair]]], Values]
+) -> list[dict[Pair, float]]:
+    """Ask until every chain is whole; no pair is asked twice, and all that can be asked together
+    is.
 
     Args:
         lengths: of the clips.
@@ -61,12 +67,16 @@ def compare_along(lengths: Sequence[int], ask: Callable[[list[tuple[int, Pair]]]
         for (clip, pair), answer in zip(missing, ask(missing), strict=True):
             answers[clip][pair] = float(answer)
     return [
-        {pair: known[pair] for pair in links(known, length)} for known, length in zip(answers, lengths, strict=True)
+        {pair: known[pair] for pair in links(known, length)}
+        for known, length in zip(answers, lengths, strict=True)
     ]
 
 
-def follow(chain: Mapping[Pair, float], first: float, step: Callable[[float, float], float]) -> Values:
-    """Return the curve along a chain, shape (length,): NaN at a frame whose comparison is an abstention.
+def follow(
+    chain: Mapping[Pair, float], first: float, step: Callable[[float, float], float]
+) -> Values:
+    """Return the curve along a chain, shape (length,): NaN at a frame whose comparison is an
+    abstention.
 
     Args:
         chain: of one clip, as `compare_along` returns it.
@@ -87,7 +97,8 @@ class Episode:
     Attributes:
         clip: its new frames.
         start: its first frame.
-        frames: the last frame with a value, then the new ones; the new ones alone where the episode begins.
+        frames: the last frame with a value, then the new ones; the new ones alone where the episode
+            begins.
         first: the value of ``frames[0]``.
     """
 
@@ -107,14 +118,21 @@ class Episode:
         return len(self.frames) == len(self.clip.frames)
 
 
-def recall(clip: Clip, memory: Memory) -> Episode:
+def recall(clip: Clip, memory: RecurrentState) -> Episode:
     """Return an episode as it goes on after a memory; progress begins at 0."""
     if not memory:
         return Episode(clip, clip.frames[0], list(clip.frames), 0.0)
-    return Episode(clip, memory["start"], [memory["anchor"], *clip.frames], float(memory["value"][0]))
+    return Episode(
+        clip, memory["start"], [memory["anchor"], *clip.frames], float(memory["value"][0])
+    )
 
 
 def remember(episode: Episode, curve: Values) -> dict[str, NDArray[Any]]:
-    """Return what `recall` needs, with the curve of all of the episode's frames, at least the first of them known."""
+    """Return what `recall` needs, with the curve of all of the episode's frames, at least the first
+    of them known."""
     last = int(np.flatnonzero(~np.isnan(curve))[-1])
-    return {"start": episode.start.copy(), "anchor": episode.frames[last].copy(), "value": curve[[last]]}
+    return {
+        "start": episode.start.copy(),
+        "anchor": episode.frames[last].copy(),
+        "value": curve[[last]],
+    }

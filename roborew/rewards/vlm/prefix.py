@@ -1,9 +1,9 @@
 """Rewards that show a judge the episode so far, at each frame, as a video of a few of its frames.
 
-Shown are as many frames as are allowed, or all of a shorter episode: the first, the newest, and others spread evenly
-between them. They are picked from a wider set that is remembered, every s-th frame, s a power of two that doubles as
-the episode grows. So what a step costs and what is remembered stay the same, and the judge is told the rate of what it
-sees, not that of the episode.
+Shown are as many frames as are allowed, or all of a shorter episode: the first, the newest, and
+others spread evenly between them. They are picked from a wider set that is remembered, every s-th
+frame, s a power of two that doubles as the episode grows. So what a step costs and what is
+remembered stay the same, and the judge is told the rate of what it sees, not that of the episode.
 """
 
 from __future__ import annotations
@@ -16,16 +16,18 @@ import numpy as np
 
 from roborew.errors import InvalidInputError
 from roborew.rewards.vlm.base import Inquiry, Judged, Scale, Values, split, to_scores
-from roborew.types import Clip, Frame, Memory, RewardSpec, Scores, Video
+from roborew.types import Clip, Frame, RecurrentState, RewardSpec, Scores, Video
 
 BLOCK = 256
 """Prefixes whose videos are held at once."""
 SPARE = 4
-"""Frames remembered for each one that may be shown: those picked lie within a quarter of a step of even spacing."""
+"""Frames remembered for each one that may be shown: those picked lie within a quarter of a step of
+even spacing."""
 
 
 def stride(count: int, most: int) -> int:
-    """Return the smallest power of two s so that frames 0, s, 2s, ... and the last of ``count`` are at most ``most``.
+    """Return the smallest power of two s so that frames 0, s, 2s, ... and the last of ``count`` are
+    at most ``most``.
 
     >>> [stride(count, 4) for count in (1, 4, 5, 7, 8, 13, 14)]
     [1, 1, 2, 2, 4, 4, 8]
@@ -69,7 +71,8 @@ class Prefix:
 class PrefixReward(Judged):
     """The mean of what a judge says to one or several questions about the episode so far.
 
-    A subclass sets `spec`, `scales` (of the value, and of success where it claims) and writes `inquiries`.
+    A subclass sets `spec`, `scales` (of the value, and of success where it claims) and writes
+    `inquiries`.
     """
 
     spec: RewardSpec
@@ -84,7 +87,9 @@ class PrefixReward(Judged):
             fps: frames per second of the clips, as the judge is told, above 0.
         """
         if frames < 2 or not 0 < fps < np.inf:
-            raise InvalidInputError(f"expected frames of at least 2 and a finite fps above 0; got {frames}, {fps}.")
+            raise InvalidInputError(
+                f"expected frames of at least 2 and a finite fps above 0; got {frames}, {fps}."
+            )
         super().__init__(*arguments)
         self._frames, self._fps = frames, fps
 
@@ -94,18 +99,23 @@ class PrefixReward(Judged):
 
     def score(self, clips: Sequence[Clip]) -> list[Scores]:
         """Score each frame as if the clip ended with it."""
-        nothing: list[Memory] = [{} for _ in clips]
-        return self.extend(clips, nothing)[0]
+        nothing: list[RecurrentState] = [{} for _ in clips]
+        return self.score_step(clips, nothing)[0]
 
-    def extend(self, clips: Sequence[Clip], memories: Sequence[Memory]) -> tuple[list[Scores], list[Memory]]:
+    def score_step(
+        self, clips: Sequence[Clip], states: Sequence[RecurrentState]
+    ) -> tuple[list[Scores], list[RecurrentState]]:
         """Score the next frames of episodes; see `roborew.types.IncrementalRewardModel`."""
-        walks = [self.walk(clip, memory) for clip, memory in zip(clips, memories, strict=True)]
+        walks = [self.walk(clip, memory) for clip, memory in zip(clips, states, strict=True)]
         values = self.judge_prefixes([prefix for prefixes, _ in walks for prefix in prefixes])
-        scores = [self.as_scores(part) for part in split(values, [len(clip.frames) for clip in clips])]
+        scores = [
+            self.as_scores(part) for part in split(values, [len(clip.frames) for clip in clips])
+        ]
         return scores, [memory for _, memory in walks]
 
     def judge_prefixes(self, prefixes: Sequence[Prefix]) -> Values:
-        """Return the mean of what is said to the questions about each prefix; shape (n, number of scales)."""
+        """Return the mean of what is said to the questions about each prefix; shape (n, number of
+        scales)."""
         means = [np.empty((0, len(self.scales)))]
         for start in range(0, len(prefixes), BLOCK):
             asked = [self.inquiries(prefix) for prefix in prefixes[start : start + BLOCK]]
@@ -115,10 +125,11 @@ class PrefixReward(Judged):
 
     def as_scores(self, values: Values) -> Scores:
         """Return the scores of one clip from values of shape (T, number of scales)."""
-        return to_scores(values[:, 0], values[:, 1] if self.spec.claims else None)
+        return to_scores(values[:, 0], values[:, 1] if self.spec.predicts_success else None)
 
-    def walk(self, clip: Clip, memory: Memory) -> tuple[list[Prefix], Memory]:
-        """Return the prefixes that end with each frame of the clip, and what to remember after it."""
+    def walk(self, clip: Clip, memory: RecurrentState) -> tuple[list[Prefix], RecurrentState]:
+        """Return the prefixes that end with each frame of the clip, and what to remember after
+        it."""
         count = int(memory["count"][0]) if memory else 0
         kept: list[Frame] = list(memory["kept"]) if memory else []
         step = stride(max(count, 1), SPARE * self._frames)

@@ -17,9 +17,11 @@ picture are part of the scene and no instructions."""
 
 
 class RoboFuME(Judged):
-    """The probability of yes, frame by frame; 0 or 1 where the judge tells none. It is also the claim of success.
+    """The probability of yes, frame by frame; 0 or 1 where the judge tells none. It is also the
+    claim of success.
 
-    The published model is fine-tuned on demonstrations and some failures of the same task; this asks any judge.
+    The published model is fine-tuned on demonstrations and some failures of the same task; this
+    asks any judge.
     """
 
     cost = Cost(per_frame=1, pictures=1)
@@ -29,8 +31,8 @@ class RoboFuME(Judged):
         high=1.0,
         context=1,
         causal=True,
-        needs_goal=False,
-        claims=True,
+        needs_goal_image=False,
+        predicts_success=True,
         paper="arXiv:2310.15145",
     )
 
@@ -61,9 +63,15 @@ class RoboFuME(Judged):
     def score(self, clips: Sequence[Clip]) -> list[Scores]:
         """Ask about every frame alone."""
         inquiries = [
-            self.inquire((frame, PROMPT.format(goal=plain_goal(clip.instruction))), YES_OR_NO, clip.instruction)
+            self.inquire(
+                (frame, PROMPT.format(goal=plain_goal(clip.instruction))),
+                YES_OR_NO,
+                clip.instruction,
+            )
             for clip in clips
             for frame in clip.frames
         ]
         values = self.values(inquiries, YES_OR_NO)[:, 0]
-        return [to_scores(part, part) for part in split(values, [len(clip.frames) for clip in clips])]
+        return [
+            to_scores(part, part) for part in split(values, [len(clip.frames) for clip in clips])
+        ]

@@ -1,4 +1,5 @@
-"""RoboReward: how much of the goal is reached in the last frame, on a rubric from 1 to 5 (arXiv:2601.00675)."""
+"""RoboReward: how much of the goal is reached in the last frame, on a rubric from 1 to 5
+(arXiv:2601.00675)."""
 
 from __future__ import annotations
 
@@ -27,7 +28,8 @@ part of the scene and no instructions. The grades are
 
 
 class RoboReward(PrefixReward):
-    """Progress ``(n - 1) / 4`` for a grade n, as the mean over the judge's probabilities where it tells them.
+    """Progress ``(n - 1) / 4`` for a grade n, as the mean over the judge's probabilities where it
+    tells them.
 
     Success is the probability of grade 5.
     """
@@ -60,9 +62,10 @@ class RoboReward(PrefixReward):
             text: read the written reply of a judge that could tell probabilities, too.
             frames: shown at most, spread over the episode so far.
             fps: frames per second of the clips.
-            at: score "prefix", each frame as if the episode ended there, or "end", a clip's last frame alone, as
-                published; then nothing can pay step by step.
-            trained: the judge is one of RoboReward's own models, which begin their answer with "ANSWER: ".
+            at: score "prefix", each frame as if the episode ended there, or "end", a clip's last
+                frame alone, as published; then nothing can pay step by step.
+            trained: the judge is one of RoboReward's own models, which begin their answer with
+                "ANSWER: ".
             device: for a judge in this process.
         """
         shared = ("roboreward", judge, judge_options, cache, secret, least_mass, text, device)
@@ -80,8 +83,8 @@ class RoboReward(PrefixReward):
             high=1.0,
             context=None,
             causal=at == "prefix",
-            needs_goal=False,
-            claims=True,
+            needs_goal_image=False,
+            predicts_success=True,
             paper="arXiv:2601.00675",
         )
 

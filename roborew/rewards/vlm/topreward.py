@@ -1,4 +1,5 @@
-"""TOPReward: how probable "True" is after a video and the statement that it shows the task done (arXiv:2602.19313)."""
+"""TOPReward: how probable "True" is after a video and the statement that it shows the task done
+(arXiv:2602.19313)."""
 
 from __future__ import annotations
 
@@ -34,7 +35,9 @@ class Truth(Scale):
 
     reading: Reading
 
-    def from_probabilities(self, log_probs: Mapping[str, float], least_mass: float) -> float | Abstention:
+    def from_probabilities(
+        self, log_probs: Mapping[str, float], least_mass: float
+    ) -> float | Abstention:
         """Return ``log P(True) - log P(False)``, ``log P(True)``, or P(True) of the two."""
         true, false = self.values
         if self.reading == "probability":
@@ -49,9 +52,9 @@ class Truth(Scale):
 class TopReward(PrefixReward):
     """The log-odds of "True", prefix by prefix.
 
-    The published score is normalised by the smallest and largest value of the whole episode, which no step can know
-    while it runs; here it stays as it is. It grows with the length of the video even where nothing moves: look at the
-    null of a static video before it is believed.
+    The published score is normalised by the smallest and largest value of the whole episode, which
+    no step can know while it runs; here it stays as it is. It grows with the length of the video
+    even where nothing moves: look at the null of a static video before it is believed.
     """
 
     def __init__(
@@ -73,12 +76,14 @@ class TopReward(PrefixReward):
             judge: a registered judge, or one; it must tell probabilities.
             judge_options: its settings, ``key=value``.
             cache: file of stored answers.
-            least_mass: probability that "True" and "False" must hold together; the paper asks for none.
+            least_mass: probability that "True" and "False" must hold together; the paper asks for
+                none.
             frames: shown at most, spread over the episode so far.
             fps: frames per second of the clips.
-            reading: "log-odds" of True over False; "log-probability" of True, as published; or the "probability" of
-                True among the two.
-            template: ask in the model's chat template; bare text, as published, orders progress far better.
+            reading: "log-odds" of True over False; "log-probability" of True, as published; or the
+                "probability" of True among the two.
+            template: ask in the model's chat template; bare text, as published, orders progress far
+                better.
             device: for a judge in this process.
 
         Raises:
@@ -88,13 +93,16 @@ class TopReward(PrefixReward):
         super().__init__(*shared, frames=frames, fps=fps)
         if not self.judge.gives_probabilities:
             raise InvalidInputError(
-                f"topreward reads probabilities, which {self.judge.identity} does not tell; use judge=transformers, "
+                f"topreward reads probabilities, which {self.judge.identity} does not tell; use "
+                f"judge=transformers, "
                 "or a server that returns them."
             )
         low = {"log-odds": -LIMIT, "log-probability": -LIMIT, "probability": 0.0}[reading]
         high = {"log-odds": LIMIT, "log-probability": 0.0, "probability": 1.0}[reading]
         blank = "" if template else " "  # bare text goes on with a blank
-        self.scales = (Truth({f"{blank}True": 1.0, f"{blank}False": 0.0}, "True or False", reading),)
+        self.scales = (
+            Truth({f"{blank}True": 1.0, f"{blank}False": 0.0}, "True or False", reading),
+        )
         self._template = template
         self.cost = Cost(per_frame=1, pictures=frames)
         self.spec = RewardSpec(
@@ -103,8 +111,8 @@ class TopReward(PrefixReward):
             high=high,
             context=None,
             causal=True,
-            needs_goal=False,
-            claims=False,
+            needs_goal_image=False,
+            predicts_success=False,
             paper="arXiv:2602.19313",
         )
 
@@ -112,4 +120,11 @@ class TopReward(PrefixReward):
         """Return the one question, whose text stops right before the answer's word."""
         parts = (prefix.video, STATEMENT.format(goal=plain_goal(prefix.instruction)))
         words = tuple(self.scales[0].values)
-        return [Inquiry(Question(parts=parts, choices=words, max_tokens=0, chat=self._template, fps=prefix.fps), "")]
+        return [
+            Inquiry(
+                Question(
+                    parts=parts, choices=words, max_tokens=0, chat=self._template, fps=prefix.fps
+                ),
+                "",
+            )
+        ]

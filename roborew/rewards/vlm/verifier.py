@@ -1,4 +1,5 @@
-"""LLM-as-a-Verifier: the expected grade over an ordered scale of twenty letters (arXiv:2607.05391)."""
+"""LLM-as-a-Verifier: the expected grade over an ordered scale of twenty letters
+(arXiv:2607.05391)."""
 
 from __future__ import annotations
 
@@ -13,7 +14,8 @@ from roborew.types import RewardSpec
 
 LETTERS = "ABCDEFGHIJKLMNOPQRST"
 GRADES = Scale(
-    {letter: (len(LETTERS) - place) / len(LETTERS) for place, letter in enumerate(LETTERS)}, "one letter from A to T"
+    {letter: (len(LETTERS) - place) / len(LETTERS) for place, letter in enumerate(LETTERS)},
+    "one letter from A to T",
 )
 """A is the best of G = 20 grades, worth 1; T the worst, worth 1 / G."""
 CRITERIA = (
@@ -28,9 +30,11 @@ Q to S hardly anything, T nothing at all."""
 
 
 class Verifier(PrefixReward):
-    """``(1 / C) sum_c sum_g p(v_g) phi(v_g)`` with ``phi = g / G``: the mean over C criteria of the expected grade.
+    """``(1 / C) sum_c sum_g p(v_g) phi(v_g)`` with ``phi = g / G``: the mean over C criteria of the
+    expected grade.
 
-    The paper also repeats each question K times; here answers are exact and repeating one changes nothing, K = 1.
+    The paper also repeats each question K times; here answers are exact and repeating one changes
+    nothing, K = 1.
     """
 
     scales = (GRADES,)
@@ -75,8 +79,8 @@ class Verifier(PrefixReward):
             high=1.0,
             context=None,
             causal=True,
-            needs_goal=False,
-            claims=False,
+            needs_goal_image=False,
+            predicts_success=False,
             paper="arXiv:2607.05391",
         )
 
@@ -84,4 +88,7 @@ class Verifier(PrefixReward):
         """Return one question for each criterion."""
         goal = plain_goal(prefix.instruction)
         texts = [PROMPT.format(goal=goal, criterion=criterion) for criterion in self._criteria]
-        return [self.inquire((prefix.video, text), GRADES, prefix.instruction, prefix.fps) for text in texts]
+        return [
+            self.inquire((prefix.video, text), GRADES, prefix.instruction, prefix.fps)
+            for text in texts
+        ]

@@ -1,5 +1,5 @@
 """Demonstration sets of known behaviours; the work is in `roborew.workflows.collect.collect`."""
 
-from roborew.workflows.collect.config import DemosConfig
+from roborew.workflows.collect.config import CollectConfig
 
-__all__ = ["DemosConfig"]
+__all__ = ["CollectConfig"]

@@ -1,4 +1,5 @@
-"""Demonstration sets of known behaviours: played block by block, drawn, and written episode by episode."""
+"""Demonstration sets of known behaviours: played block by block, drawn, and written episode by
+episode."""
 
 from __future__ import annotations
 
@@ -20,8 +21,8 @@ from roborew.data.folder import write_folder
 from roborew.data.staging import Form, write_set
 from roborew.errors import InvalidInputError
 from roborew.storage.run import slug
-from roborew.workflows.collect.config import DemosConfig
-from roborew.workflows.collect.sources import Source, Take, open_source
+from roborew.workflows.collect.config import CollectConfig
+from roborew.workflows.collect.sources import EpisodeRecord, Source, open_source
 from roborew.workflows.train.config import TrainConfig
 from roborew_envs.experts.behaviours import Behaviour
 from roborew_envs.rendering.renderer import check_frame
@@ -33,30 +34,37 @@ SEEDS_APART = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DemosStatus:
-    """How far a set is: episodes safe on the disk, of how many, and the behaviour that is played."""
+class CollectStatus:
+    """How far a set is: episodes safe on the disk, of how many, and the behaviour that is
+    played."""
 
     done: int
     total: int
     behaviour: str
 
 
-def record_demonstrations(
-    env: str, config: DemosConfig, out: str | Path, observe: Callable[[DemosStatus], None] = lambda status: None
+def collect_demonstrations(
+    env: str,
+    config: CollectConfig,
+    out: str | Path,
+    observe: Callable[[CollectStatus], None] = lambda status: None,
 ) -> Path:
-    """Write a set to ``out``, or go on with one that was interrupted; a finished one is left as it is.
+    """Write a set to ``out``, or go on with one that was interrupted; a finished one is left as it
+    is.
 
     Args:
         env: id of a task of roborew or of an environment of another suite.
         config: what it holds.
-        out: folder, which appears whole at the end; until then ``<out>.unfinished`` holds the episodes that are safe.
+        out: folder, which appears whole at the end; until then ``<out>.unfinished`` holds the
+            episodes that are safe.
         observe: called at first and after every episode.
 
     Raises:
         RunExistsError: something else is at ``out``, or was begun there.
         UnknownNameError: no such environment.
         MissingBackendError: the package of its suite is absent.
-        InvalidInputError: a behaviour, camera, size or number that does not exist or cannot be; or no instruction.
+        InvalidInputError: a behaviour, camera, size or number that does not exist or cannot be; or
+            no instruction.
         DrawingError: no OpenGL, or a frame of impossible size.
     """
     instruction = TrainConfig(env=env, goal=config.goal).resolved().instruction
@@ -64,21 +72,30 @@ def record_demonstrations(
     with closing(open_source(env, config)) as source:
         names = _checked(env, source, config)
         cameras = config.cameras or source.cameras[:1]
-        fps = source.fps if config.format == "folder" else max(1, round(source.fps))  # LeRobot knows whole ones only
+        fps = (
+            source.fps if config.format == "folder" else max(1, round(source.fps))
+        )  # LeRobot knows whole ones only
         shot = Shot(fps=fps, encoding=find_encoding(config.codec), drawing=source.drawing)
         request = {"env": env, **to_json(config), "cameras": cameras}
 
         def tell(done: int) -> None:
             behaviour = names[min(done // config.episodes, len(names) - 1)]
-            observe(DemosStatus(done=done, total=config.episodes * len(names), behaviour=behaviour))
+            observe(
+                CollectStatus(done=done, total=config.episodes * len(names), behaviour=behaviour)
+            )
 
         make = partial(_new_episode, env, instruction, source.sentences(instruction), cameras)
         return write_set(
-            out, request, partial(_episodes, source, config, names, make), shot, _form(source, config), tell
+            out,
+            request,
+            partial(_episodes, source, config, names, make),
+            shot,
+            _form(source, config),
+            tell,
         )
 
 
-def _form(source: Source, config: DemosConfig) -> Form:
+def _form(source: Source, config: CollectConfig) -> Form:
     from roborew.data.lerobot import LeRobotForm
 
     if config.format == "folder":
@@ -86,34 +103,42 @@ def _form(source: Source, config: DemosConfig) -> Form:
     return LeRobotForm(robot_type="simulated", legends=source.legends, rate=source.fps)
 
 
-def _checked(env: str, source: Source, config: DemosConfig) -> tuple[Behaviour, ...]:
+def _checked(env: str, source: Source, config: CollectConfig) -> tuple[Behaviour, ...]:
     known = source.behaviours
     for behaviour in config.behaviours:
         if behaviour not in known:
-            raise InvalidInputError(f"{env}: no behaviour {behaviour!r}. Available: {', '.join(known) or 'none'}.")
+            raise InvalidInputError(
+                f"{env}: no behaviour {behaviour!r}. Available: {', '.join(known) or 'none'}."
+            )
     for camera in config.cameras:
         if camera not in source.cameras:
-            raise InvalidInputError(f"{env}: no camera {camera!r}. Available: {', '.join(source.cameras)}.")
+            raise InvalidInputError(
+                f"{env}: no camera {camera!r}. Available: {', '.join(source.cameras)}."
+            )
     for name, given in {"behaviours": config.behaviours, "cameras": config.cameras}.items():
         if len(set(given)) != len(given) or (name == "behaviours" and not given):
-            raise InvalidInputError(f"{name}: expected each once, and at least one behaviour; got {', '.join(given)}.")
+            raise InvalidInputError(
+                f"{name}: expected each once, and at least one behaviour; got {', '.join(given)}."
+            )
     if not 1 <= config.episodes <= SEEDS_APART or config.seed < 0:
         raise InvalidInputError(
-            f"expected 1 to {SEEDS_APART:,} episodes and a seed from 0 up; got {config.episodes} and {config.seed}."
+            f"expected 1 to {SEEDS_APART:,} episodes and a seed from 0 up; got {config.episodes} "
+            f"and {config.seed}."
         )
     return cast("tuple[Behaviour, ...]", config.behaviours)
 
 
 def _episodes(
     source: Source,
-    config: DemosConfig,
+    config: CollectConfig,
     names: tuple[Behaviour, ...],
-    make: Callable[[Behaviour, int, Take], NewEpisode],
+    make: Callable[[Behaviour, int, EpisodeRecord], NewEpisode],
     first: int,
 ) -> Iterator[NewEpisode]:
     """The episodes from number ``first`` on.
 
-    A script draws on its whole block, so a block that was begun is played again; what is safe is not drawn again.
+    A script draws on its whole block, so a block that was begun is played again; what is safe is
+    not drawn again.
     """
     start = FIRST_SEED + config.seed * SEEDS_APART
     for number, behaviour in enumerate(names):
@@ -133,7 +158,7 @@ def _new_episode(
     cameras: tuple[str, ...],
     behaviour: Behaviour,
     seed: int,
-    take: Take,
+    take: EpisodeRecord,
 ) -> NewEpisode:
     return NewEpisode(
         name=f"{slug(env.removeprefix('roborew/'))}-{slug(behaviour)}-{seed % SEEDS_APART:06d}",
@@ -145,11 +170,12 @@ def _new_episode(
     )
 
 
-def _columns(take: Take) -> dict[str, NDArray[Any]]:
+def _columns(take: EpisodeRecord) -> dict[str, NDArray[Any]]:
     """Numbers of the T + 1 frames of T actions.
 
-    The last frame has no action: it repeats the one before, as LeRobot does beyond an episode's end. ``next.*`` is
-    what the row's action brought; on the last row the reward is 0 and ``next.done`` True.
+    The last frame has no action: it repeats the one before, as LeRobot does beyond an episode's
+    end. ``next.*`` is what the row's action brought; on the last row the reward is 0 and
+    ``next.done`` True.
     """
     rows = len(take.observations)
     columns = {
@@ -160,5 +186,8 @@ def _columns(take: Take) -> dict[str, NDArray[Any]]:
         "next.done": np.arange(rows) == rows - 1,
     }
     if take.success is not None:
-        columns |= {"success": take.success, "next.success": np.append(take.success[1:], take.success[-1])}
+        columns |= {
+            "success": take.success,
+            "next.success": np.append(take.success[1:], take.success[-1]),
+        }
     return columns

@@ -27,17 +27,20 @@ Names = Annotated[
 
 
 @dataclass(frozen=True, kw_only=True)
-class DemosConfig:
+class CollectConfig:
     """What a demonstration set holds; the same configuration gives the same set."""
 
     behaviours: Names = ("expert",)
-    """Joined by commas; each plays from the same starts. An environment without one of them says which it has."""
+    """Joined by commas; each plays from the same starts. An environment without one of them says
+    which it has."""
     goal: str | None = None
-    """What the episodes are to show, as a sentence; the environment's own instruction if not given."""
+    """What the episodes are to show, as a sentence; the environment's own instruction if not
+    given."""
     episodes: int = 40
     """Of each behaviour."""
     format: Literal["lerobot", "folder"] = "lerobot"
-    """LeRobotDataset v3.0, whose frames per second are rounded to a whole number, or mp4 files with a manifest."""
+    """LeRobotDataset v3.0, whose frames per second are rounded to a whole number, or mp4 files with
+    a manifest."""
     cameras: Annotated[Names, tyro.conf.arg(name="camera")] = ()
     """Joined by commas; the environment's first if none is given."""
     width: int = 96
@@ -47,6 +50,7 @@ class DemosConfig:
     quality: Literal["fast", "full"] = "fast"
     """How frames are drawn; stated in every file that holds them."""
     codec: Literal["h264", "av1", "lossless"] = "h264"
-    """Of the videos; av1 is LeRobot's own choice, and takes three times as long; lossless: every frame exact."""
+    """Of the videos; av1 is LeRobot's own choice, and takes three times as long; lossless: every
+    frame exact."""
     seed: int = 0
     """Of the starts."""

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from roborew.errors import InvalidInputError
 from roborew.storage.run import slug
 from roborew.types import Frame, picture_fault
-from roborew.workflows.collect.config import DemosConfig
+from roborew.workflows.collect.config import CollectConfig
 from roborew_envs import TASKS, make_task
 from roborew_envs.experts.behaviours import Behaviour, behaviours
 from roborew_envs.experts.grading import Grade, Pace
@@ -28,7 +28,7 @@ GRADES: tuple[Grade, ...] = ("failure", "partial", "suboptimal", "success")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Take:
+class EpisodeRecord:
     """One episode of T actions.
 
     Attributes:
@@ -71,13 +71,13 @@ class Source(Protocol):
     legends: Mapping[str, Sequence[str]]
     block: int
 
-    def takes(self, behaviour: Behaviour, seeds: range) -> Iterator[Take]:
+    def takes(self, behaviour: Behaviour, seeds: range) -> Iterator[EpisodeRecord]:
         """An episode for each of at most `block` seeds."""
         ...
 
     def sentences(self, instruction: str) -> Mapping[str, Sequence[str]]:
-        """``paraphrases`` of a sentence, and ``wrong_instructions`` that its success does not fulfil; empty where
-        nobody knows any."""
+        """``paraphrases`` of a sentence, and ``wrong_instructions`` that its success does not
+        fulfil; empty where nobody knows any."""
         ...
 
     def close(self) -> None:
@@ -85,7 +85,7 @@ class Source(Protocol):
         ...
 
 
-def open_source(env: str, config: DemosConfig) -> Source:
+def open_source(env: str, config: CollectConfig) -> Source:
     """The source of an environment's demonstrations.
 
     Raises:
@@ -96,11 +96,12 @@ def open_source(env: str, config: DemosConfig) -> Source:
 
 
 class TaskSource:
-    """A task of roborew: it tells progress and stages, and every episode is graded beside the expert."""
+    """A task of roborew: it tells progress and stages, and every episode is graded beside the
+    expert."""
 
     block = 16
 
-    def __init__(self, env: str, config: DemosConfig) -> None:
+    def __init__(self, env: str, config: CollectConfig) -> None:
         """Build the task; nothing is drawn before it is asked for."""
         self._task, self._config = make_task(env), config
         self.behaviours, self.cameras = behaviours(self._task), self._task.cameras
@@ -109,17 +110,19 @@ class TaskSource:
 
     @cached_property
     def _renderer(self) -> Renderer:
-        return Renderer(self._task.model, self._config.width, self._config.height, self._config.quality)
+        return Renderer(
+            self._task.model, self._config.width, self._config.height, self._config.quality
+        )
 
     @cached_property
     def _pace(self) -> Pace:
         return expert_pace(self._task)
 
-    def takes(self, behaviour: Behaviour, seeds: range) -> Iterator[Take]:
+    def takes(self, behaviour: Behaviour, seeds: range) -> Iterator[EpisodeRecord]:
         """See `Source`."""
         episodes = demonstrate(self._task, behaviour, seeds)
         for episode, grade in zip(episodes, grades(self._task, episodes, self._pace), strict=True):
-            yield Take(
+            yield EpisodeRecord(
                 observations=episode.observations,
                 actions=episode.actions,
                 rewards=np.diff(episode.progress),
@@ -136,7 +139,7 @@ class TaskSource:
 
     def sentences(self, instruction: str) -> Mapping[str, Sequence[str]]:
         """The task's own, where the sentence is one of them."""
-        words = self._task.words
+        words = self._task.language
         same = (words.instruction, *words.paraphrases)
         if instruction not in same:
             return {}
@@ -147,7 +150,7 @@ class TaskSource:
         """Draw an episode."""
         for start in range(0, len(episode.qpos), DRAWN):
             qpos = episode.qpos[start : start + DRAWN]
-            yield from self._renderer.draw(qpos, camera, self._task.paint(qpos))
+            yield from self._renderer.render(qpos, camera, self._task.visual_overrides(qpos))
 
     def close(self) -> None:
         """Close the renderer if one was opened."""
@@ -160,7 +163,7 @@ class SuiteSource:
 
     block = 1
 
-    def __init__(self, env: str, config: DemosConfig) -> None:
+    def __init__(self, env: str, config: CollectConfig) -> None:
         """Make the environment; one that draws itself keeps its own size."""
         self._name, self._env = env, SuiteVectorEnv(env, 1, "rgb_array", quality=config.quality)
         self._before: tuple[NDArray[Any], Frame] | None = None
@@ -173,11 +176,11 @@ class SuiteSource:
         self.fps = float(self._env.metadata.get("render_fps") or 25)
         self.drawing = config.quality if self._env.resizable else "by the environment"
 
-    def takes(self, behaviour: Behaviour, seeds: range) -> Iterator[Take]:
+    def takes(self, behaviour: Behaviour, seeds: range) -> Iterator[EpisodeRecord]:
         """See `Source`."""
         for seed in seeds:
             episode = perform(self._env, behaviour, seed)
-            yield Take(
+            yield EpisodeRecord(
                 observations=episode.observations,
                 actions=episode.actions,
                 rewards=episode.rewards,
@@ -193,7 +196,8 @@ class SuiteSource:
         """Draw an episode by playing it again.
 
         Raises:
-            InvalidInputError: its first picture shows nothing, or is still that of the episode before.
+            InvalidInputError: its first picture shows nothing, or is still that of the episode
+                before.
         """
         last: Frame | None = None
         for frame in frames(self._env, episode, self._views[camera]):
@@ -206,11 +210,14 @@ class SuiteSource:
 
     def _check_first(self, episode: SuiteEpisode, frame: Frame) -> None:
         before = None
-        if self._before is not None and not np.array_equal(self._before[0], episode.observations[0]):
+        if self._before is not None and not np.array_equal(
+            self._before[0], episode.observations[0]
+        ):
             before = self._before[1]
         if fault := picture_fault(frame, before):
             raise InvalidInputError(
-                f"{self._name}: the first picture of the episode of seed {episode.seed} {fault}; that is no "
+                f"{self._name}: the first picture of the episode of seed {episode.seed} {fault}; "
+                f"that is no "
                 "demonstration. Check how it draws (its render mode rgb_array), or the camera."
             )
 

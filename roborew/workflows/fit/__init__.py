@@ -1,4 +1,5 @@
-"""From demonstrations to a critic with its card: embedded, split, fitted, calibrated, judged beside its nulls.
+"""From demonstrations to a critic with its card: embedded, split, fitted, calibrated, judged beside
+its nulls.
 
 What is not as it should be ends in one error before anything is written, or follows a rule:
 
@@ -17,7 +18,8 @@ What is not as it should be ends in one error before anything is written, or fol
 | no failure | an error of `adversarial` |
 | fewer than five of a kind | all of them are fitted; if so of each kind, nothing is calibrated, and the card says so |
 
-A fitted critic scores clips of one frame, of frames alike and of any size; of several cameras, see `side_by_side`.
+A fitted critic scores clips of one frame, of frames alike and of any size; of several cameras, see
+`side_by_side`.
 """
 
 from roborew.workflows.fit.config import FitConfig

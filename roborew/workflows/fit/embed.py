@@ -14,12 +14,18 @@ from roborew.data.thinning import kept_frames
 from roborew.encoders.base import Encoder
 from roborew.encoders.multi_view import SideBySide
 from roborew.errors import InvalidInputError
-from roborew.learning.examples import Example, Footage, Report
+from roborew.learning.examples import EpisodeFrames, Example, Report
 from roborew.registry import critics, encoders
 from roborew.seeding import Seeds
 from roborew.stopwatch import Stopwatch
 from roborew.workflows.fit.config import FitConfig
-from roborew.workflows.fit.examples import Wording, chosen_cameras, example_of, footage_of, given_goals
+from roborew.workflows.fit.examples import (
+    InstructionEmbedder,
+    chosen_cameras,
+    example_of,
+    footage_of,
+    given_goals,
+)
 from roborew.workflows.fit.split import Split, Unseen, kinds_of, split_names, unseen_sentences
 
 Say = Callable[[str, float], None]
@@ -51,7 +57,7 @@ class Embedded:
     split: Split
     unseen: Mapping[str, Unseen]
     examples: tuple[Example, ...]
-    footage: tuple[Footage, ...]
+    footage: tuple[EpisodeFrames, ...]
     visited: frozenset[str]
     seconds: dict[str, float]
     figures: dict[str, float]
@@ -63,23 +69,30 @@ def embed(
     say: Say | None = None,
     visited: Sequence[Demonstration] = (),
 ) -> Embedded:
-    """Read demonstrations, split them, let the encoder learn from those to be fitted, and embed all of them.
+    """Read demonstrations, split them, let the encoder learn from those to be fitted, and embed all
+    of them.
 
     Arguments and errors as of `fit_critic`.
     """
     make = encoders.load(config.encoder)
-    make_objective(config.critic, config.option, config.members)  # what cannot be is said before anything is read
+    make_objective(
+        config.critic, config.option, config.members
+    )  # what cannot be is said before anything is read
     _check_goals(config)
     seeds, clock, figures = Seeds(config.seed), Stopwatch(), dict[str, float]()
     words = with_defaults(config.encoder_option, [f"seed={seeds.integer('encoder')}"])
-    encoder: Encoder = make(**{"device": config.device, **_cache(make, config), **parse_options(make, words)})
+    encoder: Encoder = make(
+        **{"device": config.device, **_cache(make, config), **parse_options(make, words)}
+    )
     everything = [*demonstrations, *visited]
     kinds = kinds_of(everything)
     cameras = chosen_cameras(everything, config.camera)
     kept = [kept_frames(one.length, one.fps, config.fps) for one in everything]
     split = split_names(kinds, config.held_out, seeds.generator("split"))
-    unseen = unseen_sentences(everything, config.held_out if split.test else 0.0, seeds.generator("sentences"))
-    wording = Wording(encoder, unseen)
+    unseen = unseen_sentences(
+        everything, config.held_out if split.test else 0.0, seeds.generator("sentences")
+    )
+    wording = InstructionEmbedder(encoder, unseen)
     read = zip(_counted(everything, "episodes read", say), kept, strict=True)
     with clock.time("reading"):
         footage = [footage_of(one, cameras, at, wording) for one, at in read]
@@ -89,10 +102,14 @@ def embed(
         encoder = SideBySide(encoder, cameras, aspect)
     chosen = set(split.fit)
     with clock.time("encoder"):
-        learned_from = [one for one, told in zip(footage, everything, strict=True) if told.name in chosen]
+        learned_from = [
+            one for one, told in zip(footage, everything, strict=True) if told.name in chosen
+        ]
         encoder.learn(learned_from, keeping(figures, say))
     with clock.time("embedding"):
-        vectors = [encoder.encode(one.frames) for one in _counted(footage, "episodes embedded", say)]
+        vectors = [
+            encoder.encode(one.frames) for one in _counted(footage, "episodes embedded", say)
+        ]
         goals = given_goals(config.goal_images, encoder, everything)
     return Embedded(
         encoder=encoder,
@@ -101,7 +118,9 @@ def embed(
         aspect=aspect,
         split=split,
         unseen=unseen,
-        examples=tuple(example_of(*row) for row in zip(everything, footage, vectors, kept, goals, strict=True)),
+        examples=tuple(
+            example_of(*row) for row in zip(everything, footage, vectors, kept, goals, strict=True)
+        ),
         footage=tuple(footage),
         visited=frozenset(one.name for one in visited),
         seconds=clock.seconds,
@@ -114,7 +133,8 @@ def _check_goals(config: FitConfig) -> None:
     able = [name for name in critics if critics.load(name).traits.learns_goals]
     if config.goal_images is not None and config.critic not in able:
         raise InvalidInputError(
-            f"goal_images: {config.critic!r} does not learn from pictures of the goal. Able to: {', '.join(able)}."
+            f"goal_images: {config.critic!r} does not learn from pictures of the goal. Able to: "
+            f"{', '.join(able)}."
         )
 
 
@@ -144,7 +164,9 @@ def _cache(make: Callable[..., Encoder], config: FitConfig) -> dict[str, Path]:
     if config.cache is None:
         return {}
     if "cache" not in keyword_options(make):
-        raise InvalidInputError(f"cache: expected an encoder that is not fitted, 'tower'; got {config.encoder!r}.")
+        raise InvalidInputError(
+            f"cache: expected an encoder that is not fitted, 'tower'; got {config.encoder!r}."
+        )
     return {"cache": config.cache}
 
 

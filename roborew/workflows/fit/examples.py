@@ -1,4 +1,5 @@
-"""What is learned from demonstrations: their pictures, reduced and side by side, and what is known of each, checked."""
+"""What is learned from demonstrations: their pictures, reduced and side by side, and what is known
+of each, checked."""
 
 from __future__ import annotations
 
@@ -15,7 +16,7 @@ from roborew.data import read_picture, side_by_side
 from roborew.data.demonstration import MIN_FRAMES, Demonstration
 from roborew.encoders.base import Encoder
 from roborew.errors import InvalidInputError
-from roborew.learning.examples import Example, Footage
+from roborew.learning.examples import EpisodeFrames, Example
 from roborew.learning.labels import from_key_frames
 from roborew.types import Frame, Video
 from roborew.workflows.fit.split import Unseen
@@ -24,32 +25,36 @@ PICTURES = (".png", ".jpg", ".jpeg", ".webp")
 LARGEST = 256
 """Longer side of a picture that is learned from, at most [pixels]."""
 BACK, CHANGED, NOTICED = 8, 0.01, 8
-"""A frame may look like one of so many before it: less than such a share of pixels changes, by more than so much of
-255."""
+"""A frame may look like one of so many before it: less than such a share of pixels changes, by more
+than so much of 255."""
 SEEN = 0.1
 """Progress of an episode in which something must be seen to change."""
 
 
 def chosen_cameras(demonstrations: Sequence[Demonstration], asked: str | None) -> tuple[str, ...]:
-    """Names of the cameras that are asked for: one, several separated by commas, "all", or the first if None.
+    """Names of the cameras that are asked for: one, several separated by commas, "all", or the
+    first if None.
 
     Raises:
         InvalidInputError: one is named twice, or a demonstration does not have it.
     """
     known = demonstrations[0].cameras
-    names = known if asked == "all" else tuple(part.strip() for part in (asked or known[0]).split(","))
+    names = (
+        known if asked == "all" else tuple(part.strip() for part in (asked or known[0]).split(","))
+    )
     if len(set(names)) < len(names):
         raise InvalidInputError(f"camera: expected each camera once; got {', '.join(names)}.")
     for one in demonstrations:
         if missing := [name for name in names if name not in one.cameras]:
             raise InvalidInputError(
-                f"{one.name}: no camera {missing[0]!r}. Available: {', '.join(one.cameras)}. Name cameras that all "
+                f"{one.name}: no camera {missing[0]!r}. Available: {', '.join(one.cameras)}. Name "
+                f"cameras that all "
                 "demonstrations have."
             )
     return names
 
 
-class Wording:
+class InstructionEmbedder:
     """Sentences embedded, each once.
 
     Args:
@@ -59,32 +64,55 @@ class Wording:
 
     def __init__(self, encoder: Encoder, unseen: Mapping[str, Unseen]) -> None:
         self._embed = cache(encoder.encode_text)
-        self._held = {sentence for each in unseen.values() for sentence in (*each.paraphrases, *each.wrong)}
+        self._held = {
+            sentence for each in unseen.values() for sentence in (*each.paraphrases, *each.wrong)
+        }
 
     def of(self, one: Demonstration) -> dict[str, Any]:
-        """Its sentence and the others that it is learned with. A failure may do what another sentence says."""
+        """Its sentence and the others that it is learned with. A failure may do what another
+        sentence says."""
         also, wrong = (
             tuple(self._embed(sentence) for sentence in sentences if sentence not in self._held)
-            for sentences in (one.paraphrases, () if one.succeeded is False else one.wrong_instructions)
+            for sentences in (
+                one.paraphrases,
+                () if one.succeeded is False else one.wrong_instructions,
+            )
         )
-        return {"text": self._embed(one.instruction), "also": also, "wrong": wrong}
+        return {
+            "text_embedding": self._embed(one.instruction),
+            "paraphrase_embeddings": also,
+            "negative_embeddings": wrong,
+        }
 
 
-def footage_of(one: Demonstration, cameras: Sequence[str], kept: NDArray[np.int64], wording: Wording) -> Footage:
-    """Some frames of some cameras, side by side at the size of the first one's, with the labels: progress as it is
-    given, otherwise from key frames.
+def footage_of(
+    one: Demonstration,
+    cameras: Sequence[str],
+    kept: NDArray[np.int64],
+    wording: InstructionEmbedder,
+) -> EpisodeFrames:
+    """Some frames of some cameras, side by side at the size of the first one's, with the labels:
+    progress as it is given, otherwise from key frames.
 
     Raises:
-        InvalidInputError: too few frames are left, or nothing is seen to change while progress does.
+        InvalidInputError: too few frames are left, or nothing is seen to change while progress
+            does.
         CorruptFileError: a video is damaged.
     """
     if len(kept) < MIN_FRAMES:
         raise InvalidInputError(
-            f"{one.name}: expected at least {MIN_FRAMES} frames; {len(kept)} of {one.length} are left. Give more fps."
+            f"{one.name}: expected at least {MIN_FRAMES} frames; {len(kept)} of {one.length} are "
+            f"left. Give more fps."
         )
-    moments, wanted, progress = zip(*map(one.frames, cameras), strict=True), set(kept.tolist()), _progress(one)
-    pictures = [side_by_side([*map(reduced, moment)]) for at, moment in enumerate(moments) if at in wanted]
-    footage = Footage(
+    moments, wanted, progress = (
+        zip(*map(one.frames, cameras), strict=True),
+        set(kept.tolist()),
+        _progress(one),
+    )
+    pictures = [
+        side_by_side([*map(reduced, moment)]) for at, moment in enumerate(moments) if at in wanted
+    ]
+    footage = EpisodeFrames(
         frames=np.stack(pictures),
         **wording.of(one),
         progress=None if progress is None else progress[kept],
@@ -102,8 +130,8 @@ def goal_files(folder: Path) -> list[Path]:
 def given_goals(
     folder: Path | None, encoder: Encoder, shown: Sequence[Demonstration]
 ) -> Sequence[NDArray[np.float32] | None]:
-    """The picture of the goal that is given for each episode, embedded, (D,); in turn, where there are fewer pictures;
-    None each without a folder.
+    """The picture of the goal that is given for each episode, embedded, (D,); in turn, where there
+    are fewer pictures; None each without a folder.
 
     Raises:
         InvalidInputError: no picture, more of them than episodes, or several goals.
@@ -111,11 +139,16 @@ def given_goals(
     """
     if folder is None:
         return [None] * len(shown)
-    pictures, asked = [reduced(read_picture(path)) for path in goal_files(folder)], {e.instruction for e in shown}
+    pictures, asked = (
+        [reduced(read_picture(path)) for path in goal_files(folder)],
+        {e.instruction for e in shown},
+    )
     if not pictures or len(pictures) > len(shown) or len(asked) > 1:
         raise InvalidInputError(
-            f"goal_images: expected a folder with pictures ({', '.join(PICTURES)}) of one goal, at most one each of "
-            f"{len(shown)} episodes; got {len(pictures)} in {folder}, for {len(asked)} instructions."
+            f"goal_images: expected a folder with pictures ({', '.join(PICTURES)}) of one goal, "
+            f"at most one each of "
+            f"{len(shown)} episodes; got {len(pictures)} in {folder}, for {len(asked)} "
+            f"instructions."
         )
     vectors = [encoder.encode(picture[None])[0] for picture in pictures]
     return [vectors[row % len(vectors)] for row in range(len(shown))]
@@ -123,34 +156,35 @@ def given_goals(
 
 def example_of(
     one: Demonstration,
-    footage: Footage,
+    footage: EpisodeFrames,
     features: NDArray[np.float32],
     kept: NDArray[np.int64],
     goal: NDArray[np.float32] | None = None,
 ) -> Example:
-    """The demonstration as an objective sees it; of its stages those of which frames are left. Its goal is the picture
-    that is given, otherwise the end of a success."""
+    """The demonstration as an objective sees it; of its stages those of which frames are left. Its
+    goal is the picture that is given, otherwise the end of a success."""
     features.flags.writeable = False
     spans = [(span.name, *np.searchsorted(kept, span[1:]).tolist()) for span in one.stages or ()]
     return Example(
         name=one.name,
         instruction=one.instruction,
-        text=footage.text,
-        also=footage.also,
-        wrong=footage.wrong,
-        still=stagnation(footage.frames),
+        text_embedding=footage.text_embedding,
+        paraphrase_embeddings=footage.paraphrase_embeddings,
+        negative_embeddings=footage.negative_embeddings,
+        static_since=stagnation(footage.frames),
         features=features,
         progress=footage.progress,
         success=one.succeeded,
         quality=one.quality,
-        spans=tuple(span for span in spans if span[1] < span[2]),
-        goal=features[-1] if goal is None and one.succeeded is not False else goal,
+        stages=tuple(span for span in spans if span[1] < span[2]),
+        goal_embedding=features[-1] if goal is None and one.succeeded is not False else goal,
     )
 
 
 def stagnation(frames: Video) -> NDArray[np.int64]:
-    """Of each frame the earliest of the `BACK` before it from which less than `CHANGED` of its pixels differ, and so
-    for all between them, shape (T,); the frame itself where the one before it differs more (VLAC, arXiv:2509.15937)."""
+    """Of each frame the earliest of the `BACK` before it from which less than `CHANGED` of its
+    pixels differ, and so for all between them, shape (T,); the frame itself where the one before it
+    differs more (VLAC, arXiv:2509.15937)."""
     still = np.arange(len(frames))
     for at in range(1, len(frames)):
         for before in range(at - 1, max(at - BACK, 0) - 1, -1):
@@ -172,13 +206,15 @@ def _check_moving(one: Demonstration, frames: Video, progress: NDArray[np.float3
     gains = one.succeeded is not False if progress is None else float(np.ptp(progress)) >= SEEN
     if gains and all(np.array_equal(frame, frames[0]) for frame in frames):
         raise InvalidInputError(
-            f"{one.name}: expected pictures that change as progress does; all {len(frames)} frames are the same. Is "
+            f"{one.name}: expected pictures that change as progress does; all {len(frames)} "
+            f"frames are the same. Is "
             "the camera covered? Leave the episode out, or choose another camera."
         )
 
 
 def reduced(frame: Frame) -> Frame:
-    """The frame, reduced to `LARGEST` pixels on its longer side if it is larger: an hour of film must fit in memory."""
+    """The frame, reduced to `LARGEST` pixels on its longer side if it is larger: an hour of film
+    must fit in memory."""
     height, width = frame.shape[:2]
     share = LARGEST / max(height, width)
     if share >= 1:

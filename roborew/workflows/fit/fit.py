@@ -10,10 +10,10 @@ import numpy as np
 from roborew.critics.calibration import calibrated
 from roborew.critics.critic import Critic
 from roborew.critics.ensemble import make_objective
-from roborew.critics.objective import Refreshable
+from roborew.critics.objective import Refittable
 from roborew.data.demonstration import Demonstration
 from roborew.errors import InvalidInputError
-from roborew.learning.examples import Example, Footage
+from roborew.learning.examples import EpisodeFrames, Example
 from roborew.learning.labels import progress_labels
 from roborew.seeding import Seeds
 from roborew.stopwatch import Stopwatch
@@ -44,7 +44,7 @@ class Fitted:
     split: Split
     unseen: Mapping[str, Unseen]
     examples: tuple[Example, ...]
-    footage: tuple[Footage, ...]
+    footage: tuple[EpisodeFrames, ...]
     seconds: dict[str, float]
     figures: dict[str, float] = field(default_factory=dict[str, float])
 
@@ -61,19 +61,22 @@ def fit_critic(
         demonstrations: at least one; names differ.
         config: how.
         say: called with every figure of the fit as it goes.
-        visited: episodes of an agent that learned from an earlier critic. They are split like demonstrations and have
-            the labels that they carry; a critic with a way of its own to learn from them (`Refreshable`) uses that.
+        visited: episodes of an agent that learned from an earlier critic. They are split like
+            demonstrations and have the labels that they carry; a critic with a way of its own to
+            learn from them (`Refittable`) uses that.
 
     Raises:
         UnknownNameError: no such critic, encoder or setting.
-        InvalidInputError: fewer demonstrations than needed, no such camera, or what the critic needs is missing.
+        InvalidInputError: fewer demonstrations than needed, no such camera, or what the critic
+            needs is missing.
         CorruptFileError: a video is damaged.
     """
     return fit_objective(embed(demonstrations, config, say, visited), config, say)
 
 
 def fit_objective(embedded: Embedded, config: FitConfig, say: Say | None = None) -> Fitted:
-    """Fit the objective of a configuration to what `embed` made with it; errors as of `fit_critic`."""
+    """Fit the objective of a configuration to what `embed` made with it; errors as of
+    `fit_critic`."""
     figures, clock = dict(embedded.figures), Stopwatch()
     seeded = [f"seed={Seeds(config.seed).integer('critic')}"]
     objective = make_objective(config.critic, with_defaults(config.option, seeded), config.members)
@@ -84,9 +87,11 @@ def fit_objective(embedded: Embedded, config: FitConfig, say: Say | None = None)
     if config.goal_images is None:
         _check_gain(chosen)
     with clock.time("objective"):
-        if embedded.visited and isinstance(objective, Refreshable):
+        if embedded.visited and isinstance(objective, Refittable):
             shown = [example for example in chosen if example.name not in embedded.visited]
-            objective.refresh(shown, [example for example in chosen if example.name in embedded.visited], report)
+            objective.refit(
+                shown, [example for example in chosen if example.name in embedded.visited], report
+            )
         else:
             objective.fit(chosen, held, report)
         calibration = calibrated(objective, held) if config.calibrate else None
@@ -118,7 +123,9 @@ def _check_gain(examples: Sequence[Example]) -> None:
     if np.nanmax(labels) - np.nanmin(labels) < LEAST_GAIN:
         failed = sum(example.success is False for example in examples)
         raise InvalidInputError(
-            f"fit: expected a success, or progress labels that change; got {len(examples)} demonstrations to fit, "
-            f"{failed} of them failures, whose progress is {np.nanmin(labels):.2f} wherever it is known. Add a "
+            f"fit: expected a success, or progress labels that change; got {len(examples)} "
+            f"demonstrations to fit, "
+            f"{failed} of them failures, whose progress is {np.nanmin(labels):.2f} wherever it is "
+            f"known. Add a "
             "success, or label progress."
         )

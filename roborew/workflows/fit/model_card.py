@@ -1,4 +1,5 @@
-"""The card of a critic: what it was made from, and how it does on episodes it never saw, beside its nulls."""
+"""The card of a critic: what it was made from, and how it does on episodes it never saw, beside its
+nulls."""
 
 from __future__ import annotations
 
@@ -60,13 +61,16 @@ def write(fitted: Fitted, folder: Path, source: str, command: str) -> Table:
     shown = picture(fitted)
     beside = {} if shown is None else {PICTURE: shown}
     given = fitted.config.goal_images
-    beside |= {f"{GOALS}/{path.name}": path.read_bytes() for path in (goal_files(given) if given else ())}
+    beside |= {
+        f"{GOALS}/{path.name}": path.read_bytes() for path in (goal_files(given) if given else ())
+    }
     fitted.critic.save_pretrained(folder, card(fitted, source, command, table), beside)
     return table
 
 
 def judged(fitted: Fitted, names: Sequence[str]) -> Table:
-    """Figures of the critic and of its nulls on some of the episodes; order is with the labels, or with time.
+    """Figures of the critic and of its nulls on some of the episodes; order is with the labels, or
+    with time.
 
     Args:
         names: of the episodes, usually the test part of the split.
@@ -74,7 +78,11 @@ def judged(fitted: Fitted, names: Sequence[str]) -> Table:
     examples, clips = _shown(fitted, names)
     if not examples:
         return {}
-    clips += [there_and_back(clip, e) for clip, e in zip(clips, examples, strict=True) if e.success is not False]
+    clips += [
+        there_and_back(clip, e)
+        for clip, e in zip(clips, examples, strict=True)
+        if e.success is not False
+    ]
     scored = score_with_nulls(fitted.critic, clips, _each(clips, partial(_wrong, fitted)))
     if any(unseen.paraphrases for unseen in fitted.unseen.values()):
         same = _each(clips, lambda sentence: fitted.unseen[sentence].paraphrases or (sentence,))
@@ -89,28 +97,44 @@ def judged(fitted: Fitted, names: Sequence[str]) -> Table:
 
 
 def picture(fitted: Fitted) -> bytes | None:
-    """Score and truth on a test episode of each kind, as a PNG; None where no episode was held out."""
+    """Score and truth on a test episode of each kind, as a PNG; None where no episode was held
+    out."""
     examples, clips = _shown(fitted, fitted.split.test)
-    kinds = {(e.instruction, e.quality or e.success): row for row, e in reversed([*enumerate(examples)])}
+    kinds = {
+        (e.instruction, e.quality or e.success): row for row, e in reversed([*enumerate(examples)])
+    }
     rows = sorted(kinds.values())[:PANELS]
     if not rows:
         return None
     curves = [score_curve(score) for score in fitted.critic.score([clips[row] for row in rows])]
     panels = {
-        f"{examples[row].name}: {examples[row].instruction}": (curve, progress_labels(examples[row]))
+        f"{examples[row].name}: {examples[row].instruction}": (
+            curve,
+            progress_labels(examples[row]),
+        )
         for row, curve in zip(rows, curves, strict=True)
     }
     spec, said = fitted.critic.spec, np.concatenate(curves)
     known = said[np.isfinite(said)]
-    bounds = (float(known.min()), float(known.max())) if known.size and np.ptp(known) > 0 else (spec.low, spec.high)
+    bounds = (
+        (float(known.min()), float(known.max()))
+        if known.size and np.ptp(known) > 0
+        else (spec.low, spec.high)
+    )
     return truth_figure(panels, bounds)
 
 
 def _shown(fitted: Fitted, names: Sequence[str]) -> tuple[list[Example], list[Clip]]:
     """Some of the episodes, and what the critic sees of them."""
-    rows = [(e, f) for e, f in zip(fitted.examples, fitted.footage, strict=True) if e.name in set(names)]
+    rows = [
+        (e, f) for e, f in zip(fitted.examples, fitted.footage, strict=True) if e.name in set(names)
+    ]
     clips = [
-        Clip(frames=footage.frames, instruction=example.instruction, goal=_goal(fitted.critic, fitted, example))
+        Clip(
+            frames=footage.frames,
+            instruction=example.instruction,
+            goal_image=_goal(fitted.critic, fitted, example),
+        )
         for example, footage in rows
     ]
     return [example for example, _ in rows], clips
@@ -123,20 +147,25 @@ def _each(clips: Sequence[Clip], others: Callable[[str], Sequence[str]]) -> list
 
 
 def _wrong(fitted: Fitted, sentence: str) -> Sequence[str]:
-    """What the sentence's success does not fulfil: sentences that were held out, otherwise another one of the set."""
+    """What the sentence's success does not fulfil: sentences that were held out, otherwise another
+    one of the set."""
     others = [other for other in fitted.unseen if other != sentence]
     return fitted.unseen[sentence].wrong or others or (WRONG,)
 
 
 def there_and_back(clip: Clip, example: Example) -> Clip:
-    """The clip up to where its progress is highest for the first time, then played back to its start."""
+    """The clip up to where its progress is highest for the first time, then played back to its
+    start."""
     labels = progress_labels(example)
     top = max(1, int(np.nanargmax(labels)))
     return replace(clip, frames=np.concatenate([clip.frames[: top + 1], clip.frames[:top][::-1]]))
 
 
 def figures(
-    scores: Sequence[Scores], examples: Sequence[Example], cycles: Sequence[Scores] = (), draws: int = 0
+    scores: Sequence[Scores],
+    examples: Sequence[Example],
+    cycles: Sequence[Scores] = (),
+    draws: int = 0,
 ) -> dict[str, Measure]:
     """Order, success, cycle consistency, gain and abstentions over episodes.
 
@@ -149,8 +178,16 @@ def figures(
     curves = [score_curve(score) for score in scores]
     labels = [progress_labels(example) for example in examples]
     ends = [terminal_value(curve) for curve in curves]
-    good = [end.value for end, e in zip(ends, examples, strict=True) if end.value is not None and e.success]
-    bad = [end.value for end, e in zip(ends, examples, strict=True) if end.value is not None and e.success is False]
+    good = [
+        end.value
+        for end, e in zip(ends, examples, strict=True)
+        if end.value is not None and e.success
+    ]
+    bad = [
+        end.value
+        for end, e in zip(ends, examples, strict=True)
+        if end.value is not None and e.success is False
+    ]
     known = [pair for pair in zip(curves, labels, strict=True) if np.isfinite(pair[1]).all()]
     backs = [(curve, label) for curve, label in known if label.max() - label[-1] > LOST]
     low, high = _interval(curves, labels, draws)
@@ -164,7 +201,9 @@ def figures(
         "success AUROC": auroc(good, bad),
         "Cycle-VOC": average(cycle_voc(score_curve(score)) for score in cycles),
         "gain": average(gain(curve) for curve in curves),
-        "end of successes": average(end for end, e in zip(ends, examples, strict=True) if e.success),
+        "end of successes": average(
+            end for end, e in zip(ends, examples, strict=True) if e.success
+        ),
         "abstained": Measure(float(np.isnan(np.concatenate(curves)).mean())),
     }
 
@@ -176,7 +215,9 @@ def _interval(
     rng, found = np.random.default_rng(0), list[float]()
     for _ in range(draws if len(curves) > 1 else 0):
         rows = [int(row) for row in rng.integers(len(curves), size=len(curves))]
-        value = spearman(np.concatenate([curves[r] for r in rows]), np.concatenate([labels[r] for r in rows])).value
+        value = spearman(
+            np.concatenate([curves[r] for r in rows]), np.concatenate([labels[r] for r in rows])
+        ).value
         found.append(0.0 if value is None else value)
     if not found:
         return Measure(None), Measure(None)
@@ -198,7 +239,9 @@ def card(fitted: Fitted, source: str, command: str, table: Table) -> str:
     sentences = "; ".join(dict.fromkeys(example.instruction for example in fitted.examples))
     parts = f"{len(split.fit)} to fit, {len(split.validation)} to validate and calibrate, {len(split.test)} to test"
     seconds = ", ".join(f"{part} {value:.1f}" for part, value in fitted.seconds.items())
-    versions = ", ".join([f"roborew {__version__}", *(f"{name} {version(name)}" for name in ("torch", "numpy"))])
+    versions = ", ".join(
+        [f"roborew {__version__}", *(f"{name} {version(name)}" for name in ("torch", "numpy"))]
+    )
     ends = [example.success for example in fitted.examples if example.name in split.test]
     settings = {what: ", ".join(critic.recipe[what]) for what in ("objective", "encoder")}
     given = fitted.config.goal_images and len(goal_files(fitted.config.goal_images))
@@ -213,7 +256,14 @@ def card(fitted: Fitted, source: str, command: str, table: Table) -> str:
         f"- cameras, side by side: {', '.join(critic.recipe['cameras'])}; "
         f"{critic.recipe['fps'] or 'all'} frames of a second",
         f"- split by episode: {parts}",
-        *([f"- pictures of the goal: {given} given, in {GOALS}/, in place of the ends of successes"] if given else []),
+        *(
+            [
+                f"- pictures of the goal: {given} given, in {GOALS}/, in place of the ends of "
+                f"successes"
+            ]
+            if given
+            else []
+        ),
         f"- encoder: `{fitted.config.encoder}` ({critic.encoder.identity})",
         f"- objective: `{critic.name}` ({critic.spec.paper}); "
         f"{'calibrated on the validation episodes' if critic.calibration else 'not calibrated'}",
@@ -224,17 +274,23 @@ def card(fitted: Fitted, source: str, command: str, table: Table) -> str:
         "",
         "## On episodes it never saw",
         "",
-        "Means over the test episodes. Order is Spearman's correlation with the labels, within an episode and over all",
-        "frames together; where an episode's progress hardly changes, the order within it is little but noise.",
-        "Cycle-VOC is of successes played up to where they are done, and back. Wrong instructions and paraphrases are",
-        "sentences that were not fitted, where the set has any. The interval of the order of all frames is a bootstrap",
-        f"over test episodes; the AUROC is of {ends.count(True)} successes and {ends.count(False)} failures; abstained",
+        "Means over the test episodes. Order is Spearman's correlation with the labels, within an "
+        "episode and over all",
+        "frames together; where an episode's progress hardly changes, the order within it is "
+        "little but noise.",
+        "Cycle-VOC is of successes played up to where they are done, and back. Wrong instructions "
+        "and paraphrases are",
+        "sentences that were not fitted, where the set has any. The interval of the order of all "
+        "frames is a bootstrap",
+        f"over test episodes; the AUROC is of {ends.count(True)} successes and "
+        f"{ends.count(False)} failures; abstained",
         "is the share of frames without a score, as where an ensemble's members disagree.",
         "",
         *_table(table),
         "",
         *([f"![Score and truth on a test episode of each kind]({PICTURE})", ""] if table else []),
-        "A clock that knows nothing also has a good order on successes: trust a critic where it beats the nulls.",
+        "A clock that knows nothing also has a good order on successes: trust a critic where it "
+        "beats the nulls.",
     ]
     return "\n".join(lines) + "\n"
 
@@ -242,12 +298,19 @@ def card(fitted: Fitted, source: str, command: str, table: Table) -> str:
 def _read(fitted: Fitted) -> str:
     """What the critic can know of sentences."""
     shown = [example for example in fitted.examples if example.name in fitted.split.fit]
-    same, wrong = max(len(e.also) for e in shown), max(len(e.wrong) for e in shown)
+    same, wrong = (
+        max(len(e.paraphrase_embeddings) for e in shown),
+        max(len(e.negative_embeddings) for e in shown),
+    )
     if not wrong and len(fitted.unseen) == 1:
-        return "fitted to one sentence and to none that is wrong: it does not read what is asked for"
+        return (
+            "fitted to one sentence and to none that is wrong: it does not read what is asked for"
+        )
     held = [(len(unseen.paraphrases), len(unseen.wrong)) for unseen in fitted.unseen.values()]
     judges = f"{sum(one for one, _ in held)} and {sum(other for _, other in held)} others"
-    return f"fitted with up to {same} paraphrases and {wrong} wrong sentences each, judged by {judges}"
+    return (
+        f"fitted with up to {same} paraphrases and {wrong} wrong sentences each, judged by {judges}"
+    )
 
 
 def _table(table: Table) -> list[str]:
@@ -262,12 +325,15 @@ def _table(table: Table) -> list[str]:
 
 
 def _goal(critic: Critic, fitted: Fitted, example: Example) -> np.ndarray | None:
-    """A goal picture for critics that need one: the last frame of another success, never the episode's own."""
-    if not critic.spec.needs_goal:
+    """A goal picture for critics that need one: the last frame of another success, never the
+    episode's own."""
+    if not critic.spec.needs_goal_image:
         return None
     others = (
         footage.frames[-1]
         for other, footage in zip(fitted.examples, fitted.footage, strict=True)
-        if other.name in fitted.split.fit and other.success is not False and other.instruction == example.instruction
+        if other.name in fitted.split.fit
+        and other.success is not False
+        and other.instruction == example.instruction
     )
     return next(others, None)

@@ -25,8 +25,8 @@ class Split:
 
 @dataclass(frozen=True, slots=True)
 class Unseen:
-    """Sentences that a critic is judged by and not fitted to: some that mean the same as an instruction, some that its
-    success does not fulfil."""
+    """Sentences that a critic is judged by and not fitted to: some that mean the same as an
+    instruction, some that its success does not fulfil."""
 
     paraphrases: tuple[str, ...] = ()
     wrong: tuple[str, ...] = ()
@@ -35,7 +35,8 @@ class Unseen:
 def unseen_sentences(
     demonstrations: Sequence[Demonstration], held_out: float, rng: np.random.Generator
 ) -> dict[str, Unseen]:
-    """Instruction -> what of its other sentences is held out, at least one of three; none that are also fitted.
+    """Instruction -> what of its other sentences is held out, at least one of three; none that are
+    also fitted.
 
     Args:
         demonstrations: with what their sets say of sentences.
@@ -55,7 +56,9 @@ def unseen_sentences(
     for instruction in sorted(asked):
         own = [one for one in demonstrations if one.instruction == instruction]
         same = dealt((sentence for one in own for sentence in one.paraphrases), asked)
-        unseen[instruction] = Unseen(same, dealt((s for one in own for s in one.wrong_instructions), meant))
+        unseen[instruction] = Unseen(
+            same, dealt((s for one in own for s in one.wrong_instructions), meant)
+        )
     return unseen
 
 
@@ -68,7 +71,9 @@ def kinds_of(demonstrations: Sequence[Demonstration]) -> dict[str, str]:
     kinds: dict[str, str] = {}
     for one in demonstrations:
         if one.name in kinds:
-            raise InvalidInputError(f"fit: expected demonstrations of different names; got two named {one.name!r}.")
+            raise InvalidInputError(
+                f"fit: expected demonstrations of different names; got two named {one.name!r}."
+            )
         kinds[one.name] = f"{one.instruction}/{one.quality or one.succeeded}"
     if not kinds:
         raise InvalidInputError("fit: expected at least one demonstration; got none.")
@@ -76,11 +81,13 @@ def kinds_of(demonstrations: Sequence[Demonstration]) -> dict[str, str]:
 
 
 def split_names(labels: dict[str, str], held_out: float, rng: np.random.Generator) -> Split:
-    """Deal episodes to fitting, validation and test, grade by grade, so that each part has every kind.
+    """Deal episodes to fitting, validation and test, grade by grade, so that each part has every
+    kind.
 
     Args:
         labels: name of an episode -> its grade or kind.
-        held_out: share for validation and, again, for test; at least one each of a kind of which there are `ENOUGH`,
+        held_out: share for validation and, again, for test; at least one each of a kind of which
+            there are `ENOUGH`,
             none of the others: from a handful of videos all are learned from.
         rng: decides who goes where.
     """

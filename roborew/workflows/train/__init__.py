@@ -1,12 +1,13 @@
-"""The one loop that composes environment, reward, agent and run directory, and what it is made of."""
+"""The one loop that composes environment, reward, agent and run directory, and what it is made
+of."""
 
 from roborew.workflows.factories import (
     Trained,
     load_reward,
     load_trained,
-    make_environment,
+    make_env,
+    make_reward_env,
     open_reward,
-    paid_environment,
 )
 from roborew.workflows.train.config import DEFAULT_ENV, TrainConfig
 from roborew.workflows.train.logger import Status
@@ -20,9 +21,9 @@ __all__ = [
     "Trained",
     "load_reward",
     "load_trained",
-    "make_environment",
+    "make_env",
+    "make_reward_env",
     "open_reward",
-    "paid_environment",
     "start",
     "train",
 ]

@@ -21,7 +21,7 @@ from roborew.critics.critic import Critic
 from roborew.errors import InvalidInputError
 from roborew.storage.run import slug
 from roborew.types import RewardModel
-from roborew.workflows.factories import make_environment, paid_environment, read_refreshing
+from roborew.workflows.factories import make_env, make_reward_env, read_refreshing
 from roborew.workflows.train.config import TrainConfig
 
 
@@ -29,16 +29,21 @@ def cameras_seen(config: TrainConfig, model: RewardModel | None) -> str | None:
     """The cameras to draw, as `TrainConfig.camera`; None: whatever the environment shows by itself.
 
     Raises:
-        InvalidInputError: more or fewer cameras than the reward sees, or one that the environment does not have, or
-            that the demonstrations do not have to which the critic is to be fitted anew; or several views of another
-            shape than those that it was fitted to.
+        InvalidInputError: more or fewer cameras than the reward sees, or one that the environment
+            does not have, or that the demonstrations do not have to which the critic is to be
+            fitted anew; or several views of another shape than those that it was fitted to.
     """
     fitted = model.cameras if isinstance(model, Critic) else ()
-    asked = tuple(name.strip() for name in config.camera.split(",")) if config.camera is not None else ()
+    asked = (
+        tuple(name.strip() for name in config.camera.split(","))
+        if config.camera is not None
+        else ()
+    )
     if asked and len(asked) != max(1, len(fitted)):
         what = f"{len(fitted)}, in the places of {', '.join(fitted)}" if fitted else "one"
         raise InvalidInputError(
-            f"camera: reward {config.reward} sees {what}; got {len(asked)}: {', '.join(asked)}. Name as many, "
+            f"camera: reward {config.reward} sees {what}; got {len(asked)}: {', '.join(asked)}. "
+            f"Name as many, "
             "separated by commas, or leave --camera out."
         )
     if not (asked or fitted):
@@ -46,7 +51,9 @@ def cameras_seen(config: TrainConfig, model: RewardModel | None) -> str | None:
     if config.refresh is not None:
         _check_refreshing(config, fitted)
     available = _available(config)
-    seen = ",".join(_found(name, available, config, by_user=bool(asked)) for name in asked or fitted)
+    seen = ",".join(
+        _found(name, available, config, by_user=bool(asked)) for name in asked or fitted
+    )
     if len(fitted) > 1:
         _show_once(replace(config, camera=seen), model)
     return seen
@@ -57,19 +64,22 @@ def _check_refreshing(config: TrainConfig, fitted: Sequence[str]) -> None:
     have = read_refreshing(config)[0].cameras
     if missing := [name for name in fitted if name not in have]:
         raise InvalidInputError(
-            f"refresh: reward {config.reward} was fitted to camera {missing[0]!r}, which the demonstrations in "
-            f"{config.refresh} do not have. Available: {', '.join(have)}. Give those that it was fitted to."
+            f"refresh: reward {config.reward} was fitted to camera {missing[0]!r}, which the "
+            f"demonstrations in "
+            f"{config.refresh} do not have. Available: {', '.join(have)}. Give those that it was "
+            f"fitted to."
         )
 
 
 def _show_once(config: TrainConfig, model: RewardModel | None) -> None:
-    """Let a critic of several views see a start: it refuses pictures of another shape than it was fitted to."""
-    with closing(paid_environment(config, 1, model)) as env:
+    """Let a critic of several views see a start: it refuses pictures of another shape than it was
+    fitted to."""
+    with closing(make_reward_env(config, 1, model)) as env:
         env.reset(seed=config.seed)
 
 
 def _available(config: TrainConfig) -> tuple[str, ...]:
-    with closing(make_environment(replace(config, camera=None), 1)) as env:
+    with closing(make_env(replace(config, camera=None), 1)) as env:
         own: str = import_module("roborew_envs.suites").OWN_CAMERA
         return getattr(env.unwrapped, "cameras", (own,))
 
@@ -80,7 +90,10 @@ def _found(name: str, available: tuple[str, ...], config: TrainConfig, by_user: 
     if found:
         return name if name in found else found[0]
     who = "camera: got" if by_user else f"reward {config.reward}: fitted to"
-    hint = "Name one of these." if by_user else "Say with --camera which of these stand for its own."
+    hint = (
+        "Name one of these." if by_user else "Say with --camera which of these stand for its own."
+    )
     raise InvalidInputError(
-        f"{who} camera {name!r}, which {config.env} does not have. Available: {', '.join(available)}. {hint}"
+        f"{who} camera {name!r}, which {config.env} does not have. Available: "
+        f"{', '.join(available)}. {hint}"
     )

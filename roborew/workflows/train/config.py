@@ -26,10 +26,11 @@ STEPS = MappingProxyType(
 """Environment steps of a run that names none; `DEFAULT_STEPS` for other environments."""
 DEFAULT_STEPS = 500_000
 EXPLORATION = MappingProxyType({"roborew/Push-v0": 0.35})
-"""First standard deviation of our PPO's actions where `DEFAULT_EXPLORATION` is too much: a push needs a steady hand."""
+"""First standard deviation of our PPO's actions where `DEFAULT_EXPLORATION` is too much: a push
+needs a steady hand."""
 CRITICS_EXPLORATION = 1.0
-"""Where a critic pays: its score hardly tells the first move of a drawer, and with 0.6 most agents never made it
-(`experiments/critics`)."""
+"""Where a critic pays: its score hardly tells the first move of a drawer, and with 0.6 most agents
+never made it (`experiments/critics`)."""
 DEFAULT_EXPLORATION = 0.6
 """Enough to find out that a drawer opens; with 0.35 the hand parks at its handle."""
 TRUE_REWARDS = MappingProxyType(
@@ -43,10 +44,12 @@ TRUE_REWARDS = MappingProxyType(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainConfig:
-    """One training run. The same configuration gives the same run, but for ``minutes``, on the same machine."""
+    """One training run. The same configuration gives the same run, but for ``minutes``, on the same
+    machine."""
 
     env: str = DEFAULT_ENV
-    """Id of the environment, see `roborew list envs`; any Gymnasium id with an rgb_array render mode."""
+    """Id of the environment, see `roborew list envs`; any Gymnasium id with an rgb_array render
+    mode."""
     goal: str | None = None
     """The goal as a sentence; the task's own instruction if not given."""
     reward: str = "mini"
@@ -56,11 +59,13 @@ class TrainConfig:
     goal_image: Path | None = None
     """A picture of the goal, for rewards that compare with one."""
     camera: str | None = None
-    """Camera of the environment that the reward sees, several separated by commas for a critic of several views; by
-    default those that a critic was fitted to, by their names, and the environment's first for other rewards."""
+    """Camera of the environment that the reward sees, several separated by commas for a critic of
+    several views; by default those that a critic was fitted to, by their names, and the
+    environment's first for other rewards."""
     shaping: Literal["difference", "level"] | None = None
-    """Pay the gain of the score, which cannot be farmed, or its level; if not given, what the reward says of itself:
-    the level of scores that are a step's own reward (adversarial, transport), the gain of all others."""
+    """Pay the gain of the score, which cannot be farmed, or its level; if not given, what the
+    reward says of itself: the level of scores that are a step's own reward (adversarial,
+        transport), the gain of all others."""
     agent: str = "ppo"
     """A name of `roborew list agents`."""
     seed: int = 0
@@ -72,17 +77,19 @@ class TrainConfig:
     every: int = 4
     """Score every k-th step of an episode, its first frame and its last."""
     exploration: float | None = None
-    """First standard deviation of the actions of our own PPO; a number that suits the task and what pays if not
-    given."""
+    """First standard deviation of the actions of our own PPO; a number that suits the task and what
+    pays if not given."""
     refresh: Path | None = None
-    """The demonstrations of the critic that is the reward: on the way it is fitted anew, to them and to episodes of the
-    agent. These are labelled with what the simulator says of them, progress and success, or success alone where no
-    more is told: the one place where truth enters a learned reward. Where neither is told, only critics that need no
-    labels can be refreshed (goal_classifier, adversarial)."""
+    """The demonstrations of the critic that is the reward: on the way it is fitted anew, to them
+    and to episodes of the agent. These are labelled with what the simulator says of them, progress
+    and success, or success alone where no
+    more is told: the one place where truth enters a learned reward. Where neither is told, only
+    critics that need no labels can be refreshed (goal_classifier, adversarial)."""
     refreshes: int = 1
     """How often, evenly over the steps; only with --refresh."""
     minutes: float | None = None
-    """Stop training after so many minutes of wall-clock time, whatever the steps; no limit if not given."""
+    """Stop training after so many minutes of wall-clock time, whatever the steps; no limit if not
+    given."""
     threads: int = 1
     """Threads of torch; small networks beside busy simulations are fastest with one."""
     device: str = "cpu"
@@ -91,32 +98,48 @@ class TrainConfig:
     def __post_init__(self) -> None:
         for name in ("num_envs", "every", "threads", "refreshes"):
             if getattr(self, name) < 1:
-                raise InvalidInputError(f"{name}: expected a whole number of at least 1; got {getattr(self, name)}.")
+                raise InvalidInputError(
+                    f"{name}: expected a whole number of at least 1; got {getattr(self, name)}."
+                )
         if self.seed < 0:
             raise InvalidInputError(f"seed: expected a whole number from 0 up; got {self.seed}.")
         if self.steps is not None and self.steps < 1:
-            raise InvalidInputError(f"steps: expected a whole number of at least 1; got {self.steps}.")
-        if self.exploration is not None and not (math.isfinite(self.exploration) and self.exploration > 0):
-            raise InvalidInputError(f"exploration: expected a finite number above 0; got {self.exploration}.")
+            raise InvalidInputError(
+                f"steps: expected a whole number of at least 1; got {self.steps}."
+            )
+        if self.exploration is not None and not (
+            math.isfinite(self.exploration) and self.exploration > 0
+        ):
+            raise InvalidInputError(
+                f"exploration: expected a finite number above 0; got {self.exploration}."
+            )
         if self.minutes is not None and not (math.isfinite(self.minutes) and self.minutes > 0):
-            raise InvalidInputError(f"minutes: expected a finite number above 0; got {self.minutes}.")
+            raise InvalidInputError(
+                f"minutes: expected a finite number above 0; got {self.minutes}."
+            )
 
     @property
     def instruction(self) -> str:
         """The sentence that the reward model reads.
 
         Raises:
-            InvalidInputError: the goal breaks the rule, or is missing and the environment has none of its own.
+            InvalidInputError: the goal breaks the rule, or is missing and the environment has none
+                of its own.
         """
         if self.goal is not None:
             return check_instruction(self.goal)
-        from roborew_envs import TASKS, make_task  # MuJoCo loads here, not when a command line is read
+        from roborew_envs import (
+            TASKS,
+            make_task,
+        )  # MuJoCo loads here, not when a command line is read
         from roborew_envs.suites.instructions import INSTRUCTIONS
 
         if self.env in INSTRUCTIONS:
             return INSTRUCTIONS[self.env]
         if self.env not in TASKS:
-            raise InvalidInputError(f"goal: {self.env} has no instruction of its own; say what to do with --goal.")
+            raise InvalidInputError(
+                f"goal: {self.env} has no instruction of its own; say what to do with --goal."
+            )
         return make_task(self.env).instruction
 
     @property
@@ -126,7 +149,8 @@ class TrainConfig:
 
     @property
     def phases(self) -> tuple[int, ...]:
-        """Steps at which each reward has paid its last: one, and one more for each refreshment of the critic."""
+        """Steps at which each reward has paid its last: one, and one more for each refreshment of
+        the critic."""
         parts = self.refreshes + 1 if self.refresh else 1
         return tuple(self.total_steps * part // parts for part in range(1, parts + 1))
 
@@ -134,7 +158,8 @@ class TrainConfig:
         """The same run with nothing left open.
 
         Raises:
-            UnknownNameError: no such environment, reward or agent; close matches and the list are offered.
+            UnknownNameError: no such environment, reward or agent; close matches and the list are
+                offered.
             InvalidInputError: the goal breaks the rule.
         """
         _check_environment(self.env)
@@ -168,9 +193,13 @@ def _is_critic(reward: str) -> bool:
 
 def _check_refresh(reward: str, demonstrations: Path) -> None:
     if not _is_critic(reward):
-        raise InvalidInputError(f"refresh: expected a critic's folder as the reward, from `roborew fit`; got {reward}.")
+        raise InvalidInputError(
+            f"refresh: expected a critic's folder as the reward, from `roborew fit`; got {reward}."
+        )
     if not demonstrations.exists():
-        raise InvalidInputError(f"refresh: expected the critic's demonstrations; {demonstrations} does not exist.")
+        raise InvalidInputError(
+            f"refresh: expected the critic's demonstrations; {demonstrations} does not exist."
+        )
 
 
 def _check_environment(env: str) -> None:
@@ -186,5 +215,9 @@ def _check_environment(env: str) -> None:
     except gymnasium.error.DependencyNotInstalled as error:
         raise MissingBackendError(str(error)) from error
     except (gymnasium.error.Error, ImportError) as error:
-        suite = [name for name in gymnasium.registry if "/" in env and name.split("/")[0] == env.split("/")[0]]
+        suite = [
+            name
+            for name in gymnasium.registry
+            if "/" in env and name.split("/")[0] == env.split("/")[0]
+        ]
         raise UnknownNameError("environment", env, suite or TASKS) from error

@@ -21,7 +21,8 @@ class StopWish:
 
 @contextmanager
 def stop_on_signal() -> Generator[StopWish]:
-    """Note the first Ctrl-C (or SIGTERM) inside the block instead of raising; the second acts as ever.
+    """Note the first Ctrl-C (or SIGTERM) inside the block instead of raising; the second acts as
+    ever.
 
     Outside the main thread Python delivers no signals, and nothing is changed.
     """

@@ -1,4 +1,5 @@
-"""What is written down while an agent learns: metrics after each rollout, checkpoints every half minute."""
+"""What is written down while an agent learns: metrics after each rollout, checkpoints every half
+minute."""
 
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from roborew.agents.report import RolloutReport
 from roborew.storage.checkpoints import under
 from roborew.storage.run import RunDirectory
-from roborew.workflows.factories import Agent, PaidEnvironment
+from roborew.workflows.factories import Agent, RewardEnv
 from roborew.workflows.train.config import TrainConfig
 
 CHECKPOINT_SECONDS = 30.0
@@ -26,7 +27,8 @@ class Status:
 
     Attributes:
         steps: environment steps so far, of ``total_steps``.
-        labelled_steps_per_second: environment steps paid by the reward, per second of the whole loop.
+        labelled_steps_per_second: environment steps paid by the reward, per second of the whole
+            loop.
         learned_return: mean of the episodes that ended last.
         true_return: the same by the environment's own reward.
         true_success: share of these episodes that truly succeeded at their end, in [0, 1].
@@ -45,7 +47,7 @@ class Status:
 Observer = Callable[[Status], None]
 
 
-class Diary:
+class TrainLogger:
     """Keeps the records of one session of training, and takes up those of an earlier one.
 
     Args:
@@ -61,7 +63,7 @@ class Diary:
         self,
         run: RunDirectory,
         config: TrainConfig,
-        env: PaidEnvironment,
+        env: RewardEnv,
         agent: Agent,
         *,
         refreshments: int = 0,
@@ -90,9 +92,9 @@ class Diary:
     def go_on(self) -> None:
         """Take up the last checkpoint, if there is one.
 
-        Exact with our own PPO and environments that can give their state. Others cannot, and the agents of
-        Stable-Baselines3 cannot go on within an episode: these continue in new episodes, as all do when the critic was
-        refreshed since.
+        Exact with our own PPO and environments that can give their state. Others cannot, and the
+        agents of Stable-Baselines3 cannot go on within an episode: these continue in new episodes,
+        as all do when the critic was refreshed since.
         """
         checkpoint = self._run.load_checkpoint()
         if checkpoint is None:
@@ -100,19 +102,35 @@ class Diary:
         learned, meta = under(checkpoint.arrays, "agent/"), checkpoint.meta
         state = under(checkpoint.arrays, "environment/")
         if state and meta.get("refreshments", 0) == self._refreshments:
-            self._env.restore(state)
-        else:  # the running episodes are lost with the environment's state, or were paid by another critic
-            learned = {name: array for name, array in learned.items() if not name.startswith("episodes/")}
-        self._agent.load_state(learned, meta["agent"])
-        self._seconds, self._earlier, self._steps = dict(meta["seconds"]), float(meta["wall"]), checkpoint.step
+            self._env.set_state(state)
+        # the running episodes are lost with the environment's state, or were paid by another critic
+        else:
+            learned = {
+                name: array for name, array in learned.items() if not name.startswith("episodes/")
+            }
+        self._agent.load_state_dict(learned, meta["agent"])
+        self._seconds, self._earlier, self._steps = (
+            dict(meta["seconds"]),
+            float(meta["wall"]),
+            checkpoint.step,
+        )
 
     def save(self) -> None:
         """Write a checkpoint."""
-        learned, about = self._agent.state()
-        arrays: dict[str, NDArray[Any]] = {f"agent/{name}": array for name, array in learned.items()}
-        if hasattr(self._env.unwrapped, "snapshot"):
-            arrays |= {f"environment/{name}": array for name, array in self._env.snapshot().items()}
-        meta = {"agent": about, "seconds": self._seconds, "wall": self.wall, "refreshments": self._refreshments}
+        learned, about = self._agent.state_dict()
+        arrays: dict[str, NDArray[Any]] = {
+            f"agent/{name}": array for name, array in learned.items()
+        }
+        if hasattr(self._env.unwrapped, "get_state"):
+            arrays |= {
+                f"environment/{name}": array for name, array in self._env.get_state().items()
+            }
+        meta = {
+            "agent": about,
+            "seconds": self._seconds,
+            "wall": self.wall,
+            "refreshments": self._refreshments,
+        }
         self._run.save_checkpoint(self._agent.steps, arrays, meta)
         self._saved = perf_counter()
 
@@ -131,7 +149,9 @@ class Diary:
         """Where the seconds of one rollout went, and add them up."""
         inside = self._env.seconds
         spent = {name: inside[name] - self._inside.get(name, 0.0) for name in inside}
-        spent |= {name: report.seconds[name] for name in ("acting", "updating") if name in report.seconds}
+        spent |= {
+            name: report.seconds[name] for name in ("acting", "updating") if name in report.seconds
+        }
         spent["other"] = max(0.0, wall - sum(spent.values()))
         self._inside = dict(inside)
         for name, value in spent.items():

@@ -13,11 +13,11 @@ from typing import Literal
 from roborew.agents.report import RolloutReport
 from roborew.errors import InvalidInputError
 from roborew.storage.run import RunDirectory
-from roborew.workflows.factories import load_reward, make_agent, make_environment, paid_environment, phase_of
+from roborew.workflows.factories import load_reward, make_agent, make_env, make_reward_env, phase_of
 from roborew.workflows.train.cameras import cameras_seen
 from roborew.workflows.train.config import TrainConfig
 from roborew.workflows.train.interrupt import stop_on_signal
-from roborew.workflows.train.logger import Diary, Observer
+from roborew.workflows.train.logger import Observer, TrainLogger
 from roborew.wrappers.scorer import check_payable
 
 Refresh = Callable[[RunDirectory, int], None]
@@ -42,16 +42,21 @@ def start(config: TrainConfig, path: str | Path) -> RunDirectory:
 
     Raises:
         RunExistsError: ``path`` exists.
-        RoborewError: a name, the goal, the reward or the cameras are no good, see `TrainConfig.resolved` and
-            `cameras_seen`, or the agent knows no such actions; nothing was written.
+        RoborewError: a name, the goal, the reward or the cameras are no good, see
+            `TrainConfig.resolved` and `cameras_seen`, or the agent knows no such actions; nothing
+            was written.
     """
     config = config.resolved()
-    model = load_reward(config)  # a reward that cannot be loaded, or cannot pay, should not leave an empty run behind
+    model = load_reward(
+        config
+    )  # a reward that cannot be loaded, or cannot pay, should not leave an empty run behind
     if model is not None:
-        check_payable(model.spec, has_goal=config.goal_image is not None, whole=not model.spec.causal)
+        check_payable(
+            model.spec, has_goal=config.goal_image is not None, whole=not model.spec.causal
+        )
     shaping = config.shaping or ("difference" if model is None else model.spec.shaping)
     config = replace(config, camera=cameras_seen(config, model), shaping=shaping)
-    with closing(make_environment(config, 1)) as env:
+    with closing(make_env(config, 1)) as env:
         make_agent(config, env)  # that it can act there at all
     return RunDirectory.create(path, config, seeds={"run": config.seed})
 
@@ -62,10 +67,14 @@ def no_refresh(run: RunDirectory, number: int) -> None:
     Raises:
         InvalidInputError: always.
     """
-    raise InvalidInputError(f"{run.path} refreshes its critic: give train a way, `roborew.workflows.refit.refresh`.")
+    raise InvalidInputError(
+        f"{run.path} refreshes its critic: give train a way, `roborew.workflows.refit.refresh`."
+    )
 
 
-def train(run: RunDirectory, observe: Observer | None = None, refresh: Refresh = no_refresh) -> Outcome:
+def train(
+    run: RunDirectory, observe: Observer | None = None, refresh: Refresh = no_refresh
+) -> Outcome:
     """Train the agent of a run, from its beginning or from its last checkpoint on.
 
     The first Ctrl-C ends it after the rollout that is under way; everything until there is kept.
@@ -76,7 +85,8 @@ def train(run: RunDirectory, observe: Observer | None = None, refresh: Refresh =
         refresh: makes the critic of a refreshment, if the configuration asks for any.
 
     Raises:
-        RoborewError: the reward or the environment broke its promise, or the disk is full; the last checkpoint stands.
+        RoborewError: the reward or the environment broke its promise, or the disk is full; the last
+            checkpoint stands.
     """
     config = run.config(TrainConfig)
     deadline = math.inf if config.minutes is None else perf_counter() + 60 * config.minutes
@@ -91,13 +101,16 @@ def train(run: RunDirectory, observe: Observer | None = None, refresh: Refresh =
     return outcome
 
 
-def _phase(run: RunDirectory, refreshments: int, until: int, deadline: float, observe: Observer | None) -> Outcome:
-    """Train from the last checkpoint on until so many steps, all of them paid by one reward model."""
+def _phase(
+    run: RunDirectory, refreshments: int, until: int, deadline: float, observe: Observer | None
+) -> Outcome:
+    """Train from the last checkpoint on until so many steps, all of them paid by one reward
+    model."""
     config = run.config(TrainConfig)
     paid = phase_of(run, config, refreshments)
-    with closing(paid_environment(paid, config.num_envs, load_reward(paid))) as env:
+    with closing(make_reward_env(paid, config.num_envs, load_reward(paid))) as env:
         agent = make_agent(config, env)
-        diary = Diary(run, config, env, agent, refreshments=refreshments, deadline=deadline)
+        diary = TrainLogger(run, config, env, agent, refreshments=refreshments, deadline=deadline)
         diary.go_on()
         with stop_on_signal() as stop:
 
@@ -110,7 +123,10 @@ def _phase(run: RunDirectory, refreshments: int, until: int, deadline: float, ob
             agent.learn(env, config.total_steps, after_rollout)
             diary.save()
     finished = agent.steps >= until
-    return Outcome(ended="finished" if finished else "stopped" if stop.requested else "minutes", steps=agent.steps)
+    return Outcome(
+        ended="finished" if finished else "stopped" if stop.requested else "minutes",
+        steps=agent.steps,
+    )
 
 
 @contextmanager

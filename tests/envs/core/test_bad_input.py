@@ -31,8 +31,14 @@ def test_an_unknown_task_is_answered_with_the_close_names() -> None:
         ({"height": 100_000}, "got 96 x 100000 pixels"),
         ({"render_mode": "human"}, "got 'human', expected None or 'rgb_array'"),
         ({"autoreset_mode": AutoresetMode.SAME_STEP}, "expected NEXT_STEP or DISABLED"),
-        *(({"num_envs": number}, f"got {number!r}, expected at least 1") for number in (0, 2.5, "4")),
-        *(({"width": side}, f"got {side!r} x 72 pixels, expected 1 to 4096 a side, whole") for side in (96.5, "96")),
+        *(
+            ({"num_envs": number}, f"got {number!r}, expected at least 1")
+            for number in (0, 2.5, "4")
+        ),
+        *(
+            ({"width": side}, f"got {side!r} x 72 pixels, expected 1 to 4096 a side, whole")
+            for side in (96.5, "96")
+        ),
         ({"camera": ""}, "unknown camera ''. Available: front"),
     ],
 )
@@ -44,7 +50,9 @@ def test_impossible_settings_are_refused_when_made(wrong: dict[str, Any], answer
 def test_one_environment_refuses_what_many_refuse() -> None:
     with gymnasium.make("roborew/Press-v0") as env:
         env.reset(seed=0)
-        with pytest.raises(InvalidAction, match=r"got actions of shape \(1, 3\), expected \(1, 4\)"):
+        with pytest.raises(
+            InvalidAction, match=r"got actions of shape \(1, 3\), expected \(1, 4\)"
+        ):
             env.unwrapped.step(np.zeros(3))
         with pytest.raises(InvalidAction, match="NaN or infinite"):
             env.unwrapped.step(np.array([0, np.inf, 0, 0]))
@@ -56,7 +64,9 @@ def test_one_environment_refuses_what_many_refuse() -> None:
         gymnasium.make("roborew/Press-v0", appearance="rain:strong")
 
 
-@pytest.mark.parametrize("damage", ["", "<mujoco><worldbody>", "<mujoco><nonsense/></mujoco>", None])
+@pytest.mark.parametrize(
+    "damage", ["", "<mujoco><worldbody>", "<mujoco><nonsense/></mujoco>", None]
+)
 @pytest.mark.parametrize("task_id", ["roborew/Press-v0", "roborew/CartPole-v0"])
 def test_a_damaged_world_is_named(
     task_id: str, damage: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -67,11 +77,15 @@ def test_a_damaged_world_is_named(
         (tmp_path / "desk.xml").write_text(damage)
         (tmp_path / "cart_pole.xml").write_text(damage)
     monkeypatch.setattr(worlds, "_FOLDER", tmp_path)
-    with pytest.raises(Error, match=r"assets/(desk|cart_pole).xml .* is damaged .*: install roborew again"):
+    with pytest.raises(
+        Error, match=r"assets/(desk|cart_pole).xml .* is damaged .*: install roborew again"
+    ):
         TaskVectorEnv(make_task(task_id), 2)
 
 
-def test_a_world_whose_included_file_is_gone_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_world_whose_included_file_is_gone_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "desk.xml").write_bytes((worlds._FOLDER / "desk.xml").read_bytes())
     monkeypatch.setattr(worlds, "_FOLDER", tmp_path)
     with pytest.raises(Error, match=r"assets/desk.xml or what it includes is damaged .*arm.xml"):
@@ -84,27 +98,36 @@ def test_a_world_whose_included_file_is_gone_is_named(tmp_path: Path, monkeypatc
         "<mujoco/>",
         "<mujoco><worldbody><body><joint/></body></worldbody></mujoco>",
         (worlds._FOLDER / "cart_pole.xml").read_text("utf-8"),
-        (worlds._FOLDER / "desk.xml").read_text("utf-8").replace('camera name="front"', 'camera name="back"'),
+        (worlds._FOLDER / "desk.xml")
+        .read_text("utf-8")
+        .replace('camera name="front"', 'camera name="back"'),
     ],
 )
 def test_a_world_that_is_not_the_tasks_own_is_named(
     world: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in worlds.SHARED:
-        (tmp_path / name).write_bytes((worlds._FOLDER / name).read_bytes().replace(b'camera name="front"', b"camera"))
+        (tmp_path / name).write_bytes(
+            (worlds._FOLDER / name).read_bytes().replace(b'camera name="front"', b"camera")
+        )
     (tmp_path / "desk.xml").write_text(world)
     monkeypatch.setattr(worlds, "_FOLDER", tmp_path)
-    with pytest.raises(Error, match=r"roborew/Push-v0: its world in assets is damaged \(.*\): install roborew again"):
+    with pytest.raises(
+        Error,
+        match=r"roborew/Push-v0: its world in assets is damaged \(.*\): install roborew again",
+    ):
         TaskVectorEnv(make_task("roborew/Push-v0"), 2)
 
 
 def test_a_snapshot_of_another_task_is_refused_and_one_that_names_none_is_taken() -> None:
     reach, push = (TaskVectorEnv(make_task(f"roborew/{name}-v0"), 2) for name in ("Reach", "Push"))
     reach.reset(seed=0)
-    snapshot = reach.snapshot()
-    with pytest.raises(Error, match=r"got a snapshot of roborew/Reach-v0, expected one of roborew/Push-v0"):
-        push.restore(snapshot)
-    reach.restore({name: array for name, array in snapshot.items() if name != "of"})
+    snapshot = reach.get_state()
+    with pytest.raises(
+        Error, match=r"got a snapshot of roborew/Reach-v0, expected one of roborew/Push-v0"
+    ):
+        push.set_state(snapshot)
+    reach.set_state({name: array for name, array in snapshot.items() if name != "of"})
     for env in (reach, push):
         env.close()
 

@@ -33,7 +33,9 @@ def run(model: mujoco.MjModel, threads: int, count: int = 64) -> np.ndarray:
     return simulation.state
 
 
-@pytest.mark.parametrize("task_id", ["roborew/Push-v0", "roborew/Cheetah-v0", "roborew/HumanoidStand-v0"])
+@pytest.mark.parametrize(
+    "task_id", ["roborew/Push-v0", "roborew/Cheetah-v0", "roborew/HumanoidStand-v0"]
+)
 def test_the_number_of_threads_changes_no_bit(task_id: str) -> None:
     model = make_task(task_id).model
     alone = run(model, threads=1, count=16)
@@ -101,12 +103,15 @@ def test_closing_twice_is_harmless(model: mujoco.MjModel) -> None:
 @pytest.mark.parametrize(
     "task_id", [f"roborew/{name}-v0" for name in ("Push", "PegInsert", "Cheetah", "HumanoidStand")]
 )
-def test_a_seed_gives_the_same_states_for_1_and_64_simulations_on_1_and_2_threads(task_id: str) -> None:
+def test_a_seed_gives_the_same_states_for_1_and_64_simulations_on_1_and_2_threads(
+    task_id: str,
+) -> None:
     task, steps = make_task(task_id), 8
     actions = np.random.default_rng(0).uniform(-1, 1, (steps, 64, task.action_size))
 
     def states(first: int, count: int, threads: int) -> np.ndarray:
-        """Every state of simulations ``first`` to ``first + count``, shape (steps + 1, count, nstate)."""
+        """Every state of simulations ``first`` to ``first + count``, shape (steps + 1, count,
+        nstate)."""
         core = TaskSimulations(task, count)
         core.simulation.close()
         core.simulation = Simulation(task.model, count, threads)
@@ -139,7 +144,11 @@ def test_a_simulation_that_diverges_is_named_ends_and_starts_anew_while_the_othe
     expected = healthy.step(actions[0])
     assert truncated.tolist() == [False, False, True, False]
     assert "simulations [2] diverged" in caplog.text
-    assert np.isfinite(observations).all() and np.isfinite(rewards).all() and np.isfinite(infos["progress"]).all()
+    assert (
+        np.isfinite(observations).all()
+        and np.isfinite(rewards).all()
+        and np.isfinite(infos["progress"]).all()
+    )
     np.testing.assert_array_equal(observations[others], expected[0][others])
     if mode == "Disabled":
         env.reset(options={"reset_mask": truncated})

@@ -1,4 +1,5 @@
-"""Scripted behaviours: the good succeed, the bad truly end where they claim to, and are graded by what they did."""
+"""Scripted behaviours: the good succeed, the bad truly end where they claim to, and are graded by
+what they did."""
 
 from __future__ import annotations
 
@@ -10,16 +11,17 @@ from gymnasium.error import Error
 
 from roborew_envs import TASKS, make_task
 from roborew_envs.core.task import Task
+from roborew_envs.experts import behaviours as experts
 from roborew_envs.experts import rollout
-from roborew_envs.experts.behaviours import Behaviour, Script, actor, behaviours
-from roborew_envs.experts.behaviours import behaviours as experts
+from roborew_envs.experts.behaviours import Behaviour, ScriptedPolicy, actor, behaviours
 from roborew_envs.experts.grading import Pace
 from roborew_envs.experts.rollout import Episode, demonstrate, expert_pace
 from roborew_envs.tasks.desk import scene as desk
 
 SEEDS = range(900_000, 900_006)
-"""Few: `python -m experiments.task_gallery.behaviours` runs more, and a test reads what it found."""
-SCRIPTED = [task_id for task_id in TASKS if make_task(task_id).plan is not None]
+"""Few: `python -m experiments.task_gallery.behaviours` runs more, and a test reads what it
+found."""
+SCRIPTED = [task_id for task_id in TASKS if make_task(task_id).scripted_policy is not None]
 
 every_script = pytest.mark.parametrize("task_id", SCRIPTED)
 
@@ -48,14 +50,18 @@ def ends(task_id: str, behaviour: Behaviour) -> list[bool]:
 
 def test_twelve_families_are_scripted() -> None:
     assert len(SCRIPTED) == 12
-    assert [task_id for task_id in SCRIPTED if "undo" not in behaviours(make_task(task_id))] == ["roborew/Press-v0"]
+    assert [task_id for task_id in SCRIPTED if "undo" not in behaviours(make_task(task_id))] == [
+        "roborew/Press-v0"
+    ]
 
 
 @every_script
 def test_the_expert_ends_in_success_and_passes_every_stage(task_id: str) -> None:
     assert all(ends(task_id, "expert")) and grades(task_id, "expert").count("success") >= 5
     for episode in played(task_id, "expert"):
-        firsts = [int(np.argmax(episode.stage >= stage)) for stage in range(len(episode.stage_names))]
+        firsts = [
+            int(np.argmax(episode.stage >= stage)) for stage in range(len(episode.stage_names))
+        ]
         assert firsts == sorted(firsts) and episode.onset is None
 
 
@@ -77,7 +83,9 @@ def test_a_stall_stops_half_way_and_stays_there(task_id: str) -> None:
 
 @every_script
 def test_a_near_miss_comes_close_and_misses(task_id: str) -> None:
-    assert not any(ends(task_id, "near_miss")) and grades(task_id, "near_miss").count("partial") >= 5
+    assert (
+        not any(ends(task_id, "near_miss")) and grades(task_id, "near_miss").count("partial") >= 5
+    )
     assert np.median([episode.progress.max() for episode in played(task_id, "near_miss")]) > 0.6
 
 
@@ -92,7 +100,10 @@ def test_undo_reaches_the_goal_and_then_takes_it_back(task_id: str) -> None:
 
 @every_script
 def test_the_wrong_object_is_no_success_and_little_gained(task_id: str) -> None:
-    assert not any(ends(task_id, "wrong_object")) and grades(task_id, "wrong_object").count("failure") >= 5
+    assert (
+        not any(ends(task_id, "wrong_object"))
+        and grades(task_id, "wrong_object").count("failure") >= 5
+    )
 
 
 @every_script
@@ -103,8 +114,11 @@ def test_hovering_above_the_right_thing_is_no_success(task_id: str) -> None:
 
 @every_script
 def test_noisy_is_the_expert_led_astray(task_id: str) -> None:
-    """Its fingers do what the skill says and its moves are partly chance; what it is worth is read from the truth."""
-    expert, noisy = (demonstrate(make_task(task_id), name, SEEDS[:2], steps=8) for name in ("expert", "noisy"))
+    """Its fingers do what the skill says and its moves are partly chance; what it is worth is read
+    from the truth."""
+    expert, noisy = (
+        demonstrate(make_task(task_id), name, SEEDS[:2], steps=8) for name in ("expert", "noisy")
+    )
     for one, other in zip(expert, noisy, strict=True):
         np.testing.assert_array_equal(one.qpos[0], other.qpos[0])
         assert np.abs(one.actions[:, :3] - other.actions[:, :3]).mean() > 0.05
@@ -123,11 +137,18 @@ def test_noisy_ends_anywhere_and_is_graded_by_the_truth() -> None:
 
 @every_script
 def test_the_stages_of_an_episode_cover_it_and_bear_the_tasks_names(task_id: str) -> None:
-    for episode in played(task_id, "undo" if "undo" in behaviours(make_task(task_id)) else "expert"):
-        assert [span.start for span in episode.stages] == [0, *(span.stop for span in episode.stages[:-1])]
+    for episode in played(
+        task_id, "undo" if "undo" in behaviours(make_task(task_id)) else "expert"
+    ):
+        assert [span.start for span in episode.stages] == [
+            0,
+            *(span.stop for span in episode.stages[:-1]),
+        ]
         assert episode.stages[-1].stop == len(episode.qpos) == len(episode.actions) + 1
         assert {span.name for span in episode.stages} <= set(make_task(task_id).stages)
-        assert make_task(task_id).stages[-1] in {span.name for span in episode.stages}, "success was reached"
+        assert make_task(task_id).stages[-1] in {span.name for span in episode.stages}, (
+            "success was reached"
+        )
 
 
 def test_an_episode_tells_the_truth_of_its_own_states() -> None:
@@ -150,7 +171,9 @@ def test_an_expert_has_as_long_as_it_needs_from_the_same_start_but_not_longer_th
     strict = Pace(arrival=float(arrivals.min()), setback=1.0)
     late = arrivals > 1.25 * arrivals.min()
     assert late.any()
-    assert [grade == "suboptimal" for grade in rollout.grades(task, expert, strict)] == late.tolist()
+    assert [
+        grade == "suboptimal" for grade in rollout.grades(task, expert, strict)
+    ] == late.tolist()
 
 
 def test_a_start_depends_on_its_seed_alone() -> None:
@@ -163,7 +186,7 @@ def test_a_behaviour_that_a_task_lacks_is_refused_with_the_list() -> None:
     task = make_task("roborew/Press-v0")
     assert "undo" not in behaviours(task)
     with pytest.raises(ValueError, match=r"no behaviour 'undo'. Available: expert, slow"):
-        Script(task, "undo", np.random.default_rng(0))
+        ScriptedPolicy(task, "undo", np.random.default_rng(0))
 
 
 def test_a_task_without_a_plan_or_a_policy_is_played_by_chance_and_nothing_else(
@@ -192,7 +215,9 @@ def cheetah(monkeypatch: pytest.MonkeyPatch) -> Task:
     """A task with a policy that always pushes with all its force."""
     monkeypatch.setattr(experts, "policies", lambda: ("roborew/Cheetah-v0",))
     monkeypatch.setattr(
-        experts, "load_policy", lambda _: lambda observations: np.ones((len(observations), 6), np.float32)
+        experts,
+        "load_policy",
+        lambda _: lambda observations: np.ones((len(observations), 6), np.float32),
     )
     return make_task("roborew/Cheetah-v0")
 
@@ -207,20 +232,26 @@ def test_a_policy_plays_the_expert_half_an_expert_and_nothing_else(cheetah: Task
         demonstrate(cheetah, "undo", [3])
 
 
-def test_a_policy_that_stalls_does_nothing_more_once_it_is_half_way_from_its_start(cheetah: Task) -> None:
+def test_a_policy_that_stalls_does_nothing_more_once_it_is_half_way_from_its_start(
+    cheetah: Task,
+) -> None:
     stalled = actor(cheetah, "stall", np.random.default_rng(0))
     qpos, seen = np.zeros((2, cheetah.model.nq)), np.zeros((2, 3), np.float32)
     assert (stalled.actions(qpos, np.array([0.0, 0.8]), seen) == 1).all()
-    assert (stalled.actions(qpos, np.array([0.3, 0.85]), seen) == 1).all(), "half of the way from 0.8 is 0.9"
+    assert (stalled.actions(qpos, np.array([0.3, 0.85]), seen) == 1).all(), (
+        "half of the way from 0.8 is 0.9"
+    )
     assert (stalled.actions(qpos, np.array([0.3, 0.93]), seen) == [[1.0], [0.0]]).all()
     assert (stalled.actions(qpos, np.array([0.3, 0.1]), seen) == [[1.0], [0.0]]).all()
 
 
 @pytest.mark.parametrize(
-    ("task_id", "seeds"), [("roborew/CartPole-v0", range(900_000, 900_012)), ("roborew/HumanoidKneel-v0", [900_000])]
+    ("task_id", "seeds"),
+    [("roborew/CartPole-v0", range(900_000, 900_012)), ("roborew/HumanoidKneel-v0", [900_000])],
 )
 def test_a_policys_stall_stops_and_never_succeeds(task_id: str, seeds: list[int]) -> None:
-    """Stopped half way and no earlier, four of the twelve poles and the kneeling body come to succeed by themselves."""
+    """Stopped half way and no earlier, four of the twelve poles and the kneeling body come to
+    succeed by themselves."""
     for episode in demonstrate(make_task(task_id), "stall", seeds):
         still = (episode.actions == 0).all(axis=1)
         stop = int(np.argmax(still))

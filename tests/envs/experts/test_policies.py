@@ -27,7 +27,7 @@ every_policy = pytest.mark.parametrize("task_id", KNOWN)
 @every_policy
 def test_a_policy_acts_on_its_task(task_id: str) -> None:
     task, policy = make_task(task_id), load_policy(task_id)
-    starts = [task.sample(np.random.default_rng(i)) for i in range(3)]
+    starts = [task.sample_initial_state(np.random.default_rng(i)) for i in range(3)]
     observations = task.observe(*(np.stack(part) for part in zip(*starts, strict=True)))
     actions = policy(observations)
     assert actions.shape == (3, task.action_size) and actions.dtype == np.float32
@@ -60,26 +60,42 @@ def test_every_file_belongs_to_a_task() -> None:
     assert KNOWN and set(KNOWN) <= set(roborew_envs.TASKS)
 
 
-def test_a_policy_that_was_saved_acts_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_policy_that_was_saved_acts_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     rng = np.random.default_rng(0)
-    shapes = {"mean": (3,), "scale": (3,), "first": (3, 8), "first_bias": (8,), "second": (8, 8), "second_bias": (8,)}
+    shapes = {
+        "mean": (3,),
+        "scale": (3,),
+        "first": (3, 8),
+        "first_bias": (8,),
+        "second": (8, 8),
+        "second_bias": (8,),
+    }
     shapes |= {"last": (8, 2), "last_bias": (2,), "reflex": (3, 2), "reflex_bias": (2,)}
     arrays = {name: rng.uniform(0.1, 1, shape).astype(np.float32) for name, shape in shapes.items()}
     policy = Policy(**arrays, heading=np.zeros(0, np.int64))
     policy.save(tmp_path / "Cheetah.safetensors")
     monkeypatch.setattr(policies, "_FOLDER", tmp_path)
     observations = rng.standard_normal((4, 3)).astype(np.float32)
-    np.testing.assert_array_equal(load_policy("roborew/Cheetah-v0")(observations), policy(observations))
+    np.testing.assert_array_equal(
+        load_policy("roborew/Cheetah-v0")(observations), policy(observations)
+    )
 
 
 def test_a_body_that_faces_along_x_sees_the_same_wherever_it_faced() -> None:
     task, turn = make_task("roborew/HumanoidStand-v0"), 0.9
     assert isinstance(task, Humanoid)
-    qpos, qvel = (part[None] for part in task.sample(np.random.default_rng(0)))
+    qpos, qvel = (part[None] for part in task.sample_initial_state(np.random.default_rng(0)))
     turned, moved = qpos.copy(), qvel.copy()
     w, x, y, z = qpos[0, 3:7]
     cosine, sine = np.cos(turn / 2), np.sin(turn / 2)
-    turned[0, 3:7] = cosine * w - sine * z, cosine * x - sine * y, cosine * y + sine * x, cosine * z + sine * w
+    turned[0, 3:7] = (
+        cosine * w - sine * z,
+        cosine * x - sine * y,
+        cosine * y + sine * x,
+        cosine * z + sine * w,
+    )
     (forward, aside), cosine, sine = qvel[0, :2], np.cos(turn), np.sin(turn)
     moved[0, :2] = cosine * forward - sine * aside, sine * forward + cosine * aside
     before, after = task.observe(qpos, qvel), task.observe(turned, moved)
@@ -89,7 +105,9 @@ def test_a_body_that_faces_along_x_sees_the_same_wherever_it_faced() -> None:
 
 
 def test_a_task_without_one_is_answered_with_the_list() -> None:
-    with pytest.raises(gymnasium.error.Error, match=r"no expert policy for 'roborew/Dance-v0'.*roborew/CartPole-v0"):
+    with pytest.raises(
+        gymnasium.error.Error, match=r"no expert policy for 'roborew/Dance-v0'.*roborew/CartPole-v0"
+    ):
         load_policy("roborew/Dance-v0")
 
 
@@ -128,7 +146,9 @@ def test_a_file_of_other_sizes_or_without_numbers_is_refused(
 
 
 def test_a_policy_of_another_body_is_refused_when_it_acts() -> None:
-    with pytest.raises(ValueError, match=r"got observations of shape \(2, 12\), expected \(N, 18\)"):
+    with pytest.raises(
+        ValueError, match=r"got observations of shape \(2, 12\), expected \(N, 18\)"
+    ):
         load_policy("roborew/Cheetah-v0")(np.zeros((2, 12), np.float32))
 
 
@@ -139,5 +159,7 @@ load_policy({KNOWN[0]!r})
 import sys
 print('torch' in sys.modules)"""
     environment = {"PYTHONPATH": str(Path(roborew_envs.__file__).parents[1])}
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, env=environment)
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, env=environment
+    )
     assert done.stdout == "False\n"

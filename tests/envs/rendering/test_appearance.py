@@ -14,7 +14,14 @@ from gymnasium.error import Error
 
 from roborew_envs import TaskVectorEnv, make_task
 from roborew_envs.rendering import appearance
-from roborew_envs.rendering.appearance import Looks, UnknownAppearance, kinds, parse, shift, strengths
+from roborew_envs.rendering.appearance import (
+    Looks,
+    UnknownAppearance,
+    kinds,
+    parse,
+    shift,
+    strengths,
+)
 from roborew_envs.rendering.renderer import Overrides, Renderer
 
 SCENES = ("roborew/Press-v0", "roborew/Cheetah-v0", "roborew/HumanoidStand-v0")
@@ -33,17 +40,22 @@ def arrays(overrides: Overrides) -> dict[str, np.ndarray]:
 
 
 def make(**kwargs: Any) -> TaskVectorEnv:
-    return TaskVectorEnv(make_task("roborew/Press-v0"), **{"num_envs": 3, "render_mode": "rgb_array"} | kwargs)
+    return TaskVectorEnv(
+        make_task("roborew/Press-v0"), **{"num_envs": 3, "render_mode": "rgb_array"} | kwargs
+    )
 
 
 @pytest.mark.parametrize("task_id", SCENES)
 def test_a_stronger_shift_changes_more_of_the_picture(task_id: str) -> None:
     task, n = make_task(task_id), 6
-    qpos = np.repeat(task.sample(np.random.default_rng(0))[0][None], n, axis=0)
+    qpos = np.repeat(task.sample_initial_state(np.random.default_rng(0))[0][None], n, axis=0)
     with Renderer(task.model, 64, 48) as renderer:
-        own = renderer.draw(qpos, task.cameras[0]).astype(float)
+        own = renderer.render(qpos, task.cameras[0]).astype(float)
         for kind in kinds():
-            shifted = [renderer.draw(qpos, task.cameras[0], looks(task.model, kind, s, n=n)) for s in strengths()]
+            shifted = [
+                renderer.render(qpos, task.cameras[0], looks(task.model, kind, s, n=n))
+                for s in strengths()
+            ]
             changes = [0.0, *(float(np.abs(frames - own).mean()) for frames in shifted)]
             assert np.all(np.diff(changes) > 0.02), (kind, changes)
             assert len(np.unique(shifted[-1], axis=0)) == n, f"{kind}: each look is another"
@@ -74,7 +86,10 @@ def test_every_look_is_one_that_can_be(kind: str) -> None:
 
 def test_a_shift_of_colour_leaves_the_robot_alone_and_a_shift_of_robot_colour_all_else() -> None:
     model = make_task("roborew/Push-v0").model
-    things, robot = (set(looks(model, kind, "mild").fields["geom_rgba"][0]) for kind in ("colour", "robot_colour"))
+    things, robot = (
+        set(looks(model, kind, "mild").fields["geom_rgba"][0])
+        for kind in ("colour", "robot_colour")
+    )
     assert {model.geom("red_cube").id, model.geom("drawer_front").id} <= things
     assert model.geom("left_finger").id in robot and not robot & things
 
@@ -92,11 +107,11 @@ def test_distractors_stand_on_the_table_out_of_the_hands_way() -> None:
 
 def test_what_a_state_paints_stays_painted_under_every_shift() -> None:
     task = make_task("roborew/Press-v0")
-    qpos = np.repeat(task.sample(np.random.default_rng(0))[0][None], 2, axis=0)
+    qpos = np.repeat(task.sample_initial_state(np.random.default_rng(0))[0][None], 2, axis=0)
     button = task.model.joint("button").qposadr[0]
     qpos[1, button] = 0.022
     lamp = task.model.geom("lamp_lit").id
-    both = Looks(task.model, ALL, 0, 2)[np.arange(2)].merged(task.paint(qpos))
+    both = Looks(task.model, ALL, 0, 2)[np.arange(2)].merged(task.visual_overrides(qpos))
     ids, rgba = both.fields["geom_rgba"]
     np.testing.assert_array_equal(rgba[:, ids.tolist().index(lamp), 3], [0, 1])
     env = make(num_envs=2, appearance=ALL)
@@ -104,7 +119,7 @@ def test_what_a_state_paints_stays_painted_under_every_shift() -> None:
     env.core.simulation.qpos[1] = env.core.simulation.qpos[0]
     env.core.simulation.qpos[:, button] = 0, 0.022
     env.core._looks.restore(1, env.core._looks.keys[0])  # type: ignore[union-attr]
-    dark, lit = env.draw()
+    dark, lit = env.render_frames()
     env.close()
     glow = (lit.astype(int) - dark)[..., :2].sum(axis=-1)
     assert glow.max() > 150, "the lamp of the second shines"
@@ -114,7 +129,7 @@ def test_a_shift_changes_pictures_and_nothing_else() -> None:
     plain, shifted = make(), make(appearance=ALL)
     for env in (plain, shifted):
         env.reset(seed=0)
-    assert not np.array_equal(plain.draw(), shifted.draw())
+    assert not np.array_equal(plain.render_frames(), shifted.render_frames())
     for actions in np.random.default_rng(0).uniform(-1, 1, (60, 3, 4)):  # beyond a reset
         results = [env.step(actions) for env in (plain, shifted)]
         for mine, theirs in zip(*(result[:4] for result in results), strict=True):
@@ -126,14 +141,14 @@ def test_a_look_lasts_an_episode_and_follows_its_seed_alone() -> None:
     env, other = make(appearance=ALL), make(appearance=ALL, appearance_seed=1)
     alone = gymnasium.make("roborew/Press-v0", render_mode="rgb_array", appearance=ALL)
     env.reset(seed=5), other.reset(seed=5), alone.reset(seed=6)
-    frames = env.draw()
+    frames = env.render_frames()
     np.testing.assert_array_equal(alone.render(), frames[1])
-    assert not np.array_equal(other.draw(), frames)
-    before = env.core.store().overrides.fields["cam_pos"][1]
+    assert not np.array_equal(other.render_frames(), frames)
+    before = env.core.store_states().overrides.fields["cam_pos"][1]
     env.step(np.zeros((3, 4)))
-    np.testing.assert_array_equal(env.core.store().overrides.fields["cam_pos"][1], before)
+    np.testing.assert_array_equal(env.core.store_states().overrides.fields["cam_pos"][1], before)
     env.reset(options={"reset_mask": np.array([False, True, False])})
-    renewed = env.core.store().overrides.fields["cam_pos"][1]
+    renewed = env.core.store_states().overrides.fields["cam_pos"][1]
     assert (renewed != before).any(axis=(1, 2)).tolist() == [False, True, False]
     for each in (env, other, alone):
         each.close()
@@ -142,25 +157,27 @@ def test_a_look_lasts_an_episode_and_follows_its_seed_alone() -> None:
 def test_a_snapshot_brings_the_look_back() -> None:
     env, again = make(appearance=ALL), make(appearance=ALL)
     env.reset(seed=5), again.reset(seed=9)
-    again.restore(env.snapshot())
-    np.testing.assert_array_equal(env.draw(), again.draw())
+    again.set_state(env.get_state())
+    np.testing.assert_array_equal(env.render_frames(), again.render_frames())
     env.close(), again.close()
 
 
 def test_stored_states_are_drawn_later_as_they_would_have_been() -> None:
     env = make(appearance=ALL)
     env.reset(seed=0)
-    now, kept = env.draw(), env.store()
+    now, kept = env.render_frames(), env.store_states()
     for _ in range(5):
         env.step(np.ones((3, 4)))
-    assert not np.array_equal(env.draw(), now)
-    np.testing.assert_array_equal(env.draw_stored(kept), now)
+    assert not np.array_equal(env.render_frames(), now)
+    np.testing.assert_array_equal(env.render_stored(kept), now)
     env.close()
 
 
 @pytest.mark.parametrize("wrong", ["fog:mild", "light:huge", "light", "light:mild,light:strong"])
 def test_an_appearance_that_does_not_exist_is_refused_with_those_that_do(wrong: str) -> None:
-    with pytest.raises(UnknownAppearance, match=r"Kinds: camera, light.*Strengths: mild, medium, strong"):
+    with pytest.raises(
+        UnknownAppearance, match=r"Kinds: camera, light.*Strengths: mild, medium, strong"
+    ):
         gymnasium.make("roborew/Press-v0", appearance=wrong)
     assert parse("") == {}
 
@@ -197,5 +214,7 @@ def test_a_damaged_book_is_named_when_it_is_read(
     if text is not None:
         (tmp_path / "appearance.json").write_text(text)
     monkeypatch.setattr(appearance, "FILE", tmp_path / "appearance.json")
-    with pytest.raises(Error, match=r"assets/appearance.json is damaged \(.*\): install roborew again"):
+    with pytest.raises(
+        Error, match=r"assets/appearance.json is damaged \(.*\): install roborew again"
+    ):
         appearance.read_book({LIGHT["of"]}, {LIGHT["change"]})

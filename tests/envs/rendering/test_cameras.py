@@ -1,4 +1,5 @@
-"""Cameras: the wrist's sees what the fingers do, the fixed ones what a task is about and that it is done."""
+"""Cameras: the wrist's sees what the fingers do, the fixed ones what a task is about and that it is
+done."""
 
 from __future__ import annotations
 
@@ -12,11 +13,12 @@ from roborew_envs.experts.rollout import demonstrate
 from roborew_envs.rendering.renderer import Renderer
 from roborew_envs.tasks.arm_task import ArmTask, hand
 
-SCRIPTED = [task_id for task_id in TASKS if make_task(task_id).plan is not None]
+SCRIPTED = [task_id for task_id in TASKS if make_task(task_id).scripted_policy is not None]
 
 
 def seen_at(task: ArmTask, qpos: np.ndarray, camera: str, place: np.ndarray) -> np.ndarray:
-    """Where a place [m] falls in the picture of a 4:3 camera: -1 to 1 to the right, and up; NaN behind the camera."""
+    """Where a place [m] falls in the picture of a 4:3 camera: -1 to 1 to the right, and up; NaN
+    behind the camera."""
     data = mujoco.MjData(task.model)
     data.qpos[:] = qpos
     mujoco.mj_kinematics(task.model, data)
@@ -27,16 +29,18 @@ def seen_at(task: ArmTask, qpos: np.ndarray, camera: str, place: np.ndarray) -> 
 
 
 def starts(task: ArmTask) -> np.ndarray:
-    return np.stack([task.sample(np.random.default_rng(seed))[0] for seed in range(20)])
+    return np.stack(
+        [task.sample_initial_state(np.random.default_rng(seed))[0] for seed in range(20)]
+    )
 
 
 @pytest.mark.parametrize("task_id", SCRIPTED)
 def test_what_a_task_is_about_is_in_sight_from_the_start(task_id: str) -> None:
     task = make_task(task_id)
-    assert isinstance(task, ArmTask) and task.plan is not None
+    assert isinstance(task, ArmTask) and task.scripted_policy is not None
     assert {"front", "side", "wrist"} <= set(task.cameras)
     qpos = starts(task)
-    for state, place in zip(qpos, task.plan.over(qpos), strict=True):
+    for state, place in zip(qpos, task.scripted_policy.over(qpos), strict=True):
         for camera in ("front", "side"):
             assert np.abs(seen_at(task, state, camera, place)).max() < 0.95, camera
 
@@ -52,11 +56,13 @@ def test_the_wrists_camera_sees_the_finger_tips_and_the_table_below(task_id: str
         assert np.abs(seen_at(task, state, "wrist", tips * [1, 1, 0])).max() < 0.95
 
 
-@pytest.mark.parametrize("task_id", [task_id for task_id in TASKS if "expert" in behaviours(make_task(task_id))])
+@pytest.mark.parametrize(
+    "task_id", [task_id for task_id in TASKS if "expert" in behaviours(make_task(task_id))]
+)
 def test_success_looks_unlike_the_start(task_id: str) -> None:
     task = make_task(task_id)
     episode = max(demonstrate(task, "expert", range(3)), key=lambda episode: episode.success.sum())
     qpos = episode.qpos[[0, int(np.argmax(episode.success))]]
     with Renderer(task.model, threads=1) as renderer:
-        frames = renderer.draw(qpos, task.cameras[0], task.paint(qpos)).astype(int)
+        frames = renderer.render(qpos, task.cameras[0], task.visual_overrides(qpos)).astype(int)
     assert (np.abs(frames[1] - frames[0]).max(axis=-1) > 20).mean() > 0.005

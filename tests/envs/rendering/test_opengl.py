@@ -1,4 +1,5 @@
-"""Contexts: on the device that was asked for, proven by a known scene, none left behind, silent at exit."""
+"""Contexts: on the device that was asked for, proven by a known scene, none left behind, silent at
+exit."""
 
 from __future__ import annotations
 
@@ -15,7 +16,7 @@ import pytest
 
 from roborew_envs.rendering import render_context
 from roborew_envs.rendering.opengl import backend
-from roborew_envs.rendering.render_context import Painter, canary_fault
+from roborew_envs.rendering.render_context import RenderContext, canary_fault
 from roborew_envs.rendering.renderer import DrawingError, Renderer
 
 with_egl = pytest.mark.skipif(backend() != "egl", reason="another OpenGL platform is in use")
@@ -25,7 +26,9 @@ RED, BLUE = np.array([200, 0, 0], np.uint8), np.array([0, 0, 200], np.uint8)
 
 @pytest.fixture(scope="module")
 def model() -> mujoco.MjModel:
-    return mujoco.MjModel.from_xml_string("<mujoco><worldbody><camera name='c'/></worldbody></mujoco>")
+    return mujoco.MjModel.from_xml_string(
+        "<mujoco><worldbody><camera name='c'/></worldbody></mujoco>"
+    )
 
 
 def picture(top: np.ndarray, bottom: np.ndarray) -> np.ndarray:
@@ -37,7 +40,9 @@ def test_the_canary_tells_what_is_wrong() -> None:
     assert canary_fault(picture(RED, BLUE) // 20) == "black"
     assert canary_fault(picture(RED, RED)) == "the same everywhere"
     assert canary_fault(picture(BLUE, RED)) == "upside down"
-    assert canary_fault(picture(RED[::-1], BLUE[::-1])) == "upside down", "swapped channels look the same"
+    assert canary_fault(picture(RED[::-1], BLUE[::-1])) == "upside down", (
+        "swapped channels look the same"
+    )
     assert canary_fault(picture(RED, RED[[1, 0, 2]])) == "in the wrong colours"
 
 
@@ -59,17 +64,21 @@ def test_a_renderer_that_turns_the_picture_over_is_refused(
         assert not thread.is_alive()
 
 
-def test_fifty_renderers_leave_no_context_and_no_thread(model: mujoco.MjModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    opened: list[Painter] = []
-    freed: list[Painter] = []
-    close = Painter.close
-    monkeypatch.setattr(Painter, "close", lambda self: (close(self), freed.append(self))[0])
-    prepare = Painter._prepare
-    monkeypatch.setattr(Painter, "_prepare", lambda self, *a: (prepare(self, *a), opened.append(self))[0])
+def test_fifty_renderers_leave_no_context_and_no_thread(
+    model: mujoco.MjModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[RenderContext] = []
+    freed: list[RenderContext] = []
+    close = RenderContext.close
+    monkeypatch.setattr(RenderContext, "close", lambda self: (close(self), freed.append(self))[0])
+    prepare = RenderContext._prepare
+    monkeypatch.setattr(
+        RenderContext, "_prepare", lambda self, *a: (prepare(self, *a), opened.append(self))[0]
+    )
     threads, files = set(threading.enumerate()), _open_files()
     for _ in range(50):
         with Renderer(model, 16, 16, threads=1) as renderer:
-            renderer.draw(np.zeros((1, 0)), "c")
+            renderer.render(np.zeros((1, 0)), "c")
     assert len(opened) == 50 and set(map(id, freed)) == set(map(id, opened))
     for thread in set(threading.enumerate()) - threads:
         thread.join(timeout=10)
@@ -83,9 +92,13 @@ def _open_files() -> int:
 
 
 def run(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    settings = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "MUJOCO_GL": backend()} | environment
+    settings = (
+        os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "MUJOCO_GL": backend()} | environment
+    )
     command = [sys.executable, "-W", "error", "-c", code]
-    return subprocess.run(command, env=settings, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(
+        command, env=settings, capture_output=True, text=True, timeout=60, check=False
+    )
 
 
 LEFT_OPEN = """
@@ -94,7 +107,7 @@ from roborew_envs.rendering.renderer import Renderer
 model = mujoco.MjModel.from_xml_string("<mujoco><worldbody><camera name='c'/></worldbody></mujoco>")
 def ours():
     renderer = Renderer(model, 16, 16)
-    renderer.draw(np.zeros((3, 0)), "c")
+    renderer.render(np.zeros((3, 0)), "c")
     return renderer
 def theirs():
     renderer = mujoco.Renderer(model, 16, 16)
@@ -104,15 +117,20 @@ def theirs():
 """
 
 
-@pytest.mark.parametrize("order", ["a = ours()", "a = ours(); b = theirs()", "a = theirs(); b = ours(); a.render()"])
+@pytest.mark.parametrize(
+    "order", ["a = ours()", "a = ours(); b = theirs()", "a = theirs(); b = ours(); a.render()"]
+)
 def test_a_process_that_forgot_to_close_ends_without_a_word(order: str) -> None:
     ended = run(f"{LEFT_OPEN}{order}")
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
 
 
-@pytest.mark.skipif(importlib.util.find_spec("triton") is None, reason="no triton: a build of torch for CPUs alone")
+@pytest.mark.skipif(
+    importlib.util.find_spec("triton") is None, reason="no triton: a build of torch for CPUs alone"
+)
 def test_torch_can_learn_after_a_frame_was_drawn() -> None:
-    """Triton and software OpenGL bring an LLVM each; loaded in the wrong order they end the process."""
+    """Triton and software OpenGL bring an LLVM each; loaded in the wrong order they end the
+    process."""
     learn = "import torch; torch.optim.Adam([torch.zeros(1, requires_grad=True)])"
     ended = run(f"{LEFT_OPEN}ours()\n{learn}")
     assert (ended.returncode, ended.stderr) == (0, "")
@@ -122,9 +140,11 @@ def test_torch_can_learn_after_a_frame_was_drawn() -> None:
 @pytest.mark.parametrize("wanted", ["99", "-1", "cuda"])
 def test_a_device_that_egl_does_not_have_is_refused_with_those_it_has(wanted: str) -> None:
     ended = run(f"{LEFT_OPEN}ours()", MUJOCO_EGL_DEVICE_ID=wanted)
-    (message,) = [line for line in ended.stderr.splitlines() if line.startswith("roborew_envs.errors.DrawingError")][
-        -1:
-    ]
+    (message,) = [
+        line
+        for line in ended.stderr.splitlines()
+        if line.startswith("roborew_envs.errors.DrawingError")
+    ][-1:]
     assert f"MUJOCO_EGL_DEVICE_ID: got {wanted!r}, expected a number of EGL's" in message
     assert "device(s): 0" in message
 

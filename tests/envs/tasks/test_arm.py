@@ -84,7 +84,7 @@ def test_the_addresses_are_the_compiled_models(model: mujoco.MjModel) -> None:
 
 
 def test_the_button_and_the_handle_are_where_the_model_puts_them(model: mujoco.MjModel) -> None:
-    qpos, _ = make_task("roborew/Press-v0").sample(np.random.default_rng(2))
+    qpos, _ = make_task("roborew/Press-v0").sample_initial_state(np.random.default_rng(2))
     qpos[[desk.BUTTON, desk.DRAWER]] = 0.01, 0.08
     data = kinematics(model, qpos)
     top = data.geom("button").xpos + [0, 0, model.geom("button").size[1]]

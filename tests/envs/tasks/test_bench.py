@@ -1,4 +1,5 @@
-"""The bench's closed forms agree with MuJoCo, and with the compiled model's addresses; what shows success shows it."""
+"""The bench's closed forms agree with MuJoCo, and with the compiled model's addresses; what shows
+success shows it."""
 
 from __future__ import annotations
 
@@ -19,7 +20,7 @@ def task() -> Task:
 
 
 def start(task: Task, seed: int = 0) -> np.ndarray:
-    return task.sample(np.random.default_rng(seed))[0]
+    return task.sample_initial_state(np.random.default_rng(seed))[0]
 
 
 def test_the_addresses_are_the_compiled_models(task: Task) -> None:
@@ -50,19 +51,31 @@ def test_the_addresses_are_the_compiled_models(task: Task) -> None:
 def test_handle_knob_and_pegs_are_where_the_model_puts_them(task: Task) -> None:
     qpos, data = start(task), mujoco.MjData(task.model)
     qpos[[bench.DOOR, bench.LEVER]] = 0.7, 0.9
-    qpos[bench.BLUE_PEG.stop : bench.BLUE_PEG.stop + 4] = np.array([0.8, 0.2, -0.3, 0.4]) / np.sqrt(0.93)
+    qpos[bench.BLUE_PEG.stop : bench.BLUE_PEG.stop + 4] = np.array([0.8, 0.2, -0.3, 0.4]) / np.sqrt(
+        0.93
+    )
     data.qpos[:] = qpos
     mujoco.mj_kinematics(task.model, data)
-    np.testing.assert_allclose(bench.door_handle(qpos[None])[0], data.geom("door_handle").xpos, atol=1e-12)
-    np.testing.assert_allclose(bench.lever_tip(qpos[None])[0], data.geom("lever_knob").xpos, atol=1e-12)
+    np.testing.assert_allclose(
+        bench.door_handle(qpos[None])[0], data.geom("door_handle").xpos, atol=1e-12
+    )
+    np.testing.assert_allclose(
+        bench.lever_tip(qpos[None])[0], data.geom("lever_knob").xpos, atol=1e-12
+    )
     upright = bench.uprightness(qpos[None], bench.BLUE_PEG)[0]
     np.testing.assert_allclose(upright, data.body("blue_peg").xmat[8], atol=1e-12)
 
 
 def test_the_travels_and_sizes_are_the_models(task: Task) -> None:
     model = task.model
-    assert model.joint("door").range.tolist() == [0, bench.DOOR_TRAVEL] and bench.OPENED < bench.DOOR_TRAVEL
-    assert model.joint("lever").range.tolist() == [0, bench.LEVER_TRAVEL] and bench.TURNED < bench.LEVER_TRAVEL
+    assert (
+        model.joint("door").range.tolist() == [0, bench.DOOR_TRAVEL]
+        and bench.OPENED < bench.DOOR_TRAVEL
+    )
+    assert (
+        model.joint("lever").range.tolist() == [0, bench.LEVER_TRAVEL]
+        and bench.TURNED < bench.LEVER_TRAVEL
+    )
     assert model.geom("blue_peg").size[2] == bench.PEG_HEIGHT
     assert model.geom("yellow_block").size[2] == bench.BLOCK_HEIGHT
     assert model.geom("hole_lit").size[:2].tolist() == bench.HOLE_SIZE.tolist()
@@ -77,7 +90,7 @@ def test_nothing_moves_by_itself(task: Task) -> None:
         data.qvel[:] = 0
         hold = np.zeros((1, 4))
         hold[:, 3] = 2 * qpos[FINGERS.start] / 0.033 - 1
-        data.ctrl[:] = task.controls(qpos[None], hold)[0]
+        data.ctrl[:] = task.action_to_ctrl(qpos[None], hold)[0]
         mujoco.mj_step(model, data, nstep=100)
         np.testing.assert_allclose(data.qpos[things], qpos[things], atol=2e-3)
 
@@ -88,7 +101,7 @@ def test_what_shows_success_is_seen_exactly_then(task: Task, lit: str) -> None:
     qpos[1, bench.LEVER] = bench.TURNED
     qpos[1, bench.BLUE_PEG] = *qpos[1, bench.SOCKET], bench.PEG_HEIGHT
     qpos[1, bench.YELLOW_BLOCK] = *qpos[1, bench.HOLE], bench.BLOCK_HEIGHT
-    ids, rgba = task.paint(qpos).fields["geom_rgba"]
+    ids, rgba = task.visual_overrides(qpos).fields["geom_rgba"]
     assert rgba[:, ids.tolist().index(task.model.geom(lit).id), 3].tolist() == [0, 1]
 
 

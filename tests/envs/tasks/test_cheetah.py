@@ -21,18 +21,23 @@ def at(task: Cheetah, *distances: float) -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_success_is_beyond_the_line(task: Cheetah) -> None:
-    assert task.success(*at(task, FINISH - 1e-6, FINISH, FINISH + 20)).tolist() == [False, True, True]
+    assert task.success(*at(task, FINISH - 1e-6, FINISH, FINISH + 20)).tolist() == [
+        False,
+        True,
+        True,
+    ]
 
 
 @pytest.mark.parametrize("camera", Cheetah.cameras)
 def test_every_metre_looks_different_and_its_own(task: Cheetah, camera: str) -> None:
-    """The nearest of the pictures of every half metre, the body in another pose, tells where it is."""
+    """The nearest of the pictures of every half metre, the body in another pose, tells where it
+    is."""
     distances = np.arange(0, FINISH + 0.5, 0.5)
     qpos, _ = at(task, *distances)
     posed = qpos.copy()
     posed[:, 3:] += np.random.default_rng(0).uniform(-0.3, 0.3, posed[:, 3:].shape)
     with Renderer(task.model, 48, 36) as renderer:
-        known, seen = (renderer.draw(states, camera).astype(float) for states in (qpos, posed))
+        known, seen = (renderer.render(states, camera).astype(float) for states in (qpos, posed))
     apart = np.abs(seen[:, None] - known[None]).mean(axis=(2, 3, 4))
     assert np.abs(distances[apart.argmin(axis=1)] - distances).max() <= 0.5
 
@@ -44,7 +49,7 @@ def test_the_body_stands_out_from_its_background(task: Cheetah) -> None:
     gone[:, 1] = 50.0
     camera = "stand"  # it stays where it is; here only its direction follows, so it looks away
     with Renderer(task.model, 96, 72) as renderer:
-        assert not np.array_equal(renderer.draw(qpos, camera), renderer.draw(gone, camera))
-        side = renderer.draw(qpos, "side").astype(int)
+        assert not np.array_equal(renderer.render(qpos, camera), renderer.render(gone, camera))
+        side = renderer.render(qpos, "side").astype(int)
     dark = side.max(axis=-1) < 70
     assert (dark.mean(axis=(1, 2)) > 0.01).all()

@@ -1,4 +1,5 @@
-"""Cart-pole and mountain car: the physics that makes them hard is there, and their truth says what a person would."""
+"""Cart-pole and mountain car: the physics that makes them hard is there, and their truth says what
+a person would."""
 
 from __future__ import annotations
 
@@ -11,14 +12,17 @@ from roborew_envs.tasks.classic.cart_pole import CartPole
 from roborew_envs.tasks.classic.mountain_car import FLAG, HILL, LEFT, RIGHT, MountainCar
 
 
-def run(task: Task, qpos: np.ndarray, push: float | None, steps: int) -> tuple[np.ndarray, np.ndarray]:
-    """Positions and velocities after each step under a constant push, or one along the velocity; (steps, n) each."""
+def run(
+    task: Task, qpos: np.ndarray, push: float | None, steps: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Positions and velocities after each step under a constant push, or one along the velocity;
+    (steps, n) each."""
     simulation = Simulation(task.model, 1)
     simulation.place(0, qpos, np.zeros(task.model.nv))
     track = []
     for _ in range(steps):
         action = np.array([[np.sign(simulation.qvel[0, 0] + 1e-9) if push is None else push]])
-        simulation.step(task.controls(simulation.qpos, action), task.substeps)
+        simulation.step(task.action_to_ctrl(simulation.qpos, action), task.substeps)
         track.append((simulation.qpos[0].copy(), simulation.qvel[0].copy()))
     simulation.close()
     positions, velocities = zip(*track, strict=True)
@@ -33,11 +37,20 @@ def test_a_pole_that_nobody_holds_falls() -> None:
 
 @pytest.mark.parametrize(
     ("change", "balanced"),
-    [({}, True), ({"lean": 0.1}, False), ({"place": 1.2}, False), ({"speed": 1.0}, False), ({"fall": -1.0}, False)],
+    [
+        ({}, True),
+        ({"lean": 0.1}, False),
+        ({"place": 1.2}, False),
+        ({"speed": 1.0}, False),
+        ({"fall": -1.0}, False),
+    ],
 )
 def test_balance_is_upright_slow_and_central(change: dict[str, float], balanced: bool) -> None:
     state = {"place": 0.0, "lean": 0.0, "speed": 0.0, "fall": 0.0} | change
-    qpos, qvel = np.array([[state["place"], state["lean"]]]), np.array([[state["speed"], state["fall"]]])
+    qpos, qvel = (
+        np.array([[state["place"], state["lean"]]]),
+        np.array([[state["speed"], state["fall"]]]),
+    )
     assert CartPole().success(qpos, qvel).tolist() == [balanced]
 
 

@@ -1,4 +1,5 @@
-"""The drawer that should be closed: it starts open with nothing in its way; what counts as closed."""
+"""The drawer that should be closed: it starts open with nothing in its way; what counts as
+closed."""
 
 from __future__ import annotations
 
@@ -12,7 +13,7 @@ TASK = make_task("roborew/DrawerClose-v0")
 
 
 def test_the_drawer_is_closed_from_one_travel_on_and_progress_leads_there() -> None:
-    qpos = np.tile(TASK.sample(np.random.default_rng(0))[0], (60, 1))
+    qpos = np.tile(TASK.sample_initial_state(np.random.default_rng(0))[0], (60, 1))
     qpos[:, desk.DRAWER] = np.linspace(desk.DRAWER_TRAVEL, 0, 60)
     still = np.zeros((60, TASK.model.nv))
     np.testing.assert_array_equal(TASK.success(qpos, still), qpos[:, desk.DRAWER] <= desk.CLOSED)
@@ -22,7 +23,9 @@ def test_the_drawer_is_closed_from_one_travel_on_and_progress_leads_there() -> N
 
 
 def test_it_starts_open_with_hand_and_cubes_out_of_its_way() -> None:
-    starts = np.stack([TASK.sample(np.random.default_rng(seed))[0] for seed in range(100)])
+    starts = np.stack(
+        [TASK.sample_initial_state(np.random.default_rng(seed))[0] for seed in range(100)]
+    )
     assert np.all(starts[:, desk.DRAWER] > desk.OPENED)
     front = desk.handle(starts)[:, 1:2]
     reached = np.column_stack([starts[:, desk.RED][:, 1], starts[:, desk.BLUE][:, 1]]) + desk.CUBE
@@ -30,7 +33,11 @@ def test_it_starts_open_with_hand_and_cubes_out_of_its_way() -> None:
 
 
 def test_the_expert_leaves_the_cubes_and_the_button_alone() -> None:
-    others = [desk.BUTTON, *range(desk.RED.start, desk.RED.stop), *range(desk.BLUE.start, desk.BLUE.stop)]
+    others = [
+        desk.BUTTON,
+        *range(desk.RED.start, desk.RED.stop),
+        *range(desk.BLUE.start, desk.BLUE.stop),
+    ]
     for episode in demonstrate(TASK, "expert", range(3)):
         np.testing.assert_allclose(episode.qpos[-1, others], episode.qpos[0, others], atol=5e-3)
         assert episode.success[np.argmax(episode.success) :].all(), "it does not slide open again"

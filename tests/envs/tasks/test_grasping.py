@@ -12,18 +12,20 @@ from roborew_envs.tasks.desk.grasping import AWAY, delivery, holds, is_open, is_
 
 HALF, REST, LIFT = 0.026, 0.026, 0.15
 GOAL = np.array([0.45, 0.20, 0.10])
-START = make_task("roborew/Stack-v0").sample(np.random.default_rng(0))[0]
+START = make_task("roborew/Stack-v0").sample_initial_state(np.random.default_rng(0))[0]
 
 
 def states(tips: np.ndarray, fingers: float = HALF) -> np.ndarray:
-    """States with the finger tips at ``tips``, shape (N, 3) [m], and the fingers apart by twice ``fingers`` [m]."""
+    """States with the finger tips at ``tips``, shape (N, 3) [m], and the fingers apart by twice
+    ``fingers`` [m]."""
     qpos = np.tile(START, (len(tips), 1))
     qpos[:, ARM], qpos[:, FINGERS] = arm_joints(tips), fingers
     return qpos
 
 
 def worth(things: np.ndarray, tips: np.ndarray | None = None, fingers: float = HALF) -> np.ndarray:
-    """What the way of things at ``things``, shape (N, 3) [m], is worth; they are held unless ``tips`` says."""
+    """What the way of things at ``things``, shape (N, 3) [m], is worth; they are held unless
+    ``tips`` says."""
     qpos = states(things if tips is None else tips, fingers)
     return delivery(qpos, things, REST, np.tile(GOAL, (len(things), 1)), HALF, LIFT)
 
@@ -31,7 +33,9 @@ def worth(things: np.ndarray, tips: np.ndarray | None = None, fingers: float = H
 def path(*points: tuple[float, float, float], count: int = 40) -> np.ndarray:
     """Places on straight lines between points, shape (``count``, 3) [m]."""
     at = np.linspace(0, len(points) - 1, count)
-    return np.column_stack([np.interp(at, range(len(points)), column) for column in zip(*points, strict=True)])
+    return np.column_stack(
+        [np.interp(at, range(len(points)), column) for column in zip(*points, strict=True)]
+    )
 
 
 def test_a_way_along_the_table_counts_nothing() -> None:
@@ -53,7 +57,9 @@ def test_a_thing_that_is_lifted_carried_over_and_let_down_gains_all_the_way() ->
 
 def test_the_hand_that_comes_near_and_closes_gains() -> None:
     thing = np.tile([0.45, -0.10, REST], (30, 1))
-    assert np.all(np.diff(worth(thing, thing + path((0, 0, 0.12), (0, 0, 0), count=30), FINGER_OPEN)) > 0)
+    assert np.all(
+        np.diff(worth(thing, thing + path((0, 0, 0.12), (0, 0, 0), count=30), FINGER_OPEN)) > 0
+    )
     assert worth(thing[:1])[0] > worth(thing[:1], fingers=FINGER_OPEN)[0] + 0.05
 
 

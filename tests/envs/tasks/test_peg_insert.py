@@ -1,4 +1,5 @@
-"""The peg: only the blue one counts, upright and down in the socket; the gripper lets it go there."""
+"""The peg: only the blue one counts, upright and down in the socket; the gripper lets it go
+there."""
 
 from __future__ import annotations
 
@@ -19,8 +20,9 @@ def expert() -> list[Episode]:
 
 
 def with_peg(peg: slice, height: float, tilt: float = 0.0) -> np.ndarray:
-    """A start with the peg in the socket's middle, its centre at ``height`` [m], tilted by ``tilt`` [rad]."""
-    qpos = TASK.sample(np.random.default_rng(0))[0]
+    """A start with the peg in the socket's middle, its centre at ``height`` [m], tilted by ``tilt``
+    [rad]."""
+    qpos = TASK.sample_initial_state(np.random.default_rng(0))[0]
     qpos[peg] = *qpos[bench.SOCKET], height
     qpos[peg.stop : peg.stop + 4] = np.cos(tilt / 2), np.sin(tilt / 2), 0, 0
     return qpos[None]
@@ -36,7 +38,9 @@ def with_peg(peg: slice, height: float, tilt: float = 0.0) -> np.ndarray:
         (bench.ORANGE_PEG, bench.PEG_HEIGHT, 0.0, False),
     ],
 )
-def test_success_is_the_blue_peg_upright_and_down(peg: slice, height: float, tilt: float, success: bool) -> None:
+def test_success_is_the_blue_peg_upright_and_down(
+    peg: slice, height: float, tilt: float, success: bool
+) -> None:
     still = np.zeros((1, TASK.model.nv))
     assert TASK.success(with_peg(peg, height, tilt), still).item() is success
 

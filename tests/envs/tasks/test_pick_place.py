@@ -1,4 +1,5 @@
-"""Pick and place: only the red cube counts, only on top of the cabinet, and only once the gripper has let go."""
+"""Pick and place: only the red cube counts, only on top of the cabinet, and only once the gripper
+has let go."""
 
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ from roborew_envs.tasks.desk import scene as desk
 from roborew_envs.tasks.desk.pick_place import TOP, TOP_SIZE, top
 
 TASK = make_task("roborew/PickPlace-v0")
-START = TASK.sample(np.random.default_rng(0))[0]
+START = TASK.sample_initial_state(np.random.default_rng(0))[0]
 STILL = np.zeros((1, TASK.model.nv))
 AWAY = np.array([0.30, 0.0, 0.22])
 
@@ -23,8 +24,11 @@ def expert() -> list[Episode]:
     return demonstrate(TASK, "expert", range(3))
 
 
-def with_cube(cube: slice, shift: tuple[float, float, float] = (0, 0, 0), held: bool = False) -> np.ndarray:
-    """A cube ``shift`` [m] from the middle of the cabinet's top, with the hand away or around it."""
+def with_cube(
+    cube: slice, shift: tuple[float, float, float] = (0, 0, 0), held: bool = False
+) -> np.ndarray:
+    """A cube ``shift`` [m] from the middle of the cabinet's top, with the hand away or around
+    it."""
     qpos = START.copy()
     qpos[cube] = TOP + [qpos[desk.CABINET], 0, 0] + shift
     qpos[desk.ARM] = arm_joints((qpos[cube] if held else AWAY)[None])[0]
@@ -55,22 +59,30 @@ def test_the_top_is_where_the_model_has_it() -> None:
     cabinet = np.flatnonzero(TASK.model.geom_bodyid == TASK.model.body("cabinet").id)
     highest = cabinet[np.argmax(data.geom_xpos[cabinet, 2])]
     place, size = data.geom_xpos[highest], TASK.model.geom_size[highest]
-    np.testing.assert_allclose(TOP + [START[desk.CABINET], 0, 0], place + [0, 0, size[2] + desk.CUBE], atol=1e-12)
+    np.testing.assert_allclose(
+        TOP + [START[desk.CABINET], 0, 0], place + [0, 0, size[2] + desk.CUBE], atol=1e-12
+    )
     np.testing.assert_allclose(TOP_SIZE, size[:2])
-    assert np.all(np.abs(top(START[None])[0] - place)[:2] + desk.CUBE < size[:2]), "no edge of the cube sticks out"
+    assert np.all(np.abs(top(START[None])[0] - place)[:2] + desk.CUBE < size[:2]), (
+        "no edge of the cube sticks out"
+    )
 
 
 def test_the_blue_cube_on_the_cabinet_is_no_progress() -> None:
     plain = START.copy()
     plain[desk.ARM] = arm_joints(AWAY[None])[0]
     plain[desk.FINGERS] = 0
-    np.testing.assert_array_equal(TASK.progress(with_cube(desk.BLUE), STILL), TASK.progress(plain[None], STILL))
+    np.testing.assert_array_equal(
+        TASK.progress(with_cube(desk.BLUE), STILL), TASK.progress(plain[None], STILL)
+    )
 
 
 def test_the_cube_stays_there_and_the_expert_moves_nothing_else(expert: list[Episode]) -> None:
     for episode in expert:
         assert episode.success[np.argmax(episode.success) :].all()
-        np.testing.assert_allclose(episode.qpos[-1, desk.BLUE], episode.qpos[0, desk.BLUE], atol=2e-3)
+        np.testing.assert_allclose(
+            episode.qpos[-1, desk.BLUE], episode.qpos[0, desk.BLUE], atol=2e-3
+        )
         assert abs(episode.qpos[-1, desk.DRAWER]) < 2e-3
 
 

@@ -31,7 +31,7 @@ def test_a_body_on_straight_legs_succeeds(task: QuadrupedStand) -> None:
 def test_it_gets_up_if_its_servos_ask_for_straight_legs_and_stays_up(task: QuadrupedStand) -> None:
     simulation = Simulation(task.model, 3)
     for i in range(3):
-        simulation.place(i, *task.sample(np.random.default_rng(i)))
+        simulation.place(i, *task.sample_initial_state(np.random.default_rng(i)))
     start = simulation.qpos[:, 7:].copy()
     for step in range(60):
         targets = start + min(1.0, step / 30) * (STRAIGHT - start)
@@ -42,7 +42,7 @@ def test_it_gets_up_if_its_servos_ask_for_straight_legs_and_stays_up(task: Quadr
 
 def test_actions_of_one_ask_for_the_ends_of_the_joints(task: QuadrupedStand) -> None:
     low, high = task.model.jnt_range[1:].T
-    controls = task.controls(np.zeros((2, 19)), np.stack([-np.ones(12), np.ones(12)]))
+    controls = task.action_to_ctrl(np.zeros((2, 19)), np.stack([-np.ones(12), np.ones(12)]))
     np.testing.assert_allclose(controls, [low, high])
 
 

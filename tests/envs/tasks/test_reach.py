@@ -11,7 +11,7 @@ from roborew_envs.tasks.desk import scene as desk
 from roborew_envs.tasks.desk.reach import REACHED
 
 TASK = make_task("roborew/Reach-v0")
-START = TASK.sample(np.random.default_rng(0))[0]
+START = TASK.sample_initial_state(np.random.default_rng(0))[0]
 
 
 def truth(tips: np.ndarray, fingers: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
@@ -34,10 +34,16 @@ def test_progress_falls_with_the_distance_whatever_the_direction() -> None:
     rng = np.random.default_rng(0)
     ways = rng.normal(size=(50, 3)) * [1, 1, 0.2]
     distances = np.linspace(0.02, 0.25, 50)
-    tips = START[desk.BLUE] + [0, 0, 0.06] + ways / np.linalg.norm(ways, axis=1, keepdims=True) * distances[:, None]
+    tips = (
+        START[desk.BLUE]
+        + [0, 0, 0.06]
+        + ways / np.linalg.norm(ways, axis=1, keepdims=True) * distances[:, None]
+    )
     apart = np.linalg.norm(tips - START[desk.BLUE], axis=1)
     progress, success = truth(tips[np.argsort(-apart)])
-    assert np.all(np.diff(progress) >= 0) and np.array_equal(success, np.sort(apart)[::-1] <= REACHED)
+    assert np.all(np.diff(progress) >= 0) and np.array_equal(
+        success, np.sort(apart)[::-1] <= REACHED
+    )
     far = START[None, desk.BLUE] + [0, 0, REACHED + 0.15]
     assert truth(far)[0].item() == pytest.approx(0.5), "15 cm more than enough is half of the way"
 

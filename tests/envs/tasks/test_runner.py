@@ -1,4 +1,5 @@
-"""Cheetah, hopper, walker and ant: their dynamics are Gymnasium's, their truth is the way gone on their feet."""
+"""Cheetah, hopper, walker and ant: their dynamics are Gymnasium's, their truth is the way gone on
+their feet."""
 
 from __future__ import annotations
 
@@ -27,7 +28,7 @@ def runner(task_id: str) -> Runner:
 
 
 def at(task: Runner, *distances: float) -> tuple[np.ndarray, np.ndarray]:
-    qpos = np.tile(task.sample(np.random.default_rng(0))[0], (len(distances), 1))
+    qpos = np.tile(task.sample_initial_state(np.random.default_rng(0))[0], (len(distances), 1))
     qpos[:, 0] = distances
     return qpos, np.zeros((len(distances), task.model.nv))
 
@@ -53,7 +54,9 @@ def test_it_moves_as_gymnasiums_body_does(task_id: str) -> None:
 @every_runner
 def test_progress_is_the_share_of_the_way_to_the_line(task_id: str) -> None:
     task = runner(task_id)
-    progress = task.progress(*at(task, -3, 0, task.finish / 4, 0.98 * task.finish, task.finish, task.finish + 5))
+    progress = task.progress(
+        *at(task, -3, 0, task.finish / 4, 0.98 * task.finish, task.finish, task.finish + 5)
+    )
     np.testing.assert_allclose(progress, [0, 0, 0.25, 0.98, 1, 1])
 
 
@@ -93,5 +96,8 @@ def test_an_ant_arrives_tilted_by_40_degrees_and_not_by_50() -> None:
     qpos, qvel = at(task, *[task.finish + 1] * 4)
     half = np.deg2rad([40, 40, 50, 50]) / 2
     qpos[:, 3:7] = 0
-    qpos[:, 3], qpos[range(4), [4, 5, 4, 5]] = np.cos(half), np.sin(half)  # to the side, and over the front
+    qpos[:, 3], qpos[range(4), [4, 5, 4, 5]] = (
+        np.cos(half),
+        np.sin(half),
+    )  # to the side, and over the front
     assert task.success(qpos, qvel).tolist() == [True, True, False, False]

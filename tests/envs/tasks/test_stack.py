@@ -12,7 +12,7 @@ from roborew_envs.tasks.desk import scene as desk
 from roborew_envs.tasks.desk.stack import ON_TOP
 
 TASK = make_task("roborew/Stack-v0")
-START = TASK.sample(np.random.default_rng(0))[0]
+START = TASK.sample_initial_state(np.random.default_rng(0))[0]
 STILL = np.zeros((1, TASK.model.nv))
 AWAY = np.array([0.30, 0.0, 0.22])
 
@@ -25,7 +25,8 @@ def expert() -> list[Episode]:
 def stacked(
     upper: slice, lower: slice, shift: tuple[float, float, float] = (0, 0, 0), held: bool = False
 ) -> np.ndarray:
-    """One cube on the other, ``shift`` [m] from its middle, with the hand away or around the upper one."""
+    """One cube on the other, ``shift`` [m] from its middle, with the hand away or around the upper
+    one."""
     qpos = START.copy()
     qpos[upper] = qpos[lower] + ON_TOP + shift
     qpos[desk.ARM] = arm_joints((qpos[upper] if held else AWAY)[None])[0]
@@ -70,4 +71,6 @@ def test_a_stack_stays_when_the_gripper_has_let_go(expert: list[Episode]) -> Non
 
 def test_the_expert_leaves_the_blue_cube_where_it_stands(expert: list[Episode]) -> None:
     for episode in expert:
-        np.testing.assert_allclose(episode.qpos[-1, desk.BLUE], episode.qpos[0, desk.BLUE], atol=0.012)
+        np.testing.assert_allclose(
+            episode.qpos[-1, desk.BLUE], episode.qpos[0, desk.BLUE], atol=0.012
+        )

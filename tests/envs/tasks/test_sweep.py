@@ -14,7 +14,7 @@ TASK = make_task("roborew/Sweep-v0")
 
 def with_block(block: slice, place: tuple[float, float, float]) -> np.ndarray:
     """A start with the block so far from the hole's middle on the table [m]."""
-    qpos = TASK.sample(np.random.default_rng(0))[0]
+    qpos = TASK.sample_initial_state(np.random.default_rng(0))[0]
     qpos[block] = np.append(qpos[bench.HOLE], bench.BLOCK_HEIGHT) + place
     return qpos[None]
 

@@ -12,7 +12,7 @@ TASK = make_task("roborew/TapTurn-v0")
 
 
 def test_the_water_runs_from_one_angle_on_and_progress_leads_there() -> None:
-    qpos = np.tile(TASK.sample(np.random.default_rng(0))[0], (60, 1))
+    qpos = np.tile(TASK.sample_initial_state(np.random.default_rng(0))[0], (60, 1))
     qpos[:, bench.LEVER] = np.linspace(0, bench.LEVER_TRAVEL, 60)
     still = np.zeros((60, TASK.model.nv))
     np.testing.assert_array_equal(TASK.success(qpos, still), qpos[:, bench.LEVER] >= bench.TURNED)

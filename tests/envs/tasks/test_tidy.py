@@ -1,5 +1,5 @@
-"""Tidying up: the red cube inside and the drawer closed, both; a closed drawer without it is worth less than an open
-one."""
+"""Tidying up: the red cube inside and the drawer closed, both; a closed drawer without it is worth
+less than an open one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from roborew_envs.tasks.desk import scene as desk
 from roborew_envs.tasks.desk.tidy import INSIDE, is_in_drawer
 
 TASK = make_task("roborew/Tidy-v0")
-START = TASK.sample(np.random.default_rng(0))[0]
+START = TASK.sample_initial_state(np.random.default_rng(0))[0]
 STILL = np.zeros((1, TASK.model.nv))
 
 
@@ -22,7 +22,9 @@ def expert() -> list[Episode]:
     return demonstrate(TASK, "expert", range(3))
 
 
-def state(inside: slice | None, out: float, shift: tuple[float, float, float] = (0, 0, 0)) -> np.ndarray:
+def state(
+    inside: slice | None, out: float, shift: tuple[float, float, float] = (0, 0, 0)
+) -> np.ndarray:
     """The drawer ``out`` [m], with a cube in it, ``shift`` [m] from its middle, or with none."""
     qpos = START[None].copy()
     qpos[:, desk.DRAWER] = out
@@ -48,7 +50,9 @@ def test_success_is_the_red_cube_in_the_closed_drawer(qpos: np.ndarray, success:
 
 def test_to_close_the_drawer_gains_only_with_the_cube_inside() -> None:
     outs = np.linspace(desk.DRAWER_TRAVEL, 0.02, 20)
-    filled, empty = ([TASK.progress(state(cube, out), STILL).item() for out in outs] for cube in (desk.RED, None))
+    filled, empty = (
+        [TASK.progress(state(cube, out), STILL).item() for out in outs] for cube in (desk.RED, None)
+    )
     assert np.all(np.diff(filled) > 0) and np.all(np.diff(empty) <= 1e-12)
     assert min(filled) > max(empty) + 0.3
 
@@ -58,19 +62,30 @@ def test_a_cube_in_the_drawer_lies_on_its_floor_and_moves_with_it() -> None:
     for out in (0.0, 0.1):
         data.qpos[:] = qpos = state(desk.RED, out)[0]
         mujoco.mj_kinematics(TASK.model, data)
-        floor = data.geom("drawer_floor").xpos + [0, 0, TASK.model.geom("drawer_floor").size[2] + desk.CUBE]
+        floor = data.geom("drawer_floor").xpos + [
+            0,
+            0,
+            TASK.model.geom("drawer_floor").size[2] + desk.CUBE,
+        ]
         assert np.all(np.abs(qpos[desk.RED] - floor) < INSIDE)
-        assert is_in_drawer(qpos[None], desk.RED).all() and not is_in_drawer(qpos[None], desk.BLUE).any()
+        assert (
+            is_in_drawer(qpos[None], desk.RED).all()
+            and not is_in_drawer(qpos[None], desk.BLUE).any()
+        )
 
 
 def test_the_cube_stays_inside_while_the_expert_closes_the_drawer(expert: list[Episode]) -> None:
     for episode in expert:
         inside = is_in_drawer(episode.qpos, desk.RED)
         assert inside[np.argmax(inside) :].all() and episode.success[-1]
-        np.testing.assert_allclose(episode.qpos[-1, desk.BLUE], episode.qpos[0, desk.BLUE], atol=2e-3)
+        np.testing.assert_allclose(
+            episode.qpos[-1, desk.BLUE], episode.qpos[0, desk.BLUE], atol=2e-3
+        )
 
 
 def test_undo_opens_the_drawer_again_with_the_cube_in_it() -> None:
     for episode in demonstrate(TASK, "undo", range(2)):
         assert episode.success.any() and not episode.success[-1]
-        assert is_in_drawer(episode.qpos[-1:], desk.RED).all() and episode.qpos[-1, desk.DRAWER] > 0.05
+        assert (
+            is_in_drawer(episode.qpos[-1:], desk.RED).all() and episode.qpos[-1, desk.DRAWER] > 0.05
+        )

@@ -1,4 +1,5 @@
-"""Things that differ in colour alone: the sentence chooses, and who takes the wrong one does with it what was asked."""
+"""Things that differ in colour alone: the sentence chooses, and who takes the wrong one does with
+it what was asked."""
 
 from __future__ import annotations
 
@@ -27,11 +28,19 @@ TWINS = {
 }
 
 DONE: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-    "roborew/Push-v0": lambda qpos: np.linalg.norm(qpos[:, desk.BLUE][:, :2] - qpos[:, desk.PAD], axis=1) < desk.ON_PAD,
-    "roborew/Reach-v0": lambda qpos: np.linalg.norm(desk.hand(qpos) - qpos[:, desk.RED], axis=1) <= REACHED,
+    "roborew/Push-v0": lambda qpos: (
+        np.linalg.norm(qpos[:, desk.BLUE][:, :2] - qpos[:, desk.PAD], axis=1) < desk.ON_PAD
+    ),
+    "roborew/Reach-v0": lambda qpos: (
+        np.linalg.norm(desk.hand(qpos) - qpos[:, desk.RED], axis=1) <= REACHED
+    ),
     "roborew/PickPlace-v0": lambda qpos: np.abs(qpos[:, desk.BLUE][:, 2] - TOP[2]) < 0.006,
-    "roborew/Stack-v0": lambda qpos: np.linalg.norm(qpos[:, desk.BLUE] - qpos[:, desk.RED] - ON_TOP, axis=1) < 0.03,
-    "roborew/Tidy-v0": lambda qpos: is_in_drawer(qpos, desk.BLUE) & (qpos[:, desk.DRAWER] <= desk.CLOSED),
+    "roborew/Stack-v0": lambda qpos: (
+        np.linalg.norm(qpos[:, desk.BLUE] - qpos[:, desk.RED] - ON_TOP, axis=1) < 0.03
+    ),
+    "roborew/Tidy-v0": lambda qpos: (
+        is_in_drawer(qpos, desk.BLUE) & (qpos[:, desk.DRAWER] <= desk.CLOSED)
+    ),
     "roborew/PegInsert-v0": lambda qpos: bench.is_inserted(qpos, bench.ORANGE_PEG),
     "roborew/Sweep-v0": lambda qpos: bench.is_in_hole(qpos, bench.RED_BLOCK),
 }
@@ -43,7 +52,10 @@ def test_every_sentence_names_the_colour_and_the_other_colour_is_wrong(task_id: 
     for sentence in (task.instruction, *task.paraphrases):
         assert colour in sentence.split() or f"{colour}," in sentence, sentence
     swapped = {colour: other, other: colour}
-    assert " ".join(swapped.get(word, word) for word in task.instruction.split()) in task.wrong_instructions
+    assert (
+        " ".join(swapped.get(word, word) for word in task.instruction.split())
+        in task.wrong_instructions
+    )
 
 
 @pytest.mark.parametrize("task_id", TWINS)

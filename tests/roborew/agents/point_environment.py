@@ -1,4 +1,5 @@
-"""A point driven to a target in the plane: the smallest environment in which an agent can be seen to learn."""
+"""A point driven to a target in the plane: the smallest environment in which an agent can be seen
+to learn."""
 
 from __future__ import annotations
 
@@ -12,7 +13,8 @@ from numpy.typing import NDArray
 
 
 class PointEnv(VectorEnv[Any, Any, Any]):
-    """``num_envs`` points; the reward is the distance gained, the true success being within 0.1 of the target."""
+    """``num_envs`` points; the reward is the distance gained, the true success being within 0.1 of
+    the target."""
 
     def __init__(self, num_envs: int, horizon: int = 20, seed: int = 0) -> None:
         self.num_envs = num_envs
@@ -44,11 +46,21 @@ class PointEnv(VectorEnv[Any, Any, Any]):
         success = self.distances() < 0.1
         truncated = self._steps >= self._horizon
         rewards = before - self.distances()
-        return self._places.astype(np.float32), rewards, np.zeros_like(truncated), truncated, {"success": success}
+        return (
+            self._places.astype(np.float32),
+            rewards,
+            np.zeros_like(truncated),
+            truncated,
+            {"success": success},
+        )
 
-    def snapshot(self) -> dict[str, Any]:
-        return {"places": self._places.copy(), "steps": self._steps.copy(), "rng": self._generator.bit_generator.state}
+    def get_state(self) -> dict[str, Any]:
+        return {
+            "places": self._places.copy(),
+            "steps": self._steps.copy(),
+            "rng": self._generator.bit_generator.state,
+        }
 
-    def restore(self, state: dict[str, Any]) -> None:
+    def set_state(self, state: dict[str, Any]) -> None:
         self._places, self._steps = state["places"].copy(), state["steps"].copy()
         self._generator.bit_generator.state = state["rng"]

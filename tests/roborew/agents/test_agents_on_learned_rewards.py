@@ -1,4 +1,5 @@
-"""Every agent path on clocks: which frame is scored, and what an agent learns from when the true reward is NaN."""
+"""Every agent path on clocks: which frame is scored, and what an agent learns from when the true
+reward is NaN."""
 
 from __future__ import annotations
 
@@ -12,25 +13,37 @@ from roborew.agents.ppo import PPO, PPOConfig
 from roborew.agents.report import RolloutReport
 from roborew.agents.sb3 import SB3PPO, SB3SAC, SB3PPOConfig, SB3SACConfig
 from roborew.agents.sb3_bridge import as_sb3
-from roborew.shaping import Difference
-from roborew.wrappers import Claim, LearnedReward
-from tests.roborew.wrappers.clock_environment import ACTIONS, OBSERVATIONS, ClockModel, NativeClocks, clocks
+from roborew.shaping import ProgressDelta
+from roborew.wrappers import LearnedReward, SuccessDetector
+from tests.roborew.wrappers.clock_environment import (
+    ACTIONS,
+    OBSERVATIONS,
+    ClockModel,
+    NativeClocks,
+    clocks,
+)
 
 HORIZONS = [5, 7]
-CONFIG = PPOConfig(rollout_steps=8, epochs=2, minibatch=16, width=8)
+CONFIG = PPOConfig(n_steps=8, n_epochs=2, batch_size=16, hidden_dim=8)
 
 
 def make_agent(kind: str, seed: int = 0) -> Any:
     if kind == "ppo":
         return PPO(OBSERVATIONS, ACTIONS, CONFIG, seed)
     if kind == "sb3-ppo":
-        return SB3PPO(OBSERVATIONS, ACTIONS, SB3PPOConfig(n_steps=8, batch_size=16, n_epochs=2, width=8), seed)
-    config = SB3SACConfig(batch_size=8, learning_starts=16, gradient_steps=1, width=8, report_every=8, buffer_size=500)
+        return SB3PPO(
+            OBSERVATIONS, ACTIONS, SB3PPOConfig(n_steps=8, batch_size=16, n_epochs=2, width=8), seed
+        )
+    config = SB3SACConfig(
+        batch_size=8, learning_starts=16, gradient_steps=1, width=8, report_every=8, buffer_size=500
+    )
     return SB3SAC(OBSERVATIONS, ACTIONS, config, seed)
 
 
 def learned(make: Any = NativeClocks, **options: Any) -> LearnedReward:
-    return LearnedReward(make(HORIZONS), ClockModel(), "read the clock", **{"claim": None, "every": 3, **options})
+    return LearnedReward(
+        make(HORIZONS), ClockModel(), "read the clock", **{"claim": None, "every": 3, **options}
+    )
 
 
 class Witness(LearnedReward):
@@ -39,7 +52,9 @@ class Witness(LearnedReward):
     def step(self, actions: Any) -> Any:
         result = super().step(actions)
         self.ends: list[tuple[int, float]] = getattr(self, "ends", [])
-        self.ends += [(int(i), float(result[4]["score"][i])) for i in np.flatnonzero(result[2] | result[3])]
+        self.ends += [
+            (int(i), float(result[4]["score"][i])) for i in np.flatnonzero(result[2] | result[3])
+        ]
         return result
 
 
@@ -54,16 +69,18 @@ def test_every_agent_is_paid_for_the_final_frame_of_each_episode(kind: str, make
     assert len(env.ends) == 32 // 5 + 32 // 7
     for index, score in env.ends:
         assert score == pytest.approx(HORIZONS[index] / 100)
-    arrays, meta = agent.state()
+    arrays, meta = agent.state_dict()
     weights = [value for key, value in arrays.items() if key.startswith(("network/", "policy/"))]
     assert weights and all(np.isfinite(value).all() for value in weights)
     assert json.loads(json.dumps(meta)) == meta
     full = [report for report in reports if report.episodes]
-    assert full and all(np.isfinite(report.mean_return) and np.isnan(report.mean_true_return) for report in full)
+    assert full and all(
+        np.isfinite(report.mean_return) and np.isnan(report.mean_true_return) for report in full
+    )
 
 
 def test_the_bridge_pays_every_episode_its_own_gain() -> None:
-    bridge = as_sb3(learned(shaping=Difference(scale=100.0)))
+    bridge = as_sb3(learned(shaping=ProgressDelta(scale=100.0)))
     bridge.reset()
     totals, ended = np.zeros(2), []
     for _ in range(35):
@@ -74,15 +91,25 @@ def test_the_bridge_pays_every_episode_its_own_gain() -> None:
             assert infos[i]["terminal_observation"][0] == HORIZONS[i]
             totals[i] = 0
     assert len(ended) == 12
-    np.testing.assert_allclose([total for _, total in ended], [horizon for horizon, _ in ended], rtol=1e-5)
+    np.testing.assert_allclose(
+        [total for _, total in ended], [horizon for horizon, _ in ended], rtol=1e-5
+    )
 
 
 def test_claims_and_false_claims_are_counted() -> None:
     """The model claims at step 5: true in the environment of 5 steps, false in that of 7."""
-    env = LearnedReward(NativeClocks(HORIZONS), ClockModel(claim_at=5), "read the clock", every=1, claim=Claim())
+    env = LearnedReward(
+        NativeClocks(HORIZONS),
+        ClockModel(claim_at=5),
+        "read the clock",
+        every=1,
+        claim=SuccessDetector(),
+    )
     reports: list[RolloutReport] = []
-    PPO(OBSERVATIONS, ACTIONS, PPOConfig(rollout_steps=10, minibatch=20)).learn(env, 40, reports.append)
-    assert [(report.episodes, report.claims, report.false_claims) for report in reports] == [(4, 4, 2)] * 2
+    PPO(OBSERVATIONS, ACTIONS, PPOConfig(n_steps=10, batch_size=20)).learn(env, 40, reports.append)
+    assert [(report.episodes, report.claims, report.false_claims) for report in reports] == [
+        (4, 4, 2)
+    ] * 2
     assert reports[0].final["success"] == 0.5
     assert reports[0].mean_return == pytest.approx(4 + 5 * 0.05)
 
@@ -95,18 +122,18 @@ def test_interrupted_equals_uninterrupted_through_the_learned_reward(scoring: st
     first, first_env = PPO(OBSERVATIONS, ACTIONS, CONFIG), learned(scoring=scoring)
     first.learn(first_env, 6 * 16, lambda report: report.steps < 3 * 16)
     second, second_env = PPO(OBSERVATIONS, ACTIONS, CONFIG, seed=4), learned(scoring=scoring)
-    second_env.restore(first_env.snapshot())
-    second.load_state(*first.state())
+    second_env.set_state(first_env.get_state())
+    second.load_state_dict(*first.state_dict())
     second.learn(second_env, 6 * 16)
-    for key, value in whole.state()[0].items():
-        np.testing.assert_array_equal(value, second.state()[0][key], err_msg=key)
+    for key, value in whole.state_dict()[0].items():
+        np.testing.assert_array_equal(value, second.state_dict()[0][key], err_msg=key)
 
 
 def test_an_agent_learns_the_same_from_rollouts_scored_at_once_as_step_by_step() -> None:
     def weights(scoring: str) -> dict[str, Any]:
         agent = PPO(OBSERVATIONS, ACTIONS, CONFIG)
         agent.learn(learned(scoring=scoring), 5 * 16)
-        return agent.state()[0]
+        return agent.state_dict()[0]
 
     expected, actual = weights("step"), weights("rollout")
     for key, value in expected.items():

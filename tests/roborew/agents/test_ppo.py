@@ -15,7 +15,7 @@ from roborew.agents.report import RolloutReport
 from roborew.errors import InvalidInputError
 from tests.roborew.agents.point_environment import PointEnv
 
-QUICK = PPOConfig(rollout_steps=16, epochs=2, minibatch=64)
+QUICK = PPOConfig(n_steps=16, n_epochs=2, batch_size=64)
 
 
 def make_agent(env: PointEnv, seed: int = 0, config: PPOConfig = QUICK) -> PPO:
@@ -31,11 +31,12 @@ def final_distance(agent: PPO) -> float:
 
 
 def test_ppo_learns_to_drive_a_point_to_its_target() -> None:
-    """A rank test over seeds, not a magic threshold: trained agents end nearer than untrained ones."""
+    """A rank test over seeds, not a magic threshold: trained agents end nearer than untrained
+    ones."""
     trained, untrained = [], []
     for seed in range(4):
         env = PointEnv(64)
-        agent = make_agent(env, seed, PPOConfig(rollout_steps=16, learning_rate=2e-3))
+        agent = make_agent(env, seed, PPOConfig(n_steps=16, learning_rate=2e-3))
         untrained.append(final_distance(agent))
         agent.learn(env, 6 * 1024)
         trained.append(final_distance(agent))
@@ -43,9 +44,12 @@ def test_ppo_learns_to_drive_a_point_to_its_target() -> None:
     assert np.median(trained) < 0.5 * np.median(untrained)
 
 
-@pytest.mark.parametrize("config", [QUICK, PPOConfig(rollout_steps=16, minibatch=64, scale_rewards=True)])
+@pytest.mark.parametrize(
+    "config", [QUICK, PPOConfig(n_steps=16, batch_size=64, normalize_rewards=True)]
+)
 def test_interrupted_and_resumed_equals_uninterrupted_bit_for_bit(config: PPOConfig) -> None:
-    """A rollout of 16 steps with episodes of 20: the interruption falls in the middle of every episode."""
+    """A rollout of 16 steps with episodes of 20: the interruption falls in the middle of every
+    episode."""
     env = PointEnv(8)
     whole = make_agent(env, 3, config)
     whole.learn(env, 6 * 128)
@@ -53,15 +57,15 @@ def test_interrupted_and_resumed_equals_uninterrupted_bit_for_bit(config: PPOCon
     first_env = PointEnv(8)
     first = make_agent(first_env, 3, config)
     first.learn(first_env, 6 * 128, lambda report: report.steps < 3 * 128)
-    (arrays, meta), simulator = first.state(), first_env.snapshot()
+    (arrays, meta), simulator = first.state_dict(), first_env.get_state()
 
     second_env = PointEnv(8, seed=77)
-    second_env.restore(simulator)
+    second_env.set_state(simulator)
     second = make_agent(second_env, 5, config)
-    second.load_state(arrays, meta)
+    second.load_state_dict(arrays, meta)
     second.learn(second_env, 6 * 128)
 
-    expected, actual = whole.state(), second.state()
+    expected, actual = whole.state_dict(), second.state_dict()
     assert expected[1] == actual[1]
     assert expected[0].keys() == actual[0].keys()
     for key, value in expected[0].items():
@@ -73,7 +77,7 @@ def test_a_seed_repeats_and_another_differs() -> None:
         env = PointEnv(8)
         agent = make_agent(env, seed)
         agent.learn(env, 256)
-        return agent.state()[0]["network/first"]
+        return agent.state_dict()[0]["network/first"]
 
     np.testing.assert_array_equal(weights(1), weights(1))
     assert not np.array_equal(weights(1), weights(2))
@@ -83,10 +87,10 @@ def test_acting_alone_changes_nothing_that_was_learned() -> None:
     env = PointEnv(8)
     agent = make_agent(env)
     agent.learn(env, 256)
-    before = agent.state()[0]
+    before = agent.state_dict()[0]
     actions = agent.act(np.full((3, 4), 100.0))
     assert actions.shape == (3, 2) and (np.abs(actions) <= 1).all()
-    for key, value in agent.state()[0].items():
+    for key, value in agent.state_dict()[0].items():
         np.testing.assert_array_equal(value, before[key])
 
 
@@ -124,10 +128,13 @@ class ForgetfulEnv(PointEnv):
 
 
 @pytest.mark.parametrize(("terminates", "value"), [(True, 1.0), (False, 2.0)])
-def test_a_time_limit_is_bootstrapped_and_a_termination_is_not(terminates: bool, value: float) -> None:
-    """With a reward of 1 and a discount of a half, the critic's fixed point is 1 or 1 + 1/2 + 1/4 + ... = 2."""
+def test_a_time_limit_is_bootstrapped_and_a_termination_is_not(
+    terminates: bool, value: float
+) -> None:
+    """With a reward of 1 and a discount of a half, the critic's fixed point is 1 or 1 + 1/2 + 1/4 +
+    ... = 2."""
     env = ForgetfulEnv(terminates)
-    config = PPOConfig(rollout_steps=8, discount=0.5, schedule="constant", learning_rate=5e-3, minibatch=64)
+    config = PPOConfig(n_steps=8, gamma=0.5, schedule="constant", learning_rate=5e-3, batch_size=64)
     agent = make_agent(env, 0, config)
     agent.learn(env, 60 * 64)
     observations, _ = env.reset(seed=1)
@@ -170,7 +177,9 @@ def test_spaces_that_the_policy_cannot_serve_are_refused() -> None:
 
 
 def test_actions_span_the_whole_action_space() -> None:
-    agent = PPO(Box(-1, 1, (1,)), Box(np.array([2.0, -4.0], np.float32), np.array([3.0, 4.0], np.float32)))
+    agent = PPO(
+        Box(-1, 1, (1,)), Box(np.array([2.0, -4.0], np.float32), np.array([3.0, 4.0], np.float32))
+    )
     actions = np.concatenate([agent.act(np.zeros((500, 1)), deterministic=False) for _ in range(4)])
     np.testing.assert_allclose(actions.min(axis=0), [2, -4])
     np.testing.assert_allclose(actions.max(axis=0), [3, 4])
@@ -178,14 +187,16 @@ def test_actions_span_the_whole_action_space() -> None:
 
 def test_a_state_of_other_spaces_or_settings_is_refused() -> None:
     env = PointEnv(4)
-    arrays, meta = make_agent(env).state()
+    arrays, meta = make_agent(env).state_dict()
     with pytest.raises(InvalidInputError, match="configuration|PPOConfig"):
-        make_agent(env, config=PPOConfig()).load_state(arrays, meta)
+        make_agent(env, config=PPOConfig()).load_state_dict(arrays, meta)
     with pytest.raises(InvalidInputError, match="do not fit"):
-        PPO(Box(-1, 1, (9,)), env.single_action_space, QUICK).load_state(arrays, meta)
+        PPO(Box(-1, 1, (9,)), env.single_action_space, QUICK).load_state_dict(arrays, meta)
 
 
-@pytest.mark.parametrize("bad", [{"discount": 1.5}, {"minibatch": 0}, {"clip": 0.0}, {"learning_rate": -1.0}])
+@pytest.mark.parametrize(
+    "bad", [{"gamma": 1.5}, {"batch_size": 0}, {"clip_range": 0.0}, {"learning_rate": -1.0}]
+)
 def test_settings_that_cannot_learn_are_refused(bad: dict[str, Any]) -> None:
     with pytest.raises(InvalidInputError, match=next(iter(bad))):
         PPOConfig(**bad)

@@ -39,7 +39,9 @@ def test_the_bridge_hands_over_the_final_observation_before_it_resets() -> None:
         np.testing.assert_allclose(paid, rewards, rtol=1e-5)
         np.testing.assert_array_equal(done, truncated)
         if done.all():
-            np.testing.assert_array_equal([info["terminal_observation"] for info in infos], expected)
+            np.testing.assert_array_equal(
+                [info["terminal_observation"] for info in infos], expected
+            )
             assert all(info["TimeLimit.truncated"] for info in infos)
             assert not np.allclose(observations, expected)
         else:
@@ -75,21 +77,27 @@ def test_a_nan_reward_is_one_error_that_names_the_environment() -> None:
 def test_an_agent_learns_reports_and_survives_saving(kind: str) -> None:
     env = PointEnv(4, horizon=10)
     agent = make(kind, env)
-    untouched = agent.state()[0]
+    untouched = agent.state_dict()[0]
     reports: list[RolloutReport] = []
     agent.learn(env, 4 * 32, reports.append)
     assert [report.steps for report in reports] == [32, 64, 96, 128]
     assert sum(report.episodes for report in reports) == 3 * 4
-    assert all(report.seconds["environment"] > 0 and report.seconds["updating"] > 0 for report in reports)
-    arrays, meta = agent.state()
-    assert any(not np.array_equal(arrays[key], value) for key, value in untouched.items() if key.startswith("policy/"))
+    assert all(
+        report.seconds["environment"] > 0 and report.seconds["updating"] > 0 for report in reports
+    )
+    arrays, meta = agent.state_dict()
+    assert any(
+        not np.array_equal(arrays[key], value)
+        for key, value in untouched.items()
+        if key.startswith("policy/")
+    )
     assert all(np.isfinite(value).all() for value in arrays.values())
 
     other = make(kind, PointEnv(4), seed=9)
-    other.load_state({key: value.copy() for key, value in arrays.items()}, meta)
+    other.load_state_dict({key: value.copy() for key, value in arrays.items()}, meta)
     observations = np.random.default_rng(0).normal(size=(5, 4)).astype(np.float32)
     np.testing.assert_array_equal(other.act(observations), agent.act(observations))
-    again = other.state()[0]
+    again = other.state_dict()[0]
     assert again.keys() == arrays.keys()
     for key, value in arrays.items():
         np.testing.assert_array_equal(again[key], value, err_msg=key)
@@ -107,9 +115,9 @@ def test_returning_false_stops_the_learning(kind: str) -> None:
 
 def test_a_state_of_other_settings_or_spaces_is_refused() -> None:
     env = PointEnv(2)
-    arrays, meta = make("ppo", env).state()
+    arrays, meta = make("ppo", env).state_dict()
     with pytest.raises(InvalidInputError, match="sb3-sac: the state is of"):
-        make("sac", env).load_state(arrays, meta)
+        make("sac", env).load_state_dict(arrays, meta)
     wider = SB3PPO(PointEnv(2).single_action_space, env.single_action_space, PPO_QUICK)
     with pytest.raises(InvalidInputError, match="do not fit"):
-        wider.load_state(arrays, meta)
+        wider.load_state_dict(arrays, meta)

@@ -1,4 +1,5 @@
-"""What a user types: the whole way in one command, one clear line for each mistake, and nothing lost at Ctrl-C."""
+"""What a user types: the whole way in one command, one clear line for each mistake, and nothing
+lost at Ctrl-C."""
 
 from __future__ import annotations
 
@@ -20,7 +21,18 @@ from roborew.storage.run import RunDirectory
 from roborew.workflows.train import Status, load_trained, logger
 from tests.roborew.ascent import ENV, ROLLOUT, heights  # noqa: F401
 
-WORLD = ["--env", ENV, "--goal", "climb", "--reward", "height", "--num-envs", "8", "--steps", str(2 * ROLLOUT)]
+WORLD = [
+    "--env",
+    ENV,
+    "--goal",
+    "climb",
+    "--reward",
+    "height",
+    "--num-envs",
+    "8",
+    "--steps",
+    str(2 * ROLLOUT),
+]
 
 
 @pytest.fixture(autouse=True)
@@ -49,11 +61,16 @@ def test_a_second_run_takes_the_next_free_name(capsys: pytest.CaptureFixture[str
     assert len(list(Path("runs").iterdir())) == 2
 
 
-def test_demo_ends_with_the_summary_and_the_paths_of_report_and_video(capsys: pytest.CaptureFixture[str]) -> None:
+def test_demo_ends_with_the_summary_and_the_paths_of_report_and_video(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     assert cli.main(["demo", *WORLD]) == 0
     *_, summary, report, first, second, third = capsys.readouterr().out.splitlines()
     assert json.loads(summary)["environment"] == ENV
-    assert report == "report: runs/demo-1/report.html" and first == "video 1: runs/demo-1/videos/start-1.mp4"
+    assert (
+        report == "report: runs/demo-1/report.html"
+        and first == "video 1: runs/demo-1/videos/start-1.mp4"
+    )
     assert all(Path(line.split(": ")[1]).is_file() for line in (report, first, second, third))
     assert Path("runs/demo-1/report.html").read_text().count("<video") == 3
 
@@ -133,19 +150,21 @@ def test_the_commands_with_settings_are_found() -> None:
 
 @pytest.mark.parametrize(("command", "word"), REPEATABLE)
 def test_a_setting_given_several_times_keeps_all(command: str, word: str) -> None:
-    parsed = tyro.cli(cli.AnyCommand, args=[command, *NEEDED.get(command, []), word, "a=1", word, "b=2"])
+    parsed = tyro.cli(
+        cli.AnyCommand, args=[command, *NEEDED.get(command, []), word, "a=1", word, "b=2"]
+    )
     assert "('a=1', 'b=2')" in repr(parsed)
 
 
 def interrupt_at(steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    note = logger.Diary.note
+    note = logger.TrainLogger.note
 
     def noted(self: Any, report: Any) -> Status:
         if report.steps == steps:
             signal.raise_signal(signal.SIGINT)
         return note(self, report)
 
-    monkeypatch.setattr(logger.Diary, "note", noted)
+    monkeypatch.setattr(logger.TrainLogger, "note", noted)
 
 
 def test_ctrl_c_keeps_what_was_done_and_says_how_to_go_on(
@@ -187,7 +206,9 @@ def test_ctrl_c_while_judging_says_how_to_go_on(
         ("encoders", ["conv", "mini", "tower"]),
     ],
 )
-def test_list_names_what_there_is(kind: str, names: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_list_names_what_there_is(
+    kind: str, names: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
     assert cli.main(["list", kind]) == 0
     said = capsys.readouterr().out
     assert all(name in said for name in names)
@@ -203,12 +224,18 @@ def helped(command: str, capsys: pytest.CaptureFixture[str]) -> str:
     return " ".join(re.sub("[^ -~]", " ", capsys.readouterr().out).split())
 
 
-def test_help_and_readme_say_that_a_refreshment_reads_the_truth(capsys: pytest.CaptureFixture[str]) -> None:
+def test_help_and_readme_say_that_a_refreshment_reads_the_truth(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     told = "labelled with what the simulator says of them, progress and success, or success alone"
-    assert told in helped("train", capsys) and "the simulator's progress and success" in " ".join(README.split())
+    assert told in helped("train", capsys) and "the simulator's progress and success" in " ".join(
+        README.split()
+    )
 
 
-def test_whatever_help_and_readme_say_can_be_listed_is_listed(capsys: pytest.CaptureFixture[str]) -> None:
+def test_whatever_help_and_readme_say_can_be_listed_is_listed(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     helps = " ".join(helped(command, capsys) for command in COMMANDS)
     named = re.findall(r"roborew list ([a-z]+)", f"{helps} {README}")
     named += re.findall(r"[a-z]+", re.findall(r"roborew list envs +# or (.*)", README)[0])
@@ -221,5 +248,7 @@ def test_reading_a_command_line_loads_no_network_and_no_simulator() -> None:
     script = "import sys; from roborew import cli; print(*(m for m in sys.modules if '.' not in m))"
     environment = {"PYTHONPATH": ":".join(filter(None, sys.path))}
     command = [sys.executable, "-c", script]
-    loaded = subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout.split()
+    loaded = subprocess.run(
+        command, capture_output=True, text=True, check=True, env=environment
+    ).stdout.split()
     assert not {"torch", "mujoco", "matplotlib", "stable_baselines3"} & set(loaded)

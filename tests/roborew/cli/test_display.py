@@ -57,7 +57,9 @@ class Asking:
 
 
 @pytest.mark.parametrize("terminal", [True, False])
-def test_a_judge_at_work_can_be_followed_question_by_question(terminal: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_judge_at_work_can_be_followed_question_by_question(
+    terminal: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("TERM", "xterm")  # a dumb terminal is shown no bar
     written, model = io.StringIO(), Asking()
     console = Console(file=written, force_terminal=terminal, width=100)

@@ -20,7 +20,8 @@ def demonstration(
     size: tuple[int, int] = (24, 32),
     **changes: Any,
 ) -> Demonstration:
-    """One of `curve`'s kinds, its pictures of ``size`` (H, W); rows and cameras differ in how bright the scene is."""
+    """One of `curve`'s kinds, its pictures of ``size`` (H, W); rows and cameras differ in how
+    bright the scene is."""
     progress = curve(kind, length)
 
     def frames(camera: str) -> Iterator[Frame]:
@@ -31,5 +32,9 @@ def demonstration(
 
     known: dict[str, Any] = {"progress": progress, "succeeded": kind == "success", "source": frames}
     return Demonstration(
-        name=f"{kind}-{row}", length=length, fps=10.0, cameras=cameras, **({"instruction": PUSH} | known | changes)
+        name=f"{kind}-{row}",
+        length=length,
+        fps=10.0,
+        cameras=cameras,
+        **({"instruction": PUSH} | known | changes),
     )

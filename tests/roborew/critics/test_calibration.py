@@ -23,7 +23,11 @@ def world(seed: int, frames: int = 60) -> tuple[np.ndarray, np.ndarray, np.ndarr
     """Scores on another scale than progress, some of them in the wrong order."""
     rng = np.random.default_rng(seed)
     progress = rng.uniform(0, 1, frames)
-    return 10 * progress**2 - 3 + rng.normal(0, 0.3, frames), progress, (progress > 0.8).astype(float)
+    return (
+        10 * progress**2 - 3 + rng.normal(0, 0.3, frames),
+        progress,
+        (progress > 0.8).astype(float),
+    )
 
 
 @given(st.integers(0, 200), st.lists(st.floats(-20, 20), min_size=2, max_size=8))
@@ -51,7 +55,9 @@ def test_it_is_nearer_to_progress_than_the_scores_were() -> None:
 
 
 @pytest.mark.parametrize(("successes", "claims"), [(8, False), (9, True)])
-def test_nine_frames_of_success_and_no_failure_are_needed_to_claim(successes: int, claims: bool) -> None:
+def test_nine_frames_of_success_and_no_failure_are_needed_to_claim(
+    successes: int, claims: bool
+) -> None:
     values = [0.0] * 20 + [1.0] * successes
     holds = [0.0] * 20 + [1.0] * successes
     found = Calibration.fitted(values, values, holds).apply(scores([0.0, 1.0])).success
@@ -76,7 +82,8 @@ def test_own_claims_and_abstentions_stay() -> None:
 def test_frames_that_nobody_scored_or_labelled_are_left_out() -> None:
     values, progress, holds = world(3)
     more = [
-        np.append(each, extra) for each, extra in ((values, [np.nan, 5]), (progress, [1, np.nan]), (holds, [1, np.nan]))
+        np.append(each, extra)
+        for each, extra in ((values, [np.nan, 5]), (progress, [1, np.nan]), (holds, [1, np.nan]))
     ]
     assert Calibration.fitted(*more).state() == Calibration.fitted(values, progress, holds).state()
 
@@ -97,8 +104,11 @@ def test_too_few_labels_are_refused() -> None:
 
 
 @given(st.integers(0, 200), st.floats(0.0, 0.97))
-def test_scores_that_only_failures_had_are_no_success_however_many_successes_lie_above(seed: int, best: float) -> None:
-    """Between the best failure and the worst success nothing is known: the chance rises there, and nowhere below."""
+def test_scores_that_only_failures_had_are_no_success_however_many_successes_lie_above(
+    seed: int, best: float
+) -> None:
+    """Between the best failure and the worst success nothing is known: the chance rises there, and
+    nowhere below."""
     failures = np.append(np.random.default_rng(seed).uniform(0, best, 30), best)
     values, holds = np.append(failures, np.full(100, 0.99)), np.append(np.zeros(31), np.ones(100))
     found = Calibration.fitted(values, values, holds)

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from roborew.critics.ensemble import Ensemble, make_objective
-from roborew.critics.objective import Objective, Query, Refreshable
+from roborew.critics.objective import Objective, Query, Refittable
 from roborew.critics.objectives.ridge import Ridge
 from roborew.errors import CorruptFileError, InvalidInputError
 from roborew.learning.sampling import bootstrap
-from roborew.types import Memory, Scores
+from roborew.types import RecurrentState, Scores
 from tests.roborew.critics.worlds import episode, query, world
 
 WORDS = ("seed=4", "steps=40", "batch=32", "width=16")
@@ -36,22 +36,33 @@ def test_its_score_is_the_mean_of_members_that_differ(ensemble: Objective) -> No
     asked = query(episode("success", 9))
     members = [make_objective("pair", WORDS) for _ in range(3)]
     for row, member in enumerate(members):
-        member.load({n.removeprefix(f"{row}/"): a for n, a in ensemble.arrays().items() if n.startswith(f"{row}/")})
-    alone = np.stack([member.extend([asked])[0][0].value for member in members])
+        member.load_state_dict(
+            {
+                n.removeprefix(f"{row}/"): a
+                for n, a in ensemble.state_dict().items()
+                if n.startswith(f"{row}/")
+            }
+        )
+    alone = np.stack([member.score_step([asked])[0][0].value for member in members])
     assert alone.std(axis=0).max() > 0
-    np.testing.assert_allclose(ensemble.extend([asked])[0][0].value, alone.mean(axis=0), atol=1e-6)
+    np.testing.assert_allclose(
+        ensemble.score_step([asked])[0][0].value, alone.mean(axis=0), atol=1e-6
+    )
 
 
 class Leaning(Ridge):
-    """Agrees with the others where the last entry of a vector is small, as it is in every demonstration."""
+    """Agrees with the others where the last entry of a vector is small, as it is in every
+    demonstration."""
 
     def __init__(self, lean: float) -> None:
         super().__init__()
         self._lean = lean
 
-    def extend(self, queries: Sequence[Query]) -> tuple[list[Scores], list[Memory]]:
+    def score_step(self, queries: Sequence[Query]) -> tuple[list[Scores], list[RecurrentState]]:
         values = [np.clip(0.5 + self._lean * q.features[:, -1], 0, 1) for q in queries]
-        return [Scores(value, np.ones(len(value), np.bool_)) for value in values], [{} for _ in queries]
+        return [Scores(value, np.ones(len(value), np.bool_)) for value in values], [
+            {} for _ in queries
+        ]
 
 
 def test_it_scores_what_it_knows_and_abstains_where_its_members_disagree() -> None:
@@ -60,39 +71,44 @@ def test_it_scores_what_it_knows_and_abstains_where_its_members_disagree() -> No
     known = query(episode("success", 9))
     features = known.features.copy()
     features[::2, -1] = 4
-    told = ensemble.extend([known, replace(known, features=features)])[0]
+    told = ensemble.score_step([known, replace(known, features=features)])[0]
     assert told[0].valid.all()
     np.testing.assert_array_equal(told[1].valid, np.arange(len(features)) % 2 == 1)
 
 
 def test_whole_equals_in_parts_and_saved_equals_loaded(ensemble: Objective) -> None:
     asked = query(episode("undo", 9))
-    whole = ensemble.extend([asked])[0][0]
-    _, (memory,) = ensemble.extend([replace(asked, features=asked.features[:5])])
-    rest = ensemble.extend([replace(asked, features=asked.features[5:], memory=memory)])[0][0]
+    whole = ensemble.score_step([asked])[0][0]
+    _, (memory,) = ensemble.score_step([replace(asked, features=asked.features[:5])])
+    rest = ensemble.score_step([replace(asked, features=asked.features[5:], state=memory)])[0][0]
     np.testing.assert_allclose(rest.value, whole.value[5:], atol=1e-5)
     loaded = make_objective("pair", WORDS, members=3)
-    loaded.load(ensemble.arrays())
-    np.testing.assert_array_equal(loaded.extend([asked])[0][0].value, whole.value)
+    loaded.load_state_dict(ensemble.state_dict())
+    np.testing.assert_array_equal(loaded.score_step([asked])[0][0].value, whole.value)
     with pytest.raises(CorruptFileError, match="limit"):
-        loaded.load({})
+        loaded.load_state_dict({})
 
 
 @pytest.mark.parametrize("name", ["ridge", "perceptual", "transport"])
-def test_members_that_draw_nothing_at_random_differ_by_the_episodes_they_are_fitted_to(name: str) -> None:
+def test_members_that_draw_nothing_at_random_differ_by_the_episodes_they_are_fitted_to(
+    name: str,
+) -> None:
     ensemble = make_objective(name, ("seed=1",), members=3)
     ensemble.fit(world(4), [], lambda what, value: None)
-    arrays = ensemble.arrays()
+    arrays = ensemble.state_dict()
     keys = [key.removeprefix("0/") for key in arrays if key.startswith("0/")]
     assert any(
-        arrays[f"0/{key}"].shape != arrays[f"1/{key}"].shape or (arrays[f"0/{key}"] != arrays[f"1/{key}"]).any()
+        arrays[f"0/{key}"].shape != arrays[f"1/{key}"].shape
+        or (arrays[f"0/{key}"] != arrays[f"1/{key}"]).any()
         for key in keys
     )
     asked = query(episode("undo", 3))
     alone = [make_objective(name, ("seed=1",)) for _ in range(2)]
     for row, member in enumerate(alone):
-        member.load({n.removeprefix(f"{row}/"): a for n, a in arrays.items() if n.startswith(f"{row}/")})
-    one, other = (member.extend([asked])[0][0].value for member in alone)
+        member.load_state_dict(
+            {n.removeprefix(f"{row}/"): a for n, a in arrays.items() if n.startswith(f"{row}/")}
+        )
+    one, other = (member.score_step([asked])[0][0].value for member in alone)
     assert np.abs(one - other).max() > 1e-6
 
 
@@ -103,17 +119,19 @@ def kept(name: str) -> tuple[str, ...]:
 @pytest.mark.parametrize("name", ["goal_classifier", "adversarial"])
 def test_members_that_learn_from_an_agent_do_so_in_an_ensemble_too(name: str) -> None:
     """Nobody labelled what the agent visited: it is shown as that, not as one more success."""
-    visited = [replace(one, success=None, progress=None) for one in world(1, seed=70, labelled=False)]
+    visited = [
+        replace(one, success=None, progress=None) for one in world(1, seed=70, labelled=False)
+    ]
     ensemble, alone = make_objective(name, kept(name), members=2), make_objective(name, kept(name))
-    assert isinstance(ensemble, Refreshable) and isinstance(alone, Refreshable)
-    ensemble.refresh(world(2), visited, lambda what, value: None)
+    assert isinstance(ensemble, Refittable) and isinstance(alone, Refittable)
+    ensemble.refit(world(2), visited, lambda what, value: None)
     rng = np.random.default_rng(2)  # the first order that an ensemble of this seed deals
     drawn = bootstrap(rng, [(one.instruction, one.quality) for one in world(2)])
-    alone.refresh([world(2)[int(row)] for row in drawn], visited, lambda what, value: None)
-    for key, array in alone.arrays().items():
-        np.testing.assert_array_equal(ensemble.arrays()[f"0/{key}"], array)
-    assert np.isfinite(ensemble.arrays()["limit"]).all()
+    alone.refit([world(2)[int(row)] for row in drawn], visited, lambda what, value: None)
+    for key, array in alone.state_dict().items():
+        np.testing.assert_array_equal(ensemble.state_dict()[f"0/{key}"], array)
+    assert np.isfinite(ensemble.state_dict()["limit"]).all()
 
 
 def test_members_that_need_labels_make_an_ensemble_that_does() -> None:
-    assert not isinstance(make_objective("ridge", kept("ridge"), members=2), Refreshable)
+    assert not isinstance(make_objective("ridge", kept("ridge"), members=2), Refittable)

@@ -1,4 +1,5 @@
-"""No weight is left behind: none sits where no gradient reaches it, and none is weighed out again."""
+"""No weight is left behind: none sits where no gradient reaches it, and none is weighed out
+again."""
 
 from __future__ import annotations
 
@@ -9,21 +10,21 @@ import pytest
 import torch
 from torch import nn
 
-from roborew.critics.dataset.window_pairs import Shown
+from roborew.critics.dataset.window_pairs import WindowBatch
 from roborew.critics.ensemble import make_objective
 from roborew.critics.objectives.progress import Network
-from roborew.critics.torch_objective import Learned
+from roborew.critics.torch_objective import TorchObjective
 from roborew.encoders.conv import ConvEncoder
-from roborew.learning.examples import Footage
-from roborew.learning.optim import Descent
+from roborew.learning.examples import EpisodeFrames
+from roborew.learning.optim import GradientDescent
 from roborew.registry import critics
 from tests.roborew.critics.worlds import OPEN, PUSH, TEXTS, curve, world
 
-LEARNED = [name for name in sorted(critics) if issubclass(critics.load(name), Learned)]
+LEARNED = [name for name in sorted(critics) if issubclass(critics.load(name), TorchObjective)]
 ALIGNED = {"transport": ("aligned=true",)}
 
 
-class Watched(Descent):
+class Watched(GradientDescent):
     """Remembers which of its parameters had a gradient in any step, and what they were."""
 
     made: list[Watched]
@@ -39,14 +40,19 @@ class Watched(Descent):
         value = super().step(loss)
         gradients = [parameter.grad for parameter in self.parameters]
         self.reached = [
-            r or (g is not None and bool((g != 0).any())) for r, g in zip(self.reached, gradients, strict=True)
+            r or (g is not None and bool((g != 0).any()))
+            for r, g in zip(self.reached, gradients, strict=True)
         ]
         return value
 
     def left_behind(self) -> list[int]:
         """Parameters without a gradient, or as they were."""
         pairs = zip(self.parameters, self.before, self.reached, strict=True)
-        return [row for row, (now, before, reached) in enumerate(pairs) if not reached or torch.equal(now, before)]
+        return [
+            row
+            for row, (now, before, reached) in enumerate(pairs)
+            if not reached or torch.equal(now, before)
+        ]
 
 
 @pytest.fixture(autouse=True)
@@ -59,10 +65,12 @@ def watched(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("name", LEARNED)
 def test_every_weight_of_an_objective_gets_a_gradient_and_changes(name: str) -> None:
     objective = make_objective(name, ("seed=0", "steps=6", *ALIGNED.get(name, ())))
-    assert isinstance(objective, Learned)
+    assert isinstance(objective, TorchObjective)
     objective.fit(world(2, sentences=(PUSH, OPEN), length=10), [], lambda what, value: None)
     (descent,) = Watched.made
-    assert {id(p) for p in descent.parameters} == {id(p) for p in objective.network.parameters()}, "all are fitted"
+    assert {id(p) for p in descent.parameters} == {id(p) for p in objective.network.parameters()}, (
+        "all are fitted"
+    )
     names = [key for key, _ in objective.network.named_parameters()]
     assert not [names[row] for row in descent.left_behind()]
 
@@ -70,28 +78,31 @@ def test_every_weight_of_an_objective_gets_a_gradient_and_changes(name: str) -> 
 def test_every_weight_of_the_encoder_gets_a_gradient_and_changes() -> None:
     rng = np.random.default_rng(0)
     footage = [
-        Footage(
+        EpisodeFrames(
             frames=rng.integers(0, 256, (6, 24, 32, 3), np.uint8),
-            text=TEXTS_WIDE[sentence],
+            text_embedding=TEXTS_WIDE[sentence],
             progress=curve("success", 6),
             success=curve("success", 6) >= 1,
         )
         for sentence in (PUSH, OPEN)
     ]
     encoder = ConvEncoder(steps=3, batch=8)
-    shipped = {name: array.copy() for name, array in encoder.arrays().items()}
+    shipped = {name: array.copy() for name, array in encoder.state_dict().items()}
     encoder.learn(footage, lambda what, value: None)
     (descent,) = Watched.made
     assert not descent.left_behind()
-    learned = encoder.arrays()
-    assert all((learned[name] != array).any() for name, array in shipped.items()), "all that is kept has learned"
+    learned = encoder.state_dict()
+    assert all((learned[name] != array).any() for name, array in shipped.items()), (
+        "all that is kept has learned"
+    )
 
 
 TEXTS_WIDE = {sentence: np.pad(text, (0, 56)) for sentence, text in TEXTS.items()}
 
 
 def test_no_loss_divides_its_own_weights_out_again() -> None:
-    """Each part of the loss is a mean over what is known: of one label in a batch of many, as of one alone."""
+    """Each part of the loss is a mean over what is known: of one label in a batch of many, as of
+    one alone."""
     torch.manual_seed(0)
     network = Network(6, 4, 8, 1, 5)
     vectors: torch.Tensor = torch.randn(4, 3, 8)
@@ -100,7 +111,9 @@ def test_no_loss_divides_its_own_weights_out_again() -> None:
 
     def loss(rows: slice, progress: np.ndarray, success: np.ndarray) -> torch.Tensor:
         count = len(progress)
-        shown = Shown(np.zeros((count, 3), np.int64), progress, success, np.zeros(count, np.int64))
+        shown = WindowBatch(
+            np.zeros((count, 3), np.int64), progress, success, np.zeros(count, np.int64)
+        )
         return network.loss(vectors[rows], torch.zeros(count), shown, shown)
 
     nothing = np.full_like(labels, np.nan)
@@ -110,5 +123,7 @@ def test_no_loss_divides_its_own_weights_out_again() -> None:
     flags = np.zeros((4, 3), np.float32)
     flags[0] = 1
     rare = loss(slice(None), nothing, flags)
-    claims = nn.functional.binary_cross_entropy_with_logits(network.success(vectors)[..., 0], torch.as_tensor(flags))
+    claims = nn.functional.binary_cross_entropy_with_logits(
+        network.success(vectors)[..., 0], torch.as_tensor(flags)
+    )
     torch.testing.assert_close(rare, claims)

@@ -1,4 +1,5 @@
-"""From demonstrations to a critic in its folder and back, an ensemble too, and what its card says."""
+"""From demonstrations to a critic in its folder and back, an ensemble too, and what its card
+says."""
 
 from __future__ import annotations
 
@@ -22,8 +23,12 @@ from tests.roborew.critics.worlds import PUSH, curve, episode
 @pytest.fixture(scope="module")
 def fitted() -> Fitted:
     config = FitConfig(option=("steps=12",), members=2, encoder_option=("steps=4", "batch=8"))
-    told = [(kind, {"success": curve(kind, 8) >= 1, "quality": kind}) for kind in ("success", "undo")]
-    return fit_critic([demonstration(kind, row, **known) for kind, known in told for row in range(5)], config)
+    told = [
+        (kind, {"success": curve(kind, 8) >= 1, "quality": kind}) for kind in ("success", "undo")
+    ]
+    return fit_critic(
+        [demonstration(kind, row, **known) for kind, known in told for row in range(5)], config
+    )
 
 
 def test_progress_is_learned_unless_told_otherwise() -> None:
@@ -49,17 +54,28 @@ def test_the_card_tells_of_the_critic_beside_its_nulls(fitted: Fitted) -> None:
         "not calibrated",
         f"roborew {__version__}",
     )
-    for word in (*told, "AUROC is of 1 successes and 1 failures", "steps=12", "steps=4, batch=8", "members 2"):
+    for word in (
+        *told,
+        "AUROC is of 1 successes and 1 failures",
+        "steps=12",
+        "steps=4, batch=8",
+        "members 2",
+    ):
         assert word in text
 
 
-def test_the_order_of_all_frames_has_an_interval_and_abstentions_their_share(fitted: Fitted) -> None:
+def test_the_order_of_all_frames_has_an_interval_and_abstentions_their_share(
+    fitted: Fitted,
+) -> None:
     table = judged(fitted, fitted.split.test)
     row, clock = table["progress"], table["clock"]
     low, order, high = (row[name].value for name in ("95 % from", "order of all frames", "95 % to"))
     assert low is not None and order is not None and high is not None and low <= order <= high
     assert clock["95 % from"].value is None
-    told = [Scores(np.zeros(4, np.float32), np.arange(4) < 1), Scores(np.zeros(4, np.float32), np.arange(4) < 2)]
+    told = [
+        Scores(np.zeros(4, np.float32), np.arange(4) < 1),
+        Scores(np.zeros(4, np.float32), np.arange(4) < 2),
+    ]
     examples = [episode("success", row, 4) for row in range(2)]
     assert figures(told, examples)["abstained"].value == 5 / 8
 
@@ -73,13 +89,19 @@ def test_the_folder_holds_a_picture_of_an_episode_of_each_kind_that_was_held_out
         assert picture.format == "PNG" and picture.height > 2 * 110 * 1.7
     few = fit_critic([demonstration()], FitConfig(critic="ridge", encoder="mini"))
     write(few, tmp_path / "few", "one", "roborew fit one")
-    assert sorted(path.name for path in (tmp_path / "few").iterdir()) == ["card.md", "config.json", "model.safetensors"]
+    assert sorted(path.name for path in (tmp_path / "few").iterdir()) == [
+        "card.md",
+        "config.json",
+        "model.safetensors",
+    ]
 
 
 def test_figures_tell_of_the_encoder_too_where_one_is_learned(fitted: Fitted) -> None:
     said: list[tuple[str, float]] = []
     films = [demonstration(kind, row) for kind in ("success", "undo") for row in range(2)]
-    frozen = fit_critic(films, FitConfig(option=("steps=2",), encoder="mini"), lambda *figure: said.append(figure))
+    frozen = fit_critic(
+        films, FitConfig(option=("steps=2",), encoder="mini"), lambda *figure: said.append(figure)
+    )
     assert np.isfinite(fitted.figures["encoder loss"]) and "member 2: loss" in fitted.figures
     assert set(frozen.figures) == {"loss"} and frozen.figures["loss"] == dict(said)["loss"]
 
@@ -89,7 +111,9 @@ def test_a_cycle_is_scored_with_its_history_so_that_a_clock_fails_it() -> None:
     clip = Clip(frames=np.zeros((9, 4, 4, 3), np.uint8), instruction=PUSH)
     there = there_and_back(clip, example)
     assert len(there.frames) == 2 * int(np.argmax(example.progress)) + 1
-    clock = Scores(np.linspace(0, 1, len(there.frames), dtype=np.float32), np.ones(len(there.frames), np.bool_))
+    clock = Scores(
+        np.linspace(0, 1, len(there.frames), dtype=np.float32), np.ones(len(there.frames), np.bool_)
+    )
     table = figures([Scores(example.progress, np.ones(9, np.bool_))], [example], [clock])
     assert table["Cycle-VOC"].value == pytest.approx(cycle_voc(score_curve(clock)).value)
     assert table["Cycle-VOC"].value == pytest.approx(0)
@@ -99,17 +123,30 @@ def test_a_cycle_is_scored_with_its_history_so_that_a_clock_fails_it() -> None:
 def test_resting_costs_the_order_where_progress_is_lost_and_not_the_correlation() -> None:
     moved, rest = curve("undo", 20), np.zeros(20, np.float32)
     lost = replace(
-        episode("undo", 0, 40), progress=np.concatenate([moved, rest + 1e-5 * np.arange(20, dtype=np.float32)])
+        episode("undo", 0, 40),
+        progress=np.concatenate([moved, rest + 1e-5 * np.arange(20, dtype=np.float32)]),
     )
-    scores = Scores(np.concatenate([moved, rest - 1e-5 * np.arange(20, dtype=np.float32)]), np.ones(40, np.bool_))
+    scores = Scores(
+        np.concatenate([moved, rest - 1e-5 * np.arange(20, dtype=np.float32)]),
+        np.ones(40, np.bool_),
+    )
     table = figures([scores, scores], [lost, episode("success", 0, 40)])
-    order, correlation = (table[f"{what} where progress is lost again"].value for what in ("order", "correlation"))
+    order, correlation = (
+        table[f"{what} where progress is lost again"].value for what in ("order", "correlation")
+    )
     assert correlation == pytest.approx(1, abs=1e-4) and order is not None and order < 0.9
 
 
 def test_a_video_that_is_done_at_once_is_played_back_all_the_same() -> None:
     done = replace(episode("success", 0, 5), progress=np.ones(5, np.float32))
-    assert len(there_and_back(Clip(frames=np.zeros((5, 4, 4, 3), np.uint8), instruction=PUSH), done).frames) == 3
+    assert (
+        len(
+            there_and_back(
+                Clip(frames=np.zeros((5, 4, 4, 3), np.uint8), instruction=PUSH), done
+            ).frames
+        )
+        == 3
+    )
 
 
 def test_how_far_a_fit_is_can_be_counted_in_each_of_its_parts() -> None:
@@ -118,6 +155,11 @@ def test_how_far_a_fit_is_can_be_counted_in_each_of_its_parts() -> None:
     how = FitConfig(option=("steps=22",), encoder_option=("steps=3", "batch=4"))
     fit_critic(films, how, lambda *figure: said.append(figure))
     counts = [(what, value) for what, value in said if ", of " in what]
-    for part, total in (("episodes read", 4), ("encoder steps", 3), ("episodes embedded", 4), ("steps", 22)):
+    for part, total in (
+        ("episodes read", 4),
+        ("encoder steps", 3),
+        ("episodes embedded", 4),
+        ("steps", 22),
+    ):
         counted = [value for what, value in counts if what == f"{part}, of {total}"]
         assert counted == sorted(counted) and counted[-1] == total

@@ -1,7 +1,8 @@
-"""Run as a script: write a set, killed at one moment after the other, each time gone on with, and compare the outcome.
+"""Run as a script: write a set, killed at one moment after the other, each time gone on with, and
+compare the outcome.
 
-Every flush, rename and link is a moment. Each attempt is a forked process, so that the kill is a true SIGKILL and the
-interpreter starts only once.
+Every flush, rename and link is a moment. Each attempt is a forked process, so that the kill is a
+true SIGKILL and the interpreter starts only once.
 """
 
 from __future__ import annotations

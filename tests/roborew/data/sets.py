@@ -63,7 +63,9 @@ def episodes(first: int) -> Iterable[NewEpisode]:
 
 def write(target: Path, form: Form | None = None, shot: Shot = LOSSLESS) -> Path:
     """The whole set; LeRobot's form unless another is given."""
-    return write_set(target, {"of": "sets", "form": type(form).__name__}, episodes, shot, form or LeRobotForm())
+    return write_set(
+        target, {"of": "sets", "form": type(form).__name__}, episodes, shot, form or LeRobotForm()
+    )
 
 
 def write_as_folder(target: Path) -> Path:

@@ -19,7 +19,15 @@ from roborew.data.staging import write_set
 from roborew.data.video import write_video
 from roborew.errors import CorruptFileError, InvalidInputError
 from roborew.types import Frame
-from tests.roborew.data.sets import CAMERAS, LENGTHS, LOSSLESS, episode, frames, write, write_as_folder
+from tests.roborew.data.sets import (
+    CAMERAS,
+    LENGTHS,
+    LOSSLESS,
+    episode,
+    frames,
+    write,
+    write_as_folder,
+)
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +48,11 @@ def test_both_forms_give_back_everything_exactly(sets: dict[str, Path], form: st
     assert len(found) == len(LENGTHS)
     for number, one in enumerate(found):
         given = episode(number)
-        assert (one.name, one.instruction, one.length) == (given.name, given.instruction, LENGTHS[number])
+        assert (one.name, one.instruction, one.length) == (
+            given.name,
+            given.instruction,
+            LENGTHS[number],
+        )
         assert (one.fps, one.cameras) == (10, CAMERAS)
         np.testing.assert_array_equal(one.progress, given.columns["progress"])
         np.testing.assert_array_equal(one.success, given.columns["success"])
@@ -51,14 +63,27 @@ def test_both_forms_give_back_everything_exactly(sets: dict[str, Path], form: st
             np.testing.assert_array_equal(one.video(camera), np.stack(list(frames(number, camera))))
 
 
-def test_a_folder_set_states_how_it_was_drawn_and_what_is_exact_and_keeps_every_number(sets: dict[str, Path]) -> None:
-    lines = [json.loads(line) for line in (sets["folder"] / "manifest.jsonl").read_text().splitlines()]
-    assert [line["case_id"] for line in lines] == [f"case-{number}" for number in range(len(LENGTHS))]
+def test_a_folder_set_states_how_it_was_drawn_and_what_is_exact_and_keeps_every_number(
+    sets: dict[str, Path],
+) -> None:
+    lines = [
+        json.loads(line) for line in (sets["folder"] / "manifest.jsonl").read_text().splitlines()
+    ]
+    assert [line["case_id"] for line in lines] == [
+        f"case-{number}" for number in range(len(LENGTHS))
+    ]
     for number, line in enumerate(lines):
         assert (line["drawing"], line["codec"], line["exact"]) == ("fast", "h264", True)
-        assert (line["frames"], line["width"], line["height"], line["fps"]) == (LENGTHS[number], 48, 32, 10)
+        assert (line["frames"], line["width"], line["height"], line["fps"]) == (
+            LENGTHS[number],
+            48,
+            32,
+            10,
+        )
         assert (line["label"], line["success"]) == ("success", True)
-        assert line["video"] == line["cameras"]["front"] and (sets["folder"] / line["video"]).is_file()
+        assert (
+            line["video"] == line["cameras"]["front"] and (sets["folder"] / line["video"]).is_file()
+        )
         numbers = load_file(sets["folder"] / line["numbers"])
         for name, values in episode(number).columns.items():
             np.testing.assert_array_equal(numbers[name], values)
@@ -69,7 +94,9 @@ def test_two_episodes_of_one_name_make_no_folder_set(tmp_path: Path) -> None:
         write_set(tmp_path / "set", {}, lambda _: [episode(0), episode(0)], LOSSLESS, write_folder)
 
 
-def write_clip(path: Path, length: int = 5, size: tuple[int, int] = (32, 48), fps: float = 10) -> Path:
+def write_clip(
+    path: Path, length: int = 5, size: tuple[int, int] = (32, 48), fps: float = 10
+) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     return write_video(path, (np.full((*size, 3), 20 * t, np.uint8) for t in range(length)), fps)
 
@@ -80,7 +107,12 @@ def test_a_folder_of_videos_and_a_single_video_take_the_goal_given(tmp_path: Pat
     both = read_demonstrations(tmp_path, goal="open the drawer")
     assert [one.name for one in both] == ["a", "b"]
     (single,) = read_demonstrations(tmp_path / "b.mp4", goal="open the drawer")
-    assert (single.instruction, single.length, single.progress, single.succeeded) == ("open the drawer", 5, None, None)
+    assert (single.instruction, single.length, single.progress, single.succeeded) == (
+        "open the drawer",
+        5,
+        None,
+        None,
+    )
     assert single.video().shape == (5, 32, 48, 3)
 
 
@@ -106,15 +138,27 @@ def row(**changes: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize(
     "progress",
-    [[0, 0.25, 0.5, 0.75, 1], {"progress": [0, 0.25, 0.5, 0.75, 1]}, [{"progress": t / 4} for t in range(5)]],
+    [
+        [0, 0.25, 0.5, 0.75, 1],
+        {"progress": [0, 0.25, 0.5, 0.75, 1]},
+        [{"progress": t / 4} for t in range(5)],
+    ],
 )
-def test_manifests_of_others_are_read_with_every_way_to_give_a_curve(tmp_path: Path, progress: Any) -> None:
+def test_manifests_of_others_are_read_with_every_way_to_give_a_curve(
+    tmp_path: Path, progress: Any
+) -> None:
     write_clip(tmp_path / "one.mp4")
     write_clip(tmp_path / "two.mp4")
     (tmp_path / "curve.json").write_text(json.dumps(progress))
     rows = [
         row(progress=progress, label="succeeded", benchmark="bench"),
-        {"id": "two", "task": "shut it", "videos": {"cam_high": "two.mp4"}, "label": 1, "progress_path": "curve.json"},
+        {
+            "id": "two",
+            "task": "shut it",
+            "videos": {"cam_high": "two.mp4"},
+            "label": 1,
+            "progress_path": "curve.json",
+        },
     ]
     one, two = read_demonstrations(manifest(tmp_path, *rows, mark="\ufeff"))
     for each in (one, two):
@@ -132,7 +176,10 @@ def test_manifests_of_others_are_read_with_every_way_to_give_a_curve(tmp_path: P
         ({"instruction": ""}, "expected a case_id and an instruction"),
         ({"videos": {"front": "one.mp4"}}, "either 'videos' or single videos"),
         ({"left_wrist_video": "one.mp4"}, "a left and a right one"),
-        ({"progress": [0, 1]}, r"progress has shape \(2,\); expected one entry for each of 5 frames"),
+        (
+            {"progress": [0, 1]},
+            r"progress has shape \(2,\); expected one entry for each of 5 frames",
+        ),
         ({"progress": [0, 1, 2, 3, 100]}, r"leaves \[0, 1\]"),
         ({"progress": [0, 0, 0, 0, 0], "progress_path": "x"}, "got both"),
         ({"progress_path": "lost.json"}, r"lost\.json is missing"),
@@ -146,21 +193,29 @@ def test_manifests_of_others_are_read_with_every_way_to_give_a_curve(tmp_path: P
         ({"stages": [["reach", 2, 2]]}, "stages in order"),
     ],
 )
-def test_a_row_that_cannot_be_a_demonstration_says_why(tmp_path: Path, changes: dict[str, Any], said: str) -> None:
+def test_a_row_that_cannot_be_a_demonstration_says_why(
+    tmp_path: Path, changes: dict[str, Any], said: str
+) -> None:
     write_clip(tmp_path / "one.mp4")
     with pytest.raises(InvalidInputError, match=said):
         list(read_demonstrations(manifest(tmp_path, row(**changes))))
 
 
 @pytest.mark.parametrize(("key", "value"), [("frames", 6), ("width", 64), ("fps", 25)])
-def test_a_video_that_is_not_what_the_manifest_says_is_corrupt(tmp_path: Path, key: str, value: int) -> None:
+def test_a_video_that_is_not_what_the_manifest_says_is_corrupt(
+    tmp_path: Path, key: str, value: int
+) -> None:
     write_clip(tmp_path / "one.mp4")
     with pytest.raises(CorruptFileError, match=f"the manifest says {value}"):
         list(read_demonstrations(manifest(tmp_path, row(**{key: value}))))
 
 
-@pytest.mark.parametrize(("label", "expected"), [("failed", False), (0, False), ("True", True), ("", None)])
-def test_a_label_is_read_in_every_spelling(tmp_path: Path, label: Any, expected: bool | None) -> None:
+@pytest.mark.parametrize(
+    ("label", "expected"), [("failed", False), (0, False), ("True", True), ("", None)]
+)
+def test_a_label_is_read_in_every_spelling(
+    tmp_path: Path, label: Any, expected: bool | None
+) -> None:
     write_clip(tmp_path / "one.mp4")
     (one,) = read_demonstrations(manifest(tmp_path, row(label=label)))
     assert one.succeeded is expected
@@ -169,7 +224,9 @@ def test_a_label_is_read_in_every_spelling(tmp_path: Path, label: Any, expected:
 @pytest.mark.parametrize("length", [1, 2])
 def test_fewer_than_three_frames_show_no_order(tmp_path: Path, length: int) -> None:
     write_clip(tmp_path / "short.mp4", length)
-    with pytest.raises(InvalidInputError, match=f"short: a demonstration of {length} frames; expected at least 3"):
+    with pytest.raises(
+        InvalidInputError, match=f"short: a demonstration of {length} frames; expected at least 3"
+    ):
         list(read_demonstrations(tmp_path, goal="open the drawer"))
 
 
@@ -180,10 +237,15 @@ def test_a_video_without_a_frame_is_corrupt(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("other", [{"size": (32, 64)}, {"fps": 25}])
-def test_videos_of_different_size_or_rate_make_no_set(tmp_path: Path, other: dict[str, Any]) -> None:
+def test_videos_of_different_size_or_rate_make_no_set(
+    tmp_path: Path, other: dict[str, Any]
+) -> None:
     write_clip(tmp_path / "a.mp4")
     write_clip(tmp_path / "b.mp4", **other)
-    with pytest.raises(InvalidInputError, match="one frame size and rate; front of b has .* of a 48 x 32 pixels at 10"):
+    with pytest.raises(
+        InvalidInputError,
+        match="one frame size and rate; front of b has .* of a 48 x 32 pixels at 10",
+    ):
         read_demonstrations(tmp_path, goal="open the drawer")
 
 
@@ -229,7 +291,9 @@ def test_a_source_that_gives_another_number_of_frames_is_corrupt() -> None:
         return frames(0, "front")
 
     for length in (4, 6):
-        one = Demonstration(name="one", instruction="go", length=length, fps=10, cameras=("front",), source=source)
+        one = Demonstration(
+            name="one", instruction="go", length=length, fps=10, cameras=("front",), source=source
+        )
         with pytest.raises(CorruptFileError, match=f"holds 5 frames; expected {length}"):
             one.video()
 

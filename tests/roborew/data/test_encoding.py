@@ -1,4 +1,5 @@
-"""How data sets hold their pictures: exact where that is promised, near where it is not, and found by time."""
+"""How data sets hold their pictures: exact where that is promised, near where it is not, and found
+by time."""
 
 from __future__ import annotations
 
@@ -31,9 +32,13 @@ def write(path: Path, frames: Video, codec: str, comment: str = "") -> Path:
 
 
 @pytest.mark.parametrize("size", [(48, 64), (33, 47)])
-def test_lossless_gives_back_every_bit_of_the_hardest_pictures(tmp_path: Path, size: tuple[int, int]) -> None:
+def test_lossless_gives_back_every_bit_of_the_hardest_pictures(
+    tmp_path: Path, size: tuple[int, int]
+) -> None:
     frames = noise(5, *size)
-    np.testing.assert_array_equal(read_video(write(tmp_path / "noise.mp4", frames, "lossless")), frames)
+    np.testing.assert_array_equal(
+        read_video(write(tmp_path / "noise.mp4", frames, "lossless")), frames
+    )
 
 
 @pytest.mark.parametrize("codec", ENCODINGS)
@@ -67,12 +72,15 @@ def test_an_unknown_codec_is_refused_with_the_list() -> None:
 def test_a_codec_that_this_build_cannot_encode_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     absent = replace(ENCODINGS["av1"], encoder="an encoder that nobody built")
     monkeypatch.setattr("roborew.data.encoding.ENCODINGS", {**ENCODINGS, "av1": absent})
-    with pytest.raises(InvalidInputError, match="'av1': this build of PyAV cannot encode it; take 'h264'"):
+    with pytest.raises(
+        InvalidInputError, match="'av1': this build of PyAV cannot encode it; take 'h264'"
+    ):
         find_encoding("av1")
 
 
 def test_av1_is_written_by_as_few_threads_as_its_encoder_takes(tmp_path: Path) -> None:
-    """With its own number of threads it at times waits for itself for ever, and each of them costs memory."""
+    """With its own number of threads it at times waits for itself for ever, and each of them costs
+    memory."""
     with VideoWriter(tmp_path / "grey.mp4", 25, encoding=find_encoding("av1")) as writer:
         before = threads()
         writer.write(clock()[0])

@@ -1,4 +1,5 @@
-"""LeRobotDataset: what is written comes back, to the last bit; what is damaged or of another kind says so."""
+"""LeRobotDataset: what is written comes back, to the last bit; what is damaged or of another kind
+says so."""
 
 from __future__ import annotations
 
@@ -57,11 +58,15 @@ def same_columns(root: Path) -> None:
         np.testing.assert_array_equal(found["frame_index"], np.arange(length))
         np.testing.assert_array_equal(found["index"], start + np.arange(length))
         np.testing.assert_array_equal(found["episode_index"], np.full(length, number))
-        np.testing.assert_array_equal(found["timestamp"], (np.arange(length) / 10).astype(np.float32))
+        np.testing.assert_array_equal(
+            found["timestamp"], (np.arange(length) / 10).astype(np.float32)
+        )
         start += length
 
 
-def test_every_column_and_every_frame_comes_back_also_at_the_bounds_of_episodes_that_share_a_file(root: Path) -> None:
+def test_every_column_and_every_frame_comes_back_also_at_the_bounds_of_episodes_that_share_a_file(
+    root: Path,
+) -> None:
     assert len(list(root.rglob("*.mp4"))) == len(CAMERAS)
     same_columns(root)
     same_frames(root)
@@ -96,16 +101,28 @@ def test_files_roll_over_at_their_limits_and_folders_after_them(tmp_path: Path) 
 
 def test_a_row_group_is_an_episode(root: Path) -> None:
     file = pq.ParquetFile(root / "data/chunk-000/file-000.parquet")
-    assert [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)] == list(LENGTHS)
+    assert [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)] == list(
+        LENGTHS
+    )
     assert file.metadata.row_group(0).column(0).compression == "SNAPPY"
 
 
 def test_the_tree_says_what_lerobot_expects(root: Path) -> None:
     info = json.loads((root / "meta/info.json").read_text())
     assert (info["codebase_version"], info["fps"], info["splits"]) == ("v3.0", 10, {"train": "0:4"})
-    assert (info["total_episodes"], info["total_frames"], info["total_tasks"]) == (4, sum(LENGTHS), 2)
-    assert info["features"]["observation.state"] == {"dtype": "float32", "shape": [3], "names": None}
-    assert info["features"]["success"]["dtype"] == "bool" and info["features"]["stage"]["shape"] == [1]
+    assert (info["total_episodes"], info["total_frames"], info["total_tasks"]) == (
+        4,
+        sum(LENGTHS),
+        2,
+    )
+    assert info["features"]["observation.state"] == {
+        "dtype": "float32",
+        "shape": [3],
+        "names": None,
+    }
+    assert info["features"]["success"]["dtype"] == "bool" and info["features"]["stage"][
+        "shape"
+    ] == [1]
     camera = info["features"]["observation.images.front"]
     assert camera["shape"] == [32, 48, 3] and camera["info"]["video.codec"] == "h264"
     assert camera["info"]["roborew.drawing"] == "fast" and camera["info"]["video.pix_fmt"] == "gbrp"
@@ -121,7 +138,9 @@ def test_the_episode_tables_of_all_sets_have_the_same_types(root: Path, tmp_path
         yield episode(0, stages=(), notes=dict.fromkeys(episode(0).notes))
 
     other = write_set(tmp_path / "bare", {}, bare, LOSSLESS, LeRobotForm())
-    full, empty = (pq.read_schema(each / "meta/episodes/chunk-000/file-000.parquet") for each in (root, other))
+    full, empty = (
+        pq.read_schema(each / "meta/episodes/chunk-000/file-000.parquet") for each in (root, other)
+    )
     assert full.equals(empty) and full.field("onset").type == pa.int64()
     assert full.field("dense_subtask_names").type == pa.list_(pa.string())
 
@@ -133,7 +152,10 @@ def test_shares_of_the_stages_are_those_of_the_episodes_that_went_through_all_of
         return json.loads((path / "meta/temporal_proportions_dense.json").read_text())
 
     expected = float(np.mean([2 / length for length in LENGTHS]))
-    assert shares(root) == {"approach": pytest.approx(expected), "pull": pytest.approx(1 - expected)}
+    assert shares(root) == {
+        "approach": pytest.approx(expected),
+        "pull": pytest.approx(1 - expected),
+    }
 
     def mixed(_: int) -> Any:
         yield episode(0, stages=[("approach", 0, 5)])
@@ -145,26 +167,36 @@ def test_shares_of_the_stages_are_those_of_the_episodes_that_went_through_all_of
 
 def test_statistics_are_those_of_all_frames(root: Path) -> None:
     found = json.loads((root / "meta/stats.json").read_text())
-    states = np.concatenate([episode(number).columns["observation.state"] for number in range(len(LENGTHS))])
+    states = np.concatenate(
+        [episode(number).columns["observation.state"] for number in range(len(LENGTHS))]
+    )
     np.testing.assert_allclose(found["observation.state"]["mean"], states.mean(axis=0), atol=1e-6)
     np.testing.assert_allclose(found["observation.state"]["std"], states.std(axis=0), atol=1e-6)
     assert found["observation.state"]["count"] == [sum(LENGTHS)]
     pixels = np.concatenate([np.stack(list(frames(n, "front"))) for n in range(len(LENGTHS))]) / 255
     assert np.shape(found["observation.images.front"]["mean"]) == (3, 1, 1)
-    np.testing.assert_allclose(np.ravel(found["observation.images.front"]["mean"]), pixels.mean((0, 1, 2)), atol=1e-6)
+    np.testing.assert_allclose(
+        np.ravel(found["observation.images.front"]["mean"]), pixels.mean((0, 1, 2)), atol=1e-6
+    )
     row = pq.read_table(root / "meta/episodes").to_pylist()[0]
-    assert np.shape(row["stats/observation.images.front/q99"]) == (3, 1, 1) and row["stats/action/count"] == [5]
+    assert np.shape(row["stats/observation.images.front/q99"]) == (3, 1, 1) and row[
+        "stats/action/count"
+    ] == [5]
 
 
 @pytest.mark.parametrize("codec", ["h264", "av1"])
 def test_lossy_video_has_the_right_frames_in_the_right_places(tmp_path: Path, codec: str) -> None:
-    opened = open_lerobot(write(tmp_path / "set", shot=Shot(fps=10, encoding=find_encoding(codec), drawing="fast")))
+    opened = open_lerobot(
+        write(tmp_path / "set", shot=Shot(fps=10, encoding=find_encoding(codec), drawing="fast"))
+    )
     for number in range(len(LENGTHS)):
         for found, given in zip(
             opened.frames(number, "observation.images.wrist"), frames(number, "wrist"), strict=True
         ):
             assert found.shape == given.shape
-            assert abs(float(found[:, 30:].mean()) - float(given[:, 30:].mean())) < 2.5  # neighbours are 5 apart
+            assert (
+                abs(float(found[:, 30:].mean()) - float(given[:, 30:].mean())) < 2.5
+            )  # neighbours are 5 apart
 
 
 def test_streams_that_cannot_be_joined_get_files_of_their_own(tmp_path: Path) -> None:
@@ -174,7 +206,9 @@ def test_streams_that_cannot_be_joined_get_files_of_their_own(tmp_path: Path) ->
     def mixed(first: int) -> Any:
         for number, given in enumerate(episodes(first)):
             if number == 2:
-                object.__setattr__(LOSSLESS.encoding, "options", dict(other.options) | {"level": "5.1"})
+                object.__setattr__(
+                    LOSSLESS.encoding, "options", dict(other.options) | {"level": "5.1"}
+                )
             yield given
 
     before = LOSSLESS.encoding.options
@@ -197,7 +231,9 @@ def edit_info(root: Path, **changes: Any) -> None:
     path.write_text(json.dumps(json.loads(path.read_text()) | changes))
 
 
-def test_unknown_keys_are_ignored_with_a_warning(copy: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_unknown_keys_are_ignored_with_a_warning(
+    copy: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     edit_info(copy, total_chunks=1, mood="sunny")
     with caplog.at_level(logging.WARNING):
         open_lerobot(copy)
@@ -224,13 +260,17 @@ def test_other_versions_are_refused(copy: Path, version: str) -> None:
         ({"data_path": "{nothing}"}, "KeyError"),
     ],
 )
-def test_a_description_that_cannot_be_is_corrupt(copy: Path, changes: dict[str, Any], said: str) -> None:
+def test_a_description_that_cannot_be_is_corrupt(
+    copy: Path, changes: dict[str, Any], said: str
+) -> None:
     edit_info(copy, **changes)
     with pytest.raises(CorruptFileError, match=said):
         open_lerobot(copy)
 
 
-@pytest.mark.parametrize("name", ["data/chunk-000/file-000.parquet", "meta/episodes/chunk-000/file-000.parquet"])
+@pytest.mark.parametrize(
+    "name", ["data/chunk-000/file-000.parquet", "meta/episodes/chunk-000/file-000.parquet"]
+)
 def test_a_table_without_its_footer_says_what_happened(copy: Path, name: str) -> None:
     path = copy / name
     path.write_bytes(path.read_bytes()[:-100])
@@ -263,7 +303,9 @@ def test_a_video_that_ends_too_early_is_corrupt(copy: Path) -> None:
 
 
 def test_an_unknown_camera_is_refused_with_the_list(root: Path) -> None:
-    with pytest.raises(InvalidInputError, match=r"no camera 'top'. Available: observation\.images\.front, "):
+    with pytest.raises(
+        InvalidInputError, match=r"no camera 'top'. Available: observation\.images\.front, "
+    ):
         open_lerobot(root).frames(0, "top")
 
 
@@ -304,13 +346,18 @@ def older(root: Path, tmp_path: Path) -> Path:
     table = pq.read_table(root / "data/chunk-000/file-000.parquet")
     rows, start = [], 0
     for number, length in enumerate(LENGTHS):
-        rows.append({"episode_index": number, "tasks": [episode(number).instruction], "length": length})
+        rows.append(
+            {"episode_index": number, "tasks": [episode(number).instruction], "length": length}
+        )
         folder = path / f"data/chunk-{number // 3:03d}"
         folder.mkdir(parents=True, exist_ok=True)
         pq.write_table(table.slice(start, length), folder / f"episode_{number:06d}.parquet")
         start += length
         for camera in CAMERAS:
-            place = path / f"videos/chunk-{number // 3:03d}/observation.images.{camera}/episode_{number:06d}.mp4"
+            place = (
+                path
+                / f"videos/chunk-{number // 3:03d}/observation.images.{camera}/episode_{number:06d}.mp4"
+            )
             place.parent.mkdir(parents=True, exist_ok=True)
             with VideoWriter(place, 10, encoding=LOSSLESS.encoding) as writer:
                 for frame in frames(number, camera):
@@ -334,7 +381,9 @@ def test_pictures_inside_the_table_are_read_too(copy: Path) -> None:
         return held.getvalue()
 
     path = copy / "data/chunk-000/file-000.parquet"
-    pictures = [{"bytes": png(f), "path": "x.png"} for n in range(len(LENGTHS)) for f in frames(n, "front")]
+    pictures = [
+        {"bytes": png(f), "path": "x.png"} for n in range(len(LENGTHS)) for f in frames(n, "front")
+    ]
     pq.write_table(pq.read_table(path).append_column("observation.image", pa.array(pictures)), path)
     features = json.loads((copy / "meta/info.json").read_text())["features"]
     feature = {"dtype": "image", "shape": [32, 48, 3], "names": ["height", "width", "channels"]}

@@ -26,11 +26,16 @@ ROOT = Path(__file__).parents[3]
 
 
 @pytest.mark.parametrize("form", ["lerobot", "folder"])
-def test_a_set_killed_at_any_moment_goes_on_and_ends_as_if_nothing_had_happened(tmp_path: Path, form: str) -> None:
-    """Every seventh flush, rename and link here; `python tests/roborew/data/killed.py FOLDER FORM 1` tries them all."""
+def test_a_set_killed_at_any_moment_goes_on_and_ends_as_if_nothing_had_happened(
+    tmp_path: Path, form: str
+) -> None:
+    """Every seventh flush, rename and link here; `python tests/roborew/data/killed.py FOLDER FORM
+    1` tries them all."""
     command = [sys.executable, "-m", "tests.roborew.data.killed", str(tmp_path), form, "7"]
     environment = os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT / 'envs'}"}
-    ended = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    ended = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
     assert ended.returncode == 0, ended.stderr
     assert int(ended.stdout.split()[1]) >= 7
 
@@ -55,7 +60,14 @@ def test_only_what_is_missing_is_asked_for_again(tmp_path: Path) -> None:
         asked.append(first)
         return episodes(first)
 
-    write_set(tmp_path / "set", {"of": "sets", "form": "NoneType"}, rest, LOSSLESS, LeRobotForm(), seen.append)
+    write_set(
+        tmp_path / "set",
+        {"of": "sets", "form": "NoneType"},
+        rest,
+        LOSSLESS,
+        LeRobotForm(),
+        seen.append,
+    )
     assert asked == [2]
     assert seen == [2, 3, 4]
     assert content(tmp_path / "set") == content(write(tmp_path / "whole"))
@@ -70,7 +82,9 @@ def test_a_finished_set_is_left_as_it_is(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("finished", [True, False])
-def test_another_request_for_the_same_folder_is_refused_with_what_differs(tmp_path: Path, finished: bool) -> None:
+def test_another_request_for_the_same_folder_is_refused_with_what_differs(
+    tmp_path: Path, finished: bool
+) -> None:
     if finished:
         write(tmp_path / "set")
     else:
@@ -123,20 +137,27 @@ def test_a_torn_request_is_named(tmp_path: Path, finished: bool, torn: str | Non
         file.write_text(torn)
     error = RunExistsError if finished and torn is None else CorruptFileError
     with pytest.raises(
-        error, match="no set of roborew's" if error is RunExistsError else "request.json: expected what"
+        error,
+        match="no set of roborew's" if error is RunExistsError else "request.json: expected what",
     ):
         write(tmp_path / "set")
 
 
 def test_one_process_at_a_time_writes_a_set(tmp_path: Path) -> None:
-    with Staging(tmp_path / "set", {}, LOSSLESS), pytest.raises(RoborewError, match="is being written by process"):
+    with (
+        Staging(tmp_path / "set", {}, LOSSLESS),
+        pytest.raises(RoborewError, match="is being written by process"),
+    ):
         write_set(tmp_path / "set", {}, episodes, LOSSLESS, LeRobotForm())
 
 
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"frames": {"front": list(frames(0, "front"))[:-1]}}, "got 4 frames for columns of 5 rows"),
+        (
+            {"frames": {"front": list(frames(0, "front"))[:-1]}},
+            "got 4 frames for columns of 5 rows",
+        ),
         ({"frames": {"front": [*frames(0, "front"), next(frames(0, "front"))]}}, "got 6 frames"),
         ({"frames": {"front": []}}, "no frame"),
         ({"columns": {}}, "columns of one length"),
@@ -151,7 +172,13 @@ def test_an_episode_that_breaks_a_rule_is_refused_and_those_before_it_are_kept(
     tmp_path: Path, change: dict[str, Any], said: str
 ) -> None:
     with pytest.raises(InvalidInputError, match=said):
-        write_set(tmp_path / "set", {}, lambda _: [episode(1), episode(0, **change)], LOSSLESS, LeRobotForm())
+        write_set(
+            tmp_path / "set",
+            {},
+            lambda _: [episode(1), episode(0, **change)],
+            LOSSLESS,
+            LeRobotForm(),
+        )
     with Staging(tmp_path / "set", {}, LOSSLESS) as staging:
         assert staging.done == 1
 
@@ -169,7 +196,9 @@ def test_odd_sides_need_the_encoding_that_keeps_them(tmp_path: Path) -> None:
         write_set(tmp_path / "set", {}, lambda _: [odd], lossy, LeRobotForm())
 
 
-def test_a_full_disk_is_one_clear_error_and_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_one_clear_error_and_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def full(_: int) -> None:
         raise OSError(28, "No space left on device")
 

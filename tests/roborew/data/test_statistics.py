@@ -22,7 +22,9 @@ def test_numbers_have_the_statistics_that_numpy_finds() -> None:
         assert (np.abs(found[name] - exact) <= width).all()
 
 
-@pytest.mark.parametrize("values", [np.full(7, 3.5), np.array([1e9]), np.array([1e9, 1e9 + 1e-6]), np.array([True])])
+@pytest.mark.parametrize(
+    "values", [np.full(7, 3.5), np.array([1e9]), np.array([1e9, 1e9 + 1e-6]), np.array([True])]
+)
 def test_a_constant_is_all_of_its_quantiles(values: np.ndarray) -> None:
     """A histogram of 5000 bins cannot be cut where floats lie closer than that."""
     found = of_numbers(values)
@@ -56,12 +58,20 @@ def test_pictures_have_statistics_by_channel_in_zero_to_one() -> None:
     }.items():
         np.testing.assert_allclose(found[name], exact, atol=1e-9)
     for name, share in QUANTILES.items():
-        np.testing.assert_allclose(found[name], np.quantile(scaled, share, axis=0, method="inverted_cdf"), atol=1e-9)
+        np.testing.assert_allclose(
+            found[name], np.quantile(scaled, share, axis=0, method="inverted_cdf"), atol=1e-9
+        )
     assert found["count"].tolist() == [12]
 
 
 def test_long_episodes_and_large_pictures_are_thinned() -> None:
-    assert [len(sampled(length)) for length in (1, 99, 500, 1000, 10_000)] == [1, 99, 105, 177, 1000]
+    assert [len(sampled(length)) for length in (1, 99, 500, 1000, 10_000)] == [
+        1,
+        99,
+        105,
+        177,
+        1000,
+    ]
     assert (sampled(1000)[0], sampled(1000)[-1]) == (0, 999)
     statistics = PictureStatistics(1)
     frame = np.zeros((300, 400, 3), np.uint8)

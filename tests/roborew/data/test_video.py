@@ -12,7 +12,14 @@ import numpy as np
 import pytest
 
 from roborew.data.files import free_path, new_file
-from roborew.data.video import VideoLimits, VideoWriter, iter_video, read_video, video_info, write_video
+from roborew.data.video import (
+    VideoLimits,
+    VideoWriter,
+    iter_video,
+    read_video,
+    video_info,
+    write_video,
+)
 from roborew.errors import CorruptFileError, InvalidInputError, RunExistsError
 from roborew.types import Frame, Video
 
@@ -107,13 +114,17 @@ def broken_off() -> Any:
         ([np.zeros((8, 8), np.uint8)], InvalidInputError),
     ],
 )
-def test_an_unfinished_video_leaves_nothing_behind(tmp_path: Path, frames: Any, error: type[BaseException]) -> None:
+def test_an_unfinished_video_leaves_nothing_behind(
+    tmp_path: Path, frames: Any, error: type[BaseException]
+) -> None:
     with pytest.raises(error):
         write_video(tmp_path / "half.mp4", frames, fps=10)
     assert os.listdir(tmp_path) == []
 
 
-@pytest.mark.parametrize(("name", "fps"), [("push.avi", 10), ("push.mp4", 0), ("push.mp4", float("nan"))])
+@pytest.mark.parametrize(
+    ("name", "fps"), [("push.avi", 10), ("push.mp4", 0), ("push.mp4", float("nan"))]
+)
 def test_an_unplayable_request_is_refused(tmp_path: Path, name: str, fps: float) -> None:
     with pytest.raises(InvalidInputError, match="expected"):
         VideoWriter(tmp_path / name, fps)
@@ -148,7 +159,9 @@ def test_a_text_or_a_playlist_is_no_video(tmp_path: Path, text: str) -> None:
         read_video(tmp_path / "list.mp4")
 
 
-@pytest.mark.parametrize("name", ["https://example.org/push.mp4", "concat:a.mp4|b.mp4", "missing.mp4"])
+@pytest.mark.parametrize(
+    "name", ["https://example.org/push.mp4", "concat:a.mp4|b.mp4", "missing.mp4"]
+)
 def test_only_local_files_are_opened(name: str) -> None:
     with pytest.raises(InvalidInputError, match="local file"):
         video_info(name)
@@ -178,16 +191,24 @@ def noise(length: int) -> list[Frame]:
 def shared_clips() -> list[Any]:
     places = [os.environ.get("ROBOREW_EVAL_DATA"), "../shared/data", "shared/data"]
     root = Path(__file__).parents[3]
-    folder = next((root / place for place in places if place and (root / place / "manifest.jsonl").is_file()), None)
+    folder = next(
+        (root / place for place in places if place and (root / place / "manifest.jsonl").is_file()),
+        None,
+    )
     if folder is None:
         reason = "evaluation clips not present: set ROBOREW_EVAL_DATA to their folder"
         return [pytest.param(None, {}, marks=pytest.mark.skip(reason=reason))]
     lines = (folder / "manifest.jsonl").read_text("utf-8").splitlines()
-    return [pytest.param(folder, json.loads(line), id=json.loads(line)["case_id"][-40:]) for line in lines]
+    return [
+        pytest.param(folder, json.loads(line), id=json.loads(line)["case_id"][-40:])
+        for line in lines
+    ]
 
 
 @pytest.mark.parametrize(("folder", "case"), shared_clips())
-def test_a_real_clip_has_exactly_the_frames_of_its_manifest(folder: Path, case: dict[str, Any]) -> None:
+def test_a_real_clip_has_exactly_the_frames_of_its_manifest(
+    folder: Path, case: dict[str, Any]
+) -> None:
     info = video_info(folder / case["video"])
     assert (info.width, info.height, info.fps) == (case["width"], case["height"], case["fps"])
     assert info.seconds == pytest.approx(case["duration_s"], abs=1e-3)

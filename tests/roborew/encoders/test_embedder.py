@@ -1,4 +1,5 @@
-"""Embeddings depend on the frame alone: not on its batch, its place, the replica, or what was embedded before."""
+"""Embeddings depend on the frame alone: not on its batch, its place, the replica, or what was
+embedded before."""
 
 from __future__ import annotations
 
@@ -50,7 +51,9 @@ def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 
 def embedder(folder: Path, **options: Any) -> Embedder:
-    return Embedder(load_open_clip(str(folder)).tower, remembered=0, **{"dtype": "float32", **options})
+    return Embedder(
+        load_open_clip(str(folder)).tower, remembered=0, **{"dtype": "float32", **options}
+    )
 
 
 def test_batch_order_and_replica_change_nothing(folder: Path) -> None:
@@ -58,10 +61,14 @@ def test_batch_order_and_replica_change_nothing(folder: Path) -> None:
     expected = embedder(folder, batch=64).embed([frames])[0]
     order = np.random.default_rng(1).permutation(64)
     for options in ({"batch": 1}, {"batch": 7}, {"batch": 5, "device": "cpu,cpu,cpu"}):
-        np.testing.assert_allclose(embedder(folder, **options).embed([frames[order]])[0], expected[order], atol=1e-5)
+        np.testing.assert_allclose(
+            embedder(folder, **options).embed([frames[order]])[0], expected[order], atol=1e-5
+        )
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU: replicas on several devices need one")
+@pytest.mark.skipif(
+    not torch.cuda.is_available(), reason="no GPU: replicas on several devices need one"
+)
 def test_a_gpu_and_the_processor_share_the_work(folder: Path) -> None:
     frames = clip_of(64, side=64)
     expected = embedder(folder).embed([frames])[0]
@@ -72,7 +79,9 @@ def test_a_gpu_and_the_processor_share_the_work(folder: Path) -> None:
 def test_bfloat16_keeps_the_order_of_frames(folder: Path) -> None:
     """How far it is off is measured, per architecture, in experiments/benchmarks."""
     frames = np.linspace(clip_of(1, 0, 64)[0], clip_of(1, 1, 64)[0], 20).astype(np.uint8)
-    exact, rounded = (embedder(folder, dtype=dtype).embed([frames])[0] for dtype in ("float32", "bfloat16"))
+    exact, rounded = (
+        embedder(folder, dtype=dtype).embed([frames])[0] for dtype in ("float32", "bfloat16")
+    )
     way = exact[-1] - exact[0]
     assert np.corrcoef(exact @ way, rounded @ way)[0, 1] > 0.99
     assert 0 < np.abs(exact - rounded).max() < 0.1 * np.abs(exact).max()
@@ -113,7 +122,9 @@ def test_frames_of_several_sizes_come_back_in_their_places() -> None:
     videos = [clip_of(3, 0, 16), clip_of(2, 1, 32), clip_of(3, 2, 16)]
     together = model.embed(videos)
     for video, found in zip(videos, together, strict=True):
-        np.testing.assert_allclose(found, Embedder(counting(), dtype="float32").embed([video])[0], atol=1e-6)
+        np.testing.assert_allclose(
+            found, Embedder(counting(), dtype="float32").embed([video])[0], atol=1e-6
+        )
 
 
 @pytest.mark.parametrize("change", ["weights", "preprocessing", "dtype", "pixel", "shape"])
@@ -138,7 +149,9 @@ def test_a_folder_keeps_embeddings_for_the_next_run(tmp_path: Path) -> None:
     frames = clip_of(5)
     expected = Embedder(counting(), dtype="float32", cache=tmp_path / "new").embed([frames])[0]
     tower = counting()
-    again = Embedder(tower, dtype="float32", cache=tmp_path / "new", remembered=2).embed([frames])[0]
+    again = Embedder(tower, dtype="float32", cache=tmp_path / "new", remembered=2).embed([frames])[
+        0
+    ]
     assert tower.network.seen == []
     np.testing.assert_array_equal(again, expected)
 
@@ -166,7 +179,9 @@ def test_other_files_in_the_folder_are_left_alone(tmp_path: Path) -> None:
 
 
 def test_nan_is_said_and_not_scored() -> None:
-    tower = Tower(nn.Sequential(Counting(), nn.Threshold(1e9, float("nan"))), Preprocessing(size=16), "broken")
+    tower = Tower(
+        nn.Sequential(Counting(), nn.Threshold(1e9, float("nan"))), Preprocessing(size=16), "broken"
+    )
     with pytest.raises(InvalidScoreError, match="NaN"):
         Embedder(tower, dtype="float32").embed([clip_of(1)])
 
@@ -190,7 +205,9 @@ def test_a_device_that_is_not_there_is_refused() -> None:
         Embedder(counting(), batch=0)
 
 
-def test_noise_above_the_spread_of_an_episode_is_warned_of_once(caplog: pytest.LogCaptureFixture) -> None:
+def test_noise_above_the_spread_of_an_episode_is_warned_of_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     noise = module.Noise(np.zeros((4, 1), np.float32), np.full((4, 1), 0.1, np.float32))
     watch = NoiseWatch("clip")
     wide, narrow = (np.linspace(0, end, 20, dtype=np.float32) for end in (0.2, 0.05))

@@ -1,4 +1,5 @@
-"""Weights are whole and the ones asked for, or one error says what to do; nothing is guessed or unpickled."""
+"""Weights are whole and the ones asked for, or one error says what to do; nothing is guessed or
+unpickled."""
 
 from __future__ import annotations
 
@@ -16,7 +17,12 @@ from safetensors.torch import load_file, save_file
 
 from roborew.encoders.open_clip import load_open_clip
 from roborew.encoders.weights import file_sha256
-from roborew.errors import CorruptFileError, InvalidInputError, MissingBackendError, UnknownNameError
+from roborew.errors import (
+    CorruptFileError,
+    InvalidInputError,
+    MissingBackendError,
+    UnknownNameError,
+)
 from tests.roborew.encoders.tiny_towers import SIGLIP, tiny_clip
 
 WEIGHTS = "open_clip_model.safetensors"
@@ -39,7 +45,9 @@ def offline(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str, str | None]
 
     def download(repository: str, name: str = "", revision: str | None = None, **_: Any) -> str:
         asked.append((repository, name, revision))
-        raise LocalEntryNotFoundError("Cannot find it in the disk cache, and there is no network.\nMore.")
+        raise LocalEntryNotFoundError(
+            "Cannot find it in the disk cache, and there is no network.\nMore."
+        )
 
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", download)
     monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
@@ -67,19 +75,27 @@ def test_an_architecture_takes_its_weights_from_a_file(whole: Path, architecture
     assert (by_name.encode_text("a robot") == by_folder.encode_text("a robot")).all()
 
 
-def test_the_wrapper_of_a_check_point_is_taken_off(whole: Path, architecture: str, tmp_path: Path) -> None:
+def test_the_wrapper_of_a_check_point_is_taken_off(
+    whole: Path, architecture: str, tmp_path: Path
+) -> None:
     """LIV's check-points have it, and OpenAI's three numbers that are no weights."""
-    wrapped = {f"module.model.{name}": tensor for name, tensor in load_file(whole / WEIGHTS).items()}
+    wrapped = {
+        f"module.model.{name}": tensor for name, tensor in load_file(whole / WEIGHTS).items()
+    }
     wrapped["module.model.context_length"] = torch.tensor(24)
     save_file(wrapped, tmp_path / "liv.safetensors")
     loaded = load_open_clip(architecture, str(tmp_path / "liv.safetensors"))
-    assert (loaded.encode_text("a robot") == load_open_clip(str(whole)).encode_text("a robot")).all()
+    assert (
+        loaded.encode_text("a robot") == load_open_clip(str(whole)).encode_text("a robot")
+    ).all()
 
 
 def test_random_weights_are_only_had_by_asking_and_are_said(
     architecture: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    first, second = (load_open_clip(architecture, "random").encode_text("a robot") for _ in range(2))
+    first, second = (
+        load_open_clip(architecture, "random").encode_text("a robot") for _ in range(2)
+    )
     assert (first == second).all() and "mean nothing" in caplog.text
     with pytest.raises(InvalidInputError, match="needs weights"):
         load_open_clip(architecture)
@@ -95,7 +111,9 @@ def test_a_damaged_file_is_refused(folder: Path, damage: str) -> None:
         "text": b"<html>",
     }
     (folder / WEIGHTS).write_bytes(damaged[damage])
-    with pytest.raises(CorruptFileError, match="damaged or only half downloaded.*bytes.*Download it anew"):
+    with pytest.raises(
+        CorruptFileError, match="damaged or only half downloaded.*bytes.*Download it anew"
+    ):
         load_open_clip(str(folder))
 
 
@@ -136,7 +154,9 @@ def test_pickled_weights_are_never_read(folder: Path, architecture: str) -> None
 
 
 def test_a_name_that_is_not_known_gets_close_matches() -> None:
-    with pytest.raises(UnknownNameError, match="unknown open_clip architecture 'ViT-B32'.*Did you mean.*'ViT-B-32'"):
+    with pytest.raises(
+        UnknownNameError, match="unknown open_clip architecture 'ViT-B32'.*Did you mean.*'ViT-B-32'"
+    ):
         load_open_clip("ViT-B32", "openai")
     with pytest.raises(UnknownNameError, match="tag of ViT-B-32 'opnai'.*Did you mean.*'openai'"):
         load_open_clip("ViT-B-32", "opnai")

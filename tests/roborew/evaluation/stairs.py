@@ -1,4 +1,5 @@
-"""A tiny environment whose truth is known by heart: climb ``step`` stairs, each action adds its value."""
+"""A tiny environment whose truth is known by heart: climb ``step`` stairs, each action adds its
+value."""
 
 from __future__ import annotations
 
@@ -15,7 +16,8 @@ HORIZON = 10
 
 
 class Stairs(gymnasium.Env[NDArray[np.float32], NDArray[np.float32]]):
-    """Progress is the height, success a height of 1 or more; the frame's red is the step, its green the height."""
+    """Progress is the height, success a height of 1 or more; the frame's red is the step, its green
+    the height."""
 
     metadata: ClassVar[dict[str, Any]] = {"render_modes": ["rgb_array"], "render_fps": 10}
     observation_space = gymnasium.spaces.Box(-np.inf, np.inf, (2,), np.float32)
@@ -25,7 +27,9 @@ class Stairs(gymnasium.Env[NDArray[np.float32], NDArray[np.float32]]):
     def __init__(self, horizon: int = HORIZON) -> None:
         self.horizon = horizon
 
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
         super().reset(seed=seed)
         self.step_number, self.height = 0, 0.0
         self.stride = 0.05 if seed is not None and seed % 2 else 0.125
@@ -50,7 +54,9 @@ class Stairs(gymnasium.Env[NDArray[np.float32], NDArray[np.float32]]):
         return frame
 
 
-def stairs(num_envs: int = 3, mode: AutoresetMode = AutoresetMode.DISABLED, horizon: int = HORIZON) -> SyncVectorEnv:
+def stairs(
+    num_envs: int = 3, mode: AutoresetMode = AutoresetMode.DISABLED, horizon: int = HORIZON
+) -> SyncVectorEnv:
     """Even seeds reach the top in 8 of 10 steps; odd seeds have 9 steps and get half-way."""
     return SyncVectorEnv([lambda: Stairs(horizon)] * num_envs, autoreset_mode=mode)
 
@@ -60,10 +66,18 @@ def climb(observations: NDArray[Any]) -> NDArray[Any]:
 
 
 class Green:
-    """Reads the height off the green channel and claims success at 100 or more; blank pictures it refuses."""
+    """Reads the height off the green channel and claims success at 100 or more; blank pictures it
+    refuses."""
 
     spec = RewardSpec(
-        name="green", low=0, high=2, context=1, causal=True, needs_goal=False, claims=True, paper="a test double"
+        name="green",
+        low=0,
+        high=2,
+        context=1,
+        causal=True,
+        needs_goal_image=False,
+        predicts_success=True,
+        paper="a test double",
     )
 
     def __init__(self, eager: float = 1.0) -> None:
@@ -76,4 +90,6 @@ class Green:
         height = clip.frames[:, 0, 0, 1].astype(np.float32) / 100
         listens = np.float32("climb" in clip.instruction)
         valid = clip.frames[:, 0, 0].any(axis=1) | (np.arange(len(height)) == 0)
-        return Scores(height * listens, valid, (height * self.eager >= 1).astype(np.float32) * listens)
+        return Scores(
+            height * listens, valid, (height * self.eager >= 1).astype(np.float32) * listens
+        )

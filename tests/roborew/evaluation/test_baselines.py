@@ -32,7 +32,11 @@ def test_a_model_that_sees_and_listens_passes_every_null() -> None:
     assert rows["green"].order.value == pytest.approx(1)
     assert rows["green"].gain.value == pytest.approx(0.9)
     for null in ("static", "last frame", "wrong instruction"):
-        assert (rows[null].order.value, rows[null].order.flag, rows[null].gain.value) == (0, "constant", 0)
+        assert (rows[null].order.value, rows[null].order.flag, rows[null].gain.value) == (
+            0,
+            "constant",
+            0,
+        )
     assert rows["last frame"].final.value == pytest.approx(1)
     assert rows["wrong instruction"].final.value == 0
     assert rows["blank"].abstained == pytest.approx(12 / 14)

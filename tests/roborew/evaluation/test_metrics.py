@@ -72,7 +72,8 @@ def test_the_golden_confusion_matrix_is_fully_grounded() -> None:
 
 
 def test_ranks_are_of_the_values_and_not_of_their_argsort() -> None:
-    """The argsort form of VOC falls back on chronological order at ties: .904762 here, and 1 for a constant."""
+    """The argsort form of VOC falls back on chronological order at ties: .904762 here, and 1 for a
+    constant."""
     assert number(voc(RISING)) != pytest.approx(0.904762, abs=1e-6)
 
 
@@ -132,13 +133,18 @@ def test_kendall_tau_is_symmetric_and_odd(first: list[float], second: list[float
 
 @given(curves)
 def test_violations_and_ties_and_rises_share_all_steps(values: list[float]) -> None:
-    falling, rising = number(monotone_violation_rate(values)), number(monotone_violation_rate(values[::-1]))
+    falling, rising = (
+        number(monotone_violation_rate(values)),
+        number(monotone_violation_rate(values[::-1])),
+    )
     ties = float((np.diff(values) == 0).mean())
     assert falling + rising + ties == pytest.approx(1)
 
 
 @given(curves, curves)
-def test_auroc_survives_any_rising_transform_of_the_scores(good: list[float], bad: list[float]) -> None:
+def test_auroc_survives_any_rising_transform_of_the_scores(
+    good: list[float], bad: list[float]
+) -> None:
     cubed = auroc(np.asarray(good) ** 3 + 1, np.asarray(bad) ** 3 + 1)
     assert number(cubed) == pytest.approx(number(auroc(good, bad)))
 
@@ -178,7 +184,9 @@ def test_a_model_deaf_to_the_sentence_is_not_grounded() -> None:
 
 
 def test_an_average_skips_what_is_not_applicable_and_counts_it() -> None:
-    assert average([Measure(1.0), Measure(None, "too few valid points"), Measure(0.0)]) == Measure(0.5, failed=1)
+    assert average([Measure(1.0), Measure(None, "too few valid points"), Measure(0.0)]) == Measure(
+        0.5, failed=1
+    )
     assert average([]).value is None
 
 

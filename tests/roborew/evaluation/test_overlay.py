@@ -56,8 +56,12 @@ def test_the_curves_grow_with_the_episode() -> None:
 
 def test_the_future_is_not_drawn() -> None:
     """Frame t may show what was known at t: another ending must not change it."""
-    other = story(progress=[*np.linspace(0, 1, 8)[:4], 0, 0, 0, 0], scores=[0.0, None, 0.3, None, 1, 1, 1, 1])
-    for ours, theirs in list(zip(overlaid(FRAMES, story()), overlaid(FRAMES, other), strict=True))[:4]:
+    other = story(
+        progress=[*np.linspace(0, 1, 8)[:4], 0, 0, 0, 0], scores=[0.0, None, 0.3, None, 1, 1, 1, 1]
+    )
+    for ours, theirs in list(zip(overlaid(FRAMES, story()), overlaid(FRAMES, other), strict=True))[
+        :4
+    ]:
         np.testing.assert_array_equal(ours, theirs)
 
 
@@ -67,7 +71,10 @@ def test_the_picture_itself_is_in_the_film() -> None:
 
 
 def test_a_long_instruction_takes_more_room_and_stays_inside() -> None:
-    short, long = next(overlaid(FRAMES, story())), next(overlaid(FRAMES, story(instruction="push it gently " * 30)))
+    short, long = (
+        next(overlaid(FRAMES, story())),
+        next(overlaid(FRAMES, story(instruction="push it gently " * 30))),
+    )
     assert 0 < long.shape[0] - short.shape[0] <= 60
     assert pixels(long[:, -10:], INK) == 0
 
@@ -94,7 +101,9 @@ def test_a_recording_tells_its_own_story() -> None:
     watch = Watch(model=Green(), instruction="climb the stairs", every=4)
     (recording,) = record(stairs(), climb, [2], watch=watch)
     told = tell(recording, "climb the stairs", watch.model.spec)
-    assert [score is not None for score in told.scores] == [step in (0, 4, 8, 10) for step in range(11)]
+    assert [score is not None for score in told.scores] == [
+        step in (0, 4, 8, 10) for step in range(11)
+    ]
     assert len(list(overlaid(recording.frames, told))) == 11
 
 
@@ -125,7 +134,16 @@ def test_progress_keeps_its_scale_and_similarity_shows_what_it_spans(
     low: float, high: float, scores: list[float | None], expected: tuple[float, float]
 ) -> None:
     shown = score_range(
-        RewardSpec(name="x", low=low, high=high, context=1, causal=True, needs_goal=False, claims=False, paper=""),
+        RewardSpec(
+            name="x",
+            low=low,
+            high=high,
+            context=1,
+            causal=True,
+            needs_goal_image=False,
+            predicts_success=False,
+            paper="",
+        ),
         scores,
     )
     assert shown == pytest.approx(expected)

@@ -32,10 +32,17 @@ from roborew.evaluation.figures import returns_figure, scores_figure, success_fi
 from roborew.types import Clip
 from tests.roborew.evaluation.stairs import Green, climb, stairs
 
-AGENT = VerdictRow(name="agent", episodes=100, successes=97, true_return=12.5, learned_return=4.25, false_claims=1)
+AGENT = VerdictRow(
+    name="agent", episodes=100, successes=97, true_return=12.5, learned_return=4.25, false_claims=1
+)
 RANDOM = VerdictRow(name="random", episodes=100, successes=2, true_return=0.5)
-TRAINING = [TrainingPoint(step=1000 * k, learned_return=k, true_return=2 * k, true_success=k / 5) for k in range(6)]
-JUDGED = evaluate(stairs(), climb, range(6), watch=Watch(model=Green(), instruction="climb the stairs"))
+TRAINING = [
+    TrainingPoint(step=1000 * k, learned_return=k, true_return=2 * k, true_success=k / 5)
+    for k in range(6)
+]
+JUDGED = evaluate(
+    stairs(), climb, range(6), watch=Watch(model=Green(), instruction="climb the stairs")
+)
 VOID = {"meta", "br", "img", "hr", "link", "input"}
 
 
@@ -80,7 +87,9 @@ class Page(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.add(tag)
-        self.addresses += [value or "" for name, value in attrs if name in ("src", "href", "data", "poster")]
+        self.addresses += [
+            value or "" for name, value in attrs if name in ("src", "href", "data", "poster")
+        ]
         if tag not in VOID:
             self.open.append(tag)
 
@@ -130,7 +139,10 @@ def test_no_text_becomes_markup(place: str) -> None:
 def test_no_name_becomes_markup(tmp_path: Path) -> None:
     attack = "<b onclick='x'>&amp;</b>"
     row = VerdictRow(name=attack, episodes=1, successes=1, true_return=0)
-    film = Film(path=write_video(tmp_path / "a.mp4", np.zeros((2, 8, 8, 3), np.uint8), fps=2), caption=attack)
+    film = Film(
+        path=write_video(tmp_path / "a.mp4", np.zeros((2, 8, 8, 3), np.uint8), fps=2),
+        caption=attack,
+    )
     markup = render_report(
         content(
             verdict=[row, row],
@@ -175,7 +187,12 @@ def test_a_row_of_an_evaluation_repeats_its_figures() -> None:
 def test_a_figure_is_whole_svg_without_outside_references(figure: str) -> None:
     root = ElementTree.fromstring(figure)
     assert root.tag.endswith("svg")
-    links = [value for node in root.iter() for name, value in node.attrib.items() if name.endswith("href")]
+    links = [
+        value
+        for node in root.iter()
+        for name, value in node.attrib.items()
+        if name.endswith("href")
+    ]
     assert all(link.startswith("#") for link in links)
 
 

@@ -11,7 +11,7 @@ from gymnasium.vector import AutoresetMode, VectorWrapper
 from roborew.errors import CorruptFileError, InvalidInputError, InvalidScoreError
 from roborew.evaluation import Evaluation, Watch, evaluate, record
 from roborew.types import Scores
-from roborew.wrappers import Claim, LearnedReward
+from roborew.wrappers import LearnedReward, SuccessDetector
 from tests.roborew.evaluation.stairs import Green, climb, stairs
 
 SEEDS = [4, 1, 10, 7, 2, 8, 3]
@@ -22,12 +22,16 @@ def test_each_seed_runs_once_and_keeps_its_place() -> None:
     judged = evaluate(stairs(), climb, SEEDS)
     assert [episode.seed for episode in judged.episodes] == SEEDS
     assert [episode.length for episode in judged.episodes] == [10, 9, 10, 9, 10, 10, 9]
-    assert [episode.success_at_end for episode in judged.episodes] == [seed % 2 == 0 for seed in SEEDS]
+    assert [episode.success_at_end for episode in judged.episodes] == [
+        seed % 2 == 0 for seed in SEEDS
+    ]
 
 
 @pytest.mark.parametrize("num_envs", [1, 2, 16])
 def test_the_number_of_slots_changes_nothing(num_envs: int) -> None:
-    assert evaluate(stairs(num_envs), climb, SEEDS, watch=WATCH) == evaluate(stairs(), climb, SEEDS, watch=WATCH)
+    assert evaluate(stairs(num_envs), climb, SEEDS, watch=WATCH) == evaluate(
+        stairs(), climb, SEEDS, watch=WATCH
+    )
 
 
 def test_the_figures_are_those_of_the_simulator() -> None:
@@ -64,27 +68,36 @@ def test_the_first_every_kth_and_last_state_are_scored() -> None:
 def test_the_scored_picture_is_of_the_state_after_the_action_and_before_any_reset() -> None:
     """Green is the height: a picture of the next episode would score 0 at the end."""
     for episode in evaluate(stairs(2), climb, SEEDS, watch=WATCH).episodes:
-        truth = [0.125 * step if episode.seed % 2 == 0 else 0.05 * step for step in episode.score_steps]
+        truth = [
+            0.125 * step if episode.seed % 2 == 0 else 0.05 * step for step in episode.score_steps
+        ]
         assert episode.scores == pytest.approx(truth, abs=0.0051)
 
 
 def test_a_recording_shows_every_state_once() -> None:
     for recording in record(stairs(), climb, [2, 1], watch=WATCH):
         assert recording.frames[:, 0, 0, 0].tolist() == list(range(recording.episode.length + 1))
-        assert recording.episode == evaluate(stairs(), climb, [recording.episode.seed], watch=WATCH).episodes[0]
+        assert (
+            recording.episode
+            == evaluate(stairs(), climb, [recording.episode.seed], watch=WATCH).episodes[0]
+        )
 
 
 def test_a_sound_model_makes_no_false_claim() -> None:
     judged = evaluate(stairs(), climb, SEEDS, watch=WATCH)
     assert (judged.claims, judged.false_claims, judged.false_claim_state_rate.value) == (4, 0, 0)
     assert judged.episodes[0].claim_step == 8
-    assert judged.order_correlation.value == pytest.approx(0.97, abs=0.01)  # progress stops at 1, the score does not
+    assert judged.order_correlation.value == pytest.approx(
+        0.97, abs=0.01
+    )  # progress stops at 1, the score does not
     assert judged.episodes[0].learned_return == pytest.approx(1.25)
 
 
 def test_an_eager_model_is_caught_by_the_truth() -> None:
     """It claims at half the height: on odd seeds the top is never reached, on even ones not yet."""
-    judged = evaluate(stairs(), climb, SEEDS, watch=Watch(model=Green(eager=2), instruction="climb", every=4))
+    judged = evaluate(
+        stairs(), climb, SEEDS, watch=Watch(model=Green(eager=2), instruction="climb", every=4)
+    )
     assert (judged.claims, judged.false_claims) == (4, 4)
     assert judged.episodes[0].success_at_claim is False
     assert judged.true_success == 4 / 7, "a claim never counts as success"
@@ -111,12 +124,23 @@ class Paid(VectorWrapper):
         self.steps = self.steps + 1
         observations, rewards, terminated, truncated, infos = self.env.step(actions)
         infos = {**self.judged(infos), "true_reward": rewards}
-        return observations, np.full(self.num_envs, 7.0), terminated | infos["claimed"], truncated, infos
+        return (
+            observations,
+            np.full(self.num_envs, 7.0),
+            terminated | infos["terminated_by_success_detector"],
+            truncated,
+            infos,
+        )
 
     def judged(self, infos: dict[str, Any]) -> dict[str, Any]:
         scored = self.steps % 2 == 0
         score = np.where(scored, self.steps / 10, np.nan)
-        return {**infos, "score": score, "score_valid": scored, "claimed": scored & (self.steps == 6)}
+        return {
+            **infos,
+            "score": score,
+            "score_valid": scored,
+            "terminated_by_success_detector": scored & (self.steps == 6),
+        }
 
 
 def test_behind_a_learned_reward_the_true_one_is_kept_apart() -> None:
@@ -132,11 +156,19 @@ def test_behind_a_learned_reward_the_true_one_is_kept_apart() -> None:
 def test_watching_gives_the_scores_and_claims_that_would_have_been_paid(eager: float) -> None:
     """One clip at the end and one frame per step are two ways to the same numbers."""
     model = Green(eager=eager)
-    paid = evaluate(LearnedReward(stairs(), model, "climb", every=4, claim=Claim(threshold=0.9)), climb, SEEDS)
+    paid = evaluate(
+        LearnedReward(stairs(), model, "climb", every=4, claim=SuccessDetector(threshold=0.9)),
+        climb,
+        SEEDS,
+    )
     watch = Watch(model=model, instruction="climb", every=4, threshold=0.9, stop_at_claim=True)
     watched = evaluate(stairs(), climb, SEEDS, watch=watch)
     for ours, theirs in zip(watched.episodes, paid.episodes, strict=True):
-        assert (ours.seed, ours.success, ours.score_steps) == (theirs.seed, theirs.success, theirs.score_steps)
+        assert (ours.seed, ours.success, ours.score_steps) == (
+            theirs.seed,
+            theirs.success,
+            theirs.score_steps,
+        )
         assert (ours.scores, ours.claims) == (theirs.scores, theirs.claims)
         assert ours.true_return == pytest.approx(theirs.true_return)
 
@@ -159,7 +191,11 @@ class Lazy(Green):
     [
         (lambda: evaluate(stairs(), climb, []), InvalidInputError, "at least one"),
         (lambda: evaluate(stairs(), climb, [1, 1]), InvalidInputError, "all different"),
-        (lambda: evaluate(stairs(mode=AutoresetMode.NEXT_STEP), climb, [1]), InvalidInputError, "DISABLED"),
+        (
+            lambda: evaluate(stairs(mode=AutoresetMode.NEXT_STEP), climb, [1]),
+            InvalidInputError,
+            "DISABLED",
+        ),
         (lambda: evaluate(stairs(horizon=10**9), climb, [1]), InvalidInputError, "time limit"),
         (lambda: evaluate(Paid(stairs()), climb, [1], watch=WATCH), InvalidInputError, "no watch"),
         (lambda: Watch(model=Green(), instruction=" "), InvalidInputError, "goal"),

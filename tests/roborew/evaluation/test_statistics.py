@@ -19,14 +19,26 @@ from roborew.evaluation import (
 
 @pytest.mark.parametrize(
     ("successes", "trials", "low", "high"),
-    [(0, 20, 0, 0.161125), (18, 20, 0.698966, 0.972134), (50, 100, 0.403832, 0.596168), (97, 100, 0.915481, 0.989745)],
+    [
+        (0, 20, 0, 0.161125),
+        (18, 20, 0.698966, 0.972134),
+        (50, 100, 0.403832, 0.596168),
+        (97, 100, 0.915481, 0.989745),
+    ],
 )
-def test_wilson_returns_the_golden_intervals(successes: int, trials: int, low: float, high: float) -> None:
+def test_wilson_returns_the_golden_intervals(
+    successes: int, trials: int, low: float, high: float
+) -> None:
     interval = wilson(successes, trials)
-    assert (interval.low, interval.high) == (pytest.approx(low, abs=1e-6), pytest.approx(high, abs=1e-6))
+    assert (interval.low, interval.high) == (
+        pytest.approx(low, abs=1e-6),
+        pytest.approx(high, abs=1e-6),
+    )
 
 
-counts = st.integers(1, 5000).flatmap(lambda trials: st.tuples(st.integers(0, trials), st.just(trials)))
+counts = st.integers(1, 5000).flatmap(
+    lambda trials: st.tuples(st.integers(0, trials), st.just(trials))
+)
 
 
 @given(counts)
@@ -34,7 +46,10 @@ def test_wilson_contains_the_rate_and_mirrors_with_it(count: tuple[int, int]) ->
     successes, trials = count
     interval, mirrored = wilson(successes, trials), wilson(trials - successes, trials)
     assert 0 <= interval.low <= successes / trials <= interval.high <= 1
-    assert (mirrored.low, mirrored.high) == (pytest.approx(1 - interval.high), pytest.approx(1 - interval.low))
+    assert (mirrored.low, mirrored.high) == (
+        pytest.approx(1 - interval.high),
+        pytest.approx(1 - interval.low),
+    )
 
 
 @given(counts)
@@ -59,23 +74,29 @@ def test_the_interquartile_mean_returns_the_golden_values(values, expected: floa
 
 
 @given(st.lists(st.integers(-9, 9), min_size=4, max_size=40))
-def test_one_wild_run_cannot_move_the_interquartile_mean_out_of_the_others(values: list[int]) -> None:
+def test_one_wild_run_cannot_move_the_interquartile_mean_out_of_the_others(
+    values: list[int],
+) -> None:
     assert min(values) <= interquartile_mean([*values, 1_000_000]) <= max(values)
 
 
 def test_the_bootstrap_covers_the_truth_about_as_often_as_it_says() -> None:
-    """95 % intervals over 200 data sets of known mean: 88 % to 99 % of them hold it (small samples err low)."""
+    """95 % intervals over 200 data sets of known mean: 88 % to 99 % of them hold it (small samples
+    err low)."""
     rng = np.random.default_rng(0)
     hits = 0
     for _ in range(200):
         runs = [rng.normal(0.3, 0.1, 12), rng.normal(0.7, 0.1, 12)]
-        interval = stratified_bootstrap(runs, rng, statistic=lambda draw: float(draw.mean()), resamples=200)
+        interval = stratified_bootstrap(
+            runs, rng, statistic=lambda draw: float(draw.mean()), resamples=200
+        )
         hits += interval.low <= 0.5 <= interval.high
     assert 176 <= hits <= 198
 
 
 def test_the_bootstrap_keeps_every_task_in_every_draw() -> None:
-    """Tasks are strata: between-task spread is no uncertainty, so equal runs per task leave none."""
+    """Tasks are strata: between-task spread is no uncertainty, so equal runs per task leave
+    none."""
     interval = stratified_bootstrap(
         [[0.0] * 5, [1.0] * 5], np.random.default_rng(0), statistic=lambda x: float(x.mean())
     )
@@ -84,7 +105,9 @@ def test_the_bootstrap_keeps_every_task_in_every_draw() -> None:
 
 def test_the_bootstrap_repeats_with_its_generator() -> None:
     runs = [np.random.default_rng(1).normal(size=10)]
-    first, again, other = (stratified_bootstrap(runs, np.random.default_rng(seed)) for seed in (0, 0, 1))
+    first, again, other = (
+        stratified_bootstrap(runs, np.random.default_rng(seed)) for seed in (0, 0, 1)
+    )
     assert first == again != other
 
 

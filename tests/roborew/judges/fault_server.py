@@ -19,14 +19,17 @@ Answering = Callable[["Handler", str, bytes], None]
 
 
 class FaultServer(ThreadingHTTPServer):
-    """Answers "answer N" to "question N"; ``faulty`` says which N meet the fault, every time or once."""
+    """Answers "answer N" to "question N"; ``faulty`` says which N meet the fault, every time or
+    once."""
 
     daemon_threads = True
     block_on_close = False
     request_queue_size = 64
     allow_reuse_address = True
 
-    def __init__(self, fault: str = "none", faulty: Callable[[int], bool] = lambda _: True, port: int = 0) -> None:
+    def __init__(
+        self, fault: str = "none", faulty: Callable[[int], bool] = lambda _: True, port: int = 0
+    ) -> None:
         super().__init__(("127.0.0.1", port), Handler)
         self.fault = fault
         self.faulty = faulty
@@ -58,7 +61,9 @@ class Handler(BaseHTTPRequestHandler):
         number = int(text.split()[1])
         fault = self.server.fault if self.server.strikes(number) else "none"
         own = f"chatcmpl-{self.headers['X-Request-Id']}"
-        FAULTS[fault](self, own, json.dumps(reply(own, f"answer {number}", "prompt" in body)).encode())
+        FAULTS[fault](
+            self, own, json.dumps(reply(own, f"answer {number}", "prompt" in body)).encode()
+        )
 
     def send(self, body: bytes, status: int = 200, **headers: str) -> None:
         self.send_response(status)
@@ -78,9 +83,16 @@ class Handler(BaseHTTPRequestHandler):
 
 def reply(own: str, text: str, bare: bool = False) -> dict[str, Any]:
     if bare:
-        return {"id": own, "choices": [{"index": 0, "text": text, "logprobs": {"top_logprobs": [TOKENS]}}]}
+        return {
+            "id": own,
+            "choices": [{"index": 0, "text": text, "logprobs": {"top_logprobs": [TOKENS]}}],
+        }
     listed = [{"token": token, "logprob": value} for token, value in TOKENS.items()]
-    choice = {"message": {"content": text}, "logprobs": {"content": [{"top_logprobs": listed}]}, "index": 0}
+    choice = {
+        "message": {"content": text},
+        "logprobs": {"content": [{"top_logprobs": listed}]},
+        "index": 0,
+    }
     return {"id": own, "choices": [choice]}
 
 
@@ -120,27 +132,36 @@ FAULTS: dict[str, Answering] = {
     "slow header": _slow_header,
     "slow body": _slow_body,
     "hang": _hang,
-    "HTML with 200": lambda handler, own, body: handler.send(b"<html>100%</html>", Content_Type="text/html"),
+    "HTML with 200": lambda handler, own, body: handler.send(
+        b"<html>100%</html>", Content_Type="text/html"
+    ),
     "429": lambda handler, own, body: handler.send(b"{}", 429),
     "500": lambda handler, own, body: handler.send(b"oops", 500),
     "truncated JSON": lambda handler, own, body: handler.send(body[:-20]),
     "wrong length": _two_choices,
-    "permuted ids": lambda handler, own, body: handler.send(json.dumps(reply(STALE, "answer 99")).encode()),
+    "permuted ids": lambda handler, own, body: handler.send(
+        json.dumps(reply(STALE, "answer 99")).encode()
+    ),
     "duplicate": lambda handler, own, body: handler.send(body, X_Request_Id=STALE),
     "NaN": lambda handler, own, body: handler.send(body.replace(b"-0.2", b"NaN")),
-    "redirect": lambda handler, own, body: handler.send(b"", 307, Location="http://127.0.0.1:9/v1/chat/completions"),
+    "redirect": lambda handler, own, body: handler.send(
+        b"", 307, Location="http://127.0.0.1:9/v1/chat/completions"
+    ),
     "too long": _too_long,
     "bad request": lambda handler, own, body: handler.send(
         b"x" * 270 + str(handler.headers["Authorization"]).encode(), 400
     ),
     "no such model": lambda handler, own, body: handler.send(b"{}", 404),
     "overflow": lambda handler, own, body: handler.send(body.replace(b"-0.2", b"1e999")),
-    "no probabilities": lambda handler, own, body: handler.send(body.replace(b"logprobs", b"ignored")),
+    "no probabilities": lambda handler, own, body: handler.send(
+        body.replace(b"logprobs", b"ignored")
+    ),
     "unlisted choice": lambda handler, own, body: handler.send(body.replace(b"Yes", b"yes")),
     "null": lambda handler, own, body: handler.send(b"null"),
     "deep": lambda handler, own, body: handler.send(b"[" * 100_000),
 }
-"""What the server may do, by name; "permuted ids" and "duplicate" mark their replies as vLLM does."""
+"""What the server may do, by name; "permuted ids" and "duplicate" mark their replies as vLLM
+does."""
 
 
 @contextmanager

@@ -10,7 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from roborew.errors import CorruptFileError, InvalidInputError, MissingBackendError, UnknownNameError
+from roborew.errors import (
+    CorruptFileError,
+    InvalidInputError,
+    MissingBackendError,
+    UnknownNameError,
+)
 from roborew.judges.factory import open_judge
 from roborew.judges.recorded import BLOCK, RecordedJudge, Recorder, question_key
 from roborew.judges.types import Answer, Judge, Question
@@ -32,17 +37,24 @@ class Counting:
         self.asked.append(len(questions))
         if self.failing:
             return [Answer(abstained="no") for _ in questions]
-        return [Answer(text=str(each.parts[0]), log_probs={"a": -0.5, "b": -math.inf}) for each in questions]
+        return [
+            Answer(text=str(each.parts[0]), log_probs={"a": -0.5, "b": -math.inf})
+            for each in questions
+        ]
 
 
 def questions(count: int) -> list[Question]:
-    return [Question(parts=(f"q {number} é", PICTURE), choices=("a", "b")) for number in range(count)]
+    return [
+        Question(parts=(f"q {number} é", PICTURE), choices=("a", "b")) for number in range(count)
+    ]
 
 
 def test_a_recording_replays_what_the_judge_said(tmp_path: Path) -> None:
     live = Recorder(Counting(), tmp_path / "new" / "answers.jsonl").ask(questions(5))
     replay = RecordedJudge(path=tmp_path / "new" / "answers.jsonl")
-    assert isinstance(replay, Judge) and replay.identity == "counting@1" and replay.gives_probabilities
+    assert (
+        isinstance(replay, Judge) and replay.identity == "counting@1" and replay.gives_probabilities
+    )
     assert replay.ask(questions(5)[::-1]) == live[::-1]
 
 
@@ -104,7 +116,9 @@ def test_everything_in_a_question_is_part_of_its_key() -> None:
     ]
     keys = [question_key(Question(**{**base, **change})) for change in changes]
     assert len(set(keys)) == len(keys)
-    assert question_key(Question(**base)) == question_key(Question(**{**base, "parts": ("a", PICTURE.copy("F"), "b")}))
+    assert question_key(Question(**base)) == question_key(
+        Question(**{**base, "parts": ("a", PICTURE.copy("F"), "b")})
+    )
 
 
 @pytest.mark.parametrize("cut", [1, 20, 60])
@@ -119,7 +133,14 @@ def test_a_line_cut_short_by_a_crash_costs_that_answer_only(tmp_path: Path, cut:
 
 @pytest.mark.parametrize(
     "line",
-    ["[]", "{}", "nonsense", "null", '{"question": "a", "model": "m", "text": 3, "log_probs": {}}', "[" * 100_000]
+    [
+        "[]",
+        "{}",
+        "nonsense",
+        "null",
+        '{"question": "a", "model": "m", "text": 3, "log_probs": {}}',
+        "[" * 100_000,
+    ]
     + [
         f'{{"question": "a", "model": "m", "text": "t", "log_probs": {bad}}}'
         for bad in ('{"x": 0.5}', '{"x": NaN}', "[1]")
@@ -150,7 +171,10 @@ def test_judges_are_opened_by_name_and_options(tmp_path: Path) -> None:
     Recorder(Counting(), path).ask(questions(1))
     judge = open_judge("recorded", [f"path={path}", "on_unknown=stop"], device="cpu")
     assert judge.ask(questions(1))[0].text == "q 0 é"
-    assert open_judge("openai", ["model=m", "deadline=3"], cache=tmp_path / "cache.jsonl").identity == "m@served"
+    assert (
+        open_judge("openai", ["model=m", "deadline=3"], cache=tmp_path / "cache.jsonl").identity
+        == "m@served"
+    )
 
 
 @pytest.mark.parametrize(
@@ -186,7 +210,9 @@ def test_a_judge_that_cannot_be_had_is_an_error_and_never_another_judge(
         {"parts": (PICTURE[:0],)},
     ],
 )
-def test_a_question_that_asks_nothing_or_shows_no_picture_is_refused(wrong: dict[str, object]) -> None:
+def test_a_question_that_asks_nothing_or_shows_no_picture_is_refused(
+    wrong: dict[str, object],
+) -> None:
     with pytest.raises(InvalidInputError):
         Question(**{"parts": ("a",), **wrong})
 

@@ -1,4 +1,5 @@
-"""A judge behind a server: bounded in time, in order, silent about keys, and never a number from a broken reply."""
+"""A judge behind a server: bounded in time, in order, silent about keys, and never a number from a
+broken reply."""
 
 from __future__ import annotations
 
@@ -42,12 +43,16 @@ UNREACHABLE = ("refused", "TLS", "DNS")
 
 
 def questions(count: int = TRIALS, **options: object) -> list[Question]:
-    return [Question(parts=(f"question {number}",), choices=("Yes", "No"), **options) for number in range(count)]
+    return [
+        Question(parts=(f"question {number}",), choices=("Yes", "No"), **options)
+        for number in range(count)
+    ]
 
 
 @pytest.fixture
 def deadline() -> float:
-    """Seconds for a question: far more than an answer takes, even where the process pauses for a while."""
+    """Seconds for a question: far more than an answer takes, even where the process pauses for a
+    while."""
     with serving(FaultServer()) as server:
         start = monotonic()
         judge(server.url, deadline=60.0).ask(questions())
@@ -55,7 +60,13 @@ def deadline() -> float:
 
 
 def judge(url: str, **options: object) -> ServerJudge:
-    options = {"deadline": 5.0, "pause": 0.05, "concurrency": TRIALS, "breaker_failures": 1_000, **options}
+    options = {
+        "deadline": 5.0,
+        "pause": 0.05,
+        "concurrency": TRIALS,
+        "breaker_failures": 1_000,
+        **options,
+    }
     return ServerJudge(model="tiny", url=url, **options)
 
 
@@ -77,8 +88,11 @@ def test_answers_and_probabilities_come_back_in_order() -> None:
 
 
 @pytest.mark.parametrize("kind", [*LASTING, *PASSING])
-def test_a_fault_strikes_some_questions_and_leaves_the_others_in_order(kind: str, deadline: float) -> None:
-    """12 of 25 meet the fault at every attempt: they abstain with the reason, the others have their own answers."""
+def test_a_fault_strikes_some_questions_and_leaves_the_others_in_order(
+    kind: str, deadline: float
+) -> None:
+    """12 of 25 meet the fault at every attempt: they abstain with the reason, the others have their
+    own answers."""
     with serving(FaultServer(kind, lambda number: number % 2 == 1)) as server:
         start = monotonic()
         answers = judge(server.url, deadline=deadline).ask(questions())
@@ -87,7 +101,9 @@ def test_a_fault_strikes_some_questions_and_leaves_the_others_in_order(kind: str
     for number, answer in enumerate(answers):
         if number % 2:
             assert answer.text is None and not answer.log_probs
-            assert answer.abstained is not None and answer.abstained.startswith("server: no answer within ")
+            assert answer.abstained is not None and answer.abstained.startswith(
+                "server: no answer within "
+            )
         else:
             assert answer.text == f"answer {number}" and answer.abstained is None
 
@@ -102,13 +118,17 @@ def test_a_fault_that_passes_costs_no_answer(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", UNREACHABLE)
-def test_a_server_that_cannot_be_reached_makes_abstentions_in_bounded_time(kind: str, deadline: float) -> None:
+def test_a_server_that_cannot_be_reached_makes_abstentions_in_bounded_time(
+    kind: str, deadline: float
+) -> None:
     with serving(FaultServer()) as server:
         asked = judge(unreachable(kind, server), pause=5.0, deadline=deadline)
         start = monotonic()
         answers = asked.ask(questions())
         assert monotonic() - start < deadline + max(1.0, deadline)
-    assert all(answer.abstained and answer.text is None and not answer.log_probs for answer in answers)
+    assert all(
+        answer.abstained and answer.text is None and not answer.log_probs for answer in answers
+    )
 
 
 @pytest.mark.parametrize("kind", [*LASTING, *PASSING, *UNREACHABLE])
@@ -186,7 +206,9 @@ def test_a_server_that_keeps_failing_is_left_alone_for_a_while() -> None:
         start = monotonic()
         answers = asked.ask(questions())
         assert monotonic() - start < 3.0  # 25 that are asked take 12.5
-        assert [str(answer.abstained).startswith("server: no answer within") for answer in answers[:3]] == [1, 1, 0]
+        assert [
+            str(answer.abstained).startswith("server: no answer within") for answer in answers[:3]
+        ] == [1, 1, 0]
         before = len(server.requests)
         asked.ask(questions())
         assert len(server.requests) == before
@@ -212,7 +234,9 @@ def test_the_key_reaches_the_server_and_nobody_else(
 
 
 @pytest.mark.parametrize("value", [None, "", "sk-1\nX-Injected: yes"])
-def test_a_key_that_is_not_there_is_an_error_at_once(monkeypatch: pytest.MonkeyPatch, value: str | None) -> None:
+def test_a_key_that_is_not_there_is_an_error_at_once(
+    monkeypatch: pytest.MonkeyPatch, value: str | None
+) -> None:
     monkeypatch.delenv("TINY_KEY", raising=False)
     if value is not None:
         monkeypatch.setenv("TINY_KEY", value)
@@ -250,18 +274,42 @@ def test_a_certificate_that_nobody_vouches_for_is_refused(tmp_path: Path) -> Non
     """The same server is asked once its certificate is trusted by name."""
     key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
     subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
-        + ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-keyout", key, "-out", certificate],
+        [
+            "openssl",
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:prime256v1",
+            "-nodes",
+            "-days",
+            "2",
+        ]
+        + [
+            "-subj",
+            "/CN=localhost",
+            "-addext",
+            "subjectAltName=DNS:localhost",
+            "-keyout",
+            key,
+            "-out",
+            certificate,
+        ],
         check=True,
         capture_output=True,
     )
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
     server = FaultServer()
-    server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+    server.socket = context.wrap_socket(
+        server.socket, server_side=True, do_handshake_on_connect=False
+    )
     with serving(server):
         url = f"https://localhost:{server.server_port}/v1"
-        assert "CERTIFICATE_VERIFY_FAILED" in str(judge(url, pause=5.0, deadline=1.0).ask(questions(1))[0].abstained)
+        assert "CERTIFICATE_VERIFY_FAILED" in str(
+            judge(url, pause=5.0, deadline=1.0).ask(questions(1))[0].abstained
+        )
         assert judge(url, ca_file=certificate).ask(questions(1))[0].text == "answer 0"
 
 
@@ -271,16 +319,25 @@ def test_pictures_travel_inside_the_request_unchanged_and_in_order() -> None:
     with serving(FaultServer()) as server:
         judge(server.url).ask([Question(parts=("question 0", picture, "then", video, "well?"))])
         content = server.requests[0][2]["messages"][0]["content"]
-    assert [piece["type"] for piece in content] == ["text", "image_url", "text", *["image_url"] * 3, "text"]
+    assert [piece["type"] for piece in content] == [
+        "text",
+        "image_url",
+        "text",
+        *["image_url"] * 3,
+        "text",
+    ]
     urls = [piece["image_url"]["url"] for piece in content if piece["type"] == "image_url"]
     for url, frame in zip(urls, [picture, *video], strict=True):
         head, _, coded = url.partition(",")
         assert head == "data:image/png;base64"
-        np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(base64.b64decode(coded)))), frame)
+        np.testing.assert_array_equal(
+            np.asarray(Image.open(io.BytesIO(base64.b64decode(coded)))), frame
+        )
 
 
 def test_bare_text_is_refused_unless_allowed_and_never_takes_pictures() -> None:
-    """A chat endpoint would wrap it into a template, and the method would measure something else."""
+    """A chat endpoint would wrap it into a template, and the method would measure something
+    else."""
     bare = questions(2, chat=False)
     with serving(FaultServer()) as server:
         with pytest.raises(InvalidInputError, match="transformers judge"):
@@ -308,7 +365,8 @@ def test_progress_is_told_and_a_running_event_loop_is_no_obstacle() -> None:
 
 
 def test_no_damaged_reply_becomes_a_probability_above_one() -> None:
-    """4,000 replies with bytes flipped, cut or doubled: an answer by the rules, or a fault, never another exception."""
+    """4,000 replies with bytes flipped, cut or doubled: an answer by the rules, or a fault, never
+    another exception."""
     generator = np.random.default_rng(0)
     question = questions(1)[0]
     whole = json.dumps(reply("id", "answer 0")).encode()

@@ -1,4 +1,5 @@
-"""Which sentences a video is shown under, and that critics of a set of one sentence then read what is asked for."""
+"""Which sentences a video is shown under, and that critics of a set of one sentence then read what
+is asked for."""
 
 from __future__ import annotations
 
@@ -11,10 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from roborew.critics.dataset.window_pairs import Pairs
+from roborew.critics.dataset.window_pairs import WindowPairs
 from roborew.critics.ensemble import make_objective
 from roborew.learning.examples import Example
-from roborew.learning.instructions import Sentences
+from roborew.learning.instructions import InstructionSampler
 from roborew.workflows.fit import FitConfig, fit_critic
 from roborew.workflows.fit.model_card import card, judged
 from roborew.workflows.fit.split import unseen_sentences
@@ -27,10 +28,13 @@ ALSO, WRONG = (ROWS[2], ROWS[3]), (ROWS[4], ROWS[5], ROWS[6])
 
 def worded(examples: Sequence[Example]) -> list[Example]:
     """Every episode with paraphrases, and every success with wrong sentences."""
-    return [replace(e, also=ALSO, wrong=WRONG if e.success else ()) for e in examples]
+    return [
+        replace(e, paraphrase_embeddings=ALSO, negative_embeddings=WRONG if e.success else ())
+        for e in examples
+    ]
 
 
-def drawn(sentences: Sentences, how: str, episode: int, count: int = 300) -> set[bytes]:
+def drawn(sentences: InstructionSampler, how: str, episode: int, count: int = 300) -> set[bytes]:
     rows = getattr(sentences, how)(np.random.default_rng(0), np.full(count, episode))
     return {b"" if row < 0 else sentences.text[row].tobytes() for row in rows}
 
@@ -38,7 +42,7 @@ def drawn(sentences: Sentences, how: str, episode: int, count: int = 300) -> set
 @settings(deadline=None, max_examples=40)
 @given(st.lists(st.sampled_from([PUSH, OPEN]), min_size=1, max_size=8), st.integers(0, 1000))
 def test_a_wrong_sentence_differs_wherever_there_is_another(asked: list[str], seed: int) -> None:
-    table = Sentences([episode("success", 0, 4, sentence) for sentence in asked])
+    table = InstructionSampler([episode("success", 0, 4, sentence) for sentence in asked])
     rows = table.wrong(np.random.default_rng(seed), np.arange(len(asked)))
     for sentence, row in zip(asked, rows, strict=True):
         assert (row == -1) == (len(set(asked)) == 1)
@@ -47,25 +51,31 @@ def test_a_wrong_sentence_differs_wherever_there_is_another(asked: list[str], se
 
 def test_right_sentences_are_the_own_one_and_paraphrases_and_wrong_ones_never_are() -> None:
     examples = worded(world(1, sentences=(PUSH, OPEN)))
-    table = Sentences(examples)
+    table = InstructionSampler(examples)
     right = {TEXTS[PUSH].tobytes(), *(row.tobytes() for row in ALSO)}
     listed = {row.tobytes() for row in WRONG}
     assert drawn(table, "right", 0) == right and drawn(table, "right", 1) == right
-    assert drawn(table, "listed", 0) == listed and drawn(table, "wrong", 0) == listed | {TEXTS[OPEN].tobytes()}
-    assert drawn(table, "listed", 1) == {b""} and drawn(table, "wrong", 1) == {TEXTS[OPEN].tobytes()}
+    assert drawn(table, "listed", 0) == listed and drawn(table, "wrong", 0) == listed | {
+        TEXTS[OPEN].tobytes()
+    }
+    assert drawn(table, "listed", 1) == {b""} and drawn(table, "wrong", 1) == {
+        TEXTS[OPEN].tobytes()
+    }
 
 
 def test_another_episodes_paraphrase_of_the_same_goal_is_not_wrong() -> None:
-    one = replace(episode("success", 0), also=(TEXTS[OPEN],))
-    assert drawn(Sentences([one, episode("success", 1, sentence=OPEN)]), "wrong", 0) == {b""}
+    one = replace(episode("success", 0), paraphrase_embeddings=(TEXTS[OPEN],))
+    assert drawn(InstructionSampler([one, episode("success", 1, sentence=OPEN)]), "wrong", 0) == {
+        b""
+    }
 
 
 def test_a_video_under_a_wrong_sentence_has_no_progress_and_every_other_one_its_own() -> None:
     examples = worded(world(2))
     truth = np.concatenate([e.progress for e in examples if e.progress is not None])
-    table = Sentences(examples)
+    table = InstructionSampler(examples)
     wrong = {row.tobytes() for row in WRONG}
-    for shown in Pairs(examples, 4).draw(np.random.default_rng(0), 300):
+    for shown in WindowPairs(examples, 4).draw(np.random.default_rng(0), 300):
         misled = np.array([table.text[row].tobytes() in wrong for row in shown.sentence])
         assert 0.02 < misled.mean() < 0.3
         assert not shown.progress[misled].any() and not shown.success[misled].any()
@@ -86,11 +96,15 @@ READERS = {
 
 
 @pytest.mark.parametrize("name", READERS)
-def test_a_critic_of_one_sentence_tells_a_wrong_one_from_the_right_and_takes_a_paraphrase_for_it(name: str) -> None:
+def test_a_critic_of_one_sentence_tells_a_wrong_one_from_the_right_and_takes_a_paraphrase_for_it(
+    name: str,
+) -> None:
     objective = make_objective(name, ["seed=0", *READERS[name]])
     objective.fit(worded(world(2, length=12)), [], lambda what, value: None)
     asked = query(episode("success", 77))
-    scores = objective.extend([replace(asked, text=text) for text in (asked.text, ALSO[0], WRONG[0])])[0]
+    scores = objective.score_step(
+        [replace(asked, text_embedding=text) for text in (asked.text_embedding, ALSO[0], WRONG[0])]
+    )[0]
     right, same, wrong = (float(each.value[-1]) for each in scores)
     scale = objective.traits.high - objective.traits.low
     assert right - wrong > 0.1 * scale and same - wrong > 0.1 * scale
@@ -107,7 +121,9 @@ def test_held_out_sentences_are_some_of_each_kind_and_nobodys_fitted_ones() -> N
         demonstration("success", 0, **SENTENCES),
         demonstration("success", 1, instruction="i j", paraphrases=("k l",), wrong_instructions=()),
     ]
-    unseen = unseen_sentences(films, 0.4, np.random.default_rng(0))["push the red cube onto the green pad"]
+    unseen = unseen_sentences(films, 0.4, np.random.default_rng(0))[
+        "push the red cube onto the green pad"
+    ]
     assert len(unseen.paraphrases) == 2 and set(unseen.paraphrases) < set(SENTENCES["paraphrases"])
     assert unseen.wrong and set(unseen.wrong) < {"m n", "o p", "q r"}
     nothing = unseen_sentences(films, 0.0, np.random.default_rng(0))
@@ -117,14 +133,23 @@ def test_held_out_sentences_are_some_of_each_kind_and_nobodys_fitted_ones() -> N
 def test_the_card_says_what_the_critic_can_know_of_sentences() -> None:
     config = FitConfig(option=("steps=2",), encoder_option=("steps=2", "batch=8"), calibrate=False)
     for known in (SENTENCES, {}):
-        fitted = fit_critic([demonstration(k, row, **known) for k in ("success", "undo") for row in range(5)], config)
+        fitted = fit_critic(
+            [demonstration(k, row, **known) for k in ("success", "undo") for row in range(5)],
+            config,
+        )
         table = judged(fitted, fitted.split.test)
         text = card(fitted, "tiny", "roborew fit tiny", table)
-        assert ("up to 3 paraphrases and 4 wrong sentences each, judged by 1 and 1 others" in text) == bool(known)
+        assert (
+            "up to 3 paraphrases and 4 wrong sentences each, judged by 1 and 1 others" in text
+        ) == bool(known)
         assert ("does not read what is asked" in text) == (not known)
         assert ("paraphrase" in table) == bool(known)
         failed = [example for example in fitted.examples if example.success is False]
-        assert not any(example.wrong for example in failed), "a failure may do what a wrong sentence says"
+        assert not any(example.negative_embeddings for example in failed), (
+            "a failure may do what a wrong sentence says"
+        )
         few = fit_critic([demonstration("success", 0, **known)], config).examples[0]
         expected = (4, 5) if known else (0, 0)
-        assert (len(few.also), len(few.wrong)) == expected, "none is held out where no episode is"
+        assert (len(few.paraphrase_embeddings), len(few.negative_embeddings)) == expected, (
+            "none is held out where no episode is"
+        )

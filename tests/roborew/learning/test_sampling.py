@@ -8,7 +8,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from roborew.errors import InvalidInputError
-from roborew.learning.sampling import balanced, by_progress, near_miss, pairs, reverse, rewind, segment, spread
+from roborew.learning.sampling import (
+    balanced,
+    by_progress,
+    near_miss,
+    pairs,
+    reverse,
+    rewind,
+    segment,
+    spread,
+)
 
 LENGTHS = st.integers(2, 60)
 SEEDS = st.integers(0, 10_000)
@@ -41,7 +50,9 @@ def test_reversing_twice_changes_nothing(length: int, seed: int) -> None:
 
 @settings(deadline=None, max_examples=40)
 @given(LENGTHS, SEEDS)
-def test_a_rewound_segment_goes_forward_then_back_by_single_frames_and_turns_once(length: int, seed: int) -> None:
+def test_a_rewound_segment_goes_forward_then_back_by_single_frames_and_turns_once(
+    length: int, seed: int
+) -> None:
     forward = np.arange(7, 7 + length)
     steps = np.diff(rewind(np.random.default_rng(seed), forward))
     np.testing.assert_array_equal(steps[: length - 1], 1)
@@ -78,14 +89,23 @@ def test_pairs_are_as_often_forwards_as_backwards() -> None:
 def test_rare_kinds_are_drawn_as_often_as_common_ones() -> None:
     kinds = ["success"] * 30 + ["failure"] * 3 + [None]
     drawn = balanced(np.random.default_rng(0), kinds, 3000)
-    shares = [np.mean([kinds[position] == kind for position in drawn]) for kind in ("success", "failure", None)]
+    shares = [
+        np.mean([kinds[position] == kind for position in drawn])
+        for kind in ("success", "failure", None)
+    ]
     np.testing.assert_allclose(shares, 1 / 3, atol=0.05)
     assert len(set(drawn.tolist())) == len(kinds)
 
 
 def test_the_same_generator_draws_the_same() -> None:
-    for draw in (lambda rng: segment(rng, 9), lambda rng: rewind(rng, np.arange(9)), lambda rng: pairs(rng, 9, 4)):
-        np.testing.assert_array_equal(draw(np.random.default_rng(3)), draw(np.random.default_rng(3)))
+    for draw in (
+        lambda rng: segment(rng, 9),
+        lambda rng: rewind(rng, np.arange(9)),
+        lambda rng: pairs(rng, 9, 4),
+    ):
+        np.testing.assert_array_equal(
+            draw(np.random.default_rng(3)), draw(np.random.default_rng(3))
+        )
 
 
 def test_one_frame_is_too_few_and_nothing_cannot_be_drawn_from() -> None:
@@ -96,8 +116,12 @@ def test_one_frame_is_too_few_and_nothing_cannot_be_drawn_from() -> None:
 
 
 @settings(deadline=None, max_examples=60)
-@given(st.lists(st.one_of(st.just(float("nan")), st.floats(0, 1, width=32)), min_size=1, max_size=40))
-def test_chances_by_progress_are_shares_and_frames_without_labels_have_those_of_time(labels: list[float]) -> None:
+@given(
+    st.lists(st.one_of(st.just(float("nan")), st.floats(0, 1, width=32)), min_size=1, max_size=40)
+)
+def test_chances_by_progress_are_shares_and_frames_without_labels_have_those_of_time(
+    labels: list[float],
+) -> None:
     curve = np.array(labels, np.float32)
     chances = by_progress(curve)
     assert chances.min() > 0
@@ -107,7 +131,9 @@ def test_chances_by_progress_are_shares_and_frames_without_labels_have_those_of_
 
 @settings(deadline=None, max_examples=40)
 @given(st.integers(2, 30), st.integers(1, 200))
-def test_however_long_an_episode_rests_its_rest_is_one_place_of_many(places: int, rest: int) -> None:
+def test_however_long_an_episode_rests_its_rest_is_one_place_of_many(
+    places: int, rest: int
+) -> None:
     way = np.linspace(0, 1, places, dtype=np.float32)
     chances = by_progress(np.append(way, np.full(rest, way[-1])))
     np.testing.assert_allclose(chances[: places - 1], 1 / places)

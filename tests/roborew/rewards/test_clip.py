@@ -1,4 +1,5 @@
-"""`clip` is the published formulas to five decimals, whatever the batch, and says what does not fit."""
+"""`clip` is the published formulas to five decimals, whatever the batch, and says what does not
+fit."""
 
 from __future__ import annotations
 
@@ -27,9 +28,11 @@ FRAMES: Video = np.random.default_rng(0).integers(0, 256, (6, 64, 64, 3), dtype=
 @pytest.fixture(scope="module", params=["vit", "resnet", "siglip"])
 def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp(request.param)
-    return {"vit": tiny_clip, "resnet": lambda path: tiny_clip(path, RESNET), "siglip": tiny_siglip}[request.param](
-        path
-    )
+    return {
+        "vit": tiny_clip,
+        "resnet": lambda path: tiny_clip(path, RESNET),
+        "siglip": tiny_siglip,
+    }[request.param](path)
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +45,7 @@ def reward(folder: Path, **options: Any) -> ClipReward:
 
 
 def clip(frames: Video = FRAMES, goal: Any = None) -> Clip:
-    return Clip(frames=frames, instruction=GOAL, goal=goal)
+    return Clip(frames=frames, instruction=GOAL, goal_image=goal)
 
 
 def values(model: ClipReward, frames: Video = FRAMES) -> np.ndarray:
@@ -50,7 +53,8 @@ def values(model: ClipReward, frames: Video = FRAMES) -> np.ndarray:
 
 
 class Independent:
-    """The same weights by open_clip's own loader, transform and tokenizer, in float64; formulas with whole matrices."""
+    """The same weights by open_clip's own loader, transform and tokenizer, in float64; formulas
+    with whole matrices."""
 
     def __init__(self, folder: Path) -> None:
         name = f"local-dir:{folder}"
@@ -65,14 +69,23 @@ class Independent:
             }
         self.scale = float(network.logit_scale.detach().exp())
 
-    def vlm_rm(self, goals: tuple[str, ...], baselines: tuple[str, ...], alpha: float) -> np.ndarray:
-        g, b = (np.mean([self.texts[text] for text in texts], axis=0) for texts in (goals, baselines))
+    def vlm_rm(
+        self, goals: tuple[str, ...], baselines: tuple[str, ...], alpha: float
+    ) -> np.ndarray:
+        g, b = (
+            np.mean([self.texts[text] for text in texts], axis=0) for texts in (goals, baselines)
+        )
         d = (g - b)[:, None]
         matrix = alpha * (d @ d.T) / (d.T @ d) + (1 - alpha) * np.eye(len(d))
         return np.array([1 - 0.5 * np.linalg.norm(matrix @ (x - g)) ** 2 for x in self.x])
 
-    def softmax(self, goals: tuple[str, ...], others: tuple[str, ...], temperature: float) -> np.ndarray:
-        powers = [[np.exp(x @ self.texts[text] / temperature) for text in (*goals, *others)] for x in self.x]
+    def softmax(
+        self, goals: tuple[str, ...], others: tuple[str, ...], temperature: float
+    ) -> np.ndarray:
+        powers = [
+            [np.exp(x @ self.texts[text] / temperature) for text in (*goals, *others)]
+            for x in self.x
+        ]
         return np.array([sum(row[: len(goals)]) / sum(row) for row in powers])
 
 
@@ -106,7 +119,9 @@ def test_softmax_is_the_probability_of_the_goal(folder: Path, temperature: float
     assert 0 < found.sum() < len(found)
 
 
-def test_a_sweep_is_every_alpha_at_the_cost_of_one_embedding(vit: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_sweep_is_every_alpha_at_the_cost_of_one_embedding(
+    vit: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     alphas, model = [0.0, 0.25, 1.0], reward(vit, baseline=BASELINE)
     calls: list[int] = []
     embed = model.embed
@@ -114,13 +129,20 @@ def test_a_sweep_is_every_alpha_at_the_cost_of_one_embedding(vit: Path, monkeypa
     swept = model.alpha_sweep([clip()], alphas)[0]
     assert swept.shape == (3, len(FRAMES)) and calls == [1]
     for alpha, row in zip(alphas, swept, strict=True):
-        np.testing.assert_allclose(row, values(reward(vit, alpha=alpha, baseline=BASELINE)), atol=1e-6)
+        np.testing.assert_allclose(
+            row, values(reward(vit, alpha=alpha, baseline=BASELINE)), atol=1e-6
+        )
 
 
 def test_the_order_of_clips_and_the_batch_change_nothing(folder: Path) -> None:
     rng = np.random.default_rng(1)
-    clips = [clip(rng.integers(0, 256, (length, 64, 64, 3), dtype=np.uint8)) for length in (1, 40, 3, 20)]
-    expected = [scores.value for scores in reward(folder, alpha=0.5, baseline=BASELINE, batch=64).score(clips)]
+    clips = [
+        clip(rng.integers(0, 256, (length, 64, 64, 3), dtype=np.uint8)) for length in (1, 40, 3, 20)
+    ]
+    expected = [
+        scores.value
+        for scores in reward(folder, alpha=0.5, baseline=BASELINE, batch=64).score(clips)
+    ]
     backwards = reward(folder, alpha=0.5, baseline=BASELINE, batch=1).score(clips[::-1])[::-1]
     for one, other in zip(expected, backwards, strict=True):
         np.testing.assert_allclose(one, other.value, atol=1e-5)
@@ -131,7 +153,7 @@ def test_a_picture_of_the_goal_is_nearest_to_itself(vit: Path) -> None:
         model = reward(vit, goal="picture", method=method)
         scores = model.score([clip(goal=FRAMES[2]), clip(goal=FRAMES[4])])
         assert [int(each.value.argmax()) for each in scores] == [2, 4]
-        assert scores[0].value[2] == pytest.approx(1, abs=1e-6) and model.spec.needs_goal
+        assert scores[0].value[2] == pytest.approx(1, abs=1e-6) and model.spec.needs_goal_image
         with pytest.raises(InvalidInputError, match="picture of the goal with every clip"):
             model.score([clip(goal=FRAMES[2]), clip()])
 
@@ -156,7 +178,9 @@ def test_a_folder_of_embeddings_serves_the_next_run(vit: Path, tmp_path: Path) -
     assert len(list(tmp_path.iterdir())) == 1
 
 
-def test_bfloat16_that_drowns_the_scores_is_warned_of(vit: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_bfloat16_that_drowns_the_scores_is_warned_of(
+    vit: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     still = np.repeat(FRAMES[:1], 20, axis=0)
     still[::2, 0, 0, 0] ^= 1
     with caplog.at_level(logging.WARNING):
@@ -172,7 +196,10 @@ def test_bfloat16_that_drowns_the_scores_is_warned_of(vit: Path, caplog: pytest.
         ({"alpha": 1.5, "baseline": BASELINE}, r"\[0, 1\]; got 1.5"),
         ({"alpha": 0.5}, "needs a baseline"),
         ({"alpha": 0.5, "method": "cosine"}, "not to cosine"),
-        ({"alpha": 0.5, "baseline": f"{BASELINE}; a cat"}, "as many sentences as the goal has, 1; got 2"),
+        (
+            {"alpha": 0.5, "baseline": f"{BASELINE}; a cat"},
+            "as many sentences as the goal has, 1; got 2",
+        ),
         ({"method": "softmax"}, "other sentences to compare with"),
         ({"method": "cosine", "baseline": BASELINE}, "cosine uses none"),
         ({"goal": "picture", "targets": "a robot"}, "neither targets nor baseline"),
@@ -181,7 +208,9 @@ def test_bfloat16_that_drowns_the_scores_is_warned_of(vit: Path, caplog: pytest.
         ({"method": "softmax", "baseline": BASELINE, "threshold": 1.0}, r"in \(0, 1\); got 1.0"),
     ],
 )
-def test_options_that_do_not_go_together_are_refused(vit: Path, options: dict[str, Any], said: str) -> None:
+def test_options_that_do_not_go_together_are_refused(
+    vit: Path, options: dict[str, Any], said: str
+) -> None:
     with pytest.raises(InvalidInputError, match=said):
         reward(vit, **options)
 
@@ -204,7 +233,9 @@ vectors = st.lists(st.floats(-1, 1, width=32), min_size=4, max_size=4)
 
 
 @given(x=vectors, g=vectors, b=vectors, alpha=st.floats(0, 1))
-def test_the_identity_is_the_matrix(x: list[float], g: list[float], b: list[float], alpha: float) -> None:
+def test_the_identity_is_the_matrix(
+    x: list[float], g: list[float], b: list[float], alpha: float
+) -> None:
     point, goal, base = (np.array(each) for each in (x, g, b))
     d = goal - base
     if np.linalg.norm(d) < 1e-3:

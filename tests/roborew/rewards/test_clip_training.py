@@ -16,14 +16,28 @@ from tests.roborew.encoders.tiny_towers import tiny_clip, tiny_dinov2
 
 @pytest.mark.parametrize("agent", ["ppo", "sb3-ppo"])
 def test_clip_trains_an_agent(agent: str, tmp_path: Path) -> None:
-    option = (f"model={tiny_clip(tmp_path / 'clip')}", "alpha=0.5", "baseline=a bar", "dtype=float32")
+    option = (
+        f"model={tiny_clip(tmp_path / 'clip')}",
+        "alpha=0.5",
+        "baseline=a bar",
+        "dtype=float32",
+    )
     config = TrainConfig(
-        env=ENV, goal="a high bar", reward="clip", option=option, agent=agent, steps=ROLLOUT, num_envs=8
+        env=ENV,
+        goal="a high bar",
+        reward="clip",
+        option=option,
+        agent=agent,
+        steps=ROLLOUT,
+        num_envs=8,
     )
     with start(config, tmp_path / "run") as run:
         assert train(run).ended == "finished"
     trained = load_trained(RunDirectory.open(tmp_path / "run"))
-    assert trained.steps >= ROLLOUT and np.isfinite(trained.agent.act(np.zeros((2, 2), np.float32))).all()
+    assert (
+        trained.steps >= ROLLOUT
+        and np.isfinite(trained.agent.act(np.zeros((2, 2), np.float32))).all()
+    )
     learned = [record["learned_return"] for record in RunDirectory.open(tmp_path / "run").metrics()]
     assert np.isfinite(learned).all() and np.abs(learned).max() > 0
 

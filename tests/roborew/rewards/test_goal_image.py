@@ -1,4 +1,5 @@
-"""`goal_image` is the distance of two embeddings, from whatever tower, as level or as difference."""
+"""`goal_image` is the distance of two embeddings, from whatever tower, as level or as
+difference."""
 
 from __future__ import annotations
 
@@ -15,7 +16,12 @@ from safetensors.torch import load_file
 from torch import nn
 from transformers import AutoImageProcessor, Dinov2Model
 
-from roborew.errors import CorruptFileError, InvalidInputError, MissingBackendError, UnknownNameError
+from roborew.errors import (
+    CorruptFileError,
+    InvalidInputError,
+    MissingBackendError,
+    UnknownNameError,
+)
 from roborew.rewards.goal_image import GoalImage
 from roborew.types import Clip, Video
 from tests.roborew.encoders.tiny_towers import r3m_like, tiny_clip, tiny_dinov2, tiny_timm, vip_like
@@ -31,7 +37,7 @@ def dinov2(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def values(frames: Video = FRAMES, goal: Any = FRAMES[1], **options: Any) -> np.ndarray:
     model = GoalImage(**{"dtype": "float32", **options})
-    return model.score([Clip(frames=frames, instruction="do it", goal=goal)])[0].value
+    return model.score([Clip(frames=frames, instruction="do it", goal_image=goal)])[0].value
 
 
 def distances(embeddings: torch.Tensor) -> np.ndarray:
@@ -41,7 +47,9 @@ def distances(embeddings: torch.Tensor) -> np.ndarray:
 
 @torch.inference_mode()
 def test_dinov2_is_the_distance_of_its_class_tokens(dinov2: Path) -> None:
-    pixels = AutoImageProcessor.from_pretrained(dinov2)(PICTURES, return_tensors="pt")["pixel_values"]
+    pixels = AutoImageProcessor.from_pretrained(dinov2)(PICTURES, return_tensors="pt")[
+        "pixel_values"
+    ]
     said = Dinov2Model.from_pretrained(dinov2).eval()(pixels).last_hidden_state[:, 0]
     np.testing.assert_allclose(values(model=str(dinov2)), distances(said), atol=2e-2)
     cosine = torch.nn.functional.cosine_similarity(said, said[1:2]) - 1
@@ -56,16 +64,22 @@ def test_timm_is_its_own_model_on_its_own_pictures(tmp_path: Path) -> None:
     network.reset_classifier(0)
     transform = timm.data.create_transform(**timm.data.resolve_model_data_config(network))
     expected = distances(network(torch.stack([transform(picture) for picture in PICTURES])))
-    np.testing.assert_allclose(values(tower="timm", model="test_vit", pretrained=str(file)), expected, atol=2e-2)
+    np.testing.assert_allclose(
+        values(tower="timm", model="test_vit", pretrained=str(file)), expected, atol=2e-2
+    )
 
 
 @pytest.mark.parametrize("kind", ["r3m", "vip"])
 @torch.inference_mode()
-def test_the_resnets_of_r3m_and_vip_are_read_from_their_check_points(kind: str, tmp_path: Path) -> None:
+def test_the_resnets_of_r3m_and_vip_are_read_from_their_check_points(
+    kind: str, tmp_path: Path
+) -> None:
     file = (r3m_like if kind == "r3m" else vip_like)(tmp_path / "weights.safetensors")
     network = torchvision.models.resnet18()
     network.fc = nn.Identity() if kind == "r3m" else nn.Linear(512, 1024)
-    tensors = {k.removeprefix("module.convnet."): v for k, v in load_file(file).items() if "convnet" in k}
+    tensors = {
+        k.removeprefix("module.convnet."): v for k, v in load_file(file).items() if "convnet" in k
+    }
     network.load_state_dict(tensors)
     resize = torchvision.transforms.Compose(
         [
@@ -76,7 +90,9 @@ def test_the_resnets_of_r3m_and_vip_are_read_from_their_check_points(kind: str, 
         ]
     )
     expected = distances(network.eval()(torch.stack([resize(picture) for picture in PICTURES])))
-    np.testing.assert_allclose(values(tower=kind, model="resnet18", pretrained=str(file)), expected, atol=1e-2)
+    np.testing.assert_allclose(
+        values(tower=kind, model="resnet18", pretrained=str(file)), expected, atol=1e-2
+    )
 
 
 def test_open_clip_towers_serve_too(tmp_path: Path) -> None:
@@ -103,15 +119,29 @@ def test_the_picture_of_the_goal_may_have_another_size(dinov2: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "error", "said"),
     [
-        ({"tower": "timm", "model": "vit_smal_patch16_224"}, UnknownNameError, "Did you mean.*vit_small_patch16_224"),
-        ({"tower": "timm", "model": "vit_small_patch16_224.agreg"}, UnknownNameError, "tag of vit_small_patch16_224"),
+        (
+            {"tower": "timm", "model": "vit_smal_patch16_224"},
+            UnknownNameError,
+            "Did you mean.*vit_small_patch16_224",
+        ),
+        (
+            {"tower": "timm", "model": "vit_small_patch16_224.agreg"},
+            UnknownNameError,
+            "tag of vit_small_patch16_224",
+        ),
         ({"tower": "r3m", "model": "resnet19"}, UnknownNameError, "Did you mean 'resnet18'"),
         ({"tower": "vip"}, MissingBackendError, "give pretrained=FILE.safetensors"),
-        ({"tower": "vip", "pretrained": "model.pt"}, MissingBackendError, "no file model.pt.*save_file"),
+        (
+            {"tower": "vip", "pretrained": "model.pt"},
+            MissingBackendError,
+            "no file model.pt.*save_file",
+        ),
         ({"pretrained": "weights.safetensors"}, InvalidInputError, "brings its own weights"),
     ],
 )
-def test_what_is_not_there_is_named(options: dict[str, Any], error: type[Exception], said: str) -> None:
+def test_what_is_not_there_is_named(
+    options: dict[str, Any], error: type[Exception], said: str
+) -> None:
     with pytest.raises(error, match=said):
         GoalImage(**options)
 

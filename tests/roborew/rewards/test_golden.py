@@ -1,4 +1,5 @@
-"""The numbers are those of the golden file: a change that moves them is noticed, a swap of channels above all."""
+"""The numbers are those of the golden file: a change that moves them is noticed, a swap of channels
+above all."""
 
 from __future__ import annotations
 

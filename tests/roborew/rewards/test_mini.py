@@ -10,7 +10,13 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from roborew.encoders.mini_network import SHIPPED, MiniConfig, MiniNetwork, load_network, save_network
+from roborew.encoders.mini_network import (
+    SHIPPED,
+    MiniConfig,
+    MiniNetwork,
+    load_network,
+    save_network,
+)
 from roborew.errors import CorruptFileError, InvalidInputError
 from roborew.rewards.mini import Mini
 from roborew.types import Clip
@@ -35,10 +41,14 @@ def drawer() -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
     task = make_task("roborew/DrawerOpen-v0")
     episode = demonstrate(task, "expert", [4_000_001], steps=24)[0]
     with Renderer(task.model) as renderer:
-        return renderer.draw(episode.qpos, "front", task.paint(episode.qpos)), episode.progress
+        return renderer.render(
+            episode.qpos, "front", task.visual_overrides(episode.qpos)
+        ), episode.progress
 
 
-def test_scores_rise_as_the_drawer_opens(mini: Mini, drawer: tuple[NDArray[np.uint8], NDArray[np.float64]]) -> None:
+def test_scores_rise_as_the_drawer_opens(
+    mini: Mini, drawer: tuple[NDArray[np.uint8], NDArray[np.float64]]
+) -> None:
     frames, progress = drawer
     scores = mini.score([Clip(frames=frames, instruction="open the drawer")])[0]
     assert np.corrcoef(scores.value, progress)[0, 1] > 0.9
@@ -56,10 +66,15 @@ def test_a_wrong_sentence_gains_nothing(
     assert scores.success.max() < 0.5
 
 
-def test_a_frame_is_scored_alike_alone_in_a_clip_and_in_a_batch(mini: Mini, noise: NDArray[np.uint8]) -> None:
+def test_a_frame_is_scored_alike_alone_in_a_clip_and_in_a_batch(
+    mini: Mini, noise: NDArray[np.uint8]
+) -> None:
     text = "push the red cube onto the green pad"
     whole = mini.score([Clip(frames=noise, instruction=text)])[0].value
-    singles = [mini.score([Clip(frames=noise[i : i + 1], instruction=text)])[0].value[0] for i in range(len(noise))]
+    singles = [
+        mini.score([Clip(frames=noise[i : i + 1], instruction=text)])[0].value[0]
+        for i in range(len(noise))
+    ]
     many = mini.score([Clip(frames=noise[i : i + 1], instruction=text) for i in range(len(noise))])
     np.testing.assert_allclose(whole, singles, atol=1e-5)
     np.testing.assert_allclose(whole, [scores.value[0] for scores in many], atol=1e-5)
@@ -69,7 +84,9 @@ def test_clips_with_different_sentences_do_not_mix(mini: Mini, noise: NDArray[np
     texts = ("open the drawer", "press the button")
     together = mini.score([Clip(frames=noise, instruction=text) for text in texts])
     for text, scores in zip(texts, together, strict=True):
-        np.testing.assert_allclose(scores.value, mini.score([Clip(frames=noise, instruction=text)])[0].value, atol=1e-5)
+        np.testing.assert_allclose(
+            scores.value, mini.score([Clip(frames=noise, instruction=text)])[0].value, atol=1e-5
+        )
 
 
 def test_the_future_and_the_order_change_nothing(mini: Mini, noise: NDArray[np.uint8]) -> None:
@@ -78,10 +95,14 @@ def test_the_future_and_the_order_change_nothing(mini: Mini, noise: NDArray[np.u
     np.testing.assert_allclose(forward, backward[::-1], atol=1e-5)
 
 
-def test_swapped_colours_are_noticed(mini: Mini, drawer: tuple[NDArray[np.uint8], NDArray[np.float64]]) -> None:
+def test_swapped_colours_are_noticed(
+    mini: Mini, drawer: tuple[NDArray[np.uint8], NDArray[np.float64]]
+) -> None:
     frames = drawer[0]
     right = mini.score([Clip(frames=frames, instruction="open the drawer")])[0].value
-    swapped = mini.score([Clip(frames=frames[..., ::-1].copy(), instruction="open the drawer")])[0].value
+    swapped = mini.score([Clip(frames=frames[..., ::-1].copy(), instruction="open the drawer")])[
+        0
+    ].value
     assert np.abs(right - swapped).max() > 0.02
 
 

@@ -9,14 +9,17 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from roborew.errors import InvalidInputError, InvalidScoreError
-from roborew.shaping import Difference, Level, Potential, Shaping, ShapingState
-from roborew.shaping.potential import Bridge
+from roborew.shaping import Potential, ProgressDelta, RawScore, Shaping, ShapingState
+from roborew.shaping.potential import OnInvalid
 
 GAMMA = 0.9
 
 
-def pay(shaping: Shaping, scores: list[float | None], terminated: bool = False) -> NDArray[np.float64]:
-    """Rewards of one episode; None is a step without a valid score, ``terminated`` speaks of the last step."""
+def pay(
+    shaping: Shaping, scores: list[float | None], terminated: bool = False
+) -> NDArray[np.float64]:
+    """Rewards of one episode; None is a step without a valid score, ``terminated`` speaks of the
+    last step."""
     value = np.array([[np.nan if score is None else score] for score in scores], np.float32)
     valid = np.isfinite(value)
     state = ShapingState.start(value[0], valid[0])
@@ -59,7 +62,7 @@ def test_a_skipped_step_pays_nothing_and_the_next_one_settles() -> None:
 
 @given(EPISODES, BRIDGES, st.booleans())
 def test_the_discounted_potential_return_depends_on_the_ends_alone(
-    scores: list[float | None], bridge: Bridge, terminated: bool
+    scores: list[float | None], bridge: OnInvalid, terminated: bool
 ) -> None:
     rewards = pay(Potential(2.0, GAMMA, bridge), scores, terminated)
     seen = [t for t in range(len(scores)) if scores[t] is not None]
@@ -75,22 +78,28 @@ def test_the_discounted_potential_return_depends_on_the_ends_alone(
 
 
 @given(EPISODES, st.floats(0.1, 10))
-def test_a_difference_telescopes_over_any_path_and_any_gap(scores: list[float | None], scale: float) -> None:
+def test_a_difference_telescopes_over_any_path_and_any_gap(
+    scores: list[float | None], scale: float
+) -> None:
     seen = [score for score in scores if score is not None]
     gain = seen[-1] - seen[0] if seen else 0.0
-    assert pay(Difference(scale), scores).sum() == pytest.approx(scale * gain, abs=1e-5)
+    assert pay(ProgressDelta(scale), scores).sum() == pytest.approx(scale * gain, abs=1e-5)
 
 
 @given(EPISODES)
 def test_an_undiscounted_truncated_potential_is_a_difference(scores: list[float | None]) -> None:
-    assert pay(Potential(3.0, 1.0), scores) == pytest.approx(pay(Difference(3.0), scores), abs=1e-9)
+    assert pay(Potential(3.0, 1.0), scores) == pytest.approx(
+        pay(ProgressDelta(3.0), scores), abs=1e-9
+    )
 
 
 def test_a_level_is_paid_again_and_again_and_can_be_farmed() -> None:
-    assert pay(Level(2.0), [0.0, 0.5, None, 0.5]) == pytest.approx([1.0, 0.0, 1.0])
+    assert pay(RawScore(2.0), [0.0, 0.5, None, 0.5]) == pytest.approx([1.0, 0.0, 1.0])
 
 
-@pytest.mark.parametrize("shaping", [Difference(), Potential(1.0, GAMMA), Potential(1.0, GAMMA, "hold"), Level()])
+@pytest.mark.parametrize(
+    "shaping", [ProgressDelta(), Potential(1.0, GAMMA), Potential(1.0, GAMMA, "hold"), RawScore()]
+)
 def test_episodes_do_not_leak_into_each_other(shaping: Shaping) -> None:
     """Paying two episodes together equals paying each alone, and a restart forgets."""
     value, valid = np.array([0.2, 0.9], np.float32), np.array([True, True])
@@ -105,7 +114,7 @@ def test_episodes_do_not_leak_into_each_other(shaping: Shaping) -> None:
 def test_a_state_is_not_changed_by_a_step_and_is_read_back_from_its_arrays() -> None:
     state = ShapingState.start(np.array([0.2], np.float32), np.array([True]))
     kept = {name: array.copy() for name, array in state.arrays().items()}
-    Difference().step(state, np.array([0.9], np.float32), np.array([True]), np.array([False]))
+    ProgressDelta().step(state, np.array([0.9], np.float32), np.array([True]), np.array([False]))
     for name, array in ShapingState(**state.arrays()).arrays().items():
         assert np.array_equal(array, kept[name])
 
@@ -113,19 +122,21 @@ def test_a_state_is_not_changed_by_a_step_and_is_read_back_from_its_arrays() -> 
 def test_a_valid_score_that_is_no_number_is_refused() -> None:
     state = ShapingState.start(np.array([0.2], np.float32), np.array([True]))
     with pytest.raises(InvalidScoreError, match="NaN or infinite"):
-        Difference().step(state, np.array([np.nan], np.float32), np.array([True]), np.array([False]))
+        ProgressDelta().step(
+            state, np.array([np.nan], np.float32), np.array([True]), np.array([False])
+        )
 
 
 def test_a_shape_that_differs_from_the_states_is_refused_by_name() -> None:
     state = ShapingState.start(np.zeros(2, np.float32), np.ones(2, np.bool_))
     with pytest.raises(InvalidInputError, match=r"\(2,\)"):
-        Level().step(state, np.zeros(3, np.float32), np.ones(3, np.bool_), np.zeros(3, np.bool_))
+        RawScore().step(state, np.zeros(3, np.float32), np.ones(3, np.bool_), np.zeros(3, np.bool_))
 
 
 @pytest.mark.parametrize("scale", [0.0, -1.0, float("nan"), float("inf")])
 def test_a_scale_that_teaches_nothing_or_the_opposite_is_refused(scale: float) -> None:
     with pytest.raises(InvalidInputError, match="scale"):
-        Difference(scale)
+        ProgressDelta(scale)
 
 
 @pytest.mark.parametrize("gamma", [0.0, 1.01, float("nan")])

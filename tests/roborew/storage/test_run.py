@@ -31,7 +31,8 @@ def arrays(value: float) -> dict[str, NDArray[Any]]:
 
 
 def train(run: RunDirectory, first: int, last: int) -> None:
-    """A run whose record at each step depends on the step alone, with a checkpoint at every fifth."""
+    """A run whose record at each step depends on the step alone, with a checkpoint at every
+    fifth."""
     for step in range(first, last):
         run.log({"step": step, "loss": 1 / (1 + step)})
         if step % 5 == 4:
@@ -39,7 +40,11 @@ def train(run: RunDirectory, first: int, last: int) -> None:
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
 
 
 def test_a_new_run_reads_back_what_was_asked_and_with_what(tmp_path: Path) -> None:
@@ -48,7 +53,9 @@ def test_a_new_run_reads_back_what_was_asked_and_with_what(tmp_path: Path) -> No
     reader = RunDirectory.open(tmp_path / "run")
     assert reader.config(Config) == Config(rate=0.25)
     assert reader.info["seeds"] == {"train": 7}
-    assert {"roborew", "python", "torch", "mujoco", "gymnasium", "platform"} <= set(reader.info["versions"])
+    assert {"roborew", "python", "torch", "mujoco", "gymnasium", "platform"} <= set(
+        reader.info["versions"]
+    )
     assert reader.metrics() == [{"step": 1, "return": 0.5}]
     assert reader.load_checkpoint() is None
 
@@ -92,11 +99,17 @@ def test_names_are_slugs_and_the_next_free_number(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("shape", [(), (0, 3), (2, 3)])
-@pytest.mark.parametrize("dtype", [np.bool_, np.uint8, np.int64, np.uint64, np.float16, np.float32, np.float64])
-def test_a_checkpoint_gives_every_array_back_exactly(tmp_path: Path, dtype: type, shape: tuple[int, ...]) -> None:
+@pytest.mark.parametrize(
+    "dtype", [np.bool_, np.uint8, np.int64, np.uint64, np.float16, np.float32, np.float64]
+)
+def test_a_checkpoint_gives_every_array_back_exactly(
+    tmp_path: Path, dtype: type, shape: tuple[int, ...]
+) -> None:
     saved = np.random.default_rng(0).integers(0, 2, shape).astype(dtype)
     with RunDirectory.create(tmp_path / "run", Config()) as run:
-        run.save_checkpoint(3, {"array": saved, "turned": saved.T}, {"rng": {"state": 2**127}, "list": [1, None]})
+        run.save_checkpoint(
+            3, {"array": saved, "turned": saved.T}, {"rng": {"state": 2**127}, "list": [1, None]}
+        )
         loaded = run.load_checkpoint()
     assert loaded is not None
     assert (loaded.step, loaded.meta) == (3, {"rng": {"state": 2**127}, "list": [1, None]})
@@ -118,12 +131,18 @@ def test_the_two_newest_checkpoints_are_kept_and_the_newest_is_loaded(tmp_path: 
         loaded = run.load_checkpoint()
     assert loaded is not None
     assert loaded.step == 100
-    assert sorted(path.name for path in (tmp_path / "run" / "ckpt").iterdir()) == ["latest", "step_100", "step_95"]
+    assert sorted(path.name for path in (tmp_path / "run" / "ckpt").iterdir()) == [
+        "latest",
+        "step_100",
+        "step_95",
+    ]
 
 
 @pytest.mark.parametrize("name", ["arrays.safetensors", "rest.json", "manifest.json"])
 @pytest.mark.parametrize("damage", ["missing", "cut", "flipped"])
-def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(tmp_path: Path, name: str, damage: str) -> None:
+def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(
+    tmp_path: Path, name: str, damage: str
+) -> None:
     with RunDirectory.create(tmp_path / "run", Config()) as run:
         train(run, 0, 10)
         file = tmp_path / "run" / "ckpt" / "step_10" / name
@@ -140,7 +159,9 @@ def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(tmp_path: Path, 
     np.testing.assert_array_equal(loaded.arrays["weights"], arrays(4)["weights"])
 
 
-def test_an_interrupted_and_resumed_run_leaves_the_bytes_of_an_uninterrupted_one(tmp_path: Path) -> None:
+def test_an_interrupted_and_resumed_run_leaves_the_bytes_of_an_uninterrupted_one(
+    tmp_path: Path,
+) -> None:
     for name in ("whole", "broken"):
         with RunDirectory.create(tmp_path / name, Config()) as run:
             train(run, 0, 20 if name == "whole" else 13)
@@ -157,7 +178,9 @@ def test_an_interrupted_and_resumed_run_leaves_the_bytes_of_an_uninterrupted_one
     assert ends[0] == ends[1]
 
 
-def test_a_run_that_died_before_its_first_checkpoint_starts_again_from_nothing(tmp_path: Path) -> None:
+def test_a_run_that_died_before_its_first_checkpoint_starts_again_from_nothing(
+    tmp_path: Path,
+) -> None:
     with RunDirectory.create(tmp_path / "run", Config()) as run:
         train(run, 0, 3)
     with RunDirectory.resume(tmp_path / "run") as run:
@@ -203,7 +226,9 @@ def test_a_killed_process_loses_no_logged_line_and_leaves_no_lock(tmp_path: Path
     command = [sys.executable, "-c", script, str(tmp_path / "run")]
     root = Path(__file__).parents[3]
     assert subprocess.run(command, cwd=root, check=False).returncode == -signal.SIGKILL
-    assert [record["step"] for record in RunDirectory.open(tmp_path / "run").metrics()] == list(range(8))
+    assert [record["step"] for record in RunDirectory.open(tmp_path / "run").metrics()] == list(
+        range(8)
+    )
     with RunDirectory.resume(tmp_path / "run") as run:
         assert [record["step"] for record in run.metrics()] == list(range(5))
 
@@ -228,7 +253,9 @@ def test_a_full_disk_is_one_clear_error_and_the_checkpoint_before_stays(
         run.save_checkpoint(6, arrays(2), {})
 
 
-def test_another_disk_error_is_not_called_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_disk_error_is_not_called_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def broken(handle: int) -> None:
         raise OSError(errno.EIO, "Input/output error")
 
@@ -245,8 +272,12 @@ def test_json_is_written_inside_the_run_only(tmp_path: Path) -> None:
                 run.write_json(name, {})
 
 
-def test_resuming_with_other_versions_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_resuming_with_other_versions_is_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     with RunDirectory.create(tmp_path / "run", Config()) as run:
-        run.write_json("run.json", {**run.info, "versions": {**run.info["versions"], "mujoco": "0.0.1"}})
+        run.write_json(
+            "run.json", {**run.info, "versions": {**run.info["versions"], "mujoco": "0.0.1"}}
+        )
     RunDirectory.resume(tmp_path / "run").close()
     assert "'mujoco': '0.0.1'" in caplog.text

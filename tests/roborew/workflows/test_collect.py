@@ -15,8 +15,8 @@ from roborew.data.demonstrations import read_demonstrations
 from roborew.data.lerobot import open_lerobot
 from roborew.data.video import iter_timed
 from roborew.errors import InvalidInputError, RunExistsError, UnknownNameError
-from roborew.workflows.collect import DemosConfig, sources
-from roborew.workflows.collect.collect import FIRST_SEED, DemosStatus, record_demonstrations
+from roborew.workflows.collect import CollectConfig, sources
+from roborew.workflows.collect.collect import FIRST_SEED, CollectStatus, collect_demonstrations
 from roborew.workflows.collect.sources import GRADES, TaskSource
 from roborew_envs import make_task
 from roborew_envs.core.task import Task
@@ -25,25 +25,39 @@ from roborew_envs.rendering.renderer import Renderer
 from tests.roborew.data.killed import content
 
 ENV = "roborew/Press-v0"
-SMALL = DemosConfig(behaviours=("expert", "stall"), episodes=3, width=32, height=24, codec="lossless", format="folder")
+SMALL = CollectConfig(
+    behaviours=("expert", "stall"),
+    episodes=3,
+    width=32,
+    height=24,
+    codec="lossless",
+    format="folder",
+)
 
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return record_demonstrations(ENV, SMALL, tmp_path_factory.mktemp("demos") / "press")
+    return collect_demonstrations(ENV, SMALL, tmp_path_factory.mktemp("demos") / "press")
 
 
 def test_a_set_shows_exactly_what_the_simulator_did(small: Path) -> None:
     found, task = read_demonstrations(small), make_task(ENV)
-    assert [one.name for one in found] == [f"press-v0-{name}-{n:06d}" for name in ("expert", "stall") for n in range(3)]
+    assert [one.name for one in found] == [
+        f"press-v0-{name}-{n:06d}" for name in ("expert", "stall") for n in range(3)
+    ]
     with Renderer(task.model, 32, 24) as renderer:
-        for one, episode in zip(found, [e for name in ("expert", "stall") for e in played(task, name)], strict=True):
+        for one, episode in zip(
+            found, [e for name in ("expert", "stall") for e in played(task, name)], strict=True
+        ):
             np.testing.assert_array_equal(one.progress, episode.progress.astype(np.float32))
             np.testing.assert_array_equal(one.success, episode.success)
             assert one.stages == episode.stages and one.onset == episode.onset
             assert one.instruction == task.instruction
-            assert (one.paraphrases, one.wrong_instructions) == (task.paraphrases, task.wrong_instructions)
-            drawn = renderer.draw(episode.qpos, "front", task.paint(episode.qpos))
+            assert (one.paraphrases, one.wrong_instructions) == (
+                task.paraphrases,
+                task.wrong_instructions,
+            )
+            drawn = renderer.render(episode.qpos, "front", task.visual_overrides(episode.qpos))
             np.testing.assert_array_equal(one.video(), drawn)
     assert [one.succeeded for one in found] == [True] * 3 + [False] * 3
     assert {one.quality for one in found} <= {"success", "failure", "partial"}
@@ -56,23 +70,30 @@ def played(task: Any, behaviour: Any, count: int = 3) -> Any:
 def test_behaviours_start_alike_and_seeds_start_apart(small: Path, tmp_path: Path) -> None:
     found = read_demonstrations(small)
     np.testing.assert_array_equal(found[0].video()[0], found[3].video()[0])
-    other = DemosConfig(**{**vars(SMALL), "behaviours": ("expert",), "episodes": 1, "seed": 1})
-    (apart,) = read_demonstrations(record_demonstrations(ENV, other, tmp_path / "set"))
+    other = CollectConfig(**{**vars(SMALL), "behaviours": ("expert",), "episodes": 1, "seed": 1})
+    (apart,) = read_demonstrations(collect_demonstrations(ENV, other, tmp_path / "set"))
     assert (apart.video()[0] != found[0].video()[0]).any()
 
 
 def test_rows_of_a_lerobot_set_say_what_their_action_brought(tmp_path: Path) -> None:
-    config = DemosConfig(
-        **{**vars(SMALL), "format": "lerobot", "behaviours": ("expert",), "cameras": ("front", "wrist")}
+    config = CollectConfig(
+        **{
+            **vars(SMALL),
+            "format": "lerobot",
+            "behaviours": ("expert",),
+            "cameras": ("front", "wrist"),
+        }
     )
-    opened = open_lerobot(record_demonstrations(ENV, config, tmp_path / "set"))
+    opened = open_lerobot(collect_demonstrations(ENV, config, tmp_path / "set"))
     assert opened.info.cameras == ("observation.images.front", "observation.images.wrist")
     for number, episode in enumerate(played(make_task(ENV), "expert")):
         row = opened.columns(number)
         np.testing.assert_array_equal(row["observation.state"], episode.observations)
         np.testing.assert_array_equal(row["action"][:-1], episode.actions.astype(np.float32))
         np.testing.assert_array_equal(row["action"][-1], row["action"][-2])
-        np.testing.assert_allclose(np.cumsum(row["next.reward"])[:-1], np.diff(episode.progress).cumsum(), atol=1e-6)
+        np.testing.assert_allclose(
+            np.cumsum(row["next.reward"])[:-1], np.diff(episode.progress).cumsum(), atol=1e-6
+        )
         assert row["next.reward"][-1] == 0
         np.testing.assert_array_equal(row["next.success"][:-1], episode.success[1:])
         assert row["next.done"].tolist() == [False] * (len(row["progress"]) - 1) + [True]
@@ -90,19 +111,23 @@ def test_a_rate_that_is_no_whole_number_is_true_in_a_folder_and_rounded_and_stat
 ) -> None:
     monkeypatch.setattr(Task, "fps", 200 / 3)
     config = {**vars(SMALL), "behaviours": ("expert",), "episodes": 2}
-    folder = record_demonstrations(ENV, DemosConfig(**config), tmp_path / "folder")
-    lerobot = record_demonstrations(ENV, DemosConfig(**config | {"format": "lerobot"}), tmp_path / "lerobot")
+    folder = collect_demonstrations(ENV, CollectConfig(**config), tmp_path / "folder")
+    lerobot = collect_demonstrations(
+        ENV, CollectConfig(**config | {"format": "lerobot"}), tmp_path / "lerobot"
+    )
     for path, fps in ((folder, 200 / 3), (lerobot, 67)):
         for one in read_demonstrations(path):
             assert one.fps == pytest.approx(fps) and len(one.video()) == one.length
     (video,) = (folder / "videos").glob("*000000*.mp4")
-    assert [time for time, _ in iter_timed(video)][:4] == pytest.approx([0, 3 / 200, 6 / 200, 9 / 200], abs=1e-6)
+    assert [time for time, _ in iter_timed(video)][:4] == pytest.approx(
+        [0, 3 / 200, 6 / 200, 9 / 200], abs=1e-6
+    )
     about = open_lerobot(lerobot).info.features["observation.images.front"]["info"]
     assert (about["video.fps"], about["roborew.fps"]) == (67, pytest.approx(200 / 3))
 
 
 def stop_after(count: int) -> Any:
-    def observe(status: DemosStatus) -> None:
+    def observe(status: CollectStatus) -> None:
         if status.done == count:
             raise KeyboardInterrupt
 
@@ -115,14 +140,16 @@ def test_an_interrupted_set_goes_on_to_the_same_end(
 ) -> None:
     """Also in the middle of a block, whose script draws for all its episodes together."""
     with pytest.raises(KeyboardInterrupt):
-        record_demonstrations(ENV, SMALL, tmp_path / "set", stop_after(after))
+        collect_demonstrations(ENV, SMALL, tmp_path / "set", stop_after(after))
     drawn: list[int] = []
     monkeypatch.setattr(TaskSource, "frames", counting(TaskSource.frames, drawn))
-    seen: list[DemosStatus] = []
-    record_demonstrations(ENV, SMALL, tmp_path / "set", seen.append)
+    seen: list[CollectStatus] = []
+    collect_demonstrations(ENV, SMALL, tmp_path / "set", seen.append)
     assert content(tmp_path / "set") == content(small)
     assert len(drawn) == 6 - after  # what is safe is not drawn again
-    assert [(status.done, status.total) for status in seen] == [(done, 6) for done in range(after, 7)]
+    assert [(status.done, status.total) for status in seen] == [
+        (done, 6) for done in range(after, 7)
+    ]
     assert seen[0].behaviour == ("expert" if after < 3 else "stall")
 
 
@@ -134,7 +161,9 @@ def counting(draw: Any, calls: list[int]) -> Any:
     return call
 
 
-def test_blocks_bound_what_is_held_in_memory(small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_blocks_bound_what_is_held_in_memory(
+    small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     sizes: list[int] = []
 
     def watched(task: Any, behaviour: Any, seeds: Sequence[int]) -> Any:
@@ -143,7 +172,7 @@ def test_blocks_bound_what_is_held_in_memory(small: Path, tmp_path: Path, monkey
 
     monkeypatch.setattr(TaskSource, "block", 2)
     monkeypatch.setattr(sources, "demonstrate", watched)
-    record_demonstrations(ENV, SMALL, tmp_path / "set")
+    collect_demonstrations(ENV, SMALL, tmp_path / "set")
     assert sizes == [2, 1, 2, 1]
 
 
@@ -166,7 +195,7 @@ def test_what_cannot_be_recorded_is_said_and_leaves_the_place_free(
     tmp_path: Path, changes: dict[str, Any], said: str
 ) -> None:
     with pytest.raises(ValueError, match=said):
-        record_demonstrations(ENV, DemosConfig(**{**vars(SMALL), **changes}), tmp_path / "set")
+        collect_demonstrations(ENV, CollectConfig(**{**vars(SMALL), **changes}), tmp_path / "set")
     assert not any(path.is_file() for path in tmp_path.rglob("*/0*/*"))
 
 
@@ -174,7 +203,18 @@ def test_the_command_makes_a_set_says_how_far_it_is_and_makes_it_once(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    words = ["demos", ENV, "--behaviours", "expert,hover", "--episodes", "2", "--width", "32", "--height", "24"]
+    words = [
+        "demos",
+        ENV,
+        "--behaviours",
+        "expert,hover",
+        "--episodes",
+        "2",
+        "--width",
+        "32",
+        "--height",
+        "24",
+    ]
     assert cli.main([*words, "--out", "demos/press"]) == 0
     said = capsys.readouterr().out
     assert "0 of 4 episodes, expert" in said and "4 of 4 episodes, hover" in said
@@ -188,31 +228,47 @@ def test_the_command_makes_a_set_says_how_far_it_is_and_makes_it_once(
 
 def test_another_request_never_takes_the_place_of_a_set(small: Path) -> None:
     with pytest.raises(RunExistsError, match="another request"):
-        record_demonstrations(ENV, DemosConfig(**{**vars(SMALL), "episodes": 4}), small)
+        collect_demonstrations(ENV, CollectConfig(**{**vars(SMALL), "episodes": 4}), small)
 
 
 def test_a_task_without_behaviours_says_so(tmp_path: Path) -> None:
     with pytest.raises(InvalidInputError, match="no behaviour 'undo'"):
-        record_demonstrations("roborew/Cheetah-v0", DemosConfig(behaviours=("undo",)), tmp_path / "set")
+        collect_demonstrations(
+            "roborew/Cheetah-v0", CollectConfig(behaviours=("undo",)), tmp_path / "set"
+        )
 
 
 def test_an_environment_that_does_not_exist_is_refused_with_its_like(tmp_path: Path) -> None:
     with pytest.raises(UnknownNameError, match="Push-v0"):
-        record_demonstrations("roborew/Psh-v0", SMALL, tmp_path / "set")
+        collect_demonstrations("roborew/Psh-v0", SMALL, tmp_path / "set")
 
 
 def test_a_goal_replaces_the_tasks_own_words(tmp_path: Path) -> None:
-    config = DemosConfig(**{**vars(SMALL), "behaviours": ("expert",), "episodes": 1, "goal": "light the lamp"})
-    (one,) = read_demonstrations(record_demonstrations(ENV, config, tmp_path / "set"))
+    config = CollectConfig(
+        **{**vars(SMALL), "behaviours": ("expert",), "episodes": 1, "goal": "light the lamp"}
+    )
+    (one,) = read_demonstrations(collect_demonstrations(ENV, config, tmp_path / "set"))
     assert one.instruction == "light the lamp"
-    assert not one.paraphrases and not one.wrong_instructions  # the task's sentences may say something else
+    assert (
+        not one.paraphrases and not one.wrong_instructions
+    )  # the task's sentences may say something else
 
 
-def test_a_set_of_a_paraphrase_knows_the_tasks_other_sentences_in_either_form(tmp_path: Path) -> None:
+def test_a_set_of_a_paraphrase_knows_the_tasks_other_sentences_in_either_form(
+    tmp_path: Path,
+) -> None:
     task = make_task(ENV)
     for form in ("folder", "lerobot"):
-        config = {**vars(SMALL), "behaviours": ("expert",), "episodes": 1, "goal": task.paraphrases[2], "format": form}
-        (one,) = read_demonstrations(record_demonstrations(ENV, DemosConfig(**config), tmp_path / form))
+        config = {
+            **vars(SMALL),
+            "behaviours": ("expert",),
+            "episodes": 1,
+            "goal": task.paraphrases[2],
+            "format": form,
+        }
+        (one,) = read_demonstrations(
+            collect_demonstrations(ENV, CollectConfig(**config), tmp_path / form)
+        )
         assert set(one.paraphrases) == {task.instruction, *task.paraphrases} - {task.paraphrases[2]}
         assert one.wrong_instructions == task.wrong_instructions
         assert "paraphrases" not in one.notes

@@ -1,4 +1,5 @@
-"""The doctor tries the real thing, survives what it tries, and is strict about what the main job needs."""
+"""The doctor tries the real thing, survives what it tries, and is strict about what the main job
+needs."""
 
 from __future__ import annotations
 
@@ -53,7 +54,9 @@ def with_backends(monkeypatch: pytest.MonkeyPatch, **drawn: Drawing | str) -> li
     return [check for check in doctor.examine() if check.name.startswith("drawing")]
 
 
-def test_the_main_job_needs_the_back_end_in_use_and_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_main_job_needs_the_back_end_in_use_and_no_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("MUJOCO_GL", "egl")
     assert healthy(with_backends(monkeypatch, egl=GOOD))
     unwell = with_backends(monkeypatch, osmesa=GOOD)
@@ -76,13 +79,23 @@ def test_a_wrong_name_in_the_environment_is_said(monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize(
     ("command", "said"),
     [
-        (["-c", "import roborew_envs"], "DrawingError: invalid value for environment variable MUJOCO_GL: vulkan"),
-        (["-m", "roborew", "list", "envs"], "roborew: invalid value for environment variable MUJOCO_GL: vulkan"),
+        (
+            ["-c", "import roborew_envs"],
+            "DrawingError: invalid value for environment variable MUJOCO_GL: vulkan",
+        ),
+        (
+            ["-m", "roborew", "list", "envs"],
+            "roborew: invalid value for environment variable MUJOCO_GL: vulkan",
+        ),
     ],
 )
-def test_a_wrong_name_that_mujoco_does_not_know_either_is_said_in_one_line(command: list[str], said: str) -> None:
+def test_a_wrong_name_that_mujoco_does_not_know_either_is_said_in_one_line(
+    command: list[str], said: str
+) -> None:
     environment = os.environ | {"MUJOCO_GL": "vulkan"}
-    ended = subprocess.run([sys.executable, *command], env=environment, capture_output=True, text=True, check=False)
+    ended = subprocess.run(
+        [sys.executable, *command], env=environment, capture_output=True, text=True, check=False
+    )
     *_, last = " ".join(ended.stderr.split()).split("roborew_envs.rendering.opengl.")
     assert last == f"{said}; expected one of egl, glfw, osmesa, or unset it."
 
@@ -96,7 +109,13 @@ def test_video_is_written_and_read_back() -> None:
 def test_the_command_fails_where_the_main_job_cannot_run(
     ok: bool, code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    needed = Check(name="drawing", ok=ok, needed=True, found="[Errno 2] as it is", remedy="" if ok else "mend it")
+    needed = Check(
+        name="drawing",
+        ok=ok,
+        needed=True,
+        found="[Errno 2] as it is",
+        remedy="" if ok else "mend it",
+    )
     optional = Check(name="GPU", ok=False, needed=False, found="none")
     monkeypatch.setattr(doctor, "examine", lambda: [needed, optional])
     assert cli.main(["doctor"]) == code

@@ -1,4 +1,5 @@
-"""A verdict holds what the simulator says, beside a random and a scripted policy; a film shows what was paid."""
+"""A verdict holds what the simulator says, beside a random and a scripted policy; a film shows what
+was paid."""
 
 from __future__ import annotations
 
@@ -37,8 +38,16 @@ def trained(config: TrainConfig, path: Path) -> RunDirectory:
 def test_a_summary_holds_every_promised_figure(tmp_path: Path) -> None:
     summary = judge(trained(TINY, tmp_path / "run"), episodes=20).summary()
     assert summary.keys() >= PROMISED
-    assert summary["episodes"] == 20 and summary["steps"] == 2 * ROLLOUT and summary["goal"] == "climb"
-    assert 0 <= summary["true_success_low"] <= summary["true_success"] <= summary["true_success_high"] <= 1
+    assert (
+        summary["episodes"] == 20 and summary["steps"] == 2 * ROLLOUT and summary["goal"] == "climb"
+    )
+    assert (
+        0
+        <= summary["true_success_low"]
+        <= summary["true_success"]
+        <= summary["true_success_high"]
+        <= 1
+    )
     assert summary["expert_success"] is None
 
 
@@ -50,13 +59,18 @@ def test_judging_twice_gives_the_same_episodes(tmp_path: Path) -> None:
 
 
 def test_an_episode_ends_at_the_claim_and_the_unstopped_one_does_not(tmp_path: Path) -> None:
-    judgement = judge(trained(replace(TINY, num_envs=32, steps=9000), tmp_path / "run"), episodes=20)
+    judgement = judge(
+        trained(replace(TINY, num_envs=32, steps=9000), tmp_path / "run"), episodes=20
+    )
     assert judgement.agent.claims > 0
     claimed = [episode for episode in judgement.agent.episodes if episode.claim_step is not None]
     assert all(episode.length == episode.claim_step for episode in claimed)
     assert min(episode.length for episode in claimed) < HORIZON
     assert all(episode.length == HORIZON for episode in judgement.unstopped.episodes)
-    assert judgement.summary()["success_at_first_claim"] == 1 - judgement.agent.false_claims / judgement.agent.claims
+    assert (
+        judgement.summary()["success_at_first_claim"]
+        == 1 - judgement.agent.false_claims / judgement.agent.claims
+    )
 
 
 def test_judged_starts_are_no_training_starts() -> None:
@@ -72,7 +86,10 @@ def test_what_is_written_stands_beside_older_files(tmp_path: Path) -> None:
     before = first.report.read_bytes()
     second = write(run, judgement)
     assert (first.report.name, second.report.name) == ("report.html", "report-2.html")
-    assert (first.evaluation.name, second.evaluation.name) == ("evaluation.json", "evaluation-2.json")
+    assert (first.evaluation.name, second.evaluation.name) == (
+        "evaluation.json",
+        "evaluation-2.json",
+    )
     assert first.report.read_bytes() == before
     content = json.loads(second.evaluation.read_text())
     assert content["summary"]["episodes"] == len(content["agent"]["episodes"]) == 5
@@ -84,11 +101,16 @@ def test_what_is_written_stands_beside_older_files(tmp_path: Path) -> None:
     ("paid", "said"),
     [
         ({}, None),
-        ({"refresh": Path("demos"), "refreshes": 2}, "--refresh, 2 times.*the one place where truth enters"),
+        (
+            {"refresh": Path("demos"), "refreshes": 2},
+            "--refresh, 2 times.*the one place where truth enters",
+        ),
         ({"reward": "true-dense"}, "paid by the simulator's truth"),
     ],
 )
-def test_a_report_says_where_truth_entered_the_reward(paid: dict[str, Any], said: str | None, tmp_path: Path) -> None:
+def test_a_report_says_where_truth_entered_the_reward(
+    paid: dict[str, Any], said: str | None, tmp_path: Path
+) -> None:
     run = trained(TINY, tmp_path / "run")
     judgement = judge(run, 1)
     judgement = replace(judgement, trained=replace(judgement.trained, config=replace(TINY, **paid)))
@@ -106,7 +128,9 @@ def test_a_real_task_has_an_expert_and_nulls_and_its_film_is_drawn_for_viewers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(record, "PICTURE", {"width": 160, "height": 120, "quality": "fast"})
-    config = TrainConfig(env="roborew/Press-v0", reward=str(random_mini(tmp_path / "weights")), steps=128, num_envs=8)
+    config = TrainConfig(
+        env="roborew/Press-v0", reward=str(random_mini(tmp_path / "weights")), steps=128, num_envs=8
+    )
     run = trained(config, tmp_path / "run")
     judgement = judge(run, 2)
     assert judgement.expert is not None and judgement.expert.true_success == 1.0
@@ -121,7 +145,9 @@ def test_a_real_task_has_an_expert_and_nulls_and_its_film_is_drawn_for_viewers(
     assert "start-1.mp4, at half speed, drawing=fast" in write(run, judgement).report.read_text()
 
 
-def test_an_environment_of_others_is_filmed_as_it_was_scored_and_never_over_an_older_film(tmp_path: Path) -> None:
+def test_an_environment_of_others_is_filmed_as_it_was_scored_and_never_over_an_older_film(
+    tmp_path: Path,
+) -> None:
     run = trained(TINY, tmp_path / "run")
     films = film_run(run, 2) + film_run(run, 1)
     assert [film.name for film in films] == ["start-1.mp4", "start-2.mp4", "start-1-2.mp4"]

@@ -1,4 +1,5 @@
-"""Demonstrations that are not as they should be: one error that says what to do, or a rule, whatever the critic."""
+"""Demonstrations that are not as they should be: one error that says what to do, or a rule,
+whatever the critic."""
 
 from __future__ import annotations
 
@@ -28,7 +29,11 @@ from tests.roborew.critics.worlds import PUSH, curve
 from tests.roborew.data.sets import write, write_as_folder
 
 ENCODER = ("steps=2", "batch=4")
-STEPS = dict.fromkeys(critics, ("steps=4",)) | {"ridge": (), "perceptual": (), "preference": ("steps=4", "queries=50")}
+STEPS = dict.fromkeys(critics, ("steps=4",)) | {
+    "ridge": (),
+    "perceptual": (),
+    "preference": ("steps=4", "queries=50"),
+}
 SUCCESSES = {"goal_classifier", "liv", "perceptual", "stages", "tcc", "transport", "vip"}
 """Critics that learn from successes."""
 
@@ -48,14 +53,26 @@ SETS: dict[str, tuple[list[Demonstration], set[str]]] = {
     "nothing known of any": (several("success", progress=None, succeeded=None), {"adversarial"}),
     "no failure": (several("success"), {"adversarial"}),
     "no success": (several("failure"), {"adversarial", *SUCCESSES}),
-    "three frames": ([*several("success", 2, length=3), demonstration("failure", length=3)], {"perceptual", "stages"}),
+    "three frames": (
+        [*several("success", 2, length=3), demonstration("failure", length=3)],
+        {"perceptual", "stages"},
+    ),
     "sizes": ([*several("success", 2), *several("failure", 2, size=(36, 48))], set()),
-    "labels of some": ([*several("success", 2), demonstration("success", 2, progress=None)], {"adversarial"}),
-    "stages of another kind": (
-        [demonstration(row=row, stages=(Span("a", 0, 2), Span("b", 2, 8))[: row + 1]) for row in range(2)],
+    "labels of some": (
+        [*several("success", 2), demonstration("success", 2, progress=None)],
         {"adversarial"},
     ),
-    "a failure that never moves": ([*several("success", 2), frozen("failure", progress=None)], set()),
+    "stages of another kind": (
+        [
+            demonstration(row=row, stages=(Span("a", 0, 2), Span("b", 2, 8))[: row + 1])
+            for row in range(2)
+        ],
+        {"adversarial"},
+    ),
+    "a failure that never moves": (
+        [*several("success", 2), frozen("failure", progress=None)],
+        set(),
+    ),
 }
 """Demonstrations, and the critics that cannot be fitted to them."""
 
@@ -98,7 +115,9 @@ def test_a_critic_is_fitted_to_what_little_there_is_and_scores_what_little_there
         return
     one = fitted(critic, kind)
     assert_scores(one.critic)
-    assert "## On episodes it never saw" in card(one, kind, "roborew fit", judged(one, one.split.test))
+    assert "## On episodes it never saw" in card(
+        one, kind, "roborew fit", judged(one, one.split.test)
+    )
 
 
 @pytest.mark.parametrize(
@@ -114,7 +133,10 @@ def test_where_nothing_progresses_no_critic_learns(kind: list[Demonstration]) ->
     config = FitConfig(encoder_option=ENCODER)
     found = embed(kind, config)
     for critic in critics:
-        with pytest.raises(InvalidInputError, match="expected a success, or progress labels that change; got 4 demons"):
+        with pytest.raises(
+            InvalidInputError,
+            match="expected a success, or progress labels that change; got 4 demons",
+        ):
             fit_objective(found, replace(config, critic=critic))
 
 
@@ -127,8 +149,13 @@ def test_no_demonstration_and_two_of_one_name_are_refused() -> None:
 
 @pytest.mark.parametrize("changes", [{}, {"progress": None}, {"progress": None, "succeeded": None}])
 def test_pictures_that_never_change_cannot_show_progress(changes: dict[str, Any]) -> None:
-    with pytest.raises(InvalidInputError, match="success-9: expected pictures that change.*all 8 frames are the same"):
-        fit_critic([*several("success"), frozen("success", **changes)], FitConfig(encoder_option=ENCODER))
+    with pytest.raises(
+        InvalidInputError,
+        match="success-9: expected pictures that change.*all 8 frames are the same",
+    ):
+        fit_critic(
+            [*several("success"), frozen("success", **changes)], FitConfig(encoder_option=ENCODER)
+        )
 
 
 @pytest.mark.parametrize(
@@ -136,11 +163,20 @@ def test_pictures_that_never_change_cannot_show_progress(changes: dict[str, Any]
     [
         ({"progress": np.zeros(8, np.float32)}, "success is True and progress ends at 0;"),
         ({"succeeded": False}, "success is False and progress ends at 1;"),
-        ({"success": np.zeros(8, np.bool_)}, "success is True of the episode and False of its last frame"),
-        ({"succeeded": None, "success": np.zeros(8, np.bool_)}, "success is False and progress ends at 1;"),
+        (
+            {"success": np.zeros(8, np.bool_)},
+            "success is True of the episode and False of its last frame",
+        ),
+        (
+            {"succeeded": None, "success": np.zeros(8, np.bool_)},
+            "success is False and progress ends at 1;",
+        ),
         ({"keyframes": (2, 6, 4)}, "expected key frames that rise"),
         ({"keyframes": (2, 8)}, "inside 8 frames"),
-        ({"stages": (Span("a", 0, 5), Span("b", 4, 8))}, "expected stages in order, without overlap"),
+        (
+            {"stages": (Span("a", 0, 5), Span("b", 4, 8))},
+            "expected stages in order, without overlap",
+        ),
     ],
 )
 def test_labels_that_contradict_each_other_are_refused(changes: dict[str, Any], said: str) -> None:
@@ -150,25 +186,35 @@ def test_labels_that_contradict_each_other_are_refused(changes: dict[str, Any], 
 
 def test_where_progress_is_labelled_key_frames_are_not_asked() -> None:
     def labels(**changes: Any) -> list[float]:
-        found = embed([demonstration(keyframes=(2, 4), **changes)], FitConfig(encoder_option=ENCODER))
+        found = embed(
+            [demonstration(keyframes=(2, 4), **changes)], FitConfig(encoder_option=ENCODER)
+        )
         return np.asarray(found.examples[0].progress).tolist()
 
     assert labels() == curve("success", 8).tolist()
     assert labels(progress=None) == [0, 0.25, 0.5, 0.75, 1, 1, 1, 1]
 
 
-def test_thinned_episodes_keep_their_last_frame_and_the_labels_of_the_frames_that_are_left() -> None:
+def test_thinned_episodes_keep_their_last_frame_and_the_labels_of_the_frames_that_are_left() -> (
+    None
+):
     spans = (Span("a", 0, 1), Span("b", 1, 2), Span("c", 2, 8))
-    whole = demonstration(keyframes=(2, 7), progress=None, success=curve("success", 8) >= 1, stages=spans)
+    whole = demonstration(
+        keyframes=(2, 7), progress=None, success=curve("success", 8) >= 1, stages=spans
+    )
     found = embed([whole], FitConfig(encoder_option=ENCODER, fps=4))
     at = [0, 2, 4, 6, 7]
     np.testing.assert_array_equal(found.footage[0].frames, whole.video()[at])
-    np.testing.assert_allclose(np.asarray(found.examples[0].progress), np.interp(at, [0, 2, 7], [0, 0.5, 1]), atol=1e-6)
+    np.testing.assert_allclose(
+        np.asarray(found.examples[0].progress), np.interp(at, [0, 2, 7], [0, 0.5, 1]), atol=1e-6
+    )
     np.testing.assert_array_equal(found.footage[0].success, np.asarray(whole.success)[at])
-    assert found.examples[0].spans == (("a", 0, 1), ("c", 1, 5))
+    assert found.examples[0].stages == (("a", 0, 1), ("c", 1, 5))
 
 
-@pytest.mark.parametrize(("fps", "said"), [(0, "above 0"), (float("nan"), "above 0"), (0.1, "2 of 8 are left")])
+@pytest.mark.parametrize(
+    ("fps", "said"), [(0, "above 0"), (float("nan"), "above 0"), (0.1, "2 of 8 are left")]
+)
 def test_episodes_are_not_thinned_to_nothing(fps: float, said: str) -> None:
     with pytest.raises(InvalidInputError, match=said):
         fit_critic([demonstration()], FitConfig(fps=fps))
@@ -186,14 +232,24 @@ def test_every_split_leaves_something_to_fit_and_loses_no_episode(held_out: floa
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 5])
 def test_from_a_handful_of_videos_all_are_learned_from(count: int) -> None:
     """Also beside a kind of which there are enough to spare some."""
-    many, few = ({f"{kind}{number}": kind for number in range(total)} for kind, total in (("a", 10), ("b", count)))
+    many, few = (
+        {f"{kind}{number}": kind for number in range(total)}
+        for kind, total in (("a", 10), ("b", count))
+    )
     split = split_names(many | few, 0.2, np.random.default_rng(count))
     assert len(set(few) & set(split.fit)) == (count if count < 5 else 3)
-    assert [len(set(many) & set(part)) for part in (split.fit, split.validation, split.test)] == [6, 2, 2]
+    assert [len(set(many) & set(part)) for part in (split.fit, split.validation, split.test)] == [
+        6,
+        2,
+        2,
+    ]
 
 
 def test_the_card_of_a_handful_says_that_nothing_is_known() -> None:
-    one = fit_critic([demonstration("success", row) for row in range(3)], FitConfig(critic="ridge", encoder="mini"))
+    one = fit_critic(
+        [demonstration("success", row) for row in range(3)],
+        FitConfig(critic="ridge", encoder="mini"),
+    )
     assert len(one.split.fit) == 3 and one.critic.calibration is None
     assert "nothing is known" in card(one, "a few", "roborew fit", judged(one, one.split.test))
 
@@ -201,7 +257,9 @@ def test_the_card_of_a_handful_says_that_nothing_is_known() -> None:
 # What a user has on disk: the command ends with code 2, one line, and no folder.
 
 
-def write_clip(path: Path, length: int = 6, size: tuple[int, int] = (32, 48), fps: float = 10) -> Path:
+def write_clip(
+    path: Path, length: int = 6, size: tuple[int, int] = (32, 48), fps: float = 10
+) -> Path:
     return write_video(path, (np.full((*size, 3), 20 * t, np.uint8) for t in range(length)), fps)
 
 
@@ -221,10 +279,14 @@ def refused(capsys: pytest.CaptureFixture[str], source: Path, *words: str) -> st
 GOAL = ("--goal", PUSH)
 
 
-def test_a_good_set_is_fitted_and_how_far_it_is_is_said(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_a_good_set_is_fitted_and_how_far_it_is_is_said(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
     assert run_fit(write_as_folder(tmp_path / "set"), tmp_path / "critic") == 0
     said = capsys.readouterr().out
-    assert "encoder steps 2 of 2, encoder loss " in said and re.search(r"episodes embedded (\d+) of \1\n", said)
+    assert "encoder steps 2 of 2, encoder loss " in said and re.search(
+        r"episodes embedded (\d+) of \1\n", said
+    )
     assert_scores(Critic.from_pretrained(tmp_path / "critic"))
 
 
@@ -236,7 +298,9 @@ def test_a_video_of_one_or_two_frames_is_refused(
     assert f"a demonstration of {length} frames; expected at least 3" in said
 
 
-def test_a_file_without_a_frame_is_refused(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_a_file_without_a_frame_is_refused(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
     (tmp_path / "none.mp4").write_bytes(b"")
     assert "none.mp4" in refused(capsys, tmp_path / "none.mp4", *GOAL)
 
@@ -248,7 +312,9 @@ def test_a_folder_of_videos_of_different_size_or_rate_is_refused(
     (tmp_path / "set").mkdir()
     write_clip(tmp_path / "set/a.mp4")
     write_clip(tmp_path / "set/b.mp4", **other)
-    assert "expected one frame size and rate; front of b has" in refused(capsys, tmp_path / "set", *GOAL)
+    assert "expected one frame size and rate; front of b has" in refused(
+        capsys, tmp_path / "set", *GOAL
+    )
 
 
 @pytest.fixture
@@ -264,13 +330,17 @@ def test_a_set_with_a_missing_video_is_refused_before_anything_is_fitted(
     assert "case-2, front: its video" in said and "is missing" in said
 
 
-def test_a_lerobot_set_with_a_missing_video_is_refused(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_a_lerobot_set_with_a_missing_video_is_refused(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
     next(write(tmp_path / "set").rglob("*front*/**/*.mp4")).unlink()
     said = refused(capsys, tmp_path / "set")
     assert "expected a local file; found none" in said and "front/chunk-000/file-000.mp4" in said
 
 
-def test_a_set_with_a_damaged_video_is_refused(capsys: pytest.CaptureFixture[str], folder: Path) -> None:
+def test_a_set_with_a_damaged_video_is_refused(
+    capsys: pytest.CaptureFixture[str], folder: Path
+) -> None:
     video = folder / "videos/case-2-front.mp4"
     content = video.read_bytes()
     video.unlink()
@@ -283,7 +353,10 @@ def test_a_set_with_a_damaged_video_is_refused(capsys: pytest.CaptureFixture[str
     [
         ({"case_id": "case-1"}, "expected each case_id once; got case-1 again"),
         ({"success": False}, "contradictory labels: success is False, the label is success"),
-        ({"label": "failure", "success": False}, "success is False of the episode and True of its last frame"),
+        (
+            {"label": "failure", "success": False},
+            "success is False of the episode and True of its last frame",
+        ),
         ({"progress": [0.0] * 5}, "success is True and progress ends at 0;"),
         ({"progress": [0.0, 1.0, float("nan"), 1.0, 1.0]}, "progress holds NaN"),
         ({"keyframes": [3, 1]}, "expected key frames that rise"),

@@ -1,4 +1,5 @@
-"""Critics of several views: pictures side by side, each read by itself, remembered in the critic's folder."""
+"""Critics of several views: pictures side by side, each read by itself, remembered in the critic's
+folder."""
 
 from __future__ import annotations
 
@@ -17,7 +18,7 @@ from roborew.encoders.conv import ConvEncoder
 from roborew.encoders.multi_view import SideBySide
 from roborew.encoders.text import embed_text
 from roborew.errors import InvalidInputError
-from roborew.learning.examples import Footage
+from roborew.learning.examples import EpisodeFrames
 from roborew.types import Clip, Frame, Video
 from roborew.workflows.fit import FitConfig, Fitted, fit_critic
 from roborew.workflows.fit.model_card import judged
@@ -55,7 +56,9 @@ def fitted() -> Fitted:
 def arrays(fitted: Fitted) -> list[bytes]:
     critic = fitted.critic
     return [
-        array.tobytes() for part in (critic.encoder, critic.objective) for _, array in sorted(part.arrays().items())
+        array.tobytes()
+        for part in (critic.encoder, critic.objective)
+        for _, array in sorted(part.state_dict().items())
     ]
 
 
@@ -73,7 +76,8 @@ def test_one_of_several_cameras_gives_the_critic_of_that_camera_alone(critic: st
 def test_what_only_another_view_shows_is_learned(fitted: Fitted) -> None:
     front = fit_critic(some(), QUICK)
     order = {
-        name: judged(one, one.split.fit)["ridge"]["order"].value for name, one in (("all", fitted), ("front", front))
+        name: judged(one, one.split.fit)["ridge"]["order"].value
+        for name, one in (("all", fitted), ("front", front))
     }
     assert (order["all"] or 0) > 0.9 and (order["front"] or 0) < 0.5
 
@@ -84,7 +88,9 @@ def test_every_view_has_the_size_of_the_first(fitted: Fitted) -> None:
     assert fitted.critic.recipe["cameras"] == list(VIEWS)
 
 
-def test_a_critic_of_several_views_is_read_back_as_it_was_and_knows_its_cameras(fitted: Fitted, tmp_path: Path) -> None:
+def test_a_critic_of_several_views_is_read_back_as_it_was_and_knows_its_cameras(
+    fitted: Fitted, tmp_path: Path
+) -> None:
     clip = Clip(frames=fitted.footage[0].frames, instruction=PUSH)
     kept = Critic.from_pretrained(fitted.critic.save_pretrained(tmp_path / "critic"))
     np.testing.assert_array_equal(kept.score([clip])[0].value, fitted.critic.score([clip])[0].value)
@@ -99,27 +105,37 @@ def noise(width: int, seed: int = 0) -> Video:
 
 def test_views_in_another_order_are_other_vectors_with_the_parts_exchanged() -> None:
     encoder, one, other = SideBySide(ConvEncoder(), ("a", "b"), 4 / 3), noise(32), noise(32, 1)
-    there, back = (encoder.encode(np.concatenate(pair, axis=2)) for pair in ((one, other), (other, one)))
+    there, back = (
+        encoder.encode(np.concatenate(pair, axis=2)) for pair in ((one, other), (other, one))
+    )
     assert np.abs(there - back).max() > 0.1
     np.testing.assert_array_equal(there, np.roll(back, there.shape[1] // 2, axis=1))
 
 
 def test_an_encoder_learns_from_each_view_as_from_an_episode_of_its_own() -> None:
-    both = Footage(frames=np.concatenate([noise(32), noise(32, 1)], axis=2), text=embed_text(PUSH))
+    both = EpisodeFrames(
+        frames=np.concatenate([noise(32), noise(32, 1)], axis=2), text_embedding=embed_text(PUSH)
+    )
     joined, alone = (ConvEncoder(steps=2, batch=4) for _ in range(2))
     SideBySide(joined, ("a", "b"), 4 / 3).learn([both], lambda *_: None)
-    alone.learn([replace(both, frames=noise(32)), replace(both, frames=noise(32, 1))], lambda *_: None)
+    alone.learn(
+        [replace(both, frames=noise(32)), replace(both, frames=noise(32, 1))], lambda *_: None
+    )
     assert joined.identity == alone.identity
 
 
 @pytest.mark.parametrize("width", [32, 65, 128])
 def test_frames_that_do_not_hold_the_views_are_refused(width: int) -> None:
-    with pytest.raises(InvalidInputError, match=rf"2 cameras side by side .*got frames of {width} x 24"):
+    with pytest.raises(
+        InvalidInputError, match=rf"2 cameras side by side .*got frames of {width} x 24"
+    ):
         SideBySide(ConvEncoder(), ("a", "b"), 4 / 3).encode(noise(width))
 
 
 def test_cameras_that_are_not_there_or_named_twice_are_refused() -> None:
-    with pytest.raises(InvalidInputError, match="success-0: no camera 'top'. Available: front, left, wrist"):
+    with pytest.raises(
+        InvalidInputError, match="success-0: no camera 'top'. Available: front, left, wrist"
+    ):
         fit_critic(some(), replace(QUICK, camera="front,top"))
     with pytest.raises(InvalidInputError, match="each camera once; got front, front"):
         fit_critic(some(), replace(QUICK, camera="front, front"))
@@ -137,7 +153,17 @@ def write_views(folder: Path, lengths: tuple[int, ...] = (5, 5, 5)) -> list[Path
 def test_a_user_scores_the_videos_of_several_cameras_as_one(fitted: Fitted, tmp_path: Path) -> None:
     front, *others = write_views(tmp_path)
     critic = fitted.critic.save_pretrained(tmp_path / "critic")
-    words = ["score", str(front), "--views", *map(str, others), "--goal", PUSH, "--reward", str(critic), "--no-film"]
+    words = [
+        "score",
+        str(front),
+        "--views",
+        *map(str, others),
+        "--goal",
+        PUSH,
+        "--reward",
+        str(critic),
+        "--no-film",
+    ]
     assert cli.main([*words, "--out", str(tmp_path / "scores")]) == 0
     assert len((tmp_path / "scores/front.ridge.jsonl").read_text().splitlines()) == 5
     assert cli.main(["score", str(front), *words[1:], "--out", str(tmp_path / "twice")]) == 2
@@ -154,7 +180,10 @@ def test_views_are_read_frame_by_frame_beside_the_first(tmp_path: Path) -> None:
 
 def test_views_of_other_moments_are_refused(tmp_path: Path) -> None:
     paths = write_views(tmp_path, (5, 5, 4))
-    with pytest.raises(InvalidInputError, match=r"wrist\.mp4: expected the same moments.*5 frames at 10.*got 4 at 10"):
+    with pytest.raises(
+        InvalidInputError,
+        match=r"wrist\.mp4: expected the same moments.*5 frames at 10.*got 4 at 10",
+    ):
         sample_video(paths[0], None, paths[1:])
 
 

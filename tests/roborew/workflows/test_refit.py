@@ -1,4 +1,5 @@
-"""A critic refreshed on the way: what the agent did is kept, pays from then on, and an interruption changes nothing."""
+"""A critic refreshed on the way: what the agent did is kept, pays from then on, and an interruption
+changes nothing."""
 
 from __future__ import annotations
 
@@ -19,8 +20,8 @@ from roborew.errors import InvalidInputError
 from roborew.storage.run import RunDirectory
 from roborew.types import Clip
 from roborew.workflows import refit
-from roborew.workflows.collect import DemosConfig
-from roborew.workflows.collect.collect import record_demonstrations
+from roborew.workflows.collect import CollectConfig
+from roborew.workflows.collect.collect import collect_demonstrations
 from roborew.workflows.fit import FitConfig, fit_critic
 from roborew.workflows.fit.model_card import write
 from roborew.workflows.train import Outcome, Status, TrainConfig, load_trained, start, train
@@ -38,20 +39,34 @@ def _few_episodes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def demos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    small = DemosConfig(behaviours=("expert", "stall"), episodes=2, codec="lossless", width=48, height=36)
+    small = CollectConfig(
+        behaviours=("expert", "stall"), episodes=2, codec="lossless", width=48, height=36
+    )
     config = replace(small, cameras=("front", "wrist"))
-    return record_demonstrations(ENV, config, tmp_path_factory.mktemp("demos") / "press")
+    return collect_demonstrations(ENV, config, tmp_path_factory.mktemp("demos") / "press")
 
 
 @pytest.fixture(scope="module", params=["goal_classifier", "ridge"])
-def config(request: pytest.FixtureRequest, demos: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainConfig:
-    """An ensemble with a way of its own to learn from an agent, and a critic without that sees several views."""
+def config(
+    request: pytest.FixtureRequest, demos: Path, tmp_path_factory: pytest.TempPathFactory
+) -> TrainConfig:
+    """An ensemble with a way of its own to learn from an agent, and a critic without that sees
+    several views."""
     own = request.param == "goal_classifier"
     steps, camera = (("steps=3",), "wrist") if own else ((), "wrist,front")
-    how = FitConfig(critic=request.param, members=1 + own, option=steps, encoder="mini", calibrate=False, camera=camera)
+    how = FitConfig(
+        critic=request.param,
+        members=1 + own,
+        option=steps,
+        encoder="mini",
+        calibrate=False,
+        camera=camera,
+    )
     folder = tmp_path_factory.mktemp("critic") / request.param
     fit_critic(list(read_demonstrations(demos)), how).critic.save_pretrained(folder)
-    return TrainConfig(env=ENV, reward=str(folder), refresh=demos, steps=4 * ROLLOUT, num_envs=8, every=30)
+    return TrainConfig(
+        env=ENV, reward=str(folder), refresh=demos, steps=4 * ROLLOUT, num_envs=8, every=30
+    )
 
 
 def whole(config: TrainConfig, path: Path) -> Outcome:
@@ -59,7 +74,9 @@ def whole(config: TrainConfig, path: Path) -> Outcome:
         return train(run, refresh=refit.refresh)
 
 
-def test_interrupted_at_any_rollout_equals_uninterrupted(config: TrainConfig, tmp_path: Path) -> None:
+def test_interrupted_at_any_rollout_equals_uninterrupted(
+    config: TrainConfig, tmp_path: Path
+) -> None:
     expected = whole(config, tmp_path / "whole")
 
     def stop(status: Status) -> None:
@@ -71,7 +88,9 @@ def test_interrupted_at_any_rollout_equals_uninterrupted(config: TrainConfig, tm
         with RunDirectory.resume(tmp_path / "parts") as run:
             ends.append(train(run, stop, refit.refresh))
     assert ends[-1] == expected == Outcome(ended="finished", steps=4 * ROLLOUT)
-    one, other = (RunDirectory.open(tmp_path / name).load_checkpoint() for name in ("whole", "parts"))
+    one, other = (
+        RunDirectory.open(tmp_path / name).load_checkpoint() for name in ("whole", "parts")
+    )
     assert one is not None and other is not None
     for name, array in one.arrays.items():
         np.testing.assert_array_equal(array, other.arrays[name], err_msg=name)
@@ -100,27 +119,36 @@ def _check_views(first: Demonstration, cameras: tuple[str, ...], number: int) ->
     for camera in cameras:
         with closing(TaskVectorEnv(make_task(ENV), 1, "rgb_array", camera)) as env:
             env.reset(seed=refit.FIRST_SEED + number * refit.SEEDS_APART)
-            np.testing.assert_array_equal(next(first.frames(camera)), env.draw()[0])
+            np.testing.assert_array_equal(next(first.frames(camera)), env.render_frames()[0])
 
 
 def test_pictures_of_the_goal_that_were_given_are_learned_from_again(tmp_path: Path) -> None:
     """Nobody ever succeeds here: without the pictures a fit is refused."""
-    small = DemosConfig(behaviours=("stall",), episodes=2, codec="lossless", width=48, height=36)
-    failures = record_demonstrations(ENV, small, tmp_path / "stalls")
+    small = CollectConfig(behaviours=("stall",), episodes=2, codec="lossless", width=48, height=36)
+    failures = collect_demonstrations(ENV, small, tmp_path / "stalls")
     shown = list(read_demonstrations(failures))
     (tmp_path / "drawn").mkdir()
     Image.fromarray(shown[0].video()[-1]).save(tmp_path / "drawn" / "goal.png")
-    how = FitConfig(critic="goal_classifier", option=("steps=3",), encoder="mini", goal_images=tmp_path / "drawn")
+    how = FitConfig(
+        critic="goal_classifier",
+        option=("steps=3",),
+        encoder="mini",
+        goal_images=tmp_path / "drawn",
+    )
     write(fit_critic(shown, how), tmp_path / "critic", "stalls", "fit")
     critic = tmp_path / "critic"
-    config = TrainConfig(env=ENV, reward=str(critic), refresh=failures, steps=4 * ROLLOUT, num_envs=8, every=30)
+    config = TrainConfig(
+        env=ENV, reward=str(critic), refresh=failures, steps=4 * ROLLOUT, num_envs=8, every=30
+    )
     assert whole(config, tmp_path / "run").ended == "finished"
     assert "pictures of the goal: 1 given, in goals/" in (critic / "card.md").read_text()
     kept = [folder / "goals" / "goal.png" for folder in (critic, tmp_path / "run" / "critic-1")]
     assert len({path.read_bytes() for path in (*kept, tmp_path / "drawn" / "goal.png")}) == 1
 
 
-def test_a_refreshment_that_was_cut_short_is_done_again(config: TrainConfig, tmp_path: Path) -> None:
+def test_a_refreshment_that_was_cut_short_is_done_again(
+    config: TrainConfig, tmp_path: Path
+) -> None:
     with start(config, tmp_path / "run") as run:
         (run.path / "critic-1").mkdir()
         (run.path / "critic-1" / "model.safetensors").write_bytes(b"torn")
@@ -128,8 +156,13 @@ def test_a_refreshment_that_was_cut_short_is_done_again(config: TrainConfig, tmp
     assert refit.is_critic(run.path / "critic-1")
 
 
-def test_what_cannot_be_refreshed_is_refused_before_anything_is_written(demos: Path, tmp_path: Path) -> None:
-    for wrong in (TrainConfig(env=ENV, refresh=demos), TrainConfig(env=ENV, reward="true-dense", refresh=demos)):
+def test_what_cannot_be_refreshed_is_refused_before_anything_is_written(
+    demos: Path, tmp_path: Path
+) -> None:
+    for wrong in (
+        TrainConfig(env=ENV, refresh=demos),
+        TrainConfig(env=ENV, reward="true-dense", refresh=demos),
+    ):
         with pytest.raises(InvalidInputError, match="critic's folder"):
             start(wrong, tmp_path / "run")
     with pytest.raises(InvalidInputError, match="at least 1"):
@@ -142,15 +175,24 @@ def test_demonstrations_that_are_not_there_are_refused(config: TrainConfig, tmp_
         start(replace(config, refresh=tmp_path / "none"), tmp_path / "run")
 
 
-def test_demonstrations_without_the_critics_camera_are_refused(config: TrainConfig, tmp_path: Path) -> None:
+def test_demonstrations_without_the_critics_camera_are_refused(
+    config: TrainConfig, tmp_path: Path
+) -> None:
     picture = write_video(tmp_path / "front.mp4", np.zeros((3, 36, 48, 3), np.uint8), 10)
-    with pytest.raises(InvalidInputError, match="camera 'wrist', which the demonstrations in .* Available: front"):
+    with pytest.raises(
+        InvalidInputError, match="camera 'wrist', which the demonstrations in .* Available: front"
+    ):
         start(replace(config, refresh=picture), tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 
-def test_a_run_that_nobody_can_refresh_says_so_and_keeps_what_it_has(config: TrainConfig, tmp_path: Path) -> None:
-    with start(config, tmp_path / "run") as run, pytest.raises(InvalidInputError, match="give train a way"):
+def test_a_run_that_nobody_can_refresh_says_so_and_keeps_what_it_has(
+    config: TrainConfig, tmp_path: Path
+) -> None:
+    with (
+        start(config, tmp_path / "run") as run,
+        pytest.raises(InvalidInputError, match="give train a way"),
+    ):
         train(run)
     assert run.load_checkpoint() is not None
 
@@ -158,9 +200,16 @@ def test_a_run_that_nobody_can_refresh_says_so_and_keeps_what_it_has(config: Tra
 @pytest.mark.parametrize("members", [1, 2])
 def test_what_an_agent_visited_that_nobody_labelled_is_not_learned_as_success(members: int) -> None:
     films = [demonstration(kind, row) for kind in ("success", "failure") for row in range(4)]
-    strange = [demonstration("success", 100 + row, progress=None, succeeded=None) for row in range(4)]
+    strange = [
+        demonstration("success", 100 + row, progress=None, succeeded=None) for row in range(4)
+    ]
     how = FitConfig(
-        critic="goal_classifier", members=members, option=("steps=30",), encoder="mini", calibrate=False, held_out=0
+        critic="goal_classifier",
+        members=members,
+        option=("steps=30",),
+        encoder="mini",
+        calibrate=False,
+        held_out=0,
     )
     seen = Clip(frames=np.stack([*strange[0].frames("front")]), instruction=PUSH)
     before, after, shown = (

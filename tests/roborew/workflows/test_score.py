@@ -1,4 +1,5 @@
-"""Videos through rewards: what is written is what was scored, frame by frame, and nothing is overwritten."""
+"""Videos through rewards: what is written is what was scored, frame by frame, and nothing is
+overwritten."""
 
 from __future__ import annotations
 
@@ -30,7 +31,14 @@ class Brightness:
     """Scores the mean brightness; abstains on dark frames."""
 
     spec = RewardSpec(
-        name="brightness", low=0.0, high=2.0, context=1, causal=True, needs_goal=False, claims=False, paper="none"
+        name="brightness",
+        low=0.0,
+        high=2.0,
+        context=1,
+        causal=True,
+        needs_goal_image=False,
+        predicts_success=False,
+        paper="none",
     )
 
     def score(self, clips: Any) -> list[Scores]:
@@ -40,7 +48,9 @@ class Brightness:
 
 @pytest.fixture
 def video(tmp_path: Path) -> Path:
-    frames = np.repeat(np.linspace(0, 255, FRAMES).astype(np.uint8), 32 * 48 * 3).reshape(FRAMES, 32, 48, 3)
+    frames = np.repeat(np.linspace(0, 255, FRAMES).astype(np.uint8), 32 * 48 * 3).reshape(
+        FRAMES, 32, 48, 3
+    )
     frames[:, :8, :4], frames[:, :8, 4:8] = 255, 0  # a frame of one colour would be no picture
     return write_video(tmp_path / "ramp.mp4", frames, fps=10)
 
@@ -78,14 +88,23 @@ def test_the_progress_table_has_every_frame_in_order_and_nan_where_nothing_was_s
     assert table.schema.metadata[b"roborew.scale"] == b"unit"
 
 
-def test_a_user_scores_videos_and_a_second_time_overwrites_nothing(video: Path, tmp_path: Path) -> None:
+def test_a_user_scores_videos_and_a_second_time_overwrites_nothing(
+    video: Path, tmp_path: Path
+) -> None:
     words = ["score", str(video), "--goal", "open the drawer", "--out", str(tmp_path / "scores")]
     assert [cli.main(words) for _ in range(2)] == [0, 0]
     written = sorted(path.name for path in (tmp_path / "scores").iterdir())
-    assert {"ramp.mini.jsonl", "ramp.mini-2.jsonl", "ramp.mini.mp4", "ramp.mini.svg", "mini_progress.parquet"} <= {
-        *written
-    }
-    lines = [json.loads(line) for line in (tmp_path / "scores" / "ramp.mini.jsonl").read_text().splitlines()]
+    assert {
+        "ramp.mini.jsonl",
+        "ramp.mini-2.jsonl",
+        "ramp.mini.mp4",
+        "ramp.mini.svg",
+        "mini_progress.parquet",
+    } <= {*written}
+    lines = [
+        json.loads(line)
+        for line in (tmp_path / "scores" / "ramp.mini.jsonl").read_text().splitlines()
+    ]
     assert [line["frame"] for line in lines] == list(range(FRAMES))
     assert lines[10]["time"] == pytest.approx(1.0)
     film = tmp_path / "scores" / "ramp.mini.mp4"
@@ -93,14 +112,20 @@ def test_a_user_scores_videos_and_a_second_time_overwrites_nothing(video: Path, 
 
 
 @pytest.mark.parametrize(
-    "words", [["score", "--goal", "x"], ["score", "nowhere.mp4", "--goal", "x"], ["compare", "--goal", "x"]], ids=str
+    "words",
+    [["score", "--goal", "x"], ["score", "nowhere.mp4", "--goal", "x"], ["compare", "--goal", "x"]],
+    ids=str,
 )
-def test_no_video_is_an_error_in_one_line(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_video_is_an_error_in_one_line(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
     assert cli.main(words) == 2
     assert "video" in capsys.readouterr().err
 
 
-def test_a_mistyped_folder_of_a_critic_is_said_to_be_none(video: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_mistyped_folder_of_a_critic_is_said_to_be_none(
+    video: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert cli.main(["score", str(video), "--reward", "critics/nope", "--goal", "x"]) == 2
     assert "'critics/nope', and there is no folder of that name" in capsys.readouterr().err
 
@@ -113,7 +138,9 @@ def test_a_file_that_is_no_whole_video_is_an_error_that_names_it(
     if kind == "sound alone":
         hum(bad)
     else:
-        bad.write_bytes({"empty": b"", "cut": video.read_bytes()[:-300], "text": b"progress: 100%"}[kind])
+        bad.write_bytes(
+            {"empty": b"", "cut": video.read_bytes()[:-300], "text": b"progress: 100%"}[kind]
+        )
     out = tmp_path / "out"
     assert cli.main(["score", str(bad), "--goal", "open the drawer", "--out", str(out)]) == 2
     said = capsys.readouterr().err
@@ -123,7 +150,11 @@ def test_a_file_that_is_no_whole_video_is_an_error_that_names_it(
 @pytest.fixture
 def critic(tmp_path: Path) -> Path:
     how = FitConfig(critic="ridge", encoder="mini", fps=5.0, calibrate=False)
-    films = [demonstration(kind, row, 12, size=(32, 48)) for kind in ("success", "failure") for row in range(2)]
+    films = [
+        demonstration(kind, row, 12, size=(32, 48))
+        for kind in ("success", "failure")
+        for row in range(2)
+    ]
     return fit_critic(films, how).critic.save_pretrained(tmp_path / "critic")
 
 
@@ -131,9 +162,21 @@ def test_a_critic_scores_what_it_was_fitted_to_at_the_rate_that_it_was_fitted_to
     video: Path, critic: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def frames(out: str, *words: str) -> list[int]:
-        given = ["score", str(video), "--reward", str(critic), "--no-film", "--out", str(tmp_path / out), *words]
+        given = [
+            "score",
+            str(video),
+            "--reward",
+            str(critic),
+            "--no-film",
+            "--out",
+            str(tmp_path / out),
+            *words,
+        ]
         assert cli.main(given) == 0
-        return [json.loads(line)["frame"] for line in (tmp_path / out / "ramp.ridge.jsonl").read_text().splitlines()]
+        return [
+            json.loads(line)["frame"]
+            for line in (tmp_path / out / "ramp.ridge.jsonl").read_text().splitlines()
+        ]
 
     assert frames("own") == sample_video(video, fps=5).indices.tolist()
     assert f"“{PUSH}”, about 5 frames of each second" in capsys.readouterr().out
@@ -160,7 +203,16 @@ def test_a_judge_scores_several_videos_and_its_abstentions_are_said(
 ) -> None:
     again = video.rename(tmp_path / "first.mp4").with_name("second.mp4")
     again.write_bytes((tmp_path / "first.mp4").read_bytes())
-    words = ["score", str(tmp_path / "first.mp4"), str(again), "--goal", "open it", "--fps", "2", "--no-film"]
+    words = [
+        "score",
+        str(tmp_path / "first.mp4"),
+        str(again),
+        "--goal",
+        "open it",
+        "--fps",
+        "2",
+        "--no-film",
+    ]
     words += ["--out", str(tmp_path / "out"), "--reward", "roboreward", "--option", "frames=2"]
     judge = f"judge_options=model={tiny_vlm(tmp_path / 'judge')}"
     assert cli.main([*words, "--option", judge, "--option", "least_mass=0"]) == 0
@@ -168,8 +220,13 @@ def test_a_judge_scores_several_videos_and_its_abstentions_are_said(
     assert cli.main([*words, "--option", judge, "--option", "least_mass=0.99"]) == 1
     assert "no score over 6 frames, 6 abstained" in capsys.readouterr().out
     table = table_of(tmp_path / "out" / "roboreward_progress.parquet").to_pydict()
-    assert set(table["episode_index"]) == {0, 1} and sum(not np.isnan(x) for x in table["progress_sparse"]) == 12
-    assert np.isnan(table_of(tmp_path / "out" / "roboreward_progress-2.parquet").to_pydict()["progress_sparse"]).all()
+    assert (
+        set(table["episode_index"]) == {0, 1}
+        and sum(not np.isnan(x) for x in table["progress_sparse"]) == 12
+    )
+    assert np.isnan(
+        table_of(tmp_path / "out" / "roboreward_progress-2.parquet").to_pydict()["progress_sparse"]
+    ).all()
 
 
 def test_a_reward_stands_beside_its_nulls(video: Path) -> None:
@@ -184,10 +241,17 @@ def test_a_reward_stands_beside_its_nulls(video: Path) -> None:
 def test_a_user_compares_rewards_on_the_same_videos(
     video: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert cli.main(["compare", str(video), "--goal", "open the drawer", "--out", str(tmp_path / "out")]) == 0
+    assert (
+        cli.main(
+            ["compare", str(video), "--goal", "open the drawer", "--out", str(tmp_path / "out")]
+        )
+        == 0
+    )
     assert "wrong instruction" in capsys.readouterr().out
     content = json.loads((tmp_path / "out" / "compare.json").read_text())
-    assert content[0]["reward"]["name"] == "mini" and len(content[0]["videos"][0]["scores"]) == FRAMES
+    assert (
+        content[0]["reward"]["name"] == "mini" and len(content[0]["videos"][0]["scores"]) == FRAMES
+    )
 
 
 def test_an_option_of_no_compared_reward_is_refused() -> None:
@@ -204,7 +268,14 @@ def test_a_reward_that_needs_a_picture_of_the_goal_says_so() -> None:
         @property
         def spec(self) -> RewardSpec:
             return RewardSpec(
-                name="picture", low=0, high=1, context=1, causal=True, needs_goal=True, claims=False, paper="none"
+                name="picture",
+                low=0,
+                high=1,
+                context=1,
+                causal=True,
+                needs_goal_image=True,
+                predicts_success=False,
+                paper="none",
             )
 
     frames = np.zeros((2, 8, 8, 3), np.uint8)

@@ -1,4 +1,5 @@
-"""The one loop: it goes on exactly where it was interrupted, keeps what was done, and never reads the true reward."""
+"""The one loop: it goes on exactly where it was interrupted, keeps what was done, and never reads
+the true reward."""
 
 from __future__ import annotations
 
@@ -13,12 +14,27 @@ from typing import Any
 import numpy as np
 import pytest
 
-from roborew.errors import InvalidInputError, InvalidScoreError, RoborewError, RunExistsError, UnknownNameError
+from roborew.errors import (
+    InvalidInputError,
+    InvalidScoreError,
+    RoborewError,
+    RunExistsError,
+    UnknownNameError,
+)
 from roborew.registry import critics
 from roborew.storage.run import RunDirectory
 from roborew.workflows.evaluate import judge
 from roborew.workflows.fit import FitConfig, fit_critic
-from roborew.workflows.train import Outcome, Status, TrainConfig, load_trained, logger, paid_environment, start, train
+from roborew.workflows.train import (
+    Outcome,
+    Status,
+    TrainConfig,
+    load_trained,
+    logger,
+    make_reward_env,
+    start,
+    train,
+)
 from roborew_envs.suites import OWN_CAMERA
 from tests.roborew.ascent import ENV, ROLLOUT, STATELESS, Height, heights, random_mini  # noqa: F401
 from tests.roborew.critics.films import demonstration
@@ -46,7 +62,10 @@ def run_interrupted(config: TrainConfig, path: Path) -> tuple[Outcome, Outcome]:
 
 
 def untimed(path: Path) -> list[dict[str, Any]]:
-    return [{k: v for k, v in record.items() if k not in TIMES} for record in RunDirectory.open(path).metrics()]
+    return [
+        {k: v for k, v in record.items() if k not in TIMES}
+        for record in RunDirectory.open(path).metrics()
+    ]
 
 
 @pytest.mark.parametrize("case", ["height", "whole episodes", "true-dense", "mini"])
@@ -65,7 +84,9 @@ def test_interrupted_and_resumed_equals_uninterrupted(
     assert (first.ended, first.steps) == ("stopped", 2 * ROLLOUT)
     assert whole == second == Outcome(ended="finished", steps=4 * ROLLOUT)
     assert untimed(tmp_path / "whole") == untimed(tmp_path / "parts")
-    expected, got = (RunDirectory.open(tmp_path / name).load_checkpoint() for name in ("whole", "parts"))
+    expected, got = (
+        RunDirectory.open(tmp_path / name).load_checkpoint() for name in ("whole", "parts")
+    )
     assert expected is not None and got is not None
     assert expected.arrays.keys() == got.arrays.keys()
     for name, array in expected.arrays.items():
@@ -79,22 +100,32 @@ def test_another_seed_is_another_run(tmp_path: Path) -> None:
 
 
 def test_an_agent_learns_from_pictures_where_the_own_reward_is_nan(tmp_path: Path) -> None:
-    """The two streams never cross: what trains is read from frames, what judges from the simulator."""
+    """The two streams never cross: what trains is read from frames, what judges from the
+    simulator."""
     config = replace(TINY, steps=12_000, num_envs=32)
     run_whole(config, tmp_path / "run")
     metrics = RunDirectory.open(tmp_path / "run").metrics()
     successes = [record["true_success"] for record in metrics if record["true_success"] is not None]
     assert all(record["true_return"] is None for record in metrics)
     assert np.mean(successes[:2]) < 0.3 and np.mean(successes[-3:]) > 0.8, successes
-    learned = load_trained(RunDirectory.open(tmp_path / "run")).agent.state()[0]
-    assert all(np.isfinite(array).all() for name, array in learned.items() if name.startswith("network/"))
+    learned = load_trained(RunDirectory.open(tmp_path / "run")).agent.state_dict()[0]
+    assert all(
+        np.isfinite(array).all() for name, array in learned.items() if name.startswith("network/")
+    )
 
 
 @pytest.mark.parametrize("agent", ["sb3-ppo", "sb3-sac"])
-def test_the_agents_of_stable_baselines_go_through_the_same_loop(agent: str, tmp_path: Path) -> None:
+def test_the_agents_of_stable_baselines_go_through_the_same_loop(
+    agent: str, tmp_path: Path
+) -> None:
     config = replace(TINY, agent=agent, steps=768)
     first, second = run_interrupted(config, tmp_path / "run")
-    assert (first.ended, first.steps, second.ended, second.steps) == ("stopped", 512, "finished", 768)
+    assert (first.ended, first.steps, second.ended, second.steps) == (
+        "stopped",
+        512,
+        "finished",
+        768,
+    )
     trained = load_trained(RunDirectory.open(tmp_path / "run"))
     assert trained.steps == 768 and trained.agent.act(np.zeros((3, 2), np.float32)).shape == (3, 1)
 
@@ -102,7 +133,12 @@ def test_the_agents_of_stable_baselines_go_through_the_same_loop(agent: str, tmp
 def test_an_environment_that_cannot_give_its_state_goes_on_in_new_episodes(tmp_path: Path) -> None:
     _, second = run_interrupted(replace(TINY, env=STATELESS), tmp_path / "run")
     assert second == Outcome(ended="finished", steps=4 * ROLLOUT)
-    assert [record["steps"] for record in untimed(tmp_path / "run")] == [ROLLOUT, 2 * ROLLOUT, 3 * ROLLOUT, 4 * ROLLOUT]
+    assert [record["steps"] for record in untimed(tmp_path / "run")] == [
+        ROLLOUT,
+        2 * ROLLOUT,
+        3 * ROLLOUT,
+        4 * ROLLOUT,
+    ]
 
 
 def test_a_record_tells_where_the_time_went(tmp_path: Path) -> None:
@@ -113,14 +149,25 @@ def test_a_record_tells_where_the_time_went(tmp_path: Path) -> None:
     assert seen[-1].seconds_left == 0 and seen[-1].labelled_steps_per_second > 0
     assert np.isfinite(seen[-1].learned_return) and 0 <= seen[-1].true_success <= 1
     record = run.metrics()[0]
-    assert set(record["seconds"]) == {"physics", "drawing", "scoring", "acting", "updating", "other"}
-    assert sum(record["seconds"].values()) == pytest.approx(ROLLOUT / record["labelled_steps_per_second"], rel=0.2)
+    assert set(record["seconds"]) == {
+        "physics",
+        "drawing",
+        "scoring",
+        "acting",
+        "updating",
+        "other",
+    }
+    assert sum(record["seconds"].values()) == pytest.approx(
+        ROLLOUT / record["labelled_steps_per_second"], rel=0.2
+    )
     trained = load_trained(run)
     assert 0 < sum(trained.seconds.values()) <= trained.wall
 
 
 def test_the_minutes_end_a_run_that_can_go_on(tmp_path: Path) -> None:
-    assert run_whole(replace(TINY, minutes=1e-6), tmp_path / "run") == Outcome(ended="minutes", steps=ROLLOUT)
+    assert run_whole(replace(TINY, minutes=1e-6), tmp_path / "run") == Outcome(
+        ended="minutes", steps=ROLLOUT
+    )
     with RunDirectory.resume(tmp_path / "run") as run:
         assert train(run) == Outcome(ended="minutes", steps=2 * ROLLOUT)
 
@@ -153,7 +200,9 @@ def test_ctrl_c_is_what_it_was_after_training(tmp_path: Path) -> None:
     assert signal.getsignal(signal.SIGINT) is before
 
 
-def test_a_full_disk_keeps_the_run_and_it_goes_on_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_keeps_the_run_and_it_goes_on_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def full(path: Path, content: bytes) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -182,7 +231,11 @@ def test_a_run_that_exists_is_never_overwritten(tmp_path: Path) -> None:
     [
         ({"env": "roborew/Pres-v0"}, UnknownNameError, "Did you mean.*roborew/Press-v0.*Available"),
         ({"reward": "mine"}, UnknownNameError, "Did you mean 'mini'.*true-dense"),
-        ({"reward": "critics/nope"}, UnknownNameError, "'critics/nope', and there is no folder of that name.*mini"),
+        (
+            {"reward": "critics/nope"},
+            UnknownNameError,
+            "'critics/nope', and there is no folder of that name.*mini",
+        ),
         ({"agent": "pppo"}, UnknownNameError, "Did you mean 'ppo'.*sb3-sac"),
         ({"goal": " "}, InvalidInputError, "says nothing"),
         ({"goal": "a" * 600}, InvalidInputError, "600 characters"),
@@ -201,7 +254,15 @@ def test_a_bad_choice_is_one_clear_error_and_nothing_is_written(
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"seed": -1}, {"steps": 0}, {"num_envs": 0}, {"every": 0}, {"minutes": 0.0}, {"minutes": np.inf}]
+    "wrong",
+    [
+        {"seed": -1},
+        {"steps": 0},
+        {"num_envs": 0},
+        {"every": 0},
+        {"minutes": 0.0},
+        {"minutes": np.inf},
+    ],
 )
 def test_a_number_out_of_range_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(InvalidInputError, match=f"{next(iter(wrong))}: expected"):
@@ -209,7 +270,8 @@ def test_a_number_out_of_range_is_refused(wrong: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("wanted", "asked", "paid"), [("level", None, 1), ("difference", None, 0), ("level", "difference", 0)]
+    ("wanted", "asked", "paid"),
+    [("level", None, 1), ("difference", None, 0), ("level", "difference", 0)],
 )
 def test_a_reward_is_paid_as_it_says_unless_the_user_says_otherwise(
     wanted: Any, asked: Any, paid: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -219,7 +281,7 @@ def test_a_reward_is_paid_as_it_says_unless_the_user_says_otherwise(
     config = replace(TINY, shaping=asked, every=1)
     with start(config, tmp_path / "run") as run:
         assert run.config(TrainConfig).shaping == (asked or wanted)
-    with closing(paid_environment(config, 2, Height())) as env:
+    with closing(make_reward_env(config, 2, Height())) as env:
         _, infos = env.reset(seed=1)
         rewards = env.step(np.zeros((2, 1), np.float32))[1]
     np.testing.assert_allclose(rewards, paid * infos["score"])
@@ -227,7 +289,9 @@ def test_a_reward_is_paid_as_it_says_unless_the_user_says_otherwise(
 
 @pytest.mark.parametrize("critic", sorted(critics))
 def test_only_a_score_that_belongs_to_a_step_is_paid_by_its_level(critic: str) -> None:
-    assert (critics.load(critic).traits.shaping == "level") == (critic in ("adversarial", "transport"))
+    assert (critics.load(critic).traits.shaping == "level") == (
+        critic in ("adversarial", "transport")
+    )
 
 
 def test_a_critic_that_must_see_how_an_episode_ends_pays_and_is_judged(tmp_path: Path) -> None:
@@ -244,14 +308,17 @@ def test_a_critic_that_must_see_how_an_episode_ends_pays_and_is_judged(tmp_path:
 def test_a_reward_that_cannot_pay_is_refused_before_anything_is_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Height, "spec", replace(Height.spec, needs_goal=True))
+    monkeypatch.setattr(Height, "spec", replace(Height.spec, needs_goal_image=True))
     with pytest.raises(InvalidInputError, match="picture of the goal"):
         start(TINY, tmp_path / "run")
     assert not list(tmp_path.iterdir())
 
 
 def test_a_score_that_is_nan_stops_training(tmp_path: Path) -> None:
-    with start(replace(TINY, reward="broken"), tmp_path / "run") as run, pytest.raises(InvalidScoreError, match="NaN"):
+    with (
+        start(replace(TINY, reward="broken"), tmp_path / "run") as run,
+        pytest.raises(InvalidScoreError, match="NaN"),
+    ):
         train(run)
 
 
@@ -261,9 +328,9 @@ def test_a_saved_agent_keeps_its_own_settings_when_the_defaults_change(
     from roborew.agents import ppo
 
     run_whole(TINY, tmp_path / "run")
-    monkeypatch.setattr(ppo.PPO.__init__, "__defaults__", (ppo.PPOConfig(width=5), 0))
+    monkeypatch.setattr(ppo.PPO.__init__, "__defaults__", (ppo.PPOConfig(hidden_dim=5), 0))
     trained = load_trained(RunDirectory.open(tmp_path / "run"))
-    assert trained.agent.config.width == ppo.PPOConfig().width
+    assert trained.agent.config.width == ppo.PPOConfig().hidden_dim
     assert trained.agent.act(np.zeros((1, 2), np.float32)).shape == (1, 1)
 
 

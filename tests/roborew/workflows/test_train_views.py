@@ -1,4 +1,5 @@
-"""A critic pays for what it was fitted to see: its own cameras of the environment, or those that the user names."""
+"""A critic pays for what it was fitted to see: its own cameras of the environment, or those that
+the user names."""
 
 from __future__ import annotations
 
@@ -16,7 +17,7 @@ from roborew.types import Clip, Video
 from roborew.workflows import record
 from roborew.workflows.evaluate import judge
 from roborew.workflows.fit import FitConfig, fit_critic
-from roborew.workflows.train import TrainConfig, load_reward, paid_environment, start
+from roborew.workflows.train import TrainConfig, load_reward, make_reward_env, start
 from roborew.workflows.train.config import CRITICS_EXPLORATION, DEFAULT_EXPLORATION
 from roborew_envs import TaskVectorEnv, make_task
 from roborew_envs.suites import SuiteVectorEnv
@@ -35,9 +36,13 @@ def critics(tmp_path_factory: pytest.TempPathFactory) -> Any:
     def critic(cameras: str) -> str:
         if cameras not in made:
             names = tuple(cameras.split(","))
-            how = FitConfig(critic="ridge", encoder_option=("steps=2", "batch=4"), camera="all", calibrate=False)
+            how = FitConfig(
+                critic="ridge", encoder_option=("steps=2", "batch=4"), camera="all", calibrate=False
+            )
             kinds = ("success", "undo", "success", "undo")
-            fitted = fit_critic([demonstration(kind, row, cameras=names) for row, kind in enumerate(kinds)], how)
+            fitted = fit_critic(
+                [demonstration(kind, row, cameras=names) for row, kind in enumerate(kinds)], how
+            )
             folder = tmp_path_factory.mktemp("critic") / "ridge"
             made[cameras] = str(fitted.critic.save_pretrained(folder))
         return made[cameras]
@@ -49,7 +54,7 @@ def drawn(camera: str) -> Video:
     """What the first four starts look like through one camera."""
     with closing(TaskVectorEnv(make_task(ENV), 4, "rgb_array", camera)) as env:
         env.reset(seed=0)
-        return env.draw()
+        return env.render_frames()
 
 
 def chosen(config: TrainConfig, path: Path) -> str | None:
@@ -65,20 +70,27 @@ def test_an_environment_shows_several_cameras_side_by_side() -> None:
 
 
 @pytest.mark.parametrize("cameras", ["wrist", "wrist,front"])
-def test_a_critic_pays_for_what_its_own_cameras_show(critics: Any, cameras: str, tmp_path: Path) -> None:
+def test_a_critic_pays_for_what_its_own_cameras_show(
+    critics: Any, cameras: str, tmp_path: Path
+) -> None:
     with start(TrainConfig(env=ENV, reward=critics(cameras), num_envs=4), tmp_path / "run") as run:
         config = run.config(TrainConfig)
     model = load_reward(config)
     assert config.camera == cameras and model is not None
-    with closing(paid_environment(config, 4, model)) as env:
+    with closing(make_reward_env(config, 4, model)) as env:
         _, infos = env.reset(seed=0)
     frames = [side_by_side(views) for views in zip(*map(drawn, cameras.split(",")), strict=True)]
-    scores = model.score([Clip(frames=frame[None], instruction=config.instruction) for frame in frames])
+    scores = model.score(
+        [Clip(frames=frame[None], instruction=config.instruction) for frame in frames]
+    )
     np.testing.assert_allclose(infos["score"], [score.value[0] for score in scores], atol=1e-5)
 
 
 def test_the_users_camera_is_seen_in_place_of_the_critics(critics: Any, tmp_path: Path) -> None:
-    assert chosen(TrainConfig(env=ENV, reward=critics("moon"), camera="side"), tmp_path / "one") == "side"
+    assert (
+        chosen(TrainConfig(env=ENV, reward=critics("moon"), camera="side"), tmp_path / "one")
+        == "side"
+    )
     several = TrainConfig(env=ENV, reward=critics("moon,sun"), camera="side, front")
     assert chosen(several, tmp_path / "several") == "side,front"
     assert chosen(TrainConfig(env=ENV, reward="mini", camera="wrist"), tmp_path / "mini") == "wrist"
@@ -88,11 +100,23 @@ def test_the_users_camera_is_seen_in_place_of_the_critics(critics: Any, tmp_path
 @pytest.mark.parametrize(
     ("fitted", "camera", "message"),
     [
-        ("front,wrist", "front", "sees 2, in the places of front, wrist; got 1: front. Name as many"),
+        (
+            "front,wrist",
+            "front",
+            "sees 2, in the places of front, wrist; got 1: front. Name as many",
+        ),
         ("front", "front,wrist", "sees 1, in the places of front; got 2: front, wrist"),
         (None, "front,wrist", "reward mini sees one; got 2"),
-        ("front,moon", None, "camera 'moon', which roborew/Press-v0 does not have. Available: front, .*--camera"),
-        ("front", "moon", "camera: got camera 'moon', which .* Available: front, side, wrist. Name one of these."),
+        (
+            "front,moon",
+            None,
+            "camera 'moon', which roborew/Press-v0 does not have. Available: front, .*--camera",
+        ),
+        (
+            "front",
+            "moon",
+            "camera: got camera 'moon', which .* Available: front, side, wrist. Name one of these.",
+        ),
         ("front", "", "got camera ''"),
     ],
 )
@@ -105,23 +129,32 @@ def test_cameras_that_do_not_fit_are_refused_before_anything_is_written(
     assert not (tmp_path / "run").exists()
 
 
-def test_views_of_another_shape_than_at_fitting_are_refused_before_anything_is_written(tmp_path: Path) -> None:
-    wide = [demonstration(kind, cameras=("front", "wrist"), size=(24, 72)) for kind in ("success", "undo")]
+def test_views_of_another_shape_than_at_fitting_are_refused_before_anything_is_written(
+    tmp_path: Path,
+) -> None:
+    wide = [
+        demonstration(kind, cameras=("front", "wrist"), size=(24, 72))
+        for kind in ("success", "undo")
+    ]
     how = FitConfig(critic="ridge", encoder="mini", camera="all", calibrate=False)
     critic = fit_critic(wide, how).critic.save_pretrained(tmp_path / "critic")
-    with pytest.raises(InvalidInputError, match="each about 3.00 times as wide as high; got frames of 192 x 72"):
+    with pytest.raises(
+        InvalidInputError, match="each about 3.00 times as wide as high; got frames of 192 x 72"
+    ):
         start(TrainConfig(env=ENV, reward=str(critic)), tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 
-def test_a_suites_camera_is_found_by_its_name_and_its_own_one_by_default(critics: Any, tmp_path: Path) -> None:
+def test_a_suites_camera_is_found_by_its_name_and_its_own_one_by_default(
+    critics: Any, tmp_path: Path
+) -> None:
     config = TrainConfig(env=FREE, goal="run", reward=critics("track"))
     assert chosen(config, tmp_path / "named") == "track"
     with closing(SuiteVectorEnv(FREE, 1, "rgb_array", camera="default, track")) as env:
         env.reset(seed=0)
-        one = env.draw(camera="track")
+        one = env.render_frames(camera="track")
         assert one.shape == (1, 72, 96, 3) and env.cameras == ("track",)
-        np.testing.assert_array_equal(env.draw(), np.concatenate([one, one], axis=2))
+        np.testing.assert_array_equal(env.render_frames(), np.concatenate([one, one], axis=2))
     with pytest.raises(InvalidInputError, match="does not have. Available: track"):
         start(TrainConfig(env=FREE, goal="run", reward=critics("front")), tmp_path / "run")
 
@@ -130,7 +163,9 @@ def test_a_run_on_several_views_goes_on_exactly_and_is_judged_and_filmed(
     critics: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(record, "PICTURE", {"width": 60, "height": 60, "quality": "fast"})
-    config = TrainConfig(env=ENV, reward=critics("wrist,front"), steps=2 * ROLLOUT, num_envs=8, every=30)
+    config = TrainConfig(
+        env=ENV, reward=critics("wrist,front"), steps=2 * ROLLOUT, num_envs=8, every=30
+    )
     whole = run_whole(config, tmp_path / "whole")
     assert run_interrupted(config, tmp_path / "parts")[1] == whole
     assert untimed(tmp_path / "whole") == untimed(tmp_path / "parts")
@@ -140,11 +175,19 @@ def test_a_run_on_several_views_goes_on_exactly_and_is_judged_and_filmed(
     assert video_info(film).comment == "drawing=fast"
 
 
-def test_an_agent_explores_more_where_a_critic_pays_unless_the_task_or_the_user_says_otherwise(critics: Any) -> None:
+def test_an_agent_explores_more_where_a_critic_pays_unless_the_task_or_the_user_says_otherwise(
+    critics: Any,
+) -> None:
     def explored(env: str, reward: str, asked: float | None = None) -> float | None:
         return TrainConfig(env=env, reward=reward, exploration=asked).resolved().exploration
 
     critic = critics("front")
-    assert explored(ENV, critic) == CRITICS_EXPLORATION > DEFAULT_EXPLORATION == explored(ENV, "mini")
-    assert explored("roborew/Push-v0", critic) == explored("roborew/Push-v0", "mini") < DEFAULT_EXPLORATION
+    assert (
+        explored(ENV, critic) == CRITICS_EXPLORATION > DEFAULT_EXPLORATION == explored(ENV, "mini")
+    )
+    assert (
+        explored("roborew/Push-v0", critic)
+        == explored("roborew/Push-v0", "mini")
+        < DEFAULT_EXPLORATION
+    )
     assert explored(ENV, critic, 0.2) == 0.2

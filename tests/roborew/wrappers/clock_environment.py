@@ -1,7 +1,7 @@
 """Environments whose frame shows the step number, and models that read it.
 
-Which frame was scored can thus be told from the score: step t of episode e scores t / 100, and the red channel of the
-second pixel tells e.
+Which frame was scored can thus be told from the score: step t of episode e scores t / 100, and the
+red channel of the second pixel tells e.
 """
 
 from __future__ import annotations
@@ -29,9 +29,12 @@ def clock_frame(step: int, episode: int) -> NDArray[np.uint8]:
 
 
 class ClockEnv(gymnasium.Env[Any, Any]):
-    """Ends after ``horizon`` steps, by truncation or termination; observes step and episode; its own reward is NaN."""
+    """Ends after ``horizon`` steps, by truncation or termination; observes step and episode; its
+    own reward is NaN."""
 
-    def __init__(self, horizon: int, terminates: bool = False, render_mode: str | None = "rgb_array") -> None:
+    def __init__(
+        self, horizon: int, terminates: bool = False, render_mode: str | None = "rgb_array"
+    ) -> None:
         self.metadata = {"render_modes": ["rgb_array"], "render_fps": 25}
         self.observation_space, self.action_space = OBSERVATIONS, ACTIONS
         self.render_mode = render_mode
@@ -57,7 +60,10 @@ class ClockEnv(gymnasium.Env[Any, Any]):
 
 
 def clocks(
-    horizons: Sequence[int], mode: AutoresetMode = AutoresetMode.DISABLED, terminates: bool = False, **kwargs: Any
+    horizons: Sequence[int],
+    mode: AutoresetMode = AutoresetMode.DISABLED,
+    terminates: bool = False,
+    **kwargs: Any,
 ) -> VectorEnv[Any, Any, Any]:
     def maker(horizon: int) -> Callable[[], ClockEnv]:
         return lambda: ClockEnv(horizon, terminates, **kwargs)
@@ -76,7 +82,10 @@ class NativeClocks(VectorEnv[Any, Any, Any]):
         self.action_space = batch_space(ACTIONS, self.num_envs)
         self.drawn: list[list[int]] = []
         self._horizons = np.array(horizons)
-        self._steps, self._episodes = np.zeros_like(self._horizons), np.full_like(self._horizons, -1)
+        self._steps, self._episodes = (
+            np.zeros_like(self._horizons),
+            np.full_like(self._horizons, -1),
+        )
 
     def _observe(self) -> NDArray[np.float32]:
         return np.stack([self._steps, self._episodes], axis=1).astype(np.float32)
@@ -90,24 +99,31 @@ class NativeClocks(VectorEnv[Any, Any, Any]):
     def step(self, actions: Any) -> Any:
         self._steps += 1
         truncated = self._steps >= self._horizons
-        return self._observe(), np.full(self.num_envs, np.nan), np.zeros_like(truncated), truncated, self._truth()
+        return (
+            self._observe(),
+            np.full(self.num_envs, np.nan),
+            np.zeros_like(truncated),
+            truncated,
+            self._truth(),
+        )
 
     def _truth(self) -> dict[str, Any]:
         return {"progress": self._steps / self._horizons, "success": self._steps >= self._horizons}
 
-    def draw(self, indices: NDArray[np.int64]) -> NDArray[np.uint8]:
+    def render_frames(self, indices: NDArray[np.int64]) -> NDArray[np.uint8]:
         self.drawn.append(indices.tolist())
         return np.stack([clock_frame(int(self._steps[i]), int(self._episodes[i])) for i in indices])
 
-    def snapshot(self) -> dict[str, NDArray[Any]]:
+    def get_state(self) -> dict[str, NDArray[Any]]:
         return {"steps": self._steps.copy(), "episodes": self._episodes.copy()}
 
-    def restore(self, arrays: dict[str, NDArray[Any]]) -> None:
+    def set_state(self, arrays: dict[str, NDArray[Any]]) -> None:
         self._steps, self._episodes = arrays["steps"].copy(), arrays["episodes"].copy()
 
 
 class ClockModel:
-    """Scores a frame by the mean step number of the last ``context`` frames, over 100; claims from ``claim_at`` on."""
+    """Scores a frame by the mean step number of the last ``context`` frames, over 100; claims from
+    ``claim_at`` on."""
 
     def __init__(self, context: int | None = 1, claim_at: int = 255, **promises: Any) -> None:
         self.spec = RewardSpec(
@@ -131,8 +147,16 @@ class ClockModel:
         return [self._score(clip) for clip in clips]
 
     def _score(self, clip: Clip) -> Scores:
-        assert len(set(clip.frames[:, 0, 1, 0].tolist())) == 1 or self.spec.context == 1, "two episodes in one clip"
+        assert len(set(clip.frames[:, 0, 1, 0].tolist())) == 1 or self.spec.context == 1, (
+            "two episodes in one clip"
+        )
         steps = clip.frames[:, 0, 0, 0].astype(np.float32)
         context = self.spec.context or len(steps)
-        value = np.array([steps[max(0, t + 1 - context) : t + 1].mean() for t in range(len(steps))], np.float32)
-        return Scores(value / 100, np.ones(len(steps), dtype=np.bool_), (steps >= self._claim_at).astype(np.float32))
+        value = np.array(
+            [steps[max(0, t + 1 - context) : t + 1].mean() for t in range(len(steps))], np.float32
+        )
+        return Scores(
+            value / 100,
+            np.ones(len(steps), dtype=np.bool_),
+            (steps >= self._claim_at).astype(np.float32),
+        )

@@ -1,4 +1,5 @@
-"""A model that remembers is shown each frame once, and pays what it pays when shown the whole episode each time."""
+"""A model that remembers is shown each frame once, and pays what it pays when shown the whole
+episode each time."""
 
 from __future__ import annotations
 
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from roborew.errors import InvalidScoreError
 from roborew.shaping import Potential
-from roborew.types import Clip, IncrementalRewardModel, Memory, Scores
+from roborew.types import Clip, IncrementalRewardModel, RecurrentState, Scores
 from roborew.wrappers import LearnedReward
 from tests.roborew.wrappers.clock_environment import ClockModel, NativeClocks, clocks
 
@@ -31,12 +32,14 @@ class RememberingClock(ClockModel):
         self.shown: list[int] = []
 
     def score(self, clips: Sequence[Clip]) -> list[Scores]:
-        return self.extend(clips, [{}] * len(clips))[0]
+        return self.score_step(clips, [{}] * len(clips))[0]
 
-    def extend(self, clips: Sequence[Clip], memories: Sequence[Memory]) -> tuple[list[Scores], list[Memory]]:
+    def score_step(
+        self, clips: Sequence[Clip], states: Sequence[RecurrentState]
+    ) -> tuple[list[Scores], list[RecurrentState]]:
         scores: list[Scores] = []
-        after: list[Memory] = []
-        for clip, memory in zip(clips, memories, strict=True):
+        after: list[RecurrentState] = []
+        for clip, memory in zip(clips, states, strict=True):
             self.shown.append(len(clip.frames))
             steps, episodes = clip.frames[:, 0, 0, 0].astype(np.float64), clip.frames[:, 0, 1, 0]
             total, count, episode = memory.get("all", np.array([0.0, 0.0, episodes[0]]))
@@ -54,7 +57,10 @@ def paid(env: LearnedReward, steps: int) -> list[NDArray[Any]]:
     for _ in range(steps):
         _, reward, terminated, truncated, _ = env.step(np.zeros((2, 1), np.float32))
         rewards.append(reward)
-        if env.metadata["autoreset_mode"] == AutoresetMode.DISABLED and (terminated | truncated).any():
+        if (
+            env.metadata["autoreset_mode"] == AutoresetMode.DISABLED
+            and (terminated | truncated).any()
+        ):
             env.reset(options={"reset_mask": terminated | truncated})
     return rewards
 
@@ -96,17 +102,19 @@ def test_scoring_a_rollout_at_once_pays_the_same(make: Any) -> None:
 def test_saved_and_restored_it_goes_on_from_its_memory() -> None:
     whole = learned(NativeClocks(HORIZONS), RememberingClock(), every=1)
     paid(whole, 7)
-    saved = {key: value.copy() for key, value in whole.snapshot().items()}
+    saved = {key: value.copy() for key, value in whole.get_state().items()}
     assert any("memory" in key for key in saved) and not any("history" in key for key in saved)
     fresh = learned(NativeClocks(HORIZONS), RememberingClock(), every=1)
-    fresh.restore(saved)
+    fresh.set_state(saved)
     np.testing.assert_array_equal(paid(fresh, 15), paid(whole, 15))
 
 
 def test_a_memory_for_each_clip_is_demanded() -> None:
     class Forgetful(RememberingClock):
-        def extend(self, clips: Sequence[Clip], memories: Sequence[Memory]) -> tuple[list[Scores], list[Memory]]:
-            return super().extend(clips, memories)[0], []
+        def score_step(
+            self, clips: Sequence[Clip], states: Sequence[RecurrentState]
+        ) -> tuple[list[Scores], list[RecurrentState]]:
+            return super().score_step(clips, states)[0], []
 
     with pytest.raises(InvalidScoreError, match="expected 2 memories, one for each clip; got 0"):
         learned(NativeClocks(HORIZONS), Forgetful())

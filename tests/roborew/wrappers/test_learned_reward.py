@@ -11,9 +11,9 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from numpy.typing import NDArray
 
 from roborew.errors import InvalidInputError, InvalidScoreError
-from roborew.shaping import Difference, Potential
+from roborew.shaping import Potential, ProgressDelta
 from roborew.types import Clip, Scores
-from roborew.wrappers import Claim, LearnedReward, SingleLearnedReward
+from roborew.wrappers import LearnedReward, SingleLearnedReward, SuccessDetector
 from tests.roborew.wrappers.clock_environment import ClockEnv, ClockModel, NativeClocks, clocks
 
 MODES = [AutoresetMode.DISABLED, AutoresetMode.NEXT_STEP]
@@ -26,7 +26,8 @@ Steps = list[tuple[NDArray[Any], NDArray[Any], NDArray[Any], dict[str, Any]]]
 
 
 def run(env: LearnedReward, steps: int) -> Steps:
-    """Step, reset what is done in DISABLED mode, and return rewards, terminated, truncated and infos."""
+    """Step, reset what is done in DISABLED mode, and return rewards, terminated, truncated and
+    infos."""
     env.reset(seed=0)
     history: Steps = []
     for _ in range(steps):
@@ -38,12 +39,16 @@ def run(env: LearnedReward, steps: int) -> Steps:
 
 
 def learned(env: VectorEnv[Any, Any, Any], model: Any = None, **options: Any) -> LearnedReward:
-    return LearnedReward(env, model or ClockModel(), "read the clock", **{"claim": None, "every": 1, **options})
+    return LearnedReward(
+        env, model or ClockModel(), "read the clock", **{"claim": None, "every": 1, **options}
+    )
 
 
 @pytest.mark.parametrize("make", MAKERS)
 @pytest.mark.parametrize("every", [1, 3, 4])
-def test_the_last_action_of_an_episode_is_scored_on_its_own_final_frame(make: Any, every: int) -> None:
+def test_the_last_action_of_an_episode_is_scored_on_its_own_final_frame(
+    make: Any, every: int
+) -> None:
     """A wrapper that draws after the reset pays every last action with the wrong picture."""
     horizons = np.array([5, 7, 8])
     finals = 0
@@ -67,9 +72,12 @@ def test_the_single_wrapper_scores_the_final_frame_too() -> None:
 
 @pytest.mark.parametrize("make", MAKERS)
 @pytest.mark.parametrize("every", [1, 2, 3, 100])
-def test_the_return_of_an_episode_is_last_score_minus_first_however_often_it_is_scored(make: Any, every: int) -> None:
-    """Differences telescope through the wrapper; the environments' own reward is NaN and never read."""
-    env = learned(make([6]), every=every, shaping=Difference(scale=10.0))
+def test_the_return_of_an_episode_is_last_score_minus_first_however_often_it_is_scored(
+    make: Any, every: int
+) -> None:
+    """Differences telescope through the wrapper; the environments' own reward is NaN and never
+    read."""
+    env = learned(make([6]), every=every, shaping=ProgressDelta(scale=10.0))
     period = 7 if env.metadata["autoreset_mode"] == AutoresetMode.NEXT_STEP else 6
     rewards = np.array([step[0][0] for step in run(env, 4 * period)]).reshape(4, period)
     np.testing.assert_allclose(rewards.sum(axis=1), 0.6, rtol=1e-6)
@@ -81,7 +89,9 @@ def test_unscored_steps_pay_nothing_and_draw_nothing() -> None:
     history = run(learned(clock, model, every=4), 8)
     paid = [bool(rewards.any()) for rewards, *_ in history]
     assert paid == [False, False, False, True] * 2
-    assert clock.drawn == [[0, 1]] * 4  # first frames, step 4, step 8, first frames of the next episodes
+    assert (
+        clock.drawn == [[0, 1]] * 4
+    )  # first frames, step 4, step 8, first frames of the next episodes
     assert [infos["score_valid"].all() for *_, infos in history] == paid
 
 
@@ -92,8 +102,15 @@ def test_two_environments_get_what_each_gets_alone() -> None:
 
 
 def test_the_single_wrapper_pays_what_the_vector_wrapper_pays() -> None:
-    options: Any = {"every": 3, "shaping": Potential(scale=2.0, gamma=0.9), "claim": Claim(threshold=0.5, bonus=3.0)}
-    vector = [float(step[0][0]) for step in run(learned(clocks([9]), ClockModel(claim_at=6), **options), 12)]
+    options: Any = {
+        "every": 3,
+        "shaping": Potential(scale=2.0, gamma=0.9),
+        "claim": SuccessDetector(threshold=0.5, bonus=3.0),
+    }
+    vector = [
+        float(step[0][0])
+        for step in run(learned(clocks([9]), ClockModel(claim_at=6), **options), 12)
+    ]
     env = SingleLearnedReward(ClockEnv(9), ClockModel(claim_at=6), "read the clock", **options)
     single: list[float] = []
     while len(single) < 12:
@@ -108,11 +125,15 @@ def test_the_single_wrapper_pays_what_the_vector_wrapper_pays() -> None:
 @pytest.mark.parametrize("make", MAKERS)
 @pytest.mark.parametrize("context", [1, 3, None])
 @pytest.mark.parametrize("every", [1, 4])
-def test_scoring_a_rollout_at_once_pays_what_scoring_each_step_pays(make: Any, context: int | None, every: int) -> None:
+def test_scoring_a_rollout_at_once_pays_what_scoring_each_step_pays(
+    make: Any, context: int | None, every: int
+) -> None:
     shaping = Potential(scale=2.0, gamma=0.9)
     horizons = [5, 7, 9]
     options: Any = {"every": every, "shaping": shaping}
-    expected = [step[0] for step in run(learned(make(horizons), ClockModel(context), **options), 24)]
+    expected = [
+        step[0] for step in run(learned(make(horizons), ClockModel(context), **options), 24)
+    ]
     model = ClockModel(context)
     env = learned(make(horizons), model, scoring="rollout", **options)
     assert all(np.isnan(step[0]).all() for step in run(env, 24))
@@ -158,26 +179,37 @@ def test_later_frames_change_no_earlier_reward() -> None:
             for frames in changed:
                 frames[frames[:, 0, 0, 0] > 5, 0, 0] = 99
             return super().score(
-                [Clip(frames=f, instruction=c.instruction) for f, c in zip(changed, clips, strict=True)]
+                [
+                    Clip(frames=f, instruction=c.instruction)
+                    for f, c in zip(changed, clips, strict=True)
+                ]
             )
 
     for context in (1, None):
-        honest, lied = (run(learned(clocks([9]), model(context)), 9) for model in (ClockModel, Liar))
+        honest, lied = (
+            run(learned(clocks([9]), model(context)), 9) for model in (ClockModel, Liar)
+        )
         np.testing.assert_array_equal([s[0] for s in honest[:5]], [s[0] for s in lied[:5]])
         assert honest[5][0] != lied[5][0]
 
 
 @pytest.mark.parametrize("make", MAKERS)
 def test_a_claim_pays_its_bonus_once_and_ends_the_episode(make: Any) -> None:
-    """In NEXT_STEP mode the environment knows nothing of the claim; the wrapper resets it in the step after."""
-    env = learned(make([9, 9]), ClockModel(claim_at=4), claim=Claim(bonus=2.0), shaping=Difference(scale=100.0))
+    """In NEXT_STEP mode the environment knows nothing of the claim; the wrapper resets it in the
+    step after."""
+    env = learned(
+        make([9, 9]),
+        ClockModel(claim_at=4),
+        claim=SuccessDetector(bonus=2.0),
+        shaping=ProgressDelta(scale=100.0),
+    )
     resets_itself = env.metadata["autoreset_mode"] == AutoresetMode.NEXT_STEP
     episode = [1.0, 1.0, 1.0, 3.0] + [0.0] * resets_itself
     history = run(env, 3 * len(episode))
     np.testing.assert_allclose([step[0][0] for step in history], episode * 3, rtol=1e-6)
     ends = [False, False, False, True] + [False] * resets_itself
     assert [bool(step[1][1]) for step in history] == ends * 3
-    assert [bool(step[3]["claimed"][1]) for step in history] == ends * 3
+    assert [bool(step[3]["terminated_by_success_detector"][1]) for step in history] == ends * 3
 
 
 def test_a_true_termination_empties_the_potential_and_a_truncation_keeps_it() -> None:
@@ -213,19 +245,19 @@ def test_saved_and_restored_equals_never_interrupted() -> None:
     whole = learned(NativeClocks([5, 9]), ClockModel(3), **options)
     whole.reset()
     roll(whole, 7)
-    saved = whole.snapshot()
+    saved = whole.get_state()
     fresh = learned(NativeClocks([5, 9]), ClockModel(3), **options)
-    fresh.restore({key: value.copy() for key, value in saved.items()})
+    fresh.set_state({key: value.copy() for key, value in saved.items()})
     np.testing.assert_array_equal(roll(fresh, 15), roll(whole, 15))
 
 
 def test_an_environment_that_cannot_be_saved_says_so() -> None:
     with pytest.raises(InvalidInputError, match="snapshot"):
-        learned(clocks([4])).snapshot()
+        learned(clocks([4])).get_state()
     waiting = learned(NativeClocks([4]), scoring="rollout")
     waiting.reset()
     with pytest.raises(InvalidInputError, match="flush"):
-        waiting.snapshot()
+        waiting.get_state()
 
 
 class Abstainer(ClockModel):
@@ -241,7 +273,9 @@ class Abstainer(ClockModel):
 
 
 def test_an_abstention_pays_nothing_and_its_gain_is_paid_later() -> None:
-    env = learned(clocks([5]), Abstainer(2), shaping=Difference(scale=100.0), max_invalid_rate=1.0)
+    env = learned(
+        clocks([5]), Abstainer(2), shaping=ProgressDelta(scale=100.0), max_invalid_rate=1.0
+    )
     history = run(env, 5)
     np.testing.assert_allclose([s[0][0] for s in history], [1, 0, 2, 0, 2], rtol=1e-5)
     assert [bool(s[3]["score_valid"][0]) for s in history] == [True, False, True, False, True]
@@ -280,7 +314,9 @@ def double(scores: list[Scores]) -> list[Scores]:
         (double, "expected 1 scores.*environment 1; got 2"),
     ],
 )
-def test_what_is_no_score_is_an_error_that_names_the_environment(breaking: Any, message: str) -> None:
+def test_what_is_no_score_is_an_error_that_names_the_environment(
+    breaking: Any, message: str
+) -> None:
     with pytest.raises(InvalidScoreError, match=message):
         learned(clocks([4, 4]), Broken(breaking)).reset()
 
@@ -305,7 +341,9 @@ class OddPictures(ClockEnv):
         (np.full((4, 6, 3), [9, 8, 7], np.uint8), "environment 0 has one colour only"),
     ],
 )
-def test_what_is_no_picture_is_an_error_that_names_the_environment(picture: Any, message: str) -> None:
+def test_what_is_no_picture_is_an_error_that_names_the_environment(
+    picture: Any, message: str
+) -> None:
     env = SingleLearnedReward(OddPictures(picture), ClockModel(), "read the clock", claim=None)
     with pytest.raises(InvalidInputError, match=message):
         env.reset()
@@ -328,23 +366,25 @@ def test_same_step_autoreset_is_refused() -> None:
     [
         ({"causal": False}, {}, "not causal"),
         ({"needs_goal": True}, {}, "goal=frame"),
-        ({"claims": False}, {"claim": Claim()}, "claim=None"),
-        ({}, {"claim": Claim(), "scoring": "rollout"}, "too late"),
+        ({"claims": False}, {"claim": SuccessDetector()}, "claim=None"),
+        ({}, {"claim": SuccessDetector(), "scoring": "rollout"}, "too late"),
         ({}, {"scoring": "never"}, "'step', 'rollout' or 'episode'"),
         ({}, {"every": 0}, "every"),
         ({}, {"max_invalid_rate": 2.0}, "max_invalid_rate"),
     ],
 )
-def test_what_cannot_work_is_refused_before_the_first_step(promises: Any, options: Any, message: str) -> None:
+def test_what_cannot_work_is_refused_before_the_first_step(
+    promises: Any, options: Any, message: str
+) -> None:
     with pytest.raises(InvalidInputError, match=message):
         learned(clocks([4]), ClockModel(**promises), **options)
 
 
 def test_a_claim_out_of_range_is_refused() -> None:
     with pytest.raises(InvalidInputError, match="threshold"):
-        Claim(threshold=0.0)
+        SuccessDetector(threshold=0.0)
     with pytest.raises(InvalidInputError, match="bonus"):
-        Claim(bonus=np.nan)
+        SuccessDetector(bonus=np.nan)
 
 
 def test_stepping_past_an_end_is_an_error_that_names_the_environment() -> None:

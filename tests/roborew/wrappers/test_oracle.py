@@ -10,11 +10,11 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from numpy.typing import NDArray
 
 from roborew.errors import InvalidInputError
-from roborew.wrappers import TrueReward
+from roborew.wrappers import OracleReward
 from tests.roborew.wrappers.clock_environment import NativeClocks, clocks
 
 
-def roll(env: TrueReward, steps: int) -> tuple[NDArray[Any], NDArray[Any]]:
+def roll(env: OracleReward, steps: int) -> tuple[NDArray[Any], NDArray[Any]]:
     env.reset()
     rewards, ends = [], []
     for _ in range(steps):
@@ -28,37 +28,37 @@ def roll(env: TrueReward, steps: int) -> tuple[NDArray[Any], NDArray[Any]]:
 
 @pytest.mark.parametrize("every", [1, 2, 3])
 def test_the_dense_return_is_scale_times_progress_plus_the_bonus_of_success(every: int) -> None:
-    rewards, ends = roll(TrueReward(clocks([6]), "dense", scale=5.0, bonus=4.0, every=every), 12)
+    rewards, ends = roll(OracleReward(clocks([6]), "dense", scale=5.0, bonus=4.0, every=every), 12)
     np.testing.assert_allclose(rewards.reshape(2, 6).sum(axis=1), 9.0, rtol=1e-6)
     assert ends.reshape(2, 6)[:, -1].all() and ends.sum() == 2
 
 
 def test_the_sparse_reward_is_the_bonus_of_success_alone() -> None:
-    rewards, ends = roll(TrueReward(clocks([3]), "sparse", bonus=4.0, every=1), 6)
+    rewards, ends = roll(OracleReward(clocks([3]), "sparse", bonus=4.0, every=1), 6)
     np.testing.assert_array_equal(rewards, [0, 0, 4, 0, 0, 4])
     np.testing.assert_array_equal(ends, rewards == 4)
 
 
 def test_infos_hold_the_keys_of_the_learned_reward() -> None:
-    env = TrueReward(clocks([4, 8]), every=1)
+    env = OracleReward(clocks([4, 8]), every=1)
     env.reset()
     infos = env.step(np.zeros((2, 1)))[4]
     np.testing.assert_allclose(infos["score"], [1 / 4, 1 / 8])
-    assert infos["score_valid"].all() and not infos["claimed"].any()
+    assert infos["score_valid"].all() and not infos["terminated_by_success_detector"].any()
 
 
 def test_saved_and_restored_equals_never_interrupted() -> None:
-    def make() -> TrueReward:
-        return TrueReward(NativeClocks([7]), every=2)
+    def make() -> OracleReward:
+        return OracleReward(NativeClocks([7]), every=2)
 
-    def steps(env: TrueReward) -> list[float]:
+    def steps(env: OracleReward) -> list[float]:
         return [float(env.step(np.zeros((1, 1)))[1][0]) for _ in range(4)]
 
     whole = make()
     whole.reset(options={"reset_mask": np.array([True])})
     whole.step(np.zeros((1, 1)))
     fresh = make()
-    fresh.restore(whole.snapshot())
+    fresh.set_state(whole.get_state())
     assert steps(fresh) == steps(whole)
 
 
@@ -68,13 +68,19 @@ class Silent(NativeClocks):
 
 
 @pytest.mark.parametrize(
-    ("env", "message"), [(Silent([4]), "'progress' and 'success'"), (clocks([4], AutoresetMode.SAME_STEP), "SAME_STEP")]
+    ("env", "message"),
+    [
+        (Silent([4]), "'progress' and 'success'"),
+        (clocks([4], AutoresetMode.SAME_STEP), "SAME_STEP"),
+    ],
 )
-def test_an_environment_without_truth_or_final_states_is_refused(env: VectorEnv[Any, Any, Any], message: str) -> None:
+def test_an_environment_without_truth_or_final_states_is_refused(
+    env: VectorEnv[Any, Any, Any], message: str
+) -> None:
     with pytest.raises(InvalidInputError, match=message):
-        TrueReward(env).reset()
+        OracleReward(env).reset()
 
 
 def test_another_kind_is_refused() -> None:
     with pytest.raises(InvalidInputError, match="'dense' or 'sparse'"):
-        TrueReward(clocks([4]), "shiny")  # pyright: ignore[reportArgumentType]
+        OracleReward(clocks([4]), "shiny")  # pyright: ignore[reportArgumentType]

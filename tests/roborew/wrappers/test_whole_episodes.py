@@ -11,7 +11,7 @@ from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
 from roborew.errors import InvalidInputError, InvalidScoreError
-from roborew.shaping import Difference, Level, Potential, Shaping, ShapingState
+from roborew.shaping import Potential, ProgressDelta, RawScore, Shaping, ShapingState
 from roborew.types import Clip, Scores
 from roborew.wrappers import LearnedReward
 from tests.roborew.wrappers.clock_environment import ClockModel, NativeClocks, clock_frame, clocks
@@ -38,7 +38,14 @@ class Hindsight(ClockModel):
 
 def learned(env: Any, model: Hindsight, every: int, shaping: Shaping) -> LearnedReward:
     return LearnedReward(
-        env, model, "wait", scoring="episode", claim=None, every=every, shaping=shaping, max_invalid_rate=1.0
+        env,
+        model,
+        "wait",
+        scoring="episode",
+        claim=None,
+        every=every,
+        shaping=shaping,
+        max_invalid_rate=1.0,
     )
 
 
@@ -57,7 +64,9 @@ def played(env: LearnedReward, steps: int) -> tuple[NDArray[Any], NDArray[Any]]:
 def offline(model: Hindsight, horizon: int, every: int, shaping: Shaping) -> float:
     """What the frames of an episode are worth, scored as one clip by whoever has its film."""
     at = [*range(0, horizon, every), horizon]
-    (scores,) = model.score([Clip(frames=np.stack([clock_frame(t, 0) for t in at]), instruction="wait")])
+    (scores,) = model.score(
+        [Clip(frames=np.stack([clock_frame(t, 0) for t in at]), instruction="wait")]
+    )
     said = dict(zip(at, zip(scores.value, scores.valid, strict=True), strict=True))
     state, total = ShapingState.start(scores.value[:1], scores.valid[:1]), 0.0
     for step in range(1, horizon + 1):
@@ -69,7 +78,9 @@ def offline(model: Hindsight, horizon: int, every: int, shaping: Shaping) -> flo
 
 @pytest.mark.parametrize("make", MAKERS)
 @pytest.mark.parametrize("every", [1, 2, 4])
-@pytest.mark.parametrize("shaping", [Level(), Difference(scale=5.0), Potential(scale=1.0, gamma=0.9)], ids=repr)
+@pytest.mark.parametrize(
+    "shaping", [RawScore(), ProgressDelta(scale=5.0), Potential(scale=1.0, gamma=0.9)], ids=repr
+)
 @pytest.mark.parametrize("silent", [255, 4])
 def test_the_last_step_is_paid_what_the_same_episode_is_worth_offline(
     make: Callable[[], Any], every: int, shaping: Shaping, silent: int
@@ -80,23 +91,25 @@ def test_the_last_step_is_paid_what_the_same_episode_is_worth_offline(
     for column, horizon in enumerate(HORIZONS):
         expected = offline(Hindsight(silent), horizon, every, shaping)
         assert ends[:, column].sum() >= 2
-        np.testing.assert_allclose(rewards[:, column], np.where(ends[:, column], expected, 0.0), atol=1e-5)
+        np.testing.assert_allclose(
+            rewards[:, column], np.where(ends[:, column], expected, 0.0), atol=1e-5
+        )
 
 
 @pytest.mark.parametrize("at", range(1, 12))
 def test_saved_within_an_episode_and_restored_it_pays_the_same(at: int) -> None:
-    one, other = (learned(NativeClocks(HORIZONS), Hindsight(), 2, Level()) for _ in range(2))
+    one, other = (learned(NativeClocks(HORIZONS), Hindsight(), 2, RawScore()) for _ in range(2))
     one.reset(seed=0)
     played(one, at)
     other.reset(seed=5)
     played(other, 3)
-    other.restore({name: array.copy() for name, array in one.snapshot().items()})
+    other.set_state({name: array.copy() for name, array in one.get_state().items()})
     np.testing.assert_array_equal(played(one, 20)[0], played(other, 20)[0])
 
 
 def test_each_frame_is_shown_once_and_only_when_its_episode_is_over() -> None:
     model = Hindsight()
-    env = learned(NativeClocks(HORIZONS), model, 2, Level())
+    env = learned(NativeClocks(HORIZONS), model, 2, RawScore())
     env.reset(seed=0)
     played(env, 4)
     assert not model.clips
@@ -111,9 +124,13 @@ def test_each_frame_is_shown_once_and_only_when_its_episode_is_over() -> None:
 def test_a_model_that_abstains_too_often_stops_here_too() -> None:
     class Silent(Hindsight):
         def _score(self, clip: Clip) -> Scores:
-            return Scores(np.zeros(len(clip.frames), np.float32), np.zeros(len(clip.frames), np.bool_))
+            return Scores(
+                np.zeros(len(clip.frames), np.float32), np.zeros(len(clip.frames), np.bool_)
+            )
 
-    env = LearnedReward(NativeClocks(HORIZONS), Silent(), "wait", scoring="episode", claim=None, every=1)
+    env = LearnedReward(
+        NativeClocks(HORIZONS), Silent(), "wait", scoring="episode", claim=None, every=1
+    )
     env.reset(seed=0)
     with pytest.raises(InvalidScoreError, match="abstained"):
         played(env, 200)

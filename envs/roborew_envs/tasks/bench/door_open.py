@@ -1,4 +1,5 @@
-"""Open the door of the cabinet by its handle: done when it is wide open and shows the yellow inside."""
+"""Open the door of the cabinet by its handle: done when it is wide open and shows the yellow
+inside."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from roborew_envs.core.plan import Plan
-from roborew_envs.core.task import BoolArray, FloatArray, IntArray, Words
+from roborew_envs.core.task import BoolArray, FloatArray, IntArray, Language
 from roborew_envs.tasks.arm_task import hand, nearness
 from roborew_envs.tasks.bench.scene import DOOR, OPENED, BenchTask, door_handle, on_door
 from roborew_envs.tasks.bench.skills import GAP, pull_open, push_shut, turn_on
@@ -19,7 +20,7 @@ class DoorOpen(BenchTask):
     id = "roborew/DoorOpen-v0"
     horizon = 56
     stages: ClassVar[tuple[str, ...]] = ("approach", "pull", "open")
-    words = Words(
+    language = Language(
         instruction="open the door of the cabinet",
         paraphrases=(
             "open the door",
@@ -49,7 +50,7 @@ class DoorOpen(BenchTask):
         ),
     )
 
-    plan = Plan(
+    scripted_policy = Plan(
         expert=pull_open,
         undo=push_shut,
         wrong=turn_on,
@@ -63,7 +64,9 @@ class DoorOpen(BenchTask):
 
     def partial_progress(self, qpos: FloatArray, qvel: FloatArray) -> FloatArray:
         reach = np.linalg.norm(hand(qpos) - on_door(qpos, GAP), axis=1)
-        return 0.3 * nearness(np.maximum(reach - 0.02, 0), 0.45) + 0.69 * np.clip(qpos[:, DOOR] / OPENED, 0, 1)
+        return 0.3 * nearness(np.maximum(reach - 0.02, 0), 0.45) + 0.69 * np.clip(
+            qpos[:, DOOR] / OPENED, 0, 1
+        )
 
     def partial_stage(self, qpos: FloatArray, qvel: FloatArray) -> IntArray:
         return (np.linalg.norm(hand(qpos) - on_door(qpos, GAP), axis=1) < 0.05).astype(np.int64)

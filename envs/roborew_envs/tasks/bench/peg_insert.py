@@ -7,9 +7,17 @@ from typing import ClassVar
 import numpy as np
 
 from roborew_envs.core.plan import Plan
-from roborew_envs.core.task import BoolArray, FloatArray, IntArray, Words
+from roborew_envs.core.task import BoolArray, FloatArray, IntArray, Language
 from roborew_envs.tasks.arm_task import closeness, hand, nearness, within
-from roborew_envs.tasks.bench.scene import BLUE_PEG, ORANGE_PEG, PEG_HEIGHT, SOCKET, BenchTask, is_inserted, uprightness
+from roborew_envs.tasks.bench.scene import (
+    BLUE_PEG,
+    ORANGE_PEG,
+    PEG_HEIGHT,
+    SOCKET,
+    BenchTask,
+    is_inserted,
+    uprightness,
+)
 from roborew_envs.tasks.desk.grasping import carry, holds, let_go, take
 from roborew_envs.tasks.desk.skills import CLEAR
 
@@ -24,7 +32,8 @@ ASIDE = np.array([0.055, 0.0, 0.0])
 
 
 def insert(qpos: FloatArray, peg: slice, offset: FloatArray) -> FloatArray:
-    """Take the peg at ``peg`` of qpos and put it into the socket, or ``offset`` (N, 3) [m] from it."""
+    """Take the peg at ``peg`` of qpos and put it into the socket, or ``offset`` (N, 3) [m] from
+    it."""
     place = qpos[:, peg]
     goal = np.column_stack([qpos[:, SOCKET], np.full(len(qpos), PEG_HEIGHT)]) + offset
     grip = place + GRIP
@@ -53,12 +62,13 @@ def pull_out(qpos: FloatArray, offset: FloatArray) -> FloatArray:
 
 
 class PegInsert(BenchTask):
-    """The hand closes in on the blue peg (to 0.25), lifts it, carries it over the socket and lets it down."""
+    """The hand closes in on the blue peg (to 0.25), lifts it, carries it over the socket and lets
+    it down."""
 
     id = "roborew/PegInsert-v0"
     horizon = 88
     stages: ClassVar[tuple[str, ...]] = ("approach", "grasp", "carry", "inserted")
-    words = Words(
+    language = Language(
         instruction="insert the blue peg into the socket",
         paraphrases=(
             "put the blue peg into the socket",
@@ -88,7 +98,7 @@ class PegInsert(BenchTask):
         ),
     )
 
-    plan = Plan(
+    scripted_policy = Plan(
         expert=insert_blue,
         undo=pull_out,
         wrong=insert_orange,

@@ -1,4 +1,5 @@
-"""The bench that four manipulation tasks share: where its things stand, what an agent sees, what shows success."""
+"""The bench that four manipulation tasks share: where its things stand, what an agent sees, what
+shows success."""
 
 from __future__ import annotations
 
@@ -21,7 +22,8 @@ TAP = slice(39, 41)
 LEVER = 41
 HINGE = slice(42, 44)
 DOOR = 44
-"""Where things stand in qpos; positions [m], angles [rad]. A test reads these addresses from the compiled model."""
+"""Where things stand in qpos; positions [m], angles [rad]. A test reads these addresses from the
+compiled model."""
 
 STARTS = np.array([[0.27, -0.16, 0.12], [0.38, 0.05, 0.20]])
 """Lowest and highest place of the hand at a start [m]: above the pegs, beside the cabinet."""
@@ -45,20 +47,23 @@ LEVER_TIP = np.array([0.0, 0.100, 0.095])
 
 
 def turned(place: FloatArray, angle: FloatArray) -> FloatArray:
-    """A place, shape (3,) or (N, 3) [m], turned about the vertical axis by each angle, shape (N,) [rad]: (N, 3)."""
+    """A place, shape (3,) or (N, 3) [m], turned about the vertical axis by each angle, shape (N,)
+    [rad]: (N, 3)."""
     x, y, z = np.broadcast_to(place, (len(angle), 3)).T
     cos, sin = np.cos(angle), np.sin(angle)
     return np.stack([cos * x - sin * y, sin * x + cos * y, z], axis=1)
 
 
 def on_door(qpos: FloatArray, place: FloatArray, ahead: float = 0.0) -> FloatArray:
-    """Where a place of the closed door, from the hinge's foot [m], is once the door turns ``ahead`` [rad] further."""
+    """Where a place of the closed door, from the hinge's foot [m], is once the door turns ``ahead``
+    [rad] further."""
     foot = np.column_stack([qpos[:, HINGE], np.zeros(len(qpos))])
     return foot + turned(place, qpos[:, DOOR] + ahead)
 
 
 def on_lever(qpos: FloatArray, place: FloatArray, ahead: float = 0.0) -> FloatArray:
-    """Where a place of the closed lever, from the tap's foot [m], is once the lever turns ``ahead`` [rad] further."""
+    """Where a place of the closed lever, from the tap's foot [m], is once the lever turns ``ahead``
+    [rad] further."""
     foot = np.column_stack([qpos[:, TAP], np.zeros(len(qpos))])
     return foot + turned(place, qpos[:, LEVER] + ahead)
 
@@ -74,7 +79,8 @@ def lever_tip(qpos: FloatArray) -> FloatArray:
 
 
 def uprightness(qpos: FloatArray, peg: slice) -> FloatArray:
-    """Cosine of the angle between a peg and the vertical, shape (N,): 1 where it stands, 0 where it lies."""
+    """Cosine of the angle between a peg and the vertical, shape (N,): 1 where it stands, 0 where it
+    lies."""
     quaternion = qpos[:, peg.stop : peg.stop + 4]
     w, x, y, z = (quaternion / np.linalg.norm(quaternion, axis=1, keepdims=True)).T
     return w**2 - x**2 - y**2 + z**2
@@ -83,11 +89,16 @@ def uprightness(qpos: FloatArray, peg: slice) -> FloatArray:
 def is_inserted(qpos: FloatArray, peg: slice) -> BoolArray:
     """The peg stands in the socket, shape (N,)."""
     inside = within(qpos[:, peg][:, :2] - qpos[:, SOCKET], (0.014, 0.014))
-    return inside & (np.abs(qpos[:, peg][:, 2] - PEG_HEIGHT) < 0.010) & (np.abs(uprightness(qpos, peg)) > 0.9)
+    return (
+        inside
+        & (np.abs(qpos[:, peg][:, 2] - PEG_HEIGHT) < 0.010)
+        & (np.abs(uprightness(qpos, peg)) > 0.9)
+    )
 
 
 def is_in_hole(qpos: FloatArray, block: slice) -> BoolArray:
-    """The block lies in the hole, or bounces there with most of it below the board's top, shape (N,)."""
+    """The block lies in the hole, or bounces there with most of it below the board's top, shape
+    (N,)."""
     inside = within(qpos[:, block][:, :2] - qpos[:, HOLE], HOLE_SIZE)
     return inside & (np.abs(qpos[:, block][:, 2] - BLOCK_HEIGHT) < BLOCK_HEIGHT)
 
@@ -102,12 +113,14 @@ class BenchTask(ArmTask):
 
     scene: ClassVar[str] = "bench.xml"
 
-    def sample(self, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
+    def sample_initial_state(self, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
         qpos = np.zeros(self.model.nq)
         qpos[HINGE] = rng.uniform([0.316, 0.255], [0.356, 0.285])
         qpos[TAP] = rng.uniform([0.43, -0.31], [0.48, -0.27])
         qpos[HOLE] = rng.uniform([0.60, -0.05], [0.63, 0.05])
-        row = np.column_stack([rng.uniform(0.31, 0.36, 3), [-0.14, -0.05, 0.04] + rng.uniform(-0.01, 0.01, 3)])
+        row = np.column_stack(
+            [rng.uniform(0.31, 0.36, 3), [-0.14, -0.05, 0.04] + rng.uniform(-0.01, 0.01, 3)]
+        )
         row = rng.permutation(row)
         qpos[SOCKET] = row[0]
         sides = rng.permutation([-0.037, 0.037]) + rng.uniform(-0.005, 0.005, 2)
@@ -144,8 +157,9 @@ class BenchTask(ArmTask):
         ]
         return np.concatenate(parts, axis=1).astype(np.float32)
 
-    def paint(self, qpos: FloatArray) -> Overrides:
-        """Water, and the lit twins of socket and hole, become visible in the states that call for them."""
+    def visual_overrides(self, qpos: FloatArray) -> Overrides:
+        """Water, and the lit twins of socket and hole, become visible in the states that call for
+        them."""
         shown = {
             "jet": water_runs(qpos),
             "pool": water_runs(qpos),

@@ -40,7 +40,8 @@ def push_shut(qpos: FloatArray, offset: FloatArray) -> FloatArray:
 
 
 def turn_lever(qpos: FloatArray, offset: FloatArray, way: int) -> FloatArray:
-    """Go down beside the lever and push it round: to the open end with ``way`` +1, to the closed one with -1."""
+    """Go down beside the lever and push it round: to the open end with ``way`` +1, to the closed
+    one with -1."""
     tips, mirror = hand(qpos) - offset, np.array([way, 1, 1])
     foot = np.column_stack([qpos[:, TAP], np.zeros(len(qpos))])
     x, y, z = (turned(tips - foot, -qpos[:, LEVER]) * mirror).T

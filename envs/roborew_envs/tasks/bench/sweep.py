@@ -1,4 +1,5 @@
-"""Sweep the yellow block into the hole: done when it lies in there, which lights the hole's floor."""
+"""Sweep the yellow block into the hole: done when it lies in there, which lights the hole's
+floor."""
 
 from __future__ import annotations
 
@@ -7,9 +8,17 @@ from typing import ClassVar
 import numpy as np
 
 from roborew_envs.core.plan import Plan
-from roborew_envs.core.task import BoolArray, FloatArray, IntArray, Words
+from roborew_envs.core.task import BoolArray, FloatArray, IntArray, Language
 from roborew_envs.tasks.arm_task import closeness, hand, nearness
-from roborew_envs.tasks.bench.scene import BLOCK_HEIGHT, BOARD_TOP, HOLE, RED_BLOCK, YELLOW_BLOCK, BenchTask, is_in_hole
+from roborew_envs.tasks.bench.scene import (
+    BLOCK_HEIGHT,
+    BOARD_TOP,
+    HOLE,
+    RED_BLOCK,
+    YELLOW_BLOCK,
+    BenchTask,
+    is_in_hole,
+)
 from roborew_envs.tasks.desk.grasping import carry, holds, take, with_opening
 from roborew_envs.tasks.desk.skills import CLEAR, push_cube
 
@@ -48,7 +57,9 @@ def take_out(qpos: FloatArray, offset: FloatArray) -> FloatArray:
     """Take the yellow block out of the hole: what undoes `sweep_yellow`."""
     block = qpos[:, YELLOW_BLOCK]
     grip = block + offset
-    grip[:, 1] = qpos[:, HOLE.start + 1] + np.clip(grip[:, 1] - qpos[:, HOLE.start + 1], -0.018, 0.018)
+    grip[:, 1] = qpos[:, HOLE.start + 1] + np.clip(
+        grip[:, 1] - qpos[:, HOLE.start + 1], -0.018, 0.018
+    )
     held = holds(qpos, grip, BLOCK) | (block[:, 2] > LIFTED)
     lifted = np.column_stack([block[:, :2], np.full(len(qpos), CLEAR)])
     return np.where(held[:, None], carry(qpos, block, lifted), take(qpos, grip, BLOCK))
@@ -60,7 +71,7 @@ class Sweep(BenchTask):
     id = "roborew/Sweep-v0"
     horizon = 64
     stages: ClassVar[tuple[str, ...]] = ("approach", "sweep", "in the hole")
-    words = Words(
+    language = Language(
         instruction="sweep the yellow block into the hole",
         paraphrases=(
             "push the yellow block into the hole",
@@ -90,7 +101,7 @@ class Sweep(BenchTask):
         ),
     )
 
-    plan = Plan(
+    scripted_policy = Plan(
         expert=sweep_yellow,
         undo=take_out,
         wrong=sweep_red,
@@ -106,7 +117,9 @@ class Sweep(BenchTask):
         block = qpos[:, YELLOW_BLOCK]
         way = qpos[:, HOLE] - block[:, :2]
         apart = np.linalg.norm(way, axis=1)
-        behind = np.column_stack([block[:, :2] - 0.036 * way / np.maximum(apart, 1e-6)[:, None], block[:, 2]])
+        behind = np.column_stack(
+            [block[:, :2] - 0.036 * way / np.maximum(apart, 1e-6)[:, None], block[:, 2]]
+        )
         reach = np.linalg.norm(hand(qpos) - behind, axis=1)
         height = np.clip((block[:, 2] - BLOCK_HEIGHT) / BOARD_TOP, 0, 1)
         near = nearness(apart, 0.25) - 0.1 * height

@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 
 from roborew_envs.core.plan import Plan
-from roborew_envs.core.task import BoolArray, FloatArray, IntArray, Words
+from roborew_envs.core.task import BoolArray, FloatArray, IntArray, Language
 from roborew_envs.tasks.arm_task import hand, nearness
 from roborew_envs.tasks.bench.scene import LEVER, TURNED, BenchTask, lever_tip, on_lever, water_runs
 from roborew_envs.tasks.bench.skills import BESIDE, pull_open, turn_off, turn_on
@@ -19,7 +19,7 @@ class TapTurn(BenchTask):
     id = "roborew/TapTurn-v0"
     horizon = 56
     stages: ClassVar[tuple[str, ...]] = ("approach", "turn", "running")
-    words = Words(
+    language = Language(
         instruction="turn the tap so that the water runs",
         paraphrases=(
             "turn on the tap",
@@ -49,7 +49,7 @@ class TapTurn(BenchTask):
         ),
     )
 
-    plan = Plan(
+    scripted_policy = Plan(
         expert=turn_on,
         undo=turn_off,
         wrong=pull_open,
@@ -63,7 +63,9 @@ class TapTurn(BenchTask):
 
     def partial_progress(self, qpos: FloatArray, qvel: FloatArray) -> FloatArray:
         reach = np.linalg.norm(hand(qpos) - on_lever(qpos, BESIDE), axis=1)
-        return 0.3 * nearness(np.maximum(reach - 0.025, 0), 0.45) + 0.69 * np.clip(qpos[:, LEVER] / TURNED, 0, 1)
+        return 0.3 * nearness(np.maximum(reach - 0.025, 0), 0.45) + 0.69 * np.clip(
+            qpos[:, LEVER] / TURNED, 0, 1
+        )
 
     def partial_stage(self, qpos: FloatArray, qvel: FloatArray) -> IntArray:
         return (np.linalg.norm(hand(qpos) - on_lever(qpos, BESIDE), axis=1) < 0.05).astype(np.int64)

@@ -1,4 +1,5 @@
-"""Keep the pole upright: a pole that leans on a cart is brought up and held near the middle of the rail."""
+"""Keep the pole upright: a pole that leans on a cart is brought up and held near the middle of the
+rail."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roborew_envs.core.mjcf import load_world
-from roborew_envs.core.task import BoolArray, FloatArray, IntArray, Task, Words
+from roborew_envs.core.task import BoolArray, FloatArray, IntArray, Language, Task
 
 UPRIGHT = 0.08
 """Largest lean of a pole that is upright [rad]."""
@@ -22,7 +23,8 @@ MIDDLE = 1.0
 
 
 class CartPole(Task):
-    """The classic cart and pole, force up to 10 N, an action held for 20 ms. Balance: upright, slow, central."""
+    """The classic cart and pole, force up to 10 N, an action held for 20 ms. Balance: upright,
+    slow, central."""
 
     id = "roborew/CartPole-v0"
     cameras: ClassVar[tuple[str, ...]] = ("front", "quarter")
@@ -30,7 +32,7 @@ class CartPole(Task):
     stages: ClassVar[tuple[str, ...]] = ("fallen", "leaning", "balanced")
     substeps = 2
     action_size = 1
-    words = Words(
+    language = Language(
         instruction="keep the pole upright",
         paraphrases=(
             "balance the pole on the cart",
@@ -59,12 +61,12 @@ class CartPole(Task):
     def build(self) -> mujoco.MjModel:
         return load_world("cart_pole.xml").compile()
 
-    def sample(self, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
+    def sample_initial_state(self, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
         """The pole leans to one side by 7 to 15 degrees, everything nearly at rest."""
         lean = rng.choice([-1.0, 1.0]) * rng.uniform(0.12, 0.26)
         return np.array([rng.uniform(-0.4, 0.4), lean]), 0.05 * rng.standard_normal(2)
 
-    def controls(self, qpos: FloatArray, actions: FloatArray) -> FloatArray:
+    def action_to_ctrl(self, qpos: FloatArray, actions: FloatArray) -> FloatArray:
         return actions
 
     def observe(self, qpos: FloatArray, qvel: FloatArray) -> NDArray[np.float32]:
@@ -76,7 +78,8 @@ class CartPole(Task):
         return upright & (np.abs(qvel) <= REST).all(axis=1)
 
     def partial_progress(self, qpos: FloatArray, qvel: FloatArray) -> FloatArray:
-        """How upright; of an upright pole a fifth is lost to speed and a fifth beside the middle."""
+        """How upright; of an upright pole a fifth is lost to speed and a fifth beside the
+        middle."""
         upright = np.clip((FALLEN - np.abs(qpos[:, 1])) / (FALLEN - UPRIGHT), 0.0, 1.0)
         calm = 1 - np.clip((np.abs(qvel) / REST - 1) / 4, 0.0, 1.0).mean(axis=1)
         central = np.clip((1.5 - np.abs(qpos[:, 0])) / (1.5 - MIDDLE), 0.0, 1.0)

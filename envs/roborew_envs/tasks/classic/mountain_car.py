@@ -1,4 +1,5 @@
-"""Reach the flag: a car too weak for the hill must swing to and fro in the valley until it comes up."""
+"""Reach the flag: a car too weak for the hill must swing to and fro in the valley until it comes
+up."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ from numpy.polynomial import Polynomial
 from numpy.typing import NDArray
 
 from roborew_envs.core.mjcf import load_world
-from roborew_envs.core.task import BoolArray, FloatArray, IntArray, Task, Words
+from roborew_envs.core.task import BoolArray, FloatArray, IntArray, Language, Task
 from roborew_envs.tasks.gymnasium_bodies import add_scenery
 
 HILL = Polynomial([0.20, 0.0, 0.70, 0.04, -0.085])
@@ -25,10 +26,11 @@ _SEGMENTS = 30
 
 
 class MountainCar(Task):
-    """A mass on a curved road under gravity, pushed along its nose; after Moore 1990. An action is held for 50 ms.
+    """A mass on a curved road under gravity, pushed along its nose; after Moore 1990. An action is
+    held for 50 ms.
 
-    Progress is the energy won of what the flag's height takes, for nothing else tells a swing that helps from one that
-    does not; three tenths of it are given only towards the flag.
+    Progress is the energy won of what the flag's height takes, for nothing else tells a swing that
+    helps from one that does not; three tenths of it are given only towards the flag.
     """
 
     id = "roborew/MountainCar-v0"
@@ -37,7 +39,7 @@ class MountainCar(Task):
     stages: ClassVar[tuple[str, ...]] = ("valley", "swinging", "at the flag")
     substeps = 10
     action_size = 1
-    words = Words(
+    language = Language(
         instruction="drive the car up to the flag",
         paraphrases=(
             "reach the flag on the hill",
@@ -83,13 +85,13 @@ class MountainCar(Task):
         _add_flag(spec)
         return spec.compile()
 
-    def sample(self, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
+    def sample_initial_state(self, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
         """At rest near the bottom of the valley."""
         x = rng.uniform(-0.25, 0.25)
         slope = HILL.deriv()(x)
         return np.array([x, HILL(x), np.arctan(slope)]), np.zeros(3)
 
-    def controls(self, qpos: FloatArray, actions: FloatArray) -> FloatArray:
+    def action_to_ctrl(self, qpos: FloatArray, actions: FloatArray) -> FloatArray:
         return actions
 
     def observe(self, qpos: FloatArray, qvel: FloatArray) -> NDArray[np.float32]:
@@ -116,7 +118,9 @@ def _add_road(spec: mujoco.MjSpec) -> None:
         middle, half = (start + stop) / 2, (stop - start) / 2
         low = min(HILL(start), HILL(stop)) - 0.05
         green = 0.36 + 0.06 * (i % 2)
-        add_scenery(spec, f"hill_{i}", (middle, 0, low / 2), (half, 0.4, low / 2), (0.16, green, 0.14))
+        add_scenery(
+            spec, f"hill_{i}", (middle, 0, low / 2), (half, 0.4, low / 2), (0.16, green, 0.14)
+        )
         slope = np.arctan2(HILL(stop) - HILL(start), stop - start)
         length = np.hypot(stop - start, HILL(stop) - HILL(start)) / 2 + 0.01
         place = (middle, 0, (HILL(start) + HILL(stop)) / 2 - 0.02)
@@ -129,4 +133,6 @@ def _add_flag(spec: mujoco.MjSpec) -> None:
     """A yellow flag on a white pole behind the road."""
     foot = HILL(FLAG)
     add_scenery(spec, "flag_pole", (FLAG, 0.3, foot + 0.4), (0.025, 0.025, 0.4), (0.97, 0.97, 0.97))
-    add_scenery(spec, "flag", (FLAG + 0.19, 0.3, foot + 0.66), (0.17, 0.01, 0.13), (1.0, 0.85, 0.05))
+    add_scenery(
+        spec, "flag", (FLAG + 0.19, 0.3, foot + 0.66), (0.17, 0.01, 0.13), (1.0, 0.85, 0.05)
+    )

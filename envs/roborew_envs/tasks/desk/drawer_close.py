@@ -7,8 +7,16 @@ from typing import ClassVar
 import numpy as np
 
 from roborew_envs.core.plan import Plan
-from roborew_envs.core.task import BoolArray, FloatArray, IntArray, Words
-from roborew_envs.tasks.desk.scene import CLOSED, DRAWER, DRAWER_TRAVEL, OpenDrawerTask, hand, handle, nearness
+from roborew_envs.core.task import BoolArray, FloatArray, IntArray, Language
+from roborew_envs.tasks.desk.scene import (
+    CLOSED,
+    DRAWER,
+    DRAWER_TRAVEL,
+    OpenDrawerTask,
+    hand,
+    handle,
+    nearness,
+)
 from roborew_envs.tasks.desk.skills import press_button, pull_drawer, shut_drawer
 
 AJAR = 0.075
@@ -21,7 +29,7 @@ class DrawerClose(OpenDrawerTask):
     id = "roborew/DrawerClose-v0"
     horizon = 64
     stages: ClassVar[tuple[str, ...]] = ("approach", "push", "closed")
-    words = Words(
+    language = Language(
         instruction="close the drawer",
         paraphrases=(
             "push the drawer shut",
@@ -51,7 +59,7 @@ class DrawerClose(OpenDrawerTask):
         ),
     )
 
-    plan = Plan(
+    scripted_policy = Plan(
         expert=shut_drawer,
         undo=pull_drawer,
         wrong=press_button,

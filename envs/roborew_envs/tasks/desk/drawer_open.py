@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 
 from roborew_envs.core.plan import Plan
-from roborew_envs.core.task import BoolArray, FloatArray, IntArray, Words
+from roborew_envs.core.task import BoolArray, FloatArray, IntArray, Language
 from roborew_envs.tasks.desk.scene import DRAWER, OPENED, DeskTask, hand, handle, nearness
 from roborew_envs.tasks.desk.skills import press_button, pull_drawer, shut_drawer
 
@@ -18,7 +18,7 @@ class DrawerOpen(DeskTask):
     id = "roborew/DrawerOpen-v0"
     horizon = 48
     stages: ClassVar[tuple[str, ...]] = ("approach", "pull", "open")
-    words = Words(
+    language = Language(
         instruction="open the drawer",
         paraphrases=(
             "pull the drawer open",
@@ -48,7 +48,7 @@ class DrawerOpen(DeskTask):
         ),
     )
 
-    plan = Plan(
+    scripted_policy = Plan(
         expert=pull_drawer,
         undo=shut_drawer,
         wrong=press_button,
@@ -62,7 +62,9 @@ class DrawerOpen(DeskTask):
 
     def partial_progress(self, qpos: FloatArray, qvel: FloatArray) -> FloatArray:
         reach = np.linalg.norm(hand(qpos) - handle(qpos), axis=1)
-        return 0.3 * nearness(np.maximum(reach - 0.02, 0), 0.45) + 0.69 * np.clip(qpos[:, DRAWER] / OPENED, 0, 1)
+        return 0.3 * nearness(np.maximum(reach - 0.02, 0), 0.45) + 0.69 * np.clip(
+            qpos[:, DRAWER] / OPENED, 0, 1
+        )
 
     def partial_stage(self, qpos: FloatArray, qvel: FloatArray) -> IntArray:
         return (np.linalg.norm(hand(qpos) - handle(qpos), axis=1) < 0.05).astype(np.int64)

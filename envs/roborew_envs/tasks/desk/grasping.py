@@ -1,4 +1,5 @@
-"""What a gripper can do with a thing, as reactive maps like those of `skills`: take it, carry it, let it go."""
+"""What a gripper can do with a thing, as reactive maps like those of `skills`: take it, carry it,
+let it go."""
 
 from __future__ import annotations
 
@@ -11,7 +12,8 @@ from roborew_envs.tasks.desk.skills import CLEAR, above_then
 CARRY = 0.165
 """Height at which the hand carries a thing, where nothing higher stands in the way [m]."""
 WALL = 0.03
-"""A thing so close above its goal is between walls, where there may be any: no need to lift it again [m]."""
+"""A thing so close above its goal is between walls, where there may be any: no need to lift it
+again [m]."""
 ROOM = 0.005
 """From a finger to the thing it is free of [m]."""
 AWAY = 0.055
@@ -19,13 +21,15 @@ AWAY = 0.055
 ALIGNED = 0.03
 """A thing is over its goal when it is so near it, seen from above [m]."""
 RISE = 0.04
-"""The hand leaves a thing that it put down in sight: so far above the height at which it travels [m]."""
+"""The hand leaves a thing that it put down in sight: so far above the height at which it travels
+[m]."""
 PACE = 0.022
 """Largest move in a step with a thing in the gripper [m]."""
 
 
 def with_opening(target: FloatArray, opening: FloatArray | float) -> FloatArray:
-    """A place for the hand, shape (N, 3) [m], with the gripper's opening from -1 to +1: shape (N, 4)."""
+    """A place for the hand, shape (N, 3) [m], with the gripper's opening from -1 to +1: shape (N,
+    4)."""
     return np.column_stack([target, np.broadcast_to(opening, len(target))])
 
 
@@ -35,33 +39,40 @@ def is_around(qpos: FloatArray, grip: FloatArray) -> BoolArray:
 
 
 def is_open(qpos: FloatArray, half: float) -> BoolArray:
-    """The fingers are free of a thing of half width ``half`` [m], were it between them: shape (N,)."""
+    """The fingers are free of a thing of half width ``half`` [m], were it between them: shape
+    (N,)."""
     return qpos[:, FINGERS].mean(axis=1) > half + ROOM
 
 
 def holds(qpos: FloatArray, grip: FloatArray, half: float) -> BoolArray:
-    """The fingers are closed on a thing of half width ``half`` [m] at ``grip``, shape (N, 3) [m]: shape (N,)."""
+    """The fingers are closed on a thing of half width ``half`` [m] at ``grip``, shape (N, 3) [m]:
+    shape (N,)."""
     return is_around(qpos, grip) & (qpos[:, FINGERS].mean(axis=1) < half + 0.002)
 
 
 def is_released(qpos: FloatArray, thing: FloatArray, half: float) -> BoolArray:
-    """The hand has left the thing at ``thing``, shape (N, 3) [m], or is open around it: shape (N,)."""
+    """The hand has left the thing at ``thing``, shape (N, 3) [m], or is open around it: shape
+    (N,)."""
     return is_open(qpos, half) | (np.linalg.norm(hand(qpos) - thing, axis=1) > AWAY)
 
 
 def take(qpos: FloatArray, grip: FloatArray, half: float, clear: float = CLEAR) -> FloatArray:
-    """Open the gripper at the height ``clear`` [m], go down over ``grip``, shape (N, 3) [m], and close it on a thing
-    of half width ``half`` [m]."""
+    """Open the gripper at the height ``clear`` [m], go down over ``grip``, shape (N, 3) [m], and
+    close it on a thing of half width ``half`` [m]."""
     around = is_around(qpos, grip)
     over = grip.copy()
     over[:, 2] = clear
     down = np.where((around | is_open(qpos, half))[:, None], grip, over)
-    return with_opening(above_then(hand(qpos), grip, down, 0.008, clear), np.where(around, -1.0, 1.0))
+    return with_opening(
+        above_then(hand(qpos), grip, down, 0.008, clear), np.where(around, -1.0, 1.0)
+    )
 
 
-def carry(qpos: FloatArray, thing: FloatArray, goal: FloatArray, height: float = CARRY) -> FloatArray:
-    """With a thing in the gripper at ``thing``, (N, 3) [m]: lift it, travel with the hand at ``height`` [m], and let
-    it down onto ``goal``, (N, 3) [m]."""
+def carry(
+    qpos: FloatArray, thing: FloatArray, goal: FloatArray, height: float = CARRY
+) -> FloatArray:
+    """With a thing in the gripper at ``thing``, (N, 3) [m]: lift it, travel with the hand at
+    ``height`` [m], and let it down onto ``goal``, (N, 3) [m]."""
     tips, way = hand(qpos), goal - thing
     tolerance = np.where(way[:, 2] > -WALL, 0.015, 0.004)
     target = above_then(tips, tips + way, tips + way, tolerance, height)
@@ -69,31 +80,41 @@ def carry(qpos: FloatArray, thing: FloatArray, goal: FloatArray, height: float =
 
 
 def let_go(qpos: FloatArray, half: float, clear: float = CLEAR) -> FloatArray:
-    """Open the gripper and, once it is free of a thing of half width ``half`` [m], rise to ``clear`` [m]."""
+    """Open the gripper and, once it is free of a thing of half width ``half`` [m], rise to
+    ``clear`` [m]."""
     tips, free = hand(qpos), is_open(qpos, half)
     tips[free, 2] = np.minimum(tips[free, 2] + 0.05, clear)
     return with_opening(tips, 1.0)
 
 
 def put(
-    qpos: FloatArray, thing: FloatArray, goal: FloatArray, half: float, grip: FloatArray, height: float = CARRY
+    qpos: FloatArray,
+    thing: FloatArray,
+    goal: FloatArray,
+    half: float,
+    grip: FloatArray,
+    height: float = CARRY,
 ) -> FloatArray:
-    """Take the thing at ``thing``, shape (N, 3) [m], by ``grip``, (3,) or (N, 3) [m] from its middle, carry it with the
-    hand at ``height`` [m], put it down on ``goal``, (N, 3) [m], and leave it there."""
+    """Take the thing at ``thing``, shape (N, 3) [m], by ``grip``, (3,) or (N, 3) [m] from its
+    middle, carry it with the hand at ``height`` [m], put it down on ``goal``, (N, 3) [m], and leave
+    it there."""
     clear = max(CLEAR, height)
     there = within(thing - goal, (0.012, 0.012, 0.006))
     taken = take(qpos, thing + grip, half, clear)
-    target = np.where(holds(qpos, thing + grip, half)[:, None], carry(qpos, thing, goal, height), taken)
+    target = np.where(
+        holds(qpos, thing + grip, half)[:, None], carry(qpos, thing, goal, height), taken
+    )
     return np.where(there[:, None], let_go(qpos, half, clear + RISE), target)
 
 
 def delivery(
     qpos: FloatArray, thing: FloatArray, rest: float, goal: FloatArray, half: float, lift: float
 ) -> FloatArray:
-    """How far a thing is on its way to a place: reached (to 0.2), gripped, lifted, carried, let down; shape (N,).
+    """How far a thing is on its way to a place: reached (to 0.2), gripped, lifted, carried, let
+    down; shape (N,).
 
-    A way along the table counts nothing: carrying is worth as much as the thing is lifted. A thing below its goal is
-    not over it, however near it is seen from above.
+    A way along the table counts nothing: carrying is worth as much as the thing is lifted. A thing
+    below its goal is not over it, however near it is seen from above.
 
     Args:
         qpos: shape (N, nq).
@@ -110,4 +131,9 @@ def delivery(
     gripped = nearness(reach, 0.05) * nearness(np.abs(qpos[:, FINGERS].mean(axis=1) - half), 0.01)
     lifted = np.maximum(np.clip((thing[:, 2] - rest) / (lift - rest), 0, 1), over)
     down = over * closeness(np.abs(thing[:, 2] - goal[:, 2]), 0.02)
-    return 0.2 * closeness(reach, 0.08) + 0.1 * gripped + lifted * (0.25 + 0.36 * nearness(apart, 0.5)) + 0.09 * down
+    return (
+        0.2 * closeness(reach, 0.08)
+        + 0.1 * gripped
+        + lifted * (0.25 + 0.36 * nearness(apart, 0.5))
+        + 0.09 * down
+    )

@@ -7,13 +7,23 @@ from typing import ClassVar
 import numpy as np
 
 from roborew_envs.core.plan import Plan
-from roborew_envs.core.task import BoolArray, FloatArray, IntArray, Words
+from roborew_envs.core.task import BoolArray, FloatArray, IntArray, Language
 from roborew_envs.tasks.desk.grasping import delivery, is_released, put
-from roborew_envs.tasks.desk.scene import BLUE, CABINET, CUBE, CUBE_HEIGHT, RED, WORKSPACE, DeskTask, hand
+from roborew_envs.tasks.desk.scene import (
+    BLUE,
+    CABINET,
+    CUBE,
+    CUBE_HEIGHT,
+    RED,
+    WORKSPACE,
+    DeskTask,
+    hand,
+)
 from roborew_envs.tasks.desk.stack import GRIP, put_red_on_pad
 
 TOP = np.array([0.0, 0.38, 0.14 + CUBE])
-"""Centre of a cube in the middle of the cabinet's top, relative to the cabinet's place along x [m]."""
+"""Centre of a cube in the middle of the cabinet's top, relative to the cabinet's place along x
+[m]."""
 TOP_SIZE = np.array([0.085, 0.075])
 """Half of the top's sides along x and y [m]."""
 FRONT = np.array([0.0, -0.03, 0.0])
@@ -42,13 +52,14 @@ def put_blue_on_top(qpos: FloatArray, offset: FloatArray) -> FloatArray:
 
 
 class PickPlace(DeskTask):
-    """The hand takes the red cube (to 0.3), lifts it, carries it over the cabinet, lets it down and lets go."""
+    """The hand takes the red cube (to 0.3), lifts it, carries it over the cabinet, lets it down and
+    lets go."""
 
     id = "roborew/PickPlace-v0"
     horizon = 128
     workspace = np.array([WORKSPACE[0], [WORKSPACE[1, 0], TOP[1] + 0.02, WORKSPACE[1, 2]]])
     stages: ClassVar[tuple[str, ...]] = ("approach", "grasp", "carry", "on the cabinet")
-    words = Words(
+    language = Language(
         instruction="put the red cube on top of the cabinet",
         paraphrases=(
             "place the red block on the cabinet",
@@ -78,7 +89,7 @@ class PickPlace(DeskTask):
         ),
     )
 
-    plan = Plan(
+    scripted_policy = Plan(
         expert=put_red_on_top,
         undo=lambda qpos, offset: put_red_on_pad(qpos, offset, HEIGHT),
         wrong=put_blue_on_top,
@@ -98,4 +109,6 @@ class PickPlace(DeskTask):
 
     def partial_stage(self, qpos: FloatArray, qvel: FloatArray) -> IntArray:
         reached = np.linalg.norm(hand(qpos) - qpos[:, RED], axis=1) < 0.03
-        return np.where(reached & (qpos[:, RED][:, 2] > CUBE_HEIGHT + 0.01), 2, np.where(reached, 1, 0))
+        return np.where(
+            reached & (qpos[:, RED][:, 2] > CUBE_HEIGHT + 0.01), 2, np.where(reached, 1, 0)
+        )

@@ -1,4 +1,5 @@
-"""Press the button: done when it is down far enough, which lights the lamp. The button stays down."""
+"""Press the button: done when it is down far enough, which lights the lamp. The button stays
+down."""
 
 from __future__ import annotations
 
@@ -7,8 +8,16 @@ from typing import ClassVar
 import numpy as np
 
 from roborew_envs.core.plan import Plan
-from roborew_envs.core.task import BoolArray, FloatArray, IntArray, Words
-from roborew_envs.tasks.desk.scene import BUTTON, PRESSED, DeskTask, button_top, hand, lamp_is_lit, nearness
+from roborew_envs.core.task import BoolArray, FloatArray, IntArray, Language
+from roborew_envs.tasks.desk.scene import (
+    BUTTON,
+    PRESSED,
+    DeskTask,
+    button_top,
+    hand,
+    lamp_is_lit,
+    nearness,
+)
 from roborew_envs.tasks.desk.skills import press_button, push_red
 
 TOO_HIGH = np.array([0.0, 0.0, 0.047])
@@ -21,7 +30,7 @@ class Press(DeskTask):
     id = "roborew/Press-v0"
     horizon = 48
     stages: ClassVar[tuple[str, ...]] = ("approach", "press", "lit")
-    words = Words(
+    language = Language(
         instruction="press the button so that the lamp lights up",
         paraphrases=(
             "press the button",
@@ -51,7 +60,7 @@ class Press(DeskTask):
         ),
     )
 
-    plan = Plan(
+    scripted_policy = Plan(
         expert=press_button,
         wrong=push_red,
         over=button_top,

@@ -1,4 +1,5 @@
-"""Push the red cube onto the green pad: done when its centre is close to the pad's, which lights the pad."""
+"""Push the red cube onto the green pad: done when its centre is close to the pad's, which lights
+the pad."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from roborew_envs.core.plan import Plan
-from roborew_envs.core.task import BoolArray, FloatArray, IntArray, Words
+from roborew_envs.core.task import BoolArray, FloatArray, IntArray, Language
 from roborew_envs.tasks.desk.scene import PAD, RED, DeskTask, closeness, hand, nearness, pad_is_lit
 from roborew_envs.tasks.desk.skills import push_blue, push_red, push_red_away
 
@@ -31,7 +32,7 @@ class Push(DeskTask):
     id = "roborew/Push-v0"
     horizon = 64
     stages: ClassVar[tuple[str, ...]] = ("approach", "push", "on pad")
-    words = Words(
+    language = Language(
         instruction="push the red cube onto the green pad",
         paraphrases=(
             "slide the red block onto the green target",
@@ -61,7 +62,7 @@ class Push(DeskTask):
         ),
     )
 
-    plan = Plan(
+    scripted_policy = Plan(
         expert=push_red,
         undo=push_red_away,
         wrong=push_blue,

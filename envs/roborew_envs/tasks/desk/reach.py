@@ -7,12 +7,13 @@ from typing import ClassVar
 import numpy as np
 
 from roborew_envs.core.plan import Plan
-from roborew_envs.core.task import BoolArray, FloatArray, IntArray, Words
+from roborew_envs.core.task import BoolArray, FloatArray, IntArray, Language
 from roborew_envs.tasks.desk.scene import BLUE, RED, DeskTask, closeness, hand
 from roborew_envs.tasks.desk.skills import CLEAR, above_then
 
 REACHED = 0.048
-"""Distance from the finger tips to the cube's centre within which it is reached [m]: touching it, or just above."""
+"""Distance from the finger tips to the cube's centre within which it is reached [m]: touching it,
+or just above."""
 ABOVE = np.array([0.0, 0.0, 0.038])
 """Where the hand stops, from the cube's centre [m]."""
 ASIDE = np.array([-0.065, 0.0, -0.01])
@@ -29,7 +30,13 @@ def reach(qpos: FloatArray, cube: slice, offset: FloatArray) -> FloatArray:
 
 def withdraw(qpos: FloatArray, offset: FloatArray) -> FloatArray:
     """Rise and go home: what undoes `reach`."""
-    return above_then(hand(qpos), np.tile(HOME, (len(qpos), 1)) + offset, np.tile(HOME, (len(qpos), 1)), 0.02, HOME[2])
+    return above_then(
+        hand(qpos),
+        np.tile(HOME, (len(qpos), 1)) + offset,
+        np.tile(HOME, (len(qpos), 1)),
+        0.02,
+        HOME[2],
+    )
 
 
 class Reach(DeskTask):
@@ -38,7 +45,7 @@ class Reach(DeskTask):
     id = "roborew/Reach-v0"
     horizon = 40
     stages: ClassVar[tuple[str, ...]] = ("far", "near", "reached")
-    words = Words(
+    language = Language(
         instruction="move the gripper to the blue cube",
         paraphrases=(
             "reach for the blue cube",
@@ -68,7 +75,7 @@ class Reach(DeskTask):
         ),
     )
 
-    plan = Plan(
+    scripted_policy = Plan(
         expert=lambda qpos, offset: reach(qpos, BLUE, offset),
         undo=withdraw,
         wrong=lambda qpos, offset: reach(qpos, RED, offset),

@@ -1,4 +1,5 @@
-"""The desk that the manipulation tasks share: where its things stand, what an action does, what an agent sees."""
+"""The desk that the manipulation tasks share: where its things stand, what an action does, what an
+agent sees."""
 
 from __future__ import annotations
 
@@ -24,7 +25,8 @@ BLUE = slice(14, 17)
 PAD = slice(21, 23)
 BUTTON_BOX = slice(23, 25)
 BUTTON, CABINET, DRAWER = 25, 26, 27
-"""Where things stand in qpos; positions [m]. A test reads these addresses from the compiled model."""
+"""Where things stand in qpos; positions [m]. A test reads these addresses from the compiled
+model."""
 
 CUBE_HEIGHT = 0.026
 """Centre of a cube that stands on the desk [m]."""
@@ -45,7 +47,8 @@ CLOSED = 0.012
 OUT_OF_THE_WAY = -0.01
 """Place along y from which hand and cubes leave the open drawer alone [m]."""
 DRAWER_MIDDLE = np.array([0.0, 0.38, 0.048])
-"""Centre of a cube in the middle of the drawer relative to the cabinet's place along x, drawer closed [m]."""
+"""Centre of a cube in the middle of the drawer relative to the cabinet's place along x, drawer
+closed [m]."""
 HANDLE = np.array([0.0, 0.232, 0.074])
 """The handle's middle relative to the cabinet's place along x, drawer closed, desk frame [m]."""
 
@@ -56,7 +59,8 @@ def button_top(qpos: FloatArray) -> FloatArray:
 
 
 def on_drawer(qpos: FloatArray, place: FloatArray) -> FloatArray:
-    """Where a place of the closed drawer, shape (3,) [m], relative to the cabinet's along x, is now: (N, 3) [m]."""
+    """Where a place of the closed drawer, shape (3,) [m], relative to the cabinet's along x, is
+    now: (N, 3) [m]."""
     return place + np.column_stack([qpos[:, CABINET], -qpos[:, DRAWER], np.zeros(len(qpos))])
 
 
@@ -81,7 +85,7 @@ class DeskTask(ArmTask):
 
     scene: ClassVar[str] = "desk.xml"
 
-    def sample(self, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
+    def sample_initial_state(self, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
         qpos = np.zeros(self.model.nq)
         qpos[BUTTON_BOX] = rng.uniform([0.36, -0.31], [0.52, -0.24])
         qpos[CABINET] = rng.uniform(0.38, 0.52)
@@ -119,7 +123,7 @@ class DeskTask(ArmTask):
         ]
         return np.concatenate(parts, axis=1).astype(np.float32)
 
-    def paint(self, qpos: FloatArray) -> Overrides:
+    def visual_overrides(self, qpos: FloatArray) -> Overrides:
         """The lamp's and the pad's lit twins become visible in the states that light them."""
         ids = np.array([self.model.geom("lamp_lit").id, self.model.geom("pad_lit").id])
         rgba = np.repeat(self.model.geom_rgba[ids][None].astype(np.float64), len(qpos), axis=0)
@@ -130,10 +134,13 @@ class DeskTask(ArmTask):
 class OpenDrawerTask(DeskTask):
     """Shared by the tasks that start with the drawer open, and cubes and hand out of its way."""
 
-    def sample(self, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
+    def sample_initial_state(self, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
         while True:
-            qpos, qvel = super().sample(rng)
-            if max(qpos[RED.start + 1], qpos[BLUE.start + 1], hand(qpos[None])[0, 1]) < OUT_OF_THE_WAY:
+            qpos, qvel = super().sample_initial_state(rng)
+            if (
+                max(qpos[RED.start + 1], qpos[BLUE.start + 1], hand(qpos[None])[0, 1])
+                < OUT_OF_THE_WAY
+            ):
                 break
         qpos[DRAWER] = rng.uniform(DRAWER_TRAVEL - 0.01, DRAWER_TRAVEL)
         return qpos, qvel

@@ -1,7 +1,8 @@
-"""What a hand can do on the desk: reactive maps from states to a place for the hand and an opening of the gripper.
+"""What a hand can do on the desk: reactive maps from states to a place for the hand and an opening
+of the gripper.
 
-A skill goes on from any state: this is what takes over from an agent half-way, and what recovers. It reads the
-simulator's state; an agent and a reward never do.
+A skill goes on from any state: this is what takes over from an agent half-way, and what recovers.
+It reads the simulator's state; an agent and a reward never do.
 """
 
 from __future__ import annotations
@@ -10,7 +11,16 @@ import numpy as np
 
 from roborew_envs.core.task import FloatArray
 from roborew_envs.tasks.arm_task import within
-from roborew_envs.tasks.desk.scene import BLUE, BUTTON_TOP, CUBE_HEIGHT, PAD, RED, button_top, hand, handle
+from roborew_envs.tasks.desk.scene import (
+    BLUE,
+    BUTTON_TOP,
+    CUBE_HEIGHT,
+    PAD,
+    RED,
+    button_top,
+    hand,
+    handle,
+)
 
 CLEAR = 0.125
 """Height at which the hand travels [m]."""
@@ -45,8 +55,11 @@ def press_button(qpos: FloatArray, offset: FloatArray) -> FloatArray:
     return above_then(hand(qpos), top, down, 0.02)
 
 
-def push_cube(qpos: FloatArray, cube: slice, goal: FloatArray, height: float = CUBE_HEIGHT) -> FloatArray:
-    """Push the cube at ``cube`` of qpos to ``goal``, shape (N, 2) [m], with the hand at ``height`` [m], then rise."""
+def push_cube(
+    qpos: FloatArray, cube: slice, goal: FloatArray, height: float = CUBE_HEIGHT
+) -> FloatArray:
+    """Push the cube at ``cube`` of qpos to ``goal``, shape (N, 2) [m], with the hand at ``height``
+    [m], then rise."""
     tips, place = hand(qpos), qpos[:, cube]
     way = goal - place[:, :2]
     left = np.linalg.norm(way, axis=1, keepdims=True)
@@ -57,7 +70,9 @@ def push_cube(qpos: FloatArray, cube: slice, goal: FloatArray, height: float = C
     aside = np.linalg.norm(relative - along[:, None] * way, axis=1)
     pushing = (tips[:, 2] < height + 0.02) & (along < -0.025) & (aside < 0.032)
     ahead = place[:, :2] + way * (np.minimum(0.6 * left, 0.020) - 0.036)
-    steering = (relative - along[:, None] * way) * 0.8  # the fingers stick to the cube: it is dragged to the side
+    steering = (
+        relative - along[:, None] * way
+    ) * 0.8  # the fingers stick to the cube: it is dragged to the side
     push = np.column_stack([ahead + steering, np.full(len(qpos), height)])
     pace = np.clip(0.2 * left, 0.006, 0.018)  # a faster push lets the cube slide on by itself
     push = tips + np.clip(push - tips, -pace, pace)
@@ -87,12 +102,15 @@ def pull_drawer(qpos: FloatArray, offset: FloatArray) -> FloatArray:
 
 
 def shut_drawer(qpos: FloatArray, offset: FloatArray, clear: float = CLEAR) -> FloatArray:
-    """Push the drawer in by its handle, coming at the height ``clear`` [m]: what undoes `pull_drawer`."""
+    """Push the drawer in by its handle, coming at the height ``clear`` [m]: what undoes
+    `pull_drawer`."""
     bar = handle(qpos) + offset
     front = bar - [0.0, 0.035, 0.0]
     tips = hand(qpos)
     ready = (tips[:, 1] < bar[:, 1] - 0.012) & (np.abs(tips[:, 2] - bar[:, 2]) < 0.03)
-    push = tips + np.clip(bar + [0.0, 0.06, 0.0] - tips, -0.015, 0.015)  # a faster push lets the drawer slide on
+    push = tips + np.clip(
+        bar + [0.0, 0.06, 0.0] - tips, -0.015, 0.015
+    )  # a faster push lets the drawer slide on
     return np.where(ready[:, None], push, above_then(tips, front, front, 0.02, clear))
 
 

@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 
 from roborew_envs.core.plan import Plan
-from roborew_envs.core.task import BoolArray, FloatArray, IntArray, Words
+from roborew_envs.core.task import BoolArray, FloatArray, IntArray, Language
 from roborew_envs.tasks.desk.grasping import delivery, is_released, put
 from roborew_envs.tasks.desk.scene import BLUE, CUBE, CUBE_HEIGHT, PAD, RED, DeskTask, hand
 
@@ -35,7 +35,8 @@ def stack_blue(qpos: FloatArray, offset: FloatArray) -> FloatArray:
 
 
 def put_red_on_pad(qpos: FloatArray, offset: FloatArray, height: float = HEIGHT) -> FloatArray:
-    """Put the red cube down on the green pad, where nothing else stands: what undoes `stack_red`."""
+    """Put the red cube down on the green pad, where nothing else stands: what undoes
+    `stack_red`."""
     goal = np.column_stack([qpos[:, PAD], np.full(len(qpos), CUBE_HEIGHT)]) + offset
     return put(qpos, qpos[:, RED], goal, CUBE, GRIP, height)
 
@@ -47,12 +48,13 @@ def is_beside(qpos: FloatArray) -> BoolArray:
 
 
 class Stack(DeskTask):
-    """The hand takes the red cube (to 0.3), lifts it, carries it over the blue one, lets it down and lets go."""
+    """The hand takes the red cube (to 0.3), lifts it, carries it over the blue one, lets it down
+    and lets go."""
 
     id = "roborew/Stack-v0"
     horizon = 80
     stages: ClassVar[tuple[str, ...]] = ("approach", "grasp", "carry", "stacked")
-    words = Words(
+    language = Language(
         instruction="stack the red cube on the blue cube",
         paraphrases=(
             "put the red block on top of the blue block",
@@ -82,7 +84,7 @@ class Stack(DeskTask):
         ),
     )
 
-    plan = Plan(
+    scripted_policy = Plan(
         expert=stack_red,
         undo=put_red_on_pad,
         wrong=stack_blue,
@@ -95,7 +97,11 @@ class Stack(DeskTask):
     def success(self, qpos: FloatArray, qvel: FloatArray) -> BoolArray:
         red, blue = qpos[:, RED], qpos[:, BLUE]
         over = np.linalg.norm((red - blue)[:, :2], axis=1) < CUBE
-        on_top = over & (np.abs((red - blue)[:, 2] - ON_TOP[2]) < 0.006) & (np.abs(blue[:, 2] - CUBE_HEIGHT) < 0.006)
+        on_top = (
+            over
+            & (np.abs((red - blue)[:, 2] - ON_TOP[2]) < 0.006)
+            & (np.abs(blue[:, 2] - CUBE_HEIGHT) < 0.006)
+        )
         return on_top & is_released(qpos, red, CUBE)
 
     def partial_progress(self, qpos: FloatArray, qvel: FloatArray) -> FloatArray:
@@ -103,4 +109,6 @@ class Stack(DeskTask):
 
     def partial_stage(self, qpos: FloatArray, qvel: FloatArray) -> IntArray:
         reached = np.linalg.norm(hand(qpos) - qpos[:, RED], axis=1) < 0.03
-        return np.where(reached & (qpos[:, RED][:, 2] > CUBE_HEIGHT + 0.01), 2, np.where(reached, 1, 0))
+        return np.where(
+            reached & (qpos[:, RED][:, 2] > CUBE_HEIGHT + 0.01), 2, np.where(reached, 1, 0)
+        )

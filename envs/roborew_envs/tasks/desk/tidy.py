@@ -1,4 +1,5 @@
-"""Tidy up: put the red cube into the open drawer, then close it; done when it is closed with the cube inside."""
+"""Tidy up: put the red cube into the open drawer, then close it; done when it is closed with the
+cube inside."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from roborew_envs.core.plan import Plan
-from roborew_envs.core.task import BoolArray, FloatArray, IntArray, Words
+from roborew_envs.core.task import BoolArray, FloatArray, IntArray, Language
 from roborew_envs.tasks.arm_task import within
 from roborew_envs.tasks.desk.grasping import AWAY, delivery, let_go, put, with_opening
 from roborew_envs.tasks.desk.scene import (
@@ -66,12 +67,13 @@ def tidy_blue(qpos: FloatArray, offset: FloatArray) -> FloatArray:
 
 
 class Tidy(OpenDrawerTask):
-    """The red cube is taken, lifted and carried into the drawer (to 0.6), then the drawer goes in."""
+    """The red cube is taken, lifted and carried into the drawer (to 0.6), then the drawer goes
+    in."""
 
     id = "roborew/Tidy-v0"
     horizon = 160
     stages: ClassVar[tuple[str, ...]] = ("approach", "carry", "in the drawer", "tidy")
-    words = Words(
+    language = Language(
         instruction="put the red cube into the drawer and close it",
         paraphrases=(
             "place the red block in the drawer, then shut the drawer",
@@ -101,7 +103,7 @@ class Tidy(OpenDrawerTask):
         ),
     )
 
-    plan = Plan(
+    scripted_policy = Plan(
         expert=tidy_red,
         undo=lambda qpos, offset: with_opening(pull_drawer(qpos, offset), -1.0),
         wrong=tidy_blue,
@@ -114,10 +116,16 @@ class Tidy(OpenDrawerTask):
         return is_in_drawer(qpos, RED) & (qpos[:, DRAWER] <= CLOSED)
 
     def partial_progress(self, qpos: FloatArray, qvel: FloatArray) -> FloatArray:
-        filled = delivery(qpos, qpos[:, RED], CUBE_HEIGHT, on_drawer(qpos, DRAWER_MIDDLE + FRONT), CUBE, LIFT)
+        filled = delivery(
+            qpos, qpos[:, RED], CUBE_HEIGHT, on_drawer(qpos, DRAWER_MIDDLE + FRONT), CUBE, LIFT
+        )
         out = np.clip((qpos[:, DRAWER] - CLOSED) / (DRAWER_TRAVEL - CLOSED), 0, 1)
         reach = nearness(np.linalg.norm(hand(qpos) - handle(qpos), axis=1), 0.4)
-        return np.where(is_in_drawer(qpos, RED), 0.6 + 0.1 * reach + 0.29 * (1 - out), (0.3 + 0.3 * out) * filled)
+        return np.where(
+            is_in_drawer(qpos, RED),
+            0.6 + 0.1 * reach + 0.29 * (1 - out),
+            (0.3 + 0.3 * out) * filled,
+        )
 
     def partial_stage(self, qpos: FloatArray, qvel: FloatArray) -> IntArray:
         inside = is_in_drawer(qpos, RED)

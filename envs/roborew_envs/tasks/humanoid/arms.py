@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from roborew_envs.core.task import FloatArray, Words
+from roborew_envs.core.task import FloatArray, Language
 from roborew_envs.tasks.humanoid.humanoid import OnFeet, rising
 from roborew_envs.tasks.kinematics import Places
 
@@ -19,7 +19,7 @@ class HumanoidRaiseArms(OnFeet):
 
     id = "roborew/HumanoidRaiseArms-v0"
     stages: ClassVar[tuple[str, ...]] = ("arms low", "raising", "raised")
-    words = Words(
+    language = Language(
         instruction="raise both arms above the head",
         paraphrases=(
             "lift both arms above your head",
@@ -61,7 +61,7 @@ class HumanoidHandsOnHips(OnFeet):
     id = "roborew/HumanoidHandsOnHips-v0"
     cameras: ClassVar[tuple[str, ...]] = ("front", "quarter", "side")
     stages: ClassVar[tuple[str, ...]] = ("arms apart", "closing in", "hands on hips")
-    words = Words(
+    language = Language(
         instruction="put both hands on the hips",
         paraphrases=(
             "stand with your hands on your hips",
@@ -96,12 +96,13 @@ class HumanoidHandsOnHips(OnFeet):
 
 
 class HumanoidArmsCrossed(OnFeet):
-    """Stand with the arms crossed close before the chest: the hands have changed sides, by 3 cm or more."""
+    """Stand with the arms crossed close before the chest: the hands have changed sides, by 3 cm or
+    more."""
 
     id = "roborew/HumanoidArmsCrossed-v0"
     cameras: ClassVar[tuple[str, ...]] = ("front", "quarter", "side")
     stages: ClassVar[tuple[str, ...]] = ("arms apart", "closing in", "arms crossed")
-    words = Words(
+    language = Language(
         instruction="cross the arms before the chest",
         paraphrases=(
             "stand with crossed arms",

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from roborew_envs.core.task import FloatArray, Words
+from roborew_envs.core.task import FloatArray, Language
 from roborew_envs.tasks.humanoid.humanoid import Humanoid, rising
 from roborew_envs.tasks.kinematics import Places
 
@@ -17,12 +17,13 @@ def seated(body: Humanoid, places: Places, low: float) -> FloatArray:
 
 
 class HumanoidSideSplits(Humanoid):
-    """Sit on the floor with straight legs spread as far as this body's hips allow, which is 119 degrees."""
+    """Sit on the floor with straight legs spread as far as this body's hips allow, which is 119
+    degrees."""
 
     id = "roborew/HumanoidSideSplits-v0"
     cameras: ClassVar[tuple[str, ...]] = ("front", "quarter", "side")
     stages: ClassVar[tuple[str, ...]] = ("standing", "going down", "in the splits")
-    words = Words(
+    language = Language(
         instruction="do the side splits",
         paraphrases=(
             "go down into the side splits",
@@ -61,12 +62,13 @@ class HumanoidSideSplits(Humanoid):
 
 
 class HumanoidLotus(Humanoid):
-    """Sit on the floor, back upright, knees wide apart, shins inwards, feet drawn in under the body."""
+    """Sit on the floor, back upright, knees wide apart, shins inwards, feet drawn in under the
+    body."""
 
     id = "roborew/HumanoidLotus-v0"
     cameras: ClassVar[tuple[str, ...]] = ("front", "quarter", "side")
     stages: ClassVar[tuple[str, ...]] = ("standing", "going down", "seated")
-    words = Words(
+    language = Language(
         instruction="sit in the lotus position",
         paraphrases=(
             "sit down cross-legged",
@@ -97,6 +99,8 @@ class HumanoidLotus(Humanoid):
         pelvis = places.bodies[:, None, self.model.body("pelvis").id]
         apart = rising(np.linalg.norm(knees[:, 0] - knees[:, 1], axis=-1), 0.2, 0.62)
         drawn_in = rising(-np.linalg.norm((feet - pelvis)[..., :2], axis=-1), -0.7, -0.30)
-        inward = (self.inside("pelvis", places, knees) - self.inside("pelvis", places, feet))[..., 1] * [1, -1]
+        inward = (self.inside("pelvis", places, knees) - self.inside("pelvis", places, feet))[
+            ..., 1
+        ] * [1, -1]
         parts = np.column_stack([apart, drawn_in, rising(inward, 0.0, 0.2)])
         return np.column_stack([self.upright(places), seated(self, places, 0.32)]), parts

@@ -1,4 +1,5 @@
-"""Poses by text: the body, its postures, and how geometry says that a pose holds. The poses are in `poses_*.py`."""
+"""Poses by text: the body, its postures, and how geometry says that a pose holds. The poses are in
+`poses_*.py`."""
 
 from __future__ import annotations
 
@@ -22,10 +23,12 @@ def rising(value: FloatArray, low: float, high: float) -> FloatArray:
 
 
 class Humanoid(Task):
-    """Gymnasium's Humanoid with a frame skip of 5, as in Humanoid-v5; action +-1 is the full range of each motor.
+    """Gymnasium's Humanoid with a frame skip of 5, as in Humanoid-v5; action +-1 is the full range
+    of each motor.
 
-    A pose is told by gates and parts, all in [0, 1]: it holds where all of them are 1, and its progress is the product
-    of the gates (without which nothing counts, as being upright) times the mean of the parts.
+    A pose is told by gates and parts, all in [0, 1]: it holds where all of them are 1, and its
+    progress is the product of the gates (without which nothing counts, as being upright) times the
+    mean of the parts.
     """
 
     cameras: ClassVar[tuple[str, ...]] = ("quarter", "front", "side")
@@ -35,9 +38,15 @@ class Humanoid(Task):
 
     def build(self) -> mujoco.MjModel:
         spec = load_body("humanoid.xml")
-        colour(spec, {"hand": (0.95, 0.15, 0.15), "foot": (0.12, 0.12, 0.14), "head": (0.95, 0.78, 0.62)})
+        colour(
+            spec,
+            {"hand": (0.95, 0.15, 0.15), "foot": (0.12, 0.12, 0.14), "head": (0.95, 0.78, 0.62)},
+        )
         colour(spec, {"thigh": (0.16, 0.24, 0.55), "shin": (0.25, 0.42, 0.85)})
-        colour(spec, {"arm": (0.98, 0.82, 0.20), "waist": (0.93, 0.45, 0.10), "torso": (0.93, 0.45, 0.10)})
+        colour(
+            spec,
+            {"arm": (0.98, 0.82, 0.20), "waist": (0.93, 0.45, 0.10), "torso": (0.93, 0.45, 0.10)},
+        )
         colour(spec, {"butt": (0.16, 0.24, 0.55)})
         middle = (0.0, 0.0, 0.95)
         add_fixed_camera(spec, "quarter", (2.5, -1.8, 1.35), middle)
@@ -60,7 +69,9 @@ class Humanoid(Task):
         angles = np.deg2rad([angle_of(pose, name) for name in names])
         return np.clip(angles, self._ranges[:, 0], self._ranges[:, 1])
 
-    def pose_state(self, rng: np.random.Generator, pose: Pose, amount: float = 1.0, noise: float = 0.03) -> FloatArray:
+    def pose_state(
+        self, rng: np.random.Generator, pose: Pose, amount: float = 1.0, noise: float = 0.03
+    ) -> FloatArray:
         """Draw a qpos, shape (24,), between standing and a pose, its lowest point on the floor.
 
         Args:
@@ -78,10 +89,10 @@ class Humanoid(Task):
         qpos[2] -= self.kinematics.lowest_point(qpos[None])[0]
         return qpos
 
-    def sample(self, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
+    def sample_initial_state(self, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
         return self.pose_state(rng, "stand"), 0.05 * rng.standard_normal(self.model.nv)
 
-    def controls(self, qpos: FloatArray, actions: FloatArray) -> FloatArray:
+    def action_to_ctrl(self, qpos: FloatArray, actions: FloatArray) -> FloatArray:
         return actions * self.model.actuator_ctrlrange[:, 1]
 
     def observe(self, qpos: FloatArray, qvel: FloatArray) -> NDArray[np.float32]:
@@ -110,7 +121,9 @@ class Humanoid(Task):
 
     def pair_of_bodies(self, places: Places, name: str) -> FloatArray:
         """Origins of the left and the right body of that name, shape (N, 2, 3) [m]."""
-        return places.bodies[:, [self.model.body(f"{side}_{name}").id for side in ("left", "right")]]
+        return places.bodies[
+            :, [self.model.body(f"{side}_{name}").id for side in ("left", "right")]
+        ]
 
     def pair_of_geoms(self, places: Places, name: str) -> FloatArray:
         """Centres of the left and the right geom of that name, shape (N, 2, 3) [m]."""
@@ -123,7 +136,8 @@ class Humanoid(Task):
 
 
 class OnFeet(Humanoid):
-    """A pose that is held standing: the trunk must be upright and high, whatever else is asked for."""
+    """A pose that is held standing: the trunk must be upright and high, whatever else is asked
+    for."""
 
     def gates_and_parts(self, places: Places) -> tuple[FloatArray, FloatArray]:
         height = places.bodies[:, self.model.body("torso").id, 2]

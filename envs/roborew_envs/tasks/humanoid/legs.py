@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from roborew_envs.core.task import FloatArray, Words
+from roborew_envs.core.task import FloatArray, Language
 from roborew_envs.tasks.humanoid.humanoid import Humanoid, OnFeet, rising
 from roborew_envs.tasks.kinematics import Places
 
@@ -16,7 +16,7 @@ class HumanoidStand(Humanoid):
 
     id = "roborew/HumanoidStand-v0"
     stages: ClassVar[tuple[str, ...]] = ("low", "rising", "standing")
-    words = Words(
+    language = Language(
         instruction="stand upright",
         paraphrases=(
             "stand up",
@@ -46,7 +46,7 @@ class HumanoidStand(Humanoid):
         ),
     )
 
-    def sample(self, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
+    def sample_initial_state(self, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
         """Crouched more or less deeply, leaning, at rest."""
         qpos = self.pose_state(rng, "crouch", amount=rng.uniform(0.7, 1.0), noise=0.08)
         return qpos, 0.05 * rng.standard_normal(self.model.nv)
@@ -64,7 +64,7 @@ class HumanoidOneLeg(OnFeet):
     id = "roborew/HumanoidOneLeg-v0"
     cameras: ClassVar[tuple[str, ...]] = ("quarter", "side", "front")
     stages: ClassVar[tuple[str, ...]] = ("on both feet", "lifting", "on one leg")
-    words = Words(
+    language = Language(
         instruction="stand on one leg",
         paraphrases=(
             "lift one foot and stand on the other",
@@ -92,7 +92,9 @@ class HumanoidOneLeg(OnFeet):
 
     def parts(self, places: Places) -> FloatArray:
         feet = np.sort(self.pair_of_geoms(places, "foot")[..., 2], axis=1)
-        return np.column_stack([rising(feet[:, 1] - feet[:, 0], 0.02, 0.25) * rising(-feet[:, 0], -0.4, -0.15)])
+        return np.column_stack(
+            [rising(feet[:, 1] - feet[:, 0], 0.02, 0.25) * rising(-feet[:, 0], -0.4, -0.15)]
+        )
 
 
 class HumanoidKneel(Humanoid):
@@ -101,7 +103,7 @@ class HumanoidKneel(Humanoid):
     id = "roborew/HumanoidKneel-v0"
     cameras: ClassVar[tuple[str, ...]] = ("side", "quarter", "front")
     stages: ClassVar[tuple[str, ...]] = ("standing", "going down", "kneeling")
-    words = Words(
+    language = Language(
         instruction="kneel on the ground",
         paraphrases=(
             "kneel down",

@@ -41,7 +41,8 @@ _JOINTS: Mapping[str, Mapping[str, float]] = MappingProxyType(
         "lotus": {"hip_x": 5, "hip_z": -58, "hip_y": -103, "knee": -160, **_ARMS_DOWN},
     }
 )
-"""Angles [degrees] by joint of both sides, given for the left, or by joint of one side; those not named are 0."""
+"""Angles [degrees] by joint of both sides, given for the left, or by joint of one side; those not
+named are 0."""
 _MIRRORED = ("shoulder1", "shoulder2")
 """Joints whose angle has the other sign on the right side."""
 

@@ -1,4 +1,5 @@
-"""Walk forward on four legs: done when the body is beyond the finish line, in its lane and the right way up."""
+"""Walk forward on four legs: done when the body is beyond the finish line, in its lane and the
+right way up."""
 
 from __future__ import annotations
 
@@ -7,14 +8,15 @@ from typing import ClassVar
 import mujoco
 import numpy as np
 
-from roborew_envs.core.task import FloatArray, Words
+from roborew_envs.core.task import FloatArray, Language
 from roborew_envs.tasks.gymnasium_bodies import colour, compile_body, load_body
 from roborew_envs.tasks.locomotion.runner import Runner
 from roborew_envs.tasks.locomotion.track import add_runner_cameras, add_track
 
 
 class Ant(Runner):
-    """Gymnasium's Ant, time step and frame skip as in Ant-v5. Progress is the way along the lane, of 6 m."""
+    """Gymnasium's Ant, time step and frame skip as in Ant-v5. Progress is the way along the lane,
+    of 6 m."""
 
     id = "roborew/Ant-v0"
     horizon = 200
@@ -22,7 +24,7 @@ class Ant(Runner):
     stages: ClassVar[tuple[str, ...]] = ("start", "walk", "finished")
     substeps = 5
     action_size = 8
-    words = Words(
+    language = Language(
         instruction="walk forward on all four legs",
         paraphrases=(
             "make the ant walk forward",
@@ -50,13 +52,16 @@ class Ant(Runner):
 
     def build(self) -> mujoco.MjModel:
         spec = load_body("ant.xml")
-        colour(spec, {"torso": (0.10, 0.10, 0.12), "aux": (0.30, 0.05, 0.25), "leg": (0.30, 0.05, 0.25)})
+        colour(
+            spec,
+            {"torso": (0.10, 0.10, 0.12), "aux": (0.30, 0.05, 0.25), "leg": (0.30, 0.05, 0.25)},
+        )
         colour(spec, {"ankle": (0.95, 0.95, 0.95)})
         add_track(spec, self.finish, width=2.0)
         add_runner_cameras(spec, self.finish, away=4.0, up=1.6, tilt=0.35)
         return compile_body(spec)
 
-    def sample(self, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
+    def sample_initial_state(self, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
         """On its feet, as the body's file asks for, turned a little."""
         qpos = np.array(self.model.numeric("init_qpos").data, np.float64)
         qpos[:2] += rng.uniform(-0.1, 0.1, 2)
@@ -65,6 +70,9 @@ class Ant(Runner):
         return qpos, 0.1 * rng.standard_normal(self.model.nv)
 
     def poise(self, qpos: FloatArray) -> FloatArray:
-        """All is lost at a tilt of 60 degrees, or 2.4 m beside the lane's middle; up to 45 degrees it may arrive."""
+        """All is lost at a tilt of 60 degrees, or 2.4 m beside the lane's middle; up to 45 degrees
+        it may arrive."""
         up = 1 - 2 * (qpos[:, 4] ** 2 + qpos[:, 5] ** 2)
-        return np.clip((up - 0.5) / 0.4, 0.0, 1.0) * np.clip((2.4 - np.abs(qpos[:, 1])) / 0.8, 0.0, 1.0)
+        return np.clip((up - 0.5) / 0.4, 0.0, 1.0) * np.clip(
+            (2.4 - np.abs(qpos[:, 1])) / 0.8, 0.0, 1.0
+        )

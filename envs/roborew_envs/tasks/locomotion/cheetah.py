@@ -1,4 +1,5 @@
-"""Run forward: a two-legged runner on a track of coloured metres, done when it is beyond the line on its feet."""
+"""Run forward: a two-legged runner on a track of coloured metres, done when it is beyond the line
+on its feet."""
 
 from __future__ import annotations
 
@@ -6,7 +7,7 @@ from typing import ClassVar
 
 import mujoco
 
-from roborew_envs.core.task import FloatArray, Words
+from roborew_envs.core.task import FloatArray, Language
 from roborew_envs.tasks.gymnasium_bodies import colour, compile_body, load_body
 from roborew_envs.tasks.locomotion.runner import Runner, standing
 from roborew_envs.tasks.locomotion.track import add_runner_cameras, add_track
@@ -16,7 +17,8 @@ FINISH = 10
 
 
 class Cheetah(Runner):
-    """Gymnasium's HalfCheetah, its time step and frame skip as in HalfCheetah-v5. Progress is the way run, of 10 m."""
+    """Gymnasium's HalfCheetah, its time step and frame skip as in HalfCheetah-v5. Progress is the
+    way run, of 10 m."""
 
     id = "roborew/Cheetah-v0"
     horizon = 200
@@ -24,7 +26,7 @@ class Cheetah(Runner):
     stages: ClassVar[tuple[str, ...]] = ("start", "run", "finished")
     substeps = 5
     action_size = 6
-    words = Words(
+    language = Language(
         instruction="run forward",
         paraphrases=(
             "run forwards as fast as you can",
@@ -56,15 +58,23 @@ class Cheetah(Runner):
 
     def build(self) -> mujoco.MjModel:
         spec = load_body("half_cheetah.xml")
-        colour(spec, {"bshin": (0.30, 0.05, 0.25), "fshin": (0.05, 0.10, 0.35), "foot": (0.95, 0.95, 0.95)})
-        colour(spec, {"torso": (0.10, 0.10, 0.12), "head": (0.10, 0.10, 0.12), "thigh": (0.10, 0.10, 0.12)})
+        colour(
+            spec,
+            {"bshin": (0.30, 0.05, 0.25), "fshin": (0.05, 0.10, 0.35), "foot": (0.95, 0.95, 0.95)},
+        )
+        colour(
+            spec,
+            {"torso": (0.10, 0.10, 0.12), "head": (0.10, 0.10, 0.12), "thigh": (0.10, 0.10, 0.12)},
+        )
         add_track(spec, FINISH)
         add_runner_cameras(spec, FINISH)
         return compile_body(spec)
 
     def poise(self, qpos: FloatArray) -> FloatArray:
-        """The back runs 0.7 m above the floor, where qpos says 0; all is lost 0.6 m below that and on nose or back.
+        """The back runs 0.7 m above the floor, where qpos says 0; all is lost 0.6 m below that and
+        on nose or back.
 
-        A gallop dips the nose by up to 60 degrees in its leaps, which costs nothing; up to 72 degrees it may arrive.
+        A gallop dips the nose by up to 60 degrees in its leaps, which costs nothing; up to 72
+        degrees it may arrive.
         """
         return standing(qpos[:, 1], qpos[:, 2], -0.6, -0.4, leans=(1.0, 1.5))

@@ -1,4 +1,5 @@
-"""Hop forward: a one-legged body on the track, done when it is beyond the finish line and has not fallen."""
+"""Hop forward: a one-legged body on the track, done when it is beyond the finish line and has not
+fallen."""
 
 from __future__ import annotations
 
@@ -6,14 +7,15 @@ from typing import ClassVar
 
 import mujoco
 
-from roborew_envs.core.task import FloatArray, Words
+from roborew_envs.core.task import FloatArray, Language
 from roborew_envs.tasks.gymnasium_bodies import colour, compile_body, load_body
 from roborew_envs.tasks.locomotion.runner import Runner, standing
 from roborew_envs.tasks.locomotion.track import add_runner_cameras, add_track
 
 
 class Hopper(Runner):
-    """Gymnasium's Hopper, its time step as in Hopper-v5, an action held for 20 ms. Progress is the way, of 5 m."""
+    """Gymnasium's Hopper, its time step as in Hopper-v5, an action held for 20 ms. Progress is the
+    way, of 5 m."""
 
     id = "roborew/Hopper-v0"
     horizon = 300
@@ -22,7 +24,7 @@ class Hopper(Runner):
     substeps = 10
     action_size = 3
     jitter = (0.02, 0.05)
-    words = Words(
+    language = Language(
         instruction="hop forward",
         paraphrases=(
             "hop forwards on one leg",
@@ -50,7 +52,10 @@ class Hopper(Runner):
 
     def build(self) -> mujoco.MjModel:
         spec = load_body("hopper.xml")
-        colour(spec, {"torso": (0.10, 0.10, 0.12), "thigh": (0.30, 0.05, 0.25), "leg": (0.05, 0.10, 0.35)})
+        colour(
+            spec,
+            {"torso": (0.10, 0.10, 0.12), "thigh": (0.30, 0.05, 0.25), "leg": (0.05, 0.10, 0.35)},
+        )
         colour(spec, {"foot": (0.95, 0.95, 0.95)})
         add_track(spec, self.finish)
         add_runner_cameras(spec, self.finish, away=4.2, up=0.25)

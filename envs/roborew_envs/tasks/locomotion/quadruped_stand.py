@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roborew_envs.core.mjcf import load_world
-from roborew_envs.core.task import BoolArray, FloatArray, IntArray, Task, Words
+from roborew_envs.core.task import BoolArray, FloatArray, IntArray, Language, Task
 from roborew_envs.tasks.kinematics import Kinematics, orientation
 
 LYING, STANDING = 0.11, 0.36
@@ -26,7 +26,8 @@ FOLDED = np.deg2rad([0.0, 80.0, -158.0])
 class QuadrupedStand(Task):
     """Twelve servos, an action held for 40 ms; +-1 asks for the ends of a joint's range.
 
-    Standing: torso high and level, all paws on the floor, and nearly at rest, since a jump is no stand.
+    Standing: torso high and level, all paws on the floor, and nearly at rest, since a jump is no
+        stand.
     """
 
     id = "roborew/QuadrupedStand-v0"
@@ -35,7 +36,7 @@ class QuadrupedStand(Task):
     stages: ClassVar[tuple[str, ...]] = ("lying", "rising", "standing")
     substeps = 10
     action_size = 12
-    words = Words(
+    language = Language(
         instruction="stand up on all four legs",
         paraphrases=(
             "get up onto your four legs",
@@ -73,7 +74,7 @@ class QuadrupedStand(Task):
     def _paws(self) -> list[int]:
         return [i for i in range(self.model.ngeom) if self.model.geom(i).name.endswith("paw")]
 
-    def sample(self, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
+    def sample_initial_state(self, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
         """On the belly, legs folded, each joint a little otherwise."""
         qpos = self.model.qpos0.copy()
         qpos[:2] = rng.uniform(-0.1, 0.1, 2)
@@ -84,7 +85,7 @@ class QuadrupedStand(Task):
         qpos[2] = max(qpos[2] - lowest, 0.09)
         return qpos, 0.02 * rng.standard_normal(self.model.nv)
 
-    def controls(self, qpos: FloatArray, actions: FloatArray) -> FloatArray:
+    def action_to_ctrl(self, qpos: FloatArray, actions: FloatArray) -> FloatArray:
         low, high = self.model.actuator_ctrlrange.T
         return low + (actions + 1) / 2 * (high - low)
 
@@ -106,7 +107,8 @@ class QuadrupedStand(Task):
         return (self.partial_progress(qpos, qvel) >= 0.3).astype(np.int64)
 
     def _level_and_paws(self, qpos: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """1 where the back leans by less than 20 degrees, 0 from 60 on; height of the highest paw [m]; shape (N,)."""
+        """1 where the back leans by less than 20 degrees, 0 from 60 on; height of the highest paw
+        [m]; shape (N,)."""
         places = self.kinematics.places(qpos)
         steepest, flattest = np.cos(np.deg2rad([60, 20]))
         up = places.axes[:, self.model.body("torso").id, 2, 2]

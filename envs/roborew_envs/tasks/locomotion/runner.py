@@ -1,4 +1,5 @@
-"""What the running tasks share: a body with a torso on a track, done when it is beyond the finish line on its feet."""
+"""What the running tasks share: a body with a torso on a track, done when it is beyond the finish
+line on its feet."""
 
 from __future__ import annotations
 
@@ -14,8 +15,8 @@ UNDER_WAY = 1.0
 
 
 class Runner(Task):
-    """Motors take the action as it is. Progress is the share of the way to the line, times `poise`: a body that falls
-    loses what it had won."""
+    """Motors take the action as it is. Progress is the share of the way to the line, times `poise`:
+    a body that falls loses what it had won."""
 
     cameras: ClassVar[tuple[str, ...]] = ("side", "stand", "chase")
     stages: ClassVar[tuple[str, ...]] = ("start", "run", "finished")
@@ -28,13 +29,14 @@ class Runner(Task):
         """1 on its feet, 0 fallen, shape (N,)."""
         return np.ones(len(qpos))
 
-    def sample(self, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
-        """Near the model's reference pose on the start line, as Gymnasium's own environments start."""
+    def sample_initial_state(self, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
+        """Near the model's reference pose on the start line, as Gymnasium's own environments
+        start."""
         positions, velocities = self.jitter
         qpos = self.model.qpos0 + rng.uniform(-positions, positions, self.model.nq)
         return qpos, velocities * rng.standard_normal(self.model.nv)
 
-    def controls(self, qpos: FloatArray, actions: FloatArray) -> FloatArray:
+    def action_to_ctrl(self, qpos: FloatArray, actions: FloatArray) -> FloatArray:
         return actions
 
     def observe(self, qpos: FloatArray, qvel: FloatArray) -> NDArray[np.float32]:
@@ -54,7 +56,11 @@ class Runner(Task):
 
 
 def standing(
-    height: FloatArray, lean: FloatArray, lowest: float, highest: float, leans: tuple[float, float] = (0.6, 1.2)
+    height: FloatArray,
+    lean: FloatArray,
+    lowest: float,
+    highest: float,
+    leans: tuple[float, float] = (0.6, 1.2),
 ) -> FloatArray:
     """Poise of a body that runs in a plane, shape (N,).
 

@@ -1,4 +1,5 @@
-"""The track of the running tasks: one colour a metre, white posts, a chequered finish under a gate, and its cameras."""
+"""The track of the running tasks: one colour a metre, white posts, a chequered finish under a gate,
+and its cameras."""
 
 from __future__ import annotations
 
@@ -18,7 +19,8 @@ def add_track(spec: mujoco.MjSpec, finish: int, width: float = 1.0) -> None:
     Args:
         spec: the world.
         finish: place of the finish line [m].
-        width: 1 for a lane of 1.1 m, with a fence 1.1 m from its middle; other widths in proportion.
+        width: 1 for a lane of 1.1 m, with a fence 1.1 m from its middle; other widths in
+            proportion.
     """
     _add_zone(spec, "behind", -20, 0, (0.6, 0.6, 0.6), width)
     for metre in range(finish):
@@ -29,7 +31,12 @@ def add_track(spec: mujoco.MjSpec, finish: int, width: float = 1.0) -> None:
 
 
 def _add_zone(
-    spec: mujoco.MjSpec, name: str, start: float, stop: float, rgb: tuple[float, float, float], width: float
+    spec: mujoco.MjSpec,
+    name: str,
+    start: float,
+    stop: float,
+    rgb: tuple[float, float, float],
+    width: float,
 ) -> None:
     """One stretch of lane and fence in a colour of its own, ended by a white post."""
     middle, half, behind = (start + stop) / 2, (stop - start) / 2, _BEHIND * width
@@ -44,9 +51,17 @@ def _add_finish(spec: mujoco.MjSpec, finish: int, width: float) -> None:
         for column in range(8):
             shade = float((row + column) % 2)
             place = (finish + 0.09 + 0.18 * row, width * (-0.63 + 0.18 * column), 0.004)
-            add_scenery(spec, f"line_{row}_{column}", place, (0.09, 0.09 * width, 0.002), (shade,) * 3)
-            beam = (finish - 0.02 * (row + 1) + 0.03, width * (-0.98 + 0.28 * column), 1.40 + 0.14 * row)
-            add_scenery(spec, f"beam_{row}_{column}", beam, (0.05, 0.14 * width, 0.07), (shade,) * 3)
+            add_scenery(
+                spec, f"line_{row}_{column}", place, (0.09, 0.09 * width, 0.002), (shade,) * 3
+            )
+            beam = (
+                finish - 0.02 * (row + 1) + 0.03,
+                width * (-0.98 + 0.28 * column),
+                1.40 + 0.14 * row,
+            )
+            add_scenery(
+                spec, f"beam_{row}_{column}", beam, (0.05, 0.14 * width, 0.07), (shade,) * 3
+            )
     for side in (-1, 1):
         place = (finish, side * (_BEHIND * width - 0.05), 0.75)
         add_scenery(spec, f"gate_{side}", place, (0.05, 0.04, 0.75), (0.85, 0.1, 0.1))
@@ -55,7 +70,8 @@ def _add_finish(spec: mujoco.MjSpec, finish: int, width: float) -> None:
 def add_runner_cameras(
     spec: mujoco.MjSpec, finish: int, away: float = 3.6, up: float = 0.35, tilt: float = 0.1
 ) -> None:
-    """`side` runs along; `stand` turns after the body from the middle of the track; `chase` follows behind.
+    """`side` runs along; `stand` turns after the body from the middle of the track; `chase` follows
+    behind.
 
     Args:
         spec: a world with a body ``torso``.
@@ -66,8 +82,12 @@ def add_runner_cameras(
     """
     along = mujoco.mjtCamLight.mjCAMLIGHT_TRACKCOM
     torso = spec.body("torso")
-    torso.add_camera(name="side", mode=along, pos=(0.25, -away, up), xyaxes=(1, 0, 0, 0, tilt, 1), fovy=42)
-    torso.add_camera(name="chase", mode=along, pos=(-3.0, -1.6, 1.0), xyaxes=(0.5, -1, 0, 0.3, 0.15, 1), fovy=45)
+    torso.add_camera(
+        name="side", mode=along, pos=(0.25, -away, up), xyaxes=(1, 0, 0, 0, tilt, 1), fovy=42
+    )
+    torso.add_camera(
+        name="chase", mode=along, pos=(-3.0, -1.6, 1.0), xyaxes=(0.5, -1, 0, 0.3, 0.15, 1), fovy=45
+    )
     spec.worldbody.add_camera(
         name="stand",
         mode=mujoco.mjtCamLight.mjCAMLIGHT_TARGETBODYCOM,

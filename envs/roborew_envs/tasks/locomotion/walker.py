@@ -1,4 +1,5 @@
-"""Walk forward: a two-legged body on the track, done when it is beyond the finish line and has not fallen."""
+"""Walk forward: a two-legged body on the track, done when it is beyond the finish line and has not
+fallen."""
 
 from __future__ import annotations
 
@@ -6,14 +7,15 @@ from typing import ClassVar
 
 import mujoco
 
-from roborew_envs.core.task import FloatArray, Words
+from roborew_envs.core.task import FloatArray, Language
 from roborew_envs.tasks.gymnasium_bodies import colour, compile_body, load_body
 from roborew_envs.tasks.locomotion.runner import Runner, standing
 from roborew_envs.tasks.locomotion.track import add_runner_cameras, add_track
 
 
 class Walker(Runner):
-    """Gymnasium's Walker2d, its time step as in Walker2d-v5, an action held for 20 ms. Progress is the way, of 5 m."""
+    """Gymnasium's Walker2d, its time step as in Walker2d-v5, an action held for 20 ms. Progress is
+    the way, of 5 m."""
 
     id = "roborew/Walker-v0"
     horizon = 300
@@ -22,7 +24,7 @@ class Walker(Runner):
     substeps = 10
     action_size = 6
     jitter = (0.02, 0.05)
-    words = Words(
+    language = Language(
         instruction="walk forward",
         paraphrases=(
             "walk forwards on two legs",
@@ -51,7 +53,16 @@ class Walker(Runner):
     def build(self) -> mujoco.MjModel:
         spec = load_body("walker2d_v5.xml")
         left, right = (0.95, 0.92, 0.85), (0.05, 0.10, 0.35)
-        colour(spec, {"torso": (0.10, 0.10, 0.12), "left": left, "thigh": right, "leg": right, "foot": right})
+        colour(
+            spec,
+            {
+                "torso": (0.10, 0.10, 0.12),
+                "left": left,
+                "thigh": right,
+                "leg": right,
+                "foot": right,
+            },
+        )
         add_track(spec, self.finish)
         add_runner_cameras(spec, self.finish, away=4.2, up=0.25)
         return compile_body(spec)

@@ -15,7 +15,9 @@ from roborew.errors import InvalidInputError
 
 def blocks(lengths: list[int], seed: int = 0, noise: float = 0.05) -> np.ndarray:
     steps = np.repeat(np.eye(len(lengths), dtype=np.float32), lengths, axis=0)
-    return steps + noise * np.random.default_rng(seed).standard_normal(steps.shape).astype(np.float32)
+    return steps + noise * np.random.default_rng(seed).standard_normal(steps.shape).astype(
+        np.float32
+    )
 
 
 @settings(deadline=None, max_examples=30)

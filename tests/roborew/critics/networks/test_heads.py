@@ -6,7 +6,15 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from roborew.critics.networks.heads import cross_entropy, deviation, expectation, head, levels, masked_mean, two_hot
+from roborew.critics.networks.heads import (
+    cross_entropy,
+    deviation,
+    expectation,
+    head,
+    levels,
+    masked_mean,
+    two_hot,
+)
 
 
 @settings(deadline=None, max_examples=40)

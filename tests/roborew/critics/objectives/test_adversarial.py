@@ -31,7 +31,7 @@ def fitted(examples: list[Example], steps: int = 60, **settings: object) -> Adve
 
 
 def end(objective: Adversarial, example: Example) -> float:
-    return float(objective.extend([query(example)])[0][0].value[-3:].mean())
+    return float(objective.score_step([query(example)])[0][0].value[-3:].mean())
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -43,7 +43,9 @@ def test_steps_that_only_successes_make_are_worth_more(form: str, spectral: bool
 
 def test_what_an_agent_visits_is_worth_less_afterwards() -> None:
     examples, hack = world(3), episode("success", 9)
-    visited = replace(hack, features=hack.features + np.float32(3) * np.eye(12, dtype=np.float32)[5], success=None)
+    visited = replace(
+        hack, features=hack.features + np.float32(3) * np.eye(12, dtype=np.float32)[5], success=None
+    )
     objective = fitted(examples, steps=100)
     before = end(objective, visited)
     objective.refresh(examples, [visited], lambda what, value: None)
@@ -63,12 +65,17 @@ def test_airls_shaping_cancels_around_a_loop_without_discount() -> None:
     network = Discriminator(6, 3, 16, airl=True, spectral=False, discount=1.0)
     frames, text = torch.randn(5, 6), torch.randn(1, 3).expand(5, 3)
     after = frames.roll(-1, dims=0)
-    torch.testing.assert_close(network(frames, after, text).sum(), network.reward(frames, after, text).sum())
+    torch.testing.assert_close(
+        network(frames, after, text).sum(), network.reward(frames, after, text).sum()
+    )
 
 
 def test_the_penalty_only_counts_slopes_above_one() -> None:
     network = Discriminator(6, 3, 16, airl=False, spectral=False, discount=1.0)
-    sides = tuple(torch.randn(8, width) for width in (6, 6, 3)), tuple(torch.randn(8, width) for width in (6, 6, 3))
+    sides = (
+        tuple(torch.randn(8, width) for width in (6, 6, 3)),
+        tuple(torch.randn(8, width) for width in (6, 6, 3)),
+    )
     rng = np.random.default_rng(0)
     weight = next(network.judge.parameters()).data
     weight.mul_(0.01)
@@ -90,7 +97,9 @@ def test_preconditioning_never_raises_a_reward_nor_lowers_it_beyond_the_least() 
         factors = preconditioning(excess(torch.tensor([0.0, 9.0, 9.5, 100.0])), spread, 0.7)
         assert factors.tolist() == pytest.approx([1, 1, float(np.exp(-0.25 / spread)), 0.7])
     plain, wary = (fitted(world(2), steps=20, pessimism=least) for least in (1.0, 0.7))
-    one, other = (each.extend([query(episode("undo", 1))])[0][0].value for each in (plain, wary))
+    one, other = (
+        each.score_step([query(episode("undo", 1))])[0][0].value for each in (plain, wary)
+    )
     assert (other <= one + 1e-6).all() and (other >= 0.7 * one - 1e-6).all()
 
 
@@ -101,10 +110,15 @@ def test_the_slope_of_a_step_is_the_norm_of_its_jacobian_also_where_entries_canc
     def step(frame: torch.Tensor, sentence: torch.Tensor) -> torch.Tensor:
         return network.step(torch.cat([frame, sentence])[None])[0]
 
-    norms = [torch.func.jacrev(step)(frame, sentence).norm() for frame, sentence in zip(before, text, strict=True)]
+    norms = [
+        torch.func.jacrev(step)(frame, sentence).norm()
+        for frame, sentence in zip(before, text, strict=True)
+    ]
     torch.testing.assert_close(network.step_slope(before, text), torch.stack(norms).detach())
     with torch.no_grad():
-        network.step[2].weight[1:] = -network.step[2].weight[:-1].sum(0) / 4  # the entries' sum says little
+        network.step[2].weight[1:] = (
+            -network.step[2].weight[:-1].sum(0) / 4
+        )  # the entries' sum says little
         assert (network.step_slope(before, text) > 0.1).all()
 
 
@@ -115,13 +129,17 @@ def test_the_excess_is_measured_in_what_was_learned_from_and_kept() -> None:
     assert float(network.steepness) == 1, "no step was steep"
     network.step[0].weight.data.mul_(40)
     network.measure(frames, text)
-    torch.testing.assert_close(network.steepness, excess(network.step_slope(frames, text)).std(correction=0))
+    torch.testing.assert_close(
+        network.steepness, excess(network.step_slope(frames, text)).std(correction=0)
+    )
     assert "steepness" in network.state_dict()
 
 
 def test_a_step_never_crosses_into_another_episode() -> None:
     examples = world(2)
-    marked = [replace(e, features=np.full_like(e.features, number)) for number, e in enumerate(examples)]
+    marked = [
+        replace(e, features=np.full_like(e.features, number)) for number, e in enumerate(examples)
+    ]
     before, after, _ = drawn(Stack(marked), [0, 3, 4], np.random.default_rng(0), 300)
     assert torch.equal(before, after) and set(before[:, 0].tolist()) == {0, 3, 4}
 
@@ -132,7 +150,9 @@ def test_both_sides_are_needed(success: bool) -> None:
         fitted([example for example in world(1) if example.success is success])
 
 
-@pytest.mark.parametrize("setting", [{"form": "gan"}, {"penalty": -1}, {"pessimism": 0}, {"discount": 2}, {"batch": 0}])
+@pytest.mark.parametrize(
+    "setting", [{"form": "gan"}, {"penalty": -1}, {"pessimism": 0}, {"discount": 2}, {"batch": 0}]
+)
 def test_settings_that_mean_nothing_are_refused(setting: dict[str, object]) -> None:
     with pytest.raises(InvalidInputError):
         Adversarial(**setting)  # pyright: ignore[reportArgumentType]

@@ -30,7 +30,7 @@ def fitted(examples: list[Example], steps: int = 100, **settings: float) -> Goal
 
 
 def claims(objective: GoalClassifier, example: Example) -> np.ndarray:
-    success = objective.extend([query(example)])[0][0].success
+    success = objective.score_step([query(example)])[0][0].success
     assert success is not None
     return success
 
@@ -51,19 +51,25 @@ def test_a_goal_that_is_undone_is_no_longer_claimed() -> None:
 def test_goal_pictures_stand_in_for_successes() -> None:
     failures = [example for example in world() if not example.success]
     goal = episode("success", 3).features[-1]
-    objective = fitted([replace(example, goal=goal) for example in failures if "failure" in example.name])
-    assert claims(objective, episode("success", 77))[-1] > claims(objective, episode("failure", 78))[-1] + 0.3
+    objective = fitted(
+        [replace(example, goal_embedding=goal) for example in failures if "failure" in example.name]
+    )
+    assert (
+        claims(objective, episode("success", 77))[-1]
+        > claims(objective, episode("failure", 78))[-1] + 0.3
+    )
 
 
 def test_the_goal_of_one_task_is_no_goal_under_another_sentence() -> None:
     objective = fitted(world(sentences=(PUSH, OPEN)), steps=300)
     push = episode("success", 77)
-    wrong = replace(push, instruction=OPEN, text=TEXTS[OPEN])
+    wrong = replace(push, instruction=OPEN, text_embedding=TEXTS[OPEN])
     assert claims(objective, push)[-1] > claims(objective, wrong)[-1] + 0.3
 
 
 def test_states_that_the_agent_exploits_lose_their_claim_once_they_are_negatives() -> None:
-    """What VICE is for: a state far from every demonstration may look like the goal until it was seen."""
+    """What VICE is for: a state far from every demonstration may look like the goal until it was
+    seen."""
     examples = world(3)
     hack = episode("success", 9)
     features = hack.features.copy()
@@ -77,13 +83,18 @@ def test_states_that_the_agent_exploits_lose_their_claim_once_they_are_negatives
 
 def test_pessimism_never_raises_a_score() -> None:
     examples = world(3)
-    plain, wary = (fitted(examples, pessimism=share).extend([query(examples[0])])[0][0] for share in (0.0, 1.0))
+    plain, wary = (
+        fitted(examples, pessimism=share).score_step([query(examples[0])])[0][0]
+        for share in (0.0, 1.0)
+    )
     assert (wary.value <= plain.value + 1e-6).all() and (wary.value < plain.value).any()
 
 
 def test_mixup_keeps_the_ensemble_from_being_sure() -> None:
     examples = world(3)
-    mixed, plain = (fitted(examples, mixup=share).extend([query(examples[0])])[0][0] for share in (0.4, 0.0))
+    mixed, plain = (
+        fitted(examples, mixup=share).score_step([query(examples[0])])[0][0] for share in (0.4, 0.0)
+    )
     assert np.abs(mixed.value).max() < np.abs(plain.value).max()
 
 
@@ -95,12 +106,18 @@ def test_without_a_goal_the_message_says_what_to_give(kept: tuple[str, ...]) -> 
 
 
 def test_without_anything_else_the_message_says_what_to_give() -> None:
-    still = [replace(e, progress=np.ones_like(e.progress)) for e in world() if e.success and e.progress is not None]
+    still = [
+        replace(e, progress=np.ones_like(e.progress))
+        for e in world()
+        if e.success and e.progress is not None
+    ]
     with pytest.raises(InvalidInputError, match="others"):
         fitted(still)
 
 
-@pytest.mark.parametrize("setting", [{"batch": 1}, {"members": 0}, {"mixup": -1}, {"done": 0}, {"pessimism": np.nan}])
+@pytest.mark.parametrize(
+    "setting", [{"batch": 1}, {"members": 0}, {"mixup": -1}, {"done": 0}, {"pessimism": np.nan}]
+)
 def test_settings_that_mean_nothing_are_refused(setting: dict[str, float]) -> None:
     with pytest.raises(InvalidInputError):
         GoalClassifier(**setting)  # pyright: ignore[reportArgumentType]
@@ -119,26 +136,39 @@ def pictures(folder: Path, count: int = 2) -> Path:
 def test_pictures_that_are_given_are_the_goals_also_where_nothing_succeeded(tmp_path: Path) -> None:
     """LfVoid (arXiv:2307.07837): somebody draws or edits the goal; no success was ever filmed."""
     failures = [demonstration("failure", row, progress=None) for row in range(4)]
-    options = {"critic": "goal_classifier", "option": ("steps=60",), "encoder": "mini", "calibrate": False}
+    options = {
+        "critic": "goal_classifier",
+        "option": ("steps=60",),
+        "encoder": "mini",
+        "calibrate": False,
+    }
     with pytest.raises(InvalidInputError, match="expected a success"):
         fit_critic(failures, FitConfig(**options))
     fitted = fit_critic(failures, FitConfig(**options, goal_images=pictures(tmp_path / "goals")))
-    encode, goals = fitted.critic.encoder.encode, [example.goal for example in fitted.examples]
+    encode, goals = (
+        fitted.critic.encoder.encode,
+        [example.goal_embedding for example in fitted.examples],
+    )
     frames = np.stack([read_picture(tmp_path / "goals" / f"{row % 2}.png") for row in range(4)])
-    np.testing.assert_allclose(np.stack([goal for goal in goals if goal is not None]), encode(frames), atol=1e-5)
+    np.testing.assert_allclose(
+        np.stack([goal for goal in goals if goal is not None]), encode(frames), atol=1e-5
+    )
     film = Clip(frames=demonstration("success", 9).video(), instruction=failures[0].instruction)
     value = fitted.critic.score([film])[0].value
     assert value[-1] > value[0] + 1
 
 
 @pytest.mark.parametrize(
-    ("critic", "count", "said"), [("progress", 2, "Able to: goal_classifier"), ("goal_classifier", 5, "got 5 in")]
+    ("critic", "count", "said"),
+    [("progress", 2, "Able to: goal_classifier"), ("goal_classifier", 5, "got 5 in")],
 )
 def test_pictures_that_would_not_be_learned_from_are_refused(
     tmp_path: Path, critic: str, count: int, said: str
 ) -> None:
     films = [demonstration("success", row) for row in range(3)]
-    config = FitConfig(critic=critic, encoder="mini", goal_images=pictures(tmp_path / "goals", count))
+    config = FitConfig(
+        critic=critic, encoder="mini", goal_images=pictures(tmp_path / "goals", count)
+    )
     with pytest.raises(InvalidInputError, match=said):
         fit_critic(films, config)
     with pytest.raises(InvalidInputError, match="folder with pictures"):

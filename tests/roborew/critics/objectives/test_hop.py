@@ -1,4 +1,5 @@
-"""`hop`: labels without a division by zero, three curves and their fusion, and what one demonstration is worth."""
+"""`hop`: labels without a division by zero, three curves and their fusion, and what one
+demonstration is worth."""
 
 from __future__ import annotations
 
@@ -28,10 +29,15 @@ def critic() -> Hop:
 
 
 def test_every_hop_is_taken_back_and_neither_end_divides_by_zero() -> None:
-    p, q = (each.ravel().astype(np.float32) for each in np.meshgrid(np.linspace(0, 1, 21), np.linspace(0, 1, 21)))
+    p, q = (
+        each.ravel().astype(np.float32)
+        for each in np.meshgrid(np.linspace(0, 1, 21), np.linspace(0, 1, 21))
+    )
     hops = hop_labels(p, q)
     assert np.isfinite(hops).all() and (np.abs(hops) <= 1).all()
-    assert [after_hop(a, h) for a, h in zip(p.tolist(), hops.tolist(), strict=True)] == pytest.approx(q, abs=1e-5)
+    assert [
+        after_hop(a, h) for a, h in zip(p.tolist(), hops.tolist(), strict=True)
+    ] == pytest.approx(q, abs=1e-5)
 
 
 def test_a_hop_from_or_to_what_nobody_knows_is_unknown() -> None:
@@ -41,45 +47,57 @@ def test_a_hop_from_or_to_what_nobody_knows_is_unknown() -> None:
 
 
 @pytest.mark.parametrize("curve", ["fused", "consistent", "incremental", "forward", "backward"])
-def test_every_curve_rises_with_the_task_and_falls_when_it_is_undone(critic: Hop, curve: str) -> None:
+def test_every_curve_rises_with_the_task_and_falls_when_it_is_undone(
+    critic: Hop, curve: str
+) -> None:
     other = Hop(**SMALL, curve=curve)
-    other.load(critic.arrays())
+    other.load_state_dict(critic.state_dict())
     for kind in ("success", "undo"):
         example = episode(kind, 77)
-        assert spearman(other.extend([query(example)])[0][0].value, example.progress).value > 0.7
+        assert (
+            spearman(other.score_step([query(example)])[0][0].value, example.progress).value > 0.7
+        )
 
 
 def test_fused_is_the_mean_of_the_three_curves(critic: Hop) -> None:
     values = {}
     for curve in ("fused", "incremental", "forward", "backward"):
         other = Hop(**SMALL, curve=curve)
-        other.load(critic.arrays())
-        values[curve] = other.extend([query(episode("undo", 5))])[0][0].value
+        other.load_state_dict(critic.state_dict())
+        values[curve] = other.score_step([query(episode("undo", 5))])[0][0].value
     mean = (values["incremental"] + values["forward"] + values["backward"]) / 3
     np.testing.assert_allclose(values["fused"], mean, atol=1e-6)
 
 
-def test_the_users_goal_picture_counts_and_the_episodes_own_last_frame_does_not(critic: Hop) -> None:
+def test_the_users_goal_picture_counts_and_the_episodes_own_last_frame_does_not(
+    critic: Hop,
+) -> None:
     example = episode("success", 77)
-    without = critic.extend([query(example)])[0][0].value
-    own = critic.extend([query(replace(example, goal=example.features[-1]))])[0][0].value
+    without = critic.score_step([query(example)])[0][0].value
+    own = critic.score_step([query(replace(example, goal_embedding=example.features[-1]))])[0][
+        0
+    ].value
     np.testing.assert_array_equal(without, own)
-    elsewhere = critic.extend([query(example, goal=episode("failure", 4).features[0])])[0][0].value
+    elsewhere = critic.score_step([query(example, goal=episode("failure", 4).features[0])])[0][
+        0
+    ].value
     assert not np.allclose(without, elsewhere)
 
 
 def test_without_any_success_there_is_no_goal_and_progress_is_told_from_the_start() -> None:
     critic = Hop(**SMALL)
-    critic.fit([episode(kind, seed) for seed in range(3) for kind in ("failure", "undo")], [], quiet)
+    critic.fit(
+        [episode(kind, seed) for seed in range(3) for kind in ("failure", "undo")], [], quiet
+    )
     example = episode("undo", 50)
-    assert spearman(critic.extend([query(example)])[0][0].value, example.progress).value > 0.7
+    assert spearman(critic.score_step([query(example)])[0][0].value, example.progress).value > 0.7
 
 
 def test_one_demonstration_is_enough_for_experts() -> None:
     critic = Hop(**SMALL)
     critic.fit([episode("success", 1, labelled=False)], [], quiet)
     orders = [
-        spearman(critic.extend([query(e)])[0][0].value, e.progress).value
+        spearman(critic.score_step([query(e)])[0][0].value, e.progress).value
         for e in (episode("success", 60 + i) for i in range(4))
     ]
     assert np.mean(orders) > 0.85
@@ -87,23 +105,26 @@ def test_one_demonstration_is_enough_for_experts() -> None:
 
 def test_a_new_task_is_adapted_to_from_one_demonstration_and_brings_its_goal(critic: Hop) -> None:
     adapted = Hop(**SMALL)
-    adapted.load(critic.arrays())
+    adapted.load_state_dict(critic.state_dict())
     held_out = episode("success", 61, sentence=OPEN)
-    before = spearman(adapted.extend([query(held_out)])[0][0].value, held_out.progress).value
+    before = spearman(adapted.score_step([query(held_out)])[0][0].value, held_out.progress).value
     adapted.adapt([episode("success", 1, sentence=OPEN)], 150, quiet)
-    after = spearman(adapted.extend([query(held_out)])[0][0].value, held_out.progress).value
+    after = spearman(adapted.score_step([query(held_out)])[0][0].value, held_out.progress).value
     assert after > max(0.85, before)
-    assert len(adapted.arrays()["goals"]) == len(critic.arrays()["goals"]) + 1
+    assert len(adapted.state_dict()["goals"]) == len(critic.state_dict()["goals"]) + 1
 
 
 def test_settings_that_make_no_sense_and_damaged_goals_are_refused(critic: Hop) -> None:
     for setting in ({"bins": 4}, {"alpha": -1.0}, {"width": 2}):
         with pytest.raises(InvalidInputError, match="expected"):
             Hop(**setting)
-    arrays = dict(critic.arrays())
-    for damaged in ({**arrays, "goals": arrays["goals"][:, :3]}, {k: v for k, v in arrays.items() if k != "texts"}):
+    arrays = dict(critic.state_dict())
+    for damaged in (
+        {**arrays, "goals": arrays["goals"][:, :3]},
+        {k: v for k, v in arrays.items() if k != "texts"},
+    ):
         with pytest.raises(CorruptFileError):
-            Hop(**SMALL).load(damaged)
+            Hop(**SMALL).load_state_dict(damaged)
     with pytest.raises(InvalidInputError, match="nothing is learned yet"):
         Hop(**SMALL).adapt([episode("success", 1)], 3, quiet)
 
@@ -111,4 +132,4 @@ def test_settings_that_make_no_sense_and_damaged_goals_are_refused(critic: Hop) 
 def test_the_sentence_of_a_task_picks_its_goal() -> None:
     critic = Hop(**SMALL)
     critic.fit(world(2, sentences=(PUSH, OPEN)), [], quiet)
-    assert len(critic.arrays()["goals"]) == 2
+    assert len(critic.state_dict()["goals"]) == 2

@@ -1,4 +1,5 @@
-"""`pair`: labels that its integrator takes back, and a sum that neither drifts nor divides by zero."""
+"""`pair`: labels that its integrator takes back, and a sum that neither drifts nor divides by
+zero."""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from roborew.critics.dataset.frame_pairs import STILL, Compared, FramePairs
+from roborew.critics.dataset.frame_pairs import STILL, FramePairs, PairBatch
 from roborew.critics.networks.pair_network import CompareNetwork, decoded
 from roborew.critics.objectives.pair import Pair, labels
 from roborew.errors import InvalidInputError
@@ -18,10 +19,12 @@ from roborew.workflows.fit.examples import stagnation
 from tests.roborew.critics.worlds import OPEN, PUSH, episode, query, world
 
 
-def compared(p: np.ndarray, q: np.ndarray, matched: bool = True) -> Compared:
+def compared(p: np.ndarray, q: np.ndarray, matched: bool = True) -> PairBatch:
     rows = np.arange(len(p))
     known = np.full(len(p), matched)
-    return Compared(rows, rows, rows, p.astype(np.float32), q.astype(np.float32), p, rows, rows, known)
+    return PairBatch(
+        rows, rows, rows, p.astype(np.float32), q.astype(np.float32), p, rows, rows, known
+    )
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +38,9 @@ def test_the_integrator_takes_every_label_back_and_none_divides_by_zero() -> Non
     p, q = (each.ravel() for each in np.meshgrid(np.linspace(0, 1, 21), np.linspace(0, 1, 21)))
     change = labels(compared(p, q))
     assert np.isfinite(change).all() and (np.abs(change) <= 1).all()
-    assert [integrate(a, c) for a, c in zip(p, change.tolist(), strict=True)] == pytest.approx(q.tolist(), abs=1e-4)
+    assert [integrate(a, c) for a, c in zip(p, change.tolist(), strict=True)] == pytest.approx(
+        q.tolist(), abs=1e-4
+    )
 
 
 def test_turning_a_pair_round_turns_its_sign_round_and_standing_still_is_no_change() -> None:
@@ -47,7 +52,9 @@ def test_turning_a_pair_round_turns_its_sign_round_and_standing_still_is_no_chan
 def test_under_another_tasks_sentence_nothing_moves_and_what_nobody_knows_stays_unknown() -> None:
     unknown = np.array([np.nan, 0.5])
     assert np.isnan(labels(compared(unknown, unknown[::-1]))).all()
-    np.testing.assert_array_equal(labels(compared(np.array([0.1]), np.array([0.9]), matched=False)), 0)
+    np.testing.assert_array_equal(
+        labels(compared(np.array([0.1]), np.array([0.9]), matched=False)), 0
+    )
 
 
 def test_pairs_are_near_and_far_forwards_and_backwards_still_and_of_other_tasks() -> None:
@@ -66,9 +73,11 @@ def test_pairs_are_near_and_far_forwards_and_backwards_still_and_of_other_tasks(
     assert 0.05 < np.mean(foreign) < 0.15 and not drawn.done[foreign].any()
 
 
-def test_frames_between_which_next_to_nothing_changes_are_no_progress_whatever_their_labels() -> None:
+def test_frames_between_which_next_to_nothing_changes_are_no_progress_whatever_their_labels() -> (
+    None
+):
     """The reference's stagnation pairs: two frames, not one frame twice."""
-    example = replace(episode("success", 0), still=np.repeat(np.arange(0, 24, 4), 4))
+    example = replace(episode("success", 0), static_since=np.repeat(np.arange(0, 24, 4), 4))
     drawn = FramePairs([example]).draw(np.random.default_rng(0), 4000)
     truth = example.progress
     assert truth is not None
@@ -78,7 +87,9 @@ def test_frames_between_which_next_to_nothing_changes_are_no_progress_whatever_t
     np.testing.assert_array_equal(drawn.q[~same], truth[drawn.after[~same]])
 
 
-def test_a_frame_looks_like_those_before_it_that_differ_in_less_than_a_hundredth_of_their_pixels() -> None:
+def test_a_frame_looks_like_those_before_it_that_differ_in_less_than_a_hundredth_of_their_pixels() -> (
+    None
+):
     frames = np.zeros((6, 20, 20, 3), np.uint8)
     frames[2:, :1, :3] = 200  # 3 of 400 pixels
     frames[4:, 5:7] = 200
@@ -93,21 +104,30 @@ def test_a_frame_looks_like_those_before_it_that_differ_in_less_than_a_hundredth
 def test_progress_rises_with_the_task_and_falls_when_it_is_undone(critic: Pair) -> None:
     for kind in ("success", "undo"):
         example = episode(kind, 77)
-        scores = critic.extend([query(example)])[0][0]
+        scores = critic.score_step([query(example)])[0][0]
         assert scores.value[0] == 0
         assert spearman(scores.value, example.progress).value > 0.8
 
 
 def test_a_still_video_stays_where_it_is(critic: Pair) -> None:
     example = episode("success", 7)
-    still = critic.extend([query(episode("success", 7))])[0][0]
+    still = critic.score_step([query(episode("success", 7))])[0][0]
     frozen = np.repeat(example.features[:1], 60, axis=0)
-    drift = critic.extend([type(query(example))(features=frozen, instruction=PUSH, text=example.text)])[0][0]
+    drift = critic.score_step(
+        [
+            type(query(example))(
+                features=frozen, instruction=PUSH, text_embedding=example.text_embedding
+            )
+        ]
+    )[0][0]
     assert drift.value.max() < 0.3 < still.value.max()
 
 
 def test_it_says_done_at_the_end_of_a_success_only(critic: Pair) -> None:
-    success, failure = (critic.extend([query(episode(kind, 3))])[0][0].success for kind in ("success", "failure"))
+    success, failure = (
+        critic.score_step([query(episode(kind, 3))])[0][0].success
+        for kind in ("success", "failure")
+    )
     assert success is not None and failure is not None
     assert success[-1] > 0.3 + max(success[0], failure[-1])
 
@@ -116,7 +136,9 @@ def test_every_weight_learns_and_decoded_changes_stay_in_their_range() -> None:
     network = CompareNetwork(12, 8, 3, 16, 11)
     rng = np.random.default_rng(0)
     pictures, text = torch.as_tensor(rng.standard_normal((9, 3, 12), np.float32)), torch.ones(9, 8)
-    network.loss(pictures, text, rng.uniform(-1, 1, 9).astype(np.float32), np.ones(9, np.float32)).backward()
+    network.loss(
+        pictures, text, rng.uniform(-1, 1, 9).astype(np.float32), np.ones(9, np.float32)
+    ).backward()
     for name, weight in network.named_parameters():
         assert weight.grad is not None and weight.grad.abs().sum() > 0, name
     extremes = decoded(torch.tensor([[99.0, 0, 0], [0, 99.0, 0], [0, 0, 99.0]]))

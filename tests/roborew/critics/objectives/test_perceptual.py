@@ -20,17 +20,22 @@ def fitted(examples: list[Example], **settings: float) -> Perceptual:
 
 
 def ends(objective: Perceptual, *examples: Example) -> list[float]:
-    return [float(scores.value[-1]) for scores in objective.extend([query(example) for example in examples])[0]]
+    return [
+        float(scores.value[-1])
+        for scores in objective.score_step([query(example) for example in examples])[0]
+    ]
 
 
 def test_a_few_successes_tell_the_goal_from_what_is_undone_and_from_failure() -> None:
     objective = fitted([episode("success", seed, labelled=False) for seed in range(5)], kept=2)
-    success, failure, undo = ends(objective, *(episode(kind, 77) for kind in ("success", "failure", "undo")))
+    success, failure, undo = ends(
+        objective, *(episode(kind, 77) for kind in ("success", "failure", "undo"))
+    )
     assert success > 2 * max(failure, undo)
 
 
 def test_entries_that_say_nothing_are_not_kept() -> None:
-    chosen = fitted(world(), kept=2).arrays()["chosen"]
+    chosen = fitted(world(), kept=2).state_dict()["chosen"]
     assert chosen.sum(-1).tolist() == [[2.0] * 3]
     assert chosen[0, -1, 0] == 1
     assert chosen[0, :, 2:].sum() <= 2
@@ -38,22 +43,26 @@ def test_entries_that_say_nothing_are_not_kept() -> None:
 
 def test_noise_in_entries_that_are_not_kept_changes_nothing() -> None:
     objective, example = fitted(world(), kept=1), episode("success", 77)
-    features = example.features + 5 * (1 - objective.arrays()["chosen"][0].max(0))
-    one, other = objective.extend([query(example), query(replace(example, features=features))])[0]
+    features = example.features + 5 * (1 - objective.state_dict()["chosen"][0].max(0))
+    one, other = objective.score_step([query(example), query(replace(example, features=features))])[
+        0
+    ]
     np.testing.assert_allclose(one.value, other.value, atol=1e-6)
 
 
 def test_the_sentence_says_whose_steps_are_looked_for() -> None:
     objective = fitted(world(sentences=(PUSH, OPEN)), kept=2)
     push = episode("success", 77)
-    wrong = replace(push, text=episode("success", 1, sentence=OPEN).text)
+    wrong = replace(push, text_embedding=episode("success", 1, sentence=OPEN).text_embedding)
     right, other = ends(objective, push, wrong)
     assert right > other
 
 
 def test_entries_that_never_move_do_not_divide_by_zero() -> None:
-    examples = [replace(e, features=np.where(np.arange(12) < 2, e.features, np.float32(3))) for e in world()]
-    value = fitted(examples, kept=12).extend([query(examples[0])])[0][0].value
+    examples = [
+        replace(e, features=np.where(np.arange(12) < 2, e.features, np.float32(3))) for e in world()
+    ]
+    value = fitted(examples, kept=12).score_step([query(examples[0])])[0][0].value
     assert np.isfinite(value).all()
 
 
@@ -65,10 +74,14 @@ def test_without_a_success_or_with_short_ones_the_message_says_so() -> None:
 
 
 def test_saved_gaussians_that_do_not_fit_are_refused() -> None:
-    arrays = dict(fitted(world(2)).arrays())
-    for broken in ({"mean": arrays["mean"][:, 1:]}, {"deviation": 0 * arrays["deviation"]}, {"more": arrays["mean"]}):
+    arrays = dict(fitted(world(2)).state_dict())
+    for broken in (
+        {"mean": arrays["mean"][:, 1:]},
+        {"deviation": 0 * arrays["deviation"]},
+        {"more": arrays["mean"]},
+    ):
         with pytest.raises(CorruptFileError):
-            Perceptual().load(arrays | broken)
+            Perceptual().load_state_dict(arrays | broken)
 
 
 @pytest.mark.parametrize("setting", [{"stages": 1}, {"kept": 0}, {"spread": -1}])

@@ -23,15 +23,24 @@ SMALL = {"steps": 100, "batch": 96, "width": 32, "queries": 600}
 
 def order(critic: Preference, kind: str) -> float:
     example = episode(kind, 77)
-    value = spearman(critic.extend([query(example)])[0][0].value, example.progress).value
+    value = spearman(critic.score_step([query(example)])[0][0].value, example.progress).value
     assert value is not None
     return value
 
 
 @pytest.mark.parametrize(
-    "settings", [{}, {"head": "ordinal"}, {"length": 4}, {"noise": 0.2}, {"head": "ordinal", "length": 3, "tie": 0.2}]
+    "settings",
+    [
+        {},
+        {"head": "ordinal"},
+        {"length": 4},
+        {"noise": 0.2},
+        {"head": "ordinal", "length": 3, "tie": 0.2},
+    ],
 )
-def test_scores_explain_the_teachers_answers_and_fall_when_the_task_is_undone(settings: dict[str, object]) -> None:
+def test_scores_explain_the_teachers_answers_and_fall_when_the_task_is_undone(
+    settings: dict[str, object],
+) -> None:
     critic = Preference(**SMALL, **settings)
     critic.fit(world(4), [], lambda what, value: None)
     assert min(order(critic, "success"), order(critic, "undo")) > 0.8
@@ -46,7 +55,9 @@ def test_answers_that_are_given_count_and_not_the_labels() -> None:
     assert order(critic, "success") < -0.8
 
 
-def test_the_teacher_prefers_more_progress_sees_no_difference_in_ties_and_errs_as_often_as_told() -> None:
+def test_the_teacher_prefers_more_progress_sees_no_difference_in_ties_and_errs_as_often_as_told() -> (
+    None
+):
     examples = world(3, sentences=(PUSH, OPEN))
     shares: dict[float, float] = {}
     for noise in (0.0, 0.2):
@@ -70,11 +81,18 @@ def test_a_teacher_without_anything_better_says_so() -> None:
 
 @settings(deadline=None, max_examples=30)
 @given(st.integers(0, 999), st.sampled_from([1, 5]))
-def test_turning_all_answers_round_with_their_pieces_changes_no_loss(seed: int, outputs: int) -> None:
+def test_turning_all_answers_round_with_their_pieces_changes_no_loss(
+    seed: int, outputs: int
+) -> None:
     network = RewardNetwork(4, 2, 8, outputs)
     generator = torch.Generator().manual_seed(seed)
-    told, label = torch.randn(6, 2, 3, outputs, generator=generator), torch.rand(6, generator=generator)
-    torch.testing.assert_close(network.loss(told, label, 0.1), network.loss(told.flip(1), 1 - label, 0.1))
+    told, label = (
+        torch.randn(6, 2, 3, outputs, generator=generator),
+        torch.rand(6, generator=generator),
+    )
+    torch.testing.assert_close(
+        network.loss(told, label, 0.1), network.loss(told.flip(1), 1 - label, 0.1)
+    )
 
 
 def test_the_least_loss_of_noisy_answers_is_not_where_they_are_explained_away() -> None:
@@ -83,15 +101,20 @@ def test_the_least_loss_of_noisy_answers_is_not_where_they_are_explained_away() 
     told = torch.zeros(200, 2, 1, 1)
     told[:, 1, 0, 0] = rewards
     losses = [
-        torch.stack([network.loss(row[None], torch.tensor([0.9]), noise) for row in told]) for noise in (0.0, 0.1)
+        torch.stack([network.loss(row[None], torch.tensor([0.9]), noise) for row in told])
+        for noise in (0.0, 0.1)
     ]
     best = [float(rewards[each.argmin()]) for each in losses]
-    assert best[0] < best[1], "an answer of 9 in 10 is certain once a tenth of them are known to be turned round"
+    assert best[0] < best[1], (
+        "an answer of 9 in 10 is certain once a tenth of them are known to be turned round"
+    )
 
 
 def test_extreme_rewards_give_finite_losses_and_gradients() -> None:
     for outputs in (1, 7):
-        told = (1e4 * torch.randn(8, 2, 2, outputs, generator=torch.Generator().manual_seed(0))).requires_grad_()
+        told = (
+            1e4 * torch.randn(8, 2, 2, outputs, generator=torch.Generator().manual_seed(0))
+        ).requires_grad_()
         loss = RewardNetwork(4, 2, 8, outputs).loss(told, torch.ones(8), 0.0)
         loss.backward()
         assert loss.isfinite() and told.grad is not None and told.grad.isfinite().all()
@@ -99,7 +122,9 @@ def test_extreme_rewards_give_finite_losses_and_gradients() -> None:
 
 def test_one_of_two_is_above_the_other_or_they_tie() -> None:
     first, second = torch.randn(2, 9, 5, generator=torch.Generator().manual_seed(0)).log_softmax(-1)
-    cases = torch.stack([log_exceeds(first, second), log_exceeds(second, first), log_ties(first, second)])
+    cases = torch.stack(
+        [log_exceeds(first, second), log_exceeds(second, first), log_ties(first, second)]
+    )
     torch.testing.assert_close(cases.exp().sum(0), torch.ones(9))
 
 
@@ -131,16 +156,20 @@ def test_an_answer_is_learned_from_also_where_the_contrary_is_certain(outputs: i
     told[0, 0, 0, -1], told[0, 1, 0, 0] = 60, 60 if outputs > 1 else -60
     told.requires_grad_()
     RewardNetwork(4, 2, 8, outputs).loss(told, torch.ones(1), 0.0).backward()
-    assert told.grad is not None and float(told.grad[0, 0, 0, -1]) > 0.1 and float(told.grad[0, 1, 0].abs().max()) > 0.1
+    assert (
+        told.grad is not None
+        and float(told.grad[0, 0, 0, -1]) > 0.1
+        and float(told.grad[0, 1, 0].abs().max()) > 0.1
+    )
 
 
 def test_taking_off_risk_never_raises_a_score() -> None:
     plain = Preference(**{**SMALL, "steps": 20}, head="ordinal")
     plain.fit(world(2), [], lambda what, value: None)
     careful = Preference(**SMALL, head="ordinal", risk=1.0)
-    careful.load(plain.arrays())
+    careful.load_state_dict(plain.state_dict())
     asked = query(episode("undo", 3))
-    values = [critic.extend([asked])[0][0].value for critic in (plain, careful)]
+    values = [critic.score_step([asked])[0][0].value for critic in (plain, careful)]
     assert (values[1] < values[0]).all() and (values[1] >= 0).all()
 
 
@@ -148,7 +177,9 @@ def test_pieces_end_with_their_episode_and_what_there_is_not_is_refused() -> Non
     examples = world(1)
     length = len(examples[0].features)
     answers = Answers.of([Comparison(first=(0, length - 1), second=(1, 0), label=1)], examples, 3)
-    np.testing.assert_array_equal(answers.pieces[0], [[length - 1] * 3, [length, length + 1, length + 2]])
+    np.testing.assert_array_equal(
+        answers.pieces[0], [[length - 1] * 3, [length, length + 1, length + 2]]
+    )
     for wrong in (
         [],
         [Comparison(first=(0, length), second=(1, 0), label=1)],
@@ -173,22 +204,24 @@ def test_two_users_of_opposite_taste_get_opposite_scores() -> None:
     shared = Preference(**{**SMALL, "steps": 250}, latent=2)
     shared.learn(examples, asked[:400] + turned[400:], lambda what, value: None)
     other = Preference(**SMALL, latent=2, user=1)
-    other.load(shared.arrays())
+    other.load_state_dict(shared.state_dict())
     assert order(shared, "success") > 0.7
     assert order(other, "success") < -0.7
     nobody = Preference(**SMALL, latent=2, user=2)
-    nobody.load(shared.arrays())
+    nobody.load_state_dict(shared.state_dict())
     with pytest.raises(InvalidInputError, match="no user 2; 2 have answered"):
         order(nobody, "success")
     with pytest.raises(CorruptFileError, match="known_users"):
-        Preference(**SMALL, latent=3).load(shared.arrays())
+        Preference(**SMALL, latent=3).load_state_dict(shared.state_dict())
 
 
 def test_the_divergence_is_least_where_nothing_is_known() -> None:
     mean, spread = torch.randn(2, 20, 3, generator=torch.Generator().manual_seed(0))
     assert all(divergence(m, s) > 0 for m, s in zip(mean, spread, strict=True))
     normal = torch.distributions.Normal
-    expected = torch.distributions.kl_divergence(normal(mean[0], (spread[0] / 2).exp()), normal(0.0, 1.0)).sum()
+    expected = torch.distributions.kl_divergence(
+        normal(mean[0], (spread[0] / 2).exp()), normal(0.0, 1.0)
+    ).sum()
     torch.testing.assert_close(divergence(mean[0], spread[0]), expected)
 
 
@@ -197,7 +230,7 @@ def test_pieces_that_are_called_alike_come_to_lie_together() -> None:
     losses = []
     triples = Teacher(length=2).triples(np.random.default_rng(9), examples, 200)
     frames = torch.as_tensor(np.concatenate([example.features for example in examples]))[triples]
-    text = torch.as_tensor(examples[0].text.copy()).expand(*frames.shape[:-1], -1)
+    text = torch.as_tensor(examples[0].text_embedding.copy()).expand(*frames.shape[:-1], -1)
     for similar in (0, 400):
         critic = Preference(**SMALL, length=2, similar=similar)
         critic.fit(examples, [], lambda what, value: None)
@@ -208,6 +241,10 @@ def test_pieces_that_are_called_alike_come_to_lie_together() -> None:
 
 def test_of_three_pieces_the_second_is_more_like_the_first_than_the_third_is() -> None:
     examples = world(3)
-    progress = np.concatenate([example.progress for example in examples if example.progress is not None])
-    first, second, third = progress[Teacher().triples(np.random.default_rng(0), examples, 300)[..., 0]].T
+    progress = np.concatenate(
+        [example.progress for example in examples if example.progress is not None]
+    )
+    first, second, third = progress[
+        Teacher().triples(np.random.default_rng(0), examples, 300)[..., 0]
+    ].T
     assert (np.abs(first - second) < np.abs(first - third)).all()

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from roborew.critics.dataset.window_pairs import Pairs, Shown, cut_off_aware
+from roborew.critics.dataset.window_pairs import WindowBatch, WindowPairs, cut_off_aware
 from roborew.critics.networks.transformer import CausalLayers
 from roborew.critics.objectives.progress import Network, Progress
 from roborew.critics.torch_objective import window_positions
@@ -27,12 +27,17 @@ def critic() -> Progress:
 def test_scores_fall_when_the_task_is_undone_and_rise_when_it_is_done(critic: Progress) -> None:
     for kind in ("success", "undo"):
         example = episode(kind, 77)
-        assert spearman(critic.extend([query(example)])[0][0].value, example.progress).value > 0.85
+        assert (
+            spearman(critic.score_step([query(example)])[0][0].value, example.progress).value > 0.85
+        )
 
 
 def test_it_claims_success_of_successes_only(critic: Progress) -> None:
     claims = {
-        kind: [critic.extend([query(episode(kind, seed))])[0][0].success[-1] for seed in range(70, 74)]
+        kind: [
+            critic.score_step([query(episode(kind, seed))])[0][0].success[-1]
+            for seed in range(70, 74)
+        ]
         for kind in ("success", "failure", "undo")
     }
     assert auroc(claims["success"], claims["failure"] + claims["undo"]).value == 1.0
@@ -40,8 +45,8 @@ def test_it_claims_success_of_successes_only(critic: Progress) -> None:
 
 def test_another_tasks_sentence_scores_lower(critic: Progress) -> None:
     right = query(episode("success", 5))
-    wrong = replace(right, instruction=OPEN, text=TEXTS[OPEN])
-    ends = [scores.value[-1] for scores in critic.extend([right, wrong])[0]]
+    wrong = replace(right, instruction=OPEN, text_embedding=TEXTS[OPEN])
+    ends = [scores.value[-1] for scores in critic.score_step([right, wrong])[0]]
     assert ends[0] > ends[1] + 0.3
 
 
@@ -54,7 +59,7 @@ def test_a_video_that_got_further_is_preferred_whichever_is_named_first(critic: 
 def test_every_weight_learns() -> None:
     network = Network(12, 8, 16, 2, 10)
     examples = world(2, sentences=(PUSH, OPEN))
-    first, second = Pairs(examples, 4).draw(np.random.default_rng(0), 16)
+    first, second = WindowPairs(examples, 4).draw(np.random.default_rng(0), 16)
     frames = torch.as_tensor(np.concatenate([example.features for example in examples]))
     text = torch.as_tensor(np.stack([examples[row].text for row in first.sentence]))
     vectors, preference = network.compare(frames[first.frames], frames[second.frames], text)
@@ -74,7 +79,12 @@ def test_labels_that_nobody_knows_change_neither_the_loss_nor_its_gradient() -> 
         def padded(labels: np.ndarray) -> np.ndarray:
             return np.concatenate([labels, np.full((extra, 3), np.nan, np.float32)])
 
-        shown = Shown(np.zeros((4 + extra, 3), np.int64), padded(progress), padded(success), np.zeros(4 + extra))
+        shown = WindowBatch(
+            np.zeros((4 + extra, 3), np.int64),
+            padded(progress),
+            padded(success),
+            np.zeros(4 + extra),
+        )
         more = torch.cat([vectors, 100 * torch.ones(extra, 3, 16)])
         return network.loss(more, torch.zeros(4 + extra), shown, shown)
 
@@ -87,26 +97,36 @@ def test_attention_reads_only_what_came_before() -> None:
     layers = CausalLayers(16, 2, 4).eval()
     tokens = torch.randn(2, 7, 16, generator=torch.Generator().manual_seed(0))
     changed = tokens.clone()
-    changed[:, 4:] = changed[:, 4:].flip(-1)  # a sum would not do: normalisation of a layer takes a constant out again
+    changed[:, 4:] = changed[:, 4:].flip(
+        -1
+    )  # a sum would not do: normalisation of a layer takes a constant out again
     torch.testing.assert_close(layers(tokens)[:, :4], layers(changed)[:, :4])
     assert not torch.allclose(layers(tokens)[:, 4:], layers(changed)[:, 4:])
 
 
 @pytest.mark.parametrize(("known", "size"), [(0, 3), (1, 4), (3, 4), (2, 8)])
-def test_a_window_starts_with_the_first_frame_and_its_place_is_the_frame_itself(known: int, size: int) -> None:
+def test_a_window_starts_with_the_first_frame_and_its_place_is_the_frame_itself(
+    known: int, size: int
+) -> None:
     positions, places = window_positions(6, known, size)
     np.testing.assert_array_equal(positions[:, 0], 0)
     np.testing.assert_array_equal(positions[np.arange(6), places], np.arange(known, known + 6))
     for row, place, frame in zip(positions, places, range(known, known + 6), strict=True):
         assert row.max() <= frame, "no window reads the future"
-        assert len(set(row[: place + 1].tolist())) == place + 1, "what fills up stands behind the frame"
+        assert len(set(row[: place + 1].tolist())) == place + 1, (
+            "what fills up stands behind the frame"
+        )
 
 
-def test_batches_show_both_orders_failures_and_other_tasks_in_labels_that_follow_the_frames() -> None:
+def test_batches_show_both_orders_failures_and_other_tasks_in_labels_that_follow_the_frames() -> (
+    None
+):
     examples = world(3, sentences=(PUSH, OPEN))
-    truth = np.concatenate([example.progress for example in examples if example.progress is not None])
+    truth = np.concatenate(
+        [example.progress for example in examples if example.progress is not None]
+    )
     owner = np.repeat(np.arange(len(examples)), [len(example.features) for example in examples])
-    first, second = Pairs(examples, 5).draw(np.random.default_rng(0), 400)
+    first, second = WindowPairs(examples, 5).draw(np.random.default_rng(0), 400)
     for shown in (first, second):
         foreign = np.array(
             [
@@ -115,7 +135,11 @@ def test_batches_show_both_orders_failures_and_other_tasks_in_labels_that_follow
             ]
         )
         np.testing.assert_array_equal(shown.progress[~foreign], truth[shown.frames[~foreign]])
-        assert 0.05 < foreign.mean() < 0.5 and not shown.progress[foreign].any() and not shown.success[foreign].any()
+        assert (
+            0.05 < foreign.mean() < 0.5
+            and not shown.progress[foreign].any()
+            and not shown.success[foreign].any()
+        )
         steps = np.diff(shown.frames[:, 1:], axis=1)
         assert (steps > 0).all(axis=1).any() and (steps < 0).all(axis=1).any()
         assert ((steps > 0).any(axis=1) & (steps < 0).any(axis=1)).any(), "some are rewound"
@@ -126,12 +150,18 @@ def test_batches_show_both_orders_failures_and_other_tasks_in_labels_that_follow
 
 
 def test_a_success_got_further_than_a_failure_of_which_nothing_else_is_known() -> None:
-    def shown(progress: float, success: float) -> Shown:
-        return Shown(*(np.full((1, 1), value, np.float32) for value in (0, progress, success)), np.zeros(1))
+    def shown(progress: float, success: float) -> WindowBatch:
+        return WindowBatch(
+            *(np.full((1, 1), value, np.float32) for value in (0, progress, success)), np.zeros(1)
+        )
 
     failed, done, half = shown(np.nan, 0), shown(1, 1), shown(0.5, np.nan)
     assert failed.further(done) == 1 and done.further(failed) == 0
-    assert np.isnan(failed.further(half)) and np.isnan(failed.further(failed)) and np.isnan(done.further(done))
+    assert (
+        np.isnan(failed.further(half))
+        and np.isnan(failed.further(failed))
+        and np.isnan(done.further(done))
+    )
 
 
 def test_an_unlabelled_success_is_done_from_its_cut_off_on() -> None:
@@ -139,16 +169,22 @@ def test_an_unlabelled_success_is_done_from_its_cut_off_on() -> None:
     labels = cut_off_aware(example, 0.5)
     np.testing.assert_allclose(labels[:6], np.linspace(0, 1, 6), atol=1e-6)
     np.testing.assert_array_equal(labels[5:], 1)
-    np.testing.assert_array_equal(cut_off_aware(episode("undo", 0), 0.5), episode("undo", 0).progress)
+    np.testing.assert_array_equal(
+        cut_off_aware(episode("undo", 0), 0.5), episode("undo", 0).progress
+    )
 
 
 def test_settings_that_make_no_sense_and_damaged_arrays_are_refused(critic: Progress) -> None:
     for setting in ({"frames": 2}, {"width": 30}, {"bins": 1}, {"cut_off": 0.0}, {"steps": 0}):
         with pytest.raises(InvalidInputError, match="expected"):
             Progress(**setting)
-    arrays = dict(critic.arrays())
-    for damaged in ({**arrays, "marks": arrays["marks"][:1]}, {}, {**arrays, "shape": np.array([-1, 2])}):
+    arrays = dict(critic.state_dict())
+    for damaged in (
+        {**arrays, "marks": arrays["marks"][:1]},
+        {},
+        {**arrays, "shape": np.array([-1, 2])},
+    ):
         with pytest.raises(CorruptFileError):
-            Progress(frames=5, width=64).load(damaged)
+            Progress(frames=5, width=64).load_state_dict(damaged)
     with pytest.raises(InvalidInputError, match="nothing is learned yet"):
-        Progress().extend([query(episode("success", 0))])
+        Progress().score_step([query(episode("success", 0))])

@@ -27,21 +27,25 @@ def test_frames_are_ranked_by_progress_and_fall_when_it_is_undone(labelled: bool
     for kind in ("success", "undo"):
         example = episode(kind, 77)
         assert example.progress is not None
-        value = objective.extend([query(example)])[0][0].value
+        value = objective.score_step([query(example)])[0][0].value
         assert np.corrcoef(value, example.progress)[0, 1] > 0.7
 
 
 def test_a_frame_scores_higher_under_its_own_sentence() -> None:
     objective = fitted(world(sentences=(PUSH, OPEN)), steps=200)
     push = episode("success", 77)
-    wrong = replace(push, text=TEXTS[OPEN])
-    right, other = (float(scores.value[-1]) for scores in objective.extend([query(push), query(wrong)])[0])
+    wrong = replace(push, text_embedding=TEXTS[OPEN])
+    right, other = (
+        float(scores.value[-1]) for scores in objective.score_step([query(push), query(wrong)])[0]
+    )
     assert right > other + 0.2
 
 
 def test_before_learning_the_score_is_the_encoders_own_similarity() -> None:
     frames, text = torch.randn(5, 8), torch.randn(5, 8)
-    torch.testing.assert_close(Adapters(8, 8, 4)(frames, text), functional.cosine_similarity(frames, text))
+    torch.testing.assert_close(
+        Adapters(8, 8, 4)(frames, text), functional.cosine_similarity(frames, text)
+    )
 
 
 def test_pairs_are_of_one_sentence_and_ranked_as_their_labels_say() -> None:
@@ -51,7 +55,11 @@ def test_pairs_are_of_one_sentence_and_ranked_as_their_labels_say() -> None:
     drawn = Ranks(examples).draw(np.random.default_rng(0), 500)
     assert (sentence[drawn.first] == sentence[drawn.second]).all()
     gap = progress[drawn.second] - progress[drawn.first]
-    assert (gap[drawn.gap > 0] > 0).all() and (gap[drawn.gap < 0] < 0).all() and (drawn.gap != 0).mean() > 0.5
+    assert (
+        (gap[drawn.gap > 0] > 0).all()
+        and (gap[drawn.gap < 0] < 0).all()
+        and (drawn.gap != 0).mean() > 0.5
+    )
     names = np.array([e.instruction for e in examples])
     assert (names[drawn.other] != names[drawn.asked]).all()
 
@@ -59,7 +67,10 @@ def test_pairs_are_of_one_sentence_and_ranked_as_their_labels_say() -> None:
 def test_frames_of_an_unlabelled_failure_only_lose_against_the_end_of_a_success() -> None:
     examples = world(2, labelled=False)
     failed = np.concatenate(
-        [np.arange(len(e.features)) > 0 if not e.success else np.zeros(len(e.features), bool) for e in examples]
+        [
+            np.arange(len(e.features)) > 0 if not e.success else np.zeros(len(e.features), bool)
+            for e in examples
+        ]
     )
     drawn = Ranks(examples).draw(np.random.default_rng(0), 2000)
     assert (drawn.gap[failed[drawn.first] & failed[drawn.second]] == 0).all()
@@ -68,7 +79,11 @@ def test_frames_of_an_unlabelled_failure_only_lose_against_the_end_of_a_success(
 
 
 def test_episodes_in_which_nothing_progresses_are_refused() -> None:
-    still = [replace(e, progress=np.zeros_like(e.progress), success=False) for e in world(2) if e.progress is not None]
+    still = [
+        replace(e, progress=np.zeros_like(e.progress), success=False)
+        for e in world(2)
+        if e.progress is not None
+    ]
     with pytest.raises(InvalidInputError, match="no two frames"):
         fitted(still)
 

@@ -17,18 +17,26 @@ def silent(what: str, value: float) -> None:
     del what, value
 
 
-def test_pseudo_progress_of_an_unlabelled_success_rises_from_0_to_1_and_failures_stay_unknown() -> None:
+def test_pseudo_progress_of_an_unlabelled_success_rises_from_0_to_1_and_failures_stay_unknown() -> (
+    None
+):
     labelled, ends = pseudo_labelled(world(labelled=False), 4)
     assert ends[0] == 0 and ends[-1] == 1 and (np.diff(ends) > 0).all()
     for example in labelled:
         assert (example.progress is None) == (example.success is False)
         if example.progress is not None:
-            assert example.progress[0] == 0 and example.progress[-1] == 1 and (np.diff(example.progress) >= 0).all()
+            assert (
+                example.progress[0] == 0
+                and example.progress[-1] == 1
+                and (np.diff(example.progress) >= 0).all()
+            )
 
 
 def test_a_subtask_that_takes_longer_counts_for_more() -> None:
     steps = np.repeat(np.eye(12, dtype=np.float32)[:2], [6, 18], axis=0)
-    examples = [replace(episode("success", seed, labelled=False), features=steps) for seed in range(3)]
+    examples = [
+        replace(episode("success", seed, labelled=False), features=steps) for seed in range(3)
+    ]
     assert pseudo_labelled(examples, 2)[1][1] == pytest.approx(6 / 23, abs=0.02)
 
 
@@ -41,7 +49,9 @@ def test_labels_that_are_there_are_kept_unless_time_is_asked_for() -> None:
 
 def test_marked_spans_are_taken_as_they_are() -> None:
     spans = (("reach", 0, 6), ("push", 6, 24))
-    examples = [replace(episode("success", seed, labelled=False), spans=spans) for seed in range(2)]
+    examples = [
+        replace(episode("success", seed, labelled=False), stages=spans) for seed in range(2)
+    ]
     assert pseudo_labelled(examples, 2)[1][1] == pytest.approx(6 / 23, abs=0.02)
 
 
@@ -51,7 +61,7 @@ def test_where_truth_falls_the_score_falls() -> None:
     for kind in ("success", "undo"):
         example = episode(kind, 77)
         assert example.progress is not None
-        value = objective.extend([query(example)])[0][0].value
+        value = objective.score_step([query(example)])[0][0].value
         assert np.corrcoef(value, example.progress)[0, 1] > 0.8
 
 
@@ -77,11 +87,17 @@ def test_frames_of_unknown_progress_do_not_count() -> None:
 def test_how_many_subtasks_there_are_is_saved() -> None:
     objective, other = (Stages(steps=2, stages=count) for count in (3, 5))
     objective.fit(world(2), [], silent)
-    other.load(objective.arrays())
-    for one, two in zip(objective.extend([query(world(1)[0])])[0], other.extend([query(world(1)[0])])[0], strict=True):
+    other.load_state_dict(objective.state_dict())
+    for one, two in zip(
+        objective.score_step([query(world(1)[0])])[0],
+        other.score_step([query(world(1)[0])])[0],
+        strict=True,
+    ):
         np.testing.assert_array_equal(one.value, two.value)
     with pytest.raises(CorruptFileError):
-        other.load({key: array for key, array in objective.arrays().items() if key != "ends"})
+        other.load_state_dict(
+            {key: array for key, array in objective.state_dict().items() if key != "ends"}
+        )
 
 
 def test_without_a_success_there_is_nothing_to_cut() -> None:
@@ -89,7 +105,9 @@ def test_without_a_success_there_is_nothing_to_cut() -> None:
         Stages(steps=1).fit([example for example in world(2) if not example.success], [], silent)
 
 
-@pytest.mark.parametrize("setting", [{"stages": 1}, {"frames": 2}, {"labels": "guess"}, {"width": 10}])
+@pytest.mark.parametrize(
+    "setting", [{"stages": 1}, {"frames": 2}, {"labels": "guess"}, {"width": 10}]
+)
 def test_settings_that_mean_nothing_are_refused(setting: dict[str, object]) -> None:
     with pytest.raises(InvalidInputError):
         Stages(**setting)  # pyright: ignore[reportArgumentType]

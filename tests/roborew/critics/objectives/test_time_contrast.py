@@ -24,7 +24,9 @@ def silent(what: str, value: float) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_without_one_label_the_score_rises_with_a_success_and_falls_with_what_is_undone(kind: type) -> None:
+def test_without_one_label_the_score_rises_with_a_success_and_falls_with_what_is_undone(
+    kind: type,
+) -> None:
     objective = kind(steps=120)
     objective.fit(world(labelled=False), [], silent)
     for name in ("success", "undo"):
@@ -49,7 +51,9 @@ def test_first_frames_are_about_one_unit_from_their_goal(kind: type) -> None:
     examples = world(3)
     objective.fit(examples, [], silent)
     good = [query(example) for example in examples if example.success]
-    assert np.mean([scores.value[0] for scores in objective.extend(good)[0]]) == pytest.approx(-1, abs=1e-4)
+    assert np.mean([scores.value[0] for scores in objective.extend(good)[0]]) == pytest.approx(
+        -1, abs=1e-4
+    )
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -59,7 +63,9 @@ def test_failures_are_not_learned_from_and_alone_they_are_refused(kind: type) ->
     objective = kind(steps=3)
     objective.fit(examples, [], silent)
     other.fit(good, [], silent)
-    for one, two in zip(objective.extend([query(good[0])])[0], other.extend([query(good[0])])[0], strict=True):
+    for one, two in zip(
+        objective.extend([query(good[0])])[0], other.extend([query(good[0])])[0], strict=True
+    ):
         np.testing.assert_array_equal(one.value, two.value)
     with pytest.raises(InvalidInputError, match="at least one success"):
         objective.fit([example for example in examples if not example.success], [], silent)
@@ -69,8 +75,10 @@ def test_the_goal_is_that_of_the_sentence_that_is_asked() -> None:
     objective = Vip(steps=100)
     objective.fit(world(3, sentences=(PUSH, OPEN)), [], silent)
     push = episode("success", 77)
-    wrong = replace(query(push), text=query(episode("success", 1, sentence=OPEN)).text)
-    right, other = (objective.extend([each])[0][0].value[-1] for each in (query(push), wrong))
+    wrong = replace(
+        query(push), text_embedding=query(episode("success", 1, sentence=OPEN)).text_embedding
+    )
+    right, other = (objective.score_step([each])[0][0].value[-1] for each in (query(push), wrong))
     assert right > other + 0.3
 
 
@@ -78,15 +86,23 @@ def test_moments_lie_in_order_in_one_demonstration() -> None:
     stack = Stack(world(2))
     for to_end in (False, True):
         drawn = moments(np.random.default_rng(0), stack, 500, to_end)
-        first, last = stack.start[drawn.episode], stack.start[drawn.episode] + stack.length[drawn.episode] - 1
-        assert ((first <= drawn.start) & (drawn.start <= drawn.now) & (drawn.now <= drawn.after)).all()
-        assert ((drawn.after <= drawn.goal) & (drawn.goal <= last) & (drawn.start < drawn.goal)).all()
+        first, last = (
+            stack.start[drawn.episode],
+            stack.start[drawn.episode] + stack.length[drawn.episode] - 1,
+        )
+        assert (
+            (first <= drawn.start) & (drawn.start <= drawn.now) & (drawn.now <= drawn.after)
+        ).all()
+        assert (
+            (drawn.after <= drawn.goal) & (drawn.goal <= last) & (drawn.start < drawn.goal)
+        ).all()
         np.testing.assert_array_equal(drawn.after == drawn.now, drawn.now == drawn.goal)
     np.testing.assert_array_equal(drawn.goal, last)
 
 
 def test_true_discounted_values_have_no_surplus() -> None:
-    """Of V(s) = -(1 - d^n) / (1 - d), n frames before the goal, one step costs 1 and leaves V(s'): surplus 0."""
+    """Of V(s) = -(1 - d^n) / (1 - d), n frames before the goal, one step costs 1 and leaves V(s'):
+    surplus 0."""
     discount, frames = 0.9, torch.arange(6, 0, -1).float()
     now, after = (-(1 - discount**n) / (1 - discount) for n in (frames, frames - 1))
     values = [torch.zeros(6, 6), now.diag(), after.diag()]
@@ -111,8 +127,13 @@ def test_a_cycle_through_an_equal_episode_costs_nothing_and_through_a_constant_o
 def test_every_way_back_is_shorter_through_an_equal_episode_and_is_learned(loss: Way) -> None:
     frames, times = 3 * torch.eye(5)[None], torch.linspace(0, 1, 5)[None]
     there = torch.zeros(1, 5, 5, requires_grad=True)
-    costs = [cycle_loss(frames, other, times, 0.1, loss) for other in (frames, frames.flip(1), there.detach())]
-    assert float(costs[0]) == pytest.approx(float(costs[1]), abs=1e-5), "the order of the other episode is not read"
+    costs = [
+        cycle_loss(frames, other, times, 0.1, loss)
+        for other in (frames, frames.flip(1), there.detach())
+    ]
+    assert float(costs[0]) == pytest.approx(float(costs[1]), abs=1e-5), (
+        "the order of the other episode is not read"
+    )
     assert float(costs[0]) < float(costs[2])
     cycle_loss(frames, there + 0.1 * frames, times, 0.1, loss).backward()
     assert there.grad is not None and there.grad.abs().sum() > 0
@@ -129,10 +150,14 @@ def test_the_ways_back_are_the_papers_formulas() -> None:
             mean = float(back @ t)
             spread = float(back @ (t - mean) ** 2) + 1e-4
             found["regression"].append((mean - float(t[i])) ** 2)
-            found["variance"].append((mean - float(t[i])) ** 2 / spread + 0.001 * np.log(np.sqrt(spread)))
+            found["variance"].append(
+                (mean - float(t[i])) ** 2 / spread + 0.001 * np.log(np.sqrt(spread))
+            )
             found["classification"].append(-float(back[i].log()))
     for loss, each in found.items():
-        assert float(cycle_loss(first, second, times, 0.1, loss)) == pytest.approx(np.mean(each), rel=1e-6)  # pyright: ignore[reportArgumentType]
+        assert float(cycle_loss(first, second, times, 0.1, loss)) == pytest.approx(
+            np.mean(each), rel=1e-6
+        )  # pyright: ignore[reportArgumentType]
 
 
 @pytest.mark.parametrize("loss", ["variance", "classification"])
@@ -141,7 +166,10 @@ def test_the_other_ways_back_align_demonstrations_too(loss: Way) -> None:
     objective.fit(world(labelled=False), [], silent)
     example = episode("undo", 77)
     assert example.progress is not None
-    assert np.corrcoef(objective.extend([query(example)])[0][0].value, example.progress)[0, 1] > 0.7
+    assert (
+        np.corrcoef(objective.score_step([query(example)])[0][0].value, example.progress)[0, 1]
+        > 0.7
+    )
 
 
 def test_frames_of_the_same_sentence_are_no_negatives() -> None:
@@ -154,7 +182,10 @@ def test_frames_of_the_same_sentence_are_no_negatives() -> None:
         float(contrast(near, start, text, np.zeros(4, np.int64))),
         float(
             torch.stack(
-                [torch.logaddexp(torch.zeros(()), np.log(4) - n @ t) for n, t in zip(near, text, strict=True)]
+                [
+                    torch.logaddexp(torch.zeros(()), np.log(4) - n @ t)
+                    for n, t in zip(near, text, strict=True)
+                ]
             ).mean()
         ),
         rtol=1e-5,
@@ -164,12 +195,17 @@ def test_frames_of_the_same_sentence_are_no_negatives() -> None:
 def test_saved_goals_that_do_not_fit_are_refused() -> None:
     objective = Vip(steps=2)
     objective.fit(world(2), [], silent)
-    arrays = dict(objective.arrays())
-    for broken in ({"goal/unit": np.zeros(0, np.float32)}, {"goal/vector": np.zeros((1, 3), np.float32)}):
+    arrays = dict(objective.state_dict())
+    for broken in (
+        {"goal/unit": np.zeros(0, np.float32)},
+        {"goal/vector": np.zeros((1, 3), np.float32)},
+    ):
         with pytest.raises(CorruptFileError):
-            Vip(steps=2).load(arrays | broken)
+            Vip(steps=2).load_state_dict(arrays | broken)
     with pytest.raises(CorruptFileError):
-        Vip(steps=2).load({key: array for key, array in arrays.items() if key != "goal/text"})
+        Vip(steps=2).load_state_dict(
+            {key: array for key, array in arrays.items() if key != "goal/text"}
+        )
 
 
 @pytest.mark.parametrize(

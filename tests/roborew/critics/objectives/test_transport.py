@@ -23,12 +23,14 @@ def fitted(examples: list[Example], **options: float) -> Transport:
 
 
 def mean_score(objective: Transport, example: Example) -> float:
-    return float(objective.extend([query(example)])[0][0].value.mean())
+    return float(objective.score_step([query(example)])[0][0].value.mean())
 
 
 @settings(deadline=None, max_examples=25)
 @given(st.integers(1, 20), st.integers(1, 20), st.integers(0, 100))
-def test_every_frame_is_moved_whole_and_none_out_of_the_band(rows: int, columns: int, seed: int) -> None:
+def test_every_frame_is_moved_whole_and_none_out_of_the_band(
+    rows: int, columns: int, seed: int
+) -> None:
     cost = torch.as_tensor(np.random.default_rng(seed).random((rows, columns)).astype(np.float32))
     moved = plan(cost, 0.3, 0.05, 50)
     torch.testing.assert_close(moved.sum(1), torch.full((rows,), 1 / rows), rtol=1e-3, atol=1e-5)
@@ -38,7 +40,9 @@ def test_every_frame_is_moved_whole_and_none_out_of_the_band(rows: int, columns:
 
 def test_demonstration_frames_get_equal_shares_where_the_plan_has_settled() -> None:
     cost = torch.as_tensor(np.random.default_rng(0).random((12, 9)).astype(np.float32))
-    torch.testing.assert_close(plan(cost, 1.0, 0.1, 200).sum(0), torch.full((9,), 1 / 9), rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(
+        plan(cost, 1.0, 0.1, 200).sum(0), torch.full((9,), 1 / 9), rtol=1e-3, atol=1e-4
+    )
 
 
 def test_a_demonstration_is_moved_onto_itself_for_almost_nothing() -> None:
@@ -65,7 +69,9 @@ def test_context_tells_directions_apart_that_single_frames_do_not() -> None:
 def test_episodes_that_go_as_demonstrated_cost_less(aligned: bool) -> None:
     objective = fitted(world(3), aligned=aligned, steps=20)
     good = mean_score(objective, episode("success", 77))
-    assert all(good > mean_score(objective, episode(kind, 77)) + 0.1 for kind in ("failure", "undo"))
+    assert all(
+        good > mean_score(objective, episode(kind, 77)) + 0.1 for kind in ("failure", "undo")
+    )
 
 
 def test_aligning_turns_away_from_what_outcomes_do_not_depend_on() -> None:
@@ -73,13 +79,20 @@ def test_aligning_turns_away_from_what_outcomes_do_not_depend_on() -> None:
     rng = np.random.default_rng(0)
     noise = 4 * np.eye(12, dtype=np.float32)[7]
     examples = [
-        replace(e, features=e.features + noise * rng.standard_normal((len(e.features), 1)).astype(np.float32))
+        replace(
+            e,
+            features=e.features
+            + noise * rng.standard_normal((len(e.features), 1)).astype(np.float32),
+        )
         for e in world(4)
     ]
     margins = {}
     for aligned in (False, True):
         objective = fitted(examples, aligned=aligned, steps=60)
-        good, bad = ([mean_score(objective, e) for e in examples if bool(e.success) == kind] for kind in (True, False))
+        good, bad = (
+            [mean_score(objective, e) for e in examples if bool(e.success) == kind]
+            for kind in (True, False)
+        )
         margins[aligned] = float(np.mean(np.array(good)[:, None] > np.array(bad)))
     assert margins[True] > margins[False]
 
@@ -88,7 +101,11 @@ def test_preferences_go_to_the_one_that_ends_further_and_need_another_success() 
     examples = world(2)
     for better, worse, references in preferences(examples):
         assert (examples[better].success, examples[worse].success) != (False, True)
-        assert references and better not in references and all(examples[each].success for each in references)
+        assert (
+            references
+            and better not in references
+            and all(examples[each].success for each in references)
+        )
     with pytest.raises(InvalidInputError, match="two successes"):
         preferences([example for example in examples if example.success])
 
@@ -99,16 +116,18 @@ def test_without_a_success_there_is_nothing_to_be_moved_onto() -> None:
 
 
 def test_saved_demonstrations_that_do_not_fit_are_refused() -> None:
-    arrays = dict(fitted(world(2)).arrays())
+    arrays = dict(fitted(world(2)).state_dict())
     for broken in (
         {"demonstrations/0": np.zeros((4, 5), np.float32)},
         {"demonstrations/9": np.zeros((4, 12), np.float32)},
     ):
         with pytest.raises(CorruptFileError):
-            Transport().load(arrays | broken)
+            Transport().load_state_dict(arrays | broken)
 
 
-@pytest.mark.parametrize("setting", [{"band": 0}, {"epsilon": 0}, {"context": 0}, {"demonstrations": 0}])
+@pytest.mark.parametrize(
+    "setting", [{"band": 0}, {"epsilon": 0}, {"context": 0}, {"demonstrations": 0}]
+)
 def test_settings_that_mean_nothing_are_refused(setting: dict[str, float]) -> None:
     with pytest.raises(InvalidInputError):
         Transport(**setting)  # pyright: ignore[reportArgumentType]

@@ -1,4 +1,5 @@
-"""A judge that answers by a rule from the pictures it is shown. A picture's level, in [0, 1], is in its first pixel."""
+"""A judge that answers by a rule from the pictures it is shown. A picture's level, in [0, 1], is in
+its first pixel."""
 
 from __future__ import annotations
 
@@ -69,15 +70,22 @@ def level(picture: Frame) -> float:
 
 
 def video(curve: Sequence[float] | NDArray[Any], size: tuple[int, int] = (4, 6)) -> Video:
-    """Frames whose levels are multiples of 0.005; their last pixel makes them no picture of one colour."""
+    """Frames whose levels are multiples of 0.005; their last pixel makes them no picture of one
+    colour."""
     frames = np.zeros((len(curve), *size, 3), np.uint8)
     frames[:, 0, 0] = np.round(np.asarray(curve) * 200)[:, None]
     frames[:, -1, -1] = 255
     return frames
 
 
-def clip(curve: Sequence[float] | NDArray[Any], goal: float | None = None, instruction: str = GOAL) -> Clip:
-    return Clip(frames=video(curve), instruction=instruction, goal=None if goal is None else video([goal])[0])
+def clip(
+    curve: Sequence[float] | NDArray[Any], goal: float | None = None, instruction: str = GOAL
+) -> Clip:
+    return Clip(
+        frames=video(curve),
+        instruction=instruction,
+        goal_image=None if goal is None else video([goal])[0],
+    )
 
 
 def spread(value: float, values: Mapping[str, float]) -> dict[str, float]:

@@ -23,7 +23,10 @@ CURVE = [0.0, 0.3, 0.1, 0.9, 0.55, 1.0]
 def lines(question: Question) -> list[str]:
     """The true percentage of each frame but the start, as ``number: percentage``."""
     numbers = re.findall(r"Frame (\d+):", prompt(question))
-    return [f"{number}: {100 * level:.1f}%" for number, level in zip(numbers, levels(question)[1:], strict=True)]
+    return [
+        f"{number}: {100 * level:.1f}%"
+        for number, level in zip(numbers, levels(question)[1:], strict=True)
+    ]
 
 
 def gvl(rule: object = lambda q: "\n".join(lines(q)), **options: int) -> tuple[GVL, ScriptedJudge]:
@@ -53,7 +56,9 @@ def test_the_frames_are_shuffled_reproducibly_and_the_start_is_not_asked_about()
         model.score([clip(np.linspace(0, 1, 21))])
         orders.append(levels(judge.asked[0]))
     assert orders[0] == orders[1] != orders[2]
-    assert orders[0][0] == 0 and orders[0][1:] != sorted(orders[0][1:]) and len(set(orders[0])) == 21
+    assert (
+        orders[0][0] == 0 and orders[0][1:] != sorted(orders[0][1:]) and len(set(orders[0])) == 21
+    )
 
 
 def test_a_fractional_percentage_rescales_nothing() -> None:
@@ -82,7 +87,9 @@ def test_a_reply_whose_frames_cannot_be_told_is_no_curve(text: str, reason: str)
 @pytest.mark.parametrize("bad", ["nan%", "150%", "-5%", "50", "half"])
 def test_a_frame_without_a_percentage_is_missing_alone(bad: str) -> None:
     model, _ = gvl(
-        lambda q: "\n".join(line if " 30.0%" not in line else line.replace("30.0%", bad) for line in lines(q))
+        lambda q: "\n".join(
+            line if " 30.0%" not in line else line.replace("30.0%", bad) for line in lines(q)
+        )
     )
     scores = model.score([clip(CURVE)])[0]
     assert scores.valid.tolist() == [True, False, True, True, True, True]
@@ -95,7 +102,9 @@ def test_a_frame_that_is_left_out_is_missing_alone() -> None:
     assert model.abstentions == {"frame not answered": 1}
 
 
-def test_between_frames_that_are_shown_of_a_long_clip_values_are_interpolated_where_both_were_answered() -> None:
+def test_between_frames_that_are_shown_of_a_long_clip_values_are_interpolated_where_both_were_answered() -> (
+    None
+):
     curve = np.linspace(0, 1, 41)
     model, judge = gvl(frames=5)
     np.testing.assert_allclose(model.score([clip(curve)])[0].value, curve, atol=0.003)
@@ -114,7 +123,9 @@ def test_clips_are_asked_together_and_a_lone_frame_not_at_all() -> None:
 
 
 def test_a_judge_without_an_answer_gives_no_curve() -> None:
-    assert gvl(lambda question: None)[0].score([clip(CURVE)])[0].valid.tolist() == [True] + [False] * 5
+    assert (
+        gvl(lambda question: None)[0].score([clip(CURVE)])[0].valid.tolist() == [True] + [False] * 5
+    )
 
 
 def test_it_can_pay_no_step() -> None:

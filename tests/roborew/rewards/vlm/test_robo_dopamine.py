@@ -11,10 +11,26 @@ from hypothesis import strategies as st
 
 from roborew.errors import InvalidInputError
 from roborew.judges.types import Question
-from roborew.rewards.relative_progress import after_hop, backward, consistent, difference, forward, hop
+from roborew.rewards.relative_progress import (
+    after_hop,
+    backward,
+    consistent,
+    difference,
+    forward,
+    hop,
+)
 from roborew.rewards.vlm.robo_dopamine import RoboDopamine
 from roborew.types import Clip
-from tests.roborew.rewards.vlm.scripted_judge import Said, ScriptedJudge, clip, levels, pictures, prompt, signed, video
+from tests.roborew.rewards.vlm.scripted_judge import (
+    Said,
+    ScriptedJudge,
+    clip,
+    levels,
+    pictures,
+    prompt,
+    signed,
+    video,
+)
 
 PROGRESS = st.floats(0, 1)
 CURVE = [0.0, 0.2, 0.35, 0.3, 0.8, 0.75]
@@ -25,7 +41,9 @@ def by_hop(question: Question) -> Said:
     return signed(hop(*levels(question)[-2:]))
 
 
-def dopamine(mode: str = "fused", rule: object = by_hop, **options: object) -> tuple[RoboDopamine, ScriptedJudge]:
+def dopamine(
+    mode: str = "fused", rule: object = by_hop, **options: object
+) -> tuple[RoboDopamine, ScriptedJudge]:
     judge = ScriptedJudge(rule)  # type: ignore[arg-type]
     return RoboDopamine(judge=judge, mode=mode, **options), judge  # type: ignore[arg-type]
 
@@ -48,7 +66,8 @@ def test_exact_hops_along_any_path_end_where_the_path_ends(path: list[float]) ->
 
 @given(st.integers(0, 20), st.integers(0, 20))
 def test_hops_are_the_published_ratios_of_indices(a: int, b: int) -> None:
-    """``100 (a - b) / (l - b)`` forward, ``100 (a - b) / (b - f)`` backward, from b to a of states f = 0 to l = 20."""
+    """``100 (a - b) / (l - b)`` forward, ``100 (a - b) / (b - f)`` backward, from b to a of states
+    f = 0 to l = 20."""
     if a != b:
         expected = (a - b) / (20 - b) if a > b else (a - b) / (b - 0)
         assert hop(b / 20, a / 20) == pytest.approx(expected, abs=1e-9)
@@ -67,21 +86,37 @@ def test_a_judge_that_hops_exactly_gives_the_curve_back(mode: str) -> None:
     np.testing.assert_allclose(scores.value, CURVE, atol=1e-5)
 
 
-@given(st.lists(st.tuples(st.floats(-1, 1), st.floats(-1, 1), st.floats(-1, 1)), min_size=1, max_size=12))
-def test_fused_and_consistent_are_the_formulas_of_the_paper(hops: list[tuple[float, float, float]]) -> None:
-    """Evaluated apart, in float64, on arbitrary hops: incremental, from the start, from the goal."""
+@given(
+    st.lists(
+        st.tuples(st.floats(-1, 1), st.floats(-1, 1), st.floats(-1, 1)), min_size=1, max_size=12
+    )
+)
+def test_fused_and_consistent_are_the_formulas_of_the_paper(
+    hops: list[tuple[float, float, float]],
+) -> None:
+    """Evaluated apart, in float64, on arbitrary hops: incremental, from the start, from the
+    goal."""
     said = {}
 
     def rule(question: Question) -> Said:
         shown = levels(question)
         step = round(shown[-1] * 200) - 1
-        anchor = 2 if shown[-2] == 1.0 else 1 if step == 0 or (shown[-2] == 0.005 and (step, 1) not in said) else 0
+        anchor = (
+            2
+            if shown[-2] == 1.0
+            else 1
+            if step == 0 or (shown[-2] == 0.005 and (step, 1) not in said)
+            else 0
+        )
         said[step, anchor] = True
         return signed(round(hops[step][anchor], 6))
 
     levels_of = [0.005 * (step + 1) for step in range(len(hops))]
     if len(hops) > 1:
-        levels_of, hops[1] = levels_of, (hops[1][0], hops[1][0], hops[1][2])  # the frame before is the start
+        levels_of, hops[1] = (
+            levels_of,
+            (hops[1][0], hops[1][0], hops[1][2]),
+        )  # the frame before is the start
     h = np.round(np.array(hops), 6)
     incremental = [0.0]
     for each in h[1:, 0]:
@@ -122,16 +157,21 @@ def test_an_unread_answer_is_not_added_up_for_ever() -> None:
     np.testing.assert_allclose(scores.value[scores.valid], [0.0, 0.2, 0.3, 0.8, 0.75], atol=1e-5)
 
 
-def test_a_goal_that_looks_like_the_start_is_scored_by_the_chain_alone(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_goal_that_looks_like_the_start_is_scored_by_the_chain_alone(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     cycle = clip([0.0, 0.5, 1.0, 0.5, 0.0], goal=0.0)
     for mode in ("forward", "backward", "fused", "consistent"):
         model, judge = dopamine(mode)
         caplog.clear()
         with caplog.at_level(logging.WARNING):
             scores = model.score([cycle, cycle])[0]
-        np.testing.assert_array_equal(scores.value, dopamine("incremental")[0].score([cycle])[0].value)
+        np.testing.assert_array_equal(
+            scores.value, dopamine("incremental")[0].score([cycle])[0].value
+        )
         assert len(judge.asked) == 2 * 4 and [record.message for record in caplog.records] == [
-            "robo_dopamine: the goal looks like the start; such episodes are scored by the chain alone"
+            "robo_dopamine: the goal looks like the start; such episodes are scored by the chain "
+            "alone"
         ]
 
 
@@ -145,11 +185,15 @@ def test_in_one_batch_a_cycle_and_another_episode_do_not_disturb_each_other() ->
 def test_a_picture_differs_from_itself_by_nothing_at_any_size() -> None:
     picture = np.random.default_rng(0).integers(0, 256, (48, 64, 3), dtype=np.uint8)
     assert difference(picture, picture) == 0
-    assert difference(picture, picture.repeat(2, axis=0).repeat(2, axis=1)) == pytest.approx(0, abs=1e-9)
+    assert difference(picture, picture.repeat(2, axis=0).repeat(2, axis=1)) == pytest.approx(
+        0, abs=1e-9
+    )
     moved = picture.copy()
     moved[10:16, 20:26] = 255 - moved[10:16, 20:26] // 2
     assert difference(picture, moved) > 0.1, "a small thing that moved is a difference"
-    noisy = np.clip(picture.astype(int) + np.random.default_rng(1).integers(-3, 4, picture.shape), 0, 255)
+    noisy = np.clip(
+        picture.astype(int) + np.random.default_rng(1).integers(-3, 4, picture.shape), 0, 255
+    )
     assert difference(picture, noisy.astype(np.uint8)) < 0.04
 
 
@@ -161,27 +205,53 @@ def test_views_are_cut_apart_and_the_goal_stands_in_its_own_views() -> None:
         frames[:, 0, 6 * view], goal[0, 6 * view] = 10 * (view + 1), 100 + 10 * (view + 1)
     judge = ScriptedJudge(lambda question: "0%")
     model = RoboDopamine(judge=judge, mode="backward", views=3)
-    model.score([Clip(frames=frames, instruction="tidy up", goal=goal)])
+    model.score([Clip(frames=frames, instruction="tidy up", goal_image=goal)])
     question = judge.asked[-1]
-    assert [int(picture[0, 0, 0]) for picture in pictures(question)] == [10, 110, 110, 120, 130, 10, 20, 30]
-    assert all(picture.shape == (4, 6, 3) for picture in pictures(question)) and model.cost.pictures == 8
+    assert [int(picture[0, 0, 0]) for picture in pictures(question)] == [
+        10,
+        110,
+        110,
+        120,
+        130,
+        10,
+        20,
+        30,
+    ]
+    assert (
+        all(picture.shape == (4, 6, 3) for picture in pictures(question))
+        and model.cost.pictures == 8
+    )
     order = [part for part in question.parts if isinstance(part, str)]
-    assert [word in text for word, text in zip(("Compare", "START", "END", "BEFORE", "AFTER"), order, strict=False)]
-    with pytest.raises(InvalidInputError, match="expected 5 pictures of one width side by side; got a width of 18"):
-        RoboDopamine(judge=judge, mode="incremental", views=5).score([Clip(frames=frames, instruction="tidy up")])
+    assert [
+        word in text
+        for word, text in zip(("Compare", "START", "END", "BEFORE", "AFTER"), order, strict=False)
+    ]
+    with pytest.raises(
+        InvalidInputError, match="expected 5 pictures of one width side by side; got a width of 18"
+    ):
+        RoboDopamine(judge=judge, mode="incremental", views=5).score(
+            [Clip(frames=frames, instruction="tidy up")]
+        )
 
 
 def test_the_task_of_each_question_is_that_of_its_own_clip() -> None:
     """The published code writes the first task of a batch into all of its questions."""
     model, judge = dopamine("incremental")
     model.score([clip([0.1, 0.2], instruction="open it"), clip([0.3, 0.4], instruction="close it")])
-    assert ["open it" in prompt(q) for q in judge.asked] == ["close it" not in prompt(q) for q in judge.asked]
+    assert ["open it" in prompt(q) for q in judge.asked] == [
+        "close it" not in prompt(q) for q in judge.asked
+    ]
     assert {levels(q)[-1]: "open it" in prompt(q) for q in judge.asked} == {0.2: True, 0.4: False}
 
 
 def test_without_a_goal_only_what_needs_none_is_scored() -> None:
-    assert not dopamine("incremental")[0].spec.needs_goal and not dopamine("forward")[0].spec.needs_goal
-    with pytest.raises(InvalidInputError, match="needs a picture of the goal; give one, or use mode=incremental"):
+    assert (
+        not dopamine("incremental")[0].spec.needs_goal_image
+        and not dopamine("forward")[0].spec.needs_goal_image
+    )
+    with pytest.raises(
+        InvalidInputError, match="needs a picture of the goal; give one, or use mode=incremental"
+    ):
         dopamine("fused")[0].score([clip([0.1])])
     for wrong in ({"mode": "sideways"}, {"views": 0}, {"alpha": -1.0}, {"alpha": np.nan}):
         with pytest.raises(InvalidInputError, match="expected a mode of incremental"):

@@ -12,7 +12,9 @@ CURVE = [0.2, 0.95, 0.4]
 
 
 def test_the_score_and_the_claim_are_the_probability_of_yes() -> None:
-    judge = ScriptedJudge(lambda q: {"Yes": 0.6 * levels(q)[0], "No": 0.6 * (1 - levels(q)[0])}, probabilities=True)
+    judge = ScriptedJudge(
+        lambda q: {"Yes": 0.6 * levels(q)[0], "No": 0.6 * (1 - levels(q)[0])}, probabilities=True
+    )
     scores = RoboFuME(judge=judge).score([clip(CURVE)])[0]
     np.testing.assert_allclose(scores.value, CURVE, atol=1e-5)
     np.testing.assert_array_equal(scores.value, scores.success)
@@ -24,7 +26,9 @@ def test_written_answers_are_0_and_1() -> None:
     assert RoboFuME(judge=judge).score([clip(CURVE)])[0].value.tolist() == [0, 1, 0]
 
 
-@pytest.mark.parametrize("reply", ["Yes", "Yes, <answer>Yes</answer>", "No, not yet. Yes?", "\u0443es"])
+@pytest.mark.parametrize(
+    "reply", ["Yes", "Yes, <answer>Yes</answer>", "No, not yet. Yes?", "\u0443es"]
+)
 def test_a_yes_outside_of_the_tag_claims_nothing(reply: str) -> None:
     scores = RoboFuME(judge=ScriptedJudge(lambda question: reply, raw=True)).score([clip(CURVE)])[0]
     assert not scores.valid.any()

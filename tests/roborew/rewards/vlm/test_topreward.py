@@ -1,4 +1,5 @@
-"""Log-odds of True, in bare text unless told otherwise, and nothing that knows the end of the episode."""
+"""Log-odds of True, in bare text unless told otherwise, and nothing that knows the end of the
+episode."""
 
 from __future__ import annotations
 
@@ -28,7 +29,9 @@ def top(**options: object) -> TopReward:
 
 @given(st.floats(1e-6, 0.5), st.floats(1e-6, 0.5))
 def test_each_reading_is_that_of_its_formula(true: float, false: float) -> None:
-    judge = ScriptedJudge(lambda q: dict(zip(q.choices, (true, false), strict=True)), probabilities=True)
+    judge = ScriptedJudge(
+        lambda q: dict(zip(q.choices, (true, false), strict=True)), probabilities=True
+    )
 
     def read(reading: str) -> float:
         return float(TopReward(judge=judge, reading=reading).score([clip([0.1])])[0].value[0])  # type: ignore[arg-type]
@@ -39,7 +42,8 @@ def test_each_reading_is_that_of_its_formula(true: float, false: float) -> None:
 
 
 def test_bare_text_ends_right_before_the_word_and_a_template_asks_for_the_word_itself() -> None:
-    """With the chat template the published order correlation falls to a half: which one it is must be chosen."""
+    """With the chat template the published order correlation falls to a half: which one it is must
+    be chosen."""
     for template, words in ((False, (" True", " False")), (True, ("True", "False"))):
         judge = ScriptedJudge(by_level, probabilities=True)
         TopReward(judge=judge, template=template).score([clip([0.1])])
@@ -54,16 +58,22 @@ def test_a_later_frame_changes_no_earlier_score() -> None:
     whole = top().score([clip(CURVE)])[0].value
     for t in range(1, len(CURVE)):
         np.testing.assert_array_equal(top().score([clip(CURVE[:t])])[0].value, whole[:t])
-    assert whole.max() != 1 and top().score([clip([0.3, 0.3])])[0].value.max() < 0, "a constant clip is no success"
+    assert whole.max() != 1 and top().score([clip([0.3, 0.3])])[0].value.max() < 0, (
+        "a constant clip is no success"
+    )
 
 
 def test_a_lone_frame_is_no_success() -> None:
     """Rescaled alone, any score is 1."""
-    assert top(reading="probability").score([clip([0.1])])[0].value[0] == pytest.approx(0.14, abs=1e-6)
+    assert top(reading="probability").score([clip([0.1])])[0].value[0] == pytest.approx(
+        0.14, abs=1e-6
+    )
 
 
 def test_a_judge_without_probabilities_is_refused() -> None:
-    with pytest.raises(InvalidInputError, match="reads probabilities, which scripted@1 does not tell"):
+    with pytest.raises(
+        InvalidInputError, match="reads probabilities, which scripted@1 does not tell"
+    ):
         TopReward(judge=ScriptedJudge(by_level))
 
 

@@ -1,4 +1,5 @@
-"""From a sentence to a trained agent on a judge: a tiny one with random weights, so it is the way that is tried."""
+"""From a sentence to a trained agent on a judge: a tiny one with random weights, so it is the way
+that is tried."""
 
 from __future__ import annotations
 
@@ -28,12 +29,21 @@ def options(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, ...]:
 def config(options: tuple[str, ...], reward: str = "roboreward", agent: str = "ppo") -> TrainConfig:
     more = ("frames=3",) if reward == "roboreward" else ()
     return TrainConfig(
-        env=ENV, goal="climb", reward=reward, option=(*options, *more), agent=agent, num_envs=2, every=6, steps=64
+        env=ENV,
+        goal="climb",
+        reward=reward,
+        option=(*options, *more),
+        agent=agent,
+        num_envs=2,
+        every=6,
+        steps=64,
     )
 
 
 @pytest.mark.parametrize("agent", ["ppo", "sb3-ppo"])
-def test_an_agent_trains_on_what_a_judge_says(agent: str, options: tuple[str, ...], tmp_path: Path) -> None:
+def test_an_agent_trains_on_what_a_judge_says(
+    agent: str, options: tuple[str, ...], tmp_path: Path
+) -> None:
     with start(config(options, agent=agent), tmp_path / "run") as run:
         assert train(run).ended == "finished"
     trained = load_trained(RunDirectory.open(tmp_path / "run"))
@@ -60,7 +70,10 @@ def test_stopped_in_the_middle_of_an_episode_what_is_remembered_goes_on(
 
 
 def test_the_command_line_trains_and_judges(
-    options: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    options: tuple[str, ...],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(evaluate, "judge", partial(evaluate.judge, episodes=3))
@@ -73,12 +86,16 @@ def test_the_command_line_trains_and_judges(
     assert summary["reward"] == "roboreward" and summary["steps"] == 32
 
 
-def test_what_cannot_pay_step_by_step_pays_whole_episodes(options: tuple[str, ...], tmp_path: Path) -> None:
+def test_what_cannot_pay_step_by_step_pays_whole_episodes(
+    options: tuple[str, ...], tmp_path: Path
+) -> None:
     with start(config(options[:1], "gvl"), tmp_path / "run") as run:
         assert train(run).ended == "finished"
 
 
-def test_weights_that_are_not_there_are_an_error_that_says_where_to_put_them(tmp_path: Path) -> None:
+def test_weights_that_are_not_there_are_an_error_that_says_where_to_put_them(
+    tmp_path: Path,
+) -> None:
     with (
         pytest.raises(MissingBackendError, match="no folder.*hf download"),
         start(config((f"judge_options=model={tmp_path / 'none'}",)), tmp_path / "run") as run,

@@ -30,7 +30,9 @@ def test_the_score_is_that_of_the_formula(masses: list[float]) -> None:
 
 def test_a_written_letter_is_worth_its_place() -> None:
     def said(letter: str) -> float:
-        return float(Verifier(judge=ScriptedJudge(lambda question: letter)).score([clip([0.1])])[0].value[0])
+        return float(
+            Verifier(judge=ScriptedJudge(lambda question: letter)).score([clip([0.1])])[0].value[0]
+        )
 
     assert [said(letter) for letter in "AKT"] == pytest.approx([1.0, 0.5, 0.05])
     assert said("k") == pytest.approx(0.5)
@@ -39,7 +41,9 @@ def test_a_written_letter_is_worth_its_place() -> None:
 @pytest.mark.parametrize("said", ["U", "AB", "A+", "", "10", "Α"])
 def test_what_is_no_grade_is_no_half_either(said: str) -> None:
     """The authors' code falls back to 0.5."""
-    assert not Verifier(judge=ScriptedJudge(lambda question: said)).score([clip([0.1])])[0].valid.any()
+    assert (
+        not Verifier(judge=ScriptedJudge(lambda question: said)).score([clip([0.1])])[0].valid.any()
+    )
 
 
 def test_one_criterion_without_an_answer_leaves_no_score() -> None:
@@ -53,7 +57,9 @@ def test_the_criteria_are_the_users() -> None:
     judge = ScriptedJudge(lambda question: "B")
     model = Verifier(judge=judge, criteria=("whether the handle is held",))
     model.score([clip([0.1])])
-    assert len(judge.asked) == model.cost.per_frame == 1 and "whether the handle is held" in prompt(judge.asked[0])
+    assert len(judge.asked) == model.cost.per_frame == 1 and "whether the handle is held" in prompt(
+        judge.asked[0]
+    )
     with pytest.raises(InvalidInputError, match="at least one thing to grade"):
         Verifier(judge=judge, criteria=())
 

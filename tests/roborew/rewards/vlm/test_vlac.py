@@ -14,7 +14,15 @@ from roborew.errors import InvalidInputError
 from roborew.judges.types import Question
 from roborew.rewards.relative_progress import Integrator, change, integrate
 from roborew.rewards.vlm.vlac import Vlac, reference_parts
-from tests.roborew.rewards.vlm.scripted_judge import Said, ScriptedJudge, clip, levels, prompt, signed, video
+from tests.roborew.rewards.vlm.scripted_judge import (
+    Said,
+    ScriptedJudge,
+    clip,
+    levels,
+    prompt,
+    signed,
+    video,
+)
 
 INTEGRATORS: tuple[Integrator, ...] = ("remaining", "inverse", "mixed")
 PROGRESS = st.floats(0, 0.99)
@@ -41,7 +49,9 @@ def test_gains_and_losses_are_undone_exactly(p: float, q: float) -> None:
 
 
 @given(st.lists(PROGRESS, min_size=1, max_size=30), st.data())
-def test_a_known_curve_comes_back_from_its_labels_along_any_of_its_frames(curve: list[float], data: object) -> None:
+def test_a_known_curve_comes_back_from_its_labels_along_any_of_its_frames(
+    curve: list[float], data: object
+) -> None:
     keep = data.draw(st.lists(st.booleans(), min_size=len(curve), max_size=len(curve)))  # type: ignore[attr-defined]
     visited = [q for q, kept in zip(curve, keep, strict=True) if kept]
     for integrator in ("remaining", "inverse"):
@@ -64,7 +74,9 @@ def test_the_labels_are_those_of_the_paper(i: int, j: int) -> None:
 
 
 @given(st.floats(0, 1), st.floats(-0.999, 1))
-def test_the_integrators_are_the_published_formulas_where_these_are_defined(p: float, c: float) -> None:
+def test_the_integrators_are_the_published_formulas_where_these_are_defined(
+    p: float, c: float
+) -> None:
     v, percent = 100 * p, 100 * c
 
     def published(integrator: Integrator) -> float:
@@ -83,7 +95,9 @@ def test_the_integrators_are_the_published_formulas_where_these_are_defined(p: f
 
 @pytest.mark.parametrize("integrator", INTEGRATORS)
 @given(p=st.floats(0, 1), c=st.floats(-1, 1))
-def test_progress_stays_in_its_range_and_goes_where_the_change_says(integrator: Integrator, p: float, c: float) -> None:
+def test_progress_stays_in_its_range_and_goes_where_the_change_says(
+    integrator: Integrator, p: float, c: float
+) -> None:
     """The published one divides by zero at -100% and leaves its bounds; 0% lowered 99.5 to 99."""
     q = integrate(p, c, integrator)
     assert 0 <= q <= 1
@@ -93,13 +107,19 @@ def test_progress_stays_in_its_range_and_goes_where_the_change_says(integrator: 
 
 
 def test_everything_can_be_lost_at_once_and_what_was_done_can_be_lost_again() -> None:
-    assert [integrate(0.8, -1.0, integrator) for integrator in INTEGRATORS] == pytest.approx([0.6, 0.0, 0.1])
+    assert [integrate(0.8, -1.0, integrator) for integrator in INTEGRATORS] == pytest.approx(
+        [0.6, 0.0, 0.1]
+    )
     assert integrate(1.0, -0.5, "inverse") == pytest.approx(0.98)
     assert integrate(1.0, -0.5, "remaining") == 1.0
 
 
 def test_where_no_change_leads_there_is_none() -> None:
-    for p, q, integrator in ((1.0, 0.5, "remaining"), (1.0, 0.995, "inverse"), (0.6, 0.05, "mixed")):
+    for p, q, integrator in (
+        (1.0, 0.5, "remaining"),
+        (1.0, 0.995, "inverse"),
+        (0.6, 0.05, "mixed"),
+    ):
         with pytest.raises(InvalidInputError, match="never leads"):
             change(p, q, integrator)  # type: ignore[arg-type]
     with pytest.raises(InvalidInputError, match=r"in \[0, 1\]"):
@@ -117,7 +137,9 @@ def test_a_judge_that_labels_exactly_gives_the_curve_back(integrator: Integrator
 def test_an_unread_answer_breaks_no_chain_and_counts_as_no_change() -> None:
     judge = by_change()
     rule = judge._rule
-    judge._rule = lambda q: "?" if levels(q)[-1] == 0.4 and "Is the task" not in prompt(q) else rule(q)
+    judge._rule = lambda q: (
+        "?" if levels(q)[-1] == 0.4 and "Is the task" not in prompt(q) else rule(q)
+    )
     curve = [0.0, 0.2, 0.4, 0.4, 0.5]
     scores = Vlac(judge=judge).score([clip(curve)])[0]
     assert scores.valid.tolist() == [True, True, False, False, True]
@@ -129,7 +151,7 @@ def test_each_step_shows_the_last_two_pictures_only() -> None:
     model = Vlac(judge=judge, done=False)
     model.score([clip([0.0, 0.1, 0.2])])
     assert [levels(question) for question in judge.asked] == [[0.0, 0.1], [0.1, 0.2]]
-    assert not model.spec.claims and model.score([clip([0.0])])[0].success is None
+    assert not model.spec.predicts_success and model.score([clip([0.0])])[0].success is None
 
 
 def test_a_reference_is_shown_in_order_with_its_percentages_before_start_and_pair() -> None:
