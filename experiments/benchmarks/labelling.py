@@ -57,7 +57,11 @@ def ours(dtype: str) -> Callable[[], int]:
         make_task(TASK), NUM_ENVS, render_mode="rgb_array", width=SIZE, height=SIZE, quality="fast"
     )
     env = LearnedReward(
-        made, ClipReward(model=MODEL, pretrained="random", dtype=dtype), GOAL, every=1, claim=None
+        made,
+        ClipReward(model=MODEL, pretrained="random", dtype=dtype),
+        GOAL,
+        score_every=1,
+        success_detector=None,
     )
     env.reset(seed=0)
     env.action_space.seed(0)
@@ -147,7 +151,11 @@ def _advanced(steps: int) -> Callable[[], object]:
     task.horizon = EPISODE
     made = TaskVectorEnv(task, 1, render_mode="rgb_array", width=SIZE, height=SIZE)
     env = LearnedReward(
-        made, ClipReward(model=SMALL, pretrained="random"), GOAL, every=1, claim=None
+        made,
+        ClipReward(model=SMALL, pretrained="random"),
+        GOAL,
+        score_every=1,
+        success_detector=None,
     )
     still = np.zeros(env.action_space.shape)
     env.reset(seed=0)

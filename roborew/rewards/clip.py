@@ -238,7 +238,7 @@ class ClipReward:
         goals = [picture[None] for picture in shown if picture is not None]
         if len(goals) < len(clips):
             raise InvalidInputError(
-                "clip: goal=picture needs a picture of the goal with every clip; pass goal=frame."
+                "clip: goal=picture needs a picture of the goal with every clip; pass goal_image=frame."
             )
         found = self._embedder.embed([*(clip.frames for clip in clips), *goals])
         return found[: len(clips)], [each[0] for each in found[len(clips) :]]

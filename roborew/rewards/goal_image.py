@@ -95,7 +95,7 @@ class GoalImage:
         goals = [clip.goal_image[None] for clip in clips if clip.goal_image is not None]
         if len(goals) < len(clips):
             raise InvalidInputError(
-                "goal_image: every clip needs a picture of the goal; pass goal=frame."
+                "goal_image: every clip needs a picture of the goal; pass goal_image=frame."
             )
         found = self._embedder.embed([*(clip.frames for clip in clips), *goals])
         frames, targets = found[: len(clips)], [each[0] for each in found[len(clips) :]]

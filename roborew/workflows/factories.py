@@ -170,18 +170,20 @@ def make_reward_env(config: TrainConfig, num_envs: int, model: RewardModel | Non
     try:
         if model is None:
             kind = cast(Literal["dense", "sparse"], config.reward.removeprefix("true-"))
-            return OracleReward(env, kind, every=config.every)
+            return OracleReward(env, kind, score_every=config.every)
         return LearnedReward(
             env,
             model,
             config.instruction,
-            every=config.every,
-            claim=SuccessDetector() if model.spec.predicts_success and model.spec.causal else None,
+            score_every=config.every,
+            success_detector=SuccessDetector()
+            if model.spec.predicts_success and model.spec.causal
+            else None,
             scoring="step" if model.spec.causal else "episode",
             shaping=RawScore()
             if (config.shaping or model.spec.shaping) == "level"
             else ProgressDelta(scale=5.0),
-            goal=read_picture(config.goal_image) if config.goal_image else None,
+            goal_image=read_picture(config.goal_image) if config.goal_image else None,
         )
     except BaseException:
         env.close()

@@ -25,12 +25,12 @@ class RewardOptions(TypedDict, total=False):
 
     shaping: Shaping
     """The law from successive scores to rewards, `ProgressDelta` with a scale of 5 by default."""
-    every: int
+    score_every: int
     """Score every k-th step of an episode, its first frame and its last; 4 by default. History
     holds these."""
-    claim: SuccessDetector | None
-    """What the model's claim of success does; ``Claim()`` by default, None switches it off."""
-    goal: Frame | None
+    success_detector: SuccessDetector | None
+    """What a predicted success does; ``SuccessDetector()`` by default, None switches it off."""
+    goal_image: Frame | None
     """Picture of the goal, shape (H, W, 3), uint8 RGB, for models that need one."""
     max_invalid_rate: float
     """Share of abstentions, in [0, 1], beyond which the run stops; 0.1 by default."""
@@ -51,7 +51,7 @@ class RewardEngine:
     def __init__(
         self, model: RewardModel, instruction: str, num_envs: int, **options: Unpack[RewardOptions]
     ) -> None:
-        claim = options.get("claim", SuccessDetector())
+        detector = options.get("success_detector", SuccessDetector())
         scoring, invalid = options.get("scoring", "step"), options.get("max_invalid_rate", 0.1)
         if scoring not in ("step", "rollout", "episode"):
             raise InvalidInputError(
@@ -59,28 +59,27 @@ class RewardEngine:
             )
         if not 0 <= invalid <= 1:
             raise InvalidInputError(f"max_invalid_rate: expected a share in [0, 1]; got {invalid}.")
-        if claim is not None and not model.spec.predicts_success:
+        if detector is not None and not model.spec.predicts_success:
             raise InvalidInputError(
-                f"reward {model.spec.name!r} makes no claims of success: pass claim=None."
+                f"reward {model.spec.name!r} predicts no success: pass success_detector=None."
             )
-        if claim is not None and scoring != "step":
+        if detector is not None and scoring != "step":
             raise InvalidInputError(
-                f"scoring={scoring!r} learns of a claim only after the {scoring}, too late to end "
-                f"the episode: "
-                "pass claim=None or scoring='step'."
+                f"scoring={scoring!r} learns of a predicted success only after the {scoring}, too "
+                f"late to end the episode: pass success_detector=None or scoring='step'."
             )
         self.deferred, self._whole = scoring == "rollout", scoring == "episode"
         self._watch = Stopwatch()
         self.ledger = EpisodeTracker(
             num_envs,
             options.get("shaping", ProgressDelta(scale=5.0)),
-            options.get("every", 4),
-            claim,
+            options.get("score_every", 4),
+            detector,
         )
         self._scorer = FrameScorer(
             model,
             check_instruction(instruction),
-            options.get("goal"),
+            options.get("goal_image"),
             num_envs,
             invalid,
             self._whole,

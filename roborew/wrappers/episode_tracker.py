@@ -108,12 +108,18 @@ class EpisodeTracker:
     """
 
     def __init__(
-        self, num_envs: int, shaping: Shaping, every: int, claim: SuccessDetector | None
+        self,
+        num_envs: int,
+        shaping: Shaping,
+        score_every: int,
+        success_detector: SuccessDetector | None,
     ) -> None:
-        if every < 1:
-            raise InvalidInputError(f"every: expected a whole number of at least 1; got {every}.")
+        if score_every < 1:
+            raise InvalidInputError(
+                f"score_every: expected a whole number of at least 1; got {score_every}."
+            )
         self.ended = np.ones(num_envs, dtype=np.bool_)
-        self._shaping, self._every, self._claim = shaping, every, claim
+        self._shaping, self._every, self._claim = shaping, score_every, success_detector
         self._steps = np.zeros(num_envs, dtype=np.int64)
         nothing = np.zeros(num_envs, dtype=np.bool_)
         self._state = ShapingState.start(np.zeros(num_envs, dtype=np.float32), nothing)

@@ -36,7 +36,7 @@ class OracleReward(RewardWrapper):
             alone. Both end the episode at true success.
         scale: reward for the whole of the progress.
         bonus: reward for success.
-        every: look at every k-th step of an episode and at its last.
+        score_every: look at every k-th step of an episode and at its last.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class OracleReward(RewardWrapper):
         *,
         scale: float = 5.0,
         bonus: float = 4.0,
-        every: int = 4,
+        score_every: int = 4,
     ) -> None:
         if kind not in ("dense", "sparse"):
             raise InvalidInputError(f"true reward: expected 'dense' or 'sparse'; got {kind!r}.")
@@ -56,7 +56,7 @@ class OracleReward(RewardWrapper):
             EpisodeTracker(
                 env.num_envs,
                 ProgressDelta(scale=scale),
-                every,
+                score_every,
                 SuccessDetector(threshold=0.5, bonus=bonus),
             ),
         )

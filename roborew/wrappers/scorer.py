@@ -234,7 +234,7 @@ def check_payable(spec: RewardSpec, has_goal: bool, whole: bool) -> None:
         )
     if spec.needs_goal_image and not has_goal:
         raise InvalidInputError(
-            f"reward {spec.name!r} needs a picture of the goal: pass goal=frame, or --goal-image "
+            f"reward {spec.name!r} needs a picture of the goal: pass goal_image=frame, or --goal-image "
             f"on the command line."
         )
 

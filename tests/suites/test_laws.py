@@ -172,7 +172,11 @@ class Brightness:
 
 def test_a_learned_reward_can_be_put_on_it_and_judged(env_id: str, make: Make) -> None:
     paid = LearnedReward(
-        make(2, max_episode_steps=6), Brightness(), "be bright", claim=None, shaping=ProgressDelta()
+        make(2, max_episode_steps=6),
+        Brightness(),
+        "be bright",
+        success_detector=None,
+        shaping=ProgressDelta(),
     )
     space: Box = paid.single_action_space
     judged = evaluate(paid, lambda seen: np.tile(space.low / 2, (len(seen), 1)), seeds=[11, 12, 13])

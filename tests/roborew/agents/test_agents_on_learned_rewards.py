@@ -42,7 +42,10 @@ def make_agent(kind: str, seed: int = 0) -> Any:
 
 def learned(make: Any = NativeClocks, **options: Any) -> LearnedReward:
     return LearnedReward(
-        make(HORIZONS), ClockModel(), "read the clock", **{"claim": None, "every": 3, **options}
+        make(HORIZONS),
+        ClockModel(),
+        "read the clock",
+        **{"success_detector": None, "score_every": 3, **options},
     )
 
 
@@ -62,7 +65,9 @@ class Witness(LearnedReward):
 @pytest.mark.parametrize("kind", ["ppo", "sb3-ppo", "sb3-sac"])
 def test_every_agent_is_paid_for_the_final_frame_of_each_episode(kind: str, make: Any) -> None:
     """Also: its weights stay finite, although the environments' own reward is NaN at each step."""
-    env = Witness(make(HORIZONS), ClockModel(), "read the clock", every=3, claim=None)
+    env = Witness(
+        make(HORIZONS), ClockModel(), "read the clock", score_every=3, success_detector=None
+    )
     reports: list[RolloutReport] = []
     agent = make_agent(kind)
     agent.learn(env, 4 * 16, reports.append)
@@ -102,8 +107,8 @@ def test_claims_and_false_claims_are_counted() -> None:
         NativeClocks(HORIZONS),
         ClockModel(claim_at=5),
         "read the clock",
-        every=1,
-        claim=SuccessDetector(),
+        score_every=1,
+        success_detector=SuccessDetector(),
     )
     reports: list[RolloutReport] = []
     PPO(OBSERVATIONS, ACTIONS, PPOConfig(n_steps=10, batch_size=20)).learn(env, 40, reports.append)

@@ -157,7 +157,9 @@ def test_watching_gives_the_scores_and_claims_that_would_have_been_paid(eager: f
     """One clip at the end and one frame per step are two ways to the same numbers."""
     model = Green(eager=eager)
     paid = evaluate(
-        LearnedReward(stairs(), model, "climb", every=4, claim=SuccessDetector(threshold=0.9)),
+        LearnedReward(
+            stairs(), model, "climb", score_every=4, success_detector=SuccessDetector(threshold=0.9)
+        ),
         climb,
         SEEDS,
     )

@@ -133,8 +133,8 @@ class ClockModel:
                 "high": 2.55,
                 "context": context,
                 "causal": True,
-                "needs_goal": False,
-                "claims": True,
+                "needs_goal_image": False,
+                "predicts_success": True,
                 "paper": "none",
                 **promises,
             }

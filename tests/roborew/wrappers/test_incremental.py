@@ -67,7 +67,12 @@ def paid(env: LearnedReward, steps: int) -> list[NDArray[Any]]:
 
 def learned(env: Any, model: Any, **options: Any) -> LearnedReward:
     wrapped = LearnedReward(
-        env, model, "read the clock", claim=None, shaping=Potential(scale=2.0, gamma=0.9), **options
+        env,
+        model,
+        "read the clock",
+        success_detector=None,
+        shaping=Potential(scale=2.0, gamma=0.9),
+        **options,
     )
     wrapped.reset(seed=0)
     return wrapped
@@ -82,16 +87,18 @@ def test_a_model_that_can_extend_is_incremental_and_another_is_not() -> None:
 @pytest.mark.parametrize("every", [1, 3])
 def test_it_pays_what_a_model_shown_the_whole_episode_pays(make: Any, every: int) -> None:
     remembering, whole = RememberingClock(), ClockModel(context=None)
-    rewards = paid(learned(make(), remembering, every=every), 25)
-    np.testing.assert_allclose(rewards, paid(learned(make(), whole, every=every), 25), atol=1e-6)
+    rewards = paid(learned(make(), remembering, score_every=every), 25)
+    np.testing.assert_allclose(
+        rewards, paid(learned(make(), whole, score_every=every), 25), atol=1e-6
+    )
     assert set(remembering.shown) == {1}, "each frame is shown once"
     assert max(len(clip.frames) for clip in whole.clips) > 3
 
 
 @pytest.mark.parametrize("make", MAKERS)
 def test_scoring_a_rollout_at_once_pays_the_same(make: Any) -> None:
-    expected = np.stack(paid(learned(make(), RememberingClock(), every=2), 24))
-    deferred = learned(make(), RememberingClock(), every=2, scoring="rollout")
+    expected = np.stack(paid(learned(make(), RememberingClock(), score_every=2), 24))
+    deferred = learned(make(), RememberingClock(), score_every=2, scoring="rollout")
     pieces = []
     for _ in range(3):
         paid(deferred, 8)
@@ -100,11 +107,11 @@ def test_scoring_a_rollout_at_once_pays_the_same(make: Any) -> None:
 
 
 def test_saved_and_restored_it_goes_on_from_its_memory() -> None:
-    whole = learned(NativeClocks(HORIZONS), RememberingClock(), every=1)
+    whole = learned(NativeClocks(HORIZONS), RememberingClock(), score_every=1)
     paid(whole, 7)
     saved = {key: value.copy() for key, value in whole.get_state().items()}
     assert any("memory" in key for key in saved) and not any("history" in key for key in saved)
-    fresh = learned(NativeClocks(HORIZONS), RememberingClock(), every=1)
+    fresh = learned(NativeClocks(HORIZONS), RememberingClock(), score_every=1)
     fresh.set_state(saved)
     np.testing.assert_array_equal(paid(fresh, 15), paid(whole, 15))
 

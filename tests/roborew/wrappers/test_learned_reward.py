@@ -40,7 +40,10 @@ def run(env: LearnedReward, steps: int) -> Steps:
 
 def learned(env: VectorEnv[Any, Any, Any], model: Any = None, **options: Any) -> LearnedReward:
     return LearnedReward(
-        env, model or ClockModel(), "read the clock", **{"claim": None, "every": 1, **options}
+        env,
+        model or ClockModel(),
+        "read the clock",
+        **{"success_detector": None, "score_every": 1, **options},
     )
 
 
@@ -52,7 +55,7 @@ def test_the_last_action_of_an_episode_is_scored_on_its_own_final_frame(
     """A wrapper that draws after the reset pays every last action with the wrong picture."""
     horizons = np.array([5, 7, 8])
     finals = 0
-    for _, terminated, truncated, infos in run(learned(make(horizons), every=every), 40):
+    for _, terminated, truncated, infos in run(learned(make(horizons), score_every=every), 40):
         done = terminated | truncated
         np.testing.assert_allclose(infos["score"][done], horizons[done] / 100)
         finals += int(done.sum())
@@ -60,7 +63,9 @@ def test_the_last_action_of_an_episode_is_scored_on_its_own_final_frame(
 
 
 def test_the_single_wrapper_scores_the_final_frame_too() -> None:
-    env = SingleLearnedReward(ClockEnv(5), ClockModel(), "read the clock", every=2, claim=None)
+    env = SingleLearnedReward(
+        ClockEnv(5), ClockModel(), "read the clock", score_every=2, success_detector=None
+    )
     for _ in range(3):
         _, info = env.reset()
         assert info["score"] == 0
@@ -77,7 +82,7 @@ def test_the_return_of_an_episode_is_last_score_minus_first_however_often_it_is_
 ) -> None:
     """Differences telescope through the wrapper; the environments' own reward is NaN and never
     read."""
-    env = learned(make([6]), every=every, shaping=ProgressDelta(scale=10.0))
+    env = learned(make([6]), score_every=every, shaping=ProgressDelta(scale=10.0))
     period = 7 if env.metadata["autoreset_mode"] == AutoresetMode.NEXT_STEP else 6
     rewards = np.array([step[0][0] for step in run(env, 4 * period)]).reshape(4, period)
     np.testing.assert_allclose(rewards.sum(axis=1), 0.6, rtol=1e-6)
@@ -86,7 +91,7 @@ def test_the_return_of_an_episode_is_last_score_minus_first_however_often_it_is_
 def test_unscored_steps_pay_nothing_and_draw_nothing() -> None:
     clock = NativeClocks([8, 8])
     model = ClockModel()
-    history = run(learned(clock, model, every=4), 8)
+    history = run(learned(clock, model, score_every=4), 8)
     paid = [bool(rewards.any()) for rewards, *_ in history]
     assert paid == [False, False, False, True] * 2
     assert (
@@ -103,9 +108,9 @@ def test_two_environments_get_what_each_gets_alone() -> None:
 
 def test_the_single_wrapper_pays_what_the_vector_wrapper_pays() -> None:
     options: Any = {
-        "every": 3,
+        "score_every": 3,
         "shaping": Potential(scale=2.0, gamma=0.9),
-        "claim": SuccessDetector(threshold=0.5, bonus=3.0),
+        "success_detector": SuccessDetector(threshold=0.5, bonus=3.0),
     }
     vector = [
         float(step[0][0])
@@ -130,7 +135,7 @@ def test_scoring_a_rollout_at_once_pays_what_scoring_each_step_pays(
 ) -> None:
     shaping = Potential(scale=2.0, gamma=0.9)
     horizons = [5, 7, 9]
-    options: Any = {"every": every, "shaping": shaping}
+    options: Any = {"score_every": every, "shaping": shaping}
     expected = [
         step[0] for step in run(learned(make(horizons), ClockModel(context), **options), 24)
     ]
@@ -200,7 +205,7 @@ def test_a_claim_pays_its_bonus_once_and_ends_the_episode(make: Any) -> None:
     env = learned(
         make([9, 9]),
         ClockModel(claim_at=4),
-        claim=SuccessDetector(bonus=2.0),
+        success_detector=SuccessDetector(bonus=2.0),
         shaping=ProgressDelta(scale=100.0),
     )
     resets_itself = env.metadata["autoreset_mode"] == AutoresetMode.NEXT_STEP
@@ -230,7 +235,7 @@ def test_truth_passes_through_untouched() -> None:
 
 def test_saved_and_restored_equals_never_interrupted() -> None:
     """Windows, potentials and step counts go on in the middle of an episode."""
-    options: Any = {"every": 2, "shaping": Potential(scale=2.0, gamma=0.9)}
+    options: Any = {"score_every": 2, "shaping": Potential(scale=2.0, gamma=0.9)}
     actions = np.zeros((2, 1))
 
     def roll(env: LearnedReward, steps: int) -> list[NDArray[Any]]:
@@ -252,7 +257,7 @@ def test_saved_and_restored_equals_never_interrupted() -> None:
 
 
 def test_an_environment_that_cannot_be_saved_says_so() -> None:
-    with pytest.raises(InvalidInputError, match="snapshot"):
+    with pytest.raises(InvalidInputError, match="get_state"):
         learned(clocks([4])).get_state()
     waiting = learned(NativeClocks([4]), scoring="rollout")
     waiting.reset()
@@ -344,7 +349,9 @@ class OddPictures(ClockEnv):
 def test_what_is_no_picture_is_an_error_that_names_the_environment(
     picture: Any, message: str
 ) -> None:
-    env = SingleLearnedReward(OddPictures(picture), ClockModel(), "read the clock", claim=None)
+    env = SingleLearnedReward(
+        OddPictures(picture), ClockModel(), "read the clock", success_detector=None
+    )
     with pytest.raises(InvalidInputError, match=message):
         env.reset()
 
@@ -365,11 +372,15 @@ def test_same_step_autoreset_is_refused() -> None:
     ("promises", "options", "message"),
     [
         ({"causal": False}, {}, "not causal"),
-        ({"needs_goal": True}, {}, "goal=frame"),
-        ({"claims": False}, {"claim": SuccessDetector()}, "claim=None"),
-        ({}, {"claim": SuccessDetector(), "scoring": "rollout"}, "too late"),
+        ({"needs_goal_image": True}, {}, "goal_image=frame"),
+        (
+            {"predicts_success": False},
+            {"success_detector": SuccessDetector()},
+            "success_detector=None",
+        ),
+        ({}, {"success_detector": SuccessDetector(), "scoring": "rollout"}, "too late"),
         ({}, {"scoring": "never"}, "'step', 'rollout' or 'episode'"),
-        ({}, {"every": 0}, "every"),
+        ({}, {"score_every": 0}, "every"),
         ({}, {"max_invalid_rate": 2.0}, "max_invalid_rate"),
     ],
 )

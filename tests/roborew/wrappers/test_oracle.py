@@ -28,19 +28,21 @@ def roll(env: OracleReward, steps: int) -> tuple[NDArray[Any], NDArray[Any]]:
 
 @pytest.mark.parametrize("every", [1, 2, 3])
 def test_the_dense_return_is_scale_times_progress_plus_the_bonus_of_success(every: int) -> None:
-    rewards, ends = roll(OracleReward(clocks([6]), "dense", scale=5.0, bonus=4.0, every=every), 12)
+    rewards, ends = roll(
+        OracleReward(clocks([6]), "dense", scale=5.0, bonus=4.0, score_every=every), 12
+    )
     np.testing.assert_allclose(rewards.reshape(2, 6).sum(axis=1), 9.0, rtol=1e-6)
     assert ends.reshape(2, 6)[:, -1].all() and ends.sum() == 2
 
 
 def test_the_sparse_reward_is_the_bonus_of_success_alone() -> None:
-    rewards, ends = roll(OracleReward(clocks([3]), "sparse", bonus=4.0, every=1), 6)
+    rewards, ends = roll(OracleReward(clocks([3]), "sparse", bonus=4.0, score_every=1), 6)
     np.testing.assert_array_equal(rewards, [0, 0, 4, 0, 0, 4])
     np.testing.assert_array_equal(ends, rewards == 4)
 
 
 def test_infos_hold_the_keys_of_the_learned_reward() -> None:
-    env = OracleReward(clocks([4, 8]), every=1)
+    env = OracleReward(clocks([4, 8]), score_every=1)
     env.reset()
     infos = env.step(np.zeros((2, 1)))[4]
     np.testing.assert_allclose(infos["score"], [1 / 4, 1 / 8])
@@ -49,7 +51,7 @@ def test_infos_hold_the_keys_of_the_learned_reward() -> None:
 
 def test_saved_and_restored_equals_never_interrupted() -> None:
     def make() -> OracleReward:
-        return OracleReward(NativeClocks([7]), every=2)
+        return OracleReward(NativeClocks([7]), score_every=2)
 
     def steps(env: OracleReward) -> list[float]:
         return [float(env.step(np.zeros((1, 1)))[1][0]) for _ in range(4)]

@@ -27,7 +27,7 @@ class Hindsight(ClockModel):
     """Scores a frame by how far it is from the episode's last one; abstains at step ``silent``."""
 
     def __init__(self, silent: int = 255) -> None:
-        super().__init__(context=None, causal=False, claims=False, low=-3.0)
+        super().__init__(context=None, causal=False, predicts_success=False, low=-3.0)
         self._silent = silent
 
     def _score(self, clip: Clip) -> Scores:
@@ -42,8 +42,8 @@ def learned(env: Any, model: Hindsight, every: int, shaping: Shaping) -> Learned
         model,
         "wait",
         scoring="episode",
-        claim=None,
-        every=every,
+        success_detector=None,
+        score_every=every,
         shaping=shaping,
         max_invalid_rate=1.0,
     )
@@ -129,7 +129,12 @@ def test_a_model_that_abstains_too_often_stops_here_too() -> None:
             )
 
     env = LearnedReward(
-        NativeClocks(HORIZONS), Silent(), "wait", scoring="episode", claim=None, every=1
+        NativeClocks(HORIZONS),
+        Silent(),
+        "wait",
+        scoring="episode",
+        success_detector=None,
+        score_every=1,
     )
     env.reset(seed=0)
     with pytest.raises(InvalidScoreError, match="abstained"):
@@ -139,6 +144,10 @@ def test_a_model_that_abstains_too_often_stops_here_too() -> None:
 def test_only_whole_episodes_are_paid_by_such_a_model_and_no_claim_ends_them() -> None:
     for scoring in ("step", "rollout"):
         with pytest.raises(InvalidInputError, match="not causal.*scoring='episode'"):
-            LearnedReward(NativeClocks(HORIZONS), Hindsight(), "wait", scoring=scoring, claim=None)
-    with pytest.raises(InvalidInputError, match="learns of a claim only after the episode"):
+            LearnedReward(
+                NativeClocks(HORIZONS), Hindsight(), "wait", scoring=scoring, success_detector=None
+            )
+    with pytest.raises(
+        InvalidInputError, match="learns of a predicted success only after the episode"
+    ):
         LearnedReward(NativeClocks(HORIZONS), ClockModel(), "wait", scoring="episode")

@@ -130,7 +130,7 @@ def test_a_judge_without_an_answer_gives_no_curve() -> None:
 
 def test_it_can_pay_no_step() -> None:
     with pytest.raises(InvalidInputError, match="'gvl' is not causal"):
-        LearnedReward(NativeClocks([4]), gvl()[0], "read the clock", claim=None)
+        LearnedReward(NativeClocks([4]), gvl()[0], "read the clock", success_detector=None)
 
 
 @pytest.mark.parametrize("wrong", [{"frames": 1}, {"frames": 2000}, {"seed": -1}])
