@@ -1,10 +1,16 @@
-"""Configurations as frozen dataclasses in Python and as JSON on disk, read back with their
-types."""
+"""Configurations as frozen dataclasses in Python and as JSON on disk, read back with their types.
+
+A class whose settings have changed their names says so in a table, so that files and commands of
+earlier releases are still read::
+
+    RENAMED: ClassVar[Mapping[str, str]] = {"discount": "gamma"}
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import inspect
+import logging
 import math
 import types
 from collections.abc import Callable, Mapping, Sequence
@@ -18,6 +24,7 @@ from roborew.errors import InvalidInputError, UnknownNameError
 CLASS = "class"
 """JSON key that names the dataclass; a Python keyword, so no field can have it."""
 
+logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
@@ -63,6 +70,32 @@ def from_json(kind: type[T], content: object) -> T:
             the place.
     """
     return cast("T", _read(kind, content, kind.__name__))
+
+
+def current_names(kind: object, settings: Mapping[str, T], place: str) -> dict[str, T]:
+    """Return the settings under today's names, by the table ``kind.RENAMED`` of old to new ones.
+
+    Args:
+        kind: a class or function; without a table nothing is renamed.
+        settings: by name, old or new; an old name is logged as a warning.
+        place: where they were read, for the messages.
+
+    Raises:
+        InvalidInputError: a setting is given under its old and its new name.
+    """
+    table: Mapping[str, str] = getattr(kind, "RENAMED", {})
+    current = dict[str, T]()
+    for name, value in settings.items():
+        new_name = table.get(name, name)
+        if new_name in current or (new_name != name and new_name in settings):
+            old_name = next(old for old, new in table.items() if new == new_name)
+            raise InvalidInputError(
+                f"{place}: {old_name} is called {new_name} now; got both. Give {new_name} alone."
+            )
+        if new_name != name:
+            logger.warning("%s: %s is called %s now.", place, name, new_name)
+        current[new_name] = value
+    return current
 
 
 def _read(kind: Any, content: Any, place: str) -> Any:
@@ -113,7 +146,8 @@ def _read_tuple(arguments: tuple[Any, ...], content: list[Any], place: str) -> t
 def _read_dataclass(kind: type[Any], content: dict[str, Any], place: str) -> Any:
     hints = get_type_hints(kind)
     wanted = {field.name for field in dataclasses.fields(kind) if field.init}
-    given = {name: entry for name, entry in content.items() if name != CLASS}
+    entries = {name: entry for name, entry in content.items() if name != CLASS}
+    given = current_names(kind, entries, place)
     named = content.get(CLASS, kind.__name__)
     if named != kind.__name__ or set(given) != wanted:
         raise InvalidInputError(
@@ -155,17 +189,21 @@ def parse_options(factory: Callable[..., Any], pairs: Sequence[str]) -> dict[str
         UnknownNameError: no such option; close matches and the list are offered.
         InvalidInputError: not ``key=value``, given twice, or a value of another type.
     """
-    kinds, options = keyword_options(factory), dict[str, Any]()
+    kinds = keyword_options(factory)
+    texts = dict[str, str]()
     for pair in pairs:
         key, equals, text = pair.partition("=")
         if not equals:
             raise InvalidInputError(
                 f"option: expected key=value; got {pair!r}. Available: {', '.join(kinds)}."
             )
+        if key in texts:
+            raise InvalidInputError(f"option {key}: given twice.")
+        texts[key] = text
+    options = dict[str, Any]()
+    for key, text in current_names(factory, texts, "option").items():
         if key not in kinds:
             raise UnknownNameError("option", key, kinds)
-        if key in options:
-            raise InvalidInputError(f"option {key}: given twice.")
         options[key] = _read_option(key, kinds[key], text)
     return options
 

@@ -14,7 +14,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from numpy.typing import NDArray
 
 from roborew.agents.report import RolloutReport
-from roborew.config import parse_options
+from roborew.config import current_names, parse_options
 from roborew.critics.critic import Critic, is_critic
 from roborew.data import read_picture
 from roborew.data.demonstrations import Demonstrations, read_demonstrations
@@ -205,6 +205,8 @@ def make_agent(
     seed = Seeds(config.seed).integer("agent")
     kind = agents.load(config.agent)
     agent: Agent = kind(*arguments, seed=seed)
+    if settings is not None:
+        settings = current_names(type(agent.config), settings, f"checkpoint of {config.agent}")
     if settings is None and hasattr(agent.config, "initial_std") and config.exploration is not None:
         settings = asdict(agent.config) | {"initial_std": config.exploration}
     if settings is None or dict(settings) == {
@@ -212,6 +214,13 @@ def make_agent(
     }:
         return agent
     return kind(*arguments, type(agent.config)(**settings), seed)
+
+
+def load_agent(agent: Agent, arrays: Mapping[str, NDArray[Any]], meta: Mapping[str, Any]) -> None:
+    """Let the agent take over a saved state, whose settings may have the names of an earlier
+    release."""
+    settings = current_names(type(agent.config), meta["config"], "agent")
+    agent.load_state_dict(arrays, {**meta, "config": settings})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -252,8 +261,8 @@ def load_trained(run: RunDirectory) -> Trained:
         agent = make_agent(config, env, checkpoint.meta["agent"]["config"])
     finally:
         env.close()
-    agent.load_state_dict(under(checkpoint.arrays, "agent/"), checkpoint.meta["agent"])
     meta = checkpoint.meta
+    load_agent(agent, under(checkpoint.arrays, "agent/"), meta["agent"])
     return Trained(
         config=config,
         agent=agent,

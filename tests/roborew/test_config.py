@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import pytest
@@ -100,3 +102,35 @@ def test_arrays_and_numpy_numbers_become_plain_and_what_json_lacks_becomes_null(
 def test_an_object_without_a_place_in_json_is_refused() -> None:
     with pytest.raises(InvalidInputError, match="set"):
         to_json({"names": {"a"}})
+
+
+@dataclass(frozen=True)
+class Renamed:
+    """A class whose settings had other names in an earlier release."""
+
+    RENAMED: ClassVar[Mapping[str, str]] = {"discount": "gamma", "trace": "gae_lambda"}
+
+    gamma: float = 0.9
+    gae_lambda: float = 0.5
+
+
+def test_a_key_of_an_earlier_release_is_read_and_said_what_it_is_called_now(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    old = {"class": "Renamed", "discount": 0.7, "gae_lambda": 0.3}
+    with caplog.at_level(logging.WARNING):
+        assert from_json(Renamed, old) == Renamed(gamma=0.7, gae_lambda=0.3)
+    assert [record.getMessage() for record in caplog.records] == [
+        "Renamed: discount is called gamma now."
+    ]
+
+
+def test_a_configuration_is_written_under_its_names_of_today() -> None:
+    assert set(to_json(Renamed())) == {"class", "gamma", "gae_lambda"}
+
+
+@pytest.mark.parametrize("order", [["discount", "gamma"], ["gamma", "discount"]])
+def test_a_key_given_by_its_old_and_its_new_name_is_refused(order: list[str]) -> None:
+    content = dict.fromkeys([*order, "gae_lambda"], 0.7)
+    with pytest.raises(InvalidInputError, match="Renamed: discount is called gamma now; got both"):
+        from_json(Renamed, content)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import pytest
 
@@ -76,3 +78,27 @@ def test_only_keyword_only_parameters_are_options() -> None:
         "prompts",
         "device",
     }
+
+
+class Renamed:
+    """A part whose settings had other names in an earlier release."""
+
+    RENAMED: ClassVar[Mapping[str, str]] = {"kept": "top_k"}
+
+    def __init__(self, *, top_k: int = 8, seed: int = 0) -> None: ...
+
+
+def test_an_option_of_an_earlier_release_is_read_and_said_what_it_is_called_now(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        assert parse_options(Renamed, ["kept=3", "seed=1"]) == {"top_k": 3, "seed": 1}
+    assert [record.getMessage() for record in caplog.records] == [
+        "option: kept is called top_k now."
+    ]
+
+
+@pytest.mark.parametrize("pairs", [["kept=3", "top_k=3"], ["top_k=3", "kept=3"]])
+def test_an_option_given_by_its_old_and_its_new_name_is_refused(pairs: list[str]) -> None:
+    with pytest.raises(InvalidInputError, match="kept is called top_k now; got both"):
+        parse_options(Renamed, pairs)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from roborew.agents.report import RolloutReport
 from roborew.storage.checkpoints import under
 from roborew.storage.run import RunDirectory
-from roborew.workflows.factories import Agent, RewardEnv
+from roborew.workflows.factories import Agent, RewardEnv, load_agent
 from roborew.workflows.train.config import TrainConfig
 
 CHECKPOINT_SECONDS = 30.0
@@ -108,7 +108,7 @@ class TrainLogger:
             learned = {
                 name: array for name, array in learned.items() if not name.startswith("episodes/")
             }
-        self._agent.load_state_dict(learned, meta["agent"])
+        load_agent(self._agent, learned, meta["agent"])
         self._seconds, self._earlier, self._steps = (
             dict(meta["seconds"]),
             float(meta["wall"]),
