@@ -76,7 +76,7 @@ def current_names(kind: object, settings: Mapping[str, T], place: str) -> dict[s
     """Return the settings under today's names, by the table ``kind.RENAMED`` of old to new ones.
 
     Args:
-        kind: a class or function; without a table nothing is renamed.
+        kind: a class, one of its instances, or a function; without a table nothing is renamed.
         settings: by name, old or new; an old name is logged as a warning.
         place: where they were read, for the messages.
 

@@ -206,7 +206,7 @@ def make_agent(
     kind = agents.load(config.agent)
     agent: Agent = kind(*arguments, seed=seed)
     if settings is not None:
-        settings = current_names(type(agent.config), settings, f"checkpoint of {config.agent}")
+        settings = current_names(agent.config, settings, f"checkpoint of {config.agent}")
     if settings is None and hasattr(agent.config, "initial_std") and config.exploration is not None:
         settings = asdict(agent.config) | {"initial_std": config.exploration}
     if settings is None or dict(settings) == {
@@ -219,7 +219,7 @@ def make_agent(
 def load_agent(agent: Agent, arrays: Mapping[str, NDArray[Any]], meta: Mapping[str, Any]) -> None:
     """Let the agent take over a saved state, whose settings may have the names of an earlier
     release."""
-    settings = current_names(type(agent.config), meta["config"], "agent")
+    settings = current_names(agent.config, meta["config"], "agent")
     agent.load_state_dict(arrays, {**meta, "config": settings})
 
 
