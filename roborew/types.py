@@ -178,9 +178,10 @@ class RewardSpec:
         context: frames a score may depend on: 1 = that frame alone, k = the last k, None = the
             episode so far.
         causal: entry t depends on frames 0..t only; only a causal model may pay per step.
-        needs_goal: a clip without a goal picture is an error.
-        claims: the model fills `Scores.success`.
+        needs_goal_image: a clip without a goal picture is an error.
+        predicts_success: the model fills `Scores.success`.
         paper: where the method comes from, as ``arXiv:NNNN.NNNNN`` or a sentence.
+        learns_goal_images: a critic is fitted to pictures of the goal, which may be drawn or edited.
         shaping: what an agent is paid unless the user says otherwise: the gain in score
             ("difference"), or, where a score is the reward of the step itself, the score ("level").
     """
@@ -194,6 +195,7 @@ class RewardSpec:
     predicts_success: bool
     paper: str
     shaping: Literal["difference", "level"] = "difference"
+    learns_goal_images: bool = False
 
 
 @runtime_checkable

@@ -38,7 +38,7 @@ def _listed(kind: str) -> dict[str, tuple[str, ...]]:
         return {name: (instruction,) for name, instruction in _environments().items()}
     if kind == "critics":
         return {
-            name: (e.summary, registry.critics.load(name).traits.paper)
+            name: (e.summary, registry.critics.load(name).spec.paper)
             for name, e in registry.critics.items()
         }
     known = {"rewards": registry.rewards, "agents": registry.agents, "encoders": registry.encoders}[

@@ -113,10 +113,10 @@ def calibrated(objective: Objective, validation: Sequence[Example]) -> Calibrati
     """Fit to what an objective says of validation; None where that has too few labelled frames, or
     the objective only orders finished episodes.
     """
-    if not validation or not objective.traits.causal:
+    if not validation or not objective.spec.causal:
         return None
     own = (
-        objective.traits.needs_goal_image
+        objective.spec.needs_goal_image
     )  # what can do without is never shown an episode's own end as its goal
     queries = [
         Query(

@@ -63,22 +63,14 @@ class Critic:
     def spec(self) -> RewardSpec:
         """The objective's promise; calibrated scores lie in [0, 1], and a claim takes one frame
         more than a score."""
-        traits = self.objective.traits
-        low, high = (traits.low, traits.high) if self.calibration is None else (0.0, 1.0)
-        claims = traits.predicts_success or (
-            self.calibration is not None and self.calibration.success is not None
-        )
-        return RewardSpec(
-            name=self.name,
-            low=low,
-            high=high,
-            context=None if traits.context is None else traits.context + claims,
-            causal=traits.causal,
-            needs_goal_image=traits.needs_goal_image,
-            predicts_success=claims,
-            paper=traits.paper,
-            shaping=traits.shaping,
-        )
+        spec = replace(self.objective.spec, name=self.name)
+        if self.calibration is not None:
+            predicts_success = spec.predicts_success or self.calibration.success is not None
+            spec = replace(spec, low=0.0, high=1.0, predicts_success=predicts_success)
+        if spec.context is None or not spec.predicts_success:
+            return spec
+        # Success is the smaller chance of two frames in a row, see `score_step`.
+        return replace(spec, context=spec.context + 1)
 
     @property
     def cameras(self) -> tuple[str, ...]:
@@ -216,7 +208,7 @@ class Critic:
 
     def _queries(self, clips: Sequence[Clip], memories: Sequence[RecurrentState]) -> list[Query]:
         goals = [clip.goal_image for clip in clips]
-        if self.objective.traits.needs_goal_image and any(goal is None for goal in goals):
+        if self.objective.spec.needs_goal_image and any(goal is None for goal in goals):
             raise InvalidInputError(
                 f"critic {self.name!r} compares with a picture of the goal: give one."
             )

@@ -57,7 +57,7 @@ class Ensemble:
     """
 
     def __init__(self, members: Sequence[Objective], seed: int = 0) -> None:
-        self.traits = members[0].traits
+        self.spec = members[0].spec
         self._members, self._seed, self._limit = tuple(members), seed, np.inf
 
     def fit(
@@ -132,7 +132,7 @@ class Ensemble:
         ]
         spread, _, _ = self._told(queries)
         usual = float(np.quantile(np.concatenate([values.std(axis=0) for values in spread]), KNOWN))
-        self._limit = max(SLACK * usual, LEAST * (self.traits.high - self.traits.low))
+        self._limit = max(SLACK * usual, LEAST * (self.spec.high - self.spec.low))
         report("largest disagreement", self._limit)
 
     def _told(
@@ -160,7 +160,7 @@ class Ensemble:
 class RefittableEnsemble(Ensemble):
     """An ensemble of objectives that are `Refittable`, which is so itself."""
 
-    def refresh(
+    def refit(
         self, examples: Sequence[Example], visited: Sequence[Example], report: Report
     ) -> None:
         """Let each member learn anew, and measure on all that they were shown how much they usually

@@ -5,13 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from roborew.learning.examples import Example, Features, Report
-from roborew.types import RecurrentState, Scores
+from roborew.types import RecurrentState, RewardSpec, Scores
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,35 +35,6 @@ class Query:
     state: RecurrentState = field(default_factory=dict[str, NDArray[Any]])
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Traits:
-    """What an objective promises of its scores; see `roborew.types.RewardSpec`, whose fields these
-    become.
-
-    Attributes:
-        low: smallest score.
-        high: largest score.
-        context: frames a score may depend on: 1, k, or None for the episode so far.
-        causal: no score depends on a later frame; False only for scores of finished episodes.
-        needs_goal: needs a picture of the goal.
-        claims: fills `Scores.success`.
-        paper: where the method comes from.
-        learns_goals: is fitted to pictures of the goal, which somebody may have drawn or edited.
-        shaping: what is paid: "difference" where a score says how far a state is, "level" where it
-            is the reward of the step itself.
-    """
-
-    low: float
-    high: float
-    context: int | None
-    causal: bool
-    needs_goal_image: bool
-    predicts_success: bool
-    paper: str
-    shaping: Literal["difference", "level"] = "difference"
-    learns_goals: bool = False
-
-
 class Objective(Protocol):
     """A method of learning a score from embedded demonstrations.
 
@@ -71,10 +42,10 @@ class Objective(Protocol):
     settings of simple types (see `roborew.config`), always ``seed: int = 0``. Laws held over the
     registry by tests: the same seed and examples give the same scores; a batch of two equals two of
     one; whole equals in parts (`score_step`); a causal score does not change with the future; scores
-    lie within the traits; saved and loaded scores are equal.
+    lie within the spec; saved and loaded scores are equal.
     """
 
-    traits: ClassVar[Traits]
+    spec: ClassVar[RewardSpec]
 
     def fit(
         self, examples: Sequence[Example], validation: Sequence[Example], report: Report

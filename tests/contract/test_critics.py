@@ -1,4 +1,4 @@
-"""Every registered critic keeps the promise of its `Traits`. A new one is found by itself."""
+"""Every registered critic keeps the promise of its `RewardSpec`. A new one is found by itself."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def objective(name: str) -> Objective:
 
 
 def asked(objective: Objective, example: Example) -> Query:
-    return query(example, EXAMPLES[0].goal_embedding if objective.traits.needs_goal_image else None)
+    return query(example, EXAMPLES[0].goal_embedding if objective.spec.needs_goal_image else None)
 
 
 def scored(objective: Objective, queries: Sequence[Query]) -> list[Scores]:
@@ -83,8 +83,8 @@ def test_scores_have_the_length_the_range_and_the_claims_that_are_promised(
         assert len(scores) == len(example.features)
         assert scores.value.dtype == np.float32
         valid = scores.value[scores.valid]
-        assert ((valid >= objective.traits.low) & (valid <= objective.traits.high)).all()
-        assert (scores.success is not None) == objective.traits.predicts_success
+        assert ((valid >= objective.spec.low) & (valid <= objective.spec.high)).all()
+        assert (scores.success is not None) == objective.spec.predicts_success
 
 
 def test_a_batch_of_two_equals_two_of_one(objective: Objective) -> None:
@@ -93,7 +93,7 @@ def test_a_batch_of_two_equals_two_of_one(objective: Objective) -> None:
 
 
 def test_whole_equals_in_parts(objective: Objective) -> None:
-    if not objective.traits.causal:
+    if not objective.spec.causal:
         pytest.skip("only ever given whole episodes")
     whole = asked(objective, ASKED[0])
     memory: RecurrentState = {}
@@ -119,7 +119,7 @@ def test_what_is_remembered_does_not_grow_with_the_episode(objective: Objective)
 
 
 def test_the_future_does_not_change_a_causal_score(objective: Objective) -> None:
-    if not objective.traits.causal:
+    if not objective.spec.causal:
         pytest.skip("does not claim to be causal")
     whole = asked(objective, ASKED[0])
     changed = whole.features.copy()
@@ -129,7 +129,7 @@ def test_the_future_does_not_change_a_causal_score(objective: Objective) -> None
 
 
 def test_nothing_beyond_the_context_changes_a_score(objective: Objective) -> None:
-    context = objective.traits.context
+    context = objective.spec.context
     if context is None:
         pytest.skip("may look at the whole episode")
     whole = asked(objective, ASKED[0])

@@ -17,12 +17,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.parametrizations import spectral_norm
 
-from roborew.critics.objective import Query, Traits
+from roborew.critics.objective import Query
 from roborew.critics.torch_objective import Stack, TorchObjective
 from roborew.errors import InvalidInputError
 from roborew.learning.examples import Example, Features, Report
 from roborew.learning.sampling import Positions
-from roborew.types import RecurrentState, Scores
+from roborew.types import RecurrentState, RewardSpec, Scores
 
 LARGEST = 10.0
 """Scores are cut off here."""
@@ -33,7 +33,7 @@ STEEP = 9.0
 class Adversarial(TorchObjective["Discriminator"]):
     """The score is ``-log(1 - D)`` in [0, 10], D being the probability that a step is a success's
     (GAIL), or the same of AIRL's part that depends on the new frame alone. The first frame is taken
-    for a step from itself. Successes stand against failures; `refresh` adds what an agent visited,
+    for a step from itself. Successes stand against failures; `refit` adds what an agent visited,
     which is what the method is for.
 
     Args:
@@ -50,7 +50,8 @@ class Adversarial(TorchObjective["Discriminator"]):
             steep; 1 for never.
     """
 
-    traits: ClassVar[Traits] = Traits(
+    spec: ClassVar[RewardSpec] = RewardSpec(
+        name="adversarial",
         low=0.0,
         high=LARGEST,
         context=2,
@@ -110,9 +111,9 @@ class Adversarial(TorchObjective["Discriminator"]):
         Raises:
             InvalidInputError: either is missing.
         """
-        self.refresh(examples, [], report)
+        self.refit(examples, [], report)
 
-    def refresh(
+    def refit(
         self, examples: Sequence[Example], visited: Sequence[Example], report: Report
     ) -> None:
         """Learn anew, with every step of the visited episodes on the other side."""

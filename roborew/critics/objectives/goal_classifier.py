@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from roborew.critics.objective import Traits
 from roborew.critics.torch_objective import PerFrameObjective
 from roborew.errors import InvalidInputError
 from roborew.learning.examples import Example, Report
 from roborew.learning.instructions import InstructionSampler
 from roborew.learning.labels import success_labels
 from roborew.learning.sampling import Positions
+from roborew.types import RewardSpec
 
 LARGEST = 10.0
 """Logits are cut off here: beyond, a sigmoid is 0 or 1 to four digits."""
@@ -44,14 +44,15 @@ class GoalClassifier(PerFrameObjective["Members"]):
         done: labelled progress from which the goal holds.
     """
 
-    traits: ClassVar[Traits] = Traits(
+    spec: ClassVar[RewardSpec] = RewardSpec(
+        name="goal_classifier",
         low=-LARGEST,
         high=LARGEST,
         context=1,
         causal=True,
         needs_goal_image=False,
         predicts_success=True,
-        learns_goals=True,
+        learns_goal_images=True,
         paper="VICE, arXiv:1805.11686; RoboFuME, arXiv:2310.15145; LfVoid, arXiv:2307.07837",
     )
 
@@ -98,7 +99,7 @@ class GoalClassifier(PerFrameObjective["Members"]):
             )
             report("logit on held-out goals", float(logits.detach().mean()))
 
-    def refresh(
+    def refit(
         self, examples: Sequence[Example], visited: Sequence[Example], report: Report
     ) -> None:
         """Learn anew with the frames that an agent visited as further negatives, whatever they show

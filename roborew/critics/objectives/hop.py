@@ -14,14 +14,14 @@ from torch import Tensor
 
 from roborew.critics.dataset.frame_pairs import FramePairs
 from roborew.critics.networks.pair_network import CompareNetwork, decoded
-from roborew.critics.objective import Query, Traits
+from roborew.critics.objective import Query
 from roborew.critics.torch_objective import Stack, TorchObjective
 from roborew.errors import CorruptFileError, InvalidInputError
 from roborew.learning.examples import Example, Features, Report
 from roborew.learning.optim import GradientDescent
 from roborew.learning.sampling import Positions
 from roborew.rewards.relative_progress import after_hop, backward, consistent, hop
-from roborew.types import RecurrentState, Scores
+from roborew.types import RecurrentState, RewardSpec, Scores
 
 Curve = Literal["fused", "consistent", "incremental", "forward", "backward"]
 TOWARDS_GOAL = 0.25
@@ -52,7 +52,8 @@ class Hop(TorchObjective[CompareNetwork]):
         alpha: how much their disagreement weighs there.
     """
 
-    traits: ClassVar[Traits] = Traits(
+    spec: ClassVar[RewardSpec] = RewardSpec(
+        name="hop",
         low=0.0,
         high=1.0,
         context=None,

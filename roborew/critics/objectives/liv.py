@@ -13,11 +13,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from roborew.critics.goal_distance import embedding
-from roborew.critics.objective import Traits
 from roborew.critics.time_contrast import contrast_in_time, moments
 from roborew.critics.torch_objective import PerFrameObjective, Stack
 from roborew.errors import InvalidInputError
 from roborew.learning.examples import Example, Report
+from roborew.types import RewardSpec
 
 TAIL = 0.05
 """Last share of a success whose frames show what the sentence says."""
@@ -38,7 +38,8 @@ class Liv(PerFrameObjective["Towers"]):
             demonstrations of one sentence they pull every frame away from it, ends too.
     """
 
-    traits: ClassVar[Traits] = Traits(
+    spec: ClassVar[RewardSpec] = RewardSpec(
+        name="liv",
         low=-1.0,
         high=1.0,
         context=1,

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from roborew.critics.dataset.frame_pairs import FramePairs, PairBatch
 from roborew.critics.networks.pair_network import CompareNetwork, decoded
-from roborew.critics.objective import Query, Traits
+from roborew.critics.objective import Query
 from roborew.critics.torch_objective import Stack, TorchObjective
 from roborew.errors import InvalidInputError
 from roborew.learning.examples import Example, Features, Report
 from roborew.rewards.relative_progress import LEAST_LEFT, Integrator, integrate
-from roborew.types import RecurrentState, Scores
+from roborew.types import RecurrentState, RewardSpec, Scores
 
 
 class Pair(TorchObjective[CompareNetwork]):
@@ -38,7 +38,8 @@ class Pair(TorchObjective[CompareNetwork]):
         integrator: what a loss means, see `roborew.rewards.relative_progress`.
     """
 
-    traits: ClassVar[Traits] = Traits(
+    spec: ClassVar[RewardSpec] = RewardSpec(
+        name="pair",
         low=0.0,
         high=1.0,
         context=None,

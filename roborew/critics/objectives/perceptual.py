@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roborew.critics.dataset.subtasks import recursively
-from roborew.critics.objective import Query, Traits
+from roborew.critics.objective import Query
 from roborew.errors import CorruptFileError, InvalidInputError
 from roborew.learning.examples import Example, Features, Report
-from roborew.types import RecurrentState, Scores
+from roborew.types import RecurrentState, RewardSpec, Scores
 
 SMALL = 1e-3
 """Least standard deviation, as a share of an entry's over all frames."""
@@ -38,7 +38,8 @@ class Perceptual:
             chosen.
     """
 
-    traits: ClassVar[Traits] = Traits(
+    spec: ClassVar[RewardSpec] = RewardSpec(
+        name="perceptual",
         low=0.0,
         high=1.0,
         context=1,

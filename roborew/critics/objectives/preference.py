@@ -13,11 +13,11 @@ from torch import Tensor
 
 from roborew.critics.dataset.preferences import Answers, Comparison, Teacher
 from roborew.critics.networks.reward_network import RewardNetwork, divergence
-from roborew.critics.objective import Query, Traits
+from roborew.critics.objective import Query
 from roborew.critics.torch_objective import Stack, TorchObjective
 from roborew.errors import CorruptFileError, InvalidInputError
 from roborew.learning.examples import Example, Report
-from roborew.types import RecurrentState, Scores
+from roborew.types import RecurrentState, RewardSpec, Scores
 
 Head = Literal["bradley_terry", "ordinal"]
 Answered = Callable[[np.random.Generator], Tensor]
@@ -53,7 +53,8 @@ class Preference(TorchObjective[RewardNetwork]):
         user: whose answers the score follows.
     """
 
-    traits: ClassVar[Traits] = Traits(
+    spec: ClassVar[RewardSpec] = RewardSpec(
+        name="preference",
         low=0.0,
         high=1.0,
         context=1,

@@ -17,12 +17,12 @@ from torch.nn import functional
 from roborew.critics.dataset.window_pairs import WindowBatch, WindowPairs
 from roborew.critics.networks.heads import cross_entropy, expectation, head, masked_mean, two_hot
 from roborew.critics.networks.transformer import CausalLayers
-from roborew.critics.objective import Query, Traits
+from roborew.critics.objective import Query
 from roborew.critics.torch_objective import Stack, TorchObjective, windows
 from roborew.errors import InvalidInputError
 from roborew.learning.examples import Example, Report
 from roborew.learning.sampling import spread
-from roborew.types import RecurrentState, Scores
+from roborew.types import RecurrentState, RewardSpec, Scores
 
 HEADS = 4
 CHUNK = 1024
@@ -43,7 +43,8 @@ class Progress(TorchObjective["Network"]):
     done: progress from which the goal holds.
     """
 
-    traits: ClassVar[Traits] = Traits(
+    spec: ClassVar[RewardSpec] = RewardSpec(
+        name="progress",
         low=0.0,
         high=1.0,
         context=None,

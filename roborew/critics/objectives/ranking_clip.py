@@ -19,13 +19,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from roborew.critics.networks.heads import masked_mean
-from roborew.critics.objective import Traits
 from roborew.critics.torch_objective import PerFrameObjective, Stack
 from roborew.errors import InvalidInputError
 from roborew.learning.examples import Example, Report
 from roborew.learning.instructions import InstructionSampler
 from roborew.learning.labels import progress_labels, success_labels
 from roborew.learning.sampling import Positions, balanced
+from roborew.types import RewardSpec
 
 LEAST_GAIN = 0.03
 """Least difference in progress by which two frames are ranked."""
@@ -45,7 +45,8 @@ class RankingClip(PerFrameObjective["Adapters"]):
         scale: by which cosines are multiplied in the loss.
     """
 
-    traits: ClassVar[Traits] = Traits(
+    spec: ClassVar[RewardSpec] = RewardSpec(
+        name="ranking_clip",
         low=-1.0,
         high=1.0,
         context=1,

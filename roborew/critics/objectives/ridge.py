@@ -9,11 +9,11 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from roborew.critics.objective import Query, Traits
+from roborew.critics.objective import Query
 from roborew.errors import CorruptFileError, InvalidInputError
 from roborew.learning.examples import Example, Report
 from roborew.learning.labels import progress_labels
-from roborew.types import RecurrentState, Scores
+from roborew.types import RecurrentState, RewardSpec, Scores
 
 PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
 
@@ -29,7 +29,8 @@ class Ridge:
             given.
     """
 
-    traits: ClassVar[Traits] = Traits(
+    spec: ClassVar[RewardSpec] = RewardSpec(
+        name="ridge",
         low=0.0,
         high=1.0,
         context=1,

@@ -22,13 +22,13 @@ from roborew.critics.dataset.subtasks import together
 from roborew.critics.dataset.window_pairs import WindowPairs
 from roborew.critics.networks.heads import head, masked_mean
 from roborew.critics.networks.transformer import CausalLayers
-from roborew.critics.objective import Query, Traits
+from roborew.critics.objective import Query
 from roborew.critics.torch_objective import Stack, TorchObjective, windows
 from roborew.errors import InvalidInputError
 from roborew.learning.examples import Example, Report
 from roborew.learning.labels import progress_labels
 from roborew.learning.sampling import Positions
-from roborew.types import RecurrentState, Scores
+from roborew.types import RecurrentState, RewardSpec, Scores
 
 HEADS = 4
 TOLD = 0.75
@@ -56,7 +56,8 @@ class Stages(TorchObjective["Network"]):
         labels: "auto" or "time".
     """
 
-    traits: ClassVar[Traits] = Traits(
+    spec: ClassVar[RewardSpec] = RewardSpec(
+        name="stages",
         low=0.0,
         high=1.0,
         context=None,

@@ -15,10 +15,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from roborew.critics.goal_distance import FARTHEST, GoalDistance
-from roborew.critics.objective import Traits
 from roborew.critics.torch_objective import Stack
 from roborew.errors import InvalidInputError
 from roborew.learning.examples import Example, Report
+from roborew.types import RewardSpec
 
 Way = Literal["regression", "variance", "classification"]
 SURE, SMALL = 0.001, 1e-4
@@ -41,7 +41,8 @@ class Tcc(GoalDistance):
             the way is, or "classification" of the frame.
     """
 
-    traits: ClassVar[Traits] = Traits(
+    spec: ClassVar[RewardSpec] = RewardSpec(
+        name="tcc",
         low=-FARTHEST,
         high=0.0,
         context=1,

@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from roborew.critics.objective import Query, Traits
+from roborew.critics.objective import Query
 from roborew.critics.torch_objective import TorchObjective
 from roborew.errors import CorruptFileError, InvalidInputError
 from roborew.learning.examples import Example, Report
 from roborew.learning.labels import progress_labels
 from roborew.learning.sampling import spread
-from roborew.types import RecurrentState, Scores
+from roborew.types import RecurrentState, RewardSpec, Scores
 
 
 def costs(video: Tensor, demonstration: Tensor, context: int) -> Tensor:
@@ -88,7 +88,8 @@ class Transport(TorchObjective["Representation"]):
         width: entries of the representation.
     """
 
-    traits: ClassVar[Traits] = Traits(
+    spec: ClassVar[RewardSpec] = RewardSpec(
+        name="transport",
         low=-2.0,
         high=0.0,
         context=None,

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from roborew.critics.goal_distance import FARTHEST, GoalDistance
-from roborew.critics.objective import Traits
 from roborew.critics.time_contrast import contrast_in_time, moments
 from roborew.critics.torch_objective import Stack
 from roborew.errors import InvalidInputError
 from roborew.learning.examples import Example, Report
+from roborew.types import RewardSpec
 
 
 class Vip(GoalDistance):
@@ -30,7 +30,8 @@ class Vip(GoalDistance):
         shrink: weight of the vectors' mean square.
     """
 
-    traits: ClassVar[Traits] = Traits(
+    spec: ClassVar[RewardSpec] = RewardSpec(
+        name="vip",
         low=-FARTHEST,
         high=0.0,
         context=1,

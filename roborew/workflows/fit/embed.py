@@ -130,7 +130,7 @@ def embed(
 
 def _check_goals(config: FitConfig) -> None:
     """Pictures of the goal are given to a critic that learns from them."""
-    able = [name for name in critics if critics.load(name).traits.learns_goals]
+    able = [name for name in critics if critics.load(name).spec.learns_goal_images]
     if config.goal_images is not None and config.critic not in able:
         raise InvalidInputError(
             f"goal_images: {config.critic!r} does not learn from pictures of the goal. Able to: "

@@ -10,10 +10,10 @@ import pytest
 from numpy.typing import NDArray
 
 from roborew.critics.critic import Critic
-from roborew.critics.objective import Query, Traits
+from roborew.critics.objective import Query
 from roborew.encoders.mini import MiniEncoder
 from roborew.learning.examples import Example, Report
-from roborew.types import Clip, RecurrentState, Scores
+from roborew.types import Clip, RecurrentState, RewardSpec, Scores
 
 SAID = np.array([0.95, 0.2, 0.96, 0.1, 0.97, 0.98, 0.99], np.float32)
 HELD = np.array([0.95, 0.2, 0.2, 0.1, 0.1, 0.97, 0.98], np.float32)
@@ -24,7 +24,8 @@ class Told:
     """Says of the frames of an episode what it was told, one after the other; abstains where asked
     to."""
 
-    traits: ClassVar[Traits] = Traits(
+    spec: ClassVar[RewardSpec] = RewardSpec(
+        name="told",
         low=0.0,
         high=1.0,
         context=1,
@@ -96,4 +97,4 @@ def test_a_frame_that_nothing_was_said_of_confirms_nothing() -> None:
 
 
 def test_a_claim_may_depend_on_one_frame_more_than_a_score() -> None:
-    assert critic().spec.context == Told.traits.context + 1
+    assert critic().spec.context == Told.spec.context + 1

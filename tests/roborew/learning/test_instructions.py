@@ -106,7 +106,7 @@ def test_a_critic_of_one_sentence_tells_a_wrong_one_from_the_right_and_takes_a_p
         [replace(asked, text_embedding=text) for text in (asked.text_embedding, ALSO[0], WRONG[0])]
     )[0]
     right, same, wrong = (float(each.value[-1]) for each in scores)
-    scale = objective.traits.high - objective.traits.low
+    scale = objective.spec.high - objective.spec.low
     assert right - wrong > 0.1 * scale and same - wrong > 0.1 * scale
 
 

@@ -289,7 +289,7 @@ def test_a_reward_is_paid_as_it_says_unless_the_user_says_otherwise(
 
 @pytest.mark.parametrize("critic", sorted(critics))
 def test_only_a_score_that_belongs_to_a_step_is_paid_by_its_level(critic: str) -> None:
-    assert (critics.load(critic).traits.shaping == "level") == (
+    assert (critics.load(critic).spec.shaping == "level") == (
         critic in ("adversarial", "transport")
     )
 

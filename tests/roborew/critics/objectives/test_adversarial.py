@@ -48,7 +48,7 @@ def test_what_an_agent_visits_is_worth_less_afterwards() -> None:
     )
     objective = fitted(examples, steps=100)
     before = end(objective, visited)
-    objective.refresh(examples, [visited], lambda what, value: None)
+    objective.refit(examples, [visited], lambda what, value: None)
     assert end(objective, visited) < 0.8 * before
 
 

@@ -77,7 +77,7 @@ def test_states_that_the_agent_exploits_lose_their_claim_once_they_are_negatives
     visited = replace(hack, features=features, success=None, progress=None)
     objective = fitted(examples)
     before = claims(objective, visited)[-1]
-    objective.refresh(examples, [visited], silent)
+    objective.refit(examples, [visited], silent)
     assert before > 0.5 > claims(objective, visited)[-1]
 
 
