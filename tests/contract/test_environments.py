@@ -120,6 +120,13 @@ def test_a_seed_gives_the_same_episode_alone_and_among_others(
 
 
 @every_task
+def test_a_task_says_how_long_to_train_and_how_boldly_to_begin(task_id: str) -> None:
+    task = make_task(task_id)
+    assert isinstance(task.train_timesteps, int) and task.train_timesteps > 0
+    assert task.train_init_std is None or 0 < task.train_init_std <= 2
+
+
+@every_task
 def test_other_seeds_give_other_starts(task_id: str, make: MakeVector) -> None:
     env = make(task_id, 8)
     observations, _ = env.reset(seed=1)

@@ -24,12 +24,12 @@ every_task = pytest.mark.parametrize("task_id", IDS)
 REFERENCE = f"""
 import sys
 import mujoco, numpy as np
-from roborew_envs import make_task, tasks
+from roborew_envs import TASKS, make_task
 frames = {{}}
-for task_id in tasks:
+for task_id in TASKS:
     task = make_task(task_id)
     data = mujoco.MjData(task.model)
-    data.qpos[:] = task.sample(np.random.default_rng(0))[0]
+    data.qpos[:] = task.sample_initial_state(np.random.default_rng(0))[0]
     mujoco.mj_forward(task.model, data)
     with mujoco.Renderer(task.model, {HEIGHT}, {WIDTH}) as renderer:
         for camera in task.cameras:

@@ -58,6 +58,10 @@ class Task(ABC):
     action_size: ClassVar[int]
     scripted_policy: ClassVar[Plan | None] = None
     """Skills for scripted behaviours, see `experts`; None where there are none."""
+    train_timesteps: ClassVar[int] = 500_000
+    """Environment steps, over all simulations, of a training run that names no number."""
+    train_init_std: ClassVar[float | None] = None
+    """First standard deviation of PPO's actions in such a run; None leaves it to the reward."""
 
     @cached_property
     def model(self) -> mujoco.MjModel:

@@ -17,6 +17,7 @@ class DrawerOpen(DeskTask):
 
     id = "roborew/DrawerOpen-v0"
     horizon = 48
+    train_timesteps = 90_000
     stages: ClassVar[tuple[str, ...]] = ("approach", "pull", "open")
     language = Language(
         instruction="open the drawer",

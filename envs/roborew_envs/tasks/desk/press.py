@@ -29,6 +29,7 @@ class Press(DeskTask):
 
     id = "roborew/Press-v0"
     horizon = 48
+    train_timesteps = 80_000
     stages: ClassVar[tuple[str, ...]] = ("approach", "press", "lit")
     language = Language(
         instruction="press the button so that the lamp lights up",

@@ -31,6 +31,8 @@ class Push(DeskTask):
 
     id = "roborew/Push-v0"
     horizon = 64
+    train_timesteps = 220_000
+    train_init_std = 0.35  # a push needs a steady hand
     stages: ClassVar[tuple[str, ...]] = ("approach", "push", "on pad")
     language = Language(
         instruction="push the red cube onto the green pad",
