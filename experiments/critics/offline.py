@@ -26,7 +26,7 @@ from roborew.critics.critic import Critic
 from roborew.data import side_by_side
 from roborew.data.demonstration import Demonstration
 from roborew.data.demonstrations import read_demonstrations
-from roborew.evaluation import score_with_nulls
+from roborew.evaluation import score_with_sanity_baselines
 from roborew.learning.examples import Example
 from roborew.learning.labels import progress_labels
 from roborew.registry import critics
@@ -34,7 +34,7 @@ from roborew.types import Clip, Scores, Video
 from roborew.workflows.collect import CollectConfig
 from roborew.workflows.collect.collect import collect_demonstrations
 from roborew.workflows.fit import FitConfig, embed, fit_objective
-from roborew.workflows.fit.model_card import figures, there_and_back
+from roborew.workflows.fit.model_card import critic_metrics, forward_and_reversed
 from roborew_envs import make_task
 from roborew_envs.experts.behaviours import behaviours
 
@@ -119,7 +119,9 @@ class Judged:
             for one in shown
         ]
         pairs = zip(self.clips, self.examples, strict=True)
-        self.cycles = [there_and_back(clip, example) for clip, example in pairs if example.success]
+        self.cycles = [
+            forward_and_reversed(clip, example) for clip, example in pairs if example.success
+        ]
 
     def by(self, critic: Critic) -> dict[str, float | None]:
         """Figures of a critic."""
@@ -132,7 +134,7 @@ class Judged:
     def by_nulls(self, critic: Critic) -> dict[str, dict[str, float | None]]:
         """Figures of what knows nothing."""
         blind = [replace(clip, goal_image=None) for clip in self.clips + self.cycles]
-        scored = score_with_nulls(critic, blind, ["do nothing at all"] * len(blind))
+        scored = score_with_sanity_baselines(critic, blind, ["do nothing at all"] * len(blind))
         return {name: self.measured(scored[name]) for name in NULLS}
 
     def by_truth(self) -> dict[str, float | None]:
@@ -146,14 +148,16 @@ class Judged:
         ]
         rows = list(zip(places, self.examples, labels, strict=True))
         curves = labels + [
-            label[there_and_back(p, e).frames[:, 0, 0, 0]] for p, e, label in rows if e.success
+            label[forward_and_reversed(p, e).frames[:, 0, 0, 0]]
+            for p, e, label in rows
+            if e.success
         ]
         return self.measured([Scores(curve, np.ones(len(curve), np.bool_)) for curve in curves])
 
     def measured(self, scores: Sequence[Scores]) -> dict[str, float | None]:
         """Figures of scores of the clips and then of the cycles."""
         count = len(self.examples)
-        found = figures(scores[:count], self.examples, scores[count:], draws=DRAWS)
+        found = critic_metrics(scores[:count], self.examples, scores[count:], resamples=DRAWS)
         return {name: found[what].value for name, what in (FIGURES | BOUNDS).items()}
 
 

@@ -27,7 +27,7 @@ from roborew.evaluation import (
     average,
     cycle_voc,
     gain,
-    score_with_nulls,
+    score_with_sanity_baselines,
     spearman,
     terminal_value,
     wilson,
@@ -224,7 +224,7 @@ def nulls(
     mini: Mini, key: str, wrong: str, clips: list[Clip], episodes: list[Episode]
 ) -> list[Row]:
     """What the nulls reach on the same expert episodes."""
-    scored = score_with_nulls(mini, clips, [wrong] * len(clips))
+    scored = score_with_sanity_baselines(mini, clips, [wrong] * len(clips))
     rows = []
     for name, group in scored.items():
         usable = [(s, e) for s, e in zip(group, episodes, strict=True) if s.valid.all()]

@@ -30,13 +30,20 @@ from numpy.typing import NDArray
 from roborew.data.demonstration import Demonstration
 from roborew.data.demonstrations import read_demonstrations
 from roborew.errors import InvalidInputError, RoborewError
-from roborew.evaluation import Clock, Doctored, kendall_tau_a, score_curve, spearman, terminal_value
+from roborew.evaluation import (
+    Clock,
+    TransformClips,
+    kendall_tau_a,
+    score_curve,
+    spearman,
+    terminal_value,
+)
 from roborew.evaluation.baselines import static
 from roborew.learning.labels import from_key_frames
 from roborew.types import Frame, RewardModel
 from roborew.workflows.fit import FitConfig, embed, fit_objective
 from roborew.workflows.fit.examples import reduced
-from roborew.workflows.score import Sampled, sample_video, score_video
+from roborew.workflows.score import SampledVideo, sample_video, score_video
 
 HERE = Path(__file__).parent
 CRITICS = ("progress", "hop", "pair", "ridge")
@@ -104,7 +111,7 @@ def run(chosen: argparse.Namespace) -> Iterator[tuple[list[Row], Curves]]:
             yield _direction(fitted, scored, films[scored.name], seed, chosen)
 
 
-def _film(one: Demonstration, chosen: argparse.Namespace) -> Sampled:
+def _film(one: Demonstration, chosen: argparse.Namespace) -> SampledVideo:
     """The episode's videos, read as `roborew score --views` reads them."""
     folder = (
         chosen.data if (chosen.data / f"{one.cameras[0]}.mp4").is_file() else chosen.data / one.name
@@ -117,7 +124,7 @@ def _film(one: Demonstration, chosen: argparse.Namespace) -> Sampled:
 def _direction(
     fitted: Demonstration,
     scored: Demonstration,
-    film: Sampled,
+    film: SampledVideo,
     seed: int,
     chosen: argparse.Namespace,
 ) -> tuple[list[Row], Curves]:
@@ -135,7 +142,7 @@ def _direction(
         critic = fit_objective(embedded, replace(config, critic=name)).critic
         scorers: dict[str, RewardModel] = {
             "critic": critic,
-            "static": Doctored(critic, "static", static),
+            "static": TransformClips(critic, "static", static),
             "clock": Clock(),
         }
         for scorer, model in scorers.items():

@@ -25,7 +25,7 @@ from experiments.critics.tables import Rows
 from roborew.learning.examples import Example
 from roborew.types import Clip, RewardModel
 from roborew.workflows.factories import open_reward
-from roborew.workflows.fit.model_card import figures
+from roborew.workflows.fit.model_card import critic_metrics
 from roborew_envs import Task, make_task
 from roborew_envs.experts.behaviours import behaviours
 from roborew_envs.experts.rollout import Episode, demonstrate
@@ -98,7 +98,7 @@ class Played:
 def measured(reward: RewardModel, played: Played, kind: str, strength: str) -> dict[str, float]:
     """Figures of a reward under one look."""
     scores = [reward.score([clip])[0] for clip in played.clips(kind, strength)]
-    found = figures(scores, played.examples, draws=DRAWS)
+    found = critic_metrics(scores, played.examples, resamples=DRAWS)
     claims = [
         (np.asarray(each.success) >= CLAIM) & ~one.success
         for each, one in zip(scores, played.episodes, strict=True)

@@ -15,14 +15,14 @@ from PIL import Image
 
 from roborew.data import read_video
 from roborew.storage.run import RunDirectory
-from roborew.workflows.record import PICTURE, film_run
+from roborew.workflows.record import VIEWER_OPTIONS, record_run
 
 VIDEOS = Path(__file__).parents[2] / "videos"
 
 
 def add(run: Path) -> dict[str, object]:
     """Film one run into ``videos/``; returns its line of the manifest."""
-    film = film_run(RunDirectory.open(run), 1)[0]
+    film = record_run(RunDirectory.open(run), 1)[0]
     summary = json.loads((run / "summary.json").read_text("utf-8"))
     name = str(summary["environment"]).split("/")[-1].lower()
     video = VIDEOS / f"{name}.mp4"
@@ -43,7 +43,7 @@ def add(run: Path) -> dict[str, object]:
         "episodes",
         "false_claim_rate",
     )
-    drawn = {"video": video.name, "still": f"{name}.png", "drawing": PICTURE["quality"]}
+    drawn = {"video": video.name, "still": f"{name}.png", "drawing": VIEWER_OPTIONS["quality"]}
     return drawn | {key: summary[key] for key in kept}
 
 

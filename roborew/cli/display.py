@@ -13,7 +13,7 @@ from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
-from roborew.workflows.evaluate import Judgement, explained
+from roborew.workflows.evaluate import RunEvaluation, explain
 from roborew.workflows.train.logger import Observer, Status
 
 LINE_SECONDS = 5.0
@@ -25,7 +25,7 @@ def progress_display(console: Console) -> Generator[Observer]:
     """Give a function that shows how training stands, until the block ends."""
     if console.is_terminal:
         with Live(console=console, refresh_per_second=4) as live:
-            yield lambda status: live.update(_picture(status))
+            yield lambda status: live.update(_live_view(status))
         return
     shown = -math.inf
 
@@ -41,7 +41,7 @@ def progress_display(console: Console) -> Generator[Observer]:
     yield show
 
 
-def show_judgement(console: Console, judgement: Judgement) -> None:
+def print_evaluation(console: Console, result: RunEvaluation) -> None:
     """The policies beside each other, what the figures leave out, and the model beside its
     nulls."""
     heads = (
@@ -53,24 +53,30 @@ def show_judgement(console: Console, judgement: Judgement) -> None:
         "true return",
     )
     table = _table(*heads)
-    for name, judged in judgement.rows().items():
+    for name, evaluation in result.rows().items():
         success, false = (
-            _number(judged.true_success, ".1%"),
-            _number(judged.false_claim_rate, ".1%"),
+            _format(evaluation.true_success, ".1%"),
+            _format(evaluation.false_success_rate, ".1%"),
         )
         interval = " – ".join(
-            _number(end, ".1%") for end in (judged.interval.low, judged.interval.high)
+            _format(end, ".1%") for end in (evaluation.interval.low, evaluation.interval.high)
         )
-        returns = (_measured(judged.learned_return), _measured(judged.true_return))
+        returns = (
+            _format_optional(evaluation.learned_return),
+            _format_optional(evaluation.true_return),
+        )
         table.add_row(name, success, interval, false, *returns)
     console.print(table)
-    console.print(explained(judgement.summary()), highlight=False)
-    if judgement.nulls:
+    console.print(explain(result.summary()), highlight=False)
+    if result.sanity_baselines:
         table = _table("score or null", "order correlation", "final", "gain")
-        for row in judgement.nulls:
+        for row in result.sanity_baselines:
             table.add_row(
                 row.name,
-                *(_measured(measure.value) for measure in (row.order, row.final, row.gain)),
+                *(
+                    _format_optional(measure.value)
+                    for measure in (row.spearman, row.final, row.gain)
+                ),
             )
         console.print(table)
 
@@ -80,9 +86,9 @@ def figures(status: Status) -> dict[str, str]:
     return {
         "steps": f"{status.steps:,} / {status.total_steps:,}",
         "labelled steps/s": f"{status.labelled_steps_per_second:,.0f}",
-        "learned return": _number(status.learned_return, ".2f"),
-        "true return": _number(status.true_return, ".2f"),
-        "true success": _number(status.true_success, ".0%"),
+        "learned return": _format(status.learned_return, ".2f"),
+        "true return": _format(status.true_return, ".2f"),
+        "true success": _format(status.true_success, ".0%"),
         "time left": clock(status.seconds_left),
     }
 
@@ -100,15 +106,15 @@ def _table(*heads: str) -> Table:
     return Table(*heads, box=None, header_style="dim", pad_edge=False, padding=(0, 1, 0, 0))
 
 
-def _measured(value: float | None) -> str:
+def _format_optional(value: float | None) -> str:
     return "–" if value is None else f"{value:.2f}"
 
 
-def _number(value: float, form: str) -> str:
+def _format(value: float, form: str) -> str:
     return "–" if math.isnan(value) else format(value, form)
 
 
-def _picture(status: Status) -> Group:
+def _live_view(status: Status) -> Group:
     shown = figures(status)
     table = _table(*shown)
     table.add_row(*shown.values())

@@ -17,9 +17,9 @@ class Doctor(Command):
 
     def run(self, console: Console) -> int:
         """Examine."""
-        from roborew.workflows.doctor import examine, healthy
+        from roborew.workflows.doctor import healthy, run_checks
 
-        checks = examine()
+        checks = run_checks()
         table = Table(
             "what", "", "found", "what to do", box=None, header_style="dim", pad_edge=False
         )

@@ -22,13 +22,13 @@ class Evaluate(Command):
 
     def run(self, console: Console) -> int:
         """Judge."""
-        from roborew.cli.display import show_judgement
-        from roborew.workflows.evaluate import judge, write
+        from roborew.cli.display import print_evaluation
+        from roborew.workflows.evaluate import evaluate_run, write_evaluation
 
         run = RunDirectory.open(self.path)
         say(console, f"judging {self.path} over {self.episodes} fresh starts")
-        judgement = judge(run, self.episodes)
-        show_judgement(console, judgement)
-        written = write(run, judgement)
+        result = evaluate_run(run, self.episodes)
+        print_evaluation(console, result)
+        written = write_evaluation(run, result)
         print_paths(console, {"figures": written.evaluation, "report": written.report})
         return 0

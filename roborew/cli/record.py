@@ -21,8 +21,8 @@ class Record(Command):
 
     def run(self, console: Console) -> int:
         """Film."""
-        from roborew.workflows.record import film_run
+        from roborew.workflows.record import record_run
 
-        for film in film_run(RunDirectory.open(self.path), self.episodes):
+        for film in record_run(RunDirectory.open(self.path), self.episodes):
             print_paths(console, {"video": film})
         return 0

@@ -52,13 +52,13 @@ class Score(Command):
         from roborew.errors import InvalidInputError
         from roborew.workflows.score import (
             ScoredVideo,
-            goal_of,
+            resolve_instruction,
             sample_video,
             score_video,
             write_curve,
-            write_film,
             write_plot,
             write_progress_table,
+            write_scored_video,
         )
         from roborew.workflows.train import open_reward
 
@@ -70,7 +70,7 @@ class Score(Command):
             )
         model = open_reward(self.reward, self.option, self.device)
         sentence, picture = (
-            goal_of(model, self.goal),
+            resolve_instruction(model, self.goal),
             read_picture(self.goal_image) if self.goal_image else None,
         )
         fps = model.fps if self.fps is None and isinstance(model, Critic) else self.fps
@@ -85,7 +85,7 @@ class Score(Command):
                 "plot": write_plot(self.out, scored[-1:]),
             }
             if self.film:
-                paths["film"] = write_film(self.out, scored[-1], sampled)
+                paths["film"] = write_scored_video(self.out, scored[-1], sampled)
             say(console, _summary(scored[-1]))
             print_paths(console, paths)
         identity = " ".join([self.reward, *map(shlex.quote, self.option)])

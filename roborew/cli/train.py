@@ -84,9 +84,9 @@ def _begin(console: Console, config: TrainConfig, path: Path, film: bool) -> int
 
 def _finish(console: Console, run: RunDirectory, film: bool) -> int:
     """Train a run to its end, film it if asked, judge it, and say where everything is."""
-    from roborew.cli.display import progress_display, show_judgement
-    from roborew.workflows.evaluate import judge, write
-    from roborew.workflows.record import film_run
+    from roborew.cli.display import print_evaluation, progress_display
+    from roborew.workflows.evaluate import evaluate_run, write_evaluation
+    from roborew.workflows.record import record_run
     from roborew.workflows.train import train
 
     def refreshed(run: RunDirectory, number: int) -> None:
@@ -113,13 +113,13 @@ def _finish(console: Console, run: RunDirectory, film: bool) -> int:
                 f"{_resume_command(run.path)}",
             )
             return EXIT_INTERRUPTED
-        films = film_run(run) if film else []
+        films = record_run(run) if film else []
         say(console, "judging over 100 fresh starts")
-        judgement = judge(run)
-        show_judgement(console, judgement)
-        run.write_json("summary.json", judgement.summary())
-        written = write(run, judgement)
-    say(console, json.dumps(to_json(judgement.summary())))
+        result = evaluate_run(run)
+        print_evaluation(console, result)
+        run.write_json("summary.json", result.summary())
+        written = write_evaluation(run, result)
+    say(console, json.dumps(to_json(result.summary())))
     print_paths(
         console,
         {"report": written.report, **{f"video {i}": path for i, path in enumerate(films, 1)}},

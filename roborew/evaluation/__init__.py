@@ -1,10 +1,22 @@
 """What judges: metrics, nulls, statistics, rollouts, overlays and the report. Only a true number
 may judge."""
 
-from roborew.evaluation.baselines import Clock, Doctored, NullRow, null_table, score_with_nulls
+from roborew.evaluation.baselines import (
+    Clock,
+    SanityBaseline,
+    TransformClips,
+    sanity_table,
+    score_with_sanity_baselines,
+)
 from roborew.evaluation.episodes import Episode, Evaluation
 from roborew.evaluation.figures import TrainingPoint, curves_figure, truth_figure
-from roborew.evaluation.grounding import Confusion, Grounding, confusion, gain, task_grounding
+from roborew.evaluation.grounding import (
+    Grounding,
+    InstructionConfusion,
+    confusion,
+    gain,
+    task_grounding,
+)
 from roborew.evaluation.measure import Measure, average, score_curve
 from roborew.evaluation.ordering import (
     average_ranks,
@@ -17,9 +29,21 @@ from roborew.evaluation.ordering import (
     voc,
     voc_pearson,
 )
-from roborew.evaluation.overlay import Story, film, overlaid, score_range, tell
-from roborew.evaluation.report import Film, ReportContent, VerdictRow, render_report, write_report
-from roborew.evaluation.rollouts import Policy, Recording, Watch, evaluate, record
+from roborew.evaluation.overlay import (
+    Overlay,
+    draw_overlay,
+    recording_overlay,
+    score_range,
+    write_overlay_video,
+)
+from roborew.evaluation.report import (
+    PolicyResult,
+    ReportContent,
+    ReportVideo,
+    render_report,
+    write_report,
+)
+from roborew.evaluation.rollouts import Policy, Recording, RewardMonitor, evaluate, record
 from roborew.evaluation.statistics import (
     Interval,
     interquartile_mean,
@@ -32,7 +56,7 @@ from roborew.evaluation.success import (
     auroc,
     brier,
     expected_calibration_error,
-    false_claim_rate,
+    false_success_rate,
     initial_value,
     strict_success_accuracy,
     terminal_value,
@@ -40,22 +64,22 @@ from roborew.evaluation.success import (
 
 __all__ = [
     "Clock",
-    "Confusion",
-    "Doctored",
     "Episode",
     "Evaluation",
-    "Film",
     "Grounding",
+    "InstructionConfusion",
     "Interval",
     "Measure",
-    "NullRow",
+    "Overlay",
     "Policy",
+    "PolicyResult",
     "Recording",
     "ReportContent",
-    "Story",
+    "ReportVideo",
+    "RewardMonitor",
+    "SanityBaseline",
     "TrainingPoint",
-    "VerdictRow",
-    "Watch",
+    "TransformClips",
     "auroc",
     "average",
     "average_ranks",
@@ -63,35 +87,35 @@ __all__ = [
     "confusion",
     "curves_figure",
     "cycle_voc",
+    "draw_overlay",
     "evaluate",
     "expected_calibration_error",
-    "false_claim_rate",
-    "film",
+    "false_success_rate",
     "gain",
     "initial_value",
     "interquartile_mean",
     "kendall_tau_a",
     "monotone_violation_rate",
-    "null_table",
-    "overlaid",
     "pearson",
     "probability_of_improvement",
     "record",
+    "recording_overlay",
     "render_report",
+    "sanity_table",
     "score_curve",
     "score_range",
-    "score_with_nulls",
+    "score_with_sanity_baselines",
     "spearman",
     "stratified_bootstrap",
     "strict_success_accuracy",
     "task_grounding",
-    "tell",
     "terminal_value",
     "total_variation_ratio",
     "truth_figure",
     "voc",
     "voc_pearson",
     "wilson",
+    "write_overlay_video",
     "write_report",
     "zero_failures_bound",
 ]

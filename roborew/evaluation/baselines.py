@@ -64,16 +64,16 @@ def blank(clip: Clip) -> Clip:
 
 
 @dataclass(frozen=True, slots=True)
-class Doctored:
+class TransformClips:
     """A reward model that is shown doctored clips, itself a reward model.
 
-    >>> Doctored(Clock(), "static", static).spec.name
+    >>> TransformClips(Clock(), "static", static).spec.name
     'clock on static'
     """
 
     model: RewardModel
     name: str
-    doctor: Callable[[Clip], Clip]
+    transform: Callable[[Clip], Clip]
 
     @property
     def spec(self) -> RewardSpec:
@@ -82,10 +82,10 @@ class Doctored:
 
     def score(self, clips: Sequence[Clip]) -> list[Scores]:
         """The model's scores of the doctored clips."""
-        return self.model.score([self.doctor(clip) for clip in clips])
+        return self.model.score([self.transform(clip) for clip in clips])
 
 
-def score_with_nulls(
+def score_with_sanity_baselines(
     model: RewardModel, clips: Sequence[Clip], wrong_instructions: Sequence[str]
 ) -> dict[str, list[Scores]]:
     """Score clips and all nulls of them, the model's own scores first under its name.
@@ -105,15 +105,15 @@ def score_with_nulls(
     return {
         model.spec.name: model.score(clips),
         "clock": Clock().score(clips),
-        "static": Doctored(model, "static", static).score(clips),
-        "last frame": Doctored(model, "last frame", last_frame).score(clips),
-        "blank": Doctored(model, "blank", blank).score(clips),
+        "static": TransformClips(model, "static", static).score(clips),
+        "last frame": TransformClips(model, "last frame", last_frame).score(clips),
+        "blank": TransformClips(model, "blank", blank).score(clips),
         "wrong instruction": model.score(misled),
     }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NullRow:
+class SanityBaseline:
     """One score or null over a set of clips, each number a mean over the clips to which it applies.
 
     Attributes:
@@ -125,16 +125,16 @@ class NullRow:
     """
 
     name: str
-    order: Measure
+    spearman: Measure
     final: Measure
     gain: Measure
-    abstained: float
+    abstention_rate: float
 
 
-def null_table(
+def sanity_table(
     scored: Mapping[str, Sequence[Scores]], progress: Sequence[ArrayLike] | None = None
-) -> list[NullRow]:
-    """Summarise what `score_with_nulls` returned.
+) -> list[SanityBaseline]:
+    """Summarise what `score_with_sanity_baselines` returned.
 
     Args:
         progress: the true progress of each clip, shape (T,); without it the order is that of time.
@@ -142,17 +142,19 @@ def null_table(
     return [_row(name, scores, progress) for name, scores in scored.items()]
 
 
-def _row(name: str, scores: Sequence[Scores], progress: Sequence[ArrayLike] | None) -> NullRow:
+def _row(
+    name: str, scores: Sequence[Scores], progress: Sequence[ArrayLike] | None
+) -> SanityBaseline:
     curves = [score_curve(score) for score in scores]
     orders = (
         [voc(curve) for curve in curves]
         if progress is None
         else [spearman(curve, truth) for curve, truth in zip(curves, progress, strict=True)]
     )
-    return NullRow(
+    return SanityBaseline(
         name=name,
-        order=average(orders),
+        spearman=average(orders),
         final=average(terminal_value(curve) for curve in curves),
         gain=average(gain(curve) for curve in curves),
-        abstained=float(np.isnan(np.concatenate(curves)).mean()),
+        abstention_rate=float(np.isnan(np.concatenate(curves)).mean()),
     )

@@ -30,7 +30,7 @@ class Episode:
         success: the truth, length + 1 entries; None where the environment does not tell it.
         score_steps: the steps that were scored, rising.
         scores: the model's values there, None where it abstained.
-        claims: whether it claimed success there.
+        predicted_success: whether it predicted success there.
     """
 
     seed: int
@@ -40,7 +40,7 @@ class Episode:
     success: tuple[bool, ...] | None
     score_steps: tuple[int, ...]
     scores: tuple[float | None, ...]
-    claims: tuple[bool, ...]
+    predicted_success: tuple[bool, ...]
 
     def __post_init__(self) -> None:
         success = self.progress if self.success is None else self.success
@@ -49,9 +49,9 @@ class Episode:
                 f"episode: expected progress and success of one length; got {len(self.progress)}, "
                 f"{len(success)}."
             )
-        if not len(self.score_steps) == len(self.scores) == len(self.claims):
+        if not len(self.score_steps) == len(self.scores) == len(self.predicted_success):
             raise InvalidInputError(
-                "episode: expected score_steps, scores and claims of one length."
+                "episode: expected score_steps, scores and predicted_success of one length."
             )
 
     @property
@@ -76,25 +76,30 @@ class Episode:
         return None if self.success is None else any(self.success)
 
     @property
-    def claim_step(self) -> int | None:
+    def predicted_success_step(self) -> int | None:
         """The step of the model's first claim, None without one."""
         return next(
-            (step for step, claim in zip(self.score_steps, self.claims, strict=True) if claim), None
+            (
+                step
+                for step, claim in zip(self.score_steps, self.predicted_success, strict=True)
+                if claim
+            ),
+            None,
         )
 
     @property
-    def success_at_claim(self) -> bool | None:
+    def success_when_predicted(self) -> bool | None:
         """The truth at the first claim, None without one or where nobody tells."""
         return (
             None
-            if self.claim_step is None or self.success is None
-            else self.success[self.claim_step]
+            if self.predicted_success_step is None or self.success is None
+            else self.success[self.predicted_success_step]
         )
 
     @property
-    def false_claim(self) -> bool:
+    def false_success(self) -> bool:
         """Whether the model first claimed success where there was none."""
-        return self.success_at_claim is False
+        return self.success_when_predicted is False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +107,7 @@ class Evaluation:
     """Judged episodes, one per seed, in the order of the seeds.
 
     >>> one = Episode(seed=3, true_return=1.5, learned_return=None, progress=(0.0, 1.0), success=(False, True),
-    ...               score_steps=(), scores=(), claims=())
+    ...               score_steps=(), scores=(), predicted_success=())
     >>> judged = Evaluation(episodes=(one,))
     >>> judged.true_success, Evaluation.from_json(judged.to_json()) == judged
     (1.0, True)
@@ -141,28 +146,28 @@ class Evaluation:
         return math.nan if None in hits else hits.count(True) / len(hits)
 
     @property
-    def claims(self) -> int:
+    def predicted_successes(self) -> int:
         """Number of episodes with a claim."""
-        return sum(episode.claim_step is not None for episode in self.episodes)
+        return sum(episode.predicted_success_step is not None for episode in self.episodes)
 
     @property
-    def false_claims(self) -> int:
+    def false_successes(self) -> int:
         """Number of episodes whose first claim was false."""
-        return sum(episode.false_claim for episode in self.episodes)
+        return sum(episode.false_success for episode in self.episodes)
 
     @property
-    def false_claim_rate(self) -> float:
+    def false_success_rate(self) -> float:
         """False first claims over all episodes, in [0, 1]; NaN where nobody tells success."""
-        return math.nan if self.successes is None else self.false_claims / len(self.episodes)
+        return math.nan if self.successes is None else self.false_successes / len(self.episodes)
 
     @property
-    def false_claim_state_rate(self) -> Measure:
+    def false_success_state_rate(self) -> Measure:
         """Scored states with a false claim over all scored states, in [0, 1]."""
         false = [
             claim and not episode.success[step]
             for episode in self.episodes
             if episode.success is not None
-            for step, claim in zip(episode.score_steps, episode.claims, strict=True)
+            for step, claim in zip(episode.score_steps, episode.predicted_success, strict=True)
         ]
         return average(Measure(float(entry)) for entry in false)
 
@@ -182,7 +187,7 @@ class Evaluation:
         return float(np.mean([episode.final_progress for episode in self.episodes]))
 
     @property
-    def order_correlation(self) -> Measure:
+    def spearman_per_episode(self) -> Measure:
         """Mean over episodes of Spearman(score, true progress) at the scored steps."""
         return average(
             spearman(
@@ -201,13 +206,13 @@ class Evaluation:
             "true_success_low": self.interval.low,
             "true_success_high": self.interval.high,
             "success_at_any_time": self.success_at_any_time,
-            "claims": self.claims,
-            "false_claim_rate": self.false_claim_rate,
-            "false_claim_state_rate": self.false_claim_state_rate.value,
+            "claims": self.predicted_successes,
+            "false_claim_rate": self.false_success_rate,
+            "false_claim_state_rate": self.false_success_state_rate.value,
             "true_return": self.true_return,
             "learned_return": self.learned_return,
             "final_progress": self.final_progress,
-            "order_correlation": self.order_correlation.value,
+            "order_correlation": self.spearman_per_episode.value,
         }
         return {
             name: None if value is None or math.isnan(value) else value
@@ -243,5 +248,8 @@ def _episode(entry: dict[str, Any]) -> Episode:
         success=None if entry["success"] is None else tuple(entry["success"]),
         score_steps=tuple(entry["score_steps"]),
         scores=tuple(entry["scores"]),
-        claims=tuple(entry["claims"]),
+        predicted_success=tuple(
+            # Before 0.1 was released, this key had another name.
+            entry["predicted_success"] if "predicted_success" in entry else entry["claims"]
+        ),
     )

@@ -20,7 +20,7 @@ Figure = Any
 SCORE = "#e0820c"
 TRUTH = "#2590b8"
 SUCCESS = "#2f9e5b"
-GREY = "#838b98"
+GRAY = "#838b98"
 MAX_POINTS = 3000
 """A scatter of more points is thinned evenly: the file stays small and the cloud looks the same."""
 
@@ -57,7 +57,7 @@ def success_figure(
     figure, (axis,) = _axes(1, 1, width=4.2, height=3.4)
     _line(axis, training, [point.true_success for point in training], SUCCESS)
     for name, success in baselines:
-        axis.axhline(success, color=GREY, linewidth=1, linestyle=(0, (4, 3)))
+        axis.axhline(success, color=GRAY, linewidth=1, linestyle=(0, (4, 3)))
         # The curve starts low on the left and ends high on the right: the labels keep out of its
         # way.
         side, height = (0, "top") if success > 0.5 else (1, "bottom")
@@ -69,7 +69,7 @@ def success_figure(
             textcoords="offset points",
             ha="right" if side else "left",
             va=height,
-            color=GREY,
+            color=GRAY,
             fontsize=8,
         )
     axis.set_ylim(-0.03, 1.03)
@@ -78,12 +78,12 @@ def success_figure(
     return _svg(figure)
 
 
-def scores_figure(judged: Evaluation) -> str:
+def scores_figure(evaluation: Evaluation) -> str:
     """Score against true progress at every scored state, and both over time in one episode."""
     figure, (cloud, curve) = _axes(1, 2, width=8.4, height=3.6)
     points = [
         (episode.progress[step], score, episode.success is not None and episode.success[step])
-        for episode in judged.episodes
+        for episode in evaluation.episodes
         for step, score in zip(episode.score_steps, episode.scores, strict=True)
         if score is not None and math.isfinite(episode.progress[step])
     ]
@@ -96,7 +96,7 @@ def scores_figure(judged: Evaluation) -> str:
             _legend(cloud)
     cloud.set_xlabel("true progress" if points else "true progress is not told here")
     cloud.set_ylabel("score")
-    _episode(curve, _typical(judged))
+    _plot_episode(curve, _median_episode(evaluation))
     return _svg(figure)
 
 
@@ -141,7 +141,7 @@ def truth_figure(
     figure.patch.set(facecolor="white", alpha=1)
     for axis, (name, (scores, truth)) in zip(axes, curves.items(), strict=True):
         other = axis.twinx()
-        other.tick_params(colors=GREY, labelsize=8, length=3)
+        other.tick_params(colors=GRAY, labelsize=8, length=3)
         other.spines[:].set_visible(False)
         other.plot(truth, color=TRUTH, linewidth=1.4, linestyle="--")
         axis.plot(scores, color=SCORE, linewidth=1.6)
@@ -151,20 +151,20 @@ def truth_figure(
         ):
             side.set_ylim(low - 0.05 * (high - low), high + 0.05 * (high - low))
             side.set_ylabel(what, color=colour, fontsize=9)
-        axis.set_title(name, color=GREY, fontsize=9, loc="left")
+        axis.set_title(name, color=GRAY, fontsize=9, loc="left")
     axes[-1].set_xlabel(label)
     content = io.BytesIO()
     figure.savefig(content, format="png", dpi=110, metadata={"Software": None})
     return content.getvalue()
 
 
-def _typical(judged: Evaluation) -> Episode:
+def _median_episode(evaluation: Evaluation) -> Episode:
     """The episode of median true return, so that nobody picks a pretty one."""
-    ordered = sorted(judged.episodes, key=lambda episode: episode.true_return)
+    ordered = sorted(evaluation.episodes, key=lambda episode: episode.true_return)
     return ordered[len(ordered) // 2]
 
 
-def _episode(axis: Axes, episode: Episode) -> None:
+def _plot_episode(axis: Axes, episode: Episode) -> None:
     if math.isfinite(episode.final_progress):
         axis.plot(
             range(len(episode.progress)), episode.progress, color=TRUTH, label="true progress"
@@ -191,7 +191,7 @@ def _steps(axis: Axes) -> None:
 
 
 def _legend(axis: Axes) -> None:
-    axis.legend(frameon=False, labelcolor=GREY, fontsize=8)
+    axis.legend(frameon=False, labelcolor=GRAY, fontsize=8)
 
 
 def _line(
@@ -218,12 +218,12 @@ def _axes(
     axes: list[Axes] = list(figure.subplots(rows, columns, squeeze=False, **options).flat)
     for axis in axes:
         axis.patch.set_alpha(0)
-        axis.tick_params(colors=GREY, labelsize=8, length=3)
-        axis.xaxis.label.set(color=GREY, fontsize=9)
-        axis.yaxis.label.set(color=GREY, fontsize=9)
-        axis.grid(color=GREY, alpha=0.22, linewidth=0.6)
+        axis.tick_params(colors=GRAY, labelsize=8, length=3)
+        axis.xaxis.label.set(color=GRAY, fontsize=9)
+        axis.yaxis.label.set(color=GRAY, fontsize=9)
+        axis.grid(color=GRAY, alpha=0.22, linewidth=0.6)
         axis.spines[["top", "right"]].set_visible(False)
-        axis.spines[["left", "bottom"]].set_color(GREY)
+        axis.spines[["left", "bottom"]].set_color(GRAY)
     return figure, axes
 
 

@@ -14,7 +14,7 @@ from roborew.evaluation.success import initial_value, terminal_value
 
 
 @dataclass(frozen=True, slots=True)
-class Confusion:
+class InstructionConfusion:
     """Instructions against videos.
 
     Attributes:
@@ -29,7 +29,7 @@ class Confusion:
     column_top1: float
 
 
-def confusion(final_values: ArrayLike) -> Confusion:
+def confusion(final_values: ArrayLike) -> InstructionConfusion:
     """Summarise a matrix of final values.
 
     Args:
@@ -53,7 +53,7 @@ def confusion(final_values: ArrayLike) -> Confusion:
     own = np.diag(matrix)
     off = ~np.eye(len(matrix), dtype=np.bool_)
     others = np.where(off, matrix, -np.inf)
-    return Confusion(
+    return InstructionConfusion(
         margin=float(own.mean() - matrix[off].mean()),
         row_top1=float((own > others.max(axis=1)).mean()),
         column_top1=float((own > others.max(axis=0)).mean()),

@@ -36,7 +36,7 @@ SMOOTH = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Story:
+class Overlay:
     """What is drawn beside T pictures.
 
     Attributes:
@@ -85,12 +85,14 @@ def score_range(spec: RewardSpec, scores: Sequence[float | None]) -> tuple[float
     return low - slack, high + slack
 
 
-def tell(recording: Recording, instruction: str, spec: RewardSpec | None = None) -> Story:
+def recording_overlay(
+    recording: Recording, instruction: str, spec: RewardSpec | None = None
+) -> Overlay:
     """The story of a recording under a model, if any; its seed is the title."""
     episode = recording.episode
     scored = dict(zip(episode.score_steps, episode.scores, strict=True))
     scores = [scored.get(step) for step in range(episode.length + 1)]
-    return Story(
+    return Overlay(
         instruction=instruction,
         progress=episode.progress if math.isfinite(episode.final_progress) else None,
         success=episode.success,
@@ -100,7 +102,7 @@ def tell(recording: Recording, instruction: str, spec: RewardSpec | None = None)
     )
 
 
-def overlaid(frames: Video, story: Story) -> Iterator[Frame]:
+def draw_overlay(frames: Video, overlay: Overlay) -> Iterator[Frame]:
     """Enlarge each picture to 480 pixels and draw the story up to it; even sides, all frames of one
     size.
 
@@ -111,26 +113,31 @@ def overlaid(frames: Video, story: Story) -> Iterator[Frame]:
         T frames, shape (H', 480, 3), uint8 RGB: the instruction, the picture, and below it both
         curves until now.
     """
-    if len(check_video(frames)) != len(story.scores):
+    if len(check_video(frames)) != len(overlay.scores):
         raise InvalidInputError(
-            f"overlay: expected one entry per frame; got {len(story.scores)} for {len(frames)}."
+            f"overlay: expected one entry per frame; got {len(overlay.scores)} for {len(frames)}."
         )
-    header = _header(story.instruction)
+    header = _header(overlay.instruction)
     height = max(2, round(frames.shape[1] * WIDTH / frames.shape[2] / 2) * 2)
-    plot = _Plot(story)
+    plot = _Plot(overlay)
     canvas = Image.new("RGB", (WIDTH, header.height + height + PLOT_HEIGHT + LEGEND_HEIGHT), PAPER)
     canvas.paste(header, (0, 0))
     for step, frame in enumerate(frames):
         picture = Image.fromarray(frame).resize((WIDTH, height), Image.Resampling.LANCZOS)
-        _badges(picture, story, step)
+        _badges(picture, overlay, step)
         canvas.paste(picture, (0, header.height))
         canvas.paste(plot.until(step), (0, header.height + height + LEGEND_HEIGHT))
-        canvas.paste(_legend(story, step), (0, header.height + height))
+        canvas.paste(_legend(overlay, step), (0, header.height + height))
         yield np.asarray(canvas).copy()
 
 
-def film(
-    path: str | Path, frames: Video, story: Story, fps: float, hold: float = 1.0, comment: str = ""
+def write_overlay_video(
+    path: str | Path,
+    frames: Video,
+    overlay: Overlay,
+    fps: float,
+    hold: float = 1.0,
+    comment: str = "",
 ) -> Path:
     """Write the overlaid rollout to a new mp4 and rest on its last picture for ``hold`` seconds.
 
@@ -140,7 +147,7 @@ def film(
         RunExistsError: the file exists; see `roborew.data.files.free_path`.
     """
     return write_video(
-        path, _resting(overlaid(frames, story), round(hold * fps)), fps, comment=comment
+        path, _resting(draw_overlay(frames, overlay), round(hold * fps)), fps, comment=comment
     )
 
 
@@ -156,7 +163,7 @@ def _resting(frames: Iterator[Frame], repeats: int) -> Iterator[Frame]:
 class _Plot:
     """Both curves on fixed axes; the axes are drawn once, each step adds one stroke per curve."""
 
-    def __init__(self, story: Story) -> None:
+    def __init__(self, story: Overlay) -> None:
         self.story = story
         self.image = Image.new("RGB", (WIDTH * SMOOTH, PLOT_HEIGHT * SMOOTH), PAPER)
         self.draw = ImageDraw.Draw(self.image)
@@ -245,7 +252,7 @@ def _wrapped(
     return lines
 
 
-def _legend(story: Story, step: int) -> Image.Image:
+def _legend(story: Overlay, step: int) -> Image.Image:
     legend = Image.new("RGB", (WIDTH, LEGEND_HEIGHT), PAPER)
     draw, font = ImageDraw.Draw(legend), _font(13)
     entries = (
@@ -261,7 +268,7 @@ def _legend(story: Story, step: int) -> Image.Image:
     return legend
 
 
-def _badges(picture: Image.Image, story: Story, step: int) -> None:
+def _badges(picture: Image.Image, story: Overlay, step: int) -> None:
     draw, font = ImageDraw.Draw(picture), _font(14)
     if story.title:
         _pill(draw, (MARGIN, 12), story.title, INK, PAPER, font, right=False)

@@ -11,7 +11,7 @@ from importlib import resources
 from pathlib import Path
 
 from roborew.data.files import new_file
-from roborew.evaluation.baselines import NullRow
+from roborew.evaluation.baselines import SanityBaseline
 from roborew.evaluation.episodes import Evaluation
 from roborew.evaluation.figures import TrainingPoint, returns_figure, scores_figure, success_figure
 from roborew.evaluation.measure import Measure
@@ -22,7 +22,7 @@ MISSING = "–"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class VerdictRow:
+class PolicyResult:
     """One policy judged: the agent, or a baseline that stands beside it."""
 
     name: str
@@ -31,24 +31,26 @@ class VerdictRow:
     """None where the environment does not tell success."""
     true_return: float
     learned_return: float | None = None
-    false_claims: int | None = None
+    false_successes: int | None = None
 
     @classmethod
-    def of(cls, name: str, judged: Evaluation) -> VerdictRow:
+    def from_evaluation(cls, name: str, evaluation: Evaluation) -> PolicyResult:
         """The row of an evaluation; false claims only where something could claim."""
-        scored = any(episode.scores for episode in judged.episodes)
+        scored = any(episode.scores for episode in evaluation.episodes)
         return cls(
             name=name,
-            episodes=len(judged.episodes),
-            successes=judged.successes,
-            true_return=judged.true_return,
-            learned_return=judged.learned_return,
-            false_claims=judged.false_claims if scored and judged.successes is not None else None,
+            episodes=len(evaluation.episodes),
+            successes=evaluation.successes,
+            true_return=evaluation.true_return,
+            learned_return=evaluation.learned_return,
+            false_successes=evaluation.false_successes
+            if scored and evaluation.successes is not None
+            else None,
         )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Film:
+class ReportVideo:
     """An mp4 to put into the report and the line below it."""
 
     path: Path
@@ -63,13 +65,13 @@ class ReportContent:
     instruction: str
     command: str
     """What to type to have it again."""
-    verdict: Sequence[VerdictRow]
+    policies: Sequence[PolicyResult]
     """The agent first, then random and expert."""
-    films: Sequence[Film] = ()
+    videos: Sequence[ReportVideo] = ()
     training: Sequence[TrainingPoint] = ()
-    judged: Evaluation | None = None
+    evaluation: Evaluation | None = None
     """The agent's episodes, for score against truth."""
-    nulls: Sequence[NullRow] = ()
+    sanity_baselines: Sequence[SanityBaseline] = ()
     """The model's own row first."""
     seconds: Mapping[str, float] = field(default_factory=dict[str, float])
     """Where the time of training went: physics, drawing, scoring, acting, updating."""
@@ -98,11 +100,11 @@ def render_report(content: ReportContent) -> str:
     style = resources.files("roborew.evaluation").joinpath("report.css").read_text("utf-8")
     parts = [
         _heading(content),
-        _section("Verdict", _verdict(content.verdict)),
-        _section("Films", _films(content.films)),
+        _section("Verdict", _policies(content.policies)),
+        _section("Films", _videos(content.videos)),
         _section("Training", _training(content)),
         _section("Score and truth", _score_and_truth(content)),
-        _section("Where the time went", _split(content.seconds)),
+        _section("Where the time went", _seconds(content.seconds)),
         _section("Command", f"<pre>{escape(content.command)}</pre>"),
         _section("Run", _facts(content)),
         _section("Files", "".join(f"<pre>{escape(name)}</pre>" for name in content.files)),
@@ -121,12 +123,12 @@ def render_report(content: ReportContent) -> str:
 
 def _heading(content: ReportContent) -> str:
     page = f'<h1>{escape(content.title)}</h1>\n<p class="goal">“{escape(content.instruction)}”</p>'
-    if content.verdict:
-        page += _headline(content.verdict[0])
+    if content.policies:
+        page += _headline(content.policies[0])
     return page + "".join(f'\n<p class="note">{escape(note)}</p>' for note in content.notes)
 
 
-def _headline(agent: VerdictRow) -> str:
+def _headline(agent: PolicyResult) -> str:
     name, starts = escape(agent.name), f"over {agent.episodes} fresh starts"
     if agent.successes is None:
         figure, about = (
@@ -145,7 +147,7 @@ def _section(title: str, body: str) -> str:
     return f"<section>\n<h2>{escape(title)}</h2>\n{body}\n</section>" if body else ""
 
 
-def _verdict(rows: Sequence[VerdictRow]) -> str:
+def _policies(rows: Sequence[PolicyResult]) -> str:
     if not rows:
         return ""
     heads = (
@@ -159,13 +161,15 @@ def _verdict(rows: Sequence[VerdictRow]) -> str:
     )
     cells: list[list[str]] = []
     for row in rows:
-        claims = MISSING if row.false_claims is None else f"{row.false_claims} of {row.episodes}"
+        false_successes = (
+            MISSING if row.false_successes is None else f"{row.false_successes} of {row.episodes}"
+        )
         cells.append([
             escape(row.name),
             *_success(row),
             _number(row.true_return),
             _number(row.learned_return),
-            claims,
+            false_successes,
         ])  # fmt: skip
     return _table(heads, cells) + (
         '<p class="note">True success is read from the simulator at the end of an episode, never from the score. '
@@ -173,7 +177,7 @@ def _verdict(rows: Sequence[VerdictRow]) -> str:
     )
 
 
-def _success(row: VerdictRow) -> tuple[str, str, str]:
+def _success(row: PolicyResult) -> tuple[str, str, str]:
     """Successes, their interval, and a bar of it."""
     if row.successes is None:
         return MISSING, MISSING, ""
@@ -192,7 +196,7 @@ def _interval_bar(low: float, rate: float, high: float) -> str:
     )
 
 
-def _films(films: Sequence[Film]) -> str:
+def _videos(films: Sequence[ReportVideo]) -> str:
     if not films:
         return ""
     figures = [
@@ -209,7 +213,7 @@ def _training(content: ReportContent) -> str:
         return ""
     baselines = [
         (row.name, row.successes / row.episodes)
-        for row in content.verdict[1:]
+        for row in content.policies[1:]
         if row.successes is not None
     ]
     return (
@@ -225,13 +229,15 @@ def _training(content: ReportContent) -> str:
 
 def _score_and_truth(content: ReportContent) -> str:
     page = ""
-    if content.judged is not None and any(episode.scores for episode in content.judged.episodes):
-        order = _measure(content.judged.order_correlation)
+    if content.evaluation is not None and any(
+        episode.scores for episode in content.evaluation.episodes
+    ):
+        order = _measure(content.evaluation.spearman_per_episode)
         caption = f"Scores of the agent's own states; order correlation with true progress {order}"
-        page += _figure(scores_figure(content.judged), caption)
-    if content.nulls:
+        page += _figure(scores_figure(content.evaluation), caption)
+    if content.sanity_baselines:
         heads = ("score or null", "order correlation", "final", "gain", "abstained")
-        page += _table(heads, [_null(row) for row in content.nulls])
+        page += _table(heads, [_sanity_cells(row) for row in content.sanity_baselines])
         page += (
             '<p class="note">The first row is the model. The others look like progress and are none: '
             "a sound model beats the clock on all but the order, stays flat on still pictures and "
@@ -241,12 +247,16 @@ def _score_and_truth(content: ReportContent) -> str:
     return page
 
 
-def _null(row: NullRow) -> list[str]:
-    measures = (row.order, row.final, row.gain)
-    return [escape(row.name), *(_measure(measure) for measure in measures), _percent(row.abstained)]
+def _sanity_cells(row: SanityBaseline) -> list[str]:
+    measures = (row.spearman, row.final, row.gain)
+    return [
+        escape(row.name),
+        *(_measure(measure) for measure in measures),
+        _percent(row.abstention_rate),
+    ]
 
 
-def _split(seconds: Mapping[str, float]) -> str:
+def _seconds(seconds: Mapping[str, float]) -> str:
     total = sum(seconds.values())
     if total <= 0:
         return ""

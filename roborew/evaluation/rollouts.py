@@ -28,7 +28,7 @@ MAX_STEPS = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Watch:
+class RewardMonitor:
     """A reward model that watches the episodes and is itself judged; it never changes what the
     policy does.
 
@@ -38,20 +38,20 @@ class Watch:
 
     model: RewardModel
     instruction: str
-    goal: Frame | None = None
-    every: int = 4
+    goal_image: Frame | None = None
+    score_every: int = 4
     """Steps from one scored frame to the next."""
-    threshold: float = 0.9
+    success_threshold: float = 0.9
     """Success probability from which on the model claims success."""
-    stop_at_claim: bool = False
+    terminate_on_success: bool = False
     """Count an episode as ended by its first claim."""
 
     def __post_init__(self) -> None:
         check_instruction(self.instruction)
-        if self.every < 1 or not 0 < self.threshold <= 1:
+        if self.score_every < 1 or not 0 < self.success_threshold <= 1:
             raise InvalidInputError(
-                f"watch: expected every >= 1 and threshold in (0, 1]; got {self.every} and "
-                f"{self.threshold}."
+                f"watch: expected every >= 1 and threshold in (0, 1]; got {self.score_every} and "
+                f"{self.success_threshold}."
             )
 
 
@@ -68,7 +68,7 @@ def evaluate(
     policy: Policy,
     seeds: Sequence[int],
     *,
-    watch: Watch | None = None,
+    monitor: RewardMonitor | None = None,
     num_envs: int = 64,
     env_options: Mapping[str, Any] | None = None,
 ) -> Evaluation:
@@ -92,8 +92,14 @@ def evaluate(
         InvalidScoreError: the model returned other than one score per frame.
     """
     episodes: list[Episode] = []
-    for trace in _traces(
-        env, policy, seeds, watch, min(num_envs, len(seeds)), env_options, watch and watch.every
+    for trace in _finished_episodes(
+        env,
+        policy,
+        seeds,
+        monitor,
+        min(num_envs, len(seeds)),
+        env_options,
+        monitor and monitor.score_every,
     ):
         episodes.append(trace.episode())
     return Evaluation(
@@ -106,13 +112,15 @@ def record(
     policy: Policy,
     seeds: Sequence[int],
     *,
-    watch: Watch | None = None,
+    monitor: RewardMonitor | None = None,
     env_options: Mapping[str, Any] | None = None,
 ) -> list[Recording]:
     """As `evaluate`, and keep a picture of every state: for a few seeds, as all pictures stay in
     memory."""
     recordings: list[Recording] = []
-    for trace in _traces(env, policy, seeds, watch, len(seeds), env_options, draw_every=1):
+    for trace in _finished_episodes(
+        env, policy, seeds, monitor, len(seeds), env_options, draw_every=1
+    ):
         episode = trace.episode()
         frames = np.stack([trace.frames[step] for step in range(episode.length + 1)])
         recordings.append(Recording(episode=episode, frames=frames))
@@ -120,12 +128,12 @@ def record(
 
 
 @dataclass(slots=True)
-class _Trace:
+class _RunningEpisode:
     """One episode while it runs; entry t of progress and success belongs to the state after t
     steps."""
 
     seed: int
-    told: bool = False
+    success_known: bool = False
     """Whether the environment told of success at all."""
     progress: list[float] = field(default_factory=list[float])
     success: list[bool] = field(default_factory=list[bool])
@@ -142,7 +150,7 @@ class _Trace:
         return len(self.progress) - 1
 
     def add_state(self, slot: int, infos: Mapping[str, Any]) -> None:
-        self.told |= "success" in infos
+        self.success_known |= "success" in infos
         self.progress.append(float(infos["progress"][slot]) if "progress" in infos else math.nan)
         self.success.append("success" in infos and bool(infos["success"][slot]))
         if "score" in infos and infos["score_valid"][slot]:
@@ -157,7 +165,7 @@ class _Trace:
         if learned:
             self.learned_rewards.append(float(rewards[slot]))
 
-    def cut(self, length: int) -> None:
+    def truncate(self, length: int) -> None:
         """Forget what came after ``length`` steps."""
         del self.progress[length + 1 :], self.success[length + 1 :], self.true_rewards[length:]
         self.scores = {step: score for step, score in self.scores.items() if step <= length}
@@ -172,22 +180,22 @@ class _Trace:
             true_return=sum(self.true_rewards),
             learned_return=sum(self.learned_rewards) if self.learned_rewards else gain,
             progress=tuple(self.progress),
-            success=tuple(self.success) if self.told else None,
+            success=tuple(self.success) if self.success_known else None,
             score_steps=tuple(steps),
             scores=tuple(values),
-            claims=tuple(self.scores[step][1] for step in steps),
+            predicted_success=tuple(self.scores[step][1] for step in steps),
         )
 
 
-def _traces(
+def _finished_episodes(
     env: str | Env,
     policy: Policy,
     seeds: Sequence[int],
-    watch: Watch | None,
+    monitor: RewardMonitor | None,
     num_envs: int,
     env_options: Mapping[str, Any] | None,
     draw_every: int | None,
-) -> Iterator[_Trace]:
+) -> Iterator[_RunningEpisode]:
     """Finished episodes, scored; whatever was made here is closed."""
     if not seeds or len(set(seeds)) < len(seeds):
         raise InvalidInputError(
@@ -203,8 +211,8 @@ def _traces(
                 f"not the next episode's first; got {mode}."
             )
         for finished in _run(made, policy, seeds, draw_every):
-            if watch is not None:
-                _score(finished, watch)
+            if monitor is not None:
+                _score(finished, monitor)
             yield from finished
     finally:
         if made is not env:
@@ -224,11 +232,11 @@ def _make(env_id: str, num_envs: int, options: Mapping[str, Any] | None) -> Env:
 
 def _run(
     env: Env, policy: Policy, seeds: Sequence[int], draw_every: int | None
-) -> Iterator[list[_Trace]]:
+) -> Iterator[list[_RunningEpisode]]:
     """Step all slots together, refill each that ends with the next seed, give the episodes that
     ended."""
     waiting = deque(seeds)
-    slots: list[_Trace | None] = [None] * env.num_envs
+    slots: list[_RunningEpisode | None] = [None] * env.num_envs
     observations = _refill(env, slots, waiting, np.ones(env.num_envs, np.bool_), draw_every)
     while running := [(slot, trace) for slot, trace in enumerate(slots) if trace is not None]:
         observations, rewards, terminated, truncated, infos = env.step(policy(observations))
@@ -237,7 +245,7 @@ def _run(
             trace.add_state(slot, infos)
             trace.add_rewards(slot, rewards, infos)
         if draw_every is not None:
-            _draw(
+            _render(
                 env,
                 [(i, trace) for i, trace in running if ended[i] or trace.length % draw_every == 0],
             )
@@ -252,7 +260,7 @@ def _run(
 
 def _refill(
     env: Env,
-    slots: list[_Trace | None],
+    slots: list[_RunningEpisode | None],
     waiting: deque[int],
     ended: BoolArray,
     draw_every: int | None,
@@ -260,7 +268,7 @@ def _refill(
     """Reset the ended slots, each with the seed that it runs next; a slot without one idles
     along."""
     for slot in np.flatnonzero(ended):
-        slots[slot] = _Trace(waiting.popleft()) if waiting else None
+        slots[slot] = _RunningEpisode(waiting.popleft()) if waiting else None
     fresh = [(slot, trace) for slot, trace in enumerate(slots) if trace is not None and ended[slot]]
     seeds = [0] * env.num_envs
     for slot, trace in fresh:
@@ -270,11 +278,11 @@ def _refill(
     for slot, trace in fresh:
         trace.add_state(slot, infos)
     if draw_every is not None:
-        _draw(env, fresh)
+        _render(env, fresh)
     return observations
 
 
-def _draw(env: Env, traces: list[tuple[int, _Trace]]) -> None:
+def _render(env: Env, traces: list[tuple[int, _RunningEpisode]]) -> None:
     """Keep a picture of these slots' current states; an environment with ``draw`` draws no
     others."""
     if not traces:
@@ -297,28 +305,28 @@ def _rendered(env: Env, rows: list[int]) -> list[Frame]:
     return [frames[row] for row in rows]
 
 
-def _score(traces: list[_Trace], watch: Watch) -> None:
+def _score(traces: list[_RunningEpisode], monitor: RewardMonitor) -> None:
     """Score each episode once, as one clip, and mark the claims."""
     if any(trace.scores for trace in traces):
         raise InvalidInputError(
             "evaluate: expected no watch beside an environment that pays a learned reward."
         )
     steps = [
-        [t for t in sorted(trace.frames) if t % watch.every == 0 or t == trace.length]
+        [t for t in sorted(trace.frames) if t % monitor.score_every == 0 or t == trace.length]
         for trace in traces
     ]
     clips = [
         Clip(
             frames=np.stack([trace.frames[t] for t in scored]),
-            instruction=watch.instruction,
-            goal_image=watch.goal,
+            instruction=monitor.instruction,
+            goal_image=monitor.goal_image,
         )
         for trace, scored in zip(traces, steps, strict=True)
     ]
-    answers = watch.model.score(clips)
+    answers = monitor.model.score(clips)
     if [len(answer) for answer in answers] != [len(scored) for scored in steps]:
         raise InvalidScoreError(
-            f"{watch.model.spec.name}: expected one score for each frame of each clip."
+            f"{monitor.model.spec.name}: expected one score for each frame of each clip."
         )
     for trace, scored, answer in zip(traces, steps, answers, strict=True):
         for row, step in enumerate(scored):
@@ -326,9 +334,9 @@ def _score(traces: list[_Trace], watch: Watch) -> None:
             claim = (
                 valid
                 and answer.success is not None
-                and bool(answer.success[row] >= watch.threshold)
+                and bool(answer.success[row] >= monitor.success_threshold)
             )
             trace.scores[step] = (float(answer.value[row]) if valid else None, claim)
-        claims = [step for step in scored if trace.scores[step][1]]
-        if claims and watch.stop_at_claim:
-            trace.cut(claims[0])
+        predicted = [step for step in scored if trace.scores[step][1]]
+        if predicted and monitor.terminate_on_success:
+            trace.truncate(predicted[0])

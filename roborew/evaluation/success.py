@@ -31,7 +31,7 @@ def auroc(success_scores: ArrayLike, failure_scores: ArrayLike) -> Measure:
     >>> round(auroc([0.9, 0.6], [0.6, 0.2]).value, 6)
     0.875
     """
-    above, ties, failed = _comparisons(success_scores, failure_scores)
+    above, ties, failed = _pair_shares(success_scores, failure_scores)
     return (
         Measure(None, TOO_FEW, failed) if above is None else Measure(above + ties / 2, "", failed)
     )
@@ -43,28 +43,34 @@ def strict_success_accuracy(success_scores: ArrayLike, failure_scores: ArrayLike
     >>> strict_success_accuracy([0.9, 0.6], [0.6, 0.2]).value
     0.75
     """
-    above, _, failed = _comparisons(success_scores, failure_scores)
+    above, _, failed = _pair_shares(success_scores, failure_scores)
     return Measure(above, TOO_FEW if above is None else "", failed)
 
 
-def false_claim_rate(claimed: ArrayLike, success: ArrayLike) -> Measure:
-    """Share of all entries (episodes or states) whose success the model claims while the truth
-    denies it.
+def false_success_rate(predicted: ArrayLike, success: ArrayLike) -> Measure:
+    """Share of all entries (episodes or states) with a predicted success that is none in truth.
 
-    >>> false_claim_rate([True, True, False, False], [True, False, False, True]).value
+    >>> false_success_rate([True, True, False, False], [True, False, False, True]).value
     0.25
     """
-    claims, truth = np.asarray(claimed, dtype=np.bool_), np.asarray(success, dtype=np.bool_)
-    if claims.shape != truth.shape:
+    predicted_success, truth = (
+        np.asarray(predicted, dtype=np.bool_),
+        np.asarray(success, dtype=np.bool_),
+    )
+    if predicted_success.shape != truth.shape:
         raise InvalidInputError(
-            f"false_claim_rate: expected equal shapes; got {claims.shape} and {truth.shape}."
+            f"false_success_rate: expected equal shapes; got {predicted_success.shape} and {truth.shape}."
         )
-    return Measure(float((claims & ~truth).mean())) if claims.size else Measure(None, TOO_FEW)
+    return (
+        Measure(float((predicted_success & ~truth).mean()))
+        if predicted_success.size
+        else Measure(None, TOO_FEW)
+    )
 
 
 def brier(probabilities: ArrayLike, outcomes: ArrayLike) -> Measure:
     """Mean squared difference of success probability and outcome, in [0, 1], lower is better."""
-    p, y, failed = _claims(probabilities, outcomes)
+    p, y, failed = _probabilities_and_outcomes(probabilities, outcomes)
     return (
         Measure(float(np.mean((p - y) ** 2)), "", failed)
         if p.size
@@ -77,7 +83,7 @@ def expected_calibration_error(
 ) -> Measure:
     """ECE over equal-width bins: the bins' |mean probability - share of successes|, weighted by
     their counts."""
-    p, y, failed = _claims(probabilities, outcomes)
+    p, y, failed = _probabilities_and_outcomes(probabilities, outcomes)
     if bins < 1:
         raise InvalidInputError(f"expected_calibration_error: expected bins >= 1; got {bins}.")
     if not p.size:
@@ -100,7 +106,7 @@ def _edge(values: NDArray[np.float64]) -> Measure:
     )
 
 
-def _comparisons(successes: ArrayLike, failures: ArrayLike) -> tuple[float | None, float, int]:
+def _pair_shares(successes: ArrayLike, failures: ArrayLike) -> tuple[float | None, float, int]:
     """Share of (success, failure) pairs won and tied (None where there is no pair), and the invalid
     entries."""
     good, bad = vector(successes, "success scores"), vector(failures, "failure scores")
@@ -115,7 +121,7 @@ def _comparisons(successes: ArrayLike, failures: ArrayLike) -> tuple[float | Non
     return below / pairs, (not_above - below) / pairs, failed
 
 
-def _claims(
+def _probabilities_and_outcomes(
     probabilities: ArrayLike, outcomes: ArrayLike
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], int]:
     p, y, failed = finite_pairs(probabilities, outcomes)

@@ -11,9 +11,9 @@ from pathlib import Path
 from roborew.config import to_json
 from roborew.data import free_path, new_file
 from roborew.errors import InvalidInputError
-from roborew.evaluation import Measure, NullRow, null_table, score_with_nulls
+from roborew.evaluation import Measure, SanityBaseline, sanity_table, score_with_sanity_baselines
 from roborew.types import Clip, Frame, RewardModel
-from roborew.workflows.score import Sampled, ScoredVideo, write_plot
+from roborew.workflows.score import SampledVideo, ScoredVideo, write_plot
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +28,7 @@ class RewardComparison:
     """
 
     videos: list[ScoredVideo]
-    rows: list[NullRow]
+    rows: list[SanityBaseline]
     milliseconds: float
 
     def table(self) -> list[list[str]]:
@@ -37,8 +37,8 @@ class RewardComparison:
         rows: list[list[str]] = []
         for i, row in enumerate(self.rows):
             shown = "the video" if i == 0 else row.name
-            numbers = [_number(measure) for measure in (row.order, row.gain, row.final)]
-            rows.append([name if i == 0 else "", shown, *numbers, f"{row.abstained:.0%}", ""])
+            numbers = [_number(measure) for measure in (row.spearman, row.gain, row.final)]
+            rows.append([name if i == 0 else "", shown, *numbers, f"{row.abstention_rate:.0%}", ""])
         rows[0][-1] = f"{self.milliseconds:.1f}"
         return rows
 
@@ -69,10 +69,10 @@ def options_of(rewards: Sequence[str], option: Sequence[str]) -> dict[str, list[
 
 def compare(
     model: RewardModel,
-    videos: Sequence[Sampled],
+    videos: Sequence[SampledVideo],
     instruction: str,
-    wrong: str,
-    goal: Frame | None = None,
+    wrong_instruction: str,
+    goal_image: Frame | None = None,
 ) -> RewardComparison:
     """Score all videos and their nulls with one model.
 
@@ -80,15 +80,16 @@ def compare(
         InvalidInputError: a sentence breaks the rule, or the model needs a goal picture and there
             is none.
     """
-    if model.spec.needs_goal_image and goal is None:
+    if model.spec.needs_goal_image and goal_image is None:
         raise InvalidInputError(
             f"{model.spec.name} compares with a picture of the goal: give one with --goal-image."
         )
     clips = [
-        Clip(frames=video.frames, instruction=instruction, goal_image=goal) for video in videos
+        Clip(frames=video.frames, instruction=instruction, goal_image=goal_image)
+        for video in videos
     ]
     began = time.perf_counter()
-    scored = score_with_nulls(model, clips, [wrong] * len(clips))
+    scored = score_with_sanity_baselines(model, clips, [wrong_instruction] * len(clips))
     seconds = time.perf_counter() - began
     shown = sum(len(video.frames) for video in videos) * (
         len(scored) - 1
@@ -106,7 +107,7 @@ def compare(
             )
             for video, scores in zip(videos, scored[model.spec.name], strict=True)
         ],
-        rows=null_table(scored),
+        rows=sanity_table(scored),
         milliseconds=1000 * seconds / shown,
     )
 

@@ -24,7 +24,7 @@ import numpy as np
 from roborew.errors import RoborewError
 from roborew.types import Clip, Frame
 
-TIMEOUT = 120.0
+TIMEOUT_SECONDS = 120.0
 """How long a back end may take [s]."""
 REMEDIES: Mapping[str, str] = {
     "egl": "apt-get install libegl1 libgl1-mesa-dri, or the GPU driver with its EGL library",
@@ -44,8 +44,13 @@ SCENE = """
 </mujoco>
 """
 """Red and green above, blue and yellow below, as seen in the picture."""
-COLOURS = {"red": (255, 0, 0), "green": (0, 255, 0), "blue": (0, 0, 255), "yellow": (255, 255, 0)}
-VERDICTS: Mapping[tuple[str, ...], str] = {
+CORNER_COLORS = {
+    "red": (255, 0, 0),
+    "green": (0, 255, 0),
+    "blue": (0, 0, 255),
+    "yellow": (255, 255, 0),
+}
+ORIENTATIONS: Mapping[tuple[str, ...], str] = {
     ("red", "green", "blue", "yellow"): "upright",
     ("blue", "yellow", "red", "green"): "upside down",
     ("green", "red", "yellow", "blue"): "mirrored",
@@ -73,18 +78,18 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Drawing:
+class RenderResult:
     """What a back end drew."""
 
     renderer: str
     """The name that the driver gives itself (GL_RENDERER)."""
-    verdict: str
+    orientation: str
     """``"upright"``, or what is wrong with the picture."""
     frames_per_second: float
     """Of a task's scene, 96 x 72 pixels, fast quality, 32 frames together."""
 
 
-def examine() -> list[Check]:
+def run_checks() -> list[Check]:
     """Try everything; takes some seconds."""
     drawn = {name: try_backend(name) for name in REMEDIES}
     return [*_drawing_checks(drawn), _check_video(), _check_weights(), _check_gpu(), _check_cores()]
@@ -95,7 +100,7 @@ def healthy(checks: list[Check]) -> bool:
     return all(check.ok for check in checks if check.needed)
 
 
-def try_backend(name: str, timeout: float = TIMEOUT) -> Drawing | str:
+def try_backend(name: str, timeout: float = TIMEOUT_SECONDS) -> RenderResult | str:
     """Draw with one OpenGL back end in a child process; return what came of it, or the reason of
     the failure."""
     environment = {
@@ -118,10 +123,10 @@ def try_backend(name: str, timeout: float = TIMEOUT) -> Drawing | str:
     if child.returncode > 0:
         said = child.stderr.strip().splitlines() or ["it said nothing"]
         return f"could not draw ({said[-1].removeprefix('roborew.errors.')[:160]})"
-    return Drawing(**json.loads(child.stdout.splitlines()[-1]))
+    return RenderResult(**json.loads(child.stdout.splitlines()[-1]))
 
 
-def draw(name: str) -> Drawing:
+def render_scene(name: str) -> RenderResult:
     """Draw the known scene and a task in this process, with the back end that ``MUJOCO_GL`` names
     too."""
     import gymnasium
@@ -147,15 +152,15 @@ def draw(name: str) -> Drawing:
     env.reset(seed=0)
     speed = _frames_per_second(env.unwrapped)
     env.close()
-    return Drawing(
-        renderer=renderer.decode(), verdict=judge_picture(frame), frames_per_second=speed
+    return RenderResult(
+        renderer=renderer.decode(), orientation=classify_orientation(frame), frames_per_second=speed
     )
 
 
-def judge_picture(frame: Frame) -> str:
+def classify_orientation(frame: Frame) -> str:
     """Say how the known scene stands in a picture of shape (H, W, 3).
 
-    >>> judge_picture(np.zeros((8, 8, 3), np.uint8))
+    >>> classify_orientation(np.zeros((8, 8, 3), np.uint8))
     'black'
     """
     if frame.max() < 16:
@@ -164,11 +169,12 @@ def judge_picture(frame: Frame) -> str:
     spots = [(height, width), (height, 3 * width), (3 * height, width), (3 * height, 3 * width)]
     seen = tuple(
         min(
-            COLOURS, key=lambda name: float(np.abs(frame[spot].astype(float) - COLOURS[name]).sum())
+            CORNER_COLORS,
+            key=lambda name: float(np.abs(frame[spot].astype(float) - CORNER_COLORS[name]).sum()),
         )
         for spot in spots
     )
-    return VERDICTS.get(seen, f"not the scene that was asked for: {', '.join(seen)}")
+    return ORIENTATIONS.get(seen, f"not the scene that was asked for: {', '.join(seen)}")
 
 
 def _frames_per_second(env: Any, seconds: float = 0.5) -> float:
@@ -179,7 +185,7 @@ def _frames_per_second(env: Any, seconds: float = 0.5) -> float:
     return frames / (perf_counter() - begun)
 
 
-def _drawing_checks(drawn: Mapping[str, Drawing | str]) -> list[Check]:
+def _drawing_checks(drawn: Mapping[str, RenderResult | str]) -> list[Check]:
     try:
         from roborew_envs.rendering.renderer import backend
 
@@ -193,13 +199,15 @@ def _drawing_checks(drawn: Mapping[str, Drawing | str]) -> list[Check]:
     working = [
         name
         for name, result in drawn.items()
-        if isinstance(result, Drawing) and result.verdict == "upright"
+        if isinstance(result, RenderResult) and result.orientation == "upright"
     ]
     checks: list[Check] = []
     for name, result in drawn.items():
         found = result
-        if isinstance(result, Drawing):
-            found = f"{result.verdict}, {result.frames_per_second:,.0f} frames/s, {result.renderer}"
+        if isinstance(result, RenderResult):
+            found = (
+                f"{result.orientation}, {result.frames_per_second:,.0f} frames/s, {result.renderer}"
+            )
         remedy = "" if name in working else REMEDIES[name]
         if name == chosen and remedy and working:
             remedy = f"export MUJOCO_GL={working[0]}, which works here; or {remedy}"
@@ -275,4 +283,4 @@ def _check_cores() -> Check:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(json.dumps(asdict(draw(sys.argv[1]))) + "\n")
+    sys.stdout.write(json.dumps(asdict(render_scene(sys.argv[1]))) + "\n")

@@ -26,16 +26,16 @@ from roborew.data import free_path, new_file, read_picture, video_info
 from roborew.errors import InvalidInputError
 from roborew.evaluation import (
     Evaluation,
-    Film,
-    NullRow,
     Policy,
+    PolicyResult,
     ReportContent,
+    ReportVideo,
+    SanityBaseline,
     TrainingPoint,
-    VerdictRow,
     evaluate,
-    null_table,
     record,
-    score_with_nulls,
+    sanity_table,
+    score_with_sanity_baselines,
     write_report,
 )
 from roborew.seeding import Seeds
@@ -54,15 +54,15 @@ from roborew.workflows.train.loop import torch_threads
 
 FIRST_SEED = 10_000_000_000
 """Starts are judged from this seed on; training takes its own below 2**31 + num_envs."""
-EPISODES = 100
-SLOTS = 100
+NUM_EPISODES = 100
+MAX_NUM_ENVS = 100
 """Episodes that run side by side."""
-NULL_EPISODES = 10
+SANITY_EPISODES = 10
 """Episodes over which the nulls are computed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Judgement:
+class RunEvaluation:
     """All that was measured of one agent.
 
     Attributes:
@@ -77,15 +77,15 @@ class Judgement:
 
     trained: Trained
     agent: Evaluation
-    unstopped: Evaluation
+    without_detector: Evaluation
     random: Evaluation
     expert: Evaluation | None
-    nulls: Sequence[NullRow]
+    sanity_baselines: Sequence[SanityBaseline]
 
     def summary(self) -> dict[str, Any]:
         """The figures of ``summary.json``; see the module for what they mean."""
         trained, config = self.trained, self.trained.config
-        claims, told = self.agent.claims, self.agent.successes is not None
+        claims, told = self.agent.predicted_successes, self.agent.successes is not None
         return {
             "environment": config.env,
             "goal": config.instruction,
@@ -100,11 +100,13 @@ class Judgement:
             "expert_success": self.expert.true_success
             if self.expert is not None and told
             else None,
-            "success_at_first_claim": (claims - self.agent.false_claims) / claims
+            "success_at_first_claim": (claims - self.agent.false_successes) / claims
             if claims and told
             else None,
-            "success_at_horizon_unstopped": self.unstopped.true_success if told else None,
-            "success_at_any_time_unstopped": self.unstopped.success_at_any_time if told else None,
+            "success_at_horizon_unstopped": self.without_detector.true_success if told else None,
+            "success_at_any_time_unstopped": self.without_detector.success_at_any_time
+            if told
+            else None,
         }
 
     def rows(self) -> dict[str, Evaluation]:
@@ -114,14 +116,14 @@ class Judgement:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Written:
+class WrittenFiles:
     """Where a judgement was written to."""
 
     evaluation: Path
     report: Path
 
 
-def judge(run: RunDirectory, episodes: int = EPISODES) -> Judgement:
+def evaluate_run(run: RunDirectory, episodes: int = NUM_EPISODES) -> RunEvaluation:
     """Judge the agent of a run's last checkpoint, deterministic, over fresh starts that are the
     same for every run.
 
@@ -130,11 +132,11 @@ def judge(run: RunDirectory, episodes: int = EPISODES) -> Judgement:
     """
     seeds, trained = evaluation_seeds(episodes), load_trained(run)
     with torch_threads(trained.config.threads):
-        return _judge(trained, seeds)
+        return _evaluate_run(trained, seeds)
 
 
-def _judge(trained: Trained, seeds: list[int]) -> Judgement:
-    config, slots = trained.config, min(SLOTS, len(seeds))
+def _evaluate_run(trained: Trained, seeds: list[int]) -> RunEvaluation:
+    config, slots = trained.config, min(MAX_NUM_ENVS, len(seeds))
     with closing(make_reward_env(config, slots, trained.model)) as env:
         agent = evaluate(env, trained.agent.act, seeds)
         random = evaluate(env, random_policy(env, config.seed), seeds)
@@ -142,9 +144,14 @@ def _judge(trained: Trained, seeds: list[int]) -> Judgement:
         expert = None if scripted is None else evaluate(env, scripted, seeds)
     with closing(make_env(config, slots)) as env:
         unstopped = evaluate(env, trained.agent.act, seeds)
-    nulls = _nulls(trained, seeds[:NULL_EPISODES])
-    return Judgement(
-        trained=trained, agent=agent, unstopped=unstopped, random=random, expert=expert, nulls=nulls
+    nulls = _sanity_baselines(trained, seeds[:SANITY_EPISODES])
+    return RunEvaluation(
+        trained=trained,
+        agent=agent,
+        without_detector=unstopped,
+        random=random,
+        expert=expert,
+        sanity_baselines=nulls,
     )
 
 
@@ -187,25 +194,25 @@ def expert_policy(env: Environment, config: TrainConfig) -> Policy | None:
     return lambda observations: expert.actions(core.simulation.qpos, core.progress, core.observe())
 
 
-def write(run: RunDirectory, judgement: Judgement) -> Written:
+def write_evaluation(run: RunDirectory, result: RunEvaluation) -> WrittenFiles:
     """Write a new ``evaluation.json`` and a new ``report.html`` into the run, beside older ones.
 
     Raises:
         RoborewError: the disk is full.
     """
     judged_by_name = {
-        "agent": judgement.agent,
-        "unstopped": judgement.unstopped,
-        "random": judgement.random,
+        "agent": result.agent,
+        "unstopped": result.without_detector,
+        "random": result.random,
     }
-    if judgement.expert is not None:
-        judged_by_name["expert"] = judgement.expert
-    content = {"summary": judgement.summary()} | {
+    if result.expert is not None:
+        judged_by_name["expert"] = result.expert
+    content = {"summary": result.summary()} | {
         name: {
-            "summary": judged.summary(),
-            "episodes": [asdict(episode) for episode in judged.episodes],
+            "summary": evaluation.summary(),
+            "episodes": [asdict(episode) for episode in evaluation.episodes],
         }
-        for name, judged in judged_by_name.items()
+        for name, evaluation in judged_by_name.items()
     }
     text = json.dumps(to_json(content)) + "\n"
     evaluation = free_path(run.path / "evaluation.json")
@@ -213,11 +220,11 @@ def write(run: RunDirectory, judgement: Judgement) -> Written:
         file.write_text(text, encoding="utf-8")
     report = free_path(run.path / "report.html")
     with disk_space(report, 10_000_000):
-        write_report(report, _report(run, judgement, evaluation))
-    return Written(evaluation=evaluation, report=report)
+        write_report(report, _report(run, result, evaluation))
+    return WrittenFiles(evaluation=evaluation, report=report)
 
 
-def _nulls(trained: Trained, seeds: Sequence[int]) -> list[NullRow]:
+def _sanity_baselines(trained: Trained, seeds: Sequence[int]) -> list[SanityBaseline]:
     """The model and its nulls on the agent's own episodes, no claim ending them."""
     from roborew_envs import TASKS, make_task
 
@@ -228,49 +235,62 @@ def _nulls(trained: Trained, seeds: Sequence[int]) -> list[NullRow]:
         recordings = record(env, trained.agent.act, seeds)
     goal = read_picture(config.goal_image) if config.goal_image else None
     clips = [
-        Clip(frames=film.frames[:: config.every], instruction=config.instruction, goal_image=goal)
-        for film in recordings
+        Clip(
+            frames=recording.frames[:: config.every],
+            instruction=config.instruction,
+            goal_image=goal,
+        )
+        for recording in recordings
     ]
     wrong = [
         text for text in make_task(config.env).wrong_instructions if text != config.instruction
     ]
-    scored = score_with_nulls(model, clips, [wrong[i % len(wrong)] for i in range(len(clips))])
-    return null_table(scored, [film.episode.progress[:: config.every] for film in recordings])
+    scored = score_with_sanity_baselines(
+        model, clips, [wrong[i % len(wrong)] for i in range(len(clips))]
+    )
+    return sanity_table(
+        scored, [recording.episode.progress[:: config.every] for recording in recordings]
+    )
 
 
-def _report(run: RunDirectory, judgement: Judgement, evaluation: Path) -> ReportContent:
-    trained, summary = judgement.trained, judgement.summary()
+def _report(run: RunDirectory, result: RunEvaluation, evaluation: Path) -> ReportContent:
+    trained, summary = result.trained, result.summary()
     config = trained.config
     return ReportContent(
         title=f"{config.env}: {config.agent} on {config.reward}",
         instruction=config.instruction,
         command=command(config),
-        verdict=[VerdictRow.of(name, judged) for name, judged in judgement.rows().items()],
-        films=[
-            Film(path=path, caption=f"{path.name}, at half speed, {video_info(path).comment}")
-            for path in _films(run.path)
+        policies=[
+            PolicyResult.from_evaluation(name, evaluation)
+            for name, evaluation in result.rows().items()
+        ],
+        videos=[
+            ReportVideo(
+                path=path, caption=f"{path.name}, at half speed, {video_info(path).comment}"
+            )
+            for path in _newest_videos(run.path)
         ],
         training=[_point(record) for record in run.metrics()],
-        judged=judgement.agent,
-        nulls=judgement.nulls,
+        evaluation=result.agent,
+        sanity_baselines=result.sanity_baselines,
         seconds=trained.seconds,
         facts=_facts(summary),
         versions=run.info["versions"],
         seeds={
             "run": [config.seed],
-            "judged starts": [episode.seed for episode in judgement.agent.episodes],
+            "judged starts": [episode.seed for episode in result.agent.episodes],
         },
         files=[evaluation.name, "summary.json", "config.json", "metrics.jsonl"],
-        notes=[explained(summary), *truth_in_reward(config)],
+        notes=[explain(summary), *truth_in_reward(config)],
     )
 
 
-def _films(folder: Path, most: int = 3) -> list[Path]:
+def _newest_videos(folder: Path, max_videos: int = 3) -> list[Path]:
     """The newest films of a run, in the order they were made."""
     films = sorted(
         (folder / "videos").glob("*.mp4"), key=lambda path: (path.stat().st_mtime_ns, path.name)
     )
-    return films[-most:]
+    return films[-max_videos:]
 
 
 def _point(record: Mapping[str, Any]) -> TrainingPoint:
@@ -292,10 +312,10 @@ def _facts(summary: Mapping[str, Any]) -> dict[str, str]:
         "minutes",
         "labelled_steps_per_second",
     )
-    return {name.replace("_", " "): _figure(summary[name]) for name in names}
+    return {name.replace("_", " "): _format_value(summary[name]) for name in names}
 
 
-def _figure(value: Any) -> str:
+def _format_value(value: Any) -> str:
     return (
         f"{value:,.1f}"
         if isinstance(value, float)
@@ -305,7 +325,7 @@ def _figure(value: Any) -> str:
     )
 
 
-def explained(summary: Mapping[str, Any]) -> str:
+def explain(summary: Mapping[str, Any]) -> str:
     """What the figures beside `true_success` say, in words."""
     if summary["success_at_horizon_unstopped"] is None:
         return "This environment does not tell success, so whether a claim was true is not known: judge by true return."

@@ -10,7 +10,14 @@ import numpy as np
 
 from roborew.data import free_path
 from roborew.errors import RoborewError
-from roborew.evaluation import Evaluation, Recording, evaluate, film, record, tell
+from roborew.evaluation import (
+    Evaluation,
+    Recording,
+    evaluate,
+    record,
+    recording_overlay,
+    write_overlay_video,
+)
 from roborew.storage.run import RunDirectory
 from roborew.types import Frame
 from roborew.workflows.evaluate import evaluation_seeds
@@ -23,13 +30,13 @@ from roborew.workflows.factories import (
 )
 from roborew.workflows.train.loop import torch_threads
 
-PICTURE = {"width": 480, "height": 360, "quality": "full"}
+VIEWER_OPTIONS = {"width": 480, "height": 360, "quality": "full"}
 """How the viewer sees it [pixels]; what was scored stays as the agent was paid for."""
-SLOWER = 2
+SLOW_DOWN = 2
 """Episodes are short: a film runs at the environment's own speed over this."""
 
 
-def film_run(run: RunDirectory, episodes: int = 3) -> list[Path]:
+def record_run(run: RunDirectory, episodes: int = 3) -> list[Path]:
     """Film the first judged starts into new files ``videos/start-<n>.mp4`` of the run.
 
     Raises:
@@ -41,13 +48,13 @@ def film_run(run: RunDirectory, episodes: int = 3) -> list[Path]:
         torch_threads(trained.config.threads),
         closing(make_reward_env(trained.config, episodes, trained.model)) as env,
     ):
-        fps = float(env.metadata.get("render_fps", 25)) / SLOWER
+        fps = float(env.metadata.get("render_fps", 25)) / SLOW_DOWN
         recordings, drawing = _record(env, trained, seeds)
     return [
-        film(
+        write_overlay_video(
             free_path(run.path / "videos" / f"start-{number}.mp4"),
             recording.frames,
-            tell(recording, trained.config.instruction, spec),
+            recording_overlay(recording, trained.config.instruction, spec),
             fps,
             comment=f"drawing={drawing}",
         )
@@ -64,17 +71,17 @@ def _record(env: Environment, trained: Trained, seeds: list[int]) -> tuple[list[
     if not ours and not getattr(env.unwrapped, "resizable", False):
         return record(env, trained.agent.act, seeds), "by the environment"
     picture = (
-        PICTURE if ours else PICTURE | {"quality": "fast"}
+        VIEWER_OPTIONS if ours else VIEWER_OPTIONS | {"quality": "fast"}
     )  # the meshes of other suites take long
-    judged = evaluate(env, trained.agent.act, seeds)
+    evaluation = evaluate(env, trained.agent.act, seeds)
     with closing(make_env(trained.config, len(seeds), **picture)) as large:
-        return _drawn_again(large, trained, judged), str(picture["quality"])
+        return _replay(large, trained, evaluation), str(picture["quality"])
 
 
-def _drawn_again(env: Environment, trained: Trained, judged: Evaluation) -> list[Recording]:
+def _replay(env: Environment, trained: Trained, evaluation: Evaluation) -> list[Recording]:
     """The same episodes once more: same starts, same agent, so the same states, drawn by another
     environment."""
-    episodes = judged.episodes
+    episodes = evaluation.episodes
     frames: list[list[Frame]] = [[] for _ in episodes]
     observations, infos = cast(Any, env).reset(seed=[episode.seed for episode in episodes])
     for step in range(max(episode.length for episode in episodes) + 1):

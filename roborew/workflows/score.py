@@ -19,10 +19,10 @@ from roborew.critics.critic import Critic
 from roborew.data import free_path, new_file, read_video, side_by_side, video_info
 from roborew.data.thinning import kept_frames
 from roborew.errors import InvalidInputError
-from roborew.evaluation import Story, curves_figure, film, score_range
+from roborew.evaluation import Overlay, curves_figure, score_range, write_overlay_video
 from roborew.types import Clip, Frame, RewardModel, RewardSpec, Scores, Video
 
-MAX_FILM_FPS = 60.0
+MAX_VIDEO_FPS = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +55,7 @@ class ScoredVideo:
 
 
 @dataclass(frozen=True, slots=True)
-class Sampled:
+class SampledVideo:
     """Frames of a video, every k-th."""
 
     path: Path
@@ -64,7 +64,7 @@ class Sampled:
     fps: float
 
 
-def sample_video(path: Path, fps: float | None = None, views: Sequence[Path] = ()) -> Sampled:
+def sample_video(path: Path, fps: float | None = None, views: Sequence[Path] = ()) -> SampledVideo:
     """Read a video, whole or thinned to about ``fps`` frames per second; its last frame is always
     kept.
 
@@ -95,18 +95,18 @@ def sample_video(path: Path, fps: float | None = None, views: Sequence[Path] = (
         if not views
         else np.stack([side_by_side(moment) for moment in zip(*kept, strict=True)])
     )
-    return Sampled(path, joined, indices, info.fps)
+    return SampledVideo(path, joined, indices, info.fps)
 
 
-def goal_of(model: RewardModel, asked: str | None) -> str:
+def resolve_instruction(model: RewardModel, instruction: str | None) -> str:
     """The sentence to score under: the one that is asked for, or the only one that a critic was
     fitted to.
 
     Raises:
         InvalidInputError: nothing is asked for, and the model knows of no sentence, or of several.
     """
-    if asked is not None:
-        return asked
+    if instruction is not None:
+        return instruction
     known = list(model.sentences) if isinstance(model, Critic) else []
     if len(known) == 1:
         return known[0]
@@ -118,7 +118,7 @@ def goal_of(model: RewardModel, asked: str | None) -> str:
 
 
 def score_video(
-    model: RewardModel, sampled: Sampled, instruction: str, goal: Frame | None = None
+    model: RewardModel, sampled: SampledVideo, instruction: str, goal_image: Frame | None = None
 ) -> ScoredVideo:
     """Score the frames of one video.
 
@@ -126,12 +126,14 @@ def score_video(
         InvalidInputError: the goal breaks the rule, or the model needs a goal picture and there is
             none.
     """
-    if model.spec.needs_goal_image and goal is None:
+    if model.spec.needs_goal_image and goal_image is None:
         raise InvalidInputError(
             f"{model.spec.name} compares with a picture of the goal: give one with --goal-image."
         )
     began = time.perf_counter()
-    (scores,) = model.score([Clip(frames=sampled.frames, instruction=instruction, goal_image=goal)])
+    (scores,) = model.score(
+        [Clip(frames=sampled.frames, instruction=instruction, goal_image=goal_image)]
+    )
     return ScoredVideo(
         path=sampled.path,
         spec=model.spec,
@@ -169,18 +171,18 @@ def write_plot(out: Path, scored: Sequence[ScoredVideo]) -> Path:
     return _write(free_path(out / f"{scored[0].path.stem}.{name}.svg"), figure)
 
 
-def write_film(out: Path, scored: ScoredVideo, sampled: Sampled) -> Path:
+def write_scored_video(out: Path, scored: ScoredVideo, sampled: SampledVideo) -> Path:
     """Write a new mp4 of the scored frames with the goal and the curve drawn in."""
     shown = score_range(scored.spec, scored.curve)
-    story = Story(
+    story = Overlay(
         instruction=scored.instruction,
         scores=scored.curve,
         score_range=shown,
         title=scored.spec.name,
     )
     thinned = len(scored.indices) * scored.fps / max(1, int(scored.indices[-1]))
-    return film(
-        _name(out, scored, "mp4"), sampled.frames, story, min(MAX_FILM_FPS, max(1.0, thinned))
+    return write_overlay_video(
+        _name(out, scored, "mp4"), sampled.frames, story, min(MAX_VIDEO_FPS, max(1.0, thinned))
     )
 
 

@@ -84,7 +84,7 @@ def test_a_model_that_is_here_trains_and_a_finished_run_is_not_run_again(
         assert check and cli.main(typed[3:]) == 0
 
     monkeypatch.setattr("experiments.vlm_rm.run.subprocess", SimpleNamespace(run=in_this_process))
-    monkeypatch.setattr(evaluate, "judge", partial(evaluate.judge, episodes=1))
+    monkeypatch.setattr(evaluate, "evaluate_run", partial(evaluate.evaluate_run, episodes=1))
     words = [
         "--model",
         str(model),

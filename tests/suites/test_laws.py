@@ -179,11 +179,13 @@ def test_a_learned_reward_can_be_put_on_it_and_judged(env_id: str, make: Make) -
         shaping=ProgressDelta(),
     )
     space: Box = paid.single_action_space
-    judged = evaluate(paid, lambda seen: np.tile(space.low / 2, (len(seen), 1)), seeds=[11, 12, 13])
-    assert [episode.length for episode in judged.episodes] == [6, 6, 6]
-    assert all(np.isfinite(episode.learned_return) for episode in judged.episodes)
-    assert np.isfinite(judged.true_return)
+    evaluation = evaluate(
+        paid, lambda seen: np.tile(space.low / 2, (len(seen), 1)), seeds=[11, 12, 13]
+    )
+    assert [episode.length for episode in evaluation.episodes] == [6, 6, 6]
+    assert all(np.isfinite(episode.learned_return) for episode in evaluation.episodes)
+    assert np.isfinite(evaluation.true_return)
     if env_id.startswith(TELLS_SUCCESS):
-        assert 0 <= judged.true_success <= 1
+        assert 0 <= evaluation.true_success <= 1
     else:
-        assert judged.successes is None and judged.summary()["true_success"] is None
+        assert evaluation.successes is None and evaluation.summary()["true_success"] is None

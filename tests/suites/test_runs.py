@@ -17,8 +17,8 @@ from roborew.data import video_info
 from roborew.errors import InvalidInputError
 from roborew.evaluation import Evaluation
 from roborew.storage.run import RunDirectory
-from roborew.workflows.evaluate import judge, write
-from roborew.workflows.record import film_run
+from roborew.workflows.evaluate import evaluate_run, write_evaluation
+from roborew.workflows.record import record_run
 from roborew.workflows.train import Status, TrainConfig, start, train
 from roborew_envs.suites import find
 from tests.roborew.ascent import ROLLOUT, heights  # noqa: F401
@@ -81,7 +81,7 @@ def test_an_agent_without_discrete_actions_is_refused_before_its_run_is_made(
 def test_discrete_actions_are_learned_and_judged_beside_chance(tmp_path: Path) -> None:
     with start(replace(SWITCH, agent="sb3-ppo", steps=64), tmp_path / "run") as run:
         assert train(run).ended == "finished"
-        assert len(judge(run, episodes=2).random.episodes) == 2
+        assert len(evaluate_run(run, episodes=2).random.episodes) == 2
 
 
 def stop_in_the_middle(status: Status) -> None:
@@ -110,16 +110,15 @@ def test_a_run_goes_on_exactly_and_is_judged_by_what_the_suite_tells(
         np.testing.assert_array_equal(array, parts[name], err_msg=name)
 
     run = RunDirectory.open(tmp_path / "whole")
-    judgement = judge(run, episodes=3)
+    result = evaluate_run(run, episodes=3)
     told = SUITES[config.env] == "robotics"
-    assert (judgement.summary()["true_success"] is not None) == told
+    assert (result.summary()["true_success"] is not None) == told
     assert (
-        judgement.summary()["final_progress"] is None
-        and judgement.summary()["true_return"] is not None
+        result.summary()["final_progress"] is None and result.summary()["true_return"] is not None
     )
-    assert Evaluation.from_json(judgement.agent.to_json()).to_json() == judgement.agent.to_json()
-    page = write(run, judgement).report.read_text(encoding="utf-8")
+    assert Evaluation.from_json(result.agent.to_json()).to_json() == result.agent.to_json()
+    page = write_evaluation(run, result).report.read_text(encoding="utf-8")
     assert ("success is not told here" in page) != told and ">nan" not in page.casefold()
-    (film,) = film_run(run, episodes=1)
+    (film,) = record_run(run, episodes=1)
     assert video_info(film).comment == "drawing=fast"
-    assert (video_info(film).frames or 0) > judgement.agent.episodes[0].length
+    assert (video_info(film).frames or 0) > result.agent.episodes[0].length

@@ -23,7 +23,7 @@ from roborew.evaluation import (
     gain,
     pearson,
     score_curve,
-    score_with_nulls,
+    score_with_sanity_baselines,
     spearman,
     terminal_value,
     truth_figure,
@@ -34,13 +34,13 @@ from roborew.types import Clip, Scores
 from roborew.workflows.fit import Fitted
 from roborew.workflows.fit.examples import goal_files
 
-WRONG = "do nothing at all"
+DEFAULT_WRONG_INSTRUCTION = "do nothing at all"
 """What the wrong-instruction null asks for where the set has one sentence only."""
-DRAWS = 200
+BOOTSTRAP_RESAMPLES = 200
 """Of a bootstrap interval."""
-LOST = 0.3
+MIN_REGRESSION = 0.3
 """Progress is lost again in an episode that ends by more than this below its best."""
-PANELS = 6
+MAX_PANELS = 6
 """Kinds of episodes in the card's picture, at most."""
 Table = Mapping[str, Mapping[str, Measure]]
 PICTURE = "card.png"
@@ -57,7 +57,7 @@ def write(fitted: Fitted, folder: Path, source: str, command: str) -> Table:
     Raises:
         RunExistsError: the folder exists.
     """
-    table = judged(fitted, fitted.split.test)
+    table = evaluate_critic(fitted, fitted.split.test)
     shown = picture(fitted)
     beside = {} if shown is None else {PICTURE: shown}
     given = fitted.config.goal_images
@@ -68,30 +68,39 @@ def write(fitted: Fitted, folder: Path, source: str, command: str) -> Table:
     return table
 
 
-def judged(fitted: Fitted, names: Sequence[str]) -> Table:
+def evaluate_critic(fitted: Fitted, names: Sequence[str]) -> Table:
     """Figures of the critic and of its nulls on some of the episodes; order is with the labels, or
     with time.
 
     Args:
         names: of the episodes, usually the test part of the split.
     """
-    examples, clips = _shown(fitted, names)
+    examples, clips = _clips_of(fitted, names)
     if not examples:
         return {}
     clips += [
-        there_and_back(clip, e)
+        forward_and_reversed(clip, e)
         for clip, e in zip(clips, examples, strict=True)
         if e.success is not False
     ]
-    scored = score_with_nulls(fitted.critic, clips, _each(clips, partial(_wrong, fitted)))
+    scored = score_with_sanity_baselines(
+        fitted.critic, clips, _alternate(clips, partial(_wrong_instructions, fitted))
+    )
     if any(unseen.paraphrases for unseen in fitted.unseen.values()):
-        same = _each(clips, lambda sentence: fitted.unseen[sentence].paraphrases or (sentence,))
+        same = _alternate(
+            clips, lambda sentence: fitted.unseen[sentence].paraphrases or (sentence,)
+        )
         scored["paraphrase"] = fitted.critic.score(
             [replace(clip, instruction=other) for clip, other in zip(clips, same, strict=True)]
         )
     count, (own, *_) = len(examples), scored
     return {
-        name: figures(scores[:count], examples, scores[count:], draws=DRAWS if name == own else 0)
+        name: critic_metrics(
+            scores[:count],
+            examples,
+            scores[count:],
+            resamples=BOOTSTRAP_RESAMPLES if name == own else 0,
+        )
         for name, scores in scored.items()
     }
 
@@ -99,11 +108,11 @@ def judged(fitted: Fitted, names: Sequence[str]) -> Table:
 def picture(fitted: Fitted) -> bytes | None:
     """Score and truth on a test episode of each kind, as a PNG; None where no episode was held
     out."""
-    examples, clips = _shown(fitted, fitted.split.test)
+    examples, clips = _clips_of(fitted, fitted.split.test)
     kinds = {
         (e.instruction, e.quality or e.success): row for row, e in reversed([*enumerate(examples)])
     }
-    rows = sorted(kinds.values())[:PANELS]
+    rows = sorted(kinds.values())[:MAX_PANELS]
     if not rows:
         return None
     curves = [score_curve(score) for score in fitted.critic.score([clips[row] for row in rows])]
@@ -124,7 +133,7 @@ def picture(fitted: Fitted) -> bytes | None:
     return truth_figure(panels, bounds)
 
 
-def _shown(fitted: Fitted, names: Sequence[str]) -> tuple[list[Example], list[Clip]]:
+def _clips_of(fitted: Fitted, names: Sequence[str]) -> tuple[list[Example], list[Clip]]:
     """Some of the episodes, and what the critic sees of them."""
     rows = [
         (e, f) for e, f in zip(fitted.examples, fitted.footage, strict=True) if e.name in set(names)
@@ -133,27 +142,27 @@ def _shown(fitted: Fitted, names: Sequence[str]) -> tuple[list[Example], list[Cl
         Clip(
             frames=footage.frames,
             instruction=example.instruction,
-            goal_image=_goal(fitted.critic, fitted, example),
+            goal_image=_goal_image(fitted.critic, fitted, example),
         )
         for example, footage in rows
     ]
     return [example for example, _ in rows], clips
 
 
-def _each(clips: Sequence[Clip], others: Callable[[str], Sequence[str]]) -> list[str]:
+def _alternate(clips: Sequence[Clip], others: Callable[[str], Sequence[str]]) -> list[str]:
     """For each clip one of the other sentences of its own, in turn."""
     known = [others(clip.instruction) for clip in clips]
     return [sentences[row % len(sentences)] for row, sentences in enumerate(known)]
 
 
-def _wrong(fitted: Fitted, sentence: str) -> Sequence[str]:
+def _wrong_instructions(fitted: Fitted, sentence: str) -> Sequence[str]:
     """What the sentence's success does not fulfil: sentences that were held out, otherwise another
     one of the set."""
     others = [other for other in fitted.unseen if other != sentence]
-    return fitted.unseen[sentence].wrong or others or (WRONG,)
+    return fitted.unseen[sentence].wrong or others or (DEFAULT_WRONG_INSTRUCTION,)
 
 
-def there_and_back(clip: Clip, example: Example) -> Clip:
+def forward_and_reversed(clip: Clip, example: Example) -> Clip:
     """The clip up to where its progress is highest for the first time, then played back to its
     start."""
     labels = progress_labels(example)
@@ -161,18 +170,18 @@ def there_and_back(clip: Clip, example: Example) -> Clip:
     return replace(clip, frames=np.concatenate([clip.frames[: top + 1], clip.frames[:top][::-1]]))
 
 
-def figures(
+def critic_metrics(
     scores: Sequence[Scores],
     examples: Sequence[Example],
-    cycles: Sequence[Scores] = (),
-    draws: int = 0,
+    cycle_scores: Sequence[Scores] = (),
+    resamples: int = 0,
 ) -> dict[str, Measure]:
     """Order, success, cycle consistency, gain and abstentions over episodes.
 
     Args:
         scores: of each example.
         examples: with what is known of them.
-        cycles: of clips played `there_and_back`.
+        cycles: of clips played `forward_and_reversed`.
         draws: of the bootstrap over episodes that bounds the order of all frames; 0: no bounds.
     """
     curves = [score_curve(score) for score in scores]
@@ -189,8 +198,8 @@ def figures(
         if end.value is not None and e.success is False
     ]
     known = [pair for pair in zip(curves, labels, strict=True) if np.isfinite(pair[1]).all()]
-    backs = [(curve, label) for curve, label in known if label.max() - label[-1] > LOST]
-    low, high = _interval(curves, labels, draws)
+    backs = [(curve, label) for curve, label in known if label.max() - label[-1] > MIN_REGRESSION]
+    low, high = _bootstrap_interval(curves, labels, resamples)
     return {
         "order": average(spearman(*pair) for pair in known),
         "order of all frames": spearman(np.concatenate(curves), np.concatenate(labels)),
@@ -199,7 +208,7 @@ def figures(
         "order where progress is lost again": average(spearman(*pair) for pair in backs),
         "correlation where progress is lost again": average(pearson(*pair) for pair in backs),
         "success AUROC": auroc(good, bad),
-        "Cycle-VOC": average(cycle_voc(score_curve(score)) for score in cycles),
+        "Cycle-VOC": average(cycle_voc(score_curve(score)) for score in cycle_scores),
         "gain": average(gain(curve) for curve in curves),
         "end of successes": average(
             end for end, e in zip(ends, examples, strict=True) if e.success
@@ -208,12 +217,12 @@ def figures(
     }
 
 
-def _interval(
-    curves: Sequence[NDArray[np.float64]], labels: Sequence[NDArray[np.float32]], draws: int
+def _bootstrap_interval(
+    curves: Sequence[NDArray[np.float64]], labels: Sequence[NDArray[np.float32]], resamples: int
 ) -> tuple[Measure, Measure]:
     """Bounds of the order of all frames: 95 % percentiles over episodes drawn with replacement."""
     rng, found = np.random.default_rng(0), list[float]()
-    for _ in range(draws if len(curves) > 1 else 0):
+    for _ in range(resamples if len(curves) > 1 else 0):
         rows = [int(row) for row in rng.integers(len(curves), size=len(curves))]
         value = spearman(
             np.concatenate([curves[r] for r in rows]), np.concatenate([labels[r] for r in rows])
@@ -252,7 +261,7 @@ def card(fitted: Fitted, source: str, command: str, table: Table) -> str:
         "",
         f"- demonstrations: {source}, {len(fitted.examples)} episodes, {frames} frames; "
         f"progress labelled in {labelled}, otherwise time within a success",
-        f"- sentences: {sentences}; {_read(fitted)}",
+        f"- sentences: {sentences}; {_language_coverage(fitted)}",
         f"- cameras, side by side: {', '.join(critic.recipe['cameras'])}; "
         f"{critic.recipe['fps'] or 'all'} frames of a second",
         f"- split by episode: {parts}",
@@ -295,7 +304,7 @@ def card(fitted: Fitted, source: str, command: str, table: Table) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _read(fitted: Fitted) -> str:
+def _language_coverage(fitted: Fitted) -> str:
     """What the critic can know of sentences."""
     shown = [example for example in fitted.examples if example.name in fitted.split.fit]
     same, wrong = (
@@ -324,7 +333,7 @@ def _table(table: Table) -> list[str]:
     return lines
 
 
-def _goal(critic: Critic, fitted: Fitted, example: Example) -> np.ndarray | None:
+def _goal_image(critic: Critic, fitted: Fitted, example: Example) -> np.ndarray | None:
     """A goal picture for critics that need one: the last frame of another success, never the
     episode's own."""
     if not critic.spec.needs_goal_image:

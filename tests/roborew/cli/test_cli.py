@@ -189,7 +189,7 @@ def test_ctrl_c_while_judging_says_how_to_go_on(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("roborew.workflows.evaluate.judge", interrupted)
+        patch.setattr("roborew.workflows.evaluate.evaluate_run", interrupted)
         assert cli.main(["train", *WORLD, "--name", "mine"]) == 130
     assert "roborew train --resume runs/mine" in capsys.readouterr().err
     assert cli.main(["train", "--resume", "runs/mine"]) == 0

@@ -15,7 +15,13 @@ from roborew.critics.critic import Critic
 from roborew.evaluation import cycle_voc, score_curve
 from roborew.types import Clip, Scores
 from roborew.workflows.fit import FitConfig, Fitted, fit_critic
-from roborew.workflows.fit.model_card import card, figures, judged, there_and_back, write
+from roborew.workflows.fit.model_card import (
+    card,
+    critic_metrics,
+    evaluate_critic,
+    forward_and_reversed,
+    write,
+)
 from tests.roborew.critics.films import demonstration
 from tests.roborew.critics.worlds import PUSH, curve, episode
 
@@ -45,7 +51,7 @@ def test_an_ensemble_is_kept_and_read_back_as_one(fitted: Fitted, tmp_path: Path
 
 
 def test_the_card_tells_of_the_critic_beside_its_nulls(fitted: Fitted) -> None:
-    text = card(fitted, "tiny", "roborew fit tiny", judged(fitted, fitted.split.test))
+    text = card(fitted, "tiny", "roborew fit tiny", evaluate_critic(fitted, fitted.split.test))
     told = (
         "Cycle-VOC",
         "order of all frames",
@@ -67,7 +73,7 @@ def test_the_card_tells_of_the_critic_beside_its_nulls(fitted: Fitted) -> None:
 def test_the_order_of_all_frames_has_an_interval_and_abstentions_their_share(
     fitted: Fitted,
 ) -> None:
-    table = judged(fitted, fitted.split.test)
+    table = evaluate_critic(fitted, fitted.split.test)
     row, clock = table["progress"], table["clock"]
     low, order, high = (row[name].value for name in ("95 % from", "order of all frames", "95 % to"))
     assert low is not None and order is not None and high is not None and low <= order <= high
@@ -77,7 +83,7 @@ def test_the_order_of_all_frames_has_an_interval_and_abstentions_their_share(
         Scores(np.zeros(4, np.float32), np.arange(4) < 2),
     ]
     examples = [episode("success", row, 4) for row in range(2)]
-    assert figures(told, examples)["abstained"].value == 5 / 8
+    assert critic_metrics(told, examples)["abstained"].value == 5 / 8
 
 
 def test_the_folder_holds_a_picture_of_an_episode_of_each_kind_that_was_held_out(
@@ -109,12 +115,12 @@ def test_figures_tell_of_the_encoder_too_where_one_is_learned(fitted: Fitted) ->
 def test_a_cycle_is_scored_with_its_history_so_that_a_clock_fails_it() -> None:
     example = episode("success", 0, 9)
     clip = Clip(frames=np.zeros((9, 4, 4, 3), np.uint8), instruction=PUSH)
-    there = there_and_back(clip, example)
+    there = forward_and_reversed(clip, example)
     assert len(there.frames) == 2 * int(np.argmax(example.progress)) + 1
     clock = Scores(
         np.linspace(0, 1, len(there.frames), dtype=np.float32), np.ones(len(there.frames), np.bool_)
     )
-    table = figures([Scores(example.progress, np.ones(9, np.bool_))], [example], [clock])
+    table = critic_metrics([Scores(example.progress, np.ones(9, np.bool_))], [example], [clock])
     assert table["Cycle-VOC"].value == pytest.approx(cycle_voc(score_curve(clock)).value)
     assert table["Cycle-VOC"].value == pytest.approx(0)
     assert table["order of all frames"].value == pytest.approx(1)
@@ -130,7 +136,7 @@ def test_resting_costs_the_order_where_progress_is_lost_and_not_the_correlation(
         np.concatenate([moved, rest - 1e-5 * np.arange(20, dtype=np.float32)]),
         np.ones(40, np.bool_),
     )
-    table = figures([scores, scores], [lost, episode("success", 0, 40)])
+    table = critic_metrics([scores, scores], [lost, episode("success", 0, 40)])
     order, correlation = (
         table[f"{what} where progress is lost again"].value for what in ("order", "correlation")
     )
@@ -141,7 +147,7 @@ def test_a_video_that_is_done_at_once_is_played_back_all_the_same() -> None:
     done = replace(episode("success", 0, 5), progress=np.ones(5, np.float32))
     assert (
         len(
-            there_and_back(
+            forward_and_reversed(
                 Clip(frames=np.zeros((5, 4, 4, 3), np.uint8), instruction=PUSH), done
             ).frames
         )

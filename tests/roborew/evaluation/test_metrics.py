@@ -16,7 +16,7 @@ from roborew.evaluation import (
     confusion,
     cycle_voc,
     expected_calibration_error,
-    false_claim_rate,
+    false_success_rate,
     gain,
     initial_value,
     kendall_tau_a,
@@ -96,7 +96,7 @@ def test_an_abstention_is_left_out_and_counted() -> None:
 def test_without_a_failure_there_is_no_auroc() -> None:
     assert auroc([0.9], []).value is None
     assert strict_success_accuracy([], [0.1]).value is None
-    assert false_claim_rate([], []).value is None
+    assert false_success_rate([], []).value is None
 
 
 @given(curves)
@@ -202,7 +202,7 @@ def test_an_average_skips_what_is_not_applicable_and_counts_it() -> None:
         lambda: brier([1.5], [1]),
         lambda: brier([0.5], [0.5]),
         lambda: expected_calibration_error([0.5], [1], bins=0),
-        lambda: false_claim_rate([True], [True, False]),
+        lambda: false_success_rate([True], [True, False]),
     ],
 )
 def test_a_misshapen_input_is_refused(mistake) -> None:

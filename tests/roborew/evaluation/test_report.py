@@ -17,31 +17,36 @@ import pytest
 from roborew.data.video import write_video
 from roborew.errors import RunExistsError
 from roborew.evaluation import (
-    Film,
+    PolicyResult,
     ReportContent,
+    ReportVideo,
+    RewardMonitor,
     TrainingPoint,
-    VerdictRow,
-    Watch,
     evaluate,
-    null_table,
     render_report,
-    score_with_nulls,
+    sanity_table,
+    score_with_sanity_baselines,
     write_report,
 )
 from roborew.evaluation.figures import returns_figure, scores_figure, success_figure
 from roborew.types import Clip
 from tests.roborew.evaluation.stairs import Green, climb, stairs
 
-AGENT = VerdictRow(
-    name="agent", episodes=100, successes=97, true_return=12.5, learned_return=4.25, false_claims=1
+AGENT = PolicyResult(
+    name="agent",
+    episodes=100,
+    successes=97,
+    true_return=12.5,
+    learned_return=4.25,
+    false_successes=1,
 )
-RANDOM = VerdictRow(name="random", episodes=100, successes=2, true_return=0.5)
+RANDOM = PolicyResult(name="random", episodes=100, successes=2, true_return=0.5)
 TRAINING = [
     TrainingPoint(step=1000 * k, learned_return=k, true_return=2 * k, true_success=k / 5)
     for k in range(6)
 ]
-JUDGED = evaluate(
-    stairs(), climb, range(6), watch=Watch(model=Green(), instruction="climb the stairs")
+EVALUATION = evaluate(
+    stairs(), climb, range(6), monitor=RewardMonitor(model=Green(), instruction="climb the stairs")
 )
 VOID = {"meta", "br", "img", "hr", "link", "input"}
 
@@ -51,7 +56,7 @@ def content(**changes: Any) -> ReportContent:
         "title": "Push, trained on mini",
         "instruction": "push the red cube onto the green pad",
         "command": "roborew train --env roborew/Push-v0",
-        "verdict": [AGENT, RANDOM],
+        "policies": [AGENT, RANDOM],
     }
     return ReportContent(**{**usual, **changes})
 
@@ -60,10 +65,12 @@ def full(tmp_path: Path) -> ReportContent:
     frames = np.zeros((4, 16, 16, 3), np.uint8)
     clip = Clip(frames=frames, instruction="climb")
     return content(
-        films=[Film(path=write_video(tmp_path / "push.mp4", frames, fps=4), caption="seed 7")],
+        videos=[
+            ReportVideo(path=write_video(tmp_path / "push.mp4", frames, fps=4), caption="seed 7")
+        ],
         training=TRAINING,
-        judged=JUDGED,
-        nulls=null_table(score_with_nulls(Green(), [clip], ["fall"])),
+        evaluation=EVALUATION,
+        sanity_baselines=sanity_table(score_with_sanity_baselines(Green(), [clip], ["fall"])),
         seconds={"physics": 30.0, "drawing": 45.0, "updating": 25.0},
         facts={"environment": "roborew/Push-v0"},
         versions={"torch": "2.9.0"},
@@ -125,7 +132,7 @@ def test_everything_that_was_given_is_told(tmp_path: Path) -> None:
 def test_the_film_inside_is_the_film_outside(tmp_path: Path) -> None:
     told = full(tmp_path)
     (embedded,) = re.findall(r'src="data:video/mp4;base64,([^"]+)"', render_report(told))
-    assert base64.b64decode(embedded) == told.films[0].path.read_bytes()
+    assert base64.b64decode(embedded) == told.videos[0].path.read_bytes()
 
 
 @pytest.mark.parametrize("place", ["title", "instruction", "command"])
@@ -138,15 +145,15 @@ def test_no_text_becomes_markup(place: str) -> None:
 
 def test_no_name_becomes_markup(tmp_path: Path) -> None:
     attack = "<b onclick='x'>&amp;</b>"
-    row = VerdictRow(name=attack, episodes=1, successes=1, true_return=0)
-    film = Film(
+    row = PolicyResult(name=attack, episodes=1, successes=1, true_return=0)
+    video = ReportVideo(
         path=write_video(tmp_path / "a.mp4", np.zeros((2, 8, 8, 3), np.uint8), fps=2),
         caption=attack,
     )
     markup = render_report(
         content(
-            verdict=[row, row],
-            films=[film],
+            policies=[row, row],
+            videos=[video],
             training=TRAINING,
             facts={attack: attack},
             versions={attack: attack},
@@ -170,9 +177,12 @@ def test_what_was_not_measured_is_left_out_rather_than_zero() -> None:
 
 
 def test_a_row_of_an_evaluation_repeats_its_figures() -> None:
-    row = VerdictRow.of("agent", JUDGED)
-    assert (row.episodes, row.successes, row.false_claims) == (6, 3, 0)
-    assert VerdictRow.of("random", evaluate(stairs(), climb, [0])).false_claims is None
+    row = PolicyResult.from_evaluation("agent", EVALUATION)
+    assert (row.episodes, row.successes, row.false_successes) == (6, 3, 0)
+    assert (
+        PolicyResult.from_evaluation("random", evaluate(stairs(), climb, [0])).false_successes
+        is None
+    )
 
 
 @pytest.mark.parametrize(
@@ -181,7 +191,7 @@ def test_a_row_of_an_evaluation_repeats_its_figures() -> None:
         returns_figure(TRAINING),
         returns_figure([TrainingPoint(step=0)]),
         success_figure(TRAINING, [("random", 0.02), ("expert <1>", 1.0)]),
-        scores_figure(JUDGED),
+        scores_figure(EVALUATION),
     ],
 )
 def test_a_figure_is_whole_svg_without_outside_references(figure: str) -> None:
@@ -197,7 +207,7 @@ def test_a_figure_is_whole_svg_without_outside_references(figure: str) -> None:
 
 
 def test_the_same_content_gives_the_same_page() -> None:
-    told = content(training=TRAINING, judged=JUDGED)
+    told = content(training=TRAINING, evaluation=EVALUATION)
     assert render_report(told) == render_report(told)
 
 

@@ -9,40 +9,40 @@ import pytest
 from gymnasium.vector import AutoresetMode, VectorWrapper
 
 from roborew.errors import CorruptFileError, InvalidInputError, InvalidScoreError
-from roborew.evaluation import Evaluation, Watch, evaluate, record
+from roborew.evaluation import Evaluation, RewardMonitor, evaluate, record
 from roborew.types import Scores
 from roborew.wrappers import LearnedReward, SuccessDetector
 from tests.roborew.evaluation.stairs import Green, climb, stairs
 
 SEEDS = [4, 1, 10, 7, 2, 8, 3]
-WATCH = Watch(model=Green(), instruction="climb the stairs", every=4)
+MONITOR = RewardMonitor(model=Green(), instruction="climb the stairs", score_every=4)
 
 
 def test_each_seed_runs_once_and_keeps_its_place() -> None:
-    judged = evaluate(stairs(), climb, SEEDS)
-    assert [episode.seed for episode in judged.episodes] == SEEDS
-    assert [episode.length for episode in judged.episodes] == [10, 9, 10, 9, 10, 10, 9]
-    assert [episode.success_at_end for episode in judged.episodes] == [
+    evaluation = evaluate(stairs(), climb, SEEDS)
+    assert [episode.seed for episode in evaluation.episodes] == SEEDS
+    assert [episode.length for episode in evaluation.episodes] == [10, 9, 10, 9, 10, 10, 9]
+    assert [episode.success_at_end for episode in evaluation.episodes] == [
         seed % 2 == 0 for seed in SEEDS
     ]
 
 
 @pytest.mark.parametrize("num_envs", [1, 2, 16])
 def test_the_number_of_slots_changes_nothing(num_envs: int) -> None:
-    assert evaluate(stairs(num_envs), climb, SEEDS, watch=WATCH) == evaluate(
-        stairs(), climb, SEEDS, watch=WATCH
+    assert evaluate(stairs(num_envs), climb, SEEDS, monitor=MONITOR) == evaluate(
+        stairs(), climb, SEEDS, monitor=MONITOR
     )
 
 
 def test_the_figures_are_those_of_the_simulator() -> None:
-    judged = evaluate(stairs(), climb, SEEDS)
-    assert judged.true_success == 4 / 7
-    assert judged.interval.low < 4 / 7 < judged.interval.high
-    even = judged.episodes[0]
+    evaluation = evaluate(stairs(), climb, SEEDS)
+    assert evaluation.true_success == 4 / 7
+    assert evaluation.interval.low < 4 / 7 < evaluation.interval.high
+    even = evaluation.episodes[0]
     assert even.true_return == pytest.approx(sum(0.125 * step for step in range(1, 11)))
     assert even.progress[:3] == pytest.approx((0, 0.125, 0.25))
-    assert judged.learned_return is None
-    assert judged.summary()["order_correlation"] is None
+    assert evaluation.learned_return is None
+    assert evaluation.summary()["order_correlation"] is None
 
 
 def test_success_that_is_lost_again_does_not_count() -> None:
@@ -53,21 +53,21 @@ def test_success_that_is_lost_again_does_not_count() -> None:
         return climb(observations) * (1 if len(steps) <= 8 else -1)
 
     steps: list[int] = []
-    judged = evaluate(stairs(1), climb_and_fall, [0])
-    assert judged.episodes[0].success_at_any_time
-    assert not judged.episodes[0].success_at_end
-    assert (judged.true_success, judged.success_at_any_time) == (0, 1)
+    evaluation = evaluate(stairs(1), climb_and_fall, [0])
+    assert evaluation.episodes[0].success_at_any_time
+    assert not evaluation.episodes[0].success_at_end
+    assert (evaluation.true_success, evaluation.success_at_any_time) == (0, 1)
 
 
 def test_the_first_every_kth_and_last_state_are_scored() -> None:
-    judged = evaluate(stairs(), climb, SEEDS, watch=WATCH)
-    assert judged.episodes[0].score_steps == (0, 4, 8, 10)
-    assert judged.episodes[1].score_steps == (0, 4, 8, 9)
+    evaluation = evaluate(stairs(), climb, SEEDS, monitor=MONITOR)
+    assert evaluation.episodes[0].score_steps == (0, 4, 8, 10)
+    assert evaluation.episodes[1].score_steps == (0, 4, 8, 9)
 
 
 def test_the_scored_picture_is_of_the_state_after_the_action_and_before_any_reset() -> None:
     """Green is the height: a picture of the next episode would score 0 at the end."""
-    for episode in evaluate(stairs(2), climb, SEEDS, watch=WATCH).episodes:
+    for episode in evaluate(stairs(2), climb, SEEDS, monitor=MONITOR).episodes:
         truth = [
             0.125 * step if episode.seed % 2 == 0 else 0.05 * step for step in episode.score_steps
         ]
@@ -75,41 +75,50 @@ def test_the_scored_picture_is_of_the_state_after_the_action_and_before_any_rese
 
 
 def test_a_recording_shows_every_state_once() -> None:
-    for recording in record(stairs(), climb, [2, 1], watch=WATCH):
+    for recording in record(stairs(), climb, [2, 1], monitor=MONITOR):
         assert recording.frames[:, 0, 0, 0].tolist() == list(range(recording.episode.length + 1))
         assert (
             recording.episode
-            == evaluate(stairs(), climb, [recording.episode.seed], watch=WATCH).episodes[0]
+            == evaluate(stairs(), climb, [recording.episode.seed], monitor=MONITOR).episodes[0]
         )
 
 
 def test_a_sound_model_makes_no_false_claim() -> None:
-    judged = evaluate(stairs(), climb, SEEDS, watch=WATCH)
-    assert (judged.claims, judged.false_claims, judged.false_claim_state_rate.value) == (4, 0, 0)
-    assert judged.episodes[0].claim_step == 8
-    assert judged.order_correlation.value == pytest.approx(
+    evaluation = evaluate(stairs(), climb, SEEDS, monitor=MONITOR)
+    assert (
+        evaluation.predicted_successes,
+        evaluation.false_successes,
+        evaluation.false_success_state_rate.value,
+    ) == (4, 0, 0)
+    assert evaluation.episodes[0].predicted_success_step == 8
+    assert evaluation.spearman_per_episode.value == pytest.approx(
         0.97, abs=0.01
     )  # progress stops at 1, the score does not
-    assert judged.episodes[0].learned_return == pytest.approx(1.25)
+    assert evaluation.episodes[0].learned_return == pytest.approx(1.25)
 
 
 def test_an_eager_model_is_caught_by_the_truth() -> None:
     """It claims at half the height: on odd seeds the top is never reached, on even ones not yet."""
-    judged = evaluate(
-        stairs(), climb, SEEDS, watch=Watch(model=Green(eager=2), instruction="climb", every=4)
+    evaluation = evaluate(
+        stairs(),
+        climb,
+        SEEDS,
+        monitor=RewardMonitor(model=Green(eager=2), instruction="climb", score_every=4),
     )
-    assert (judged.claims, judged.false_claims) == (4, 4)
-    assert judged.episodes[0].success_at_claim is False
-    assert judged.true_success == 4 / 7, "a claim never counts as success"
+    assert (evaluation.predicted_successes, evaluation.false_successes) == (4, 4)
+    assert evaluation.episodes[0].success_when_predicted is False
+    assert evaluation.true_success == 4 / 7, "a claim never counts as success"
 
 
 def test_an_episode_can_end_at_its_claim() -> None:
-    eager = Watch(model=Green(eager=2), instruction="climb", every=4, stop_at_claim=True)
-    judged = evaluate(stairs(), climb, SEEDS, watch=eager)
-    assert judged.episodes[0].length == 4
-    assert judged.episodes[0].true_return == pytest.approx(0.125 * (1 + 2 + 3 + 4))
-    assert judged.true_success == 0
-    assert len(record(stairs(), climb, [2], watch=eager)[0].frames) == 5
+    eager = RewardMonitor(
+        model=Green(eager=2), instruction="climb", score_every=4, terminate_on_success=True
+    )
+    evaluation = evaluate(stairs(), climb, SEEDS, monitor=eager)
+    assert evaluation.episodes[0].length == 4
+    assert evaluation.episodes[0].true_return == pytest.approx(0.125 * (1 + 2 + 3 + 4))
+    assert evaluation.true_success == 0
+    assert len(record(stairs(), climb, [2], monitor=eager)[0].frames) == 5
 
 
 class Paid(VectorWrapper):
@@ -118,12 +127,12 @@ class Paid(VectorWrapper):
     def reset(self, **arguments: Any) -> Any:
         self.steps = np.where(arguments["options"]["reset_mask"], 0, getattr(self, "steps", 0))
         observations, infos = self.env.reset(**arguments)
-        return observations, self.judged(infos)
+        return observations, self.evaluation(infos)
 
     def step(self, actions: Any) -> Any:
         self.steps = self.steps + 1
         observations, rewards, terminated, truncated, infos = self.env.step(actions)
-        infos = {**self.judged(infos), "true_reward": rewards}
+        infos = {**self.evaluation(infos), "true_reward": rewards}
         return (
             observations,
             np.full(self.num_envs, 7.0),
@@ -132,7 +141,7 @@ class Paid(VectorWrapper):
             infos,
         )
 
-    def judged(self, infos: dict[str, Any]) -> dict[str, Any]:
+    def evaluation(self, infos: dict[str, Any]) -> dict[str, Any]:
         scored = self.steps % 2 == 0
         score = np.where(scored, self.steps / 10, np.nan)
         return {
@@ -144,12 +153,12 @@ class Paid(VectorWrapper):
 
 
 def test_behind_a_learned_reward_the_true_one_is_kept_apart() -> None:
-    judged = evaluate(Paid(stairs()), climb, SEEDS)
-    first = judged.episodes[0]
-    assert (first.length, first.learned_return, first.claim_step) == (6, 42, 6)
+    evaluation = evaluate(Paid(stairs()), climb, SEEDS)
+    first = evaluation.episodes[0]
+    assert (first.length, first.learned_return, first.predicted_success_step) == (6, 42, 6)
     assert first.true_return == pytest.approx(0.125 * 21)
     assert (first.score_steps, first.scores) == ((0, 2, 4, 6), (0, 0.2, 0.4, 0.6))
-    assert judged.false_claims == len(SEEDS)
+    assert evaluation.false_successes == len(SEEDS)
 
 
 @pytest.mark.parametrize("eager", [1.0, 2.0])
@@ -163,21 +172,27 @@ def test_watching_gives_the_scores_and_claims_that_would_have_been_paid(eager: f
         climb,
         SEEDS,
     )
-    watch = Watch(model=model, instruction="climb", every=4, threshold=0.9, stop_at_claim=True)
-    watched = evaluate(stairs(), climb, SEEDS, watch=watch)
+    watch = RewardMonitor(
+        model=model,
+        instruction="climb",
+        score_every=4,
+        success_threshold=0.9,
+        terminate_on_success=True,
+    )
+    watched = evaluate(stairs(), climb, SEEDS, monitor=watch)
     for ours, theirs in zip(watched.episodes, paid.episodes, strict=True):
         assert (ours.seed, ours.success, ours.score_steps) == (
             theirs.seed,
             theirs.success,
             theirs.score_steps,
         )
-        assert (ours.scores, ours.claims) == (theirs.scores, theirs.claims)
+        assert (ours.scores, ours.predicted_success) == (theirs.scores, theirs.predicted_success)
         assert ours.true_return == pytest.approx(theirs.true_return)
 
 
 def test_an_evaluation_survives_json() -> None:
-    judged = evaluate(stairs(), climb, SEEDS, watch=WATCH)
-    assert Evaluation.from_json(judged.to_json()) == judged
+    evaluation = evaluate(stairs(), climb, SEEDS, monitor=MONITOR)
+    assert Evaluation.from_json(evaluation.to_json()) == evaluation
     for damaged in ("", "{}", '{"episodes": [{"seed": 1}]}', '{"episodes": []}'):
         with pytest.raises(CorruptFileError, match="to_json"):
             Evaluation.from_json(damaged)
@@ -199,11 +214,21 @@ class Lazy(Green):
             "DISABLED",
         ),
         (lambda: evaluate(stairs(horizon=10**9), climb, [1]), InvalidInputError, "time limit"),
-        (lambda: evaluate(Paid(stairs()), climb, [1], watch=WATCH), InvalidInputError, "no watch"),
-        (lambda: Watch(model=Green(), instruction=" "), InvalidInputError, "goal"),
-        (lambda: Watch(model=Green(), instruction="climb", every=0), InvalidInputError, "every"),
         (
-            lambda: evaluate(stairs(), climb, [1], watch=Watch(model=Lazy(), instruction="climb")),
+            lambda: evaluate(Paid(stairs()), climb, [1], monitor=MONITOR),
+            InvalidInputError,
+            "no watch",
+        ),
+        (lambda: RewardMonitor(model=Green(), instruction=" "), InvalidInputError, "goal"),
+        (
+            lambda: RewardMonitor(model=Green(), instruction="climb", score_every=0),
+            InvalidInputError,
+            "every",
+        ),
+        (
+            lambda: evaluate(
+                stairs(), climb, [1], monitor=RewardMonitor(model=Lazy(), instruction="climb")
+            ),
             InvalidScoreError,
             "one score for each frame",
         ),

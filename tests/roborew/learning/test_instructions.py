@@ -17,7 +17,7 @@ from roborew.critics.ensemble import make_objective
 from roborew.learning.examples import Example
 from roborew.learning.instructions import InstructionSampler
 from roborew.workflows.fit import FitConfig, fit_critic
-from roborew.workflows.fit.model_card import card, judged
+from roborew.workflows.fit.model_card import card, evaluate_critic
 from roborew.workflows.fit.split import unseen_sentences
 from tests.roborew.critics.films import demonstration
 from tests.roborew.critics.worlds import OPEN, PUSH, TEXT_WIDTH, TEXTS, episode, query, world
@@ -137,7 +137,7 @@ def test_the_card_says_what_the_critic_can_know_of_sentences() -> None:
             [demonstration(k, row, **known) for k in ("success", "undo") for row in range(5)],
             config,
         )
-        table = judged(fitted, fitted.split.test)
+        table = evaluate_critic(fitted, fitted.split.test)
         text = card(fitted, "tiny", "roborew fit tiny", table)
         assert (
             "up to 3 paraphrases and 4 wrong sentences each, judged by 1 and 1 others" in text

@@ -13,10 +13,10 @@ import pytest
 from roborew import cli
 from roborew.types import Frame
 from roborew.workflows import doctor
-from roborew.workflows.doctor import Check, Drawing, healthy, judge_picture, try_backend
+from roborew.workflows.doctor import Check, RenderResult, classify_orientation, healthy, try_backend
 from roborew_envs.rendering.renderer import backend
 
-GOOD = Drawing(renderer="a driver", verdict="upright", frames_per_second=500.0)
+GOOD = RenderResult(renderer="a driver", orientation="upright", frames_per_second=500.0)
 
 
 def scene() -> Frame:
@@ -29,19 +29,19 @@ def scene() -> Frame:
 
 def test_the_back_end_in_use_draws_the_scene_upright() -> None:
     drawn = try_backend(backend())
-    assert isinstance(drawn, Drawing), drawn
-    assert drawn.verdict == "upright" and drawn.frames_per_second > 1 and drawn.renderer
+    assert isinstance(drawn, RenderResult), drawn
+    assert drawn.orientation == "upright" and drawn.frames_per_second > 1 and drawn.renderer
 
 
 def test_a_picture_that_is_not_as_it_should_be_is_named() -> None:
     upright = scene()
-    assert judge_picture(upright) == "upright"
-    assert judge_picture(upright[::-1]) == "upside down"
-    assert judge_picture(upright[:, ::-1]) == "mirrored"
-    assert judge_picture(upright[::-1, ::-1]) == "upside down and mirrored"
-    assert judge_picture(np.zeros_like(upright)) == "black"
-    assert judge_picture(upright[..., ::-1]).startswith("not the scene")
-    assert judge_picture(np.full_like(upright, 200)).startswith("not the scene")
+    assert classify_orientation(upright) == "upright"
+    assert classify_orientation(upright[::-1]) == "upside down"
+    assert classify_orientation(upright[:, ::-1]) == "mirrored"
+    assert classify_orientation(upright[::-1, ::-1]) == "upside down and mirrored"
+    assert classify_orientation(np.zeros_like(upright)) == "black"
+    assert classify_orientation(upright[..., ::-1]).startswith("not the scene")
+    assert classify_orientation(np.full_like(upright, 200)).startswith("not the scene")
 
 
 def test_a_back_end_that_hangs_or_does_not_exist_is_a_finding_and_not_a_crash() -> None:
@@ -49,9 +49,9 @@ def test_a_back_end_that_hangs_or_does_not_exist_is_a_finding_and_not_a_crash() 
     assert "could not draw" in str(try_backend("no-such-back-end"))
 
 
-def with_backends(monkeypatch: pytest.MonkeyPatch, **drawn: Drawing | str) -> list[Check]:
+def with_backends(monkeypatch: pytest.MonkeyPatch, **drawn: RenderResult | str) -> list[Check]:
     monkeypatch.setattr(doctor, "try_backend", lambda name: drawn.get(name, "no library"))
-    return [check for check in doctor.examine() if check.name.startswith("drawing")]
+    return [check for check in doctor.run_checks() if check.name.startswith("drawing")]
 
 
 def test_the_main_job_needs_the_back_end_in_use_and_no_other(
@@ -66,7 +66,7 @@ def test_the_main_job_needs_the_back_end_in_use_and_no_other(
 
 def test_a_picture_upside_down_is_no_health(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MUJOCO_GL", "egl")
-    tilted = Drawing(renderer="a driver", verdict="upside down", frames_per_second=500.0)
+    tilted = RenderResult(renderer="a driver", orientation="upside down", frames_per_second=500.0)
     assert not healthy(with_backends(monkeypatch, egl=tilted))
 
 
@@ -117,7 +117,7 @@ def test_the_command_fails_where_the_main_job_cannot_run(
         remedy="" if ok else "mend it",
     )
     optional = Check(name="GPU", ok=False, needed=False, found="none")
-    monkeypatch.setattr(doctor, "examine", lambda: [needed, optional])
+    monkeypatch.setattr(doctor, "run_checks", lambda: [needed, optional])
     assert cli.main(["doctor"]) == code
     said = capsys.readouterr().out
     assert "[Errno 2] as it is" in said and ("FAILS" in said) is not ok

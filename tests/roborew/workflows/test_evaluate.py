@@ -17,8 +17,14 @@ from roborew.errors import InvalidInputError
 from roborew.evaluation import Evaluation
 from roborew.storage.run import RunDirectory
 from roborew.workflows import record
-from roborew.workflows.evaluate import FIRST_SEED, command, evaluation_seeds, judge, write
-from roborew.workflows.record import film_run
+from roborew.workflows.evaluate import (
+    FIRST_SEED,
+    command,
+    evaluate_run,
+    evaluation_seeds,
+    write_evaluation,
+)
+from roborew.workflows.record import record_run
 from roborew.workflows.train import TrainConfig, start, train
 from tests.roborew.ascent import ENV, HORIZON, ROLLOUT, heights, random_mini  # noqa: F401
 
@@ -36,7 +42,7 @@ def trained(config: TrainConfig, path: Path) -> RunDirectory:
 
 
 def test_a_summary_holds_every_promised_figure(tmp_path: Path) -> None:
-    summary = judge(trained(TINY, tmp_path / "run"), episodes=20).summary()
+    summary = evaluate_run(trained(TINY, tmp_path / "run"), episodes=20).summary()
     assert summary.keys() >= PROMISED
     assert (
         summary["episodes"] == 20 and summary["steps"] == 2 * ROLLOUT and summary["goal"] == "climb"
@@ -53,23 +59,25 @@ def test_a_summary_holds_every_promised_figure(tmp_path: Path) -> None:
 
 def test_judging_twice_gives_the_same_episodes(tmp_path: Path) -> None:
     run = trained(TINY, tmp_path / "run")
-    first, second = judge(run, 10), judge(run, 10)
+    first, second = evaluate_run(run, 10), evaluate_run(run, 10)
     assert [e.progress for e in first.agent.episodes] == [e.progress for e in second.agent.episodes]
     assert first.random.true_success == second.random.true_success
 
 
 def test_an_episode_ends_at_the_claim_and_the_unstopped_one_does_not(tmp_path: Path) -> None:
-    judgement = judge(
+    result = evaluate_run(
         trained(replace(TINY, num_envs=32, steps=9000), tmp_path / "run"), episodes=20
     )
-    assert judgement.agent.claims > 0
-    claimed = [episode for episode in judgement.agent.episodes if episode.claim_step is not None]
-    assert all(episode.length == episode.claim_step for episode in claimed)
+    assert result.agent.predicted_successes > 0
+    claimed = [
+        episode for episode in result.agent.episodes if episode.predicted_success_step is not None
+    ]
+    assert all(episode.length == episode.predicted_success_step for episode in claimed)
     assert min(episode.length for episode in claimed) < HORIZON
-    assert all(episode.length == HORIZON for episode in judgement.unstopped.episodes)
+    assert all(episode.length == HORIZON for episode in result.without_detector.episodes)
     assert (
-        judgement.summary()["success_at_first_claim"]
-        == 1 - judgement.agent.false_claims / judgement.agent.claims
+        result.summary()["success_at_first_claim"]
+        == 1 - result.agent.false_successes / result.agent.predicted_successes
     )
 
 
@@ -81,10 +89,10 @@ def test_judged_starts_are_no_training_starts() -> None:
 
 def test_what_is_written_stands_beside_older_files(tmp_path: Path) -> None:
     run = trained(TINY, tmp_path / "run")
-    judgement = judge(run, 5)
-    first = write(run, judgement)
+    result = evaluate_run(run, 5)
+    first = write_evaluation(run, result)
     before = first.report.read_bytes()
-    second = write(run, judgement)
+    second = write_evaluation(run, result)
     assert (first.report.name, second.report.name) == ("report.html", "report-2.html")
     assert (first.evaluation.name, second.evaluation.name) == (
         "evaluation.json",
@@ -112,16 +120,16 @@ def test_a_report_says_where_truth_entered_the_reward(
     paid: dict[str, Any], said: str | None, tmp_path: Path
 ) -> None:
     run = trained(TINY, tmp_path / "run")
-    judgement = judge(run, 1)
-    judgement = replace(judgement, trained=replace(judgement.trained, config=replace(TINY, **paid)))
-    page = unescape(write(run, judgement).report.read_text())
+    result = evaluate_run(run, 1)
+    result = replace(result, trained=replace(result.trained, config=replace(TINY, **paid)))
+    page = unescape(write_evaluation(run, result).report.read_text())
     assert bool(re.search(said or "truth enters|simulator's truth", page)) == (said is not None)
 
 
 def test_a_run_without_a_checkpoint_cannot_be_judged(tmp_path: Path) -> None:
     start(TINY, tmp_path / "run").close()
     with pytest.raises(InvalidInputError, match="no checkpoint yet"):
-        judge(RunDirectory.open(tmp_path / "run"))
+        evaluate_run(RunDirectory.open(tmp_path / "run"))
 
 
 def test_a_real_task_has_an_expert_and_nulls_and_its_film_is_drawn_for_viewers(
@@ -132,24 +140,27 @@ def test_a_real_task_has_an_expert_and_nulls_and_its_film_is_drawn_for_viewers(
         env="roborew/Press-v0", reward=str(random_mini(tmp_path / "weights")), steps=128, num_envs=8
     )
     run = trained(config, tmp_path / "run")
-    judgement = judge(run, 2)
-    assert judgement.expert is not None and judgement.expert.true_success == 1.0
-    assert [row.name for row in judgement.nulls] == [
+    result = evaluate_run(run, 2)
+    assert result.expert is not None and result.expert.true_success == 1.0
+    assert [row.name for row in result.sanity_baselines] == [
         "mini", "clock", "static", "last frame", "blank", "wrong instruction",
     ]  # fmt: skip
-    (film,) = film_run(run, 1)
+    (film,) = record_run(run, 1)
     info = video_info(film)
     held = round(info.fps)
     assert info.comment == "drawing=fast"
-    assert info.width == 480 and info.frames == judgement.agent.episodes[0].length + 1 + held
-    assert "start-1.mp4, at half speed, drawing=fast" in write(run, judgement).report.read_text()
+    assert info.width == 480 and info.frames == result.agent.episodes[0].length + 1 + held
+    assert (
+        "start-1.mp4, at half speed, drawing=fast"
+        in write_evaluation(run, result).report.read_text()
+    )
 
 
 def test_an_environment_of_others_is_filmed_as_it_was_scored_and_never_over_an_older_film(
     tmp_path: Path,
 ) -> None:
     run = trained(TINY, tmp_path / "run")
-    films = film_run(run, 2) + film_run(run, 1)
+    films = record_run(run, 2) + record_run(run, 1)
     assert [film.name for film in films] == ["start-1.mp4", "start-2.mp4", "start-1-2.mp4"]
     assert all(video_info(film).comment == "drawing=by the environment" for film in films)
 
@@ -157,6 +168,6 @@ def test_an_environment_of_others_is_filmed_as_it_was_scored_and_never_over_an_o
 def test_a_written_evaluation_can_be_read_back(tmp_path: Path) -> None:
     config = TrainConfig(env="roborew/Press-v0", reward="true-dense", steps=128, num_envs=8)
     run = trained(config, tmp_path / "run")
-    judgement = judge(run, 3)
-    content = json.loads(write(run, judgement).evaluation.read_text())
-    assert Evaluation.from_json(json.dumps(content["agent"])) == judgement.agent
+    result = evaluate_run(run, 3)
+    content = json.loads(write_evaluation(run, result).evaluation.read_text())
+    assert Evaluation.from_json(json.dumps(content["agent"])) == result.agent

@@ -22,7 +22,7 @@ from roborew.errors import CorruptFileError, InvalidInputError
 from roborew.registry import critics
 from roborew.types import Clip
 from roborew.workflows.fit import Embedded, FitConfig, Fitted, embed, fit_critic, fit_objective
-from roborew.workflows.fit.model_card import card, judged
+from roborew.workflows.fit.model_card import card, evaluate_critic
 from roborew.workflows.fit.split import split_names
 from tests.roborew.critics.films import demonstration
 from tests.roborew.critics.worlds import PUSH, curve
@@ -116,7 +116,7 @@ def test_a_critic_is_fitted_to_what_little_there_is_and_scores_what_little_there
     one = fitted(critic, kind)
     assert_scores(one.critic)
     assert "## On episodes it never saw" in card(
-        one, kind, "roborew fit", judged(one, one.split.test)
+        one, kind, "roborew fit", evaluate_critic(one, one.split.test)
     )
 
 
@@ -251,7 +251,9 @@ def test_the_card_of_a_handful_says_that_nothing_is_known() -> None:
         FitConfig(critic="ridge", encoder="mini"),
     )
     assert len(one.split.fit) == 3 and one.critic.calibration is None
-    assert "nothing is known" in card(one, "a few", "roborew fit", judged(one, one.split.test))
+    assert "nothing is known" in card(
+        one, "a few", "roborew fit", evaluate_critic(one, one.split.test)
+    )
 
 
 # What a user has on disk: the command ends with code 2, one line, and no folder.

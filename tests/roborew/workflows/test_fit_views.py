@@ -21,7 +21,7 @@ from roborew.errors import InvalidInputError
 from roborew.learning.examples import EpisodeFrames
 from roborew.types import Clip, Frame, Video
 from roborew.workflows.fit import FitConfig, Fitted, fit_critic
-from roborew.workflows.fit.model_card import judged
+from roborew.workflows.fit.model_card import evaluate_critic
 from roborew.workflows.score import sample_video
 from tests.roborew.critics.films import demonstration
 from tests.roborew.critics.worlds import PUSH, curve
@@ -76,7 +76,7 @@ def test_one_of_several_cameras_gives_the_critic_of_that_camera_alone(critic: st
 def test_what_only_another_view_shows_is_learned(fitted: Fitted) -> None:
     front = fit_critic(some(), QUICK)
     order = {
-        name: judged(one, one.split.fit)["ridge"]["order"].value
+        name: evaluate_critic(one, one.split.fit)["ridge"]["order"].value
         for name, one in (("all", fitted), ("front", front))
     }
     assert (order["all"] or 0) > 0.9 and (order["front"] or 0) < 0.5

@@ -19,7 +19,7 @@ from roborew.evaluation import Clock
 from roborew.types import RewardSpec, Scores
 from roborew.workflows.compare import compare, options_of
 from roborew.workflows.fit import FitConfig, fit_critic
-from roborew.workflows.score import Sampled, sample_video, score_video, write_progress_table
+from roborew.workflows.score import SampledVideo, sample_video, score_video, write_progress_table
 from tests.roborew.critics.films import demonstration
 from tests.roborew.critics.worlds import PUSH
 from tests.tiny_models import tiny_vlm
@@ -233,7 +233,7 @@ def test_a_reward_stands_beside_its_nulls(video: Path) -> None:
     compared = compare(Brightness(), [sample_video(video)], "glow", "be dark")
     names = [row.name for row in compared.rows]
     assert names == ["brightness", "clock", "static", "last frame", "blank", "wrong instruction"]
-    order = {row.name: row.order.value for row in compared.rows}
+    order = {row.name: row.spearman.value for row in compared.rows}
     assert order["brightness"] == pytest.approx(1.0) and order["clock"] == pytest.approx(1.0)
     assert compared.table()[0][0] == "brightness"
 
@@ -280,4 +280,4 @@ def test_a_reward_that_needs_a_picture_of_the_goal_says_so() -> None:
 
     frames = np.zeros((2, 8, 8, 3), np.uint8)
     with pytest.raises(InvalidInputError, match="--goal-image"):
-        score_video(Picture(), Sampled(Path("x.mp4"), frames, np.arange(2), 5.0), "glow")
+        score_video(Picture(), SampledVideo(Path("x.mp4"), frames, np.arange(2), 5.0), "glow")

@@ -23,7 +23,7 @@ from roborew.errors import (
 )
 from roborew.registry import critics
 from roborew.storage.run import RunDirectory
-from roborew.workflows.evaluate import judge
+from roborew.workflows.evaluate import evaluate_run
 from roborew.workflows.fit import FitConfig, fit_critic
 from roborew.workflows.train import (
     Outcome,
@@ -301,7 +301,7 @@ def test_a_critic_that_must_see_how_an_episode_ends_pays_and_is_judged(tmp_path:
     critic.save_pretrained(tmp_path / "critic")
     config = replace(TINY, reward=str(tmp_path / "critic"), steps=ROLLOUT)
     assert run_whole(config, tmp_path / "run") == Outcome(ended="finished", steps=ROLLOUT)
-    learned = judge(RunDirectory.open(tmp_path / "run"), 3).agent.learned_return
+    learned = evaluate_run(RunDirectory.open(tmp_path / "run"), 3).agent.learned_return
     assert learned is not None and learned < 0
 
 

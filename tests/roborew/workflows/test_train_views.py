@@ -15,7 +15,7 @@ from roborew.errors import InvalidInputError
 from roborew.storage.run import RunDirectory
 from roborew.types import Clip, Video
 from roborew.workflows import record
-from roborew.workflows.evaluate import judge
+from roborew.workflows.evaluate import evaluate_run
 from roborew.workflows.fit import FitConfig, fit_critic
 from roborew.workflows.train import TrainConfig, load_reward, make_reward_env, start
 from roborew.workflows.train.config import CRITICS_EXPLORATION, DEFAULT_EXPLORATION
@@ -170,8 +170,8 @@ def test_a_run_on_several_views_goes_on_exactly_and_is_judged_and_filmed(
     assert run_interrupted(config, tmp_path / "parts")[1] == whole
     assert untimed(tmp_path / "whole") == untimed(tmp_path / "parts")
     run = RunDirectory.open(tmp_path / "whole")
-    assert judge(run, 1).agent.episodes[0].scores
-    (film,) = record.film_run(run, 1)
+    assert evaluate_run(run, 1).agent.episodes[0].scores
+    (film,) = record.record_run(run, 1)
     assert video_info(film).comment == "drawing=fast"
 
 

@@ -76,7 +76,7 @@ def test_the_command_line_trains_and_judges(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(evaluate, "judge", partial(evaluate.judge, episodes=3))
+    monkeypatch.setattr(evaluate, "evaluate_run", partial(evaluate.evaluate_run, episodes=3))
     world = ["--env", ENV, "--goal", "climb", "--num-envs", "2", "--every", "12", "--steps", "32"]
     reward = ["--reward", "roboreward", "--option", "frames=2"]
     for option in options:
