@@ -145,18 +145,19 @@ critics = Registry(
     "critic",
     {
         "goal_classifier": Entry(
-            "roborew.critics.objectives.goal_classifier:GoalClassifier",
+            "roborew.critics.objectives.vice:Vice",
             "ensemble that tells goals from the rest (VICE)",
         ),
         "progress": Entry(
-            "roborew.critics.objectives.progress:Progress",
+            "roborew.critics.objectives.robometer:Robometer",
             "causal transformer: progress, success, order",
         ),
         "hop": Entry(
-            "roborew.critics.objectives.hop:Hop", "hops from frame, start and goal, fused; one-shot"
+            "roborew.critics.objectives.grm:Grm", "hops from frame, start and goal, fused; one-shot"
         ),
         "pair": Entry(
-            "roborew.critics.objectives.pair:Pair", "signed progress between two frames, summed up"
+            "roborew.critics.objectives.vlac_pairs:VlacPairs",
+            "signed progress between two frames, summed up",
         ),
         "liv": Entry(
             "roborew.critics.objectives.liv:Liv", "frames and sentences in one space, by time (LIV)"
@@ -173,26 +174,26 @@ critics = Registry(
             "roborew.critics.objectives.perceptual:Perceptual", "a Gaussian a step, nothing trained"
         ),
         "preference": Entry(
-            "roborew.critics.objectives.preference:Preference",
+            "roborew.critics.objectives.bradley_terry:BradleyTerry",
             "what explains which piece is better",
         ),
         "transport": Entry(
-            "roborew.critics.objectives.transport:Transport",
+            "roborew.critics.objectives.temporal_ot:TemporalOT",
             "cost of moving a whole episode onto one",
         ),
         "ranking_clip": Entry(
-            "roborew.critics.objectives.ranking_clip:RankingClip",
+            "roborew.critics.objectives.clip_adapter:ClipAdapter",
             "adapters on frames and sentences, by ranking",
         ),
         "adversarial": Entry(
-            "roborew.critics.objectives.adversarial:Adversarial", "GAIL and AIRL from observations"
+            "roborew.critics.objectives.gail:Gail", "GAIL and AIRL from observations"
         ),
         "ridge": Entry(
             "roborew.critics.objectives.ridge:Ridge",
             "closed-form probe on embedded frames, the baseline",
         ),
         "stages": Entry(
-            "roborew.critics.objectives.stages:Stages",
+            "roborew.critics.objectives.sarm:Sarm",
             "subtasks found by themselves (VLA-RL, SARM)",
         ),
     },

@@ -12,7 +12,7 @@ from torch import nn
 
 from roborew.critics.dataset.window_pairs import WindowBatch
 from roborew.critics.ensemble import make_objective
-from roborew.critics.objectives.progress import Network
+from roborew.critics.objectives.robometer import RobometerNetwork
 from roborew.critics.torch_objective import TorchObjective
 from roborew.encoders.conv import ConvEncoder
 from roborew.learning.examples import EpisodeFrames
@@ -58,8 +58,8 @@ class Watched(GradientDescent):
 @pytest.fixture(autouse=True)
 def watched(monkeypatch: pytest.MonkeyPatch) -> None:
     Watched.made = []
-    for module in ("learned", "conv"):
-        monkeypatch.setattr(f"roborew.critics.{module}.Descent", Watched)
+    for module in ("critics.torch_objective", "encoders.conv"):
+        monkeypatch.setattr(f"roborew.{module}.GradientDescent", Watched)
 
 
 @pytest.mark.parametrize("name", LEARNED)
@@ -104,7 +104,7 @@ def test_no_loss_divides_its_own_weights_out_again() -> None:
     """Each part of the loss is a mean over what is known: of one label in a batch of many, as of
     one alone."""
     torch.manual_seed(0)
-    network = Network(6, 4, 8, 1, 5)
+    network = RobometerNetwork(6, 4, 8, 1, 5)
     vectors: torch.Tensor = torch.randn(4, 3, 8)
     labels = np.full((4, 3), np.nan, np.float32)
     labels[2, 1] = 0.7

@@ -12,7 +12,7 @@ from torch.nn import functional
 from transformers import AutoImageProcessor, AutoModel, AutoTokenizer
 
 from roborew.critics.critic import Critic
-from roborew.critics.objectives.ranking_clip import RankingClip
+from roborew.critics.objectives.clip_adapter import ClipAdapter
 from roborew.data.demonstrations import read_demonstrations
 from roborew.encoders.embedder import Embedder
 from roborew.encoders.open_clip import ImageText, load_open_clip
@@ -69,7 +69,7 @@ def test_sentences_are_read_by_the_models_own_text_tower_in_the_space_of_its_fra
         torch.as_tensor(encoder.encode(FRAMES)),
         torch.as_tensor(encoder.encode_text("open the drawer")),
     )
-    before = RankingClip().build(frames.shape[1], len(sentence))(
+    before = ClipAdapter().build(frames.shape[1], len(sentence))(
         frames, sentence.expand(len(frames), -1)
     )
     torch.testing.assert_close(before, frames @ sentence, atol=1e-5, rtol=0)
@@ -97,7 +97,7 @@ def test_pictures_and_sentences_of_transformers_models_meet_in_the_space_of_both
     near = (torch.as_tensor(frames) * functional.normalize(seen)).sum(dim=1)
     assert float(near.min()) > 0.999  # resized by another library
     vectors, words = torch.as_tensor(frames), torch.as_tensor(sentence)
-    before = RankingClip().build(frames.shape[1], len(sentence))(
+    before = ClipAdapter().build(frames.shape[1], len(sentence))(
         vectors, words.expand(len(frames), -1)
     )
     torch.testing.assert_close(before, vectors @ words, atol=1e-5, rtol=0)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from roborew.critics.objectives.goal_classifier import GoalClassifier
+from roborew.critics.objectives.vice import Vice
 from roborew.data import read_picture
 from roborew.errors import InvalidInputError
 from roborew.learning.examples import Example
@@ -23,13 +23,13 @@ def silent(what: str, value: float) -> None:
     del what, value
 
 
-def fitted(examples: list[Example], steps: int = 100, **settings: float) -> GoalClassifier:
-    objective = GoalClassifier(steps=steps, batch=64, **settings)  # pyright: ignore[reportArgumentType]
+def fitted(examples: list[Example], steps: int = 100, **settings: float) -> Vice:
+    objective = Vice(steps=steps, batch=64, **settings)  # pyright: ignore[reportArgumentType]
     objective.fit(examples, [], silent)
     return objective
 
 
-def claims(objective: GoalClassifier, example: Example) -> np.ndarray:
+def claims(objective: Vice, example: Example) -> np.ndarray:
     success = objective.score_step([query(example)])[0][0].success
     assert success is not None
     return success
@@ -120,7 +120,7 @@ def test_without_anything_else_the_message_says_what_to_give() -> None:
 )
 def test_settings_that_mean_nothing_are_refused(setting: dict[str, float]) -> None:
     with pytest.raises(InvalidInputError):
-        GoalClassifier(**setting)  # pyright: ignore[reportArgumentType]
+        Vice(**setting)  # pyright: ignore[reportArgumentType]
 
 
 def pictures(folder: Path, count: int = 2) -> Path:

@@ -10,7 +10,7 @@ import torch
 
 from roborew.critics.dataset.window_pairs import WindowBatch, WindowPairs, cut_off_aware
 from roborew.critics.networks.transformer import CausalLayers
-from roborew.critics.objectives.progress import Network, Progress
+from roborew.critics.objectives.robometer import Robometer, RobometerNetwork
 from roborew.critics.torch_objective import window_positions
 from roborew.errors import CorruptFileError, InvalidInputError
 from roborew.evaluation import auroc, spearman
@@ -18,13 +18,13 @@ from tests.roborew.critics.worlds import OPEN, PUSH, TEXTS, episode, query, worl
 
 
 @pytest.fixture(scope="module")
-def critic() -> Progress:
-    critic = Progress(steps=160, batch=32, frames=5, width=64)
+def critic() -> Robometer:
+    critic = Robometer(steps=160, batch=32, frames=5, width=64)
     critic.fit(world(4, sentences=(PUSH, OPEN)), [], lambda what, value: None)
     return critic
 
 
-def test_scores_fall_when_the_task_is_undone_and_rise_when_it_is_done(critic: Progress) -> None:
+def test_scores_fall_when_the_task_is_undone_and_rise_when_it_is_done(critic: Robometer) -> None:
     for kind in ("success", "undo"):
         example = episode(kind, 77)
         assert (
@@ -32,7 +32,7 @@ def test_scores_fall_when_the_task_is_undone_and_rise_when_it_is_done(critic: Pr
         )
 
 
-def test_it_claims_success_of_successes_only(critic: Progress) -> None:
+def test_it_claims_success_of_successes_only(critic: Robometer) -> None:
     claims = {
         kind: [
             critic.score_step([query(episode(kind, seed))])[0][0].success[-1]
@@ -43,25 +43,25 @@ def test_it_claims_success_of_successes_only(critic: Progress) -> None:
     assert auroc(claims["success"], claims["failure"] + claims["undo"]).value == 1.0
 
 
-def test_another_tasks_sentence_scores_lower(critic: Progress) -> None:
+def test_another_tasks_sentence_scores_lower(critic: Robometer) -> None:
     right = query(episode("success", 5))
     wrong = replace(right, instruction=OPEN, text_embedding=TEXTS[OPEN])
     ends = [scores.value[-1] for scores in critic.score_step([right, wrong])[0]]
     assert ends[0] > ends[1] + 0.3
 
 
-def test_a_video_that_got_further_is_preferred_whichever_is_named_first(critic: Progress) -> None:
+def test_a_video_that_got_further_is_preferred_whichever_is_named_first(critic: Robometer) -> None:
     better, worse = query(episode("success", 8)), query(episode("failure", 9))
     assert critic.prefer(worse, better) > 0.5 > critic.prefer(better, worse)
     assert critic.prefer(better, worse) + critic.prefer(worse, better) == pytest.approx(1, abs=1e-6)
 
 
 def test_every_weight_learns() -> None:
-    network = Network(12, 8, 16, 2, 10)
+    network = RobometerNetwork(12, 8, 16, 2, 10)
     examples = world(2, sentences=(PUSH, OPEN))
     first, second = WindowPairs(examples, 4).draw(np.random.default_rng(0), 16)
     frames = torch.as_tensor(np.concatenate([example.features for example in examples]))
-    text = torch.as_tensor(np.stack([examples[row].text for row in first.sentence]))
+    text = torch.as_tensor(np.stack([examples[row].text_embedding for row in first.sentence]))
     vectors, preference = network.compare(frames[first.frames], frames[second.frames], text)
     network.loss(vectors, preference, first, second).backward()
     for name, weight in network.named_parameters():
@@ -69,7 +69,7 @@ def test_every_weight_learns() -> None:
 
 
 def test_labels_that_nobody_knows_change_neither_the_loss_nor_its_gradient() -> None:
-    network = Network(12, 8, 16, 1, 10)
+    network = RobometerNetwork(12, 8, 16, 1, 10)
     rng = np.random.default_rng(0)
     vectors = torch.randn(4, 3, 16, generator=torch.Generator().manual_seed(0))
     progress = rng.random((4, 3), np.float32)
@@ -174,10 +174,10 @@ def test_an_unlabelled_success_is_done_from_its_cut_off_on() -> None:
     )
 
 
-def test_settings_that_make_no_sense_and_damaged_arrays_are_refused(critic: Progress) -> None:
+def test_settings_that_make_no_sense_and_damaged_arrays_are_refused(critic: Robometer) -> None:
     for setting in ({"frames": 2}, {"width": 30}, {"bins": 1}, {"cut_off": 0.0}, {"steps": 0}):
         with pytest.raises(InvalidInputError, match="expected"):
-            Progress(**setting)
+            Robometer(**setting)
     arrays = dict(critic.state_dict())
     for damaged in (
         {**arrays, "marks": arrays["marks"][:1]},
@@ -185,6 +185,6 @@ def test_settings_that_make_no_sense_and_damaged_arrays_are_refused(critic: Prog
         {**arrays, "shape": np.array([-1, 2])},
     ):
         with pytest.raises(CorruptFileError):
-            Progress(frames=5, width=64).load_state_dict(damaged)
+            Robometer(frames=5, width=64).load_state_dict(damaged)
     with pytest.raises(InvalidInputError, match="nothing is learned yet"):
-        Progress().score_step([query(episode("success", 0))])
+        Robometer().score_step([query(episode("success", 0))])

@@ -11,7 +11,7 @@ import torch
 
 from roborew.critics.dataset.frame_pairs import STILL, FramePairs, PairBatch
 from roborew.critics.networks.pair_network import CompareNetwork, decoded
-from roborew.critics.objectives.pair import Pair, labels
+from roborew.critics.objectives.vlac_pairs import VlacPairs, labels
 from roborew.errors import InvalidInputError
 from roborew.evaluation import spearman
 from roborew.rewards.relative_progress import integrate
@@ -28,8 +28,8 @@ def compared(p: np.ndarray, q: np.ndarray, matched: bool = True) -> PairBatch:
 
 
 @pytest.fixture(scope="module")
-def critic() -> Pair:
-    critic = Pair(steps=120, batch=96, width=32)
+def critic() -> VlacPairs:
+    critic = VlacPairs(steps=120, batch=96, width=32)
     critic.fit(world(4), [], lambda what, value: None)
     return critic
 
@@ -101,7 +101,7 @@ def test_a_frame_looks_like_those_before_it_that_differ_in_less_than_a_hundredth
     np.testing.assert_array_equal(stagnation(slow), np.maximum(np.arange(12) - 3, 0))
 
 
-def test_progress_rises_with_the_task_and_falls_when_it_is_undone(critic: Pair) -> None:
+def test_progress_rises_with_the_task_and_falls_when_it_is_undone(critic: VlacPairs) -> None:
     for kind in ("success", "undo"):
         example = episode(kind, 77)
         scores = critic.score_step([query(example)])[0][0]
@@ -109,7 +109,7 @@ def test_progress_rises_with_the_task_and_falls_when_it_is_undone(critic: Pair) 
         assert spearman(scores.value, example.progress).value > 0.8
 
 
-def test_a_still_video_stays_where_it_is(critic: Pair) -> None:
+def test_a_still_video_stays_where_it_is(critic: VlacPairs) -> None:
     example = episode("success", 7)
     still = critic.score_step([query(episode("success", 7))])[0][0]
     frozen = np.repeat(example.features[:1], 60, axis=0)
@@ -123,7 +123,7 @@ def test_a_still_video_stays_where_it_is(critic: Pair) -> None:
     assert drift.value.max() < 0.3 < still.value.max()
 
 
-def test_it_says_done_at_the_end_of_a_success_only(critic: Pair) -> None:
+def test_it_says_done_at_the_end_of_a_success_only(critic: VlacPairs) -> None:
     success, failure = (
         critic.score_step([query(episode(kind, 3))])[0][0].success
         for kind in ("success", "failure")
@@ -148,4 +148,4 @@ def test_every_weight_learns_and_decoded_changes_stay_in_their_range() -> None:
 def test_settings_that_make_no_sense_are_refused() -> None:
     for setting in ({"bins": 4}, {"lags": 0}, {"width": 2}):
         with pytest.raises(InvalidInputError, match="expected"):
-            Pair(**setting)
+            VlacPairs(**setting)

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from roborew.critics.objectives.hop import Hop, hop_labels
+from roborew.critics.objectives.grm import Grm, hop_labels
 from roborew.errors import CorruptFileError, InvalidInputError
 from roborew.evaluation import spearman
 from roborew.rewards.relative_progress import after_hop
@@ -22,8 +22,8 @@ def quiet(what: str, value: float) -> None:
 
 
 @pytest.fixture(scope="module")
-def critic() -> Hop:
-    critic = Hop(**SMALL)
+def critic() -> Grm:
+    critic = Grm(**SMALL)
     critic.fit(world(4), [], quiet)
     return critic
 
@@ -48,9 +48,9 @@ def test_a_hop_from_or_to_what_nobody_knows_is_unknown() -> None:
 
 @pytest.mark.parametrize("curve", ["fused", "consistent", "incremental", "forward", "backward"])
 def test_every_curve_rises_with_the_task_and_falls_when_it_is_undone(
-    critic: Hop, curve: str
+    critic: Grm, curve: str
 ) -> None:
-    other = Hop(**SMALL, curve=curve)
+    other = Grm(**SMALL, curve=curve)
     other.load_state_dict(critic.state_dict())
     for kind in ("success", "undo"):
         example = episode(kind, 77)
@@ -59,10 +59,10 @@ def test_every_curve_rises_with_the_task_and_falls_when_it_is_undone(
         )
 
 
-def test_fused_is_the_mean_of_the_three_curves(critic: Hop) -> None:
+def test_fused_is_the_mean_of_the_three_curves(critic: Grm) -> None:
     values = {}
     for curve in ("fused", "incremental", "forward", "backward"):
-        other = Hop(**SMALL, curve=curve)
+        other = Grm(**SMALL, curve=curve)
         other.load_state_dict(critic.state_dict())
         values[curve] = other.score_step([query(episode("undo", 5))])[0][0].value
     mean = (values["incremental"] + values["forward"] + values["backward"]) / 3
@@ -70,7 +70,7 @@ def test_fused_is_the_mean_of_the_three_curves(critic: Hop) -> None:
 
 
 def test_the_users_goal_picture_counts_and_the_episodes_own_last_frame_does_not(
-    critic: Hop,
+    critic: Grm,
 ) -> None:
     example = episode("success", 77)
     without = critic.score_step([query(example)])[0][0].value
@@ -85,7 +85,7 @@ def test_the_users_goal_picture_counts_and_the_episodes_own_last_frame_does_not(
 
 
 def test_without_any_success_there_is_no_goal_and_progress_is_told_from_the_start() -> None:
-    critic = Hop(**SMALL)
+    critic = Grm(**SMALL)
     critic.fit(
         [episode(kind, seed) for seed in range(3) for kind in ("failure", "undo")], [], quiet
     )
@@ -94,7 +94,7 @@ def test_without_any_success_there_is_no_goal_and_progress_is_told_from_the_star
 
 
 def test_one_demonstration_is_enough_for_experts() -> None:
-    critic = Hop(**SMALL)
+    critic = Grm(**SMALL)
     critic.fit([episode("success", 1, labelled=False)], [], quiet)
     orders = [
         spearman(critic.score_step([query(e)])[0][0].value, e.progress).value
@@ -103,8 +103,8 @@ def test_one_demonstration_is_enough_for_experts() -> None:
     assert np.mean(orders) > 0.85
 
 
-def test_a_new_task_is_adapted_to_from_one_demonstration_and_brings_its_goal(critic: Hop) -> None:
-    adapted = Hop(**SMALL)
+def test_a_new_task_is_adapted_to_from_one_demonstration_and_brings_its_goal(critic: Grm) -> None:
+    adapted = Grm(**SMALL)
     adapted.load_state_dict(critic.state_dict())
     held_out = episode("success", 61, sentence=OPEN)
     before = spearman(adapted.score_step([query(held_out)])[0][0].value, held_out.progress).value
@@ -114,22 +114,22 @@ def test_a_new_task_is_adapted_to_from_one_demonstration_and_brings_its_goal(cri
     assert len(adapted.state_dict()["goals"]) == len(critic.state_dict()["goals"]) + 1
 
 
-def test_settings_that_make_no_sense_and_damaged_goals_are_refused(critic: Hop) -> None:
+def test_settings_that_make_no_sense_and_damaged_goals_are_refused(critic: Grm) -> None:
     for setting in ({"bins": 4}, {"alpha": -1.0}, {"width": 2}):
         with pytest.raises(InvalidInputError, match="expected"):
-            Hop(**setting)
+            Grm(**setting)
     arrays = dict(critic.state_dict())
     for damaged in (
         {**arrays, "goals": arrays["goals"][:, :3]},
         {k: v for k, v in arrays.items() if k != "texts"},
     ):
         with pytest.raises(CorruptFileError):
-            Hop(**SMALL).load_state_dict(damaged)
+            Grm(**SMALL).load_state_dict(damaged)
     with pytest.raises(InvalidInputError, match="nothing is learned yet"):
-        Hop(**SMALL).adapt([episode("success", 1)], 3, quiet)
+        Grm(**SMALL).adapt([episode("success", 1)], 3, quiet)
 
 
 def test_the_sentence_of_a_task_picks_its_goal() -> None:
-    critic = Hop(**SMALL)
+    critic = Grm(**SMALL)
     critic.fit(world(2, sentences=(PUSH, OPEN)), [], quiet)
     assert len(critic.state_dict()["goals"]) == 2

@@ -9,14 +9,14 @@ import pytest
 import torch
 from torch.nn import functional
 
-from roborew.critics.objectives.ranking_clip import Adapters, RankingClip, Ranks
+from roborew.critics.objectives.clip_adapter import Adapters, ClipAdapter, Ranks
 from roborew.errors import InvalidInputError
 from roborew.learning.examples import Example
 from tests.roborew.critics.worlds import OPEN, PUSH, TEXTS, episode, query, world
 
 
-def fitted(examples: list[Example], steps: int = 120) -> RankingClip:
-    objective = RankingClip(steps=steps, batch=64)
+def fitted(examples: list[Example], steps: int = 120) -> ClipAdapter:
+    objective = ClipAdapter(steps=steps, batch=64)
     objective.fit(examples, [], lambda what, value: None)
     return objective
 
@@ -91,4 +91,4 @@ def test_episodes_in_which_nothing_progresses_are_refused() -> None:
 @pytest.mark.parametrize("setting", [{"batch": 0}, {"width": 0}, {"scale": 0}])
 def test_settings_that_mean_nothing_are_refused(setting: dict[str, float]) -> None:
     with pytest.raises(InvalidInputError):
-        RankingClip(**setting)  # pyright: ignore[reportArgumentType]
+        ClipAdapter(**setting)  # pyright: ignore[reportArgumentType]

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from roborew.critics.objectives.adversarial import (
-    Adversarial,
+from roborew.critics.objectives.gail import (
     Discriminator,
+    Gail,
     drawn,
     excess,
     preconditioning,
@@ -24,13 +24,13 @@ from tests.roborew.critics.worlds import episode, query, world
 FORMS = ("gail", "airl")
 
 
-def fitted(examples: list[Example], steps: int = 60, **settings: object) -> Adversarial:
-    objective = Adversarial(steps=steps, batch=32, **settings)  # pyright: ignore[reportArgumentType]
+def fitted(examples: list[Example], steps: int = 60, **settings: object) -> Gail:
+    objective = Gail(steps=steps, batch=32, **settings)  # pyright: ignore[reportArgumentType]
     objective.fit(examples, [], lambda what, value: None)
     return objective
 
 
-def end(objective: Adversarial, example: Example) -> float:
+def end(objective: Gail, example: Example) -> float:
     return float(objective.score_step([query(example)])[0][0].value[-3:].mean())
 
 
@@ -155,4 +155,4 @@ def test_both_sides_are_needed(success: bool) -> None:
 )
 def test_settings_that_mean_nothing_are_refused(setting: dict[str, object]) -> None:
     with pytest.raises(InvalidInputError):
-        Adversarial(**setting)  # pyright: ignore[reportArgumentType]
+        Gail(**setting)  # pyright: ignore[reportArgumentType]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from roborew.critics.objectives.stages import Network, Stages, pseudo_labelled
+from roborew.critics.objectives.sarm import Sarm, SarmNetwork, pseudo_labelled
 from roborew.errors import CorruptFileError, InvalidInputError
 from tests.roborew.critics.worlds import episode, query, world
 
@@ -56,7 +56,7 @@ def test_marked_spans_are_taken_as_they_are() -> None:
 
 
 def test_where_truth_falls_the_score_falls() -> None:
-    objective = Stages(steps=120, batch=16, width=32, layers=1)
+    objective = Sarm(steps=120, batch=16, width=32, layers=1)
     objective.fit(world(), [], silent)
     for kind in ("success", "undo"):
         example = episode(kind, 77)
@@ -67,7 +67,7 @@ def test_where_truth_falls_the_score_falls() -> None:
 
 def test_progress_is_the_mean_over_subtasks_of_where_they_begin_and_how_far_they_are() -> None:
     ends = np.array([0, 0.2, 1], np.float32)
-    network, vectors = Network(4, 3, 16, 1, ends), torch.randn(5, 16)
+    network, vectors = SarmNetwork(4, 3, 16, 1, ends), torch.randn(5, 16)
     with torch.inference_mode():
         chance = network.stage(vectors).softmax(-1)
         far = [network.far(vectors, torch.eye(2)[[stage] * 5]) for stage in (0, 1)]
@@ -76,7 +76,7 @@ def test_progress_is_the_mean_over_subtasks_of_where_they_begin_and_how_far_they
 
 
 def test_frames_of_unknown_progress_do_not_count() -> None:
-    network = Network(4, 3, 16, 1, np.array([0, 0.5, 1], np.float32))
+    network = SarmNetwork(4, 3, 16, 1, np.array([0, 0.5, 1], np.float32))
     vectors, told = torch.randn(2, 3, 16), torch.ones(2, 3, dtype=torch.bool)
     progress = torch.tensor([[0.1, 0.6, 0.9], [0.2, 0.3, 0.4]])
     alone = network.loss(vectors[:1], progress[:1], told[:1])
@@ -85,7 +85,7 @@ def test_frames_of_unknown_progress_do_not_count() -> None:
 
 
 def test_how_many_subtasks_there_are_is_saved() -> None:
-    objective, other = (Stages(steps=2, stages=count) for count in (3, 5))
+    objective, other = (Sarm(steps=2, stages=count) for count in (3, 5))
     objective.fit(world(2), [], silent)
     other.load_state_dict(objective.state_dict())
     for one, two in zip(
@@ -102,7 +102,7 @@ def test_how_many_subtasks_there_are_is_saved() -> None:
 
 def test_without_a_success_there_is_nothing_to_cut() -> None:
     with pytest.raises(InvalidInputError, match="at least one success"):
-        Stages(steps=1).fit([example for example in world(2) if not example.success], [], silent)
+        Sarm(steps=1).fit([example for example in world(2) if not example.success], [], silent)
 
 
 @pytest.mark.parametrize(
@@ -110,4 +110,4 @@ def test_without_a_success_there_is_nothing_to_cut() -> None:
 )
 def test_settings_that_mean_nothing_are_refused(setting: dict[str, object]) -> None:
     with pytest.raises(InvalidInputError):
-        Stages(**setting)  # pyright: ignore[reportArgumentType]
+        Sarm(**setting)  # pyright: ignore[reportArgumentType]

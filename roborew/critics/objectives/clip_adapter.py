@@ -31,7 +31,7 @@ LEAST_GAIN = 0.03
 """Least difference in progress by which two frames are ranked."""
 
 
-class RankingClip(PerFrameObjective["Adapters"]):
+class ClipAdapter(PerFrameObjective["Adapters"]):
     """The score is the cosine of the adapted frame and the adapted sentence. Of two frames of one
     sentence, the one with more progress must score higher (labels where there are any, otherwise
     time within successes; the end of a success above any frame of a failure), and every frame

@@ -28,7 +28,7 @@ LARGEST = 10.0
 """Logits are cut off here: beyond, a sigmoid is 0 or 1 to four digits."""
 
 
-class GoalClassifier(PerFrameObjective["Members"]):
+class Vice(PerFrameObjective["ClassifierEnsemble"]):
     """Goals are the frames where success is labelled and every goal picture that an episode brings;
     all else whose label is known is a negative, and so is a goal under the sentence of another
     task, or under a wrong one.
@@ -82,9 +82,9 @@ class GoalClassifier(PerFrameObjective["Members"]):
         self._batch, self._members, self._width = batch, members, width
         self._mixup, self._pessimism, self._done = mixup, pessimism, done
 
-    def build(self, features: int, text: int) -> Members:
+    def build(self, features: int, text: int) -> ClassifierEnsemble:
         """The members for frames (D,) and sentences (E,), untrained."""
-        return Members(features, text, self._width, self._members)
+        return ClassifierEnsemble(features, text, self._width, self._members)
 
     def fit(
         self, examples: Sequence[Example], validation: Sequence[Example], report: Report
@@ -195,7 +195,7 @@ class _Shown:
         return chosen, np.concatenate([right, wrong]), torch.as_tensor(labels)
 
 
-class Members(nn.Module):
+class ClassifierEnsemble(nn.Module):
     """Small networks that do not know of each other. The sentence says which parts of a frame
     count."""
 

@@ -30,7 +30,7 @@ STEEP = 9.0
 """Slope of the learned step beyond which a score is discounted."""
 
 
-class Adversarial(TorchObjective["Discriminator"]):
+class Gail(TorchObjective["Discriminator"]):
     """The score is ``-log(1 - D)`` in [0, 10], D being the probability that a step is a success's
     (GAIL), or the same of AIRL's part that depends on the new frame alone. The first frame is taken
     for a step from itself. Successes stand against failures; `refit` adds what an agent visited,

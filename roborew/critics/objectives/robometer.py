@@ -29,7 +29,7 @@ CHUNK = 1024
 """Windows that are scored at once."""
 
 
-class Progress(TorchObjective["Network"]):
+class Robometer(TorchObjective["RobometerNetwork"]):
     """Args:
     seed: of weights and order.
     steps: gradient steps.
@@ -81,9 +81,9 @@ class Progress(TorchObjective["Network"]):
         self._batch, self._frames, self._bins = batch, frames, bins
         self._width, self._layers, self._cut_off, self._done = width, layers, cut_off, done
 
-    def build(self, features: int, text: int) -> Network:
+    def build(self, features: int, text: int) -> RobometerNetwork:
         """The network for frames (D,) and sentences (E,), untrained."""
-        return Network(features, text, self._width, self._layers, self._bins)
+        return RobometerNetwork(features, text, self._width, self._layers, self._bins)
 
     def fit(
         self, examples: Sequence[Example], validation: Sequence[Example], report: Report
@@ -131,7 +131,7 @@ class Progress(TorchObjective["Network"]):
         return self.network.loss(vectors, preference, first, second)
 
 
-class Network(nn.Module):
+class RobometerNetwork(nn.Module):
     """Tokens are [sentence, frames] or, to compare, [sentence, frames, mark, frames, mark]. Only
     the first frame is
     marked as such: nothing says how many came before a frame, so that it cannot be a clock."""

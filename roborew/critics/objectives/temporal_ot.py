@@ -70,7 +70,7 @@ ROUNDS = 20
 """Of Sinkhorn's algorithm while the representation is learned."""
 
 
-class Transport(TorchObjective["Representation"]):
+class TemporalOT(TorchObjective["Representation"]):
     """The score of a frame is minus its cost in the plan, in [-2, 0], times the number of frames,
     so that it does not shrink with the episode's length. Of several demonstrations, the one that is
     nearest to the whole episode counts.

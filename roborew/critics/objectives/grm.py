@@ -34,7 +34,7 @@ Labels = NDArray[np.float32]
 Loss = Callable[[Tensor, Tensor, Labels, Labels, Labels], Tensor]
 
 
-class Hop(TorchObjective[CompareNetwork]):
+class Grm(TorchObjective[CompareNetwork]):
     """A hop is a gain as a share of what was left, a loss as a share of what was there. Progress is
     the mean of three
     curves: hops from frame to frame, the hop from the start, and the hop from the goal, which also

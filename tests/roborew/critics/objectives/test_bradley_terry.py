@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from roborew.critics.dataset.preferences import Answers, Comparison, Teacher
 from roborew.critics.networks.heads import deviation, expectation, log_exceeds, log_ties
 from roborew.critics.networks.reward_network import RewardNetwork, divergence
-from roborew.critics.objectives.preference import Preference
+from roborew.critics.objectives.bradley_terry import BradleyTerry
 from roborew.errors import CorruptFileError, InvalidInputError
 from roborew.evaluation import spearman
 from tests.roborew.critics.worlds import OPEN, PUSH, episode, query, world
@@ -21,7 +21,7 @@ from tests.roborew.critics.worlds import OPEN, PUSH, episode, query, world
 SMALL = {"steps": 100, "batch": 96, "width": 32, "queries": 600}
 
 
-def order(critic: Preference, kind: str) -> float:
+def order(critic: BradleyTerry, kind: str) -> float:
     example = episode(kind, 77)
     value = spearman(critic.score_step([query(example)])[0][0].value, example.progress).value
     assert value is not None
@@ -41,7 +41,7 @@ def order(critic: Preference, kind: str) -> float:
 def test_scores_explain_the_teachers_answers_and_fall_when_the_task_is_undone(
     settings: dict[str, object],
 ) -> None:
-    critic = Preference(**SMALL, **settings)
+    critic = BradleyTerry(**SMALL, **settings)
     critic.fit(world(4), [], lambda what, value: None)
     assert min(order(critic, "success"), order(critic, "undo")) > 0.8
 
@@ -50,7 +50,7 @@ def test_answers_that_are_given_count_and_not_the_labels() -> None:
     examples = world(3)
     answers = Teacher().answers(np.random.default_rng(0), examples, 600)
     contrary = [Comparison(first=a.first, second=a.second, label=1 - a.label) for a in answers]
-    critic = Preference(**SMALL)
+    critic = BradleyTerry(**SMALL)
     critic.learn(examples, contrary, lambda what, value: None)
     assert order(critic, "success") < -0.8
 
@@ -76,7 +76,7 @@ def test_the_teacher_prefers_more_progress_sees_no_difference_in_ties_and_errs_a
 def test_a_teacher_without_anything_better_says_so() -> None:
     still = [episode("failure", 0, labelled=False)]
     with pytest.raises(InvalidInputError, match="nothing .* is better"):
-        Preference(**SMALL).fit(still, [], lambda what, value: None)
+        BradleyTerry(**SMALL).fit(still, [], lambda what, value: None)
 
 
 @settings(deadline=None, max_examples=30)
@@ -164,9 +164,9 @@ def test_an_answer_is_learned_from_also_where_the_contrary_is_certain(outputs: i
 
 
 def test_taking_off_risk_never_raises_a_score() -> None:
-    plain = Preference(**{**SMALL, "steps": 20}, head="ordinal")
+    plain = BradleyTerry(**{**SMALL, "steps": 20}, head="ordinal")
     plain.fit(world(2), [], lambda what, value: None)
-    careful = Preference(**SMALL, head="ordinal", risk=1.0)
+    careful = BradleyTerry(**SMALL, head="ordinal", risk=1.0)
     careful.load_state_dict(plain.state_dict())
     asked = query(episode("undo", 3))
     values = [critic.score_step([asked])[0][0].value for critic in (plain, careful)]
@@ -194,25 +194,25 @@ def test_pieces_end_with_their_episode_and_what_there_is_not_is_refused() -> Non
 def test_settings_that_make_no_sense_are_refused() -> None:
     for setting in ({"noise": 0.5}, {"length": 0}, {"bins": 1}, {"risk": -1.0}):
         with pytest.raises(InvalidInputError, match="expected"):
-            Preference(**setting)
+            BradleyTerry(**setting)
 
 
 def test_two_users_of_opposite_taste_get_opposite_scores() -> None:
     examples = world(3)
     asked = Teacher().answers(np.random.default_rng(0), examples, 800)
     turned = [replace(answer, label=1 - answer.label, user=1) for answer in asked]
-    shared = Preference(**{**SMALL, "steps": 250}, latent=2)
+    shared = BradleyTerry(**{**SMALL, "steps": 250}, latent=2)
     shared.learn(examples, asked[:400] + turned[400:], lambda what, value: None)
-    other = Preference(**SMALL, latent=2, user=1)
+    other = BradleyTerry(**SMALL, latent=2, user=1)
     other.load_state_dict(shared.state_dict())
     assert order(shared, "success") > 0.7
     assert order(other, "success") < -0.7
-    nobody = Preference(**SMALL, latent=2, user=2)
+    nobody = BradleyTerry(**SMALL, latent=2, user=2)
     nobody.load_state_dict(shared.state_dict())
     with pytest.raises(InvalidInputError, match="no user 2; 2 have answered"):
         order(nobody, "success")
     with pytest.raises(CorruptFileError, match="known_users"):
-        Preference(**SMALL, latent=3).load_state_dict(shared.state_dict())
+        BradleyTerry(**SMALL, latent=3).load_state_dict(shared.state_dict())
 
 
 def test_the_divergence_is_least_where_nothing_is_known() -> None:
@@ -232,7 +232,7 @@ def test_pieces_that_are_called_alike_come_to_lie_together() -> None:
     frames = torch.as_tensor(np.concatenate([example.features for example in examples]))[triples]
     text = torch.as_tensor(examples[0].text_embedding.copy()).expand(*frames.shape[:-1], -1)
     for similar in (0, 400):
-        critic = Preference(**SMALL, length=2, similar=similar)
+        critic = BradleyTerry(**SMALL, length=2, similar=similar)
         critic.fit(examples, [], lambda what, value: None)
         losses.append(float(critic.network.alike(frames, text).detach()))
         assert order(critic, "undo") > 0.8

@@ -20,7 +20,7 @@ from roborew.rewards.relative_progress import LEAST_LEFT, Integrator, integrate
 from roborew.types import RecurrentState, RewardSpec, Scores
 
 
-class Pair(TorchObjective[CompareNetwork]):
+class VlacPairs(TorchObjective[CompareNetwork]):
     """Progress starts at 0; each frame is compared with the last few, and its progress is the mean
     of what they say. A plain sum drifts, and loses count near the end, where every loss is a share
     of next to nothing; so the frame is also compared with the episode's first, at 0, and what that

@@ -28,7 +28,7 @@ CONTEXT = 32
 """Answers from which a user is read while learning."""
 
 
-class Preference(TorchObjective[RewardNetwork]):
+class BradleyTerry(TorchObjective[RewardNetwork]):
     """Answers come from a teacher who knows the labels (`fit`), or from wherever the caller has
     them (`learn`), such as a judge's `roborew.rewards.preferences.PreferenceLabeller`. For an
     ensemble fit several members.

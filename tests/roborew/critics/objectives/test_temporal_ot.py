@@ -10,19 +10,19 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from roborew.critics.objectives.transport import Transport, costs, plan, preferences
+from roborew.critics.objectives.temporal_ot import TemporalOT, costs, plan, preferences
 from roborew.errors import CorruptFileError, InvalidInputError
 from roborew.learning.examples import Example
 from tests.roborew.critics.worlds import episode, query, world
 
 
-def fitted(examples: list[Example], **options: float) -> Transport:
-    objective = Transport(**options)  # pyright: ignore[reportArgumentType]
+def fitted(examples: list[Example], **options: float) -> TemporalOT:
+    objective = TemporalOT(**options)  # pyright: ignore[reportArgumentType]
     objective.fit(examples, [], lambda what, value: None)
     return objective
 
 
-def mean_score(objective: Transport, example: Example) -> float:
+def mean_score(objective: TemporalOT, example: Example) -> float:
     return float(objective.score_step([query(example)])[0][0].value.mean())
 
 
@@ -122,7 +122,7 @@ def test_saved_demonstrations_that_do_not_fit_are_refused() -> None:
         {"demonstrations/9": np.zeros((4, 12), np.float32)},
     ):
         with pytest.raises(CorruptFileError):
-            Transport().load_state_dict(arrays | broken)
+            TemporalOT().load_state_dict(arrays | broken)
 
 
 @pytest.mark.parametrize(
@@ -130,4 +130,4 @@ def test_saved_demonstrations_that_do_not_fit_are_refused() -> None:
 )
 def test_settings_that_mean_nothing_are_refused(setting: dict[str, float]) -> None:
     with pytest.raises(InvalidInputError):
-        Transport(**setting)  # pyright: ignore[reportArgumentType]
+        TemporalOT(**setting)  # pyright: ignore[reportArgumentType]

@@ -38,7 +38,7 @@ LEAST_SHARE = 0.02
 """Of the task that a subtask counts for."""
 
 
-class Stages(TorchObjective["Network"]):
+class Sarm(TorchObjective["SarmNetwork"]):
     """Subtasks are the marked spans where every success has the same ``stages`` ones, otherwise
     found in its frames. With ``labels=auto``, progress labels say how much each subtask counts and
     where in it the frames of all labelled episodes are; with ``labels=time``, only successes are
@@ -92,9 +92,9 @@ class Stages(TorchObjective["Network"]):
         self._width, self._layers = width, layers
         self._ends = np.linspace(0.0, 1.0, stages + 1, dtype=np.float32)
 
-    def build(self, features: int, text: int) -> Network:
+    def build(self, features: int, text: int) -> SarmNetwork:
         """The network for frames (D,) and sentences (E,), untrained."""
-        return Network(features, text, self._width, self._layers, self._ends)
+        return SarmNetwork(features, text, self._width, self._layers, self._ends)
 
     def fit(
         self, examples: Sequence[Example], validation: Sequence[Example], report: Report
@@ -138,7 +138,7 @@ class Stages(TorchObjective["Network"]):
         return self.network.loss(self.network.read(frames, text), progress, told)
 
 
-class Network(nn.Module):
+class SarmNetwork(nn.Module):
     """A causal transformer over [sentence, frames]; the first frame is marked, nothing says how
     many came before."""
 
