@@ -33,7 +33,8 @@ from experiments.locomotion_experts.search import search
 from roborew.agents.ppo import PPO, PPOConfig
 from roborew.agents.report import RolloutReport
 from roborew.evaluation.statistics import wilson
-from roborew.workflows.train import TrainConfig, make_env
+from roborew.workflows.factories import make_env
+from roborew.workflows.train.config import TrainConfig
 from roborew_envs.experts.policies import Policy, load_policy, policy_file
 from roborew_envs.tasks.humanoid.humanoid import Humanoid
 from roborew_envs.tasks.humanoid.poses import Pose

@@ -41,8 +41,8 @@ class Compare(Command):
         from roborew.data import read_picture
         from roborew.errors import InvalidInputError
         from roborew.workflows.compare import compare, options_of, write
+        from roborew.workflows.factories import open_reward
         from roborew.workflows.score import sample_video
-        from roborew.workflows.train import open_reward
 
         if not self.videos:
             raise InvalidInputError("compare: got no video; name at least one file.")

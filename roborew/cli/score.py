@@ -50,6 +50,7 @@ class Score(Command):
         from roborew.critics.critic import Critic
         from roborew.data import read_picture
         from roborew.errors import InvalidInputError
+        from roborew.workflows.factories import open_reward
         from roborew.workflows.score import (
             ScoredVideo,
             resolve_instruction,
@@ -60,7 +61,6 @@ class Score(Command):
             write_progress_table,
             write_scored_video,
         )
-        from roborew.workflows.train import open_reward
 
         if not self.videos:
             raise InvalidInputError("score: got no video; name at least one file.")

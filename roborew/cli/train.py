@@ -77,7 +77,7 @@ def _interrupted(path: Path) -> RunDirectory:
 
 
 def _begin(console: Console, config: TrainConfig, path: Path, film: bool) -> int:
-    from roborew.workflows.train import start
+    from roborew.workflows.train.loop import start
 
     return _finish(console, start(config, path), film)
 
@@ -87,7 +87,7 @@ def _finish(console: Console, run: RunDirectory, film: bool) -> int:
     from roborew.cli.display import print_evaluation, progress_display
     from roborew.workflows.evaluate import evaluate_run, write_evaluation
     from roborew.workflows.record import record_run
-    from roborew.workflows.train import train
+    from roborew.workflows.train.loop import train
 
     def refreshed(run: RunDirectory, number: int) -> None:
         from roborew.workflows.refit import refresh

@@ -24,7 +24,7 @@ class ProgressDelta:
     >>> import numpy as np
     >>> yes, no = np.array([True]), np.array([False])
     >>> state = ShapingState.start(np.array([0.25], np.float32), yes)
-    >>> reward, state = Difference(scale=2.0).step(state, np.array([0.75], np.float32), yes, terminated=no)
+    >>> reward, state = ProgressDelta(scale=2.0).step(state, np.array([0.75], np.float32), yes, terminated=no)
     >>> float(reward[0])
     1.0
 

@@ -22,7 +22,7 @@ class RawScore:
     >>> import numpy as np
     >>> yes, no = np.array([True]), np.array([False])
     >>> state = ShapingState.start(np.array([0.5], np.float32), yes)
-    >>> reward, state = Level(scale=2.0).step(state, np.array([0.5], np.float32), yes, terminated=no)
+    >>> reward, state = RawScore(scale=2.0).step(state, np.array([0.5], np.float32), yes, terminated=no)
     >>> float(reward[0])
     1.0
 

@@ -181,3 +181,41 @@ def test_the_parts_that_score_wrap_and_judge_load_torch_only_when_a_model_is_use
         not loaded_by("import roborew.rewards, roborew.wrappers, roborew.evaluation, roborew.data")
         & HEAVY
     )
+
+
+def loaded_first(file: Path, package: Path) -> set[str]:
+    """Modules of its package that a file's import runs before its own lines: what it imports outside of functions,
+    with the packages that hold that and not the file itself."""
+    home = module_name(file, package)
+    names = {module_name(path, package) for path in package.rglob("*.py")}
+    found: set[str] = set()
+    for node in ast.parse(file.read_text()).body:
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found |= {str(node.module), *(f"{node.module}.{alias.name}" for alias in node.names)}
+    parents = {
+        ".".join(name.split(".")[:depth])
+        for name in found
+        for depth in range(1, name.count(".") + 1)
+    }
+    holders = {".".join(home.split(".")[:depth]) for depth in range(1, home.count(".") + 2)}
+    return ((found | parents) & names) - holders
+
+
+def module_name(file: Path, package: Path) -> str:
+    return ".".join(file.relative_to(package.parent).with_suffix("").parts).removesuffix(
+        ".__init__"
+    )
+
+
+@pytest.mark.parametrize(
+    "package", [ROOT / "roborew", ROOT / "envs" / "roborew_envs"], ids=["roborew", "roborew_envs"]
+)
+def test_every_module_can_be_the_first_that_is_imported(package: Path) -> None:
+    """Modules that load each other work or fail by the order in which somebody imports them."""
+    files = package.rglob("*.py")
+    arrows = {module_name(file, package): loaded_first(file, package) for file in files}
+    assert list(
+        TopologicalSorter(arrows).static_order()
+    )  # raises CycleError, which names the circle

@@ -26,7 +26,8 @@ from experiments.locomotion_experts.run import (
 )
 from experiments.locomotion_experts.search import live, score, search
 from roborew.agents.ppo import PPO, PPOConfig
-from roborew.workflows.train import TrainConfig, make_env
+from roborew.workflows.factories import make_env
+from roborew.workflows.train.config import TrainConfig
 from roborew_envs import TASKS, make_task
 from roborew_envs.core.simulation import Simulation
 from roborew_envs.experts.policies import facing_x, load_policy

@@ -19,7 +19,7 @@ from roborew import cli
 from roborew.config import parse_options
 from roborew.rewards.clip import ClipReward
 from roborew.workflows import evaluate
-from roborew.workflows.train import TrainConfig
+from roborew.workflows.train.config import TrainConfig
 from tests.roborew.encoders.tiny_towers import tiny_clip
 
 

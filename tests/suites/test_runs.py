@@ -19,7 +19,9 @@ from roborew.evaluation import Evaluation
 from roborew.storage.run import RunDirectory
 from roborew.workflows.evaluate import evaluate_run, write_evaluation
 from roborew.workflows.record import record_run
-from roborew.workflows.train import Status, TrainConfig, start, train
+from roborew.workflows.train.config import TrainConfig
+from roborew.workflows.train.logger import Status
+from roborew.workflows.train.loop import start, train
 from roborew_envs.suites import find
 from tests.roborew.ascent import ROLLOUT, heights  # noqa: F401
 

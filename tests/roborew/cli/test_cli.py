@@ -18,7 +18,9 @@ import tyro
 
 from roborew import cli
 from roborew.storage.run import RunDirectory
-from roborew.workflows.train import Status, load_trained, logger
+from roborew.workflows.factories import load_trained
+from roborew.workflows.train import logger
+from roborew.workflows.train.logger import Status
 from tests.roborew.ascent import ENV, ROLLOUT, heights  # noqa: F401
 
 WORLD = [

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from roborew.cli.command import watched
 from roborew.cli.display import progress_display
-from roborew.workflows.train import Status
+from roborew.workflows.train.logger import Status
 
 NAMES = ["steps", "labelled steps/s", "learned return", "true return", "true success", "time left"]
 

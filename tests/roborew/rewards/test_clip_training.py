@@ -9,7 +9,9 @@ import pytest
 from PIL import Image
 
 from roborew.storage.run import RunDirectory
-from roborew.workflows.train import TrainConfig, load_trained, start, train
+from roborew.workflows.factories import load_trained
+from roborew.workflows.train.config import TrainConfig
+from roborew.workflows.train.loop import start, train
 from tests.roborew.ascent import ENV, ROLLOUT
 from tests.roborew.encoders.tiny_towers import tiny_clip, tiny_dinov2
 

@@ -25,7 +25,8 @@ from roborew.workflows.evaluate import (
     write_evaluation,
 )
 from roborew.workflows.record import record_run
-from roborew.workflows.train import TrainConfig, start, train
+from roborew.workflows.train.config import TrainConfig
+from roborew.workflows.train.loop import start, train
 from tests.roborew.ascent import ENV, HORIZON, ROLLOUT, heights, random_mini  # noqa: F401
 
 TINY = TrainConfig(env=ENV, goal="climb", reward="height", steps=2 * ROLLOUT, num_envs=8)

@@ -22,9 +22,12 @@ from roborew.types import Clip
 from roborew.workflows import refit
 from roborew.workflows.collect import CollectConfig
 from roborew.workflows.collect.collect import collect_demonstrations
+from roborew.workflows.factories import load_trained
 from roborew.workflows.fit import FitConfig, fit_critic
 from roborew.workflows.fit.model_card import write
-from roborew.workflows.train import Outcome, Status, TrainConfig, load_trained, start, train
+from roborew.workflows.train.config import TrainConfig
+from roborew.workflows.train.logger import Status
+from roborew.workflows.train.loop import Outcome, start, train
 from roborew_envs import TaskVectorEnv, make_task
 from tests.roborew.critics.films import demonstration
 from tests.roborew.critics.worlds import PUSH

@@ -24,17 +24,12 @@ from roborew.errors import (
 from roborew.registry import critics
 from roborew.storage.run import RunDirectory
 from roborew.workflows.evaluate import evaluate_run
+from roborew.workflows.factories import load_trained, make_reward_env
 from roborew.workflows.fit import FitConfig, fit_critic
-from roborew.workflows.train import (
-    Outcome,
-    Status,
-    TrainConfig,
-    load_trained,
-    logger,
-    make_reward_env,
-    start,
-    train,
-)
+from roborew.workflows.train import logger
+from roborew.workflows.train.config import TrainConfig
+from roborew.workflows.train.logger import Status
+from roborew.workflows.train.loop import Outcome, start, train
 from roborew_envs.suites import OWN_CAMERA
 from tests.roborew.ascent import ENV, ROLLOUT, STATELESS, Height, heights, random_mini  # noqa: F401
 from tests.roborew.critics.films import demonstration
@@ -330,7 +325,7 @@ def test_a_saved_agent_keeps_its_own_settings_when_the_defaults_change(
     run_whole(TINY, tmp_path / "run")
     monkeypatch.setattr(ppo.PPO.__init__, "__defaults__", (ppo.PPOConfig(hidden_dim=5), 0))
     trained = load_trained(RunDirectory.open(tmp_path / "run"))
-    assert trained.agent.config.width == ppo.PPOConfig().hidden_dim
+    assert trained.agent.config.hidden_dim == ppo.PPOConfig().hidden_dim
     assert trained.agent.act(np.zeros((1, 2), np.float32)).shape == (1, 1)
 
 

@@ -16,9 +16,10 @@ from roborew.storage.run import RunDirectory
 from roborew.types import Clip, Video
 from roborew.workflows import record
 from roborew.workflows.evaluate import evaluate_run
+from roborew.workflows.factories import load_reward, make_reward_env
 from roborew.workflows.fit import FitConfig, fit_critic
-from roborew.workflows.train import TrainConfig, load_reward, make_reward_env, start
-from roborew.workflows.train.config import CRITICS_EXPLORATION, DEFAULT_EXPLORATION
+from roborew.workflows.train.config import CRITICS_EXPLORATION, DEFAULT_EXPLORATION, TrainConfig
+from roborew.workflows.train.loop import start
 from roborew_envs import TaskVectorEnv, make_task
 from roborew_envs.suites import SuiteVectorEnv
 from tests.roborew.critics.films import demonstration

@@ -32,7 +32,7 @@ def test_without_one_label_the_score_rises_with_a_success_and_falls_with_what_is
     for name in ("success", "undo"):
         example = episode(name, 77)
         assert example.progress is not None
-        value = objective.extend([query(example)])[0][0].value
+        value = objective.score_step([query(example)])[0][0].value
         assert np.corrcoef(value, example.progress)[0, 1] > 0.7
 
 
@@ -42,7 +42,7 @@ def test_the_score_of_a_given_goal_picture_itself_is_0(kind: type) -> None:
     objective.fit(world(2), [], silent)
     example = episode("success", 3)
     asked = query(example, goal=example.features[4])
-    assert objective.extend([asked])[0][0].value[4] == 0
+    assert objective.score_step([asked])[0][0].value[4] == 0
 
 
 @pytest.mark.parametrize("kind", [Vip, Tcc])
@@ -51,7 +51,7 @@ def test_first_frames_are_about_one_unit_from_their_goal(kind: type) -> None:
     examples = world(3)
     objective.fit(examples, [], silent)
     good = [query(example) for example in examples if example.success]
-    assert np.mean([scores.value[0] for scores in objective.extend(good)[0]]) == pytest.approx(
+    assert np.mean([scores.value[0] for scores in objective.score_step(good)[0]]) == pytest.approx(
         -1, abs=1e-4
     )
 
@@ -64,7 +64,9 @@ def test_failures_are_not_learned_from_and_alone_they_are_refused(kind: type) ->
     objective.fit(examples, [], silent)
     other.fit(good, [], silent)
     for one, two in zip(
-        objective.extend([query(good[0])])[0], other.extend([query(good[0])])[0], strict=True
+        objective.score_step([query(good[0])])[0],
+        other.score_step([query(good[0])])[0],
+        strict=True,
     ):
         np.testing.assert_array_equal(one.value, two.value)
     with pytest.raises(InvalidInputError, match="at least one success"):

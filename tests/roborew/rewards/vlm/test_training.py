@@ -15,7 +15,10 @@ from roborew import cli
 from roborew.errors import MissingBackendError
 from roborew.storage.run import RunDirectory
 from roborew.workflows import evaluate
-from roborew.workflows.train import Status, TrainConfig, load_trained, start, train
+from roborew.workflows.factories import load_trained
+from roborew.workflows.train.config import TrainConfig
+from roborew.workflows.train.logger import Status
+from roborew.workflows.train.loop import start, train
 from tests.roborew.ascent import ENV, heights  # noqa: F401
 from tests.roborew.workflows.test_train import untimed
 from tests.tiny_models import tiny_vlm
