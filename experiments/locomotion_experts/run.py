@@ -31,7 +31,7 @@ from experiments.locomotion_experts.published import exported, go_on_from, with_
 from experiments.locomotion_experts.reflex import Reflex, WithReflex, to_stance
 from experiments.locomotion_experts.search import search
 from roborew.agents.ppo import PPO, PPOConfig
-from roborew.agents.report import RolloutReport
+from roborew.agents.rollout_report import RolloutReport
 from roborew.evaluation.statistics import wilson
 from roborew.workflows.factories import make_env
 from roborew.workflows.train.config import TrainConfig

@@ -20,14 +20,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from roborew.agents.advantage import compute_gae
-from roborew.agents.arrays import (
-    Arrays,
-    from_optimizer,
-    from_tensors,
-    load_optimizer,
-    prefixed,
-    to_tensors,
-)
 from roborew.agents.env_checks import (
     ActionScale,
     box_size,
@@ -38,8 +30,16 @@ from roborew.agents.env_checks import (
 from roborew.agents.network import ActorCritic
 from roborew.agents.normalization import RewardNormalizer, RunningMeanStd
 from roborew.agents.ppo_config import PPOConfig
-from roborew.agents.report import Callback, EpisodeLog
 from roborew.agents.rollout_buffer import RolloutBuffer
+from roborew.agents.rollout_report import Callback, EpisodeStatistics
+from roborew.agents.torch_state import (
+    Arrays,
+    from_optimizer,
+    from_tensors,
+    load_optimizer,
+    prefixed,
+    to_tensors,
+)
 from roborew.errors import InvalidInputError
 from roborew.stopwatch import Stopwatch
 from roborew.storage.checkpoints import under
@@ -90,7 +90,7 @@ class PPO:
         self._reward_normalizer: RewardNormalizer | None = None
         self._env: VectorEnv[Any, Any, Any] | None = None
         self._observations: NDArray[np.float32] | None = None
-        self._episodes = EpisodeLog(0)
+        self._episodes = EpisodeStatistics(0)
 
     def act(
         self, observations: NDArray[np.floating], deterministic: bool = True
@@ -202,7 +202,7 @@ class PPO:
             self._reward_normalizer.load_state_dict(under(arrays, "rewards/"))
 
     def _begin(self, num_envs: int) -> None:
-        self._episodes = EpisodeLog(num_envs)
+        self._episodes = EpisodeStatistics(num_envs)
         self._reward_normalizer = (
             RewardNormalizer(num_envs, self.config.gamma) if self.config.normalize_rewards else None
         )
@@ -319,10 +319,10 @@ class PPO:
             history.append(diagnostics)
         means = torch.stack(history).mean(dim=0) if history else torch.full((4,), torch.nan)
         std = float(self._network.log_std.detach().exp().mean())
-        names = ("policy", "value", "kl", "clipped")
+        names = ("policy_loss", "value_loss", "approx_kl", "clip_fraction")
         return dict(zip(names, map(float, means), strict=True)) | {
             "std": std,
-            "entropy": float(self._network.entropy().detach()),
+            "entropy_loss": -float(self._network.entropy().detach()),
         }
 
     def _minibatches(self, samples: tuple[Tensor, ...]) -> Iterator[tuple[Tensor, ...]]:

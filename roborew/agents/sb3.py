@@ -16,7 +16,10 @@ from stable_baselines3 import PPO, SAC
 from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.vec_env import VecNormalize
 
-from roborew.agents.arrays import (
+from roborew.agents.env_checks import box_size, check_finite
+from roborew.agents.rollout_report import Callback
+from roborew.agents.sb3_bridge import SB3Bridge, as_sb3
+from roborew.agents.torch_state import (
     Arrays,
     from_optimizer,
     from_tensors,
@@ -24,9 +27,6 @@ from roborew.agents.arrays import (
     prefixed,
     to_tensors,
 )
-from roborew.agents.env_checks import box_size, check_finite
-from roborew.agents.report import Callback
-from roborew.agents.sb3_bridge import SB3Bridge, as_sb3
 from roborew.errors import InvalidInputError
 from roborew.stopwatch import Stopwatch
 from roborew.storage.checkpoints import under

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from stable_baselines3.common.vec_env import VecEnv
 
 from roborew.agents.env_checks import check_finite, require_disabled_autoreset, reset_where
-from roborew.agents.report import EpisodeLog
+from roborew.agents.rollout_report import EpisodeStatistics
 from roborew.errors import InvalidInputError
 from roborew.stopwatch import Stopwatch
 
@@ -50,7 +50,7 @@ class SB3Bridge(VecEnv):
     def __init__(self, env: VectorEnv[Any, Any, Any]) -> None:
         self._env = env
         self._actions: NDArray[Any] = np.empty(0)
-        self.episodes = EpisodeLog(env.num_envs)
+        self.episodes = EpisodeStatistics(env.num_envs)
         self.watch = Stopwatch()
         spaces = cast(Any, env)  # Gymnasium leaves the parameter of these spaces open
         cast(Any, super()).__init__(

@@ -13,7 +13,7 @@ import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv
 from numpy.typing import NDArray
 
-from roborew.agents.report import RolloutReport
+from roborew.agents.rollout_report import RolloutReport
 from roborew.config import current_names, parse_options
 from roborew.critics.critic import Critic, is_critic
 from roborew.data import read_picture

@@ -11,7 +11,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from roborew.agents.report import RolloutReport
+from roborew.agents.rollout_report import RolloutReport
 from roborew.storage.checkpoints import under
 from roborew.storage.run import RunDirectory
 from roborew.workflows.factories import Agent, RewardEnv, load_agent
@@ -185,7 +185,7 @@ def _record(report: RolloutReport) -> dict[str, Any]:
         "true_success": report.final.get("success"),
         "true_progress": report.final.get("progress"),
         "length": report.mean_length,
-        "claims": report.claims,
-        "false_claims": report.false_claims,
+        "predicted_successes": report.predicted_successes,
+        "false_successes": report.false_successes,
         "losses": report.losses,
     }

@@ -10,7 +10,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Literal
 
-from roborew.agents.report import RolloutReport
+from roborew.agents.rollout_report import RolloutReport
 from roborew.errors import InvalidInputError
 from roborew.storage.run import RunDirectory
 from roborew.workflows.factories import load_reward, make_agent, make_env, make_reward_env, phase_of

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from roborew.agents.ppo import PPO, PPOConfig
-from roborew.agents.report import RolloutReport
+from roborew.agents.rollout_report import RolloutReport
 from roborew.agents.sb3 import SB3PPO, SB3SAC, SB3PPOConfig, SB3SACConfig
 from roborew.agents.sb3_bridge import as_sb3
 from roborew.shaping import ProgressDelta
@@ -112,9 +112,9 @@ def test_claims_and_false_claims_are_counted() -> None:
     )
     reports: list[RolloutReport] = []
     PPO(OBSERVATIONS, ACTIONS, PPOConfig(n_steps=10, batch_size=20)).learn(env, 40, reports.append)
-    assert [(report.episodes, report.claims, report.false_claims) for report in reports] == [
-        (4, 4, 2)
-    ] * 2
+    assert [
+        (report.episodes, report.predicted_successes, report.false_successes) for report in reports
+    ] == [(4, 4, 2)] * 2
     assert reports[0].final["success"] == 0.5
     assert reports[0].mean_return == pytest.approx(4 + 5 * 0.05)
 

@@ -11,7 +11,7 @@ from gymnasium.vector import AutoresetMode
 from scipy.stats import mannwhitneyu
 
 from roborew.agents.ppo import PPO, PPOConfig
-from roborew.agents.report import RolloutReport
+from roborew.agents.rollout_report import RolloutReport
 from roborew.errors import InvalidInputError
 from tests.roborew.agents.point_environment import PointEnv
 

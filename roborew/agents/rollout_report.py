@@ -25,7 +25,7 @@ class RolloutReport:
             and "progress"; NaN, the mark of a score that was not given, is left out.
         claims: episodes that ended with ``infos["terminated_by_success_detector"]``.
         false_claims: of these, episodes without ``infos["success"]`` at that step.
-        losses: diagnostics of the update, such as "policy", "value", "entropy", "kl".
+        losses: diagnostics of the update, such as "policy_loss", "approx_kl".
     """
 
     steps: int
@@ -35,8 +35,8 @@ class RolloutReport:
     mean_true_return: float
     mean_length: float
     final: Mapping[str, float]
-    claims: int
-    false_claims: int
+    predicted_successes: int
+    false_successes: int
     losses: Mapping[str, float]
 
 
@@ -50,7 +50,7 @@ def mean_or_nan(values: list[float]) -> float:
 
 
 @dataclass(slots=True)
-class EpisodeLog:
+class EpisodeStatistics:
     """Adds up returns over running episodes and remembers those that ended since `clear`."""
 
     num_envs: int
@@ -58,8 +58,8 @@ class EpisodeLog:
     """Shape (3, N): reward, true reward and number of actions of the running episodes."""
     ended: list[NDArray[np.float64]] = field(init=False, default_factory=list[NDArray[np.float64]])
     finals: dict[str, list[float]] = field(init=False, default_factory=dict[str, list[float]])
-    claims: int = field(init=False, default=0)
-    false_claims: int = field(init=False, default=0)
+    predicted_successes: int = field(init=False, default=0)
+    false_successes: int = field(init=False, default=0)
 
     def __post_init__(self) -> None:
         self.totals = np.zeros((3, self.num_envs))
@@ -85,13 +85,13 @@ class EpisodeLog:
             self.finals.setdefault(key, []).extend(value[present].astype(float).tolist())
         if "terminated_by_success_detector" in numeric:
             claimed = numeric["terminated_by_success_detector"].astype(bool) & done
-            self.claims += int(claimed.sum())
+            self.predicted_successes += int(claimed.sum())
             if "success" in numeric:
-                self.false_claims += int((claimed & ~numeric["success"].astype(bool)).sum())
+                self.false_successes += int((claimed & ~numeric["success"].astype(bool)).sum())
 
     def clear(self) -> None:
         """Forget the ended episodes, keep the running ones."""
-        self.ended, self.finals, self.claims, self.false_claims = [], {}, 0, 0
+        self.ended, self.finals, self.predicted_successes, self.false_successes = [], {}, 0, 0
 
     def report(
         self, steps: int, seconds: Mapping[str, float], losses: Mapping[str, float]
@@ -108,8 +108,8 @@ class EpisodeLog:
             mean_true_return=true_returns,
             mean_length=lengths,
             final={key: mean_or_nan(values) for key, values in self.finals.items()},
-            claims=self.claims,
-            false_claims=self.false_claims,
+            predicted_successes=self.predicted_successes,
+            false_successes=self.false_successes,
             losses=dict(losses),
         )
 
