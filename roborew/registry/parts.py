@@ -1,0 +1,231 @@
+"""The parts that roborew brings: one entry each, imported when it is used."""
+
+from __future__ import annotations
+
+from roborew.registry.lookup import Entry, Registry
+
+_DEMONSTRATIONS = "demonstrations"
+_JUDGE = "a vision-language model"
+
+rewards = Registry(
+    "reward",
+    {
+        "mini": Entry(
+            "roborew.rewards.mini:Mini",
+            "text and image progress model for roborew's own tasks, shipped in the wheel",
+        ),
+        "clip": Entry(
+            "roborew.rewards.clip:ClipReward",
+            "similarity of picture and sentence: CLIP, SigLIP, VLM-RM",
+            paper="VLM-RM, arXiv:2310.12921",
+            needs="weights of an image-text model",
+        ),
+        "goal_image": Entry(
+            "roborew.rewards.goal_image:GoalImage",
+            "distance to a goal picture in a pretrained embedding: VIP, R3M, LIV, DINOv2",
+            paper="VIP, arXiv:2210.00030",
+            needs="weights of an image model",
+        ),
+        "roboreward": Entry(
+            "roborew.rewards.vlm.roboreward:RoboReward",
+            "grades the last frame from 1 to 5",
+            paper="RoboReward, arXiv:2601.00675",
+            needs=_JUDGE,
+        ),
+        "verifier": Entry(
+            "roborew.rewards.vlm.verifier:Verifier",
+            "expected grade over twenty letters",
+            paper="arXiv:2607.05391",
+            needs=_JUDGE,
+        ),
+        "topreward": Entry(
+            "roborew.rewards.vlm.topreward:TopReward",
+            "log-odds that the task is done",
+            paper="TOPReward, arXiv:2602.19313",
+            needs=_JUDGE,
+        ),
+        "gvl": Entry(
+            "roborew.rewards.vlm.gvl:GVL",
+            "progress of shuffled frames; whole episodes only",
+            paper="GVL, arXiv:2411.04549",
+            needs=_JUDGE,
+        ),
+        "vlac": Entry(
+            "roborew.rewards.vlm.vlac:Vlac",
+            "compares successive frames, and says when the task is done",
+            paper="VLAC, arXiv:2509.15937",
+            needs=_JUDGE,
+        ),
+        "robo_dopamine": Entry(
+            "roborew.rewards.vlm.robo_dopamine:RoboDopamine",
+            "relative progress from frame, start and goal picture",
+            paper="Robo-Dopamine, arXiv:2512.23703",
+            needs=_JUDGE + ", a goal picture",
+        ),
+        "robofume": Entry(
+            "roborew.rewards.vlm.robofume:RoboFuME",
+            "says of each frame whether the task is done",
+            paper="RoboFuME, arXiv:2310.15145",
+            needs=_JUDGE,
+        ),
+    },
+    group="roborew.rewards",
+)
+agents = Registry(
+    "agent",
+    {
+        "ppo": Entry(
+            "roborew.agents.ppo:PPO",
+            "our own PPO over many simulations; resumes exactly",
+            paper="PPO, arXiv:1707.06347",
+        ),
+        "sb3-ppo": Entry(
+            "roborew.agents.sb3:SB3PPO", "PPO of Stable-Baselines3", paper="PPO, arXiv:1707.06347"
+        ),
+        "sb3-sac": Entry(
+            "roborew.agents.sb3:SB3SAC", "SAC of Stable-Baselines3", paper="SAC, arXiv:1801.01290"
+        ),
+    },
+    group="roborew.agents",
+)
+critics = Registry(
+    "critic",
+    {
+        "vice": Entry(
+            "roborew.critics.objectives.vice:Vice",
+            "ensemble that tells frames of the goal from all others",
+            paper="VICE, arXiv:1805.11686; RoboFuME, arXiv:2310.15145; LfVoid, arXiv:2307.07837",
+            needs=_DEMONSTRATIONS,
+            aliases=("goal_classifier",),
+        ),
+        "robometer": Entry(
+            "roborew.critics.objectives.robometer:Robometer",
+            "causal transformer: progress, success, and which of two videos got further",
+            paper="Robometer, arXiv:2603.02115; ReWiND, arXiv:2505.10911",
+            needs=_DEMONSTRATIONS,
+            aliases=("progress",),
+        ),
+        "grm": Entry(
+            "roborew.critics.objectives.grm:Grm",
+            "relative progress from frame, start and goal picture, fused; one demonstration is enough",
+            paper="General Reward Model of Robo-Dopamine, arXiv:2512.23703",
+            needs=_DEMONSTRATIONS,
+            aliases=("hop",),
+        ),
+        "vlac_pairs": Entry(
+            "roborew.critics.objectives.vlac_pairs:VlacPairs",
+            "signed progress between two frames, summed up",
+            paper="VLAC, arXiv:2509.15937",
+            needs=_DEMONSTRATIONS,
+            aliases=("pair",),
+        ),
+        "liv": Entry(
+            "roborew.critics.objectives.liv:Liv",
+            "frames and sentences in one space, by time contrast",
+            paper="LIV, arXiv:2306.00958",
+            needs=_DEMONSTRATIONS,
+        ),
+        "tcc": Entry(
+            "roborew.critics.objectives.tcc:Tcc",
+            "distance to the goal in a space where demonstrations align in time",
+            paper="TCC, arXiv:1904.07846; XIRL, arXiv:2106.03911",
+            needs=_DEMONSTRATIONS,
+            aliases=("xirl",),
+        ),
+        "vip": Entry(
+            "roborew.critics.objectives.vip:Vip",
+            "distance to the goal in an embedding learned from time alone",
+            paper="VIP, arXiv:2210.00030",
+            needs=_DEMONSTRATIONS,
+        ),
+        "perceptual": Entry(
+            "roborew.critics.objectives.perceptual:Perceptual",
+            "a Gaussian for each discovered step; nothing is trained",
+            paper="Perceptual rewards, arXiv:1612.06699",
+            needs=_DEMONSTRATIONS,
+        ),
+        "bradley_terry": Entry(
+            "roborew.critics.objectives.bradley_terry:BradleyTerry",
+            "the reward that explains which of two segments is better",
+            paper="RL-VLM-F, arXiv:2402.03681; OPRM, arXiv:2602.12660",
+            needs=_DEMONSTRATIONS,
+            aliases=("preference",),
+        ),
+        "temporal_ot": Entry(
+            "roborew.critics.objectives.temporal_ot:TemporalOT",
+            "cost of transporting an episode onto a demonstration; whole episodes only",
+            paper="TemporalOT, arXiv:2410.21795; RAPL, arXiv:2310.07932",
+            needs=_DEMONSTRATIONS,
+            aliases=("transport",),
+        ),
+        "clip_adapter": Entry(
+            "roborew.critics.objectives.clip_adapter:ClipAdapter",
+            "adapters on frames and sentences, learned by ranking",
+            paper="CLIP-Adapter, arXiv:2110.04544; RankNet, Burges et al. 2005",
+            needs=_DEMONSTRATIONS,
+            aliases=("ranking_clip",),
+        ),
+        "gail": Entry(
+            "roborew.critics.objectives.gail:Gail",
+            "discriminator of experts' transitions, from observations; AIRL as an option",
+            paper="GAIL, arXiv:1606.03476; AIRL, arXiv:1710.11248",
+            needs=_DEMONSTRATIONS,
+            aliases=("adversarial",),
+        ),
+        "ridge": Entry(
+            "roborew.critics.objectives.ridge:Ridge",
+            "closed-form probe on embedded frames: the baseline",
+            paper="Hoerl and Kennard 1970",
+            needs=_DEMONSTRATIONS,
+        ),
+        "sarm": Entry(
+            "roborew.critics.objectives.sarm:Sarm",
+            "subtasks, found where nobody marked them, and progress within each",
+            paper="SARM, arXiv:2509.25358; VLA-RL, arXiv:2505.18719",
+            needs=_DEMONSTRATIONS,
+            aliases=("stages",),
+        ),
+    },
+    group="roborew.critics",
+)
+encoders = Registry(
+    "encoder",
+    {
+        "conv": Entry(
+            "roborew.encoders.conv:ConvEncoder",
+            "small convolutions, fitted to the demonstrations themselves",
+            needs=_DEMONSTRATIONS,
+        ),
+        "mini": Entry(
+            "roborew.encoders.mini:MiniEncoder", "the picture layers of mini, frozen and shipped"
+        ),
+        "pretrained": Entry(
+            "roborew.encoders.pretrained:TowerEncoder",
+            "a frozen image tower of open_clip, timm or transformers: CLIP, DINOv2, VIP, R3M, LIV",
+            needs="weights of an image model",
+            aliases=("tower",),
+        ),
+    },
+    group="roborew.encoders",
+)
+judges = Registry(
+    "judge",
+    {
+        "transformers": Entry(
+            "roborew.judges.local:LocalJudge",
+            "a vision-language model in this process",
+            needs="its weights",
+        ),
+        "openai": Entry(
+            "roborew.judges.server:ServerJudge",
+            "any OpenAI-compatible server, such as vLLM or SGLang",
+            needs="its address",
+        ),
+        "recorded": Entry(
+            "roborew.judges.recorded:RecordedJudge",
+            "stored answers, replayed by exact question",
+            needs="a file of answers",
+        ),
+    },
+    group="roborew.judges",
+)
