@@ -28,7 +28,7 @@ from experiments.benchmarks.contender import contender
 from experiments.benchmarks.measure import Row, compare
 from roborew.encoders.embedder import Embedder
 from roborew.encoders.open_clip import load_open_clip
-from roborew.rewards.clip import ClipReward, unit
+from roborew.rewards.clip import ClipReward, normalize
 from roborew.types import Video
 from roborew.wrappers import LearnedReward
 from roborew_envs import TaskVectorEnv, make_task
@@ -200,7 +200,7 @@ def _rounding(model: str, frames: Video) -> Row:
     scores = {}
     for dtype in ("float32", "bfloat16"):
         tower = load_open_clip(model, "random", text=False).tower
-        x = unit(Embedder(tower, dtype=dtype, batch=16).embed([frames])[0])
+        x = normalize(Embedder(tower, dtype=dtype, batch=16).embed([frames])[0])
         scores[dtype] = x @ x[-1]
     exact, rounded = scores["float32"][:-1], scores["bfloat16"][:-1]
     rank = float(spearmanr(exact, rounded).statistic)

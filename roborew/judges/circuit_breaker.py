@@ -6,37 +6,40 @@ from collections.abc import Callable
 from time import monotonic
 
 
-class Breaker:
-    """Opens after ``failures`` in a row; after ``cool_down`` seconds the next try decides.
+class CircuitBreaker:
+    """Opens after ``max_failures`` in a row; after ``cool_down`` seconds the next try decides.
 
     >>> now = 0.0
-    >>> breaker = Breaker(failures=2, cool_down=10.0, clock=lambda: now)
-    >>> breaker.failed(), breaker.is_open, breaker.failed(), breaker.is_open
+    >>> breaker = CircuitBreaker(max_failures=2, cool_down=10.0, clock=lambda: now)
+    >>> breaker.record_failure(), breaker.is_open, breaker.record_failure(), breaker.is_open
     (None, False, None, True)
     >>> now = 11.0
-    >>> breaker.is_open, breaker.failed(), breaker.is_open
+    >>> breaker.is_open, breaker.record_failure(), breaker.is_open
     (False, None, True)
     """
 
     def __init__(
-        self, failures: int, cool_down: float, clock: Callable[[], float] = monotonic
+        self, max_failures: int, cool_down: float, clock: Callable[[], float] = monotonic
     ) -> None:
-        self._limit = failures
+        self._max_failures = max_failures
         self._cool_down = cool_down
         self._clock = clock
-        self._in_a_row = 0
-        self._last = 0.0
+        self._consecutive_failures = 0
+        self._last_failure = 0.0
 
     @property
     def is_open(self) -> bool:
         """Whether to fail at once."""
-        return self._in_a_row >= self._limit and self._clock() - self._last < self._cool_down
+        return (
+            self._consecutive_failures >= self._max_failures
+            and self._clock() - self._last_failure < self._cool_down
+        )
 
-    def failed(self) -> None:
+    def record_failure(self) -> None:
         """Count a failure."""
-        self._in_a_row += 1
-        self._last = self._clock()
+        self._consecutive_failures += 1
+        self._last_failure = self._clock()
 
-    def worked(self) -> None:
+    def record_success(self) -> None:
         """Close."""
-        self._in_a_row = 0
+        self._consecutive_failures = 0

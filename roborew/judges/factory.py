@@ -13,7 +13,7 @@ from roborew.judges.types import Judge, Progress
 from roborew.registry import judges
 
 
-def open_judge(
+def load_judge(
     name: str,
     options: Sequence[str] = (),
     *,

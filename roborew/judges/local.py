@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Literal, cast
+from typing import Any, ClassVar, Literal, cast
 
 import numpy as np
 import torch
@@ -29,12 +29,14 @@ class LocalJudge:
         revision: commit of a hub id; pin it, or the answers may change with the repository.
         device: of torch.
         dtype: "auto" is bfloat16 on CUDA and float32 elsewhere.
-        batch: questions answered together.
+        batch_size: questions answered together.
 
     Raises:
         MissingBackendError: no such weights; the message says what to download and where to put it.
         CorruptFileError: the weights are damaged or not all there.
     """
+
+    RENAMED: ClassVar[Mapping[str, str]] = {"batch": "batch_size"}
 
     def __init__(
         self,
@@ -43,10 +45,10 @@ class LocalJudge:
         revision: str | None = None,
         device: str = "cpu",
         dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto",
-        batch: int = 8,
+        batch_size: int = 8,
     ) -> None:
-        if batch < 1:
-            raise InvalidInputError(f"batch: expected at least 1; got {batch}.")
+        if batch_size < 1:
+            raise InvalidInputError(f"batch: expected at least 1; got {batch_size}.")
         if dtype == "auto":
             dtype = "bfloat16" if device.startswith("cuda") else "float32"
         network, self._processor, identity = load_pretrained(model, revision, DTYPES[dtype])
@@ -54,7 +56,7 @@ class LocalJudge:
         self._tokenizer = self._processor.tokenizer
         self._identity = identity if dtype == "float32" else f"{identity}+{dtype}"
         self._dtype = DTYPES[dtype]
-        self._batch = batch
+        self._batch_size = batch_size
         self.progress: Progress | None = None
 
     @property
@@ -77,7 +79,7 @@ class LocalJudge:
         answers: dict[int, Answer] = {}
         for places in self._batches(questions):
             answers.update(
-                zip(places, self._answer([questions[place] for place in places]), strict=True)
+                zip(places, self._answer_batch([questions[place] for place in places]), strict=True)
             )
             if self.progress:
                 self.progress(len(answers), len(questions))
@@ -87,15 +89,15 @@ class LocalJudge:
         """Places of questions that can go through the model together."""
         alike: dict[object, list[int]] = {}
         for place, question in enumerate(questions):
-            media = (_kind_in(question, "image"), _kind_in(question, "video"))
+            media = (_has_kind(question, "image"), _has_kind(question, "video"))
             key = (question.choices, question.max_tokens, media)
             alike.setdefault(key, []).append(place)
         for places in alike.values():
-            for start in range(0, len(places), self._batch):
-                yield places[start : start + self._batch]
+            for start in range(0, len(places), self._batch_size):
+                yield places[start : start + self._batch_size]
 
     @torch.inference_mode()
-    def _answer(self, questions: Sequence[Question]) -> list[Answer]:
+    def _answer_batch(self, questions: Sequence[Question]) -> list[Answer]:
         """Answer questions that share their choices and their length."""
         choices, length = questions[0].choices, questions[0].max_tokens
         inputs = self._inputs(questions)
@@ -104,11 +106,11 @@ class LocalJudge:
         texts: list[str | None] = [None] * len(questions)
         columns: list[Any] = []
         if length or single:
-            replies, first = self._continue(inputs, max(length, 1))
+            replies, first = self._generate(inputs, max(length, 1))
             texts = [*replies] if length else texts
             columns = [first[:, each[0]] for each in tokens] if single else []
         if not single:
-            columns = [self._forced(inputs, each) for each in tokens]
+            columns = [self._continuation_log_prob(inputs, each) for each in tokens]
         by_choice = {
             choice: column.tolist() for choice, column in zip(choices, columns, strict=True)
         }
@@ -119,7 +121,7 @@ class LocalJudge:
             for row, text in enumerate(texts)
         ]
 
-    def _continue(self, inputs: dict[str, Tensor], length: int) -> tuple[list[str], Tensor]:
+    def _generate(self, inputs: dict[str, Tensor], length: int) -> tuple[list[str], Tensor]:
         """Greedy replies of at most ``length`` tokens, and the log-probabilities (N, vocabulary) of
         their first."""
         first: list[Tensor] = []
@@ -141,7 +143,7 @@ class LocalJudge:
         new = said[:, inputs["input_ids"].shape[1] :]
         return self._tokenizer.batch_decode(new, skip_special_tokens=True), first[0]
 
-    def _forced(self, inputs: dict[str, Tensor], tokens: list[int]) -> Tensor:
+    def _continuation_log_prob(self, inputs: dict[str, Tensor], tokens: list[int]) -> Tensor:
         """Log-probability (N,) that each prompt goes on with exactly these tokens."""
         prompts = inputs["input_ids"]
         added = torch.tensor(tokens, device=prompts.device).expand(len(prompts), -1)
@@ -170,14 +172,15 @@ class LocalJudge:
         begin = self._tokenizer.bos_token
         written = begin is not None and prompts[0].startswith(begin)  # by the chat template
         media: dict[str, Any] = {}
-        if _kind_in(questions[0], "image"):
-            media["images"] = [_of_kind(question, "image") for question in questions]
-        if _kind_in(questions[0], "video"):
+        if _has_kind(questions[0], "image"):
+            media["images"] = [_media_of_kind(question, "image") for question in questions]
+        if _has_kind(questions[0], "video"):
             media["videos"] = [
-                [_at_least_two(video) for video in _of_kind(each, "video")] for each in questions
+                [_at_least_two(video) for video in _media_of_kind(each, "video")]
+                for each in questions
             ]
             media["video_metadata"] = [
-                [_metadata(video, question.fps) for video in each]
+                [_video_metadata(video, question.fps) for video in each]
                 for each, question in zip(media["videos"], questions, strict=True)
             ]
             media["do_sample_frames"] = False
@@ -202,13 +205,15 @@ class LocalJudge:
                     f"question: its text holds {token!r}, which is no text to {self._identity}."
                 )
         if question.chat:
-            return self._templated([{"type": _kind(part), "text": part} for part in question.parts])
+            return self._apply_chat_template(
+                [{"type": _part_kind(part), "text": part} for part in question.parts]
+            )
         return "".join(
-            part if isinstance(part, str) else self._placeholder(_kind(part))
+            part if isinstance(part, str) else self._placeholder(_part_kind(part))
             for part in question.parts
         )
 
-    def _templated(self, content: Sequence[Mapping[str, Any]]) -> str:
+    def _apply_chat_template(self, content: Sequence[Mapping[str, Any]]) -> str:
         if not self._processor.chat_template:
             raise InvalidInputError(
                 f"{self._identity} has no chat template, which says how it takes pictures and "
@@ -222,7 +227,7 @@ class LocalJudge:
         one."""
         before, after = {"type": "text", "text": "BEFORE"}, {"type": "text", "text": "AFTER"}
         found = re.search(
-            "BEFORE(.+)AFTER", self._templated([before, {"type": kind}, after]), re.DOTALL
+            "BEFORE(.+)AFTER", self._apply_chat_template([before, {"type": kind}, after]), re.DOTALL
         )
         if found is None:
             raise InvalidInputError(
@@ -231,20 +236,22 @@ class LocalJudge:
         return found[1]
 
 
-def _kind(part: Part) -> str:
+def _part_kind(part: Part) -> str:
     if isinstance(part, str):
         return "text"
     return "image" if part.ndim == 3 else "video"
 
 
-def _of_kind(question: Question, kind: str) -> list[Any]:
+def _media_of_kind(question: Question, kind: str) -> list[Any]:
     """Pictures or videos of a question, as arrays that torch takes: it refuses views that run
     backwards."""
-    return [np.ascontiguousarray(cast(Any, part)) for part in question.parts if _kind(part) == kind]
+    return [
+        np.ascontiguousarray(cast(Any, part)) for part in question.parts if _part_kind(part) == kind
+    ]
 
 
-def _kind_in(question: Question, kind: str) -> bool:
-    return any(_kind(part) == kind for part in question.parts)
+def _has_kind(question: Question, kind: str) -> bool:
+    return any(_part_kind(part) == kind for part in question.parts)
 
 
 def _at_least_two(video: Any) -> Video:
@@ -252,7 +259,7 @@ def _at_least_two(video: Any) -> Video:
     return np.repeat(video, 2, 0) if len(video) == 1 else video
 
 
-def _metadata(video: Video, fps: float) -> VideoMetadata:
+def _video_metadata(video: Video, fps: float) -> VideoMetadata:
     return VideoMetadata(
         total_num_frames=len(video), fps=fps, frames_indices=list(range(len(video)))
     )

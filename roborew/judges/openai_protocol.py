@@ -14,21 +14,23 @@ from PIL import Image
 from roborew.judges.types import Answer, Part, Question
 from roborew.types import Frame
 
-PictureFormat = Literal["png", "jpeg"]
+ImageFormat = Literal["png", "jpeg"]
 
 
 class FaultError(Exception):
-    """One attempt failed. ``again``: another one can help; ``after``: the pause that the server
-    asks for [s]."""
+    """One attempt failed. ``retryable``: another one can help; ``retry_after``: the pause that the
+    server asks for [s]."""
 
-    def __init__(self, reason: str, *, again: bool = True, after: float | None = None) -> None:
+    def __init__(
+        self, reason: str, *, retryable: bool = True, retry_after: float | None = None
+    ) -> None:
         super().__init__(reason)
-        self.again = again
-        self.after = after
+        self.retryable = retryable
+        self.retry_after = retry_after
 
 
 def request_body(
-    question: Question, model: str, pictures: PictureFormat, top_logprobs: int
+    question: Question, model: str, image_format: ImageFormat, top_logprobs: int
 ) -> bytes:
     """Return the JSON body for ``/chat/completions`` (``question.chat``) or else ``/completions``
     (text only).
@@ -42,7 +44,7 @@ def request_body(
         "max_tokens": max(question.max_tokens, 1),
     }
     if question.chat:
-        content = [piece for part in question.parts for piece in _pieces(part, pictures)]
+        content = [piece for part in question.parts for piece in _content_parts(part, image_format)]
         body["messages"] = [{"role": "user", "content": content}]
         if question.choices and top_logprobs:
             body |= {"logprobs": True, "top_logprobs": top_logprobs}
@@ -90,14 +92,14 @@ def read_answer(reply: dict[str, Any], question: Question) -> Answer:
     text = _mapping(only.get("message")).get("content") if question.chat else only.get("text")
     if question.max_tokens and not isinstance(text, str):
         return Answer(abstained="no text in the reply")
-    log_probs = _choices(only, question) if question.choices else {}
+    log_probs = _choice_log_probs(only, question) if question.choices else {}
     if not question.max_tokens and not log_probs:
         return Answer(abstained="the server does not list every choice")
     return Answer(text=text if question.max_tokens else None, log_probs=log_probs)
 
 
-def _choices(said: dict[str, Any], question: Question) -> dict[str, float]:
-    listed = _first_tokens(said.get("logprobs"), question.chat)
+def _choice_log_probs(reply_choice: dict[str, Any], question: Question) -> dict[str, float]:
+    listed = _first_tokens(reply_choice.get("logprobs"), question.chat)
     if any(choice not in listed for choice in question.choices):
         return {}
     return {choice: listed[choice] for choice in question.choices}
@@ -112,15 +114,15 @@ def _first_tokens(logprobs: object, chat: bool) -> dict[str, float]:
         return {}
     first = _mapping(cast("list[Any]", steps)[0])
     if not chat:
-        return {token: _log_prob(value) for token, value in first.items()}
+        return {token: _checked_log_prob(value) for token, value in first.items()}
     entries = first.get("top_logprobs")
     if not isinstance(entries, list):
         return {}
     rows = [_mapping(entry) for entry in cast("list[Any]", entries)]
-    return {str(row.get("token")): _log_prob(row.get("logprob")) for row in rows}
+    return {str(row.get("token")): _checked_log_prob(row.get("logprob")) for row in rows}
 
 
-def _log_prob(value: object) -> float:
+def _checked_log_prob(value: object) -> float:
     if (
         isinstance(value, bool)
         or not isinstance(value, float | int)
@@ -130,22 +132,25 @@ def _log_prob(value: object) -> float:
     return float(value)
 
 
-def _pieces(part: Part, pictures: PictureFormat) -> list[dict[str, Any]]:
+def _content_parts(part: Part, image_format: ImageFormat) -> list[dict[str, Any]]:
     if isinstance(part, str):
         return [{"type": "text", "text": part}]
     frames = [part] if part.ndim == 3 else list(part)
     return [
-        {"type": "image_url", "image_url": {"url": data_url(frame, pictures)}} for frame in frames
+        {"type": "image_url", "image_url": {"url": data_url(frame, image_format)}}
+        for frame in frames
     ]
 
 
-def data_url(frame: Frame, pictures: PictureFormat) -> str:
+def data_url(frame: Frame, image_format: ImageFormat) -> str:
     """A picture as a ``data:`` URL: nothing is fetched from anywhere."""
     buffer = io.BytesIO()
     Image.fromarray(frame).save(
-        buffer, pictures, **({"quality": 95} if pictures == "jpeg" else {"compress_level": 1})
+        buffer,
+        image_format,
+        **({"quality": 95} if image_format == "jpeg" else {"compress_level": 1}),
     )
-    return f"data:image/{pictures};base64,{base64.b64encode(buffer.getvalue()).decode()}"
+    return f"data:image/{image_format};base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 
 def _mapping(value: object) -> dict[str, Any]:

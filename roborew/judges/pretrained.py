@@ -16,7 +16,7 @@ from roborew.errors import CorruptFileError, MissingBackendError, first_line
 
 logger = logging.getLogger(__name__)
 
-READ = (".safetensors", ".json", ".jinja", ".txt", ".model")
+MODEL_FILE_SUFFIXES = (".safetensors", ".json", ".jinja", ".txt", ".model")
 """Endings of the files that decide what a model in a folder answers."""
 
 
@@ -32,7 +32,7 @@ def load_pretrained(model: str, revision: str | None, dtype: torch.dtype) -> tup
         CorruptFileError: a weight file is damaged, or does not hold every weight of the model.
     """
     if model.startswith((".", "/", "~")) and not Path(model).expanduser().is_dir():
-        raise MissingBackendError(f"{model} is no folder. {_remedy(model, revision)}")
+        raise MissingBackendError(f"{model} is no folder. {_download_hint(model, revision)}")
     source = str(Path(model).expanduser()) if Path(model).expanduser().is_dir() else model
     options: dict[str, Any] = {"revision": revision or "main", "trust_remote_code": False}
     try:
@@ -47,29 +47,29 @@ def load_pretrained(model: str, revision: str | None, dtype: torch.dtype) -> tup
         )
     except SafetensorError as error:
         raise CorruptFileError(
-            f"{model}: a weight file is damaged ({error}). {_remedy(model, revision)}"
+            f"{model}: a weight file is damaged ({error}). {_download_hint(model, revision)}"
         ) from error
     except (OSError, ValueError, KeyError, ImportError) as error:
         raise MissingBackendError(
-            f"{model} cannot be loaded: {first_line(error)} {_remedy(model, revision)}"
+            f"{model} cannot be loaded: {first_line(error)} {_download_hint(model, revision)}"
         ) from error
-    if not _reads(
+    if not _tokenizer_round_trips(
         processor.tokenizer
     ):  # transformers makes an empty one where tokenizer.json is missing
         raise MissingBackendError(
-            f"{model}: the tokenizer's files are not all there. {_remedy(model, revision)}"
+            f"{model}: the tokenizer's files are not all there. {_download_hint(model, revision)}"
         )
     # What transformers would only warn of: such weights are random numbers.
     absent = sorted(map(str, [*report["missing_keys"], *report["mismatched_keys"]]))
     if absent:
         raise CorruptFileError(
             f"{model}: {len(absent)} weights are absent or of another shape, such as {absent[0]}. "
-            f"They would be random, so nothing was loaded. {_remedy(model, revision)}"
+            f"They would be random, so nothing was loaded. {_download_hint(model, revision)}"
         )
     return network, processor, f"{model}@{_revision(source, network)}"
 
 
-def _reads(tokenizer: Any) -> bool:
+def _tokenizer_round_trips(tokenizer: Any) -> bool:
     text = "Is the cup on the shelf? True, 5 of 5."
     said = tokenizer.decode(tokenizer(text, add_special_tokens=False)["input_ids"])
     return said.replace(" ", "").lower() == text.replace(" ", "").lower()
@@ -79,13 +79,15 @@ def _revision(source: str, network: Any) -> str:
     if not Path(source).is_dir():
         return str(getattr(network.config, "_commit_hash", None) or "unknown")
     digest = hashlib.sha256()
-    for file in sorted(file for file in Path(source).iterdir() if file.suffix in READ):
+    for file in sorted(
+        file for file in Path(source).iterdir() if file.suffix in MODEL_FILE_SUFFIXES
+    ):
         with file.open("rb") as content:
             digest.update(file.name.encode() + hashlib.file_digest(content, "sha256").digest())
     return digest.hexdigest()[:16]
 
 
-def _remedy(model: str, revision: str | None) -> str:
+def _download_hint(model: str, revision: str | None) -> str:
     pinned = f" --revision {revision}" if revision else " --revision COMMIT"
     if model.startswith((".", "/", "~")):
         return (

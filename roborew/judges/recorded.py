@@ -20,7 +20,7 @@ from roborew.storage.atomic import disk_space
 
 logger = logging.getLogger(__name__)
 
-BLOCK = 64
+QUESTIONS_PER_WRITE = 64
 """Questions asked before their answers are stored."""
 
 
@@ -131,8 +131,8 @@ class Recorder:
         }
         said = {key: self._answers[key] for key in keys if key in self._answers}
         waiting, total = list(unknown), len(said) + len(unknown)
-        for start in range(0, len(waiting), BLOCK):
-            block = waiting[start : start + BLOCK]
+        for start in range(0, len(waiting), QUESTIONS_PER_WRITE):
+            block = waiting[start : start + QUESTIONS_PER_WRITE]
             said.update(zip(block, self._judge.ask([unknown[key] for key in block]), strict=True))
             self._store({key: said[key] for key in block if said[key].abstained is None})
             if self.progress:
@@ -141,7 +141,7 @@ class Recorder:
 
     def _store(self, answers: Mapping[str, Answer]) -> None:
         lines = "".join(
-            _line(key, self.identity, answer) for key, answer in answers.items()
+            _to_line(key, self.identity, answer) for key, answer in answers.items()
         ).encode()
         with disk_space(self._path, len(lines)), self._path.open("ab") as file:
             file.write(lines)
@@ -174,7 +174,7 @@ def read_answers(path: Path) -> dict[str, dict[str, Answer]]:
     for number, line in enumerate(content[:whole].splitlines(), 1):
         try:
             row = json.loads(line)
-            stored.setdefault(str(row["model"]), {})[str(row["question"])] = _answer(row)
+            stored.setdefault(str(row["model"]), {})[str(row["question"])] = _to_answer(row)
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise CorruptFileError(
                 f"{path}, line {number}: expected a stored answer; got {line[:60]!r}."
@@ -193,7 +193,7 @@ def _part_key(part: Part) -> list[Any]:
     ]
 
 
-def _line(key: str, model: str, answer: Answer) -> str:
+def _to_line(key: str, model: str, answer: Answer) -> str:
     log_probs = {
         choice: value if math.isfinite(value) else None
         for choice, value in answer.log_probs.items()
@@ -202,15 +202,15 @@ def _line(key: str, model: str, answer: Answer) -> str:
     return json.dumps(row, allow_nan=False) + "\n"
 
 
-def _answer(row: Mapping[str, Any]) -> Answer:
+def _to_answer(row: Mapping[str, Any]) -> Answer:
     text, log_probs = row["text"], cast("Mapping[str, Any]", row["log_probs"])
     values = {
         str(choice): -math.inf if value is None else value for choice, value in log_probs.items()
     }
-    if not (text is None or isinstance(text, str)) or not _log_probabilities(values.values()):
+    if not (text is None or isinstance(text, str)) or not _are_log_probs(values.values()):
         raise ValueError(text)
     return Answer(text=text, log_probs=values)
 
 
-def _log_probabilities(values: Iterable[Any]) -> bool:
+def _are_log_probs(values: Iterable[Any]) -> bool:
     return all(isinstance(value, float | int) and value <= 1e-3 for value in values)

@@ -8,19 +8,19 @@ import logging
 import os
 import random
 import uuid
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from pathlib import Path
 from ssl import create_default_context
 from threading import Thread
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import httpx2
 
 from roborew.errors import InvalidInputError, MissingBackendError, RoborewError
-from roborew.judges.circuit_breaker import Breaker
+from roborew.judges.circuit_breaker import CircuitBreaker
 from roborew.judges.openai_protocol import (
     FaultError,
-    PictureFormat,
+    ImageFormat,
     read_answer,
     read_reply,
     request_body,
@@ -30,9 +30,9 @@ from roborew.judges.types import Answer, Progress, Question
 logger = logging.getLogger(__name__)
 
 MAX_REPLY_BYTES = 8 * 2**20
-LONGEST_PAUSE = 10.0
+MAX_PAUSE_SECONDS = 10.0
 """Between two attempts [s]."""
-OURS = "roborew-"
+REQUEST_ID_PREFIX = "roborew-"
 """How the ids of our requests begin, so that a reply to another one of them is noticed."""
 
 
@@ -46,18 +46,18 @@ class ServerJudge:
 
     Args:
         model: name under which the server knows the model.
-        url: where the API begins, such as ``http://127.0.0.1:8000/v1``.
+        base_url: where the API begins, such as ``http://127.0.0.1:8000/v1``.
         revision: of the weights, as the person who serves them pins it; stands in the identity.
         api_key_env: environment variable that holds the key; the key is in no log, error or report.
         ca_file: certificates to trust in place of the system's, for a server with its own.
         deadline: longest time for one question, all attempts together [s].
-        pause: before the second attempt [s]; doubles each time, with jitter, or as the server asks
+        retry_pause: before the second attempt [s]; doubles each time, with jitter, or as the server asks
             (Retry-After).
         concurrency: questions in flight.
         on_failure: "abstain" from a question that failed, or "stop".
         breaker_failures: questions failed in a row after which the next ones fail at once.
         cool_down: for how long [s].
-        pictures: lossless "png" or the smaller "jpeg".
+        image_format: lossless "png" or the smaller "jpeg".
         top_logprobs: first tokens whose probabilities the server is asked for. 20 is the protocol's
             most; vLLM goes beyond with its own ``--max-logprobs``; 0 for a server that lists none,
             so that methods read its text.
@@ -70,39 +70,48 @@ class ServerJudge:
         MissingBackendError: the environment variable of the key is not set.
     """
 
+    RENAMED: ClassVar[Mapping[str, str]] = {
+        "url": "base_url",
+        "pause": "retry_pause",
+        "pictures": "image_format",
+    }
+
     def __init__(
         self,
         *,
         model: str,
-        url: str = "http://127.0.0.1:8000/v1",
+        base_url: str = "http://127.0.0.1:8000/v1",
         revision: str = "served",
         api_key_env: str | None = None,
         ca_file: Path | None = None,
         deadline: float = 120.0,
-        pause: float = 0.5,
+        retry_pause: float = 0.5,
         concurrency: int = 16,
         on_failure: Literal["abstain", "stop"] = "abstain",
         breaker_failures: int = 5,
         cool_down: float = 30.0,
-        pictures: PictureFormat = "png",
+        image_format: ImageFormat = "png",
         top_logprobs: int = 20,
         bare_text: bool = False,
     ) -> None:
-        if min(deadline, pause, concurrency, breaker_failures, cool_down) <= 0 or top_logprobs < 0:
+        if (
+            min(deadline, retry_pause, concurrency, breaker_failures, cool_down) <= 0
+            or top_logprobs < 0
+        ):
             raise InvalidInputError("openai judge: expected times and counts above 0.")
-        self._url = _checked_url(url)
-        self._key = _key(api_key_env)
+        self._base_url = _checked_url(base_url)
+        self._key = _read_api_key(api_key_env)
         self._verify = (
             create_default_context(cafile=ca_file) if ca_file else httpx2.create_ssl_context()
         )
         self._model = model
         self._identity = f"{model}@{revision}"
         self._deadline = deadline
-        self._pause = pause
+        self._retry_pause = retry_pause
         self._concurrency = concurrency
         self._on_failure = on_failure
-        self._breaker = Breaker(breaker_failures, cool_down)
-        self._pictures: PictureFormat = pictures
+        self._breaker = CircuitBreaker(breaker_failures, cool_down)
+        self._image_format: ImageFormat = image_format
         self._top_logprobs = top_logprobs
         self._bare_text = bare_text
         self.progress: Progress | None = None
@@ -126,7 +135,7 @@ class ServerJudge:
         """
         for question in questions:
             self._check(question)
-        return _run(self._ask_all(questions)) if questions else []
+        return _run_in_thread(self._ask_all(questions)) if questions else []
 
     def _check(self, question: Question) -> None:
         if question.chat:
@@ -169,23 +178,25 @@ class ServerJudge:
         if self._breaker.is_open:
             return self._failure("left alone after several failures in a row")
         body = await asyncio.to_thread(
-            request_body, question, self._model, self._pictures, self._top_logprobs
+            request_body, question, self._model, self._image_format, self._top_logprobs
         )
         faults: list[FaultError] = []
         try:
             async with asyncio.timeout(self._deadline) as limit:
-                answer = await self._insist(client, body, question, faults, limit.when() or 0.0)
+                answer = await self._ask_with_retries(
+                    client, body, question, faults, limit.when() or 0.0
+                )
         except FaultError as fault:
             return self._failure(str(fault))
         except TimeoutError:
-            self._breaker.failed()
+            self._breaker.record_failure()
             return self._failure(
                 f"no answer within {self._deadline:g} s ({faults[-1] if faults else 'no reply'})"
             )
-        self._breaker.worked()
+        self._breaker.record_success()
         return answer
 
-    async def _insist(
+    async def _ask_with_retries(
         self,
         client: httpx2.AsyncClient,
         body: bytes,
@@ -206,30 +217,34 @@ class ServerJudge:
                     client, body, question, httpx2.Timeout(None, connect=connecting)
                 )
             except FaultError as fault:
-                if not fault.again:
+                if not fault.retryable:
                     raise
                 pause = min(
-                    self._pause * 2 ** min(len(faults), 20), LONGEST_PAUSE
+                    self._retry_pause * 2 ** min(len(faults), 20), MAX_PAUSE_SECONDS
                 ) * random.uniform(0.5, 1.0)
                 faults.append(fault)
-                await asyncio.sleep(fault.after or pause)
+                await asyncio.sleep(fault.retry_after or pause)
 
     async def _attempt(
         self, client: httpx2.AsyncClient, body: bytes, question: Question, timeout: httpx2.Timeout
     ) -> Answer:
-        own = {"X-Request-Id": f"{OURS}{uuid.uuid4().hex}"}
-        url = f"{self._url}/chat/completions" if question.chat else f"{self._url}/completions"
+        own = {"X-Request-Id": f"{REQUEST_ID_PREFIX}{uuid.uuid4().hex}"}
+        url = (
+            f"{self._base_url}/chat/completions"
+            if question.chat
+            else f"{self._base_url}/completions"
+        )
         try:
             async with client.stream(
                 "POST", url, content=body, headers=own, timeout=timeout
             ) as response:
-                reply = await _limited(response)
+                reply = await _read_body(response)
         except httpx2.HTTPError as error:
             raise FaultError(f"{type(error).__name__}: {error}") from error
         _check_status(response, reply)
         said = read_reply(reply)
         for label in (response.headers.get("X-Request-Id", ""), str(said.get("id"))):
-            if OURS in label and own["X-Request-Id"] not in label:
+            if REQUEST_ID_PREFIX in label and own["X-Request-Id"] not in label:
                 raise FaultError("a reply to another question")
         return read_answer(said, question)
 
@@ -238,20 +253,20 @@ class ServerJudge:
         logger.info("%s: a question failed: %s", self._identity, reason)
         if self._on_failure == "stop":
             raise RoborewError(
-                f"openai judge {self._identity} at {self._url}: {reason}. Check the server, or "
+                f"openai judge {self._identity} at {self._base_url}: {reason}. Check the server, or "
                 f"let the run go on with "
                 "on_failure=abstain."
             )
         return Answer(abstained=f"server: {reason}")
 
 
-async def _limited(response: httpx2.Response) -> bytes:
+async def _read_body(response: httpx2.Response) -> bytes:
     """The body as it came, never more than `MAX_REPLY_BYTES` of it."""
     body = bytearray()
     async for chunk in response.aiter_raw():
         body += chunk
         if len(body) > MAX_REPLY_BYTES:
-            raise FaultError(f"a reply of more than {MAX_REPLY_BYTES:,} bytes", again=False)
+            raise FaultError(f"a reply of more than {MAX_REPLY_BYTES:,} bytes", retryable=False)
     return bytes(body)
 
 
@@ -262,7 +277,8 @@ def _check_status(response: httpx2.Response, reply: bytes) -> None:
     if status in (408, 409, 425, 429) or status >= 500:
         asked = response.headers.get("Retry-After", "")
         raise FaultError(
-            f"status {status}", after=float(asked) if asked.isdecimal() and len(asked) < 6 else None
+            f"status {status}",
+            retry_after=float(asked) if asked.isdecimal() and len(asked) < 6 else None,
         )
     reasons = {
         401: "the key is refused",
@@ -272,17 +288,17 @@ def _check_status(response: httpx2.Response, reply: bytes) -> None:
     said = reasons.get(
         status, "a redirect, refused" if status < 400 else ascii(reply.decode(errors="replace"))
     )
-    raise FaultError(f"status {status}: {said}", again=False)
+    raise FaultError(f"status {status}: {said}", retryable=False)
 
 
-def _run(work: Coroutine[Any, Any, list[Answer]]) -> list[Answer]:
+def _run_in_thread(work: Coroutine[Any, Any, list[Answer]]) -> list[Answer]:
     """Run in a thread of its own: callers may have an event loop, and nobody waits for a name
     look-up that hangs."""
     loop = asyncio.new_event_loop()
 
     def turn() -> None:
         loop.run_forever()
-        loop.run_until_complete(_wind_up())
+        loop.run_until_complete(_cancel_tasks())
         loop.close()
 
     Thread(target=turn, name="roborew-judge", daemon=True).start()
@@ -294,7 +310,7 @@ def _run(work: Coroutine[Any, Any, list[Answer]]) -> list[Answer]:
         loop.call_soon_threadsafe(loop.stop)
 
 
-async def _wind_up() -> None:
+async def _cancel_tasks() -> None:
     """End what an interrupt left, and let connections that were given up close."""
     left = asyncio.all_tasks() - {asyncio.current_task()}
     for task in left:
@@ -320,7 +336,7 @@ def _checked_url(url: str) -> str:
     return url.rstrip("/")
 
 
-def _key(variable: str | None) -> str:
+def _read_api_key(variable: str | None) -> str:
     key = os.environ.get(variable, "") if variable else ""
     if variable and not (key and key.isascii() and key.isprintable()):
         raise MissingBackendError(

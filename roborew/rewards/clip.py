@@ -3,10 +3,10 @@ their kin)."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,11 +18,11 @@ from roborew.errors import InvalidInputError, InvalidScoreError
 from roborew.types import Clip, FloatArray, RewardSpec, Scores
 
 Vectors = NDArray[np.float64]
-NO_DIRECTION = 1e-6
+MIN_GOAL_BASELINE_DISTANCE = 1e-6
 """A goal and a baseline nearer than this are the same to the model."""
 
 
-def unit(vectors: NDArray[np.floating]) -> Vectors:
+def normalize(vectors: NDArray[np.floating]) -> Vectors:
     """Return vectors (..., D) at length 1, in float64.
 
     Raises:
@@ -65,7 +65,7 @@ def alpha_sweep(
     along = np.zeros(len(x))
     if baseline is not None:
         d = goal - baseline
-        if np.linalg.norm(d) < NO_DIRECTION:
+        if np.linalg.norm(d) < MIN_GOAL_BASELINE_DISTANCE:
             raise InvalidInputError(
                 "baseline: the model reads goal and baseline as the same, so there is no "
                 "direction from one to the "
@@ -84,7 +84,7 @@ def goal_baseline(x: Vectors, goal: Vectors, baseline: Vectors | None, alpha: fl
     return alpha_sweep(x, goal, baseline, [alpha])[0]
 
 
-def goal_share(x: Vectors, goals: Vectors, others: Vectors, temperature: float) -> Vectors:
+def goal_probability(x: Vectors, goals: Vectors, others: Vectors, temperature: float) -> Vectors:
     """Probability of the goals among all texts, shape (N,) (Baumli et al. 2023, arXiv:2312.09187).
 
     ``p = sum over goals of exp(x g / temperature)``, divided by the same sum over goals and others.
@@ -101,7 +101,7 @@ def goal_share(x: Vectors, goals: Vectors, others: Vectors, temperature: float) 
 
 
 Method = Literal["goal-baseline", "cosine", "softmax"]
-SEPARATOR = ";"
+SENTENCE_SEPARATOR = ";"
 
 
 class ClipReward:
@@ -113,6 +113,8 @@ class ClipReward:
     - "softmax": the probability of the goal among it and the baseline's sentences
       (arXiv:2312.09187), and, with a threshold, whether the probability is above it, as 1 or 0.
     """
+
+    RENAMED: ClassVar[Mapping[str, str]] = {"batch": "batch_size"}
 
     def __init__(
         self,
@@ -130,7 +132,7 @@ class ClipReward:
         threshold: float | None = None,
         preprocessing: Literal["model", "squash"] = "model",
         dtype: Dtype = "auto",
-        batch: int = 64,
+        batch_size: int = 64,
         compile: bool = False,  # noqa: A002 - the name of what it does
         cache: Path | None = None,
         device: str = "cpu",
@@ -157,7 +159,7 @@ class ClipReward:
             preprocessing: "model" is what the model was trained with, "squash" the resize of
                 VLM-RM's code.
             dtype: number format of the image tower; the text tower is always float32.
-            batch: frames that go through the model at once.
+            batch_size: frames that go through the model at once.
             compile: use torch.compile.
             cache: a folder in which embeddings are kept for the next run.
             device: of torch; several, separated by commas, share the work.
@@ -176,7 +178,7 @@ class ClipReward:
             goal == "picture",
             threshold,
         )
-        _check(
+        _check_options(
             self._method,
             alpha,
             self._picture,
@@ -191,9 +193,9 @@ class ClipReward:
             tower = Tower(tower.network, vlm_rm(tower.preprocessing.size), tower.identity)
         self._temperature = temperature or 1 / loaded.logit_scale
         self._encode = loaded.encode_text
-        self._text = lru_cache(maxsize=1024)(self._encode_text)
+        self._text_vector = lru_cache(maxsize=1024)(self._encode_text)
         self._embedder = Embedder(
-            tower, device=device, dtype=dtype, batch=batch, compile=compile, cache=cache
+            tower, device=device, dtype=dtype, batch=batch_size, compile=compile, cache=cache
         )
         self._watch = NoiseWatch("clip")
         self.spec = RewardSpec(
@@ -249,7 +251,10 @@ class ClipReward:
         pictures, goals = self.embed(clips)
         return [
             alpha_sweep(
-                unit(x), self._goal(clip.instruction, goal), self._mean(self._baseline), alphas
+                normalize(x),
+                self._goal_vector(clip.instruction, goal),
+                self._mean_text(self._baseline),
+                alphas,
             ).astype(np.float32)
             for x, clip, goal in zip(pictures, clips, goals, strict=True)
         ]
@@ -257,43 +262,47 @@ class ClipReward:
     def _values(
         self, pictures: FloatArray, instruction: str, picture: FloatArray | None
     ) -> FloatArray:
-        x = unit(pictures)
+        x = normalize(pictures)
         if self._method == "softmax":
             goals, others = (
-                np.stack([self._text(t) for t in each])
-                for each in (self._all(instruction), self._baseline)
+                np.stack([self._text_vector(t) for t in each])
+                for each in (self._goal_sentences(instruction), self._baseline)
             )
-            values = goal_share(x, goals, others, self._temperature)
+            values = goal_probability(x, goals, others, self._temperature)
             values = (
                 values if self._threshold is None else (values > self._threshold).astype(np.float64)
             )
         elif self._method == "cosine":
-            values = x @ unit(self._goal(instruction, picture))
+            values = x @ normalize(self._goal_vector(instruction, picture))
         else:
-            goal = self._goal(instruction, picture)
-            values = goal_baseline(x, goal, self._mean(self._baseline), self._alpha)
+            goal = self._goal_vector(instruction, picture)
+            values = goal_baseline(x, goal, self._mean_text(self._baseline), self._alpha)
         return values.astype(np.float32).clip(self.spec.low, self.spec.high)
 
-    def _goal(self, instruction: str, picture: FloatArray | None) -> Vectors:
-        mean = self._mean(self._all(instruction)) if picture is None else unit(picture)
+    def _goal_vector(self, instruction: str, picture: FloatArray | None) -> Vectors:
+        mean = (
+            self._mean_text(self._goal_sentences(instruction))
+            if picture is None
+            else normalize(picture)
+        )
         assert mean is not None
         return mean
 
     def _encode_text(self, text: str) -> Vectors:
-        return unit(self._encode(text))
+        return normalize(self._encode(text))
 
-    def _all(self, instruction: str) -> tuple[str, ...]:
+    def _goal_sentences(self, instruction: str) -> tuple[str, ...]:
         return (instruction.strip(), *self._targets)
 
-    def _mean(self, texts: Sequence[str]) -> Vectors | None:
-        return np.mean([self._text(text) for text in texts], axis=0) if texts else None
+    def _mean_text(self, texts: Sequence[str]) -> Vectors | None:
+        return np.mean([self._text_vector(text) for text in texts], axis=0) if texts else None
 
 
 def _sentences(text: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in text.split(SEPARATOR) if part.strip())
+    return tuple(part.strip() for part in text.split(SENTENCE_SEPARATOR) if part.strip())
 
 
-def _check(
+def _check_options(
     method: Method,
     alpha: float,
     picture: bool,

@@ -3,16 +3,16 @@ embeddings."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
 from roborew.encoders.embedder import Dtype, Embedder, NoiseWatch
 from roborew.encoders.pretrained import Kind, load_tower
 from roborew.errors import InvalidInputError
-from roborew.rewards.clip import unit
+from roborew.rewards.clip import normalize
 from roborew.types import Clip, FloatArray, RewardSpec, Scores
 
 
@@ -25,6 +25,8 @@ class GoalImage:
     S(o_{t-1}, g)``, 0 at the first frame; pay it as it is, with shaping "level".
     """
 
+    RENAMED: ClassVar[Mapping[str, str]] = {"batch": "batch_size", "form": "output"}
+
     def __init__(
         self,
         *,
@@ -34,9 +36,9 @@ class GoalImage:
         revision: str | None = None,
         sha256: str | None = None,
         distance: Literal["l2", "cosine"] = "l2",
-        form: Literal["level", "difference"] = "level",
+        output: Literal["level", "difference"] = "level",
         dtype: Dtype = "auto",
-        batch: int = 64,
+        batch_size: int = 64,
         compile: bool = False,  # noqa: A002 - the name of what it does
         cache: Path | None = None,
         device: str = "cpu",
@@ -52,9 +54,9 @@ class GoalImage:
                 repository.
             sha256: that the weight file must have.
             distance: Euclidean, or one minus the cosine.
-            form: the level, or its difference from the frame before.
+            output: the level, or its difference from the frame before.
             dtype: number format of the network.
-            batch: frames that go through the network at once.
+            batch_size: frames that go through the network at once.
             compile: use torch.compile.
             cache: a folder in which embeddings are kept for the next run.
             device: of torch; several, separated by commas, share the work.
@@ -68,16 +70,16 @@ class GoalImage:
         """
         loaded = load_tower(tower, model, pretrained, revision, sha256)
         self._embedder = Embedder(
-            loaded, device=device, dtype=dtype, batch=batch, compile=compile, cache=cache
+            loaded, device=device, dtype=dtype, batch=batch_size, compile=compile, cache=cache
         )
         self._watch = NoiseWatch("goal_image")
-        self._cosine, self._difference = distance == "cosine", form == "difference"
+        self._cosine, self._progress_delta = distance == "cosine", output == "difference"
         reach = 2.0 if self._cosine else np.inf
         self.spec = RewardSpec(
             name="goal_image",
             low=-reach,
-            high=reach if self._difference else 0.0,
-            context=2 if self._difference else 1,
+            high=reach if self._progress_delta else 0.0,
+            context=2 if self._progress_delta else 1,
             causal=True,
             needs_goal_image=True,
             predicts_success=False,
@@ -99,17 +101,19 @@ class GoalImage:
             )
         found = self._embedder.embed([*(clip.frames for clip in clips), *goals])
         frames, targets = found[: len(clips)], [each[0] for each in found[len(clips) :]]
-        levels = [self._level(x, goal) for x, goal in zip(frames, targets, strict=True)]
+        levels = [self._similarity(x, goal) for x, goal in zip(frames, targets, strict=True)]
         if clips:
-            self._watch.look(levels, self._embedder.noise, lambda x: self._level(x, targets[0]))
+            self._watch.look(
+                levels, self._embedder.noise, lambda x: self._similarity(x, targets[0])
+            )
         values = [
-            np.diff(level, prepend=level[:1]) if self._difference else level for level in levels
+            np.diff(level, prepend=level[:1]) if self._progress_delta else level for level in levels
         ]
         return [Scores(value, np.ones(len(value), np.bool_)) for value in values]
 
-    def _level(self, pictures: FloatArray, goal: FloatArray) -> FloatArray:
+    def _similarity(self, pictures: FloatArray, goal: FloatArray) -> FloatArray:
         if self._cosine:
-            value = (unit(pictures) @ unit(goal) - 1).clip(-2, 0)
+            value = (normalize(pictures) @ normalize(goal) - 1).clip(-2, 0)
         else:
             value = -np.linalg.norm(pictures.astype(np.float64) - goal, axis=1)
         return value.astype(np.float32)

@@ -22,9 +22,9 @@ from roborew.encoders.mini_network import HEIGHT, SHIPPED, WIDTH, load_network
 from roborew.encoders.tokens import encode
 from roborew.types import Clip, RewardSpec, Scores, Video
 
-BATCH = 256
+BATCH_SIZE = 256
 """Frames scored at once."""
-FLAT = 2.0
+MIN_GREY_LEVEL_SPREAD = 2.0
 """A frame whose grey levels spread less than this (standard deviation, of 255) shows nothing: mini
 abstains."""
 
@@ -64,7 +64,7 @@ class Mini:
         """
         self._device = torch.device(device)
         self._network = load_network(Path(weights)).to(self._device).eval()
-        self._understand = lru_cache(maxsize=256)(self._encode)
+        self._cached_sentence = lru_cache(maxsize=256)(self._encode_sentence)
 
     def score(self, clips: Sequence[Clip]) -> list[Scores]:
         """Score every frame alone. A flat frame (black, one colour) is an abstention.
@@ -87,19 +87,19 @@ class Mini:
         self, videos: list[Video], texts: list[str], which: NDArray[np.int64]
     ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]]:
         with torch.inference_mode():
-            sentences = torch.cat([self._understand(text) for text in texts])
-            frames, valid = _stack(videos)
+            sentences = torch.cat([self._cached_sentence(text) for text in texts])
+            frames, valid = _preprocess(videos)
             parts: list[Tensor] = []
-            for start in range(0, len(frames), BATCH):
-                batch = frames[start : start + BATCH].to(self._device).float() / 255
+            for start in range(0, len(frames), BATCH_SIZE):
+                batch = frames[start : start + BATCH_SIZE].to(self._device).float() / 255
                 chosen = sentences[
-                    torch.as_tensor(which[start : start + BATCH], device=self._device)
+                    torch.as_tensor(which[start : start + BATCH_SIZE], device=self._device)
                 ]
                 parts.append(self._network.judge(self._network.read(batch), chosen).sigmoid())
             both = torch.cat(parts).cpu().numpy()
         return both[:, 0].copy(), both[:, 1].copy(), valid
 
-    def _encode(self, text: str) -> Tensor:
+    def _encode_sentence(self, text: str) -> Tensor:
         ids, mask = encode(text, self._network.config.vocabulary)
         return self._network.understand(
             torch.as_tensor(ids, device=self._device)[None],
@@ -107,7 +107,7 @@ class Mini:
         )
 
 
-def _stack(videos: list[Video]) -> tuple[Tensor, NDArray[np.bool_]]:
+def _preprocess(videos: list[Video]) -> tuple[Tensor, NDArray[np.bool_]]:
     """All frames as (B, 3, 72, 96) uint8, and whether each shows anything."""
     parts: list[Tensor] = []
     shows: list[NDArray[np.bool_]] = []
@@ -115,7 +115,7 @@ def _stack(videos: list[Video]) -> tuple[Tensor, NDArray[np.bool_]]:
     if len(native) == len(videos):
         videos = [np.concatenate(videos)]
     for video in videos:
-        shows.append(video[:, ::4, ::4].std(axis=(1, 2, 3)) >= FLAT)
+        shows.append(video[:, ::4, ::4].std(axis=(1, 2, 3)) >= MIN_GREY_LEVEL_SPREAD)
         frames = torch.as_tensor(np.ascontiguousarray(video)).permute(0, 3, 1, 2)
         if frames.shape[2:] != (HEIGHT, WIDTH):
             resized = functional.interpolate(

@@ -17,11 +17,11 @@ from roborew.errors import InvalidInputError
 from roborew.types import Frame
 
 Integrator = Literal["remaining", "inverse", "mixed"]
-LEAST_LEFT = 0.01
-MIXED_FLOOR = 0.1
+MIN_REMAINING_WORK = 0.01
+MIXED_MIN_PROGRESS = 0.1
 
 
-def integrate(p: float, c: float, integrator: Integrator = "inverse") -> float:
+def apply_change(p: float, c: float, integrator: Integrator = "inverse") -> float:
     """Return the progress, in [0, 1], after a change.
 
     Args:
@@ -29,7 +29,7 @@ def integrate(p: float, c: float, integrator: Integrator = "inverse") -> float:
         c: the change, at most 1.
         integrator: what a loss means, see the module.
 
-    >>> [round(integrate(0.8, -0.5, integrator), 9) for integrator in ("remaining", "inverse", "mixed")]
+    >>> [round(apply_change(0.8, -0.5, integrator), 9) for integrator in ("remaining", "inverse", "mixed")]
     [0.7, 0.6, 0.6]
     """
     if c == 0:
@@ -39,13 +39,13 @@ def integrate(p: float, c: float, integrator: Integrator = "inverse") -> float:
     elif integrator == "mixed" and p <= 0.5:
         q = p + p * c
     else:
-        floor = MIXED_FLOOR if integrator == "mixed" else 0.0
-        q = floor if c <= -1 else max(1 - max(1 - p, LEAST_LEFT) / (1 + c), floor)
+        floor = MIXED_MIN_PROGRESS if integrator == "mixed" else 0.0
+        q = floor if c <= -1 else max(1 - max(1 - p, MIN_REMAINING_WORK) / (1 + c), floor)
     return min(max(q, 0.0), 1.0)
 
 
-def change(p: float, q: float, integrator: Integrator = "inverse") -> float:
-    """Return the change from progress p to q, both in [0, 1]: ``integrate(p, change(p, q)) == q``.
+def relative_change(p: float, q: float, integrator: Integrator = "inverse") -> float:
+    """Return the change from progress p to q, both in [0, 1]: ``apply_change(p, relative_change(p, q)) == q``.
 
     Raises:
         InvalidInputError: progress outside [0, 1], or this integrator never leads from p to q, such
@@ -60,8 +60,8 @@ def change(p: float, q: float, integrator: Integrator = "inverse") -> float:
     elif integrator == "mixed" and p <= 0.5:
         c = (q - p) / p
     else:
-        c = min(max(1 - p, LEAST_LEFT) / (1 - q) - 1, 0.0)
-    if not math.isclose(integrate(p, c, integrator), q, abs_tol=1e-9):
+        c = min(max(1 - p, MIN_REMAINING_WORK) / (1 - q) - 1, 0.0)
+    if not math.isclose(apply_change(p, c, integrator), q, abs_tol=1e-9):
         raise InvalidInputError(
             f"change: the integrator {integrator!r} never leads from {p} to {q}."
         )
@@ -69,15 +69,15 @@ def change(p: float, q: float, integrator: Integrator = "inverse") -> float:
 
 
 EPSILON = 1e-6
-GRID = 16
+GRID_CELLS = 16
 """Two pictures are compared over GRID x GRID fields."""
 
 
-def hop(p: float, q: float) -> float:
+def relative_hop(p: float, q: float) -> float:
     """Return the hop from progress p to q: ``(q - p) / (1 - p)`` upwards, ``(q - p) / p``
     downwards, 0 where equal.
 
-    >>> hop(0.5, 0.75), hop(0.5, 0.25), hop(1.0, 1.0)
+    >>> relative_hop(0.5, 0.75), relative_hop(0.5, 0.25), relative_hop(1.0, 1.0)
     (0.5, -0.5, 0.0)
     """
     if q == p:
@@ -85,23 +85,23 @@ def hop(p: float, q: float) -> float:
     return (q - p) / (1 - p) if q > p else (q - p) / p
 
 
-def after_hop(p: float, h: float) -> float:
-    """Return the progress after a hop, the inverse of `hop`: ``p + (1 - p) h`` upwards, ``p + p h``
+def apply_hop(p: float, h: float) -> float:
+    """Return the progress after a hop, the inverse of `relative_hop`: ``p + (1 - p) h`` upwards, ``p + p h``
     downwards."""
     return min(max(p + (1 - p) * h if h >= 0 else p + p * h, 0.0), 1.0)
 
 
-def forward(h: float) -> float:
+def progress_from_start(h: float) -> float:
     """Return the progress told by the hop from the start: ``h``."""
     return float(np.clip(h, 0, 1))
 
 
-def backward(h: float) -> float:
+def progress_from_goal(h: float) -> float:
     """Return the progress told by the hop from the goal: ``1 + h``."""
     return float(np.clip(1 + h, 0, 1))
 
 
-def consistent(
+def fuse_consistent(
     previous: float, gain: float, from_start: float, from_goal: float, alpha: float
 ) -> float:
     """Return the progress after a step that the two anchors move as far as they agree.
@@ -122,22 +122,24 @@ def consistent(
     return float(np.clip(previous + weight / 2 * (mean - previous + gain), 0, 1))
 
 
-def difference(first: Frame, second: Frame) -> float:
+def color_difference(first: Frame, second: Frame) -> float:
     """Return the largest difference, in [0, 1], between the mean colours of the same field of two
     pictures.
 
     The pictures, (H, W, 3) uint8 RGB, may differ in size. A goal that looks like the start is that
     of a cycle.
     """
-    return float(np.abs(_fields(first) - _fields(second)).max() / 255)
+    return float(np.abs(_mean_colors(first) - _mean_colors(second)).max() / 255)
 
 
-def _fields(picture: Frame) -> NDArray[np.float64]:
+def _mean_colors(picture: Frame) -> NDArray[np.float64]:
     """Mean colours of the fields of a picture, shape (GRID, GRID, 3); a small picture's pixels are
     repeated."""
     height, width = picture.shape[:2]
-    picture = picture.repeat(-(-GRID // height), axis=0).repeat(-(-GRID // width), axis=1)
-    rows, columns = (np.arange(GRID) * size // GRID for size in picture.shape[:2])
+    picture = picture.repeat(-(-GRID_CELLS // height), axis=0).repeat(
+        -(-GRID_CELLS // width), axis=1
+    )
+    rows, columns = (np.arange(GRID_CELLS) * size // GRID_CELLS for size in picture.shape[:2])
     sums = np.add.reduceat(
         np.add.reduceat(picture.astype(np.float64), rows, axis=0), columns, axis=1
     )

@@ -15,7 +15,7 @@ Options = Mapping[str, Any]
 
 def tiny_judge(folder: Path) -> Options:
     """A judge with random weights; its allowed answers hold little probability."""
-    return {"judge_options": (f"model={tiny_vlm(folder)}",), "least_mass": 0.0}
+    return {"judge_options": (f"model={tiny_vlm(folder)}",), "min_prob_mass": 0.0}
 
 
 def clip_options(folder: Path) -> Options:
@@ -30,7 +30,7 @@ def clip_options(folder: Path) -> Options:
 
 def goal_image_options(folder: Path) -> Options:
     """A two-layer DINOv2."""
-    return {"model": str(tiny_dinov2(folder)), "dtype": "float32", "form": "difference"}
+    return {"model": str(tiny_dinov2(folder)), "dtype": "float32", "output": "difference"}
 
 
 def wordy_judge(folder: Path) -> Options:

@@ -30,7 +30,7 @@ CONTEXT = 32
 
 class BradleyTerry(TorchObjective[RewardNetwork]):
     """Answers come from a teacher who knows the labels (`fit`), or from wherever the caller has
-    them (`learn`), such as a judge's `roborew.rewards.preferences.PreferenceLabeller`. For an
+    them (`learn`), such as a judge's `roborew.rewards.preferences.PreferenceLabeler`. For an
     ensemble fit several members.
 
     Args:

@@ -20,7 +20,12 @@ from roborew.errors import CorruptFileError, InvalidInputError
 from roborew.learning.examples import Example, Features, Report
 from roborew.learning.optim import GradientDescent
 from roborew.learning.sampling import Positions
-from roborew.rewards.relative_progress import after_hop, backward, consistent, hop
+from roborew.rewards.relative_progress import (
+    apply_hop,
+    fuse_consistent,
+    progress_from_goal,
+    relative_hop,
+)
 from roborew.types import RecurrentState, RewardSpec, Scores
 
 Curve = Literal["fused", "consistent", "incremental", "forward", "backward"]
@@ -198,12 +203,12 @@ class Grm(TorchObjective[CompareNetwork]):
         values: list[float] = []
         for step, from_start, from_goal, start_from_goal in hops:
             anchored = -start_from_goal >= CYCLE  # NaN, where there is no goal, is not
-            first = backward(start_from_goal) if anchored else 0.0
-            summed = after_hop(state[0], step) if state else first
-            ahead = after_hop(first, from_start)
-            back = backward(from_goal) if anchored else ahead
+            first = progress_from_goal(start_from_goal) if anchored else 0.0
+            summed = apply_hop(state[0], step) if state else first
+            ahead = apply_hop(first, from_start)
+            back = progress_from_goal(from_goal) if anchored else ahead
             steady = (
-                consistent(state[1], summed - state[0], ahead, back, self._alpha)
+                fuse_consistent(state[1], summed - state[0], ahead, back, self._alpha)
                 if state
                 else first
             )
@@ -260,7 +265,7 @@ class _Hops:
 def hop_labels(p: Labels, q: Labels) -> Labels:
     """`hop` of each pair, in [-1, 1], NaN where nobody knows."""
     told = zip(p.tolist(), q.tolist(), np.isfinite(p + q).tolist(), strict=True)
-    return np.array([hop(a, b) if known else np.nan for a, b, known in told], np.float32)
+    return np.array([relative_hop(a, b) if known else np.nan for a, b, known in told], np.float32)
 
 
 def ends(examples: Sequence[Example]) -> tuple[Features, Features]:

@@ -16,7 +16,7 @@ from roborew.critics.objective import Query
 from roborew.critics.torch_objective import Stack, TorchObjective
 from roborew.errors import InvalidInputError
 from roborew.learning.examples import Example, Features, Report
-from roborew.rewards.relative_progress import LEAST_LEFT, Integrator, integrate
+from roborew.rewards.relative_progress import MIN_REMAINING_WORK, Integrator, apply_change
 from roborew.types import RecurrentState, RewardSpec, Scores
 
 
@@ -116,11 +116,11 @@ class VlacPairs(TorchObjective[CompareNetwork]):
         """Progress of the frames before and of the new ones, whose changes are (T, 1 + lags)."""
         for row in changes.tolist():
             said = [
-                integrate(p, c, self._integrator)
+                apply_change(p, c, self._integrator)
                 for p, c in zip(values[::-1], row[1:], strict=False)
             ]
             value = float(np.mean(said)) if said else 0.0
-            anchor = integrate(0.0, row[0], self._integrator)
+            anchor = apply_change(0.0, row[0], self._integrator)
             values = [*values, (value + anchor) / 2 if said and self._anchored else value]
         return np.array(values, np.float32)
 
@@ -153,14 +153,14 @@ class VlacPairs(TorchObjective[CompareNetwork]):
 
 
 def labels(drawn: PairBatch) -> NDArray[np.float32]:
-    """What `roborew.rewards.relative_progress.change` says of the pairs by the integrator
+    """What `roborew.rewards.relative_progress.relative_change` says of the pairs by the integrator
     "inverse", in [-1, 1]: the share of the work that remained, with the sign turned round where the
     pair is. It is 0 where nothing moved or the sentence is another task's, and NaN where nobody
     knows.
     """
     left_before, left_after = 1 - drawn.p, 1 - drawn.q
     gain = (drawn.q - drawn.p) / np.where(left_before > 0, left_before, 1)
-    loss = np.maximum(left_before, LEAST_LEFT) / np.where(left_after > 0, left_after, 1) - 1
+    loss = np.maximum(left_before, MIN_REMAINING_WORK) / np.where(left_after > 0, left_after, 1) - 1
     change = np.where(
         drawn.q >= drawn.p, gain, np.where(np.isnan(drawn.p + drawn.q), np.nan, np.minimum(loss, 0))
     )

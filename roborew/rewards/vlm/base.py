@@ -15,21 +15,22 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from roborew.errors import InvalidScoreError
-from roborew.judges.factory import open_judge
+from roborew.judges.factory import load_judge
 from roborew.judges.parsing import (
-    LEAST_MASS,
+    MIN_PROB_MASS,
     Abstention,
-    choice,
-    expectation,
-    new_nonce,
-    percentage,
-    tagged,
-    tags,
+    expected_value,
+    make_nonce,
+    parse_choice,
+    parse_percentage,
+    parse_tagged,
+    wrap_in_tags,
 )
 from roborew.judges.types import Answer, Judge, Part, Question
 from roborew.types import Scores
@@ -63,26 +64,26 @@ class Scale:
     Attributes:
         values: allowed answer -> its worth, finite; no answer begins another. Letters and digits
             are one token each to most models, and cost one look at the pictures together.
-        wanted: the allowed answers in words, for the prompt.
+        answer_format: the allowed answers in words, for the prompt.
     """
 
     values: Mapping[str, float]
-    wanted: str
+    answer_format: str
 
     @property
-    def wanted_in_text(self) -> str:
+    def text_answer_format(self) -> str:
         """What a written reply should hold, in words, for the prompt."""
-        return self.wanted
+        return self.answer_format
 
     def from_probabilities(
-        self, log_probs: Mapping[str, float], least_mass: float
+        self, log_probs: Mapping[str, float], min_prob_mass: float
     ) -> float | Abstention:
         """Return the expected worth, ``sum_a p(a) value(a) / sum_a p(a)``."""
-        return expectation(log_probs, self.values, least_mass)
+        return expected_value(log_probs, self.values, min_prob_mass)
 
     def from_text(self, text: str | Abstention) -> float | Abstention:
         """Return the worth of the answer that ``text`` is."""
-        said = choice(text, tuple(self.values))
+        said = parse_choice(text, tuple(self.values))
         return said if isinstance(said, Abstention) else self.values[said]
 
 
@@ -91,13 +92,13 @@ class SignedPercent(Scale):
     are weighed."""
 
     @property
-    def wanted_in_text(self) -> str:
+    def text_answer_format(self) -> str:
         """A percentage."""
         return "a percentage from -100% to +100% with its sign, or 0%"
 
     def from_text(self, text: str | Abstention) -> float | Abstention:
         """Return the fraction that a signed percentage is."""
-        return percentage(text)
+        return parse_percentage(text)
 
 
 _PERCENTS = {letter: 20 * step - 100 for step, letter in enumerate("ABCDEFGHIJK")}
@@ -111,7 +112,7 @@ SIGNED_PERCENT = SignedPercent(
 
 
 @dataclass(frozen=True, slots=True)
-class Inquiry:
+class MarkedQuestion:
     """A question and the nonce that marks its answer, "" where probabilities are read instead of
     text."""
 
@@ -119,7 +120,7 @@ class Inquiry:
     nonce: str
 
 
-class Judged:
+class JudgeClient:
     """Asks a judge and keeps account of what it did not say.
 
     Attributes:
@@ -127,15 +128,21 @@ class Judged:
         abstentions: reason -> answers that gave no number for it so far.
     """
 
+    RENAMED: ClassVar[Mapping[str, str]] = {
+        "secret": "nonce_seed",
+        "least_mass": "min_prob_mass",
+        "text": "parse_text",
+    }
+
     def __init__(
         self,
         name: str,
         judge: str | Judge,
         judge_options: Sequence[str] = (),
         cache: Path | None = None,
-        secret: str | None = None,
-        least_mass: float = LEAST_MASS,
-        text: bool = False,
+        nonce_seed: str | None = None,
+        min_prob_mass: float = MIN_PROB_MASS,
+        parse_text: bool = False,
         device: str = "cpu",
     ) -> None:
         """Open the judge.
@@ -144,66 +151,69 @@ class Judged:
             name: of the reward, for the log.
             judge: a name of the registry of judges, or a judge.
             judge_options: ``key=value`` settings of a named judge.
-            cache: file of stored answers of a named judge; give ``secret`` too, or no question
+            cache: file of stored answers of a named judge; give ``nonce_seed`` too, or no question
                 comes twice.
-            secret: what the nonces in prompts are drawn from; a new one each time if not given.
-            least_mass: probability, in [0, 1], that the allowed answers must hold together, or it
+            nonce_seed: what the nonces in prompts are drawn from; a new one each time if not given.
+            min_prob_mass: probability, in [0, 1], that the allowed answers must hold together, or it
                 is an abstention.
-            text: read the written reply of a judge that could tell probabilities, too: for servers
+            parse_text: read the written reply of a judge that could tell probabilities, too: for servers
                 that list none, and models that write before they answer.
             device: for a named judge that runs in this process.
         """
         self.judge: Judge = (
-            open_judge(judge, judge_options, device=device, cache=cache)
+            load_judge(judge, judge_options, device=device, cache=cache)
             if isinstance(judge, str)
             else judge
         )
         self.abstentions: Counter[str] = Counter()
-        self._name, self._least_mass = name, least_mass
-        self._weighs = self.judge.gives_probabilities and not text
-        self._secret = secret if secret is not None else secrets.token_hex(16)
+        self._name, self._min_prob_mass = name, min_prob_mass
+        self._reads_probabilities = self.judge.gives_probabilities and not parse_text
+        self._nonce_seed = nonce_seed if nonce_seed is not None else secrets.token_hex(16)
 
-    def nonce(self, *about: str) -> str:
+    def nonce(self, *context: str) -> str:
         """Return the mark of the answers about something, such as a goal."""
-        return new_nonce(self._secret, self._name, *about)
+        return make_nonce(self._nonce_seed, self._name, *context)
 
-    def inquire(
+    def make_question(
         self, parts: Sequence[Part], scale: Scale, instruction: str, fps: float = 1.0
-    ) -> Inquiry:
+    ) -> MarkedQuestion:
         """Return a question in the model's chat template that ends by saying which answers are
         allowed."""
-        if self._weighs:
-            closing = f"Reply with {scale.wanted}, and with nothing else."
+        if self._reads_probabilities:
+            closing = f"Reply with {scale.answer_format}, and with nothing else."
             asked = Question(
                 parts=(*parts, closing), choices=tuple(scale.values), max_tokens=0, fps=fps
             )
-            return Inquiry(asked, "")
+            return MarkedQuestion(asked, "")
         nonce = self.nonce(instruction)
-        closing = f"End your reply with {tags('...', TAG, nonce)}, in place of the dots {scale.wanted_in_text}."
-        return Inquiry(Question(parts=(*parts, closing), fps=fps), nonce)
+        placeholder = wrap_in_tags("...", TAG, nonce)
+        closing = (
+            f"End your reply with {placeholder}, in place of the dots {scale.text_answer_format}."
+        )
+        return MarkedQuestion(Question(parts=(*parts, closing), fps=fps), nonce)
 
-    def values(self, inquiries: Sequence[Inquiry], *scales: Scale) -> Values:
+    def ask_values(self, questions: Sequence[MarkedQuestion], *scales: Scale) -> Values:
         """Ask everything at once and read each answer on each scale; shape (n, number of
         scales)."""
-        answers = self.ask([inquiry.question for inquiry in inquiries])
+        answers = self.ask([marked.question for marked in questions])
         numbers = np.full((len(answers), len(scales)), np.nan)
-        for row, inquiry, answer in zip(numbers, inquiries, answers, strict=True):
-            readings = [self._read(inquiry, answer, scale) for scale in scales]
+        for row, marked, answer in zip(numbers, questions, answers, strict=True):
+            readings = [self._read(marked, answer, scale) for scale in scales]
             row[:] = [
                 np.nan if isinstance(reading, Abstention) else reading for reading in readings
             ]
-            self.note(
+            self.count_abstention(
                 next((reading for reading in readings if isinstance(reading, Abstention)), None)
             )
         return numbers
 
-    def _read(self, inquiry: Inquiry, answer: Answer, scale: Scale) -> float | Abstention:
-        refused = refusal(answer)
+    def _read(self, marked: MarkedQuestion, answer: Answer, scale: Scale) -> float | Abstention:
+        refused = abstention_of(answer)
         if refused is not None:
             return refused
-        if not inquiry.nonce:
-            return scale.from_probabilities(answer.log_probs, self._least_mass)
-        return scale.from_text(tagged(answer.text, TAG, inquiry.nonce))
+        if not marked.nonce:
+            return scale.from_probabilities(answer.log_probs, self._min_prob_mass)
+        return scale.from_text(parse_tagged(answer.text, TAG, marked.nonce))
 
     def ask(self, questions: Sequence[Question]) -> list[Answer]:
         """Return one answer for each question.
@@ -219,7 +229,7 @@ class Judged:
             )
         return answers
 
-    def note(self, abstention: Abstention | None) -> None:
+    def count_abstention(self, abstention: Abstention | None) -> None:
         """Count an abstention, and log the first one of each reason."""
         if abstention is None:
             return
@@ -233,7 +243,7 @@ class Judged:
             )
 
 
-def refusal(answer: Answer) -> Abstention | None:
+def abstention_of(answer: Answer) -> Abstention | None:
     """Return why a judge gave no answer; what follows a colon is detail. None where it gave one."""
     if answer.abstained is None:
         return None
@@ -241,7 +251,7 @@ def refusal(answer: Answer) -> Abstention | None:
     return Abstention(reason, detail)
 
 
-def split(values: Values, lengths: Sequence[int]) -> list[Values]:
+def split_by_length(values: Values, lengths: Sequence[int]) -> list[Values]:
     """Cut values of shape (sum of lengths, ...) into one piece for each length."""
     return np.split(values, np.cumsum(lengths)[:-1]) if lengths else []
 

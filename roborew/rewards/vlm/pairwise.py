@@ -21,7 +21,7 @@ Pair = tuple[int, int]
 """Two frames of a clip by their places, the earlier one first."""
 
 
-def links(answers: Mapping[Pair, float], length: int) -> list[Pair]:
+def chain_pairs(answers: Mapping[Pair, float], length: int) -> list[Pair]:
     """Return the chain from frame 0 to each of the ``length - 1`` others, as far as the answers
     tell.
 
@@ -30,7 +30,7 @@ def links(answers: Mapping[Pair, float], length: int) -> list[Pair]:
             get an answer.
         length: of the clip.
 
-    >>> links({(0, 1): np.nan, (0, 2): 0.5}, 4)
+    >>> chain_pairs({(0, 1): np.nan, (0, 2): 0.5}, 4)
     [(0, 1), (0, 2), (2, 3)]
     """
     anchor, chain = 0, list[Pair]()
@@ -41,7 +41,7 @@ def links(answers: Mapping[Pair, float], length: int) -> list[Pair]:
     return chain
 
 
-def compare_along(
+def compare_chains(
     lengths: Sequence[int], ask: Callable[[list[tuple[int, Pair]]], Values]
 ) -> list[dict[Pair, float]]:
     """Ask until every chain is whole; no pair is asked twice, and all that can be asked together
@@ -59,7 +59,7 @@ def compare_along(
         missing = [
             (clip, pair)
             for clip, (known, length) in enumerate(zip(answers, lengths, strict=True))
-            for pair in links(known, length)
+            for pair in chain_pairs(known, length)
             if pair not in known
         ]
         if not missing:
@@ -67,19 +67,19 @@ def compare_along(
         for (clip, pair), answer in zip(missing, ask(missing), strict=True):
             answers[clip][pair] = float(answer)
     return [
-        {pair: known[pair] for pair in links(known, length)}
+        {pair: known[pair] for pair in chain_pairs(known, length)}
         for known, length in zip(answers, lengths, strict=True)
     ]
 
 
-def follow(
+def chain_curve(
     chain: Mapping[Pair, float], first: float, step: Callable[[float, float], float]
 ) -> Values:
     """Return the curve along a chain, shape (length,): NaN at a frame whose comparison is an
     abstention.
 
     Args:
-        chain: of one clip, as `compare_along` returns it.
+        chain: of one clip, as `compare_chains` returns it.
         first: value of frame 0.
         step: value before and what was said -> value after.
     """
@@ -91,7 +91,7 @@ def follow(
 
 
 @dataclass(frozen=True, slots=True)
-class Episode:
+class ComparedEpisode:
     """The frames of an episode that are still needed.
 
     Attributes:
@@ -118,17 +118,17 @@ class Episode:
         return len(self.frames) == len(self.clip.frames)
 
 
-def recall(clip: Clip, memory: RecurrentState) -> Episode:
+def resume_episode(clip: Clip, state: RecurrentState) -> ComparedEpisode:
     """Return an episode as it goes on after a memory; progress begins at 0."""
-    if not memory:
-        return Episode(clip, clip.frames[0], list(clip.frames), 0.0)
-    return Episode(
-        clip, memory["start"], [memory["anchor"], *clip.frames], float(memory["value"][0])
+    if not state:
+        return ComparedEpisode(clip, clip.frames[0], list(clip.frames), 0.0)
+    return ComparedEpisode(
+        clip, state["start"], [state["anchor"], *clip.frames], float(state["value"][0])
     )
 
 
-def remember(episode: Episode, curve: Values) -> dict[str, NDArray[Any]]:
-    """Return what `recall` needs, with the curve of all of the episode's frames, at least the first
+def episode_state(episode: ComparedEpisode, curve: Values) -> dict[str, NDArray[Any]]:
+    """Return what `resume_episode` needs, with the curve of all of the episode's frames, at least the first
     of them known."""
     last = int(np.flatnonzero(~np.isnan(curve))[-1])
     return {

@@ -8,28 +8,35 @@ remembered stay the same, and the judge is told the rate of what it sees, not th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from roborew.errors import InvalidInputError
-from roborew.rewards.vlm.base import Inquiry, Judged, Scale, Values, split, to_scores
+from roborew.rewards.vlm.base import (
+    JudgeClient,
+    MarkedQuestion,
+    Scale,
+    Values,
+    split_by_length,
+    to_scores,
+)
 from roborew.types import Clip, Frame, RecurrentState, RewardSpec, Scores, Video
 
-BLOCK = 256
+PREFIXES_PER_BATCH = 256
 """Prefixes whose videos are held at once."""
-SPARE = 4
+STORED_PER_FRAME = 4
 """Frames remembered for each one that may be shown: those picked lie within a quarter of a step of
 even spacing."""
 
 
-def stride(count: int, most: int) -> int:
+def power_of_two_stride(count: int, most: int) -> int:
     """Return the smallest power of two s so that frames 0, s, 2s, ... and the last of ``count`` are
     at most ``most``.
 
-    >>> [stride(count, 4) for count in (1, 4, 5, 7, 8, 13, 14)]
+    >>> [power_of_two_stride(count, 4) for count in (1, 4, 5, 7, 8, 13, 14)]
     [1, 1, 2, 2, 4, 4, 8]
     """
     s = 1
@@ -38,10 +45,10 @@ def stride(count: int, most: int) -> int:
     return s
 
 
-def spaced(count: int, most: int) -> list[int]:
+def evenly_spaced_indices(count: int, most: int) -> list[int]:
     """Return at most ``most - 1`` places, evenly spaced from 0 on, before the last of ``count``.
 
-    >>> spaced(4, 5), spaced(11, 5)
+    >>> evenly_spaced_indices(4, 5), evenly_spaced_indices(11, 5)
     ([0, 1, 2], [0, 2, 5, 7])
     """
     steps = min(count, most) - 1
@@ -53,47 +60,49 @@ class Prefix:
     """An episode up to one frame, as it is shown.
 
     Attributes:
-        shown: frames in time order, at least 2 and within the limit.
+        frames: frames in time order, at least 2 and within the limit.
         fps: frames per second of these, on average.
         instruction: the goal.
     """
 
-    shown: tuple[Frame, ...]
+    frames: tuple[Frame, ...]
     fps: float
     instruction: str
 
     @property
     def video(self) -> Video:
         """Shape (S, H, W, 3); made anew each time, so that many prefixes take little memory."""
-        return np.stack(self.shown)
+        return np.stack(self.frames)
 
 
-class PrefixReward(Judged):
+class PrefixReward(JudgeClient):
     """The mean of what a judge says to one or several questions about the episode so far.
 
     A subclass sets `spec`, `scales` (of the value, and of success where it claims) and writes
-    `inquiries`.
+    `questions`.
     """
+
+    RENAMED: ClassVar[Mapping[str, str]] = {**JudgeClient.RENAMED, "frames": "max_frames"}
 
     spec: RewardSpec
     scales: tuple[Scale, ...]
 
-    def __init__(self, *arguments: Any, frames: int, fps: float) -> None:
-        """Take the arguments of `Judged`, and
+    def __init__(self, *arguments: Any, max_frames: int, fps: float) -> None:
+        """Take the arguments of `JudgeClient`, and
 
         Args:
-            *arguments: see `Judged`.
-            frames: shown at most, at least 2.
+            *arguments: see `JudgeClient`.
+            max_frames: shown at most, at least 2.
             fps: frames per second of the clips, as the judge is told, above 0.
         """
-        if frames < 2 or not 0 < fps < np.inf:
+        if max_frames < 2 or not 0 < fps < np.inf:
             raise InvalidInputError(
-                f"expected frames of at least 2 and a finite fps above 0; got {frames}, {fps}."
+                f"expected frames of at least 2 and a finite fps above 0; got {max_frames}, {fps}."
             )
         super().__init__(*arguments)
-        self._frames, self._fps = frames, fps
+        self._max_frames, self._fps = max_frames, fps
 
-    def inquiries(self, prefix: Prefix) -> list[Inquiry]:
+    def prefix_questions(self, prefix: Prefix) -> list[MarkedQuestion]:
         """Return the questions about one prefix, always as many."""
         raise NotImplementedError
 
@@ -106,20 +115,26 @@ class PrefixReward(Judged):
         self, clips: Sequence[Clip], states: Sequence[RecurrentState]
     ) -> tuple[list[Scores], list[RecurrentState]]:
         """Score the next frames of episodes; see `roborew.types.IncrementalRewardModel`."""
-        walks = [self.walk(clip, memory) for clip, memory in zip(clips, states, strict=True)]
-        values = self.judge_prefixes([prefix for prefixes, _ in walks for prefix in prefixes])
+        walks = [
+            self.extend_prefixes(clip, memory) for clip, memory in zip(clips, states, strict=True)
+        ]
+        values = self.score_prefixes([prefix for prefixes, _ in walks for prefix in prefixes])
         scores = [
-            self.as_scores(part) for part in split(values, [len(clip.frames) for clip in clips])
+            self.as_scores(part)
+            for part in split_by_length(values, [len(clip.frames) for clip in clips])
         ]
         return scores, [memory for _, memory in walks]
 
-    def judge_prefixes(self, prefixes: Sequence[Prefix]) -> Values:
+    def score_prefixes(self, prefixes: Sequence[Prefix]) -> Values:
         """Return the mean of what is said to the questions about each prefix; shape (n, number of
         scales)."""
         means = [np.empty((0, len(self.scales)))]
-        for start in range(0, len(prefixes), BLOCK):
-            asked = [self.inquiries(prefix) for prefix in prefixes[start : start + BLOCK]]
-            values = self.values([inquiry for each in asked for inquiry in each], *self.scales)
+        for start in range(0, len(prefixes), PREFIXES_PER_BATCH):
+            asked = [
+                self.prefix_questions(prefix)
+                for prefix in prefixes[start : start + PREFIXES_PER_BATCH]
+            ]
+            values = self.ask_values([marked for each in asked for marked in each], *self.scales)
             means.append(values.reshape(len(asked), -1, len(self.scales)).mean(axis=1))
         return np.concatenate(means)
 
@@ -127,19 +142,21 @@ class PrefixReward(Judged):
         """Return the scores of one clip from values of shape (T, number of scales)."""
         return to_scores(values[:, 0], values[:, 1] if self.spec.predicts_success else None)
 
-    def walk(self, clip: Clip, memory: RecurrentState) -> tuple[list[Prefix], RecurrentState]:
+    def extend_prefixes(
+        self, clip: Clip, state: RecurrentState
+    ) -> tuple[list[Prefix], RecurrentState]:
         """Return the prefixes that end with each frame of the clip, and what to remember after
         it."""
-        count = int(memory["count"][0]) if memory else 0
-        kept: list[Frame] = list(memory["kept"]) if memory else []
-        step = stride(max(count, 1), SPARE * self._frames)
+        count = int(state["count"][0]) if state else 0
+        kept: list[Frame] = list(state["kept"]) if state else []
+        step = power_of_two_stride(max(count, 1), STORED_PER_FRAME * self._max_frames)
         prefixes: list[Prefix] = []
         for frame in clip.frames:
-            wider = stride(count + 1, SPARE * self._frames)
+            wider = power_of_two_stride(count + 1, STORED_PER_FRAME * self._max_frames)
             kept, step = kept[:: wider // step], wider
             kept = [*kept, frame] if count % step == 0 else kept
             count += 1
-            places = spaced(count, self._frames)
+            places = evenly_spaced_indices(count, self._max_frames)
             shown = (*(kept[(place + step // 2) // step] for place in places), frame)
             shown = shown * 2 if count == 1 else shown  # video models read frames in pairs
             fps = self._fps * max(len(places), 1) / max(count - 1, 1)

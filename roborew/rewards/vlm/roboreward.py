@@ -3,16 +3,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
-from roborew.judges.parsing import LEAST_MASS, plain_goal
+from roborew.judges.parsing import MIN_PROB_MASS, sanitize_instruction
 from roborew.judges.types import Judge
-from roborew.rewards.vlm.base import Cost, Inquiry, Scale
+from roborew.rewards.vlm.base import Cost, MarkedQuestion, Scale
 from roborew.rewards.vlm.prefix import Prefix, PrefixReward
 from roborew.types import Clip, RewardSpec, Scores
 
@@ -34,6 +34,12 @@ class RoboReward(PrefixReward):
     Success is the probability of grade 5.
     """
 
+    RENAMED: ClassVar[Mapping[str, str]] = {
+        **PrefixReward.RENAMED,
+        "at": "score_at",
+        "trained": "official_prompt",
+    }
+
     cost = Cost(per_frame=1, pictures=16)
 
     def __init__(
@@ -42,13 +48,13 @@ class RoboReward(PrefixReward):
         judge: str | Judge = "transformers",
         judge_options: tuple[str, ...] = (),
         cache: Path | None = None,
-        secret: str | None = None,
-        least_mass: float = LEAST_MASS,
-        text: bool = False,
-        frames: int = 16,
+        nonce_seed: str | None = None,
+        min_prob_mass: float = MIN_PROB_MASS,
+        parse_text: bool = False,
+        max_frames: int = 16,
         fps: float = 1.0,
-        at: Literal["prefix", "end"] = "prefix",
-        trained: bool = False,
+        score_at: Literal["prefix", "end"] = "prefix",
+        official_prompt: bool = False,
         device: str = "cpu",
     ) -> None:
         """Open the judge.
@@ -56,49 +62,60 @@ class RoboReward(PrefixReward):
         Args:
             judge: a registered judge, or one.
             judge_options: its settings, ``key=value``.
-            cache: file of stored answers; give ``secret`` too.
-            secret: what the marks of answers are drawn from; a new one each time if not given.
-            least_mass: probability that the five grades must hold together.
-            text: read the written reply of a judge that could tell probabilities, too.
-            frames: shown at most, spread over the episode so far.
+            cache: file of stored answers; give ``nonce_seed`` too.
+            nonce_seed: what the marks of answers are drawn from; a new one each time if not given.
+            min_prob_mass: probability that the five grades must hold together.
+            parse_text: read the written reply of a judge that could tell probabilities, too.
+            max_frames: shown at most, spread over the episode so far.
             fps: frames per second of the clips.
-            at: score "prefix", each frame as if the episode ended there, or "end", a clip's last
+            score_at: score "prefix", each frame as if the episode ended there, or "end", a clip's last
                 frame alone, as published; then nothing can pay step by step.
-            trained: the judge is one of RoboReward's own models, which begin their answer with
+            official_prompt: the judge is one of RoboReward's own models, which begin their answer with
                 "ANSWER: ".
             device: for a judge in this process.
         """
-        shared = ("roboreward", judge, judge_options, cache, secret, least_mass, text, device)
-        super().__init__(*shared, frames=frames, fps=fps)
-        opening = "ANSWER: " if trained else ""
+        shared = (
+            "roboreward",
+            judge,
+            judge_options,
+            cache,
+            nonce_seed,
+            min_prob_mass,
+            parse_text,
+            device,
+        )
+        super().__init__(*shared, max_frames=max_frames, fps=fps)
+        opening = "ANSWER: " if official_prompt else ""
         wanted = f"{opening}the grade, a digit from 1 to 5"
         grades = Scale({f"{opening}{grade}": (grade - 1) / 4 for grade in GRADES}, wanted)
         reached = Scale({f"{opening}{grade}": float(grade == 5) for grade in GRADES}, wanted)
         self.scales = (grades, reached)
-        self._at = at
-        self.cost = replace(self.cost, pictures=frames)
+        self._score_at = score_at
+        self.cost = replace(self.cost, pictures=max_frames)
         self.spec = RewardSpec(
             name="roboreward",
             low=0.0,
             high=1.0,
             context=None,
-            causal=at == "prefix",
+            causal=score_at == "prefix",
             needs_goal_image=False,
             predicts_success=True,
             paper="arXiv:2601.00675",
         )
 
-    def inquiries(self, prefix: Prefix) -> list[Inquiry]:
+    def prefix_questions(self, prefix: Prefix) -> list[MarkedQuestion]:
         """Return the one question about the last frame."""
-        text = RUBRIC.format(goal=plain_goal(prefix.instruction))
-        return [self.inquire((prefix.video, text), self.scales[0], prefix.instruction, prefix.fps)]
+        text = RUBRIC.format(goal=sanitize_instruction(prefix.instruction))
+        return [
+            self.make_question((prefix.video, text), self.scales[0], prefix.instruction, prefix.fps)
+        ]
 
     def score(self, clips: Sequence[Clip]) -> list[Scores]:
         """Score each frame as if the clip ended with it, or the last one alone."""
-        if self._at == "prefix":
+        if self._score_at == "prefix":
             return super().score(clips)
         values = [np.full((len(clip.frames), len(self.scales)), np.nan) for clip in clips]
-        last = self.judge_prefixes([self.walk(clip, {})[0][-1] for clip in clips])
+        last = self.score_prefixes([self.extend_prefixes(clip, {})[0][-1] for clip in clips])
         for each, value in zip(values, last, strict=True):
             each[-1] = value
         return [self.as_scores(each) for each in values]

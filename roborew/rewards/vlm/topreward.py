@@ -6,16 +6,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 from roborew.errors import InvalidInputError
-from roborew.judges.parsing import Abstention, expectation, log_odds, plain_goal, probability_mass
+from roborew.judges.parsing import (
+    Abstention,
+    expected_value,
+    log_odds,
+    probability_mass,
+    sanitize_instruction,
+)
 from roborew.judges.types import Judge, Question
-from roborew.rewards.vlm.base import Cost, Inquiry, Scale
+from roborew.rewards.vlm.base import Cost, MarkedQuestion, Scale
 from roborew.rewards.vlm.prefix import Prefix, PrefixReward
 from roborew.types import RewardSpec
 
-LIMIT = 100.0
+MAX_LOG_ODDS = 100.0
 """Log-odds and log-probabilities saturate here [nat]; 16-bit numbers resolve nothing beyond."""
 STATEMENT = """
 The video above shows a robot that completes this task, quoted: "{goal}".
@@ -26,7 +32,7 @@ Reading = Literal["log-odds", "log-probability", "probability"]
 
 
 @dataclass(frozen=True, slots=True)
-class Truth(Scale):
+class TrueFalse(Scale):
     """Two words, the one for true first.
 
     Attributes:
@@ -36,17 +42,23 @@ class Truth(Scale):
     reading: Reading
 
     def from_probabilities(
-        self, log_probs: Mapping[str, float], least_mass: float
+        self, log_probs: Mapping[str, float], min_prob_mass: float
     ) -> float | Abstention:
         """Return ``log P(True) - log P(False)``, ``log P(True)``, or P(True) of the two."""
         true, false = self.values
         if self.reading == "probability":
-            return expectation(log_probs, self.values, least_mass)
+            return expected_value(log_probs, self.values, min_prob_mass)
         if self.reading == "log-odds":
-            odds = log_odds(log_probs, true, false, least_mass)
-            return odds if isinstance(odds, Abstention) else min(max(odds, -LIMIT), LIMIT)
-        mass = probability_mass(log_probs, (true, false), least_mass)
-        return mass if isinstance(mass, Abstention) else min(max(log_probs[true], -LIMIT), 0.0)
+            odds = log_odds(log_probs, true, false, min_prob_mass)
+            return (
+                odds
+                if isinstance(odds, Abstention)
+                else min(max(odds, -MAX_LOG_ODDS), MAX_LOG_ODDS)
+            )
+        mass = probability_mass(log_probs, (true, false), min_prob_mass)
+        return (
+            mass if isinstance(mass, Abstention) else min(max(log_probs[true], -MAX_LOG_ODDS), 0.0)
+        )
 
 
 class TopReward(PrefixReward):
@@ -57,17 +69,19 @@ class TopReward(PrefixReward):
     even where nothing moves: look at the null of a static video before it is believed.
     """
 
+    RENAMED: ClassVar[Mapping[str, str]] = {**PrefixReward.RENAMED, "template": "chat_template"}
+
     def __init__(
         self,
         *,
         judge: str | Judge = "transformers",
         judge_options: tuple[str, ...] = (),
         cache: Path | None = None,
-        least_mass: float = 0.0,
-        frames: int = 16,
+        min_prob_mass: float = 0.0,
+        max_frames: int = 16,
         fps: float = 2.0,
         reading: Reading = "log-odds",
-        template: bool = False,
+        chat_template: bool = False,
         device: str = "cpu",
     ) -> None:
         """Open the judge.
@@ -76,35 +90,37 @@ class TopReward(PrefixReward):
             judge: a registered judge, or one; it must tell probabilities.
             judge_options: its settings, ``key=value``.
             cache: file of stored answers.
-            least_mass: probability that "True" and "False" must hold together; the paper asks for
+            min_prob_mass: probability that "True" and "False" must hold together; the paper asks for
                 none.
-            frames: shown at most, spread over the episode so far.
+            max_frames: shown at most, spread over the episode so far.
             fps: frames per second of the clips.
             reading: "log-odds" of True over False; "log-probability" of True, as published; or the
                 "probability" of True among the two.
-            template: ask in the model's chat template; bare text, as published, orders progress far
+            chat_template: ask in the model's chat template; bare text, as published, orders progress far
                 better.
             device: for a judge in this process.
 
         Raises:
             InvalidInputError: the judge tells no probabilities.
         """
-        shared = ("topreward", judge, judge_options, cache, None, least_mass, False, device)
-        super().__init__(*shared, frames=frames, fps=fps)
+        shared = ("topreward", judge, judge_options, cache, None, min_prob_mass, False, device)
+        super().__init__(*shared, max_frames=max_frames, fps=fps)
         if not self.judge.gives_probabilities:
             raise InvalidInputError(
                 f"topreward reads probabilities, which {self.judge.identity} does not tell; use "
                 f"judge=transformers, "
                 "or a server that returns them."
             )
-        low = {"log-odds": -LIMIT, "log-probability": -LIMIT, "probability": 0.0}[reading]
-        high = {"log-odds": LIMIT, "log-probability": 0.0, "probability": 1.0}[reading]
-        blank = "" if template else " "  # bare text goes on with a blank
+        low = {"log-odds": -MAX_LOG_ODDS, "log-probability": -MAX_LOG_ODDS, "probability": 0.0}[
+            reading
+        ]
+        high = {"log-odds": MAX_LOG_ODDS, "log-probability": 0.0, "probability": 1.0}[reading]
+        blank = "" if chat_template else " "  # bare text goes on with a blank
         self.scales = (
-            Truth({f"{blank}True": 1.0, f"{blank}False": 0.0}, "True or False", reading),
+            TrueFalse({f"{blank}True": 1.0, f"{blank}False": 0.0}, "True or False", reading),
         )
-        self._template = template
-        self.cost = Cost(per_frame=1, pictures=frames)
+        self._chat_template = chat_template
+        self.cost = Cost(per_frame=1, pictures=max_frames)
         self.spec = RewardSpec(
             name="topreward",
             low=low,
@@ -116,14 +132,18 @@ class TopReward(PrefixReward):
             paper="arXiv:2602.19313",
         )
 
-    def inquiries(self, prefix: Prefix) -> list[Inquiry]:
+    def prefix_questions(self, prefix: Prefix) -> list[MarkedQuestion]:
         """Return the one question, whose text stops right before the answer's word."""
-        parts = (prefix.video, STATEMENT.format(goal=plain_goal(prefix.instruction)))
+        parts = (prefix.video, STATEMENT.format(goal=sanitize_instruction(prefix.instruction)))
         words = tuple(self.scales[0].values)
         return [
-            Inquiry(
+            MarkedQuestion(
                 Question(
-                    parts=parts, choices=words, max_tokens=0, chat=self._template, fps=prefix.fps
+                    parts=parts,
+                    choices=words,
+                    max_tokens=0,
+                    chat=self._chat_template,
+                    fps=prefix.fps,
                 ),
                 "",
             )

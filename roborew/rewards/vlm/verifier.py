@@ -6,9 +6,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from roborew.errors import InvalidInputError
-from roborew.judges.parsing import LEAST_MASS, plain_goal
+from roborew.judges.parsing import MIN_PROB_MASS, sanitize_instruction
 from roborew.judges.types import Judge
-from roborew.rewards.vlm.base import Cost, Inquiry, Scale
+from roborew.rewards.vlm.base import Cost, MarkedQuestion, Scale
 from roborew.rewards.vlm.prefix import Prefix, PrefixReward
 from roborew.types import RewardSpec
 
@@ -45,10 +45,10 @@ class Verifier(PrefixReward):
         judge: str | Judge = "transformers",
         judge_options: tuple[str, ...] = (),
         cache: Path | None = None,
-        secret: str | None = None,
-        least_mass: float = LEAST_MASS,
-        text: bool = False,
-        frames: int = 16,
+        nonce_seed: str | None = None,
+        min_prob_mass: float = MIN_PROB_MASS,
+        parse_text: bool = False,
+        max_frames: int = 16,
         fps: float = 1.0,
         criteria: tuple[str, ...] = CRITERIA,
         device: str = "cpu",
@@ -58,21 +58,30 @@ class Verifier(PrefixReward):
         Args:
             judge: a registered judge, or one.
             judge_options: its settings, ``key=value``.
-            cache: file of stored answers; give ``secret`` too.
-            secret: what the marks of answers are drawn from; a new one each time if not given.
-            least_mass: probability that the twenty letters must hold together.
-            text: read the written reply of a judge that could tell probabilities, too.
-            frames: shown at most, spread over the episode so far.
+            cache: file of stored answers; give ``nonce_seed`` too.
+            nonce_seed: what the marks of answers are drawn from; a new one each time if not given.
+            min_prob_mass: probability that the twenty letters must hold together.
+            parse_text: read the written reply of a judge that could tell probabilities, too.
+            max_frames: shown at most, spread over the episode so far.
             fps: frames per second of the clips.
             criteria: what is graded, one question each, at least one.
             device: for a judge in this process.
         """
         if not criteria:
             raise InvalidInputError("criteria: expected at least one thing to grade; got none.")
-        shared = ("verifier", judge, judge_options, cache, secret, least_mass, text, device)
-        super().__init__(*shared, frames=frames, fps=fps)
+        shared = (
+            "verifier",
+            judge,
+            judge_options,
+            cache,
+            nonce_seed,
+            min_prob_mass,
+            parse_text,
+            device,
+        )
+        super().__init__(*shared, max_frames=max_frames, fps=fps)
         self._criteria = criteria
-        self.cost = Cost(per_frame=len(criteria), pictures=frames)
+        self.cost = Cost(per_frame=len(criteria), pictures=max_frames)
         self.spec = RewardSpec(
             name="verifier",
             low=1 / len(LETTERS),
@@ -84,11 +93,11 @@ class Verifier(PrefixReward):
             paper="arXiv:2607.05391",
         )
 
-    def inquiries(self, prefix: Prefix) -> list[Inquiry]:
+    def prefix_questions(self, prefix: Prefix) -> list[MarkedQuestion]:
         """Return one question for each criterion."""
-        goal = plain_goal(prefix.instruction)
+        goal = sanitize_instruction(prefix.instruction)
         texts = [PROMPT.format(goal=goal, criterion=criterion) for criterion in self._criteria]
         return [
-            self.inquire((prefix.video, text), GRADES, prefix.instruction, prefix.fps)
+            self.make_question((prefix.video, text), GRADES, prefix.instruction, prefix.fps)
             for text in texts
         ]

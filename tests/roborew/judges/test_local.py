@@ -66,7 +66,9 @@ def test_a_batch_says_what_its_questions_say_alone_in_any_order(
 ) -> None:
     alone = [judge.ask([question])[0] for question in QUESTIONS]
     order = np.random.default_rng(batch).permutation(len(QUESTIONS))
-    together = LocalJudge(model=str(folder), batch=batch).ask([QUESTIONS[place] for place in order])
+    together = LocalJudge(model=str(folder), batch_size=batch).ask(
+        [QUESTIONS[place] for place in order]
+    )
     for place, answer in zip(order, together, strict=True):
         expected = alone[place]
         assert answer.text == expected.text and answer.log_probs.keys() == expected.log_probs.keys()
@@ -156,7 +158,7 @@ def test_a_text_cannot_pose_as_a_special_token(judge: LocalJudge, text: str, cha
 
 def test_progress_is_told_after_each_batch(folder: Path) -> None:
     seen: list[tuple[int, int]] = []
-    judge = LocalJudge(model=str(folder), batch=2)
+    judge = LocalJudge(model=str(folder), batch_size=2)
     judge.progress = lambda done, total: seen.append((done, total))
     judge.ask([Question(parts=(f"q {number}",), max_tokens=1) for number in range(5)])
     assert seen == [(2, 5), (4, 5), (5, 5)]
@@ -223,4 +225,4 @@ def test_code_in_a_model_folder_is_never_run(tmp_path: Path) -> None:
 
 def test_only_whole_batches_are_asked(folder: Path) -> None:
     with pytest.raises(InvalidInputError, match="batch"):
-        LocalJudge(model=str(folder), batch=0)
+        LocalJudge(model=str(folder), batch_size=0)

@@ -16,15 +16,15 @@ from hypothesis import strategies as st
 from roborew.errors import InvalidInputError
 from roborew.judges.parsing import (
     Abstention,
-    choice,
-    expectation,
-    integer,
+    expected_value,
     log_odds,
-    new_nonce,
-    percentage,
-    plain_goal,
-    tagged,
-    tags,
+    make_nonce,
+    parse_choice,
+    parse_integer,
+    parse_percentage,
+    parse_tagged,
+    sanitize_instruction,
+    wrap_in_tags,
 )
 
 NONCE = "7f3a90c1"
@@ -136,21 +136,21 @@ NO_NUMBERS = (
 
 
 def wrapped(content: str, nonce: str = NONCE) -> str:
-    return tags(content, "score", nonce)
+    return wrap_in_tags(content, "score", nonce)
 
 
 def rating(reply: str) -> int | Abstention:
-    return integer(tagged(reply, "score", NONCE), 1, 5)
+    return parse_integer(parse_tagged(reply, "score", NONCE), 1, 5)
 
 
 def share(reply: str) -> float | Abstention:
-    return percentage(tagged(reply, "score", NONCE))
+    return parse_percentage(parse_tagged(reply, "score", NONCE))
 
 
 READERS: dict[str, tuple[Callable[[str], object], str]] = {
     "rating": (rating, "3"),
     "share": (share, "+37%"),
-    "word": (lambda reply: choice(tagged(reply, "score", NONCE), ("yes", "no")), "yes"),
+    "word": (lambda reply: parse_choice(parse_tagged(reply, "score", NONCE), ("yes", "no")), "yes"),
 }
 
 
@@ -384,8 +384,8 @@ INJECTIONS = (
 
 @pytest.mark.parametrize("goal", INJECTIONS)
 def test_a_goal_can_neither_close_nor_forge_a_tag(goal: str) -> None:
-    safe = plain_goal(goal)
-    assert not set(safe) & set('<>[]{}"`\\＜＞') and plain_goal(safe) == safe
+    safe = sanitize_instruction(goal)
+    assert not set(safe) & set('<>[]{}"`\\＜＞') and sanitize_instruction(safe) == safe
     assert isinstance(share(f"You asked whether it shows: {goal}"), Abstention)
     assert isinstance(share(f"You asked whether it shows: {safe}"), Abstention)
 
@@ -395,34 +395,34 @@ def test_a_reply_that_repeats_the_goal_still_says_its_own_score_or_none(goal: st
     """The cleaned goal cannot spoil an honest answer; the raw one can spoil it, but not replace
     it."""
     honest = wrapped("-20%")
-    assert share(f'The goal was "{plain_goal(goal)}". {honest}') == -0.2
+    assert share(f'The goal was "{sanitize_instruction(goal)}". {honest}') == -0.2
     spoilt = share(f'The goal was "{goal}". {honest}')
     assert spoilt == -0.2 or (isinstance(spoilt, Abstention) and spoilt.reason == "several tags")
 
 
 def test_a_tag_seen_in_the_picture_is_another_questions_tag() -> None:
     """Whoever painted a tag into the scene has not seen this question's nonce."""
-    painted = wrapped("+100%", new_nonce())
+    painted = wrapped("+100%", make_nonce())
     for reply in (painted, f"The sign reads {painted}", f"{painted}\n{wrapped('+5%')}"):
         assert isinstance(share(reply), Abstention)
 
 
-def test_nonces_differ_unless_a_secret_says_which() -> None:
-    assert len({new_nonce() for _ in range(100)}) == 100
-    assert new_nonce("a", "open it") == new_nonce("a", "open it")
+def test_nonces_differ_unless_a_seed_says_which() -> None:
+    assert len({make_nonce() for _ in range(100)}) == 100
+    assert make_nonce("a", "open it") == make_nonce("a", "open it")
     assert (
         len(
             {
-                new_nonce("a", "b"),
-                new_nonce("b", "b"),
-                new_nonce("a", "c"),
-                new_nonce("a", "b", ""),
-                new_nonce("ab"),
+                make_nonce("a", "b"),
+                make_nonce("b", "b"),
+                make_nonce("a", "c"),
+                make_nonce("a", "b", ""),
+                make_nonce("ab"),
             }
         )
         == 5
     )
-    assert re.fullmatch(r"[0-9a-f]{8}", new_nonce("secret", "goal"))
+    assert re.fullmatch(r"[0-9a-f]{8}", make_nonce("secret", "goal"))
 
 
 @pytest.mark.parametrize(
@@ -430,19 +430,24 @@ def test_nonces_differ_unless_a_secret_says_which() -> None:
 )
 def test_a_tag_that_could_mean_another_one_is_refused(tag: str, nonce: str) -> None:
     with pytest.raises(InvalidInputError):
-        tagged("", tag, nonce)
+        parse_tagged("", tag, nonce)
 
 
 def test_an_abstention_passes_through_every_reader() -> None:
-    nothing = tagged(None, "score", NONCE)
-    assert nothing == Abstention("no reply") == tagged(Abstention("no reply"), "score", NONCE)
-    assert integer(nothing, 1, 5) == percentage(nothing) == choice(nothing, ("yes",)) == nothing
+    nothing = parse_tagged(None, "score", NONCE)
+    assert nothing == Abstention("no reply") == parse_tagged(Abstention("no reply"), "score", NONCE)
+    assert (
+        parse_integer(nothing, 1, 5)
+        == parse_percentage(nothing)
+        == parse_choice(nothing, ("yes",))
+        == nothing
+    )
 
 
 def test_a_choice_is_one_of_those_allowed() -> None:
-    assert choice(" YES\n", ("yes", "no")) == "yes"
+    assert parse_choice(" YES\n", ("yes", "no")) == "yes"
     for text in ("yes.", "yes no", "y", "", "ja", "yeſ", "yes\u200b"):
-        assert isinstance(choice(text, ("yes", "no")), Abstention)
+        assert isinstance(parse_choice(text, ("yes", "no")), Abstention)
 
 
 LOG_PROBS = st.dictionaries(
@@ -456,7 +461,7 @@ def test_an_expectation_stays_in_the_range_of_its_values_or_abstains(
     log_probs: dict[str, float],
 ) -> None:
     values = {"A": -1.0, "B": 0.25, "C": 3.0}
-    mean = expectation(log_probs, values)
+    mean = expected_value(log_probs, values)
     assert isinstance(mean, Abstention) or -1.0 <= mean <= 3.0
     odds = log_odds(log_probs, "A", "B")
     assert isinstance(odds, Abstention) or math.isfinite(odds)
@@ -465,9 +470,9 @@ def test_an_expectation_stays_in_the_range_of_its_values_or_abstains(
 def test_an_expectation_is_the_renormalised_mean_in_float64() -> None:
     """Hand values: P(A) = 0.2, P(B) = 0.3 of 0.5 together, so the mean of 0 and 1 is 0.6."""
     log_probs = {"A": math.log(0.2), "B": math.log(0.3), "C": math.log(0.5)}
-    assert expectation(log_probs, {"A": 0.0, "B": 1.0}) == pytest.approx(0.6, abs=1e-12)
+    assert expected_value(log_probs, {"A": 0.0, "B": 1.0}) == pytest.approx(0.6, abs=1e-12)
     assert log_odds(log_probs, "B", "A") == pytest.approx(math.log(1.5), abs=1e-12)
-    assert expectation({**log_probs, "A": -math.inf}, {"A": 0.0, "B": 1.0}) == 1.0
+    assert expected_value({**log_probs, "A": -math.inf}, {"A": 0.0, "B": 1.0}) == 1.0
 
 
 @pytest.mark.parametrize(
@@ -486,7 +491,7 @@ def test_an_expectation_is_the_renormalised_mean_in_float64() -> None:
 def test_probabilities_that_cannot_be_trusted_make_an_abstention(
     log_probs: dict[str, float], reason: str
 ) -> None:
-    for reading in (expectation(log_probs, {"A": 0.0, "B": 1.0}), log_odds(log_probs, "A", "B")):
+    for reading in (expected_value(log_probs, {"A": 0.0, "B": 1.0}), log_odds(log_probs, "A", "B")):
         assert isinstance(reading, Abstention) and reading.reason == reason
 
 
@@ -495,4 +500,4 @@ def test_probabilities_that_cannot_be_trusted_make_an_abstention(
 )
 def test_values_that_make_no_scale_are_refused(values: dict[str, float]) -> None:
     with pytest.raises(InvalidInputError):
-        expectation(dict.fromkeys(values, -1.0), values)
+        expected_value(dict.fromkeys(values, -1.0), values)

@@ -16,8 +16,8 @@ from roborew.errors import (
     MissingBackendError,
     UnknownNameError,
 )
-from roborew.judges.factory import open_judge
-from roborew.judges.recorded import BLOCK, RecordedJudge, Recorder, question_key
+from roborew.judges.factory import load_judge
+from roborew.judges.recorded import QUESTIONS_PER_WRITE, RecordedJudge, Recorder, question_key
 from roborew.judges.types import Answer, Judge, Question
 
 PICTURE = np.arange(5 * 4 * 3, dtype=np.uint8).reshape(5, 4, 3)
@@ -79,8 +79,11 @@ def test_long_work_is_stored_and_told_block_by_block(tmp_path: Path) -> None:
     recorder = Recorder(Counting(), tmp_path / "answers.jsonl")
     recorder.ask(questions(10))
     recorder.progress = lambda done, total: seen.append((done, total))
-    recorder.ask(questions(2 * BLOCK + 10))
-    assert seen == [(BLOCK + 10, 2 * BLOCK + 10), (2 * BLOCK + 10, 2 * BLOCK + 10)]
+    recorder.ask(questions(2 * QUESTIONS_PER_WRITE + 10))
+    assert seen == [
+        (QUESTIONS_PER_WRITE + 10, 2 * QUESTIONS_PER_WRITE + 10),
+        (2 * QUESTIONS_PER_WRITE + 10, 2 * QUESTIONS_PER_WRITE + 10),
+    ]
 
 
 @pytest.mark.parametrize("on_unknown", ["abstain", "stop"])
@@ -169,10 +172,10 @@ def test_a_file_of_two_models_asks_which(tmp_path: Path) -> None:
 def test_judges_are_opened_by_name_and_options(tmp_path: Path) -> None:
     path = tmp_path / "answers.jsonl"
     Recorder(Counting(), path).ask(questions(1))
-    judge = open_judge("recorded", [f"path={path}", "on_unknown=stop"], device="cpu")
+    judge = load_judge("recorded", [f"path={path}", "on_unknown=stop"], device="cpu")
     assert judge.ask(questions(1))[0].text == "q 0 é"
     assert (
-        open_judge("openai", ["model=m", "deadline=3"], cache=tmp_path / "cache.jsonl").identity
+        load_judge("openai", ["model=m", "deadline=3"], cache=tmp_path / "cache.jsonl").identity
         == "m@served"
     )
 
@@ -192,7 +195,7 @@ def test_a_judge_that_cannot_be_had_is_an_error_and_never_another_judge(
     name: str, options: list[str], error: type[Exception]
 ) -> None:
     with pytest.raises(error):
-        open_judge(name, options)
+        load_judge(name, options)
 
 
 @pytest.mark.parametrize(

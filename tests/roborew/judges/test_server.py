@@ -67,7 +67,7 @@ def judge(url: str, **options: object) -> ServerJudge:
         "breaker_failures": 1_000,
         **options,
     }
-    return ServerJudge(model="tiny", url=url, **options)
+    return ServerJudge(model="tiny", base_url=url, **options)
 
 
 def unreachable(kind: str, server: FaultServer) -> str:
@@ -122,7 +122,7 @@ def test_a_server_that_cannot_be_reached_makes_abstentions_in_bounded_time(
     kind: str, deadline: float
 ) -> None:
     with serving(FaultServer()) as server:
-        asked = judge(unreachable(kind, server), pause=5.0, deadline=deadline)
+        asked = judge(unreachable(kind, server), retry_pause=5.0, deadline=deadline)
         start = monotonic()
         answers = asked.ask(questions())
         assert monotonic() - start < deadline + max(1.0, deadline)
@@ -137,7 +137,7 @@ def test_a_fault_stops_the_run_where_that_is_wished(kind: str, deadline: float) 
         url = unreachable(kind, server) if kind in UNREACHABLE else server.url
         start = monotonic()
         with pytest.raises(RoborewError, match=r"tiny@served.*on_failure=abstain"):
-            judge(url, on_failure="stop", pause=5.0, deadline=0.2).ask(questions(3))
+            judge(url, on_failure="stop", retry_pause=5.0, deadline=0.2).ask(questions(3))
         assert monotonic() - start < 0.2 + max(1.0, deadline)
 
 
@@ -308,7 +308,7 @@ def test_a_certificate_that_nobody_vouches_for_is_refused(tmp_path: Path) -> Non
     with serving(server):
         url = f"https://localhost:{server.server_port}/v1"
         assert "CERTIFICATE_VERIFY_FAILED" in str(
-            judge(url, pause=5.0, deadline=1.0).ask(questions(1))[0].abstained
+            judge(url, retry_pause=5.0, deadline=1.0).ask(questions(1))[0].abstained
         )
         assert judge(url, ca_file=certificate).ask(questions(1))[0].text == "answer 0"
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from roborew.errors import InvalidInputError
-from roborew.rewards.clip import ClipReward, alpha_sweep, goal_baseline, goal_share, unit
+from roborew.rewards.clip import ClipReward, alpha_sweep, goal_baseline, goal_probability, normalize
 from roborew.types import Clip, Video
 from tests.roborew.encoders.tiny_towers import RESNET, tiny_clip, tiny_siglip
 
@@ -141,9 +141,9 @@ def test_the_order_of_clips_and_the_batch_change_nothing(folder: Path) -> None:
     ]
     expected = [
         scores.value
-        for scores in reward(folder, alpha=0.5, baseline=BASELINE, batch=64).score(clips)
+        for scores in reward(folder, alpha=0.5, baseline=BASELINE, batch_size=64).score(clips)
     ]
-    backwards = reward(folder, alpha=0.5, baseline=BASELINE, batch=1).score(clips[::-1])[::-1]
+    backwards = reward(folder, alpha=0.5, baseline=BASELINE, batch_size=1).score(clips[::-1])[::-1]
     for one, other in zip(expected, backwards, strict=True):
         np.testing.assert_allclose(one, other.value, atol=1e-5)
 
@@ -246,8 +246,8 @@ def test_the_identity_is_the_matrix(
 
 
 def test_probabilities_stay_finite_at_any_temperature() -> None:
-    texts = unit(np.random.default_rng(0).normal(size=(3, 8)))
-    assert np.isfinite(goal_share(texts, texts[:1], texts[1:], 1e-6)).all()
+    texts = normalize(np.random.default_rng(0).normal(size=(3, 8)))
+    assert np.isfinite(goal_probability(texts, texts[:1], texts[1:], 1e-6)).all()
 
 
 def test_a_sweep_wants_numbers_between_0_and_1() -> None:

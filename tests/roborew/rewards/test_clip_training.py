@@ -50,7 +50,7 @@ def test_goal_image_trains_an_agent(tmp_path: Path) -> None:
         env=ENV,
         goal="a high bar",
         reward="goal_image",
-        option=(f"model={tiny_dinov2(tmp_path / 'dinov2')}", "form=difference", "dtype=float32"),
+        option=(f"model={tiny_dinov2(tmp_path / 'dinov2')}", "output=difference", "dtype=float32"),
         goal_image=tmp_path / "goal.png",
         shaping="level",
         steps=ROLLOUT,

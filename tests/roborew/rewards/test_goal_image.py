@@ -101,7 +101,7 @@ def test_open_clip_towers_serve_too(tmp_path: Path) -> None:
 
 
 def test_a_difference_is_the_gain_of_the_level(dinov2: Path) -> None:
-    level, difference = (values(model=str(dinov2), form=form) for form in ("level", "difference"))
+    level, difference = (values(model=str(dinov2), output=form) for form in ("level", "difference"))
     assert level[1] == 0 and (np.delete(level, 1) < 0).all()
     np.testing.assert_allclose(difference, np.diff(level, prepend=level[:1]), atol=1e-6)
     assert difference[0] == 0

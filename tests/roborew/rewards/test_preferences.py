@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from roborew.judges.types import Question
-from roborew.rewards.preferences import FramePair, PreferenceLabeller, preference
+from roborew.rewards.preferences import FramePair, PreferenceLabeler, combine_orders
 from tests.roborew.rewards.vlm.scripted_judge import (
     GOAL,
     Said,
@@ -36,9 +36,9 @@ def seeing(question: Question) -> str:
     return tagged_reply(question, "1" if first > second else "2" if second > first else "0")
 
 
-def labeller(rule: object = seeing, **options: object) -> tuple[PreferenceLabeller, ScriptedJudge]:
+def labeller(rule: object = seeing, **options: object) -> tuple[PreferenceLabeler, ScriptedJudge]:
     judge = ScriptedJudge(rule, raw=True)  # type: ignore[arg-type]
-    return PreferenceLabeller(judge=judge, **options), judge  # type: ignore[arg-type]
+    return PreferenceLabeler(judge=judge, **options), judge  # type: ignore[arg-type]
 
 
 @given(st.integers(0, 200), st.integers(0, 200))
@@ -49,14 +49,14 @@ def test_the_nearer_picture_wins_in_whichever_place_it_is_shown(a: int, b: int) 
         assert said.reason == swapped.reason == "the pictures are the same"
     else:
         assert said.label == int(b > a) and swapped.label == int(a > b)
-        assert said.agreed and said.for_second == float(b > a)
+        assert said.agreed and said.second_probability == float(b > a)
 
 
 def test_a_judge_that_prefers_a_place_labels_nothing() -> None:
     """Asked in one order only, its bias is in all the data."""
     model, _ = labeller(lambda q: tagged_reply(q, "1"))
     (said,) = model.compare([pair(0.1, 0.9)])
-    assert (said.label, said.agreed, said.for_second, said.reason) == (
+    assert (said.label, said.agreed, said.second_probability, said.reason) == (
         None,
         False,
         0.5,
@@ -84,7 +84,7 @@ def test_a_label_outside_of_the_tag_is_none_and_never_minus_one(reply: str) -> N
     """A bare except made every failure the label -1."""
     model, _ = labeller(lambda q: seeing(q) if levels(q) else reply)
     (said,) = model.compare([pair(0.1, 0.9)])
-    assert (said.label, said.for_second, said.agreed, said.reason) == (
+    assert (said.label, said.second_probability, said.agreed, said.reason) == (
         None,
         None,
         None,
@@ -116,15 +116,17 @@ def test_probabilities_of_both_orders_are_averaged() -> None:
         return {"1": 0.2, "2": 0.6, "0": 0.2} if first < 0.5 else {"1": 0.4, "2": 0.3, "0": 0.3}
 
     judge = ScriptedJudge(rule, probabilities=True, raw=True)
-    (said,) = PreferenceLabeller(judge=judge).compare([pair(0.1, 0.9)])
-    assert said.for_second == pytest.approx((0.7 + 1 - 0.45) / 2, abs=1e-5) and said.label == 1
+    (said,) = PreferenceLabeler(judge=judge).compare([pair(0.1, 0.9)])
+    assert (
+        said.second_probability == pytest.approx((0.7 + 1 - 0.45) / 2, abs=1e-5) and said.label == 1
+    )
 
 
 @given(st.floats(0, 1), st.floats(0, 1))
 def test_exchanging_the_pictures_exchanges_the_preference(shown: float, swapped: float) -> None:
-    one, other = preference(shown, swapped), preference(swapped, shown)
-    assert one.for_second is not None and other.for_second == pytest.approx(
-        1 - one.for_second, abs=1e-9
+    one, other = combine_orders(shown, swapped), combine_orders(swapped, shown)
+    assert one.second_probability is not None and other.second_probability == pytest.approx(
+        1 - one.second_probability, abs=1e-9
     )
     assert one.agreed == other.agreed and one.reason == other.reason
     assert (one.label is None) == (other.label is None) == bool(one.reason)

@@ -213,11 +213,11 @@ def test_a_judge_scores_several_videos_and_its_abstentions_are_said(
         "2",
         "--no-film",
     ]
-    words += ["--out", str(tmp_path / "out"), "--reward", "roboreward", "--option", "frames=2"]
+    words += ["--out", str(tmp_path / "out"), "--reward", "roboreward", "--option", "max_frames=2"]
     judge = f"judge_options=model={tiny_vlm(tmp_path / 'judge')}"
-    assert cli.main([*words, "--option", judge, "--option", "least_mass=0"]) == 0
+    assert cli.main([*words, "--option", judge, "--option", "min_prob_mass=0"]) == 0
     assert "6 frames, 0 abstained" in capsys.readouterr().out
-    assert cli.main([*words, "--option", judge, "--option", "least_mass=0.99"]) == 1
+    assert cli.main([*words, "--option", judge, "--option", "min_prob_mass=0.99"]) == 1
     assert "no score over 6 frames, 6 abstained" in capsys.readouterr().out
     table = table_of(tmp_path / "out" / "roboreward_progress.parquet").to_pydict()
     assert (

@@ -11,7 +11,7 @@ import pytest
 from roborew.critics.objectives.grm import Grm, hop_labels
 from roborew.errors import CorruptFileError, InvalidInputError
 from roborew.evaluation import spearman
-from roborew.rewards.relative_progress import after_hop
+from roborew.rewards.relative_progress import apply_hop
 from tests.roborew.critics.worlds import OPEN, PUSH, episode, query, world
 
 SMALL = {"steps": 120, "batch": 96, "width": 32}
@@ -36,7 +36,7 @@ def test_every_hop_is_taken_back_and_neither_end_divides_by_zero() -> None:
     hops = hop_labels(p, q)
     assert np.isfinite(hops).all() and (np.abs(hops) <= 1).all()
     assert [
-        after_hop(a, h) for a, h in zip(p.tolist(), hops.tolist(), strict=True)
+        apply_hop(a, h) for a, h in zip(p.tolist(), hops.tolist(), strict=True)
     ] == pytest.approx(q, abs=1e-5)
 
 

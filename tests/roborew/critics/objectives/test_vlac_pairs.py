@@ -14,7 +14,7 @@ from roborew.critics.networks.pair_network import CompareNetwork, decoded
 from roborew.critics.objectives.vlac_pairs import VlacPairs, labels
 from roborew.errors import InvalidInputError
 from roborew.evaluation import spearman
-from roborew.rewards.relative_progress import integrate
+from roborew.rewards.relative_progress import apply_change
 from roborew.workflows.fit.examples import stagnation
 from tests.roborew.critics.worlds import OPEN, PUSH, episode, query, world
 
@@ -38,7 +38,7 @@ def test_the_integrator_takes_every_label_back_and_none_divides_by_zero() -> Non
     p, q = (each.ravel() for each in np.meshgrid(np.linspace(0, 1, 21), np.linspace(0, 1, 21)))
     change = labels(compared(p, q))
     assert np.isfinite(change).all() and (np.abs(change) <= 1).all()
-    assert [integrate(a, c) for a, c in zip(p, change.tolist(), strict=True)] == pytest.approx(
+    assert [apply_change(a, c) for a, c in zip(p, change.tolist(), strict=True)] == pytest.approx(
         q.tolist(), abs=1e-4
     )
 

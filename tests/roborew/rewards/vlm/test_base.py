@@ -16,14 +16,14 @@ from roborew.errors import InvalidScoreError, UnknownNameError
 from roborew.judges.types import Answer, Question
 from roborew.rewards.vlm.base import SIGNED_PERCENT
 from roborew.rewards.vlm.gvl import GVL
-from roborew.rewards.vlm.pairwise import compare_along, links
-from roborew.rewards.vlm.prefix import SPARE, stride
+from roborew.rewards.vlm.pairwise import chain_pairs, compare_chains
+from roborew.rewards.vlm.prefix import STORED_PER_FRAME, power_of_two_stride
 from roborew.rewards.vlm.robo_dopamine import RoboDopamine
 from roborew.rewards.vlm.robofume import RoboFuME
 from roborew.rewards.vlm.roboreward import RoboReward
 from roborew.rewards.vlm.topreward import TopReward
 from roborew.rewards.vlm.verifier import GRADES, Verifier
-from roborew.rewards.vlm.vlac import DONE, Vlac
+from roborew.rewards.vlm.vlac import SUCCESS, Vlac
 from roborew.types import Clip, IncrementalRewardModel, RecurrentState, RewardModel, Scores
 from tests.roborew.rewards.vlm.scripted_judge import (
     Said,
@@ -36,7 +36,7 @@ from tests.roborew.rewards.vlm.scripted_judge import (
 )
 
 Make = Callable[..., Any]
-WORTH = {tuple(scale.values): scale.values for scale in (SIGNED_PERCENT, DONE, GRADES)}
+WORTH = {tuple(scale.values): scale.values for scale in (SIGNED_PERCENT, SUCCESS, GRADES)}
 
 
 def last_level(question: Question) -> Said:
@@ -65,8 +65,8 @@ CAUSAL: dict[str, Make] = {
     "verifier": Verifier,
     "topreward": TopReward,
     "vlac": Vlac,
-    "vlac without done": lambda **kw: Vlac(done=False, **kw),
-    "one-shot vlac": lambda **kw: Vlac(reference=video([0, 0.5, 1]), references=3, **kw),
+    "vlac without done": lambda **kw: Vlac(ask_success=False, **kw),
+    "one-shot vlac": lambda **kw: Vlac(reference=video([0, 0.5, 1]), num_references=3, **kw),
     **{
         f"{m} robo_dopamine": lambda m=m, **kw: RoboDopamine(mode=m, **kw)
         for m in ("incremental", "forward")
@@ -227,7 +227,7 @@ def test_whatever_is_replied_without_the_nonce_is_an_abstention(reply: str) -> N
     score."""
     for make in (RoboReward, Verifier, RoboFuME, Vlac):
         judge = ScriptedJudge(lambda question: reply, raw=True)
-        model = make(judge=judge, secret="s")
+        model = make(judge=judge, nonce_seed="s")
         scores = model.score([clip([0.1, 0.2])])[0]
         assert not scores.valid.any() or model.nonce("open the drawer") in reply
         assert sum(model.abstentions.values()) > 0
@@ -249,7 +249,7 @@ def test_what_is_no_percentage_in_range_moves_nothing(said: str) -> None:
 
 def test_a_judge_that_could_weigh_can_be_read_instead() -> None:
     judge = ScriptedJudge(lambda question: "4", probabilities=True)
-    scores = RoboReward(judge=judge, text=True).score([clip([0.1])])[0]
+    scores = RoboReward(judge=judge, parse_text=True).score([clip([0.1])])[0]
     assert scores.value.tolist() == [0.75] and not judge.asked[0].choices
 
 
@@ -257,7 +257,7 @@ def test_answers_that_hold_too_little_probability_are_an_abstention() -> None:
     rule = lambda question: {"Yes": 0.004, "No": 0.001}  # noqa: E731
     strict, _ = judged(RoboFuME, rule)
     assert not strict.score([clip([0.1])])[0].valid.any()
-    lenient, _ = judged(RoboFuME, rule, least_mass=0.0)
+    lenient, _ = judged(RoboFuME, rule, min_prob_mass=0.0)
     assert lenient.score([clip([0.1])])[0].value[0] == pytest.approx(0.8)
 
 
@@ -280,10 +280,10 @@ def test_a_judge_that_is_not_there_is_an_error_and_no_other_judge(make: Make) ->
         make(judge="transformer")
 
 
-def test_the_same_secret_marks_answers_the_same_and_another_differently() -> None:
+def test_the_same_nonce_seed_marks_answers_the_same_and_another_differently() -> None:
     nonces = [
-        RoboFuME(judge=ScriptedJudge(last_level), secret=secret).nonce("goal")
-        for secret in ("a", "a", "b")
+        RoboFuME(judge=ScriptedJudge(last_level), nonce_seed=seed).nonce("goal")
+        for seed in ("a", "a", "b")
     ]
     assert nonces[0] == nonces[1] != nonces[2]
     fresh = {RoboFuME(judge=ScriptedJudge(last_level)).nonce("goal") for _ in range(8)}
@@ -295,25 +295,25 @@ def test_the_frames_shown_are_spread_evenly_from_the_first_to_the_newest(
     most: int, count: int
 ) -> None:
     judge = ScriptedJudge(lambda question: "1")
-    model = RoboReward(judge=judge, frames=most)
+    model = RoboReward(judge=judge, max_frames=most)
     frames = np.zeros((count, 4, 6, 3), np.uint8)
     frames[:, 0, 0, 0], frames[:, 0, 0, 1] = np.arange(count) % 256, np.arange(count) // 256
-    prefixes, memory = model.walk(Clip(frames=frames, instruction="count"), {})
-    shown = [int(frame[0, 0, 0]) + 256 * int(frame[0, 0, 1]) for frame in prefixes[-1].shown]
+    prefixes, memory = model.extend_prefixes(Clip(frames=frames, instruction="count"), {})
+    shown = [int(frame[0, 0, 0]) + 256 * int(frame[0, 0, 1]) for frame in prefixes[-1].frames]
     if count == 1:
         assert shown == [0, 0]
         return
     assert len(shown) == min(count, most) and shown[0] == 0 and shown[-1] == count - 1
     even = (count - 1) / (len(shown) - 1)
     assert max(abs(place - i * even) for i, place in enumerate(shown)) <= max(1, even / 4)
-    assert (np.diff(shown) > 0).all() and len(memory["kept"]) <= SPARE * most
+    assert (np.diff(shown) > 0).all() and len(memory["kept"]) <= STORED_PER_FRAME * most
 
 
 @given(st.integers(2, 40), st.integers(2, 500))
 def test_what_is_remembered_only_ever_grows_wider(most: int, count: int) -> None:
-    step = stride(count, most)
+    step = power_of_two_stride(count, most)
     assert len({*range(0, count, step), count - 1}) <= most
-    assert step in (stride(count - 1, most), 2 * stride(count - 1, most))
+    assert step in (power_of_two_stride(count - 1, most), 2 * power_of_two_stride(count - 1, most))
 
 
 @given(st.integers(1, 30), st.integers(0, 2**30))
@@ -328,8 +328,8 @@ def test_a_chain_is_whole_asks_nothing_twice_and_steps_over_abstentions(
         asked.extend(pairs)
         return np.array([said[pair] for _, pair in pairs])
 
-    chain = compare_along([length], ask)[0]
-    assert list(chain) == links(said, length) and len(set(asked)) == len(asked)
+    chain = compare_chains([length], ask)[0]
+    assert list(chain) == chain_pairs(said, length) and len(set(asked)) == len(asked)
     reached = {0} | {b for (_, b), answer in chain.items() if not np.isnan(answer)}
     for a, b in chain:
         assert a == max(place for place in reached if place < b)
@@ -338,4 +338,4 @@ def test_a_chain_is_whole_asks_nothing_twice_and_steps_over_abstentions(
 def test_eleven_letters_stand_for_the_signed_percentages() -> None:
     values = list(SIGNED_PERCENT.values.values())
     np.testing.assert_allclose(values, np.linspace(-1, 1, 11), atol=1e-12)
-    assert all(f"{letter} for" in SIGNED_PERCENT.wanted for letter in SIGNED_PERCENT.values)
+    assert all(f"{letter} for" in SIGNED_PERCENT.answer_format for letter in SIGNED_PERCENT.values)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from roborew.errors import InvalidInputError
 from roborew.judges.parsing import Abstention
 from roborew.judges.types import Question
-from roborew.rewards.vlm.gvl import GVL, read_numbered
+from roborew.rewards.vlm.gvl import GVL, parse_numbered_percentages
 from roborew.wrappers import LearnedReward
 from tests.roborew.rewards.vlm.scripted_judge import ScriptedJudge, clip, levels, prompt
 from tests.roborew.wrappers.clock_environment import NativeClocks
@@ -78,7 +78,7 @@ def test_a_fractional_percentage_rescales_nothing() -> None:
     ],
 )
 def test_a_reply_whose_frames_cannot_be_told_is_no_curve(text: str, reason: str) -> None:
-    said = read_numbered(text, 2)
+    said = parse_numbered_percentages(text, 2)
     assert isinstance(said, Abstention) and said.reason == reason
     scores = gvl(lambda question: text)[0].score([clip([0.0, 0.1, 0.2])])[0]
     assert scores.valid.tolist() == [True, False, False], "the start is 0 by definition"
@@ -106,10 +106,12 @@ def test_between_frames_that_are_shown_of_a_long_clip_values_are_interpolated_wh
     None
 ):
     curve = np.linspace(0, 1, 41)
-    model, judge = gvl(frames=5)
+    model, judge = gvl(max_frames=5)
     np.testing.assert_allclose(model.score([clip(curve)])[0].value, curve, atol=0.003)
     assert len(levels(judge.asked[0])) == 5 == model.cost.pictures
-    model, _ = gvl(lambda q: "\n".join(line for line in lines(q) if " 50.0%" not in line), frames=5)
+    model, _ = gvl(
+        lambda q: "\n".join(line for line in lines(q) if " 50.0%" not in line), max_frames=5
+    )
     scores = model.score([clip(curve)])[0]
     assert scores.valid.tolist() == [True] * 11 + [False] * 19 + [True] * 11
 

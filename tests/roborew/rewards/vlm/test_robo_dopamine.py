@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from roborew.errors import InvalidInputError
 from roborew.judges.types import Question
 from roborew.rewards.relative_progress import (
-    after_hop,
-    backward,
-    consistent,
-    difference,
-    forward,
-    hop,
+    apply_hop,
+    color_difference,
+    fuse_consistent,
+    progress_from_goal,
+    progress_from_start,
+    relative_hop,
 )
 from roborew.rewards.vlm.robo_dopamine import RoboDopamine
 from roborew.types import Clip
@@ -38,7 +38,7 @@ CURVE = [0.0, 0.2, 0.35, 0.3, 0.8, 0.75]
 
 def by_hop(question: Question) -> Said:
     """The exact hop between the last two pictures."""
-    return signed(hop(*levels(question)[-2:]))
+    return signed(relative_hop(*levels(question)[-2:]))
 
 
 def dopamine(
@@ -51,16 +51,16 @@ def dopamine(
 @given(PROGRESS, PROGRESS)
 def test_a_hop_is_undone_exactly_and_stays_in_range(p: float, q: float) -> None:
     """At both ends of progress a denominator is 0."""
-    assert -1 <= hop(p, q) <= 1 and hop(p, p) == 0
+    assert -1 <= relative_hop(p, q) <= 1 and relative_hop(p, p) == 0
     if not (q < p < 1e-300 or 1 - p < 1e-12 < abs(q - p)):
-        assert after_hop(p, hop(p, q)) == pytest.approx(q, abs=1e-9)
+        assert apply_hop(p, relative_hop(p, q)) == pytest.approx(q, abs=1e-9)
 
 
 @given(st.lists(PROGRESS, min_size=1, max_size=30))
 def test_exact_hops_along_any_path_end_where_the_path_ends(path: list[float]) -> None:
     p = 0.0
     for before, after in zip([0.0, *path], path, strict=False):
-        p = after_hop(p, hop(before, after))
+        p = apply_hop(p, relative_hop(before, after))
         assert p == pytest.approx(after, abs=1e-6)
 
 
@@ -70,14 +70,14 @@ def test_hops_are_the_published_ratios_of_indices(a: int, b: int) -> None:
     f = 0 to l = 20."""
     if a != b:
         expected = (a - b) / (20 - b) if a > b else (a - b) / (b - 0)
-        assert hop(b / 20, a / 20) == pytest.approx(expected, abs=1e-9)
+        assert relative_hop(b / 20, a / 20) == pytest.approx(expected, abs=1e-9)
 
 
 @given(PROGRESS, st.floats(-1, 1))
 def test_no_hop_leads_out_of_range(p: float, h: float) -> None:
     """The published code bounds what is said, not what it adds up to."""
-    assert 0 <= after_hop(p, h) <= 1
-    assert 0 <= forward(h) <= 1 and 0 <= backward(h) <= 1
+    assert 0 <= apply_hop(p, h) <= 1
+    assert 0 <= progress_from_start(h) <= 1 and 0 <= progress_from_goal(h) <= 1
 
 
 @pytest.mark.parametrize("mode", ["incremental", "forward", "backward", "fused"])
@@ -138,9 +138,13 @@ def test_fused_and_consistent_are_the_formulas_of_the_paper(
 
 
 def test_anchors_that_contradict_each_other_move_nothing() -> None:
-    assert consistent(0.4, 0.1, 0.0, 0.0, alpha=1.0) == pytest.approx(0.4 + 0.5 * (0 - 0.4 + 0.1))
-    assert consistent(0.4, 0.1, 0.0, 0.5, alpha=1.0) == pytest.approx(0.4, abs=0.01)
-    assert consistent(0.4, 0.1, 0.0, 1.0, alpha=0.0) == pytest.approx(0.4 + 0.5 * (0.5 - 0.4 + 0.1))
+    assert fuse_consistent(0.4, 0.1, 0.0, 0.0, alpha=1.0) == pytest.approx(
+        0.4 + 0.5 * (0 - 0.4 + 0.1)
+    )
+    assert fuse_consistent(0.4, 0.1, 0.0, 0.5, alpha=1.0) == pytest.approx(0.4, abs=0.01)
+    assert fuse_consistent(0.4, 0.1, 0.0, 1.0, alpha=0.0) == pytest.approx(
+        0.4 + 0.5 * (0.5 - 0.4 + 0.1)
+    )
 
 
 def test_an_unread_answer_is_not_complete_progress() -> None:
@@ -184,17 +188,17 @@ def test_in_one_batch_a_cycle_and_another_episode_do_not_disturb_each_other() ->
 
 def test_a_picture_differs_from_itself_by_nothing_at_any_size() -> None:
     picture = np.random.default_rng(0).integers(0, 256, (48, 64, 3), dtype=np.uint8)
-    assert difference(picture, picture) == 0
-    assert difference(picture, picture.repeat(2, axis=0).repeat(2, axis=1)) == pytest.approx(
+    assert color_difference(picture, picture) == 0
+    assert color_difference(picture, picture.repeat(2, axis=0).repeat(2, axis=1)) == pytest.approx(
         0, abs=1e-9
     )
     moved = picture.copy()
     moved[10:16, 20:26] = 255 - moved[10:16, 20:26] // 2
-    assert difference(picture, moved) > 0.1, "a small thing that moved is a difference"
+    assert color_difference(picture, moved) > 0.1, "a small thing that moved is a difference"
     noisy = np.clip(
         picture.astype(int) + np.random.default_rng(1).integers(-3, 4, picture.shape), 0, 255
     )
-    assert difference(picture, noisy.astype(np.uint8)) < 0.04
+    assert color_difference(picture, noisy.astype(np.uint8)) < 0.04
 
 
 def test_views_are_cut_apart_and_the_goal_stands_in_its_own_views() -> None:
@@ -204,7 +208,7 @@ def test_views_are_cut_apart_and_the_goal_stands_in_its_own_views() -> None:
     for view in range(3):
         frames[:, 0, 6 * view], goal[0, 6 * view] = 10 * (view + 1), 100 + 10 * (view + 1)
     judge = ScriptedJudge(lambda question: "0%")
-    model = RoboDopamine(judge=judge, mode="backward", views=3)
+    model = RoboDopamine(judge=judge, mode="backward", num_cameras=3)
     model.score([Clip(frames=frames, instruction="tidy up", goal_image=goal)])
     question = judge.asked[-1]
     assert [int(picture[0, 0, 0]) for picture in pictures(question)] == [
@@ -229,7 +233,7 @@ def test_views_are_cut_apart_and_the_goal_stands_in_its_own_views() -> None:
     with pytest.raises(
         InvalidInputError, match="expected 5 pictures of one width side by side; got a width of 18"
     ):
-        RoboDopamine(judge=judge, mode="incremental", views=5).score(
+        RoboDopamine(judge=judge, mode="incremental", num_cameras=5).score(
             [Clip(frames=frames, instruction="tidy up")]
         )
 

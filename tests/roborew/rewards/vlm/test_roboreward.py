@@ -97,7 +97,7 @@ def test_a_lone_frame_is_shown_twice() -> None:
 def test_long_videos_are_thinned_evenly_and_the_judge_is_told_at_what_rate() -> None:
     """Choosing frames but telling the rate of the whole video collapses its length."""
     judge = ScriptedJudge(lambda question: "1")
-    RoboReward(judge=judge, frames=4, fps=8.0).score([clip(np.arange(101) / 200)])
+    RoboReward(judge=judge, max_frames=4, fps=8.0).score([clip(np.arange(101) / 200)])
     for t, expected in (
         (3, [0, 1, 2, 3]),
         (6, [0, 2, 4, 6]),
@@ -110,7 +110,7 @@ def test_long_videos_are_thinned_evenly_and_the_judge_is_told_at_what_rate() -> 
 
 def test_scored_at_the_end_only_the_last_frame_has_a_score() -> None:
     judge = ScriptedJudge(lambda question: "4")
-    model = RoboReward(judge=judge, at="end")
+    model = RoboReward(judge=judge, score_at="end")
     one, other = model.score([clip([0.1, 0.2, 0.3]), clip([0.4])])
     assert (
         one.valid.tolist() == [False, False, True]
@@ -125,7 +125,7 @@ def test_a_model_trained_on_the_rubric_is_asked_in_its_own_words() -> None:
     judge = ScriptedJudge(
         lambda question: {a: float(a == "ANSWER: 4") for a in question.choices}, probabilities=True
     )
-    assert RoboReward(judge=judge, trained=True).score([clip([0.1])])[0].value[0] == 0.75
+    assert RoboReward(judge=judge, official_prompt=True).score([clip([0.1])])[0].value[0] == 0.75
     assert judge.asked[0].choices == tuple(f"ANSWER: {grade}" for grade in GRADES)
     assert judge.asked[0].max_tokens == 0 and judge.asked[0].chat
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from roborew.errors import InvalidInputError
 from roborew.judges.types import Answer, Question
-from roborew.rewards.vlm.topreward import LIMIT, TopReward
+from roborew.rewards.vlm.topreward import MAX_LOG_ODDS, TopReward
 from tests.roborew.rewards.vlm.scripted_judge import GOAL, Said, ScriptedJudge, clip, levels, prompt
 
 CURVE = [0.1, 0.4, 0.3, 0.9]
@@ -46,7 +46,7 @@ def test_bare_text_ends_right_before_the_word_and_a_template_asks_for_the_word_i
     be chosen."""
     for template, words in ((False, (" True", " False")), (True, ("True", "False"))):
         judge = ScriptedJudge(by_level, probabilities=True)
-        TopReward(judge=judge, template=template).score([clip([0.1])])
+        TopReward(judge=judge, chat_template=template).score([clip([0.1])])
         (question,) = judge.asked
         assert (question.chat, question.choices, question.max_tokens) == (template, words, 0)
         assert prompt(question).endswith("Answer:") and GOAL in prompt(question)
@@ -86,7 +86,7 @@ def test_extremes_stay_in_the_promised_range_and_what_is_impossible_is_an_absten
         def ask(self, questions: object) -> list[Answer]:
             return [self.said]
 
-    for true, false, expected in ((-1e-9, -500.0, LIMIT), (-500.0, -1e-9, -LIMIT)):
+    for true, false, expected in ((-1e-9, -500.0, MAX_LOG_ODDS), (-500.0, -1e-9, -MAX_LOG_ODDS)):
         assert TopReward(judge=Extreme(true, false)).score([clip([0.1])])[0].value[0] == expected
     for true, false in ((-math.inf, -0.1), (-0.1, -math.inf), (math.nan, -1.0), (0.5, -1.0)):
         assert not TopReward(judge=Extreme(true, false)).score([clip([0.1])])[0].valid.any()

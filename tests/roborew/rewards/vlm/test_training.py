@@ -26,11 +26,11 @@ from tests.tiny_models import tiny_vlm
 
 @pytest.fixture(scope="module")
 def options(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, ...]:
-    return (f"judge_options=model={tiny_vlm(tmp_path_factory.mktemp('judge'))}", "least_mass=0")
+    return (f"judge_options=model={tiny_vlm(tmp_path_factory.mktemp('judge'))}", "min_prob_mass=0")
 
 
 def config(options: tuple[str, ...], reward: str = "roboreward", agent: str = "ppo") -> TrainConfig:
-    more = ("frames=3",) if reward == "roboreward" else ()
+    more = ("max_frames=3",) if reward == "roboreward" else ()
     return TrainConfig(
         env=ENV,
         goal="climb",
@@ -81,7 +81,7 @@ def test_the_command_line_trains_and_judges(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(evaluate, "evaluate_run", partial(evaluate.evaluate_run, episodes=3))
     world = ["--env", ENV, "--goal", "climb", "--num-envs", "2", "--every", "12", "--steps", "32"]
-    reward = ["--reward", "roboreward", "--option", "frames=2"]
+    reward = ["--reward", "roboreward", "--option", "max_frames=2"]
     for option in options:
         reward += ["--option", option]
     assert cli.main(["train", *world, *reward, "--name", "judged"]) == 0

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from roborew.data import write_video
 from roborew.errors import InvalidInputError
 from roborew.judges.types import Question
-from roborew.rewards.relative_progress import Integrator, change, integrate
+from roborew.rewards.relative_progress import Integrator, apply_change, relative_change
 from roborew.rewards.vlm.vlac import Vlac, reference_parts
 from tests.roborew.rewards.vlm.scripted_judge import (
     Said,
@@ -35,7 +35,7 @@ def by_change(integrator: Integrator = "inverse") -> ScriptedJudge:
         shown = levels(question)
         if "Is the task complete" in prompt(question):
             return str(int(shown[-1] > 0.9))
-        return signed(change(shown[-2], shown[-1], integrator))
+        return signed(relative_change(shown[-2], shown[-1], integrator))
 
     return ScriptedJudge(rule)
 
@@ -43,9 +43,11 @@ def by_change(integrator: Integrator = "inverse") -> ScriptedJudge:
 @given(PROGRESS, PROGRESS)
 def test_gains_and_losses_are_undone_exactly(p: float, q: float) -> None:
     for integrator in ("remaining", "inverse"):
-        assert integrate(p, change(p, q, integrator), integrator) == pytest.approx(q, abs=1e-9)
+        assert apply_change(p, relative_change(p, q, integrator), integrator) == pytest.approx(
+            q, abs=1e-9
+        )
     assume(not (q < p and p > 0.5 and q < 0.1))
-    assert integrate(p, change(p, q, "mixed"), "mixed") == pytest.approx(q, abs=1e-9)
+    assert apply_change(p, relative_change(p, q, "mixed"), "mixed") == pytest.approx(q, abs=1e-9)
 
 
 @given(st.lists(PROGRESS, min_size=1, max_size=30), st.data())
@@ -57,20 +59,22 @@ def test_a_known_curve_comes_back_from_its_labels_along_any_of_its_frames(
     for integrator in ("remaining", "inverse"):
         p = 0.0
         for before, after in zip([0.0, *visited], visited, strict=False):
-            p = integrate(p, change(before, after, integrator), integrator)
+            p = apply_change(p, relative_change(before, after, integrator), integrator)
             assert p == pytest.approx(after, abs=1e-6)
 
 
 @given(PROGRESS, PROGRESS)
 def test_changes_are_antisymmetric_where_a_loss_undoes_a_gain(p: float, q: float) -> None:
-    assert change(p, q, "inverse") == pytest.approx(-change(q, p, "inverse"), abs=1e-9)
+    assert relative_change(p, q, "inverse") == pytest.approx(
+        -relative_change(q, p, "inverse"), abs=1e-9
+    )
 
 
 @given(st.integers(0, 99), st.integers(0, 99))
 def test_the_labels_are_those_of_the_paper(i: int, j: int) -> None:
     """``c(i, j) = (j - i) / (T - i)`` for j > i, negative when the order is reversed; T = 100."""
     c = (j - i) / (100 - i) if j >= i else -(i - j) / (100 - j)
-    assert change(i / 100, j / 100, "inverse") == pytest.approx(c, abs=1e-9)
+    assert relative_change(i / 100, j / 100, "inverse") == pytest.approx(c, abs=1e-9)
 
 
 @given(st.floats(0, 1), st.floats(-0.999, 1))
@@ -90,7 +94,7 @@ def test_the_integrators_are_the_published_formulas_where_these_are_defined(
     assume(c != 0)
     for integrator in INTEGRATORS:
         expected = np.clip(published(integrator), 0, 100) / 100
-        assert integrate(p, c, integrator) == pytest.approx(expected, abs=1e-5)
+        assert apply_change(p, c, integrator) == pytest.approx(expected, abs=1e-5)
 
 
 @pytest.mark.parametrize("integrator", INTEGRATORS)
@@ -99,7 +103,7 @@ def test_progress_stays_in_its_range_and_goes_where_the_change_says(
     integrator: Integrator, p: float, c: float
 ) -> None:
     """The published one divides by zero at -100% and leaves its bounds; 0% lowered 99.5 to 99."""
-    q = integrate(p, c, integrator)
+    q = apply_change(p, c, integrator)
     assert 0 <= q <= 1
     rounding = 1e-12
     up, down = q >= p - rounding, q <= p + rounding or integrator == "mixed"
@@ -107,11 +111,11 @@ def test_progress_stays_in_its_range_and_goes_where_the_change_says(
 
 
 def test_everything_can_be_lost_at_once_and_what_was_done_can_be_lost_again() -> None:
-    assert [integrate(0.8, -1.0, integrator) for integrator in INTEGRATORS] == pytest.approx(
+    assert [apply_change(0.8, -1.0, integrator) for integrator in INTEGRATORS] == pytest.approx(
         [0.6, 0.0, 0.1]
     )
-    assert integrate(1.0, -0.5, "inverse") == pytest.approx(0.98)
-    assert integrate(1.0, -0.5, "remaining") == 1.0
+    assert apply_change(1.0, -0.5, "inverse") == pytest.approx(0.98)
+    assert apply_change(1.0, -0.5, "remaining") == 1.0
 
 
 def test_where_no_change_leads_there_is_none() -> None:
@@ -121,9 +125,9 @@ def test_where_no_change_leads_there_is_none() -> None:
         (0.6, 0.05, "mixed"),
     ):
         with pytest.raises(InvalidInputError, match="never leads"):
-            change(p, q, integrator)  # type: ignore[arg-type]
+            relative_change(p, q, integrator)  # type: ignore[arg-type]
     with pytest.raises(InvalidInputError, match=r"in \[0, 1\]"):
-        change(0.5, 1.5)
+        relative_change(0.5, 1.5)
 
 
 @pytest.mark.parametrize("integrator", INTEGRATORS)
@@ -148,7 +152,7 @@ def test_an_unread_answer_breaks_no_chain_and_counts_as_no_change() -> None:
 
 def test_each_step_shows_the_last_two_pictures_only() -> None:
     judge = by_change()
-    model = Vlac(judge=judge, done=False)
+    model = Vlac(judge=judge, ask_success=False)
     model.score([clip([0.0, 0.1, 0.2])])
     assert [levels(question) for question in judge.asked] == [[0.0, 0.1], [0.1, 0.2]]
     assert not model.spec.predicts_success and model.score([clip([0.0])])[0].success is None
@@ -156,7 +160,9 @@ def test_each_step_shows_the_last_two_pictures_only() -> None:
 
 def test_a_reference_is_shown_in_order_with_its_percentages_before_start_and_pair() -> None:
     judge = by_change()
-    model = Vlac(judge=judge, done=False, reference=video(np.linspace(0, 1, 21)), references=4)
+    model = Vlac(
+        judge=judge, ask_success=False, reference=video(np.linspace(0, 1, 21)), num_references=4
+    )
     model.score([clip([0.05, 0.1, 0.2])])
     assert levels(judge.asked[1]) == pytest.approx([0.0, 0.35, 0.65, 1.0, 0.05, 0.1, 0.2])
     said = prompt(judge.asked[1])
@@ -170,7 +176,7 @@ def test_a_reference_may_be_a_video_file(tmp_path: Path) -> None:
     assert Vlac(judge=by_change(), reference=path).cost.pictures == 9
     assert len(reference_parts(frames, 2)) == 5
     with pytest.raises(InvalidInputError, match="at least 2 pictures"):
-        Vlac(judge=by_change(), reference=frames, references=1)
+        Vlac(judge=by_change(), reference=frames, num_references=1)
 
 
 def test_a_goal_picture_is_shown_where_done_is_asked() -> None:
