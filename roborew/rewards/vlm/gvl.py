@@ -146,7 +146,7 @@ def parse_numbered_percentages(
     A line of another form, a number out of range or one that is said twice makes all of it an
     abstention; a number that is not said, or a percentage that is none, that one.
 
-    >>> read_numbered("2: 80%", 2)
+    >>> parse_numbered_percentages("2: 80%", 2)
     [Abstention(reason='frame not answered', detail='1'), 0.8]
     """
     if isinstance(text, Abstention):

@@ -62,7 +62,7 @@ def deadline() -> float:
 def judge(url: str, **options: object) -> ServerJudge:
     options = {
         "deadline": 5.0,
-        "pause": 0.05,
+        "retry_pause": 0.05,
         "concurrency": TRIALS,
         "breaker_failures": 1_000,
         **options,

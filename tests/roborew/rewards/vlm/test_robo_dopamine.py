@@ -257,7 +257,7 @@ def test_without_a_goal_only_what_needs_none_is_scored() -> None:
         InvalidInputError, match="needs a picture of the goal; give one, or use mode=incremental"
     ):
         dopamine("fused")[0].score([clip([0.1])])
-    for wrong in ({"mode": "sideways"}, {"views": 0}, {"alpha": -1.0}, {"alpha": np.nan}):
+    for wrong in ({"mode": "sideways"}, {"num_cameras": 0}, {"alpha": -1.0}, {"alpha": np.nan}):
         with pytest.raises(InvalidInputError, match="expected a mode of incremental"):
             RoboDopamine(judge=ScriptedJudge(by_hop), **wrong)  # type: ignore[arg-type]
 
