@@ -26,7 +26,7 @@ from pathlib import Path
 import torch
 
 from experiments.critics.offline import (
-    BEHAVIOURS,
+    BEHAVIORS,
     CAMERA,
     NOISY,
     TEST_EPISODES,
@@ -45,7 +45,7 @@ from roborew.workflows.fit import FitConfig, embed, fit_objective
 FAMILIES = ("DrawerOpen", "Press", "DrawerClose", "DoorOpen")
 OBJECTIVES = ("progress", "stages", "preference", "ranking_clip", "ridge")
 """The five that order held-out episodes best, of different kinds."""
-SHOWN = {"noise": NOISY, "stall": BEHAVIOURS, "misses": ("expert", "noisy", "near_miss", "random")}
+SHOWN = {"noise": NOISY, "stall": BEHAVIORS, "misses": ("expert", "noisy", "near_miss", "random")}
 TRUTH = "true-dense"
 STEPS = 60_000
 """Under a minute, where nothing else runs."""
@@ -146,7 +146,7 @@ def from_one(options: argparse.Namespace, family: str, seed: int) -> None:
     if key in ROWS:
         return
     out = work / "demos" / f"{family}-one-{seed}"
-    config = CollectConfig(behaviours=("expert",), episodes=1, seed=FIRST_ONE + seed)
+    config = CollectConfig(behaviors=("expert",), episodes=1, seed=FIRST_ONE + seed)
     one = list(read_demonstrations(collect_demonstrations(f"roborew/{family}-v0", config, out)))
     how = FitConfig(critic="hop", encoder="mini", held_out=0.0, seed=seed)
     fitted = fit_objective(embed(one, how), how)

@@ -4,7 +4,7 @@ episodes it never saw.
     python -m experiments.critics.offline --work FOLDER [--families A,B] [--seeds 0,1] [--cameras
     front,side]
 
-A family's demonstrations are those of `roborew demos --behaviours expert,stall,undo --episodes 13`
+A family's demonstrations are those of `roborew demos --behaviors expert,stall,undo --episodes 13`
 (expert and stall, 19 of each, where nothing can be undone), embedded once for all objectives by the
 encoder that `roborew fit` would learn from them. The judged episodes, 30 in all, are others, from
 other starts. ``--cameras`` are those that the critics see, side by side. A row a family, seed,
@@ -36,19 +36,19 @@ from roborew.workflows.collect.collect import collect_demonstrations
 from roborew.workflows.fit import FitConfig, embed, fit_objective
 from roborew.workflows.fit.model_card import critic_metrics, forward_and_reversed
 from roborew_envs import make_task
-from roborew_envs.experts.behaviours import behaviours
+from roborew_envs.experts.behaviors import available_behaviors
 
 FAMILIES = (
     "DrawerOpen", "Press", "DoorOpen", "Reach", "DrawerClose", "Push", "PickPlace", "TapTurn", "Sweep", "Stack",
     "PegInsert", "Tidy",
 )  # fmt: skip
-BEHAVIOURS = ("expert", "stall", "undo")
+BEHAVIORS = ("expert", "stall", "undo")
 NOISY = ("expert", "noisy", "random")
 """What else may be shown: the experts' surroundings instead of their failures."""
 CAMERA = "front"
 """What is seen unless more is asked for."""
 FIT_EPISODES, TEST_EPISODES, TEST_SEED = 39, 30, 1
-"""Of all behaviours together."""
+"""Of all behaviors together."""
 FIGURES = {
     "order": "order", "pooled": "order of all frames", "undo": "order where progress is lost again",
     "undo_pearson": "correlation where progress is lost again", "auroc": "success AUROC", "cycle_voc": "Cycle-VOC",
@@ -71,9 +71,9 @@ class Set:
 
     Attributes:
         work: folder in which they are kept.
-        episodes: of all behaviours together.
+        episodes: of all behaviors together.
         seed: of their starts.
-        shown: behaviours.
+        shown: behaviors.
         cameras: joined by commas.
     """
 
@@ -81,13 +81,13 @@ class Set:
     family: str
     episodes: int = FIT_EPISODES
     seed: int = 0
-    shown: Sequence[str] = BEHAVIOURS
+    shown: Sequence[str] = BEHAVIORS
     cameras: str = CAMERA
 
     @property
     def path(self) -> Path:
         """Where they lie, or will."""
-        shown = () if self.shown == BEHAVIOURS else self.shown
+        shown = () if self.shown == BEHAVIORS else self.shown
         seen = () if self.cameras == CAMERA else self.cameras.split(",")
         return (
             self.work
@@ -98,11 +98,11 @@ class Set:
     def read(self) -> Sequence[Demonstration]:
         """As `roborew demos` writes them, made if they are not there."""
         task = f"roborew/{self.family}-v0"
-        known = behaviours(make_task(task))
+        known = available_behaviors(make_task(task))
         shown = tuple(name for name in self.shown if name in known)
         cameras = tuple(self.cameras.split(","))
         config = CollectConfig(
-            behaviours=shown, episodes=self.episodes // len(shown), seed=self.seed, cameras=cameras
+            behaviors=shown, episodes=self.episodes // len(shown), seed=self.seed, cameras=cameras
         )  # fmt: skip
         return read_demonstrations(collect_demonstrations(task, config, self.path))
 

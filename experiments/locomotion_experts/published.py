@@ -9,7 +9,7 @@ import numpy as np
 
 from experiments.locomotion_experts.reflex import Reflex, part_of
 from roborew.agents.ppo import PPO
-from roborew_envs.experts.policies import Policy
+from roborew_envs.experts.policies import PolicyNetwork
 from roborew_envs.tasks.humanoid.humanoid import Humanoid
 from roborew_envs.tasks.humanoid.poses import Pose
 
@@ -17,7 +17,7 @@ _KNOWN = 100_000.0
 """Observations that a policy's normalisation counts for when an agent goes on from it."""
 
 
-def exported(agent: PPO, reflex: Reflex) -> Policy:
+def exported(agent: PPO, reflex: Reflex) -> PolicyNetwork:
     """The agent's mean action on top of the reflex, as a policy of plain arrays."""
     arrays, _ = agent.state_dict()
     width = agent.config.hidden_dim
@@ -34,12 +34,12 @@ def exported(agent: PPO, reflex: Reflex) -> Policy:
         "reflex_bias": reflex.bias,
     }
     heading = np.array(reflex.heading, np.int64)
-    return Policy(
+    return PolicyNetwork(
         **{name: np.asarray(values, np.float32) for name, values in parts.items()}, heading=heading
     )
 
 
-def go_on_from(agent: PPO, policy: Policy) -> None:
+def go_on_from(agent: PPO, policy: PolicyNetwork) -> None:
     """Let a fresh agent act as a policy does, on a reflex of its own; its critic knows nothing
     yet."""
     arrays, meta = agent.state_dict()
@@ -62,7 +62,9 @@ def go_on_from(agent: PPO, policy: Policy) -> None:
     agent.load_state_dict(arrays, meta)
 
 
-def with_other_arms(policy: Policy, task: Humanoid, seen: Pose, reflex: Reflex) -> Policy:
+def with_other_arms(
+    policy: PolicyNetwork, task: Humanoid, seen: Pose, reflex: Reflex
+) -> PolicyNetwork:
     """A policy that moves trunk and legs as before, on a new reflex which alone moves the arms.
 
     Args:

@@ -16,7 +16,7 @@ from gymnasium.vector import VectorEnv, VectorWrapper
 from numpy.typing import NDArray
 
 from roborew_envs import Task
-from roborew_envs.experts.policies import facing_x
+from roborew_envs.experts.policies import to_heading_frame
 from roborew_envs.tasks.humanoid.humanoid import Humanoid
 from roborew_envs.tasks.humanoid.poses import Pose
 
@@ -34,7 +34,7 @@ class Reflex:
     Attributes:
         weights: shape (D, A).
         bias: shape (A,).
-        heading: see `roborew_envs.experts.policies.facing_x`; the agent sees what the reflex sees.
+        heading: see `roborew_envs.experts.policies.to_heading_frame`; the agent sees what the reflex sees.
     """
 
     weights: FloatArray
@@ -124,7 +124,7 @@ class WithReflex(VectorWrapper[Any, Any, Any]):
     def reset(self, **settings: Any) -> tuple[Any, dict[str, Any]]:
         """Begin."""
         observations, infos = self.env.reset(**settings)
-        self._observations = facing_x(observations, self._reflex.heading)
+        self._observations = to_heading_frame(observations, self._reflex.heading)
         return self._observations, infos
 
     def step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
@@ -132,5 +132,5 @@ class WithReflex(VectorWrapper[Any, Any, Any]):
         observations, *rest = self.env.step(
             np.clip(self._reflex(self._observations) + actions, -1, 1).astype(np.float32)
         )
-        self._observations = facing_x(observations, self._reflex.heading)
+        self._observations = to_heading_frame(observations, self._reflex.heading)
         return self._observations, *rest

@@ -35,7 +35,7 @@ from roborew.agents.rollout_report import RolloutReport
 from roborew.evaluation.statistics import wilson
 from roborew.workflows.factories import make_env
 from roborew.workflows.train.config import TrainConfig
-from roborew_envs.experts.policies import Policy, load_policy, policy_file
+from roborew_envs.experts.policies import PolicyNetwork, load_policy_network, policy_file
 from roborew_envs.tasks.humanoid.humanoid import Humanoid
 from roborew_envs.tasks.humanoid.poses import Pose
 from roborew_envs.tasks.locomotion.quadruped_stand import QuadrupedStand
@@ -164,7 +164,7 @@ SETTINGS = {
 }
 
 
-def train(task_id: str, settings: Settings, seed: int) -> tuple[Policy, float]:
+def train(task_id: str, settings: Settings, seed: int) -> tuple[PolicyNetwork, float]:
     """Train one agent on the true progress; returns what it learned and the minutes that it
     took."""
     begun = said = perf_counter()
@@ -174,7 +174,7 @@ def train(task_id: str, settings: Settings, seed: int) -> tuple[Policy, float]:
     env = training_environment(task_id, settings, reflex)
     agent = PPO(env.single_observation_space, env.single_action_space, settings.config(), seed)
     if settings.after is not None:
-        go_on_from(agent, load_policy(f"roborew/{settings.after}-v0"))
+        go_on_from(agent, load_policy_network(f"roborew/{settings.after}-v0"))
 
     def tell(report: RolloutReport) -> None:
         nonlocal said
@@ -194,11 +194,11 @@ def train(task_id: str, settings: Settings, seed: int) -> tuple[Policy, float]:
     return policy, (perf_counter() - begun) / 60
 
 
-def adapted(task_id: str, after: str, reflex: Reflex) -> Policy:
+def adapted(task_id: str, after: str, reflex: Reflex) -> PolicyNetwork:
     """The expert of another task, with the arms of this one."""
     task, seen = roborew_envs.make_task(task_id), SETTINGS[after].pose
     assert isinstance(task, Humanoid) and seen is not None
-    return with_other_arms(load_policy(f"roborew/{after}-v0"), task, seen, reflex)
+    return with_other_arms(load_policy_network(f"roborew/{after}-v0"), task, seen, reflex)
 
 
 def training_environment(
@@ -226,7 +226,7 @@ def reflex_of(task_id: str, settings: Settings, seed: int = 0) -> Reflex:
     return Reflex.none(task.observe(qpos[None], qvel[None]).shape[1], task.action_size)
 
 
-def judge(task_id: str, policy: Policy | None) -> dict[str, float]:
+def judge(task_id: str, policy: PolicyNetwork | None) -> dict[str, float]:
     """Truth of 50 fresh starts; without a policy, of random actions."""
     env = make_env(TrainConfig(env=task_id), EPISODES)
     rng = np.random.default_rng(EVALUATION_SEED)
@@ -253,7 +253,7 @@ def run(name: str, seed: int, judge_only: bool = False) -> dict[str, Any]:
     row."""
     task_id, settings = f"roborew/{name}-v0", SETTINGS[name]
     if judge_only:
-        policy, minutes = load_policy(task_id), float(trained()[name]["minutes"])
+        policy, minutes = load_policy_network(task_id), float(trained()[name]["minutes"])
     else:
         policy, minutes = train(task_id, settings, seed)
     truth, chance = judge(task_id, policy), judge(task_id, None)
@@ -273,7 +273,7 @@ def run(name: str, seed: int, judge_only: bool = False) -> dict[str, Any]:
     return dict(zip(HEADER, row, strict=True))
 
 
-def keep(file: Path, policy: Policy, success: float) -> None:
+def keep(file: Path, policy: PolicyNetwork, success: float) -> None:
     """Write the file of an expert; of anything less there is none."""
     file.parent.mkdir(exist_ok=True)
     if success < EXPERT:

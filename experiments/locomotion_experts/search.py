@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from experiments.locomotion_experts.evolution import Evolution
 from experiments.locomotion_experts.reflex import Reflex
 from roborew_envs.core.simulation import Simulation
-from roborew_envs.experts.policies import facing_x
+from roborew_envs.experts.policies import to_heading_frame
 from roborew_envs.tasks.humanoid.humanoid import Humanoid
 
 FloatArray = NDArray[np.float64]
@@ -111,7 +111,7 @@ def _after(
     nq = task.model.nq
     for i, state in enumerate(states):
         simulation.place(i, state[:nq], state[nq:])
-    seen = facing_x(task.observe(simulation.qpos, simulation.qvel), reflex.heading)
+    seen = to_heading_frame(task.observe(simulation.qpos, simulation.qvel), reflex.heading)
     actions = np.clip(reflex(seen), -1, 1)
     simulation.step(task.action_to_ctrl(simulation.qpos, actions), task.substeps)
     return np.concatenate([simulation.qpos, simulation.qvel], axis=1)

@@ -35,8 +35,8 @@ from roborew.evaluation import (
 from roborew.rewards.mini import Mini
 from roborew.types import Clip, Scores
 from roborew_envs import Task
-from roborew_envs.experts.behaviours import behaviours
-from roborew_envs.experts.rollout import Episode, demonstrate
+from roborew_envs.experts.behaviors import available_behaviors
+from roborew_envs.experts.rollout import TaskEpisode, collect_episodes
 from roborew_envs.rendering.renderer import Overrides, Renderer
 
 FIRST_SEED = 5_000_000
@@ -78,7 +78,7 @@ class Row:
 
 
 def pictures(
-    renderer: Renderer, task: Task, episode: Episode, shift: float, rng: np.random.Generator
+    renderer: Renderer, task: Task, episode: TaskEpisode, shift: float, rng: np.random.Generator
 ) -> NDArray[np.uint8]:
     """The frames of an episode under one look that is kept throughout; shift 0 is the model's own
     look."""
@@ -92,7 +92,7 @@ def pictures(
     return renderer.render(episode.qpos, task.cameras[0], looks)
 
 
-def until_done(episode: Episode) -> Episode:
+def until_done(episode: TaskEpisode) -> TaskEpisode:
     """An expert's episode up to two steps after its success, as an agent's ends; the rest would be
     a still picture."""
     end = int(np.argmax(episode.success)) + 3 if episode.success.any() else len(episode.success)
@@ -113,8 +113,8 @@ def judge_task(
     """Figures of one task of the desk under one look, sentences from one split."""
     task, rng = scene.tasks[key], np.random.default_rng([7, len(condition)])
     seeds = range(FIRST_SEED, FIRST_SEED + EPISODES)
-    names = [name for name in behaviours(task) if name in (*BAD, "expert", "undo")]
-    episodes = {name: demonstrate(task, name, seeds) for name in names}
+    names = [name for name in available_behaviors(task) if name in (*BAD, "expert", "undo")]
+    episodes = {name: collect_episodes(task, name, seeds) for name in names}
     episodes["expert"] = [until_done(episode) for episode in episodes["expert"]]
     with Renderer(task.model) as renderer:
         clips = {
@@ -221,7 +221,7 @@ def ends(frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def nulls(
-    mini: Mini, key: str, wrong: str, clips: list[Clip], episodes: list[Episode]
+    mini: Mini, key: str, wrong: str, clips: list[Clip], episodes: list[TaskEpisode]
 ) -> list[Row]:
     """What the nulls reach on the same expert episodes."""
     scored = score_with_sanity_baselines(mini, clips, [wrong] * len(clips))
@@ -239,7 +239,7 @@ def nulls(
 
 
 def judge_states(mini: Mini, scene: Scene, key: str) -> list[Row]:
-    """Figures on random states, for tasks without scripted behaviours too; sentences the
+    """Figures on random states, for tasks without scripted behaviors too; sentences the
     environment holds out."""
     rng = np.random.default_rng([11, len(key)])
     qpos = scene.draw(rng, 600)
@@ -285,7 +285,7 @@ def main() -> None:
     for scene in scenes():
         for key in scene.tasks:
             rows += judge_states(mini, scene, key)
-            if "expert" in behaviours(scene.tasks[key]):
+            if "expert" in available_behaviors(scene.tasks[key]):
                 rows += judge_task(mini, scene, key, OWN, 0.0, "own")
                 rows += judge_task(mini, scene, key, HELD_OUT, 0.0, "held_out")
                 rows += judge_task(mini, scene, key, SHIFTED, 2.0, "held_out")

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from experiments.mini.appearance import vary
 from experiments.mini.language import TASKS
 from experiments.mini.states import Array, Scene
-from roborew_envs.experts.behaviours import behaviours
-from roborew_envs.experts.rollout import demonstrate
+from roborew_envs.experts.behaviors import available_behaviors
+from roborew_envs.experts.rollout import collect_episodes
 from roborew_envs.rendering.renderer import Renderer
 
 
@@ -59,15 +59,13 @@ def random_frames(scene: Scene, rng: np.random.Generator, n: int) -> Frames:
     return draw(scene, scene.draw(rng, n), rng)
 
 
-def behaviour_states(
-    scene: Scene, rng: np.random.Generator, episodes: int, every: int = 4
-) -> Array:
-    """States along scripted behaviours, good and bad, from fresh starts; empty where a scene has no
+def behavior_states(scene: Scene, rng: np.random.Generator, episodes: int, every: int = 4) -> Array:
+    """States along scripted behaviors, good and bad, from fresh starts; empty where a scene has no
     script."""
     parts = []
     for task in scene.tasks.values():
-        for behaviour in behaviours(task):
+        for behavior in available_behaviors(task):
             seeds = [int(seed) for seed in rng.integers(2**20, 2**30, episodes)]
-            for episode in demonstrate(task, behaviour, seeds):
+            for episode in collect_episodes(task, behavior, seeds):
                 parts.append(episode.qpos[int(rng.integers(every)) :: every])
     return np.concatenate(parts) if parts else np.zeros((0, scene.any_task.model.nq))

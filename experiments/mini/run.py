@@ -1,4 +1,4 @@
-"""Make `mini` from nothing: random states, scripted behaviours, a first fit, rounds of hardening, a
+"""Make `mini` from nothing: random states, scripted behaviors, a first fit, rounds of hardening, a
 last fit to sentences alone, the shipped weights.
 
     python -m experiments.mini.run --work WORK_FOLDER
@@ -22,7 +22,7 @@ import torch
 
 from experiments.mini.fit import fit, new_network
 from experiments.mini.fit_language import fit_language
-from experiments.mini.frames import Frames, behaviour_states, draw, random_frames
+from experiments.mini.frames import Frames, behavior_states, draw, random_frames
 from experiments.mini.harden import Job, gathered, run_agents
 from experiments.mini.language import paraphrases
 from experiments.mini.states import Scene, scenes
@@ -30,7 +30,7 @@ from roborew.encoders.mini_network import SHIPPED, load_network, save_network
 
 RANDOM_FRAMES = 30_000
 EPISODES = 24
-"""Scripted episodes of each behaviour of each task."""
+"""Scripted episodes of each behavior of each task."""
 FIRST_STEPS, ROUND_STEPS, LANGUAGE_STEPS = 3_000, 1_500, 6_000
 """Gradient steps of the first fit, of each round, and of the last fit to sentences alone."""
 NAMES = ("pixels", "progress", "success", "weight")
@@ -51,11 +51,11 @@ def stored(path: Path, make: Callable[[], Frames]) -> Frames:
 
 
 def first_frames(all_scenes: tuple[Scene, ...], seed: int) -> Frames:
-    """Random states of every scene, and the states of scripted behaviours."""
+    """Random states of every scene, and the states of scripted behaviors."""
     rng = np.random.default_rng(seed)
     parts = [random_frames(scene, rng, int(RANDOM_FRAMES * scene.weight)) for scene in all_scenes]
     desk = all_scenes[0]
-    parts.append(draw(desk, behaviour_states(desk, rng, EPISODES), rng))
+    parts.append(draw(desk, behavior_states(desk, rng, EPISODES), rng))
     return Frames.join(parts)
 
 
@@ -106,7 +106,7 @@ def main() -> None:
     work.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(options.threads)
     all_scenes = scenes()
-    say("frames of random states and scripted behaviours")
+    say("frames of random states and scripted behaviors")
     frames = stored(work / "first.npz", lambda: first_frames(all_scenes, 0))
     say(f"{len(frames)} frames; first fit")
     if not (work / "round0").is_dir():

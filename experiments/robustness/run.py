@@ -27,8 +27,8 @@ from roborew.types import Clip, RewardModel
 from roborew.workflows.factories import open_reward
 from roborew.workflows.fit.model_card import critic_metrics
 from roborew_envs import Task, make_task
-from roborew_envs.experts.behaviours import behaviours
-from roborew_envs.experts.rollout import Episode, demonstrate
+from roborew_envs.experts.behaviors import available_behaviors
+from roborew_envs.experts.rollout import TaskEpisode, collect_episodes
 from roborew_envs.rendering.appearance import Looks, kinds, strengths
 from roborew_envs.rendering.renderer import Renderer
 
@@ -36,7 +36,7 @@ RESULTS = Path(__file__).with_name("results.csv")
 FAMILIES = ("DrawerOpen", "Press", "Push")
 SHOWN = ("expert", "stall", "undo")
 FIRST_SEED, EPISODES = 40_000_000_000, 12
-"""Of each behaviour."""
+"""Of each behavior."""
 OWN = ("own", "")
 CLAIM = 0.9
 DRAWS = 300
@@ -52,16 +52,18 @@ class Played:
     """Episodes of one task and what is true of them."""
 
     task: Task
-    episodes: tuple[Episode, ...]
+    episodes: tuple[TaskEpisode, ...]
 
     @classmethod
     def of(cls, family: str, count: int = EPISODES) -> Played:
-        """Every behaviour of `SHOWN` that the family has, ``count`` times."""
+        """Every behavior of `SHOWN` that the family has, ``count`` times."""
         task = make_task(f"roborew/{family}-v0")
-        names = [name for name in SHOWN if name in behaviours(task)]
+        names = [name for name in SHOWN if name in available_behaviors(task)]
         rows = range(len(names))
         starts = [range(FIRST_SEED + row * count, FIRST_SEED + (row + 1) * count) for row in rows]
-        played = [demonstrate(task, name, seeds) for name, seeds in zip(names, starts, strict=True)]
+        played = [
+            collect_episodes(task, name, seeds) for name, seeds in zip(names, starts, strict=True)
+        ]
         return cls(task, tuple(one for group in played for one in group))
 
     @property

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from experiments.task_gallery import behaviours
+from experiments.task_gallery import behaviors
 from experiments.task_gallery.moments import Moments, moments
 from roborew_envs import TASKS, Task, make_task
 from roborew_envs.rendering.renderer import Quality, Renderer
@@ -27,13 +27,13 @@ Left to right: the start, half of the way, success. Top to bottom: the task's ca
 """
 
 ENDS = f"""
-## Where every scripted behaviour ends
+## Where every scripted behavior ends
 
-Share of the episodes whose last state is a success, in per cent, by the simulator's truth: {behaviours.MANY} of
-the expert and of slow, {behaviours.OTHERS} of every other behaviour, from seed {behaviours.FIRST_SEED} on. These two
+Share of the episodes whose last state is a success, in per cent, by the simulator's truth: {behaviors.MANY} of
+the expert and of slow, {behaviors.OTHERS} of every other behavior, from seed {behaviors.FIRST_SEED} on. These two
 should end in success; all others should not, and random moves hardly ever do; a noisy expert ends anywhere. Grades of
 episodes without success count half of the way and later stages where they are held for a while. Written by
-`python -m experiments.task_gallery.behaviours` into [behaviours.csv](behaviours.csv), which also has the shares that
+`python -m experiments.task_gallery.behaviors` into [behaviors.csv](behaviors.csv), which also has the shares that
 ever reach success, the progress at the end and the grades.
 
 """
@@ -99,7 +99,7 @@ def main() -> None:
             save(picture, sheet(task, shown))
         page += section(task, shown, picture)
         print(f"{task_id}: {shown.source}, progress {_figures(shown)}", flush=True)
-    page += ENDS + behaviours.table(behaviours.read())
+    page += ENDS + behaviors.table(behaviors.read())
     (arguments.out / "README.md").write_text(page, "utf-8")
 
 

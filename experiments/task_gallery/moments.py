@@ -11,8 +11,8 @@ import numpy as np
 
 from roborew_envs import Task
 from roborew_envs.core.task_simulations import TaskSimulations
-from roborew_envs.experts.behaviours import behaviours
-from roborew_envs.experts.rollout import demonstrate
+from roborew_envs.experts.behaviors import available_behaviors
+from roborew_envs.experts.rollout import collect_episodes
 
 SEEDS = range(4)
 """Starts that are tried until one ends in success."""
@@ -65,9 +65,9 @@ def _chosen(source: str, qpos: np.ndarray, progress: np.ndarray, success: np.nda
 
 
 def _expert(task: Task) -> Moments | None:
-    if "expert" not in behaviours(task):
+    if "expert" not in available_behaviors(task):
         return None
-    episodes = demonstrate(task, "expert", list(SEEDS))
+    episodes = collect_episodes(task, "expert", list(SEEDS))
     best = max(episodes, key=lambda episode: float(episode.progress.max()))
     return _chosen(f"the expert from seed {best.seed}", best.qpos, best.progress, best.success)
 

@@ -35,7 +35,7 @@ class Demos(Command):
 
             def observe(status: CollectStatus) -> None:
                 show(
-                    f"{status.done} of {status.total} episodes, {status.behaviour}",
+                    f"{status.done} of {status.total} episodes, {status.behavior}",
                     status.done,
                     status.total,
                 )

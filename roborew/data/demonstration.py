@@ -16,6 +16,17 @@ MIN_FRAMES = 3
 """Fewer show no order."""
 STARTED = 0.1
 """A success ends with at least so much progress."""
+RENAMED_NOTES = {"behaviour": "behavior"}
+"""Keys of notes as sets of roborew 0.0 spell them -> as they are called now."""
+
+
+def current_notes(notes: Mapping[str, Any]) -> dict[str, Any]:
+    """Notes under their present keys.
+
+    >>> current_notes({"behaviour": "stall", "seed": 3})
+    {'behavior': 'stall', 'seed': 3}
+    """
+    return {RENAMED_NOTES.get(key, key): value for key, value in notes.items()}
 
 
 class Span(NamedTuple):

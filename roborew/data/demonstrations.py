@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from roborew.data import key_frames, manifest
-from roborew.data.demonstration import Demonstration, Span
+from roborew.data.demonstration import Demonstration, Span, current_notes
 from roborew.data.folder import MANIFEST
 from roborew.data.lerobot import EpisodeEntry, LeRobotSet, open_lerobot
 from roborew.data.lerobot.layout import CAMERA_KEY, INFO
@@ -151,11 +151,13 @@ def _episode(opened: LeRobotSet, entry: EpisodeEntry) -> Demonstration:
         quality=row.get("quality"),
         stages=_stages(row),
         onset=row.get("onset"),
-        notes={
-            key: value
-            for key, value in row.items()
-            if not ("/" in key or "subtask" in key or key in SENTENCES)
-        },
+        notes=current_notes(
+            {
+                key: value
+                for key, value in row.items()
+                if not ("/" in key or "subtask" in key or key in SENTENCES)
+            }
+        ),
     )
 
 

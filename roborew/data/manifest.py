@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from roborew.data.demonstration import Demonstration, Span
+from roborew.data.demonstration import Demonstration, Span, current_notes
 from roborew.data.key_frames import read_key_frames
 from roborew.data.video import VideoInfo, iter_video, video_info
 from roborew.errors import CorruptFileError, InvalidInputError
@@ -176,7 +176,7 @@ def demonstration(row: Row) -> Demonstration:
         stages=None if row.get("stages") is None else tuple(Span(*span) for span in row["stages"]),
         keyframes=None if row.get("keyframes") is None else tuple(row["keyframes"]),
         onset=row.get("onset"),
-        notes={key: value for key, value in row.items() if key not in READ},
+        notes=current_notes({key: value for key, value in row.items() if key not in READ}),
     )
 
 

@@ -181,7 +181,11 @@ def _read_request(file: Path) -> Mapping[str, Any]:
         raise CorruptFileError(
             f"{file}: expected what the set was made for, as an object. Remove {file.parent}."
         )
-    return cast("Mapping[str, Any]", content)
+    request = cast("dict[str, Any]", content)
+    # Sets begun with roborew 0.0 spell the key as the option was spelled then.
+    if "behaviours" in request:
+        request["behaviors"] = request.pop("behaviours")
+    return request
 
 
 def _check_same(made: Mapping[str, Any], wanted: Mapping[str, Any], path: Path) -> None:

@@ -183,15 +183,15 @@ def expert_policy(env: Environment, config: TrainConfig) -> Policy | None:
     """The expert of a task, scripted or trained; None if it has none. Roborew's own scripts read
     the simulator."""
     from roborew_envs import TASKS, make_task
-    from roborew_envs.experts.behaviours import actor, behaviours
+    from roborew_envs.experts.behaviors import available_behaviors, make_policy
 
     if config.env not in TASKS:
         return getattr(env.unwrapped, "expert", None)
-    if "expert" not in behaviours(task := make_task(config.env)):
+    if "expert" not in available_behaviors(task := make_task(config.env)):
         return None
     core: Any = cast(Any, env.unwrapped).core
-    expert = actor(task, "expert", Seeds(config.seed).generator("expert"))
-    return lambda observations: expert.actions(core.simulation.qpos, core.progress, core.observe())
+    expert = make_policy(task, "expert", Seeds(config.seed).generator("expert"))
+    return lambda observations: expert.act(core.simulation.qpos, core.progress, core.observe())
 
 
 def write_evaluation(run: RunDirectory, result: RunEvaluation) -> WrittenFiles:

@@ -30,7 +30,7 @@ from roborew.workflows.factories import make_env
 from roborew.workflows.train.config import TrainConfig
 from roborew_envs import TASKS, make_task
 from roborew_envs.core.simulation import Simulation
-from roborew_envs.experts.policies import facing_x, load_policy
+from roborew_envs.experts.policies import load_policy_network, to_heading_frame
 from roborew_envs.tasks.humanoid.humanoid import Humanoid
 
 
@@ -72,7 +72,7 @@ def test_an_agent_that_goes_on_from_a_policy_acts_as_it_did() -> None:
 def test_with_other_arms_a_policy_moves_the_legs_alike_wherever_the_arms_are() -> None:
     task, policy = (
         make_task("roborew/HumanoidArmsCrossed-v0"),
-        load_policy("roborew/HumanoidHandsOnHips-v0"),
+        load_policy_network("roborew/HumanoidHandsOnHips-v0"),
     )
     assert isinstance(task, Humanoid)
     reflex = to_posture(task, "arms_crossed", numbers({}, 0.5, 0.05, (5.0, 0.1)))
@@ -105,7 +105,7 @@ def test_with_a_reflex_the_published_policy_moves_the_body_as_the_agent_did() ->
     for _ in range(5):
         observations = env.step(agent.act(observations))[0]
         alike = plain.step(policy(alike))[0]
-    np.testing.assert_allclose(facing_x(alike, reflex.heading), observations, atol=1e-3)
+    np.testing.assert_allclose(to_heading_frame(alike, reflex.heading), observations, atol=1e-3)
     env.close()
     plain.close()
 
@@ -330,7 +330,7 @@ def test_every_setting_is_of_a_task() -> None:
 
 def test_a_policy_that_mostly_fails_has_no_file(tmp_path: Path) -> None:
     policy, file = (
-        load_policy("roborew/CartPole-v0"),
+        load_policy_network("roborew/CartPole-v0"),
         tmp_path / "policies" / "CartPole.safetensors",
     )
     run.keep(file, policy, run.EXPERT)

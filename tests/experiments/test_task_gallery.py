@@ -9,10 +9,10 @@ import pytest
 from PIL import Image
 
 from experiments.task_gallery import __main__ as gallery
-from experiments.task_gallery import behaviours
+from experiments.task_gallery import behaviors
 from experiments.task_gallery.moments import LATER, Moments, _chosen, moments
 from roborew_envs import TASKS, make_task
-from roborew_envs.experts.grading import Pace
+from roborew_envs.experts.grading import ExpertPace
 
 
 @pytest.mark.parametrize(
@@ -55,32 +55,35 @@ def test_a_sheet_has_a_row_a_camera_and_its_file_says_how_it_was_drawn(
     assert "(press.jpg)" in page and "no success yet" in page and task.instruction in page
 
 
-def test_the_behaviours_measured_last_end_where_they_should() -> None:
-    """Every scripted task, 200 episodes of the good behaviours; test_experts runs a few of all
+def test_the_behaviors_measured_last_end_where_they_should() -> None:
+    """Every scripted task, 200 episodes of the good behaviors; test_experts runs a few of all
     anew."""
-    measured = behaviours.read()
+    measured = behaviors.read()
     scripted = {task_id for task_id in TASKS if make_task(task_id).scripted_policy is not None}
     assert {row["task"] for row in measured} == scripted
     low = {"expert": 0.98, "slow": 0.98}
-    assert all(row["episodes"] == ("200" if row["behaviour"] in low else "50") for row in measured)
+    assert all(row["episodes"] == ("200" if row["behavior"] in low else "50") for row in measured)
     assert all(
-        float(row["graded_suboptimal"]) >= 0.98 for row in measured if row["behaviour"] == "slow"
+        float(row["graded_suboptimal"]) >= 0.98 for row in measured if row["behavior"] == "slow"
     )
     assert all(
-        float(row["graded_success"]) >= 0.9 for row in measured if row["behaviour"] == "expert"
+        float(row["graded_success"]) >= 0.9 for row in measured if row["behavior"] == "expert"
     )
     high = {"random": 0.12}
     for row in measured:
-        end, name = float(row["at_end"]), row["behaviour"]
+        end, name = float(row["at_end"]), row["behavior"]
         if name == "noisy":  # it ends anywhere
             continue
         assert low.get(name, 0) <= end <= (1 if name in low else high.get(name, 0.01)), row
 
 
-def test_a_row_of_the_table_has_a_dash_where_a_behaviour_does_not_exist() -> None:
-    measured = behaviours.measure(
-        make_task("roborew/Press-v0"), "expert", Pace(arrival=10, setback=0), range(2)
+def test_a_row_of_the_table_has_a_dash_where_a_behavior_does_not_exist() -> None:
+    measured = behaviors.measure(
+        make_task("roborew/Press-v0"),
+        "expert",
+        ExpertPace(success_step=10, max_progress_drop=0),
+        range(2),
     )
     assert (
-        behaviours.table([measured]).splitlines()[-1] == "| roborew/Press-v0 | 100.0 |" + " - |" * 8
+        behaviors.table([measured]).splitlines()[-1] == "| roborew/Press-v0 | 100.0 |" + " - |" * 8
     )

@@ -26,7 +26,7 @@ from roborew_envs.suites.episodes import HELD, frames, perform
 from tests.roborew.data.killed import content
 
 CHANCE = CollectConfig(
-    behaviours=("random",),
+    behaviors=("random",),
     episodes=2,
     width=32,
     height=24,
@@ -35,7 +35,7 @@ CHANCE = CollectConfig(
     goal="move about",
 )
 EXPERT = CollectConfig(
-    behaviours=("expert", "stall"), episodes=2, width=32, height=24, codec="lossless"
+    behaviors=("expert", "stall"), episodes=2, width=32, height=24, codec="lossless"
 )
 DRAWER, REACH = "Meta-World/drawer-open-v3", "Meta-World/reach-v3"
 
@@ -173,12 +173,12 @@ def test_chance_is_all_that_an_environment_without_an_expert_has(
     env_id: str, tmp_path: Path
 ) -> None:
     installed(env_id)
-    with pytest.raises(InvalidInputError, match="no behaviour 'expert'. Available: random"):
+    with pytest.raises(InvalidInputError, match="no behavior 'expert'. Available: random"):
         collect_demonstrations(env_id, CollectConfig(goal="reach it"), tmp_path / "set")
     with pytest.raises(
         InvalidInputError, match="no instruction of its own; say what to do with --goal"
     ):
-        collect_demonstrations(env_id, CollectConfig(behaviours=("random",)), tmp_path / "set")
+        collect_demonstrations(env_id, CollectConfig(behaviors=("random",)), tmp_path / "set")
     config = CollectConfig(**{**vars(CHANCE), "episodes": 1, "width": 96, "height": 72})
     (one,) = read_demonstrations(collect_demonstrations(env_id, config, tmp_path / "set"))
     assert one.progress is None and (one.success is not None) == env_id.startswith("Fetch")
@@ -266,14 +266,14 @@ def test_a_stalled_hand_stands_still_and_keeps_its_grip() -> None:
     assert np.ptp(stall.observations[-15:, :3], axis=0).max() < 0.005
 
 
-def test_a_behaviour_that_cannot_be_had_honestly_is_refused_with_those_that_can(
+def test_a_behavior_that_cannot_be_had_honestly_is_refused_with_those_that_can(
     tmp_path: Path,
 ) -> None:
     installed(REACH)
     with pytest.raises(
-        InvalidInputError, match="no behaviour 'undo'. Available: expert, stall, random"
+        InvalidInputError, match="no behavior 'undo'. Available: expert, stall, random"
     ):
-        collect_demonstrations(REACH, CollectConfig(behaviours=("undo",)), tmp_path / "set")
+        collect_demonstrations(REACH, CollectConfig(behaviors=("undo",)), tmp_path / "set")
     with pytest.raises(InvalidInputError, match="no camera 'moon'. Available: corner2, "):
         collect_demonstrations(REACH, CollectConfig(cameras=("moon",)), tmp_path / "set")
 

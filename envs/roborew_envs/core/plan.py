@@ -1,4 +1,4 @@
-"""What a task tells its scripted behaviours: how it is done, undone, missed and mistaken. Data,
+"""What a task tells its scripted behaviors: how it is done, undone, missed and mistaken. Data,
 read by `experts`."""
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ opening from -1 (closed, also where it is not given) to +1 as a fourth column.""
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """The skills behind a task's behaviours.
+    """The skills behind a task's behaviors.
 
     Attributes:
         expert: reaches the goal from any state.

@@ -57,7 +57,7 @@ class Task(ABC):
     """Physics steps per environment step."""
     action_size: ClassVar[int]
     scripted_policy: ClassVar[Plan | None] = None
-    """Skills for scripted behaviours, see `experts`; None where there are none."""
+    """Skills for scripted behaviors, see `experts`; None where there are none."""
     train_timesteps: ClassVar[int] = 500_000
     """Environment steps, over all simulations, of a training run that names no number."""
     train_init_std: ClassVar[float | None] = None

@@ -1,4 +1,4 @@
-"""What an episode is worth, read from its true curve alone and never from the name of the behaviour
+"""What an episode is worth, read from its true curve alone and never from the name of the behavior
 that made it."""
 
 from __future__ import annotations
@@ -16,27 +16,27 @@ from roborew_envs.core.task import BoolArray, FloatArray
 Grade = Literal["failure", "partial", "suboptimal", "success"]
 """From worst to best."""
 
-MARGIN = 0.02
+MIN_PROGRESS_GAIN = 0.02
 """Progress gained that counts as a gain."""
-HALF_WAY = 0.5
+PARTIAL_SHARE = 0.5
 """Share of the way that makes an episode without success at its end a partial one."""
-HELD = 5
+MIN_HELD_FRAMES = 5
 """Frames in a row for which half of the way, or a later stage, is held that counts as reached."""
-PATIENCE = 1.25
+MAX_TIME_RATIO = 1.25
 """Times an expert's own time that an episode may take and still be called a success."""
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class ExpertPace:
     """What an expert needs.
 
     Attributes:
-        arrival: the first frame with success.
-        setback: how far progress falls back below its best so far.
+        success_step: the first frame with success.
+        max_progress_drop: how far progress falls back below its best so far.
     """
 
-    arrival: float
-    setback: float
+    success_step: float
+    max_progress_drop: float
 
 
 class StageSpan(NamedTuple):
@@ -53,30 +53,38 @@ class StageSpan(NamedTuple):
     stop: int
 
 
-def grade(progress: FloatArray, success: BoolArray, stage: NDArray[np.int64], pace: Pace) -> Grade:
+def grade_trajectory(
+    progress: FloatArray, success: BoolArray, stage: NDArray[np.int64], pace: ExpertPace
+) -> Grade:
     """Grade an episode of T + 1 frames by its truth.
 
-    - ``success``: success at the end, first reached within `PATIENCE` times the expert's time, and
-      with no setback worse than the expert's own by more than `MARGIN`.
+    - ``success``: success at the end, first reached within `MAX_TIME_RATIO` times the expert's time, and
+      with no setback worse than the expert's own by more than `MIN_PROGRESS_GAIN`.
     - ``suboptimal``: success at the end, but slower or with a worse setback.
     - ``partial``: no success at the end, but success was reached, or half of the way from the
-      start, or a later stage than the first frame's, and of these two one was held for `HELD`
+      start, or a later stage than the first frame's, and of these two one was held for `MIN_HELD_FRAMES`
       frames in a row or at the end.
     - ``failure``: neither.
 
     >>> path = np.array([0.2, 0.5, 0.8, 1.0])
-    >>> grade(path, path == 1, np.array([0, 0, 1, 2]), Pace(arrival=3, setback=0))
+    >>> grade_trajectory(path, path == 1, np.array([0, 0, 1, 2]), ExpertPace(success_step=3, max_progress_drop=0))
     'success'
-    >>> grade(path, path == 1, np.array([0, 0, 1, 2]), Pace(arrival=2, setback=0))
+    >>> grade_trajectory(path, path == 1, np.array([0, 0, 1, 2]), ExpertPace(success_step=2, max_progress_drop=0))
     'suboptimal'
     """
     if success[-1]:
-        prompt = np.argmax(success) <= PATIENCE * pace.arrival
-        return "success" if prompt and setback(progress) <= pace.setback + MARGIN else "suboptimal"
+        prompt = np.argmax(success) <= MAX_TIME_RATIO * pace.success_step
+        return (
+            "success"
+            if prompt and max_progress_drop(progress) <= pace.max_progress_drop + MIN_PROGRESS_GAIN
+            else "suboptimal"
+        )
     way = 1 - progress[0]
-    reached = ((progress - progress[0] >= HALF_WAY * way) & (way > 0)) | (stage > stage[0])
+    reached = ((progress - progress[0] >= PARTIAL_SHARE * way) & (way > 0)) | (stage > stage[0])
     gained = success.any() and not success[0]
-    return "partial" if gained or reached[-1] or longest_run(reached) >= HELD else "failure"
+    return (
+        "partial" if gained or reached[-1] or longest_run(reached) >= MIN_HELD_FRAMES else "failure"
+    )
 
 
 def longest_run(held: BoolArray) -> int:
@@ -90,16 +98,18 @@ def longest_run(held: BoolArray) -> int:
     )
 
 
-def setback(progress: FloatArray) -> float:
+def max_progress_drop(progress: FloatArray) -> float:
     """How far progress falls, at worst, below the best so far: 0 where it only ever rises.
 
-    >>> round(setback(np.array([0.1, 0.6, 0.4, 1.0])), 6)
+    >>> round(max_progress_drop(np.array([0.1, 0.6, 0.4, 1.0])), 6)
     0.2
     """
     return float(np.max(np.maximum.accumulate(progress) - progress))
 
 
-def failure_onset(progress: FloatArray, success: BoolArray, margin: float = MARGIN) -> int | None:
+def failure_onset(
+    progress: FloatArray, success: BoolArray, margin: float = MIN_PROGRESS_GAIN
+) -> int | None:
     """The frame from which an episode without success at its end gains no more.
 
     That is the first frame t such that no later frame's progress exceeds the best of the frames

@@ -17,7 +17,7 @@ FloatArray = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Policy:
+class PolicyNetwork:
     """The mean action of a Gaussian policy with two tanh layers on normalised observations, added
     to a linear reflex.
 
@@ -34,7 +34,7 @@ class Policy:
         reflex_bias: shape (A,).
         heading: empty, or where observations hold a free body's quaternion and its velocity, shape
             (2,): all that the policy sees is then turned so that the body faces along x, see
-            `facing_x`.
+            `to_heading_frame`.
     """
 
     mean: FloatArray
@@ -90,7 +90,7 @@ class Policy:
                 f"policy: got observations of shape {observations.shape}, expected (N, "
                 f"{self.mean.size})."
             )
-        observations = facing_x(observations, tuple(self.heading.tolist()))
+        observations = to_heading_frame(observations, tuple(self.heading.tolist()))
         normal = np.clip((observations - self.mean) / self.scale, -10, 10)
         hidden = np.tanh(normal @ self.first + self.first_bias)
         hidden = np.tanh(hidden @ self.second + self.second_bias)
@@ -111,7 +111,7 @@ class Policy:
         )
 
 
-def facing_x(observations: FloatArray, heading: tuple[int, ...]) -> FloatArray:
+def to_heading_frame(observations: FloatArray, heading: tuple[int, ...]) -> FloatArray:
     """Turn what is seen about the vertical, so that a body that faces elsewhere sees what it would
     see facing along x.
 
@@ -143,7 +143,7 @@ def facing_x(observations: FloatArray, heading: tuple[int, ...]) -> FloatArray:
 _FOLDER = resources.files("roborew_envs") / "assets" / "policies"
 
 
-def policies() -> tuple[str, ...]:
+def available_policies() -> tuple[str, ...]:
     """Ids of the tasks that have an expert policy."""
     names = (entry.name for entry in _FOLDER.iterdir()) if _FOLDER.is_dir() else ()
     return tuple(
@@ -164,20 +164,20 @@ def policy_file(task_id: str) -> str:
     return task_id.split("/")[-1].rsplit("-", 1)[0] + ".safetensors"
 
 
-def load_policy(task_id: str) -> Policy:
+def load_policy_network(task_id: str) -> PolicyNetwork:
     """Load the expert policy of a task.
 
     Raises:
         gymnasium.error.Error: there is none, with the list of those there are; or its file is
         damaged.
     """
-    known = policies()
+    known = available_policies()
     if task_id not in known:
         raise gymnasium.error.Error(
             f"no expert policy for {task_id!r}. Available: {', '.join(known) or 'none'}."
         )
     try:
-        return Policy(**load((_FOLDER / policy_file(task_id)).read_bytes()))
+        return PolicyNetwork(**load((_FOLDER / policy_file(task_id)).read_bytes()))
     except (OSError, SafetensorError, TypeError, ValueError) as error:
         raise gymnasium.error.Error(
             f"the expert policy of {task_id} is damaged ({error}): install roborew again."

@@ -12,12 +12,12 @@ from gymnasium.error import Error
 from gymnasium.spaces import Box, Discrete
 from numpy.typing import NDArray
 
-from roborew_envs.experts.behaviours import (
-    HALF_WAY,
-    POLICY_BEHAVIOURS,
-    Behaviour,
-    never_succeeding,
-    wandered,
+from roborew_envs.experts.behaviors import (
+    PRETRAINED_BEHAVIORS,
+    STALL_SHARE_RANGE,
+    Behavior,
+    shorten_stalls,
+    step_ar1_noise,
 )
 from roborew_envs.suites.vector import SuiteVectorEnv
 
@@ -39,7 +39,7 @@ class SuiteEpisode:
         success: shape (T + 1,), truth; None where the suite tells none.
     """
 
-    behaviour: Behaviour
+    behavior: Behavior
     seed: int
     observations: NDArray[Any]
     actions: NDArray[Any]
@@ -47,16 +47,16 @@ class SuiteEpisode:
     success: NDArray[np.bool_] | None
 
 
-def suite_behaviours(env: SuiteVectorEnv) -> tuple[Behaviour, ...]:
-    """The behaviours that can be had: nothing is undone or just missed on purpose by an expert from
+def suite_behaviors(env: SuiteVectorEnv) -> tuple[Behavior, ...]:
+    """The behaviors that can be had: nothing is undone or just missed on purpose by an expert from
     elsewhere."""
     space = _action_space(env)
     known = isinstance(space, Discrete) or (isinstance(space, Box) and space.is_bounded())
-    chance: tuple[Behaviour, ...] = ("random",) if known else ()
-    return POLICY_BEHAVIOURS if env.expert is not None else chance
+    chance: tuple[Behavior, ...] = ("random",) if known else ()
+    return PRETRAINED_BEHAVIORS if env.expert is not None else chance
 
 
-def perform(env: SuiteVectorEnv, behaviour: Behaviour, seed: int) -> SuiteEpisode:
+def perform(env: SuiteVectorEnv, behavior: Behavior, seed: int) -> SuiteEpisode:
     """Run one episode, which depends on its seed alone.
 
     It ends as the environment says, or in its first success: once that has held for `HELD` steps,
@@ -68,25 +68,25 @@ def perform(env: SuiteVectorEnv, behaviour: Behaviour, seed: int) -> SuiteEpisod
 
     Args:
         env: of one environment.
-        behaviour: see `suite_behaviours`.
+        behavior: see `suite_behaviors`.
         seed: of the start, and of what is drawn on the way.
 
     Raises:
-        ValueError: no such behaviour here.
+        ValueError: no such behavior here.
         gymnasium.error.Error: a stall from a start that is a success already.
     """
-    if behaviour not in suite_behaviours(env):
-        known = ", ".join(suite_behaviours(env)) or "none"
+    if behavior not in suite_behaviors(env):
+        known = ", ".join(suite_behaviors(env)) or "none"
         raise ValueError(
-            f"{env.spec and env.spec.id}: no behaviour {behaviour!r}. Available: {known}."
+            f"{env.spec and env.spec.id}: no behavior {behavior!r}. Available: {known}."
         )
     rng = np.random.default_rng(seed)
-    if behaviour == "random":
-        return _run(env, behaviour, seed, _chance(_action_space(env), rng), LONGEST)
+    if behavior == "random":
+        return _run(env, behavior, seed, _chance(_action_space(env), rng), LONGEST)
     expert = env.expert
-    assert expert is not None  # or there were no such behaviour
+    assert expert is not None  # or there were no such behavior
     whole = _run(env, "expert", seed, lambda seen, step: expert(seen), LONGEST)
-    return whole if behaviour == "expert" else _stalled(env, whole, rng)
+    return whole if behavior == "expert" else _stalled(env, whole, rng)
 
 
 def frames(
@@ -128,7 +128,7 @@ def _chance(space: Box | Discrete, rng: np.random.Generator) -> Act:
 
     def act(seen: NDArray[Any], step: int) -> NDArray[Any]:
         nonlocal drift
-        drift = wandered(drift, rng)
+        drift = step_ar1_noise(drift, rng)
         share = (np.clip(drift, -1, 1) + 1) / 2
         return (space.low + share * (space.high - space.low)).astype(space.dtype)
 
@@ -151,13 +151,11 @@ def _stalled(env: SuiteVectorEnv, whole: SuiteEpisode, rng: np.random.Generator)
 
         return [_run(env, "stall", whole.seed, act, len(whole.actions))]
 
-    stops = np.array([int(rng.uniform(*HALF_WAY) * arrival)])
-    return never_succeeding(env.spec.id if env.spec else "?", play([0], stops), stops, play)[0]
+    stops = np.array([int(rng.uniform(*STALL_SHARE_RANGE) * arrival)])
+    return shorten_stalls(env.spec.id if env.spec else "?", play([0], stops), stops, play)[0]
 
 
-def _run(
-    env: SuiteVectorEnv, behaviour: Behaviour, seed: int, act: Act, steps: int
-) -> SuiteEpisode:
+def _run(env: SuiteVectorEnv, behavior: Behavior, seed: int, act: Act, steps: int) -> SuiteEpisode:
     seen, infos = env.reset(seed=[seed])
     observations, actions, rewards = [seen[0]], list[Any](), list[float]()
     success: Told = [infos.get("success")]
@@ -176,7 +174,7 @@ def _run(
             break
     told = [value[0] for value in success if value is not None]
     return SuiteEpisode(
-        behaviour,
+        behavior,
         seed,
         np.stack(observations),
         np.stack(actions),

@@ -1,4 +1,4 @@
-"""Demonstration sets of known behaviours; the work is in `roborew.workflows.collect.collect`."""
+"""Demonstration sets of known behaviors; the work is in `roborew.workflows.collect.collect`."""
 
 from roborew.workflows.collect.config import CollectConfig
 

@@ -1,4 +1,4 @@
-"""Demonstration sets of known behaviours: played block by block, drawn, and written episode by
+"""Demonstration sets of known behaviors: played block by block, drawn, and written episode by
 episode."""
 
 from __future__ import annotations
@@ -24,23 +24,23 @@ from roborew.storage.run import slug
 from roborew.workflows.collect.config import CollectConfig
 from roborew.workflows.collect.sources import EpisodeRecord, Source, open_source
 from roborew.workflows.train.config import TrainConfig
-from roborew_envs.experts.behaviours import Behaviour
+from roborew_envs.experts.behaviors import Behavior
 from roborew_envs.rendering.renderer import check_frame
 
 FIRST_SEED = 20_000_000_000
 """Starts of demonstrations: never those that agents train on or are judged on."""
 SEEDS_APART = 1_000_000
-"""Starts of one seed, and so the most episodes of a behaviour."""
+"""Starts of one seed, and so the most episodes of a behavior."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CollectStatus:
-    """How far a set is: episodes safe on the disk, of how many, and the behaviour that is
+    """How far a set is: episodes safe on the disk, of how many, and the behavior that is
     played."""
 
     done: int
     total: int
-    behaviour: str
+    behavior: str
 
 
 def collect_demonstrations(
@@ -63,7 +63,7 @@ def collect_demonstrations(
         RunExistsError: something else is at ``out``, or was begun there.
         UnknownNameError: no such environment.
         MissingBackendError: the package of its suite is absent.
-        InvalidInputError: a behaviour, camera, size or number that does not exist or cannot be; or
+        InvalidInputError: a behavior, camera, size or number that does not exist or cannot be; or
             no instruction.
         DrawingError: no OpenGL, or a frame of impossible size.
     """
@@ -79,10 +79,8 @@ def collect_demonstrations(
         request = {"env": env, **to_json(config), "cameras": cameras}
 
         def tell(done: int) -> None:
-            behaviour = names[min(done // config.episodes, len(names) - 1)]
-            observe(
-                CollectStatus(done=done, total=config.episodes * len(names), behaviour=behaviour)
-            )
+            behavior = names[min(done // config.episodes, len(names) - 1)]
+            observe(CollectStatus(done=done, total=config.episodes * len(names), behavior=behavior))
 
         make = partial(_new_episode, env, instruction, source.sentences(instruction), cameras)
         return write_set(
@@ -103,36 +101,36 @@ def _form(source: Source, config: CollectConfig) -> Form:
     return LeRobotForm(robot_type="simulated", legends=source.legends, rate=source.fps)
 
 
-def _checked(env: str, source: Source, config: CollectConfig) -> tuple[Behaviour, ...]:
-    known = source.behaviours
-    for behaviour in config.behaviours:
-        if behaviour not in known:
+def _checked(env: str, source: Source, config: CollectConfig) -> tuple[Behavior, ...]:
+    known = source.behaviors
+    for behavior in config.behaviors:
+        if behavior not in known:
             raise InvalidInputError(
-                f"{env}: no behaviour {behaviour!r}. Available: {', '.join(known) or 'none'}."
+                f"{env}: no behavior {behavior!r}. Available: {', '.join(known) or 'none'}."
             )
     for camera in config.cameras:
         if camera not in source.cameras:
             raise InvalidInputError(
                 f"{env}: no camera {camera!r}. Available: {', '.join(source.cameras)}."
             )
-    for name, given in {"behaviours": config.behaviours, "cameras": config.cameras}.items():
-        if len(set(given)) != len(given) or (name == "behaviours" and not given):
+    for name, given in {"behaviors": config.behaviors, "cameras": config.cameras}.items():
+        if len(set(given)) != len(given) or (name == "behaviors" and not given):
             raise InvalidInputError(
-                f"{name}: expected each once, and at least one behaviour; got {', '.join(given)}."
+                f"{name}: expected each once, and at least one behavior; got {', '.join(given)}."
             )
     if not 1 <= config.episodes <= SEEDS_APART or config.seed < 0:
         raise InvalidInputError(
             f"expected 1 to {SEEDS_APART:,} episodes and a seed from 0 up; got {config.episodes} "
             f"and {config.seed}."
         )
-    return cast("tuple[Behaviour, ...]", config.behaviours)
+    return cast("tuple[Behavior, ...]", config.behaviors)
 
 
 def _episodes(
     source: Source,
     config: CollectConfig,
-    names: tuple[Behaviour, ...],
-    make: Callable[[Behaviour, int, EpisodeRecord], NewEpisode],
+    names: tuple[Behavior, ...],
+    make: Callable[[Behavior, int, EpisodeRecord], NewEpisode],
     first: int,
 ) -> Iterator[NewEpisode]:
     """The episodes from number ``first`` on.
@@ -141,14 +139,14 @@ def _episodes(
     not drawn again.
     """
     start = FIRST_SEED + config.seed * SEEDS_APART
-    for number, behaviour in enumerate(names):
+    for number, behavior in enumerate(names):
         for offset in range(0, config.episodes, source.block):
             count = min(source.block, config.episodes - offset)
             skip = max(first - number * config.episodes - offset, 0)
             if skip < count:
                 seeds = range(start + offset, start + offset + count)
-                takes = zip(seeds, source.takes(behaviour, seeds), strict=True)
-                yield from (make(behaviour, seed, take) for seed, take in islice(takes, skip, None))
+                takes = zip(seeds, source.takes(behavior, seeds), strict=True)
+                yield from (make(behavior, seed, take) for seed, take in islice(takes, skip, None))
 
 
 def _new_episode(
@@ -156,17 +154,17 @@ def _new_episode(
     instruction: str,
     sentences: Mapping[str, Sequence[str]],
     cameras: tuple[str, ...],
-    behaviour: Behaviour,
+    behavior: Behavior,
     seed: int,
     take: EpisodeRecord,
 ) -> NewEpisode:
     return NewEpisode(
-        name=f"{slug(env.removeprefix('roborew/'))}-{slug(behaviour)}-{seed % SEEDS_APART:06d}",
+        name=f"{slug(env.removeprefix('roborew/'))}-{slug(behavior)}-{seed % SEEDS_APART:06d}",
         instruction=instruction,
         columns=_columns(take),
         frames={camera: take.frames(camera) for camera in cameras},
         stages=take.stages,
-        notes={"task_name": env, "behaviour": behaviour, "seed": seed, **sentences, **take.notes},
+        notes={"task_name": env, "behavior": behavior, "seed": seed, **sentences, **take.notes},
     )
 
 

@@ -30,14 +30,14 @@ Names = Annotated[
 class CollectConfig:
     """What a demonstration set holds; the same configuration gives the same set."""
 
-    behaviours: Names = ("expert",)
+    behaviors: Names = ("expert",)
     """Joined by commas; each plays from the same starts. An environment without one of them says
     which it has."""
     goal: str | None = None
     """What the episodes are to show, as a sentence; the environment's own instruction if not
     given."""
     episodes: int = 40
-    """Of each behaviour."""
+    """Of each behavior."""
     format: Literal["lerobot", "folder"] = "lerobot"
     """LeRobotDataset v3.0, whose frames per second are rounded to a whole number, or mp4 files with
     a manifest."""

@@ -15,12 +15,17 @@ from roborew.storage.run import slug
 from roborew.types import Frame, picture_fault
 from roborew.workflows.collect.config import CollectConfig
 from roborew_envs import TASKS, make_task
-from roborew_envs.experts.behaviours import Behaviour, behaviours
-from roborew_envs.experts.grading import Grade, Pace
-from roborew_envs.experts.rollout import Episode, demonstrate, expert_pace, grades
+from roborew_envs.experts.behaviors import Behavior, available_behaviors
+from roborew_envs.experts.grading import ExpertPace, Grade
+from roborew_envs.experts.rollout import (
+    TaskEpisode,
+    collect_episodes,
+    grade_episodes,
+    measure_expert_pace,
+)
 from roborew_envs.rendering.renderer import Renderer
 from roborew_envs.suites import SuiteVectorEnv
-from roborew_envs.suites.episodes import SuiteEpisode, frames, perform, suite_behaviours
+from roborew_envs.suites.episodes import SuiteEpisode, frames, perform, suite_behaviors
 
 DRAWN = 32
 """Frames that are drawn, and so held in memory, at once."""
@@ -53,10 +58,10 @@ class EpisodeRecord:
 
 
 class Source(Protocol):
-    """Plays behaviours from seeds.
+    """Plays behaviors from seeds.
 
     Attributes:
-        behaviours: that it has.
+        behaviors: that it has.
         cameras: that it can be seen through, the default first.
         fps: frames per second.
         drawing: how its frames are made.
@@ -64,14 +69,14 @@ class Source(Protocol):
         block: episodes that must be played together to come out the same.
     """
 
-    behaviours: tuple[Behaviour, ...]
+    behaviors: tuple[Behavior, ...]
     cameras: tuple[str, ...]
     fps: float
     drawing: str
     legends: Mapping[str, Sequence[str]]
     block: int
 
-    def takes(self, behaviour: Behaviour, seeds: range) -> Iterator[EpisodeRecord]:
+    def takes(self, behavior: Behavior, seeds: range) -> Iterator[EpisodeRecord]:
         """An episode for each of at most `block` seeds."""
         ...
 
@@ -104,7 +109,7 @@ class TaskSource:
     def __init__(self, env: str, config: CollectConfig) -> None:
         """Build the task; nothing is drawn before it is asked for."""
         self._task, self._config = make_task(env), config
-        self.behaviours, self.cameras = behaviours(self._task), self._task.cameras
+        self.behaviors, self.cameras = available_behaviors(self._task), self._task.cameras
         self.legends: Mapping[str, Sequence[str]] = {"stage": self._task.stages, "grade": GRADES}
         self.fps, self.drawing = self._task.fps, config.quality
 
@@ -115,13 +120,15 @@ class TaskSource:
         )
 
     @cached_property
-    def _pace(self) -> Pace:
-        return expert_pace(self._task)
+    def _pace(self) -> ExpertPace:
+        return measure_expert_pace(self._task)
 
-    def takes(self, behaviour: Behaviour, seeds: range) -> Iterator[EpisodeRecord]:
+    def takes(self, behavior: Behavior, seeds: range) -> Iterator[EpisodeRecord]:
         """See `Source`."""
-        episodes = demonstrate(self._task, behaviour, seeds)
-        for episode, grade in zip(episodes, grades(self._task, episodes, self._pace), strict=True):
+        episodes = collect_episodes(self._task, behavior, seeds)
+        for episode, grade in zip(
+            episodes, grade_episodes(self._task, episodes, self._pace), strict=True
+        ):
             yield EpisodeRecord(
                 observations=episode.observations,
                 actions=episode.actions,
@@ -133,8 +140,8 @@ class TaskSource:
                     "stage": episode.stage,
                     "grade": np.full(len(episode.progress), GRADES.index(grade)),
                 },
-                stages=episode.stages,
-                notes={"quality": grade, "onset": episode.onset},
+                stages=episode.stage_spans,
+                notes={"quality": grade, "onset": episode.failure_onset},
             )
 
     def sentences(self, instruction: str) -> Mapping[str, Sequence[str]]:
@@ -146,7 +153,7 @@ class TaskSource:
         others = [sentence for sentence in same if sentence != instruction]
         return {"paraphrases": others, "wrong_instructions": list(words.wrong_instructions)}
 
-    def frames(self, episode: Episode, camera: str) -> Iterator[Frame]:
+    def frames(self, episode: TaskEpisode, camera: str) -> Iterator[Frame]:
         """Draw an episode."""
         for start in range(0, len(episode.qpos), DRAWN):
             qpos = episode.qpos[start : start + DRAWN]
@@ -169,17 +176,17 @@ class SuiteSource:
         self._before: tuple[NDArray[Any], Frame] | None = None
         if self._env.resizable:
             self._env.resize(config.width, config.height)
-        self.behaviours = suite_behaviours(self._env)
+        self.behaviors = suite_behaviors(self._env)
         self._views = {slug(camera): camera for camera in self._env.cameras}
         self.cameras = tuple(self._views)
         self.legends: Mapping[str, Sequence[str]] = {}
         self.fps = float(self._env.metadata.get("render_fps") or 25)
         self.drawing = config.quality if self._env.resizable else "by the environment"
 
-    def takes(self, behaviour: Behaviour, seeds: range) -> Iterator[EpisodeRecord]:
+    def takes(self, behavior: Behavior, seeds: range) -> Iterator[EpisodeRecord]:
         """See `Source`."""
         for seed in seeds:
-            episode = perform(self._env, behaviour, seed)
+            episode = perform(self._env, behavior, seed)
             yield EpisodeRecord(
                 observations=episode.observations,
                 actions=episode.actions,

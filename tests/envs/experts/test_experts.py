@@ -1,4 +1,4 @@
-"""Scripted behaviours: the good succeed, the bad truly end where they claim to, and are graded by
+"""Scripted behaviors: the good succeed, the bad truly end where they claim to, and are graded by
 what they did."""
 
 from __future__ import annotations
@@ -11,15 +11,20 @@ from gymnasium.error import Error
 
 from roborew_envs import TASKS, make_task
 from roborew_envs.core.task import Task
-from roborew_envs.experts import behaviours as experts
+from roborew_envs.experts import behaviors as experts
 from roborew_envs.experts import rollout
-from roborew_envs.experts.behaviours import Behaviour, ScriptedPolicy, actor, behaviours
-from roborew_envs.experts.grading import Pace
-from roborew_envs.experts.rollout import Episode, demonstrate, expert_pace
+from roborew_envs.experts.behaviors import (
+    Behavior,
+    ScriptedPolicy,
+    available_behaviors,
+    make_policy,
+)
+from roborew_envs.experts.grading import ExpertPace
+from roborew_envs.experts.rollout import TaskEpisode, collect_episodes, measure_expert_pace
 from roborew_envs.tasks.desk import scene as desk
 
 SEEDS = range(900_000, 900_006)
-"""Few: `python -m experiments.task_gallery.behaviours` runs more, and a test reads what it
+"""Few: `python -m experiments.task_gallery.behaviors` runs more, and a test reads what it
 found."""
 SCRIPTED = [task_id for task_id in TASKS if make_task(task_id).scripted_policy is not None]
 
@@ -27,32 +32,34 @@ every_script = pytest.mark.parametrize("task_id", SCRIPTED)
 
 
 @cache
-def pace(task_id: str) -> Pace:
-    return expert_pace(make_task(task_id))
+def pace(task_id: str) -> ExpertPace:
+    return measure_expert_pace(make_task(task_id))
 
 
 @cache
-def played(task_id: str, behaviour: Behaviour) -> list[Episode]:
-    return demonstrate(make_task(task_id), behaviour, SEEDS)
+def played(task_id: str, behavior: Behavior) -> list[TaskEpisode]:
+    return collect_episodes(make_task(task_id), behavior, SEEDS)
 
 
-def grades(task_id: str, behaviour: Behaviour) -> list[str]:
-    return list(rollout.grades(make_task(task_id), played(task_id, behaviour), pace(task_id)))
+def grades(task_id: str, behavior: Behavior) -> list[str]:
+    return list(
+        rollout.grade_episodes(make_task(task_id), played(task_id, behavior), pace(task_id))
+    )
 
 
-def arrival(task_id: str, behaviour: Behaviour) -> float:
-    return float(np.median([np.argmax(episode.success) for episode in played(task_id, behaviour)]))
+def arrival(task_id: str, behavior: Behavior) -> float:
+    return float(np.median([np.argmax(episode.success) for episode in played(task_id, behavior)]))
 
 
-def ends(task_id: str, behaviour: Behaviour) -> list[bool]:
-    return [bool(episode.success[-1]) for episode in played(task_id, behaviour)]
+def ends(task_id: str, behavior: Behavior) -> list[bool]:
+    return [bool(episode.success[-1]) for episode in played(task_id, behavior)]
 
 
 def test_twelve_families_are_scripted() -> None:
     assert len(SCRIPTED) == 12
-    assert [task_id for task_id in SCRIPTED if "undo" not in behaviours(make_task(task_id))] == [
-        "roborew/Press-v0"
-    ]
+    assert [
+        task_id for task_id in SCRIPTED if "undo" not in available_behaviors(make_task(task_id))
+    ] == ["roborew/Press-v0"]
 
 
 @every_script
@@ -62,7 +69,7 @@ def test_the_expert_ends_in_success_and_passes_every_stage(task_id: str) -> None
         firsts = [
             int(np.argmax(episode.stage >= stage)) for stage in range(len(episode.stage_names))
         ]
-        assert firsts == sorted(firsts) and episode.onset is None
+        assert firsts == sorted(firsts) and episode.failure_onset is None
 
 
 @every_script
@@ -75,7 +82,7 @@ def test_slow_ends_in_success_and_late(task_id: str) -> None:
 @every_script
 def test_a_stall_stops_half_way_and_stays_there(task_id: str) -> None:
     for episode in played(task_id, "stall"):
-        assert not episode.success.any() and episode.onset is not None
+        assert not episode.success.any() and episode.failure_onset is not None
         assert np.ptp(episode.progress[-15:]) < 0.08
         assert np.ptp(desk.hand(episode.qpos[-15:]), axis=0).max() < 0.01
     assert set(grades(task_id, "stall")) <= {"partial", "failure"}
@@ -94,7 +101,11 @@ def test_undo_reaches_the_goal_and_then_takes_it_back(task_id: str) -> None:
     assert not any(ends(task_id, "undo"))
     for episode in played(task_id, "undo"):
         reached = int(np.argmax(episode.success))
-        assert reached > 0 and episode.onset is not None and reached <= episode.onset <= reached + 1
+        assert (
+            reached > 0
+            and episode.failure_onset is not None
+            and reached <= episode.failure_onset <= reached + 1
+        )
     assert set(grades(task_id, "undo")) == {"partial"}
 
 
@@ -117,7 +128,8 @@ def test_noisy_is_the_expert_led_astray(task_id: str) -> None:
     """Its fingers do what the skill says and its moves are partly chance; what it is worth is read
     from the truth."""
     expert, noisy = (
-        demonstrate(make_task(task_id), name, SEEDS[:2], steps=8) for name in ("expert", "noisy")
+        collect_episodes(make_task(task_id), name, SEEDS[:2], steps=8)
+        for name in ("expert", "noisy")
     )
     for one, other in zip(expert, noisy, strict=True):
         np.testing.assert_array_equal(one.qpos[0], other.qpos[0])
@@ -138,22 +150,22 @@ def test_noisy_ends_anywhere_and_is_graded_by_the_truth() -> None:
 @every_script
 def test_the_stages_of_an_episode_cover_it_and_bear_the_tasks_names(task_id: str) -> None:
     for episode in played(
-        task_id, "undo" if "undo" in behaviours(make_task(task_id)) else "expert"
+        task_id, "undo" if "undo" in available_behaviors(make_task(task_id)) else "expert"
     ):
-        assert [span.start for span in episode.stages] == [
+        assert [span.start for span in episode.stage_spans] == [
             0,
-            *(span.stop for span in episode.stages[:-1]),
+            *(span.stop for span in episode.stage_spans[:-1]),
         ]
-        assert episode.stages[-1].stop == len(episode.qpos) == len(episode.actions) + 1
-        assert {span.name for span in episode.stages} <= set(make_task(task_id).stages)
-        assert make_task(task_id).stages[-1] in {span.name for span in episode.stages}, (
+        assert episode.stage_spans[-1].stop == len(episode.qpos) == len(episode.actions) + 1
+        assert {span.name for span in episode.stage_spans} <= set(make_task(task_id).stages)
+        assert make_task(task_id).stages[-1] in {span.name for span in episode.stage_spans}, (
             "success was reached"
         )
 
 
 def test_an_episode_tells_the_truth_of_its_own_states() -> None:
     task = make_task("roborew/Push-v0")
-    episode = demonstrate(task, "expert", [3])[0]
+    episode = collect_episodes(task, "expert", [3])[0]
     still = np.zeros((len(episode.qpos), task.model.nv))
     np.testing.assert_allclose(task.progress(episode.qpos, still), episode.progress, atol=1e-6)
     np.testing.assert_array_equal(task.success(episode.qpos, still), episode.success)
@@ -164,85 +176,91 @@ def test_an_expert_has_as_long_as_it_needs_from_the_same_start_but_not_longer_th
     task = make_task("roborew/Push-v0")
     expert, slow = played(task.id, "expert"), played(task.id, "slow")
     arrivals = np.array([np.argmax(episode.success) for episode in expert])
-    usual = Pace(arrival=float(arrivals.max()), setback=1.0)
-    assert "success" in [episode.quality(usual) for episode in slow]
-    assert set(rollout.grades(task, slow, usual)) == {"suboptimal"}
-    assert set(rollout.grades(task, expert, usual)) == {"success"}
-    strict = Pace(arrival=float(arrivals.min()), setback=1.0)
+    usual = ExpertPace(success_step=float(arrivals.max()), max_progress_drop=1.0)
+    assert "success" in [episode.grade(usual) for episode in slow]
+    assert set(rollout.grade_episodes(task, slow, usual)) == {"suboptimal"}
+    assert set(rollout.grade_episodes(task, expert, usual)) == {"success"}
+    strict = ExpertPace(success_step=float(arrivals.min()), max_progress_drop=1.0)
     late = arrivals > 1.25 * arrivals.min()
     assert late.any()
     assert [
-        grade == "suboptimal" for grade in rollout.grades(task, expert, strict)
+        grade == "suboptimal" for grade in rollout.grade_episodes(task, expert, strict)
     ] == late.tolist()
 
 
 def test_a_start_depends_on_its_seed_alone() -> None:
     task = make_task("roborew/Push-v0")
-    alone, among = demonstrate(task, "expert", [7])[0], demonstrate(task, "expert", [5, 7, 9])[1]
+    alone, among = (
+        collect_episodes(task, "expert", [7])[0],
+        collect_episodes(task, "expert", [5, 7, 9])[1],
+    )
     np.testing.assert_array_equal(alone.qpos[0], among.qpos[0])
 
 
-def test_a_behaviour_that_a_task_lacks_is_refused_with_the_list() -> None:
+def test_a_behavior_that_a_task_lacks_is_refused_with_the_list() -> None:
     task = make_task("roborew/Press-v0")
-    assert "undo" not in behaviours(task)
-    with pytest.raises(ValueError, match=r"no behaviour 'undo'. Available: expert, slow"):
+    assert "undo" not in available_behaviors(task)
+    with pytest.raises(ValueError, match=r"no behavior 'undo'. Available: expert, slow"):
         ScriptedPolicy(task, "undo", np.random.default_rng(0))
 
 
 def test_a_task_without_a_plan_or_a_policy_is_played_by_chance_and_nothing_else(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(experts, "policies", lambda: ())
+    monkeypatch.setattr(experts, "available_policies", lambda: ())
     task = make_task("roborew/CartPole-v0")
-    assert behaviours(task) == ("random",)
-    with pytest.raises(ValueError, match=r"no behaviour 'expert'. Available: random\."):
-        actor(task, "expert", np.random.default_rng(0))
-    played = demonstrate(task, "random", SEEDS)
+    assert available_behaviors(task) == ("random",)
+    with pytest.raises(ValueError, match=r"no behavior 'expert'. Available: random\."):
+        make_policy(task, "expert", np.random.default_rng(0))
+    played = collect_episodes(task, "random", SEEDS)
     assert all(episode.actions.std() > 0.1 for episode in played)
-    assert set(rollout.grades(task, played, expert_pace(task))) <= {"failure", "partial"}
+    assert set(rollout.grade_episodes(task, played, measure_expert_pace(task))) <= {
+        "failure",
+        "partial",
+    }
 
 
 @pytest.mark.parametrize("task_id", TASKS)
 def test_every_task_is_played_by_chance(task_id: str) -> None:
     task = make_task(task_id)
-    assert "random" in behaviours(task)
-    (episode,) = demonstrate(task, "random", [5], steps=3)
+    assert "random" in available_behaviors(task)
+    (episode,) = collect_episodes(task, "random", [5], steps=3)
     assert episode.actions.shape == (3, task.action_size)
 
 
 @pytest.fixture
 def cheetah(monkeypatch: pytest.MonkeyPatch) -> Task:
     """A task with a policy that always pushes with all its force."""
-    monkeypatch.setattr(experts, "policies", lambda: ("roborew/Cheetah-v0",))
+    monkeypatch.setattr(experts, "available_policies", lambda: ("roborew/Cheetah-v0",))
     monkeypatch.setattr(
         experts,
-        "load_policy",
+        "load_policy_network",
         lambda _: lambda observations: np.ones((len(observations), 6), np.float32),
     )
     return make_task("roborew/Cheetah-v0")
 
 
 def test_a_policy_plays_the_expert_half_an_expert_and_nothing_else(cheetah: Task) -> None:
-    assert behaviours(cheetah) == ("expert", "stall", "random")
-    (whole,) = demonstrate(cheetah, "expert", [3], steps=20)
+    assert available_behaviors(cheetah) == ("expert", "stall", "random")
+    (whole,) = collect_episodes(cheetah, "expert", [3], steps=20)
     assert (whole.actions == 1).all()
-    (wild,) = demonstrate(cheetah, "random", [3], steps=20)
+    (wild,) = collect_episodes(cheetah, "random", [3], steps=20)
     assert np.abs(wild.actions).max() <= 1 and wild.actions.std() > 0.1
-    with pytest.raises(ValueError, match="no behaviour 'undo'. Available: expert, stall, random"):
-        demonstrate(cheetah, "undo", [3])
+    with pytest.raises(ValueError, match="no behavior 'undo'. Available: expert, stall, random"):
+        collect_episodes(cheetah, "undo", [3])
 
 
 def test_a_policy_that_stalls_does_nothing_more_once_it_is_half_way_from_its_start(
     cheetah: Task,
 ) -> None:
-    stalled = actor(cheetah, "stall", np.random.default_rng(0))
+    stalled = make_policy(cheetah, "stall", np.random.default_rng(0))
     qpos, seen = np.zeros((2, cheetah.model.nq)), np.zeros((2, 3), np.float32)
-    assert (stalled.actions(qpos, np.array([0.0, 0.8]), seen) == 1).all()
-    assert (stalled.actions(qpos, np.array([0.3, 0.85]), seen) == 1).all(), (
+    assert (stalled.act(qpos, np.array([0.0, 0.8]), seen) == 1).all()
+    assert (stalled.act(qpos, np.array([0.3, 0.85]), seen) == 1).all(), (
         "half of the way from 0.8 is 0.9"
     )
-    assert (stalled.actions(qpos, np.array([0.3, 0.93]), seen) == [[1.0], [0.0]]).all()
-    assert (stalled.actions(qpos, np.array([0.3, 0.1]), seen) == [[1.0], [0.0]]).all()
+    assert (stalled.act(qpos, np.array([0.3, 0.93]), seen) == [[1.0], [0.0]]).all()
+    assert (stalled.act(qpos, np.array([0.3, 0.1]), seen) == [[1.0], [0.0]]).all()
 
 
 @pytest.mark.parametrize(
@@ -252,22 +270,22 @@ def test_a_policy_that_stalls_does_nothing_more_once_it_is_half_way_from_its_sta
 def test_a_policys_stall_stops_and_never_succeeds(task_id: str, seeds: list[int]) -> None:
     """Stopped half way and no earlier, four of the twelve poles and the kneeling body come to
     succeed by themselves."""
-    for episode in demonstrate(make_task(task_id), "stall", seeds):
+    for episode in collect_episodes(make_task(task_id), "stall", seeds):
         still = (episode.actions == 0).all(axis=1)
         stop = int(np.argmax(still))
         assert still[-1] and still[stop:].all()
-        assert not episode.success.any() and episode.onset is not None
+        assert not episode.success.any() and episode.failure_onset is not None
 
 
 def test_a_stalled_policy_is_half_way_from_its_start() -> None:
-    for episode in demonstrate(make_task("roborew/MountainCar-v0"), "stall", SEEDS):
+    for episode in collect_episodes(make_task("roborew/MountainCar-v0"), "stall", SEEDS):
         stop = int(np.argmax((episode.actions == 0).all(axis=1)))
         share = (episode.progress - episode.progress[0]) / (1 - episode.progress[0])
         assert share[stop - 1] < 0.6 and share[stop] >= 0.4
 
 
 def test_a_start_that_becomes_a_success_by_itself_has_no_stall() -> None:
-    episode = demonstrate(make_task("roborew/CartPole-v0"), "expert", [3], steps=100)[0]
+    episode = collect_episodes(make_task("roborew/CartPole-v0"), "expert", [3], steps=100)[0]
     assert episode.success.any()
     with pytest.raises(Error, match="here: seed 3 succeeds without being touched: no stall"):
-        experts.never_succeeding("here", [episode], np.array([5]), lambda which, stops: [episode])
+        experts.shorten_stalls("here", [episode], np.array([5]), lambda which, stops: [episode])

@@ -11,10 +11,16 @@ from hypothesis import strategies as st
 
 from roborew_envs import make_task
 from roborew_envs.core.task import FloatArray
-from roborew_envs.experts.grading import MARGIN, Pace, failure_onset, grade, stage_spans
-from roborew_envs.experts.rollout import demonstrate
+from roborew_envs.experts.grading import (
+    MIN_PROGRESS_GAIN,
+    ExpertPace,
+    failure_onset,
+    grade_trajectory,
+    stage_spans,
+)
+from roborew_envs.experts.rollout import collect_episodes
 
-PACE = Pace(arrival=10, setback=0.05)
+PACE = ExpertPace(success_step=10, max_progress_drop=0.05)
 
 
 def curve(*points: tuple[int, float], length: int = 41) -> FloatArray:
@@ -23,9 +29,9 @@ def curve(*points: tuple[int, float], length: int = 41) -> FloatArray:
     return np.interp(np.arange(length), frames, heights)
 
 
-def graded(progress: FloatArray, stage: FloatArray | None = None, pace: Pace = PACE) -> str:
+def graded(progress: FloatArray, stage: FloatArray | None = None, pace: ExpertPace = PACE) -> str:
     stages = np.zeros(len(progress), np.int64) if stage is None else stage.astype(np.int64)
-    return grade(progress, progress == 1, stages, pace)
+    return grade_trajectory(progress, progress == 1, stages, pace)
 
 
 @pytest.mark.parametrize(
@@ -72,7 +78,7 @@ def test_a_later_stage_that_is_held_makes_a_failure_partial() -> None:
 
 def test_a_setback_that_the_expert_needs_too_is_no_flaw() -> None:
     progress = curve((0, 0.1), (4, 0.6), (5, 0.4), (10, 1.0))
-    assert graded(progress, pace=Pace(arrival=10, setback=0.2)) == "success"
+    assert graded(progress, pace=ExpertPace(success_step=10, max_progress_drop=0.2)) == "success"
 
 
 @pytest.mark.parametrize(
@@ -111,7 +117,7 @@ def test_the_onset_is_the_first_frame_that_meets_its_definition(heights: list[fl
     progress = np.array(heights)
 
     def over(t: int) -> bool:
-        return all(later <= max(heights[: t + 1]) + MARGIN for later in heights[t + 1 :])
+        return all(later <= max(heights[: t + 1]) + MIN_PROGRESS_GAIN for later in heights[t + 1 :])
 
     assert failure_onset(progress, progress == 1) == next(t for t in range(len(heights)) if over(t))
 
@@ -132,10 +138,13 @@ def test_stage_spans_cover_every_frame_once_and_change_name_at_every_bound(
 
 def test_an_episode_carries_what_an_agent_sees_its_stages_and_its_onset() -> None:
     task = make_task("roborew/DrawerOpen-v0")
-    episode = demonstrate(task, "stall", [3])[0]
+    episode = collect_episodes(task, "stall", [3])[0]
     still = np.zeros((len(episode.qpos), task.model.nv))
     assert episode.observations.shape == task.observe(episode.qpos, still).shape
     assert episode.observations.dtype == np.float32
-    assert [span.name for span in episode.stages] == ["approach", "pull"]
-    assert episode.onset is not None and np.ptp(episode.progress[episode.onset :]) < 0.1
-    assert demonstrate(task, "expert", [3])[0].onset is None
+    assert [span.name for span in episode.stage_spans] == ["approach", "pull"]
+    assert (
+        episode.failure_onset is not None
+        and np.ptp(episode.progress[episode.failure_onset :]) < 0.1
+    )
+    assert collect_episodes(task, "expert", [3])[0].failure_onset is None

@@ -15,18 +15,23 @@ from safetensors.numpy import load_file, save_file
 import roborew_envs
 from roborew_envs import TaskVectorEnv, make_task
 from roborew_envs.experts import policies
-from roborew_envs.experts.policies import Policy, facing_x, load_policy, policy_file
+from roborew_envs.experts.policies import (
+    PolicyNetwork,
+    load_policy_network,
+    policy_file,
+    to_heading_frame,
+)
 from roborew_envs.tasks.humanoid.humanoid import Humanoid
 
 FOLDER = Path(roborew_envs.__file__).parent / "assets" / "policies"
-KNOWN = policies.policies()
+KNOWN = policies.available_policies()
 
 every_policy = pytest.mark.parametrize("task_id", KNOWN)
 
 
 @every_policy
 def test_a_policy_acts_on_its_task(task_id: str) -> None:
-    task, policy = make_task(task_id), load_policy(task_id)
+    task, policy = make_task(task_id), load_policy_network(task_id)
     starts = [task.sample_initial_state(np.random.default_rng(i)) for i in range(3)]
     observations = task.observe(*(np.stack(part) for part in zip(*starts, strict=True)))
     actions = policy(observations)
@@ -37,7 +42,7 @@ def test_a_policy_acts_on_its_task(task_id: str) -> None:
 
 @every_policy
 def test_it_succeeds_at_the_end_of_most_episodes(task_id: str) -> None:
-    task, policy = make_task(task_id), load_policy(task_id)
+    task, policy = make_task(task_id), load_policy_network(task_id)
     env = TaskVectorEnv(task, 10)
     observations, infos = env.reset(seed=70_000)
     assert not infos["success"].any()
@@ -74,12 +79,12 @@ def test_a_policy_that_was_saved_acts_the_same(
     }
     shapes |= {"last": (8, 2), "last_bias": (2,), "reflex": (3, 2), "reflex_bias": (2,)}
     arrays = {name: rng.uniform(0.1, 1, shape).astype(np.float32) for name, shape in shapes.items()}
-    policy = Policy(**arrays, heading=np.zeros(0, np.int64))
+    policy = PolicyNetwork(**arrays, heading=np.zeros(0, np.int64))
     policy.save(tmp_path / "Cheetah.safetensors")
     monkeypatch.setattr(policies, "_FOLDER", tmp_path)
     observations = rng.standard_normal((4, 3)).astype(np.float32)
     np.testing.assert_array_equal(
-        load_policy("roborew/Cheetah-v0")(observations), policy(observations)
+        load_policy_network("roborew/Cheetah-v0")(observations), policy(observations)
     )
 
 
@@ -100,22 +105,24 @@ def test_a_body_that_faces_along_x_sees_the_same_wherever_it_faced() -> None:
     moved[0, :2] = cosine * forward - sine * aside, sine * forward + cosine * aside
     before, after = task.observe(qpos, qvel), task.observe(turned, moved)
     assert np.abs(before - after).max() > 0.1
-    np.testing.assert_allclose(facing_x(after, (1, 22)), facing_x(before, (1, 22)), atol=1e-6)
-    np.testing.assert_array_equal(facing_x(before, ()), before)
+    np.testing.assert_allclose(
+        to_heading_frame(after, (1, 22)), to_heading_frame(before, (1, 22)), atol=1e-6
+    )
+    np.testing.assert_array_equal(to_heading_frame(before, ()), before)
 
 
 def test_a_task_without_one_is_answered_with_the_list() -> None:
     with pytest.raises(
         gymnasium.error.Error, match=r"no expert policy for 'roborew/Dance-v0'.*roborew/CartPole-v0"
     ):
-        load_policy("roborew/Dance-v0")
+        load_policy_network("roborew/Dance-v0")
 
 
 def test_a_damaged_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "Ant.safetensors").write_bytes(b"not weights")
     monkeypatch.setattr(policies, "_FOLDER", tmp_path)
     with pytest.raises(gymnasium.error.Error, match=r"roborew/Ant-v0 is damaged"):
-        load_policy("roborew/Ant-v0")
+        load_policy_network("roborew/Ant-v0")
 
 
 @pytest.mark.parametrize(
@@ -142,20 +149,20 @@ def test_a_file_of_other_sizes_or_without_numbers_is_refused(
     )
     monkeypatch.setattr(policies, "_FOLDER", tmp_path)
     with pytest.raises(gymnasium.error.Error, match=rf"roborew/Cheetah-v0 is damaged \(.*{name}"):
-        load_policy("roborew/Cheetah-v0")
+        load_policy_network("roborew/Cheetah-v0")
 
 
 def test_a_policy_of_another_body_is_refused_when_it_acts() -> None:
     with pytest.raises(
         ValueError, match=r"got observations of shape \(2, 12\), expected \(N, 18\)"
     ):
-        load_policy("roborew/Cheetah-v0")(np.zeros((2, 12), np.float32))
+        load_policy_network("roborew/Cheetah-v0")(np.zeros((2, 12), np.float32))
 
 
 def test_acting_needs_no_torch() -> None:
     script = f"""
-from roborew_envs.experts.policies import load_policy
-load_policy({KNOWN[0]!r})
+from roborew_envs.experts.policies import load_policy_network
+load_policy_network({KNOWN[0]!r})
 import sys
 print('torch' in sys.modules)"""
     environment = {"PYTHONPATH": str(Path(roborew_envs.__file__).parents[1])}

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from roborew_envs import TASKS, make_task
-from roborew_envs.experts.behaviours import behaviours
-from roborew_envs.experts.rollout import demonstrate
+from roborew_envs.experts.behaviors import available_behaviors
+from roborew_envs.experts.rollout import collect_episodes
 from roborew_envs.rendering.renderer import Renderer
 from roborew_envs.tasks.arm_task import ArmTask, hand
 
@@ -57,11 +57,13 @@ def test_the_wrists_camera_sees_the_finger_tips_and_the_table_below(task_id: str
 
 
 @pytest.mark.parametrize(
-    "task_id", [task_id for task_id in TASKS if "expert" in behaviours(make_task(task_id))]
+    "task_id", [task_id for task_id in TASKS if "expert" in available_behaviors(make_task(task_id))]
 )
 def test_success_looks_unlike_the_start(task_id: str) -> None:
     task = make_task(task_id)
-    episode = max(demonstrate(task, "expert", range(3)), key=lambda episode: episode.success.sum())
+    episode = max(
+        collect_episodes(task, "expert", range(3)), key=lambda episode: episode.success.sum()
+    )
     qpos = episode.qpos[[0, int(np.argmax(episode.success))]]
     with Renderer(task.model, threads=1) as renderer:
         frames = renderer.render(qpos, task.cameras[0], task.visual_overrides(qpos)).astype(int)

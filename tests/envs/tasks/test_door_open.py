@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from roborew_envs import make_task
-from roborew_envs.experts.rollout import demonstrate
+from roborew_envs.experts.rollout import collect_episodes
 from roborew_envs.tasks.bench import scene as bench
 
 TASK = make_task("roborew/DoorOpen-v0")
@@ -22,11 +22,11 @@ def test_the_door_is_open_from_one_angle_on_and_progress_leads_there() -> None:
 
 def test_the_expert_touches_the_door_alone() -> None:
     others = [bench.LEVER, *range(bench.BLUE_PEG.start, bench.SOCKET.start)]
-    for episode in demonstrate(TASK, "expert", range(3)):
+    for episode in collect_episodes(TASK, "expert", range(3)):
         np.testing.assert_allclose(episode.qpos[-1, others], episode.qpos[0, others], atol=5e-3)
 
 
 def test_the_door_stays_where_a_near_miss_leaves_it() -> None:
-    for episode in demonstrate(TASK, "near_miss", range(3)):
+    for episode in collect_episodes(TASK, "near_miss", range(3)):
         angle = episode.qpos[:, bench.DOOR]
         assert 0.4 * bench.OPENED < angle[-1] < bench.OPENED and np.ptp(angle[-10:]) < 0.02

@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 
 from roborew_envs import make_task
-from roborew_envs.experts.rollout import demonstrate
+from roborew_envs.experts.rollout import collect_episodes
 from roborew_envs.tasks.desk import scene as desk
 
 TASK = make_task("roborew/DrawerClose-v0")
@@ -38,12 +38,12 @@ def test_the_expert_leaves_the_cubes_and_the_button_alone() -> None:
         *range(desk.RED.start, desk.RED.stop),
         *range(desk.BLUE.start, desk.BLUE.stop),
     ]
-    for episode in demonstrate(TASK, "expert", range(3)):
+    for episode in collect_episodes(TASK, "expert", range(3)):
         np.testing.assert_allclose(episode.qpos[-1, others], episode.qpos[0, others], atol=5e-3)
         assert episode.success[np.argmax(episode.success) :].all(), "it does not slide open again"
 
 
 def test_the_drawer_stays_ajar_where_a_near_miss_leaves_it() -> None:
-    for episode in demonstrate(TASK, "near_miss", range(3)):
+    for episode in collect_episodes(TASK, "near_miss", range(3)):
         out = episode.qpos[:, desk.DRAWER]
         assert desk.CLOSED < out[-1] < 0.7 * out[0] and np.ptp(out[-10:]) < 2e-3

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from roborew_envs import make_task
-from roborew_envs.experts.rollout import Episode, demonstrate
+from roborew_envs.experts.rollout import TaskEpisode, collect_episodes
 from roborew_envs.tasks.arm_task import FINGER_OPEN, FINGERS
 from roborew_envs.tasks.bench import scene as bench
 
@@ -15,8 +15,8 @@ TASK = make_task("roborew/PegInsert-v0")
 
 
 @pytest.fixture(scope="module")
-def expert() -> list[Episode]:
-    return demonstrate(TASK, "expert", range(4))
+def expert() -> list[TaskEpisode]:
+    return collect_episodes(TASK, "expert", range(4))
 
 
 def with_peg(peg: slice, height: float, tilt: float = 0.0) -> np.ndarray:
@@ -45,18 +45,18 @@ def test_success_is_the_blue_peg_upright_and_down(
     assert TASK.success(with_peg(peg, height, tilt), still).item() is success
 
 
-def test_the_peg_stays_inserted_when_the_gripper_has_let_it_go(expert: list[Episode]) -> None:
+def test_the_peg_stays_inserted_when_the_gripper_has_let_it_go(expert: list[TaskEpisode]) -> None:
     for episode in expert:
         assert episode.success[-20:].all() and episode.qpos[-1, FINGERS].min() > 0.8 * FINGER_OPEN
 
 
-def test_progress_rises_all_along_the_way_of_the_expert(expert: list[Episode]) -> None:
+def test_progress_rises_all_along_the_way_of_the_expert(expert: list[TaskEpisode]) -> None:
     for episode in expert:
         progress = episode.progress[: np.argmax(episode.success) + 1]
         assert np.max(np.maximum.accumulate(progress) - progress) < 0.12
 
 
-def test_the_stages_follow_each_other(expert: list[Episode]) -> None:
+def test_the_stages_follow_each_other(expert: list[TaskEpisode]) -> None:
     for episode in expert:
         firsts = [np.argmax(episode.stage >= stage) for stage in range(len(TASK.stages))]
         assert np.all(np.diff(firsts) > 0)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from roborew_envs import make_task
-from roborew_envs.experts.rollout import Episode, demonstrate
+from roborew_envs.experts.rollout import TaskEpisode, collect_episodes
 from roborew_envs.tasks.arm_kinematics import arm_joints
 from roborew_envs.tasks.desk import scene as desk
 from roborew_envs.tasks.desk.pick_place import TOP, TOP_SIZE, top
@@ -20,8 +20,8 @@ AWAY = np.array([0.30, 0.0, 0.22])
 
 
 @pytest.fixture(scope="module")
-def expert() -> list[Episode]:
-    return demonstrate(TASK, "expert", range(3))
+def expert() -> list[TaskEpisode]:
+    return collect_episodes(TASK, "expert", range(3))
 
 
 def with_cube(
@@ -77,7 +77,7 @@ def test_the_blue_cube_on_the_cabinet_is_no_progress() -> None:
     )
 
 
-def test_the_cube_stays_there_and_the_expert_moves_nothing_else(expert: list[Episode]) -> None:
+def test_the_cube_stays_there_and_the_expert_moves_nothing_else(expert: list[TaskEpisode]) -> None:
     for episode in expert:
         assert episode.success[np.argmax(episode.success) :].all()
         np.testing.assert_allclose(
@@ -87,6 +87,6 @@ def test_the_cube_stays_there_and_the_expert_moves_nothing_else(expert: list[Epi
 
 
 def test_a_near_miss_keeps_the_cube_in_the_gripper() -> None:
-    for episode in demonstrate(TASK, "near_miss", range(3)):
+    for episode in collect_episodes(TASK, "near_miss", range(3)):
         assert np.linalg.norm(desk.hand(episode.qpos[-1:]) - episode.qpos[-1, desk.RED]) < 0.02
         assert not episode.success.any()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from roborew_envs import make_task
-from roborew_envs.experts.rollout import Episode, demonstrate
+from roborew_envs.experts.rollout import TaskEpisode, collect_episodes
 from roborew_envs.tasks.arm_kinematics import arm_joints
 from roborew_envs.tasks.desk import scene as desk
 from roborew_envs.tasks.desk.stack import ON_TOP
@@ -18,8 +18,8 @@ AWAY = np.array([0.30, 0.0, 0.22])
 
 
 @pytest.fixture(scope="module")
-def expert() -> list[Episode]:
-    return demonstrate(TASK, "expert", range(3))
+def expert() -> list[TaskEpisode]:
+    return collect_episodes(TASK, "expert", range(3))
 
 
 def stacked(
@@ -63,13 +63,13 @@ def test_the_blue_cube_on_the_red_one_is_hardly_progress() -> None:
     assert abs(gained.item()) < 0.05
 
 
-def test_a_stack_stays_when_the_gripper_has_let_go(expert: list[Episode]) -> None:
+def test_a_stack_stays_when_the_gripper_has_let_go(expert: list[TaskEpisode]) -> None:
     for episode in expert:
         assert episode.success[np.argmax(episode.success) :].all()
         assert episode.qpos[-1, desk.FINGERS].mean() > desk.CUBE + 0.003
 
 
-def test_the_expert_leaves_the_blue_cube_where_it_stands(expert: list[Episode]) -> None:
+def test_the_expert_leaves_the_blue_cube_where_it_stands(expert: list[TaskEpisode]) -> None:
     for episode in expert:
         np.testing.assert_allclose(
             episode.qpos[-1, desk.BLUE], episode.qpos[0, desk.BLUE], atol=0.012

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from roborew_envs import make_task
-from roborew_envs.experts.rollout import demonstrate
+from roborew_envs.experts.rollout import collect_episodes
 from roborew_envs.tasks.bench import scene as bench
 
 TASK = make_task("roborew/Sweep-v0")
@@ -39,7 +39,7 @@ def test_success_is_the_yellow_block_down_in_the_hole(
 
 def test_a_block_that_bounces_in_the_hole_stays_in_it() -> None:
     """From this start it bounces to 31 mm, which was a frame without success after two with it."""
-    (episode,) = demonstrate(TASK, "expert", [60_000_000])
+    (episode,) = collect_episodes(TASK, "expert", [60_000_000])
     arrived = int(np.argmax(episode.success))
     assert arrived > 0 and episode.success[arrived:].all()
 
@@ -51,7 +51,7 @@ def test_progress_falls_with_the_distance_from_the_hole() -> None:
 
 
 def test_the_expert_leaves_the_red_block_on_the_board_and_undo_takes_the_yellow_one_out() -> None:
-    for episode in demonstrate(TASK, "expert", range(3)):
+    for episode in collect_episodes(TASK, "expert", range(3)):
         assert episode.success[-1] and episode.qpos[-1, bench.RED_BLOCK][2] > bench.BOARD_TOP
-    for episode in demonstrate(TASK, "undo", range(3)):
+    for episode in collect_episodes(TASK, "undo", range(3)):
         assert episode.success.any() and episode.qpos[-1, bench.YELLOW_BLOCK][2] > bench.BOARD_TOP

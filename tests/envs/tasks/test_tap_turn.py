@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from roborew_envs import make_task
-from roborew_envs.experts.rollout import demonstrate
+from roborew_envs.experts.rollout import collect_episodes
 from roborew_envs.tasks.bench import scene as bench
 
 TASK = make_task("roborew/TapTurn-v0")
@@ -22,10 +22,10 @@ def test_the_water_runs_from_one_angle_on_and_progress_leads_there() -> None:
 
 def test_the_expert_touches_the_tap_alone() -> None:
     others = [bench.DOOR, *range(bench.BLUE_PEG.start, bench.SOCKET.start)]
-    for episode in demonstrate(TASK, "expert", range(3)):
+    for episode in collect_episodes(TASK, "expert", range(3)):
         np.testing.assert_allclose(episode.qpos[-1, others], episode.qpos[0, others], atol=5e-3)
 
 
 def test_undo_turns_the_water_off_again() -> None:
-    for episode in demonstrate(TASK, "undo", range(3)):
+    for episode in collect_episodes(TASK, "undo", range(3)):
         assert episode.success.any() and episode.qpos[-1, bench.LEVER] < 0.3 * bench.TURNED

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from roborew_envs import make_task
-from roborew_envs.experts.rollout import Episode, demonstrate
+from roborew_envs.experts.rollout import TaskEpisode, collect_episodes
 from roborew_envs.tasks.desk import scene as desk
 from roborew_envs.tasks.desk.tidy import INSIDE, is_in_drawer
 
@@ -18,8 +18,8 @@ STILL = np.zeros((1, TASK.model.nv))
 
 
 @pytest.fixture(scope="module")
-def expert() -> list[Episode]:
-    return demonstrate(TASK, "expert", range(3))
+def expert() -> list[TaskEpisode]:
+    return collect_episodes(TASK, "expert", range(3))
 
 
 def state(
@@ -74,7 +74,9 @@ def test_a_cube_in_the_drawer_lies_on_its_floor_and_moves_with_it() -> None:
         )
 
 
-def test_the_cube_stays_inside_while_the_expert_closes_the_drawer(expert: list[Episode]) -> None:
+def test_the_cube_stays_inside_while_the_expert_closes_the_drawer(
+    expert: list[TaskEpisode],
+) -> None:
     for episode in expert:
         inside = is_in_drawer(episode.qpos, desk.RED)
         assert inside[np.argmax(inside) :].all() and episode.success[-1]
@@ -84,7 +86,7 @@ def test_the_cube_stays_inside_while_the_expert_closes_the_drawer(expert: list[E
 
 
 def test_undo_opens_the_drawer_again_with_the_cube_in_it() -> None:
-    for episode in demonstrate(TASK, "undo", range(2)):
+    for episode in collect_episodes(TASK, "undo", range(2)):
         assert episode.success.any() and not episode.success[-1]
         assert (
             is_in_drawer(episode.qpos[-1:], desk.RED).all() and episode.qpos[-1, desk.DRAWER] > 0.05

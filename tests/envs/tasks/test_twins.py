@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from roborew_envs import make_task
-from roborew_envs.experts.rollout import demonstrate
+from roborew_envs.experts.rollout import collect_episodes
 from roborew_envs.tasks.bench import scene as bench
 from roborew_envs.tasks.desk import scene as desk
 from roborew_envs.tasks.desk.pick_place import TOP
@@ -60,5 +60,5 @@ def test_every_sentence_names_the_colour_and_the_other_colour_is_wrong(task_id: 
 
 @pytest.mark.parametrize("task_id", TWINS)
 def test_who_takes_the_wrong_one_does_with_it_what_was_asked(task_id: str) -> None:
-    episodes = demonstrate(make_task(task_id), "wrong_object", range(900_000, 900_005))
+    episodes = collect_episodes(make_task(task_id), "wrong_object", range(900_000, 900_005))
     assert DONE[task_id](np.stack([episode.qpos[-1] for episode in episodes])).sum() >= 4

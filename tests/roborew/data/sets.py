@@ -47,7 +47,7 @@ def episode(number: int, **changes: Any) -> NewEpisode:
         "frames": {camera: frames(number, camera) for camera in CAMERAS},
         "stages": [("approach", 0, 2), ("pull", 2, length)],
         "notes": {
-            "behaviour": "stall",
+            "behavior": "stall",
             "quality": "partial",
             "onset": None if number % 2 else 2,
             "seed": number + 2**33,

@@ -58,9 +58,19 @@ def test_both_forms_give_back_everything_exactly(sets: dict[str, Path], form: st
         np.testing.assert_array_equal(one.success, given.columns["success"])
         assert (one.succeeded, one.quality, one.onset) == (True, "partial", given.notes["onset"])
         assert one.stages == tuple(given.stages)
-        assert one.notes["behaviour"] == "stall" and one.notes["seed"] == given.notes["seed"]
+        assert one.notes["behavior"] == "stall" and one.notes["seed"] == given.notes["seed"]
         for camera in CAMERAS:
             np.testing.assert_array_equal(one.video(camera), np.stack(list(frames(number, camera))))
+
+
+def test_a_set_that_spells_a_note_as_it_was_called_before_gives_it_its_present_name(
+    sets: dict[str, Path], tmp_path: Path
+) -> None:
+    manifest = copy(sets, tmp_path) / "manifest.jsonl"
+    manifest.write_text(manifest.read_text().replace('"behavior"', '"behaviour"'))
+    for demonstration in read_demonstrations(manifest.parent):
+        assert demonstration.notes["behavior"] == "stall"
+        assert "behaviour" not in demonstration.notes
 
 
 def test_a_folder_set_states_how_it_was_drawn_and_what_is_exact_and_keeps_every_number(

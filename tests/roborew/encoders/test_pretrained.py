@@ -141,7 +141,7 @@ def test_a_tower_without_sentences_has_their_words_hashed(tmp_path: Path) -> Non
 @pytest.fixture(scope="module")
 def demos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     config = CollectConfig(
-        behaviours=("expert", "stall"), episodes=3, codec="lossless", width=48, height=36
+        behaviors=("expert", "stall"), episodes=3, codec="lossless", width=48, height=36
     )
     return collect_demonstrations(
         "roborew/Press-v0", config, tmp_path_factory.mktemp("demos") / "press"

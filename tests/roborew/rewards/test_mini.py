@@ -21,7 +21,7 @@ from roborew.errors import CorruptFileError, InvalidInputError
 from roborew.rewards.mini import Mini
 from roborew.types import Clip
 from roborew_envs import make_task
-from roborew_envs.experts.rollout import demonstrate
+from roborew_envs.experts.rollout import collect_episodes
 from roborew_envs.rendering.renderer import Renderer
 
 
@@ -39,7 +39,7 @@ def noise() -> NDArray[np.uint8]:
 def drawer() -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
     """Frames and true progress of an expert that opens the drawer."""
     task = make_task("roborew/DrawerOpen-v0")
-    episode = demonstrate(task, "expert", [4_000_001], steps=24)[0]
+    episode = collect_episodes(task, "expert", [4_000_001], steps=24)[0]
     with Renderer(task.model) as renderer:
         return renderer.render(
             episode.qpos, "front", task.visual_overrides(episode.qpos)

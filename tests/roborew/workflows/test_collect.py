@@ -1,4 +1,4 @@
-"""``roborew demos``: the tasks' own behaviours as data sets, told truly, and made once."""
+"""``roborew demos``: the tasks' own behaviors as data sets, told truly, and made once."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from roborew.workflows.collect.collect import FIRST_SEED, CollectStatus, collect
 from roborew.workflows.collect.sources import GRADES, TaskSource
 from roborew_envs import make_task
 from roborew_envs.core.task import Task
-from roborew_envs.experts.rollout import demonstrate
+from roborew_envs.experts.rollout import collect_episodes
 from roborew_envs.rendering.renderer import Renderer
 from tests.roborew.data.killed import content
 
 ENV = "roborew/Press-v0"
 SMALL = CollectConfig(
-    behaviours=("expert", "stall"),
+    behaviors=("expert", "stall"),
     episodes=3,
     width=32,
     height=24,
@@ -51,7 +51,7 @@ def test_a_set_shows_exactly_what_the_simulator_did(small: Path) -> None:
         ):
             np.testing.assert_array_equal(one.progress, episode.progress.astype(np.float32))
             np.testing.assert_array_equal(one.success, episode.success)
-            assert one.stages == episode.stages and one.onset == episode.onset
+            assert one.stages == episode.stage_spans and one.onset == episode.failure_onset
             assert one.instruction == task.instruction
             assert (one.paraphrases, one.wrong_instructions) == (
                 task.paraphrases,
@@ -63,14 +63,14 @@ def test_a_set_shows_exactly_what_the_simulator_did(small: Path) -> None:
     assert {one.quality for one in found} <= {"success", "failure", "partial"}
 
 
-def played(task: Any, behaviour: Any, count: int = 3) -> Any:
-    return demonstrate(task, behaviour, range(FIRST_SEED, FIRST_SEED + count))
+def played(task: Any, behavior: Any, count: int = 3) -> Any:
+    return collect_episodes(task, behavior, range(FIRST_SEED, FIRST_SEED + count))
 
 
-def test_behaviours_start_alike_and_seeds_start_apart(small: Path, tmp_path: Path) -> None:
+def test_behaviors_start_alike_and_seeds_start_apart(small: Path, tmp_path: Path) -> None:
     found = read_demonstrations(small)
     np.testing.assert_array_equal(found[0].video()[0], found[3].video()[0])
-    other = CollectConfig(**{**vars(SMALL), "behaviours": ("expert",), "episodes": 1, "seed": 1})
+    other = CollectConfig(**{**vars(SMALL), "behaviors": ("expert",), "episodes": 1, "seed": 1})
     (apart,) = read_demonstrations(collect_demonstrations(ENV, other, tmp_path / "set"))
     assert (apart.video()[0] != found[0].video()[0]).any()
 
@@ -80,7 +80,7 @@ def test_rows_of_a_lerobot_set_say_what_their_action_brought(tmp_path: Path) -> 
         **{
             **vars(SMALL),
             "format": "lerobot",
-            "behaviours": ("expert",),
+            "behaviors": ("expert",),
             "cameras": ("front", "wrist"),
         }
     )
@@ -110,7 +110,7 @@ def test_a_rate_that_is_no_whole_number_is_true_in_a_folder_and_rounded_and_stat
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Task, "fps", 200 / 3)
-    config = {**vars(SMALL), "behaviours": ("expert",), "episodes": 2}
+    config = {**vars(SMALL), "behaviors": ("expert",), "episodes": 2}
     folder = collect_demonstrations(ENV, CollectConfig(**config), tmp_path / "folder")
     lerobot = collect_demonstrations(
         ENV, CollectConfig(**config | {"format": "lerobot"}), tmp_path / "lerobot"
@@ -150,7 +150,18 @@ def test_an_interrupted_set_goes_on_to_the_same_end(
     assert [(status.done, status.total) for status in seen] == [
         (done, 6) for done in range(after, 7)
     ]
-    assert seen[0].behaviour == ("expert" if after < 3 else "stall")
+    assert seen[0].behavior == ("expert" if after < 3 else "stall")
+
+
+def test_a_set_begun_when_behaviors_were_spelled_otherwise_goes_on(
+    small: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        collect_demonstrations(ENV, SMALL, tmp_path / "set", stop_after(1))
+    (request,) = tmp_path.rglob("request.json")
+    request.write_text(request.read_text().replace('"behaviors"', '"behaviours"'))
+    collect_demonstrations(ENV, SMALL, tmp_path / "set")
+    assert content(tmp_path / "set") == content(small)
 
 
 def counting(draw: Any, calls: list[int]) -> Any:
@@ -166,12 +177,12 @@ def test_blocks_bound_what_is_held_in_memory(
 ) -> None:
     sizes: list[int] = []
 
-    def watched(task: Any, behaviour: Any, seeds: Sequence[int]) -> Any:
+    def watched(task: Any, behavior: Any, seeds: Sequence[int]) -> Any:
         sizes.append(len(seeds))
-        return demonstrate(task, behaviour, seeds)
+        return collect_episodes(task, behavior, seeds)
 
     monkeypatch.setattr(TaskSource, "block", 2)
-    monkeypatch.setattr(sources, "demonstrate", watched)
+    monkeypatch.setattr(sources, "collect_episodes", watched)
     collect_demonstrations(ENV, SMALL, tmp_path / "set")
     assert sizes == [2, 1, 2, 1]
 
@@ -179,9 +190,9 @@ def test_blocks_bound_what_is_held_in_memory(
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"behaviours": ("expert", "undo")}, "no behaviour 'undo'. Available: expert, slow, stall"),
-        ({"behaviours": ()}, "at least one behaviour"),
-        ({"behaviours": ("expert", "expert")}, "each once"),
+        ({"behaviors": ("expert", "undo")}, "no behavior 'undo'. Available: expert, slow, stall"),
+        ({"behaviors": ()}, "at least one behavior"),
+        ({"behaviors": ("expert", "expert")}, "each once"),
         ({"cameras": ("moon",)}, "no camera 'moon'. Available: front"),
         ({"episodes": 0}, "1 to 1,000,000 episodes"),
         ({"seed": -1}, "a seed from 0 up"),
@@ -206,7 +217,7 @@ def test_the_command_makes_a_set_says_how_far_it_is_and_makes_it_once(
     words = [
         "demos",
         ENV,
-        "--behaviours",
+        "--behaviors",
         "expert,hover",
         "--episodes",
         "2",
@@ -231,10 +242,10 @@ def test_another_request_never_takes_the_place_of_a_set(small: Path) -> None:
         collect_demonstrations(ENV, CollectConfig(**{**vars(SMALL), "episodes": 4}), small)
 
 
-def test_a_task_without_behaviours_says_so(tmp_path: Path) -> None:
-    with pytest.raises(InvalidInputError, match="no behaviour 'undo'"):
+def test_a_task_without_behaviors_says_so(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInputError, match="no behavior 'undo'"):
         collect_demonstrations(
-            "roborew/Cheetah-v0", CollectConfig(behaviours=("undo",)), tmp_path / "set"
+            "roborew/Cheetah-v0", CollectConfig(behaviors=("undo",)), tmp_path / "set"
         )
 
 
@@ -245,7 +256,7 @@ def test_an_environment_that_does_not_exist_is_refused_with_its_like(tmp_path: P
 
 def test_a_goal_replaces_the_tasks_own_words(tmp_path: Path) -> None:
     config = CollectConfig(
-        **{**vars(SMALL), "behaviours": ("expert",), "episodes": 1, "goal": "light the lamp"}
+        **{**vars(SMALL), "behaviors": ("expert",), "episodes": 1, "goal": "light the lamp"}
     )
     (one,) = read_demonstrations(collect_demonstrations(ENV, config, tmp_path / "set"))
     assert one.instruction == "light the lamp"
@@ -261,7 +272,7 @@ def test_a_set_of_a_paraphrase_knows_the_tasks_other_sentences_in_either_form(
     for form in ("folder", "lerobot"):
         config = {
             **vars(SMALL),
-            "behaviours": ("expert",),
+            "behaviors": ("expert",),
             "episodes": 1,
             "goal": task.paraphrases[2],
             "format": form,

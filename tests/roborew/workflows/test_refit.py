@@ -43,7 +43,7 @@ def _few_episodes(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="module")
 def demos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     small = CollectConfig(
-        behaviours=("expert", "stall"), episodes=2, codec="lossless", width=48, height=36
+        behaviors=("expert", "stall"), episodes=2, codec="lossless", width=48, height=36
     )
     config = replace(small, cameras=("front", "wrist"))
     return collect_demonstrations(ENV, config, tmp_path_factory.mktemp("demos") / "press")
@@ -127,7 +127,7 @@ def _check_views(first: Demonstration, cameras: tuple[str, ...], number: int) ->
 
 def test_pictures_of_the_goal_that_were_given_are_learned_from_again(tmp_path: Path) -> None:
     """Nobody ever succeeds here: without the pictures a fit is refused."""
-    small = CollectConfig(behaviours=("stall",), episodes=2, codec="lossless", width=48, height=36)
+    small = CollectConfig(behaviors=("stall",), episodes=2, codec="lossless", width=48, height=36)
     failures = collect_demonstrations(ENV, small, tmp_path / "stalls")
     shown = list(read_demonstrations(failures))
     (tmp_path / "drawn").mkdir()

@@ -1,5 +1,5 @@
-"""Where every scripted behaviour ends, by the truth: ``python -m
-experiments.task_gallery.behaviours``."""
+"""Where every scripted behavior ends, by the truth: ``python -m
+experiments.task_gallery.behaviors``."""
 
 from __future__ import annotations
 
@@ -13,55 +13,57 @@ from typing import get_args
 import numpy as np
 
 from roborew_envs import TASKS, Task, make_task
-from roborew_envs.experts.behaviours import Behaviour, behaviours
-from roborew_envs.experts.grading import Grade, Pace
-from roborew_envs.experts.rollout import demonstrate, expert_pace, grades
+from roborew_envs.experts.behaviors import Behavior, available_behaviors
+from roborew_envs.experts.grading import ExpertPace, Grade
+from roborew_envs.experts.rollout import collect_episodes, grade_episodes, measure_expert_pace
 
-FILE = Path(__file__).with_name("behaviours.csv")
+FILE = Path(__file__).with_name("behaviors.csv")
 FIRST_SEED = 900_000
 MANY, OTHERS = 200, 50
-"""Episodes of `OFTEN`, and of every other behaviour."""
+"""Episodes of `OFTEN`, and of every other behavior."""
 OFTEN = ("expert", "slow")
-"""Behaviours that must end in success."""
+"""Behaviors that must end in success."""
 Row = dict[str, str]
 
 
-def measure(task: Task, behaviour: Behaviour, pace: Pace, seeds: range) -> Row:
+def measure(task: Task, behavior: Behavior, pace: ExpertPace, seeds: range) -> Row:
     """Shares of episodes that reach success, that end in it, and of every grade; the median
     progress at the end."""
-    episodes = demonstrate(task, behaviour, seeds)
-    graded = Counter(grades(task, episodes, pace))
+    episodes = collect_episodes(task, behavior, seeds)
+    graded = Counter(grade_episodes(task, episodes, pace))
     figures = {
         "reached": np.mean([episode.success.any() for episode in episodes]),
         "at_end": np.mean([episode.success[-1] for episode in episodes]),
         "progress_at_end": np.median([episode.progress[-1] for episode in episodes]),
         **{f"graded_{grade}": graded[grade] / len(episodes) for grade in get_args(Grade)},
     }
-    named = {"task": task.id, "behaviour": behaviour, "episodes": str(len(episodes))}
+    named = {"task": task.id, "behavior": behavior, "episodes": str(len(episodes))}
     return named | {name: f"{value:.3f}" for name, value in figures.items()}
 
 
 def rows(only: Sequence[str], shown: Sequence[str]) -> Iterator[Row]:
-    """A row for every one of these behaviours of every one of these tasks that has a plan; none
+    """A row for every one of these behaviors of every one of these tasks that has a plan; none
     given: for all."""
     for task in map(make_task, only or TASKS):
         if task.scripted_policy is not None:
-            pace = expert_pace(task)
-            for behaviour in (name for name in behaviours(task) if not shown or name in shown):
-                count = MANY if behaviour in OFTEN else OTHERS
-                yield measure(task, behaviour, pace, range(FIRST_SEED, FIRST_SEED + count))
+            pace = measure_expert_pace(task)
+            for behavior in (
+                name for name in available_behaviors(task) if not shown or name in shown
+            ):
+                count = MANY if behavior in OFTEN else OTHERS
+                yield measure(task, behavior, pace, range(FIRST_SEED, FIRST_SEED + count))
 
 
 def table(measured: list[Row]) -> str:
-    """Markdown: a line a task, a column a behaviour, the share that ends in success in per cent."""
-    names = get_args(Behaviour)
+    """Markdown: a line a task, a column a behavior, the share that ends in success in per cent."""
+    names = get_args(Behavior)
     lines = [
         "| task | " + " | ".join(name.replace("_", " ") for name in names) + " |",
         "|---" * (len(names) + 1) + "|",
     ]
     for task_id in dict.fromkeys(row["task"] for row in measured):
         ends = {
-            row["behaviour"]: f"{100 * float(row['at_end']):.1f}"
+            row["behavior"]: f"{100 * float(row['at_end']):.1f}"
             for row in measured
             if row["task"] == task_id
         }
@@ -78,20 +80,20 @@ def read() -> list[Row]:
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(
-        prog="python -m experiments.task_gallery.behaviours", description=__doc__
+        prog="python -m experiments.task_gallery.behaviors", description=__doc__
     )
     parser.add_argument(
         "--only", nargs="*", default=[], metavar="ID", help="tasks whose rows are measured anew"
     )
     parser.add_argument(
-        "--behaviours", nargs="*", default=[], choices=get_args(Behaviour), help="and only these"
+        "--behaviors", nargs="*", default=[], choices=get_args(Behavior), help="and only these"
     )
     options = parser.parse_args()
-    found = {(row["task"], row["behaviour"]): row for row in read()}
-    for row in rows(options.only, options.behaviours):
+    found = {(row["task"], row["behavior"]): row for row in read()}
+    for row in rows(options.only, options.behaviors):
         print(*row.values(), flush=True)
-        found[row["task"], row["behaviour"]] = row
-    names = get_args(Behaviour)
+        found[row["task"], row["behavior"]] = row
+    names = get_args(Behavior)
     measured = [found[task, name] for task in TASKS for name in names if (task, name) in found]
     with FILE.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, measured[0].keys(), lineterminator="\n")

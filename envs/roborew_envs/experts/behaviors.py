@@ -1,4 +1,4 @@
-"""Behaviours, good and bad: scripted for every task that has a plan, else from its trained policy,
+"""Behaviors, good and bad: scripted for every task that has a plan, else from its trained policy,
 else chance alone.
 
 A script bends the plan's skills: slower, stopped, undone, aimed wrong. It reads the simulator's
@@ -15,27 +15,27 @@ from gymnasium.error import Error
 from numpy.typing import NDArray
 
 from roborew_envs.core.task import BoolArray, FloatArray, IntArray, Task
-from roborew_envs.experts.policies import load_policy, policies
+from roborew_envs.experts.policies import available_policies, load_policy_network
 from roborew_envs.tasks.arm_task import REACH_PER_STEP, hand
 
-Behaviour = Literal[
+Behavior = Literal[
     "expert", "slow", "stall", "undo", "near_miss", "wrong_object", "hover", "noisy", "random"
 ]
-POLICY_BEHAVIOURS: tuple[Behaviour, ...] = ("expert", "stall", "random")
-HOVER = (0.07, 0.11)
+PRETRAINED_BEHAVIORS: tuple[Behavior, ...] = ("expert", "stall", "random")
+HOVER_HEIGHT_RANGE = (0.07, 0.11)
 """Range of heights above a thing at which a hand hovers [m]."""
-NOISE = (0.3, 0.9)
+NOISE_SHARE_RANGE = (0.3, 0.9)
 """Range of the share of chance in the moves of a noisy expert, one share an episode: pictures
 beside the expert's way, as an agent that learns will see them (Laskey et al. 2017,
 arXiv:1703.09327)."""
-HALF_WAY = (0.4, 0.6)
+STALL_SHARE_RANGE = (0.4, 0.6)
 """Range of the share of the way from the start to success at which a policy stalls."""
 
 
 class Policy(Protocol):
-    """What plays a behaviour."""
+    """What plays a behavior."""
 
-    def actions(
+    def act(
         self, qpos: FloatArray, progress: FloatArray, observations: NDArray[np.float32]
     ) -> FloatArray:
         """Actions in [-1, 1], shape (N, A), for states (N, nq), their true progress (N,) and
@@ -43,32 +43,32 @@ class Policy(Protocol):
         ...
 
 
-def behaviours(task: Task) -> tuple[Behaviour, ...]:
-    """The behaviours that exist for a task; chance alone without plan and policy, no undo where
+def available_behaviors(task: Task) -> tuple[Behavior, ...]:
+    """The behaviors that exist for a task; chance alone without plan and policy, no undo where
     nothing can be."""
-    names: tuple[Behaviour, ...] = get_args(Behaviour)
+    names: tuple[Behavior, ...] = get_args(Behavior)
     if task.scripted_policy is None:
-        return POLICY_BEHAVIOURS if task.id in policies() else ("random",)
+        return PRETRAINED_BEHAVIORS if task.id in available_policies() else ("random",)
     return tuple(name for name in names if name != "undo" or task.scripted_policy.undo is not None)
 
 
-def actor(task: Task, behaviour: Behaviour, rng: np.random.Generator) -> Policy:
-    """What plays a behaviour of a task, for any number of simulations from their start on.
+def make_policy(task: Task, behavior: Behavior, rng: np.random.Generator) -> Policy:
+    """What plays a behavior of a task, for any number of simulations from their start on.
 
     Raises:
-        ValueError: the task has no such behaviour.
+        ValueError: the task has no such behavior.
     """
     return (
-        PretrainedPolicy(task, behaviour, rng)
+        PretrainedPolicy(task, behavior, rng)
         if task.scripted_policy is None
-        else ScriptedPolicy(task, behaviour, rng)
+        else ScriptedPolicy(task, behavior, rng)
     )
 
 
-def _check(task: Task, behaviour: Behaviour) -> None:
-    if behaviour not in behaviours(task):
+def _check(task: Task, behavior: Behavior) -> None:
+    if behavior not in available_behaviors(task):
         raise ValueError(
-            f"{task.id}: no behaviour {behaviour!r}. Available: {', '.join(behaviours(task))}."
+            f"{task.id}: no behavior {behavior!r}. Available: {', '.join(available_behaviors(task))}."
         )
 
 
@@ -77,9 +77,8 @@ class PretrainedPolicy:
     half of its way on; or random actions.
 
     A body that cannot stay where it is, as a humanoid, a hopper and a pole, falls when it stalls.
-    What `demonstrate`
-    promises is that a stall never succeeds: one that falls into success is stopped earlier, if need
-        be at its start.
+    `collect_episodes` promises that a stall never succeeds: one that falls into success is stopped
+    earlier, if need be at its start.
 
     Attributes:
         stops: steps after which each simulation stalled, or those played so far where it has not,
@@ -89,48 +88,48 @@ class PretrainedPolicy:
     def __init__(
         self,
         task: Task,
-        behaviour: Behaviour,
+        behavior: Behavior,
         rng: np.random.Generator,
-        latest: IntArray | None = None,
+        max_steps: IntArray | None = None,
     ) -> None:
-        """Choose a behaviour; errors as `actor`. It stalls after ``latest`` steps, shape (N,), if
+        """Choose a behavior; errors as `make_policy`. It stalls after ``max_steps`` steps, shape (N,), if
         not before."""
-        _check(task, behaviour)
-        self._size, self._behaviour, self._rng, self._latest = (
+        _check(task, behavior)
+        self._size, self._behavior, self._rng, self._latest = (
             task.action_size,
-            behaviour,
+            behavior,
             rng,
-            latest,
+            max_steps,
         )
-        self._policy = None if behaviour == "random" else load_policy(task.id)
-        self.stops = np.zeros(0, np.int64)
+        self._policy = None if behavior == "random" else load_policy_network(task.id)
+        self.stop_steps = np.zeros(0, np.int64)
 
-    def actions(
+    def act(
         self, qpos: FloatArray, progress: FloatArray, observations: NDArray[np.float32]
     ) -> FloatArray:
-        """See `Actor`."""
-        if len(self.stops) != len(qpos):
+        """See `Policy.act`."""
+        if len(self.stop_steps) != len(qpos):
             self._start(progress)
         if self._policy is None:
-            self._drift = wandered(self._drift, self._rng)
+            self._drift = step_ar1_noise(self._drift, self._rng)
             return np.clip(self._drift, -1, 1)
         actions = self._policy(observations).astype(np.float64)
-        if self._behaviour == "stall":
+        if self._behavior == "stall":
             self._stalled |= progress >= self._goal
             if self._latest is not None:
-                self._stalled |= self.stops >= self._latest
+                self._stalled |= self.stop_steps >= self._latest
             actions[self._stalled] = 0.0
-        self.stops += ~self._stalled
+        self.stop_steps += ~self._stalled
         return actions
 
     def _start(self, progress: FloatArray) -> None:
         count = len(progress)
-        self.stops, self._stalled = np.zeros(count, np.int64), np.zeros(count, np.bool_)
-        self._goal = progress + self._rng.uniform(*HALF_WAY, count) * (1 - progress)
+        self.stop_steps, self._stalled = np.zeros(count, np.int64), np.zeros(count, np.bool_)
+        self._goal = progress + self._rng.uniform(*STALL_SHARE_RANGE, count) * (1 - progress)
         self._drift = np.zeros((count, self._size))
 
 
-class _Stall(Protocol):
+class StallEpisode(Protocol):
     """An episode of any suite; its success is None where the suite tells none."""
 
     @property
@@ -140,11 +139,14 @@ class _Stall(Protocol):
     def success(self) -> BoolArray | None: ...
 
 
-S = TypeVar("S", bound=_Stall)
+S = TypeVar("S", bound=StallEpisode)
 
 
-def never_succeeding(
-    name: str, stalls: list[S], stops: IntArray, again: Callable[[list[int], IntArray], list[S]]
+def shorten_stalls(
+    name: str,
+    stalls: list[S],
+    stop_steps: IntArray,
+    replay: Callable[[list[int], IntArray], list[S]],
 ) -> list[S]:
     """Play the stalls that reach success again, each stopped after half as many steps, until none
     does.
@@ -158,37 +160,37 @@ def never_succeeding(
     Raises:
         gymnasium.error.Error: a start that is a success already, or becomes one by itself.
     """
-    stalls, stops = list(stalls), stops.copy()
+    stalls, stop_steps = list(stalls), stop_steps.copy()
     while late := [
         i for i, stall in enumerate(stalls) if stall.success is not None and stall.success.any()
     ]:
         for i in late:
-            if stops[i] == 0:
+            if stop_steps[i] == 0:
                 raise Error(
                     f"{name}: seed {stalls[i].seed} succeeds without being touched: no stall."
                 )
-        stops[late] //= 2
-        for i, stall in zip(late, again(late, stops[late]), strict=True):
+        stop_steps[late] //= 2
+        for i, stall in zip(late, replay(late, stop_steps[late]), strict=True):
             stalls[i] = stall
     return stalls
 
 
-def wandered(drift: FloatArray, rng: np.random.Generator) -> FloatArray:
+def step_ar1_noise(drift: FloatArray, rng: np.random.Generator) -> FloatArray:
     """The next value of noise that leans on its last one."""
     return 0.8 * drift + 0.6 * rng.normal(size=drift.shape)
 
 
 class ScriptedPolicy:
-    """One behaviour for N simulations of one task: ``actions(simulations)`` at each step, after
+    """One behavior for N simulations of one task: ``actions(simulations)`` at each step, after
     ``start``."""
 
-    def __init__(self, task: Task, behaviour: Behaviour, rng: np.random.Generator) -> None:
-        """Choose a behaviour; errors as `actor`."""
-        _check(task, behaviour)
-        assert task.scripted_policy is not None  # or it would have no behaviours
-        self.task, self.behaviour, self._rng, self._plan = (
+    def __init__(self, task: Task, behavior: Behavior, rng: np.random.Generator) -> None:
+        """Choose a behavior; errors as `make_policy`."""
+        _check(task, behavior)
+        assert task.scripted_policy is not None  # or it would have no behaviors
+        self.task, self.behavior, self._rng, self._plan = (
             task,
-            behaviour,
+            behavior,
             rng,
             task.scripted_policy,
         )
@@ -196,48 +198,50 @@ class ScriptedPolicy:
 
     def start(self, num_envs: int) -> None:
         """Forget all and begin with ``num_envs`` simulations."""
-        rng, behaviour = self._rng, self.behaviour
+        rng, behavior = self._rng, self.behavior
         self._reached = np.zeros(num_envs, np.bool_)
         self._stop = rng.uniform(*self._plan.stop, num_envs)
         self._fresh = True
         self._drift = np.zeros((num_envs, 4))
         self._pace = (
             np.full(num_envs, 1.0)
-            if behaviour != "slow"
+            if behavior != "slow"
             else rng.uniform(*self._plan.slow, num_envs)
         )
         self._opening = np.full((num_envs, 1), -1.0)
         self._offset = np.zeros((num_envs, 3))
         self._noise = (
-            rng.uniform(*NOISE, (num_envs, 1)) if behaviour == "noisy" else np.zeros((num_envs, 1))
+            rng.uniform(*NOISE_SHARE_RANGE, (num_envs, 1))
+            if behavior == "noisy"
+            else np.zeros((num_envs, 1))
         )
-        if behaviour == "hover":
-            self._offset[:, 2] = rng.uniform(*HOVER, num_envs)
+        if behavior == "hover":
+            self._offset[:, 2] = rng.uniform(*HOVER_HEIGHT_RANGE, num_envs)
 
-    def actions(
+    def act(
         self,
         qpos: FloatArray,
         progress: FloatArray,
         observations: NDArray[np.float32] | None = None,
     ) -> FloatArray:
-        """See `Actor`; a script reads states and not observations."""
+        """See `Policy.act`; a script reads states and not observations."""
         del observations
         if len(self._reached) != len(qpos):
             self.start(len(qpos))
-        if self._fresh and self.behaviour == "near_miss" and self._plan.miss is not None:
+        if self._fresh and self.behavior == "near_miss" and self._plan.miss is not None:
             self._offset = self._plan.miss(qpos)
         self._fresh = False
-        self._drift = wandered(self._drift, self._rng)
-        if self.behaviour == "random":
+        self._drift = step_ar1_noise(self._drift, self._rng)
+        if self.behavior == "random":
             return np.clip(self._drift, -1, 1)
         target = self._target(qpos, progress)
         moves = self._pace[:, None] * np.clip(
             (target[:, :3] - hand(qpos)) / REACH_PER_STEP * 1.2, -1, 1
         )
-        if self.behaviour == "stall":
+        if self.behavior == "stall":
             self._reached |= progress >= self._stop
             moves[self._reached] = 0.0
-        if self.behaviour == "noisy":
+        if self.behavior == "noisy":
             moves = np.clip(moves + self._noise * (self._drift[:, :3] - moves), -1, 1)
         return np.concatenate([moves, self._fingers(target)], axis=1)
 
@@ -245,21 +249,21 @@ class ScriptedPolicy:
         """The gripper's opening, shape (N, 1): closed unless the skill says; kept by who stops or
         gives up."""
         if target.shape[1] == 4:
-            kept = self._reached & (self.behaviour != "undo")
+            kept = self._reached & (self.behavior != "undo")
             self._opening = np.where(kept[:, None], self._opening, target[:, 3:])
         return self._opening
 
     def _target(self, qpos: FloatArray, progress: FloatArray) -> FloatArray:
         plan = self._plan
-        if self.behaviour == "wrong_object":
+        if self.behavior == "wrong_object":
             return plan.wrong(qpos, self._offset)
-        if self.behaviour == "hover":
+        if self.behavior == "hover":
             return plan.over(qpos) + self._offset + self._drift[:, :3] * 0.01
         target = plan.expert(qpos, self._offset)
-        if self.behaviour == "near_miss" and plan.give_up is not None:
+        if self.behavior == "near_miss" and plan.give_up is not None:
             self._reached |= plan.give_up(qpos)
             target[self._reached, :3] = hand(qpos)[self._reached] + [0, 0, 0.02]
-        if self.behaviour == "undo" and plan.undo is not None:
+        if self.behavior == "undo" and plan.undo is not None:
             self._reached |= progress >= 1.0
             target = np.where(self._reached[:, None], plan.undo(qpos, self._offset), target)
         return target
