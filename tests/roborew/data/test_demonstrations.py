@@ -64,9 +64,9 @@ def test_both_forms_give_back_everything_exactly(sets: dict[str, Path], form: st
 
 
 def test_a_set_that_spells_a_note_as_it_was_called_before_gives_it_its_present_name(
-    sets: dict[str, Path], tmp_path: Path
+    copy: Path,
 ) -> None:
-    manifest = copy(sets, tmp_path) / "manifest.jsonl"
+    manifest = copy / "manifest.jsonl"
     manifest.write_text(manifest.read_text().replace('"behavior"', '"behaviour"'))
     for demonstration in read_demonstrations(manifest.parent):
         assert demonstration.notes["behavior"] == "stall"
