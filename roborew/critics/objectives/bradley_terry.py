@@ -36,19 +36,19 @@ class BradleyTerry(TorchObjective[RewardNetwork]):
     Args:
         seed: of weights, order and questions.
         steps: gradient steps.
-        batch: answers a step.
-        width: of the network.
-        queries: questions that the teacher is asked.
-        length: frames of a piece.
-        tie: difference in progress below which the teacher sees none.
-        noise: share of answers that are turned round: the teacher does so, and the likelihood
+        batch_size: answers a step.
+        hidden_dim: of the network.
+        num_queries: questions that the teacher is asked.
+        segment_length: frames of a piece.
+        tie_margin: difference in progress below which the teacher sees none.
+        label_noise: share of answers that are turned round: the teacher does so, and the likelihood
             expects it.
         head: "bradley_terry", or "ordinal" for a distribution over grades.
-        bins: grades of an ordinal head.
-        risk: how many standard deviations of its grade are taken off an ordinal score.
-        similar: questions which of two pieces is more like a third, that the teacher is asked too
+        num_bins: grades of an ordinal head.
+        risk_coef: how many standard deviations of its grade are taken off an ordinal score.
+        num_similarity_queries: questions which of two pieces is more like a third, that the teacher is asked too
             (SIRL).
-        latent: numbers that tell users apart, where several answered; 0: all are taken for one
+        latent_dim: numbers that tell users apart, where several answered; 0: all are taken for one
             (VPL).
         user: whose answers the score follows.
     """
@@ -64,44 +64,61 @@ class BradleyTerry(TorchObjective[RewardNetwork]):
         paper="RL-VLM-F, arXiv:2402.03681; OPRM, arXiv:2602.12660",
     )
 
+    RENAMED: ClassVar[Mapping[str, str]] = {
+        "batch": "batch_size",
+        "width": "hidden_dim",
+        "queries": "num_queries",
+        "length": "segment_length",
+        "tie": "tie_margin",
+        "noise": "label_noise",
+        "bins": "num_bins",
+        "risk": "risk_coef",
+        "similar": "num_similarity_queries",
+        "latent": "latent_dim",
+    }
+
     def __init__(
         self,
         *,
         seed: int = 0,
         steps: int = 400,
-        batch: int = 256,
-        width: int = 64,
-        queries: int = 4000,
-        length: int = 1,
-        tie: float = 0.02,
-        noise: float = 0.0,
+        batch_size: int = 256,
+        hidden_dim: int = 64,
+        num_queries: int = 4000,
+        segment_length: int = 1,
+        tie_margin: float = 0.02,
+        label_noise: float = 0.0,
         head: Head = "bradley_terry",
-        bins: int = 9,
-        risk: float = 0.0,
-        similar: int = 0,
-        latent: int = 0,
+        num_bins: int = 9,
+        risk_coef: float = 0.0,
+        num_similarity_queries: int = 0,
+        latent_dim: int = 0,
         user: int = 0,
     ) -> None:
         super().__init__("preference", seed, steps)
         if (
-            batch < 1
-            or width < 8
-            or queries < 1
-            or bins < 2
-            or not risk >= 0
-            or min(similar, latent, user) < 0
+            batch_size < 1
+            or hidden_dim < 8
+            or num_queries < 1
+            or num_bins < 2
+            or not risk_coef >= 0
+            or min(num_similarity_queries, latent_dim, user) < 0
         ):
             raise InvalidInputError(
                 f"preference: expected batch and queries >= 1, width >= 8, bins >= 2, nothing "
-                f"below 0; got {batch}, "
-                f"{queries}, {width}, {bins}, risk {risk}, similar {similar}, latent {latent} and "
+                f"below 0; got {batch_size}, "
+                f"{num_queries}, {hidden_dim}, {num_bins}, risk {risk_coef}, "
+                f"similar {num_similarity_queries}, latent {latent_dim} and "
                 f"user {user}."
             )
-        self._teacher, self._queries = Teacher(length=length, tie=tie, noise=noise), queries
-        self._batch, self._width, self._risk = batch, width, risk
-        self._similar, self._latent, self._user = similar, latent, user
-        self._users = np.zeros((1, latent), np.float32)
-        self._outputs = bins if head == "ordinal" else 1
+        self._teacher, self._queries = (
+            Teacher(length=segment_length, tie=tie_margin, noise=label_noise),
+            num_queries,
+        )
+        self._batch, self._width, self._risk = batch_size, hidden_dim, risk_coef
+        self._similar, self._latent, self._user = num_similarity_queries, latent_dim, user
+        self._users = np.zeros((1, latent_dim), np.float32)
+        self._outputs = num_bins if head == "ordinal" else 1
 
     def build(self, features: int, text: int) -> RewardNetwork:
         """The network for frames (D,) and sentences (E,), untrained."""

@@ -8,7 +8,7 @@ any other as well.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -56,22 +56,28 @@ class ClipAdapter(PerFrameObjective["Adapters"]):
         paper="CLIP, arXiv:2103.00020; CLIP-Adapter, arXiv:2110.04544; pairwise ranking as in RankNet (Burges 2005)",
     )
 
+    RENAMED: ClassVar[Mapping[str, str]] = {
+        "batch": "batch_size",
+        "width": "hidden_dim",
+        "scale": "logit_scale",
+    }
+
     def __init__(
         self,
         *,
         seed: int = 0,
         steps: int = 300,
-        batch: int = 128,
-        width: int = 64,
-        scale: float = 10.0,
+        batch_size: int = 128,
+        hidden_dim: int = 64,
+        logit_scale: float = 10.0,
     ) -> None:
         super().__init__("ranking_clip", seed, steps)
-        if batch < 1 or width < 1 or not 0 < scale < np.inf:
+        if batch_size < 1 or hidden_dim < 1 or not 0 < logit_scale < np.inf:
             raise InvalidInputError(
-                f"ranking_clip: expected batch and width >= 1 and a scale above 0; got {batch}, "
-                f"{width} and {scale}."
+                f"ranking_clip: expected batch and width >= 1 and a scale above 0; got {batch_size}, "
+                f"{hidden_dim} and {logit_scale}."
             )
-        self._batch, self._width, self._scale = batch, width, scale
+        self._batch, self._width, self._scale = batch_size, hidden_dim, logit_scale
 
     def build(self, features: int, text: int) -> Adapters:
         """The adapters for frames (D,) and sentences (E,), untrained."""

@@ -8,7 +8,7 @@ penalty, the spectral norm and the pessimistic preconditioning of Blondé et al.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, cast
 
 import numpy as np
@@ -62,39 +62,61 @@ class Gail(TorchObjective["Discriminator"]):
         shaping="level",
     )
 
+    RENAMED: ClassVar[Mapping[str, str]] = {
+        "batch": "batch_size",
+        "width": "hidden_dim",
+        "form": "algorithm",
+        "penalty": "gradient_penalty",
+        "spectral": "spectral_norm",
+        "entropy": "ent_coef",
+        "discount": "gamma",
+        "pessimism": "min_reward_scale",
+    }
+
     def __init__(
         self,
         *,
         seed: int = 0,
         steps: int = 300,
-        batch: int = 64,
-        width: int = 64,
-        form: str = "gail",
-        penalty: float = 10.0,
-        spectral: bool = False,
-        entropy: float = 0.001,
-        discount: float = 0.99,
-        pessimism: float = 1.0,
+        batch_size: int = 64,
+        hidden_dim: int = 64,
+        algorithm: str = "gail",
+        gradient_penalty: float = 10.0,
+        spectral_norm: bool = False,
+        ent_coef: float = 0.001,
+        gamma: float = 0.99,
+        min_reward_scale: float = 1.0,
     ) -> None:
         super().__init__("adversarial", seed, steps)
-        if form not in ("gail", "airl"):
-            raise InvalidInputError(f"adversarial: expected form 'gail' or 'airl'; got {form!r}.")
-        if batch < 1 or width < 1 or not (0 <= penalty < np.inf and 0 <= entropy < np.inf):
+        if algorithm not in ("gail", "airl"):
+            raise InvalidInputError(
+                f"adversarial: expected form 'gail' or 'airl'; got {algorithm!r}."
+            )
+        if (
+            batch_size < 1
+            or hidden_dim < 1
+            or not (0 <= gradient_penalty < np.inf and 0 <= ent_coef < np.inf)
+        ):
             raise InvalidInputError(
                 "adversarial: expected batch and width >= 1, penalty and entropy of at least 0; "
-                f"got {batch}, {width}, {penalty} and {entropy}."
+                f"got {batch_size}, {hidden_dim}, {gradient_penalty} and {ent_coef}."
             )
-        if not (0 < discount <= 1 and 0 < pessimism <= 1):
+        if not (0 < gamma <= 1 and 0 < min_reward_scale <= 1):
             raise InvalidInputError(
-                f"adversarial: expected discount and pessimism in (0, 1]; got {discount} and "
-                f"{pessimism}."
+                f"adversarial: expected discount and pessimism in (0, 1]; got {gamma} and "
+                f"{min_reward_scale}."
             )
-        self._batch, self._width, self._form, self._penalty = batch, width, form, penalty
+        self._batch, self._width, self._form, self._penalty = (
+            batch_size,
+            hidden_dim,
+            algorithm,
+            gradient_penalty,
+        )
         self._spectral, self._entropy, self._discount, self._pessimism = (
-            spectral,
-            entropy,
-            discount,
-            pessimism,
+            spectral_norm,
+            ent_coef,
+            gamma,
+            min_reward_scale,
         )
 
     def build(self, features: int, text: int) -> Discriminator:

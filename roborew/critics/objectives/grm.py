@@ -49,9 +49,9 @@ class Grm(TorchObjective[CompareNetwork]):
     Args:
         seed: of weights and order.
         steps: gradient steps.
-        batch: pairs a step.
-        width: of the network.
-        bins: that a hop is spread over, an odd number.
+        batch_size: pairs a step.
+        hidden_dim: of the network.
+        num_bins: that a hop is spread over, an odd number.
         curve: which of the curves is the score; "consistent" trusts the anchors as far as they
             agree.
         alpha: how much their disagreement weighs there.
@@ -68,24 +68,30 @@ class Grm(TorchObjective[CompareNetwork]):
         paper="Robo-Dopamine, arXiv:2512.23703",
     )
 
+    RENAMED: ClassVar[Mapping[str, str]] = {
+        "batch": "batch_size",
+        "width": "hidden_dim",
+        "bins": "num_bins",
+    }
+
     def __init__(
         self,
         *,
         seed: int = 0,
         steps: int = 400,
-        batch: int = 256,
-        width: int = 64,
-        bins: int = 25,
+        batch_size: int = 256,
+        hidden_dim: int = 64,
+        num_bins: int = 25,
         curve: Curve = "fused",
         alpha: float = 1.0,
     ) -> None:
         super().__init__("hop", seed, steps)
-        if batch < 1 or width < 8 or bins < 3 or bins % 2 == 0 or not alpha >= 0:
+        if batch_size < 1 or hidden_dim < 8 or num_bins < 3 or num_bins % 2 == 0 or not alpha >= 0:
             raise InvalidInputError(
                 f"hop: expected batch >= 1, width >= 8, an odd number of bins >= 3 and alpha >= 0; "
-                f"got {batch}, {width}, {bins} and {alpha}."
+                f"got {batch_size}, {hidden_dim}, {num_bins} and {alpha}."
             )
-        self._batch, self._width, self._bins, self._alpha = batch, width, bins, alpha
+        self._batch, self._width, self._bins, self._alpha = batch_size, hidden_dim, num_bins, alpha
         self._curve: Curve = curve
         self._goals = self._texts = np.zeros((0, 0), np.float32)
 

@@ -3,7 +3,7 @@ arXiv:2306.00958)."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -49,28 +49,35 @@ class Liv(PerFrameObjective["Towers"]):
         paper="LIV, arXiv:2306.00958",
     )
 
+    RENAMED: ClassVar[Mapping[str, str]] = {
+        "batch": "batch_size",
+        "width": "embedding_dim",
+        "discount": "gamma",
+        "negatives": "num_negatives",
+    }
+
     def __init__(
         self,
         *,
         seed: int = 0,
         steps: int = 400,
-        batch: int = 64,
-        width: int = 32,
-        discount: float = 0.98,
-        negatives: int = 0,
+        batch_size: int = 64,
+        embedding_dim: int = 32,
+        gamma: float = 0.98,
+        num_negatives: int = 0,
     ) -> None:
         super().__init__("liv", seed, steps)
-        if not 0 < discount < 1 or batch < 2 or negatives < 0 or width < 2:
+        if not 0 < gamma < 1 or batch_size < 2 or num_negatives < 0 or embedding_dim < 2:
             raise InvalidInputError(
                 "liv: expected a discount in (0, 1), batch and width >= 2, negatives of at least "
                 "0; "
-                f"got {discount}, {batch}, {width} and {negatives}."
+                f"got {gamma}, {batch_size}, {embedding_dim} and {num_negatives}."
             )
         self._batch, self._width, self._discount, self._negatives = (
-            batch,
-            width,
-            discount,
-            negatives,
+            batch_size,
+            embedding_dim,
+            gamma,
+            num_negatives,
         )
 
     def build(self, features: int, text: int) -> Towers:

@@ -32,9 +32,9 @@ class Perceptual:
 
     Args:
         seed: not used; nothing is random.
-        stages: steps of the task.
-        kept: entries of a frame's vector that a step is told by.
-        spread: weight of standard deviations against the difference of means when entries are
+        num_stages: steps of the task.
+        top_k: entries of a frame's vector that a step is told by.
+        std_coef: weight of standard deviations against the difference of means when entries are
             chosen.
     """
 
@@ -49,16 +49,22 @@ class Perceptual:
         paper="Sermanet et al. 2016, arXiv:1612.06699",
     )
 
+    RENAMED: ClassVar[Mapping[str, str]] = {
+        "stages": "num_stages",
+        "kept": "top_k",
+        "spread": "std_coef",
+    }
+
     def __init__(
-        self, *, seed: int = 0, stages: int = 3, kept: int = 32, spread: float = 1.0
+        self, *, seed: int = 0, num_stages: int = 3, top_k: int = 32, std_coef: float = 1.0
     ) -> None:
         del seed
-        if stages < 2 or kept < 1 or not 0 <= spread < np.inf:
+        if num_stages < 2 or top_k < 1 or not 0 <= std_coef < np.inf:
             raise InvalidInputError(
                 f"perceptual: expected stages >= 2, kept >= 1 and spread of at least 0; got "
-                f"{stages}, {kept}, {spread}."
+                f"{num_stages}, {top_k}, {std_coef}."
             )
-        self._stages, self._kept, self._spread = stages, kept, spread
+        self._stages, self._kept, self._spread = num_stages, top_k, std_coef
         self._text = np.zeros((0, 0), np.float32)
         self._mean = self._deviation = self._chosen = np.zeros((0, 0, 0), np.float32)
 

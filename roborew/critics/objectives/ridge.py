@@ -25,7 +25,7 @@ class Ridge:
 
     Args:
         seed: not used; nothing is random.
-        penalty: of squared weights, a share of the features' mean square; the best of a few if not
+        l2: of squared weights, a share of the features' mean square; the best of a few if not
             given.
     """
 
@@ -40,11 +40,15 @@ class Ridge:
         paper="Hoerl and Kennard 1970, Technometrics 12(1)",
     )
 
-    def __init__(self, *, seed: int = 0, penalty: float | None = None) -> None:
+    RENAMED: ClassVar[Mapping[str, str]] = {
+        "penalty": "l2",
+    }
+
+    def __init__(self, *, seed: int = 0, l2: float | None = None) -> None:
         del seed
-        if penalty is not None and not penalty > 0:
-            raise InvalidInputError(f"ridge: expected a penalty above 0; got {penalty}.")
-        self._penalty, self._weights = penalty, np.zeros(0, np.float64)
+        if l2 is not None and not l2 > 0:
+            raise InvalidInputError(f"ridge: expected a penalty above 0; got {l2}.")
+        self._penalty, self._weights = l2, np.zeros(0, np.float64)
 
     def fit(
         self, examples: Sequence[Example], validation: Sequence[Example], report: Report

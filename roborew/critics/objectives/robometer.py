@@ -6,7 +6,7 @@ After Robometer (arXiv:2603.02115) and ReWiND (arXiv:2505.10911), on frozen embe
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -54,32 +54,54 @@ class Robometer(TorchObjective["RobometerNetwork"]):
         paper="Robometer, arXiv:2603.02115; ReWiND, arXiv:2505.10911",
     )
 
+    RENAMED: ClassVar[Mapping[str, str]] = {
+        "batch": "batch_size",
+        "frames": "num_frames",
+        "width": "hidden_dim",
+        "layers": "num_layers",
+        "bins": "num_bins",
+        "cut_off": "truncate_ratio",
+        "done": "success_threshold",
+    }
+
     def __init__(
         self,
         *,
         seed: int = 0,
         steps: int = 400,
-        batch: int = 64,
-        frames: int = 8,
-        width: int = 64,
-        layers: int = 2,
-        bins: int = 20,
-        cut_off: float = 1.0,
-        done: float = 0.95,
+        batch_size: int = 64,
+        num_frames: int = 8,
+        hidden_dim: int = 64,
+        num_layers: int = 2,
+        num_bins: int = 20,
+        truncate_ratio: float = 1.0,
+        success_threshold: float = 0.95,
     ) -> None:
         super().__init__("progress", seed, steps)
-        if frames < 3 or width % HEADS or width < 8 or bins < 2 or batch < 1 or layers < 1:
+        if (
+            num_frames < 3
+            or hidden_dim % HEADS
+            or hidden_dim < 8
+            or num_bins < 2
+            or batch_size < 1
+            or num_layers < 1
+        ):
             raise InvalidInputError(
                 f"progress: expected frames >= 3, width >= 8 in steps of {HEADS}, bins >= 2, "
                 f"batch and layers >= 1; "
-                f"got {frames}, {width}, {bins}, {batch} and {layers}."
+                f"got {num_frames}, {hidden_dim}, {num_bins}, {batch_size} and {num_layers}."
             )
-        if not (0 < cut_off <= 1 and 0 < done <= 1):
+        if not (0 < truncate_ratio <= 1 and 0 < success_threshold <= 1):
             raise InvalidInputError(
-                f"progress: expected cut_off and done in (0, 1]; got {cut_off} and {done}."
+                f"progress: expected cut_off and done in (0, 1]; got {truncate_ratio} and {success_threshold}."
             )
-        self._batch, self._frames, self._bins = batch, frames, bins
-        self._width, self._layers, self._cut_off, self._done = width, layers, cut_off, done
+        self._batch, self._frames, self._bins = batch_size, num_frames, num_bins
+        self._width, self._layers, self._cut_off, self._done = (
+            hidden_dim,
+            num_layers,
+            truncate_ratio,
+            success_threshold,
+        )
 
     def build(self, features: int, text: int) -> RobometerNetwork:
         """The network for frames (D,) and sentences (E,), untrained."""

@@ -47,12 +47,12 @@ class Sarm(TorchObjective["SarmNetwork"]):
     Args:
         seed: of weights and order.
         steps: gradient steps.
-        batch: pairs of windows a step.
-        stages: subtasks that are looked for.
-        frames: of a window: the episode's first and the last ones before and with the frame that is
+        batch_size: pairs of windows a step.
+        num_stages: subtasks that are looked for.
+        num_frames: of a window: the episode's first and the last ones before and with the frame that is
             scored.
-        width: of the network.
-        layers: of attention.
+        hidden_dim: of the network.
+        num_layers: of attention.
         labels: "auto" or "time".
     """
 
@@ -67,30 +67,50 @@ class Sarm(TorchObjective["SarmNetwork"]):
         paper="VLA-RL, arXiv:2505.18719; SARM, arXiv:2509.25358",
     )
 
+    RENAMED: ClassVar[Mapping[str, str]] = {
+        "batch": "batch_size",
+        "stages": "num_stages",
+        "frames": "num_frames",
+        "width": "hidden_dim",
+        "layers": "num_layers",
+    }
+
     def __init__(
         self,
         *,
         seed: int = 0,
         steps: int = 400,
-        batch: int = 32,
-        stages: int = 4,
-        frames: int = 8,
-        width: int = 64,
-        layers: int = 2,
+        batch_size: int = 32,
+        num_stages: int = 4,
+        num_frames: int = 8,
+        hidden_dim: int = 64,
+        num_layers: int = 2,
         labels: str = "auto",
     ) -> None:
         super().__init__("stages", seed, steps)
-        if stages < 2 or frames < 3 or width < 8 or width % HEADS or layers < 1 or batch < 1:
+        if (
+            num_stages < 2
+            or num_frames < 3
+            or hidden_dim < 8
+            or hidden_dim % HEADS
+            or num_layers < 1
+            or batch_size < 1
+        ):
             raise InvalidInputError(
                 f"stages: expected stages >= 2, frames >= 3, width >= 8 in steps of {HEADS}, "
                 f"layers and batch >= 1; "
-                f"got {stages}, {frames}, {width}, {layers} and {batch}."
+                f"got {num_stages}, {num_frames}, {hidden_dim}, {num_layers} and {batch_size}."
             )
         if labels not in ("auto", "time"):
             raise InvalidInputError(f"stages: expected labels 'auto' or 'time'; got {labels!r}.")
-        self._batch, self._stages, self._frames, self._labels = batch, stages, frames, labels
-        self._width, self._layers = width, layers
-        self._ends = np.linspace(0.0, 1.0, stages + 1, dtype=np.float32)
+        self._batch, self._stages, self._frames, self._labels = (
+            batch_size,
+            num_stages,
+            num_frames,
+            labels,
+        )
+        self._width, self._layers = hidden_dim, num_layers
+        self._ends = np.linspace(0.0, 1.0, num_stages + 1, dtype=np.float32)
 
     def build(self, features: int, text: int) -> SarmNetwork:
         """The network for frames (D,) and sentences (E,), untrained."""

@@ -6,7 +6,7 @@ Temporal cycle consistency (arXiv:1904.07846), paid as in XIRL (arXiv:2106.03911
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, Literal, get_args
 
 import numpy as np
@@ -52,26 +52,32 @@ class Tcc(GoalDistance):
         paper="TCC, arXiv:1904.07846; XIRL, arXiv:2106.03911",
     )
 
+    RENAMED: ClassVar[Mapping[str, str]] = {
+        "batch": "batch_size",
+        "frames": "num_frames",
+        "width": "embedding_dim",
+    }
+
     def __init__(
         self,
         *,
         seed: int = 0,
         steps: int = 300,
-        batch: int = 8,
-        frames: int = 15,
-        width: int = 32,
+        batch_size: int = 8,
+        num_frames: int = 15,
+        embedding_dim: int = 32,
         temperature: float = 0.1,
         loss: Way = "regression",
     ) -> None:
-        super().__init__("tcc", seed, steps, width)
-        if batch < 1 or frames < 2 or not 0 < temperature < np.inf:
+        super().__init__("tcc", seed, steps, embedding_dim)
+        if batch_size < 1 or num_frames < 2 or not 0 < temperature < np.inf:
             raise InvalidInputError(
                 "tcc: expected batch >= 1, frames >= 2 and a temperature above 0; "
-                f"got {batch}, {frames} and {temperature}."
+                f"got {batch_size}, {num_frames} and {temperature}."
             )
         if loss not in get_args(Way):
             raise InvalidInputError(f"tcc: expected loss {', '.join(get_args(Way))}; got {loss!r}.")
-        self._batch, self._frames, self._temperature = batch, frames, temperature
+        self._batch, self._frames, self._temperature = batch_size, num_frames, temperature
         self._way: Way = loss
 
     def fit(

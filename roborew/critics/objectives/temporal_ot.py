@@ -77,15 +77,15 @@ class TemporalOT(TorchObjective["Representation"]):
 
     Args:
         seed: of weights and order.
-        demonstrations: kept of each sentence, the successes that are given first.
-        context: frames from a frame on that are compared with it.
+        num_demonstrations: kept of each sentence, the successes that are given first.
+        num_context_frames: frames from a frame on that are compared with it.
         band: largest share of the time by which a frame is moved.
         epsilon: weight of the plan's entropy.
-        rounds: of Sinkhorn's algorithm.
+        sinkhorn_iters: of Sinkhorn's algorithm.
         aligned: learn the representation from pairs of episodes of different outcome (RAPL).
         steps: gradient steps of it.
-        batch: triplets a step.
-        width: entries of the representation.
+        batch_size: triplets a step.
+        embedding_dim: entries of the representation.
     """
 
     spec: ClassVar[RewardSpec] = RewardSpec(
@@ -100,33 +100,41 @@ class TemporalOT(TorchObjective["Representation"]):
         shaping="level",
     )
 
+    RENAMED: ClassVar[Mapping[str, str]] = {
+        "demonstrations": "num_demonstrations",
+        "context": "num_context_frames",
+        "rounds": "sinkhorn_iters",
+        "batch": "batch_size",
+        "width": "embedding_dim",
+    }
+
     def __init__(
         self,
         *,
         seed: int = 0,
-        demonstrations: int = 2,
-        context: int = 3,
+        num_demonstrations: int = 2,
+        num_context_frames: int = 3,
         band: float = 0.2,
         epsilon: float = 0.01,
-        rounds: int = 100,
+        sinkhorn_iters: int = 100,
         aligned: bool = False,
         steps: int = 60,
-        batch: int = 4,
-        width: int = 32,
+        batch_size: int = 4,
+        embedding_dim: int = 32,
     ) -> None:
         super().__init__("transport", seed, steps)
-        if min(demonstrations, context, rounds, batch, width) < 1 or not (
-            0 < band <= 1 and 0 < epsilon < np.inf
-        ):
+        if min(
+            num_demonstrations, num_context_frames, sinkhorn_iters, batch_size, embedding_dim
+        ) < 1 or not (0 < band <= 1 and 0 < epsilon < np.inf):
             raise InvalidInputError(
                 "transport: expected demonstrations, context, rounds, batch and width of at least "
                 "1, band in (0, 1] "
-                f"and epsilon above 0; got {demonstrations}, {context}, {rounds}, {batch}, "
-                f"{width}, {band}, {epsilon}."
+                f"and epsilon above 0; got {num_demonstrations}, {num_context_frames}, {sinkhorn_iters}, {batch_size}, "
+                f"{embedding_dim}, {band}, {epsilon}."
             )
-        self._kept, self._context, self._band = demonstrations, context, band
-        self._epsilon, self._rounds, self._aligned = epsilon, rounds, aligned
-        self._batch, self._width = batch, width
+        self._kept, self._context, self._band = num_demonstrations, num_context_frames, band
+        self._epsilon, self._rounds, self._aligned = epsilon, sinkhorn_iters, aligned
+        self._batch, self._width = batch_size, embedding_dim
         self._texts, self._videos = list[Tensor](), list[Tensor]()
 
     def build(self, features: int, text: int) -> Representation:

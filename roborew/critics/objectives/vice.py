@@ -7,7 +7,7 @@ ensemble, goal pictures that may be drawn or edited).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -56,31 +56,44 @@ class Vice(PerFrameObjective["ClassifierEnsemble"]):
         paper="VICE, arXiv:1805.11686; RoboFuME, arXiv:2310.15145; LfVoid, arXiv:2307.07837",
     )
 
+    RENAMED: ClassVar[Mapping[str, str]] = {
+        "batch": "batch_size",
+        "members": "ensemble_size",
+        "width": "hidden_dim",
+        "mixup": "mixup_alpha",
+        "pessimism": "pessimism_coef",
+        "done": "success_threshold",
+    }
+
     def __init__(
         self,
         *,
         seed: int = 0,
         steps: int = 300,
-        batch: int = 128,
-        members: int = 3,
-        width: int = 64,
-        mixup: float = 0.2,
-        pessimism: float = 0.0,
-        done: float = 0.95,
+        batch_size: int = 128,
+        ensemble_size: int = 3,
+        hidden_dim: int = 64,
+        mixup_alpha: float = 0.2,
+        pessimism_coef: float = 0.0,
+        success_threshold: float = 0.95,
     ) -> None:
         super().__init__("goal_classifier", seed, steps)
-        if batch < 2 or members < 1 or width < 1:
+        if batch_size < 2 or ensemble_size < 1 or hidden_dim < 1:
             raise InvalidInputError(
-                f"goal_classifier: expected batch >= 2, members and width >= 1; got {batch}, "
-                f"{members} and {width}."
+                f"goal_classifier: expected batch >= 2, members and width >= 1; got {batch_size}, "
+                f"{ensemble_size} and {hidden_dim}."
             )
-        if not (0 <= mixup < np.inf and 0 <= pessimism < np.inf and 0 < done <= 1):
+        if not (
+            0 <= mixup_alpha < np.inf
+            and 0 <= pessimism_coef < np.inf
+            and 0 < success_threshold <= 1
+        ):
             raise InvalidInputError(
                 "goal_classifier: expected mixup and pessimism of at least 0 and done in (0, 1]; "
-                f"got {mixup}, {pessimism} and {done}."
+                f"got {mixup_alpha}, {pessimism_coef} and {success_threshold}."
             )
-        self._batch, self._members, self._width = batch, members, width
-        self._mixup, self._pessimism, self._done = mixup, pessimism, done
+        self._batch, self._members, self._width = batch_size, ensemble_size, hidden_dim
+        self._mixup, self._pessimism, self._done = mixup_alpha, pessimism_coef, success_threshold
 
     def build(self, features: int, text: int) -> ClassifierEnsemble:
         """The members for frames (D,) and sentences (E,), untrained."""

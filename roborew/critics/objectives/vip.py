@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -23,11 +23,11 @@ class Vip(GoalDistance):
     Args:
         seed: of weights and order.
         steps: gradient steps.
-        batch: moments a step.
-        width: entries of the embedding.
-        discount: of a frame's cost.
-        negatives: shuffles of the batch whose frames are moments of other demonstrations.
-        shrink: weight of the vectors' mean square.
+        batch_size: moments a step.
+        embedding_dim: entries of the embedding.
+        gamma: of a frame's cost.
+        num_negatives: shuffles of the batch whose frames are moments of other demonstrations.
+        l2: weight of the vectors' mean square.
     """
 
     spec: ClassVar[RewardSpec] = RewardSpec(
@@ -41,29 +41,37 @@ class Vip(GoalDistance):
         paper="VIP, arXiv:2210.00030",
     )
 
+    RENAMED: ClassVar[Mapping[str, str]] = {
+        "batch": "batch_size",
+        "width": "embedding_dim",
+        "discount": "gamma",
+        "negatives": "num_negatives",
+        "shrink": "l2",
+    }
+
     def __init__(
         self,
         *,
         seed: int = 0,
         steps: int = 400,
-        batch: int = 64,
-        width: int = 32,
-        discount: float = 0.98,
-        negatives: int = 3,
-        shrink: float = 1e-5,
+        batch_size: int = 64,
+        embedding_dim: int = 32,
+        gamma: float = 0.98,
+        num_negatives: int = 3,
+        l2: float = 1e-5,
     ) -> None:
-        super().__init__("vip", seed, steps, width)
-        if not 0 < discount < 1 or batch < 2 or negatives < 0 or not 0 <= shrink < np.inf:
+        super().__init__("vip", seed, steps, embedding_dim)
+        if not 0 < gamma < 1 or batch_size < 2 or num_negatives < 0 or not 0 <= l2 < np.inf:
             raise InvalidInputError(
                 "vip: expected a discount in (0, 1), batch >= 2, negatives and shrink of at least "
                 "0; "
-                f"got {discount}, {batch}, {negatives} and {shrink}."
+                f"got {gamma}, {batch_size}, {num_negatives} and {l2}."
             )
         self._batch, self._discount, self._negatives, self._shrink = (
-            batch,
-            discount,
-            negatives,
-            shrink,
+            batch_size,
+            gamma,
+            num_negatives,
+            l2,
         )
 
     def fit(

@@ -3,7 +3,7 @@ VLAC's critic."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -29,10 +29,10 @@ class VlacPairs(TorchObjective[CompareNetwork]):
     Args:
         seed: of weights and order.
         steps: gradient steps.
-        batch: pairs a step.
-        width: of the network.
-        bins: that a change is spread over, an odd number.
-        lags: frames that a new one is compared with.
+        batch_size: pairs a step.
+        hidden_dim: of the network.
+        num_bins: that a change is spread over, an odd number.
+        num_references: frames that a new one is compared with.
         anchored: also compare with the first frame; with ``lags=1`` and no anchor it is VLAC's
             plain sum.
         integrator: what a loss means, see `roborew.rewards.relative_progress`.
@@ -49,25 +49,43 @@ class VlacPairs(TorchObjective[CompareNetwork]):
         paper="VLAC, arXiv:2509.15937",
     )
 
+    RENAMED: ClassVar[Mapping[str, str]] = {
+        "batch": "batch_size",
+        "width": "hidden_dim",
+        "bins": "num_bins",
+        "lags": "num_references",
+    }
+
     def __init__(
         self,
         *,
         seed: int = 0,
         steps: int = 400,
-        batch: int = 256,
-        width: int = 64,
-        bins: int = 21,
-        lags: int = 4,
+        batch_size: int = 256,
+        hidden_dim: int = 64,
+        num_bins: int = 21,
+        num_references: int = 4,
         anchored: bool = True,
         integrator: Integrator = "inverse",
     ) -> None:
         super().__init__("pair", seed, steps)
-        if batch < 1 or width < 8 or bins < 3 or bins % 2 == 0 or lags < 1:
+        if (
+            batch_size < 1
+            or hidden_dim < 8
+            or num_bins < 3
+            or num_bins % 2 == 0
+            or num_references < 1
+        ):
             raise InvalidInputError(
                 f"pair: expected batch >= 1, width >= 8, an odd number of bins >= 3 and lags >= 1; "
-                f"got {batch}, {width}, {bins} and {lags}."
+                f"got {batch_size}, {hidden_dim}, {num_bins} and {num_references}."
             )
-        self._batch, self._width, self._bins, self._lags = batch, width, bins, lags
+        self._batch, self._width, self._bins, self._lags = (
+            batch_size,
+            hidden_dim,
+            num_bins,
+            num_references,
+        )
         self._anchored = anchored
         self._integrator: Integrator = integrator
 

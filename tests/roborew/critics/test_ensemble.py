@@ -16,7 +16,7 @@ from roborew.learning.sampling import bootstrap
 from roborew.types import RecurrentState, Scores
 from tests.roborew.critics.worlds import episode, query, world
 
-WORDS = ("seed=4", "steps=40", "batch=32", "width=16")
+WORDS = ("seed=4", "steps=40", "batch_size=32", "hidden_dim=16")
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +113,7 @@ def test_members_that_draw_nothing_at_random_differ_by_the_episodes_they_are_fit
 
 
 def kept(name: str) -> tuple[str, ...]:
-    return ("seed=2", "steps=20", "batch=16") if name != "ridge" else ("seed=2",)
+    return ("seed=2", "steps=20", "batch_size=16") if name != "ridge" else ("seed=2",)
 
 
 @pytest.mark.parametrize("name", ["goal_classifier", "adversarial"])

@@ -18,7 +18,7 @@ from roborew.errors import CorruptFileError, InvalidInputError
 from roborew.evaluation import spearman
 from tests.roborew.critics.worlds import OPEN, PUSH, episode, query, world
 
-SMALL = {"steps": 100, "batch": 96, "width": 32, "queries": 600}
+SMALL = {"steps": 100, "batch_size": 96, "hidden_dim": 32, "num_queries": 600}
 
 
 def order(critic: BradleyTerry, kind: str) -> float:
@@ -33,9 +33,9 @@ def order(critic: BradleyTerry, kind: str) -> float:
     [
         {},
         {"head": "ordinal"},
-        {"length": 4},
-        {"noise": 0.2},
-        {"head": "ordinal", "length": 3, "tie": 0.2},
+        {"segment_length": 4},
+        {"label_noise": 0.2},
+        {"head": "ordinal", "segment_length": 3, "tie_margin": 0.2},
     ],
 )
 def test_scores_explain_the_teachers_answers_and_fall_when_the_task_is_undone(
@@ -166,7 +166,7 @@ def test_an_answer_is_learned_from_also_where_the_contrary_is_certain(outputs: i
 def test_taking_off_risk_never_raises_a_score() -> None:
     plain = BradleyTerry(**{**SMALL, "steps": 20}, head="ordinal")
     plain.fit(world(2), [], lambda what, value: None)
-    careful = BradleyTerry(**SMALL, head="ordinal", risk=1.0)
+    careful = BradleyTerry(**SMALL, head="ordinal", risk_coef=1.0)
     careful.load_state_dict(plain.state_dict())
     asked = query(episode("undo", 3))
     values = [critic.score_step([asked])[0][0].value for critic in (plain, careful)]
@@ -192,7 +192,12 @@ def test_pieces_end_with_their_episode_and_what_there_is_not_is_refused() -> Non
 
 
 def test_settings_that_make_no_sense_are_refused() -> None:
-    for setting in ({"noise": 0.5}, {"length": 0}, {"bins": 1}, {"risk": -1.0}):
+    for setting in (
+        {"label_noise": 0.5},
+        {"segment_length": 0},
+        {"num_bins": 1},
+        {"risk_coef": -1.0},
+    ):
         with pytest.raises(InvalidInputError, match="expected"):
             BradleyTerry(**setting)
 
@@ -201,18 +206,18 @@ def test_two_users_of_opposite_taste_get_opposite_scores() -> None:
     examples = world(3)
     asked = Teacher().answers(np.random.default_rng(0), examples, 800)
     turned = [replace(answer, label=1 - answer.label, user=1) for answer in asked]
-    shared = BradleyTerry(**{**SMALL, "steps": 250}, latent=2)
+    shared = BradleyTerry(**{**SMALL, "steps": 250}, latent_dim=2)
     shared.learn(examples, asked[:400] + turned[400:], lambda what, value: None)
-    other = BradleyTerry(**SMALL, latent=2, user=1)
+    other = BradleyTerry(**SMALL, latent_dim=2, user=1)
     other.load_state_dict(shared.state_dict())
     assert order(shared, "success") > 0.7
     assert order(other, "success") < -0.7
-    nobody = BradleyTerry(**SMALL, latent=2, user=2)
+    nobody = BradleyTerry(**SMALL, latent_dim=2, user=2)
     nobody.load_state_dict(shared.state_dict())
     with pytest.raises(InvalidInputError, match="no user 2; 2 have answered"):
         order(nobody, "success")
     with pytest.raises(CorruptFileError, match="known_users"):
-        BradleyTerry(**SMALL, latent=3).load_state_dict(shared.state_dict())
+        BradleyTerry(**SMALL, latent_dim=3).load_state_dict(shared.state_dict())
 
 
 def test_the_divergence_is_least_where_nothing_is_known() -> None:
@@ -232,7 +237,7 @@ def test_pieces_that_are_called_alike_come_to_lie_together() -> None:
     frames = torch.as_tensor(np.concatenate([example.features for example in examples]))[triples]
     text = torch.as_tensor(examples[0].text_embedding.copy()).expand(*frames.shape[:-1], -1)
     for similar in (0, 400):
-        critic = BradleyTerry(**SMALL, length=2, similar=similar)
+        critic = BradleyTerry(**SMALL, segment_length=2, num_similarity_queries=similar)
         critic.fit(examples, [], lambda what, value: None)
         losses.append(float(critic.network.alike(frames, text).detach()))
         assert order(critic, "undo") > 0.8

@@ -16,7 +16,7 @@ from tests.roborew.critics.worlds import OPEN, PUSH, TEXTS, episode, query, worl
 
 
 def fitted(examples: list[Example], steps: int = 120) -> ClipAdapter:
-    objective = ClipAdapter(steps=steps, batch=64)
+    objective = ClipAdapter(steps=steps, batch_size=64)
     objective.fit(examples, [], lambda what, value: None)
     return objective
 
@@ -88,7 +88,7 @@ def test_episodes_in_which_nothing_progresses_are_refused() -> None:
         fitted(still)
 
 
-@pytest.mark.parametrize("setting", [{"batch": 0}, {"width": 0}, {"scale": 0}])
+@pytest.mark.parametrize("setting", [{"batch_size": 0}, {"hidden_dim": 0}, {"logit_scale": 0}])
 def test_settings_that_mean_nothing_are_refused(setting: dict[str, float]) -> None:
     with pytest.raises(InvalidInputError):
         ClipAdapter(**setting)  # pyright: ignore[reportArgumentType]

@@ -25,7 +25,7 @@ FORMS = ("gail", "airl")
 
 
 def fitted(examples: list[Example], steps: int = 60, **settings: object) -> Gail:
-    objective = Gail(steps=steps, batch=32, **settings)  # pyright: ignore[reportArgumentType]
+    objective = Gail(steps=steps, batch_size=32, **settings)  # pyright: ignore[reportArgumentType]
     objective.fit(examples, [], lambda what, value: None)
     return objective
 
@@ -37,7 +37,7 @@ def end(objective: Gail, example: Example) -> float:
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("spectral", [False, True])
 def test_steps_that_only_successes_make_are_worth_more(form: str, spectral: bool) -> None:
-    objective = fitted(world(3), steps=100, form=form, spectral=spectral)
+    objective = fitted(world(3), steps=100, algorithm=form, spectral_norm=spectral)
     assert end(objective, episode("success", 77)) > 1.2 * end(objective, episode("failure", 77))
 
 
@@ -85,7 +85,7 @@ def test_the_penalty_only_counts_slopes_above_one() -> None:
 
 
 def test_under_the_spectral_norm_no_slope_is_above_that_of_its_activations() -> None:
-    network = fitted(world(2), spectral=True).network
+    network = fitted(world(2), spectral_norm=True).network
     one, other, text = torch.randn(50, 24), torch.randn(50, 24), torch.zeros(50, 8)
     with torch.no_grad():
         values = [network(*each.split(12, dim=1), text) for each in (one, other)]
@@ -96,7 +96,7 @@ def test_preconditioning_never_raises_a_reward_nor_lowers_it_beyond_the_least() 
     for spread in (1.0, 4.0):
         factors = preconditioning(excess(torch.tensor([0.0, 9.0, 9.5, 100.0])), spread, 0.7)
         assert factors.tolist() == pytest.approx([1, 1, float(np.exp(-0.25 / spread)), 0.7])
-    plain, wary = (fitted(world(2), steps=20, pessimism=least) for least in (1.0, 0.7))
+    plain, wary = (fitted(world(2), steps=20, min_reward_scale=least) for least in (1.0, 0.7))
     one, other = (
         each.score_step([query(episode("undo", 1))])[0][0].value for each in (plain, wary)
     )
@@ -151,7 +151,14 @@ def test_both_sides_are_needed(success: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    "setting", [{"form": "gan"}, {"penalty": -1}, {"pessimism": 0}, {"discount": 2}, {"batch": 0}]
+    "setting",
+    [
+        {"algorithm": "gan"},
+        {"gradient_penalty": -1},
+        {"min_reward_scale": 0},
+        {"gamma": 2},
+        {"batch_size": 0},
+    ],
 )
 def test_settings_that_mean_nothing_are_refused(setting: dict[str, object]) -> None:
     with pytest.raises(InvalidInputError):

@@ -14,7 +14,7 @@ from roborew.evaluation import spearman
 from roborew.rewards.relative_progress import apply_hop
 from tests.roborew.critics.worlds import OPEN, PUSH, episode, query, world
 
-SMALL = {"steps": 120, "batch": 96, "width": 32}
+SMALL = {"steps": 120, "batch_size": 96, "hidden_dim": 32}
 
 
 def quiet(what: str, value: float) -> None:
@@ -115,7 +115,7 @@ def test_a_new_task_is_adapted_to_from_one_demonstration_and_brings_its_goal(cri
 
 
 def test_settings_that_make_no_sense_and_damaged_goals_are_refused(critic: Grm) -> None:
-    for setting in ({"bins": 4}, {"alpha": -1.0}, {"width": 2}):
+    for setting in ({"num_bins": 4}, {"alpha": -1.0}, {"hidden_dim": 2}):
         with pytest.raises(InvalidInputError, match="expected"):
             Grm(**setting)
     arrays = dict(critic.state_dict())

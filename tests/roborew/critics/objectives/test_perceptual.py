@@ -27,7 +27,7 @@ def ends(objective: Perceptual, *examples: Example) -> list[float]:
 
 
 def test_a_few_successes_tell_the_goal_from_what_is_undone_and_from_failure() -> None:
-    objective = fitted([episode("success", seed, labelled=False) for seed in range(5)], kept=2)
+    objective = fitted([episode("success", seed, labelled=False) for seed in range(5)], top_k=2)
     success, failure, undo = ends(
         objective, *(episode(kind, 77) for kind in ("success", "failure", "undo"))
     )
@@ -35,14 +35,14 @@ def test_a_few_successes_tell_the_goal_from_what_is_undone_and_from_failure() ->
 
 
 def test_entries_that_say_nothing_are_not_kept() -> None:
-    chosen = fitted(world(), kept=2).state_dict()["chosen"]
+    chosen = fitted(world(), top_k=2).state_dict()["chosen"]
     assert chosen.sum(-1).tolist() == [[2.0] * 3]
     assert chosen[0, -1, 0] == 1
     assert chosen[0, :, 2:].sum() <= 2
 
 
 def test_noise_in_entries_that_are_not_kept_changes_nothing() -> None:
-    objective, example = fitted(world(), kept=1), episode("success", 77)
+    objective, example = fitted(world(), top_k=1), episode("success", 77)
     features = example.features + 5 * (1 - objective.state_dict()["chosen"][0].max(0))
     one, other = objective.score_step([query(example), query(replace(example, features=features))])[
         0
@@ -51,7 +51,7 @@ def test_noise_in_entries_that_are_not_kept_changes_nothing() -> None:
 
 
 def test_the_sentence_says_whose_steps_are_looked_for() -> None:
-    objective = fitted(world(sentences=(PUSH, OPEN)), kept=2)
+    objective = fitted(world(sentences=(PUSH, OPEN)), top_k=2)
     push = episode("success", 77)
     wrong = replace(push, text_embedding=episode("success", 1, sentence=OPEN).text_embedding)
     right, other = ends(objective, push, wrong)
@@ -62,7 +62,7 @@ def test_entries_that_never_move_do_not_divide_by_zero() -> None:
     examples = [
         replace(e, features=np.where(np.arange(12) < 2, e.features, np.float32(3))) for e in world()
     ]
-    value = fitted(examples, kept=12).score_step([query(examples[0])])[0][0].value
+    value = fitted(examples, top_k=12).score_step([query(examples[0])])[0][0].value
     assert np.isfinite(value).all()
 
 
@@ -84,7 +84,7 @@ def test_saved_gaussians_that_do_not_fit_are_refused() -> None:
             Perceptual().load_state_dict(arrays | broken)
 
 
-@pytest.mark.parametrize("setting", [{"stages": 1}, {"kept": 0}, {"spread": -1}])
+@pytest.mark.parametrize("setting", [{"num_stages": 1}, {"top_k": 0}, {"std_coef": -1}])
 def test_settings_that_mean_nothing_are_refused(setting: dict[str, float]) -> None:
     with pytest.raises(InvalidInputError):
         Perceptual(**setting)  # pyright: ignore[reportArgumentType]

@@ -19,7 +19,7 @@ from tests.roborew.critics.worlds import OPEN, PUSH, TEXTS, episode, query, worl
 
 @pytest.fixture(scope="module")
 def critic() -> Robometer:
-    critic = Robometer(steps=160, batch=32, frames=5, width=64)
+    critic = Robometer(steps=160, batch_size=32, num_frames=5, hidden_dim=64)
     critic.fit(world(4, sentences=(PUSH, OPEN)), [], lambda what, value: None)
     return critic
 
@@ -175,7 +175,13 @@ def test_an_unlabelled_success_is_done_from_its_cut_off_on() -> None:
 
 
 def test_settings_that_make_no_sense_and_damaged_arrays_are_refused(critic: Robometer) -> None:
-    for setting in ({"frames": 2}, {"width": 30}, {"bins": 1}, {"cut_off": 0.0}, {"steps": 0}):
+    for setting in (
+        {"num_frames": 2},
+        {"hidden_dim": 30},
+        {"num_bins": 1},
+        {"truncate_ratio": 0.0},
+        {"steps": 0},
+    ):
         with pytest.raises(InvalidInputError, match="expected"):
             Robometer(**setting)
     arrays = dict(critic.state_dict())
@@ -185,6 +191,6 @@ def test_settings_that_make_no_sense_and_damaged_arrays_are_refused(critic: Robo
         {**arrays, "shape": np.array([-1, 2])},
     ):
         with pytest.raises(CorruptFileError):
-            Robometer(frames=5, width=64).load_state_dict(damaged)
+            Robometer(num_frames=5, hidden_dim=64).load_state_dict(damaged)
     with pytest.raises(InvalidInputError, match="nothing is learned yet"):
         Robometer().score_step([query(episode("success", 0))])

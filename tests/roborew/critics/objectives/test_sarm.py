@@ -56,7 +56,7 @@ def test_marked_spans_are_taken_as_they_are() -> None:
 
 
 def test_where_truth_falls_the_score_falls() -> None:
-    objective = Sarm(steps=120, batch=16, width=32, layers=1)
+    objective = Sarm(steps=120, batch_size=16, hidden_dim=32, num_layers=1)
     objective.fit(world(), [], silent)
     for kind in ("success", "undo"):
         example = episode(kind, 77)
@@ -85,7 +85,7 @@ def test_frames_of_unknown_progress_do_not_count() -> None:
 
 
 def test_how_many_subtasks_there_are_is_saved() -> None:
-    objective, other = (Sarm(steps=2, stages=count) for count in (3, 5))
+    objective, other = (Sarm(steps=2, num_stages=count) for count in (3, 5))
     objective.fit(world(2), [], silent)
     other.load_state_dict(objective.state_dict())
     for one, two in zip(
@@ -106,7 +106,7 @@ def test_without_a_success_there_is_nothing_to_cut() -> None:
 
 
 @pytest.mark.parametrize(
-    "setting", [{"stages": 1}, {"frames": 2}, {"labels": "guess"}, {"width": 10}]
+    "setting", [{"num_stages": 1}, {"num_frames": 2}, {"labels": "guess"}, {"hidden_dim": 10}]
 )
 def test_settings_that_mean_nothing_are_refused(setting: dict[str, object]) -> None:
     with pytest.raises(InvalidInputError):

@@ -126,7 +126,7 @@ def test_saved_demonstrations_that_do_not_fit_are_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    "setting", [{"band": 0}, {"epsilon": 0}, {"context": 0}, {"demonstrations": 0}]
+    "setting", [{"band": 0}, {"epsilon": 0}, {"num_context_frames": 0}, {"num_demonstrations": 0}]
 )
 def test_settings_that_mean_nothing_are_refused(setting: dict[str, float]) -> None:
     with pytest.raises(InvalidInputError):

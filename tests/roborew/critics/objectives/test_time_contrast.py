@@ -213,11 +213,11 @@ def test_saved_goals_that_do_not_fit_are_refused() -> None:
 @pytest.mark.parametrize(
     ("kind", "setting"),
     [
-        (Vip, {"discount": 1.0}),
-        (Vip, {"width": 0}),
-        (Liv, {"batch": 1}),
+        (Vip, {"gamma": 1.0}),
+        (Vip, {"embedding_dim": 0}),
+        (Liv, {"batch_size": 1}),
         (Tcc, {"temperature": 0}),
-        (Tcc, {"frames": 1}),
+        (Tcc, {"num_frames": 1}),
     ],
 )
 def test_settings_that_mean_nothing_are_refused(kind: type, setting: dict[str, float]) -> None:

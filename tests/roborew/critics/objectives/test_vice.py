@@ -24,7 +24,7 @@ def silent(what: str, value: float) -> None:
 
 
 def fitted(examples: list[Example], steps: int = 100, **settings: float) -> Vice:
-    objective = Vice(steps=steps, batch=64, **settings)  # pyright: ignore[reportArgumentType]
+    objective = Vice(steps=steps, batch_size=64, **settings)  # pyright: ignore[reportArgumentType]
     objective.fit(examples, [], silent)
     return objective
 
@@ -84,7 +84,7 @@ def test_states_that_the_agent_exploits_lose_their_claim_once_they_are_negatives
 def test_pessimism_never_raises_a_score() -> None:
     examples = world(3)
     plain, wary = (
-        fitted(examples, pessimism=share).score_step([query(examples[0])])[0][0]
+        fitted(examples, pessimism_coef=share).score_step([query(examples[0])])[0][0]
         for share in (0.0, 1.0)
     )
     assert (wary.value <= plain.value + 1e-6).all() and (wary.value < plain.value).any()
@@ -93,7 +93,8 @@ def test_pessimism_never_raises_a_score() -> None:
 def test_mixup_keeps_the_ensemble_from_being_sure() -> None:
     examples = world(3)
     mixed, plain = (
-        fitted(examples, mixup=share).score_step([query(examples[0])])[0][0] for share in (0.4, 0.0)
+        fitted(examples, mixup_alpha=share).score_step([query(examples[0])])[0][0]
+        for share in (0.4, 0.0)
     )
     assert np.abs(mixed.value).max() < np.abs(plain.value).max()
 
@@ -116,7 +117,14 @@ def test_without_anything_else_the_message_says_what_to_give() -> None:
 
 
 @pytest.mark.parametrize(
-    "setting", [{"batch": 1}, {"members": 0}, {"mixup": -1}, {"done": 0}, {"pessimism": np.nan}]
+    "setting",
+    [
+        {"batch_size": 1},
+        {"ensemble_size": 0},
+        {"mixup_alpha": -1},
+        {"success_threshold": 0},
+        {"pessimism_coef": np.nan},
+    ],
 )
 def test_settings_that_mean_nothing_are_refused(setting: dict[str, float]) -> None:
     with pytest.raises(InvalidInputError):

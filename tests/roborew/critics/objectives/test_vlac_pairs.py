@@ -29,7 +29,7 @@ def compared(p: np.ndarray, q: np.ndarray, matched: bool = True) -> PairBatch:
 
 @pytest.fixture(scope="module")
 def critic() -> VlacPairs:
-    critic = VlacPairs(steps=120, batch=96, width=32)
+    critic = VlacPairs(steps=120, batch_size=96, hidden_dim=32)
     critic.fit(world(4), [], lambda what, value: None)
     return critic
 
@@ -146,6 +146,6 @@ def test_every_weight_learns_and_decoded_changes_stay_in_their_range() -> None:
 
 
 def test_settings_that_make_no_sense_are_refused() -> None:
-    for setting in ({"bins": 4}, {"lags": 0}, {"width": 2}):
+    for setting in ({"num_bins": 4}, {"num_references": 0}, {"hidden_dim": 2}):
         with pytest.raises(InvalidInputError, match="expected"):
             VlacPairs(**setting)
