@@ -15,7 +15,6 @@ one demonstration alone. A row a run goes to ``agents.csv``.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import subprocess
 import sys
@@ -40,6 +39,7 @@ from roborew.data.demonstrations import read_demonstrations
 from roborew.evaluation import score_curve, spearman
 from roborew.workflows.collect import CollectConfig
 from roborew.workflows.collect.collect import collect_demonstrations
+from roborew.workflows.evaluate import read_summary
 from roborew.workflows.fit import FitConfig, embed, fit_objective
 
 FAMILIES = ("DrawerOpen", "Press", "DrawerClose", "DoorOpen")
@@ -65,8 +65,8 @@ ROWS = Rows(
     Path(__file__).with_name("agents.csv"),
     KEYS,
     (
-        "expert_order", "true_success", "true_success_low", "true_success_high", "success_at_any_time",
-        "false_claim_rate", "minutes", "steps",
+        "expert_order", "true_success", "true_success_ci_low", "true_success_ci_high", "success_at_any_time",
+        "false_success_rate", "minutes", "steps",
     ),
 )  # fmt: skip
 
@@ -95,7 +95,7 @@ def run_agent(work: Path, key: Key, words: Sequence[str], **known: object) -> No
             stdout=subprocess.DEVNULL,
             env={**os.environ, "OMP_NUM_THREADS": "1"},
         )
-    summary = json.loads((folder / "summary.json").read_text())
+    summary = read_summary(folder)
     ROWS.add({**summary, **told, **known})
     print(*key, summary["true_success"], round(summary["minutes"], 1), flush=True)
 

@@ -1,4 +1,4 @@
-"""Rewrite ``videos/``: a film of each given run, a still of it, and a manifest that tells where
+"""Rewrite ``videos/``: a video of each given run, a still of it, and a manifest that tells where
 they come from.
 
 python -m experiments.showcase.run runs/demo runs/push-v0-mini-ppo
@@ -15,18 +15,19 @@ from PIL import Image
 
 from roborew.data import read_video
 from roborew.storage.run import RunDirectory
+from roborew.workflows.evaluate import read_summary
 from roborew.workflows.record import VIEWER_OPTIONS, record_run
 
 VIDEOS = Path(__file__).parents[2] / "videos"
 
 
 def add(run: Path) -> dict[str, object]:
-    """Film one run into ``videos/``; returns its line of the manifest."""
-    film = record_run(RunDirectory.open(run), 1)[0]
-    summary = json.loads((run / "summary.json").read_text("utf-8"))
+    """Record one run into ``videos/``; returns its line of the manifest."""
+    recorded = record_run(RunDirectory.open(run), 1)[0]
+    summary = read_summary(run)
     name = str(summary["environment"]).split("/")[-1].lower()
     video = VIDEOS / f"{name}.mp4"
-    video.write_bytes(film.read_bytes())
+    video.write_bytes(recorded.read_bytes())
     frames = read_video(video)
     chosen = np.linspace(0, len(frames) - 1, 3).astype(int)
     Image.fromarray(np.concatenate(list(frames[chosen]), axis=1)).save(
@@ -34,14 +35,14 @@ def add(run: Path) -> dict[str, object]:
     )
     kept = (
         "environment",
-        "goal",
+        "instruction",
         "reward",
         "agent",
         "seed",
         "steps",
         "true_success",
         "episodes",
-        "false_claim_rate",
+        "false_success_rate",
     )
     drawn = {"video": video.name, "still": f"{name}.png", "drawing": VIEWER_OPTIONS["quality"]}
     return drawn | {key: summary[key] for key in kept}
@@ -53,7 +54,10 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "runs", type=Path, nargs="+", help="folders of finished runs, judged by `roborew evaluate`"
+        "runs",
+        type=Path,
+        nargs="+",
+        help="folders of finished runs, evaluated by `roborew evaluate`",
     )
     VIDEOS.mkdir(exist_ok=True)
     for old in VIDEOS.iterdir():

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import csv
-import json
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -20,6 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 from typing import Any
+
+from roborew.workflows.evaluate import read_summary
 
 RESULTS = Path(__file__).parent / "results.csv"
 GOALS = {
@@ -53,16 +54,16 @@ LEARNED_SEEDS, BASELINE_SEEDS, WRONG_SEED = range(11, 16), range(11, 14), 11
 FIGURES = (
     "steps",
     "minutes",
-    "labelled_steps_per_second",
+    "sps",
     "true_success",
-    "true_success_low",
-    "true_success_high",
+    "true_success_ci_low",
+    "true_success_ci_high",
     "episodes",
     "success_at_any_time",
-    "success_at_first_claim",
-    "false_claim_rate",
-    "false_claim_state_rate",
-    "order_correlation",
+    "predicted_success_precision",
+    "false_success_rate",
+    "false_success_state_rate",
+    "spearman_per_episode",
     "random_success",
     "expert_success",
 )
@@ -130,8 +131,7 @@ def run(job: Job, work: Path) -> dict[str, Any]:
     work.mkdir(parents=True, exist_ok=True)
     with (work / f"{name}.log").open("w") as log:
         subprocess.run(command, check=True, stdout=log, stderr=subprocess.STDOUT)
-    summary: dict[str, Any] = json.loads((work / name / "summary.json").read_text("utf-8"))
-    return summary
+    return read_summary(work / name)
 
 
 def done() -> set[tuple[str, ...]]:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import csv
-import json
 import re
 import subprocess
 import sys
@@ -21,13 +20,14 @@ from pathlib import Path
 from experiments.vlm_rm.tasks import PROMPTS
 from roborew.errors import RoborewError
 from roborew.rewards.clip import ClipReward
+from roborew.workflows.evaluate import read_summary
 
 FIGURES = (
     "steps",
     "minutes",
     "true_success",
-    "true_success_low",
-    "true_success_high",
+    "true_success_ci_low",
+    "true_success_ci_high",
     "episodes",
     "random_success",
 )
@@ -149,7 +149,7 @@ def run_all(chosen: argparse.Namespace) -> None:
                 continue
             name = re.sub(r"[/:]+", "-", "-".join(["vlm_rm", *key]))
             subprocess.run(command(chosen, task, seed, name), check=True)
-            summary = json.loads((chosen.work / name / "summary.json").read_text("utf-8"))
+            summary = read_summary(chosen.work / name)
             with results.open("a", newline="") as file:
                 csv.writer(file, lineterminator="\n").writerow(
                     [*key, PROMPTS[task].goal, *(summary.get(figure) for figure in FIGURES)]

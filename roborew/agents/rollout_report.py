@@ -23,8 +23,8 @@ class RolloutReport:
         mean_length: mean number of actions of these episodes, NaN if there are none.
         final: mean over these episodes of every numeric info at their last step, such as "success"
             and "progress"; NaN, the mark of a score that was not given, is left out.
-        claims: episodes that ended with ``infos["terminated_by_success_detector"]``.
-        false_claims: of these, episodes without ``infos["success"]`` at that step.
+        predicted_successes: episodes that ended with ``infos["terminated_by_success_detector"]``.
+        false_successes: of these, episodes without ``infos["success"]`` at that step.
         losses: diagnostics of the update, such as "policy_loss", "approx_kl".
     """
 

@@ -85,7 +85,7 @@ def figures(status: Status) -> dict[str, str]:
     """What is shown, by name, as text."""
     return {
         "steps": f"{status.steps:,} / {status.total_steps:,}",
-        "labelled steps/s": f"{status.labelled_steps_per_second:,.0f}",
+        "SPS": f"{status.sps:,.0f}",
         "learned return": _format(status.learned_return, ".2f"),
         "true return": _format(status.true_return, ".2f"),
         "true success": _format(status.true_success, ".0%"),

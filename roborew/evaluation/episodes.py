@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -32,6 +33,8 @@ class Episode:
         scores: the model's values there, None where it abstained.
         predicted_success: whether it predicted success there.
     """
+
+    RENAMED: ClassVar[Mapping[str, str]] = {"claims": "predicted_success"}
 
     seed: int
     true_return: float
@@ -203,16 +206,16 @@ class Evaluation:
         figures = {
             "episodes": len(self.episodes),
             "true_success": self.true_success,
-            "true_success_low": self.interval.low,
-            "true_success_high": self.interval.high,
+            "true_success_ci_low": self.interval.low,
+            "true_success_ci_high": self.interval.high,
             "success_at_any_time": self.success_at_any_time,
-            "claims": self.predicted_successes,
-            "false_claim_rate": self.false_success_rate,
-            "false_claim_state_rate": self.false_success_state_rate.value,
+            "predicted_successes": self.predicted_successes,
+            "false_success_rate": self.false_success_rate,
+            "false_success_state_rate": self.false_success_state_rate.value,
             "true_return": self.true_return,
             "learned_return": self.learned_return,
             "final_progress": self.final_progress,
-            "order_correlation": self.spearman_per_episode.value,
+            "spearman_per_episode": self.spearman_per_episode.value,
         }
         return {
             name: None if value is None or math.isnan(value) else value
@@ -239,7 +242,8 @@ class Evaluation:
             ) from error
 
 
-def _episode(entry: dict[str, Any]) -> Episode:
+def _episode(content: dict[str, Any]) -> Episode:
+    entry = {Episode.RENAMED.get(name, name): value for name, value in content.items()}
     return Episode(
         seed=entry["seed"],
         true_return=entry["true_return"],
@@ -248,8 +252,5 @@ def _episode(entry: dict[str, Any]) -> Episode:
         success=None if entry["success"] is None else tuple(entry["success"]),
         score_steps=tuple(entry["score_steps"]),
         scores=tuple(entry["scores"]),
-        predicted_success=tuple(
-            # Before 0.1 was released, this key had another name.
-            entry["predicted_success"] if "predicted_success" in entry else entry["claims"]
-        ),
+        predicted_success=tuple(entry["predicted_success"]),
     )

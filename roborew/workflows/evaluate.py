@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import numpy as np
 from gymnasium.spaces import Box, Discrete
@@ -68,12 +68,27 @@ class RunEvaluation:
     Attributes:
         trained: the agent and where it comes from.
         agent: its episodes, each ended by the model's first claim of success or by the horizon.
-        unstopped: the same starts, no claim ends anything and nothing is scored.
+        without_detector: the same starts, no claim ends anything and nothing is scored.
         random: uniform actions, judged as ``agent``.
         expert: the scripted expert, judged as ``agent``; None where the task has none.
         nulls: the model on the agent's own episodes, and what only looks like progress; empty
             without a model.
     """
+
+    RENAMED: ClassVar[Mapping[str, str]] = {
+        "goal": "instruction",
+        "labelled_steps_per_second": "sps",
+        "true_success_low": "true_success_ci_low",
+        "true_success_high": "true_success_ci_high",
+        "claims": "predicted_successes",
+        "false_claim_rate": "false_success_rate",
+        "false_claim_state_rate": "false_success_state_rate",
+        "order_correlation": "spearman_per_episode",
+        "success_at_first_claim": "predicted_success_precision",
+        "success_at_horizon_unstopped": "success_at_horizon_without_detector",
+        "success_at_any_time_unstopped": "success_at_any_time_without_detector",
+    }
+    """Keys of ``summary.json``, by their names in earlier releases."""
 
     trained: Trained
     agent: Evaluation
@@ -88,23 +103,25 @@ class RunEvaluation:
         claims, told = self.agent.predicted_successes, self.agent.successes is not None
         return {
             "environment": config.env,
-            "goal": config.instruction,
+            "instruction": config.instruction,
             "reward": config.reward,
             "agent": config.agent,
             "seed": config.seed,
             "steps": trained.steps,
             "minutes": trained.wall / 60,
-            "labelled_steps_per_second": trained.steps / trained.wall,
+            "sps": trained.steps / trained.wall,
             **self.agent.summary(),
             "random_success": self.random.true_success if told else None,
             "expert_success": self.expert.true_success
             if self.expert is not None and told
             else None,
-            "success_at_first_claim": (claims - self.agent.false_successes) / claims
+            "predicted_success_precision": (claims - self.agent.false_successes) / claims
             if claims and told
             else None,
-            "success_at_horizon_unstopped": self.without_detector.true_success if told else None,
-            "success_at_any_time_unstopped": self.without_detector.success_at_any_time
+            "success_at_horizon_without_detector": self.without_detector.true_success
+            if told
+            else None,
+            "success_at_any_time_without_detector": self.without_detector.success_at_any_time
             if told
             else None,
         }
@@ -121,6 +138,16 @@ class WrittenFiles:
 
     evaluation: Path
     report: Path
+
+
+def read_summary(run: Path) -> dict[str, Any]:
+    """Read the ``summary.json`` of a finished run, keys of earlier releases under today's names.
+
+    Raises:
+        FileNotFoundError: the run has not been evaluated.
+    """
+    content: dict[str, Any] = json.loads((run / "summary.json").read_text(encoding="utf-8"))
+    return {RunEvaluation.RENAMED.get(name, name): value for name, value in content.items()}
 
 
 def evaluate_run(run: RunDirectory, episodes: int = NUM_EPISODES) -> RunEvaluation:
@@ -143,12 +170,12 @@ def _evaluate_run(trained: Trained, seeds: list[int]) -> RunEvaluation:
         scripted = expert_policy(env, config)
         expert = None if scripted is None else evaluate(env, scripted, seeds)
     with closing(make_env(config, slots)) as env:
-        unstopped = evaluate(env, trained.agent.act, seeds)
+        without_detector = evaluate(env, trained.agent.act, seeds)
     nulls = _sanity_baselines(trained, seeds[:SANITY_EPISODES])
     return RunEvaluation(
         trained=trained,
         agent=agent,
-        without_detector=unstopped,
+        without_detector=without_detector,
         random=random,
         expert=expert,
         sanity_baselines=nulls,
@@ -202,7 +229,7 @@ def write_evaluation(run: RunDirectory, result: RunEvaluation) -> WrittenFiles:
     """
     judged_by_name = {
         "agent": result.agent,
-        "unstopped": result.without_detector,
+        "without_detector": result.without_detector,
         "random": result.random,
     }
     if result.expert is not None:
@@ -310,7 +337,7 @@ def _facts(summary: Mapping[str, Any]) -> dict[str, str]:
         "seed",
         "steps",
         "minutes",
-        "labelled_steps_per_second",
+        "sps",
     )
     return {name.replace("_", " "): _format_value(summary[name]) for name in names}
 
@@ -327,9 +354,9 @@ def _format_value(value: Any) -> str:
 
 def explain(summary: Mapping[str, Any]) -> str:
     """What the figures beside `true_success` say, in words."""
-    if summary["success_at_horizon_unstopped"] is None:
+    if summary["success_at_horizon_without_detector"] is None:
         return "This environment does not tell success, so whether a claim was true is not known: judge by true return."
-    at_claim = summary["success_at_first_claim"]
+    at_claim = summary["predicted_success_precision"]
     claims = (
         "It never claimed success."
         if at_claim is None
@@ -338,8 +365,8 @@ def explain(summary: Mapping[str, Any]) -> str:
     return (
         "An episode ends at the model's first claim of success or at the horizon, as in training. "
         f"{claims} Where no claim ends an episode, the same agent truly succeeds at the horizon in "
-        f"{summary['success_at_horizon_unstopped']:.0%} and at any time in "
-        f"{summary['success_at_any_time_unstopped']:.0%} of the starts."
+        f"{summary['success_at_horizon_without_detector']:.0%} and at any time in "
+        f"{summary['success_at_any_time_without_detector']:.0%} of the starts."
     )
 
 

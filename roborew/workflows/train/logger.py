@@ -27,8 +27,7 @@ class Status:
 
     Attributes:
         steps: environment steps so far, of ``total_steps``.
-        labelled_steps_per_second: environment steps paid by the reward, per second of the whole
-            loop.
+        sps: reward-scored environment steps per second of the whole loop.
         learned_return: mean of the episodes that ended last.
         true_return: the same by the environment's own reward.
         true_success: share of these episodes that truly succeeded at their end, in [0, 1].
@@ -37,7 +36,7 @@ class Status:
 
     steps: int
     total_steps: int
-    labelled_steps_per_second: float
+    sps: float
     learned_return: float
     true_return: float
     true_success: float
@@ -140,7 +139,7 @@ class TrainLogger:
         speed = (report.steps - self._steps) / (now - self._noted)
         seconds = self._split(report, now - self._noted)
         self._noted, self._steps = now, report.steps
-        self._run.log(_record(report) | {"labelled_steps_per_second": speed, "seconds": seconds})
+        self._run.log(_record(report) | {"sps": speed, "seconds": seconds})
         if now - self._saved >= CHECKPOINT_SECONDS:
             self.save()
         return self._status(report, speed)
@@ -168,7 +167,7 @@ class TrainLogger:
         return Status(
             steps=report.steps,
             total_steps=total,
-            labelled_steps_per_second=speed,
+            sps=speed,
             learned_return=learned,
             true_return=true,
             true_success=success,

@@ -101,8 +101,8 @@ def test_the_bridge_pays_every_episode_its_own_gain() -> None:
     )
 
 
-def test_claims_and_false_claims_are_counted() -> None:
-    """The model claims at step 5: true in the environment of 5 steps, false in that of 7."""
+def test_predicted_and_false_successes_are_counted() -> None:
+    """The model predicts success at step 5: true in the environment of 5 steps, false in that of 7."""
     env = LearnedReward(
         NativeClocks(HORIZONS),
         ClockModel(claim_at=5),

@@ -14,14 +14,14 @@ from roborew.cli.command import watched
 from roborew.cli.display import progress_display
 from roborew.workflows.train.logger import Status
 
-NAMES = ["steps", "labelled steps/s", "learned return", "true return", "true success", "time left"]
+NAMES = ["steps", "SPS", "learned return", "true return", "true success", "time left"]
 
 
 def status(steps: int) -> Status:
     return Status(
         steps=steps,
         total_steps=1000,
-        labelled_steps_per_second=1234.0,
+        sps=1234.0,
         learned_return=1.5,
         true_return=math.nan,
         true_success=0.25,

@@ -42,7 +42,7 @@ def test_the_figures_are_those_of_the_simulator() -> None:
     assert even.true_return == pytest.approx(sum(0.125 * step for step in range(1, 11)))
     assert even.progress[:3] == pytest.approx((0, 0.125, 0.25))
     assert evaluation.learned_return is None
-    assert evaluation.summary()["order_correlation"] is None
+    assert evaluation.summary()["spearman_per_episode"] is None
 
 
 def test_success_that_is_lost_again_does_not_count() -> None:

@@ -31,8 +31,8 @@ from tests.roborew.ascent import ENV, HORIZON, ROLLOUT, heights, random_mini  # 
 
 TINY = TrainConfig(env=ENV, goal="climb", reward="height", steps=2 * ROLLOUT, num_envs=8)
 PROMISED = {
-    "environment", "goal", "reward", "agent", "seed", "steps", "minutes", "labelled_steps_per_second", "true_success",
-    "true_success_low", "true_success_high", "episodes", "random_success", "expert_success", "false_claim_rate",
+    "environment", "instruction", "reward", "agent", "seed", "steps", "minutes", "sps", "true_success",
+    "true_success_ci_low", "true_success_ci_high", "episodes", "random_success", "expert_success", "false_success_rate",
 }  # fmt: skip
 
 
@@ -46,13 +46,15 @@ def test_a_summary_holds_every_promised_figure(tmp_path: Path) -> None:
     summary = evaluate_run(trained(TINY, tmp_path / "run"), episodes=20).summary()
     assert summary.keys() >= PROMISED
     assert (
-        summary["episodes"] == 20 and summary["steps"] == 2 * ROLLOUT and summary["goal"] == "climb"
+        summary["episodes"] == 20
+        and summary["steps"] == 2 * ROLLOUT
+        and summary["instruction"] == "climb"
     )
     assert (
         0
-        <= summary["true_success_low"]
+        <= summary["true_success_ci_low"]
         <= summary["true_success"]
-        <= summary["true_success_high"]
+        <= summary["true_success_ci_high"]
         <= 1
     )
     assert summary["expert_success"] is None
@@ -65,7 +67,7 @@ def test_judging_twice_gives_the_same_episodes(tmp_path: Path) -> None:
     assert first.random.true_success == second.random.true_success
 
 
-def test_an_episode_ends_at_the_claim_and_the_unstopped_one_does_not(tmp_path: Path) -> None:
+def test_an_episode_ends_at_a_predicted_success_unless_the_detector_is_off(tmp_path: Path) -> None:
     result = evaluate_run(
         trained(replace(TINY, num_envs=32, steps=9000), tmp_path / "run"), episodes=20
     )
@@ -77,7 +79,7 @@ def test_an_episode_ends_at_the_claim_and_the_unstopped_one_does_not(tmp_path: P
     assert min(episode.length for episode in claimed) < HORIZON
     assert all(episode.length == HORIZON for episode in result.without_detector.episodes)
     assert (
-        result.summary()["success_at_first_claim"]
+        result.summary()["predicted_success_precision"]
         == 1 - result.agent.false_successes / result.agent.predicted_successes
     )
 
@@ -136,7 +138,7 @@ def test_a_run_without_a_checkpoint_cannot_be_judged(tmp_path: Path) -> None:
 def test_a_real_task_has_an_expert_and_nulls_and_its_film_is_drawn_for_viewers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(record, "PICTURE", {"width": 160, "height": 120, "quality": "fast"})
+    monkeypatch.setattr(record, "VIEWER_OPTIONS", {"width": 160, "height": 120, "quality": "fast"})
     config = TrainConfig(
         env="roborew/Press-v0", reward=str(random_mini(tmp_path / "weights")), steps=128, num_envs=8
     )

@@ -35,7 +35,7 @@ from tests.roborew.ascent import ENV, ROLLOUT, STATELESS, Height, heights, rando
 from tests.roborew.critics.films import demonstration
 
 TINY = TrainConfig(env=ENV, goal="climb", reward="height", steps=4 * ROLLOUT, num_envs=8)
-TIMES = ("seconds", "labelled_steps_per_second")
+TIMES = ("seconds", "sps")
 
 
 def stop_once(status: Status) -> None:
@@ -141,7 +141,7 @@ def test_a_record_tells_where_the_time_went(tmp_path: Path) -> None:
     with start(TINY, tmp_path / "run") as run:
         train(run, seen.append)
     assert [status.steps for status in seen] == [ROLLOUT, 2 * ROLLOUT, 3 * ROLLOUT, 4 * ROLLOUT]
-    assert seen[-1].seconds_left == 0 and seen[-1].labelled_steps_per_second > 0
+    assert seen[-1].seconds_left == 0 and seen[-1].sps > 0
     assert np.isfinite(seen[-1].learned_return) and 0 <= seen[-1].true_success <= 1
     record = run.metrics()[0]
     assert set(record["seconds"]) == {
@@ -152,9 +152,7 @@ def test_a_record_tells_where_the_time_went(tmp_path: Path) -> None:
         "updating",
         "other",
     }
-    assert sum(record["seconds"].values()) == pytest.approx(
-        ROLLOUT / record["labelled_steps_per_second"], rel=0.2
-    )
+    assert sum(record["seconds"].values()) == pytest.approx(ROLLOUT / record["sps"], rel=0.2)
     trained = load_trained(run)
     assert 0 < sum(trained.seconds.values()) <= trained.wall
 
