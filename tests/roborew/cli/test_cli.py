@@ -116,7 +116,7 @@ def test_an_error_of_gymnasium_is_one_line_too(
     def refuse(*arguments: Any) -> None:
         raise gymnasium.error.ResetNeeded("call reset() first")
 
-    monkeypatch.setattr("roborew.workflows.train.start", refuse)
+    monkeypatch.setattr("roborew.workflows.train.loop.start", refuse)
     assert cli.main(["train", *WORLD]) == 2
     assert capsys.readouterr().err == "roborew: call reset() first\n"
 
