@@ -12,7 +12,7 @@ from typing import Any
 
 import gymnasium
 
-from roborew_envs.errors import DrawingError
+from roborew_envs.errors import RenderError
 from roborew_envs.rendering.opengl import BACKENDS
 
 try:
@@ -21,7 +21,7 @@ try:
 except RuntimeError as error:  # MuJoCo reads the variable when it is imported
     if "MUJOCO_GL" not in str(error):
         raise
-    raise DrawingError(f"{error}; expected one of {', '.join(BACKENDS)}, or unset it.") from error
+    raise RenderError(f"{error}; expected one of {', '.join(BACKENDS)}, or unset it.") from error
 
 _TABLE = {
     "roborew/Press-v0": "desk.press:Press",

@@ -3,5 +3,5 @@
 from __future__ import annotations
 
 
-class DrawingError(ValueError):
+class RenderError(ValueError):
     """A frame cannot be drawn as asked: unknown camera or quality, impossible size, no OpenGL."""

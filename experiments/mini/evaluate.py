@@ -88,7 +88,7 @@ def pictures(
         many = Overrides(
             {k: (i, np.repeat(v, len(episode.qpos), axis=0)) for k, (i, v) in one.fields.items()}
         )
-        looks = many.merged(looks)
+        looks = many.merge(looks)
     return renderer.render(episode.qpos, task.cameras[0], looks)
 
 

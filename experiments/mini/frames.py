@@ -48,7 +48,7 @@ def draw(
     """Draw and label states of a scene."""
     task = scene.any_task
     with Renderer(task.model) as renderer:
-        looks = vary(task.model, rng, len(qpos), strength).merged(task.visual_overrides(qpos))
+        looks = vary(task.model, rng, len(qpos), strength).merge(task.visual_overrides(qpos))
         pixels = renderer.render(qpos, task.cameras[0], looks)
     progress, success = scene.labels(qpos, TASKS)
     return Frames(pixels, progress, success, np.full(len(qpos), weight, np.float32))

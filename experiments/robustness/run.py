@@ -29,7 +29,7 @@ from roborew.workflows.fit.model_card import critic_metrics
 from roborew_envs import Task, make_task
 from roborew_envs.experts.behaviors import available_behaviors
 from roborew_envs.experts.rollout import TaskEpisode, collect_episodes
-from roborew_envs.rendering.appearance import Looks, kinds, strengths
+from roborew_envs.rendering.appearance import AppearanceSampler, kinds, strengths
 from roborew_envs.rendering.renderer import Renderer
 
 RESULTS = Path(__file__).with_name("results.csv")
@@ -84,13 +84,13 @@ class Played:
 
     def clips(self, kind: str, strength: str) -> Iterator[Clip]:
         """The episodes as they look, one after the other: pictures of all at once would be many."""
-        looks = Looks(
+        looks = AppearanceSampler(
             self.task.model, f"{kind}:{strength}" if strength else "", 0, len(self.episodes)
         )
         with Renderer(self.task.model) as renderer:
             for row, one in enumerate(self.episodes):
-                looks.restore(row, np.array([one.seed, row], np.uint64))
-                painted = looks[np.full(len(one.qpos), row)].merged(
+                looks.sample_from_key(row, np.array([one.seed, row], np.uint64))
+                painted = looks[np.full(len(one.qpos), row)].merge(
                     self.task.visual_overrides(one.qpos)
                 )
                 frames = renderer.render(one.qpos, self.task.cameras[0], painted)

@@ -77,7 +77,7 @@ def _expected_errors() -> tuple[type[Exception], ...]:
     import gymnasium
 
     opengl: Any = sys.modules.get("roborew_envs.rendering.opengl")
-    return RoborewError, gymnasium.error.Error, *([opengl.DrawingError] if opengl else [])
+    return RoborewError, gymnasium.error.Error, *([opengl.RenderError] if opengl else [])
 
 
 def _print_error(errors: Console, message: str, error: BaseException) -> None:

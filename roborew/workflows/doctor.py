@@ -143,8 +143,8 @@ def render_scene(name: str) -> RenderResult:
         raise RoborewError("the library is there, but gave no usable context")
     context.free()
     model = cast(Any, mujoco.MjModel).from_xml_string(SCENE)
-    with Renderer(model, 96, 96, "fast", threads=1) as painter:
-        frame = painter.render(np.zeros((1, model.nq)), "front")[0]
+    with Renderer(model, 96, 96, "fast", threads=1) as scene_renderer:
+        frame = scene_renderer.render(np.zeros((1, model.nq)), "front")[0]
     task = next(iter(roborew_envs.TASKS))
     env = gymnasium.make_vec(
         task, 32, vectorization_mode="vector_entry_point", render_mode="rgb_array"
@@ -192,7 +192,7 @@ def _drawing_checks(drawn: Mapping[str, RenderResult | str]) -> list[Check]:
         chosen = backend()
     except (
         ValueError
-    ) as error:  # DrawingError, which the import raises for what MuJoCo does not know
+    ) as error:  # RenderError, which the import raises for what MuJoCo does not know
         return [
             Check(name="drawing", ok=False, needed=True, found=str(error), remedy="unset MUJOCO_GL")
         ]

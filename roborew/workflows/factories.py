@@ -75,7 +75,7 @@ def make_env(config: TrainConfig, num_envs: int, **options: Any) -> Environment:
         **options: for the environment, such as ``width`` and ``height`` of the tasks of roborew.
     """
     suites = import_module("roborew_envs.suites")
-    seen = {} if config.camera in (None, suites.OWN_CAMERA) else {"camera": config.camera}
+    seen = {} if config.camera in (None, suites.DEFAULT_CAMERA) else {"camera": config.camera}
     options = {
         "render_mode": "rgb_array",
         "autoreset_mode": AutoresetMode.DISABLED,
@@ -86,7 +86,7 @@ def make_env(config: TrainConfig, num_envs: int, **options: Any) -> Environment:
     # there is no single one.
     if (
         config.env in import_module("roborew_envs").TASKS
-        or suites.find(config.env).entry_point is None
+        or suites.find_env_spec(config.env).entry_point is None
     ):
         return gymnasium.make_vec(
             config.env, num_envs=num_envs, vectorization_mode="vector_entry_point", **options

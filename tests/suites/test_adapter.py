@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from gymnasium.spaces import Box
 
-from roborew_envs.rendering.renderer import DrawingError, Quality, Renderer
-from roborew_envs.suites import SuiteVectorEnv, find
+from roborew_envs.rendering.renderer import Quality, Renderer, RenderError
+from roborew_envs.suites import SuiteVectorEnv, find_env_spec
 
 CHEETAH = "HalfCheetah-v5"
 
@@ -121,7 +121,7 @@ def test_an_ended_episode_is_not_stepped_on() -> None:
     ],
 )
 def test_what_cannot_be_is_refused(wrong: dict[str, Any]) -> None:
-    with pytest.raises((gymnasium.error.Error, DrawingError), match="expected"):
+    with pytest.raises((gymnasium.error.Error, RenderError), match="expected"):
         SuiteVectorEnv(CHEETAH, **wrong)
 
 
@@ -218,6 +218,6 @@ def test_a_wrong_mask_is_refused(mask: list[Any]) -> None:
 def test_a_suite_that_is_absent_says_what_installs_it(
     extra: str, env_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("roborew_envs.suites.finding.find_spec", lambda name: None)
+    monkeypatch.setattr("roborew_envs.suites.env_specs.find_spec", lambda name: None)
     with pytest.raises(gymnasium.error.DependencyNotInstalled, match=rf"roborew\[{extra}\]"):
-        find(env_id)
+        find_env_spec(env_id)

@@ -21,8 +21,12 @@ from roborew.errors import InvalidInputError
 from roborew.workflows.collect import CollectConfig
 from roborew.workflows.collect.collect import FIRST_SEED, CollectStatus, collect_demonstrations
 from roborew.workflows.fit import FitConfig, fit_critic
-from roborew_envs.suites import SuiteVectorEnv, find
-from roborew_envs.suites.episodes import HELD, frames, perform
+from roborew_envs.suites import SuiteVectorEnv, find_env_spec
+from roborew_envs.suites.demonstrations import (
+    SUCCESS_HOLD_STEPS,
+    collect_episode,
+    replay_frames,
+)
 from tests.roborew.data.killed import content
 
 CHANCE = CollectConfig(
@@ -42,7 +46,7 @@ DRAWER, REACH = "Meta-World/drawer-open-v3", "Meta-World/reach-v3"
 
 def installed(env_id: str) -> None:
     try:
-        find(env_id)
+        find_env_spec(env_id)
     except DependencyNotInstalled:
         pytest.skip(f"the package of {env_id} is not installed here; .ci/suites runs this")
 
@@ -114,7 +118,7 @@ def test_chance_uses_the_whole_range_of_actions_until_the_environment_ends_and_i
 
 def test_chance_draws_every_discrete_action() -> None:
     with closing(SuiteVectorEnv("CartPole-v1", 1)) as env:
-        episode = perform(env, "random", 0)
+        episode = collect_episode(env, "random", 0)
     assert set(episode.actions.tolist()) == {0, 1} and episode.actions.dtype == np.int64
 
 
@@ -141,7 +145,7 @@ def test_an_environment_that_draws_nothing_is_no_demonstration(
     ("wins", "frames"),
     [
         ((4, 5, 8), 6),  # lost at 6
-        ((*range(4, 90),), 4 + HELD + 1),
+        ((*range(4, 90),), 4 + SUCCESS_HOLD_STEPS + 1),
         ((0, 1, 4), 5),  # what was true from the start is no feat
         ((1,), 91),  # too short to be an episode
         ((95,), 91),  # never
@@ -149,7 +153,7 @@ def test_an_environment_that_draws_nothing_is_no_demonstration(
 )
 def test_an_episode_ends_in_its_first_success(wins: tuple[int, ...], frames: int) -> None:
     with closing(SuiteVectorEnv("tests/Timer-v0", 1, wins=wins, limit=90)) as env:
-        episode = perform(env, "random", 0)
+        episode = collect_episode(env, "random", 0)
     assert (
         episode.success is not None and len(episode.success) == len(episode.observations) == frames
     )
@@ -159,11 +163,11 @@ def test_an_episode_ends_in_its_first_success(wins: tuple[int, ...], frames: int
 
 def test_what_its_seed_does_not_decide_is_not_recorded() -> None:
     with closing(SuiteVectorEnv("tests/Timer-v0", 1, "rgb_array", seeded=False)) as env:
-        episode = perform(env, "random", 3)
+        episode = collect_episode(env, "random", 3)
         with pytest.raises(
             gymnasium.error.Error, match="seed 3 went another way the second time, at step 0"
         ):
-            list(frames(env, episode))
+            list(replay_frames(env, episode))
 
 
 @pytest.mark.parametrize(
@@ -211,8 +215,8 @@ def test_the_suites_own_expert_succeeds_and_a_stall_stops_before(drawer: Path) -
     for one in expert:
         assert (
             one.success is not None
-            and one.success[-HELD - 1 :].all()
-            and not one.success[: -HELD - 1].all()
+            and one.success[-SUCCESS_HOLD_STEPS - 1 :].all()
+            and not one.success[: -SUCCESS_HOLD_STEPS - 1].all()
         )
     for one, whole in zip(stall, expert, strict=True):
         assert one.success is not None and not one.success.any() and one.length == whole.length
@@ -248,7 +252,7 @@ def test_frames_are_upright_and_show_the_states_of_their_rows(drawer: Path) -> N
 def test_a_stalled_hand_stands_still_and_keeps_its_grip() -> None:
     installed(DRAWER)
     with closing(SuiteVectorEnv("Meta-World/pick-place-v3", 1)) as env:
-        whole, stall = perform(env, "expert", 0), perform(env, "stall", 0)
+        whole, stall = collect_episode(env, "expert", 0), collect_episode(env, "stall", 0)
     assert (
         whole.success is not None
         and whole.success.any()

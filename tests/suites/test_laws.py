@@ -18,7 +18,7 @@ from roborew.evaluation import evaluate
 from roborew.shaping import ProgressDelta
 from roborew.types import Clip, RewardSpec, Scores
 from roborew.wrappers import LearnedReward
-from roborew_envs.suites import SuiteVectorEnv, find
+from roborew_envs.suites import SuiteVectorEnv, find_env_spec
 
 SUITES = {
     "gymnasium": ("HalfCheetah-v5", "Reacher-v5"),
@@ -38,7 +38,7 @@ def env_id(request: pytest.FixtureRequest) -> str:
     name = request.param
     suite = next(suite for suite, ids in SUITES.items() if name in ids)
     try:
-        find(name)
+        find_env_spec(name)
     except (DependencyNotInstalled, NameNotFound):
         if os.environ.get("SUITES") == suite:  # .ci/suites has just installed it
             raise

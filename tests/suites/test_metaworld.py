@@ -15,19 +15,19 @@ pytest.importorskip(
 )
 
 from roborew_envs.suites import SuiteVectorEnv
-from roborew_envs.suites.episodes import perform
+from roborew_envs.suites.demonstrations import collect_episode
 from roborew_envs.suites.instructions import INSTRUCTIONS
-from roborew_envs.suites.metaworld import _classes, names
+from roborew_envs.suites.metaworld import TASK_NAMES, _classes
 
 
 def test_there_are_fifty_tasks_and_each_has_words_of_its_own() -> None:
-    assert len(names) == 50
-    assert set(INSTRUCTIONS) == {f"Meta-World/{name}" for name in names}
+    assert len(TASK_NAMES) == 50
+    assert set(INSTRUCTIONS) == {f"Meta-World/{name}" for name in TASK_NAMES}
     assert len(set(INSTRUCTIONS.values())) == 50
-    assert all(f"Meta-World/{name}" in gymnasium.registry for name in names)
+    assert all(f"Meta-World/{name}" in gymnasium.registry for name in TASK_NAMES)
 
 
-@pytest.mark.parametrize("name", names)
+@pytest.mark.parametrize("name", TASK_NAMES)
 def test_a_seed_gives_one_start_and_the_expert_truly_succeeds_from_some(name: str) -> None:
     with closing(SuiteVectorEnv(f"Meta-World/{name}", 2)) as env:
         observations, infos = env.reset(seed=0)
@@ -45,10 +45,10 @@ def test_a_seed_gives_one_start_and_the_expert_truly_succeeds_from_some(name: st
     pytest.fail("neither of two episodes of the expert succeeded")
 
 
-@pytest.mark.parametrize("name", names)
+@pytest.mark.parametrize("name", TASK_NAMES)
 def test_a_stall_of_the_expert_truly_never_succeeds(name: str) -> None:
     with closing(SuiteVectorEnv(f"Meta-World/{name}", 1)) as env:
-        stall = perform(env, "stall", 1)
+        stall = collect_episode(env, "stall", 1)
         observations, infos = env.reset(seed=[1])
         for action, after in zip(stall.actions, stall.observations[1:], strict=True):
             assert not infos["success"].any()

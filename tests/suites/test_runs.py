@@ -22,7 +22,7 @@ from roborew.workflows.record import record_run
 from roborew.workflows.train.config import TrainConfig
 from roborew.workflows.train.logger import Status
 from roborew.workflows.train.loop import start, train
-from roborew_envs.suites import find
+from roborew_envs.suites import find_env_spec
 from tests.roborew.ascent import ROLLOUT, heights  # noqa: F401
 
 SUITES = {"Reacher-v5": "gymnasium", "FetchReach-v4": "robotics"}
@@ -32,7 +32,7 @@ SUITES = {"Reacher-v5": "gymnasium", "FetchReach-v4": "robotics"}
 def config(request: pytest.FixtureRequest) -> TrainConfig:
     """A run of four rollouts on an environment that is installed."""
     try:
-        find(request.param)
+        find_env_spec(request.param)
     except DependencyNotInstalled:
         suite = SUITES[request.param]
         pytest.skip(f"{suite} is not installed here; .ci/suites {suite} runs this")

@@ -10,7 +10,7 @@ from gymnasium.error import Error
 
 from roborew_envs.core.task import Task
 
-SHARED = ("arm.xml", "stage.xml")
+INCLUDED_FILES = ("arm.xml", "stage.xml")
 """Files that worlds include."""
 _FOLDER = resources.files("roborew_envs") / "assets"
 
@@ -50,7 +50,7 @@ def load_world(file: str) -> mujoco.MjSpec:
         gymnasium.error.Error: it, or a file that it includes, is missing or damaged.
     """
     try:
-        included = {name: _FOLDER.joinpath(name).read_bytes() for name in SHARED}
+        included = {name: _FOLDER.joinpath(name).read_bytes() for name in INCLUDED_FILES}
         return mujoco.MjSpec.from_string(_FOLDER.joinpath(file).read_text("utf-8"), included)
     except (OSError, ValueError) as error:
         fault = " ".join(str(error).split())

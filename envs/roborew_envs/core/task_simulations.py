@@ -19,17 +19,17 @@ from roborew_envs.core.task import Task
 from roborew_envs.core.validation import (
     check_num_envs,
     check_snapshot,
-    checked_actions,
-    named_snapshot,
+    tag_snapshot,
+    validate_actions,
 )
-from roborew_envs.rendering.appearance import Looks
+from roborew_envs.rendering.appearance import AppearanceSampler
 from roborew_envs.rendering.renderer import (
     Overrides,
     Quality,
     Renderer,
     StoredStates,
     check_frame,
-    default_threads,
+    default_num_threads,
 )
 
 logger = logging.getLogger(__name__)
@@ -72,7 +72,9 @@ class TaskSimulations:
         self.simulation = Simulation(task.model, num_envs)
         self._frame = (width, height, quality)
         self._looks = (
-            Looks(task.model, appearance, appearance_seed, num_envs) if appearance else None
+            AppearanceSampler(task.model, appearance, appearance_seed, num_envs)
+            if appearance
+            else None
         )
         self._renderer: Renderer | None = None
         self.generators = [np.random.default_rng() for _ in range(num_envs)]
@@ -84,14 +86,14 @@ class TaskSimulations:
             if seeds[i] is not None:
                 self.generators[i] = seeding.np_random(seeds[i])[0]
             if self._looks is not None:
-                self._looks.renew(i, self.generators[i])
+                self._looks.sample(i, self.generators[i])
             self.simulation.place(i, *self.task.sample_initial_state(self.generators[i]))
         self.steps[mask] = 0
         self.progress[mask] = self.truth()["progress"][mask]
 
     def step(self, actions: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.bool_], Arrays]:
         """Advance all; returns rewards (progress gained), truncated, infos."""
-        checked = checked_actions(self.task.id, actions, (self.num_envs, self.task.action_size))
+        checked = validate_actions(self.task.id, actions, (self.num_envs, self.task.action_size))
         bounded = np.clip(checked.astype(np.float64), -1.0, 1.0)
         diverged = self.simulation.step(
             self.task.action_to_ctrl(self.simulation.qpos, bounded), self.task.substeps
@@ -137,14 +139,14 @@ class TaskSimulations:
             self._looks[chosen] if self._looks is not None else Overrides(),
         )
         return StoredStates(
-            qpos, look.merged(overrides or Overrides()).merged(self.task.visual_overrides(qpos))
+            qpos, look.merge(overrides or Overrides()).merge(self.task.visual_overrides(qpos))
         )
 
     def render_stored(self, states: StoredStates) -> NDArray[np.uint8]:
         """Frames of states kept by `store_states`, shape (n, H, W, 3); those of several cameras lie side
         by side."""
         if self._renderer is None:
-            threads = min(default_threads(), self.num_envs)
+            threads = min(default_num_threads(), self.num_envs)
             self._renderer = Renderer(self.task.model, *self._frame, threads)
         views = [
             self._renderer.render(states.qpos, camera, states.overrides) for camera in self.cameras
@@ -162,7 +164,7 @@ class TaskSimulations:
             "progress": self.progress.copy(),
             "generators": np.frombuffer(states, np.uint8).copy(),
         }
-        return named_snapshot(self.task.id, arrays)
+        return tag_snapshot(self.task.id, arrays)
 
     def set_state(self, snapshot: Mapping[str, NDArray[Any]]) -> None:
         check_snapshot(self.task.id, snapshot)
@@ -179,7 +181,7 @@ class TaskSimulations:
             generator.bit_generator.state = state
         if self._looks is not None:
             for i, key in enumerate(snapshot["looks"]):
-                self._looks.restore(i, key)
+                self._looks.sample_from_key(i, key)
 
     def close(self) -> None:
         self.simulation.close()

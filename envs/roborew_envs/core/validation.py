@@ -20,7 +20,7 @@ def check_num_envs(num_envs: object) -> None:
         raise Error(f"num_envs: got {num_envs!r}, expected at least 1, a whole number.")
 
 
-def checked_actions(
+def validate_actions(
     name: str, actions: Any, shape: tuple[int, ...], whole: bool = False
 ) -> NDArray[Any]:
     """The actions as an array of that shape.
@@ -54,13 +54,13 @@ def checked_actions(
     return values
 
 
-SNAPSHOT_OF = "of"
+SNAPSHOT_ENV_KEY = "of"
 """Entry of a snapshot that names the environment it was taken of."""
 
 
-def named_snapshot(name: str, arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+def tag_snapshot(name: str, arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
     """The arrays, and whose they are: an environment's id as bytes."""
-    return arrays | {SNAPSHOT_OF: np.frombuffer(name.encode(), np.uint8).copy()}
+    return arrays | {SNAPSHOT_ENV_KEY: np.frombuffer(name.encode(), np.uint8).copy()}
 
 
 def check_snapshot(name: str, arrays: Mapping[str, NDArray[Any]]) -> None:
@@ -70,7 +70,9 @@ def check_snapshot(name: str, arrays: Mapping[str, NDArray[Any]]) -> None:
         gymnasium.error.Error: it is another's.
     """
     found = (
-        arrays[SNAPSHOT_OF].tobytes().decode(errors="replace") if SNAPSHOT_OF in arrays else name
+        arrays[SNAPSHOT_ENV_KEY].tobytes().decode(errors="replace")
+        if SNAPSHOT_ENV_KEY in arrays
+        else name
     )
     if found != name:
         raise Error(f"{name}: got a snapshot of {found}, expected one of {name}.")

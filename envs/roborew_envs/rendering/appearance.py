@@ -29,7 +29,7 @@ PLACE = "place"
 """The change that moves nothing but puts things there."""
 
 
-def read_book(choices: Collection[str], changes: Collection[str]) -> Mapping[str, Any]:
+def read_shift_table(choices: Collection[str], changes: Collection[str]) -> Mapping[str, Any]:
     """What ``assets/appearance.json`` says.
 
     Args:
@@ -101,24 +101,24 @@ class UnknownAppearance(ValueError):
 
 
 @cache
-def _book() -> Mapping[str, Any]:
-    return read_book(_CHOICES, _CHANGES)
+def _shift_table() -> Mapping[str, Any]:
+    return read_shift_table(_SELECTORS, _CHANGES)
 
 
 def kinds() -> tuple[str, ...]:
     """Names of the shifts: camera, light, ..."""
-    return tuple(_book()["kinds"])
+    return tuple(_shift_table()["kinds"])
 
 
 def strengths() -> tuple[str, ...]:
     """Names of the strengths, the weakest first."""
-    return tuple(_book()["strengths"])
+    return tuple(_shift_table()["strengths"])
 
 
-def parse(text: str) -> dict[str, str]:
+def parse_appearance(text: str) -> dict[str, str]:
     """Read ``kind:strength`` pairs.
 
-    >>> parse("light:strong, camera:mild")
+    >>> parse_appearance("light:strong, camera:mild")
     {'light': 'strong', 'camera': 'mild'}
 
     Raises:
@@ -136,7 +136,7 @@ def parse(text: str) -> dict[str, str]:
     return look
 
 
-def shift(
+def sample_shift(
     model: mujoco.MjModel, kind: str, strength: str, rng: np.random.Generator, n: int = 1
 ) -> Overrides:
     """Draw n looks of one kind; from the same generator state a stronger one is the same look,
@@ -152,18 +152,18 @@ def shift(
     Raises:
         UnknownAppearance: no such kind or strength.
     """
-    parse(f"{kind}:{strength}")
+    parse_appearance(f"{kind}:{strength}")
     level, look = strengths().index(strength), Overrides()
-    for entry in _book()["kinds"][kind]:
+    for entry in _shift_table()["kinds"][kind]:
         amount = float(entry["amounts"][level])
         if entry["change"] == PLACE:
-            look = look.merged(Overrides(shapes=_distractors(model, int(amount), rng, n)))
+            look = look.merge(Overrides(shapes=_distractors(model, int(amount), rng, n)))
         else:
-            look = look.merged(Overrides(_moved(model, entry, amount, rng, n)))
+            look = look.merge(Overrides(_moved(model, entry, amount, rng, n)))
     return look
 
 
-class Looks:
+class AppearanceSampler:
     """The looks of N simulations: each its own, drawn anew at every reset, the same for the same
     episode."""
 
@@ -172,26 +172,26 @@ class Looks:
 
         Args:
             model: the world.
-            appearance: see `parse`; empty for the world's own look.
+            appearance: see `parse_appearance`; empty for the world's own look.
             seed: another one gives other looks to the same episodes.
             num_envs: number of simulations.
 
         Raises:
             UnknownAppearance: a name that does not exist.
         """
-        self._model, self._kinds, self._seed = model, parse(appearance), seed
+        self._model, self._kinds, self._seed = model, parse_appearance(appearance), seed
         self.keys = np.zeros((num_envs, 2), np.uint64)
         self._rows: list[Overrides] = [Overrides()] * num_envs
 
-    def renew(self, i: int, generator: np.random.Generator) -> None:
+    def sample(self, i: int, generator: np.random.Generator) -> None:
         """Draw the look of simulation i for the episode that the generator is about to begin; it is
         not advanced."""
         child = np.random.default_rng(
             [self._seed, *generator.bit_generator.state["state"].values()]
         )
-        self.restore(i, child.integers(2**63, size=2, dtype=np.uint64))
+        self.sample_from_key(i, child.integers(2**63, size=2, dtype=np.uint64))
 
-    def restore(self, i: int, key: NDArray[np.uint64]) -> None:
+    def sample_from_key(self, i: int, key: NDArray[np.uint64]) -> None:
         """Draw the look that has this key, shape (2,), again."""
         self.keys[i], look = key, Overrides()
         for (
@@ -199,20 +199,20 @@ class Looks:
             strength,
         ) in self._kinds.items():  # a generator each, so that no kind changes another's look
             rng = np.random.default_rng([*key.tolist(), *kind.encode()])
-            look = look.merged(shift(self._model, kind, strength, rng))
+            look = look.merge(sample_shift(self._model, kind, strength, rng))
         self._rows[i] = look
 
     def __getitem__(self, indices: NDArray[np.int64]) -> Overrides:
         """The looks of some of the simulations."""
         rows = [self._rows[int(i)] for i in indices]
-        return Overrides.join(rows) if rows else Overrides()
+        return Overrides.concatenate(rows) if rows else Overrides()
 
 
 def _moved(
     model: Any, entry: Mapping[str, Any], amount: float, rng: np.random.Generator, n: int
 ) -> dict[str, FieldValues]:
     """The fields of one entry of the book, all moved by the same random numbers."""
-    ids, moved = _CHOICES[entry["of"]](model), dict[str, FieldValues]()
+    ids, moved = _SELECTORS[entry["of"]](model), dict[str, FieldValues]()
     chance = rng.uniform(-1, 1, (n, len(ids), 4))
     for name in entry["fields"] if len(ids) else ():
         own = _own(model, name, ids)
@@ -309,7 +309,7 @@ def _coloured(model: Any) -> NDArray[np.bool_]:
 
 
 _FLAT, _CUBE = mujoco.mjtTexture.mjTEXTURE_2D, mujoco.mjtTexture.mjTEXTURE_CUBE
-_CHOICES: Mapping[str, Callable[[Any], NDArray[np.int64]]] = MappingProxyType(
+_SELECTORS: Mapping[str, Callable[[Any], NDArray[np.int64]]] = MappingProxyType(
     {
         "lights": lambda model: np.arange(int(model.nlight)),
         "standing cameras": lambda model: np.flatnonzero(_standing(model)),
@@ -335,9 +335,9 @@ def _distractors(model: mujoco.MjModel, count: int, rng: np.random.Generator, n:
     """Boxes, balls and drums on the ground beside the work, shape (n, count, 11), see
     `Overrides.shapes`."""
     names = {model.geom(i).name for i in range(model.ngeom)}
-    place = next(place for place in _book()["places"] if place["beside"] in names | {""})
+    place = next(place for place in _shift_table()["places"] if place["beside"] in names | {""})
     zones, low, high = np.array(place["zones"], np.float64), *place["size"]
-    most = max(entry["amounts"][-1] for entry in _book()["kinds"]["distractors"])
+    most = max(entry["amounts"][-1] for entry in _shift_table()["kinds"]["distractors"])
     zone = zones[rng.integers(len(zones), size=(n, most))]
     size = rng.uniform(low, high, (n, most, 3))
     spot = rng.uniform(zone[..., [0, 2]], zone[..., [1, 3]])

@@ -20,7 +20,7 @@ from mujoco import (
 )  # finds the library and the extensions, and tells PyOpenGL to use EGL
 from OpenGL import error as gl_error
 
-from roborew_envs.errors import DrawingError
+from roborew_envs.errors import RenderError
 
 DEVICE = "MUJOCO_EGL_DEVICE_ID"
 _SURFACELESS = 0x31DD  # EGL_PLATFORM_SURFACELESS_MESA
@@ -41,14 +41,14 @@ def chosen_devices() -> list[Any]:
     tried first, if unset.
 
     Raises:
-        DrawingError: no such device.
+        RenderError: no such device.
     """
     found, wanted = devices(), os.environ.get(DEVICE)
     if wanted is None:
         return found
     if not (wanted.isdecimal() and int(wanted) < len(found)):
         offered = ", ".join(map(str, range(len(found)))) or "none"
-        raise DrawingError(
+        raise RenderError(
             f"{DEVICE}: got {wanted!r}, expected a number of EGL's {len(found)} device(s): "
             f"{offered}."
         )
@@ -83,7 +83,7 @@ def _device_display(wanted: str | None, alone: bool) -> Any:
             # freed.
             _native.EGL_DISPLAY = _native.EGL_DISPLAY or display
             return display
-    raise DrawingError(
+    raise RenderError(
         "EGL initialises none of its devices; it needs a driver with EGL_EXT_platform_device."
     )
 
@@ -109,7 +109,7 @@ class EGLContext:
         `roborew_envs.rendering.opengl.open_context`.
 
         Raises:
-            DrawingError: no such device, or no display.
+            RenderError: no such device, or no display.
         """
         self._display = _device_display(os.environ.get(DEVICE), alone)
         if not alone and number % 2 == 0:
@@ -122,7 +122,7 @@ class EGLContext:
         count, configs = ctypes.c_long(), (_egl.EGLConfig * 1)()
         _egl.eglChooseConfig(self._display, _native.EGL_ATTRIBUTES, configs, 1, count)
         if count.value < 1:
-            raise DrawingError(
+            raise RenderError(
                 "EGL offers no 8-bit RGB frame with a 24-bit depth buffer on this device."
             )
         _egl.eglBindAPI(_egl.EGL_OPENGL_API)

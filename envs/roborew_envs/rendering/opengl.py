@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any, Protocol
 
-from roborew_envs.errors import DrawingError
+from roborew_envs.errors import RenderError
 
 BACKENDS = ("egl", "glfw", "osmesa")
 
@@ -34,7 +34,7 @@ def backend() -> str:
     """
     name = os.environ.get("MUJOCO_GL", "").lower() or ("egl" if sys.platform == "linux" else "glfw")
     if name not in BACKENDS:
-        raise DrawingError(
+        raise RenderError(
             f"MUJOCO_GL: got {name!r}, expected one of {', '.join(BACKENDS)}, or unset it."
         )
     return name

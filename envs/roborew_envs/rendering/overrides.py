@@ -28,7 +28,7 @@ class Overrides:
     fields: Mapping[str, FieldValues] = field(default_factory=dict[str, FieldValues])
     shapes: NDArray[np.float64] | None = None
 
-    def merged(self, other: Overrides) -> Overrides:
+    def merge(self, other: Overrides) -> Overrides:
         """Both sets of overrides; where a field stands in both, ``other`` is written last; the
         shapes of both."""
         fields = dict(self.fields)
@@ -50,7 +50,7 @@ class Overrides:
         return Overrides(fields, None if self.shapes is None else self.shapes[frames])
 
     @staticmethod
-    def join(parts: Sequence[Overrides]) -> Overrides:
+    def concatenate(parts: Sequence[Overrides]) -> Overrides:
         """The frames of all parts, one after the other; all parts override the same fields."""
         fields = {
             name: (indices, np.concatenate([part.fields[name][1] for part in parts]))
@@ -59,7 +59,7 @@ class Overrides:
         shapes = [part.shapes for part in parts if part.shapes is not None]
         return Overrides(fields, np.concatenate(shapes) if shapes else None)
 
-    def rows(self) -> list[NDArray[Any]]:
+    def per_frame_arrays(self) -> list[NDArray[Any]]:
         """Every array whose first axis counts the frames."""
         return [values for _, values in self.fields.values()] + (
             [] if self.shapes is None else [self.shapes]
@@ -87,20 +87,20 @@ class StoredStates:
         return StoredStates(self.qpos[states], self.overrides[states])
 
     @staticmethod
-    def join(parts: Sequence[StoredStates]) -> StoredStates:
+    def concatenate(parts: Sequence[StoredStates]) -> StoredStates:
         """The states of all parts, one after the other; the parts come from one model and override
         the same fields."""
-        overrides = Overrides.join([part.overrides for part in parts])
+        overrides = Overrides.concatenate([part.overrides for part in parts])
         return StoredStates(np.concatenate([part.qpos for part in parts]), overrides)
 
 
-def distinct(states: StoredStates) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def unique_states(states: StoredStates) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Which states are the first of their kind, to the last bit, shape (M,); and which of these
     each is, shape (N,)."""
     numbers: dict[bytes, int] = {}
     first: list[int] = []
     which = np.empty(len(states), np.int64)
-    for i, rows in enumerate(zip(states.qpos, *states.overrides.rows(), strict=True)):
+    for i, rows in enumerate(zip(states.qpos, *states.overrides.per_frame_arrays(), strict=True)):
         which[i] = numbers.setdefault(b"".join(row.tobytes() for row in rows), len(first))
         if which[i] == len(first):
             first.append(i)

@@ -12,7 +12,7 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
-from roborew_envs.errors import DrawingError
+from roborew_envs.errors import RenderError
 from roborew_envs.rendering.opengl import open_context
 from roborew_envs.rendering.overrides import FieldValues, StoredStates
 
@@ -65,7 +65,7 @@ class RenderContext:
         `opengl.open_context`.
 
         Raises:
-            DrawingError: no context, or one that draws a known scene wrongly.
+            RenderError: no context, or one that draws a known scene wrongly.
         """
         self.model = copy.deepcopy(model)
         self.model.vis.global_.offwidth = max(width, _CANARY_SIDE)
@@ -97,7 +97,7 @@ class RenderContext:
         self.buffer = np.empty((height, width, 3), np.uint8)
         fault = canary_fault(self._canary())
         if fault is not None:
-            raise DrawingError(
+            raise RenderError(
                 f"OpenGL draws a known scene {fault}, so its frames would be worthless."
             )
 
@@ -113,10 +113,10 @@ class RenderContext:
         mujoco.mjv_updateScene(
             model, data, self.option, None, self.camera, mujoco.mjtCatBit.mjCAT_ALL, scene
         )
-        self._read(scene, rect, picture)
+        self._read_pixels(scene, rect, picture)
         return picture[::-1]
 
-    def _read(self, scene: Any, rect: Any, buffer: NDArray[np.uint8]) -> None:
+    def _read_pixels(self, scene: Any, rect: Any, buffer: NDArray[np.uint8]) -> None:
         """Draw the scene into ``buffer``, row 0 at the bottom, as OpenGL has it."""
         mujoco.mjr_render(rect, scene, self.context)
         mujoco.mjr_readPixels(buffer, None, rect, self.context)
@@ -124,34 +124,34 @@ class RenderContext:
     def render(self, state: StoredStates, camera: int, frame: NDArray[np.uint8]) -> None:
         """Draw a single state, qpos (nq,) and overrides without their first axis, into ``frame``
         (H, W, 3)."""
-        before = self._write(state.overrides.fields)
+        before = self._swap_fields(state.overrides.fields)
         try:
-            self._pose(state.qpos, camera)
+            self._set_pose(state.qpos, camera)
             for shape in () if state.overrides.shapes is None else state.overrides.shapes:
-                self._add(shape)
-            self._read(self.scene, self.rect, self.buffer)
+                self._add_shape(shape)
+            self._read_pixels(self.scene, self.rect, self.buffer)
         finally:
-            self._write(before)
+            self._swap_fields(before)
         frame[:] = self.buffer[::-1]
 
-    def look(
+    def render_data(
         self,
         model: mujoco.MjModel,
         data: mujoco.MjData,
         camera: mujoco.MjvCamera,
         frame: NDArray[np.uint8],
     ) -> None:
-        """Draw a world as it stands, of the same meshes and textures as this painter's model, into
+        """Draw a world as it stands, of the same meshes and textures as this context's model, into
         ``frame``."""
         for i in range(model.nhfield):  # terrain may change with every episode
             mujoco.mjr_uploadHField(model, self.context, i)
         mujoco.mjv_updateScene(
             model, data, self.option, None, camera, mujoco.mjtCatBit.mjCAT_ALL, self.scene
         )
-        self._read(self.scene, self.rect, self.buffer)
+        self._read_pixels(self.scene, self.rect, self.buffer)
         frame[:] = self.buffer[::-1]
 
-    def _pose(self, qpos: NDArray[np.float64], camera: int) -> None:
+    def _set_pose(self, qpos: NDArray[np.float64], camera: int) -> None:
         self.data.qpos[:] = qpos
         mujoco.mj_kinematics(self.model, self.data)
         mujoco.mj_comPos(self.model, self.data)
@@ -163,10 +163,10 @@ class RenderContext:
             self.model, self.data, self.option, None, self.camera, everything, self.scene
         )
 
-    def _add(self, shape: NDArray[np.float64]) -> None:
+    def _add_shape(self, shape: NDArray[np.float64]) -> None:
         """Put a shape, see `Overrides.shapes`, into the scene as it stands now."""
         if self.scene.ngeom == self.scene.maxgeom:
-            raise DrawingError(f"a scene holds at most {self.scene.maxgeom} shapes.")
+            raise RenderError(f"a scene holds at most {self.scene.maxgeom} shapes.")
         geom, upright = self.scene.geoms[self.scene.ngeom], np.eye(3).ravel()
         mujoco.mjv_initGeom(
             geom, int(shape[0]), shape[1:4], shape[4:7], upright, shape[7:].astype(np.float32)
@@ -174,7 +174,7 @@ class RenderContext:
         geom.category = mujoco.mjtCatBit.mjCAT_STATIC
         self.scene.ngeom += 1
 
-    def _write(self, fields: Mapping[str, FieldValues]) -> Mapping[str, FieldValues]:
+    def _swap_fields(self, fields: Mapping[str, FieldValues]) -> Mapping[str, FieldValues]:
         """Write model fields; returns what stood there."""
         before = {
             name: (indices, getattr(self.model, name)[indices])

@@ -1,4 +1,4 @@
-"""A thread that owns a painter: OpenGL contexts belong to the thread that made them current."""
+"""A thread that owns a context: OpenGL contexts belong to the thread that made them current."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from collections.abc import Callable, Sequence
 
 from roborew_envs.rendering.render_context import RenderContext
 
-Call = Callable[[RenderContext], None]
+RenderCall = Callable[[RenderContext], None]
 
 
 class RenderThread:
-    """Runs calls on its painter in order. A daemon, so that it still lives when `atexit` asks it to
+    """Runs calls on its context in order. A daemon, so that it still lives when `atexit` asks it to
     close."""
 
     def __init__(self, make: Callable[[], RenderContext]) -> None:
-        """Begin to make the painter; the first `wait` says what came of it."""
-        self._calls: queue.SimpleQueue[Call | None] = queue.SimpleQueue()
+        """Begin to make the context; the first `wait` says what came of it."""
+        self._calls: queue.SimpleQueue[RenderCall | None] = queue.SimpleQueue()
         self._replies: queue.SimpleQueue[BaseException | None] = queue.SimpleQueue()
         threading.Thread(target=self._run, args=(make,), daemon=True).start()
 
     def _run(self, make: Callable[[], RenderContext]) -> None:
         try:
-            painter = make()
+            context = make()
         except BaseException as error:  # noqa: BLE001 - handed to the caller by `wait`
             self._replies.put(error)
             return
@@ -33,13 +33,13 @@ class RenderThread:
             call = self._calls.get()
             closed = call is None
             try:
-                (call or RenderContext.close)(painter)
+                (call or RenderContext.close)(context)
                 self._replies.put(None)
             except BaseException as error:  # noqa: BLE001 - handed to the caller by `wait`
                 self._replies.put(error)
 
-    def send(self, call: Call | None) -> None:
-        """Let the painter do this; None closes it and ends the thread."""
+    def send(self, call: RenderCall | None) -> None:
+        """Let the context do this; None closes it and ends the thread."""
         self._calls.put(call)
 
     def wait(self) -> BaseException | None:
@@ -47,7 +47,7 @@ class RenderThread:
         return self._replies.get()
 
     def stop(self) -> BaseException | None:
-        """Close the painter and end the thread; the error, if it had one."""
+        """Close the context and end the thread; the error, if it had one."""
         self.send(None)
         return self.wait()
 

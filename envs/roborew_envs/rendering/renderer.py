@@ -17,23 +17,23 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
-from roborew_envs.errors import DrawingError
+from roborew_envs.errors import RenderError
 from roborew_envs.rendering.opengl import backend
-from roborew_envs.rendering.overrides import FieldValues, Overrides, StoredStates, distinct
+from roborew_envs.rendering.overrides import FieldValues, Overrides, StoredStates, unique_states
 from roborew_envs.rendering.render_context import Quality, RenderContext
-from roborew_envs.rendering.render_thread import Call, RenderThread, raise_first
+from roborew_envs.rendering.render_thread import RenderCall, RenderThread, raise_first
 
 __all__ = [
     "MAX_SIDE",
-    "DrawingError",
     "FieldValues",
     "Overrides",
     "Quality",
+    "RenderError",
     "Renderer",
     "StoredStates",
     "backend",
     "check_frame",
-    "default_threads",
+    "default_num_threads",
 ]
 
 MAX_SIDE = 4096
@@ -44,22 +44,22 @@ def check_frame(width: object, height: object, quality: object) -> None:
     """Refuse a frame that no renderer can draw.
 
     Raises:
-        DrawingError: impossible size or quality.
+        RenderError: impossible size or quality.
     """
     if quality not in get_args(Quality):
-        raise DrawingError(
+        raise RenderError(
             f"quality: got {quality!r}, expected one of {', '.join(get_args(Quality))}."
         )
     if not all(
         isinstance(side, int | np.integer) and 1 <= side <= MAX_SIDE for side in (width, height)
     ):
-        raise DrawingError(
+        raise RenderError(
             f"frame size: got {width!r} x {height!r} pixels, expected 1 to {MAX_SIDE} a side, "
             f"whole."
         )
 
 
-def default_threads() -> int:
+def default_num_threads() -> int:
     """The cores this process may use, at most 8."""
     return min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2)
 
@@ -93,14 +93,14 @@ class Renderer:
             threads: default: the cores this process may use, at most 8.
 
         Raises:
-            DrawingError: impossible size or quality, no such device, no OpenGL context, or one that
+            RenderError: impossible size or quality, no such device, no OpenGL context, or one that
                 draws a known scene black, the same everywhere, upside down or in the wrong colours.
         """
         self._threads: list[RenderThread] = []
         check_frame(width, height, quality)
         self.width, self.height, self.quality = width, height, quality
         self._cameras = {model.camera(i).name: i for i in range(model.ncam)}
-        count = threads or default_threads()
+        count = threads or default_num_threads()
         alone = count == 1 and quality == "full"
         try:
             for number in range(
@@ -114,11 +114,9 @@ class Renderer:
         except Exception as error:
             self.close()
             reason = (
-                str(error)
-                if isinstance(error, DrawingError)
-                else f"{type(error).__name__}: {error}"
+                str(error) if isinstance(error, RenderError) else f"{type(error).__name__}: {error}"
             )
-            raise DrawingError(
+            raise RenderError(
                 f"cannot draw with MUJOCO_GL={backend()!r}: {reason} Run `roborew doctor`."
             ) from error
         _open_renderers.add(self)
@@ -142,21 +140,21 @@ class Renderer:
             shape (N, height, width, 3), uint8 RGB, row 0 at the top.
         """
         if not self._threads:
-            raise DrawingError("this renderer is closed: open a new one.")
+            raise RenderError("this renderer is closed: open a new one.")
         if camera not in self._cameras:
-            raise DrawingError(f"unknown camera {camera!r}. Available: {', '.join(self._cameras)}.")
+            raise RenderError(f"unknown camera {camera!r}. Available: {', '.join(self._cameras)}.")
         states = StoredStates(qpos, overrides or Overrides())
-        first, which = distinct(states)
+        first, which = unique_states(states)
         if len(first) == len(states):
             return self._draw(states, self._cameras[camera])
         return self._draw(states[first], self._cameras[camera])[which]
 
     def _draw(self, states: StoredStates, camera: int) -> NDArray[np.uint8]:
-        return self.paint(
-            len(states), lambda painter, i, frame: painter.render(states[i], camera, frame)
+        return self.render_each(
+            len(states), lambda context, i, frame: context.render(states[i], camera, frame)
         )
 
-    def paint(
+    def render_each(
         self, count: int, paint: Callable[[RenderContext, int, NDArray[np.uint8]], None]
     ) -> NDArray[np.uint8]:
         """Let the threads paint ``count`` frames, each into its own part, (H, W, 3), of what is
@@ -164,10 +162,10 @@ class Renderer:
         frames = np.empty((count, self.height, self.width, 3), np.uint8)
         busy = self._threads[: max(1, min(len(self._threads), count))]
 
-        def share_of(thread: int) -> Call:
-            def call(painter: RenderContext) -> None:
+        def share_of(thread: int) -> RenderCall:
+            def call(context: RenderContext) -> None:
                 for i in range(thread, count, len(busy)):
-                    paint(painter, i, frames[i])
+                    paint(context, i, frames[i])
 
             return call
 

@@ -6,8 +6,8 @@ Ids are those that Gymnasium knows: ``HalfCheetah-v5``, ``Meta-World/reach-v3``,
 is imported when one of its ids is asked for.
 """
 
-from roborew_envs.suites.finding import find
+from roborew_envs.suites.env_specs import find_env_spec
+from roborew_envs.suites.mujoco_world import DEFAULT_CAMERA
 from roborew_envs.suites.vector import SuiteVectorEnv
-from roborew_envs.suites.world import OWN_CAMERA
 
-__all__ = ["OWN_CAMERA", "SuiteVectorEnv", "find"]
+__all__ = ["DEFAULT_CAMERA", "SuiteVectorEnv", "find_env_spec"]

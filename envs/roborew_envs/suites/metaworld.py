@@ -20,11 +20,11 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
-CAMERA = "corner2"
+DEFAULT_CAMERA = "corner2"
 """The view that most work on rewards from pictures takes."""
 
 _classes: dict[str, type[Any]] = import_module("metaworld.env_dict").ALL_V3_ENVIRONMENTS
-names: tuple[str, ...] = tuple(_classes)
+TASK_NAMES: tuple[str, ...] = tuple(_classes)
 """Tasks as Meta-World names them, such as ``reach-v3``."""
 
 
@@ -39,7 +39,7 @@ class MetaWorldEnv(gymnasium.Wrapper[Any, Any, Any, Any]):
         self,
         name: str,
         render_mode: str | None = None,
-        camera_name: str = CAMERA,
+        camera_name: str = DEFAULT_CAMERA,
         width: int = 480,
         height: int = 480,
     ) -> None:
@@ -68,12 +68,12 @@ class MetaWorldEnv(gymnasium.Wrapper[Any, Any, Any, Any]):
         observation = bare._get_obs()
         observation[18:36] = bare._prev_obs = observation[:18].copy()
         _, told = bare.evaluate_state(observation, np.zeros(4, np.float32))
-        return observation, _truth(told)
+        return observation, _with_success(told)
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """Advance by one step."""
         observation, reward, terminated, truncated, told = self.env.step(action)
-        return observation, float(reward), terminated, truncated, _truth(told)
+        return observation, float(reward), terminated, truncated, _with_success(told)
 
     def expert(self, observations: NDArray[np.float64]) -> NDArray[np.float32]:
         """Meta-World's own scripted policy: observations (N, 39) to actions (N, 4), in [-1, 1]."""
@@ -84,7 +84,7 @@ class MetaWorldEnv(gymnasium.Wrapper[Any, Any, Any, Any]):
         return np.clip(actions, -1, 1).astype(np.float32)
 
 
-def _truth(told: dict[str, Any]) -> dict[str, Any]:
+def _with_success(told: dict[str, Any]) -> dict[str, Any]:
     success = bool(told["success"])
     return told | {"success": success, "is_success": success}
 
@@ -106,7 +106,7 @@ def _make(name: str, **options: Any) -> MetaWorldEnv:
     return MetaWorldEnv(name, **options)
 
 
-for _name in names:
+for _name in TASK_NAMES:
     gymnasium.register(  # pyright: ignore[reportUnknownMemberType] - its kwargs are an untyped dict
         f"Meta-World/{_name}", entry_point=partial(_make, _name)
     )

@@ -18,12 +18,19 @@ from numpy.typing import NDArray
 from roborew_envs.core.validation import (
     check_num_envs,
     check_snapshot,
-    checked_actions,
-    named_snapshot,
+    tag_snapshot,
+    validate_actions,
 )
 from roborew_envs.rendering.renderer import Quality, Renderer, check_frame
-from roborew_envs.suites.finding import find
-from roborew_envs.suites.world import OWN_CAMERA, World, camera_names, shown, viewpoint, world_of
+from roborew_envs.suites.env_specs import find_env_spec
+from roborew_envs.suites.mujoco_world import (
+    DEFAULT_CAMERA,
+    MujocoWorld,
+    camera_names,
+    find_world,
+    renderable_world,
+    resolve_camera,
+)
 
 Arrays = dict[str, NDArray[Any]]
 _SUCCESS = ("success", "is_success")
@@ -51,7 +58,7 @@ class SuiteVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         env_id: see `roborew_envs.suites`.
         num_envs: environments.
         render_mode: ``"rgb_array"`` or None.
-        camera: name of a camera of a MuJoCo world; by default see `viewpoint`. Several, separated
+        camera: name of a camera of a MuJoCo world; by default see `resolve_camera`. Several, separated
             by commas, are drawn side by side.
         width: of a camera's picture [pixels]; 96 by default. MuJoCo worlds are drawn here, others
             draw themselves.
@@ -84,9 +91,9 @@ class SuiteVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
                 f"autoreset_mode: got {autoreset_mode}, expected DISABLED: the last frame must "
                 f"still be seen."
             )
-        find(env_id)
+        find_env_spec(env_id)
         self.num_envs, self.render_mode = num_envs, render_mode
-        self.envs = [_made(env_id, render_mode, options) for _ in range(num_envs)]
+        self.envs = [_make_env(env_id, render_mode, options) for _ in range(num_envs)]
         first = self.envs[0]
         self.spec = first.spec
         self.metadata = {**first.metadata, **self.metadata}
@@ -107,11 +114,11 @@ class SuiteVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
             raise Error(
                 f"{env_id} draws itself: give it no camera, width or height but its own options."
             )
-        for name in _named(camera) if self.resizable else ():
-            viewpoint(first, name)
+        for name in split_cameras(camera) if self.resizable else ():
+            resolve_camera(first, name)
         self._renderer: Renderer | None = None
-        self._roots = np.random.SeedSequence().generate_state(num_envs, np.uint64) >> 1
-        self._episodes = np.full(num_envs, -1)
+        self._root_seeds = np.random.SeedSequence().generate_state(num_envs, np.uint64) >> 1
+        self._episode_numbers = np.full(num_envs, -1)
         self._ended = np.ones(num_envs, np.bool_)
         self._actions: list[list[NDArray[Any]]] = [[] for _ in self.envs]
         self._observations: NDArray[Any] = np.zeros((num_envs, *seen.shape), seen.dtype)
@@ -140,11 +147,11 @@ class SuiteVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         infos: dict[int, dict[str, Any]] = {}
         for i in np.flatnonzero(mask).tolist():
             given = None if seeds is None else seeds[i]
-            self._episodes[i] += 1
+            self._episode_numbers[i] += 1
             if given is not None:
-                self._roots[i], self._episodes[i] = given, 0
-            infos[i] = self._begin(i)
-        return self._observations.copy(), self._told(infos)
+                self._root_seeds[i], self._episode_numbers[i] = given, 0
+            infos[i] = self._start_episode(i)
+        return self._observations.copy(), self._success_infos(infos)
 
     def step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
         """Advance every environment by one step."""
@@ -155,7 +162,7 @@ class SuiteVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
             )
         spaces = cast(Any, self)  # Gymnasium leaves the parameter of these spaces open
         one, whole = spaces.single_action_space, not isinstance(spaces.single_action_space, Box)
-        checked = checked_actions(self._name, actions, (self.num_envs, *one.shape), whole)
+        checked = validate_actions(self._name, actions, (self.num_envs, *one.shape), whole)
         if whole and not spaces.action_space.contains(checked):
             raise InvalidAction(
                 f"{self._name}: got actions {checked.tolist()}, expected some of {one}."
@@ -167,11 +174,11 @@ class SuiteVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         )
         infos: dict[int, dict[str, Any]] = {}
         for i in range(self.num_envs):
-            rewards[i], terminated[i], truncated[i], infos[i] = self._advance(i, checked[i].copy())
+            rewards[i], terminated[i], truncated[i], infos[i] = self._step_env(i, checked[i].copy())
         self._ended = terminated | truncated
-        return self._observations.copy(), rewards, terminated, truncated, self._told(infos)
+        return self._observations.copy(), rewards, terminated, truncated, self._success_infos(infos)
 
-    def _advance(self, i: int, action: NDArray[Any]) -> tuple[float, bool, bool, dict[str, Any]]:
+    def _step_env(self, i: int, action: NDArray[Any]) -> tuple[float, bool, bool, dict[str, Any]]:
         """Step environment i; one that breaks down stands again where it stood before."""
         before = self._observations[i].copy()
         self._observations[i], reward, terminated, truncated, info = self.envs[i].step(action)
@@ -183,7 +190,7 @@ class SuiteVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
             self._name,
             i,
         )
-        info = self._play(i, self._actions[i])
+        info = self._replay(i, self._actions[i])
         self._observations[i] = before
         return 0.0, False, True, info
 
@@ -194,7 +201,7 @@ class SuiteVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
     @property
     def resizable(self) -> bool:
         """Whether ``camera``, ``width`` and ``height`` are for the taking: it is a MuJoCo world."""
-        return world_of(self.envs[0]) is not None
+        return find_world(self.envs[0]) is not None
 
     @property
     def expert(self) -> Callable[[NDArray[Any]], NDArray[np.float32]] | None:
@@ -202,16 +209,18 @@ class SuiteVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         first = self.envs[0]
         return first.get_wrapper_attr("expert") if first.has_wrapper_attr("expert") else None
 
-    def _begin(self, i: int) -> dict[str, Any]:
+    def _start_episode(self, i: int) -> dict[str, Any]:
         """Start the episode that environment i stands at; its info, with success where a goal
         environment can say."""
         env, bare = self.envs[i], cast(Any, self.envs[i].unwrapped)
-        seed = int(self._roots[i])
+        seed = int(self._root_seeds[i])
         legacy = isinstance(
             bare.np_random, np.random.RandomState
         )  # of dm_control; it takes 32 bits
-        if self._episodes[i] > 0 or (legacy and seed >= 2**32):
-            seed = int(np.random.SeedSequence((seed, int(self._episodes[i]))).generate_state(1)[0])
+        if self._episode_numbers[i] > 0 or (legacy and seed >= 2**32):
+            seed = int(
+                np.random.SeedSequence((seed, int(self._episode_numbers[i]))).generate_state(1)[0]
+            )
         self._observations[i], info = env.reset(seed=seed)
         if not np.isfinite(self._observations[i]).all():
             raise Error(
@@ -224,15 +233,15 @@ class SuiteVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
             info = info | {"is_success": judge(goal["achieved_goal"], goal["desired_goal"])}
         return info
 
-    def _play(self, i: int, actions: Iterable[NDArray[Any]]) -> dict[str, Any]:
+    def _replay(self, i: int, actions: Iterable[NDArray[Any]]) -> dict[str, Any]:
         """Bring environment i to where its episode stands after these actions; the last info."""
-        info = self._begin(i)
+        info = self._start_episode(i)
         for action in actions:
             self._actions[i].append(action.copy())
             self._observations[i], _, _, _, info = self.envs[i].step(action)
         return info
 
-    def _told(self, infos: Mapping[int, Mapping[str, Any]]) -> dict[str, Any]:
+    def _success_infos(self, infos: Mapping[int, Mapping[str, Any]]) -> dict[str, Any]:
         success, known = np.zeros(self.num_envs, np.bool_), np.zeros(self.num_envs, np.bool_)
         for i, info in infos.items():
             told = [info[name] for name in _SUCCESS if name in info]
@@ -245,7 +254,9 @@ class SuiteVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         """Names for `render_frames`, first the one that is used if none is given: ``default`` where it has
         no name."""
         return (
-            camera_names(self.envs[0], _named(self._camera)[0]) if self.resizable else (OWN_CAMERA,)
+            camera_names(self.envs[0], split_cameras(self._camera)[0])
+            if self.resizable
+            else (DEFAULT_CAMERA,)
         )
 
     def resize(self, width: int, height: int) -> None:
@@ -271,13 +282,17 @@ class SuiteVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         chosen = [
             self.envs[i] for i in (range(self.num_envs) if indices is None else indices.tolist())
         ]
-        worlds = [world for env in chosen if (world := shown(env)) is not None]
+        worlds = [world for env in chosen if (world := renderable_world(env)) is not None]
         if len(worlds) < len(chosen):
             return np.stack([cast("NDArray[np.uint8]", env.render()) for env in chosen])
-        views = [viewpoint(self.envs[0], name) for name in _named(camera or self._camera)]
+        views = [
+            resolve_camera(self.envs[0], name) for name in split_cameras(camera or self._camera)
+        ]
         if self._renderer is None:
             self._renderer = Renderer(worlds[0].model, *self._frame)
-        return np.concatenate([_painted(self._renderer, worlds, view) for view in views], axis=2)
+        return np.concatenate(
+            [_render_worlds(self._renderer, worlds, view) for view in views], axis=2
+        )
 
     def render(self) -> tuple[NDArray[np.uint8], ...]:
         """One frame for every environment."""
@@ -292,8 +307,8 @@ class SuiteVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         for i, taken in enumerate(self._actions):
             actions[i, : len(taken)] = np.reshape(taken, (len(taken), *space.shape))
         counters = {
-            "roots": self._roots.copy(),
-            "episodes": self._episodes.copy(),
+            "roots": self._root_seeds.copy(),
+            "episodes": self._episode_numbers.copy(),
             "ended": self._ended.copy(),
         }
         arrays = counters | {
@@ -301,7 +316,7 @@ class SuiteVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
             "actions": actions,
             "observations": self._observations.copy(),
         }
-        return named_snapshot(self._name, arrays)
+        return tag_snapshot(self._name, arrays)
 
     def set_state(self, snapshot: Mapping[str, NDArray[Any]]) -> None:
         """Go on where `get_state` was taken: every running episode is played again from its seed.
@@ -309,9 +324,12 @@ class SuiteVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         An environment that its seed does not determine comes out elsewhere: a warning says so.
         """
         check_snapshot(self._name, snapshot)
-        self._roots, self._episodes = snapshot["roots"].copy(), snapshot["episodes"].copy()
-        for i in np.flatnonzero(self._episodes >= 0).tolist():
-            self._play(i, snapshot["actions"][i, : snapshot["lengths"][i]])
+        self._root_seeds, self._episode_numbers = (
+            snapshot["roots"].copy(),
+            snapshot["episodes"].copy(),
+        )
+        for i in np.flatnonzero(self._episode_numbers >= 0).tolist():
+            self._replay(i, snapshot["actions"][i, : snapshot["lengths"][i]])
         self._ended = snapshot["ended"].copy()
         if not np.array_equal(self._observations, snapshot["observations"], equal_nan=True):
             _log.warning("%s: not decided by its seeds, so it goes on but not exactly.", self._name)
@@ -323,20 +341,21 @@ class SuiteVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
             env.close()
 
 
-def _named(cameras: str | None) -> list[str | None]:
+def split_cameras(cameras: str | None) -> list[str | None]:
+    """Names of cameras as in ``"front,wrist"``; one None, the environment's own, if not given."""
     return [None] if cameras is None else [name.strip() for name in cameras.split(",")]
 
 
-def _painted(
-    renderer: Renderer, worlds: Sequence[World], view: mujoco.MjvCamera
+def _render_worlds(
+    renderer: Renderer, worlds: Sequence[MujocoWorld], view: mujoco.MjvCamera
 ) -> NDArray[np.uint8]:
-    return renderer.paint(
+    return renderer.render_each(
         len(worlds),
-        lambda painter, i, frame: painter.look(worlds[i].model, worlds[i].data, view, frame),
+        lambda context, i, frame: context.render_data(worlds[i].model, worlds[i].data, view, frame),
     )
 
 
-def _made(
+def _make_env(
     env_id: str, render_mode: str | None, options: Mapping[str, Any]
 ) -> gymnasium.Env[Any, Any]:
     env = gymnasium.make(env_id, render_mode=render_mode, disable_env_checker=True, **options)

@@ -65,7 +65,7 @@ def collect_demonstrations(
         MissingBackendError: the package of its suite is absent.
         InvalidInputError: a behavior, camera, size or number that does not exist or cannot be; or
             no instruction.
-        DrawingError: no OpenGL, or a frame of impossible size.
+        RenderError: no OpenGL, or a frame of impossible size.
     """
     instruction = TrainConfig(env=env, goal=config.goal).resolved().instruction
     check_frame(config.width, config.height, config.quality)

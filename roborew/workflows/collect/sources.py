@@ -25,7 +25,12 @@ from roborew_envs.experts.rollout import (
 )
 from roborew_envs.rendering.renderer import Renderer
 from roborew_envs.suites import SuiteVectorEnv
-from roborew_envs.suites.episodes import SuiteEpisode, frames, perform, suite_behaviors
+from roborew_envs.suites.demonstrations import (
+    SuiteEpisode,
+    collect_episode,
+    replay_frames,
+    suite_behaviors,
+)
 
 DRAWN = 32
 """Frames that are drawn, and so held in memory, at once."""
@@ -95,7 +100,7 @@ def open_source(env: str, config: CollectConfig) -> Source:
 
     Raises:
         gymnasium.error.Error: no such environment, or its package is absent.
-        DrawingError: no OpenGL.
+        RenderError: no OpenGL.
     """
     return TaskSource(env, config) if env in TASKS else SuiteSource(env, config)
 
@@ -186,7 +191,7 @@ class SuiteSource:
     def takes(self, behavior: Behavior, seeds: range) -> Iterator[EpisodeRecord]:
         """See `Source`."""
         for seed in seeds:
-            episode = perform(self._env, behavior, seed)
+            episode = collect_episode(self._env, behavior, seed)
             yield EpisodeRecord(
                 observations=episode.observations,
                 actions=episode.actions,
@@ -207,7 +212,7 @@ class SuiteSource:
                 before.
         """
         last: Frame | None = None
-        for frame in frames(self._env, episode, self._views[camera]):
+        for frame in replay_frames(self._env, episode, self._views[camera]):
             if last is None:
                 self._check_first(episode, frame)
             last = frame

@@ -80,7 +80,7 @@ def _show_once(config: TrainConfig, model: RewardModel | None) -> None:
 
 def _available(config: TrainConfig) -> tuple[str, ...]:
     with closing(make_env(replace(config, camera=None), 1)) as env:
-        own: str = import_module("roborew_envs.suites").OWN_CAMERA
+        own: str = import_module("roborew_envs.suites").DEFAULT_CAMERA
         return getattr(env.unwrapped, "cameras", (own,))
 
 

@@ -206,12 +206,12 @@ def _check_environment(env: str) -> None:
     import gymnasium
 
     from roborew_envs import TASKS
-    from roborew_envs.suites import find
+    from roborew_envs.suites import find_env_spec
 
     if env in TASKS:
         return
     try:
-        find(env)  # also imports the module of "module:Environment-v0"
+        find_env_spec(env)  # also imports the module of "module:Environment-v0"
     except gymnasium.error.DependencyNotInstalled as error:
         raise MissingBackendError(str(error)) from error
     except (gymnasium.error.Error, ImportError) as error:

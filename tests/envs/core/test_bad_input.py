@@ -71,7 +71,7 @@ def test_one_environment_refuses_what_many_refuse() -> None:
 def test_a_damaged_world_is_named(
     task_id: str, damage: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in worlds.SHARED:
+    for name in worlds.INCLUDED_FILES:
         (tmp_path / name).write_bytes((worlds._FOLDER / name).read_bytes())
     if damage is not None:
         (tmp_path / "desk.xml").write_text(damage)
@@ -106,7 +106,7 @@ def test_a_world_whose_included_file_is_gone_is_named(
 def test_a_world_that_is_not_the_tasks_own_is_named(
     world: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in worlds.SHARED:
+    for name in worlds.INCLUDED_FILES:
         (tmp_path / name).write_bytes(
             (worlds._FOLDER / name).read_bytes().replace(b'camera name="front"', b"camera")
         )

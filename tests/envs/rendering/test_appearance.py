@@ -15,11 +15,11 @@ from gymnasium.error import Error
 from roborew_envs import TaskVectorEnv, make_task
 from roborew_envs.rendering import appearance
 from roborew_envs.rendering.appearance import (
-    Looks,
+    AppearanceSampler,
     UnknownAppearance,
     kinds,
-    parse,
-    shift,
+    parse_appearance,
+    sample_shift,
     strengths,
 )
 from roborew_envs.rendering.renderer import Overrides, Renderer
@@ -31,7 +31,7 @@ every_kind = pytest.mark.parametrize("kind", kinds())
 
 
 def looks(model: mujoco.MjModel, kind: str, strength: str, seed: int = 0, n: int = 6) -> Overrides:
-    return shift(model, kind, strength, np.random.default_rng(seed), n)
+    return sample_shift(model, kind, strength, np.random.default_rng(seed), n)
 
 
 def arrays(overrides: Overrides) -> dict[str, np.ndarray]:
@@ -111,14 +111,14 @@ def test_what_a_state_paints_stays_painted_under_every_shift() -> None:
     button = task.model.joint("button").qposadr[0]
     qpos[1, button] = 0.022
     lamp = task.model.geom("lamp_lit").id
-    both = Looks(task.model, ALL, 0, 2)[np.arange(2)].merged(task.visual_overrides(qpos))
+    both = AppearanceSampler(task.model, ALL, 0, 2)[np.arange(2)].merge(task.visual_overrides(qpos))
     ids, rgba = both.fields["geom_rgba"]
     np.testing.assert_array_equal(rgba[:, ids.tolist().index(lamp), 3], [0, 1])
     env = make(num_envs=2, appearance=ALL)
     env.reset(seed=0)
     env.core.simulation.qpos[1] = env.core.simulation.qpos[0]
     env.core.simulation.qpos[:, button] = 0, 0.022
-    env.core._looks.restore(1, env.core._looks.keys[0])  # type: ignore[union-attr]
+    env.core._looks.sample_from_key(1, env.core._looks.keys[0])  # type: ignore[union-attr]
     dark, lit = env.render_frames()
     env.close()
     glow = (lit.astype(int) - dark)[..., :2].sum(axis=-1)
@@ -179,7 +179,7 @@ def test_an_appearance_that_does_not_exist_is_refused_with_those_that_do(wrong: 
         UnknownAppearance, match=r"Kinds: camera, light.*Strengths: mild, medium, strong"
     ):
         gymnasium.make("roborew/Press-v0", appearance=wrong)
-    assert parse("") == {}
+    assert parse_appearance("") == {}
 
 
 BOOK = json.loads(appearance.FILE.read_text("utf-8"))
@@ -217,4 +217,4 @@ def test_a_damaged_book_is_named_when_it_is_read(
     with pytest.raises(
         Error, match=r"assets/appearance.json is damaged \(.*\): install roborew again"
     ):
-        appearance.read_book({LIGHT["of"]}, {LIGHT["change"]})
+        appearance.read_shift_table({LIGHT["of"]}, {LIGHT["change"]})

@@ -17,7 +17,7 @@ import pytest
 from roborew_envs.rendering import render_context
 from roborew_envs.rendering.opengl import backend
 from roborew_envs.rendering.render_context import RenderContext, canary_fault
-from roborew_envs.rendering.renderer import DrawingError, Renderer
+from roborew_envs.rendering.renderer import Renderer, RenderError
 
 with_egl = pytest.mark.skipif(backend() != "egl", reason="another OpenGL platform is in use")
 
@@ -57,7 +57,7 @@ def test_a_renderer_that_turns_the_picture_over_is_refused(
 
     monkeypatch.setattr(render_context.mujoco, "mjr_readPixels", read)
     before = set(threading.enumerate())
-    with pytest.raises(DrawingError, match=r"draws a known scene upside down.*`roborew doctor`"):
+    with pytest.raises(RenderError, match=r"draws a known scene upside down.*`roborew doctor`"):
         Renderer(model, *size, threads=1)
     for thread in set(threading.enumerate()) - before:
         thread.join(timeout=10)
@@ -143,7 +143,7 @@ def test_a_device_that_egl_does_not_have_is_refused_with_those_it_has(wanted: st
     (message,) = [
         line
         for line in ended.stderr.splitlines()
-        if line.startswith("roborew_envs.errors.DrawingError")
+        if line.startswith("roborew_envs.errors.RenderError")
     ][-1:]
     assert f"MUJOCO_EGL_DEVICE_ID: got {wanted!r}, expected a number of EGL's" in message
     assert "device(s): 0" in message

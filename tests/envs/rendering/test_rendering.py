@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from roborew_envs.rendering.render_context import RenderContext
-from roborew_envs.rendering.renderer import DrawingError, Overrides, Renderer, StoredStates, backend
+from roborew_envs.rendering.renderer import Overrides, Renderer, RenderError, StoredStates, backend
 
 MODEL = """<mujoco><visual><headlight ambient="1 1 1" diffuse="0 0 0" specular="0 0 0"/></visual><worldbody>
 <body><joint name="x" type="slide" axis="1 0 0"/><geom name="red" type="box" size=".2 .2 .2" rgba="1 0 0 1"/></body>
@@ -97,13 +97,13 @@ def test_merged_overrides_let_the_later_win() -> None:
         }
     )
     later = Overrides({"geom_rgba": (np.array([1, 2]), np.array([[[3.0], [4.0]]]))})
-    indices, values = first.merged(later).fields["geom_rgba"]
+    indices, values = first.merge(later).fields["geom_rgba"]
     assert dict(zip(indices.tolist(), values[0, :, 0].tolist(), strict=True)) == {
         0: 1.0,
         1: 3.0,
         2: 4.0,
     }
-    assert set(first.merged(later).fields) == {"geom_rgba", "light_pos"}
+    assert set(first.merge(later).fields) == {"geom_rgba", "light_pos"}
 
 
 def test_equal_states_are_drawn_once_and_shown_everywhere(
@@ -137,7 +137,7 @@ def test_stored_states_are_chosen_and_joined_with_what_they_paint(model: mujoco.
     states = StoredStates(np.linspace(-1, 1, 5)[:, None], Overrides({"geom_rgba": (red, rgba)}))
     with Renderer(model, 48, 32, threads=2) as renderer:
         frames = renderer.render(states.qpos, "ahead", states.overrides)
-        again = StoredStates.join([states[3:], states[np.array([2, 0])]])
+        again = StoredStates.concatenate([states[3:], states[np.array([2, 0])]])
         assert len(again) == 4
         np.testing.assert_array_equal(
             renderer.render(again.qpos, "ahead", again.overrides), frames[[3, 4, 2, 0]]
@@ -145,16 +145,16 @@ def test_stored_states_are_chosen_and_joined_with_what_they_paint(model: mujoco.
 
 
 def test_what_cannot_be_drawn_is_refused_with_the_choices(model: mujoco.MjModel) -> None:
-    with pytest.raises(DrawingError, match="expected one of fast, full"):
+    with pytest.raises(RenderError, match="expected one of fast, full"):
         Renderer(model, quality="best")  # type: ignore[arg-type]
-    with pytest.raises(DrawingError, match="got 0 x 72 pixels"):
+    with pytest.raises(RenderError, match="got 0 x 72 pixels"):
         Renderer(model, width=0)
     with (
         Renderer(model, 16, 16, threads=1) as renderer,
-        pytest.raises(DrawingError, match="Available: ahead, above"),
+        pytest.raises(RenderError, match="Available: ahead, above"),
     ):
         renderer.render(np.zeros((1, 1)), "behind")
-    with pytest.raises(DrawingError, match="closed"):
+    with pytest.raises(RenderError, match="closed"):
         renderer.render(np.zeros((1, 1)), "ahead")
 
 
@@ -171,19 +171,19 @@ def test_an_unknown_opengl_platform_is_refused(
     model: mujoco.MjModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MUJOCO_GL", "vulkan")
-    with pytest.raises(DrawingError, match="got 'vulkan', expected one of egl, glfw, osmesa"):
+    with pytest.raises(RenderError, match="got 'vulkan', expected one of egl, glfw, osmesa"):
         backend()
-    with pytest.raises(DrawingError, match="roborew doctor|vulkan"):
+    with pytest.raises(RenderError, match="roborew doctor|vulkan"):
         Renderer(model, 16, 16)
 
 
 def test_a_dropped_renderer_frees_its_contexts(model: mujoco.MjModel) -> None:
     before = set(threading.enumerate())
     renderer = Renderer(model, 16, 16, threads=2)
-    painters = set(threading.enumerate()) - before
-    assert len(painters) == 2
+    threads = set(threading.enumerate()) - before
+    assert len(threads) == 2
     del renderer
     gc.collect()
-    for painter in painters:
-        painter.join(timeout=10)
-        assert not painter.is_alive()
+    for thread in threads:
+        thread.join(timeout=10)
+        assert not thread.is_alive()

@@ -81,7 +81,7 @@ def test_a_wrong_name_in_the_environment_is_said(monkeypatch: pytest.MonkeyPatch
     [
         (
             ["-c", "import roborew_envs"],
-            "DrawingError: invalid value for environment variable MUJOCO_GL: vulkan",
+            "RenderError: invalid value for environment variable MUJOCO_GL: vulkan",
         ),
         (
             ["-m", "roborew", "list", "envs"],

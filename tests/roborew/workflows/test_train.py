@@ -30,7 +30,7 @@ from roborew.workflows.train import logger
 from roborew.workflows.train.config import TrainConfig
 from roborew.workflows.train.logger import Status
 from roborew.workflows.train.loop import Outcome, start, train
-from roborew_envs.suites import OWN_CAMERA
+from roborew_envs.suites import DEFAULT_CAMERA
 from tests.roborew.ascent import ENV, ROLLOUT, STATELESS, Height, heights, random_mini  # noqa: F401
 from tests.roborew.critics.films import demonstration
 
@@ -289,7 +289,7 @@ def test_only_a_score_that_belongs_to_a_step_is_paid_by_its_level(critic: str) -
 
 def test_a_critic_that_must_see_how_an_episode_ends_pays_and_is_judged(tmp_path: Path) -> None:
     how = FitConfig(critic="transport", encoder="mini", calibrate=False)
-    films = [demonstration(kind, cameras=(OWN_CAMERA,)) for kind in ("success", "failure")]
+    films = [demonstration(kind, cameras=(DEFAULT_CAMERA,)) for kind in ("success", "failure")]
     critic = fit_critic(films, how).critic
     critic.save_pretrained(tmp_path / "critic")
     config = replace(TINY, reward=str(tmp_path / "critic"), steps=ROLLOUT)

@@ -12,17 +12,17 @@ from gymnasium.envs.registration import EnvSpec
 
 from roborew_envs.rendering.opengl import backend, load_triton_first
 
-_SUITES = {
+_SUITE_PACKAGES = {
     "Meta-World": ("metaworld", "metaworld", "roborew_envs.suites.metaworld"),
     "dm_control": ("dm_control", "shimmy", "shimmy"),
 }
 """Namespace of an id -> roborew's extra, the package that it installs, and what registers the
 ids."""
-_ROBOTICS = ("Fetch", "Hand", "Adroit", "FrankaKitchen", "PointMaze", "AntMaze")
+_ROBOTICS_PREFIXES = ("Fetch", "Hand", "Adroit", "FrankaKitchen", "PointMaze", "AntMaze")
 """Beginnings of Gymnasium-Robotics' ids, which have no namespace."""
 
 
-def find(env_id: str) -> EnvSpec:
+def find_env_spec(env_id: str) -> EnvSpec:
     """What Gymnasium knows of an id, once its suite is imported.
 
     Raises:
@@ -32,12 +32,12 @@ def find(env_id: str) -> EnvSpec:
     os.environ.setdefault("MUJOCO_GL", backend())  # read by most suites when they are imported
     load_triton_first()  # dm_control opens OpenGL when it is imported
     name = env_id.split("/")[0]
-    if name in _SUITES:
-        extra, package, module = _SUITES[name]
-        _require(env_id, extra, package)
+    if name in _SUITE_PACKAGES:
+        extra, package, module = _SUITE_PACKAGES[name]
+        _require_package(env_id, extra, package)
         import_module(module)
-    elif env_id.startswith(_ROBOTICS):
-        _require(env_id, "robotics", "gymnasium_robotics")
+    elif env_id.startswith(_ROBOTICS_PREFIXES):
+        _require_package(env_id, "robotics", "gymnasium_robotics")
         import_module("gymnasium_robotics")  # registers its ids
     module, _, registered = env_id.rpartition(":")
     if module:
@@ -45,7 +45,7 @@ def find(env_id: str) -> EnvSpec:
     return gymnasium.spec(registered)
 
 
-def _require(env_id: str, extra: str, package: str) -> None:
+def _require_package(env_id: str, extra: str, package: str) -> None:
     if find_spec(package) is None:
         raise gymnasium.error.DependencyNotInstalled(
             f"{env_id}: the package {package!r} is not installed; install roborew[{extra}] into "

@@ -1,4 +1,4 @@
-"""Other suites' MuJoCo worlds, so that roborew's own painters can draw them: a context a thread,
+"""Other suites' MuJoCo worlds, so that roborew's own renderer can draw them: a context a thread,
 not an environment."""
 
 from __future__ import annotations
@@ -14,48 +14,50 @@ import numpy as np
 from gymnasium.error import Error
 from numpy.typing import NDArray
 
-OWN_CAMERA = "default"
+DEFAULT_CAMERA = "default"
 """Name of an environment's own camera where it has none."""
 
 
 @dataclass(frozen=True, slots=True)
-class World:
+class MujocoWorld:
     """A single environment's own model and present state; read when it is drawn, never written."""
 
     model: mujoco.MjModel
     data: mujoco.MjData
 
 
-def world_of(env: gymnasium.Env[Any, Any]) -> World | None:
+def find_world(env: gymnasium.Env[Any, Any]) -> MujocoWorld | None:
     """The MuJoCo world of an environment; None where there is none, or one that is compiled anew
     each episode."""
     bare: Any = env.unwrapped
     physics = getattr(bare, "physics", None)  # dm_control's, through shimmy
     if physics is not None:
         return (
-            None if bare.env_type.name == "COMPOSER" else World(physics.model.ptr, physics.data.ptr)
+            None
+            if bare.env_type.name == "COMPOSER"
+            else MujocoWorld(physics.model.ptr, physics.data.ptr)
         )
     model, data = getattr(bare, "model", None), getattr(bare, "data", None)
     if isinstance(model, mujoco.MjModel) and isinstance(data, mujoco.MjData):
-        return World(model, data)
+        return MujocoWorld(model, data)
     return None
 
 
-def viewpoint(env: gymnasium.Env[Any, Any], name: str | None) -> mujoco.MjvCamera:
-    """The camera of that name; by default, or as `OWN_CAMERA`, the environment's own: one that
+def resolve_camera(env: gymnasium.Env[Any, Any], name: str | None) -> mujoco.MjvCamera:
+    """The camera of that name; by default, or as `DEFAULT_CAMERA`, the environment's own: one that
     follows the robot where there is one.
 
     Raises:
         gymnasium.error.Error: no such camera; those that exist are listed.
     """
-    world = world_of(env)
+    world = find_world(env)
     assert world is not None
     own: Any = getattr(
         env.unwrapped, "mujoco_renderer", None
     )  # of Gymnasium, Gymnasium-Robotics and Meta-World
     names = [world.model.camera(i).name for i in range(world.model.ncam)]
     camera = mujoco.MjvCamera()
-    if name == OWN_CAMERA and name not in names:
+    if name == DEFAULT_CAMERA and name not in names:
         name = None
     if name is not None and (not name or name not in names):
         known = ", ".join(filter(None, names)) or "none"
@@ -78,30 +80,30 @@ def viewpoint(env: gymnasium.Env[Any, Any], name: str | None) -> mujoco.MjvCamer
 
 
 def camera_names(env: gymnasium.Env[Any, Any], name: str | None) -> tuple[str, ...]:
-    """Names of an environment's cameras, first that of `viewpoint` of ``name``: `OWN_CAMERA` if it
+    """Names of an environment's cameras, first that of `resolve_camera` of ``name``: `DEFAULT_CAMERA` if it
     has none."""
-    world, view = world_of(env), viewpoint(env, name)
+    world, view = find_world(env), resolve_camera(env, name)
     assert world is not None
     names = [world.model.camera(i).name for i in range(world.model.ncam)]
     first = names[view.fixedcamid] if view.type == mujoco.mjtCamera.mjCAMERA_FIXED else ""
-    return tuple(dict.fromkeys([first or OWN_CAMERA, *filter(None, names)]))
+    return tuple(dict.fromkeys([first or DEFAULT_CAMERA, *filter(None, names)]))
 
 
-def shown(env: gymnasium.Env[Any, Any]) -> World | None:
-    """The world as it is to be drawn; None as for `world_of`.
+def renderable_world(env: gymnasium.Env[Any, Any]) -> MujocoWorld | None:
+    """The world as it is to be drawn; None as for `find_world`.
 
     Environments of Gymnasium-Robotics put their goal's marker in place with a callback that runs
     ``mj_forward``, and then move otherwise than if they had not been drawn. Here it works for the
     picture alone.
     """
-    world, bare = world_of(env), cast(Any, env.unwrapped)
+    world, bare = find_world(env), cast(Any, env.unwrapped)
     if world is None or not hasattr(bare, "_render_callback"):
         return world
     sites = cast("NDArray[np.float64]", world.model.site_pos).copy()
     bare.data = copy(world.data)
     try:
         bare._render_callback()
-        return World(world.model, bare.data)
+        return MujocoWorld(world.model, bare.data)
     finally:
         bare.data = world.data
         world.model.site_pos[:] = sites

@@ -21,10 +21,10 @@ from roborew_envs.experts.behaviors import (
 )
 from roborew_envs.suites.vector import SuiteVectorEnv
 
-HELD = 25
+SUCCESS_HOLD_STEPS = 25
 """Steps after the first success at which an episode ends if success still holds: nothing new is to
 come."""
-LONGEST = 1000
+MAX_EPISODE_STEPS = 1000
 """Steps after which an episode of an environment without a limit ends."""
 
 
@@ -56,7 +56,7 @@ def suite_behaviors(env: SuiteVectorEnv) -> tuple[Behavior, ...]:
     return PRETRAINED_BEHAVIORS if env.expert is not None else chance
 
 
-def perform(env: SuiteVectorEnv, behavior: Behavior, seed: int) -> SuiteEpisode:
+def collect_episode(env: SuiteVectorEnv, behavior: Behavior, seed: int) -> SuiteEpisode:
     """Run one episode, which depends on its seed alone.
 
     It ends as the environment says, or in its first success: once that has held for `HELD` steps,
@@ -82,14 +82,16 @@ def perform(env: SuiteVectorEnv, behavior: Behavior, seed: int) -> SuiteEpisode:
         )
     rng = np.random.default_rng(seed)
     if behavior == "random":
-        return _run(env, behavior, seed, _chance(_action_space(env), rng), LONGEST)
+        return _run_episode(
+            env, behavior, seed, _random_policy(_action_space(env), rng), MAX_EPISODE_STEPS
+        )
     expert = env.expert
     assert expert is not None  # or there were no such behavior
-    whole = _run(env, "expert", seed, lambda seen, step: expert(seen), LONGEST)
-    return whole if behavior == "expert" else _stalled(env, whole, rng)
+    whole = _run_episode(env, "expert", seed, lambda seen, step: expert(seen), MAX_EPISODE_STEPS)
+    return whole if behavior == "expert" else _stall(env, whole, rng)
 
 
-def frames(
+def replay_frames(
     env: SuiteVectorEnv, episode: SuiteEpisode, camera: str | None = None
 ) -> Iterator[NDArray[np.uint8]]:
     """Play an episode again and draw its T + 1 states, each (H, W, 3), uint8 RGB.
@@ -115,13 +117,13 @@ def _action_space(env: SuiteVectorEnv) -> Any:
     return cast(Any, env).single_action_space
 
 
-Act = Callable[[NDArray[Any], int], NDArray[Any]]
+Policy = Callable[[NDArray[Any], int], NDArray[Any]]
 """Observations (1, D) and the number of the step -> actions (1, A)."""
-Told = list[NDArray[np.bool_] | None]
+SuccessHistory = list[NDArray[np.bool_] | None]
 """Success of each frame, (1,); None where it is not told."""
 
 
-def _chance(space: Box | Discrete, rng: np.random.Generator) -> Act:
+def _random_policy(space: Box | Discrete, rng: np.random.Generator) -> Policy:
     if isinstance(space, Discrete):
         return lambda seen, step: rng.integers(space.start, space.start + space.n, 1)
     drift = np.zeros((1, *space.shape))
@@ -135,7 +137,7 @@ def _chance(space: Box | Discrete, rng: np.random.Generator) -> Act:
     return act
 
 
-def _stalled(env: SuiteVectorEnv, whole: SuiteEpisode, rng: np.random.Generator) -> SuiteEpisode:
+def _stall(env: SuiteVectorEnv, whole: SuiteEpisode, rng: np.random.Generator) -> SuiteEpisode:
     """Stop earlier where a thing that was set going reaches the goal by itself."""
     success = whole.success
     arrival = (
@@ -149,18 +151,20 @@ def _stalled(env: SuiteVectorEnv, whole: SuiteEpisode, rng: np.random.Generator)
             actions[:, moves] *= step < stops[0]
             return actions
 
-        return [_run(env, "stall", whole.seed, act, len(whole.actions))]
+        return [_run_episode(env, "stall", whole.seed, act, len(whole.actions))]
 
     stops = np.array([int(rng.uniform(*STALL_SHARE_RANGE) * arrival)])
     return shorten_stalls(env.spec.id if env.spec else "?", play([0], stops), stops, play)[0]
 
 
-def _run(env: SuiteVectorEnv, behavior: Behavior, seed: int, act: Act, steps: int) -> SuiteEpisode:
+def _run_episode(
+    env: SuiteVectorEnv, behavior: Behavior, seed: int, act: Policy, steps: int
+) -> SuiteEpisode:
     seen, infos = env.reset(seed=[seed])
     observations, actions, rewards = [seen[0]], list[Any](), list[float]()
-    success: Told = [infos.get("success")]
+    success: SuccessHistory = [infos.get("success")]
     ended = False
-    while not ended and len(actions) < steps and not _held(success):
+    while not ended and len(actions) < steps and not _success_has_held(success):
         action = act(seen, len(actions))
         seen, reward, terminated, truncated, infos = env.step(action)
         observations.append(seen[0])
@@ -168,7 +172,7 @@ def _run(env: SuiteVectorEnv, behavior: Behavior, seed: int, act: Act, steps: in
         rewards.append(float(reward[0]))
         success.append(infos.get("success"))
         ended = bool(terminated[0] | truncated[0])
-        if _lost(success):
+        if _success_was_lost(success):
             for column in (observations, actions, rewards, success):
                 column.pop()
             break
@@ -183,13 +187,13 @@ def _run(env: SuiteVectorEnv, behavior: Behavior, seed: int, act: Act, steps: in
     )
 
 
-def _held(success: Told) -> bool:
-    return len(success) > HELD and all(
-        value is not None and value[0] for value in success[-HELD - 1 :]
+def _success_has_held(success: SuccessHistory) -> bool:
+    return len(success) > SUCCESS_HOLD_STEPS and all(
+        value is not None and value[0] for value in success[-SUCCESS_HOLD_STEPS - 1 :]
     )
 
 
-def _lost(success: Told) -> bool:
+def _success_was_lost(success: SuccessHistory) -> bool:
     """Whether the last frame alone lacks a success that an action brought; two frames would be no
     episode."""
     last = [value is not None and bool(value[0]) for value in success]
