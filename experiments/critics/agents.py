@@ -84,8 +84,9 @@ def run_agent(work: Path, key: Key, words: Sequence[str], **known: object) -> No
     folder = work / "runs" / name
     if not (folder / "summary.json").exists():
         anew = [
-            "--env", f"roborew/{told['family']}-v0", "--steps", str(told["budget"]), "--seed", str(told["seed"]),
-            "--exploration", str(told["exploration"]), "--out", str(work / "runs"), "--name", name, *words,
+            "--env", f"roborew/{told['family']}-v0", "--total-timesteps", str(told["budget"]),
+            "--seed", str(told["seed"]), "--exploration", str(told["exploration"]),
+            "--out", str(work / "runs"), "--name", name, *words,
         ]  # fmt: skip
         further = ["--resume", str(folder)] if folder.exists() else anew
         command = [sys.executable, "-m", "roborew", "train", *further]
@@ -125,7 +126,7 @@ def from_demonstrations(options: argparse.Namespace, family: str, seed: int) -> 
         embedded = embed(seen.read(), how)
         for name in missing:
             fit_objective(embedded, replace(how, critic=name)).critic.save_pretrained(at[name])
-    again = ("--refresh", str(seen.path)) if options.refresh else ()
+    again = ("--refit", str(seen.path)) if options.refresh else ()
     for name, key in keys.items():
         run_agent(work, key, ("--reward", str(at[name]), *again))
 
@@ -157,7 +158,7 @@ def from_one(options: argparse.Namespace, family: str, seed: int) -> None:
     experts = [each for each in others if each.quality == "success"]
     orders = [expert_order(fitted.critic, each) for each in experts]
     known = {"expert_order": sum(orders) / len(orders)}
-    again = ("--refresh", str(out)) if options.refresh else ()
+    again = ("--refit", str(out)) if options.refresh else ()
     run_agent(work, key, ("--reward", str(path), *again), **known)
 
 

@@ -102,7 +102,7 @@ def command(chosen: argparse.Namespace, task: str, seed: int, name: str) -> list
         "clip",
         "--shaping",
         "level",
-        "--every",
+        "--score-every",
         "1",
     ]
     for option in options(chosen, task):
@@ -115,7 +115,7 @@ def command(chosen: argparse.Namespace, task: str, seed: int, name: str) -> list
         "--device",
         chosen.device,
     ]
-    words += ["--steps", str(chosen.steps)] if chosen.steps else []
+    words += ["--total-timesteps", str(chosen.steps)] if chosen.steps else []
     return [*words, "--seed", str(seed), "--out", str(chosen.work), "--name", name]
 
 

@@ -67,7 +67,7 @@ def _interrupted(path: Path) -> RunDirectory:
     """The run at ``path``, which must have something left to do."""
     reader = RunDirectory.open(path)
     checkpoint, config = reader.load_checkpoint(), reader.config(TrainConfig)
-    done = checkpoint is not None and checkpoint.step >= config.total_steps
+    done = checkpoint is not None and checkpoint.step >= config.timesteps
     if done and (path / "summary.json").exists():
         raise InvalidInputError(
             f"{path} is finished: nothing is left to train. "
@@ -101,7 +101,7 @@ def _finish(console: Console, run: RunDirectory, film: bool) -> int:
         config = run.config(TrainConfig)
         say(
             console,
-            f"{config.agent} learns “{config.instruction}” in {config.env} from {config.reward}: "
+            f"{config.agent} learns “{config.sentence}” in {config.env} from {config.reward}: "
             f"{run.path}",
         )
         with progress_display(console) as observe:

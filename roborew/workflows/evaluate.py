@@ -103,7 +103,7 @@ class RunEvaluation:
         claims, told = self.agent.predicted_successes, self.agent.successes is not None
         return {
             "environment": config.env,
-            "instruction": config.instruction,
+            "instruction": config.sentence,
             "reward": config.reward,
             "agent": config.agent,
             "seed": config.seed,
@@ -263,20 +263,18 @@ def _sanity_baselines(trained: Trained, seeds: Sequence[int]) -> list[SanityBase
     goal = read_picture(config.goal_image) if config.goal_image else None
     clips = [
         Clip(
-            frames=recording.frames[:: config.every],
-            instruction=config.instruction,
+            frames=recording.frames[:: config.score_every],
+            instruction=config.sentence,
             goal_image=goal,
         )
         for recording in recordings
     ]
-    wrong = [
-        text for text in make_task(config.env).wrong_instructions if text != config.instruction
-    ]
+    wrong = [text for text in make_task(config.env).wrong_instructions if text != config.sentence]
     scored = score_with_sanity_baselines(
         model, clips, [wrong[i % len(wrong)] for i in range(len(clips))]
     )
     return sanity_table(
-        scored, [recording.episode.progress[:: config.every] for recording in recordings]
+        scored, [recording.episode.progress[:: config.score_every] for recording in recordings]
     )
 
 
@@ -285,7 +283,7 @@ def _report(run: RunDirectory, result: RunEvaluation, evaluation: Path) -> Repor
     config = trained.config
     return ReportContent(
         title=f"{config.env}: {config.agent} on {config.reward}",
-        instruction=config.instruction,
+        instruction=config.sentence,
         command=command(config),
         policies=[
             PolicyResult.from_evaluation(name, evaluation)
@@ -378,10 +376,10 @@ def truth_in_reward(config: TrainConfig) -> list[str]:
     """
     if config.reward in TRUE_REWARDS:
         return ["This agent was paid by the simulator's truth: a baseline, not a learned reward."]
-    if config.refresh is None:
+    if config.refit is None:
         return []
     return [
-        f"Its reward was fitted anew on the way (--refresh, {config.refreshes} times), to "
+        f"Its reward was fitted anew on the way (--refit, {config.num_refits} times), to "
         f"demonstrations and to the "
         "agent's own episodes, labelled with what the simulator says of these, progress and "
         "success as far as they are "
@@ -393,7 +391,7 @@ def command(config: TrainConfig) -> str:
     """What to type to have the run again.
 
     >>> command(TrainConfig(env="roborew/Press-v0", goal="press it", seed=3))
-    "roborew train --env roborew/Press-v0 --goal 'press it' --seed 3"
+    "roborew train --env roborew/Press-v0 --instruction 'press it' --seed 3"
     """
     words = ["roborew", "train"]
     for field in fields(config):

@@ -109,8 +109,8 @@ def read_refreshing(config: TrainConfig) -> Demonstrations:
     Raises:
         InvalidInputError: they cannot be read.
     """
-    path = config.refresh or Path()
-    return read_demonstrations(path, None if (path / INFO).is_file() else config.instruction)
+    path = config.refit or Path()
+    return read_demonstrations(path, None if (path / INFO).is_file() else config.sentence)
 
 
 def critic_path(run: RunDirectory, number: int) -> Path:
@@ -170,12 +170,12 @@ def make_reward_env(config: TrainConfig, num_envs: int, model: RewardModel | Non
     try:
         if model is None:
             kind = cast(Literal["dense", "sparse"], config.reward.removeprefix("true-"))
-            return OracleReward(env, kind, score_every=config.every)
+            return OracleReward(env, kind, score_every=config.score_every)
         return LearnedReward(
             env,
             model,
-            config.instruction,
-            score_every=config.every,
+            config.sentence,
+            score_every=config.score_every,
             success_detector=SuccessDetector()
             if model.spec.predicts_success and model.spec.causal
             else None,

@@ -54,7 +54,7 @@ def record_run(run: RunDirectory, episodes: int = 3) -> list[Path]:
         write_overlay_video(
             free_path(run.path / "videos" / f"start-{number}.mp4"),
             recording.frames,
-            recording_overlay(recording, trained.config.instruction, spec),
+            recording_overlay(recording, trained.config.sentence, spec),
             fps,
             comment=f"drawing={drawing}",
         )

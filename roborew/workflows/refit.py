@@ -67,7 +67,7 @@ def refresh(run: RunDirectory, number: int) -> None:
         one for each in range(1, number + 1) for one in read_demonstrations(_visited(run, each))
     ]
     fitted = fit_critic(demonstrations, _fit_config(config), visited=_labelled(visited, config))
-    source = f"{(config.refresh or Path()).name} and episodes of the agent"
+    source = f"{(config.refit or Path()).name} and episodes of the agent"
     write(fitted, path, source, "roborew " + shlex.join(sys.argv[1:]))
 
 
@@ -107,7 +107,7 @@ def _episode(
     if seen.success is not None:
         columns["success"] = np.asarray(seen.success, np.bool_)
     frames = dict(zip(cameras, np.split(recording.frames, len(cameras), axis=2), strict=True))
-    return NewEpisode(name=name, instruction=config.instruction, columns=columns, frames=frames)
+    return NewEpisode(name=name, instruction=config.sentence, columns=columns, frames=frames)
 
 
 def _labelled(visited: list[Demonstration], config: TrainConfig) -> list[Demonstration]:
@@ -118,7 +118,7 @@ def _labelled(visited: list[Demonstration], config: TrainConfig) -> list[Demonst
     if any(one.succeeded is None for one in visited) and not issubclass(kind, Refittable):
         able = [each for each in critics if issubclass(critics.load(each), Refittable)]
         raise InvalidInputError(
-            f"refresh: {config.env} does not say whether an episode succeeds, and {name!r} cannot "
+            f"refit: {config.env} does not say whether an episode succeeds, and {name!r} cannot "
             f"learn from the "
             f"agent's episodes without. Able to: {', '.join(able)}."
         )
@@ -132,7 +132,7 @@ def _fit_config(config: TrainConfig) -> FitConfig:
     return FitConfig(
         critic=content["critic"],
         option=tuple(recipe["objective"]),
-        members=recipe.get("members", 1),
+        ensemble_size=recipe.get("members", 1),
         encoder=recipe["encoder_name"],
         encoder_option=tuple(recipe["encoder"]),
         camera=",".join(_cameras(config)),

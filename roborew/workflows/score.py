@@ -112,7 +112,7 @@ def resolve_instruction(model: RewardModel, instruction: str | None) -> str:
         return known[0]
     fitted = f" It was fitted to: {'; '.join(map(repr, known))}." if known else ""
     raise InvalidInputError(
-        f"goal: reward {model.spec.name!r} needs a sentence; say with --goal what should be "
+        f"instruction: reward {model.spec.name!r} needs a sentence; say with --instruction what should be "
         f"done.{fitted}"
     )
 

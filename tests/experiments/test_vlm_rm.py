@@ -54,10 +54,15 @@ def test_every_command_is_understood(name: str, tmp_path: Path) -> None:
     typed = command(arguments(words), name, 3, "run")[4:]
     typed = typed[: typed.index("--out")]
     config = tyro.cli(TrainConfig, args=typed)
-    assert (config.seed, config.steps, config.every, config.shaping) == (3, 9, 1, "level")
+    assert (config.seed, config.total_timesteps, config.score_every, config.shaping) == (
+        3,
+        9,
+        1,
+        "level",
+    )
     settings = parse_options(ClipReward, config.option)
     assert settings["alpha"] == 0.5 and settings["baseline"] == PROMPTS[name].baseline
-    assert config.resolved().goal == PROMPTS[name].goal
+    assert config.resolved().instruction == PROMPTS[name].goal
 
 
 def test_without_weights_nothing_is_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

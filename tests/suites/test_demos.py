@@ -36,7 +36,7 @@ CHANCE = CollectConfig(
     height=24,
     codec="lossless",
     format="folder",
-    goal="move about",
+    instruction="move about",
 )
 EXPERT = CollectConfig(
     behaviors=("expert", "stall"), episodes=2, width=32, height=24, codec="lossless"
@@ -178,9 +178,9 @@ def test_chance_is_all_that_an_environment_without_an_expert_has(
 ) -> None:
     installed(env_id)
     with pytest.raises(InvalidInputError, match="no behavior 'expert'. Available: random"):
-        collect_demonstrations(env_id, CollectConfig(goal="reach it"), tmp_path / "set")
+        collect_demonstrations(env_id, CollectConfig(instruction="reach it"), tmp_path / "set")
     with pytest.raises(
-        InvalidInputError, match="no instruction of its own; say what to do with --goal"
+        InvalidInputError, match="no instruction of its own; say what to do with --instruction"
     ):
         collect_demonstrations(env_id, CollectConfig(behaviors=("random",)), tmp_path / "set")
     config = CollectConfig(**{**vars(CHANCE), "episodes": 1, "width": 96, "height": 72})

@@ -37,7 +37,11 @@ def config(request: pytest.FixtureRequest) -> TrainConfig:
         suite = SUITES[request.param]
         pytest.skip(f"{suite} is not installed here; .ci/suites {suite} runs this")
     return TrainConfig(
-        env=request.param, goal="reach it", reward="height", steps=4 * ROLLOUT, num_envs=8
+        env=request.param,
+        instruction="reach it",
+        reward="height",
+        total_timesteps=4 * ROLLOUT,
+        num_envs=8,
     )
 
 
@@ -66,7 +70,7 @@ class Switch(gymnasium.Env[Any, Any]):
 
 
 gymnasium.register("tests/Switch-v0", Switch, max_episode_steps=12)
-SWITCH = TrainConfig(env="tests/Switch-v0", goal="up", reward="height", num_envs=4)
+SWITCH = TrainConfig(env="tests/Switch-v0", instruction="up", reward="height", num_envs=4)
 
 
 @pytest.mark.parametrize("agent", ["ppo", "sb3-sac"])
@@ -81,7 +85,7 @@ def test_an_agent_without_discrete_actions_is_refused_before_its_run_is_made(
 
 @pytest.mark.usefixtures("heights")
 def test_discrete_actions_are_learned_and_judged_beside_chance(tmp_path: Path) -> None:
-    with start(replace(SWITCH, agent="sb3-ppo", steps=64), tmp_path / "run") as run:
+    with start(replace(SWITCH, agent="sb3-ppo", total_timesteps=64), tmp_path / "run") as run:
         assert train(run).ended == "finished"
         assert len(evaluate_run(run, episodes=2).random.episodes) == 2
 

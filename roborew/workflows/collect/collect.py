@@ -67,7 +67,7 @@ def collect_demonstrations(
             no instruction.
         RenderError: no OpenGL, or a frame of impossible size.
     """
-    instruction = TrainConfig(env=env, goal=config.goal).resolved().instruction
+    instruction = TrainConfig(env=env, instruction=config.instruction).resolved().sentence
     check_frame(config.width, config.height, config.quality)
     with closing(open_source(env, config)) as source:
         names = _checked(env, source, config)

@@ -33,7 +33,7 @@ class CollectConfig:
     behaviors: Names = ("expert",)
     """Joined by commas; each plays from the same starts. An environment without one of them says
     which it has."""
-    goal: str | None = None
+    instruction: str | None = None
     """What the episodes are to show, as a sentence; the environment's own instruction if not
     given."""
     episodes: int = 40

@@ -21,7 +21,7 @@ class FitConfig:
     """A name of `roborew list critics`."""
     option: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()
     """A setting of the critic as key=value; may be given several times."""
-    members: int = 1
+    ensemble_size: int = 1
     """So many critics are fitted, of different seed and to samples of the episodes drawn with
     replacement; where they disagree there is no score."""
     encoder: str = "conv"

@@ -76,7 +76,7 @@ def embed(
     """
     make = encoders.load(config.encoder)
     make_objective(
-        config.critic, config.option, config.members
+        config.critic, config.option, config.ensemble_size
     )  # what cannot be is said before anything is read
     _check_goals(config)
     seeds, clock, figures = Seeds(config.seed), Stopwatch(), dict[str, float]()

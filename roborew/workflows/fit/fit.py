@@ -79,7 +79,9 @@ def fit_objective(embedded: Embedded, config: FitConfig, say: Say | None = None)
     `fit_critic`."""
     figures, clock = dict(embedded.figures), Stopwatch()
     seeded = [f"seed={Seeds(config.seed).integer('critic')}"]
-    objective = make_objective(config.critic, with_defaults(config.option, seeded), config.members)
+    objective = make_objective(
+        config.critic, with_defaults(config.option, seeded), config.ensemble_size
+    )
 
     report = keeping(figures, say)
     split, by_name = embedded.split, {example.name: example for example in embedded.examples}
@@ -97,7 +99,7 @@ def fit_objective(embedded: Embedded, config: FitConfig, say: Say | None = None)
         calibration = calibrated(objective, held) if config.calibrate else None
     recipe = {
         "objective": with_defaults(config.option, seeded),
-        "members": config.members,
+        "members": config.ensemble_size,
         "encoder_name": config.encoder,
         "encoder": list(embedded.words),
         "cameras": list(embedded.cameras),

@@ -48,7 +48,7 @@ def cameras_seen(config: TrainConfig, model: RewardModel | None) -> str | None:
         )
     if not (asked or fitted):
         return None
-    if config.refresh is not None:
+    if config.refit is not None:
         _check_refreshing(config, fitted)
     available = _available(config)
     seen = ",".join(
@@ -64,9 +64,9 @@ def _check_refreshing(config: TrainConfig, fitted: Sequence[str]) -> None:
     have = read_refreshing(config)[0].cameras
     if missing := [name for name in fitted if name not in have]:
         raise InvalidInputError(
-            f"refresh: reward {config.reward} was fitted to camera {missing[0]!r}, which the "
+            f"refit: reward {config.reward} was fitted to camera {missing[0]!r}, which the "
             f"demonstrations in "
-            f"{config.refresh} do not have. Available: {', '.join(have)}. Give those that it was "
+            f"{config.refit} do not have. Available: {', '.join(have)}. Give those that it was "
             f"fitted to."
         )
 

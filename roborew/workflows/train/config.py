@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import tyro
 
@@ -44,13 +45,24 @@ TRUE_REWARDS = MappingProxyType(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainConfig:
-    """One training run. The same configuration gives the same run, but for ``minutes``, on the same
+    """One training run. The same configuration gives the same run, but for ``max_minutes``, on the same
     machine."""
+
+    RENAMED: ClassVar[Mapping[str, str]] = MappingProxyType(
+        {
+            "goal": "instruction",
+            "steps": "total_timesteps",
+            "every": "score_every",
+            "refresh": "refit",
+            "refreshes": "num_refits",
+            "minutes": "max_minutes",
+        }
+    )
 
     env: str = DEFAULT_ENV
     """Id of the environment, see `roborew list envs`; any Gymnasium id with an rgb_array render
     mode."""
-    goal: str | None = None
+    instruction: Annotated[str | None, tyro.conf.arg(aliases=("--goal",))] = None
     """The goal as a sentence; the task's own instruction if not given."""
     reward: str = "mini"
     """A name of `roborew list rewards`, or the folder of a critic or of mini's weights."""
@@ -70,24 +82,24 @@ class TrainConfig:
     """A name of `roborew list agents`."""
     seed: int = 0
     """Seed of everything random in the run."""
-    steps: int | None = None
+    total_timesteps: int | None = None
     """Environment steps over all simulations; a number that suits the task if not given."""
     num_envs: int = 64
     """Simulations that run side by side."""
-    every: int = 4
+    score_every: int = 4
     """Score every k-th step of an episode, its first frame and its last."""
     exploration: float | None = None
     """First standard deviation of the actions of our own PPO; a number that suits the task and what
     pays if not given."""
-    refresh: Path | None = None
+    refit: Path | None = None
     """The demonstrations of the critic that is the reward: on the way it is fitted anew, to them
     and to episodes of the agent. These are labelled with what the simulator says of them, progress
     and success, or success alone where no
     more is told: the one place where truth enters a learned reward. Where neither is told, only
     critics that need no labels can be refreshed (goal_classifier, adversarial)."""
-    refreshes: int = 1
-    """How often, evenly over the steps; only with --refresh."""
-    minutes: float | None = None
+    num_refits: int = 1
+    """How often, evenly over the steps; only with --refit."""
+    max_minutes: float | None = None
     """Stop training after so many minutes of wall-clock time, whatever the steps; no limit if not
     given."""
     threads: int = 1
@@ -96,16 +108,16 @@ class TrainConfig:
     """Where the reward model runs, a torch device name."""
 
     def __post_init__(self) -> None:
-        for name in ("num_envs", "every", "threads", "refreshes"):
+        for name in ("num_envs", "score_every", "threads", "num_refits"):
             if getattr(self, name) < 1:
                 raise InvalidInputError(
                     f"{name}: expected a whole number of at least 1; got {getattr(self, name)}."
                 )
         if self.seed < 0:
             raise InvalidInputError(f"seed: expected a whole number from 0 up; got {self.seed}.")
-        if self.steps is not None and self.steps < 1:
+        if self.total_timesteps is not None and self.total_timesteps < 1:
             raise InvalidInputError(
-                f"steps: expected a whole number of at least 1; got {self.steps}."
+                f"total_timesteps: expected a whole number of at least 1; got {self.total_timesteps}."
             )
         if self.exploration is not None and not (
             math.isfinite(self.exploration) and self.exploration > 0
@@ -113,21 +125,23 @@ class TrainConfig:
             raise InvalidInputError(
                 f"exploration: expected a finite number above 0; got {self.exploration}."
             )
-        if self.minutes is not None and not (math.isfinite(self.minutes) and self.minutes > 0):
+        if self.max_minutes is not None and not (
+            math.isfinite(self.max_minutes) and self.max_minutes > 0
+        ):
             raise InvalidInputError(
-                f"minutes: expected a finite number above 0; got {self.minutes}."
+                f"max_minutes: expected a finite number above 0; got {self.max_minutes}."
             )
 
     @property
-    def instruction(self) -> str:
+    def sentence(self) -> str:
         """The sentence that the reward model reads.
 
         Raises:
             InvalidInputError: the goal breaks the rule, or is missing and the environment has none
                 of its own.
         """
-        if self.goal is not None:
-            return check_instruction(self.goal)
+        if self.instruction is not None:
+            return check_instruction(self.instruction)
         from roborew_envs import (
             TASKS,
             make_task,
@@ -138,21 +152,25 @@ class TrainConfig:
             return INSTRUCTIONS[self.env]
         if self.env not in TASKS:
             raise InvalidInputError(
-                f"goal: {self.env} has no instruction of its own; say what to do with --goal."
+                f"instruction: {self.env} has no instruction of its own; say what to do with --instruction."
             )
         return make_task(self.env).instruction
 
     @property
-    def total_steps(self) -> int:
+    def timesteps(self) -> int:
         """Environment steps over all simulations."""
-        return self.steps if self.steps is not None else STEPS.get(self.env, DEFAULT_STEPS)
+        return (
+            self.total_timesteps
+            if self.total_timesteps is not None
+            else STEPS.get(self.env, DEFAULT_STEPS)
+        )
 
     @property
     def phases(self) -> tuple[int, ...]:
         """Steps at which each reward has paid its last: one, and one more for each refreshment of
         the critic."""
-        parts = self.refreshes + 1 if self.refresh else 1
-        return tuple(self.total_steps * part // parts for part in range(1, parts + 1))
+        parts = self.num_refits + 1 if self.refit else 1
+        return tuple(self.timesteps * part // parts for part in range(1, parts + 1))
 
     def resolved(self) -> TrainConfig:
         """The same run with nothing left open.
@@ -170,17 +188,17 @@ class TrainConfig:
             if not Path(reward).is_dir():
                 raise UnknownNameError("reward", reward, [*rewards, *TRUE_REWARDS], nor="folder")
             reward = str(Path(reward).resolve())  # a run may be taken up from another folder
-        if self.refresh is not None:
-            _check_refresh(reward, self.refresh)
+        if self.refit is not None:
+            _check_refresh(reward, self.refit)
         picture = self.goal_image.resolve() if self.goal_image else None
         usual = CRITICS_EXPLORATION if _is_critic(reward) else DEFAULT_EXPLORATION
         return replace(
             self,
-            goal=self.instruction,
-            steps=self.total_steps,
+            instruction=self.sentence,
+            total_timesteps=self.timesteps,
             reward=reward,
             goal_image=picture,
-            refresh=self.refresh.resolve() if self.refresh else None,
+            refit=self.refit.resolve() if self.refit else None,
             exploration=self.exploration or EXPLORATION.get(self.env, usual),
         )
 
@@ -194,11 +212,11 @@ def _is_critic(reward: str) -> bool:
 def _check_refresh(reward: str, demonstrations: Path) -> None:
     if not _is_critic(reward):
         raise InvalidInputError(
-            f"refresh: expected a critic's folder as the reward, from `roborew fit`; got {reward}."
+            f"refit: expected a critic's folder as the reward, from `roborew fit`; got {reward}."
         )
     if not demonstrations.exists():
         raise InvalidInputError(
-            f"refresh: expected the critic's demonstrations; {demonstrations} does not exist."
+            f"refit: expected the critic's demonstrations; {demonstrations} does not exist."
         )
 
 

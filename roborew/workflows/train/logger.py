@@ -162,7 +162,7 @@ class TrainLogger:
             success = report.final.get("success", math.nan)
             self._figures = (report.mean_return, report.mean_true_return, success)
         learned, true, success = self._figures
-        total = self._config.total_steps
+        total = self._config.timesteps
         left = min((total - report.steps) / speed, self._deadline - perf_counter())
         return Status(
             steps=report.steps,

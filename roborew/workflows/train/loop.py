@@ -89,7 +89,7 @@ def train(
             checkpoint stands.
     """
     config = run.config(TrainConfig)
-    deadline = math.inf if config.minutes is None else perf_counter() + 60 * config.minutes
+    deadline = math.inf if config.max_minutes is None else perf_counter() + 60 * config.max_minutes
     checkpoint = run.load_checkpoint()
     outcome = Outcome(ended="finished", steps=0 if checkpoint is None else checkpoint.step)
     with torch_threads(config.threads):
@@ -120,7 +120,7 @@ def _phase(
                     observe(status)
                 return not (stop.requested or diary.minutes_used_up or report.steps >= until)
 
-            agent.learn(env, config.total_steps, after_rollout)
+            agent.learn(env, config.timesteps, after_rollout)
             diary.save()
     finished = agent.steps >= until
     return Outcome(

@@ -26,13 +26,13 @@ from tests.roborew.ascent import ENV, ROLLOUT, heights  # noqa: F401
 WORLD = [
     "--env",
     ENV,
-    "--goal",
+    "--instruction",
     "climb",
     "--reward",
     "height",
     "--num-envs",
     "8",
-    "--steps",
+    "--total-timesteps",
     str(2 * ROLLOUT),
 ]
 
@@ -88,7 +88,10 @@ def test_demo_ends_with_the_summary_and_the_paths_of_report_and_video(
         (["train", *WORLD, "--name", "taken"], "never overwritten"),
         (["train", *WORLD, "--reward", "broken"], "NaN"),
         (["train", "--resume", "nowhere"], "is no run"),
-        (["train", "--resume", "nowhere", "--steps", "5"], "takes all settings from the run"),
+        (
+            ["train", "--resume", "nowhere", "--total-timesteps", "5"],
+            "takes all settings from the run",
+        ),
         (["evaluate", "nowhere"], "expected a folder made by"),
         (["record", "nowhere"], "expected a folder made by"),
     ],

@@ -28,7 +28,7 @@ from tests.roborew.critics.worlds import PUSH, curve, episode
 
 @pytest.fixture(scope="module")
 def fitted() -> Fitted:
-    config = FitConfig(option=("steps=12",), members=2, encoder_option=("steps=4", "batch=8"))
+    config = FitConfig(option=("steps=12",), ensemble_size=2, encoder_option=("steps=4", "batch=8"))
     told = [
         (kind, {"success": curve(kind, 8) >= 1, "quality": kind}) for kind in ("success", "undo")
     ]
@@ -38,7 +38,7 @@ def fitted() -> Fitted:
 
 
 def test_progress_is_learned_unless_told_otherwise() -> None:
-    assert FitConfig().critic == "progress" and FitConfig().members == 1
+    assert FitConfig().critic == "progress" and FitConfig().ensemble_size == 1
 
 
 def test_an_ensemble_is_kept_and_read_back_as_one(fitted: Fitted, tmp_path: Path) -> None:

@@ -26,11 +26,11 @@ def test_clip_trains_an_agent(agent: str, tmp_path: Path) -> None:
     )
     config = TrainConfig(
         env=ENV,
-        goal="a high bar",
+        instruction="a high bar",
         reward="clip",
         option=option,
         agent=agent,
-        steps=ROLLOUT,
+        total_timesteps=ROLLOUT,
         num_envs=8,
     )
     with start(config, tmp_path / "run") as run:
@@ -48,12 +48,12 @@ def test_goal_image_trains_an_agent(tmp_path: Path) -> None:
     Image.fromarray(np.full((72, 96, 3), 200, np.uint8)).save(tmp_path / "goal.png")
     config = TrainConfig(
         env=ENV,
-        goal="a high bar",
+        instruction="a high bar",
         reward="goal_image",
         option=(f"model={tiny_dinov2(tmp_path / 'dinov2')}", "output=difference", "dtype=float32"),
         goal_image=tmp_path / "goal.png",
         shaping="level",
-        steps=ROLLOUT,
+        total_timesteps=ROLLOUT,
         num_envs=8,
     )
     with start(config, tmp_path / "run") as run:

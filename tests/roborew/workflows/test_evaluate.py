@@ -29,7 +29,9 @@ from roborew.workflows.train.config import TrainConfig
 from roborew.workflows.train.loop import start, train
 from tests.roborew.ascent import ENV, HORIZON, ROLLOUT, heights, random_mini  # noqa: F401
 
-TINY = TrainConfig(env=ENV, goal="climb", reward="height", steps=2 * ROLLOUT, num_envs=8)
+TINY = TrainConfig(
+    env=ENV, instruction="climb", reward="height", total_timesteps=2 * ROLLOUT, num_envs=8
+)
 PROMISED = {
     "environment", "instruction", "reward", "agent", "seed", "steps", "minutes", "sps", "true_success",
     "true_success_ci_low", "true_success_ci_high", "episodes", "random_success", "expert_success", "false_success_rate",
@@ -69,7 +71,7 @@ def test_judging_twice_gives_the_same_episodes(tmp_path: Path) -> None:
 
 def test_an_episode_ends_at_a_predicted_success_unless_the_detector_is_off(tmp_path: Path) -> None:
     result = evaluate_run(
-        trained(replace(TINY, num_envs=32, steps=9000), tmp_path / "run"), episodes=20
+        trained(replace(TINY, num_envs=32, total_timesteps=9000), tmp_path / "run"), episodes=20
     )
     assert result.agent.predicted_successes > 0
     claimed = [
@@ -114,7 +116,7 @@ def test_what_is_written_stands_beside_older_files(tmp_path: Path) -> None:
         ({}, None),
         (
             {"refresh": Path("demos"), "refreshes": 2},
-            "--refresh, 2 times.*the one place where truth enters",
+            "--refit, 2 times.*the one place where truth enters",
         ),
         ({"reward": "true-dense"}, "paid by the simulator's truth"),
     ],
@@ -140,7 +142,10 @@ def test_a_real_task_has_an_expert_and_nulls_and_its_film_is_drawn_for_viewers(
 ) -> None:
     monkeypatch.setattr(record, "VIEWER_OPTIONS", {"width": 160, "height": 120, "quality": "fast"})
     config = TrainConfig(
-        env="roborew/Press-v0", reward=str(random_mini(tmp_path / "weights")), steps=128, num_envs=8
+        env="roborew/Press-v0",
+        reward=str(random_mini(tmp_path / "weights")),
+        total_timesteps=128,
+        num_envs=8,
     )
     run = trained(config, tmp_path / "run")
     result = evaluate_run(run, 2)
@@ -169,7 +174,9 @@ def test_an_environment_of_others_is_filmed_as_it_was_scored_and_never_over_an_o
 
 
 def test_a_written_evaluation_can_be_read_back(tmp_path: Path) -> None:
-    config = TrainConfig(env="roborew/Press-v0", reward="true-dense", steps=128, num_envs=8)
+    config = TrainConfig(
+        env="roborew/Press-v0", reward="true-dense", total_timesteps=128, num_envs=8
+    )
     run = trained(config, tmp_path / "run")
     result = evaluate_run(run, 3)
     content = json.loads(write_evaluation(run, result).evaluation.read_text())

@@ -59,7 +59,7 @@ def config(
     steps, camera = (("steps=3",), "wrist") if own else ((), "wrist,front")
     how = FitConfig(
         critic=request.param,
-        members=1 + own,
+        ensemble_size=1 + own,
         option=steps,
         encoder="mini",
         calibrate=False,
@@ -68,7 +68,12 @@ def config(
     folder = tmp_path_factory.mktemp("critic") / request.param
     fit_critic(list(read_demonstrations(demos)), how).critic.save_pretrained(folder)
     return TrainConfig(
-        env=ENV, reward=str(folder), refresh=demos, steps=4 * ROLLOUT, num_envs=8, every=30
+        env=ENV,
+        reward=str(folder),
+        refit=demos,
+        total_timesteps=4 * ROLLOUT,
+        num_envs=8,
+        score_every=30,
     )
 
 
@@ -102,7 +107,7 @@ def test_interrupted_at_any_rollout_equals_uninterrupted(
 def test_the_agents_episodes_are_kept_with_their_truth_and_another_critic_pays(
     config: TrainConfig, tmp_path: Path
 ) -> None:
-    with start(replace(config, refreshes=2, steps=3 * ROLLOUT), tmp_path / "run") as run:
+    with start(replace(config, num_refits=2, total_timesteps=3 * ROLLOUT), tmp_path / "run") as run:
         train(run, refresh=refit.refresh)
     for number in (1, 2):
         visited = list(read_demonstrations(run.path / f"visited-{number}"))
@@ -141,7 +146,12 @@ def test_pictures_of_the_goal_that_were_given_are_learned_from_again(tmp_path: P
     write(fit_critic(shown, how), tmp_path / "critic", "stalls", "fit")
     critic = tmp_path / "critic"
     config = TrainConfig(
-        env=ENV, reward=str(critic), refresh=failures, steps=4 * ROLLOUT, num_envs=8, every=30
+        env=ENV,
+        reward=str(critic),
+        refit=failures,
+        total_timesteps=4 * ROLLOUT,
+        num_envs=8,
+        score_every=30,
     )
     assert whole(config, tmp_path / "run").ended == "finished"
     assert "pictures of the goal: 1 given, in goals/" in (critic / "card.md").read_text()
@@ -163,19 +173,19 @@ def test_what_cannot_be_refreshed_is_refused_before_anything_is_written(
     demos: Path, tmp_path: Path
 ) -> None:
     for wrong in (
-        TrainConfig(env=ENV, refresh=demos),
-        TrainConfig(env=ENV, reward="true-dense", refresh=demos),
+        TrainConfig(env=ENV, refit=demos),
+        TrainConfig(env=ENV, reward="true-dense", refit=demos),
     ):
         with pytest.raises(InvalidInputError, match="critic's folder"):
             start(wrong, tmp_path / "run")
     with pytest.raises(InvalidInputError, match="at least 1"):
-        TrainConfig(refreshes=0)
+        TrainConfig(num_refits=0)
     assert not (tmp_path / "run").exists()
 
 
 def test_demonstrations_that_are_not_there_are_refused(config: TrainConfig, tmp_path: Path) -> None:
     with pytest.raises(InvalidInputError, match="does not exist"):
-        start(replace(config, refresh=tmp_path / "none"), tmp_path / "run")
+        start(replace(config, refit=tmp_path / "none"), tmp_path / "run")
 
 
 def test_demonstrations_without_the_critics_camera_are_refused(
@@ -185,7 +195,7 @@ def test_demonstrations_without_the_critics_camera_are_refused(
     with pytest.raises(
         InvalidInputError, match="camera 'wrist', which the demonstrations in .* Available: front"
     ):
-        start(replace(config, refresh=picture), tmp_path / "run")
+        start(replace(config, refit=picture), tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 
@@ -208,7 +218,7 @@ def test_what_an_agent_visited_that_nobody_labelled_is_not_learned_as_success(me
     ]
     how = FitConfig(
         critic="goal_classifier",
-        members=members,
+        ensemble_size=members,
         option=("steps=30",),
         encoder="mini",
         calibrate=False,

@@ -193,7 +193,7 @@ def test_without_one_sentence_of_its_own_a_critic_asks_for_it(
     (critic / "config.json").write_text(json.dumps(config))
     assert cli.main(["score", str(video), "--reward", str(critic)]) == 2
     said = capsys.readouterr().err
-    assert "--goal" in said and all(repr(sentence) in said for sentence in sentences)
+    assert "--instruction" in said and all(repr(sentence) in said for sentence in sentences)
     assert cli.main(["score", str(video)]) == 2
     assert "reward 'mini' needs a sentence" in capsys.readouterr().err
 

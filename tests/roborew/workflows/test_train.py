@@ -34,7 +34,9 @@ from roborew_envs.suites import DEFAULT_CAMERA
 from tests.roborew.ascent import ENV, ROLLOUT, STATELESS, Height, heights, random_mini  # noqa: F401
 from tests.roborew.critics.films import demonstration
 
-TINY = TrainConfig(env=ENV, goal="climb", reward="height", steps=4 * ROLLOUT, num_envs=8)
+TINY = TrainConfig(
+    env=ENV, instruction="climb", reward="height", total_timesteps=4 * ROLLOUT, num_envs=8
+)
 TIMES = ("seconds", "sps")
 
 
@@ -73,7 +75,7 @@ def test_interrupted_and_resumed_equals_uninterrupted(
         monkeypatch.setattr(Height, "spec", replace(Height.spec, causal=False))
     elif case != "height":
         reward = str(random_mini(tmp_path / "weights")) if case == "mini" else case
-        config = replace(TINY, env="roborew/Press-v0", goal=None, reward=reward)
+        config = replace(TINY, env="roborew/Press-v0", instruction=None, reward=reward)
     whole = run_whole(config, tmp_path / "whole")
     first, second = run_interrupted(config, tmp_path / "parts")
     assert (first.ended, first.steps) == ("stopped", 2 * ROLLOUT)
@@ -97,7 +99,7 @@ def test_another_seed_is_another_run(tmp_path: Path) -> None:
 def test_an_agent_learns_from_pictures_where_the_own_reward_is_nan(tmp_path: Path) -> None:
     """The two streams never cross: what trains is read from frames, what judges from the
     simulator."""
-    config = replace(TINY, steps=12_000, num_envs=32)
+    config = replace(TINY, total_timesteps=12_000, num_envs=32)
     run_whole(config, tmp_path / "run")
     metrics = RunDirectory.open(tmp_path / "run").metrics()
     successes = [record["true_success"] for record in metrics if record["true_success"] is not None]
@@ -113,7 +115,7 @@ def test_an_agent_learns_from_pictures_where_the_own_reward_is_nan(tmp_path: Pat
 def test_the_agents_of_stable_baselines_go_through_the_same_loop(
     agent: str, tmp_path: Path
 ) -> None:
-    config = replace(TINY, agent=agent, steps=768)
+    config = replace(TINY, agent=agent, total_timesteps=768)
     first, second = run_interrupted(config, tmp_path / "run")
     assert (first.ended, first.steps, second.ended, second.steps) == (
         "stopped",
@@ -158,7 +160,7 @@ def test_a_record_tells_where_the_time_went(tmp_path: Path) -> None:
 
 
 def test_the_minutes_end_a_run_that_can_go_on(tmp_path: Path) -> None:
-    assert run_whole(replace(TINY, minutes=1e-6), tmp_path / "run") == Outcome(
+    assert run_whole(replace(TINY, max_minutes=1e-6), tmp_path / "run") == Outcome(
         ended="minutes", steps=ROLLOUT
     )
     with RunDirectory.resume(tmp_path / "run") as run:
@@ -230,10 +232,10 @@ def test_a_run_that_exists_is_never_overwritten(tmp_path: Path) -> None:
             "'critics/nope', and there is no folder of that name.*mini",
         ),
         ({"agent": "pppo"}, UnknownNameError, "Did you mean 'ppo'.*sb3-sac"),
-        ({"goal": " "}, InvalidInputError, "says nothing"),
-        ({"goal": "a" * 600}, InvalidInputError, "600 characters"),
-        ({"goal": "up\x07"}, InvalidInputError, "control character"),
-        ({"goal": None}, InvalidInputError, "no instruction of its own"),
+        ({"instruction": " "}, InvalidInputError, "says nothing"),
+        ({"instruction": "a" * 600}, InvalidInputError, "600 characters"),
+        ({"instruction": "up\x07"}, InvalidInputError, "control character"),
+        ({"instruction": None}, InvalidInputError, "no instruction of its own"),
         ({"device": "nowhere"}, InvalidInputError, "torch cannot use 'nowhere'"),
         ({"reward": "."}, InvalidInputError, "no file config.json"),
     ],
@@ -250,11 +252,11 @@ def test_a_bad_choice_is_one_clear_error_and_nothing_is_written(
     "wrong",
     [
         {"seed": -1},
-        {"steps": 0},
+        {"total_timesteps": 0},
         {"num_envs": 0},
-        {"every": 0},
-        {"minutes": 0.0},
-        {"minutes": np.inf},
+        {"score_every": 0},
+        {"max_minutes": 0.0},
+        {"max_minutes": np.inf},
     ],
 )
 def test_a_number_out_of_range_is_refused(wrong: dict[str, Any]) -> None:
@@ -271,7 +273,7 @@ def test_a_reward_is_paid_as_it_says_unless_the_user_says_otherwise(
 ) -> None:
     """At rest there is no gain: only the level of the score is paid."""
     monkeypatch.setattr(Height, "spec", replace(Height.spec, shaping=wanted))
-    config = replace(TINY, shaping=asked, every=1)
+    config = replace(TINY, shaping=asked, score_every=1)
     with start(config, tmp_path / "run") as run:
         assert run.config(TrainConfig).shaping == (asked or wanted)
     with closing(make_reward_env(config, 2, Height())) as env:
@@ -292,7 +294,7 @@ def test_a_critic_that_must_see_how_an_episode_ends_pays_and_is_judged(tmp_path:
     films = [demonstration(kind, cameras=(DEFAULT_CAMERA,)) for kind in ("success", "failure")]
     critic = fit_critic(films, how).critic
     critic.save_pretrained(tmp_path / "critic")
-    config = replace(TINY, reward=str(tmp_path / "critic"), steps=ROLLOUT)
+    config = replace(TINY, reward=str(tmp_path / "critic"), total_timesteps=ROLLOUT)
     assert run_whole(config, tmp_path / "run") == Outcome(ended="finished", steps=ROLLOUT)
     learned = evaluate_run(RunDirectory.open(tmp_path / "run"), 3).agent.learned_return
     assert learned is not None and learned < 0

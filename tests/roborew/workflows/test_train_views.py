@@ -82,7 +82,7 @@ def test_a_critic_pays_for_what_its_own_cameras_show(
         _, infos = env.reset(seed=0)
     frames = [side_by_side(views) for views in zip(*map(drawn, cameras.split(",")), strict=True)]
     scores = model.score(
-        [Clip(frames=frame[None], instruction=config.instruction) for frame in frames]
+        [Clip(frames=frame[None], instruction=config.sentence) for frame in frames]
     )
     np.testing.assert_allclose(infos["score"], [score.value[0] for score in scores], atol=1e-5)
 
@@ -149,7 +149,7 @@ def test_views_of_another_shape_than_at_fitting_are_refused_before_anything_is_w
 def test_a_suites_camera_is_found_by_its_name_and_its_own_one_by_default(
     critics: Any, tmp_path: Path
 ) -> None:
-    config = TrainConfig(env=FREE, goal="run", reward=critics("track"))
+    config = TrainConfig(env=FREE, instruction="run", reward=critics("track"))
     assert chosen(config, tmp_path / "named") == "track"
     with closing(SuiteVectorEnv(FREE, 1, "rgb_array", camera="default, track")) as env:
         env.reset(seed=0)
@@ -157,7 +157,7 @@ def test_a_suites_camera_is_found_by_its_name_and_its_own_one_by_default(
         assert one.shape == (1, 72, 96, 3) and env.cameras == ("track",)
         np.testing.assert_array_equal(env.render_frames(), np.concatenate([one, one], axis=2))
     with pytest.raises(InvalidInputError, match="does not have. Available: track"):
-        start(TrainConfig(env=FREE, goal="run", reward=critics("front")), tmp_path / "run")
+        start(TrainConfig(env=FREE, instruction="run", reward=critics("front")), tmp_path / "run")
 
 
 def test_a_run_on_several_views_goes_on_exactly_and_is_judged_and_filmed(
@@ -165,7 +165,11 @@ def test_a_run_on_several_views_goes_on_exactly_and_is_judged_and_filmed(
 ) -> None:
     monkeypatch.setattr(record, "PICTURE", {"width": 60, "height": 60, "quality": "fast"})
     config = TrainConfig(
-        env=ENV, reward=critics("wrist,front"), steps=2 * ROLLOUT, num_envs=8, every=30
+        env=ENV,
+        reward=critics("wrist,front"),
+        total_timesteps=2 * ROLLOUT,
+        num_envs=8,
+        score_every=30,
     )
     whole = run_whole(config, tmp_path / "whole")
     assert run_interrupted(config, tmp_path / "parts")[1] == whole

@@ -33,13 +33,13 @@ def config(options: tuple[str, ...], reward: str = "roboreward", agent: str = "p
     more = ("max_frames=3",) if reward == "roboreward" else ()
     return TrainConfig(
         env=ENV,
-        goal="climb",
+        instruction="climb",
         reward=reward,
         option=(*options, *more),
         agent=agent,
         num_envs=2,
-        every=6,
-        steps=64,
+        score_every=6,
+        total_timesteps=64,
     )
 
 
@@ -80,7 +80,18 @@ def test_the_command_line_trains_and_judges(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(evaluate, "evaluate_run", partial(evaluate.evaluate_run, episodes=3))
-    world = ["--env", ENV, "--goal", "climb", "--num-envs", "2", "--every", "12", "--steps", "32"]
+    world = [
+        "--env",
+        ENV,
+        "--goal",
+        "climb",
+        "--num-envs",
+        "2",
+        "--score-every",
+        "12",
+        "--total-timesteps",
+        "32",
+    ]
     reward = ["--reward", "roboreward", "--option", "max_frames=2"]
     for option in options:
         reward += ["--option", option]
