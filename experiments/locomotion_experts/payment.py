@@ -42,7 +42,7 @@ class TrueProgress(VectorWrapper[Any, Any, Any]):
     def _fallen(self) -> NDArray[np.bool_]:
         task, qpos = self._tasks.task, self._tasks.core.simulation.qpos
         if isinstance(task, Runner):
-            return task.poise(qpos) < 0.5
+            return task.uprightness(qpos) < 0.5
         if isinstance(task, CartPole):
             return task.partial_stage(qpos, qpos) == 0
         return np.zeros(len(qpos), np.bool_)

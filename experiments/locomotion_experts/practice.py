@@ -22,7 +22,7 @@ from roborew_envs import TaskVectorEnv
 from roborew_envs.core.task import BoolArray, FloatArray, IntArray
 from roborew_envs.tasks.humanoid.humanoid import Humanoid
 from roborew_envs.tasks.humanoid.poses import Pose
-from roborew_envs.tasks.kinematics import Places
+from roborew_envs.tasks.kinematics import BodyPoses
 
 SWAY = 0.3
 """Spread of the body's speed in episodes that begin between standing and the pose [m/s]."""
@@ -103,8 +103,8 @@ class Practice(Humanoid):
     @cached_property
     def _standing(self) -> BoolArray:
         """Which of the left and the right foot are down in the pose."""
-        qpos = self._task.pose_state(np.random.default_rng(0), self._pose, noise=0.0)
-        heights = self.pair_of_geoms(self._task.kinematics.places(qpos[None]), "foot")[0, :, 2]
+        qpos = self._task.sample_pose(np.random.default_rng(0), self._pose, noise=0.0)
+        heights = self.geom_pair(self._task.kinematics.forward(qpos[None]), "foot")[0, :, 2]
         return heights < heights.min() + 0.05
 
     def sample_initial_state(self, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
@@ -112,10 +112,10 @@ class Practice(Humanoid):
             return self._task.sample_initial_state(rng)
         qvel = 0.2 * rng.standard_normal(self.model.nv)
         qvel[:2] = SWAY * rng.standard_normal(2)
-        return self._task.pose_state(rng, self._pose, rng.uniform(), noise=0.06), qvel
+        return self._task.sample_pose(rng, self._pose, rng.uniform(), noise=0.06), qvel
 
-    def gates_and_parts(self, places: Places) -> tuple[FloatArray, FloatArray]:
-        return self._task.gates_and_parts(places)
+    def gates_and_terms(self, places: BodyPoses) -> tuple[FloatArray, FloatArray]:
+        return self._task.gates_and_terms(places)
 
     def success(self, qpos: FloatArray, qvel: FloatArray) -> BoolArray:
         return self._task.success(qpos, qvel)
@@ -136,10 +136,12 @@ class Practice(Humanoid):
     def over_feet(self, qpos: FloatArray, qvel: FloatArray) -> FloatArray:
         """1 where the body's capture point is midway between the feet it stands on, less elsewhere,
         shape (N,)."""
-        places, masses = self._task.kinematics.places(qpos), self.model.body_mass
-        centres = places.bodies + np.einsum("nbij,bj->nbi", places.axes, self.model.body_ipos)
+        places, masses = self._task.kinematics.forward(qpos), self.model.body_mass
+        centres = places.body_positions + np.einsum(
+            "nbij,bj->nbi", places.body_rotations, self.model.body_ipos
+        )
         centre = np.einsum("b,nbi->ni", masses / masses.sum(), centres)
-        feet = self.pair_of_geoms(places, "foot")[:, self._standing].mean(axis=1)
+        feet = self.geom_pair(places, "foot")[:, self._standing].mean(axis=1)
         beside = centre[:, :2] + FALLING * qvel[:, :2] - feet[:, :2]
         return np.exp(-((beside / BESIDE) ** 2).sum(axis=1))
 

@@ -12,22 +12,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roborew_envs import Task, make_task
-from roborew_envs.tasks.arm_kinematics import arm_joints
+from roborew_envs.tasks.arm_kinematics import inverse_kinematics
 from roborew_envs.tasks.desk.scene import (
-    ARM,
-    BLUE,
+    ARM_JOINTS,
+    BLUE_CUBE,
     BUTTON,
     BUTTON_TRAVEL,
     CUBE_HEIGHT,
     DRAWER,
     DRAWER_TRAVEL,
-    FINGER_OPEN,
-    FINGERS,
+    FINGER_JOINTS,
+    FINGER_TRAVEL,
     PAD,
-    RED,
-    WORKSPACE,
-    button_top,
-    handle,
+    RED_CUBE,
+    WORKSPACE_BOUNDS,
+    button_position,
+    drawer_handle_position,
 )
 from roborew_envs.tasks.humanoid.humanoid import Humanoid
 from roborew_envs.tasks.locomotion.cheetah import FINISH
@@ -76,11 +76,11 @@ def desk_states(rng: np.random.Generator, n: int) -> Array:
     chance = rng.random((6, n))
     qpos[:, BUTTON] = np.where(chance[0] < 0.55, 0, rng.uniform(0, BUTTON_TRAVEL, n))
     qpos[:, DRAWER] = np.where(chance[1] < 0.45, 0, rng.uniform(0, DRAWER_TRAVEL, n))
-    _scatter(qpos, RED, rng, chance[2])
-    _scatter(qpos, BLUE, rng, np.maximum(chance[3], 0.3))
-    qpos[:, FINGERS] = np.where(chance[4] < 0.4, 0, rng.uniform(0, FINGER_OPEN, n))[:, None]
-    qpos[:, ARM] = (
-        arm_joints(_hands(qpos, rng, chance[5]))
+    _scatter(qpos, RED_CUBE, rng, chance[2])
+    _scatter(qpos, BLUE_CUBE, rng, np.maximum(chance[3], 0.3))
+    qpos[:, FINGER_JOINTS] = np.where(chance[4] < 0.4, 0, rng.uniform(0, FINGER_TRAVEL, n))[:, None]
+    qpos[:, ARM_JOINTS] = (
+        inverse_kinematics(_hands(qpos, rng, chance[5]))
         + 0.03 * rng.normal(size=(n, 5)) * (chance[5] < 0.9)[:, None]
     )
     return qpos
@@ -106,16 +106,16 @@ def _hands(qpos: Array, rng: np.random.Generator, chance: Array) -> Array:
     """Finger tips at the button, behind or about the red cube, at the handle, or anywhere; 15 to 25
     % each."""
     n = len(qpos)
-    hands = rng.uniform(WORKSPACE[0], WORKSPACE[1], (n, 3))
+    hands = rng.uniform(WORKSPACE_BOUNDS[0], WORKSPACE_BOUNDS[1], (n, 3))
     around = rng.normal(size=(n, 3)) * rng.choice([0.01, 0.03, 0.08], (n, 1))
     for low, target in (
-        (0.2, button_top(qpos)),
-        (0.4, qpos[:, RED] + [-0.035, 0, 0]),
-        (0.6, handle(qpos) + [0, 0.02, 0]),
+        (0.2, button_position(qpos)),
+        (0.4, qpos[:, RED_CUBE] + [-0.035, 0, 0]),
+        (0.6, drawer_handle_position(qpos) + [0, 0.02, 0]),
     ):
         chosen = (chance >= low - 0.2) & (chance < low)
         hands[chosen] = target[chosen] + around[chosen]
-    return np.clip(hands, WORKSPACE[0], WORKSPACE[1])
+    return np.clip(hands, WORKSPACE_BOUNDS[0], WORKSPACE_BOUNDS[1])
 
 
 def humanoid_states(rng: np.random.Generator, n: int) -> Array:
@@ -126,7 +126,7 @@ def humanoid_states(rng: np.random.Generator, n: int) -> Array:
     amounts = np.where(rng.random(n) < 0.35, 1.0, rng.random(n))
     noises = rng.choice([0.03, 0.1, 0.4], n)
     return np.stack(
-        [body.pose_state(rng, p, a, s) for p, a, s in zip(poses, amounts, noises, strict=True)]
+        [body.sample_pose(rng, p, a, s) for p, a, s in zip(poses, amounts, noises, strict=True)]
     )
 
 

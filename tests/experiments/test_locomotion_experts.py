@@ -78,7 +78,7 @@ def test_with_other_arms_a_policy_moves_the_legs_alike_wherever_the_arms_are() -
     reflex = to_posture(task, "arms_crossed", numbers({}, 0.5, 0.05, (5.0, 0.1)))
     other, rng = with_other_arms(policy, task, "hands_on_hips", reflex), np.random.default_rng(0)
     qpos, still = (
-        task.pose_state(rng, "hands_on_hips", noise=0.0)[None],
+        task.sample_pose(rng, "hands_on_hips", noise=0.0)[None],
         np.zeros((1, task.model.nv)),
     )
     seen = task.observe(qpos, still)
@@ -114,7 +114,7 @@ def test_a_reflex_rests_at_its_posture_and_pulls_towards_it() -> None:
     task = make_task("roborew/HumanoidStand-v0")
     assert isinstance(task, Humanoid)
     reflex = to_posture(task, "stand", numbers({}, stiffness=2.0, damping=0.1))
-    qpos = task.pose_state(np.random.default_rng(0), "stand", noise=0.0)[None]
+    qpos = task.sample_pose(np.random.default_rng(0), "stand", noise=0.0)[None]
     still = np.zeros((1, task.model.nv))
     np.testing.assert_allclose(reflex(task.observe(qpos, still)), 0, atol=1e-5)
     knee = task.model.joint("left_knee").qposadr[0]

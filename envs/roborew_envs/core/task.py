@@ -12,7 +12,7 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
-from roborew_envs.core.plan import Plan
+from roborew_envs.core.skill_set import SkillSet
 from roborew_envs.rendering.renderer import Overrides
 
 FloatArray = NDArray[np.float64]
@@ -56,7 +56,7 @@ class Task(ABC):
     substeps: ClassVar[int]
     """Physics steps per environment step."""
     action_size: ClassVar[int]
-    scripted_policy: ClassVar[Plan | None] = None
+    scripted_policy: ClassVar[SkillSet | None] = None
     """Skills for scripted behaviors, see `experts`; None where there are none."""
     train_timesteps: ClassVar[int] = 500_000
     """Environment steps, over all simulations, of a training run that names no number."""

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from roborew_envs.core.task import BoolArray, FloatArray, IntArray, Task
 from roborew_envs.experts.policies import available_policies, load_policy_network
-from roborew_envs.tasks.arm_task import REACH_PER_STEP, hand
+from roborew_envs.tasks.arm_task import MAX_EE_STEP, ee_position
 
 Behavior = Literal[
     "expert", "slow", "stall", "undo", "near_miss", "wrong_object", "hover", "noisy", "random"
@@ -200,13 +200,13 @@ class ScriptedPolicy:
         """Forget all and begin with ``num_envs`` simulations."""
         rng, behavior = self._rng, self.behavior
         self._reached = np.zeros(num_envs, np.bool_)
-        self._stop = rng.uniform(*self._plan.stop, num_envs)
+        self._stop = rng.uniform(*self._plan.stall_progress_range, num_envs)
         self._fresh = True
         self._drift = np.zeros((num_envs, 4))
         self._pace = (
             np.full(num_envs, 1.0)
             if behavior != "slow"
-            else rng.uniform(*self._plan.slow, num_envs)
+            else rng.uniform(*self._plan.slow_speed_range, num_envs)
         )
         self._opening = np.full((num_envs, 1), -1.0)
         self._offset = np.zeros((num_envs, 3))
@@ -228,15 +228,15 @@ class ScriptedPolicy:
         del observations
         if len(self._reached) != len(qpos):
             self.start(len(qpos))
-        if self._fresh and self.behavior == "near_miss" and self._plan.miss is not None:
-            self._offset = self._plan.miss(qpos)
+        if self._fresh and self.behavior == "near_miss" and self._plan.near_miss_offset is not None:
+            self._offset = self._plan.near_miss_offset(qpos)
         self._fresh = False
         self._drift = step_ar1_noise(self._drift, self._rng)
         if self.behavior == "random":
             return np.clip(self._drift, -1, 1)
         target = self._target(qpos, progress)
         moves = self._pace[:, None] * np.clip(
-            (target[:, :3] - hand(qpos)) / REACH_PER_STEP * 1.2, -1, 1
+            (target[:, :3] - ee_position(qpos)) / MAX_EE_STEP * 1.2, -1, 1
         )
         if self.behavior == "stall":
             self._reached |= progress >= self._stop
@@ -256,13 +256,13 @@ class ScriptedPolicy:
     def _target(self, qpos: FloatArray, progress: FloatArray) -> FloatArray:
         plan = self._plan
         if self.behavior == "wrong_object":
-            return plan.wrong(qpos, self._offset)
+            return plan.wrong_object(qpos, self._offset)
         if self.behavior == "hover":
-            return plan.over(qpos) + self._offset + self._drift[:, :3] * 0.01
+            return plan.hover_position(qpos) + self._offset + self._drift[:, :3] * 0.01
         target = plan.expert(qpos, self._offset)
-        if self.behavior == "near_miss" and plan.give_up is not None:
-            self._reached |= plan.give_up(qpos)
-            target[self._reached, :3] = hand(qpos)[self._reached] + [0, 0, 0.02]
+        if self.behavior == "near_miss" and plan.near_miss_stop is not None:
+            self._reached |= plan.near_miss_stop(qpos)
+            target[self._reached, :3] = ee_position(qpos)[self._reached] + [0, 0, 0.02]
         if self.behavior == "undo" and plan.undo is not None:
             self._reached |= progress >= 1.0
             target = np.where(self._reached[:, None], plan.undo(qpos, self._offset), target)

@@ -11,40 +11,40 @@ import numpy as np
 
 from roborew_envs.core.mjcf import load_world
 from roborew_envs.core.task import BoolArray, FloatArray, Task
-from roborew_envs.tasks.arm_kinematics import arm_joints, hand_position
+from roborew_envs.tasks.arm_kinematics import forward_kinematics, inverse_kinematics
 
-ARM = slice(0, 5)
-FINGERS = slice(5, 7)
+ARM_JOINTS = slice(0, 5)
+FINGER_JOINTS = slice(5, 7)
 """Where the arm stands in qpos, in every scene. A test reads these addresses from the compiled
 models."""
 
-WORKSPACE = np.array([[0.24, -0.34, 0.012], [0.68, 0.30, 0.26]])
+WORKSPACE_BOUNDS = np.array([[0.24, -0.34, 0.012], [0.68, 0.30, 0.26]])
 """Lowest and highest place of the finger tips [m]."""
-REACH_PER_STEP = 0.04
+MAX_EE_STEP = 0.04
 """Largest move asked for by one action, along each axis [m]."""
-FINGER_OPEN = 0.033
+FINGER_TRAVEL = 0.033
 """Travel of each finger [m]."""
-STARTS = np.array([[0.26, -0.16, 0.08], [0.36, 0.14, 0.20]])
+EE_START_BOUNDS = np.array([[0.26, -0.16, 0.08], [0.36, 0.14, 0.20]])
 """Lowest and highest place of the hand at a start, where a scene has no others [m]."""
 
 
-def hand(qpos: FloatArray) -> FloatArray:
+def ee_position(qpos: FloatArray) -> FloatArray:
     """Finger tips, shape (N, 3) [m]."""
-    return hand_position(qpos[:, ARM])
+    return forward_kinematics(qpos[:, ARM_JOINTS])
 
 
-def nearness(distance: FloatArray, scale: float) -> FloatArray:
+def linear_tolerance(distance: FloatArray, margin: float) -> FloatArray:
     """1 at distance 0, falling to 0 at ``scale`` [m], shape as given."""
-    return 1.0 - np.clip(distance / scale, 0.0, 1.0)
+    return 1.0 - np.clip(distance / margin, 0.0, 1.0)
 
 
-def closeness(distance: FloatArray, scale: float) -> FloatArray:
+def reciprocal_tolerance(distance: FloatArray, margin: float) -> FloatArray:
     """1 at distance 0, 0.5 at ``scale`` [m], never 0: steepest where precision matters, shape as
     given."""
-    return scale / (scale + distance)
+    return margin / (margin + distance)
 
 
-def within(offsets: FloatArray, limits: Sequence[float] | FloatArray) -> BoolArray:
+def is_within(offsets: FloatArray, limits: Sequence[float] | FloatArray) -> BoolArray:
     """Whether ``offsets``, shape (N, K) [m], lie within ``limits``, shape (K,) [m], along every
     axis: shape (N,)."""
     inside: BoolArray = np.abs(offsets) < np.asarray(limits)
@@ -58,7 +58,7 @@ class ArmTask(Task):
     scene: ClassVar[str]
     """File of the world in ``assets``; it includes ``arm.xml`` first."""
     cameras: ClassVar[tuple[str, ...]] = ("front", "side", "wrist")
-    workspace: ClassVar[FloatArray] = WORKSPACE
+    workspace_bounds: ClassVar[FloatArray] = WORKSPACE_BOUNDS
     substeps: ClassVar[int] = 10
     action_size: ClassVar[int] = 4
 
@@ -66,20 +66,22 @@ class ArmTask(Task):
         return load_world(self.scene).compile()
 
     @staticmethod
-    def sample_arm(rng: np.random.Generator, qpos: FloatArray, starts: FloatArray = STARTS) -> None:
+    def sample_arm_state(
+        rng: np.random.Generator, qpos: FloatArray, starts: FloatArray = EE_START_BOUNDS
+    ) -> None:
         """Draw where the hand starts and how far the gripper is open, into one state ``qpos``,
         shape (nq,)."""
         place: FloatArray = rng.uniform(starts[0], starts[1], size=(1, 3))
-        qpos[ARM] = arm_joints(place)[0]
-        qpos[FINGERS] = rng.uniform(0, FINGER_OPEN)
+        qpos[ARM_JOINTS] = inverse_kinematics(place)[0]
+        qpos[FINGER_JOINTS] = rng.uniform(0, FINGER_TRAVEL)
 
     def action_to_ctrl(self, qpos: FloatArray, actions: FloatArray) -> FloatArray:
-        target = np.clip(hand(qpos) + REACH_PER_STEP * actions[:, :3], *self.workspace)
-        fingers = FINGER_OPEN * (actions[:, 3:4] + 1) / 2
-        return np.concatenate([arm_joints(target), fingers, fingers], axis=1)
+        target = np.clip(ee_position(qpos) + MAX_EE_STEP * actions[:, :3], *self.workspace_bounds)
+        fingers = FINGER_TRAVEL * (actions[:, 3:4] + 1) / 2
+        return np.concatenate([inverse_kinematics(target), fingers, fingers], axis=1)
 
     @staticmethod
-    def feel(qpos: FloatArray, qvel: FloatArray) -> list[FloatArray]:
+    def proprioception(qpos: FloatArray, qvel: FloatArray) -> list[FloatArray]:
         """What the arm knows of itself: finger tips, fingers' travel, speed of its joints (0.1 s
         ahead)."""
-        return [hand(qpos), qpos[:, FINGERS], qvel[:, :4] * 0.1]
+        return [ee_position(qpos), qpos[:, FINGER_JOINTS], qvel[:, :4] * 0.1]

@@ -49,7 +49,7 @@ def compile_body(spec: mujoco.MjSpec) -> mujoco.MjModel:
     return model
 
 
-def colour(spec: mujoco.MjSpec, colours: Mapping[str, Sequence[float]]) -> None:
+def color_geoms(spec: mujoco.MjSpec, colours: Mapping[str, Sequence[float]]) -> None:
     """Paint each geom in the first colour whose key is part of its name; RGB in [0, 1]."""
     for geom in spec.geoms:
         for part, rgb in colours.items():
@@ -58,7 +58,7 @@ def colour(spec: mujoco.MjSpec, colours: Mapping[str, Sequence[float]]) -> None:
                 break
 
 
-def add_scenery(
+def add_visual_box(
     spec: mujoco.MjSpec,
     name: str,
     position: Sequence[float],

@@ -84,7 +84,7 @@ def test_a_stall_stops_half_way_and_stays_there(task_id: str) -> None:
     for episode in played(task_id, "stall"):
         assert not episode.success.any() and episode.failure_onset is not None
         assert np.ptp(episode.progress[-15:]) < 0.08
-        assert np.ptp(desk.hand(episode.qpos[-15:]), axis=0).max() < 0.01
+        assert np.ptp(desk.ee_position(episode.qpos[-15:]), axis=0).max() < 0.01
     assert set(grades(task_id, "stall")) <= {"partial", "failure"}
 
 

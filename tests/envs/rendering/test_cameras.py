@@ -11,7 +11,7 @@ from roborew_envs import TASKS, make_task
 from roborew_envs.experts.behaviors import available_behaviors
 from roborew_envs.experts.rollout import collect_episodes
 from roborew_envs.rendering.renderer import Renderer
-from roborew_envs.tasks.arm_task import ArmTask, hand
+from roborew_envs.tasks.arm_task import ArmTask, ee_position
 
 SCRIPTED = [task_id for task_id in TASKS if make_task(task_id).scripted_policy is not None]
 
@@ -40,7 +40,7 @@ def test_what_a_task_is_about_is_in_sight_from_the_start(task_id: str) -> None:
     assert isinstance(task, ArmTask) and task.scripted_policy is not None
     assert {"front", "side", "wrist"} <= set(task.cameras)
     qpos = starts(task)
-    for state, place in zip(qpos, task.scripted_policy.over(qpos), strict=True):
+    for state, place in zip(qpos, task.scripted_policy.hover_position(qpos), strict=True):
         for camera in ("front", "side"):
             assert np.abs(seen_at(task, state, camera, place)).max() < 0.95, camera
 
@@ -51,7 +51,7 @@ def test_the_wrists_camera_sees_the_finger_tips_and_the_table_below(task_id: str
     task = make_task(task_id)
     assert isinstance(task, ArmTask)
     qpos = starts(task)
-    for state, tips in zip(qpos, hand(qpos), strict=True):
+    for state, tips in zip(qpos, ee_position(qpos), strict=True):
         assert np.abs(seen_at(task, state, "wrist", tips)).max() < 0.6
         assert np.abs(seen_at(task, state, "wrist", tips * [1, 1, 0])).max() < 0.95
 

@@ -9,7 +9,7 @@ import pytest
 
 from roborew_envs import make_task
 from roborew_envs.core.task import Task
-from roborew_envs.tasks.arm_task import ARM, FINGERS
+from roborew_envs.tasks.arm_task import ARM_JOINTS, FINGER_JOINTS
 from roborew_envs.tasks.bench import scene as bench
 from roborew_envs.tasks.bench.scene import BenchTask
 
@@ -27,9 +27,9 @@ def test_the_addresses_are_the_compiled_models(task: Task) -> None:
     model = task.model
     address = {model.joint(i).name: int(model.jnt_qposadr[i]) for i in range(model.njnt)}
     arm = ("yaw", "shoulder", "elbow", "wrist", "roll")
-    expected = {name: ARM.start + i for i, name in enumerate(arm)} | {
-        "left_finger": FINGERS.start,
-        "right_finger": FINGERS.start + 1,
+    expected = {name: ARM_JOINTS.start + i for i, name in enumerate(arm)} | {
+        "left_finger": FINGER_JOINTS.start,
+        "right_finger": FINGER_JOINTS.start + 1,
         "blue_peg": bench.BLUE_PEG.start,
         "orange_peg": bench.ORANGE_PEG.start,
         "yellow_block": bench.YELLOW_BLOCK.start,
@@ -57,10 +57,10 @@ def test_handle_knob_and_pegs_are_where_the_model_puts_them(task: Task) -> None:
     data.qpos[:] = qpos
     mujoco.mj_kinematics(task.model, data)
     np.testing.assert_allclose(
-        bench.door_handle(qpos[None])[0], data.geom("door_handle").xpos, atol=1e-12
+        bench.door_handle_position(qpos[None])[0], data.geom("door_handle").xpos, atol=1e-12
     )
     np.testing.assert_allclose(
-        bench.lever_tip(qpos[None])[0], data.geom("lever_knob").xpos, atol=1e-12
+        bench.lever_tip_position(qpos[None])[0], data.geom("lever_knob").xpos, atol=1e-12
     )
     upright = bench.uprightness(qpos[None], bench.BLUE_PEG)[0]
     np.testing.assert_allclose(upright, data.body("blue_peg").xmat[8], atol=1e-12)
@@ -70,15 +70,15 @@ def test_the_travels_and_sizes_are_the_models(task: Task) -> None:
     model = task.model
     assert (
         model.joint("door").range.tolist() == [0, bench.DOOR_TRAVEL]
-        and bench.OPENED < bench.DOOR_TRAVEL
+        and bench.OPEN_ANGLE < bench.DOOR_TRAVEL
     )
     assert (
         model.joint("lever").range.tolist() == [0, bench.LEVER_TRAVEL]
-        and bench.TURNED < bench.LEVER_TRAVEL
+        and bench.RUNNING_ANGLE < bench.LEVER_TRAVEL
     )
     assert model.geom("blue_peg").size[2] == bench.PEG_HEIGHT
     assert model.geom("yellow_block").size[2] == bench.BLOCK_HEIGHT
-    assert model.geom("hole_lit").size[:2].tolist() == bench.HOLE_SIZE.tolist()
+    assert model.geom("hole_lit").size[:2].tolist() == bench.HOLE_HALF_SIZE.tolist()
 
 
 def test_nothing_moves_by_itself(task: Task) -> None:
@@ -89,7 +89,7 @@ def test_nothing_moves_by_itself(task: Task) -> None:
         data.qpos[:] = qpos = start(task, seed)
         data.qvel[:] = 0
         hold = np.zeros((1, 4))
-        hold[:, 3] = 2 * qpos[FINGERS.start] / 0.033 - 1
+        hold[:, 3] = 2 * qpos[FINGER_JOINTS.start] / 0.033 - 1
         data.ctrl[:] = task.action_to_ctrl(qpos[None], hold)[0]
         mujoco.mj_step(model, data, nstep=100)
         np.testing.assert_allclose(data.qpos[things], qpos[things], atol=2e-3)
@@ -98,7 +98,7 @@ def test_nothing_moves_by_itself(task: Task) -> None:
 @pytest.mark.parametrize("lit", ["jet", "pool", "socket_lit", "hole_lit"])
 def test_what_shows_success_is_seen_exactly_then(task: Task, lit: str) -> None:
     qpos = np.tile(start(task), (2, 1))
-    qpos[1, bench.LEVER] = bench.TURNED
+    qpos[1, bench.LEVER] = bench.RUNNING_ANGLE
     qpos[1, bench.BLUE_PEG] = *qpos[1, bench.SOCKET], bench.PEG_HEIGHT
     qpos[1, bench.YELLOW_BLOCK] = *qpos[1, bench.HOLE], bench.BLOCK_HEIGHT
     ids, rgba = task.visual_overrides(qpos).fields["geom_rgba"]

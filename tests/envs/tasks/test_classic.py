@@ -9,7 +9,7 @@ import pytest
 from roborew_envs import Task
 from roborew_envs.core.simulation import Simulation
 from roborew_envs.tasks.classic.cart_pole import CartPole
-from roborew_envs.tasks.classic.mountain_car import FLAG, HILL, LEFT, RIGHT, MountainCar
+from roborew_envs.tasks.classic.mountain_car import FLAG_X, LEFT, RIGHT, ROAD_HEIGHT, MountainCar
 
 
 def run(
@@ -55,7 +55,7 @@ def test_balance_is_upright_slow_and_central(change: dict[str, float], balanced:
 
 
 def bottom() -> np.ndarray:
-    return np.array([0.0, HILL(0), 0.0])
+    return np.array([0.0, ROAD_HEIGHT(0), 0.0])
 
 
 @pytest.mark.parametrize("push", [1.0, -1.0])
@@ -74,19 +74,24 @@ def test_pushing_along_the_swing_reaches_the_flag() -> None:
 def test_the_car_stays_on_the_road() -> None:
     task = MountainCar()
     qpos, _ = run(task, bottom(), None, task.horizon)
-    np.testing.assert_allclose(qpos[:, 1], HILL(qpos[:, 0]), atol=0.01)
-    np.testing.assert_allclose(qpos[:, 2], np.arctan(HILL.deriv()(qpos[:, 0])), atol=0.2)
+    np.testing.assert_allclose(qpos[:, 1], ROAD_HEIGHT(qpos[:, 0]), atol=0.01)
+    np.testing.assert_allclose(qpos[:, 2], np.arctan(ROAD_HEIGHT.deriv()(qpos[:, 0])), atol=0.2)
     assert np.all((qpos[:, 0] > LEFT - 0.05) & (qpos[:, 0] < RIGHT + 0.05))
 
 
 def test_a_free_car_never_comes_higher_than_it_started() -> None:
-    qpos, _ = run(MountainCar(), np.array([1.0, HILL(1.0), np.arctan(HILL.deriv()(1.0))]), 0.0, 100)
-    assert qpos[:, 1].max() < HILL(1.0) + 0.01
+    qpos, _ = run(
+        MountainCar(),
+        np.array([1.0, ROAD_HEIGHT(1.0), np.arctan(ROAD_HEIGHT.deriv()(1.0))]),
+        0.0,
+        100,
+    )
+    assert qpos[:, 1].max() < ROAD_HEIGHT(1.0) + 0.01
     assert qpos[:, 0].min() < -0.9, "but nearly as high on the other side"
 
 
 def test_only_the_flag_is_the_goal() -> None:
     task = MountainCar()
     qpos = np.zeros((4, 3))
-    qpos[:, 0] = 0.0, LEFT, FLAG - 0.01, FLAG
+    qpos[:, 0] = 0.0, LEFT, FLAG_X - 0.01, FLAG_X
     assert task.success(qpos, np.zeros((4, 3))).tolist() == [False, False, False, True]

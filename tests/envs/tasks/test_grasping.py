@@ -6,9 +6,16 @@ import numpy as np
 import pytest
 
 from roborew_envs import make_task
-from roborew_envs.tasks.arm_kinematics import arm_joints
-from roborew_envs.tasks.arm_task import ARM, FINGER_OPEN, FINGERS, hand
-from roborew_envs.tasks.desk.grasping import AWAY, delivery, holds, is_open, is_released, put
+from roborew_envs.tasks.arm_kinematics import inverse_kinematics
+from roborew_envs.tasks.arm_task import ARM_JOINTS, FINGER_JOINTS, FINGER_TRAVEL, ee_position
+from roborew_envs.tasks.desk.grasping import (
+    RELEASED_DISTANCE,
+    is_grasped,
+    is_gripper_open,
+    is_released,
+    pick_and_place,
+    pick_and_place_progress,
+)
 
 HALF, REST, LIFT = 0.026, 0.026, 0.15
 GOAL = np.array([0.45, 0.20, 0.10])
@@ -19,7 +26,7 @@ def states(tips: np.ndarray, fingers: float = HALF) -> np.ndarray:
     """States with the finger tips at ``tips``, shape (N, 3) [m], and the fingers apart by twice
     ``fingers`` [m]."""
     qpos = np.tile(START, (len(tips), 1))
-    qpos[:, ARM], qpos[:, FINGERS] = arm_joints(tips), fingers
+    qpos[:, ARM_JOINTS], qpos[:, FINGER_JOINTS] = inverse_kinematics(tips), fingers
     return qpos
 
 
@@ -27,7 +34,7 @@ def worth(things: np.ndarray, tips: np.ndarray | None = None, fingers: float = H
     """What the way of things at ``things``, shape (N, 3) [m], is worth; they are held unless
     ``tips`` says."""
     qpos = states(things if tips is None else tips, fingers)
-    return delivery(qpos, things, REST, np.tile(GOAL, (len(things), 1)), HALF, LIFT)
+    return pick_and_place_progress(qpos, things, REST, np.tile(GOAL, (len(things), 1)), HALF, LIFT)
 
 
 def path(*points: tuple[float, float, float], count: int = 40) -> np.ndarray:
@@ -58,9 +65,9 @@ def test_a_thing_that_is_lifted_carried_over_and_let_down_gains_all_the_way() ->
 def test_the_hand_that_comes_near_and_closes_gains() -> None:
     thing = np.tile([0.45, -0.10, REST], (30, 1))
     assert np.all(
-        np.diff(worth(thing, thing + path((0, 0, 0.12), (0, 0, 0), count=30), FINGER_OPEN)) > 0
+        np.diff(worth(thing, thing + path((0, 0, 0.12), (0, 0, 0), count=30), FINGER_TRAVEL)) > 0
     )
-    assert worth(thing[:1])[0] > worth(thing[:1], fingers=FINGER_OPEN)[0] + 0.05
+    assert worth(thing[:1])[0] > worth(thing[:1], fingers=FINGER_TRAVEL)[0] + 0.05
 
 
 def test_a_thing_right_below_its_goal_is_not_over_it() -> None:
@@ -83,15 +90,19 @@ def test_the_worth_has_no_jumps() -> None:
 
 def test_held_open_and_released_are_what_they_say() -> None:
     grip = np.array([[0.45, 0.0, 0.10]])
-    closed, wide = states(grip, HALF), states(grip, FINGER_OPEN)
-    assert holds(closed, grip, HALF).all() and not holds(wide, grip, HALF).any()
+    closed, wide = states(grip, HALF), states(grip, FINGER_TRAVEL)
+    assert is_grasped(closed, grip, HALF).all() and not is_grasped(wide, grip, HALF).any()
     assert not is_released(closed, grip, HALF).any(), "closed around the thing"
-    assert is_open(wide, HALF).all() and is_released(wide, grip, HALF).all()
-    assert is_released(closed, grip + [0, 0, AWAY + 0.01], HALF).all(), "closed, but elsewhere"
+    assert is_gripper_open(wide, HALF).all() and is_released(wide, grip, HALF).all()
+    assert is_released(closed, grip + [0, 0, RELEASED_DISTANCE + 0.01], HALF).all(), (
+        "closed, but elsewhere"
+    )
 
 
 def test_a_thing_that_lies_where_it_should_is_let_go_and_left() -> None:
     goal = np.array([[0.45, 0.0, 0.10]])
-    assert put(states(goal), goal, goal, HALF, np.zeros(3))[0, 3] == 1
-    free = states(goal, FINGER_OPEN)
-    assert put(free, goal, goal, HALF, np.zeros(3))[0, 2] > hand(free)[0, 2] + 0.03
+    assert pick_and_place(states(goal), goal, goal, HALF, np.zeros(3))[0, 3] == 1
+    free = states(goal, FINGER_TRAVEL)
+    assert (
+        pick_and_place(free, goal, goal, HALF, np.zeros(3))[0, 2] > ee_position(free)[0, 2] + 0.03
+    )

@@ -10,7 +10,7 @@ from roborew_envs import make_task
 from roborew_envs.rendering.renderer import Renderer
 from roborew_envs.tasks.humanoid.humanoid import Humanoid
 from roborew_envs.tasks.humanoid.poses import Pose
-from roborew_envs.tasks.kinematics import Kinematics, orientation
+from roborew_envs.tasks.kinematics import Kinematics, euler_to_quaternion
 
 NAMES: dict[Pose, str] = {
     "stand": "Stand",
@@ -34,7 +34,7 @@ every_pose = pytest.mark.parametrize("pose", TASKS)
 
 def posed(pose: Pose, amount: float = 1.0, count: int = 60) -> tuple[np.ndarray, np.ndarray]:
     task, rng = TASKS["stand"], np.random.default_rng(0)
-    qpos = np.stack([task.pose_state(rng, pose, amount) for _ in range(count)])
+    qpos = np.stack([task.sample_pose(rng, pose, amount) for _ in range(count)])
     return qpos, np.zeros((count, task.model.nv))
 
 
@@ -73,7 +73,7 @@ def test_knees_on_the_floor_with_the_feet_in_the_air_is_not_kneeling() -> None:
     task = TASKS["kneel"]
     qpos, qvel = posed("kneel", count=5)
     qpos[:, [13, 17]] = np.deg2rad(-130)
-    qpos[:, 2] -= Kinematics(task.model).lowest_point(qpos)
+    qpos[:, 2] -= Kinematics(task.model).lowest_height(qpos)
     assert not task.success(qpos, qvel).any()
 
 
@@ -82,11 +82,11 @@ def put(task: Humanoid, pitch: float, angles: dict[str, float]) -> np.ndarray:
     `tasks.humanoid.poses`."""
     names = [task.model.joint(i + 1).name for i in range(17)]
     qpos = np.zeros((1, task.model.nq))
-    qpos[0, 3:7] = orientation(np.deg2rad([0, pitch, 0]))
+    qpos[0, 3:7] = euler_to_quaternion(np.deg2rad([0, pitch, 0]))
     qpos[0, 7:] = np.deg2rad(
         [angles.get(name, angles.get(name.partition("_")[2], 0)) for name in names]
     )
-    qpos[:, 2] -= task.kinematics.lowest_point(qpos)
+    qpos[:, 2] -= task.kinematics.lowest_height(qpos)
     return qpos
 
 
@@ -134,7 +134,7 @@ def test_a_body_that_lies_has_no_progress(pose: Pose) -> None:
 def test_a_posed_body_touches_the_floor_and_keeps_its_joints_ranges(pose: Pose) -> None:
     qpos, _ = posed(pose)
     task = TASKS["stand"]
-    np.testing.assert_allclose(Kinematics(task.model).lowest_point(qpos), 0, atol=1e-9)
+    np.testing.assert_allclose(Kinematics(task.model).lowest_height(qpos), 0, atol=1e-9)
     low, high = task.model.jnt_range[1:].T
     assert np.all((qpos[:, 7:] >= low) & (qpos[:, 7:] <= high))
 
@@ -155,7 +155,7 @@ def test_an_unknown_pose_is_answered_with_the_list() -> None:
     with pytest.raises(
         ValueError, match=r"'dance', expected one of stand, crouch, kneel, raise_arms, "
     ):
-        TASKS["stand"].pose_state(np.random.default_rng(0), "dance")  # type: ignore[arg-type]
+        TASKS["stand"].sample_pose(np.random.default_rng(0), "dance")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("camera", Humanoid.cameras)
@@ -163,7 +163,7 @@ def test_poses_look_different(camera: str) -> None:
     """More pixels differ between poses than between two draws of one pose."""
     model, rng = TASKS["stand"].model, np.random.default_rng(1)
     states = np.stack(
-        [TASKS["stand"].pose_state(rng, pose, noise=0.01) for pose in POSES for _ in range(4)]
+        [TASKS["stand"].sample_pose(rng, pose, noise=0.01) for pose in POSES for _ in range(4)]
     )
     states[:, :2], states[:, 3:7] = 0.0, (1.0, 0.0, 0.0, 0.0)
     with Renderer(model, 48, 36) as renderer:

@@ -9,9 +9,9 @@ import pytest
 
 from roborew_envs import make_task
 from roborew_envs.experts.rollout import TaskEpisode, collect_episodes
-from roborew_envs.tasks.arm_kinematics import arm_joints
+from roborew_envs.tasks.arm_kinematics import inverse_kinematics
 from roborew_envs.tasks.desk import scene as desk
-from roborew_envs.tasks.desk.pick_place import TOP, TOP_SIZE, top
+from roborew_envs.tasks.desk.pick_place import CABINET_TOP, CABINET_TOP_HALF_SIZE, goal_position
 
 TASK = make_task("roborew/PickPlace-v0")
 START = TASK.sample_initial_state(np.random.default_rng(0))[0]
@@ -30,22 +30,22 @@ def with_cube(
     """A cube ``shift`` [m] from the middle of the cabinet's top, with the hand away or around
     it."""
     qpos = START.copy()
-    qpos[cube] = TOP + [qpos[desk.CABINET], 0, 0] + shift
-    qpos[desk.ARM] = arm_joints((qpos[cube] if held else AWAY)[None])[0]
-    qpos[desk.FINGERS] = desk.CUBE if held else 0.0
+    qpos[cube] = CABINET_TOP + [qpos[desk.CABINET], 0, 0] + shift
+    qpos[desk.ARM_JOINTS] = inverse_kinematics((qpos[cube] if held else AWAY)[None])[0]
+    qpos[desk.FINGER_JOINTS] = desk.CUBE_HALF_WIDTH if held else 0.0
     return qpos[None]
 
 
 @pytest.mark.parametrize(
     ("state", "success"),
     [
-        (with_cube(desk.RED), True),
-        (with_cube(desk.RED, (0.05, -0.05, 0)), True),
-        (with_cube(desk.RED, held=True), False),
-        (with_cube(desk.RED, (0, 0, 0.03)), False),  # above it
-        (with_cube(desk.RED, (0, -0.12, 0)), False),  # before it
-        (with_cube(desk.RED, (0, 0, -0.118)), False),  # in the drawer below
-        (with_cube(desk.BLUE), False),
+        (with_cube(desk.RED_CUBE), True),
+        (with_cube(desk.RED_CUBE, (0.05, -0.05, 0)), True),
+        (with_cube(desk.RED_CUBE, held=True), False),
+        (with_cube(desk.RED_CUBE, (0, 0, 0.03)), False),  # above it
+        (with_cube(desk.RED_CUBE, (0, -0.12, 0)), False),  # before it
+        (with_cube(desk.RED_CUBE, (0, 0, -0.118)), False),  # in the drawer below
+        (with_cube(desk.BLUE_CUBE), False),
     ],
 )
 def test_success_is_the_red_cube_on_the_cabinet_and_free(state: np.ndarray, success: bool) -> None:
@@ -60,20 +60,22 @@ def test_the_top_is_where_the_model_has_it() -> None:
     highest = cabinet[np.argmax(data.geom_xpos[cabinet, 2])]
     place, size = data.geom_xpos[highest], TASK.model.geom_size[highest]
     np.testing.assert_allclose(
-        TOP + [START[desk.CABINET], 0, 0], place + [0, 0, size[2] + desk.CUBE], atol=1e-12
+        CABINET_TOP + [START[desk.CABINET], 0, 0],
+        place + [0, 0, size[2] + desk.CUBE_HALF_WIDTH],
+        atol=1e-12,
     )
-    np.testing.assert_allclose(TOP_SIZE, size[:2])
-    assert np.all(np.abs(top(START[None])[0] - place)[:2] + desk.CUBE < size[:2]), (
-        "no edge of the cube sticks out"
-    )
+    np.testing.assert_allclose(CABINET_TOP_HALF_SIZE, size[:2])
+    assert np.all(
+        np.abs(goal_position(START[None])[0] - place)[:2] + desk.CUBE_HALF_WIDTH < size[:2]
+    ), "no edge of the cube sticks out"
 
 
 def test_the_blue_cube_on_the_cabinet_is_no_progress() -> None:
     plain = START.copy()
-    plain[desk.ARM] = arm_joints(AWAY[None])[0]
-    plain[desk.FINGERS] = 0
+    plain[desk.ARM_JOINTS] = inverse_kinematics(AWAY[None])[0]
+    plain[desk.FINGER_JOINTS] = 0
     np.testing.assert_array_equal(
-        TASK.progress(with_cube(desk.BLUE), STILL), TASK.progress(plain[None], STILL)
+        TASK.progress(with_cube(desk.BLUE_CUBE), STILL), TASK.progress(plain[None], STILL)
     )
 
 
@@ -81,12 +83,15 @@ def test_the_cube_stays_there_and_the_expert_moves_nothing_else(expert: list[Tas
     for episode in expert:
         assert episode.success[np.argmax(episode.success) :].all()
         np.testing.assert_allclose(
-            episode.qpos[-1, desk.BLUE], episode.qpos[0, desk.BLUE], atol=2e-3
+            episode.qpos[-1, desk.BLUE_CUBE], episode.qpos[0, desk.BLUE_CUBE], atol=2e-3
         )
         assert abs(episode.qpos[-1, desk.DRAWER]) < 2e-3
 
 
 def test_a_near_miss_keeps_the_cube_in_the_gripper() -> None:
     for episode in collect_episodes(TASK, "near_miss", range(3)):
-        assert np.linalg.norm(desk.hand(episode.qpos[-1:]) - episode.qpos[-1, desk.RED]) < 0.02
+        assert (
+            np.linalg.norm(desk.ee_position(episode.qpos[-1:]) - episode.qpos[-1, desk.RED_CUBE])
+            < 0.02
+        )
         assert not episode.success.any()

@@ -20,7 +20,7 @@ def task() -> QuadrupedStand:
 def standing(task: QuadrupedStand) -> tuple[np.ndarray, np.ndarray]:
     qpos = task.model.qpos0[None].copy()
     qpos[:, 7:] = STRAIGHT
-    qpos[:, 2] -= task.kinematics.lowest_point(qpos)
+    qpos[:, 2] -= task.kinematics.lowest_height(qpos)
     return qpos, np.zeros((1, task.model.nv))
 
 

@@ -55,7 +55,7 @@ def test_it_moves_as_gymnasiums_body_does(task_id: str) -> None:
 def test_progress_is_the_share_of_the_way_to_the_line(task_id: str) -> None:
     task = runner(task_id)
     progress = task.progress(
-        *at(task, -3, 0, task.finish / 4, 0.98 * task.finish, task.finish, task.finish + 5)
+        *at(task, -3, 0, task.finish_x / 4, 0.98 * task.finish_x, task.finish_x, task.finish_x + 5)
     )
     np.testing.assert_allclose(progress, [0, 0, 0.25, 0.98, 1, 1])
 
@@ -63,7 +63,7 @@ def test_progress_is_the_share_of_the_way_to_the_line(task_id: str) -> None:
 @every_runner
 def test_stages_follow_the_way(task_id: str) -> None:
     task = runner(task_id)
-    assert task.stage(*at(task, -1, 0.5, 1.5, task.finish)).tolist() == [0, 0, 1, 2]
+    assert task.stage(*at(task, -1, 0.5, 1.5, task.finish_x)).tolist() == [0, 0, 1, 2]
 
 
 @every_runner
@@ -76,7 +76,7 @@ def test_standing_still_on_the_line_is_no_progress(task_id: str) -> None:
 @pytest.mark.parametrize("turn", [np.pi / 2, np.pi], ids=["on nose or side", "on its back"])
 def test_a_body_that_lies_beyond_the_line_has_not_arrived(task_id: str, turn: float) -> None:
     task = runner(task_id)
-    qpos, qvel = at(task, task.finish + 1)
+    qpos, qvel = at(task, task.finish_x + 1)
     if task_id == "roborew/Ant-v0":
         qpos[:, 3:7] = np.cos(turn / 2), np.sin(turn / 2), 0, 0
     else:
@@ -86,14 +86,14 @@ def test_a_body_that_lies_beyond_the_line_has_not_arrived(task_id: str, turn: fl
 
 def test_an_ant_that_left_its_lane_has_not_arrived() -> None:
     task = runner("roborew/Ant-v0")
-    qpos, qvel = at(task, task.finish + 1)
+    qpos, qvel = at(task, task.finish_x + 1)
     qpos[:, 1] = 2.5
     assert not task.success(qpos, qvel).any()
 
 
 def test_an_ant_arrives_tilted_by_40_degrees_and_not_by_50() -> None:
     task = runner("roborew/Ant-v0")
-    qpos, qvel = at(task, *[task.finish + 1] * 4)
+    qpos, qvel = at(task, *[task.finish_x + 1] * 4)
     half = np.deg2rad([40, 40, 50, 50]) / 2
     qpos[:, 3:7] = 0
     qpos[:, 3], qpos[range(4), [4, 5, 4, 5]] = (

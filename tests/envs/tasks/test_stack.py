@@ -7,9 +7,9 @@ import pytest
 
 from roborew_envs import make_task
 from roborew_envs.experts.rollout import TaskEpisode, collect_episodes
-from roborew_envs.tasks.arm_kinematics import arm_joints
+from roborew_envs.tasks.arm_kinematics import inverse_kinematics
 from roborew_envs.tasks.desk import scene as desk
-from roborew_envs.tasks.desk.stack import ON_TOP
+from roborew_envs.tasks.desk.stack import STACK_OFFSET
 
 TASK = make_task("roborew/Stack-v0")
 START = TASK.sample_initial_state(np.random.default_rng(0))[0]
@@ -28,22 +28,22 @@ def stacked(
     """One cube on the other, ``shift`` [m] from its middle, with the hand away or around the upper
     one."""
     qpos = START.copy()
-    qpos[upper] = qpos[lower] + ON_TOP + shift
-    qpos[desk.ARM] = arm_joints((qpos[upper] if held else AWAY)[None])[0]
-    qpos[desk.FINGERS] = desk.CUBE if held else 0.0
+    qpos[upper] = qpos[lower] + STACK_OFFSET + shift
+    qpos[desk.ARM_JOINTS] = inverse_kinematics((qpos[upper] if held else AWAY)[None])[0]
+    qpos[desk.FINGER_JOINTS] = desk.CUBE_HALF_WIDTH if held else 0.0
     return qpos[None]
 
 
 @pytest.mark.parametrize(
     ("state", "success"),
     [
-        (stacked(desk.RED, desk.BLUE), True),
-        (stacked(desk.RED, desk.BLUE, (0.02, 0, 0)), True),
-        (stacked(desk.RED, desk.BLUE, held=True), False),
-        (stacked(desk.RED, desk.BLUE, (0, 0, 0.02)), False),  # held above it
-        (stacked(desk.RED, desk.BLUE, (0.03, 0, 0)), False),  # about to fall
-        (stacked(desk.RED, desk.BLUE, (0.06, 0, -ON_TOP[2])), False),  # beside it
-        (stacked(desk.BLUE, desk.RED), False),
+        (stacked(desk.RED_CUBE, desk.BLUE_CUBE), True),
+        (stacked(desk.RED_CUBE, desk.BLUE_CUBE, (0.02, 0, 0)), True),
+        (stacked(desk.RED_CUBE, desk.BLUE_CUBE, held=True), False),
+        (stacked(desk.RED_CUBE, desk.BLUE_CUBE, (0, 0, 0.02)), False),  # held above it
+        (stacked(desk.RED_CUBE, desk.BLUE_CUBE, (0.03, 0, 0)), False),  # about to fall
+        (stacked(desk.RED_CUBE, desk.BLUE_CUBE, (0.06, 0, -STACK_OFFSET[2])), False),  # beside it
+        (stacked(desk.BLUE_CUBE, desk.RED_CUBE), False),
     ],
 )
 def test_success_is_the_red_cube_on_the_blue_one_and_free(state: np.ndarray, success: bool) -> None:
@@ -51,26 +51,28 @@ def test_success_is_the_red_cube_on_the_blue_one_and_free(state: np.ndarray, suc
 
 
 def test_a_tower_in_the_air_is_not_a_stack() -> None:
-    state = stacked(desk.RED, desk.BLUE)
-    state[0, [desk.RED.stop - 1, desk.BLUE.stop - 1]] += 0.05
+    state = stacked(desk.RED_CUBE, desk.BLUE_CUBE)
+    state[0, [desk.RED_CUBE.stop - 1, desk.BLUE_CUBE.stop - 1]] += 0.05
     assert not TASK.success(state, STILL).any()
 
 
 def test_the_blue_cube_on_the_red_one_is_hardly_progress() -> None:
     apart = START.copy()
-    apart[desk.ARM] = arm_joints(AWAY[None])[0]
-    gained = TASK.progress(stacked(desk.BLUE, desk.RED), STILL) - TASK.progress(apart[None], STILL)
+    apart[desk.ARM_JOINTS] = inverse_kinematics(AWAY[None])[0]
+    gained = TASK.progress(stacked(desk.BLUE_CUBE, desk.RED_CUBE), STILL) - TASK.progress(
+        apart[None], STILL
+    )
     assert abs(gained.item()) < 0.05
 
 
 def test_a_stack_stays_when_the_gripper_has_let_go(expert: list[TaskEpisode]) -> None:
     for episode in expert:
         assert episode.success[np.argmax(episode.success) :].all()
-        assert episode.qpos[-1, desk.FINGERS].mean() > desk.CUBE + 0.003
+        assert episode.qpos[-1, desk.FINGER_JOINTS].mean() > desk.CUBE_HALF_WIDTH + 0.003
 
 
 def test_the_expert_leaves_the_blue_cube_where_it_stands(expert: list[TaskEpisode]) -> None:
     for episode in expert:
         np.testing.assert_allclose(
-            episode.qpos[-1, desk.BLUE], episode.qpos[0, desk.BLUE], atol=0.012
+            episode.qpos[-1, desk.BLUE_CUBE], episode.qpos[0, desk.BLUE_CUBE], atol=0.012
         )

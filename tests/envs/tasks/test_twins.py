@@ -12,9 +12,9 @@ from roborew_envs import make_task
 from roborew_envs.experts.rollout import collect_episodes
 from roborew_envs.tasks.bench import scene as bench
 from roborew_envs.tasks.desk import scene as desk
-from roborew_envs.tasks.desk.pick_place import TOP
-from roborew_envs.tasks.desk.reach import REACHED
-from roborew_envs.tasks.desk.stack import ON_TOP
+from roborew_envs.tasks.desk.pick_place import CABINET_TOP
+from roborew_envs.tasks.desk.reach import REACHED_DISTANCE
+from roborew_envs.tasks.desk.stack import STACK_OFFSET
 from roborew_envs.tasks.desk.tidy import is_in_drawer
 
 TWINS = {
@@ -29,17 +29,20 @@ TWINS = {
 
 DONE: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "roborew/Push-v0": lambda qpos: (
-        np.linalg.norm(qpos[:, desk.BLUE][:, :2] - qpos[:, desk.PAD], axis=1) < desk.ON_PAD
+        np.linalg.norm(qpos[:, desk.BLUE_CUBE][:, :2] - qpos[:, desk.PAD], axis=1) < desk.PAD_RADIUS
     ),
     "roborew/Reach-v0": lambda qpos: (
-        np.linalg.norm(desk.hand(qpos) - qpos[:, desk.RED], axis=1) <= REACHED
+        np.linalg.norm(desk.ee_position(qpos) - qpos[:, desk.RED_CUBE], axis=1) <= REACHED_DISTANCE
     ),
-    "roborew/PickPlace-v0": lambda qpos: np.abs(qpos[:, desk.BLUE][:, 2] - TOP[2]) < 0.006,
+    "roborew/PickPlace-v0": lambda qpos: (
+        np.abs(qpos[:, desk.BLUE_CUBE][:, 2] - CABINET_TOP[2]) < 0.006
+    ),
     "roborew/Stack-v0": lambda qpos: (
-        np.linalg.norm(qpos[:, desk.BLUE] - qpos[:, desk.RED] - ON_TOP, axis=1) < 0.03
+        np.linalg.norm(qpos[:, desk.BLUE_CUBE] - qpos[:, desk.RED_CUBE] - STACK_OFFSET, axis=1)
+        < 0.03
     ),
     "roborew/Tidy-v0": lambda qpos: (
-        is_in_drawer(qpos, desk.BLUE) & (qpos[:, desk.DRAWER] <= desk.CLOSED)
+        is_in_drawer(qpos, desk.BLUE_CUBE) & (qpos[:, desk.DRAWER] <= desk.CLOSED_TRAVEL)
     ),
     "roborew/PegInsert-v0": lambda qpos: bench.is_inserted(qpos, bench.ORANGE_PEG),
     "roborew/Sweep-v0": lambda qpos: bench.is_in_hole(qpos, bench.RED_BLOCK),

@@ -7,11 +7,17 @@ from typing import ClassVar
 
 import numpy as np
 
-from roborew_envs.core.plan import Plan
+from roborew_envs.core.skill_set import SkillSet
 from roborew_envs.core.task import BoolArray, FloatArray, IntArray, Language
-from roborew_envs.tasks.arm_task import hand, nearness
-from roborew_envs.tasks.bench.scene import DOOR, OPENED, BenchTask, door_handle, on_door
-from roborew_envs.tasks.bench.skills import GAP, pull_open, push_shut, turn_on
+from roborew_envs.tasks.arm_task import ee_position, linear_tolerance
+from roborew_envs.tasks.bench.scene import (
+    DOOR,
+    OPEN_ANGLE,
+    BenchTask,
+    door_handle_position,
+    door_to_world,
+)
+from roborew_envs.tasks.bench.skills import HANDLE_GAP, close_door, open_door, turn_tap_on
 
 
 class DoorOpen(BenchTask):
@@ -50,23 +56,25 @@ class DoorOpen(BenchTask):
         ),
     )
 
-    scripted_policy = Plan(
-        expert=pull_open,
-        undo=push_shut,
-        wrong=turn_on,
-        over=door_handle,
-        stop=(0.4, 0.6),
-        give_up=lambda qpos: qpos[:, DOOR] > 0.5 * OPENED,
+    scripted_policy = SkillSet(
+        expert=open_door,
+        undo=close_door,
+        wrong_object=turn_tap_on,
+        hover_position=door_handle_position,
+        stall_progress_range=(0.4, 0.6),
+        near_miss_stop=lambda qpos: qpos[:, DOOR] > 0.5 * OPEN_ANGLE,
     )
 
     def success(self, qpos: FloatArray, qvel: FloatArray) -> BoolArray:
-        return qpos[:, DOOR] >= OPENED
+        return qpos[:, DOOR] >= OPEN_ANGLE
 
     def partial_progress(self, qpos: FloatArray, qvel: FloatArray) -> FloatArray:
-        reach = np.linalg.norm(hand(qpos) - on_door(qpos, GAP), axis=1)
-        return 0.3 * nearness(np.maximum(reach - 0.02, 0), 0.45) + 0.69 * np.clip(
-            qpos[:, DOOR] / OPENED, 0, 1
+        reach = np.linalg.norm(ee_position(qpos) - door_to_world(qpos, HANDLE_GAP), axis=1)
+        return 0.3 * linear_tolerance(np.maximum(reach - 0.02, 0), 0.45) + 0.69 * np.clip(
+            qpos[:, DOOR] / OPEN_ANGLE, 0, 1
         )
 
     def partial_stage(self, qpos: FloatArray, qvel: FloatArray) -> IntArray:
-        return (np.linalg.norm(hand(qpos) - on_door(qpos, GAP), axis=1) < 0.05).astype(np.int64)
+        return (
+            np.linalg.norm(ee_position(qpos) - door_to_world(qpos, HANDLE_GAP), axis=1) < 0.05
+        ).astype(np.int64)

@@ -6,9 +6,14 @@ from typing import ClassVar
 
 import numpy as np
 
-from roborew_envs.core.plan import Plan
+from roborew_envs.core.skill_set import SkillSet
 from roborew_envs.core.task import BoolArray, FloatArray, IntArray, Language
-from roborew_envs.tasks.arm_task import closeness, hand, nearness, within
+from roborew_envs.tasks.arm_task import (
+    ee_position,
+    is_within,
+    linear_tolerance,
+    reciprocal_tolerance,
+)
 from roborew_envs.tasks.bench.scene import (
     BLUE_PEG,
     ORANGE_PEG,
@@ -18,16 +23,16 @@ from roborew_envs.tasks.bench.scene import (
     is_inserted,
     uprightness,
 )
-from roborew_envs.tasks.desk.grasping import carry, holds, let_go, take
-from roborew_envs.tasks.desk.skills import CLEAR
+from roborew_envs.tasks.desk.grasping import carry, grasp, is_grasped, release
+from roborew_envs.tasks.desk.skills import TRAVEL_HEIGHT
 
-GRIP = np.array([0.0, 0.0, 0.010])
+PEG_GRIP = np.array([0.0, 0.0, 0.010])
 """Where the hand takes a peg, above its middle [m]."""
-PEG = 0.014
+PEG_HALF_WIDTH = 0.014
 """Half the peg's width [m]."""
-BORDER = 0.035
+SOCKET_RIM_HEIGHT = 0.035
 """Height at which a peg's foot clears the socket [m]."""
-ASIDE = np.array([0.055, 0.0, 0.0])
+NEAR_MISS_OFFSET = np.array([0.055, 0.0, 0.0])
 """A near miss puts the peg so far from the socket's middle [m]."""
 
 
@@ -36,11 +41,11 @@ def insert(qpos: FloatArray, peg: slice, offset: FloatArray) -> FloatArray:
     it."""
     place = qpos[:, peg]
     goal = np.column_stack([qpos[:, SOCKET], np.full(len(qpos), PEG_HEIGHT)]) + offset
-    grip = place + GRIP
-    there = within(place - goal, (0.012, 0.012, 0.006))
-    held = holds(qpos, grip, PEG)
-    target = np.where(held[:, None], carry(qpos, place, goal), take(qpos, grip, PEG))
-    return np.where(there[:, None], let_go(qpos, PEG), target)
+    grip = place + PEG_GRIP
+    there = is_within(place - goal, (0.012, 0.012, 0.006))
+    held = is_grasped(qpos, grip, PEG_HALF_WIDTH)
+    target = np.where(held[:, None], carry(qpos, place, goal), grasp(qpos, grip, PEG_HALF_WIDTH))
+    return np.where(there[:, None], release(qpos, PEG_HALF_WIDTH), target)
 
 
 def insert_blue(qpos: FloatArray, offset: FloatArray) -> FloatArray:
@@ -56,9 +61,13 @@ def insert_orange(qpos: FloatArray, offset: FloatArray) -> FloatArray:
 def pull_out(qpos: FloatArray, offset: FloatArray) -> FloatArray:
     """Pull the blue peg out of the socket and keep it up: what undoes `insert_blue`."""
     peg = qpos[:, BLUE_PEG]
-    grip = peg + GRIP + offset
-    up = np.column_stack([peg[:, :2], np.full(len(qpos), CLEAR)])
-    return np.where(holds(qpos, grip, PEG)[:, None], carry(qpos, peg, up), take(qpos, grip, PEG))
+    grip = peg + PEG_GRIP + offset
+    up = np.column_stack([peg[:, :2], np.full(len(qpos), TRAVEL_HEIGHT)])
+    return np.where(
+        is_grasped(qpos, grip, PEG_HALF_WIDTH)[:, None],
+        carry(qpos, peg, up),
+        grasp(qpos, grip, PEG_HALF_WIDTH),
+    )
 
 
 class PegInsert(BenchTask):
@@ -98,13 +107,13 @@ class PegInsert(BenchTask):
         ),
     )
 
-    scripted_policy = Plan(
+    scripted_policy = SkillSet(
         expert=insert_blue,
         undo=pull_out,
-        wrong=insert_orange,
-        over=lambda qpos: qpos[:, BLUE_PEG] + GRIP,
-        stop=(0.6, 0.75),
-        miss=lambda qpos: np.tile(ASIDE, (len(qpos), 1)),
+        wrong_object=insert_orange,
+        hover_position=lambda qpos: qpos[:, BLUE_PEG] + PEG_GRIP,
+        stall_progress_range=(0.6, 0.75),
+        near_miss_offset=lambda qpos: np.tile(NEAR_MISS_OFFSET, (len(qpos), 1)),
     )
 
     def success(self, qpos: FloatArray, qvel: FloatArray) -> BoolArray:
@@ -112,19 +121,23 @@ class PegInsert(BenchTask):
 
     def partial_progress(self, qpos: FloatArray, qvel: FloatArray) -> FloatArray:
         peg = qpos[:, BLUE_PEG]
-        reach = np.linalg.norm(hand(qpos) - peg - GRIP, axis=1)
+        reach = np.linalg.norm(ee_position(qpos) - peg - PEG_GRIP, axis=1)
         apart = np.linalg.norm(peg[:, :2] - qpos[:, SOCKET], axis=1)
         height = np.abs(peg[:, 2] - PEG_HEIGHT)
         outside = np.clip((apart - 0.01) / 0.02, 0, 1)
-        over_border = np.maximum(height - BORDER, 0)
+        over_border = np.maximum(height - SOCKET_RIM_HEIGHT, 0)
         inside_left = height - over_border
-        outside_left = BORDER + np.maximum(BORDER - height, 0)
+        outside_left = SOCKET_RIM_HEIGHT + np.maximum(SOCKET_RIM_HEIGHT - height, 0)
         left = apart + 0.3 * over_border + (1 - outside) * inside_left + outside * outside_left
         upright = np.abs(uprightness(qpos, BLUE_PEG))
-        return 0.25 * closeness(reach, 0.06) + 0.1 * upright + 0.64 * nearness(left, 0.3)
+        return (
+            0.25 * reciprocal_tolerance(reach, 0.06)
+            + 0.1 * upright
+            + 0.64 * linear_tolerance(left, 0.3)
+        )
 
     def partial_stage(self, qpos: FloatArray, qvel: FloatArray) -> IntArray:
-        grip = qpos[:, BLUE_PEG] + GRIP
+        grip = qpos[:, BLUE_PEG] + PEG_GRIP
         lifted = qpos[:, BLUE_PEG][:, 2] > PEG_HEIGHT + 0.01
-        reached = np.linalg.norm(hand(qpos) - grip, axis=1) < 0.02
+        reached = np.linalg.norm(ee_position(qpos) - grip, axis=1) < 0.02
         return np.where(reached & lifted, 2, np.where(reached, 1, 0))

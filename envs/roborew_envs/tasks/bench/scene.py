@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from roborew_envs.core.task import BoolArray, FloatArray
 from roborew_envs.rendering.renderer import Overrides
-from roborew_envs.tasks.arm_task import ArmTask, hand, within
+from roborew_envs.tasks.arm_task import ArmTask, ee_position, is_within
 
 BLUE_PEG = slice(7, 10)
 ORANGE_PEG = slice(14, 17)
@@ -25,20 +25,20 @@ DOOR = 44
 """Where things stand in qpos; positions [m], angles [rad]. A test reads these addresses from the
 compiled model."""
 
-STARTS = np.array([[0.27, -0.16, 0.12], [0.38, 0.05, 0.20]])
+EE_START_BOUNDS = np.array([[0.27, -0.16, 0.12], [0.38, 0.05, 0.20]])
 """Lowest and highest place of the hand at a start [m]: above the pegs, beside the cabinet."""
 PEG_HEIGHT = 0.045
 """Centre of a peg that stands on the table [m]; it is twice as long."""
 BOARD_TOP = 0.03
 BLOCK_HEIGHT = 0.018
 """Centre of a block above what it lies on [m]; it is twice as high."""
-HOLE_SIZE = np.array([0.045, 0.077])
+HOLE_HALF_SIZE = np.array([0.045, 0.077])
 """Half of the hole's sides along x and y [m]."""
 DOOR_TRAVEL = 1.7
-OPENED = 1.0
+OPEN_ANGLE = 1.0
 """Angle from which the door counts as open [rad]."""
 LEVER_TRAVEL = 1.45
-TURNED = 1.0
+RUNNING_ANGLE = 1.0
 """Angle of the lever from which the water runs [rad]."""
 HANDLE = np.array([0.062, -0.0875, 0.085])
 """The middle of the door's handle from the hinge's foot, door closed [m]."""
@@ -46,7 +46,7 @@ LEVER_TIP = np.array([0.0, 0.100, 0.095])
 """The knob of the lever from the tap's foot, tap closed [m]."""
 
 
-def turned(place: FloatArray, angle: FloatArray) -> FloatArray:
+def rotate_about_z(place: FloatArray, angle: FloatArray) -> FloatArray:
     """A place, shape (3,) or (N, 3) [m], turned about the vertical axis by each angle, shape (N,)
     [rad]: (N, 3)."""
     x, y, z = np.broadcast_to(place, (len(angle), 3)).T
@@ -54,28 +54,28 @@ def turned(place: FloatArray, angle: FloatArray) -> FloatArray:
     return np.stack([cos * x - sin * y, sin * x + cos * y, z], axis=1)
 
 
-def on_door(qpos: FloatArray, place: FloatArray, ahead: float = 0.0) -> FloatArray:
+def door_to_world(qpos: FloatArray, point: FloatArray, ahead: float = 0.0) -> FloatArray:
     """Where a place of the closed door, from the hinge's foot [m], is once the door turns ``ahead``
     [rad] further."""
     foot = np.column_stack([qpos[:, HINGE], np.zeros(len(qpos))])
-    return foot + turned(place, qpos[:, DOOR] + ahead)
+    return foot + rotate_about_z(point, qpos[:, DOOR] + ahead)
 
 
-def on_lever(qpos: FloatArray, place: FloatArray, ahead: float = 0.0) -> FloatArray:
+def lever_to_world(qpos: FloatArray, point: FloatArray, ahead: float = 0.0) -> FloatArray:
     """Where a place of the closed lever, from the tap's foot [m], is once the lever turns ``ahead``
     [rad] further."""
     foot = np.column_stack([qpos[:, TAP], np.zeros(len(qpos))])
-    return foot + turned(place, qpos[:, LEVER] + ahead)
+    return foot + rotate_about_z(point, qpos[:, LEVER] + ahead)
 
 
-def door_handle(qpos: FloatArray) -> FloatArray:
+def door_handle_position(qpos: FloatArray) -> FloatArray:
     """Middle of the door's handle, shape (N, 3) [m]."""
-    return on_door(qpos, HANDLE)
+    return door_to_world(qpos, HANDLE)
 
 
-def lever_tip(qpos: FloatArray) -> FloatArray:
+def lever_tip_position(qpos: FloatArray) -> FloatArray:
     """Knob of the tap's lever, shape (N, 3) [m]."""
-    return on_lever(qpos, LEVER_TIP)
+    return lever_to_world(qpos, LEVER_TIP)
 
 
 def uprightness(qpos: FloatArray, peg: slice) -> FloatArray:
@@ -88,7 +88,7 @@ def uprightness(qpos: FloatArray, peg: slice) -> FloatArray:
 
 def is_inserted(qpos: FloatArray, peg: slice) -> BoolArray:
     """The peg stands in the socket, shape (N,)."""
-    inside = within(qpos[:, peg][:, :2] - qpos[:, SOCKET], (0.014, 0.014))
+    inside = is_within(qpos[:, peg][:, :2] - qpos[:, SOCKET], (0.014, 0.014))
     return (
         inside
         & (np.abs(qpos[:, peg][:, 2] - PEG_HEIGHT) < 0.010)
@@ -99,13 +99,13 @@ def is_inserted(qpos: FloatArray, peg: slice) -> BoolArray:
 def is_in_hole(qpos: FloatArray, block: slice) -> BoolArray:
     """The block lies in the hole, or bounces there with most of it below the board's top, shape
     (N,)."""
-    inside = within(qpos[:, block][:, :2] - qpos[:, HOLE], HOLE_SIZE)
+    inside = is_within(qpos[:, block][:, :2] - qpos[:, HOLE], HOLE_HALF_SIZE)
     return inside & (np.abs(qpos[:, block][:, 2] - BLOCK_HEIGHT) < BLOCK_HEIGHT)
 
 
-def water_runs(qpos: FloatArray) -> BoolArray:
+def is_water_running(qpos: FloatArray) -> BoolArray:
     """The lever is turned far enough, shape (N,)."""
-    return qpos[:, LEVER] >= TURNED
+    return qpos[:, LEVER] >= RUNNING_ANGLE
 
 
 class BenchTask(ArmTask):
@@ -134,16 +134,16 @@ class BenchTask(ArmTask):
             turn = rng.uniform(-0.15, 0.15)
             qpos[thing] = *place, height
             qpos[thing.stop : thing.stop + 4] = np.cos(turn / 2), 0, 0, np.sin(turn / 2)
-        self.sample_arm(rng, qpos, STARTS)
+        self.sample_arm_state(rng, qpos, EE_START_BOUNDS)
         return qpos, np.zeros(self.model.nv)
 
     def observe(self, qpos: FloatArray, qvel: FloatArray) -> NDArray[np.float32]:
-        tips, blue, yellow = hand(qpos), qpos[:, BLUE_PEG], qpos[:, YELLOW_BLOCK]
+        tips, blue, yellow = ee_position(qpos), qpos[:, BLUE_PEG], qpos[:, YELLOW_BLOCK]
         angles = qpos[:, [DOOR, LEVER]]
         parts = [
-            *self.feel(qpos, qvel),
-            door_handle(qpos) - tips,
-            lever_tip(qpos) - tips,
+            *self.proprioception(qpos, qvel),
+            door_handle_position(qpos) - tips,
+            lever_tip_position(qpos) - tips,
             angles,
             blue - tips,
             qpos[:, SOCKET] - tips[:, :2],
@@ -161,8 +161,8 @@ class BenchTask(ArmTask):
         """Water, and the lit twins of socket and hole, become visible in the states that call for
         them."""
         shown = {
-            "jet": water_runs(qpos),
-            "pool": water_runs(qpos),
+            "jet": is_water_running(qpos),
+            "pool": is_water_running(qpos),
             "socket_lit": is_inserted(qpos, BLUE_PEG),
             "hole_lit": is_in_hole(qpos, YELLOW_BLOCK),
         }

@@ -7,9 +7,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from roborew_envs.core.plan import Plan
+from roborew_envs.core.skill_set import SkillSet
 from roborew_envs.core.task import BoolArray, FloatArray, IntArray, Language
-from roborew_envs.tasks.arm_task import closeness, hand, nearness
+from roborew_envs.tasks.arm_task import ee_position, linear_tolerance, reciprocal_tolerance
 from roborew_envs.tasks.bench.scene import (
     BLOCK_HEIGHT,
     BOARD_TOP,
@@ -19,33 +19,35 @@ from roborew_envs.tasks.bench.scene import (
     BenchTask,
     is_in_hole,
 )
-from roborew_envs.tasks.desk.grasping import carry, holds, take, with_opening
-from roborew_envs.tasks.desk.skills import CLEAR, push_cube
+from roborew_envs.tasks.desk.grasping import carry, grasp, is_grasped, with_gripper
+from roborew_envs.tasks.desk.skills import TRAVEL_HEIGHT, push_cube
 
-HEIGHT = 0.046
+SWEEP_HEIGHT = 0.046
 """Of the hand while it sweeps over the board [m]."""
-BLOCK = 0.022
+BLOCK_HALF_WIDTH = 0.022
 """Half the block's width [m]."""
-ENOUGH = 0.016
+MAX_GOAL_OFFSET_Y = 0.016
 """Distance from the hole's middle along y at which a block is not moved further to the side [m]."""
-LIFTED = 0.07
+LIFTED_HEIGHT = 0.07
 """A block so high is in the gripper, though it slips a little [m]."""
-SHORT = 0.115
+NEAR_MISS_DISTANCE = 0.115
 """A near miss gives up so far before the hole's middle, along x [m]."""
 
 
 def sweep(qpos: FloatArray, block: slice) -> FloatArray:
     """Sweep the block at ``block`` of qpos into the hole, then rise."""
-    tips, place = hand(qpos), qpos[:, block][:, :2]
+    tips, place = ee_position(qpos), qpos[:, block][:, :2]
     goal = qpos[:, HOLE].copy()
-    goal[:, 1] += np.clip(place[:, 1] - goal[:, 1], -ENOUGH, ENOUGH)
-    rise = np.column_stack([tips[:, :2], np.full(len(qpos), CLEAR)])
-    return np.where(is_in_hole(qpos, block)[:, None], rise, push_cube(qpos, block, goal, HEIGHT))
+    goal[:, 1] += np.clip(place[:, 1] - goal[:, 1], -MAX_GOAL_OFFSET_Y, MAX_GOAL_OFFSET_Y)
+    rise = np.column_stack([tips[:, :2], np.full(len(qpos), TRAVEL_HEIGHT)])
+    return np.where(
+        is_in_hole(qpos, block)[:, None], rise, push_cube(qpos, block, goal, SWEEP_HEIGHT)
+    )
 
 
 def sweep_yellow(qpos: FloatArray, offset: FloatArray) -> FloatArray:
     """Sweep the yellow block into the hole."""
-    return with_opening(sweep(qpos, YELLOW_BLOCK), -1.0)
+    return with_gripper(sweep(qpos, YELLOW_BLOCK), -1.0)
 
 
 def sweep_red(qpos: FloatArray, offset: FloatArray) -> FloatArray:
@@ -60,9 +62,9 @@ def take_out(qpos: FloatArray, offset: FloatArray) -> FloatArray:
     grip[:, 1] = qpos[:, HOLE.start + 1] + np.clip(
         grip[:, 1] - qpos[:, HOLE.start + 1], -0.018, 0.018
     )
-    held = holds(qpos, grip, BLOCK) | (block[:, 2] > LIFTED)
-    lifted = np.column_stack([block[:, :2], np.full(len(qpos), CLEAR)])
-    return np.where(held[:, None], carry(qpos, block, lifted), take(qpos, grip, BLOCK))
+    held = is_grasped(qpos, grip, BLOCK_HALF_WIDTH) | (block[:, 2] > LIFTED_HEIGHT)
+    lifted = np.column_stack([block[:, :2], np.full(len(qpos), TRAVEL_HEIGHT)])
+    return np.where(held[:, None], carry(qpos, block, lifted), grasp(qpos, grip, BLOCK_HALF_WIDTH))
 
 
 class Sweep(BenchTask):
@@ -101,13 +103,15 @@ class Sweep(BenchTask):
         ),
     )
 
-    scripted_policy = Plan(
+    scripted_policy = SkillSet(
         expert=sweep_yellow,
         undo=take_out,
-        wrong=sweep_red,
-        over=lambda qpos: qpos[:, YELLOW_BLOCK],
-        stop=(0.5, 0.6),
-        give_up=lambda qpos: qpos[:, YELLOW_BLOCK.start] > qpos[:, HOLE.start] - SHORT,
+        wrong_object=sweep_red,
+        hover_position=lambda qpos: qpos[:, YELLOW_BLOCK],
+        stall_progress_range=(0.5, 0.6),
+        near_miss_stop=lambda qpos: (
+            qpos[:, YELLOW_BLOCK.start] > qpos[:, HOLE.start] - NEAR_MISS_DISTANCE
+        ),
     )
 
     def success(self, qpos: FloatArray, qvel: FloatArray) -> BoolArray:
@@ -120,10 +124,14 @@ class Sweep(BenchTask):
         behind = np.column_stack(
             [block[:, :2] - 0.036 * way / np.maximum(apart, 1e-6)[:, None], block[:, 2]]
         )
-        reach = np.linalg.norm(hand(qpos) - behind, axis=1)
+        reach = np.linalg.norm(ee_position(qpos) - behind, axis=1)
         height = np.clip((block[:, 2] - BLOCK_HEIGHT) / BOARD_TOP, 0, 1)
-        near = nearness(apart, 0.25) - 0.1 * height
-        return 0.35 * closeness(np.maximum(reach - 0.012, 0), 0.08) + 0.64 * np.maximum(near, 0)
+        near = linear_tolerance(apart, 0.25) - 0.1 * height
+        return 0.35 * reciprocal_tolerance(np.maximum(reach - 0.012, 0), 0.08) + 0.64 * np.maximum(
+            near, 0
+        )
 
     def partial_stage(self, qpos: FloatArray, qvel: FloatArray) -> IntArray:
-        return (np.linalg.norm(hand(qpos) - qpos[:, YELLOW_BLOCK], axis=1) < 0.06).astype(np.int64)
+        return (np.linalg.norm(ee_position(qpos) - qpos[:, YELLOW_BLOCK], axis=1) < 0.06).astype(
+            np.int64
+        )

@@ -6,11 +6,18 @@ from typing import ClassVar
 
 import numpy as np
 
-from roborew_envs.core.plan import Plan
+from roborew_envs.core.skill_set import SkillSet
 from roborew_envs.core.task import BoolArray, FloatArray, IntArray, Language
-from roborew_envs.tasks.arm_task import hand, nearness
-from roborew_envs.tasks.bench.scene import LEVER, TURNED, BenchTask, lever_tip, on_lever, water_runs
-from roborew_envs.tasks.bench.skills import BESIDE, pull_open, turn_off, turn_on
+from roborew_envs.tasks.arm_task import ee_position, linear_tolerance
+from roborew_envs.tasks.bench.scene import (
+    LEVER,
+    RUNNING_ANGLE,
+    BenchTask,
+    is_water_running,
+    lever_tip_position,
+    lever_to_world,
+)
+from roborew_envs.tasks.bench.skills import LEVER_START, open_door, turn_tap_off, turn_tap_on
 
 
 class TapTurn(BenchTask):
@@ -49,23 +56,25 @@ class TapTurn(BenchTask):
         ),
     )
 
-    scripted_policy = Plan(
-        expert=turn_on,
-        undo=turn_off,
-        wrong=pull_open,
-        over=lever_tip,
-        stop=(0.4, 0.6),
-        give_up=lambda qpos: qpos[:, LEVER] > 0.5 * TURNED,
+    scripted_policy = SkillSet(
+        expert=turn_tap_on,
+        undo=turn_tap_off,
+        wrong_object=open_door,
+        hover_position=lever_tip_position,
+        stall_progress_range=(0.4, 0.6),
+        near_miss_stop=lambda qpos: qpos[:, LEVER] > 0.5 * RUNNING_ANGLE,
     )
 
     def success(self, qpos: FloatArray, qvel: FloatArray) -> BoolArray:
-        return water_runs(qpos)
+        return is_water_running(qpos)
 
     def partial_progress(self, qpos: FloatArray, qvel: FloatArray) -> FloatArray:
-        reach = np.linalg.norm(hand(qpos) - on_lever(qpos, BESIDE), axis=1)
-        return 0.3 * nearness(np.maximum(reach - 0.025, 0), 0.45) + 0.69 * np.clip(
-            qpos[:, LEVER] / TURNED, 0, 1
+        reach = np.linalg.norm(ee_position(qpos) - lever_to_world(qpos, LEVER_START), axis=1)
+        return 0.3 * linear_tolerance(np.maximum(reach - 0.025, 0), 0.45) + 0.69 * np.clip(
+            qpos[:, LEVER] / RUNNING_ANGLE, 0, 1
         )
 
     def partial_stage(self, qpos: FloatArray, qvel: FloatArray) -> IntArray:
-        return (np.linalg.norm(hand(qpos) - on_lever(qpos, BESIDE), axis=1) < 0.05).astype(np.int64)
+        return (
+            np.linalg.norm(ee_position(qpos) - lever_to_world(qpos, LEVER_START), axis=1) < 0.05
+        ).astype(np.int64)

@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from roborew_envs.core.mjcf import load_world
 from roborew_envs.core.task import BoolArray, FloatArray, IntArray, Language, Task
 
-UPRIGHT = 0.08
+MAX_UPRIGHT_LEAN = 0.08
 """Largest lean of a pole that is upright [rad]."""
-FALLEN = 1.2
+FALLEN_LEAN = 1.2
 """Lean from which it cannot be saved [rad]."""
-REST = np.array([0.5, 0.5])
+MAX_BALANCED_SPEEDS = np.array([0.5, 0.5])
 """Largest speeds of cart [m/s] and pole [rad/s] of a balance."""
-MIDDLE = 1.0
+MAX_BALANCED_X = 1.0
 """Largest distance of the cart from the middle [m]."""
 
 
@@ -74,16 +74,18 @@ class CartPole(Task):
         return np.concatenate([qpos, qvel], axis=1, dtype=np.float32)
 
     def success(self, qpos: FloatArray, qvel: FloatArray) -> BoolArray:
-        upright = (np.abs(qpos[:, 1]) <= UPRIGHT) & (np.abs(qpos[:, 0]) <= MIDDLE)
-        return upright & (np.abs(qvel) <= REST).all(axis=1)
+        upright = (np.abs(qpos[:, 1]) <= MAX_UPRIGHT_LEAN) & (np.abs(qpos[:, 0]) <= MAX_BALANCED_X)
+        return upright & (np.abs(qvel) <= MAX_BALANCED_SPEEDS).all(axis=1)
 
     def partial_progress(self, qpos: FloatArray, qvel: FloatArray) -> FloatArray:
         """How upright; of an upright pole a fifth is lost to speed and a fifth beside the
         middle."""
-        upright = np.clip((FALLEN - np.abs(qpos[:, 1])) / (FALLEN - UPRIGHT), 0.0, 1.0)
-        calm = 1 - np.clip((np.abs(qvel) / REST - 1) / 4, 0.0, 1.0).mean(axis=1)
-        central = np.clip((1.5 - np.abs(qpos[:, 0])) / (1.5 - MIDDLE), 0.0, 1.0)
+        upright = np.clip(
+            (FALLEN_LEAN - np.abs(qpos[:, 1])) / (FALLEN_LEAN - MAX_UPRIGHT_LEAN), 0.0, 1.0
+        )
+        calm = 1 - np.clip((np.abs(qvel) / MAX_BALANCED_SPEEDS - 1) / 4, 0.0, 1.0).mean(axis=1)
+        central = np.clip((1.5 - np.abs(qpos[:, 0])) / (1.5 - MAX_BALANCED_X), 0.0, 1.0)
         return upright * (0.6 + 0.2 * calm + 0.2 * central)
 
     def partial_stage(self, qpos: FloatArray, qvel: FloatArray) -> IntArray:
-        return (np.abs(qpos[:, 1]) < FALLEN).astype(np.int64)
+        return (np.abs(qpos[:, 1]) < FALLEN_LEAN).astype(np.int64)

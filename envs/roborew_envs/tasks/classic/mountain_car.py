@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from roborew_envs.core.mjcf import load_world
 from roborew_envs.core.task import BoolArray, FloatArray, IntArray, Language, Task
-from roborew_envs.tasks.gymnasium_bodies import add_scenery
+from roborew_envs.tasks.gymnasium_bodies import add_visual_box
 
-HILL = Polynomial([0.20, 0.0, 0.70, 0.04, -0.085])
+ROAD_HEIGHT = Polynomial([0.20, 0.0, 0.70, 0.04, -0.085])
 """Height of the road above the floor at a place along x [m]; the valley's bottom is at 0."""
-FLAG = 2.0
+FLAG_X = 2.0
 """Place of the flag on the right hill [m]."""
 LEFT, RIGHT = -1.45, 2.30
 """Ends of the road [m]."""
@@ -68,8 +68,8 @@ class MountainCar(Task):
     def build(self) -> mujoco.MjModel:
         spec = load_world("mountain_car.xml")
         places = np.linspace(LEFT, RIGHT, 200)
-        pitch = Polynomial.fit(places, np.arctan(HILL.deriv()(places)), 4).convert()
-        for joint, curve in (("z", HILL), ("pitch", pitch)):
+        pitch = Polynomial.fit(places, np.arctan(ROAD_HEIGHT.deriv()(places)), 4).convert()
+        for joint, curve in (("z", ROAD_HEIGHT), ("pitch", pitch)):
             data = np.zeros(mujoco.mjNEQDATA)
             data[:5] = curve.coef
             spec.add_equality(
@@ -88,8 +88,8 @@ class MountainCar(Task):
     def sample_initial_state(self, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
         """At rest near the bottom of the valley."""
         x = rng.uniform(-0.25, 0.25)
-        slope = HILL.deriv()(x)
-        return np.array([x, HILL(x), np.arctan(slope)]), np.zeros(3)
+        slope = ROAD_HEIGHT.deriv()(x)
+        return np.array([x, ROAD_HEIGHT(x), np.arctan(slope)]), np.zeros(3)
 
     def action_to_ctrl(self, qpos: FloatArray, actions: FloatArray) -> FloatArray:
         return actions
@@ -99,13 +99,13 @@ class MountainCar(Task):
         return np.column_stack([qpos[:, 0], qvel[:, 0]]).astype(np.float32)
 
     def success(self, qpos: FloatArray, qvel: FloatArray) -> BoolArray:
-        return qpos[:, 0] >= FLAG
+        return qpos[:, 0] >= FLAG_X
 
     def partial_progress(self, qpos: FloatArray, qvel: FloatArray) -> FloatArray:
-        x, speed = qpos[:, 0], qvel[:, 0] * np.hypot(1.0, HILL.deriv()(qpos[:, 0]))
-        energy = GRAVITY * (HILL(x) - HILL(0)) + speed**2 / 2
-        share = np.minimum(energy / (GRAVITY * (HILL(FLAG) - HILL(0))), 1.0)
-        return share * (0.7 + 0.3 * np.clip(x / FLAG, 0.0, 1.0))
+        x, speed = qpos[:, 0], qvel[:, 0] * np.hypot(1.0, ROAD_HEIGHT.deriv()(qpos[:, 0]))
+        energy = GRAVITY * (ROAD_HEIGHT(x) - ROAD_HEIGHT(0)) + speed**2 / 2
+        share = np.minimum(energy / (GRAVITY * (ROAD_HEIGHT(FLAG_X) - ROAD_HEIGHT(0))), 1.0)
+        return share * (0.7 + 0.3 * np.clip(x / FLAG_X, 0.0, 1.0))
 
     def partial_stage(self, qpos: FloatArray, qvel: FloatArray) -> IntArray:
         return (self.partial_progress(qpos, qvel) >= 0.25).astype(np.int64)
@@ -116,23 +116,25 @@ def _add_road(spec: mujoco.MjSpec) -> None:
     ends = np.linspace(LEFT - 0.3, RIGHT + 0.3, _SEGMENTS + 1)
     for i, (start, stop) in enumerate(pairwise(ends)):
         middle, half = (start + stop) / 2, (stop - start) / 2
-        low = min(HILL(start), HILL(stop)) - 0.05
+        low = min(ROAD_HEIGHT(start), ROAD_HEIGHT(stop)) - 0.05
         green = 0.36 + 0.06 * (i % 2)
-        add_scenery(
+        add_visual_box(
             spec, f"hill_{i}", (middle, 0, low / 2), (half, 0.4, low / 2), (0.16, green, 0.14)
         )
-        slope = np.arctan2(HILL(stop) - HILL(start), stop - start)
-        length = np.hypot(stop - start, HILL(stop) - HILL(start)) / 2 + 0.01
-        place = (middle, 0, (HILL(start) + HILL(stop)) / 2 - 0.02)
+        slope = np.arctan2(ROAD_HEIGHT(stop) - ROAD_HEIGHT(start), stop - start)
+        length = np.hypot(stop - start, ROAD_HEIGHT(stop) - ROAD_HEIGHT(start)) / 2 + 0.01
+        place = (middle, 0, (ROAD_HEIGHT(start) + ROAD_HEIGHT(stop)) / 2 - 0.02)
         shade = 0.30 + 0.12 * (i % 2)
-        road = add_scenery(spec, f"road_{i}", place, (length, 0.42, 0.02), (shade, shade, shade))
+        road = add_visual_box(spec, f"road_{i}", place, (length, 0.42, 0.02), (shade, shade, shade))
         road.quat = (np.cos(slope / 2), 0, -np.sin(slope / 2), 0)
 
 
 def _add_flag(spec: mujoco.MjSpec) -> None:
     """A yellow flag on a white pole behind the road."""
-    foot = HILL(FLAG)
-    add_scenery(spec, "flag_pole", (FLAG, 0.3, foot + 0.4), (0.025, 0.025, 0.4), (0.97, 0.97, 0.97))
-    add_scenery(
-        spec, "flag", (FLAG + 0.19, 0.3, foot + 0.66), (0.17, 0.01, 0.13), (1.0, 0.85, 0.05)
+    foot = ROAD_HEIGHT(FLAG_X)
+    add_visual_box(
+        spec, "flag_pole", (FLAG_X, 0.3, foot + 0.4), (0.025, 0.025, 0.4), (0.97, 0.97, 0.97)
+    )
+    add_visual_box(
+        spec, "flag", (FLAG_X + 0.19, 0.3, foot + 0.66), (0.17, 0.01, 0.13), (1.0, 0.85, 0.05)
     )

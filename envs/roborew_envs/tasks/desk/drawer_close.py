@@ -6,20 +6,20 @@ from typing import ClassVar
 
 import numpy as np
 
-from roborew_envs.core.plan import Plan
+from roborew_envs.core.skill_set import SkillSet
 from roborew_envs.core.task import BoolArray, FloatArray, IntArray, Language
 from roborew_envs.tasks.desk.scene import (
-    CLOSED,
+    CLOSED_TRAVEL,
     DRAWER,
     DRAWER_TRAVEL,
     OpenDrawerTask,
-    hand,
-    handle,
-    nearness,
+    drawer_handle_position,
+    ee_position,
+    linear_tolerance,
 )
 from roborew_envs.tasks.desk.skills import press_button, pull_drawer, shut_drawer
 
-AJAR = 0.075
+NEAR_MISS_TRAVEL = 0.075
 """Travel at which a near miss leaves off [m]."""
 
 
@@ -59,22 +59,24 @@ class DrawerClose(OpenDrawerTask):
         ),
     )
 
-    scripted_policy = Plan(
+    scripted_policy = SkillSet(
         expert=shut_drawer,
         undo=pull_drawer,
-        wrong=press_button,
-        over=handle,
-        stop=(0.5, 0.7),
-        give_up=lambda qpos: qpos[:, DRAWER] < AJAR,
+        wrong_object=press_button,
+        hover_position=drawer_handle_position,
+        stall_progress_range=(0.5, 0.7),
+        near_miss_stop=lambda qpos: qpos[:, DRAWER] < NEAR_MISS_TRAVEL,
     )
 
     def success(self, qpos: FloatArray, qvel: FloatArray) -> BoolArray:
-        return qpos[:, DRAWER] <= CLOSED
+        return qpos[:, DRAWER] <= CLOSED_TRAVEL
 
     def partial_progress(self, qpos: FloatArray, qvel: FloatArray) -> FloatArray:
-        left = np.clip((qpos[:, DRAWER] - CLOSED) / (DRAWER_TRAVEL - CLOSED), 0, 1)
-        reach = np.linalg.norm(hand(qpos) - handle(qpos), axis=1)
-        return 0.3 * nearness(np.maximum(reach - 0.03, 0), 0.45) + 0.69 * (1 - left)
+        left = np.clip((qpos[:, DRAWER] - CLOSED_TRAVEL) / (DRAWER_TRAVEL - CLOSED_TRAVEL), 0, 1)
+        reach = np.linalg.norm(ee_position(qpos) - drawer_handle_position(qpos), axis=1)
+        return 0.3 * linear_tolerance(np.maximum(reach - 0.03, 0), 0.45) + 0.69 * (1 - left)
 
     def partial_stage(self, qpos: FloatArray, qvel: FloatArray) -> IntArray:
-        return (np.linalg.norm(hand(qpos) - handle(qpos), axis=1) < 0.05).astype(np.int64)
+        return (
+            np.linalg.norm(ee_position(qpos) - drawer_handle_position(qpos), axis=1) < 0.05
+        ).astype(np.int64)

@@ -6,9 +6,16 @@ from typing import ClassVar
 
 import numpy as np
 
-from roborew_envs.core.plan import Plan
+from roborew_envs.core.skill_set import SkillSet
 from roborew_envs.core.task import BoolArray, FloatArray, IntArray, Language
-from roborew_envs.tasks.desk.scene import DRAWER, OPENED, DeskTask, hand, handle, nearness
+from roborew_envs.tasks.desk.scene import (
+    DRAWER,
+    OPEN_TRAVEL,
+    DeskTask,
+    drawer_handle_position,
+    ee_position,
+    linear_tolerance,
+)
 from roborew_envs.tasks.desk.skills import press_button, pull_drawer, shut_drawer
 
 
@@ -49,23 +56,25 @@ class DrawerOpen(DeskTask):
         ),
     )
 
-    scripted_policy = Plan(
+    scripted_policy = SkillSet(
         expert=pull_drawer,
         undo=shut_drawer,
-        wrong=press_button,
-        over=handle,
-        stop=(0.4, 0.6),
-        give_up=lambda qpos: qpos[:, DRAWER] > 0.4 * OPENED,
+        wrong_object=press_button,
+        hover_position=drawer_handle_position,
+        stall_progress_range=(0.4, 0.6),
+        near_miss_stop=lambda qpos: qpos[:, DRAWER] > 0.4 * OPEN_TRAVEL,
     )
 
     def success(self, qpos: FloatArray, qvel: FloatArray) -> BoolArray:
-        return qpos[:, DRAWER] >= OPENED
+        return qpos[:, DRAWER] >= OPEN_TRAVEL
 
     def partial_progress(self, qpos: FloatArray, qvel: FloatArray) -> FloatArray:
-        reach = np.linalg.norm(hand(qpos) - handle(qpos), axis=1)
-        return 0.3 * nearness(np.maximum(reach - 0.02, 0), 0.45) + 0.69 * np.clip(
-            qpos[:, DRAWER] / OPENED, 0, 1
+        reach = np.linalg.norm(ee_position(qpos) - drawer_handle_position(qpos), axis=1)
+        return 0.3 * linear_tolerance(np.maximum(reach - 0.02, 0), 0.45) + 0.69 * np.clip(
+            qpos[:, DRAWER] / OPEN_TRAVEL, 0, 1
         )
 
     def partial_stage(self, qpos: FloatArray, qvel: FloatArray) -> IntArray:
-        return (np.linalg.norm(hand(qpos) - handle(qpos), axis=1) < 0.05).astype(np.int64)
+        return (
+            np.linalg.norm(ee_position(qpos) - drawer_handle_position(qpos), axis=1) < 0.05
+        ).astype(np.int64)

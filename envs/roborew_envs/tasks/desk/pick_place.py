@@ -6,49 +6,63 @@ from typing import ClassVar
 
 import numpy as np
 
-from roborew_envs.core.plan import Plan
+from roborew_envs.core.skill_set import SkillSet
 from roborew_envs.core.task import BoolArray, FloatArray, IntArray, Language
-from roborew_envs.tasks.desk.grasping import delivery, is_released, put
+from roborew_envs.tasks.desk.grasping import is_released, pick_and_place, pick_and_place_progress
 from roborew_envs.tasks.desk.scene import (
-    BLUE,
+    BLUE_CUBE,
     CABINET,
-    CUBE,
+    CUBE_HALF_WIDTH,
     CUBE_HEIGHT,
-    RED,
-    WORKSPACE,
+    RED_CUBE,
+    WORKSPACE_BOUNDS,
     DeskTask,
-    hand,
+    ee_position,
 )
-from roborew_envs.tasks.desk.stack import GRIP, put_red_on_pad
+from roborew_envs.tasks.desk.stack import CUBE_GRIP, put_red_on_pad
 
-TOP = np.array([0.0, 0.38, 0.14 + CUBE])
+CABINET_TOP = np.array([0.0, 0.38, 0.14 + CUBE_HALF_WIDTH])
 """Centre of a cube in the middle of the cabinet's top, relative to the cabinet's place along x
 [m]."""
-TOP_SIZE = np.array([0.085, 0.075])
+CABINET_TOP_HALF_SIZE = np.array([0.085, 0.075])
 """Half of the top's sides along x and y [m]."""
-FRONT = np.array([0.0, -0.03, 0.0])
+GOAL_OFFSET = np.array([0.0, -0.03, 0.0])
 """From the middle of the top to where the cube should stand, in sight [m]."""
-HEIGHT = 0.215
+CARRY_HEIGHT = 0.215
 """Of the hand while it carries a cube onto the cabinet [m]."""
-LIFT = 0.18
+LIFTED_HEIGHT = 0.18
 """Height of a carried cube's middle from which it clears the cabinet [m]."""
-CLOSE = 0.05
+NEAR_MISS_DISTANCE = 0.05
 """A near miss carries the cube so close to its goal, and keeps it [m]."""
 
 
-def top(qpos: FloatArray) -> FloatArray:
+def goal_position(qpos: FloatArray) -> FloatArray:
     """Where a cube should stand on the cabinet, shape (N, 3) [m]."""
-    return TOP + FRONT + qpos[:, CABINET, None] * [1, 0, 0]
+    return CABINET_TOP + GOAL_OFFSET + qpos[:, CABINET, None] * [1, 0, 0]
 
 
 def put_red_on_top(qpos: FloatArray, offset: FloatArray) -> FloatArray:
     """Put the red cube on the cabinet."""
-    return put(qpos, qpos[:, RED], top(qpos) + offset, CUBE, GRIP, HEIGHT)
+    return pick_and_place(
+        qpos,
+        qpos[:, RED_CUBE],
+        goal_position(qpos) + offset,
+        CUBE_HALF_WIDTH,
+        CUBE_GRIP,
+        CARRY_HEIGHT,
+    )
 
 
 def put_blue_on_top(qpos: FloatArray, offset: FloatArray) -> FloatArray:
     """Put the blue cube on the cabinet: the wrong object."""
-    return put(qpos, qpos[:, BLUE], top(qpos) + offset, CUBE, GRIP, HEIGHT)
+    return pick_and_place(
+        qpos,
+        qpos[:, BLUE_CUBE],
+        goal_position(qpos) + offset,
+        CUBE_HALF_WIDTH,
+        CUBE_GRIP,
+        CARRY_HEIGHT,
+    )
 
 
 class PickPlace(DeskTask):
@@ -57,7 +71,12 @@ class PickPlace(DeskTask):
 
     id = "roborew/PickPlace-v0"
     horizon = 128
-    workspace = np.array([WORKSPACE[0], [WORKSPACE[1, 0], TOP[1] + 0.02, WORKSPACE[1, 2]]])
+    workspace_bounds = np.array(
+        [
+            WORKSPACE_BOUNDS[0],
+            [WORKSPACE_BOUNDS[1, 0], CABINET_TOP[1] + 0.02, WORKSPACE_BOUNDS[1, 2]],
+        ]
+    )
     stages: ClassVar[tuple[str, ...]] = ("approach", "grasp", "carry", "on the cabinet")
     language = Language(
         instruction="put the red cube on top of the cabinet",
@@ -89,26 +108,38 @@ class PickPlace(DeskTask):
         ),
     )
 
-    scripted_policy = Plan(
+    scripted_policy = SkillSet(
         expert=put_red_on_top,
-        undo=lambda qpos, offset: put_red_on_pad(qpos, offset, HEIGHT),
-        wrong=put_blue_on_top,
-        over=lambda qpos: qpos[:, RED],
-        stop=(0.5, 0.75),
-        give_up=lambda qpos: np.linalg.norm((qpos[:, RED] - top(qpos))[:, :2], axis=1) < CLOSE,
+        undo=lambda qpos, offset: put_red_on_pad(qpos, offset, CARRY_HEIGHT),
+        wrong_object=put_blue_on_top,
+        hover_position=lambda qpos: qpos[:, RED_CUBE],
+        stall_progress_range=(0.5, 0.75),
+        near_miss_stop=lambda qpos: (
+            np.linalg.norm((qpos[:, RED_CUBE] - goal_position(qpos))[:, :2], axis=1)
+            < NEAR_MISS_DISTANCE
+        ),
     )
 
     def success(self, qpos: FloatArray, qvel: FloatArray) -> BoolArray:
-        red = qpos[:, RED]
-        place = red - TOP - qpos[:, CABINET, None] * [1, 0, 0]
-        on_top = (np.abs(place[:, :2]) < TOP_SIZE).all(axis=1) & (np.abs(place[:, 2]) < 0.006)
-        return on_top & is_released(qpos, red, CUBE)
+        red = qpos[:, RED_CUBE]
+        place = red - CABINET_TOP - qpos[:, CABINET, None] * [1, 0, 0]
+        on_top = (np.abs(place[:, :2]) < CABINET_TOP_HALF_SIZE).all(axis=1) & (
+            np.abs(place[:, 2]) < 0.006
+        )
+        return on_top & is_released(qpos, red, CUBE_HALF_WIDTH)
 
     def partial_progress(self, qpos: FloatArray, qvel: FloatArray) -> FloatArray:
-        return delivery(qpos, qpos[:, RED], CUBE_HEIGHT, top(qpos), CUBE, LIFT)
+        return pick_and_place_progress(
+            qpos,
+            qpos[:, RED_CUBE],
+            CUBE_HEIGHT,
+            goal_position(qpos),
+            CUBE_HALF_WIDTH,
+            LIFTED_HEIGHT,
+        )
 
     def partial_stage(self, qpos: FloatArray, qvel: FloatArray) -> IntArray:
-        reached = np.linalg.norm(hand(qpos) - qpos[:, RED], axis=1) < 0.03
+        reached = np.linalg.norm(ee_position(qpos) - qpos[:, RED_CUBE], axis=1) < 0.03
         return np.where(
-            reached & (qpos[:, RED][:, 2] > CUBE_HEIGHT + 0.01), 2, np.where(reached, 1, 0)
+            reached & (qpos[:, RED_CUBE][:, 2] > CUBE_HEIGHT + 0.01), 2, np.where(reached, 1, 0)
         )

@@ -7,20 +7,20 @@ from typing import ClassVar
 
 import numpy as np
 
-from roborew_envs.core.plan import Plan
+from roborew_envs.core.skill_set import SkillSet
 from roborew_envs.core.task import BoolArray, FloatArray, IntArray, Language
 from roborew_envs.tasks.desk.scene import (
     BUTTON,
-    PRESSED,
+    PRESSED_TRAVEL,
     DeskTask,
-    button_top,
-    hand,
-    lamp_is_lit,
-    nearness,
+    button_position,
+    ee_position,
+    is_lamp_lit,
+    linear_tolerance,
 )
 from roborew_envs.tasks.desk.skills import press_button, push_red
 
-TOO_HIGH = np.array([0.0, 0.0, 0.047])
+NEAR_MISS_OFFSET = np.array([0.0, 0.0, 0.047])
 """Not far enough down by this much [m]: what a near miss does."""
 
 
@@ -61,20 +61,24 @@ class Press(DeskTask):
         ),
     )
 
-    scripted_policy = Plan(
+    scripted_policy = SkillSet(
         expert=press_button,
-        wrong=push_red,
-        over=button_top,
-        stop=(0.35, 0.5),
-        miss=lambda qpos: np.tile(TOO_HIGH, (len(qpos), 1)),
+        wrong_object=push_red,
+        hover_position=button_position,
+        stall_progress_range=(0.35, 0.5),
+        near_miss_offset=lambda qpos: np.tile(NEAR_MISS_OFFSET, (len(qpos), 1)),
     )
 
     def success(self, qpos: FloatArray, qvel: FloatArray) -> BoolArray:
-        return lamp_is_lit(qpos)
+        return is_lamp_lit(qpos)
 
     def partial_progress(self, qpos: FloatArray, qvel: FloatArray) -> FloatArray:
-        apart = np.linalg.norm(hand(qpos) - button_top(qpos), axis=1)
-        return 0.6 * nearness(apart, 0.5) + 0.39 * np.clip(qpos[:, BUTTON] / PRESSED, 0, 1)
+        apart = np.linalg.norm(ee_position(qpos) - button_position(qpos), axis=1)
+        return 0.6 * linear_tolerance(apart, 0.5) + 0.39 * np.clip(
+            qpos[:, BUTTON] / PRESSED_TRAVEL, 0, 1
+        )
 
     def partial_stage(self, qpos: FloatArray, qvel: FloatArray) -> IntArray:
-        return (np.linalg.norm(hand(qpos) - button_top(qpos), axis=1) < 0.03).astype(np.int64)
+        return (np.linalg.norm(ee_position(qpos) - button_position(qpos), axis=1) < 0.03).astype(
+            np.int64
+        )

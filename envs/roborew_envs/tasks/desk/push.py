@@ -7,22 +7,31 @@ from typing import ClassVar
 
 import numpy as np
 
-from roborew_envs.core.plan import Plan
+from roborew_envs.core.skill_set import SkillSet
 from roborew_envs.core.task import BoolArray, FloatArray, IntArray, Language
-from roborew_envs.tasks.desk.scene import PAD, RED, DeskTask, closeness, hand, nearness, pad_is_lit
+from roborew_envs.tasks.desk.scene import (
+    PAD,
+    RED_CUBE,
+    DeskTask,
+    ee_position,
+    is_pad_lit,
+    linear_tolerance,
+    reciprocal_tolerance,
+)
 from roborew_envs.tasks.desk.skills import push_blue, push_red, push_red_away
 
-BEHIND = 0.034
+PUSH_DISTANCE = 0.034
 """Where the hand should push from: this far behind the cube's centre, seen from the pad [m]."""
 
-SHORT = 0.080
+NEAR_MISS_DISTANCE = 0.080
 """A near miss leaves the cube this far from the pad's middle, on its own side [m]."""
 
 
-def _short_of_pad(qpos: FloatArray) -> FloatArray:
-    way = qpos[:, RED][:, :2] - qpos[:, PAD]
+def near_miss_offset(qpos: FloatArray) -> FloatArray:
+    """Offset [m] that leaves the red cube `NEAR_MISS_DISTANCE` short of the pad, shape (N, 3)."""
+    way = qpos[:, RED_CUBE][:, :2] - qpos[:, PAD]
     offset = np.zeros((len(qpos), 3))
-    offset[:, :2] = SHORT * way / np.linalg.norm(way, axis=1, keepdims=True)
+    offset[:, :2] = NEAR_MISS_DISTANCE * way / np.linalg.norm(way, axis=1, keepdims=True)
     return offset
 
 
@@ -64,26 +73,30 @@ class Push(DeskTask):
         ),
     )
 
-    scripted_policy = Plan(
+    scripted_policy = SkillSet(
         expert=push_red,
         undo=push_red_away,
-        wrong=push_blue,
-        over=lambda qpos: qpos[:, RED],
-        stop=(0.45, 0.7),
-        slow=(0.57, 0.63),
-        miss=_short_of_pad,
+        wrong_object=push_blue,
+        hover_position=lambda qpos: qpos[:, RED_CUBE],
+        stall_progress_range=(0.45, 0.7),
+        slow_speed_range=(0.57, 0.63),
+        near_miss_offset=near_miss_offset,
     )
 
     def success(self, qpos: FloatArray, qvel: FloatArray) -> BoolArray:
-        return pad_is_lit(qpos)
+        return is_pad_lit(qpos)
 
     def partial_progress(self, qpos: FloatArray, qvel: FloatArray) -> FloatArray:
-        way = qpos[:, PAD] - qpos[:, RED][:, :2]
+        way = qpos[:, PAD] - qpos[:, RED_CUBE][:, :2]
         apart = np.linalg.norm(way, axis=1)
-        behind = qpos[:, RED].copy()
-        behind[:, :2] -= BEHIND * way / np.maximum(apart, 1e-6)[:, None]
-        reach = np.linalg.norm(hand(qpos) - behind, axis=1)
-        return 0.35 * closeness(np.maximum(reach - 0.012, 0), 0.08) + 0.64 * nearness(apart, 0.35)
+        behind = qpos[:, RED_CUBE].copy()
+        behind[:, :2] -= PUSH_DISTANCE * way / np.maximum(apart, 1e-6)[:, None]
+        reach = np.linalg.norm(ee_position(qpos) - behind, axis=1)
+        return 0.35 * reciprocal_tolerance(
+            np.maximum(reach - 0.012, 0), 0.08
+        ) + 0.64 * linear_tolerance(apart, 0.35)
 
     def partial_stage(self, qpos: FloatArray, qvel: FloatArray) -> IntArray:
-        return (np.linalg.norm(hand(qpos) - qpos[:, RED], axis=1) < 0.06).astype(np.int64)
+        return (np.linalg.norm(ee_position(qpos) - qpos[:, RED_CUBE], axis=1) < 0.06).astype(
+            np.int64
+        )

@@ -6,36 +6,42 @@ from typing import ClassVar
 
 import numpy as np
 
-from roborew_envs.core.plan import Plan
+from roborew_envs.core.skill_set import SkillSet
 from roborew_envs.core.task import BoolArray, FloatArray, IntArray, Language
-from roborew_envs.tasks.desk.scene import BLUE, RED, DeskTask, closeness, hand
-from roborew_envs.tasks.desk.skills import CLEAR, above_then
+from roborew_envs.tasks.desk.scene import (
+    BLUE_CUBE,
+    RED_CUBE,
+    DeskTask,
+    ee_position,
+    reciprocal_tolerance,
+)
+from roborew_envs.tasks.desk.skills import TRAVEL_HEIGHT, approach_from_above
 
-REACHED = 0.048
+REACHED_DISTANCE = 0.048
 """Distance from the finger tips to the cube's centre within which it is reached [m]: touching it,
 or just above."""
-ABOVE = np.array([0.0, 0.0, 0.038])
+GOAL_OFFSET = np.array([0.0, 0.0, 0.038])
 """Where the hand stops, from the cube's centre [m]."""
-ASIDE = np.array([-0.065, 0.0, -0.01])
+NEAR_MISS_OFFSET = np.array([-0.065, 0.0, -0.01])
 """A near miss stops so far from there, beside the cube [m]."""
-HOME = np.array([0.30, 0.0, 0.22])
+HOME_POSITION = np.array([0.30, 0.0, 0.22])
 """Where the hand withdraws to [m]."""
 
 
 def reach(qpos: FloatArray, cube: slice, offset: FloatArray) -> FloatArray:
     """Come down to just above the cube at ``cube`` of qpos, or ``offset`` (N, 3) [m] from there."""
-    place = qpos[:, cube] + ABOVE + offset
-    return above_then(hand(qpos), place, place, 0.02)
+    place = qpos[:, cube] + GOAL_OFFSET + offset
+    return approach_from_above(ee_position(qpos), place, place, 0.02)
 
 
 def withdraw(qpos: FloatArray, offset: FloatArray) -> FloatArray:
     """Rise and go home: what undoes `reach`."""
-    return above_then(
-        hand(qpos),
-        np.tile(HOME, (len(qpos), 1)) + offset,
-        np.tile(HOME, (len(qpos), 1)),
+    return approach_from_above(
+        ee_position(qpos),
+        np.tile(HOME_POSITION, (len(qpos), 1)) + offset,
+        np.tile(HOME_POSITION, (len(qpos), 1)),
         0.02,
-        HOME[2],
+        HOME_POSITION[2],
     )
 
 
@@ -75,21 +81,23 @@ class Reach(DeskTask):
         ),
     )
 
-    scripted_policy = Plan(
-        expert=lambda qpos, offset: reach(qpos, BLUE, offset),
+    scripted_policy = SkillSet(
+        expert=lambda qpos, offset: reach(qpos, BLUE_CUBE, offset),
         undo=withdraw,
-        wrong=lambda qpos, offset: reach(qpos, RED, offset),
-        over=lambda qpos: qpos[:, BLUE] + ABOVE,
-        stop=(0.5, 0.75),
-        miss=lambda qpos: np.tile(ASIDE, (len(qpos), 1)),
+        wrong_object=lambda qpos, offset: reach(qpos, RED_CUBE, offset),
+        hover_position=lambda qpos: qpos[:, BLUE_CUBE] + GOAL_OFFSET,
+        stall_progress_range=(0.5, 0.75),
+        near_miss_offset=lambda qpos: np.tile(NEAR_MISS_OFFSET, (len(qpos), 1)),
     )
 
     def success(self, qpos: FloatArray, qvel: FloatArray) -> BoolArray:
-        return np.linalg.norm(hand(qpos) - qpos[:, BLUE], axis=1) <= REACHED
+        return np.linalg.norm(ee_position(qpos) - qpos[:, BLUE_CUBE], axis=1) <= REACHED_DISTANCE
 
     def partial_progress(self, qpos: FloatArray, qvel: FloatArray) -> FloatArray:
-        left = np.linalg.norm(hand(qpos) - qpos[:, BLUE], axis=1) - REACHED
-        return closeness(np.maximum(left, 0), 0.15)
+        left = np.linalg.norm(ee_position(qpos) - qpos[:, BLUE_CUBE], axis=1) - REACHED_DISTANCE
+        return reciprocal_tolerance(np.maximum(left, 0), 0.15)
 
     def partial_stage(self, qpos: FloatArray, qvel: FloatArray) -> IntArray:
-        return (np.linalg.norm(hand(qpos) - qpos[:, BLUE], axis=1) < CLEAR).astype(np.int64)
+        return (
+            np.linalg.norm(ee_position(qpos) - qpos[:, BLUE_CUBE], axis=1) < TRAVEL_HEIGHT
+        ).astype(np.int64)

@@ -10,32 +10,32 @@ from __future__ import annotations
 import numpy as np
 
 from roborew_envs.core.task import FloatArray
-from roborew_envs.tasks.arm_task import within
+from roborew_envs.tasks.arm_task import is_within
 from roborew_envs.tasks.desk.scene import (
-    BLUE,
+    BLUE_CUBE,
     BUTTON_TOP,
     CUBE_HEIGHT,
     PAD,
-    RED,
-    button_top,
-    hand,
-    handle,
+    RED_CUBE,
+    button_position,
+    drawer_handle_position,
+    ee_position,
 )
 
-CLEAR = 0.125
+TRAVEL_HEIGHT = 0.125
 """Height at which the hand travels [m]."""
-BEHIND = 0.052
+PUSH_DISTANCE = 0.052
 """Distance of the finger tips from a cube's centre from which they push it [m]."""
-GAP = 0.0355
+HANDLE_GAP = 0.0355
 """From the handle's middle to the middle of the gap behind it, along +y [m]."""
 
 
-def above_then(
+def approach_from_above(
     tips: FloatArray,
     over: FloatArray,
     down: FloatArray,
     tolerance: FloatArray | float = 0.012,
-    clear: float = CLEAR,
+    clear: float = TRAVEL_HEIGHT,
 ) -> FloatArray:
     """Travel at the height ``clear`` [m] until over the place, then go down to it."""
     aligned = np.linalg.norm(tips[:, :2] - over[:, :2], axis=1) < tolerance
@@ -49,10 +49,10 @@ def above_then(
 
 def press_button(qpos: FloatArray, offset: FloatArray) -> FloatArray:
     """Come down on the button (or ``offset`` from it)."""
-    top = button_top(qpos) + offset
+    top = button_position(qpos) + offset
     down = top.copy()
     down[:, 2] = BUTTON_TOP - 0.04 + offset[:, 2]
-    return above_then(hand(qpos), top, down, 0.02)
+    return approach_from_above(ee_position(qpos), top, down, 0.02)
 
 
 def push_cube(
@@ -60,11 +60,11 @@ def push_cube(
 ) -> FloatArray:
     """Push the cube at ``cube`` of qpos to ``goal``, shape (N, 2) [m], with the hand at ``height``
     [m], then rise."""
-    tips, place = hand(qpos), qpos[:, cube]
+    tips, place = ee_position(qpos), qpos[:, cube]
     way = goal - place[:, :2]
     left = np.linalg.norm(way, axis=1, keepdims=True)
     way = way / np.maximum(left, 1e-6)
-    start = np.column_stack([place[:, :2] - BEHIND * way, np.full(len(qpos), height)])
+    start = np.column_stack([place[:, :2] - PUSH_DISTANCE * way, np.full(len(qpos), height)])
     relative = tips[:, :2] - place[:, :2]
     along = (relative * way).sum(axis=1)
     aside = np.linalg.norm(relative - along[:, None] * way, axis=1)
@@ -76,46 +76,46 @@ def push_cube(
     push = np.column_stack([ahead + steering, np.full(len(qpos), height)])
     pace = np.clip(0.2 * left, 0.006, 0.018)  # a faster push lets the cube slide on by itself
     push = tips + np.clip(push - tips, -pace, pace)
-    target = np.where(pushing[:, None], push, above_then(tips, start, start))
-    done = np.column_stack([tips[:, :2], np.full(len(qpos), CLEAR)])
+    target = np.where(pushing[:, None], push, approach_from_above(tips, start, start))
+    done = np.column_stack([tips[:, :2], np.full(len(qpos), TRAVEL_HEIGHT)])
     return np.where(left < np.where(pushing, 0.02, 0.042)[:, None], done, target)
 
 
 def push_red(qpos: FloatArray, offset: FloatArray) -> FloatArray:
     """Push the red cube onto the pad (or to ``offset`` from it)."""
-    return push_cube(qpos, RED, qpos[:, PAD] + offset[:, :2])
+    return push_cube(qpos, RED_CUBE, qpos[:, PAD] + offset[:, :2])
 
 
 def push_blue(qpos: FloatArray, offset: FloatArray) -> FloatArray:
     """Push the blue cube to ``offset`` from the pad: the wrong object."""
-    return push_cube(qpos, BLUE, qpos[:, PAD] + offset[:, :2])
+    return push_cube(qpos, BLUE_CUBE, qpos[:, PAD] + offset[:, :2])
 
 
 def pull_drawer(qpos: FloatArray, offset: FloatArray) -> FloatArray:
     """Hook the handle from behind and pull the drawer out."""
-    bar = handle(qpos) + offset
-    gap = bar + [0.0, GAP, -0.008]
-    tips = hand(qpos)
-    hooked = within((tips - gap)[:, :2], (0.045, 0.026)) & (tips[:, 2] < bar[:, 2] + 0.022)
+    bar = drawer_handle_position(qpos) + offset
+    gap = bar + [0.0, HANDLE_GAP, -0.008]
+    tips = ee_position(qpos)
+    hooked = is_within((tips - gap)[:, :2], (0.045, 0.026)) & (tips[:, 2] < bar[:, 2] + 0.022)
     pull = gap - [0.0, 0.05, 0.0]
-    return np.where(hooked[:, None], pull, above_then(tips, gap, gap, 0.011))
+    return np.where(hooked[:, None], pull, approach_from_above(tips, gap, gap, 0.011))
 
 
-def shut_drawer(qpos: FloatArray, offset: FloatArray, clear: float = CLEAR) -> FloatArray:
+def shut_drawer(qpos: FloatArray, offset: FloatArray, clear: float = TRAVEL_HEIGHT) -> FloatArray:
     """Push the drawer in by its handle, coming at the height ``clear`` [m]: what undoes
     `pull_drawer`."""
-    bar = handle(qpos) + offset
+    bar = drawer_handle_position(qpos) + offset
     front = bar - [0.0, 0.035, 0.0]
-    tips = hand(qpos)
+    tips = ee_position(qpos)
     ready = (tips[:, 1] < bar[:, 1] - 0.012) & (np.abs(tips[:, 2] - bar[:, 2]) < 0.03)
     push = tips + np.clip(
         bar + [0.0, 0.06, 0.0] - tips, -0.015, 0.015
     )  # a faster push lets the drawer slide on
-    return np.where(ready[:, None], push, above_then(tips, front, front, 0.02, clear))
+    return np.where(ready[:, None], push, approach_from_above(tips, front, front, 0.02, clear))
 
 
 def push_red_away(qpos: FloatArray, offset: FloatArray) -> FloatArray:
     """Push the red cube off the pad, towards the middle of the desk: what undoes `push_red`."""
     middle = np.array([0.46, 0.0])
     side = np.where(qpos[:, PAD] >= middle, 1.0, -1.0)
-    return push_cube(qpos, RED, middle + offset[:, :2] - 0.15 * side)
+    return push_cube(qpos, RED_CUBE, middle + offset[:, :2] - 0.15 * side)

@@ -6,45 +6,69 @@ from typing import ClassVar
 
 import numpy as np
 
-from roborew_envs.core.plan import Plan
+from roborew_envs.core.skill_set import SkillSet
 from roborew_envs.core.task import BoolArray, FloatArray, IntArray, Language
-from roborew_envs.tasks.desk.grasping import delivery, is_released, put
-from roborew_envs.tasks.desk.scene import BLUE, CUBE, CUBE_HEIGHT, PAD, RED, DeskTask, hand
+from roborew_envs.tasks.desk.grasping import is_released, pick_and_place, pick_and_place_progress
+from roborew_envs.tasks.desk.scene import (
+    BLUE_CUBE,
+    CUBE_HALF_WIDTH,
+    CUBE_HEIGHT,
+    PAD,
+    RED_CUBE,
+    DeskTask,
+    ee_position,
+)
 
-HEIGHT = 0.13
+CARRY_HEIGHT = 0.13
 """Of the hand while it carries a cube over the other [m]."""
-LIFT = 0.09
+LIFTED_HEIGHT = 0.09
 """Height of a carried cube's middle from which it clears the other [m]."""
-ON_TOP = np.array([0.0, 0.0, 2 * CUBE])
+STACK_OFFSET = np.array([0.0, 0.0, 2 * CUBE_HALF_WIDTH])
 """From the middle of a cube to that of one on top of it [m]."""
-ASIDE = np.array([0.062, 0.0, 0.0])
+NEAR_MISS_OFFSET = np.array([0.062, 0.0, 0.0])
 """A near miss lets the cube go so far from there: it falls down beside the other [m]."""
-BESIDE = 0.085
+BESIDE_DISTANCE = 0.085
 """Distance between the cubes' middles, seen from above, once it lies there [m]."""
-GRIP = np.zeros(3)
+CUBE_GRIP = np.zeros(3)
 
 
 def stack_red(qpos: FloatArray, offset: FloatArray) -> FloatArray:
     """Put the red cube on the blue one."""
-    return put(qpos, qpos[:, RED], qpos[:, BLUE] + ON_TOP + offset, CUBE, GRIP, HEIGHT)
+    return pick_and_place(
+        qpos,
+        qpos[:, RED_CUBE],
+        qpos[:, BLUE_CUBE] + STACK_OFFSET + offset,
+        CUBE_HALF_WIDTH,
+        CUBE_GRIP,
+        CARRY_HEIGHT,
+    )
 
 
 def stack_blue(qpos: FloatArray, offset: FloatArray) -> FloatArray:
     """Put the blue cube on the red one: the wrong object."""
-    return put(qpos, qpos[:, BLUE], qpos[:, RED] + ON_TOP + offset, CUBE, GRIP, HEIGHT)
+    return pick_and_place(
+        qpos,
+        qpos[:, BLUE_CUBE],
+        qpos[:, RED_CUBE] + STACK_OFFSET + offset,
+        CUBE_HALF_WIDTH,
+        CUBE_GRIP,
+        CARRY_HEIGHT,
+    )
 
 
-def put_red_on_pad(qpos: FloatArray, offset: FloatArray, height: float = HEIGHT) -> FloatArray:
+def put_red_on_pad(
+    qpos: FloatArray, offset: FloatArray, height: float = CARRY_HEIGHT
+) -> FloatArray:
     """Put the red cube down on the green pad, where nothing else stands: what undoes
     `stack_red`."""
     goal = np.column_stack([qpos[:, PAD], np.full(len(qpos), CUBE_HEIGHT)]) + offset
-    return put(qpos, qpos[:, RED], goal, CUBE, GRIP, height)
+    return pick_and_place(qpos, qpos[:, RED_CUBE], goal, CUBE_HALF_WIDTH, CUBE_GRIP, height)
 
 
 def is_beside(qpos: FloatArray) -> BoolArray:
     """The red cube lies on the desk close to the blue one, shape (N,)."""
-    way = qpos[:, RED] - qpos[:, BLUE]
-    return (np.linalg.norm(way[:, :2], axis=1) < BESIDE) & (way[:, 2] < CUBE)
+    way = qpos[:, RED_CUBE] - qpos[:, BLUE_CUBE]
+    return (np.linalg.norm(way[:, :2], axis=1) < BESIDE_DISTANCE) & (way[:, 2] < CUBE_HALF_WIDTH)
 
 
 class Stack(DeskTask):
@@ -84,31 +108,38 @@ class Stack(DeskTask):
         ),
     )
 
-    scripted_policy = Plan(
+    scripted_policy = SkillSet(
         expert=stack_red,
         undo=put_red_on_pad,
-        wrong=stack_blue,
-        over=lambda qpos: qpos[:, RED],
-        stop=(0.5, 0.75),
-        miss=lambda qpos: np.tile(ASIDE, (len(qpos), 1)),
-        give_up=is_beside,
+        wrong_object=stack_blue,
+        hover_position=lambda qpos: qpos[:, RED_CUBE],
+        stall_progress_range=(0.5, 0.75),
+        near_miss_offset=lambda qpos: np.tile(NEAR_MISS_OFFSET, (len(qpos), 1)),
+        near_miss_stop=is_beside,
     )
 
     def success(self, qpos: FloatArray, qvel: FloatArray) -> BoolArray:
-        red, blue = qpos[:, RED], qpos[:, BLUE]
-        over = np.linalg.norm((red - blue)[:, :2], axis=1) < CUBE
+        red, blue = qpos[:, RED_CUBE], qpos[:, BLUE_CUBE]
+        over = np.linalg.norm((red - blue)[:, :2], axis=1) < CUBE_HALF_WIDTH
         on_top = (
             over
-            & (np.abs((red - blue)[:, 2] - ON_TOP[2]) < 0.006)
+            & (np.abs((red - blue)[:, 2] - STACK_OFFSET[2]) < 0.006)
             & (np.abs(blue[:, 2] - CUBE_HEIGHT) < 0.006)
         )
-        return on_top & is_released(qpos, red, CUBE)
+        return on_top & is_released(qpos, red, CUBE_HALF_WIDTH)
 
     def partial_progress(self, qpos: FloatArray, qvel: FloatArray) -> FloatArray:
-        return delivery(qpos, qpos[:, RED], CUBE_HEIGHT, qpos[:, BLUE] + ON_TOP, CUBE, LIFT)
+        return pick_and_place_progress(
+            qpos,
+            qpos[:, RED_CUBE],
+            CUBE_HEIGHT,
+            qpos[:, BLUE_CUBE] + STACK_OFFSET,
+            CUBE_HALF_WIDTH,
+            LIFTED_HEIGHT,
+        )
 
     def partial_stage(self, qpos: FloatArray, qvel: FloatArray) -> IntArray:
-        reached = np.linalg.norm(hand(qpos) - qpos[:, RED], axis=1) < 0.03
+        reached = np.linalg.norm(ee_position(qpos) - qpos[:, RED_CUBE], axis=1) < 0.03
         return np.where(
-            reached & (qpos[:, RED][:, 2] > CUBE_HEIGHT + 0.01), 2, np.where(reached, 1, 0)
+            reached & (qpos[:, RED_CUBE][:, 2] > CUBE_HEIGHT + 0.01), 2, np.where(reached, 1, 0)
         )

@@ -7,63 +7,78 @@ from typing import ClassVar
 
 import numpy as np
 
-from roborew_envs.core.plan import Plan
+from roborew_envs.core.skill_set import SkillSet
 from roborew_envs.core.task import BoolArray, FloatArray, IntArray, Language
-from roborew_envs.tasks.arm_task import within
-from roborew_envs.tasks.desk.grasping import AWAY, delivery, let_go, put, with_opening
+from roborew_envs.tasks.arm_task import is_within
+from roborew_envs.tasks.desk.grasping import (
+    RELEASED_DISTANCE,
+    pick_and_place,
+    pick_and_place_progress,
+    release,
+    with_gripper,
+)
 from roborew_envs.tasks.desk.scene import (
-    BLUE,
-    CLOSED,
-    CUBE,
+    BLUE_CUBE,
+    CLOSED_TRAVEL,
+    CUBE_HALF_WIDTH,
     CUBE_HEIGHT,
     DRAWER,
-    DRAWER_MIDDLE,
+    DRAWER_CENTER,
     DRAWER_TRAVEL,
-    RED,
+    RED_CUBE,
     OpenDrawerTask,
-    hand,
-    handle,
-    nearness,
-    on_drawer,
+    drawer_handle_position,
+    drawer_to_world,
+    ee_position,
+    linear_tolerance,
 )
 from roborew_envs.tasks.desk.skills import pull_drawer, shut_drawer
-from roborew_envs.tasks.desk.stack import GRIP
+from roborew_envs.tasks.desk.stack import CUBE_GRIP
 
-FRONT = np.array([0.0, -0.012, 0.0])
+GOAL_OFFSET = np.array([0.0, -0.012, 0.0])
 """From the drawer's middle to where the cube should lie: away from the cabinet's front [m]."""
-INSIDE = np.array([0.045, 0.050, 0.012])
+DRAWER_HALF_SIZE = np.array([0.045, 0.050, 0.012])
 """How far from the drawer's middle a cube may be that lies in it [m]."""
-HEIGHT = 0.175
+CARRY_HEIGHT = 0.175
 """Of the hand above the drawer's front [m]."""
-LIFT = 0.15
+LIFTED_HEIGHT = 0.15
 """Height of a carried cube's middle from which it clears the drawer's front [m]."""
-AJAR = 0.075
+NEAR_MISS_TRAVEL = 0.075
 """Travel at which a near miss leaves off [m]."""
 
 
 def is_in_drawer(qpos: FloatArray, cube: slice) -> BoolArray:
     """The cube at ``cube`` of qpos lies in the drawer, shape (N,)."""
-    return within(qpos[:, cube] - on_drawer(qpos, DRAWER_MIDDLE), INSIDE)
+    return is_within(qpos[:, cube] - drawer_to_world(qpos, DRAWER_CENTER), DRAWER_HALF_SIZE)
 
 
 def tidy(qpos: FloatArray, cube: slice, offset: FloatArray) -> FloatArray:
     """Put the cube at ``cube`` of qpos into the drawer, rise, and push the drawer shut."""
-    tips, place = hand(qpos), qpos[:, cube]
-    fill = put(qpos, place, on_drawer(qpos, DRAWER_MIDDLE + FRONT) + offset, CUBE, GRIP, HEIGHT)
-    within = (np.linalg.norm((tips - place)[:, :2], axis=1) < AWAY) & (tips[:, 2] < HEIGHT - 0.03)
-    shut = with_opening(shut_drawer(qpos, offset, HEIGHT), -1.0)
-    closing = np.where(within[:, None], let_go(qpos, CUBE, HEIGHT), shut)
+    tips, place = ee_position(qpos), qpos[:, cube]
+    fill = pick_and_place(
+        qpos,
+        place,
+        drawer_to_world(qpos, DRAWER_CENTER + GOAL_OFFSET) + offset,
+        CUBE_HALF_WIDTH,
+        CUBE_GRIP,
+        CARRY_HEIGHT,
+    )
+    within = (np.linalg.norm((tips - place)[:, :2], axis=1) < RELEASED_DISTANCE) & (
+        tips[:, 2] < CARRY_HEIGHT - 0.03
+    )
+    shut = with_gripper(shut_drawer(qpos, offset, CARRY_HEIGHT), -1.0)
+    closing = np.where(within[:, None], release(qpos, CUBE_HALF_WIDTH, CARRY_HEIGHT), shut)
     return np.where(is_in_drawer(qpos, cube)[:, None], closing, fill)
 
 
 def tidy_red(qpos: FloatArray, offset: FloatArray) -> FloatArray:
     """Put the red cube away."""
-    return tidy(qpos, RED, offset)
+    return tidy(qpos, RED_CUBE, offset)
 
 
 def tidy_blue(qpos: FloatArray, offset: FloatArray) -> FloatArray:
     """Put the blue cube away: the wrong object."""
-    return tidy(qpos, BLUE, offset)
+    return tidy(qpos, BLUE_CUBE, offset)
 
 
 class Tidy(OpenDrawerTask):
@@ -103,30 +118,39 @@ class Tidy(OpenDrawerTask):
         ),
     )
 
-    scripted_policy = Plan(
+    scripted_policy = SkillSet(
         expert=tidy_red,
-        undo=lambda qpos, offset: with_opening(pull_drawer(qpos, offset), -1.0),
-        wrong=tidy_blue,
-        over=lambda qpos: qpos[:, RED],
-        stop=(0.3, 0.45),
-        give_up=lambda qpos: is_in_drawer(qpos, RED) & (qpos[:, DRAWER] < AJAR),
+        undo=lambda qpos, offset: with_gripper(pull_drawer(qpos, offset), -1.0),
+        wrong_object=tidy_blue,
+        hover_position=lambda qpos: qpos[:, RED_CUBE],
+        stall_progress_range=(0.3, 0.45),
+        near_miss_stop=lambda qpos: (
+            is_in_drawer(qpos, RED_CUBE) & (qpos[:, DRAWER] < NEAR_MISS_TRAVEL)
+        ),
     )
 
     def success(self, qpos: FloatArray, qvel: FloatArray) -> BoolArray:
-        return is_in_drawer(qpos, RED) & (qpos[:, DRAWER] <= CLOSED)
+        return is_in_drawer(qpos, RED_CUBE) & (qpos[:, DRAWER] <= CLOSED_TRAVEL)
 
     def partial_progress(self, qpos: FloatArray, qvel: FloatArray) -> FloatArray:
-        filled = delivery(
-            qpos, qpos[:, RED], CUBE_HEIGHT, on_drawer(qpos, DRAWER_MIDDLE + FRONT), CUBE, LIFT
+        filled = pick_and_place_progress(
+            qpos,
+            qpos[:, RED_CUBE],
+            CUBE_HEIGHT,
+            drawer_to_world(qpos, DRAWER_CENTER + GOAL_OFFSET),
+            CUBE_HALF_WIDTH,
+            LIFTED_HEIGHT,
         )
-        out = np.clip((qpos[:, DRAWER] - CLOSED) / (DRAWER_TRAVEL - CLOSED), 0, 1)
-        reach = nearness(np.linalg.norm(hand(qpos) - handle(qpos), axis=1), 0.4)
+        out = np.clip((qpos[:, DRAWER] - CLOSED_TRAVEL) / (DRAWER_TRAVEL - CLOSED_TRAVEL), 0, 1)
+        reach = linear_tolerance(
+            np.linalg.norm(ee_position(qpos) - drawer_handle_position(qpos), axis=1), 0.4
+        )
         return np.where(
-            is_in_drawer(qpos, RED),
+            is_in_drawer(qpos, RED_CUBE),
             0.6 + 0.1 * reach + 0.29 * (1 - out),
             (0.3 + 0.3 * out) * filled,
         )
 
     def partial_stage(self, qpos: FloatArray, qvel: FloatArray) -> IntArray:
-        inside = is_in_drawer(qpos, RED)
-        return np.where(inside, 2, (qpos[:, RED][:, 2] > CUBE_HEIGHT + 0.01).astype(np.int64))
+        inside = is_in_drawer(qpos, RED_CUBE)
+        return np.where(inside, 2, (qpos[:, RED_CUBE][:, 2] > CUBE_HEIGHT + 0.01).astype(np.int64))

@@ -7,8 +7,8 @@ from typing import ClassVar
 import numpy as np
 
 from roborew_envs.core.task import FloatArray, Language
-from roborew_envs.tasks.humanoid.humanoid import OnFeet, rising
-from roborew_envs.tasks.kinematics import Places
+from roborew_envs.tasks.humanoid.humanoid import OnFeet, linear_ramp
+from roborew_envs.tasks.kinematics import BodyPoses
 
 _HIPS = np.array([[0.03, 0.20, 0.03], [0.03, -0.20, 0.03]])
 """Places of the left and the right hand on the hips, in the frame of the pelvis [m]."""
@@ -49,10 +49,10 @@ class HumanoidRaiseArms(OnFeet):
         ),
     )
 
-    def parts(self, places: Places) -> FloatArray:
-        head = places.geoms[:, self.model.geom("head").id, 2]
-        above = self.pair_of_geoms(places, "hand")[..., 2] - head[:, None]
-        return rising(above, -0.7, 0.15)
+    def terms(self, places: BodyPoses) -> FloatArray:
+        head = places.geom_positions[:, self.model.geom("head").id, 2]
+        above = self.geom_pair(places, "hand")[..., 2] - head[:, None]
+        return linear_ramp(above, -0.7, 0.15)
 
 
 class HumanoidHandsOnHips(OnFeet):
@@ -87,11 +87,11 @@ class HumanoidHandsOnHips(OnFeet):
         ),
     )
 
-    def parts(self, places: Places) -> FloatArray:
-        hands = self.inside("pelvis", places, self.pair_of_geoms(places, "hand"))
-        elbows = self.inside("pelvis", places, self.pair_of_bodies(places, "lower_arm"))
-        near = rising(-np.linalg.norm(hands - _HIPS, axis=-1), -0.20, -0.10)
-        out = rising(np.abs(elbows[..., 1]), 0.19, 0.24)
+    def terms(self, places: BodyPoses) -> FloatArray:
+        hands = self.to_body_frame("pelvis", places, self.geom_pair(places, "hand"))
+        elbows = self.to_body_frame("pelvis", places, self.body_pair(places, "lower_arm"))
+        near = linear_ramp(-np.linalg.norm(hands - _HIPS, axis=-1), -0.20, -0.10)
+        out = linear_ramp(np.abs(elbows[..., 1]), 0.19, 0.24)
         return np.concatenate([near, near * out], axis=1)
 
 
@@ -128,9 +128,9 @@ class HumanoidArmsCrossed(OnFeet):
         ),
     )
 
-    def parts(self, places: Places) -> FloatArray:
-        hands = self.inside("torso", places, self.pair_of_geoms(places, "hand"))
-        crossed = rising(hands[:, 1, 1] - hands[:, 0, 1], -0.6, 0.03)
-        before = rising(hands[..., 0], 0.0, 0.15) * rising(-hands[..., 0], -0.6, -0.4)
-        level = rising(-np.abs(hands[..., 2] + 0.05), -0.6, -0.25)
+    def terms(self, places: BodyPoses) -> FloatArray:
+        hands = self.to_body_frame("torso", places, self.geom_pair(places, "hand"))
+        crossed = linear_ramp(hands[:, 1, 1] - hands[:, 0, 1], -0.6, 0.03)
+        before = linear_ramp(hands[..., 0], 0.0, 0.15) * linear_ramp(-hands[..., 0], -0.6, -0.4)
+        level = linear_ramp(-np.abs(hands[..., 2] + 0.05), -0.6, -0.25)
         return np.concatenate([crossed[:, None], before * level], axis=1)

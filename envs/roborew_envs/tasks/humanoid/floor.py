@@ -7,13 +7,13 @@ from typing import ClassVar
 import numpy as np
 
 from roborew_envs.core.task import FloatArray, Language
-from roborew_envs.tasks.humanoid.humanoid import Humanoid, rising
-from roborew_envs.tasks.kinematics import Places
+from roborew_envs.tasks.humanoid.humanoid import Humanoid, linear_ramp
+from roborew_envs.tasks.kinematics import BodyPoses
 
 
-def seated(body: Humanoid, places: Places, low: float) -> FloatArray:
+def pelvis_low(body: Humanoid, places: BodyPoses, low: float) -> FloatArray:
     """1 where the pelvis is no higher than ``low`` [m], 0 from 0.85 m on, shape (N,)."""
-    return rising(-places.bodies[:, body.model.body("pelvis").id, 2], -0.85, -low)
+    return linear_ramp(-places.body_positions[:, body.model.body("pelvis").id, 2], -0.85, -low)
 
 
 class HumanoidSideSplits(Humanoid):
@@ -49,16 +49,16 @@ class HumanoidSideSplits(Humanoid):
         ),
     )
 
-    def gates_and_parts(self, places: Places) -> tuple[FloatArray, FloatArray]:
-        legs = self.pair_of_geoms(places, "foot") - self.pair_of_bodies(places, "thigh")
+    def gates_and_terms(self, places: BodyPoses) -> tuple[FloatArray, FloatArray]:
+        legs = self.geom_pair(places, "foot") - self.body_pair(places, "thigh")
         lengths = np.linalg.norm(legs, axis=-1)
         cosine = (legs[:, 0] * legs[:, 1]).sum(axis=-1) / np.maximum(lengths.prod(axis=1), 1e-9)
-        spread = rising(np.rad2deg(np.arccos(np.clip(cosine, -1, 1))), 20, 95)
-        feet = self.pair_of_geoms(places, "foot")
-        aside = rising(self.inside("pelvis", places, feet)[..., 1] * [1, -1], 0.1, 0.5)
-        low = rising(-feet[..., 2], -0.8, -0.35)
-        parts = np.column_stack([spread, rising(lengths, 0.5, 0.70), aside * low])
-        return np.column_stack([self.upright(places), seated(self, places, 0.26)]), parts
+        spread = linear_ramp(np.rad2deg(np.arccos(np.clip(cosine, -1, 1))), 20, 95)
+        feet = self.geom_pair(places, "foot")
+        aside = linear_ramp(self.to_body_frame("pelvis", places, feet)[..., 1] * [1, -1], 0.1, 0.5)
+        low = linear_ramp(-feet[..., 2], -0.8, -0.35)
+        parts = np.column_stack([spread, linear_ramp(lengths, 0.5, 0.70), aside * low])
+        return np.column_stack([self.uprightness(places), pelvis_low(self, places, 0.26)]), parts
 
 
 class HumanoidLotus(Humanoid):
@@ -94,13 +94,13 @@ class HumanoidLotus(Humanoid):
         ),
     )
 
-    def gates_and_parts(self, places: Places) -> tuple[FloatArray, FloatArray]:
-        knees, feet = self.pair_of_bodies(places, "shin"), self.pair_of_geoms(places, "foot")
-        pelvis = places.bodies[:, None, self.model.body("pelvis").id]
-        apart = rising(np.linalg.norm(knees[:, 0] - knees[:, 1], axis=-1), 0.2, 0.62)
-        drawn_in = rising(-np.linalg.norm((feet - pelvis)[..., :2], axis=-1), -0.7, -0.30)
-        inward = (self.inside("pelvis", places, knees) - self.inside("pelvis", places, feet))[
-            ..., 1
-        ] * [1, -1]
-        parts = np.column_stack([apart, drawn_in, rising(inward, 0.0, 0.2)])
-        return np.column_stack([self.upright(places), seated(self, places, 0.32)]), parts
+    def gates_and_terms(self, places: BodyPoses) -> tuple[FloatArray, FloatArray]:
+        knees, feet = self.body_pair(places, "shin"), self.geom_pair(places, "foot")
+        pelvis = places.body_positions[:, None, self.model.body("pelvis").id]
+        apart = linear_ramp(np.linalg.norm(knees[:, 0] - knees[:, 1], axis=-1), 0.2, 0.62)
+        drawn_in = linear_ramp(-np.linalg.norm((feet - pelvis)[..., :2], axis=-1), -0.7, -0.30)
+        inward = (
+            self.to_body_frame("pelvis", places, knees) - self.to_body_frame("pelvis", places, feet)
+        )[..., 1] * [1, -1]
+        parts = np.column_stack([apart, drawn_in, linear_ramp(inward, 0.0, 0.2)])
+        return np.column_stack([self.uprightness(places), pelvis_low(self, places, 0.32)]), parts

@@ -7,8 +7,8 @@ from typing import ClassVar
 import numpy as np
 
 from roborew_envs.core.task import FloatArray, Language
-from roborew_envs.tasks.humanoid.humanoid import Humanoid, OnFeet, rising
-from roborew_envs.tasks.kinematics import Places
+from roborew_envs.tasks.humanoid.humanoid import Humanoid, OnFeet, linear_ramp
+from roborew_envs.tasks.kinematics import BodyPoses
 
 
 class HumanoidStand(Humanoid):
@@ -48,14 +48,14 @@ class HumanoidStand(Humanoid):
 
     def sample_initial_state(self, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
         """Crouched more or less deeply, leaning, at rest."""
-        qpos = self.pose_state(rng, "crouch", amount=rng.uniform(0.7, 1.0), noise=0.08)
+        qpos = self.sample_pose(rng, "crouch", amount=rng.uniform(0.7, 1.0), noise=0.08)
         return qpos, 0.05 * rng.standard_normal(self.model.nv)
 
-    def gates_and_parts(self, places: Places) -> tuple[FloatArray, FloatArray]:
-        height = places.bodies[:, self.model.body("torso").id, 2]
-        feet = self.pair_of_geoms(places, "foot")[..., 2].max(axis=1)
-        gates = np.column_stack([self.upright(places), rising(-feet, -0.6, -0.2)])
-        return gates, rising(height, 0.8, 1.18)[:, None]
+    def gates_and_terms(self, places: BodyPoses) -> tuple[FloatArray, FloatArray]:
+        height = places.body_positions[:, self.model.body("torso").id, 2]
+        feet = self.geom_pair(places, "foot")[..., 2].max(axis=1)
+        gates = np.column_stack([self.uprightness(places), linear_ramp(-feet, -0.6, -0.2)])
+        return gates, linear_ramp(height, 0.8, 1.18)[:, None]
 
 
 class HumanoidOneLeg(OnFeet):
@@ -90,10 +90,13 @@ class HumanoidOneLeg(OnFeet):
         ),
     )
 
-    def parts(self, places: Places) -> FloatArray:
-        feet = np.sort(self.pair_of_geoms(places, "foot")[..., 2], axis=1)
+    def terms(self, places: BodyPoses) -> FloatArray:
+        feet = np.sort(self.geom_pair(places, "foot")[..., 2], axis=1)
         return np.column_stack(
-            [rising(feet[:, 1] - feet[:, 0], 0.02, 0.25) * rising(-feet[:, 0], -0.4, -0.15)]
+            [
+                linear_ramp(feet[:, 1] - feet[:, 0], 0.02, 0.25)
+                * linear_ramp(-feet[:, 0], -0.4, -0.15)
+            ]
         )
 
 
@@ -133,11 +136,11 @@ class HumanoidKneel(Humanoid):
         ),
     )
 
-    def gates_and_parts(self, places: Places) -> tuple[FloatArray, FloatArray]:
-        knees, feet = self.pair_of_bodies(places, "shin"), self.pair_of_geoms(places, "foot")
-        forward = places.axes[:, self.model.body("torso").id, :2, 0]
+    def gates_and_terms(self, places: BodyPoses) -> tuple[FloatArray, FloatArray]:
+        knees, feet = self.body_pair(places, "shin"), self.geom_pair(places, "foot")
+        forward = places.body_rotations[:, self.model.body("torso").id, :2, 0]
         forward = forward / np.maximum(np.linalg.norm(forward, axis=1, keepdims=True), 1e-9)
         behind = np.einsum("nsk,nk->ns", knees[..., :2] - feet[..., :2], forward)
-        parts = [rising(-knees[..., 2], -0.42, -0.15), rising(behind, 0.05, 0.20)]
-        flat = rising(-feet[..., 2].max(axis=1), -0.6, -0.15)
-        return np.column_stack([self.upright(places), flat]), np.concatenate(parts, axis=1)
+        parts = [linear_ramp(-knees[..., 2], -0.42, -0.15), linear_ramp(behind, 0.05, 0.20)]
+        flat = linear_ramp(-feet[..., 2].max(axis=1), -0.6, -0.15)
+        return np.column_stack([self.uprightness(places), flat]), np.concatenate(parts, axis=1)

@@ -47,7 +47,7 @@ _MIRRORED = ("shoulder1", "shoulder2")
 """Joints whose angle has the other sign on the right side."""
 
 
-def angle_of(pose: Pose, joint: str) -> float:
+def joint_angle(pose: Pose, joint: str) -> float:
     """Angle of a joint, say ``left_knee``, in a pose [degrees].
 
     >>> angle_of("kneel", "left_shoulder1"), angle_of("kneel", "right_shoulder1")

@@ -9,7 +9,7 @@ import mujoco
 import numpy as np
 
 from roborew_envs.core.task import FloatArray, Language
-from roborew_envs.tasks.gymnasium_bodies import colour, compile_body, load_body
+from roborew_envs.tasks.gymnasium_bodies import color_geoms, compile_body, load_body
 from roborew_envs.tasks.locomotion.runner import Runner
 from roborew_envs.tasks.locomotion.track import add_runner_cameras, add_track
 
@@ -20,7 +20,7 @@ class Ant(Runner):
 
     id = "roborew/Ant-v0"
     horizon = 200
-    finish = 6
+    finish_x = 6
     stages: ClassVar[tuple[str, ...]] = ("start", "walk", "finished")
     substeps = 5
     action_size = 8
@@ -52,13 +52,13 @@ class Ant(Runner):
 
     def build(self) -> mujoco.MjModel:
         spec = load_body("ant.xml")
-        colour(
+        color_geoms(
             spec,
             {"torso": (0.10, 0.10, 0.12), "aux": (0.30, 0.05, 0.25), "leg": (0.30, 0.05, 0.25)},
         )
-        colour(spec, {"ankle": (0.95, 0.95, 0.95)})
-        add_track(spec, self.finish, width=2.0)
-        add_runner_cameras(spec, self.finish, away=4.0, up=1.6, tilt=0.35)
+        color_geoms(spec, {"ankle": (0.95, 0.95, 0.95)})
+        add_track(spec, self.finish_x, width=2.0)
+        add_runner_cameras(spec, self.finish_x, away=4.0, up=1.6, tilt=0.35)
         return compile_body(spec)
 
     def sample_initial_state(self, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
@@ -69,7 +69,7 @@ class Ant(Runner):
         qpos[3:7] /= np.linalg.norm(qpos[3:7])
         return qpos, 0.1 * rng.standard_normal(self.model.nv)
 
-    def poise(self, qpos: FloatArray) -> FloatArray:
+    def uprightness(self, qpos: FloatArray) -> FloatArray:
         """All is lost at a tilt of 60 degrees, or 2.4 m beside the lane's middle; up to 45 degrees
         it may arrive."""
         up = 1 - 2 * (qpos[:, 4] ** 2 + qpos[:, 5] ** 2)

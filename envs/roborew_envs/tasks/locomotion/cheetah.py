@@ -8,8 +8,8 @@ from typing import ClassVar
 import mujoco
 
 from roborew_envs.core.task import FloatArray, Language
-from roborew_envs.tasks.gymnasium_bodies import colour, compile_body, load_body
-from roborew_envs.tasks.locomotion.runner import Runner, standing
+from roborew_envs.tasks.gymnasium_bodies import color_geoms, compile_body, load_body
+from roborew_envs.tasks.locomotion.runner import Runner, planar_uprightness
 from roborew_envs.tasks.locomotion.track import add_runner_cameras, add_track
 
 FINISH = 10
@@ -22,7 +22,7 @@ class Cheetah(Runner):
 
     id = "roborew/Cheetah-v0"
     horizon = 200
-    finish = FINISH
+    finish_x = FINISH
     stages: ClassVar[tuple[str, ...]] = ("start", "run", "finished")
     substeps = 5
     action_size = 6
@@ -58,11 +58,11 @@ class Cheetah(Runner):
 
     def build(self) -> mujoco.MjModel:
         spec = load_body("half_cheetah.xml")
-        colour(
+        color_geoms(
             spec,
             {"bshin": (0.30, 0.05, 0.25), "fshin": (0.05, 0.10, 0.35), "foot": (0.95, 0.95, 0.95)},
         )
-        colour(
+        color_geoms(
             spec,
             {"torso": (0.10, 0.10, 0.12), "head": (0.10, 0.10, 0.12), "thigh": (0.10, 0.10, 0.12)},
         )
@@ -70,11 +70,11 @@ class Cheetah(Runner):
         add_runner_cameras(spec, FINISH)
         return compile_body(spec)
 
-    def poise(self, qpos: FloatArray) -> FloatArray:
+    def uprightness(self, qpos: FloatArray) -> FloatArray:
         """The back runs 0.7 m above the floor, where qpos says 0; all is lost 0.6 m below that and
         on nose or back.
 
         A gallop dips the nose by up to 60 degrees in its leaps, which costs nothing; up to 72
         degrees it may arrive.
         """
-        return standing(qpos[:, 1], qpos[:, 2], -0.6, -0.4, leans=(1.0, 1.5))
+        return planar_uprightness(qpos[:, 1], qpos[:, 2], -0.6, -0.4, leans=(1.0, 1.5))

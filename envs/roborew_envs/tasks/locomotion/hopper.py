@@ -8,8 +8,8 @@ from typing import ClassVar
 import mujoco
 
 from roborew_envs.core.task import FloatArray, Language
-from roborew_envs.tasks.gymnasium_bodies import colour, compile_body, load_body
-from roborew_envs.tasks.locomotion.runner import Runner, standing
+from roborew_envs.tasks.gymnasium_bodies import color_geoms, compile_body, load_body
+from roborew_envs.tasks.locomotion.runner import Runner, planar_uprightness
 from roborew_envs.tasks.locomotion.track import add_runner_cameras, add_track
 
 
@@ -19,11 +19,11 @@ class Hopper(Runner):
 
     id = "roborew/Hopper-v0"
     horizon = 300
-    finish = 5
+    finish_x = 5
     stages: ClassVar[tuple[str, ...]] = ("start", "hop", "finished")
     substeps = 10
     action_size = 3
-    jitter = (0.02, 0.05)
+    start_noise = (0.02, 0.05)
     language = Language(
         instruction="hop forward",
         paraphrases=(
@@ -52,15 +52,15 @@ class Hopper(Runner):
 
     def build(self) -> mujoco.MjModel:
         spec = load_body("hopper.xml")
-        colour(
+        color_geoms(
             spec,
             {"torso": (0.10, 0.10, 0.12), "thigh": (0.30, 0.05, 0.25), "leg": (0.05, 0.10, 0.35)},
         )
-        colour(spec, {"foot": (0.95, 0.95, 0.95)})
-        add_track(spec, self.finish)
-        add_runner_cameras(spec, self.finish, away=4.2, up=0.25)
+        color_geoms(spec, {"foot": (0.95, 0.95, 0.95)})
+        add_track(spec, self.finish_x)
+        add_runner_cameras(spec, self.finish_x, away=4.2, up=0.25)
         return compile_body(spec)
 
-    def poise(self, qpos: FloatArray) -> FloatArray:
+    def uprightness(self, qpos: FloatArray) -> FloatArray:
         """The torso stands at 1.25 m; it is lost below 0.6 m."""
-        return standing(qpos[:, 1], qpos[:, 2], 0.6, 0.85)
+        return planar_uprightness(qpos[:, 1], qpos[:, 2], 0.6, 0.85)

@@ -11,15 +11,15 @@ from numpy.typing import NDArray
 
 from roborew_envs.core.mjcf import load_world
 from roborew_envs.core.task import BoolArray, FloatArray, IntArray, Language, Task
-from roborew_envs.tasks.kinematics import Kinematics, orientation
+from roborew_envs.tasks.kinematics import Kinematics, euler_to_quaternion
 
-LYING, STANDING = 0.11, 0.36
+LYING_HEIGHT, STANDING_HEIGHT = 0.11, 0.36
 """Height of the torso's middle on the belly, and from which the legs are straight enough [m]."""
-PAW_DOWN = 0.06
+MAX_PAW_HEIGHT = 0.06
 """Largest height of the middle of a paw that stands [m]."""
-STEADY = 0.6
+MAX_STANDING_SPEED = 0.6
 """Largest speed of the torso that stands [m/s]."""
-FOLDED = np.deg2rad([0.0, 80.0, -158.0])
+FOLDED_LEG = np.deg2rad([0.0, 80.0, -158.0])
 """Abduction, hip and knee of a folded leg [rad]."""
 
 
@@ -78,10 +78,12 @@ class QuadrupedStand(Task):
         """On the belly, legs folded, each joint a little otherwise."""
         qpos = self.model.qpos0.copy()
         qpos[:2] = rng.uniform(-0.1, 0.1, 2)
-        qpos[3:7] = orientation(np.append(0.04 * rng.standard_normal(2), rng.uniform(-0.4, 0.4)))
+        qpos[3:7] = euler_to_quaternion(
+            np.append(0.04 * rng.standard_normal(2), rng.uniform(-0.4, 0.4))
+        )
         low, high = self.model.jnt_range[1:].T
-        qpos[7:] = np.clip(np.tile(FOLDED, 4) + 0.1 * rng.standard_normal(12), low, high)
-        lowest = self.kinematics.lowest_point(qpos[None])[0]
+        qpos[7:] = np.clip(np.tile(FOLDED_LEG, 4) + 0.1 * rng.standard_normal(12), low, high)
+        lowest = self.kinematics.lowest_height(qpos[None])[0]
         qpos[2] = max(qpos[2] - lowest, 0.09)
         return qpos, 0.02 * rng.standard_normal(self.model.nv)
 
@@ -95,13 +97,13 @@ class QuadrupedStand(Task):
 
     def success(self, qpos: FloatArray, qvel: FloatArray) -> BoolArray:
         level, paws = self._level_and_paws(qpos)
-        steady = np.linalg.norm(qvel[:, :3], axis=1) <= STEADY
-        return (qpos[:, 2] >= STANDING) & (level == 1) & (paws <= PAW_DOWN) & steady
+        steady = np.linalg.norm(qvel[:, :3], axis=1) <= MAX_STANDING_SPEED
+        return (qpos[:, 2] >= STANDING_HEIGHT) & (level == 1) & (paws <= MAX_PAW_HEIGHT) & steady
 
     def partial_progress(self, qpos: FloatArray, qvel: FloatArray) -> FloatArray:
         level, paws = self._level_and_paws(qpos)
-        down = np.clip((0.3 - paws) / (0.3 - PAW_DOWN), 0.0, 1.0)
-        return level * down * (qpos[:, 2] - LYING) / (STANDING - LYING)
+        down = np.clip((0.3 - paws) / (0.3 - MAX_PAW_HEIGHT), 0.0, 1.0)
+        return level * down * (qpos[:, 2] - LYING_HEIGHT) / (STANDING_HEIGHT - LYING_HEIGHT)
 
     def partial_stage(self, qpos: FloatArray, qvel: FloatArray) -> IntArray:
         return (self.partial_progress(qpos, qvel) >= 0.3).astype(np.int64)
@@ -109,8 +111,8 @@ class QuadrupedStand(Task):
     def _level_and_paws(self, qpos: FloatArray) -> tuple[FloatArray, FloatArray]:
         """1 where the back leans by less than 20 degrees, 0 from 60 on; height of the highest paw
         [m]; shape (N,)."""
-        places = self.kinematics.places(qpos)
+        places = self.kinematics.forward(qpos)
         steepest, flattest = np.cos(np.deg2rad([60, 20]))
-        up = places.axes[:, self.model.body("torso").id, 2, 2]
+        up = places.body_rotations[:, self.model.body("torso").id, 2, 2]
         level = np.clip((up - steepest) / (flattest - steepest), 0.0, 1.0)
-        return level, places.geoms[:, self._paws, 2].max(axis=1)
+        return level, places.geom_positions[:, self._paws, 2].max(axis=1)

@@ -10,29 +10,29 @@ from numpy.typing import NDArray
 
 from roborew_envs.core.task import BoolArray, FloatArray, IntArray, Task
 
-UNDER_WAY = 1.0
+STARTED_DISTANCE = 1.0
 """Distance from which the second stage begins [m]."""
 
 
 class Runner(Task):
-    """Motors take the action as it is. Progress is the share of the way to the line, times `poise`:
+    """Motors take the action as it is. Progress is the share of the way to the line, times `uprightness`:
     a body that falls loses what it had won."""
 
     cameras: ClassVar[tuple[str, ...]] = ("side", "stand", "chase")
     stages: ClassVar[tuple[str, ...]] = ("start", "run", "finished")
-    finish: ClassVar[int]
+    finish_x: ClassVar[int]
     """Place of the line along x [m]; a start is at 0."""
-    jitter: ClassVar[tuple[float, float]] = (0.1, 0.1)
+    start_noise: ClassVar[tuple[float, float]] = (0.1, 0.1)
     """Half width of a start's uniform positions, and standard deviation of its velocities."""
 
-    def poise(self, qpos: FloatArray) -> FloatArray:
+    def uprightness(self, qpos: FloatArray) -> FloatArray:
         """1 on its feet, 0 fallen, shape (N,)."""
         return np.ones(len(qpos))
 
     def sample_initial_state(self, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
         """Near the model's reference pose on the start line, as Gymnasium's own environments
         start."""
-        positions, velocities = self.jitter
+        positions, velocities = self.start_noise
         qpos = self.model.qpos0 + rng.uniform(-positions, positions, self.model.nq)
         return qpos, velocities * rng.standard_normal(self.model.nv)
 
@@ -42,20 +42,20 @@ class Runner(Task):
     def observe(self, qpos: FloatArray, qvel: FloatArray) -> NDArray[np.float32]:
         """Place on the track in units of its length, then the rest of qpos, and qvel."""
         observation = np.concatenate([qpos, qvel], axis=1, dtype=np.float32)
-        observation[:, 0] /= self.finish
+        observation[:, 0] /= self.finish_x
         return observation
 
     def success(self, qpos: FloatArray, qvel: FloatArray) -> BoolArray:
-        return (qpos[:, 0] >= self.finish) & (self.poise(qpos) >= 0.5)
+        return (qpos[:, 0] >= self.finish_x) & (self.uprightness(qpos) >= 0.5)
 
     def partial_progress(self, qpos: FloatArray, qvel: FloatArray) -> FloatArray:
-        return self.poise(qpos) * qpos[:, 0] / self.finish
+        return self.uprightness(qpos) * qpos[:, 0] / self.finish_x
 
     def partial_stage(self, qpos: FloatArray, qvel: FloatArray) -> IntArray:
-        return ((qpos[:, 0] >= UNDER_WAY) & (self.poise(qpos) >= 0.5)).astype(np.int64)
+        return ((qpos[:, 0] >= STARTED_DISTANCE) & (self.uprightness(qpos) >= 0.5)).astype(np.int64)
 
 
-def standing(
+def planar_uprightness(
     height: FloatArray,
     lean: FloatArray,
     lowest: float,

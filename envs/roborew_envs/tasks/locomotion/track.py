@@ -7,7 +7,7 @@ import colorsys
 
 import mujoco
 
-from roborew_envs.tasks.gymnasium_bodies import add_scenery
+from roborew_envs.tasks.gymnasium_bodies import add_visual_box
 
 _BEHIND = 1.1
 """Distance of the coloured fence from the middle of a track of width 1 [m]."""
@@ -40,9 +40,9 @@ def _add_zone(
 ) -> None:
     """One stretch of lane and fence in a colour of its own, ended by a white post."""
     middle, half, behind = (start + stop) / 2, (stop - start) / 2, _BEHIND * width
-    add_scenery(spec, f"{name}_lane", (middle, 0, 0.001), (half, 0.55 * width, 0.001), rgb)
-    add_scenery(spec, f"{name}_fence", (middle, behind, 0.55), (half, 0.02, 0.55), rgb)
-    add_scenery(spec, f"{name}_post", (stop, behind - 0.03, 0.6), (0.025, 0.02, 0.6), (1, 1, 1))
+    add_visual_box(spec, f"{name}_lane", (middle, 0, 0.001), (half, 0.55 * width, 0.001), rgb)
+    add_visual_box(spec, f"{name}_fence", (middle, behind, 0.55), (half, 0.02, 0.55), rgb)
+    add_visual_box(spec, f"{name}_post", (stop, behind - 0.03, 0.6), (0.025, 0.02, 0.6), (1, 1, 1))
 
 
 def _add_finish(spec: mujoco.MjSpec, finish: int, width: float) -> None:
@@ -51,7 +51,7 @@ def _add_finish(spec: mujoco.MjSpec, finish: int, width: float) -> None:
         for column in range(8):
             shade = float((row + column) % 2)
             place = (finish + 0.09 + 0.18 * row, width * (-0.63 + 0.18 * column), 0.004)
-            add_scenery(
+            add_visual_box(
                 spec, f"line_{row}_{column}", place, (0.09, 0.09 * width, 0.002), (shade,) * 3
             )
             beam = (
@@ -59,12 +59,12 @@ def _add_finish(spec: mujoco.MjSpec, finish: int, width: float) -> None:
                 width * (-0.98 + 0.28 * column),
                 1.40 + 0.14 * row,
             )
-            add_scenery(
+            add_visual_box(
                 spec, f"beam_{row}_{column}", beam, (0.05, 0.14 * width, 0.07), (shade,) * 3
             )
     for side in (-1, 1):
         place = (finish, side * (_BEHIND * width - 0.05), 0.75)
-        add_scenery(spec, f"gate_{side}", place, (0.05, 0.04, 0.75), (0.85, 0.1, 0.1))
+        add_visual_box(spec, f"gate_{side}", place, (0.05, 0.04, 0.75), (0.85, 0.1, 0.1))
 
 
 def add_runner_cameras(

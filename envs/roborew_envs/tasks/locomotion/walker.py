@@ -8,8 +8,8 @@ from typing import ClassVar
 import mujoco
 
 from roborew_envs.core.task import FloatArray, Language
-from roborew_envs.tasks.gymnasium_bodies import colour, compile_body, load_body
-from roborew_envs.tasks.locomotion.runner import Runner, standing
+from roborew_envs.tasks.gymnasium_bodies import color_geoms, compile_body, load_body
+from roborew_envs.tasks.locomotion.runner import Runner, planar_uprightness
 from roborew_envs.tasks.locomotion.track import add_runner_cameras, add_track
 
 
@@ -19,11 +19,11 @@ class Walker(Runner):
 
     id = "roborew/Walker-v0"
     horizon = 300
-    finish = 5
+    finish_x = 5
     stages: ClassVar[tuple[str, ...]] = ("start", "walk", "finished")
     substeps = 10
     action_size = 6
-    jitter = (0.02, 0.05)
+    start_noise = (0.02, 0.05)
     language = Language(
         instruction="walk forward",
         paraphrases=(
@@ -53,7 +53,7 @@ class Walker(Runner):
     def build(self) -> mujoco.MjModel:
         spec = load_body("walker2d_v5.xml")
         left, right = (0.95, 0.92, 0.85), (0.05, 0.10, 0.35)
-        colour(
+        color_geoms(
             spec,
             {
                 "torso": (0.10, 0.10, 0.12),
@@ -63,10 +63,10 @@ class Walker(Runner):
                 "foot": right,
             },
         )
-        add_track(spec, self.finish)
-        add_runner_cameras(spec, self.finish, away=4.2, up=0.25)
+        add_track(spec, self.finish_x)
+        add_runner_cameras(spec, self.finish_x, away=4.2, up=0.25)
         return compile_body(spec)
 
-    def poise(self, qpos: FloatArray) -> FloatArray:
+    def uprightness(self, qpos: FloatArray) -> FloatArray:
         """The torso stands at 1.25 m; it is lost below 0.6 m."""
-        return standing(qpos[:, 1], qpos[:, 2], 0.6, 0.85)
+        return planar_uprightness(qpos[:, 1], qpos[:, 2], 0.6, 0.85)

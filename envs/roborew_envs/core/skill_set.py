@@ -16,7 +16,7 @@ opening from -1 (closed, also where it is not given) to +1 as a fourth column.""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class SkillSet:
     """The skills behind a task's behaviors.
 
     Attributes:
@@ -34,10 +34,10 @@ class Plan:
     """
 
     expert: Skill
-    wrong: Skill
-    over: Callable[[FloatArray], FloatArray]
-    stop: tuple[float, float]
-    slow: tuple[float, float] = (0.5, 0.57)
+    wrong_object: Skill
+    hover_position: Callable[[FloatArray], FloatArray]
+    stall_progress_range: tuple[float, float]
+    slow_speed_range: tuple[float, float] = (0.5, 0.57)
     undo: Skill | None = None
-    miss: Callable[[FloatArray], FloatArray] | None = None
-    give_up: Callable[[FloatArray], NDArray[np.bool_]] | None = None
+    near_miss_offset: Callable[[FloatArray], FloatArray] | None = None
+    near_miss_stop: Callable[[FloatArray], NDArray[np.bool_]] | None = None
