@@ -50,10 +50,10 @@ CAMERA = "front"
 FIT_EPISODES, TEST_EPISODES, TEST_SEED = 39, 30, 1
 """Of all behaviors together."""
 FIGURES = {
-    "order": "order", "pooled": "order of all frames", "undo": "order where progress is lost again",
-    "undo_pearson": "correlation where progress is lost again", "auroc": "success AUROC", "cycle_voc": "Cycle-VOC",
+    "order": "Spearman (per episode)", "pooled": "Spearman (pooled)", "undo": "Spearman on regressions",
+    "undo_pearson": "Pearson on regressions", "auroc": "success AUROC", "cycle_voc": "Cycle-VOC",
 }  # fmt: skip
-BOUNDS = {"pooled_low": "95 % from", "pooled_high": "95 % to"}
+BOUNDS = {"pooled_low": "CI low", "pooled_high": "CI high"}
 DRAWS = 500
 """Of their bootstrap over episodes."""
 NULLS = ("clock", "static")

@@ -41,7 +41,7 @@ OWN = ("own", "")
 CLAIM = 0.9
 DRAWS = 300
 FIGURES = {
-    "order": "order of all frames", "order_low": "95 % from", "order_high": "95 % to", "auroc": "success AUROC",
+    "order": "Spearman (pooled)", "order_low": "CI low", "order_high": "CI high", "auroc": "success AUROC",
 }  # fmt: skip
 KEY = ("reward", "family", "kind", "strength")
 FIELDS = (*KEY, *FIGURES, "false_claims", "episodes")

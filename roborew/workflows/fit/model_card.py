@@ -201,16 +201,16 @@ def critic_metrics(
     backs = [(curve, label) for curve, label in known if label.max() - label[-1] > MIN_REGRESSION]
     low, high = _bootstrap_interval(curves, labels, resamples)
     return {
-        "order": average(spearman(*pair) for pair in known),
-        "order of all frames": spearman(np.concatenate(curves), np.concatenate(labels)),
-        "95 % from": low,
-        "95 % to": high,
-        "order where progress is lost again": average(spearman(*pair) for pair in backs),
-        "correlation where progress is lost again": average(pearson(*pair) for pair in backs),
+        "Spearman (per episode)": average(spearman(*pair) for pair in known),
+        "Spearman (pooled)": spearman(np.concatenate(curves), np.concatenate(labels)),
+        "CI low": low,
+        "CI high": high,
+        "Spearman on regressions": average(spearman(*pair) for pair in backs),
+        "Pearson on regressions": average(pearson(*pair) for pair in backs),
         "success AUROC": auroc(good, bad),
         "Cycle-VOC": average(cycle_voc(score_curve(score)) for score in cycle_scores),
         "gain": average(gain(curve) for curve in curves),
-        "end of successes": average(
+        "final score on successes": average(
             end for end, e in zip(ends, examples, strict=True) if e.success
         ),
         "abstained": Measure(float(np.isnan(np.concatenate(curves)).mean())),
@@ -283,14 +283,14 @@ def card(fitted: Fitted, source: str, command: str, table: Table) -> str:
         "",
         "## On episodes it never saw",
         "",
-        "Means over the test episodes. Order is Spearman's correlation with the labels, within an "
-        "episode and over all",
-        "frames together; where an episode's progress hardly changes, the order within it is "
+        "Means over the test episodes. Spearman's correlation is with the labels, within an "
+        "episode and pooled",
+        "over all frames; where an episode's progress hardly changes, the one within it is "
         "little but noise.",
         "Cycle-VOC is of successes played up to where they are done, and back. Wrong instructions "
         "and paraphrases are",
-        "sentences that were not fitted, where the set has any. The interval of the order of all "
-        "frames is a bootstrap",
+        "sentences that were not fitted, where the set has any. The interval (95 %) of the "
+        "pooled one is a bootstrap",
         f"over test episodes; the AUROC is of {ends.count(True)} successes and "
         f"{ends.count(False)} failures; abstained",
         "is the share of frames without a score, as where an ensemble's members disagree.",

@@ -50,11 +50,11 @@ def test_an_ensemble_is_kept_and_read_back_as_one(fitted: Fitted, tmp_path: Path
     assert kept.recipe["members"] == 2
 
 
-def test_the_card_tells_of_the_critic_beside_its_nulls(fitted: Fitted) -> None:
+def test_the_card_shows_the_critic_beside_its_sanity_baselines(fitted: Fitted) -> None:
     text = card(fitted, "tiny", "roborew fit tiny", evaluate_critic(fitted, fitted.split.test))
     told = (
         "Cycle-VOC",
-        "order of all frames",
+        "Spearman (pooled)",
         "clock",
         "wrong instruction",
         "not calibrated",
@@ -70,14 +70,14 @@ def test_the_card_tells_of_the_critic_beside_its_nulls(fitted: Fitted) -> None:
         assert word in text
 
 
-def test_the_order_of_all_frames_has_an_interval_and_abstentions_their_share(
+def test_the_pooled_spearman_has_an_interval_and_abstentions_their_share(
     fitted: Fitted,
 ) -> None:
     table = evaluate_critic(fitted, fitted.split.test)
     row, clock = table["progress"], table["clock"]
-    low, order, high = (row[name].value for name in ("95 % from", "order of all frames", "95 % to"))
+    low, order, high = (row[name].value for name in ("CI low", "Spearman (pooled)", "CI high"))
     assert low is not None and order is not None and high is not None and low <= order <= high
-    assert clock["95 % from"].value is None
+    assert clock["CI low"].value is None
     told = [
         Scores(np.zeros(4, np.float32), np.arange(4) < 1),
         Scores(np.zeros(4, np.float32), np.arange(4) < 2),
@@ -123,10 +123,10 @@ def test_a_cycle_is_scored_with_its_history_so_that_a_clock_fails_it() -> None:
     table = critic_metrics([Scores(example.progress, np.ones(9, np.bool_))], [example], [clock])
     assert table["Cycle-VOC"].value == pytest.approx(cycle_voc(score_curve(clock)).value)
     assert table["Cycle-VOC"].value == pytest.approx(0)
-    assert table["order of all frames"].value == pytest.approx(1)
+    assert table["Spearman (pooled)"].value == pytest.approx(1)
 
 
-def test_resting_costs_the_order_where_progress_is_lost_and_not_the_correlation() -> None:
+def test_resting_costs_the_spearman_on_regressions_and_not_the_pearson() -> None:
     moved, rest = curve("undo", 20), np.zeros(20, np.float32)
     lost = replace(
         episode("undo", 0, 40),
@@ -137,9 +137,7 @@ def test_resting_costs_the_order_where_progress_is_lost_and_not_the_correlation(
         np.ones(40, np.bool_),
     )
     table = critic_metrics([scores, scores], [lost, episode("success", 0, 40)])
-    order, correlation = (
-        table[f"{what} where progress is lost again"].value for what in ("order", "correlation")
-    )
+    order, correlation = (table[f"{what} on regressions"].value for what in ("Spearman", "Pearson"))
     assert correlation == pytest.approx(1, abs=1e-4) and order is not None and order < 0.9
 
 

@@ -76,7 +76,7 @@ def test_one_of_several_cameras_gives_the_critic_of_that_camera_alone(critic: st
 def test_what_only_another_view_shows_is_learned(fitted: Fitted) -> None:
     front = fit_critic(some(), QUICK)
     order = {
-        name: evaluate_critic(one, one.split.fit)["ridge"]["order"].value
+        name: evaluate_critic(one, one.split.fit)["ridge"]["Spearman (per episode)"].value
         for name, one in (("all", fitted), ("front", front))
     }
     assert (order["all"] or 0) > 0.9 and (order["front"] or 0) < 0.5
