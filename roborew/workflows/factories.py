@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Literal, Protocol, cast
+from typing import Any, Literal, cast
 
 import gymnasium
-import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv
 from numpy.typing import NDArray
 
-from roborew.agents.rollout_report import RolloutReport
 from roborew.config import current_names, parse_options
 from roborew.critics.critic import Critic, is_critic
 from roborew.data import read_picture
@@ -31,38 +29,6 @@ from roborew.wrappers import LearnedReward, OracleReward, SuccessDetector
 
 Environment = VectorEnv[Any, Any, Any]
 RewardEnv = LearnedReward | OracleReward
-
-
-class Agent(Protocol):
-    """What the loop asks of an agent; it sees an environment and nothing else."""
-
-    config: Any
-
-    @property
-    def steps(self) -> int:
-        """Environment steps so far, over all simulations."""
-        ...
-
-    def act(self, observations: NDArray[Any], deterministic: bool = True) -> NDArray[np.float32]:
-        """Return actions, shape (n, A), for observations of shape (n, D)."""
-        ...
-
-    def learn(
-        self,
-        env: Environment,
-        total_steps: int,
-        callback: Callable[[RolloutReport], bool | None] | None = None,
-    ) -> None:
-        """Learn until `steps` reaches ``total_steps`` or ``callback`` returns False."""
-        ...
-
-    def state_dict(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
-        """Return everything learned, as arrays and a JSON-able dictionary."""
-        ...
-
-    def load_state_dict(self, arrays: Mapping[str, NDArray[Any]], meta: Mapping[str, Any]) -> None:
-        """Take over what `state_dict` returned."""
-        ...
 
 
 def make_env(config: TrainConfig, num_envs: int, **options: Any) -> Environment:
