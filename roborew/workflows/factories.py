@@ -12,6 +12,7 @@ import gymnasium
 from gymnasium.vector import AutoresetMode, VectorEnv
 from numpy.typing import NDArray
 
+from roborew.agents.base import Agent
 from roborew.config import current_names, parse_options
 from roborew.critics.critic import Critic, is_critic
 from roborew.data import read_picture
