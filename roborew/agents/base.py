@@ -9,7 +9,7 @@ import numpy as np
 from gymnasium.vector import VectorEnv
 from numpy.typing import NDArray
 
-from roborew.agents.report import RolloutReport
+from roborew.agents.rollout_report import RolloutReport
 
 
 @runtime_checkable
