@@ -40,7 +40,7 @@ from roborew.evaluation import score_curve, spearman
 from roborew.workflows.collect import CollectConfig
 from roborew.workflows.collect.collect import collect_demonstrations
 from roborew.workflows.evaluate import read_summary
-from roborew.workflows.fit import FitConfig, embed, fit_objective
+from roborew.workflows.fit import FitConfig, embed_demonstrations, fit_objective
 
 FAMILIES = ("DrawerOpen", "Press", "DrawerClose", "DoorOpen")
 OBJECTIVES = ("progress", "stages", "preference", "ranking_clip", "ridge")
@@ -123,7 +123,7 @@ def from_demonstrations(options: argparse.Namespace, family: str, seed: int) -> 
     made = "-".join([cameras.replace(",", "-"), encoder, *settings])
     at = {name: work / "critics" / f"{family}-{seed}-{shown}-{name}-{made}" for name in keys}
     if missing := [name for name, key in keys.items() if key not in ROWS and not at[name].exists()]:
-        embedded = embed(seen.read(), how)
+        embedded = embed_demonstrations(seen.read(), how)
         for name in missing:
             fit_objective(embedded, replace(how, critic=name)).critic.save_pretrained(at[name])
     again = ("--refit", str(seen.path)) if options.refresh else ()
@@ -150,7 +150,7 @@ def from_one(options: argparse.Namespace, family: str, seed: int) -> None:
     config = CollectConfig(behaviors=("expert",), episodes=1, seed=FIRST_ONE + seed)
     one = list(read_demonstrations(collect_demonstrations(f"roborew/{family}-v0", config, out)))
     how = FitConfig(critic="hop", encoder="mini", held_out=0.0, seed=seed)
-    fitted = fit_objective(embed(one, how), how)
+    fitted = fit_objective(embed_demonstrations(one, how), how)
     path = work / "critics" / f"{family}-{seed}-one"
     if not path.exists():
         fitted.critic.save_pretrained(path)

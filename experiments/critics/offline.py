@@ -33,7 +33,7 @@ from roborew.registry import critics
 from roborew.types import Clip, Scores, Video
 from roborew.workflows.collect import CollectConfig
 from roborew.workflows.collect.collect import collect_demonstrations
-from roborew.workflows.fit import FitConfig, embed, fit_objective
+from roborew.workflows.fit import FitConfig, embed_demonstrations, fit_objective
 from roborew.workflows.fit.model_card import critic_metrics, forward_and_reversed
 from roborew_envs import make_task
 from roborew_envs.experts.behaviors import available_behaviors
@@ -188,7 +188,7 @@ def family_rows(
     shown = Set(work=work, family=family, cameras=cameras)
     judged_set = replace(shown, episodes=TEST_EPISODES, seed=TEST_SEED)
     seen = shown.read()
-    embedded = embed(seen, FitConfig(seed=seed, camera=cameras))
+    embedded = embed_demonstrations(seen, FitConfig(seed=seed, camera=cameras))
     goal = video(next(one for one in seen if one.succeeded), cameras)[-1]
     judged = Judged(judged_set.read(), goal, cameras)
     row = {"family": family, "seed": seed, "cameras": cameras}

@@ -39,10 +39,10 @@ from roborew.evaluation import (
     terminal_value,
 )
 from roborew.evaluation.baselines import static
-from roborew.learning.labels import from_key_frames
+from roborew.learning.labels import progress_from_key_frames
 from roborew.types import Frame, RewardModel
-from roborew.workflows.fit import FitConfig, embed, fit_objective
-from roborew.workflows.fit.examples import reduced
+from roborew.workflows.fit import FitConfig, embed_demonstrations, fit_objective
+from roborew.workflows.fit.examples import downscale
 from roborew.workflows.score import SampledVideo, sample_video, score_video
 
 HERE = Path(__file__).parent
@@ -97,7 +97,7 @@ def _remembered(one: Demonstration) -> Demonstration:
 
     @cache
     def pictures(camera: str) -> list[Frame]:
-        return [reduced(frame) for frame in one.frames(camera)]
+        return [downscale(frame) for frame in one.frames(camera)]
 
     return replace(one, source=lambda camera: iter(pictures(camera)))
 
@@ -135,8 +135,8 @@ def _direction(
         encoder_option=chosen.encoder_option,
         option=chosen.option,
     )
-    embedded = embed([fitted], config)
-    truth = from_key_frames(scored.length, scored.keyframes or ())[film.indices]
+    embedded = embed_demonstrations([fitted], config)
+    truth = progress_from_key_frames(scored.length, scored.keyframes or ())[film.indices]
     rows, curves = list[Row](), Curves()
     for name in chosen.critics:
         critic = fit_objective(embedded, replace(config, critic=name)).critic

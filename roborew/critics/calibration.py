@@ -44,7 +44,7 @@ class Calibration:
     success: NDArray[np.float64] | None = None
 
     @classmethod
-    def fitted(
+    def fit(
         cls, scores: ArrayLike, progress: ArrayLike, success: ArrayLike | None = None
     ) -> Calibration:
         """Fit to scores with their labels, least squares.
@@ -89,7 +89,7 @@ class Calibration:
             ).astype(np.float32)
         return Scores(value, scores.valid, claims)
 
-    def state(self) -> dict[str, list[float] | None]:
+    def state_dict(self) -> dict[str, list[float] | None]:
         """What JSON holds."""
         success = None if self.success is None else self.success.tolist()
         return {
@@ -99,7 +99,7 @@ class Calibration:
         }
 
     @classmethod
-    def from_state(cls, state: Mapping[str, Sequence[float] | None] | Any) -> Calibration:
+    def from_state_dict(cls, state: Mapping[str, Sequence[float] | None] | Any) -> Calibration:
         """Take over `state_dict`."""
         success = state.get("success")
         return cls(
@@ -109,7 +109,7 @@ class Calibration:
         )
 
 
-def calibrated(objective: Objective, validation: Sequence[Example]) -> Calibration | None:
+def fit_calibration(objective: Objective, validation: Sequence[Example]) -> Calibration | None:
     """Fit to what an objective says of validation; None where that has too few labelled frames, or
     the objective only orders finished episodes.
     """
@@ -132,8 +132,10 @@ def calibrated(objective: Objective, validation: Sequence[Example]) -> Calibrati
     labels = np.concatenate([progress_labels(example) for example in validation])
     if np.isfinite(value + labels).sum() < ENOUGH:
         return None
-    success = np.concatenate([success_labels(example, done=1.0) for example in validation])
-    return Calibration.fitted(value, labels, success)
+    success = np.concatenate(
+        [success_labels(example, success_threshold=1.0) for example in validation]
+    )
+    return Calibration.fit(value, labels, success)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from roborew.critics.calibration import Calibration
 from roborew.critics.ensemble import make_objective
 from roborew.critics.objective import Objective, Query
 from roborew.encoders.base import Encoder
-from roborew.encoders.multi_view import SideBySide
+from roborew.encoders.multi_view import MultiViewEncoder
 from roborew.errors import CorruptFileError, InvalidInputError, RunExistsError
 from roborew.registry import encoders
 from roborew.storage.atomic import write_durably
@@ -150,7 +150,7 @@ class Critic:
             "critic": self.name,
             "recipe": self.recipe,
             "encoder_identity": self.encoder.identity,
-            "calibration": None if self.calibration is None else self.calibration.state(),
+            "calibration": None if self.calibration is None else self.calibration.state_dict(),
             "sha256": hashlib.sha256(content).hexdigest(),
         }
         path.mkdir(parents=True)
@@ -184,9 +184,9 @@ class Critic:
             )
             encoder: Encoder = make(**{"device": device, **parse_options(make, recipe["encoder"])})
             if len(cameras := recipe.get("cameras", ())) > 1:
-                encoder = SideBySide(encoder, cameras, recipe["aspect"])
+                encoder = MultiViewEncoder(encoder, cameras, recipe["aspect"])
             state = config["calibration"]
-            calibration = None if state is None else Calibration.from_state(state)
+            calibration = None if state is None else Calibration.from_state_dict(state)
         except (KeyError, TypeError, SafetensorError) as error:
             raise CorruptFileError(
                 f"{path}: {CONFIG} or {MODEL} is not what a critic writes ({error!r})."

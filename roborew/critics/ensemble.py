@@ -14,7 +14,7 @@ from roborew.config import parse_options
 from roborew.critics.objective import Objective, Query, Refittable
 from roborew.errors import CorruptFileError, InvalidInputError
 from roborew.learning.examples import Example, Report
-from roborew.learning.sampling import bootstrap
+from roborew.learning.sampling import stratified_bootstrap
 from roborew.registry import critics
 from roborew.storage.checkpoints import under
 from roborew.types import RecurrentState, Scores
@@ -112,7 +112,7 @@ class Ensemble:
             [(e.instruction, e.quality or e.success) for e in examples],
         )
         for row, member in enumerate(self._members):
-            order = bootstrap(rng, kinds)
+            order = stratified_bootstrap(rng, kinds)
 
             def said(what: str, value: float, row: int = row) -> None:
                 report(f"member {row + 1}: {what}", value)

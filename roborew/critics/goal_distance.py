@@ -41,9 +41,9 @@ class GoalDistance(PerFrameObjective[nn.Sequential]):
         self._width = width
         self._goals = {key: torch.zeros(0) for key in NAMES}
 
-    def build(self, features: int, text: int) -> nn.Sequential:
+    def build(self, feature_dim: int, text_dim: int) -> nn.Sequential:
         """The embedding of frames (D,), untrained; sentences are not read."""
-        return embedding(features, self._width)
+        return embedding(feature_dim, self._width)
 
     def successes(self, examples: Sequence[Example]) -> list[Example]:
         """The examples that are not known to fail.
@@ -76,7 +76,7 @@ class GoalDistance(PerFrameObjective[nn.Sequential]):
                 units.append((first - last.mean(0)).norm(dim=1).mean().clamp(min=1e-6))
         self._goals = dict(zip(NAMES, map(torch.stack, (texts, vectors, units)), strict=True))
 
-    def judge(self, frames: Tensor, text: Tensor, goal: Tensor) -> tuple[Tensor, Tensor | None]:
+    def predict(self, frames: Tensor, text: Tensor, goal: Tensor) -> tuple[Tensor, Tensor | None]:
         """Minus the distances to the goal, in units of the distance from a first frame."""
         known, vectors, units = (self._goals[key] for key in NAMES)
         nearest = (text @ known.T).argmax(1)

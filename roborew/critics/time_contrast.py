@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from roborew.critics.torch_objective import Stack
-from roborew.learning.sampling import Positions
+from roborew.critics.torch_objective import PackedEpisodes
+from roborew.learning.sampling import Indices
 
 SMALL = 1e-6
 
@@ -29,24 +29,24 @@ class TimeTriplets:
         goal: a later frame, after the start.
     """
 
-    episode: Positions
-    start: Positions
-    now: Positions
-    after: Positions
-    goal: Positions
+    episode: Indices
+    start: Indices
+    now: Indices
+    after: Indices
+    goal: Indices
 
 
 def moments(
-    rng: np.random.Generator, stack: Stack, count: int, to_end: bool = False
+    rng: np.random.Generator, stack: PackedEpisodes, count: int, to_end: bool = False
 ) -> TimeTriplets:
     """Draw moments; every demonstration is as likely as any other. With ``to_end`` every goal is a
     last frame."""
-    episode = rng.integers(len(stack.length), size=count)
-    length = stack.length[episode]
+    episode = rng.integers(len(stack.lengths), size=count)
+    length = stack.lengths[episode]
     start = rng.integers(0, length - 1)
     goal = length - 1 if to_end else rng.integers(start + 1, length)
     now = rng.integers(start, goal + 1)
-    at = stack.start[episode]
+    at = stack.starts[episode]
     return TimeTriplets(episode, at + start, at + now, at + np.minimum(now + 1, goal), at + goal)
 
 

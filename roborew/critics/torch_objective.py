@@ -17,8 +17,8 @@ from roborew.critics.objective import Query
 from roborew.errors import CorruptFileError, InvalidInputError
 from roborew.learning.examples import Example, Features, Report
 from roborew.learning.instructions import InstructionSampler
-from roborew.learning.optim import GradientDescent, load_tensors, seeded_weights, tensors_of
-from roborew.learning.sampling import Positions
+from roborew.learning.optim import GradientDescent, load_module_state, module_state, seeded_weights
+from roborew.learning.sampling import Indices
 from roborew.types import RecurrentState, Scores
 
 SHAPE = "shape"
@@ -44,7 +44,7 @@ class TorchObjective(ABC, Generic[NetworkT]):
         self._shape = (0, 0)
 
     @abstractmethod
-    def build(self, features: int, text: int) -> NetworkT:
+    def build(self, feature_dim: int, text_dim: int) -> NetworkT:
         """The network for frames (D,) and sentences (E,), untrained."""
 
     @property
@@ -60,14 +60,14 @@ class TorchObjective(ABC, Generic[NetworkT]):
             )
         return self._made
 
-    def descend(
+    def minimize(
         self,
         examples: Sequence[Example],
         loss: Callable[[np.random.Generator], Tensor],
         report: Report,
     ) -> None:
         """Make a new network for the examples and go down a loss, which draws its own batches."""
-        self._make(examples[0].features.shape[1], len(examples[0].text_embedding))
+        self.make_network(examples[0].features.shape[1], len(examples[0].text_embedding))
         rng, descent = (
             np.random.default_rng(self._seed),
             GradientDescent(self.network.parameters(), self._steps, rate=2e-3),
@@ -82,7 +82,7 @@ class TorchObjective(ABC, Generic[NetworkT]):
 
     def state_dict(self) -> Mapping[str, NDArray[Any]]:
         """The weights, and the widths that they are for."""
-        return tensors_of(self.network) | {SHAPE: np.array(self._shape, np.int64)}
+        return module_state(self.network) | {SHAPE: np.array(self._shape, np.int64)}
 
     def load_state_dict(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Take over saved weights."""
@@ -95,18 +95,18 @@ class TorchObjective(ABC, Generic[NetworkT]):
             raise CorruptFileError(
                 f"{self._name}: expected {SHAPE!r}, two whole numbers (D, E); got {shape.tolist()}."
             )
-        self._make(int(shape[0]), int(shape[1]))
-        load_tensors(
+        self.make_network(int(shape[0]), int(shape[1]))
+        load_module_state(
             self.network, {key: array for key, array in arrays.items() if key != SHAPE}, self._name
         )
 
-    def _make(self, features: int, text: int) -> None:
+    def make_network(self, features: int, text: int) -> None:
         self._shape = (features, text)
         with seeded_weights(self._seed):
             self._made = self.build(features, text).eval()
 
 
-class Stack:
+class PackedEpisodes:
     """All frames of all examples in one tensor, so that a batch is one indexing; the examples' own
     arrays stay as they are.
 
@@ -126,14 +126,14 @@ class Stack:
         if not examples:
             raise InvalidInputError("fit: expected at least one demonstration; got none.")
         self.frames = torch.as_tensor(np.concatenate([example.features for example in examples]))
-        self.sentences = InstructionSampler(examples)
-        self.text = torch.as_tensor(self.sentences.text)
-        self.length = np.array([len(example.features) for example in examples])
-        self.start = np.cumsum([0, *self.length[:-1]])
+        self.instructions = InstructionSampler(examples)
+        self.text = torch.as_tensor(self.instructions.embeddings)
+        self.lengths = np.array([len(example.features) for example in examples])
+        self.starts = np.cumsum([0, *self.lengths[:-1]])
 
 
 @dataclass(frozen=True, slots=True)
-class Windows:
+class CausalWindows:
     """What is read with each new frame of several episodes: the episode's first frame and the last
     ones up to it.
 
@@ -148,9 +148,9 @@ class Windows:
 
     frames: Tensor
     text: Tensor
-    places: Tensor
+    last: Tensor
     lengths: tuple[int, ...]
-    memories: tuple[RecurrentState, ...]
+    states: tuple[RecurrentState, ...]
 
     def scores(self, value: Tensor, success: Tensor | None = None) -> list[Scores]:
         """Values (N,) as scores of each episode."""
@@ -163,24 +163,24 @@ class Windows:
         ]
 
 
-def windows(queries: Sequence[Query], size: int) -> Windows:
+def causal_windows(queries: Sequence[Query], size: int) -> CausalWindows:
     """The windows of ``size`` >= 2 frames of all new frames of at least one query."""
     parts, texts, places, memories = (
         list[Features](),
         list[Features](),
-        list[Positions](),
+        list[Indices](),
         list[RecurrentState](),
     )
     for query in queries:
         known = np.concatenate([query.state.get("frames", query.features[:0]), query.features])
-        positions, place = window_positions(
+        positions, place = window_indices(
             len(query.features), len(known) - len(query.features), size
         )
         parts.append(known[positions])
         texts.append(np.repeat(query.text_embedding[None], len(place), axis=0))
         places.append(place)
-        memories.append({"frames": needed(known, size)})
-    return Windows(
+        memories.append({"frames": window_state(known, size)})
+    return CausalWindows(
         torch.as_tensor(np.concatenate(parts)),
         torch.as_tensor(np.concatenate(texts)),
         torch.as_tensor(np.concatenate(places)),
@@ -189,7 +189,7 @@ def windows(queries: Sequence[Query], size: int) -> Windows:
     )
 
 
-def window_positions(count: int, known: int, size: int) -> tuple[Positions, Positions]:
+def window_indices(count: int, known: int, size: int) -> tuple[Indices, Indices]:
     """Positions in [remembered, new] of the windows of the new frames, and where in them the new
     frames stand.
 
@@ -202,7 +202,7 @@ def window_positions(count: int, known: int, size: int) -> tuple[Positions, Posi
     return positions, np.minimum(at[:, 0], size - 1)
 
 
-def needed(frames: Features, size: int) -> Features:
+def window_state(frames: Features, size: int) -> Features:
     """What of an episode's frames the windows after them may still need: the first, and the last
     ``size - 2``."""
     return (
@@ -216,7 +216,7 @@ class PerFrameObjective(TorchObjective[NetworkT]):
     """A network that reads single frames under a sentence, all those asked about in one batch."""
 
     @abstractmethod
-    def judge(self, frames: Tensor, text: Tensor, goal: Tensor) -> tuple[Tensor, Tensor | None]:
+    def predict(self, frames: Tensor, text: Tensor, goal: Tensor) -> tuple[Tensor, Tensor | None]:
         """Scores (N,), and probabilities of success (N,) or None, of frames (N, D) under sentences
         (N, E).
 
@@ -236,7 +236,7 @@ class PerFrameObjective(TorchObjective[NetworkT]):
             [nothing if query.goal_image is None else query.goal_image for query in queries]
         )
         with torch.inference_mode():
-            value, success = self.judge(
+            value, success = self.predict(
                 frames, torch.as_tensor(text), torch.as_tensor(np.repeat(goal, lengths, axis=0))
             )
         bounds = np.cumsum(lengths)[:-1]

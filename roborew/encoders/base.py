@@ -24,7 +24,7 @@ class FrozenEncoder:
     def __init__(self, name: str) -> None:
         self._name = name
 
-    def learn(self, footage: Sequence[EpisodeFrames], report: Report) -> None:
+    def learn(self, episodes: Sequence[EpisodeFrames], report: Report) -> None:
         """Nothing: it is frozen."""
 
     def encode_text(self, sentence: str) -> NDArray[np.float32]:
@@ -56,7 +56,7 @@ class Encoder(Protocol):
         vectors."""
         ...
 
-    def learn(self, footage: Sequence[EpisodeFrames], report: Report) -> None:
+    def learn(self, episodes: Sequence[EpisodeFrames], report: Report) -> None:
         """Fit to the demonstrations, where the encoder learns at all; a frozen one does nothing."""
         ...
 

@@ -14,14 +14,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from roborew.encoders.mini_network import PictureLayers
-from roborew.encoders.preprocess import in_batches, resized
+from roborew.encoders.preprocess import encode_in_batches, resize_frames
 from roborew.encoders.text import WIDTH as TEXT_WIDTH
 from roborew.encoders.text import embed_text
 from roborew.errors import InvalidInputError
 from roborew.learning.examples import EpisodeFrames, Features, Report
 from roborew.learning.instructions import InstructionSampler
-from roborew.learning.optim import GradientDescent, load_tensors, seeded_weights, tensors_of
-from roborew.learning.sampling import by_progress
+from roborew.learning.optim import GradientDescent, load_module_state, module_state, seeded_weights
+from roborew.learning.sampling import progress_uniform_weights
 from roborew.types import Video
 
 SHIFT = 4
@@ -80,10 +80,10 @@ class ConvEncoder:
             digest.update(name.encode() + array.tobytes())
         return f"conv-96x72-{digest.hexdigest()[:32]}"
 
-    def learn(self, footage: Sequence[EpisodeFrames], report: Report) -> None:
+    def learn(self, episodes: Sequence[EpisodeFrames], report: Report) -> None:
         """Fit to the demonstrations; the same ones in the same order give the same weights."""
         rng = np.random.default_rng(self._seed)
-        reel = _Reel(footage)
+        reel = _Reel(episodes)
         descent = GradientDescent(
             [*self._layers.parameters(), *self._heads.parameters()],
             self._steps,
@@ -104,7 +104,7 @@ class ConvEncoder:
 
     def encode(self, frames: Video) -> Features:
         """Vectors (T, D)."""
-        return in_batches(self._vectors, frames, self._device)
+        return encode_in_batches(self._vectors, frames, self._device)
 
     def encode_text(self, sentence: str) -> NDArray[np.float32]:
         """The sentence's vector, shape (E,)."""
@@ -112,11 +112,11 @@ class ConvEncoder:
 
     def state_dict(self) -> Mapping[str, NDArray[Any]]:
         """The weights of the layers that read pictures."""
-        return tensors_of(self._layers)
+        return module_state(self._layers)
 
     def load_state_dict(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Take over saved weights."""
-        load_tensors(self._layers, arrays, "conv")
+        load_module_state(self._layers, arrays, "conv")
 
     def _vectors(self, frames: Tensor) -> Tensor:
         vectors = self._layers(frames.to(memory_format=torch.channels_last))
@@ -126,17 +126,18 @@ class ConvEncoder:
 class _Reel:
     """All frames in one array, with their labels and where each episode lies."""
 
-    def __init__(self, footage: Sequence[EpisodeFrames]) -> None:
-        self.pixels = np.concatenate([resized(one.frames) for one in footage])
-        lengths = [len(one.frames) for one in footage]
+    def __init__(self, episodes: Sequence[EpisodeFrames]) -> None:
+        self.pixels = np.concatenate([resize_frames(one.frames) for one in episodes])
+        lengths = [len(one.frames) for one in episodes]
         self.start = np.repeat(np.cumsum([0, *lengths[:-1]]), lengths)
         self.length = np.repeat(lengths, lengths)
-        self.episode = np.repeat(np.arange(len(footage)), lengths)
-        self.sentences = InstructionSampler(footage)
-        self.progress = np.concatenate([_known(one.progress, len(one.frames)) for one in footage])
-        self.success = np.concatenate([_known(one.success, len(one.frames)) for one in footage])
+        self.episode = np.repeat(np.arange(len(episodes)), lengths)
+        self.sentences = InstructionSampler(episodes)
+        self.progress = np.concatenate([_known(one.progress, len(one.frames)) for one in episodes])
+        self.success = np.concatenate([_known(one.success, len(one.frames)) for one in episodes])
         even = [
-            len(one.frames) * by_progress(_known(one.progress, len(one.frames))) for one in footage
+            len(one.frames) * progress_uniform_weights(_known(one.progress, len(one.frames)))
+            for one in episodes
         ]
         self._chances = (EVEN * np.concatenate(even) + 1 - EVEN) / len(self.pixels)
 
@@ -167,8 +168,8 @@ class _Heads(nn.Module):
         """Progress and success under the right and a wrong sentence, and the time between the
         frames of a pair."""
         device, both = vectors.device, np.concatenate([first, second])
-        right = reel.sentences.right(rng, reel.episode[both])
-        wrong = reel.sentences.wrong(rng, reel.episode[both])
+        right = reel.sentences.sample_matching(rng, reel.episode[both])
+        wrong = reel.sentences.sample_mismatched(rng, reel.episode[both])
         total = vectors.new_zeros(())
         everywhere = np.ones(len(both), np.bool_)
         for rows, known, zero, weight in (
@@ -177,7 +178,7 @@ class _Heads(nn.Module):
         ):
             if not known.any():
                 continue
-            text = torch.as_tensor(reel.sentences.text[rows], device=device)
+            text = torch.as_tensor(reel.sentences.embeddings[rows], device=device)
             logits = self.label(torch.cat([vectors, text], dim=1))
             for column, labels in enumerate((reel.progress[both], reel.success[both])):
                 asked = torch.as_tensor(known & ~np.isnan(labels), device=device)

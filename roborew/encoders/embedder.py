@@ -29,7 +29,7 @@ ENOUGH = 16
 come."""
 
 
-class NoiseWatch:
+class RoundingCheck:
     """Warns, once, when scores spread less than bfloat16 noise moves them.
 
     Args:
@@ -40,10 +40,10 @@ class NoiseWatch:
         self._name, self._warned = name, False
         self._waiting: list[FloatArray] = []
 
-    def look(
+    def check(
         self,
         values: Sequence[FloatArray],
-        noise: Noise | None,
+        noise: RoundingProbes | None,
         score: Callable[[FloatArray], FloatArray],
     ) -> None:
         """Look at the scores of some clips.
@@ -82,7 +82,7 @@ class NoiseWatch:
 
 
 @dataclass(frozen=True, slots=True)
-class Tower:
+class PretrainedModel:
     """A network from pictures to embeddings.
 
     Attributes:
@@ -96,7 +96,7 @@ class Tower:
     network: nn.Module
     preprocessing: Preprocessing
     identity: str
-    text: Callable[[str], FloatArray] | None = None
+    encode_text: Callable[[str], FloatArray] | None = None
 
 
 def too_long(sentence: str, context: int) -> InvalidInputError:
@@ -115,7 +115,7 @@ REMEMBERED = 4096
 
 
 @dataclass(frozen=True, slots=True)
-class Noise:
+class RoundingProbes:
     """The same frames embedded in float32 and in bfloat16, each of shape (n, D), float32."""
 
     exact: FloatArray
@@ -149,7 +149,7 @@ class Embedder:
 
     def __init__(
         self,
-        tower: Tower,
+        tower: PretrainedModel,
         *,
         device: str = "cpu",
         dtype: Dtype = "auto",
@@ -165,7 +165,7 @@ class Embedder:
         self._devices = [_usable(name.strip()) for name in device.split(",")]
         fast = dtype == "auto" and all(_fast_bfloat16(each) for each in self._devices)
         self.dtype = torch.bfloat16 if fast or dtype == "bfloat16" else torch.float32
-        self.noise: Noise | None = None
+        self.noise: RoundingProbes | None = None
         self._prepare, self._batch, self._compile = tower.preprocessing, batch, compile
         self._identity = f"{tower.identity} {tower.preprocessing} {self.dtype}".encode()
         self._known = EmbeddingCache(remembered, cache)
@@ -243,7 +243,9 @@ class Embedder:
             torch.compile(copy, dynamic=True) if self._compile else copy for copy in copies
         ]
         if exact is not None:
-            self.noise = Noise(exact, self._run(self._replicas[0], first, self.dtype, probes))
+            self.noise = RoundingProbes(
+                exact, self._run(self._replicas[0], first, self.dtype, probes)
+            )
 
     def _share(self, batches: list[list[Frame]]) -> list[FloatArray]:
         """Embed batches, every n-th of them on the same of n replicas."""

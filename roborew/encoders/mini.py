@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from roborew.encoders.base import FrozenEncoder
 from roborew.encoders.mini_network import SHIPPED, load_network
-from roborew.encoders.preprocess import in_batches
+from roborew.encoders.preprocess import encode_in_batches
 from roborew.learning.examples import Features
 from roborew.types import Video
 
@@ -33,7 +33,7 @@ class MiniEncoder(FrozenEncoder):
 
     def encode(self, frames: Video) -> Features:
         """Vectors (T, D)."""
-        return in_batches(self._read, frames, self._device)
+        return encode_in_batches(self._read, frames, self._device)
 
     def _read(self, frames: Tensor) -> Tensor:
         vectors = self._network.picture(frames)

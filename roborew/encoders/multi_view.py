@@ -16,7 +16,7 @@ from roborew.learning.examples import EpisodeFrames, Features, Report
 from roborew.types import Video
 
 
-class SideBySide:
+class MultiViewEncoder:
     """An encoder of frames that hold several views: each is read by the same encoder, and their
     vectors are joined, so that views in another order are other vectors.
 
@@ -34,9 +34,9 @@ class SideBySide:
         """That of the encoder, and how many views are joined."""
         return f"{len(self._cameras)} views, {self._encoder.identity}"
 
-    def learn(self, footage: Sequence[EpisodeFrames], report: Report) -> None:
+    def learn(self, episodes: Sequence[EpisodeFrames], report: Report) -> None:
         """Fit the encoder; each view is shown to it like an episode of its own."""
-        cut = [replace(one, frames=view) for one in footage for view in self._views(one.frames)]
+        cut = [replace(one, frames=view) for one in episodes for view in self._views(one.frames)]
         self._encoder.learn(cut, report)
 
     def encode(self, frames: Video) -> Features:

@@ -16,7 +16,7 @@ import open_clip
 import torch
 from torch import Tensor, nn
 
-from roborew.encoders.embedder import Tower, too_long
+from roborew.encoders.embedder import PretrainedModel, too_long
 from roborew.encoders.preprocess import OPENAI_MEAN, OPENAI_STD, Fit, Preprocessing, channels
 from roborew.encoders.weights import (
     HUB,
@@ -67,7 +67,9 @@ class ImageText:
             temperature.
     """
 
-    def __init__(self, network: nn.Module, tokenizer: Callable[[], Any], tower: Tower) -> None:
+    def __init__(
+        self, network: nn.Module, tokenizer: Callable[[], Any], tower: PretrainedModel
+    ) -> None:
         model = cast(Any, network)
         self.tower = tower
         self.logit_scale = float(model.logit_scale.detach().exp())
@@ -132,7 +134,7 @@ def load_open_clip(
     else:
         _load(network, source.weights, sha256)
         identity = sha256 or file_sha256(source.weights)
-    tower = Tower(
+    tower = PretrainedModel(
         cast(Any, network).visual,
         _preprocessing(network, source.pictures),
         f"open_clip {source.config} {identity}",
@@ -145,7 +147,7 @@ def load_open_clip(
 
 def load_open_clip_tower(
     model: str, pretrained: str | None, revision: str | None, sha256: str | None
-) -> Tower:
+) -> PretrainedModel:
     """The image tower, and what reads sentences; arguments and errors as in `load_open_clip`."""
     both = load_open_clip(model, pretrained, revision, sha256, text=False)
     return replace(both.tower, text=both.encode_text)

@@ -22,7 +22,7 @@ from roborew.types import Video, check_video
 BATCH = 256
 
 
-def resized(frames: Video) -> NDArray[np.uint8]:
+def resize_frames(frames: Video) -> NDArray[np.uint8]:
     """Frames (T, H, W, 3) as (T, 3, 72, 96), uint8: bilinear, antialiased, aspect ignored."""
     tensor = torch.as_tensor(np.ascontiguousarray(check_video(frames))).permute(0, 3, 1, 2)
     if tensor.shape[2:] != (HEIGHT, WIDTH):
@@ -39,9 +39,9 @@ def resized(frames: Video) -> NDArray[np.uint8]:
     return np.ascontiguousarray(tensor.numpy())
 
 
-def in_batches(read: Callable[[Tensor], Tensor], frames: Video, device: str) -> Features:
+def encode_in_batches(read: Callable[[Tensor], Tensor], frames: Video, device: str) -> Features:
     """Vectors (T, D) of frames, read as float (B, 3, 72, 96) in [-1, 1]."""
-    pixels = torch.as_tensor(resized(frames))
+    pixels = torch.as_tensor(resize_frames(frames))
     with torch.inference_mode():
         parts = [
             read(pixels[start : start + BATCH].to(device).float() / 127.5 - 1)

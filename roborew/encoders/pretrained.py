@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from roborew.encoders.base import FrozenEncoder
 from roborew.encoders.cache import EmbeddingCache
-from roborew.encoders.embedder import Dtype, Embedder, Tower
+from roborew.encoders.embedder import Dtype, Embedder, PretrainedModel
 from roborew.learning.examples import Features
 from roborew.types import Video, check_instruction
 
@@ -37,16 +37,16 @@ LOADERS: dict[Kind, str] = {
     "liv": "open_clip:load_open_clip_tower",
 }
 """What loads a tower; its library is imported only then."""
-Load = Callable[[str, str | None, str | None, str | None], Tower]
+Load = Callable[[str, str | None, str | None, str | None], PretrainedModel]
 
 
-def load_tower(
+def load_pretrained(
     tower: Kind,
     model: str | None = None,
     pretrained: str | None = None,
     revision: str | None = None,
     sha256: str | None = None,
-) -> Tower:
+) -> PretrainedModel:
     """Load a tower with all of its weights, or nothing.
 
     Args:
@@ -73,7 +73,7 @@ SENTENCES = 1024
 """Kept in memory."""
 
 
-class TowerEncoder(FrozenEncoder):
+class PretrainedEncoder(FrozenEncoder):
     """Embeddings of length one, each frame's and each sentence's computed once; see
     `roborew.encoders.embedder.Embedder`. Sentences are read by the model's own text tower, in the
     space of its frames, where it is one of open_clip (LIV too) or a CLIP or SigLIP of transformers,
@@ -113,11 +113,11 @@ class TowerEncoder(FrozenEncoder):
     ) -> None:
         del seed
         super().__init__("tower")
-        loaded = load_tower(tower, model, pretrained, revision, sha256)
+        loaded = load_pretrained(tower, model, pretrained, revision, sha256)
         self._embedder = Embedder(loaded, device=device, dtype=dtype, batch=batch, cache=cache)
-        self._read = loaded.text
+        self._read = loaded.encode_text
         self._sentences = EmbeddingCache(SENTENCES, None if cache is None else cache / "sentences")
-        said = f"{loaded.identity} {loaded.preprocessing}{' with its text' if loaded.text else ''}"
+        said = f"{loaded.identity} {loaded.preprocessing}{' with its text' if loaded.encode_text else ''}"
         self.identity = f"{tower}-{hashlib.sha256(said.encode()).hexdigest()[:32]}"
 
     def encode(self, frames: Video) -> Features:

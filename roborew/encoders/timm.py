@@ -10,7 +10,7 @@ import torchvision
 from timm import data as timm_data
 from torch import nn
 
-from roborew.encoders.embedder import Tower
+from roborew.encoders.embedder import PretrainedModel
 from roborew.encoders.preprocess import IMAGENET_MEAN, IMAGENET_STD, Preprocessing, channels
 from roborew.encoders.weights import (
     file_sha256,
@@ -28,7 +28,7 @@ VIP_WIDTH = 1024
 
 def load_timm(
     model: str, pretrained: str | None, revision: str | None, sha256: str | None
-) -> Tower:
+) -> PretrainedModel:
     """Load a tower of timm without its classifier.
 
     Args:
@@ -69,7 +69,7 @@ def load_timm(
         if not n.startswith(tuple(f"{h}." for h in heads))
     }
     fill(network, tensors, file)
-    return Tower(
+    return PretrainedModel(
         network.eval(), _timm_pictures(network), f"timm {model} {sha256 or file_sha256(file)}"
     )
 
@@ -92,20 +92,24 @@ def _timm_pictures(network: nn.Module) -> Preprocessing:
     )
 
 
-def load_vip(model: str, pretrained: str | None, revision: str | None, sha256: str | None) -> Tower:
+def load_vip(
+    model: str, pretrained: str | None, revision: str | None, sha256: str | None
+) -> PretrainedModel:
     """Load VIP (arXiv:2210.00030): a ResNet whose last layer gives 1024 numbers; errors as in
     `load_timm`."""
     return _load_resnet("vip", model, pretrained, sha256, VIP_WIDTH)
 
 
-def load_r3m(model: str, pretrained: str | None, revision: str | None, sha256: str | None) -> Tower:
+def load_r3m(
+    model: str, pretrained: str | None, revision: str | None, sha256: str | None
+) -> PretrainedModel:
     """Load R3M (arXiv:2203.12601): a ResNet without its last layer; errors as in `load_timm`."""
     return _load_resnet("r3m", model, pretrained, sha256, None)
 
 
 def _load_resnet(
     kind: str, model: str, pretrained: str | None, sha256: str | None, width: int | None
-) -> Tower:
+) -> PretrainedModel:
     if model not in RESNETS:
         raise UnknownNameError(f"ResNet of {kind}", model, RESNETS)
     if pretrained is None:
@@ -131,4 +135,6 @@ def _load_resnet(
     pictures = Preprocessing(
         size=224, edge=256, kernel="bilinear", mean=IMAGENET_MEAN, std=IMAGENET_STD
     )
-    return Tower(network.eval(), pictures, f"{kind} {model} {sha256 or file_sha256(file)}")
+    return PretrainedModel(
+        network.eval(), pictures, f"{kind} {model} {sha256 or file_sha256(file)}"
+    )

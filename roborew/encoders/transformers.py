@@ -12,7 +12,7 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers import AutoImageProcessor, AutoModel, AutoTokenizer
 
-from roborew.encoders.embedder import Tower, too_long
+from roborew.encoders.embedder import PretrainedModel, too_long
 from roborew.encoders.preprocess import Preprocessing, channels
 from roborew.encoders.weights import HUB, check_file, file_sha256, hub_folder, local_file
 from roborew.errors import CorruptFileError, InvalidInputError, MissingBackendError, first_line
@@ -92,7 +92,7 @@ def _tokenizer(folder: Path) -> Any:
 
 def load_transformers(
     model: str, pretrained: str | None, revision: str | None, sha256: str | None
-) -> Tower:
+) -> PretrainedModel:
     """Load an image tower.
 
     Args:
@@ -139,7 +139,7 @@ def load_transformers(
     said = f"transformers{' joint' if joint else ''}"
     identity = f"{said} {network.config.to_json_string()} {sha256 or file_sha256(file)}"
     text = _Sentences(network, folder) if joint else None
-    return Tower(_Pooled(network, joint).eval(), _pictures(processor), identity, text)
+    return PretrainedModel(_Pooled(network, joint).eval(), _pictures(processor), identity, text)
 
 
 def _pictures(processor: Any) -> Preprocessing:

@@ -13,7 +13,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from roborew.learning.sampling import Positions
+from roborew.learning.sampling import Indices
 
 
 class HasInstruction(Protocol):
@@ -51,12 +51,14 @@ class InstructionSampler:
                 bounds[episode] = len(rows), len(vectors)
                 rows += vectors
                 owner += [episode] * len(vectors)
-        self.text: NDArray[np.float32] = np.stack(rows) if rows else np.zeros((0, 0), np.float32)
+        self.embeddings: NDArray[np.float32] = (
+            np.stack(rows) if rows else np.zeros((0, 0), np.float32)
+        )
         self.owner = np.array(owner, np.int64)
         self._others, self._foreign = _of_other_sentences(episodes)
-        self.refusable = bool(len(self._foreign) or self._listed[:, 1].any())
+        self.has_mismatched = bool(len(self._foreign) or self._listed[:, 1].any())
 
-    def right(self, rng: np.random.Generator, episodes: Positions) -> Positions:
+    def sample_matching(self, rng: np.random.Generator, episodes: Indices) -> Indices:
         """A row that each episode (N,) fulfils: half the time its own sentence, else one that means
         the same, where one is known."""
         if not self._also[:, 1].any():
@@ -64,16 +66,16 @@ class InstructionSampler:
         known = (self._also[episodes, 1] > 0) & (rng.random(len(episodes)) < 0.5)
         return np.where(known, _drawn(rng, self._also[episodes]), episodes)
 
-    def listed(self, rng: np.random.Generator, episodes: Positions) -> Positions:
+    def sample_negative(self, rng: np.random.Generator, episodes: Indices) -> Indices:
         """A row of each episode's own wrong sentences, -1 where it has none."""
         if not self._listed[:, 1].any():
             return np.full(len(episodes), -1)
         return np.where(self._listed[episodes, 1] > 0, _drawn(rng, self._listed[episodes]), -1)
 
-    def wrong(self, rng: np.random.Generator, episodes: Positions) -> Positions:
+    def sample_mismatched(self, rng: np.random.Generator, episodes: Indices) -> Indices:
         """A row that each episode does not fulfil: one of its wrong sentences or another episode's
         sentence, each as likely where there are both; -1 where no other sentence is known."""
-        listed, bounds = self.listed(rng, episodes), self._others[episodes]
+        listed, bounds = self.sample_negative(rng, episodes), self._others[episodes]
         if not len(self._foreign):
             return listed
         foreign = np.where(
@@ -89,12 +91,12 @@ class InstructionSampler:
         )
 
 
-def _drawn(rng: np.random.Generator, bounds: Positions) -> Positions:
+def _drawn(rng: np.random.Generator, bounds: Indices) -> Indices:
     """One of the consecutive rows (first, count), (N, 2), each; the first where there is none."""
     return bounds[:, 0] + (rng.random(len(bounds)) * bounds[:, 1]).astype(np.int64)
 
 
-def _of_other_sentences(episodes: Sequence[HasInstruction]) -> tuple[Positions, Positions]:
+def _of_other_sentences(episodes: Sequence[HasInstruction]) -> tuple[Indices, Indices]:
     """For each episode, first and count in a list of the episodes that ask for something else."""
     members: dict[bytes, list[int]] = {}
     for number, one in enumerate(episodes):

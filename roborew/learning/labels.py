@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from roborew.learning.examples import Example
 
 
-def from_key_frames(length: int, key_frames: Sequence[int]) -> NDArray[np.float32]:
+def progress_from_key_frames(length: int, key_frames: Sequence[int]) -> NDArray[np.float32]:
     """Progress of T frames whose n key frames each finish an n-th of the task, linear in between,
     shape (T,).
 
@@ -39,7 +39,7 @@ def progress_labels(example: Example) -> NDArray[np.float32]:
     return np.linspace(0.0, 1.0, length, dtype=np.float32)
 
 
-def success_labels(example: Example, done: float = 0.95) -> NDArray[np.float32]:
+def success_labels(example: Example, success_threshold: float = 0.95) -> NDArray[np.float32]:
     """Whether the goal holds in each frame, 0 or 1, shape (T,), NaN where nobody knows.
 
     Where progress is labelled, the goal holds from ``done`` on, and in the last frame of a success
@@ -49,10 +49,10 @@ def success_labels(example: Example, done: float = 0.95) -> NDArray[np.float32]:
     labels = progress_labels(example)
     if example.success is False and example.progress is None:
         return np.zeros(len(labels), np.float32)
-    holds = (labels >= done).astype(np.float32)
+    holds = (labels >= success_threshold).astype(np.float32)
     holds[~np.isfinite(labels)] = np.nan
     if example.progress is None:
-        holds[(labels >= 0.5) & (labels < done)] = np.nan
+        holds[(labels >= 0.5) & (labels < success_threshold)] = np.nan
     if example.success:
         holds[-1] = 1.0
     return holds

@@ -16,14 +16,14 @@ from roborew.errors import CorruptFileError
 from roborew.storage.checkpoints import under
 
 
-def tensors_of(module: nn.Module, prefix: str = "") -> dict[str, NDArray[Any]]:
+def module_state(module: nn.Module, prefix: str = "") -> dict[str, NDArray[Any]]:
     """Every parameter and buffer, by name."""
     return {
         prefix + name: value.detach().cpu().numpy() for name, value in module.state_dict().items()
     }
 
 
-def load_tensors(
+def load_module_state(
     module: nn.Module, arrays: Mapping[str, NDArray[Any]], what: str, prefix: str = ""
 ) -> None:
     """Copy arrays into a module.

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from roborew.errors import InvalidInputError
 
-Positions = NDArray[np.int64]
+Indices = NDArray[np.int64]
 
 
-def spread(positions: Positions, count: int) -> Positions:
+def evenly_spaced(positions: Indices, count: int) -> Indices:
     """Choose ``count`` of the positions, evenly, the first and the last among them; the last is
     repeated where there are too few.
 
@@ -27,21 +27,21 @@ def spread(positions: Positions, count: int) -> Positions:
     """
     if len(positions) <= count:
         return positions[np.minimum(np.arange(count), len(positions) - 1)]
-    chosen: Positions = np.rint(np.linspace(0, len(positions) - 1, count)).astype(np.int64)
+    chosen: Indices = np.rint(np.linspace(0, len(positions) - 1, count)).astype(np.int64)
     return positions[chosen]
 
 
-def segment(rng: np.random.Generator, length: int) -> Positions:
+def sample_segment(rng: np.random.Generator, length: int) -> Indices:
     """A piece of an episode of T >= 2 frames, in time order, of at least two frames.
 
     >>> segment(np.random.default_rng(0), 2).tolist()
     [0, 1]
     """
-    (one,), (other,) = pairs(rng, length, 1)
+    (one,), (other,) = sample_pairs(rng, length, 1)
     return np.arange(min(int(one), int(other)), max(int(one), int(other)) + 1)
 
 
-def reverse(positions: Positions) -> Positions:
+def reverse(positions: Indices) -> Indices:
     """The same frames, the last first.
 
     >>> reverse(np.array([3, 4, 5])).tolist()
@@ -50,7 +50,7 @@ def reverse(positions: Positions) -> Positions:
     return positions[::-1].copy()
 
 
-def rewind(rng: np.random.Generator, positions: Positions) -> Positions:
+def sample_rewound(rng: np.random.Generator, positions: Indices) -> Indices:
     """The frames, then some of them backwards: at least one, without the turning frame, at most
     back to the first.
 
@@ -61,9 +61,9 @@ def rewind(rng: np.random.Generator, positions: Positions) -> Positions:
     return np.concatenate([positions, positions[::-1][1 : back + 1]])
 
 
-def near_miss(
+def sample_near_miss(
     rng: np.random.Generator, labels: NDArray[np.float32], low: float, high: float
-) -> Positions | None:
+) -> Indices | None:
     """The start of a success, cut off before it is done.
 
     Args:
@@ -84,14 +84,14 @@ def near_miss(
     return np.arange(int(rng.choice(cuts)) + 1) if len(cuts) else None
 
 
-def pairs(rng: np.random.Generator, length: int, count: int) -> tuple[Positions, Positions]:
+def sample_pairs(rng: np.random.Generator, length: int, count: int) -> tuple[Indices, Indices]:
     """Two different frames each, in either order with the same probability; every pair is as likely
     as any other."""
     first = rng.integers(0, _long_enough(length), count)
     return first, (first + rng.integers(1, length, count)) % length
 
 
-def balanced(rng: np.random.Generator, kinds: Sequence[Hashable], count: int) -> Positions:
+def sample_stratified(rng: np.random.Generator, strata: Sequence[Hashable], count: int) -> Indices:
     """Draw positions so that every kind is as likely as any other, however many there are of it.
 
     >>> drawn = balanced(np.random.default_rng(0), ["success"] * 99 + ["failure"], 1000)
@@ -99,7 +99,7 @@ def balanced(rng: np.random.Generator, kinds: Sequence[Hashable], count: int) ->
     True
     """
     members: dict[Hashable, list[int]] = {}
-    for position, kind in enumerate(kinds):
+    for position, kind in enumerate(strata):
         members.setdefault(kind, []).append(position)
     if not members:
         raise InvalidInputError("sampling: expected at least one episode to draw from; got none.")
@@ -108,7 +108,9 @@ def balanced(rng: np.random.Generator, kinds: Sequence[Hashable], count: int) ->
     return np.array([group[int(rng.integers(len(group)))] for group in chosen], np.int64)
 
 
-def by_progress(labels: NDArray[np.float32], near: float = 0.02) -> NDArray[np.float64]:
+def progress_uniform_weights(
+    labels: NDArray[np.float32], tolerance: float = 0.02
+) -> NDArray[np.float64]:
     """Chances of an episode's frames by which any progress is about as likely as any other, however
     long it rests.
 
@@ -129,14 +131,14 @@ def by_progress(labels: NDArray[np.float32], near: float = 0.02) -> NDArray[np.f
         known = labels[told].astype(np.float64)
         order = np.sort(known)
         shares = 1 / (
-            np.searchsorted(order, known + near, "right")
-            - np.searchsorted(order, known - near, "left")
+            np.searchsorted(order, known + tolerance, "right")
+            - np.searchsorted(order, known - tolerance, "left")
         )
         chances[told] = told.mean() * shares / shares.sum()
     return chances
 
 
-def bootstrap(rng: np.random.Generator, kinds: Sequence[Hashable]) -> Positions:
+def stratified_bootstrap(rng: np.random.Generator, strata: Sequence[Hashable]) -> Indices:
     """As many positions of every kind as there are, drawn with replacement, in a random order.
 
     >>> drawn = bootstrap(np.random.default_rng(0), ["success"] * 9 + ["failure"])
@@ -144,7 +146,7 @@ def bootstrap(rng: np.random.Generator, kinds: Sequence[Hashable]) -> Positions:
     (True, True)
     """
     members: dict[Hashable, list[int]] = {}
-    for position, kind in enumerate(kinds):
+    for position, kind in enumerate(strata):
         members.setdefault(kind, []).append(position)
     return rng.permutation(
         np.concatenate([rng.choice(np.array(group), len(group)) for group in members.values()])

@@ -200,7 +200,7 @@ encoders = Registry(
             "roborew.encoders.mini:MiniEncoder", "the picture layers of mini, frozen and shipped"
         ),
         "pretrained": Entry(
-            "roborew.encoders.pretrained:TowerEncoder",
+            "roborew.encoders.pretrained:PretrainedEncoder",
             "a frozen image tower of open_clip, timm or transformers: CLIP, DINOv2, VIP, R3M, LIV",
             needs="weights of an image model",
             aliases=("tower",),

@@ -11,7 +11,7 @@ from typing import ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from roborew.encoders.embedder import Dtype, Embedder, NoiseWatch, Tower
+from roborew.encoders.embedder import Dtype, Embedder, PretrainedModel, RoundingCheck
 from roborew.encoders.open_clip import load_open_clip
 from roborew.encoders.preprocess import vlm_rm
 from roborew.errors import InvalidInputError, InvalidScoreError
@@ -190,14 +190,14 @@ class ClipReward:
         loaded = load_open_clip(model, pretrained, revision, sha256)
         tower = loaded.tower
         if preprocessing == "squash":
-            tower = Tower(tower.network, vlm_rm(tower.preprocessing.size), tower.identity)
+            tower = PretrainedModel(tower.network, vlm_rm(tower.preprocessing.size), tower.identity)
         self._temperature = temperature or 1 / loaded.logit_scale
         self._encode = loaded.encode_text
         self._text_vector = lru_cache(maxsize=1024)(self._encode_text)
         self._embedder = Embedder(
             tower, device=device, dtype=dtype, batch=batch_size, compile=compile, cache=cache
         )
-        self._watch = NoiseWatch("clip")
+        self._watch = RoundingCheck("clip")
         self.spec = RewardSpec(
             name="clip",
             low=0.0 if method == "softmax" else -1.0,
@@ -224,7 +224,7 @@ class ClipReward:
         ]
         if clips:
             first, goal = clips[0].instruction, goals[0]
-            self._watch.look(values, self._embedder.noise, lambda x: self._values(x, first, goal))
+            self._watch.check(values, self._embedder.noise, lambda x: self._values(x, first, goal))
         return [Scores(value, np.ones(len(value), np.bool_)) for value in values]
 
     def embed(self, clips: Sequence[Clip]) -> tuple[list[FloatArray], list[FloatArray | None]]:

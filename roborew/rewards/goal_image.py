@@ -9,8 +9,8 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from roborew.encoders.embedder import Dtype, Embedder, NoiseWatch
-from roborew.encoders.pretrained import Kind, load_tower
+from roborew.encoders.embedder import Dtype, Embedder, RoundingCheck
+from roborew.encoders.pretrained import Kind, load_pretrained
 from roborew.errors import InvalidInputError
 from roborew.rewards.clip import normalize
 from roborew.types import Clip, FloatArray, RewardSpec, Scores
@@ -68,11 +68,11 @@ class GoalImage:
                 where to put it.
             CorruptFileError: a damaged file, another checksum, or weights of another architecture.
         """
-        loaded = load_tower(tower, model, pretrained, revision, sha256)
+        loaded = load_pretrained(tower, model, pretrained, revision, sha256)
         self._embedder = Embedder(
             loaded, device=device, dtype=dtype, batch=batch_size, compile=compile, cache=cache
         )
-        self._watch = NoiseWatch("goal_image")
+        self._watch = RoundingCheck("goal_image")
         self._cosine, self._progress_delta = distance == "cosine", output == "difference"
         reach = 2.0 if self._cosine else np.inf
         self.spec = RewardSpec(

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from safetensors.numpy import save_file
 
-from roborew.encoders.embedder import Embedder, Tower
+from roborew.encoders.embedder import Embedder, PretrainedModel
 from roborew.encoders.open_clip import load_open_clip_tower
 from roborew.encoders.preprocess import Preprocessing, vlm_rm
 from roborew.encoders.transformers import load_transformers
@@ -39,7 +39,7 @@ def frames() -> Video:
     return (127.5 + 127 * np.array(waves).transpose(0, 2, 3, 1)).astype(np.uint8)
 
 
-def towers(folder: Path) -> dict[str, Tower]:
+def towers(folder: Path) -> dict[str, PretrainedModel]:
     return {
         "open_clip ViT": load_open_clip_tower(str(tiny_clip(folder / "vit")), None, None, None),
         "open_clip ResNet": load_open_clip_tower(

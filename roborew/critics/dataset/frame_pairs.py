@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from roborew.learning.examples import Example
 from roborew.learning.instructions import InstructionSampler
 from roborew.learning.labels import progress_labels, success_labels
-from roborew.learning.sampling import Positions, balanced
+from roborew.learning.sampling import Indices, sample_stratified
 
 NEAR = 8
 """Half of the pairs are at most so many frames apart: progress is summed up over such steps."""
@@ -24,7 +24,7 @@ REFUSED = 0.25
 
 
 @dataclass(frozen=True, slots=True)
-class PairBatch:
+class FramePairBatch:
     """Pairs of frames of one batch, as positions in the stack of all frames, shape (B,) each.
 
     Attributes:
@@ -40,18 +40,18 @@ class PairBatch:
         matched: whether the pair's task is meant; if not, it did not move.
     """
 
-    start: Positions
-    before: Positions
-    after: Positions
-    p: NDArray[np.float32]
-    q: NDArray[np.float32]
-    done: NDArray[np.float32]
-    sentence: Positions
-    asked: Positions
-    matched: NDArray[np.bool_]
+    first: Indices
+    before: Indices
+    after: Indices
+    progress_before: NDArray[np.float32]
+    progress_after: NDArray[np.float32]
+    success: NDArray[np.float32]
+    instruction: Indices
+    instruction_episode: Indices
+    matches: NDArray[np.bool_]
 
 
-class FramePairs:
+class FramePairSampler:
     """Draws pairs of frames from episodes, every grade of every task as often as the others.
 
     Args:
@@ -74,10 +74,10 @@ class FramePairs:
             ]
         )
 
-    def draw(self, rng: np.random.Generator, count: int) -> PairBatch:
+    def sample(self, rng: np.random.Generator, count: int) -> FramePairBatch:
         """Pairs near and far, forwards and backwards, of frames alike, from the start, and under a
         wrong sentence; each pair is as often shown the other way round."""
-        episodes = balanced(rng, self._kinds, count)
+        episodes = sample_stratified(rng, self._kinds, count)
         lengths, starts = self._lengths[episodes], self._starts[episodes]
         one = rng.integers(0, lengths)
         gap = np.where(
@@ -92,23 +92,23 @@ class FramePairs:
             np.where(swapped, other, one) + starts,
             np.where(swapped, one, other) + starts,
         )
-        foreign = self._sentences.wrong(rng, episodes)
+        foreign = self._sentences.sample_mismatched(rng, episodes)
         named = foreign >= len(self._starts)
         wrong = (foreign >= 0) & (rng.random(count) < np.where(named, REFUSED, FOREIGN))
-        sentence = np.where(wrong, foreign, self._sentences.right(rng, episodes))
-        return PairBatch(
-            start=starts,
+        sentence = np.where(wrong, foreign, self._sentences.sample_matching(rng, episodes))
+        return FramePairBatch(
+            first=starts,
             before=before,
             after=after,
-            p=self._progress[before],
-            q=np.where(stands, self._progress[before], self._progress[after]),
-            done=np.where(wrong, np.float32(0), self._success[after]),
-            sentence=sentence,
-            asked=self._sentences.owner[sentence],
-            matched=~wrong,
+            progress_before=self._progress[before],
+            progress_after=np.where(stands, self._progress[before], self._progress[after]),
+            success=np.where(wrong, np.float32(0), self._success[after]),
+            instruction=sentence,
+            instruction_episode=self._sentences.owner[sentence],
+            matches=~wrong,
         )
 
-    def _alike(self, starts: Positions, one: Positions, share: NDArray[np.float64]) -> Positions:
+    def _alike(self, starts: Indices, one: Indices, share: NDArray[np.float64]) -> Indices:
         """A frame before that looks like this one, the next of them for small shares in [0, 1)."""
         back = one - self._still[starts + one]
         return one - np.minimum(1 + np.floor(share * back).astype(np.int64), back)

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from roborew.errors import InvalidInputError
 from roborew.learning.examples import Example
 from roborew.learning.labels import progress_labels
-from roborew.learning.sampling import Positions, balanced
+from roborew.learning.sampling import Indices, sample_stratified
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Comparison:
+class SegmentComparison:
     """An answer to "which of these is better?".
 
     Attributes:
@@ -35,15 +35,15 @@ class Comparison:
         if not 0 <= self.label <= 1:
             raise InvalidInputError(f"comparison: expected a label in [0, 1]; got {self.label}.")
 
-    def turned(self) -> Comparison:
+    def swapped(self) -> SegmentComparison:
         """The same answer with the pieces exchanged."""
-        return Comparison(
+        return SegmentComparison(
             first=self.second, second=self.first, label=1 - self.label, user=self.user
         )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Teacher:
+class ScriptedTeacher:
     """Answers by progress, with a person's faults.
 
     Attributes:
@@ -52,30 +52,30 @@ class Teacher:
         noise: share of the answers that are turned round.
     """
 
-    length: int = 1
-    tie: float = 0.02
-    noise: float = 0.0
+    segment_length: int = 1
+    tie_margin: float = 0.02
+    label_noise: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.length < 1 or not self.tie >= 0 or not 0 <= self.noise < 0.5:
+        if self.segment_length < 1 or not self.tie_margin >= 0 or not 0 <= self.label_noise < 0.5:
             raise InvalidInputError(
                 f"teacher: expected length >= 1, tie >= 0 and noise in [0, 0.5); "
-                f"got {self.length}, {self.tie} and {self.noise}."
+                f"got {self.segment_length}, {self.tie_margin} and {self.label_noise}."
             )
 
-    def answers(
+    def sample_comparisons(
         self, rng: np.random.Generator, examples: Sequence[Example], count: int
-    ) -> list[Comparison]:
+    ) -> list[SegmentComparison]:
         """Up to ``count`` answers about pieces of episodes of one sentence; a piece whose progress
         is not known is passed over.
 
         Raises:
             InvalidInputError: no two pieces could be compared.
         """
-        worth = [_worth(example, self.length) for example in examples]
+        worth = [_worth(example, self.segment_length) for example in examples]
         kinds = [(example.instruction, example.quality or example.success) for example in examples]
-        found: list[Comparison] = []
-        for drawn in balanced(rng, kinds, count):
+        found: list[SegmentComparison] = []
+        for drawn in sample_stratified(rng, kinds, count):
             episode = int(drawn)
             others = [
                 row
@@ -90,9 +90,11 @@ class Teacher:
             gap = float(worth[other][second] - worth[episode][first])
             if np.isnan(gap):
                 continue
-            label = 0.5 if abs(gap) < self.tie else float(gap > 0)
-            label = 1 - label if rng.random() < self.noise else label
-            found.append(Comparison(first=(episode, first), second=(other, second), label=label))
+            label = 0.5 if abs(gap) < self.tie_margin else float(gap > 0)
+            label = 1 - label if rng.random() < self.label_noise else label
+            found.append(
+                SegmentComparison(first=(episode, first), second=(other, second), label=label)
+            )
         if not any(answer.label != 0.5 for answer in found):
             raise InvalidInputError(
                 "teacher: nothing among the demonstrations is better than anything else; give "
@@ -100,17 +102,17 @@ class Teacher:
             )
         return found
 
-    def triples(
+    def sample_triplets(
         self, rng: np.random.Generator, examples: Sequence[Example], count: int
-    ) -> Positions:
+    ) -> Indices:
         """Pieces of which the second is more like the first, in progress, than the third is:
         positions in the stack of all frames, (up to ``count``, 3, length); all three of one
         sentence.
         """
-        worth = [_worth(example, self.length) for example in examples]
+        worth = [_worth(example, self.segment_length) for example in examples]
         kinds = [(example.instruction, example.quality or example.success) for example in examples]
         found: list[list[tuple[int, int]]] = []
-        for drawn in balanced(rng, kinds, count):
+        for drawn in sample_stratified(rng, kinds, count):
             peers = [
                 row
                 for row, e in enumerate(examples)
@@ -120,13 +122,13 @@ class Teacher:
             pieces = [(episode, int(rng.integers(len(worth[episode])))) for episode in chosen]
             first, second, third = (float(worth[episode][at]) for episode, at in pieces)
             gap = abs(first - second) - abs(first - third)
-            if abs(gap) >= max(self.tie, 1e-6):  # false where one is NaN
+            if abs(gap) >= max(self.tie_margin, 1e-6):  # false where one is NaN
                 found.append(pieces if gap < 0 else [pieces[0], pieces[2], pieces[1]])
         if count and not found:
             raise InvalidInputError(
                 "teacher: all pieces are as like each other; give labelled or longer episodes."
             )
-        return _frames(np.array(found, np.int64).reshape(-1, 3, 2), examples, self.length)
+        return _frames(np.array(found, np.int64).reshape(-1, 3, 2), examples, self.segment_length)
 
 
 def _worth(example: Example, length: int) -> NDArray[np.float64]:
@@ -136,7 +138,7 @@ def _worth(example: Example, length: int) -> NDArray[np.float64]:
 
 
 @dataclass(frozen=True, slots=True)
-class Answers:
+class PackedComparisons:
     """Many comparisons, of pieces of one length, as arrays.
 
     Attributes:
@@ -146,15 +148,15 @@ class Answers:
         user: who answered, shape (N,).
     """
 
-    pieces: Positions
-    text: Positions
+    segments: Indices
+    episode: Indices
     label: NDArray[np.float32]
-    user: Positions
+    user: Indices
 
     @classmethod
-    def of(
-        cls, comparisons: Sequence[Comparison], examples: Sequence[Example], length: int
-    ) -> Answers:
+    def pack(
+        cls, comparisons: Sequence[SegmentComparison], examples: Sequence[Example], length: int
+    ) -> PackedComparisons:
         """Look the pieces up; the last frame of an episode is repeated where a piece would end
         after it.
 
@@ -173,14 +175,14 @@ class Answers:
                 f"{len(asked)}."
             )
         return cls(
-            pieces=_frames(asked, examples, length),
-            text=episode[:, 0],
+            segments=_frames(asked, examples, length),
+            episode=episode[:, 0],
             label=np.array([one.label for one in comparisons], np.float32),
             user=np.array([one.user for one in comparisons], np.int64),
         )
 
 
-def _frames(pieces: Positions, examples: Sequence[Example], length: int) -> Positions:
+def _frames(pieces: Indices, examples: Sequence[Example], length: int) -> Indices:
     """Where the frames of pieces (..., 2), episode and first frame, are in the stack of all, (...,
     length)."""
     lengths = np.array([len(example.features) for example in examples])

@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 
 from roborew.errors import InvalidInputError
 from roborew.learning.examples import Features
-from roborew.learning.sampling import Positions
+from roborew.learning.sampling import Indices
 
 ROUNDS = 20
 """Most rounds of cutting and averaging; they end when no cut moves."""
 
 
-def together(episodes: Sequence[Features], parts: int) -> list[Positions]:
+def segment_jointly(episodes: Sequence[Features], parts: int) -> list[Indices]:
     """Cut all episodes into the same subtasks: each episode visits the subtasks' mean vectors in
     order, and the cuts are those of the least squared distance (k-means under order, by dynamic
     programming). Starts from equal parts.
@@ -48,14 +48,14 @@ def together(episodes: Sequence[Features], parts: int) -> list[Positions]:
         means = np.stack(
             [np.concatenate([piece[part] for piece in pieces]).mean(0) for part in range(parts)]
         )
-        moved = [cut_at(_distances(episode, means)) for episode in episodes]
+        moved = [optimal_cuts(_distances(episode, means)) for episode in episodes]
         if all((new == old).all() for new, old in zip(moved, cuts, strict=True)):
             break
         cuts = moved
     return cuts
 
 
-def cut_at(costs: NDArray[np.floating]) -> Positions:
+def optimal_cuts(costs: NDArray[np.floating]) -> Indices:
     """Cut frames into consecutive parts of at least one frame each, at the least total cost.
 
     Args:
@@ -79,7 +79,7 @@ def cut_at(costs: NDArray[np.floating]) -> Positions:
     return np.array([0, *cuts[::-1]], np.int64)
 
 
-def recursively(frames: Features, parts: int, least: int = 2) -> Positions:
+def segment_recursively(frames: Features, parts: int, min_length: int = 2) -> Indices:
     """Cut one episode again and again where it lowers the squared distances to the parts' means
     most, until there are ``parts`` of them or none is longer than twice ``least`` (Sermanet et al.,
     arXiv:1612.06699).
@@ -92,7 +92,7 @@ def recursively(frames: Features, parts: int, least: int = 2) -> Positions:
     """
     cuts = [0, len(frames)]
     while len(cuts) <= parts:
-        gains = [_best_cut(frames, start, stop, least) for start, stop in pairwise(cuts)]
+        gains = [_best_cut(frames, start, stop, min_length) for start, stop in pairwise(cuts)]
         gain, cut = max(gains)
         if gain == -np.inf:
             break

@@ -18,7 +18,14 @@ from numpy.typing import NDArray
 from roborew.learning.examples import Example
 from roborew.learning.instructions import InstructionSampler
 from roborew.learning.labels import progress_labels, success_labels
-from roborew.learning.sampling import Positions, balanced, near_miss, reverse, rewind, segment
+from roborew.learning.sampling import (
+    Indices,
+    reverse,
+    sample_near_miss,
+    sample_rewound,
+    sample_segment,
+    sample_stratified,
+)
 
 STRIDES = (1, 1, 2, 3, 5)
 """Frames from one of a window to the next: a critic that is asked at every k-th step sees the
@@ -40,12 +47,12 @@ class WindowBatch:
         sentence: row of `roborew.learning.instructions` that is given, shape (B,).
     """
 
-    frames: Positions
+    frames: Indices
     progress: NDArray[np.float32]
     success: NDArray[np.float32]
-    sentence: Positions
+    instruction: Indices
 
-    def further(self, other: WindowBatch) -> NDArray[np.float32]:
+    def preference(self, other: WindowBatch) -> NDArray[np.float32]:
         """Whether the other windows end further on, 0 or 1, shape (B,), NaN where nobody knows or
         it is the same.
 
@@ -57,7 +64,7 @@ class WindowBatch:
         return np.where(np.abs(gap) >= LEAST_GAIN, gap > 0, np.nan).astype(np.float32)
 
 
-class WindowPairs:
+class WindowPairSampler:
     """Draws batches from episodes.
 
     Args:
@@ -68,9 +75,13 @@ class WindowPairs:
     """
 
     def __init__(
-        self, examples: Sequence[Example], size: int, cut_off: float = 1.0, done: float = 0.95
+        self,
+        examples: Sequence[Example],
+        size: int,
+        truncate_ratio: float = 1.0,
+        success_threshold: float = 0.95,
     ) -> None:
-        self._size, self._done = size, done
+        self._size, self._done = size, success_threshold
         self._sentences = [example.instruction for example in examples]
         self._table = InstructionSampler(examples)
         self._kinds = [
@@ -78,30 +89,32 @@ class WindowPairs:
         ]
         self._lengths = np.array([len(example.features) for example in examples])
         self._starts = np.cumsum([0, *self._lengths[:-1]])
-        curves = [cut_off_aware(example, cut_off) for example in examples]
+        curves = [cut_off_aware(example, truncate_ratio) for example in examples]
         self._curves = curves
         self._progress = np.concatenate(curves)
-        self._success = np.concatenate([success_labels(example, done) for example in examples])
+        self._success = np.concatenate(
+            [success_labels(example, success_threshold) for example in examples]
+        )
 
-    def draw(self, rng: np.random.Generator, count: int) -> tuple[WindowBatch, WindowBatch]:
+    def sample(self, rng: np.random.Generator, count: int) -> tuple[WindowBatch, WindowBatch]:
         """Two windows each, under one sentence; which of the two is the better one is left to
         chance."""
-        first = balanced(rng, self._kinds, count)
+        first = sample_stratified(rng, self._kinds, count)
         second = np.array([self._partner(rng, int(episode)) for episode in first], np.int64)
         swapped = rng.random(count) < 0.5
         asked = np.where(rng.random(count) < 0.5, first, second)
         refused = self._refused(rng, asked)
-        sentence = np.where(refused >= 0, refused, self._table.right(rng, asked))
+        sentence = np.where(refused >= 0, refused, self._table.sample_matching(rng, asked))
         one, other = (np.where(refused >= 0, asked, each) for each in (first, second))
         return (
             self._shown(rng, np.where(swapped, other, one), asked, sentence, refused >= 0),
             self._shown(rng, np.where(swapped, one, other), asked, sentence, refused >= 0),
         )
 
-    def _refused(self, rng: np.random.Generator, episodes: Positions) -> Positions:
+    def _refused(self, rng: np.random.Generator, episodes: Indices) -> Indices:
         """A wrong sentence for some of the episodes, which then are both windows of their pair; -1
         for the others."""
-        listed = self._table.listed(rng, episodes)
+        listed = self._table.sample_negative(rng, episodes)
         return (
             np.where(rng.random(len(episodes)) < REFUSED, listed, -1)
             if (listed >= 0).any()
@@ -126,9 +139,9 @@ class WindowPairs:
     def _shown(
         self,
         rng: np.random.Generator,
-        episodes: Positions,
-        asked: Positions,
-        sentence: Positions,
+        episodes: Indices,
+        asked: Indices,
+        sentence: Indices,
         refused: NDArray[np.bool_],
     ) -> WindowBatch:
         """Windows of episodes under rows of sentences, those of the ``asked`` episodes or such that
@@ -147,20 +160,20 @@ class WindowPairs:
         success = np.where(wrong[:, None], np.float32(0), self._success[frames])
         return WindowBatch(frames, progress, success, sentence)
 
-    def _window(self, rng: np.random.Generator, episode: int) -> Positions:
+    def _window(self, rng: np.random.Generator, episode: int) -> Indices:
         """The episode's first frame and a few of a video made of it, the last of them anywhere in
         the video."""
         video = self._video(rng, episode)
         back = np.arange(self._size - 2, -1, -1) * rng.choice(STRIDES)
         return np.concatenate([[0], video[np.maximum(rng.integers(len(video)) - back, 0)]])
 
-    def _video(self, rng: np.random.Generator, episode: int) -> Positions:
+    def _video(self, rng: np.random.Generator, episode: int) -> Indices:
         length, kind = int(self._lengths[episode]), int(rng.integers(4))
         if kind == 1:
-            return reverse(segment(rng, length))
+            return reverse(sample_segment(rng, length))
         if kind == 2:
-            return rewind(rng, segment(rng, length))
-        short = near_miss(rng, self._curves[episode], 0.3, self._done) if kind == 3 else None
+            return sample_rewound(rng, sample_segment(rng, length))
+        short = sample_near_miss(rng, self._curves[episode], 0.3, self._done) if kind == 3 else None
         return np.arange(length) if short is None else short
 
 

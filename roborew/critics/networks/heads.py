@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 
-def levels(bins: int) -> Tensor:
+def bin_centers(bins: int) -> Tensor:
     """Centres of bins over [0, 1], both ends among them, shape (bins,)."""
     return torch.linspace(0.0, 1.0, bins)
 
@@ -27,12 +27,12 @@ def two_hot(values: Tensor, bins: int) -> Tensor:
 
 def expectation(logits: Tensor) -> Tensor:
     """Mean of the distribution over bins, shape (...), in [0, 1]."""
-    return (logits.softmax(-1) @ levels(logits.shape[-1]).to(logits)).clamp(0.0, 1.0)
+    return (logits.softmax(-1) @ bin_centers(logits.shape[-1]).to(logits)).clamp(0.0, 1.0)
 
 
-def deviation(logits: Tensor) -> Tensor:
+def standard_deviation(logits: Tensor) -> Tensor:
     """Standard deviation of the distribution over bins, shape (...), in [0, 0.5]."""
-    probabilities, centres = logits.softmax(-1), levels(logits.shape[-1]).to(logits)
+    probabilities, centres = logits.softmax(-1), bin_centers(logits.shape[-1]).to(logits)
     mean = (probabilities @ centres)[..., None]
     return ((probabilities * (centres - mean).square()).sum(-1)).clamp(min=0.0).sqrt()
 
@@ -42,7 +42,7 @@ def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
     return -(targets * logits.log_softmax(-1)).sum(-1)
 
 
-def log_exceeds(first: Tensor, second: Tensor) -> Tensor:
+def log_prob_greater(first: Tensor, second: Tensor) -> Tensor:
     """Log probability (...) that a draw from the second distribution is above one from the first,
     no tie; both given as log probabilities (..., bins).
 
@@ -56,7 +56,7 @@ def log_exceeds(first: Tensor, second: Tensor) -> Tensor:
     return (second[..., 1:] + first[..., :-1].logcumsumexp(-1)).logsumexp(-1)
 
 
-def log_ties(first: Tensor, second: Tensor) -> Tensor:
+def log_prob_equal(first: Tensor, second: Tensor) -> Tensor:
     """Log probability (...) that draws from both distributions (..., bins), given in logs, are the
     same."""
     return (first + second).logsumexp(-1)
@@ -71,7 +71,7 @@ def masked_mean(losses: Tensor, mask: Tensor) -> Tensor:
     return torch.where(mask, losses, 0.0).sum() / mask.sum().clamp(min=1)
 
 
-def head(width: int, outputs: int) -> nn.Module:
+def mlp_head(width: int, outputs: int) -> nn.Module:
     """The small network that Robometer reads an answer off with: vectors (..., width) to (...,
     outputs)."""
     half = max(8, width // 2)

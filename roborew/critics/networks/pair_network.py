@@ -12,7 +12,7 @@ from torch.nn import functional
 from roborew.critics.networks.heads import cross_entropy, expectation, masked_mean, two_hot
 
 
-def decoded(logits: Tensor) -> Tensor:
+def expected_change(logits: Tensor) -> Tensor:
     """The change, in [-1, 1], of logits over bins."""
     return 2 * expectation(logits) - 1
 
@@ -27,7 +27,7 @@ def _layers(inputs: int, width: int, outputs: int) -> nn.Module:
     )
 
 
-class CompareNetwork(nn.Module):
+class PairNetwork(nn.Module):
     """Reads pictures (B, P, D), of which the last two are compared, and a sentence (B, E).
 
     Args:
@@ -61,7 +61,7 @@ class CompareNetwork(nn.Module):
         wanted, told = torch.as_tensor(change), torch.as_tensor(done)
         known, target = wanted.isfinite(), wanted.nan_to_num()
         total = masked_mean(cross_entropy(logits, two_hot((target + 1) / 2, self.bins)), known)
-        total = total + 10 * masked_mean((decoded(logits) - target).square(), known)
+        total = total + 10 * masked_mean((expected_change(logits) - target).square(), known)
         losses = functional.binary_cross_entropy_with_logits(
             claims, told.nan_to_num(), reduction="none"
         )

@@ -9,7 +9,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from roborew.critics.networks.heads import deviation, expectation, log_exceeds, log_ties
+from roborew.critics.networks.heads import (
+    expectation,
+    log_prob_equal,
+    log_prob_greater,
+    standard_deviation,
+)
 
 APART = 0.2
 """By how much a piece that is less alike must be further away, in squared distance."""
@@ -55,7 +60,7 @@ class RewardNetwork(nn.Module):
         """Vectors (..., width) that the outputs are linear in."""
         return self.layers(torch.cat([self.frame(frames), text], dim=-1))
 
-    def read(self, pieces: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
+    def encode_user(self, pieces: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log variance of a user, (latent,), from answers about pieces (N, 2, length, D),
         labels (N,): the encoder of VPL (arXiv:2408.10075), of differences from the worse to the
         better piece, so that an answer and the same answer turned round say the same.
@@ -67,7 +72,7 @@ class RewardNetwork(nn.Module):
         mean, spread = self.reader(towards).mean(0).chunk(2)
         return mean, spread.clamp(-8, 4)
 
-    def alike(self, frames: Tensor, text: Tensor) -> Tensor:
+    def triplet_loss(self, frames: Tensor, text: Tensor) -> Tensor:
         """SIRL's loss (arXiv:2301.00810) of triples (N, 3, length, D) whose second piece is more
         like the first than
         the third is: in both orders, the like pair is nearer than either is to the third."""
@@ -94,14 +99,14 @@ class RewardNetwork(nn.Module):
             )
             return 1e-3 * told.square().mean() - likelihood.mean()
         one, other = (told.log_softmax(-1).logsumexp(2) - math.log(told.shape[2])).unbind(1)
-        second, first = log_exceeds(one, other), log_exceeds(other, one)
+        second, first = log_prob_greater(one, other), log_prob_greater(other, one)
         lean = 2 * label - 1
         likelihood = lean.clamp(min=0) * _turned(second, first, noise) + (
             1 - lean.abs()
-        ) * log_ties(one, other)
+        ) * log_prob_equal(one, other)
         return -(likelihood + (-lean).clamp(min=0) * _turned(first, second, noise)).mean()
 
-    def settle(self, frames: Tensor, text: Tensor) -> None:
+    def fit_normalization(self, frames: Tensor, text: Tensor) -> None:
         """Take the mean and the spread of rewards over frames (N, D): a Bradley-Terry reward has no
         zero of its own."""
         with torch.no_grad():
@@ -115,7 +120,7 @@ class RewardNetwork(nn.Module):
         told = self(frames, text)
         if told.shape[-1] == 1:
             return functional.sigmoid((told[:, 0] - self.middle) / self.spread)
-        return (expectation(told) - risk * deviation(told)).clamp(0.0, 1.0)
+        return (expectation(told) - risk * standard_deviation(told)).clamp(0.0, 1.0)
 
 
 def _turned(told: Tensor, other: Tensor, noise: float) -> Tensor:
@@ -125,7 +130,7 @@ def _turned(told: Tensor, other: Tensor, noise: float) -> Tensor:
     return torch.logaddexp(told + math.log1p(-noise), other + math.log(noise))
 
 
-def divergence(mean: Tensor, spread: Tensor) -> Tensor:
+def kl_divergence(mean: Tensor, spread: Tensor) -> Tensor:
     """Kullback-Leibler divergence of a diagonal Gaussian of a mean and a log variance from the
     standard one, with its half, a scalar of at least 0.
 

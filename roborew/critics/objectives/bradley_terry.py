@@ -11,10 +11,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from roborew.critics.dataset.preferences import Answers, Comparison, Teacher
-from roborew.critics.networks.reward_network import RewardNetwork, divergence
+from roborew.critics.dataset.preferences import (
+    PackedComparisons,
+    ScriptedTeacher,
+    SegmentComparison,
+)
+from roborew.critics.networks.reward_network import RewardNetwork, kl_divergence
 from roborew.critics.objective import Query
-from roborew.critics.torch_objective import Stack, TorchObjective
+from roborew.critics.torch_objective import PackedEpisodes, TorchObjective
 from roborew.errors import CorruptFileError, InvalidInputError
 from roborew.learning.examples import Example, Report
 from roborew.types import RecurrentState, RewardSpec, Scores
@@ -112,7 +116,9 @@ class BradleyTerry(TorchObjective[RewardNetwork]):
                 f"user {user}."
             )
         self._teacher, self._queries = (
-            Teacher(length=segment_length, tie=tie_margin, noise=label_noise),
+            ScriptedTeacher(
+                segment_length=segment_length, tie_margin=tie_margin, label_noise=label_noise
+            ),
             num_queries,
         )
         self._batch, self._width, self._risk = batch_size, hidden_dim, risk_coef
@@ -120,26 +126,31 @@ class BradleyTerry(TorchObjective[RewardNetwork]):
         self._users = np.zeros((1, latent_dim), np.float32)
         self._outputs = num_bins if head == "ordinal" else 1
 
-    def build(self, features: int, text: int) -> RewardNetwork:
+    def build(self, feature_dim: int, text_dim: int) -> RewardNetwork:
         """The network for frames (D,) and sentences (E,), untrained."""
-        return RewardNetwork(features, text, self._width, self._outputs, self._latent)
+        return RewardNetwork(feature_dim, text_dim, self._width, self._outputs, self._latent)
 
     def fit(
         self, examples: Sequence[Example], validation: Sequence[Example], report: Report
     ) -> None:
         """Ask the scripted teacher about the examples, and learn from the answers."""
-        answers = self._teacher.answers(np.random.default_rng(self._seed), examples, self._queries)
+        answers = self._teacher.sample_comparisons(
+            np.random.default_rng(self._seed), examples, self._queries
+        )
         self.learn(examples, answers, report)
 
     def learn(
-        self, examples: Sequence[Example], answers: Sequence[Comparison], report: Report
+        self, examples: Sequence[Example], answers: Sequence[SegmentComparison], report: Report
     ) -> None:
         """Learn from answers about pieces of the examples.
 
         Raises:
             InvalidInputError: no answer, or one about an episode that there is not.
         """
-        stack, known = Stack(examples), Answers.of(answers, examples, self._teacher.length)
+        stack, known = (
+            PackedEpisodes(examples),
+            PackedComparisons.pack(answers, examples, self._teacher.segment_length),
+        )
         alike = self._alike(stack, examples)
 
         def loss(rng: np.random.Generator) -> Tensor:
@@ -150,68 +161,76 @@ class BradleyTerry(TorchObjective[RewardNetwork]):
             )
             rows = rng.choice(asked, self._batch)
             user, apart = self._drawn_user(stack, known, rng.choice(asked, CONTEXT), rng)
-            text = _beside(stack.text[stack.sentences.right(rng, known.text[rows])], user)
+            text = _beside(
+                stack.text[stack.instructions.sample_matching(rng, known.episode[rows])], user
+            )
             told = self.network(
-                stack.frames[known.pieces[rows]], _along(text, 2, self._teacher.length)
+                stack.frames[known.segments[rows]], _along(text, 2, self._teacher.segment_length)
             )
             explained = self.network.loss(
-                told, torch.as_tensor(known.label[rows]), self._teacher.noise
+                told, torch.as_tensor(known.label[rows]), self._teacher.label_noise
             )
             refused = self._refused(stack, user, rng)
             return (
                 explained + apart / self._batch + refused + (alike(rng) if self._similar else 0.0)
             )
 
-        self.descend(examples, loss, report)
+        self.minimize(examples, loss, report)
         self._settle(stack, known)
 
-    def _refused(self, stack: Stack, user: Tensor, rng: np.random.Generator) -> Tensor | float:
+    def _refused(
+        self, stack: PackedEpisodes, user: Tensor, rng: np.random.Generator
+    ) -> Tensor | float:
         """The loss of "better under its own sentence than under a wrong one", of pieces of any
         episode, where a wrong
         one is known: the same piece under another sentence is a failure (RoboReward,
             arXiv:2601.00675)."""
-        if not stack.sentences.refusable:
+        if not stack.instructions.has_mismatched:
             return 0.0
-        episodes = rng.integers(0, len(stack.length), max(self._batch // MISLED, 1))
-        wrong = stack.sentences.wrong(rng, episodes)
+        episodes = rng.integers(0, len(stack.lengths), max(self._batch // MISLED, 1))
+        wrong = stack.instructions.sample_mismatched(rng, episodes)
         episodes, wrong = episodes[wrong >= 0], wrong[wrong >= 0]
         if not len(wrong):
             return 0.0
-        length, last = self._teacher.length, stack.length[episodes, None] - 1
+        length, last = self._teacher.segment_length, stack.lengths[episodes, None] - 1
         at = np.minimum(rng.integers(0, last + 1) + np.arange(length), last)
-        pieces = stack.frames[stack.start[episodes, None] + at]
+        pieces = stack.frames[stack.starts[episodes, None] + at]
         both = [
             _along(_beside(stack.text[r], user), 1, length)
-            for r in (wrong, stack.sentences.right(rng, episodes))
+            for r in (wrong, stack.instructions.sample_matching(rng, episodes))
         ]
         told = self.network(pieces[:, None].expand(-1, 2, -1, -1), torch.cat(both, dim=1))
         return self.network.loss(told, torch.ones(len(told)), 0.0)
 
     def _drawn_user(
-        self, stack: Stack, known: Answers, rows: NDArray[np.int64], rng: np.random.Generator
+        self,
+        stack: PackedEpisodes,
+        known: PackedComparisons,
+        rows: NDArray[np.int64],
+        rng: np.random.Generator,
     ) -> tuple[Tensor, Tensor]:
         """A draw of what is known of a user from some answers, (latent,), and how far that is from
         knowing nothing."""
-        mean, spread = self.network.read(
-            stack.frames[known.pieces[rows]], torch.as_tensor(known.label[rows])
+        mean, spread = self.network.encode_user(
+            stack.frames[known.segments[rows]], torch.as_tensor(known.label[rows])
         )
         noise = torch.as_tensor(rng.standard_normal(self._latent), dtype=torch.float32)
-        return mean + noise * (spread / 2).exp(), divergence(mean, spread)
+        return mean + noise * (spread / 2).exp(), kl_divergence(mean, spread)
 
-    def _alike(self, stack: Stack, examples: Sequence[Example]) -> Answered:
+    def _alike(self, stack: PackedEpisodes, examples: Sequence[Example]) -> Answered:
         """The loss of the teacher's answers about what is alike."""
         rng = np.random.default_rng([self._seed, 1])
-        triples = self._teacher.triples(rng, examples, self._similar)
+        triples = self._teacher.sample_triplets(rng, examples, self._similar)
 
         def loss(rng: np.random.Generator) -> Tensor:
             rows = triples[rng.integers(0, len(triples), self._batch)]
-            owner = np.searchsorted(stack.start, rows[:, 0, 0], side="right") - 1
+            owner = np.searchsorted(stack.starts, rows[:, 0, 0], side="right") - 1
             text = _beside(stack.text[owner], torch.zeros(self._latent))
-            return self.network.alike(stack.frames[rows], _along(text, *rows.shape[1:]))
+            return self.network.triplet_loss(stack.frames[rows], _along(text, *rows.shape[1:]))
 
         return loss
 
-    def _settle(self, stack: Stack, known: Answers) -> None:
+    def _settle(self, stack: PackedEpisodes, known: PackedComparisons) -> None:
         """Read every user from all answers, and take the middle of all rewards for the chosen
         one."""
         users: list[NDArray[np.float32]] = []
@@ -220,14 +239,14 @@ class BradleyTerry(TorchObjective[RewardNetwork]):
                 rows = np.flatnonzero(known.user == user)
                 label = torch.as_tensor(known.label[rows])
                 mean = (
-                    self.network.read(stack.frames[known.pieces[rows]], label)[0]
+                    self.network.encode_user(stack.frames[known.segments[rows]], label)[0]
                     if len(rows)
                     else None
                 )
                 users.append(np.zeros(self._latent, np.float32) if mean is None else mean.numpy())
         self._users = np.stack(users)
-        owner = np.repeat(np.arange(len(stack.length)), stack.length)
-        self.network.settle(stack.frames, _beside(stack.text[owner], self._chosen()))
+        owner = np.repeat(np.arange(len(stack.lengths)), stack.lengths)
+        self.network.fit_normalization(stack.frames, _beside(stack.text[owner], self._chosen()))
 
     def _chosen(self) -> Tensor:
         """What is known of the user whose answers count, (latent,)."""

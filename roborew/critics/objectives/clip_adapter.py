@@ -19,12 +19,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from roborew.critics.networks.heads import masked_mean
-from roborew.critics.torch_objective import PerFrameObjective, Stack
+from roborew.critics.torch_objective import PackedEpisodes, PerFrameObjective
 from roborew.errors import InvalidInputError
 from roborew.learning.examples import Example, Report
 from roborew.learning.instructions import InstructionSampler
 from roborew.learning.labels import progress_labels, success_labels
-from roborew.learning.sampling import Positions, balanced
+from roborew.learning.sampling import Indices, sample_stratified
 from roborew.types import RewardSpec
 
 LEAST_GAIN = 0.03
@@ -79,9 +79,9 @@ class ClipAdapter(PerFrameObjective["Adapters"]):
             )
         self._batch, self._width, self._scale = batch_size, hidden_dim, logit_scale
 
-    def build(self, features: int, text: int) -> Adapters:
+    def build(self, feature_dim: int, text_dim: int) -> Adapters:
         """The adapters for frames (D,) and sentences (E,), untrained."""
-        return Adapters(features, text, self._width)
+        return Adapters(feature_dim, text_dim, self._width)
 
     def fit(
         self, examples: Sequence[Example], validation: Sequence[Example], report: Report
@@ -91,18 +91,18 @@ class ClipAdapter(PerFrameObjective["Adapters"]):
         Raises:
             InvalidInputError: no two frames of any sentence can be ranked.
         """
-        ranks, stack = Ranks(examples), Stack(examples)
+        ranks, stack = Ranks(examples), PackedEpisodes(examples)
         if not ranks.draw(np.random.default_rng(self._seed), 1000).gap.any():
             raise InvalidInputError(
                 "ranking_clip: no two frames differ in progress; give successes or labels."
             )
-        self.descend(examples, lambda rng: self._loss(stack, ranks, rng), report)
+        self.minimize(examples, lambda rng: self._loss(stack, ranks, rng), report)
 
-    def judge(self, frames: Tensor, text: Tensor, goal: Tensor) -> tuple[Tensor, Tensor | None]:
+    def predict(self, frames: Tensor, text: Tensor, goal: Tensor) -> tuple[Tensor, Tensor | None]:
         """Cosines of frames and sentences."""
         return self.network(frames, text).clamp(-1.0, 1.0), None
 
-    def _loss(self, stack: Stack, ranks: Ranks, rng: np.random.Generator) -> Tensor:
+    def _loss(self, stack: PackedEpisodes, ranks: Ranks, rng: np.random.Generator) -> Tensor:
         drawn = ranks.draw(rng, self._batch)
         frames = stack.frames[np.concatenate([drawn.first, drawn.second, drawn.second])]
         text = stack.text[np.concatenate([drawn.asked, drawn.asked, drawn.other])]
@@ -128,11 +128,11 @@ class Ranked:
         other: row of a wrong sentence; -1 where none is known.
     """
 
-    first: Positions
-    second: Positions
+    first: Indices
+    second: Indices
     gap: NDArray[np.float32]
-    asked: Positions
-    other: Positions
+    asked: Indices
+    other: Indices
 
 
 class Ranks:
@@ -157,10 +157,10 @@ class Ranks:
 
     def draw(self, rng: np.random.Generator, count: int) -> Ranked:
         """Half the pairs are of one episode, half of any two of its sentence."""
-        asked = balanced(rng, self._kinds, count)
+        asked = sample_stratified(rng, self._kinds, count)
         alone = rng.random(count) < 0.5
         partner = np.array([rng.choice(self._same[int(episode)]) for episode in asked])
-        other = self._sentences.wrong(rng, asked)
+        other = self._sentences.sample_mismatched(rng, asked)
         first, second = (
             self._start[each] + rng.integers(0, self._length[each])
             for each in (asked, np.where(alone, asked, partner))
@@ -169,7 +169,7 @@ class Ranks:
         done = self._success[second] - self._success[first]
         gap = np.where(np.isnan(gap), np.where(np.abs(done) == 1, done, 0), gap)
         order = np.where(np.abs(gap) >= LEAST_GAIN, np.sign(gap), 0).astype(np.float32)
-        return Ranked(first, second, order, self._sentences.right(rng, asked), other)
+        return Ranked(first, second, order, self._sentences.sample_matching(rng, asked), other)
 
 
 class Adapters(nn.Module):

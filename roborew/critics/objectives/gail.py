@@ -18,10 +18,10 @@ from torch.nn import functional
 from torch.nn.utils.parametrizations import spectral_norm
 
 from roborew.critics.objective import Query
-from roborew.critics.torch_objective import Stack, TorchObjective
+from roborew.critics.torch_objective import PackedEpisodes, TorchObjective
 from roborew.errors import InvalidInputError
 from roborew.learning.examples import Example, Features, Report
-from roborew.learning.sampling import Positions
+from roborew.learning.sampling import Indices
 from roborew.types import RecurrentState, RewardSpec, Scores
 
 LARGEST = 10.0
@@ -119,10 +119,10 @@ class Gail(TorchObjective["Discriminator"]):
             min_reward_scale,
         )
 
-    def build(self, features: int, text: int) -> Discriminator:
+    def build(self, feature_dim: int, text_dim: int) -> Discriminator:
         """The discriminator for frames (D,) and sentences (E,), untrained."""
         return Discriminator(
-            features, text, self._width, self._form == "airl", self._spectral, self._discount
+            feature_dim, text_dim, self._width, self._form == "airl", self._spectral, self._discount
         )
 
     def fit(
@@ -148,9 +148,9 @@ class Gail(TorchObjective["Discriminator"]):
                 "them from; "
                 f"got {len(good)} and {len(bad)}."
             )
-        stack = Stack(episodes)
-        self.descend(episodes, lambda rng: self._loss(stack, good, bad, rng), report)
-        owner = np.repeat(np.arange(len(stack.length)), stack.length)
+        stack = PackedEpisodes(episodes)
+        self.minimize(episodes, lambda rng: self._loss(stack, good, bad, rng), report)
+        owner = np.repeat(np.arange(len(stack.lengths)), stack.lengths)
         self.network.measure(stack.frames, stack.text[owner])
 
     def score_step(self, queries: Sequence[Query]) -> tuple[list[Scores], list[RecurrentState]]:
@@ -180,7 +180,7 @@ class Gail(TorchObjective["Discriminator"]):
 
     def _loss(
         self,
-        stack: Stack,
+        stack: PackedEpisodes,
         successes: Sequence[int],
         others: Sequence[int],
         rng: np.random.Generator,
@@ -296,13 +296,13 @@ def preconditioning(steep: Tensor, spread: float, least: float) -> Tensor:
 
 
 def drawn(
-    stack: Stack, episodes: Sequence[int], rng: np.random.Generator, count: int
+    stack: PackedEpisodes, episodes: Sequence[int], rng: np.random.Generator, count: int
 ) -> tuple[Tensor, ...]:
     """Steps of some episodes: frames before, frames after and sentences, each episode as likely as
     any other. The first frame counts as a step from itself."""
-    chosen: Positions = rng.choice(np.array(episodes), count)
-    after = rng.integers(0, stack.length[chosen])
-    at = stack.start[chosen]
+    chosen: Indices = rng.choice(np.array(episodes), count)
+    after = rng.integers(0, stack.lengths[chosen])
+    at = stack.starts[chosen]
     return stack.frames[at + np.maximum(after - 1, 0)], stack.frames[at + after], stack.text[chosen]
 
 

@@ -12,14 +12,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from roborew.critics.dataset.frame_pairs import FramePairs
-from roborew.critics.networks.pair_network import CompareNetwork, decoded
+from roborew.critics.dataset.frame_pairs import FramePairSampler
+from roborew.critics.networks.pair_network import PairNetwork, expected_change
 from roborew.critics.objective import Query
-from roborew.critics.torch_objective import Stack, TorchObjective
+from roborew.critics.torch_objective import PackedEpisodes, TorchObjective
 from roborew.errors import CorruptFileError, InvalidInputError
 from roborew.learning.examples import Example, Features, Report
 from roborew.learning.optim import GradientDescent
-from roborew.learning.sampling import Positions
+from roborew.learning.sampling import Indices
 from roborew.rewards.relative_progress import (
     apply_hop,
     fuse_consistent,
@@ -39,7 +39,7 @@ Labels = NDArray[np.float32]
 Loss = Callable[[Tensor, Tensor, Labels, Labels, Labels], Tensor]
 
 
-class Grm(TorchObjective[CompareNetwork]):
+class Grm(TorchObjective[PairNetwork]):
     """A hop is a gain as a share of what was left, a loss as a share of what was there. Progress is
     the mean of three
     curves: hops from frame to frame, the hop from the start, and the hop from the goal, which also
@@ -95,17 +95,17 @@ class Grm(TorchObjective[CompareNetwork]):
         self._curve: Curve = curve
         self._goals = self._texts = np.zeros((0, 0), np.float32)
 
-    def build(self, features: int, text: int) -> CompareNetwork:
+    def build(self, feature_dim: int, text_dim: int) -> PairNetwork:
         """The network for [start, goal, before, after] of frames (D,) and sentences (E,),
         untrained."""
-        return CompareNetwork(features, text, 4, self._width, self._bins)
+        return PairNetwork(feature_dim, text_dim, 4, self._width, self._bins)
 
     def fit(
         self, examples: Sequence[Example], validation: Sequence[Example], report: Report
     ) -> None:
         """Learn hops between two frames of an episode."""
         self._goals, self._texts = ends(examples)
-        self.descend(examples, _Hops(examples, self._batch, self._loss), report)
+        self.minimize(examples, _Hops(examples, self._batch, self._loss), report)
 
     def adapt(self, examples: Sequence[Example], steps: int, report: Report) -> None:
         """Go on learning from other examples, one of which is enough; their goals come before those
@@ -196,7 +196,7 @@ class Grm(TorchObjective[CompareNetwork]):
             logits, done = self.network(
                 torch.as_tensor(np.concatenate(pictures)), torch.as_tensor(np.concatenate(texts))
             )
-            hops = decoded(logits).reshape(-1, 4).numpy()
+            hops = expected_change(logits).reshape(-1, 4).numpy()
             claims = done.reshape(-1, 4)[:, 0].sigmoid().numpy()
         hops[np.repeat(blank, [len(query.features) for query in queries]), 2:] = np.nan
         bounds = np.cumsum([len(query.features) for query in queries])[:-1]
@@ -239,9 +239,9 @@ class _Hops:
 
     def __init__(self, examples: Sequence[Example], batch: int, loss: Loss) -> None:
         self._batch, self._loss = batch, loss
-        self._stack, self._pairs = Stack(examples), FramePairs(examples)
+        self._stack, self._pairs = PackedEpisodes(examples), FramePairSampler(examples)
         self._frames = torch.cat([self._stack.frames, torch.zeros_like(self._stack.frames[:1])])
-        self._ends: list[Positions] = []
+        self._ends: list[Indices] = []
         for example in examples:
             kin = [
                 row
@@ -249,23 +249,23 @@ class _Hops:
                 if other.instruction == example.instruction
             ]
             good = [row for row in kin if examples[row].success is not False]
-            self._ends.append((self._stack.start + self._stack.length - 1)[good])
+            self._ends.append((self._stack.starts + self._stack.lengths - 1)[good])
 
     def __call__(self, rng: np.random.Generator) -> Tensor:
-        drawn, blank = self._pairs.draw(rng, self._batch), len(self._frames) - 1
-        ends = [self._ends[int(row)] for row in drawn.asked]
+        drawn, blank = self._pairs.sample(rng, self._batch), len(self._frames) - 1
+        ends = [self._ends[int(row)] for row in drawn.instruction_episode]
         goal = np.array([int(rng.choice(some)) if len(some) else blank for some in ends])
         shown = (rng.random((2, self._batch)) < TOWARDS_GOAL / 2) & (goal != blank)
-        shown[1] &= drawn.matched | (
-            drawn.asked == drawn.sentence
+        shown[1] &= drawn.matches | (
+            drawn.instruction_episode == drawn.instruction
         )  # the goal of another sentence is never reached
         before, after = np.where(shown, goal, [drawn.before, drawn.after])
-        p, q = np.where(shown, 1.0, np.where(drawn.matched, [drawn.p, drawn.q], 0.0)).astype(
-            np.float32
-        )
-        done = np.where(shown[1], 1.0, drawn.done).astype(np.float32)
-        pictures = self._frames[np.stack([drawn.start, goal, before, after], axis=1)]
-        return self._loss(pictures, self._stack.text[drawn.sentence], p, q, done)
+        p, q = np.where(
+            shown, 1.0, np.where(drawn.matches, [drawn.progress_before, drawn.progress_after], 0.0)
+        ).astype(np.float32)
+        done = np.where(shown[1], 1.0, drawn.success).astype(np.float32)
+        pictures = self._frames[np.stack([drawn.first, goal, before, after], axis=1)]
+        return self._loss(pictures, self._stack.text[drawn.instruction], p, q, done)
 
 
 def hop_labels(p: Labels, q: Labels) -> Labels:

@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from roborew.critics.goal_distance import embedding
 from roborew.critics.time_contrast import contrast_in_time, moments
-from roborew.critics.torch_objective import PerFrameObjective, Stack
+from roborew.critics.torch_objective import PackedEpisodes, PerFrameObjective
 from roborew.errors import InvalidInputError
 from roborew.learning.examples import Example, Report
 from roborew.types import RewardSpec
@@ -80,9 +80,9 @@ class Liv(PerFrameObjective["Towers"]):
             num_negatives,
         )
 
-    def build(self, features: int, text: int) -> Towers:
+    def build(self, feature_dim: int, text_dim: int) -> Towers:
         """The two towers for frames (D,) and sentences (E,), untrained."""
-        return Towers(features, text, self._width)
+        return Towers(feature_dim, text_dim, self._width)
 
     def fit(
         self, examples: Sequence[Example], validation: Sequence[Example], report: Report
@@ -91,11 +91,11 @@ class Liv(PerFrameObjective["Towers"]):
         good = [example for example in examples if example.success is not False]
         if not good:
             raise InvalidInputError("liv: expected at least one success to learn from; got none.")
-        stack, names = Stack(good), [example.instruction for example in good]
+        stack, names = PackedEpisodes(good), [example.instruction for example in good]
         numbers = np.array([names.index(name) for name in names])
-        self.descend(good, lambda rng: self._loss(stack, numbers, rng), report)
+        self.minimize(good, lambda rng: self._loss(stack, numbers, rng), report)
 
-    def judge(self, frames: Tensor, text: Tensor, goal: Tensor) -> tuple[Tensor, Tensor | None]:
+    def predict(self, frames: Tensor, text: Tensor, goal: Tensor) -> tuple[Tensor, Tensor | None]:
         """Cosines with the goal picture where there is one, otherwise with the sentence."""
         given = goal.isfinite().all(1)
         wanted = torch.where(
@@ -103,15 +103,17 @@ class Liv(PerFrameObjective["Towers"]):
         )
         return (self.network.see(frames) * wanted).sum(1).clamp(-1.0, 1.0), None
 
-    def _loss(self, stack: Stack, sentences: NDArray[np.int64], rng: np.random.Generator) -> Tensor:
+    def _loss(
+        self, stack: PackedEpisodes, sentences: NDArray[np.int64], rng: np.random.Generator
+    ) -> Tensor:
         drawn = moments(rng, stack, self._batch, to_end=True)
         tail = drawn.goal - rng.integers(
-            0, np.maximum(1, np.ceil(TAIL * stack.length[drawn.episode]).astype(np.int64))
+            0, np.maximum(1, np.ceil(TAIL * stack.lengths[drawn.episode]).astype(np.int64))
         )
         rows = np.concatenate([drawn.start, drawn.now, drawn.after, tail, drawn.goal])
         start, now, after, near, end = self.network.see(stack.frames[rows]).chunk(5)
-        text = self.network.read(stack.text[stack.sentences.right(rng, drawn.episode)])
-        refused = stack.sentences.listed(rng, drawn.episode)
+        text = self.network.read(stack.text[stack.instructions.sample_matching(rng, drawn.episode)])
+        refused = stack.instructions.sample_negative(rng, drawn.episode)
         wrong = self.network.read(stack.text[refused]) if (refused >= 0).any() else None
         total = contrast(near, start, text, sentences[drawn.episode], wrong, refused >= 0)
         arrived = torch.as_tensor(drawn.now == drawn.goal)

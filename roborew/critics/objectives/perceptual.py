@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from roborew.critics.dataset.subtasks import recursively
+from roborew.critics.dataset.subtasks import segment_recursively
 from roborew.critics.objective import Query
 from roborew.errors import CorruptFileError, InvalidInputError
 from roborew.learning.examples import Example, Features, Report
@@ -129,7 +129,8 @@ class Perceptual:
     def _steps(self, examples: Sequence[Example]) -> tuple[NDArray[np.float32], ...]:
         """Means, deviations and chosen entries of every step of one sentence, each (stages, D)."""
         pieces = [
-            np.split(e.features, recursively(e.features, self._stages)[1:-1]) for e in examples
+            np.split(e.features, segment_recursively(e.features, self._stages)[1:-1])
+            for e in examples
         ]
         whole = [each for each in pieces if len(each) == self._stages]
         if not whole:

@@ -14,14 +14,20 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from roborew.critics.dataset.window_pairs import WindowBatch, WindowPairs
-from roborew.critics.networks.heads import cross_entropy, expectation, head, masked_mean, two_hot
+from roborew.critics.dataset.window_pairs import WindowBatch, WindowPairSampler
+from roborew.critics.networks.heads import (
+    cross_entropy,
+    expectation,
+    masked_mean,
+    mlp_head,
+    two_hot,
+)
 from roborew.critics.networks.transformer import CausalLayers
 from roborew.critics.objective import Query
-from roborew.critics.torch_objective import Stack, TorchObjective, windows
+from roborew.critics.torch_objective import PackedEpisodes, TorchObjective, causal_windows
 from roborew.errors import InvalidInputError
 from roborew.learning.examples import Example, Report
-from roborew.learning.sampling import spread
+from roborew.learning.sampling import evenly_spaced
 from roborew.types import RecurrentState, RewardSpec, Scores
 
 HEADS = 4
@@ -103,32 +109,34 @@ class Robometer(TorchObjective["RobometerNetwork"]):
             success_threshold,
         )
 
-    def build(self, features: int, text: int) -> RobometerNetwork:
+    def build(self, feature_dim: int, text_dim: int) -> RobometerNetwork:
         """The network for frames (D,) and sentences (E,), untrained."""
-        return RobometerNetwork(features, text, self._width, self._layers, self._bins)
+        return RobometerNetwork(feature_dim, text_dim, self._width, self._layers, self._bins)
 
     def fit(
         self, examples: Sequence[Example], validation: Sequence[Example], report: Report
     ) -> None:
         """Learn from pairs of windows: progress and success of the first, and which of the two got
         further."""
-        stack = Stack(examples)
-        shown = WindowPairs(examples, self._frames, self._cut_off, self._done)
-        self.descend(examples, lambda rng: self._loss(stack, *shown.draw(rng, self._batch)), report)
+        stack = PackedEpisodes(examples)
+        shown = WindowPairSampler(examples, self._frames, self._cut_off, self._done)
+        self.minimize(
+            examples, lambda rng: self._loss(stack, *shown.sample(rng, self._batch)), report
+        )
 
     def score_step(self, queries: Sequence[Query]) -> tuple[list[Scores], list[RecurrentState]]:
         """Score new frames, each from its window; the frames of the next windows are remembered."""
-        asked = windows(queries, self._frames)
+        asked = causal_windows(queries, self._frames)
         parts: list[Tensor] = []
         with torch.inference_mode():
-            for start in range(0, len(asked.places), CHUNK):
+            for start in range(0, len(asked.last), CHUNK):
                 part = slice(start, start + CHUNK)
                 vectors = self.network.read(asked.frames[part], asked.text[part])
-                last = vectors[torch.arange(len(vectors)), asked.places[part]]
+                last = vectors[torch.arange(len(vectors)), asked.last[part]]
                 claims = self.network.success(last)[:, 0].sigmoid()
                 parts.append(torch.stack([expectation(self.network.progress(last)), claims]))
         value, success = torch.cat(parts, dim=1)
-        return asked.scores(value, success), list(asked.memories)
+        return asked.scores(value, success), list(asked.states)
 
     def prefer(self, first: Query, second: Query) -> float:
         """Probability that the second of two videos got further under the first one's sentence;
@@ -137,7 +145,9 @@ class Robometer(TorchObjective["RobometerNetwork"]):
         Both orders are asked, so that ``prefer(a, b) + prefer(b, a)`` is 1.
         """
         rows = [
-            torch.as_tensor(query.features[spread(np.arange(len(query.features)), self._frames)])
+            torch.as_tensor(
+                query.features[evenly_spaced(np.arange(len(query.features)), self._frames)]
+            )
             for query in (first, second)
         ]
         text = torch.as_tensor(np.stack([first.text_embedding, first.text_embedding]))
@@ -145,8 +155,8 @@ class Robometer(TorchObjective["RobometerNetwork"]):
             logits = self.network.compare(torch.stack(rows), torch.stack(rows[::-1]), text)[1]
         return float((logits[0] - logits[1]).div(2).sigmoid())
 
-    def _loss(self, stack: Stack, first: WindowBatch, second: WindowBatch) -> Tensor:
-        text = stack.text[first.sentence]
+    def _loss(self, stack: PackedEpisodes, first: WindowBatch, second: WindowBatch) -> Tensor:
+        text = stack.text[first.instruction]
         vectors, preference = self.network.compare(
             stack.frames[first.frames], stack.frames[second.frames], text
         )
@@ -165,9 +175,9 @@ class RobometerNetwork(nn.Module):
         self.marks = nn.Parameter(0.1 * torch.randn(3, width))
         self.layers = CausalLayers(width, layers, HEADS)
         self.progress, self.success, self.preference = (
-            head(width, bins),
-            head(width, 1),
-            head(width, 1),
+            mlp_head(width, bins),
+            mlp_head(width, 1),
+            mlp_head(width, 1),
         )
         self.bins = bins
 
@@ -204,7 +214,7 @@ class RobometerNetwork(nn.Module):
         claims = functional.binary_cross_entropy_with_logits(
             self.success(vectors)[..., 0], success.nan_to_num(), reduction="none"
         )
-        further = torch.as_tensor(first.further(second))
+        further = torch.as_tensor(first.preference(second))
         choices = functional.binary_cross_entropy_with_logits(
             preference, further.nan_to_num(), reduction="none"
         )

@@ -18,16 +18,16 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from roborew.critics.dataset.subtasks import together
-from roborew.critics.dataset.window_pairs import WindowPairs
-from roborew.critics.networks.heads import head, masked_mean
+from roborew.critics.dataset.subtasks import segment_jointly
+from roborew.critics.dataset.window_pairs import WindowPairSampler
+from roborew.critics.networks.heads import masked_mean, mlp_head
 from roborew.critics.networks.transformer import CausalLayers
 from roborew.critics.objective import Query
-from roborew.critics.torch_objective import Stack, TorchObjective, windows
+from roborew.critics.torch_objective import PackedEpisodes, TorchObjective, causal_windows
 from roborew.errors import InvalidInputError
 from roborew.learning.examples import Example, Report
 from roborew.learning.labels import progress_labels
-from roborew.learning.sampling import Positions
+from roborew.learning.sampling import Indices
 from roborew.types import RecurrentState, RewardSpec, Scores
 
 HEADS = 4
@@ -112,9 +112,9 @@ class Sarm(TorchObjective["SarmNetwork"]):
         self._width, self._layers = hidden_dim, num_layers
         self._ends = np.linspace(0.0, 1.0, num_stages + 1, dtype=np.float32)
 
-    def build(self, features: int, text: int) -> SarmNetwork:
+    def build(self, feature_dim: int, text_dim: int) -> SarmNetwork:
         """The network for frames (D,) and sentences (E,), untrained."""
-        return SarmNetwork(features, text, self._width, self._layers, self._ends)
+        return SarmNetwork(feature_dim, text_dim, self._width, self._layers, self._ends)
 
     def fit(
         self, examples: Sequence[Example], validation: Sequence[Example], report: Report
@@ -129,17 +129,17 @@ class Sarm(TorchObjective["SarmNetwork"]):
         labelled, self._ends = pseudo_labelled(examples, self._stages, self._labels)
         for number, end in enumerate(self._ends[1:]):
             report(f"end of subtask {number}", float(end))
-        stack, shown = Stack(labelled), WindowPairs(labelled, self._frames)
-        self.descend(labelled, lambda rng: self._loss(stack, shown, rng), report)
+        stack, shown = PackedEpisodes(labelled), WindowPairSampler(labelled, self._frames)
+        self.minimize(labelled, lambda rng: self._loss(stack, shown, rng), report)
 
     def score_step(self, queries: Sequence[Query]) -> tuple[list[Scores], list[RecurrentState]]:
         """Score new frames, each from its window: the subtasks done and the share of the one that
         is running."""
-        asked = windows(queries, self._frames)
+        asked = causal_windows(queries, self._frames)
         with torch.inference_mode():
             vectors = self.network.read(asked.frames, asked.text)
-            value = self.network.progress(vectors[torch.arange(len(vectors)), asked.places])
-        return asked.scores(value), list(asked.memories)
+            value = self.network.progress(vectors[torch.arange(len(vectors)), asked.last])
+        return asked.scores(value), list(asked.states)
 
     def load_state_dict(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Take over saved weights; how many subtasks there are is in them."""
@@ -149,10 +149,12 @@ class Sarm(TorchObjective["SarmNetwork"]):
         )
         super().load_state_dict(arrays)
 
-    def _loss(self, stack: Stack, shown: WindowPairs, rng: np.random.Generator) -> Tensor:
-        first, second = shown.draw(rng, self._batch)
+    def _loss(
+        self, stack: PackedEpisodes, shown: WindowPairSampler, rng: np.random.Generator
+    ) -> Tensor:
+        first, second = shown.sample(rng, self._batch)
         frames = stack.frames[np.concatenate([first.frames, second.frames])]
-        text = stack.text[np.concatenate([first.sentence, second.sentence])]
+        text = stack.text[np.concatenate([first.instruction, second.instruction])]
         progress = torch.as_tensor(np.concatenate([first.progress, second.progress]))
         told = torch.as_tensor(rng.random(tuple(progress.shape)) < TOLD)
         return self.network.loss(self.network.read(frames, text), progress, told)
@@ -171,7 +173,7 @@ class SarmNetwork(nn.Module):
         self.first = nn.Parameter(0.1 * torch.randn(width))
         self.layers = CausalLayers(width, layers, HEADS)
         count = len(ends) - 1
-        self.stage, self.within = head(width, count), head(width + count, 1)
+        self.stage, self.within = mlp_head(width, count), mlp_head(width + count, 1)
         self.ends: Tensor
         self.register_buffer("ends", torch.as_tensor(ends.copy()))
 
@@ -254,7 +256,7 @@ def pseudo_labelled(
     ], ends
 
 
-def _cuts(good: Sequence[Example], stages: int) -> dict[str, Positions]:
+def _cuts(good: Sequence[Example], stages: int) -> dict[str, Indices]:
     """Where each success is cut: as marked, where all are marked alike, otherwise as its sentence's
     frames say, up to
     the first one of the highest label: a goal that is held is no subtask."""
@@ -264,11 +266,11 @@ def _cuts(good: Sequence[Example], stages: int) -> dict[str, Positions]:
             e.name: np.array([0, *(start for _, start, _ in e.stages[1:]), len(e.features)])
             for e in good
         }
-    cuts: dict[str, Positions] = {}
+    cuts: dict[str, Indices] = {}
     for sentence in dict.fromkeys(example.instruction for example in good):
         group = [example for example in good if example.instruction == sentence]
         lengths = [int(np.nanargmax(progress_labels(example))) + 1 for example in group]
-        found = together(
+        found = segment_jointly(
             [e.features[:length] for e, length in zip(group, lengths, strict=True)], stages
         )
         cuts |= {example.name: cut for example, cut in zip(group, found, strict=True)}

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from roborew.critics.goal_distance import FARTHEST, GoalDistance
-from roborew.critics.torch_objective import Stack
+from roborew.critics.torch_objective import PackedEpisodes
 from roborew.errors import InvalidInputError
 from roborew.learning.examples import Example, Report
 from roborew.types import RewardSpec
@@ -90,12 +90,12 @@ class Tcc(GoalDistance):
             [at for at, other in enumerate(sentences) if other == sentence and at != row] or [row]
             for row, sentence in enumerate(sentences)
         ]
-        stack = Stack(good)
-        self.descend(good, lambda rng: self._loss(stack, partners, rng), report)
+        stack = PackedEpisodes(good)
+        self.minimize(good, lambda rng: self._loss(stack, partners, rng), report)
         self.remember(good)
 
     def _loss(
-        self, stack: Stack, partners: Sequence[Sequence[int]], rng: np.random.Generator
+        self, stack: PackedEpisodes, partners: Sequence[Sequence[int]], rng: np.random.Generator
     ) -> Tensor:
         episodes = rng.integers(len(partners), size=self._batch)
         others = np.array([rng.choice(partners[int(episode)]) for episode in episodes])
@@ -106,14 +106,14 @@ class Tcc(GoalDistance):
         return cycle_loss(first, second, torch.as_tensor(times[0]), self._temperature, self._way)
 
     def _drawn(
-        self, stack: Stack, episodes: np.ndarray, rng: np.random.Generator
+        self, stack: PackedEpisodes, episodes: np.ndarray, rng: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray]:
         """Frames in time order, shape (B, K), and when in the episode they are, in [0, 1]."""
         times = np.sort(rng.random((len(episodes), self._frames)), axis=1)
         times[:, 0], times[:, -1] = 0, 1
-        steps = np.rint(times * (stack.length[episodes, None] - 1)).astype(np.int64)
-        return stack.start[episodes, None] + steps, (
-            steps / (stack.length[episodes, None] - 1)
+        steps = np.rint(times * (stack.lengths[episodes, None] - 1)).astype(np.int64)
+        return stack.starts[episodes, None] + steps, (
+            steps / (stack.lengths[episodes, None] - 1)
         ).astype(np.float32)
 
 

@@ -20,7 +20,7 @@ from roborew.critics.torch_objective import TorchObjective
 from roborew.errors import CorruptFileError, InvalidInputError
 from roborew.learning.examples import Example, Report
 from roborew.learning.labels import progress_labels
-from roborew.learning.sampling import spread
+from roborew.learning.sampling import evenly_spaced
 from roborew.types import RecurrentState, RewardSpec, Scores
 
 
@@ -137,10 +137,10 @@ class TemporalOT(TorchObjective["Representation"]):
         self._batch, self._width = batch_size, embedding_dim
         self._texts, self._videos = list[Tensor](), list[Tensor]()
 
-    def build(self, features: int, text: int) -> Representation:
+    def build(self, feature_dim: int, text_dim: int) -> Representation:
         """The representation of frames (D,), untrained; without alignment it is the frame
         itself."""
-        return Representation(features, self._width if self._aligned else None)
+        return Representation(feature_dim, self._width if self._aligned else None)
 
     def fit(
         self, examples: Sequence[Example], validation: Sequence[Example], report: Report
@@ -158,9 +158,9 @@ class TemporalOT(TorchObjective["Representation"]):
             )
         if self._aligned:
             pairs = preferences(examples)
-            self.descend(examples, lambda rng: self._loss(examples, pairs, rng), report)
+            self.minimize(examples, lambda rng: self._loss(examples, pairs, rng), report)
         else:
-            self._make(good[0].features.shape[1], len(good[0].text_embedding))
+            self.make_network(good[0].features.shape[1], len(good[0].text_embedding))
         self._texts, self._videos = list[Tensor](), list[Tensor]()
         for sentence in dict.fromkeys(example.instruction for example in good):
             for example in [each for each in good if each.instruction == sentence][: self._kept]:
@@ -235,7 +235,9 @@ class TemporalOT(TorchObjective["Representation"]):
         for row in rng.integers(len(pairs), size=self._batch):
             preferred, other, references = pairs[int(row)]
             reference, better, worse = (
-                self.network(torch.as_tensor(e.features[spread(np.arange(len(e.features)), SHORT)]))
+                self.network(
+                    torch.as_tensor(e.features[evenly_spaced(np.arange(len(e.features)), SHORT)])
+                )
                 for e in (
                     examples[number] for number in (int(rng.choice(references)), preferred, other)
                 )

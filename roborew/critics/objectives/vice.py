@@ -21,7 +21,7 @@ from roborew.errors import InvalidInputError
 from roborew.learning.examples import Example, Report
 from roborew.learning.instructions import InstructionSampler
 from roborew.learning.labels import success_labels
-from roborew.learning.sampling import Positions
+from roborew.learning.sampling import Indices
 from roborew.types import RewardSpec
 
 LARGEST = 10.0
@@ -95,9 +95,9 @@ class Vice(PerFrameObjective["ClassifierEnsemble"]):
         self._batch, self._members, self._width = batch_size, ensemble_size, hidden_dim
         self._mixup, self._pessimism, self._done = mixup_alpha, pessimism_coef, success_threshold
 
-    def build(self, features: int, text: int) -> ClassifierEnsemble:
+    def build(self, feature_dim: int, text_dim: int) -> ClassifierEnsemble:
         """The members for frames (D,) and sentences (E,), untrained."""
-        return ClassifierEnsemble(features, text, self._width, self._members)
+        return ClassifierEnsemble(feature_dim, text_dim, self._width, self._members)
 
     def fit(
         self, examples: Sequence[Example], validation: Sequence[Example], report: Report
@@ -119,7 +119,7 @@ class Vice(PerFrameObjective["ClassifierEnsemble"]):
         (VICE)."""
         self._learn(examples, visited, report)
 
-    def judge(self, frames: Tensor, text: Tensor, goal: Tensor) -> tuple[Tensor, Tensor | None]:
+    def predict(self, frames: Tensor, text: Tensor, goal: Tensor) -> tuple[Tensor, Tensor | None]:
         """Mean logits, less the members' disagreement, and mean probabilities."""
         logits = self.network(frames, text)
         value = logits.mean(0) - self._pessimism * logits.std(0, correction=0)
@@ -136,7 +136,7 @@ class Vice(PerFrameObjective["ClassifierEnsemble"]):
                 f"and {sum(map(len, shown.others))} others. Give a success or a goal picture, and "
                 f"what is none."
             )
-        self.descend(examples, lambda rng: self._loss(shown, rng), report)
+        self.minimize(examples, lambda rng: self._loss(shown, rng), report)
 
     def _loss(self, shown: _Shown, rng: np.random.Generator) -> Tensor:
         total = torch.zeros(())
@@ -182,16 +182,16 @@ class _Shown:
         )
         self.owner = np.array(owner, np.int64)
         self._sentences = InstructionSampler(episodes)
-        self.text = torch.as_tensor(self._sentences.text)
+        self.text = torch.as_tensor(self._sentences.embeddings)
         self.goals = np.nonzero(kind == 0)[0]
         self.others = [rows for number in (1, 2) if len(rows := np.nonzero(kind == number)[0])]
         misled = self.goals[
-            self._sentences.wrong(np.random.default_rng(0), self.owner[self.goals]) >= 0
+            self._sentences.sample_mismatched(np.random.default_rng(0), self.owner[self.goals]) >= 0
         ]
         self.others += [misled] if len(misled) else []
         self._misled = len(misled) > 0
 
-    def draw(self, rng: np.random.Generator, count: int) -> tuple[Positions, Positions, Tensor]:
+    def draw(self, rng: np.random.Generator, count: int) -> tuple[Indices, Indices, Tensor]:
         """Frames, the first half goals and each kind of others as often as any other; rows of
         ``text``; labels (N, 1)."""
         rows = [rng.choice(self.goals, count // 2)]
@@ -203,8 +203,8 @@ class _Shown:
         labels: NDArray[np.float32] = np.zeros((count, 1), np.float32)
         labels[: count // 2] = 1
         chosen, kept = np.concatenate(rows), count - (len(rows[-1]) if self._misled else 0)
-        right = self._sentences.right(rng, self.owner[chosen[:kept]])
-        wrong = self._sentences.wrong(rng, self.owner[chosen[kept:]])
+        right = self._sentences.sample_matching(rng, self.owner[chosen[:kept]])
+        wrong = self._sentences.sample_mismatched(rng, self.owner[chosen[kept:]])
         return chosen, np.concatenate([right, wrong]), torch.as_tensor(labels)
 
 

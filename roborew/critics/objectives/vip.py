@@ -11,7 +11,7 @@ from torch import Tensor
 
 from roborew.critics.goal_distance import FARTHEST, GoalDistance
 from roborew.critics.time_contrast import contrast_in_time, moments
-from roborew.critics.torch_objective import Stack
+from roborew.critics.torch_objective import PackedEpisodes
 from roborew.errors import InvalidInputError
 from roborew.learning.examples import Example, Report
 from roborew.types import RewardSpec
@@ -79,11 +79,11 @@ class Vip(GoalDistance):
     ) -> None:
         """Learn from the successes' frames."""
         good = self.successes(examples)
-        stack = Stack(good)
-        self.descend(good, lambda rng: self._loss(stack, rng), report)
+        stack = PackedEpisodes(good)
+        self.minimize(good, lambda rng: self._loss(stack, rng), report)
         self.remember(good)
 
-    def _loss(self, stack: Stack, rng: np.random.Generator) -> Tensor:
+    def _loss(self, stack: PackedEpisodes, rng: np.random.Generator) -> Tensor:
         drawn = moments(rng, stack, self._batch)
         rows = np.concatenate([drawn.start, drawn.now, drawn.after, drawn.goal])
         vectors = self.network(stack.frames[rows])

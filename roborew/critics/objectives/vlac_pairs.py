@@ -10,17 +10,17 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from roborew.critics.dataset.frame_pairs import FramePairs, PairBatch
-from roborew.critics.networks.pair_network import CompareNetwork, decoded
+from roborew.critics.dataset.frame_pairs import FramePairBatch, FramePairSampler
+from roborew.critics.networks.pair_network import PairNetwork, expected_change
 from roborew.critics.objective import Query
-from roborew.critics.torch_objective import Stack, TorchObjective
+from roborew.critics.torch_objective import PackedEpisodes, TorchObjective
 from roborew.errors import InvalidInputError
 from roborew.learning.examples import Example, Features, Report
 from roborew.rewards.relative_progress import MIN_REMAINING_WORK, Integrator, apply_change
 from roborew.types import RecurrentState, RewardSpec, Scores
 
 
-class VlacPairs(TorchObjective[CompareNetwork]):
+class VlacPairs(TorchObjective[PairNetwork]):
     """Progress starts at 0; each frame is compared with the last few, and its progress is the mean
     of what they say. A plain sum drifts, and loses count near the end, where every loss is a share
     of next to nothing; so the frame is also compared with the episode's first, at 0, and what that
@@ -89,24 +89,24 @@ class VlacPairs(TorchObjective[CompareNetwork]):
         self._anchored = anchored
         self._integrator: Integrator = integrator
 
-    def build(self, features: int, text: int) -> CompareNetwork:
+    def build(self, feature_dim: int, text_dim: int) -> PairNetwork:
         """The network for frames (D,) and sentences (E,), untrained."""
-        return CompareNetwork(features, text, 2, self._width, self._bins)
+        return PairNetwork(feature_dim, text_dim, 2, self._width, self._bins)
 
     def fit(
         self, examples: Sequence[Example], validation: Sequence[Example], report: Report
     ) -> None:
         """Learn the change between two frames, and whether the second one shows the task done."""
-        stack, drawer = Stack(examples), FramePairs(examples)
+        stack, drawer = PackedEpisodes(examples), FramePairSampler(examples)
 
         def loss(rng: np.random.Generator) -> torch.Tensor:
-            drawn = drawer.draw(rng, self._batch)
+            drawn = drawer.sample(rng, self._batch)
             pictures = stack.frames[np.stack([drawn.before, drawn.after], axis=1)]
             return self.network.loss(
-                pictures, stack.text[drawn.sentence], labels(drawn), drawn.done
+                pictures, stack.text[drawn.instruction], labels(drawn), drawn.success
             )
 
-        self.descend(examples, loss, report)
+        self.minimize(examples, loss, report)
 
     def score_step(self, queries: Sequence[Query]) -> tuple[list[Scores], list[RecurrentState]]:
         """Compare each new frame with those before it; the first and the last few are
@@ -164,22 +164,28 @@ class VlacPairs(TorchObjective[CompareNetwork]):
                 torch.as_tensor(np.concatenate(texts)),
             )
             logits, done = self.network(*asked)
-            changes = decoded(logits).reshape(-1, 1 + self._lags).numpy()
+            changes = expected_change(logits).reshape(-1, 1 + self._lags).numpy()
             claims = done.reshape(-1, 1 + self._lags)[:, 0].sigmoid().numpy()
         bounds = np.cumsum(counts)[:-1]
         return list(zip(np.split(changes, bounds), np.split(claims, bounds), strict=True))
 
 
-def labels(drawn: PairBatch) -> NDArray[np.float32]:
+def labels(drawn: FramePairBatch) -> NDArray[np.float32]:
     """What `roborew.rewards.relative_progress.relative_change` says of the pairs by the integrator
     "inverse", in [-1, 1]: the share of the work that remained, with the sign turned round where the
     pair is. It is 0 where nothing moved or the sentence is another task's, and NaN where nobody
     knows.
     """
-    left_before, left_after = 1 - drawn.p, 1 - drawn.q
-    gain = (drawn.q - drawn.p) / np.where(left_before > 0, left_before, 1)
+    left_before, left_after = 1 - drawn.progress_before, 1 - drawn.progress_after
+    gain = (drawn.progress_after - drawn.progress_before) / np.where(
+        left_before > 0, left_before, 1
+    )
     loss = np.maximum(left_before, MIN_REMAINING_WORK) / np.where(left_after > 0, left_after, 1) - 1
     change = np.where(
-        drawn.q >= drawn.p, gain, np.where(np.isnan(drawn.p + drawn.q), np.nan, np.minimum(loss, 0))
+        drawn.progress_after >= drawn.progress_before,
+        gain,
+        np.where(
+            np.isnan(drawn.progress_before + drawn.progress_after), np.nan, np.minimum(loss, 0)
+        ),
     )
-    return np.where(drawn.matched, change, 0).astype(np.float32)
+    return np.where(drawn.matches, change, 0).astype(np.float32)

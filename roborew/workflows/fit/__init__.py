@@ -23,7 +23,14 @@ A fitted critic scores clips of one frame, of frames alike and of any size; of s
 """
 
 from roborew.workflows.fit.config import FitConfig
-from roborew.workflows.fit.embed import Embedded, embed
+from roborew.workflows.fit.embed import EmbeddedDemonstrations, embed_demonstrations
 from roborew.workflows.fit.fit import Fitted, fit_critic, fit_objective
 
-__all__ = ["Embedded", "FitConfig", "Fitted", "embed", "fit_critic", "fit_objective"]
+__all__ = [
+    "EmbeddedDemonstrations",
+    "FitConfig",
+    "Fitted",
+    "embed_demonstrations",
+    "fit_critic",
+    "fit_objective",
+]

@@ -12,7 +12,7 @@ from roborew.critics.ensemble import make_objective
 from roborew.data.demonstration import Demonstration
 from roborew.data.thinning import kept_frames
 from roborew.encoders.base import Encoder
-from roborew.encoders.multi_view import SideBySide
+from roborew.encoders.multi_view import MultiViewEncoder
 from roborew.errors import InvalidInputError
 from roborew.learning.examples import EpisodeFrames, Example, Report
 from roborew.registry import critics, encoders
@@ -21,19 +21,25 @@ from roborew.stopwatch import Stopwatch
 from roborew.workflows.fit.config import FitConfig
 from roborew.workflows.fit.examples import (
     InstructionEmbedder,
-    chosen_cameras,
-    example_of,
-    footage_of,
-    given_goals,
+    embed_goal_images,
+    load_episode_frames,
+    make_example,
+    resolve_cameras,
 )
-from roborew.workflows.fit.split import Split, Unseen, kinds_of, split_names, unseen_sentences
+from roborew.workflows.fit.split import (
+    HeldOutInstructions,
+    Split,
+    hold_out_instructions,
+    split_episodes,
+    strata_of,
+)
 
 Say = Callable[[str, float], None]
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Embedded:
+class EmbeddedDemonstrations:
     """Demonstrations as an objective sees them; several may be fitted to the same.
 
     Attributes:
@@ -51,24 +57,24 @@ class Embedded:
     """
 
     encoder: Encoder
-    words: tuple[str, ...]
+    encoder_options: tuple[str, ...]
     cameras: tuple[str, ...]
     aspect: float
     split: Split
-    unseen: Mapping[str, Unseen]
+    held_out_instructions: Mapping[str, HeldOutInstructions]
     examples: tuple[Example, ...]
-    footage: tuple[EpisodeFrames, ...]
+    episode_frames: tuple[EpisodeFrames, ...]
     visited: frozenset[str]
     seconds: dict[str, float]
     figures: dict[str, float]
 
 
-def embed(
+def embed_demonstrations(
     demonstrations: Sequence[Demonstration],
     config: FitConfig,
     say: Say | None = None,
     visited: Sequence[Demonstration] = (),
-) -> Embedded:
+) -> EmbeddedDemonstrations:
     """Read demonstrations, split them, let the encoder learn from those to be fitted, and embed all
     of them.
 
@@ -85,21 +91,21 @@ def embed(
         **{"device": config.device, **_cache(make, config), **parse_options(make, words)}
     )
     everything = [*demonstrations, *visited]
-    kinds = kinds_of(everything)
-    cameras = chosen_cameras(everything, config.camera)
+    kinds = strata_of(everything)
+    cameras = resolve_cameras(everything, config.camera)
     kept = [kept_frames(one.length, one.fps, config.fps) for one in everything]
-    split = split_names(kinds, config.held_out, seeds.generator("split"))
-    unseen = unseen_sentences(
+    split = split_episodes(kinds, config.held_out, seeds.generator("split"))
+    unseen = hold_out_instructions(
         everything, config.held_out if split.test else 0.0, seeds.generator("sentences")
     )
     wording = InstructionEmbedder(encoder, unseen)
     read = zip(_counted(everything, "episodes read", say), kept, strict=True)
     with clock.time("reading"):
-        footage = [footage_of(one, cameras, at, wording) for one, at in read]
+        footage = [load_episode_frames(one, cameras, at, wording) for one, at in read]
     height, width = footage[0].frames.shape[1:3]
     aspect = width / len(cameras) / height
     if len(cameras) > 1:
-        encoder = SideBySide(encoder, cameras, aspect)
+        encoder = MultiViewEncoder(encoder, cameras, aspect)
     chosen = set(split.fit)
     with clock.time("encoder"):
         learned_from = [
@@ -110,18 +116,19 @@ def embed(
         vectors = [
             encoder.encode(one.frames) for one in _counted(footage, "episodes embedded", say)
         ]
-        goals = given_goals(config.goal_images, encoder, everything)
-    return Embedded(
+        goals = embed_goal_images(config.goal_images, encoder, everything)
+    return EmbeddedDemonstrations(
         encoder=encoder,
-        words=tuple(words),
+        encoder_options=tuple(words),
         cameras=cameras,
         aspect=aspect,
         split=split,
-        unseen=unseen,
+        held_out_instructions=unseen,
         examples=tuple(
-            example_of(*row) for row in zip(everything, footage, vectors, kept, goals, strict=True)
+            make_example(*row)
+            for row in zip(everything, footage, vectors, kept, goals, strict=True)
         ),
-        footage=tuple(footage),
+        episode_frames=tuple(footage),
         visited=frozenset(one.name for one in visited),
         seconds=clock.seconds,
         figures=figures,

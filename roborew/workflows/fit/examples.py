@@ -17,9 +17,9 @@ from roborew.data.demonstration import MIN_FRAMES, Demonstration
 from roborew.encoders.base import Encoder
 from roborew.errors import InvalidInputError
 from roborew.learning.examples import EpisodeFrames, Example
-from roborew.learning.labels import from_key_frames
+from roborew.learning.labels import progress_from_key_frames
 from roborew.types import Frame, Video
-from roborew.workflows.fit.split import Unseen
+from roborew.workflows.fit.split import HeldOutInstructions
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp")
 LARGEST = 256
@@ -31,7 +31,7 @@ SEEN = 0.1
 """Progress of an episode in which something must be seen to change."""
 
 
-def chosen_cameras(demonstrations: Sequence[Demonstration], asked: str | None) -> tuple[str, ...]:
+def resolve_cameras(demonstrations: Sequence[Demonstration], asked: str | None) -> tuple[str, ...]:
     """Names of the cameras that are asked for: one, several separated by commas, "all", or the
     first if None.
 
@@ -62,7 +62,7 @@ class InstructionEmbedder:
         unseen: those that are held out, by instruction.
     """
 
-    def __init__(self, encoder: Encoder, unseen: Mapping[str, Unseen]) -> None:
+    def __init__(self, encoder: Encoder, unseen: Mapping[str, HeldOutInstructions]) -> None:
         self._embed = cache(encoder.encode_text)
         self._held = {
             sentence for each in unseen.values() for sentence in (*each.paraphrases, *each.wrong)
@@ -85,7 +85,7 @@ class InstructionEmbedder:
         }
 
 
-def footage_of(
+def load_episode_frames(
     one: Demonstration,
     cameras: Sequence[str],
     kept: NDArray[np.int64],
@@ -110,7 +110,7 @@ def footage_of(
         _progress(one),
     )
     pictures = [
-        side_by_side([*map(reduced, moment)]) for at, moment in enumerate(moments) if at in wanted
+        side_by_side([*map(downscale, moment)]) for at, moment in enumerate(moments) if at in wanted
     ]
     footage = EpisodeFrames(
         frames=np.stack(pictures),
@@ -122,12 +122,12 @@ def footage_of(
     return footage
 
 
-def goal_files(folder: Path) -> list[Path]:
+def list_goal_images(folder: Path) -> list[Path]:
     """The pictures in a folder, by name."""
     return sorted(path for path in folder.glob("*") if path.suffix.lower() in PICTURES)
 
 
-def given_goals(
+def embed_goal_images(
     folder: Path | None, encoder: Encoder, shown: Sequence[Demonstration]
 ) -> Sequence[NDArray[np.float32] | None]:
     """The picture of the goal that is given for each episode, embedded, (D,); in turn, where there
@@ -140,7 +140,7 @@ def given_goals(
     if folder is None:
         return [None] * len(shown)
     pictures, asked = (
-        [reduced(read_picture(path)) for path in goal_files(folder)],
+        [downscale(read_picture(path)) for path in list_goal_images(folder)],
         {e.instruction for e in shown},
     )
     if not pictures or len(pictures) > len(shown) or len(asked) > 1:
@@ -154,7 +154,7 @@ def given_goals(
     return [vectors[row % len(vectors)] for row in range(len(shown))]
 
 
-def example_of(
+def make_example(
     one: Demonstration,
     footage: EpisodeFrames,
     features: NDArray[np.float32],
@@ -171,7 +171,7 @@ def example_of(
         text_embedding=footage.text_embedding,
         paraphrase_embeddings=footage.paraphrase_embeddings,
         negative_embeddings=footage.negative_embeddings,
-        static_since=stagnation(footage.frames),
+        static_since=static_since(footage.frames),
         features=features,
         progress=footage.progress,
         success=one.succeeded,
@@ -181,7 +181,7 @@ def example_of(
     )
 
 
-def stagnation(frames: Video) -> NDArray[np.int64]:
+def static_since(frames: Video) -> NDArray[np.int64]:
     """Of each frame the earliest of the `BACK` before it from which less than `CHANGED` of its
     pixels differ, and so for all between them, shape (T,); the frame itself where the one before it
     differs more (VLAC, arXiv:2509.15937)."""
@@ -197,7 +197,7 @@ def stagnation(frames: Video) -> NDArray[np.int64]:
 
 def _progress(one: Demonstration) -> NDArray[np.float32] | None:
     if one.progress is None and one.keyframes:
-        return from_key_frames(one.length, one.keyframes)
+        return progress_from_key_frames(one.length, one.keyframes)
     return one.progress
 
 
@@ -212,7 +212,7 @@ def _check_moving(one: Demonstration, frames: Video, progress: NDArray[np.float3
         )
 
 
-def reduced(frame: Frame) -> Frame:
+def downscale(frame: Frame) -> Frame:
     """The frame, reduced to `LARGEST` pixels on its longer side if it is larger: an hour of film
     must fit in memory."""
     height, width = frame.shape[:2]

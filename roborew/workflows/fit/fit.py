@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from roborew.critics.calibration import calibrated
+from roborew.critics.calibration import fit_calibration
 from roborew.critics.critic import Critic
 from roborew.critics.ensemble import make_objective
 from roborew.critics.objective import Refittable
@@ -18,8 +18,14 @@ from roborew.learning.labels import progress_labels
 from roborew.seeding import Seeds
 from roborew.stopwatch import Stopwatch
 from roborew.workflows.fit.config import FitConfig
-from roborew.workflows.fit.embed import Embedded, Say, embed, keeping, with_defaults
-from roborew.workflows.fit.split import Split, Unseen
+from roborew.workflows.fit.embed import (
+    EmbeddedDemonstrations,
+    Say,
+    embed_demonstrations,
+    keeping,
+    with_defaults,
+)
+from roborew.workflows.fit.split import HeldOutInstructions, Split
 
 LEAST_GAIN = 0.05
 """Least difference in progress between any two frames that are learned from."""
@@ -42,9 +48,9 @@ class Fitted:
     critic: Critic
     config: FitConfig
     split: Split
-    unseen: Mapping[str, Unseen]
+    unseen: Mapping[str, HeldOutInstructions]
     examples: tuple[Example, ...]
-    footage: tuple[EpisodeFrames, ...]
+    episode_frames: tuple[EpisodeFrames, ...]
     seconds: dict[str, float]
     figures: dict[str, float] = field(default_factory=dict[str, float])
 
@@ -71,10 +77,12 @@ def fit_critic(
             needs is missing.
         CorruptFileError: a video is damaged.
     """
-    return fit_objective(embed(demonstrations, config, say, visited), config, say)
+    return fit_objective(embed_demonstrations(demonstrations, config, say, visited), config, say)
 
 
-def fit_objective(embedded: Embedded, config: FitConfig, say: Say | None = None) -> Fitted:
+def fit_objective(
+    embedded: EmbeddedDemonstrations, config: FitConfig, say: Say | None = None
+) -> Fitted:
     """Fit the objective of a configuration to what `embed` made with it; errors as of
     `fit_critic`."""
     figures, clock = dict(embedded.figures), Stopwatch()
@@ -96,12 +104,12 @@ def fit_objective(embedded: Embedded, config: FitConfig, say: Say | None = None)
             )
         else:
             objective.fit(chosen, held, report)
-        calibration = calibrated(objective, held) if config.calibrate else None
+        calibration = fit_calibration(objective, held) if config.calibrate else None
     recipe = {
         "objective": with_defaults(config.option, seeded),
         "members": config.ensemble_size,
         "encoder_name": config.encoder,
-        "encoder": list(embedded.words),
+        "encoder": list(embedded.encoder_options),
         "cameras": list(embedded.cameras),
         "sentences": list(dict.fromkeys(example.instruction for example in embedded.examples)),
         "fps": config.fps,
@@ -111,9 +119,9 @@ def fit_objective(embedded: Embedded, config: FitConfig, say: Say | None = None)
         critic=Critic(config.critic, objective, embedded.encoder, recipe, calibration),
         config=config,
         split=split,
-        unseen=embedded.unseen,
+        unseen=embedded.held_out_instructions,
         examples=embedded.examples,
-        footage=embedded.footage,
+        episode_frames=embedded.episode_frames,
         seconds=embedded.seconds | clock.seconds,
         figures=figures,
     )

@@ -32,7 +32,7 @@ from roborew.learning.examples import Example
 from roborew.learning.labels import progress_labels
 from roborew.types import Clip, Scores
 from roborew.workflows.fit import Fitted
-from roborew.workflows.fit.examples import goal_files
+from roborew.workflows.fit.examples import list_goal_images
 
 DEFAULT_WRONG_INSTRUCTION = "do nothing at all"
 """What the wrong-instruction null asks for where the set has one sentence only."""
@@ -62,7 +62,8 @@ def write(fitted: Fitted, folder: Path, source: str, command: str) -> Table:
     beside = {} if shown is None else {PICTURE: shown}
     given = fitted.config.goal_images
     beside |= {
-        f"{GOALS}/{path.name}": path.read_bytes() for path in (goal_files(given) if given else ())
+        f"{GOALS}/{path.name}": path.read_bytes()
+        for path in (list_goal_images(given) if given else ())
     }
     fitted.critic.save_pretrained(folder, card(fitted, source, command, table), beside)
     return table
@@ -136,7 +137,9 @@ def picture(fitted: Fitted) -> bytes | None:
 def _clips_of(fitted: Fitted, names: Sequence[str]) -> tuple[list[Example], list[Clip]]:
     """Some of the episodes, and what the critic sees of them."""
     rows = [
-        (e, f) for e, f in zip(fitted.examples, fitted.footage, strict=True) if e.name in set(names)
+        (e, f)
+        for e, f in zip(fitted.examples, fitted.episode_frames, strict=True)
+        if e.name in set(names)
     ]
     clips = [
         Clip(
@@ -253,7 +256,7 @@ def card(fitted: Fitted, source: str, command: str, table: Table) -> str:
     )
     ends = [example.success for example in fitted.examples if example.name in split.test]
     settings = {what: ", ".join(critic.recipe[what]) for what in ("objective", "encoder")}
-    given = fitted.config.goal_images and len(goal_files(fitted.config.goal_images))
+    given = fitted.config.goal_images and len(list_goal_images(fitted.config.goal_images))
     lines = [
         f"# Critic `{critic.name}`",
         "",
@@ -340,7 +343,7 @@ def _goal_image(critic: Critic, fitted: Fitted, example: Example) -> np.ndarray 
         return None
     others = (
         footage.frames[-1]
-        for other, footage in zip(fitted.examples, fitted.footage, strict=True)
+        for other, footage in zip(fitted.examples, fitted.episode_frames, strict=True)
         if other.name in fitted.split.fit
         and other.success is not False
         and other.instruction == example.instruction

@@ -24,7 +24,7 @@ class Split:
 
 
 @dataclass(frozen=True, slots=True)
-class Unseen:
+class HeldOutInstructions:
     """Sentences that a critic is judged by and not fitted to: some that mean the same as an
     instruction, some that its success does not fulfil."""
 
@@ -32,9 +32,9 @@ class Unseen:
     wrong: tuple[str, ...] = ()
 
 
-def unseen_sentences(
+def hold_out_instructions(
     demonstrations: Sequence[Demonstration], held_out: float, rng: np.random.Generator
-) -> dict[str, Unseen]:
+) -> dict[str, HeldOutInstructions]:
     """Instruction -> what of its other sentences is held out, at least one of three; none that are
     also fitted.
 
@@ -52,17 +52,17 @@ def unseen_sentences(
         count = max(round(held_out * len(free)), 1) if held_out > 0 and len(free) >= 3 else 0
         return tuple(free[:count])
 
-    unseen: dict[str, Unseen] = {}
+    unseen: dict[str, HeldOutInstructions] = {}
     for instruction in sorted(asked):
         own = [one for one in demonstrations if one.instruction == instruction]
         same = dealt((sentence for one in own for sentence in one.paraphrases), asked)
-        unseen[instruction] = Unseen(
+        unseen[instruction] = HeldOutInstructions(
             same, dealt((s for one in own for s in one.wrong_instructions), meant)
         )
     return unseen
 
 
-def kinds_of(demonstrations: Sequence[Demonstration]) -> dict[str, str]:
+def strata_of(demonstrations: Sequence[Demonstration]) -> dict[str, str]:
     """Name -> sentence and grade.
 
     Raises:
@@ -80,7 +80,7 @@ def kinds_of(demonstrations: Sequence[Demonstration]) -> dict[str, str]:
     return kinds
 
 
-def split_names(labels: dict[str, str], held_out: float, rng: np.random.Generator) -> Split:
+def split_episodes(labels: dict[str, str], held_out: float, rng: np.random.Generator) -> Split:
     """Deal episodes to fitting, validation and test, grade by grade, so that each part has every
     kind.
 

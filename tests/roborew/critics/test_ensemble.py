@@ -12,7 +12,7 @@ from roborew.critics.ensemble import Ensemble, make_objective
 from roborew.critics.objective import Objective, Query, Refittable
 from roborew.critics.objectives.ridge import Ridge
 from roborew.errors import CorruptFileError, InvalidInputError
-from roborew.learning.sampling import bootstrap
+from roborew.learning.sampling import stratified_bootstrap
 from roborew.types import RecurrentState, Scores
 from tests.roborew.critics.worlds import episode, query, world
 
@@ -126,7 +126,7 @@ def test_members_that_learn_from_an_agent_do_so_in_an_ensemble_too(name: str) ->
     assert isinstance(ensemble, Refittable) and isinstance(alone, Refittable)
     ensemble.refit(world(2), visited, lambda what, value: None)
     rng = np.random.default_rng(2)  # the first order that an ensemble of this seed deals
-    drawn = bootstrap(rng, [(one.instruction, one.quality) for one in world(2)])
+    drawn = stratified_bootstrap(rng, [(one.instruction, one.quality) for one in world(2)])
     alone.refit([world(2)[int(row)] for row in drawn], visited, lambda what, value: None)
     for key, array in alone.state_dict().items():
         np.testing.assert_array_equal(ensemble.state_dict()[f"0/{key}"], array)

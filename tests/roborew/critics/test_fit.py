@@ -42,7 +42,7 @@ def test_progress_is_learned_unless_told_otherwise() -> None:
 
 
 def test_an_ensemble_is_kept_and_read_back_as_one(fitted: Fitted, tmp_path: Path) -> None:
-    clip = Clip(frames=fitted.footage[0].frames, instruction=PUSH)
+    clip = Clip(frames=fitted.episode_frames[0].frames, instruction=PUSH)
     kept = Critic.from_pretrained(fitted.critic.save_pretrained(tmp_path / "critic"))
     one, other = (critic.score([clip])[0] for critic in (fitted.critic, kept))
     np.testing.assert_allclose(one.value, other.value, atol=1e-5)

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from roborew.encoders import embedder as module
 from roborew.encoders.cache import EmbeddingCache
-from roborew.encoders.embedder import Embedder, NoiseWatch, Tower
+from roborew.encoders.embedder import Embedder, PretrainedModel, RoundingCheck
 from roborew.encoders.open_clip import load_open_clip
 from roborew.encoders.preprocess import Preprocessing
 from roborew.errors import InvalidInputError, InvalidScoreError
@@ -34,8 +34,8 @@ class Counting(nn.Module):
         return pictures.mean((2, 3))
 
 
-def counting(identity: str = "counting") -> Tower:
-    return Tower(Counting(), Preprocessing(size=16), identity)
+def counting(identity: str = "counting") -> PretrainedModel:
+    return PretrainedModel(Counting(), Preprocessing(size=16), identity)
 
 
 def clip_of(length: int, seed: int = 0, side: int = 16) -> Video:
@@ -134,7 +134,7 @@ def test_whatever_changes_an_embedding_changes_its_key(change: str, tmp_path: Pa
     if change == "weights":
         tower = counting("others")
     elif change == "preprocessing":
-        tower = Tower(Counting(), Preprocessing(size=16, mean=(0, 0, 0)), "counting")
+        tower = PretrainedModel(Counting(), Preprocessing(size=16, mean=(0, 0, 0)), "counting")
     elif change == "dtype":
         dtype = "bfloat16"
     elif change == "pixel":
@@ -179,7 +179,7 @@ def test_other_files_in_the_folder_are_left_alone(tmp_path: Path) -> None:
 
 
 def test_nan_is_said_and_not_scored() -> None:
-    tower = Tower(
+    tower = PretrainedModel(
         nn.Sequential(Counting(), nn.Threshold(1e9, float("nan"))), Preprocessing(size=16), "broken"
     )
     with pytest.raises(InvalidScoreError, match="NaN"):
@@ -208,28 +208,28 @@ def test_a_device_that_is_not_there_is_refused() -> None:
 def test_noise_above_the_spread_of_an_episode_is_warned_of_once(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    noise = module.Noise(np.zeros((4, 1), np.float32), np.full((4, 1), 0.1, np.float32))
-    watch = NoiseWatch("clip")
+    noise = module.RoundingProbes(np.zeros((4, 1), np.float32), np.full((4, 1), 0.1, np.float32))
+    watch = RoundingCheck("clip")
     wide, narrow = (np.linspace(0, end, 20, dtype=np.float32) for end in (0.2, 0.05))
     with caplog.at_level(logging.WARNING):
-        watch.look([wide], noise, lambda x: x[:, 0])
-        watch.look([narrow], None, lambda x: x[:, 0])
+        watch.check([wide], noise, lambda x: x[:, 0])
+        watch.check([narrow], None, lambda x: x[:, 0])
         assert not caplog.text
-        watch.look([narrow, narrow], noise, lambda x: x[:, 0])
-        watch.look([narrow], noise, lambda x: x[:, 0])
+        watch.check([narrow, narrow], noise, lambda x: x[:, 0])
+        watch.check([narrow], noise, lambda x: x[:, 0])
     assert len(caplog.records) == 1 and "dtype=float32" in caplog.text
 
 
 def test_single_frames_are_judged_together(caplog: pytest.LogCaptureFixture) -> None:
-    noise = module.Noise(np.zeros((1, 1), np.float32), np.full((1, 1), 0.1, np.float32))
-    watch = NoiseWatch("clip")
+    noise = module.RoundingProbes(np.zeros((1, 1), np.float32), np.full((1, 1), 0.1, np.float32))
+    watch = RoundingCheck("clip")
     for value in np.linspace(0, 0.05, 20, dtype=np.float32):
-        watch.look([np.array([value])], noise, lambda x: x[:, 0])
+        watch.check([np.array([value])], noise, lambda x: x[:, 0])
     assert len(caplog.records) == 1
 
 
 def test_frames_that_are_all_the_same_are_no_episode(caplog: pytest.LogCaptureFixture) -> None:
     """A still picture is scored as a null; its scores differ by nothing in any number format."""
-    noise = module.Noise(np.zeros((1, 1), np.float32), np.full((1, 1), 0.1, np.float32))
-    NoiseWatch("clip").look([np.zeros(20, np.float32)], noise, lambda x: x[:, 0])
+    noise = module.RoundingProbes(np.zeros((1, 1), np.float32), np.full((1, 1), 0.1, np.float32))
+    RoundingCheck("clip").check([np.zeros(20, np.float32)], noise, lambda x: x[:, 0])
     assert not caplog.records

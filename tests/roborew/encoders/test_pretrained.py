@@ -16,7 +16,7 @@ from roborew.critics.objectives.clip_adapter import ClipAdapter
 from roborew.data.demonstrations import read_demonstrations
 from roborew.encoders.embedder import Embedder
 from roborew.encoders.open_clip import ImageText, load_open_clip
-from roborew.encoders.pretrained import TowerEncoder
+from roborew.encoders.pretrained import PretrainedEncoder
 from roborew.encoders.text import embed_text
 from roborew.errors import InvalidInputError, MissingBackendError
 from roborew.types import Clip
@@ -45,13 +45,13 @@ def words(
 
 
 def test_vectors_have_length_one_and_do_not_depend_on_the_batch(words: dict[str, Any]) -> None:
-    encoder = TowerEncoder(**words, dtype="float32")
+    encoder = PretrainedEncoder(**words, dtype="float32")
     together = encoder.encode(FRAMES)
     np.testing.assert_allclose(np.linalg.norm(together, axis=1), 1, atol=1e-5)
     np.testing.assert_allclose(
         np.concatenate([encoder.encode(f[None]) for f in FRAMES]), together, atol=1e-5
     )
-    assert TowerEncoder(**words).identity == encoder.identity
+    assert PretrainedEncoder(**words).identity == encoder.identity
 
 
 @pytest.mark.parametrize("tower", ["open_clip", "liv"])
@@ -59,7 +59,7 @@ def test_sentences_are_read_by_the_models_own_text_tower_in_the_space_of_its_fra
     tower: str, tmp_path: Path
 ) -> None:
     model = str(tiny_clip(tmp_path / "clip"))
-    encoder = TowerEncoder(tower=tower, model=model, dtype="float32", cache=tmp_path / "cache")
+    encoder = PretrainedEncoder(tower=tower, model=model, dtype="float32", cache=tmp_path / "cache")
     own = load_open_clip(model)
     text = own.encode_text("open the drawer")
     np.testing.assert_allclose(
@@ -80,7 +80,7 @@ def test_pictures_and_sentences_of_transformers_models_meet_in_the_space_of_both
     kind: str, tmp_path: Path
 ) -> None:
     folder = tiny_joint(tmp_path / kind, kind)
-    encoder = TowerEncoder(tower="transformers", model=str(folder), dtype="float32")
+    encoder = PretrainedEncoder(tower="transformers", model=str(folder), dtype="float32")
     network, tokenizer = (
         AutoModel.from_pretrained(folder).eval(),
         AutoTokenizer.from_pretrained(folder),
@@ -105,13 +105,13 @@ def test_pictures_and_sentences_of_transformers_models_meet_in_the_space_of_both
 
 def test_a_sentence_that_transformers_models_cannot_read_is_an_error(tmp_path: Path) -> None:
     folder = tiny_joint(tmp_path / "clip", "clip")
-    encoder = TowerEncoder(tower="transformers", model=str(folder))
+    encoder = PretrainedEncoder(tower="transformers", model=str(folder))
     with pytest.raises(InvalidInputError, match="reads 24 tokens"):
         encoder.encode_text("open the drawer " * 3)
     for file in ("tokenizer.json", "tokenizer_config.json"):
         (folder / file).unlink()
     with pytest.raises(MissingBackendError, match="tokenizer of"):
-        TowerEncoder(tower="transformers", model=str(folder)).encode_text("open the drawer")
+        PretrainedEncoder(tower="transformers", model=str(folder)).encode_text("open the drawer")
 
 
 def test_a_sentence_goes_through_the_text_tower_once_for_all_fits(
@@ -122,17 +122,17 @@ def test_a_sentence_goes_through_the_text_tower_once_for_all_fits(
         "model": str(tiny_clip(tmp_path / "clip")),
         "cache": tmp_path / "cache",
     }
-    first = TowerEncoder(**words).encode_text("open the drawer")
+    first = PretrainedEncoder(**words).encode_text("open the drawer")
 
     def refused(self: ImageText, text: str) -> None:
         raise AssertionError(text)
 
     monkeypatch.setattr(ImageText, "encode_text", refused)
-    np.testing.assert_array_equal(TowerEncoder(**words).encode_text("open the drawer"), first)
+    np.testing.assert_array_equal(PretrainedEncoder(**words).encode_text("open the drawer"), first)
 
 
 def test_a_tower_without_sentences_has_their_words_hashed(tmp_path: Path) -> None:
-    encoder = TowerEncoder(tower="transformers", model=str(tiny_dinov2(tmp_path)))
+    encoder = PretrainedEncoder(tower="transformers", model=str(tiny_dinov2(tmp_path)))
     np.testing.assert_array_equal(
         encoder.encode_text("open the drawer"), embed_text("open the drawer")
     )

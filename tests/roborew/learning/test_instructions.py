@@ -12,13 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from roborew.critics.dataset.window_pairs import WindowPairs
+from roborew.critics.dataset.window_pairs import WindowPairSampler
 from roborew.critics.ensemble import make_objective
 from roborew.learning.examples import Example
 from roborew.learning.instructions import InstructionSampler
 from roborew.workflows.fit import FitConfig, fit_critic
 from roborew.workflows.fit.model_card import card, evaluate_critic
-from roborew.workflows.fit.split import unseen_sentences
+from roborew.workflows.fit.split import hold_out_instructions
 from tests.roborew.critics.films import demonstration
 from tests.roborew.critics.worlds import OPEN, PUSH, TEXT_WIDTH, TEXTS, episode, query, world
 
@@ -36,17 +36,17 @@ def worded(examples: Sequence[Example]) -> list[Example]:
 
 def drawn(sentences: InstructionSampler, how: str, episode: int, count: int = 300) -> set[bytes]:
     rows = getattr(sentences, how)(np.random.default_rng(0), np.full(count, episode))
-    return {b"" if row < 0 else sentences.text[row].tobytes() for row in rows}
+    return {b"" if row < 0 else sentences.embeddings[row].tobytes() for row in rows}
 
 
 @settings(deadline=None, max_examples=40)
 @given(st.lists(st.sampled_from([PUSH, OPEN]), min_size=1, max_size=8), st.integers(0, 1000))
 def test_a_wrong_sentence_differs_wherever_there_is_another(asked: list[str], seed: int) -> None:
     table = InstructionSampler([episode("success", 0, 4, sentence) for sentence in asked])
-    rows = table.wrong(np.random.default_rng(seed), np.arange(len(asked)))
+    rows = table.sample_mismatched(np.random.default_rng(seed), np.arange(len(asked)))
     for sentence, row in zip(asked, rows, strict=True):
         assert (row == -1) == (len(set(asked)) == 1)
-        assert row == -1 or (table.text[row] != TEXTS[sentence]).any()
+        assert row == -1 or (table.embeddings[row] != TEXTS[sentence]).any()
 
 
 def test_right_sentences_are_the_own_one_and_paraphrases_and_wrong_ones_never_are() -> None:
@@ -75,8 +75,8 @@ def test_a_video_under_a_wrong_sentence_has_no_progress_and_every_other_one_its_
     truth = np.concatenate([e.progress for e in examples if e.progress is not None])
     table = InstructionSampler(examples)
     wrong = {row.tobytes() for row in WRONG}
-    for shown in WindowPairs(examples, 4).draw(np.random.default_rng(0), 300):
-        misled = np.array([table.text[row].tobytes() in wrong for row in shown.sentence])
+    for shown in WindowPairSampler(examples, 4).sample(np.random.default_rng(0), 300):
+        misled = np.array([table.embeddings[row].tobytes() in wrong for row in shown.instruction])
         assert 0.02 < misled.mean() < 0.3
         assert not shown.progress[misled].any() and not shown.success[misled].any()
         np.testing.assert_array_equal(shown.progress[~misled], truth[shown.frames[~misled]])
@@ -121,12 +121,12 @@ def test_held_out_sentences_are_some_of_each_kind_and_nobodys_fitted_ones() -> N
         demonstration("success", 0, **SENTENCES),
         demonstration("success", 1, instruction="i j", paraphrases=("k l",), wrong_instructions=()),
     ]
-    unseen = unseen_sentences(films, 0.4, np.random.default_rng(0))[
+    unseen = hold_out_instructions(films, 0.4, np.random.default_rng(0))[
         "push the red cube onto the green pad"
     ]
     assert len(unseen.paraphrases) == 2 and set(unseen.paraphrases) < set(SENTENCES["paraphrases"])
     assert unseen.wrong and set(unseen.wrong) < {"m n", "o p", "q r"}
-    nothing = unseen_sentences(films, 0.0, np.random.default_rng(0))
+    nothing = hold_out_instructions(films, 0.0, np.random.default_rng(0))
     assert not any(each.paraphrases or each.wrong for each in nothing.values())
 
 

@@ -21,9 +21,16 @@ from roborew.data.demonstration import Demonstration, Span
 from roborew.errors import CorruptFileError, InvalidInputError
 from roborew.registry import critics
 from roborew.types import Clip
-from roborew.workflows.fit import Embedded, FitConfig, Fitted, embed, fit_critic, fit_objective
+from roborew.workflows.fit import (
+    EmbeddedDemonstrations,
+    FitConfig,
+    Fitted,
+    embed_demonstrations,
+    fit_critic,
+    fit_objective,
+)
 from roborew.workflows.fit.model_card import card, evaluate_critic
-from roborew.workflows.fit.split import split_names
+from roborew.workflows.fit.split import split_episodes
 from tests.roborew.critics.films import demonstration
 from tests.roborew.critics.worlds import PUSH, curve
 from tests.roborew.data.sets import write, write_as_folder
@@ -78,8 +85,8 @@ SETS: dict[str, tuple[list[Demonstration], set[str]]] = {
 
 
 @cache
-def embedded(kind: str) -> Embedded:
-    return embed(SETS[kind][0], FitConfig(encoder_option=ENCODER))
+def embedded(kind: str) -> EmbeddedDemonstrations:
+    return embed_demonstrations(SETS[kind][0], FitConfig(encoder_option=ENCODER))
 
 
 def fitted(critic: str, kind: str) -> Fitted:
@@ -131,7 +138,7 @@ def test_a_critic_is_fitted_to_what_little_there_is_and_scores_what_little_there
 )
 def test_where_nothing_progresses_no_critic_learns(kind: list[Demonstration]) -> None:
     config = FitConfig(encoder_option=ENCODER)
-    found = embed(kind, config)
+    found = embed_demonstrations(kind, config)
     for critic in critics:
         with pytest.raises(
             InvalidInputError,
@@ -186,7 +193,7 @@ def test_labels_that_contradict_each_other_are_refused(changes: dict[str, Any], 
 
 def test_where_progress_is_labelled_key_frames_are_not_asked() -> None:
     def labels(**changes: Any) -> list[float]:
-        found = embed(
+        found = embed_demonstrations(
             [demonstration(keyframes=(2, 4), **changes)], FitConfig(encoder_option=ENCODER)
         )
         return np.asarray(found.examples[0].progress).tolist()
@@ -202,13 +209,13 @@ def test_thinned_episodes_keep_their_last_frame_and_the_labels_of_the_frames_tha
     whole = demonstration(
         keyframes=(2, 7), progress=None, success=curve("success", 8) >= 1, stages=spans
     )
-    found = embed([whole], FitConfig(encoder_option=ENCODER, fps=4))
+    found = embed_demonstrations([whole], FitConfig(encoder_option=ENCODER, fps=4))
     at = [0, 2, 4, 6, 7]
-    np.testing.assert_array_equal(found.footage[0].frames, whole.video()[at])
+    np.testing.assert_array_equal(found.episode_frames[0].frames, whole.video()[at])
     np.testing.assert_allclose(
         np.asarray(found.examples[0].progress), np.interp(at, [0, 2, 7], [0, 0.5, 1]), atol=1e-6
     )
-    np.testing.assert_array_equal(found.footage[0].success, np.asarray(whole.success)[at])
+    np.testing.assert_array_equal(found.episode_frames[0].success, np.asarray(whole.success)[at])
     assert found.examples[0].stages == (("a", 0, 1), ("c", 1, 5))
 
 
@@ -224,7 +231,7 @@ def test_episodes_are_not_thinned_to_nothing(fps: float, said: str) -> None:
 def test_every_split_leaves_something_to_fit_and_loses_no_episode(held_out: float) -> None:
     for count in range(1, 30):
         names = {str(number): "a" for number in range(count)}
-        split = split_names(names, held_out, np.random.default_rng(count))
+        split = split_episodes(names, held_out, np.random.default_rng(count))
         assert len(split.fit) >= 1
         assert sorted([*split.fit, *split.validation, *split.test]) == sorted(names)
 
@@ -236,7 +243,7 @@ def test_from_a_handful_of_videos_all_are_learned_from(count: int) -> None:
         {f"{kind}{number}": kind for number in range(total)}
         for kind, total in (("a", 10), ("b", count))
     )
-    split = split_names(many | few, 0.2, np.random.default_rng(count))
+    split = split_episodes(many | few, 0.2, np.random.default_rng(count))
     assert len(set(few) & set(split.fit)) == (count if count < 5 else 3)
     assert [len(set(many) & set(part)) for part in (split.fit, split.validation, split.test)] == [
         6,

@@ -15,7 +15,7 @@ from roborew.critics.critic import Critic
 from roborew.data import read_video, side_by_side, write_video
 from roborew.data.demonstration import Demonstration
 from roborew.encoders.conv import ConvEncoder
-from roborew.encoders.multi_view import SideBySide
+from roborew.encoders.multi_view import MultiViewEncoder
 from roborew.encoders.text import embed_text
 from roborew.errors import InvalidInputError
 from roborew.learning.examples import EpisodeFrames
@@ -83,7 +83,7 @@ def test_what_only_another_view_shows_is_learned(fitted: Fitted) -> None:
 
 
 def test_every_view_has_the_size_of_the_first(fitted: Fitted) -> None:
-    assert fitted.footage[0].frames.shape == (8, 24, 3 * 32, 3)
+    assert fitted.episode_frames[0].frames.shape == (8, 24, 3 * 32, 3)
     assert fitted.examples[0].features.shape == (8, 3 * 128)
     assert fitted.critic.recipe["cameras"] == list(VIEWS)
 
@@ -91,7 +91,7 @@ def test_every_view_has_the_size_of_the_first(fitted: Fitted) -> None:
 def test_a_critic_of_several_views_is_read_back_as_it_was_and_knows_its_cameras(
     fitted: Fitted, tmp_path: Path
 ) -> None:
-    clip = Clip(frames=fitted.footage[0].frames, instruction=PUSH)
+    clip = Clip(frames=fitted.episode_frames[0].frames, instruction=PUSH)
     kept = Critic.from_pretrained(fitted.critic.save_pretrained(tmp_path / "critic"))
     np.testing.assert_array_equal(kept.score([clip])[0].value, fitted.critic.score([clip])[0].value)
     assert kept.encoder.identity == fitted.critic.encoder.identity
@@ -104,7 +104,11 @@ def noise(width: int, seed: int = 0) -> Video:
 
 
 def test_views_in_another_order_are_other_vectors_with_the_parts_exchanged() -> None:
-    encoder, one, other = SideBySide(ConvEncoder(), ("a", "b"), 4 / 3), noise(32), noise(32, 1)
+    encoder, one, other = (
+        MultiViewEncoder(ConvEncoder(), ("a", "b"), 4 / 3),
+        noise(32),
+        noise(32, 1),
+    )
     there, back = (
         encoder.encode(np.concatenate(pair, axis=2)) for pair in ((one, other), (other, one))
     )
@@ -117,7 +121,7 @@ def test_an_encoder_learns_from_each_view_as_from_an_episode_of_its_own() -> Non
         frames=np.concatenate([noise(32), noise(32, 1)], axis=2), text_embedding=embed_text(PUSH)
     )
     joined, alone = (ConvEncoder(steps=2, batch=4) for _ in range(2))
-    SideBySide(joined, ("a", "b"), 4 / 3).learn([both], lambda *_: None)
+    MultiViewEncoder(joined, ("a", "b"), 4 / 3).learn([both], lambda *_: None)
     alone.learn(
         [replace(both, frames=noise(32)), replace(both, frames=noise(32, 1))], lambda *_: None
     )
@@ -129,7 +133,7 @@ def test_frames_that_do_not_hold_the_views_are_refused(width: int) -> None:
     with pytest.raises(
         InvalidInputError, match=rf"2 cameras side by side .*got frames of {width} x 24"
     ):
-        SideBySide(ConvEncoder(), ("a", "b"), 4 / 3).encode(noise(width))
+        MultiViewEncoder(ConvEncoder(), ("a", "b"), 4 / 3).encode(noise(width))
 
 
 def test_cameras_that_are_not_there_or_named_twice_are_refused() -> None:

@@ -7,12 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from roborew.critics.networks.heads import (
+    bin_centers,
     cross_entropy,
-    deviation,
     expectation,
-    head,
-    levels,
     masked_mean,
+    mlp_head,
+    standard_deviation,
     two_hot,
 )
 
@@ -24,7 +24,7 @@ def test_a_value_spread_over_two_bins_is_given_back(values: list[float], bins: i
     spread = two_hot(target, bins)
     torch.testing.assert_close(spread.sum(-1), torch.ones(len(values)), atol=1e-5, rtol=0)
     assert ((spread > 0).sum(-1) <= 2).all()
-    torch.testing.assert_close(spread @ levels(bins), target, atol=1e-5, rtol=0)
+    torch.testing.assert_close(spread @ bin_centers(bins), target, atol=1e-5, rtol=0)
 
 
 @settings(deadline=None, max_examples=40)
@@ -37,7 +37,9 @@ def test_the_best_logits_for_a_value_decode_to_it(value: float, bins: int) -> No
 def test_decoded_values_never_leave_the_unit_interval() -> None:
     logits = 50 * torch.randn(200, 10, generator=torch.Generator().manual_seed(0))
     assert (expectation(logits) >= 0).all() and (expectation(logits) <= 1).all()
-    assert (deviation(logits) >= 0).all() and (deviation(logits) <= 0.5 + 1e-6).all()
+    assert (standard_deviation(logits) >= 0).all() and (
+        standard_deviation(logits) <= 0.5 + 1e-6
+    ).all()
 
 
 def test_the_masked_mean_is_the_plain_mean_of_what_counts_whatever_the_mask() -> None:
@@ -67,7 +69,7 @@ def test_cross_entropy_is_least_at_the_target() -> None:
 
 
 def test_every_weight_of_a_head_learns() -> None:
-    network = head(12, 3)
+    network = mlp_head(12, 3)
     network(torch.randn(5, 12)).square().sum().backward()
     for name, weight in network.named_parameters():
         assert weight.grad is not None and weight.grad.abs().sum() > 0, name

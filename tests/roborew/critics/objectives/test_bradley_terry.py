@@ -10,9 +10,18 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from roborew.critics.dataset.preferences import Answers, Comparison, Teacher
-from roborew.critics.networks.heads import deviation, expectation, log_exceeds, log_ties
-from roborew.critics.networks.reward_network import RewardNetwork, divergence
+from roborew.critics.dataset.preferences import (
+    PackedComparisons,
+    ScriptedTeacher,
+    SegmentComparison,
+)
+from roborew.critics.networks.heads import (
+    expectation,
+    log_prob_equal,
+    log_prob_greater,
+    standard_deviation,
+)
+from roborew.critics.networks.reward_network import RewardNetwork, kl_divergence
 from roborew.critics.objectives.bradley_terry import BradleyTerry
 from roborew.errors import CorruptFileError, InvalidInputError
 from roborew.evaluation import spearman
@@ -48,8 +57,10 @@ def test_scores_explain_the_teachers_answers_and_fall_when_the_task_is_undone(
 
 def test_answers_that_are_given_count_and_not_the_labels() -> None:
     examples = world(3)
-    answers = Teacher().answers(np.random.default_rng(0), examples, 600)
-    contrary = [Comparison(first=a.first, second=a.second, label=1 - a.label) for a in answers]
+    answers = ScriptedTeacher().sample_comparisons(np.random.default_rng(0), examples, 600)
+    contrary = [
+        SegmentComparison(first=a.first, second=a.second, label=1 - a.label) for a in answers
+    ]
     critic = BradleyTerry(**SMALL)
     critic.learn(examples, contrary, lambda what, value: None)
     assert order(critic, "success") < -0.8
@@ -61,7 +72,9 @@ def test_the_teacher_prefers_more_progress_sees_no_difference_in_ties_and_errs_a
     examples = world(3, sentences=(PUSH, OPEN))
     shares: dict[float, float] = {}
     for noise in (0.0, 0.2):
-        answers = Teacher(tie=0.1, noise=noise).answers(np.random.default_rng(0), examples, 2000)
+        answers = ScriptedTeacher(tie_margin=0.1, label_noise=noise).sample_comparisons(
+            np.random.default_rng(0), examples, 2000
+        )
         right = []
         for answer in answers:
             (a, i), (b, j) = answer.first, answer.second
@@ -123,7 +136,11 @@ def test_extreme_rewards_give_finite_losses_and_gradients() -> None:
 def test_one_of_two_is_above_the_other_or_they_tie() -> None:
     first, second = torch.randn(2, 9, 5, generator=torch.Generator().manual_seed(0)).log_softmax(-1)
     cases = torch.stack(
-        [log_exceeds(first, second), log_exceeds(second, first), log_ties(first, second)]
+        [
+            log_prob_greater(first, second),
+            log_prob_greater(second, first),
+            log_prob_equal(first, second),
+        ]
     )
     torch.testing.assert_close(cases.exp().sum(0), torch.ones(9))
 
@@ -146,7 +163,7 @@ def test_pieces_that_tie_come_to_the_same_grade_and_stay_sure_of_it() -> None:
     sure = torch.zeros(1, 2, 1, 9)
     sure[..., 4] = 6
     after = descended(sure, 0.5)
-    assert (deviation(after) <= deviation(sure[0, :, 0]) + 1e-4).all()
+    assert (standard_deviation(after) <= standard_deviation(sure[0, :, 0]) + 1e-4).all()
     torch.testing.assert_close(expectation(after), torch.full((2,), 0.5), atol=1e-3, rtol=0)
 
 
@@ -176,19 +193,21 @@ def test_taking_off_risk_never_raises_a_score() -> None:
 def test_pieces_end_with_their_episode_and_what_there_is_not_is_refused() -> None:
     examples = world(1)
     length = len(examples[0].features)
-    answers = Answers.of([Comparison(first=(0, length - 1), second=(1, 0), label=1)], examples, 3)
+    answers = PackedComparisons.pack(
+        [SegmentComparison(first=(0, length - 1), second=(1, 0), label=1)], examples, 3
+    )
     np.testing.assert_array_equal(
-        answers.pieces[0], [[length - 1] * 3, [length, length + 1, length + 2]]
+        answers.segments[0], [[length - 1] * 3, [length, length + 1, length + 2]]
     )
     for wrong in (
         [],
-        [Comparison(first=(0, length), second=(1, 0), label=1)],
-        [Comparison(first=(9, 0), second=(0, 0), label=1)],
+        [SegmentComparison(first=(0, length), second=(1, 0), label=1)],
+        [SegmentComparison(first=(9, 0), second=(0, 0), label=1)],
     ):
         with pytest.raises(InvalidInputError, match="expected at least one"):
-            Answers.of(wrong, examples, 2)
+            PackedComparisons.pack(wrong, examples, 2)
     with pytest.raises(InvalidInputError, match=r"label in \[0, 1\]"):
-        Comparison(first=(0, 0), second=(0, 1), label=2)
+        SegmentComparison(first=(0, 0), second=(0, 1), label=2)
 
 
 def test_settings_that_make_no_sense_are_refused() -> None:
@@ -204,7 +223,7 @@ def test_settings_that_make_no_sense_are_refused() -> None:
 
 def test_two_users_of_opposite_taste_get_opposite_scores() -> None:
     examples = world(3)
-    asked = Teacher().answers(np.random.default_rng(0), examples, 800)
+    asked = ScriptedTeacher().sample_comparisons(np.random.default_rng(0), examples, 800)
     turned = [replace(answer, label=1 - answer.label, user=1) for answer in asked]
     shared = BradleyTerry(**{**SMALL, "steps": 250}, latent_dim=2)
     shared.learn(examples, asked[:400] + turned[400:], lambda what, value: None)
@@ -222,24 +241,26 @@ def test_two_users_of_opposite_taste_get_opposite_scores() -> None:
 
 def test_the_divergence_is_least_where_nothing_is_known() -> None:
     mean, spread = torch.randn(2, 20, 3, generator=torch.Generator().manual_seed(0))
-    assert all(divergence(m, s) > 0 for m, s in zip(mean, spread, strict=True))
+    assert all(kl_divergence(m, s) > 0 for m, s in zip(mean, spread, strict=True))
     normal = torch.distributions.Normal
     expected = torch.distributions.kl_divergence(
         normal(mean[0], (spread[0] / 2).exp()), normal(0.0, 1.0)
     ).sum()
-    torch.testing.assert_close(divergence(mean[0], spread[0]), expected)
+    torch.testing.assert_close(kl_divergence(mean[0], spread[0]), expected)
 
 
 def test_pieces_that_are_called_alike_come_to_lie_together() -> None:
     examples = world(3)
     losses = []
-    triples = Teacher(length=2).triples(np.random.default_rng(9), examples, 200)
+    triples = ScriptedTeacher(segment_length=2).sample_triplets(
+        np.random.default_rng(9), examples, 200
+    )
     frames = torch.as_tensor(np.concatenate([example.features for example in examples]))[triples]
     text = torch.as_tensor(examples[0].text_embedding.copy()).expand(*frames.shape[:-1], -1)
     for similar in (0, 400):
         critic = BradleyTerry(**SMALL, segment_length=2, num_similarity_queries=similar)
         critic.fit(examples, [], lambda what, value: None)
-        losses.append(float(critic.network.alike(frames, text).detach()))
+        losses.append(float(critic.network.triplet_loss(frames, text).detach()))
         assert order(critic, "undo") > 0.8
     assert losses[1] < losses[0]
 
@@ -250,6 +271,6 @@ def test_of_three_pieces_the_second_is_more_like_the_first_than_the_third_is() -
         [example.progress for example in examples if example.progress is not None]
     )
     first, second, third = progress[
-        Teacher().triples(np.random.default_rng(0), examples, 300)[..., 0]
+        ScriptedTeacher().sample_triplets(np.random.default_rng(0), examples, 300)[..., 0]
     ].T
     assert (np.abs(first - second) < np.abs(first - third)).all()

@@ -16,7 +16,7 @@ from roborew.critics.objectives.gail import (
     preconditioning,
     slope_penalty,
 )
-from roborew.critics.torch_objective import Stack
+from roborew.critics.torch_objective import PackedEpisodes
 from roborew.errors import InvalidInputError
 from roborew.learning.examples import Example
 from tests.roborew.critics.worlds import episode, query, world
@@ -140,7 +140,7 @@ def test_a_step_never_crosses_into_another_episode() -> None:
     marked = [
         replace(e, features=np.full_like(e.features, number)) for number, e in enumerate(examples)
     ]
-    before, after, _ = drawn(Stack(marked), [0, 3, 4], np.random.default_rng(0), 300)
+    before, after, _ = drawn(PackedEpisodes(marked), [0, 3, 4], np.random.default_rng(0), 300)
     assert torch.equal(before, after) and set(before[:, 0].tolist()) == {0, 3, 4}
 
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from roborew.critics.dataset.window_pairs import WindowBatch, WindowPairs, cut_off_aware
+from roborew.critics.dataset.window_pairs import WindowBatch, WindowPairSampler, cut_off_aware
 from roborew.critics.networks.transformer import CausalLayers
 from roborew.critics.objectives.robometer import Robometer, RobometerNetwork
-from roborew.critics.torch_objective import window_positions
+from roborew.critics.torch_objective import window_indices
 from roborew.errors import CorruptFileError, InvalidInputError
 from roborew.evaluation import auroc, spearman
 from tests.roborew.critics.worlds import OPEN, PUSH, TEXTS, episode, query, world
@@ -59,9 +59,9 @@ def test_a_video_that_got_further_is_preferred_whichever_is_named_first(critic: 
 def test_every_weight_learns() -> None:
     network = RobometerNetwork(12, 8, 16, 2, 10)
     examples = world(2, sentences=(PUSH, OPEN))
-    first, second = WindowPairs(examples, 4).draw(np.random.default_rng(0), 16)
+    first, second = WindowPairSampler(examples, 4).sample(np.random.default_rng(0), 16)
     frames = torch.as_tensor(np.concatenate([example.features for example in examples]))
-    text = torch.as_tensor(np.stack([examples[row].text_embedding for row in first.sentence]))
+    text = torch.as_tensor(np.stack([examples[row].text_embedding for row in first.instruction]))
     vectors, preference = network.compare(frames[first.frames], frames[second.frames], text)
     network.loss(vectors, preference, first, second).backward()
     for name, weight in network.named_parameters():
@@ -108,7 +108,7 @@ def test_attention_reads_only_what_came_before() -> None:
 def test_a_window_starts_with_the_first_frame_and_its_place_is_the_frame_itself(
     known: int, size: int
 ) -> None:
-    positions, places = window_positions(6, known, size)
+    positions, places = window_indices(6, known, size)
     np.testing.assert_array_equal(positions[:, 0], 0)
     np.testing.assert_array_equal(positions[np.arange(6), places], np.arange(known, known + 6))
     for row, place, frame in zip(positions, places, range(known, known + 6), strict=True):
@@ -126,12 +126,12 @@ def test_batches_show_both_orders_failures_and_other_tasks_in_labels_that_follow
         [example.progress for example in examples if example.progress is not None]
     )
     owner = np.repeat(np.arange(len(examples)), [len(example.features) for example in examples])
-    first, second = WindowPairs(examples, 5).draw(np.random.default_rng(0), 400)
+    first, second = WindowPairSampler(examples, 5).sample(np.random.default_rng(0), 400)
     for shown in (first, second):
         foreign = np.array(
             [
                 examples[o].instruction != examples[s].instruction
-                for o, s in zip(owner[shown.frames[:, 0]], shown.sentence, strict=True)
+                for o, s in zip(owner[shown.frames[:, 0]], shown.instruction, strict=True)
             ]
         )
         np.testing.assert_array_equal(shown.progress[~foreign], truth[shown.frames[~foreign]])
@@ -143,10 +143,10 @@ def test_batches_show_both_orders_failures_and_other_tasks_in_labels_that_follow
         steps = np.diff(shown.frames[:, 1:], axis=1)
         assert (steps > 0).all(axis=1).any() and (steps < 0).all(axis=1).any()
         assert ((steps > 0).any(axis=1) & (steps < 0).any(axis=1)).any(), "some are rewound"
-    further = first.further(second)
+    further = first.preference(second)
     known = further[np.isfinite(further)]
     assert 0.4 < known.mean() < 0.6 and len(known) > 200
-    np.testing.assert_array_equal(second.further(first)[np.isfinite(further)], 1 - known)
+    np.testing.assert_array_equal(second.preference(first)[np.isfinite(further)], 1 - known)
 
 
 def test_a_success_got_further_than_a_failure_of_which_nothing_else_is_known() -> None:
@@ -156,11 +156,11 @@ def test_a_success_got_further_than_a_failure_of_which_nothing_else_is_known() -
         )
 
     failed, done, half = shown(np.nan, 0), shown(1, 1), shown(0.5, np.nan)
-    assert failed.further(done) == 1 and done.further(failed) == 0
+    assert failed.preference(done) == 1 and done.preference(failed) == 0
     assert (
-        np.isnan(failed.further(half))
-        and np.isnan(failed.further(failed))
-        and np.isnan(done.further(done))
+        np.isnan(failed.preference(half))
+        and np.isnan(failed.preference(failed))
+        and np.isnan(done.preference(done))
     )
 
 

@@ -12,7 +12,7 @@ from roborew.critics.objectives.liv import Liv, contrast
 from roborew.critics.objectives.tcc import Tcc, Way, cycle_loss
 from roborew.critics.objectives.vip import Vip, distances
 from roborew.critics.time_contrast import contrast_in_time, moments
-from roborew.critics.torch_objective import Stack
+from roborew.critics.torch_objective import PackedEpisodes
 from roborew.errors import CorruptFileError, InvalidInputError
 from tests.roborew.critics.worlds import OPEN, PUSH, episode, query, world
 
@@ -85,12 +85,12 @@ def test_the_goal_is_that_of_the_sentence_that_is_asked() -> None:
 
 
 def test_moments_lie_in_order_in_one_demonstration() -> None:
-    stack = Stack(world(2))
+    stack = PackedEpisodes(world(2))
     for to_end in (False, True):
         drawn = moments(np.random.default_rng(0), stack, 500, to_end)
         first, last = (
-            stack.start[drawn.episode],
-            stack.start[drawn.episode] + stack.length[drawn.episode] - 1,
+            stack.starts[drawn.episode],
+            stack.starts[drawn.episode] + stack.lengths[drawn.episode] - 1,
         )
         assert (
             (first <= drawn.start) & (drawn.start <= drawn.now) & (drawn.now <= drawn.after)

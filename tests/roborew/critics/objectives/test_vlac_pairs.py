@@ -9,20 +9,20 @@ import numpy as np
 import pytest
 import torch
 
-from roborew.critics.dataset.frame_pairs import STILL, FramePairs, PairBatch
-from roborew.critics.networks.pair_network import CompareNetwork, decoded
+from roborew.critics.dataset.frame_pairs import STILL, FramePairBatch, FramePairSampler
+from roborew.critics.networks.pair_network import PairNetwork, expected_change
 from roborew.critics.objectives.vlac_pairs import VlacPairs, labels
 from roborew.errors import InvalidInputError
 from roborew.evaluation import spearman
 from roborew.rewards.relative_progress import apply_change
-from roborew.workflows.fit.examples import stagnation
+from roborew.workflows.fit.examples import static_since
 from tests.roborew.critics.worlds import OPEN, PUSH, episode, query, world
 
 
-def compared(p: np.ndarray, q: np.ndarray, matched: bool = True) -> PairBatch:
+def compared(p: np.ndarray, q: np.ndarray, matched: bool = True) -> FramePairBatch:
     rows = np.arange(len(p))
     known = np.full(len(p), matched)
-    return PairBatch(
+    return FramePairBatch(
         rows, rows, rows, p.astype(np.float32), q.astype(np.float32), p, rows, rows, known
     )
 
@@ -59,18 +59,18 @@ def test_under_another_tasks_sentence_nothing_moves_and_what_nobody_knows_stays_
 
 def test_pairs_are_near_and_far_forwards_and_backwards_still_and_of_other_tasks() -> None:
     examples = world(3, sentences=(PUSH, OPEN))
-    drawn = FramePairs(examples).draw(np.random.default_rng(0), 2000)
+    drawn = FramePairSampler(examples).sample(np.random.default_rng(0), 2000)
     owner = np.repeat(np.arange(len(examples)), [len(example.features) for example in examples])
     np.testing.assert_array_equal(owner[drawn.before], owner[drawn.after])
-    np.testing.assert_array_equal(owner[drawn.before], owner[drawn.start])
+    np.testing.assert_array_equal(owner[drawn.before], owner[drawn.first])
     gap = drawn.after - drawn.before
     assert 0.4 < (gap > 0).mean() < 0.6 and (gap == 0).any() and (np.abs(gap) > 8).any()
     foreign = [
         examples[o].instruction != examples[s].instruction
-        for o, s in zip(owner[drawn.before], drawn.sentence, strict=True)
+        for o, s in zip(owner[drawn.before], drawn.instruction, strict=True)
     ]
-    np.testing.assert_array_equal(drawn.matched, ~np.array(foreign))
-    assert 0.05 < np.mean(foreign) < 0.15 and not drawn.done[foreign].any()
+    np.testing.assert_array_equal(drawn.matches, ~np.array(foreign))
+    assert 0.05 < np.mean(foreign) < 0.15 and not drawn.success[foreign].any()
 
 
 def test_frames_between_which_next_to_nothing_changes_are_no_progress_whatever_their_labels() -> (
@@ -78,13 +78,17 @@ def test_frames_between_which_next_to_nothing_changes_are_no_progress_whatever_t
 ):
     """The reference's stagnation pairs: two frames, not one frame twice."""
     example = replace(episode("success", 0), static_since=np.repeat(np.arange(0, 24, 4), 4))
-    drawn = FramePairs([example]).draw(np.random.default_rng(0), 4000)
+    drawn = FramePairSampler([example]).sample(np.random.default_rng(0), 4000)
     truth = example.progress
     assert truth is not None
     same = (drawn.before // 4 == drawn.after // 4) & (drawn.before != drawn.after)
-    stands = same & (drawn.p == drawn.q) & (truth[drawn.before] != truth[drawn.after])
+    stands = (
+        same
+        & (drawn.progress_before == drawn.progress_after)
+        & (truth[drawn.before] != truth[drawn.after])
+    )
     assert 0.01 < stands.mean() < STILL and not labels(drawn)[stands].any()
-    np.testing.assert_array_equal(drawn.q[~same], truth[drawn.after[~same]])
+    np.testing.assert_array_equal(drawn.progress_after[~same], truth[drawn.after[~same]])
 
 
 def test_a_frame_looks_like_those_before_it_that_differ_in_less_than_a_hundredth_of_their_pixels() -> (
@@ -94,11 +98,11 @@ def test_a_frame_looks_like_those_before_it_that_differ_in_less_than_a_hundredth
     frames[2:, :1, :3] = 200  # 3 of 400 pixels
     frames[4:, 5:7] = 200
     frames[5] += 5  # noise
-    np.testing.assert_array_equal(stagnation(frames), [0, 0, 0, 0, 4, 4])
+    np.testing.assert_array_equal(static_since(frames), [0, 0, 0, 0, 4, 4])
     slow = np.zeros((12, 20, 20, 3), np.uint8)
     for at in range(12):
         slow[at, 0, :at] = 200
-    np.testing.assert_array_equal(stagnation(slow), np.maximum(np.arange(12) - 3, 0))
+    np.testing.assert_array_equal(static_since(slow), np.maximum(np.arange(12) - 3, 0))
 
 
 def test_progress_rises_with_the_task_and_falls_when_it_is_undone(critic: VlacPairs) -> None:
@@ -133,7 +137,7 @@ def test_it_says_done_at_the_end_of_a_success_only(critic: VlacPairs) -> None:
 
 
 def test_every_weight_learns_and_decoded_changes_stay_in_their_range() -> None:
-    network = CompareNetwork(12, 8, 3, 16, 11)
+    network = PairNetwork(12, 8, 3, 16, 11)
     rng = np.random.default_rng(0)
     pictures, text = torch.as_tensor(rng.standard_normal((9, 3, 12), np.float32)), torch.ones(9, 8)
     network.loss(
@@ -141,7 +145,7 @@ def test_every_weight_learns_and_decoded_changes_stay_in_their_range() -> None:
     ).backward()
     for name, weight in network.named_parameters():
         assert weight.grad is not None and weight.grad.abs().sum() > 0, name
-    extremes = decoded(torch.tensor([[99.0, 0, 0], [0, 99.0, 0], [0, 0, 99.0]]))
+    extremes = expected_change(torch.tensor([[99.0, 0, 0], [0, 99.0, 0], [0, 0, 99.0]]))
     torch.testing.assert_close(extremes, torch.tensor([-1.0, 0.0, 1.0]))
 
 
