@@ -150,7 +150,7 @@ def load_open_clip_tower(
 ) -> PretrainedModel:
     """The image tower, and what reads sentences; arguments and errors as in `load_open_clip`."""
     both = load_open_clip(model, pretrained, revision, sha256, text=False)
-    return replace(both.tower, text=both.encode_text)
+    return replace(both.tower, encode_text=both.encode_text)
 
 
 def _find(model: str, pretrained: str | None, revision: str | None) -> Source:

@@ -80,7 +80,7 @@ class PretrainedEncoder(FrozenEncoder):
     otherwise by `roborew.encoders.text.embed_text`.
 
     Args:
-        tower: whose network; see `roborew.encoders.pretrained.load_tower` for this and the next
+        tower: whose network; see `roborew.encoders.pretrained.load_pretrained` for this and the next
             four.
         model: hub id or folder, name or architecture.
         pretrained: its weights.
@@ -94,7 +94,7 @@ class PretrainedEncoder(FrozenEncoder):
         device: of torch; several, separated by commas, share the work.
 
     Raises:
-        RoborewError: as `load_tower`.
+        RoborewError: as `load_pretrained`.
     """
 
     def __init__(

@@ -59,7 +59,7 @@ class _Sentences:
 
     @torch.inference_mode()
     def __call__(self, sentence: str) -> FloatArray:
-        """See `Tower.text`.
+        """See `PretrainedModel.encode_text`.
 
         Raises:
             InvalidInputError: the model would read only the beginning of the sentence.

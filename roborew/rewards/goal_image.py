@@ -103,7 +103,7 @@ class GoalImage:
         frames, targets = found[: len(clips)], [each[0] for each in found[len(clips) :]]
         levels = [self._similarity(x, goal) for x, goal in zip(frames, targets, strict=True)]
         if clips:
-            self._watch.look(
+            self._watch.check(
                 levels, self._embedder.noise, lambda x: self._similarity(x, targets[0])
             )
         values = [
