@@ -179,7 +179,8 @@ def parse_options(factory: Callable[..., Any], pairs: Sequence[str]) -> dict[str
     ``factory``.
 
     Understood: str, int, float, bool, `Path`, `Literal`, ``tuple[str, ...]`` (separated by commas)
-    and unions of these with None (written ``none``).
+    and unions of these with None (written ``none``). The fields of an option that is a dataclass are
+    options of their own, ``judge.model=...``.
 
     >>> def model(*, alpha: float = 0.0, prompts: tuple[str, ...] = (), compile: bool = False): ...
     >>> parse_options(model, ["alpha=1", "prompts=a robot,a cat"])
@@ -189,7 +190,7 @@ def parse_options(factory: Callable[..., Any], pairs: Sequence[str]) -> dict[str
         UnknownNameError: no such option; close matches and the list are offered.
         InvalidInputError: not ``key=value``, given twice, or a value of another type.
     """
-    kinds = keyword_options(factory)
+    kinds = _option_types(factory)
     texts = dict[str, str]()
     for pair in pairs:
         key, equals, text = pair.partition("=")
@@ -201,11 +202,40 @@ def parse_options(factory: Callable[..., Any], pairs: Sequence[str]) -> dict[str
             raise InvalidInputError(f"option {key}: given twice.")
         texts[key] = text
     options = dict[str, Any]()
+    groups = dict[str, dict[str, Any]]()
     for key, text in current_names(factory, texts, "option").items():
         if key not in kinds:
             raise UnknownNameError("option", key, kinds)
-        options[key] = _read_option(key, kinds[key], text)
+        value = _read_option(key, kinds[key], text)
+        group, dot, field = key.partition(".")
+        if dot:
+            groups.setdefault(group, {})[field] = value
+        else:
+            options[key] = value
+    for group, settings in groups.items():
+        settings_class = _settings_class(keyword_options(factory)[group])
+        assert settings_class is not None
+        options[group] = settings_class(**settings)
     return options
+
+
+def _option_types(factory: Callable[..., Any]) -> dict[str, Any]:
+    """Option -> its type; a field of a dataclass that is an option is called ``option.field``."""
+    kinds = dict[str, Any]()
+    for name, kind in keyword_options(factory).items():
+        settings_class = _settings_class(kind)
+        if settings_class is None:
+            kinds[name] = kind
+            continue
+        for field, field_kind in keyword_options(settings_class).items():
+            kinds[f"{name}.{field}"] = field_kind
+    return kinds
+
+
+def _settings_class(kind: Any) -> type[Any] | None:
+    """The dataclass that a type is, or that is one of a union."""
+    candidates = get_args(kind) if get_origin(kind) in (Union, types.UnionType) else (kind,)
+    return next((each for each in candidates if dataclasses.is_dataclass(each)), None)
 
 
 def _read_option(key: str, kind: Any, text: str) -> Any:

@@ -1,53 +1,59 @@
-"""A judge by its registered name and options, as a command line gives them."""
+"""A judge from its configuration."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
-from pathlib import Path
 
 from roborew.config import keyword_options, parse_options
 from roborew.errors import InvalidInputError
+from roborew.judges.config import JudgeConfig
 from roborew.judges.recorded import Recorder
-from roborew.judges.types import Judge, Progress
+from roborew.judges.types import Judge
 from roborew.registry import judges
 
 
-def load_judge(
-    name: str,
-    options: Sequence[str] = (),
-    *,
-    device: str = "cpu",
-    cache: Path | None = None,
-    progress: Progress | None = None,
-) -> Judge:
-    """Open the judge called ``name``. One that cannot be had is an error, never another judge.
+def load_judge(config: JudgeConfig, device: str = "cpu") -> Judge:
+    """Load the configured judge. One that cannot be had is an error, never another judge.
 
     Args:
-        name: of the registry `roborew.registry.judges`.
-        options: ``key=value`` pairs, the keyword arguments of its class.
-        device: for a judge that has a device and whose options do not name one.
-        cache: a file of stored answers: what is in it is not asked again, see
-            `roborew.judges.recorded.Recorder`.
-        progress: called with the questions done and the questions in all while the judge works.
+        config: the back end and its settings; how answers are read is not looked at.
+        device: torch device of a back end that has one and whose options name none.
 
     Raises:
         UnknownNameError: no such judge or option.
-        InvalidInputError: an option is missing or has a value of another type.
+        InvalidInputError: an option is missing, has a value of another type, or goes with a judge
+            that is loaded already.
         MissingBackendError: its package or weights are absent.
     """
+    options = backend_options(config)
+    if not isinstance(config.backend, str):
+        if options or config.cache is not None:
+            raise InvalidInputError(
+                f"judge: {config.backend.identity} is loaded already and takes neither options "
+                f"nor a cache; got {', '.join(options) or config.cache}. Give a name as backend, "
+                "or wrap it in roborew.judges.recorded.Recorder."
+            )
+        return config.backend
+    judge = _make(config.backend, options, device)
+    return judge if config.cache is None else Recorder(judge, config.cache)
+
+
+def backend_options(config: JudgeConfig) -> tuple[str, ...]:
+    """Return all settings of the back end as ``key=value``."""
+    named = {"model": config.model, "base_url": config.base_url}
+    given = [f"{key}={value}" for key, value in named.items() if value is not None]
+    return (*given, *config.options)
+
+
+def _make(name: str, options: tuple[str, ...], device: str) -> Judge:
     factory = judges.load(name)
     arguments = parse_options(factory, options)
-    if "device" in keyword_options(factory):
+    known = keyword_options(factory)
+    if "device" in known:
         arguments.setdefault("device", device)
+    # Bound before it is called: a TypeError from inside a back end is a fault, not a bad option.
     try:
         inspect.signature(factory).bind(**arguments)
     except TypeError as error:
-        raise InvalidInputError(
-            f"judge {name!r}: {error}; options: {', '.join(keyword_options(factory))}."
-        ) from error
-    judge = factory(**arguments)
-    if cache is not None:
-        judge = Recorder(judge, cache)
-    judge.progress = progress
-    return judge
+        raise InvalidInputError(f"judge {name!r}: {error}; options: {', '.join(known)}.") from error
+    return factory(**arguments)

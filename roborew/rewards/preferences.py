@@ -1,4 +1,4 @@
-"""RL-VLM-F: which of two pictures is nearer to the goal, described first, then labelled
+"""RL-VLM-F: which of two pictures is nearer to the goal, described first, then labeled
 (arXiv:2402.03681).
 
 Labels to train a reward from, no reward. Each pair is asked in both orders, and a label stands only
@@ -9,14 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
-from roborew.judges.parsing import MIN_PROB_MASS, NEUTRAL_CHARACTERS, sanitize_instruction
+from roborew.judges.config import DEFAULT_JUDGE, JudgeConfig
+from roborew.judges.parsing import NEUTRAL_CHARACTERS, sanitize_instruction
 from roborew.judges.types import Judge, Question
-from roborew.rewards.vlm.base import JudgeClient, Scale, abstention_of
+from roborew.rewards.vlm.base import JudgeClient, MarkedQuestion, abstention_of
+from roborew.rewards.vlm.scales import Scale, Values
 from roborew.types import Frame
 
 BETTER_PICTURE = Scale(
@@ -46,7 +47,7 @@ class FramePair:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreferenceLabel:
-    """What was said of a pair.
+    """The judge's preference in a pair.
 
     Attributes:
         label: 0 where the first picture is better, 1 where the second is, None where no label can
@@ -64,89 +65,68 @@ class PreferenceLabel:
 
 
 class PreferenceLabeler(JudgeClient):
-    """Labels pairs of pictures, four questions each: two descriptions and two labels."""
+    """Labels pairs of pictures, four questions each: two descriptions and two labels.
+
+    To be called from Python, such as on the pairs that `BradleyTerry` learns from; no command calls
+    it.
+    """
 
     def __init__(
         self,
         *,
-        judge: str | Judge = "transformers",
-        judge_options: tuple[str, ...] = (),
-        cache: Path | None = None,
-        nonce_seed: str | None = None,
-        min_prob_mass: float = MIN_PROB_MASS,
-        parse_text: bool = False,
+        judge: JudgeConfig | Judge = DEFAULT_JUDGE,
         max_tokens: int = 384,
         device: str = "cpu",
     ) -> None:
-        """Open the judge.
+        """Load the judge.
 
         Args:
-            judge: a registered judge, or one.
-            judge_options: its settings, ``key=value``.
-            cache: file of stored answers; give ``nonce_seed`` too.
-            nonce_seed: what the marks of answers are drawn from; a new one each time if not given.
-            min_prob_mass: probability that the three answers must hold together.
-            parse_text: read the written reply of a judge that could tell probabilities, too.
-            max_tokens: length of a description.
-            device: for a judge in this process.
+            judge: configuration of the judge, or a judge.
+            max_tokens: length of a description at most.
+            device: torch device of a judge in this process.
         """
-        super().__init__(
-            "preferences",
-            judge,
-            judge_options,
-            cache,
-            nonce_seed,
-            min_prob_mass,
-            parse_text,
-            device,
-        )
+        super().__init__("preferences", judge, device)
         self._max_tokens = max_tokens
 
     def compare(self, pairs: Sequence[FramePair]) -> list[PreferenceLabel]:
         """Label pairs; two pictures that are the same are not asked about."""
-        alike = [np.array_equal(pair.first, pair.second) for pair in pairs]
-        asked = [pair for pair, same in zip(pairs, alike, strict=True) if not same]
-        swapped = [
-            FramePair(first=p.second, second=p.first, instruction=p.instruction) for p in asked
+        identical = [np.array_equal(pair.first, pair.second) for pair in pairs]
+        different = [pair for pair, same in zip(pairs, identical, strict=True) if not same]
+        swapped = [_swapped(pair) for pair in different]
+        # All in one batch, so that a judge in this process works on full batches.
+        probabilities = self._second_probabilities([*different, *swapped])
+        both_orders = iter(probabilities.reshape(2, -1).T.tolist())
+        return [
+            _unlabeled("the pictures are the same") if same else combine_orders(*next(both_orders))
+            for same in identical
         ]
-        speaks = iter(self._for_second([*asked, *swapped]).reshape(2, -1).T.tolist())
-        return [_same_picture() if same else combine_orders(*next(speaks)) for same in alike]
 
-    def _for_second(
-        self, pairs: Sequence[FramePair]
-    ) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-        """How much speaks for the second picture of each pair as it is shown, NaN for an
-        abstention."""
-        questions = [
-            Question(
-                parts=(
-                    "First:",
-                    p.first,
-                    "Second:",
-                    p.second,
-                    DESCRIBE.format(goal=sanitize_instruction(p.instruction)),
-                ),
-                max_tokens=self._max_tokens,
-            )
-            for p in pairs
-        ]
-        answers = self.ask(questions)
-        described = [i for i, answer in enumerate(answers) if abstention_of(answer) is None]
-        for answer in answers:
-            self.count_abstention(abstention_of(answer))
-        questions = [
-            self.make_question(
-                [_label_text(pairs[i], answers[i].text or "")], BETTER_PICTURE, pairs[i].instruction
-            )
-            for i in described
-        ]
+    def _second_probabilities(self, pairs: Sequence[FramePair]) -> Values:
+        """How much speaks for the second picture of each pair as it is shown, shape (n,), NaN for
+        an abstention."""
+        answers = self.ask([self._description_question(pair) for pair in pairs])
+        described: list[int] = []
+        questions: list[MarkedQuestion] = []
+        for index, (pair, answer) in enumerate(zip(pairs, answers, strict=True)):
+            abstention = abstention_of(answer)
+            if abstention is not None:
+                self.count_abstention(abstention)
+                continue
+            described.append(index)
+            prompt = _label_prompt(pair, answer.text or "")
+            questions.append(self.make_question([prompt], BETTER_PICTURE, pair.instruction))
         values = np.full(len(pairs), np.nan)
         values[described] = self.ask_values(questions, BETTER_PICTURE)[:, 0]
         return values
 
+    def _description_question(self, pair: FramePair) -> Question:
+        request = DESCRIBE.format(goal=sanitize_instruction(pair.instruction))
+        parts = ("First:", pair.first, "Second:", pair.second, request)
+        return Question(parts=parts, max_tokens=self._max_tokens)
+
 
 def combine_orders(as_given: float, swapped: float) -> PreferenceLabel:
-    """Return what two orders say together.
+    """Return the label of a pair that was asked in both orders.
 
     Args:
         as_given: how much speaks for the second picture, in [0, 1], NaN for an abstention.
@@ -156,24 +136,32 @@ def combine_orders(as_given: float, swapped: float) -> PreferenceLabel:
     (1, 'the two orders disagree')
     """
     if np.isnan(as_given) or np.isnan(swapped):
-        return PreferenceLabel(
-            label=None, second_probability=None, agreed=None, reason="the judge abstained"
-        )
-    sides = np.sign([as_given - 0.5, 0.5 - swapped]).tolist()
-    agreed = sides[0] == sides[1]
-    reason = "" if agreed and sides[0] else "no difference" if agreed else "the two orders disagree"
-    label = None if reason else 1 if sides[0] > 0 else 0
+        return _unlabeled("the judge abstained")
+    side = float(np.sign(as_given - 0.5))
+    swapped_side = float(np.sign(0.5 - swapped))
+    agreed = side == swapped_side
+    label: Literal[0, 1] | None = None
+    reason = ""
+    if not agreed:
+        reason = "the two orders disagree"
+    elif side == 0:
+        reason = "no difference"
+    else:
+        label = 1 if side > 0 else 0
+    probability = (as_given + 1 - swapped) / 2
     return PreferenceLabel(
-        label=label, second_probability=(as_given + 1 - swapped) / 2, agreed=agreed, reason=reason
+        label=label, second_probability=probability, agreed=agreed, reason=reason
     )
 
 
-def _same_picture() -> PreferenceLabel:
-    return PreferenceLabel(
-        label=None, second_probability=None, agreed=None, reason="the pictures are the same"
-    )
+def _swapped(pair: FramePair) -> FramePair:
+    return FramePair(first=pair.second, second=pair.first, instruction=pair.instruction)
 
 
-def _label_text(pair: FramePair, analysis: str) -> str:
-    quoted = analysis[:MAX_ANALYSIS_CHARACTERS].translate(NEUTRAL_CHARACTERS)
+def _unlabeled(reason: str) -> PreferenceLabel:
+    return PreferenceLabel(label=None, second_probability=None, agreed=None, reason=reason)
+
+
+def _label_prompt(pair: FramePair, description: str) -> str:
+    quoted = description[:MAX_ANALYSIS_CHARACTERS].translate(NEUTRAL_CHARACTERS)
     return LABEL.format(goal=sanitize_instruction(pair.instruction), analysis=quoted)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from roborew.judges.config import JudgeConfig
 from tests.roborew.encoders.tiny_towers import tiny_clip, tiny_dinov2
 from tests.tiny_models import tiny_vlm
 
@@ -15,7 +16,7 @@ Options = Mapping[str, Any]
 
 def tiny_judge(folder: Path) -> Options:
     """A judge with random weights; its allowed answers hold little probability."""
-    return {"judge_options": (f"model={tiny_vlm(folder)}",), "min_prob_mass": 0.0}
+    return {"judge": JudgeConfig(model=str(tiny_vlm(folder)), min_prob_mass=0.0)}
 
 
 def clip_options(folder: Path) -> Options:
@@ -35,7 +36,7 @@ def goal_image_options(folder: Path) -> Options:
 
 def wordy_judge(folder: Path) -> Options:
     """The same, for a method that reads what it writes."""
-    return {"judge_options": (f"model={tiny_vlm(folder)}",)}
+    return {"judge": JudgeConfig(model=str(tiny_vlm(folder)))}
 
 
 JUDGED = ("roboreward", "verifier", "topreward", "vlac", "robo_dopamine", "robofume")

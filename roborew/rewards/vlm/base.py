@@ -1,10 +1,10 @@
 """What the rewards on vision-language judges share: asking, reading answers strictly, counting
-abstentions.
+abstentions, announcing the cost.
 
-Where the judge tells probabilities, an answer is read as the expectation over the allowed answers
-and no text is generated; otherwise the reply is read, between tags with a nonce
-(`roborew.judges.parsing`). What cannot be read is an
-abstention: NaN in here, an invalid score outside, never a number.
+Where the judge gives probabilities, an answer is the expectation over the allowed answers and no
+text is generated; otherwise the reply is parsed, between tags with a nonce
+(`roborew.judges.parsing`). What cannot be read is an abstention: NaN in here, an invalid score
+outside, never a number.
 """
 
 from __future__ import annotations
@@ -14,31 +14,26 @@ import secrets
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
-from roborew.errors import InvalidScoreError
+from roborew.errors import InvalidInputError, InvalidScoreError
+from roborew.judges.config import DEFAULT_JUDGE, JudgeConfig
 from roborew.judges.factory import load_judge
 from roborew.judges.parsing import (
     MIN_PROB_MASS,
     Abstention,
-    expected_value,
     make_nonce,
-    parse_choice,
-    parse_percentage,
     parse_tagged,
     wrap_in_tags,
 )
 from roborew.judges.types import Answer, Judge, Part, Question
-from roborew.types import Scores
+from roborew.rewards.vlm.scales import Scale, Values, number_or_nan
+from roborew.types import RewardSpec, Scores
 
 logger = logging.getLogger(__name__)
 
-Values = NDArray[np.float64]
-"""Numbers read from answers, float64, NaN where the judge abstained."""
 TAG = "answer"
 
 
@@ -47,68 +42,19 @@ class Cost:
     """What scoring asks of a judge.
 
     Attributes:
-        per_frame: questions for each frame.
-        per_clip: questions for each clip beside those.
-        pictures: shown with one question, at most.
+        questions: number of questions; a few more where the judge abstains and a comparison is
+            asked again from an older frame.
+        pictures: pictures in all of these questions together, at most; a frame that stands in two
+            questions counts twice.
     """
 
-    per_frame: int = 0
-    per_clip: int = 0
+    questions: int
     pictures: int
 
-
-@dataclass(frozen=True, slots=True)
-class Scale:
-    """The allowed answers to a question and what each is worth.
-
-    Attributes:
-        values: allowed answer -> its worth, finite; no answer begins another. Letters and digits
-            are one token each to most models, and cost one look at the pictures together.
-        answer_format: the allowed answers in words, for the prompt.
-    """
-
-    values: Mapping[str, float]
-    answer_format: str
-
-    @property
-    def text_answer_format(self) -> str:
-        """What a written reply should hold, in words, for the prompt."""
-        return self.answer_format
-
-    def from_probabilities(
-        self, log_probs: Mapping[str, float], min_prob_mass: float
-    ) -> float | Abstention:
-        """Return the expected worth, ``sum_a p(a) value(a) / sum_a p(a)``."""
-        return expected_value(log_probs, self.values, min_prob_mass)
-
-    def from_text(self, text: str | Abstention) -> float | Abstention:
-        """Return the worth of the answer that ``text`` is."""
-        said = parse_choice(text, tuple(self.values))
-        return said if isinstance(said, Abstention) else self.values[said]
-
-
-class SignedPercent(Scale):
-    """A fraction in [-1, 1]: any signed percentage in a text, some of them, as letters, where they
-    are weighed."""
-
-    @property
-    def text_answer_format(self) -> str:
-        """A percentage."""
-        return "a percentage from -100% to +100% with its sign, or 0%"
-
-    def from_text(self, text: str | Abstention) -> float | Abstention:
-        """Return the fraction that a signed percentage is."""
-        return parse_percentage(text)
-
-
-_PERCENTS = {letter: 20 * step - 100 for step, letter in enumerate("ABCDEFGHIJK")}
-SIGNED_PERCENT = SignedPercent(
-    {letter: percent / 100 for letter, percent in _PERCENTS.items()},
-    "one letter: "
-    + ", ".join(f"{letter} for {percent:+d}%" for letter, percent in _PERCENTS.items() if percent)
-    + ", F for 0%",
-)
-"""A is -100%, B -80%, ... F 0%, ... K +100%."""
+    def __add__(self, other: Cost) -> Cost:
+        return Cost(
+            questions=self.questions + other.questions, pictures=self.pictures + other.pictures
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +67,7 @@ class MarkedQuestion:
 
 
 class JudgeClient:
-    """Asks a judge and keeps account of what it did not say.
+    """Asks a judge, reads its answers and counts its abstentions.
 
     Attributes:
         judge: who is asked.
@@ -129,49 +75,47 @@ class JudgeClient:
     """
 
     RENAMED: ClassVar[Mapping[str, str]] = {
-        "secret": "nonce_seed",
-        "least_mass": "min_prob_mass",
-        "text": "parse_text",
+        "judge": "judge.backend",
+        "judge_options": "judge.options",
+        "cache": "judge.cache",
+        "secret": "judge.nonce_seed",
+        "least_mass": "judge.min_prob_mass",
+        "text": "judge.parse_text",
     }
+    UNREAD_SETTINGS: ClassVar[tuple[str, ...]] = ()
+    """Settings of `JudgeConfig` that the method cannot honour; giving one is an error."""
+    DEFAULT_MIN_PROB_MASS: ClassVar[float] = MIN_PROB_MASS
 
-    def __init__(
-        self,
-        name: str,
-        judge: str | Judge,
-        judge_options: Sequence[str] = (),
-        cache: Path | None = None,
-        nonce_seed: str | None = None,
-        min_prob_mass: float = MIN_PROB_MASS,
-        parse_text: bool = False,
-        device: str = "cpu",
-    ) -> None:
-        """Open the judge.
+    def __init__(self, name: str, judge: JudgeConfig | Judge, device: str) -> None:
+        """Load the judge.
 
         Args:
-            name: of the reward, for the log.
-            judge: a name of the registry of judges, or a judge.
-            judge_options: ``key=value`` settings of a named judge.
-            cache: file of stored answers of a named judge; give ``nonce_seed`` too, or no question
-                comes twice.
-            nonce_seed: what the nonces in prompts are drawn from; a new one each time if not given.
-            min_prob_mass: probability, in [0, 1], that the allowed answers must hold together, or it
-                is an abstention.
-            parse_text: read the written reply of a judge that could tell probabilities, too: for servers
-                that list none, and models that write before they answer.
-            device: for a named judge that runs in this process.
+            name: of the method, for the log.
+            judge: its configuration, or a judge with the default settings.
+            device: torch device of a judge in this process.
+
+        Raises:
+            InvalidInputError: a setting that the method does not read.
         """
-        self.judge: Judge = (
-            load_judge(judge, judge_options, device=device, cache=cache)
-            if isinstance(judge, str)
-            else judge
-        )
+        config = judge if isinstance(judge, JudgeConfig) else JudgeConfig(backend=judge)
+        for setting in self.UNREAD_SETTINGS:
+            if getattr(config, setting) != getattr(DEFAULT_JUDGE, setting):
+                raise InvalidInputError(
+                    f"{name} does not use judge.{setting}; leave it out. "
+                    f"Got {getattr(config, setting)!r}."
+                )
+        self.judge: Judge = load_judge(config, device)
         self.abstentions: Counter[str] = Counter()
-        self._name, self._min_prob_mass = name, min_prob_mass
-        self._reads_probabilities = self.judge.gives_probabilities and not parse_text
-        self._nonce_seed = nonce_seed if nonce_seed is not None else secrets.token_hex(16)
+        self._name = name
+        self._reads_probabilities = self.judge.gives_probabilities and not config.parse_text
+        # Fixed for the life of the reward, so that the same question has the same nonce twice.
+        fresh_seed = secrets.token_hex(16)
+        self._nonce_seed = fresh_seed if config.nonce_seed is None else config.nonce_seed
+        mass = config.min_prob_mass
+        self._min_prob_mass = self.DEFAULT_MIN_PROB_MASS if mass is None else mass
 
     def nonce(self, *context: str) -> str:
-        """Return the mark of the answers about something, such as a goal."""
+        """Return the mark of the answers about something, such as an instruction."""
         return make_nonce(self._nonce_seed, self._name, *context)
 
     def make_question(
@@ -181,10 +125,9 @@ class JudgeClient:
         allowed."""
         if self._reads_probabilities:
             closing = f"Reply with {scale.answer_format}, and with nothing else."
-            asked = Question(
-                parts=(*parts, closing), choices=tuple(scale.values), max_tokens=0, fps=fps
-            )
-            return MarkedQuestion(asked, "")
+            choices = tuple(scale.values)
+            question = Question(parts=(*parts, closing), choices=choices, max_tokens=0, fps=fps)
+            return MarkedQuestion(question, "")
         nonce = self.nonce(instruction)
         placeholder = wrap_in_tags("...", TAG, nonce)
         closing = (
@@ -196,21 +139,20 @@ class JudgeClient:
         """Ask everything at once and read each answer on each scale; shape (n, number of
         scales)."""
         answers = self.ask([marked.question for marked in questions])
-        numbers = np.full((len(answers), len(scales)), np.nan)
-        for row, marked, answer in zip(numbers, questions, answers, strict=True):
+        values = np.full((len(answers), len(scales)), np.nan)
+        for row, marked, answer in zip(values, questions, answers, strict=True):
             readings = [self._read(marked, answer, scale) for scale in scales]
-            row[:] = [
-                np.nan if isinstance(reading, Abstention) else reading for reading in readings
-            ]
-            self.count_abstention(
-                next((reading for reading in readings if isinstance(reading, Abstention)), None)
-            )
-        return numbers
+            row[:] = [number_or_nan(reading) for reading in readings]
+            abstentions = [reading for reading in readings if isinstance(reading, Abstention)]
+            # An answer counts once, however many scales could not read it.
+            if abstentions:
+                self.count_abstention(abstentions[0])
+        return values
 
     def _read(self, marked: MarkedQuestion, answer: Answer, scale: Scale) -> float | Abstention:
-        refused = abstention_of(answer)
-        if refused is not None:
-            return refused
+        abstention = abstention_of(answer)
+        if abstention is not None:
+            return abstention
         if not marked.nonce:
             return scale.from_probabilities(answer.log_probs, self._min_prob_mass)
         return scale.from_text(parse_tagged(answer.text, TAG, marked.nonce))
@@ -225,14 +167,12 @@ class JudgeClient:
         if len(answers) != len(questions):
             raise InvalidScoreError(
                 f"reward {self._name!r}: asked {self.judge.identity} {len(questions)} questions, "
-                f"got {len(answers)} answers; no answer can be told to belong to its question."
+                f"got {len(answers)} answers; no answer can be matched to its question."
             )
         return answers
 
-    def count_abstention(self, abstention: Abstention | None) -> None:
+    def count_abstention(self, abstention: Abstention) -> None:
         """Count an abstention, and log the first one of each reason."""
-        if abstention is None:
-            return
         self.abstentions[abstention.reason] += 1
         if self.abstentions[abstention.reason] == 1:
             logger.warning(
@@ -241,6 +181,32 @@ class JudgeClient:
                 self.judge.identity,
                 abstention,
             )
+
+
+class JudgeReward(JudgeClient):
+    """A reward on a judge; a subclass sets `spec` and says what scoring costs."""
+
+    spec: RewardSpec
+
+    def estimate_cost(self, num_frames: int) -> Cost:
+        """Return what scoring a clip of ``num_frames`` frames asks of the judge."""
+        raise NotImplementedError
+
+
+def describe_cost(model: object, clip_lengths: Sequence[int]) -> str | None:
+    """Return a sentence on what scoring clips of these lengths asks of a reward's judge.
+
+    None for a reward that asks no judge.
+    """
+    if not isinstance(model, JudgeReward):
+        return None
+    total = Cost(questions=0, pictures=0)
+    for length in clip_lengths:
+        total += model.estimate_cost(length)
+    return (
+        f"{model.spec.name} will ask {model.judge.identity} {total.questions:,} questions with "
+        f"up to {total.pictures:,} pictures; stored answers are not asked again"
+    )
 
 
 def abstention_of(answer: Answer) -> Abstention | None:
@@ -258,6 +224,8 @@ def split_by_length(values: Values, lengths: Sequence[int]) -> list[Values]:
 
 def to_scores(value: Values, success: Values | None = None) -> Scores:
     """Return scores of one clip, shape (T,): valid where every number is there."""
-    valid = np.isfinite(value) if success is None else np.isfinite(value) & np.isfinite(success)
-    claims = None if success is None else success.astype(np.float32)
-    return Scores(value.astype(np.float32), valid, claims)
+    valid = np.isfinite(value)
+    if success is None:
+        return Scores(value.astype(np.float32), valid, None)
+    valid &= np.isfinite(success)
+    return Scores(value.astype(np.float32), valid, success.astype(np.float32))

@@ -1,8 +1,7 @@
 """Chains of comparisons: each frame against the last one before it that got an answer.
 
 Most often that is the frame just before. After an abstention it is an older one, so that an unread
-answer breaks no
-chain and counts as no change: the next answer spans the gap.
+answer breaks no chain and counts as no change: the next answer spans the gap.
 """
 
 from __future__ import annotations
@@ -14,30 +13,32 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from roborew.rewards.vlm.base import Values
+from roborew.rewards.vlm.scales import Values
 from roborew.types import Clip, Frame, RecurrentState
 
 Pair = tuple[int, int]
-"""Two frames of a clip by their places, the earlier one first."""
+"""Two frames of a clip by their indices, the earlier one first."""
 
 
 def chain_pairs(answers: Mapping[Pair, float], length: int) -> list[Pair]:
-    """Return the chain from frame 0 to each of the ``length - 1`` others, as far as the answers
-    tell.
+    """Return the chain from frame 0 to each of the ``length - 1`` others, as far as it is known.
 
     Args:
-        answers: what was said of a pair, NaN for an abstention. A pair without an entry is taken to
+        answers: answer to each pair, NaN for an abstention. A pair without an entry is taken to
             get an answer.
         length: of the clip.
 
     >>> chain_pairs({(0, 1): np.nan, (0, 2): 0.5}, 4)
     [(0, 1), (0, 2), (2, 3)]
     """
-    anchor, chain = 0, list[Pair]()
-    for place in range(1, length):
-        chain.append((anchor, place))
-        if not np.isnan(answers.get((anchor, place), 0.0)):
-            anchor = place
+    anchor = 0
+    chain: list[Pair] = []
+    for index in range(1, length):
+        pair = (anchor, index)
+        chain.append(pair)
+        abstained = np.isnan(answers.get(pair, 0.0))
+        if not abstained:
+            anchor = index
     return chain
 
 
@@ -54,22 +55,28 @@ def compare_chains(
     Returns:
         For each clip its chain in time order, pair -> answer.
     """
-    answers = [dict[Pair, float]() for _ in lengths]
-    while True:
-        missing = [
-            (clip, pair)
-            for clip, (known, length) in enumerate(zip(answers, lengths, strict=True))
-            for pair in chain_pairs(known, length)
-            if pair not in known
-        ]
-        if not missing:
-            break
+    answers: list[dict[Pair, float]] = [{} for _ in lengths]
+    missing = _unanswered(answers, lengths)
+    # Each round of abstentions moves anchors back and so adds pairs; it ends, as pairs are finite.
+    while missing:
         for (clip, pair), answer in zip(missing, ask(missing), strict=True):
             answers[clip][pair] = float(answer)
-    return [
-        {pair: known[pair] for pair in chain_pairs(known, length)}
-        for known, length in zip(answers, lengths, strict=True)
-    ]
+        missing = _unanswered(answers, lengths)
+    chains: list[dict[Pair, float]] = []
+    for clip_answers, length in zip(answers, lengths, strict=True):
+        pairs = chain_pairs(clip_answers, length)
+        chains.append({pair: clip_answers[pair] for pair in pairs})
+    return chains
+
+
+def _unanswered(
+    answers: Sequence[Mapping[Pair, float]], lengths: Sequence[int]
+) -> list[tuple[int, Pair]]:
+    missing: list[tuple[int, Pair]] = []
+    for clip, length in enumerate(lengths):
+        pairs = chain_pairs(answers[clip], length)
+        missing += [(clip, pair) for pair in pairs if pair not in answers[clip]]
+    return missing
 
 
 def chain_curve(
@@ -81,9 +88,10 @@ def chain_curve(
     Args:
         chain: of one clip, as `compare_chains` returns it.
         first: value of frame 0.
-        step: value before and what was said -> value after.
+        step: value of the earlier frame and answer -> value of the later one.
     """
-    curve = np.array([first] + [np.nan] * len(chain))
+    curve = np.full(1 + len(chain), np.nan)
+    curve[0] = first
     for (earlier, later), answer in chain.items():
         if not np.isnan(answer):
             curve[later] = step(curve[earlier], answer)
@@ -112,27 +120,30 @@ class ComparedEpisode:
         """Where in ``frames`` the new ones are."""
         return slice(len(self.frames) - len(self.clip.frames), None)
 
-    @property
-    def begins(self) -> bool:
-        """Whether the first of the new frames is the episode's first."""
-        return len(self.frames) == len(self.clip.frames)
-
 
 def resume_episode(clip: Clip, state: RecurrentState) -> ComparedEpisode:
-    """Return an episode as it goes on after a memory; progress begins at 0."""
+    """Return an episode as it goes on from a state; progress begins at 0."""
     if not state:
-        return ComparedEpisode(clip, clip.frames[0], list(clip.frames), 0.0)
+        return ComparedEpisode(clip, start=clip.frames[0], frames=list(clip.frames), first=0.0)
     return ComparedEpisode(
-        clip, state["start"], [state["anchor"], *clip.frames], float(state["value"][0])
+        clip,
+        start=state["start"],
+        frames=[state["anchor"], *clip.frames],
+        first=float(state["value"][0]),
     )
 
 
 def episode_state(episode: ComparedEpisode, curve: Values) -> dict[str, NDArray[Any]]:
-    """Return what `resume_episode` needs, with the curve of all of the episode's frames, at least the first
-    of them known."""
-    last = int(np.flatnonzero(~np.isnan(curve))[-1])
+    """Return what `resume_episode` needs.
+
+    Args:
+        episode: as it was scored.
+        curve: values of all of the episode's frames, at least the first of them known.
+    """
+    last_known = int(np.flatnonzero(~np.isnan(curve))[-1])
+    # Copies: a view would keep the whole video of the clip alive.
     return {
         "start": episode.start.copy(),
-        "anchor": episode.frames[last].copy(),
-        "value": curve[[last]],
+        "anchor": episode.frames[last_known].copy(),
+        "value": curve[[last_known]],
     }

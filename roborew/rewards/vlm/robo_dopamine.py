@@ -5,13 +5,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import ClassVar, Literal, get_args
 
 import numpy as np
 
 from roborew.errors import InvalidInputError
-from roborew.judges.parsing import MIN_PROB_MASS, sanitize_instruction
+from roborew.judges.config import DEFAULT_JUDGE, JudgeConfig
+from roborew.judges.parsing import sanitize_instruction
 from roborew.judges.types import Judge, Part
 from roborew.rewards.relative_progress import (
     apply_hop,
@@ -20,15 +20,7 @@ from roborew.rewards.relative_progress import (
     progress_from_goal,
     progress_from_start,
 )
-from roborew.rewards.vlm.base import (
-    SIGNED_PERCENT,
-    Cost,
-    JudgeClient,
-    MarkedQuestion,
-    Values,
-    split_by_length,
-    to_scores,
-)
+from roborew.rewards.vlm.base import Cost, JudgeReward, MarkedQuestion, split_by_length, to_scores
 from roborew.rewards.vlm.pairwise import (
     ComparedEpisode,
     Pair,
@@ -37,11 +29,15 @@ from roborew.rewards.vlm.pairwise import (
     episode_state,
     resume_episode,
 )
+from roborew.rewards.vlm.scales import SIGNED_PERCENT, Values
 from roborew.types import Clip, Frame, RecurrentState, RewardSpec, Scores
 
 logger = logging.getLogger(__name__)
 
 Mode = Literal["incremental", "forward", "backward", "fused", "consistent"]
+Anchor = Literal["forward", "backward"]
+Hop = tuple[ComparedEpisode, Frame, Frame]
+"""Of which episode, the frame before, the frame after."""
 QUESTIONS = {"incremental": 1, "forward": 1, "backward": 1, "fused": 3, "consistent": 3}
 MIN_GOAL_DIFFERENCE = 0.04
 """Start and goal that differ by less in every field, of 1, tell no direction: about ten grey
@@ -54,68 +50,49 @@ what was left to do BEFORE, a loss as a share of what had been achieved BEFORE. 
 contact. Where you cannot tell, the answer is 0%."""
 
 
-class RoboDopamine(JudgeClient):
+class RoboDopamine(JudgeReward):
     """Progress from signed hops: chained, measured from the start, measured from the goal, or from
     all three.
 
     A goal that looks like the start makes the anchored curves meaningless: such episodes are scored
-        by the chain alone.
+    by the chain alone.
     """
 
-    RENAMED: ClassVar[Mapping[str, str]] = {**JudgeClient.RENAMED, "views": "num_cameras"}
+    RENAMED: ClassVar[Mapping[str, str]] = {**JudgeReward.RENAMED, "views": "num_cameras"}
 
     def __init__(
         self,
         *,
-        judge: str | Judge = "transformers",
-        judge_options: tuple[str, ...] = (),
-        cache: Path | None = None,
-        nonce_seed: str | None = None,
-        min_prob_mass: float = MIN_PROB_MASS,
-        parse_text: bool = False,
+        judge: JudgeConfig | Judge = DEFAULT_JUDGE,
         mode: Mode = "fused",
         alpha: float = 1.0,
         num_cameras: int = 1,
         device: str = "cpu",
     ) -> None:
-        """Open the judge.
+        """Load the judge.
 
         Args:
-            judge: a registered judge, or one.
-            judge_options: its settings, ``key=value``.
-            cache: file of stored answers; give ``nonce_seed`` too.
-            nonce_seed: what the marks of answers are drawn from; a new one each time if not given.
-            min_prob_mass: probability that the allowed answers must hold together.
-            parse_text: read the written reply of a judge that could tell probabilities, too.
+            judge: configuration of the judge, or a judge.
             mode: "incremental" chains hops from frame to frame; "forward" hops from the start,
                 "backward" from the goal; "fused" is the mean of the three, "consistent" follows the
-                anchors as far as they agree. All but the first two need a picture of the goal.
+                anchors as far as they agree. All but the first two need a goal image.
             alpha: how much the disagreement of the anchors weighs in "consistent", finite, at least
                 0.
-            num_cameras: pictures side by side in each frame and in the goal, of one width, the front view
-                first.
-            device: for a judge in this process.
+            num_cameras: pictures side by side in each frame and in the goal image, of one width,
+                the front camera first.
+            device: torch device of a judge in this process.
         """
         if mode not in get_args(Mode) or num_cameras < 1 or not 0 <= alpha < np.inf:
             raise InvalidInputError(
-                f"robo_dopamine: expected a mode of {', '.join(get_args(Mode))}, views of at "
-                f"least 1 and a finite "
-                f"alpha of at least 0; got {mode!r}, {num_cameras} and {alpha}."
+                f"robo_dopamine: expected a mode of {', '.join(get_args(Mode))}, num_cameras of at "
+                f"least 1 and a finite alpha of at least 0; got {mode!r}, {num_cameras} and "
+                f"{alpha}."
             )
-        super().__init__(
-            "robo_dopamine",
-            judge,
-            judge_options,
-            cache,
-            nonce_seed,
-            min_prob_mass,
-            parse_text,
-            device,
-        )
+        super().__init__("robo_dopamine", judge, device)
         self._mode: Mode = mode
-        self._alpha, self._num_cameras = alpha, num_cameras
+        self._alpha = alpha
+        self._num_cameras = num_cameras
         self._warned = False
-        self.cost = Cost(per_frame=QUESTIONS[mode], pictures=2 + 2 * num_cameras)
         self.spec = RewardSpec(
             name="robo_dopamine",
             low=0.0,
@@ -127,10 +104,19 @@ class RoboDopamine(JudgeClient):
             paper="arXiv:2512.23703",
         )
 
+    def estimate_cost(self, num_frames: int) -> Cost:
+        """Return the cost of each curve's question a frame; the chain has none at the first."""
+        questions = QUESTIONS[self._mode] * num_frames
+        if _has_curve(self._mode, "incremental"):
+            questions -= 1
+        # Start and goal from the front, and all cameras before and after.
+        per_question = 2 + 2 * self._num_cameras
+        return Cost(questions=questions, pictures=questions * per_question)
+
     def score(self, clips: Sequence[Clip]) -> list[Scores]:
         """Score clips from their first frame, whose incremental progress is 0."""
-        nothing: list[RecurrentState] = [{} for _ in clips]
-        return self.score_step(clips, nothing)[0]
+        beginnings: list[RecurrentState] = [{} for _ in clips]
+        return self.score_step(clips, beginnings)[0]
 
     def score_step(
         self, clips: Sequence[Clip], states: Sequence[RecurrentState]
@@ -138,42 +124,38 @@ class RoboDopamine(JudgeClient):
         """Score the next frames of episodes; see `roborew.types.IncrementalRewardModel`.
 
         Raises:
-            InvalidInputError: the goal's picture is missing, or a picture cannot be cut into the
-                views.
+            InvalidInputError: the goal image is missing, or a picture cannot be split into the
+                cameras.
         """
-        episodes = [
-            resume_episode(clip, memory) for clip, memory in zip(clips, states, strict=True)
-        ]
+        episodes = [resume_episode(clip, state) for clip, state in zip(clips, states, strict=True)]
         modes: list[Mode] = [self._mode_of(episode) for episode in episodes]
         curves = self._incremental(episodes, modes)
         from_start = self._anchored(episodes, modes, "forward")
         from_goal = self._anchored(episodes, modes, "backward")
         scores: list[Scores] = []
-        after: list[RecurrentState] = []
+        next_states: list[RecurrentState] = []
         for row, episode in enumerate(episodes):
-            memory = episode_state(episode, curves[row])
+            next_state = episode_state(episode, curves[row])
             parts = (curves[row][episode.new], from_start[row], from_goal[row])
             if modes[row] == "consistent":
-                values, memory["fused"] = self._follow_anchors(states[row], *parts)
+                values, next_state["fused"] = self._follow_anchors(states[row], *parts)
             else:
                 values = _combined(modes[row], *parts)
             scores.append(to_scores(values))
-            after.append(memory)
-        return scores, after
+            next_states.append(next_state)
+        return scores, next_states
 
     def _mode_of(self, episode: ComparedEpisode) -> Mode:
         """The mode of one episode: that of the model, unless the goal looks like the start."""
-        goal = episode.clip.goal_image
-        if self.spec.needs_goal_image and goal is None:
+        goal_image = episode.clip.goal_image
+        if self.spec.needs_goal_image and goal_image is None:
             raise InvalidInputError(
-                f"robo_dopamine: mode {self._mode!r} needs a picture of the goal; give one, or "
-                f"use mode=incremental."
+                f"robo_dopamine: mode {self._mode!r} needs a goal image; give one, or use "
+                "mode=incremental."
             )
-        if (
-            self._mode == "incremental"
-            or goal is None
-            or color_difference(episode.start, goal) >= MIN_GOAL_DIFFERENCE
-        ):
+        if self._mode == "incremental" or goal_image is None:
+            return self._mode
+        if color_difference(episode.start, goal_image) >= MIN_GOAL_DIFFERENCE:
             return self._mode
         if not self._warned:
             logger.warning(
@@ -189,14 +171,16 @@ class RoboDopamine(JudgeClient):
         """Curves over all frames of the episodes; of those whose mode has no chain, over the first
         one."""
         lengths = [
-            len(episode.frames) if QUESTIONS[mode] == 3 or mode == "incremental" else 1
+            len(episode.frames) if _has_curve(mode, "incremental") else 1
             for episode, mode in zip(episodes, modes, strict=True)
         ]
 
         def ask(pairs: list[tuple[int, Pair]]) -> Values:
-            return self._hops(
-                [(episodes[i], episodes[i].frames[a], episodes[i].frames[b]) for i, (a, b) in pairs]
-            )
+            hops: list[Hop] = []
+            for index, (earlier, later) in pairs:
+                frames = episodes[index].frames
+                hops.append((episodes[index], frames[earlier], frames[later]))
+            return self._ask_hops(hops)
 
         chains = compare_chains(lengths, ask)
         return [
@@ -205,72 +189,71 @@ class RoboDopamine(JudgeClient):
         ]
 
     def _anchored(
-        self,
-        episodes: Sequence[ComparedEpisode],
-        modes: Sequence[Mode],
-        anchor: Literal["forward", "backward"],
+        self, episodes: Sequence[ComparedEpisode], modes: Sequence[Mode], anchor: Anchor
     ) -> list[Values]:
-        """Progress of the new frames as told from an anchor; of no frame where the mode has no such
-        anchor."""
-        asked = [
-            episode.clip.frames
-            if QUESTIONS[mode] == 3 or mode == anchor
-            else episode.clip.frames[:0]
-            for episode, mode in zip(episodes, modes, strict=True)
-        ]
-        triples: list[tuple[ComparedEpisode, Frame, Frame]] = []
-        for episode, frames in zip(episodes, asked, strict=True):
+        """Progress of the new frames by the hop from an anchor; of no frame where the mode has no
+        such anchor."""
+        hops: list[Hop] = []
+        lengths: list[int] = []
+        for episode, mode in zip(episodes, modes, strict=True):
             before = episode.start if anchor == "forward" else episode.clip.goal_image
-            triples += [(episode, before, frame) for frame in frames if before is not None]
-        tell = progress_from_start if anchor == "forward" else progress_from_goal
-        return split_by_length(
-            np.array([tell(h) for h in self._hops(triples)]), [len(frames) for frames in asked]
-        )
+            frames = episode.clip.frames if _has_curve(mode, anchor) else ()
+            lengths.append(len(frames))
+            if before is not None:
+                hops += [(episode, before, frame) for frame in frames]
+        to_progress = progress_from_start if anchor == "forward" else progress_from_goal
+        progress = np.array([to_progress(hop) for hop in self._ask_hops(hops)])
+        return split_by_length(progress, lengths)
 
     def _follow_anchors(
-        self, memory: RecurrentState, curve: Values, from_start: Values, from_goal: Values
+        self, state: RecurrentState, curve: Values, from_start: Values, from_goal: Values
     ) -> tuple[Values, Values]:
         """The consistency-weighted curve, NaN where a part of it is; and where it stands: its value
         and the chain's."""
-        known, chained = memory.get("fused", np.zeros(2)).tolist()
+        progress, chained = state.get("fused", np.zeros(2)).tolist()
         values = np.full(len(curve), np.nan)
-        for t, parts in enumerate(zip(curve, from_start, from_goal, strict=True)):
-            if not np.isnan(parts).any():
-                known = fuse_consistent(known, parts[0] - chained, parts[1], parts[2], self._alpha)
-                chained, values[t] = parts[0], known
-        return values, np.array([known, chained])
+        for t in range(len(curve)):
+            if np.isnan([curve[t], from_start[t], from_goal[t]]).any():
+                continue
+            gain = curve[t] - chained
+            progress = fuse_consistent(progress, gain, from_start[t], from_goal[t], self._alpha)
+            chained = curve[t]
+            values[t] = progress
+        return values, np.array([progress, chained])
 
-    def _hops(self, triples: Sequence[tuple[ComparedEpisode, Frame, Frame]]) -> Values:
-        return self.ask_values([self._question(*triple) for triple in triples], SIGNED_PERCENT)[
-            :, 0
-        ]
+    def _ask_hops(self, hops: Sequence[Hop]) -> Values:
+        questions = [self._question(*hop) for hop in hops]
+        return self.ask_values(questions, SIGNED_PERCENT)[:, 0]
 
     def _question(self, episode: ComparedEpisode, before: Frame, after: Frame) -> MarkedQuestion:
-        """References of start and goal in the front view, then all views BEFORE and AFTER."""
+        """References of start and goal from the front camera, then all cameras BEFORE and AFTER."""
         clip = episode.clip
         parts: list[Part] = [INTRODUCTION.format(goal=sanitize_instruction(clip.instruction))]
         parts += ["Reference, the START, 0%:", self._split_cameras(episode.start)[0]]
         if clip.goal_image is not None:
             parts += ["Reference, the END, 100%:", self._split_cameras(clip.goal_image)[0]]
-        parts += [
-            "BEFORE:",
-            *self._split_cameras(before),
-            "AFTER:",
-            *self._split_cameras(after),
-            QUESTION,
-        ]
+        parts += ["BEFORE:", *self._split_cameras(before)]
+        parts += ["AFTER:", *self._split_cameras(after), QUESTION]
         return self.make_question(parts, SIGNED_PERCENT, clip.instruction)
 
     def _split_cameras(self, picture: Frame) -> list[Frame]:
-        if picture.shape[1] % self._num_cameras:
+        width = picture.shape[1]
+        if width % self._num_cameras:
             raise InvalidInputError(
-                f"views: expected {self._num_cameras} pictures of one width side by side; got a width "
-                f"of {picture.shape[1]}."
+                f"num_cameras: expected {self._num_cameras} pictures of one width side by side; "
+                f"got a width of {width}."
             )
         return np.split(picture, self._num_cameras, axis=1)
+
+
+def _has_curve(mode: Mode, curve: Mode) -> bool:
+    """Whether a mode reads this one of the three curves."""
+    return mode in (curve, "fused", "consistent")
 
 
 def _combined(mode: Mode, curve: Values, from_start: Values, from_goal: Values) -> Values:
     if mode == "fused":
         return (curve + from_start + from_goal) / 3
-    return {"forward": from_start, "backward": from_goal}.get(mode, curve)
+    if mode == "forward":
+        return from_start
+    return from_goal if mode == "backward" else curve

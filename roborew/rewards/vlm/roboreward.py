@@ -4,16 +4,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from pathlib import Path
 from typing import ClassVar, Literal
 
 import numpy as np
 
-from roborew.judges.parsing import MIN_PROB_MASS, sanitize_instruction
+from roborew.judges.config import DEFAULT_JUDGE, JudgeConfig
+from roborew.judges.parsing import sanitize_instruction
 from roborew.judges.types import Judge
-from roborew.rewards.vlm.base import Cost, MarkedQuestion, Scale
+from roborew.rewards.vlm.base import Cost, MarkedQuestion
 from roborew.rewards.vlm.prefix import Prefix, PrefixReward
+from roborew.rewards.vlm.scales import Scale
 from roborew.types import Clip, RewardSpec, Scores
 
 GRADES = range(1, 6)
@@ -29,7 +29,7 @@ part of the scene and no instructions. The grades are
 
 class RoboReward(PrefixReward):
     """Progress ``(n - 1) / 4`` for a grade n, as the mean over the judge's probabilities where it
-    tells them.
+    gives them.
 
     Success is the probability of grade 5.
     """
@@ -40,58 +40,35 @@ class RoboReward(PrefixReward):
         "trained": "official_prompt",
     }
 
-    cost = Cost(per_frame=1, pictures=16)
-
     def __init__(
         self,
         *,
-        judge: str | Judge = "transformers",
-        judge_options: tuple[str, ...] = (),
-        cache: Path | None = None,
-        nonce_seed: str | None = None,
-        min_prob_mass: float = MIN_PROB_MASS,
-        parse_text: bool = False,
+        judge: JudgeConfig | Judge = DEFAULT_JUDGE,
         max_frames: int = 16,
         fps: float = 1.0,
         score_at: Literal["prefix", "end"] = "prefix",
         official_prompt: bool = False,
         device: str = "cpu",
     ) -> None:
-        """Open the judge.
+        """Load the judge.
 
         Args:
-            judge: a registered judge, or one.
-            judge_options: its settings, ``key=value``.
-            cache: file of stored answers; give ``nonce_seed`` too.
-            nonce_seed: what the marks of answers are drawn from; a new one each time if not given.
-            min_prob_mass: probability that the five grades must hold together.
-            parse_text: read the written reply of a judge that could tell probabilities, too.
-            max_frames: shown at most, spread over the episode so far.
+            judge: configuration of the judge, or a judge.
+            max_frames: frames shown at most, spread over the episode so far.
             fps: frames per second of the clips.
-            score_at: score "prefix", each frame as if the episode ended there, or "end", a clip's last
-                frame alone, as published; then nothing can pay step by step.
-            official_prompt: the judge is one of RoboReward's own models, which begin their answer with
-                "ANSWER: ".
-            device: for a judge in this process.
+            score_at: score "prefix", each frame as if the episode ended there, or "end", a clip's
+                last frame alone, as published; then nothing can pay step by step.
+            official_prompt: the judge is one of RoboReward's own models, which begin their answer
+                with "ANSWER: ".
+            device: torch device of a judge in this process.
         """
-        shared = (
-            "roboreward",
-            judge,
-            judge_options,
-            cache,
-            nonce_seed,
-            min_prob_mass,
-            parse_text,
-            device,
-        )
-        super().__init__(*shared, max_frames=max_frames, fps=fps)
+        super().__init__("roboreward", judge, device, max_frames=max_frames, fps=fps)
         opening = "ANSWER: " if official_prompt else ""
-        wanted = f"{opening}the grade, a digit from 1 to 5"
-        grades = Scale({f"{opening}{grade}": (grade - 1) / 4 for grade in GRADES}, wanted)
-        reached = Scale({f"{opening}{grade}": float(grade == 5) for grade in GRADES}, wanted)
-        self.scales = (grades, reached)
+        answer_format = f"{opening}the grade, a digit from 1 to 5"
+        progress = {f"{opening}{grade}": (grade - 1) / 4 for grade in GRADES}
+        success = {f"{opening}{grade}": float(grade == 5) for grade in GRADES}
+        self.scales = (Scale(progress, answer_format), Scale(success, answer_format))
         self._score_at = score_at
-        self.cost = replace(self.cost, pictures=max_frames)
         self.spec = RewardSpec(
             name="roboreward",
             low=0.0,
@@ -103,19 +80,26 @@ class RoboReward(PrefixReward):
             paper="arXiv:2601.00675",
         )
 
+    def estimate_cost(self, num_frames: int) -> Cost:
+        """Return the cost of a question about each prefix, or about the whole clip alone."""
+        if self._score_at == "prefix":
+            return super().estimate_cost(num_frames)
+        return Cost(questions=1, pictures=self._prefix_length(num_frames))
+
     def prefix_questions(self, prefix: Prefix) -> list[MarkedQuestion]:
         """Return the one question about the last frame."""
-        text = RUBRIC.format(goal=sanitize_instruction(prefix.instruction))
-        return [
-            self.make_question((prefix.video, text), self.scales[0], prefix.instruction, prefix.fps)
-        ]
+        rubric = RUBRIC.format(goal=sanitize_instruction(prefix.instruction))
+        parts = (prefix.video, rubric)
+        return [self.make_question(parts, self.scales[0], prefix.instruction, prefix.fps)]
 
     def score(self, clips: Sequence[Clip]) -> list[Scores]:
         """Score each frame as if the clip ended with it, or the last one alone."""
         if self._score_at == "prefix":
             return super().score(clips)
-        values = [np.full((len(clip.frames), len(self.scales)), np.nan) for clip in clips]
-        last = self.score_prefixes([self.extend_prefixes(clip, {})[0][-1] for clip in clips])
-        for each, value in zip(values, last, strict=True):
-            each[-1] = value
-        return [self.as_scores(each) for each in values]
+        whole_clips = [self.extend_prefixes(clip, {})[0][-1] for clip in clips]
+        scores: list[Scores] = []
+        for clip, last in zip(clips, self.score_prefixes(whole_clips), strict=True):
+            values = np.full((len(clip.frames), len(self.scales)), np.nan)
+            values[-1] = last
+            scores.append(self.as_scores(values))
+        return scores

@@ -5,10 +5,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import ClassVar, Literal
 
 from roborew.errors import InvalidInputError
+from roborew.judges.config import DEFAULT_JUDGE, JudgeConfig
 from roborew.judges.parsing import (
     Abstention,
     expected_value,
@@ -17,8 +17,9 @@ from roborew.judges.parsing import (
     sanitize_instruction,
 )
 from roborew.judges.types import Judge, Question
-from roborew.rewards.vlm.base import Cost, MarkedQuestion, Scale
+from roborew.rewards.vlm.base import MarkedQuestion
 from roborew.rewards.vlm.prefix import Prefix, PrefixReward
+from roborew.rewards.vlm.scales import Scale
 from roborew.types import RewardSpec
 
 MAX_LOG_ODDS = 100.0
@@ -29,6 +30,12 @@ Is this statement about the whole task true or false?
 Answer:"""
 
 Reading = Literal["log-odds", "log-probability", "probability"]
+
+RANGES: Mapping[Reading, tuple[float, float]] = {
+    "log-odds": (-MAX_LOG_ODDS, MAX_LOG_ODDS),
+    "log-probability": (-MAX_LOG_ODDS, 0.0),
+    "probability": (0.0, 1.0),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,78 +56,65 @@ class TrueFalse(Scale):
         if self.reading == "probability":
             return expected_value(log_probs, self.values, min_prob_mass)
         if self.reading == "log-odds":
-            odds = log_odds(log_probs, true, false, min_prob_mass)
-            return (
-                odds
-                if isinstance(odds, Abstention)
-                else min(max(odds, -MAX_LOG_ODDS), MAX_LOG_ODDS)
-            )
-        mass = probability_mass(log_probs, (true, false), min_prob_mass)
-        return (
-            mass if isinstance(mass, Abstention) else min(max(log_probs[true], -MAX_LOG_ODDS), 0.0)
-        )
+            value = log_odds(log_probs, true, false, min_prob_mass)
+        else:
+            value = probability_mass(log_probs, (true, false), min_prob_mass)
+        if isinstance(value, Abstention):
+            return value
+        if self.reading == "log-probability":
+            value = log_probs[true]
+        low, high = RANGES[self.reading]
+        return min(max(value, low), high)
 
 
 class TopReward(PrefixReward):
     """The log-odds of "True", prefix by prefix.
 
-    The published score is normalised by the smallest and largest value of the whole episode, which
+    The published score is normalized by the smallest and largest value of the whole episode, which
     no step can know while it runs; here it stays as it is. It grows with the length of the video
-    even where nothing moves: look at the null of a static video before it is believed.
+    even where nothing moves: look at the sanity baseline of a static video before it is believed.
     """
 
     RENAMED: ClassVar[Mapping[str, str]] = {**PrefixReward.RENAMED, "template": "chat_template"}
+    UNREAD_SETTINGS: ClassVar[tuple[str, ...]] = ("nonce_seed", "parse_text")
+    DEFAULT_MIN_PROB_MASS: ClassVar[float] = 0.0  # as published
 
     def __init__(
         self,
         *,
-        judge: str | Judge = "transformers",
-        judge_options: tuple[str, ...] = (),
-        cache: Path | None = None,
-        min_prob_mass: float = 0.0,
+        judge: JudgeConfig | Judge = DEFAULT_JUDGE,
         max_frames: int = 16,
         fps: float = 2.0,
         reading: Reading = "log-odds",
         chat_template: bool = False,
         device: str = "cpu",
     ) -> None:
-        """Open the judge.
+        """Load the judge.
 
         Args:
-            judge: a registered judge, or one; it must tell probabilities.
-            judge_options: its settings, ``key=value``.
-            cache: file of stored answers.
-            min_prob_mass: probability that "True" and "False" must hold together; the paper asks for
-                none.
-            max_frames: shown at most, spread over the episode so far.
+            judge: configuration of the judge, or a judge; it must give probabilities.
+            max_frames: frames shown at most, spread over the episode so far.
             fps: frames per second of the clips.
             reading: "log-odds" of True over False; "log-probability" of True, as published; or the
                 "probability" of True among the two.
-            chat_template: ask in the model's chat template; bare text, as published, orders progress far
-                better.
-            device: for a judge in this process.
+            chat_template: ask in the model's chat template; bare text, as published, orders
+                progress far better.
+            device: torch device of a judge in this process.
 
         Raises:
-            InvalidInputError: the judge tells no probabilities.
+            InvalidInputError: the judge gives no probabilities.
         """
-        shared = ("topreward", judge, judge_options, cache, None, min_prob_mass, False, device)
-        super().__init__(*shared, max_frames=max_frames, fps=fps)
+        super().__init__("topreward", judge, device, max_frames=max_frames, fps=fps)
         if not self.judge.gives_probabilities:
             raise InvalidInputError(
-                f"topreward reads probabilities, which {self.judge.identity} does not tell; use "
-                f"judge=transformers, "
-                "or a server that returns them."
+                f"topreward reads probabilities, which {self.judge.identity} does not give; use "
+                "judge.backend=transformers, or a server that returns them."
             )
-        low = {"log-odds": -MAX_LOG_ODDS, "log-probability": -MAX_LOG_ODDS, "probability": 0.0}[
-            reading
-        ]
-        high = {"log-odds": MAX_LOG_ODDS, "log-probability": 0.0, "probability": 1.0}[reading]
         blank = "" if chat_template else " "  # bare text goes on with a blank
-        self.scales = (
-            TrueFalse({f"{blank}True": 1.0, f"{blank}False": 0.0}, "True or False", reading),
-        )
+        worth = {f"{blank}True": 1.0, f"{blank}False": 0.0}
+        self.scales = (TrueFalse(worth, "True or False", reading),)
         self._chat_template = chat_template
-        self.cost = Cost(per_frame=1, pictures=max_frames)
+        low, high = RANGES[reading]
         self.spec = RewardSpec(
             name="topreward",
             low=low,
@@ -134,17 +128,12 @@ class TopReward(PrefixReward):
 
     def prefix_questions(self, prefix: Prefix) -> list[MarkedQuestion]:
         """Return the one question, whose text stops right before the answer's word."""
-        parts = (prefix.video, STATEMENT.format(goal=sanitize_instruction(prefix.instruction)))
-        words = tuple(self.scales[0].values)
-        return [
-            MarkedQuestion(
-                Question(
-                    parts=parts,
-                    choices=words,
-                    max_tokens=0,
-                    chat=self._chat_template,
-                    fps=prefix.fps,
-                ),
-                "",
-            )
-        ]
+        statement = STATEMENT.format(goal=sanitize_instruction(prefix.instruction))
+        question = Question(
+            parts=(prefix.video, statement),
+            choices=tuple(self.scales[0].values),
+            max_tokens=0,
+            chat=self._chat_template,
+            fps=prefix.fps,
+        )
+        return [MarkedQuestion(question, nonce="")]

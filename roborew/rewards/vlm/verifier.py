@@ -3,18 +3,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from roborew.errors import InvalidInputError
-from roborew.judges.parsing import MIN_PROB_MASS, sanitize_instruction
+from roborew.judges.config import DEFAULT_JUDGE, JudgeConfig
+from roborew.judges.parsing import sanitize_instruction
 from roborew.judges.types import Judge
-from roborew.rewards.vlm.base import Cost, MarkedQuestion, Scale
+from roborew.rewards.vlm.base import MarkedQuestion
 from roborew.rewards.vlm.prefix import Prefix, PrefixReward
+from roborew.rewards.vlm.scales import Scale
 from roborew.types import RewardSpec
 
 LETTERS = "ABCDEFGHIJKLMNOPQRST"
 GRADES = Scale(
-    {letter: (len(LETTERS) - place) / len(LETTERS) for place, letter in enumerate(LETTERS)},
+    {letter: (len(LETTERS) - rank) / len(LETTERS) for rank, letter in enumerate(LETTERS)},
     "one letter from A to T",
 )
 """A is the best of G = 20 grades, worth 1; T the worst, worth 1 / G."""
@@ -42,46 +42,26 @@ class Verifier(PrefixReward):
     def __init__(
         self,
         *,
-        judge: str | Judge = "transformers",
-        judge_options: tuple[str, ...] = (),
-        cache: Path | None = None,
-        nonce_seed: str | None = None,
-        min_prob_mass: float = MIN_PROB_MASS,
-        parse_text: bool = False,
+        judge: JudgeConfig | Judge = DEFAULT_JUDGE,
         max_frames: int = 16,
         fps: float = 1.0,
         criteria: tuple[str, ...] = CRITERIA,
         device: str = "cpu",
     ) -> None:
-        """Open the judge.
+        """Load the judge.
 
         Args:
-            judge: a registered judge, or one.
-            judge_options: its settings, ``key=value``.
-            cache: file of stored answers; give ``nonce_seed`` too.
-            nonce_seed: what the marks of answers are drawn from; a new one each time if not given.
-            min_prob_mass: probability that the twenty letters must hold together.
-            parse_text: read the written reply of a judge that could tell probabilities, too.
-            max_frames: shown at most, spread over the episode so far.
+            judge: configuration of the judge, or a judge.
+            max_frames: frames shown at most, spread over the episode so far.
             fps: frames per second of the clips.
             criteria: what is graded, one question each, at least one.
-            device: for a judge in this process.
+            device: torch device of a judge in this process.
         """
         if not criteria:
             raise InvalidInputError("criteria: expected at least one thing to grade; got none.")
-        shared = (
-            "verifier",
-            judge,
-            judge_options,
-            cache,
-            nonce_seed,
-            min_prob_mass,
-            parse_text,
-            device,
-        )
-        super().__init__(*shared, max_frames=max_frames, fps=fps)
+        super().__init__("verifier", judge, device, max_frames=max_frames, fps=fps)
         self._criteria = criteria
-        self.cost = Cost(per_frame=len(criteria), pictures=max_frames)
+        self.questions_per_prefix = len(criteria)
         self.spec = RewardSpec(
             name="verifier",
             low=1 / len(LETTERS),
@@ -96,8 +76,8 @@ class Verifier(PrefixReward):
     def prefix_questions(self, prefix: Prefix) -> list[MarkedQuestion]:
         """Return one question for each criterion."""
         goal = sanitize_instruction(prefix.instruction)
-        texts = [PROMPT.format(goal=goal, criterion=criterion) for criterion in self._criteria]
-        return [
-            self.make_question((prefix.video, text), GRADES, prefix.instruction, prefix.fps)
-            for text in texts
-        ]
+        questions: list[MarkedQuestion] = []
+        for criterion in self._criteria:
+            parts = (prefix.video, PROMPT.format(goal=goal, criterion=criterion))
+            questions.append(self.make_question(parts, GRADES, prefix.instruction, prefix.fps))
+        return questions

@@ -11,19 +11,11 @@ import numpy as np
 
 from roborew.data import read_video
 from roborew.errors import InvalidInputError
-from roborew.judges.parsing import MIN_PROB_MASS, sanitize_instruction
+from roborew.judges.config import DEFAULT_JUDGE, JudgeConfig
+from roborew.judges.parsing import sanitize_instruction
 from roborew.judges.types import Judge, Part
 from roborew.rewards.relative_progress import Integrator, apply_change
-from roborew.rewards.vlm.base import (
-    SIGNED_PERCENT,
-    Cost,
-    JudgeClient,
-    MarkedQuestion,
-    Scale,
-    Values,
-    split_by_length,
-    to_scores,
-)
+from roborew.rewards.vlm.base import Cost, JudgeReward, MarkedQuestion, split_by_length, to_scores
 from roborew.rewards.vlm.pairwise import (
     ComparedEpisode,
     Pair,
@@ -32,6 +24,7 @@ from roborew.rewards.vlm.pairwise import (
     episode_state,
     resume_episode,
 )
+from roborew.rewards.vlm.scales import SIGNED_PERCENT, Scale, Values
 from roborew.types import Clip, Frame, RecurrentState, RewardSpec, Scores, Video
 
 SUCCESS = Scale({"1": 1.0, "0": 0.0}, "1 if it is done, 0 if it is not")
@@ -44,14 +37,14 @@ SUCCESS_QUESTION = (
 )
 
 
-class Vlac(JudgeClient):
+class Vlac(JudgeReward):
     """Progress from 0 at the first frame, integrated from signed comparisons of successive frames.
 
     Success is the judge's word that the task is done, one question more for each frame.
     """
 
     RENAMED: ClassVar[Mapping[str, str]] = {
-        **JudgeClient.RENAMED,
+        **JudgeReward.RENAMED,
         "done": "ask_success",
         "references": "num_references",
     }
@@ -59,47 +52,34 @@ class Vlac(JudgeClient):
     def __init__(
         self,
         *,
-        judge: str | Judge = "transformers",
-        judge_options: tuple[str, ...] = (),
-        cache: Path | None = None,
-        nonce_seed: str | None = None,
-        min_prob_mass: float = MIN_PROB_MASS,
-        parse_text: bool = False,
+        judge: JudgeConfig | Judge = DEFAULT_JUDGE,
         integrator: Integrator = "inverse",
         ask_success: bool = True,
         reference: Path | Video | None = None,
         num_references: int = 6,
         device: str = "cpu",
     ) -> None:
-        """Open the judge.
+        """Load the judge.
 
         Args:
-            judge: a registered judge, or one.
-            judge_options: its settings, ``key=value``.
-            cache: file of stored answers; give ``nonce_seed`` too.
-            nonce_seed: what the marks of answers are drawn from; a new one each time if not given.
-            min_prob_mass: probability that the allowed answers must hold together.
-            parse_text: read the written reply of a judge that could tell probabilities, too.
+            judge: configuration of the judge, or a judge.
             integrator: what a loss means, see `roborew.rewards.relative_progress`.
             ask_success: ask whether the task is done, too.
             reference: a video of one success, shown with every comparison.
             num_references: pictures taken from it, at least 2.
-            device: for a judge in this process.
+            device: torch device of a judge in this process.
         """
-        super().__init__(
-            "vlac", judge, judge_options, cache, nonce_seed, min_prob_mass, parse_text, device
-        )
+        super().__init__("vlac", judge, device)
         if num_references < 2:
             raise InvalidInputError(
-                f"references: expected at least 2 pictures of the reference; got {num_references}."
+                f"num_references: expected at least 2 pictures of the reference; got "
+                f"{num_references}."
             )
         self._integrator: Integrator = integrator
         self._ask_success = ask_success
-        shown = read_video(reference) if isinstance(reference, Path) else reference
-        self._reference = () if shown is None else reference_parts(shown, num_references)
-        self.cost = Cost(
-            per_frame=2 if ask_success else 1, pictures=2 if shown is None else num_references + 3
-        )
+        video = read_video(reference) if isinstance(reference, Path) else reference
+        self._reference = () if video is None else reference_parts(video, num_references)
+        self._num_references = 0 if video is None else num_references
         self.spec = RewardSpec(
             name="vlac",
             low=0.0,
@@ -111,77 +91,88 @@ class Vlac(JudgeClient):
             paper="arXiv:2509.15937",
         )
 
+    def estimate_cost(self, num_frames: int) -> Cost:
+        """Return the cost of comparing successive frames and of asking each whether it is done."""
+        per_comparison = 2
+        if self._reference:
+            per_comparison += self._num_references + 1  # and the start of this attempt
+        comparisons = num_frames - 1
+        cost = Cost(questions=comparisons, pictures=comparisons * per_comparison)
+        if self._ask_success:
+            # The frame, and the goal image that a clip may have.
+            cost += Cost(questions=num_frames, pictures=2 * num_frames)
+        return cost
+
     def score(self, clips: Sequence[Clip]) -> list[Scores]:
         """Score clips from their first frame, whose progress is 0."""
-        nothing: list[RecurrentState] = [{} for _ in clips]
-        return self.score_step(clips, nothing)[0]
+        beginnings: list[RecurrentState] = [{} for _ in clips]
+        return self.score_step(clips, beginnings)[0]
 
     def score_step(
         self, clips: Sequence[Clip], states: Sequence[RecurrentState]
     ) -> tuple[list[Scores], list[RecurrentState]]:
         """Score the next frames of episodes; see `roborew.types.IncrementalRewardModel`."""
-        episodes = [
-            resume_episode(clip, memory) for clip, memory in zip(clips, states, strict=True)
-        ]
+        episodes = [resume_episode(clip, state) for clip, state in zip(clips, states, strict=True)]
+        curves = self._progress_curves(episodes)
+        success = self._success(clips)
+        scores: list[Scores] = []
+        next_states: list[RecurrentState] = []
+        for episode, curve, done in zip(episodes, curves, success, strict=True):
+            scores.append(to_scores(curve[episode.new], done))
+            next_states.append(episode_state(episode, curve))
+        return scores, next_states
+
+    def _progress_curves(self, episodes: Sequence[ComparedEpisode]) -> list[Values]:
+        """Progress at every frame of the episodes, one array each."""
 
         def ask(pairs: list[tuple[int, Pair]]) -> Values:
-            return self.ask_values(
-                [self._comparison(episodes[i], *pair) for i, pair in pairs], SIGNED_PERCENT
-            )[:, 0]
+            questions = [self._comparison(episodes[clip], *pair) for clip, pair in pairs]
+            return self.ask_values(questions, SIGNED_PERCENT)[:, 0]
+
+        def step(progress: float, change: float) -> float:
+            return apply_change(progress, change, self._integrator)
 
         chains = compare_chains([len(episode.frames) for episode in episodes], ask)
-        curves = [
-            chain_curve(chain, episode.first, lambda p, c: apply_change(p, c, self._integrator))
+        return [
+            chain_curve(chain, episode.first, step)
             for chain, episode in zip(chains, episodes, strict=True)
-        ]
-        claims = self._success(clips)
-        scores = [
-            to_scores(curve[episode.new], claim)
-            for curve, episode, claim in zip(curves, episodes, claims, strict=True)
-        ]
-        return scores, [
-            episode_state(episode, curve) for episode, curve in zip(episodes, curves, strict=True)
         ]
 
     def _comparison(self, episode: ComparedEpisode, earlier: int, later: int) -> MarkedQuestion:
-        opening = INTRODUCTION.format(goal=sanitize_instruction(episode.clip.instruction))
-        start = (
-            ("The start of this attempt, 0% complete:", episode.start) if self._reference else ()
-        )
-        pair = ("First:", episode.frames[earlier], "Second:", episode.frames[later])
-        return self.make_question(
-            (opening, *self._reference, *start, *pair, QUESTION),
-            SIGNED_PERCENT,
-            episode.clip.instruction,
-        )
+        instruction = episode.clip.instruction
+        parts: list[Part] = [INTRODUCTION.format(goal=sanitize_instruction(instruction))]
+        if self._reference:
+            parts += self._reference
+            parts += ["The start of this attempt, 0% complete:", episode.start]
+        parts += ["First:", episode.frames[earlier], "Second:", episode.frames[later], QUESTION]
+        return self.make_question(parts, SIGNED_PERCENT, instruction)
 
     def _success(self, clips: Sequence[Clip]) -> list[Values] | list[None]:
+        """Probability that the task is done at each frame; None where it is not asked."""
         if not self._ask_success:
             return [None for _ in clips]
-        questions = [self._success_question(clip, frame) for clip in clips for frame in clip.frames]
-        return split_by_length(
-            self.ask_values(questions, SUCCESS)[:, 0], [len(clip.frames) for clip in clips]
-        )
+        questions: list[MarkedQuestion] = []
+        for clip in clips:
+            questions += [self._success_question(clip, frame) for frame in clip.frames]
+        probabilities = self.ask_values(questions, SUCCESS)[:, 0]
+        return split_by_length(probabilities, [len(clip.frames) for clip in clips])
 
     def _success_question(self, clip: Clip, frame: Frame) -> MarkedQuestion:
-        opening = INTRODUCTION.format(goal=sanitize_instruction(clip.instruction))
-        goal = (
-            ()
-            if clip.goal_image is None
-            else ("The task done looks like this:", clip.goal_image, "The last picture:")
-        )
-        return self.make_question(
-            (opening, *goal, frame, SUCCESS_QUESTION), SUCCESS, clip.instruction
-        )
+        parts: list[Part] = [INTRODUCTION.format(goal=sanitize_instruction(clip.instruction))]
+        if clip.goal_image is not None:
+            parts += ["The task done looks like this:", clip.goal_image, "The last picture:"]
+        parts += [frame, SUCCESS_QUESTION]
+        return self.make_question(parts, SUCCESS, clip.instruction)
 
 
 def reference_parts(video: Video, count: int) -> tuple[Part, ...]:
     """Return ``count`` pictures spread over a successful video, each after its share of completion.
 
-    Picture i of n is said to be ``int(i / (n - 1) * 100)`` % complete.
+    Picture i of n is labeled ``int(i / (n - 1) * 100)`` % complete, as in the published prompts.
     """
-    places = np.linspace(0, len(video) - 1, count).round().astype(int)
+    indices = np.linspace(0, len(video) - 1, count).round().astype(int)
     parts: list[Part] = ["Another attempt at the same task, which succeeded:"]
-    for number, place in enumerate(places):
-        parts += [f"{int(number / (count - 1) * 100)}% complete:", video[place]]
+    for number, index in enumerate(indices):
+        percent = int(number / (count - 1) * 100)
+        parts += [f"{percent}% complete:", video[index]]
     return tuple(parts)

@@ -16,6 +16,7 @@ from roborew.errors import (
     MissingBackendError,
     UnknownNameError,
 )
+from roborew.judges.config import JudgeConfig
 from roborew.judges.factory import load_judge
 from roborew.judges.recorded import QUESTIONS_PER_WRITE, RecordedJudge, Recorder, question_key
 from roborew.judges.types import Answer, Judge, Question
@@ -172,12 +173,20 @@ def test_a_file_of_two_models_asks_which(tmp_path: Path) -> None:
 def test_judges_are_opened_by_name_and_options(tmp_path: Path) -> None:
     path = tmp_path / "answers.jsonl"
     Recorder(Counting(), path).ask(questions(1))
-    judge = load_judge("recorded", [f"path={path}", "on_unknown=stop"], device="cpu")
+    judge = load_judge(JudgeConfig(backend="recorded", options=(f"path={path}", "on_unknown=stop")))
     assert judge.ask(questions(1))[0].text == "q 0 é"
-    assert (
-        load_judge("openai", ["model=m", "deadline=3"], cache=tmp_path / "cache.jsonl").identity
-        == "m@served"
+    server = JudgeConfig(
+        backend="openai", model="m", options=("deadline=3",), cache=tmp_path / "cache.jsonl"
     )
+    assert load_judge(server).identity == "m@served"
+
+
+def test_a_judge_of_ones_own_is_taken_as_it_is_and_takes_no_settings(tmp_path: Path) -> None:
+    judge = Counting()
+    assert load_judge(JudgeConfig(backend=judge)) is judge
+    for wrong in ({"model": "m"}, {"options": ("a=b",)}, {"cache": tmp_path / "cache.jsonl"}):
+        with pytest.raises(InvalidInputError, match="loaded already"):
+            load_judge(JudgeConfig(backend=judge, **wrong))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -195,7 +204,7 @@ def test_a_judge_that_cannot_be_had_is_an_error_and_never_another_judge(
     name: str, options: list[str], error: type[Exception]
 ) -> None:
     with pytest.raises(error):
-        load_judge(name, options)
+        load_judge(JudgeConfig(backend=name, options=tuple(options)))
 
 
 @pytest.mark.parametrize(

@@ -12,15 +12,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from roborew.errors import InvalidScoreError, UnknownNameError
+from roborew.config import parse_options
+from roborew.errors import InvalidInputError, InvalidScoreError, UnknownNameError
+from roborew.judges.config import JudgeConfig
 from roborew.judges.types import Answer, Question
-from roborew.rewards.vlm.base import SIGNED_PERCENT
+from roborew.rewards.vlm.base import Cost, describe_cost
 from roborew.rewards.vlm.gvl import GVL
 from roborew.rewards.vlm.pairwise import chain_pairs, compare_chains
 from roborew.rewards.vlm.prefix import STORED_PER_FRAME, power_of_two_stride
 from roborew.rewards.vlm.robo_dopamine import RoboDopamine
 from roborew.rewards.vlm.robofume import RoboFuME
 from roborew.rewards.vlm.roboreward import RoboReward
+from roborew.rewards.vlm.scales import SIGNED_PERCENT
 from roborew.rewards.vlm.topreward import TopReward
 from roborew.rewards.vlm.verifier import GRADES, Verifier
 from roborew.rewards.vlm.vlac import SUCCESS, Vlac
@@ -77,6 +80,7 @@ CAUSAL: dict[str, Make] = {
     },
     "robofume": RoboFuME,
 }
+LESS_WITHOUT_A_GOAL_IMAGE = ("vlac", "incremental robo_dopamine", "forward robo_dopamine")
 REMEMBERING = [name for name in CAUSAL if name != "robofume"]
 CURVES = [[0.1, 0.3, 0.2, 0.6, 0.7, 0.5], [0.3, 0.4, 0.9, 0.8, 0.1, 0.6, 0.7, 0.75, 0.9]]
 
@@ -167,17 +171,60 @@ def test_it_asks_what_it_says_it_costs(name: str, frames: int) -> None:
     model, judge = judged(CAUSAL[name])
     curve = np.linspace(0, 0.9, frames)
     model.score([clip(curve, goal=1.0 if model.spec.needs_goal_image else None)])
-    first = (
-        model.cost.per_frame
-        if not name.startswith(("vlac", "one-shot"))
-        else model.cost.per_frame - 1
+    cost = model.estimate_cost(frames)
+    assert len(judge.asked) == cost.questions
+    shown = sum(len(levels(question)) for question in judge.asked)
+    assert shown <= cost.pictures
+    if name not in LESS_WITHOUT_A_GOAL_IMAGE:
+        assert shown == cost.pictures
+
+
+def test_costs_add_up_over_clips_and_are_announced_for_rewards_on_judges_only() -> None:
+    model, _ = judged(RoboFuME)
+    assert model.estimate_cost(2) + model.estimate_cost(3) == Cost(questions=5, pictures=5)
+    announced = describe_cost(model, [1200, 3])
+    assert announced is not None and "1,203 questions" in announced and "scripted@1" in announced
+    assert describe_cost(object(), [1200, 3]) is None
+
+
+@pytest.mark.parametrize(
+    ("make", "setting"),
+    [(GVL, {"min_prob_mass": 0.5}), (GVL, {"parse_text": True}), (TopReward, {"nonce_seed": "s"})],
+)
+def test_a_setting_that_the_method_cannot_honour_is_an_error(
+    make: Make, setting: dict[str, Any]
+) -> None:
+    judge = ScriptedJudge(last_level, probabilities=True)
+    (name,) = setting
+    with pytest.raises(InvalidInputError, match=f"does not use judge.{name}"):
+        make(judge=JudgeConfig(backend=judge, **setting))
+
+
+def test_words_of_a_command_line_reach_the_judge_by_their_new_and_their_old_names(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    new = ["judge.backend=openai", "judge.model=m", "judge.options=deadline=3,pause=1"]
+    options = parse_options(Verifier, [*new, "judge.parse_text=yes", "max_frames=4"])
+    assert options == {
+        "judge": JudgeConfig(
+            backend="openai", model="m", options=("deadline=3", "pause=1"), parse_text=True
+        ),
+        "max_frames": 4,
+    }
+    assert Verifier(**options).judge.identity == "m@served"
+    old = ["judge=openai", "judge_options=model=m", "secret=s", "least_mass=0.2", "text=yes"]
+    with caplog.at_level(logging.WARNING):
+        options = parse_options(Verifier, old)
+    assert options["judge"] == JudgeConfig(
+        backend="openai",
+        options=("model=m",),
+        nonce_seed="s",
+        min_prob_mass=0.2,
+        parse_text=True,
     )
-    spared = int("incremental" in name or "fused" in name or "consistent" in name)
-    least = (frames - 1) * model.cost.per_frame + first - spared
-    assert len(judge.asked) == least
-    assert (
-        max([len(levels(question)) for question in judge.asked], default=0) <= model.cost.pictures
-    )
+    assert "least_mass is called judge.min_prob_mass now" in caplog.text
+    with pytest.raises(UnknownNameError, match=r"judge\.model"):
+        parse_options(Verifier, ["model=m"])
 
 
 @pytest.mark.parametrize("name", REMEMBERING)
@@ -227,7 +274,7 @@ def test_whatever_is_replied_without_the_nonce_is_an_abstention(reply: str) -> N
     score."""
     for make in (RoboReward, Verifier, RoboFuME, Vlac):
         judge = ScriptedJudge(lambda question: reply, raw=True)
-        model = make(judge=judge, nonce_seed="s")
+        model = make(judge=JudgeConfig(backend=judge, nonce_seed="s"))
         scores = model.score([clip([0.1, 0.2])])[0]
         assert not scores.valid.any() or model.nonce("open the drawer") in reply
         assert sum(model.abstentions.values()) > 0
@@ -249,7 +296,7 @@ def test_what_is_no_percentage_in_range_moves_nothing(said: str) -> None:
 
 def test_a_judge_that_could_weigh_can_be_read_instead() -> None:
     judge = ScriptedJudge(lambda question: "4", probabilities=True)
-    scores = RoboReward(judge=judge, parse_text=True).score([clip([0.1])])[0]
+    scores = RoboReward(judge=JudgeConfig(backend=judge, parse_text=True)).score([clip([0.1])])[0]
     assert scores.value.tolist() == [0.75] and not judge.asked[0].choices
 
 
@@ -257,7 +304,8 @@ def test_answers_that_hold_too_little_probability_are_an_abstention() -> None:
     rule = lambda question: {"Yes": 0.004, "No": 0.001}  # noqa: E731
     strict, _ = judged(RoboFuME, rule)
     assert not strict.score([clip([0.1])])[0].valid.any()
-    lenient, _ = judged(RoboFuME, rule, min_prob_mass=0.0)
+    judge = ScriptedJudge(rule, probabilities=True)
+    lenient = RoboFuME(judge=JudgeConfig(backend=judge, min_prob_mass=0.0))
     assert lenient.score([clip([0.1])])[0].value[0] == pytest.approx(0.8)
 
 
@@ -277,12 +325,14 @@ def test_a_judge_that_is_not_there_is_an_error_and_no_other_judge(make: Make) ->
     with pytest.raises(
         UnknownNameError, match="unknown judge 'transformer'. Did you mean 'transformers'"
     ):
-        make(judge="transformer")
+        make(judge=JudgeConfig(backend="transformer"))
 
 
 def test_the_same_nonce_seed_marks_answers_the_same_and_another_differently() -> None:
     nonces = [
-        RoboFuME(judge=ScriptedJudge(last_level), nonce_seed=seed).nonce("goal")
+        RoboFuME(judge=JudgeConfig(backend=ScriptedJudge(last_level), nonce_seed=seed)).nonce(
+            "goal"
+        )
         for seed in ("a", "a", "b")
     ]
     assert nonces[0] == nonces[1] != nonces[2]

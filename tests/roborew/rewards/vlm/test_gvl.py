@@ -108,7 +108,7 @@ def test_between_frames_that_are_shown_of_a_long_clip_values_are_interpolated_wh
     curve = np.linspace(0, 1, 41)
     model, judge = gvl(max_frames=5)
     np.testing.assert_allclose(model.score([clip(curve)])[0].value, curve, atol=0.003)
-    assert len(levels(judge.asked[0])) == 5 == model.cost.pictures
+    assert len(levels(judge.asked[0])) == 5 == model.estimate_cost(41).pictures
     model, _ = gvl(
         lambda q: "\n".join(line for line in lines(q) if " 50.0%" not in line), max_frames=5
     )

@@ -223,7 +223,7 @@ def test_views_are_cut_apart_and_the_goal_stands_in_its_own_views() -> None:
     ]
     assert (
         all(picture.shape == (4, 6, 3) for picture in pictures(question))
-        and model.cost.pictures == 8
+        and model.estimate_cost(1).pictures == 8
     )
     order = [part for part in question.parts if isinstance(part, str)]
     assert [

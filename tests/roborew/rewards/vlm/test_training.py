@@ -26,7 +26,7 @@ from tests.tiny_models import tiny_vlm
 
 @pytest.fixture(scope="module")
 def options(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, ...]:
-    return (f"judge_options=model={tiny_vlm(tmp_path_factory.mktemp('judge'))}", "min_prob_mass=0")
+    return (f"judge.model={tiny_vlm(tmp_path_factory.mktemp('judge'))}", "judge.min_prob_mass=0")
 
 
 def config(options: tuple[str, ...], reward: str = "roboreward", agent: str = "ppo") -> TrainConfig:
@@ -112,6 +112,6 @@ def test_weights_that_are_not_there_are_an_error_that_says_where_to_put_them(
 ) -> None:
     with (
         pytest.raises(MissingBackendError, match="no folder.*hf download"),
-        start(config((f"judge_options=model={tmp_path / 'none'}",)), tmp_path / "run") as run,
+        start(config((f"judge.model={tmp_path / 'none'}",)), tmp_path / "run") as run,
     ):
         train(run)

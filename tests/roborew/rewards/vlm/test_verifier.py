@@ -57,9 +57,9 @@ def test_the_criteria_are_the_users() -> None:
     judge = ScriptedJudge(lambda question: "B")
     model = Verifier(judge=judge, criteria=("whether the handle is held",))
     model.score([clip([0.1])])
-    assert len(judge.asked) == model.cost.per_frame == 1 and "whether the handle is held" in prompt(
-        judge.asked[0]
-    )
+    assert len(judge.asked) == model.estimate_cost(
+        1
+    ).questions == 1 and "whether the handle is held" in prompt(judge.asked[0])
     with pytest.raises(InvalidInputError, match="at least one thing to grade"):
         Verifier(judge=judge, criteria=())
 

@@ -167,13 +167,14 @@ def test_a_reference_is_shown_in_order_with_its_percentages_before_start_and_pai
     assert levels(judge.asked[1]) == pytest.approx([0.0, 0.35, 0.65, 1.0, 0.05, 0.1, 0.2])
     said = prompt(judge.asked[1])
     assert all(f"\n{percent}% complete:" in said for percent in (0, 33, 66, 100))
-    assert model.cost.pictures == 7
+    assert model.estimate_cost(2).pictures == 7
 
 
 def test_a_reference_may_be_a_video_file(tmp_path: Path) -> None:
     frames = np.repeat(video([0.0, 1.0], (32, 32)), 3, axis=0)
     path = write_video(tmp_path / "success.mp4", frames, fps=5)
-    assert Vlac(judge=by_change(), reference=path).cost.pictures == 9
+    model = Vlac(judge=by_change(), ask_success=False, reference=path)
+    assert model.estimate_cost(2).pictures == 9
     assert len(reference_parts(frames, 2)) == 5
     with pytest.raises(InvalidInputError, match="at least 2 pictures"):
         Vlac(judge=by_change(), reference=frames, num_references=1)
