@@ -139,7 +139,7 @@ for _id, _kind in ((ENV, SavedAscent), (STATELESS, Ascent)):
 @pytest.fixture(autouse=True)
 def heights(monkeypatch: pytest.MonkeyPatch) -> None:
     """The rewards ``height`` and ``broken``, for one test."""
-    known: dict[str, Entry] = rewards._entries  # pyright: ignore[reportPrivateUsage]
+    known: dict[str, Entry] = rewards._own  # pyright: ignore[reportPrivateUsage]
     for name, kind in (("height", Height), ("broken", Broken)):
         monkeypatch.setitem(known, name, Entry(f"{__name__}:{kind.__name__}", "a test double"))
 

@@ -80,7 +80,12 @@ CAUSAL: dict[str, Make] = {
     },
     "robofume": RoboFuME,
 }
-LESS_WITHOUT_A_GOAL_IMAGE = ("vlac", "incremental robo_dopamine", "forward robo_dopamine")
+LESS_WITHOUT_A_GOAL_IMAGE = (
+    "vlac",
+    "one-shot vlac",
+    "incremental robo_dopamine",
+    "forward robo_dopamine",
+)
 REMEMBERING = [name for name in CAUSAL if name != "robofume"]
 CURVES = [[0.1, 0.3, 0.2, 0.6, 0.7, 0.5], [0.3, 0.4, 0.9, 0.8, 0.1, 0.6, 0.7, 0.75, 0.9]]
 

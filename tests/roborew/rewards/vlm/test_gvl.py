@@ -137,5 +137,5 @@ def test_it_can_pay_no_step() -> None:
 
 @pytest.mark.parametrize("wrong", [{"max_frames": 1}, {"max_frames": 2000}, {"seed": -1}])
 def test_what_cannot_be_shown_is_refused(wrong: dict[str, int]) -> None:
-    with pytest.raises(InvalidInputError, match="expected 2 to 1000 frames"):
+    with pytest.raises(InvalidInputError, match="expected 2 to 1000 max_frames"):
         gvl(**wrong)

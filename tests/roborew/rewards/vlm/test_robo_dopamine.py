@@ -254,7 +254,7 @@ def test_without_a_goal_only_what_needs_none_is_scored() -> None:
         and not dopamine("forward")[0].spec.needs_goal_image
     )
     with pytest.raises(
-        InvalidInputError, match="needs a picture of the goal; give one, or use mode=incremental"
+        InvalidInputError, match="needs a goal image; give one, or use mode=incremental"
     ):
         dopamine("fused")[0].score([clip([0.1])])
     for wrong in ({"mode": "sideways"}, {"num_cameras": 0}, {"alpha": -1.0}, {"alpha": np.nan}):

@@ -141,5 +141,5 @@ def test_the_rubric_asks_for_the_final_state_alone() -> None:
     "wrong", [{"max_frames": 1}, {"fps": 0.0}, {"fps": np.nan}, {"fps": np.inf}]
 )
 def test_too_few_frames_or_no_rate_is_refused(wrong: dict[str, float]) -> None:
-    with pytest.raises(InvalidInputError, match="expected frames of at least 2"):
+    with pytest.raises(InvalidInputError, match="expected max_frames of at least 2"):
         RoboReward(judge=ScriptedJudge(lambda question: "1"), **wrong)

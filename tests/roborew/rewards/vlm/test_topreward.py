@@ -72,7 +72,7 @@ def test_a_lone_frame_is_no_success() -> None:
 
 def test_a_judge_without_probabilities_is_refused() -> None:
     with pytest.raises(
-        InvalidInputError, match="reads probabilities, which scripted@1 does not tell"
+        InvalidInputError, match="reads probabilities, which scripted@1 does not give"
     ):
         TopReward(judge=ScriptedJudge(by_level))
 
