@@ -191,6 +191,16 @@ def parse_options(factory: Callable[..., Any], pairs: Sequence[str]) -> dict[str
         InvalidInputError: not ``key=value``, given twice, or a value of another type.
     """
     kinds = _option_types(factory)
+    texts = _read_pairs(pairs, kinds)
+    values = dict[str, Any]()
+    for key, text in current_names(factory, texts, "option").items():
+        if key not in kinds:
+            raise UnknownNameError("option", key, kinds)
+        values[key] = _read_option(key, kinds[key], text)
+    return _assemble(factory, values)
+
+
+def _read_pairs(pairs: Sequence[str], kinds: Mapping[str, Any]) -> dict[str, str]:
     texts = dict[str, str]()
     for pair in pairs:
         key, equals, text = pair.partition("=")
@@ -201,21 +211,24 @@ def parse_options(factory: Callable[..., Any], pairs: Sequence[str]) -> dict[str
         if key in texts:
             raise InvalidInputError(f"option {key}: given twice.")
         texts[key] = text
+    return texts
+
+
+def _assemble(factory: Callable[..., Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Turn dotted options into the dataclasses whose fields they are."""
     options = dict[str, Any]()
-    groups = dict[str, dict[str, Any]]()
-    for key, text in current_names(factory, texts, "option").items():
-        if key not in kinds:
-            raise UnknownNameError("option", key, kinds)
-        value = _read_option(key, kinds[key], text)
-        group, dot, field = key.partition(".")
+    fields = dict[str, dict[str, Any]]()
+    for key, value in values.items():
+        name, dot, field = key.partition(".")
         if dot:
-            groups.setdefault(group, {})[field] = value
+            fields.setdefault(name, {})[field] = value
         else:
             options[key] = value
-    for group, settings in groups.items():
-        settings_class = _settings_class(keyword_options(factory)[group])
+    kinds = keyword_options(factory)
+    for name, settings in fields.items():
+        settings_class = _settings_class(kinds[name])
         assert settings_class is not None
-        options[group] = settings_class(**settings)
+        options[name] = settings_class(**settings)
     return options
 
 
@@ -235,7 +248,10 @@ def _option_types(factory: Callable[..., Any]) -> dict[str, Any]:
 def _settings_class(kind: Any) -> type[Any] | None:
     """The dataclass that a type is, or that is one of a union."""
     candidates = get_args(kind) if get_origin(kind) in (Union, types.UnionType) else (kind,)
-    return next((each for each in candidates if dataclasses.is_dataclass(each)), None)
+    for candidate in candidates:
+        if isinstance(candidate, type) and dataclasses.is_dataclass(candidate):
+            return cast("type[Any]", candidate)
+    return None
 
 
 def _read_option(key: str, kind: Any, text: str) -> Any:
