@@ -18,6 +18,7 @@ from roborew.evaluation.grounding import (
     task_grounding,
 )
 from roborew.evaluation.measure import Measure, average, score_curve
+from roborew.evaluation.monitor import RewardMonitor
 from roborew.evaluation.ordering import (
     average_ranks,
     cycle_voc,
@@ -43,7 +44,7 @@ from roborew.evaluation.report import (
     render_report,
     write_report,
 )
-from roborew.evaluation.rollouts import Policy, Recording, RewardMonitor, evaluate, record
+from roborew.evaluation.rollouts import Policy, Recording, evaluate, record
 from roborew.evaluation.statistics import (
     Interval,
     interquartile_mean,

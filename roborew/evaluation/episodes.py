@@ -1,4 +1,4 @@
-"""What is kept of judged episodes, the figures drawn from them, and their way to JSON and back."""
+"""Evaluated episodes, the figures computed from them, and their way to JSON and back."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from roborew.config import to_json
 from roborew.errors import CorruptFileError, InvalidInputError
@@ -19,16 +20,15 @@ from roborew.evaluation.statistics import Interval, wilson
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Episode:
-    """One judged episode; entry t of a curve belongs to the state after t steps.
+    """One evaluated episode; entry t of a curve belongs to the state after t steps.
 
     Attributes:
         seed: the seed of its start.
         true_return: sum of the environment's own reward.
-        learned_return: sum of the learned reward; for a model that only watched, its last valid
-            score minus its first; None where nothing was scored.
-        progress: the truth in [0, 1], length + 1 entries; NaN where the environment does not tell
-            it.
-        success: the truth, length + 1 entries; None where the environment does not tell it.
+        learned_return: sum of the learned reward; of a `RewardMonitor`, its last valid score minus
+            its first; None where nothing was scored.
+        progress: the truth in [0, 1], length + 1 entries; NaN where the environment has none.
+        success: the truth, length + 1 entries; None where the environment has none.
         score_steps: the steps that were scored, rising.
         scores: the model's values there, None where it abstained.
         predicted_success: whether it predicted success there.
@@ -69,8 +69,7 @@ class Episode:
 
     @property
     def success_at_end(self) -> bool | None:
-        """Whether the task is truly done at the end: the figure that counts; None where nobody
-        tells."""
+        """Whether the task is truly done at the end: the figure that counts; None if unknown."""
         return None if self.success is None else self.success[-1]
 
     @property
@@ -80,34 +79,38 @@ class Episode:
 
     @property
     def predicted_success_step(self) -> int | None:
-        """The step of the model's first claim, None without one."""
-        return next(
-            (
-                step
-                for step, claim in zip(self.score_steps, self.predicted_success, strict=True)
-                if claim
-            ),
-            None,
-        )
+        """The step of the model's first predicted success, None without one."""
+        if True not in self.predicted_success:
+            return None
+        return self.score_steps[self.predicted_success.index(True)]
 
     @property
     def success_when_predicted(self) -> bool | None:
-        """The truth at the first claim, None without one or where nobody tells."""
-        return (
-            None
-            if self.predicted_success_step is None or self.success is None
-            else self.success[self.predicted_success_step]
-        )
+        """The truth at the first predicted success, None without one or if unknown."""
+        step = self.predicted_success_step
+        if step is None or self.success is None:
+            return None
+        return self.success[step]
+
+    @property
+    def score_curve(self) -> NDArray[np.float64]:
+        """Shape (len(score_steps),), NaN where the model abstained."""
+        return np.array([np.nan if score is None else score for score in self.scores], np.float64)
+
+    @property
+    def scored_progress(self) -> NDArray[np.float64]:
+        """The true progress at the scored steps, shape (len(score_steps),)."""
+        return np.array([self.progress[step] for step in self.score_steps], np.float64)
 
     @property
     def false_success(self) -> bool:
-        """Whether the model first claimed success where there was none."""
+        """Whether the first predicted success was none in truth."""
         return self.success_when_predicted is False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluation:
-    """Judged episodes, one per seed, in the order of the seeds.
+    """Evaluated episodes, one per seed, in the order of the seeds.
 
     >>> one = Episode(seed=3, true_return=1.5, learned_return=None, progress=(0.0, 1.0), success=(False, True),
     ...               score_steps=(), scores=(), predicted_success=())
@@ -124,19 +127,18 @@ class Evaluation:
 
     @property
     def successes(self) -> int | None:
-        """Number of episodes that truly succeed at their end; None where the environment does not
-        tell success."""
+        """Number of episodes that truly succeed at their end; None where success is unknown."""
         ends = [episode.success_at_end for episode in self.episodes]
         return None if None in ends else ends.count(True)
 
     @property
     def true_success(self) -> float:
-        """Share of episodes that truly succeed at their end, in [0, 1]; NaN where nobody tells."""
+        """Share of episodes that truly succeed at their end, in [0, 1]; NaN if unknown."""
         return math.nan if self.successes is None else self.successes / len(self.episodes)
 
     @property
     def interval(self) -> Interval:
-        """Wilson's 95 % interval of `true_success`; NaN where nobody tells."""
+        """Wilson's 95 % interval of `true_success`; NaN if unknown."""
         if self.successes is None:
             return Interval(math.nan, math.nan)
         return wilson(self.successes, len(self.episodes))
@@ -150,28 +152,35 @@ class Evaluation:
 
     @property
     def predicted_successes(self) -> int:
-        """Number of episodes with a claim."""
+        """Number of episodes in which success was predicted."""
         return sum(episode.predicted_success_step is not None for episode in self.episodes)
 
     @property
     def false_successes(self) -> int:
-        """Number of episodes whose first claim was false."""
+        """Number of episodes whose first predicted success was none in truth."""
         return sum(episode.false_success for episode in self.episodes)
 
     @property
     def false_success_rate(self) -> float:
-        """False first claims over all episodes, in [0, 1]; NaN where nobody tells success."""
+        """`false_successes` over all episodes, in [0, 1]; NaN if success is unknown."""
         return math.nan if self.successes is None else self.false_successes / len(self.episodes)
 
     @property
+    def false_success_interval(self) -> Interval:
+        """Wilson's 95 % interval of `false_success_rate`; NaN if success is unknown."""
+        if self.successes is None:
+            return Interval(math.nan, math.nan)
+        return wilson(self.false_successes, len(self.episodes))
+
+    @property
     def false_success_state_rate(self) -> Measure:
-        """Scored states with a false claim over all scored states, in [0, 1]."""
-        false = [
-            claim and not episode.success[step]
-            for episode in self.episodes
-            if episode.success is not None
-            for step, claim in zip(episode.score_steps, episode.predicted_success, strict=True)
-        ]
+        """Share of the scored states whose predicted success is none in truth, in [0, 1]."""
+        false: list[bool] = []
+        for episode in self.episodes:
+            if episode.success is None:
+                continue
+            predictions = zip(episode.score_steps, episode.predicted_success, strict=True)
+            false += [predicted and not episode.success[step] for step, predicted in predictions]
         return average(Measure(float(entry)) for entry in false)
 
     @property
@@ -193,16 +202,11 @@ class Evaluation:
     def spearman_per_episode(self) -> Measure:
         """Mean over episodes of Spearman(score, true progress) at the scored steps."""
         return average(
-            spearman(
-                [np.nan if score is None else score for score in episode.scores],
-                [episode.progress[step] for step in episode.score_steps],
-            )
-            for episode in self.episodes
+            spearman(episode.score_curve, episode.scored_progress) for episode in self.episodes
         )
 
     def summary(self) -> dict[str, float | int | None]:
-        """The figures for a summary file, under the names that every run uses; None where the truth
-        is not told."""
+        """The figures for a summary file, under the names that every run uses; None if unknown."""
         figures = {
             "episodes": len(self.episodes),
             "true_success": self.true_success,

@@ -217,7 +217,7 @@ class Lazy(Green):
         (
             lambda: evaluate(Paid(stairs()), climb, [1], monitor=MONITOR),
             InvalidInputError,
-            "no watch",
+            "no reward monitor",
         ),
         (lambda: RewardMonitor(model=Green(), instruction=" "), InvalidInputError, "goal"),
         (
