@@ -26,7 +26,7 @@ from roborew.critics.critic import Critic
 from roborew.data import side_by_side
 from roborew.data.demonstration import Demonstration
 from roborew.data.demonstrations import read_demonstrations
-from roborew.evaluation import score_with_sanity_baselines
+from roborew.evaluation import forward_and_reversed, score_with_sanity_baselines
 from roborew.learning.examples import Example
 from roborew.learning.labels import progress_labels
 from roborew.registry import critics
@@ -34,7 +34,7 @@ from roborew.types import Clip, Scores, Video
 from roborew.workflows.collect import CollectConfig
 from roborew.workflows.collect.collect import collect_demonstrations
 from roborew.workflows.fit import FitConfig, embed_demonstrations, fit_objective
-from roborew.workflows.fit.model_card import critic_metrics, forward_and_reversed
+from roborew.workflows.fit.critic_metrics import critic_metrics
 from roborew_envs import make_task
 from roborew_envs.experts.behaviors import available_behaviors
 
@@ -120,7 +120,9 @@ class Judged:
         ]
         pairs = zip(self.clips, self.examples, strict=True)
         self.cycles = [
-            forward_and_reversed(clip, example) for clip, example in pairs if example.success
+            forward_and_reversed(clip, progress_labels(example))
+            for clip, example in pairs
+            if example.success
         ]
 
     def by(self, critic: Critic) -> dict[str, float | None]:
@@ -148,8 +150,8 @@ class Judged:
         ]
         rows = list(zip(places, self.examples, labels, strict=True))
         curves = labels + [
-            label[forward_and_reversed(p, e).frames[:, 0, 0, 0]]
-            for p, e, label in rows
+            label[forward_and_reversed(place, label).frames[:, 0, 0, 0]]
+            for place, e, label in rows
             if e.success
         ]
         return self.measured([Scores(curve, np.ones(len(curve), np.bool_)) for curve in curves])

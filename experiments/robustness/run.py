@@ -25,7 +25,7 @@ from experiments.critics.tables import Rows
 from roborew.learning.examples import Example
 from roborew.types import Clip, RewardModel
 from roborew.workflows.factories import open_reward
-from roborew.workflows.fit.model_card import critic_metrics
+from roborew.workflows.fit.critic_metrics import critic_metrics
 from roborew_envs import Task, make_task
 from roborew_envs.experts.behaviors import available_behaviors
 from roborew_envs.experts.rollout import TaskEpisode, collect_episodes

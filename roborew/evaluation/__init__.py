@@ -1,10 +1,11 @@
-"""What judges: metrics, nulls, statistics, rollouts, overlays and the report. Only a true number
-may judge."""
+"""Metrics, sanity baselines, statistics, rollouts, overlays and the report. Only a true number may
+evaluate."""
 
 from roborew.evaluation.baselines import (
     Clock,
     SanityBaseline,
     TransformClips,
+    forward_and_reversed,
     sanity_table,
     score_with_sanity_baselines,
 )
@@ -44,6 +45,15 @@ from roborew.evaluation.report import (
     render_report,
     write_report,
 )
+from roborew.evaluation.reward_metrics import (
+    LABELS,
+    agreement,
+    calibration_metrics,
+    curve_metrics,
+    cycle_metrics,
+    grounding_metrics,
+    truth_metrics,
+)
 from roborew.evaluation.rollouts import Policy, Recording, evaluate, record
 from roborew.evaluation.statistics import (
     Interval,
@@ -64,6 +74,7 @@ from roborew.evaluation.success import (
 )
 
 __all__ = [
+    "LABELS",
     "Clock",
     "Episode",
     "Evaluation",
@@ -81,18 +92,24 @@ __all__ = [
     "SanityBaseline",
     "TrainingPoint",
     "TransformClips",
+    "agreement",
     "auroc",
     "average",
     "average_ranks",
     "brier",
+    "calibration_metrics",
     "confusion",
+    "curve_metrics",
     "curves_figure",
+    "cycle_metrics",
     "cycle_voc",
     "draw_overlay",
     "evaluate",
     "expected_calibration_error",
     "false_success_rate",
+    "forward_and_reversed",
     "gain",
+    "grounding_metrics",
     "initial_value",
     "interquartile_mean",
     "kendall_tau_a",
@@ -113,6 +130,7 @@ __all__ = [
     "terminal_value",
     "total_variation_ratio",
     "truth_figure",
+    "truth_metrics",
     "voc",
     "voc_pearson",
     "wilson",

@@ -1,14 +1,14 @@
-"""Nulls: scores that look like progress and are none. They stand beside every score of every model.
+"""Sanity baselines: scores that look like progress and are none, beside every score of every model.
 
-| null | what it is | expected of a sound model |
+| baseline | what it is | expected of a sound model |
 |---|---|---|
-| clock | t / (T - 1), no picture read | order correlation 1 with time; must be beaten on everything else |
-| static | the first frame repeated | flat: order correlation 0, no gain |
+| clock | t / (T - 1), no picture read | Spearman 1 with time; must be beaten on everything else |
+| static | the first frame repeated | flat: Spearman 0, no gain |
 | last frame | the last frame repeated | flat, and high from the first frame on a success: it sees, it does not count |
 | blank | black frames | flat, low, best an abstention |
 | wrong instruction | the same pictures, another sentence | flat and low: final value near 0 |
 
-The arguments of a model are only clips, so most nulls are the model itself on doctored clips.
+A model sees clips alone, so most baselines are the model itself on transformed clips.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Clock:
         causal=False,
         needs_goal_image=False,
         predicts_success=False,
-        paper="a null: it reads no picture",
+        paper="a sanity baseline: it reads no picture",
     )
 
     def score(self, clips: Sequence[Clip]) -> list[Scores]:
@@ -63,9 +63,22 @@ def blank(clip: Clip) -> Clip:
     return replace(clip, frames=np.zeros_like(clip.frames))
 
 
+def forward_and_reversed(clip: Clip, progress: ArrayLike) -> Clip:
+    """The clip up to its highest progress, the first time, then played back to its start: what
+    Cycle-VOC is measured on.
+
+    Args:
+        progress: of each frame, shape (T,); NaN where it is unknown, at least one known.
+    """
+    # At least one step forward: a clip that is done at once would be a single frame, not a cycle.
+    top = max(1, int(np.nanargmax(np.asarray(progress))))
+    frames = np.concatenate([clip.frames[: top + 1], clip.frames[:top][::-1]])
+    return replace(clip, frames=frames)
+
+
 @dataclass(frozen=True, slots=True)
 class TransformClips:
-    """A reward model that is shown doctored clips, itself a reward model.
+    """A reward model behind a transform of its clips, itself a reward model.
 
     >>> TransformClips(Clock(), "static", static).spec.name
     'clock on static'
@@ -77,28 +90,28 @@ class TransformClips:
 
     @property
     def spec(self) -> RewardSpec:
-        """The model's promise under another name; not causal, as a doctor may look ahead."""
+        """The model's promise under another name; not causal, as a transform may look ahead."""
         return replace(self.model.spec, name=f"{self.model.spec.name} on {self.name}", causal=False)
 
     def score(self, clips: Sequence[Clip]) -> list[Scores]:
-        """The model's scores of the doctored clips."""
+        """The model's scores of the transformed clips."""
         return self.model.score([self.transform(clip) for clip in clips])
 
 
 def score_with_sanity_baselines(
     model: RewardModel, clips: Sequence[Clip], wrong_instructions: Sequence[str]
 ) -> dict[str, list[Scores]]:
-    """Score clips and all nulls of them, the model's own scores first under its name.
+    """Score clips and all their sanity baselines, the model's own scores first under its name.
 
     Args:
         wrong_instructions: for each clip a sentence that its pictures do not fulfil.
     """
     if len(wrong_instructions) != len(clips) or not clips:
         raise InvalidInputError(
-            f"nulls: expected one wrong instruction per clip, at least one; "
+            f"sanity baselines: expected one wrong instruction per clip, at least one; "
             f"got {len(wrong_instructions)} for {len(clips)} clips."
         )
-    misled = [
+    misled_clips = [
         replace(clip, instruction=wrong)
         for clip, wrong in zip(clips, wrong_instructions, strict=True)
     ]
@@ -108,20 +121,20 @@ def score_with_sanity_baselines(
         "static": TransformClips(model, "static", static).score(clips),
         "last frame": TransformClips(model, "last frame", last_frame).score(clips),
         "blank": TransformClips(model, "blank", blank).score(clips),
-        "wrong instruction": model.score(misled),
+        "wrong instruction": model.score(misled_clips),
     }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SanityBaseline:
-    """One score or null over a set of clips, each number a mean over the clips to which it applies.
+    """A model or a baseline over a set of clips, each number a mean over the clips to which it applies.
 
     Attributes:
-        name: the model or the null.
-        order: order correlation with true progress, or with time where that is unknown.
+        name: the model or the baseline.
+        spearman: rank correlation with true progress, or with time where that is unknown.
         final: the terminal value, in the score's unit.
         gain: terminal minus initial value.
-        abstained: share of the frames without a score, in [0, 1].
+        abstention_rate: share of the frames without a score, in [0, 1].
     """
 
     name: str
@@ -137,7 +150,7 @@ def sanity_table(
     """Summarise what `score_with_sanity_baselines` returned.
 
     Args:
-        progress: the true progress of each clip, shape (T,); without it the order is that of time.
+        progress: the true progress of each clip, shape (T,); without it the correlation is with time.
     """
     return [_row(name, scores, progress) for name, scores in scored.items()]
 
@@ -146,14 +159,14 @@ def _row(
     name: str, scores: Sequence[Scores], progress: Sequence[ArrayLike] | None
 ) -> SanityBaseline:
     curves = [score_curve(score) for score in scores]
-    orders = (
-        [voc(curve) for curve in curves]
-        if progress is None
-        else [spearman(curve, truth) for curve, truth in zip(curves, progress, strict=True)]
-    )
+    if progress is None:
+        correlations = [voc(curve) for curve in curves]
+    else:
+        pairs = zip(curves, progress, strict=True)
+        correlations = [spearman(curve, truth) for curve, truth in pairs]
     return SanityBaseline(
         name=name,
-        spearman=average(orders),
+        spearman=average(correlations),
         final=average(terminal_value(curve) for curve in curves),
         gain=average(gain(curve) for curve in curves),
         abstention_rate=float(np.isnan(np.concatenate(curves)).mean()),

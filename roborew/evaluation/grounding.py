@@ -39,7 +39,7 @@ def confusion(final_values: ArrayLike) -> InstructionConfusion:
                 at 0, not at 1.
 
     >>> confusion([[0.75, 0.25], [0.5, 0.5]])
-    Confusion(margin=0.25, row_top1=0.5, column_top1=1.0)
+    InstructionConfusion(margin=0.25, row_top1=0.5, column_top1=1.0)
     """
     matrix = np.asarray(final_values, dtype=np.float64)
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or matrix.shape[0] < 2:
@@ -94,10 +94,8 @@ def task_grounding(right_gains: ArrayLike, wrong_gains: ArrayLike) -> Grounding:
     >>> task_grounding([0.8, 0.5], [[0.1, 0.2], [0.5, 0.0]])
     Grounding(accuracy=0.5, pairwise=0.875)
     """
-    right, wrong = (
-        np.asarray(right_gains, dtype=np.float64),
-        np.asarray(wrong_gains, dtype=np.float64),
-    )
+    right = np.asarray(right_gains, dtype=np.float64)
+    wrong = np.asarray(wrong_gains, dtype=np.float64)
     if right.ndim != 1 or wrong.ndim != 2 or len(right) != len(wrong) or 0 in wrong.shape:
         raise InvalidInputError(
             f"task_grounding: expected shapes (n,) and (n, k), none empty; got {right.shape} and "
@@ -108,7 +106,7 @@ def task_grounding(right_gains: ArrayLike, wrong_gains: ArrayLike) -> Grounding:
             "task_grounding: got NaN or infinite gains; drop the clips that have no gain."
         )
     ahead = right[:, None] - wrong
-    return Grounding(
-        accuracy=float((ahead > 0).all(axis=1).mean()),
-        pairwise=float(np.where(ahead == 0, 0.5, ahead > 0).mean()),
-    )
+    # Strictly: a model that answers every sentence alike gains the same under all and scores 0.
+    best = (ahead > 0).all(axis=1)
+    pair_wins = np.where(ahead == 0, 0.5, ahead > 0)
+    return Grounding(accuracy=float(best.mean()), pairwise=float(pair_wins.mean()))

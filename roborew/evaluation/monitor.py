@@ -72,8 +72,10 @@ class RewardMonitor:
         predicted = np.zeros(len(steps), np.bool_)
         if scores.success is not None:
             predicted = scores.valid & (scores.success >= self.success_threshold)
+        values = scores.value.astype(float).tolist()
         for row, step in enumerate(steps):
-            value = float(scores.value[row]) if scores.valid[row] else None
+            value = values[row] if scores.valid[row] else None
             episode.scores[step] = (value, bool(predicted[row]))
         if predicted.any() and self.terminate_on_success:
-            episode.truncate(steps[int(predicted.argmax())])
+            first = int(predicted.argmax())
+            episode.truncate(steps[first])

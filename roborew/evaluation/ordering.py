@@ -2,7 +2,7 @@
 simple shape numbers.
 
 A score that only counts time (t/T) reaches VOC 1, so VOC alone is no evidence: Cycle-VOC and the
-nulls (`roborew.evaluation.baselines`) stand beside it.
+sanity baselines (`roborew.evaluation.baselines`) stand beside it.
 
 Rules for all: ties get average ranks; a constant curve scores 0 with the
 flag "constant"; NaN and infinite entries are left out and counted; fewer than two valid points is
@@ -25,7 +25,8 @@ def average_ranks(values: ArrayLike) -> NDArray[np.float64]:
     [2.5, 1.0, 2.5]
     """
     _, inverse, counts = np.unique(vector(values), return_inverse=True, return_counts=True)
-    mean_rank = np.cumsum(counts) - (counts - 1) / 2
+    last_rank = np.cumsum(counts)
+    mean_rank = last_rank - (counts - 1) / 2
     return mean_rank[inverse].astype(np.float64)
 
 
@@ -37,7 +38,7 @@ def pearson(values: ArrayLike, target: ArrayLike) -> Measure:
 
 def spearman(values: ArrayLike, target: ArrayLike) -> Measure:
     """Spearman rank correlation of two curves of shape (T,), in [-1, 1]; with true progress as
-    target it is our order correlation.
+    target it is what reports call Spearman (per episode).
 
     >>> round(spearman([0.1, 0.3, 0.3, 0.8, 0.7], [0, 0, 1, 1, 2]).value, 6)
     0.702959
@@ -82,11 +83,12 @@ def cycle_voc(values: ArrayLike) -> Measure:
             f"turning frame once."
         )
     turn = curve.size // 2
-    halves = [voc(curve[: turn + 1]), spearman(curve[turn:], -np.arange(turn + 1))]
+    rising = voc(curve[: turn + 1])
+    falling = spearman(curve[turn:], -np.arange(turn + 1))
     failed = int((~np.isfinite(curve)).sum())
-    if any(half.value is None for half in halves):
+    if rising.value is None or falling.value is None:
         return Measure(None, TOO_FEW, failed)
-    mean = average(halves)
+    mean = average([rising, falling])
     return Measure(mean.value, mean.flag, failed)
 
 
@@ -99,20 +101,20 @@ def kendall_tau_a(gold: ArrayLike, predicted: ArrayLike) -> Measure:
     x, y, failed = finite_pairs(gold, predicted)
     if x.size < 2:
         return Measure(None, TOO_FEW, failed)
-    agreement = np.sign(x[:, None] - x) * np.sign(y[:, None] - y)
-    flag = CONSTANT if np.ptp(x) == 0 or np.ptp(y) == 0 else ""
-    return Measure(float(agreement.sum() / (x.size * (x.size - 1))), flag, failed)
+    x_order = np.sign(x[:, None] - x)
+    y_order = np.sign(y[:, None] - y)
+    concordance = (x_order * y_order).sum()  # every pair twice, as every ordered pair below
+    ordered_pairs = x.size * (x.size - 1)
+    return Measure(float(concordance / ordered_pairs), _constant_flag(x, y), failed)
 
 
 def monotone_violation_rate(values: ArrayLike) -> Measure:
     """NR: the share of falling steps among all differences of neighbouring valid values, in [0,
     1]."""
     steps, failed = _differences(values)
-    return (
-        Measure(float((steps < 0).mean()), "", failed)
-        if steps.size
-        else Measure(None, TOO_FEW, failed)
-    )
+    if not steps.size:
+        return Measure(None, TOO_FEW, failed)
+    return Measure(float((steps < 0).mean()), "", failed)
 
 
 def total_variation_ratio(values: ArrayLike) -> Measure:
@@ -124,7 +126,9 @@ def total_variation_ratio(values: ArrayLike) -> Measure:
     variation = float(np.abs(steps).sum())
     if variation == 0:
         return Measure(0.0, CONSTANT, failed)
-    return Measure(min(1.0, float(abs(steps.sum())) / variation), "", failed)
+    net_change = float(abs(steps.sum()))
+    # Rounding may put the sum of the steps above the sum of their sizes.
+    return Measure(min(1.0, net_change / variation), "", failed)
 
 
 def _differences(values: ArrayLike) -> tuple[NDArray[np.float64], int]:
@@ -133,12 +137,18 @@ def _differences(values: ArrayLike) -> tuple[NDArray[np.float64], int]:
     return np.diff(valid), curve.size - valid.size
 
 
+def _constant_flag(x: NDArray[np.float64], y: NDArray[np.float64]) -> str:
+    return CONSTANT if np.ptp(x) == 0 or np.ptp(y) == 0 else ""
+
+
 def _correlation(x: NDArray[np.float64], y: NDArray[np.float64], failed: int) -> Measure:
     if x.size < 2:
         return Measure(None, TOO_FEW, failed)
-    if np.ptp(x) == 0 or np.ptp(y) == 0:
+    if _constant_flag(x, y):
         return Measure(0.0, CONSTANT, failed)
     # Scaled first: the products of tiny or huge values would under- or overflow.
-    x, y = (x - x.mean()) / np.ptp(x), (y - y.mean()) / np.ptp(y)
-    rho = float((x @ y) / np.sqrt((x @ x) * (y @ y)))
+    x = (x - x.mean()) / np.ptp(x)
+    y = (y - y.mean()) / np.ptp(y)
+    norm = np.sqrt((x @ x) * (y @ y))
+    rho = float((x @ y) / norm)
     return Measure(min(1.0, max(-1.0, rho)), "", failed)

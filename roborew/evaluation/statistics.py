@@ -46,12 +46,13 @@ def wilson(successes: int, trials: int, z: float = Z_95) -> Interval:
         )
     rate = successes / trials
     shrink = 1 + z**2 / trials
-    centre = (rate + z**2 / (2 * trials)) / shrink
-    half = z * math.sqrt(rate * (1 - rate) / trials + z**2 / (4 * trials**2)) / shrink
+    center = (rate + z**2 / (2 * trials)) / shrink
+    variance = rate * (1 - rate) / trials + z**2 / (4 * trials**2)
+    half_width = z * math.sqrt(variance) / shrink
     # The ends are exact at 0 and n; rounding must not push the rate itself out of its interval.
-    return Interval(
-        0.0 if successes == 0 else centre - half, 1.0 if successes == trials else centre + half
-    )
+    low = 0.0 if successes == 0 else center - half_width
+    high = 1.0 if successes == trials else center + half_width
+    return Interval(low, high)
 
 
 def zero_failures_bound(trials: int, error: float = 0.05) -> float:
@@ -99,12 +100,13 @@ def stratified_bootstrap(
             f"stratified_bootstrap: expected tasks, resamples >= 1 and confidence in (0, 1); "
             f"got {len(tasks)} tasks, {resamples}, {confidence}."
         )
-    draws = [
-        np.concatenate([rng.choice(runs, runs.size) for runs in tasks]) for _ in range(resamples)
-    ]
-    low, high = np.quantile(
-        [statistic(draw) for draw in draws], [(1 - confidence) / 2, (1 + confidence) / 2]
-    )
+    statistics: list[float] = []
+    for _ in range(resamples):
+        # Runs are exchangeable within a task only: a resample of all runs would mix easy and hard.
+        resample = np.concatenate([rng.choice(runs, runs.size) for runs in tasks])
+        statistics.append(statistic(resample))
+    tail = (1 - confidence) / 2
+    low, high = np.quantile(statistics, [tail, (1 + confidence) / 2])
     return Interval(float(low), float(high))
 
 
@@ -122,9 +124,10 @@ def probability_of_improvement(
             f"probability_of_improvement: expected the same tasks twice; "
             f"got {len(ours_by_task)} and {len(theirs_by_task)}."
         )
+    # The AUROC of two samples is the probability that one exceeds the other, ties counting half.
     wins = [
-        auroc(_complete(x), _complete(y)).value
-        for x, y in zip(ours_by_task, theirs_by_task, strict=True)
+        auroc(_complete(ours), _complete(theirs)).value
+        for ours, theirs in zip(ours_by_task, theirs_by_task, strict=True)
     ]
     return float(np.mean([win for win in wins if win is not None]))
 

@@ -32,9 +32,9 @@ def auroc(success_scores: ArrayLike, failure_scores: ArrayLike) -> Measure:
     0.875
     """
     above, ties, failed = _pair_shares(success_scores, failure_scores)
-    return (
-        Measure(None, TOO_FEW, failed) if above is None else Measure(above + ties / 2, "", failed)
-    )
+    if above is None:
+        return Measure(None, TOO_FEW, failed)
+    return Measure(above + ties / 2, "", failed)
 
 
 def strict_success_accuracy(success_scores: ArrayLike, failure_scores: ArrayLike) -> Measure:
@@ -53,29 +53,25 @@ def false_success_rate(predicted: ArrayLike, success: ArrayLike) -> Measure:
     >>> false_success_rate([True, True, False, False], [True, False, False, True]).value
     0.25
     """
-    predicted_success, truth = (
-        np.asarray(predicted, dtype=np.bool_),
-        np.asarray(success, dtype=np.bool_),
-    )
-    if predicted_success.shape != truth.shape:
+    predicted_success = np.asarray(predicted, dtype=np.bool_)
+    true_success = np.asarray(success, dtype=np.bool_)
+    if predicted_success.shape != true_success.shape:
         raise InvalidInputError(
-            f"false_success_rate: expected equal shapes; got {predicted_success.shape} and {truth.shape}."
+            f"false_success_rate: expected equal shapes; got {predicted_success.shape} and "
+            f"{true_success.shape}."
         )
-    return (
-        Measure(float((predicted_success & ~truth).mean()))
-        if predicted_success.size
-        else Measure(None, TOO_FEW)
-    )
+    if not predicted_success.size:
+        return Measure(None, TOO_FEW)
+    # Over all entries, not over the predictions: a model that predicts once and errs is not at 1.
+    return Measure(float((predicted_success & ~true_success).mean()))
 
 
 def brier(probabilities: ArrayLike, outcomes: ArrayLike) -> Measure:
     """Mean squared difference of success probability and outcome, in [0, 1], lower is better."""
     p, y, failed = _probabilities_and_outcomes(probabilities, outcomes)
-    return (
-        Measure(float(np.mean((p - y) ** 2)), "", failed)
-        if p.size
-        else Measure(None, TOO_FEW, failed)
-    )
+    if not p.size:
+        return Measure(None, TOO_FEW, failed)
+    return Measure(float(np.mean((p - y) ** 2)), "", failed)
 
 
 def expected_calibration_error(
@@ -101,20 +97,22 @@ def _edge_width(values: ArrayLike) -> int:
 def _edge(values: NDArray[np.float64]) -> Measure:
     valid = values[np.isfinite(values)]
     failed = values.size - valid.size
-    return (
-        Measure(float(valid.mean()), "", failed) if valid.size else Measure(None, TOO_FEW, failed)
-    )
+    if not valid.size:
+        return Measure(None, TOO_FEW, failed)
+    return Measure(float(valid.mean()), "", failed)
 
 
 def _pair_shares(successes: ArrayLike, failures: ArrayLike) -> tuple[float | None, float, int]:
     """Share of (success, failure) pairs won and tied (None where there is no pair), and the invalid
     entries."""
-    good, bad = vector(successes, "success scores"), vector(failures, "failure scores")
-    total = good.size + bad.size
-    good, bad = good[np.isfinite(good)], np.sort(bad[np.isfinite(bad)])
-    failed = total - good.size - bad.size
+    success_scores = vector(successes, "success scores")
+    failure_scores = vector(failures, "failure scores")
+    good = success_scores[np.isfinite(success_scores)]
+    bad = np.sort(failure_scores[np.isfinite(failure_scores)])
+    failed = success_scores.size + failure_scores.size - good.size - bad.size
     if not good.size or not bad.size:
         return None, 0.0, failed
+    # Ranks in the sorted failures count all pairs at once, in n log n instead of n squared.
     below = float(np.searchsorted(bad, good, "left").sum())
     not_above = float(np.searchsorted(bad, good, "right").sum())
     pairs = good.size * bad.size

@@ -12,16 +12,12 @@ from PIL import Image
 
 from roborew import __version__
 from roborew.critics.critic import Critic
-from roborew.evaluation import cycle_voc, score_curve
+from roborew.evaluation import cycle_voc, forward_and_reversed, score_curve
+from roborew.learning.labels import progress_labels
 from roborew.types import Clip, Scores
 from roborew.workflows.fit import FitConfig, Fitted, fit_critic
-from roborew.workflows.fit.model_card import (
-    card,
-    critic_metrics,
-    evaluate_critic,
-    forward_and_reversed,
-    write,
-)
+from roborew.workflows.fit.critic_metrics import critic_metrics, evaluate_critic
+from roborew.workflows.fit.model_card import card, write
 from tests.roborew.critics.films import demonstration
 from tests.roborew.critics.worlds import PUSH, curve, episode
 
@@ -115,7 +111,7 @@ def test_figures_tell_of_the_encoder_too_where_one_is_learned(fitted: Fitted) ->
 def test_a_cycle_is_scored_with_its_history_so_that_a_clock_fails_it() -> None:
     example = episode("success", 0, 9)
     clip = Clip(frames=np.zeros((9, 4, 4, 3), np.uint8), instruction=PUSH)
-    there = forward_and_reversed(clip, example)
+    there = forward_and_reversed(clip, progress_labels(example))
     assert len(there.frames) == 2 * int(np.argmax(example.progress)) + 1
     clock = Scores(
         np.linspace(0, 1, len(there.frames), dtype=np.float32), np.ones(len(there.frames), np.bool_)
@@ -146,7 +142,8 @@ def test_a_video_that_is_done_at_once_is_played_back_all_the_same() -> None:
     assert (
         len(
             forward_and_reversed(
-                Clip(frames=np.zeros((5, 4, 4, 3), np.uint8), instruction=PUSH), done
+                Clip(frames=np.zeros((5, 4, 4, 3), np.uint8), instruction=PUSH),
+                progress_labels(done),
             ).frames
         )
         == 3

@@ -17,7 +17,8 @@ from roborew.critics.ensemble import make_objective
 from roborew.learning.examples import Example
 from roborew.learning.instructions import InstructionSampler
 from roborew.workflows.fit import FitConfig, fit_critic
-from roborew.workflows.fit.model_card import card, evaluate_critic
+from roborew.workflows.fit.critic_metrics import evaluate_critic
+from roborew.workflows.fit.model_card import card
 from roborew.workflows.fit.split import hold_out_instructions
 from tests.roborew.critics.films import demonstration
 from tests.roborew.critics.worlds import OPEN, PUSH, TEXT_WIDTH, TEXTS, episode, query, world
@@ -140,7 +141,7 @@ def test_the_card_says_what_the_critic_can_know_of_sentences() -> None:
         table = evaluate_critic(fitted, fitted.split.test)
         text = card(fitted, "tiny", "roborew fit tiny", table)
         assert (
-            "up to 3 paraphrases and 4 wrong sentences each, judged by 1 and 1 others" in text
+            "up to 3 paraphrases and 4 wrong sentences each, evaluated on 1 and 1 others" in text
         ) == bool(known)
         assert ("does not read what is asked" in text) == (not known)
         assert ("paraphrase" in table) == bool(known)

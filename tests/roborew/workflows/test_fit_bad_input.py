@@ -29,7 +29,8 @@ from roborew.workflows.fit import (
     fit_critic,
     fit_objective,
 )
-from roborew.workflows.fit.model_card import card, evaluate_critic
+from roborew.workflows.fit.critic_metrics import evaluate_critic
+from roborew.workflows.fit.model_card import card
 from roborew.workflows.fit.split import split_episodes
 from tests.roborew.critics.films import demonstration
 from tests.roborew.critics.worlds import PUSH, curve

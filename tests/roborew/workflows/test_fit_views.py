@@ -21,7 +21,7 @@ from roborew.errors import InvalidInputError
 from roborew.learning.examples import EpisodeFrames
 from roborew.types import Clip, Frame, Video
 from roborew.workflows.fit import FitConfig, Fitted, fit_critic
-from roborew.workflows.fit.model_card import evaluate_critic
+from roborew.workflows.fit.critic_metrics import evaluate_critic
 from roborew.workflows.score import sample_video
 from tests.roborew.critics.films import demonstration
 from tests.roborew.critics.worlds import PUSH, curve

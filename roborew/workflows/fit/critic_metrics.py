@@ -1,0 +1,182 @@
+"""How a critic does on episodes that it never saw, beside its sanity baselines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from roborew.evaluation import (
+    Measure,
+    auroc,
+    average,
+    cycle_voc,
+    forward_and_reversed,
+    gain,
+    pearson,
+    score_curve,
+    score_with_sanity_baselines,
+    spearman,
+    terminal_value,
+)
+from roborew.learning.examples import Example
+from roborew.learning.labels import progress_labels
+from roborew.types import Clip, Frame, Scores
+from roborew.workflows.fit.fit import Fitted
+
+DEFAULT_WRONG_INSTRUCTION = "do nothing at all"
+"""Asked as the wrong instruction where the set has one sentence only."""
+BOOTSTRAP_RESAMPLES = 200
+MIN_REGRESSION = 0.3
+"""An episode regresses if it ends by more than this below its highest progress."""
+Table = Mapping[str, Mapping[str, Measure]]
+"""Critic or baseline to metric to value."""
+
+
+def evaluate_critic(fitted: Fitted, names: Sequence[str]) -> Table:
+    """Metrics of the critic and of its sanity baselines on some of the episodes.
+
+    Correlations are with the progress labels, or with time where there are none.
+
+    Args:
+        names: of the episodes, usually the test part of the split.
+    """
+    examples, clips = held_out_clips(fitted, names)
+    if not examples:
+        return {}
+    # One batch for clips and cycles: a model that batches its frames sees each of them once.
+    all_clips = clips + _cycles(clips, examples)
+    wrong = _alternate(all_clips, partial(_wrong_instructions, fitted))
+    scored = score_with_sanity_baselines(fitted.critic, all_clips, wrong)
+    if any(unseen.paraphrases for unseen in fitted.unseen.values()):
+        paraphrases = _alternate(all_clips, partial(_paraphrases, fitted))
+        pairs = zip(all_clips, paraphrases, strict=True)
+        reworded = [replace(clip, instruction=paraphrase) for clip, paraphrase in pairs]
+        scored["paraphrase"] = fitted.critic.score(reworded)
+    critic_name = next(iter(scored))
+    count = len(examples)
+    table: dict[str, Mapping[str, Measure]] = {}
+    for name, scores in scored.items():
+        resamples = BOOTSTRAP_RESAMPLES if name == critic_name else 0
+        table[name] = critic_metrics(scores[:count], examples, scores[count:], resamples)
+    return table
+
+
+def held_out_clips(fitted: Fitted, names: Sequence[str]) -> tuple[list[Example], list[Clip]]:
+    """Some of the episodes, and what the critic sees of them."""
+    examples: list[Example] = []
+    clips: list[Clip] = []
+    chosen = set(names)
+    for example, episode_frames in zip(fitted.examples, fitted.episode_frames, strict=True):
+        if example.name in chosen:
+            goal_image = _goal_image(fitted, example)
+            clip = Clip(
+                frames=episode_frames.frames, instruction=example.instruction, goal_image=goal_image
+            )
+            examples.append(example)
+            clips.append(clip)
+    return examples, clips
+
+
+def _cycles(clips: Sequence[Clip], examples: Sequence[Example]) -> list[Clip]:
+    return [
+        forward_and_reversed(clip, progress_labels(example))
+        for clip, example in zip(clips, examples, strict=True)
+        if example.success is not False
+    ]
+
+
+def critic_metrics(
+    scores: Sequence[Scores],
+    examples: Sequence[Example],
+    cycle_scores: Sequence[Scores] = (),
+    resamples: int = 0,
+) -> dict[str, Measure]:
+    """Order, success, cycle consistency, gain and abstentions over episodes.
+
+    Args:
+        scores: of each example.
+        examples: with what is known of them.
+        cycle_scores: of clips played `forward_and_reversed`.
+        resamples: of the bootstrap over episodes for the interval of the pooled Spearman; 0: none.
+    """
+    curves = [score_curve(score) for score in scores]
+    labels = [progress_labels(example) for example in examples]
+    ends = [terminal_value(curve) for curve in curves]
+    success_ends = [end for end, e in zip(ends, examples, strict=True) if e.success]
+    failure_ends = [end for end, e in zip(ends, examples, strict=True) if e.success is False]
+    labeled = [pair for pair in zip(curves, labels, strict=True) if np.isfinite(pair[1]).all()]
+    regressions = [pair for pair in labeled if pair[1].max() - pair[1][-1] > MIN_REGRESSION]
+    low, high = _bootstrap_interval(curves, labels, resamples)
+    all_scores = np.concatenate(curves)
+    return {
+        "Spearman (per episode)": average(spearman(*pair) for pair in labeled),
+        "Spearman (pooled)": spearman(all_scores, np.concatenate(labels)),
+        "CI low": low,
+        "CI high": high,
+        "Spearman on regressions": average(spearman(*pair) for pair in regressions),
+        # Half of a regression may be rest, where ranks are noise: Pearson weighs what moved.
+        "Pearson on regressions": average(pearson(*pair) for pair in regressions),
+        "success AUROC": auroc(_known(success_ends), _known(failure_ends)),
+        "Cycle-VOC": average(cycle_voc(score_curve(score)) for score in cycle_scores),
+        "gain": average(gain(curve) for curve in curves),
+        "final score on successes": average(success_ends),
+        "abstained": Measure(float(np.isnan(all_scores).mean())),
+    }
+
+
+def _known(measures: Sequence[Measure]) -> list[float]:
+    return [measure.value for measure in measures if measure.value is not None]
+
+
+def _bootstrap_interval(
+    curves: Sequence[NDArray[np.float64]], labels: Sequence[NDArray[np.float32]], resamples: int
+) -> tuple[Measure, Measure]:
+    """95 % percentile interval of the pooled Spearman, episodes resampled with replacement."""
+    if not resamples or len(curves) < 2:
+        return Measure(None), Measure(None)
+    rng = np.random.default_rng(0)
+    correlations: list[float] = []
+    for _ in range(resamples):
+        # Whole episodes: the frames within one depend on each other.
+        rows = [int(row) for row in rng.integers(len(curves), size=len(curves))]
+        scores = np.concatenate([curves[row] for row in rows])
+        progress = np.concatenate([labels[row] for row in rows])
+        value = spearman(scores, progress).value
+        correlations.append(0.0 if value is None else value)
+    low, high = np.quantile(correlations, [0.025, 0.975])
+    return Measure(float(low)), Measure(float(high))
+
+
+def _alternate(clips: Sequence[Clip], sentences_of: Callable[[str], Sequence[str]]) -> list[str]:
+    """For each clip one of the sentences that belong to its own, in turn."""
+    chosen: list[str] = []
+    for row, clip in enumerate(clips):
+        sentences = sentences_of(clip.instruction)
+        chosen.append(sentences[row % len(sentences)])
+    return chosen
+
+
+def _paraphrases(fitted: Fitted, instruction: str) -> Sequence[str]:
+    return fitted.unseen[instruction].paraphrases or (instruction,)
+
+
+def _wrong_instructions(fitted: Fitted, instruction: str) -> Sequence[str]:
+    """Sentences that a success does not fulfil: held-out ones, otherwise the set's others."""
+    other_instructions = [other for other in fitted.unseen if other != instruction]
+    return fitted.unseen[instruction].wrong or other_instructions or (DEFAULT_WRONG_INSTRUCTION,)
+
+
+def _goal_image(fitted: Fitted, example: Example) -> Frame | None:
+    """A goal picture for critics that need one: the last frame of another success, never the
+    episode's own."""
+    if not fitted.critic.spec.needs_goal_image:
+        return None
+    for other, episode_frames in zip(fitted.examples, fitted.episode_frames, strict=True):
+        same_task = other.instruction == example.instruction and other.success is not False
+        if same_task and other.name in fitted.split.fit:
+            return episode_frames.frames[-1]
+    return None
