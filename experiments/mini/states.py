@@ -13,19 +13,16 @@ from numpy.typing import NDArray
 
 from roborew_envs import Task, make_task
 from roborew_envs.tasks.arm_kinematics import inverse_kinematics
+from roborew_envs.tasks.arm_task import ARM_JOINTS, FINGER_JOINTS, FINGER_TRAVEL, WORKSPACE_BOUNDS
 from roborew_envs.tasks.desk.scene import (
-    ARM_JOINTS,
     BLUE_CUBE,
     BUTTON,
     BUTTON_TRAVEL,
     CUBE_HEIGHT,
     DRAWER,
     DRAWER_TRAVEL,
-    FINGER_JOINTS,
-    FINGER_TRAVEL,
     PAD,
     RED_CUBE,
-    WORKSPACE_BOUNDS,
     button_position,
     drawer_handle_position,
 )

@@ -22,7 +22,7 @@ TOOL_LENGTH = 0.165
 
 
 def forward_kinematics(joints: FloatArray) -> FloatArray:
-    """Where the finger tips are.
+    """Position of the end effector, the point between the finger tips.
 
     Args:
         joints: shape (N, >= 4): yaw, shoulder, elbow, wrist [rad].
@@ -30,31 +30,41 @@ def forward_kinematics(joints: FloatArray) -> FloatArray:
     Returns:
         shape (N, 3), world frame [m].
     """
-    yaw, upper = joints[:, 0], joints[:, 1]
-    fore = upper + joints[:, 2]
-    tool = fore + joints[:, 3]
-    radius = LINK_LENGTH * (np.sin(upper) + np.sin(fore)) + TOOL_LENGTH * np.sin(tool)
-    height = (
-        SHOULDER_HEIGHT + LINK_LENGTH * (np.cos(upper) + np.cos(fore)) + TOOL_LENGTH * np.cos(tool)
-    )
-    return np.stack([radius * np.cos(yaw), radius * np.sin(yaw), height], axis=1)
+    yaw, shoulder, elbow, wrist = joints[:, :4].T
+    # Angles of the links from the vertical: each joint turns all that follows it.
+    upper_angle = shoulder
+    fore_angle = upper_angle + elbow
+    tool_angle = fore_angle + wrist
+    links_radius = LINK_LENGTH * (np.sin(upper_angle) + np.sin(fore_angle))
+    radius = links_radius + TOOL_LENGTH * np.sin(tool_angle)
+    links_height = LINK_LENGTH * (np.cos(upper_angle) + np.cos(fore_angle))
+    height = SHOULDER_HEIGHT + links_height + TOOL_LENGTH * np.cos(tool_angle)
+    x = radius * np.cos(yaw)
+    y = radius * np.sin(yaw)
+    return np.stack([x, y, height], axis=1)
 
 
-def inverse_kinematics(hand: FloatArray) -> FloatArray:
-    """The joint angles, elbow up and gripper down, that put the finger tips at ``hand``.
+def inverse_kinematics(position: FloatArray) -> FloatArray:
+    """Joint angles, elbow up and gripper down, that put the end effector at ``position``.
 
-    The inverse of `forward_kinematics` inside the reach; a point outside is reached for at full stretch.
+    The inverse of `forward_kinematics` inside the reach; a point outside is reached for at full
+    stretch.
 
     Args:
-        hand: shape (N, 3), world frame [m].
+        position: shape (N, 3), world frame [m].
 
     Returns:
         shape (N, 5): yaw, shoulder, elbow, wrist, roll [rad].
     """
-    radius = np.hypot(hand[:, 0], hand[:, 1])
-    yaw = np.arctan2(hand[:, 1], hand[:, 0])
-    rise = hand[:, 2] + TOOL_LENGTH - SHOULDER_HEIGHT
-    cosine = np.clip((radius**2 + rise**2) / (2 * LINK_LENGTH**2) - 1, -1, 1)
-    elbow = np.arccos(cosine)
+    x, y, z = position.T
+    radius = np.hypot(x, y)
+    yaw = np.arctan2(y, x)
+    # The gripper points down, so the wrist is a tool's length above the end effector.
+    rise = z + TOOL_LENGTH - SHOULDER_HEIGHT
+    # Law of cosines in the triangle of two equal links; clipped where the point is out of reach.
+    elbow_cosine = (radius**2 + rise**2) / (2 * LINK_LENGTH**2) - 1
+    elbow = np.arccos(np.clip(elbow_cosine, -1, 1))
     shoulder = np.arctan2(radius, rise) - elbow / 2
-    return np.stack([yaw, shoulder, elbow, np.pi - shoulder - elbow, -yaw], axis=1)
+    wrist = np.pi - shoulder - elbow
+    roll = -yaw
+    return np.stack([yaw, shoulder, elbow, wrist, roll], axis=1)

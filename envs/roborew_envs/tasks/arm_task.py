@@ -3,7 +3,7 @@ sees of the arm."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 import mujoco
@@ -11,6 +11,7 @@ import numpy as np
 
 from roborew_envs.core.mjcf import load_world
 from roborew_envs.core.task import BoolArray, FloatArray, Task
+from roborew_envs.rendering.renderer import Overrides
 from roborew_envs.tasks.arm_kinematics import forward_kinematics, inverse_kinematics
 
 ARM_JOINTS = slice(0, 5)
@@ -29,17 +30,19 @@ EE_START_BOUNDS = np.array([[0.26, -0.16, 0.08], [0.36, 0.14, 0.20]])
 
 
 def ee_position(qpos: FloatArray) -> FloatArray:
-    """Finger tips, shape (N, 3) [m]."""
-    return forward_kinematics(qpos[:, ARM_JOINTS])
+    """Position of the end effector, the point between the finger tips, shape (N, 3), world [m]."""
+    joints = qpos[:, ARM_JOINTS]
+    return forward_kinematics(joints)
 
 
 def linear_tolerance(distance: FloatArray, margin: float) -> FloatArray:
-    """1 at distance 0, falling to 0 at ``scale`` [m], shape as given."""
-    return 1.0 - np.clip(distance / margin, 0.0, 1.0)
+    """1 at distance 0, falling linearly to 0 at ``margin`` [m]; shape as given."""
+    share = np.clip(distance / margin, 0.0, 1.0)
+    return 1.0 - share
 
 
 def reciprocal_tolerance(distance: FloatArray, margin: float) -> FloatArray:
-    """1 at distance 0, 0.5 at ``scale`` [m], never 0: steepest where precision matters, shape as
+    """1 at distance 0, 0.5 at ``margin`` [m], never 0: steepest where precision matters; shape as
     given."""
     return margin / (margin + distance)
 
@@ -47,7 +50,8 @@ def reciprocal_tolerance(distance: FloatArray, margin: float) -> FloatArray:
 def is_within(offsets: FloatArray, limits: Sequence[float] | FloatArray) -> BoolArray:
     """Whether ``offsets``, shape (N, K) [m], lie within ``limits``, shape (K,) [m], along every
     axis: shape (N,)."""
-    inside: BoolArray = np.abs(offsets) < np.asarray(limits)
+    distances = np.abs(offsets)
+    inside: BoolArray = distances < np.asarray(limits)
     return np.logical_and.reduce(inside, axis=1)
 
 
@@ -67,21 +71,41 @@ class ArmTask(Task):
 
     @staticmethod
     def sample_arm_state(
-        rng: np.random.Generator, qpos: FloatArray, starts: FloatArray = EE_START_BOUNDS
+        rng: np.random.Generator, qpos: FloatArray, bounds: FloatArray = EE_START_BOUNDS
     ) -> None:
         """Draw where the hand starts and how far the gripper is open, into one state ``qpos``,
-        shape (nq,)."""
-        place: FloatArray = rng.uniform(starts[0], starts[1], size=(1, 3))
-        qpos[ARM_JOINTS] = inverse_kinematics(place)[0]
+        shape (nq,).
+
+        Args:
+            rng: source of the start.
+            qpos: written in place.
+            bounds: lowest and highest position of the end effector, shape (2, 3) [m].
+        """
+        lowest, highest = bounds
+        position: FloatArray = rng.uniform(lowest, highest, size=(1, 3))
+        qpos[ARM_JOINTS] = inverse_kinematics(position)[0]
         qpos[FINGER_JOINTS] = rng.uniform(0, FINGER_TRAVEL)
 
     def action_to_ctrl(self, qpos: FloatArray, actions: FloatArray) -> FloatArray:
-        target = np.clip(ee_position(qpos) + MAX_EE_STEP * actions[:, :3], *self.workspace_bounds)
-        fingers = FINGER_TRAVEL * (actions[:, 3:4] + 1) / 2
-        return np.concatenate([inverse_kinematics(target), fingers, fingers], axis=1)
+        ee_target = ee_position(qpos) + MAX_EE_STEP * actions[:, :3]
+        joint_targets = inverse_kinematics(np.clip(ee_target, *self.workspace_bounds))
+        finger_target = FINGER_TRAVEL * (actions[:, 3:4] + 1) / 2
+        return np.concatenate([joint_targets, finger_target, finger_target], axis=1)
 
     @staticmethod
     def proprioception(qpos: FloatArray, qvel: FloatArray) -> list[FloatArray]:
-        """What the arm knows of itself: finger tips, fingers' travel, speed of its joints (0.1 s
-        ahead)."""
-        return [ee_position(qpos), qpos[:, FINGER_JOINTS], qvel[:, :4] * 0.1]
+        """What the arm knows of itself: end effector (N, 3) [m], travel of the fingers (N, 2) [m],
+        tenths of the velocities of its joints (N, 4) [rad/s]."""
+        finger_travel = qpos[:, FINGER_JOINTS]
+        joint_velocity = qvel[:, :4] * 0.1
+        return [ee_position(qpos), finger_travel, joint_velocity]
+
+
+def geom_opacities(model: mujoco.MjModel, opacities: Mapping[str, BoolArray]) -> Overrides:
+    """Overrides that show geoms, by name, in the states where they are True, shape (N,)."""
+    geom_ids = np.array([model.geom(name).id for name in opacities])
+    alpha = np.column_stack(list(opacities.values()))
+    colors = model.geom_rgba[geom_ids].astype(np.float64)
+    rgba = np.repeat(colors[None], len(alpha), axis=0)
+    rgba[:, :, 3] = alpha
+    return Overrides({"geom_rgba": (geom_ids, rgba)})

@@ -18,33 +18,55 @@ def load_body(file: str) -> mujoco.MjSpec:
     """
     with resources.as_file(resources.files("gymnasium.envs.mujoco") / "assets" / file) as path:
         spec = mujoco.MjSpec.from_file(str(path))
-    for texture in spec.textures:
-        if texture.type == mujoco.mjtTexture.mjTEXTURE_SKYBOX:
-            texture.rgb1, texture.rgb2 = (0.66, 0.78, 0.90), (0.42, 0.52, 0.64)
-            texture.width, texture.height = 32, 192
-        elif texture.name == "texplane":
-            texture.rgb1, texture.rgb2 = (0.66, 0.66, 0.70), (0.58, 0.58, 0.62)
-            texture.mark, texture.markrgb = mujoco.mjtMark.mjMARK_EDGE, (0.45, 0.45, 0.50)
-    tiles = spec.material("MatPlane")
-    tiles.reflectance, tiles.specular, tiles.texrepeat, tiles.texuniform = 0.1, 0.1, (1, 1), True
-    light = spec.lights[0]
-    light.dir, light.diffuse = (-0.3, 0.5, -0.9), (0.6, 0.6, 0.58)
-    head = spec.visual.headlight
-    head.ambient, head.diffuse, head.specular = (0.38,) * 3, (0.35,) * 3, (0.05,) * 3
-    spec.visual.map.znear, spec.visual.map.zfar = 0.02, 30.0
-    spec.visual.quality.shadowsize = 2048
+    _set_sky_and_tiles(spec)
+    _set_light(spec)
+    # Near enough for a camera that runs along, far enough for the horizon [shares of the extent].
+    spec.visual.map.znear = 0.02
+    spec.visual.map.zfar = 30.0
     return spec
 
 
-def compile_body(spec: mujoco.MjSpec) -> mujoco.MjModel:
-    """Compile, and scale to the total mass that the body's file asks for.
+def _set_sky_and_tiles(spec: mujoco.MjSpec) -> None:
+    """A sky in blue, and a floor of grey tiles whose edges show that the body moves."""
+    for texture in spec.textures:
+        if texture.type == mujoco.mjtTexture.mjTEXTURE_SKYBOX:
+            texture.rgb1 = (0.66, 0.78, 0.90)
+            texture.rgb2 = (0.42, 0.52, 0.64)
+            texture.width = 32
+            texture.height = 192
+        elif texture.name == "texplane":
+            texture.rgb1 = (0.66, 0.66, 0.70)
+            texture.rgb2 = (0.58, 0.58, 0.62)
+            texture.mark = mujoco.mjtMark.mjMARK_EDGE
+            texture.markrgb = (0.45, 0.45, 0.50)
+    tiles = spec.material("MatPlane")
+    # Less of a mirror than Gymnasium's floor, in which a second body is seen.
+    tiles.reflectance = 0.1
+    tiles.specular = 0.1
+    tiles.texrepeat = (1, 1)
+    tiles.texuniform = True
 
-    MuJoCo 4 deprecates doing the second inside the first, with a warning.
-    """
-    mass, spec.compiler.settotalmass = spec.compiler.settotalmass, -1.0
+
+def _set_light(spec: mujoco.MjSpec) -> None:
+    """One lamp from the side, which throws a shadow, and a soft headlight."""
+    light = spec.lights[0]
+    light.dir = (-0.3, 0.5, -0.9)
+    light.diffuse = (0.6, 0.6, 0.58)
+    headlight = spec.visual.headlight
+    headlight.ambient = (0.38, 0.38, 0.38)
+    headlight.diffuse = (0.35, 0.35, 0.35)
+    headlight.specular = (0.05, 0.05, 0.05)
+    spec.visual.quality.shadowsize = 2048
+
+
+def compile_body(spec: mujoco.MjSpec) -> mujoco.MjModel:
+    """Compile, and scale to the total mass that the body's file asks for."""
+    total_mass = spec.compiler.settotalmass
+    # MuJoCo 4 deprecates scaling inside the compiler, with a warning.
+    spec.compiler.settotalmass = -1.0
     model = spec.compile()
-    if mass > 0:
-        mujoco.mj_setTotalmass(model, mass)
+    if total_mass > 0:
+        mujoco.mj_setTotalmass(model, total_mass)
         mujoco.mj_setConst(model, mujoco.MjData(model))
     return model
 
@@ -84,9 +106,18 @@ def add_fixed_camera(
     target: Sequence[float],
     fovy: float = 45.0,
 ) -> None:
-    """Add an upright camera at ``position`` that looks at ``target`` [m]; ``fovy`` is its height of
-    view [degrees]."""
-    back = np.subtract(position, target)
-    right = np.cross((0.0, 0.0, 1.0), back)
-    axes = np.concatenate([right, np.cross(back, right)])
+    """Add an upright camera.
+
+    Args:
+        spec: the world.
+        name: of the camera.
+        position: world [m].
+        target: what it looks at, world [m].
+        fovy: vertical field of view [degrees].
+    """
+    # A camera looks along its own -z: z points back from the target, x to the right, y up.
+    z_axis = np.subtract(position, target)
+    x_axis = np.cross((0.0, 0.0, 1.0), z_axis)
+    y_axis = np.cross(z_axis, x_axis)
+    axes = np.concatenate([x_axis, y_axis])
     spec.worldbody.add_camera(name=name, pos=position, xyaxes=axes, fovy=fovy)

@@ -21,7 +21,7 @@ from roborew_envs.experts.behaviors import (
 )
 from roborew_envs.experts.grading import ExpertPace
 from roborew_envs.experts.rollout import TaskEpisode, collect_episodes, measure_expert_pace
-from roborew_envs.tasks.desk import scene as desk
+from roborew_envs.tasks import arm_task
 
 SEEDS = range(900_000, 900_006)
 """Few: `python -m experiments.task_gallery.behaviors` runs more, and a test reads what it
@@ -84,7 +84,7 @@ def test_a_stall_stops_half_way_and_stays_there(task_id: str) -> None:
     for episode in played(task_id, "stall"):
         assert not episode.success.any() and episode.failure_onset is not None
         assert np.ptp(episode.progress[-15:]) < 0.08
-        assert np.ptp(desk.ee_position(episode.qpos[-15:]), axis=0).max() < 0.01
+        assert np.ptp(arm_task.ee_position(episode.qpos[-15:]), axis=0).max() < 0.01
     assert set(grades(task_id, "stall")) <= {"partial", "failure"}
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from roborew_envs import make_task
+from roborew_envs.tasks import arm_task
 from roborew_envs.tasks.arm_kinematics import (
     LINK_LENGTH,
     TOOL_LENGTH,
@@ -22,7 +23,7 @@ def model() -> mujoco.MjModel:
 
 
 def places(count: int) -> np.ndarray:
-    return np.random.default_rng(0).uniform(*desk.WORKSPACE_BOUNDS, (count, 3))
+    return np.random.default_rng(0).uniform(*arm_task.WORKSPACE_BOUNDS, (count, 3))
 
 
 def kinematics(model: mujoco.MjModel, qpos: np.ndarray) -> mujoco.MjData:
@@ -38,7 +39,7 @@ def test_the_joints_for_a_place_put_the_hand_there() -> None:
 
 
 def test_the_whole_workspace_is_within_reach() -> None:
-    corners = np.stack(np.meshgrid(*desk.WORKSPACE_BOUNDS.T), axis=-1).reshape(-1, 3)
+    corners = np.stack(np.meshgrid(*arm_task.WORKSPACE_BOUNDS.T), axis=-1).reshape(-1, 3)
     np.testing.assert_allclose(forward_kinematics(inverse_kinematics(corners)), corners, atol=1e-12)
 
 
@@ -59,24 +60,24 @@ def test_the_closed_form_is_mujocos_kinematics(model: mujoco.MjModel) -> None:
     rng = np.random.default_rng(1)
     for _ in range(20):
         qpos = model.qpos0.copy()
-        qpos[desk.ARM_JOINTS] = rng.uniform(-1.5, 1.5, 5)
+        qpos[arm_task.ARM_JOINTS] = rng.uniform(-1.5, 1.5, 5)
         wrist = kinematics(model, qpos).body("wrist")
         tips = wrist.xpos + TOOL_LENGTH * wrist.xmat.reshape(3, 3)[:, 2]
         np.testing.assert_allclose(
-            tips, forward_kinematics(qpos[None, desk.ARM_JOINTS])[0], atol=1e-12
+            tips, forward_kinematics(qpos[None, arm_task.ARM_JOINTS])[0], atol=1e-12
         )
 
 
 def test_the_addresses_are_the_compiled_models(model: mujoco.MjModel) -> None:
     address = {model.joint(i).name: int(model.jnt_qposadr[i]) for i in range(model.njnt)}
     expected = {
-        "yaw": desk.ARM_JOINTS.start,
-        "shoulder": desk.ARM_JOINTS.start + 1,
-        "elbow": desk.ARM_JOINTS.start + 2,
-        "wrist": desk.ARM_JOINTS.start + 3,
-        "roll": desk.ARM_JOINTS.start + 4,
-        "left_finger": desk.FINGER_JOINTS.start,
-        "right_finger": desk.FINGER_JOINTS.start + 1,
+        "yaw": arm_task.ARM_JOINTS.start,
+        "shoulder": arm_task.ARM_JOINTS.start + 1,
+        "elbow": arm_task.ARM_JOINTS.start + 2,
+        "wrist": arm_task.ARM_JOINTS.start + 3,
+        "roll": arm_task.ARM_JOINTS.start + 4,
+        "left_finger": arm_task.FINGER_JOINTS.start,
+        "right_finger": arm_task.FINGER_JOINTS.start + 1,
         "red_cube": desk.RED_CUBE.start,
         "blue_cube": desk.BLUE_CUBE.start,
         "pad_x": desk.PAD.start,
@@ -105,4 +106,4 @@ def test_the_travels_are_the_joints_ranges(model: mujoco.MjModel) -> None:
     assert model.joint("button").range.tolist() == [0, desk.BUTTON_TRAVEL]
     assert model.joint("drawer").range.tolist() == [0, desk.DRAWER_TRAVEL]
     assert desk.PRESSED_TRAVEL < desk.BUTTON_TRAVEL and desk.OPEN_TRAVEL < desk.DRAWER_TRAVEL
-    assert model.joint("left_finger").range[1] >= desk.FINGER_TRAVEL
+    assert model.joint("left_finger").range[1] >= arm_task.FINGER_TRAVEL

@@ -62,7 +62,7 @@ def test_handle_knob_and_pegs_are_where_the_model_puts_them(task: Task) -> None:
     np.testing.assert_allclose(
         bench.lever_tip_position(qpos[None])[0], data.geom("lever_knob").xpos, atol=1e-12
     )
-    upright = bench.uprightness(qpos[None], bench.BLUE_PEG)[0]
+    upright = bench.peg_uprightness(qpos[None], bench.BLUE_PEG)[0]
     np.testing.assert_allclose(upright, data.body("blue_peg").xmat[8], atol=1e-12)
 
 

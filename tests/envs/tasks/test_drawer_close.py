@@ -7,6 +7,7 @@ import numpy as np
 
 from roborew_envs import make_task
 from roborew_envs.experts.rollout import collect_episodes
+from roborew_envs.tasks import arm_task
 from roborew_envs.tasks.desk import scene as desk
 
 TASK = make_task("roborew/DrawerClose-v0")
@@ -34,7 +35,7 @@ def test_it_starts_open_with_hand_and_cubes_out_of_its_way() -> None:
         np.column_stack([starts[:, desk.RED_CUBE][:, 1], starts[:, desk.BLUE_CUBE][:, 1]])
         + desk.CUBE_HALF_WIDTH
     )
-    assert np.all(reached < front) and np.all(desk.ee_position(starts)[:, 1:2] < front)
+    assert np.all(reached < front) and np.all(arm_task.ee_position(starts)[:, 1:2] < front)
 
 
 def test_the_expert_leaves_the_cubes_and_the_button_alone() -> None:

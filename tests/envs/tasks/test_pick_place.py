@@ -9,6 +9,7 @@ import pytest
 
 from roborew_envs import make_task
 from roborew_envs.experts.rollout import TaskEpisode, collect_episodes
+from roborew_envs.tasks import arm_task
 from roborew_envs.tasks.arm_kinematics import inverse_kinematics
 from roborew_envs.tasks.desk import scene as desk
 from roborew_envs.tasks.desk.pick_place import CABINET_TOP, CABINET_TOP_HALF_SIZE, goal_position
@@ -31,8 +32,8 @@ def with_cube(
     it."""
     qpos = START.copy()
     qpos[cube] = CABINET_TOP + [qpos[desk.CABINET], 0, 0] + shift
-    qpos[desk.ARM_JOINTS] = inverse_kinematics((qpos[cube] if held else AWAY)[None])[0]
-    qpos[desk.FINGER_JOINTS] = desk.CUBE_HALF_WIDTH if held else 0.0
+    qpos[arm_task.ARM_JOINTS] = inverse_kinematics((qpos[cube] if held else AWAY)[None])[0]
+    qpos[arm_task.FINGER_JOINTS] = desk.CUBE_HALF_WIDTH if held else 0.0
     return qpos[None]
 
 
@@ -72,8 +73,8 @@ def test_the_top_is_where_the_model_has_it() -> None:
 
 def test_the_blue_cube_on_the_cabinet_is_no_progress() -> None:
     plain = START.copy()
-    plain[desk.ARM_JOINTS] = inverse_kinematics(AWAY[None])[0]
-    plain[desk.FINGER_JOINTS] = 0
+    plain[arm_task.ARM_JOINTS] = inverse_kinematics(AWAY[None])[0]
+    plain[arm_task.FINGER_JOINTS] = 0
     np.testing.assert_array_equal(
         TASK.progress(with_cube(desk.BLUE_CUBE), STILL), TASK.progress(plain[None], STILL)
     )
@@ -91,7 +92,9 @@ def test_the_cube_stays_there_and_the_expert_moves_nothing_else(expert: list[Tas
 def test_a_near_miss_keeps_the_cube_in_the_gripper() -> None:
     for episode in collect_episodes(TASK, "near_miss", range(3)):
         assert (
-            np.linalg.norm(desk.ee_position(episode.qpos[-1:]) - episode.qpos[-1, desk.RED_CUBE])
+            np.linalg.norm(
+                arm_task.ee_position(episode.qpos[-1:]) - episode.qpos[-1, desk.RED_CUBE]
+            )
             < 0.02
         )
         assert not episode.success.any()

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from roborew_envs import make_task
+from roborew_envs.tasks import arm_task
 from roborew_envs.tasks.arm_kinematics import inverse_kinematics
 from roborew_envs.tasks.desk import scene as desk
 from roborew_envs.tasks.desk.reach import REACHED_DISTANCE
@@ -17,7 +18,10 @@ START = TASK.sample_initial_state(np.random.default_rng(0))[0]
 def truth(tips: np.ndarray, fingers: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
     """Progress and success with the finger tips at ``tips``, shape (N, 3) [m]."""
     qpos = np.tile(START, (len(tips), 1))
-    qpos[:, desk.ARM_JOINTS], qpos[:, desk.FINGER_JOINTS] = inverse_kinematics(tips), fingers
+    qpos[:, arm_task.ARM_JOINTS], qpos[:, arm_task.FINGER_JOINTS] = (
+        inverse_kinematics(tips),
+        fingers,
+    )
     still = np.zeros((len(tips), TASK.model.nv))
     return TASK.progress(qpos, still), TASK.success(qpos, still)
 
@@ -50,5 +54,5 @@ def test_progress_falls_with_the_distance_whatever_the_direction() -> None:
 
 def test_the_gripper_may_be_open_or_closed() -> None:
     tips = START[desk.BLUE_CUBE] + np.random.default_rng(1).normal(0, 0.05, (20, 3)) + [0, 0, 0.1]
-    for one, other in zip(truth(tips, 0.0), truth(tips, desk.FINGER_TRAVEL), strict=True):
+    for one, other in zip(truth(tips, 0.0), truth(tips, arm_task.FINGER_TRAVEL), strict=True):
         np.testing.assert_allclose(one, other, atol=1e-12)

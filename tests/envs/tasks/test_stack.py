@@ -7,6 +7,7 @@ import pytest
 
 from roborew_envs import make_task
 from roborew_envs.experts.rollout import TaskEpisode, collect_episodes
+from roborew_envs.tasks import arm_task
 from roborew_envs.tasks.arm_kinematics import inverse_kinematics
 from roborew_envs.tasks.desk import scene as desk
 from roborew_envs.tasks.desk.stack import STACK_OFFSET
@@ -29,8 +30,8 @@ def stacked(
     one."""
     qpos = START.copy()
     qpos[upper] = qpos[lower] + STACK_OFFSET + shift
-    qpos[desk.ARM_JOINTS] = inverse_kinematics((qpos[upper] if held else AWAY)[None])[0]
-    qpos[desk.FINGER_JOINTS] = desk.CUBE_HALF_WIDTH if held else 0.0
+    qpos[arm_task.ARM_JOINTS] = inverse_kinematics((qpos[upper] if held else AWAY)[None])[0]
+    qpos[arm_task.FINGER_JOINTS] = desk.CUBE_HALF_WIDTH if held else 0.0
     return qpos[None]
 
 
@@ -58,7 +59,7 @@ def test_a_tower_in_the_air_is_not_a_stack() -> None:
 
 def test_the_blue_cube_on_the_red_one_is_hardly_progress() -> None:
     apart = START.copy()
-    apart[desk.ARM_JOINTS] = inverse_kinematics(AWAY[None])[0]
+    apart[arm_task.ARM_JOINTS] = inverse_kinematics(AWAY[None])[0]
     gained = TASK.progress(stacked(desk.BLUE_CUBE, desk.RED_CUBE), STILL) - TASK.progress(
         apart[None], STILL
     )
@@ -68,7 +69,7 @@ def test_the_blue_cube_on_the_red_one_is_hardly_progress() -> None:
 def test_a_stack_stays_when_the_gripper_has_let_go(expert: list[TaskEpisode]) -> None:
     for episode in expert:
         assert episode.success[np.argmax(episode.success) :].all()
-        assert episode.qpos[-1, desk.FINGER_JOINTS].mean() > desk.CUBE_HALF_WIDTH + 0.003
+        assert episode.qpos[-1, arm_task.FINGER_JOINTS].mean() > desk.CUBE_HALF_WIDTH + 0.003
 
 
 def test_the_expert_leaves_the_blue_cube_where_it_stands(expert: list[TaskEpisode]) -> None:

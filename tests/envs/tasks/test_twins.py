@@ -10,6 +10,7 @@ import pytest
 
 from roborew_envs import make_task
 from roborew_envs.experts.rollout import collect_episodes
+from roborew_envs.tasks import arm_task
 from roborew_envs.tasks.bench import scene as bench
 from roborew_envs.tasks.desk import scene as desk
 from roborew_envs.tasks.desk.pick_place import CABINET_TOP
@@ -32,7 +33,8 @@ DONE: dict[str, Callable[[np.ndarray], np.ndarray]] = {
         np.linalg.norm(qpos[:, desk.BLUE_CUBE][:, :2] - qpos[:, desk.PAD], axis=1) < desk.PAD_RADIUS
     ),
     "roborew/Reach-v0": lambda qpos: (
-        np.linalg.norm(desk.ee_position(qpos) - qpos[:, desk.RED_CUBE], axis=1) <= REACHED_DISTANCE
+        np.linalg.norm(arm_task.ee_position(qpos) - qpos[:, desk.RED_CUBE], axis=1)
+        <= REACHED_DISTANCE
     ),
     "roborew/PickPlace-v0": lambda qpos: (
         np.abs(qpos[:, desk.BLUE_CUBE][:, 2] - CABINET_TOP[2]) < 0.006

@@ -18,6 +18,7 @@ from roborew_envs.tasks.bench.scene import (
     door_to_world,
 )
 from roborew_envs.tasks.bench.skills import HANDLE_GAP, close_door, open_door, turn_tap_on
+from roborew_envs.tasks.geometry import distance
 
 
 class DoorOpen(BenchTask):
@@ -66,15 +67,15 @@ class DoorOpen(BenchTask):
     )
 
     def success(self, qpos: FloatArray, qvel: FloatArray) -> BoolArray:
-        return qpos[:, DOOR] >= OPEN_ANGLE
+        angle: FloatArray = qpos[:, DOOR]
+        return angle >= OPEN_ANGLE
 
     def partial_progress(self, qpos: FloatArray, qvel: FloatArray) -> FloatArray:
-        reach = np.linalg.norm(ee_position(qpos) - door_to_world(qpos, HANDLE_GAP), axis=1)
-        return 0.3 * linear_tolerance(np.maximum(reach - 0.02, 0), 0.45) + 0.69 * np.clip(
-            qpos[:, DOOR] / OPEN_ANGLE, 0, 1
-        )
+        reach = distance(ee_position(qpos), door_to_world(qpos, HANDLE_GAP))
+        reached = linear_tolerance(np.maximum(reach - 0.02, 0), 0.45)
+        opened = np.clip(qpos[:, DOOR] / OPEN_ANGLE, 0, 1)
+        return 0.3 * reached + 0.69 * opened
 
     def partial_stage(self, qpos: FloatArray, qvel: FloatArray) -> IntArray:
-        return (
-            np.linalg.norm(ee_position(qpos) - door_to_world(qpos, HANDLE_GAP), axis=1) < 0.05
-        ).astype(np.int64)
+        is_near = distance(ee_position(qpos), door_to_world(qpos, HANDLE_GAP)) < 0.05
+        return is_near.astype(np.int64)

@@ -21,10 +21,11 @@ from roborew_envs.tasks.bench.scene import (
     SOCKET,
     BenchTask,
     is_inserted,
-    uprightness,
+    peg_uprightness,
 )
 from roborew_envs.tasks.desk.grasping import carry, grasp, is_grasped, release
 from roborew_envs.tasks.desk.skills import TRAVEL_HEIGHT
+from roborew_envs.tasks.geometry import at_height, distance, horizontal_distance, where_rows
 
 PEG_GRIP = np.array([0.0, 0.0, 0.010])
 """Where the hand takes a peg, above its middle [m]."""
@@ -39,13 +40,16 @@ NEAR_MISS_OFFSET = np.array([0.055, 0.0, 0.0])
 def insert(qpos: FloatArray, peg: slice, offset: FloatArray) -> FloatArray:
     """Take the peg at ``peg`` of qpos and put it into the socket, or ``offset`` (N, 3) [m] from
     it."""
-    place = qpos[:, peg]
-    goal = np.column_stack([qpos[:, SOCKET], np.full(len(qpos), PEG_HEIGHT)]) + offset
-    grip = place + PEG_GRIP
-    there = is_within(place - goal, (0.012, 0.012, 0.006))
-    held = is_grasped(qpos, grip, PEG_HALF_WIDTH)
-    target = np.where(held[:, None], carry(qpos, place, goal), grasp(qpos, grip, PEG_HALF_WIDTH))
-    return np.where(there[:, None], release(qpos, PEG_HALF_WIDTH), target)
+    position = qpos[:, peg]
+    goal = at_height(qpos[:, SOCKET], PEG_HEIGHT) + offset
+    grip = position + PEG_GRIP
+    holding = is_grasped(qpos, grip, PEG_HALF_WIDTH)
+    carrying = carry(qpos, position, goal)
+    grasping = grasp(qpos, grip, PEG_HALF_WIDTH)
+    moving = where_rows(holding, carrying, grasping)
+    is_placed = is_within(position - goal, (0.012, 0.012, 0.006))
+    leaving = release(qpos, PEG_HALF_WIDTH)
+    return where_rows(is_placed, leaving, moving)
 
 
 def insert_blue(qpos: FloatArray, offset: FloatArray) -> FloatArray:
@@ -62,12 +66,10 @@ def pull_out(qpos: FloatArray, offset: FloatArray) -> FloatArray:
     """Pull the blue peg out of the socket and keep it up: what undoes `insert_blue`."""
     peg = qpos[:, BLUE_PEG]
     grip = peg + PEG_GRIP + offset
-    up = np.column_stack([peg[:, :2], np.full(len(qpos), TRAVEL_HEIGHT)])
-    return np.where(
-        is_grasped(qpos, grip, PEG_HALF_WIDTH)[:, None],
-        carry(qpos, peg, up),
-        grasp(qpos, grip, PEG_HALF_WIDTH),
-    )
+    holding = is_grasped(qpos, grip, PEG_HALF_WIDTH)
+    lifting = carry(qpos, peg, at_height(peg, TRAVEL_HEIGHT))
+    grasping = grasp(qpos, grip, PEG_HALF_WIDTH)
+    return where_rows(holding, lifting, grasping)
 
 
 class PegInsert(BenchTask):
@@ -122,22 +124,33 @@ class PegInsert(BenchTask):
     def partial_progress(self, qpos: FloatArray, qvel: FloatArray) -> FloatArray:
         peg = qpos[:, BLUE_PEG]
         reach = np.linalg.norm(ee_position(qpos) - peg - PEG_GRIP, axis=1)
-        apart = np.linalg.norm(peg[:, :2] - qpos[:, SOCKET], axis=1)
+        apart = horizontal_distance(peg, qpos[:, SOCKET])
+        left = self._remaining_path(peg, apart)
+        upright = np.abs(peg_uprightness(qpos, BLUE_PEG))
+        reached = 0.25 * reciprocal_tolerance(reach, 0.06)
+        return reached + 0.1 * upright + 0.64 * linear_tolerance(left, 0.3)
+
+    @staticmethod
+    def _remaining_path(peg: FloatArray, apart: FloatArray) -> FloatArray:
+        """Length of the way into the socket, over its rim: shape (N,) [m].
+
+        Args:
+            peg: its middle, shape (N, 3) [m].
+            apart: horizontal distance from the socket's middle, shape (N,) [m].
+        """
         height = np.abs(peg[:, 2] - PEG_HEIGHT)
+        above_rim = np.maximum(height - SOCKET_RIM_HEIGHT, 0)
+        descent = height - above_rim
+        # From outside the way leads up to the rim and down again.
+        climb = np.maximum(SOCKET_RIM_HEIGHT - height, 0)
+        climb_and_descent = SOCKET_RIM_HEIGHT + climb
+        # From 1 to 3 cm beside the middle a peg is partly outside: blended, so no jump.
         outside = np.clip((apart - 0.01) / 0.02, 0, 1)
-        over_border = np.maximum(height - SOCKET_RIM_HEIGHT, 0)
-        inside_left = height - over_border
-        outside_left = SOCKET_RIM_HEIGHT + np.maximum(SOCKET_RIM_HEIGHT - height, 0)
-        left = apart + 0.3 * over_border + (1 - outside) * inside_left + outside * outside_left
-        upright = np.abs(uprightness(qpos, BLUE_PEG))
-        return (
-            0.25 * reciprocal_tolerance(reach, 0.06)
-            + 0.1 * upright
-            + 0.64 * linear_tolerance(left, 0.3)
-        )
+        vertical = 0.3 * above_rim
+        return apart + vertical + (1 - outside) * descent + outside * climb_and_descent
 
     def partial_stage(self, qpos: FloatArray, qvel: FloatArray) -> IntArray:
-        grip = qpos[:, BLUE_PEG] + PEG_GRIP
-        lifted = qpos[:, BLUE_PEG][:, 2] > PEG_HEIGHT + 0.01
-        reached = np.linalg.norm(ee_position(qpos) - grip, axis=1) < 0.02
-        return np.where(reached & lifted, 2, np.where(reached, 1, 0))
+        peg = qpos[:, BLUE_PEG]
+        is_reached = distance(ee_position(qpos), peg + PEG_GRIP) < 0.02
+        is_lifted = peg[:, 2] > PEG_HEIGHT + 0.01
+        return np.where(is_reached & is_lifted, 2, is_reached.astype(np.int64))

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from roborew_envs.core.task import BoolArray, FloatArray
 from roborew_envs.rendering.renderer import Overrides
-from roborew_envs.tasks.arm_task import ArmTask, ee_position, is_within
+from roborew_envs.tasks.arm_task import ArmTask, ee_position, geom_opacities, is_within
+from roborew_envs.tasks.geometry import at_height, rotate_about_z, yaw_quaternion
 
 BLUE_PEG = slice(7, 10)
 ORANGE_PEG = slice(14, 17)
@@ -46,26 +47,30 @@ LEVER_TIP = np.array([0.0, 0.100, 0.095])
 """The knob of the lever from the tap's foot, tap closed [m]."""
 
 
-def rotate_about_z(place: FloatArray, angle: FloatArray) -> FloatArray:
-    """A place, shape (3,) or (N, 3) [m], turned about the vertical axis by each angle, shape (N,)
-    [rad]: (N, 3)."""
-    x, y, z = np.broadcast_to(place, (len(angle), 3)).T
-    cos, sin = np.cos(angle), np.sin(angle)
-    return np.stack([cos * x - sin * y, sin * x + cos * y, z], axis=1)
+def door_to_world(qpos: FloatArray, point: FloatArray, lookahead: float = 0.0) -> FloatArray:
+    """World position of a point of the door, shape (N, 3) [m].
+
+    Args:
+        qpos: shape (N, nq).
+        point: shape (3,), from the hinge's foot, door closed [m].
+        lookahead: angle that the door is to be turned further first [rad].
+    """
+    foot = at_height(qpos[:, HINGE], 0.0)
+    angle = qpos[:, DOOR] + lookahead
+    return foot + rotate_about_z(point, angle)
 
 
-def door_to_world(qpos: FloatArray, point: FloatArray, ahead: float = 0.0) -> FloatArray:
-    """Where a place of the closed door, from the hinge's foot [m], is once the door turns ``ahead``
-    [rad] further."""
-    foot = np.column_stack([qpos[:, HINGE], np.zeros(len(qpos))])
-    return foot + rotate_about_z(point, qpos[:, DOOR] + ahead)
+def lever_to_world(qpos: FloatArray, point: FloatArray, lookahead: float = 0.0) -> FloatArray:
+    """World position of a point of the tap's lever, shape (N, 3) [m].
 
-
-def lever_to_world(qpos: FloatArray, point: FloatArray, ahead: float = 0.0) -> FloatArray:
-    """Where a place of the closed lever, from the tap's foot [m], is once the lever turns ``ahead``
-    [rad] further."""
-    foot = np.column_stack([qpos[:, TAP], np.zeros(len(qpos))])
-    return foot + rotate_about_z(point, qpos[:, LEVER] + ahead)
+    Args:
+        qpos: shape (N, nq).
+        point: shape (3,), from the tap's foot, tap closed [m].
+        lookahead: angle that the lever is to be turned further first [rad].
+    """
+    foot = at_height(qpos[:, TAP], 0.0)
+    angle = qpos[:, LEVER] + lookahead
+    return foot + rotate_about_z(point, angle)
 
 
 def door_handle_position(qpos: FloatArray) -> FloatArray:
@@ -78,34 +83,38 @@ def lever_tip_position(qpos: FloatArray) -> FloatArray:
     return lever_to_world(qpos, LEVER_TIP)
 
 
-def uprightness(qpos: FloatArray, peg: slice) -> FloatArray:
+def peg_uprightness(qpos: FloatArray, peg: slice) -> FloatArray:
     """Cosine of the angle between a peg and the vertical, shape (N,): 1 where it stands, 0 where it
     lies."""
     quaternion = qpos[:, peg.stop : peg.stop + 4]
-    w, x, y, z = (quaternion / np.linalg.norm(quaternion, axis=1, keepdims=True)).T
+    norm = np.linalg.norm(quaternion, axis=1, keepdims=True)
+    w, x, y, z = (quaternion / norm).T
     return w**2 - x**2 - y**2 + z**2
 
 
 def is_inserted(qpos: FloatArray, peg: slice) -> BoolArray:
-    """The peg stands in the socket, shape (N,)."""
-    inside = is_within(qpos[:, peg][:, :2] - qpos[:, SOCKET], (0.014, 0.014))
-    return (
-        inside
-        & (np.abs(qpos[:, peg][:, 2] - PEG_HEIGHT) < 0.010)
-        & (np.abs(uprightness(qpos, peg)) > 0.9)
-    )
+    """Whether the peg stands in the socket, shape (N,)."""
+    position = qpos[:, peg]
+    is_over = is_within(position[:, :2] - qpos[:, SOCKET], (0.014, 0.014))
+    is_down = np.abs(position[:, 2] - PEG_HEIGHT) < 0.010
+    # Either way up: the peg is the same turned over.
+    is_upright = np.abs(peg_uprightness(qpos, peg)) > 0.9
+    return is_over & is_down & is_upright
 
 
 def is_in_hole(qpos: FloatArray, block: slice) -> BoolArray:
-    """The block lies in the hole, or bounces there with most of it below the board's top, shape
-    (N,)."""
-    inside = is_within(qpos[:, block][:, :2] - qpos[:, HOLE], HOLE_HALF_SIZE)
-    return inside & (np.abs(qpos[:, block][:, 2] - BLOCK_HEIGHT) < BLOCK_HEIGHT)
+    """Whether the block lies in the hole, or bounces there with most of it below the board's top,
+    shape (N,)."""
+    position = qpos[:, block]
+    is_over = is_within(position[:, :2] - qpos[:, HOLE], HOLE_HALF_SIZE)
+    is_low = np.abs(position[:, 2] - BLOCK_HEIGHT) < BLOCK_HEIGHT
+    return is_over & is_low
 
 
 def is_water_running(qpos: FloatArray) -> BoolArray:
-    """The lever is turned far enough, shape (N,)."""
-    return qpos[:, LEVER] >= RUNNING_ANGLE
+    """Whether the lever is turned far enough, shape (N,)."""
+    angle: FloatArray = qpos[:, LEVER]
+    return angle >= RUNNING_ANGLE
 
 
 class BenchTask(ArmTask):
@@ -118,55 +127,69 @@ class BenchTask(ArmTask):
         qpos[HINGE] = rng.uniform([0.316, 0.255], [0.356, 0.285])
         qpos[TAP] = rng.uniform([0.43, -0.31], [0.48, -0.27])
         qpos[HOLE] = rng.uniform([0.60, -0.05], [0.63, 0.05])
-        row = np.column_stack(
-            [rng.uniform(0.31, 0.36, 3), [-0.14, -0.05, 0.04] + rng.uniform(-0.01, 0.01, 3)]
-        )
-        row = rng.permutation(row)
-        qpos[SOCKET] = row[0]
-        sides = rng.permutation([-0.037, 0.037]) + rng.uniform(-0.005, 0.005, 2)
-        blocks = qpos[HOLE] + np.column_stack([rng.uniform(-0.15, -0.12, 2), sides])
+        qpos[SOCKET], blue_peg, orange_peg = self._sample_row(rng)
+        yellow_block, red_block = self._sample_blocks(rng, qpos[HOLE])
+        # Blocks lie on the board, in which the hole is; pegs stand on the table.
+        on_board = BOARD_TOP + BLOCK_HEIGHT
         for thing, place, height in (
-            (BLUE_PEG, row[1], PEG_HEIGHT),
-            (ORANGE_PEG, row[2], PEG_HEIGHT),
-            (YELLOW_BLOCK, blocks[0], BOARD_TOP + BLOCK_HEIGHT),
-            (RED_BLOCK, blocks[1], BOARD_TOP + BLOCK_HEIGHT),
+            (BLUE_PEG, blue_peg, PEG_HEIGHT),
+            (ORANGE_PEG, orange_peg, PEG_HEIGHT),
+            (YELLOW_BLOCK, yellow_block, on_board),
+            (RED_BLOCK, red_block, on_board),
         ):
-            turn = rng.uniform(-0.15, 0.15)
+            yaw = rng.uniform(-0.15, 0.15)
             qpos[thing] = *place, height
-            qpos[thing.stop : thing.stop + 4] = np.cos(turn / 2), 0, 0, np.sin(turn / 2)
+            qpos[thing.stop : thing.stop + 4] = yaw_quaternion(yaw)
         self.sample_arm_state(rng, qpos, EE_START_BOUNDS)
         return qpos, np.zeros(self.model.nv)
 
+    @staticmethod
+    def _sample_row(rng: np.random.Generator) -> FloatArray:
+        """Draw places (x, y) of socket, blue and orange peg, in a row in any order: (3, 2) [m]."""
+        x = rng.uniform(0.31, 0.36, 3)
+        y = [-0.14, -0.05, 0.04] + rng.uniform(-0.01, 0.01, 3)
+        return rng.permutation(np.column_stack([x, y]))
+
+    @staticmethod
+    def _sample_blocks(rng: np.random.Generator, hole: FloatArray) -> FloatArray:
+        """Draw places (x, y) of the yellow and the red block before the hole: (2, 2) [m]."""
+        sides = rng.permutation([-0.037, 0.037])
+        y = sides + rng.uniform(-0.005, 0.005, 2)
+        x = rng.uniform(-0.15, -0.12, 2)
+        return hole + np.column_stack([x, y])
+
     def observe(self, qpos: FloatArray, qvel: FloatArray) -> NDArray[np.float32]:
-        tips, blue, yellow = ee_position(qpos), qpos[:, BLUE_PEG], qpos[:, YELLOW_BLOCK]
+        ee = ee_position(qpos)
+        peg = qpos[:, BLUE_PEG]
+        block = qpos[:, YELLOW_BLOCK]
+        socket = qpos[:, SOCKET]
+        hole = qpos[:, HOLE]
         angles = qpos[:, [DOOR, LEVER]]
-        parts = [
+        terms = [
             *self.proprioception(qpos, qvel),
-            door_handle_position(qpos) - tips,
-            lever_tip_position(qpos) - tips,
+            door_handle_position(qpos) - ee,
+            lever_tip_position(qpos) - ee,
             angles,
-            blue - tips,
-            qpos[:, SOCKET] - tips[:, :2],
-            qpos[:, SOCKET] - blue[:, :2],
-            uprightness(qpos, BLUE_PEG)[:, None],
-            yellow - tips,
-            qpos[:, HOLE] - tips[:, :2],
-            qpos[:, HOLE] - yellow[:, :2],
-            qpos[:, ORANGE_PEG] - tips,
-            qpos[:, RED_BLOCK] - tips,
+            peg - ee,
+            socket - ee[:, :2],
+            socket - peg[:, :2],
+            peg_uprightness(qpos, BLUE_PEG)[:, None],
+            block - ee,
+            hole - ee[:, :2],
+            hole - block[:, :2],
+            qpos[:, ORANGE_PEG] - ee,
+            qpos[:, RED_BLOCK] - ee,
         ]
-        return np.concatenate(parts, axis=1).astype(np.float32)
+        return np.concatenate(terms, axis=1).astype(np.float32)
 
     def visual_overrides(self, qpos: FloatArray) -> Overrides:
-        """Water, and the lit twins of socket and hole, become visible in the states that call for
-        them."""
-        shown = {
-            "jet": is_water_running(qpos),
-            "pool": is_water_running(qpos),
+        """Opacity of the water and of the lit twins of socket and hole: visible in the states that
+        call for them."""
+        water = is_water_running(qpos)
+        opacities = {
+            "jet": water,
+            "pool": water,
             "socket_lit": is_inserted(qpos, BLUE_PEG),
             "hole_lit": is_in_hole(qpos, YELLOW_BLOCK),
         }
-        ids = np.array([self.model.geom(name).id for name in shown])
-        rgba = np.repeat(self.model.geom_rgba[ids][None].astype(np.float64), len(qpos), axis=0)
-        rgba[:, :, 3] = np.column_stack(list(shown.values()))
-        return Overrides({"geom_rgba": (ids, rgba)})
+        return geom_opacities(self.model, opacities)

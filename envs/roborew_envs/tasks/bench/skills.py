@@ -16,6 +16,7 @@ from roborew_envs.tasks.bench.scene import (
     rotate_about_z,
 )
 from roborew_envs.tasks.desk.skills import approach_from_above
+from roborew_envs.tasks.geometry import at_height, where_rows
 
 HANDLE_GAP = np.array([0.0345, -0.0875, 0.070])
 """The middle of the gap behind the door's handle, from the hinge's foot, door closed [m]."""
@@ -25,18 +26,29 @@ LOOKAHEAD = 0.4
 """How far ahead of a turning thing the hand aims [rad]."""
 
 
-def swing_door(qpos: FloatArray, offset: FloatArray, ahead: float) -> FloatArray:
-    """Put the fingers behind the handle and turn the door, ``ahead`` [rad] at a time."""
-    tips, gap = ee_position(qpos) - offset, door_to_world(qpos, HANDLE_GAP)
-    foot = np.column_stack([qpos[:, HINGE], np.zeros(len(qpos))])
-    inside = is_within(
-        rotate_about_z(tips - foot, -qpos[:, DOOR]) - HANDLE_GAP, (0.022, 0.022, 0.015)
-    )
-    blocked = (tips[:, 1] < gap[:, 1] - 0.05) & (np.abs(tips[:, 0] - gap[:, 0]) > 0.015)
+def swing_door(qpos: FloatArray, offset: FloatArray, lookahead: float) -> FloatArray:
+    """Put the fingers behind the handle and turn the door.
+
+    Args:
+        qpos: shape (N, nq).
+        offset: shape (N, 3), by which the hand misses [m].
+        lookahead: angle by which the target is ahead of the door, its sign is the way [rad].
+    """
+    ee = ee_position(qpos) - offset
+    gap = door_to_world(qpos, HANDLE_GAP)
+    hinge = at_height(qpos[:, HINGE], 0.0)
+    ee_in_door_frame = rotate_about_z(ee - hinge, -qpos[:, DOOR])
+    is_in_gap = is_within(ee_in_door_frame - HANDLE_GAP, (0.022, 0.022, 0.015))
+    is_short = ee[:, 1] < gap[:, 1] - 0.05
+    is_aside = np.abs(ee[:, 0] - gap[:, 0]) > 0.015
+    is_blocked = is_short & is_aside
+    # The cabinet's corner is in the way: first pass it along x, at a y where there is room.
     over = gap.copy()
-    over[blocked, 1] = np.minimum(tips[blocked, 1], 0.05)  # first past the cabinet's corner
-    approach = approach_from_above(tips, over, np.where(blocked[:, None], over, gap), 0.010)
-    return np.where(inside[:, None], door_to_world(qpos, HANDLE_GAP, ahead), approach) + offset
+    over[is_blocked, 1] = np.minimum(ee[is_blocked, 1], 0.05)
+    down = where_rows(is_blocked, over, gap)
+    approach = approach_from_above(ee, over, down, 0.010)
+    swing = door_to_world(qpos, HANDLE_GAP, lookahead)
+    return where_rows(is_in_gap, swing, approach) + offset
 
 
 def open_door(qpos: FloatArray, offset: FloatArray) -> FloatArray:
@@ -49,21 +61,30 @@ def close_door(qpos: FloatArray, offset: FloatArray) -> FloatArray:
     return swing_door(qpos, offset, -LOOKAHEAD)
 
 
-def turn_lever(qpos: FloatArray, offset: FloatArray, way: int) -> FloatArray:
-    """Go down beside the lever and push it round: to the open end with ``way`` +1, to the closed
-    one with -1."""
-    tips, mirror = ee_position(qpos) - offset, np.array([way, 1, 1])
-    foot = np.column_stack([qpos[:, TAP], np.zeros(len(qpos))])
-    x, y, z = (rotate_about_z(tips - foot, -qpos[:, LEVER]) * mirror).T
-    ready = (
-        (x > 0.006)
-        & (x < 0.065)
-        & (np.abs(y - LEVER_START[1]) < 0.025)
-        & (z < LEVER_START[2] + 0.014)
-    )
+def turn_lever(qpos: FloatArray, offset: FloatArray, direction: int) -> FloatArray:
+    """Go down beside the lever and push it round.
+
+    Args:
+        qpos: shape (N, nq).
+        offset: shape (N, 3), by which the hand misses [m].
+        direction: +1 turns to the open end, -1 to the closed one.
+    """
+    ee = ee_position(qpos) - offset
+    # In the lever's frame, to turn back is the mirror image of to turn on.
+    mirror = np.array([direction, 1, 1])
+    foot = at_height(qpos[:, TAP], 0.0)
+    ee_in_lever_frame = rotate_about_z(ee - foot, -qpos[:, LEVER])
+    x, y, z = (ee_in_lever_frame * mirror).T
+    is_beside = (x > 0.006) & (x < 0.065)
+    is_near_knob = np.abs(y - LEVER_START[1]) < 0.025
+    is_low = z < LEVER_START[2] + 0.014
+    is_ready = is_beside & is_near_knob & is_low
     start = lever_to_world(qpos, LEVER_START * mirror)
-    push = lever_to_world(qpos, LEVER_START * [0.5 * way, 1, 1], LOOKAHEAD * way)
-    return np.where(ready[:, None], push, approach_from_above(tips, start, start, 0.012)) + offset
+    # Half as far aside as at the start: the fingers lean on the lever.
+    contact = LEVER_START * [0.5 * direction, 1, 1]
+    push = lever_to_world(qpos, contact, LOOKAHEAD * direction)
+    approach = approach_from_above(ee, start, start, 0.012)
+    return where_rows(is_ready, push, approach) + offset
 
 
 def turn_tap_on(qpos: FloatArray, offset: FloatArray) -> FloatArray:

@@ -21,6 +21,7 @@ from roborew_envs.tasks.bench.scene import (
 )
 from roborew_envs.tasks.desk.grasping import carry, grasp, is_grasped, with_gripper
 from roborew_envs.tasks.desk.skills import TRAVEL_HEIGHT, push_cube
+from roborew_envs.tasks.geometry import at_height, distance, where_rows
 
 SWEEP_HEIGHT = 0.046
 """Of the hand while it sweeps over the board [m]."""
@@ -36,18 +37,20 @@ NEAR_MISS_DISTANCE = 0.115
 
 def sweep(qpos: FloatArray, block: slice) -> FloatArray:
     """Sweep the block at ``block`` of qpos into the hole, then rise."""
-    tips, place = ee_position(qpos), qpos[:, block][:, :2]
-    goal = qpos[:, HOLE].copy()
-    goal[:, 1] += np.clip(place[:, 1] - goal[:, 1], -MAX_GOAL_OFFSET_Y, MAX_GOAL_OFFSET_Y)
-    rise = np.column_stack([tips[:, :2], np.full(len(qpos), TRAVEL_HEIGHT)])
-    return np.where(
-        is_in_hole(qpos, block)[:, None], rise, push_cube(qpos, block, goal, SWEEP_HEIGHT)
-    )
+    hole = qpos[:, HOLE]
+    to_block = qpos[:, block][:, 1] - hole[:, 1]
+    # The hole is wide: a block is moved to the side only as far as it must.
+    goal = hole.copy()
+    goal[:, 1] += np.clip(to_block, -MAX_GOAL_OFFSET_Y, MAX_GOAL_OFFSET_Y)
+    retreat = at_height(ee_position(qpos), TRAVEL_HEIGHT)
+    push = push_cube(qpos, block, goal, SWEEP_HEIGHT)
+    return where_rows(is_in_hole(qpos, block), retreat, push)
 
 
 def sweep_yellow(qpos: FloatArray, offset: FloatArray) -> FloatArray:
     """Sweep the yellow block into the hole."""
-    return with_gripper(sweep(qpos, YELLOW_BLOCK), -1.0)
+    target = sweep(qpos, YELLOW_BLOCK)
+    return with_gripper(target, -1.0)
 
 
 def sweep_red(qpos: FloatArray, offset: FloatArray) -> FloatArray:
@@ -58,13 +61,16 @@ def sweep_red(qpos: FloatArray, offset: FloatArray) -> FloatArray:
 def take_out(qpos: FloatArray, offset: FloatArray) -> FloatArray:
     """Take the yellow block out of the hole: what undoes `sweep_yellow`."""
     block = qpos[:, YELLOW_BLOCK]
+    hole_y = qpos[:, HOLE][:, 1]
     grip = block + offset
-    grip[:, 1] = qpos[:, HOLE.start + 1] + np.clip(
-        grip[:, 1] - qpos[:, HOLE.start + 1], -0.018, 0.018
-    )
-    held = is_grasped(qpos, grip, BLOCK_HALF_WIDTH) | (block[:, 2] > LIFTED_HEIGHT)
-    lifted = np.column_stack([block[:, :2], np.full(len(qpos), TRAVEL_HEIGHT)])
-    return np.where(held[:, None], carry(qpos, block, lifted), grasp(qpos, grip, BLOCK_HALF_WIDTH))
+    # Near the hole's middle along y, so that the fingers fit in beside the block.
+    grip_y = np.clip(grip[:, 1] - hole_y, -0.018, 0.018)
+    grip[:, 1] = hole_y + grip_y
+    is_lifted = block[:, 2] > LIFTED_HEIGHT
+    holding = is_grasped(qpos, grip, BLOCK_HALF_WIDTH) | is_lifted
+    lifting = carry(qpos, block, at_height(block, TRAVEL_HEIGHT))
+    grasping = grasp(qpos, grip, BLOCK_HALF_WIDTH)
+    return where_rows(holding, lifting, grasping)
 
 
 class Sweep(BenchTask):
@@ -119,19 +125,18 @@ class Sweep(BenchTask):
 
     def partial_progress(self, qpos: FloatArray, qvel: FloatArray) -> FloatArray:
         block = qpos[:, YELLOW_BLOCK]
-        way = qpos[:, HOLE] - block[:, :2]
-        apart = np.linalg.norm(way, axis=1)
-        behind = np.column_stack(
-            [block[:, :2] - 0.036 * way / np.maximum(apart, 1e-6)[:, None], block[:, 2]]
-        )
-        reach = np.linalg.norm(ee_position(qpos) - behind, axis=1)
+        to_hole = qpos[:, HOLE] - block[:, :2]
+        apart = np.linalg.norm(to_hole, axis=1)
+        # Where the hand should push from: 36 mm behind the block, seen from the hole.
+        behind = block.copy()
+        behind[:, :2] -= 0.036 * to_hole / np.maximum(apart, 1e-6)[:, None]
+        reach = distance(ee_position(qpos), behind)
+        reached = reciprocal_tolerance(np.maximum(reach - 0.012, 0), 0.08)
+        # A block over the hole is no success before it has dropped.
         height = np.clip((block[:, 2] - BLOCK_HEIGHT) / BOARD_TOP, 0, 1)
-        near = linear_tolerance(apart, 0.25) - 0.1 * height
-        return 0.35 * reciprocal_tolerance(np.maximum(reach - 0.012, 0), 0.08) + 0.64 * np.maximum(
-            near, 0
-        )
+        swept = linear_tolerance(apart, 0.25) - 0.1 * height
+        return 0.35 * reached + 0.64 * np.maximum(swept, 0)
 
     def partial_stage(self, qpos: FloatArray, qvel: FloatArray) -> IntArray:
-        return (np.linalg.norm(ee_position(qpos) - qpos[:, YELLOW_BLOCK], axis=1) < 0.06).astype(
-            np.int64
-        )
+        is_near = distance(ee_position(qpos), qpos[:, YELLOW_BLOCK]) < 0.06
+        return is_near.astype(np.int64)

@@ -18,6 +18,7 @@ from roborew_envs.tasks.bench.scene import (
     lever_to_world,
 )
 from roborew_envs.tasks.bench.skills import LEVER_START, open_door, turn_tap_off, turn_tap_on
+from roborew_envs.tasks.geometry import distance
 
 
 class TapTurn(BenchTask):
@@ -69,12 +70,11 @@ class TapTurn(BenchTask):
         return is_water_running(qpos)
 
     def partial_progress(self, qpos: FloatArray, qvel: FloatArray) -> FloatArray:
-        reach = np.linalg.norm(ee_position(qpos) - lever_to_world(qpos, LEVER_START), axis=1)
-        return 0.3 * linear_tolerance(np.maximum(reach - 0.025, 0), 0.45) + 0.69 * np.clip(
-            qpos[:, LEVER] / RUNNING_ANGLE, 0, 1
-        )
+        reach = distance(ee_position(qpos), lever_to_world(qpos, LEVER_START))
+        reached = linear_tolerance(np.maximum(reach - 0.025, 0), 0.45)
+        turned = np.clip(qpos[:, LEVER] / RUNNING_ANGLE, 0, 1)
+        return 0.3 * reached + 0.69 * turned
 
     def partial_stage(self, qpos: FloatArray, qvel: FloatArray) -> IntArray:
-        return (
-            np.linalg.norm(ee_position(qpos) - lever_to_world(qpos, LEVER_START), axis=1) < 0.05
-        ).astype(np.int64)
+        is_near = distance(ee_position(qpos), lever_to_world(qpos, LEVER_START)) < 0.05
+        return is_near.astype(np.int64)

@@ -63,29 +63,39 @@ class CartPole(Task):
 
     def sample_initial_state(self, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
         """The pole leans to one side by 7 to 15 degrees, everything nearly at rest."""
-        lean = rng.choice([-1.0, 1.0]) * rng.uniform(0.12, 0.26)
-        return np.array([rng.uniform(-0.4, 0.4), lean]), 0.05 * rng.standard_normal(2)
+        side = rng.choice([-1.0, 1.0])
+        lean = side * rng.uniform(0.12, 0.26)
+        cart_x = rng.uniform(-0.4, 0.4)
+        qvel = 0.05 * rng.standard_normal(2)
+        return np.array([cart_x, lean]), qvel
 
     def action_to_ctrl(self, qpos: FloatArray, actions: FloatArray) -> FloatArray:
         return actions
 
     def observe(self, qpos: FloatArray, qvel: FloatArray) -> NDArray[np.float32]:
-        """Place [m], lean [rad] and both velocities, shape (N, 4)."""
+        """Place [m], lean [rad] and both velocities [m/s, rad/s], shape (N, 4)."""
         return np.concatenate([qpos, qvel], axis=1, dtype=np.float32)
 
     def success(self, qpos: FloatArray, qvel: FloatArray) -> BoolArray:
-        upright = (np.abs(qpos[:, 1]) <= MAX_UPRIGHT_LEAN) & (np.abs(qpos[:, 0]) <= MAX_BALANCED_X)
-        return upright & (np.abs(qvel) <= MAX_BALANCED_SPEEDS).all(axis=1)
+        cart_x, lean = np.abs(qpos).T
+        is_upright = lean <= MAX_UPRIGHT_LEAN
+        is_central = cart_x <= MAX_BALANCED_X
+        # Without a limit on speed a pole that swings through the top would be balanced.
+        is_slow = (np.abs(qvel) <= MAX_BALANCED_SPEEDS).all(axis=1)
+        return is_upright & is_central & is_slow
 
     def partial_progress(self, qpos: FloatArray, qvel: FloatArray) -> FloatArray:
         """How upright; of an upright pole a fifth is lost to speed and a fifth beside the
         middle."""
-        upright = np.clip(
-            (FALLEN_LEAN - np.abs(qpos[:, 1])) / (FALLEN_LEAN - MAX_UPRIGHT_LEAN), 0.0, 1.0
-        )
-        calm = 1 - np.clip((np.abs(qvel) / MAX_BALANCED_SPEEDS - 1) / 4, 0.0, 1.0).mean(axis=1)
-        central = np.clip((1.5 - np.abs(qpos[:, 0])) / (1.5 - MAX_BALANCED_X), 0.0, 1.0)
+        cart_x, lean = np.abs(qpos).T
+        upright = np.clip((FALLEN_LEAN - lean) / (FALLEN_LEAN - MAX_UPRIGHT_LEAN), 0.0, 1.0)
+        speed_ratio = np.abs(qvel) / MAX_BALANCED_SPEEDS
+        excess_speed = np.clip((speed_ratio - 1) / 4, 0.0, 1.0)
+        calm = 1 - excess_speed.mean(axis=1)
+        central = np.clip((1.5 - cart_x) / (1.5 - MAX_BALANCED_X), 0.0, 1.0)
         return upright * (0.6 + 0.2 * calm + 0.2 * central)
 
     def partial_stage(self, qpos: FloatArray, qvel: FloatArray) -> IntArray:
-        return (np.abs(qpos[:, 1]) < FALLEN_LEAN).astype(np.int64)
+        lean = np.abs(qpos[:, 1])
+        is_standing = lean < FALLEN_LEAN
+        return is_standing.astype(np.int64)

@@ -8,16 +8,16 @@ import numpy as np
 
 from roborew_envs.core.skill_set import SkillSet
 from roborew_envs.core.task import BoolArray, FloatArray, IntArray, Language
+from roborew_envs.tasks.arm_task import ee_position, linear_tolerance
 from roborew_envs.tasks.desk.scene import (
     CLOSED_TRAVEL,
     DRAWER,
     DRAWER_TRAVEL,
     OpenDrawerTask,
     drawer_handle_position,
-    ee_position,
-    linear_tolerance,
 )
 from roborew_envs.tasks.desk.skills import press_button, pull_drawer, shut_drawer
+from roborew_envs.tasks.geometry import distance
 
 NEAR_MISS_TRAVEL = 0.075
 """Travel at which a near miss leaves off [m]."""
@@ -69,14 +69,16 @@ class DrawerClose(OpenDrawerTask):
     )
 
     def success(self, qpos: FloatArray, qvel: FloatArray) -> BoolArray:
-        return qpos[:, DRAWER] <= CLOSED_TRAVEL
+        travel: FloatArray = qpos[:, DRAWER]
+        return travel <= CLOSED_TRAVEL
 
     def partial_progress(self, qpos: FloatArray, qvel: FloatArray) -> FloatArray:
-        left = np.clip((qpos[:, DRAWER] - CLOSED_TRAVEL) / (DRAWER_TRAVEL - CLOSED_TRAVEL), 0, 1)
-        reach = np.linalg.norm(ee_position(qpos) - drawer_handle_position(qpos), axis=1)
-        return 0.3 * linear_tolerance(np.maximum(reach - 0.03, 0), 0.45) + 0.69 * (1 - left)
+        reach = distance(ee_position(qpos), drawer_handle_position(qpos))
+        reached = linear_tolerance(np.maximum(reach - 0.03, 0), 0.45)
+        left = (qpos[:, DRAWER] - CLOSED_TRAVEL) / (DRAWER_TRAVEL - CLOSED_TRAVEL)
+        closed = 1 - np.clip(left, 0, 1)
+        return 0.3 * reached + 0.69 * closed
 
     def partial_stage(self, qpos: FloatArray, qvel: FloatArray) -> IntArray:
-        return (
-            np.linalg.norm(ee_position(qpos) - drawer_handle_position(qpos), axis=1) < 0.05
-        ).astype(np.int64)
+        is_near = distance(ee_position(qpos), drawer_handle_position(qpos)) < 0.05
+        return is_near.astype(np.int64)

@@ -8,15 +8,10 @@ import numpy as np
 
 from roborew_envs.core.skill_set import SkillSet
 from roborew_envs.core.task import BoolArray, FloatArray, IntArray, Language
-from roborew_envs.tasks.desk.scene import (
-    DRAWER,
-    OPEN_TRAVEL,
-    DeskTask,
-    drawer_handle_position,
-    ee_position,
-    linear_tolerance,
-)
+from roborew_envs.tasks.arm_task import ee_position, linear_tolerance
+from roborew_envs.tasks.desk.scene import DRAWER, OPEN_TRAVEL, DeskTask, drawer_handle_position
 from roborew_envs.tasks.desk.skills import press_button, pull_drawer, shut_drawer
+from roborew_envs.tasks.geometry import distance
 
 
 class DrawerOpen(DeskTask):
@@ -66,15 +61,15 @@ class DrawerOpen(DeskTask):
     )
 
     def success(self, qpos: FloatArray, qvel: FloatArray) -> BoolArray:
-        return qpos[:, DRAWER] >= OPEN_TRAVEL
+        travel: FloatArray = qpos[:, DRAWER]
+        return travel >= OPEN_TRAVEL
 
     def partial_progress(self, qpos: FloatArray, qvel: FloatArray) -> FloatArray:
-        reach = np.linalg.norm(ee_position(qpos) - drawer_handle_position(qpos), axis=1)
-        return 0.3 * linear_tolerance(np.maximum(reach - 0.02, 0), 0.45) + 0.69 * np.clip(
-            qpos[:, DRAWER] / OPEN_TRAVEL, 0, 1
-        )
+        reach = distance(ee_position(qpos), drawer_handle_position(qpos))
+        reached = linear_tolerance(np.maximum(reach - 0.02, 0), 0.45)
+        opened = np.clip(qpos[:, DRAWER] / OPEN_TRAVEL, 0, 1)
+        return 0.3 * reached + 0.69 * opened
 
     def partial_stage(self, qpos: FloatArray, qvel: FloatArray) -> IntArray:
-        return (
-            np.linalg.norm(ee_position(qpos) - drawer_handle_position(qpos), axis=1) < 0.05
-        ).astype(np.int64)
+        is_near = distance(ee_position(qpos), drawer_handle_position(qpos)) < 0.05
+        return is_near.astype(np.int64)

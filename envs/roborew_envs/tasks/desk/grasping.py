@@ -14,6 +14,7 @@ from roborew_envs.tasks.arm_task import (
     reciprocal_tolerance,
 )
 from roborew_envs.tasks.desk.skills import TRAVEL_HEIGHT, approach_from_above
+from roborew_envs.tasks.geometry import at_height, distance, horizontal_distance, where_rows
 
 CARRY_HEIGHT = 0.165
 """Height at which the hand carries a thing, where nothing higher stands in the way [m]."""
@@ -34,121 +35,166 @@ MAX_CARRY_STEP = 0.022
 
 
 def with_gripper(target: FloatArray, opening: FloatArray | float) -> FloatArray:
-    """A place for the hand, shape (N, 3) [m], with the gripper's opening from -1 to +1: shape (N,
-    4)."""
-    return np.column_stack([target, np.broadcast_to(opening, len(target))])
+    """A target of the end effector with the gripper's opening as fourth column, shape (N, 4).
+
+    Args:
+        target: shape (N, 3) [m].
+        opening: from -1 (closed) to +1 (open), shape (N,) or one for all.
+    """
+    openings = np.broadcast_to(opening, len(target))
+    return np.column_stack([target, openings])
+
+
+def half_opening(qpos: FloatArray) -> FloatArray:
+    """Distance of a finger from the middle of the gripper, mean of both fingers, shape (N,) [m]."""
+    finger_travel = qpos[:, FINGER_JOINTS]
+    return finger_travel.mean(axis=1)
 
 
 def is_around_grip(qpos: FloatArray, grip: FloatArray) -> BoolArray:
-    """The fingers are on both sides of ``grip``, shape (N, 3) [m]: shape (N,)."""
-    return is_within(ee_position(qpos) - grip, (0.016, 0.016, 0.014))
+    """Whether the fingers are on both sides of ``grip``, shape (N, 3) [m]: shape (N,)."""
+    offset = ee_position(qpos) - grip
+    return is_within(offset, (0.016, 0.016, 0.014))
 
 
-def is_gripper_open(qpos: FloatArray, half: float) -> BoolArray:
-    """The fingers are free of a thing of half width ``half`` [m], were it between them: shape
-    (N,)."""
-    return qpos[:, FINGER_JOINTS].mean(axis=1) > half + FINGER_CLEARANCE
-
-
-def is_grasped(qpos: FloatArray, grip: FloatArray, half: float) -> BoolArray:
-    """The fingers are closed on a thing of half width ``half`` [m] at ``grip``, shape (N, 3) [m]:
+def is_gripper_open(qpos: FloatArray, half_width: float) -> BoolArray:
+    """Whether the fingers would be free of a thing of half width ``half_width`` [m] between them:
     shape (N,)."""
-    return is_around_grip(qpos, grip) & (qpos[:, FINGER_JOINTS].mean(axis=1) < half + 0.002)
+    return half_opening(qpos) > half_width + FINGER_CLEARANCE
 
 
-def is_released(qpos: FloatArray, thing: FloatArray, half: float) -> BoolArray:
-    """The hand has left the thing at ``thing``, shape (N, 3) [m], or is open around it: shape
-    (N,)."""
-    return is_gripper_open(qpos, half) | (
-        np.linalg.norm(ee_position(qpos) - thing, axis=1) > RELEASED_DISTANCE
-    )
+def is_grasped(qpos: FloatArray, grip: FloatArray, half_width: float) -> BoolArray:
+    """Whether the fingers are closed on a thing of half width ``half_width`` [m] at ``grip``,
+    shape (N, 3) [m]: shape (N,)."""
+    is_closed = half_opening(qpos) < half_width + 0.002
+    return is_around_grip(qpos, grip) & is_closed
+
+
+def is_released(qpos: FloatArray, thing: FloatArray, half_width: float) -> BoolArray:
+    """Whether the hand has left the thing at ``thing``, shape (N, 3) [m], or is open around it:
+    shape (N,)."""
+    is_away = distance(ee_position(qpos), thing) > RELEASED_DISTANCE
+    return is_gripper_open(qpos, half_width) | is_away
 
 
 def grasp(
-    qpos: FloatArray, grip: FloatArray, half: float, clear: float = TRAVEL_HEIGHT
+    qpos: FloatArray, grip: FloatArray, half_width: float, travel_height: float = TRAVEL_HEIGHT
 ) -> FloatArray:
-    """Open the gripper at the height ``clear`` [m], go down over ``grip``, shape (N, 3) [m], and
-    close it on a thing of half width ``half`` [m]."""
-    around = is_around_grip(qpos, grip)
-    over = grip.copy()
-    over[:, 2] = clear
-    down = np.where((around | is_gripper_open(qpos, half))[:, None], grip, over)
-    return with_gripper(
-        approach_from_above(ee_position(qpos), grip, down, 0.008, clear),
-        np.where(around, -1.0, 1.0),
-    )
+    """Open the gripper, go down over a grip, and close it on a thing.
+
+    Args:
+        qpos: shape (N, nq).
+        grip: where the thing is held, shape (N, 3) [m].
+        half_width: half the thing's width [m].
+        travel_height: height at which the hand comes with open fingers [m].
+    """
+    is_around = is_around_grip(qpos, grip)
+    # Down with closed fingers would land on the thing.
+    may_go_down = is_around | is_gripper_open(qpos, half_width)
+    down = where_rows(may_go_down, grip, at_height(grip, travel_height))
+    target = approach_from_above(ee_position(qpos), grip, down, 0.008, travel_height)
+    opening = np.where(is_around, -1.0, 1.0)
+    return with_gripper(target, opening)
 
 
 def carry(
     qpos: FloatArray, thing: FloatArray, goal: FloatArray, height: float = CARRY_HEIGHT
 ) -> FloatArray:
-    """With a thing in the gripper at ``thing``, (N, 3) [m]: lift it, travel with the hand at
-    ``height`` [m], and let it down onto ``goal``, (N, 3) [m]."""
-    tips, way = ee_position(qpos), goal - thing
-    tolerance = np.where(way[:, 2] > -WALL_CLEARANCE, 0.015, 0.004)
-    target = approach_from_above(tips, tips + way, tips + way, tolerance, height)
-    return with_gripper(tips + np.clip(target - tips, -MAX_CARRY_STEP, MAX_CARRY_STEP), -1.0)
+    """Carry a thing that is in the gripper: lift it, travel, and let it down onto the goal.
+
+    Args:
+        qpos: shape (N, nq).
+        thing: its middle, shape (N, 3) [m].
+        goal: where its middle should come to, shape (N, 3) [m].
+        height: of the end effector while it travels [m].
+    """
+    ee = ee_position(qpos)
+    to_goal = goal - thing
+    ee_goal = ee + to_goal
+    # Close above its goal the thing is between walls already: no lifting for a few millimeters.
+    is_between_walls = to_goal[:, 2] > -WALL_CLEARANCE
+    tolerance = np.where(is_between_walls, 0.015, 0.004)
+    target = approach_from_above(ee, ee_goal, ee_goal, tolerance, height)
+    # Friction alone holds the thing: larger steps shake it out of the fingers.
+    step = np.clip(target - ee, -MAX_CARRY_STEP, MAX_CARRY_STEP)
+    return with_gripper(ee + step, -1.0)
 
 
-def release(qpos: FloatArray, half: float, clear: float = TRAVEL_HEIGHT) -> FloatArray:
-    """Open the gripper and, once it is free of a thing of half width ``half`` [m], rise to
-    ``clear`` [m]."""
-    tips, free = ee_position(qpos), is_gripper_open(qpos, half)
-    tips[free, 2] = np.minimum(tips[free, 2] + 0.05, clear)
-    return with_gripper(tips, 1.0)
+def release(
+    qpos: FloatArray, half_width: float, travel_height: float = TRAVEL_HEIGHT
+) -> FloatArray:
+    """Open the gripper and, once it is free of a thing of half width ``half_width`` [m], rise to
+    ``travel_height`` [m]."""
+    target = ee_position(qpos)
+    is_free = is_gripper_open(qpos, half_width)
+    risen = target[is_free, 2] + 0.05
+    target[is_free, 2] = np.minimum(risen, travel_height)
+    return with_gripper(target, 1.0)
 
 
 def pick_and_place(
     qpos: FloatArray,
     thing: FloatArray,
     goal: FloatArray,
-    half: float,
-    grip: FloatArray,
+    half_width: float,
+    grip_offset: FloatArray,
     height: float = CARRY_HEIGHT,
 ) -> FloatArray:
-    """Take the thing at ``thing``, shape (N, 3) [m], by ``grip``, (3,) or (N, 3) [m] from its
-    middle, carry it with the hand at ``height`` [m], put it down on ``goal``, (N, 3) [m], and leave
-    it there."""
-    clear = max(TRAVEL_HEIGHT, height)
-    there = is_within(thing - goal, (0.012, 0.012, 0.006))
-    taken = grasp(qpos, thing + grip, half, clear)
-    target = np.where(
-        is_grasped(qpos, thing + grip, half)[:, None], carry(qpos, thing, goal, height), taken
-    )
-    return np.where(there[:, None], release(qpos, half, clear + RETREAT_RISE), target)
-
-
-def pick_and_place_progress(
-    qpos: FloatArray, thing: FloatArray, rest: float, goal: FloatArray, half: float, lift: float
-) -> FloatArray:
-    """How far a thing is on its way to a place: reached (to 0.2), gripped, lifted, carried, let
-    down; shape (N,).
-
-    A way along the table counts nothing: carrying is worth as much as the thing is lifted. A thing
-    below its goal is not over it, however near it is seen from above.
+    """Grasp a thing, carry it, put it down on a goal and leave it there.
 
     Args:
         qpos: shape (N, nq).
-        thing: the middle of the thing, shape (N, 3) [m].
-        rest: its height where it stands at the start [m].
-        goal: where it should come to rest, shape (N, 3) [m].
-        half: half its width [m].
-        lift: height of its middle at which it clears all that stands in its way [m].
+        thing: its middle, shape (N, 3) [m].
+        goal: where its middle should come to, shape (N, 3) [m].
+        half_width: half the thing's width [m].
+        grip_offset: from its middle to where it is held, shape (3,) or (N, 3) [m].
+        height: of the end effector while it carries [m].
+
+    Returns:
+        Target of the end effector [m] and opening of the gripper, shape (N, 4).
     """
-    reach = np.linalg.norm(ee_position(qpos) - thing, axis=1)
-    apart = np.linalg.norm(thing[:, :2] - goal[:, :2], axis=1)
+    travel_height = max(TRAVEL_HEIGHT, height)
+    grip = thing + grip_offset
+    holding = is_grasped(qpos, grip, half_width)
+    carrying = carry(qpos, thing, goal, height)
+    grasping = grasp(qpos, grip, half_width, travel_height)
+    moving = where_rows(holding, carrying, grasping)
+    is_placed = is_within(thing - goal, (0.012, 0.012, 0.006))
+    leaving = release(qpos, half_width, travel_height + RETREAT_RISE)
+    return where_rows(is_placed, leaving, moving)
+
+
+def pick_and_place_progress(
+    qpos: FloatArray,
+    thing: FloatArray,
+    rest_height: float,
+    goal: FloatArray,
+    half_width: float,
+    lifted_height: float,
+) -> FloatArray:
+    """Progress of `pick_and_place` in [0, 1): reached (to 0.2), gripped, lifted, carried, let down.
+
+    Args:
+        qpos: shape (N, nq).
+        thing: its middle, shape (N, 3) [m].
+        rest_height: of its middle where it stands at the start [m].
+        goal: where it should come to rest, shape (N, 3) [m].
+        half_width: half its width [m].
+        lifted_height: of its middle, at which it clears all that stands in its way [m].
+    """
+    reach = distance(ee_position(qpos), thing)
+    finger_error = np.abs(half_opening(qpos) - half_width)
+    gripped = linear_tolerance(reach, 0.05) * linear_tolerance(finger_error, 0.01)
+    apart = horizontal_distance(thing, goal)
+    misaligned = np.maximum(apart - 0.5 * ALIGNED_DISTANCE, 0)
+    # A thing below its goal is not over it, however near it is seen from above.
     below = np.maximum(goal[:, 2] - thing[:, 2] - 0.01, 0)
-    over = linear_tolerance(
-        np.maximum(apart - 0.5 * ALIGNED_DISTANCE, 0), 0.5 * ALIGNED_DISTANCE
-    ) * linear_tolerance(below, 0.02)
-    gripped = linear_tolerance(reach, 0.05) * linear_tolerance(
-        np.abs(qpos[:, FINGER_JOINTS].mean(axis=1) - half), 0.01
-    )
-    lifted = np.maximum(np.clip((thing[:, 2] - rest) / (lift - rest), 0, 1), over)
-    down = over * reciprocal_tolerance(np.abs(thing[:, 2] - goal[:, 2]), 0.02)
-    return (
-        0.2 * reciprocal_tolerance(reach, 0.08)
-        + 0.1 * gripped
-        + lifted * (0.25 + 0.36 * linear_tolerance(apart, 0.5))
-        + 0.09 * down
-    )
+    over = linear_tolerance(misaligned, 0.5 * ALIGNED_DISTANCE) * linear_tolerance(below, 0.02)
+    rise = (thing[:, 2] - rest_height) / (lifted_height - rest_height)
+    lifted = np.maximum(np.clip(rise, 0, 1), over)
+    height_error = np.abs(thing[:, 2] - goal[:, 2])
+    let_down = over * reciprocal_tolerance(height_error, 0.02)
+    # A way along the table counts nothing: carrying is worth as much as the thing is lifted.
+    carried = lifted * (0.25 + 0.36 * linear_tolerance(apart, 0.5))
+    reached = 0.2 * reciprocal_tolerance(reach, 0.08)
+    return reached + 0.1 * gripped + carried + 0.09 * let_down

@@ -8,6 +8,7 @@ import numpy as np
 
 from roborew_envs.core.skill_set import SkillSet
 from roborew_envs.core.task import BoolArray, FloatArray, IntArray, Language
+from roborew_envs.tasks.arm_task import WORKSPACE_BOUNDS, is_within
 from roborew_envs.tasks.desk.grasping import is_released, pick_and_place, pick_and_place_progress
 from roborew_envs.tasks.desk.scene import (
     BLUE_CUBE,
@@ -15,11 +16,9 @@ from roborew_envs.tasks.desk.scene import (
     CUBE_HALF_WIDTH,
     CUBE_HEIGHT,
     RED_CUBE,
-    WORKSPACE_BOUNDS,
     DeskTask,
-    ee_position,
 )
-from roborew_envs.tasks.desk.stack import CUBE_GRIP, put_red_on_pad
+from roborew_envs.tasks.desk.stack import CUBE_GRIP, grasp_stage, put_red_on_pad
 
 CABINET_TOP = np.array([0.0, 0.38, 0.14 + CUBE_HALF_WIDTH])
 """Centre of a cube in the middle of the cabinet's top, relative to the cabinet's place along x
@@ -37,8 +36,9 @@ NEAR_MISS_DISTANCE = 0.05
 
 
 def goal_position(qpos: FloatArray) -> FloatArray:
-    """Where a cube should stand on the cabinet, shape (N, 3) [m]."""
-    return CABINET_TOP + GOAL_OFFSET + qpos[:, CABINET, None] * [1, 0, 0]
+    """Where a cube should stand on the cabinet, shape (N, 3), world [m]."""
+    cabinet_x = qpos[:, CABINET, None]
+    return CABINET_TOP + GOAL_OFFSET + cabinet_x * [1, 0, 0]
 
 
 def put_red_on_top(qpos: FloatArray, offset: FloatArray) -> FloatArray:
@@ -122,24 +122,21 @@ class PickPlace(DeskTask):
 
     def success(self, qpos: FloatArray, qvel: FloatArray) -> BoolArray:
         red = qpos[:, RED_CUBE]
-        place = red - CABINET_TOP - qpos[:, CABINET, None] * [1, 0, 0]
-        on_top = (np.abs(place[:, :2]) < CABINET_TOP_HALF_SIZE).all(axis=1) & (
-            np.abs(place[:, 2]) < 0.006
-        )
-        return on_top & is_released(qpos, red, CUBE_HALF_WIDTH)
+        cabinet_x = qpos[:, CABINET, None]
+        from_top = red - CABINET_TOP - cabinet_x * [1, 0, 0]
+        is_over = is_within(from_top[:, :2], CABINET_TOP_HALF_SIZE)
+        is_down = np.abs(from_top[:, 2]) < 0.006
+        return is_over & is_down & is_released(qpos, red, CUBE_HALF_WIDTH)
 
     def partial_progress(self, qpos: FloatArray, qvel: FloatArray) -> FloatArray:
         return pick_and_place_progress(
             qpos,
-            qpos[:, RED_CUBE],
-            CUBE_HEIGHT,
-            goal_position(qpos),
-            CUBE_HALF_WIDTH,
-            LIFTED_HEIGHT,
+            thing=qpos[:, RED_CUBE],
+            rest_height=CUBE_HEIGHT,
+            goal=goal_position(qpos),
+            half_width=CUBE_HALF_WIDTH,
+            lifted_height=LIFTED_HEIGHT,
         )
 
     def partial_stage(self, qpos: FloatArray, qvel: FloatArray) -> IntArray:
-        reached = np.linalg.norm(ee_position(qpos) - qpos[:, RED_CUBE], axis=1) < 0.03
-        return np.where(
-            reached & (qpos[:, RED_CUBE][:, 2] > CUBE_HEIGHT + 0.01), 2, np.where(reached, 1, 0)
-        )
+        return grasp_stage(qpos, qpos[:, RED_CUBE])

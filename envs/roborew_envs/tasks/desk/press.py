@@ -9,16 +9,16 @@ import numpy as np
 
 from roborew_envs.core.skill_set import SkillSet
 from roborew_envs.core.task import BoolArray, FloatArray, IntArray, Language
+from roborew_envs.tasks.arm_task import ee_position, linear_tolerance
 from roborew_envs.tasks.desk.scene import (
     BUTTON,
     PRESSED_TRAVEL,
     DeskTask,
     button_position,
-    ee_position,
     is_lamp_lit,
-    linear_tolerance,
 )
 from roborew_envs.tasks.desk.skills import press_button, push_red
+from roborew_envs.tasks.geometry import distance
 
 NEAR_MISS_OFFSET = np.array([0.0, 0.0, 0.047])
 """Not far enough down by this much [m]: what a near miss does."""
@@ -73,12 +73,11 @@ class Press(DeskTask):
         return is_lamp_lit(qpos)
 
     def partial_progress(self, qpos: FloatArray, qvel: FloatArray) -> FloatArray:
-        apart = np.linalg.norm(ee_position(qpos) - button_position(qpos), axis=1)
-        return 0.6 * linear_tolerance(apart, 0.5) + 0.39 * np.clip(
-            qpos[:, BUTTON] / PRESSED_TRAVEL, 0, 1
-        )
+        reach = distance(ee_position(qpos), button_position(qpos))
+        reached = linear_tolerance(reach, 0.5)
+        pressed = np.clip(qpos[:, BUTTON] / PRESSED_TRAVEL, 0, 1)
+        return 0.6 * reached + 0.39 * pressed
 
     def partial_stage(self, qpos: FloatArray, qvel: FloatArray) -> IntArray:
-        return (np.linalg.norm(ee_position(qpos) - button_position(qpos), axis=1) < 0.03).astype(
-            np.int64
-        )
+        is_near = distance(ee_position(qpos), button_position(qpos)) < 0.03
+        return is_near.astype(np.int64)

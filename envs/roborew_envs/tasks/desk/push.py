@@ -9,16 +9,10 @@ import numpy as np
 
 from roborew_envs.core.skill_set import SkillSet
 from roborew_envs.core.task import BoolArray, FloatArray, IntArray, Language
-from roborew_envs.tasks.desk.scene import (
-    PAD,
-    RED_CUBE,
-    DeskTask,
-    ee_position,
-    is_pad_lit,
-    linear_tolerance,
-    reciprocal_tolerance,
-)
+from roborew_envs.tasks.arm_task import ee_position, linear_tolerance, reciprocal_tolerance
+from roborew_envs.tasks.desk.scene import PAD, RED_CUBE, DeskTask, is_pad_lit
 from roborew_envs.tasks.desk.skills import push_blue, push_red, push_red_away
+from roborew_envs.tasks.geometry import at_height, distance
 
 PUSH_DISTANCE = 0.034
 """Where the hand should push from: this far behind the cube's centre, seen from the pad [m]."""
@@ -29,10 +23,10 @@ NEAR_MISS_DISTANCE = 0.080
 
 def near_miss_offset(qpos: FloatArray) -> FloatArray:
     """Offset [m] that leaves the red cube `NEAR_MISS_DISTANCE` short of the pad, shape (N, 3)."""
-    way = qpos[:, RED_CUBE][:, :2] - qpos[:, PAD]
-    offset = np.zeros((len(qpos), 3))
-    offset[:, :2] = NEAR_MISS_DISTANCE * way / np.linalg.norm(way, axis=1, keepdims=True)
-    return offset
+    from_pad = qpos[:, RED_CUBE][:, :2] - qpos[:, PAD]
+    length = np.linalg.norm(from_pad, axis=1, keepdims=True)
+    shortfall = NEAR_MISS_DISTANCE * from_pad / length
+    return at_height(shortfall, 0.0)
 
 
 class Push(DeskTask):
@@ -87,16 +81,16 @@ class Push(DeskTask):
         return is_pad_lit(qpos)
 
     def partial_progress(self, qpos: FloatArray, qvel: FloatArray) -> FloatArray:
-        way = qpos[:, PAD] - qpos[:, RED_CUBE][:, :2]
-        apart = np.linalg.norm(way, axis=1)
-        behind = qpos[:, RED_CUBE].copy()
-        behind[:, :2] -= PUSH_DISTANCE * way / np.maximum(apart, 1e-6)[:, None]
-        reach = np.linalg.norm(ee_position(qpos) - behind, axis=1)
-        return 0.35 * reciprocal_tolerance(
-            np.maximum(reach - 0.012, 0), 0.08
-        ) + 0.64 * linear_tolerance(apart, 0.35)
+        red = qpos[:, RED_CUBE]
+        to_pad = qpos[:, PAD] - red[:, :2]
+        apart = np.linalg.norm(to_pad, axis=1)
+        behind = red.copy()
+        behind[:, :2] -= PUSH_DISTANCE * to_pad / np.maximum(apart, 1e-6)[:, None]
+        reach = distance(ee_position(qpos), behind)
+        reached = reciprocal_tolerance(np.maximum(reach - 0.012, 0), 0.08)
+        pushed = linear_tolerance(apart, 0.35)
+        return 0.35 * reached + 0.64 * pushed
 
     def partial_stage(self, qpos: FloatArray, qvel: FloatArray) -> IntArray:
-        return (np.linalg.norm(ee_position(qpos) - qpos[:, RED_CUBE], axis=1) < 0.06).astype(
-            np.int64
-        )
+        is_near = distance(ee_position(qpos), qpos[:, RED_CUBE]) < 0.06
+        return is_near.astype(np.int64)

@@ -8,14 +8,10 @@ import numpy as np
 
 from roborew_envs.core.skill_set import SkillSet
 from roborew_envs.core.task import BoolArray, FloatArray, IntArray, Language
-from roborew_envs.tasks.desk.scene import (
-    BLUE_CUBE,
-    RED_CUBE,
-    DeskTask,
-    ee_position,
-    reciprocal_tolerance,
-)
+from roborew_envs.tasks.arm_task import ee_position, reciprocal_tolerance
+from roborew_envs.tasks.desk.scene import BLUE_CUBE, RED_CUBE, DeskTask
 from roborew_envs.tasks.desk.skills import TRAVEL_HEIGHT, approach_from_above
+from roborew_envs.tasks.geometry import distance
 
 REACHED_DISTANCE = 0.048
 """Distance from the finger tips to the cube's centre within which it is reached [m]: touching it,
@@ -30,19 +26,17 @@ HOME_POSITION = np.array([0.30, 0.0, 0.22])
 
 def reach(qpos: FloatArray, cube: slice, offset: FloatArray) -> FloatArray:
     """Come down to just above the cube at ``cube`` of qpos, or ``offset`` (N, 3) [m] from there."""
-    place = qpos[:, cube] + GOAL_OFFSET + offset
-    return approach_from_above(ee_position(qpos), place, place, 0.02)
+    goal = qpos[:, cube] + GOAL_OFFSET + offset
+    ee = ee_position(qpos)
+    return approach_from_above(ee, goal, goal, 0.02)
 
 
 def withdraw(qpos: FloatArray, offset: FloatArray) -> FloatArray:
     """Rise and go home: what undoes `reach`."""
-    return approach_from_above(
-        ee_position(qpos),
-        np.tile(HOME_POSITION, (len(qpos), 1)) + offset,
-        np.tile(HOME_POSITION, (len(qpos), 1)),
-        0.02,
-        HOME_POSITION[2],
-    )
+    home = np.tile(HOME_POSITION, (len(qpos), 1))
+    over = home + offset
+    ee = ee_position(qpos)
+    return approach_from_above(ee, over, home, 0.02, travel_height=HOME_POSITION[2])
 
 
 class Reach(DeskTask):
@@ -91,13 +85,14 @@ class Reach(DeskTask):
     )
 
     def success(self, qpos: FloatArray, qvel: FloatArray) -> BoolArray:
-        return np.linalg.norm(ee_position(qpos) - qpos[:, BLUE_CUBE], axis=1) <= REACHED_DISTANCE
+        reach = distance(ee_position(qpos), qpos[:, BLUE_CUBE])
+        return reach <= REACHED_DISTANCE
 
     def partial_progress(self, qpos: FloatArray, qvel: FloatArray) -> FloatArray:
-        left = np.linalg.norm(ee_position(qpos) - qpos[:, BLUE_CUBE], axis=1) - REACHED_DISTANCE
-        return reciprocal_tolerance(np.maximum(left, 0), 0.15)
+        reach = distance(ee_position(qpos), qpos[:, BLUE_CUBE])
+        left = np.maximum(reach - REACHED_DISTANCE, 0)
+        return reciprocal_tolerance(left, 0.15)
 
     def partial_stage(self, qpos: FloatArray, qvel: FloatArray) -> IntArray:
-        return (
-            np.linalg.norm(ee_position(qpos) - qpos[:, BLUE_CUBE], axis=1) < TRAVEL_HEIGHT
-        ).astype(np.int64)
+        is_near = distance(ee_position(qpos), qpos[:, BLUE_CUBE]) < TRAVEL_HEIGHT
+        return is_near.astype(np.int64)

@@ -10,15 +10,8 @@ from numpy.typing import NDArray
 
 from roborew_envs.core.task import BoolArray, FloatArray
 from roborew_envs.rendering.renderer import Overrides
-from roborew_envs.tasks.arm_task import ARM_JOINTS as ARM_JOINTS
-from roborew_envs.tasks.arm_task import FINGER_JOINTS as FINGER_JOINTS
-from roborew_envs.tasks.arm_task import FINGER_TRAVEL as FINGER_TRAVEL
-from roborew_envs.tasks.arm_task import MAX_EE_STEP as MAX_EE_STEP
-from roborew_envs.tasks.arm_task import WORKSPACE_BOUNDS as WORKSPACE_BOUNDS
-from roborew_envs.tasks.arm_task import ArmTask
-from roborew_envs.tasks.arm_task import ee_position as ee_position
-from roborew_envs.tasks.arm_task import linear_tolerance as linear_tolerance
-from roborew_envs.tasks.arm_task import reciprocal_tolerance as reciprocal_tolerance
+from roborew_envs.tasks.arm_task import ArmTask, ee_position, geom_opacities
+from roborew_envs.tasks.geometry import horizontal_distance, yaw_quaternion
 
 RED_CUBE = slice(7, 10)
 BLUE_CUBE = slice(14, 17)
@@ -54,30 +47,42 @@ HANDLE = np.array([0.0, 0.232, 0.074])
 
 
 def button_position(qpos: FloatArray) -> FloatArray:
-    """Middle of the button's top, shape (N, 3) [m]."""
-    return np.column_stack([qpos[:, BUTTON_BOX], BUTTON_TOP - qpos[:, BUTTON]])
+    """Center of the button's top, shape (N, 3), world [m]."""
+    height = BUTTON_TOP - qpos[:, BUTTON]
+    return np.column_stack([qpos[:, BUTTON_BOX], height])
 
 
-def drawer_to_world(qpos: FloatArray, place: FloatArray) -> FloatArray:
-    """Where a place of the closed drawer, shape (3,) [m], relative to the cabinet's along x, is
-    now: (N, 3) [m]."""
-    return place + np.column_stack([qpos[:, CABINET], -qpos[:, DRAWER], np.zeros(len(qpos))])
+def drawer_to_world(qpos: FloatArray, point: FloatArray) -> FloatArray:
+    """World position of a point of the drawer, shape (N, 3) [m].
+
+    Args:
+        qpos: shape (N, nq).
+        point: shape (3,), relative to the cabinet's place along x, drawer closed [m].
+    """
+    cabinet_x = qpos[:, CABINET]
+    # The drawer slides out towards the robot, which is -y.
+    drawer_y = -qpos[:, DRAWER]
+    level = np.zeros(len(qpos))
+    return point + np.column_stack([cabinet_x, drawer_y, level])
 
 
 def drawer_handle_position(qpos: FloatArray) -> FloatArray:
-    """Middle of the drawer's handle, shape (N, 3) [m]."""
+    """Center of the drawer's handle, shape (N, 3), world [m]."""
     return drawer_to_world(qpos, HANDLE)
 
 
 def is_lamp_lit(qpos: FloatArray) -> BoolArray:
-    """The button is pressed far enough, shape (N,)."""
-    return qpos[:, BUTTON] >= PRESSED_TRAVEL
+    """Whether the button is pressed far enough, shape (N,)."""
+    travel: FloatArray = qpos[:, BUTTON]
+    return travel >= PRESSED_TRAVEL
 
 
 def is_pad_lit(qpos: FloatArray) -> BoolArray:
-    """The red cube stands on the pad, shape (N,)."""
-    apart = np.linalg.norm(qpos[:, RED_CUBE][:, :2] - qpos[:, PAD], axis=1)
-    return (apart <= PAD_RADIUS) & (np.abs(qpos[:, RED_CUBE][:, 2] - CUBE_HEIGHT) < 0.015)
+    """Whether the red cube stands on the pad, shape (N,)."""
+    red = qpos[:, RED_CUBE]
+    over_pad = horizontal_distance(red, qpos[:, PAD]) <= PAD_RADIUS
+    on_desk = np.abs(red[:, 2] - CUBE_HEIGHT) < 0.015
+    return over_pad & on_desk
 
 
 class DeskTask(ArmTask):
@@ -90,61 +95,68 @@ class DeskTask(ArmTask):
         qpos[BUTTON_BOX] = rng.uniform([0.36, -0.31], [0.52, -0.24])
         qpos[CABINET] = rng.uniform(0.38, 0.52)
         red = rng.uniform([0.36, -0.12], [0.43, 0.10])
-        qpos[PAD] = np.array([rng.uniform(0.53, 0.60), red[1] + rng.uniform(-0.05, 0.05)])
-        for cube, place in ((RED_CUBE, red), (BLUE_CUBE, self._free_place(rng, [red, qpos[PAD]]))):
-            turn = rng.uniform(-0.15, 0.15)
+        # The pad lies beyond the red cube, a little to the side: a push must steer.
+        pad_x = rng.uniform(0.53, 0.60)
+        pad_y = red[1] + rng.uniform(-0.05, 0.05)
+        qpos[PAD] = pad_x, pad_y
+        blue = self._sample_free_place(rng, [red, qpos[PAD]])
+        for cube, place in ((RED_CUBE, red), (BLUE_CUBE, blue)):
+            yaw = rng.uniform(-0.15, 0.15)
             qpos[cube] = *place, CUBE_HEIGHT
-            qpos[cube.stop : cube.stop + 4] = np.cos(turn / 2), 0, 0, np.sin(turn / 2)
+            qpos[cube.stop : cube.stop + 4] = yaw_quaternion(yaw)
         self.sample_arm_state(rng, qpos)
         return qpos, np.zeros(self.model.nv)
 
     @staticmethod
-    def _free_place(rng: np.random.Generator, placed: list[FloatArray]) -> FloatArray:
-        """A place on the desk at least 9 cm to the left or right of the others, by rejection."""
+    def _sample_free_place(rng: np.random.Generator, occupied: list[FloatArray]) -> FloatArray:
+        """Draw a place (x, y) [m] at least 9 cm to the left or right of the others."""
+        # By rejection, which keeps the distribution uniform over the free part of the desk.
         while True:
             place = rng.uniform([0.34, -0.19], [0.60, 0.17])
-            if min(abs(place[1] - other[1]) for other in placed) > 0.09:
+            gaps = [abs(place[1] - y) for _, y in occupied]
+            if min(gaps) > 0.09:
                 return place
 
     def observe(self, qpos: FloatArray, qvel: FloatArray) -> NDArray[np.float32]:
-        tips = ee_position(qpos)
-        turn = 2 * np.arctan2(qpos[:, [13, 20]], qpos[:, [10, 17]])
-        parts = [
+        ee = ee_position(qpos)
+        red = qpos[:, RED_CUBE]
+        blue = qpos[:, BLUE_CUBE]
+        pad = qpos[:, PAD]
+        red_w, blue_w = RED_CUBE.stop, BLUE_CUBE.stop
+        # A cube that stands turns about z alone: its yaw is in w and z of its quaternion.
+        yaw = 2 * np.arctan2(qpos[:, [red_w + 3, blue_w + 3]], qpos[:, [red_w, blue_w]])
+        terms = [
             *self.proprioception(qpos, qvel),
-            button_position(qpos) - tips,
-            drawer_handle_position(qpos) - tips,
-            qpos[:, RED_CUBE] - tips,
-            qpos[:, BLUE_CUBE] - tips,
-            qpos[:, PAD] - tips[:, :2],
-            qpos[:, PAD] - qpos[:, RED_CUBE][:, :2],
+            button_position(qpos) - ee,
+            drawer_handle_position(qpos) - ee,
+            red - ee,
+            blue - ee,
+            pad - ee[:, :2],
+            pad - red[:, :2],
             qpos[:, [BUTTON, DRAWER]],
-            np.sin(4 * turn),
-            np.cos(4 * turn),
+            # A square looks the same after a quarter turn, so four times the yaw is what matters.
+            np.sin(4 * yaw),
+            np.cos(4 * yaw),
         ]
-        return np.concatenate(parts, axis=1).astype(np.float32)
+        return np.concatenate(terms, axis=1).astype(np.float32)
 
     def visual_overrides(self, qpos: FloatArray) -> Overrides:
-        """The lamp's and the pad's lit twins become visible in the states that light them."""
-        ids = np.array([self.model.geom("lamp_lit").id, self.model.geom("pad_lit").id])
-        rgba = np.repeat(self.model.geom_rgba[ids][None].astype(np.float64), len(qpos), axis=0)
-        rgba[:, 0, 3], rgba[:, 1, 3] = is_lamp_lit(qpos), is_pad_lit(qpos)
-        return Overrides({"geom_rgba": (ids, rgba)})
+        """Opacity of the lit twins of lamp and pad: visible in the states that light them."""
+        opacities = {"lamp_lit": is_lamp_lit(qpos), "pad_lit": is_pad_lit(qpos)}
+        return geom_opacities(self.model, opacities)
 
 
 class OpenDrawerTask(DeskTask):
     """Shared by the tasks that start with the drawer open, and cubes and hand out of its way."""
 
     def sample_initial_state(self, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
+        # By rejection: cubes and hand keep the distribution that they have in the other tasks.
         while True:
             qpos, qvel = super().sample_initial_state(rng)
-            if (
-                max(
-                    qpos[RED_CUBE.start + 1],
-                    qpos[BLUE_CUBE.start + 1],
-                    ee_position(qpos[None])[0, 1],
-                )
-                < DRAWER_CLEAR_Y
-            ):
+            red_y = qpos[RED_CUBE.start + 1]
+            blue_y = qpos[BLUE_CUBE.start + 1]
+            ee_y = ee_position(qpos[None])[0, 1]
+            if max(red_y, blue_y, ee_y) < DRAWER_CLEAR_Y:
                 break
         qpos[DRAWER] = rng.uniform(DRAWER_TRAVEL - 0.01, DRAWER_TRAVEL)
         return qpos, qvel

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from roborew_envs.core.task import FloatArray
-from roborew_envs.tasks.arm_task import is_within
+from roborew_envs.tasks.arm_task import ee_position, is_within
 from roborew_envs.tasks.desk.scene import (
     BLUE_CUBE,
     BUTTON_TOP,
@@ -19,8 +19,8 @@ from roborew_envs.tasks.desk.scene import (
     RED_CUBE,
     button_position,
     drawer_handle_position,
-    ee_position,
 )
+from roborew_envs.tasks.geometry import at_height, horizontal_distance, where_rows
 
 TRAVEL_HEIGHT = 0.125
 """Height at which the hand travels [m]."""
@@ -31,26 +31,38 @@ HANDLE_GAP = 0.0355
 
 
 def approach_from_above(
-    tips: FloatArray,
+    ee: FloatArray,
     over: FloatArray,
     down: FloatArray,
     tolerance: FloatArray | float = 0.012,
-    clear: float = TRAVEL_HEIGHT,
+    travel_height: float = TRAVEL_HEIGHT,
 ) -> FloatArray:
-    """Travel at the height ``clear`` [m] until over the place, then go down to it."""
-    aligned = np.linalg.norm(tips[:, :2] - over[:, :2], axis=1) < tolerance
-    low = tips[:, 2] < clear - 0.03
-    target = over.copy()
-    target[:, 2] = clear
-    lift = tips.copy()
-    lift[:, 2] = clear + 0.02
-    return np.where(aligned[:, None], down, np.where(low[:, None], lift, target))
+    """Travel at a height until over a place, then go down to it.
+
+    Args:
+        ee: end effector, shape (N, 3) [m].
+        over: the place to be above of, shape (N, 3) [m].
+        down: where to go once there, shape (N, 3) [m].
+        tolerance: horizontal distance within which the hand is over the place, (N,) or one [m].
+        travel_height: height at which the hand travels [m].
+
+    Returns:
+        Target of the end effector, shape (N, 3) [m].
+    """
+    is_aligned = horizontal_distance(ee, over) < tolerance
+    is_low = ee[:, 2] < travel_height - 0.03
+    # Above the threshold, so that a servo that lags still passes it.
+    lift = at_height(ee, travel_height + 0.02)
+    travel = at_height(over, travel_height)
+    above = where_rows(is_low, lift, travel)
+    return where_rows(is_aligned, down, above)
 
 
 def press_button(qpos: FloatArray, offset: FloatArray) -> FloatArray:
-    """Come down on the button (or ``offset`` from it)."""
+    """Come down on the button, or at ``offset`` (N, 3) [m] from it."""
     top = button_position(qpos) + offset
     down = top.copy()
+    # Below the button's lowest place, so that the servo keeps pushing.
     down[:, 2] = BUTTON_TOP - 0.04 + offset[:, 2]
     return approach_from_above(ee_position(qpos), top, down, 0.02)
 
@@ -58,64 +70,103 @@ def press_button(qpos: FloatArray, offset: FloatArray) -> FloatArray:
 def push_cube(
     qpos: FloatArray, cube: slice, goal: FloatArray, height: float = CUBE_HEIGHT
 ) -> FloatArray:
-    """Push the cube at ``cube`` of qpos to ``goal``, shape (N, 2) [m], with the hand at ``height``
-    [m], then rise."""
-    tips, place = ee_position(qpos), qpos[:, cube]
-    way = goal - place[:, :2]
-    left = np.linalg.norm(way, axis=1, keepdims=True)
-    way = way / np.maximum(left, 1e-6)
-    start = np.column_stack([place[:, :2] - PUSH_DISTANCE * way, np.full(len(qpos), height)])
-    relative = tips[:, :2] - place[:, :2]
-    along = (relative * way).sum(axis=1)
-    aside = np.linalg.norm(relative - along[:, None] * way, axis=1)
-    pushing = (tips[:, 2] < height + 0.02) & (along < -0.025) & (aside < 0.032)
-    ahead = place[:, :2] + way * (np.minimum(0.6 * left, 0.020) - 0.036)
-    steering = (
-        relative - along[:, None] * way
-    ) * 0.8  # the fingers stick to the cube: it is dragged to the side
-    push = np.column_stack([ahead + steering, np.full(len(qpos), height)])
-    pace = np.clip(0.2 * left, 0.006, 0.018)  # a faster push lets the cube slide on by itself
-    push = tips + np.clip(push - tips, -pace, pace)
-    target = np.where(pushing[:, None], push, approach_from_above(tips, start, start))
-    done = np.column_stack([tips[:, :2], np.full(len(qpos), TRAVEL_HEIGHT)])
-    return np.where(left < np.where(pushing, 0.02, 0.042)[:, None], done, target)
+    """Push a cube to a goal with the hand at ``height`` [m], then rise.
+
+    Args:
+        qpos: shape (N, nq).
+        cube: where its position is in qpos.
+        goal: shape (N, 2) [m].
+        height: of the end effector while it pushes [m].
+    """
+    ee = ee_position(qpos)
+    center = qpos[:, cube][:, :2]
+    to_goal = goal - center
+    left = np.linalg.norm(to_goal, axis=1, keepdims=True)
+    direction = to_goal / np.maximum(left, 1e-6)
+    relative = ee[:, :2] - center
+    # The hand's place beside the cube, along the push (negative behind it) and across it [m].
+    along = (relative * direction).sum(axis=1)
+    across = relative - along[:, None] * direction
+    is_behind = (along < -0.025) & (np.linalg.norm(across, axis=1) < 0.032)
+    is_pushing = (ee[:, 2] < height + 0.02) & is_behind
+    start = at_height(center - PUSH_DISTANCE * direction, height)
+    approach = approach_from_above(ee, start, start)
+    push = _push_target(ee, center, direction, across, left, height)
+    target = where_rows(is_pushing, push, approach)
+    # Hysteresis: a push goes on to 2 cm, but a cube that rests within 4.2 cm is not pushed again.
+    reached_distance = np.where(is_pushing, 0.02, 0.042)[:, None]
+    retreat = at_height(ee, TRAVEL_HEIGHT)
+    return np.where(left < reached_distance, retreat, target)
+
+
+def _push_target(
+    ee: FloatArray,
+    center: FloatArray,
+    direction: FloatArray,
+    across: FloatArray,
+    left: FloatArray,
+    height: float,
+) -> FloatArray:
+    """The next place of a hand behind a cube, ``left`` (N, 1) [m] from its goal: (N, 3) [m]."""
+    # The fingers are 36 mm from the center of a cube that they touch.
+    ahead = center + direction * (np.minimum(0.6 * left, 0.020) - 0.036)
+    # The fingers stick to the cube: moving across the push drags it to the side.
+    steering = across * 0.8
+    target = at_height(ahead + steering, height)
+    # A faster push lets the cube slide on by itself.
+    max_step = np.clip(0.2 * left, 0.006, 0.018)
+    return ee + np.clip(target - ee, -max_step, max_step)
 
 
 def push_red(qpos: FloatArray, offset: FloatArray) -> FloatArray:
-    """Push the red cube onto the pad (or to ``offset`` from it)."""
-    return push_cube(qpos, RED_CUBE, qpos[:, PAD] + offset[:, :2])
+    """Push the red cube onto the pad, or to ``offset`` (N, 3) [m] from it."""
+    goal = qpos[:, PAD] + offset[:, :2]
+    return push_cube(qpos, RED_CUBE, goal)
 
 
 def push_blue(qpos: FloatArray, offset: FloatArray) -> FloatArray:
-    """Push the blue cube to ``offset`` from the pad: the wrong object."""
-    return push_cube(qpos, BLUE_CUBE, qpos[:, PAD] + offset[:, :2])
+    """Push the blue cube onto the pad: the wrong object."""
+    goal = qpos[:, PAD] + offset[:, :2]
+    return push_cube(qpos, BLUE_CUBE, goal)
 
 
 def pull_drawer(qpos: FloatArray, offset: FloatArray) -> FloatArray:
     """Hook the handle from behind and pull the drawer out."""
     bar = drawer_handle_position(qpos) + offset
     gap = bar + [0.0, HANDLE_GAP, -0.008]
-    tips = ee_position(qpos)
-    hooked = is_within((tips - gap)[:, :2], (0.045, 0.026)) & (tips[:, 2] < bar[:, 2] + 0.022)
+    ee = ee_position(qpos)
+    is_behind_bar = is_within((ee - gap)[:, :2], (0.045, 0.026))
+    is_hooked = is_behind_bar & (ee[:, 2] < bar[:, 2] + 0.022)
     pull = gap - [0.0, 0.05, 0.0]
-    return np.where(hooked[:, None], pull, approach_from_above(tips, gap, gap, 0.011))
+    approach = approach_from_above(ee, gap, gap, 0.011)
+    return where_rows(is_hooked, pull, approach)
 
 
-def shut_drawer(qpos: FloatArray, offset: FloatArray, clear: float = TRAVEL_HEIGHT) -> FloatArray:
-    """Push the drawer in by its handle, coming at the height ``clear`` [m]: what undoes
-    `pull_drawer`."""
+def shut_drawer(
+    qpos: FloatArray, offset: FloatArray, travel_height: float = TRAVEL_HEIGHT
+) -> FloatArray:
+    """Push the drawer in by its handle: what undoes `pull_drawer`.
+
+    Args:
+        qpos: shape (N, nq).
+        offset: shape (N, 3), from where the hand should push [m].
+        travel_height: height at which the hand comes [m].
+    """
     bar = drawer_handle_position(qpos) + offset
     front = bar - [0.0, 0.035, 0.0]
-    tips = ee_position(qpos)
-    ready = (tips[:, 1] < bar[:, 1] - 0.012) & (np.abs(tips[:, 2] - bar[:, 2]) < 0.03)
-    push = tips + np.clip(
-        bar + [0.0, 0.06, 0.0] - tips, -0.015, 0.015
-    )  # a faster push lets the drawer slide on
-    return np.where(ready[:, None], push, approach_from_above(tips, front, front, 0.02, clear))
+    ee = ee_position(qpos)
+    is_in_front = ee[:, 1] < bar[:, 1] - 0.012
+    is_level = np.abs(ee[:, 2] - bar[:, 2]) < 0.03
+    to_cabinet = bar + [0.0, 0.06, 0.0] - ee
+    # A faster push lets the drawer slide on by itself.
+    push = ee + np.clip(to_cabinet, -0.015, 0.015)
+    approach = approach_from_above(ee, front, front, 0.02, travel_height)
+    return where_rows(is_in_front & is_level, push, approach)
 
 
 def push_red_away(qpos: FloatArray, offset: FloatArray) -> FloatArray:
     """Push the red cube off the pad, towards the middle of the desk: what undoes `push_red`."""
     middle = np.array([0.46, 0.0])
     side = np.where(qpos[:, PAD] >= middle, 1.0, -1.0)
-    return push_cube(qpos, RED_CUBE, middle + offset[:, :2] - 0.15 * side)
+    goal = middle + offset[:, :2] - 0.15 * side
+    return push_cube(qpos, RED_CUBE, goal)

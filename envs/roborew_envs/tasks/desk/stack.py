@@ -8,6 +8,7 @@ import numpy as np
 
 from roborew_envs.core.skill_set import SkillSet
 from roborew_envs.core.task import BoolArray, FloatArray, IntArray, Language
+from roborew_envs.tasks.arm_task import ee_position
 from roborew_envs.tasks.desk.grasping import is_released, pick_and_place, pick_and_place_progress
 from roborew_envs.tasks.desk.scene import (
     BLUE_CUBE,
@@ -16,8 +17,8 @@ from roborew_envs.tasks.desk.scene import (
     PAD,
     RED_CUBE,
     DeskTask,
-    ee_position,
 )
+from roborew_envs.tasks.geometry import at_height, distance, horizontal_distance
 
 CARRY_HEIGHT = 0.13
 """Of the hand while it carries a cube over the other [m]."""
@@ -61,14 +62,16 @@ def put_red_on_pad(
 ) -> FloatArray:
     """Put the red cube down on the green pad, where nothing else stands: what undoes
     `stack_red`."""
-    goal = np.column_stack([qpos[:, PAD], np.full(len(qpos), CUBE_HEIGHT)]) + offset
+    goal = at_height(qpos[:, PAD], CUBE_HEIGHT) + offset
     return pick_and_place(qpos, qpos[:, RED_CUBE], goal, CUBE_HALF_WIDTH, CUBE_GRIP, height)
 
 
 def is_beside(qpos: FloatArray) -> BoolArray:
-    """The red cube lies on the desk close to the blue one, shape (N,)."""
-    way = qpos[:, RED_CUBE] - qpos[:, BLUE_CUBE]
-    return (np.linalg.norm(way[:, :2], axis=1) < BESIDE_DISTANCE) & (way[:, 2] < CUBE_HALF_WIDTH)
+    """Whether the red cube lies on the desk close to the blue one, shape (N,)."""
+    from_blue = qpos[:, RED_CUBE] - qpos[:, BLUE_CUBE]
+    is_near = np.linalg.norm(from_blue[:, :2], axis=1) < BESIDE_DISTANCE
+    is_on_desk = from_blue[:, 2] < CUBE_HALF_WIDTH
+    return is_near & is_on_desk
 
 
 class Stack(DeskTask):
@@ -119,27 +122,32 @@ class Stack(DeskTask):
     )
 
     def success(self, qpos: FloatArray, qvel: FloatArray) -> BoolArray:
-        red, blue = qpos[:, RED_CUBE], qpos[:, BLUE_CUBE]
-        over = np.linalg.norm((red - blue)[:, :2], axis=1) < CUBE_HALF_WIDTH
-        on_top = (
-            over
-            & (np.abs((red - blue)[:, 2] - STACK_OFFSET[2]) < 0.006)
-            & (np.abs(blue[:, 2] - CUBE_HEIGHT) < 0.006)
-        )
-        return on_top & is_released(qpos, red, CUBE_HALF_WIDTH)
+        red = qpos[:, RED_CUBE]
+        blue = qpos[:, BLUE_CUBE]
+        is_over = horizontal_distance(red, blue) < CUBE_HALF_WIDTH
+        height_error = (red - blue)[:, 2] - STACK_OFFSET[2]
+        is_down = np.abs(height_error) < 0.006
+        # Two cubes that lean against each other are no stack.
+        blue_stands = np.abs(blue[:, 2] - CUBE_HEIGHT) < 0.006
+        return is_over & is_down & blue_stands & is_released(qpos, red, CUBE_HALF_WIDTH)
 
     def partial_progress(self, qpos: FloatArray, qvel: FloatArray) -> FloatArray:
         return pick_and_place_progress(
             qpos,
-            qpos[:, RED_CUBE],
-            CUBE_HEIGHT,
-            qpos[:, BLUE_CUBE] + STACK_OFFSET,
-            CUBE_HALF_WIDTH,
-            LIFTED_HEIGHT,
+            thing=qpos[:, RED_CUBE],
+            rest_height=CUBE_HEIGHT,
+            goal=qpos[:, BLUE_CUBE] + STACK_OFFSET,
+            half_width=CUBE_HALF_WIDTH,
+            lifted_height=LIFTED_HEIGHT,
         )
 
     def partial_stage(self, qpos: FloatArray, qvel: FloatArray) -> IntArray:
-        reached = np.linalg.norm(ee_position(qpos) - qpos[:, RED_CUBE], axis=1) < 0.03
-        return np.where(
-            reached & (qpos[:, RED_CUBE][:, 2] > CUBE_HEIGHT + 0.01), 2, np.where(reached, 1, 0)
-        )
+        return grasp_stage(qpos, qpos[:, RED_CUBE])
+
+
+def grasp_stage(qpos: FloatArray, cube: FloatArray) -> IntArray:
+    """Stage before success: 0 until the cube (N, 3) [m] is reached, 1 until it is lifted, 2 then:
+    shape (N,)."""
+    is_reached = distance(ee_position(qpos), cube) < 0.03
+    is_lifted = cube[:, 2] > CUBE_HEIGHT + 0.01
+    return np.where(is_reached & is_lifted, 2, is_reached.astype(np.int64))

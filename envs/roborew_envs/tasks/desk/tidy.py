@@ -9,7 +9,7 @@ import numpy as np
 
 from roborew_envs.core.skill_set import SkillSet
 from roborew_envs.core.task import BoolArray, FloatArray, IntArray, Language
-from roborew_envs.tasks.arm_task import is_within
+from roborew_envs.tasks.arm_task import ee_position, is_within, linear_tolerance
 from roborew_envs.tasks.desk.grasping import (
     RELEASED_DISTANCE,
     pick_and_place,
@@ -29,11 +29,10 @@ from roborew_envs.tasks.desk.scene import (
     OpenDrawerTask,
     drawer_handle_position,
     drawer_to_world,
-    ee_position,
-    linear_tolerance,
 )
 from roborew_envs.tasks.desk.skills import pull_drawer, shut_drawer
 from roborew_envs.tasks.desk.stack import CUBE_GRIP
+from roborew_envs.tasks.geometry import distance, horizontal_distance, where_rows
 
 GOAL_OFFSET = np.array([0.0, -0.012, 0.0])
 """From the drawer's middle to where the cube should lie: away from the cabinet's front [m]."""
@@ -48,27 +47,24 @@ NEAR_MISS_TRAVEL = 0.075
 
 
 def is_in_drawer(qpos: FloatArray, cube: slice) -> BoolArray:
-    """The cube at ``cube`` of qpos lies in the drawer, shape (N,)."""
-    return is_within(qpos[:, cube] - drawer_to_world(qpos, DRAWER_CENTER), DRAWER_HALF_SIZE)
+    """Whether the cube at ``cube`` of qpos lies in the drawer, shape (N,)."""
+    center = drawer_to_world(qpos, DRAWER_CENTER)
+    return is_within(qpos[:, cube] - center, DRAWER_HALF_SIZE)
 
 
 def tidy(qpos: FloatArray, cube: slice, offset: FloatArray) -> FloatArray:
     """Put the cube at ``cube`` of qpos into the drawer, rise, and push the drawer shut."""
-    tips, place = ee_position(qpos), qpos[:, cube]
-    fill = pick_and_place(
-        qpos,
-        place,
-        drawer_to_world(qpos, DRAWER_CENTER + GOAL_OFFSET) + offset,
-        CUBE_HALF_WIDTH,
-        CUBE_GRIP,
-        CARRY_HEIGHT,
-    )
-    within = (np.linalg.norm((tips - place)[:, :2], axis=1) < RELEASED_DISTANCE) & (
-        tips[:, 2] < CARRY_HEIGHT - 0.03
-    )
-    shut = with_gripper(shut_drawer(qpos, offset, CARRY_HEIGHT), -1.0)
-    closing = np.where(within[:, None], release(qpos, CUBE_HALF_WIDTH, CARRY_HEIGHT), shut)
-    return np.where(is_in_drawer(qpos, cube)[:, None], closing, fill)
+    ee = ee_position(qpos)
+    position = qpos[:, cube]
+    goal = drawer_to_world(qpos, DRAWER_CENTER + GOAL_OFFSET) + offset
+    filling = pick_and_place(qpos, position, goal, CUBE_HALF_WIDTH, CUBE_GRIP, CARRY_HEIGHT)
+    # The hand leaves the cube upwards first: closing at once would catch it in the drawer.
+    is_near = horizontal_distance(ee, position) < RELEASED_DISTANCE
+    is_low = ee[:, 2] < CARRY_HEIGHT - 0.03
+    leaving = release(qpos, CUBE_HALF_WIDTH, CARRY_HEIGHT)
+    shutting = with_gripper(shut_drawer(qpos, offset, CARRY_HEIGHT), -1.0)
+    closing = where_rows(is_near & is_low, leaving, shutting)
+    return where_rows(is_in_drawer(qpos, cube), closing, filling)
 
 
 def tidy_red(qpos: FloatArray, offset: FloatArray) -> FloatArray:
@@ -130,27 +126,28 @@ class Tidy(OpenDrawerTask):
     )
 
     def success(self, qpos: FloatArray, qvel: FloatArray) -> BoolArray:
-        return is_in_drawer(qpos, RED_CUBE) & (qpos[:, DRAWER] <= CLOSED_TRAVEL)
+        is_closed = qpos[:, DRAWER] <= CLOSED_TRAVEL
+        return is_in_drawer(qpos, RED_CUBE) & is_closed
 
     def partial_progress(self, qpos: FloatArray, qvel: FloatArray) -> FloatArray:
         filled = pick_and_place_progress(
             qpos,
-            qpos[:, RED_CUBE],
-            CUBE_HEIGHT,
-            drawer_to_world(qpos, DRAWER_CENTER + GOAL_OFFSET),
-            CUBE_HALF_WIDTH,
-            LIFTED_HEIGHT,
+            thing=qpos[:, RED_CUBE],
+            rest_height=CUBE_HEIGHT,
+            goal=drawer_to_world(qpos, DRAWER_CENTER + GOAL_OFFSET),
+            half_width=CUBE_HALF_WIDTH,
+            lifted_height=LIFTED_HEIGHT,
         )
-        out = np.clip((qpos[:, DRAWER] - CLOSED_TRAVEL) / (DRAWER_TRAVEL - CLOSED_TRAVEL), 0, 1)
-        reach = linear_tolerance(
-            np.linalg.norm(ee_position(qpos) - drawer_handle_position(qpos), axis=1), 0.4
-        )
-        return np.where(
-            is_in_drawer(qpos, RED_CUBE),
-            0.6 + 0.1 * reach + 0.29 * (1 - out),
-            (0.3 + 0.3 * out) * filled,
-        )
+        travel = (qpos[:, DRAWER] - CLOSED_TRAVEL) / (DRAWER_TRAVEL - CLOSED_TRAVEL)
+        opened = np.clip(travel, 0, 1)
+        # A drawer that was shut too early must be opened again, so filling counts less then.
+        while_filling = (0.3 + 0.3 * opened) * filled
+        reach = distance(ee_position(qpos), drawer_handle_position(qpos))
+        reached = linear_tolerance(reach, 0.4)
+        while_closing = 0.6 + 0.1 * reached + 0.29 * (1 - opened)
+        return np.where(is_in_drawer(qpos, RED_CUBE), while_closing, while_filling)
 
     def partial_stage(self, qpos: FloatArray, qvel: FloatArray) -> IntArray:
-        inside = is_in_drawer(qpos, RED_CUBE)
-        return np.where(inside, 2, (qpos[:, RED_CUBE][:, 2] > CUBE_HEIGHT + 0.01).astype(np.int64))
+        height = qpos[:, RED_CUBE][:, 2]
+        is_lifted = height > CUBE_HEIGHT + 0.01
+        return np.where(is_in_drawer(qpos, RED_CUBE), 2, is_lifted.astype(np.int64))

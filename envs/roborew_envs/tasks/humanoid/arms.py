@@ -49,10 +49,12 @@ class HumanoidRaiseArms(OnFeet):
         ),
     )
 
-    def terms(self, places: BodyPoses) -> FloatArray:
-        head = places.geom_positions[:, self.model.geom("head").id, 2]
-        above = self.geom_pair(places, "hand")[..., 2] - head[:, None]
-        return linear_ramp(above, -0.7, 0.15)
+    def terms(self, poses: BodyPoses) -> FloatArray:
+        head = self.model.geom("head").id
+        head_height = poses.geom_positions[:, head, 2]
+        hands = self.geom_pair(poses, "hand")
+        above_head = hands[..., 2] - head_height[:, None]
+        return linear_ramp(above_head, -0.7, 0.15)
 
 
 class HumanoidHandsOnHips(OnFeet):
@@ -87,11 +89,14 @@ class HumanoidHandsOnHips(OnFeet):
         ),
     )
 
-    def terms(self, places: BodyPoses) -> FloatArray:
-        hands = self.to_body_frame("pelvis", places, self.geom_pair(places, "hand"))
-        elbows = self.to_body_frame("pelvis", places, self.body_pair(places, "lower_arm"))
-        near = linear_ramp(-np.linalg.norm(hands - _HIPS, axis=-1), -0.20, -0.10)
-        out = linear_ramp(np.abs(elbows[..., 1]), 0.19, 0.24)
+    def terms(self, poses: BodyPoses) -> FloatArray:
+        hands = self.to_body_frame("pelvis", poses, self.geom_pair(poses, "hand"))
+        from_hips = np.linalg.norm(hands - _HIPS, axis=-1)
+        near = linear_ramp(-from_hips, -0.20, -0.10)
+        elbows = self.to_body_frame("pelvis", poses, self.body_pair(poses, "lower_arm"))
+        sideways = np.abs(elbows[..., 1])
+        out = linear_ramp(sideways, 0.19, 0.24)
+        # Elbows count only with the hands in place, since hanging arms stick out, too.
         return np.concatenate([near, near * out], axis=1)
 
 
@@ -128,9 +133,15 @@ class HumanoidArmsCrossed(OnFeet):
         ),
     )
 
-    def terms(self, places: BodyPoses) -> FloatArray:
-        hands = self.to_body_frame("torso", places, self.geom_pair(places, "hand"))
-        crossed = linear_ramp(hands[:, 1, 1] - hands[:, 0, 1], -0.6, 0.03)
-        before = linear_ramp(hands[..., 0], 0.0, 0.15) * linear_ramp(-hands[..., 0], -0.6, -0.4)
-        level = linear_ramp(-np.abs(hands[..., 2] + 0.05), -0.6, -0.25)
-        return np.concatenate([crossed[:, None], before * level], axis=1)
+    def terms(self, poses: BodyPoses) -> FloatArray:
+        hands = self.to_body_frame("torso", poses, self.geom_pair(poses, "hand"))
+        # In the torso's frame x is forward, y to the left, z up.
+        forward, _, height = np.moveaxis(hands, -1, 0)
+        left_hand_y = hands[:, 0, 1]
+        right_hand_y = hands[:, 1, 1]
+        crossed = linear_ramp(right_hand_y - left_hand_y, -0.6, 0.03)
+        before = linear_ramp(forward, 0.0, 0.15)
+        close = linear_ramp(-forward, -0.6, -0.4)
+        from_chest = np.abs(height + 0.05)
+        level = linear_ramp(-from_chest, -0.6, -0.25)
+        return np.concatenate([crossed[:, None], before * close * level], axis=1)

@@ -10,10 +10,15 @@ from roborew_envs.core.task import FloatArray, Language
 from roborew_envs.tasks.humanoid.humanoid import Humanoid, linear_ramp
 from roborew_envs.tasks.kinematics import BodyPoses
 
+_OUTWARD = np.array([1, -1])
+"""Sign of y of the left and of the right side, in the frame of a body."""
 
-def pelvis_low(body: Humanoid, places: BodyPoses, low: float) -> FloatArray:
+
+def pelvis_low(body: Humanoid, poses: BodyPoses, low: float) -> FloatArray:
     """1 where the pelvis is no higher than ``low`` [m], 0 from 0.85 m on, shape (N,)."""
-    return linear_ramp(-places.body_positions[:, body.model.body("pelvis").id, 2], -0.85, -low)
+    pelvis = body.model.body("pelvis").id
+    height = poses.body_positions[:, pelvis, 2]
+    return linear_ramp(-height, -0.85, -low)
 
 
 class HumanoidSideSplits(Humanoid):
@@ -49,16 +54,27 @@ class HumanoidSideSplits(Humanoid):
         ),
     )
 
-    def gates_and_terms(self, places: BodyPoses) -> tuple[FloatArray, FloatArray]:
-        legs = self.geom_pair(places, "foot") - self.body_pair(places, "thigh")
+    def gates_and_terms(self, poses: BodyPoses) -> tuple[FloatArray, FloatArray]:
+        feet = self.geom_pair(poses, "foot")
+        legs = feet - self.body_pair(poses, "thigh")
+        # A straight leg is 0.7 m long from hip to foot.
         lengths = np.linalg.norm(legs, axis=-1)
-        cosine = (legs[:, 0] * legs[:, 1]).sum(axis=-1) / np.maximum(lengths.prod(axis=1), 1e-9)
-        spread = linear_ramp(np.rad2deg(np.arccos(np.clip(cosine, -1, 1))), 20, 95)
-        feet = self.geom_pair(places, "foot")
-        aside = linear_ramp(self.to_body_frame("pelvis", places, feet)[..., 1] * [1, -1], 0.1, 0.5)
+        straight = linear_ramp(lengths, 0.5, 0.70)
+        spread = linear_ramp(self._angle_between(legs, lengths), 20, 95)
+        sideways = self.to_body_frame("pelvis", poses, feet)[..., 1] * _OUTWARD
+        aside = linear_ramp(sideways, 0.1, 0.5)
         low = linear_ramp(-feet[..., 2], -0.8, -0.35)
-        parts = np.column_stack([spread, linear_ramp(lengths, 0.5, 0.70), aside * low])
-        return np.column_stack([self.uprightness(places), pelvis_low(self, places, 0.26)]), parts
+        terms = np.column_stack([spread, straight, aside * low])
+        gates = np.column_stack([self.uprightness(poses), pelvis_low(self, poses, 0.26)])
+        return gates, terms
+
+    @staticmethod
+    def _angle_between(legs: FloatArray, lengths: FloatArray) -> FloatArray:
+        """Angle between two legs, shape (N, 2, 3) [m], of lengths (N, 2) [m]: (N,) [degrees]."""
+        left, right = legs[:, 0], legs[:, 1]
+        dot = (left * right).sum(axis=-1)
+        cosine = dot / np.maximum(lengths.prod(axis=1), 1e-9)
+        return np.rad2deg(np.arccos(np.clip(cosine, -1, 1)))
 
 
 class HumanoidLotus(Humanoid):
@@ -94,13 +110,19 @@ class HumanoidLotus(Humanoid):
         ),
     )
 
-    def gates_and_terms(self, places: BodyPoses) -> tuple[FloatArray, FloatArray]:
-        knees, feet = self.body_pair(places, "shin"), self.geom_pair(places, "foot")
-        pelvis = places.body_positions[:, None, self.model.body("pelvis").id]
-        apart = linear_ramp(np.linalg.norm(knees[:, 0] - knees[:, 1], axis=-1), 0.2, 0.62)
-        drawn_in = linear_ramp(-np.linalg.norm((feet - pelvis)[..., :2], axis=-1), -0.7, -0.30)
-        inward = (
-            self.to_body_frame("pelvis", places, knees) - self.to_body_frame("pelvis", places, feet)
-        )[..., 1] * [1, -1]
-        parts = np.column_stack([apart, drawn_in, linear_ramp(inward, 0.0, 0.2)])
-        return np.column_stack([self.uprightness(places), pelvis_low(self, places, 0.32)]), parts
+    def gates_and_terms(self, poses: BodyPoses) -> tuple[FloatArray, FloatArray]:
+        knees = self.body_pair(poses, "shin")
+        feet = self.geom_pair(poses, "foot")
+        between_knees = np.linalg.norm(knees[:, 0] - knees[:, 1], axis=-1)
+        apart = linear_ramp(between_knees, 0.2, 0.62)
+        pelvis = self.model.body("pelvis").id
+        from_pelvis = feet - poses.body_positions[:, None, pelvis]
+        feet_distance = np.linalg.norm(from_pelvis[..., :2], axis=-1)
+        drawn_in = linear_ramp(-feet_distance, -0.7, -0.30)
+        # In the pelvis's frame, since the body may face any way.
+        knees_y = self.to_body_frame("pelvis", poses, knees)[..., 1]
+        feet_y = self.to_body_frame("pelvis", poses, feet)[..., 1]
+        inward = linear_ramp((knees_y - feet_y) * _OUTWARD, 0.0, 0.2)
+        terms = np.column_stack([apart, drawn_in, inward])
+        gates = np.column_stack([self.uprightness(poses), pelvis_low(self, poses, 0.32)])
+        return gates, terms

@@ -23,8 +23,9 @@ from roborew_envs.tasks.kinematics import BodyPoses, Kinematics, euler_to_quater
 
 
 def linear_ramp(value: FloatArray, low: float, high: float) -> FloatArray:
-    """0 up to ``low``, 1 from ``high`` on, straight between."""
-    return np.clip((value - low) / (high - low), 0.0, 1.0)
+    """0 up to ``low``, 1 from ``high`` on, straight between; shape as given."""
+    share = (value - low) / (high - low)
+    return np.clip(share, 0.0, 1.0)
 
 
 class Humanoid(Task):
@@ -43,20 +44,27 @@ class Humanoid(Task):
 
     def build(self) -> mujoco.MjModel:
         spec = load_body("humanoid.xml")
+        # Each limb in a color of its own, so that a picture tells them apart.
+        orange = (0.93, 0.45, 0.10)
+        dark_blue = (0.16, 0.24, 0.55)
         color_geoms(
             spec,
-            {"hand": (0.95, 0.15, 0.15), "foot": (0.12, 0.12, 0.14), "head": (0.95, 0.78, 0.62)},
+            {
+                "hand": (0.95, 0.15, 0.15),
+                "foot": (0.12, 0.12, 0.14),
+                "head": (0.95, 0.78, 0.62),
+                "thigh": dark_blue,
+                "shin": (0.25, 0.42, 0.85),
+                "arm": (0.98, 0.82, 0.20),
+                "waist": orange,
+                "torso": orange,
+                "butt": dark_blue,
+            },
         )
-        color_geoms(spec, {"thigh": (0.16, 0.24, 0.55), "shin": (0.25, 0.42, 0.85)})
-        color_geoms(
-            spec,
-            {"arm": (0.98, 0.82, 0.20), "waist": (0.93, 0.45, 0.10), "torso": (0.93, 0.45, 0.10)},
-        )
-        color_geoms(spec, {"butt": (0.16, 0.24, 0.55)})
-        middle = (0.0, 0.0, 0.95)
-        add_fixed_camera(spec, "quarter", (2.5, -1.8, 1.35), middle)
-        add_fixed_camera(spec, "front", (3.0, 0.0, 1.2), middle)
-        add_fixed_camera(spec, "side", (0.0, -3.0, 1.1), middle)
+        target = (0.0, 0.0, 0.95)
+        add_fixed_camera(spec, "quarter", (2.5, -1.8, 1.35), target)
+        add_fixed_camera(spec, "front", (3.0, 0.0, 1.2), target)
+        add_fixed_camera(spec, "side", (0.0, -3.0, 1.1), target)
         return compile_body(spec)
 
     @cached_property
@@ -70,9 +78,11 @@ class Humanoid(Task):
 
     def joint_angles(self, pose: Pose) -> FloatArray:
         """The pose's reference angles in the order of qpos[7:], shape (17,) [rad]."""
-        names = [self.model.joint(i + 1).name for i in range(len(self._ranges))]
-        angles = np.deg2rad([joint_angle(pose, name) for name in names])
-        return np.clip(angles, self._ranges[:, 0], self._ranges[:, 1])
+        # Joint 0 is the free root.
+        joints = range(1, self.model.njnt)
+        degrees = [joint_angle(pose, self.model.joint(i).name) for i in joints]
+        low, high = self._ranges.T
+        return np.clip(np.deg2rad(degrees), low, high)
 
     def sample_pose(
         self, rng: np.random.Generator, pose: Pose, amount: float = 1.0, noise: float = 0.03
@@ -80,82 +90,96 @@ class Humanoid(Task):
         """Draw a qpos, shape (24,), between standing and a pose, its lowest point on the floor.
 
         Args:
-            rng: where chance comes from.
+            rng: source of the noise.
             pose: the pose gone to.
             amount: 0 stands, 1 holds the pose.
-            noise: spread of every joint angle and of the trunk's lean [rad].
+            noise: standard deviation of every joint angle and of the trunk's lean [rad].
         """
-        stand, goal = self.joint_angles("stand"), self.joint_angles(pose)
-        angles = stand + amount * (goal - stand) + noise * rng.standard_normal(len(stand))
+        stand = self.joint_angles("stand")
+        posed = stand + amount * (self.joint_angles(pose) - stand)
+        angles = posed + noise * rng.standard_normal(len(stand))
         qpos = np.zeros(self.model.nq)
         qpos[:2] = rng.uniform(-0.1, 0.1, 2)
-        qpos[3:7] = euler_to_quaternion(
-            np.append(noise * rng.standard_normal(2), rng.uniform(-0.4, 0.4))
-        )
-        qpos[7:] = np.clip(angles, self._ranges[:, 0], self._ranges[:, 1])
+        roll_and_pitch = noise * rng.standard_normal(2)
+        yaw = rng.uniform(-0.4, 0.4)
+        qpos[3:7] = euler_to_quaternion(np.append(roll_and_pitch, yaw))
+        low, high = self._ranges.T
+        qpos[7:] = np.clip(angles, low, high)
+        # The root stands at height 0 so far: lift it until nothing is below the floor.
         qpos[2] -= self.kinematics.lowest_height(qpos[None])[0]
         return qpos
 
     def sample_initial_state(self, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
-        return self.sample_pose(rng, "stand"), 0.05 * rng.standard_normal(self.model.nv)
+        qpos = self.sample_pose(rng, "stand")
+        qvel = 0.05 * rng.standard_normal(self.model.nv)
+        return qpos, qvel
 
     def action_to_ctrl(self, qpos: FloatArray, actions: FloatArray) -> FloatArray:
-        return actions * self.model.actuator_ctrlrange[:, 1]
+        max_ctrl = self.model.actuator_ctrlrange[:, 1]
+        return actions * max_ctrl
 
     def observe(self, qpos: FloatArray, qvel: FloatArray) -> NDArray[np.float32]:
         """Height, orientation, joint angles, and a tenth of every velocity; shape (N, 45)."""
-        return np.concatenate([qpos[:, 2:], 0.1 * qvel], axis=1, dtype=np.float32)
+        # Without the place on the floor: a pose is the same everywhere.
+        pose = qpos[:, 2:]
+        velocity = 0.1 * qvel
+        return np.concatenate([pose, velocity], axis=1, dtype=np.float32)
 
     @abstractmethod
-    def gates_and_terms(self, places: BodyPoses) -> tuple[FloatArray, FloatArray]:
+    def gates_and_terms(self, poses: BodyPoses) -> tuple[FloatArray, FloatArray]:
         """Shapes (N, gates) and (N, parts), each in [0, 1]; the pose holds where all are 1."""
 
     def success(self, qpos: FloatArray, qvel: FloatArray) -> BoolArray:
-        gates, parts = self.gates_and_terms(self.kinematics.forward(qpos))
-        return (gates == 1).all(axis=1) & (parts == 1).all(axis=1)
+        gates, terms = self.gates_and_terms(self.kinematics.forward(qpos))
+        gates_open = (gates == 1).all(axis=1)
+        terms_full = (terms == 1).all(axis=1)
+        return gates_open & terms_full
 
     def partial_progress(self, qpos: FloatArray, qvel: FloatArray) -> FloatArray:
-        gates, parts = self.gates_and_terms(self.kinematics.forward(qpos))
-        return gates.prod(axis=1) * parts.mean(axis=1)
+        poses = self.kinematics.forward(qpos)
+        gates, terms = self.gates_and_terms(poses)
+        return gates.prod(axis=1) * terms.mean(axis=1)
 
     def partial_stage(self, qpos: FloatArray, qvel: FloatArray) -> IntArray:
-        return (self.partial_progress(qpos, qvel) >= 0.5).astype(np.int64)
+        is_half_way = self.partial_progress(qpos, qvel) >= 0.5
+        return is_half_way.astype(np.int64)
 
-    def uprightness(self, places: BodyPoses) -> FloatArray:
-        """1 where the trunk leans by less than 20 degrees, 0 from 75 on."""
+    def uprightness(self, poses: BodyPoses) -> FloatArray:
+        """1 where the trunk leans by less than 20 degrees, 0 from 75 on, shape (N,)."""
         lowest, highest = np.cos(np.deg2rad([75, 20]))
-        return linear_ramp(
-            places.body_rotations[:, self.model.body("torso").id, 2, 2], lowest, highest
-        )
+        torso = self.model.body("torso").id
+        # Vertical component of the torso's own z axis: the cosine of its lean.
+        up = poses.body_rotations[:, torso, 2, 2]
+        return linear_ramp(up, lowest, highest)
 
-    def body_pair(self, places: BodyPoses, name: str) -> FloatArray:
-        """Origins of the left and the right body of that name, shape (N, 2, 3) [m]."""
-        return places.body_positions[
-            :, [self.model.body(f"{side}_{name}").id for side in ("left", "right")]
-        ]
+    def body_pair(self, poses: BodyPoses, name: str) -> FloatArray:
+        """Origins of the left and the right body of that name, shape (N, 2, 3), world [m]."""
+        ids = [self.model.body(f"{side}_{name}").id for side in ("left", "right")]
+        return poses.body_positions[:, ids]
 
-    def geom_pair(self, places: BodyPoses, name: str) -> FloatArray:
-        """Centres of the left and the right geom of that name, shape (N, 2, 3) [m]."""
-        return places.geom_positions[
-            :, [self.model.geom(f"{side}_{name}").id for side in ("left", "right")]
-        ]
+    def geom_pair(self, poses: BodyPoses, name: str) -> FloatArray:
+        """Centers of the left and the right geom of that name, shape (N, 2, 3), world [m]."""
+        ids = [self.model.geom(f"{side}_{name}").id for side in ("left", "right")]
+        return poses.geom_positions[:, ids]
 
-    def to_body_frame(self, body: str, places: BodyPoses, points: FloatArray) -> FloatArray:
-        """Points (N, K, 3) of the world in the frame of a body, shape (N, K, 3) [m]."""
-        i = self.model.body(body).id
-        return (points - places.body_positions[:, None, i]) @ places.body_rotations[:, i]
+    def to_body_frame(self, body: str, poses: BodyPoses, points: FloatArray) -> FloatArray:
+        """Points of the world, shape (N, K, 3), in the frame of a body: shape (N, K, 3) [m]."""
+        body_id = self.model.body(body).id
+        relative = points - poses.body_positions[:, None, body_id]
+        # Columns of a rotation are the body's axes: a row vector times it is its coordinates.
+        return relative @ poses.body_rotations[:, body_id]
 
 
 class OnFeet(Humanoid):
     """A pose that is held standing: the trunk must be upright and high, whatever else is asked
     for."""
 
-    def gates_and_terms(self, places: BodyPoses) -> tuple[FloatArray, FloatArray]:
-        height = places.body_positions[:, self.model.body("torso").id, 2]
-        return np.column_stack(
-            [self.uprightness(places), linear_ramp(height, 0.5, 1.0)]
-        ), self.terms(places)
+    def gates_and_terms(self, poses: BodyPoses) -> tuple[FloatArray, FloatArray]:
+        torso = self.model.body("torso").id
+        height = poses.body_positions[:, torso, 2]
+        gates = np.column_stack([self.uprightness(poses), linear_ramp(height, 0.5, 1.0)])
+        return gates, self.terms(poses)
 
     @abstractmethod
-    def terms(self, places: BodyPoses) -> FloatArray:
-        """Shape (N, parts), each in [0, 1]; all are 1 where the pose holds."""
+    def terms(self, poses: BodyPoses) -> FloatArray:
+        """Shape (N, terms), each in [0, 1]; all are 1 where the pose holds."""

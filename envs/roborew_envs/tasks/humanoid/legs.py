@@ -48,14 +48,20 @@ class HumanoidStand(Humanoid):
 
     def sample_initial_state(self, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
         """Crouched more or less deeply, leaning, at rest."""
-        qpos = self.sample_pose(rng, "crouch", amount=rng.uniform(0.7, 1.0), noise=0.08)
-        return qpos, 0.05 * rng.standard_normal(self.model.nv)
+        depth = rng.uniform(0.7, 1.0)
+        qpos = self.sample_pose(rng, "crouch", amount=depth, noise=0.08)
+        qvel = 0.05 * rng.standard_normal(self.model.nv)
+        return qpos, qvel
 
-    def gates_and_terms(self, places: BodyPoses) -> tuple[FloatArray, FloatArray]:
-        height = places.body_positions[:, self.model.body("torso").id, 2]
-        feet = self.geom_pair(places, "foot")[..., 2].max(axis=1)
-        gates = np.column_stack([self.uprightness(places), linear_ramp(-feet, -0.6, -0.2)])
-        return gates, linear_ramp(height, 0.8, 1.18)[:, None]
+    def gates_and_terms(self, poses: BodyPoses) -> tuple[FloatArray, FloatArray]:
+        feet = self.geom_pair(poses, "foot")
+        higher_foot = feet[..., 2].max(axis=1)
+        feet_down = linear_ramp(-higher_foot, -0.6, -0.2)
+        gates = np.column_stack([self.uprightness(poses), feet_down])
+        torso = self.model.body("torso").id
+        height = poses.body_positions[:, torso, 2]
+        high = linear_ramp(height, 0.8, 1.18)
+        return gates, high[:, None]
 
 
 class HumanoidOneLeg(OnFeet):
@@ -90,14 +96,13 @@ class HumanoidOneLeg(OnFeet):
         ),
     )
 
-    def terms(self, places: BodyPoses) -> FloatArray:
-        feet = np.sort(self.geom_pair(places, "foot")[..., 2], axis=1)
-        return np.column_stack(
-            [
-                linear_ramp(feet[:, 1] - feet[:, 0], 0.02, 0.25)
-                * linear_ramp(-feet[:, 0], -0.4, -0.15)
-            ]
-        )
+    def terms(self, poses: BodyPoses) -> FloatArray:
+        # Whichever leg: the lower foot is the one that stands.
+        feet = np.sort(self.geom_pair(poses, "foot")[..., 2], axis=1)
+        lower, higher = feet.T
+        lifted = linear_ramp(higher - lower, 0.02, 0.25)
+        standing = linear_ramp(-lower, -0.4, -0.15)
+        return np.column_stack([lifted * standing])
 
 
 class HumanoidKneel(Humanoid):
@@ -136,11 +141,24 @@ class HumanoidKneel(Humanoid):
         ),
     )
 
-    def gates_and_terms(self, places: BodyPoses) -> tuple[FloatArray, FloatArray]:
-        knees, feet = self.body_pair(places, "shin"), self.geom_pair(places, "foot")
-        forward = places.body_rotations[:, self.model.body("torso").id, :2, 0]
-        forward = forward / np.maximum(np.linalg.norm(forward, axis=1, keepdims=True), 1e-9)
-        behind = np.einsum("nsk,nk->ns", knees[..., :2] - feet[..., :2], forward)
-        parts = [linear_ramp(-knees[..., 2], -0.42, -0.15), linear_ramp(behind, 0.05, 0.20)]
-        flat = linear_ramp(-feet[..., 2].max(axis=1), -0.6, -0.15)
-        return np.column_stack([self.uprightness(places), flat]), np.concatenate(parts, axis=1)
+    def gates_and_terms(self, poses: BodyPoses) -> tuple[FloatArray, FloatArray]:
+        knees = self.body_pair(poses, "shin")
+        feet = self.geom_pair(poses, "foot")
+        knees_down = linear_ramp(-knees[..., 2], -0.42, -0.15)
+        to_knees = knees[..., :2] - feet[..., :2]
+        forward = self._heading(poses)
+        # Per side s, how far the foot is behind its knee along the heading [m].
+        behind = np.einsum("nsk,nk->ns", to_knees, forward)
+        feet_behind = linear_ramp(behind, 0.05, 0.20)
+        terms = np.concatenate([knees_down, feet_behind], axis=1)
+        # Feet flat on the floor: a body that squats on its toes does not kneel.
+        feet_down = linear_ramp(-feet[..., 2].max(axis=1), -0.6, -0.15)
+        gates = np.column_stack([self.uprightness(poses), feet_down])
+        return gates, terms
+
+    def _heading(self, poses: BodyPoses) -> FloatArray:
+        """Horizontal unit vector that the trunk faces along, shape (N, 2)."""
+        torso = self.model.body("torso").id
+        forward = poses.body_rotations[:, torso, :2, 0]
+        length = np.linalg.norm(forward, axis=1, keepdims=True)
+        return forward / np.maximum(length, 1e-9)

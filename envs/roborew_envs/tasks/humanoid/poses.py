@@ -50,7 +50,7 @@ _MIRRORED = ("shoulder1", "shoulder2")
 def joint_angle(pose: Pose, joint: str) -> float:
     """Angle of a joint, say ``left_knee``, in a pose [degrees].
 
-    >>> angle_of("kneel", "left_shoulder1"), angle_of("kneel", "right_shoulder1")
+    >>> joint_angle("kneel", "left_shoulder1"), joint_angle("kneel", "right_shoulder1")
     (-50, 50)
 
     Raises:
@@ -58,8 +58,10 @@ def joint_angle(pose: Pose, joint: str) -> float:
     """
     if pose not in _JOINTS:
         raise ValueError(f"pose: got {pose!r}, expected one of {', '.join(_JOINTS)}.")
-    angles, (side, _, both) = _JOINTS[pose], joint.partition("_")
+    angles = _JOINTS[pose]
     if joint in angles:
         return angles[joint]
-    sign = -1 if side == "right" and both in _MIRRORED else 1
-    return sign * angles.get(both, 0)
+    side, _, mirrored_joint = joint.partition("_")
+    # Gymnasium's body has its right shoulders' axes mirrored, but not those of its legs.
+    sign = -1 if side == "right" and mirrored_joint in _MIRRORED else 1
+    return sign * angles.get(mirrored_joint, 0)

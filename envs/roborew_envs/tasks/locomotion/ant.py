@@ -52,11 +52,10 @@ class Ant(Runner):
 
     def build(self) -> mujoco.MjModel:
         spec = load_body("ant.xml")
-        color_geoms(
-            spec,
-            {"torso": (0.10, 0.10, 0.12), "aux": (0.30, 0.05, 0.25), "leg": (0.30, 0.05, 0.25)},
-        )
-        color_geoms(spec, {"ankle": (0.95, 0.95, 0.95)})
+        dark = (0.10, 0.10, 0.12)
+        violet = (0.30, 0.05, 0.25)
+        white = (0.95, 0.95, 0.95)
+        color_geoms(spec, {"torso": dark, "aux": violet, "leg": violet, "ankle": white})
         add_track(spec, self.finish_x, width=2.0)
         add_runner_cameras(spec, self.finish_x, away=4.0, up=1.6, tilt=0.35)
         return compile_body(spec)
@@ -65,14 +64,20 @@ class Ant(Runner):
         """On its feet, as the body's file asks for, turned a little."""
         qpos = np.array(self.model.numeric("init_qpos").data, np.float64)
         qpos[:2] += rng.uniform(-0.1, 0.1, 2)
-        qpos[3:] += rng.uniform(-0.1, 0.1, len(qpos) - 3)
+        orientation_and_joints = len(qpos) - 3
+        qpos[3:] += rng.uniform(-0.1, 0.1, orientation_and_joints)
+        # Noise on a quaternion leaves the unit sphere.
         qpos[3:7] /= np.linalg.norm(qpos[3:7])
-        return qpos, 0.1 * rng.standard_normal(self.model.nv)
+        qvel = 0.1 * rng.standard_normal(self.model.nv)
+        return qpos, qvel
 
     def uprightness(self, qpos: FloatArray) -> FloatArray:
-        """All is lost at a tilt of 60 degrees, or 2.4 m beside the lane's middle; up to 45 degrees
-        it may arrive."""
-        up = 1 - 2 * (qpos[:, 4] ** 2 + qpos[:, 5] ** 2)
-        return np.clip((up - 0.5) / 0.4, 0.0, 1.0) * np.clip(
-            (2.4 - np.abs(qpos[:, 1])) / 0.8, 0.0, 1.0
-        )
+        """0 at a tilt of 60 degrees, or 2.4 m beside the lane's middle; up to 45 degrees it may
+        arrive."""
+        _, x, y, _ = qpos[:, 3:7].T
+        # Cosine of the tilt, from the torso's quaternion.
+        up = 1 - 2 * (x**2 + y**2)
+        level = np.clip((up - 0.5) / 0.4, 0.0, 1.0)
+        aside = np.abs(qpos[:, 1])
+        in_lane = np.clip((2.4 - aside) / 0.8, 0.0, 1.0)
+        return level * in_lane

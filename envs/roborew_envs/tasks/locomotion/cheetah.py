@@ -58,16 +58,13 @@ class Cheetah(Runner):
 
     def build(self) -> mujoco.MjModel:
         spec = load_body("half_cheetah.xml")
-        color_geoms(
-            spec,
-            {"bshin": (0.30, 0.05, 0.25), "fshin": (0.05, 0.10, 0.35), "foot": (0.95, 0.95, 0.95)},
-        )
-        color_geoms(
-            spec,
-            {"torso": (0.10, 0.10, 0.12), "head": (0.10, 0.10, 0.12), "thigh": (0.10, 0.10, 0.12)},
-        )
-        add_track(spec, FINISH)
-        add_runner_cameras(spec, FINISH)
+        dark = (0.10, 0.10, 0.12)
+        violet = (0.30, 0.05, 0.25)
+        blue = (0.05, 0.10, 0.35)
+        color_geoms(spec, {"bshin": violet, "fshin": blue, "foot": (0.95, 0.95, 0.95)})
+        color_geoms(spec, {"torso": dark, "head": dark, "thigh": dark})
+        add_track(spec, self.finish_x)
+        add_runner_cameras(spec, self.finish_x)
         return compile_body(spec)
 
     def uprightness(self, qpos: FloatArray) -> FloatArray:
@@ -77,4 +74,5 @@ class Cheetah(Runner):
         A gallop dips the nose by up to 60 degrees in its leaps, which costs nothing; up to 72
         degrees it may arrive.
         """
-        return planar_uprightness(qpos[:, 1], qpos[:, 2], -0.6, -0.4, leans=(1.0, 1.5))
+        _, height, pitch = qpos[:, :3].T
+        return planar_uprightness(height, pitch, (-0.6, -0.4), (1.0, 1.5))

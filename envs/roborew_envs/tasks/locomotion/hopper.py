@@ -52,15 +52,15 @@ class Hopper(Runner):
 
     def build(self) -> mujoco.MjModel:
         spec = load_body("hopper.xml")
-        color_geoms(
-            spec,
-            {"torso": (0.10, 0.10, 0.12), "thigh": (0.30, 0.05, 0.25), "leg": (0.05, 0.10, 0.35)},
-        )
-        color_geoms(spec, {"foot": (0.95, 0.95, 0.95)})
+        dark = (0.10, 0.10, 0.12)
+        violet = (0.30, 0.05, 0.25)
+        blue = (0.05, 0.10, 0.35)
+        color_geoms(spec, {"torso": dark, "thigh": violet, "leg": blue, "foot": (0.95, 0.95, 0.95)})
         add_track(spec, self.finish_x)
         add_runner_cameras(spec, self.finish_x, away=4.2, up=0.25)
         return compile_body(spec)
 
     def uprightness(self, qpos: FloatArray) -> FloatArray:
         """The torso stands at 1.25 m; it is lost below 0.6 m."""
-        return planar_uprightness(qpos[:, 1], qpos[:, 2], 0.6, 0.85)
+        _, height, pitch = qpos[:, :3].T
+        return planar_uprightness(height, pitch, (0.6, 0.85))

@@ -78,41 +78,59 @@ class QuadrupedStand(Task):
         """On the belly, legs folded, each joint a little otherwise."""
         qpos = self.model.qpos0.copy()
         qpos[:2] = rng.uniform(-0.1, 0.1, 2)
-        qpos[3:7] = euler_to_quaternion(
-            np.append(0.04 * rng.standard_normal(2), rng.uniform(-0.4, 0.4))
-        )
+        roll_and_pitch = 0.04 * rng.standard_normal(2)
+        yaw = rng.uniform(-0.4, 0.4)
+        qpos[3:7] = euler_to_quaternion(np.append(roll_and_pitch, yaw))
+        # The first joint is the free root, which has no range.
         low, high = self.model.jnt_range[1:].T
-        qpos[7:] = np.clip(np.tile(FOLDED_LEG, 4) + 0.1 * rng.standard_normal(12), low, high)
+        joints = np.tile(FOLDED_LEG, 4) + 0.1 * rng.standard_normal(12)
+        qpos[7:] = np.clip(joints, low, high)
+        # On the floor, but no lower than the belly, which is no sphere or capsule.
         lowest = self.kinematics.lowest_height(qpos[None])[0]
         qpos[2] = max(qpos[2] - lowest, 0.09)
-        return qpos, 0.02 * rng.standard_normal(self.model.nv)
+        qvel = 0.02 * rng.standard_normal(self.model.nv)
+        return qpos, qvel
 
     def action_to_ctrl(self, qpos: FloatArray, actions: FloatArray) -> FloatArray:
         low, high = self.model.actuator_ctrlrange.T
-        return low + (actions + 1) / 2 * (high - low)
+        share = (actions + 1) / 2
+        return low + share * (high - low)
 
     def observe(self, qpos: FloatArray, qvel: FloatArray) -> NDArray[np.float32]:
         """Height, orientation, joint angles, and a tenth of every velocity; shape (N, 35)."""
-        return np.concatenate([qpos[:, 2:], 0.1 * qvel], axis=1, dtype=np.float32)
+        # Without the place on the floor: to stand up is the same everywhere.
+        pose = qpos[:, 2:]
+        velocity = 0.1 * qvel
+        return np.concatenate([pose, velocity], axis=1, dtype=np.float32)
 
     def success(self, qpos: FloatArray, qvel: FloatArray) -> BoolArray:
-        level, paws = self._level_and_paws(qpos)
-        steady = np.linalg.norm(qvel[:, :3], axis=1) <= MAX_STANDING_SPEED
-        return (qpos[:, 2] >= STANDING_HEIGHT) & (level == 1) & (paws <= MAX_PAW_HEIGHT) & steady
+        speed = np.linalg.norm(qvel[:, :3], axis=1)
+        is_high = qpos[:, 2] >= STANDING_HEIGHT
+        is_level = self._levelness(qpos) == 1
+        paws_down = self._highest_paw(qpos) <= MAX_PAW_HEIGHT
+        return is_high & is_level & paws_down & (speed <= MAX_STANDING_SPEED)
 
     def partial_progress(self, qpos: FloatArray, qvel: FloatArray) -> FloatArray:
-        level, paws = self._level_and_paws(qpos)
-        down = np.clip((0.3 - paws) / (0.3 - MAX_PAW_HEIGHT), 0.0, 1.0)
-        return level * down * (qpos[:, 2] - LYING_HEIGHT) / (STANDING_HEIGHT - LYING_HEIGHT)
+        height = qpos[:, 2]
+        paw_height = self._highest_paw(qpos)
+        paws_down = np.clip((0.3 - paw_height) / (0.3 - MAX_PAW_HEIGHT), 0.0, 1.0)
+        level = self._levelness(qpos)
+        return level * paws_down * (height - LYING_HEIGHT) / (STANDING_HEIGHT - LYING_HEIGHT)
 
     def partial_stage(self, qpos: FloatArray, qvel: FloatArray) -> IntArray:
-        return (self.partial_progress(qpos, qvel) >= 0.3).astype(np.int64)
+        is_rising = self.partial_progress(qpos, qvel) >= 0.3
+        return is_rising.astype(np.int64)
 
-    def _level_and_paws(self, qpos: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """1 where the back leans by less than 20 degrees, 0 from 60 on; height of the highest paw
-        [m]; shape (N,)."""
-        places = self.kinematics.forward(qpos)
+    def _levelness(self, qpos: FloatArray) -> FloatArray:
+        """1 where the back leans by less than 20 degrees, 0 from 60 on, shape (N,)."""
         steepest, flattest = np.cos(np.deg2rad([60, 20]))
-        up = places.body_rotations[:, self.model.body("torso").id, 2, 2]
-        level = np.clip((up - steepest) / (flattest - steepest), 0.0, 1.0)
-        return level, places.geom_positions[:, self._paws, 2].max(axis=1)
+        torso = self.model.body("torso").id
+        # Vertical component of the torso's own z axis: the cosine of its lean.
+        up = self.kinematics.forward(qpos).body_rotations[:, torso, 2, 2]
+        return np.clip((up - steepest) / (flattest - steepest), 0.0, 1.0)
+
+    def _highest_paw(self, qpos: FloatArray) -> FloatArray:
+        """Height of the middle of the highest paw, shape (N,) [m]."""
+        poses = self.kinematics.forward(qpos)
+        paw_heights = poses.geom_positions[:, self._paws, 2]
+        return paw_heights.max(axis=1)

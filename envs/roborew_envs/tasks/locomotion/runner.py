@@ -32,44 +32,55 @@ class Runner(Task):
     def sample_initial_state(self, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
         """Near the model's reference pose on the start line, as Gymnasium's own environments
         start."""
-        positions, velocities = self.start_noise
-        qpos = self.model.qpos0 + rng.uniform(-positions, positions, self.model.nq)
-        return qpos, velocities * rng.standard_normal(self.model.nv)
+        half_width, deviation = self.start_noise
+        qpos_noise = rng.uniform(-half_width, half_width, self.model.nq)
+        qvel = deviation * rng.standard_normal(self.model.nv)
+        return self.model.qpos0 + qpos_noise, qvel
 
     def action_to_ctrl(self, qpos: FloatArray, actions: FloatArray) -> FloatArray:
         return actions
 
     def observe(self, qpos: FloatArray, qvel: FloatArray) -> NDArray[np.float32]:
-        """Place on the track in units of its length, then the rest of qpos, and qvel."""
+        """Place on the track in units of its length, then the rest of qpos, and qvel: shape
+        (N, nq + nv)."""
         observation = np.concatenate([qpos, qvel], axis=1, dtype=np.float32)
         observation[:, 0] /= self.finish_x
         return observation
 
     def success(self, qpos: FloatArray, qvel: FloatArray) -> BoolArray:
-        return (qpos[:, 0] >= self.finish_x) & (self.uprightness(qpos) >= 0.5)
+        has_arrived = qpos[:, 0] >= self.finish_x
+        # A body that falls over the line has not run over it.
+        is_on_feet = self.uprightness(qpos) >= 0.5
+        return has_arrived & is_on_feet
 
     def partial_progress(self, qpos: FloatArray, qvel: FloatArray) -> FloatArray:
-        return self.uprightness(qpos) * qpos[:, 0] / self.finish_x
+        x = qpos[:, 0]
+        uprightness = self.uprightness(qpos)
+        return uprightness * x / self.finish_x
 
     def partial_stage(self, qpos: FloatArray, qvel: FloatArray) -> IntArray:
-        return ((qpos[:, 0] >= STARTED_DISTANCE) & (self.uprightness(qpos) >= 0.5)).astype(np.int64)
+        has_started = qpos[:, 0] >= STARTED_DISTANCE
+        is_on_feet = self.uprightness(qpos) >= 0.5
+        is_running = has_started & is_on_feet
+        return is_running.astype(np.int64)
 
 
 def planar_uprightness(
     height: FloatArray,
     lean: FloatArray,
-    lowest: float,
-    highest: float,
-    leans: tuple[float, float] = (0.6, 1.2),
+    height_range: tuple[float, float],
+    lean_range: tuple[float, float] = (0.6, 1.2),
 ) -> FloatArray:
-    """Poise of a body that runs in a plane, shape (N,).
+    """1 for a body on its feet that moves in a plane, 0 fallen, shape (N,).
 
     Args:
         height: of its torso, shape (N,) [m].
         lean: of its torso from where it belongs, shape (N,) [rad].
-        lowest: height at which all is lost [m].
-        highest: height from which nothing is [m].
-        leans: lean up to which nothing is lost, and at which all is [rad].
+        height_range: height at which all is lost, and from which nothing is [m].
+        lean_range: lean up to which nothing is lost, and at which all is [rad].
     """
+    lowest, highest = height_range
     high = np.clip((height - lowest) / (highest - lowest), 0.0, 1.0)
-    return high * np.clip((leans[1] - np.abs(lean)) / (leans[1] - leans[0]), 0.0, 1.0)
+    least, most = lean_range
+    straight = np.clip((most - np.abs(lean)) / (most - least), 0.0, 1.0)
+    return high * straight

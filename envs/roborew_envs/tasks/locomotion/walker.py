@@ -69,4 +69,5 @@ class Walker(Runner):
 
     def uprightness(self, qpos: FloatArray) -> FloatArray:
         """The torso stands at 1.25 m; it is lost below 0.6 m."""
-        return planar_uprightness(qpos[:, 1], qpos[:, 2], 0.6, 0.85)
+        _, height, pitch = qpos[:, :3].T
+        return planar_uprightness(height, pitch, (0.6, 0.85))
