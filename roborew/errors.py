@@ -56,6 +56,10 @@ class InvalidScoreError(RoborewError):
     often."""
 
 
+class ContractError(RoborewError):
+    """A part breaks a law that every part of its kind keeps; the message lists the broken laws."""
+
+
 def first_line(error: BaseException) -> str:
     """What an error of a library says first; the rest is advice on that library.
 

@@ -12,6 +12,7 @@ import tyro
 from rich.console import Console
 from rich.logging import RichHandler
 
+from roborew.cli.check import Check
 from roborew.cli.collect import Demos
 from roborew.cli.command import EXIT_ERROR, EXIT_INTERRUPTED, Command, say
 from roborew.cli.compare import Compare
@@ -33,6 +34,7 @@ AnyCommand = (
     | Annotated[Compare, tyro.conf.subcommand("compare")]
     | Annotated[Demos, tyro.conf.subcommand("demos")]
     | Annotated[List, tyro.conf.subcommand("list")]
+    | Annotated[Check, tyro.conf.subcommand("check")]
     | Annotated[Doctor, tyro.conf.subcommand("doctor")]
     | Annotated[Demo, tyro.conf.subcommand("demo")]
 )

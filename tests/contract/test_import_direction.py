@@ -30,6 +30,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "wrappers": FILES | {"shaping"},
     "agents": FILES,
     "evaluation": FILES | {"data"},
+    "checks": FILES | {"learning", "encoders", "critics", "agents"},
     "workflows": FILES
     | {
         "data",
@@ -42,6 +43,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "wrappers",
         "agents",
         "evaluation",
+        "checks",
     },
     "cli": FILES | {"data", "critics", "workflows"},
     "__main__": {"cli"},

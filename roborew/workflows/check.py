@@ -1,0 +1,116 @@
+"""Find out what kind of part a name stands for, make one, and hold it to the laws of its kind."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from typing import Any, Literal, get_args
+
+from roborew.checks.agent import LAWS as AGENT_LAWS
+from roborew.checks.agent import AgentSubject
+from roborew.checks.critic import LAWS as CRITIC_LAWS
+from roborew.checks.critic import CriticSubject
+from roborew.checks.encoder import LAWS as ENCODER_LAWS
+from roborew.checks.encoder import EncoderSubject
+from roborew.checks.laws import Outcome
+from roborew.checks.reward import LAWS as REWARD_LAWS
+from roborew.checks.reward import reward_subject
+from roborew.checks.task import LAWS as TASK_LAWS
+from roborew.checks.task import TaskSubject
+from roborew.config import keyword_options, parse_options
+from roborew.errors import InvalidInputError, UnknownNameError
+from roborew.registry import Registry, agents, critics, encoders, rewards
+from roborew_envs import TASKS, Task, make_task
+
+Kind = Literal["reward", "critic", "encoder", "agent", "task"]
+REGISTRIES: dict[Kind, Registry] = {
+    "reward": rewards,
+    "critic": critics,
+    "encoder": encoders,
+    "agent": agents,
+}
+FEW_STEPS = 6
+"""Gradient steps of a critic or encoder that is only tried; laws do not need a good one."""
+
+
+def check_part(
+    name: str, options: Sequence[str] = (), kind: Kind | None = None
+) -> tuple[Kind, list[Outcome]]:
+    """Hold a part to the laws of its kind.
+
+    Args:
+        name: of a registry or a task's id, or ``package.module:Class``.
+        options: settings of the part as key=value words.
+        kind: of part; found out if not given.
+
+    Returns:
+        The kind, and how each law fared; nothing is raised for a broken law.
+
+    Raises:
+        UnknownNameError: no such name.
+        InvalidInputError: the name stands for several kinds, or for none.
+        MissingBackendError: it cannot be imported.
+    """
+    kind = kind or kind_of(name)
+    if kind == "task":
+        return kind, TASK_LAWS.run(TaskSubject(make_task(name)))
+    part = REGISTRIES[kind].load(name)
+    words = list(options)
+    if kind == "agent":
+        return kind, AGENT_LAWS.run(AgentSubject(lambda obs, act, seed: part(obs, act, seed=seed)))
+    if kind in ("critic", "encoder"):
+        words += _few_steps(part, options)
+    settings = parse_options(part, words)
+    if kind == "critic":
+        return kind, CRITIC_LAWS.run(CriticSubject(lambda: part(**settings)))
+    if kind == "encoder":
+        return kind, ENCODER_LAWS.run(EncoderSubject(lambda: part(**settings)))
+    return kind, REWARD_LAWS.run(reward_subject(part(**settings)))
+
+
+def kind_of(name: str) -> Kind:
+    """Find out what kind of part a name stands for.
+
+    Raises:
+        UnknownNameError: no such name; close matches and the list are offered.
+        InvalidInputError: the name stands for several kinds, or for none.
+    """
+    if ":" in name:
+        return _kind_of_class(name, rewards.load(name))
+    kinds: list[Kind] = [kind for kind, registry in REGISTRIES.items() if name in registry]
+    if name in TASKS:
+        kinds.append("task")
+    if len(kinds) > 1:
+        raise InvalidInputError(
+            f"{name!r} names several parts ({', '.join(kinds)}): say which with --kind {kinds[0]}."
+        )
+    if not kinds:
+        known = {entry for registry in REGISTRIES.values() for entry in registry}
+        raise UnknownNameError("part", name, known | set(TASKS))
+    return kinds[0]
+
+
+def _kind_of_class(name: str, part: Any) -> Kind:
+    """The kind that a class fits, by what its instances can do."""
+    if inspect.isclass(part) and issubclass(part, Task):
+        return "task"
+    methods = {
+        "agent": ("act", "learn"),
+        "critic": ("fit", "score_step"),
+        "encoder": ("encode", "encode_text"),
+        "reward": ("score",),
+    }
+    for kind, names in methods.items():
+        if all(callable(getattr(part, method, None)) for method in names):
+            return kind  # pyright: ignore[reportReturnType] - the keys are kinds
+    raise InvalidInputError(
+        f"{name}: fits no kind of part. Expected a class with score (a reward), fit and score_step "
+        "(a critic), encode and encode_text (an encoder), act and learn (an agent), or a subclass "
+        f"of roborew_envs.Task; or say which of {', '.join(get_args(Kind))} it is with --kind."
+    )
+
+
+def _few_steps(part: Any, options: Sequence[str]) -> list[str]:
+    given = {option.partition("=")[0] for option in options}
+    wanted = "steps" in keyword_options(part) and "steps" not in given
+    return [f"steps={FEW_STEPS}"] if wanted else []
