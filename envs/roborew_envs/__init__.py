@@ -16,8 +16,9 @@ from roborew_envs.errors import RenderError
 from roborew_envs.rendering.opengl import BACKENDS
 
 try:
-    from roborew_envs.core.environment import TaskEnv, TaskVectorEnv
-    from roborew_envs.core.task import Language, Task
+    from roborew_envs.core.single_env import TaskEnv
+    from roborew_envs.core.task import Language, Task, Truth
+    from roborew_envs.core.vector_env import TaskVectorEnv
 except RuntimeError as error:  # MuJoCo reads the variable when it is imported
     if "MUJOCO_GL" not in str(error):
         raise
@@ -92,4 +93,4 @@ for _id in _TABLE:
         disable_env_checker=False,
     )
 
-__all__ = ["TASKS", "Language", "Task", "TaskEnv", "TaskVectorEnv", "make_task"]
+__all__ = ["TASKS", "Language", "Task", "TaskEnv", "TaskVectorEnv", "Truth", "make_task"]

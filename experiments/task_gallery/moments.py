@@ -10,7 +10,7 @@ from typing import Any, get_args, get_type_hints
 import numpy as np
 
 from roborew_envs import Task
-from roborew_envs.core.task_simulations import TaskSimulations
+from roborew_envs.core.simulation import TaskSimulations
 from roborew_envs.experts.behaviors import available_behaviors
 from roborew_envs.experts.rollout import collect_episodes
 
@@ -104,8 +104,8 @@ def _random(task: Task) -> Moments:
     core.reset(np.ones(64, np.bool_), list(range(64)))
     track: list[tuple[Any, Any, Any]] = []
     for step in range(task.horizon):
-        truth = core.truth()
-        track.append((core.simulation.qpos.copy(), truth["progress"], truth["success"]))
+        truth = core.evaluate()
+        track.append((core.simulation.qpos.copy(), truth.progress, truth.success))
         if step % 8 == 0:
             actions = rng.uniform(-1, 1, (64, task.action_size))
         core.step(actions)

@@ -147,6 +147,34 @@ def test_truth_keeps_its_laws_in_any_state(task_id: str) -> None:
 
 
 @every_task
+def test_truth_evaluated_at_once_is_the_truth_computed_apart(task_id: str) -> None:
+    task = make_task(task_id)
+    qpos, qvel = any_states(task, 50)
+    truth = task.evaluate(qpos, qvel)
+    np.testing.assert_array_equal(
+        truth.progress, task.progress(qpos, qvel).astype(np.float32), strict=True
+    )
+    np.testing.assert_array_equal(truth.success, task.success(qpos, qvel), strict=True)
+    np.testing.assert_array_equal(truth.stage, task.stage(qpos, qvel), strict=True)
+
+
+@every_task
+def test_infos_tell_the_truth_of_the_present_states(task_id: str, make: MakeVector) -> None:
+    env = make(task_id)
+    _, infos = env.reset(seed=3)
+    for actions in [None, *random_actions(env, 3)]:
+        if actions is not None:
+            *_, infos = env.step(actions)
+        state = env.core.simulation.qpos, env.core.simulation.qvel
+        expected = env.task.progress(*state).astype(np.float32)
+        np.testing.assert_array_equal(infos["progress"], expected, strict=True)
+        np.testing.assert_array_equal(infos["success"], env.task.success(*state), strict=True)
+        np.testing.assert_array_equal(infos["stage"], env.task.stage(*state), strict=True)
+        for name in ("progress", "success", "stage"):
+            assert infos[f"_{name}"].all()
+
+
+@every_task
 def test_truth_of_a_state_does_not_depend_on_its_company(task_id: str) -> None:
     task = make_task(task_id)
     qpos, qvel = any_states(task, 6)

@@ -16,28 +16,38 @@ _FOLDER = resources.files("roborew_envs") / "assets"
 
 
 def check_world(task: Task) -> None:
-    """See that a task's world is the one that it is written for: that a start can be drawn, moved,
-    seen and judged.
+    """See that a task's world is the one it is written for: a start can be drawn, moved and seen.
 
     Raises:
         gymnasium.error.Error: it is another one.
     """
     try:
-        model = task.model
-        qpos, qvel = (part[None] for part in task.sample_initial_state(np.random.default_rng(0)))
-        controls = task.action_to_ctrl(qpos, np.zeros((1, task.action_size)))
-        sizes, expected = (qpos.size, qvel.size, controls.size), (model.nq, model.nv, model.nu)
-        if sizes != expected or not all(model.camera(name).name for name in task.cameras):
-            raise ValueError(f"positions, velocities and motors: {expected}, expected {sizes}")
-        judged = (task.observe(qpos, qvel), task.progress(qpos, qvel), task.stage(qpos, qvel))
-        if not all(len(values) == 1 and np.isfinite(values).all() for values in judged):
-            raise ValueError("what is seen or judged of a start is no number")
-        task.visual_overrides(qpos)
+        _try_world(task)
     except (KeyError, IndexError, ValueError, AttributeError, TypeError) as error:
         fault = " ".join(f"{type(error).__name__}: {error}".split())
         raise Error(
             f"{task.id}: its world in assets is damaged ({fault}): install roborew again."
         ) from error
+
+
+def _try_world(task: Task) -> None:
+    """Call all that reads the world once, at one start; a wrong world fails somewhere in it."""
+    model = task.model
+    qpos_of_start, qvel_of_start = task.sample_initial_state(np.random.default_rng(0))
+    qpos = qpos_of_start[None]
+    qvel = qvel_of_start[None]
+    controls = task.action_to_ctrl(qpos, np.zeros((1, task.action_size)))
+    sizes = (qpos.size, qvel.size, controls.size)
+    model_sizes = (model.nq, model.nv, model.nu)
+    if sizes != model_sizes:
+        raise ValueError(f"positions, velocities and motors: {model_sizes}, expected {sizes}")
+    for name in task.cameras:
+        model.camera(name)  # raises where there is none
+    truth = task.evaluate(qpos, qvel)
+    for values in (task.observe(qpos, qvel), truth.progress, truth.stage):
+        if len(values) != 1 or not np.isfinite(values).all():
+            raise ValueError("what is seen or judged of a start is no number")
+    task.visual_overrides(qpos)
 
 
 def load_world(file: str) -> mujoco.MjSpec:

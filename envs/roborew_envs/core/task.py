@@ -36,6 +36,21 @@ class Language:
     wrong_instructions: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """What the simulator knows of N states: it evaluates agents, and never trains one.
+
+    Attributes:
+        progress: shape (N,), float32 in [0, 1].
+        success: shape (N,), bool.
+        stage: shape (N,), int64, an index into the task's stages.
+    """
+
+    progress: NDArray[np.float32]
+    success: BoolArray
+    stage: IntArray
+
+
 class Task(ABC):
     """A goal in a MuJoCo world, with its exact truth. Every method works on N states at once and
     keeps no state.
@@ -103,18 +118,29 @@ class Task(ABC):
     def partial_stage(self, qpos: FloatArray, qvel: FloatArray) -> IntArray:
         """Index into `stages` of each state as if success were False, shape (N,)."""
 
+    def evaluate(self, qpos: FloatArray, qvel: FloatArray) -> Truth:
+        """The truth of each state, with `success` computed once."""
+        success = self.success(qpos, qvel)
+        progress = self._progress(qpos, qvel, success)
+        stage = self._stage(qpos, qvel, success)
+        return Truth(progress.astype(np.float32), success, stage)
+
     def progress(self, qpos: FloatArray, qvel: FloatArray) -> FloatArray:
         """Truth in [0, 1], shape (N,): 1 exactly where `success`, else at most 0.99."""
-        return np.where(
-            self.success(qpos, qvel), 1.0, np.clip(self.partial_progress(qpos, qvel), 0.0, 0.99)
-        )
+        return self._progress(qpos, qvel, self.success(qpos, qvel))
 
     def stage(self, qpos: FloatArray, qvel: FloatArray) -> IntArray:
         """Index into `stages`, shape (N,); the last exactly where `success`."""
-        done = len(self.stages) - 1
-        return np.where(
-            self.success(qpos, qvel), done, np.minimum(self.partial_stage(qpos, qvel), done - 1)
-        )
+        return self._stage(qpos, qvel, self.success(qpos, qvel))
+
+    def _progress(self, qpos: FloatArray, qvel: FloatArray, success: BoolArray) -> FloatArray:
+        partial = np.clip(self.partial_progress(qpos, qvel), 0.0, 0.99)
+        return np.where(success, 1.0, partial)
+
+    def _stage(self, qpos: FloatArray, qvel: FloatArray, success: BoolArray) -> IntArray:
+        last = len(self.stages) - 1
+        partial = np.minimum(self.partial_stage(qpos, qvel), last - 1)
+        return np.where(success, last, partial)
 
     def visual_overrides(self, qpos: FloatArray) -> Overrides:
         """Colours that depend on the state (a lamp that lights); none by default."""

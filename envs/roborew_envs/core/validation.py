@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,10 +20,40 @@ def check_num_envs(num_envs: object) -> None:
         raise Error(f"num_envs: got {num_envs!r}, expected at least 1, a whole number.")
 
 
+def parse_reset_mask(options: Mapping[str, Any] | None, num_envs: int) -> NDArray[np.bool_]:
+    """Read which environments `reset` starts: shape (num_envs,), all where no option says.
+
+    Raises:
+        gymnasium.error.Error: ``options["reset_mask"]`` is no mask of that shape, or is empty.
+    """
+    everything = np.ones(num_envs, np.bool_)
+    mask = np.asarray((options or {}).get("reset_mask", everything))
+    if mask.shape != (num_envs,) or mask.dtype != np.bool_ or not mask.any():
+        raise Error(
+            f"reset_mask: expected bool of shape ({num_envs},) with at least one True; got {mask}."
+        )
+    return mask
+
+
+def expand_seeds(seed: int | Sequence[int | None] | None, num_envs: int) -> list[int | None]:
+    """One seed for each environment: from one seed s the seeds s, s + 1, ...; None is chance.
+
+    Raises:
+        gymnasium.error.Error: a list of another length.
+    """
+    if seed is None:
+        return [None] * num_envs
+    if isinstance(seed, int | np.integer):
+        return [int(seed) + i for i in range(num_envs)]
+    if len(seed) != num_envs:
+        raise Error(f"seed: got {len(seed)} seeds, expected one integer or {num_envs} of them.")
+    return list(seed)
+
+
 def validate_actions(
     name: str, actions: Any, shape: tuple[int, ...], whole: bool = False
 ) -> NDArray[Any]:
-    """The actions as an array of that shape.
+    """Return the actions as an array of that shape.
 
     Args:
         name: of the environment, for the message.
@@ -43,13 +73,13 @@ def validate_actions(
     if values.shape != shape:
         raise InvalidAction(f"{name}: got actions of shape {values.shape}, expected {shape}.")
     if values.dtype.kind not in ("iu" if whole else "fiub"):
+        expected = "whole numbers" if whole else "numbers"
+        raise InvalidAction(f"{name}: got actions of type {values.dtype}, expected {expected}.")
+    is_finite = np.isfinite(values)
+    if not is_finite.all():
+        indices = np.unique(np.argwhere(~is_finite)[:, 0])
         raise InvalidAction(
-            f"{name}: got actions of type {values.dtype}, expected {'whole ' * whole}numbers."
-        )
-    if not np.isfinite(values).all():
-        index = np.unique(np.argwhere(~np.isfinite(values))[:, 0])
-        raise InvalidAction(
-            f"{name}: got actions that are NaN or infinite, of environments {index}."
+            f"{name}: got actions that are NaN or infinite, of environments {indices}."
         )
     return values
 
@@ -59,7 +89,7 @@ SNAPSHOT_ENV_KEY = "of"
 
 
 def tag_snapshot(name: str, arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-    """The arrays, and whose they are: an environment's id as bytes."""
+    """Add whose the arrays are: an environment's id as bytes."""
     return arrays | {SNAPSHOT_ENV_KEY: np.frombuffer(name.encode(), np.uint8).copy()}
 
 
@@ -69,10 +99,8 @@ def check_snapshot(name: str, arrays: Mapping[str, NDArray[Any]]) -> None:
     Raises:
         gymnasium.error.Error: it is another's.
     """
-    found = (
-        arrays[SNAPSHOT_ENV_KEY].tobytes().decode(errors="replace")
-        if SNAPSHOT_ENV_KEY in arrays
-        else name
-    )
+    if SNAPSHOT_ENV_KEY not in arrays:
+        return
+    found = arrays[SNAPSHOT_ENV_KEY].tobytes().decode(errors="replace")
     if found != name:
         raise Error(f"{name}: got a snapshot of {found}, expected one of {name}.")

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from roborew_envs.core.environment import TaskSimulations
-from roborew_envs.core.task import BoolArray, FloatArray, IntArray, Task
+from roborew_envs.core.simulation import TaskSimulations
+from roborew_envs.core.task import BoolArray, FloatArray, IntArray, Task, Truth
 from roborew_envs.experts.behaviors import (
     Behavior,
     Policy,
@@ -111,15 +111,15 @@ def collect_episodes(
 def _play(
     task: Task, player: Policy, behavior: Behavior, seeds: Sequence[int], steps: int | None
 ) -> list[TaskEpisode]:
-    core = TaskSimulations(task, len(seeds), None, 96, 72, "fast")
-    core.reset(np.ones(len(seeds), np.bool_), list(seeds))
+    core = TaskSimulations(task, len(seeds))
+    truth = core.reset(np.ones(len(seeds), np.bool_), list(seeds))
     track: dict[str, list[NDArray[Any]]] = {"actions": []}
 
     def keep(moment: dict[str, NDArray[Any]]) -> None:
         for name, values in moment.items():
             track.setdefault(name, []).append(values)
 
-    keep(_moment(core, core.truth()))
+    keep(_moment(core, truth))
     for _ in range(steps or task.horizon):
         progress = track["progress"][-1].astype(np.float64)
         action = player.act(track["qpos"][-1], progress, track["observations"][-1])
@@ -183,5 +183,11 @@ def grade_episodes(task: Task, episodes: Sequence[TaskEpisode], usual: ExpertPac
     return [episode.grade(pace) for episode, pace in zip(episodes, paces, strict=True)]
 
 
-def _moment(core: TaskSimulations, truth: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-    return {"qpos": core.simulation.qpos.copy(), "observations": core.observe(), **truth}
+def _moment(core: TaskSimulations, truth: Truth) -> dict[str, NDArray[Any]]:
+    return {
+        "qpos": core.simulation.qpos.copy(),
+        "observations": core.observe(),
+        "progress": truth.progress,
+        "success": truth.success,
+        "stage": truth.stage,
+    }

@@ -1,4 +1,4 @@
-"""Values of model fields written before a frame, and states kept to be drawn later."""
+"""Values of model fields written before a frame, and states kept to be rendered later."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class Overrides:
     Attributes:
         fields: name of an `mujoco.MjModel` array -> (indices (K,), values (N, K, ...)), written
             before frame n.
-        shapes: shape (N, K, 11), drawn in frame n beside the model's own and known to no physics:
-            MuJoCo's geom type, half sizes [m] (3), place in the world [m] (3), RGBA in [0, 1] (4).
-            None: no shapes.
+        shapes: shape (N, K, 11), rendered in frame n beside the model's own and known to no
+            physics: MuJoCo's geom type, half sizes [m] (3), place in the world [m] (3), RGBA in
+            [0, 1] (4). None: no shapes.
     """
 
     fields: Mapping[str, FieldValues] = field(default_factory=dict[str, FieldValues])
@@ -34,41 +34,37 @@ class Overrides:
         fields = dict(self.fields)
         for name, (indices, values) in other.fields.items():
             if name in fields:
-                first, first_values = fields[name]
-                kept = ~np.isin(first, indices)
-                indices = np.concatenate([first[kept], indices])
-                values = np.concatenate([first_values[:, kept], values], axis=1)
+                own_indices, own_values = fields[name]
+                # An index twice in one write would leave to numpy which value wins.
+                not_in_other = ~np.isin(own_indices, indices)
+                indices = np.concatenate([own_indices[not_in_other], indices])
+                values = np.concatenate([own_values[:, not_in_other], values], axis=1)
             fields[name] = (indices, values)
-        shapes = [each.shapes for each in (self, other) if each.shapes is not None]
+        shapes = [part.shapes for part in (self, other) if part.shapes is not None]
         return Overrides(fields, np.concatenate(shapes, axis=1) if shapes else None)
 
     def __getitem__(self, frames: NDArray[Any] | slice | int) -> Overrides:
         """The overrides of some of the frames; of one, without their first axis, for an integer."""
-        fields = {
-            name: (indices, values[frames]) for name, (indices, values) in self.fields.items()
-        }
-        return Overrides(fields, None if self.shapes is None else self.shapes[frames])
+        fields: dict[str, FieldValues] = {}
+        for name, (indices, values) in self.fields.items():
+            fields[name] = (indices, values[frames])
+        shapes = None if self.shapes is None else self.shapes[frames]
+        return Overrides(fields, shapes)
 
     @staticmethod
     def concatenate(parts: Sequence[Overrides]) -> Overrides:
         """The frames of all parts, one after the other; all parts override the same fields."""
-        fields = {
-            name: (indices, np.concatenate([part.fields[name][1] for part in parts]))
-            for name, (indices, _) in parts[0].fields.items()
-        }
+        fields: dict[str, FieldValues] = {}
+        for name, (indices, _) in parts[0].fields.items():
+            values = [part.fields[name][1] for part in parts]
+            fields[name] = (indices, np.concatenate(values))
         shapes = [part.shapes for part in parts if part.shapes is not None]
         return Overrides(fields, np.concatenate(shapes) if shapes else None)
-
-    def per_frame_arrays(self) -> list[NDArray[Any]]:
-        """Every array whose first axis counts the frames."""
-        return [values for _, values in self.fields.values()] + (
-            [] if self.shapes is None else [self.shapes]
-        )
 
 
 @dataclass(frozen=True, slots=True)
 class StoredStates:
-    """All that frames depend on, to be drawn when they are wanted: some hundred bytes a state.
+    """All that frames depend on, to be rendered when they are wanted: some hundred bytes a state.
 
     Attributes:
         qpos: shape (N, nq).
@@ -92,16 +88,3 @@ class StoredStates:
         the same fields."""
         overrides = Overrides.concatenate([part.overrides for part in parts])
         return StoredStates(np.concatenate([part.qpos for part in parts]), overrides)
-
-
-def unique_states(states: StoredStates) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Which states are the first of their kind, to the last bit, shape (M,); and which of these
-    each is, shape (N,)."""
-    numbers: dict[bytes, int] = {}
-    first: list[int] = []
-    which = np.empty(len(states), np.int64)
-    for i, rows in enumerate(zip(states.qpos, *states.overrides.per_frame_arrays(), strict=True)):
-        which[i] = numbers.setdefault(b"".join(row.tobytes() for row in rows), len(first))
-        if which[i] == len(first):
-            first.append(i)
-    return np.array(first, np.int64), which

@@ -1,7 +1,7 @@
-"""Many frames drawn together, at a stated quality, on a few threads with one OpenGL context each.
+"""Many frames rendered together, at a stated quality, on a few threads with one OpenGL context each.
 
-``fast`` draws without shadows, reflections, multisampling and fine tessellation; ``full`` draws
-what MuJoCo's own renderer draws. In software OpenGL the first is more than ten times quicker.
+``fast`` renders without shadows, reflections, multisampling and fine tessellation; ``full`` renders
+what MuJoCo's own renderer does. In software OpenGL the first is more than ten times quicker.
 Frames are uint8 RGB, row 0 at the top.
 """
 
@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import atexit
 import os
+import queue
+import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import get_args
 
 import mujoco
@@ -19,9 +22,8 @@ from numpy.typing import NDArray
 
 from roborew_envs.errors import RenderError
 from roborew_envs.rendering.opengl import backend
-from roborew_envs.rendering.overrides import FieldValues, Overrides, StoredStates, unique_states
+from roborew_envs.rendering.overrides import FieldValues, Overrides, StoredStates
 from roborew_envs.rendering.render_context import Quality, RenderContext
-from roborew_envs.rendering.render_thread import RenderCall, RenderThread, raise_first
 
 __all__ = [
     "MAX_SIDE",
@@ -38,6 +40,8 @@ __all__ = [
 
 MAX_SIDE = 4096
 """Largest width or height of a frame [pixels]."""
+MAX_DEFAULT_THREADS = 8
+"""Threads beyond these find no work in frames of the usual sizes."""
 
 
 def check_frame(width: object, height: object, quality: object) -> None:
@@ -46,26 +50,30 @@ def check_frame(width: object, height: object, quality: object) -> None:
     Raises:
         RenderError: impossible size or quality.
     """
-    if quality not in get_args(Quality):
-        raise RenderError(
-            f"quality: got {quality!r}, expected one of {', '.join(get_args(Quality))}."
-        )
-    if not all(
-        isinstance(side, int | np.integer) and 1 <= side <= MAX_SIDE for side in (width, height)
-    ):
-        raise RenderError(
-            f"frame size: got {width!r} x {height!r} pixels, expected 1 to {MAX_SIDE} a side, "
-            f"whole."
-        )
+    qualities = get_args(Quality)
+    if quality not in qualities:
+        raise RenderError(f"quality: got {quality!r}, expected one of {', '.join(qualities)}.")
+    for side in (width, height):
+        if not isinstance(side, int | np.integer) or not 1 <= side <= MAX_SIDE:
+            raise RenderError(
+                f"frame size: got {width!r} x {height!r} pixels, expected 1 to {MAX_SIDE} a side, "
+                f"whole."
+            )
 
 
 def default_num_threads() -> int:
-    """The cores this process may use, at most 8."""
-    return min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2)
+    """The cores this process may use, at most `MAX_DEFAULT_THREADS`."""
+    if hasattr(os, "sched_getaffinity"):
+        return min(MAX_DEFAULT_THREADS, len(os.sched_getaffinity(0)))
+    return 2
+
+
+RenderFrame = Callable[[RenderContext, int, NDArray[np.uint8]], None]
+"""(context, number of the frame, its pixels (H, W, 3) to be written)."""
 
 
 class Renderer:
-    """Draws many states of one model at once.
+    """Renders many states of one model at once.
 
     >>> camera = "<camera name='c' pos='0 -2 0' xyaxes='1 0 0 0 0 1'/>"
     >>> model = mujoco.MjModel.from_xml_string(
@@ -86,7 +94,7 @@ class Renderer:
         """Open one OpenGL context a thread, and see that each draws a known scene rightly.
 
         Args:
-            model: what to draw; each thread works on a copy.
+            model: what to render; each thread works on a copy.
             width: of a frame [pixels], 1 to 4096.
             height: of a frame [pixels], 1 to 4096.
             quality: ``fast`` or ``full``.
@@ -96,40 +104,42 @@ class Renderer:
             RenderError: impossible size or quality, no such device, no OpenGL context, or one that
                 draws a known scene black, the same everywhere, upside down or in the wrong colours.
         """
-        self._threads: list[RenderThread] = []
+        self._threads: list[_RenderThread] = []  # first: `close` reads it if a check below raises
         check_frame(width, height, quality)
-        self.width, self.height, self.quality = width, height, quality
+        self.width = width
+        self.height = height
+        self.quality = quality
         self._cameras = {model.camera(i).name: i for i in range(model.ncam)}
-        count = threads or default_num_threads()
-        alone = count == 1 and quality == "full"
         try:
-            for number in range(
-                count
-            ):  # one after the other: opening displays at once is not safe in every driver
-                thread = RenderThread(
-                    lambda n=number: RenderContext(model, width, height, quality, n, alone)
-                )
-                raise_first([thread.wait()])
-                self._threads.append(thread)
+            self._open_contexts(model, threads or default_num_threads())
         except Exception as error:
             self.close()
-            reason = (
-                str(error) if isinstance(error, RenderError) else f"{type(error).__name__}: {error}"
-            )
+            known = isinstance(error, RenderError)
+            reason = str(error) if known else f"{type(error).__name__}: {error}"
             raise RenderError(
                 f"cannot draw with MUJOCO_GL={backend()!r}: {reason} Run `roborew doctor`."
             ) from error
         _open_renderers.add(self)
-        atexit.unregister(
-            _close_all
-        )  # moved behind the hooks of the OpenGL modules, which would close the display
+        # Behind the hooks of the OpenGL modules, which would close the display before its contexts.
+        atexit.unregister(_close_all)
         atexit.register(_close_all)
+
+    def _open_contexts(self, model: mujoco.MjModel, count: int) -> None:
+        alone = count == 1 and self.quality == "full"
+        # One after the other: opening displays at once is not safe in every driver.
+        for number in range(count):
+            make_context = partial(
+                RenderContext, model, self.width, self.height, self.quality, number, alone
+            )
+            thread = _RenderThread(make_context)
+            _raise_first([thread.outcomes.get()])
+            self._threads.append(thread)
 
     def render(
         self, qpos: NDArray[np.float64], camera: str, overrides: Overrides | None = None
     ) -> NDArray[np.uint8]:
-        """Draw one frame for each state; of states that are equal to the last bit, one is drawn and
-        copied.
+        """Render one frame for each state; of states that are equal to the last bit, one is
+        rendered and copied.
 
         Args:
             qpos: shape (N, nq), positions of each state.
@@ -143,41 +153,40 @@ class Renderer:
             raise RenderError("this renderer is closed: open a new one.")
         if camera not in self._cameras:
             raise RenderError(f"unknown camera {camera!r}. Available: {', '.join(self._cameras)}.")
+        camera_id = self._cameras[camera]
         states = StoredStates(qpos, overrides or Overrides())
-        first, which = unique_states(states)
-        if len(first) == len(states):
-            return self._draw(states, self._cameras[camera])
-        return self._draw(states[first], self._cameras[camera])[which]
+        first_of_kind, kind = unique_states(states)
 
-    def _draw(self, states: StoredStates, camera: int) -> NDArray[np.uint8]:
-        return self.render_each(
-            len(states), lambda context, i, frame: context.render(states[i], camera, frame)
-        )
+        def render_state(context: RenderContext, i: int, frame: NDArray[np.uint8]) -> None:
+            context.render(states[int(first_of_kind[i])], camera_id, frame)
 
-    def render_each(
-        self, count: int, paint: Callable[[RenderContext, int, NDArray[np.uint8]], None]
-    ) -> NDArray[np.uint8]:
-        """Let the threads paint ``count`` frames, each into its own part, (H, W, 3), of what is
-        returned."""
+        frames = self.render_each(len(first_of_kind), render_state)
+        return frames if len(frames) == len(kind) else frames[kind]
+
+    def render_each(self, count: int, render_frame: RenderFrame) -> NDArray[np.uint8]:
+        """Let the threads render ``count`` frames, each into its own part of what is returned,
+        shape (count, H, W, 3)."""
         frames = np.empty((count, self.height, self.width, 3), np.uint8)
-        busy = self._threads[: max(1, min(len(self._threads), count))]
+        threads = self._threads[: max(1, count)]
 
-        def share_of(thread: int) -> RenderCall:
-            def call(context: RenderContext) -> None:
-                for i in range(thread, count, len(busy)):
-                    paint(context, i, frames[i])
+        def render_share(first: int, context: RenderContext) -> None:
+            for i in range(first, count, len(threads)):
+                render_frame(context, i, frames[i])
 
-            return call
-
-        for k, thread in enumerate(busy):
-            thread.send(share_of(k))
-        raise_first([thread.wait() for thread in busy])
+        for number, thread in enumerate(threads):
+            thread.calls.put(partial(render_share, number))
+        # Every thread answers before any error is raised: no stale answer waits for the next call.
+        _raise_first([thread.outcomes.get() for thread in threads])
         return frames
 
     def close(self) -> None:
         """Free every OpenGL context; closing twice is harmless."""
         threads, self._threads = self._threads, []
-        raise_first([thread.stop() for thread in threads])
+        outcomes: list[BaseException | None] = []
+        for thread in threads:
+            thread.calls.put(None)
+            outcomes.append(thread.outcomes.get())
+        _raise_first(outcomes)
 
     def __del__(self) -> None:
         self.close()
@@ -187,6 +196,72 @@ class Renderer:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+class _RenderThread:
+    """Owns a context, which OpenGL ties to the thread that made it current, and runs calls on it.
+
+    Attributes:
+        calls: what to do next with the context; None closes it and ends the thread.
+        outcomes: one for the making of the context and one for each call, in order: None, or the
+            error.
+    """
+
+    def __init__(self, make_context: Callable[[], RenderContext]) -> None:
+        self.calls: queue.SimpleQueue[Callable[[RenderContext], None] | None] = queue.SimpleQueue()
+        self.outcomes: queue.SimpleQueue[BaseException | None] = queue.SimpleQueue()
+        # A daemon, so that it still lives when `atexit` asks it to close.
+        threading.Thread(target=self._run, args=(make_context,), daemon=True).start()
+
+    def _run(self, make_context: Callable[[], RenderContext]) -> None:
+        try:
+            context = make_context()
+        except BaseException as error:  # noqa: BLE001 - handed to the caller
+            self.outcomes.put(error)
+            return
+        self.outcomes.put(None)
+        closed = False
+        while not closed:
+            call = self.calls.get()
+            closed = call is None
+            try:
+                if call is None:
+                    context.close()
+                else:
+                    call(context)
+                self.outcomes.put(None)
+            except BaseException as error:  # noqa: BLE001 - handed to the caller
+                self.outcomes.put(error)
+
+
+def unique_states(states: StoredStates) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Find states that are equal to the last bit, for which one frame is enough.
+
+    Returns:
+        index of the first state of each kind, shape (M,); kind of each state, shape (N,).
+    """
+    arrays: list[NDArray[np.float64]] = [states.qpos]
+    for _, values in states.overrides.fields.values():
+        arrays.append(values)
+    if states.overrides.shapes is not None:
+        arrays.append(states.overrides.shapes)
+    kind_of_bytes: dict[bytes, int] = {}
+    first_of_kind: list[int] = []
+    kind = np.empty(len(states.qpos), np.int64)
+    for i in range(len(kind)):
+        state = bytearray()
+        for array in arrays:
+            state += array[i].tobytes()
+        kind[i] = kind_of_bytes.setdefault(bytes(state), len(first_of_kind))
+        if kind[i] == len(first_of_kind):
+            first_of_kind.append(i)
+    return np.array(first_of_kind, np.int64), kind
+
+
+def _raise_first(errors: Sequence[BaseException | None]) -> None:
+    for error in errors:
+        if error is not None:
+            raise error
 
 
 _open_renderers: weakref.WeakSet[Renderer] = weakref.WeakSet()

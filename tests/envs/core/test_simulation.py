@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from roborew_envs import TASKS, TaskEnv, TaskVectorEnv, make_task
-from roborew_envs.core.simulation import Simulation
-from roborew_envs.core.task_simulations import TaskSimulations
+from roborew_envs.core.simulation import Simulation, TaskSimulations
+from roborew_envs.tasks.desk.push import Push
 
 MODEL = """<mujoco><option timestep="0.01"/><worldbody><geom type="plane" size="1 1 1"/>
 <body pos="0 0 1"><freejoint/><geom name="ball" size="0.1"/></body>
@@ -171,3 +171,37 @@ def test_frames_per_second_are_steps_per_second_of_simulated_time(task_id: str) 
     seconds = float(many.core.simulation.state[0, 0])
     assert many.metadata["render_fps"] == one.metadata["render_fps"] == pytest.approx(3 / seconds)
     many.close(), one.close()
+
+
+class CountingPush(Push):
+    """Counts how often its truth is computed."""
+
+    def __init__(self) -> None:
+        self.calls = {"success": 0, "partial_progress": 0, "partial_stage": 0}
+
+    def success(self, qpos: np.ndarray, qvel: np.ndarray) -> np.ndarray:
+        self.calls["success"] += 1
+        return super().success(qpos, qvel)
+
+    def partial_progress(self, qpos: np.ndarray, qvel: np.ndarray) -> np.ndarray:
+        self.calls["partial_progress"] += 1
+        return super().partial_progress(qpos, qvel)
+
+    def partial_stage(self, qpos: np.ndarray, qvel: np.ndarray) -> np.ndarray:
+        self.calls["partial_stage"] += 1
+        return super().partial_stage(qpos, qvel)
+
+
+def test_truth_is_computed_once_a_step_also_where_a_new_episode_begins() -> None:
+    task = CountingPush()
+    env = TaskVectorEnv(task, 3)
+    env.reset(seed=0)
+    env.core.steps[:] = task.horizon - np.array([1, 2, 9])
+    for step in range(4):  # simulations 0 and 1 end, and begin anew at the next step
+        task.calls = dict.fromkeys(task.calls, 0)
+        env.step(np.zeros((3, task.action_size)))
+        assert task.calls == {"success": 1, "partial_progress": 1, "partial_stage": 1}, step
+    task.calls = dict.fromkeys(task.calls, 0)
+    env.reset(options={"reset_mask": np.array([True, False, False])})
+    assert set(task.calls.values()) == {1}
+    env.close()

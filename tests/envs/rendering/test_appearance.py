@@ -118,7 +118,9 @@ def test_what_a_state_paints_stays_painted_under_every_shift() -> None:
     env.reset(seed=0)
     env.core.simulation.qpos[1] = env.core.simulation.qpos[0]
     env.core.simulation.qpos[:, button] = 0, 0.022
-    env.core._looks.sample_from_key(1, env.core._looks.keys[0])  # type: ignore[union-attr]
+    sampler = env.core.appearance
+    assert sampler is not None
+    sampler.sample_from_key(1, sampler.keys[0])
     dark, lit = env.render_frames()
     env.close()
     glow = (lit.astype(int) - dark)[..., :2].sum(axis=-1)
@@ -144,11 +146,11 @@ def test_a_look_lasts_an_episode_and_follows_its_seed_alone() -> None:
     frames = env.render_frames()
     np.testing.assert_array_equal(alone.render(), frames[1])
     assert not np.array_equal(other.render_frames(), frames)
-    before = env.core.store_states().overrides.fields["cam_pos"][1]
+    before = env.store_states().overrides.fields["cam_pos"][1]
     env.step(np.zeros((3, 4)))
-    np.testing.assert_array_equal(env.core.store_states().overrides.fields["cam_pos"][1], before)
+    np.testing.assert_array_equal(env.store_states().overrides.fields["cam_pos"][1], before)
     env.reset(options={"reset_mask": np.array([False, True, False])})
-    renewed = env.core.store_states().overrides.fields["cam_pos"][1]
+    renewed = env.store_states().overrides.fields["cam_pos"][1]
     assert (renewed != before).any(axis=(1, 2)).tolist() == [False, True, False]
     for each in (env, other, alone):
         each.close()
