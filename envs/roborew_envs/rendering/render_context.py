@@ -18,7 +18,9 @@ from roborew_envs.rendering.overrides import FieldValues, StoredStates
 
 Quality = Literal["fast", "full"]
 
+_EVERYTHING = mujoco.mjtCatBit.mjCAT_ALL
 _CANARY_SIDE = 8
+"""Width and height of the known scene's picture [pixels]."""
 _CANARY = """<mujoco><visual><headlight ambient="1 1 1" diffuse="0 0 0" specular="0 0 0"/></visual><worldbody>
 <geom type="box" size="9 .1 4" pos="0 0 4" rgba="1 0 0 1"/><geom type="box" size="9 .1 4" pos="0 0 -4" rgba="0 0 1 1"/>
 <camera pos="0 -2 0" xyaxes="1 0 0 0 0 1"/></worldbody></mujoco>"""
@@ -40,10 +42,13 @@ def canary_fault(picture: NDArray[np.uint8]) -> str | None:
     if np.ptp(picture, axis=(0, 1)).max() < 16:
         return "the same everywhere"
     middle = picture.shape[1] // 2
-    top, bottom = picture[1, middle].astype(int), picture[-2, middle].astype(int)
-    if top[0] > top[2] + 100 and bottom[2] > bottom[0] + 100:
+    top = picture[1, middle].astype(int)
+    bottom = picture[-2, middle].astype(int)
+    top_redness = top[0] - top[2]
+    bottom_redness = bottom[0] - bottom[2]
+    if top_redness > 100 and bottom_redness < -100:
         return None
-    if top[2] > top[0] + 100 and bottom[0] > bottom[2] + 100:
+    if top_redness < -100 and bottom_redness > 100:
         return "upside down"
     return "in the wrong colours"
 
@@ -68,13 +73,15 @@ class RenderContext:
             RenderError: no context, or one that draws a known scene wrongly.
         """
         self.model = copy.deepcopy(model)
-        self.model.vis.global_.offwidth = max(width, _CANARY_SIDE)
-        self.model.vis.global_.offheight = max(height, _CANARY_SIDE)
+        visual = self.model.vis
+        # The offscreen buffer must hold the canary too, which may be larger than a tiny frame.
+        visual.global_.offwidth = max(width, _CANARY_SIDE)
+        visual.global_.offheight = max(height, _CANARY_SIDE)
         if quality == "fast":
-            self.model.vis.quality.offsamples = 0
-            self.model.vis.quality.shadowsize = 0
-            self.model.vis.quality.numslices = min(self.model.vis.quality.numslices, 12)
-            self.model.vis.quality.numstacks = min(self.model.vis.quality.numstacks, 8)
+            visual.quality.offsamples = 0
+            visual.quality.shadowsize = 0
+            visual.quality.numslices = min(visual.quality.numslices, 12)
+            visual.quality.numstacks = min(visual.quality.numstacks, 8)
         self.gl = open_context(width, height, number, alone)
         try:
             self._prepare(width, height, quality)
@@ -95,24 +102,23 @@ class RenderContext:
         self.camera.type = mujoco.mjtCamera.mjCAMERA_FIXED
         self.rect = mujoco.MjrRect(0, 0, width, height)
         self.buffer = np.empty((height, width, 3), np.uint8)
-        fault = canary_fault(self._canary())
+        fault = canary_fault(self._render_canary())
         if fault is not None:
             raise RenderError(
                 f"OpenGL draws a known scene {fault}, so its frames would be worthless."
             )
 
-    def _canary(self) -> NDArray[np.uint8]:
+    def _render_canary(self) -> NDArray[np.uint8]:
         """The known scene, through the same context, buffer and turn of rows as every frame; costs
         some 0.2 ms."""
         model = _canary_model()
-        data, scene = mujoco.MjData(model), mujoco.MjvScene(model, maxgeom=4)
+        data = mujoco.MjData(model)
+        scene = mujoco.MjvScene(model, maxgeom=4)
         mujoco.mj_forward(model, data)
         rect = mujoco.MjrRect(0, 0, _CANARY_SIDE, _CANARY_SIDE)
         picture = np.empty((_CANARY_SIDE, _CANARY_SIDE, 3), np.uint8)
         self.camera.fixedcamid = 0
-        mujoco.mjv_updateScene(
-            model, data, self.option, None, self.camera, mujoco.mjtCatBit.mjCAT_ALL, scene
-        )
+        mujoco.mjv_updateScene(model, data, self.option, None, self.camera, _EVERYTHING, scene)
         self._read_pixels(scene, rect, picture)
         return picture[::-1]
 
@@ -127,12 +133,13 @@ class RenderContext:
         before = self._swap_fields(state.overrides.fields)
         try:
             self._set_pose(state.qpos, camera)
-            for shape in () if state.overrides.shapes is None else state.overrides.shapes:
-                self._add_shape(shape)
+            if state.overrides.shapes is not None:
+                for shape in state.overrides.shapes:
+                    self._add_shape(shape)
             self._read_pixels(self.scene, self.rect, self.buffer)
         finally:
             self._swap_fields(before)
-        frame[:] = self.buffer[::-1]
+        frame[:] = self.buffer[::-1]  # OpenGL's row 0 is at the bottom
 
     def render_data(
         self,
@@ -145,43 +152,41 @@ class RenderContext:
         ``frame``."""
         for i in range(model.nhfield):  # terrain may change with every episode
             mujoco.mjr_uploadHField(model, self.context, i)
-        mujoco.mjv_updateScene(
-            model, data, self.option, None, camera, mujoco.mjtCatBit.mjCAT_ALL, self.scene
-        )
+        mujoco.mjv_updateScene(model, data, self.option, None, camera, _EVERYTHING, self.scene)
         self._read_pixels(self.scene, self.rect, self.buffer)
         frame[:] = self.buffer[::-1]
 
     def _set_pose(self, qpos: NDArray[np.float64], camera: int) -> None:
         self.data.qpos[:] = qpos
+        # The part of mj_forward that a picture shows; contacts and forces cost most and show none.
         mujoco.mj_kinematics(self.model, self.data)
         mujoco.mj_comPos(self.model, self.data)
         mujoco.mj_camlight(self.model, self.data)
         mujoco.mj_tendon(self.model, self.data)
         self.camera.fixedcamid = camera
-        everything = mujoco.mjtCatBit.mjCAT_ALL
         mujoco.mjv_updateScene(
-            self.model, self.data, self.option, None, self.camera, everything, self.scene
+            self.model, self.data, self.option, None, self.camera, _EVERYTHING, self.scene
         )
 
     def _add_shape(self, shape: NDArray[np.float64]) -> None:
         """Put a shape, see `Overrides.shapes`, into the scene as it stands now."""
         if self.scene.ngeom == self.scene.maxgeom:
             raise RenderError(f"a scene holds at most {self.scene.maxgeom} shapes.")
-        geom, upright = self.scene.geoms[self.scene.ngeom], np.eye(3).ravel()
-        mujoco.mjv_initGeom(
-            geom, int(shape[0]), shape[1:4], shape[4:7], upright, shape[7:].astype(np.float32)
-        )
+        geom = self.scene.geoms[self.scene.ngeom]
+        half_size, position = shape[1:4], shape[4:7]
+        upright = np.eye(3).ravel()
+        rgba = shape[7:].astype(np.float32)
+        mujoco.mjv_initGeom(geom, int(shape[0]), half_size, position, upright, rgba)
         geom.category = mujoco.mjtCatBit.mjCAT_STATIC
         self.scene.ngeom += 1
 
     def _swap_fields(self, fields: Mapping[str, FieldValues]) -> Mapping[str, FieldValues]:
         """Write model fields; returns what stood there."""
-        before = {
-            name: (indices, getattr(self.model, name)[indices])
-            for name, (indices, _) in fields.items()
-        }
+        before: dict[str, FieldValues] = {}
         for name, (indices, values) in fields.items():
-            getattr(self.model, name)[indices] = values
+            array = getattr(self.model, name)
+            before[name] = (indices, array[indices])
+            array[indices] = values
         return before
 
     def close(self) -> None:

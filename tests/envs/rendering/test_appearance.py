@@ -13,7 +13,7 @@ import pytest
 from gymnasium.error import Error
 
 from roborew_envs import TaskVectorEnv, make_task
-from roborew_envs.rendering import appearance
+from roborew_envs.rendering import shift_table
 from roborew_envs.rendering.appearance import (
     AppearanceSampler,
     UnknownAppearance,
@@ -184,7 +184,7 @@ def test_an_appearance_that_does_not_exist_is_refused_with_those_that_do(wrong: 
     assert parse_appearance("") == {}
 
 
-BOOK = json.loads(appearance.FILE.read_text("utf-8"))
+BOOK = json.loads(shift_table.FILE.read_text("utf-8"))
 LIGHT = BOOK["kinds"]["light"][0]
 
 
@@ -215,8 +215,8 @@ def test_a_damaged_book_is_named_when_it_is_read(
 ) -> None:
     if text is not None:
         (tmp_path / "appearance.json").write_text(text)
-    monkeypatch.setattr(appearance, "FILE", tmp_path / "appearance.json")
+    monkeypatch.setattr(shift_table, "FILE", tmp_path / "appearance.json")
     with pytest.raises(
         Error, match=r"assets/appearance.json is damaged \(.*\): install roborew again"
     ):
-        appearance.read_shift_table({LIGHT["of"]}, {LIGHT["change"]})
+        shift_table.read_shift_table({LIGHT["of"]}, {LIGHT["change"]})

@@ -1,0 +1,60 @@
+"""Things that stand about: boxes, balls and drums beside the work, known to no physics."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import mujoco
+import numpy as np
+from numpy.typing import NDArray
+
+_BOX = int(mujoco.mjtGeom.mjGEOM_BOX)
+_BALL = int(mujoco.mjtGeom.mjGEOM_SPHERE)
+_DRUM = int(mujoco.mjtGeom.mjGEOM_CYLINDER)
+
+
+def sample_distractors(
+    model: mujoco.MjModel,
+    places: Sequence[Mapping[str, Any]],
+    count: int,
+    max_count: int,
+    rng: np.random.Generator,
+    n: int,
+) -> NDArray[np.float64]:
+    """Draw shapes on the ground beside the work, as `Overrides.shapes` has them.
+
+    Args:
+        model: the world.
+        places: where and how big, for worlds with a geom of the name ``beside``; "" is any world.
+        count: shapes that are seen.
+        max_count: shapes that are drawn: from the same generator, fewer are the first of more.
+        rng: where chance comes from.
+        n: number of looks.
+
+    Returns:
+        shape (n, count, 11).
+    """
+    place = _place_for(model, places)
+    zones = np.array(place["zones"], np.float64)  # (Z, 4): x from, x to, y from, y to [m]
+    smallest, largest = place["size"]
+    zone = zones[rng.integers(len(zones), size=(n, max_count))]
+    half_size = rng.uniform(smallest, largest, (n, max_count, 3))
+    position = rng.uniform(zone[..., [0, 2]], zone[..., [1, 3]])
+    color = rng.uniform(0.05, 0.95, (n, max_count, 3))
+    form = rng.choice([_BOX, _BALL, _DRUM], (n, max_count, 1))
+    # Balls have one size, drums a radius and a height, boxes three sizes.
+    half_size[..., 1:2] = np.where(form == _BOX, half_size[..., 1:2], half_size[..., :1])
+    half_size[..., 2:] = np.where(form == _BALL, half_size[..., :1], half_size[..., 2:])
+    height = half_size[..., 2:]  # of the middle: they stand on the ground
+    opacity = np.ones((n, max_count, 1))
+    shapes = np.concatenate([form, half_size, position, height, color, opacity], axis=-1)
+    return shapes[:, :count]
+
+
+def _place_for(model: mujoco.MjModel, places: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    names = {model.geom(i).name for i in range(model.ngeom)}
+    for place in places:
+        if place["beside"] == "" or place["beside"] in names:
+            return place
+    raise ValueError("no place beside anything: the table of shifts was not checked.")
