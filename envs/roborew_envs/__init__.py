@@ -3,21 +3,13 @@ registers their ids."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from difflib import get_close_matches
-from functools import partial
-from importlib import import_module
-from types import MappingProxyType
-from typing import Any
-
-import gymnasium
-
 from roborew_envs.errors import RenderError
 from roborew_envs.rendering.opengl import BACKENDS
 
 try:
     from roborew_envs.core.single_env import TaskEnv
     from roborew_envs.core.task import Language, Task, Truth
+    from roborew_envs.core.task_registry import TaskRegistry
     from roborew_envs.core.vector_env import TaskVectorEnv
 except RuntimeError as error:  # MuJoCo reads the variable when it is imported
     if "MUJOCO_GL" not in str(error):
@@ -54,43 +46,54 @@ _TABLE = {
     "roborew/HumanoidLotus-v0": "humanoid.floor:HumanoidLotus",
 }
 
-TASKS: Mapping[str, str] = MappingProxyType(_TABLE)
-"""Registered ids -> ``module:class`` inside ``roborew_envs.tasks``."""
+TASKS = TaskRegistry({task_id: f"roborew_envs.tasks.{target}" for task_id, target in _TABLE.items()})
+"""Ids -> ``module:Class``: our own, those of `register_task`, and those of other packages' entry
+points in the group ``roborew.tasks``."""
 
 
-def make_task(task_id: str) -> Task:
-    """Build the task registered as ``task_id``.
+def make_task(name: str) -> Task:
+    """Build a task.
 
     >>> make_task("roborew/DrawerOpen-v0").instruction
     'open the drawer'
+    >>> make_task("roborew_envs.tasks.desk.press:Press").id
+    'roborew/Press-v0'
+
+    Args:
+        name: an id of `TASKS`, or ``package.module:Class``; `TaskVectorEnv` makes an environment of
+            the task.
 
     Raises:
         gymnasium.error.NameNotFound: unknown id; close matches and the list are offered.
+        gymnasium.error.Error: what it names cannot be imported, or is no complete task.
     """
-    if task_id not in _TABLE:
-        close = get_close_matches(task_id, _TABLE, n=3, cutoff=0.4)
-        hint = f" Did you mean {' or '.join(close)}?" if close else ""
-        raise gymnasium.error.NameNotFound(
-            f"unknown task {task_id!r}.{hint} Available: {', '.join(_TABLE)}."
-        )
-    module, name = _TABLE[task_id].split(":")
-    return getattr(import_module(f"roborew_envs.tasks.{module}"), name)()
+    return TASKS.make(name)
 
 
-def _make(task_id: str, **kwargs: Any) -> TaskEnv:
-    return TaskEnv(make_task(task_id), **kwargs)
+def register_task(task_id: str, target: str) -> None:
+    """Give a task of your own an id, for `make_task`, `gymnasium.make` and the command line.
+
+        register_task("my_package/MyTask-v0", "my_package.module:MyTask")
+
+    Args:
+        task_id: as Gymnasium has them: ``namespace/Name-v0``.
+        target: ``package.module:Class`` of a subclass of `Task`, imported when one is made.
+
+    Raises:
+        gymnasium.error.Error: the id is taken or malformed, or the target points nowhere.
+    """
+    TASKS.register(task_id, target)
 
 
-def _make_vector(task_id: str, **kwargs: Any) -> TaskVectorEnv:
-    return TaskVectorEnv(make_task(task_id), **kwargs)
-
-
-for _id in _TABLE:
-    gymnasium.register(  # pyright: ignore[reportUnknownMemberType] - its kwargs are an untyped dict
-        _id,
-        entry_point=partial(_make, _id),
-        vector_entry_point=partial(_make_vector, _id),
-        disable_env_checker=False,
-    )
-
-__all__ = ["TASKS", "Language", "Task", "TaskEnv", "TaskVectorEnv", "Truth", "make_task"]
+__all__ = [
+    "TASKS",
+    "Language",
+    "RenderError",
+    "Task",
+    "TaskEnv",
+    "TaskRegistry",
+    "TaskVectorEnv",
+    "Truth",
+    "make_task",
+    "register_task",
+]

@@ -36,8 +36,9 @@ class TaskEnv(gymnasium.Env[Any, Any]):
         self.task = task
         self.render_mode = render_mode
         self.metadata = {**self.metadata, "render_fps": task.fps}
-        self.observation_space = self._vector_env.single_observation_space
-        self.action_space = self._vector_env.single_action_space
+        spaces: Any = self._vector_env  # Gymnasium leaves the parameter of these spaces open
+        self.observation_space = spaces.single_observation_space
+        self.action_space = spaces.single_action_space
         self._running = False
 
     def reset(

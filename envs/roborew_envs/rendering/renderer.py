@@ -108,7 +108,7 @@ class Renderer:
         check_frame(width, height, quality)
         self.width = width
         self.height = height
-        self.quality = quality
+        self.quality: Quality = quality
         self._cameras = {model.camera(i).name: i for i in range(model.ncam)}
         try:
             self._open_contexts(model, threads or default_num_threads())
