@@ -46,7 +46,9 @@ _TABLE = {
     "roborew/HumanoidLotus-v0": "humanoid.floor:HumanoidLotus",
 }
 
-TASKS = TaskRegistry({task_id: f"roborew_envs.tasks.{target}" for task_id, target in _TABLE.items()})
+TASKS = TaskRegistry(
+    {task_id: f"roborew_envs.tasks.{target}" for task_id, target in _TABLE.items()}
+)
 """Ids -> ``module:Class``: our own, those of `register_task`, and those of other packages' entry
 points in the group ``roborew.tasks``."""
 
