@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, cast
 
 import gymnasium
-import mujoco
 import numpy as np
 from gymnasium.error import Error, InvalidAction, ResetNeeded
 from gymnasium.spaces import Box
@@ -18,22 +17,17 @@ from numpy.typing import NDArray
 from roborew_envs.core.validation import (
     check_num_envs,
     check_snapshot,
+    expand_seeds,
+    parse_reset_mask,
     tag_snapshot,
     validate_actions,
 )
-from roborew_envs.rendering.renderer import Quality, Renderer, check_frame
+from roborew_envs.rendering.renderer import Quality
 from roborew_envs.suites.env_specs import find_env_spec
-from roborew_envs.suites.mujoco_world import (
-    DEFAULT_CAMERA,
-    MujocoWorld,
-    camera_names,
-    find_world,
-    renderable_world,
-    resolve_camera,
-)
+from roborew_envs.suites.suite_renderer import SuiteRenderer
 
 Arrays = dict[str, NDArray[Any]]
-_SUCCESS = ("success", "is_success")
+_SUCCESS_KEYS = ("success", "is_success")
 """What Meta-World and Gymnasium-Robotics call it."""
 _log = logging.getLogger(__name__)
 
@@ -47,9 +41,8 @@ class SuiteVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
     is made up.
 
     Every episode has a seed: the given one for the first, later ones follow from it and the
-        episode's number. So the
-    state of everything is seeds and actions: `get_state` keeps these, and `set_state` plays them
-        again.
+    episode's number. So the state of everything is seeds and actions: `get_state` keeps these, and
+    `set_state` plays them again.
 
     An environment whose observation or reward becomes NaN or infinite is put back to where it was
     before, ends (truncated, with reward 0) and is named in the log; the others go on.
@@ -58,10 +51,10 @@ class SuiteVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         env_id: see `roborew_envs.suites`.
         num_envs: environments.
         render_mode: ``"rgb_array"`` or None.
-        camera: name of a camera of a MuJoCo world; by default see `resolve_camera`. Several, separated
-            by commas, are drawn side by side.
-        width: of a camera's picture [pixels]; 96 by default. MuJoCo worlds are drawn here, others
-            draw themselves.
+        camera: name of a camera of a MuJoCo world; by default see `resolve_camera`. Several,
+            separated by commas, are rendered side by side.
+        width: of a camera's picture [pixels]; 96 by default. MuJoCo worlds are rendered here,
+            others render themselves.
         height: of a frame [pixels]; 72 by default.
         quality: ``"fast"`` or ``"full"``, see `roborew_envs.rendering.renderer`.
         autoreset_mode: ``DISABLED``.
@@ -92,36 +85,25 @@ class SuiteVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
                 f"still be seen."
             )
         find_env_spec(env_id)
-        self.num_envs, self.render_mode = num_envs, render_mode
+        self.num_envs = num_envs
+        self.render_mode = render_mode
         self.envs = [_make_env(env_id, render_mode, options) for _ in range(num_envs)]
         first = self.envs[0]
         self.spec = first.spec
         self.metadata = {**first.metadata, **self.metadata}
-        seen, done = cast("tuple[Box, Box]", (first.observation_space, first.action_space))
-        self.single_observation_space, self.single_action_space = seen, done
-        self.observation_space, self.action_space = (
-            batch_space(seen, num_envs),
-            batch_space(done, num_envs),
-        )
-        self._camera = camera
-        self._frame: tuple[int, int, Quality] = (
-            96 if width is None else width,
-            72 if height is None else height,
-            quality,
-        )
-        check_frame(*self._frame)
-        if not self.resizable and (camera, width, height) != (None, None, None):
-            raise Error(
-                f"{env_id} draws itself: give it no camera, width or height but its own options."
-            )
-        for name in split_cameras(camera) if self.resizable else ():
-            resolve_camera(first, name)
-        self._renderer: Renderer | None = None
+        observation_space = cast("Box", first.observation_space)
+        self.single_observation_space = observation_space
+        self.single_action_space = cast("Box", first.action_space)
+        self.observation_space = batch_space(observation_space, num_envs)
+        self.action_space = batch_space(self.single_action_space, num_envs)
+        self._renderer = SuiteRenderer(first, env_id, camera, width, height, quality)
+        # Halved, so that a seed fits where a signed number is wanted.
         self._root_seeds = np.random.SeedSequence().generate_state(num_envs, np.uint64) >> 1
         self._episode_numbers = np.full(num_envs, -1)
         self._ended = np.ones(num_envs, np.bool_)
         self._actions: list[list[NDArray[Any]]] = [[] for _ in self.envs]
-        self._observations: NDArray[Any] = np.zeros((num_envs, *seen.shape), seen.dtype)
+        batch_shape = (num_envs, *observation_space.shape)
+        self._observations: NDArray[Any] = np.zeros(batch_shape, observation_space.dtype)
 
     def reset(
         self,
@@ -131,25 +113,15 @@ class SuiteVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
     ) -> tuple[Any, dict[str, Any]]:
         """Start episodes: all, or where ``options["reset_mask"]`` (N,) is True. Seed s gives
         environment i s + i."""
-        mask = np.asarray((options or {}).get("reset_mask", np.ones(self.num_envs, np.bool_)))
-        if mask.shape != (self.num_envs,) or mask.dtype != np.bool_ or not mask.any():
-            raise Error(
-                f"reset_mask: expected bool of shape ({self.num_envs},) with at least one True; "
-                f"got {mask}."
-            )
-        seeds = (
-            [seed + i for i in range(self.num_envs)] if isinstance(seed, int | np.integer) else seed
-        )
-        if seeds is not None and len(seeds) != self.num_envs:
-            raise Error(
-                f"seed: got {len(seeds)} seeds, expected one integer or {self.num_envs} of them."
-            )
+        mask = parse_reset_mask(options, self.num_envs)
+        seeds = expand_seeds(seed, self.num_envs)
         infos: dict[int, dict[str, Any]] = {}
         for i in np.flatnonzero(mask).tolist():
-            given = None if seeds is None else seeds[i]
             self._episode_numbers[i] += 1
-            if given is not None:
-                self._root_seeds[i], self._episode_numbers[i] = given, 0
+            root_seed = seeds[i]
+            if root_seed is not None:
+                self._root_seeds[i] = root_seed
+                self._episode_numbers[i] = 0
             infos[i] = self._start_episode(i)
         return self._observations.copy(), self._success_infos(infos)
 
@@ -160,23 +132,28 @@ class SuiteVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
                 f"environments {np.flatnonzero(self._ended)} have ended, or never begun: "
                 'call reset(options={"reset_mask": terminated | truncated}).'
             )
-        spaces = cast(Any, self)  # Gymnasium leaves the parameter of these spaces open
-        one, whole = spaces.single_action_space, not isinstance(spaces.single_action_space, Box)
-        checked = validate_actions(self._name, actions, (self.num_envs, *one.shape), whole)
-        if whole and not spaces.action_space.contains(checked):
-            raise InvalidAction(
-                f"{self._name}: got actions {checked.tolist()}, expected some of {one}."
-            )
-        rewards, terminated, truncated = (
-            np.zeros(self.num_envs),
-            self._ended.copy(),
-            self._ended.copy(),
-        )
+        valid = self._validate_actions(actions)
+        rewards = np.zeros(self.num_envs)
+        terminated = np.zeros(self.num_envs, np.bool_)
+        truncated = np.zeros(self.num_envs, np.bool_)
         infos: dict[int, dict[str, Any]] = {}
         for i in range(self.num_envs):
-            rewards[i], terminated[i], truncated[i], infos[i] = self._step_env(i, checked[i].copy())
+            rewards[i], terminated[i], truncated[i], infos[i] = self._step_env(i, valid[i].copy())
         self._ended = terminated | truncated
         return self._observations.copy(), rewards, terminated, truncated, self._success_infos(infos)
+
+    def _validate_actions(self, actions: Any) -> NDArray[Any]:
+        spaces = cast(Any, self)  # Gymnasium leaves the parameter of these spaces open
+        single_space = spaces.single_action_space
+        is_discrete = not isinstance(single_space, Box)
+        expected_shape = (self.num_envs, *single_space.shape)
+        valid = validate_actions(self._name, actions, expected_shape, whole=is_discrete)
+        # Values outside a box are the environment's to clip, but a choice that is none is a mistake.
+        if is_discrete and not spaces.action_space.contains(valid):
+            raise InvalidAction(
+                f"{self._name}: got actions {valid.tolist()}, expected some of {single_space}."
+            )
+        return valid
 
     def _step_env(self, i: int, action: NDArray[Any]) -> tuple[float, bool, bool, dict[str, Any]]:
         """Step environment i; one that breaks down stands again where it stood before."""
@@ -199,11 +176,6 @@ class SuiteVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         return self.spec.id if self.spec is not None else type(self).__name__
 
     @property
-    def resizable(self) -> bool:
-        """Whether ``camera``, ``width`` and ``height`` are for the taking: it is a MuJoCo world."""
-        return find_world(self.envs[0]) is not None
-
-    @property
     def expert(self) -> Callable[[NDArray[Any]], NDArray[np.float32]] | None:
         """The suite's own policy, observations (N, D) to actions (N, A); None if it brings none."""
         first = self.envs[0]
@@ -212,26 +184,31 @@ class SuiteVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
     def _start_episode(self, i: int) -> dict[str, Any]:
         """Start the episode that environment i stands at; its info, with success where a goal
         environment can say."""
-        env, bare = self.envs[i], cast(Any, self.envs[i].unwrapped)
-        seed = int(self._root_seeds[i])
-        legacy = isinstance(
-            bare.np_random, np.random.RandomState
-        )  # of dm_control; it takes 32 bits
-        if self._episode_numbers[i] > 0 or (legacy and seed >= 2**32):
-            seed = int(
-                np.random.SeedSequence((seed, int(self._episode_numbers[i]))).generate_state(1)[0]
-            )
-        self._observations[i], info = env.reset(seed=seed)
+        bare: Any = self.envs[i].unwrapped
+        self._observations[i], info = self.envs[i].reset(seed=self._episode_seed(i))
         if not np.isfinite(self._observations[i]).all():
             raise Error(
                 f"{self._name}: environment {i} starts with an observation that is NaN or infinite."
             )
-        self._actions[i], self._ended[i] = [], False
-        judge = getattr(bare, "_is_success", None)  # Gymnasium-Robotics tells it of a step only
-        if judge is not None and not any(name in info for name in _SUCCESS):
+        self._actions[i] = []
+        self._ended[i] = False
+        # Gymnasium-Robotics says success of a step only, not of a start.
+        is_success = getattr(bare, "_is_success", None)
+        if is_success is not None and _find_success(info) is None:
             goal = bare._get_obs()
-            info = info | {"is_success": judge(goal["achieved_goal"], goal["desired_goal"])}
+            info = info | {"is_success": is_success(goal["achieved_goal"], goal["desired_goal"])}
         return info
+
+    def _episode_seed(self, i: int) -> int:
+        """The root seed for the first episode; later ones follow from it and their number."""
+        seed = int(self._root_seeds[i])
+        number = int(self._episode_numbers[i])
+        bare: Any = self.envs[i].unwrapped
+        # A legacy generator, as dm_control's, takes 32 bits.
+        is_too_large = isinstance(bare.np_random, np.random.RandomState) and seed >= 2**32
+        if number > 0 or is_too_large:
+            seed = int(np.random.SeedSequence((seed, number)).generate_state(1)[0])
+        return seed
 
     def _replay(self, i: int, actions: Iterable[NDArray[Any]]) -> dict[str, Any]:
         """Bring environment i to where its episode stands after these actions; the last info."""
@@ -242,36 +219,35 @@ class SuiteVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         return info
 
     def _success_infos(self, infos: Mapping[int, Mapping[str, Any]]) -> dict[str, Any]:
-        success, known = np.zeros(self.num_envs, np.bool_), np.zeros(self.num_envs, np.bool_)
+        success = np.zeros(self.num_envs, np.bool_)
+        is_known = np.zeros(self.num_envs, np.bool_)
         for i, info in infos.items():
-            told = [info[name] for name in _SUCCESS if name in info]
-            if told:
-                success[i], known[i] = bool(told[0]), True
-        return {"success": success, "_success": known} if known.any() else {}
+            value = _find_success(info)
+            if value is not None:
+                success[i] = value
+                is_known[i] = True
+        return {"success": success, "_success": is_known} if is_known.any() else {}
+
+    @property
+    def resizable(self) -> bool:
+        """Whether ``camera``, ``width`` and ``height`` are for the taking: it is a MuJoCo world."""
+        return self._renderer.resizable
 
     @property
     def cameras(self) -> tuple[str, ...]:
-        """Names for `render_frames`, first the one that is used if none is given: ``default`` where it has
-        no name."""
-        return (
-            camera_names(self.envs[0], split_cameras(self._camera)[0])
-            if self.resizable
-            else (DEFAULT_CAMERA,)
-        )
+        """Names for `render_frames`, first the one that is used if none is given: ``default`` where
+        it has no name."""
+        return self._renderer.cameras
 
     def resize(self, width: int, height: int) -> None:
-        """Draw frames of another size [pixels] from now on; only where it is `resizable`."""
-        check_frame(width, height, self._frame[2])
-        self._frame = (width, height, self._frame[2])
-        if self._renderer is not None:
-            self._renderer.close()
-            self._renderer = None
+        """Render frames of another size [pixels] from now on; only where it is `resizable`."""
+        self._renderer.resize(width, height)
 
     def render_frames(
         self, indices: NDArray[np.int64] | None = None, camera: str | None = None
     ) -> NDArray[np.uint8]:
         """Frames of the current states, shape (n, H, W, 3), uint8 RGB; only the chosen environments
-        are drawn.
+        are rendered.
 
         Args:
             indices: of the environments, all by default.
@@ -279,20 +255,8 @@ class SuiteVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         """
         if self.render_mode != "rgb_array":
             raise Error(f"{self._name}: made without render_mode='rgb_array', so it draws nothing.")
-        chosen = [
-            self.envs[i] for i in (range(self.num_envs) if indices is None else indices.tolist())
-        ]
-        worlds = [world for env in chosen if (world := renderable_world(env)) is not None]
-        if len(worlds) < len(chosen):
-            return np.stack([cast("NDArray[np.uint8]", env.render()) for env in chosen])
-        views = [
-            resolve_camera(self.envs[0], name) for name in split_cameras(camera or self._camera)
-        ]
-        if self._renderer is None:
-            self._renderer = Renderer(worlds[0].model, *self._frame)
-        return np.concatenate(
-            [_render_worlds(self._renderer, worlds, view) for view in views], axis=2
-        )
+        chosen = range(self.num_envs) if indices is None else indices.tolist()
+        return self._renderer.render([self.envs[i] for i in chosen], camera)
 
     def render(self) -> tuple[NDArray[np.uint8], ...]:
         """One frame for every environment."""
@@ -301,17 +265,16 @@ class SuiteVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
     def get_state(self) -> Arrays:
         """All that decides the future: seeds, and the actions of the running episodes, shape (N, T,
         A)."""
-        lengths = np.array([len(actions) for actions in self._actions])
         space = cast("Box", cast(Any, self).single_action_space)
+        lengths = np.array([len(actions) for actions in self._actions])
         actions = np.zeros((self.num_envs, int(lengths.max()), *space.shape), space.dtype)
-        for i, taken in enumerate(self._actions):
-            actions[i, : len(taken)] = np.reshape(taken, (len(taken), *space.shape))
-        counters = {
+        for i, episode in enumerate(self._actions):
+            length = len(episode)
+            actions[i, :length] = np.reshape(episode, (length, *space.shape))
+        arrays: Arrays = {
             "roots": self._root_seeds.copy(),
             "episodes": self._episode_numbers.copy(),
             "ended": self._ended.copy(),
-        }
-        arrays = counters | {
             "lengths": lengths,
             "actions": actions,
             "observations": self._observations.copy(),
@@ -324,35 +287,26 @@ class SuiteVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         An environment that its seed does not determine comes out elsewhere: a warning says so.
         """
         check_snapshot(self._name, snapshot)
-        self._root_seeds, self._episode_numbers = (
-            snapshot["roots"].copy(),
-            snapshot["episodes"].copy(),
-        )
+        self._root_seeds = snapshot["roots"].copy()
+        self._episode_numbers = snapshot["episodes"].copy()
         for i in np.flatnonzero(self._episode_numbers >= 0).tolist():
-            self._replay(i, snapshot["actions"][i, : snapshot["lengths"][i]])
+            length = snapshot["lengths"][i]
+            self._replay(i, snapshot["actions"][i, :length])
         self._ended = snapshot["ended"].copy()
         if not np.array_equal(self._observations, snapshot["observations"], equal_nan=True):
             _log.warning("%s: not decided by its seeds, so it goes on but not exactly.", self._name)
 
     def close_extras(self, **kwargs: Any) -> None:
-        if self._renderer is not None:
-            self._renderer.close()
+        self._renderer.close()
         for env in self.envs:
             env.close()
 
 
-def split_cameras(cameras: str | None) -> list[str | None]:
-    """Names of cameras as in ``"front,wrist"``; one None, the environment's own, if not given."""
-    return [None] if cameras is None else [name.strip() for name in cameras.split(",")]
-
-
-def _render_worlds(
-    renderer: Renderer, worlds: Sequence[MujocoWorld], view: mujoco.MjvCamera
-) -> NDArray[np.uint8]:
-    return renderer.render_each(
-        len(worlds),
-        lambda context, i, frame: context.render_data(worlds[i].model, worlds[i].data, view, frame),
-    )
+def _find_success(info: Mapping[str, Any]) -> bool | None:
+    for key in _SUCCESS_KEYS:
+        if key in info:
+            return bool(info[key])
+    return None
 
 
 def _make_env(
@@ -360,5 +314,5 @@ def _make_env(
 ) -> gymnasium.Env[Any, Any]:
     env = gymnasium.make(env_id, render_mode=render_mode, disable_env_checker=True, **options)
     space: Any = env.observation_space
-    flat = isinstance(space, Box) and len(space.shape) == 1
-    return env if flat else gymnasium.wrappers.FlattenObservation(env)
+    is_flat = isinstance(space, Box) and len(space.shape) == 1
+    return env if is_flat else gymnasium.wrappers.FlattenObservation(env)
