@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from roborew.cli.command import Command, print_paths, watched
+from roborew.cli.command import Command, print_paths, say, watched
 from roborew.cli.score import Options, Videos
 
 
@@ -40,6 +40,8 @@ class Compare(Command):
         """Score, tabulate and plot."""
         from roborew.data import read_picture
         from roborew.errors import InvalidInputError
+        from roborew.evaluation.baselines import NUM_SCORED_BASELINES
+        from roborew.rewards.vlm.base import describe_cost
         from roborew.workflows.compare import compare, options_of, write
         from roborew.workflows.factories import open_reward
         from roborew.workflows.score import sample_video
@@ -50,6 +52,12 @@ class Compare(Command):
         models = {name: open_reward(name, options[name], self.device) for name in self.rewards}
         goal = read_picture(self.goal_image) if self.goal_image else None
         videos = [sample_video(path, self.fps) for path in self.videos]
+        # The videos, and as often each of the sanity baselines that are shown to the model.
+        lengths = [len(video.frames) for video in videos] * (1 + NUM_SCORED_BASELINES)
+        for model in models.values():
+            cost = describe_cost(model, lengths)
+            if cost is not None:
+                say(console, cost)
         compared = [
             compare(model, videos, self.goal, self.wrong, goal)
             for model in watched(console, models.values(), "scoring", models.values())

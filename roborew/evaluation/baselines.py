@@ -98,6 +98,10 @@ class TransformClips:
         return self.model.score([self.transform(clip) for clip in clips])
 
 
+NUM_SCORED_BASELINES = 4
+"""Sanity baselines that are shown to the model: static, last frame, blank and wrong instruction."""
+
+
 def score_with_sanity_baselines(
     model: RewardModel, clips: Sequence[Clip], wrong_instructions: Sequence[str]
 ) -> dict[str, list[Scores]]:

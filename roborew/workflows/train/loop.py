@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable, Generator
 from contextlib import closing, contextmanager
@@ -16,9 +17,12 @@ from roborew.storage.run import RunDirectory
 from roborew.workflows.factories import load_reward, make_agent, make_env, make_reward_env, phase_of
 from roborew.workflows.train.cameras import cameras_seen
 from roborew.workflows.train.config import TrainConfig
+from roborew.workflows.train.cost import describe_training_cost, time_limit
 from roborew.workflows.train.interrupt import stop_on_signal
 from roborew.workflows.train.logger import Observer, TrainLogger
 from roborew.wrappers.scorer import check_payable
+
+logger = logging.getLogger(__name__)
 
 Refresh = Callable[[RunDirectory, int], None]
 """Makes critic number n, from 1, of a run that has come to its n-th refreshment."""
@@ -108,8 +112,12 @@ def _phase(
     model."""
     config = run.config(TrainConfig)
     paid = phase_of(run, config, refreshments)
-    with closing(make_reward_env(paid, config.num_envs, load_reward(paid))) as env:
+    model = load_reward(paid)
+    with closing(make_reward_env(paid, config.num_envs, model)) as env:
         agent = make_agent(config, env)
+        n_steps = getattr(agent.config, "n_steps", None)
+        for line in describe_training_cost(config, model, n_steps, time_limit(env)):
+            logger.warning(line)
         diary = TrainLogger(run, config, env, agent, refreshments=refreshments, deadline=deadline)
         diary.go_on()
         with stop_on_signal() as stop:

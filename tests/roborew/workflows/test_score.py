@@ -216,7 +216,9 @@ def test_a_judge_scores_several_videos_and_its_abstentions_are_said(
     words += ["--out", str(tmp_path / "out"), "--reward", "roboreward", "--option", "max_frames=2"]
     judge = f"judge.model={tiny_vlm(tmp_path / 'judge')}"
     assert cli.main([*words, "--option", judge, "--option", "judge.min_prob_mass=0"]) == 0
-    assert "6 frames, 0 abstained" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert printed.index("questions with up to") < printed.index("abstained")
+    assert "6 frames, 0 abstained" in printed
     assert cli.main([*words, "--option", judge, "--option", "judge.min_prob_mass=0.99"]) == 1
     assert "no score over 6 frames, 6 abstained" in capsys.readouterr().out
     table = table_of(tmp_path / "out" / "roboreward_progress.parquet").to_pydict()

@@ -45,10 +45,14 @@ def config(options: tuple[str, ...], reward: str = "roboreward", agent: str = "p
 
 @pytest.mark.parametrize("agent", ["ppo", "sb3-ppo"])
 def test_an_agent_trains_on_what_a_judge_says(
-    agent: str, options: tuple[str, ...], tmp_path: Path
+    agent: str,
+    options: tuple[str, ...],
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     with start(config(options, agent=agent), tmp_path / "run") as run:
         assert train(run).ended == "finished"
+    assert "first rollout of 64 steps: roboreward will ask" in caplog.text
     trained = load_trained(RunDirectory.open(tmp_path / "run"))
     assert trained.steps == 64 and trained.agent.act(np.zeros((3, 2), np.float32)).shape == (3, 1)
     learned = [record["learned_return"] for record in untimed(tmp_path / "run")]
