@@ -40,9 +40,7 @@ class Compare(Command):
         """Score, tabulate and plot."""
         from roborew.data import read_picture
         from roborew.errors import InvalidInputError
-        from roborew.evaluation.baselines import NUM_SCORED_BASELINES
-        from roborew.rewards.vlm.base import describe_cost
-        from roborew.workflows.compare import compare, options_of, write
+        from roborew.workflows.compare import compare, describe_comparison_cost, options_of, write
         from roborew.workflows.factories import open_reward
         from roborew.workflows.score import sample_video
 
@@ -52,10 +50,8 @@ class Compare(Command):
         models = {name: open_reward(name, options[name], self.device) for name in self.rewards}
         goal = read_picture(self.goal_image) if self.goal_image else None
         videos = [sample_video(path, self.fps) for path in self.videos]
-        # The videos, and as often each of the sanity baselines that are shown to the model.
-        lengths = [len(video.frames) for video in videos] * (1 + NUM_SCORED_BASELINES)
         for model in models.values():
-            cost = describe_cost(model, lengths)
+            cost = describe_comparison_cost(model, videos)
             if cost is not None:
                 say(console, cost)
         compared = [

@@ -50,10 +50,10 @@ class Score(Command):
         from roborew.critics.critic import Critic
         from roborew.data import read_picture
         from roborew.errors import InvalidInputError
-        from roborew.rewards.vlm.base import describe_cost
         from roborew.workflows.factories import open_reward
         from roborew.workflows.score import (
             ScoredVideo,
+            describe_judge_cost,
             resolve_instruction,
             sample_video,
             score_video,
@@ -80,7 +80,7 @@ class Score(Command):
         scored: list[ScoredVideo] = []
         for path in watched(console, self.videos, "scoring", [model]):
             sampled = sample_video(path, fps, self.views)
-            cost = describe_cost(model, [len(sampled.frames)])
+            cost = describe_judge_cost(model, [sampled])
             if cost is not None:
                 say(console, f"{path}: {cost}")
             scored.append(score_video(model, sampled, sentence, picture))

@@ -12,8 +12,9 @@ from roborew.config import to_json
 from roborew.data import free_path, new_file
 from roborew.errors import InvalidInputError
 from roborew.evaluation import Measure, SanityBaseline, sanity_table, score_with_sanity_baselines
+from roborew.evaluation.baselines import NUM_SCORED_BASELINES
 from roborew.types import Clip, Frame, RewardModel
-from roborew.workflows.score import SampledVideo, ScoredVideo, write_plot
+from roborew.workflows.score import SampledVideo, ScoredVideo, describe_judge_cost, write_plot
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +66,13 @@ def options_of(rewards: Sequence[str], option: Sequence[str]) -> dict[str, list[
             )
         sorted_options[name].append(setting)
     return sorted_options
+
+
+def describe_comparison_cost(model: RewardModel, videos: Sequence[SampledVideo]) -> str | None:
+    """Return a sentence on what `compare` asks of a reward's judge, None for a reward that asks
+    none."""
+    # Each video as it is, and as each of the baselines that are shown to the model.
+    return describe_judge_cost(model, videos, num_scorings=1 + NUM_SCORED_BASELINES)
 
 
 def compare(

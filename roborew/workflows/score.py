@@ -20,6 +20,7 @@ from roborew.data import free_path, new_file, read_video, side_by_side, video_in
 from roborew.data.thinning import kept_frames
 from roborew.errors import InvalidInputError
 from roborew.evaluation import Overlay, curves_figure, score_range, write_overlay_video
+from roborew.rewards.vlm.base import describe_cost
 from roborew.types import Clip, Frame, RewardModel, RewardSpec, Scores, Video
 
 MAX_VIDEO_FPS = 60.0
@@ -115,6 +116,14 @@ def resolve_instruction(model: RewardModel, instruction: str | None) -> str:
         f"instruction: reward {model.spec.name!r} needs a sentence; say with --instruction what should be "
         f"done.{fitted}"
     )
+
+
+def describe_judge_cost(
+    model: RewardModel, videos: Sequence[SampledVideo], num_scorings: int = 1
+) -> str | None:
+    """Return a sentence on what scoring videos so often asks of a reward's judge, None for a reward
+    that asks none."""
+    return describe_cost(model, [len(video.frames) for video in videos] * num_scorings)
 
 
 def score_video(
