@@ -21,7 +21,7 @@ from roborew.registry import critics
 from tests.roborew.critics.worlds import OPEN, PUSH, TEXTS, curve, world
 
 LEARNED = [name for name in sorted(critics) if issubclass(critics.load(name), TorchObjective)]
-ALIGNED = {"transport": ("aligned=true",)}
+ALIGNED = {"temporal_ot": ("aligned=true",)}
 
 
 class Watched(GradientDescent):

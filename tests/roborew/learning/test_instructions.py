@@ -55,20 +55,22 @@ def test_right_sentences_are_the_own_one_and_paraphrases_and_wrong_ones_never_ar
     table = InstructionSampler(examples)
     right = {TEXTS[PUSH].tobytes(), *(row.tobytes() for row in ALSO)}
     listed = {row.tobytes() for row in WRONG}
-    assert drawn(table, "right", 0) == right and drawn(table, "right", 1) == right
-    assert drawn(table, "listed", 0) == listed and drawn(table, "wrong", 0) == listed | {
-        TEXTS[OPEN].tobytes()
-    }
-    assert drawn(table, "listed", 1) == {b""} and drawn(table, "wrong", 1) == {
+    assert (
+        drawn(table, "sample_matching", 0) == right and drawn(table, "sample_matching", 1) == right
+    )
+    assert drawn(table, "sample_negative", 0) == listed and drawn(
+        table, "sample_mismatched", 0
+    ) == listed | {TEXTS[OPEN].tobytes()}
+    assert drawn(table, "sample_negative", 1) == {b""} and drawn(table, "sample_mismatched", 1) == {
         TEXTS[OPEN].tobytes()
     }
 
 
 def test_another_episodes_paraphrase_of_the_same_goal_is_not_wrong() -> None:
     one = replace(episode("success", 0), paraphrase_embeddings=(TEXTS[OPEN],))
-    assert drawn(InstructionSampler([one, episode("success", 1, sentence=OPEN)]), "wrong", 0) == {
-        b""
-    }
+    assert drawn(
+        InstructionSampler([one, episode("success", 1, sentence=OPEN)]), "sample_mismatched", 0
+    ) == {b""}
 
 
 def test_a_video_under_a_wrong_sentence_has_no_progress_and_every_other_one_its_own() -> None:
