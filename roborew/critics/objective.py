@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from roborew.learning.episode_layout import split_by_length
 from roborew.learning.examples import Example, Features, Report
 from roborew.types import RecurrentState, RewardSpec, Scores
 
@@ -22,9 +23,9 @@ class Query:
     Attributes:
         features: shape (T, D), float32: frames that are new.
         instruction: the goal as a sentence.
-        text: the sentence embedded, shape (E,).
-        goal: embedded picture of the goal, shape (D,); None where there is none.
-        memory: what `Objective.score_step` returned with the frames before; empty at an episode's
+        text_embedding: the sentence embedded, shape (E,).
+        goal_image: embedded picture of the goal, shape (D,); None where there is none.
+        state: what `Objective.score_step` returned with the frames before; empty at an episode's
             start.
     """
 
@@ -93,3 +94,17 @@ class Refittable(Protocol):
             InvalidInputError: as `Objective.fit`.
         """
         ...
+
+
+def split_scores(
+    value: NDArray[np.float32],
+    lengths: Sequence[int],
+    success: NDArray[np.float32] | None = None,
+) -> list[Scores]:
+    """Return the values (N,) of all frames, and their chances of success, as scores of each
+    query, whose lengths sum to N; none is an abstention."""
+    values = split_by_length(value, lengths)
+    if success is None:
+        return [Scores(part, np.ones(len(part), np.bool_)) for part in values]
+    pairs = zip(values, split_by_length(success, lengths), strict=True)
+    return [Scores(part, np.ones(len(part), np.bool_), chance) for part, chance in pairs]

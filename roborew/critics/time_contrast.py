@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from roborew.critics.torch_objective import PackedEpisodes
+from roborew.learning.packed_episodes import PackedEpisodes
 from roborew.learning.sampling import Indices
 
 SMALL = 1e-6

@@ -20,8 +20,9 @@ from roborew.encoders.text import embed_text
 from roborew.errors import InvalidInputError
 from roborew.learning.examples import EpisodeFrames, Features, Report
 from roborew.learning.instructions import InstructionSampler
-from roborew.learning.optim import GradientDescent, load_module_state, module_state, seeded_weights
+from roborew.learning.optim import GradientDescent, seeded_weights
 from roborew.learning.sampling import progress_uniform_weights
+from roborew.learning.state import load_module_state, module_state
 from roborew.types import Video
 
 SHIFT = 4

@@ -3,50 +3,12 @@ gradients."""
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from typing import Any, cast
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
-
-from roborew.errors import CorruptFileError
-from roborew.storage.checkpoints import under
-
-
-def module_state(module: nn.Module, prefix: str = "") -> dict[str, NDArray[Any]]:
-    """Every parameter and buffer, by name."""
-    return {
-        prefix + name: value.detach().cpu().numpy() for name, value in module.state_dict().items()
-    }
-
-
-def load_module_state(
-    module: nn.Module, arrays: Mapping[str, NDArray[Any]], what: str, prefix: str = ""
-) -> None:
-    """Copy arrays into a module.
-
-    Raises:
-        CorruptFileError: a name, shape or dtype does not fit exactly.
-    """
-    wanted = module.state_dict()
-    given = under(arrays, prefix)
-    wrong = sorted(wanted.keys() ^ given.keys())
-    wrong += [
-        name
-        for name in sorted(wanted.keys() & given.keys())
-        if given[name].shape != tuple(wanted[name].shape)
-        or given[name].dtype != wanted[name].cpu().numpy().dtype
-    ]
-    if wrong:
-        raise CorruptFileError(
-            f"{what}: the saved arrays do not fit this network: {', '.join(wrong[:4])}."
-        )
-    module.load_state_dict(
-        {name: torch.as_tensor(np.array(array)) for name, array in given.items()}, strict=True
-    )
 
 
 @contextmanager
@@ -79,17 +41,20 @@ class GradientDescent:
         decay: float = 1e-4,
         clip: float = 1.0,
     ) -> None:
-        self._parameters, self._clip = list(parameters), clip
-        self._optimiser: Any = torch.optim.AdamW(self._parameters, lr=rate, weight_decay=decay)
+        self._parameters = list(parameters)
+        self._clip = clip
+        self._optimizer: Any = torch.optim.AdamW(self._parameters, lr=rate, weight_decay=decay)
+        # A cycle of one step has no length: torch divides by it.
+        total_steps = max(2, steps)
         self._schedule = torch.optim.lr_scheduler.OneCycleLR(
-            self._optimiser, rate, total_steps=max(2, steps), pct_start=0.1
+            self._optimizer, rate, total_steps=total_steps, pct_start=0.1
         )
 
     def step(self, loss: Tensor) -> float:
         """Go one step down; returns the loss."""
-        self._optimiser.zero_grad(set_to_none=True)
+        self._optimizer.zero_grad(set_to_none=True)
         cast(Any, loss).backward()
         torch.nn.utils.clip_grad_norm_(self._parameters, self._clip)
-        self._optimiser.step()
+        self._optimizer.step()
         self._schedule.step()
         return float(loss.detach())

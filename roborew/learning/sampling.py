@@ -1,7 +1,7 @@
-"""What a critic is shown of a demonstration: frames as positions (K,) in it, so that features and
-labels follow alike.
+"""Frames drawn from a demonstration, as indices (K,) into it, so that features and labels follow
+alike.
 
-Every function is pure: what is drawn comes from the generator that is passed in, and nothing is
+Every function is pure: randomness comes from the generator that is passed in, and nothing is
 written to. Segments, reversed and rewound ones are those of ReWiND (arXiv:2505.10911) and Robometer
 (arXiv:2603.02115); near misses those of RoboReward (arXiv:2601.00675).
 """
@@ -18,53 +18,59 @@ from roborew.errors import InvalidInputError
 Indices = NDArray[np.int64]
 
 
-def evenly_spaced(positions: Indices, count: int) -> Indices:
-    """Choose ``count`` of the positions, evenly, the first and the last among them; the last is
+def evenly_spaced(indices: Indices, count: int) -> Indices:
+    """Choose ``count`` of the indices, evenly, the first and the last among them; the last is
     repeated where there are too few.
 
-    >>> spread(np.array([2, 3, 4, 5, 6]), 3).tolist(), spread(np.array([2, 3]), 4).tolist()
+    >>> evenly_spaced(np.array([2, 3, 4, 5, 6]), 3).tolist(), evenly_spaced(np.array([2, 3]), 4).tolist()
     ([2, 4, 6], [2, 3, 3, 3])
     """
-    if len(positions) <= count:
-        return positions[np.minimum(np.arange(count), len(positions) - 1)]
-    chosen: Indices = np.rint(np.linspace(0, len(positions) - 1, count)).astype(np.int64)
-    return positions[chosen]
+    last = len(indices) - 1
+    if len(indices) <= count:
+        return indices[np.minimum(np.arange(count), last)]
+    chosen: Indices = np.rint(np.linspace(0, last, count)).astype(np.int64)
+    return indices[chosen]
 
 
 def sample_segment(rng: np.random.Generator, length: int) -> Indices:
-    """A piece of an episode of T >= 2 frames, in time order, of at least two frames.
+    """Draw a piece of an episode of T >= 2 frames, in time order, of at least two frames.
 
-    >>> segment(np.random.default_rng(0), 2).tolist()
+    >>> sample_segment(np.random.default_rng(0), 2).tolist()
     [0, 1]
     """
-    (one,), (other,) = sample_pairs(rng, length, 1)
-    return np.arange(min(int(one), int(other)), max(int(one), int(other)) + 1)
+    first, second = sample_pairs(rng, length, 1)
+    start = int(min(first[0], second[0]))
+    stop = int(max(first[0], second[0])) + 1
+    return np.arange(start, stop)
 
 
-def reverse(positions: Indices) -> Indices:
+def reverse(indices: Indices) -> Indices:
     """The same frames, the last first.
 
     >>> reverse(np.array([3, 4, 5])).tolist()
     [5, 4, 3]
     """
-    return positions[::-1].copy()
+    return indices[::-1].copy()
 
 
-def sample_rewound(rng: np.random.Generator, positions: Indices) -> Indices:
+def sample_rewound(rng: np.random.Generator, indices: Indices) -> Indices:
     """The frames, then some of them backwards: at least one, without the turning frame, at most
     back to the first.
 
-    >>> rewind(np.random.default_rng(0), np.array([4, 5])).tolist()
+    >>> sample_rewound(np.random.default_rng(0), np.array([4, 5])).tolist()
     [4, 5, 4]
     """
-    back = int(rng.integers(1, _long_enough(len(positions))))
-    return np.concatenate([positions, positions[::-1][1 : back + 1]])
+    _check_length(len(indices))
+    count = int(rng.integers(1, len(indices)))
+    # The turning frame is not repeated: a robot that rewinds does not wait there.
+    backwards = reverse(indices)[1 : count + 1]
+    return np.concatenate([indices, backwards])
 
 
 def sample_near_miss(
     rng: np.random.Generator, labels: NDArray[np.float32], low: float, high: float
 ) -> Indices | None:
-    """The start of a success, cut off before it is done.
+    """Draw the start of a success, cut off before it is done.
 
     Args:
         rng: decides where it is cut.
@@ -73,89 +79,105 @@ def sample_near_miss(
         high: no frame that is kept has so much.
 
     Returns:
-        Positions 0 up to the cut; None where no cut keeps both.
+        Indices 0 up to the cut; None where no cut keeps both.
 
-    >>> near_miss(np.random.default_rng(0), np.array([0, 0.2, 0.6, 0.95, 1], np.float32), 0.5, 0.9).tolist()
+    >>> labels = np.array([0, 0.2, 0.6, 0.95, 1], np.float32)
+    >>> sample_near_miss(np.random.default_rng(0), labels, 0.5, 0.9).tolist()
     [0, 1, 2]
     """
-    reached = np.nonzero(labels >= high)[0]
-    before = labels[: reached[0]] if len(reached) else labels
-    cuts = np.nonzero(before >= low)[0]
-    return np.arange(int(rng.choice(cuts)) + 1) if len(cuts) else None
+    done = np.flatnonzero(labels >= high)
+    unfinished = labels[: done[0]] if len(done) else labels
+    cuts = np.flatnonzero(unfinished >= low)
+    if not len(cuts):
+        return None
+    return np.arange(int(rng.choice(cuts)) + 1)
 
 
 def sample_pairs(rng: np.random.Generator, length: int, count: int) -> tuple[Indices, Indices]:
-    """Two different frames each, in either order with the same probability; every pair is as likely
-    as any other."""
-    first = rng.integers(0, _long_enough(length), count)
-    return first, (first + rng.integers(1, length, count)) % length
+    """Draw two different frames each, in either order with the same probability; every pair is as
+    likely as any other."""
+    _check_length(length)
+    first = rng.integers(0, length, count)
+    # A step of 1 to T - 1 round the circle reaches every other frame once, and never the frame
+    # itself: no pair has to be drawn again.
+    steps = rng.integers(1, length, count)
+    return first, (first + steps) % length
+
+
+def stratum(instruction: str, quality: str | None, success: bool | None) -> str:
+    """Name the task and the outcome of an episode: what batches are balanced and episodes are
+    dealt by."""
+    return f"{instruction}/{quality or success}"
 
 
 def sample_stratified(rng: np.random.Generator, strata: Sequence[Hashable], count: int) -> Indices:
-    """Draw positions so that every kind is as likely as any other, however many there are of it.
+    """Draw indices so that every stratum is as likely as any other, however many there are of it.
 
-    >>> drawn = balanced(np.random.default_rng(0), ["success"] * 99 + ["failure"], 1000)
+    >>> drawn = sample_stratified(np.random.default_rng(0), ["success"] * 99 + ["failure"], 1000)
     >>> bool(400 < (drawn == 99).sum() < 600)
     True
     """
-    members: dict[Hashable, list[int]] = {}
-    for position, kind in enumerate(strata):
-        members.setdefault(kind, []).append(position)
-    if not members:
+    groups = _indices_by_stratum(strata)
+    if not groups:
         raise InvalidInputError("sampling: expected at least one episode to draw from; got none.")
-    groups = list(members.values())
-    chosen = (groups[int(kind)] for kind in rng.integers(0, len(groups), count))
+    numbers = rng.integers(0, len(groups), count)
+    chosen = [groups[int(number)] for number in numbers]
     return np.array([group[int(rng.integers(len(group)))] for group in chosen], np.int64)
+
+
+def stratified_bootstrap(rng: np.random.Generator, strata: Sequence[Hashable]) -> Indices:
+    """Draw as many indices of every stratum as there are, with replacement, in a random order.
+
+    >>> drawn = stratified_bootstrap(np.random.default_rng(0), ["success"] * 9 + ["failure"])
+    >>> bool((drawn == 9).sum() == 1), len(set(drawn.tolist())) < 10
+    (True, True)
+    """
+    groups = _indices_by_stratum(strata)
+    resampled = [rng.choice(np.array(group), len(group)) for group in groups]
+    return rng.permutation(np.concatenate(resampled))
 
 
 def progress_uniform_weights(
     labels: NDArray[np.float32], tolerance: float = 0.02
 ) -> NDArray[np.float64]:
-    """Chances of an episode's frames by which any progress is about as likely as any other, however
-    long it rests.
+    """Probabilities of an episode's frames by which any progress is about as likely as any other,
+    however long it rests.
 
     Args:
-        labels: progress of each frame, shape (T,), T >= 1; a frame without one (NaN) has the chance
-            1 / T.
-        near: frames no farther apart in progress than this share their chance.
+        labels: progress of each frame, shape (T,), T >= 1; a frame without one (NaN) has the
+            probability 1 / T.
+        tolerance: frames no farther apart in progress than this share their probability.
 
     Returns:
-        Chances above 0, shape (T,), of sum 1.
+        Probabilities above 0, shape (T,), of sum 1.
 
-    >>> by_progress(np.array([0, 0.5, 1, 1, 1, 1], np.float32)).round(2).tolist()
+    >>> progress_uniform_weights(np.array([0, 0.5, 1, 1, 1, 1], np.float32)).round(2).tolist()
     [0.33, 0.33, 0.08, 0.08, 0.08, 0.08]
     """
-    told = ~np.isnan(labels)
-    chances = np.full(len(labels), 1 / len(labels))
-    if told.any():
-        known = labels[told].astype(np.float64)
-        order = np.sort(known)
-        shares = 1 / (
-            np.searchsorted(order, known + tolerance, "right")
-            - np.searchsorted(order, known - tolerance, "left")
-        )
-        chances[told] = told.mean() * shares / shares.sum()
-    return chances
+    weights = np.full(len(labels), 1 / len(labels))
+    labeled = ~np.isnan(labels)
+    if not labeled.any():
+        return weights
+    progress = labels[labeled].astype(np.float64)
+    ordered = np.sort(progress)
+    below = np.searchsorted(ordered, progress - tolerance, "left")
+    above = np.searchsorted(ordered, progress + tolerance, "right")
+    # Frames of about the same progress, `above - below` of them, share what one alone would get.
+    density = 1 / (above - below)
+    weights[labeled] = labeled.mean() * density / density.sum()
+    return weights
 
 
-def stratified_bootstrap(rng: np.random.Generator, strata: Sequence[Hashable]) -> Indices:
-    """As many positions of every kind as there are, drawn with replacement, in a random order.
-
-    >>> drawn = bootstrap(np.random.default_rng(0), ["success"] * 9 + ["failure"])
-    >>> bool((drawn == 9).sum() == 1), len(set(drawn.tolist())) < 10
-    (True, True)
-    """
-    members: dict[Hashable, list[int]] = {}
-    for position, kind in enumerate(strata):
-        members.setdefault(kind, []).append(position)
-    return rng.permutation(
-        np.concatenate([rng.choice(np.array(group), len(group)) for group in members.values()])
-    )
+def _indices_by_stratum(strata: Sequence[Hashable]) -> list[list[int]]:
+    """Indices of each stratum, strata in the order in which they first occur."""
+    groups: dict[Hashable, list[int]] = {}
+    for index, name in enumerate(strata):
+        groups.setdefault(name, []).append(index)
+    return list(groups.values())
 
 
-def _long_enough(length: int) -> int:
+def _check_length(length: int) -> None:
     if length < 2:
         raise InvalidInputError(
             f"sampling: expected an episode of at least 2 frames; got {length}."
         )
-    return length

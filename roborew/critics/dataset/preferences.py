@@ -1,4 +1,4 @@
-"""Which of two short pieces of video is better: given by somebody, or by a scripted teacher who
+"""Which of two short segments of video is better: given by somebody, or by a scripted teacher who
 knows progress."""
 
 from __future__ import annotations
@@ -10,9 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roborew.errors import InvalidInputError
+from roborew.learning.episode_layout import EpisodeLayout
 from roborew.learning.examples import Example
 from roborew.learning.labels import progress_labels
+from roborew.learning.packed_episodes import PackedEpisodes
 from roborew.learning.sampling import Indices, sample_stratified
+
+MIN_SIMILARITY_GAP = 1e-6
+"""Least difference between two distances in progress by which one is called the smaller."""
+
+Segment = tuple[int, int]
+"""An episode and the first frame of a segment of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,8 +34,8 @@ class SegmentComparison:
         user: who answered, counted from 0.
     """
 
-    first: tuple[int, int]
-    second: tuple[int, int]
+    first: Segment
+    second: Segment
     label: float
     user: int = 0
 
@@ -35,21 +43,15 @@ class SegmentComparison:
         if not 0 <= self.label <= 1:
             raise InvalidInputError(f"comparison: expected a label in [0, 1]; got {self.label}.")
 
-    def swapped(self) -> SegmentComparison:
-        """The same answer with the pieces exchanged."""
-        return SegmentComparison(
-            first=self.second, second=self.first, label=1 - self.label, user=self.user
-        )
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScriptedTeacher:
-    """Answers by progress, with a person's faults.
+    """Answers by progress, with a person's faults (B-Pref, arXiv:2111.03026).
 
     Attributes:
-        length: frames of a piece; the better piece has the higher mean progress.
-        tie: difference in progress below which neither is better.
-        noise: share of the answers that are turned round.
+        segment_length: frames of a segment; the better segment has the higher mean progress.
+        tie_margin: difference in progress below which neither is better.
+        label_noise: share of the answers that are turned round.
     """
 
     segment_length: int = 1
@@ -59,91 +61,89 @@ class ScriptedTeacher:
     def __post_init__(self) -> None:
         if self.segment_length < 1 or not self.tie_margin >= 0 or not 0 <= self.label_noise < 0.5:
             raise InvalidInputError(
-                f"teacher: expected length >= 1, tie >= 0 and noise in [0, 0.5); "
-                f"got {self.segment_length}, {self.tie_margin} and {self.label_noise}."
+                f"teacher: expected segment_length >= 1, tie_margin >= 0 and label_noise in "
+                f"[0, 0.5); got {self.segment_length}, {self.tie_margin} and {self.label_noise}."
             )
 
     def sample_comparisons(
         self, rng: np.random.Generator, examples: Sequence[Example], count: int
     ) -> list[SegmentComparison]:
-        """Up to ``count`` answers about pieces of episodes of one sentence; a piece whose progress
-        is not known is passed over.
+        """Draw up to ``count`` answers about segments of episodes of one sentence; a segment whose
+        progress is not known is passed over.
 
         Raises:
-            InvalidInputError: no two pieces could be compared.
+            InvalidInputError: no two segments could be compared.
         """
-        worth = [_worth(example, self.segment_length) for example in examples]
-        kinds = [(example.instruction, example.quality or example.success) for example in examples]
-        found: list[SegmentComparison] = []
-        for drawn in sample_stratified(rng, kinds, count):
-            episode = int(drawn)
-            others = [
-                row
-                for row, e in enumerate(examples)
-                if e.instruction == examples[episode].instruction
-            ]
-            other = others[int(rng.integers(len(others)))]
-            first, second = (
-                int(rng.integers(len(worth[episode]))),
-                int(rng.integers(len(worth[other]))),
-            )
-            gap = float(worth[other][second] - worth[episode][first])
-            if np.isnan(gap):
-                continue
-            label = 0.5 if abs(gap) < self.tie_margin else float(gap > 0)
-            label = 1 - label if rng.random() < self.label_noise else label
-            found.append(
-                SegmentComparison(first=(episode, first), second=(other, second), label=label)
-            )
-        if not any(answer.label != 0.5 for answer in found):
+        episodes = PackedEpisodes(examples)
+        progress = self._segment_progress(examples)
+        comparisons: list[SegmentComparison] = []
+        for number in sample_stratified(rng, episodes.strata, count):
+            peers = episodes.same_task[int(number)]
+            pair = [int(number), peers[int(rng.integers(len(peers)))]]
+            first, second = ((n, int(rng.integers(len(progress[n])))) for n in pair)
+            gap = float(progress[second[0]][second[1]] - progress[first[0]][first[1]])
+            if not np.isnan(gap):
+                label = self._label(rng, gap)
+                comparisons.append(SegmentComparison(first=first, second=second, label=label))
+        if all(comparison.label == 0.5 for comparison in comparisons):
             raise InvalidInputError(
                 "teacher: nothing among the demonstrations is better than anything else; give "
-                "labelled or longer ones."
+                "labeled or longer ones."
             )
-        return found
+        return comparisons
 
     def sample_triplets(
         self, rng: np.random.Generator, examples: Sequence[Example], count: int
     ) -> Indices:
-        """Pieces of which the second is more like the first, in progress, than the third is:
-        positions in the stack of all frames, (up to ``count``, 3, length); all three of one
-        sentence.
+        """Draw segments of which the second is more like the first, in progress, than the third is.
+
+        Returns:
+            Rows of the stack of all frames, shape (up to ``count``, 3, segment_length); all three
+            segments of one sentence.
         """
-        worth = [_worth(example, self.segment_length) for example in examples]
-        kinds = [(example.instruction, example.quality or example.success) for example in examples]
-        found: list[list[tuple[int, int]]] = []
-        for drawn in sample_stratified(rng, kinds, count):
-            peers = [
-                row
-                for row, e in enumerate(examples)
-                if e.instruction == examples[int(drawn)].instruction
-            ]
-            chosen = [int(drawn), *(peers[int(rng.integers(len(peers)))] for _ in range(2))]
-            pieces = [(episode, int(rng.integers(len(worth[episode])))) for episode in chosen]
-            first, second, third = (float(worth[episode][at]) for episode, at in pieces)
-            gap = abs(first - second) - abs(first - third)
-            if abs(gap) >= max(self.tie_margin, 1e-6):  # false where one is NaN
-                found.append(pieces if gap < 0 else [pieces[0], pieces[2], pieces[1]])
-        if count and not found:
+        episodes = PackedEpisodes(examples)
+        progress = self._segment_progress(examples)
+        triplets: list[list[Segment]] = []
+        for number in sample_stratified(rng, episodes.strata, count):
+            peers = episodes.same_task[int(number)]
+            others = [peers[int(rng.integers(len(peers)))] for _ in range(2)]
+            segments = [(n, int(rng.integers(len(progress[n])))) for n in (int(number), *others)]
+            anchor, second, third = (float(progress[n][start]) for n, start in segments)
+            gap = abs(anchor - second) - abs(anchor - third)
+            # A comparison with NaN is false: where nobody knows progress, nothing is learned.
+            if abs(gap) >= max(self.tie_margin, MIN_SIMILARITY_GAP):
+                nearer_last = [segments[0], segments[2], segments[1]]
+                triplets.append(segments if gap < 0 else nearer_last)
+        if count and not triplets:
             raise InvalidInputError(
-                "teacher: all pieces are as like each other; give labelled or longer episodes."
+                "teacher: all segments are as like each other; give labeled or longer episodes."
             )
-        return _frames(np.array(found, np.int64).reshape(-1, 3, 2), examples, self.segment_length)
+        chosen = np.array(triplets, np.int64).reshape(-1, 3, 2)
+        return episodes.segment_rows(chosen[..., 0], chosen[..., 1], self.segment_length)
+
+    def _segment_progress(self, examples: Sequence[Example]) -> list[NDArray[np.float64]]:
+        return [_segment_progress(example, self.segment_length) for example in examples]
+
+    def _label(self, rng: np.random.Generator, gap: float) -> float:
+        """How much speaks for the second segment, which is further by ``gap``."""
+        label = 0.5 if abs(gap) < self.tie_margin else float(gap > 0)
+        return 1 - label if rng.random() < self.label_noise else label
 
 
-def _worth(example: Example, length: int) -> NDArray[np.float64]:
-    """Mean progress of each piece, (T - length + 1,) but at least one; NaN where nobody knows."""
-    labels, length = progress_labels(example).astype(np.float64), min(length, len(example.features))
-    return np.convolve(labels, np.full(length, 1 / length), "valid")
+def _segment_progress(example: Example, length: int) -> NDArray[np.float64]:
+    """Mean progress of each segment, (T - length + 1,) but at least one; NaN where nobody knows."""
+    labels = progress_labels(example).astype(np.float64)
+    size = min(length, len(labels))
+    return np.convolve(labels, np.full(size, 1 / size), "valid")
 
 
 @dataclass(frozen=True, slots=True)
 class PackedComparisons:
-    """Many comparisons, of pieces of one length, as arrays.
+    """Many comparisons, of segments of one length, as arrays.
 
     Attributes:
-        pieces: positions in the stack of all frames, shape (N, 2, length).
-        text: the episode whose sentence is meant, shape (N,).
+        segments: rows of the stack of all frames, shape (N, 2, length).
+        episode: the episode whose sentence is meant, shape (N,).
         label: how much speaks for the second, shape (N,), float32.
         user: who answered, shape (N,).
     """
@@ -157,35 +157,27 @@ class PackedComparisons:
     def pack(
         cls, comparisons: Sequence[SegmentComparison], examples: Sequence[Example], length: int
     ) -> PackedComparisons:
-        """Look the pieces up; the last frame of an episode is repeated where a piece would end
+        """Look the segments up; the last frame of an episode is repeated where a segment would end
         after it.
 
         Raises:
             InvalidInputError: no comparison, or one of an episode or a frame that there is not.
         """
-        asked = np.array([[one.first, one.second] for one in comparisons], np.int64).reshape(
-            -1, 2, 2
-        )
-        lengths = np.array([len(example.features) for example in examples])
-        episode, first = asked[..., 0], asked[..., 1]
-        inside = (episode >= 0) & (episode < len(examples)) & (first >= 0)
-        if not len(asked) or not (inside & (first < lengths[np.where(inside, episode, 0)])).all():
+        pairs = np.array([[c.first, c.second] for c in comparisons], np.int64).reshape(-1, 2, 2)
+        episode, first = pairs[..., 0], pairs[..., 1]
+        layout = EpisodeLayout([len(example.features) for example in examples])
+        has_episode = (episode >= 0) & (episode < len(layout))
+        # Where there is no such episode any length will do: it is refused all the same.
+        lengths = layout.lengths[np.where(has_episode, episode, 0)]
+        has_frame = (first >= 0) & (first < lengths)
+        if not len(pairs) or not (has_episode & has_frame).all():
             raise InvalidInputError(
                 f"comparisons: expected at least one, of frames of {len(examples)} episodes; got "
-                f"{len(asked)}."
+                f"{len(pairs)}."
             )
         return cls(
-            segments=_frames(asked, examples, length),
+            segments=layout.segment_rows(episode, first, length),
             episode=episode[:, 0],
-            label=np.array([one.label for one in comparisons], np.float32),
-            user=np.array([one.user for one in comparisons], np.int64),
+            label=np.array([comparison.label for comparison in comparisons], np.float32),
+            user=np.array([comparison.user for comparison in comparisons], np.int64),
         )
-
-
-def _frames(pieces: Indices, examples: Sequence[Example], length: int) -> Indices:
-    """Where the frames of pieces (..., 2), episode and first frame, are in the stack of all, (...,
-    length)."""
-    lengths = np.array([len(example.features) for example in examples])
-    starts = np.cumsum([0, *lengths[:-1]])
-    episode, first = pieces[..., 0, None], pieces[..., 1, None]
-    return starts[episode] + np.minimum(first + np.arange(length), lengths[episode] - 1)

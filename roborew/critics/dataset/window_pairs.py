@@ -1,4 +1,4 @@
-"""Batches of pairs of windows with their labels: what `progress` and others learn from.
+"""Batches of pairs of windows with their labels: what `robometer` and others learn from.
 
 A window is what a causal critic has before it when it scores: the episode's first frame and the
 last few. The video it is cut from was played forwards, backwards, rewound or stopped short, so that
@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roborew.learning.examples import Example
-from roborew.learning.instructions import InstructionSampler
 from roborew.learning.labels import progress_labels, success_labels
+from roborew.learning.packed_episodes import PackedEpisodes
 from roborew.learning.sampling import (
     Indices,
     reverse,
@@ -30,10 +30,12 @@ from roborew.learning.sampling import (
 STRIDES = (1, 1, 2, 3, 5)
 """Frames from one of a window to the next: a critic that is asked at every k-th step sees the
 same."""
-LEAST_GAIN = 0.05
+MIN_PROGRESS_GAP = 0.05
 """Least difference in progress by which one window got further than another."""
-REFUSED = 0.25
-"""Share of the pairs of an episode with wrong sentences that are shown under one of them."""
+NEGATIVE_RATIO = 0.25
+"""Share of the pairs of an episode with wrong sentences that are given under one of them."""
+NEAR_MISS_MIN_PROGRESS = 0.3
+"""Least progress of the last frame of a video that stops short."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +43,10 @@ class WindowBatch:
     """Windows of one batch.
 
     Attributes:
-        frames: positions in the stack of all episodes' frames, shape (B, K).
+        frames: rows of the stack of all episodes' frames, shape (B, K).
         progress: of each frame under the sentence, shape (B, K), NaN where nobody knows.
         success: whether the goal holds, 0 or 1, shape (B, K), NaN where nobody knows.
-        sentence: row of `roborew.learning.instructions` that is given, shape (B,).
+        instruction: row of `roborew.learning.instructions` that is given, shape (B,).
     """
 
     frames: Indices
@@ -54,14 +56,14 @@ class WindowBatch:
 
     def preference(self, other: WindowBatch) -> NDArray[np.float32]:
         """Whether the other windows end further on, 0 or 1, shape (B,), NaN where nobody knows or
-        it is the same.
-
-        Of a failure nobody knows how far it came, but a success came further.
-        """
+        it is the same."""
         gap = other.progress[:, -1] - self.progress[:, -1]
-        done = other.success[:, -1] - self.success[:, -1]
-        gap = np.where(np.isnan(gap), np.where(np.abs(done) == 1, done, np.nan), gap)
-        return np.where(np.abs(gap) >= LEAST_GAIN, gap > 0, np.nan).astype(np.float32)
+        success_gap = other.success[:, -1] - self.success[:, -1]
+        # Of a failure nobody knows how far it came, but a success came further.
+        by_success = np.where(np.abs(success_gap) == 1, success_gap, np.nan)
+        gap = np.where(np.isnan(gap), by_success, gap)
+        is_clear = np.abs(gap) >= MIN_PROGRESS_GAP
+        return np.where(is_clear, gap > 0, np.nan).astype(np.float32)
 
 
 class WindowPairSampler:
@@ -70,8 +72,8 @@ class WindowPairSampler:
     Args:
         examples: at least one, none shorter than two frames.
         size: frames of a window, at least 3.
-        cut_off: share of an unlabelled success after which the task is already done.
-        done: progress from which the goal holds.
+        truncate_ratio: share of an unlabeled success after which the task is already done.
+        success_threshold: progress from which the goal holds.
     """
 
     def __init__(
@@ -81,104 +83,105 @@ class WindowPairSampler:
         truncate_ratio: float = 1.0,
         success_threshold: float = 0.95,
     ) -> None:
-        self._size, self._done = size, success_threshold
-        self._sentences = [example.instruction for example in examples]
-        self._table = InstructionSampler(examples)
-        self._kinds = [
-            (example.instruction, example.quality or example.success) for example in examples
-        ]
-        self._lengths = np.array([len(example.features) for example in examples])
-        self._starts = np.cumsum([0, *self._lengths[:-1]])
-        curves = [cut_off_aware(example, truncate_ratio) for example in examples]
-        self._curves = curves
-        self._progress = np.concatenate(curves)
-        self._success = np.concatenate(
-            [success_labels(example, success_threshold) for example in examples]
-        )
+        self._size = size
+        self._success_threshold = success_threshold
+        self._episodes = PackedEpisodes(examples)
+        instructions = [example.instruction for example in examples]
+        self._tasks = np.array([instructions.index(name) for name in instructions], np.int64)
+        self._curves = [truncated_progress_labels(example, truncate_ratio) for example in examples]
+        self._progress = np.concatenate(self._curves)
+        successes = [success_labels(example, success_threshold) for example in examples]
+        self._success = np.concatenate(successes)
 
     def sample(self, rng: np.random.Generator, count: int) -> tuple[WindowBatch, WindowBatch]:
-        """Two windows each, under one sentence; which of the two is the better one is left to
-        chance."""
-        first = sample_stratified(rng, self._kinds, count)
-        second = np.array([self._partner(rng, int(episode)) for episode in first], np.int64)
+        """Draw pairs of windows, each pair under one sentence; which of the two is the better one
+        is left to chance."""
+        sampler = self._episodes.instructions
+        episodes = sample_stratified(rng, self._episodes.strata, count)
+        partners = np.array([self._partner(rng, int(episode)) for episode in episodes], np.int64)
         swapped = rng.random(count) < 0.5
-        asked = np.where(rng.random(count) < 0.5, first, second)
-        refused = self._refused(rng, asked)
-        sentence = np.where(refused >= 0, refused, self._table.sample_matching(rng, asked))
-        one, other = (np.where(refused >= 0, asked, each) for each in (first, second))
+        named = np.where(rng.random(count) < 0.5, episodes, partners)
+        negative = self._negative(rng, named)
+        is_negative = negative >= 0
+        instruction = np.where(is_negative, negative, sampler.sample_matching(rng, named))
+        # Both windows are of the episode that does not fulfil the sentence.
+        episodes = np.where(is_negative, named, episodes)
+        partners = np.where(is_negative, named, partners)
+        first = np.where(swapped, partners, episodes)
+        second = np.where(swapped, episodes, partners)
         return (
-            self._shown(rng, np.where(swapped, other, one), asked, sentence, refused >= 0),
-            self._shown(rng, np.where(swapped, one, other), asked, sentence, refused >= 0),
+            self._windows(rng, first, named, instruction, is_negative),
+            self._windows(rng, second, named, instruction, is_negative),
         )
 
-    def _refused(self, rng: np.random.Generator, episodes: Indices) -> Indices:
-        """A wrong sentence for some of the episodes, which then are both windows of their pair; -1
-        for the others."""
-        listed = self._table.sample_negative(rng, episodes)
-        return (
-            np.where(rng.random(len(episodes)) < REFUSED, listed, -1)
-            if (listed >= 0).any()
-            else listed
-        )
+    def _negative(self, rng: np.random.Generator, episodes: Indices) -> Indices:
+        """A wrong sentence for some of the episodes; -1 for the others."""
+        negative = self._episodes.instructions.sample_negative(rng, episodes)
+        if not (negative >= 0).any():
+            return negative
+        return np.where(rng.random(len(episodes)) < NEGATIVE_RATIO, negative, -1)
 
     def _partner(self, rng: np.random.Generator, episode: int) -> int:
         """The same episode, another one of its sentence, or one of another sentence, each as likely
         where there is."""
-        sentence = self._sentences[episode]
         kind = int(rng.integers(3))
-        same = [
-            index
-            for index, other in enumerate(self._sentences)
-            if other == sentence and index != episode
-        ]
-        if kind == 1 and same:
-            return int(rng.choice(same))
-        others = [index for index, other in enumerate(self._sentences) if other != sentence]
-        return int(rng.choice(others)) if kind == 2 and others else episode
+        same_task = self._episodes.same_task[episode]
+        if kind == 1 and len(same_task) > 1:
+            return int(rng.choice([number for number in same_task if number != episode]))
+        if kind == 2 and len(same_task) < len(self._episodes):
+            return int(rng.choice(np.flatnonzero(self._tasks != self._tasks[episode])))
+        return episode
 
-    def _shown(
+    def _windows(
         self,
         rng: np.random.Generator,
         episodes: Indices,
-        asked: Indices,
-        sentence: Indices,
-        refused: NDArray[np.bool_],
+        named: Indices,
+        instruction: Indices,
+        is_negative: NDArray[np.bool_],
     ) -> WindowBatch:
-        """Windows of episodes under rows of sentences, those of the ``asked`` episodes or such that
-        they refuse."""
-        frames = np.stack(
-            [self._window(rng, int(episode)) + self._starts[episode] for episode in episodes]
-        )
-        pairs = zip(episodes.tolist(), asked.tolist(), strict=True)
-        wrong = (
-            np.array(
-                [self._sentences[one] != self._sentences[other] for one, other in pairs], np.bool_
-            )
-            | refused
-        )
-        progress = np.where(wrong[:, None], np.float32(0), self._progress[frames])
-        success = np.where(wrong[:, None], np.float32(0), self._success[frames])
-        return WindowBatch(frames, progress, success, sentence)
+        """Windows of episodes under rows of sentences, those of the ``named`` episodes or such that
+        they do not fulfil."""
+        steps = np.stack([self._window(rng, int(episode)) for episode in episodes])
+        rows = self._episodes.rows(episodes[:, None], steps)
+        is_other_task = self._tasks[episodes] != self._tasks[named]
+        is_wrong = (is_other_task | is_negative)[:, None]
+        # Whatever a video shows, under a sentence that is not its own nothing of it is progress.
+        progress = np.where(is_wrong, np.float32(0), self._progress[rows])
+        success = np.where(is_wrong, np.float32(0), self._success[rows])
+        return WindowBatch(rows, progress, success, instruction)
 
     def _window(self, rng: np.random.Generator, episode: int) -> Indices:
-        """The episode's first frame and a few of a video made of it, the last of them anywhere in
-        the video."""
+        """Steps (K,): the episode's first frame and a few of a video made of it, the last of them
+        anywhere in the video."""
         video = self._video(rng, episode)
         back = np.arange(self._size - 2, -1, -1) * rng.choice(STRIDES)
-        return np.concatenate([[0], video[np.maximum(rng.integers(len(video)) - back, 0)]])
+        last = rng.integers(len(video))
+        recent = video[np.maximum(last - back, 0)]
+        return np.concatenate([[0], recent])
 
     def _video(self, rng: np.random.Generator, episode: int) -> Indices:
-        length, kind = int(self._lengths[episode]), int(rng.integers(4))
+        """Steps of a video: the episode, a piece of it backwards or rewound, or its start alone."""
+        length = int(self._episodes.lengths[episode])
+        kind = int(rng.integers(4))
         if kind == 1:
             return reverse(sample_segment(rng, length))
         if kind == 2:
             return sample_rewound(rng, sample_segment(rng, length))
-        short = sample_near_miss(rng, self._curves[episode], 0.3, self._done) if kind == 3 else None
-        return np.arange(length) if short is None else short
+        if kind == 3:
+            curve = self._curves[episode]
+            near_miss = sample_near_miss(
+                rng, curve, NEAR_MISS_MIN_PROGRESS, self._success_threshold
+            )
+            if near_miss is not None:
+                return near_miss
+        return np.arange(length)
 
 
-def cut_off_aware(example: Example, cut_off: float) -> NDArray[np.float32]:
-    """Labels of progress; where only time is known they reach 1 at a share of the episode and stay
-    there."""
+def truncated_progress_labels(example: Example, truncate_ratio: float) -> NDArray[np.float32]:
+    """Labels of progress, shape (T,); where only time is known they reach 1 at a share of the
+    episode and stay there."""
     labels = progress_labels(example)
-    return labels if example.progress is not None else np.minimum(labels / np.float32(cut_off), 1.0)
+    if example.progress is not None:
+        return labels
+    return np.minimum(labels / np.float32(truncate_ratio), 1.0)

@@ -18,9 +18,10 @@ from roborew.critics.dataset.preferences import (
 )
 from roborew.critics.networks.reward_network import RewardNetwork, kl_divergence
 from roborew.critics.objective import Query
-from roborew.critics.torch_objective import PackedEpisodes, TorchObjective
+from roborew.critics.torch_objective import TorchObjective
 from roborew.errors import CorruptFileError, InvalidInputError
 from roborew.learning.examples import Example, Report
+from roborew.learning.packed_episodes import PackedEpisodes
 from roborew.types import RecurrentState, RewardSpec, Scores
 
 Head = Literal["bradley_terry", "ordinal"]

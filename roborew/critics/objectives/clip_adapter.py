@@ -19,11 +19,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from roborew.critics.networks.heads import masked_mean
-from roborew.critics.torch_objective import PackedEpisodes, PerFrameObjective
+from roborew.critics.torch_objective import PerFrameObjective
 from roborew.errors import InvalidInputError
 from roborew.learning.examples import Example, Report
 from roborew.learning.instructions import InstructionSampler
 from roborew.learning.labels import progress_labels, success_labels
+from roborew.learning.packed_episodes import PackedEpisodes
 from roborew.learning.sampling import Indices, sample_stratified
 from roborew.types import RewardSpec
 

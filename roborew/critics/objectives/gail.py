@@ -18,9 +18,10 @@ from torch.nn import functional
 from torch.nn.utils.parametrizations import spectral_norm
 
 from roborew.critics.objective import Query
-from roborew.critics.torch_objective import PackedEpisodes, TorchObjective
+from roborew.critics.torch_objective import TorchObjective
 from roborew.errors import InvalidInputError
 from roborew.learning.examples import Example, Features, Report
+from roborew.learning.packed_episodes import PackedEpisodes
 from roborew.learning.sampling import Indices
 from roborew.types import RecurrentState, RewardSpec, Scores
 

@@ -15,10 +15,11 @@ from torch import Tensor
 from roborew.critics.dataset.frame_pairs import FramePairSampler
 from roborew.critics.networks.pair_network import PairNetwork, expected_change
 from roborew.critics.objective import Query
-from roborew.critics.torch_objective import PackedEpisodes, TorchObjective
+from roborew.critics.torch_objective import TorchObjective
 from roborew.errors import CorruptFileError, InvalidInputError
 from roborew.learning.examples import Example, Features, Report
 from roborew.learning.optim import GradientDescent
+from roborew.learning.packed_episodes import PackedEpisodes
 from roborew.learning.sampling import Indices
 from roborew.rewards.relative_progress import (
     apply_hop,

@@ -14,9 +14,10 @@ from torch.nn import functional
 
 from roborew.critics.goal_distance import embedding
 from roborew.critics.time_contrast import contrast_in_time, moments
-from roborew.critics.torch_objective import PackedEpisodes, PerFrameObjective
+from roborew.critics.torch_objective import PerFrameObjective
 from roborew.errors import InvalidInputError
 from roborew.learning.examples import Example, Report
+from roborew.learning.packed_episodes import PackedEpisodes
 from roborew.types import RewardSpec
 
 TAIL = 0.05

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from roborew.critics.causal_windows import causal_windows
 from roborew.critics.dataset.window_pairs import WindowBatch, WindowPairSampler
 from roborew.critics.networks.heads import (
     cross_entropy,
@@ -24,9 +25,10 @@ from roborew.critics.networks.heads import (
 )
 from roborew.critics.networks.transformer import CausalLayers
 from roborew.critics.objective import Query
-from roborew.critics.torch_objective import PackedEpisodes, TorchObjective, causal_windows
+from roborew.critics.torch_objective import TorchObjective
 from roborew.errors import InvalidInputError
 from roborew.learning.examples import Example, Report
+from roborew.learning.packed_episodes import PackedEpisodes
 from roborew.learning.sampling import evenly_spaced
 from roborew.types import RecurrentState, RewardSpec, Scores
 

@@ -18,15 +18,17 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from roborew.critics.causal_windows import causal_windows
 from roborew.critics.dataset.subtasks import segment_jointly
 from roborew.critics.dataset.window_pairs import WindowPairSampler
 from roborew.critics.networks.heads import masked_mean, mlp_head
 from roborew.critics.networks.transformer import CausalLayers
 from roborew.critics.objective import Query
-from roborew.critics.torch_objective import PackedEpisodes, TorchObjective, causal_windows
+from roborew.critics.torch_objective import TorchObjective
 from roborew.errors import InvalidInputError
 from roborew.learning.examples import Example, Report
 from roborew.learning.labels import progress_labels
+from roborew.learning.packed_episodes import PackedEpisodes
 from roborew.learning.sampling import Indices
 from roborew.types import RecurrentState, RewardSpec, Scores
 

@@ -15,9 +15,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from roborew.critics.goal_distance import FARTHEST, GoalDistance
-from roborew.critics.torch_objective import PackedEpisodes
 from roborew.errors import InvalidInputError
 from roborew.learning.examples import Example, Report
+from roborew.learning.packed_episodes import PackedEpisodes
 from roborew.types import RewardSpec
 
 Way = Literal["regression", "variance", "classification"]

@@ -11,9 +11,9 @@ from torch import Tensor
 
 from roborew.critics.goal_distance import FARTHEST, GoalDistance
 from roborew.critics.time_contrast import contrast_in_time, moments
-from roborew.critics.torch_objective import PackedEpisodes
 from roborew.errors import InvalidInputError
 from roborew.learning.examples import Example, Report
+from roborew.learning.packed_episodes import PackedEpisodes
 from roborew.types import RewardSpec
 
 

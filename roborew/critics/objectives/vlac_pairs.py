@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from roborew.critics.dataset.frame_pairs import FramePairBatch, FramePairSampler
 from roborew.critics.networks.pair_network import PairNetwork, expected_change
 from roborew.critics.objective import Query
-from roborew.critics.torch_objective import PackedEpisodes, TorchObjective
+from roborew.critics.torch_objective import TorchObjective
 from roborew.errors import InvalidInputError
 from roborew.learning.examples import Example, Features, Report
+from roborew.learning.packed_episodes import PackedEpisodes
 from roborew.rewards.relative_progress import MIN_REMAINING_WORK, Integrator, apply_change
 from roborew.types import RecurrentState, RewardSpec, Scores
 

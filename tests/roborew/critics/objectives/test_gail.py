@@ -16,9 +16,9 @@ from roborew.critics.objectives.gail import (
     preconditioning,
     slope_penalty,
 )
-from roborew.critics.torch_objective import PackedEpisodes
 from roborew.errors import InvalidInputError
 from roborew.learning.examples import Example
+from roborew.learning.packed_episodes import PackedEpisodes
 from tests.roborew.critics.worlds import episode, query, world
 
 FORMS = ("gail", "airl")

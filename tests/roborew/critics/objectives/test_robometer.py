@@ -8,10 +8,14 @@ import numpy as np
 import pytest
 import torch
 
-from roborew.critics.dataset.window_pairs import WindowBatch, WindowPairSampler, cut_off_aware
+from roborew.critics.causal_windows import window_indices
+from roborew.critics.dataset.window_pairs import (
+    WindowBatch,
+    WindowPairSampler,
+    truncated_progress_labels,
+)
 from roborew.critics.networks.transformer import CausalLayers
 from roborew.critics.objectives.robometer import Robometer, RobometerNetwork
-from roborew.critics.torch_objective import window_indices
 from roborew.errors import CorruptFileError, InvalidInputError
 from roborew.evaluation import auroc, spearman
 from tests.roborew.critics.worlds import OPEN, PUSH, TEXTS, episode, query, world
@@ -166,11 +170,11 @@ def test_a_success_got_further_than_a_failure_of_which_nothing_else_is_known() -
 
 def test_an_unlabelled_success_is_done_from_its_cut_off_on() -> None:
     example = episode("success", 0, 11, labelled=False)
-    labels = cut_off_aware(example, 0.5)
+    labels = truncated_progress_labels(example, 0.5)
     np.testing.assert_allclose(labels[:6], np.linspace(0, 1, 6), atol=1e-6)
     np.testing.assert_array_equal(labels[5:], 1)
     np.testing.assert_array_equal(
-        cut_off_aware(episode("undo", 0), 0.5), episode("undo", 0).progress
+        truncated_progress_labels(episode("undo", 0), 0.5), episode("undo", 0).progress
     )
 
 

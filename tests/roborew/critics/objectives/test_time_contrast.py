@@ -12,8 +12,8 @@ from roborew.critics.objectives.liv import Liv, contrast
 from roborew.critics.objectives.tcc import Tcc, Way, cycle_loss
 from roborew.critics.objectives.vip import Vip, distances
 from roborew.critics.time_contrast import contrast_in_time, moments
-from roborew.critics.torch_objective import PackedEpisodes
 from roborew.errors import CorruptFileError, InvalidInputError
+from roborew.learning.packed_episodes import PackedEpisodes
 from tests.roborew.critics.worlds import OPEN, PUSH, episode, query, world
 
 KINDS = (Vip, Liv, Tcc)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from roborew.critics.dataset.frame_pairs import STILL, FramePairBatch, FramePairSampler
+from roborew.critics.dataset.frame_pairs import STATIC_RATIO, FramePairBatch, FramePairSampler
 from roborew.critics.networks.pair_network import PairNetwork, expected_change
 from roborew.critics.objectives.vlac_pairs import VlacPairs, labels
 from roborew.errors import InvalidInputError
@@ -87,7 +87,7 @@ def test_frames_between_which_next_to_nothing_changes_are_no_progress_whatever_t
         & (drawn.progress_before == drawn.progress_after)
         & (truth[drawn.before] != truth[drawn.after])
     )
-    assert 0.01 < stands.mean() < STILL and not labels(drawn)[stands].any()
+    assert 0.01 < stands.mean() < STATIC_RATIO and not labels(drawn)[stands].any()
     np.testing.assert_array_equal(drawn.progress_after[~same], truth[drawn.after[~same]])
 
 
