@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SETUP := .venv/.installed
 
-.PHONY: demo test lint format wheel clean
+.PHONY: demo test lint format wheel docs clean
 .DEFAULT_GOAL := test
 
 $(SETUP): pyproject.toml constraints.txt
@@ -32,5 +32,9 @@ wheel: $(SETUP)  ## build the wheel and use it where the checkout is out of sigh
 	$(BIN)/python -m build --wheel --outdir dist .
 	$(BIN)/python .ci/wheel_smoke.py dist/*.whl
 
+docs: $(SETUP)  ## build the site into site/, every warning an error
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[docs]" -c constraints.txt
+	$(BIN)/python -m mkdocs build --strict --clean
+
 clean:  ## what this file made, and nothing that a user made
-	rm -rf .venv dist build .pytest_cache .ruff_cache .hypothesis .coverage
+	rm -rf .venv dist build site .pytest_cache .ruff_cache .hypothesis .coverage
