@@ -2,57 +2,78 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import tyro
 from rich.console import Console
 from rich.table import Table
 
-from roborew.cli.command import Command
-from roborew.workflows.train.config import TRUE_REWARDS
+from roborew.cli.command import Command, say
+
+if TYPE_CHECKING:
+    from roborew.registry import Registry
 
 
 @dataclass(frozen=True, kw_only=True)
 class List(Command):
-    """List the environments, rewards, agents, critics or encoders that there are."""
+    """List the environments, rewards, critics, encoders, judges or agents that there are."""
 
-    kind: tyro.conf.Positional[Literal["envs", "rewards", "agents", "critics", "encoders"]]
+    kind: tyro.conf.Positional[
+        Literal["envs", "rewards", "critics", "encoders", "judges", "agents"]
+    ]
     """What to list."""
 
     def run(self, console: Console) -> int:
         """List."""
+        rows = _rows(self.kind)
+        if not console.is_terminal:
+            # One line an entry, so that grep and awk can read it.
+            width = max(map(len, rows))
+            for name, text in rows.items():
+                say(console, f"{name:{width}}  {text}")
+            return 0
         table = Table(box=None, show_header=False, pad_edge=False)
-        for name, words in _listed(self.kind).items():
-            table.add_row(name, *words)
+        for name, text in rows.items():
+            table.add_row(name, text)
         console.print(table)
         return 0
 
 
-def _listed(kind: str) -> dict[str, tuple[str, ...]]:
-    """What stands behind each name: a summary, and of critics the papers that they come from."""
+def _rows(kind: str) -> dict[str, str]:
+    """What stands behind each name."""
     from roborew import registry
 
     if kind == "envs":
-        return {name: (instruction,) for name, instruction in _environments().items()}
-    if kind == "critics":
-        return {
-            name: (e.summary, registry.critics.load(name).spec.paper)
-            for name, e in registry.critics.items()
-        }
-    known = {"rewards": registry.rewards, "agents": registry.agents, "encoders": registry.encoders}[
-        kind
-    ]
-    listed = {name: (entry.summary,) for name, entry in known.items()}
-    return listed | (
-        {name: (summary,) for name, summary in TRUE_REWARDS.items()} if kind == "rewards" else {}
-    )
+        return _environments()
+    if kind == "rewards":
+        from roborew.workflows.train.config import TRUE_REWARDS
+
+        return _parts(registry.rewards) | dict(TRUE_REWARDS)
+    return _parts(getattr(registry, kind))
+
+
+def _parts(parts: Registry) -> dict[str, str]:
+    """What each part is, where it comes from and what it needs, or what is wrong with it."""
+    problems: Mapping[str, str] = parts.problems()
+    rows: dict[str, str] = {}
+    for name, entry in parts.items():
+        if name in problems:
+            rows[name] = problems[name]
+            continue
+        facts = [entry.paper, f"needs {entry.needs}" if entry.needs else ""]
+        beside = "; ".join(fact for fact in facts if fact)
+        rows[name] = f"{entry.summary} ({beside})" if beside else entry.summary
+    return rows
 
 
 def _environments() -> dict[str, str]:
     from roborew_envs import TASKS, make_task
     from roborew_envs.suites.instructions import INSTRUCTIONS
 
-    own = {name: make_task(name).instruction for name in TASKS}
-    return own | dict(INSTRUCTIONS) if find_spec("metaworld") else own
+    rows = {name: make_task(name).instruction for name in TASKS}
+    if find_spec("metaworld") is not None:
+        rows |= INSTRUCTIONS
+    return rows
