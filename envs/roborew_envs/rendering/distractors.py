@@ -35,21 +35,30 @@ def sample_distractors(
     Returns:
         shape (n, count, 11).
     """
+    shape = (n, max_count)
     place = _place_for(model, places)
     zones = np.array(place["zones"], np.float64)  # (Z, 4): x from, x to, y from, y to [m]
     smallest, largest = place["size"]
-    zone = zones[rng.integers(len(zones), size=(n, max_count))]
-    half_size = rng.uniform(smallest, largest, (n, max_count, 3))
-    position = rng.uniform(zone[..., [0, 2]], zone[..., [1, 3]])
-    color = rng.uniform(0.05, 0.95, (n, max_count, 3))
-    form = rng.choice([_BOX, _BALL, _DRUM], (n, max_count, 1))
-    # Balls have one size, drums a radius and a height, boxes three sizes.
-    half_size[..., 1:2] = np.where(form == _BOX, half_size[..., 1:2], half_size[..., :1])
-    half_size[..., 2:] = np.where(form == _BALL, half_size[..., :1], half_size[..., 2:])
+    zone = zones[rng.integers(len(zones), size=shape)]
+    half_size = rng.uniform(smallest, largest, (*shape, 3))
+    lowest = zone[..., [0, 2]]
+    highest = zone[..., [1, 3]]
+    position = rng.uniform(lowest, highest)
+    color = rng.uniform(0.05, 0.95, (*shape, 3))
+    form = rng.choice([_BOX, _BALL, _DRUM], (*shape, 1))
+    half_size = _fit_to_form(half_size, form)
     height = half_size[..., 2:]  # of the middle: they stand on the ground
-    opacity = np.ones((n, max_count, 1))
+    opacity = np.ones((*shape, 1))
     shapes = np.concatenate([form, half_size, position, height, color, opacity], axis=-1)
     return shapes[:, :count]
+
+
+def _fit_to_form(half_size: NDArray[np.float64], form: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Give balls one size and drums a radius and a height; boxes have three sizes."""
+    width, depth, height = np.split(half_size, 3, axis=-1)
+    depth = np.where(form == _BOX, depth, width)
+    height = np.where(form == _BALL, width, height)
+    return np.concatenate([width, depth, height], axis=-1)
 
 
 def _place_for(model: mujoco.MjModel, places: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:

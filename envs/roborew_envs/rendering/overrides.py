@@ -32,16 +32,9 @@ class Overrides:
         """Both sets of overrides; where a field stands in both, ``other`` is written last; the
         shapes of both."""
         fields = dict(self.fields)
-        for name, (indices, values) in other.fields.items():
-            if name in fields:
-                own_indices, own_values = fields[name]
-                # An index twice in one write would leave to numpy which value wins.
-                not_in_other = ~np.isin(own_indices, indices)
-                indices = np.concatenate([own_indices[not_in_other], indices])
-                values = np.concatenate([own_values[:, not_in_other], values], axis=1)
-            fields[name] = (indices, values)
-        shapes = [part.shapes for part in (self, other) if part.shapes is not None]
-        return Overrides(fields, np.concatenate(shapes, axis=1) if shapes else None)
+        for name, values in other.fields.items():
+            fields[name] = _merge_field(fields[name], values) if name in fields else values
+        return Overrides(fields, _join_shapes([self, other], axis=1))
 
     def __getitem__(self, frames: NDArray[Any] | slice | int) -> Overrides:
         """The overrides of some of the frames; of one, without their first axis, for an integer."""
@@ -58,8 +51,22 @@ class Overrides:
         for name, (indices, _) in parts[0].fields.items():
             values = [part.fields[name][1] for part in parts]
             fields[name] = (indices, np.concatenate(values))
-        shapes = [part.shapes for part in parts if part.shapes is not None]
-        return Overrides(fields, np.concatenate(shapes) if shapes else None)
+        return Overrides(fields, _join_shapes(parts, axis=0))
+
+
+def _merge_field(first: FieldValues, last: FieldValues) -> FieldValues:
+    first_indices, first_values = first
+    last_indices, last_values = last
+    # An index twice in one write would leave to numpy which value wins.
+    remaining = ~np.isin(first_indices, last_indices)
+    indices = np.concatenate([first_indices[remaining], last_indices])
+    values = np.concatenate([first_values[:, remaining], last_values], axis=1)
+    return indices, values
+
+
+def _join_shapes(parts: Sequence[Overrides], axis: int) -> NDArray[np.float64] | None:
+    shapes = [part.shapes for part in parts if part.shapes is not None]
+    return np.concatenate(shapes, axis=axis) if shapes else None
 
 
 @dataclass(frozen=True, slots=True)

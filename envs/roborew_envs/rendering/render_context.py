@@ -173,10 +173,12 @@ class RenderContext:
         if self.scene.ngeom == self.scene.maxgeom:
             raise RenderError(f"a scene holds at most {self.scene.maxgeom} shapes.")
         geom = self.scene.geoms[self.scene.ngeom]
-        half_size, position = shape[1:4], shape[4:7]
+        geom_type = int(shape[0])
+        half_size = shape[1:4]
+        position = shape[4:7]
         upright = np.eye(3).ravel()
         rgba = shape[7:].astype(np.float32)
-        mujoco.mjv_initGeom(geom, int(shape[0]), half_size, position, upright, rgba)
+        mujoco.mjv_initGeom(geom, geom_type, half_size, position, upright, rgba)
         geom.category = mujoco.mjtCatBit.mjCAT_STATIC
         self.scene.ngeom += 1
 

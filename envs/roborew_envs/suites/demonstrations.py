@@ -50,18 +50,19 @@ class SuiteEpisode:
 def suite_behaviors(env: SuiteVectorEnv) -> tuple[Behavior, ...]:
     """The behaviors that can be had: nothing is undone or just missed on purpose by an expert from
     elsewhere."""
+    if env.expert is not None:
+        return PRETRAINED_BEHAVIORS
     space = _action_space(env)
-    known = isinstance(space, Discrete) or (isinstance(space, Box) and space.is_bounded())
-    chance: tuple[Behavior, ...] = ("random",) if known else ()
-    return PRETRAINED_BEHAVIORS if env.expert is not None else chance
+    can_be_drawn = isinstance(space, Discrete) or (isinstance(space, Box) and space.is_bounded())
+    return ("random",) if can_be_drawn else ()
 
 
 def collect_episode(env: SuiteVectorEnv, behavior: Behavior, seed: int) -> SuiteEpisode:
     """Run one episode, which depends on its seed alone.
 
-    It ends as the environment says, or in its first success: once that has held for `HELD` steps,
-    or with its last frame if it is lost before, as a button's that springs back. For Meta-World
-    too, to succeed once is to succeed.
+    It ends as the environment says, or in its first success: once that has held for
+    `SUCCESS_HOLD_STEPS`, or with its last frame if it is lost before, as a button's that springs
+    back. For Meta-World too, to succeed once is to succeed.
 
     A stall plays the expert to somewhere near half of its way to success, then stands still, and
     never succeeds; it lasts as long as the expert.
@@ -75,60 +76,65 @@ def collect_episode(env: SuiteVectorEnv, behavior: Behavior, seed: int) -> Suite
         ValueError: no such behavior here.
         gymnasium.error.Error: a stall from a start that is a success already.
     """
-    if behavior not in suite_behaviors(env):
-        known = ", ".join(suite_behaviors(env)) or "none"
-        raise ValueError(
-            f"{env.spec and env.spec.id}: no behavior {behavior!r}. Available: {known}."
-        )
+    available = suite_behaviors(env)
+    if behavior not in available:
+        names = ", ".join(available) or "none"
+        raise ValueError(f"{_env_id(env)}: no behavior {behavior!r}. Available: {names}.")
     rng = np.random.default_rng(seed)
     if behavior == "random":
-        return _run_episode(
-            env, behavior, seed, _random_policy(_action_space(env), rng), MAX_EPISODE_STEPS
-        )
+        random_policy = _random_policy(_action_space(env), rng)
+        return _run_episode(env, behavior, seed, random_policy, MAX_EPISODE_STEPS)
     expert = env.expert
     assert expert is not None  # or there were no such behavior
-    whole = _run_episode(env, "expert", seed, lambda seen, step: expert(seen), MAX_EPISODE_STEPS)
-    return whole if behavior == "expert" else _stall(env, whole, rng)
+
+    def act(observations: NDArray[Any], step: int) -> NDArray[Any]:
+        return expert(observations)
+
+    episode = _run_episode(env, "expert", seed, act, MAX_EPISODE_STEPS)
+    return episode if behavior == "expert" else _stall(env, episode, rng)
 
 
 def replay_frames(
     env: SuiteVectorEnv, episode: SuiteEpisode, camera: str | None = None
 ) -> Iterator[NDArray[np.uint8]]:
-    """Play an episode again and draw its T + 1 states, each (H, W, 3), uint8 RGB.
+    """Play an episode again and render its T + 1 states, each (H, W, 3), uint8 RGB.
 
     Raises:
         gymnasium.error.Error: no such camera; or the seed and the actions do not decide what
         happens.
     """
-    seen, _ = env.reset(seed=[episode.seed])
+    observations, _ = env.reset(seed=[episode.seed])
     for step, expected in enumerate(episode.observations):
-        if not np.array_equal(seen[0], expected, equal_nan=True):
+        if not np.array_equal(observations[0], expected, equal_nan=True):
             raise Error(
-                f"{env.spec and env.spec.id}: seed {episode.seed} went another way the second "
+                f"{_env_id(env)}: seed {episode.seed} went another way the second "
                 f"time, at step {step}; "
                 "what its seed does not decide cannot be recorded."
             )
         yield env.render_frames(camera=camera)[0]
         if step < len(episode.actions):
-            seen = env.step(episode.actions[step : step + 1])[0]
+            observations = env.step(episode.actions[step : step + 1])[0]
 
 
 def _action_space(env: SuiteVectorEnv) -> Any:
     return cast(Any, env).single_action_space
 
 
+def _env_id(env: SuiteVectorEnv) -> str:
+    return env.spec.id if env.spec is not None else "?"
+
+
 Policy = Callable[[NDArray[Any], int], NDArray[Any]]
 """Observations (1, D) and the number of the step -> actions (1, A)."""
-SuccessHistory = list[NDArray[np.bool_] | None]
-"""Success of each frame, (1,); None where it is not told."""
 
 
 def _random_policy(space: Box | Discrete, rng: np.random.Generator) -> Policy:
     if isinstance(space, Discrete):
-        return lambda seen, step: rng.integers(space.start, space.start + space.n, 1)
+        return lambda observations, step: rng.integers(space.start, space.start + space.n, 1)
+    # Independent draws would tremble on the spot; correlated ones go somewhere.
     drift = np.zeros((1, *space.shape))
 
-    def act(seen: NDArray[Any], step: int) -> NDArray[Any]:
+    def act(observations: NDArray[Any], step: int) -> NDArray[Any]:
         nonlocal drift
         drift = step_ar1_noise(drift, rng)
         share = (np.clip(drift, -1, 1) + 1) / 2
@@ -137,64 +143,72 @@ def _random_policy(space: Box | Discrete, rng: np.random.Generator) -> Policy:
     return act
 
 
-def _stall(env: SuiteVectorEnv, whole: SuiteEpisode, rng: np.random.Generator) -> SuiteEpisode:
+def _stall(env: SuiteVectorEnv, expert: SuiteEpisode, rng: np.random.Generator) -> SuiteEpisode:
     """Stop earlier where a thing that was set going reaches the goal by itself."""
-    success = whole.success
-    arrival = (
-        len(whole.actions) if success is None or not success.any() else int(np.argmax(success))
-    )
-    moves: slice = env.envs[0].get_wrapper_attr("moves")
+    length = len(expert.actions)
+    succeeds = expert.success is not None and expert.success.any()
+    arrival = int(np.argmax(expert.success)) if succeeds else length
+    motion: slice = env.envs[0].get_wrapper_attr("motion")
 
-    def play(which: list[int], stops: NDArray[np.int64]) -> list[SuiteEpisode]:
-        def act(seen: NDArray[Any], step: int) -> NDArray[Any]:
-            actions = whole.actions[min(step, max(stops[0] - 1, 0))][None].copy()
-            actions[:, moves] *= step < stops[0]
+    def replay(indices: list[int], stop_steps: NDArray[np.int64]) -> list[SuiteEpisode]:
+        stop_step = stop_steps[0]
+
+        def act(observations: NDArray[Any], step: int) -> NDArray[Any]:
+            last_moving_step = max(stop_step - 1, 0)
+            actions = expert.actions[min(step, last_moving_step)][None].copy()
+            actions[:, motion] *= step < stop_step
             return actions
 
-        return [_run_episode(env, "stall", whole.seed, act, len(whole.actions))]
+        return [_run_episode(env, "stall", expert.seed, act, length)]
 
-    stops = np.array([int(rng.uniform(*STALL_SHARE_RANGE) * arrival)])
-    return shorten_stalls(env.spec.id if env.spec else "?", play([0], stops), stops, play)[0]
+    stop_steps = np.array([int(rng.uniform(*STALL_SHARE_RANGE) * arrival)])
+    first_try = replay([0], stop_steps)
+    return shorten_stalls(_env_id(env), first_try, stop_steps, replay)[0]
 
 
 def _run_episode(
-    env: SuiteVectorEnv, behavior: Behavior, seed: int, act: Policy, steps: int
+    env: SuiteVectorEnv, behavior: Behavior, seed: int, act: Policy, max_steps: int
 ) -> SuiteEpisode:
-    seen, infos = env.reset(seed=[seed])
-    observations, actions, rewards = [seen[0]], list[Any](), list[float]()
-    success: SuccessHistory = [infos.get("success")]
+    observation, infos = env.reset(seed=[seed])
+    observations: list[NDArray[Any]] = [observation[0]]
+    actions: list[NDArray[Any]] = []
+    rewards: list[float] = []
+    success = [_success(infos)]
     ended = False
-    while not ended and len(actions) < steps and not _success_has_held(success):
-        action = act(seen, len(actions))
-        seen, reward, terminated, truncated, infos = env.step(action)
-        observations.append(seen[0])
+    while not ended and len(actions) < max_steps and not _success_has_held(success):
+        action = act(observation, len(actions))
+        observation, reward, terminated, truncated, infos = env.step(action)
+        if _success_was_lost([*success, _success(infos)]):
+            break  # without the frame that lacks it: the episode ends in success
+        observations.append(observation[0])
         actions.append(action[0])
         rewards.append(float(reward[0]))
-        success.append(infos.get("success"))
+        success.append(_success(infos))
         ended = bool(terminated[0] | truncated[0])
-        if _success_was_lost(success):
-            for column in (observations, actions, rewards, success):
-                column.pop()
-            break
-    told = [value[0] for value in success if value is not None]
+    is_known = None not in success
     return SuiteEpisode(
         behavior,
         seed,
         np.stack(observations),
         np.stack(actions),
         np.array(rewards),
-        np.array(told, np.bool_) if len(told) == len(success) else None,
+        np.array(success, np.bool_) if is_known else None,
     )
 
 
-def _success_has_held(success: SuccessHistory) -> bool:
-    return len(success) > SUCCESS_HOLD_STEPS and all(
-        value is not None and value[0] for value in success[-SUCCESS_HOLD_STEPS - 1 :]
-    )
+def _success(infos: dict[str, Any]) -> bool | None:
+    """Success of the only environment's present frame; None where it is not told."""
+    return bool(infos["success"][0]) if "success" in infos else None
 
 
-def _success_was_lost(success: SuccessHistory) -> bool:
+def _success_has_held(success: list[bool | None]) -> bool:
+    recent = success[-SUCCESS_HOLD_STEPS - 1 :]
+    return len(recent) > SUCCESS_HOLD_STEPS and all(recent)
+
+
+def _success_was_lost(success: list[bool | None]) -> bool:
     """Whether the last frame alone lacks a success that an action brought; two frames would be no
     episode."""
-    last = [value is not None and bool(value[0]) for value in success]
-    return last[-2:] == [True, False] and len(last) > 3 and not all(last[:-1])
+    if len(success) <= 3 or all(success[:-1]):
+        return False
+    return bool(success[-2]) and not success[-1]

@@ -10,6 +10,7 @@ from importlib.util import find_spec
 import gymnasium
 from gymnasium.envs.registration import EnvSpec
 
+from roborew_envs.core.task_registry import import_user_module
 from roborew_envs.rendering.opengl import backend, load_triton_first
 
 _SUITE_PACKAGES = {
@@ -31,18 +32,18 @@ def find_env_spec(env_id: str) -> EnvSpec:
     """
     os.environ.setdefault("MUJOCO_GL", backend())  # read by most suites when they are imported
     load_triton_first()  # dm_control opens OpenGL when it is imported
-    name = env_id.split("/")[0]
-    if name in _SUITE_PACKAGES:
-        extra, package, module = _SUITE_PACKAGES[name]
+    namespace = env_id.split("/")[0]
+    if namespace in _SUITE_PACKAGES:
+        extra, package, module = _SUITE_PACKAGES[namespace]
         _require_package(env_id, extra, package)
         import_module(module)
     elif env_id.startswith(_ROBOTICS_PREFIXES):
         _require_package(env_id, "robotics", "gymnasium_robotics")
         import_module("gymnasium_robotics")  # registers its ids
-    module, _, registered = env_id.rpartition(":")
+    module, _, registered_id = env_id.rpartition(":")
     if module:
-        import_module(module)  # registers its ids
-    return gymnasium.spec(registered)
+        import_user_module(module)  # registers its ids
+    return gymnasium.spec(registered_id)
 
 
 def _require_package(env_id: str, extra: str, package: str) -> None:

@@ -32,7 +32,7 @@ class MetaWorldEnv(gymnasium.Wrapper[Any, Any, Any, Any]):
     """One task. Actions: (4,) in [-1, 1], dx, dy, dz, gripper; observations: (39,), the last three
     the goal [m]."""
 
-    moves = slice(0, 3)
+    motion = slice(0, 3)
     """The part of an action that is 0 where the hand stands still; the grip is held by the rest."""
 
     def __init__(
@@ -46,11 +46,12 @@ class MetaWorldEnv(gymnasium.Wrapper[Any, Any, Any, Any]):
         bare = _classes[name](
             render_mode=render_mode, camera_name=camera_name, width=width, height=height
         )
-        bare.seeded_rand_vec, bare._freeze_rand_vec, bare._set_task_called = True, False, True
+        bare.seeded_rand_vec = True
+        bare._freeze_rand_vec = False
+        bare._set_task_called = True
         bare._partially_observable = False
-        del (
-            bare.sawyer_observation_space
-        )  # cached without the goal; every observation is clipped to it
+        # Cached without the goal; every observation is clipped to it.
+        del bare.sawyer_observation_space
         bare.observation_space = bare.sawyer_observation_space
         _turn_upright(bare.model)
         super().__init__(bare)
@@ -66,40 +67,40 @@ class MetaWorldEnv(gymnasium.Wrapper[Any, Any, Any, Any]):
         self.env.reset()
         mujoco.mj_forward(bare.model, bare.data)  # upstream places objects without it
         observation = bare._get_obs()
-        observation[18:36] = bare._prev_obs = observation[:18].copy()
-        _, told = bare.evaluate_state(observation, np.zeros(4, np.float32))
-        return observation, _with_success(told)
+        # Upstream's second half of an observation is the frame before; a start has none.
+        first_frame = observation[:18].copy()
+        observation[18:36] = first_frame
+        bare._prev_obs = first_frame
+        _, info = bare.evaluate_state(observation, np.zeros(4, np.float32))
+        return observation, _with_success(info)
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """Advance by one step."""
-        observation, reward, terminated, truncated, told = self.env.step(action)
-        return observation, float(reward), terminated, truncated, _with_success(told)
+        observation, reward, terminated, truncated, info = self.env.step(action)
+        return observation, float(reward), terminated, truncated, _with_success(info)
 
     def expert(self, observations: NDArray[np.float64]) -> NDArray[np.float32]:
         """Meta-World's own scripted policy: observations (N, 39) to actions (N, 4), in [-1, 1]."""
-        with warnings.catch_warnings(
-            action="ignore", category=UserWarning
-        ):  # that it asks for more than it can get
+        # Meta-World warns that they ask for more than an action can be; it is clipped below.
+        with warnings.catch_warnings(action="ignore", category=UserWarning):
             actions = [self._policy.get_action(observation) for observation in observations]
         return np.clip(actions, -1, 1).astype(np.float32)
 
 
-def _with_success(told: dict[str, Any]) -> dict[str, Any]:
-    success = bool(told["success"])
-    return told | {"success": success, "is_success": success}
+def _with_success(info: dict[str, Any]) -> dict[str, Any]:
+    success = bool(info["success"])
+    return info | {"success": success, "is_success": success}
 
 
 def _turn_upright(model: mujoco.MjModel) -> None:
     """Roll the cameras in the corners by half a turn about the direction in which they look."""
+    half_turn = np.array([0.0, 0.0, 0.0, 1.0])
     for i in range(model.ncam):
         if model.camera(i).name.startswith("corner"):
-            turned = np.empty(4)
-            mujoco.mju_mulQuat(
-                turned,
-                cast("NDArray[np.float64]", model.cam_quat[i]),
-                np.array([0.0, 0.0, 0.0, 1.0]),
-            )
-            model.cam_quat[i] = turned
+            upside_down = cast("NDArray[np.float64]", model.cam_quat[i])
+            upright = np.empty(4)
+            mujoco.mju_mulQuat(upright, upside_down, half_turn)
+            model.cam_quat[i] = upright
 
 
 def _make(name: str, **options: Any) -> MetaWorldEnv:

@@ -32,12 +32,12 @@ def find_world(env: gymnasium.Env[Any, Any]) -> MujocoWorld | None:
     bare: Any = env.unwrapped
     physics = getattr(bare, "physics", None)  # dm_control's, through shimmy
     if physics is not None:
-        return (
-            None
-            if bare.env_type.name == "COMPOSER"
-            else MujocoWorld(physics.model.ptr, physics.data.ptr)
-        )
-    model, data = getattr(bare, "model", None), getattr(bare, "data", None)
+        # Composer compiles a new model at every reset: a context would render the old one.
+        if bare.env_type.name == "COMPOSER":
+            return None
+        return MujocoWorld(physics.model.ptr, physics.data.ptr)
+    model = getattr(bare, "model", None)
+    data = getattr(bare, "data", None)
     if isinstance(model, mujoco.MjModel) and isinstance(data, mujoco.MjData):
         return MujocoWorld(model, data)
     return None
@@ -52,51 +52,74 @@ def resolve_camera(env: gymnasium.Env[Any, Any], name: str | None) -> mujoco.Mjv
     """
     world = find_world(env)
     assert world is not None
-    own: Any = getattr(
-        env.unwrapped, "mujoco_renderer", None
-    )  # of Gymnasium, Gymnasium-Robotics and Meta-World
-    names = [world.model.camera(i).name for i in range(world.model.ncam)]
-    camera = mujoco.MjvCamera()
+    names = _names_of_cameras(world)
     if name == DEFAULT_CAMERA and name not in names:
         name = None
     if name is not None and (not name or name not in names):
-        known = ", ".join(filter(None, names)) or "none"
-        raise Error(f"{env.spec and env.spec.id}: no camera {name!r}. Available: {known}.")
-    if name is None and own is not None and own.camera_id >= 0:
-        index = int(own.camera_id)
-    elif name is not None or "track" in names:
-        index = names.index(name or "track")
-    else:
-        index = -1 if own is not None or not names else 0
-    if index >= 0:
-        camera.type, camera.fixedcamid = mujoco.mjtCamera.mjCAMERA_FIXED, index
-        return camera
-    mujoco.mjv_defaultFreeCamera(world.model, camera)
-    settings = cast("Mapping[str, Any]", (own and own.default_cam_config) or {})
-    for field, value in settings.items():
-        setattr(camera, field, value)
+        available = ", ".join(filter(None, names)) or "none"
+        raise Error(f"{env.spec and env.spec.id}: no camera {name!r}. Available: {available}.")
+    index = _default_camera_index(env, names) if name is None else names.index(name)
+    if index is None:
+        return _free_camera(env, world.model)
+    camera = mujoco.MjvCamera()
+    camera.type = mujoco.mjtCamera.mjCAMERA_FIXED
+    camera.fixedcamid = index
+    return camera
+
+
+def _default_camera_index(env: gymnasium.Env[Any, Any], names: list[str]) -> int | None:
+    """The camera that the environment itself would use; None for a free one."""
+    renderer = _own_renderer(env)
+    if renderer is not None and renderer.camera_id >= 0:
+        return int(renderer.camera_id)
+    if "track" in names:
+        return names.index("track")
+    return 0 if renderer is None and names else None
+
+
+def _free_camera(env: gymnasium.Env[Any, Any], model: mujoco.MjModel) -> mujoco.MjvCamera:
+    camera = mujoco.MjvCamera()
+    mujoco.mjv_defaultFreeCamera(model, camera)
+    renderer = _own_renderer(env)
+    if renderer is not None:
+        settings = cast("Mapping[str, Any]", renderer.default_cam_config or {})
+        for field, value in settings.items():
+            setattr(camera, field, value)
     camera.type = mujoco.mjtCamera.mjCAMERA_FREE
     return camera
 
 
+def _own_renderer(env: gymnasium.Env[Any, Any]) -> Any:
+    """That of Gymnasium, Gymnasium-Robotics and Meta-World; None elsewhere."""
+    return getattr(env.unwrapped, "mujoco_renderer", None)
+
+
+def _names_of_cameras(world: MujocoWorld) -> list[str]:
+    return [world.model.camera(i).name for i in range(world.model.ncam)]
+
+
 def camera_names(env: gymnasium.Env[Any, Any], name: str | None) -> tuple[str, ...]:
-    """Names of an environment's cameras, first that of `resolve_camera` of ``name``: `DEFAULT_CAMERA` if it
-    has none."""
-    world, view = find_world(env), resolve_camera(env, name)
+    """Names of an environment's cameras, first that of `resolve_camera` of ``name``:
+    `DEFAULT_CAMERA` if it has none."""
+    world = find_world(env)
     assert world is not None
-    names = [world.model.camera(i).name for i in range(world.model.ncam)]
-    first = names[view.fixedcamid] if view.type == mujoco.mjtCamera.mjCAMERA_FIXED else ""
-    return tuple(dict.fromkeys([first or DEFAULT_CAMERA, *filter(None, names)]))
+    names = _names_of_cameras(world)
+    camera = resolve_camera(env, name)
+    is_fixed = camera.type == mujoco.mjtCamera.mjCAMERA_FIXED
+    first = names[camera.fixedcamid] if is_fixed else ""
+    without_repeats = dict.fromkeys([first or DEFAULT_CAMERA, *filter(None, names)])
+    return tuple(without_repeats)
 
 
 def renderable_world(env: gymnasium.Env[Any, Any]) -> MujocoWorld | None:
-    """The world as it is to be drawn; None as for `find_world`.
+    """The world as it is to be rendered; None as for `find_world`.
 
     Environments of Gymnasium-Robotics put their goal's marker in place with a callback that runs
-    ``mj_forward``, and then move otherwise than if they had not been drawn. Here it works for the
-    picture alone.
+    ``mj_forward``, and then move otherwise than if they had not been rendered. Here it works for
+    the picture alone.
     """
-    world, bare = find_world(env), cast(Any, env.unwrapped)
+    world = find_world(env)
+    bare: Any = env.unwrapped
     if world is None or not hasattr(bare, "_render_callback"):
         return world
     sites = cast("NDArray[np.float64]", world.model.site_pos).copy()
