@@ -73,7 +73,9 @@ def _environments() -> dict[str, str]:
     from roborew_envs import TASKS, make_task
     from roborew_envs.suites.instructions import INSTRUCTIONS
 
-    rows = {name: make_task(name).instruction for name in TASKS}
+    # A broken task of another package says what is wrong with it; the others are listed.
+    problems = TASKS.problems()
+    rows = {name: problems.get(name) or make_task(name).instruction for name in TASKS}
     if find_spec("metaworld") is not None:
         rows |= INSTRUCTIONS
     return rows

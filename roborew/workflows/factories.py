@@ -49,12 +49,12 @@ def make_env(config: TrainConfig, num_envs: int, **options: Any) -> Environment:
         **seen,
         **options,
     }
+    envs = import_module("roborew_envs")
+    if config.env in envs.TASKS:
+        return envs.TaskVectorEnv(envs.make_task(config.env), num_envs, **options)
     # A vector environment of others may know nothing of autoreset modes: it is used only where
     # there is no single one.
-    if (
-        config.env in import_module("roborew_envs").TASKS
-        or suites.find_env_spec(config.env).entry_point is None
-    ):
+    if suites.find_env_spec(config.env).entry_point is None:
         return gymnasium.make_vec(
             config.env, num_envs=num_envs, vectorization_mode="vector_entry_point", **options
         )

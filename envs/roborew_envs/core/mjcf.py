@@ -60,6 +60,7 @@ def load_world(file: str) -> mujoco.MjSpec:
         gymnasium.error.Error: it, or a file that it includes, is missing or damaged.
     """
     try:
+        # From memory: a package may lie in an archive, where MuJoCo can open no file.
         included = {name: _FOLDER.joinpath(name).read_bytes() for name in INCLUDED_FILES}
         return mujoco.MjSpec.from_string(_FOLDER.joinpath(file).read_text("utf-8"), included)
     except (OSError, ValueError) as error:

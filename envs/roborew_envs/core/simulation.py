@@ -69,7 +69,8 @@ class Simulation:
         # A pool of one thread would only hand over what the caller can do itself: 0 asks for none.
         self._rollout = rollout.Rollout(nthread=num_threads if num_threads > 1 else 0)
         self._chunk_size = min(math.ceil(num_envs / num_threads), _MAX_SIMULATIONS_PER_CHUNK)
-        reference = np.empty(mujoco.mj_stateSize(model, _PHYSICS))
+        state_size = mujoco.mj_stateSize(model, _PHYSICS)
+        reference = np.empty(state_size)
         mujoco.mj_getState(model, self._data[0], reference, _PHYSICS)
         self.state = np.tile(reference, (num_envs, 1))
         first_velocity = 1 + model.nq
@@ -213,6 +214,7 @@ class TaskSimulations:
             truncated[restarting] = False
         truth = self.evaluate()
         progress = truth.progress.astype(np.float64)
+        # Of the float32 that the infos tell, so that an episode's rewards add up to what they gain.
         rewards = progress - self.progress
         if restarting is not None:
             rewards[restarting] = 0.0
@@ -229,6 +231,7 @@ class TaskSimulations:
 
     def get_state(self) -> Arrays:
         """All that decides the future: states, step counts, generators, looks."""
+        # As text: a generator's state is integers of 128 bits, which no array holds.
         states = json.dumps([generator.bit_generator.state for generator in self.generators])
         arrays: Arrays = {
             "state": self.simulation.state.copy(),

@@ -134,6 +134,7 @@ class Task(ABC):
         return self._stage(qpos, qvel, self.success(qpos, qvel))
 
     def _progress(self, qpos: FloatArray, qvel: FloatArray, success: BoolArray) -> FloatArray:
+        # Short of 1: a progress of 1 says success and nothing else.
         partial = np.clip(self.partial_progress(qpos, qvel), 0.0, 0.99)
         return np.where(success, 1.0, partial)
 

@@ -138,9 +138,10 @@ def _is_target(text: str) -> bool:
 
 
 def _names_task(target: str) -> bool:
-    """Whether ``module:Class`` is a task; ``module:Environment`` may be another's environment."""
+    """Whether ``module:Class`` is a task, though an unfinished one, which `make` says;
+    ``module:Environment`` may be another's environment."""
     try:
-        _load_class(target, target)
+        _import_class(target, target)
     except Error:
         return False
     return True
@@ -152,6 +153,15 @@ def _load_class(name: str, target: str) -> type[Task]:
     Raises:
         gymnasium.error.Error: it cannot be imported, or is no complete task.
     """
+    found = _import_class(name, target)
+    attributes = [attribute for attribute in Task.__annotations__ if not hasattr(found, attribute)]
+    missing = [*attributes, *sorted(found.__abstractmethods__)]
+    if missing:
+        raise Error(f"task {name!r}: {target} must still define {', '.join(missing)}.")
+    return found
+
+
+def _import_class(name: str, target: str) -> type[Task]:
     module_name, _, attribute = target.partition(":")
     try:
         module = import_user_module(module_name)
@@ -162,10 +172,6 @@ def _load_class(name: str, target: str) -> type[Task]:
     found = getattr(module, attribute)
     if not (inspect.isclass(found) and issubclass(found, Task)):
         raise Error(f"task {name!r}: expected a subclass of roborew_envs.Task; {target} is none.")
-    attributes = [attribute for attribute in Task.__annotations__ if not hasattr(found, attribute)]
-    missing = [*attributes, *sorted(found.__abstractmethods__)]
-    if missing:
-        raise Error(f"task {name!r}: {target} must still define {', '.join(missing)}.")
     return found
 
 

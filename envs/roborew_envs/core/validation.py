@@ -72,6 +72,7 @@ def validate_actions(
         ) from error
     if values.shape != shape:
         raise InvalidAction(f"{name}: got actions of shape {values.shape}, expected {shape}.")
+    # numpy's kinds: f float, i and u whole, b bool, which is a number to a switch.
     if values.dtype.kind not in ("iu" if whole else "fiub"):
         expected = "whole numbers" if whole else "numbers"
         raise InvalidAction(f"{name}: got actions of type {values.dtype}, expected {expected}.")

@@ -106,7 +106,7 @@ class TaskVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
                 'call reset(options={"reset_mask": terminated | truncated}).'
             )
         rewards, truncated, truth = self.core.step(actions, restarting)
-        self._ended = truncated.copy()
+        self._ended = truncated.copy()  # the caller may write into what is returned
         terminated = np.zeros(self.num_envs, np.bool_)
         return self.core.observe(), rewards, terminated, truncated, self._infos(truth)
 

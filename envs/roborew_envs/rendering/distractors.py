@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 _BOX = int(mujoco.mjtGeom.mjGEOM_BOX)
 _BALL = int(mujoco.mjtGeom.mjGEOM_SPHERE)
 _DRUM = int(mujoco.mjtGeom.mjGEOM_CYLINDER)
+_FORMS = (_BOX, _BALL, _DRUM)
 
 
 def sample_distractors(
@@ -39,13 +40,15 @@ def sample_distractors(
     place = _place_for(model, places)
     zones = np.array(place["zones"], np.float64)  # (Z, 4): x from, x to, y from, y to [m]
     smallest, largest = place["size"]
-    zone = zones[rng.integers(len(zones), size=shape)]
+    # The order of the draws is a part of every look: another one would change all pictures.
+    zone_index = rng.integers(len(zones), size=shape)
     half_size = rng.uniform(smallest, largest, (*shape, 3))
+    zone = zones[zone_index]
     lowest = zone[..., [0, 2]]
     highest = zone[..., [1, 3]]
     position = rng.uniform(lowest, highest)
     color = rng.uniform(0.05, 0.95, (*shape, 3))
-    form = rng.choice([_BOX, _BALL, _DRUM], (*shape, 1))
+    form = rng.choice(_FORMS, (*shape, 1))
     half_size = _fit_to_form(half_size, form)
     height = half_size[..., 2:]  # of the middle: they stand on the ground
     opacity = np.ones((*shape, 1))

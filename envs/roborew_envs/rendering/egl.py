@@ -15,9 +15,8 @@ from functools import cache
 from importlib import import_module
 from typing import Any
 
-from mujoco import (
-    egl as mujoco_egl,
-)  # finds the library and the extensions, and tells PyOpenGL to use EGL
+# Before OpenGL: it finds the library and the extensions, and tells PyOpenGL to use EGL.
+from mujoco import egl as mujoco_egl
 from OpenGL import error as gl_error
 
 from roborew_envs.errors import RenderError
@@ -43,16 +42,17 @@ def chosen_devices() -> list[Any]:
     Raises:
         RenderError: no such device.
     """
-    found, wanted = devices(), os.environ.get(DEVICE)
-    if wanted is None:
-        return found
-    if not (wanted.isdecimal() and int(wanted) < len(found)):
-        offered = ", ".join(map(str, range(len(found)))) or "none"
+    available = devices()
+    number = os.environ.get(DEVICE)
+    if number is None:
+        return available
+    if not number.isdecimal() or int(number) >= len(available):
+        numbers = ", ".join(map(str, range(len(available)))) or "none"
         raise RenderError(
-            f"{DEVICE}: got {wanted!r}, expected a number of EGL's {len(found)} device(s): "
-            f"{offered}."
+            f"{DEVICE}: got {number!r}, expected a number of EGL's {len(available)} device(s): "
+            f"{numbers}."
         )
-    return [found[int(wanted)]]
+    return [available[int(number)]]
 
 
 def _initialized(platform: int, device: Any, inline: bool) -> Any:
@@ -61,26 +61,28 @@ def _initialized(platform: int, device: Any, inline: bool) -> Any:
     ``inline`` asks Mesa's software driver, which reads its thread setting here, to draw on the
     calling thread.
     """
-    before = os.environ.get(_MESA_THREADS)
-    os.environ.update({_MESA_THREADS: "0"} if inline and before is None else {})
+    is_set_by_user = _MESA_THREADS in os.environ
+    if inline and not is_set_by_user:
+        os.environ[_MESA_THREADS] = "0"
     try:
         display = _egl.eglGetPlatformDisplayEXT(platform, device, None)
-        return display if display and _egl.eglInitialize(display, None, None) else None
+        is_ready = display and _egl.eglInitialize(display, None, None)
+        return display if is_ready else None
     except gl_error.GLError:
         return None
     finally:
-        if before is None:
+        if not is_set_by_user:
             os.environ.pop(_MESA_THREADS, None)
 
 
 @cache
-def _device_display(wanted: str | None, alone: bool) -> Any:
-    del wanted  # another wish is another display
+def _device_display(device_number: str | None, alone: bool) -> Any:
+    del device_number  # a part of the cache's key: another number is another display
     for device in chosen_devices():
         display = _initialized(_egl.EGL_PLATFORM_DEVICE_EXT, device, inline=not alone)
         if display is not None:
-            # One that MuJoCo's own renderer opened later would be terminated at exit before ours is
-            # freed.
+            # MuJoCo's own renderer takes it over: at exit it terminates a display that it opened
+            # itself before ours is freed.
             _native.EGL_DISPLAY = _native.EGL_DISPLAY or display
             return display
     raise RenderError(

@@ -32,7 +32,8 @@ def backend() -> str:
     MuJoCo itself reads the variable once, at its import, and defaults to GLFW; read here at each
     use, an import of `mujoco` before ours cannot decide it.
     """
-    name = os.environ.get("MUJOCO_GL", "").lower() or ("egl" if sys.platform == "linux" else "glfw")
+    default = "egl" if sys.platform == "linux" else "glfw"
+    name = os.environ.get("MUJOCO_GL", "").lower() or default
     if name not in BACKENDS:
         raise RenderError(
             f"MUJOCO_GL: got {name!r}, expected one of {', '.join(BACKENDS)}, or unset it."
@@ -54,9 +55,8 @@ def open_context(width: int, height: int, number: int, alone: bool) -> Context:
     load_triton_first()
     if backend() == "egl":
         return importlib.import_module("roborew_envs.rendering.egl").EGLContext(number, alone)
-    os.environ.setdefault(
-        "LP_NUM_THREADS", "0"
-    )  # OSMesa: draw on the calling thread; we bring the threads
+    # OSMesa: draw on the calling thread; we bring the threads.
+    os.environ.setdefault("LP_NUM_THREADS", "0")
     native: Any = importlib.import_module(f"mujoco.{backend()}")
     return native.GLContext(width, height)
 
@@ -73,5 +73,6 @@ def load_triton_first() -> None:
     if "triton" in sys.modules or importlib.util.find_spec("triton") is None:
         return
     libraries = Path("/proc/self/maps")
-    if not (libraries.exists() and "/libLLVM" in libraries.read_text(errors="replace")):
+    has_loaded_llvm = libraries.exists() and "/libLLVM" in libraries.read_text(errors="replace")
+    if not has_loaded_llvm:
         importlib.import_module("triton")

@@ -49,8 +49,9 @@ class Overrides:
         """The frames of all parts, one after the other; all parts override the same fields."""
         fields: dict[str, FieldValues] = {}
         for name, (indices, _) in parts[0].fields.items():
-            values = [part.fields[name][1] for part in parts]
-            fields[name] = (indices, np.concatenate(values))
+            values_of_parts = [part.fields[name][1] for part in parts]
+            values = np.concatenate(values_of_parts)
+            fields[name] = (indices, values)
         return Overrides(fields, _join_shapes(parts, axis=0))
 
 

@@ -138,7 +138,8 @@ class SuiteVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         truncated = np.zeros(self.num_envs, np.bool_)
         infos: dict[int, dict[str, Any]] = {}
         for i in range(self.num_envs):
-            rewards[i], terminated[i], truncated[i], infos[i] = self._step_env(i, valid[i].copy())
+            action = valid[i].copy()  # kept for replays, whatever the caller does with its array
+            rewards[i], terminated[i], truncated[i], infos[i] = self._step_env(i, action)
         self._ended = terminated | truncated
         return self._observations.copy(), rewards, terminated, truncated, self._success_infos(infos)
 
@@ -167,6 +168,7 @@ class SuiteVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
             self._name,
             i,
         )
+        # Its simulation holds the NaN for good: only a new episode with the same actions is whole.
         info = self._replay(i, self._actions[i])
         self._observations[i] = before
         return 0.0, False, True, info

@@ -12,7 +12,7 @@ from gymnasium.error import Error, InvalidAction, NameNotFound, ResetNeeded
 from gymnasium.vector import AutoresetMode
 
 from roborew_envs import TaskVectorEnv, make_task
-from roborew_envs.core import mjcf as worlds
+from roborew_envs.core import mjcf
 
 
 def test_an_unknown_task_is_answered_with_the_close_names() -> None:
@@ -71,12 +71,12 @@ def test_one_environment_refuses_what_many_refuse() -> None:
 def test_a_damaged_world_is_named(
     task_id: str, damage: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in worlds.INCLUDED_FILES:
-        (tmp_path / name).write_bytes((worlds._FOLDER / name).read_bytes())
+    for name in mjcf.INCLUDED_FILES:
+        (tmp_path / name).write_bytes((mjcf._FOLDER / name).read_bytes())
     if damage is not None:
         (tmp_path / "desk.xml").write_text(damage)
         (tmp_path / "cart_pole.xml").write_text(damage)
-    monkeypatch.setattr(worlds, "_FOLDER", tmp_path)
+    monkeypatch.setattr(mjcf, "_FOLDER", tmp_path)
     with pytest.raises(
         Error, match=r"assets/(desk|cart_pole).xml .* is damaged .*: install roborew again"
     ):
@@ -86,8 +86,8 @@ def test_a_damaged_world_is_named(
 def test_a_world_whose_included_file_is_gone_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "desk.xml").write_bytes((worlds._FOLDER / "desk.xml").read_bytes())
-    monkeypatch.setattr(worlds, "_FOLDER", tmp_path)
+    (tmp_path / "desk.xml").write_bytes((mjcf._FOLDER / "desk.xml").read_bytes())
+    monkeypatch.setattr(mjcf, "_FOLDER", tmp_path)
     with pytest.raises(Error, match=r"assets/desk.xml or what it includes is damaged .*arm.xml"):
         TaskVectorEnv(make_task("roborew/Press-v0"), 2)
 
@@ -97,8 +97,8 @@ def test_a_world_whose_included_file_is_gone_is_named(
     [
         "<mujoco/>",
         "<mujoco><worldbody><body><joint/></body></worldbody></mujoco>",
-        (worlds._FOLDER / "cart_pole.xml").read_text("utf-8"),
-        (worlds._FOLDER / "desk.xml")
+        (mjcf._FOLDER / "cart_pole.xml").read_text("utf-8"),
+        (mjcf._FOLDER / "desk.xml")
         .read_text("utf-8")
         .replace('camera name="front"', 'camera name="back"'),
     ],
@@ -106,12 +106,12 @@ def test_a_world_whose_included_file_is_gone_is_named(
 def test_a_world_that_is_not_the_tasks_own_is_named(
     world: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in worlds.INCLUDED_FILES:
+    for name in mjcf.INCLUDED_FILES:
         (tmp_path / name).write_bytes(
-            (worlds._FOLDER / name).read_bytes().replace(b'camera name="front"', b"camera")
+            (mjcf._FOLDER / name).read_bytes().replace(b'camera name="front"', b"camera")
         )
     (tmp_path / "desk.xml").write_text(world)
-    monkeypatch.setattr(worlds, "_FOLDER", tmp_path)
+    monkeypatch.setattr(mjcf, "_FOLDER", tmp_path)
     with pytest.raises(
         Error,
         match=r"roborew/Push-v0: its world in assets is damaged \(.*\): install roborew again",
