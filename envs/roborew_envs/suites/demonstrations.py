@@ -146,8 +146,9 @@ def _random_policy(space: Box | Discrete, rng: np.random.Generator) -> Policy:
 def _stall(env: SuiteVectorEnv, expert: SuiteEpisode, rng: np.random.Generator) -> SuiteEpisode:
     """Stop earlier where a thing that was set going reaches the goal by itself."""
     length = len(expert.actions)
-    succeeds = expert.success is not None and expert.success.any()
-    arrival = int(np.argmax(expert.success)) if succeeds else length
+    arrival = length
+    if expert.success is not None and expert.success.any():
+        arrival = int(np.argmax(expert.success))
     motion: slice = env.envs[0].get_wrapper_attr("motion")
 
     def replay(indices: list[int], stop_steps: NDArray[np.int64]) -> list[SuiteEpisode]:

@@ -106,7 +106,8 @@ def camera_names(env: gymnasium.Env[Any, Any], name: str | None) -> tuple[str, .
     names = _names_of_cameras(world)
     camera = resolve_camera(env, name)
     is_fixed = camera.type == mujoco.mjtCamera.mjCAMERA_FIXED
-    first = names[camera.fixedcamid] if is_fixed else ""
+    index = int(camera.fixedcamid)
+    first = names[index] if is_fixed else ""
     without_repeats = dict.fromkeys([first or DEFAULT_CAMERA, *filter(None, names)])
     return tuple(without_repeats)
 
