@@ -114,8 +114,8 @@ class Practice(Humanoid):
         qvel[:2] = SWAY * rng.standard_normal(2)
         return self._task.sample_pose(rng, self._pose, rng.uniform(), noise=0.06), qvel
 
-    def gates_and_terms(self, places: BodyPoses) -> tuple[FloatArray, FloatArray]:
-        return self._task.gates_and_terms(places)
+    def gates_and_terms(self, poses: BodyPoses) -> tuple[FloatArray, FloatArray]:
+        return self._task.gates_and_terms(poses)
 
     def success(self, qpos: FloatArray, qvel: FloatArray) -> BoolArray:
         return self._task.success(qpos, qvel)
@@ -136,12 +136,12 @@ class Practice(Humanoid):
     def over_feet(self, qpos: FloatArray, qvel: FloatArray) -> FloatArray:
         """1 where the body's capture point is midway between the feet it stands on, less elsewhere,
         shape (N,)."""
-        places, masses = self._task.kinematics.forward(qpos), self.model.body_mass
-        centres = places.body_positions + np.einsum(
-            "nbij,bj->nbi", places.body_rotations, self.model.body_ipos
+        poses, masses = self._task.kinematics.forward(qpos), self.model.body_mass
+        centres = poses.body_positions + np.einsum(
+            "nbij,bj->nbi", poses.body_rotations, self.model.body_ipos
         )
         centre = np.einsum("b,nbi->ni", masses / masses.sum(), centres)
-        feet = self.geom_pair(places, "foot")[:, self._standing].mean(axis=1)
+        feet = self.geom_pair(poses, "foot")[:, self._standing].mean(axis=1)
         beside = centre[:, :2] + FALLING * qvel[:, :2] - feet[:, :2]
         return np.exp(-((beside / BESIDE) ** 2).sum(axis=1))
 

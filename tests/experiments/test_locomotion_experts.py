@@ -252,8 +252,8 @@ def test_practice_pays_most_in_the_pose_and_at_rest_and_nothing_after_a_fall(hel
     env = practised(Drill(held=held))
     task, simulation = env.unwrapped.task, env.unwrapped.core.simulation
     env.reset(seed=0)
-    posed = task.pose_state(np.random.default_rng(0), "hands_on_hips", noise=0.0)
-    standing = task.pose_state(np.random.default_rng(0), "stand", noise=0.0)
+    posed = task.sample_pose(np.random.default_rng(0), "hands_on_hips", noise=0.0)
+    standing = task.sample_pose(np.random.default_rng(0), "stand", noise=0.0)
     drifting, still = np.zeros(task.model.nv), np.zeros(task.model.nv)
     drifting[0] = 0.5
     for i, state in enumerate(

@@ -44,32 +44,27 @@ class Policy(Protocol):
 
 
 def available_behaviors(task: Task) -> tuple[Behavior, ...]:
-    """The behaviors that exist for a task; chance alone without plan and policy, no undo where
-    nothing can be."""
-    names: tuple[Behavior, ...] = get_args(Behavior)
-    if task.scripted_policy is None:
-        return PRETRAINED_BEHAVIORS if task.id in available_policies() else ("random",)
-    return tuple(name for name in names if name != "undo" or task.scripted_policy.undo is not None)
+    """Behaviors that exist for a task: without skills and network chance alone, no undo where
+    nothing can be undone."""
+    skills = task.scripted_policy
+    if skills is None:
+        has_network = task.id in available_policies()
+        return PRETRAINED_BEHAVIORS if has_network else ("random",)
+    behaviors: tuple[Behavior, ...] = get_args(Behavior)
+    if skills.undo is None:
+        return tuple(behavior for behavior in behaviors if behavior != "undo")
+    return behaviors
 
 
 def make_policy(task: Task, behavior: Behavior, rng: np.random.Generator) -> Policy:
-    """What plays a behavior of a task, for any number of simulations from their start on.
+    """Policy that shows a behavior of a task, for any number of simulations from their start on.
 
     Raises:
         ValueError: the task has no such behavior.
     """
-    return (
-        PretrainedPolicy(task, behavior, rng)
-        if task.scripted_policy is None
-        else ScriptedPolicy(task, behavior, rng)
-    )
-
-
-def _check(task: Task, behavior: Behavior) -> None:
-    if behavior not in available_behaviors(task):
-        raise ValueError(
-            f"{task.id}: no behavior {behavior!r}. Available: {', '.join(available_behaviors(task))}."
-        )
+    if task.scripted_policy is None:
+        return PretrainedPolicy(task, behavior, rng)
+    return ScriptedPolicy(task, behavior, rng)
 
 
 class PretrainedPolicy:
@@ -92,16 +87,20 @@ class PretrainedPolicy:
         rng: np.random.Generator,
         max_steps: IntArray | None = None,
     ) -> None:
-        """Choose a behavior; errors as `make_policy`. It stalls after ``max_steps`` steps, shape (N,), if
-        not before."""
-        _check(task, behavior)
-        self._size, self._behavior, self._rng, self._latest = (
-            task.action_size,
-            behavior,
-            rng,
-            max_steps,
-        )
-        self._policy = None if behavior == "random" else load_policy_network(task.id)
+        """Choose a behavior; errors as `make_policy`.
+
+        Args:
+            task: what is done.
+            behavior: one of `available_behaviors`.
+            rng: source of where it stalls, and of random actions.
+            max_steps: steps after which each stalls at the latest, shape (N,).
+        """
+        _check_available(task, behavior)
+        self._action_size = task.action_size
+        self._behavior = behavior
+        self._rng = rng
+        self._max_steps = max_steps
+        self._network = None if behavior == "random" else load_policy_network(task.id)
         self.stop_steps = np.zeros(0, np.int64)
 
     def act(
@@ -110,23 +109,26 @@ class PretrainedPolicy:
         """See `Policy.act`."""
         if len(self.stop_steps) != len(qpos):
             self._start(progress)
-        if self._policy is None:
-            self._drift = step_ar1_noise(self._drift, self._rng)
-            return np.clip(self._drift, -1, 1)
-        actions = self._policy(observations).astype(np.float64)
+        if self._network is None:
+            self._noise = step_ar1_noise(self._noise, self._rng)
+            return np.clip(self._noise, -1, 1)
+        actions = self._network(observations).astype(np.float64)
         if self._behavior == "stall":
-            self._stalled |= progress >= self._goal
-            if self._latest is not None:
-                self._stalled |= self.stop_steps >= self._latest
-            actions[self._stalled] = 0.0
-        self.stop_steps += ~self._stalled
+            self._has_stalled |= progress >= self._stall_progress
+            if self._max_steps is not None:
+                self._has_stalled |= self.stop_steps >= self._max_steps
+            actions[self._has_stalled] = 0.0
+        self.stop_steps += ~self._has_stalled
         return actions
 
     def _start(self, progress: FloatArray) -> None:
-        count = len(progress)
-        self.stop_steps, self._stalled = np.zeros(count, np.int64), np.zeros(count, np.bool_)
-        self._goal = progress + self._rng.uniform(*STALL_SHARE_RANGE, count) * (1 - progress)
-        self._drift = np.zeros((count, self._size))
+        num_envs = len(progress)
+        self.stop_steps = np.zeros(num_envs, np.int64)
+        self._has_stalled = np.zeros(num_envs, np.bool_)
+        share = self._rng.uniform(*STALL_SHARE_RANGE, num_envs)
+        # Of the way that is left: a start may have progress already.
+        self._stall_progress = progress + share * (1 - progress)
+        self._noise = np.zeros((num_envs, self._action_size))
 
 
 class StallEpisode(Protocol):
@@ -142,42 +144,57 @@ class StallEpisode(Protocol):
 S = TypeVar("S", bound=StallEpisode)
 
 
+def _check_available(task: Task, behavior: Behavior) -> None:
+    available = available_behaviors(task)
+    if behavior not in available:
+        raise ValueError(f"{task.id}: no behavior {behavior!r}. Available: {', '.join(available)}.")
+
+
 def shorten_stalls(
     name: str,
     stalls: list[S],
     stop_steps: IntArray,
     replay: Callable[[list[int], IntArray], list[S]],
 ) -> list[S]:
-    """Play the stalls that reach success again, each stopped after half as many steps, until none
-    does.
+    """Replay the stalls that reach success, each stopped after half as many steps, until none does.
 
     Args:
         name: of the environment.
         stalls: the first try.
-        stops: steps after which each stopped, shape (N,).
-        again: which of them, and after how many steps they shall stop -> these.
+        stop_steps: steps after which each stopped, shape (N,).
+        replay: indices of stalls, and after how many steps they shall stop -> these.
 
     Raises:
         gymnasium.error.Error: a start that is a success already, or becomes one by itself.
     """
-    stalls, stop_steps = list(stalls), stop_steps.copy()
-    while late := [
-        i for i, stall in enumerate(stalls) if stall.success is not None and stall.success.any()
-    ]:
-        for i in late:
+    stalls = list(stalls)
+    stop_steps = stop_steps.copy()
+    # Halving ends: after log2 of the horizon steps a stall stops at its start, or is refused.
+    while succeeding := [i for i, stall in enumerate(stalls) if _succeeds(stall)]:
+        for i in succeeding:
             if stop_steps[i] == 0:
                 raise Error(
                     f"{name}: seed {stalls[i].seed} succeeds without being touched: no stall."
                 )
-        stop_steps[late] //= 2
-        for i, stall in zip(late, replay(late, stop_steps[late]), strict=True):
+        stop_steps[succeeding] //= 2
+        replayed = replay(succeeding, stop_steps[succeeding])
+        for i, stall in zip(succeeding, replayed, strict=True):
             stalls[i] = stall
     return stalls
 
 
-def step_ar1_noise(drift: FloatArray, rng: np.random.Generator) -> FloatArray:
-    """The next value of noise that leans on its last one."""
-    return 0.8 * drift + 0.6 * rng.normal(size=drift.shape)
+def _succeeds(stall: StallEpisode) -> bool:
+    success = stall.success
+    return success is not None and bool(success.any())
+
+
+def step_ar1_noise(noise: FloatArray, rng: np.random.Generator) -> FloatArray:
+    """The next value of an autoregressive process of order 1 with unit variance, shape as given.
+
+    Noise that changes its sign at every step would cancel itself out; this one leads astray.
+    """
+    innovation = rng.normal(size=noise.shape)
+    return 0.8 * noise + 0.6 * innovation
 
 
 class ScriptedPolicy:
@@ -186,36 +203,32 @@ class ScriptedPolicy:
 
     def __init__(self, task: Task, behavior: Behavior, rng: np.random.Generator) -> None:
         """Choose a behavior; errors as `make_policy`."""
-        _check(task, behavior)
+        _check_available(task, behavior)
         assert task.scripted_policy is not None  # or it would have no behaviors
-        self.task, self.behavior, self._rng, self._plan = (
-            task,
-            behavior,
-            rng,
-            task.scripted_policy,
-        )
+        self.task = task
+        self.behavior = behavior
+        self._rng = rng
+        self._skills = task.scripted_policy
         self.start(0)
 
     def start(self, num_envs: int) -> None:
-        """Forget all and begin with ``num_envs`` simulations."""
-        rng, behavior = self._rng, self.behavior
-        self._reached = np.zeros(num_envs, np.bool_)
-        self._stop = rng.uniform(*self._plan.stall_progress_range, num_envs)
-        self._fresh = True
-        self._drift = np.zeros((num_envs, 4))
-        self._pace = (
-            np.full(num_envs, 1.0)
-            if behavior != "slow"
-            else rng.uniform(*self._plan.slow_speed_range, num_envs)
-        )
+        """Begin with ``num_envs`` simulations and forget those before."""
+        rng = self._rng
+        skills = self._skills
+        self._is_first_step = True
+        self._has_stopped = np.zeros(num_envs, np.bool_)
+        # The draws stay in this order: a seed gives the same episode as ever.
+        self._stall_progress = rng.uniform(*skills.stall_progress_range, num_envs)
+        self._noise = np.zeros((num_envs, 4))
+        self._speed = np.full(num_envs, 1.0)
+        if self.behavior == "slow":
+            self._speed = rng.uniform(*skills.slow_speed_range, num_envs)
         self._opening = np.full((num_envs, 1), -1.0)
         self._offset = np.zeros((num_envs, 3))
-        self._noise = (
-            rng.uniform(*NOISE_SHARE_RANGE, (num_envs, 1))
-            if behavior == "noisy"
-            else np.zeros((num_envs, 1))
-        )
-        if behavior == "hover":
+        self._noise_share = np.zeros((num_envs, 1))
+        if self.behavior == "noisy":
+            self._noise_share = rng.uniform(*NOISE_SHARE_RANGE, (num_envs, 1))
+        if self.behavior == "hover":
             self._offset[:, 2] = rng.uniform(*HOVER_HEIGHT_RANGE, num_envs)
 
     def act(
@@ -226,44 +239,60 @@ class ScriptedPolicy:
     ) -> FloatArray:
         """See `Policy.act`; a script reads states and not observations."""
         del observations
-        if len(self._reached) != len(qpos):
+        if len(self._has_stopped) != len(qpos):
             self.start(len(qpos))
-        if self._fresh and self.behavior == "near_miss" and self._plan.near_miss_offset is not None:
-            self._offset = self._plan.near_miss_offset(qpos)
-        self._fresh = False
-        self._drift = step_ar1_noise(self._drift, self._rng)
+        if self._is_first_step:
+            self._aim(qpos)
+        self._noise = step_ar1_noise(self._noise, self._rng)
         if self.behavior == "random":
-            return np.clip(self._drift, -1, 1)
+            return np.clip(self._noise, -1, 1)
         target = self._target(qpos, progress)
-        moves = self._pace[:, None] * np.clip(
-            (target[:, :3] - ee_position(qpos)) / MAX_EE_STEP * 1.2, -1, 1
-        )
-        if self.behavior == "stall":
-            self._reached |= progress >= self._stop
-            moves[self._reached] = 0.0
-        if self.behavior == "noisy":
-            moves = np.clip(moves + self._noise * (self._drift[:, :3] - moves), -1, 1)
-        return np.concatenate([moves, self._fingers(target)], axis=1)
+        moves = self._moves(target[:, :3] - ee_position(qpos), progress)
+        return np.concatenate([moves, self._gripper(target)], axis=1)
 
-    def _fingers(self, target: FloatArray) -> FloatArray:
-        """The gripper's opening, shape (N, 1): closed unless the skill says; kept by who stops or
-        gives up."""
+    def _aim(self, qpos: FloatArray) -> None:
+        """Choose from the start's states where a near miss goes."""
+        self._is_first_step = False
+        if self.behavior == "near_miss" and self._skills.near_miss_offset is not None:
+            self._offset = self._skills.near_miss_offset(qpos)
+
+    def _moves(self, to_target: FloatArray, progress: FloatArray) -> FloatArray:
+        """The end effector's moves in [-1, 1], shape (N, 3), for its way to the target [m]."""
+        # Asked for a fifth more than the way, since the servos fall short of their targets.
+        full_speed = np.clip(to_target / MAX_EE_STEP * 1.2, -1, 1)
+        moves = self._speed[:, None] * full_speed
+        if self.behavior == "stall":
+            self._has_stopped |= progress >= self._stall_progress
+            moves[self._has_stopped] = 0.0
+        if self.behavior == "noisy":
+            to_noise = self._noise[:, :3] - moves
+            moves = np.clip(moves + self._noise_share * to_noise, -1, 1)
+        return moves
+
+    def _gripper(self, target: FloatArray) -> FloatArray:
+        """Opening of the gripper from -1 to +1, shape (N, 1): closed where the skill says nothing,
+        kept by a policy that has stopped."""
         if target.shape[1] == 4:
-            kept = self._reached & (self.behavior != "undo")
-            self._opening = np.where(kept[:, None], self._opening, target[:, 3:])
+            keeps = self._has_stopped & (self.behavior != "undo")
+            self._opening = np.where(keeps[:, None], self._opening, target[:, 3:])
         return self._opening
 
     def _target(self, qpos: FloatArray, progress: FloatArray) -> FloatArray:
-        plan = self._plan
+        """Where the skill of the behavior sends the hand, shape (N, 3) or (N, 4) with gripper."""
+        skills = self._skills
         if self.behavior == "wrong_object":
-            return plan.wrong_object(qpos, self._offset)
+            return skills.wrong_object(qpos, self._offset)
         if self.behavior == "hover":
-            return plan.hover_position(qpos) + self._offset + self._drift[:, :3] * 0.01
-        target = plan.expert(qpos, self._offset)
-        if self.behavior == "near_miss" and plan.near_miss_stop is not None:
-            self._reached |= plan.near_miss_stop(qpos)
-            target[self._reached, :3] = ee_position(qpos)[self._reached] + [0, 0, 0.02]
-        if self.behavior == "undo" and plan.undo is not None:
-            self._reached |= progress >= 1.0
-            target = np.where(self._reached[:, None], plan.undo(qpos, self._offset), target)
+            sway = self._noise[:, :3] * 0.01
+            return skills.hover_position(qpos) + self._offset + sway
+        target = skills.expert(qpos, self._offset)
+        if self.behavior == "near_miss" and skills.near_miss_stop is not None:
+            self._has_stopped |= skills.near_miss_stop(qpos)
+            # It lifts the hand, which shows that it has given up.
+            lifted = ee_position(qpos) + [0, 0, 0.02]
+            target[self._has_stopped, :3] = lifted[self._has_stopped]
+        if self.behavior == "undo" and skills.undo is not None:
+            self._has_stopped |= progress >= 1.0
+            undoing = skills.undo(qpos, self._offset)
+            target = np.where(self._has_stopped[:, None], undoing, target)
         return target

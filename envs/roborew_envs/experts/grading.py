@@ -58,53 +58,77 @@ def grade_trajectory(
 ) -> Grade:
     """Grade an episode of T + 1 frames by its truth.
 
-    - ``success``: success at the end, first reached within `MAX_TIME_RATIO` times the expert's time, and
-      with no setback worse than the expert's own by more than `MIN_PROGRESS_GAIN`.
-    - ``suboptimal``: success at the end, but slower or with a worse setback.
+    - ``success``: success at the end, first reached within `MAX_TIME_RATIO` times the expert's
+      time, and with no drop of progress worse than the expert's own by more than
+      `MIN_PROGRESS_GAIN`.
+    - ``suboptimal``: success at the end, but slower or with a worse drop.
     - ``partial``: no success at the end, but success was reached, or half of the way from the
-      start, or a later stage than the first frame's, and of these two one was held for `MIN_HELD_FRAMES`
-      frames in a row or at the end.
+      start, or a later stage than the first frame's, and of these two one was held for
+      `MIN_HELD_FRAMES` frames in a row or at the end.
     - ``failure``: neither.
 
+    Args:
+        progress: shape (T + 1,), in [0, 1].
+        success: shape (T + 1,).
+        stage: shape (T + 1,), index into the task's stages.
+        pace: what the expert needs.
+
     >>> path = np.array([0.2, 0.5, 0.8, 1.0])
-    >>> grade_trajectory(path, path == 1, np.array([0, 0, 1, 2]), ExpertPace(success_step=3, max_progress_drop=0))
+    >>> pace = ExpertPace(success_step=3, max_progress_drop=0)
+    >>> grade_trajectory(path, path == 1, np.array([0, 0, 1, 2]), pace)
     'success'
-    >>> grade_trajectory(path, path == 1, np.array([0, 0, 1, 2]), ExpertPace(success_step=2, max_progress_drop=0))
+    >>> fast = ExpertPace(success_step=2, max_progress_drop=0)
+    >>> grade_trajectory(path, path == 1, np.array([0, 0, 1, 2]), fast)
     'suboptimal'
     """
     if success[-1]:
-        prompt = np.argmax(success) <= MAX_TIME_RATIO * pace.success_step
-        return (
-            "success"
-            if prompt and max_progress_drop(progress) <= pace.max_progress_drop + MIN_PROGRESS_GAIN
-            else "suboptimal"
-        )
+        return _grade_success(progress, success, pace)
+    # A success that is lost again counts, but not one that the episode began with.
+    was_reached = success.any() and not success[0]
+    is_half_way = _is_half_way(progress, stage)
+    was_held = is_half_way[-1] or longest_run(is_half_way) >= MIN_HELD_FRAMES
+    return "partial" if was_reached or was_held else "failure"
+
+
+def _grade_success(progress: FloatArray, success: BoolArray, pace: ExpertPace) -> Grade:
+    first_success = np.argmax(success)
+    is_prompt = first_success <= MAX_TIME_RATIO * pace.success_step
+    drop = max_progress_drop(progress)
+    is_steady = drop <= pace.max_progress_drop + MIN_PROGRESS_GAIN
+    return "success" if is_prompt and is_steady else "suboptimal"
+
+
+def _is_half_way(progress: FloatArray, stage: NDArray[np.int64]) -> BoolArray:
+    """Frames at which half of the way from the start, or a later stage, is reached: (T + 1,)."""
+    gained = progress - progress[0]
     way = 1 - progress[0]
-    reached = ((progress - progress[0] >= PARTIAL_SHARE * way) & (way > 0)) | (stage > stage[0])
-    gained = success.any() and not success[0]
-    return (
-        "partial" if gained or reached[-1] or longest_run(reached) >= MIN_HELD_FRAMES else "failure"
-    )
+    # A start with progress 1 has no way to go, of which every frame would have gone half.
+    half_gained = (gained >= PARTIAL_SHARE * way) & (way > 0)
+    return half_gained | (stage > stage[0])
 
 
 def longest_run(held: BoolArray) -> int:
-    """The most frames in a row.
+    """The most frames in a row that are True.
 
     >>> longest_run(np.array([True, False, True, True, False]))
     2
     """
-    return max(
-        (sum(1 for _ in run) for value, run in itertools.groupby(held.tolist()) if value), default=0
-    )
+    longest = run = 0
+    for is_held in held.tolist():
+        run = run + 1 if is_held else 0
+        longest = max(longest, run)
+    return longest
 
 
 def max_progress_drop(progress: FloatArray) -> float:
-    """How far progress falls, at worst, below the best so far: 0 where it only ever rises.
+    """How far progress (T + 1,) falls, at worst, below the best so far: 0 where it only rises.
 
     >>> round(max_progress_drop(np.array([0.1, 0.6, 0.4, 1.0])), 6)
     0.2
     """
-    return float(np.max(np.maximum.accumulate(progress) - progress))
+    best_so_far = np.maximum.accumulate(progress)
+    drops = best_so_far - progress
+    return float(drops.max())
 
 
 def failure_onset(
@@ -121,10 +145,15 @@ def failure_onset(
     """
     if success[-1]:
         return None
-    height = np.where(success, 1 + 2 * margin, progress)
-    best = np.maximum.accumulate(height)
-    to_come = np.append(np.maximum.accumulate(height[:0:-1])[::-1], -np.inf)
-    return int(np.argmax(to_come <= best + margin))
+    # Higher than any progress by more than the margin, so that success is a gain from anywhere.
+    value = np.where(success, 1 + 2 * margin, progress)
+    best_so_far = np.maximum.accumulate(value)
+    later = value[:0:-1]
+    best_later = np.maximum.accumulate(later)[::-1]
+    # Nothing comes after the last frame.
+    best_to_come = np.append(best_later, -np.inf)
+    gains_no_more = best_to_come <= best_so_far + margin
+    return int(np.argmax(gains_no_more))
 
 
 def stage_spans(stage: NDArray[np.int64], names: Sequence[str]) -> tuple[StageSpan, ...]:
@@ -133,8 +162,10 @@ def stage_spans(stage: NDArray[np.int64], names: Sequence[str]) -> tuple[StageSp
     >>> stage_spans(np.array([0, 0, 1, 0]), ("reach", "pull", "open"))[:2]
     (StageSpan(name='reach', start=0, stop=2), StageSpan(name='pull', start=2, stop=3))
     """
-    bounds = [0, *(np.flatnonzero(np.diff(stage)) + 1).tolist(), len(stage)]
-    return tuple(
-        StageSpan(names[int(stage[start])], start, stop)
-        for start, stop in itertools.pairwise(bounds)
-    )
+    changes = np.flatnonzero(np.diff(stage)) + 1
+    bounds = [0, *changes.tolist(), len(stage)]
+    spans: list[StageSpan] = []
+    for start, stop in itertools.pairwise(bounds):
+        name = names[int(stage[start])]
+        spans.append(StageSpan(name, start, stop))
+    return tuple(spans)

@@ -50,33 +50,44 @@ class PolicyNetwork:
     heading: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
 
     def __post_init__(self) -> None:
-        seen, width, moves = self.mean.size, self.first_bias.size, self.last_bias.size
+        self._check_shapes()
+        if not (self.scale > 0).all():
+            raise ValueError("scale: expected numbers above 0.")
+        self._check_heading()
+
+    def _check_shapes(self) -> None:
+        observation_size = self.mean.size
+        width = self.first_bias.size
+        action_size = self.last_bias.size
         expected = {
-            "mean": (seen,),
-            "scale": (seen,),
-            "first": (seen, width),
+            "mean": (observation_size,),
+            "scale": (observation_size,),
+            "first": (observation_size, width),
             "first_bias": (width,),
-        }
-        expected |= {
             "second": (width, width),
             "second_bias": (width,),
-            "last": (width, moves),
-            "last_bias": (moves,),
+            "last": (width, action_size),
+            "last_bias": (action_size,),
+            "reflex": (observation_size, action_size),
+            "reflex_bias": (action_size,),
         }
-        expected |= {"reflex": (seen, moves), "reflex_bias": (moves,)}
         for name, shape in expected.items():
             values: FloatArray = getattr(self, name)
             if values.shape != shape or not np.isfinite(values).all():
                 raise ValueError(
                     f"{name}: got shape {values.shape}, expected finite numbers of shape {shape}."
                 )
-        if not (self.scale > 0).all():
-            raise ValueError("scale: expected numbers above 0.")
-        first, last = self.heading, self.heading + np.array([4, 2])[: self.heading.size]
-        if self.heading.shape not in ((0,), (2,)) or (first < 0).any() or (last > seen).any():
+
+    def _check_heading(self) -> None:
+        observation_size = self.mean.size
+        is_pair = self.heading.shape == (2,)
+        # A quaternion takes four observations, the horizontal velocity two.
+        ends = self.heading + [4, 2] if is_pair else self.heading
+        fits = (self.heading >= 0).all() and (ends <= observation_size).all()
+        if not (fits and (is_pair or self.heading.shape == (0,))):
             raise ValueError(
-                f"heading: got {self.heading.tolist()}, expected two places among {seen} "
-                f"observations."
+                f"heading: got {self.heading.tolist()}, expected two places among "
+                f"{observation_size} observations."
             )
 
     def __call__(self, observations: FloatArray) -> FloatArray:
@@ -91,68 +102,63 @@ class PolicyNetwork:
                 f"{self.mean.size})."
             )
         observations = to_heading_frame(observations, tuple(self.heading.tolist()))
-        normal = np.clip((observations - self.mean) / self.scale, -10, 10)
-        hidden = np.tanh(normal @ self.first + self.first_bias)
+        # Ten standard deviations: what was hardly ever seen in training must not saturate a unit.
+        normalized = np.clip((observations - self.mean) / self.scale, -10, 10)
+        hidden = np.tanh(normalized @ self.first + self.first_bias)
         hidden = np.tanh(hidden @ self.second + self.second_bias)
         learned = np.clip(hidden @ self.last + self.last_bias, -1, 1)
-        return np.clip(learned + observations @ self.reflex + self.reflex_bias, -1, 1).astype(
-            np.float32
-        )
+        actions = learned + observations @ self.reflex + self.reflex_bias
+        return np.clip(actions, -1, 1).astype(np.float32)
 
     def save(self, path: Path) -> None:
         """Write the arrays as one safetensors file."""
-        path.write_bytes(
-            save(
-                {
-                    entry.name: np.ascontiguousarray(getattr(self, entry.name))
-                    for entry in fields(self)
-                }
-            )
-        )
+        arrays = {
+            entry.name: np.ascontiguousarray(getattr(self, entry.name)) for entry in fields(self)
+        }
+        path.write_bytes(save(arrays))
 
 
 def to_heading_frame(observations: FloatArray, heading: tuple[int, ...]) -> FloatArray:
-    """Turn what is seen about the vertical, so that a body that faces elsewhere sees what it would
-    see facing along x.
+    """Rotate observations about the vertical into the frame of the body's heading: a body that
+    faces elsewhere observes what it would observe facing along x.
 
     Args:
         observations: shape (N, D).
         heading: where they hold the body's quaternion (w, x, y, z) and its velocity in the world;
-            empty turns nothing.
+            empty rotates nothing.
+
+    Returns:
+        shape (N, D).
     """
     if not heading:
         return observations
-    turned = observations.copy()
-    quaternion, velocity = heading
-    w, x, y, z = observations[:, quaternion : quaternion + 4].T
-    half = np.arctan2(z, w)
-    cosine, sine = np.cos(half), np.sin(half)
-    upright = [np.hypot(w, z), cosine * x + sine * y, cosine * y - sine * x, np.zeros_like(w)]
-    turned[:, quaternion : quaternion + 4] = np.stack(upright, axis=1)
-    (forward, aside), cosine, sine = (
-        observations[:, velocity : velocity + 2].T,
-        np.cos(2 * half),
-        np.sin(2 * half),
-    )
-    turned[:, velocity : velocity + 2] = np.stack(
-        [cosine * forward + sine * aside, cosine * aside - sine * forward], 1
-    )
-    return turned
+    quaternion_start, velocity_start = heading
+    quaternion = slice(quaternion_start, quaternion_start + 4)
+    velocity = slice(velocity_start, velocity_start + 2)
+    rotated = observations.copy()
+    w, x, y, z = observations[:, quaternion].T
+    half_yaw = np.arctan2(z, w)
+    rotated[:, quaternion] = _without_yaw(w, x, y, z, half_yaw)
+    velocity_x, velocity_y = observations[:, velocity].T
+    cosine = np.cos(2 * half_yaw)
+    sine = np.sin(2 * half_yaw)
+    forward = cosine * velocity_x + sine * velocity_y
+    aside = cosine * velocity_y - sine * velocity_x
+    rotated[:, velocity] = np.stack([forward, aside], 1)
+    return rotated
 
 
 _FOLDER = resources.files("roborew_envs") / "assets" / "policies"
+_SUFFIX = ".safetensors"
 
 
 def available_policies() -> tuple[str, ...]:
-    """Ids of the tasks that have an expert policy."""
-    names = (entry.name for entry in _FOLDER.iterdir()) if _FOLDER.is_dir() else ()
-    return tuple(
-        sorted(
-            f"roborew/{name.removesuffix('.safetensors')}-v0"
-            for name in names
-            if name.endswith(".safetensors")
-        )
-    )
+    """Ids of the tasks that have an expert policy, sorted."""
+    if not _FOLDER.is_dir():
+        return ()
+    names = [entry.name for entry in _FOLDER.iterdir()]
+    stems = [name.removesuffix(_SUFFIX) for name in names if name.endswith(_SUFFIX)]
+    return tuple(sorted(f"roborew/{stem}-v0" for stem in stems))
 
 
 def policy_file(task_id: str) -> str:
@@ -161,7 +167,9 @@ def policy_file(task_id: str) -> str:
     >>> policy_file("roborew/CartPole-v0")
     'CartPole.safetensors'
     """
-    return task_id.split("/")[-1].rsplit("-", 1)[0] + ".safetensors"
+    name = task_id.split("/")[-1]
+    name_without_version = name.rsplit("-", 1)[0]
+    return name_without_version + _SUFFIX
 
 
 def load_policy_network(task_id: str) -> PolicyNetwork:
@@ -169,16 +177,30 @@ def load_policy_network(task_id: str) -> PolicyNetwork:
 
     Raises:
         gymnasium.error.Error: there is none, with the list of those there are; or its file is
-        damaged.
+            damaged.
     """
-    known = available_policies()
-    if task_id not in known:
+    available = available_policies()
+    if task_id not in available:
         raise gymnasium.error.Error(
-            f"no expert policy for {task_id!r}. Available: {', '.join(known) or 'none'}."
+            f"no expert policy for {task_id!r}. Available: {', '.join(available) or 'none'}."
         )
     try:
-        return PolicyNetwork(**load((_FOLDER / policy_file(task_id)).read_bytes()))
+        arrays = load((_FOLDER / policy_file(task_id)).read_bytes())
+        return PolicyNetwork(**arrays)
     except (OSError, SafetensorError, TypeError, ValueError) as error:
         raise gymnasium.error.Error(
             f"the expert policy of {task_id} is damaged ({error}): install roborew again."
         ) from error
+
+
+def _without_yaw(
+    w: FloatArray, x: FloatArray, y: FloatArray, z: FloatArray, half_yaw: FloatArray
+) -> FloatArray:
+    """The quaternion of a yaw of -2 * half_yaw times (w, x, y, z): shape (N, 4)."""
+    cosine = np.cos(half_yaw)
+    sine = np.sin(half_yaw)
+    scalar = np.hypot(w, z)
+    roll = cosine * x + sine * y
+    pitch = cosine * y - sine * x
+    # No yaw remains, so the last component is 0 exactly.
+    return np.stack([scalar, roll, pitch, np.zeros_like(w)], axis=1)

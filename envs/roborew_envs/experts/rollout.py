@@ -61,7 +61,7 @@ class TaskEpisode:
 
     def grade(self, pace: ExpertPace) -> Grade:
         """How good the episode is beside an expert's pace, see `grade_episodes` and
-        `roborew_envs.experts.grading.grade`."""
+        `roborew_envs.experts.grading.grade_trajectory`."""
         return grade_trajectory(self.progress, self.success, self.stage, pace)
 
     @cached_property
@@ -85,7 +85,7 @@ def collect_episodes(
 
     Args:
         task: one that has this behavior.
-        behavior: see `behaviors`.
+        behavior: see `available_behaviors`.
         seeds: an episode's start depends on its seed alone, what a behavior draws on the way on
             all of them.
         steps: default: the task's horizon.
@@ -93,50 +93,59 @@ def collect_episodes(
     Raises:
         ValueError: the task has no such behavior.
         gymnasium.error.Error: a stall from a start that is a success already, or becomes one by
-        itself.
+            itself.
     """
     rng = np.random.default_rng(list(seeds))
-    player = make_policy(task, behavior, rng)
-    episodes = _play(task, player, behavior, seeds, steps)
-    if behavior != "stall" or not isinstance(player, PretrainedPolicy):
+    policy = make_policy(task, behavior, rng)
+    episodes = _rollout(task, policy, behavior, seeds, steps)
+    # A script stops where its progress is, and what it holds stays: only bodies go on by themselves.
+    if behavior != "stall" or not isinstance(policy, PretrainedPolicy):
         return episodes
 
-    def again(which: list[int], stops: IntArray) -> list[TaskEpisode]:
-        earlier = PretrainedPolicy(task, "stall", rng, stops)
-        return _play(task, earlier, "stall", [seeds[i] for i in which], steps)
+    def replay(indices: list[int], stop_steps: IntArray) -> list[TaskEpisode]:
+        earlier = PretrainedPolicy(task, "stall", rng, stop_steps)
+        replayed_seeds = [seeds[i] for i in indices]
+        return _rollout(task, earlier, "stall", replayed_seeds, steps)
 
-    return shorten_stalls(task.id, episodes, player.stop_steps, again)
+    return shorten_stalls(task.id, episodes, policy.stop_steps, replay)
 
 
-def _play(
-    task: Task, player: Policy, behavior: Behavior, seeds: Sequence[int], steps: int | None
+def _rollout(
+    task: Task, policy: Policy, behavior: Behavior, seeds: Sequence[int], steps: int | None
 ) -> list[TaskEpisode]:
+    """One episode of a policy from each seed."""
     core = TaskSimulations(task, len(seeds))
     truth = core.reset(np.ones(len(seeds), np.bool_), list(seeds))
-    track: dict[str, list[NDArray[Any]]] = {"actions": []}
-
-    def keep(moment: dict[str, NDArray[Any]]) -> None:
-        for name, values in moment.items():
-            track.setdefault(name, []).append(values)
-
-    keep(_moment(core, truth))
+    states = [_snapshot(core, truth)]
+    actions: list[FloatArray] = []
     for _ in range(steps or task.horizon):
-        progress = track["progress"][-1].astype(np.float64)
-        action = player.act(track["qpos"][-1], progress, track["observations"][-1])
-        keep({"actions": action, **_moment(core, core.step(action)[2])})
+        state = states[-1]
+        progress = state["progress"].astype(np.float64)
+        action = policy.act(state["qpos"], progress, state["observations"])
+        _, _, truth = core.step(action)
+        actions.append(action)
+        states.append(_snapshot(core, truth))
     core.close()
-    columns = {name: np.stack(values, axis=1) for name, values in track.items()}
+    # From one array a step to one array an episode: (N, T, ...).
+    columns = {name: np.stack([state[name] for state in states], axis=1) for name in states[0]}
+    columns["actions"] = np.stack(actions, axis=1)
     columns["progress"] = columns["progress"].astype(np.float64)
-    return [
-        TaskEpisode(
-            task.id,
-            behavior,
-            seed,
-            task.stages,
-            **{name: values[i] for name, values in columns.items()},
-        )
-        for i, seed in enumerate(seeds)
-    ]
+    episodes: list[TaskEpisode] = []
+    for i, seed in enumerate(seeds):
+        arrays = {name: values[i] for name, values in columns.items()}
+        episodes.append(TaskEpisode(task.id, behavior, seed, task.stages, **arrays))
+    return episodes
+
+
+def _snapshot(core: TaskSimulations, truth: Truth) -> dict[str, NDArray[Any]]:
+    return {
+        # A copy, since the simulation's own array goes on.
+        "qpos": core.simulation.qpos.copy(),
+        "observations": core.observe(),
+        "progress": truth.progress,
+        "success": truth.success,
+        "stage": truth.stage,
+    }
 
 
 def measure_expert_pace(task: Task) -> ExpertPace:
@@ -148,22 +157,22 @@ def measure_expert_pace(task: Task) -> ExpertPace:
     """
     if "expert" not in available_behaviors(task):
         return ExpertPace(float(task.horizon), 0.0)
-    good = [
-        episode
-        for episode in collect_episodes(task, "expert", EXPERT_PACE_SEEDS)
-        if episode.success[-1]
-    ]
-    if not good:
+    episodes = collect_episodes(task, "expert", EXPERT_PACE_SEEDS)
+    successes = [episode for episode in episodes if episode.success[-1]]
+    if not successes:
         raise ValueError(
             f"{task.id}: the expert ended in success from none of {len(EXPERT_PACE_SEEDS)} starts."
         )
-    arrivals = [np.argmax(episode.success) for episode in good]
-    setbacks = [max_progress_drop(episode.progress) for episode in good]
-    return ExpertPace(float(np.quantile(arrivals, 0.9)), float(np.quantile(setbacks, 0.9)))
+    success_steps = [np.argmax(episode.success) for episode in successes]
+    drops = [max_progress_drop(episode.progress) for episode in successes]
+    success_step = float(np.quantile(success_steps, 0.9))
+    return ExpertPace(success_step, float(np.quantile(drops, 0.9)))
 
 
-def grade_episodes(task: Task, episodes: Sequence[TaskEpisode], usual: ExpertPace) -> list[Grade]:
-    """How good each episode is beside the expert from the same start, or beside ``usual`` where
+def grade_episodes(
+    task: Task, episodes: Sequence[TaskEpisode], usual_pace: ExpertPace
+) -> list[Grade]:
+    """Grade each episode beside the expert from the same start, or beside ``usual_pace`` where
     there is no expert.
 
     The expert's own time counts up to the usual one: where it bungles, others may not take as long.
@@ -171,23 +180,16 @@ def grade_episodes(task: Task, episodes: Sequence[TaskEpisode], usual: ExpertPac
     Args:
         task: that of the episodes.
         episodes: of any behaviors.
-        usual: the expert's, see `measure_expert_pace`.
+        usual_pace: the expert's, see `measure_expert_pace`.
     """
     if "expert" not in available_behaviors(task):
-        return [episode.grade(usual) for episode in episodes]
-    experts = collect_episodes(task, "expert", [episode.seed for episode in episodes])
-    arrivals = [
-        float(np.argmax(expert.success)) if expert.success.any() else np.inf for expert in experts
-    ]
-    paces = [replace(usual, success_step=min(arrival, usual.success_step)) for arrival in arrivals]
-    return [episode.grade(pace) for episode, pace in zip(episodes, paces, strict=True)]
-
-
-def _moment(core: TaskSimulations, truth: Truth) -> dict[str, NDArray[Any]]:
-    return {
-        "qpos": core.simulation.qpos.copy(),
-        "observations": core.observe(),
-        "progress": truth.progress,
-        "success": truth.success,
-        "stage": truth.stage,
-    }
+        return [episode.grade(usual_pace) for episode in episodes]
+    seeds = [episode.seed for episode in episodes]
+    experts = collect_episodes(task, "expert", seeds)
+    grades: list[Grade] = []
+    for episode, expert in zip(episodes, experts, strict=True):
+        own_step = float(np.argmax(expert.success)) if expert.success.any() else np.inf
+        success_step = min(own_step, usual_pace.success_step)
+        pace = replace(usual_pace, success_step=success_step)
+        grades.append(episode.grade(pace))
+    return grades

@@ -35,10 +35,12 @@ def forward_kinematics(joints: FloatArray) -> FloatArray:
     upper_angle = shoulder
     fore_angle = upper_angle + elbow
     tool_angle = fore_angle + wrist
-    links_radius = LINK_LENGTH * (np.sin(upper_angle) + np.sin(fore_angle))
-    radius = links_radius + TOOL_LENGTH * np.sin(tool_angle)
-    links_height = LINK_LENGTH * (np.cos(upper_angle) + np.cos(fore_angle))
-    height = SHOULDER_HEIGHT + links_height + TOOL_LENGTH * np.cos(tool_angle)
+    horizontal = np.sin(upper_angle) + np.sin(fore_angle)
+    vertical = np.cos(upper_angle) + np.cos(fore_angle)
+    tool_horizontal = TOOL_LENGTH * np.sin(tool_angle)
+    tool_vertical = TOOL_LENGTH * np.cos(tool_angle)
+    radius = LINK_LENGTH * horizontal + tool_horizontal
+    height = SHOULDER_HEIGHT + LINK_LENGTH * vertical + tool_vertical
     x = radius * np.cos(yaw)
     y = radius * np.sin(yaw)
     return np.stack([x, y, height], axis=1)

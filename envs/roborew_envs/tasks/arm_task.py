@@ -13,6 +13,7 @@ from roborew_envs.core.mjcf import load_world
 from roborew_envs.core.task import BoolArray, FloatArray, Task
 from roborew_envs.rendering.renderer import Overrides
 from roborew_envs.tasks.arm_kinematics import forward_kinematics, inverse_kinematics
+from roborew_envs.tasks.geometry import yaw_quaternion
 
 ARM_JOINTS = slice(0, 5)
 FINGER_JOINTS = slice(5, 7)
@@ -87,9 +88,13 @@ class ArmTask(Task):
         qpos[FINGER_JOINTS] = rng.uniform(0, FINGER_TRAVEL)
 
     def action_to_ctrl(self, qpos: FloatArray, actions: FloatArray) -> FloatArray:
-        ee_target = ee_position(qpos) + MAX_EE_STEP * actions[:, :3]
-        joint_targets = inverse_kinematics(np.clip(ee_target, *self.workspace_bounds))
-        finger_target = FINGER_TRAVEL * (actions[:, 3:4] + 1) / 2
+        moves = actions[:, :3]
+        gripper = actions[:, 3:4]
+        ee_target = ee_position(qpos) + MAX_EE_STEP * moves
+        lowest, highest = self.workspace_bounds
+        joint_targets = inverse_kinematics(np.clip(ee_target, lowest, highest))
+        # From -1, closed, to +1, open.
+        finger_target = FINGER_TRAVEL * (gripper + 1) / 2
         return np.concatenate([joint_targets, finger_target, finger_target], axis=1)
 
     @staticmethod
@@ -109,3 +114,20 @@ def geom_opacities(model: mujoco.MjModel, opacities: Mapping[str, BoolArray]) ->
     rgba = np.repeat(colors[None], len(alpha), axis=0)
     rgba[:, :, 3] = alpha
     return Overrides({"geom_rgba": (geom_ids, rgba)})
+
+
+def place_thing(
+    qpos: FloatArray, thing: slice, place: FloatArray, height: float, yaw: float
+) -> None:
+    """Write the pose of a thing that stands into one state.
+
+    Args:
+        qpos: shape (nq,), written in place.
+        thing: where its position is in qpos; its quaternion follows.
+        place: x and y, shape (2,) [m].
+        height: of its middle [m].
+        yaw: about the vertical [rad].
+    """
+    quaternion = slice(thing.stop, thing.stop + 4)
+    qpos[thing] = *place, height
+    qpos[quaternion] = yaw_quaternion(yaw)

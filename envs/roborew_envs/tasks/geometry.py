@@ -16,7 +16,9 @@ def distance(points: FloatArray, others: FloatArray) -> FloatArray:
 
 def horizontal_distance(points: FloatArray, others: FloatArray) -> FloatArray:
     """Distance seen from above of points, shape (N, >= 2) [m]: shape (N,) [m]."""
-    return np.linalg.norm(points[:, :2] - others[:, :2], axis=1)
+    xy = points[:, :2]
+    other_xy = others[:, :2]
+    return np.linalg.norm(xy - other_xy, axis=1)
 
 
 def at_height(points: FloatArray, height: float) -> FloatArray:
@@ -48,3 +50,17 @@ def yaw_quaternion(angle: float) -> FloatArray:
     """Unit quaternion (w, x, y, z) of a rotation about the vertical by an angle [rad]."""
     half = angle / 2
     return np.array([np.cos(half), 0.0, 0.0, np.sin(half)])
+
+
+def point_behind(points: FloatArray, goal: FloatArray, gap: float) -> FloatArray:
+    """Points ``gap`` [m] behind others, shape (N, 3) [m], seen from a goal, shape (N, 2) [m].
+
+    A hand there pushes a thing straight to its goal.
+    """
+    to_goal = goal - points[:, :2]
+    length = np.linalg.norm(to_goal, axis=1)
+    # At the goal there is no direction; any will do.
+    safe_length = np.maximum(length, 1e-6)[:, None]
+    behind = points.copy()
+    behind[:, :2] -= gap * to_goal / safe_length
+    return behind

@@ -77,5 +77,6 @@ class DoorOpen(BenchTask):
         return 0.3 * reached + 0.69 * opened
 
     def partial_stage(self, qpos: FloatArray, qvel: FloatArray) -> IntArray:
-        is_near = distance(ee_position(qpos), door_to_world(qpos, HANDLE_GAP)) < 0.05
+        reach = distance(ee_position(qpos), door_to_world(qpos, HANDLE_GAP))
+        is_near = reach < 0.05
         return is_near.astype(np.int64)

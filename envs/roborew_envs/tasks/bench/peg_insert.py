@@ -123,12 +123,14 @@ class PegInsert(BenchTask):
 
     def partial_progress(self, qpos: FloatArray, qvel: FloatArray) -> FloatArray:
         peg = qpos[:, BLUE_PEG]
-        reach = np.linalg.norm(ee_position(qpos) - peg - PEG_GRIP, axis=1)
+        to_grip = ee_position(qpos) - peg - PEG_GRIP
+        reach = np.linalg.norm(to_grip, axis=1)
+        reached = reciprocal_tolerance(reach, 0.06)
         apart = horizontal_distance(peg, qpos[:, SOCKET])
         left = self._remaining_path(peg, apart)
+        inserted = linear_tolerance(left, 0.3)
         upright = np.abs(peg_uprightness(qpos, BLUE_PEG))
-        reached = 0.25 * reciprocal_tolerance(reach, 0.06)
-        return reached + 0.1 * upright + 0.64 * linear_tolerance(left, 0.3)
+        return 0.25 * reached + 0.1 * upright + 0.64 * inserted
 
     @staticmethod
     def _remaining_path(peg: FloatArray, apart: FloatArray) -> FloatArray:

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from roborew_envs.core.task import BoolArray, FloatArray
 from roborew_envs.rendering.renderer import Overrides
-from roborew_envs.tasks.arm_task import ArmTask, ee_position, geom_opacities, is_within
-from roborew_envs.tasks.geometry import at_height, rotate_about_z, yaw_quaternion
+from roborew_envs.tasks.arm_task import ArmTask, ee_position, geom_opacities, is_within, place_thing
+from roborew_envs.tasks.geometry import at_height, rotate_about_z
 
 BLUE_PEG = slice(7, 10)
 ORANGE_PEG = slice(14, 17)
@@ -106,8 +106,10 @@ def is_in_hole(qpos: FloatArray, block: slice) -> BoolArray:
     """Whether the block lies in the hole, or bounces there with most of it below the board's top,
     shape (N,)."""
     position = qpos[:, block]
-    is_over = is_within(position[:, :2] - qpos[:, HOLE], HOLE_HALF_SIZE)
-    is_low = np.abs(position[:, 2] - BLOCK_HEIGHT) < BLOCK_HEIGHT
+    from_hole = position[:, :2] - qpos[:, HOLE]
+    is_over = is_within(from_hole, HOLE_HALF_SIZE)
+    height_error = np.abs(position[:, 2] - BLOCK_HEIGHT)
+    is_low = height_error < BLOCK_HEIGHT
     return is_over & is_low
 
 
@@ -138,8 +140,7 @@ class BenchTask(ArmTask):
             (RED_BLOCK, red_block, on_board),
         ):
             yaw = rng.uniform(-0.15, 0.15)
-            qpos[thing] = *place, height
-            qpos[thing.stop : thing.stop + 4] = yaw_quaternion(yaw)
+            place_thing(qpos, thing, place, height, yaw)
         self.sample_arm_state(rng, qpos, EE_START_BOUNDS)
         return qpos, np.zeros(self.model.nv)
 

@@ -37,14 +37,17 @@ def swing_door(qpos: FloatArray, offset: FloatArray, lookahead: float) -> FloatA
     ee = ee_position(qpos) - offset
     gap = door_to_world(qpos, HANDLE_GAP)
     hinge = at_height(qpos[:, HINGE], 0.0)
-    ee_in_door_frame = rotate_about_z(ee - hinge, -qpos[:, DOOR])
+    door_angle = qpos[:, DOOR]
+    ee_in_door_frame = rotate_about_z(ee - hinge, -door_angle)
     is_in_gap = is_within(ee_in_door_frame - HANDLE_GAP, (0.022, 0.022, 0.015))
-    is_short = ee[:, 1] < gap[:, 1] - 0.05
-    is_aside = np.abs(ee[:, 0] - gap[:, 0]) > 0.015
+    ee_x, ee_y, _ = ee.T
+    gap_x, gap_y, _ = gap.T
+    is_short = ee_y < gap_y - 0.05
+    is_aside = np.abs(ee_x - gap_x) > 0.015
     is_blocked = is_short & is_aside
     # The cabinet's corner is in the way: first pass it along x, at a y where there is room.
     over = gap.copy()
-    over[is_blocked, 1] = np.minimum(ee[is_blocked, 1], 0.05)
+    over[is_blocked, 1] = np.minimum(ee_y[is_blocked], 0.05)
     down = where_rows(is_blocked, over, gap)
     approach = approach_from_above(ee, over, down, 0.010)
     swing = door_to_world(qpos, HANDLE_GAP, lookahead)

@@ -21,7 +21,13 @@ from roborew_envs.tasks.bench.scene import (
 )
 from roborew_envs.tasks.desk.grasping import carry, grasp, is_grasped, with_gripper
 from roborew_envs.tasks.desk.skills import TRAVEL_HEIGHT, push_cube
-from roborew_envs.tasks.geometry import at_height, distance, where_rows
+from roborew_envs.tasks.geometry import (
+    at_height,
+    distance,
+    horizontal_distance,
+    point_behind,
+    where_rows,
+)
 
 SWEEP_HEIGHT = 0.046
 """Of the hand while it sweeps over the board [m]."""
@@ -31,6 +37,8 @@ MAX_GOAL_OFFSET_Y = 0.016
 """Distance from the hole's middle along y at which a block is not moved further to the side [m]."""
 LIFTED_HEIGHT = 0.07
 """A block so high is in the gripper, though it slips a little [m]."""
+PUSH_DISTANCE = 0.036
+"""Where the hand should push from: this far behind the block's center, seen from the hole [m]."""
 NEAR_MISS_DISTANCE = 0.115
 """A near miss gives up so far before the hole's middle, along x [m]."""
 
@@ -125,18 +133,18 @@ class Sweep(BenchTask):
 
     def partial_progress(self, qpos: FloatArray, qvel: FloatArray) -> FloatArray:
         block = qpos[:, YELLOW_BLOCK]
-        to_hole = qpos[:, HOLE] - block[:, :2]
-        apart = np.linalg.norm(to_hole, axis=1)
-        # Where the hand should push from: 36 mm behind the block, seen from the hole.
-        behind = block.copy()
-        behind[:, :2] -= 0.036 * to_hole / np.maximum(apart, 1e-6)[:, None]
-        reach = distance(ee_position(qpos), behind)
+        hole = qpos[:, HOLE]
+        push_from = point_behind(block, hole, PUSH_DISTANCE)
+        reach = distance(ee_position(qpos), push_from)
         reached = reciprocal_tolerance(np.maximum(reach - 0.012, 0), 0.08)
         # A block over the hole is no success before it has dropped.
-        height = np.clip((block[:, 2] - BLOCK_HEIGHT) / BOARD_TOP, 0, 1)
-        swept = linear_tolerance(apart, 0.25) - 0.1 * height
+        height = (block[:, 2] - BLOCK_HEIGHT) / BOARD_TOP
+        not_dropped = np.clip(height, 0, 1)
+        apart = horizontal_distance(hole, block)
+        swept = linear_tolerance(apart, 0.25) - 0.1 * not_dropped
         return 0.35 * reached + 0.64 * np.maximum(swept, 0)
 
     def partial_stage(self, qpos: FloatArray, qvel: FloatArray) -> IntArray:
-        is_near = distance(ee_position(qpos), qpos[:, YELLOW_BLOCK]) < 0.06
+        reach = distance(ee_position(qpos), qpos[:, YELLOW_BLOCK])
+        is_near = reach < 0.06
         return is_near.astype(np.int64)

@@ -76,5 +76,6 @@ class TapTurn(BenchTask):
         return 0.3 * reached + 0.69 * turned
 
     def partial_stage(self, qpos: FloatArray, qvel: FloatArray) -> IntArray:
-        is_near = distance(ee_position(qpos), lever_to_world(qpos, LEVER_START)) < 0.05
+        reach = distance(ee_position(qpos), lever_to_world(qpos, LEVER_START))
+        is_near = reach < 0.05
         return is_near.astype(np.int64)

@@ -88,11 +88,15 @@ class CartPole(Task):
         """How upright; of an upright pole a fifth is lost to speed and a fifth beside the
         middle."""
         cart_x, lean = np.abs(qpos).T
-        upright = np.clip((FALLEN_LEAN - lean) / (FALLEN_LEAN - MAX_UPRIGHT_LEAN), 0.0, 1.0)
+        to_fallen = (FALLEN_LEAN - lean) / (FALLEN_LEAN - MAX_UPRIGHT_LEAN)
+        upright = np.clip(to_fallen, 0.0, 1.0)
         speed_ratio = np.abs(qvel) / MAX_BALANCED_SPEEDS
+        # All is lost at five times the speed of a balance.
         excess_speed = np.clip((speed_ratio - 1) / 4, 0.0, 1.0)
         calm = 1 - excess_speed.mean(axis=1)
-        central = np.clip((1.5 - cart_x) / (1.5 - MAX_BALANCED_X), 0.0, 1.0)
+        # And at half a meter beside where a balance may be.
+        to_edge = (1.5 - cart_x) / (1.5 - MAX_BALANCED_X)
+        central = np.clip(to_edge, 0.0, 1.0)
         return upright * (0.6 + 0.2 * calm + 0.2 * central)
 
     def partial_stage(self, qpos: FloatArray, qvel: FloatArray) -> IntArray:

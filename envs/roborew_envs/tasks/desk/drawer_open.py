@@ -71,5 +71,6 @@ class DrawerOpen(DeskTask):
         return 0.3 * reached + 0.69 * opened
 
     def partial_stage(self, qpos: FloatArray, qvel: FloatArray) -> IntArray:
-        is_near = distance(ee_position(qpos), drawer_handle_position(qpos)) < 0.05
+        reach = distance(ee_position(qpos), drawer_handle_position(qpos))
+        is_near = reach < 0.05
         return is_near.astype(np.int64)

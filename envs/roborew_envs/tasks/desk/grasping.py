@@ -183,18 +183,28 @@ def pick_and_place_progress(
         lifted_height: of its middle, at which it clears all that stands in its way [m].
     """
     reach = distance(ee_position(qpos), thing)
+    reached = reciprocal_tolerance(reach, 0.08)
     finger_error = np.abs(half_opening(qpos) - half_width)
     gripped = linear_tolerance(reach, 0.05) * linear_tolerance(finger_error, 0.01)
-    apart = horizontal_distance(thing, goal)
-    misaligned = np.maximum(apart - 0.5 * ALIGNED_DISTANCE, 0)
-    # A thing below its goal is not over it, however near it is seen from above.
-    below = np.maximum(goal[:, 2] - thing[:, 2] - 0.01, 0)
-    over = linear_tolerance(misaligned, 0.5 * ALIGNED_DISTANCE) * linear_tolerance(below, 0.02)
-    rise = (thing[:, 2] - rest_height) / (lifted_height - rest_height)
+    height = thing[:, 2]
+    goal_height = goal[:, 2]
+    over = _over_goal(thing, goal)
+    rise = (height - rest_height) / (lifted_height - rest_height)
     lifted = np.maximum(np.clip(rise, 0, 1), over)
-    height_error = np.abs(thing[:, 2] - goal[:, 2])
+    height_error = np.abs(height - goal_height)
     let_down = over * reciprocal_tolerance(height_error, 0.02)
     # A way along the table counts nothing: carrying is worth as much as the thing is lifted.
+    apart = horizontal_distance(thing, goal)
     carried = lifted * (0.25 + 0.36 * linear_tolerance(apart, 0.5))
-    reached = 0.2 * reciprocal_tolerance(reach, 0.08)
-    return reached + 0.1 * gripped + carried + 0.09 * let_down
+    return 0.2 * reached + 0.1 * gripped + carried + 0.09 * let_down
+
+
+def _over_goal(thing: FloatArray, goal: FloatArray) -> FloatArray:
+    """1 where a thing is over its goal, 0 from `ALIGNED_DISTANCE` beside it on, shape (N,)."""
+    apart = horizontal_distance(thing, goal)
+    # Half of the distance is free: the thing comes down well from anywhere in there.
+    margin = 0.5 * ALIGNED_DISTANCE
+    misaligned = np.maximum(apart - margin, 0)
+    # A thing below its goal is not over it, however near it is seen from above.
+    below = np.maximum(goal[:, 2] - thing[:, 2] - 0.01, 0)
+    return linear_tolerance(misaligned, margin) * linear_tolerance(below, 0.02)

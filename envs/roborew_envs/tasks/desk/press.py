@@ -79,5 +79,6 @@ class Press(DeskTask):
         return 0.6 * reached + 0.39 * pressed
 
     def partial_stage(self, qpos: FloatArray, qvel: FloatArray) -> IntArray:
-        is_near = distance(ee_position(qpos), button_position(qpos)) < 0.03
+        reach = distance(ee_position(qpos), button_position(qpos))
+        is_near = reach < 0.03
         return is_near.astype(np.int64)

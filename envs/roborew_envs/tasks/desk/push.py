@@ -12,7 +12,7 @@ from roborew_envs.core.task import BoolArray, FloatArray, IntArray, Language
 from roborew_envs.tasks.arm_task import ee_position, linear_tolerance, reciprocal_tolerance
 from roborew_envs.tasks.desk.scene import PAD, RED_CUBE, DeskTask, is_pad_lit
 from roborew_envs.tasks.desk.skills import push_blue, push_red, push_red_away
-from roborew_envs.tasks.geometry import at_height, distance
+from roborew_envs.tasks.geometry import at_height, distance, horizontal_distance, point_behind
 
 PUSH_DISTANCE = 0.034
 """Where the hand should push from: this far behind the cube's centre, seen from the pad [m]."""
@@ -82,15 +82,15 @@ class Push(DeskTask):
 
     def partial_progress(self, qpos: FloatArray, qvel: FloatArray) -> FloatArray:
         red = qpos[:, RED_CUBE]
-        to_pad = qpos[:, PAD] - red[:, :2]
-        apart = np.linalg.norm(to_pad, axis=1)
-        behind = red.copy()
-        behind[:, :2] -= PUSH_DISTANCE * to_pad / np.maximum(apart, 1e-6)[:, None]
-        reach = distance(ee_position(qpos), behind)
+        pad = qpos[:, PAD]
+        push_from = point_behind(red, pad, PUSH_DISTANCE)
+        reach = distance(ee_position(qpos), push_from)
         reached = reciprocal_tolerance(np.maximum(reach - 0.012, 0), 0.08)
+        apart = horizontal_distance(pad, red)
         pushed = linear_tolerance(apart, 0.35)
         return 0.35 * reached + 0.64 * pushed
 
     def partial_stage(self, qpos: FloatArray, qvel: FloatArray) -> IntArray:
-        is_near = distance(ee_position(qpos), qpos[:, RED_CUBE]) < 0.06
+        reach = distance(ee_position(qpos), qpos[:, RED_CUBE])
+        is_near = reach < 0.06
         return is_near.astype(np.int64)

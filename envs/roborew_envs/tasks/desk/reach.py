@@ -94,5 +94,6 @@ class Reach(DeskTask):
         return reciprocal_tolerance(left, 0.15)
 
     def partial_stage(self, qpos: FloatArray, qvel: FloatArray) -> IntArray:
-        is_near = distance(ee_position(qpos), qpos[:, BLUE_CUBE]) < TRAVEL_HEIGHT
+        reach = distance(ee_position(qpos), qpos[:, BLUE_CUBE])
+        is_near = reach < TRAVEL_HEIGHT
         return is_near.astype(np.int64)

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from roborew_envs.core.task import BoolArray, FloatArray
 from roborew_envs.rendering.renderer import Overrides
-from roborew_envs.tasks.arm_task import ArmTask, ee_position, geom_opacities
-from roborew_envs.tasks.geometry import horizontal_distance, yaw_quaternion
+from roborew_envs.tasks.arm_task import ArmTask, ee_position, geom_opacities, place_thing
+from roborew_envs.tasks.geometry import horizontal_distance
 
 RED_CUBE = slice(7, 10)
 BLUE_CUBE = slice(14, 17)
@@ -98,12 +98,13 @@ class DeskTask(ArmTask):
         # The pad lies beyond the red cube, a little to the side: a push must steer.
         pad_x = rng.uniform(0.53, 0.60)
         pad_y = red[1] + rng.uniform(-0.05, 0.05)
-        qpos[PAD] = pad_x, pad_y
-        blue = self._sample_free_place(rng, [red, qpos[PAD]])
-        for cube, place in ((RED_CUBE, red), (BLUE_CUBE, blue)):
-            yaw = rng.uniform(-0.15, 0.15)
-            qpos[cube] = *place, CUBE_HEIGHT
-            qpos[cube.stop : cube.stop + 4] = yaw_quaternion(yaw)
+        pad = np.array([pad_x, pad_y])
+        qpos[PAD] = pad
+        blue = self._sample_free_place(rng, [red, pad])
+        red_yaw = rng.uniform(-0.15, 0.15)
+        blue_yaw = rng.uniform(-0.15, 0.15)
+        place_thing(qpos, RED_CUBE, red, CUBE_HEIGHT, red_yaw)
+        place_thing(qpos, BLUE_CUBE, blue, CUBE_HEIGHT, blue_yaw)
         self.sample_arm_state(rng, qpos)
         return qpos, np.zeros(self.model.nv)
 

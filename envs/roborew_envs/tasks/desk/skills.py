@@ -83,20 +83,23 @@ def push_cube(
     to_goal = goal - center
     left = np.linalg.norm(to_goal, axis=1, keepdims=True)
     direction = to_goal / np.maximum(left, 1e-6)
-    relative = ee[:, :2] - center
+    from_cube = ee[:, :2] - center
     # The hand's place beside the cube, along the push (negative behind it) and across it [m].
-    along = (relative * direction).sum(axis=1)
-    across = relative - along[:, None] * direction
-    is_behind = (along < -0.025) & (np.linalg.norm(across, axis=1) < 0.032)
-    is_pushing = (ee[:, 2] < height + 0.02) & is_behind
+    along = (from_cube * direction).sum(axis=1)
+    across = from_cube - along[:, None] * direction
+    is_behind = along < -0.025
+    is_in_line = np.linalg.norm(across, axis=1) < 0.032
+    is_low = ee[:, 2] < height + 0.02
+    is_pushing = is_low & is_behind & is_in_line
     start = at_height(center - PUSH_DISTANCE * direction, height)
     approach = approach_from_above(ee, start, start)
     push = _push_target(ee, center, direction, across, left, height)
     target = where_rows(is_pushing, push, approach)
     # Hysteresis: a push goes on to 2 cm, but a cube that rests within 4.2 cm is not pushed again.
-    reached_distance = np.where(is_pushing, 0.02, 0.042)[:, None]
+    reached_distance = np.where(is_pushing, 0.02, 0.042)
+    is_reached = left[:, 0] < reached_distance
     retreat = at_height(ee, TRAVEL_HEIGHT)
-    return np.where(left < reached_distance, retreat, target)
+    return where_rows(is_reached, retreat, target)
 
 
 def _push_target(
@@ -135,7 +138,8 @@ def pull_drawer(qpos: FloatArray, offset: FloatArray) -> FloatArray:
     bar = drawer_handle_position(qpos) + offset
     gap = bar + [0.0, HANDLE_GAP, -0.008]
     ee = ee_position(qpos)
-    is_behind_bar = is_within((ee - gap)[:, :2], (0.045, 0.026))
+    from_gap = ee - gap
+    is_behind_bar = is_within(from_gap[:, :2], (0.045, 0.026))
     is_hooked = is_behind_bar & (ee[:, 2] < bar[:, 2] + 0.022)
     pull = gap - [0.0, 0.05, 0.0]
     approach = approach_from_above(ee, gap, gap, 0.011)
@@ -155,11 +159,14 @@ def shut_drawer(
     bar = drawer_handle_position(qpos) + offset
     front = bar - [0.0, 0.035, 0.0]
     ee = ee_position(qpos)
-    is_in_front = ee[:, 1] < bar[:, 1] - 0.012
-    is_level = np.abs(ee[:, 2] - bar[:, 2]) < 0.03
-    to_cabinet = bar + [0.0, 0.06, 0.0] - ee
+    _, ee_y, ee_z = ee.T
+    _, bar_y, bar_z = bar.T
+    is_in_front = ee_y < bar_y - 0.012
+    is_level = np.abs(ee_z - bar_z) < 0.03
+    into_cabinet = bar + [0.0, 0.06, 0.0]
     # A faster push lets the drawer slide on by itself.
-    push = ee + np.clip(to_cabinet, -0.015, 0.015)
+    step = np.clip(into_cabinet - ee, -0.015, 0.015)
+    push = ee + step
     approach = approach_from_above(ee, front, front, 0.02, travel_height)
     return where_rows(is_in_front & is_level, push, approach)
 

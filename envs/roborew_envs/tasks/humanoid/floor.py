@@ -7,6 +7,7 @@ from typing import ClassVar
 import numpy as np
 
 from roborew_envs.core.task import FloatArray, Language
+from roborew_envs.tasks.geometry import distance
 from roborew_envs.tasks.humanoid.humanoid import Humanoid, linear_ramp
 from roborew_envs.tasks.kinematics import BodyPoses
 
@@ -56,25 +57,33 @@ class HumanoidSideSplits(Humanoid):
 
     def gates_and_terms(self, poses: BodyPoses) -> tuple[FloatArray, FloatArray]:
         feet = self.geom_pair(poses, "foot")
-        legs = feet - self.body_pair(poses, "thigh")
+        hips = self.body_pair(poses, "thigh")
+        legs = feet - hips
         # A straight leg is 0.7 m long from hip to foot.
         lengths = np.linalg.norm(legs, axis=-1)
         straight = linear_ramp(lengths, 0.5, 0.70)
-        spread = linear_ramp(self._angle_between(legs, lengths), 20, 95)
-        sideways = self.to_body_frame("pelvis", poses, feet)[..., 1] * _OUTWARD
+        angle = self._angle_between(legs, lengths)
+        spread = linear_ramp(angle, 20, 95)
+        feet_in_pelvis = self.to_body_frame("pelvis", poses, feet)
+        sideways = feet_in_pelvis[..., 1] * _OUTWARD
         aside = linear_ramp(sideways, 0.1, 0.5)
-        low = linear_ramp(-feet[..., 2], -0.8, -0.35)
+        foot_heights = feet[..., 2]
+        low = linear_ramp(-foot_heights, -0.8, -0.35)
         terms = np.column_stack([spread, straight, aside * low])
-        gates = np.column_stack([self.uprightness(poses), pelvis_low(self, poses, 0.26)])
+        seated = pelvis_low(self, poses, 0.26)
+        gates = np.column_stack([self.uprightness(poses), seated])
         return gates, terms
 
     @staticmethod
     def _angle_between(legs: FloatArray, lengths: FloatArray) -> FloatArray:
         """Angle between two legs, shape (N, 2, 3) [m], of lengths (N, 2) [m]: (N,) [degrees]."""
-        left, right = legs[:, 0], legs[:, 1]
+        left, right = np.moveaxis(legs, 1, 0)
         dot = (left * right).sum(axis=-1)
-        cosine = dot / np.maximum(lengths.prod(axis=1), 1e-9)
-        return np.rad2deg(np.arccos(np.clip(cosine, -1, 1)))
+        # A leg of no length has no direction.
+        norm = np.maximum(lengths.prod(axis=1), 1e-9)
+        cosine = np.clip(dot / norm, -1, 1)
+        angle = np.arccos(cosine)
+        return np.rad2deg(angle)
 
 
 class HumanoidLotus(Humanoid):
@@ -113,16 +122,18 @@ class HumanoidLotus(Humanoid):
     def gates_and_terms(self, poses: BodyPoses) -> tuple[FloatArray, FloatArray]:
         knees = self.body_pair(poses, "shin")
         feet = self.geom_pair(poses, "foot")
-        between_knees = np.linalg.norm(knees[:, 0] - knees[:, 1], axis=-1)
-        apart = linear_ramp(between_knees, 0.2, 0.62)
+        left_knee, right_knee = np.moveaxis(knees, 1, 0)
+        apart = linear_ramp(distance(left_knee, right_knee), 0.2, 0.62)
         pelvis = self.model.body("pelvis").id
         from_pelvis = feet - poses.body_positions[:, None, pelvis]
         feet_distance = np.linalg.norm(from_pelvis[..., :2], axis=-1)
         drawn_in = linear_ramp(-feet_distance, -0.7, -0.30)
         # In the pelvis's frame, since the body may face any way.
-        knees_y = self.to_body_frame("pelvis", poses, knees)[..., 1]
-        feet_y = self.to_body_frame("pelvis", poses, feet)[..., 1]
-        inward = linear_ramp((knees_y - feet_y) * _OUTWARD, 0.0, 0.2)
+        knees_in_pelvis = self.to_body_frame("pelvis", poses, knees)
+        feet_in_pelvis = self.to_body_frame("pelvis", poses, feet)
+        foot_to_knee = knees_in_pelvis - feet_in_pelvis
+        inward = linear_ramp(foot_to_knee[..., 1] * _OUTWARD, 0.0, 0.2)
         terms = np.column_stack([apart, drawn_in, inward])
-        gates = np.column_stack([self.uprightness(poses), pelvis_low(self, poses, 0.32)])
+        seated = pelvis_low(self, poses, 0.32)
+        gates = np.column_stack([self.uprightness(poses), seated])
         return gates, terms

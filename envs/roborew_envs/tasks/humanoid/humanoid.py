@@ -154,13 +154,15 @@ class Humanoid(Task):
 
     def body_pair(self, poses: BodyPoses, name: str) -> FloatArray:
         """Origins of the left and the right body of that name, shape (N, 2, 3), world [m]."""
-        ids = [self.model.body(f"{side}_{name}").id for side in ("left", "right")]
-        return poses.body_positions[:, ids]
+        left = self.model.body(f"left_{name}").id
+        right = self.model.body(f"right_{name}").id
+        return poses.body_positions[:, [left, right]]
 
     def geom_pair(self, poses: BodyPoses, name: str) -> FloatArray:
         """Centers of the left and the right geom of that name, shape (N, 2, 3), world [m]."""
-        ids = [self.model.geom(f"{side}_{name}").id for side in ("left", "right")]
-        return poses.geom_positions[:, ids]
+        left = self.model.geom(f"left_{name}").id
+        right = self.model.geom(f"right_{name}").id
+        return poses.geom_positions[:, [left, right]]
 
     def to_body_frame(self, body: str, poses: BodyPoses, points: FloatArray) -> FloatArray:
         """Points of the world, shape (N, K, 3), in the frame of a body: shape (N, K, 3) [m]."""

@@ -72,7 +72,9 @@ class QuadrupedStand(Task):
 
     @cached_property
     def _paws(self) -> list[int]:
-        return [i for i in range(self.model.ngeom) if self.model.geom(i).name.endswith("paw")]
+        """Ids of the geoms of the four paws."""
+        geoms = (self.model.geom(i) for i in range(self.model.ngeom))
+        return [geom.id for geom in geoms if geom.name.endswith("paw")]
 
     def sample_initial_state(self, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
         """On the belly, legs folded, each joint a little otherwise."""

@@ -61,19 +61,12 @@ def _add_finish(spec: mujoco.MjSpec, finish_x: int, width: float) -> None:
     for row, column in product(range(2), range(8)):
         shade = float((row + column) % 2)
         rgb = (shade, shade, shade)
-        line_x = finish_x + 0.09 + 0.18 * row
-        line_y = width * (-0.63 + 0.18 * column)
-        tile = (0.09, 0.09 * width, 0.002)
-        add_visual_box(spec, f"line_{row}_{column}", (line_x, line_y, 0.004), tile, rgb)
-        # The beam's rows lean back, so that a camera that follows behind sees both.
-        beam_x = finish_x - 0.02 * (row + 1) + 0.03
-        beam_y = width * (-0.98 + 0.28 * column)
-        beam = (beam_x, beam_y, 1.40 + 0.14 * row)
-        add_visual_box(spec, f"beam_{row}_{column}", beam, (0.05, 0.14 * width, 0.07), rgb)
+        _add_line_tile(spec, finish_x, width, row, column, rgb)
+        _add_beam_tile(spec, finish_x, width, row, column, rgb)
+    fence_y = _FENCE_Y * width
     for side in (-1, 1):
-        gate_y = side * (_FENCE_Y * width - 0.05)
-        gate = (finish_x, gate_y, 0.75)
-        add_visual_box(spec, f"gate_{side}", gate, (0.05, 0.04, 0.75), (0.85, 0.1, 0.1))
+        position = (finish_x, side * (fence_y - 0.05), 0.75)
+        add_visual_box(spec, f"gate_{side}", position, (0.05, 0.04, 0.75), (0.85, 0.1, 0.1))
 
 
 def add_runner_cameras(
@@ -112,3 +105,35 @@ def add_runner_cameras(
         pos=(finish_x / 2, -7.0, 2.0),
         fovy=32,
     )
+
+
+def _add_line_tile(
+    spec: mujoco.MjSpec,
+    finish_x: int,
+    width: float,
+    row: int,
+    column: int,
+    rgb: tuple[float, float, float],
+) -> None:
+    """A tile of the line, which begins at the finish and is 36 cm long."""
+    x = finish_x + 0.09 + 0.18 * row
+    y = width * (-0.63 + 0.18 * column)
+    half_size = (0.09, 0.09 * width, 0.002)
+    add_visual_box(spec, f"line_{row}_{column}", (x, y, 0.004), half_size, rgb)
+
+
+def _add_beam_tile(
+    spec: mujoco.MjSpec,
+    finish_x: int,
+    width: float,
+    row: int,
+    column: int,
+    rgb: tuple[float, float, float],
+) -> None:
+    """A tile of the beam, 1.4 m above the lane."""
+    # The rows lean back, so that a camera that follows behind sees both.
+    x = finish_x - 0.02 * (row + 1) + 0.03
+    y = width * (-0.98 + 0.28 * column)
+    z = 1.40 + 0.14 * row
+    half_size = (0.05, 0.14 * width, 0.07)
+    add_visual_box(spec, f"beam_{row}_{column}", (x, y, z), half_size, rgb)
