@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -18,60 +20,72 @@ from roborew.encoders.preprocess import encode_in_batches, resize_frames
 from roborew.encoders.text import WIDTH as TEXT_WIDTH
 from roborew.encoders.text import embed_text
 from roborew.errors import InvalidInputError
+from roborew.learning.episode_layout import EpisodeLayout
 from roborew.learning.examples import EpisodeFrames, Features, Report
 from roborew.learning.instructions import InstructionSampler
 from roborew.learning.optim import GradientDescent, seeded_weights
-from roborew.learning.sampling import progress_uniform_weights
+from roborew.learning.sampling import Indices, progress_uniform_weights
 from roborew.learning.state import load_module_state, module_state
 from roborew.types import Video
 
-SHIFT = 4
+MAX_SHIFT_PIXELS = 4
 """Each picture is moved by up to so many pixels while learning."""
-DECAY = 0.05
-"""Decoupled weight decay."""
-REFUSED = 0.2
-"""Weight of what is asked under a wrong sentence: that nothing is progress there says little of
-what is seen."""
-
-EVEN = 0.5
+BRIGHTNESS_RANGE = (0.85, 1.15)
+WEIGHT_DECAY = 0.05
+LEARNING_RATE = 2e-3
+MISMATCHED_WEIGHT = 0.2
+"""Weight of the loss under a wrong sentence: that nothing is progress there says little of what is
+seen."""
+SQUARED_ERROR_WEIGHT = 5
+TIME_GAP_WEIGHT = 2
+PROGRESS_UNIFORM_RATIO = 0.5
 """Share of frames that are drawn evenly over an episode's progress in place of its time, most of
 which may be rest."""
+REPORT_INTERVAL = 20
+"""Gradient steps from one report to the next."""
 
 
 class ConvEncoder:
     """Strided convolutions and feature positions (`PictureLayers`), fitted to the demonstrations at
     hand.
 
-    Three things are asked of a frame's vector: progress and success under the episode's sentence
-    (and 0 under another sentence of the set, or a wrong one), where they are labelled; and, of two
-    frames of one episode, how far apart in time they lie, which needs no label.
+    A frame's vector is asked three things: progress and success under the episode's sentence (and 0
+    under another sentence of the set, or a wrong one), where they are labeled; and, of two frames
+    of one episode, how far apart in time they lie, which needs no label.
 
     Args:
-        seed: of weights and order.
+        seed: random seed of the weights and of the sampling.
         steps: gradient steps.
-        batch: pairs of frames a step.
-        width: D, entries of a frame's vector.
+        batch_size: pairs of frames a step.
+        embedding_dim: D, entries of a frame's vector.
         device: a torch device name.
     """
+
+    RENAMED: ClassVar[Mapping[str, str]] = MappingProxyType(
+        {"batch": "batch_size", "width": "embedding_dim"}
+    )
 
     def __init__(
         self,
         *,
         seed: int = 0,
         steps: int = 500,
-        batch: int = 64,
-        width: int = 128,
+        batch_size: int = 64,
+        embedding_dim: int = 128,
         device: str = "cpu",
     ) -> None:
-        if steps < 1 or batch < 2 or width < 8:
+        if steps < 1 or batch_size < 2 or embedding_dim < 8:
             raise InvalidInputError(
-                f"conv: expected steps >= 1, batch >= 2, width >= 8; got {steps}, {batch} and "
-                f"{width}."
+                f"conv: expected steps >= 1, batch_size >= 2, embedding_dim >= 8; got {steps}, "
+                f"{batch_size} and {embedding_dim}."
             )
-        self._seed, self._steps, self._batch, self._device = seed, steps, batch, device
+        self._seed = seed
+        self._steps = steps
+        self._batch_size = batch_size
+        self._device = device
         with seeded_weights(seed):
-            self._layers = PictureLayers((16, 32, 48, 64), width).to(device)
-            self._heads = _Heads(width).to(device)
+            self._layers = PictureLayers((16, 32, 48, 64), embedding_dim).to(device)
+            self._heads = _Heads(embedding_dim).to(device)
 
     @property
     def identity(self) -> str:
@@ -84,35 +98,31 @@ class ConvEncoder:
     def learn(self, episodes: Sequence[EpisodeFrames], report: Report) -> None:
         """Fit to the demonstrations; the same ones in the same order give the same weights."""
         rng = np.random.default_rng(self._seed)
-        reel = _Reel(episodes)
-        descent = GradientDescent(
-            [*self._layers.parameters(), *self._heads.parameters()],
-            self._steps,
-            rate=2e-3,
-            decay=DECAY,
-        )
+        sampler = _FrameSampler(episodes)
+        weights = [*self._layers.parameters(), *self._heads.parameters()]
+        descent = GradientDescent(weights, self._steps, rate=LEARNING_RATE, decay=WEIGHT_DECAY)
         self._layers.train()
         for step in range(self._steps):
-            first, second = reel.pairs(rng, self._batch)
-            vectors = self._vectors(
-                _moved(reel.pixels[np.concatenate([first, second])], rng).to(self._device)
-            )
-            loss = descent.step(self._heads.loss(vectors, reel, first, second, rng))
-            if step % 20 == 0 or step == self._steps - 1:
-                report("encoder loss", loss)
+            first, second = sampler.sample_pairs(rng, self._batch_size)
+            pixels = sampler.pixels[np.concatenate([first, second])]
+            vectors = self._vectors(_augment(pixels, rng).to(self._device))
+            batch = sampler.label(rng, first, second)
+            value = descent.step(self._heads.loss(vectors, batch))
+            if step % REPORT_INTERVAL == 0 or step == self._steps - 1:
+                report("encoder loss", value)
                 report(f"encoder steps, of {self._steps}", step + 1)
         self._layers.eval()
 
     def encode(self, frames: Video) -> Features:
-        """Vectors (T, D)."""
+        """Return vectors (T, D)."""
         return encode_in_batches(self._vectors, frames, self._device)
 
     def encode_text(self, sentence: str) -> NDArray[np.float32]:
-        """The sentence's vector, shape (E,)."""
+        """Return the sentence's vector, shape (E,)."""
         return embed_text(sentence)
 
     def state_dict(self) -> Mapping[str, NDArray[Any]]:
-        """The weights of the layers that read pictures."""
+        """Return the weights of the layers that read pictures."""
         return module_state(self._layers)
 
     def load_state_dict(self, arrays: Mapping[str, NDArray[Any]]) -> None:
@@ -124,30 +134,61 @@ class ConvEncoder:
         return functional.layer_norm(vectors, vectors.shape[1:])
 
 
-class _Reel:
-    """All frames in one array, with their labels and where each episode lies."""
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """What is asked of B pairs of frames, of the 2 B frames one after the other.
+
+    Attributes:
+        matching: a sentence that each frame's episode fulfils, shape (2 B, E).
+        mismatched: one that it does not, shape (2 B, E).
+        has_mismatched: where one is known, shape (2 B,).
+        labels: progress and success, shape (2 B, 2), NaN where nobody knows.
+        time_gap: from the first to the second frame of a pair, a share of the episode, shape (B,).
+    """
+
+    matching: NDArray[np.float32]
+    mismatched: NDArray[np.float32]
+    has_mismatched: NDArray[np.bool_]
+    labels: NDArray[np.float32]
+    time_gap: NDArray[np.float64]
+
+
+class _FrameSampler:
+    """Draws pairs of frames of one episode, with their labels and sentences."""
 
     def __init__(self, episodes: Sequence[EpisodeFrames]) -> None:
-        self.pixels = np.concatenate([resize_frames(one.frames) for one in episodes])
-        lengths = [len(one.frames) for one in episodes]
-        self.start = np.repeat(np.cumsum([0, *lengths[:-1]]), lengths)
-        self.length = np.repeat(lengths, lengths)
-        self.episode = np.repeat(np.arange(len(episodes)), lengths)
-        self.sentences = InstructionSampler(episodes)
-        self.progress = np.concatenate([_known(one.progress, len(one.frames)) for one in episodes])
-        self.success = np.concatenate([_known(one.success, len(one.frames)) for one in episodes])
-        even = [
-            len(one.frames) * progress_uniform_weights(_known(one.progress, len(one.frames)))
-            for one in episodes
-        ]
-        self._chances = (EVEN * np.concatenate(even) + 1 - EVEN) / len(self.pixels)
+        lengths = [len(episode.frames) for episode in episodes]
+        self._layout = EpisodeLayout(lengths)
+        self._instructions = InstructionSampler(episodes)
+        self.pixels = np.concatenate([resize_frames(episode.frames) for episode in episodes])
+        progress = [_labels(e.progress, len(e.frames)) for e in episodes]
+        success = [_labels(e.success, len(e.frames)) for e in episodes]
+        self._labels = np.stack([np.concatenate(progress), np.concatenate(success)], axis=1)
+        uniform = [len(curve) * progress_uniform_weights(curve) for curve in progress]
+        weights = PROGRESS_UNIFORM_RATIO * np.concatenate(uniform) + 1 - PROGRESS_UNIFORM_RATIO
+        self._probabilities = weights / len(self.pixels)
 
-    def pairs(
-        self, rng: np.random.Generator, count: int
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Frames, and for each another one of the same episode."""
-        first = rng.choice(len(self.pixels), count, p=self._chances)
-        return first, self.start[first] + rng.integers(0, self.length[first])
+    def sample_pairs(self, rng: np.random.Generator, count: int) -> tuple[Indices, Indices]:
+        """Draw frames, and for each another one of the same episode, rows (B,) of ``pixels``."""
+        first = rng.choice(len(self.pixels), count, p=self._probabilities)
+        episodes = self._layout.owners[first]
+        second = self._layout.rows(episodes, rng.integers(0, self._layout.lengths[episodes]))
+        return first, second
+
+    def label(self, rng: np.random.Generator, first: Indices, second: Indices) -> _Batch:
+        """Draw sentences for pairs of frames, and look up what is known of them."""
+        rows = np.concatenate([first, second])
+        episodes = self._layout.owners[rows]
+        matching = self._instructions.sample_matching(rng, episodes)
+        mismatched = self._instructions.sample_mismatched(rng, episodes)
+        lengths = self._layout.lengths[self._layout.owners[first]]
+        return _Batch(
+            matching=self._instructions.embeddings[matching],
+            mismatched=self._instructions.embeddings[mismatched],
+            has_mismatched=mismatched >= 0,
+            labels=self._labels[rows],
+            time_gap=(second - first) / lengths,
+        )
 
 
 class _Heads(nn.Module):
@@ -155,61 +196,77 @@ class _Heads(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.label = nn.Sequential(nn.Linear(width + TEXT_WIDTH, 128), nn.ReLU(), nn.Linear(128, 2))
-        self.apart = nn.Sequential(nn.Linear(2 * width, 128), nn.ReLU(), nn.Linear(128, 1))
+        self.label = _mlp(width + TEXT_WIDTH, 2)
+        self.apart = _mlp(2 * width, 1)
 
-    def loss(
-        self,
-        vectors: Tensor,
-        reel: _Reel,
-        first: NDArray[np.int64],
-        second: NDArray[np.int64],
-        rng: np.random.Generator,
-    ) -> Tensor:
-        """Progress and success under the right and a wrong sentence, and the time between the
-        frames of a pair."""
-        device, both = vectors.device, np.concatenate([first, second])
-        right = reel.sentences.sample_matching(rng, reel.episode[both])
-        wrong = reel.sentences.sample_mismatched(rng, reel.episode[both])
+    def loss(self, vectors: Tensor, batch: _Batch) -> Tensor:
+        """Return the loss of vectors (2 B, D).
+
+        ``L = L(matching, y) + 0.2 L(mismatched, 0) + 2 MSE(gap', gap)``, where ``L`` sums, over
+        progress and success, the mean of ``BCE(y', y) + 5 (y' - y)^2`` over the frames whose label
+        is known.
+        """
+        device = vectors.device
+        labels = torch.as_tensor(np.nan_to_num(batch.labels), device=device)
+        is_known = torch.as_tensor(~np.isnan(batch.labels), device=device)
+        matching = torch.as_tensor(batch.matching, device=device)
+        losses = self._label_losses(vectors, matching, labels, is_known, 1.0)
+        if batch.has_mismatched.any():
+            mismatched = torch.as_tensor(batch.mismatched, device=device)
+            mask = is_known & torch.as_tensor(batch.has_mismatched, device=device)[:, None]
+            zeros = torch.zeros_like(labels)
+            losses += self._label_losses(vectors, mismatched, zeros, mask, MISMATCHED_WEIGHT)
         total = vectors.new_zeros(())
-        everywhere = np.ones(len(both), np.bool_)
-        for rows, known, zero, weight in (
-            (right, everywhere, False, 1.0),
-            (wrong, wrong >= 0, True, REFUSED),
-        ):
-            if not known.any():
-                continue
-            text = torch.as_tensor(reel.sentences.embeddings[rows], device=device)
-            logits = self.label(torch.cat([vectors, text], dim=1))
-            for column, labels in enumerate((reel.progress[both], reel.success[both])):
-                asked = torch.as_tensor(known & ~np.isnan(labels), device=device)
-                wanted = torch.as_tensor(
-                    np.zeros_like(labels) if zero else np.nan_to_num(labels), device=device
-                )
-                losses = functional.binary_cross_entropy_with_logits(
-                    logits[:, column], wanted, reduction="none"
-                )
-                squared = (logits[:, column].sigmoid() - wanted).square()
-                total = total + weight * ((losses + 5 * squared) * asked).sum() / asked.sum().clamp(
-                    min=1
-                )
-        gap = torch.as_tensor(
-            (second - first) / reel.length[first], device=device, dtype=torch.float32
-        )
-        halves = vectors.chunk(2)
-        return total + 2 * functional.mse_loss(self.apart(torch.cat(halves, dim=1))[:, 0], gap)
+        for loss in losses:
+            total = total + loss
+        time_gap = torch.as_tensor(batch.time_gap, device=device, dtype=torch.float32)
+        first, second = vectors.chunk(2)
+        predicted_gap = self.apart(torch.cat([first, second], dim=1))[:, 0]
+        return total + TIME_GAP_WEIGHT * functional.mse_loss(predicted_gap, time_gap)
+
+    def _label_losses(
+        self, vectors: Tensor, text: Tensor, labels: Tensor, is_known: Tensor, weight: float
+    ) -> list[Tensor]:
+        """Weighted losses of progress and of success under sentences (2 B, E)."""
+        losses = list[Tensor]()
+        columns = self.label(torch.cat([vectors, text], dim=1)).unbind(1)
+        for column, logits in enumerate(columns):
+            target = labels[:, column]
+            cross_entropy = functional.binary_cross_entropy_with_logits(
+                logits, target, reduction="none"
+            )
+            squared_error = (logits.sigmoid() - target).square()
+            loss = cross_entropy + SQUARED_ERROR_WEIGHT * squared_error
+            mask = is_known[:, column]
+            losses.append(weight * (loss * mask).sum() / mask.sum().clamp(min=1))
+        return losses
 
 
-def _known(labels: NDArray[Any] | None, length: int) -> NDArray[np.float32]:
-    return np.full(length, np.nan, np.float32) if labels is None else labels.astype(np.float32)
+def _mlp(inputs: int, outputs: int) -> nn.Module:
+    return nn.Sequential(nn.Linear(inputs, 128), nn.ReLU(), nn.Linear(128, outputs))
 
 
-def _moved(pixels: NDArray[np.uint8], rng: np.random.Generator) -> Tensor:
-    """Float frames in [-1, 1], each moved by a few pixels (Kostrikov et al. 2020, arXiv:2004.13649)
-    and of another brightness."""
-    padded = np.pad(pixels, ((0, 0), (0, 0), (SHIFT, SHIFT), (SHIFT, SHIFT)), mode="edge")
-    windows = np.lib.stride_tricks.sliding_window_view(padded, pixels.shape[2:], axis=(2, 3))
-    y, x = rng.integers(0, 2 * SHIFT + 1, (2, len(pixels)))
-    frames = torch.as_tensor(windows[np.arange(len(pixels)), :, y, x]).float()
-    gain = torch.as_tensor(rng.uniform(0.85, 1.15, (len(pixels), 1, 1, 1)), dtype=torch.float32)
+def _labels(labels: NDArray[Any] | None, length: int) -> NDArray[np.float32]:
+    """Labels of an episode's frames, NaN where there are none."""
+    if labels is None:
+        return np.full(length, np.nan, np.float32)
+    return labels.astype(np.float32)
+
+
+def _augment(pixels: NDArray[np.uint8], rng: np.random.Generator) -> Tensor:
+    """Return float frames in [-1, 1], each moved by a few pixels (DrQ, Kostrikov et al. 2020,
+    arXiv:2004.13649) and of another brightness."""
+    count = len(pixels)
+    margin = (MAX_SHIFT_PIXELS, MAX_SHIFT_PIXELS)
+    no_margin = (0, 0)
+    padded = np.pad(pixels, (no_margin, no_margin, margin, margin), mode="edge")
+    # A view of every shift of every frame: only the chosen ones are ever copied.
+    size = pixels.shape[2:]
+    shifted = np.lib.stride_tricks.sliding_window_view(padded, size, axis=(2, 3))
+    num_shifts = 2 * MAX_SHIFT_PIXELS + 1
+    y, x = rng.integers(0, num_shifts, (2, count))
+    frames = torch.as_tensor(shifted[np.arange(count), :, y, x]).float()
+    low, high = BRIGHTNESS_RANGE
+    brightness = rng.uniform(low, high, (count, 1, 1, 1))
+    gain = torch.as_tensor(brightness, dtype=torch.float32)
     return frames.mul_(gain / 127.5).sub_(1).clamp_(max=1)

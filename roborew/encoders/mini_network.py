@@ -142,14 +142,21 @@ class PictureLayers(nn.Module):
 
     def forward(self, frames: Tensor) -> Tensor:
         features = self.fine(frames)
-        rows = torch.linspace(-1, 1, features.shape[2], device=frames.device, dtype=frames.dtype)
-        columns = torch.linspace(-1, 1, features.shape[3], device=frames.device, dtype=frames.dtype)
+        rows = _coordinates(features.shape[2], frames)
+        columns = _coordinates(features.shape[3], frames)
         flat = features.flatten(2)
-        where = (flat * self.temperature.exp().unsqueeze(-1)).softmax(dim=2).view_as(features)
+        # Spatial soft-argmax: the mean place of a feature, and its strength at the best one.
+        scaled = flat * self.temperature.exp().unsqueeze(-1)
+        where = scaled.softmax(dim=2).view_as(features)
         x = (where.sum(dim=2) * columns).sum(dim=2)
         y = (where.sum(dim=3) * rows).sum(dim=2)
         strength = flat.amax(dim=2)
         return self.out(torch.cat([self.coarse(features), x, y, strength], dim=1))
+
+
+def _coordinates(count: int, frames: Tensor) -> Tensor:
+    """Places from -1 to 1, shape (count,)."""
+    return torch.linspace(-1, 1, count, device=frames.device, dtype=frames.dtype)
 
 
 class MiniNetwork(nn.Module):

@@ -113,8 +113,10 @@ class Preprocessing:
         if self.fit == "pad":
             longer = max(height, width)
             return round(height * self.size / longer), round(width * self.size / longer)
-        edge = self.edge or self.size
-        return (edge, edge * width // height) if height <= width else (edge * height // width, edge)
+        shorter = self.edge or self.size
+        if height <= width:
+            return shorter, shorter * width // height
+        return shorter * height // width, shorter
 
     def _resize(self, pictures: Tensor, target: tuple[int, int]) -> Tensor:
         if pictures.shape[2:] == target:
@@ -133,12 +135,18 @@ class Preprocessing:
         """Cut out the middle, or fill up with black around it."""
         height, width = pictures.shape[2:]
         if self.fit == "pad":
-            above, left = (self.size - height) // 2, (self.size - width) // 2
-            return functional.pad(
-                pictures, (left, self.size - width - left, above, self.size - height - above)
-            )
-        above, left = round((height - self.size) / 2), round((width - self.size) / 2)
-        return pictures[:, :, above : above + self.size, left : left + self.size]
+            # Where an odd number of rows is missing, the one more is below; torch pads the last
+            # axis first.
+            above = (self.size - height) // 2
+            left = (self.size - width) // 2
+            below = self.size - height - above
+            right = self.size - width - left
+            return functional.pad(pictures, (left, right, above, below))
+        above = round((height - self.size) / 2)
+        left = round((width - self.size) / 2)
+        rows = slice(above, above + self.size)
+        columns = slice(left, left + self.size)
+        return pictures[:, :, rows, columns]
 
 
 def pillow_resize(pictures: Tensor, target: tuple[int, int], kernel: str) -> Tensor:

@@ -23,9 +23,14 @@ def embed_text(sentence: str) -> NDArray[np.float32]:
     >>> bool((a == b).all()), bool(a @ c < 0.9)
     (True, True)
     """
-    words = "".join(c if c.isalnum() else " " for c in check_instruction(sentence).lower()).split()
+    letters = [c if c.isalnum() else " " for c in check_instruction(sentence).lower()]
+    words = "".join(letters).split()
+    bigrams = [f"{first} {second}" for first, second in pairwise(words)]
     vector = np.zeros(WIDTH, np.float32)
-    for token in (*words, *(f"{first} {second}" for first, second in pairwise(words))):
+    for token in (*words, *bigrams):
         digest = crc32(token.encode())
-        vector[digest % WIDTH] += 1.0 if digest >> 16 & 1 else -1.0
-    return vector / max(float(np.linalg.norm(vector)), 1e-6)
+        # Tokens that fall on one entry cancel out on average: their signs are independent.
+        sign = 1.0 if digest >> 16 & 1 else -1.0
+        vector[digest % WIDTH] += sign
+    norm = float(np.linalg.norm(vector))
+    return vector / max(norm, 1e-6)

@@ -13,7 +13,7 @@ from roborew.errors import InvalidInputError
 from roborew.learning.examples import Features
 from roborew.learning.sampling import Indices
 
-ROUNDS = 20
+MAX_ROUNDS = 20
 """Most rounds of cutting and averaging; they end when no cut moves."""
 
 
@@ -30,7 +30,7 @@ def segment_jointly(episodes: Sequence[Features], parts: int) -> list[Indices]:
         Of each episode the first frame of every part and T, shape (parts + 1,), rising.
 
     >>> steps = np.repeat(np.eye(3, dtype=np.float32), [2, 5, 3], axis=0)
-    >>> [cuts.tolist() for cuts in together([steps, steps[1:]], 3)]
+    >>> [cuts.tolist() for cuts in segment_jointly([steps, steps[1:]], 3)]
     [[0, 2, 7, 10], [0, 1, 6, 9]]
     """
     if not episodes or parts < 1 or min(map(len, episodes)) < parts:
@@ -40,19 +40,21 @@ def segment_jointly(episodes: Sequence[Features], parts: int) -> list[Indices]:
             f"progress; got {lengths}. "
             "Leave the short ones out, or ask for fewer."
         )
-    cuts = [
-        np.rint(np.linspace(0, len(episode), parts + 1)).astype(np.int64) for episode in episodes
-    ]
-    for _ in range(ROUNDS):
-        pieces = [np.split(episode, cut[1:-1]) for episode, cut in zip(episodes, cuts, strict=True)]
-        means = np.stack(
-            [np.concatenate([piece[part] for piece in pieces]).mean(0) for part in range(parts)]
-        )
-        moved = [optimal_cuts(_distances(episode, means)) for episode in episodes]
-        if all((new == old).all() for new, old in zip(moved, cuts, strict=True)):
+    cuts = [np.rint(np.linspace(0, len(e), parts + 1)).astype(np.int64) for e in episodes]
+    for _ in range(MAX_ROUNDS):
+        means = _part_means(episodes, cuts)
+        new_cuts = [optimal_cuts(_distances(episode, means)) for episode in episodes]
+        if all((new == old).all() for new, old in zip(new_cuts, cuts, strict=True)):
             break
-        cuts = moved
+        cuts = new_cuts
     return cuts
+
+
+def _part_means(episodes: Sequence[Features], cuts: Sequence[Indices]) -> NDArray[np.float32]:
+    """Mean vector of every part over all episodes, (parts, D)."""
+    segments = [np.split(episode, cut[1:-1]) for episode, cut in zip(episodes, cuts, strict=True)]
+    parts = zip(*segments, strict=True)
+    return np.stack([np.concatenate(part).mean(0) for part in parts])
 
 
 def optimal_cuts(costs: NDArray[np.floating]) -> Indices:
@@ -67,16 +69,21 @@ def optimal_cuts(costs: NDArray[np.floating]) -> Indices:
     length, parts = costs.shape
     best = np.full((length, parts), np.inf)
     best[:, 0] = np.cumsum(costs[:, 0])
-    entered = np.zeros((length, parts), np.bool_)
+    begins = np.zeros((length, parts), np.bool_)
     for frame in range(1, length):
-        entered[frame, 1:] = best[frame - 1, :-1] <= best[frame - 1, 1:]
-        best[frame, 1:] = np.minimum(best[frame - 1, :-1], best[frame - 1, 1:]) + costs[frame, 1:]
-    cuts, part = [length], parts - 1
+        before = best[frame - 1]
+        from_last_part = before[:-1]
+        from_same_part = before[1:]
+        begins[frame, 1:] = from_last_part <= from_same_part
+        best[frame, 1:] = np.minimum(from_last_part, from_same_part) + costs[frame, 1:]
+    # Backwards from the last part: it began where the cheapest way to its end came into it.
+    cuts = [length]
+    part = parts - 1
     for frame in range(length - 1, 0, -1):
-        if entered[frame, part] and part > 0:
+        if part > 0 and begins[frame, part]:
             cuts.append(frame)
             part -= 1
-    return np.array([0, *cuts[::-1]], np.int64)
+    return np.array([0, *reversed(cuts)], np.int64)
 
 
 def segment_recursively(frames: Features, parts: int, min_length: int = 2) -> Indices:
@@ -87,7 +94,7 @@ def segment_recursively(frames: Features, parts: int, min_length: int = 2) -> In
     Returns:
         The first frame of every part and T, rising.
 
-    >>> recursively(np.repeat(np.eye(3, dtype=np.float32), [4, 6, 4], axis=0), 3).tolist()
+    >>> segment_recursively(np.repeat(np.eye(3, dtype=np.float32), [4, 6, 4], axis=0), 3).tolist()
     [0, 4, 10, 14]
     """
     cuts = [0, len(frames)]
@@ -103,15 +110,16 @@ def segment_recursively(frames: Features, parts: int, min_length: int = 2) -> In
 def _best_cut(frames: Features, start: int, stop: int, least: int) -> tuple[float, int]:
     """How much the best cut of a part lowers its spread, and where it is; -inf where the part is
     too short."""
-    whole = _spread(frames[start:stop])
-    choices = range(start + least, stop - least + 1)
-    gains = [
-        (whole - _spread(frames[start:cut]) - _spread(frames[cut:stop]), cut) for cut in choices
-    ]
+    whole = _squared_deviation(frames[start:stop])
+    gains = list[tuple[float, int]]()
+    for cut in range(start + least, stop - least + 1):
+        left = _squared_deviation(frames[start:cut])
+        right = _squared_deviation(frames[cut:stop])
+        gains.append((whole - left - right, cut))
     return max(gains, default=(-np.inf, start))
 
 
-def _spread(frames: Features) -> float:
+def _squared_deviation(frames: Features) -> float:
     return float(np.square(frames - frames.mean(0)).sum())
 
 

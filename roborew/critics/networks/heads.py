@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 
 def bin_centers(bins: int) -> Tensor:
-    """Centres of bins over [0, 1], both ends among them, shape (bins,)."""
+    """Centers of bins over [0, 1], both ends among them, shape (bins,)."""
     return torch.linspace(0.0, 1.0, bins)
 
 
@@ -32,9 +32,11 @@ def expectation(logits: Tensor) -> Tensor:
 
 def standard_deviation(logits: Tensor) -> Tensor:
     """Standard deviation of the distribution over bins, shape (...), in [0, 0.5]."""
-    probabilities, centres = logits.softmax(-1), bin_centers(logits.shape[-1]).to(logits)
-    mean = (probabilities @ centres)[..., None]
-    return ((probabilities * (centres - mean).square()).sum(-1)).clamp(min=0.0).sqrt()
+    probabilities = logits.softmax(-1)
+    centers = bin_centers(logits.shape[-1]).to(logits)
+    mean = (probabilities @ centers)[..., None]
+    variance = (probabilities * (centers - mean).square()).sum(-1)
+    return variance.clamp(min=0.0).sqrt()
 
 
 def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
@@ -49,8 +51,9 @@ def log_prob_greater(first: Tensor, second: Tensor) -> Tensor:
     OPRM (arXiv:2602.12660): ``P = sum_k second(k) P(first < k)``. In logs it has a gradient however
     unlikely it is.
 
-    >>> told = log_exceeds(torch.tensor([0.2, 0.6, 0.2]).log(), torch.tensor([0.5, 0.0, 0.5]).log())
-    >>> round(told.exp().item(), 4)
+    >>> low, high = torch.tensor([0.2, 0.6, 0.2]).log(), torch.tensor([0.5, 0.0, 0.5]).log()
+    >>> log_prob = log_prob_greater(low, high)
+    >>> round(log_prob.exp().item(), 4)
     0.4
     """
     return (second[..., 1:] + first[..., :-1].logcumsumexp(-1)).logsumexp(-1)

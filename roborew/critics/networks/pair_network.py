@@ -11,6 +11,8 @@ from torch.nn import functional
 
 from roborew.critics.networks.heads import cross_entropy, expectation, masked_mean, two_hot
 
+SQUARED_ERROR_WEIGHT = 10
+
 
 def expected_change(logits: Tensor) -> Tensor:
     """The change, in [-1, 1], of logits over bins."""
@@ -48,21 +50,40 @@ class PairNetwork(nn.Module):
     def forward(self, pictures: Tensor, text: Tensor) -> tuple[Tensor, Tensor]:
         """Logits of the change from the last picture but one to the last, (B, bins), and that it is
         done, (B,)."""
-        read = self.frame(pictures)
-        moved = read[:, -1] - read[:, -2]
-        change = self.change(torch.cat([read.flatten(1), moved, text], dim=1))
-        return change, self.done(torch.cat([read[:, -1], text], dim=1))[:, 0]
+        vectors = self.frame(pictures)
+        # The last frame is sliced twice, not once and shared: gradients would be added up in another
+        # order, and a seed would give other weights.
+        step = vectors[:, -1] - vectors[:, -2]
+        change = self.change(torch.cat([vectors.flatten(1), step, text], dim=1))
+        done = self.done(torch.cat([vectors[:, -1], text], dim=1))
+        return change, done[:, 0]
 
     def loss(
-        self, pictures: Tensor, text: Tensor, change: NDArray[np.float32], done: NDArray[np.float32]
+        self,
+        pictures: Tensor,
+        text: Tensor,
+        change: NDArray[np.float32],
+        success: NDArray[np.float32],
     ) -> Tensor:
-        """Of changes in [-1, 1] and of what is done, (B,) each, NaN where nobody knows."""
-        logits, claims = self(pictures, text)
-        wanted, told = torch.as_tensor(change), torch.as_tensor(done)
-        known, target = wanted.isfinite(), wanted.nan_to_num()
-        total = masked_mean(cross_entropy(logits, two_hot((target + 1) / 2, self.bins)), known)
-        total = total + 10 * masked_mean((expected_change(logits) - target).square(), known)
-        losses = functional.binary_cross_entropy_with_logits(
-            claims, told.nan_to_num(), reduction="none"
+        """Return ``CE(two_hot(c)) + 10 (c' - c)^2 + BCE(s', s)``, each a mean over what is known.
+
+        Args:
+            pictures: shape (B, P, D).
+            text: shape (B, E).
+            change: labels ``c`` in [-1, 1], shape (B,), NaN where nobody knows.
+            success: labels ``s``, 0 or 1, shape (B,), NaN where nobody knows.
+        """
+        logits, success_logits = self(pictures, text)
+        change_target = torch.as_tensor(change)
+        success_target = torch.as_tensor(success)
+        has_change = change_target.isfinite()
+        # NaN times zero is NaN in the gradient: unknown labels are filled before they are masked.
+        target = change_target.nan_to_num()
+        bins = two_hot((target + 1) / 2, self.bins)
+        total = masked_mean(cross_entropy(logits, bins), has_change)
+        squared_error = (expected_change(logits) - target).square()
+        total = total + SQUARED_ERROR_WEIGHT * masked_mean(squared_error, has_change)
+        success_loss = functional.binary_cross_entropy_with_logits(
+            success_logits, success_target.nan_to_num(), reduction="none"
         )
-        return total + masked_mean(losses, told.isfinite())
+        return total + masked_mean(success_loss, success_target.isfinite())

@@ -16,7 +16,7 @@ from roborew.critics.networks.heads import (
     standard_deviation,
 )
 
-APART = 0.2
+TRIPLET_MARGIN = 0.2
 """By how much a piece that is less alike must be further away, in squared distance."""
 
 
@@ -76,35 +76,25 @@ class RewardNetwork(nn.Module):
         """SIRL's loss (arXiv:2301.00810) of triples (N, 3, length, D) whose second piece is more
         like the first than
         the third is: in both orders, the like pair is nearer than either is to the third."""
-        vectors = self.embed(frames, text).mean(2)
-        one, other, odd = vectors[:, 0], vectors[:, 1], vectors[:, 2]
-        near = (one - other).square().mean(-1)
-        gaps = torch.stack([near - (end - odd).square().mean(-1) for end in (one, other)])
-        return (gaps + APART).clamp(min=0).mean()
+        anchor, similar, other = self.embed(frames, text).mean(2).unbind(1)
+        near = (anchor - similar).square().mean(-1)
+        from_anchor = near - (anchor - other).square().mean(-1)
+        from_similar = near - (similar - other).square().mean(-1)
+        gaps = torch.stack([from_anchor, from_similar])
+        return (gaps + TRIPLET_MARGIN).clamp(min=0).mean()
 
-    def loss(self, told: Tensor, label: Tensor, noise: float) -> Tensor:
-        """Of outputs (B, 2, length, outputs) for labels (B,), of which a share was turned round.
+    def loss(self, outputs: Tensor, label: Tensor, noise: float) -> Tensor:
+        """Return the loss of outputs (B, 2, length, outputs) for labels (B,) in [0, 1], of which a
+        share ``noise`` was turned round.
 
-        Bradley-Terry: ``P = (1 - 2 noise) sigma(R2 - R1) + noise``, R the sum over a piece.
-        Ordinal: each piece has the mean distribution of its frames; the better one is strictly
-        above, and of a tie the grades are the same, for which a label counts as far as it speaks
-        for neither.
+        Bradley-Terry, one output: ``P(2 > 1) = (1 - 2 noise) sigma(R2 - R1) + noise`` with R the sum
+        over a segment; ``L = -(y log P(2 > 1) + (1 - y) log P(1 > 2)) + 0.001 mean(r^2)``.
+        Ordinal, several: ``L = -(max(2 y - 1, 0) log P(2 > 1) + max(1 - 2 y, 0) log P(1 > 2)
+        + (1 - |2 y - 1|) log P(1 = 2))``, each segment having the mean distribution of its frames.
         """
-        if told.shape[-1] == 1:
-            total = told[..., 0].sum(-1)
-            gap = total[:, 1] - total[:, 0]
-            second, first = functional.logsigmoid(gap), functional.logsigmoid(-gap)
-            likelihood = label * _turned(second, first, noise) + (1 - label) * _turned(
-                first, second, noise
-            )
-            return 1e-3 * told.square().mean() - likelihood.mean()
-        one, other = (told.log_softmax(-1).logsumexp(2) - math.log(told.shape[2])).unbind(1)
-        second, first = log_prob_greater(one, other), log_prob_greater(other, one)
-        lean = 2 * label - 1
-        likelihood = lean.clamp(min=0) * _turned(second, first, noise) + (
-            1 - lean.abs()
-        ) * log_prob_equal(one, other)
-        return -(likelihood + (-lean).clamp(min=0) * _turned(first, second, noise)).mean()
+        if outputs.shape[-1] == 1:
+            return _bradley_terry_loss(outputs[..., 0], label, noise)
+        return _ordinal_loss(outputs, label, noise)
 
     def fit_normalization(self, frames: Tensor, text: Tensor) -> None:
         """Take the mean and the spread of rewards over frames (N, D): a Bradley-Terry reward has no
@@ -117,24 +107,51 @@ class RewardNetwork(nn.Module):
 
     def score(self, frames: Tensor, text: Tensor, risk: float) -> Tensor:
         """Scores (N,) in [0, 1]."""
-        told = self(frames, text)
-        if told.shape[-1] == 1:
-            return functional.sigmoid((told[:, 0] - self.middle) / self.spread)
-        return (expectation(told) - risk * standard_deviation(told)).clamp(0.0, 1.0)
+        outputs = self(frames, text)
+        if outputs.shape[-1] == 1:
+            return functional.sigmoid((outputs[:, 0] - self.middle) / self.spread)
+        score = expectation(outputs) - risk * standard_deviation(outputs)
+        return score.clamp(0.0, 1.0)
 
 
-def _turned(told: Tensor, other: Tensor, noise: float) -> Tensor:
+def _bradley_terry_loss(rewards: Tensor, label: Tensor, noise: float) -> Tensor:
+    """Loss of rewards (B, 2, length); a Bradley-Terry reward is free up to a constant, which the
+    square holds near 0."""
+    first, second = rewards.sum(-1).unbind(1)
+    gap = second - first
+    log_second = functional.logsigmoid(gap)
+    log_first = functional.logsigmoid(-gap)
+    for_second = label * _with_noise(log_second, log_first, noise)
+    for_first = (1 - label) * _with_noise(log_first, log_second, noise)
+    return 1e-3 * rewards.square().mean() - (for_second + for_first).mean()
+
+
+def _ordinal_loss(logits: Tensor, label: Tensor, noise: float) -> Tensor:
+    """Loss of logits of grades (B, 2, length, bins)."""
+    log_mean = logits.log_softmax(-1).logsumexp(2) - math.log(logits.shape[2])
+    first, second = log_mean.unbind(1)
+    log_second = log_prob_greater(first, second)
+    log_first = log_prob_greater(second, first)
+    # How far the label is from a tie, and to which side.
+    lean = 2 * label - 1
+    for_second = lean.clamp(min=0) * _with_noise(log_second, log_first, noise)
+    for_tie = (1 - lean.abs()) * log_prob_equal(first, second)
+    for_first = (-lean).clamp(min=0) * _with_noise(log_first, log_second, noise)
+    return -(for_second + for_tie + for_first).mean()
+
+
+def _with_noise(log_prob: Tensor, log_opposite: Tensor, noise: float) -> Tensor:
     """Log probability of an answer of which a share is turned round, from those of both answers."""
     if noise == 0:
-        return told
-    return torch.logaddexp(told + math.log1p(-noise), other + math.log(noise))
+        return log_prob
+    return torch.logaddexp(log_prob + math.log1p(-noise), log_opposite + math.log(noise))
 
 
 def kl_divergence(mean: Tensor, spread: Tensor) -> Tensor:
     """Kullback-Leibler divergence of a diagonal Gaussian of a mean and a log variance from the
     standard one, with its half, a scalar of at least 0.
 
-    >>> divergence(torch.zeros(3), torch.zeros(3)).item()
+    >>> kl_divergence(torch.zeros(3), torch.zeros(3)).item()
     0.0
     """
     return 0.5 * (spread.exp() + mean.square() - 1 - spread).sum()

@@ -24,18 +24,17 @@ class _Layer(nn.Module):
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
-        self.before, self.between = nn.LayerNorm(width), nn.LayerNorm(width)
-        self.mixed, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
+        self.before = nn.LayerNorm(width)
+        self.between = nn.LayerNorm(width)
+        self.mixed = nn.Linear(width, 3 * width)
+        self.out = nn.Linear(width, width)
         self.wide = nn.Sequential(
             nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width)
         )
 
     def forward(self, tokens: Tensor) -> Tensor:
-        split = (
-            self.mixed(self.before(tokens))
-            .unflatten(-1, (3, self.heads, -1))
-            .permute(2, 0, 3, 1, 4)
-        )
-        read = functional.scaled_dot_product_attention(split[0], split[1], split[2], is_causal=True)
-        tokens = tokens + self.out(read.transpose(1, 2).flatten(2))
+        heads = self.mixed(self.before(tokens)).unflatten(-1, (3, self.heads, -1))
+        query, key, value = heads.permute(2, 0, 3, 1, 4)
+        attended = functional.scaled_dot_product_attention(query, key, value, is_causal=True)
+        tokens = tokens + self.out(attended.transpose(1, 2).flatten(2))
         return tokens + self.wide(self.between(tokens))
