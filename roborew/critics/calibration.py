@@ -17,8 +17,8 @@ from roborew.learning.examples import Example
 from roborew.learning.labels import progress_labels, success_labels
 from roborew.types import Scores
 
-ENOUGH = 20
-"""Labelled frames below which nothing is calibrated."""
+MIN_LABELED_FRAMES = 20
+"""Labeled frames below which nothing is calibrated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,37 +57,46 @@ class Calibration:
                 success and no other failure.
 
         Raises:
-            InvalidInputError: fewer than `ENOUGH` frames with score and progress.
+            InvalidInputError: fewer than `MIN_LABELED_FRAMES` frames with score and progress.
         """
-        x, y = np.asarray(scores, np.float64), np.asarray(progress, np.float64)
-        known = np.isfinite(x) & np.isfinite(y)
-        if known.sum() < ENOUGH:
+        x = np.asarray(scores, np.float64)
+        y = np.asarray(progress, np.float64)
+        is_labeled = np.isfinite(x) & np.isfinite(y)
+        if is_labeled.sum() < MIN_LABELED_FRAMES:
             raise InvalidInputError(
-                f"calibration: expected at least {ENOUGH} labelled frames; got {known.sum()}."
+                f"calibration: expected at least {MIN_LABELED_FRAMES} labeled frames; got "
+                f"{is_labeled.sum()}."
             )
-        knots, rising = _rising(x[known], y[known])
+        knots, values = _rising(x[is_labeled], y[is_labeled])
         if success is None:
-            return cls(knots, rising)
+            return cls(knots, values)
         holds = np.asarray(success, np.float64)
-        told = np.isfinite(x) & np.isfinite(holds)
-        if not 0 < holds[told].sum() < told.sum():
-            return cls(knots, rising)
-        own = _steps(np.append(x[told], x[told].max()), np.append(holds[told], 0.0)).edges()
-        both = np.union1d(knots, own[0])
-        return cls(both, np.interp(both, knots, rising), np.interp(both, *own))
+        is_decided = np.isfinite(x) & np.isfinite(holds)
+        decided_scores = x[is_decided]
+        decided = holds[is_decided]
+        if not 0 < decided.sum() < len(decided):
+            return cls(knots, values)
+        best = decided_scores.max()
+        # One imagined failure at the best score: a handful of successes there proves little.
+        steps = _steps(np.append(decided_scores, best), np.append(decided, 0.0))
+        edges, chances = steps.edges()
+        all_knots = np.union1d(knots, edges)
+        return cls(
+            all_knots,
+            np.interp(all_knots, knots, values),
+            np.interp(all_knots, edges, chances),
+        )
 
     def apply(self, scores: Scores) -> Scores:
         """Calibrated scores; abstentions stay what they are, and so do claims where the scores
         bring their own."""
-        value = np.where(
-            scores.valid, np.interp(scores.value, self.scores, self.progress), 0
-        ).astype(np.float32)
-        claims = scores.success
-        if claims is None and self.success is not None:
-            claims = np.where(
-                scores.valid, np.interp(scores.value, self.scores, self.success), 0
-            ).astype(np.float32)
-        return Scores(value, scores.valid, claims)
+        progress = np.interp(scores.value, self.scores, self.progress)
+        value = np.where(scores.valid, progress, 0).astype(np.float32)
+        if scores.success is not None or self.success is None:
+            return Scores(value, scores.valid, scores.success)
+        chances = np.interp(scores.value, self.scores, self.success)
+        success = np.where(scores.valid, chances, 0).astype(np.float32)
+        return Scores(value, scores.valid, success)
 
     def state_dict(self) -> dict[str, list[float] | None]:
         """What JSON holds."""
@@ -110,7 +119,7 @@ class Calibration:
 
 
 def fit_calibration(objective: Objective, validation: Sequence[Example]) -> Calibration | None:
-    """Fit to what an objective says of validation; None where that has too few labelled frames, or
+    """Fit to what an objective says of validation; None where that has too few labeled frames, or
     the objective only orders finished episodes.
     """
     if not validation or not objective.spec.causal:
@@ -130,7 +139,7 @@ def fit_calibration(objective: Objective, validation: Sequence[Example]) -> Cali
     scores, _ = objective.score_step(queries)
     value = np.concatenate([np.where(score.valid, score.value, np.nan) for score in scores])
     labels = np.concatenate([progress_labels(example) for example in validation])
-    if np.isfinite(value + labels).sum() < ENOUGH:
+    if np.isfinite(value + labels).sum() < MIN_LABELED_FRAMES:
         return None
     success = np.concatenate(
         [success_labels(example, success_threshold=1.0) for example in validation]
@@ -156,14 +165,16 @@ class _Steps:
 
 def _steps(x: NDArray[np.float64], y: NDArray[np.float64]) -> _Steps:
     """The isotonic regression of labels in [0, 1]."""
-    values, which, counts = np.unique(x, return_inverse=True, return_counts=True)
-    means = np.bincount(which, y) / counts
-    fitted = cast(Any, isotonic_regression)(
-        means, weights=counts
-    )  # its annotations leave the result open
-    starts, ends = fitted.blocks[:-1], fitted.blocks[1:]
-    middles = np.add.reduceat(counts * values, starts) / np.add.reduceat(counts, starts)
-    return _Steps(values[starts], middles, values[ends - 1], np.clip(fitted.x[starts], 0.0, 1.0))
+    values, group, counts = np.unique(x, return_inverse=True, return_counts=True)
+    means = np.bincount(group, y) / counts
+    # Its annotations leave the result open.
+    fitted = cast(Any, isotonic_regression)(means, weights=counts)
+    starts = fitted.blocks[:-1]
+    last = fitted.blocks[1:] - 1
+    weighted = np.add.reduceat(counts * values, starts)
+    middles = weighted / np.add.reduceat(counts, starts)
+    heights = np.clip(fitted.x[starts], 0.0, 1.0)
+    return _Steps(values[starts], middles, values[last], heights)
 
 
 def _rising(
@@ -172,11 +183,15 @@ def _rising(
     """Knots and values in [0, 1] of a function near to labels that rises from the first score to
     the last."""
     steps = _steps(x, y)
-    middles, heights = steps.middle, steps.height
+    middles = steps.middle
+    heights = steps.height
     if len(heights) == 1:
         return middles, heights
+    # Beyond the outermost middles the curve goes on as it ends there, up to the last scores.
+    outermost = [0, -1]
+    slopes = np.diff(heights)[outermost] / np.diff(middles)[outermost]
     ends = np.array([x.min(), x.max()])
-    slopes = np.diff(heights)[[0, -1]] / np.diff(middles)[[0, -1]]
-    beyond = np.clip(heights[[0, -1]] + slopes * (ends - middles[[0, -1]]), 0.0, 1.0)
-    knots, at = np.unique(np.concatenate([ends, middles]), return_index=True)
-    return knots, np.concatenate([beyond, heights])[at]
+    beyond = heights[outermost] + slopes * (ends - middles[outermost])
+    knots, first = np.unique(np.concatenate([ends, middles]), return_index=True)
+    values = np.concatenate([np.clip(beyond, 0.0, 1.0), heights])
+    return knots, values[first]

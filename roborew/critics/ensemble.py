@@ -14,15 +14,19 @@ from roborew.config import parse_options
 from roborew.critics.objective import Objective, Query, Refittable
 from roborew.errors import CorruptFileError, InvalidInputError
 from roborew.learning.examples import Example, Report
-from roborew.learning.sampling import stratified_bootstrap
+from roborew.learning.sampling import stratified_bootstrap, stratum
+from roborew.learning.state import take_array
 from roborew.registry import critics
 from roborew.storage.checkpoints import under
 from roborew.types import RecurrentState, Scores
 
-KNOWN, SLACK, LEAST = 0.99, 2.0, 0.05
-"""An ensemble abstains where its members' standard deviation is more than SLACK times what it
-exceeds on a share of 1 - KNOWN of the validation frames, and more than LEAST of the range of
-scores."""
+USUAL_QUANTILE = 0.99
+"""Share of the validation frames on which the members' usual disagreement is not exceeded."""
+USUAL_FACTOR = 2.0
+"""An ensemble abstains where its members' standard deviation is more than so many times the usual
+one..."""
+MIN_LIMIT_RATIO = 0.05
+"""... and more than this share of the range of scores."""
 LIMIT = "limit"
 
 
@@ -58,15 +62,17 @@ class Ensemble:
 
     def __init__(self, members: Sequence[Objective], seed: int = 0) -> None:
         self.spec = members[0].spec
-        self._members, self._seed, self._limit = tuple(members), seed, np.inf
+        self._members = tuple(members)
+        self._seed = seed
+        self._limit = np.inf
 
     def fit(
         self, examples: Sequence[Example], validation: Sequence[Example], report: Report
     ) -> None:
         """Fit each member to a sample of the examples; validation says how much they usually
         disagree."""
-        for member, shuffled, said in self._shown(examples, report):
-            member.fit(shuffled, validation, said)
+        for member, sample, member_report in self._resampled(examples, report):
+            member.fit(sample, validation, member_report)
         self._settle(validation or examples, report)
 
     def score_step(self, queries: Sequence[Query]) -> tuple[list[Scores], list[RecurrentState]]:
@@ -93,8 +99,8 @@ class Ensemble:
 
     def load_state_dict(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Take over saved members."""
-        limit = arrays.get(LIMIT, np.zeros(0))
-        if limit.shape != (1,) or limit.dtype != np.float64 or not limit[0] > 0:
+        limit = take_array(arrays, LIMIT, (1,), np.float64, "ensemble")
+        if not limit[0] > 0:
             raise CorruptFileError(
                 f"ensemble: expected {LIMIT!r}, one number above 0; got {limit}."
             )
@@ -102,22 +108,20 @@ class Ensemble:
         for row, member in enumerate(self._members):
             member.load_state_dict(under(arrays, f"{row}/"))
 
-    def _shown(
+    def _resampled(
         self, examples: Sequence[Example], report: Report
     ) -> Iterator[tuple[Objective, Sequence[Example], Report]]:
         """Each member with examples drawn with replacement, as many of every kind, and where to
         report what it says."""
-        rng, kinds = (
-            np.random.default_rng(self._seed),
-            [(e.instruction, e.quality or e.success) for e in examples],
-        )
+        rng = np.random.default_rng(self._seed)
+        strata = [stratum(e.instruction, e.quality, e.success) for e in examples]
         for row, member in enumerate(self._members):
-            order = stratified_bootstrap(rng, kinds)
+            indices = stratified_bootstrap(rng, strata)
 
-            def said(what: str, value: float, row: int = row) -> None:
-                report(f"member {row + 1}: {what}", value)
+            def report_member(name: str, value: float, row: int = row) -> None:
+                report(f"member {row + 1}: {name}", value)
 
-            yield member, [examples[int(index)] for index in order], said
+            yield member, [examples[int(index)] for index in indices], report_member
 
     def _settle(self, known: Sequence[Example], report: Report) -> None:
         """Allow the members a little more disagreement than they have about what is known."""
@@ -131,8 +135,10 @@ class Ensemble:
             for e in known
         ]
         spread, _, _ = self._told(queries)
-        usual = float(np.quantile(np.concatenate([values.std(axis=0) for values in spread]), KNOWN))
-        self._limit = max(SLACK * usual, LEAST * (self.spec.high - self.spec.low))
+        usual = float(
+            np.quantile(np.concatenate([values.std(axis=0) for values in spread]), USUAL_QUANTILE)
+        )
+        self._limit = max(USUAL_FACTOR * usual, MIN_LIMIT_RATIO * (self.spec.high - self.spec.low))
         report("largest disagreement", self._limit)
 
     def _told(
@@ -165,6 +171,6 @@ class RefittableEnsemble(Ensemble):
     ) -> None:
         """Let each member learn anew, and measure on all that they were shown how much they usually
         disagree."""
-        for member, shuffled, said in self._shown(examples, report):
-            cast("Refittable", member).refit(shuffled, visited, said)
+        for member, sample, member_report in self._resampled(examples, report):
+            cast("Refittable", member).refit(sample, visited, member_report)
         self._settle([*examples, *visited], report)

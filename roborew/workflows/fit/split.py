@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from roborew.data.demonstration import Demonstration
 from roborew.errors import InvalidInputError
+from roborew.learning.sampling import stratum
 
-ENOUGH = 5
-"""Episodes of one kind of which some can be spared for validation and test."""
+MIN_EPISODES = 5
+"""Episodes of one stratum of which some can be spared for validation and test."""
+
+MIN_SENTENCES = 3
+"""Sentences of which one can be spared."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,23 +47,29 @@ def hold_out_instructions(
         held_out: share.
         rng: decides which.
     """
-    asked = {one.instruction for one in demonstrations}
-    meant = asked | {sentence for one in demonstrations for sentence in one.paraphrases}
-
-    def dealt(known: Iterable[str], taken: set[str]) -> tuple[str, ...]:
-        free = sorted({*known} - taken)
-        rng.shuffle(free)
-        count = max(round(held_out * len(free)), 1) if held_out > 0 and len(free) >= 3 else 0
-        return tuple(free[:count])
-
-    unseen: dict[str, HeldOutInstructions] = {}
-    for instruction in sorted(asked):
+    instructions = {one.instruction for one in demonstrations}
+    paraphrases = {sentence for one in demonstrations for sentence in one.paraphrases}
+    held_out_instructions: dict[str, HeldOutInstructions] = {}
+    for instruction in sorted(instructions):
         own = [one for one in demonstrations if one.instruction == instruction]
-        same = dealt((sentence for one in own for sentence in one.paraphrases), asked)
-        unseen[instruction] = HeldOutInstructions(
-            same, dealt((s for one in own for s in one.wrong_instructions), meant)
+        meaning_same = {sentence for one in own for sentence in one.paraphrases}
+        wrong = {sentence for one in own for sentence in one.wrong_instructions}
+        # A sentence that another task is fitted to has been seen: it cannot be held out.
+        held_out_instructions[instruction] = HeldOutInstructions(
+            _hold_out(meaning_same - instructions, held_out, rng),
+            _hold_out(wrong - (instructions | paraphrases), held_out, rng),
         )
-    return unseen
+    return held_out_instructions
+
+
+def _hold_out(sentences: set[str], ratio: float, rng: np.random.Generator) -> tuple[str, ...]:
+    """Draw some of the sentences, at least one of three."""
+    # Sorted, since a set has another order in every process.
+    free = sorted(sentences)
+    rng.shuffle(free)
+    if ratio <= 0 or len(free) < MIN_SENTENCES:
+        return ()
+    return tuple(free[: max(round(ratio * len(free)), 1)])
 
 
 def strata_of(demonstrations: Sequence[Demonstration]) -> dict[str, str]:
@@ -68,36 +78,44 @@ def strata_of(demonstrations: Sequence[Demonstration]) -> dict[str, str]:
     Raises:
         InvalidInputError: no demonstration, or two of one name.
     """
-    kinds: dict[str, str] = {}
+    strata: dict[str, str] = {}
     for one in demonstrations:
-        if one.name in kinds:
+        if one.name in strata:
             raise InvalidInputError(
                 f"fit: expected demonstrations of different names; got two named {one.name!r}."
             )
-        kinds[one.name] = f"{one.instruction}/{one.quality or one.succeeded}"
-    if not kinds:
+        strata[one.name] = stratum(one.instruction, one.quality, one.succeeded)
+    if not strata:
         raise InvalidInputError("fit: expected at least one demonstration; got none.")
-    return kinds
+    return strata
 
 
-def split_episodes(labels: dict[str, str], held_out: float, rng: np.random.Generator) -> Split:
+def split_episodes(strata: dict[str, str], held_out: float, rng: np.random.Generator) -> Split:
     """Deal episodes to fitting, validation and test, grade by grade, so that each part has every
     kind.
 
     Args:
-        labels: name of an episode -> its grade or kind.
+        strata: name of an episode -> its stratum.
         held_out: share for validation and, again, for test; at least one each of a kind of which
-            there are `ENOUGH`,
+            there are `MIN_EPISODES`,
             none of the others: from a handful of videos all are learned from.
         rng: decides who goes where.
     """
     parts: dict[str, list[str]] = {"fit": [], "validation": [], "test": []}
-    for grade in sorted(set(labels.values())):
-        names = [name for name, label in labels.items() if label == grade]
+    for stratum_name in sorted(set(strata.values())):
+        names = [name for name, value in strata.items() if value == stratum_name]
         rng.shuffle(names)
-        kept = max(round(held_out * len(names)), 1) if held_out > 0 and len(names) >= ENOUGH else 0
-        kept = min(kept, (len(names) - 1) // 2)
-        parts["test"] += names[:kept]
-        parts["validation"] += names[kept : 2 * kept]
-        parts["fit"] += names[2 * kept :]
-    return Split(**{name: tuple(sorted(part)) for name, part in parts.items()})
+        count = _held_out_count(len(names), held_out)
+        parts["test"] += names[:count]
+        parts["validation"] += names[count : 2 * count]
+        parts["fit"] += names[2 * count :]
+    return Split(**{part: tuple(sorted(names)) for part, names in parts.items()})
+
+
+def _held_out_count(available: int, ratio: float) -> int:
+    """Episodes of one stratum for validation and, again, for test."""
+    if ratio <= 0 or available < MIN_EPISODES:
+        return 0
+    count = max(round(ratio * available), 1)
+    # At least one is left to be fitted.
+    return min(count, (available - 1) // 2)
