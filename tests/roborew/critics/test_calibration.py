@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from roborew.critics.calibration import ENOUGH, Calibration
+from roborew.critics.calibration import MIN_LABELED_FRAMES, Calibration
 from roborew.errors import InvalidInputError
 from roborew.types import Scores
 
@@ -66,8 +66,12 @@ def test_nine_frames_of_success_and_no_failure_are_needed_to_claim(
 
 
 def test_where_only_successes_or_only_failures_were_seen_nothing_is_claimed() -> None:
-    values = np.linspace(0, 1, ENOUGH)
-    for holds in (np.zeros(ENOUGH), np.ones(ENOUGH), np.full(ENOUGH, np.nan)):
+    values = np.linspace(0, 1, MIN_LABELED_FRAMES)
+    for holds in (
+        np.zeros(MIN_LABELED_FRAMES),
+        np.ones(MIN_LABELED_FRAMES),
+        np.full(MIN_LABELED_FRAMES, np.nan),
+    ):
         assert Calibration.fit(values, values, holds).success is None
 
 
@@ -101,7 +105,7 @@ def test_it_comes_back_from_json(with_success: bool) -> None:
 
 
 def test_too_few_labels_are_refused() -> None:
-    with pytest.raises(InvalidInputError, match=f"at least {ENOUGH}"):
+    with pytest.raises(InvalidInputError, match=f"at least {MIN_LABELED_FRAMES}"):
         Calibration.fit(np.arange(5), np.arange(5) / 5)
 
 

@@ -86,7 +86,7 @@ def test_every_weight_of_the_encoder_gets_a_gradient_and_changes() -> None:
         )
         for sentence in (PUSH, OPEN)
     ]
-    encoder = ConvEncoder(steps=3, batch=8)
+    encoder = ConvEncoder(steps=3, batch_size=8)
     shipped = {name: array.copy() for name, array in encoder.state_dict().items()}
     encoder.learn(footage, lambda what, value: None)
     (descent,) = Watched.made

@@ -145,7 +145,7 @@ def test_the_card_says_what_the_critic_can_know_of_sentences() -> None:
         assert (
             "up to 3 paraphrases and 4 wrong sentences each, evaluated on 1 and 1 others" in text
         ) == bool(known)
-        assert ("does not read what is asked" in text) == (not known)
+        assert ("does not read the instruction" in text) == (not known)
         assert ("paraphrase" in table) == bool(known)
         failed = [example for example in fitted.examples if example.success is False]
         assert not any(example.negative_embeddings for example in failed), (

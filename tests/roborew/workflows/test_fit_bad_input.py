@@ -36,7 +36,7 @@ from tests.roborew.critics.films import demonstration
 from tests.roborew.critics.worlds import PUSH, curve
 from tests.roborew.data.sets import write, write_as_folder
 
-ENCODER = ("steps=2", "batch=4")
+ENCODER = ("steps=2", "batch_size=4")
 STEPS = dict.fromkeys(critics, ("steps=4",)) | {
     "ridge": (),
     "perceptual": (),

@@ -26,7 +26,7 @@ from roborew.workflows.score import sample_video
 from tests.roborew.critics.films import demonstration
 from tests.roborew.critics.worlds import PUSH, curve
 
-QUICK = FitConfig(critic="ridge", encoder_option=("steps=4", "batch=8"))
+QUICK = FitConfig(critic="ridge", encoder_option=("steps=4", "batch_size=8"))
 VIEWS = ("front", "left", "wrist")
 
 
@@ -120,7 +120,7 @@ def test_an_encoder_learns_from_each_view_as_from_an_episode_of_its_own() -> Non
     both = EpisodeFrames(
         frames=np.concatenate([noise(32), noise(32, 1)], axis=2), text_embedding=embed_text(PUSH)
     )
-    joined, alone = (ConvEncoder(steps=2, batch=4) for _ in range(2))
+    joined, alone = (ConvEncoder(steps=2, batch_size=4) for _ in range(2))
     MultiViewEncoder(joined, ("a", "b"), 4 / 3).learn([both], lambda *_: None)
     alone.learn(
         [replace(both, frames=noise(32)), replace(both, frames=noise(32, 1))], lambda *_: None
