@@ -40,9 +40,12 @@ def load_judge(config: JudgeConfig, device: str = "cpu") -> Judge:
 
 def backend_options(config: JudgeConfig) -> tuple[str, ...]:
     """Return all settings of the back end as ``key=value``."""
-    named = {"model": config.model, "base_url": config.base_url}
-    given = [f"{key}={value}" for key, value in named.items() if value is not None]
-    return (*given, *config.options)
+    options: list[str] = []
+    if config.model is not None:
+        options.append(f"model={config.model}")
+    if config.base_url is not None:
+        options.append(f"base_url={config.base_url}")
+    return (*options, *config.options)
 
 
 def _make(name: str, options: tuple[str, ...], device: str) -> Judge:

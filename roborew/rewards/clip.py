@@ -9,112 +9,66 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from roborew.encoders.embedder import Dtype, Embedder, PretrainedModel, RoundingCheck
 from roborew.encoders.open_clip import load_open_clip
 from roborew.encoders.preprocess import vlm_rm
-from roborew.errors import InvalidInputError, InvalidScoreError
+from roborew.errors import InvalidInputError
+from roborew.rewards.similarity import (
+    Vectors,
+    alpha_sweep,
+    goal_baseline,
+    goal_probability,
+    normalize,
+)
 from roborew.types import Clip, FloatArray, RewardSpec, Scores
-
-Vectors = NDArray[np.float64]
-MIN_GOAL_BASELINE_DISTANCE = 1e-6
-"""A goal and a baseline nearer than this are the same to the model."""
-
-
-def normalize(vectors: NDArray[np.floating]) -> Vectors:
-    """Return vectors (..., D) at length 1, in float64.
-
-    Raises:
-        InvalidScoreError: one of them has length 0.
-    """
-    exact = np.asarray(vectors, np.float64)
-    lengths = np.linalg.norm(exact, axis=-1, keepdims=True)
-    if not lengths.all():
-        raise InvalidScoreError(
-            "an embedding is zero and has no direction: the weights are not those of this model."
-        )
-    return exact / lengths
-
-
-def alpha_sweep(
-    x: Vectors, goal: Vectors, baseline: Vectors | None, alphas: Sequence[float]
-) -> Vectors:
-    """Goal-baseline regularisation (VLM-RM, arXiv:2310.12921) for several alphas, shape (A, N), in
-    [-1, 1].
-
-    Published: ``R = 1 - |M (x - g)|^2 / 2`` with ``M = alpha P + (1 - alpha) I`` and P the
-    projection on ``d = g - b``. As P is a projection, with ``u = x - g`` this is
-    ``R = 1 - ((1 - alpha)^2 |u|^2 + (1 - (1 - alpha)^2) (u d)^2 / |d|^2) / 2``: no D x D matrix,
-    and two numbers a picture serve every alpha.
-
-    Args:
-        x: pictures, (N, D).
-        goal: g, (D,).
-        baseline: b, (D,); may be left out where every alpha is 0.
-        alphas: in [0, 1].
-
-    Raises:
-        InvalidInputError: an alpha out of range, no baseline, or one equal to the goal, which gives
-            no direction.
-    """
-    keep = 1 - np.asarray(alphas, np.float64)[:, None]
-    if not bool(((keep >= 0) & (keep <= 1)).all()):
-        raise InvalidInputError(f"alpha: expected numbers in [0, 1]; got {list(alphas)}.")
-    u = x - goal
-    along = np.zeros(len(x))
-    if baseline is not None:
-        d = goal - baseline
-        if np.linalg.norm(d) < MIN_GOAL_BASELINE_DISTANCE:
-            raise InvalidInputError(
-                "baseline: the model reads goal and baseline as the same, so there is no "
-                "direction from one to the "
-                "other; let the baseline say what is seen before the goal is reached."
-            )
-        along = (u @ d) ** 2 / (d @ d)
-    elif bool((keep < 1).any()):
-        raise InvalidInputError(
-            "alpha: above 0 it needs a baseline, such as baseline='a humanoid robot'."
-        )
-    return 1 - (keep**2 * (u**2).sum(axis=1) + (1 - keep**2) * along) / 2
-
-
-def goal_baseline(x: Vectors, goal: Vectors, baseline: Vectors | None, alpha: float) -> Vectors:
-    """`alpha_sweep` for one alpha, shape (N,)."""
-    return alpha_sweep(x, goal, baseline, [alpha])[0]
-
-
-def goal_probability(x: Vectors, goals: Vectors, others: Vectors, temperature: float) -> Vectors:
-    """Probability of the goals among all texts, shape (N,) (Baumli et al. 2023, arXiv:2312.09187).
-
-    ``p = sum over goals of exp(x g / temperature)``, divided by the same sum over goals and others.
-
-    Args:
-        x: pictures, (N, D).
-        goals: each sentence of the goal, (G, D), of length 1.
-        others: what else the picture may show, (L, D), of length 1.
-        temperature: above 0.
-    """
-    logits = x @ np.concatenate([goals, others]).T / temperature
-    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return powers[:, : len(goals)].sum(axis=1) / powers.sum(axis=1)
-
 
 Method = Literal["goal-baseline", "cosine", "softmax"]
 SENTENCE_SEPARATOR = ";"
 
 
 class ClipReward:
-    """Scores every frame alone by its similarity to the clip's instruction, or to its picture of
-    the goal.
+    """Scores every frame alone by its similarity to the clip's instruction, or to its goal image.
 
-    - "goal-baseline": VLM-RM (arXiv:2310.12921), see `roborew.rewards.clip.alpha_sweep`.
+    - "goal-baseline": VLM-RM (arXiv:2310.12921), see `roborew.rewards.similarity.alpha_sweep`.
     - "cosine": the cosine of frame and goal; several sentences are averaged first.
     - "softmax": the probability of the goal among it and the baseline's sentences
       (arXiv:2312.09187), and, with a threshold, whether the probability is above it, as 1 or 0.
+
+    Args:
+        model: architecture of open_clip, ``hf-hub:owner/name``, or a folder that holds a whole
+            model.
+        pretrained: weights of an architecture: tag, ``hf-hub:owner/name``, .safetensors file,
+            or "random".
+        revision: commit of a repository on the hub; pin it, or scores may change with the
+            repository.
+        sha256: that the weight file must have.
+        method: how similarity becomes a score, see the class.
+        alpha: of "goal-baseline", in [0, 1]: 0 is the cosine with one sentence, 1 only counts
+            the way from baseline to goal.
+        baseline: sentences separated by ";": what is seen before the goal is reached; for
+            "softmax" what else may be seen.
+        targets: more sentences for the goal, separated by ";".
+        compare_with: the "text" of the instruction, or the "picture", the clip's goal image.
+        temperature: of "softmax", above 0; the model's own if not given.
+        threshold: of "softmax", in (0, 1).
+        preprocessing: "model" is what the model was trained with, "squash" the resize of
+            VLM-RM's code.
+        dtype: number format of the image tower; the text tower is always float32.
+        batch_size: frames that go through the model at once.
+        compile: use torch.compile.
+        cache: a folder in which embeddings are kept for the next run.
+        device: of torch; several, separated by commas, share the work.
+
+    Raises:
+        InvalidInputError: options out of range, or that do not go together.
+        UnknownNameError: no such architecture or tag; close matches are offered.
+        MissingBackendError: the weights are not here; the message says what to download and
+            where to put it.
+        CorruptFileError: a damaged file, another checksum, or weights of another architecture.
     """
 
-    RENAMED: ClassVar[Mapping[str, str]] = {"batch": "batch_size"}
+    RENAMED: ClassVar[Mapping[str, str]] = {"batch": "batch_size", "goal": "compare_with"}
 
     def __init__(
         self,
@@ -127,7 +81,7 @@ class ClipReward:
         alpha: float = 0.0,
         baseline: str = "",
         targets: str = "",
-        goal: Literal["text", "picture"] = "text",
+        compare_with: Literal["text", "picture"] = "text",
         temperature: float | None = None,
         threshold: float | None = None,
         preprocessing: Literal["model", "squash"] = "model",
@@ -137,76 +91,37 @@ class ClipReward:
         cache: Path | None = None,
         device: str = "cpu",
     ) -> None:
-        """Load the model.
-
-        Args:
-            model: architecture of open_clip, ``hf-hub:owner/name``, or a folder that holds a whole
-                model.
-            pretrained: weights of an architecture: tag, ``hf-hub:owner/name``, .safetensors file,
-                or "random".
-            revision: commit of a repository on the hub; pin it, or scores may change with the
-                repository.
-            sha256: that the weight file must have.
-            method: how similarity becomes a score, see the class.
-            alpha: of "goal-baseline", in [0, 1]: 0 is the cosine with one sentence, 1 only counts
-                the way from baseline to goal.
-            baseline: sentences separated by ";": what is seen before the goal is reached; for
-                "softmax" what else may be seen.
-            targets: more sentences for the goal, separated by ";".
-            goal: compare frames with the instruction, or with the clip's picture of the goal.
-            temperature: of "softmax", above 0; the model's own if not given.
-            threshold: of "softmax", in (0, 1).
-            preprocessing: "model" is what the model was trained with, "squash" the resize of
-                VLM-RM's code.
-            dtype: number format of the image tower; the text tower is always float32.
-            batch_size: frames that go through the model at once.
-            compile: use torch.compile.
-            cache: a folder in which embeddings are kept for the next run.
-            device: of torch; several, separated by commas, share the work.
-
-        Raises:
-            InvalidInputError: options out of range, or that do not go together.
-            UnknownNameError: no such architecture or tag; close matches are offered.
-            MissingBackendError: the weights are not here; the message says what to download and
-                where to put it.
-            CorruptFileError: a damaged file, another checksum, or weights of another architecture.
-        """
-        self._baseline, self._targets = _sentences(baseline), _sentences(targets)
-        self._method, self._alpha, self._picture, self._threshold = (
-            method,
-            alpha,
-            goal == "picture",
-            threshold,
-        )
-        _check_options(
-            self._method,
-            alpha,
-            self._picture,
-            self._baseline,
-            self._targets,
-            temperature,
-            threshold,
-        )
+        self._method: Method = method
+        self._alpha = alpha
+        self._baseline = _sentences(baseline)
+        self._targets = _sentences(targets)
+        self._with_picture = compare_with == "picture"
+        self._threshold = threshold
+        self._check_options(temperature)
         loaded = load_open_clip(model, pretrained, revision, sha256)
-        tower = loaded.tower
+        image_model = loaded.tower
         if preprocessing == "squash":
-            tower = PretrainedModel(tower.network, vlm_rm(tower.preprocessing.size), tower.identity)
+            image_model = _squashing(image_model)
         self._temperature = temperature or 1 / loaded.logit_scale
         self._encode = loaded.encode_text
         self._text_vector = lru_cache(maxsize=1024)(self._encode_text)
         self._embedder = Embedder(
-            tower, device=device, dtype=dtype, batch=batch_size, compile=compile, cache=cache
+            image_model, device=device, dtype=dtype, batch=batch_size, compile=compile, cache=cache
         )
-        self._watch = RoundingCheck("clip")
-        self.spec = RewardSpec(
+        self._rounding_check = RoundingCheck("clip")
+        self.spec = self._make_spec()
+
+    def _make_spec(self) -> RewardSpec:
+        softmax = self._method == "softmax"
+        return RewardSpec(
             name="clip",
-            low=0.0 if method == "softmax" else -1.0,
+            low=0.0 if softmax else -1.0,
             high=1.0,
             context=1,
             causal=True,
-            needs_goal_image=self._picture,
+            needs_goal_image=self._with_picture,
             predicts_success=False,
-            paper="arXiv:2312.09187" if method == "softmax" else "arXiv:2310.12921",
+            paper="arXiv:2312.09187" if softmax else "arXiv:2310.12921",
         )
 
     def score(self, clips: Sequence[Clip]) -> list[Scores]:
@@ -214,140 +129,157 @@ class ClipReward:
 
         Raises:
             InvalidInputError: goal and baseline are the same to the model, frames are too small, a
-                sentence is longer than the model reads, or a picture of the goal is missing.
+                sentence is longer than the model reads, or a goal image is missing.
             InvalidScoreError: the model gives NaN.
         """
         pictures, goals = self.embed(clips)
-        values = [
-            self._values(x, clip.instruction, goal)
-            for x, clip, goal in zip(pictures, clips, goals, strict=True)
-        ]
+        values: list[FloatArray] = []
+        for x, clip, goal in zip(pictures, clips, goals, strict=True):
+            values.append(self._values(x, clip.instruction, goal))
         if clips:
-            first, goal = clips[0].instruction, goals[0]
-            self._watch.check(values, self._embedder.noise, lambda x: self._values(x, first, goal))
+            self._rounding_check.check(
+                values,
+                self._embedder.noise,
+                lambda x: self._values(x, clips[0].instruction, goals[0]),
+            )
         return [Scores(value, np.ones(len(value), np.bool_)) for value in values]
 
     def embed(self, clips: Sequence[Clip]) -> tuple[list[FloatArray], list[FloatArray | None]]:
-        """Return embeddings of the frames, (T, D) a clip, and of its goal's picture if frames are
+        """Return embeddings of the frames, (T, D) a clip, and of its goal image if frames are
         compared with one.
 
         Raises:
-            InvalidInputError: a picture of the goal is missing.
+            InvalidInputError: a goal image is missing.
         """
-        if not self._picture:
-            return self._embedder.embed([clip.frames for clip in clips]), [None for _ in clips]
-        shown = [clip.goal_image for clip in clips]
-        goals = [picture[None] for picture in shown if picture is not None]
-        if len(goals) < len(clips):
+        frames = [clip.frames for clip in clips]
+        if not self._with_picture:
+            return self._embedder.embed(frames), [None for _ in clips]
+        goal_images = [clip.goal_image[None] for clip in clips if clip.goal_image is not None]
+        if len(goal_images) < len(clips):
             raise InvalidInputError(
-                "clip: goal=picture needs a picture of the goal with every clip; pass goal_image=frame."
+                "clip: compare_with=picture needs a picture of the goal with every clip; pass "
+                "goal_image=frame."
             )
-        found = self._embedder.embed([*(clip.frames for clip in clips), *goals])
-        return found[: len(clips)], [each[0] for each in found[len(clips) :]]
+        vectors = self._embedder.embed([*frames, *goal_images])
+        goals: list[FloatArray | None] = [goal[0] for goal in vectors[len(clips) :]]
+        return vectors[: len(clips)], goals
 
     def alpha_sweep(self, clips: Sequence[Clip], alphas: Sequence[float]) -> list[FloatArray]:
         """Score clips by "goal-baseline" with several alphas, (A, T) a clip, at the cost of one
         embedding."""
         pictures, goals = self.embed(clips)
-        return [
-            alpha_sweep(
-                normalize(x),
-                self._goal_vector(clip.instruction, goal),
-                self._mean_text(self._baseline),
-                alphas,
-            ).astype(np.float32)
-            for x, clip, goal in zip(pictures, clips, goals, strict=True)
-        ]
+        baseline = self._mean_text(self._baseline) if self._baseline else None
+        sweeps: list[FloatArray] = []
+        for x, clip, goal_image in zip(pictures, clips, goals, strict=True):
+            goal = self._goal_vector(clip.instruction, goal_image)
+            sweep = alpha_sweep(normalize(x), goal, baseline, alphas)
+            sweeps.append(sweep.astype(np.float32))
+        return sweeps
 
     def _values(
         self, pictures: FloatArray, instruction: str, picture: FloatArray | None
     ) -> FloatArray:
         x = normalize(pictures)
         if self._method == "softmax":
-            goals, others = (
-                np.stack([self._text_vector(t) for t in each])
-                for each in (self._goal_sentences(instruction), self._baseline)
-            )
-            values = goal_probability(x, goals, others, self._temperature)
-            values = (
-                values if self._threshold is None else (values > self._threshold).astype(np.float64)
-            )
+            values = self._probabilities(x, instruction)
         elif self._method == "cosine":
+            # A mean of unit vectors is shorter than 1.
             values = x @ normalize(self._goal_vector(instruction, picture))
         else:
             goal = self._goal_vector(instruction, picture)
-            values = goal_baseline(x, goal, self._mean_text(self._baseline), self._alpha)
+            baseline = self._mean_text(self._baseline) if self._baseline else None
+            values = goal_baseline(x, goal, baseline, self._alpha)
         return values.astype(np.float32).clip(self.spec.low, self.spec.high)
 
-    def _goal_vector(self, instruction: str, picture: FloatArray | None) -> Vectors:
-        mean = (
-            self._mean_text(self._goal_sentences(instruction))
-            if picture is None
-            else normalize(picture)
-        )
-        assert mean is not None
-        return mean
+    def _probabilities(self, x: Vectors, instruction: str) -> Vectors:
+        goals = np.stack([self._text_vector(text) for text in self._goal_sentences(instruction)])
+        others = np.stack([self._text_vector(text) for text in self._baseline])
+        probabilities = goal_probability(x, goals, others, self._temperature)
+        if self._threshold is None:
+            return probabilities
+        return (probabilities > self._threshold).astype(np.float64)
 
-    def _encode_text(self, text: str) -> Vectors:
-        return normalize(self._encode(text))
+    def _goal_vector(self, instruction: str, picture: FloatArray | None) -> Vectors:
+        if picture is not None:
+            return normalize(picture)
+        return self._mean_text(self._goal_sentences(instruction))
 
     def _goal_sentences(self, instruction: str) -> tuple[str, ...]:
         return (instruction.strip(), *self._targets)
 
-    def _mean_text(self, texts: Sequence[str]) -> Vectors | None:
-        return np.mean([self._text_vector(text) for text in texts], axis=0) if texts else None
+    def _mean_text(self, texts: Sequence[str]) -> Vectors:
+        return np.mean([self._text_vector(text) for text in texts], axis=0)
+
+    def _encode_text(self, text: str) -> Vectors:
+        return normalize(self._encode(text))
+
+    def _check_options(self, temperature: float | None) -> None:
+        """Raise the first rule that the options break."""
+        rules = [*self._alpha_rules(), *self._sentence_rules(), *self._softmax_rules(temperature)]
+        for kept, message in rules:
+            if not kept:
+                raise InvalidInputError(message)
+
+    def _alpha_rules(self) -> list[tuple[bool, str]]:
+        regularized = self._method == "goal-baseline"
+        num_goals = len(self._targets) + 1
+        pairs_up = not self._baseline or len(self._baseline) == num_goals
+        return [
+            (0 <= self._alpha <= 1, f"alpha: expected a number in [0, 1]; got {self._alpha}."),
+            (
+                regularized or self._alpha == 0,
+                f"alpha: belongs to goal-baseline, not to {self._method}.",
+            ),
+            (
+                self._alpha == 0 or bool(self._baseline),
+                "alpha: above 0 it needs a baseline, such as baseline='a humanoid robot'.",
+            ),
+            (
+                not regularized or pairs_up,
+                f"baseline: expected as many sentences as the goal has, {num_goals}; got "
+                f"{len(self._baseline)}.",
+            ),
+        ]
+
+    def _sentence_rules(self) -> list[tuple[bool, str]]:
+        more_sentences = bool(self._baseline or self._targets)
+        return [
+            (
+                self._method != "softmax" or bool(self._baseline),
+                "softmax: needs other sentences to compare with; give baseline='a; b'.",
+            ),
+            (
+                self._method != "cosine" or not self._baseline,
+                "baseline: cosine uses none; leave it out.",
+            ),
+            (
+                not self._with_picture or not more_sentences,
+                "compare_with: a picture goes with neither targets nor baseline.",
+            ),
+        ]
+
+    def _softmax_rules(self, temperature: float | None) -> list[tuple[bool, str]]:
+        threshold = self._threshold
+        unset = temperature is None and threshold is None
+        return [
+            (self._method == "softmax" or unset, "temperature, threshold: belong to softmax."),
+            (
+                temperature is None or temperature > 0,
+                f"temperature: expected a number above 0; got {temperature}.",
+            ),
+            (
+                threshold is None or 0 < threshold < 1,
+                f"threshold: expected a number in (0, 1); got {threshold}.",
+            ),
+        ]
 
 
 def _sentences(text: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in text.split(SENTENCE_SEPARATOR) if part.strip())
+    parts = [part.strip() for part in text.split(SENTENCE_SEPARATOR)]
+    return tuple(part for part in parts if part)
 
 
-def _check_options(
-    method: Method,
-    alpha: float,
-    picture: bool,
-    baseline: Sequence[str],
-    targets: Sequence[str],
-    temperature: float | None,
-    threshold: float | None,
-) -> None:
-    rules = [
-        (0 <= alpha <= 1, f"alpha: expected a number in [0, 1]; got {alpha}."),
-        (
-            method == "goal-baseline" or alpha == 0,
-            f"alpha: belongs to goal-baseline, not to {method}.",
-        ),
-        (
-            alpha == 0 or baseline,
-            "alpha: above 0 it needs a baseline, such as baseline='a humanoid robot'.",
-        ),
-        (
-            method != "goal-baseline" or not baseline or len(baseline) == len(targets) + 1,
-            f"baseline: expected as many sentences as the goal has, {len(targets) + 1}; got "
-            f"{len(baseline)}.",
-        ),
-        (
-            method != "softmax" or baseline,
-            "softmax: needs other sentences to compare with; give baseline='a; b'.",
-        ),
-        (method != "cosine" or not baseline, "baseline: cosine uses none; leave it out."),
-        (
-            not picture or not (baseline or targets),
-            "goal: a picture goes with neither targets nor baseline.",
-        ),
-        (
-            method == "softmax" or (temperature, threshold) == (None, None),
-            "temperature, threshold: belong to softmax.",
-        ),
-        (
-            temperature is None or temperature > 0,
-            f"temperature: expected a number above 0; got {temperature}.",
-        ),
-        (
-            threshold is None or 0 < threshold < 1,
-            f"threshold: expected a number in (0, 1); got {threshold}.",
-        ),
-    ]
-    for kept, message in rules:
-        if not kept:
-            raise InvalidInputError(message)
+def _squashing(model: PretrainedModel) -> PretrainedModel:
+    """The same network behind the resize of VLM-RM's code, which ignores the aspect."""
+    preprocessing = vlm_rm(model.preprocessing.size)
+    return PretrainedModel(model.network, preprocessing, model.identity)

@@ -12,7 +12,7 @@ import numpy as np
 from roborew.encoders.embedder import Dtype, Embedder, RoundingCheck
 from roborew.encoders.pretrained import Kind, load_pretrained
 from roborew.errors import InvalidInputError
-from roborew.rewards.clip import normalize
+from roborew.rewards.similarity import normalize
 from roborew.types import Clip, FloatArray, RewardSpec, Scores
 
 
@@ -23,6 +23,29 @@ class GoalImage:
     As level: ``S(o, g) = -|f(o) - f(g)|`` (VIP, arXiv:2210.00030; R3M, arXiv:2203.12601), or
     ``cos(f(o), f(g)) - 1`` (LIV, arXiv:2306.00958). As difference, what VIP pays: ``S(o_t, g) -
     S(o_{t-1}, g)``, 0 at the first frame; pay it as it is, with shaping "level".
+
+    Args:
+        tower: whose network: transformers (such as DINOv2), timm, open_clip, or VIP, R3M or LIV
+            from a local file.
+        model: hub id or folder, name or architecture; `MODELS` says which if not given.
+        pretrained: a .safetensors file, and for open_clip also a tag or ``hf-hub:owner/name``.
+        revision: commit of a repository on the hub; pin it, or scores may change with the
+            repository.
+        sha256: that the weight file must have.
+        distance: Euclidean, or one minus the cosine.
+        output: the level, or its difference from the frame before.
+        dtype: number format of the network.
+        batch_size: frames that go through the network at once.
+        compile: use torch.compile.
+        cache: a folder in which embeddings are kept for the next run.
+        device: of torch; several, separated by commas, share the work.
+
+    Raises:
+        UnknownNameError: no such model; close matches are offered.
+        InvalidInputError: options that do not go together, or pickled weights.
+        MissingBackendError: the weights are not here; the message says what to download and
+            where to put it.
+        CorruptFileError: a damaged file, another checksum, or weights of another architecture.
     """
 
     RENAMED: ClassVar[Mapping[str, str]] = {"batch": "batch_size", "form": "output"}
@@ -43,37 +66,13 @@ class GoalImage:
         cache: Path | None = None,
         device: str = "cpu",
     ) -> None:
-        """Load the tower.
-
-        Args:
-            tower: whose network: transformers (such as DINOv2), timm, open_clip, or VIP, R3M or LIV
-                from a local file.
-            model: hub id or folder, name or architecture; `MODELS` says which if not given.
-            pretrained: a .safetensors file, and for open_clip also a tag or ``hf-hub:owner/name``.
-            revision: commit of a repository on the hub; pin it, or scores may change with the
-                repository.
-            sha256: that the weight file must have.
-            distance: Euclidean, or one minus the cosine.
-            output: the level, or its difference from the frame before.
-            dtype: number format of the network.
-            batch_size: frames that go through the network at once.
-            compile: use torch.compile.
-            cache: a folder in which embeddings are kept for the next run.
-            device: of torch; several, separated by commas, share the work.
-
-        Raises:
-            UnknownNameError: no such model; close matches are offered.
-            InvalidInputError: options that do not go together, or pickled weights.
-            MissingBackendError: the weights are not here; the message says what to download and
-                where to put it.
-            CorruptFileError: a damaged file, another checksum, or weights of another architecture.
-        """
         loaded = load_pretrained(tower, model, pretrained, revision, sha256)
         self._embedder = Embedder(
             loaded, device=device, dtype=dtype, batch=batch_size, compile=compile, cache=cache
         )
-        self._watch = RoundingCheck("goal_image")
-        self._cosine, self._progress_delta = distance == "cosine", output == "difference"
+        self._rounding_check = RoundingCheck("goal_image")
+        self._cosine = distance == "cosine"
+        self._progress_delta = output == "difference"
         reach = 2.0 if self._cosine else np.inf
         self.spec = RewardSpec(
             name="goal_image",
@@ -94,21 +93,23 @@ class GoalImage:
                 network.
             InvalidScoreError: the network gives NaN.
         """
-        goals = [clip.goal_image[None] for clip in clips if clip.goal_image is not None]
-        if len(goals) < len(clips):
+        goal_images = [clip.goal_image[None] for clip in clips if clip.goal_image is not None]
+        if len(goal_images) < len(clips):
             raise InvalidInputError(
                 "goal_image: every clip needs a picture of the goal; pass goal_image=frame."
             )
-        found = self._embedder.embed([*(clip.frames for clip in clips), *goals])
-        frames, targets = found[: len(clips)], [each[0] for each in found[len(clips) :]]
-        levels = [self._similarity(x, goal) for x, goal in zip(frames, targets, strict=True)]
+        # Frames and goals in one call, so that batches are full.
+        vectors = self._embedder.embed([*(clip.frames for clip in clips), *goal_images])
+        goals = [goal[0] for goal in vectors[len(clips) :]]
+        values: list[FloatArray] = []
+        for frames, goal in zip(vectors[: len(clips)], goals, strict=True):
+            values.append(self._similarity(frames, goal))
         if clips:
-            self._watch.check(
-                levels, self._embedder.noise, lambda x: self._similarity(x, targets[0])
+            self._rounding_check.check(
+                values, self._embedder.noise, lambda x: self._similarity(x, goals[0])
             )
-        values = [
-            np.diff(level, prepend=level[:1]) if self._progress_delta else level for level in levels
-        ]
+        if self._progress_delta:
+            values = [np.diff(value, prepend=value[:1]) for value in values]
         return [Scores(value, np.ones(len(value), np.bool_)) for value in values]
 
     def _similarity(self, pictures: FloatArray, goal: FloatArray) -> FloatArray:

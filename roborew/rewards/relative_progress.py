@@ -22,12 +22,17 @@ MIXED_MIN_PROGRESS = 0.1
 
 
 def apply_change(p: float, c: float, integrator: Integrator = "inverse") -> float:
-    """Return the progress, in [0, 1], after a change.
+    """Return the progress, in [0, 1], after a relative change.
+
+    A gain is a share of what was left: ``q = p + (1 - p) c``. What a loss means is up to the
+    integrator: "remaining" counts it the same way; "inverse" undoes the gain from q to p,
+    ``q = 1 - (1 - p) / (1 + c)``; "mixed" counts it as a share of p up to a half, and is "inverse"
+    above, but never falls below 0.1 there.
 
     Args:
         p: progress before, in [0, 1].
         c: the change, at most 1.
-        integrator: what a loss means, see the module.
+        integrator: what a loss means.
 
     >>> [round(apply_change(0.8, -0.5, integrator), 9) for integrator in ("remaining", "inverse", "mixed")]
     [0.7, 0.6, 0.6]
@@ -40,7 +45,12 @@ def apply_change(p: float, c: float, integrator: Integrator = "inverse") -> floa
         q = p + p * c
     else:
         floor = MIXED_MIN_PROGRESS if integrator == "mixed" else 0.0
-        q = floor if c <= -1 else max(1 - max(1 - p, MIN_REMAINING_WORK) / (1 + c), floor)
+        if c <= -1:
+            q = floor
+        else:
+            # At p = 1 nothing is left, and no loss of a share of nothing would lead down again.
+            remaining = max(1 - p, MIN_REMAINING_WORK)
+            q = max(1 - remaining / (1 + c), floor)
     return min(max(q, 0.0), 1.0)
 
 
@@ -86,9 +96,12 @@ def relative_hop(p: float, q: float) -> float:
 
 
 def apply_hop(p: float, h: float) -> float:
-    """Return the progress after a hop, the inverse of `relative_hop`: ``p + (1 - p) h`` upwards, ``p + p h``
-    downwards."""
-    return min(max(p + (1 - p) * h if h >= 0 else p + p * h, 0.0), 1.0)
+    """Return the progress after a hop, the inverse of `relative_hop`.
+
+    ``p + (1 - p) h`` upwards, ``p + p h`` downwards.
+    """
+    q = p + (1 - p) * h if h >= 0 else p + p * h
+    return min(max(q, 0.0), 1.0)
 
 
 def progress_from_start(h: float) -> float:
@@ -119,29 +132,34 @@ def fuse_consistent(
     mean = (from_start + from_goal) / 2
     disagreement = abs(from_goal - from_start) / (mean + EPSILON)
     weight = np.exp(-alpha * disagreement**2)
-    return float(np.clip(previous + weight / 2 * (mean - previous + gain), 0, 1))
+    correction = mean - previous + gain
+    progress = previous + weight / 2 * correction
+    return float(np.clip(progress, 0, 1))
 
 
 def color_difference(first: Frame, second: Frame) -> float:
-    """Return the largest difference, in [0, 1], between the mean colours of the same field of two
+    """Return the largest difference, in [0, 1], between the mean colors of the same field of two
     pictures.
 
     The pictures, (H, W, 3) uint8 RGB, may differ in size. A goal that looks like the start is that
     of a cycle.
     """
-    return float(np.abs(_mean_colors(first) - _mean_colors(second)).max() / 255)
+    differences = np.abs(_mean_colors(first) - _mean_colors(second))
+    return float(differences.max() / 255)
 
 
 def _mean_colors(picture: Frame) -> NDArray[np.float64]:
-    """Mean colours of the fields of a picture, shape (GRID, GRID, 3); a small picture's pixels are
-    repeated."""
+    """Mean colors of the fields of a picture, shape (GRID_CELLS, GRID_CELLS, 3)."""
     height, width = picture.shape[:2]
-    picture = picture.repeat(-(-GRID_CELLS // height), axis=0).repeat(
-        -(-GRID_CELLS // width), axis=1
-    )
-    rows, columns = (np.arange(GRID_CELLS) * size // GRID_CELLS for size in picture.shape[:2])
-    sums = np.add.reduceat(
-        np.add.reduceat(picture.astype(np.float64), rows, axis=0), columns, axis=1
-    )
-    heights, widths = np.diff([*rows, picture.shape[0]]), np.diff([*columns, picture.shape[1]])
-    return sums / (heights[:, None] * widths)[:, :, None]
+    # A picture smaller than the grid gets a pixel for each field at least.
+    picture = picture.repeat(-(-GRID_CELLS // height), axis=0)
+    picture = picture.repeat(-(-GRID_CELLS // width), axis=1)
+    height, width = picture.shape[:2]
+    first_rows = np.arange(GRID_CELLS) * height // GRID_CELLS
+    first_columns = np.arange(GRID_CELLS) * width // GRID_CELLS
+    row_sums = np.add.reduceat(picture.astype(np.float64), first_rows, axis=0)
+    sums = np.add.reduceat(row_sums, first_columns, axis=1)
+    heights = np.diff([*first_rows, height])
+    widths = np.diff([*first_columns, width])
+    pixels = heights[:, None] * widths
+    return sums / pixels[:, :, None]

@@ -102,20 +102,24 @@ class GVL(JudgeReward):
 
     def _shuffled_indices(self, length: int) -> list[int]:
         """Indices of the frames that are asked about, in the order in which they are shown."""
-        spaced = np.linspace(0, length - 1, min(length, self._max_frames))
-        indices = np.unique(spaced.round().astype(int))[1:]
+        num_frames = min(length, self._max_frames)
+        spaced = np.linspace(0, length - 1, num_frames).round()
+        indices = np.unique(spaced.astype(int))
         rng = np.random.default_rng([self._seed, length])
-        return rng.permutation(indices).tolist()
+        # The first frame is shown as the start and not asked about.
+        return rng.permutation(indices[1:]).tolist()
 
     def _question(self, clip: Clip, order: Sequence[int]) -> Question:
-        introduction = INTRODUCTION.format(goal=sanitize_instruction(clip.instruction))
-        parts: list[Part] = [introduction, clip.frames[0]]
+        goal = sanitize_instruction(clip.instruction)
+        parts: list[Part] = [INTRODUCTION.format(goal=goal), clip.frames[0]]
         for number, index in enumerate(order, 1):
             parts += [f"Frame {number}:", clip.frames[index]]
         placeholder = wrap_in_tags("...", TAG, self.nonce(clip.instruction))
-        parts.append(REQUEST.format(count=len(order), form=placeholder))
+        request = REQUEST.format(count=len(order), form=placeholder)
+        parts.append(request)
         # About ten tokens a line, and room for a sentence before them.
-        return Question(parts=tuple(parts), max_tokens=64 + 16 * len(order))
+        max_tokens = 64 + 16 * len(order)
+        return Question(parts=tuple(parts), max_tokens=max_tokens)
 
     def _scores(self, clip: Clip, order: Sequence[int], answer: Answer | None) -> Scores:
         values = np.full(len(clip.frames), np.nan)
@@ -123,7 +127,9 @@ class GVL(JudgeReward):
         if answer is not None:
             values[list(order)] = self._read_reply(clip, len(order), answer)
         shown = np.sort([0, *order])
-        return to_scores(np.interp(np.arange(len(values)), shown, values[shown]))
+        all_frames = np.arange(len(values))
+        # Between two shown frames of which one has no answer it is NaN: no guess across a gap.
+        return to_scores(np.interp(all_frames, shown, values[shown]))
 
     def _read_reply(self, clip: Clip, count: int, answer: Answer) -> Values:
         """Fractions of frame 1, 2, ... of those shown, NaN where there is none."""

@@ -59,10 +59,16 @@ class SignedPercent(Scale):
 
 
 def _signed_percent() -> SignedPercent:
-    percents = {letter: 20 * step - 100 for step, letter in enumerate("ABCDEFGHIJK")}
-    meanings = [f"{letter} for {percent:+d}%" for letter, percent in percents.items() if percent]
-    fractions = {letter: percent / 100 for letter, percent in percents.items()}
-    return SignedPercent(fractions, "one letter: " + ", ".join(meanings) + ", F for 0%")
+    fractions: dict[str, float] = {}
+    meanings: list[str] = []
+    for step, letter in enumerate("ABCDEFGHIJK"):
+        percent = 20 * step - 100
+        fractions[letter] = percent / 100
+        if percent:
+            meanings.append(f"{letter} for {percent:+d}%")
+    # No change stands last and without a sign: "+0%" reads like a gain.
+    meanings.append("F for 0%")
+    return SignedPercent(fractions, "one letter: " + ", ".join(meanings))
 
 
 SIGNED_PERCENT = _signed_percent()

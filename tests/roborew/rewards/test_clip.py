@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from roborew.errors import InvalidInputError
-from roborew.rewards.clip import ClipReward, alpha_sweep, goal_baseline, goal_probability, normalize
+from roborew.rewards.clip import ClipReward
+from roborew.rewards.similarity import alpha_sweep, goal_baseline, goal_probability, normalize
 from roborew.types import Clip, Video
 from tests.roborew.encoders.tiny_towers import RESNET, tiny_clip, tiny_siglip
 
@@ -150,7 +151,7 @@ def test_the_order_of_clips_and_the_batch_change_nothing(folder: Path) -> None:
 
 def test_a_picture_of_the_goal_is_nearest_to_itself(vit: Path) -> None:
     for method in ("goal-baseline", "cosine"):
-        model = reward(vit, goal="picture", method=method)
+        model = reward(vit, compare_with="picture", method=method)
         scores = model.score([clip(goal=FRAMES[2]), clip(goal=FRAMES[4])])
         assert [int(each.value.argmax()) for each in scores] == [2, 4]
         assert scores[0].value[2] == pytest.approx(1, abs=1e-6) and model.spec.needs_goal_image
@@ -202,7 +203,7 @@ def test_bfloat16_that_drowns_the_scores_is_warned_of(
         ),
         ({"method": "softmax"}, "other sentences to compare with"),
         ({"method": "cosine", "baseline": BASELINE}, "cosine uses none"),
-        ({"goal": "picture", "targets": "a robot"}, "neither targets nor baseline"),
+        ({"compare_with": "picture", "targets": "a robot"}, "neither targets nor baseline"),
         ({"temperature": 0.1}, "belong to softmax"),
         ({"method": "softmax", "baseline": BASELINE, "temperature": 0.0}, "above 0; got 0.0"),
         ({"method": "softmax", "baseline": BASELINE, "threshold": 1.0}, r"in \(0, 1\); got 1.0"),
