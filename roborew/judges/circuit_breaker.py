@@ -30,10 +30,10 @@ class CircuitBreaker:
     @property
     def is_open(self) -> bool:
         """Whether to fail at once."""
-        return (
-            self._consecutive_failures >= self._max_failures
-            and self._clock() - self._last_failure < self._cool_down
-        )
+        if self._consecutive_failures < self._max_failures:
+            return False
+        # After the pause questions go through again; the first failure among them opens it anew.
+        return self._clock() - self._last_failure < self._cool_down
 
     def record_failure(self) -> None:
         """Count a failure."""

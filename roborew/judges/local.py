@@ -99,10 +99,12 @@ class LocalJudge:
     @torch.inference_mode()
     def _answer_batch(self, questions: Sequence[Question]) -> list[Answer]:
         """Answer questions that share their choices and their length."""
-        choices, length = questions[0].choices, questions[0].max_tokens
+        choices = questions[0].choices
+        length = questions[0].max_tokens
         inputs = self._inputs(questions)
         tokens = [self._choice_tokens(choice) for choice in choices]
-        single = all(len(each) == 1 for each in tokens)
+        # Choices of one token each are read off one look at the pictures.
+        single = all(len(choice_tokens) == 1 for choice_tokens in tokens)
         texts: list[str | None] = [None] * len(questions)
         columns: list[Any] = []
         if length or single:
@@ -137,17 +139,18 @@ class LocalJudge:
         config = GenerationConfig(
             max_new_tokens=length, do_sample=False, eos_token_id=end, pad_token_id=pad
         )
-        said = self._model.generate(
+        tokens = self._model.generate(
             **inputs, generation_config=config, logits_processor=[keep_first]
         )
-        new = said[:, inputs["input_ids"].shape[1] :]
-        return self._tokenizer.batch_decode(new, skip_special_tokens=True), first[0]
+        prompt_length = inputs["input_ids"].shape[1]
+        replies = self._tokenizer.batch_decode(tokens[:, prompt_length:], skip_special_tokens=True)
+        return replies, first[0]
 
     def _continuation_log_prob(self, inputs: dict[str, Tensor], tokens: list[int]) -> Tensor:
         """Log-probability (N,) that each prompt goes on with exactly these tokens."""
         prompts = inputs["input_ids"]
         added = torch.tensor(tokens, device=prompts.device).expand(len(prompts), -1)
-        longer = dict(inputs)
+        longer: dict[str, Any] = dict(inputs)
         for name, value in inputs.items():
             if value.shape == prompts.shape:  # one entry a token: ids, mask, kinds of token
                 more = (
@@ -157,11 +160,12 @@ class LocalJudge:
                 )
                 longer[name] = torch.cat([value, more.to(value.dtype)], 1)
         last = len(tokens) + 1
-        known = "logits_to_keep" in inspect.signature(self._model.forward).parameters
-        logits: Tensor = self._model(
-            **longer, **({"logits_to_keep": last} if known else {})
-        ).logits[:, -last:-1]
-        return logits.float().log_softmax(-1).gather(2, added[:, :, None]).sum((1, 2))
+        if "logits_to_keep" in inspect.signature(self._model.forward).parameters:
+            # All logits of a long prompt are gigabytes; the last ones are enough.
+            longer["logits_to_keep"] = last
+        logits: Tensor = self._model(**longer).logits[:, -last:-1]
+        log_probs = logits.float().log_softmax(-1)
+        return log_probs.gather(2, added[:, :, None]).sum((1, 2))
 
     def _choice_tokens(self, choice: str) -> list[int]:
         return list(self._tokenizer(choice, add_special_tokens=False)["input_ids"])

@@ -71,7 +71,8 @@ def make_nonce(seed: str | None = None, *context: str) -> str:
 def wrap_in_tags(content: str, tag: str, nonce: str) -> str:
     """Write ``content`` between the tags that `parse_tagged` reads. In a prompt it must be a placeholder,
     never a number."""
-    return f"<{tag}-{nonce}>{content}</{tag}-{nonce}>"
+    name = f"{tag}-{nonce}"
+    return f"<{name}>{content}</{name}>"
 
 
 def sanitize_instruction(instruction: str) -> str:
@@ -115,10 +116,10 @@ def parse_tagged(reply: str | Abstention | None, tag: str, nonce: str) -> str | 
     opening, closing = f"<{tag}-{nonce}>", f"</{tag}-{nonce}>"
     if opening not in reply or closing not in reply:
         return Abstention("no tag with the nonce", _excerpt(reply[-60:]))
-    plain = "".join(
-        unicodedata.normalize("NFKC", letter) for letter in reply
-    ).lower()  # whole, it is quadratic
-    if len(re.findall(rf"<[\s/]*{tag}(?![a-z0-9])", plain)) != 2 or plain.count(nonce) != 2:
+    # Letter by letter: normalizing the whole takes quadratic time on some texts.
+    plain = "".join(unicodedata.normalize("NFKC", letter) for letter in reply).lower()
+    tags_of_that_name = re.findall(rf"<[\s/]*{tag}(?![a-z0-9])", plain)
+    if len(tags_of_that_name) != 2 or plain.count(nonce) != 2:
         return Abstention("several tags", _excerpt(reply[-60:]))
     before, _, rest = reply.partition(opening)
     if closing in before:
@@ -134,11 +135,9 @@ def parse_integer(text: str | Abstention, low: int, high: int) -> int | Abstenti
     if not INTEGER.fullmatch(text.strip(WHITESPACE)):
         return Abstention("not an integer", _excerpt(text))
     value = int(text)
-    return (
-        value
-        if low <= value <= high
-        else Abstention("out of range", f"{value} is not in [{low}, {high}]")
-    )
+    if low <= value <= high:
+        return value
+    return Abstention("out of range", f"{value} is not in [{low}, {high}]")
 
 
 def parse_percentage(
@@ -151,11 +150,9 @@ def parse_percentage(
     if not PERCENTAGE.fullmatch(text.strip(WHITESPACE)):
         return Abstention("not a percentage", _excerpt(text))
     value = float(text.strip(WHITESPACE).rstrip("% ")) / 100
-    return (
-        value
-        if low <= value <= high
-        else Abstention("out of range", f"{value} is not in [{low}, {high}]")
-    )
+    if low <= value <= high:
+        return value
+    return Abstention("out of range", f"{value} is not in [{low}, {high}]")
 
 
 def parse_choice(text: str | Abstention, allowed: Sequence[str]) -> str | Abstention:
@@ -163,13 +160,16 @@ def parse_choice(text: str | Abstention, allowed: Sequence[str]) -> str | Absten
     matter."""
     if isinstance(text, Abstention):
         return text
-    said = text.strip(WHITESPACE)
-    matches = [
-        answer
-        for answer in allowed
-        if said == answer or (said.isascii() and said.lower() == answer.lower())
-    ]
-    return matches[0] if len(matches) == 1 else Abstention("not an allowed answer", _excerpt(text))
+    reply = text.strip(WHITESPACE)
+    # ASCII only: lower() makes other letters out of some, and so answers out of look-alikes.
+    ignore_case = reply.isascii()
+    matches: list[str] = []
+    for answer in allowed:
+        if reply == answer or (ignore_case and reply.lower() == answer.lower()):
+            matches.append(answer)
+    if len(matches) == 1:
+        return matches[0]
+    return Abstention("not an allowed answer", _excerpt(text))
 
 
 def expected_value(
@@ -197,9 +197,10 @@ def expected_value(
     if isinstance(mass, Abstention):
         return mass
     mean = sum(math.exp(log_probs[answer]) * value for answer, value in values.items()) / mass
-    return min(
-        max(mean, min(values.values())), max(values.values())
-    )  # rounding must not leave the range
+    # Rounding must not leave the range.
+    low = min(values.values())
+    high = max(values.values())
+    return min(max(mean, low), high)
 
 
 def log_odds(
@@ -211,11 +212,9 @@ def log_odds(
     if isinstance(mass, Abstention):
         return mass
     odds = log_probs[yes] - log_probs[no]
-    return (
-        odds
-        if math.isfinite(odds)
-        else Abstention("an answer has no probability", f"{yes!r} or {no!r}")
-    )
+    if math.isfinite(odds):
+        return odds
+    return Abstention("an answer has no probability", f"{yes!r} or {no!r}")
 
 
 def probability_mass(
@@ -254,4 +253,5 @@ def _check_values(values: Mapping[str, float]) -> None:
 
 
 def _excerpt(text: str) -> str:
-    return ascii(text if len(text) <= 60 else f"{text[:57]}...")
+    shortened = text if len(text) <= 60 else f"{text[:57]}..."
+    return ascii(shortened)

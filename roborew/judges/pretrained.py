@@ -31,20 +31,12 @@ def load_pretrained(model: str, revision: str | None, dtype: torch.dtype) -> tup
             does not know.
         CorruptFileError: a weight file is damaged, or does not hold every weight of the model.
     """
-    if model.startswith((".", "/", "~")) and not Path(model).expanduser().is_dir():
+    folder = Path(model).expanduser()
+    if _is_path(model) and not folder.is_dir():
         raise MissingBackendError(f"{model} is no folder. {_download_hint(model, revision)}")
-    source = str(Path(model).expanduser()) if Path(model).expanduser().is_dir() else model
-    options: dict[str, Any] = {"revision": revision or "main", "trust_remote_code": False}
+    source = str(folder) if folder.is_dir() else model
     try:
-        processor = cast("Any", AutoProcessor).from_pretrained(source, **options)
-        network, report = cast("Any", AutoModelForImageTextToText).from_pretrained(
-            source,
-            dtype=dtype,
-            use_safetensors=True,
-            output_loading_info=True,
-            ignore_mismatched_sizes=True,
-            **options,
-        )
+        processor, network, report = _load(source, revision, dtype)
     except SafetensorError as error:
         raise CorruptFileError(
             f"{model}: a weight file is damaged ({error}). {_download_hint(model, revision)}"
@@ -53,9 +45,8 @@ def load_pretrained(model: str, revision: str | None, dtype: torch.dtype) -> tup
         raise MissingBackendError(
             f"{model} cannot be loaded: {first_line(error)} {_download_hint(model, revision)}"
         ) from error
-    if not _tokenizer_round_trips(
-        processor.tokenizer
-    ):  # transformers makes an empty one where tokenizer.json is missing
+    # transformers makes an empty tokenizer where tokenizer.json is missing.
+    if not _tokenizer_round_trips(processor.tokenizer):
         raise MissingBackendError(
             f"{model}: the tokenizer's files are not all there. {_download_hint(model, revision)}"
         )
@@ -69,10 +60,31 @@ def load_pretrained(model: str, revision: str | None, dtype: torch.dtype) -> tup
     return network, processor, f"{model}@{_revision(source, network)}"
 
 
+def _is_path(model: str) -> bool:
+    return model.startswith((".", "/", "~"))
+
+
+def _load(source: str, revision: str | None, dtype: torch.dtype) -> tuple[Any, Any, Any]:
+    """Processor, model and transformers' report on its weights."""
+    options: dict[str, Any] = {"revision": revision or "main", "trust_remote_code": False}
+    processor = cast("Any", AutoProcessor).from_pretrained(source, **options)
+    network, report = cast("Any", AutoModelForImageTextToText).from_pretrained(
+        source,
+        dtype=dtype,
+        use_safetensors=True,
+        output_loading_info=True,
+        ignore_mismatched_sizes=True,  # reported, and refused by the caller
+        **options,
+    )
+    return processor, network, report
+
+
 def _tokenizer_round_trips(tokenizer: Any) -> bool:
     text = "Is the cup on the shelf? True, 5 of 5."
-    said = tokenizer.decode(tokenizer(text, add_special_tokens=False)["input_ids"])
-    return said.replace(" ", "").lower() == text.replace(" ", "").lower()
+    tokens = tokenizer(text, add_special_tokens=False)["input_ids"]
+    decoded = tokenizer.decode(tokens)
+    # Some tokenizers lower the case or move blanks, and are whole all the same.
+    return decoded.replace(" ", "").lower() == text.replace(" ", "").lower()
 
 
 def _revision(source: str, network: Any) -> str:
@@ -89,7 +101,7 @@ def _revision(source: str, network: Any) -> str:
 
 def _download_hint(model: str, revision: str | None) -> str:
     pinned = f" --revision {revision}" if revision else " --revision COMMIT"
-    if model.startswith((".", "/", "~")):
+    if _is_path(model):
         return (
             "Put a whole model there (config.json, *.safetensors, the tokenizer's and the "
             "processor's files): "

@@ -20,6 +20,7 @@ from roborew.storage.atomic import disk_space
 
 logger = logging.getLogger(__name__)
 
+MAX_LOG_PROB = 1e-3
 QUESTIONS_PER_WRITE = 64
 """Questions asked before their answers are stored."""
 
@@ -129,15 +130,18 @@ class Recorder:
             for key, question in zip(keys, questions, strict=True)
             if key not in self._answers
         }
-        said = {key: self._answers[key] for key in keys if key in self._answers}
-        waiting, total = list(unknown), len(said) + len(unknown)
+        answers = {key: self._answers[key] for key in keys if key in self._answers}
+        waiting = list(unknown)
+        total = len(answers) + len(unknown)
         for start in range(0, len(waiting), QUESTIONS_PER_WRITE):
             block = waiting[start : start + QUESTIONS_PER_WRITE]
-            said.update(zip(block, self._judge.ask([unknown[key] for key in block]), strict=True))
-            self._store({key: said[key] for key in block if said[key].abstained is None})
+            block_answers = self._judge.ask([unknown[key] for key in block])
+            answers.update(zip(block, block_answers, strict=True))
+            # An abstention may be a server's bad day: it is asked again the next time.
+            self._store({key: answers[key] for key in block if answers[key].abstained is None})
             if self.progress:
-                self.progress(len(said), total)
-        return [said[key] for key in keys]
+                self.progress(len(answers), total)
+        return [answers[key] for key in keys]
 
     def _store(self, answers: Mapping[str, Answer]) -> None:
         lines = "".join(
@@ -146,6 +150,7 @@ class Recorder:
         with disk_space(self._path, len(lines)), self._path.open("ab") as file:
             file.write(lines)
             file.flush()
+            # On the disk, since an answer may have cost money and minutes.
             os.fsync(file.fileno())
         self._answers.update(answers)
 
@@ -154,8 +159,9 @@ def question_key(question: Question) -> str:
     """Return a hash of everything in a question: texts, pixels, shapes, choices, limits and
     mode."""
     parts = [_part_key(part) for part in question.parts]
-    rest = [question.choices, question.max_tokens, question.chat, question.fps]
-    return hashlib.sha256(json.dumps([parts, rest]).encode()).hexdigest()
+    limits = [question.choices, question.max_tokens, question.chat, question.fps]
+    content = json.dumps([parts, limits])
+    return hashlib.sha256(content.encode()).hexdigest()
 
 
 def read_answers(path: Path) -> dict[str, dict[str, Answer]]:
@@ -185,15 +191,13 @@ def read_answers(path: Path) -> dict[str, dict[str, Answer]]:
 def _part_key(part: Part) -> list[Any]:
     if isinstance(part, str):
         return ["text", part]
-    return [
-        "pictures",
-        part.shape,
-        str(part.dtype),
-        hashlib.sha256(np.ascontiguousarray(part).tobytes()).hexdigest(),
-    ]
+    pixels = np.ascontiguousarray(part).tobytes()
+    # The shape, too: the same bytes may be a wide picture or a tall one.
+    return ["pictures", part.shape, str(part.dtype), hashlib.sha256(pixels).hexdigest()]
 
 
 def _to_line(key: str, model: str, answer: Answer) -> str:
+    # An impossible answer has minus infinity, which JSON cannot hold.
     log_probs = {
         choice: value if math.isfinite(value) else None
         for choice, value in answer.log_probs.items()
@@ -213,4 +217,5 @@ def _to_answer(row: Mapping[str, Any]) -> Answer:
 
 
 def _are_log_probs(values: Iterable[Any]) -> bool:
-    return all(isinstance(value, float | int) and value <= 1e-3 for value in values)
+    # Rounding may leave a certain answer a little above log 1.
+    return all(isinstance(value, float | int) and value <= MAX_LOG_PROB for value in values)

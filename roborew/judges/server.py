@@ -208,10 +208,9 @@ class ServerJudge:
         noted on the way."""
         while True:
             # A connection that is cancelled in its TLS handshake is never closed by the client; one
-            # that times out is.
-            connecting = 0.45 * max(
-                end - asyncio.get_running_loop().time(), 0.0
-            )  # for TCP, then again for TLS
+            # that times out is. Less than half of what is left, once for TCP and again for TLS.
+            seconds_left = max(end - asyncio.get_running_loop().time(), 0.0)
+            connecting = 0.45 * seconds_left
             try:
                 return await self._attempt(
                     client, body, question, httpx2.Timeout(None, connect=connecting)
@@ -219,9 +218,9 @@ class ServerJudge:
             except FaultError as fault:
                 if not fault.retryable:
                     raise
-                pause = min(
-                    self._retry_pause * 2 ** min(len(faults), 20), MAX_PAUSE_SECONDS
-                ) * random.uniform(0.5, 1.0)
+                pause = min(self._retry_pause * 2 ** min(len(faults), 20), MAX_PAUSE_SECONDS)
+                # Jitter, so that the questions in flight do not come back all at once.
+                pause *= random.uniform(0.5, 1.0)
                 faults.append(fault)
                 await asyncio.sleep(fault.retry_after or pause)
 

@@ -39,6 +39,12 @@ class GVL(JudgeReward):
 
     The first frame is shown as the start and is 0 by definition. Frames between those that are
     shown are interpolated where both neighbors were answered.
+
+    Args:
+        judge: configuration of the judge, or a judge.
+        max_frames: frames shown of a clip at most, the start included, 2 to 1000.
+        seed: random seed of the order in which they are shown, at least 0.
+        device: torch device of a judge in this process.
     """
 
     RENAMED: ClassVar[Mapping[str, str]] = {**JudgeReward.RENAMED, "frames": "max_frames"}
@@ -64,14 +70,6 @@ class GVL(JudgeReward):
         seed: int = 0,
         device: str = "cpu",
     ) -> None:
-        """Load the judge.
-
-        Args:
-            judge: configuration of the judge, or a judge.
-            max_frames: frames shown of a clip at most, the start included, 2 to 1000.
-            seed: random seed of the order in which they are shown, at least 0.
-            device: torch device of a judge in this process.
-        """
         if not 2 <= max_frames <= 1000 or seed < 0:
             raise InvalidInputError(
                 f"gvl: expected 2 to 1000 max_frames and a seed of at least 0; got {max_frames} "

@@ -56,6 +56,17 @@ class RoboDopamine(JudgeReward):
 
     A goal that looks like the start makes the anchored curves meaningless: such episodes are scored
     by the chain alone.
+
+    Args:
+        judge: configuration of the judge, or a judge.
+        mode: "incremental" chains hops from frame to frame; "forward" hops from the start,
+            "backward" from the goal; "fused" is the mean of the three, "consistent" follows the
+            anchors as far as they agree. All but the first two need a goal image.
+        alpha: how much the disagreement of the anchors weighs in "consistent", finite, at least
+            0.
+        num_cameras: pictures side by side in each frame and in the goal image, of one width,
+            the front camera first.
+        device: torch device of a judge in this process.
     """
 
     RENAMED: ClassVar[Mapping[str, str]] = {**JudgeReward.RENAMED, "views": "num_cameras"}
@@ -69,19 +80,6 @@ class RoboDopamine(JudgeReward):
         num_cameras: int = 1,
         device: str = "cpu",
     ) -> None:
-        """Load the judge.
-
-        Args:
-            judge: configuration of the judge, or a judge.
-            mode: "incremental" chains hops from frame to frame; "forward" hops from the start,
-                "backward" from the goal; "fused" is the mean of the three, "consistent" follows the
-                anchors as far as they agree. All but the first two need a goal image.
-            alpha: how much the disagreement of the anchors weighs in "consistent", finite, at least
-                0.
-            num_cameras: pictures side by side in each frame and in the goal image, of one width,
-                the front camera first.
-            device: torch device of a judge in this process.
-        """
         if mode not in get_args(Mode) or num_cameras < 1 or not 0 <= alpha < np.inf:
             raise InvalidInputError(
                 f"robo_dopamine: expected a mode of {', '.join(get_args(Mode))}, num_cameras of at "

@@ -23,6 +23,10 @@ class RoboFuME(JudgeReward):
 
     The published model is fine-tuned on demonstrations and some failures of the same task; this
     asks any judge.
+
+    Args:
+        judge: configuration of the judge, or a judge.
+        device: torch device of a judge in this process.
     """
 
     spec = RewardSpec(
@@ -37,12 +41,6 @@ class RoboFuME(JudgeReward):
     )
 
     def __init__(self, *, judge: JudgeConfig | Judge = DEFAULT_JUDGE, device: str = "cpu") -> None:
-        """Load the judge.
-
-        Args:
-            judge: configuration of the judge, or a judge.
-            device: torch device of a judge in this process.
-        """
         super().__init__("robofume", judge, device)
 
     def estimate_cost(self, num_frames: int) -> Cost:

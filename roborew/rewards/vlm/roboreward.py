@@ -32,6 +32,16 @@ class RoboReward(PrefixReward):
     gives them.
 
     Success is the probability of grade 5.
+
+    Args:
+        judge: configuration of the judge, or a judge.
+        max_frames: frames shown at most, spread over the episode so far.
+        fps: frames per second of the clips.
+        score_at: score "prefix", each frame as if the episode ended there, or "end", a clip's
+            last frame alone, as published; then nothing can pay step by step.
+        official_prompt: the judge is one of RoboReward's own models, which begin their answer
+            with "ANSWER: ".
+        device: torch device of a judge in this process.
     """
 
     RENAMED: ClassVar[Mapping[str, str]] = {
@@ -50,18 +60,6 @@ class RoboReward(PrefixReward):
         official_prompt: bool = False,
         device: str = "cpu",
     ) -> None:
-        """Load the judge.
-
-        Args:
-            judge: configuration of the judge, or a judge.
-            max_frames: frames shown at most, spread over the episode so far.
-            fps: frames per second of the clips.
-            score_at: score "prefix", each frame as if the episode ended there, or "end", a clip's
-                last frame alone, as published; then nothing can pay step by step.
-            official_prompt: the judge is one of RoboReward's own models, which begin their answer
-                with "ANSWER: ".
-            device: torch device of a judge in this process.
-        """
         super().__init__("roboreward", judge, device, max_frames=max_frames, fps=fps)
         opening = "ANSWER: " if official_prompt else ""
         answer_format = f"{opening}the grade, a digit from 1 to 5"

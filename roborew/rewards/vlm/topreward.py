@@ -73,6 +73,19 @@ class TopReward(PrefixReward):
     The published score is normalized by the smallest and largest value of the whole episode, which
     no step can know while it runs; here it stays as it is. It grows with the length of the video
     even where nothing moves: look at the sanity baseline of a static video before it is believed.
+
+    Args:
+        judge: configuration of the judge, or a judge; it must give probabilities.
+        max_frames: frames shown at most, spread over the episode so far.
+        fps: frames per second of the clips.
+        reading: "log-odds" of True over False; "log-probability" of True, as published; or the
+            "probability" of True among the two.
+        chat_template: ask in the model's chat template; bare text, as published, orders
+            progress far better.
+        device: torch device of a judge in this process.
+
+    Raises:
+        InvalidInputError: the judge gives no probabilities.
     """
 
     RENAMED: ClassVar[Mapping[str, str]] = {**PrefixReward.RENAMED, "template": "chat_template"}
@@ -89,21 +102,6 @@ class TopReward(PrefixReward):
         chat_template: bool = False,
         device: str = "cpu",
     ) -> None:
-        """Load the judge.
-
-        Args:
-            judge: configuration of the judge, or a judge; it must give probabilities.
-            max_frames: frames shown at most, spread over the episode so far.
-            fps: frames per second of the clips.
-            reading: "log-odds" of True over False; "log-probability" of True, as published; or the
-                "probability" of True among the two.
-            chat_template: ask in the model's chat template; bare text, as published, orders
-                progress far better.
-            device: torch device of a judge in this process.
-
-        Raises:
-            InvalidInputError: the judge gives no probabilities.
-        """
         super().__init__("topreward", judge, device, max_frames=max_frames, fps=fps)
         if not self.judge.gives_probabilities:
             raise InvalidInputError(

@@ -35,6 +35,13 @@ class Verifier(PrefixReward):
 
     The paper also repeats each question K times; here answers are exact and repeating one changes
     nothing, K = 1.
+
+    Args:
+        judge: configuration of the judge, or a judge.
+        max_frames: frames shown at most, spread over the episode so far.
+        fps: frames per second of the clips.
+        criteria: what is graded, one question each, at least one.
+        device: torch device of a judge in this process.
     """
 
     scales = (GRADES,)
@@ -48,15 +55,6 @@ class Verifier(PrefixReward):
         criteria: tuple[str, ...] = CRITERIA,
         device: str = "cpu",
     ) -> None:
-        """Load the judge.
-
-        Args:
-            judge: configuration of the judge, or a judge.
-            max_frames: frames shown at most, spread over the episode so far.
-            fps: frames per second of the clips.
-            criteria: what is graded, one question each, at least one.
-            device: torch device of a judge in this process.
-        """
         if not criteria:
             raise InvalidInputError("criteria: expected at least one thing to grade; got none.")
         super().__init__("verifier", judge, device, max_frames=max_frames, fps=fps)

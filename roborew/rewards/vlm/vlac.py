@@ -41,6 +41,14 @@ class Vlac(JudgeReward):
     """Progress from 0 at the first frame, integrated from signed comparisons of successive frames.
 
     Success is the judge's word that the task is done, one question more for each frame.
+
+    Args:
+        judge: configuration of the judge, or a judge.
+        integrator: what a loss means, see `roborew.rewards.relative_progress`.
+        ask_success: ask whether the task is done, too.
+        reference: a video of one success, shown with every comparison.
+        num_references: pictures taken from it, at least 2.
+        device: torch device of a judge in this process.
     """
 
     RENAMED: ClassVar[Mapping[str, str]] = {
@@ -59,16 +67,6 @@ class Vlac(JudgeReward):
         num_references: int = 6,
         device: str = "cpu",
     ) -> None:
-        """Load the judge.
-
-        Args:
-            judge: configuration of the judge, or a judge.
-            integrator: what a loss means, see `roborew.rewards.relative_progress`.
-            ask_success: ask whether the task is done, too.
-            reference: a video of one success, shown with every comparison.
-            num_references: pictures taken from it, at least 2.
-            device: torch device of a judge in this process.
-        """
         super().__init__("vlac", judge, device)
         if num_references < 2:
             raise InvalidInputError(
