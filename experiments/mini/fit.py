@@ -165,9 +165,9 @@ def fit(
         ids = forget_words(ids, mask, rng)
         progress, success = targets(frames, index, [label for _, label in drawn])
         with torch.autocast("cpu", torch.bfloat16):
-            pictures = network.read(augmented(frames.pixels[index], rng))
-            sentences = network.understand(ids, mask)
-            logits = network.judge(pictures[:, None], sentences[None])
+            pictures = network.encode_frames(augmented(frames.pixels[index], rng))
+            sentences = network.encode_sentences(ids, mask)
+            logits = network.predict(pictures[:, None], sentences[None])
         labelled = torch.tensor([label is not None for _, label in drawn])
         loss = loss_of(logits.float(), progress, success, labelled)
         optimiser.zero_grad(set_to_none=True)

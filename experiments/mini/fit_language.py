@@ -43,7 +43,7 @@ def picture_vectors(network: MiniNetwork, frames: Frames) -> Tensor:
     """What the network makes of every frame, shape (N, hidden)."""
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
         parts = [
-            network.read(
+            network.encode_frames(
                 torch.as_tensor(frames.pixels[start : start + 512]).permute(0, 3, 1, 2).float()
                 / 255
             ).float()
@@ -84,8 +84,8 @@ def fit_language(
     for step, (labels, ids, mask) in enumerate(_drawn(network, steps, seed)):
         progress, success = targets(frames, index[step], labels)
         with torch.autocast("cpu", torch.bfloat16):
-            sentences = network.understand(torch.as_tensor(ids), torch.as_tensor(mask))
-            logits = network.judge(vectors[index[step]][:, None], sentences[None])
+            sentences = network.encode_sentences(torch.as_tensor(ids), torch.as_tensor(mask))
+            logits = network.predict(vectors[index[step]][:, None], sentences[None])
         labelled = torch.tensor([label is not None for label in labels])
         loss = loss_of(logits.float(), progress, success, labelled)
         optimiser.zero_grad(set_to_none=True)

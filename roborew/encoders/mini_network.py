@@ -173,16 +173,16 @@ class MiniNetwork(nn.Module):
         self.film_middle = nn.Linear(config.words, config.hidden)
         self.out = nn.Linear(config.hidden // 2, 2)
 
-    def read(self, frames: Tensor) -> Tensor:
+    def encode_frames(self, frames: Tensor) -> Tensor:
         """Picture vectors (B, hidden) of frames (B, 3, 72, 96), float in [0, 1]."""
         return self.picture(frames.to(memory_format=torch.channels_last) * 2 - 1)
 
-    def understand(self, ids: Tensor, mask: Tensor) -> Tensor:
+    def encode_sentences(self, ids: Tensor, mask: Tensor) -> Tensor:
         """Sentence vectors (S, words) of ids (S, ROWS, SUB_IDS) and mask (S, ROWS); see
         `tokens.encode`."""
         return self.sentence(ids, mask)
 
-    def judge(self, pictures: Tensor, sentences: Tensor) -> Tensor:
+    def predict(self, pictures: Tensor, sentences: Tensor) -> Tensor:
         """Logits (..., 2) of progress and success, for vectors that broadcast against each
         other."""
         scale, shift = self.film(sentences).chunk(2, dim=-1)

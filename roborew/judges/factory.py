@@ -52,6 +52,7 @@ def _make(name: str, options: tuple[str, ...], device: str) -> Judge:
     factory = judges.load(name)
     arguments = parse_options(factory, options)
     known = keyword_options(factory)
+    # A served or recorded judge has no device.
     if "device" in known:
         arguments.setdefault("device", device)
     # Bound before it is called: a TypeError from inside a back end is a fault, not a bad option.

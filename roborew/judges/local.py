@@ -54,6 +54,7 @@ class LocalJudge:
         network, self._processor, identity = load_pretrained(model, revision, DTYPES[dtype])
         self._model = network.to(device).eval()
         self._tokenizer = self._processor.tokenizer
+        # Rounding changes answers, so stored answers of another number format are not this model's.
         self._identity = identity if dtype == "float32" else f"{identity}+{dtype}"
         self._dtype = DTYPES[dtype]
         self._batch_size = batch_size
@@ -136,6 +137,7 @@ class LocalJudge:
         own = self._model.generation_config
         end = own.eos_token_id if own.eos_token_id is not None else self._tokenizer.eos_token_id
         pad = self._tokenizer.pad_token_id
+        # Not the model's own configuration, which may sample.
         config = GenerationConfig(
             max_new_tokens=length, do_sample=False, eos_token_id=end, pad_token_id=pad
         )
@@ -194,7 +196,7 @@ class LocalJudge:
             text=prompts,
             **media,
             padding=True,
-            padding_side="left",
+            padding_side="left",  # so that every prompt ends where its answer begins
             add_special_tokens=not written,
             return_tensors="pt",
         )
@@ -203,6 +205,7 @@ class LocalJudge:
     def _prompt(self, question: Question) -> str:
         """The question as one text with placeholders for its pictures."""
         texts = "\n".join(part for part in question.parts if isinstance(part, str))
+        # A goal that holds one could end its own turn and speak for the judge.
         for token in self._tokenizer.all_special_tokens:
             if token in texts:
                 raise InvalidInputError(

@@ -221,6 +221,7 @@ def probability_mass(
     log_probs: Mapping[str, float], allowed: Sequence[str], min_prob_mass: float = MIN_PROB_MASS
 ) -> float | Abstention:
     """Return the probability that the allowed answers hold together, or why it cannot be used."""
+    # A model that means something else still has some odds between the answers it does not mean.
     missing = [answer for answer in allowed if answer not in log_probs]
     if missing:
         return Abstention("no probability for an allowed answer", _excerpt(", ".join(missing)))

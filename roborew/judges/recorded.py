@@ -160,8 +160,10 @@ def question_key(question: Question) -> str:
     mode."""
     parts = [_part_key(part) for part in question.parts]
     limits = [question.choices, question.max_tokens, question.chat, question.fps]
+    # Users' files are found by this hash: its content and order must never change.
     content = json.dumps([parts, limits])
-    return hashlib.sha256(content.encode()).hexdigest()
+    digest = hashlib.sha256(content.encode())
+    return digest.hexdigest()
 
 
 def read_answers(path: Path) -> dict[str, dict[str, Answer]]:

@@ -166,6 +166,7 @@ class ServerJudge:
         return [task.result() for task in tasks]
 
     def _client(self) -> httpx2.AsyncClient:
+        # No compression: the limit of a reply's size counts the bytes that come.
         headers = {"Content-Type": "application/json", "Accept-Encoding": "identity"}
         if self._key:
             headers["Authorization"] = f"Bearer {self._key}"
@@ -177,6 +178,7 @@ class ServerJudge:
     async def _ask_one(self, client: httpx2.AsyncClient, question: Question) -> Answer:
         if self._breaker.is_open:
             return self._failure("left alone after several failures in a row")
+        # Pictures take milliseconds to encode, which would hold up all other questions.
         body = await asyncio.to_thread(
             request_body, question, self._model, self._image_format, self._top_logprobs
         )

@@ -104,7 +104,7 @@ class ClipReward:
             image_model = _squashing(image_model)
         self._temperature = temperature or 1 / loaded.logit_scale
         self._encode = loaded.encode_text
-        self._text_vector = lru_cache(maxsize=1024)(self._encode_text)
+        self._text_vector = lru_cache(maxsize=1024)(self._encode_text)  # sentences repeat
         self._embedder = Embedder(
             image_model, device=device, dtype=dtype, batch=batch_size, compile=compile, cache=cache
         )
@@ -189,11 +189,12 @@ class ClipReward:
             goal = self._goal_vector(instruction, picture)
             baseline = self._mean_text(self._baseline) if self._baseline else None
             values = goal_baseline(x, goal, baseline, self._alpha)
+        # Rounding to float32 must not leave the promised range.
         return values.astype(np.float32).clip(self.spec.low, self.spec.high)
 
     def _probabilities(self, x: Vectors, instruction: str) -> Vectors:
-        goals = np.stack([self._text_vector(text) for text in self._goal_sentences(instruction)])
-        others = np.stack([self._text_vector(text) for text in self._baseline])
+        goals = self._text_vectors(self._goal_sentences(instruction))
+        others = self._text_vectors(self._baseline)
         probabilities = goal_probability(x, goals, others, self._temperature)
         if self._threshold is None:
             return probabilities
@@ -208,7 +209,11 @@ class ClipReward:
         return (instruction.strip(), *self._targets)
 
     def _mean_text(self, texts: Sequence[str]) -> Vectors:
-        return np.mean([self._text_vector(text) for text in texts], axis=0)
+        # Of unit vectors: each sentence weighs the same.
+        return np.mean(self._text_vectors(texts), axis=0)
+
+    def _text_vectors(self, texts: Sequence[str]) -> Vectors:
+        return np.stack([self._text_vector(text) for text in texts])
 
     def _encode_text(self, text: str) -> Vectors:
         return normalize(self._encode(text))

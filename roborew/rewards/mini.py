@@ -64,6 +64,7 @@ class Mini:
         """
         self._device = torch.device(device)
         self._network = load_network(Path(weights)).to(self._device).eval()
+        # A cache of this instance: one of the class would keep the network alive.
         self._cached_sentence = lru_cache(maxsize=256)(self._encode_sentence)
 
     def score(self, clips: Sequence[Clip]) -> list[Scores]:
@@ -102,14 +103,15 @@ class Mini:
             batch = slice(start, start + BATCH_SIZE)
             pictures = frames[batch].to(self._device).float() / 255
             index = torch.as_tensor(text_of_frame[batch], device=self._device)
-            features = self._network.read(pictures)
-            logits = self._network.judge(features, sentences[index])
+            # A sentence is encoded once a run, not once a frame: most clips of a run share it.
+            features = self._network.encode_frames(pictures)
+            logits = self._network.predict(features, sentences[index])
             predictions.append(logits.sigmoid())
         return torch.cat(predictions).cpu().numpy(), valid
 
     def _encode_sentence(self, text: str) -> Tensor:
         ids, mask = encode(text, self._network.config.vocabulary)
-        return self._network.understand(
+        return self._network.encode_sentences(
             torch.as_tensor(ids, device=self._device)[None],
             torch.as_tensor(mask, device=self._device)[None],
         )

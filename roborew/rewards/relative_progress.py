@@ -71,6 +71,7 @@ def relative_change(p: float, q: float, integrator: Integrator = "inverse") -> f
         c = (q - p) / p
     else:
         c = min(max(1 - p, MIN_REMAINING_WORK) / (1 - q) - 1, 0.0)
+    # Clipping makes some progress unreachable; a wrong label would be worse than none.
     if not math.isclose(apply_change(p, c, integrator), q, abs_tol=1e-9):
         raise InvalidInputError(
             f"change: the integrator {integrator!r} never leads from {p} to {q}."
@@ -130,6 +131,7 @@ def fuse_consistent(
         alpha: how much disagreement weighs, at least 0.
     """
     mean = (from_start + from_goal) / 2
+    # Relative to the mean: near the start the same gap means more.
     disagreement = abs(from_goal - from_start) / (mean + EPSILON)
     weight = np.exp(-alpha * disagreement**2)
     correction = mean - previous + gain
@@ -157,6 +159,7 @@ def _mean_colors(picture: Frame) -> NDArray[np.float64]:
     height, width = picture.shape[:2]
     first_rows = np.arange(GRID_CELLS) * height // GRID_CELLS
     first_columns = np.arange(GRID_CELLS) * width // GRID_CELLS
+    # reduceat sums from one first row to the next, so fields may differ by a row in size.
     row_sums = np.add.reduceat(picture.astype(np.float64), first_rows, axis=0)
     sums = np.add.reduceat(row_sums, first_columns, axis=1)
     heights = np.diff([*first_rows, height])

@@ -163,6 +163,7 @@ class JudgeClient:
         Raises:
             InvalidScoreError: the judge returned another number of answers.
         """
+        # A judge of another package may not expect an empty list.
         answers = self.judge.ask(questions) if questions else []
         if len(answers) != len(questions):
             raise InvalidScoreError(
@@ -224,6 +225,7 @@ def split_by_length(values: Values, lengths: Sequence[int]) -> list[Values]:
 
 def to_scores(value: Values, success: Values | None = None) -> Scores:
     """Return scores of one clip, shape (T,): valid where every number is there."""
+    # Value and success are valid or not together: a spec promises both or neither.
     valid = np.isfinite(value)
     if success is None:
         return Scores(value.astype(np.float32), valid, None)

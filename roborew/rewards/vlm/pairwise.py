@@ -74,8 +74,10 @@ def _unanswered(
 ) -> list[tuple[int, Pair]]:
     missing: list[tuple[int, Pair]] = []
     for clip, length in enumerate(lengths):
-        pairs = chain_pairs(answers[clip], length)
-        missing += [(clip, pair) for pair in pairs if pair not in answers[clip]]
+        clip_answers = answers[clip]
+        for pair in chain_pairs(clip_answers, length):
+            if pair not in clip_answers:
+                missing.append((clip, pair))
     return missing
 
 

@@ -118,8 +118,9 @@ class PrefixReward(JudgeReward):
         """Return the cost of the questions about each prefix."""
         lengths = range(1, num_frames + 1)
         pictures = sum(self._prefix_length(length) for length in lengths)
-        per_prefix = self.questions_per_prefix
-        return Cost(questions=num_frames * per_prefix, pictures=pictures * per_prefix)
+        # Several criteria are several questions, and each shows the video again.
+        questions = num_frames * self.questions_per_prefix
+        return Cost(questions=questions, pictures=pictures * self.questions_per_prefix)
 
     def _prefix_length(self, num_frames: int) -> int:
         return max(2, min(num_frames, self._max_frames))
@@ -173,6 +174,7 @@ class PrefixReward(JudgeReward):
         prefixes: list[Prefix] = []
         for frame in clip.frames:
             wider_stride = power_of_two_stride(count + 1, capacity)
+            # Strides are powers of two, so what a wider one needs is among what is stored.
             stored = stored[:: wider_stride // stride]
             stride = wider_stride
             if count % stride == 0:
@@ -186,6 +188,7 @@ class PrefixReward(JudgeReward):
     ) -> Prefix:
         """The prefix of ``count`` frames, of which every ``stride``-th is stored."""
         indices = evenly_spaced_indices(count, self._max_frames)
+        # The nearest stored frame to each index.
         frames = [stored[(index + stride // 2) // stride] for index in indices]
         frames.append(newest)
         if count == 1:

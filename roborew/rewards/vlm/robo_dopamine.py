@@ -126,6 +126,7 @@ class RoboDopamine(JudgeReward):
                 cameras.
         """
         episodes = [resume_episode(clip, state) for clip, state in zip(clips, states, strict=True)]
+        # Each its own: one goal of a batch may look like its start.
         modes: list[Mode] = [self._mode_of(episode) for episode in episodes]
         curves = self._incremental(episodes, modes)
         from_start = self._anchored(episodes, modes, "forward")
@@ -153,6 +154,7 @@ class RoboDopamine(JudgeReward):
             )
         if self._mode == "incremental" or goal_image is None:
             return self._mode
+        # In a cycle, such as walking, the backward anchor calls the start complete.
         if color_difference(episode.start, goal_image) >= MIN_GOAL_DIFFERENCE:
             return self._mode
         if not self._warned:
@@ -210,9 +212,9 @@ class RoboDopamine(JudgeReward):
         and the chain's."""
         progress, chained = state.get("fused", np.zeros(2)).tolist()
         values = np.full(len(curve), np.nan)
-        for t in range(len(curve)):
-            if np.isnan([curve[t], from_start[t], from_goal[t]]).any():
-                continue
+        unknown = np.isnan([curve, from_start, from_goal]).any(axis=0)
+        for t in np.flatnonzero(~unknown):
+            # Since the last frame that all three know, not since the frame before.
             gain = curve[t] - chained
             progress = fuse_consistent(progress, gain, from_start[t], from_goal[t], self._alpha)
             chained = curve[t]
@@ -226,10 +228,14 @@ class RoboDopamine(JudgeReward):
     def _question(self, episode: ComparedEpisode, before: Frame, after: Frame) -> MarkedQuestion:
         """References of start and goal from the front camera, then all cameras BEFORE and AFTER."""
         clip = episode.clip
-        parts: list[Part] = [INTRODUCTION.format(goal=sanitize_instruction(clip.instruction))]
-        parts += ["Reference, the START, 0%:", self._split_cameras(episode.start)[0]]
+        goal = sanitize_instruction(clip.instruction)
+        # The references show the front camera alone, to keep the number of pictures small.
+        front_start = self._split_cameras(episode.start)[0]
+        parts: list[Part] = [INTRODUCTION.format(goal=goal)]
+        parts += ["Reference, the START, 0%:", front_start]
         if clip.goal_image is not None:
-            parts += ["Reference, the END, 100%:", self._split_cameras(clip.goal_image)[0]]
+            front_goal = self._split_cameras(clip.goal_image)[0]
+            parts += ["Reference, the END, 100%:", front_goal]
         parts += ["BEFORE:", *self._split_cameras(before)]
         parts += ["AFTER:", *self._split_cameras(after), QUESTION]
         return self.make_question(parts, SIGNED_PERCENT, clip.instruction)

@@ -86,9 +86,12 @@ class RoboReward(PrefixReward):
 
     def prefix_questions(self, prefix: Prefix) -> list[MarkedQuestion]:
         """Return the one question about the last frame."""
-        rubric = RUBRIC.format(goal=sanitize_instruction(prefix.instruction))
-        parts = (prefix.video, rubric)
-        return [self.make_question(parts, self.scales[0], prefix.instruction, prefix.fps)]
+        goal = sanitize_instruction(prefix.instruction)
+        parts = (prefix.video, RUBRIC.format(goal=goal))
+        # Both scales read the same answer, so that the judge is asked once.
+        grades = self.scales[0]
+        question = self.make_question(parts, grades, prefix.instruction, prefix.fps)
+        return [question]
 
     def score(self, clips: Sequence[Clip]) -> list[Scores]:
         """Score each frame as if the clip ended with it, or the last one alone."""

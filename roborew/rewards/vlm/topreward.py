@@ -62,6 +62,7 @@ class TrueFalse(Scale):
         if isinstance(value, Abstention):
             return value
         if self.reading == "log-probability":
+            # The mass was needed only to tell whether the answer can be trusted.
             value = log_probs[true]
         low, high = RANGES[self.reading]
         return min(max(value, low), high)

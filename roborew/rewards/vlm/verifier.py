@@ -74,6 +74,7 @@ class Verifier(PrefixReward):
     def prefix_questions(self, prefix: Prefix) -> list[MarkedQuestion]:
         """Return one question for each criterion."""
         goal = sanitize_instruction(prefix.instruction)
+        # One criterion a question, as published.
         questions: list[MarkedQuestion] = []
         for criterion in self._criteria:
             parts = (prefix.video, PROMPT.format(goal=goal, criterion=criterion))

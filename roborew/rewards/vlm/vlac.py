@@ -76,6 +76,7 @@ class Vlac(JudgeReward):
         self._integrator: Integrator = integrator
         self._ask_success = ask_success
         video = read_video(reference) if isinstance(reference, Path) else reference
+        # Cut once: the same parts stand in every comparison, and in its hash.
         self._reference = () if video is None else reference_parts(video, num_references)
         self._num_references = 0 if video is None else num_references
         self.spec = RewardSpec(
@@ -147,6 +148,7 @@ class Vlac(JudgeReward):
 
     def _success(self, clips: Sequence[Clip]) -> list[Values] | list[None]:
         """Probability that the task is done at each frame; None where it is not asked."""
+        # Of each frame alone: a chain of comparisons would carry an early error to the end.
         if not self._ask_success:
             return [None for _ in clips]
         questions: list[MarkedQuestion] = []
@@ -168,7 +170,8 @@ def reference_parts(video: Video, count: int) -> tuple[Part, ...]:
 
     Picture i of n is labeled ``int(i / (n - 1) * 100)`` % complete, as in the published prompts.
     """
-    indices = np.linspace(0, len(video) - 1, count).round().astype(int)
+    spaced = np.linspace(0, len(video) - 1, count)
+    indices = spaced.round().astype(int)
     parts: list[Part] = ["Another attempt at the same task, which succeeded:"]
     for number, index in enumerate(indices):
         percent = int(number / (count - 1) * 100)
