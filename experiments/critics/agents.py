@@ -8,7 +8,7 @@ agent of our own PPO for the same number of steps, by `roborew train` as a user 
 critics are shown experts, noisy experts and chance, with ``--shown misses`` near misses as well,
 or, with ``--shown stall``, what `offline` shows them. ``--cameras`` are those that they see;
 ``--encoder mini`` fits them on the frozen picture layers of mini; ``--refresh`` lets each run
-refresh its critic half way (`roborew train --refresh`); ``--one`` fits `hop` on mini's layers to
+refresh its critic half way (`roborew train --refresh`); ``--one`` fits `grm` on mini's layers to
 one demonstration alone. A row a run goes to ``agents.csv``.
 """
 
@@ -43,7 +43,7 @@ from roborew.workflows.evaluate import read_summary
 from roborew.workflows.fit import FitConfig, embed_demonstrations, fit_objective
 
 FAMILIES = ("DrawerOpen", "Press", "DrawerClose", "DoorOpen")
-OBJECTIVES = ("progress", "stages", "preference", "ranking_clip", "ridge")
+OBJECTIVES = ("robometer", "sarm", "bradley_terry", "clip_adapter", "ridge")
 """The five that order held-out episodes best, of different kinds."""
 SHOWN = {"noise": NOISY, "stall": BEHAVIORS, "misses": ("expert", "noisy", "near_miss", "random")}
 TRUTH = "true-dense"
@@ -52,7 +52,7 @@ STEPS = 60_000
 EXPLORATION = 1.0
 """As a rule; with 0.6 agents of most critics park where they cannot go straight on."""
 ONE_FAMILIES = (*FAMILIES, "TapTurn", "Reach")
-ONE = "hop, one demonstration"
+ONE = "grm, one demonstration"
 FIRST_ONE = 100
 """Seed of the set that a single demonstration is from, plus the agent's."""
 AFTER = 2
@@ -149,7 +149,7 @@ def from_one(options: argparse.Namespace, family: str, seed: int) -> None:
     out = work / "demos" / f"{family}-one-{seed}"
     config = CollectConfig(behaviors=("expert",), episodes=1, seed=FIRST_ONE + seed)
     one = list(read_demonstrations(collect_demonstrations(f"roborew/{family}-v0", config, out)))
-    how = FitConfig(critic="hop", encoder="mini", held_out=0.0, seed=seed)
+    how = FitConfig(critic="grm", encoder="mini", held_out=0.0, seed=seed)
     fitted = fit_objective(embed_demonstrations(one, how), how)
     path = work / "critics" / f"{family}-{seed}-one"
     if not path.exists():

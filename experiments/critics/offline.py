@@ -198,7 +198,7 @@ def family_rows(
         ROWS.add({**row, "critic": TRUTH, **judged.by_truth()})
     for name in fits:
         fitted = fit_objective(embedded, FitConfig(critic=name, seed=seed, camera=cameras))
-        if name == "progress" and "clock" in missing:
+        if name == "robometer" and "clock" in missing:
             for null, found in judged.by_nulls(fitted.critic).items():
                 ROWS.add({**row, "critic": null, **found})
         seconds = {

@@ -46,7 +46,7 @@ from roborew.workflows.fit.examples import downscale
 from roborew.workflows.score import SampledVideo, sample_video, score_video
 
 HERE = Path(__file__).parent
-CRITICS = ("progress", "hop", "pair", "ridge")
+CRITICS = ("robometer", "grm", "vlac_pairs", "ridge")
 KEY, FIGURES = ("fitted", "scored", "critic", "seed", "scorer"), ("spearman", "kendall", "end")
 Row = dict[str, Any]
 Curves = dict[

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -75,3 +75,11 @@ class Example:
     paraphrase_embeddings: tuple[NDArray[np.float32], ...] = ()
     negative_embeddings: tuple[NDArray[np.float32], ...] = ()
     static_since: NDArray[np.int64] | None = None
+
+
+def by_instruction(examples: Sequence[Example]) -> dict[str, list[Example]]:
+    """The examples of each instruction, in the order in which it first appears."""
+    groups: dict[str, list[Example]] = {}
+    for example in examples:
+        groups.setdefault(example.instruction, []).append(example)
+    return groups

@@ -125,7 +125,7 @@ def make_reward_env(config: TrainConfig, num_envs: int, model: RewardModel | Non
     """Return the environment as the agent sees it: the configured reward pays, the true one stands
     in the infos.
 
-    A model that is not causal, such as a `transport` critic, scores whole episodes and pays at
+    A model that is not causal, such as a `temporal_ot` critic, scores whole episodes and pays at
     their last step.
 
     Args:

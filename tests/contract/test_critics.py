@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import json
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +48,26 @@ def test_a_folder_gives_the_critic_back(name: str, subject: CriticSubject, tmp_p
     recipe = {"objective": options(name), "encoder_name": "mini", "encoder": []}
     critic = Critic(name, subject.fitted, MiniEncoder(), recipe)
     loaded = Critic.from_pretrained(critic.save_pretrained(tmp_path / "critic")).objective
+    scores = zip(subject.score(subject.queries), loaded.score_step(subject.queries)[0], strict=True)
+    for first, second in scores:
+        np.testing.assert_array_equal(first.value, second.value)
+
+
+def test_a_folder_of_an_old_name_and_old_options_is_read(
+    name: str, subject: CriticSubject, tmp_path: Path
+) -> None:
+    """Critics that were written before their names and options were the field's still load."""
+    kind = critics.load(name)
+    defaults = inspect.signature(kind).parameters
+    old_words = [f"{old}={defaults[new].default}" for old, new in kind.RENAMED.items()]
+    recipe = {"objective": options(name), "encoder_name": "mini", "encoder": []}
+    critic = Critic(name, subject.fitted, MiniEncoder(), recipe)
+    folder = critic.save_pretrained(tmp_path / "critic")
+    config = json.loads((folder / "config.json").read_text())
+    config["critic"] = (*critics[name].aliases, name)[0]
+    config["recipe"]["objective"] += old_words
+    (folder / "config.json").write_text(json.dumps(config))
+    loaded = Critic.from_pretrained(folder).objective
     scores = zip(subject.score(subject.queries), loaded.score_step(subject.queries)[0], strict=True)
     for first, second in scores:
         np.testing.assert_array_equal(first.value, second.value)

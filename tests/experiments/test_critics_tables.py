@@ -43,11 +43,11 @@ def test_shares_are_of_agents_of_the_same_seeds_settings_and_steps() -> None:
     rows = [
         agent(agents.TRUTH, 0, 1.0, **truth), agent(agents.TRUTH, 1, 0.8, **truth),
         agent(agents.TRUTH, 1, 0.1, **truth, exploration="0.6"), agent(agents.TRUTH, 2, 0.1, **truth),
-        agent("progress", 0, 0.9), agent("progress", 1, 0.72), agent("progress", 1, 0.1, refreshed="1"),
-        agent("stages", 1, 0.4), agent("stages", 1, 0.1, cameras="front"), agent("stages", 0, 0.1, budget="10"),
+        agent("robometer", 0, 0.9), agent("robometer", 1, 0.72), agent("robometer", 1, 0.1, refreshed="1"),
+        agent("sarm", 1, 0.4), agent("sarm", 1, 0.1, cameras="front"), agent("sarm", 0, 0.1, budget="10"),
         agent("ridge, steps=5", 0, 0.1), agent("ridge", 3, 0.1),
     ]  # fmt: skip
     told = {line.split(" | ")[0]: line for line in shares(rows).splitlines()}
-    assert "0.90 (0, 1)" in told["| `progress`"]
-    assert "0.50 (1)" in told["| `stages`"]
-    assert "–" in told["| `ridge`"] and "–" in told["| `preference`"]
+    assert "0.90 (0, 1)" in told["| `robometer`"]
+    assert "0.50 (1)" in told["| `sarm`"]
+    assert "–" in told["| `ridge`"] and "–" in told["| `bradley_terry`"]

@@ -18,7 +18,7 @@ QUICK = (
     "0",
     "1",
     "--critics",
-    "hop",
+    "grm",
     "--fps",
     "5",
     "--encoder-option",

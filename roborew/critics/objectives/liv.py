@@ -12,30 +12,37 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from roborew.critics.goal_distance import embedding
-from roborew.critics.time_contrast import contrast_in_time, moments
+from roborew.critics.goal_distance import embedding_network
+from roborew.critics.time_contrast import (
+    TimeTriplets,
+    sample_time_triplets,
+    time_contrastive_loss,
+)
 from roborew.critics.torch_objective import PerFrameObjective
 from roborew.errors import InvalidInputError
 from roborew.learning.examples import Example, Report
 from roborew.learning.packed_episodes import PackedEpisodes
 from roborew.types import RewardSpec
 
-TAIL = 0.05
+TAIL_SHARE = 0.05
 """Last share of a success whose frames show what the sentence says."""
 
 
 class Liv(PerFrameObjective["Towers"]):
     """The score is the cosine between frame and sentence, or between frame and goal picture where
-    one is given. Only successes are learned from; of several sentences, frames near the end are
-    told apart.
+    one is given.
+
+    ``L = VIP(goal picture) + VIP(sentence) + InfoNCE(near-final frame, sentence)`` with
+    ``V(frame; goal) = cos(f(frame), g(goal)) / (1 - gamma)`` (LIV, equation 8). Only successes are
+    learned from; of several sentences, frames near the end are told apart.
 
     Args:
-        seed: of weights and order.
+        seed: random seed of the weights and the sampling order.
         steps: gradient steps.
-        batch: moments a step.
-        width: entries of the common space.
-        discount: of a frame's cost.
-        negatives: shuffles of the batch whose frames are moments of other demonstrations; with
+        batch_size: triplets of frames a step.
+        embedding_dim: entries of the common space.
+        gamma: discount of a frame's cost.
+        num_negatives: how many times frames are paired with other demonstrations' goals; with
             demonstrations of one sentence they pull every frame away from it, ends too.
     """
 
@@ -49,7 +56,6 @@ class Liv(PerFrameObjective["Towers"]):
         predicts_success=False,
         paper="LIV, arXiv:2306.00958",
     )
-
     RENAMED: ClassVar[Mapping[str, str]] = {
         "batch": "batch_size",
         "width": "embedding_dim",
@@ -68,105 +74,143 @@ class Liv(PerFrameObjective["Towers"]):
         num_negatives: int = 0,
     ) -> None:
         super().__init__("liv", seed, steps)
-        if not 0 < gamma < 1 or batch_size < 2 or num_negatives < 0 or embedding_dim < 2:
+        if not 0 < gamma < 1:
+            raise InvalidInputError(f"liv: expected gamma in (0, 1); got {gamma}.")
+        if batch_size < 2 or embedding_dim < 2 or num_negatives < 0:
             raise InvalidInputError(
-                "liv: expected a discount in (0, 1), batch and width >= 2, negatives of at least "
-                "0; "
-                f"got {gamma}, {batch_size}, {embedding_dim} and {num_negatives}."
+                "liv: expected batch_size and embedding_dim >= 2, num_negatives of at least 0; "
+                f"got {batch_size}, {embedding_dim} and {num_negatives}."
             )
-        self._batch, self._width, self._discount, self._negatives = (
-            batch_size,
-            embedding_dim,
-            gamma,
-            num_negatives,
-        )
+
+        self._batch_size = batch_size
+        self._embedding_dim = embedding_dim
+        self._gamma = gamma
+        self._num_negatives = num_negatives
 
     def build(self, feature_dim: int, text_dim: int) -> Towers:
         """The two towers for frames (D,) and sentences (E,), untrained."""
-        return Towers(feature_dim, text_dim, self._width)
+        return Towers(feature_dim, text_dim, self._embedding_dim)
 
     def fit(
         self, examples: Sequence[Example], validation: Sequence[Example], report: Report
     ) -> None:
         """Learn from the successes' frames and sentences."""
-        good = [example for example in examples if example.success is not False]
-        if not good:
+        successes = [example for example in examples if example.success is not False]
+        if not successes:
             raise InvalidInputError("liv: expected at least one success to learn from; got none.")
-        stack, names = PackedEpisodes(good), [example.instruction for example in good]
-        numbers = np.array([names.index(name) for name in names])
-        self.minimize(good, lambda rng: self._loss(stack, numbers, rng), report)
+
+        sentences = [example.instruction for example in successes]
+        # The position of its first example names a sentence.
+        sentence_ids = np.array([sentences.index(sentence) for sentence in sentences])
+        episodes = PackedEpisodes(successes)
+        self.minimize(successes, lambda rng: self._loss(episodes, sentence_ids, rng), report)
 
     def predict(self, frames: Tensor, text: Tensor, goal: Tensor) -> tuple[Tensor, Tensor | None]:
         """Cosines with the goal picture where there is one, otherwise with the sentence."""
-        given = goal.isfinite().all(1)
-        wanted = torch.where(
-            given[:, None], self.network.see(goal.nan_to_num()), self.network.read(text)
-        )
-        return (self.network.see(frames) * wanted).sum(1).clamp(-1.0, 1.0), None
+        pictured = self.network.embed_frames(goal.nan_to_num())
+        described = self.network.embed_text(text)
+        has_picture = goal.isfinite().all(1)
+        target = torch.where(has_picture[:, None], pictured, described)
+
+        cosines = (self.network.embed_frames(frames) * target).sum(1)
+        # Rounding may leave a product of two unit vectors just above 1.
+        return cosines.clamp(-1.0, 1.0), None
 
     def _loss(
-        self, stack: PackedEpisodes, sentences: NDArray[np.int64], rng: np.random.Generator
+        self, episodes: PackedEpisodes, sentence_ids: NDArray[np.int64], rng: np.random.Generator
     ) -> Tensor:
-        drawn = moments(rng, stack, self._batch, to_end=True)
-        tail = drawn.goal - rng.integers(
-            0, np.maximum(1, np.ceil(TAIL * stack.lengths[drawn.episode]).astype(np.int64))
-        )
-        rows = np.concatenate([drawn.start, drawn.now, drawn.after, tail, drawn.goal])
-        start, now, after, near, end = self.network.see(stack.frames[rows]).chunk(5)
-        text = self.network.read(stack.text[stack.instructions.sample_matching(rng, drawn.episode)])
-        refused = stack.instructions.sample_negative(rng, drawn.episode)
-        wrong = self.network.read(stack.text[refused]) if (refused >= 0).any() else None
-        total = contrast(near, start, text, sentences[drawn.episode], wrong, refused >= 0)
-        arrived = torch.as_tensor(drawn.now == drawn.goal)
+        batch = sample_time_triplets(rng, episodes, self._batch_size, to_end=True)
+        near_final = self._near_final(episodes, batch, rng)
+        rows = np.concatenate([batch.start, batch.now, batch.after, near_final, batch.goal])
+        vectors = self.network.embed_frames(episodes.frames[rows])
+        start, now, after, near_end, end = vectors.chunk(5)
+
+        matching = episodes.instructions.sample_matching(rng, batch.episode)
+        negative = episodes.instructions.sample_negative(rng, batch.episode)
+        text = self.network.embed_text(episodes.text[matching])
+        has_negative = negative >= 0
+        negative_text = None
+        if has_negative.any():
+            negative_text = self.network.embed_text(episodes.text[negative])
+
+        batch_ids = sentence_ids[batch.episode]
+        loss = info_nce(near_end, start, text, batch_ids, negative_text, has_negative)
+        reached = torch.as_tensor(batch.now == batch.goal)
         for goal in (end, text):
-            values = [each @ goal.T / (1 - self._discount) for each in (start, now, after)]
-            total = total + contrast_in_time(values, arrived, self._discount, self._negatives, rng)
-        return total
+            values = [self._values(frames, goal) for frames in (start, now, after)]
+            loss = loss + time_contrastive_loss(
+                values, reached, self._gamma, self._num_negatives, rng
+            )
+        return loss
+
+    def _values(self, frames: Tensor, goal: Tensor) -> Tensor:
+        """V of every frame for every goal, (B, B)."""
+        cosines = frames @ goal.T
+        # The value of never arriving at a cost of 1 a frame is -1 / (1 - gamma): a cosine of -1.
+        return cosines / (1 - self._gamma)
+
+    def _near_final(
+        self, episodes: PackedEpisodes, batch: TimeTriplets, rng: np.random.Generator
+    ) -> NDArray[np.int64]:
+        """A row of the last few frames of each episode, shape (B,)."""
+        length = episodes.lengths[batch.episode]
+        tail = np.ceil(TAIL_SHARE * length).astype(np.int64)
+        # In a short episode the last frame alone.
+        steps_back = rng.integers(0, np.maximum(1, tail))
+        return batch.goal - steps_back
 
 
-def contrast(
-    near: Tensor,
+def info_nce(
+    near_end: Tensor,
     start: Tensor,
     text: Tensor,
-    sentences: NDArray[np.int64],
-    wrong: Tensor | None = None,
-    refused: NDArray[np.bool_] | None = None,
+    sentence_ids: NDArray[np.int64],
+    negative_text: Tensor | None = None,
+    has_negative: NDArray[np.bool_] | None = None,
 ) -> Tensor:
     """Cross-entropies, no temperature, of which sentence a frame near the end shows, and of which
-    frame shows a
-    sentence: that one, those of other sentences or any frame before them. Rows of one sentence are
-    no negatives of each other, so that a single sentence is learned from as well.
+    frame shows a sentence: that one, those of other sentences or any frame before them.
 
     Args:
-        near: frames near the end, shape (B, W), of length one.
+        near_end: frames near the end, shape (B, W), of length one.
         start: earlier frames, shape (B, W).
         text: the sentences, shape (B, W).
-        sentences: numbers that tell them apart, shape (B,).
-        wrong: a further sentence that each frame does not show, shape (B, W).
-        refused: where there is one, shape (B,).
+        sentence_ids: numbers that tell them apart, shape (B,).
+        negative_text: a further sentence that each frame does not show, shape (B, W).
+        has_negative: where there is one, shape (B,).
     """
-    same = torch.as_tensor(sentences[:, None] == sentences) & ~torch.eye(
-        len(sentences), dtype=torch.bool
-    )
-    logits, rows = (near @ text.T).masked_fill(same, -torch.inf), torch.arange(len(near))
-    backwards = torch.cat([logits.T, text @ start.T], dim=1)
-    if wrong is not None:
-        named = (near * wrong).sum(1).masked_fill(~torch.as_tensor(refused), -torch.inf)
-        logits = torch.cat([logits, named[:, None]], dim=1)
-    return functional.cross_entropy(logits, rows) + functional.cross_entropy(backwards, rows)
+    count = len(sentence_ids)
+    same_sentence = torch.as_tensor(sentence_ids[:, None] == sentence_ids)
+    others = ~torch.eye(count, dtype=torch.bool)
+    logits = near_end @ text.T
+    # Rows of one sentence are no negatives of each other: one sentence can be learned from as well.
+    logits = logits.masked_fill(same_sentence & others, -torch.inf)
+    text_logits = torch.cat([logits.T, text @ start.T], dim=1)
+
+    if negative_text is not None:
+        negative_logits = (near_end * negative_text).sum(1)
+        missing = ~torch.as_tensor(has_negative)
+        negative_logits = negative_logits.masked_fill(missing, -torch.inf)
+        logits = torch.cat([logits, negative_logits[:, None]], dim=1)
+
+    rows = torch.arange(count)
+    frame_to_text = functional.cross_entropy(logits, rows)
+    text_to_frame = functional.cross_entropy(text_logits, rows)
+    return frame_to_text + text_to_frame
 
 
 class Towers(nn.Module):
     """Frames and sentences to vectors of length one."""
 
-    def __init__(self, features: int, text: int, width: int) -> None:
+    def __init__(self, feature_dim: int, text_dim: int, embedding_dim: int) -> None:
         super().__init__()
-        self.frame, self.sentence = embedding(features, width), nn.Linear(text, width)
+        self.frame = embedding_network(feature_dim, embedding_dim)
+        self.sentence = nn.Linear(text_dim, embedding_dim)
 
-    def see(self, frames: Tensor) -> Tensor:
-        """Frames (B, D) to (B, width)."""
+    def embed_frames(self, frames: Tensor) -> Tensor:
+        """Frames (B, D) to (B, embedding_dim)."""
         return functional.normalize(self.frame(frames), dim=-1)
 
-    def read(self, text: Tensor) -> Tensor:
-        """Sentences (B, E) to (B, width)."""
+    def embed_text(self, text: Tensor) -> Tensor:
+        """Sentences (B, E) to (B, embedding_dim)."""
         return functional.normalize(self.sentence(text), dim=-1)

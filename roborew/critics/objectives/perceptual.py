@@ -1,5 +1,5 @@
-"""How typical a frame is of each step of the task: a few telling entries of its vector, one
-Gaussian a step.
+"""How typical a frame is of each step of the task: the few entries of its vector that tell the step
+apart, one Gaussian each.
 
 Unsupervised perceptual rewards (Sermanet et al., arXiv:1612.06699): nothing is trained, a few
 successes are enough.
@@ -16,24 +16,29 @@ from numpy.typing import NDArray
 from roborew.critics.dataset.subtasks import segment_recursively
 from roborew.critics.objective import Query
 from roborew.errors import CorruptFileError, InvalidInputError
-from roborew.learning.examples import Example, Features, Report
+from roborew.learning.examples import Example, Features, Report, by_instruction
 from roborew.types import RecurrentState, RewardSpec, Scores
 
-SMALL = 1e-3
-"""Least standard deviation, as a share of an entry's over all frames."""
+MIN_STD_SHARE = 1e-3
+"""Smallest standard deviation of an entry in one step, as a share of that over all frames."""
+MIN_STD = 1e-6
+"""The same for an entry that never changes."""
+ARRAYS = ("text", "mean", "deviation", "chosen")
 
 
 class Perceptual:
-    """Each success is cut into ``stages`` steps where its frames change most. Per step, the entries
-    that differ most between it and the rest are kept, and a Gaussian is fitted to each. A frame's
-    score is the mean over the steps from the second on of how typical it is of the step, a step
-    counting for twice the one before it. Typical is 1 over 1 plus the mean square of the entries'
-    deviations: quadratic near the mean as the Gaussian's logarithm, and in (0, 1].
+    """``score = sum_k 2^k typical_k / sum_k 2^k`` over the steps k from the second on, with
+    ``typical_k = 1 / (1 + mean_i ((x_i - mean_ki) / std_ki)^2)`` over the entries i of step k.
+
+    Each success is cut into ``num_stages`` steps where its frames change most. Per step, the
+    entries that differ most between it and the rest are kept, and a Gaussian is fitted to each (the
+    paper's section 3.2). Typical is quadratic near the mean as the Gaussian's logarithm, and in
+    (0, 1].
 
     Args:
         seed: not used; nothing is random.
         num_stages: steps of the task.
-        top_k: entries of a frame's vector that a step is told by.
+        top_k: entries of a frame's vector that tell a step apart.
         std_coef: weight of standard deviations against the difference of means when entries are
             chosen.
     """
@@ -48,7 +53,6 @@ class Perceptual:
         predicts_success=False,
         paper="Sermanet et al. 2016, arXiv:1612.06699",
     )
-
     RENAMED: ClassVar[Mapping[str, str]] = {
         "stages": "num_stages",
         "kept": "top_k",
@@ -61,12 +65,18 @@ class Perceptual:
         del seed
         if num_stages < 2 or top_k < 1 or not 0 <= std_coef < np.inf:
             raise InvalidInputError(
-                f"perceptual: expected stages >= 2, kept >= 1 and spread of at least 0; got "
-                f"{num_stages}, {top_k}, {std_coef}."
+                "perceptual: expected num_stages >= 2, top_k >= 1 and std_coef of at least 0; "
+                f"got {num_stages}, {top_k} and {std_coef}."
             )
-        self._stages, self._kept, self._spread = num_stages, top_k, std_coef
+
+        self._num_stages = num_stages
+        self._top_k = top_k
+        self._std_coef = std_coef
+        # Of each of S fitted sentences: its vector (S, E); of its steps, (S, num_stages, D) each.
         self._text = np.zeros((0, 0), np.float32)
-        self._mean = self._deviation = self._chosen = np.zeros((0, 0, 0), np.float32)
+        self._mean = np.zeros((0, 0, 0), np.float32)
+        self._std = self._mean
+        self._mask = self._mean
 
     def fit(
         self, examples: Sequence[Example], validation: Sequence[Example], report: Report
@@ -76,91 +86,130 @@ class Perceptual:
         Raises:
             InvalidInputError: no success, or none long enough to be cut.
         """
-        good = [example for example in examples if example.success is not False]
-        if not good:
+        successes = [example for example in examples if example.success is not False]
+        if not successes:
             raise InvalidInputError(
                 "perceptual: expected at least one success to learn from; got none."
             )
-        rows = [
-            self._steps([e for e in good if e.instruction == s])
-            for s in dict.fromkeys(e.instruction for e in good)
-        ]
-        self._mean, self._deviation, self._chosen = (
-            np.stack(each) for each in zip(*rows, strict=True)
-        )
-        texts = {example.instruction: example.text_embedding for example in good}
-        self._text = np.stack(list(texts.values()))
-        report("entries kept a step", float(self._chosen.sum(-1).mean()))
+
+        texts, means = list[Features](), list[Features]()
+        stds, masks = list[Features](), list[Features]()
+        for group in by_instruction(successes).values():
+            mean, std, mask = self._fit_stages(group)
+            texts.append(group[-1].text_embedding)
+            means.append(mean)
+            stds.append(std)
+            masks.append(mask)
+
+        self._text = np.stack(texts)
+        self._mean = np.stack(means)
+        self._std = np.stack(stds)
+        self._mask = np.stack(masks)
+        entries_per_stage = self._mask.sum(-1)
+        report("entries kept a step", float(entries_per_stage.mean()))
 
     def score_step(self, queries: Sequence[Query]) -> tuple[list[Scores], list[RecurrentState]]:
-        """Score each frame by itself under the fitted sentence that is nearest to the one asked."""
+        """Score each frame by itself under the fitted sentence that is nearest to the query's."""
         scores: list[Scores] = []
         for query in queries:
-            value = self._score(query.features, int((self._text @ query.text_embedding).argmax()))
-            scores.append(Scores(value, np.ones(len(value), np.bool_)))
-        return scores, [{} for _ in queries]
+            similarity = self._text @ query.text_embedding
+            nearest = int(similarity.argmax())
+            value = self._score(query.features, nearest)
+            valid = np.ones(len(value), np.bool_)
+            scores.append(Scores(value, valid))
+
+        nothing: list[RecurrentState] = [{} for _ in queries]
+        return scores, nothing
 
     def state_dict(self) -> Mapping[str, NDArray[Any]]:
-        """The Gaussians, and which entries tell."""
-        return {
-            "text": self._text,
-            "mean": self._mean,
-            "deviation": self._deviation,
-            "chosen": self._chosen,
-        }
+        """The Gaussians, and which entries count."""
+        arrays = (self._text, self._mean, self._std, self._mask)
+        return dict(zip(ARRAYS, arrays, strict=True))
 
     def load_state_dict(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Take over saved Gaussians."""
-        names = ("text", "mean", "deviation", "chosen")
-        if set(arrays) != set(names) or any(arrays[name].dtype != np.float32 for name in names):
-            raise CorruptFileError(
-                f"perceptual: expected arrays {', '.join(names)} of float32; got {sorted(arrays)}."
-            )
-        text, mean, deviation, chosen = (arrays[name] for name in names)
-        fits = text.ndim == 2 and mean.ndim == 3 and len(text) == len(mean) > 0
-        if (
-            not fits
-            or not mean.shape == deviation.shape == chosen.shape
-            or not (deviation > 0).all()
-        ):
+        expected = f"perceptual: expected arrays {', '.join(ARRAYS)} of float32"
+        if set(arrays) != set(ARRAYS):
+            raise CorruptFileError(f"{expected}; got {sorted(arrays)}.")
+        if any(array.dtype != np.float32 for array in arrays.values()):
+            raise CorruptFileError(f"{expected}; got other numbers.")
+
+        text, mean, std, mask = (arrays[name] for name in ARRAYS)
+        one_row_a_sentence = text.ndim == 2 and mean.ndim == 3 and len(text) == len(mean) > 0
+        one_shape = mean.shape == std.shape == mask.shape
+        if not one_row_a_sentence or not one_shape or not (std > 0).all():
             raise CorruptFileError("perceptual: the saved arrays do not fit one another.")
-        self._text, self._mean, self._deviation, self._chosen = text, mean, deviation, chosen
 
-    def _steps(self, examples: Sequence[Example]) -> tuple[NDArray[np.float32], ...]:
-        """Means, deviations and chosen entries of every step of one sentence, each (stages, D)."""
-        pieces = [
-            np.split(e.features, segment_recursively(e.features, self._stages)[1:-1])
-            for e in examples
-        ]
-        whole = [each for each in pieces if len(each) == self._stages]
-        if not whole:
+        self._text = text
+        self._mean = mean
+        self._std = std
+        self._mask = mask
+
+    def _fit_stages(self, examples: Sequence[Example]) -> tuple[Features, Features, Features]:
+        """Means, standard deviations and masks of the entries that count, of every step of one
+        sentence, each (num_stages, D)."""
+        stages = self._frames_by_stage(examples)
+        all_frames = np.concatenate(stages)
+        # Few frames may agree by chance, and then any other would be impossible.
+        min_std = MIN_STD_SHARE * all_frames.std(0) + MIN_STD
+
+        means, stds, masks = list[Features](), list[Features](), list[Features]()
+        for stage, frames in enumerate(stages):
+            other_stages = stages[:stage] + stages[stage + 1 :]
+            rest = np.concatenate(other_stages)
+            mask = self._telling_entries(frames, rest)
+
+            means.append(frames.mean(0))
+            stds.append(frames.std(0) + min_std)
+            masks.append(mask)
+
+        mean = np.stack(means).astype(np.float32)
+        std = np.stack(stds).astype(np.float32)
+        return mean, std, np.stack(masks)
+
+    def _frames_by_stage(self, examples: Sequence[Example]) -> list[Features]:
+        """The frames of each step of one sentence, of all successes that are long enough."""
+        pieces: list[list[Features]] = []
+        for example in examples:
+            cuts = segment_recursively(example.features, self._num_stages)
+            piece = np.split(example.features, cuts[1:-1])
+            # A short episode cannot be cut as often; the others say what its steps look like.
+            if len(piece) == self._num_stages:
+                pieces.append(piece)
+
+        if not pieces:
             raise InvalidInputError(
-                f"perceptual: no success of {examples[0].instruction!r} has {2 * self._stages} "
-                f"frames, two for each "
-                f"of {self._stages} steps; ask for fewer stages."
+                f"perceptual: no success of {examples[0].instruction!r} has "
+                f"{2 * self._num_stages} frames, two for each "
+                f"of {self._num_stages} steps; ask for fewer stages."
             )
-        steps = [np.concatenate([each[step] for each in whole]) for step in range(self._stages)]
-        floor = SMALL * np.concatenate(steps).std(0) + 1e-6
-        rows: list[tuple[NDArray[np.float32], ...]] = []
-        for step, frames in enumerate(steps):
-            rest = np.concatenate([other for number, other in enumerate(steps) if number != step])
-            mean, deviation = frames.mean(0), frames.std(0) + floor
-            telling = self._telling(frames, rest)
-            chosen = np.zeros(len(mean), np.float32)
-            chosen[np.argsort(-telling, kind="stable")[: self._kept]] = 1
-            rows.append((mean, deviation, chosen))
-        return tuple(np.stack(each).astype(np.float32) for each in zip(*rows, strict=True))
+        return [np.concatenate(frames) for frames in zip(*pieces, strict=True)]
 
-    def _telling(self, frames: Features, rest: Features) -> NDArray[np.float32]:
-        """How well each entry tells a step's frames from the rest, shape (D,)."""
-        apart = np.abs(frames.mean(0) - rest.mean(0))
-        return np.asarray(apart - self._spread * (frames.std(0) + rest.std(0)), np.float32)
+    def _telling_entries(self, frames: Features, rest: Features) -> NDArray[np.float32]:
+        """1 for the ``top_k`` entries that tell a step's frames best from the rest, otherwise 0,
+        shape (D,)."""
+        distance = np.abs(frames.mean(0) - rest.mean(0))
+        overlap = self._std_coef * (frames.std(0) + rest.std(0))
+        separation = np.asarray(distance - overlap, np.float32)
 
-    def _score(self, frames: Features, task: int) -> NDArray[np.float32]:
-        off = (
-            np.square((frames[:, None] - self._mean[task]) / self._deviation[task])
-            * self._chosen[task]
-        )
-        typical = 1 / (1 + off.sum(2) / self._chosen[task].sum(1))
-        weights = 2.0 ** np.arange(len(self._mean[task])) * (np.arange(len(self._mean[task])) > 0)
-        return np.clip(typical @ (weights / weights.sum()), 0.0, 1.0).astype(np.float32)
+        # Stable, so that of equal entries the same are kept on every machine.
+        best = np.argsort(-separation, kind="stable")[: self._top_k]
+        mask = np.zeros(len(separation), np.float32)
+        mask[best] = 1
+        return mask
+
+    def _score(self, frames: Features, sentence: int) -> NDArray[np.float32]:
+        """Scores (T,) of frames (T, D) under a fitted sentence."""
+        mean = self._mean[sentence]
+        std = self._std[sentence]
+        mask = self._mask[sentence]
+
+        deviations = (frames[:, None] - mean) / std
+        squares = np.square(deviations) * mask
+        typical = 1 / (1 + squares.sum(2) / mask.sum(1))
+
+        stage = np.arange(len(mask))
+        # The first step is where an episode begins: to look like it is no progress.
+        weights = 2.0**stage * (stage > 0)
+        score = typical @ (weights / weights.sum())
+        return np.clip(score, 0.0, 1.0).astype(np.float32)

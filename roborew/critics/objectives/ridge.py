@@ -15,18 +15,21 @@ from roborew.learning.examples import Example, Report
 from roborew.learning.labels import progress_labels
 from roborew.types import RecurrentState, RewardSpec, Scores
 
-PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
+L2_GRID = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
+"""Penalties that are tried where none is given."""
 
 
 class Ridge:
-    """Least squares with a penalty on [frame, sentence, 1]; the penalty is the one with the least
-    error on the
-    validation episodes. One frame at a time: it cannot be a clock.
+    """``w = argmin |X w - progress|^2 + l2 s |w|^2`` with rows ``X = [frame, sentence, 1]`` and the
+    features' mean square ``s`` (Hoerl and Kennard 1970, equation 2.1).
+
+    The penalty is the one with the least error on the validation episodes. One frame at a time: it
+    cannot be a clock.
 
     Args:
         seed: not used; nothing is random.
-        l2: of squared weights, a share of the features' mean square; the best of a few if not
-            given.
+        l2: penalty of squared weights, a share of the features' mean square; the best of a few if
+            not given.
     """
 
     spec: ClassVar[RewardSpec] = RewardSpec(
@@ -39,16 +42,15 @@ class Ridge:
         predicts_success=False,
         paper="Hoerl and Kennard 1970, Technometrics 12(1)",
     )
-
-    RENAMED: ClassVar[Mapping[str, str]] = {
-        "penalty": "l2",
-    }
+    RENAMED: ClassVar[Mapping[str, str]] = {"penalty": "l2"}
 
     def __init__(self, *, seed: int = 0, l2: float | None = None) -> None:
         del seed
         if l2 is not None and not l2 > 0:
-            raise InvalidInputError(f"ridge: expected a penalty above 0; got {l2}.")
-        self._penalty, self._weights = l2, np.zeros(0, np.float64)
+            raise InvalidInputError(f"ridge: expected l2 above 0; got {l2}.")
+
+        self._l2 = l2
+        self._weights = np.zeros(0, np.float64)
 
     def fit(
         self, examples: Sequence[Example], validation: Sequence[Example], report: Report
@@ -56,37 +58,51 @@ class Ridge:
         """Solve the normal equations.
 
         Raises:
-            InvalidInputError: no frame is labelled.
+            InvalidInputError: no frame is labeled.
         """
-        inputs, targets = _table(examples)
+        inputs, targets = _labeled_frames(examples)
         if not len(targets):
             raise InvalidInputError(
                 "ridge: no frame has a progress label; give successes or labelled episodes."
             )
-        held_in, held_out = (inputs, targets), _table(validation)
-        if not len(held_out[1]):
-            held_out = held_in
-        gram, right = inputs.T @ inputs, inputs.T @ targets
-        scale = float(np.trace(gram)) / len(gram)
+
+        held_out_inputs, held_out_targets = _labeled_frames(validation)
+        # Better the frames it was fitted to than no choice at all.
+        if not len(held_out_targets):
+            held_out_inputs = inputs
+            held_out_targets = targets
+
+        gram = inputs.T @ inputs
+        moment = inputs.T @ targets
+        dim = len(gram)
+        # A share of the mean square: one grid fits encoders of any scale.
+        mean_square = float(np.trace(gram)) / dim
         errors: dict[float, float] = {}
-        solved: dict[float, NDArray[np.float64]] = {}
-        for penalty in (self._penalty,) if self._penalty is not None else PENALTIES:
-            solved[penalty] = np.asarray(
-                np.linalg.solve(gram + penalty * scale * np.eye(len(gram)), right), np.float64
-            )
-            errors[penalty] = float(np.square(held_out[0] @ solved[penalty] - held_out[1]).mean())
-            report(f"validation error, penalty {penalty:g}", errors[penalty])
-        self._weights = solved[min(errors, key=errors.__getitem__)]
+        solutions: dict[float, NDArray[np.float64]] = {}
+        for l2 in L2_GRID if self._l2 is None else (self._l2,):
+            regularized = gram + l2 * mean_square * np.eye(dim)
+            weights = np.asarray(np.linalg.solve(regularized, moment), np.float64)
+            residuals = held_out_inputs @ weights - held_out_targets
+
+            solutions[l2] = weights
+            errors[l2] = float(np.square(residuals).mean())
+            report(f"validation error, penalty {l2:g}", errors[l2])
+
+        best = min(errors, key=errors.__getitem__)
+        self._weights = solutions[best]
 
     def score_step(self, queries: Sequence[Query]) -> tuple[list[Scores], list[RecurrentState]]:
         """Score each frame by itself; nothing is remembered."""
         scores: list[Scores] = []
         for query in queries:
-            value = np.clip(
-                _inputs(query.features, query.text_embedding) @ self._weights, 0.0, 1.0
-            ).astype(np.float32)
-            scores.append(Scores(value, np.ones(len(value), np.bool_)))
-        return scores, [{} for _ in queries]
+            inputs = _inputs(query.features, query.text_embedding)
+            progress = inputs @ self._weights
+            progress = np.clip(progress, 0.0, 1.0)
+            valid = np.ones(len(progress), np.bool_)
+            scores.append(Scores(progress.astype(np.float32), valid))
+
+        nothing: list[RecurrentState] = [{} for _ in queries]
+        return scores, nothing
 
     def state_dict(self) -> Mapping[str, NDArray[Any]]:
         """The weights."""
@@ -94,31 +110,37 @@ class Ridge:
 
     def load_state_dict(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Take over saved weights."""
-        if (
-            set(arrays) != {"weights"}
-            or arrays["weights"].ndim != 1
-            or arrays["weights"].dtype != np.float64
-        ):
-            raise CorruptFileError("ridge: expected one array, weights (D + E + 1,) of float64.")
-        self._weights = arrays["weights"]
+        weights = arrays.get("weights")
+        expected = "ridge: expected one array, weights (D + E + 1,) of float64."
+        if weights is None or len(arrays) != 1:
+            raise CorruptFileError(expected)
+        if weights.ndim != 1 or weights.dtype != np.float64:
+            raise CorruptFileError(expected)
+        self._weights = weights
 
 
 def _inputs(features: NDArray[np.float32], text: NDArray[np.float32]) -> NDArray[np.float64]:
-    rows = len(features)
-    return np.hstack([features, np.tile(text, (rows, 1)), np.ones((rows, 1))]).astype(np.float64)
+    """Rows [frame, sentence, 1], shape (T, D + E + 1)."""
+    count = len(features)
+    # In float64: normal equations square the condition number.
+    sentences = np.tile(text, (count, 1))
+    bias = np.ones((count, 1))
+    return np.hstack([features, sentences, bias]).astype(np.float64)
 
 
-def _table(examples: Sequence[Example]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Inputs and targets of every labelled frame."""
+def _labeled_frames(
+    examples: Sequence[Example],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Inputs (N, D + E + 1) and targets (N,) of every labeled frame."""
     inputs: list[NDArray[np.float64]] = []
     targets: list[NDArray[np.float64]] = []
     for example in examples:
         labels = progress_labels(example)
-        known = np.isfinite(labels)
-        inputs.append(_inputs(example.features[known], example.text_embedding))
-        targets.append(labels[known].astype(np.float64))
-    return (
-        (np.concatenate(inputs), np.concatenate(targets))
-        if inputs
-        else (np.zeros((0, 0)), np.zeros(0))
-    )
+        labeled = np.isfinite(labels)
+        frames = example.features[labeled]
+        inputs.append(_inputs(frames, example.text_embedding))
+        targets.append(labels[labeled].astype(np.float64))
+
+    if not examples:
+        return np.zeros((0, 0)), np.zeros(0)
+    return np.concatenate(inputs), np.concatenate(targets)

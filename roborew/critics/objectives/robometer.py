@@ -32,27 +32,34 @@ from roborew.learning.packed_episodes import PackedEpisodes
 from roborew.learning.sampling import evenly_spaced
 from roborew.types import RecurrentState, RewardSpec, Scores
 
-HEADS = 4
-CHUNK = 1024
-"""Windows that are scored at once."""
+NUM_HEADS = 4
+"""Attention heads."""
+MAX_WINDOWS = 1024
+"""Windows that are scored at once, for memory."""
+SQUARED_ERROR_WEIGHT = 10
+"""Of the expected progress's squared error, beside a cross-entropy of about 2."""
 
 
 class Robometer(TorchObjective["RobometerNetwork"]):
-    """Args:
-    seed: of weights and order.
-    steps: gradient steps.
-    batch: pairs of windows a step.
-    frames: of a window: the episode's first and the last ones before and with the frame that is
-        scored.
-    width: of the network.
-    layers: of attention.
-    bins: that progress is spread over.
-    cut_off: share of an unlabelled success after which the task is already done.
-    done: progress from which the goal holds.
+    """``L = CE(two-hot progress) + 10 (E[progress] - progress)^2 + BCE(success) + BCE(which window
+    got further)``, each a mean over what is labeled (Robometer, section 4; rewound and reversed
+    windows as in ReWiND, section 3.2).
+
+    Args:
+        seed: random seed of the weights and the sampling order.
+        steps: gradient steps.
+        batch_size: pairs of windows a step.
+        num_frames: of a window: the episode's first and the last ones before and with the frame
+            that is scored.
+        hidden_dim: width of the network.
+        num_layers: layers of attention.
+        num_bins: that progress is spread over.
+        truncate_ratio: share of an unlabeled success after which the task is already done.
+        success_threshold: progress from which the goal holds.
     """
 
     spec: ClassVar[RewardSpec] = RewardSpec(
-        name="progress",
+        name="robometer",
         low=0.0,
         high=1.0,
         context=None,
@@ -61,7 +68,6 @@ class Robometer(TorchObjective["RobometerNetwork"]):
         predicts_success=True,
         paper="Robometer, arXiv:2603.02115; ReWiND, arXiv:2505.10911",
     )
-
     RENAMED: ClassVar[Mapping[str, str]] = {
         "batch": "batch_size",
         "frames": "num_frames",
@@ -85,60 +91,65 @@ class Robometer(TorchObjective["RobometerNetwork"]):
         truncate_ratio: float = 1.0,
         success_threshold: float = 0.95,
     ) -> None:
-        super().__init__("progress", seed, steps)
-        if (
-            num_frames < 3
-            or hidden_dim % HEADS
-            or hidden_dim < 8
-            or num_bins < 2
-            or batch_size < 1
-            or num_layers < 1
-        ):
+        super().__init__("robometer", seed, steps)
+        if hidden_dim % NUM_HEADS or hidden_dim < 8:
             raise InvalidInputError(
-                f"progress: expected frames >= 3, width >= 8 in steps of {HEADS}, bins >= 2, "
-                f"batch and layers >= 1; "
-                f"got {num_frames}, {hidden_dim}, {num_bins}, {batch_size} and {num_layers}."
+                f"robometer: expected hidden_dim >= 8 in steps of {NUM_HEADS}; got {hidden_dim}."
+            )
+        if num_frames < 3 or num_bins < 2 or batch_size < 1 or num_layers < 1:
+            raise InvalidInputError(
+                "robometer: expected num_frames >= 3, num_bins >= 2, batch_size and num_layers "
+                f">= 1; got {num_frames}, {num_bins}, {batch_size} and {num_layers}."
             )
         if not (0 < truncate_ratio <= 1 and 0 < success_threshold <= 1):
             raise InvalidInputError(
-                f"progress: expected cut_off and done in (0, 1]; got {truncate_ratio} and {success_threshold}."
+                "robometer: expected truncate_ratio and success_threshold in (0, 1]; "
+                f"got {truncate_ratio} and {success_threshold}."
             )
-        self._batch, self._frames, self._bins = batch_size, num_frames, num_bins
-        self._width, self._layers, self._cut_off, self._done = (
-            hidden_dim,
-            num_layers,
-            truncate_ratio,
-            success_threshold,
-        )
+
+        self._batch_size = batch_size
+        self._num_frames = num_frames
+        self._hidden_dim = hidden_dim
+        self._num_layers = num_layers
+        self._num_bins = num_bins
+        self._truncate_ratio = truncate_ratio
+        self._success_threshold = success_threshold
 
     def build(self, feature_dim: int, text_dim: int) -> RobometerNetwork:
         """The network for frames (D,) and sentences (E,), untrained."""
-        return RobometerNetwork(feature_dim, text_dim, self._width, self._layers, self._bins)
+        return RobometerNetwork(
+            feature_dim, text_dim, self._hidden_dim, self._num_layers, self._num_bins
+        )
 
     def fit(
         self, examples: Sequence[Example], validation: Sequence[Example], report: Report
     ) -> None:
         """Learn from pairs of windows: progress and success of the first, and which of the two got
         further."""
-        stack = PackedEpisodes(examples)
-        shown = WindowPairSampler(examples, self._frames, self._cut_off, self._done)
-        self.minimize(
-            examples, lambda rng: self._loss(stack, *shown.sample(rng, self._batch)), report
+        episodes = PackedEpisodes(examples)
+        sampler = WindowPairSampler(
+            examples, self._num_frames, self._truncate_ratio, self._success_threshold
         )
+        self.minimize(examples, lambda rng: self._loss(episodes, sampler, rng), report)
 
     def score_step(self, queries: Sequence[Query]) -> tuple[list[Scores], list[RecurrentState]]:
         """Score new frames, each from its window; the frames of the next windows are remembered."""
-        asked = causal_windows(queries, self._frames)
-        parts: list[Tensor] = []
+        windows = causal_windows(queries, self._num_frames)
+        progress, success = list[Tensor](), list[Tensor]()
         with torch.inference_mode():
-            for start in range(0, len(asked.last), CHUNK):
-                part = slice(start, start + CHUNK)
-                vectors = self.network.read(asked.frames[part], asked.text[part])
-                last = vectors[torch.arange(len(vectors)), asked.last[part]]
-                claims = self.network.success(last)[:, 0].sigmoid()
-                parts.append(torch.stack([expectation(self.network.progress(last)), claims]))
-        value, success = torch.cat(parts, dim=1)
-        return asked.scores(value, success), list(asked.states)
+            for start in range(0, len(windows.last), MAX_WINDOWS):
+                part = slice(start, start + MAX_WINDOWS)
+                vectors = self.network.read(windows.frames[part], windows.text[part])
+                rows = torch.arange(len(vectors))
+                last = vectors[rows, windows.last[part]]
+
+                progress_logits = self.network.progress(last)
+                success_logits = self.network.success(last)[:, 0]
+                progress.append(expectation(progress_logits))
+                success.append(success_logits.sigmoid())
+
+        scores = windows.scores(torch.cat(progress), torch.cat(success))
+        return scores, list(windows.states)
 
     def prefer(self, first: Query, second: Query) -> float:
         """Probability that the second of two videos got further under the first one's sentence;
@@ -146,82 +157,125 @@ class Robometer(TorchObjective["RobometerNetwork"]):
 
         Both orders are asked, so that ``prefer(a, b) + prefer(b, a)`` is 1.
         """
-        rows = [
-            torch.as_tensor(
-                query.features[evenly_spaced(np.arange(len(query.features)), self._frames)]
-            )
-            for query in (first, second)
-        ]
-        text = torch.as_tensor(np.stack([first.text_embedding, first.text_embedding]))
-        with torch.inference_mode():
-            logits = self.network.compare(torch.stack(rows), torch.stack(rows[::-1]), text)[1]
-        return float((logits[0] - logits[1]).div(2).sigmoid())
+        videos = torch.stack([self._whole_video(first), self._whole_video(second)])
+        swapped = videos.flip(0)
+        sentence = torch.as_tensor(first.text_embedding.copy())
+        text = sentence.expand(2, -1)
 
-    def _loss(self, stack: PackedEpisodes, first: WindowBatch, second: WindowBatch) -> Tensor:
-        text = stack.text[first.instruction]
+        with torch.inference_mode():
+            _, logits = self.network.compare(videos, swapped, text)
+        second_is_further, first_is_further = logits
+        difference = second_is_further - first_is_further
+        return float(difference.div(2).sigmoid())
+
+    def _whole_video(self, query: Query) -> Tensor:
+        """Frames of a video, evenly spaced, shape (num_frames, D)."""
+        # As many frames as a window has, all of the video among them.
+        indices = evenly_spaced(np.arange(len(query.features)), self._num_frames)
+        return torch.as_tensor(query.features[indices])
+
+    def _loss(
+        self, episodes: PackedEpisodes, sampler: WindowPairSampler, rng: np.random.Generator
+    ) -> Tensor:
+        first, second = sampler.sample(rng, self._batch_size)
+        # Both windows are drawn under the first one's sentence.
         vectors, preference = self.network.compare(
-            stack.frames[first.frames], stack.frames[second.frames], text
+            episodes.frames[first.frames],
+            episodes.frames[second.frames],
+            episodes.text[first.instruction],
         )
         return self.network.loss(vectors, preference, first, second)
 
 
 class RobometerNetwork(nn.Module):
-    """Tokens are [sentence, frames] or, to compare, [sentence, frames, mark, frames, mark]. Only
-    the first frame is
-    marked as such: nothing says how many came before a frame, so that it cannot be a clock."""
+    """Tokens are [sentence, frames] or, to compare, [sentence, frames, mark, frames, mark].
 
-    def __init__(self, features: int, text: int, width: int, layers: int, bins: int) -> None:
+    Only the first frame is marked as such: nothing says how many came before a frame, so that it
+    cannot be a clock.
+    """
+
+    def __init__(
+        self, feature_dim: int, text_dim: int, hidden_dim: int, num_layers: int, num_bins: int
+    ) -> None:
         super().__init__()
-        self.frame = nn.Sequential(nn.LayerNorm(features), nn.Linear(features, width))
-        self.sentence = nn.Linear(text, width)
-        self.marks = nn.Parameter(0.1 * torch.randn(3, width))
-        self.layers = CausalLayers(width, layers, HEADS)
-        self.progress, self.success, self.preference = (
-            mlp_head(width, bins),
-            mlp_head(width, 1),
-            mlp_head(width, 1),
+        self.frame = nn.Sequential(
+            nn.LayerNorm(feature_dim),
+            nn.Linear(feature_dim, hidden_dim),
         )
-        self.bins = bins
+        self.sentence = nn.Linear(text_dim, hidden_dim)
+        # Of a first frame, of the end of the first video and of the end of the second.
+        self.marks = nn.Parameter(0.1 * torch.randn(3, hidden_dim))
+        self.layers = CausalLayers(hidden_dim, num_layers, NUM_HEADS)
+
+        self.progress = mlp_head(hidden_dim, num_bins)
+        self.success = mlp_head(hidden_dim, 1)
+        self.preference = mlp_head(hidden_dim, 1)
+        self.bins = num_bins
 
     def read(self, frames: Tensor, text: Tensor) -> Tensor:
-        """Frames (B, K, D) and sentences (B, E) to a vector for each frame, (B, K, width)."""
-        return self.layers(torch.cat([self.sentence(text)[:, None], self._frames(frames)], dim=1))[
-            :, 1:
-        ]
+        """Frames (B, K, D) and sentences (B, E) to a vector for each frame, (B, K, hidden_dim)."""
+        sentence = self.sentence(text)[:, None]
+        frame_tokens = self._frame_tokens(frames)
+        tokens = torch.cat([sentence, frame_tokens], dim=1)
+        return self.layers(tokens)[:, 1:]
 
     def compare(self, first: Tensor, second: Tensor, text: Tensor) -> tuple[Tensor, Tensor]:
-        """Vectors of the first video's frames, (B, K, width), and the logit that the second got
-        further, (B,)."""
-        between, end = (self.marks[row].expand(len(first), 1, -1) for row in (1, 2))
+        """Vectors of the first video's frames, (B, K, hidden_dim), and the logit that the second
+        got further, (B,)."""
+        batch_size, num_frames = first.shape[:2]
+        between = self.marks[1].expand(batch_size, 1, -1)
+        end = self.marks[2].expand(batch_size, 1, -1)
         tokens = [
             self.sentence(text)[:, None],
-            self._frames(first),
+            self._frame_tokens(first),
             between,
-            self._frames(second),
+            self._frame_tokens(second),
             end,
         ]
+
+        # The last token alone has read both videos; no frame of the first has read the second.
         vectors = self.layers(torch.cat(tokens, dim=1))
-        return vectors[:, 1 : 1 + first.shape[1]], self.preference(vectors[:, -1])[:, 0]
+        preference = self.preference(vectors[:, -1])[:, 0]
+        return vectors[:, 1 : 1 + num_frames], preference
 
     def loss(
         self, vectors: Tensor, preference: Tensor, first: WindowBatch, second: WindowBatch
     ) -> Tensor:
-        """Sum of the three losses, each a mean over what is known."""
-        progress, success = torch.as_tensor(first.progress), torch.as_tensor(first.success)
-        known, told = progress.isfinite(), success.isfinite()
-        logits = self.progress(vectors)
-        filled = progress.nan_to_num()
-        total = masked_mean(cross_entropy(logits, two_hot(filled, self.bins)), known)
-        total = total + 10 * masked_mean((expectation(logits) - filled).square(), known)
-        claims = functional.binary_cross_entropy_with_logits(
-            self.success(vectors)[..., 0], success.nan_to_num(), reduction="none"
-        )
-        further = torch.as_tensor(first.preference(second))
-        choices = functional.binary_cross_entropy_with_logits(
-            preference, further.nan_to_num(), reduction="none"
-        )
-        return total + masked_mean(claims, told) + masked_mean(choices, further.isfinite())
+        """Sum of the losses, each a mean over what is known."""
+        progress_loss = self._progress_loss(vectors, torch.as_tensor(first.progress))
 
-    def _frames(self, frames: Tensor) -> Tensor:
+        success_logits = self.success(vectors)[..., 0]
+        success_loss = _known_cross_entropy(success_logits, torch.as_tensor(first.success))
+
+        second_is_further = torch.as_tensor(first.preference(second))
+        preference_loss = _known_cross_entropy(preference, second_is_further)
+        return progress_loss + success_loss + preference_loss
+
+    def _progress_loss(self, vectors: Tensor, progress: Tensor) -> Tensor:
+        """Of progress (B, K), NaN where nobody knows."""
+        known = progress.isfinite()
+        target = progress.nan_to_num()
+        logits = self.progress(vectors)
+
+        bin_losses = cross_entropy(logits, two_hot(target, self.bins))
+        bin_loss = masked_mean(bin_losses, known)
+
+        # Bins know no distance: a far one costs as much as a near one. The expectation does.
+        squared_errors = (expectation(logits) - target).square()
+        squared_loss = masked_mean(squared_errors, known)
+        return bin_loss + SQUARED_ERROR_WEIGHT * squared_loss
+
+    def _frame_tokens(self, frames: Tensor) -> Tensor:
+        """Frames (B, K, D) to tokens (B, K, hidden_dim), the first one marked."""
         tokens = self.frame(frames)
-        return torch.cat([tokens[:, :1] + self.marks[0], tokens[:, 1:]], dim=1)
+        # Only the first: positions would tell the time, and a clock needs no picture.
+        first = tokens[:, :1] + self.marks[0]
+        return torch.cat([first, tokens[:, 1:]], dim=1)
+
+
+def _known_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
+    """Mean binary cross-entropy over labels that are not NaN, a scalar."""
+    losses = functional.binary_cross_entropy_with_logits(
+        logits, labels.nan_to_num(), reduction="none"
+    )
+    return masked_mean(losses, labels.isfinite())

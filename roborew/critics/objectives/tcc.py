@@ -1,7 +1,7 @@
 """An embedding in which demonstrations align: there and back again through another one leads to the
 same moment.
 
-Temporal cycle consistency (arXiv:1904.07846), paid as in XIRL (arXiv:2106.03911).
+Temporal cycle consistency (TCC, arXiv:1904.07846), scored as in XIRL (arXiv:2106.03911).
 """
 
 from __future__ import annotations
@@ -11,39 +11,44 @@ from typing import ClassVar, Literal, get_args
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from roborew.critics.goal_distance import FARTHEST, GoalDistance
+from roborew.critics.goal_distance import MAX_DISTANCE, GoalDistance
 from roborew.errors import InvalidInputError
 from roborew.learning.examples import Example, Report
 from roborew.learning.packed_episodes import PackedEpisodes
+from roborew.learning.sampling import Indices
 from roborew.types import RewardSpec
 
-Way = Literal["regression", "variance", "classification"]
-SURE, SMALL = 0.001, 1e-4
-"""Weight of the log of the spread (TCC's lambda), and the least spread, in squared shares of an
-episode."""
+CycleLoss = Literal["regression", "variance", "classification"]
+LOG_VARIANCE_WEIGHT = 0.001
+"""TCC's lambda: weight of the logarithm of the variance."""
+MIN_VARIANCE = 1e-4
+"""Smallest variance of the time that a frame comes back to, in squared shares of an episode."""
 
 
 class Tcc(GoalDistance):
-    """Only successes are learned from, in pairs of one sentence; where a sentence has one success,
-    two draws of its frames are the pair.
+    """Learn from pairs of successes of one sentence; where a sentence has one success, two draws of
+    its frames are the pair.
+
+    ``L = E[(mean time of the way back - t_i)^2]``, see `cycle_consistency_loss` (TCC, section 3.2).
 
     Args:
-        seed: of weights and order.
+        seed: random seed of the weights and the sampling order.
         steps: gradient steps.
-        batch: pairs of episodes a step.
-        frames: that are drawn of each episode.
-        width: entries of the embedding.
-        temperature: of the nearest neighbour, which is a soft one.
+        batch_size: pairs of episodes a step.
+        num_frames: frames that are drawn of each episode.
+        embedding_dim: entries of the embedding.
+        temperature: of the soft nearest neighbour.
         loss: of the way back: "regression" of the time, "variance" for the same weighed by how sure
             the way is, or "classification" of the frame.
     """
 
     spec: ClassVar[RewardSpec] = RewardSpec(
         name="tcc",
-        low=-FARTHEST,
+        low=-MAX_DISTANCE,
         high=0.0,
         context=1,
         causal=True,
@@ -51,7 +56,6 @@ class Tcc(GoalDistance):
         predicts_success=False,
         paper="TCC, arXiv:1904.07846; XIRL, arXiv:2106.03911",
     )
-
     RENAMED: ClassVar[Mapping[str, str]] = {
         "batch": "batch_size",
         "frames": "num_frames",
@@ -67,67 +71,77 @@ class Tcc(GoalDistance):
         num_frames: int = 15,
         embedding_dim: int = 32,
         temperature: float = 0.1,
-        loss: Way = "regression",
+        loss: CycleLoss = "regression",
     ) -> None:
         super().__init__("tcc", seed, steps, embedding_dim)
         if batch_size < 1 or num_frames < 2 or not 0 < temperature < np.inf:
             raise InvalidInputError(
-                "tcc: expected batch >= 1, frames >= 2 and a temperature above 0; "
+                "tcc: expected batch_size >= 1, num_frames >= 2 and a temperature above 0; "
                 f"got {batch_size}, {num_frames} and {temperature}."
             )
-        if loss not in get_args(Way):
-            raise InvalidInputError(f"tcc: expected loss {', '.join(get_args(Way))}; got {loss!r}.")
-        self._batch, self._frames, self._temperature = batch_size, num_frames, temperature
-        self._way: Way = loss
+        losses = get_args(CycleLoss)
+        if loss not in losses:
+            raise InvalidInputError(f"tcc: expected loss {', '.join(losses)}; got {loss!r}.")
+
+        self._batch_size = batch_size
+        self._num_frames = num_frames
+        self._temperature = temperature
+        self._cycle_loss: CycleLoss = loss
 
     def fit(
         self, examples: Sequence[Example], validation: Sequence[Example], report: Report
     ) -> None:
         """Learn from pairs of successes."""
-        good = self.successes(examples)
-        sentences = [example.instruction for example in good]
-        partners = [
-            [at for at, other in enumerate(sentences) if other == sentence and at != row] or [row]
-            for row, sentence in enumerate(sentences)
-        ]
-        stack = PackedEpisodes(good)
-        self.minimize(good, lambda rng: self._loss(stack, partners, rng), report)
-        self.remember(good)
+        successes = self.successes(examples)
+        partners = _partners([example.instruction for example in successes])
+        episodes = PackedEpisodes(successes)
+        self.minimize(successes, lambda rng: self._loss(episodes, partners, rng), report)
+        self.fit_goals(successes)
 
     def _loss(
-        self, stack: PackedEpisodes, partners: Sequence[Sequence[int]], rng: np.random.Generator
+        self, episodes: PackedEpisodes, partners: Sequence[Sequence[int]], rng: np.random.Generator
     ) -> Tensor:
-        episodes = rng.integers(len(partners), size=self._batch)
-        others = np.array([rng.choice(partners[int(episode)]) for episode in episodes])
-        rows, times = zip(
-            *(self._drawn(stack, each, rng) for each in (episodes, others)), strict=True
+        first = rng.integers(len(partners), size=self._batch_size)
+        choices = [partners[int(episode)] for episode in first]
+        second = np.array([rng.choice(indices) for indices in choices])
+        first_rows, times = self._sample_frames(episodes, first, rng)
+        second_rows, _ = self._sample_frames(episodes, second, rng)
+
+        return cycle_consistency_loss(
+            self.network(episodes.frames[first_rows]),
+            self.network(episodes.frames[second_rows]),
+            torch.as_tensor(times),
+            self._temperature,
+            self._cycle_loss,
         )
-        first, second = (self.network(stack.frames[each]) for each in rows)
-        return cycle_loss(first, second, torch.as_tensor(times[0]), self._temperature, self._way)
 
-    def _drawn(
-        self, stack: PackedEpisodes, episodes: np.ndarray, rng: np.random.Generator
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Frames in time order, shape (B, K), and when in the episode they are, in [0, 1]."""
-        times = np.sort(rng.random((len(episodes), self._frames)), axis=1)
-        times[:, 0], times[:, -1] = 0, 1
-        steps = np.rint(times * (stack.lengths[episodes, None] - 1)).astype(np.int64)
-        return stack.starts[episodes, None] + steps, (
-            steps / (stack.lengths[episodes, None] - 1)
-        ).astype(np.float32)
+    def _sample_frames(
+        self, episodes: PackedEpisodes, chosen: Indices, rng: np.random.Generator
+    ) -> tuple[Indices, NDArray[np.float32]]:
+        """Rows of frames in time order, shape (B, K), and when in the episode they are, in [0, 1]."""
+        times = np.sort(rng.random((len(chosen), self._num_frames)), axis=1)
+        # The ends are always drawn: they are what the score is measured by.
+        times[:, 0] = 0
+        times[:, -1] = 1
+
+        last = episodes.lengths[chosen, None] - 1
+        # Rounded to frames, so their times are rounded as well.
+        frames = np.rint(times * last).astype(np.int64)
+        rows = episodes.starts[chosen, None] + frames
+        rounded_times = frames / last
+        return rows, rounded_times.astype(np.float32)
 
 
-def cycle_loss(
-    first: Tensor, second: Tensor, times: Tensor, temperature: float, loss: Way = "regression"
+def cycle_consistency_loss(
+    first: Tensor, second: Tensor, times: Tensor, temperature: float, loss: CycleLoss = "regression"
 ) -> Tensor:
-    """How far from itself a frame comes back by its soft nearest neighbour in another episode (TCC,
+    """How far from itself a frame comes back by its soft nearest neighbor in another episode (TCC,
     section 3.2).
 
     ``b_k``, the way back, is a distribution over the first frames. Classification: ``-log b_i`` of
-    frame i.
-    Regression: ``(m - t_i)^2`` with the mean time ``m = sum b_k t_k``. With the variance ``s = sum
-    b_k (t_k - m)^2``: ``(m - t_i)^2 / s + lambda log sqrt(s)``, which a way that is unsure cannot
-    escape.
+    frame i. Regression: ``(m - t_i)^2`` with the mean time ``m = sum b_k t_k``. With the variance
+    ``s = sum b_k (t_k - m)^2``: ``(m - t_i)^2 / s + lambda log sqrt(s)``, which a way that is
+    unsure cannot escape.
 
     Args:
         first: embedded frames, shape (B, K, W).
@@ -137,19 +151,41 @@ def cycle_loss(
         loss: which of them.
     """
     scale = temperature * first.shape[-1]
-    near = (-_squares(first, second) / scale).softmax(-1) @ second
-    logits = -_squares(near, first) / scale
+    there_logits = -_squared_distances(first, second) / scale
+    neighbor = there_logits.softmax(-1) @ second
+    back_logits = -_squared_distances(neighbor, first) / scale
+
     if loss == "classification":
-        frames = torch.arange(first.shape[1]).repeat(len(first))
-        return functional.cross_entropy(logits.flatten(0, 1), frames)
-    back = logits.softmax(-1)
-    mean = (back * times[:, None]).sum(-1)
-    error = (mean - times).square()
+        batch_size, num_frames = times.shape
+        frame_ids = torch.arange(num_frames).repeat(batch_size)
+        return functional.cross_entropy(back_logits.flatten(0, 1), frame_ids)
+
+    back = back_logits.softmax(-1)
+    mean_time = (back * times[:, None]).sum(-1)
+    squared_error = (mean_time - times).square()
     if loss == "regression":
-        return error.mean()
-    spread = (back * (times[:, None] - mean[..., None]).square()).sum(-1) + SMALL
-    return (error / spread + SURE * spread.log() / 2).mean()
+        return squared_error.mean()
+
+    deviation = times[:, None] - mean_time[..., None]
+    variance = (back * deviation.square()).sum(-1) + MIN_VARIANCE
+    # Half the logarithm of the variance is that of the standard deviation.
+    penalty = LOG_VARIANCE_WEIGHT * variance.log() / 2
+    return (squared_error / variance + penalty).mean()
 
 
-def _squares(first: Tensor, second: Tensor) -> Tensor:
-    return (first[:, :, None] - second[:, None]).square().sum(-1)
+def _partners(sentences: Sequence[str]) -> list[list[int]]:
+    """Of each episode, the others of its sentence; itself where it is the only one."""
+    partners: list[list[int]] = []
+
+    for row, sentence in enumerate(sentences):
+        same = [index for index, other in enumerate(sentences) if other == sentence]
+        others = [index for index in same if index != row]
+        # Two draws of one episode's frames differ enough to be aligned.
+        partners.append(others or [row])
+    return partners
+
+
+def _squared_distances(first: Tensor, second: Tensor) -> Tensor:
+    """Of all pairs of rows, (B, K, W) and (B, L, W) to (B, K, L)."""
+    difference = first[:, :, None] - second[:, None]
+    return difference.square().sum(-1)

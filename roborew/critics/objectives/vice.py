@@ -12,42 +12,45 @@ from typing import ClassVar
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from roborew.critics.dataset.goal_frames import GoalSampler
 from roborew.critics.torch_objective import PerFrameObjective
 from roborew.errors import InvalidInputError
 from roborew.learning.examples import Example, Report
-from roborew.learning.instructions import InstructionSampler
-from roborew.learning.labels import success_labels
-from roborew.learning.sampling import Indices
 from roborew.types import RewardSpec
 
-LARGEST = 10.0
-"""Logits are cut off here: beyond, a sigmoid is 0 or 1 to four digits."""
+MAX_LOGIT = 10.0
+"""Logits are clipped here: beyond, a sigmoid is 0 or 1 to four digits."""
 
 
 class Vice(PerFrameObjective["ClassifierEnsemble"]):
-    """Goals are the frames where success is labelled and every goal picture that an episode brings;
-    all else whose label is known is a negative, and so is a goal under the sentence of another
-    task, or under a wrong one.
+    """``L = BCE(f(lambda x + (1 - lambda) x'), lambda y + (1 - lambda) y')`` with ``lambda ~
+    Beta(mixup_alpha, mixup_alpha)``, y = 1 for frames x of the goal, the mean over the members.
+
+    The score is ``mean(logits) - pessimism_coef std(logits)`` over the members (LfVoid; the event's
+    log-odds of VICE, section 5). Goals are the frames where success is labeled and every goal
+    picture that an episode brings; all else whose label is known is a negative, and so is a goal
+    under the sentence of another task, or under a wrong one.
 
     Args:
-        seed: of weights and order; each member has weights and an order of its own.
+        seed: random seed of the weights and the sampling order; each member has weights and an
+            order of its own.
         steps: gradient steps.
-        batch: frames a step and member, half of them goals.
-        members: of the ensemble.
-        width: of each member.
-        mixup: parameter of the Beta distribution by which pairs of frames are mixed; 0 mixes none.
-        pessimism: standard deviations of the members' logits that are taken off their mean.
-        done: labelled progress from which the goal holds.
+        batch_size: frames a step and member, half of them goals.
+        ensemble_size: number of classifiers.
+        hidden_dim: width of each member.
+        mixup_alpha: parameter of the Beta distribution by which pairs of frames are mixed; 0 mixes
+            none.
+        pessimism_coef: standard deviations of the members' logits that are taken off their mean.
+        success_threshold: labeled progress from which the goal holds.
     """
 
     spec: ClassVar[RewardSpec] = RewardSpec(
-        name="goal_classifier",
-        low=-LARGEST,
-        high=LARGEST,
+        name="vice",
+        low=-MAX_LOGIT,
+        high=MAX_LOGIT,
         context=1,
         causal=True,
         needs_goal_image=False,
@@ -55,7 +58,6 @@ class Vice(PerFrameObjective["ClassifierEnsemble"]):
         learns_goal_images=True,
         paper="VICE, arXiv:1805.11686; RoboFuME, arXiv:2310.15145; LfVoid, arXiv:2307.07837",
     )
-
     RENAMED: ClassVar[Mapping[str, str]] = {
         "batch": "batch_size",
         "members": "ensemble_size",
@@ -77,154 +79,136 @@ class Vice(PerFrameObjective["ClassifierEnsemble"]):
         pessimism_coef: float = 0.0,
         success_threshold: float = 0.95,
     ) -> None:
-        super().__init__("goal_classifier", seed, steps)
+        super().__init__("vice", seed, steps)
         if batch_size < 2 or ensemble_size < 1 or hidden_dim < 1:
             raise InvalidInputError(
-                f"goal_classifier: expected batch >= 2, members and width >= 1; got {batch_size}, "
-                f"{ensemble_size} and {hidden_dim}."
+                "vice: expected batch_size >= 2, ensemble_size and hidden_dim >= 1; "
+                f"got {batch_size}, {ensemble_size} and {hidden_dim}."
             )
-        if not (
-            0 <= mixup_alpha < np.inf
-            and 0 <= pessimism_coef < np.inf
-            and 0 < success_threshold <= 1
-        ):
+        if not (0 <= mixup_alpha < np.inf and 0 <= pessimism_coef < np.inf):
             raise InvalidInputError(
-                "goal_classifier: expected mixup and pessimism of at least 0 and done in (0, 1]; "
-                f"got {mixup_alpha}, {pessimism_coef} and {success_threshold}."
+                "vice: expected mixup_alpha and pessimism_coef of at least 0; "
+                f"got {mixup_alpha} and {pessimism_coef}."
             )
-        self._batch, self._members, self._width = batch_size, ensemble_size, hidden_dim
-        self._mixup, self._pessimism, self._done = mixup_alpha, pessimism_coef, success_threshold
+        if not 0 < success_threshold <= 1:
+            raise InvalidInputError(
+                f"vice: expected success_threshold in (0, 1]; got {success_threshold}."
+            )
+
+        self._batch_size = batch_size
+        self._ensemble_size = ensemble_size
+        self._hidden_dim = hidden_dim
+        self._mixup_alpha = mixup_alpha
+        self._pessimism_coef = pessimism_coef
+        self._success_threshold = success_threshold
 
     def build(self, feature_dim: int, text_dim: int) -> ClassifierEnsemble:
         """The members for frames (D,) and sentences (E,), untrained."""
-        return ClassifierEnsemble(feature_dim, text_dim, self._width, self._members)
+        return ClassifierEnsemble(feature_dim, text_dim, self._hidden_dim, self._ensemble_size)
 
     def fit(
         self, examples: Sequence[Example], validation: Sequence[Example], report: Report
     ) -> None:
         """Learn goals from the rest. The mean logit on goals of the validation episodes is
         reported."""
-        self._learn(examples, [], report)
-        held_out = _Shown(validation, [], self._done)
-        if len(held_out.goals):
-            logits = self.network(
-                held_out.frames[held_out.goals], held_out.text[held_out.owner[held_out.goals]]
-            )
-            report("logit on held-out goals", float(logits.detach().mean()))
+        self.refit(examples, [], report)
+
+        held_out = GoalSampler(validation, [], self._success_threshold)
+        if len(held_out.goals) == 0:
+            return
+
+        own_sentence = held_out.episode[held_out.goals]
+        frames = held_out.frames[held_out.goals]
+        logits = self.network(frames, held_out.text[own_sentence])
+        report("logit on held-out goals", float(logits.detach().mean()))
 
     def refit(
         self, examples: Sequence[Example], visited: Sequence[Example], report: Report
     ) -> None:
         """Learn anew with the frames that an agent visited as further negatives, whatever they show
         (VICE)."""
-        self._learn(examples, visited, report)
+        sampler = GoalSampler(examples, visited, self._success_threshold)
+        num_goals = len(sampler.goals)
+        num_negatives = sum(map(len, sampler.negatives))
+        if num_goals == 0 or num_negatives == 0:
+            raise InvalidInputError(
+                f"vice: expected frames of the goal and others; got {num_goals} frames of the goal "
+                f"and {num_negatives} others. Give a success or a goal picture, and what is none."
+            )
+
+        self.minimize(examples, lambda rng: self._loss(sampler, rng), report)
 
     def predict(self, frames: Tensor, text: Tensor, goal: Tensor) -> tuple[Tensor, Tensor | None]:
         """Mean logits, less the members' disagreement, and mean probabilities."""
         logits = self.network(frames, text)
-        value = logits.mean(0) - self._pessimism * logits.std(0, correction=0)
-        return value.clamp(-LARGEST, LARGEST), logits.sigmoid().mean(0)
+        # Over all members, not a sample of them.
+        disagreement = logits.std(0, correction=0)
+        value = logits.mean(0) - self._pessimism_coef * disagreement
 
-    def _learn(
-        self, examples: Sequence[Example], visited: Sequence[Example], report: Report
-    ) -> None:
-        shown = _Shown(examples, visited, self._done)
-        if not len(shown.goals) or not shown.others:
-            raise InvalidInputError(
-                f"goal_classifier: expected frames of the goal and others; got {len(shown.goals)} "
-                f"frames of the goal "
-                f"and {sum(map(len, shown.others))} others. Give a success or a goal picture, and "
-                f"what is none."
-            )
-        self.minimize(examples, lambda rng: self._loss(shown, rng), report)
+        success = logits.sigmoid().mean(0)
+        return value.clamp(-MAX_LOGIT, MAX_LOGIT), success
 
-    def _loss(self, shown: _Shown, rng: np.random.Generator) -> Tensor:
+    def _loss(self, sampler: GoalSampler, rng: np.random.Generator) -> Tensor:
         total = torch.zeros(())
-        for member in range(self._members):
-            rows, sentences, labels = shown.draw(rng, self._batch)
-            order = torch.as_tensor(rng.permutation(len(rows)))
-            share = torch.ones(len(rows), 1)
-            if self._mixup > 0:
-                share = torch.as_tensor(
-                    rng.beta(self._mixup, self._mixup, (len(rows), 1)), dtype=torch.float32
-                )
-            frames, text, labels = (
-                share * each + (1 - share) * each[order]
-                for each in (shown.frames[rows], shown.text[sentences], labels)
-            )
-            logits = self.network.ask(member, frames, text)
-            total = total + functional.binary_cross_entropy_with_logits(logits, labels[:, 0])
-        return total / self._members
+        for member in range(self._ensemble_size):
+            # Each member draws a batch of its own: on one batch they would come to agree.
+            frame_rows, text_rows, labels = sampler.sample(rng, self._batch_size)
+            partner = torch.as_tensor(rng.permutation(self._batch_size))
+            share = self._sample_mixup(rng)
 
+            frames = _mixup(sampler.frames[frame_rows], partner, share)
+            text = _mixup(sampler.text[text_rows], partner, share)
+            targets = _mixup(labels, partner, share)
 
-class _Shown:
-    """Frames, which of them show the goal, and the episodes whose sentences they are shown
-    under."""
+            logits = self.network.member_logits(member, frames, text)
+            loss = functional.binary_cross_entropy_with_logits(logits, targets[:, 0])
+            total = total + loss
 
-    def __init__(
-        self, examples: Sequence[Example], visited: Sequence[Example], done: float
-    ) -> None:
-        labels = [success_labels(example, done) for example in examples]
-        episodes = [*examples, *visited]
-        pictures = [at for at, example in enumerate(examples) if example.goal_embedding is not None]
-        frames = [e.features for e in episodes] + [
-            e.goal_embedding[None] for e in examples if e.goal_embedding is not None
-        ]
-        owner = [
-            *np.repeat(np.arange(len(episodes)), [len(e.features) for e in episodes]).tolist(),
-            *pictures,
-        ]
-        kinds = [np.where(np.isnan(label), -1, np.where(label == 1, 0, 1)) for label in labels]
-        kinds += [np.full(len(e.features), 2) for e in visited] + [np.zeros(1) for _ in pictures]
-        kind = np.concatenate([*kinds, np.zeros(0)])
-        self.frames = torch.as_tensor(
-            np.concatenate(frames) if frames else np.zeros((0, 0), np.float32)
-        )
-        self.owner = np.array(owner, np.int64)
-        self._sentences = InstructionSampler(episodes)
-        self.text = torch.as_tensor(self._sentences.embeddings)
-        self.goals = np.nonzero(kind == 0)[0]
-        self.others = [rows for number in (1, 2) if len(rows := np.nonzero(kind == number)[0])]
-        misled = self.goals[
-            self._sentences.sample_mismatched(np.random.default_rng(0), self.owner[self.goals]) >= 0
-        ]
-        self.others += [misled] if len(misled) else []
-        self._misled = len(misled) > 0
+        return total / self._ensemble_size
 
-    def draw(self, rng: np.random.Generator, count: int) -> tuple[Indices, Indices, Tensor]:
-        """Frames, the first half goals and each kind of others as often as any other; rows of
-        ``text``; labels (N, 1)."""
-        rows = [rng.choice(self.goals, count // 2)]
-        which = rng.integers(len(self.others), size=count - count // 2)
-        rows += [
-            rng.choice(group, int((which == number).sum()))
-            for number, group in enumerate(self.others)
-        ]
-        labels: NDArray[np.float32] = np.zeros((count, 1), np.float32)
-        labels[: count // 2] = 1
-        chosen, kept = np.concatenate(rows), count - (len(rows[-1]) if self._misled else 0)
-        right = self._sentences.sample_matching(rng, self.owner[chosen[:kept]])
-        wrong = self._sentences.sample_mismatched(rng, self.owner[chosen[kept:]])
-        return chosen, np.concatenate([right, wrong]), torch.as_tensor(labels)
+    def _sample_mixup(self, rng: np.random.Generator) -> Tensor:
+        """Shares (B, 1) of the first of two mixed frames."""
+        size = (self._batch_size, 1)
+        alpha = self._mixup_alpha
+        if alpha == 0:
+            return torch.ones(size)
+
+        share = rng.beta(alpha, alpha, size)
+        return torch.as_tensor(share, dtype=torch.float32)
 
 
 class ClassifierEnsemble(nn.Module):
     """Small networks that do not know of each other. The sentence says which parts of a frame
     count."""
 
-    def __init__(self, features: int, text: int, width: int, members: int) -> None:
+    def __init__(
+        self, feature_dim: int, text_dim: int, hidden_dim: int, ensemble_size: int
+    ) -> None:
         super().__init__()
-        self.frame = nn.ModuleList(nn.Linear(features, width) for _ in range(members))
-        self.sentence = nn.ModuleList(nn.Linear(text, width) for _ in range(members))
-        self.answer = nn.ModuleList(
-            nn.Sequential(nn.GELU(), nn.Linear(width, 1)) for _ in range(members)
-        )
+        members = range(ensemble_size)
+        self.frame = nn.ModuleList(nn.Linear(feature_dim, hidden_dim) for _ in members)
+        self.sentence = nn.ModuleList(nn.Linear(text_dim, hidden_dim) for _ in members)
 
-    def ask(self, member: int, frames: Tensor, text: Tensor) -> Tensor:
+        self.answer = nn.ModuleList()
+        for _ in members:
+            head = nn.Sequential(nn.GELU(), nn.Linear(hidden_dim, 1))
+            self.answer.append(head)
+
+    def member_logits(self, member: int, frames: Tensor, text: Tensor) -> Tensor:
         """Logits (N,) of one of them."""
-        weighed = self.frame[member](frames) * (1 + self.sentence[member](text))
-        return self.answer[member](weighed)[:, 0]
+        # Around 1, so that an untrained sentence leaves the frame as it is.
+        gate = 1 + self.sentence[member](text)
+        gated = self.frame[member](frames) * gate
+        return self.answer[member](gated)[:, 0]
 
     def forward(self, frames: Tensor, text: Tensor) -> Tensor:
         """Logits (members, N)."""
-        return torch.stack([self.ask(member, frames, text) for member in range(len(self.answer))])
+        logits: list[Tensor] = []
+        for member in range(len(self.answer)):
+            logits.append(self.member_logits(member, frames, text))
+        return torch.stack(logits)
+
+
+def _mixup(rows: Tensor, partner: Tensor, share: Tensor) -> Tensor:
+    """Each row (B, ...) mixed with its partner by its share (B, 1)."""
+    return share * rows + (1 - share) * rows[partner]

@@ -9,30 +9,35 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from roborew.critics.goal_distance import FARTHEST, GoalDistance
-from roborew.critics.time_contrast import contrast_in_time, moments
+from roborew.critics.goal_distance import MAX_DISTANCE, GoalDistance
+from roborew.critics.time_contrast import sample_time_triplets, time_contrastive_loss
 from roborew.errors import InvalidInputError
 from roborew.learning.examples import Example, Report
 from roborew.learning.packed_episodes import PackedEpisodes
 from roborew.types import RewardSpec
 
+SQUARED_DISTANCE_FLOOR = 1e-12
+"""The square root has no gradient at 0."""
+
 
 class Vip(GoalDistance):
-    """Only successes are learned from, and of them only the order of their frames.
+    """Learn V(frame; goal) = -|f(frame) - f(goal)| from the order of a success's frames alone.
+
+    ``L = time_contrastive_loss(V) + l2 E[|f(frame)|^2]`` (VIP, equation 5 and algorithm 1).
 
     Args:
-        seed: of weights and order.
+        seed: random seed of the weights and the sampling order.
         steps: gradient steps.
-        batch_size: moments a step.
+        batch_size: triplets of frames a step.
         embedding_dim: entries of the embedding.
-        gamma: of a frame's cost.
-        num_negatives: shuffles of the batch whose frames are moments of other demonstrations.
-        l2: weight of the vectors' mean square.
+        gamma: discount of a frame's cost.
+        num_negatives: how many times frames are paired with other demonstrations' goals.
+        l2: weight of the embedded vectors' mean squared norm.
     """
 
     spec: ClassVar[RewardSpec] = RewardSpec(
         name="vip",
-        low=-FARTHEST,
+        low=-MAX_DISTANCE,
         high=0.0,
         context=1,
         causal=True,
@@ -40,7 +45,6 @@ class Vip(GoalDistance):
         predicts_success=False,
         paper="VIP, arXiv:2210.00030",
     )
-
     RENAMED: ClassVar[Mapping[str, str]] = {
         "batch": "batch_size",
         "width": "embedding_dim",
@@ -61,40 +65,46 @@ class Vip(GoalDistance):
         l2: float = 1e-5,
     ) -> None:
         super().__init__("vip", seed, steps, embedding_dim)
-        if not 0 < gamma < 1 or batch_size < 2 or num_negatives < 0 or not 0 <= l2 < np.inf:
+        if not 0 < gamma < 1:
+            raise InvalidInputError(f"vip: expected gamma in (0, 1); got {gamma}.")
+        if batch_size < 2 or num_negatives < 0 or not 0 <= l2 < np.inf:
             raise InvalidInputError(
-                "vip: expected a discount in (0, 1), batch >= 2, negatives and shrink of at least "
-                "0; "
-                f"got {gamma}, {batch_size}, {num_negatives} and {l2}."
+                "vip: expected batch_size >= 2, num_negatives and l2 of at least 0; "
+                f"got {batch_size}, {num_negatives} and {l2}."
             )
-        self._batch, self._discount, self._negatives, self._shrink = (
-            batch_size,
-            gamma,
-            num_negatives,
-            l2,
-        )
+
+        self._batch_size = batch_size
+        self._gamma = gamma
+        self._num_negatives = num_negatives
+        self._l2 = l2
 
     def fit(
         self, examples: Sequence[Example], validation: Sequence[Example], report: Report
     ) -> None:
         """Learn from the successes' frames."""
-        good = self.successes(examples)
-        stack = PackedEpisodes(good)
-        self.minimize(good, lambda rng: self._loss(stack, rng), report)
-        self.remember(good)
+        successes = self.successes(examples)
+        episodes = PackedEpisodes(successes)
+        self.minimize(successes, lambda rng: self._loss(episodes, rng), report)
+        self.fit_goals(successes)
 
-    def _loss(self, stack: PackedEpisodes, rng: np.random.Generator) -> Tensor:
-        drawn = moments(rng, stack, self._batch)
-        rows = np.concatenate([drawn.start, drawn.now, drawn.after, drawn.goal])
-        vectors = self.network(stack.frames[rows])
+    def _loss(self, episodes: PackedEpisodes, rng: np.random.Generator) -> Tensor:
+        batch = sample_time_triplets(rng, episodes, self._batch_size)
+        rows = np.concatenate([batch.start, batch.now, batch.after, batch.goal])
+        vectors = self.network(episodes.frames[rows])
         start, now, after, goal = vectors.chunk(4)
-        values = [-distances(each, goal) for each in (start, now, after)]
-        arrived = torch.as_tensor(drawn.now == drawn.goal)
-        loss = contrast_in_time(values, arrived, self._discount, self._negatives, rng)
-        return loss + self._shrink * vectors.square().sum(1).mean()
+
+        # Of all pairs in the batch: off the diagonal lie the goals of other demonstrations.
+        values = [-pairwise_distances(frames, goal) for frames in (start, now, after)]
+        reached = torch.as_tensor(batch.now == batch.goal)
+        loss = time_contrastive_loss(values, reached, self._gamma, self._num_negatives, rng)
+
+        squared_norms = vectors.square().sum(1)
+        return loss + self._l2 * squared_norms.mean()
 
 
-def distances(first: Tensor, second: Tensor) -> Tensor:
+def pairwise_distances(first: Tensor, second: Tensor) -> Tensor:
     """Distances between all pairs of rows, shape (N, M), with a gradient even where two rows are
     equal."""
-    return ((first[:, None] - second).square().sum(-1) + 1e-12).sqrt()
+    difference = first[:, None] - second
+    squares = difference.square().sum(-1)
+    return (squares + SQUARED_DISTANCE_FLOOR).sqrt()

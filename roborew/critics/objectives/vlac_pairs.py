@@ -1,5 +1,5 @@
 """Signed progress between two frames, summed up over the episode, and whether the task is done:
-VLAC's critic."""
+VLAC's critic (arXiv:2509.15937)."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import ClassVar
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from roborew.critics.dataset.frame_pairs import FramePairBatch, FramePairSampler
 from roborew.critics.networks.pair_network import PairNetwork, expected_change
@@ -22,25 +23,28 @@ from roborew.types import RecurrentState, RewardSpec, Scores
 
 
 class VlacPairs(TorchObjective[PairNetwork]):
-    """Progress starts at 0; each frame is compared with the last few, and its progress is the mean
-    of what they say. A plain sum drifts, and loses count near the end, where every loss is a share
-    of next to nothing; so the frame is also compared with the episode's first, at 0, and what that
+    """``L = CE(two-hot c) + 10 (E[c] - c)^2 + BCE(success)`` of changes ``c = (q - p) / (1 - p)``
+    from progress p to q, negative where the order is reversed (VLAC, section 3.1).
+
+    Progress starts at 0; each frame is compared with the last few, and its progress is the mean of
+    what they say. A plain sum drifts, and loses count near the end, where every loss is a share of
+    next to nothing; so the frame is also compared with the episode's first, at 0, and what that
     says weighs as much as the others together.
 
     Args:
-        seed: of weights and order.
+        seed: random seed of the weights and the sampling order.
         steps: gradient steps.
         batch_size: pairs a step.
-        hidden_dim: of the network.
+        hidden_dim: width of the network.
         num_bins: that a change is spread over, an odd number.
         num_references: frames that a new one is compared with.
-        anchored: also compare with the first frame; with ``lags=1`` and no anchor it is VLAC's
-            plain sum.
+        anchored: also compare with the first frame; with ``num_references=1`` and no anchor it is
+            VLAC's plain sum.
         integrator: what a loss means, see `roborew.rewards.relative_progress`.
     """
 
     spec: ClassVar[RewardSpec] = RewardSpec(
-        name="pair",
+        name="vlac_pairs",
         low=0.0,
         high=1.0,
         context=None,
@@ -49,7 +53,6 @@ class VlacPairs(TorchObjective[PairNetwork]):
         predicts_success=True,
         paper="VLAC, arXiv:2509.15937",
     )
-
     RENAMED: ClassVar[Mapping[str, str]] = {
         "batch": "batch_size",
         "width": "hidden_dim",
@@ -69,124 +72,162 @@ class VlacPairs(TorchObjective[PairNetwork]):
         anchored: bool = True,
         integrator: Integrator = "inverse",
     ) -> None:
-        super().__init__("pair", seed, steps)
-        if (
-            batch_size < 1
-            or hidden_dim < 8
-            or num_bins < 3
-            or num_bins % 2 == 0
-            or num_references < 1
-        ):
+        super().__init__("vlac_pairs", seed, steps)
+        if num_bins < 3 or num_bins % 2 == 0:
+            raise InvalidInputError(f"vlac_pairs: expected an odd num_bins >= 3; got {num_bins}.")
+        if batch_size < 1 or hidden_dim < 8 or num_references < 1:
             raise InvalidInputError(
-                f"pair: expected batch >= 1, width >= 8, an odd number of bins >= 3 and lags >= 1; "
-                f"got {batch_size}, {hidden_dim}, {num_bins} and {num_references}."
+                "vlac_pairs: expected batch_size and num_references >= 1, hidden_dim >= 8; "
+                f"got {batch_size}, {num_references} and {hidden_dim}."
             )
-        self._batch, self._width, self._bins, self._lags = (
-            batch_size,
-            hidden_dim,
-            num_bins,
-            num_references,
-        )
+
+        self._batch_size = batch_size
+        self._hidden_dim = hidden_dim
+        self._num_bins = num_bins
+        self._num_references = num_references
         self._anchored = anchored
         self._integrator: Integrator = integrator
 
     def build(self, feature_dim: int, text_dim: int) -> PairNetwork:
         """The network for frames (D,) and sentences (E,), untrained."""
-        return PairNetwork(feature_dim, text_dim, 2, self._width, self._bins)
+        return PairNetwork(feature_dim, text_dim, 2, self._hidden_dim, self._num_bins)
 
     def fit(
         self, examples: Sequence[Example], validation: Sequence[Example], report: Report
     ) -> None:
         """Learn the change between two frames, and whether the second one shows the task done."""
-        stack, drawer = PackedEpisodes(examples), FramePairSampler(examples)
-
-        def loss(rng: np.random.Generator) -> torch.Tensor:
-            drawn = drawer.sample(rng, self._batch)
-            pictures = stack.frames[np.stack([drawn.before, drawn.after], axis=1)]
-            return self.network.loss(
-                pictures, stack.text[drawn.instruction], labels(drawn), drawn.success
-            )
-
-        self.minimize(examples, loss, report)
+        episodes = PackedEpisodes(examples)
+        sampler = FramePairSampler(examples)
+        self.minimize(examples, lambda rng: self._loss(episodes, sampler, rng), report)
 
     def score_step(self, queries: Sequence[Query]) -> tuple[list[Scores], list[RecurrentState]]:
         """Compare each new frame with those before it; the first and the last few are
         remembered."""
-        empty = np.zeros(0, np.float32)
-        starts = [query.state.get("start", query.features[:1]) for query in queries]
-        known = [
-            np.concatenate([query.state.get("frames", query.features[:0]), query.features])
-            for query in queries
-        ]
-        told = self._compare(queries, starts, known)
         scores: list[Scores] = []
-        memories: list[RecurrentState] = []
-        for query, start, frames, (changes, claims) in zip(
-            queries, starts, known, told, strict=True
-        ):
-            values = self._summed(query.state.get("values", empty).tolist(), changes)
-            scores.append(Scores(values[-len(claims) :], np.ones(len(claims), np.bool_), claims))
-            memories.append(
-                {"start": start, "frames": frames[-self._lags :], "values": values[-self._lags :]}
-            )
-        return scores, memories
+        states: list[RecurrentState] = []
+        no_values = np.zeros(0, np.float32)
+        predictions = self._predict_changes(queries)
+        for query, (changes, success) in zip(queries, predictions, strict=True):
+            earlier = query.state.get("values", no_values)
+            values = self._integrate(earlier.tolist(), changes)
 
-    def _summed(self, values: list[float], changes: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Progress of the frames before and of the new ones, whose changes are (T, 1 + lags)."""
-        for row in changes.tolist():
-            said = [
-                apply_change(p, c, self._integrator)
-                for p, c in zip(values[::-1], row[1:], strict=False)
-            ]
-            value = float(np.mean(said)) if said else 0.0
-            anchor = apply_change(0.0, row[0], self._integrator)
-            values = [*values, (value + anchor) / 2 if said and self._anchored else value]
+            count = len(query.features)
+            valid = np.ones(count, np.bool_)
+            scores.append(Scores(values[-count:], valid, success))
+            state = {
+                "start": _start(query),
+                "frames": _known_frames(query)[-self._num_references :],
+                "values": values[-self._num_references :],
+            }
+            states.append(state)
+        return scores, states
+
+    def _loss(
+        self, episodes: PackedEpisodes, sampler: FramePairSampler, rng: np.random.Generator
+    ) -> Tensor:
+        batch = sampler.sample(rng, self._batch_size)
+        rows = np.stack([batch.before, batch.after], axis=1)
+        return self.network.loss(
+            episodes.frames[rows],
+            episodes.text[batch.instruction],
+            change_labels(batch),
+            batch.success,
+        )
+
+    def _integrate(self, values: list[float], changes: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Progress of the frames before and of the new ones, whose changes are (T, 1 + references):
+        from the first frame, from the one before, from the one before that..."""
+        for from_start, *from_references in changes.tolist():
+            if not values:
+                # An episode begins at 0, whatever its first frame looks like.
+                values = [0.0]
+                continue
+
+            # Early in an episode there are fewer frames before than references.
+            steps = zip(values[::-1], from_references, strict=False)
+            estimates = [apply_change(p, c, self._integrator) for p, c in steps]
+            value = float(np.mean(estimates))
+            if self._anchored:
+                anchor = apply_change(0.0, from_start, self._integrator)
+                value = (value + anchor) / 2
+            values = [*values, value]
+
         return np.array(values, np.float32)
 
-    def _compare(
-        self, queries: Sequence[Query], starts: Sequence[Features], known: Sequence[Features]
+    def _predict_changes(
+        self, queries: Sequence[Query]
     ) -> list[tuple[NDArray[np.float32], NDArray[np.float32]]]:
         """Changes to each new frame from the first, the one before, the one before that..., (T, 1 +
-        lags), and claims, (T,)."""
-        pictures, texts, counts = list[Features](), list[Features](), list[int]()
-        for query, start, frames in zip(queries, starts, known, strict=True):
-            at = np.arange(len(frames) - len(query.features), len(frames))[:, None]
-            before = frames[np.maximum(at - 1 - np.arange(self._lags), 0)]
-            before = np.concatenate(
-                [np.broadcast_to(start, (len(at), *start.shape)), before], axis=1
-            )
-            pairs = np.stack([before, np.broadcast_to(frames[at], before.shape)], axis=2)
-            pictures.append(pairs.reshape(-1, *pairs.shape[2:]))
-            texts.append(np.repeat(query.text_embedding[None], len(pictures[-1]), axis=0))
-            counts.append(len(at))
+        references), and success, (T,)."""
+        pairs_per_frame = 1 + self._num_references
+        pictures, texts = list[Features](), list[Features]()
+        for query in queries:
+            pairs = self._pairs(query)
+            pictures.append(pairs)
+            texts.append(np.repeat(query.text_embedding[None], len(pairs), axis=0))
+
         with torch.inference_mode():
-            asked = (
+            logits, success_logits = self.network(
                 torch.as_tensor(np.concatenate(pictures)),
                 torch.as_tensor(np.concatenate(texts)),
             )
-            logits, done = self.network(*asked)
-            changes = expected_change(logits).reshape(-1, 1 + self._lags).numpy()
-            claims = done.reshape(-1, 1 + self._lags)[:, 0].sigmoid().numpy()
-        bounds = np.cumsum(counts)[:-1]
-        return list(zip(np.split(changes, bounds), np.split(claims, bounds), strict=True))
+            changes = expected_change(logits).reshape(-1, pairs_per_frame).numpy()
+            # All pairs of a frame show it second; the first of them is asked whether it is done.
+            success = success_logits.reshape(-1, pairs_per_frame)[:, 0].sigmoid().numpy()
+
+        bounds = np.cumsum([len(query.features) for query in queries])[:-1]
+        changes_by_query = np.split(changes, bounds)
+        success_by_query = np.split(success, bounds)
+        return list(zip(changes_by_query, success_by_query, strict=True))
+
+    def _pairs(self, query: Query) -> Features:
+        """[before, new] of each new frame with the first and the last few, (T (1 + references), 2,
+        D); where there are fewer before it, the first known one is repeated."""
+        frames = _known_frames(query)
+        feature_dim = frames.shape[1]
+        num_new = len(query.features)
+        new = np.arange(len(frames) - num_new, len(frames))[:, None]
+
+        # Where there are fewer frames before, the pair is not read: see `_integrate`.
+        steps_back = 1 + np.arange(self._num_references)
+        references = frames[np.maximum(new - steps_back, 0)]
+        start = np.broadcast_to(_start(query), (num_new, 1, feature_dim))
+        before = np.concatenate([start, references], axis=1)
+        after = np.broadcast_to(frames[new], before.shape)
+
+        pairs = np.stack([before, after], axis=2)
+        return pairs.reshape(-1, 2, feature_dim)
 
 
-def labels(drawn: FramePairBatch) -> NDArray[np.float32]:
+def change_labels(batch: FramePairBatch) -> NDArray[np.float32]:
     """What `roborew.rewards.relative_progress.relative_change` says of the pairs by the integrator
     "inverse", in [-1, 1]: the share of the work that remained, with the sign turned round where the
     pair is. It is 0 where nothing moved or the sentence is another task's, and NaN where nobody
     knows.
     """
-    left_before, left_after = 1 - drawn.progress_before, 1 - drawn.progress_after
-    gain = (drawn.progress_after - drawn.progress_before) / np.where(
-        left_before > 0, left_before, 1
-    )
-    loss = np.maximum(left_before, MIN_REMAINING_WORK) / np.where(left_after > 0, left_after, 1) - 1
-    change = np.where(
-        drawn.progress_after >= drawn.progress_before,
-        gain,
-        np.where(
-            np.isnan(drawn.progress_before + drawn.progress_after), np.nan, np.minimum(loss, 0)
-        ),
-    )
-    return np.where(drawn.matches, change, 0).astype(np.float32)
+    before = batch.progress_before
+    after = batch.progress_after
+    left_before = 1 - before
+    left_after = 1 - after
+
+    # A divisor of 0 is replaced: there is no gain from 1, nor a loss to it.
+    gain = (after - before) / np.where(left_before > 0, left_before, 1)
+    left_at_least = np.maximum(left_before, MIN_REMAINING_WORK)
+    ratio = left_at_least / np.where(left_after > 0, left_after, 1)
+    loss = np.minimum(ratio - 1, 0)
+
+    unknown = np.isnan(before + after)
+    loss = np.where(unknown, np.nan, loss)
+    change = np.where(after >= before, gain, loss)
+    return np.where(batch.matches, change, 0).astype(np.float32)
+
+
+def _start(query: Query) -> Features:
+    """The first frame of the query's episode, (1, D)."""
+    return query.state.get("start", query.features[:1])
+
+
+def _known_frames(query: Query) -> Features:
+    """The frames that are remembered, then the new ones."""
+    remembered = query.state.get("frames", query.features[:0])
+    return np.concatenate([remembered, query.features])

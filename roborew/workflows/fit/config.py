@@ -17,7 +17,7 @@ class FitConfig:
     """How a critic is made. The same configuration and demonstrations give the same critic on the
     same machine."""
 
-    critic: str = "progress"
+    critic: str = "robometer"
     """A name of `roborew list critics`."""
     option: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()
     """A setting of the critic as key=value; may be given several times."""

@@ -137,12 +137,13 @@ def embed_demonstrations(
 
 def _check_goals(config: FitConfig) -> None:
     """Pictures of the goal are given to a critic that learns from them."""
+    if config.goal_images is None or critics.load(config.critic).spec.learns_goal_images:
+        return
     able = [name for name in critics if critics.load(name).spec.learns_goal_images]
-    if config.goal_images is not None and config.critic not in able:
-        raise InvalidInputError(
-            f"goal_images: {config.critic!r} does not learn from pictures of the goal. Able to: "
-            f"{', '.join(able)}."
-        )
+    raise InvalidInputError(
+        f"goal_images: {config.critic!r} does not learn from pictures of the goal. Able to: "
+        f"{', '.join(able)}."
+    )
 
 
 def keeping(figures: dict[str, float], say: Say | None) -> Report:

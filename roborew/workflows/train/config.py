@@ -96,7 +96,7 @@ class TrainConfig:
     and to episodes of the agent. These are labelled with what the simulator says of them, progress
     and success, or success alone where no
     more is told: the one place where truth enters a learned reward. Where neither is told, only
-    critics that need no labels can be refreshed (goal_classifier, adversarial)."""
+    critics that need no labels can be refreshed (vice, gail)."""
     num_refits: int = 1
     """How often, evenly over the steps; only with --refit."""
     max_minutes: float | None = None

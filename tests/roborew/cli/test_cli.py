@@ -207,7 +207,7 @@ def test_ctrl_c_while_judging_says_how_to_go_on(
         ("envs", ["roborew/Press-v0", "roborew/Cheetah-v0"]),
         ("rewards", ["mini", "true-dense", "true-sparse"]),
         ("agents", ["ppo", "sb3-ppo", "sb3-sac"]),
-        ("critics", ["progress", "transport", "arXiv:2410.21795"]),
+        ("critics", ["robometer", "temporal_ot", "arXiv:2410.21795"]),
         ("encoders", ["conv", "mini", "tower"]),
     ],
 )

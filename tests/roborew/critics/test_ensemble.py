@@ -21,7 +21,7 @@ WORDS = ("seed=4", "steps=40", "batch_size=32", "hidden_dim=16")
 
 @pytest.fixture(scope="module")
 def ensemble() -> Objective:
-    made = make_objective("pair", WORDS, members=3)
+    made = make_objective("vlac_pairs", WORDS, members=3)
     made.fit(world(3), world(1, seed=500), lambda what, value: None)
     return made
 
@@ -34,7 +34,7 @@ def test_one_member_is_the_objective_itself() -> None:
 
 def test_its_score_is_the_mean_of_members_that_differ(ensemble: Objective) -> None:
     asked = query(episode("success", 9))
-    members = [make_objective("pair", WORDS) for _ in range(3)]
+    members = [make_objective("vlac_pairs", WORDS) for _ in range(3)]
     for row, member in enumerate(members):
         member.load_state_dict(
             {
@@ -82,14 +82,14 @@ def test_whole_equals_in_parts_and_saved_equals_loaded(ensemble: Objective) -> N
     _, (memory,) = ensemble.score_step([replace(asked, features=asked.features[:5])])
     rest = ensemble.score_step([replace(asked, features=asked.features[5:], state=memory)])[0][0]
     np.testing.assert_allclose(rest.value, whole.value[5:], atol=1e-5)
-    loaded = make_objective("pair", WORDS, members=3)
+    loaded = make_objective("vlac_pairs", WORDS, members=3)
     loaded.load_state_dict(ensemble.state_dict())
     np.testing.assert_array_equal(loaded.score_step([asked])[0][0].value, whole.value)
     with pytest.raises(CorruptFileError, match="limit"):
         loaded.load_state_dict({})
 
 
-@pytest.mark.parametrize("name", ["ridge", "perceptual", "transport"])
+@pytest.mark.parametrize("name", ["ridge", "perceptual", "temporal_ot"])
 def test_members_that_draw_nothing_at_random_differ_by_the_episodes_they_are_fitted_to(
     name: str,
 ) -> None:
@@ -116,7 +116,7 @@ def kept(name: str) -> tuple[str, ...]:
     return ("seed=2", "steps=20", "batch_size=16") if name != "ridge" else ("seed=2",)
 
 
-@pytest.mark.parametrize("name", ["goal_classifier", "adversarial"])
+@pytest.mark.parametrize("name", ["vice", "gail"])
 def test_members_that_learn_from_an_agent_do_so_in_an_ensemble_too(name: str) -> None:
     """Nobody labelled what the agent visited: it is shown as that, not as one more success."""
     visited = [

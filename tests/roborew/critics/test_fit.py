@@ -34,7 +34,7 @@ def fitted() -> Fitted:
 
 
 def test_progress_is_learned_unless_told_otherwise() -> None:
-    assert FitConfig().critic == "progress" and FitConfig().ensemble_size == 1
+    assert FitConfig().critic == "robometer" and FitConfig().ensemble_size == 1
 
 
 def test_an_ensemble_is_kept_and_read_back_as_one(fitted: Fitted, tmp_path: Path) -> None:
@@ -70,7 +70,7 @@ def test_the_pooled_spearman_has_an_interval_and_abstentions_their_share(
     fitted: Fitted,
 ) -> None:
     table = evaluate_critic(fitted, fitted.split.test)
-    row, clock = table["progress"], table["clock"]
+    row, clock = table["robometer"], table["clock"]
     low, order, high = (row[name].value for name in ("CI low", "Spearman (pooled)", "CI high"))
     assert low is not None and order is not None and high is not None and low <= order <= high
     assert clock["CI low"].value is None

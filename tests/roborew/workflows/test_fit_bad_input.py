@@ -40,9 +40,9 @@ ENCODER = ("steps=2", "batch_size=4")
 STEPS = dict.fromkeys(critics, ("steps=4",)) | {
     "ridge": (),
     "perceptual": (),
-    "preference": ("steps=4", "queries=50"),
+    "bradley_terry": ("steps=4", "num_queries=50"),
 }
-SUCCESSES = {"goal_classifier", "liv", "perceptual", "stages", "tcc", "transport", "vip"}
+SUCCESSES = {"vice", "liv", "perceptual", "sarm", "tcc", "temporal_ot", "vip"}
 """Critics that learn from successes."""
 
 
@@ -56,26 +56,26 @@ def several(kind: str, count: int = 4, **changes: Any) -> list[Demonstration]:
 
 
 SETS: dict[str, tuple[list[Demonstration], set[str]]] = {
-    "one success": (several("success", 1), {"adversarial"}),
-    "one success without labels": (several("success", 1, progress=None), {"adversarial"}),
-    "nothing known of any": (several("success", progress=None, succeeded=None), {"adversarial"}),
-    "no failure": (several("success"), {"adversarial"}),
-    "no success": (several("failure"), {"adversarial", *SUCCESSES}),
+    "one success": (several("success", 1), {"gail"}),
+    "one success without labels": (several("success", 1, progress=None), {"gail"}),
+    "nothing known of any": (several("success", progress=None, succeeded=None), {"gail"}),
+    "no failure": (several("success"), {"gail"}),
+    "no success": (several("failure"), {"gail", *SUCCESSES}),
     "three frames": (
         [*several("success", 2, length=3), demonstration("failure", length=3)],
-        {"perceptual", "stages"},
+        {"perceptual", "sarm"},
     ),
     "sizes": ([*several("success", 2), *several("failure", 2, size=(36, 48))], set()),
     "labels of some": (
         [*several("success", 2), demonstration("success", 2, progress=None)],
-        {"adversarial"},
+        {"gail"},
     ),
     "stages of another kind": (
         [
             demonstration(row=row, stages=(Span("a", 0, 2), Span("b", 2, 8))[: row + 1])
             for row in range(2)
         ],
-        {"adversarial"},
+        {"gail"},
     ),
     "a failure that never moves": (
         [*several("success", 2), frozen("failure", progress=None)],

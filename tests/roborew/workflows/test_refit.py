@@ -49,13 +49,13 @@ def demos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return collect_demonstrations(ENV, config, tmp_path_factory.mktemp("demos") / "press")
 
 
-@pytest.fixture(scope="module", params=["goal_classifier", "ridge"])
+@pytest.fixture(scope="module", params=["vice", "ridge"])
 def config(
     request: pytest.FixtureRequest, demos: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> TrainConfig:
     """An ensemble with a way of its own to learn from an agent, and a critic without that sees
     several views."""
-    own = request.param == "goal_classifier"
+    own = request.param == "vice"
     steps, camera = (("steps=3",), "wrist") if own else ((), "wrist,front")
     how = FitConfig(
         critic=request.param,
@@ -138,7 +138,7 @@ def test_pictures_of_the_goal_that_were_given_are_learned_from_again(tmp_path: P
     (tmp_path / "drawn").mkdir()
     Image.fromarray(shown[0].video()[-1]).save(tmp_path / "drawn" / "goal.png")
     how = FitConfig(
-        critic="goal_classifier",
+        critic="vice",
         option=("steps=3",),
         encoder="mini",
         goal_images=tmp_path / "drawn",
@@ -217,7 +217,7 @@ def test_what_an_agent_visited_that_nobody_labelled_is_not_learned_as_success(me
         demonstration("success", 100 + row, progress=None, succeeded=None) for row in range(4)
     ]
     how = FitConfig(
-        critic="goal_classifier",
+        critic="vice",
         ensemble_size=members,
         option=("steps=30",),
         encoder="mini",

@@ -284,13 +284,11 @@ def test_a_reward_is_paid_as_it_says_unless_the_user_says_otherwise(
 
 @pytest.mark.parametrize("critic", sorted(critics))
 def test_only_a_score_that_belongs_to_a_step_is_paid_by_its_level(critic: str) -> None:
-    assert (critics.load(critic).spec.shaping == "level") == (
-        critic in ("adversarial", "transport")
-    )
+    assert (critics.load(critic).spec.shaping == "level") == (critic in ("gail", "temporal_ot"))
 
 
 def test_a_critic_that_must_see_how_an_episode_ends_pays_and_is_judged(tmp_path: Path) -> None:
-    how = FitConfig(critic="transport", encoder="mini", calibrate=False)
+    how = FitConfig(critic="temporal_ot", encoder="mini", calibrate=False)
     films = [demonstration(kind, cameras=(DEFAULT_CAMERA,)) for kind in ("success", "failure")]
     critic = fit_critic(films, how).critic
     critic.save_pretrained(tmp_path / "critic")

@@ -9,7 +9,8 @@ import pytest
 import torch
 from torch.nn import functional
 
-from roborew.critics.objectives.clip_adapter import Adapters, ClipAdapter, Ranks
+from roborew.critics.dataset.ranked_pairs import RankedPairSampler
+from roborew.critics.objectives.clip_adapter import Adapters, ClipAdapter
 from roborew.errors import InvalidInputError
 from roborew.learning.examples import Example
 from tests.roborew.critics.worlds import OPEN, PUSH, TEXTS, episode, query, world
@@ -52,16 +53,16 @@ def test_pairs_are_of_one_sentence_and_ranked_as_their_labels_say() -> None:
     examples = world(2, sentences=(PUSH, OPEN))
     progress = np.concatenate([e.progress for e in examples if e.progress is not None])
     sentence = np.concatenate([[e.instruction] * len(e.features) for e in examples])
-    drawn = Ranks(examples).draw(np.random.default_rng(0), 500)
+    drawn = RankedPairSampler(examples).sample(np.random.default_rng(0), 500)
     assert (sentence[drawn.first] == sentence[drawn.second]).all()
     gap = progress[drawn.second] - progress[drawn.first]
     assert (
-        (gap[drawn.gap > 0] > 0).all()
-        and (gap[drawn.gap < 0] < 0).all()
-        and (drawn.gap != 0).mean() > 0.5
+        (gap[drawn.order > 0] > 0).all()
+        and (gap[drawn.order < 0] < 0).all()
+        and (drawn.order != 0).mean() > 0.5
     )
     names = np.array([e.instruction for e in examples])
-    assert (names[drawn.other] != names[drawn.asked]).all()
+    assert (names[drawn.mismatched] != names[drawn.matching]).all()
 
 
 def test_frames_of_an_unlabelled_failure_only_lose_against_the_end_of_a_success() -> None:
@@ -72,10 +73,10 @@ def test_frames_of_an_unlabelled_failure_only_lose_against_the_end_of_a_success(
             for e in examples
         ]
     )
-    drawn = Ranks(examples).draw(np.random.default_rng(0), 2000)
-    assert (drawn.gap[failed[drawn.first] & failed[drawn.second]] == 0).all()
+    drawn = RankedPairSampler(examples).sample(np.random.default_rng(0), 2000)
+    assert (drawn.order[failed[drawn.first] & failed[drawn.second]] == 0).all()
     mixed = failed[drawn.second] & ~failed[drawn.first]
-    assert (drawn.gap[mixed] <= 0).all() and (drawn.gap[mixed] < 0).any()
+    assert (drawn.order[mixed] <= 0).all() and (drawn.order[mixed] < 0).any()
 
 
 def test_episodes_in_which_nothing_progresses_are_refused() -> None:

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 import torch
 
-from roborew.critics.objectives.gail import (
+from roborew.critics.networks.discriminator import (
     Discriminator,
-    Gail,
-    drawn,
-    excess,
+    Transitions,
+    excess_slope,
     preconditioning,
     slope_penalty,
 )
+from roborew.critics.objectives.gail import Gail, sample_transitions
 from roborew.errors import InvalidInputError
 from roborew.learning.examples import Example
 from roborew.learning.packed_episodes import PackedEpisodes
@@ -55,14 +55,14 @@ def test_what_an_agent_visits_is_worth_less_afterwards() -> None:
 def test_what_airl_pays_depends_on_the_new_frame_alone_and_what_gail_pays_on_the_step() -> None:
     after, text = torch.randn(4, 6), torch.randn(4, 3)
     for airl in (False, True):
-        network = Discriminator(6, 3, 16, airl, spectral=False, discount=0.9)
+        network = Discriminator(6, 3, 16, airl, spectral_norm=False, gamma=0.9)
         one, other = (network.reward(torch.randn(4, 6), after, text) for _ in range(2))
         assert torch.equal(one, other) == airl
 
 
 def test_airls_shaping_cancels_around_a_loop_without_discount() -> None:
     """Potentials telescope: what a closed loop adds to the rewards is nothing."""
-    network = Discriminator(6, 3, 16, airl=True, spectral=False, discount=1.0)
+    network = Discriminator(6, 3, 16, airl=True, spectral_norm=False, gamma=1.0)
     frames, text = torch.randn(5, 6), torch.randn(1, 3).expand(5, 3)
     after = frames.roll(-1, dims=0)
     torch.testing.assert_close(
@@ -71,17 +71,16 @@ def test_airls_shaping_cancels_around_a_loop_without_discount() -> None:
 
 
 def test_the_penalty_only_counts_slopes_above_one() -> None:
-    network = Discriminator(6, 3, 16, airl=False, spectral=False, discount=1.0)
-    sides = (
-        tuple(torch.randn(8, width) for width in (6, 6, 3)),
-        tuple(torch.randn(8, width) for width in (6, 6, 3)),
+    network = Discriminator(6, 3, 16, airl=False, spectral_norm=False, gamma=1.0)
+    expert, other = (
+        Transitions(torch.randn(8, 6), torch.randn(8, 6), torch.randn(8, 3)) for _ in range(2)
     )
     rng = np.random.default_rng(0)
     weight = next(network.judge.parameters()).data
     weight.mul_(0.01)
-    assert slope_penalty(network, *sides, rng).item() == 0
+    assert slope_penalty(network, expert, other, rng).item() == 0
     weight.mul_(10_000)
-    assert slope_penalty(network, *sides, rng).item() > 1
+    assert slope_penalty(network, expert, other, rng).item() > 1
 
 
 def test_under_the_spectral_norm_no_slope_is_above_that_of_its_activations() -> None:
@@ -94,7 +93,7 @@ def test_under_the_spectral_norm_no_slope_is_above_that_of_its_activations() -> 
 
 def test_preconditioning_never_raises_a_reward_nor_lowers_it_beyond_the_least() -> None:
     for spread in (1.0, 4.0):
-        factors = preconditioning(excess(torch.tensor([0.0, 9.0, 9.5, 100.0])), spread, 0.7)
+        factors = preconditioning(excess_slope(torch.tensor([0.0, 9.0, 9.5, 100.0])), spread, 0.7)
         assert factors.tolist() == pytest.approx([1, 1, float(np.exp(-0.25 / spread)), 0.7])
     plain, wary = (fitted(world(2), steps=20, min_reward_scale=least) for least in (1.0, 0.7))
     one, other = (
@@ -104,7 +103,7 @@ def test_preconditioning_never_raises_a_reward_nor_lowers_it_beyond_the_least() 
 
 
 def test_the_slope_of_a_step_is_the_norm_of_its_jacobian_also_where_entries_cancel() -> None:
-    network = Discriminator(5, 3, 16, airl=False, spectral=False, discount=1.0)
+    network = Discriminator(5, 3, 16, airl=False, spectral_norm=False, gamma=1.0)
     before, text = torch.randn(4, 5), torch.randn(4, 3)
 
     def step(frame: torch.Tensor, sentence: torch.Tensor) -> torch.Tensor:
@@ -123,14 +122,14 @@ def test_the_slope_of_a_step_is_the_norm_of_its_jacobian_also_where_entries_canc
 
 
 def test_the_excess_is_measured_in_what_was_learned_from_and_kept() -> None:
-    network = Discriminator(5, 3, 16, airl=False, spectral=False, discount=1.0)
+    network = Discriminator(5, 3, 16, airl=False, spectral_norm=False, gamma=1.0)
     frames, text = torch.randn(50, 5), torch.randn(50, 3)
-    network.measure(frames, text)
+    network.fit_slope_scale(frames, text)
     assert float(network.steepness) == 1, "no step was steep"
     network.step[0].weight.data.mul_(40)
-    network.measure(frames, text)
+    network.fit_slope_scale(frames, text)
     torch.testing.assert_close(
-        network.steepness, excess(network.step_slope(frames, text)).std(correction=0)
+        network.steepness, excess_slope(network.step_slope(frames, text)).std(correction=0)
     )
     assert "steepness" in network.state_dict()
 
@@ -140,8 +139,10 @@ def test_a_step_never_crosses_into_another_episode() -> None:
     marked = [
         replace(e, features=np.full_like(e.features, number)) for number, e in enumerate(examples)
     ]
-    before, after, _ = drawn(PackedEpisodes(marked), [0, 3, 4], np.random.default_rng(0), 300)
-    assert torch.equal(before, after) and set(before[:, 0].tolist()) == {0, 3, 4}
+    rng = np.random.default_rng(0)
+    steps = sample_transitions(PackedEpisodes(marked), [0, 3, 4], rng, 300)
+    assert torch.equal(steps.before, steps.after)
+    assert set(steps.before[:, 0].tolist()) == {0, 3, 4}
 
 
 @pytest.mark.parametrize("success", [True, False])

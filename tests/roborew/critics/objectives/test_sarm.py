@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from roborew.critics.objectives.sarm import Sarm, SarmNetwork, pseudo_labelled
+from roborew.critics.dataset.stage_labels import label_by_stages
+from roborew.critics.objectives.sarm import Sarm, SarmNetwork
 from roborew.errors import CorruptFileError, InvalidInputError
 from tests.roborew.critics.worlds import episode, query, world
 
@@ -20,7 +21,7 @@ def silent(what: str, value: float) -> None:
 def test_pseudo_progress_of_an_unlabelled_success_rises_from_0_to_1_and_failures_stay_unknown() -> (
     None
 ):
-    labelled, ends = pseudo_labelled(world(labelled=False), 4)
+    labelled, ends = label_by_stages(world(labelled=False), 4)
     assert ends[0] == 0 and ends[-1] == 1 and (np.diff(ends) > 0).all()
     for example in labelled:
         assert (example.progress is None) == (example.success is False)
@@ -37,14 +38,14 @@ def test_a_subtask_that_takes_longer_counts_for_more() -> None:
     examples = [
         replace(episode("success", seed, labelled=False), features=steps) for seed in range(3)
     ]
-    assert pseudo_labelled(examples, 2)[1][1] == pytest.approx(6 / 23, abs=0.02)
+    assert label_by_stages(examples, 2)[1][1] == pytest.approx(6 / 23, abs=0.02)
 
 
 def test_labels_that_are_there_are_kept_unless_time_is_asked_for() -> None:
     examples = world(2)
-    for kept, example in zip(pseudo_labelled(examples, 4)[0], examples, strict=True):
+    for kept, example in zip(label_by_stages(examples, 4)[0], examples, strict=True):
         assert kept.progress is example.progress
-    assert all(example.success for example in pseudo_labelled(examples, 4, "time")[0])
+    assert all(example.success for example in label_by_stages(examples, 4, "time")[0])
 
 
 def test_marked_spans_are_taken_as_they_are() -> None:
@@ -52,7 +53,7 @@ def test_marked_spans_are_taken_as_they_are() -> None:
     examples = [
         replace(episode("success", seed, labelled=False), stages=spans) for seed in range(2)
     ]
-    assert pseudo_labelled(examples, 2)[1][1] == pytest.approx(6 / 23, abs=0.02)
+    assert label_by_stages(examples, 2)[1][1] == pytest.approx(6 / 23, abs=0.02)
 
 
 def test_where_truth_falls_the_score_falls() -> None:
@@ -70,7 +71,7 @@ def test_progress_is_the_mean_over_subtasks_of_where_they_begin_and_how_far_they
     network, vectors = SarmNetwork(4, 3, 16, 1, ends), torch.randn(5, 16)
     with torch.inference_mode():
         chance = network.stage(vectors).softmax(-1)
-        far = [network.far(vectors, torch.eye(2)[[stage] * 5]) for stage in (0, 1)]
+        far = [network.share_within(vectors, torch.eye(2)[[stage] * 5]) for stage in (0, 1)]
         expected = chance[:, 0] * 0.2 * far[0] + chance[:, 1] * (0.2 + 0.8 * far[1])
         torch.testing.assert_close(network.progress(vectors), expected)
 

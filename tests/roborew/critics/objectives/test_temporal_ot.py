@@ -10,7 +10,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from roborew.critics.objectives.temporal_ot import TemporalOT, costs, plan, preferences
+from roborew.critics.objectives.temporal_ot import TemporalOT, preference_triplets
+from roborew.critics.optimal_transport import cosine_costs, transport_plan
 from roborew.errors import CorruptFileError, InvalidInputError
 from roborew.learning.examples import Example
 from tests.roborew.critics.worlds import episode, query, world
@@ -32,7 +33,7 @@ def test_every_frame_is_moved_whole_and_none_out_of_the_band(
     rows: int, columns: int, seed: int
 ) -> None:
     cost = torch.as_tensor(np.random.default_rng(seed).random((rows, columns)).astype(np.float32))
-    moved = plan(cost, 0.3, 0.05, 50)
+    moved = transport_plan(cost, 0.3, 0.05, 50)
     torch.testing.assert_close(moved.sum(1), torch.full((rows,), 1 / rows), rtol=1e-3, atol=1e-5)
     apart = (torch.linspace(0, 1, rows)[:, None] - torch.linspace(0, 1, columns)).abs()
     assert float(moved[apart > max(0.3, 1 / max(1, min(rows, columns) - 1)) + 1e-5].sum()) < 1e-5
@@ -41,7 +42,7 @@ def test_every_frame_is_moved_whole_and_none_out_of_the_band(
 def test_demonstration_frames_get_equal_shares_where_the_plan_has_settled() -> None:
     cost = torch.as_tensor(np.random.default_rng(0).random((12, 9)).astype(np.float32))
     torch.testing.assert_close(
-        plan(cost, 1.0, 0.1, 200).sum(0), torch.full((9,), 1 / 9), rtol=1e-3, atol=1e-4
+        transport_plan(cost, 1.0, 0.1, 200).sum(0), torch.full((9,), 1 / 9), rtol=1e-3, atol=1e-4
     )
 
 
@@ -61,8 +62,8 @@ def test_cost_does_not_shrink_with_the_length_of_the_episode() -> None:
 def test_context_tells_directions_apart_that_single_frames_do_not() -> None:
     """Neighbouring frames say which way the motion goes; one frame does not."""
     there = torch.eye(3)[[0, 1, 2, 1, 0]]
-    assert costs(there, there, 1)[1, 3] == pytest.approx(0, abs=1e-6)
-    assert float(costs(there, there, 2)[1, 3]) > 0.4
+    assert cosine_costs(there, there, 1)[1, 3] == pytest.approx(0, abs=1e-6)
+    assert float(cosine_costs(there, there, 2)[1, 3]) > 0.4
 
 
 @pytest.mark.parametrize("aligned", [False, True])
@@ -99,15 +100,13 @@ def test_aligning_turns_away_from_what_outcomes_do_not_depend_on() -> None:
 
 def test_preferences_go_to_the_one_that_ends_further_and_need_another_success() -> None:
     examples = world(2)
-    for better, worse, references in preferences(examples):
-        assert (examples[better].success, examples[worse].success) != (False, True)
-        assert (
-            references
-            and better not in references
-            and all(examples[each].success for each in references)
-        )
+    for triplet in preference_triplets(examples):
+        better, worse = examples[triplet.better], examples[triplet.worse]
+        assert (better.success, worse.success) != (False, True)
+        assert triplet.references and triplet.better not in triplet.references
+        assert all(examples[reference].success for reference in triplet.references)
     with pytest.raises(InvalidInputError, match="two successes"):
-        preferences([example for example in examples if example.success])
+        preference_triplets([example for example in examples if example.success])
 
 
 def test_without_a_success_there_is_nothing_to_be_moved_onto() -> None:

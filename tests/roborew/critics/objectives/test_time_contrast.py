@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from roborew.critics.objectives.liv import Liv, contrast
-from roborew.critics.objectives.tcc import Tcc, Way, cycle_loss
-from roborew.critics.objectives.vip import Vip, distances
-from roborew.critics.time_contrast import contrast_in_time, moments
+from roborew.critics.objectives.liv import Liv, info_nce
+from roborew.critics.objectives.tcc import CycleLoss, Tcc, cycle_consistency_loss
+from roborew.critics.objectives.vip import Vip, pairwise_distances
+from roborew.critics.time_contrast import sample_time_triplets, time_contrastive_loss
 from roborew.errors import CorruptFileError, InvalidInputError
 from roborew.learning.packed_episodes import PackedEpisodes
 from tests.roborew.critics.worlds import OPEN, PUSH, episode, query, world
@@ -87,7 +87,7 @@ def test_the_goal_is_that_of_the_sentence_that_is_asked() -> None:
 def test_moments_lie_in_order_in_one_demonstration() -> None:
     stack = PackedEpisodes(world(2))
     for to_end in (False, True):
-        drawn = moments(np.random.default_rng(0), stack, 500, to_end)
+        drawn = sample_time_triplets(np.random.default_rng(0), stack, 500, to_end)
         first, last = (
             stack.starts[drawn.episode],
             stack.starts[drawn.episode] + stack.lengths[drawn.episode] - 1,
@@ -109,35 +109,35 @@ def test_true_discounted_values_have_no_surplus() -> None:
     now, after = (-(1 - discount**n) / (1 - discount) for n in (frames, frames - 1))
     values = [torch.zeros(6, 6), now.diag(), after.diag()]
     arrived = torch.zeros(6, dtype=torch.bool)
-    loss = contrast_in_time(values, arrived, discount, 0, np.random.default_rng(0))
+    loss = time_contrastive_loss(values, arrived, discount, 0, np.random.default_rng(0))
     assert float(loss) == pytest.approx(0, abs=1e-4)
 
 
 def test_equal_vectors_have_a_finite_gradient() -> None:
     vectors = torch.zeros(2, 3, requires_grad=True)
-    distances(vectors, vectors).sum().backward()
+    pairwise_distances(vectors, vectors).sum().backward()
     assert vectors.grad is not None and vectors.grad.isfinite().all()
 
 
 def test_a_cycle_through_an_equal_episode_costs_nothing_and_through_a_constant_one_much() -> None:
     frames, times = 30 * torch.eye(5)[None], torch.linspace(0, 1, 5)[None]
-    assert float(cycle_loss(frames, frames, times, 0.1)) < 1e-6
-    assert float(cycle_loss(frames, torch.zeros(1, 5, 5), times, 0.1)) > 0.1
+    assert float(cycle_consistency_loss(frames, frames, times, 0.1)) < 1e-6
+    assert float(cycle_consistency_loss(frames, torch.zeros(1, 5, 5), times, 0.1)) > 0.1
 
 
 @pytest.mark.parametrize("loss", ["regression", "variance", "classification"])
-def test_every_way_back_is_shorter_through_an_equal_episode_and_is_learned(loss: Way) -> None:
+def test_every_way_back_is_shorter_through_an_equal_episode_and_is_learned(loss: CycleLoss) -> None:
     frames, times = 3 * torch.eye(5)[None], torch.linspace(0, 1, 5)[None]
     there = torch.zeros(1, 5, 5, requires_grad=True)
     costs = [
-        cycle_loss(frames, other, times, 0.1, loss)
+        cycle_consistency_loss(frames, other, times, 0.1, loss)
         for other in (frames, frames.flip(1), there.detach())
     ]
     assert float(costs[0]) == pytest.approx(float(costs[1]), abs=1e-5), (
         "the order of the other episode is not read"
     )
     assert float(costs[0]) < float(costs[2])
-    cycle_loss(frames, there + 0.1 * frames, times, 0.1, loss).backward()
+    cycle_consistency_loss(frames, there + 0.1 * frames, times, 0.1, loss).backward()
     assert there.grad is not None and there.grad.abs().sum() > 0
 
 
@@ -157,13 +157,13 @@ def test_the_ways_back_are_the_papers_formulas() -> None:
             )
             found["classification"].append(-float(back[i].log()))
     for loss, each in found.items():
-        assert float(cycle_loss(first, second, times, 0.1, loss)) == pytest.approx(
+        assert float(cycle_consistency_loss(first, second, times, 0.1, loss)) == pytest.approx(
             np.mean(each), rel=1e-6
         )  # pyright: ignore[reportArgumentType]
 
 
 @pytest.mark.parametrize("loss", ["variance", "classification"])
-def test_the_other_ways_back_align_demonstrations_too(loss: Way) -> None:
+def test_the_other_ways_back_align_demonstrations_too(loss: CycleLoss) -> None:
     objective = Tcc(steps=120, loss=loss)
     objective.fit(world(labelled=False), [], silent)
     example = episode("undo", 77)
@@ -177,11 +177,11 @@ def test_the_other_ways_back_align_demonstrations_too(loss: Way) -> None:
 def test_frames_of_the_same_sentence_are_no_negatives() -> None:
     near, start = torch.randn(4, 3), torch.zeros(4, 3)
     text = torch.randn(1, 3).expand(4, 3)
-    alone = contrast(near[:1], start[:1], text[:1], np.zeros(1, np.int64))
-    together = contrast(near[:1].expand(4, 3), start[:1].expand(4, 3), text, np.zeros(4, np.int64))
+    alone = info_nce(near[:1], start[:1], text[:1], np.zeros(1, np.int64))
+    together = info_nce(near[:1].expand(4, 3), start[:1].expand(4, 3), text, np.zeros(4, np.int64))
     assert float(together) >= float(alone) - 1e-6
     np.testing.assert_allclose(
-        float(contrast(near, start, text, np.zeros(4, np.int64))),
+        float(info_nce(near, start, text, np.zeros(4, np.int64))),
         float(
             torch.stack(
                 [

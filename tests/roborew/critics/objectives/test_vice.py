@@ -145,7 +145,7 @@ def test_pictures_that_are_given_are_the_goals_also_where_nothing_succeeded(tmp_
     """LfVoid (arXiv:2307.07837): somebody draws or edits the goal; no success was ever filmed."""
     failures = [demonstration("failure", row, progress=None) for row in range(4)]
     options = {
-        "critic": "goal_classifier",
+        "critic": "vice",
         "option": ("steps=60",),
         "encoder": "mini",
         "calibrate": False,
@@ -168,7 +168,7 @@ def test_pictures_that_are_given_are_the_goals_also_where_nothing_succeeded(tmp_
 
 @pytest.mark.parametrize(
     ("critic", "count", "said"),
-    [("progress", 2, "Able to: goal_classifier"), ("goal_classifier", 5, "got 5 in")],
+    [("robometer", 2, "Able to: vice"), ("vice", 5, "got 5 in")],
 )
 def test_pictures_that_would_not_be_learned_from_are_refused(
     tmp_path: Path, critic: str, count: int, said: str
@@ -180,4 +180,4 @@ def test_pictures_that_would_not_be_learned_from_are_refused(
     with pytest.raises(InvalidInputError, match=said):
         fit_critic(films, config)
     with pytest.raises(InvalidInputError, match="folder with pictures"):
-        fit_critic(films, FitConfig(critic="goal_classifier", encoder="mini", goal_images=tmp_path))
+        fit_critic(films, FitConfig(critic="vice", encoder="mini", goal_images=tmp_path))

@@ -11,7 +11,7 @@ import torch
 
 from roborew.critics.dataset.frame_pairs import STATIC_RATIO, FramePairBatch, FramePairSampler
 from roborew.critics.networks.pair_network import PairNetwork, expected_change
-from roborew.critics.objectives.vlac_pairs import VlacPairs, labels
+from roborew.critics.objectives.vlac_pairs import VlacPairs, change_labels
 from roborew.errors import InvalidInputError
 from roborew.evaluation import spearman
 from roborew.rewards.relative_progress import apply_change
@@ -36,7 +36,7 @@ def critic() -> VlacPairs:
 
 def test_the_integrator_takes_every_label_back_and_none_divides_by_zero() -> None:
     p, q = (each.ravel() for each in np.meshgrid(np.linspace(0, 1, 21), np.linspace(0, 1, 21)))
-    change = labels(compared(p, q))
+    change = change_labels(compared(p, q))
     assert np.isfinite(change).all() and (np.abs(change) <= 1).all()
     assert [apply_change(a, c) for a, c in zip(p, change.tolist(), strict=True)] == pytest.approx(
         q.tolist(), abs=1e-4
@@ -45,15 +45,19 @@ def test_the_integrator_takes_every_label_back_and_none_divides_by_zero() -> Non
 
 def test_turning_a_pair_round_turns_its_sign_round_and_standing_still_is_no_change() -> None:
     p, q = np.random.default_rng(0).uniform(0, 0.98, (2, 50))
-    np.testing.assert_allclose(labels(compared(p, q)), -labels(compared(q, p)), atol=1e-5)
-    np.testing.assert_array_equal(labels(compared(np.linspace(0, 1, 9), np.linspace(0, 1, 9))), 0)
+    np.testing.assert_allclose(
+        change_labels(compared(p, q)), -change_labels(compared(q, p)), atol=1e-5
+    )
+    np.testing.assert_array_equal(
+        change_labels(compared(np.linspace(0, 1, 9), np.linspace(0, 1, 9))), 0
+    )
 
 
 def test_under_another_tasks_sentence_nothing_moves_and_what_nobody_knows_stays_unknown() -> None:
     unknown = np.array([np.nan, 0.5])
-    assert np.isnan(labels(compared(unknown, unknown[::-1]))).all()
+    assert np.isnan(change_labels(compared(unknown, unknown[::-1]))).all()
     np.testing.assert_array_equal(
-        labels(compared(np.array([0.1]), np.array([0.9]), matched=False)), 0
+        change_labels(compared(np.array([0.1]), np.array([0.9]), matched=False)), 0
     )
 
 
@@ -87,7 +91,7 @@ def test_frames_between_which_next_to_nothing_changes_are_no_progress_whatever_t
         & (drawn.progress_before == drawn.progress_after)
         & (truth[drawn.before] != truth[drawn.after])
     )
-    assert 0.01 < stands.mean() < STATIC_RATIO and not labels(drawn)[stands].any()
+    assert 0.01 < stands.mean() < STATIC_RATIO and not change_labels(drawn)[stands].any()
     np.testing.assert_array_equal(drawn.progress_after[~same], truth[drawn.after[~same]])
 
 
