@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 
 from roborew.cli.command import Command, print_paths, say, watched
 from roborew.cli.score import Options, Videos
@@ -38,6 +37,7 @@ class Compare(Command):
 
     def run(self, console: Console) -> int:
         """Score, tabulate and plot."""
+        from roborew.cli.display import print_comparison
         from roborew.data import read_picture
         from roborew.errors import InvalidInputError
         from roborew.workflows.compare import compare, describe_comparison_cost, options_of, write
@@ -58,19 +58,6 @@ class Compare(Command):
             compare(model, videos, self.goal, self.wrong, goal)
             for model in watched(console, models.values(), "scoring", models.values())
         ]
-        table = Table(box=None, header_style="dim", pad_edge=False)
-        for head in (
-            "reward",
-            "shown",
-            "order in time",
-            "gain",
-            "final",
-            "abstained",
-            "ms a frame",
-        ):
-            table.add_column(head)
-        for row in (row for each in compared for row in each.table()):
-            table.add_row(*row)
-        console.print(table)
+        print_comparison(console, compared)
         print_paths(console, write(self.out, compared))
         return 0

@@ -1,10 +1,10 @@
 """What a person sees: training while it goes on (where there is no terminal, a line now and then),
-then the verdict."""
+then its evaluation."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from time import monotonic
 
@@ -13,7 +13,15 @@ from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
-from roborew.workflows.evaluate import RunEvaluation, explain
+from roborew.evaluation import LABELS
+from roborew.workflows.compare import (
+    AGREEMENT_HEADS,
+    COMPARISON_HEADS,
+    RewardComparison,
+    agreement_table,
+)
+from roborew.workflows.evaluate import RunEvaluation
+from roborew.workflows.run_report import explain
 from roborew.workflows.train.logger import Observer, Status
 
 LINE_SECONDS = 5.0
@@ -42,43 +50,72 @@ def progress_display(console: Console) -> Generator[Observer]:
 
 
 def print_evaluation(console: Console, result: RunEvaluation) -> None:
-    """The policies beside each other, what the figures leave out, and the model beside its
-    nulls."""
-    heads = (
+    """Print the policies beside each other, what the figures leave out, and the learned reward
+    against the truth, beside its sanity baselines."""
+    console.print(_policies_table(result))
+    console.print(explain(result.summary()), highlight=False)
+    if result.reward_metrics:
+        table = _table("learned reward against truth", "")
+        for name, measure in result.reward_metrics.items():
+            table.add_row(LABELS[name], _format_optional(measure.value))
+        console.print(table)
+    if result.sanity_baselines:
+        table = _table("reward or sanity baseline", "Spearman (per episode)", "final", "gain")
+        for row in result.sanity_baselines:
+            values = (row.spearman.value, row.final.value, row.gain.value)
+            table.add_row(row.name, *map(_format_optional, values))
+        console.print(table)
+
+
+def _policies_table(result: RunEvaluation) -> Table:
+    table = _table(
         "policy",
         "true success",
-        "95 % interval",
-        "false claims",
+        "CI low",
+        "CI high",
+        "false-success rate",
+        "CI low",
+        "CI high",
         "learned return",
         "true return",
     )
-    table = _table(*heads)
     for name, evaluation in result.rows().items():
-        success, false = (
-            _format(evaluation.true_success, ".1%"),
-            _format(evaluation.false_success_rate, ".1%"),
+        success = evaluation.interval
+        false_success = evaluation.false_success_interval
+        shares = (
+            evaluation.true_success,
+            success.low,
+            success.high,
+            evaluation.false_success_rate,
+            false_success.low,
+            false_success.high,
         )
-        interval = " – ".join(
-            _format(end, ".1%") for end in (evaluation.interval.low, evaluation.interval.high)
+        returns = (evaluation.learned_return, evaluation.true_return)
+        table.add_row(
+            name,
+            *(_format(share, ".1%") for share in shares),
+            *map(_format_optional, returns),
         )
-        returns = (
-            _format_optional(evaluation.learned_return),
-            _format_optional(evaluation.true_return),
-        )
-        table.add_row(name, success, interval, false, *returns)
+    return table
+
+
+def print_comparison(console: Console, comparisons: Sequence[RewardComparison]) -> None:
+    """Print each reward beside its sanity baselines, its curves' metrics, and how far the rewards
+    agree."""
+    table = _table(*COMPARISON_HEADS)
+    for comparison in comparisons:
+        for row in comparison.table():
+            table.add_row(*row)
     console.print(table)
-    console.print(explain(result.summary()), highlight=False)
-    if result.sanity_baselines:
-        table = _table("score or null", "order correlation", "final", "gain")
-        for row in result.sanity_baselines:
-            table.add_row(
-                row.name,
-                *(
-                    _format_optional(measure.value)
-                    for measure in (row.spearman, row.final, row.gain)
-                ),
-            )
-        console.print(table)
+    curves = _table("reward", *comparisons[0].curve_table())
+    for comparison in comparisons:
+        curves.add_row(comparison.name, *comparison.curve_table().values())
+    console.print(curves)
+    if len(comparisons) > 1:
+        agreement = _table(*AGREEMENT_HEADS)
+        for row in agreement_table(comparisons):
+            agreement.add_row(*row)
+        console.print(agreement)
 
 
 def figures(status: Status) -> dict[str, str]:

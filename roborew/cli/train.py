@@ -117,9 +117,9 @@ def _finish(console: Console, run: RunDirectory, film: bool) -> int:
         say(console, "judging over 100 fresh starts")
         result = evaluate_run(run)
         print_evaluation(console, result)
-        run.write_json("summary.json", result.summary())
+        run.write_json("summary.json", result.full_summary())
         written = write_evaluation(run, result)
-    say(console, json.dumps(to_json(result.summary())))
+    say(console, json.dumps(to_json(result.full_summary())))
     print_paths(
         console,
         {"report": written.report, **{f"video {i}": path for i, path in enumerate(films, 1)}},

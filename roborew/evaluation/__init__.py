@@ -10,7 +10,6 @@ from roborew.evaluation.baselines import (
     score_with_sanity_baselines,
 )
 from roborew.evaluation.episodes import Episode, Evaluation
-from roborew.evaluation.figures import TrainingPoint, curves_figure, truth_figure
 from roborew.evaluation.grounding import (
     Grounding,
     InstructionConfusion,
@@ -42,7 +41,10 @@ from roborew.evaluation.report import (
     PolicyResult,
     ReportContent,
     ReportVideo,
+    TrainingPoint,
+    curves_figure,
     render_report,
+    truth_figure,
     write_report,
 )
 from roborew.evaluation.reward_metrics import (

@@ -72,6 +72,7 @@ def forward_and_reversed(clip: Clip, progress: ArrayLike) -> Clip:
     """
     # At least one step forward: a clip that is done at once would be a single frame, not a cycle.
     top = max(1, int(np.nanargmax(np.asarray(progress))))
+    top = min(top, len(clip.frames) - 1)
     frames = np.concatenate([clip.frames[: top + 1], clip.frames[:top][::-1]])
     return replace(clip, frames=frames)
 

@@ -1,20 +1,49 @@
-"""Several reward models on the same videos, each beside its nulls."""
+"""Several reward models on the same videos, each beside its sanity baselines, and how far they
+agree."""
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
+
+import numpy as np
 
 from roborew.config import to_json
 from roborew.data import free_path, new_file
 from roborew.errors import InvalidInputError
-from roborew.evaluation import Measure, SanityBaseline, sanity_table, score_with_sanity_baselines
+from roborew.evaluation import (
+    LABELS,
+    Measure,
+    SanityBaseline,
+    agreement,
+    curve_metrics,
+    cycle_metrics,
+    forward_and_reversed,
+    interquartile_mean,
+    kendall_tau_a,
+    probability_of_improvement,
+    sanity_table,
+    score_with_sanity_baselines,
+    stratified_bootstrap,
+    voc,
+)
 from roborew.evaluation.baselines import NUM_SCORED_BASELINES
+from roborew.evaluation.measure import average
+from roborew.rewards.vlm.base import describe_cost
 from roborew.types import Clip, Frame, RewardModel
-from roborew.workflows.score import SampledVideo, ScoredVideo, describe_judge_cost, write_plot
+from roborew.workflows.score import SampledVideo, ScoredVideo, write_plot
+
+COMPARISON_HEADS = ("reward", "frames", "VOC", "gain", "final", "abstained", "ms a frame")
+AGREEMENT_HEADS = (
+    "rewards",
+    "Spearman",
+    "Kendall tau-a",
+    "P(VOC of the first > of the second)",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,25 +52,75 @@ class RewardComparison:
 
     Attributes:
         videos: its curves.
-        rows: the model, then its nulls, each a mean over the videos; order is that of time, as
-            nobody knows the truth.
-        milliseconds: wall-clock time of one frame, nulls included.
+        rows: the model, then its sanity baselines, each a mean over the videos; correlations are
+            with time, as nobody knows the truth.
+        curve_metrics: of the model, by the keys of `roborew.evaluation.LABELS`.
+        milliseconds: wall-clock time of one frame, sanity baselines included.
     """
 
     videos: list[ScoredVideo]
     rows: list[SanityBaseline]
+    curve_metrics: Mapping[str, Measure]
     milliseconds: float
 
+    @property
+    def name(self) -> str:
+        """Of the reward."""
+        return self.videos[0].spec.name
+
+    @property
+    def vocs(self) -> list[float]:
+        """VOC of each video that has one."""
+        values = [voc(video.score_curve).value for video in self.videos]
+        return [value for value in values if value is not None]
+
     def table(self) -> list[list[str]]:
-        """Cells for printing, the model's own row first."""
-        name = self.videos[0].spec.name
-        rows: list[list[str]] = []
-        for i, row in enumerate(self.rows):
-            shown = "the video" if i == 0 else row.name
+        """Cells under `COMPARISON_HEADS`, the model's own row first."""
+        cells: list[list[str]] = []
+        for row in self.rows:
             numbers = [_number(measure) for measure in (row.spearman, row.gain, row.final)]
-            rows.append([name if i == 0 else "", shown, *numbers, f"{row.abstention_rate:.0%}", ""])
-        rows[0][-1] = f"{self.milliseconds:.1f}"
-        return rows
+            cells.append(["", row.name, *numbers, f"{row.abstention_rate:.0%}", ""])
+        cells[0][:2] = [self.name, "the video"]
+        cells[0][-1] = f"{self.milliseconds:.1f}"
+        return cells
+
+    def curve_table(self) -> dict[str, str]:
+        """Metrics of the model's curves by name, ready for printing."""
+        cells = {LABELS[name]: _number(value) for name, value in self.curve_metrics.items()}
+        vocs = self.vocs
+        if len(vocs) < 2:
+            return cells | {"VOC IQM": "–", "CI low": "–", "CI high": "–"}
+        # A fixed seed: the same videos give the same interval.
+        interval = stratified_bootstrap([vocs], np.random.default_rng(0))
+        return cells | {
+            "VOC IQM": f"{interquartile_mean(vocs):.3f}",
+            "CI low": f"{interval.low:.3f}",
+            "CI high": f"{interval.high:.3f}",
+        }
+
+
+def agreement_table(comparisons: Sequence[RewardComparison]) -> list[list[str]]:
+    """Cells under `AGREEMENT_HEADS`, one row a pair of rewards."""
+    rows: list[list[str]] = []
+    for first, second in combinations(comparisons, 2):
+        measures = _agreement(first, second)
+        cells = [_number(measure) for measure in measures.values()]
+        rows.append([f"{first.name}, {second.name}", *cells])
+    return rows
+
+
+def _agreement(first: RewardComparison, second: RewardComparison) -> dict[str, Measure]:
+    measures = agreement(
+        [video.score_curve for video in first.videos],
+        [video.score_curve for video in second.videos],
+    )
+    if first.vocs and second.vocs:
+        # One stratum: all videos show the same task.
+        probability = probability_of_improvement([first.vocs], [second.vocs])
+        measures["probability_of_higher_voc"] = Measure(probability)
+    else:
+        measures["probability_of_higher_voc"] = Measure(None)
+    return measures
 
 
 def options_of(rewards: Sequence[str], option: Sequence[str]) -> dict[str, list[str]]:
@@ -71,8 +150,10 @@ def options_of(rewards: Sequence[str], option: Sequence[str]) -> dict[str, list[
 def describe_comparison_cost(model: RewardModel, videos: Sequence[SampledVideo]) -> str | None:
     """Return a sentence on what `compare` asks of a reward's judge, None for a reward that asks
     none."""
-    # Each video as it is, and as each of the baselines that are shown to the model.
-    return describe_judge_cost(model, videos, num_scorings=1 + NUM_SCORED_BASELINES)
+    lengths = [len(video.frames) for video in videos]
+    # Each video as it is, as each baseline that is shown to the model, and forward and back.
+    cycle_lengths = [2 * length - 1 for length in lengths]
+    return describe_cost(model, lengths * (1 + NUM_SCORED_BASELINES) + cycle_lengths)
 
 
 def compare(
@@ -82,7 +163,7 @@ def compare(
     wrong_instruction: str,
     goal_image: Frame | None = None,
 ) -> RewardComparison:
-    """Score all videos and their nulls with one model.
+    """Score all videos and their sanity baselines with one model.
 
     Raises:
         InvalidInputError: a sentence breaks the rule, or the model needs a goal picture and there
@@ -99,49 +180,81 @@ def compare(
     began = time.perf_counter()
     scored = score_with_sanity_baselines(model, clips, [wrong_instruction] * len(clips))
     seconds = time.perf_counter() - began
-    shown = sum(len(video.frames) for video in videos) * (
-        len(scored) - 1
-    )  # the clock looks at nothing
+    num_scored = len(scored) - 1  # the clock looks at nothing
+    frames_scored = num_scored * sum(len(video.frames) for video in videos)
+    seconds_per_frame = seconds / frames_scored
+    scored_videos = [
+        ScoredVideo(
+            path=video.path,
+            spec=model.spec,
+            instruction=instruction,
+            indices=video.indices,
+            fps=video.fps,
+            scores=scores,
+            seconds=seconds_per_frame * len(video.frames),
+        )
+        for video, scores in zip(videos, scored[model.spec.name], strict=True)
+    ]
     return RewardComparison(
-        videos=[
-            ScoredVideo(
-                path=video.path,
-                spec=model.spec,
-                instruction=instruction,
-                indices=video.indices,
-                fps=video.fps,
-                scores=scores,
-                seconds=seconds / shown * len(video.frames),
-            )
-            for video, scores in zip(videos, scored[model.spec.name], strict=True)
-        ],
+        videos=scored_videos,
         rows=sanity_table(scored),
-        milliseconds=1000 * seconds / shown,
+        curve_metrics=_curve_metrics(model, clips, scored_videos),
+        milliseconds=1000 * seconds_per_frame,
     )
 
 
-def write(out: Path, compared: Sequence[RewardComparison]) -> dict[str, Path]:
+def _curve_metrics(
+    model: RewardModel, clips: Sequence[Clip], videos: Sequence[ScoredVideo]
+) -> dict[str, Measure]:
+    """Every video is taken for a success that rises to its end: time is its progress."""
+    curves = [video.score_curve for video in videos]
+    times = [np.arange(len(clip.frames)) for clip in clips]
+    cycles = [forward_and_reversed(clip, time) for clip, time in zip(clips, times, strict=True)]
+    pairs = zip(times, curves, strict=True)
+    metrics = curve_metrics(curves)
+    metrics["kendall_tau_a"] = average(kendall_tau_a(time, curve) for time, curve in pairs)
+    return metrics | cycle_metrics(model.score(cycles))
+
+
+def write(out: Path, comparisons: Sequence[RewardComparison]) -> dict[str, Path]:
     """Write a new ``compare.json`` and, for every video, a new plot with one panel a reward."""
-    content = [
-        {
-            "reward": to_json(each.videos[0].spec),
-            "milliseconds_per_frame": each.milliseconds,
-            "table": to_json(each.rows),
-            "videos": [
-                {"path": str(v.path), "frames": v.indices.tolist(), "fps": v.fps, "scores": v.curve}
-                for v in each.videos
-            ],
-        }
-        for each in compared
-    ]
+    content = [_content(comparison, comparisons) for comparison in comparisons]
     path = free_path(out / "compare.json")
     with new_file(path) as file:
         file.write_text(json.dumps(to_json(content)) + "\n", encoding="utf-8")
-    plots = {
-        f"plot {i}": write_plot(out, same)
-        for i, same in enumerate(zip(*(c.videos for c in compared), strict=True), 1)
+    paths = {"figures": path}
+    same_video = zip(*(comparison.videos for comparison in comparisons), strict=True)
+    for number, scored in enumerate(same_video, start=1):
+        paths[f"plot {number}"] = write_plot(out, scored)
+    return paths
+
+
+def _content(
+    comparison: RewardComparison, comparisons: Sequence[RewardComparison]
+) -> dict[str, object]:
+    """What ``compare.json`` holds of one reward."""
+    videos = [
+        {
+            "path": str(video.path),
+            "frames": video.indices.tolist(),
+            "fps": video.fps,
+            "scores": video.curve,
+        }
+        for video in comparison.videos
+    ]
+    others = [other for other in comparisons if other is not comparison]
+    return {
+        "reward": to_json(comparison.videos[0].spec),
+        "milliseconds_per_frame": comparison.milliseconds,
+        "table": to_json(comparison.rows),
+        "curve_metrics": _values(comparison.curve_metrics),
+        "agreement": {other.name: _values(_agreement(comparison, other)) for other in others},
+        "videos": videos,
     }
-    return {"figures": path, **plots}
+
+
+def _values(measures: Mapping[str, Measure]) -> dict[str, float | None]:
+    return {name: measure.value for name, measure in measures.items()}
 
 
 def _number(measure: Measure) -> str:

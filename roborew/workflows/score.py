@@ -19,7 +19,7 @@ from roborew.critics.critic import Critic
 from roborew.data import free_path, new_file, read_video, side_by_side, video_info
 from roborew.data.thinning import kept_frames
 from roborew.errors import InvalidInputError
-from roborew.evaluation import Overlay, curves_figure, score_range, write_overlay_video
+from roborew.evaluation import Overlay, curves_figure, score_curve, score_range, write_overlay_video
 from roborew.rewards.vlm.base import describe_cost
 from roborew.types import Clip, Frame, RewardModel, RewardSpec, Scores, Video
 
@@ -47,6 +47,11 @@ class ScoredVideo:
     fps: float
     scores: Scores
     seconds: float
+
+    @property
+    def score_curve(self) -> NDArray[np.float64]:
+        """Shape (T,), NaN where the model abstained."""
+        return score_curve(self.scores)
 
     @property
     def curve(self) -> list[float | None]:
@@ -118,12 +123,10 @@ def resolve_instruction(model: RewardModel, instruction: str | None) -> str:
     )
 
 
-def describe_judge_cost(
-    model: RewardModel, videos: Sequence[SampledVideo], num_scorings: int = 1
-) -> str | None:
-    """Return a sentence on what scoring videos so often asks of a reward's judge, None for a reward
-    that asks none."""
-    return describe_cost(model, [len(video.frames) for video in videos] * num_scorings)
+def describe_judge_cost(model: RewardModel, videos: Sequence[SampledVideo]) -> str | None:
+    """Return a sentence on what scoring videos asks of a reward's judge, None for a reward that
+    asks none."""
+    return describe_cost(model, [len(video.frames) for video in videos])
 
 
 def score_video(

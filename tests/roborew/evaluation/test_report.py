@@ -28,7 +28,7 @@ from roborew.evaluation import (
     score_with_sanity_baselines,
     write_report,
 )
-from roborew.evaluation.figures import returns_figure, scores_figure, success_figure
+from roborew.evaluation.report.figures import returns_figure, scores_figure, success_figure
 from roborew.types import Clip
 from tests.roborew.evaluation.stairs import Green, climb, stairs
 
@@ -74,7 +74,7 @@ def full(tmp_path: Path) -> ReportContent:
         seconds={"physics": 30.0, "drawing": 45.0, "updating": 25.0},
         facts={"environment": "roborew/Push-v0"},
         versions={"torch": "2.9.0"},
-        seeds={"judging": range(9000, 9100)},
+        seeds={"evaluation episodes": range(9000, 9100)},
         files=["summary.json"],
         notes=["Trained on two cores."],
     )
@@ -129,7 +129,7 @@ def test_everything_that_was_given_is_told(tmp_path: Path) -> None:
         assert words in text
 
 
-def test_the_film_inside_is_the_film_outside(tmp_path: Path) -> None:
+def test_the_video_inside_is_the_video_outside(tmp_path: Path) -> None:
     told = full(tmp_path)
     (embedded,) = re.findall(r'src="data:video/mp4;base64,([^"]+)"', render_report(told))
     assert base64.b64decode(embedded) == told.videos[0].path.read_bytes()
@@ -170,7 +170,7 @@ def test_no_name_becomes_markup(tmp_path: Path) -> None:
 def test_what_was_not_measured_is_left_out_rather_than_zero() -> None:
     page = Page(render_report(content()))
     text = "".join(page.words)
-    assert "Films" not in text
+    assert "Videos" not in text
     assert "Where the time went" not in text
     assert "–" in text, "the random row has no learned return"
     assert "nan" not in text.lower()

@@ -14,17 +14,18 @@ import pytest
 
 from roborew.data import video_info
 from roborew.errors import InvalidInputError
-from roborew.evaluation import Evaluation
+from roborew.evaluation import LABELS, Evaluation
 from roborew.storage.run import RunDirectory
 from roborew.workflows import record
 from roborew.workflows.evaluate import (
     FIRST_SEED,
-    command,
     evaluate_run,
     evaluation_seeds,
+    read_summary,
     write_evaluation,
 )
 from roborew.workflows.record import record_run
+from roborew.workflows.run_report import command
 from roborew.workflows.train.config import TrainConfig
 from roborew.workflows.train.loop import start, train
 from tests.roborew.ascent import ENV, HORIZON, ROLLOUT, heights, random_mini  # noqa: F401
@@ -115,7 +116,7 @@ def test_what_is_written_stands_beside_older_files(tmp_path: Path) -> None:
     [
         ({}, None),
         (
-            {"refresh": Path("demos"), "refreshes": 2},
+            {"refit": Path("demos"), "num_refits": 2},
             "--refit, 2 times.*the one place where truth enters",
         ),
         ({"reward": "true-dense"}, "paid by the simulator's truth"),
@@ -181,3 +182,42 @@ def test_a_written_evaluation_can_be_read_back(tmp_path: Path) -> None:
     result = evaluate_run(run, 3)
     content = json.loads(write_evaluation(run, result).evaluation.read_text())
     assert Evaluation.from_json(json.dumps(content["agent"])) == result.agent
+
+
+def test_the_learned_reward_is_measured_against_the_truth(tmp_path: Path) -> None:
+    config = TrainConfig(
+        env="roborew/Press-v0",
+        reward=str(random_mini(tmp_path / "weights")),
+        total_timesteps=128,
+        num_envs=8,
+    )
+    run = trained(config, tmp_path / "run")
+    result = evaluate_run(run, 2)
+    assert set(result.reward_metrics) == set(LABELS)
+    summary = result.full_summary()
+    assert set(LABELS) <= set(summary)
+    assert summary["false_success_ci_low"] <= result.agent.false_success_rate
+    assert summary["brier"] is not None
+    page = write_evaluation(run, result).report.read_text()
+    assert all(label in page for label in LABELS.values())
+
+
+def test_a_summary_of_an_earlier_release_is_read_under_todays_names(tmp_path: Path) -> None:
+    old = {"goal": "climb", "order_correlation": 0.5, "false_claim_rate": 0.25, "seed": 3}
+    (tmp_path / "summary.json").write_text(json.dumps(old))
+    assert read_summary(tmp_path) == {
+        "instruction": "climb",
+        "spearman_per_episode": 0.5,
+        "false_success_rate": 0.25,
+        "seed": 3,
+    }
+
+
+def test_an_evaluation_of_an_earlier_release_is_read(tmp_path: Path) -> None:
+    result = evaluate_run(trained(TINY, tmp_path / "run"), 2)
+    content = json.loads(result.agent.to_json())
+    for episode in content["episodes"]:
+        episode["claims"] = episode.pop("predicted_success")
+    old = Evaluation.from_json(json.dumps(content))
+    predicted = [episode.predicted_success for episode in result.agent.episodes]
+    assert [episode.predicted_success for episode in old.episodes] == predicted

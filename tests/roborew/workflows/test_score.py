@@ -17,7 +17,7 @@ from roborew.data import read_video, video_info, write_video
 from roborew.errors import InvalidInputError
 from roborew.evaluation import Clock
 from roborew.types import RewardSpec, Scores
-from roborew.workflows.compare import compare, options_of
+from roborew.workflows.compare import agreement_table, compare, options_of
 from roborew.workflows.fit import FitConfig, fit_critic
 from roborew.workflows.score import SampledVideo, sample_video, score_video, write_progress_table
 from tests.roborew.critics.films import demonstration
@@ -238,6 +238,20 @@ def test_a_reward_stands_beside_its_nulls(video: Path) -> None:
     order = {row.name: row.spearman.value for row in compared.rows}
     assert order["brightness"] == pytest.approx(1.0) and order["clock"] == pytest.approx(1.0)
     assert compared.table()[0][0] == "brightness"
+    assert compared.curve_metrics["cycle_voc"].value == pytest.approx(1.0)
+    assert compared.curve_metrics["kendall_tau_a"].value == pytest.approx(1.0)
+
+
+def test_rewards_are_compared_pair_by_pair_and_over_several_videos(video: Path) -> None:
+    videos = [sample_video(video), sample_video(video)]
+    first = compare(Brightness(), videos, "glow", "be dark")
+    second = compare(Clock(), videos, "glow", "be dark")
+    (row,) = agreement_table([first, second])
+    assert row == ["brightness, clock", "1.000", "1.000", "0.500"]
+    cells = first.curve_table()
+    assert (cells["VOC IQM"], cells["CI low"], cells["CI high"]) == ("1.000", "1.000", "1.000")
+    alone = compare(Brightness(), videos[:1], "glow", "be dark")
+    assert alone.curve_table()["CI low"] == "–"
 
 
 def test_a_user_compares_rewards_on_the_same_videos(

@@ -1,0 +1,46 @@
+"""Policies that stand beside an agent: one that knows nothing, one that knows the task."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import numpy as np
+from gymnasium.spaces import Box, Discrete
+from numpy.typing import NDArray
+
+from roborew.evaluation import Policy
+from roborew.seeding import Seeds
+from roborew.workflows.factories import Environment
+from roborew.workflows.train.config import TrainConfig
+
+
+def random_policy(env: Environment, seed: int) -> Policy:
+    """Actions drawn uniformly from a bounded or discrete space."""
+    # Gymnasium leaves the parameter of these spaces open.
+    space: Box | Discrete = cast(Any, env).single_action_space
+    rng = Seeds(seed).generator("random policy")
+
+    def act(observations: NDArray[Any]) -> NDArray[Any]:
+        num_envs = len(observations)
+        if isinstance(space, Discrete):
+            return rng.integers(space.start, space.start + space.n, num_envs)
+        actions = rng.uniform(space.low, space.high, (num_envs, *space.shape))
+        return actions.astype(np.float32)
+
+    return act
+
+
+def expert_policy(env: Environment, config: TrainConfig) -> Policy | None:
+    """The expert of a task, scripted or trained; None if it has none. Roborew's own scripts read
+    the simulator."""
+    from roborew_envs import TASKS, make_task
+    from roborew_envs.experts.behaviors import available_behaviors, make_policy
+
+    if config.env not in TASKS:
+        return getattr(env.unwrapped, "expert", None)
+    task = make_task(config.env)
+    if "expert" not in available_behaviors(task):
+        return None
+    core: Any = cast(Any, env.unwrapped).core
+    expert = make_policy(task, "expert", Seeds(config.seed).generator("expert"))
+    return lambda observations: expert.act(core.simulation.qpos, core.progress, core.observe())
