@@ -1,4 +1,4 @@
-"""Can this machine do the main job: draw, score, film? Each part is tried for real, and a remedy
+"""Can this machine do the main job: render, score, record? Each part is tried for real, and a remedy
 named.
 
 Drawing is tried in child processes, because a broken OpenGL driver takes its process down with it.
@@ -79,7 +79,7 @@ class Check:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RenderResult:
-    """What a back end drew."""
+    """What a back end rendered."""
 
     renderer: str
     """The name that the driver gives itself (GL_RENDERER)."""
@@ -269,16 +269,16 @@ def _check_gpu() -> Check:
 
 
 def _check_cores() -> Check:
-    cores = (
-        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    )
-    found = f"{cores} for this process"
+    # A container may own fewer cores than the machine has.
+    has_affinity = hasattr(os, "sched_getaffinity")
+    cores = len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
+    enough = cores >= 2
     return Check(
         name="CPU cores",
-        ok=cores >= 2,
+        ok=enough,
         needed=False,
-        found=found,
-        remedy="" if cores >= 2 else "two or more",
+        found=f"{cores} for this process",
+        remedy="" if enough else "two or more",
     )
 
 

@@ -1,4 +1,4 @@
-"""Films of a run's agent, with the score that it was paid for and the truth drawn in."""
+"""Videos of a run's agent, with the score that it was paid for and the truth drawn in."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 from roborew.data import free_path
 from roborew.errors import RoborewError
 from roborew.evaluation import (
+    Episode,
     Evaluation,
     Recording,
     evaluate,
@@ -33,11 +34,11 @@ from roborew.workflows.train.loop import torch_threads
 VIEWER_OPTIONS = {"width": 480, "height": 360, "quality": "full"}
 """How the viewer sees it [pixels]; what was scored stays as the agent was paid for."""
 SLOW_DOWN = 2
-"""Episodes are short: a film runs at the environment's own speed over this."""
+"""Episodes are short: a video runs at the environment's own speed over this."""
 
 
 def record_run(run: RunDirectory, episodes: int = 3) -> list[Path]:
-    """Film the first judged starts into new files ``videos/start-<n>.mp4`` of the run.
+    """Record the first evaluation episodes into new files ``videos/episode-<n>.mp4`` of the run.
 
     Raises:
         InvalidInputError: no checkpoint yet, or fewer than one episode.
@@ -52,7 +53,7 @@ def record_run(run: RunDirectory, episodes: int = 3) -> list[Path]:
         recordings, drawing = _record(env, trained, seeds)
     return [
         write_overlay_video(
-            free_path(run.path / "videos" / f"start-{number}.mp4"),
+            free_path(run.path / "videos" / f"episode-{number}.mp4"),
             recording.frames,
             recording_overlay(recording, trained.config.sentence, spec),
             fps,
@@ -82,24 +83,27 @@ def _replay(env: Environment, trained: Trained, evaluation: Evaluation) -> list[
     """The same episodes once more: same starts, same agent, so the same states, drawn by another
     environment."""
     episodes = evaluation.episodes
+    last_step = max(episode.length for episode in episodes)
     frames: list[list[Frame]] = [[] for _ in episodes]
+    # Gymnasium types the seed as one int, its own vector environments take a list.
     observations, infos = cast(Any, env).reset(seed=[episode.seed for episode in episodes])
-    for step in range(max(episode.length for episode in episodes) + 1):
+    for step in range(last_step + 1):
         running = [i for i, episode in enumerate(episodes) if step <= episode.length]
-        for i, frame in zip(
-            running, cast(Any, env.unwrapped).render_frames(np.array(running)), strict=True
-        ):
-            if "progress" in infos and infos["progress"][i] != np.float32(
-                episodes[i].progress[step]
-            ):
-                raise RoborewError(
-                    f"film: start {episodes[i].seed} went another way the second time, at step "
-                    f"{step}."
-                )
+        rendered = cast(Any, env.unwrapped).render_frames(np.array(running))
+        for i, frame in zip(running, rendered, strict=True):
+            _check_same_state(episodes[i], step, infos, i)
             frames[i].append(frame)
-        if step < max(episode.length for episode in episodes):
+        if step < last_step:
             observations, _, _, _, infos = env.step(trained.agent.act(observations))
     return [
-        Recording(episode=episode, frames=np.stack(shown))
-        for episode, shown in zip(episodes, frames, strict=True)
+        Recording(episode=episode, frames=np.stack(own_frames))
+        for episode, own_frames in zip(episodes, frames, strict=True)
     ]
+
+
+def _check_same_state(episode: Episode, step: int, infos: dict[str, Any], slot: int) -> None:
+    # A video of other states than the evaluated ones would show figures that are not its own.
+    if "progress" in infos and infos["progress"][slot] != np.float32(episode.progress[step]):
+        raise RoborewError(
+            f"record: episode {episode.seed} went another way the second time, at step {step}."
+        )

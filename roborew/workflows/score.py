@@ -1,5 +1,5 @@
 """Videos through reward models: curves on disk as JSON lines, a progress table, a plot and a
-film."""
+video."""
 
 from __future__ import annotations
 

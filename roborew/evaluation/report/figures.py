@@ -1,4 +1,4 @@
-"""The report's figures as SVG, in colours that read on white and on black. Matplotlib is imported
+"""The report's figures as SVG, in colors that read on white and on black. Matplotlib is imported
 on first use."""
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ def returns_figure(training: Sequence[TrainingPoint]) -> str:
     """Learned return above true return over training; their units differ, so each has an axis of
     its own."""
     figure, axes = _axes(2, 1, width=4.2, height=3.4, sharex=True)
-    for axis, name, colour in zip(axes, ("learned", "true"), (SCORE, TRUTH), strict=True):
+    for axis, name, color in zip(axes, ("learned", "true"), (SCORE, TRUTH), strict=True):
         values = [
             point.learned_return if name == "learned" else point.true_return for point in training
         ]
-        _line(axis, training, values, colour)
-        axis.set_ylabel(f"{name} return", color=colour)
+        _line(axis, training, values, color)
+        axis.set_ylabel(f"{name} return", color=color)
     _steps(axes[-1])
     return _svg(figure)
 
@@ -88,13 +88,13 @@ def scores_figure(evaluation: Evaluation) -> str:
         if score is not None and math.isfinite(episode.progress[step])
     ]
     points = points[:: -(-len(points) // MAX_POINTS) or 1]
-    for wanted, colour, label in ((False, TRUTH, "not done"), (True, SUCCESS, "truly done")):
-        chosen = [(x, y) for x, y, success in points if success is wanted]
+    for is_done, color, label in ((False, TRUTH, "not done"), (True, SUCCESS, "truly done")):
+        chosen = [(x, y) for x, y, success in points if success is is_done]
         if chosen:
             x, y = zip(*chosen, strict=True)
-            cloud.scatter(x, y, s=9, color=colour, alpha=0.45, linewidths=0, label=label)
+            cloud.scatter(x, y, s=9, color=color, alpha=0.45, linewidths=0, label=label)
             _legend(cloud)
-    cloud.set_xlabel("true progress" if points else "true progress is not told here")
+    cloud.set_xlabel("true progress" if points else "true progress is unknown here")
     cloud.set_ylabel("score")
     _plot_episode(curve, _median_episode(evaluation))
     return _svg(figure)
@@ -145,12 +145,12 @@ def truth_figure(
         other.spines[:].set_visible(False)
         other.plot(truth, color=TRUTH, linewidth=1.4, linestyle="--")
         axis.plot(scores, color=SCORE, linewidth=1.6)
-        for side, (low, high), colour, what in (
+        for side, (low, high), color, label_y in (
             (axis, score_range, SCORE, "score"),
             (other, (0, 1), TRUTH, "truth"),
         ):
             side.set_ylim(low - 0.05 * (high - low), high + 0.05 * (high - low))
-            side.set_ylabel(what, color=colour, fontsize=9)
+            side.set_ylabel(label_y, color=color, fontsize=9)
         axis.set_title(name, color=GRAY, fontsize=9, loc="left")
     axes[-1].set_xlabel(label)
     content = io.BytesIO()
@@ -195,7 +195,7 @@ def _legend(axis: Axes) -> None:
 
 
 def _line(
-    axis: Axes, training: Sequence[TrainingPoint], values: Sequence[float | None], colour: str
+    axis: Axes, training: Sequence[TrainingPoint], values: Sequence[float | None], color: str
 ) -> None:
     known = [
         (point.step, value)
@@ -204,7 +204,7 @@ def _line(
     ]
     if known:
         steps, heights = zip(*known, strict=True)
-        axis.plot(steps, heights, color=colour, linewidth=1.8, marker=".", markersize=3)
+        axis.plot(steps, heights, color=color, linewidth=1.8, marker=".", markersize=3)
 
 
 def _axes(

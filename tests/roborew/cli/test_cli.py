@@ -71,7 +71,7 @@ def test_demo_ends_with_the_summary_and_the_paths_of_report_and_video(
     assert json.loads(summary)["environment"] == ENV
     assert (
         report == "report: runs/demo-1/report.html"
-        and first == "video 1: runs/demo-1/videos/start-1.mp4"
+        and first == "video 1: runs/demo-1/videos/episode-1.mp4"
     )
     assert all(Path(line.split(": ")[1]).is_file() for line in (report, first, second, third))
     assert Path("runs/demo-1/report.html").read_text().count("<video") == 3

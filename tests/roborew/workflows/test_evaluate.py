@@ -160,7 +160,7 @@ def test_a_real_task_has_an_expert_and_nulls_and_its_film_is_drawn_for_viewers(
     assert info.comment == "drawing=fast"
     assert info.width == 480 and info.frames == result.agent.episodes[0].length + 1 + held
     assert (
-        "start-1.mp4, at half speed, drawing=fast"
+        "episode-1.mp4, at half speed, drawing=fast"
         in write_evaluation(run, result).report.read_text()
     )
 
@@ -170,7 +170,7 @@ def test_an_environment_of_others_is_filmed_as_it_was_scored_and_never_over_an_o
 ) -> None:
     run = trained(TINY, tmp_path / "run")
     films = record_run(run, 2) + record_run(run, 1)
-    assert [film.name for film in films] == ["start-1.mp4", "start-2.mp4", "start-1-2.mp4"]
+    assert [film.name for film in films] == ["episode-1.mp4", "episode-2.mp4", "episode-1-2.mp4"]
     assert all(video_info(film).comment == "drawing=by the environment" for film in films)
 
 
