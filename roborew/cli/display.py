@@ -13,7 +13,6 @@ from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
-from roborew.evaluation import LABELS
 from roborew.workflows.compare import (
     AGREEMENT_HEADS,
     COMPARISON_HEADS,
@@ -56,8 +55,8 @@ def print_evaluation(console: Console, result: RunEvaluation) -> None:
     console.print(explain(result.summary()), highlight=False)
     if result.reward_metrics:
         table = _table("learned reward against truth", "")
-        for name, measure in result.reward_metrics.items():
-            table.add_row(LABELS[name], _format_optional(measure.value))
+        for name, value in result.reward_table().items():
+            table.add_row(name, _format_optional(value))
         console.print(table)
     if result.sanity_baselines:
         table = _table("reward or sanity baseline", "Spearman (per episode)", "final", "gain")

@@ -19,7 +19,7 @@ from typing import Any, ClassVar
 from roborew.config import to_json
 from roborew.data import free_path, new_file
 from roborew.errors import InvalidInputError
-from roborew.evaluation import Evaluation, Measure, SanityBaseline, evaluate, write_report
+from roborew.evaluation import LABELS, Evaluation, Measure, SanityBaseline, evaluate, write_report
 from roborew.storage.atomic import disk_space
 from roborew.storage.run import RunDirectory
 from roborew.workflows.baseline_policies import expert_policy, random_policy
@@ -115,6 +115,10 @@ class RunEvaluation:
         values["false_success_ci_low"] = interval.low if has_reward else None
         values["false_success_ci_high"] = interval.high if has_reward else None
         return self.summary() | values
+
+    def reward_table(self) -> dict[str, float | None]:
+        """The learned reward's metrics under the names that tables show."""
+        return {LABELS[name]: measure.value for name, measure in self.reward_metrics.items()}
 
     def rows(self) -> dict[str, Evaluation]:
         """The evaluated policies by name, the agent first."""
