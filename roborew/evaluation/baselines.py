@@ -71,10 +71,11 @@ def forward_and_reversed(clip: Clip, progress: ArrayLike) -> Clip:
         progress: of each frame, shape (T,); NaN where it is unknown, at least one known.
     """
     # At least one step forward: a clip that is done at once would be a single frame, not a cycle.
-    top = max(1, int(np.nanargmax(np.asarray(progress))))
-    top = min(top, len(clip.frames) - 1)
-    frames = np.concatenate([clip.frames[: top + 1], clip.frames[:top][::-1]])
-    return replace(clip, frames=frames)
+    highest = int(np.nanargmax(np.asarray(progress)))
+    top = min(max(1, highest), len(clip.frames) - 1)
+    forward = clip.frames[: top + 1]
+    backward = clip.frames[:top][::-1]
+    return replace(clip, frames=np.concatenate([forward, backward]))
 
 
 @dataclass(frozen=True, slots=True)

@@ -205,7 +205,8 @@ def _legend(overlay: Overlay, step: int) -> Image.Image:
     draw = ImageDraw.Draw(legend)
     font = load_font(13)
     for x, (color, text) in zip((MARGIN, 190), entries, strict=False):
-        draw.rounded_rectangle((x, 13, x + 14, 16), 1, color)
+        swatch = (x, 13, x + 14, 16)
+        draw.rounded_rectangle(swatch, 1, color)
         draw.text((x + 21, 14), text, INK, font, anchor="lm")
     draw.text((WIDTH - MARGIN, 14), f"step {step}", MUTED, font, anchor="rm")
     return legend

@@ -37,13 +37,23 @@ class RunningEpisode:
 
     def add_state(self, slot: int, infos: Mapping[str, Any]) -> None:
         """Add the truth, and the score if there is one, of a vector environment's slot."""
-        success_known = "success" in infos
-        self.success_known |= success_known
-        self.success.append(success_known and bool(infos["success"][slot]))
-        self.progress.append(float(infos["progress"][slot]) if "progress" in infos else math.nan)
-        if "score" in infos and infos["score_valid"][slot]:
-            predicted_success = bool(infos["terminated_by_success_detector"][slot])
-            self.scores[self.length] = (float(infos["score"][slot]), predicted_success)
+        self._add_truth(slot, infos)
+        if "score" not in infos or not infos["score_valid"][slot]:
+            return
+        score = float(infos["score"][slot])
+        predicted_success = bool(infos["terminated_by_success_detector"][slot])
+        self.scores[self.length] = (score, predicted_success)
+
+    def _add_truth(self, slot: int, infos: Mapping[str, Any]) -> None:
+        progress = math.nan
+        if "progress" in infos:
+            progress = float(infos["progress"][slot])
+        success = False
+        if "success" in infos:
+            success = bool(infos["success"][slot])
+            self.success_known = True
+        self.progress.append(progress)
+        self.success.append(success)
 
     def add_rewards(self, slot: int, rewards: NDArray[Any], infos: Mapping[str, Any]) -> None:
         """Add the true reward of a step, and the learned one where that is what was paid."""
