@@ -81,23 +81,42 @@ def success_figure(
 def scores_figure(evaluation: Evaluation) -> str:
     """Score against true progress at every scored state, and both over time in one episode."""
     figure, (cloud, curve) = _axes(1, 2, width=8.4, height=3.6)
-    points = [
-        (episode.progress[step], score, episode.success is not None and episode.success[step])
-        for episode in evaluation.episodes
-        for step, score in zip(episode.score_steps, episode.scores, strict=True)
-        if score is not None and math.isfinite(episode.progress[step])
-    ]
-    points = points[:: -(-len(points) // MAX_POINTS) or 1]
+    points = _thinned(_scored_states(evaluation))
     for is_done, color, label in ((False, TRUTH, "not done"), (True, SUCCESS, "truly done")):
-        chosen = [(x, y) for x, y, success in points if success is is_done]
-        if chosen:
-            x, y = zip(*chosen, strict=True)
-            cloud.scatter(x, y, s=9, color=color, alpha=0.45, linewidths=0, label=label)
+        progress = [point.progress for point in points if point.is_done is is_done]
+        scores = [point.score for point in points if point.is_done is is_done]
+        if scores:
+            style = {"color": color, "alpha": 0.45, "linewidths": 0, "label": label}
+            cloud.scatter(progress, scores, s=9, **style)
             _legend(cloud)
     cloud.set_xlabel("true progress" if points else "true progress is unknown here")
     cloud.set_ylabel("score")
     _plot_episode(curve, _median_episode(evaluation))
     return _svg(figure)
+
+
+@dataclass(frozen=True, slots=True)
+class _ScoredState:
+    progress: float
+    score: float
+    is_done: bool
+
+
+def _scored_states(evaluation: Evaluation) -> list[_ScoredState]:
+    """Every state that has a score and a true progress."""
+    states: list[_ScoredState] = []
+    for episode in evaluation.episodes:
+        for step, score in zip(episode.score_steps, episode.scores, strict=True):
+            progress = episode.progress[step]
+            is_done = episode.success is not None and episode.success[step]
+            if score is not None and math.isfinite(progress):
+                states.append(_ScoredState(progress, score, is_done))
+    return states
+
+
+def _thinned(states: list[_ScoredState]) -> list[_ScoredState]:
+    stride = math.ceil(len(states) / MAX_POINTS)
+    return states[:: max(1, stride)]
 
 
 def curves_figure(
@@ -111,15 +130,11 @@ def curves_figure(
         label: of the time axis.
     """
     figure, axes = _axes(len(curves), 1, width=7.2, height=0.6 + 1.9 * len(curves), sharex=True)
-    for axis, (name, (times, scores, (low, high))) in zip(axes, curves.items(), strict=True):
-        axis.plot(
-            times,
-            [math.nan if score is None else score for score in scores],
-            color=SCORE,
-            linewidth=1.6,
-        )
-        margin = 0.05 * (high - low)
-        axis.set_ylim(low - margin, high + margin)
+    for axis, (name, (times, scores, score_range)) in zip(axes, curves.items(), strict=True):
+        # Matplotlib leaves a gap at NaN: an abstention is no score, not a line across.
+        values = [math.nan if score is None else score for score in scores]
+        axis.plot(times, values, color=SCORE, linewidth=1.6)
+        _set_range(axis, score_range)
         axis.set_ylabel(name)
     axes[-1].set_xlabel(label)
     return _svg(figure)
@@ -140,22 +155,27 @@ def truth_figure(
     figure, axes = _axes(len(curves), 1, width=6.0, height=0.5 + 1.7 * len(curves))
     figure.patch.set(facecolor="white", alpha=1)
     for axis, (name, (scores, truth)) in zip(axes, curves.items(), strict=True):
-        other = axis.twinx()
-        other.tick_params(colors=GRAY, labelsize=8, length=3)
-        other.spines[:].set_visible(False)
-        other.plot(truth, color=TRUTH, linewidth=1.4, linestyle="--")
+        truth_axis = axis.twinx()
+        truth_axis.tick_params(colors=GRAY, labelsize=8, length=3)
+        truth_axis.spines[:].set_visible(False)
+        truth_axis.plot(truth, color=TRUTH, linewidth=1.4, linestyle="--")
+        _set_range(truth_axis, (0, 1))
+        truth_axis.set_ylabel("truth", color=TRUTH, fontsize=9)
         axis.plot(scores, color=SCORE, linewidth=1.6)
-        for side, (low, high), color, label_y in (
-            (axis, score_range, SCORE, "score"),
-            (other, (0, 1), TRUTH, "truth"),
-        ):
-            side.set_ylim(low - 0.05 * (high - low), high + 0.05 * (high - low))
-            side.set_ylabel(label_y, color=color, fontsize=9)
+        _set_range(axis, score_range)
+        axis.set_ylabel("score", color=SCORE, fontsize=9)
         axis.set_title(name, color=GRAY, fontsize=9, loc="left")
     axes[-1].set_xlabel(label)
     content = io.BytesIO()
     figure.savefig(content, format="png", dpi=110, metadata={"Software": None})
     return content.getvalue()
+
+
+def _set_range(axis: Axes, value_range: tuple[float, float]) -> None:
+    """Show the whole range with a margin, so that a curve at its end is not cut in half."""
+    low, high = value_range
+    margin = 0.05 * (high - low)
+    axis.set_ylim(low - margin, high + margin)
 
 
 def _median_episode(evaluation: Evaluation) -> Episode:
