@@ -6,14 +6,17 @@ in [0, 1], ``success`` the simulator's truth as a bool.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, cast, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, cast, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from roborew.errors import InvalidInputError, InvalidScoreError
+
+if TYPE_CHECKING:
+    from gymnasium.vector import VectorEnv
 
 Frame = NDArray[np.uint8]
 """One picture, shape (H, W, 3), uint8 RGB, row 0 at the top."""
@@ -121,7 +124,17 @@ class Clip:
         check_video(self.frames)
         check_instruction(self.instruction)
         if self.goal_image is not None:
-            check_video(np.asarray(self.goal_image)[None], "goal")
+            check_video(np.asarray(self.goal_image)[None], "goal_image")
+
+    @classmethod
+    def unchecked(cls, frames: Video, instruction: str, goal_image: Frame | None = None) -> Self:
+        """Return a clip whose parts the caller has checked already, so that nothing is twice."""
+        clip = object.__new__(cls)
+        # A frozen dataclass refuses plain assignment, and its constructor would check again.
+        object.__setattr__(clip, "frames", frames)
+        object.__setattr__(clip, "instruction", instruction)
+        object.__setattr__(clip, "goal_image", goal_image)
+        return clip
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,3 +254,72 @@ class IncrementalRewardModel(RewardModel, Protocol):
             those passed in are left as they were.
         """
         ...
+
+
+@runtime_checkable
+class RenderableVectorEnv(Protocol):
+    """What the library expects of a vector environment beyond Gymnasium's own interface.
+
+    Those of roborew_envs fit. Others can be wrapped and trained in too, at a price: all of them are
+    rendered where one is asked for, and a run in them cannot be resumed exactly.
+    """
+
+    @property
+    def cameras(self) -> tuple[str, ...]:
+        """Names that the option ``camera`` can take, first the one that is used by default."""
+        ...
+
+    @property
+    def resizable(self) -> bool:
+        """Whether frames of another width and height can be had."""
+        ...
+
+    @property
+    def expert(self) -> Callable[[NDArray[Any]], NDArray[np.float32]] | None:
+        """A policy, observations (N, D) to actions (N, A), that shows how it is done, or None."""
+        ...
+
+    def render_frames(self, indices: NDArray[np.int64] | None = None) -> Video:
+        """Return frames (n, H, W, 3) of the present states of some environments, all by default."""
+        ...
+
+    def get_state(self) -> dict[str, NDArray[Any]]:
+        """Return all that decides the future, for `set_state`."""
+        ...
+
+    def set_state(self, snapshot: Mapping[str, NDArray[Any]]) -> None:
+        """Go on where `get_state` was taken."""
+        ...
+
+
+RenderFrames = Callable[[NDArray[np.int64]], Video]
+"""Renders the present state of some environments: indices (n,) -> frames (n, H, W, 3)."""
+
+
+def renderable(env: VectorEnv[Any, Any, Any]) -> RenderableVectorEnv | None:
+    """Return the environment below all wrappers, None if it does not fit the protocol."""
+    inner = env.unwrapped
+    return inner if isinstance(inner, RenderableVectorEnv) else None
+
+
+def frame_renderer(env: VectorEnv[Any, Any, Any]) -> RenderFrames:
+    """Return the function that renders chosen environments; one that only knows ``render()``
+    renders all of them. What it returns is not checked."""
+    inner = renderable(env)
+    if inner is not None:
+        return inner.render_frames
+
+    def render_all(indices: NDArray[np.int64]) -> Video:
+        pictures = cast(Any, env.render())
+        chosen = [_one_frame(pictures, env_index) for env_index in indices.tolist()]
+        return np.concatenate(chosen)
+
+    return render_all
+
+
+def _one_frame(pictures: Any, index: int) -> Video:
+    """The picture of one environment, shape (1, H, W, 3), checked before it is joined with others:
+    numpy would convert what is no uint8."""
+    picture = None if pictures is None else pictures[index]
+    video = cast(Any, picture)[None] if isinstance(picture, np.ndarray) else picture
+    return check_video(video, f"frame of environment {index}")

@@ -37,12 +37,11 @@ from roborew.agents.torch_state import (
     from_optimizer,
     from_tensors,
     load_optimizer,
-    prefixed,
     to_tensors,
 )
 from roborew.errors import InvalidInputError
 from roborew.stopwatch import Stopwatch
-from roborew.storage.checkpoints import under
+from roborew.storage.checkpoints import under, with_prefix
 
 __all__ = ["PPO", "PPOConfig"]
 
@@ -162,7 +161,7 @@ class PPO:
         arrays = {
             key: value
             for prefix, part in parts.items()
-            for key, value in prefixed(prefix, part).items()
+            for key, value in with_prefix(part, f"{prefix}/").items()
         }
         return arrays, {
             "agent": "ppo",

@@ -24,12 +24,11 @@ from roborew.agents.torch_state import (
     from_optimizer,
     from_tensors,
     load_optimizer,
-    prefixed,
     to_tensors,
 )
 from roborew.errors import InvalidInputError
 from roborew.stopwatch import Stopwatch
-from roborew.storage.checkpoints import under
+from roborew.storage.checkpoints import under, with_prefix
 
 __all__ = ["SB3PPO", "SB3SAC", "SB3PPOConfig", "SB3SACConfig", "as_sb3"]
 
@@ -144,14 +143,14 @@ class SB3Agent(Generic[Config]):
     def state_dict(self) -> tuple[Arrays, dict[str, Any]]:
         """Return weights, optimiser moments and normalisation as arrays, and a JSON-able
         dictionary."""
-        arrays = prefixed("observations", self._moments)
+        arrays = with_prefix(self._moments, "observations/")
         for name, part in self._parts().items():
             kept = (
                 from_optimizer(part)
                 if isinstance(part, torch.optim.Optimizer)
                 else from_tensors(part)
             )
-            arrays |= prefixed(name, kept)
+            arrays |= with_prefix(kept, f"{name}/")
         return arrays, {
             "agent": self.name,
             "steps": self.steps,

@@ -13,11 +13,6 @@ from torch import Tensor
 Arrays = dict[str, NDArray[Any]]
 
 
-def prefixed(prefix: str, arrays: Mapping[str, NDArray[Any]]) -> Arrays:
-    """Return the arrays with ``prefix/`` before their names."""
-    return {f"{prefix}/{key}": value for key, value in arrays.items()}
-
-
 def from_tensors(tensors: Mapping[str, Tensor]) -> Arrays:
     """Return copies of a network's tensors."""
     return {key: value.detach().cpu().numpy().copy() for key, value in tensors.items()}

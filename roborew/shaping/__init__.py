@@ -5,9 +5,22 @@ scored is a step whose ``valid`` is False. `ProgressDelta` and `Potential` teles
 rewinding earns nothing; `RawScore` does not, and can be farmed.
 """
 
-from roborew.shaping.difference import ProgressDelta
-from roborew.shaping.level import RawScore
-from roborew.shaping.potential import Potential
-from roborew.shaping.state import Rewards, Shaping, ShapingState
+from roborew.shaping.laws import (
+    OnInvalid,
+    Potential,
+    ProgressDelta,
+    RawScore,
+    Rewards,
+    Shaping,
+    ShapingState,
+)
 
-__all__ = ["Potential", "ProgressDelta", "RawScore", "Rewards", "Shaping", "ShapingState"]
+__all__ = [
+    "OnInvalid",
+    "Potential",
+    "ProgressDelta",
+    "RawScore",
+    "Rewards",
+    "Shaping",
+    "ShapingState",
+]

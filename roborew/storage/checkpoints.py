@@ -43,6 +43,11 @@ class Checkpoint:
     metrics_bytes: int
 
 
+def with_prefix(arrays: Mapping[str, NDArray[Any]], prefix: str) -> dict[str, NDArray[Any]]:
+    """The arrays with ``prefix`` before their names; `under` takes it away again."""
+    return {f"{prefix}{name}": array for name, array in arrays.items()}
+
+
 def under(arrays: Mapping[str, NDArray[Any]], prefix: str) -> dict[str, NDArray[Any]]:
     """The arrays whose names begin with ``prefix``, without it.
 

@@ -1,5 +1,5 @@
-"""The bookkeeping of N episodes: which steps are scored, what they pay, which episodes a claim
-ends."""
+"""The bookkeeping of N episodes: which steps are scored, what they pay, which episodes a predicted
+success ends."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from roborew.types import BoolArray, FloatArray, Scores
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SuccessDetector:
-    """A model's word that the goal is reached: it pays once and ends the episode.
+    """A success that the model predicts pays once and ends the episode.
 
-    The claim is what agents learn to exploit, so report how often it is false.
+    Predictions are what agents learn to exploit, so report how often they are false.
 
     Attributes:
-        threshold: smallest `Scores.success` that counts as a claim, in (0, 1].
-        bonus: reward paid at the claim, finite and at least 0.
+        threshold: smallest `Scores.success` that counts as a predicted success, in (0, 1].
+        bonus: reward paid at the predicted success, finite and at least 0.
     """
 
     threshold: float = 0.9
@@ -32,27 +32,28 @@ class SuccessDetector:
 
     def __post_init__(self) -> None:
         if not 0 < self.threshold <= 1:
-            raise InvalidInputError(f"claim: expected a threshold in (0, 1]; got {self.threshold}.")
+            raise InvalidInputError(
+                f"success detector: expected a threshold in (0, 1]; got {self.threshold}."
+            )
         if not (math.isfinite(self.bonus) and self.bonus >= 0):
             raise InvalidInputError(
-                f"claim: expected a finite bonus of at least 0; got {self.bonus}."
+                f"success detector: expected a finite bonus of at least 0; got {self.bonus}."
             )
 
 
 @dataclass(frozen=True, slots=True)
 class StepMasks:
-    """One step or reset of N environments, as far as it is known before anything is scored; shape
-    (N,), bool.
+    """One step or reset of N environments, before anything is scored; shape (N,), bool.
 
     Attributes:
-        step: whether this is a step, of which some environments may have spent theirs on a reset.
-        acted: took an action; False at a reset.
+        is_step: False at a reset; at a step some environments may have spent theirs on a reset.
+        acted: took an action.
         begun: show the first frame of a new episode.
         scored: are to be scored now.
         terminated: true ends, of those that acted.
     """
 
-    step: bool
+    is_step: bool
     acted: BoolArray
     begun: BoolArray
     scored: BoolArray
@@ -61,8 +62,13 @@ class StepMasks:
 
 @dataclass(frozen=True, slots=True)
 class FrameScores:
-    """What was said of N environments, all of shape (N,): score, whether it is one, probability of
-    success."""
+    """What a model says of N environments, all of shape (N,).
+
+    Attributes:
+        score: float32, meaningless where ``valid`` is False.
+        valid: bool, False where nothing was scored or the model abstained.
+        success: float32, the predicted probability of success; NaN where there is none.
+    """
 
     score: FloatArray
     valid: BoolArray
@@ -77,7 +83,7 @@ class StepRewards:
         rewards: float64, 0 where nothing was scored.
         score: float32, NaN where nothing was scored or the model abstained.
         valid: bool, False there.
-        claimed: bool, the model's claim that ended the episode.
+        terminated_by_success_detector: bool, a predicted success ended the episode.
     """
 
     rewards: Rewards
@@ -85,26 +91,35 @@ class StepRewards:
     valid: BoolArray
     terminated_by_success_detector: BoolArray
 
+    @classmethod
+    def unknown(cls, num_envs: int) -> StepRewards:
+        """Return the rewards of a step that is scored later: NaN."""
+        nothing = np.zeros(num_envs, dtype=np.bool_)
+        unknown = np.full(num_envs, np.nan)
+        return cls(unknown, unknown.astype(np.float32), nothing, nothing)
+
     def infos(self) -> dict[str, NDArray[Any]]:
         """Return the entries for a vector environment's infos, each with Gymnasium's mask."""
-        entries = {
+        everywhere = np.ones_like(self.valid)
+        return {
             "score": self.score,
+            "_score": everywhere,
             "score_valid": self.valid,
+            "_score_valid": everywhere,
             "terminated_by_success_detector": self.terminated_by_success_detector,
+            "_terminated_by_success_detector": everywhere,
         }
-        return entries | {f"_{key}": np.ones_like(self.valid) for key in entries}
 
 
 class EpisodeTracker:
     """Keeps count of N episodes.
 
-    An environment is scored at the start of an episode (its first potential), at every ``every``-th
-    of its steps and at its last. Unscored steps pay nothing of their own; a telescoping shaping
-    pays their gain at the next score.
+    An environment is scored at the start of an episode (its first potential), at every
+    ``score_every``-th of its steps and at its last. Unscored steps pay nothing of their own; a
+    telescoping shaping pays their gain at the next score.
 
     Attributes:
-        ended: shape (N,), bool, the episode is over and the next frame is to be the first of a new
-            one.
+        ended: shape (N,), bool, the episode is over and the next frame is the first of a new one.
     """
 
     def __init__(
@@ -119,82 +134,97 @@ class EpisodeTracker:
                 f"score_every: expected a whole number of at least 1; got {score_every}."
             )
         self.ended = np.ones(num_envs, dtype=np.bool_)
-        self._shaping, self._every, self._claim = shaping, score_every, success_detector
+        self._shaping = shaping
+        self._score_every = score_every
+        self._detector = success_detector
         self._steps = np.zeros(num_envs, dtype=np.int64)
-        nothing = np.zeros(num_envs, dtype=np.bool_)
-        self._state = ShapingState.start(np.zeros(num_envs, dtype=np.float32), nothing)
+        unscored = np.zeros(num_envs, dtype=np.bool_)
+        self._state = ShapingState.start(np.zeros(num_envs, dtype=np.float32), unscored)
 
-    def restart(self, begun: BoolArray) -> StepMasks:
+    def begin(self, begun: BoolArray) -> StepMasks:
         """Begin episodes where ``begun``, shape (N,), is True; nobody acts."""
         self._steps[begun] = 0
         self.ended = self.ended & ~begun
         nobody = np.zeros_like(begun)
-        return StepMasks(False, nobody, begun.copy(), begun.copy(), nobody)
+        return StepMasks(is_step=False, acted=nobody, begun=begun, scored=begun, terminated=nobody)
 
     def advance(self, terminated: BoolArray, truncated: BoolArray) -> StepMasks:
         """Count one step, both arguments of shape (N,); an episode that had ended begins anew
         instead of acting."""
-        begun, acted = self.ended, ~self.ended
+        begun = self.ended
+        acted = ~begun
         self._steps = np.where(begun, 0, self._steps + 1)
         self.ended = acted & (terminated | truncated)
-        due = acted & (self.ended | (self._steps % self._every == 0))
-        return StepMasks(True, acted, begun, due | begun, acted & terminated)
-
-    def pay(self, row: StepMasks, labels: FrameScores) -> StepRewards:
-        """Turn the labels of a row into rewards; rows must be paid in the order they were made."""
-        valid = labels.valid & row.scored
-        claimed = np.zeros_like(valid)
-        if self._claim is not None:
-            claimed = valid & row.acted & (labels.success >= self._claim.threshold)
-        rewards, state = self._shaping.step(
-            self._state, labels.score, valid & row.acted, row.terminated | claimed
+        due = self.ended | (self._steps % self._score_every == 0)
+        return StepMasks(
+            is_step=True,
+            acted=acted,
+            begun=begun,
+            scored=(acted & due) | begun,
+            terminated=acted & terminated,
         )
-        rewards[~row.acted] = 0.0
-        if self._claim is not None:
-            rewards[claimed] += self._claim.bonus
-        self._state = state.restart(row.begun, labels.score, valid)
-        self.ended = self.ended | claimed
-        score = np.where(valid, labels.score, np.nan).astype(np.float32)
-        return StepRewards(rewards, score, valid, claimed)
 
-    def pay_episodes(self, row: StepMasks, said: Mapping[int, Scores]) -> StepRewards:
-        """Turn the scores of whole episodes that end with a row into rewards of their last steps.
+    def step_rewards(self, masks: StepMasks, scores: FrameScores) -> StepRewards:
+        """Turn the scores of a step into rewards; steps are paid in the order they were made."""
+        valid = scores.valid & masks.scored
+        payable = valid & masks.acted
+        success = np.zeros_like(valid)
+        if self._detector is not None:
+            success = payable & (scores.success >= self._detector.threshold)
+        # A predicted success ends the episode, so its potential is that of a true end.
+        terminal = masks.terminated | success
+        rewards, state = self._shaping.step(self._state, scores.score, payable, terminal)
+        rewards[~masks.acted] = 0.0
+        if self._detector is not None:
+            rewards[success] += self._detector.bonus
+        self._state = state.restart(masks.begun, scores.score, valid)
+        self.ended = self.ended | success
+        score = np.where(valid, scores.score, np.nan).astype(np.float32)
+        return StepRewards(rewards, score, valid, success)
+
+    def episode_rewards(self, masks: StepMasks, scores_by_env: Mapping[int, Scores]) -> StepRewards:
+        """Turn the scores of whole episodes that end with a step into rewards of their last steps.
 
         Args:
-            row: the step.
-            said: by environment, what was said of each frame of its episode that was scored.
+            masks: the step.
+            scores_by_env: by environment, one score of each frame of its episode that was kept.
         """
-        count = len(row.acted)
-        rewards, score = np.zeros(count), np.full(count, np.nan, np.float32)
-        valid = np.zeros(count, np.bool_)
-        for env, scores in said.items():
-            rewards[env] = self._whole(int(self._steps[env]), scores, bool(row.terminated[env]))
-            score[env], valid[env] = (
-                np.where(scores.valid[-1], scores.value[-1], np.nan),
-                scores.valid[-1],
-            )
-        return StepRewards(rewards, score, valid, np.zeros(count, np.bool_))
+        num_envs = len(masks.acted)
+        rewards = np.zeros(num_envs)
+        score = np.full(num_envs, np.nan, np.float32)
+        valid = np.zeros(num_envs, np.bool_)
+        for env, scores in scores_by_env.items():
+            terminated = bool(masks.terminated[env])
+            rewards[env] = self._episode_return(int(self._steps[env]), scores, terminated)
+            valid[env] = scores.valid[-1]
+            if scores.valid[-1]:
+                score[env] = scores.value[-1]
+        return StepRewards(rewards, score, valid, np.zeros(num_envs, np.bool_))
 
-    def _whole(self, steps: int, scores: Scores, terminated: bool) -> float:
+    def _episode_return(self, steps: int, scores: Scores, terminated: bool) -> float:
         """The sum of what the steps of an episode are worth, each paid by the shaping as if it had
         been scored then."""
-        at = np.arange(steps + 1)
-        scored = (at % self._every == 0) | (at == steps)
-        value, valid = np.zeros((steps + 1, 1), np.float32), np.zeros((steps + 1, 1), np.bool_)
-        value[scored, 0], valid[scored, 0] = scores.value, scores.valid
-        state, total = ShapingState.start(value[0], valid[0]), 0.0
+        step_numbers = np.arange(steps + 1)
+        scored = (step_numbers % self._score_every == 0) | (step_numbers == steps)
+        value = np.zeros((steps + 1, 1), np.float32)
+        valid = np.zeros((steps + 1, 1), np.bool_)
+        value[scored, 0] = scores.value
+        valid[scored, 0] = scores.valid
+        state = ShapingState.start(value[0], valid[0])
+        total = 0.0
         for step in range(1, steps + 1):
-            paid, state = self._shaping.step(
-                state, value[step], valid[step], np.array([terminated and step == steps])
-            )
-            total += float(paid[0])
+            terminal = np.array([terminated and step == steps])
+            reward, state = self._shaping.step(state, value[step], valid[step], terminal)
+            total += float(reward[0])
         return total
 
     def get_state(self) -> dict[str, NDArray[Any]]:
         """Return everything `set_state` needs."""
-        return {"steps": self._steps.copy(), "ended": self.ended.copy()} | self._state.arrays()
+        counts = {"steps": self._steps.copy(), "ended": self.ended.copy()}
+        return counts | self._state.arrays()
 
-    def set_state(self, arrays: dict[str, NDArray[Any]]) -> None:
+    def set_state(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Take over what `get_state` returned."""
-        self._steps, self.ended = arrays["steps"].copy(), arrays["ended"].copy()
-        self._state = ShapingState(arrays["score"], arrays["seen"], arrays["since"])
+        self._steps = arrays["steps"].copy()
+        self.ended = arrays["ended"].copy()
+        self._state = ShapingState.from_arrays(arrays)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -24,102 +24,118 @@ from roborew.types import (
 )
 from roborew.wrappers.episode_tracker import FrameScores
 
-ENOUGH_SCORES = 100
-"""Scores before the rate of abstentions is judged."""
+MIN_SCORES_FOR_RATE = 100
+"""Scores before the rate of abstentions can stop a run."""
 
 
 @dataclass(slots=True)
-class Segment:
-    """Frames of one episode: the first ``known`` are history that was scored before, the rest wait
-    for a score.
+class Window:
+    """Frames of one episode that a model is shown.
 
-    An incremental model keeps its own history, ``memory``, and ``known`` stays 0.
+    Attributes:
+        env: index of the environment.
+        frames: oldest first; the first ``num_scored`` are history that was scored before. An
+            incremental model keeps its own history, so its windows hold new frames only.
+        num_scored: see ``frames``.
+        rows: of each frame that waits for its score, the step since the last call of the model.
+        recurrent_state: what an incremental model remembers of the episode.
     """
 
     env: int
     frames: list[Frame] = field(default_factory=list[Frame])
-    known: int = 0
-    memory: RecurrentState = field(default_factory=dict[str, NDArray[Any]])
+    num_scored: int = 0
+    rows: list[int] = field(default_factory=list[int])
+    recurrent_state: RecurrentState = field(default_factory=dict[str, NDArray[Any]])
 
 
 class FrameScorer:
     """Keeps frames, window by window, and scores all that wait in one batch.
 
-    A window never reaches back over the start of an episode. It holds the frames that were kept, so
-    a model with history that is scored at every k-th step sees every k-th frame. An
+    A window never reaches back over the start of an episode. It holds the frames that were added,
+    so a model with history that is scored at every k-th step sees every k-th frame. An
     `IncrementalRewardModel` is shown each frame once.
+
+    Args:
+        model: see `check_scorable`.
+        instruction: checked by the caller, like ``goal_image`` and all frames.
+        goal_image: shape (H, W, 3), uint8 RGB, for models that need one.
+        num_envs: N.
+        max_invalid_rate: share of abstentions, in [0, 1], beyond which the run stops.
     """
 
     def __init__(
         self,
         model: RewardModel,
         instruction: str,
-        goal: Frame | None,
+        goal_image: Frame | None,
         num_envs: int,
         max_invalid_rate: float,
-        whole: bool = False,
     ) -> None:
-        check_payable(model.spec, has_goal=goal is not None, whole=whole)
-        self._model, self._instruction, self._goal = model, instruction, goal
+        self._model = model
+        self._spec = model.spec
+        self._incremental = model if isinstance(model, IncrementalRewardModel) else None
+        self._instruction = instruction
+        self._goal_image = goal_image
         self._max_invalid_rate = max_invalid_rate
-        self._current = [Segment(env) for env in range(num_envs)]
-        self._waiting: list[Segment] = []
-        self._counts = np.zeros(2, dtype=np.int64)  # scores asked for, abstentions
-        self._seen_any = False
+        self._windows = [Window(env) for env in range(num_envs)]
+        self._waiting: list[Window] = []
+        self._num_scores = 0
+        self._num_invalid = 0
+        self._checked_first = False
 
-    def keep(self, envs: NDArray[np.int64], frames: Video, begun: BoolArray) -> None:
-        """Keep a frame (n, H, W, 3) of each of ``envs``, shape (n,); the first of its episode where
-        ``begun``."""
-        if not self._seen_any:
-            check_picture(frames, envs)
-            self._seen_any = True
+    def add(self, envs: NDArray[np.int64], frames: Video, begun: BoolArray, row: int) -> None:
+        """Keep the frames of one step.
+
+        Args:
+            envs: shape (n,), of which environments.
+            frames: shape (n, H, W, 3).
+            begun: shape (N,), where the frame is the first of its episode.
+            row: steps since the last call of `score`.
+        """
+        if not self._checked_first:
+            check_first_frames(frames, envs)
+            self._checked_first = True
         for env, frame in zip(cast(list[int], envs.tolist()), frames, strict=True):
             if begun[env]:
-                self._current[env] = Segment(env)
-            segment = self._current[env]
-            if len(segment.frames) == segment.known:
-                self._waiting.append(segment)
-            segment.frames.append(frame.copy())
+                self._windows[env] = Window(env)
+            window = self._windows[env]
+            if not window.rows:
+                self._waiting.append(window)
+            window.rows.append(row)
+            # A renderer may draw the next frames into the same memory.
+            window.frames.append(frame.copy())
 
-    def score(self, scored: Sequence[BoolArray]) -> list[FrameScores]:
+    def score(self, num_rows: int) -> list[FrameScores]:
         """Score everything that waits, in one call of the model.
 
         Args:
-            scored: for each step since the last call, shape (N,), which environments had a frame
-                kept.
+            num_rows: steps since the last call, whether frames were added in them or not.
 
         Returns:
-            The labels of each step.
+            One entry for each of these steps.
 
         Raises:
             InvalidScoreError: the model returned no proper scores, or abstained too often.
         """
-        mask = np.stack(scored)
-        value, success = (np.full(mask.shape, np.nan, dtype=np.float32) for _ in range(2))
-        valid = np.zeros(mask.shape, dtype=np.bool_)
-        said: dict[int, list[tuple[NDArray[Any], ...]]] = {}
-        for segment, scores in zip(self._waiting, self._ask(), strict=True):
-            claims = (
-                scores.success if scores.success is not None else np.full_like(scores.value, np.nan)
-            )
-            said.setdefault(segment.env, []).append(
-                tuple(part[segment.known :] for part in (scores.value, scores.valid, claims))
-            )
-            self._trim(segment)
+        shape = (num_rows, len(self._windows))
+        value = np.full(shape, np.nan, dtype=np.float32)
+        success = np.full(shape, np.nan, dtype=np.float32)
+        valid = np.zeros(shape, dtype=np.bool_)
+        num_scores = 0
+        for window, scores in zip(self._waiting, self._ask(self._waiting), strict=True):
+            new = slice(window.num_scored, None)
+            value[window.rows, window.env] = scores.value[new]
+            valid[window.rows, window.env] = scores.valid[new]
+            if scores.success is not None:
+                success[window.rows, window.env] = scores.success[new]
+            num_scores += len(window.rows)
+            self._forget(window)
         self._waiting = []
-        for env, parts in said.items():
-            rows = mask[
-                :, env
-            ]  # an environment's scores and the rows in which it was scored: both in time order
-            value[rows, env], valid[rows, env], success[rows, env] = map(
-                np.concatenate, zip(*parts, strict=True)
-            )
-        self._count(valid[mask])
+        self._count(num_scores, int(valid.sum()))
         return [FrameScores(*row) for row in zip(value, valid, success, strict=True)]
 
     def score_episodes(self, over: BoolArray) -> dict[int, Scores]:
-        """Score the episodes that are over, shape (N,), each as one clip of all the frames that
-        were kept of it.
+        """Score the episodes that are over, shape (N,), each as one clip of all its frames.
 
         Returns:
             By environment.
@@ -127,139 +143,143 @@ class FrameScorer:
         Raises:
             InvalidScoreError: as `score`.
         """
-        self._waiting = [self._current[env] for env in np.flatnonzero(over).tolist()]
-        said = {
-            segment.env: scores for segment, scores in zip(self._waiting, self._ask(), strict=True)
-        }
-        for env in said:
-            self._current[env] = Segment(env)
+        ended = [self._windows[env] for env in np.flatnonzero(over).tolist()]
+        answers = self._ask(ended)
+        for window in ended:
+            self._windows[window.env] = Window(window.env)
         self._waiting = []
-        self._count(
-            np.concatenate([np.zeros(0, np.bool_), *(scores.valid for scores in said.values())])
-        )
-        return said
+        num_valid = sum(int(scores.valid.sum()) for scores in answers)
+        self._count(sum(len(scores) for scores in answers), num_valid)
+        return {window.env: scores for window, scores in zip(ended, answers, strict=True)}
 
-    def _ask(self) -> list[Scores]:
-        if not self._waiting:
+    def _ask(self, windows: Sequence[Window]) -> list[Scores]:
+        """The model's scores of each window, checked."""
+        if not windows:
             return []
         clips = [
-            Clip(frames=np.stack(s.frames), instruction=self._instruction, goal_image=self._goal)
-            for s in self._waiting
+            Clip.unchecked(np.stack(window.frames), self._instruction, self._goal_image)
+            for window in windows
         ]
         try:
-            answers = self._score(clips)
+            if self._incremental is None:
+                answers = self._model.score(clips)
+            else:
+                states = [window.recurrent_state for window in windows]
+                answers, states = self._incremental.score_step(clips, states)
+                self._remember(windows, states)
         except InvalidScoreError as error:
-            error.add_note(
-                f"while scoring environments {[segment.env for segment in self._waiting]}"
-            )
+            error.add_note(f"while scoring environments {[window.env for window in windows]}")
             raise
-        name = self._model.spec.name
-        if len(answers) != len(clips):
-            raise InvalidScoreError(
-                f"reward {name!r}: expected {len(clips)} scores, one for each clip of environments "
-                f"{[segment.env for segment in self._waiting]}; got {len(answers)}."
-            )
-        for segment, answer in zip(self._waiting, answers, strict=True):
-            _check_answer(name, segment, answer)
+        self._check_answers(windows, answers)
         return answers
 
-    def _score(self, clips: list[Clip]) -> list[Scores]:
-        if not isinstance(self._model, IncrementalRewardModel):
-            return self._model.score(clips)
-        answers, memories = self._model.score_step(
-            clips, [segment.memory for segment in self._waiting]
-        )
-        if len(memories) != len(clips):
+    def _remember(self, windows: Sequence[Window], states: Sequence[RecurrentState]) -> None:
+        if len(states) != len(windows):
             raise InvalidScoreError(
-                f"reward {self._model.spec.name!r}: expected {len(clips)} memories, one for each "
-                f"clip; "
-                f"got {len(memories)}."
+                f"reward {self._spec.name!r}: expected {len(windows)} recurrent states, one for "
+                f"each clip; got {len(states)}."
             )
-        for segment, memory in zip(self._waiting, memories, strict=True):
-            segment.memory = memory
-        return answers
+        for window, state in zip(windows, states, strict=True):
+            window.recurrent_state = state
 
-    def _trim(self, segment: Segment) -> None:
-        context = self._model.spec.context
-        if isinstance(self._model, IncrementalRewardModel):
-            segment.frames = []
+    def _check_answers(self, windows: Sequence[Window], answers: Sequence[Scores]) -> None:
+        """Raise unless there is a score for each frame, finite where marked valid: the arrays may
+        have been written since `Scores` checked them."""
+        name = self._spec.name
+        if len(answers) != len(windows):
+            raise InvalidScoreError(
+                f"reward {name!r}: expected {len(windows)} scores, one for each clip of "
+                f"environments {[window.env for window in windows]}; got {len(answers)}."
+            )
+        for window, scores in zip(windows, answers, strict=True):
+            if len(scores.value) != len(window.frames):
+                raise InvalidScoreError(
+                    f"reward {name!r}: expected {len(window.frames)} scores, one for each frame of "
+                    f"environment {window.env}; got {len(scores.value)}."
+                )
+            if not np.isfinite(scores.value[scores.valid]).all():
+                raise InvalidScoreError(
+                    f"reward {name!r}: a score of environment {window.env} marked valid is NaN or "
+                    f"infinite; mark it invalid instead."
+                )
+
+    def _forget(self, window: Window) -> None:
+        """Keep of the scored frames what the next one's score depends on."""
+        context = self._spec.context
+        if self._incremental is not None:
+            window.frames = []
         elif context is not None:
-            segment.frames = segment.frames[
-                len(segment.frames) - min(context - 1, len(segment.frames)) :
-            ]
-        segment.known = len(segment.frames)
+            # Not frames[-(context - 1):], which for a context of 1 keeps all.
+            first_kept = max(0, len(window.frames) - (context - 1))
+            window.frames = window.frames[first_kept:]
+        window.num_scored = len(window.frames)
+        window.rows = []
 
-    def _count(self, valid: BoolArray) -> None:
-        self._counts += (len(valid), int((~valid).sum()))
-        asked, abstained = self._counts.tolist()
-        if asked >= ENOUGH_SCORES and abstained > self._max_invalid_rate * asked:
+    def _count(self, num_scores: int, num_valid: int) -> None:
+        """Stop the run if too many of all scores so far are abstentions."""
+        self._num_scores += num_scores
+        self._num_invalid += num_scores - num_valid
+        if self._num_scores < MIN_SCORES_FOR_RATE:
+            return
+        if self._num_invalid > self._max_invalid_rate * self._num_scores:
+            rate = self._num_invalid / self._num_scores
             raise InvalidScoreError(
-                f"reward {self._model.spec.name!r} abstained from {abstained} of {asked} scores "
-                f"({abstained / asked:.1%}), more than the allowed {self._max_invalid_rate:.1%}: "
-                "mend the model, or raise max_invalid_rate."
+                f"reward {self._spec.name!r} abstained from {self._num_invalid} of "
+                f"{self._num_scores} scores ({rate:.1%}), more than the allowed "
+                f"{self._max_invalid_rate:.1%}: mend the model, or raise max_invalid_rate."
             )
 
     def get_state(self) -> dict[str, NDArray[Any]]:
         """Return everything `set_state` needs, all frames having been scored."""
-        histories = {f"history/{s.env}": np.stack(s.frames) for s in self._current if s.frames}
-        memories = {
-            f"memory/{s.env}/{key}": array.copy()
-            for s in self._current
-            for key, array in s.memory.items()
+        arrays: dict[str, NDArray[Any]] = {
+            "counts": np.array([self._num_scores, self._num_invalid], dtype=np.int64)
         }
-        return {"counts": self._counts.copy()} | histories | memories
+        for window in self._windows:
+            if window.frames:
+                arrays[f"history/{window.env}"] = np.stack(window.frames)
+            for name, array in window.recurrent_state.items():
+                arrays[f"recurrent_state/{window.env}/{name}"] = array.copy()
+        return arrays
 
-    def set_state(self, arrays: dict[str, NDArray[Any]]) -> None:
-        """Take over what `get_state` returned."""
-        self._counts, self._waiting = arrays["counts"].copy(), []
-        for segment in self._current:
-            segment.frames = list(arrays.get(f"history/{segment.env}", []))
-            segment.known = len(segment.frames)
-            prefix = f"memory/{segment.env}/"
-            segment.memory = {
-                key.removeprefix(prefix): a.copy()
-                for key, a in arrays.items()
-                if key.startswith(prefix)
-            }
+    def set_state(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Take over what `get_state` returned, in this release or the one before."""
+        self._num_scores, self._num_invalid = (int(count) for count in arrays["counts"])
+        self._waiting = []
+        self._windows = [Window(env) for env in range(len(self._windows))]
+        for window in self._windows:
+            window.frames = list(arrays.get(f"history/{window.env}", []))
+            window.num_scored = len(window.frames)
+        for key, array in arrays.items():
+            kind, *place = key.split("/", 2)
+            if kind in ("recurrent_state", "memory"):
+                env, name = place
+                state = cast(dict[str, NDArray[Any]], self._windows[int(env)].recurrent_state)
+                state[name] = array.copy()
 
 
-def check_payable(spec: RewardSpec, has_goal: bool, whole: bool) -> None:
-    """Raise if a reward model cannot pay step by step though it is to (not ``whole`` episodes), or
+def check_scorable(spec: RewardSpec, has_goal_image: bool, whole_episodes: bool) -> None:
+    """Raise if a reward model cannot pay step by step though it is to (not ``whole_episodes``), or
     lacks the picture that it needs."""
-    if not (spec.causal or whole):
+    if not (spec.causal or whole_episodes):
         raise InvalidInputError(
             f"reward {spec.name!r} is not causal: its score of a frame depends on later frames, "
-            f"so it cannot pay step "
-            "by step. Pay whole episodes at their end with scoring='episode'."
+            f"so it cannot pay step by step. Pay whole episodes at their end with "
+            f"scoring='episode'."
         )
-    if spec.needs_goal_image and not has_goal:
+    if spec.needs_goal_image and not has_goal_image:
         raise InvalidInputError(
-            f"reward {spec.name!r} needs a picture of the goal: pass goal_image=frame, or --goal-image "
-            f"on the command line."
+            f"reward {spec.name!r} needs a picture of the goal: pass goal_image=frame, or "
+            f"--goal-image on the command line."
         )
 
 
-def check_picture(frames: Video, envs: NDArray[np.int64]) -> None:
-    """Raise if a picture, of frames (n, H, W, 3), shows nothing, for which a camera or driver is to
+def check_first_frames(frames: Video, envs: NDArray[np.int64]) -> None:
+    """Raise if a frame, of (n, H, W, 3), shows nothing, for which a camera or driver is to
     blame."""
     for env, frame in zip(cast(list[int], envs.tolist()), frames, strict=True):
-        if fault := picture_fault(frame):
+        fault = picture_fault(frame)
+        if fault is not None:
             raise InvalidInputError(
                 f"frames: the first frame of environment {env} {fault}; "
                 "check the camera and the OpenGL driver (roborew doctor)."
             )
-
-
-def _check_answer(name: str, segment: Segment, answer: Scores) -> None:
-    if len(answer) != len(segment.frames):
-        raise InvalidScoreError(
-            f"reward {name!r}: expected {len(segment.frames)} scores, one for each frame of "
-            f"environment "
-            f"{segment.env}; got {len(answer)}."
-        )
-    if not np.isfinite(answer.value[answer.valid]).all():
-        raise InvalidScoreError(
-            f"reward {name!r}: a score of environment {segment.env} marked valid is NaN or "
-            f"infinite; "
-            "mark it invalid instead."
-        )

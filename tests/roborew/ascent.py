@@ -42,6 +42,7 @@ class Ascent(VectorEnv[Any, Any, Any]):
         self.action_space = batch_space(self.single_action_space, num_envs)
         self._height, self._steps = np.zeros(num_envs), np.zeros(num_envs, np.int64)
         self._rng = np.random.default_rng()
+        self.cameras, self.resizable, self.expert = ("default",), False, None
 
     def reset(self, *, seed: Any = None, options: dict[str, Any] | None = None) -> Any:
         mask = (options or {}).get("reset_mask", np.ones(self.num_envs, np.bool_))

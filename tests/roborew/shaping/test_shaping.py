@@ -9,8 +9,14 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from roborew.errors import InvalidInputError, InvalidScoreError
-from roborew.shaping import Potential, ProgressDelta, RawScore, Shaping, ShapingState
-from roborew.shaping.potential import OnInvalid
+from roborew.shaping import (
+    OnInvalid,
+    Potential,
+    ProgressDelta,
+    RawScore,
+    Shaping,
+    ShapingState,
+)
 
 GAMMA = 0.9
 
@@ -115,7 +121,7 @@ def test_a_state_is_not_changed_by_a_step_and_is_read_back_from_its_arrays() -> 
     state = ShapingState.start(np.array([0.2], np.float32), np.array([True]))
     kept = {name: array.copy() for name, array in state.arrays().items()}
     ProgressDelta().step(state, np.array([0.9], np.float32), np.array([True]), np.array([False]))
-    for name, array in ShapingState(**state.arrays()).arrays().items():
+    for name, array in ShapingState.from_arrays(state.arrays()).arrays().items():
         assert np.array_equal(array, kept[name])
 
 

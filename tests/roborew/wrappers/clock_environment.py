@@ -81,6 +81,7 @@ class NativeClocks(VectorEnv[Any, Any, Any]):
         self.observation_space = batch_space(OBSERVATIONS, self.num_envs)
         self.action_space = batch_space(ACTIONS, self.num_envs)
         self.drawn: list[list[int]] = []
+        self.cameras, self.resizable, self.expert = ("default",), False, None
         self._horizons = np.array(horizons)
         self._steps, self._episodes = (
             np.zeros_like(self._horizons),

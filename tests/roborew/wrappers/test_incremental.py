@@ -110,7 +110,9 @@ def test_saved_and_restored_it_goes_on_from_its_memory() -> None:
     whole = learned(NativeClocks(HORIZONS), RememberingClock(), score_every=1)
     paid(whole, 7)
     saved = {key: value.copy() for key, value in whole.get_state().items()}
-    assert any("memory" in key for key in saved) and not any("history" in key for key in saved)
+    assert any("recurrent_state" in key for key in saved) and not any(
+        "history" in key for key in saved
+    )
     fresh = learned(NativeClocks(HORIZONS), RememberingClock(), score_every=1)
     fresh.set_state(saved)
     np.testing.assert_array_equal(paid(fresh, 15), paid(whole, 15))
@@ -123,5 +125,7 @@ def test_a_memory_for_each_clip_is_demanded() -> None:
         ) -> tuple[list[Scores], list[RecurrentState]]:
             return super().score_step(clips, states)[0], []
 
-    with pytest.raises(InvalidScoreError, match="expected 2 memories, one for each clip; got 0"):
+    with pytest.raises(
+        InvalidScoreError, match="expected 2 recurrent states, one for each clip; got 0"
+    ):
         learned(NativeClocks(HORIZONS), Forgetful())
