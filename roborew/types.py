@@ -271,12 +271,13 @@ class RenderableVectorEnv(Protocol):
 
     @property
     def resizable(self) -> bool:
-        """Whether frames of another width and height can be had."""
+        """Whether the options ``camera``, ``width`` and ``height`` are for the taking."""
         ...
 
     @property
     def expert(self) -> Callable[[NDArray[Any]], NDArray[np.float32]] | None:
-        """A policy, observations (N, D) to actions (N, A), that shows how it is done, or None."""
+        """A policy, observations (N, D) to actions (N, A), that shows how it is done; None where
+        there is none, or none that acts on observations alone."""
         ...
 
     def render_frames(self, indices: NDArray[np.int64] | None = None) -> Video:
@@ -311,6 +312,11 @@ def frame_renderer(env: VectorEnv[Any, Any, Any]) -> RenderFrames:
 
     def render_all(indices: NDArray[np.int64]) -> Video:
         pictures = cast(Any, env.render())
+        if pictures is None:
+            raise InvalidInputError(
+                "frames: expected pictures, got None; make the environment with "
+                "render_mode='rgb_array'."
+            )
         chosen = [_one_frame(pictures, env_index) for env_index in indices.tolist()]
         return np.concatenate(chosen)
 
@@ -320,6 +326,6 @@ def frame_renderer(env: VectorEnv[Any, Any, Any]) -> RenderFrames:
 def _one_frame(pictures: Any, index: int) -> Video:
     """The picture of one environment, shape (1, H, W, 3), checked before it is joined with others:
     numpy would convert what is no uint8."""
-    picture = None if pictures is None else pictures[index]
+    picture = pictures[index]
     video = cast(Any, picture)[None] if isinstance(picture, np.ndarray) else picture
     return check_video(video, f"frame of environment {index}")

@@ -20,7 +20,7 @@ from roborew.errors import InvalidInputError
 from roborew.evaluation.episodes import Episode, Evaluation
 from roborew.evaluation.monitor import RewardMonitor
 from roborew.evaluation.running_episode import RunningEpisode
-from roborew.types import BoolArray, Frame, Video
+from roborew.types import BoolArray, Video, frame_renderer
 
 Policy = Callable[[NDArray[Any]], NDArray[Any]]
 """Observations, shape (N, D), to actions, shape (N, A)."""
@@ -206,24 +206,11 @@ def _run(
 
 
 def _render(env: Env, episodes: list[tuple[int, RunningEpisode]]) -> None:
-    """Keep a picture of these slots' current states; an environment with ``render_frames`` draws no
-    others."""
+    """Keep a picture of these slots' current states."""
     if not episodes:
         return
     slots = [slot for slot, _ in episodes]
-    render_frames: Callable[[NDArray[np.int64]], Video] | None = getattr(
-        env.unwrapped, "render_frames", None
-    )
-    frames = render_frames(np.array(slots)) if render_frames else _rendered_by_gymnasium(env, slots)
+    frames = frame_renderer(env)(np.array(slots))
     for (_, episode), frame in zip(episodes, frames, strict=True):
         # A copy, as environments may draw the next picture into the same memory.
         episode.frames[episode.length] = np.array(frame)
-
-
-def _rendered_by_gymnasium(env: Env, slots: list[int]) -> list[Frame]:
-    frames: Any = env.render()
-    if frames is None:
-        raise InvalidInputError(
-            "evaluate: expected pictures to score; make the env with render_mode='rgb_array'."
-        )
-    return [frames[slot] for slot in slots]

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from roborew.evaluation import Policy
 from roborew.seeding import Seeds
+from roborew.types import renderable
 from roborew.workflows.factories import Environment
 from roborew.workflows.train.config import TrainConfig
 
@@ -37,7 +38,8 @@ def expert_policy(env: Environment, config: TrainConfig) -> Policy | None:
     from roborew_envs.experts.behaviors import available_behaviors, make_policy
 
     if config.env not in TASKS:
-        return getattr(env.unwrapped, "expert", None)
+        inner = renderable(env)
+        return None if inner is None else inner.expert
     task = make_task(config.env)
     if "expert" not in available_behaviors(task):
         return None

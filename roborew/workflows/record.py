@@ -20,7 +20,7 @@ from roborew.evaluation import (
     write_overlay_video,
 )
 from roborew.storage.run import RunDirectory
-from roborew.types import Frame
+from roborew.types import Frame, frame_renderer, renderable
 from roborew.workflows.evaluate import evaluation_seeds
 from roborew.workflows.factories import (
     Environment,
@@ -69,7 +69,8 @@ def _record(env: Environment, trained: Trained, seeds: list[int]) -> tuple[list[
     from roborew_envs import TASKS
 
     ours = trained.config.env in TASKS
-    if not ours and not getattr(env.unwrapped, "resizable", False):
+    inner = renderable(env)
+    if inner is None or not inner.resizable:
         return record(env, trained.agent.act, seeds), "by the environment"
     picture = (
         VIEWER_OPTIONS if ours else VIEWER_OPTIONS | {"quality": "fast"}
@@ -85,11 +86,12 @@ def _replay(env: Environment, trained: Trained, evaluation: Evaluation) -> list[
     episodes = evaluation.episodes
     last_step = max(episode.length for episode in episodes)
     frames: list[list[Frame]] = [[] for _ in episodes]
+    render = frame_renderer(env)
     # Gymnasium types the seed as one int, its own vector environments take a list.
     observations, infos = cast(Any, env).reset(seed=[episode.seed for episode in episodes])
     for step in range(last_step + 1):
         running = [i for i, episode in enumerate(episodes) if step <= episode.length]
-        rendered = cast(Any, env.unwrapped).render_frames(np.array(running))
+        rendered = render(np.array(running))
         for i, frame in zip(running, rendered, strict=True):
             _check_same_state(episodes[i], step, infos, i)
             frames[i].append(frame)

@@ -126,6 +126,17 @@ class TaskVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         """Names that ``camera`` can take, first the one that is used if none is given."""
         return self.task.cameras
 
+    @property
+    def resizable(self) -> bool:
+        """Whether ``camera``, ``width`` and ``height`` are for the taking: they always are."""
+        return True
+
+    @property
+    def expert(self) -> None:
+        """None: the experts of tasks read the simulator (`roborew_envs.experts`), not
+        observations."""
+        return None
+
     def render_frames(
         self, indices: NDArray[np.int64] | None = None, overrides: Overrides | None = None
     ) -> NDArray[np.uint8]:

@@ -20,7 +20,7 @@ from importlib import import_module
 from roborew.critics.critic import Critic
 from roborew.errors import InvalidInputError
 from roborew.storage.run import slug
-from roborew.types import RewardModel
+from roborew.types import RewardModel, renderable
 from roborew.workflows.factories import make_env, make_reward_env, read_refreshing
 from roborew.workflows.train.config import TrainConfig
 
@@ -81,7 +81,8 @@ def _show_once(config: TrainConfig, model: RewardModel | None) -> None:
 def _available(config: TrainConfig) -> tuple[str, ...]:
     with closing(make_env(replace(config, camera=None), 1)) as env:
         own: str = import_module("roborew_envs.suites").DEFAULT_CAMERA
-        return getattr(env.unwrapped, "cameras", (own,))
+        inner = renderable(env)
+        return (own,) if inner is None else inner.cameras
 
 
 def _found(name: str, available: tuple[str, ...], config: TrainConfig, by_user: bool) -> str:

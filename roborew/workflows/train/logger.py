@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from roborew.agents.rollout_report import RolloutReport
 from roborew.storage.checkpoints import under
 from roborew.storage.run import RunDirectory
+from roborew.types import renderable
 from roborew.workflows.factories import Agent, RewardEnv, load_agent
 from roborew.workflows.train.config import TrainConfig
 
@@ -120,7 +121,7 @@ class TrainLogger:
         arrays: dict[str, NDArray[Any]] = {
             f"agent/{name}": array for name, array in learned.items()
         }
-        if hasattr(self._env.unwrapped, "get_state"):
+        if renderable(self._env) is not None:
             arrays |= {
                 f"environment/{name}": array for name, array in self._env.get_state().items()
             }

@@ -20,7 +20,7 @@ from roborew.workflows.train.config import TrainConfig
 from roborew.workflows.train.cost import describe_training_cost, time_limit
 from roborew.workflows.train.interrupt import stop_on_signal
 from roborew.workflows.train.logger import Observer, TrainLogger
-from roborew.wrappers.scorer import check_payable
+from roborew.wrappers.scorer import check_scorable
 
 logger = logging.getLogger(__name__)
 
@@ -55,8 +55,10 @@ def start(config: TrainConfig, path: str | Path) -> RunDirectory:
         config
     )  # a reward that cannot be loaded, or cannot pay, should not leave an empty run behind
     if model is not None:
-        check_payable(
-            model.spec, has_goal=config.goal_image is not None, whole=not model.spec.causal
+        check_scorable(
+            model.spec,
+            has_goal_image=config.goal_image is not None,
+            whole_episodes=not model.spec.causal,
         )
     shaping = config.shaping or ("difference" if model is None else model.spec.shaping)
     config = replace(config, camera=cameras_seen(config, model), shaping=shaping)

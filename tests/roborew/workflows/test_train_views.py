@@ -163,7 +163,7 @@ def test_a_suites_camera_is_found_by_its_name_and_its_own_one_by_default(
 def test_a_run_on_several_views_goes_on_exactly_and_is_judged_and_filmed(
     critics: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(record, "PICTURE", {"width": 60, "height": 60, "quality": "fast"})
+    monkeypatch.setattr(record, "VIEWER_OPTIONS", {"width": 60, "height": 60, "quality": "fast"})
     config = TrainConfig(
         env=ENV,
         reward=critics("wrist,front"),

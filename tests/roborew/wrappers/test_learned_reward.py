@@ -391,6 +391,33 @@ def test_what_cannot_work_is_refused_before_the_first_step(
         learned(clocks([4]), ClockModel(**promises), **options)
 
 
+@pytest.mark.parametrize("make", [LearnedReward, SingleLearnedReward])
+def test_an_option_that_does_not_exist_is_an_error(make: Any) -> None:
+    env = clocks([4]) if make is LearnedReward else ClockEnv(4)
+    with pytest.raises(TypeError, match="unexpected keyword argument 'evry'"):
+        make(env, ClockModel(), "read the clock", evry=1)
+
+
+def test_what_an_earlier_release_saved_is_read() -> None:
+    env = learned(NativeClocks([5, 9]), ClockModel(3), score_every=2)
+    env.reset()
+    env.step(np.zeros((2, 1)))
+    saved = env.get_state()
+    old_names = {
+        "reward/terminated_by_success_detector": "reward/claimed",
+        "reward/has_score": "reward/seen",
+        "reward/steps_since": "reward/since",
+    }
+    old = {old_names.get(name, name): array.copy() for name, array in saved.items()}
+    assert old.keys() != saved.keys()
+    fresh = learned(NativeClocks([5, 9]), ClockModel(3), score_every=2)
+    fresh.set_state(old)
+    expected, actual = fresh.get_state(), saved
+    assert expected.keys() == actual.keys()
+    for name, array in expected.items():
+        np.testing.assert_array_equal(array, actual[name], err_msg=name)
+
+
 def test_a_claim_out_of_range_is_refused() -> None:
     with pytest.raises(InvalidInputError, match="threshold"):
         SuccessDetector(threshold=0.0)
