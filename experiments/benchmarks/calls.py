@@ -12,6 +12,7 @@ import argparse
 import sys
 import threading
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -68,7 +69,7 @@ class CallCounter:
         files = {file for calls in self.calls.values() for file, _ in calls}
         moves = 0
         for calls in self.calls.values():
-            for (file, _), (next_file, _) in zip(calls, calls[1:], strict=False):
+            for (file, _), (next_file, _) in pairwise(calls):
                 moves += file != next_file
         count = sum(len(calls) for calls in self.calls.values())
         return {"calls": count, "files": len(files), "moves": moves}
