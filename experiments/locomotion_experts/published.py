@@ -28,8 +28,8 @@ def exported(agent: PPO, reflex: Reflex) -> PolicyNetwork:
         "first_bias": arrays["network/first_bias"][:width],
         "second": arrays["network/second"][0],
         "second_bias": arrays["network/second_bias"][0, 0],
-        "last": arrays["network/actor"],
-        "last_bias": arrays["network/actor_bias"],
+        "last": arrays["network/policy"],
+        "last_bias": arrays["network/policy_bias"],
         "reflex": reflex.weights,
         "reflex_bias": reflex.bias,
     }
@@ -58,7 +58,7 @@ def go_on_from(agent: PPO, policy: PolicyNetwork) -> None:
         policy.second,
         policy.second_bias,
     )
-    arrays["network/actor"][:], arrays["network/actor_bias"][:] = policy.last, policy.last_bias
+    arrays["network/policy"][:], arrays["network/policy_bias"][:] = policy.last, policy.last_bias
     agent.load_state_dict(arrays, meta)
 
 

@@ -17,7 +17,7 @@ def compute_gae(
 ) -> NDArray[np.float64]:
     """Return the advantage of each action, shape (T, N).
 
-    ``A_t = delta_t + discount * trace * A_{t+1}`` with ``delta_t = r_t + discount * V(s_{t+1}) -
+    ``A_t = delta_t + gamma * gae_lambda * A_{t+1}`` with ``delta_t = r_t + gamma * V(s_{t+1}) -
     V(s_t)``; the sum stops at the end of an episode, whatever ended it.
 
     Args:
@@ -26,13 +26,16 @@ def compute_gae(
         next_values: shape (T, N), V(s_{t+1}): 0 where s_{t+1} is terminal, the value of the
             episode's final observation where a time limit cut it (a truncation is no termination).
         done: shape (T, N), True where the action at t was the last of its episode.
-        discount: gamma in [0, 1].
-        trace: lambda in [0, 1].
+        gamma: the discount, in [0, 1].
+        gae_lambda: decay of the sum, in [0, 1]: 0 trusts the values, 1 the rewards.
     """
     deltas = rewards + gamma * next_values - values
-    advantages = np.zeros(deltas.shape, dtype=np.float64)
-    following = np.zeros(deltas.shape[1], dtype=np.float64)
-    for t in reversed(range(len(deltas))):
-        following = deltas[t] + gamma * gae_lambda * np.where(done[t], 0.0, following)
-        advantages[t] = following
+    num_steps, num_envs = deltas.shape
+    advantages = np.zeros((num_steps, num_envs), dtype=np.float64)
+    next_advantage = np.zeros(num_envs, dtype=np.float64)
+    for t in reversed(range(num_steps)):
+        # What follows the last action of an episode belongs to another one.
+        next_advantage = np.where(done[t], 0.0, next_advantage)
+        next_advantage = deltas[t] + gamma * gae_lambda * next_advantage
+        advantages[t] = next_advantage
     return advantages

@@ -30,20 +30,20 @@ class ActionScale:
 
     def __init__(self, space: Space[Any]) -> None:
         self.size = box_size(space, "action")
-        low, high = (
-            cast(NDArray[np.float32], bound)
-            for bound in (cast(Any, space).low, cast(Any, space).high)
-        )
+        low = cast(NDArray[np.float32], cast(Any, space).low)
+        high = cast(NDArray[np.float32], cast(Any, space).high)
         if not (np.isfinite(low).all() and np.isfinite(high).all()):
             raise InvalidInputError(
                 f"action space: expected finite bounds, got {space}; "
                 "bound it with gymnasium.wrappers.vector.RescaleAction."
             )
-        self._low, self._span = low, high - low
+        self._low = low
+        self._span = high - low
 
     def to_environment(self, actions: Tensor) -> NDArray[np.float32]:
         """Clip (n, A) actions to [-1, 1] and stretch them over the space."""
-        unit = (np.clip(actions.cpu().numpy(), -1, 1) + 1) / 2
+        clipped = np.clip(actions.cpu().numpy(), -1, 1)
+        unit = (clipped + 1) / 2
         return (self._low + unit * self._span).astype(np.float32)
 
 
@@ -70,6 +70,11 @@ def require_disabled_autoreset(env: VectorEnv[Any, Any, Any]) -> None:
         )
 
 
+def rewards_are_deferred(env: VectorEnv[Any, Any, Any]) -> bool:
+    """Whether rewards are NaN until ``env.flush()`` returns those of a whole rollout, (T, N)."""
+    return bool(getattr(env, "deferred", False))
+
+
 def reset_where(
     env: VectorEnv[Any, Any, Any], done: NDArray[np.bool_], observations: NDArray[np.float32]
 ) -> NDArray[np.float32]:
@@ -78,5 +83,7 @@ def reset_where(
     if not done.any():
         return observations
     fresh, _ = env.reset(options={"reset_mask": done})
+    fresh = check_finite(fresh, "observation")
+    # (N,) -> (N, 1, ...): one flag for all numbers of an observation.
     mask = done.reshape(-1, *[1] * (observations.ndim - 1))
-    return np.where(mask, check_finite(fresh, "observation"), observations)
+    return np.where(mask, fresh, observations)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-FLOOR = 1e-8
-LIMIT = 10.0
+MIN_VARIANCE = 1e-8
+"""Added to a variance, so that what never changes is not divided by zero."""
+MAX_DEVIATION = 10.0
+"""Standard deviations at which observations are clipped."""
 
 
 class RunningMeanStd:
@@ -25,24 +27,21 @@ class RunningMeanStd:
 
     def update(self, rows: NDArray[np.floating]) -> None:
         """Merge rows of shape (n, D)."""
-        count, mean, variance = (
-            len(rows),
-            rows.mean(axis=0, dtype=np.float64),
-            rows.var(axis=0, dtype=np.float64),
-        )
+        count = len(rows)
+        mean = rows.mean(axis=0, dtype=np.float64)
+        variance = rows.var(axis=0, dtype=np.float64)
         total = self.count + count
         shift = mean - self.mean
-        squares = (
-            self.variance * self.count + variance * count + shift**2 * self.count * count / total
-        )
+        between = shift**2 * self.count * count / total
+        squares = self.variance * self.count + variance * count + between
         self.mean = self.mean + shift * count / total
         self.variance = squares / total
         self.count = total
 
     def normalize(self, rows: NDArray[np.floating]) -> NDArray[np.float32]:
-        """Return rows centred, scaled to unit variance and clipped to [-10, 10], shape (n, D)."""
-        scaled = (rows - self.mean) / np.sqrt(self.variance + FLOOR)
-        return np.clip(scaled, -LIMIT, LIMIT).astype(np.float32)
+        """Return rows centered, scaled to unit variance and clipped to [-10, 10], shape (n, D)."""
+        scaled = (rows - self.mean) / np.sqrt(self.variance + MIN_VARIANCE)
+        return np.clip(scaled, -MAX_DEVIATION, MAX_DEVIATION).astype(np.float32)
 
     def state_dict(self) -> dict[str, NDArray[np.float64]]:
         """Return everything `load_state_dict` needs."""
@@ -54,35 +53,37 @@ class RunningMeanStd:
 
     def load_state_dict(self, arrays: dict[str, NDArray[np.float64]]) -> None:
         """Take over what `state_dict` returned."""
-        self.mean, self.variance = arrays["mean"].copy(), arrays["variance"].copy()
+        self.mean = arrays["mean"].copy()
+        self.variance = arrays["variance"].copy()
         self.count = float(arrays["count"][0])
 
 
 class RewardNormalizer:
     """Divides rewards by the running standard deviation of the discounted return."""
 
-    def __init__(self, num_envs: int, discount: float) -> None:
-        self._moments = RunningMeanStd(1)
+    def __init__(self, num_envs: int, gamma: float) -> None:
+        self._return_stats = RunningMeanStd(1)
         self._returns = np.zeros(num_envs)
-        self._discount = discount
+        self._gamma = gamma
 
     def __call__(
         self, rewards: NDArray[np.floating], done: NDArray[np.bool_]
     ) -> NDArray[np.float64]:
         """Scale a rollout's rewards, shape (T, N), after learning from them."""
         returns: list[NDArray[np.float64]] = []
-        for reward, last in zip(rewards, done, strict=True):
-            self._returns = self._returns * self._discount + reward
+        for t in range(len(rewards)):
+            self._returns = self._returns * self._gamma + rewards[t]
             returns.append(self._returns)
-            self._returns = np.where(last, 0.0, self._returns)
-        self._moments.update(np.concatenate(returns)[:, None])
-        return rewards / np.sqrt(self._moments.variance + FLOOR)
+            self._returns = np.where(done[t], 0.0, self._returns)
+        self._return_stats.update(np.concatenate(returns)[:, None])
+        std = np.sqrt(self._return_stats.variance + MIN_VARIANCE)
+        return rewards / std
 
     def state_dict(self) -> dict[str, NDArray[np.float64]]:
         """Return everything `load_state_dict` needs."""
-        return self._moments.state_dict() | {"returns": self._returns.copy()}
+        return self._return_stats.state_dict() | {"returns": self._returns.copy()}
 
     def load_state_dict(self, arrays: dict[str, NDArray[np.float64]]) -> None:
         """Take over what `state_dict` returned."""
-        self._moments.load_state_dict(arrays)
+        self._return_stats.load_state_dict(arrays)
         self._returns = arrays["returns"].copy()

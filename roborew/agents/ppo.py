@@ -19,18 +19,18 @@ from gymnasium.vector import VectorEnv
 from numpy.typing import NDArray
 from torch import Tensor
 
-from roborew.agents.advantage import compute_gae
 from roborew.agents.env_checks import (
     ActionScale,
     box_size,
     check_finite,
     require_disabled_autoreset,
     reset_where,
+    rewards_are_deferred,
 )
-from roborew.agents.network import ActorCritic
+from roborew.agents.network import PolicyValueNetwork, current_parameters
 from roborew.agents.normalization import RewardNormalizer, RunningMeanStd
 from roborew.agents.ppo_config import PPOConfig
-from roborew.agents.rollout_buffer import RolloutBuffer
+from roborew.agents.rollout_buffer import RolloutBuffer, Samples
 from roborew.agents.rollout_report import Callback, EpisodeStatistics
 from roborew.agents.torch_state import (
     Arrays,
@@ -44,6 +44,8 @@ from roborew.stopwatch import Stopwatch
 from roborew.storage.checkpoints import under, with_prefix
 
 __all__ = ["PPO", "PPOConfig"]
+
+LOSS_PARTS = ("policy_loss", "value_loss", "approx_kl", "clip_fraction")
 
 
 class PPO:
@@ -75,7 +77,7 @@ class PPO:
         inputs = box_size(observation_space, "observation")
         self._scale = ActionScale(action_space)
         self._generator = torch.Generator().manual_seed(seed)
-        self._network = ActorCritic(
+        self._network = PolicyValueNetwork(
             inputs,
             self._scale.size,
             self.config.hidden_dim,
@@ -104,7 +106,7 @@ class PPO:
         return self._scale.to_environment(mean if deterministic else self._explore(mean))
 
     def values(self, observations: NDArray[np.floating]) -> NDArray[np.float32]:
-        """Return the critic's values, shape (n,), of observations of shape (n, D)."""
+        """Return the values, shape (n,), of observations of shape (n, D)."""
         return self._evaluate(self._normalize(observations))[1].cpu().numpy()
 
     def learn(
@@ -178,15 +180,16 @@ class PPO:
         """
         if dict(meta["config"]) != asdict(self.config):
             raise InvalidInputError(
-                f"PPO.load_state: the state is of {meta['config']}, this agent of "
+                f"PPO.load_state_dict: the state is of {meta['config']}, this agent of "
                 f"{asdict(self.config)}; "
                 "make the agent with PPOConfig(**meta['config'])."
             )
         try:
-            self._network.load_state_dict(to_tensors(under(arrays, "network/")))
+            tensors = to_tensors(under(arrays, "network/"))
+            self._network.load_state_dict(current_parameters(tensors))
         except RuntimeError as error:
             raise InvalidInputError(
-                f"PPO.load_state: the weights do not fit these spaces: {error}"
+                f"PPO.load_state_dict: the weights do not fit these spaces: {error}"
             ) from error
         load_optimizer(self._optimizer, under(arrays, "optimiser/"))
         self._observation_stats.load_state_dict(under(arrays, "observations/"))
@@ -221,138 +224,148 @@ class PPO:
         self._env = env
 
     def _collect(self, env: VectorEnv[Any, Any, Any], watch: Stopwatch) -> RolloutBuffer:
+        """Act for ``n_steps`` steps and return the rollout with its advantages."""
         rollout = RolloutBuffer(self.config.n_steps, env.num_envs)
         for _ in range(self.config.n_steps):
-            with watch.time("acting"):
-                actions = self._act_and_keep(rollout)
-            with watch.time("environment"):
-                observations, rewards, terminated, truncated, infos = env.step(
-                    self._scale.to_environment(actions)
-                )
-            with watch.time("acting"):
-                final = check_finite(observations, "observation")
-                cut = truncated & ~terminated
-                bootstrap = np.zeros(env.num_envs)
-                if cut.any():
-                    bootstrap[cut] = self.values(final[cut])
-                done = np.asarray(terminated | truncated)
-                rollout.close(rewards, bootstrap, done, infos.get("true_reward"))
-                self._episodes.add_finals(infos, done)
-            with watch.time("environment"):
-                self._observations = reset_where(env, done, final)
+            self._collect_step(env, rollout, watch)
             self.steps += env.num_envs
-        if getattr(env, "deferred", False):
+        if rewards_are_deferred(env):
             with watch.time("environment"):
                 rollout.rewards[:] = cast(Any, env).flush()
-        return self._finish(rollout)
+        self._finish(rollout)
+        return rollout
 
-    def _act_and_keep(self, rollout: RolloutBuffer) -> Tensor:
+    def _collect_step(
+        self, env: VectorEnv[Any, Any, Any], rollout: RolloutBuffer, watch: Stopwatch
+    ) -> None:
         assert self._observations is not None
-        if self.config.normalize_observations:
-            self._observation_stats.update(self._observations)
-        normalised = self._normalize(self._observations)
-        mean, values = self._evaluate(normalised)
-        actions = self._explore(mean)
-        with torch.no_grad():
-            log_probability = self._network.log_probability(mean, actions)
-        rollout.open(normalised, actions, log_probability, values)
-        return actions
+        with watch.time("acting"):
+            if self.config.normalize_observations:
+                self._observation_stats.update(self._observations)
+            normalized = self._normalize(self._observations)
+            mean, values = self._evaluate(normalized)
+            actions = self._explore(mean)
+            with torch.no_grad():
+                log_prob = self._network.log_prob(mean, actions)
+        with watch.time("environment"):
+            action = self._scale.to_environment(actions)
+            final, rewards, terminated, truncated, infos = env.step(action)
+        with watch.time("acting"):
+            final = check_finite(final, "observation")
+            # A time limit is no termination: the value of the state it cut off still counts.
+            cut = truncated & ~terminated
+            bootstrap = np.zeros(env.num_envs)
+            if cut.any():
+                bootstrap[cut] = self.values(final[cut])
+            done = np.asarray(terminated | truncated)
+            true_rewards = infos.get("true_reward")
+            rollout.add(
+                normalized,
+                actions,
+                log_prob,
+                values,
+                rewards=rewards,
+                true_rewards=true_rewards,
+                bootstrap=bootstrap,
+                done=done,
+            )
+            self._episodes.add_finals(infos, done)
+        with watch.time("environment"):
+            self._observations = reset_where(env, done, final)
 
-    def _finish(self, rollout: RolloutBuffer) -> RolloutBuffer:
+    def _finish(self, rollout: RolloutBuffer) -> None:
+        """Count the episodes of a full rollout and compute its advantages."""
         check_finite(rollout.rewards, "reward", env_axis=1)
-        for rewards, true_rewards, done in zip(
-            rollout.rewards, rollout.true_rewards, rollout.done, strict=True
-        ):
-            self._episodes.add_step(rewards, true_rewards, done)
+        for t in range(self.config.n_steps):
+            self._episodes.add_step(rollout.rewards[t], rollout.true_rewards[t], rollout.done[t])
         if self._reward_normalizer is not None:
             rollout.rewards = self._reward_normalizer(rollout.rewards, rollout.done)
         assert self._observations is not None
-        values = np.concatenate([rollout.values, self.values(self._observations)[None]])
-        next_values = np.where(rollout.done, rollout.bootstrap, values[1:])
-        rollout.advantages = compute_gae(
-            rollout.rewards,
-            rollout.values,
-            next_values,
-            rollout.done,
-            self.config.gamma,
-            self.config.gae_lambda,
-        )
-        return rollout
+        last_values = self.values(self._observations)
+        rollout.compute_advantages(last_values, self.config.gamma, self.config.gae_lambda)
 
     def _normalize(self, observations: NDArray[np.floating]) -> NDArray[np.float32]:
         if self.config.normalize_observations:
             return self._observation_stats.normalize(observations)
         return np.asarray(observations, dtype=np.float32)
 
-    def _evaluate(self, normalised: NDArray[np.float32]) -> tuple[Tensor, Tensor]:
+    def _evaluate(self, normalized: NDArray[np.float32]) -> tuple[Tensor, Tensor]:
         with torch.no_grad():
-            return self._network(torch.as_tensor(normalised).to(self.config.device))
+            return self._network(torch.as_tensor(normalized).to(self.config.device))
 
     def _explore(self, mean: Tensor) -> Tensor:
+        # Drawn on the CPU, so that a seed means the same on every device.
         noise = torch.randn(mean.shape, generator=self._generator).to(mean.device)
         with torch.no_grad():
             return mean + noise * torch.exp(self._network.log_std)
 
-    def _set_learning_rate(self, before: int, total_steps: int) -> None:
-        left = 1.0 - before / total_steps if self.config.schedule == "linear" else 1.0
+    def _set_learning_rate(self, steps: int, total_steps: int) -> None:
+        remaining = 1.0
+        if self.config.schedule == "linear":
+            remaining = 1.0 - steps / total_steps
         for group in self._optimizer.param_groups:
-            group["lr"] = self.config.learning_rate * left
+            group["lr"] = self.config.learning_rate * remaining
 
     def _bound_noise(self, total_steps: int) -> None:
-        first, last = self.config.initial_std, min(self.config.final_std, self.config.initial_std)
-        bound = first * (last / first) ** min(1.0, self.steps / total_steps)
+        """Clamp the standard deviation to a bound that falls by equal factors."""
+        first = self.config.initial_std
+        last = min(self.config.final_std, first)
+        done = min(1.0, self.steps / total_steps)
+        bound = first * (last / first) ** done
         with torch.no_grad():
             self._network.log_std.clamp_(max=math.log(bound))
 
     def _update(self, rollout: RolloutBuffer) -> dict[str, float]:
-        samples = rollout.samples(self.config.device)
+        """Minimize the loss over the rollout; return the means of its parts over the batches."""
         history: list[Tensor] = []
-        for minibatch in self._minibatches(samples):
-            loss, diagnostics = self._loss(*minibatch)
-            if self.config.target_kl is not None and diagnostics[2] > 1.5 * self.config.target_kl:
+        for batch in self._batches(rollout.samples(self.config.device)):
+            loss, parts = self._loss(batch)
+            approx_kl = parts[LOSS_PARTS.index("approx_kl")]
+            if self.config.target_kl is not None and approx_kl > 1.5 * self.config.target_kl:
                 break
             self._optimizer.zero_grad(set_to_none=True)
             cast(Any, loss).backward()
             torch.nn.utils.clip_grad_norm_(self._network.parameters(), self.config.max_grad_norm)
             cast(Any, self._optimizer).step()
-            history.append(diagnostics)
-        means = torch.stack(history).mean(dim=0) if history else torch.full((4,), torch.nan)
-        std = float(self._network.log_std.detach().exp().mean())
-        names = ("policy_loss", "value_loss", "approx_kl", "clip_fraction")
-        return dict(zip(names, map(float, means), strict=True)) | {
-            "std": std,
-            "entropy_loss": -float(self._network.entropy().detach()),
-        }
+            history.append(parts)
+        unknown = torch.full((len(LOSS_PARTS),), torch.nan)
+        means = torch.stack(history).mean(dim=0) if history else unknown
+        report = dict(zip(LOSS_PARTS, means.tolist(), strict=True))
+        report["std"] = float(self._network.log_std.detach().exp().mean())
+        report["entropy_loss"] = -float(self._network.entropy().detach())
+        return report
 
-    def _minibatches(self, samples: tuple[Tensor, ...]) -> Iterator[tuple[Tensor, ...]]:
-        count = len(samples[0])
+    def _batches(self, samples: Samples) -> Iterator[Samples]:
+        """``n_epochs`` passes over the samples, each in an order of its own."""
+        batch_size = self.config.batch_size
         for _ in range(self.config.n_epochs):
-            order = torch.randperm(count, generator=self._generator).to(samples[0].device)
-            shuffled = [part[order] for part in samples]
-            for start in range(0, count, self.config.batch_size):
-                yield tuple(part[start : start + self.config.batch_size] for part in shuffled)
+            order = torch.randperm(len(samples), generator=self._generator)
+            shuffled = samples[order.to(samples.observations.device)]
+            for start in range(0, len(samples), batch_size):
+                yield shuffled[start : start + batch_size]
 
-    def _loss(
-        self,
-        observations: Tensor,
-        actions: Tensor,
-        old: Tensor,
-        advantages: Tensor,
-        returns: Tensor,
-    ) -> tuple[Tensor, Tensor]:
-        """The clipped objective (equation 7) and the critic's error, with what they were made
-        of."""
+    def _loss(self, batch: Samples) -> tuple[Tensor, Tensor]:
+        """Equation 9 of the paper, to be minimized: ``L = -L_clip + vf_coef * L_vf - ent_coef * S``.
+
+        ``L_clip = E[min(r A, clip(r, 1 - epsilon, 1 + epsilon) A)]`` (equation 7) with the ratio
+        ``r = pi(a | s) / pi_old(a | s)``, ``L_vf = E[(V(s) - R)^2]``, ``S`` the policy's entropy.
+
+        Returns:
+            The loss, and its `LOSS_PARTS` without gradients.
+        """
         config = self.config
-        mean, values = self._network(observations)
-        log_ratio = self._network.log_probability(mean, actions) - old
+        mean, values = self._network(batch.observations)
+        log_ratio = self._network.log_prob(mean, batch.actions) - batch.log_prob
         ratio = log_ratio.exp()
-        clipped = ratio.clamp(1 - config.clip_range, 1 + config.clip_range)
-        policy = -torch.minimum(ratio * advantages, clipped * advantages).mean()
-        value = (values - returns).square().mean()
-        loss = policy + config.vf_coef * value - config.ent_coef * self._network.entropy()
-        with (
-            torch.no_grad()
-        ):  # k3 of http://joschu.net/blog/kl-approx.html: unbiased and never negative
-            kl = (ratio - 1 - log_ratio).mean()
-            outside = ((ratio - 1).abs() > config.clip_range).float().mean()
-            return loss, torch.stack([policy, value, kl, outside])
+        clipped_ratio = ratio.clamp(1 - config.clip_range, 1 + config.clip_range)
+        unclipped_objective = ratio * batch.advantages
+        clipped_objective = clipped_ratio * batch.advantages
+        policy_loss = -torch.minimum(unclipped_objective, clipped_objective).mean()
+        value_loss = (values - batch.returns).square().mean()
+        entropy = self._network.entropy()
+        loss = policy_loss + config.vf_coef * value_loss - config.ent_coef * entropy
+        with torch.no_grad():
+            # k3 of http://joschu.net/blog/kl-approx.html: unbiased and never negative.
+            approx_kl = (ratio - 1 - log_ratio).mean()
+            clip_fraction = ((ratio - 1).abs() > config.clip_range).float().mean()
+            return loss, torch.stack([policy_loss, value_loss, approx_kl, clip_fraction])

@@ -2,15 +2,35 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal, get_args
 
 from roborew.errors import InvalidInputError
+
+Schedule = Literal["constant", "linear"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PPOConfig:
     """Settings of `PPO`; the defaults suit 64 environments on two CPU cores."""
+
+    RENAMED: ClassVar[Mapping[str, str]] = {
+        "rollout_steps": "n_steps",
+        "epochs": "n_epochs",
+        "minibatch": "batch_size",
+        "discount": "gamma",
+        "trace": "gae_lambda",
+        "clip": "clip_range",
+        "value_weight": "vf_coef",
+        "entropy_weight": "ent_coef",
+        "max_gradient": "max_grad_norm",
+        "width": "hidden_dim",
+        "normalise_observations": "normalize_observations",
+        "scale_rewards": "normalize_rewards",
+    }
+    """Names of the release before -> today's; see `roborew.config.current_names`."""
 
     n_steps: int = 16
     """Steps of every environment between two updates."""
@@ -19,19 +39,19 @@ class PPOConfig:
     batch_size: int = 512
     """Samples of one gradient step."""
     gamma: float = 0.98
-    """Gamma in [0, 1]."""
+    """Discount of the reward one step later, in [0, 1]."""
     gae_lambda: float = 0.9
-    """Lambda of generalised advantage estimation in [0, 1]."""
+    """Lambda of generalized advantage estimation, in [0, 1]."""
     clip_range: float = 0.2
     """Largest relative change of an action's probability that an update is rewarded for."""
     learning_rate: float = 1e-3
     """Step size of Adam at the start."""
-    schedule: Literal["constant", "linear"] = "linear"
+    schedule: Schedule = "linear"
     """Whether the step size stays or falls to 0 at the last step of `PPO.learn`."""
     vf_coef: float = 0.5
-    """Weight of the critic's squared error."""
+    """Weight of the value function's squared error, at least 0."""
     ent_coef: float = 0.0
-    """Weight of the policy's entropy."""
+    """Weight of the policy's entropy, at least 0."""
     max_grad_norm: float = 0.5
     """Gradients are scaled down to this norm."""
     target_kl: float | None = None
@@ -56,18 +76,20 @@ class PPOConfig:
 
     def __post_init__(self) -> None:
         for name in ("n_steps", "n_epochs", "batch_size", "hidden_dim"):
-            if getattr(self, name) < 1:
-                raise InvalidInputError(
-                    f"PPOConfig.{name}: expected at least 1, got {getattr(self, name)}."
-                )
+            self._require(name, getattr(self, name) >= 1, "a whole number of at least 1")
         for name in ("gamma", "gae_lambda"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise InvalidInputError(
-                    f"PPOConfig.{name}: expected a number in [0, 1], got {getattr(self, name)}; "
-                    "above one the values diverge."
-                )
+            in_range = 0 <= getattr(self, name) <= 1
+            self._require(name, in_range, "a number in [0, 1], above which the values diverge")
         for name in ("clip_range", "learning_rate", "max_grad_norm", "initial_std", "final_std"):
-            if not getattr(self, name) > 0:
-                raise InvalidInputError(
-                    f"PPOConfig.{name}: expected a positive number, got {getattr(self, name)}."
-                )
+            self._require(name, getattr(self, name) > 0, "a positive number")
+        for name in ("vf_coef", "ent_coef"):
+            weight = getattr(self, name)
+            self._require(name, math.isfinite(weight) and weight >= 0, "a number of at least 0")
+        kl_is_positive = self.target_kl is None or self.target_kl > 0
+        self._require("target_kl", kl_is_positive, "a positive number or None")
+        self._require("schedule", self.schedule in get_args(Schedule), "'constant' or 'linear'")
+
+    def _require(self, name: str, holds: bool, expected: str) -> None:
+        if not holds:
+            got = getattr(self, name)
+            raise InvalidInputError(f"PPOConfig.{name}: expected {expected}; got {got!r}.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,9 +10,42 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from roborew.agents.advantage import compute_gae
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """Steps as an update reads them; B = T * N for a whole rollout, fewer for a batch of it.
+
+    Attributes:
+        observations: shape (B, D), normalized.
+        actions: shape (B, A).
+        log_prob: shape (B,), log density of the actions under the policy that took them.
+        advantages: shape (B,), of mean 0 and variance 1 over the rollout.
+        returns: shape (B,), what the value function should say.
+    """
+
+    observations: Tensor
+    actions: Tensor
+    log_prob: Tensor
+    advantages: Tensor
+    returns: Tensor
+
+    def __len__(self) -> int:
+        return len(self.observations)
+
+    def __getitem__(self, rows: Tensor | slice) -> Samples:
+        return Samples(
+            self.observations[rows],
+            self.actions[rows],
+            self.log_prob[rows],
+            self.advantages[rows],
+            self.returns[rows],
+        )
+
 
 class RolloutBuffer:
-    """Filled step by step with `open` (before acting on the environment) and `close` (after).
+    """Filled step by step with `add`, then completed by `compute_advantages`.
 
     Attributes:
         rewards: shape (T, N), float64, of the action taken at t.
@@ -19,56 +53,68 @@ class RolloutBuffer:
         bootstrap: shape (T, N), float64, value of the final observation where a time limit cut the
             episode, else 0.
         done: shape (T, N), bool, the action at t was the last of its episode.
-        values: shape (T, N), float32, the critic's value before the action.
+        values: shape (T, N), float32, of the state before the action.
         advantages: shape (T, N), float64, set once the rollout is full.
     """
 
-    def __init__(self, length: int, num_envs: int) -> None:
-        shape = (length, num_envs)
+    def __init__(self, n_steps: int, num_envs: int) -> None:
+        shape = (n_steps, num_envs)
         self.rewards = np.zeros(shape)
         self.true_rewards = np.full(shape, np.nan)
         self.bootstrap = np.zeros(shape)
         self.done = np.zeros(shape, dtype=np.bool_)
         self.values = np.zeros(shape, dtype=np.float32)
         self.advantages = np.zeros(shape)
-        self._kept: list[tuple[Tensor, Tensor, Tensor]] = []
-        self._closed = 0
+        self._observations: list[Tensor] = []
+        self._actions: list[Tensor] = []
+        self._log_probs: list[Tensor] = []
 
-    def open(
+    def add(
         self,
         observations: NDArray[np.float32],
         actions: Tensor,
-        log_probability: Tensor,
+        log_prob: Tensor,
         values: Tensor,
-    ) -> None:
-        """Keep normalised observations (N, D), actions (N, A), their log density (N,) and values
-        (N,)."""
-        self._kept.append((torch.as_tensor(observations), actions, log_probability))
-        self.values[self._closed] = values.cpu().numpy()
-
-    def close(
-        self,
+        *,
         rewards: NDArray[Any],
+        true_rewards: NDArray[Any] | None,
         bootstrap: NDArray[np.floating],
         done: NDArray[np.bool_],
-        true_rewards: NDArray[Any] | None,
     ) -> None:
-        """Keep what the environments answered, each of shape (N,)."""
-        t = self._closed
-        self.rewards[t], self.bootstrap[t], self.done[t] = rewards, bootstrap, done
+        """Add one step: normalized observations (N, D), actions (N, A), and of shape (N,) the rest;
+        see the attributes."""
+        t = len(self._actions)
+        self._observations.append(torch.as_tensor(observations))
+        self._actions.append(actions)
+        self._log_probs.append(log_prob)
+        self.values[t] = values.cpu().numpy()
+        self.rewards[t] = rewards
+        self.bootstrap[t] = bootstrap
+        self.done[t] = done
         if true_rewards is not None:
             self.true_rewards[t] = true_rewards
-        self._closed += 1
 
-    def samples(self, device: str) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-        """Return observations, actions, log densities, standardised advantages and returns, each (T
-        * N, ...)."""
-        observations, actions, log_probability = (
-            torch.cat(parts).to(device) for parts in zip(*self._kept, strict=True)
+    def compute_advantages(
+        self, last_values: NDArray[np.float32], gamma: float, gae_lambda: float
+    ) -> None:
+        """Fill in the advantages; ``last_values``, shape (N,), are of the states after the last
+        step."""
+        following = np.concatenate([self.values[1:], last_values[None]])
+        next_values = np.where(self.done, self.bootstrap, following)
+        self.advantages = compute_gae(
+            self.rewards, self.values, next_values, self.done, gamma, gae_lambda
         )
-        advantages = (self.advantages - self.advantages.mean()) / (self.advantages.std() + 1e-8)
+
+    def samples(self, device: str) -> Samples:
+        """Return all steps in the order of time, the environments of a step together."""
+        centered = self.advantages - self.advantages.mean()
+        # The constant keeps a rollout of equal advantages from dividing by zero.
+        advantages = centered / (self.advantages.std() + 1e-8)
         returns = self.advantages + self.values
-        advantages, returns = (
-            torch.as_tensor(part.astype(np.float32).ravel()) for part in (advantages, returns)
+        return Samples(
+            torch.cat(self._observations).to(device),
+            torch.cat(self._actions).to(device),
+            torch.cat(self._log_probs).to(device),
+            torch.as_tensor(advantages.astype(np.float32).ravel()).to(device),
+            torch.as_tensor(returns.astype(np.float32).ravel()).to(device),
         )
-        return observations, actions, log_probability, advantages.to(device), returns.to(device)

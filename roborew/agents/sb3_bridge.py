@@ -15,7 +15,12 @@ from gymnasium.vector import VectorEnv
 from numpy.typing import NDArray
 from stable_baselines3.common.vec_env import VecEnv
 
-from roborew.agents.env_checks import check_finite, require_disabled_autoreset, reset_where
+from roborew.agents.env_checks import (
+    check_finite,
+    require_disabled_autoreset,
+    reset_where,
+    rewards_are_deferred,
+)
 from roborew.agents.rollout_report import EpisodeStatistics
 from roborew.errors import InvalidInputError
 from roborew.stopwatch import Stopwatch
@@ -32,7 +37,7 @@ def as_sb3(env: VectorEnv[Any, Any, Any]) -> SB3Bridge:
         InvalidInputError: another autoreset mode, or rewards that are deferred.
     """
     require_disabled_autoreset(env)
-    if getattr(env, "deferred", False):
+    if rewards_are_deferred(env):
         raise InvalidInputError(
             "sb3: rewards must be paid at each step; make the wrapper with scoring='step'."
         )
