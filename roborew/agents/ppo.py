@@ -34,6 +34,7 @@ from roborew.agents.rollout_buffer import RolloutBuffer, Samples
 from roborew.agents.rollout_report import Callback, EpisodeStatistics
 from roborew.agents.torch_state import (
     Arrays,
+    current_names,
     from_optimizer,
     from_tensors,
     load_optimizer,
@@ -45,7 +46,7 @@ from roborew.storage.checkpoints import under, with_prefix
 
 __all__ = ["PPO", "PPOConfig"]
 
-LOSS_PARTS = ("policy_loss", "value_loss", "approx_kl", "clip_fraction")
+LOSS_PARTS: tuple[str, ...] = ("policy_loss", "value_loss", "approx_kl", "clip_fraction")
 
 
 class PPO:
@@ -129,10 +130,11 @@ class PPO:
         """
         self._enter(env)
         while self.steps < total_steps:
-            watch, before = Stopwatch(), self.steps
+            watch = Stopwatch()
+            steps_before = self.steps
             rollout = self._collect(env, watch)
             with watch.time("updating"):
-                self._set_learning_rate(before, total_steps)
+                self._set_learning_rate(steps_before, total_steps)
                 losses = self._update(rollout)
                 self._bound_noise(total_steps)
             report = self._episodes.report(self.steps, watch.seconds, losses)
@@ -144,12 +146,12 @@ class PPO:
         """Return everything that exact continuation needs beside the environment's own state.
 
         Returns:
-            Arrays (weights, optimiser moments, normalisers, generator, running episodes) and a
+            Arrays (weights, optimizer moments, normalizers, generator, running episodes) and a
             JSON-able dictionary.
         """
         parts: dict[str, Mapping[str, NDArray[Any]]] = {
             "network": from_tensors(self._network.state_dict()),
-            "optimiser": from_optimizer(self._optimizer),
+            "optimizer": from_optimizer(self._optimizer),
             "observations": self._observation_stats.state_dict(),
             "generator": from_tensors({"state": self._generator.get_state()}),
         }
@@ -160,11 +162,9 @@ class PPO:
             }
         if self._reward_normalizer is not None:
             parts["rewards"] = self._reward_normalizer.state_dict()
-        arrays = {
-            key: value
-            for prefix, part in parts.items()
-            for key, value in with_prefix(part, f"{prefix}/").items()
-        }
+        arrays: Arrays = {}
+        for prefix, part in parts.items():
+            arrays |= with_prefix(part, f"{prefix}/")
         return arrays, {
             "agent": "ppo",
             "steps": self.steps,
@@ -184,6 +184,7 @@ class PPO:
                 f"{asdict(self.config)}; "
                 "make the agent with PPOConfig(**meta['config'])."
             )
+        arrays = current_names(arrays)
         try:
             tensors = to_tensors(under(arrays, "network/"))
             self._network.load_state_dict(current_parameters(tensors))
@@ -191,10 +192,12 @@ class PPO:
             raise InvalidInputError(
                 f"PPO.load_state_dict: the weights do not fit these spaces: {error}"
             ) from error
-        load_optimizer(self._optimizer, under(arrays, "optimiser/"))
+        load_optimizer(self._optimizer, under(arrays, "optimizer/"))
         self._observation_stats.load_state_dict(under(arrays, "observations/"))
         self._generator.set_state(to_tensors(arrays)["generator/state"])
-        self.steps, self.seed, self._env = int(meta["steps"]), int(meta["seed"]), None
+        self.steps = int(meta["steps"])
+        self.seed = int(meta["seed"])
+        self._env = None
         self._observations = None
         if "episodes/observations" in arrays:
             self._observations = arrays["episodes/observations"].copy()
@@ -330,7 +333,7 @@ class PPO:
             history.append(parts)
         unknown = torch.full((len(LOSS_PARTS),), torch.nan)
         means = torch.stack(history).mean(dim=0) if history else unknown
-        report = dict(zip(LOSS_PARTS, means.tolist(), strict=True))
+        report: dict[str, float] = dict(zip(LOSS_PARTS, map(float, means), strict=True))
         report["std"] = float(self._network.log_std.detach().exp().mean())
         report["entropy_loss"] = -float(self._network.entropy().detach())
         return report

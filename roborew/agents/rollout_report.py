@@ -68,38 +68,44 @@ class EpisodeStatistics:
         self, rewards: NDArray[Any], true_rewards: NDArray[Any], done: NDArray[np.bool_]
     ) -> None:
         """Count one step of every environment; all arguments have shape (N,)."""
-        self.totals += np.stack([rewards, true_rewards, np.ones(self.num_envs)])
+        one_action = np.ones(self.num_envs)
+        self.totals += np.stack([rewards, true_rewards, one_action])
         if done.any():
-            self.ended.extend(self.totals[:, done].T.copy())
+            ended = self.totals[:, done].T
+            self.ended.extend(ended.copy())
             self.totals[:, done] = 0.0
 
     def add_finals(self, infos: Mapping[str, Any], done: NDArray[np.bool_]) -> None:
         """Remember the numeric infos of the environments whose episode ends at this step."""
-        numeric = {
-            key: value
-            for key, value in infos.items()
-            if key[0] != "_" and _is_numeric(value, done.shape)
-        }
+        numeric: dict[str, NDArray[Any]] = {}
+        for key, value in infos.items():
+            is_mask = key[0] == "_"
+            if not is_mask and _is_numeric(value, done.shape):
+                numeric[key] = value
         for key, value in numeric.items():
-            present = np.asarray(infos.get(f"_{key}", True)) & done & np.isfinite(value)
+            given = np.asarray(infos.get(f"_{key}", True))
+            present = given & done & np.isfinite(value)
             self.finals.setdefault(key, []).extend(value[present].astype(float).tolist())
         if "terminated_by_success_detector" in numeric:
-            claimed = numeric["terminated_by_success_detector"].astype(bool) & done
-            self.predicted_successes += int(claimed.sum())
+            predicted = numeric["terminated_by_success_detector"].astype(bool) & done
+            self.predicted_successes += int(predicted.sum())
             if "success" in numeric:
-                self.false_successes += int((claimed & ~numeric["success"].astype(bool)).sum())
+                false = predicted & ~numeric["success"].astype(bool)
+                self.false_successes += int(false.sum())
 
     def clear(self) -> None:
         """Forget the ended episodes, keep the running ones."""
-        self.ended, self.finals, self.predicted_successes, self.false_successes = [], {}, 0, 0
+        self.ended = []
+        self.finals = {}
+        self.predicted_successes = 0
+        self.false_successes = 0
 
     def report(
         self, steps: int, seconds: Mapping[str, float], losses: Mapping[str, float]
     ) -> RolloutReport:
         """Return the report of everything since `clear`."""
-        returns, true_returns, lengths = (
-            mean_or_nan([row[i] for row in self.ended]) for i in range(3)
-        )
+        totals = np.array(self.ended).reshape(-1, 3)
+        returns, true_returns, lengths = (mean_or_nan(column) for column in totals.T.tolist())
         return RolloutReport(
             steps=steps,
             seconds=dict(seconds),

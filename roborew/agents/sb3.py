@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, ClassVar, Generic, TypeVar, cast
 
 import numpy as np
 import torch
@@ -21,6 +21,7 @@ from roborew.agents.rollout_report import Callback
 from roborew.agents.sb3_bridge import SB3Bridge, as_sb3
 from roborew.agents.torch_state import (
     Arrays,
+    current_names,
     from_optimizer,
     from_tensors,
     load_optimizer,
@@ -38,6 +39,8 @@ class SB3PPOConfig:
     """Settings of `SB3PPO`, named as in Stable-Baselines3; the defaults follow those of our own
     PPO."""
 
+    RENAMED: ClassVar[Mapping[str, str]] = {"width": "hidden_dim"}
+
     n_steps: int = 32
     """Steps of every environment between two updates."""
     batch_size: int = 512
@@ -52,13 +55,15 @@ class SB3PPOConfig:
     """Step size of Adam."""
     log_std_init: float = -0.5
     """Logarithm of the first policy's standard deviation."""
-    width: int = 64
+    hidden_dim: int = 64
     """Units of each of the two hidden layers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SB3SACConfig:
     """Settings of `SB3SAC`, named as in Stable-Baselines3."""
+
+    RENAMED: ClassVar[Mapping[str, str]] = {"width": "hidden_dim"}
 
     batch_size: int = 256
     """Samples of one gradient step."""
@@ -72,7 +77,7 @@ class SB3SACConfig:
     """Discount in [0, 1]."""
     learning_rate: float = 3e-4
     """Step size of Adam."""
-    width: int = 128
+    hidden_dim: int = 128
     """Units of each of the two hidden layers."""
     report_every: int = 32
     """Steps of every environment between two reports."""
@@ -114,10 +119,10 @@ class SB3Agent(Generic[Config]):
     ) -> NDArray[np.float32]:
         """Return actions, shape (n, A), for observations of shape (n, D)."""
         if self._moments:
-            centred = (observations - self._moments["mean"]) / np.sqrt(
-                self._moments["variance"] + 1e-8
-            )
-            observations = np.clip(centred, -10.0, 10.0).astype(np.float32)
+            # As VecNormalize does it, which is not there once the agent has left its environment.
+            std = np.sqrt(self._moments["variance"] + 1e-8)
+            standardized = (observations - self._moments["mean"]) / std
+            observations = np.clip(standardized, -10.0, 10.0).astype(np.float32)
         return self._model.predict(
             check_finite(observations, "observation"), deterministic=deterministic
         )[0]
@@ -129,11 +134,12 @@ class SB3Agent(Generic[Config]):
         our own PPO."""
         bridge = self._enter(env)
         while self.steps < total_steps:
-            watch, before = Stopwatch(), dict(bridge.watch.seconds)
+            watch = Stopwatch()
+            seconds_before = bridge.watch.seconds.get("environment", 0.0)
             with watch.time("all"):
                 self._model.learn(self._chunk() * env.num_envs, reset_num_timesteps=False)
             self._remember_moments()
-            inside = bridge.watch.seconds["environment"] - before.get("environment", 0.0)
+            inside = bridge.watch.seconds["environment"] - seconds_before
             seconds = {"environment": inside, "updating": watch.seconds["all"] - inside}
             report = bridge.episodes.report(self.steps, seconds, {})
             bridge.episodes.clear()
@@ -141,16 +147,13 @@ class SB3Agent(Generic[Config]):
                 return
 
     def state_dict(self) -> tuple[Arrays, dict[str, Any]]:
-        """Return weights, optimiser moments and normalisation as arrays, and a JSON-able
+        """Return weights, optimizer moments and normalisation as arrays, and a JSON-able
         dictionary."""
         arrays = with_prefix(self._moments, "observations/")
         for name, part in self._parts().items():
-            kept = (
-                from_optimizer(part)
-                if isinstance(part, torch.optim.Optimizer)
-                else from_tensors(part)
-            )
-            arrays |= with_prefix(kept, f"{name}/")
+            is_optimizer = isinstance(part, torch.optim.Optimizer)
+            state = from_optimizer(part) if is_optimizer else from_tensors(part)
+            arrays |= with_prefix(state, f"{name}/")
         return arrays, {
             "agent": self.name,
             "steps": self.steps,
@@ -164,12 +167,13 @@ class SB3Agent(Generic[Config]):
             raise InvalidInputError(
                 f"{self.name}: the state is of {meta['config']}, this agent of {self.config}."
             )
+        arrays = current_names(arrays)
         self._load_parts(arrays)
         self._moments = under(arrays, "observations/")
         self._model.num_timesteps, self._env = int(meta["steps"]), None
 
     def _parts(self) -> dict[str, Any]:
-        """Everything learned: state dictionaries of tensors, and optimisers."""
+        """Everything learned: state dictionaries of tensors, and optimizers."""
         raise NotImplementedError
 
     def _build(self, num_envs: int) -> Any:
@@ -186,9 +190,9 @@ class SB3Agent(Generic[Config]):
                 load_optimizer(part, under(arrays, f"{name}/"))
                 continue
             tensors = to_tensors(under(arrays, f"{name}/"))
-            if {key: value.shape for key, value in tensors.items()} != {
-                k: v.shape for k, v in part.items()
-            }:
+            expected_shapes = {key: value.shape for key, value in part.items()}
+            shapes = {key: value.shape for key, value in tensors.items()}
+            if shapes != expected_shapes:
                 raise InvalidInputError(
                     f"{self.name}: the weights {name!r} do not fit these spaces and settings."
                 )
@@ -207,10 +211,8 @@ class SB3Agent(Generic[Config]):
         self._normaliser = VecNormalize(bridge, norm_reward=False)
         if self._moments:
             moments = cast(Any, self._normaliser.obs_rms)
-            moments.mean, moments.var = (
-                self._moments["mean"].copy(),
-                self._moments["variance"].copy(),
-            )
+            moments.mean = self._moments["mean"].copy()
+            moments.var = self._moments["variance"].copy()
             moments.count = float(self._moments["count"][0])
         self._model.set_env(self._normaliser)
         self._env, self._bridge = env, bridge
@@ -249,12 +251,18 @@ class SB3PPO(SB3Agent[SB3PPOConfig]):
 
     def _build(self, num_envs: int) -> Any:
         settings = asdict(self.config)
-        width, log_std = settings.pop("width"), settings.pop("log_std_init")
-        network = {"net_arch": [width, width], "log_std_init": log_std}
+        hidden_dim = settings.pop("hidden_dim")
+        log_std = settings.pop("log_std_init")
+        network = {"net_arch": [hidden_dim, hidden_dim], "log_std_init": log_std}
         model = PPO(
-            "MlpPolicy", cast(Any, None), **settings, policy_kwargs=network, seed=self.seed, device="cpu",
+            "MlpPolicy",
+            cast(Any, None),  # made without an environment, see `_prepare`
+            **settings,
+            policy_kwargs=network,
+            seed=self.seed,
+            device="cpu",
             _init_setup_model=False,
-        )  # fmt: skip
+        )
         return self._prepare(model, num_envs)
 
     def _chunk(self) -> int:
@@ -262,7 +270,7 @@ class SB3PPO(SB3Agent[SB3PPOConfig]):
 
     def _parts(self) -> dict[str, Any]:
         policy = self._model.policy
-        return {"policy": policy.state_dict(), "optimiser": policy.optimizer}
+        return {"policy": policy.state_dict(), "optimizer": policy.optimizer}
 
 
 class SB3SAC(SB3Agent[SB3SACConfig]):
@@ -282,12 +290,19 @@ class SB3SAC(SB3Agent[SB3SACConfig]):
 
     def _build(self, num_envs: int) -> Any:
         settings = asdict(self.config)
-        width, _ = settings.pop("width"), settings.pop("report_every")
+        hidden_dim = settings.pop("hidden_dim")
+        del settings["report_every"]
         entropy = -float(np.prod(cast(tuple[int, ...], self._spaces[1].shape)))
         model = SAC(
-            "MlpPolicy", cast(Any, None), **settings, policy_kwargs={"net_arch": [width, width]}, seed=self.seed,
-            device="cpu", target_entropy=entropy, _init_setup_model=False,
-        )  # fmt: skip
+            "MlpPolicy",
+            cast(Any, None),  # made without an environment, see `_prepare`
+            **settings,
+            policy_kwargs={"net_arch": [hidden_dim, hidden_dim]},
+            seed=self.seed,
+            device="cpu",
+            target_entropy=entropy,
+            _init_setup_model=False,
+        )
         return self._prepare(model, num_envs)
 
     def _chunk(self) -> int:
@@ -298,7 +313,7 @@ class SB3SAC(SB3Agent[SB3SACConfig]):
         return {
             "policy": model.policy.state_dict(),
             "temperature": {"log": model.log_ent_coef.data},
-            "actor_optimiser": model.actor.optimizer,
-            "critic_optimiser": model.critic.optimizer,
-            "temperature_optimiser": model.ent_coef_optimizer,
+            "actor_optimizer": model.actor.optimizer,
+            "critic_optimizer": model.critic.optimizer,
+            "temperature_optimizer": model.ent_coef_optimizer,
         }

@@ -1,4 +1,4 @@
-"""Networks and optimisers as named arrays, the form in which a checkpoint holds them; no pickle."""
+"""Networks and optimizers as named arrays, the form in which a checkpoint holds them; no pickle."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+
+from roborew.storage.checkpoints import with_prefix
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -23,22 +25,25 @@ def to_tensors(arrays: Mapping[str, NDArray[Any]]) -> dict[str, Tensor]:
     return {key: torch.as_tensor(np.array(value)) for key, value in arrays.items()}
 
 
-def from_optimizer(optimiser: torch.optim.Optimizer) -> Arrays:
-    """Return the moments that an optimiser keeps of each parameter, named ``index/moment``."""
-    moments = cast(dict[int, dict[str, Tensor]], optimiser.state_dict()["state"])
-    return {
-        f"{index}/{key}": value
-        for index, kept in moments.items()
-        for key, value in from_tensors(kept).items()
-    }
+def current_names(arrays: Mapping[str, NDArray[Any]]) -> Arrays:
+    """Return a checkpoint's arrays under today's names; the release before wrote "optimiser"."""
+    return {key.replace("optimiser", "optimizer"): value for key, value in arrays.items()}
 
 
-def load_optimizer(optimiser: torch.optim.Optimizer, arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Give an optimiser the moments that `from_optimiser` returned."""
-    moments: dict[int, dict[str, Tensor]] = {}
+def from_optimizer(optimizer: torch.optim.Optimizer) -> Arrays:
+    """Return the moments that an optimizer keeps of each parameter, named ``index/moment``."""
+    moments_of = cast(dict[int, dict[str, Tensor]], optimizer.state_dict()["state"])
+    arrays: Arrays = {}
+    for index, moments in moments_of.items():
+        arrays |= with_prefix(from_tensors(moments), f"{index}/")
+    return arrays
+
+
+def load_optimizer(optimizer: torch.optim.Optimizer, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Give an optimizer the moments that `from_optimizer` returned."""
+    moments_of: dict[int, dict[str, Tensor]] = {}
     for key, value in to_tensors(arrays).items():
         index, name = key.split("/")
-        moments.setdefault(int(index), {})[name] = value
-    optimiser.load_state_dict(
-        {"state": moments, "param_groups": optimiser.state_dict()["param_groups"]}
-    )
+        moments_of.setdefault(int(index), {})[name] = value
+    groups = optimizer.state_dict()["param_groups"]
+    optimizer.load_state_dict({"state": moments_of, "param_groups": groups})

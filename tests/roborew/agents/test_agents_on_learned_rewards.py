@@ -32,10 +32,18 @@ def make_agent(kind: str, seed: int = 0) -> Any:
         return PPO(OBSERVATIONS, ACTIONS, CONFIG, seed)
     if kind == "sb3-ppo":
         return SB3PPO(
-            OBSERVATIONS, ACTIONS, SB3PPOConfig(n_steps=8, batch_size=16, n_epochs=2, width=8), seed
+            OBSERVATIONS,
+            ACTIONS,
+            SB3PPOConfig(n_steps=8, batch_size=16, n_epochs=2, hidden_dim=8),
+            seed,
         )
     config = SB3SACConfig(
-        batch_size=8, learning_starts=16, gradient_steps=1, width=8, report_every=8, buffer_size=500
+        batch_size=8,
+        learning_starts=16,
+        gradient_steps=1,
+        hidden_dim=8,
+        report_every=8,
+        buffer_size=500,
     )
     return SB3SAC(OBSERVATIONS, ACTIONS, config, seed)
 

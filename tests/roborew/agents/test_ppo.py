@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,10 @@ from gymnasium.spaces import Box, Discrete
 from gymnasium.vector import AutoresetMode
 from scipy.stats import mannwhitneyu
 
+from roborew.agents.network import RENAMED_PARAMETERS
 from roborew.agents.ppo import PPO, PPOConfig
 from roborew.agents.rollout_report import RolloutReport
+from roborew.config import current_names
 from roborew.errors import InvalidInputError
 from tests.roborew.agents.point_environment import PointEnv
 
@@ -131,7 +134,7 @@ class ForgetfulEnv(PointEnv):
 def test_a_time_limit_is_bootstrapped_and_a_termination_is_not(
     terminates: bool, value: float
 ) -> None:
-    """With a reward of 1 and a discount of a half, the critic's fixed point is 1 or 1 + 1/2 + 1/4 +
+    """With a reward of 1 and a discount of a half, the fixed point of the values is 1 or 1 + 1/2 + 1/4 +
     ... = 2."""
     env = ForgetfulEnv(terminates)
     config = PPOConfig(n_steps=8, gamma=0.5, schedule="constant", learning_rate=5e-3, batch_size=64)
@@ -194,8 +197,43 @@ def test_a_state_of_other_spaces_or_settings_is_refused() -> None:
         PPO(Box(-1, 1, (9,)), env.single_action_space, QUICK).load_state_dict(arrays, meta)
 
 
+def test_a_checkpoint_of_an_earlier_release_is_read() -> None:
+    env = PointEnv(4)
+    agent = make_agent(env)
+    agent.learn(env, 128)
+    arrays, meta = agent.state_dict()
+    old_names = {today: old for old, today in RENAMED_PARAMETERS.items()}
+    old_arrays: dict[str, Any] = {}
+    for key, value in arrays.items():
+        part, name = key.split("/", 1)
+        part = "optimiser" if part == "optimizer" else part
+        old_arrays[f"{part}/{old_names.get(name, name)}"] = value
+    assert "network/critic" in old_arrays and "network/actor_bias" in old_arrays
+    other = make_agent(PointEnv(4), seed=9)
+    other.load_state_dict(old_arrays, meta)
+    for key, value in other.state_dict()[0].items():
+        np.testing.assert_array_equal(value, arrays[key], err_msg=key)
+
+
+def test_settings_of_an_earlier_release_are_read() -> None:
+    old = {"rollout_steps": 8, "trace": 0.5, "scale_rewards": True, "learning_rate": 0.1}
+    expected = PPOConfig(n_steps=8, gae_lambda=0.5, normalize_rewards=True, learning_rate=0.1)
+    assert PPOConfig(**current_names(PPOConfig, old, "config")) == expected
+    assert set(PPOConfig.RENAMED.values()) <= {field.name for field in fields(PPOConfig)}
+
+
 @pytest.mark.parametrize(
-    "bad", [{"gamma": 1.5}, {"batch_size": 0}, {"clip_range": 0.0}, {"learning_rate": -1.0}]
+    "bad",
+    [
+        {"gamma": 1.5},
+        {"batch_size": 0},
+        {"clip_range": 0.0},
+        {"learning_rate": -1.0},
+        {"vf_coef": -1.0},
+        {"ent_coef": float("nan")},
+        {"target_kl": 0.0},
+        {"schedule": "cosine"},
+    ],
 )
 def test_settings_that_cannot_learn_are_refused(bad: dict[str, Any]) -> None:
     with pytest.raises(InvalidInputError, match=next(iter(bad))):

@@ -14,9 +14,14 @@ from roborew.agents.sb3_bridge import as_sb3
 from roborew.errors import InvalidInputError
 from tests.roborew.agents.point_environment import PointEnv
 
-PPO_QUICK = SB3PPOConfig(n_steps=8, batch_size=32, n_epochs=2, width=16)
+PPO_QUICK = SB3PPOConfig(n_steps=8, batch_size=32, n_epochs=2, hidden_dim=16)
 SAC_QUICK = SB3SACConfig(
-    batch_size=16, learning_starts=32, gradient_steps=1, width=16, report_every=8, buffer_size=1000
+    batch_size=16,
+    learning_starts=32,
+    gradient_steps=1,
+    hidden_dim=16,
+    report_every=8,
+    buffer_size=1000,
 )
 
 
