@@ -8,15 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, cast, runtime_checkable
+from typing import Any, Literal, Protocol, Self, cast, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from roborew.errors import InvalidInputError, InvalidScoreError
-
-if TYPE_CHECKING:
-    from gymnasium.vector import VectorEnv
 
 Frame = NDArray[np.uint8]
 """One picture, shape (H, W, 3), uint8 RGB, row 0 at the top."""
@@ -297,13 +294,26 @@ RenderFrames = Callable[[NDArray[np.int64]], Video]
 """Renders the present state of some environments: indices (n,) -> frames (n, H, W, 3)."""
 
 
-def renderable(env: VectorEnv[Any, Any, Any]) -> RenderableVectorEnv | None:
+class WrappedEnv(Protocol):
+    """What is read of any vector environment of Gymnasium, which this module cannot import."""
+
+    @property
+    def unwrapped(self) -> Any:
+        """The environment below all wrappers."""
+        ...
+
+    def render(self) -> Any:
+        """Render all environments."""
+        ...
+
+
+def renderable(env: WrappedEnv) -> RenderableVectorEnv | None:
     """Return the environment below all wrappers, None if it does not fit the protocol."""
     inner = env.unwrapped
     return inner if isinstance(inner, RenderableVectorEnv) else None
 
 
-def frame_renderer(env: VectorEnv[Any, Any, Any]) -> RenderFrames:
+def frame_renderer(env: WrappedEnv) -> RenderFrames:
     """Return the function that renders chosen environments; one that only knows ``render()``
     renders all of them. What it returns is not checked."""
     inner = renderable(env)
