@@ -22,6 +22,7 @@ from roborew.critics.objective import Objective, Query
 from roborew.encoders.base import Encoder
 from roborew.encoders.multi_view import MultiViewEncoder
 from roborew.errors import CorruptFileError, InvalidInputError, RunExistsError
+from roborew.learning.episode_layout import split_by_length
 from roborew.registry import encoders
 from roborew.storage.atomic import write_durably
 from roborew.storage.checkpoints import under
@@ -55,8 +56,11 @@ class Critic:
         recipe: Mapping[str, Any],
         calibration: Calibration | None = None,
     ) -> None:
-        self.name, self.objective, self.encoder = name, objective, encoder
-        self.recipe, self.calibration = dict(recipe), calibration
+        self.name = name
+        self.objective = objective
+        self.encoder = encoder
+        self.recipe = dict(recipe)
+        self.calibration = calibration
         self._texts: dict[str, NDArray[np.float32]] = {}
 
     @property
@@ -112,7 +116,8 @@ class Critic:
         if self.calibration is not None:
             scores = [self.calibration.apply(score) for score in scores]
         held = [
-            _held(score, memory.get(BEFORE)) for score, memory in zip(scores, states, strict=True)
+            _two_in_a_row(score, memory.get(BEFORE))
+            for score, memory in zip(scores, states, strict=True)
         ]
         kept: list[RecurrentState] = [
             {**memory, **last} for memory, (_, last) in zip(following, held, strict=True)
@@ -217,8 +222,8 @@ class Critic:
         ]
         same = len({picture.shape[1:] for picture in pictures}) == 1
         if same:
-            bounds = np.cumsum([len(picture) for picture in pictures])[:-1]
-            vectors = np.split(self.encoder.encode(np.concatenate(pictures)), bounds)
+            lengths = [len(picture) for picture in pictures]
+            vectors = split_by_length(self.encoder.encode(np.concatenate(pictures)), lengths)
         else:
             vectors = [self.encoder.encode(picture) for picture in pictures]
         rest = iter(vectors[len(clips) :])
@@ -239,7 +244,7 @@ class Critic:
         return self._texts[sentence]
 
 
-def _held(scores: Scores, before: NDArray[Any] | None) -> tuple[Scores, RecurrentState]:
+def _two_in_a_row(scores: Scores, before: NDArray[Any] | None) -> tuple[Scores, RecurrentState]:
     """Scores whose success is that of two frames in a row, a first one counting twice, and what to
     remember."""
     if scores.success is None:

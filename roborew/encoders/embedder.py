@@ -24,8 +24,8 @@ from roborew.types import FloatArray, Frame, Video
 
 logger = logging.getLogger(__name__)
 
-ENOUGH = 16
-"""Scores whose spread is judged together: an episode of so many frames alone, shorter clips as they
+MIN_SCORES = 16
+"""Scores whose spread is measured together: an episode of so many frames alone, shorter clips as they
 come."""
 
 
@@ -37,7 +37,8 @@ class RoundingCheck:
     """
 
     def __init__(self, name: str) -> None:
-        self._name, self._warned = name, False
+        self._name = name
+        self._warned = False
         self._waiting: list[FloatArray] = []
 
     def check(
@@ -57,26 +58,23 @@ class RoundingCheck:
             return
         for value in values:
             self._waiting.append(value)
-            together = np.concatenate(self._waiting)
-            if len(together) < ENOUGH:
+            scores = np.concatenate(self._waiting)
+            if len(scores) < MIN_SCORES:
                 continue
             self._waiting = []
-            self._judge(
-                float(np.ptp(together)),
-                float(np.abs(score(noise.exact) - score(noise.rounded)).max()),
-            )
+            shift = np.abs(score(noise.exact) - score(noise.rounded)).max()
+            self._warn_if_noise(float(np.ptp(scores)), float(shift))
 
-    def _judge(self, spread: float, moved: float) -> None:
-        if (
-            not self._warned and moved > spread > 0
-        ):  # frames that are all the same say nothing of an episode
+    def _warn_if_noise(self, spread: float, shift: float) -> None:
+        # Frames that are all the same, of no spread, say nothing of an episode.
+        if not self._warned and shift > spread > 0:
             self._warned = True
             logger.warning(
                 "%s: rounding to bfloat16 moves scores by up to %.2g, more than the %.2g by which "
                 "those of an episode "
                 "differ: the reward is mostly noise. Use dtype=float32.",
                 self._name,
-                moved,
+                shift,
                 spread,
             )
 
@@ -108,9 +106,9 @@ def too_long(sentence: str, context: int) -> InvalidInputError:
 
 
 Dtype = Literal["auto", "float32", "bfloat16"]
-PROBES = 8
+NUM_PROBES = 8
 """Frames, of the first that are embedded, on which the noise of bfloat16 is measured."""
-REMEMBERED = 4096
+MAX_REMEMBERED = 4096
 """Embeddings kept in memory."""
 
 
@@ -156,7 +154,7 @@ class Embedder:
         batch: int = 64,
         compile: bool = False,  # noqa: A002 - the name of what it does
         cache: Path | None = None,
-        remembered: int = REMEMBERED,
+        remembered: int = MAX_REMEMBERED,
     ) -> None:
         if batch < 1 or remembered < 0:
             raise InvalidInputError(
@@ -229,7 +227,7 @@ class Embedder:
         replicas."""
         first, probes = (
             self._devices[0],
-            [frame for frame in frames if frame.shape == frames[0].shape][:PROBES],
+            [frame for frame in frames if frame.shape == frames[0].shape][:NUM_PROBES],
         )
         network = self._exact.to(first)
         exact = (

@@ -44,13 +44,13 @@ class EmbeddedDemonstrations:
 
     Attributes:
         encoder: learned.
-        words: its settings as key=value.
+        encoder_options: its settings as key=value.
         cameras: whose pictures lie side by side in a frame; usually one.
         aspect: width of one picture divided by its height.
         split: which demonstration is for what.
-        unseen: sentences that are held out, by instruction.
+        held_out_instructions: sentences that are held out, by instruction.
         examples: the demonstrations, then what an agent visited.
-        footage: their pictures, in the same order.
+        episode_frames: their pictures, in the same order.
         visited: names of the latter.
         seconds: wall-clock time by part: "reading", "encoder", "embedding".
         figures: what the encoder reported last, by name; empty where it was not learned.
@@ -101,20 +101,20 @@ def embed_demonstrations(
     wording = InstructionEmbedder(encoder, unseen)
     read = zip(_counted(everything, "episodes read", say), kept, strict=True)
     with clock.time("reading"):
-        footage = [load_episode_frames(one, cameras, at, wording) for one, at in read]
-    height, width = footage[0].frames.shape[1:3]
+        episode_frames = [load_episode_frames(one, cameras, at, wording) for one, at in read]
+    height, width = episode_frames[0].frames.shape[1:3]
     aspect = width / len(cameras) / height
     if len(cameras) > 1:
         encoder = MultiViewEncoder(encoder, cameras, aspect)
     chosen = set(split.fit)
     with clock.time("encoder"):
         learned_from = [
-            one for one, told in zip(footage, everything, strict=True) if told.name in chosen
+            one for one, told in zip(episode_frames, everything, strict=True) if told.name in chosen
         ]
         encoder.learn(learned_from, keeping(figures, say))
     with clock.time("embedding"):
         vectors = [
-            encoder.encode(one.frames) for one in _counted(footage, "episodes embedded", say)
+            encoder.encode(one.frames) for one in _counted(episode_frames, "episodes embedded", say)
         ]
         goals = embed_goal_images(config.goal_images, encoder, everything)
     return EmbeddedDemonstrations(
@@ -126,9 +126,9 @@ def embed_demonstrations(
         held_out_instructions=unseen,
         examples=tuple(
             make_example(*row)
-            for row in zip(everything, footage, vectors, kept, goals, strict=True)
+            for row in zip(everything, episode_frames, vectors, kept, goals, strict=True)
         ),
-        episode_frames=tuple(footage),
+        episode_frames=tuple(episode_frames),
         visited=frozenset(one.name for one in visited),
         seconds=clock.seconds,
         figures=figures,

@@ -22,12 +22,15 @@ from roborew.types import Frame, Video
 from roborew.workflows.fit.split import HeldOutInstructions
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp")
-LARGEST = 256
-"""Longer side of a picture that is learned from, at most [pixels]."""
-BACK, CHANGED, NOTICED = 8, 0.01, 8
-"""A frame may look like one of so many before it: less than such a share of pixels changes, by more
-than so much of 255."""
-SEEN = 0.1
+MAX_SIDE_PIXELS = 256
+"""Longer side of a picture that is learned from, at most."""
+MAX_STATIC_FRAMES = 8
+"""A frame may look like one of at most so many before it."""
+MAX_STATIC_RATIO = 0.01
+"""Two frames look alike where less than this share of their pixels differ..."""
+MIN_PIXEL_CHANGE = 8
+"""... by more than this, of 255."""
+MIN_VISIBLE_PROGRESS = 0.1
 """Progress of an episode in which something must be seen to change."""
 
 
@@ -59,30 +62,28 @@ class InstructionEmbedder:
 
     Args:
         encoder: that embeds them.
-        unseen: those that are held out, by instruction.
+        held_out: those that are held out, by instruction.
     """
 
-    def __init__(self, encoder: Encoder, unseen: Mapping[str, HeldOutInstructions]) -> None:
+    def __init__(self, encoder: Encoder, held_out: Mapping[str, HeldOutInstructions]) -> None:
         self._embed = cache(encoder.encode_text)
-        self._held = {
-            sentence for each in unseen.values() for sentence in (*each.paraphrases, *each.wrong)
-        }
+        self._held_out = set[str]()
+        for sentences in held_out.values():
+            self._held_out.update(sentences.paraphrases, sentences.wrong)
 
     def of(self, one: Demonstration) -> dict[str, Any]:
-        """Its sentence and the others that it is learned with. A failure may do what another
-        sentence says."""
-        also, wrong = (
-            tuple(self._embed(sentence) for sentence in sentences if sentence not in self._held)
-            for sentences in (
-                one.paraphrases,
-                () if one.succeeded is False else one.wrong_instructions,
-            )
-        )
+        """Its sentence and the others that it is learned with."""
+        # A failure may do what another sentence says.
+        negatives = () if one.succeeded is False else one.wrong_instructions
         return {
             "text_embedding": self._embed(one.instruction),
-            "paraphrase_embeddings": also,
-            "negative_embeddings": wrong,
+            "paraphrase_embeddings": self._embed_fitted(one.paraphrases),
+            "negative_embeddings": self._embed_fitted(negatives),
         }
+
+    def _embed_fitted(self, sentences: Sequence[str]) -> tuple[NDArray[np.float32], ...]:
+        """Embed those of the sentences that are not held out."""
+        return tuple(self._embed(text) for text in sentences if text not in self._held_out)
 
 
 def load_episode_frames(
@@ -104,22 +105,21 @@ def load_episode_frames(
             f"{one.name}: expected at least {MIN_FRAMES} frames; {len(kept)} of {one.length} are "
             f"left. Give more fps."
         )
-    moments, wanted, progress = (
-        zip(*map(one.frames, cameras), strict=True),
-        set(kept.tolist()),
-        _progress(one),
-    )
-    pictures = [
-        side_by_side([*map(downscale, moment)]) for at, moment in enumerate(moments) if at in wanted
-    ]
-    footage = EpisodeFrames(
+    steps = set(kept.tolist())
+    progress = _progress(one)
+    views = zip(*map(one.frames, cameras), strict=True)
+    pictures = list[Frame]()
+    for step, step_views in enumerate(views):
+        if step in steps:
+            pictures.append(side_by_side([downscale(view) for view in step_views]))
+    episode = EpisodeFrames(
         frames=np.stack(pictures),
         **wording.of(one),
         progress=None if progress is None else progress[kept],
         success=None if one.success is None else one.success[kept],
     )
-    _check_moving(one, footage.frames, footage.progress)
-    return footage
+    _check_moving(one, episode.frames, episode.progress)
+    return episode
 
 
 def list_goal_images(folder: Path) -> list[Path]:
@@ -156,7 +156,7 @@ def embed_goal_images(
 
 def make_example(
     one: Demonstration,
-    footage: EpisodeFrames,
+    episode: EpisodeFrames,
     features: NDArray[np.float32],
     kept: NDArray[np.int64],
     goal: NDArray[np.float32] | None = None,
@@ -168,12 +168,12 @@ def make_example(
     return Example(
         name=one.name,
         instruction=one.instruction,
-        text_embedding=footage.text_embedding,
-        paraphrase_embeddings=footage.paraphrase_embeddings,
-        negative_embeddings=footage.negative_embeddings,
-        static_since=static_since(footage.frames),
+        text_embedding=episode.text_embedding,
+        paraphrase_embeddings=episode.paraphrase_embeddings,
+        negative_embeddings=episode.negative_embeddings,
+        static_since=static_since(episode.frames),
         features=features,
-        progress=footage.progress,
+        progress=episode.progress,
         success=one.succeeded,
         quality=one.quality,
         stages=tuple(span for span in spans if span[1] < span[2]),
@@ -182,17 +182,18 @@ def make_example(
 
 
 def static_since(frames: Video) -> NDArray[np.int64]:
-    """Of each frame the earliest of the `BACK` before it from which less than `CHANGED` of its
+    """Of each frame the earliest of the `MAX_STATIC_FRAMES` before it from which less than `MAX_STATIC_RATIO` of its
     pixels differ, and so for all between them, shape (T,); the frame itself where the one before it
     differs more (VLAC, arXiv:2509.15937)."""
-    still = np.arange(len(frames))
+    earliest = np.arange(len(frames))
     for at in range(1, len(frames)):
-        for before in range(at - 1, max(at - BACK, 0) - 1, -1):
-            apart = np.abs(frames[at].astype(np.int16) - frames[before]).max(axis=2) > NOTICED
-            if apart.mean() >= CHANGED:
+        first = max(at - MAX_STATIC_FRAMES, 0)
+        for before in range(at - 1, first - 1, -1):
+            change = np.abs(frames[at].astype(np.int16) - frames[before]).max(axis=2)
+            if (change > MIN_PIXEL_CHANGE).mean() >= MAX_STATIC_RATIO:
                 break
-            still[at] = before
-    return still
+            earliest[at] = before
+    return earliest
 
 
 def _progress(one: Demonstration) -> NDArray[np.float32] | None:
@@ -203,7 +204,11 @@ def _progress(one: Demonstration) -> NDArray[np.float32] | None:
 
 def _check_moving(one: Demonstration, frames: Video, progress: NDArray[np.float32] | None) -> None:
     """A robot may stand still; but a picture that never changes cannot show progress."""
-    gains = one.succeeded is not False if progress is None else float(np.ptp(progress)) >= SEEN
+    gains = (
+        one.succeeded is not False
+        if progress is None
+        else float(np.ptp(progress)) >= MIN_VISIBLE_PROGRESS
+    )
     if gains and all(np.array_equal(frame, frames[0]) for frame in frames):
         raise InvalidInputError(
             f"{one.name}: expected pictures that change as progress does; all {len(frames)} "
@@ -213,10 +218,10 @@ def _check_moving(one: Demonstration, frames: Video, progress: NDArray[np.float3
 
 
 def downscale(frame: Frame) -> Frame:
-    """The frame, reduced to `LARGEST` pixels on its longer side if it is larger: an hour of film
+    """The frame, reduced to `MAX_SIDE_PIXELS` pixels on its longer side if it is larger: an hour of film
     must fit in memory."""
     height, width = frame.shape[:2]
-    share = LARGEST / max(height, width)
+    share = MAX_SIDE_PIXELS / max(height, width)
     if share >= 1:
         return frame
     size = max(1, round(width * share)), max(1, round(height * share))

@@ -91,10 +91,10 @@ def test_the_first_frames_tell_the_noise_of_bfloat16(folder: Path) -> None:
     model = embedder(folder, dtype="bfloat16")
     frames = clip_of(12, side=64)
     found = model.embed([frames])[0]
-    assert model.noise is not None and model.noise.rounded.shape[0] == module.PROBES
-    exact = embedder(folder).embed([frames])[0][: module.PROBES]
+    assert model.noise is not None and model.noise.rounded.shape[0] == module.NUM_PROBES
+    exact = embedder(folder).embed([frames])[0][: module.NUM_PROBES]
     np.testing.assert_allclose(model.noise.exact, exact, atol=1e-5)
-    np.testing.assert_allclose(model.noise.rounded, found[: module.PROBES], rtol=0.1, atol=0.05)
+    np.testing.assert_allclose(model.noise.rounded, found[: module.NUM_PROBES], rtol=0.1, atol=0.05)
 
 
 def test_a_frame_that_was_seen_is_not_embedded_again() -> None:
