@@ -27,7 +27,7 @@ from roborew.rewards.mini import Mini
 from roborew.wrappers import LearnedReward
 
 TASK, INSTRUCTION = "roborew/Push-v0", "push the red cube onto the green pad"
-STEPS_BEFORE = {"calls": 135, "files": 24, "moves": 83}
+STEPS_BEFORE = 2
 """Steps before the one that is watched: what is made lazily is made by then."""
 PACKAGES = tuple(str(Path(package.__path__[0])) for package in (roborew, roborew_envs))
 BEFORE = {"calls": 135, "files": 24, "moves": 83}
