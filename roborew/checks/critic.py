@@ -203,5 +203,5 @@ def labels_are_not_needed(subject: CriticSubject) -> None:
         assert np.isfinite(scores.value[scores.valid]).all(), "a valid score is NaN or infinite"
 
 
-def _silent(what: str, value: float) -> None:
-    del what, value
+def _silent(name: str, value: float) -> None:
+    del name, value

@@ -92,10 +92,10 @@ def sentences_have_vectors(subject: EncoderSubject) -> None:
 
 @LAWS.law("the same settings and episodes give the same encoder")
 def encoders_repeat(subject: EncoderSubject) -> None:
-    other = subject.fit()
-    assert other.identity == subject.fitted.identity, "the identities differ"
+    twin = subject.fit()
+    assert twin.identity == subject.fitted.identity, "the identities differ"
     frames = noise_video(2)
-    same = np.array_equal(other.encode(frames), subject.fitted.encode(frames))
+    same = np.array_equal(twin.encode(frames), subject.fitted.encode(frames))
     assert same, "the vectors differ"
 
 
@@ -126,5 +126,5 @@ def _episode(seed: int, text_embedding: NDArray[np.float32]) -> EpisodeFrames:
     )
 
 
-def _silent(what: str, value: float) -> None:
-    del what, value
+def _silent(name: str, value: float) -> None:
+    del name, value

@@ -111,12 +111,12 @@ def _outcome(law: Law, subject: Any) -> Outcome:
     return Outcome(law.sentence, "kept" if reason is None else "skipped", reason or "")
 
 
-def assert_close(found: NDArray[Any], expected: NDArray[Any]) -> None:
+def assert_close(actual: NDArray[Any], expected: NDArray[Any]) -> None:
     """Raise AssertionError, which says where, unless two arrays are equal but for rounding."""
-    assert found.shape == expected.shape, f"expected shape {expected.shape}; got {found.shape}"
-    close = np.isclose(found, expected, rtol=1e-7, atol=TOLERANCE, equal_nan=True)
+    assert actual.shape == expected.shape, f"expected shape {expected.shape}; got {actual.shape}"
+    close = np.isclose(actual, expected, rtol=1e-7, atol=TOLERANCE, equal_nan=True)
     differing = np.flatnonzero(~close).tolist()
     assert not differing, (
-        f"entries {differing[:8]} are {found[~close][:8].tolist()}, "
+        f"entries {differing[:8]} are {actual[~close][:8].tolist()}, "
         f"expected {expected[~close][:8].tolist()}"
     )

@@ -34,11 +34,11 @@ class TaskSubject:
             for actions in self.actions(NUM_STATES, NUM_STEPS):
                 env.step(actions)
             simulation = env.core.simulation
-            moved = (simulation.qpos.copy(), simulation.qvel.copy())
+            visited = (simulation.qpos.copy(), simulation.qvel.copy())
         finally:
             env.close()
         starts = self.initial_states(NUM_STATES)
-        qpos, qvel = (np.concatenate(pair) for pair in zip(moved, starts, strict=True))
+        qpos, qvel = (np.concatenate(pair) for pair in zip(visited, starts, strict=True))
         return qpos, qvel
 
     def initial_states(self, count: int) -> tuple[np.ndarray, np.ndarray]:
@@ -164,9 +164,9 @@ def saved_and_restored_are_equal(subject: TaskSubject) -> None:
             env.step(actions)
         twin.set_state(env.get_state())
         for actions in after:
-            expected, found = env.step(actions), twin.step(actions)
-            assert np.array_equal(expected[0], found[0]), "the observations differ"
-            assert np.array_equal(expected[1], found[1]), "the rewards differ"
+            expected, actual = env.step(actions), twin.step(actions)
+            assert np.array_equal(expected[0], actual[0]), "the observations differ"
+            assert np.array_equal(expected[1], actual[1]), "the rewards differ"
     finally:
         env.close()
         twin.close()

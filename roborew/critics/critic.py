@@ -115,24 +115,27 @@ class Critic:
         scores, following = self.objective.score_step(queries)
         if self.calibration is not None:
             scores = [self.calibration.apply(score) for score in scores]
-        held = [
+        in_a_row = [
             _two_in_a_row(score, memory.get(BEFORE))
             for score, memory in zip(scores, states, strict=True)
         ]
-        kept: list[RecurrentState] = [
-            {**memory, **last} for memory, (_, last) in zip(following, held, strict=True)
+        states_after: list[RecurrentState] = [
+            {**memory, **last} for memory, (_, last) in zip(following, in_a_row, strict=True)
         ]
-        return [score for score, _ in held], kept
+        return [score for score, _ in in_a_row], states_after
 
     def save_pretrained(
-        self, folder: str | Path, card: str = "", beside: Mapping[str, bytes] = MappingProxyType({})
+        self,
+        folder: str | Path,
+        card: str = "",
+        extra_files: Mapping[str, bytes] = MappingProxyType({}),
     ) -> Path:
         """Write config.json, model.safetensors and card.md into a new folder.
 
         Args:
             folder: must not exist.
             card: content of card.md.
-            beside: further files by their path in the folder: the card's picture, pictures of the
+            extra_files: further files by their path in the folder: the card's picture, pictures of the
                 goal.
 
         Raises:
@@ -161,7 +164,7 @@ class Critic:
         path.mkdir(parents=True)
         write_durably(path / MODEL, content)
         write_durably(path / CARD, card.encode())
-        for name, more in beside.items():
+        for name, more in extra_files.items():
             (path / name).parent.mkdir(exist_ok=True)
             write_durably(path / name, more)
         write_durably(path / CONFIG, (json.dumps(to_json(config), indent=1) + "\n").encode())

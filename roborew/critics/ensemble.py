@@ -46,11 +46,12 @@ def make_objective(name: str, words: Sequence[str], members: int = 1) -> Objecti
     kind = critics.load(name)
     options = parse_options(kind, words)
     seed = int(options.pop("seed", 0))
-    made = [cast("Objective", kind(**options, seed=seed + row)) for row in range(members)]
+    objectives = [cast("Objective", kind(**options, seed=seed + row)) for row in range(members)]
     if members == 1:
-        return made[0]
+        return objectives[0]
     return cast(
-        "Objective", (RefittableEnsemble if issubclass(kind, Refittable) else Ensemble)(made, seed)
+        "Objective",
+        (RefittableEnsemble if issubclass(kind, Refittable) else Ensemble)(objectives, seed),
     )
 
 
@@ -77,9 +78,9 @@ class Ensemble:
 
     def score_step(self, queries: Sequence[Query]) -> tuple[list[Scores], list[RecurrentState]]:
         """The members' mean; an abstention where one of them abstains or they disagree."""
-        spread, told, memories = self._told(queries)
+        spread, by_query, memories = self._told(queries)
         scores: list[Scores] = []
-        for values, member_scores in zip(spread, told, strict=True):
+        for values, member_scores in zip(spread, by_query, strict=True):
             valid = np.all([one.valid for one in member_scores], axis=0) & (
                 values.std(axis=0) <= self._limit
             )
@@ -90,12 +91,12 @@ class Ensemble:
 
     def state_dict(self) -> Mapping[str, NDArray[Any]]:
         """Everything that the members learned, and how far they may disagree."""
-        told = {
-            f"{row}/{name}": array
+        arrays = {
+            f"{row}/{name}": value
             for row, one in enumerate(self._members)
-            for name, array in one.state_dict().items()
+            for name, value in one.state_dict().items()
         }
-        return {**told, LIMIT: np.array([self._limit])}
+        return {**arrays, LIMIT: np.array([self._limit])}
 
     def load_state_dict(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Take over saved members."""

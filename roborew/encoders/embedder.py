@@ -277,13 +277,15 @@ class Embedder:
         frames: list[Frame],
     ) -> FloatArray:
         pictures = self._prepare(torch.as_tensor(np.stack(frames)).to(device))
-        found = network(pictures.to(dtype, memory_format=torch.channels_last)).float().cpu().numpy()
-        if not np.isfinite(found).all():
+        embeddings = (
+            network(pictures.to(dtype, memory_format=torch.channels_last)).float().cpu().numpy()
+        )
+        if not np.isfinite(embeddings).all():
             raise InvalidScoreError(
                 f"the network gives NaN or infinity in {dtype}; try dtype=float32, or other "
                 f"weights."
             )
-        return cast("NDArray[np.float32]", found)
+        return cast("NDArray[np.float32]", embeddings)
 
 
 def _usable(device: str) -> torch.device:

@@ -164,8 +164,8 @@ def _find(model: str, pretrained: str | None, revision: str | None) -> Source:
     if model.startswith(HUB):
         folder = hub_folder(model.removeprefix(HUB), WEIGHTS, revision)
     try:
-        said = json.loads((folder / "open_clip_config.json").read_text("utf-8"))
-        config, pictures = said["model_cfg"], said.get("preprocess_cfg", {})
+        settings = json.loads((folder / "open_clip_config.json").read_text("utf-8"))
+        config, pictures = settings["model_cfg"], settings.get("preprocess_cfg", {})
     except (FileNotFoundError, ValueError, KeyError, TypeError) as error:
         raise CorruptFileError(
             f"{folder} holds no open_clip_config.json with a model_cfg ({error})."
@@ -212,12 +212,12 @@ def _weights(model: str, pretrained: str | None, revision: str | None, tags: lis
 def _common_pictures(model: str, tags: list[str]) -> Mapping[str, Any]:
     """What all tags of an architecture say of their pictures; a lone file does not say it
     itself."""
-    said = [library.get_pretrained_cfg(model, tag) for tag in tags]
+    tag_settings = [library.get_pretrained_cfg(model, tag) for tag in tags]
     common = [
-        {key: each.get(key) for key in ("mean", "std", "interpolation", "resize_mode")}
-        for each in said
+        {key: preprocessing.get(key) for key in ("mean", "std", "interpolation", "resize_mode")}
+        for preprocessing in tag_settings
     ]
-    if any(each != common[0] for each in common):
+    if any(preprocessing != common[0] for preprocessing in common):
         raise InvalidInputError(
             f"pretrained: weights of {model} were trained on pictures made in different ways, and "
             f"a lone file does "
@@ -257,9 +257,9 @@ def _tokenizer(source: Source, model: str) -> Any:
         raise MissingBackendError(_not_here(model, "the tokenizer", name, error)) from error
 
 
-def _not_here(model: str, what: str, name: str, error: Exception) -> str:
+def _not_here(model: str, part: str, name: str, error: Exception) -> str:
     return (
-        f"{model}: {what} cannot be had: {first_line(error)} Where there is a network, run `hf "
+        f"{model}: {part} cannot be had: {first_line(error)} Where there is a network, run `hf "
         f"download {name}`, which "
         "puts it into the Hugging Face cache (HF_HOME); or give model=FOLDER with a whole download."
     )

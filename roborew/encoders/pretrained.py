@@ -122,8 +122,8 @@ class PretrainedEncoder(FrozenEncoder):
 
     def encode(self, frames: Video) -> Features:
         """Vectors (T, D) of length one."""
-        found = self._embedder.embed([frames])[0]
-        return found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-6)
+        vectors = self._embedder.embed([frames])[0]
+        return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-6)
 
     def encode_text(self, sentence: str) -> NDArray[np.float32]:
         """The sentence's vector, shape (E,), of length one.
@@ -135,8 +135,8 @@ class PretrainedEncoder(FrozenEncoder):
         if self._read is None:
             return super().encode_text(sentence)
         key = hashlib.sha256(f"{self.identity} {check_instruction(sentence)}".encode()).digest()
-        found = self._sentences.get(key)
-        if found is None:
-            found = self._read(sentence)
-            self._sentences.put({key: found})
-        return found / max(float(np.linalg.norm(found)), 1e-6)
+        vector = self._sentences.get(key)
+        if vector is None:
+            vector = self._read(sentence)
+            self._sentences.put({key: vector})
+        return vector / max(float(np.linalg.norm(vector)), 1e-6)

@@ -49,7 +49,7 @@ def load_timm(
     try:
         network: nn.Module = library.create_model(model, pretrained=False, num_classes=0)
     except RuntimeError as error:
-        tags = [each.partition(".")[2] for each in library.list_pretrained(f"{name}.*")]
+        tags = [variant.partition(".")[2] for variant in library.list_pretrained(f"{name}.*")]
         raise UnknownNameError(f"pretrained tag of {name}", tag, tags) from error
     about = cast("dict[str, Any]", cast(Any, network).pretrained_cfg)
     if pretrained is None and not about.get("hf_hub_id"):

@@ -60,11 +60,11 @@ def encode(sentence: str, vocabulary: Sequence[str]) -> tuple[NDArray[np.int64],
         ids of shape (ROWS, SUB_IDS), int64, in ``[0, table_size(vocabulary))``, and mask of shape
         (ROWS,), bool, True where a row is used.
     """
-    known = _positions(tuple(vocabulary))
+    word_ids = _positions(tuple(vocabulary))
     words = split_words(sentence)
     ids = np.zeros((ROWS, SUB_IDS), dtype=np.int64)
     for row, word in enumerate(words[:MAX_WORDS]):
-        ids[row, 0] = known.get(word, UNKNOWN)
+        ids[row, 0] = word_ids.get(word, UNKNOWN)
         buckets = _trigrams(word)
         ids[row, 1 : 1 + len(buckets)] = [
             _FIRST_WORD + len(vocabulary) + bucket for bucket in buckets

@@ -40,10 +40,10 @@ class _Pooled(nn.Module):
         ) or nn.Identity()
 
     def forward(self, pictures: Tensor) -> Tensor:
-        said = self.network(pixel_values=pictures)
-        pooled = getattr(said, "pooler_output", None)
+        output = self.network(pixel_values=pictures)
+        pooled = getattr(output, "pooler_output", None)
         return cast(
-            Tensor, self.projection(said.last_hidden_state[:, 0] if pooled is None else pooled)
+            Tensor, self.projection(output.last_hidden_state[:, 0] if pooled is None else pooled)
         )
 
 
@@ -136,8 +136,8 @@ def load_transformers(
             f"{file}: {len(absent)} weights are absent or of another shape, such as {absent[0]}."
         )
     joint = network.config.model_type in JOINT
-    said = f"transformers{' joint' if joint else ''}"
-    identity = f"{said} {network.config.to_json_string()} {sha256 or file_sha256(file)}"
+    kind = f"transformers{' joint' if joint else ''}"
+    identity = f"{kind} {network.config.to_json_string()} {sha256 or file_sha256(file)}"
     text = _Sentences(network, folder) if joint else None
     return PretrainedModel(_Pooled(network, joint).eval(), _pictures(processor), identity, text)
 

@@ -92,9 +92,9 @@ def check_file(file: Path, sha256: str | None = None) -> None:
     Raises:
         CorruptFileError: another checksum, half a file, or no safetensors file at all.
     """
-    if sha256 is not None and (found := file_sha256(file)) != sha256.lower():
+    if sha256 is not None and (actual := file_sha256(file)) != sha256.lower():
         raise CorruptFileError(
-            f"{file}: expected the SHA-256 {sha256.lower()}; got {found}. Download it anew."
+            f"{file}: expected the SHA-256 {sha256.lower()}; got {actual}. Download it anew."
         )
     try:
         with cast(Any, safe_open)(file, "pt"):
@@ -127,10 +127,10 @@ def fill(network: nn.Module, tensors: Mapping[str, Tensor], file: Path) -> None:
         if own[n].shape != tensors[n].shape
     ]
     faults = [("absent", absent), ("left over", extra), ("of another shape", sorted(shapes))]
-    said = [f"{len(names)} {kind}, such as {names[0]}" for kind, names in faults if names]
-    if said:
+    problems = [f"{len(names)} {kind}, such as {names[0]}" for kind, names in faults if names]
+    if problems:
         raise CorruptFileError(
-            f"{file} does not hold the weights of this architecture: {'; '.join(said)}. Nothing "
+            f"{file} does not hold the weights of this architecture: {'; '.join(problems)}. Nothing "
             f"was loaded; "
             "give the architecture that belongs to the file."
         )

@@ -51,13 +51,15 @@ def backend_options(config: JudgeConfig) -> tuple[str, ...]:
 def _make(name: str, options: tuple[str, ...], device: str) -> Judge:
     factory = judges.load(name)
     arguments = parse_options(factory, options)
-    known = keyword_options(factory)
+    option_names = keyword_options(factory)
     # A served or recorded judge has no device.
-    if "device" in known:
+    if "device" in option_names:
         arguments.setdefault("device", device)
     # Bound before it is called: a TypeError from inside a back end is a fault, not a bad option.
     try:
         inspect.signature(factory).bind(**arguments)
     except TypeError as error:
-        raise InvalidInputError(f"judge {name!r}: {error}; options: {', '.join(known)}.") from error
+        raise InvalidInputError(
+            f"judge {name!r}: {error}; options: {', '.join(option_names)}."
+        ) from error
     return factory(**arguments)

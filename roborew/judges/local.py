@@ -111,9 +111,9 @@ class LocalJudge:
         if length or single:
             replies, first = self._generate(inputs, max(length, 1))
             texts = [*replies] if length else texts
-            columns = [first[:, each[0]] for each in tokens] if single else []
+            columns = [first[:, token_ids[0]] for token_ids in tokens] if single else []
         if not single:
-            columns = [self._continuation_log_prob(inputs, each) for each in tokens]
+            columns = [self._continuation_log_prob(inputs, token_ids) for token_ids in tokens]
         by_choice = {
             choice: column.tolist() for choice, column in zip(choices, columns, strict=True)
         }
@@ -233,14 +233,14 @@ class LocalJudge:
         """What stands for a picture or video in bare text: what the chat template writes for
         one."""
         before, after = {"type": "text", "text": "BEFORE"}, {"type": "text", "text": "AFTER"}
-        found = re.search(
+        match = re.search(
             "BEFORE(.+)AFTER", self._apply_chat_template([before, {"type": kind}, after]), re.DOTALL
         )
-        if found is None:
+        if match is None:
             raise InvalidInputError(
                 f"{self._identity} cannot take pictures in bare text: its template moves them."
             )
-        return found[1]
+        return match[1]
 
 
 def _part_kind(part: Part) -> str:

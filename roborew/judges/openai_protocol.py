@@ -83,16 +83,16 @@ def read_answer(reply: dict[str, Any], question: Question) -> Answer:
     """
     if reply.get("error"):
         raise FaultError("the server reports an error inside its reply")
-    said = reply.get("choices")
-    if not isinstance(said, list) or len(cast("list[Any]", said)) != 1:
+    choices = reply.get("choices")
+    if not isinstance(choices, list) or len(cast("list[Any]", choices)) != 1:
         raise FaultError("expected one choice in the reply")
-    only = _mapping(cast("list[Any]", said)[0])
-    if only.get("finish_reason") == "content_filter":
+    choice = _mapping(cast("list[Any]", choices)[0])
+    if choice.get("finish_reason") == "content_filter":
         return Answer(abstained="filtered by the server")
-    text = _mapping(only.get("message")).get("content") if question.chat else only.get("text")
+    text = _mapping(choice.get("message")).get("content") if question.chat else choice.get("text")
     if question.max_tokens and not isinstance(text, str):
         return Answer(abstained="no text in the reply")
-    log_probs = _choice_log_probs(only, question) if question.choices else {}
+    log_probs = _choice_log_probs(choice, question) if question.choices else {}
     if not question.max_tokens and not log_probs:
         return Answer(abstained="the server does not list every choice")
     return Answer(text=text if question.max_tokens else None, log_probs=log_probs)

@@ -276,20 +276,22 @@ def _check_status(response: httpx2.Response, reply: bytes) -> None:
     if status == 200:
         return
     if status in (408, 409, 425, 429) or status >= 500:
-        asked = response.headers.get("Retry-After", "")
+        retry_after = response.headers.get("Retry-After", "")
         raise FaultError(
             f"status {status}",
-            retry_after=float(asked) if asked.isdecimal() and len(asked) < 6 else None,
+            retry_after=float(retry_after)
+            if retry_after.isdecimal() and len(retry_after) < 6
+            else None,
         )
     reasons = {
         401: "the key is refused",
         403: "the key is refused",
         404: "no such model or address",
     }
-    said = reasons.get(
+    reason = reasons.get(
         status, "a redirect, refused" if status < 400 else ascii(reply.decode(errors="replace"))
     )
-    raise FaultError(f"status {status}: {said}", retryable=False)
+    raise FaultError(f"status {status}: {reason}", retryable=False)
 
 
 def _run_in_thread(work: Coroutine[Any, Any, list[Answer]]) -> list[Answer]:

@@ -117,7 +117,9 @@ def _episodes_of_other_tasks(episodes: Sequence[HasInstruction]) -> tuple[Indice
         same = {task}
         for member in members:
             same.update(vector.tobytes() for vector in episodes[member].paraphrase_embeddings)
-        others = [number for name, group in tasks.items() if name not in same for number in group]
-        spans[members] = len(listed), len(others)
-        listed += others
+        negatives = [
+            number for name, group in tasks.items() if name not in same for number in group
+        ]
+        spans[members] = len(listed), len(negatives)
+        listed += negatives
     return spans, np.array(listed, np.int64)

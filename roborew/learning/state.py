@@ -69,9 +69,9 @@ def take_array(
     if array is not None and array.dtype == dtype and _fits(array.shape, shape):
         return array
     sides = ", ".join("any" if side is None else str(side) for side in shape)
-    found = "none" if array is None else f"{array.dtype} of shape {array.shape}"
+    actual = "none" if array is None else f"{array.dtype} of shape {array.shape}"
     raise CorruptFileError(
-        f"{owner}: expected {name!r}, {np.dtype(dtype)} of shape ({sides}); got {found}."
+        f"{owner}: expected {name!r}, {np.dtype(dtype)} of shape ({sides}); got {actual}."
     )
 
 
@@ -79,4 +79,7 @@ def _fits(shape: Sequence[int], expected: Sequence[int | None]) -> bool:
     if len(shape) != len(expected):
         return False
     sides = zip(shape, expected, strict=True)
-    return all(side > 0 if wanted is None else side == wanted for side, wanted in sides)
+    return all(
+        side > 0 if expected_side is None else side == expected_side
+        for side, expected_side in sides
+    )

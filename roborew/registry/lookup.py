@@ -70,7 +70,7 @@ class Registry(Mapping[str, Entry]):
         self.group = group
         self._own: dict[str, Entry] = {}
         self._aliases: dict[str, str] = {}
-        self._others: dict[str, Entry] | None = None
+        self._plugin_entries: dict[str, Entry] | None = None
         self._ambiguous: dict[str, str] = {}
         for name, entry in (entries or {}).items():
             self._add(name, entry)
@@ -142,10 +142,10 @@ class Registry(Mapping[str, Entry]):
     def _add(self, name: str, entry: Entry) -> None:
         _check_target(self.kind, name, entry.target)
         for word in (name, *entry.aliases):
-            taken = self._own.get(self._aliases.get(word, word))
-            if taken is not None:
+            existing = self._own.get(self._aliases.get(word, word))
+            if existing is not None:
                 raise InvalidInputError(
-                    f"{self.kind} {word!r} is already {taken.target}; "
+                    f"{self.kind} {word!r} is already {existing.target}; "
                     f"register {entry.target} under another name."
                 )
         self._own[name] = entry
@@ -153,15 +153,15 @@ class Registry(Mapping[str, Entry]):
 
     def _plugins(self) -> dict[str, Entry]:
         """Parts of other packages; read once, when a name is first looked up."""
-        if self._others is None:
-            self._others = {}
+        if self._plugin_entries is None:
+            self._plugin_entries = {}
             for point in entry_points(group=self.group) if self.group else ():
                 package = point.dist.name if point.dist is not None else "an unnamed package"
                 self._add_plugin(point.name, Entry(point.value, f"from {package}", package=package))
-        return self._others
+        return self._plugin_entries
 
     def _add_plugin(self, name: str, entry: Entry) -> None:
-        assert self._others is not None
+        assert self._plugin_entries is not None
         if name in self._own or name in self._aliases:
             # A stranger's package never replaces a part that results were published with.
             logger.warning(
@@ -172,10 +172,10 @@ class Registry(Mapping[str, Entry]):
                 entry.target,
             )
             return
-        if name in self._others:
-            packages = self._ambiguous.get(name, self._others[name].package)
+        if name in self._plugin_entries:
+            packages = self._ambiguous.get(name, self._plugin_entries[name].package)
             self._ambiguous[name] = f"{packages}, {entry.package}"
-        self._others[name] = entry
+        self._plugin_entries[name] = entry
 
 
 def _is_target(text: str) -> bool:

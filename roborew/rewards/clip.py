@@ -194,8 +194,8 @@ class ClipReward:
 
     def _probabilities(self, x: Vectors, instruction: str) -> Vectors:
         goals = self._text_vectors(self._goal_sentences(instruction))
-        others = self._text_vectors(self._baseline)
-        probabilities = goal_probability(x, goals, others, self._temperature)
+        baselines = self._text_vectors(self._baseline)
+        probabilities = goal_probability(x, goals, baselines, self._temperature)
         if self._threshold is None:
             return probabilities
         return (probabilities > self._threshold).astype(np.float64)
@@ -221,8 +221,8 @@ class ClipReward:
     def _check_options(self, temperature: float | None) -> None:
         """Raise the first rule that the options break."""
         rules = [*self._alpha_rules(), *self._sentence_rules(), *self._softmax_rules(temperature)]
-        for kept, message in rules:
-            if not kept:
+        for holds, message in rules:
+            if not holds:
                 raise InvalidInputError(message)
 
     def _alpha_rules(self) -> list[tuple[bool, str]]:

@@ -82,18 +82,18 @@ def goal_baseline(x: Vectors, goal: Vectors, baseline: Vectors | None, alpha: fl
     return alpha_sweep(x, goal, baseline, [alpha])[0]
 
 
-def goal_probability(x: Vectors, goals: Vectors, others: Vectors, temperature: float) -> Vectors:
+def goal_probability(x: Vectors, goals: Vectors, baselines: Vectors, temperature: float) -> Vectors:
     """Probability of the goals among all texts, shape (N,) (Baumli et al. 2023, arXiv:2312.09187).
 
-    ``p = sum over goals of exp(x g / temperature)``, divided by the same sum over goals and others.
+    ``p = sum over goals of exp(x g / temperature)``, divided by the same sum over goals and baselines.
 
     Args:
         x: pictures, (N, D).
         goals: each sentence of the goal, (G, D), of length 1.
-        others: what else the picture may show, (L, D), of length 1.
+        baselines: what else the picture may show, (L, D), of length 1.
         temperature: above 0.
     """
-    texts = np.concatenate([goals, others])
+    texts = np.concatenate([goals, baselines])
     logits = x @ texts.T / temperature
     # Less the largest, so that exp cannot overflow at a low temperature.
     largest = logits.max(axis=1, keepdims=True)

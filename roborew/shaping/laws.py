@@ -41,8 +41,8 @@ class ShapingState:
             InvalidScoreError: a score marked valid is NaN or infinite.
         """
         check_scores(score, valid, np.shape(valid))
-        known = np.where(valid, score, 0.0).astype(np.float64)
-        return cls(known, valid.copy(), np.zeros(len(valid), np.int64))
+        last_score = np.where(valid, score, 0.0).astype(np.float64)
+        return cls(last_score, valid.copy(), np.zeros(len(valid), np.int64))
 
     def restart(self, mask: BoolArray, score: FloatArray, valid: BoolArray) -> Self:
         """Begin a new episode where ``mask`` is True, leave the other episodes as they are; all

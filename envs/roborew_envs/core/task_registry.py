@@ -153,12 +153,14 @@ def _load_class(name: str, target: str) -> type[Task]:
     Raises:
         gymnasium.error.Error: it cannot be imported, or is no complete task.
     """
-    found = _import_class(name, target)
-    attributes = [attribute for attribute in Task.__annotations__ if not hasattr(found, attribute)]
-    missing = [*attributes, *sorted(found.__abstractmethods__)]
+    task_class = _import_class(name, target)
+    attributes = [
+        attribute for attribute in Task.__annotations__ if not hasattr(task_class, attribute)
+    ]
+    missing = [*attributes, *sorted(task_class.__abstractmethods__)]
     if missing:
         raise Error(f"task {name!r}: {target} must still define {', '.join(missing)}.")
-    return found
+    return task_class
 
 
 def _import_class(name: str, target: str) -> type[Task]:
@@ -169,10 +171,10 @@ def _import_class(name: str, target: str) -> type[Task]:
         raise Error(f"task {name!r} ({target}) cannot be imported: {error}.") from error
     if not hasattr(module, attribute):
         raise Error(f"task {name!r}: {module_name} has no {attribute!r}.")
-    found = getattr(module, attribute)
-    if not (inspect.isclass(found) and issubclass(found, Task)):
+    task_class = getattr(module, attribute)
+    if not (inspect.isclass(task_class) and issubclass(task_class, Task)):
         raise Error(f"task {name!r}: expected a subclass of roborew_envs.Task; {target} is none.")
-    return found
+    return task_class
 
 
 def import_user_module(name: str) -> ModuleType:

@@ -26,8 +26,8 @@ def parse_reset_mask(options: Mapping[str, Any] | None, num_envs: int) -> NDArra
     Raises:
         gymnasium.error.Error: ``options["reset_mask"]`` is no mask of that shape, or is empty.
     """
-    everything = np.ones(num_envs, np.bool_)
-    mask = np.asarray((options or {}).get("reset_mask", everything))
+    all_envs = np.ones(num_envs, np.bool_)
+    mask = np.asarray((options or {}).get("reset_mask", all_envs))
     if mask.shape != (num_envs,) or mask.dtype != np.bool_ or not mask.any():
         raise Error(
             f"reset_mask: expected bool of shape ({num_envs},) with at least one True; got {mask}."
@@ -102,6 +102,6 @@ def check_snapshot(name: str, arrays: Mapping[str, NDArray[Any]]) -> None:
     """
     if SNAPSHOT_ENV_KEY not in arrays:
         return
-    found = arrays[SNAPSHOT_ENV_KEY].tobytes().decode(errors="replace")
-    if found != name:
-        raise Error(f"{name}: got a snapshot of {found}, expected one of {name}.")
+    owner = arrays[SNAPSHOT_ENV_KEY].tobytes().decode(errors="replace")
+    if owner != name:
+        raise Error(f"{name}: got a snapshot of {owner}, expected one of {name}.")

@@ -107,15 +107,15 @@ def _is_half_way(progress: FloatArray, stage: NDArray[np.int64]) -> BoolArray:
     return half_gained | (stage > stage[0])
 
 
-def longest_run(held: BoolArray) -> int:
+def longest_run(mask: BoolArray) -> int:
     """The most frames in a row that are True.
 
     >>> longest_run(np.array([True, False, True, True, False]))
     2
     """
     longest = run = 0
-    for is_held in held.tolist():
-        run = run + 1 if is_held else 0
+    for is_true in mask.tolist():
+        run = run + 1 if is_true else 0
         longest = max(longest, run)
     return longest
 

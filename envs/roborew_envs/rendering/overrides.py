@@ -28,13 +28,13 @@ class Overrides:
     fields: Mapping[str, FieldValues] = field(default_factory=dict[str, FieldValues])
     shapes: NDArray[np.float64] | None = None
 
-    def merge(self, other: Overrides) -> Overrides:
-        """Both sets of overrides; where a field stands in both, ``other`` is written last; the
+    def merge(self, newer: Overrides) -> Overrides:
+        """Both sets of overrides; where a field stands in both, ``newer`` is written last; the
         shapes of both."""
         fields = dict(self.fields)
-        for name, values in other.fields.items():
+        for name, values in newer.fields.items():
             fields[name] = _merge_field(fields[name], values) if name in fields else values
-        return Overrides(fields, _join_shapes([self, other], axis=1))
+        return Overrides(fields, _join_shapes([self, newer], axis=1))
 
     def __getitem__(self, frames: NDArray[Any] | slice | int) -> Overrides:
         """The overrides of some of the frames; of one, without their first axis, for an integer."""

@@ -114,8 +114,8 @@ class Renderer:
             self._open_contexts(model, threads or default_num_threads())
         except Exception as error:
             self.close()
-            known = isinstance(error, RenderError)
-            reason = str(error) if known else f"{type(error).__name__}: {error}"
+            is_known = isinstance(error, RenderError)
+            reason = str(error) if is_known else f"{type(error).__name__}: {error}"
             raise RenderError(
                 f"cannot draw with MUJOCO_GL={backend()!r}: {reason} Run `roborew doctor`."
             ) from error

@@ -74,9 +74,9 @@ def _check_places(places: list[Any]) -> None:
             _expect_numbers(zone, 4)
 
 
-def _expect(holds: bool, expected: str, found: Any) -> None:
+def _expect(holds: bool, expected: str, actual: Any) -> None:
     if not holds:
-        raise ValueError(f"expected {expected}; got {found!r:.80}")
+        raise ValueError(f"expected {expected}; got {actual!r:.80}")
 
 
 def _expect_numbers(values: Any, count: int) -> None:

@@ -9,16 +9,16 @@ FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 
 
-def distance(points: FloatArray, others: FloatArray) -> FloatArray:
+def distance(points: FloatArray, targets: FloatArray) -> FloatArray:
     """Euclidean distance of points, shape (N, 3) [m]: shape (N,) [m]."""
-    return np.linalg.norm(points - others, axis=1)
+    return np.linalg.norm(points - targets, axis=1)
 
 
-def horizontal_distance(points: FloatArray, others: FloatArray) -> FloatArray:
+def horizontal_distance(points: FloatArray, targets: FloatArray) -> FloatArray:
     """Distance seen from above of points, shape (N, >= 2) [m]: shape (N,) [m]."""
     xy = points[:, :2]
-    other_xy = others[:, :2]
-    return np.linalg.norm(xy - other_xy, axis=1)
+    target_xy = targets[:, :2]
+    return np.linalg.norm(xy - target_xy, axis=1)
 
 
 def at_height(points: FloatArray, height: float) -> FloatArray:

@@ -106,8 +106,8 @@ class ScriptedTeacher:
         triplets: list[list[Segment]] = []
         for number in sample_stratified(rng, episodes.strata, count):
             peers = episodes.same_task[int(number)]
-            others = [peers[int(rng.integers(len(peers)))] for _ in range(2)]
-            segments = [(n, int(rng.integers(len(progress[n])))) for n in (int(number), *others)]
+            partners = [peers[int(rng.integers(len(peers)))] for _ in range(2)]
+            segments = [(n, int(rng.integers(len(progress[n])))) for n in (int(number), *partners)]
             anchor, second, third = (float(progress[n][start]) for n, start in segments)
             gap = abs(anchor - second) - abs(anchor - third)
             # A comparison with NaN is false: where nobody knows progress, nothing is learned.

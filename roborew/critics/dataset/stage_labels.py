@@ -95,8 +95,8 @@ def _stage_cuts(successes: Sequence[Example], num_stages: int) -> dict[str, Indi
     cuts: dict[str, Indices] = {}
     for group in by_instruction(successes).values():
         frames = [_until_done(example) for example in group]
-        found = segment_jointly(frames, num_stages)
-        for example, cut in zip(group, found, strict=True):
+        segmentations = segment_jointly(frames, num_stages)
+        for example, cut in zip(group, segmentations, strict=True):
             cuts[example.name] = cut
     return cuts
 

@@ -54,11 +54,11 @@ class WindowBatch:
     success: NDArray[np.float32]
     instruction: Indices
 
-    def preference(self, other: WindowBatch) -> NDArray[np.float32]:
+    def preference(self, rival: WindowBatch) -> NDArray[np.float32]:
         """Whether the other windows end further on, 0 or 1, shape (B,), NaN where nobody knows or
         it is the same."""
-        gap = other.progress[:, -1] - self.progress[:, -1]
-        success_gap = other.success[:, -1] - self.success[:, -1]
+        gap = rival.progress[:, -1] - self.progress[:, -1]
+        success_gap = rival.success[:, -1] - self.success[:, -1]
         # Of a failure nobody knows how far it came, but a success came further.
         by_success = np.where(np.abs(success_gap) == 1, success_gap, np.nan)
         gap = np.where(np.isnan(gap), by_success, gap)

@@ -115,14 +115,14 @@ class Discriminator(nn.Module):
 
 
 def slope_penalty(
-    network: Discriminator, expert: Transitions, other: Transitions, rng: np.random.Generator
+    network: Discriminator, expert: Transitions, policy: Transitions, rng: np.random.Generator
 ) -> Tensor:
     """Mean squared excess over 1 of the discriminator's slope, on the way from successes' steps to
     the others'."""
     share = torch.as_tensor(rng.random((len(expert.before), 1)), dtype=torch.float32)
-    before = _interpolate(expert.before, other.before, share)
-    after = _interpolate(expert.after, other.after, share)
-    text = _interpolate(expert.text, other.text, share)
+    before = _interpolate(expert.before, policy.before, share)
+    after = _interpolate(expert.after, policy.after, share)
+    text = _interpolate(expert.text, policy.text, share)
     gradients = torch.autograd.grad(
         network(before, after, text).sum(),
         [before, after],

@@ -76,10 +76,10 @@ class RewardNetwork(nn.Module):
         """SIRL's loss (arXiv:2301.00810) of triples (N, 3, length, D) whose second piece is more
         like the first than
         the third is: in both orders, the like pair is nearer than either is to the third."""
-        anchor, similar, other = self.embed(frames, text).mean(2).unbind(1)
+        anchor, similar, unlike = self.embed(frames, text).mean(2).unbind(1)
         near = (anchor - similar).square().mean(-1)
-        from_anchor = near - (anchor - other).square().mean(-1)
-        from_similar = near - (similar - other).square().mean(-1)
+        from_anchor = near - (anchor - unlike).square().mean(-1)
+        from_similar = near - (similar - unlike).square().mean(-1)
         gaps = torch.stack([from_anchor, from_similar])
         return (gaps + TRIPLET_MARGIN).clamp(min=0).mean()
 

@@ -286,8 +286,8 @@ class BradleyTerry(PerFrameObjective[RewardNetwork]):
         no_user = torch.zeros(self._latent_dim)
 
         def loss(rng: np.random.Generator) -> Tensor:
-            drawn = rng.integers(0, len(triplets), self._batch_size)
-            rows = triplets[drawn]
+            picks = rng.integers(0, len(triplets), self._batch_size)
+            rows = triplets[picks]
             _, num_segments, length = rows.shape
 
             first_rows = rows[:, 0, 0]

@@ -141,19 +141,19 @@ class Gail(TorchObjective["Discriminator"]):
         all_examples = [*examples, *visited]
         experts = [index for index, one in enumerate(examples) if one.success is not False]
         failures = [index for index, one in enumerate(examples) if one.success is False]
-        others = [*failures, *range(len(examples), len(all_examples))]
-        if not experts or not others:
+        negatives = [*failures, *range(len(examples), len(all_examples))]
+        if not experts or not negatives:
             raise InvalidInputError(
                 "gail: expected successes, and failures or episodes of an agent to tell them from; "
-                f"got {len(experts)} and {len(others)}."
+                f"got {len(experts)} and {len(negatives)}."
             )
 
         episodes = PackedEpisodes(all_examples)
 
         def loss(rng: np.random.Generator) -> Tensor:
             expert = sample_transitions(episodes, experts, rng, self._batch_size)
-            other = sample_transitions(episodes, others, rng, self._batch_size)
-            return self._loss(expert, other, rng)
+            policy = sample_transitions(episodes, negatives, rng, self._batch_size)
+            return self._loss(expert, policy, rng)
 
         self.minimize(all_examples, loss, report)
         text = episodes.text[episodes.owners]
@@ -196,28 +196,28 @@ class Gail(TorchObjective["Discriminator"]):
         factors = preconditioning(excess, scale, self._min_reward_scale)
         return (reward * factors).detach()
 
-    def _loss(self, expert: Transitions, other: Transitions, rng: np.random.Generator) -> Tensor:
+    def _loss(self, expert: Transitions, policy: Transitions, rng: np.random.Generator) -> Tensor:
         network = self.network
         expert_logits = network(expert.before, expert.after, expert.text)
-        other_logits = network(other.before, other.after, other.text)
-        logits = torch.cat([expert_logits, other_logits])
-        labels = torch.cat([torch.ones_like(expert_logits), torch.zeros_like(other_logits)])
+        policy_logits = network(policy.before, policy.after, policy.text)
+        logits = torch.cat([expert_logits, policy_logits])
+        labels = torch.cat([torch.ones_like(expert_logits), torch.zeros_like(policy_logits)])
 
         entropy = _bernoulli_entropy(logits).mean()
         cross_entropy = functional.binary_cross_entropy_with_logits(logits, labels)
         loss = cross_entropy - self._ent_coef * entropy
         if self._gradient_penalty:
-            penalty = slope_penalty(network, expert, other, rng)
+            penalty = slope_penalty(network, expert, policy, rng)
             loss = loss + self._gradient_penalty * penalty
 
         # The model of the step shares no weight with the discriminator; it is fitted beside it.
-        return loss + self._step_loss(expert, other)
+        return loss + self._step_loss(expert, policy)
 
-    def _step_loss(self, expert: Transitions, other: Transitions) -> Tensor:
+    def _step_loss(self, expert: Transitions, policy: Transitions) -> Tensor:
         """Squared error of the frames that follow, a scalar."""
-        before = torch.cat([expert.before, other.before])
-        after = torch.cat([expert.after, other.after])
-        text = torch.cat([expert.text, other.text])
+        before = torch.cat([expert.before, policy.before])
+        after = torch.cat([expert.after, policy.after])
+        text = torch.cat([expert.text, policy.text])
         # Of both sides: the slope is asked wherever a score is.
         states = torch.cat([before, text], dim=1)
         predicted = self.network.step(states)

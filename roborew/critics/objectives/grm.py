@@ -269,8 +269,8 @@ class Grm(TorchObjective[PairNetwork]):
 def hop_labels(before: Labels, after: Labels) -> Labels:
     """`relative_hop` of each pair of progress, in [-1, 1], NaN where nobody knows."""
     hops = np.full(len(before), np.nan, np.float32)
-    known = np.isfinite(before + after)
-    for row in np.flatnonzero(known):
+    is_known = np.isfinite(before + after)
+    for row in np.flatnonzero(is_known):
         # In Python's float64, then rounded once.
         p = float(before[row])
         q = float(after[row])

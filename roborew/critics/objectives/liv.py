@@ -181,10 +181,10 @@ def info_nce(
     """
     count = len(sentence_ids)
     same_sentence = torch.as_tensor(sentence_ids[:, None] == sentence_ids)
-    others = ~torch.eye(count, dtype=torch.bool)
+    off_diagonal = ~torch.eye(count, dtype=torch.bool)
     logits = near_end @ text.T
     # Rows of one sentence are no negatives of each other: one sentence can be learned from as well.
-    logits = logits.masked_fill(same_sentence & others, -torch.inf)
+    logits = logits.masked_fill(same_sentence & off_diagonal, -torch.inf)
     text_logits = torch.cat([logits.T, text @ start.T], dim=1)
 
     if negative_text is not None:

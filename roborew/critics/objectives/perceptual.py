@@ -118,8 +118,8 @@ class Perceptual:
             valid = np.ones(len(value), np.bool_)
             scores.append(Scores(value, valid))
 
-        nothing: list[RecurrentState] = [{} for _ in queries]
-        return scores, nothing
+        states: list[RecurrentState] = [{} for _ in queries]
+        return scores, states
 
     def state_dict(self) -> Mapping[str, NDArray[Any]]:
         """The Gaussians, and which entries count."""

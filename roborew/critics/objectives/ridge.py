@@ -101,8 +101,8 @@ class Ridge:
             valid = np.ones(len(progress), np.bool_)
             scores.append(Scores(progress.astype(np.float32), valid))
 
-        nothing: list[RecurrentState] = [{} for _ in queries]
-        return scores, nothing
+        states: list[RecurrentState] = [{} for _ in queries]
+        return scores, states
 
     def state_dict(self) -> Mapping[str, NDArray[Any]]:
         """The weights."""

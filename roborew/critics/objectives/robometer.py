@@ -253,16 +253,16 @@ class RobometerNetwork(nn.Module):
 
     def _progress_loss(self, vectors: Tensor, progress: Tensor) -> Tensor:
         """Of progress (B, K), NaN where nobody knows."""
-        known = progress.isfinite()
+        is_known = progress.isfinite()
         target = progress.nan_to_num()
         logits = self.progress(vectors)
 
         bin_losses = cross_entropy(logits, two_hot(target, self.bins))
-        bin_loss = masked_mean(bin_losses, known)
+        bin_loss = masked_mean(bin_losses, is_known)
 
         # Bins know no distance: a far one costs as much as a near one. The expectation does.
         squared_errors = (expectation(logits) - target).square()
-        squared_loss = masked_mean(squared_errors, known)
+        squared_loss = masked_mean(squared_errors, is_known)
         return bin_loss + SQUARED_ERROR_WEIGHT * squared_loss
 
     def _frame_tokens(self, frames: Tensor) -> Tensor:

@@ -236,7 +236,7 @@ class SarmNetwork(nn.Module):
     def loss(self, vectors: Tensor, progress: Tensor, show_true_stage: Tensor) -> Tensor:
         """Cross-entropy of the subtask and squared error within it, over frames (B, K) whose
         progress is known."""
-        known = progress.isfinite()
+        is_known = progress.isfinite()
         target = progress.nan_to_num().clamp(0.0, 1.0)
         stage = torch.bucketize(target, self.ends[1:-1], right=True)
         share = (target - self.ends[stage]) / self.ends.diff()[stage]
@@ -245,13 +245,13 @@ class SarmNetwork(nn.Module):
         stage_losses = functional.cross_entropy(
             logits.flatten(0, 1), stage.flatten(), reduction="none"
         )
-        stage_loss = masked_mean(stage_losses, known.flatten())
+        stage_loss = masked_mean(stage_losses, is_known.flatten())
 
         shown_stage = torch.where(show_true_stage, stage, logits.argmax(-1))
         one_hot = functional.one_hot(shown_stage, logits.shape[-1]).float()
         squared_errors = (self.share_within(vectors, one_hot) - share).square()
         # How far a subtask is says nothing of another one.
-        is_right = known & (shown_stage == stage)
+        is_right = is_known & (shown_stage == stage)
         share_loss = masked_mean(squared_errors, is_right)
         return stage_loss + SQUARED_ERROR_WEIGHT * share_loss
 

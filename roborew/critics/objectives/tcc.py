@@ -179,9 +179,9 @@ def _partners(sentences: Sequence[str]) -> list[list[int]]:
 
     for row, sentence in enumerate(sentences):
         same = [index for index, other in enumerate(sentences) if other == sentence]
-        others = [index for index in same if index != row]
+        peers = [index for index in same if index != row]
         # Two draws of one episode's frames differ enough to be aligned.
-        partners.append(others or [row])
+        partners.append(peers or [row])
     return partners
 
 

@@ -166,8 +166,8 @@ class TemporalOT(TorchObjective["Representation"]):
             valid = np.ones(len(value), np.bool_)
             scores.append(Scores(value, valid))
 
-        nothing: list[RecurrentState] = [{} for _ in queries]
-        return scores, nothing
+        states: list[RecurrentState] = [{} for _ in queries]
+        return scores, states
 
     def state_dict(self) -> Mapping[str, NDArray[Any]]:
         """The weights and the demonstrations."""

@@ -51,9 +51,9 @@ class Cost:
     questions: int
     pictures: int
 
-    def __add__(self, other: Cost) -> Cost:
+    def __add__(self, addend: Cost) -> Cost:
         return Cost(
-            questions=self.questions + other.questions, pictures=self.pictures + other.pictures
+            questions=self.questions + addend.questions, pictures=self.pictures + addend.pictures
         )
 
 

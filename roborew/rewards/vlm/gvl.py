@@ -124,10 +124,10 @@ class GVL(JudgeReward):
         values[0] = 0.0
         if answer is not None:
             values[list(order)] = self._read_reply(clip, len(order), answer)
-        shown = np.sort([0, *order])
+        anchors = np.sort([0, *order])
         all_frames = np.arange(len(values))
         # Between two shown frames of which one has no answer it is NaN: no guess across a gap.
-        return to_scores(np.interp(all_frames, shown, values[shown]))
+        return to_scores(np.interp(all_frames, anchors, values[anchors]))
 
     def _read_reply(self, clip: Clip, count: int, answer: Answer) -> Values:
         """Fractions of frame 1, 2, ... of those shown, NaN where there is none."""
