@@ -4,6 +4,9 @@ A class whose settings have changed their names says so in a table, so that file
 earlier releases are still read::
 
     RENAMED: ClassVar[Mapping[str, str]] = {"discount": "gamma"}
+
+and one whose shape has changed has a class method ``upgrade``, from the content of an old file to
+that of a new one.
 """
 
 from __future__ import annotations
@@ -100,6 +103,8 @@ def current_names(kind: object, settings: Mapping[str, T], place: str) -> dict[s
 
 def _read(kind: Any, content: Any, place: str) -> Any:
     origin, arguments = get_origin(kind), get_args(kind)
+    if kind is Any:
+        return content
     if origin in (Union, types.UnionType):
         return _read_union(arguments, content, place)
     if origin is Literal:
@@ -146,6 +151,9 @@ def _read_tuple(arguments: tuple[Any, ...], content: list[Any], place: str) -> t
 def _read_dataclass(kind: type[Any], content: dict[str, Any], place: str) -> Any:
     hints = get_type_hints(kind)
     wanted = {field.name for field in dataclasses.fields(kind) if field.init}
+    upgrade = getattr(kind, "upgrade", None)
+    if upgrade is not None:
+        content = upgrade(content)
     entries = {name: entry for name, entry in content.items() if name != CLASS}
     given = current_names(kind, entries, place)
     named = content.get(CLASS, kind.__name__)
@@ -159,19 +167,74 @@ def _read_dataclass(kind: type[Any], content: dict[str, Any], place: str) -> Any
     )
 
 
-_BOOLS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+def options_class(factory: Callable[..., Any]) -> Callable[..., Any]:
+    """Return what declares the settings of a part: the dataclass that its parameter ``config`` takes,
+    if it has one, else the class or function itself."""
+    hints = get_type_hints(factory.__init__ if isinstance(factory, type) else factory)
+    kinds = get_args(hints.get("config")) or (hints.get("config"),)
+    settings = [
+        cast("Callable[..., Any]", kind) for kind in kinds if dataclasses.is_dataclass(kind)
+    ]
+    return settings[0] if settings else factory
 
 
 def keyword_options(factory: Callable[..., Any]) -> dict[str, Any]:
-    """Return the keyword-only parameters of a class or function with their types; other parameters
-    are no options."""
-    hints = get_type_hints(factory.__init__ if isinstance(factory, type) else factory)
-    parameters = inspect.signature(factory).parameters.values()
+    """Return the settings of a class or function with their types: the keyword-only parameters of
+    `options_class`. Other parameters are no options."""
+    kind = options_class(factory)
+    hints = get_type_hints(kind.__init__ if isinstance(kind, type) else kind)
+    parameters = inspect.signature(kind).parameters.values()
     return {
         p.name: hints.get(p.name, str)
         for p in parameters
         if p.kind is inspect.Parameter.KEYWORD_ONLY
     }
+
+
+def default_options(factory: Callable[..., Any]) -> dict[str, Any]:
+    """Return the default of every setting of `option_types` that has one, as what JSON can hold.
+
+    A file that is shipped with the code is left out: it lies elsewhere on another machine.
+    """
+    parameters = inspect.signature(options_class(factory)).parameters
+    defaults = dict[str, Any]()
+    for name, kind in keyword_options(factory).items():
+        default = parameters[name].default
+        if default is inspect.Parameter.empty or isinstance(default, Path):
+            continue
+        if _settings_class(kind) is None:
+            defaults[name] = to_json(default)
+        elif dataclasses.is_dataclass(default):
+            for field in dataclasses.fields(default):
+                defaults[f"{name}.{field.name}"] = to_json(getattr(default, field.name))
+    return defaults
+
+
+def read_options(
+    factory: Callable[..., Any], settings: Mapping[str, object], place: str
+) -> dict[str, Any]:
+    """Return settings that were read from JSON as keyword arguments of the annotated types; those of a dataclass
+    have dotted names, ``judge.model``.
+
+    Args:
+        factory: the part, see `option_types`.
+        settings: by name, as `to_json` wrote them.
+        place: where they were read, for the messages.
+
+    Raises:
+        UnknownNameError: no such setting; close matches and the list are offered.
+        InvalidInputError: a value of another type.
+    """
+    kinds = option_types(factory)
+    current = current_names(options_class(factory), settings, place)
+    for name in current:
+        if name not in kinds:
+            raise UnknownNameError(f"setting of {place}", name, kinds)
+    values = {
+        name: _read(kinds[name], to_json(value), f"{place}.{name}")
+        for name, value in current.items()
+    }
+    return _assemble(factory, values)
 
 
 def parse_options(factory: Callable[..., Any], pairs: Sequence[str]) -> dict[str, Any]:
@@ -190,14 +253,24 @@ def parse_options(factory: Callable[..., Any], pairs: Sequence[str]) -> dict[str
         UnknownNameError: no such option; close matches and the list are offered.
         InvalidInputError: not ``key=value``, given twice, or a value of another type.
     """
-    kinds = _option_types(factory)
+    return _assemble(factory, parse_settings(factory, pairs))
+
+
+def parse_settings(factory: Callable[..., Any], pairs: Sequence[str]) -> dict[str, Any]:
+    """Return what `parse_options` reads by the names of `option_types`, nothing assembled.
+
+    Raises:
+        UnknownNameError: as of `parse_options`.
+        InvalidInputError: as of `parse_options`.
+    """
+    kinds = option_types(factory)
     texts = _read_pairs(pairs, kinds)
     values = dict[str, Any]()
-    for key, text in current_names(factory, texts, "option").items():
+    for key, text in current_names(options_class(factory), texts, "option").items():
         if key not in kinds:
             raise UnknownNameError("option", key, kinds)
-        values[key] = _read_option(key, kinds[key], text)
-    return _assemble(factory, values)
+        values[key] = parse_value(kinds[key], text, f"option {key}")
+    return values
 
 
 def _read_pairs(pairs: Sequence[str], kinds: Mapping[str, Any]) -> dict[str, str]:
@@ -232,8 +305,9 @@ def _assemble(factory: Callable[..., Any], values: Mapping[str, Any]) -> dict[st
     return options
 
 
-def _option_types(factory: Callable[..., Any]) -> dict[str, Any]:
-    """Option -> its type; a field of a dataclass that is an option is called ``option.field``."""
+def option_types(factory: Callable[..., Any]) -> dict[str, Any]:
+    """Return every setting with its type; a field of a dataclass that is an option is called
+    ``option.field``."""
     kinds = dict[str, Any]()
     for name, kind in keyword_options(factory).items():
         settings_class = _settings_class(kind)
@@ -254,15 +328,40 @@ def _settings_class(kind: Any) -> type[Any] | None:
     return None
 
 
-def _read_option(key: str, kind: Any, text: str) -> Any:
+def format_options(options: Mapping[str, object]) -> list[str]:
+    """Write settings as `parse_options` reads them.
+
+    >>> format_options({"alpha": 1.0, "prompts": ["a robot", "a cat"], "compile": True, "size": None})
+    ['alpha=1.0', 'prompts=a robot,a cat', 'compile=true', 'size=none']
+    """
+    return [f"{name}={format_value(value)}" for name, value in options.items()]
+
+
+def format_value(value: object) -> str:
+    """Write one setting as `parse_value` reads it."""
+    if isinstance(value, (list, tuple)):
+        return ",".join(format_value(entry) for entry in cast("Sequence[object]", value))
+    if value is None or isinstance(value, bool):
+        return str(value).lower()
+    return str(value)
+
+
+_BOOLS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+_SCALARS = (int, float, bool, str, Path)
+
+
+def parse_value(kind: Any, text: str, place: str) -> Any:
+    """Turn a word of a command line into a value of a type; see `parse_options`.
+
+    Raises:
+        InvalidInputError: it is none; the message begins with ``place``.
+    """
     origin, arguments = get_origin(kind), get_args(kind)
     if origin in (Union, types.UnionType):
         if text.lower() == "none" and types.NoneType in arguments:
             return None
-        wanted = next(
-            (each for each in arguments if each in (int, float, bool, str, Path)), arguments[0]
-        )
-        return _read_option(key, wanted, text)
+        scalar = next((member for member in arguments if member in _SCALARS), arguments[0])
+        return parse_value(scalar, text, place)
     if (origin is Literal and text in arguments) or kind is str:
         return text
     if kind is Path:
@@ -275,10 +374,8 @@ def _read_option(key: str, kind: Any, text: str) -> Any:
         if kind is bool:
             return _BOOLS[text.lower()]
     except (ValueError, KeyError):
-        pass  # said below, in the words of this option
-    expected = (
-        " or ".join(map(repr, arguments))
-        if origin is Literal
-        else getattr(kind, "__name__", str(kind))
-    )
-    raise InvalidInputError(f"option {key}: expected {expected}; got {text!r}.")
+        pass  # reported below, in the words of this option
+    expected = getattr(kind, "__name__", str(kind))
+    if origin is Literal:
+        expected = " or ".join(map(repr, arguments))
+    raise InvalidInputError(f"{place}: expected {expected}; got {text!r}.")

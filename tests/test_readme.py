@@ -8,9 +8,9 @@ import shlex
 from pathlib import Path
 
 import pytest
-import tyro
 
-from roborew.cli import AnyCommand
+from roborew.cli import COMMANDS as COMMAND_CLASSES
+from roborew.cli.parse import parse_command
 
 README = Path(__file__).parents[1] / "README.md"
 
@@ -25,7 +25,7 @@ COMMANDS = re.findall(r"^    (roborew [a-z]+.*?)(?: {2,}#.*)?$", README.read_tex
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_command_can_be_parsed(command: str) -> None:
-    assert tyro.cli(AnyCommand, args=shlex.split(command)[1:])
+    assert parse_command(COMMAND_CLASSES, shlex.split(command)[1:])
 
 
 def test_there_are_commands() -> None:

@@ -34,13 +34,16 @@ from experiments.critics.offline import (
     Set,
 )
 from experiments.critics.tables import Rows
+from roborew.config import parse_settings
 from roborew.data.demonstration import Demonstration
 from roborew.data.demonstrations import read_demonstrations
 from roborew.evaluation import score_curve, spearman
+from roborew.registry import encoders
 from roborew.workflows.collect import CollectConfig
 from roborew.workflows.collect.collect import collect_demonstrations
 from roborew.workflows.evaluate import read_summary
 from roborew.workflows.fit import FitConfig, embed_demonstrations, fit_objective
+from roborew.workflows.parts import CriticConfig, EncoderConfig
 
 FAMILIES = ("DrawerOpen", "Press", "DrawerClose", "DoorOpen")
 OBJECTIVES = ("robometer", "sarm", "bradley_terry", "clip_adapter", "ridge")
@@ -85,7 +88,7 @@ def run_agent(work: Path, key: Key, words: Sequence[str], **known: object) -> No
     if not (folder / "summary.json").exists():
         anew = [
             "--env", f"roborew/{told['family']}-v0", "--total-timesteps", str(told["budget"]),
-            "--seed", str(told["seed"]), "--exploration", str(told["exploration"]),
+            "--seed", str(told["seed"]), "--agent.init-std", str(told["exploration"]),
             "--out", str(work / "runs"), "--name", name, *words,
         ]  # fmt: skip
         further = ["--resume", str(folder)] if folder.exists() else anew
@@ -105,7 +108,11 @@ def from_demonstrations(options: argparse.Namespace, family: str, seed: int) -> 
     """Agents on critics that were fitted to the family's demonstrations."""
     work, shown, cameras, encoder = options.work, options.shown, options.cameras, options.encoder
     settings = tuple(options.encoder_option)
-    how = FitConfig(encoder=encoder, encoder_option=settings, seed=seed, camera=cameras)
+    how = FitConfig(
+        encoder=EncoderConfig(encoder, parse_settings(encoders.load(encoder), settings)),
+        seed=seed,
+        cameras=tuple(cameras.split(",")),
+    )
     seen = Set(work=work, family=family, shown=SHOWN[shown], cameras=cameras)
     keys: dict[str, Key] = {}
     for name in options.objectives.split(","):
@@ -149,7 +156,9 @@ def from_one(options: argparse.Namespace, family: str, seed: int) -> None:
     out = work / "demos" / f"{family}-one-{seed}"
     config = CollectConfig(behaviors=("expert",), episodes=1, seed=FIRST_ONE + seed)
     one = list(read_demonstrations(collect_demonstrations(f"roborew/{family}-v0", config, out)))
-    how = FitConfig(critic="grm", encoder="mini", held_out=0.0, seed=seed)
+    how = FitConfig(
+        critic=CriticConfig("grm"), encoder=EncoderConfig("mini"), held_out=0.0, seed=seed
+    )
     fitted = fit_objective(embed_demonstrations(one, how), how)
     path = work / "critics" / f"{family}-{seed}-one"
     if not path.exists():

@@ -4,7 +4,7 @@ episodes it never saw.
     python -m experiments.critics.offline --work FOLDER [--families A,B] [--seeds 0,1] [--cameras
     front,side]
 
-A family's demonstrations are those of `roborew demos --behaviors expert,stall,undo --episodes 13`
+A family's demonstrations are those of `roborew collect --behaviors expert stall undo --episodes 13`
 (expert and stall, 19 of each, where nothing can be undone), embedded once for all objectives by the
 encoder that `roborew fit` would learn from them. The judged episodes, 30 in all, are others, from
 other starts. ``--cameras`` are those that the critics see, side by side. A row a family, seed,
@@ -35,6 +35,7 @@ from roborew.workflows.collect import CollectConfig
 from roborew.workflows.collect.collect import collect_demonstrations
 from roborew.workflows.fit import FitConfig, embed_demonstrations, fit_objective
 from roborew.workflows.fit.critic_metrics import critic_metrics
+from roborew.workflows.parts import CriticConfig
 from roborew_envs import make_task
 from roborew_envs.experts.behaviors import available_behaviors
 
@@ -96,7 +97,7 @@ class Set:
         )
 
     def read(self) -> Sequence[Demonstration]:
-        """As `roborew demos` writes them, made if they are not there."""
+        """As `roborew collect` writes them, made if they are not there."""
         task = f"roborew/{self.family}-v0"
         known = available_behaviors(make_task(task))
         shown = tuple(name for name in self.shown if name in known)
@@ -190,14 +191,17 @@ def family_rows(
     shown = Set(work=work, family=family, cameras=cameras)
     judged_set = replace(shown, episodes=TEST_EPISODES, seed=TEST_SEED)
     seen = shown.read()
-    embedded = embed_demonstrations(seen, FitConfig(seed=seed, camera=cameras))
+    embedded = embed_demonstrations(seen, FitConfig(seed=seed, cameras=tuple(cameras.split(","))))
     goal = video(next(one for one in seen if one.succeeded), cameras)[-1]
     judged = Judged(judged_set.read(), goal, cameras)
     row = {"family": family, "seed": seed, "cameras": cameras}
     if TRUTH in missing:
         ROWS.add({**row, "critic": TRUTH, **judged.by_truth()})
     for name in fits:
-        fitted = fit_objective(embedded, FitConfig(critic=name, seed=seed, camera=cameras))
+        fitted = fit_objective(
+            embedded,
+            FitConfig(critic=CriticConfig(name), seed=seed, cameras=tuple(cameras.split(","))),
+        )
         if name == "robometer" and "clock" in missing:
             for null, found in judged.by_nulls(fitted.critic).items():
                 ROWS.add({**row, "critic": null, **found})

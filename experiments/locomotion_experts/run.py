@@ -34,7 +34,7 @@ from roborew.agents.ppo import PPO, PPOConfig
 from roborew.agents.rollout_report import RolloutReport
 from roborew.evaluation.statistics import wilson
 from roborew.workflows.factories import make_env
-from roborew.workflows.train.config import TrainConfig
+from roborew.workflows.train.config import EnvConfig, TrainConfig
 from roborew_envs.experts.policies import PolicyNetwork, load_policy_network, policy_file
 from roborew_envs.tasks.humanoid.humanoid import Humanoid
 from roborew_envs.tasks.humanoid.poses import Pose
@@ -96,7 +96,7 @@ class Settings:
             gamma=self.discount,
             gae_lambda=0.95,
             learning_rate=self.learning_rate,
-            initial_std=self.exploration,
+            init_std=self.exploration,
             final_std=self.final_std,
             normalize_rewards=self.drill is not None,
         )
@@ -208,7 +208,7 @@ def training_environment(
     task, pose, drill = roborew_envs.make_task(task_id), settings.pose, settings.drill
     if isinstance(task, Humanoid) and pose is not None and drill is not None:
         return Practised(WithReflex(practice(task, pose, drill, NUM_ENVS), reflex), drill)
-    env = WithReflex(make_env(TrainConfig(env=task_id), NUM_ENVS), reflex)
+    env = WithReflex(make_env(TrainConfig(env=EnvConfig(task_id)), NUM_ENVS), reflex)
     return TrueProgress(env, settings.rent, settings.alive)
 
 
@@ -228,7 +228,7 @@ def reflex_of(task_id: str, settings: Settings, seed: int = 0) -> Reflex:
 
 def judge(task_id: str, policy: PolicyNetwork | None) -> dict[str, float]:
     """Truth of 50 fresh starts; without a policy, of random actions."""
-    env = make_env(TrainConfig(env=task_id), EPISODES)
+    env = make_env(TrainConfig(env=EnvConfig(task_id)), EPISODES)
     rng = np.random.default_rng(EVALUATION_SEED)
     observations, infos = env.reset(seed=EVALUATION_SEED)
     task, truths = roborew_envs.make_task(task_id), [infos["success"]]

@@ -27,6 +27,7 @@ import torch
 from matplotlib import pyplot
 from numpy.typing import NDArray
 
+from roborew.config import parse_settings
 from roborew.data.demonstration import Demonstration
 from roborew.data.demonstrations import read_demonstrations
 from roborew.errors import InvalidInputError, RoborewError
@@ -40,9 +41,11 @@ from roborew.evaluation import (
 )
 from roborew.evaluation.baselines import static
 from roborew.learning.labels import progress_from_key_frames
+from roborew.registry import critics, encoders
 from roborew.types import Frame, RewardModel
 from roborew.workflows.fit import FitConfig, embed_demonstrations, fit_objective
 from roborew.workflows.fit.examples import downscale
+from roborew.workflows.parts import CriticConfig, EncoderConfig
 from roborew.workflows.score import SampledVideo, sample_video, score_video
 
 HERE = Path(__file__).parent
@@ -130,16 +133,16 @@ def _direction(
 ) -> tuple[list[Row], Curves]:
     config = FitConfig(
         seed=seed,
-        camera=chosen.camera,
+        cameras=tuple(chosen.camera.split(",")),
         fps=chosen.fps,
-        encoder_option=chosen.encoder_option,
-        option=chosen.option,
+        encoder=EncoderConfig(options=parse_settings(encoders.load("conv"), chosen.encoder_option)),
     )
     embedded = embed_demonstrations([fitted], config)
     truth = progress_from_key_frames(scored.length, scored.keyframes or ())[film.indices]
     rows, curves = list[Row](), Curves()
     for name in chosen.critics:
-        critic = fit_objective(embedded, replace(config, critic=name)).critic
+        part = CriticConfig(name, parse_settings(critics.load(name), chosen.option))
+        critic = fit_objective(embedded, replace(config, critic=part)).critic
         scorers: dict[str, RewardModel] = {
             "critic": critic,
             "static": TransformClips(critic, "static", static),

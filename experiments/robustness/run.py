@@ -24,8 +24,8 @@ from experiments.critics import report
 from experiments.critics.tables import Rows
 from roborew.learning.examples import Example
 from roborew.types import Clip, RewardModel
-from roborew.workflows.factories import open_reward
 from roborew.workflows.fit.critic_metrics import critic_metrics
+from roborew.workflows.rewards import load_reward
 from roborew_envs import Task, make_task
 from roborew_envs.experts.behaviors import available_behaviors
 from roborew_envs.experts.rollout import TaskEpisode, collect_episodes
@@ -115,7 +115,7 @@ def measured(reward: RewardModel, played: Played, kind: str, strength: str) -> d
 
 def judge(name: str, family: str) -> list[dict[str, object]]:
     """Rows of a reward in a family: its own look, then every kind from mild to strong."""
-    reward, played = open_reward(name), Played.of(family)
+    reward, played = load_reward(name), Played.of(family)
     rows: list[dict[str, object]] = []
     for kind, strength in [
         OWN,

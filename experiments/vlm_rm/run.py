@@ -101,12 +101,13 @@ def command(chosen: argparse.Namespace, task: str, seed: int, name: str) -> list
         "--reward",
         "clip",
         "--shaping",
-        "level",
+        "raw",
         "--score-every",
         "1",
     ]
     for option in options(chosen, task):
-        words += ["--option", option]
+        name, _, value = option.partition("=")
+        words += [f"--reward.{name.replace('_', '-')}", value]
     words += [
         "--agent",
         chosen.agent,

@@ -82,7 +82,7 @@ class PPO:
             inputs,
             self._scale.size,
             self.config.hidden_dim,
-            self.config.initial_std,
+            self.config.init_std,
             self._generator,
         ).to(self.config.device)
         self._optimizer = torch.optim.Adam(
@@ -311,7 +311,7 @@ class PPO:
 
     def _bound_noise(self, total_steps: int) -> None:
         """Clamp the standard deviation to a bound that falls by equal factors."""
-        first = self.config.initial_std
+        first = self.config.init_std
         last = min(self.config.final_std, first)
         done = min(1.0, self.steps / total_steps)
         bound = first * (last / first) ** done

@@ -26,6 +26,7 @@ class PPOConfig:
         "value_weight": "vf_coef",
         "entropy_weight": "ent_coef",
         "max_gradient": "max_grad_norm",
+        "initial_std": "init_std",
         "width": "hidden_dim",
         "normalise_observations": "normalize_observations",
         "scale_rewards": "normalize_rewards",
@@ -57,7 +58,7 @@ class PPOConfig:
     target_kl: float | None = None
     """Ends an update once the policy has moved further than 1.5 times this [nats]; None never
     does."""
-    initial_std: float = 0.6
+    init_std: float = 0.6
     """Standard deviation of the first policy, actions spanning [-1, 1]."""
     final_std: float = 0.12
     """Largest standard deviation at the last step of `PPO.learn`; the bound falls to it by equal
@@ -80,7 +81,7 @@ class PPOConfig:
         for name in ("gamma", "gae_lambda"):
             in_range = 0 <= getattr(self, name) <= 1
             self._require(name, in_range, "a number in [0, 1], above which the values diverge")
-        for name in ("clip_range", "learning_rate", "max_grad_norm", "initial_std", "final_std"):
+        for name in ("clip_range", "learning_rate", "max_grad_norm", "init_std", "final_std"):
             self._require(name, getattr(self, name) > 0, "a positive number")
         for name in ("vf_coef", "ent_coef"):
             weight = getattr(self, name)

@@ -1,42 +1,45 @@
-"""The command line; a command is one file and one line of `AnyCommand`."""
+"""The command line; a command is one file and one line of `COMMANDS`."""
 
 from __future__ import annotations
 
 import logging
 import os
 import sys
-from collections.abc import Sequence
-from typing import Annotated, Any, cast
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
 
-import tyro
 from rich.console import Console
 from rich.logging import RichHandler
 
 from roborew.cli.check import Check
-from roborew.cli.collect import Demos
+from roborew.cli.collect import Collect
 from roborew.cli.command import EXIT_ERROR, EXIT_INTERRUPTED, Command, say
 from roborew.cli.compare import Compare
 from roborew.cli.doctor import Doctor
 from roborew.cli.evaluate import Evaluate
 from roborew.cli.fit import Fit
 from roborew.cli.list import List
+from roborew.cli.parse import parse_command
 from roborew.cli.record import Record
 from roborew.cli.score import Score
 from roborew.cli.train import Demo, Train
 from roborew.errors import RoborewError
 
-AnyCommand = (
-    Annotated[Train, tyro.conf.subcommand("train")]
-    | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
-    | Annotated[Record, tyro.conf.subcommand("record")]
-    | Annotated[Fit, tyro.conf.subcommand("fit")]
-    | Annotated[Score, tyro.conf.subcommand("score")]
-    | Annotated[Compare, tyro.conf.subcommand("compare")]
-    | Annotated[Demos, tyro.conf.subcommand("demos")]
-    | Annotated[List, tyro.conf.subcommand("list")]
-    | Annotated[Check, tyro.conf.subcommand("check")]
-    | Annotated[Doctor, tyro.conf.subcommand("doctor")]
-    | Annotated[Demo, tyro.conf.subcommand("demo")]
+COMMANDS: Mapping[str, type[Command]] = MappingProxyType(
+    {
+        "train": Train,
+        "evaluate": Evaluate,
+        "record": Record,
+        "fit": Fit,
+        "score": Score,
+        "compare": Compare,
+        "collect": Collect,
+        "list": List,
+        "check": Check,
+        "doctor": Doctor,
+        "demo": Demo,
+    }
 )
 
 
@@ -56,9 +59,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     debug = "--debug" in (sys.argv if arguments is None else arguments)
     try:
-        parse = cast(Any, tyro.cli)  # its annotations know no union of annotated classes
-        command: Command = parse(AnyCommand, args=arguments, prog="roborew", description="")
-        return command.run(console)
+        words = sys.argv[1:] if arguments is None else arguments
+        return parse_command(COMMANDS, words).run(console)
     except KeyboardInterrupt as error:
         _print_error(errors, "interrupted", error)
         return EXIT_INTERRUPTED

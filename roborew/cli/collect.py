@@ -1,4 +1,4 @@
-"""``roborew demos``."""
+"""``roborew collect``."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Demos(Command):
+class Collect(Command):
     """Write demonstrations, good and bad, with their truth; given again after an interruption, it
-    goes on."""
+    resumes."""
 
     env: tyro.conf.Positional[str]
     """See `roborew list envs`; also environments of other suites, such as Meta-World/reach-v3."""

@@ -2,30 +2,41 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
+import tyro
 from rich.console import Console
 
 from roborew.cli.command import Command, print_paths, say, watched
-from roborew.cli.score import Options, Videos
+from roborew.cli.score import Instruction, Videos
+from roborew.errors import InvalidInputError
+from roborew.workflows.parts import RewardConfig
+
+if TYPE_CHECKING:
+    from roborew.types import RewardModel
+
+HEADS = ("reward", "frames", "order in time", "gain", "final", "abstained", "ms a frame")
+Rewards = Annotated[Mapping[str, RewardConfig], tyro.conf.Suppress, tyro.conf.Fixed]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Compare(Command):
-    """Several rewards on the same videos, each beside its nulls: does it read the picture and the
-    sentence?"""
+    """Score the same videos with several rewards, each beside its sanity baselines: does it read the
+    picture and the sentence? Settings of a reward: --REWARD.KEY VALUE, such as --clip.model ViT-B-32."""
 
     videos: Videos
     """Video files (mp4, webm, mkv, avi)."""
-    goal: str
+    instruction: Annotated[str, Instruction]
     """What should be done in them, as a sentence."""
     wrong: str = "do nothing"
     """A sentence that the videos do not fulfil; a reward that rises all the same does not read."""
     rewards: tuple[str, ...] = ("mini",)
     """Names of `roborew list rewards` or folders of weights."""
-    option: Options = ()
-    """A setting of one of them as reward.key=value; may be given several times."""
+    parts: Rewards = field(default_factory=dict[str, RewardConfig])
+    """The same with their settings."""
     goal_image: Path | None = None
     """A picture of the goal, for rewards that compare with one."""
     fps: float | None = None
@@ -39,25 +50,37 @@ class Compare(Command):
         """Score, tabulate and plot."""
         from roborew.cli.display import print_comparison
         from roborew.data import read_picture
-        from roborew.errors import InvalidInputError
-        from roborew.workflows.compare import compare, describe_comparison_cost, options_of, write
-        from roborew.workflows.factories import open_reward
+        from roborew.workflows.compare import compare, describe_comparison_cost, write
         from roborew.workflows.score import sample_video
 
         if not self.videos:
             raise InvalidInputError("compare: got no video; name at least one file.")
-        options = options_of(self.rewards, self.option)
-        models = {name: open_reward(name, options[name], self.device) for name in self.rewards}
+        models = self._load_rewards()
         goal = read_picture(self.goal_image) if self.goal_image else None
         videos = [sample_video(path, self.fps) for path in self.videos]
-        for model in models.values():
+        for model in models:
             cost = describe_comparison_cost(model, videos)
             if cost is not None:
                 say(console, cost)
         compared = [
-            compare(model, videos, self.goal, self.wrong, goal)
-            for model in watched(console, models.values(), "scoring", models.values())
+            compare(model, videos, self.instruction, self.wrong, goal)
+            for model in watched(console, models, "scoring", models)
         ]
         print_comparison(console, compared)
         print_paths(console, write(self.out, compared))
         return 0
+
+    def _load_rewards(self) -> list[RewardModel]:
+        from roborew.workflows.rewards import load_reward
+
+        names = self.rewards
+        if len(set(names)) != len(names) or not names:
+            raise InvalidInputError(
+                f"rewards: expected different names, at least one; got {', '.join(names) or 'none'}."
+            )
+        parts = {part.name: part for part in self.parts.values()}
+        models = list["RewardModel"]()
+        for name in names:
+            part = parts.get(name) or RewardConfig(name)
+            models.append(load_reward(name, device=self.device, **part.options))
+        return models

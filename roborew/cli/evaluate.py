@@ -12,21 +12,21 @@ from roborew.storage.run import RunDirectory
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluate(Command):
-    """Judge the agent of a run anew: true success with intervals, nulls, learned against true
-    reward."""
+    """Evaluate the agent of a run anew: true success with intervals, sanity baselines, learned against
+    true reward."""
 
     path: RunPath
     """Folder of the run."""
     episodes: int = 100
-    """Fresh starts."""
+    """Evaluation episodes."""
 
     def run(self, console: Console) -> int:
-        """Judge."""
+        """Evaluate."""
         from roborew.cli.display import print_evaluation
         from roborew.workflows.evaluate import evaluate_run, write_evaluation
 
         run = RunDirectory.open(self.path)
-        say(console, f"judging {self.path} over {self.episodes} fresh starts")
+        say(console, f"evaluating {self.path} over {self.episodes} episodes")
         result = evaluate_run(run, self.episodes)
         print_evaluation(console, result)
         written = write_evaluation(run, result)

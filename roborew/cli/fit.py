@@ -26,14 +26,14 @@ class Fit(Command):
     demonstrations: tyro.conf.Positional[Path]
     """Folder or file of demonstrations."""
     config: Settings = field(default_factory=FitConfig)
-    goal: str | None = None
+    instruction: Annotated[str | None, tyro.conf.arg(aliases=("--goal",))] = None
     """What the videos show, where they do not say so themselves."""
     out: Path | None = None
     """Folder for the critic, which must not exist; critics/<name of the demonstrations> if not
     given."""
 
     def run(self, console: Console) -> int:
-        """Fit, judge on held-out episodes, write the critic and its card."""
+        """Fit, evaluate on held-out episodes, write the critic and its card."""
         from roborew.data import free_path
         from roborew.data.demonstrations import read_demonstrations
         from roborew.errors import RunExistsError
@@ -46,14 +46,14 @@ class Fit(Command):
             raise RunExistsError(
                 f"{out} exists and is never overwritten; nothing was written. Choose another --out."
             )
-        found = read_demonstrations(self.demonstrations, self.goal)
+        found = read_demonstrations(self.demonstrations, self.instruction)
         say(
             console,
-            f"fitting {self.config.critic} to {len(found)} demonstrations in {self.demonstrations}",
+            f"fitting {self.config.critic.name} to {len(found)} demonstrations in {self.demonstrations}",
         )
         with torch_threads(self.config.threads), counted(console) as show:
             fitted = fit_critic(list(found), self.config, _counting(show))
-            show("judging on held-out episodes", 0, 1)
+            show("evaluating on held-out episodes", 0, 1)
             table = write(
                 fitted, out, self.demonstrations.name, "roborew " + shlex.join(sys.argv[1:])
             )
@@ -69,7 +69,7 @@ class Fit(Command):
 
 
 def _counting(show: Callable[[str, int, int], None]) -> Callable[[str, float], None]:
-    """Show what counts up to a number beside the figure that was said last."""
+    """Show what counts up to a number beside the last figure."""
     figure = ""
 
     def say(what: str, value: float) -> None:

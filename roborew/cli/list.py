@@ -49,9 +49,9 @@ def _rows(kind: str) -> dict[str, str]:
     if kind == "envs":
         return _environments()
     if kind == "rewards":
-        from roborew.workflows.train.config import TRUE_REWARDS
+        from roborew.workflows.parts import ORACLE_REWARDS
 
-        return _parts(registry.rewards) | dict(TRUE_REWARDS)
+        return _parts(registry.rewards) | dict(ORACLE_REWARDS)
     return _parts(getattr(registry, kind))
 
 

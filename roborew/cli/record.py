@@ -12,17 +12,17 @@ from roborew.storage.run import RunDirectory
 
 @dataclass(frozen=True, kw_only=True)
 class Record(Command):
-    """Film the agent of a run, with score, truth and sentence drawn in."""
+    """Record videos of the agent of a run, with score, truth and sentence drawn in."""
 
     path: RunPath
     """Folder of the run."""
     episodes: int = 3
-    """Films, one for each of the first judged starts."""
+    """Videos, one for each of the first evaluation episodes."""
 
     def run(self, console: Console) -> int:
-        """Film."""
+        """Record."""
         from roborew.workflows.record import record_run
 
-        for film in record_run(RunDirectory.open(self.path), self.episodes):
-            print_paths(console, {"video": film})
+        for video in record_run(RunDirectory.open(self.path), self.episodes):
+            print_paths(console, {"video": video})
         return 0

@@ -8,7 +8,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
 from rich.console import Console
@@ -20,47 +20,51 @@ from roborew.storage.run import RunDirectory, new_run_path
 from roborew.workflows.train.config import TrainConfig
 
 Settings = Annotated[TrainConfig, tyro.conf.arg(name="")]
+ConfigFile = Annotated[Path | None, tyro.conf.arg(name="config")]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Train(Command):
-    """Train an agent on a learned reward and judge it by the simulator's truth."""
+    """Train an agent on a learned reward and evaluate it by the simulator's truth."""
 
     config: Settings = field(default_factory=TrainConfig)
+    config_file: ConfigFile = None
+    """Begin with the settings of another run, its config.json or folder; flags override them."""
     out: Path = Path("runs")
     """Folder of all runs."""
     name: str | None = None
     """Name of the run's own folder, which must not exist; the next free one if not given."""
     resume: Path | None = None
-    """Go on with this interrupted run, with its own settings."""
+    """Resume this interrupted run, with its own settings."""
 
     def run(self, console: Console) -> int:
-        """Train and judge."""
+        """Train and evaluate."""
+        config = self.config
         if self.resume is not None:
-            if self.config != TrainConfig() or self.name is not None:
+            if config != TrainConfig() or self.name is not None:
                 raise InvalidInputError(
                     "--resume takes all settings from the run: give no others beside it."
                 )
-            return _finish(console, _interrupted(self.resume), film=False)
-        config = self.config
-        name = new_run_path(
-            self.out, config.env.split("/")[-1], Path(config.reward).name, config.agent
-        ).name
-        return _begin(console, config, self.out / (self.name or name), film=False)
+            return _finish(console, _interrupted(self.resume), video=False)
+        words = (config.env.id.split("/")[-1], Path(config.reward.name).name, config.agent.name)
+        name = self.name or new_run_path(self.out, *words).name
+        return _begin(console, config, self.out / name, video=False)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Demo(Command):
-    """The whole way in a few minutes: train from a sentence, film, judge over 100 fresh starts,
+    """The whole way in a few minutes: train from a sentence, record, evaluate over 100 episodes,
     report."""
 
     config: Settings = field(default_factory=TrainConfig)
+    config_file: ConfigFile = None
+    """Begin with the settings of another run, its config.json or folder; flags override them."""
     out: Path = Path("runs")
     """Folder of all runs."""
 
     def run(self, console: Console) -> int:
-        """Train, film and judge."""
-        return _begin(console, self.config, new_run_path(self.out, "demo"), film=True)
+        """Train, record and evaluate."""
+        return _begin(console, self.config, new_run_path(self.out, "demo"), video=True)
 
 
 def _interrupted(path: Path) -> RunDirectory:
@@ -71,65 +75,74 @@ def _interrupted(path: Path) -> RunDirectory:
     if done and (path / "summary.json").exists():
         raise InvalidInputError(
             f"{path} is finished: nothing is left to train. "
-            f"Judge it anew with `roborew evaluate {shlex.quote(str(path))}`."
+            f"Evaluate it anew with `roborew evaluate {shlex.quote(str(path))}`."
         )
     return RunDirectory.resume(path)
 
 
-def _begin(console: Console, config: TrainConfig, path: Path, film: bool) -> int:
+def _begin(console: Console, config: TrainConfig, path: Path, video: bool) -> int:
     from roborew.workflows.train.loop import start
 
-    return _finish(console, start(config, path), film)
+    return _finish(console, start(config, path), video)
 
 
-def _finish(console: Console, run: RunDirectory, film: bool) -> int:
-    """Train a run to its end, film it if asked, judge it, and say where everything is."""
-    from roborew.cli.display import print_evaluation, progress_display
-    from roborew.workflows.evaluate import evaluate_run, write_evaluation
+def _finish(console: Console, run: RunDirectory, video: bool) -> int:
+    """Train a run to its end, record it if asked, evaluate it, and say where everything is."""
     from roborew.workflows.record import record_run
-    from roborew.workflows.train.loop import train
-
-    def refreshed(run: RunDirectory, number: int) -> None:
-        from roborew.workflows.refit import refresh
-
-        say(
-            console, "the critic is fitted anew, to its demonstrations and to episodes of the agent"
-        )
-        refresh(run, number)
 
     with run, _hint(run.path):
-        config = run.config(TrainConfig)
-        say(
-            console,
-            f"{config.agent} learns “{config.sentence}” in {config.env} from {config.reward}: "
-            f"{run.path}",
-        )
-        with progress_display(console) as observe:
-            outcome = train(run, observe, refreshed)
-        if outcome.ended == "stopped":
-            say(
-                console,
-                f"stopped after {outcome.steps:,} steps; all of them are kept. "
-                f"{_resume_command(run.path)}",
-            )
+        if not _train(console, run):
             return EXIT_INTERRUPTED
-        films = record_run(run) if film else []
-        say(console, "judging over 100 fresh starts")
-        result = evaluate_run(run)
-        print_evaluation(console, result)
-        run.write_json("summary.json", result.full_summary())
-        written = write_evaluation(run, result)
-    say(console, json.dumps(to_json(result.full_summary())))
-    print_paths(
-        console,
-        {"report": written.report, **{f"video {i}": path for i, path in enumerate(films, 1)}},
-    )
+        videos = record_run(run) if video else []
+        summary, report = _evaluate(console, run)
+    say(console, json.dumps(to_json(summary)))
+    paths = {f"video {number}": path for number, path in enumerate(videos, 1)}
+    print_paths(console, {"report": report, **paths})
     return 0
+
+
+def _train(console: Console, run: RunDirectory) -> bool:
+    """Train a run to its end; False if it was stopped before."""
+    from roborew.cli.display import progress_display
+    from roborew.workflows.train.loop import train
+
+    def refit_and_say(run: RunDirectory, number: int) -> None:
+        from roborew.workflows.refit import refit
+
+        say(console, "the critic is refitted, to its demonstrations and to episodes of the agent")
+        refit(run, number)
+
+    config = run.config(TrainConfig)
+    say(
+        console,
+        f"{config.agent.name} learns “{config.sentence}” in {config.env.id} from "
+        f"{config.reward.name}: {run.path}",
+    )
+    with progress_display(console) as observe:
+        outcome = train(run, observe, refit_and_say)
+    if outcome.ended != "stopped":
+        return True
+    kept = f"stopped after {outcome.steps:,} steps; all of them are kept."
+    say(console, f"{kept} {_resume_command(run.path)}")
+    return False
+
+
+def _evaluate(console: Console, run: RunDirectory) -> tuple[dict[str, Any], Path]:
+    """Evaluate a run and write it down; the summary, and where the report is."""
+    from roborew.cli.display import print_evaluation
+    from roborew.workflows.evaluate import evaluate_run, write_evaluation
+
+    episodes = run.config(TrainConfig).evaluation.episodes
+    say(console, f"evaluating over {episodes} episodes")
+    result = evaluate_run(run, episodes)
+    print_evaluation(console, result)
+    run.write_json("summary.json", result.full_summary())
+    return result.full_summary(), write_evaluation(run, result).report
 
 
 @contextmanager
 def _hint(path: Path) -> Generator[None]:
-    """Add to whatever ends the block early how to go on."""
+    """Add to whatever ends the block early how to resume."""
     try:
         yield
     except (Exception, KeyboardInterrupt) as error:
@@ -138,4 +151,4 @@ def _hint(path: Path) -> Generator[None]:
 
 
 def _resume_command(path: Path) -> str:
-    return f"Go on with: roborew train --resume {shlex.quote(str(path))}"
+    return f"Resume with: roborew train --resume {shlex.quote(str(path))}"

@@ -37,10 +37,10 @@ def expert_policy(env: Environment, config: TrainConfig) -> Policy | None:
     from roborew_envs import TASKS, make_task
     from roborew_envs.experts.behaviors import available_behaviors, make_policy
 
-    if config.env not in TASKS:
+    if config.env.id not in TASKS:
         inner = renderable(env)
         return None if inner is None else inner.expert
-    task = make_task(config.env)
+    task = make_task(config.env.id)
     if "expert" not in available_behaviors(task):
         return None
     core: Any = cast(Any, env.unwrapped).core

@@ -123,30 +123,6 @@ def _agreement(first: RewardComparison, second: RewardComparison) -> dict[str, M
     return measures
 
 
-def options_of(rewards: Sequence[str], option: Sequence[str]) -> dict[str, list[str]]:
-    """Sort ``reward.key=value`` by reward.
-
-    >>> options_of(["mini", "clip"], ["clip.model=ViT-B-32"])
-    {'mini': [], 'clip': ['model=ViT-B-32']}
-
-    Raises:
-        InvalidInputError: a reward named twice, or an option of none of them.
-    """
-    if len(set(rewards)) != len(rewards) or not rewards:
-        raise InvalidInputError(
-            f"rewards: expected different names, at least one; got {', '.join(rewards) or 'none'}."
-        )
-    sorted_options: dict[str, list[str]] = {name: [] for name in rewards}
-    for pair in option:
-        name, dot, setting = pair.partition(".")
-        if not dot or name not in sorted_options:
-            raise InvalidInputError(
-                f"option: expected reward.key=value with one of {', '.join(rewards)}; got {pair!r}."
-            )
-        sorted_options[name].append(setting)
-    return sorted_options
-
-
 def describe_comparison_cost(model: RewardModel, videos: Sequence[SampledVideo]) -> str | None:
     """Return a sentence on what `compare` asks of a reward's judge, None for a reward that asks
     none."""

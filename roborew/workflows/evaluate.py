@@ -23,9 +23,11 @@ from roborew.evaluation import LABELS, Evaluation, Measure, SanityBaseline, eval
 from roborew.storage.atomic import disk_space
 from roborew.storage.run import RunDirectory
 from roborew.workflows.baseline_policies import expert_policy, random_policy
-from roborew.workflows.factories import Trained, load_trained, make_env, make_reward_env
+from roborew.workflows.factories import make_env
 from roborew.workflows.reward_check import check_reward
+from roborew.workflows.rewards import make_reward_env
 from roborew.workflows.train.loop import torch_threads
+from roborew.workflows.trained import Trained, load_trained
 
 FIRST_SEED = 10_000_000_000
 """Evaluation episodes start from this seed on; training takes its own below 2**31 + num_envs."""
@@ -80,10 +82,10 @@ class RunEvaluation:
         trained = self.trained
         config = trained.config
         return {
-            "environment": config.env,
+            "environment": config.env.id,
             "instruction": config.sentence,
-            "reward": config.reward,
-            "agent": config.agent,
+            "reward": config.reward.name,
+            "agent": config.agent.name,
             "seed": config.seed,
             "steps": trained.steps,
             "minutes": trained.wall / 60,
@@ -122,7 +124,7 @@ class RunEvaluation:
 
     def rows(self) -> dict[str, Evaluation]:
         """The evaluated policies by name, the agent first."""
-        rows = {self.trained.config.agent: self.agent, "random": self.random}
+        rows = {self.trained.config.agent.name: self.agent, "random": self.random}
         return rows if self.expert is None else {**rows, "expert": self.expert}
 
 

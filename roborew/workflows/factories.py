@@ -1,35 +1,21 @@
-"""The parts of a run, each made from its configuration: environment, reward, agent."""
+"""Environments and agents, made from the configuration of a run."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping
 from importlib import import_module
-from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import gymnasium
 from gymnasium.vector import AutoresetMode, VectorEnv
 from numpy.typing import NDArray
 
 from roborew.agents.base import Agent
-from roborew.config import current_names, parse_options
-from roborew.critics.critic import Critic, is_critic
-from roborew.data import read_picture
-from roborew.data.demonstrations import Demonstrations, read_demonstrations
-from roborew.data.lerobot.layout import INFO
-from roborew.errors import InvalidInputError, UnknownNameError
-from roborew.registry import agents, rewards
+from roborew.config import current_names, options_class
 from roborew.seeding import Seeds
-from roborew.shaping import ProgressDelta, RawScore
-from roborew.storage.checkpoints import under
-from roborew.storage.run import RunDirectory
-from roborew.types import RewardModel
-from roborew.workflows.train.config import TRUE_REWARDS, TrainConfig
-from roborew.wrappers import LearnedReward, OracleReward, SuccessDetector
+from roborew.workflows.train.config import EnvConfig, TrainConfig
 
 Environment = VectorEnv[Any, Any, Any]
-RewardEnv = LearnedReward | OracleReward
 
 
 def make_env(config: TrainConfig, num_envs: int, **options: Any) -> Environment:
@@ -39,122 +25,37 @@ def make_env(config: TrainConfig, num_envs: int, **options: Any) -> Environment:
         config: names the environment and its camera, or several, whose pictures then lie side by
             side in a frame.
         num_envs: simulations.
-        **options: for the environment, such as ``width`` and ``height`` of the tasks of roborew.
+        **options: for the environment, in place of the configured ones, such as ``width``.
     """
     suites = import_module("roborew_envs.suites")
-    seen = {} if config.camera in (None, suites.DEFAULT_CAMERA) else {"camera": config.camera}
+    env_id = config.env.id
     options = {
         "render_mode": "rgb_array",
         "autoreset_mode": AutoresetMode.DISABLED,
-        **seen,
+        **_drawing_options(config.env, suites.DEFAULT_CAMERA),
         **options,
     }
     envs = import_module("roborew_envs")
-    if config.env in envs.TASKS:
-        return envs.TaskVectorEnv(envs.make_task(config.env), num_envs, **options)
+    if env_id in envs.TASKS:
+        return envs.TaskVectorEnv(envs.make_task(env_id), num_envs, **options)
     # A vector environment of others may know nothing of autoreset modes: it is used only where
     # there is no single one.
-    if suites.find_env_spec(config.env).entry_point is None:
+    if suites.find_env_spec(env_id).entry_point is None:
         return gymnasium.make_vec(
-            config.env, num_envs=num_envs, vectorization_mode="vector_entry_point", **options
+            env_id, num_envs=num_envs, vectorization_mode="vector_entry_point", **options
         )
-    return suites.SuiteVectorEnv(config.env, num_envs, **options)
+    return suites.SuiteVectorEnv(env_id, num_envs, **options)
 
 
-def load_reward(config: TrainConfig) -> RewardModel | None:
-    """Return the reward model, None where the truth itself pays."""
-    return (
-        None
-        if config.reward in TRUE_REWARDS
-        else open_reward(config.reward, config.option, config.device)
-    )
-
-
-def read_refreshing(config: TrainConfig) -> Demonstrations:
-    """Open the demonstrations to which the critic of a run is fitted anew.
-
-    Raises:
-        InvalidInputError: they cannot be read.
-    """
-    path = config.refit or Path()
-    return read_demonstrations(path, None if (path / INFO).is_file() else config.sentence)
-
-
-def critic_path(run: RunDirectory, number: int) -> Path:
-    """Where the critic of a run's refreshment lies, from 1; before the first one it is the
-    configured reward."""
-    return run.path / f"critic-{number}"
-
-
-def phase_of(run: RunDirectory, config: TrainConfig, number: int) -> TrainConfig:
-    """The configuration after so many refreshments."""
-    return replace(config, reward=str(critic_path(run, number))) if number else config
-
-
-def open_reward(reward: str, option: Sequence[str] = (), device: str = "cpu") -> RewardModel:
-    """Return a reward model.
-
-    Args:
-        reward: a name of `roborew list rewards`, a critic's folder, or one of mini's weights.
-        option: its settings as key=value, see `roborew.config.parse_options`.
-        device: a torch device name.
-
-    Raises:
-        UnknownNameError: no such reward or option; close matches and the list are offered.
-        InvalidInputError: an option of another type, or a device that torch cannot use.
-        MissingBackendError: a package or weights are absent.
-    """
-    if device != "cpu":
-        _check_device(device)
-    if reward not in rewards and not Path(reward).is_dir():
-        raise UnknownNameError("reward", reward, rewards, nor="folder")
-    if reward not in rewards and is_critic(reward):
-        if option:
-            raise InvalidInputError(
-                f"reward {reward}: a critic takes no options; it keeps its own settings."
-            )
-        return Critic.from_pretrained(reward, device)
-    if reward not in rewards:
-        kind, words = rewards.load("mini"), (f"weights={reward}", *option)
-    else:
-        kind, words = rewards.load(reward), option
-    return kind(**{"device": device, **parse_options(kind, words)})
-
-
-def make_reward_env(config: TrainConfig, num_envs: int, model: RewardModel | None) -> RewardEnv:
-    """Return the environment as the agent sees it: the configured reward pays, the true one stands
-    in the infos.
-
-    A model that is not causal, such as a `temporal_ot` critic, scores whole episodes and pays at
-    their last step.
-
-    Args:
-        config: names environment, goal and how often to score.
-        num_envs: simulations.
-        model: from `load_reward`.
-    """
-    env = make_env(config, num_envs)
-    try:
-        if model is None:
-            kind = cast(Literal["dense", "sparse"], config.reward.removeprefix("true-"))
-            return OracleReward(env, kind, score_every=config.score_every)
-        return LearnedReward(
-            env,
-            model,
-            config.sentence,
-            score_every=config.score_every,
-            success_detector=SuccessDetector()
-            if model.spec.predicts_success and model.spec.causal
-            else None,
-            scoring="step" if model.spec.causal else "episode",
-            shaping=RawScore()
-            if (config.shaping or model.spec.shaping) == "level"
-            else ProgressDelta(scale=5.0),
-            goal_image=read_picture(config.goal_image) if config.goal_image else None,
-        )
-    except BaseException:
-        env.close()
-        raise
+def _drawing_options(env: EnvConfig, default_camera: str) -> dict[str, Any]:
+    """What was chosen; an environment of others need not know the rest."""
+    options = dict[str, Any]()
+    if env.cameras not in ((), (default_camera,)):
+        options["camera"] = ",".join(env.cameras)
+    if env.quality != "fast":
+        options["quality"] = env.quality
+    sizes = {"width": env.width, "height": env.height}
+    return options | {name: size for name, size in sizes.items() if size is not None}
 
 
 def make_agent(
@@ -163,24 +64,26 @@ def make_agent(
     """Return an untrained agent for the environment.
 
     Args:
-        config: names the agent and the seed.
+        config: names the agent, its settings and the seed.
         env: gives the spaces.
-        settings: of a saved agent, whatever today's defaults are; the defaults if not given.
+        settings: of a saved agent, in place of the configured ones.
+
+    Raises:
+        UnknownNameError: the agent has no such setting.
+        InvalidInputError: a setting is out of its range, or the agent knows no such spaces.
     """
     spaces = cast(Any, env)  # Gymnasium leaves the parameter of these spaces open
     arguments = (spaces.single_observation_space, spaces.single_action_space)
     seed = Seeds(config.seed).integer("agent")
-    kind = agents.load(config.agent)
-    agent: Agent = kind(*arguments, seed=seed)
-    if settings is not None:
-        settings = current_names(agent.config, settings, f"checkpoint of {config.agent}")
-    if settings is None and hasattr(agent.config, "initial_std") and config.exploration is not None:
-        settings = asdict(agent.config) | {"initial_std": config.exploration}
-    if settings is None or dict(settings) == {
-        name: getattr(agent.config, name) for name in settings
-    }:
-        return agent
-    return kind(*arguments, type(agent.config)(**settings), seed)
+    factory = config.agent.factory()
+    settings_class = options_class(factory)
+    if settings is None:
+        options = config.agent.typed_options()
+    else:
+        options = current_names(settings_class, settings, f"checkpoint of {config.agent.name}")
+    if settings_class is factory:
+        return factory(*arguments, seed=seed, **options)
+    return factory(*arguments, config=settings_class(**options), seed=seed)
 
 
 def load_agent(agent: Agent, arrays: Mapping[str, NDArray[Any]], meta: Mapping[str, Any]) -> None:
@@ -188,65 +91,3 @@ def load_agent(agent: Agent, arrays: Mapping[str, NDArray[Any]], meta: Mapping[s
     release."""
     settings = current_names(agent.config, meta["config"], "agent")
     agent.load_state_dict(arrays, {**meta, "config": settings})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Trained:
-    """What a run has come to, read from its last checkpoint.
-
-    Attributes:
-        config: of the run.
-        agent: as it was then.
-        model: the reward model, None where the truth paid.
-        steps: environment steps that it had learned from.
-        wall: seconds of training.
-        seconds: the same, split by what they were spent on.
-    """
-
-    config: TrainConfig
-    agent: Agent
-    model: RewardModel | None
-    steps: int
-    wall: float
-    seconds: Mapping[str, float]
-
-
-def load_trained(run: RunDirectory) -> Trained:
-    """Read the agent of a run.
-
-    Raises:
-        InvalidInputError: the run has no checkpoint yet.
-        CorruptFileError: its configuration cannot be read.
-    """
-    config, checkpoint = run.config(TrainConfig), run.load_checkpoint()
-    if checkpoint is None:
-        raise InvalidInputError(
-            f"{run.path} has no checkpoint yet: let `roborew train` come to the first one."
-        )
-    env = make_env(config, 1)
-    try:
-        agent = make_agent(config, env, checkpoint.meta["agent"]["config"])
-    finally:
-        env.close()
-    meta = checkpoint.meta
-    load_agent(agent, under(checkpoint.arrays, "agent/"), meta["agent"])
-    return Trained(
-        config=config,
-        agent=agent,
-        model=load_reward(phase_of(run, config, meta.get("refreshments", 0))),
-        steps=checkpoint.step,
-        wall=meta["wall"],
-        seconds=meta["seconds"],
-    )
-
-
-def _check_device(device: str) -> None:
-    import torch
-
-    try:
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise InvalidInputError(
-            f"device: torch cannot use {device!r} here ({error}); use 'cpu', or see `roborew "
-            f"doctor`."
-        ) from error

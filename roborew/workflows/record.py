@@ -22,14 +22,10 @@ from roborew.evaluation import (
 from roborew.storage.run import RunDirectory
 from roborew.types import Frame, frame_renderer, renderable
 from roborew.workflows.evaluate import evaluation_seeds
-from roborew.workflows.factories import (
-    Environment,
-    Trained,
-    load_trained,
-    make_env,
-    make_reward_env,
-)
+from roborew.workflows.factories import Environment, make_env
+from roborew.workflows.rewards import make_reward_env
 from roborew.workflows.train.loop import torch_threads
+from roborew.workflows.trained import Trained, load_trained
 
 VIEWER_OPTIONS = {"width": 480, "height": 360, "quality": "full"}
 """How the viewer sees it [pixels]; what was scored stays as the agent was paid for."""
@@ -68,7 +64,7 @@ def _record(env: Environment, trained: Trained, seeds: list[int]) -> tuple[list[
     others, and how drawn."""
     from roborew_envs import TASKS
 
-    ours = trained.config.env in TASKS
+    ours = trained.config.env.id in TASKS
     inner = renderable(env)
     if inner is None or not inner.resizable:
         return record(env, trained.agent.act, seeds), "by the environment"

@@ -24,7 +24,8 @@ from roborew.evaluation import (
     truth_metrics,
 )
 from roborew.types import BoolArray, Clip, RewardModel
-from roborew.workflows.factories import Trained, make_env
+from roborew.workflows.factories import make_env
+from roborew.workflows.trained import Trained
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +53,7 @@ def check_reward(trained: Trained, agent: Evaluation, seeds: Sequence[int]) -> R
     if model is None:
         return RewardCheck()
     metrics = truth_metrics(agent)
-    if config.env not in TASKS:
+    if config.env.id not in TASKS:
         # Another suite's task says no wrong sentence, which the baselines ask for.
         return RewardCheck(metrics=metrics)
     with closing(make_env(config, len(seeds))) as env:
@@ -61,7 +62,7 @@ def check_reward(trained: Trained, agent: Evaluation, seeds: Sequence[int]) -> R
     progress = [recording.episode.progress[:: config.score_every] for recording in recordings]
     other_sentences = [
         sentence
-        for sentence in make_task(config.env).wrong_instructions
+        for sentence in make_task(config.env.id).wrong_instructions
         if sentence != config.sentence
     ]
     wrong = [other_sentences[row % len(other_sentences)] for row in range(len(clips))]

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +16,8 @@ from roborew.evaluation import (
 )
 from roborew.storage.run import RunDirectory
 from roborew.workflows.evaluate import RunEvaluation
-from roborew.workflows.train.config import TRUE_REWARDS, TrainConfig
+from roborew.workflows.train.command import command
+from roborew.workflows.train.config import TrainConfig
 
 REPORT_BYTES = 10_000_000
 """Space on the disk that a report may need; its videos are inside it."""
@@ -43,7 +42,7 @@ def report_content(run: RunDirectory, result: RunEvaluation, evaluation_name: st
     rows = result.rows().items()
     episode_seeds = [episode.seed for episode in result.agent.episodes]
     return ReportContent(
-        title=f"{config.env}: {config.agent} on {config.reward}",
+        title=f"{config.env.id}: {config.agent.name} on {config.reward.name}",
         instruction=config.sentence,
         command=command(config),
         policies=[PolicyResult.from_evaluation(name, evaluation) for name, evaluation in rows],
@@ -116,7 +115,7 @@ def truth_in_reward(config: TrainConfig) -> list[str]:
     >>> truth_in_reward(TrainConfig())
     []
     """
-    if config.reward in TRUE_REWARDS:
+    if config.reward.is_oracle:
         return ["This agent was paid by the simulator's truth: a baseline, not a learned reward."]
     if config.refit is None:
         return []
@@ -125,17 +124,3 @@ def truth_in_reward(config: TrainConfig) -> list[str]:
         "demonstrations and to the agent's own episodes, labeled with the progress and success "
         "that the simulator reports: the one place where truth enters a learned reward."
     ]
-
-
-def command(config: TrainConfig) -> str:
-    """What to type to have the run again.
-
-    >>> command(TrainConfig(env="roborew/Press-v0", goal="press it", seed=3))
-    "roborew train --env roborew/Press-v0 --instruction 'press it' --seed 3"
-    """
-    words = ["roborew", "train"]
-    for field in fields(config):
-        value = getattr(config, field.name)
-        if field.name == "env" or value != (None if field.default is MISSING else field.default):
-            words += [f"--{field.name.replace('_', '-')}", str(value)]
-    return shlex.join(words)

@@ -27,7 +27,7 @@ from experiments.locomotion_experts.run import (
 from experiments.locomotion_experts.search import live, score, search
 from roborew.agents.ppo import PPO, PPOConfig
 from roborew.workflows.factories import make_env
-from roborew.workflows.train.config import TrainConfig
+from roborew.workflows.train.config import EnvConfig, TrainConfig
 from roborew_envs import TASKS, make_task
 from roborew_envs.core.simulation import Simulation
 from roborew_envs.experts.policies import load_policy_network, to_heading_frame
@@ -35,7 +35,7 @@ from roborew_envs.tasks.humanoid.humanoid import Humanoid
 
 
 def environment(task_id: str, rent: float) -> TrueProgress:
-    return TrueProgress(make_env(TrainConfig(env=task_id), 4), rent)
+    return TrueProgress(make_env(TrainConfig(env=EnvConfig(task_id)), 4), rent)
 
 
 def test_the_exported_policy_acts_as_the_agent_does() -> None:
@@ -92,8 +92,8 @@ def test_with_other_arms_a_policy_moves_the_legs_alike_wherever_the_arms_are() -
 
 def test_with_a_reflex_the_published_policy_moves_the_body_as_the_agent_did() -> None:
     reflex = reflex_of("roborew/HumanoidStand-v0", SETTINGS["HumanoidStand"])
-    env = WithReflex(make_env(TrainConfig(env="roborew/HumanoidStand-v0"), 4), reflex)
-    plain = make_env(TrainConfig(env="roborew/HumanoidStand-v0"), 4)
+    env = WithReflex(make_env(TrainConfig(env=EnvConfig("roborew/HumanoidStand-v0")), 4), reflex)
+    plain = make_env(TrainConfig(env=EnvConfig("roborew/HumanoidStand-v0")), 4)
     agent = PPO(
         env.single_observation_space,
         env.single_action_space,

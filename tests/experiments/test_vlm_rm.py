@@ -7,19 +7,20 @@ import csv
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import gymnasium
 import pytest
-import tyro
 from gymnasium.vector import AutoresetMode
 
 from experiments.vlm_rm.run import arguments, command, main
 from experiments.vlm_rm.tasks import PROMPTS, SIZE
 from roborew import cli
-from roborew.config import parse_options
-from roborew.rewards.clip import ClipReward
+from roborew.cli import COMMANDS
+from roborew.cli.parse import parse_command
 from roborew.workflows import evaluate
 from roborew.workflows.train.config import TrainConfig
+from roborew.workflows.train.resolve import resolve
 from tests.roborew.encoders.tiny_towers import tiny_clip
 
 
@@ -53,16 +54,17 @@ def test_every_command_is_understood(name: str, tmp_path: Path) -> None:
     ]
     typed = command(arguments(words), name, 3, "run")[4:]
     typed = typed[: typed.index("--out")]
-    config = tyro.cli(TrainConfig, args=typed)
-    assert (config.seed, config.total_timesteps, config.score_every, config.shaping) == (
+    parsed: Any = parse_command(COMMANDS, ["train", *typed])
+    config: TrainConfig = parsed.config
+    assert (config.seed, config.total_timesteps, config.score_every, config.shaping.kind) == (
         3,
         9,
         1,
-        "level",
+        "raw",
     )
-    settings = parse_options(ClipReward, config.option)
+    settings = config.reward.options
     assert settings["alpha"] == 0.5 and settings["baseline"] == PROMPTS[name].baseline
-    assert config.resolved().instruction == PROMPTS[name].goal
+    assert resolve(config).instruction == PROMPTS[name].goal
 
 
 def test_without_weights_nothing_is_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,4 +1,4 @@
-"""``roborew demos`` on environments of other suites: their experts, or chance, with no truth that
+"""``roborew collect`` on environments of other suites: their experts, or chance, with no truth that
 they do not tell."""
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from roborew.errors import InvalidInputError
 from roborew.workflows.collect import CollectConfig
 from roborew.workflows.collect.collect import FIRST_SEED, CollectStatus, collect_demonstrations
 from roborew.workflows.fit import FitConfig, fit_critic
+from roborew.workflows.parts import CriticConfig, EncoderConfig
 from roborew_envs.suites import SuiteVectorEnv, find_env_spec
 from roborew_envs.suites.demonstrations import (
     SUCCESS_HOLD_STEPS,
@@ -296,7 +297,11 @@ def test_an_interrupted_set_goes_on_to_the_same_end(drawer: Path, tmp_path: Path
 def test_a_critic_is_fitted_to_such_a_set(drawer: Path) -> None:
     demonstrations: list[Demonstration] = list(read_demonstrations(drawer))
     fitted = fit_critic(
-        demonstrations, FitConfig(option=("steps=4",), encoder_option=("steps=2", "batch=8"))
+        demonstrations,
+        FitConfig(
+            critic=CriticConfig(options={"steps": 4}),
+            encoder=EncoderConfig(options={"steps": 2, "batch": 8}),
+        ),
     )
     assert [example.success for example in fitted.examples] == [True, True, False, False]
     assert len(fitted.examples[0].features) == demonstrations[0].length

@@ -18,8 +18,9 @@ from roborew.errors import InvalidInputError
 from roborew.evaluation import Evaluation
 from roborew.storage.run import RunDirectory
 from roborew.workflows.evaluate import evaluate_run, write_evaluation
+from roborew.workflows.parts import AgentConfig, RewardConfig
 from roborew.workflows.record import record_run
-from roborew.workflows.train.config import TrainConfig
+from roborew.workflows.train.config import EnvConfig, TrainConfig
 from roborew.workflows.train.logger import Status
 from roborew.workflows.train.loop import start, train
 from roborew_envs.suites import find_env_spec
@@ -37,9 +38,9 @@ def config(request: pytest.FixtureRequest) -> TrainConfig:
         suite = SUITES[request.param]
         pytest.skip(f"{suite} is not installed here; .ci/suites {suite} runs this")
     return TrainConfig(
-        env=request.param,
+        env=EnvConfig(request.param),
         instruction="reach it",
-        reward="height",
+        reward=RewardConfig("height"),
         total_timesteps=4 * ROLLOUT,
         num_envs=8,
     )
@@ -70,7 +71,9 @@ class Switch(gymnasium.Env[Any, Any]):
 
 
 gymnasium.register("tests/Switch-v0", Switch, max_episode_steps=12)
-SWITCH = TrainConfig(env="tests/Switch-v0", instruction="up", reward="height", num_envs=4)
+SWITCH = TrainConfig(
+    env=EnvConfig("tests/Switch-v0"), instruction="up", reward=RewardConfig("height"), num_envs=4
+)
 
 
 @pytest.mark.parametrize("agent", ["ppo", "sb3-sac"])
@@ -79,13 +82,15 @@ def test_an_agent_without_discrete_actions_is_refused_before_its_run_is_made(
     agent: str, tmp_path: Path
 ) -> None:
     with pytest.raises(InvalidInputError, match=r"got Discrete\(2\).* take the agent sb3-ppo"):
-        start(replace(SWITCH, agent=agent), tmp_path / "run")
+        start(replace(SWITCH, agent=AgentConfig(agent)), tmp_path / "run")
     assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.usefixtures("heights")
 def test_discrete_actions_are_learned_and_judged_beside_chance(tmp_path: Path) -> None:
-    with start(replace(SWITCH, agent="sb3-ppo", total_timesteps=64), tmp_path / "run") as run:
+    with start(
+        replace(SWITCH, agent=AgentConfig("sb3-ppo"), total_timesteps=64), tmp_path / "run"
+    ) as run:
         assert train(run).ended == "finished"
         assert len(evaluate_run(run, episodes=2).random.episodes) == 2
 

@@ -23,7 +23,7 @@ from roborew.errors import InvalidInputError
 from roborew.storage.run import slug
 from roborew.workflows.collect.config import CollectConfig
 from roborew.workflows.collect.sources import EpisodeRecord, Source, open_source
-from roborew.workflows.train.config import TrainConfig
+from roborew.workflows.environments import check_environment, instruction_for
 from roborew_envs.experts.behaviors import Behavior
 from roborew_envs.rendering.renderer import check_frame
 
@@ -67,7 +67,8 @@ def collect_demonstrations(
             no instruction.
         RenderError: no OpenGL, or a frame of impossible size.
     """
-    instruction = TrainConfig(env=env, instruction=config.instruction).resolved().sentence
+    check_environment(env)
+    instruction = instruction_for(env, config.instruction)
     check_frame(config.width, config.height, config.quality)
     with closing(open_source(env, config)) as source:
         names = _checked(env, source, config)

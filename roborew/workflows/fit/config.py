@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
-
-import tyro
 
 from roborew.errors import InvalidInputError
+from roborew.workflows.parts import CriticConfig, EncoderConfig
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,29 +15,23 @@ class FitConfig:
     """How a critic is made. The same configuration and demonstrations give the same critic on the
     same machine."""
 
-    critic: str = "robometer"
-    """A name of `roborew list critics`."""
-    option: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()
-    """A setting of the critic as key=value; may be given several times."""
+    critic: CriticConfig = field(default_factory=CriticConfig)
     ensemble_size: int = 1
-    """So many critics are fitted, of different seed and to samples of the episodes drawn with
-    replacement; where they disagree there is no score."""
-    encoder: str = "conv"
-    """A name of `roborew list encoders`."""
-    encoder_option: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()
-    """A setting of the encoder as key=value; may be given several times."""
+    """Critics to fit, of different seed and to samples of the episodes drawn with replacement; where
+    they disagree there is no score."""
+    encoder: EncoderConfig = field(default_factory=EncoderConfig)
     cache: Path | None = None
-    """Folder in which the embeddings of a pretrained tower are kept for the next fit."""
-    camera: str | None = None
-    """Which camera of the demonstrations, the first if not given; or several, separated by commas,
-    or "all": their pictures are set side by side."""
+    """Folder in which the embeddings of a pretrained encoder are kept for the next fit."""
+    cameras: tuple[str, ...] = ()
+    """Cameras of the demonstrations, the first if not given; the pictures of several, or of "all", are
+    set side by side."""
     fps: float | None = None
     """Learn from about so many frames of each second, and score at the same rate; from every frame
     if not given."""
     seed: int = 0
-    """Of the split, the weights and the order."""
+    """Random seed of the split, the weights and the sampling order."""
     held_out: float = 0.2
-    """Share of the episodes kept for judging, and as much again for validation."""
+    """Share of the episodes kept for evaluation, and as much again for validation."""
     goal_images: Path | None = None
     """Folder with pictures of the goal, drawn, edited or photographed: learned from in place of the
     ends of successes, by critics that learn from pictures of the goal. No success is needed

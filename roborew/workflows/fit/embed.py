@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from roborew.config import keyword_options, parse_options
+from roborew.config import format_options, keyword_options, parse_options
 from roborew.critics.ensemble import make_objective
 from roborew.data.demonstration import Demonstration
 from roborew.data.thinning import kept_frames
@@ -15,7 +15,7 @@ from roborew.encoders.base import Encoder
 from roborew.encoders.multi_view import MultiViewEncoder
 from roborew.errors import InvalidInputError
 from roborew.learning.examples import EpisodeFrames, Example, Report
-from roborew.registry import critics, encoders
+from roborew.registry import critics
 from roborew.seeding import Seeds
 from roborew.stopwatch import Stopwatch
 from roborew.workflows.fit.config import FitConfig
@@ -80,19 +80,20 @@ def embed_demonstrations(
 
     Arguments and errors as of `fit_critic`.
     """
-    make = encoders.load(config.encoder)
-    make_objective(
-        config.critic, config.option, config.ensemble_size
-    )  # what cannot be is said before anything is read
+    make = config.encoder.factory()
+    # What cannot be is an error before anything is read.
+    settings = format_options(config.critic.options)
+    make_objective(config.critic.name, settings, config.ensemble_size)
     _check_goals(config)
     seeds, clock, figures = Seeds(config.seed), Stopwatch(), dict[str, float]()
-    words = with_defaults(config.encoder_option, [f"seed={seeds.integer('encoder')}"])
+    seeded = [f"seed={seeds.integer('encoder')}"]
+    words = with_defaults(format_options(config.encoder.options), seeded)
     encoder: Encoder = make(
         **{"device": config.device, **_cache(make, config), **parse_options(make, words)}
     )
     everything = [*demonstrations, *visited]
     kinds = strata_of(everything)
-    cameras = resolve_cameras(everything, config.camera)
+    cameras = resolve_cameras(everything, ",".join(config.cameras) or None)
     kept = [kept_frames(one.length, one.fps, config.fps) for one in everything]
     split = split_episodes(kinds, config.held_out, seeds.generator("split"))
     unseen = hold_out_instructions(
@@ -137,11 +138,11 @@ def embed_demonstrations(
 
 def _check_goals(config: FitConfig) -> None:
     """Pictures of the goal are given to a critic that learns from them."""
-    if config.goal_images is None or critics.load(config.critic).spec.learns_goal_images:
+    if config.goal_images is None or critics.load(config.critic.name).spec.learns_goal_images:
         return
     able = [name for name in critics if critics.load(name).spec.learns_goal_images]
     raise InvalidInputError(
-        f"goal_images: {config.critic!r} does not learn from pictures of the goal. Able to: "
+        f"goal_images: {config.critic.name!r} does not learn from pictures of the goal. Able to: "
         f"{', '.join(able)}."
     )
 
@@ -173,7 +174,7 @@ def _cache(make: Callable[..., Encoder], config: FitConfig) -> dict[str, Path]:
         return {}
     if "cache" not in keyword_options(make):
         raise InvalidInputError(
-            f"cache: expected an encoder that is not fitted, 'tower'; got {config.encoder!r}."
+            f"cache: expected an encoder that is not fitted, 'tower'; got {config.encoder.name!r}."
         )
     return {"cache": config.cache}
 

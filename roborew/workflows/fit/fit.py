@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from roborew.config import format_options
 from roborew.critics.calibration import fit_calibration
 from roborew.critics.critic import Critic
 from roborew.critics.ensemble import make_objective
@@ -87,9 +88,8 @@ def fit_objective(
     `fit_critic`."""
     figures, clock = dict(embedded.figures), Stopwatch()
     seeded = [f"seed={Seeds(config.seed).integer('critic')}"]
-    objective = make_objective(
-        config.critic, with_defaults(config.option, seeded), config.ensemble_size
-    )
+    settings = with_defaults(format_options(config.critic.options), seeded)
+    objective = make_objective(config.critic.name, settings, config.ensemble_size)
 
     report = keeping(figures, say)
     split, by_name = embedded.split, {example.name: example for example in embedded.examples}
@@ -106,9 +106,9 @@ def fit_objective(
             objective.fit(chosen, held, report)
         calibration = fit_calibration(objective, held) if config.calibrate else None
     recipe = {
-        "objective": with_defaults(config.option, seeded),
+        "objective": settings,
         "members": config.ensemble_size,
-        "encoder_name": config.encoder,
+        "encoder_name": config.encoder.name,
         "encoder": list(embedded.encoder_options),
         "cameras": list(embedded.cameras),
         "sentences": list(dict.fromkeys(example.instruction for example in embedded.examples)),
@@ -116,7 +116,7 @@ def fit_objective(
         "aspect": embedded.aspect,
     }
     return Fitted(
-        critic=Critic(config.critic, objective, embedded.encoder, recipe, calibration),
+        critic=Critic(config.critic.name, objective, embedded.encoder, recipe, calibration),
         config=config,
         split=split,
         unseen=embedded.held_out_instructions,

@@ -1,6 +1,6 @@
 """Which cameras of an environment a reward sees, decided before a run begins.
 
-| `--camera` | reward | what is seen |
+| `--cameras` | reward | what is seen |
 |---|---|---|
 | not given | a critic | the cameras that it was fitted to, by their names |
 | not given | any other | the environment's first camera |
@@ -18,60 +18,69 @@ from dataclasses import replace
 from importlib import import_module
 
 from roborew.critics.critic import Critic
+from roborew.data.demonstrations import Demonstrations, read_demonstrations
+from roborew.data.lerobot.layout import INFO
 from roborew.errors import InvalidInputError
 from roborew.storage.run import slug
 from roborew.types import RewardModel, renderable
-from roborew.workflows.factories import make_env, make_reward_env, read_refreshing
+from roborew.workflows.factories import make_env
+from roborew.workflows.rewards import make_reward_env
 from roborew.workflows.train.config import TrainConfig
 
 
-def cameras_seen(config: TrainConfig, model: RewardModel | None) -> str | None:
-    """The cameras to draw, as `TrainConfig.camera`; None: whatever the environment shows by itself.
+def choose_cameras(config: TrainConfig, model: RewardModel | None) -> tuple[str, ...]:
+    """Return the cameras to draw, as `EnvConfig.cameras`; none: whatever the environment shows by
+    itself.
 
     Raises:
         InvalidInputError: more or fewer cameras than the reward sees, or one that the environment
             does not have, or that the demonstrations do not have to which the critic is to be
-            fitted anew; or several views of another shape than those that it was fitted to.
+            refitted; or several views of another shape than those that it was fitted to.
     """
     fitted = model.cameras if isinstance(model, Critic) else ()
-    asked = (
-        tuple(name.strip() for name in config.camera.split(","))
-        if config.camera is not None
-        else ()
-    )
-    if asked and len(asked) != max(1, len(fitted)):
-        what = f"{len(fitted)}, in the places of {', '.join(fitted)}" if fitted else "one"
+    given = config.env.cameras
+    if given and len(given) != max(1, len(fitted)):
+        expected = f"{len(fitted)}, in the places of {', '.join(fitted)}" if fitted else "one"
         raise InvalidInputError(
-            f"camera: reward {config.reward} sees {what}; got {len(asked)}: {', '.join(asked)}. "
-            f"Name as many, "
-            "separated by commas, or leave --camera out."
+            f"cameras: reward {config.reward.name} sees {expected}; got {len(given)}: "
+            f"{', '.join(given)}. Name as many after --cameras, or leave it out."
         )
-    if not (asked or fitted):
-        return None
+    if not given and not fitted:
+        return ()
     if config.refit is not None:
-        _check_refreshing(config, fitted)
+        _check_refit_cameras(config, fitted)
     available = _available(config)
-    seen = ",".join(
-        _found(name, available, config, by_user=bool(asked)) for name in asked or fitted
-    )
+    cameras = tuple(_find(name, available, config, by_user=bool(given)) for name in given or fitted)
     if len(fitted) > 1:
-        _show_once(replace(config, camera=seen), model)
-    return seen
+        _score_one_start(replace(config, env=replace(config.env, cameras=cameras)), model)
+    return cameras
 
 
-def _check_refreshing(config: TrainConfig, fitted: Sequence[str]) -> None:
-    """The critic is fitted anew to its own cameras, whatever stands for them in the environment."""
-    have = read_refreshing(config)[0].cameras
-    if missing := [name for name in fitted if name not in have]:
+def read_refit_demonstrations(config: TrainConfig) -> Demonstrations:
+    """Open the demonstrations to which the critic of a run is refitted.
+
+    Raises:
+        InvalidInputError: they cannot be read.
+    """
+    assert config.refit is not None
+    # A LeRobot data set brings its own sentences.
+    has_sentences = (config.refit / INFO).is_file()
+    return read_demonstrations(config.refit, None if has_sentences else config.sentence)
+
+
+def _check_refit_cameras(config: TrainConfig, fitted: Sequence[str]) -> None:
+    """The critic is refitted to its own cameras, whatever stands for them in the environment."""
+    recorded = read_refit_demonstrations(config)[0].cameras
+    missing = [name for name in fitted if name not in recorded]
+    if missing:
         raise InvalidInputError(
-            f"refit: reward {config.reward} was fitted to camera {missing[0]!r}, which the "
-            f"demonstrations in "
-            f"{config.refit} do not have. Available: {', '.join(have)}. Give those that it was "
-            f"fitted to."
+            f"refit: reward {config.reward.name} was fitted to camera {missing[0]!r}, which the "
+            f"demonstrations in {config.refit} do not have. Available: {', '.join(recorded)}. Give "
+            "those that it was fitted to."
         )
 
 
-def _show_once(config: TrainConfig, model: RewardModel | None) -> None:
+def _score_one_start(config: TrainConfig, model: RewardModel | None) -> None:
     """Let a critic of several views see a start: it refuses pictures of another shape than it was
     fitted to."""
     with closing(make_reward_env(config, 1, model)) as env:
@@ -79,22 +88,23 @@ def _show_once(config: TrainConfig, model: RewardModel | None) -> None:
 
 
 def _available(config: TrainConfig) -> tuple[str, ...]:
-    with closing(make_env(replace(config, camera=None), 1)) as env:
+    default = replace(config, env=replace(config.env, cameras=()))
+    with closing(make_env(default, 1)) as env:
         own: str = import_module("roborew_envs.suites").DEFAULT_CAMERA
         inner = renderable(env)
         return (own,) if inner is None else inner.cameras
 
 
-def _found(name: str, available: tuple[str, ...], config: TrainConfig, by_user: bool) -> str:
+def _find(name: str, available: tuple[str, ...], config: TrainConfig, by_user: bool) -> str:
     """The environment's camera of that name, or of the one that stands for it in file names."""
-    found = [one for one in available if name in (one, slug(one))]
-    if found:
-        return name if name in found else found[0]
-    who = "camera: got" if by_user else f"reward {config.reward}: fitted to"
-    hint = (
-        "Name one of these." if by_user else "Say with --camera which of these stand for its own."
-    )
+    matches = [camera for camera in available if name in (camera, slug(camera))]
+    if matches:
+        return name if name in matches else matches[0]
+    source = "cameras: got" if by_user else f"reward {config.reward.name}: fitted to"
+    remedy = "Say with --cameras which of these stand for its own."
+    if by_user:
+        remedy = "Name one of these."
     raise InvalidInputError(
-        f"{who} camera {name!r}, which {config.env} does not have. Available: "
-        f"{', '.join(available)}. {hint}"
+        f"{source} camera {name!r}, which {config.env.id} does not have. Available: "
+        f"{', '.join(available)}. {remedy}"
     )

@@ -11,12 +11,15 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from roborew.agents.base import Agent
 from roborew.agents.rollout_report import RolloutReport
 from roborew.storage.checkpoints import under
 from roborew.storage.run import RunDirectory
 from roborew.types import renderable
-from roborew.workflows.factories import Agent, RewardEnv, load_agent
+from roborew.workflows.factories import load_agent
+from roborew.workflows.rewards import RewardEnv
 from roborew.workflows.train.config import TrainConfig
+from roborew.workflows.trained import refits_of
 
 CHECKPOINT_SECONDS = 30.0
 """Least time between two checkpoints [s]; a crash costs no more than this."""
@@ -55,7 +58,7 @@ class TrainLogger:
         config: of the run.
         env: that pays the agent.
         agent: that learns.
-        refreshments: of the critic before this.
+        refits: of the critic before this.
         deadline: when the session is to end, on `time.perf_counter`.
     """
 
@@ -66,11 +69,11 @@ class TrainLogger:
         env: RewardEnv,
         agent: Agent,
         *,
-        refreshments: int = 0,
+        refits: int = 0,
         deadline: float = math.inf,
     ) -> None:
         self._run, self._config, self._env, self._agent = run, config, env, agent
-        self._refreshments, self._deadline = refreshments, deadline
+        self._refits, self._deadline = refits, deadline
         self._seconds: dict[str, float] = {}
         self._earlier = 0.0
         self._begun = self._noted = perf_counter()
@@ -94,14 +97,14 @@ class TrainLogger:
 
         Exact with our own PPO and environments that can give their state. Others cannot, and the
         agents of Stable-Baselines3 cannot go on within an episode: these continue in new episodes,
-        as all do when the critic was refreshed since.
+        as all do when the critic was refitted since.
         """
         checkpoint = self._run.load_checkpoint()
         if checkpoint is None:
             return
         learned, meta = under(checkpoint.arrays, "agent/"), checkpoint.meta
         state = under(checkpoint.arrays, "environment/")
-        if state and meta.get("refreshments", 0) == self._refreshments:
+        if state and refits_of(meta) == self._refits:
             self._env.set_state(state)
         # the running episodes are lost with the environment's state, or were paid by another critic
         else:
@@ -129,7 +132,7 @@ class TrainLogger:
             "agent": about,
             "seconds": self._seconds,
             "wall": self.wall,
-            "refreshments": self._refreshments,
+            "refits": self._refits,
         }
         self._run.save_checkpoint(self._agent.steps, arrays, meta)
         self._saved = perf_counter()

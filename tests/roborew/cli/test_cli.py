@@ -8,19 +8,22 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from dataclasses import fields, is_dataclass
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import Any
 
 import pytest
 import tyro
 
 from roborew import cli
+from roborew.cli.flags import OLD_FLAGS, flags_of
+from roborew.cli.parse import parse_command
 from roborew.storage.run import RunDirectory
-from roborew.workflows.factories import load_trained
+from roborew.workflows.parts import AgentConfig
 from roborew.workflows.train import logger
+from roborew.workflows.train.config import TrainConfig
 from roborew.workflows.train.logger import Status
+from roborew.workflows.trained import load_trained
 from tests.roborew.ascent import ENV, ROLLOUT, heights  # noqa: F401
 
 WORLD = [
@@ -124,41 +127,118 @@ def test_an_error_of_gymnasium_is_one_line_too(
     assert capsys.readouterr().err == "roborew: call reset() first\n"
 
 
-@pytest.mark.parametrize("words", [["list", "robots"], ["train", "--stepps", "5"], []])
+@pytest.mark.parametrize("words", [["list", "robots"], ["train", "--seed", "x"], []])
 def test_what_cannot_be_parsed_exits_with_two(words: list[str]) -> None:
     with pytest.raises(SystemExit) as exit_:
         cli.main(words)
     assert exit_.value.code == 2
 
 
-def settings_of(kind: Any) -> Iterator[str]:
-    """Names of the settings of a command that are key=value, as they are typed."""
-    for one in fields(kind):
-        if is_dataclass(inner := get_type_hints(kind)[one.name]):
-            yield from settings_of(inner)
-        elif one.name.endswith("option"):
-            yield f"--{one.name.replace('_', '-')}"
-
-
-COMMANDS = {get_args(one)[1].name: get_args(one)[0] for one in get_args(cli.AnyCommand)}
+COMMANDS = cli.COMMANDS
 NEEDED = {
     "fit": ["films"],
-    "score": ["film.mp4", "--goal", "go"],
-    "compare": ["film.mp4", "--goal", "go"],
+    "score": ["film.mp4", "--instruction", "go"],
+    "compare": ["film.mp4", "--instruction", "go"],
 }
-REPEATABLE = [(command, word) for command, kind in COMMANDS.items() for word in settings_of(kind)]
+SETTINGS = [
+    ("train", "--reward clip --reward.alpha 0.5", "'alpha': 0.5"),
+    ("train", "--reward clip --reward.alpha=0.5", "'alpha': 0.5"),
+    ("train", "--agent.gae-lambda 0.9 --agent.init-std 0.4", "'gae_lambda': 0.9, 'init_std': 0.4"),
+    ("train", "--agent.normalize-rewards", "'normalize_rewards': True"),
+    ("train", "--agent sb3-sac --agent.gamma 1", "name='sb3-sac', options={'gamma': 1.0}"),
+    ("train", "--reward topreward --judge.model tiny", "'judge.model': 'tiny'"),
+    ("demo", "--shaping potential --shaping.scale 2", "kind='potential', scale=2.0"),
+    ("train", "--success-detector.threshold 0.8", "threshold=0.8"),
+    ("train", "--cameras side front", "cameras=('side', 'front')"),
+    ("train", "--env.cameras side", "cameras=('side',)"),
+    ("train", "--goal climb", "instruction='climb'"),
+    ("fit", "--critic.steps 400 --encoder mini", "options={'steps': 400}"),
+    ("fit", "--encoder.steps 3 --cameras all", "cameras=('all',)"),
+    ("score", "--reward clip --reward.dtype float32", "options={'dtype': 'float32'}"),
+    ("compare", "--rewards mini clip --clip.alpha 0.5", "'alpha': 0.5"),
+]
 
 
-def test_the_commands_with_settings_are_found() -> None:
-    assert {"train", "fit", "score", "compare", "demo"} == {command for command, _ in REPEATABLE}
+@pytest.mark.parametrize(("command", "typed", "expected"), SETTINGS)
+def test_a_dotted_setting_reaches_its_part(command: str, typed: str, expected: str) -> None:
+    words = [command, *NEEDED.get(command, []), *typed.split()]
+    assert expected in repr(parse_command(COMMANDS, words))
 
 
-@pytest.mark.parametrize(("command", "word"), REPEATABLE)
-def test_a_setting_given_several_times_keeps_all(command: str, word: str) -> None:
-    parsed = tyro.cli(
-        cli.AnyCommand, args=[command, *NEEDED.get(command, []), word, "a=1", word, "b=2"]
+WRONG = [
+    ("train", "--agent.gae-lamda 0.9", "did you mean --agent.gae-lambda? (agent ppo)"),
+    ("train", "--agent.weights x", "did you mean --reward.weights? (reward mini)"),
+    ("train", "--agent sb3-ppo --agent.init-std 1", "agent sb3-ppo has n-steps, batch-size"),
+    ("train", "--success-detector.treshold 1", "did you mean --success-detector.threshold?"),
+    ("train", "--stepps 5", "unknown option --stepps"),
+    ("train", "--agent.gamma much", "--agent.gamma: expected float; got 'much'"),
+    ("train", "--agent.gamma 1 --agent.gamma 1", "--agent.gamma: given twice"),
+    ("train", "--judge.model x", "unknown option --reward.judge.model"),
+    (
+        "train",
+        "--reward topreward --judge.modle x",
+        "did you mean --reward.judge.model? (reward topreward)",
+    ),
+    ("train", "--shaping.gamma 0.9", "only --shaping potential uses it"),
+    ("train", "--reward oracle-dense --shaping raw", "pays the simulator's truth"),
+    ("train", "--reward oracle-dense --success-detector.bonus 2", "pays the simulator's truth"),
+    ("train", "--num-refits 2", "name demonstrations: --refit"),
+    ("fit", "--critic.stps 3", "did you mean --critic.steps? (critic progress)"),
+    ("compare", "--rewards clip --clip.alpa 1", "did you mean --clip.alpha? (reward clip)"),
+]
+
+
+@pytest.mark.parametrize(("command", "typed", "complaint"), WRONG)
+def test_an_option_that_nothing_honors_is_one_line_that_says_what_was_meant(
+    command: str, typed: str, complaint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main([command, *NEEDED.get(command, []), *typed.split()]) == 2
+    lines = capsys.readouterr().err
+    assert lines.startswith("roborew: ") and complaint in lines.splitlines()[0]
+
+
+OLD = [(command, flag) for command, flags in OLD_FLAGS.items() for flag in flags]
+
+
+@pytest.mark.parametrize(("command", "flag"), OLD)
+def test_an_old_flag_is_answered_with_the_new_one_which_exists(
+    command: str, flag: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    new = OLD_FLAGS[command][flag]
+    assert cli.main([command, *NEEDED.get(command, []), flag, "x"]) == 2
+    assert f"{flag} is called {new} now" in capsys.readouterr().err
+    flags = flags_of(command, COMMANDS[command], [])
+    group = new.removeprefix("--").partition(".")[0]
+    assert new in flags.plain or group in flags.parts or group == "REWARD"
+
+
+@pytest.mark.parametrize("command", sorted(COMMANDS))
+@pytest.mark.filterwarnings("ignore:get_parser:DeprecationWarning")
+def test_every_flag_that_tyro_reads_is_known(command: str) -> None:
+    parser: Any = tyro.extras.get_parser(COMMANDS[command])
+    read = {flag for action in parser._actions for flag in action.option_strings}
+    assert read - {"-h"} <= flags_of(command, COMMANDS[command], []).plain
+
+
+def test_the_settings_of_a_part_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as exit_:
+        cli.main(["train", "--agent.help"])
+    assert exit_.value.code == 0
+    listed = capsys.readouterr().out
+    assert "--agent.gae-lambda" in listed and "0.9" in listed and "advantage estimation" in listed
+
+
+def test_a_run_begins_with_the_settings_of_another_and_flags_override_them() -> None:
+    assert cli.main(["train", *WORLD, "--name", "first", "--agent.gamma", "0.9"]) == 0
+    words = ["train", "--config", "runs/first/config.json", "--seed", "3", "--name", "second"]
+    assert cli.main(words) == 0
+    first, second = (
+        RunDirectory.open(f"runs/{name}").config(TrainConfig) for name in ("first", "second")
     )
-    assert "('a=1', 'b=2')" in repr(parsed)
+    assert second == replace(first, seed=3) and second.agent.options["gamma"] == 0.9
+    command: Any = parse_command(COMMANDS, [*words[:3], "--agent", "sb3-sac"])
+    assert command.config.agent == AgentConfig("sb3-sac")
+    assert cli.main(["train", "--config", "nowhere.json"]) == 2
 
 
 def interrupt_at(steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -205,7 +285,7 @@ def test_ctrl_c_while_judging_says_how_to_go_on(
     ("kind", "names"),
     [
         ("envs", ["roborew/Press-v0", "roborew/Cheetah-v0"]),
-        ("rewards", ["mini", "true-dense", "true-sparse"]),
+        ("rewards", ["mini", "oracle-dense", "oracle-sparse"]),
         ("agents", ["ppo", "sb3-ppo", "sb3-sac"]),
         ("critics", ["robometer", "temporal_ot", "arXiv:2410.21795"]),
         ("encoders", ["conv", "mini", "tower"]),
@@ -224,8 +304,10 @@ README = (Path(__file__).parents[3] / "README.md").read_text()
 
 def helped(command: str, capsys: pytest.CaptureFixture[str]) -> str:
     """The help of a command, in one line without its frame."""
-    with pytest.raises(SystemExit):
-        cli.main([command, "--help"])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COLUMNS", "100")  # groups stand below each other
+        with pytest.raises(SystemExit):
+            cli.main([command, "--help"])
     return " ".join(re.sub("[^ -~]", " ", capsys.readouterr().out).split())
 
 

@@ -18,13 +18,18 @@ from roborew.types import Clip, Scores
 from roborew.workflows.fit import FitConfig, Fitted, fit_critic
 from roborew.workflows.fit.critic_metrics import critic_metrics, evaluate_critic
 from roborew.workflows.fit.model_card import card, write
+from roborew.workflows.parts import CriticConfig, EncoderConfig
 from tests.roborew.critics.films import demonstration
 from tests.roborew.critics.worlds import PUSH, curve, episode
 
 
 @pytest.fixture(scope="module")
 def fitted() -> Fitted:
-    config = FitConfig(option=("steps=12",), ensemble_size=2, encoder_option=("steps=4", "batch=8"))
+    config = FitConfig(
+        critic=CriticConfig(options={"steps": 12}),
+        ensemble_size=2,
+        encoder=EncoderConfig(options={"steps": 4, "batch": 8}),
+    )
     told = [
         (kind, {"success": curve(kind, 8) >= 1, "quality": kind}) for kind in ("success", "undo")
     ]
@@ -89,7 +94,9 @@ def test_the_folder_holds_a_picture_of_an_episode_of_each_kind_that_was_held_out
     assert "](card.png)" in (tmp_path / "critic" / "card.md").read_text()
     with Image.open(tmp_path / "critic" / "card.png") as picture:
         assert picture.format == "PNG" and picture.height > 2 * 110 * 1.7
-    few = fit_critic([demonstration()], FitConfig(critic="ridge", encoder="mini"))
+    few = fit_critic(
+        [demonstration()], FitConfig(critic=CriticConfig("ridge"), encoder=EncoderConfig("mini"))
+    )
     write(few, tmp_path / "few", "one", "roborew fit one")
     assert sorted(path.name for path in (tmp_path / "few").iterdir()) == [
         "card.md",
@@ -102,7 +109,9 @@ def test_figures_tell_of_the_encoder_too_where_one_is_learned(fitted: Fitted) ->
     said: list[tuple[str, float]] = []
     films = [demonstration(kind, row) for kind in ("success", "undo") for row in range(2)]
     frozen = fit_critic(
-        films, FitConfig(option=("steps=2",), encoder="mini"), lambda *figure: said.append(figure)
+        films,
+        FitConfig(critic=CriticConfig(options={"steps": 2}), encoder=EncoderConfig("mini")),
+        lambda *figure: said.append(figure),
     )
     assert np.isfinite(fitted.figures["encoder loss"]) and "member 2: loss" in fitted.figures
     assert set(frozen.figures) == {"loss"} and frozen.figures["loss"] == dict(said)["loss"]
@@ -153,7 +162,10 @@ def test_a_video_that_is_done_at_once_is_played_back_all_the_same() -> None:
 def test_how_far_a_fit_is_can_be_counted_in_each_of_its_parts() -> None:
     said: list[tuple[str, float]] = []
     films = [demonstration(kind, row) for kind in ("success", "undo") for row in range(2)]
-    how = FitConfig(option=("steps=22",), encoder_option=("steps=3", "batch=4"))
+    how = FitConfig(
+        critic=CriticConfig(options={"steps": 22}),
+        encoder=EncoderConfig(options={"steps": 3, "batch": 4}),
+    )
     fit_critic(films, how, lambda *figure: said.append(figure))
     counts = [(what, value) for what, value in said if ", of " in what]
     for part, total in (

@@ -23,6 +23,7 @@ from roborew.types import Clip
 from roborew.workflows.collect import CollectConfig
 from roborew.workflows.collect.collect import collect_demonstrations
 from roborew.workflows.fit import FitConfig, fit_critic
+from roborew.workflows.parts import CriticConfig, EncoderConfig
 from tests.roborew.encoders.tiny_towers import tiny_clip, tiny_dinov2, tiny_joint, tiny_timm
 
 FRAMES = np.random.default_rng(0).integers(0, 256, (5, 36, 48, 3), dtype=np.uint8)
@@ -151,11 +152,9 @@ def demos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_second_fit_embeds_nothing_and_gives_the_same_critic(
     words: dict[str, Any], demos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    options = tuple(f"{key}={value}" for key, value in words.items())
     config = FitConfig(
-        critic="ridge",
-        encoder="tower",
-        encoder_option=(*options, "dtype=float32"),
+        critic=CriticConfig("ridge"),
+        encoder=EncoderConfig("tower", {**words, "dtype": "float32"}),
         cache=tmp_path / "cache",
     )
     shown, told = list(read_demonstrations(demos)), list[str]()
@@ -170,9 +169,10 @@ def test_a_second_fit_embeds_nothing_and_gives_the_same_critic(
 def test_a_critic_knows_its_tower_and_not_the_cache(
     words: dict[str, Any], demos: Path, tmp_path: Path
 ) -> None:
-    options = tuple(f"{key}={value}" for key, value in words.items())
     config = FitConfig(
-        critic="ridge", encoder="tower", encoder_option=options, cache=tmp_path / "cache"
+        critic=CriticConfig("ridge"),
+        encoder=EncoderConfig("tower", words),
+        cache=tmp_path / "cache",
     )
     made = fit_critic(list(read_demonstrations(demos)), config).critic
     folder = made.save_pretrained(tmp_path / "critic")
@@ -185,9 +185,11 @@ def test_a_critic_knows_its_tower_and_not_the_cache(
 def test_a_damaged_entry_of_the_cache_is_computed_anew(
     demos: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    options = ("tower=open_clip", f"model={tiny_clip(tmp_path / 'clip')}", "dtype=float32")
+    options = {"tower": "open_clip", "model": str(tiny_clip(tmp_path / "clip")), "dtype": "float32"}
     config = FitConfig(
-        critic="ridge", encoder="tower", encoder_option=options, cache=tmp_path / "cache"
+        critic=CriticConfig("ridge"),
+        encoder=EncoderConfig("tower", options),
+        cache=tmp_path / "cache",
     )
     shown = list(read_demonstrations(demos))
     whole = fit_critic(shown, config)

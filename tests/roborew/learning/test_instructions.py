@@ -20,6 +20,7 @@ from roborew.workflows.fit import FitConfig, fit_critic
 from roborew.workflows.fit.critic_metrics import evaluate_critic
 from roborew.workflows.fit.model_card import card
 from roborew.workflows.fit.split import hold_out_instructions
+from roborew.workflows.parts import CriticConfig, EncoderConfig
 from tests.roborew.critics.films import demonstration
 from tests.roborew.critics.worlds import OPEN, PUSH, TEXT_WIDTH, TEXTS, episode, query, world
 
@@ -134,7 +135,11 @@ def test_held_out_sentences_are_some_of_each_kind_and_nobodys_fitted_ones() -> N
 
 
 def test_the_card_says_what_the_critic_can_know_of_sentences() -> None:
-    config = FitConfig(option=("steps=2",), encoder_option=("steps=2", "batch=8"), calibrate=False)
+    config = FitConfig(
+        critic=CriticConfig(options={"steps": 2}),
+        encoder=EncoderConfig(options={"steps": 2, "batch": 8}),
+        calibrate=False,
+    )
     for known in (SENTENCES, {}):
         fitted = fit_critic(
             [demonstration(k, row, **known) for k in ("success", "undo") for row in range(5)],

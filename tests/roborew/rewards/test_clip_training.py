@@ -9,27 +9,27 @@ import pytest
 from PIL import Image
 
 from roborew.storage.run import RunDirectory
-from roborew.workflows.factories import load_trained
-from roborew.workflows.train.config import TrainConfig
+from roborew.workflows.parts import AgentConfig, RewardConfig
+from roborew.workflows.train.config import EnvConfig, ShapingConfig, TrainConfig
 from roborew.workflows.train.loop import start, train
+from roborew.workflows.trained import load_trained
 from tests.roborew.ascent import ENV, ROLLOUT
 from tests.roborew.encoders.tiny_towers import tiny_clip, tiny_dinov2
 
 
 @pytest.mark.parametrize("agent", ["ppo", "sb3-ppo"])
 def test_clip_trains_an_agent(agent: str, tmp_path: Path) -> None:
-    option = (
-        f"model={tiny_clip(tmp_path / 'clip')}",
-        "alpha=0.5",
-        "baseline=a bar",
-        "dtype=float32",
-    )
+    option = {
+        "model": str(tiny_clip(tmp_path / "clip")),
+        "alpha": 0.5,
+        "baseline": "a bar",
+        "dtype": "float32",
+    }
     config = TrainConfig(
-        env=ENV,
+        env=EnvConfig(ENV),
         instruction="a high bar",
-        reward="clip",
-        option=option,
-        agent=agent,
+        reward=RewardConfig("clip", option),
+        agent=AgentConfig(agent),
         total_timesteps=ROLLOUT,
         num_envs=8,
     )
@@ -47,12 +47,18 @@ def test_clip_trains_an_agent(agent: str, tmp_path: Path) -> None:
 def test_goal_image_trains_an_agent(tmp_path: Path) -> None:
     Image.fromarray(np.full((72, 96, 3), 200, np.uint8)).save(tmp_path / "goal.png")
     config = TrainConfig(
-        env=ENV,
+        env=EnvConfig(ENV),
         instruction="a high bar",
-        reward="goal_image",
-        option=(f"model={tiny_dinov2(tmp_path / 'dinov2')}", "output=difference", "dtype=float32"),
+        reward=RewardConfig(
+            "goal_image",
+            {
+                "model": str(tiny_dinov2(tmp_path / "dinov2")),
+                "output": "difference",
+                "dtype": "float32",
+            },
+        ),
         goal_image=tmp_path / "goal.png",
-        shaping="level",
+        shaping=ShapingConfig("raw"),
         total_timesteps=ROLLOUT,
         num_envs=8,
     )

@@ -1,4 +1,4 @@
-"""``roborew demos``: the tasks' own behaviors as data sets, told truly, and made once."""
+"""``roborew collect``: the tasks' own behaviors as data sets, told truly, and made once."""
 
 from __future__ import annotations
 
@@ -215,10 +215,11 @@ def test_the_command_makes_a_set_says_how_far_it_is_and_makes_it_once(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     words = [
-        "demos",
+        "collect",
         ENV,
         "--behaviors",
-        "expert,hover",
+        "expert",
+        "hover",
         "--episodes",
         "2",
         "--width",

@@ -24,14 +24,19 @@ from roborew.workflows.evaluate import (
     read_summary,
     write_evaluation,
 )
+from roborew.workflows.parts import RewardConfig
 from roborew.workflows.record import record_run
-from roborew.workflows.run_report import command
-from roborew.workflows.train.config import TrainConfig
+from roborew.workflows.train.command import command
+from roborew.workflows.train.config import EnvConfig, TrainConfig
 from roborew.workflows.train.loop import start, train
 from tests.roborew.ascent import ENV, HORIZON, ROLLOUT, heights, random_mini  # noqa: F401
 
 TINY = TrainConfig(
-    env=ENV, instruction="climb", reward="height", total_timesteps=2 * ROLLOUT, num_envs=8
+    env=EnvConfig(ENV),
+    instruction="climb",
+    reward=RewardConfig("height"),
+    total_timesteps=2 * ROLLOUT,
+    num_envs=8,
 )
 PROMISED = {
     "environment", "instruction", "reward", "agent", "seed", "steps", "minutes", "sps", "true_success",
@@ -119,7 +124,7 @@ def test_what_is_written_stands_beside_older_files(tmp_path: Path) -> None:
             {"refit": Path("demos"), "num_refits": 2},
             "--refit, 2 times.*the one place where truth enters",
         ),
-        ({"reward": "true-dense"}, "paid by the simulator's truth"),
+        ({"reward": RewardConfig("oracle-dense")}, "paid by the simulator's truth"),
     ],
 )
 def test_a_report_says_where_truth_entered_the_reward(
@@ -143,8 +148,8 @@ def test_a_real_task_has_an_expert_and_nulls_and_its_film_is_drawn_for_viewers(
 ) -> None:
     monkeypatch.setattr(record, "VIEWER_OPTIONS", {"width": 160, "height": 120, "quality": "fast"})
     config = TrainConfig(
-        env="roborew/Press-v0",
-        reward=str(random_mini(tmp_path / "weights")),
+        env=EnvConfig("roborew/Press-v0"),
+        reward=RewardConfig(str(random_mini(tmp_path / "weights"))),
         total_timesteps=128,
         num_envs=8,
     )
@@ -176,7 +181,10 @@ def test_an_environment_of_others_is_filmed_as_it_was_scored_and_never_over_an_o
 
 def test_a_written_evaluation_can_be_read_back(tmp_path: Path) -> None:
     config = TrainConfig(
-        env="roborew/Press-v0", reward="true-dense", total_timesteps=128, num_envs=8
+        env=EnvConfig("roborew/Press-v0"),
+        reward=RewardConfig("oracle-dense"),
+        total_timesteps=128,
+        num_envs=8,
     )
     run = trained(config, tmp_path / "run")
     result = evaluate_run(run, 3)
@@ -186,8 +194,8 @@ def test_a_written_evaluation_can_be_read_back(tmp_path: Path) -> None:
 
 def test_the_learned_reward_is_measured_against_the_truth(tmp_path: Path) -> None:
     config = TrainConfig(
-        env="roborew/Press-v0",
-        reward=str(random_mini(tmp_path / "weights")),
+        env=EnvConfig("roborew/Press-v0"),
+        reward=RewardConfig(str(random_mini(tmp_path / "weights"))),
         total_timesteps=128,
         num_envs=8,
     )

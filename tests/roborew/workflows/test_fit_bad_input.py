@@ -32,15 +32,16 @@ from roborew.workflows.fit import (
 from roborew.workflows.fit.critic_metrics import evaluate_critic
 from roborew.workflows.fit.model_card import card
 from roborew.workflows.fit.split import split_episodes
+from roborew.workflows.parts import CriticConfig, EncoderConfig
 from tests.roborew.critics.films import demonstration
 from tests.roborew.critics.worlds import PUSH, curve
 from tests.roborew.data.sets import write, write_as_folder
 
-ENCODER = ("steps=2", "batch_size=4")
-STEPS = dict.fromkeys(critics, ("steps=4",)) | {
-    "ridge": (),
-    "perceptual": (),
-    "bradley_terry": ("steps=4", "num_queries=50"),
+ENCODER = {"steps": 2, "batch_size": 4}
+STEPS = {critic: {"steps": 4} for critic in critics} | {
+    "ridge": {},
+    "perceptual": {},
+    "bradley_terry": {"steps": 4, "num_queries": 50},
 }
 SUCCESSES = {"vice", "liv", "perceptual", "sarm", "tcc", "temporal_ot", "vip"}
 """Critics that learn from successes."""
@@ -87,11 +88,13 @@ SETS: dict[str, tuple[list[Demonstration], set[str]]] = {
 
 @cache
 def embedded(kind: str) -> EmbeddedDemonstrations:
-    return embed_demonstrations(SETS[kind][0], FitConfig(encoder_option=ENCODER))
+    return embed_demonstrations(SETS[kind][0], FitConfig(encoder=EncoderConfig(options=ENCODER)))
 
 
 def fitted(critic: str, kind: str) -> Fitted:
-    config = FitConfig(critic=critic, option=STEPS[critic], encoder_option=ENCODER)
+    config = FitConfig(
+        critic=CriticConfig(critic, STEPS[critic]), encoder=EncoderConfig(options=ENCODER)
+    )
     return fit_objective(embedded(kind), config)
 
 
@@ -138,7 +141,7 @@ def test_a_critic_is_fitted_to_what_little_there_is_and_scores_what_little_there
     ids=["failures without labels", "progress that stands still", "failures at 0"],
 )
 def test_where_nothing_progresses_no_critic_learns(kind: list[Demonstration]) -> None:
-    config = FitConfig(encoder_option=ENCODER)
+    config = FitConfig(encoder=EncoderConfig(options=ENCODER))
     found = embed_demonstrations(kind, config)
     for critic in critics:
         with pytest.raises(
@@ -162,7 +165,8 @@ def test_pictures_that_never_change_cannot_show_progress(changes: dict[str, Any]
         match="success-9: expected pictures that change.*all 8 frames are the same",
     ):
         fit_critic(
-            [*several("success"), frozen("success", **changes)], FitConfig(encoder_option=ENCODER)
+            [*several("success"), frozen("success", **changes)],
+            FitConfig(encoder=EncoderConfig(options=ENCODER)),
         )
 
 
@@ -195,7 +199,8 @@ def test_labels_that_contradict_each_other_are_refused(changes: dict[str, Any], 
 def test_where_progress_is_labelled_key_frames_are_not_asked() -> None:
     def labels(**changes: Any) -> list[float]:
         found = embed_demonstrations(
-            [demonstration(keyframes=(2, 4), **changes)], FitConfig(encoder_option=ENCODER)
+            [demonstration(keyframes=(2, 4), **changes)],
+            FitConfig(encoder=EncoderConfig(options=ENCODER)),
         )
         return np.asarray(found.examples[0].progress).tolist()
 
@@ -210,7 +215,7 @@ def test_thinned_episodes_keep_their_last_frame_and_the_labels_of_the_frames_tha
     whole = demonstration(
         keyframes=(2, 7), progress=None, success=curve("success", 8) >= 1, stages=spans
     )
-    found = embed_demonstrations([whole], FitConfig(encoder_option=ENCODER, fps=4))
+    found = embed_demonstrations([whole], FitConfig(encoder=EncoderConfig(options=ENCODER), fps=4))
     at = [0, 2, 4, 6, 7]
     np.testing.assert_array_equal(found.episode_frames[0].frames, whole.video()[at])
     np.testing.assert_allclose(
@@ -256,7 +261,7 @@ def test_from_a_handful_of_videos_all_are_learned_from(count: int) -> None:
 def test_the_card_of_a_handful_says_that_nothing_is_known() -> None:
     one = fit_critic(
         [demonstration("success", row) for row in range(3)],
-        FitConfig(critic="ridge", encoder="mini"),
+        FitConfig(critic=CriticConfig("ridge"), encoder=EncoderConfig("mini")),
     )
     assert len(one.split.fit) == 3 and one.critic.calibration is None
     assert "nothing is known" in card(
@@ -274,7 +279,7 @@ def write_clip(
 
 
 def run_fit(source: Path, out: Path, *words: str) -> int:
-    quick = ("--critic", "ridge", "--encoder-option", "steps=2")
+    quick = ("--critic", "ridge", "--encoder.steps", "2")
     return cli.main(["fit", str(source), "--out", str(out), *quick, *words])
 
 

@@ -22,11 +22,14 @@ from roborew.learning.examples import EpisodeFrames
 from roborew.types import Clip, Frame, Video
 from roborew.workflows.fit import FitConfig, Fitted, fit_critic
 from roborew.workflows.fit.critic_metrics import evaluate_critic
+from roborew.workflows.parts import CriticConfig, EncoderConfig
 from roborew.workflows.score import sample_video
 from tests.roborew.critics.films import demonstration
 from tests.roborew.critics.worlds import PUSH, curve
 
-QUICK = FitConfig(critic="ridge", encoder_option=("steps=4", "batch_size=8"))
+QUICK = FitConfig(
+    critic=CriticConfig("ridge"), encoder=EncoderConfig(options={"steps": 4, "batch_size": 8})
+)
 VIEWS = ("front", "left", "wrist")
 
 
@@ -50,7 +53,7 @@ def some(cameras: tuple[str, ...] = VIEWS) -> list[Demonstration]:
 
 @pytest.fixture(scope="module")
 def fitted() -> Fitted:
-    return fit_critic(some(), replace(QUICK, camera="all"))
+    return fit_critic(some(), replace(QUICK, cameras=("all",)))
 
 
 def arrays(fitted: Fitted) -> list[bytes]:
@@ -64,10 +67,10 @@ def arrays(fitted: Fitted) -> list[bytes]:
 
 @pytest.mark.parametrize("critic", ["ridge", "hop"])
 def test_one_of_several_cameras_gives_the_critic_of_that_camera_alone(critic: str) -> None:
-    config = replace(QUICK, critic=critic, option=() if critic == "ridge" else ("steps=4",))
-    named = fit_critic(some(), replace(config, camera="front"))
+    config = replace(QUICK, critic=CriticConfig(critic, {} if critic == "ridge" else {"steps": 4}))
+    named = fit_critic(some(), replace(config, cameras=("front",)))
     alone = fit_critic(some(("front",)), config)
-    everything = fit_critic(some(("front",)), replace(config, camera="all"))
+    everything = fit_critic(some(("front",)), replace(config, cameras=("all",)))
     assert arrays(named) == arrays(alone) == arrays(everything)
     assert named.critic.encoder.identity == alone.critic.encoder.identity
     assert isinstance(named.critic.encoder, ConvEncoder)
@@ -140,11 +143,11 @@ def test_cameras_that_are_not_there_or_named_twice_are_refused() -> None:
     with pytest.raises(
         InvalidInputError, match="success-0: no camera 'top'. Available: front, left, wrist"
     ):
-        fit_critic(some(), replace(QUICK, camera="front,top"))
+        fit_critic(some(), replace(QUICK, cameras=("front", "top")))
     with pytest.raises(InvalidInputError, match="each camera once; got front, front"):
-        fit_critic(some(), replace(QUICK, camera="front, front"))
+        fit_critic(some(), replace(QUICK, cameras=("front", "front")))
     with pytest.raises(InvalidInputError, match="undo-9: no camera 'wrist'"):
-        fit_critic([*some(), one("undo", 9, VIEWS[:2])], replace(QUICK, camera="all"))
+        fit_critic([*some(), one("undo", 9, VIEWS[:2])], replace(QUICK, cameras=("all",)))
 
 
 def write_views(folder: Path, lengths: tuple[int, ...] = (5, 5, 5)) -> list[Path]:
@@ -160,13 +163,13 @@ def test_a_user_scores_the_videos_of_several_cameras_as_one(fitted: Fitted, tmp_
     words = [
         "score",
         str(front),
-        "--views",
+        "--cameras",
         *map(str, others),
         "--goal",
         PUSH,
         "--reward",
         str(critic),
-        "--no-film",
+        "--no-video",
     ]
     assert cli.main([*words, "--out", str(tmp_path / "scores")]) == 0
     assert len((tmp_path / "scores/front.ridge.jsonl").read_text().splitlines()) == 5

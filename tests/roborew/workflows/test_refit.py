@@ -22,12 +22,13 @@ from roborew.types import Clip
 from roborew.workflows import refit
 from roborew.workflows.collect import CollectConfig
 from roborew.workflows.collect.collect import collect_demonstrations
-from roborew.workflows.factories import load_trained
 from roborew.workflows.fit import FitConfig, fit_critic
 from roborew.workflows.fit.model_card import write
-from roborew.workflows.train.config import TrainConfig
+from roborew.workflows.parts import CriticConfig, EncoderConfig, RewardConfig
+from roborew.workflows.train.config import EnvConfig, TrainConfig
 from roborew.workflows.train.logger import Status
 from roborew.workflows.train.loop import Outcome, start, train
+from roborew.workflows.trained import load_trained
 from roborew_envs import TaskVectorEnv, make_task
 from tests.roborew.critics.films import demonstration
 from tests.roborew.critics.worlds import PUSH
@@ -56,20 +57,19 @@ def config(
     """An ensemble with a way of its own to learn from an agent, and a critic without that sees
     several views."""
     own = request.param == "vice"
-    steps, camera = (("steps=3",), "wrist") if own else ((), "wrist,front")
+    steps, cameras = ({"steps": 3}, ("wrist",)) if own else ({}, ("wrist", "front"))
     how = FitConfig(
-        critic=request.param,
+        critic=CriticConfig(request.param, steps),
         ensemble_size=1 + own,
-        option=steps,
-        encoder="mini",
+        encoder=EncoderConfig("mini"),
         calibrate=False,
-        camera=camera,
+        cameras=cameras,
     )
     folder = tmp_path_factory.mktemp("critic") / request.param
     fit_critic(list(read_demonstrations(demos)), how).critic.save_pretrained(folder)
     return TrainConfig(
-        env=ENV,
-        reward=str(folder),
+        env=EnvConfig(ENV),
+        reward=RewardConfig(str(folder)),
         refit=demos,
         total_timesteps=4 * ROLLOUT,
         num_envs=8,
@@ -79,7 +79,7 @@ def config(
 
 def whole(config: TrainConfig, path: Path) -> Outcome:
     with start(config, path) as run:
-        return train(run, refresh=refit.refresh)
+        return train(run, refit=refit.refit)
 
 
 def test_interrupted_at_any_rollout_equals_uninterrupted(
@@ -91,10 +91,10 @@ def test_interrupted_at_any_rollout_equals_uninterrupted(
         signal.raise_signal(signal.SIGINT)
 
     with start(config, tmp_path / "parts") as run:
-        ends = [train(run, stop, refit.refresh)]
+        ends = [train(run, stop, refit.refit)]
     while ends[-1].ended != "finished":
         with RunDirectory.resume(tmp_path / "parts") as run:
-            ends.append(train(run, stop, refit.refresh))
+            ends.append(train(run, stop, refit.refit))
     assert ends[-1] == expected == Outcome(ended="finished", steps=4 * ROLLOUT)
     one, other = (
         RunDirectory.open(tmp_path / name).load_checkpoint() for name in ("whole", "parts")
@@ -108,7 +108,7 @@ def test_the_agents_episodes_are_kept_with_their_truth_and_another_critic_pays(
     config: TrainConfig, tmp_path: Path
 ) -> None:
     with start(replace(config, num_refits=2, total_timesteps=3 * ROLLOUT), tmp_path / "run") as run:
-        train(run, refresh=refit.refresh)
+        train(run, refit=refit.refit)
     for number in (1, 2):
         visited = list(read_demonstrations(run.path / f"visited-{number}"))
         assert len(visited) == EPISODES
@@ -138,16 +138,15 @@ def test_pictures_of_the_goal_that_were_given_are_learned_from_again(tmp_path: P
     (tmp_path / "drawn").mkdir()
     Image.fromarray(shown[0].video()[-1]).save(tmp_path / "drawn" / "goal.png")
     how = FitConfig(
-        critic="vice",
-        option=("steps=3",),
-        encoder="mini",
+        critic=CriticConfig("vice", {"steps": 3}),
+        encoder=EncoderConfig("mini"),
         goal_images=tmp_path / "drawn",
     )
     write(fit_critic(shown, how), tmp_path / "critic", "stalls", "fit")
     critic = tmp_path / "critic"
     config = TrainConfig(
-        env=ENV,
-        reward=str(critic),
+        env=EnvConfig(ENV),
+        reward=RewardConfig(str(critic)),
         refit=failures,
         total_timesteps=4 * ROLLOUT,
         num_envs=8,
@@ -165,7 +164,7 @@ def test_a_refreshment_that_was_cut_short_is_done_again(
     with start(config, tmp_path / "run") as run:
         (run.path / "critic-1").mkdir()
         (run.path / "critic-1" / "model.safetensors").write_bytes(b"torn")
-        assert train(run, refresh=refit.refresh).ended == "finished"
+        assert train(run, refit=refit.refit).ended == "finished"
     assert refit.is_critic(run.path / "critic-1")
 
 
@@ -173,8 +172,8 @@ def test_what_cannot_be_refreshed_is_refused_before_anything_is_written(
     demos: Path, tmp_path: Path
 ) -> None:
     for wrong in (
-        TrainConfig(env=ENV, refit=demos),
-        TrainConfig(env=ENV, reward="true-dense", refit=demos),
+        TrainConfig(env=EnvConfig(ENV), refit=demos),
+        TrainConfig(env=EnvConfig(ENV), reward=RewardConfig("oracle-dense"), refit=demos),
     ):
         with pytest.raises(InvalidInputError, match="critic's folder"):
             start(wrong, tmp_path / "run")
@@ -217,10 +216,9 @@ def test_what_an_agent_visited_that_nobody_labelled_is_not_learned_as_success(me
         demonstration("success", 100 + row, progress=None, succeeded=None) for row in range(4)
     ]
     how = FitConfig(
-        critic="vice",
+        critic=CriticConfig("vice", {"steps": 30}),
         ensemble_size=members,
-        option=("steps=30",),
-        encoder="mini",
+        encoder=EncoderConfig("mini"),
         calibrate=False,
         held_out=0,
     )

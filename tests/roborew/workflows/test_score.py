@@ -17,7 +17,7 @@ from roborew.data import read_video, video_info, write_video
 from roborew.errors import InvalidInputError
 from roborew.evaluation import Clock
 from roborew.types import RewardSpec, Scores
-from roborew.workflows.compare import agreement_table, compare, options_of
+from roborew.workflows.compare import agreement_table, compare
 from roborew.workflows.fit import FitConfig, fit_critic
 from roborew.workflows.score import SampledVideo, sample_video, score_video, write_progress_table
 from tests.roborew.critics.films import demonstration
@@ -167,7 +167,7 @@ def test_a_critic_scores_what_it_was_fitted_to_at_the_rate_that_it_was_fitted_to
             str(video),
             "--reward",
             str(critic),
-            "--no-film",
+            "--no-video",
             "--out",
             str(tmp_path / out),
             *words,
@@ -211,15 +211,15 @@ def test_a_judge_scores_several_videos_and_its_abstentions_are_said(
         "open it",
         "--fps",
         "2",
-        "--no-film",
+        "--no-video",
     ]
-    words += ["--out", str(tmp_path / "out"), "--reward", "roboreward", "--option", "max_frames=2"]
-    judge = f"judge.model={tiny_vlm(tmp_path / 'judge')}"
-    assert cli.main([*words, "--option", judge, "--option", "judge.min_prob_mass=0"]) == 0
+    words += ["--out", str(tmp_path / "out"), "--reward", "roboreward", "--reward.max-frames", "2"]
+    judge = str(tiny_vlm(tmp_path / "judge"))
+    assert cli.main([*words, "--judge.model", judge, "--judge.min-prob-mass", "0"]) == 0
     printed = capsys.readouterr().out
     assert printed.index("questions with up to") < printed.index("abstained")
     assert "6 frames, 0 abstained" in printed
-    assert cli.main([*words, "--option", judge, "--option", "judge.min_prob_mass=0.99"]) == 1
+    assert cli.main([*words, "--judge.model", judge, "--judge.min-prob-mass", "0.99"]) == 1
     assert "no score over 6 frames, 6 abstained" in capsys.readouterr().out
     table = table_of(tmp_path / "out" / "roboreward_progress.parquet").to_pydict()
     assert (
@@ -270,13 +270,19 @@ def test_a_user_compares_rewards_on_the_same_videos(
     )
 
 
-def test_an_option_of_no_compared_reward_is_refused() -> None:
-    assert options_of(["a", "b"], ["b.x=1"]) == {"a": [], "b": ["x=1"]}
-    for pair in ("x=1", "c.x=1"):
-        with pytest.raises(InvalidInputError, match="one of a, b"):
-            options_of(["a", "b"], [pair])
-    with pytest.raises(InvalidInputError, match="different names"):
-        options_of(["a", "a"], [])
+@pytest.mark.parametrize(
+    ("typed", "complaint"),
+    [
+        ("--rewards mini --clip.alpha 1", "unknown option --clip.alpha"),
+        ("--rewards mini --x 1", "unknown option --x"),
+        ("--rewards mini mini", "expected different names"),
+    ],
+)
+def test_an_option_of_no_compared_reward_is_refused(
+    typed: str, complaint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["compare", "film.mp4", "--instruction", "go", *typed.split()]) == 2
+    assert complaint in capsys.readouterr().err
 
 
 def test_a_reward_that_needs_a_picture_of_the_goal_says_so() -> None:

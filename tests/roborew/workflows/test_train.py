@@ -24,18 +24,24 @@ from roborew.errors import (
 from roborew.registry import critics
 from roborew.storage.run import RunDirectory
 from roborew.workflows.evaluate import evaluate_run
-from roborew.workflows.factories import load_trained, make_reward_env
 from roborew.workflows.fit import FitConfig, fit_critic
+from roborew.workflows.parts import AgentConfig, CriticConfig, EncoderConfig, RewardConfig
+from roborew.workflows.rewards import make_reward_env
 from roborew.workflows.train import logger
-from roborew.workflows.train.config import TrainConfig
+from roborew.workflows.train.config import EnvConfig, ShapingConfig, TrainConfig
 from roborew.workflows.train.logger import Status
 from roborew.workflows.train.loop import Outcome, start, train
+from roborew.workflows.trained import load_trained
 from roborew_envs.suites import DEFAULT_CAMERA
 from tests.roborew.ascent import ENV, ROLLOUT, STATELESS, Height, heights, random_mini  # noqa: F401
 from tests.roborew.critics.films import demonstration
 
 TINY = TrainConfig(
-    env=ENV, instruction="climb", reward="height", total_timesteps=4 * ROLLOUT, num_envs=8
+    env=EnvConfig(ENV),
+    instruction="climb",
+    reward=RewardConfig("height"),
+    total_timesteps=4 * ROLLOUT,
+    num_envs=8,
 )
 TIMES = ("seconds", "sps")
 
@@ -65,7 +71,7 @@ def untimed(path: Path) -> list[dict[str, Any]]:
     ]
 
 
-@pytest.mark.parametrize("case", ["height", "whole episodes", "true-dense", "mini"])
+@pytest.mark.parametrize("case", ["height", "whole episodes", "oracle-dense", "mini"])
 def test_interrupted_and_resumed_equals_uninterrupted(
     case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -75,7 +81,12 @@ def test_interrupted_and_resumed_equals_uninterrupted(
         monkeypatch.setattr(Height, "spec", replace(Height.spec, causal=False))
     elif case != "height":
         reward = str(random_mini(tmp_path / "weights")) if case == "mini" else case
-        config = replace(TINY, env="roborew/Press-v0", instruction=None, reward=reward)
+        config = replace(
+            TINY,
+            env=EnvConfig("roborew/Press-v0"),
+            instruction=None,
+            reward=RewardConfig(reward),
+        )
     whole = run_whole(config, tmp_path / "whole")
     first, second = run_interrupted(config, tmp_path / "parts")
     assert (first.ended, first.steps) == ("stopped", 2 * ROLLOUT)
@@ -115,7 +126,7 @@ def test_an_agent_learns_from_pictures_where_the_own_reward_is_nan(tmp_path: Pat
 def test_the_agents_of_stable_baselines_go_through_the_same_loop(
     agent: str, tmp_path: Path
 ) -> None:
-    config = replace(TINY, agent=agent, total_timesteps=768)
+    config = replace(TINY, agent=AgentConfig(agent), total_timesteps=768)
     first, second = run_interrupted(config, tmp_path / "run")
     assert (first.ended, first.steps, second.ended, second.steps) == (
         "stopped",
@@ -128,7 +139,7 @@ def test_the_agents_of_stable_baselines_go_through_the_same_loop(
 
 
 def test_an_environment_that_cannot_give_its_state_goes_on_in_new_episodes(tmp_path: Path) -> None:
-    _, second = run_interrupted(replace(TINY, env=STATELESS), tmp_path / "run")
+    _, second = run_interrupted(replace(TINY, env=EnvConfig(STATELESS)), tmp_path / "run")
     assert second == Outcome(ended="finished", steps=4 * ROLLOUT)
     assert [record["steps"] for record in untimed(tmp_path / "run")] == [
         ROLLOUT,
@@ -224,20 +235,24 @@ def test_a_run_that_exists_is_never_overwritten(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("wrong", "error", "said"),
     [
-        ({"env": "roborew/Pres-v0"}, UnknownNameError, "Did you mean.*roborew/Press-v0.*Available"),
-        ({"reward": "mine"}, UnknownNameError, "Did you mean 'mini'.*true-dense"),
         (
-            {"reward": "critics/nope"},
+            {"env": EnvConfig("roborew/Pres-v0")},
+            UnknownNameError,
+            "Did you mean.*roborew/Press-v0.*Available",
+        ),
+        ({"reward": RewardConfig("mine")}, UnknownNameError, "Did you mean 'mini'.*oracle-dense"),
+        (
+            {"reward": RewardConfig("critics/nope")},
             UnknownNameError,
             "'critics/nope', and there is no folder of that name.*mini",
         ),
-        ({"agent": "pppo"}, UnknownNameError, "Did you mean 'ppo'.*sb3-sac"),
+        ({"agent": AgentConfig("pppo")}, UnknownNameError, "Did you mean 'ppo'.*sb3-sac"),
         ({"instruction": " "}, InvalidInputError, "says nothing"),
         ({"instruction": "a" * 600}, InvalidInputError, "600 characters"),
         ({"instruction": "up\x07"}, InvalidInputError, "control character"),
         ({"instruction": None}, InvalidInputError, "no instruction of its own"),
         ({"device": "nowhere"}, InvalidInputError, "torch cannot use 'nowhere'"),
-        ({"reward": "."}, InvalidInputError, "no file config.json"),
+        ({"reward": RewardConfig(".")}, InvalidInputError, "no file config.json"),
     ],
 )
 def test_a_bad_choice_is_one_clear_error_and_nothing_is_written(
@@ -266,16 +281,17 @@ def test_a_number_out_of_range_is_refused(wrong: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize(
     ("wanted", "asked", "paid"),
-    [("level", None, 1), ("difference", None, 0), ("level", "difference", 0)],
+    [("level", None, 1), ("difference", None, 0), ("level", "progress-delta", 0)],
 )
 def test_a_reward_is_paid_as_it_says_unless_the_user_says_otherwise(
     wanted: Any, asked: Any, paid: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """At rest there is no gain: only the level of the score is paid."""
     monkeypatch.setattr(Height, "spec", replace(Height.spec, shaping=wanted))
-    config = replace(TINY, shaping=asked, score_every=1)
+    config = replace(TINY, shaping=ShapingConfig(asked), score_every=1)
     with start(config, tmp_path / "run") as run:
-        assert run.config(TrainConfig).shaping == (asked or wanted)
+        names = {"level": "raw", "difference": "progress-delta"}
+        assert run.config(TrainConfig).shaping.kind == (asked or names[wanted])
     with closing(make_reward_env(config, 2, Height())) as env:
         _, infos = env.reset(seed=1)
         rewards = env.step(np.zeros((2, 1), np.float32))[1]
@@ -288,11 +304,13 @@ def test_only_a_score_that_belongs_to_a_step_is_paid_by_its_level(critic: str) -
 
 
 def test_a_critic_that_must_see_how_an_episode_ends_pays_and_is_judged(tmp_path: Path) -> None:
-    how = FitConfig(critic="temporal_ot", encoder="mini", calibrate=False)
+    how = FitConfig(
+        critic=CriticConfig("temporal_ot"), encoder=EncoderConfig("mini"), calibrate=False
+    )
     films = [demonstration(kind, cameras=(DEFAULT_CAMERA,)) for kind in ("success", "failure")]
     critic = fit_critic(films, how).critic
     critic.save_pretrained(tmp_path / "critic")
-    config = replace(TINY, reward=str(tmp_path / "critic"), total_timesteps=ROLLOUT)
+    config = replace(TINY, reward=RewardConfig(str(tmp_path / "critic")), total_timesteps=ROLLOUT)
     assert run_whole(config, tmp_path / "run") == Outcome(ended="finished", steps=ROLLOUT)
     learned = evaluate_run(RunDirectory.open(tmp_path / "run"), 3).agent.learned_return
     assert learned is not None and learned < 0
@@ -309,7 +327,7 @@ def test_a_reward_that_cannot_pay_is_refused_before_anything_is_written(
 
 def test_a_score_that_is_nan_stops_training(tmp_path: Path) -> None:
     with (
-        start(replace(TINY, reward="broken"), tmp_path / "run") as run,
+        start(replace(TINY, reward=RewardConfig("broken")), tmp_path / "run") as run,
         pytest.raises(InvalidScoreError, match="NaN"),
     ):
         train(run)
@@ -329,7 +347,7 @@ def test_a_saved_agent_keeps_its_own_settings_when_the_defaults_change(
 
 def test_options_reach_the_reward(tmp_path: Path) -> None:
     with pytest.raises(UnknownNameError, match="Available: device, weights"):
-        start(TrainConfig(option=("size=3",)), tmp_path / "run")
+        start(TrainConfig(reward=RewardConfig(options={"size": 3})), tmp_path / "run")
     with pytest.raises(InvalidInputError, match="nowhere"):
-        start(TrainConfig(option=("weights=nowhere",)), tmp_path / "run")
+        start(TrainConfig(reward=RewardConfig(options={"weights": "nowhere"})), tmp_path / "run")
     assert not (tmp_path / "run").exists()

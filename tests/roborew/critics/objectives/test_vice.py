@@ -15,6 +15,7 @@ from roborew.errors import InvalidInputError
 from roborew.learning.examples import Example
 from roborew.types import Clip
 from roborew.workflows.fit import FitConfig, fit_critic
+from roborew.workflows.parts import CriticConfig, EncoderConfig
 from tests.roborew.critics.films import demonstration
 from tests.roborew.critics.worlds import OPEN, PUSH, TEXTS, episode, query, world
 
@@ -175,9 +176,18 @@ def test_pictures_that_would_not_be_learned_from_are_refused(
 ) -> None:
     films = [demonstration("success", row) for row in range(3)]
     config = FitConfig(
-        critic=critic, encoder="mini", goal_images=pictures(tmp_path / "goals", count)
+        critic=CriticConfig(critic),
+        encoder=EncoderConfig("mini"),
+        goal_images=pictures(tmp_path / "goals", count),
     )
     with pytest.raises(InvalidInputError, match=said):
         fit_critic(films, config)
     with pytest.raises(InvalidInputError, match="folder with pictures"):
-        fit_critic(films, FitConfig(critic="vice", encoder="mini", goal_images=tmp_path))
+        fit_critic(
+            films,
+            FitConfig(
+                critic=CriticConfig("vice"),
+                encoder=EncoderConfig("mini"),
+                goal_images=tmp_path,
+            ),
+        )

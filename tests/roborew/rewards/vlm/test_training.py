@@ -7,6 +7,7 @@ import json
 import signal
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,28 +16,29 @@ from roborew import cli
 from roborew.errors import MissingBackendError
 from roborew.storage.run import RunDirectory
 from roborew.workflows import evaluate
-from roborew.workflows.factories import load_trained
-from roborew.workflows.train.config import TrainConfig
+from roborew.workflows.parts import AgentConfig, RewardConfig
+from roborew.workflows.train.config import EnvConfig, TrainConfig
 from roborew.workflows.train.logger import Status
 from roborew.workflows.train.loop import start, train
+from roborew.workflows.trained import load_trained
 from tests.roborew.ascent import ENV, heights  # noqa: F401
 from tests.roborew.workflows.test_train import untimed
 from tests.tiny_models import tiny_vlm
 
 
 @pytest.fixture(scope="module")
-def options(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, ...]:
-    return (f"judge.model={tiny_vlm(tmp_path_factory.mktemp('judge'))}", "judge.min_prob_mass=0")
+def options(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    model = tiny_vlm(tmp_path_factory.mktemp("judge"))
+    return {"judge.model": str(model), "judge.min_prob_mass": 0.0}
 
 
-def config(options: tuple[str, ...], reward: str = "roboreward", agent: str = "ppo") -> TrainConfig:
-    more = ("max_frames=3",) if reward == "roboreward" else ()
+def config(options: dict[str, Any], reward: str = "roboreward", agent: str = "ppo") -> TrainConfig:
+    more = {"max_frames": 3} if reward == "roboreward" else {}
     return TrainConfig(
-        env=ENV,
+        env=EnvConfig(ENV),
         instruction="climb",
-        reward=reward,
-        option=(*options, *more),
-        agent=agent,
+        reward=RewardConfig(reward, {**options, **more}),
+        agent=AgentConfig(agent),
         num_envs=2,
         score_every=6,
         total_timesteps=64,
@@ -46,7 +48,7 @@ def config(options: tuple[str, ...], reward: str = "roboreward", agent: str = "p
 @pytest.mark.parametrize("agent", ["ppo", "sb3-ppo"])
 def test_an_agent_trains_on_what_a_judge_says(
     agent: str,
-    options: tuple[str, ...],
+    options: dict[str, Any],
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -60,7 +62,7 @@ def test_an_agent_trains_on_what_a_judge_says(
 
 
 def test_stopped_in_the_middle_of_an_episode_what_is_remembered_goes_on(
-    options: tuple[str, ...], tmp_path: Path
+    options: dict[str, Any], tmp_path: Path
 ) -> None:
     def interrupt(status: Status) -> None:
         if status.steps == 32:
@@ -77,7 +79,7 @@ def test_stopped_in_the_middle_of_an_episode_what_is_remembered_goes_on(
 
 
 def test_the_command_line_trains_and_judges(
-    options: tuple[str, ...],
+    options: dict[str, Any],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -96,18 +98,18 @@ def test_the_command_line_trains_and_judges(
         "--total-timesteps",
         "32",
     ]
-    reward = ["--reward", "roboreward", "--option", "max_frames=2"]
-    for option in options:
-        reward += ["--option", option]
+    reward = ["--reward", "roboreward", "--reward.max-frames", "2"]
+    for name, value in options.items():
+        reward += [f"--reward.{name.replace('_', '-')}", str(value)]
     assert cli.main(["train", *world, *reward, "--name", "judged"]) == 0
     summary = json.loads((tmp_path / "runs" / "judged" / "summary.json").read_text())
     assert summary["reward"] == "roboreward" and summary["steps"] == 32
 
 
 def test_what_cannot_pay_step_by_step_pays_whole_episodes(
-    options: tuple[str, ...], tmp_path: Path
+    options: dict[str, Any], tmp_path: Path
 ) -> None:
-    with start(config(options[:1], "gvl"), tmp_path / "run") as run:
+    with start(config({"judge.model": options["judge.model"]}, "gvl"), tmp_path / "run") as run:
         assert train(run).ended == "finished"
 
 
@@ -116,6 +118,6 @@ def test_weights_that_are_not_there_are_an_error_that_says_where_to_put_them(
 ) -> None:
     with (
         pytest.raises(MissingBackendError, match="no folder.*hf download"),
-        start(config((f"judge.model={tmp_path / 'none'}",)), tmp_path / "run") as run,
+        start(config({"judge.model": str(tmp_path / "none")}), tmp_path / "run") as run,
     ):
         train(run)

@@ -1,0 +1,92 @@
+"""From the words of a command line to a command."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import takewhile
+from pathlib import Path
+from typing import Annotated, Any, cast
+
+import tyro
+
+from roborew.cli.command import Command
+from roborew.cli.flags import RENAMED_COMMANDS, Flags, flags_of, value_of
+from roborew.cli.options import set_part, split_settings, with_settings
+from roborew.config import from_json
+from roborew.errors import InvalidInputError
+from roborew.workflows.parts import PartConfig, RewardConfig
+
+
+def parse_command(commands: Mapping[str, type[Command]], words: Sequence[str]) -> Command:
+    """Return the command that the words ask for.
+
+    Args:
+        commands: classes by name.
+        words: what a user typed after ``roborew``.
+
+    Raises:
+        InvalidInputError: a flag or setting that does not exist, or has another name now.
+        SystemExit: help was asked for, or tyro cannot read the rest.
+    """
+    name = next((word for word in words if not word.startswith("-")), "")
+    if name in RENAMED_COMMANDS:
+        raise InvalidInputError(f"roborew {name} is called roborew {RENAMED_COMMANDS[name]} now.")
+    kind = commands.get(name)
+    if kind is None or not {"-h", "--help"}.isdisjoint(words):
+        return _parse_with_tyro(commands, words, None)
+    flags = flags_of(name, kind, words)
+    comparing = "--rewards" in flags.plain
+    if comparing:
+        flags = replace(flags, parts=_compared(words))
+    rest, settings = split_settings(words, flags)
+    default = _read_default(kind, words, flags)
+    command = _parse_with_tyro(commands, rest, default)
+    if comparing:
+        parts = {
+            group: set_part(part, group, settings, flags) for group, part in flags.parts.items()
+        }
+        return replace(cast("Any", command), parts=parts)
+    return with_settings(command, settings, flags, default)
+
+
+def _parse_with_tyro(
+    commands: Mapping[str, type[Command]], words: Sequence[str], default: Command | None
+) -> Command:
+    union: Any = None
+    for name, kind in commands.items():
+        settings: dict[str, Any] = {} if type(default) is not kind else {"default": default}
+        member = cast("Any", tyro.conf.subcommand)(name, **settings)
+        annotated = cast("Any", Annotated)[kind, member]
+        union = annotated if union is None else union | annotated
+    parse = cast("Any", tyro.cli)  # its annotations know no union of annotated classes
+    return parse(union, args=list(words), prog="roborew", description="")
+
+
+def _read_default(kind: type[Any], words: Sequence[str], flags: Flags) -> Command | None:
+    """The command with the configuration of the file that ``--config`` names, None without."""
+    if "--config" not in flags.plain:
+        return None
+    path = value_of("--config", words)
+    return None if path is None else kind(config=_read_config(kind, Path(path)))
+
+
+def _read_config(kind: type[Any], path: Path) -> object:
+    usual: object = kind().config
+    file = path / "config.json" if path.is_dir() else path
+    try:
+        return from_json(type(usual), json.loads(file.read_bytes()))
+    except (OSError, ValueError) as error:
+        raise InvalidInputError(
+            f"--config: {file} is no config.json of a run ({error}); name the file or its run."
+        ) from error
+
+
+def _compared(words: Sequence[str]) -> dict[str, PartConfig]:
+    """The rewards that are to be compared: each has settings under its own name."""
+    names = ["mini"]
+    if "--rewards" in words:
+        following = words[words.index("--rewards") + 1 :]
+        names = list(takewhile(lambda word: not word.startswith("--"), following))
+    return {name.replace("_", "-"): RewardConfig(name) for name in names}

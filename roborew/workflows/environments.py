@@ -1,0 +1,54 @@
+"""What is known of an environment by its id: whether it exists, its task, its instruction."""
+
+from __future__ import annotations
+
+import gymnasium
+
+from roborew.errors import InvalidInputError, MissingBackendError, UnknownNameError
+from roborew.types import check_instruction
+from roborew_envs import TASKS, make_task
+from roborew_envs.core.task import Task
+from roborew_envs.suites import find_env_spec
+from roborew_envs.suites.instructions import INSTRUCTIONS
+
+
+def check_environment(env_id: str) -> None:
+    """Raise unless there is such an environment.
+
+    Raises:
+        UnknownNameError: no such environment; close matches and the list are offered.
+        MissingBackendError: the package of its suite is absent.
+    """
+    if env_id in TASKS:
+        return
+    try:
+        find_env_spec(env_id)  # also imports the module of "module:Environment-v0"
+    except gymnasium.error.DependencyNotInstalled as error:
+        raise MissingBackendError(str(error)) from error
+    except (gymnasium.error.Error, ImportError) as error:
+        suite = env_id.split("/")[0] if "/" in env_id else None
+        siblings = [name for name in gymnasium.registry if name.split("/")[0] == suite]
+        raise UnknownNameError("environment", env_id, siblings or TASKS) from error
+
+
+def task_class(env_id: str) -> type[Task]:
+    """Return the task of an environment, and `Task` itself, with its defaults, for environments of
+    other suites."""
+    return type(make_task(env_id)) if env_id in TASKS else Task
+
+
+def instruction_for(env_id: str, instruction: str | None) -> str:
+    """Return the instruction if one is given, else the environment's own.
+
+    Raises:
+        InvalidInputError: it breaks the rule, or is missing and the environment has none of its own.
+    """
+    if instruction is not None:
+        return check_instruction(instruction)
+    if env_id in INSTRUCTIONS:
+        return INSTRUCTIONS[env_id]
+    if env_id in TASKS:
+        return make_task(env_id).instruction
+    raise InvalidInputError(
+        f"instruction: {env_id} has no instruction of its own; say what to do with --instruction."
+    )

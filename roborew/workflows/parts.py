@@ -1,0 +1,205 @@
+"""A named part and its settings, as configurations hold them: reward, agent, critic, encoder."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cache
+from pathlib import Path
+from types import MappingProxyType
+from typing import Annotated, Any, ClassVar, Self
+
+import tyro
+
+from roborew.config import current_names, default_options, options_class, read_options, to_json
+from roborew.errors import UnknownNameError
+from roborew.registry import Registry, agents, critics, encoders, rewards
+
+logger = logging.getLogger(__name__)
+
+Options = Annotated[Mapping[str, Any], tyro.conf.Suppress, tyro.conf.Fixed]
+"""Settings by name, as JSON holds them; on the command line each is a flag, ``--agent.gamma 0.9``."""
+Name = Annotated[str, tyro.conf.arg(name="")]
+"""Is typed as the group itself, ``--agent ppo``."""
+
+ORACLE_REWARDS = MappingProxyType(
+    {
+        "oracle-dense": "the simulator's progress and success: what a perfect reward model would pay",
+        "oracle-sparse": "the simulator's success alone",
+    }
+)
+"""Rewards that are read from the truth: baselines beside the learned ones."""
+RENAMED_REWARDS = MappingProxyType({"true-dense": "oracle-dense", "true-sparse": "oracle-sparse"})
+"""Names of an earlier release, which are still read."""
+
+
+@dataclass(frozen=True, slots=True)
+class PartConfig:
+    """A part and its settings."""
+
+    name: Name
+    """Which one."""
+    options: Options = field(default_factory=dict[str, Any])
+    """Settings of the part; its defaults for those that are not given."""
+
+    kind: ClassVar[str] = "part"
+    unset: ClassVar[frozenset[str]] = frozenset()
+    """Settings that are decided elsewhere, such as by ``--device``, and so not written down."""
+
+    def __post_init__(self) -> None:
+        # As JSON, so that a configuration equals itself after it was written and read.
+        object.__setattr__(self, "options", to_json(self.options))
+
+    def factory(self) -> Callable[..., Any]:
+        """Import the class or function that makes the part.
+
+        Raises:
+            UnknownNameError: no such part; close matches and the list are offered.
+            MissingBackendError: what it needs is not installed.
+        """
+        raise NotImplementedError
+
+    def typed_options(self) -> dict[str, Any]:
+        """Return the given settings as keyword arguments of `factory`.
+
+        Raises:
+            UnknownNameError: the part has no such setting.
+            InvalidInputError: a value of another type.
+        """
+        if not self.options:
+            return {}
+        return read_options(self.factory(), self.options, f"{self.kind} {self.name}")
+
+    def with_options(self, options: Mapping[str, Any]) -> Self:
+        """Return the part with these settings beside those that it has."""
+        return replace(self, options={**self.options, **options})
+
+    def with_defaults(self) -> Self:
+        """Return the part with every setting written down, defaults included.
+
+        Raises:
+            RoborewError: as of `factory` and `typed_options`.
+        """
+        self.typed_options()  # that there are such settings, of these types
+        given = current_names(
+            options_class(self.factory()), self.options, f"{self.kind} {self.name}"
+        )
+        options = default_options(self.factory()) | given
+        kept = {name: v for name, v in options.items() if name not in self.unset or name in given}
+        return replace(self, options=kept)
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredPart(PartConfig):
+    """A part of a registry."""
+
+    registry: ClassVar[Registry]
+
+    def factory(self) -> Callable[..., Any]:
+        """Import the registered class; see `PartConfig.factory`."""
+        return self.registry.load(self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class AgentConfig(RegisteredPart):
+    """Settings of the agent: --agent.KEY VALUE; --agent.help lists those of the agent chosen."""
+
+    name: Name = "ppo"
+    """A name of `roborew list agents`, or package.module:Class."""
+
+    kind: ClassVar[str] = "agent"
+    registry: ClassVar[Registry] = agents
+
+
+@dataclass(frozen=True, slots=True)
+class CriticConfig(RegisteredPart):
+    """Settings of the objective: --critic.KEY VALUE; --critic.help lists those of the critic
+    chosen."""
+
+    name: Name = "robometer"
+    """A name of `roborew list critics`, or package.module:Class."""
+
+    kind: ClassVar[str] = "critic"
+    registry: ClassVar[Registry] = critics
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderConfig(RegisteredPart):
+    """Settings of the encoder: --encoder.KEY VALUE; --encoder.help lists those of the encoder
+    chosen."""
+
+    name: Name = "conv"
+    """A name of `roborew list encoders`, or package.module:Class."""
+
+    kind: ClassVar[str] = "encoder"
+    registry: ClassVar[Registry] = encoders
+
+
+@cache
+def _warn_renamed(name: str, current: str) -> None:
+    """Say once what a reward is called now; a configuration is made many times."""
+    logger.warning("reward %s is called %s now.", name, current)
+
+
+@dataclass(frozen=True, slots=True)
+class RewardConfig(PartConfig):
+    """Settings of the reward: --reward.KEY VALUE, and --judge.KEY VALUE of the vision-language model
+    that it asks; --reward.help lists those of the reward chosen."""
+
+    name: Name = "mini"
+    """A name of `roborew list rewards`, package.module:Class, or the folder of a critic or of mini's
+    weights."""
+
+    kind: ClassVar[str] = "reward"
+    unset: ClassVar[frozenset[str]] = frozenset({"device", "score_every"})
+
+    def __post_init__(self) -> None:
+        super(RewardConfig, self).__post_init__()
+        if self.name in RENAMED_REWARDS:
+            current = RENAMED_REWARDS[self.name]
+            _warn_renamed(self.name, current)
+            object.__setattr__(self, "name", current)
+
+    @property
+    def is_oracle(self) -> bool:
+        """Whether the simulator's truth itself is the reward."""
+        return self.name in ORACLE_REWARDS
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether the name is a folder, of a critic or of mini's weights."""
+        registered = self.is_oracle or self.name in rewards or ":" in self.name
+        return not registered and Path(self.name).is_dir()
+
+    @property
+    def is_critic(self) -> bool:
+        """Whether the name is the folder of a critic."""
+        from roborew.critics.critic import is_critic
+
+        return self.is_folder and is_critic(self.name)
+
+    def factory(self) -> Callable[..., Any]:
+        """Import what makes the reward; see `PartConfig.factory`."""
+        if self.is_oracle:
+            from roborew.wrappers import OracleReward
+
+            return OracleReward
+        if self.is_critic:
+            from roborew.critics.critic import Critic
+
+            return Critic.from_pretrained
+        if self.is_folder:
+            return rewards.load("mini")
+        self.check_name()
+        return rewards.load(self.name)
+
+    def check_name(self) -> None:
+        """Raise unless there is such a reward; nothing is imported.
+
+        Raises:
+            UnknownNameError: neither a reward nor a folder; close matches and the list are offered.
+        """
+        known = self.is_oracle or self.name in rewards or ":" in self.name
+        if not known and not self.is_folder:
+            raise UnknownNameError("reward", self.name, [*rewards, *ORACLE_REWARDS], nor="folder")

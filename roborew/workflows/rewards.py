@@ -1,0 +1,126 @@
+"""Reward models by name, and environments that pay them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal, cast
+
+from roborew.critics.critic import Critic
+from roborew.data import read_picture
+from roborew.errors import InvalidInputError
+from roborew.shaping import Potential, ProgressDelta, RawScore, Shaping
+from roborew.types import RewardModel
+from roborew.workflows.factories import make_env
+from roborew.workflows.parts import RewardConfig
+from roborew.workflows.train.config import ShapingConfig, SuccessDetectorConfig, TrainConfig
+from roborew.workflows.train.resolve import resolve_for_reward
+from roborew.wrappers import LearnedReward, OracleReward, SuccessDetector
+
+RewardEnv = LearnedReward | OracleReward
+
+
+def load_reward(name: str | Path, *, device: str = "cpu", **options: Any) -> RewardModel:
+    """Return a reward model that is ready to score.
+
+    Args:
+        name: a name of `roborew list rewards`, ``package.module:Class``, the folder of a critic, or
+            a folder of mini's weights.
+        device: a torch device name.
+        **options: settings of the reward.
+
+    Raises:
+        UnknownNameError: no such reward or setting; close matches and the list are offered.
+        InvalidInputError: a setting of another type, or a device that torch cannot use.
+        MissingBackendError: a package or weights are absent.
+    """
+    reward = RewardConfig(str(name), options)
+    if device != "cpu":
+        _check_device(device)
+    if reward.is_oracle:
+        raise InvalidInputError(
+            f"reward {reward.name}: the simulator's truth is no reward model; it can pay an agent, "
+            "and scores no pictures."
+        )
+    reward.check_name()
+    if reward.is_critic:
+        if options:
+            raise InvalidInputError(
+                f"reward {name}: a critic takes no options; it keeps its own settings."
+            )
+        return Critic.from_pretrained(name, device)
+    arguments = {"device": device, **reward.typed_options()}
+    if reward.is_folder:
+        arguments["weights"] = reward.name
+    return reward.factory()(**arguments)
+
+
+def load_model(config: TrainConfig) -> RewardModel | None:
+    """Return the reward model of a run, None where the truth itself pays."""
+    if config.reward.is_oracle:
+        return None
+    return load_reward(config.reward.name, device=config.device, **config.reward.options)
+
+
+def make_reward_env(config: TrainConfig, num_envs: int, model: RewardModel | None) -> RewardEnv:
+    """Return the environment as the agent sees it: the configured reward pays, the true one stands
+    in the infos.
+
+    A model that is not causal, such as a `temporal_ot` critic, scores whole episodes and pays at
+    their last step.
+
+    Args:
+        config: of the run.
+        num_envs: simulations.
+        model: from `load_model`.
+    """
+    env = make_env(config, num_envs)
+    try:
+        if model is None:
+            kind = cast(Literal["dense", "sparse"], config.reward.name.removeprefix("oracle-"))
+            settings = {"score_every": config.score_every, **config.reward.typed_options()}
+            return OracleReward(env, kind, **settings)
+        config = resolve_for_reward(config, model.spec)
+        return LearnedReward(
+            env,
+            model,
+            config.sentence,
+            score_every=config.score_every,
+            success_detector=make_success_detector(config.success_detector),
+            scoring="step" if model.spec.causal else "episode",
+            shaping=make_shaping(config.shaping),
+            goal_image=read_picture(config.goal_image) if config.goal_image else None,
+        )
+    except BaseException:
+        env.close()
+        raise
+
+
+def make_shaping(config: ShapingConfig) -> Shaping:
+    """Return the law of a resolved configuration from scores to rewards."""
+    assert config.scale is not None
+    if config.kind == "raw":
+        return RawScore(scale=config.scale)
+    if config.kind == "potential":
+        assert config.gamma is not None and config.on_invalid is not None
+        return Potential(config.scale, config.gamma, config.on_invalid)
+    return ProgressDelta(scale=config.scale)
+
+
+def make_success_detector(config: SuccessDetectorConfig) -> SuccessDetector | None:
+    """Return the detector of a resolved configuration, None where it is switched off."""
+    if not config.enabled:
+        return None
+    assert config.threshold is not None and config.bonus is not None
+    return SuccessDetector(threshold=config.threshold, bonus=config.bonus)
+
+
+def _check_device(device: str) -> None:
+    import torch
+
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise InvalidInputError(
+            f"device: torch cannot use {device!r} here ({error}); use 'cpu', or see `roborew "
+            f"doctor`."
+        ) from error

@@ -1,0 +1,174 @@
+"""A configuration with nothing left open: every default is decided once, before a run begins, and
+written down with it."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from roborew.config import keyword_options
+from roborew.errors import InvalidInputError
+from roborew.registry import agents
+from roborew.types import RewardSpec
+from roborew.workflows.environments import check_environment, task_class
+from roborew.workflows.parts import AgentConfig, RewardConfig
+from roborew.workflows.train.config import (
+    EnvConfig,
+    ShapingConfig,
+    SuccessDetectorConfig,
+    TrainConfig,
+)
+from roborew.wrappers import SuccessDetector
+from roborew_envs import TASKS, TaskVectorEnv
+
+CRITICS_INIT_STD = 1.0
+"""First standard deviation of actions where a critic pays: its score hardly tells the first move of a
+drawer, and with 0.6 most agents never made it (`experiments/critics`)."""
+DEFAULT_INIT_STD = 0.6
+"""Enough to find out that a drawer opens; with 0.35 the hand parks at its handle."""
+SHAPING_SCALE = MappingProxyType({"progress-delta": 5.0, "potential": 5.0, "raw": 1.0})
+"""Reward for a score, or a gain in score, of one."""
+SPEC_SHAPINGS = MappingProxyType({"difference": "progress-delta", "level": "raw"})
+"""What a `RewardSpec` calls the shapings."""
+
+
+def resolve(config: TrainConfig) -> TrainConfig:
+    """Return the same run with the settings of environment, reward and agent written down.
+
+    Raises:
+        UnknownNameError: no such environment, reward, agent or setting; close matches and the list
+            are offered.
+        InvalidInputError: the instruction breaks the rule, or a value of another type.
+    """
+    check_environment(config.env.id)
+    agents.canonical(config.agent.name)
+    reward = _resolve_reward(config.reward)
+    if config.refit is not None:
+        _check_refit(reward, config.refit)
+    if reward.is_oracle:
+        _check_oracle(config)
+    return replace(
+        config,
+        env=_resolve_env(config.env),
+        instruction=config.sentence,
+        total_timesteps=config.timesteps,
+        reward=reward,
+        goal_image=config.goal_image.resolve() if config.goal_image else None,
+        refit=config.refit.resolve() if config.refit else None,
+        agent=_resolve_agent(config.agent, config.env.id, reward),
+    )
+
+
+def resolve_for_reward(config: TrainConfig, spec: RewardSpec | None) -> TrainConfig:
+    """Return the same run with shaping and success detector as they suit the reward.
+
+    Args:
+        config: of the run.
+        spec: of the reward model, None where the truth itself is paid: that has its own settings.
+
+    Raises:
+        InvalidInputError: a success detector for a reward that predicts no success, or the agent has
+            no discount for the potential.
+    """
+    if spec is None:
+        return config
+    return replace(
+        config,
+        shaping=_resolve_shaping(config, spec),
+        success_detector=_resolve_detector(config.success_detector, spec),
+    )
+
+
+def _resolve_env(env: EnvConfig) -> EnvConfig:
+    if env.id not in TASKS:
+        return env
+    own = inspect.signature(TaskVectorEnv).parameters
+    width = own["width"].default if env.width is None else env.width
+    height = own["height"].default if env.height is None else env.height
+    return replace(env, width=width, height=height)
+
+
+def _resolve_reward(reward: RewardConfig) -> RewardConfig:
+    reward.check_name()
+    if reward.is_folder:
+        # A run may be taken up from another folder.
+        reward = replace(reward, name=str(Path(reward.name).resolve()))
+    if reward.is_critic:
+        if reward.options:
+            raise InvalidInputError(
+                f"reward {reward.name}: a critic takes no options; it keeps its own settings."
+            )
+        return reward
+    return reward.with_defaults()
+
+
+def _resolve_agent(agent: AgentConfig, env_id: str, reward: RewardConfig) -> AgentConfig:
+    given = agent.typed_options()
+    if "init_std" in keyword_options(agent.factory()) and "init_std" not in given:
+        usual = CRITICS_INIT_STD if reward.is_critic else DEFAULT_INIT_STD
+        agent = agent.with_options({"init_std": task_class(env_id).train_init_std or usual})
+    return agent.with_defaults()
+
+
+def _resolve_shaping(config: TrainConfig, spec: RewardSpec) -> ShapingConfig:
+    shaping = config.shaping
+    kind: Any = shaping.kind or SPEC_SHAPINGS.get(spec.shaping, spec.shaping)
+    scale = SHAPING_SCALE[kind] if shaping.scale is None else shaping.scale
+    if kind != "potential":
+        return replace(shaping, kind=kind, scale=scale)
+    gamma = config.agent.options.get("gamma") if shaping.gamma is None else shaping.gamma
+    if gamma is None:
+        raise InvalidInputError(
+            f"shaping: the potential needs the discount of the agent, and {config.agent.name} names "
+            "none; give it with --shaping.gamma."
+        )
+    on_invalid = shaping.on_invalid or "skip"
+    return ShapingConfig(kind=kind, scale=scale, gamma=float(gamma), on_invalid=on_invalid)
+
+
+def _resolve_detector(detector: SuccessDetectorConfig, spec: RewardSpec) -> SuccessDetectorConfig:
+    able = spec.predicts_success and spec.causal
+    given = detector.enabled or detector.threshold is not None or detector.bonus is not None
+    if given and not able:
+        why = "predicts no success" if spec.causal else "scores whole episodes, after their end"
+        raise InvalidInputError(
+            f"--success-detector: reward {spec.name} {why}, so nothing can be detected; leave it "
+            "out, or choose a reward that predicts success as it goes."
+        )
+    if not able or detector.enabled is False:
+        return SuccessDetectorConfig(enabled=False)
+    usual = SuccessDetector()
+    return SuccessDetectorConfig(
+        enabled=True,
+        threshold=usual.threshold if detector.threshold is None else detector.threshold,
+        bonus=usual.bonus if detector.bonus is None else detector.bonus,
+    )
+
+
+def _check_oracle(config: TrainConfig) -> None:
+    """The oracle pays the truth by a law of its own; whatever shapes a learned score means nothing."""
+    meaningless = {
+        "--shaping": config.shaping != ShapingConfig(),
+        "--success-detector": config.success_detector != SuccessDetectorConfig(),
+        "--goal-image": config.goal_image is not None,
+    }
+    for flag, given in meaningless.items():
+        if given:
+            raise InvalidInputError(
+                f"{flag}: reward {config.reward.name} pays the simulator's truth and cannot honor "
+                "it; its own settings are --reward.scale and --reward.bonus."
+            )
+
+
+def _check_refit(reward: RewardConfig, demonstrations: Path) -> None:
+    if not reward.is_critic:
+        raise InvalidInputError(
+            f"refit: expected a critic's folder as the reward, from `roborew fit`; got {reward.name}."
+        )
+    if not demonstrations.exists():
+        raise InvalidInputError(
+            f"refit: expected the critic's demonstrations; {demonstrations} does not exist."
+        )

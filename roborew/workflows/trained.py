@@ -1,0 +1,85 @@
+"""A run as it stands on the disk: its agent, and the reward that pays it by then."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from roborew.agents.base import Agent
+from roborew.errors import InvalidInputError
+from roborew.storage.checkpoints import under
+from roborew.storage.run import RunDirectory
+from roborew.types import RewardModel
+from roborew.workflows.factories import load_agent, make_agent, make_env
+from roborew.workflows.parts import RewardConfig
+from roborew.workflows.rewards import load_model
+from roborew.workflows.train.config import TrainConfig
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trained:
+    """What a run has come to, read from its last checkpoint.
+
+    Attributes:
+        config: of the run.
+        agent: as it was then.
+        model: the reward model, None where the truth paid.
+        steps: environment steps that it had learned from.
+        wall: seconds of training.
+        seconds: the same, split by what they were spent on.
+    """
+
+    config: TrainConfig
+    agent: Agent
+    model: RewardModel | None
+    steps: int
+    wall: float
+    seconds: Mapping[str, float]
+
+
+def load_trained(run: RunDirectory) -> Trained:
+    """Read the agent of a run.
+
+    Raises:
+        InvalidInputError: the run has no checkpoint yet.
+        CorruptFileError: its configuration cannot be read.
+    """
+    config, checkpoint = run.config(TrainConfig), run.load_checkpoint()
+    if checkpoint is None:
+        raise InvalidInputError(
+            f"{run.path} has no checkpoint yet: let `roborew train` come to the first one."
+        )
+    meta = checkpoint.meta
+    with closing(make_env(config, 1)) as env:
+        agent = make_agent(config, env, meta["agent"]["config"])
+    load_agent(agent, under(checkpoint.arrays, "agent/"), meta["agent"])
+    return Trained(
+        config=config,
+        agent=agent,
+        model=load_model(config_of_phase(run, config, refits_of(meta))),
+        steps=checkpoint.step,
+        wall=meta["wall"],
+        seconds=meta["seconds"],
+    )
+
+
+def refits_of(meta: Mapping[str, Any]) -> int:
+    """How often the critic had been refitted at a checkpoint."""
+    # Before the first release the key was another one.
+    return meta.get("refits", meta.get("refreshments", 0))
+
+
+def critic_path(run: RunDirectory, number: int) -> Path:
+    """Where the critic of a run's n-th refit lies, from 1; before the first one it is the configured
+    reward."""
+    return run.path / f"critic-{number}"
+
+
+def config_of_phase(run: RunDirectory, config: TrainConfig, number: int) -> TrainConfig:
+    """The configuration after so many refits."""
+    if not number:
+        return config
+    return replace(config, reward=RewardConfig(str(critic_path(run, number))))
