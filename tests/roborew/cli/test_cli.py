@@ -183,7 +183,7 @@ WRONG = [
     ("train", "--reward oracle-dense --shaping raw", "pays the simulator's truth"),
     ("train", "--reward oracle-dense --success-detector.bonus 2", "pays the simulator's truth"),
     ("train", "--num-refits 2", "name demonstrations: --refit"),
-    ("fit", "--critic.stps 3", "did you mean --critic.steps? (critic progress)"),
+    ("fit", "--critic.stps 3", "did you mean --critic.steps? (critic robometer)"),
     ("compare", "--rewards clip --clip.alpa 1", "did you mean --clip.alpha? (reward clip)"),
 ]
 
