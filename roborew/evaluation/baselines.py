@@ -31,6 +31,7 @@ class Clock:
     """The score that counts frames: t / (T - 1), from 0 to 1, and 0 for a single frame. It needs
     the whole clip."""
 
+    # Not causal: t / (T - 1) needs the length of the whole clip, which no running episode has.
     spec = RewardSpec(
         name="clock",
         low=0.0,
@@ -44,8 +45,13 @@ class Clock:
 
     def score(self, clips: Sequence[Clip]) -> list[Scores]:
         """The share of each clip that has passed; no picture and no sentence is read."""
-        curves = [np.linspace(0, 1, len(clip.frames), dtype=np.float32) for clip in clips]
-        return [Scores(curve, np.ones(len(curve), np.bool_)) for curve in curves]
+        return [_clock_scores(len(clip.frames)) for clip in clips]
+
+
+def _clock_scores(num_frames: int) -> Scores:
+    shares = np.linspace(0, 1, num_frames, dtype=np.float32)
+    valid = np.ones(num_frames, np.bool_)
+    return Scores(shares, valid)
 
 
 def static(clip: Clip) -> Clip:
@@ -71,11 +77,13 @@ def forward_and_reversed(clip: Clip, progress: ArrayLike) -> Clip:
         progress: of each frame, shape (T,); NaN where it is unknown, at least one known.
     """
     # At least one step forward: a clip that is done at once would be a single frame, not a cycle.
-    highest = int(np.nanargmax(np.asarray(progress)))
-    top = min(max(1, highest), len(clip.frames) - 1)
+    highest = int(np.nanargmax(progress))
+    last = len(clip.frames) - 1
+    top = min(max(1, highest), last)
     forward = clip.frames[: top + 1]
     backward = clip.frames[:top][::-1]
-    return replace(clip, frames=np.concatenate([forward, backward]))
+    frames = np.concatenate([forward, backward])
+    return replace(clip, frames=frames)
 
 
 @dataclass(frozen=True, slots=True)

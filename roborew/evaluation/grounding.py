@@ -52,18 +52,20 @@ def confusion(final_values: ArrayLike) -> InstructionConfusion:
         )
     own = np.diag(matrix)
     off = ~np.eye(len(matrix), dtype=np.bool_)
-    others = np.where(off, matrix, -np.inf)
+    # The diagonal is taken out, so that an instruction never competes with itself.
+    wrong = np.where(off, matrix, -np.inf)
     return InstructionConfusion(
         margin=float(own.mean() - matrix[off].mean()),
-        row_top1=float((own > others.max(axis=1)).mean()),
-        column_top1=float((own > others.max(axis=0)).mean()),
+        row_top1=float((own > wrong.max(axis=1)).mean()),
+        column_top1=float((own > wrong.max(axis=0)).mean()),
     )
 
 
 def gain(values: ArrayLike) -> Measure:
     """Mean of the last 2 % of a curve minus mean of its first 2 %: what the clip earned under this
     instruction."""
-    last, first = terminal_value(values), initial_value(values)
+    last = terminal_value(values)
+    first = initial_value(values)
     failed = last.failed + first.failed
     if last.value is None or first.value is None:
         return Measure(None, TOO_FEW, failed)

@@ -37,13 +37,16 @@ def average(measures: Iterable[Measure]) -> Measure:
     >>> average([Measure(1.0), Measure(0.0, CONSTANT), Measure(None, TOO_FEW)])
     Measure(value=0.5, flag='constant', failed=1)
     """
-    every = list(measures)
-    values = [measure.value for measure in every if measure.value is not None]
-    failed = len(every) - len(values)
+    # A list, as the measures may come from a generator and are read three times.
+    measures = list(measures)
+    values = [measure.value for measure in measures if measure.value is not None]
+    failed = len(measures) - len(values)
     if not values:
         return Measure(None, TOO_FEW, failed)
-    flag = CONSTANT if any(measure.flag == CONSTANT for measure in every) else ""
-    return Measure(float(np.mean(values)), flag, failed)
+    has_constant = any(measure.flag == CONSTANT for measure in measures)
+    flag = CONSTANT if has_constant else ""
+    mean = float(np.mean(values))
+    return Measure(mean, flag, failed)
 
 
 def score_curve(scores: Scores) -> NDArray[np.float64]:
@@ -51,12 +54,12 @@ def score_curve(scores: Scores) -> NDArray[np.float64]:
     return np.where(scores.valid, scores.value, np.nan).astype(np.float64)
 
 
-def vector(values: ArrayLike, what: str = "values") -> NDArray[np.float64]:
+def vector(values: ArrayLike, name: str = "values") -> NDArray[np.float64]:
     """``values`` as float64 of shape (T,), or InvalidInputError."""
     array = np.asarray(values, dtype=np.float64)
     if array.ndim != 1:
         raise InvalidInputError(
-            f"{what}: expected one curve of shape (T,); got shape {array.shape}."
+            f"{name}: expected one curve of shape (T,); got shape {array.shape}."
         )
     return array
 
@@ -65,10 +68,12 @@ def finite_pairs(
     first: ArrayLike, second: ArrayLike
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], int]:
     """Both curves without the entries where either is NaN or infinite, and how many those were."""
-    left, right = vector(first, "first curve"), vector(second, "second curve")
+    left = vector(first, "first curve")
+    right = vector(second, "second curve")
     if left.shape != right.shape:
         raise InvalidInputError(
             f"curves: expected equal lengths; got {left.size} and {right.size}."
         )
-    kept = np.isfinite(left) & np.isfinite(right)
-    return left[kept], right[kept], int(left.size - kept.sum())
+    # Pairs are dropped whole: imputing the missing half would move a rank correlation.
+    finite = np.isfinite(left) & np.isfinite(right)
+    return left[finite], right[finite], int(left.size - finite.sum())

@@ -71,11 +71,14 @@ class RewardMonitor:
     def _add_scores(self, episode: RunningEpisode, steps: Sequence[int], scores: Scores) -> None:
         predicted = np.zeros(len(steps), np.bool_)
         if scores.success is not None:
+            # An abstention predicts no success, whatever number stands in its place.
             predicted = scores.valid & (scores.success >= self.success_threshold)
-        values = scores.value.astype(float).tolist()
         for row, step in enumerate(steps):
-            value = values[row] if scores.valid[row] else None
-            episode.scores[step] = (value, bool(predicted[row]))
-        if predicted.any() and self.terminate_on_success:
+            value = None
+            if scores.valid[row]:
+                value = float(scores.value[row])
+            predicted_success = bool(predicted[row])
+            episode.scores[step] = (value, predicted_success)
+        if self.terminate_on_success and predicted.any():
             first = int(predicted.argmax())
             episode.truncate(steps[first])

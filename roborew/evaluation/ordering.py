@@ -24,8 +24,10 @@ def average_ranks(values: ArrayLike) -> NDArray[np.float64]:
     >>> average_ranks([0.3, 0.1, 0.3]).tolist()
     [2.5, 1.0, 2.5]
     """
-    _, inverse, counts = np.unique(vector(values), return_inverse=True, return_counts=True)
+    curve = vector(values)
+    _, inverse, counts = np.unique(curve, return_inverse=True, return_counts=True)
     last_rank = np.cumsum(counts)
+    # c equal values have the ranks last - c + 1 to last, whose mean is this.
     mean_rank = last_rank - (counts - 1) / 2
     return mean_rank[inverse].astype(np.float64)
 
@@ -105,7 +107,9 @@ def kendall_tau_a(gold: ArrayLike, predicted: ArrayLike) -> Measure:
     y_order = np.sign(y[:, None] - y)
     concordance = (x_order * y_order).sum()  # every pair twice, as every ordered pair below
     ordered_pairs = x.size * (x.size - 1)
-    return Measure(float(concordance / ordered_pairs), _constant_flag(x, y), failed)
+    tau = float(concordance / ordered_pairs)
+    flag = _constant_flag(x, y)
+    return Measure(tau, flag, failed)
 
 
 def monotone_violation_rate(values: ArrayLike) -> Measure:

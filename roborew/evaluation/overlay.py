@@ -31,8 +31,14 @@ from roborew.evaluation.overlay_plot import (
 from roborew.evaluation.rollouts import Recording
 from roborew.types import Frame, RewardSpec, Video, check_instruction, check_video
 
+HEADER_FONT_SIZE = 19
+HEADER_LINE_HEIGHT = 24
 LEGEND_HEIGHT = 26
+LEGEND_MIDDLE = 14
+LEGEND_COLUMNS = (MARGIN, 190)
+"""Left end of each entry: wide enough for the longest text of the one before."""
 MAX_HEADER_LINES = 3
+PILL_HEIGHT = 26
 MAX_ZOOM = 20
 """A plot spans at least one part in so many of a finite score range."""
 
@@ -80,12 +86,16 @@ def score_range(spec: RewardSpec, scores: Sequence[float | None]) -> tuple[float
     """
     if spec.low >= 0 and spec.high < math.inf:
         return spec.low, spec.high
-    known = [score for score in scores if score is not None] or [0.0]
-    low = min(known)
-    high = max(known)
+    valid = [score for score in scores if score is not None] or [0.0]
+    low = min(valid)
+    high = max(valid)
     full_range = spec.high - spec.low
-    min_range = full_range / MAX_ZOOM if full_range < math.inf else 1e-6
-    slack = max(0.0, min_range - (high - low)) / 2
+    # A constant curve of an unbounded score needs some range too, however small.
+    min_range = 1e-6
+    if full_range < math.inf:
+        min_range = full_range / MAX_ZOOM
+    missing_range = max(0.0, min_range - (high - low))
+    slack = missing_range / 2
     return low - slack, high + slack
 
 
@@ -170,16 +180,20 @@ def _resting(frames: Iterator[Frame], repeats: int) -> Iterator[Frame]:
 
 def _header(instruction: str) -> Image.Image:
     """The instruction, wrapped to a few lines; what does not fit ends in an ellipsis."""
-    font = load_font(19)
+    font = load_font(HEADER_FONT_SIZE)
     lines = _wrapped(instruction, font, WIDTH - 2 * MARGIN)
     if len(lines) > MAX_HEADER_LINES:
-        last = lines[MAX_HEADER_LINES - 1]
-        lines = [*lines[: MAX_HEADER_LINES - 1], f"{last[:-1]}…"]
-    height = 18 + 24 * len(lines)
-    header = Image.new("RGB", (WIDTH, height + height % 2), PAPER)
+        lines = lines[:MAX_HEADER_LINES]
+        lines[-1] = f"{lines[-1][:-1]}…"
+    height = 18 + HEADER_LINE_HEIGHT * len(lines)
+    # Video codecs want even sides.
+    even_height = height + height % 2
+    header = Image.new("RGB", (WIDTH, even_height), PAPER)
     draw = ImageDraw.Draw(header)
-    for row, line in enumerate(lines):
-        draw.text((MARGIN, 8 + 24 * row), line, INK, font)
+    top = 8
+    for line in lines:
+        draw.text((MARGIN, top), line, INK, font)
+        top += HEADER_LINE_HEIGHT
     return header
 
 
@@ -195,21 +209,30 @@ def _wrapped(text: str, font: Font, width: float) -> list[str]:
 
 
 def _legend(overlay: Overlay, step: int) -> Image.Image:
-    entries: list[tuple[Color, str]] = []
-    if overlay.progress is not None:
-        entries.append((TRUTH, f"true progress  {overlay.progress[step]:.2f}"))
-    known = [score for score in overlay.scores[: step + 1] if score is not None]
-    if known:
-        entries.append((SCORE, f"score  {known[-1]:.2f}"))
     legend = Image.new("RGB", (WIDTH, LEGEND_HEIGHT), PAPER)
     draw = ImageDraw.Draw(legend)
     font = load_font(13)
-    for x, (color, text) in zip((MARGIN, 190), entries, strict=False):
-        swatch = (x, 13, x + 14, 16)
+    entries = _legend_entries(overlay, step)
+    # Without a true progress the score moves into the first column.
+    for x, (color, text) in zip(LEGEND_COLUMNS, entries, strict=False):
+        swatch = (x, LEGEND_MIDDLE - 1, x + 14, LEGEND_MIDDLE + 2)
         draw.rounded_rectangle(swatch, 1, color)
-        draw.text((x + 21, 14), text, INK, font, anchor="lm")
-    draw.text((WIDTH - MARGIN, 14), f"step {step}", MUTED, font, anchor="rm")
+        draw.text((x + 21, LEGEND_MIDDLE), text, INK, font, anchor="lm")
+    right_end = (WIDTH - MARGIN, LEGEND_MIDDLE)
+    draw.text(right_end, f"step {step}", MUTED, font, anchor="rm")
     return legend
+
+
+def _legend_entries(overlay: Overlay, step: int) -> list[tuple[Color, str]]:
+    """The truth at this step and the latest score, each with the color of its curve."""
+    entries: list[tuple[Color, str]] = []
+    if overlay.progress is not None:
+        entries.append((TRUTH, f"true progress  {overlay.progress[step]:.2f}"))
+    # Between scored steps the last score still stands, as it does for the reward.
+    scores = [score for score in overlay.scores[: step + 1] if score is not None]
+    if scores:
+        entries.append((SCORE, f"score  {scores[-1]:.2f}"))
+    return entries
 
 
 def _draw_badges(picture: Image.Image, overlay: Overlay, step: int) -> None:
@@ -239,5 +262,9 @@ def _draw_pill(
 ) -> None:
     """A rounded label whose upper left corner is at ``corner``."""
     left, top = corner
-    draw.rounded_rectangle((left, top, left + width, top + 26), 13, paper)
-    draw.text((left + width / 2, top + 13), text, ink, font, anchor="mm")
+    right = left + width
+    bottom = top + PILL_HEIGHT
+    radius = PILL_HEIGHT // 2
+    draw.rounded_rectangle((left, top, right, bottom), radius, paper)
+    middle = (left + width / 2, top + radius)
+    draw.text(middle, text, ink, font, anchor="mm")

@@ -66,13 +66,18 @@ class Plot:
         # Where the truth is known, the labels are its range: the viewer compares scores to it.
         has_truth = self._curves.progress is not None
         low, high = (0.0, 1.0) if has_truth else self._curves.score_range
+        self._draw_level(0.0, f"{low:.3g}")
+        self._draw_level(0.5, "")
+        self._draw_level(1.0, f"{high:.3g}")
+
+    def _draw_level(self, level: float, label: str) -> None:
         left = self._x(0)
         right = (WIDTH - MARGIN) * SUPERSAMPLING
+        y = self._y(level)
+        self._draw.line((left, y, right, y), fill=FAINT, width=SUPERSAMPLING)
         font = load_font(11 * SUPERSAMPLING)
-        for level, label in ((0.0, f"{low:.3g}"), (0.5, ""), (1.0, f"{high:.3g}")):
-            y = self._y(level)
-            self._draw.line((left, y, right, y), fill=FAINT, width=SUPERSAMPLING)
-            self._draw.text((MARGIN * SUPERSAMPLING, y), label, MUTED, font, anchor="lm")
+        label_left = MARGIN * SUPERSAMPLING
+        self._draw.text((label_left, y), label, MUTED, font, anchor="lm")
 
     def draw_step(self, step: int) -> Image.Image:
         """The plot with the curves up to ``step``; to be called for every step in order."""
@@ -102,9 +107,12 @@ class Plot:
         success = self._curves.success
         if success is None or step == 0:
             return
+        # Only where it begins: success may come and go, and a line at every step would hide both.
         if success[step] and not success[step - 1]:
             x = self._x(step)
-            self._draw.line((x, self._y(0), x, self._y(1)), fill=SUCCESS, width=SUPERSAMPLING)
+            bottom = self._y(0)
+            top = self._y(1)
+            self._draw.line((x, bottom, x, top), fill=SUCCESS, width=SUPERSAMPLING)
 
     def _extend_truth(self, step: int) -> Point | None:
         """Draw the truth's stroke to ``step``; where it stands now, None if it is not known."""
@@ -129,10 +137,13 @@ class Plot:
 
 
 def _dot(plot: Image.Image, point: Point, color: Color) -> None:
+    # Drawn on the reduced plot: the large one keeps its strokes, and a dot would stay as a trail.
     x = point[0] / SUPERSAMPLING
     y = point[1] / SUPERSAMPLING
-    corners = (x - DOT_RADIUS, y - DOT_RADIUS, x + DOT_RADIUS, y + DOT_RADIUS)
-    ImageDraw.Draw(plot).ellipse(corners, fill=color)
+    upper_left = (x - DOT_RADIUS, y - DOT_RADIUS)
+    lower_right = (x + DOT_RADIUS, y + DOT_RADIUS)
+    draw = ImageDraw.Draw(plot)
+    draw.ellipse((upper_left, lower_right), fill=color)
 
 
 @cache

@@ -123,9 +123,9 @@ def grounding_metrics(right: Sequence[Scores], wrong: Sequence[Scores]) -> dict[
     right_gains = [gain(score_curve(scores)).value for scores in right]
     wrong_gains = [gain(score_curve(scores)).value for scores in wrong]
     pairs = [
-        (ours, other)
-        for ours, other in zip(right_gains, wrong_gains, strict=True)
-        if ours is not None and other is not None
+        (right_gain, wrong_gain)
+        for right_gain, wrong_gain in zip(right_gains, wrong_gains, strict=True)
+        if right_gain is not None and wrong_gain is not None
     ]
     failed = len(right) - len(pairs)
     if not pairs:

@@ -65,10 +65,14 @@ class RunningEpisode:
 
     def truncate(self, length: int) -> None:
         """Forget what came after ``length`` steps."""
-        del self.progress[length + 1 :]
-        del self.success[length + 1 :]
+        # One state more than steps: the state before the first step has no reward.
+        num_states = length + 1
+        del self.progress[num_states:]
+        del self.success[num_states:]
         del self.true_rewards[length:]
-        self.scores = {step: score for step, score in self.scores.items() if step <= length}
+        late_steps = [step for step in self.scores if step > length]
+        for step in late_steps:
+            del self.scores[step]
 
     def finish(self) -> Episode:
         """The episode as it is kept."""

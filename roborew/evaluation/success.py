@@ -95,8 +95,7 @@ def _edge_width(values: ArrayLike) -> int:
 
 
 def _edge(values: NDArray[np.float64]) -> Measure:
-    valid = values[np.isfinite(values)]
-    failed = values.size - valid.size
+    valid, failed = _finite(values, "values")
     if not valid.size:
         return Measure(None, TOO_FEW, failed)
     return Measure(float(valid.mean()), "", failed)
@@ -105,18 +104,25 @@ def _edge(values: NDArray[np.float64]) -> Measure:
 def _pair_shares(successes: ArrayLike, failures: ArrayLike) -> tuple[float | None, float, int]:
     """Share of (success, failure) pairs won and tied (None where there is no pair), and the invalid
     entries."""
-    success_scores = vector(successes, "success scores")
-    failure_scores = vector(failures, "failure scores")
-    good = success_scores[np.isfinite(success_scores)]
-    bad = np.sort(failure_scores[np.isfinite(failure_scores)])
-    failed = success_scores.size + failure_scores.size - good.size - bad.size
-    if not good.size or not bad.size:
+    good, good_failed = _finite(successes, "success scores")
+    bad, bad_failed = _finite(failures, "failure scores")
+    failed = good_failed + bad_failed
+    pairs = good.size * bad.size
+    if not pairs:
         return None, 0.0, failed
     # Ranks in the sorted failures count all pairs at once, in n log n instead of n squared.
+    bad.sort()
     below = float(np.searchsorted(bad, good, "left").sum())
     not_above = float(np.searchsorted(bad, good, "right").sum())
-    pairs = good.size * bad.size
-    return below / pairs, (not_above - below) / pairs, failed
+    ties = not_above - below
+    return below / pairs, ties / pairs, failed
+
+
+def _finite(values: ArrayLike, name: str) -> tuple[NDArray[np.float64], int]:
+    """The finite entries, as a copy, and the number of the others."""
+    scores = vector(values, name)
+    finite = scores[np.isfinite(scores)]
+    return finite, scores.size - finite.size
 
 
 def _probabilities_and_outcomes(

@@ -117,14 +117,17 @@ class Checkpoints:
 
     def _newest_first(self) -> list[Path]:
         """All checkpoints: the one that ``latest`` names, then the others by falling step."""
-        found = [
-            path for path in self.folder.glob("step_*") if path.name.removeprefix("step_").isdigit()
-        ]
+        steps = {path: path.name.removeprefix("step_") for path in self.folder.glob("step_*")}
+        # A folder of another name, such as step_5.tmp of an interrupted save, is no checkpoint.
+        checkpoints = [path for path, step in steps.items() if step.isdigit()]
         pointer = self.folder / "latest"
         latest = pointer.read_text() if pointer.exists() else ""
-        return sorted(
-            found, key=lambda path: (path.name == latest, int(path.name[5:])), reverse=True
-        )
+
+        def rank(path: Path) -> tuple[bool, int]:
+            # ``latest`` first: after a resume from an older one, a higher step may be left behind.
+            return path.name == latest, int(steps[path])
+
+        return sorted(checkpoints, key=rank, reverse=True)
 
 
 def _pack(checkpoint: Checkpoint) -> dict[str, bytes]:
@@ -134,6 +137,7 @@ def _pack(checkpoint: Checkpoint) -> dict[str, bytes]:
             raise InvalidInputError(
                 f"checkpoint: array {name!r} has dtype {array.dtype}; expected numbers or bools."
             )
+        # safetensors writes the memory as it lies: a transposed view would be saved scrambled.
         arrays[name] = np.require(array, requirements="C")
     rest = {
         "step": checkpoint.step,
@@ -141,7 +145,7 @@ def _pack(checkpoint: Checkpoint) -> dict[str, bytes]:
         "meta": checkpoint.meta,
     }
     files = {"arrays.safetensors": save(arrays), "rest.json": _dump(rest)}
-    manifest = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+    manifest = {name: _checksum(content) for name, content in files.items()}
     return {**files, "manifest.json": _dump(manifest)}
 
 
@@ -149,21 +153,20 @@ def _unpack(folder: Path) -> Checkpoint | None:
     try:
         manifest = cast("dict[str, str]", json.loads((folder / "manifest.json").read_bytes()))
         files = {name: (folder / name).read_bytes() for name in ("arrays.safetensors", "rest.json")}
-        if any(
-            hashlib.sha256(content).hexdigest() != manifest[name] for name, content in files.items()
-        ):
-            return None
-    except (
-        FileNotFoundError,
-        ValueError,
-        KeyError,
-        TypeError,
-    ):  # a missing file, or a manifest that is none
+        # Checked before parsing: a half-written array would load as numbers that look right.
+        intact = all(_checksum(content) == manifest[name] for name, content in files.items())
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        # A missing file, or a manifest that is none.
+        return None
+    if not intact:
         return None
     rest = json.loads(files["rest.json"])
-    return Checkpoint(
-        rest["step"], load(files["arrays.safetensors"]), rest["meta"], rest["metrics_bytes"]
-    )
+    arrays = load(files["arrays.safetensors"])
+    return Checkpoint(rest["step"], arrays, rest["meta"], rest["metrics_bytes"])
+
+
+def _checksum(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def _dump(value: object) -> bytes:

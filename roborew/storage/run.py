@@ -45,30 +45,35 @@ def slug(text: str) -> str:
     >>> slug("Push the RED cube / onto ../the pad!")
     'push-the-red-cube-onto-the-pad'
     """
-    return re.sub(r"[^a-z0-9]+", "-", text.lower())[:MAX_SLUG].strip("-") or "run"
+    dashed = re.sub(r"[^a-z0-9]+", "-", text.lower())
+    # Stripped after the cut, which may leave a dash at the end.
+    return dashed[:MAX_SLUG].strip("-") or "run"
 
 
 def new_run_path(parent: str | Path, *words: str) -> Path:
     """Return a path below ``parent`` that is free: the words' slugs and a counter,
     ``push-v0-ppo-1``."""
     stem = "-".join(map(slug, words))
-    numbered = (Path(parent) / f"{stem}-{number}" for number in itertools.count(1))
-    return next(path for path in numbered if not os.path.lexists(path))
+    folder = Path(parent)
+    numbered = (folder / f"{stem}-{number}" for number in itertools.count(1))
+    # lexists: a broken link takes the name as well.
+    free = (path for path in numbered if not os.path.lexists(path))
+    return next(free)
 
 
 def versions() -> dict[str, str]:
     """Return the versions that decide what a run computes; nothing is imported."""
-    found = {
+    by_package = {
         "roborew": __version__,
         "python": platform.python_version(),
         "platform": platform.platform(),
     }
     for package in PACKAGES:
         try:
-            found[package] = version(package)
+            by_package[package] = version(package)
         except PackageNotFoundError:
-            found[package] = "absent"
-    return found
+            by_package[package] = "absent"
+    return by_package
 
 
 class RunDirectory:
@@ -103,26 +108,16 @@ class RunDirectory:
                 written.
         """
         path = Path(path)
-        saved = to_json(config)
-        if from_json(type(config), saved) != config:
-            raise InvalidInputError(
-                f"config: {config!r:.200} is not the same after JSON; infinities and NaN are not."
-            )
-        try:
-            path.mkdir(parents=True)
-        except FileExistsError as error:
-            raise RunExistsError(
-                f"{path} exists and is never overwritten; nothing was written. "
-                f"Choose another name, or go on with `roborew train --resume "
-                f"{shlex.quote(str(path))}`."
-            ) from error
+        saved = _checked_json(config)
+        _make_new_folder(path)
         run = cls(path, take_lock(path))
         try:
             run._open_metrics(0)
             run.write_json("config.json", saved)
+            # Last, because its presence is what makes the folder a run.
+            command = shlex.join(sys.argv)
             run.write_json(
-                "run.json",
-                {"versions": versions(), "seeds": seeds or {}, "command": shlex.join(sys.argv)},
+                "run.json", {"versions": versions(), "seeds": seeds or {}, "command": command}
             )
         except BaseException:
             run.close()
@@ -161,10 +156,10 @@ class RunDirectory:
         except BaseException:
             run.close()
             raise
-        now = versions()
-        changed = {
-            name: made for name, made in run.info["versions"].items() if now.get(name) != made
-        }
+        # Other versions may round otherwise: the user should know, but may well want to go on.
+        present = versions()
+        recorded = run.info["versions"]
+        changed = {name: recorded[name] for name in recorded if present.get(name) != recorded[name]}
         if changed:
             logger.warning(
                 "%s was made with other versions, and may not go on exactly: %s", run.path, changed
@@ -205,9 +200,9 @@ class RunDirectory:
 
     def metrics(self) -> list[dict[str, Any]]:
         """Return all complete records, oldest first."""
-        lines = (
-            (self.path / "metrics.jsonl").read_bytes().split(b"\n")[:-1]
-        )  # what follows the last newline is a part
+        content = (self.path / "metrics.jsonl").read_bytes()
+        # What follows the last newline is part of a record that a writer has not finished.
+        lines = content.split(b"\n")[:-1]
         return [json.loads(line) for line in lines]
 
     def save_checkpoint(
@@ -228,8 +223,10 @@ class RunDirectory:
         path."""
         if Path(name).name != name or name in ("", ".."):
             raise InvalidInputError(f"expected a file name without folders; got {name!r}.")
-        replace_durably(self.path / name, json.dumps(to_json(content), indent=1).encode() + b"\n")
-        return self.path / name
+        file = self.path / name
+        text = json.dumps(to_json(content), indent=1)
+        replace_durably(file, text.encode() + b"\n")
+        return file
 
     def close(self) -> None:
         """Release the folder; what was logged stays."""
@@ -257,3 +254,24 @@ class RunDirectory:
         self._metrics = (self.path / "metrics.jsonl").open("ab", buffering=0)
         self._metrics.truncate(length)
         self._metrics.seek(length)
+
+
+def _checked_json(config: object) -> Any:
+    """The configuration as JSON, or InvalidInputError if it would not be read back equal."""
+    saved = to_json(config)
+    if from_json(type(config), saved) != config:
+        raise InvalidInputError(
+            f"config: {config!r:.200} is not the same after JSON; infinities and NaN are not."
+        )
+    return saved
+
+
+def _make_new_folder(path: Path) -> None:
+    try:
+        path.mkdir(parents=True)
+    except FileExistsError as error:
+        raise RunExistsError(
+            f"{path} exists and is never overwritten; nothing was written. "
+            f"Choose another name, or go on with `roborew train --resume "
+            f"{shlex.quote(str(path))}`."
+        ) from error

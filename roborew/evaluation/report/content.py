@@ -29,14 +29,15 @@ class PolicyResult:
         """The row of an evaluation; false successes only where success could be predicted."""
         has_scores = any(episode.scores for episode in evaluation.episodes)
         successes = evaluation.successes
-        known = has_scores and successes is not None
+        # Without scores nothing was predicted: 0 false successes would read as a good figure.
+        has_false_successes = has_scores and successes is not None
         return cls(
             name=name,
             episodes=len(evaluation.episodes),
             successes=successes,
             true_return=evaluation.true_return,
             learned_return=evaluation.learned_return,
-            false_successes=evaluation.false_successes if known else None,
+            false_successes=evaluation.false_successes if has_false_successes else None,
         )
 
 

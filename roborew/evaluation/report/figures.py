@@ -115,6 +115,7 @@ def _scored_states(evaluation: Evaluation) -> list[_ScoredState]:
 
 
 def _thinned(states: list[_ScoredState]) -> list[_ScoredState]:
+    # Every k-th state rather than a random draw: the same run gives the same figure.
     stride = math.ceil(len(states) / MAX_POINTS)
     return states[:: max(1, stride)]
 
@@ -129,8 +130,10 @@ def curves_figure(
         curves: name -> (T times, T scores with None for abstentions, range of the scores).
         label: of the time axis.
     """
-    figure, axes = _axes(len(curves), 1, width=7.2, height=0.6 + 1.9 * len(curves), sharex=True)
-    for axis, (name, (times, scores, score_range)) in zip(axes, curves.items(), strict=True):
+    height = 0.6 + 1.9 * len(curves)
+    figure, axes = _axes(len(curves), 1, width=7.2, height=height, sharex=True)
+    for axis, name in zip(axes, curves, strict=True):
+        times, scores, score_range = curves[name]
         # Matplotlib leaves a gap at NaN: an abstention is no score, not a line across.
         values = [math.nan if score is None else score for score in scores]
         axis.plot(times, values, color=SCORE, linewidth=1.6)
@@ -189,13 +192,13 @@ def _plot_episode(axis: Axes, episode: Episode) -> None:
         axis.plot(
             range(len(episode.progress)), episode.progress, color=TRUTH, label="true progress"
         )
-    known = [
+    points = [
         (step, score)
         for step, score in zip(episode.score_steps, episode.scores, strict=True)
         if score is not None
     ]
-    if known:
-        steps, scores = zip(*known, strict=True)
+    if points:
+        steps, scores = zip(*points, strict=True)
         axis.plot(steps, scores, color=SCORE, marker=".", markersize=4, label="score")
     if episode.success is not None and True in episode.success:
         axis.axvline(episode.success.index(True), color=SUCCESS, linewidth=1, label="true success")
@@ -217,13 +220,14 @@ def _legend(axis: Axes) -> None:
 def _line(
     axis: Axes, training: Sequence[TrainingPoint], values: Sequence[float | None], color: str
 ) -> None:
-    known = [
+    # A point of training has only the figures that were measured then.
+    points = [
         (point.step, value)
         for point, value in zip(training, values, strict=True)
         if value is not None
     ]
-    if known:
-        steps, heights = zip(*known, strict=True)
+    if points:
+        steps, heights = zip(*points, strict=True)
         axis.plot(steps, heights, color=color, linewidth=1.8, marker=".", markersize=3)
 
 

@@ -41,15 +41,19 @@ def note(text: str) -> str:
 
 def table(heads: Iterable[str], rows: Iterable[Sequence[str]]) -> str:
     """A table of cells that are HTML already."""
-    head = "".join(f"<th>{escape(name)}</th>" for name in heads)
-    body = "\n".join(_row(cells) for cells in rows)
+    head_cells = [f"<th>{escape(name)}</th>" for name in heads]
+    head = "".join(head_cells)
+    body = "\n".join(map(_row, rows))
+    # The frame scrolls by itself: a wide table must not widen the page on a phone.
     return f'<div class="wide"><table>\n<tr>{head}</tr>\n{body}\n</table></div>'
 
 
 def facts_table(facts: Mapping[str, str]) -> str:
     """A table of names and values; empty without any."""
+    if not facts:
+        return ""
     rows = "".join(_row([escape(name), escape(value)]) for name, value in facts.items())
-    return f'<table class="facts">{rows}</table>' if rows else ""
+    return f'<table class="facts">{rows}</table>'
 
 
 def metrics_grid(metrics: Mapping[str, str]) -> str:
