@@ -30,7 +30,6 @@ from roborew.workflows.train.legacy import nested
 DEFAULT_ENV = "roborew/DrawerOpen-v0"
 """The task of ``roborew demo``, and of ``roborew train`` without ``--env``."""
 ShapingKind = Literal["progress-delta", "raw", "potential"]
-Tracker = Literal["trackio", "wandb"]
 Cameras = Annotated[
     tuple[str, ...],
     tyro.conf.arg(name="cameras", prefix_name=False, aliases=("--env.cameras",)),
@@ -143,8 +142,6 @@ class TrainConfig:
     critics that need no labels can be refitted (vice, gail)."""
     num_refits: int = 1
     """How often, evenly over the steps; only with --refit."""
-    log: tuple[Tracker, ...] = ()
-    """Where else to log, beside TensorBoard and JSON lines."""
     threads: int = 1
     """Threads of torch; small networks beside busy simulations are fastest with one."""
     device: str = "cpu"

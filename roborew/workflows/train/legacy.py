@@ -60,7 +60,6 @@ def nested(content: Mapping[str, Any]) -> Mapping[str, Any]:
         "success_detector": {"enabled": None, "threshold": None, "bonus": None},
         "agent": _agent(old["agent"], old["exploration"]),
         "evaluation": {"episodes": 100},
-        "log": [],
     }
 
 

@@ -1,0 +1,77 @@
+"""All that shapes a run stands in its config.json, and that of an earlier release is still read."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+
+import pytest
+
+from roborew.config import default_options, from_json, to_json
+from roborew.errors import InvalidInputError
+from roborew.rewards.mini import Mini
+from roborew.workflows.parts import AgentConfig, RewardConfig
+from roborew.workflows.train.command import command
+from roborew.workflows.train.config import EnvConfig, ShapingConfig, TrainConfig
+from roborew.workflows.train.resolve import resolve, resolve_for_reward
+
+OLD = Path(__file__).with_name("old_run") / "config.json"
+
+
+def test_a_config_of_an_earlier_release_is_read_and_said_what_it_is_called_now(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        config = from_json(TrainConfig, json.loads(OLD.read_bytes()))
+    assert config.env == EnvConfig("roborew/Push-v0") and config.timesteps == 16384
+    assert config.agent == AgentConfig("ppo", {"init_std": 0.4})
+    assert config.shaping == ShapingConfig("progress-delta") and config.max_minutes == 0.02
+    assert (
+        "goal is instruction now" in caplog.text and "steps is total_timesteps now" in caplog.text
+    )
+
+
+def test_an_exploration_that_the_agent_ignored_is_left_out() -> None:
+    old = json.loads(OLD.read_bytes()) | {"agent": "sb3-ppo", "reward": "true-dense"}
+    config = from_json(TrainConfig, old)
+    assert config.agent == AgentConfig("sb3-ppo") and config.reward == RewardConfig("oracle-dense")
+
+
+@pytest.mark.parametrize("agent", ["ppo", "sb3-ppo", "sb3-sac"])
+def test_every_setting_of_agent_and_reward_is_written_down(agent: str) -> None:
+    config = resolve(TrainConfig(agent=AgentConfig(agent), reward=RewardConfig("oracle-dense")))
+    written = to_json(config)
+    factory = config.agent.factory()
+    assert written["agent"]["options"].keys() == default_options(factory).keys()
+    assert written["reward"]["options"] == {"scale": 5.0, "bonus": 4.0}
+    assert from_json(TrainConfig, written) == config
+
+
+def test_shaping_and_success_detector_are_written_down_as_they_suit_the_reward() -> None:
+    config = resolve_for_reward(resolve(TrainConfig()), Mini().spec)
+    assert config.shaping == ShapingConfig("progress-delta", scale=5.0)
+    detector = config.success_detector
+    assert (detector.enabled, detector.threshold, detector.bonus) == (True, 0.9, 4.0)
+
+
+def test_the_potential_takes_the_discount_of_the_agent() -> None:
+    config = TrainConfig(
+        shaping=ShapingConfig("potential"), agent=AgentConfig(options={"gamma": 0.9})
+    )
+    shaping = resolve_for_reward(resolve(config), Mini().spec).shaping
+    assert (shaping.gamma, shaping.on_invalid) == (0.9, "skip")
+
+
+def test_a_setting_of_another_shaping_is_refused() -> None:
+    with pytest.raises(InvalidInputError, match="only --shaping potential uses it"):
+        TrainConfig(shaping=ShapingConfig("raw", gamma=0.9))
+
+
+def test_the_command_of_a_configuration_names_what_is_not_usual() -> None:
+    config = TrainConfig(
+        env=EnvConfig("roborew/Press-v0", cameras=("side",)),
+        agent=AgentConfig(options={"gae_lambda": 0.8}),
+    )
+    expected = "roborew train --env roborew/Press-v0 --cameras side --agent.gae-lambda 0.8"
+    assert command(config) == expected
