@@ -4,15 +4,16 @@ dtype checked."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from numpy.typing import DTypeLike, NDArray
-from torch import nn
 
 from roborew.errors import CorruptFileError
 from roborew.storage.checkpoints import under
+
+if TYPE_CHECKING:
+    from torch import nn
 
 MAX_NAMES = 4
 """Wrong arrays that a message names."""
@@ -42,6 +43,8 @@ def load_module_state(
         names = ", ".join(faults[:MAX_NAMES])
         raise CorruptFileError(f"{owner}: the saved arrays do not fit this network: {names}.")
     # Copied, since arrays read from a file may not be written to, and weights are.
+    import torch  # not when a command line is read: critics of numpy alone import this module too
+
     tensors = {name: torch.as_tensor(np.array(array)) for name, array in saved.items()}
     module.load_state_dict(tensors, strict=True)
 
