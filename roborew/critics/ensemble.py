@@ -49,10 +49,8 @@ def make_objective(name: str, words: Sequence[str], members: int = 1) -> Objecti
     objectives = [cast("Objective", kind(**options, seed=seed + row)) for row in range(members)]
     if members == 1:
         return objectives[0]
-    return cast(
-        "Objective",
-        (RefittableEnsemble if issubclass(kind, Refittable) else Ensemble)(objectives, seed),
-    )
+    ensemble = RefittableEnsemble if issubclass(kind, Refittable) else Ensemble
+    return cast("Objective", ensemble(objectives, seed))
 
 
 class Ensemble:
@@ -74,28 +72,28 @@ class Ensemble:
         disagree."""
         for member, sample, member_report in self._resampled(examples, report):
             member.fit(sample, validation, member_report)
-        self._settle(validation or examples, report)
+        self._set_limit(validation or examples, report)
 
     def score_step(self, queries: Sequence[Query]) -> tuple[list[Scores], list[RecurrentState]]:
         """The members' mean; an abstention where one of them abstains or they disagree."""
-        spread, by_query, memories = self._told(queries)
-        scores: list[Scores] = []
-        for values, member_scores in zip(spread, by_query, strict=True):
-            valid = np.all([one.valid for one in member_scores], axis=0) & (
-                values.std(axis=0) <= self._limit
-            )
-            claims = [one.success for one in member_scores if one.success is not None]
-            success = np.mean(claims, axis=0).astype(np.float32) if claims else None
-            scores.append(Scores(values.mean(axis=0).astype(np.float32), valid, success))
-        return scores, memories
+        by_query, states = self._score_members(queries)
+        return [self._combine(member_scores) for member_scores in by_query], states
+
+    def _combine(self, member_scores: Sequence[Scores]) -> Scores:
+        """One query's mean over the members that give a success, and over all for the value."""
+        values = _values(member_scores)
+        agree = values.std(axis=0) <= self._limit
+        valid = np.all([scores.valid for scores in member_scores], axis=0)
+        successes = [scores.success for scores in member_scores if scores.success is not None]
+        success = np.mean(successes, axis=0).astype(np.float32) if successes else None
+        return Scores(values.mean(axis=0).astype(np.float32), valid & agree, success)
 
     def state_dict(self) -> Mapping[str, NDArray[Any]]:
         """Everything that the members learned, and how far they may disagree."""
-        arrays = {
-            f"{row}/{name}": value
-            for row, one in enumerate(self._members)
-            for name, value in one.state_dict().items()
-        }
+        arrays: dict[str, NDArray[Any]] = {}
+        for row, member in enumerate(self._members):
+            for name, array in member.state_dict().items():
+                arrays[f"{row}/{name}"] = array
         return {**arrays, LIMIT: np.array([self._limit])}
 
     def load_state_dict(self, arrays: Mapping[str, NDArray[Any]]) -> None:
@@ -124,44 +122,32 @@ class Ensemble:
 
             yield member, [examples[int(index)] for index in indices], report_member
 
-    def _settle(self, known: Sequence[Example], report: Report) -> None:
-        """Allow the members a little more disagreement than they have about what is known."""
-        queries = [
-            Query(
-                features=e.features,
-                instruction=e.instruction,
-                text_embedding=e.text_embedding,
-                goal_image=e.goal_embedding,
-            )
-            for e in known
-        ]
-        spread, _, _ = self._told(queries)
-        usual = float(
-            np.quantile(np.concatenate([values.std(axis=0) for values in spread]), USUAL_QUANTILE)
-        )
-        self._limit = max(USUAL_FACTOR * usual, MIN_LIMIT_RATIO * (self.spec.high - self.spec.low))
+    def _set_limit(self, examples: Sequence[Example], report: Report) -> None:
+        """Allow the members a little more disagreement than they have about these examples."""
+        by_query, _ = self._score_members([_query(example) for example in examples])
+        deviations = [_values(member_scores).std(axis=0) for member_scores in by_query]
+        usual = float(np.quantile(np.concatenate(deviations), USUAL_QUANTILE))
+        # Members that agree to the last digit must not abstain at the first difference.
+        floor = MIN_LIMIT_RATIO * (self.spec.high - self.spec.low)
+        self._limit = max(USUAL_FACTOR * usual, floor)
         report("largest disagreement", self._limit)
 
-    def _told(
+    def _score_members(
         self, queries: Sequence[Query]
-    ) -> tuple[list[NDArray[np.float64]], list[list[Scores]], list[RecurrentState]]:
-        """Values of each query, (members, T), the members' scores, and their memories, all in
-        one."""
-        said: list[list[Scores]] = []
-        memories: list[dict[str, NDArray[Any]]] = [{} for _ in queries]
+    ) -> tuple[list[list[Scores]], list[RecurrentState]]:
+        """The members' scores of each query, and their recurrent states, all in one."""
+        by_member: list[list[Scores]] = []
+        states: list[dict[str, NDArray[Any]]] = [{} for _ in queries]
         for row, member in enumerate(self._members):
-            scores, kept = member.score_step(
-                [replace(query, state=under(query.state, f"{row}/")) for query in queries]
-            )
-            said.append(scores)
-            for memory, one in zip(memories, kept, strict=True):
-                memory |= {f"{row}/{name}": array for name, array in one.items()}
-        told = [list(scores) for scores in zip(*said, strict=True)]
-        values = [
-            np.stack([np.where(one.valid, one.value, 0.0).astype(np.float64) for one in scores])
-            for scores in told
-        ]
-        return values, told, list(memories)
+            prefix = f"{row}/"
+            own = [replace(query, state=under(query.state, prefix)) for query in queries]
+            scores, member_states = member.score_step(own)
+            by_member.append(scores)
+            for state, member_state in zip(states, member_states, strict=True):
+                for name, array in member_state.items():
+                    state[prefix + name] = array
+        by_query = [list(scores) for scores in zip(*by_member, strict=True)]
+        return by_query, list(states)
 
 
 class RefittableEnsemble(Ensemble):
@@ -174,4 +160,20 @@ class RefittableEnsemble(Ensemble):
         disagree."""
         for member, sample, member_report in self._resampled(examples, report):
             cast("Refittable", member).refit(sample, visited, member_report)
-        self._settle([*examples, *visited], report)
+        self._set_limit([*examples, *visited], report)
+
+
+def _values(member_scores: Sequence[Scores]) -> NDArray[np.float64]:
+    """Members' values of one query, shape (members, T), 0 where a member abstains."""
+    # float64: a mean of float32 would depend on the number of members.
+    values = [np.where(scores.valid, scores.value, 0.0) for scores in member_scores]
+    return np.stack([value.astype(np.float64) for value in values])
+
+
+def _query(example: Example) -> Query:
+    return Query(
+        features=example.features,
+        instruction=example.instruction,
+        text_embedding=example.text_embedding,
+        goal_image=example.goal_embedding,
+    )

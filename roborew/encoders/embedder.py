@@ -161,12 +161,13 @@ class Embedder:
                 f"batch: expected at least 1, remembered at least 0; got {batch} and {remembered}."
             )
         self._devices = [_usable(name.strip()) for name in device.split(",")]
-        fast = dtype == "auto" and all(_fast_bfloat16(each) for each in self._devices)
-        self.dtype = torch.bfloat16 if fast or dtype == "bfloat16" else torch.float32
+        self.dtype = _resolve_dtype(dtype, self._devices)
         self.noise: RoundingProbes | None = None
-        self._prepare, self._batch, self._compile = tower.preprocessing, batch, compile
+        self._prepare = tower.preprocessing
+        self._batch = batch
+        self._compile = compile
         self._identity = f"{tower.identity} {tower.preprocessing} {self.dtype}".encode()
-        self._known = EmbeddingCache(remembered, cache)
+        self._cache = EmbeddingCache(remembered, cache)
         self._exact = tower.network.eval().requires_grad_(False)
         self._replicas: list[Callable[[Tensor], Tensor]] = []
 
@@ -181,22 +182,29 @@ class Embedder:
             InvalidInputError: frames too small for the network.
             InvalidScoreError: the network gives NaN or infinity.
         """
-        keys = [[self._key(frame) for frame in video] for video in videos]
-        found: dict[bytes, FloatArray] = {}
+        video_keys = [self._keys(video) for video in videos]
+        embeddings: dict[bytes, FloatArray] = {}
         new: dict[bytes, Frame] = {}
-        frames = (frame for video in videos for frame in video)
-        for key, frame in zip((key for each in keys for key in each), frames, strict=True):
-            if key in found or key in new:
-                continue
-            known = self._known.get(key)
-            if known is None:
-                new[key] = frame
-            else:
-                found[key] = known
+        for keys, video in zip(video_keys, videos, strict=True):
+            for key, frame in zip(keys, video, strict=True):
+                if key in embeddings or key in new:
+                    continue
+                cached = self._cache.get(key)
+                if cached is None:
+                    new[key] = frame
+                else:
+                    embeddings[key] = cached
         fresh = dict(zip(new, self._compute(list(new.values())), strict=True))
-        self._known.put(fresh)
-        found |= fresh
-        return [np.stack([found[key] for key in each]) for each in keys]
+        self._cache.put(fresh)
+        embeddings |= fresh
+
+        results: list[FloatArray] = []
+        for keys in video_keys:
+            results.append(np.stack([embeddings[key] for key in keys]))
+        return results
+
+    def _keys(self, video: Video) -> list[bytes]:
+        return [self._key(frame) for frame in video]
 
     def _key(self, frame: Frame) -> bytes:
         digest = hashlib.sha256(self._identity + str(frame.shape).encode())
@@ -209,41 +217,38 @@ class Embedder:
             return []
         if not self._replicas:
             self._start(frames)
-        batches: list[list[int]] = []
+        batch_rows: list[list[int]] = []
         for shape in dict.fromkeys(frame.shape for frame in frames):
-            places = [place for place, frame in enumerate(frames) if frame.shape == shape]
-            batches += [
-                places[start : start + self._batch] for start in range(0, len(places), self._batch)
-            ]
-        rows: dict[int, FloatArray] = {}
-        for places, embeddings in zip(
-            batches, self._share([[frames[i] for i in each] for each in batches]), strict=True
-        ):
-            rows |= dict(zip(places, embeddings, strict=True))
-        return [rows[place] for place in range(len(frames))]
+            rows = [row for row, frame in enumerate(frames) if frame.shape == shape]
+            for start in range(0, len(rows), self._batch):
+                batch_rows.append(rows[start : start + self._batch])
+        batches: list[list[Frame]] = []
+        for rows in batch_rows:
+            batches.append([frames[row] for row in rows])
+        by_row: dict[int, FloatArray] = {}
+        for rows, embeddings in zip(batch_rows, self._share(batches), strict=True):
+            by_row |= dict(zip(rows, embeddings, strict=True))
+        return [by_row[row] for row in range(len(frames))]
 
     def _start(self, frames: list[Frame]) -> None:
         """Measure the noise of rounding while the exact weights are still there, then make the
         replicas."""
-        first, probes = (
-            self._devices[0],
-            [frame for frame in frames if frame.shape == frames[0].shape][:NUM_PROBES],
-        )
+        first = self._devices[0]
+        probes = [frame for frame in frames if frame.shape == frames[0].shape][:NUM_PROBES]
         network = self._exact.to(first)
-        exact = (
-            self._run(network, first, torch.float32, probes)
-            if self.dtype == torch.bfloat16
-            else None
-        )
+        exact: FloatArray | None = None
+        if self.dtype == torch.bfloat16:
+            exact = self._run(network, first, torch.float32, probes)
         network = cast(Any, network).to(self.dtype, memory_format=torch.channels_last)
-        copies = [network, *(deepcopy(network).to(device) for device in self._devices[1:])]
-        self._replicas = [
-            torch.compile(copy, dynamic=True) if self._compile else copy for copy in copies
-        ]
+        self._replicas = [network]
+        for device in self._devices[1:]:
+            self._replicas.append(deepcopy(network).to(device))
+        if self._compile:
+            # Dynamic: batches of every length would each be translated otherwise.
+            self._replicas = [torch.compile(copy, dynamic=True) for copy in self._replicas]
         if exact is not None:
-            self.noise = RoundingProbes(
-                exact, self._run(self._replicas[0], first, self.dtype, probes)
-            )
+            rounded = self._run(self._replicas[0], first, self.dtype, probes)
+            self.noise = RoundingProbes(exact, rounded)
 
     def _share(self, batches: list[list[Frame]]) -> list[FloatArray]:
         """Embed batches, every n-th of them on the same of n replicas."""
@@ -252,11 +257,11 @@ class Embedder:
 
         def work(device: torch.device) -> None:
             for replica, network in enumerate(self._replicas):
-                if self._devices[replica] == device:
-                    shares[replica] = [
-                        self._run(network, device, self.dtype, batch)
-                        for batch in batches[replica::count]
-                    ]
+                if self._devices[replica] != device:
+                    continue
+                shares[replica] = []
+                for batch in batches[replica::count]:
+                    shares[replica].append(self._run(network, device, self.dtype, batch))
 
         # Devices work at the same time. Replicas on one take turns: two of them would ask for the
         # same cores, and wait.
@@ -277,15 +282,21 @@ class Embedder:
         frames: list[Frame],
     ) -> FloatArray:
         pictures = self._prepare(torch.as_tensor(np.stack(frames)).to(device))
-        embeddings = (
-            network(pictures.to(dtype, memory_format=torch.channels_last)).float().cpu().numpy()
-        )
+        inputs = pictures.to(dtype, memory_format=torch.channels_last)
+        embeddings = network(inputs).float().cpu().numpy()
         if not np.isfinite(embeddings).all():
             raise InvalidScoreError(
                 f"the network gives NaN or infinity in {dtype}; try dtype=float32, or other "
                 f"weights."
             )
         return cast("NDArray[np.float32]", embeddings)
+
+
+def _resolve_dtype(dtype: Dtype, devices: Sequence[torch.device]) -> torch.dtype:
+    # Without hardware for it, bfloat16 is emulated: slower than float32, and coarser.
+    if dtype == "auto" and all(_fast_bfloat16(device) for device in devices):
+        return torch.bfloat16
+    return torch.bfloat16 if dtype == "bfloat16" else torch.float32
 
 
 def _usable(device: str) -> torch.device:

@@ -116,9 +116,12 @@ class PretrainedEncoder(FrozenEncoder):
         loaded = load_pretrained(tower, model, pretrained, revision, sha256)
         self._embedder = Embedder(loaded, device=device, dtype=dtype, batch=batch, cache=cache)
         self._read = loaded.encode_text
-        self._sentences = EmbeddingCache(SENTENCES, None if cache is None else cache / "sentences")
-        said = f"{loaded.identity} {loaded.preprocessing}{' with its text' if loaded.encode_text else ''}"
-        self.identity = f"{tower}-{hashlib.sha256(said.encode()).hexdigest()[:32]}"
+        text_cache = None if cache is None else cache / "sentences"
+        self._sentences = EmbeddingCache(SENTENCES, text_cache)
+        # A critic fitted to one text space cannot read the other.
+        text_space = " with its text" if loaded.encode_text else ""
+        content = f"{loaded.identity} {loaded.preprocessing}{text_space}"
+        self.identity = f"{tower}-{hashlib.sha256(content.encode()).hexdigest()[:32]}"
 
     def encode(self, frames: Video) -> Features:
         """Vectors (T, D) of length one."""

@@ -181,14 +181,14 @@ class LocalJudge:
         if _has_kind(questions[0], "image"):
             media["images"] = [_media_of_kind(question, "image") for question in questions]
         if _has_kind(questions[0], "video"):
-            media["videos"] = [
-                [_at_least_two(video) for video in _media_of_kind(each, "video")]
-                for each in questions
-            ]
-            media["video_metadata"] = [
-                [_video_metadata(video, question.fps) for video in each]
-                for each, question in zip(media["videos"], questions, strict=True)
-            ]
+            media["videos"] = []
+            media["video_metadata"] = []
+            for question in questions:
+                videos = [_at_least_two(video) for video in _media_of_kind(question, "video")]
+                media["videos"].append(videos)
+                metadata = [_video_metadata(video, question.fps) for video in videos]
+                media["video_metadata"].append(metadata)
+            # The reward has chosen the frames; the processor must not thin them out again.
             media["do_sample_frames"] = False
         if media:
             media["input_data_format"] = "channels_last"

@@ -243,11 +243,11 @@ class ServerJudge:
         except httpx2.HTTPError as error:
             raise FaultError(f"{type(error).__name__}: {error}") from error
         _check_status(response, reply)
-        said = read_reply(reply)
-        for label in (response.headers.get("X-Request-Id", ""), str(said.get("id"))):
+        content = read_reply(reply)
+        for label in (response.headers.get("X-Request-Id", ""), str(content.get("id"))):
             if REQUEST_ID_PREFIX in label and own["X-Request-Id"] not in label:
                 raise FaultError("a reply to another question")
-        return read_answer(said, question)
+        return read_answer(content, question)
 
     def _failure(self, reason: str) -> Answer:
         reason = (reason.replace(self._key, "***") if self._key else reason)[:300]

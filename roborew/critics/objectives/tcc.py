@@ -178,8 +178,8 @@ def _partners(sentences: Sequence[str]) -> list[list[int]]:
     partners: list[list[int]] = []
 
     for row, sentence in enumerate(sentences):
-        same = [index for index, other in enumerate(sentences) if other == sentence]
-        peers = [index for index in same if index != row]
+        rows = [index for index, name in enumerate(sentences) if name == sentence]
+        peers = [index for index in rows if index != row]
         # Two draws of one episode's frames differ enough to be aligned.
         partners.append(peers or [row])
     return partners
