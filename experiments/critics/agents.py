@@ -36,7 +36,7 @@ from experiments.critics.offline import (
 from experiments.critics.tables import Rows
 from roborew.config import parse_settings
 from roborew.data.demonstration import Demonstration
-from roborew.data.demonstrations import read_demonstrations
+from roborew.data.reading import read_demonstrations
 from roborew.evaluation import score_curve, spearman
 from roborew.registry import encoders
 from roborew.workflows.collect import CollectConfig

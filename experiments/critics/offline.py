@@ -25,7 +25,7 @@ from experiments.critics.tables import Rows
 from roborew.critics.critic import Critic
 from roborew.data import side_by_side
 from roborew.data.demonstration import Demonstration
-from roborew.data.demonstrations import read_demonstrations
+from roborew.data.reading import read_demonstrations
 from roborew.evaluation import forward_and_reversed, score_with_sanity_baselines
 from roborew.learning.examples import Example
 from roborew.learning.labels import progress_labels

@@ -27,7 +27,7 @@ import torch
 
 from experiments.critics.tables import Rows
 from roborew.critics.critic import Critic, read_config
-from roborew.data.demonstrations import read_demonstrations
+from roborew.data.reading import read_demonstrations
 from roborew.types import Clip, RecurrentState
 from roborew_envs import TaskVectorEnv, make_task
 

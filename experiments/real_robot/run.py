@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 
 from roborew.config import parse_settings
 from roborew.data.demonstration import Demonstration
-from roborew.data.demonstrations import read_demonstrations
+from roborew.data.reading import read_demonstrations
 from roborew.errors import InvalidInputError, RoborewError
 from roborew.evaluation import (
     Clock,

@@ -42,7 +42,7 @@ from roborew.agents.torch_state import (
 )
 from roborew.errors import InvalidInputError
 from roborew.stopwatch import Stopwatch
-from roborew.storage.checkpoints import under, with_prefix
+from roborew.storage.checkpoints import select_prefix, with_prefix
 
 __all__ = ["PPO", "PPOConfig"]
 
@@ -186,14 +186,14 @@ class PPO:
             )
         arrays = current_names(arrays)
         try:
-            tensors = to_tensors(under(arrays, "network/"))
+            tensors = to_tensors(select_prefix(arrays, "network/"))
             self._network.load_state_dict(current_parameters(tensors))
         except RuntimeError as error:
             raise InvalidInputError(
                 f"PPO.load_state_dict: the weights do not fit these spaces: {error}"
             ) from error
-        load_optimizer(self._optimizer, under(arrays, "optimizer/"))
-        self._observation_stats.load_state_dict(under(arrays, "observations/"))
+        load_optimizer(self._optimizer, select_prefix(arrays, "optimizer/"))
+        self._observation_stats.load_state_dict(select_prefix(arrays, "observations/"))
         self._generator.set_state(to_tensors(arrays)["generator/state"])
         self.steps = int(meta["steps"])
         self.seed = int(meta["seed"])
@@ -204,7 +204,7 @@ class PPO:
             self._begin(len(self._observations))
             self._episodes.totals = arrays["episodes/totals"].copy()
         if self._reward_normalizer is not None:
-            self._reward_normalizer.load_state_dict(under(arrays, "rewards/"))
+            self._reward_normalizer.load_state_dict(select_prefix(arrays, "rewards/"))
 
     def _begin(self, num_envs: int) -> None:
         self._episodes = EpisodeStatistics(num_envs)

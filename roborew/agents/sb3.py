@@ -29,7 +29,7 @@ from roborew.agents.torch_state import (
 )
 from roborew.errors import InvalidInputError
 from roborew.stopwatch import Stopwatch
-from roborew.storage.checkpoints import under, with_prefix
+from roborew.storage.checkpoints import select_prefix, with_prefix
 
 __all__ = ["SB3PPO", "SB3SAC", "SB3PPOConfig", "SB3SACConfig", "as_sb3"]
 
@@ -169,7 +169,7 @@ class SB3Agent(Generic[Config]):
             )
         arrays = current_names(arrays)
         self._load_parts(arrays)
-        self._moments = under(arrays, "observations/")
+        self._moments = select_prefix(arrays, "observations/")
         self._model.num_timesteps, self._env = int(meta["steps"]), None
 
     def _parts(self) -> dict[str, Any]:
@@ -187,9 +187,9 @@ class SB3Agent(Generic[Config]):
     def _load_parts(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         for name, part in self._parts().items():
             if isinstance(part, torch.optim.Optimizer):
-                load_optimizer(part, under(arrays, f"{name}/"))
+                load_optimizer(part, select_prefix(arrays, f"{name}/"))
                 continue
-            tensors = to_tensors(under(arrays, f"{name}/"))
+            tensors = to_tensors(select_prefix(arrays, f"{name}/"))
             expected_shapes = {key: value.shape for key, value in part.items()}
             shapes = {key: value.shape for key, value in tensors.items()}
             if shapes != expected_shapes:

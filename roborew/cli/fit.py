@@ -35,7 +35,7 @@ class Fit(Command):
     def run(self, console: Console) -> int:
         """Fit, evaluate on held-out episodes, write the critic and its card."""
         from roborew.data import free_path
-        from roborew.data.demonstrations import read_demonstrations
+        from roborew.data.reading import read_demonstrations
         from roborew.errors import RunExistsError
         from roborew.workflows.fit import fit_critic
         from roborew.workflows.fit.model_card import write

@@ -24,8 +24,8 @@ from roborew.encoders.multi_view import MultiViewEncoder
 from roborew.errors import CorruptFileError, InvalidInputError, RunExistsError
 from roborew.learning.episode_layout import split_by_length
 from roborew.registry import encoders
-from roborew.storage.atomic import write_durably
-from roborew.storage.checkpoints import under
+from roborew.storage.atomic import write_synced
+from roborew.storage.checkpoints import select_prefix
 from roborew.types import Clip, RecurrentState, RewardSpec, Scores
 
 CONFIG, MODEL, CARD, GOALS = "config.json", "model.safetensors", "card.md", "goals"
@@ -162,12 +162,12 @@ class Critic:
             "sha256": hashlib.sha256(content).hexdigest(),
         }
         path.mkdir(parents=True)
-        write_durably(path / MODEL, content)
-        write_durably(path / CARD, card.encode())
+        write_synced(path / MODEL, content)
+        write_synced(path / CARD, card.encode())
         for name, more in extra_files.items():
             (path / name).parent.mkdir(exist_ok=True)
-            write_durably(path / name, more)
-        write_durably(path / CONFIG, (json.dumps(to_json(config), indent=1) + "\n").encode())
+            write_synced(path / name, more)
+        write_synced(path / CONFIG, (json.dumps(to_json(config), indent=1) + "\n").encode())
         return path
 
     @classmethod
@@ -199,8 +199,8 @@ class Critic:
             raise CorruptFileError(
                 f"{path}: {CONFIG} or {MODEL} is not what a critic writes ({error!r})."
             ) from error
-        encoder.load_state_dict(under(arrays, "encoder/"))
-        objective.load_state_dict(under(arrays, "objective/"))
+        encoder.load_state_dict(select_prefix(arrays, "encoder/"))
+        objective.load_state_dict(select_prefix(arrays, "objective/"))
         if encoder.identity != config.get("encoder_identity"):
             raise CorruptFileError(
                 f"{path}: fitted on encoder {config.get('encoder_identity')!r}; this one is "

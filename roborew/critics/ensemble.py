@@ -17,7 +17,7 @@ from roborew.learning.examples import Example, Report
 from roborew.learning.sampling import stratified_bootstrap, stratum
 from roborew.learning.state import take_array
 from roborew.registry import critics
-from roborew.storage.checkpoints import under
+from roborew.storage.checkpoints import select_prefix
 from roborew.types import RecurrentState, Scores
 
 USUAL_QUANTILE = 0.99
@@ -105,7 +105,7 @@ class Ensemble:
             )
         self._limit = float(limit[0])
         for row, member in enumerate(self._members):
-            member.load_state_dict(under(arrays, f"{row}/"))
+            member.load_state_dict(select_prefix(arrays, f"{row}/"))
 
     def _resampled(
         self, examples: Sequence[Example], report: Report
@@ -140,7 +140,7 @@ class Ensemble:
         states: list[dict[str, NDArray[Any]]] = [{} for _ in queries]
         for row, member in enumerate(self._members):
             prefix = f"{row}/"
-            own = [replace(query, state=under(query.state, prefix)) for query in queries]
+            own = [replace(query, state=select_prefix(query.state, prefix)) for query in queries]
             scores, member_states = member.score_step(own)
             by_member.append(scores)
             for state, member_state in zip(states, member_states, strict=True):

@@ -1,6 +1,6 @@
 """Files of pictures in and out: streaming, whole or absent, never over another."""
 
-from roborew.data.files import free_path, new_file
+from roborew.data.files import create_atomically, free_path
 from roborew.data.pictures import read_picture, side_by_side
 from roborew.data.video import (
     VideoInfo,
@@ -16,9 +16,9 @@ __all__ = [
     "VideoInfo",
     "VideoLimits",
     "VideoWriter",
+    "create_atomically",
     "free_path",
     "iter_video",
-    "new_file",
     "read_picture",
     "read_video",
     "side_by_side",

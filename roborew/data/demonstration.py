@@ -14,7 +14,7 @@ from roborew.types import BoolArray, FloatArray, Frame, Video, check_instruction
 
 MIN_FRAMES = 3
 """Fewer show no order."""
-STARTED = 0.1
+MIN_SUCCESS_PROGRESS = 0.1
 """A success ends with at least so much progress."""
 RENAMED_NOTES = {"behaviour": "behavior"}
 """Keys of notes as sets of roborew 0.0 spell them -> as they are called now."""
@@ -132,12 +132,12 @@ class Demonstration:
             )
         succeeded = flag if self.succeeded is None else self.succeeded
         if end is not None and (
-            (succeeded is True and end < STARTED) or (succeeded is False and end >= 1)
+            (succeeded is True and end < MIN_SUCCESS_PROGRESS) or (succeeded is False and end >= 1)
         ):
             raise InvalidInputError(
                 f"{self.name}: contradictory labels: success is {succeeded} and progress ends at "
                 f"{end:g}; expected at "
-                f"least {STARTED:g} of a success, and less than 1 of a failure. Correct one of "
+                f"least {MIN_SUCCESS_PROGRESS:g} of a success, and less than 1 of a failure. Correct one of "
                 f"them, or leave it out."
             )
 

@@ -35,7 +35,7 @@ class Encoding:
     exact: bool = False
 
 
-def web(quality: int) -> Encoding:
+def browser_encoding(quality: int) -> Encoding:
     """What every browser plays: h264 at x264's constant rate factor ``quality``, 0 to 51."""
     options = {"crf": str(quality), "preset": "veryfast"}
     return Encoding(codec="h264", encoder="libx264", pixels="yuv420p", options=options)

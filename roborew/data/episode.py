@@ -21,7 +21,7 @@ from safetensors.numpy import load, save
 
 from roborew.config import to_json
 from roborew.data.encoding import Encoding
-from roborew.data.statistics import PictureStatistics
+from roborew.data.feature_stats import RunningImageStats
 from roborew.data.video import VideoWriter
 from roborew.errors import InvalidInputError
 from roborew.types import Frame, check_instruction
@@ -52,7 +52,7 @@ class NewEpisode:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shot:
+class VideoFormat:
     """How the frames of a set are kept.
 
     Attributes:
@@ -88,7 +88,7 @@ class StagedEpisode:
         return self.path / f"{camera}.mp4"
 
 
-def write_episode(folder: Path, episode: NewEpisode, shot: Shot) -> None:
+def write_episode(folder: Path, episode: NewEpisode, video_format: VideoFormat) -> None:
     """Write an episode into an empty folder.
 
     Raises:
@@ -105,7 +105,7 @@ def write_episode(folder: Path, episode: NewEpisode, shot: Shot) -> None:
                 f"of them a letter, a digit or _; got {name!r}."
             )
     cameras = {
-        name: _write_camera(folder / f"{name}.mp4", frames, length, shot)
+        name: _write_camera(folder / f"{name}.mp4", frames, length, video_format)
         for name, frames in episode.frames.items()
     }
     columns = {name: np.ascontiguousarray(values) for name, values in episode.columns.items()}
@@ -138,20 +138,24 @@ def _check_columns(episode: NewEpisode) -> int:
     return next(iter(lengths.values()))
 
 
-def _write_camera(path: Path, frames: Iterable[Frame], length: int, shot: Shot) -> dict[str, Any]:
+def _write_camera(
+    path: Path, frames: Iterable[Frame], length: int, video_format: VideoFormat
+) -> dict[str, Any]:
     """Write the video of one camera; returns what is known of it."""
-    statistics, shape, count = PictureStatistics(length), (0, 0, 0), 0
-    comment = f"drawing={shot.drawing}"
-    with VideoWriter(path, shot.fps, encoding=shot.encoding, comment=comment) as writer:
+    statistics, shape, count = RunningImageStats(length), (0, 0, 0), 0
+    comment = f"drawing={video_format.drawing}"
+    with VideoWriter(
+        path, video_format.fps, encoding=video_format.encoding, comment=comment
+    ) as writer:
         for frame in frames:
             if (
                 count == 0
-                and not shot.encoding.exact
+                and not video_format.encoding.exact
                 and (frame.shape[0] % 2 or frame.shape[1] % 2)
             ):
                 height, width = frame.shape[:2]
                 raise InvalidInputError(
-                    f"{path.stem}: got frames of {width} x {height} pixels; {shot.encoding.codec} "
+                    f"{path.stem}: got frames of {width} x {height} pixels; {video_format.encoding.codec} "
                     f"keeps even sides "
                     "only. Choose another size, or the codec 'lossless'."
                 )

@@ -27,7 +27,7 @@ def free_path(path: str | Path) -> Path:
 
 
 @contextmanager
-def new_file(path: str | Path) -> Generator[Path, None, None]:
+def create_atomically(path: str | Path) -> Generator[Path, None, None]:
     """Give a temporary path beside ``path`` to write to; it becomes ``path`` only if the block
     succeeds.
 

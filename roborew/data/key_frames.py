@@ -57,12 +57,12 @@ def read_key_frames(path: Path) -> Row:
     }
 
 
-def find_episodes(path: Path, goal: str | None) -> list[Row]:
+def find_episodes(path: Path, instruction: str | None) -> list[Row]:
     """Rows of a manifest (see `roborew.data.manifest`) of an episode's folder, or of a folder of
     such; none where there are no key frames.
 
     Raises:
-        InvalidInputError: an episode without a video, or there is neither a sentence nor a goal.
+        InvalidInputError: an episode without a video, or there is no sentence and no instruction.
         CorruptFileError: a file is no JSON.
     """
     folders = (
@@ -70,7 +70,7 @@ def find_episodes(path: Path, goal: str | None) -> list[Row]:
         if (path / KEY_FRAMES).is_file()
         else sorted(p.parent for p in path.glob(f"*/{KEY_FRAMES}"))
     )
-    return [_row(folder, goal or _sentence(folder)) for folder in folders]
+    return [_row(folder, instruction or _sentence(folder)) for folder in folders]
 
 
 def _row(folder: Path, sentence: str) -> Row:
@@ -93,7 +93,9 @@ def _sentence(folder: Path) -> str:
         (f for f in (folder / SENTENCES, folder.resolve().parent / SENTENCES) if f.is_file()), None
     )
     if file is None:
-        raise InvalidInputError(f"{folder}: no {SENTENCES} says what the videos show; give a goal.")
+        raise InvalidInputError(
+            f"{folder}: no {SENTENCES} says what the videos show; give an instruction."
+        )
     try:
         content: Any = json.loads(file.read_bytes())
     except ValueError as error:

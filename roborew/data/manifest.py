@@ -1,4 +1,4 @@
-"""Manifests of episodes: one JSON object a line, as `roborew.data.folder` and PRM-as-a-Judge write
+"""Manifests of episodes: one JSON object a line, as `roborew.data.manifest_writer` and PRM-as-a-Judge write
 them."""
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from roborew.types import FloatArray
 
 Row = dict[str, Any]
 
-VIEWS = {
+CAMERA_OF_KEY = {
     "video": "front",
     "wrist_video": "wrist",
     "left_wrist_video": "left_wrist",
@@ -31,7 +31,7 @@ ALIASES = {
     **dict.fromkeys(("right", "cam_right_wrist"), "right_wrist_video"),
 }
 """Cameras of the older object ``videos`` -> key of today."""
-READ = {
+DEMONSTRATION_KEYS = {
     *(
         "case_id",
         "instruction",
@@ -50,21 +50,21 @@ READ = {
         "onset",
         "paraphrases",
         "wrong_instructions",
-        *VIEWS,
+        *CAMERA_OF_KEY,
     ),
 }
 """Keys that become a field of a demonstration; the others are its notes."""
-SUCCEEDED = {"success", "succeeded", "true", "1"}
-FAILED = {"failure", "failed", "false", "0"}
+SUCCESS_LABELS = {"success", "succeeded", "true", "1"}
+FAILURE_LABELS = {"failure", "failed", "false", "0"}
 
 
-def read_manifest(path: Path, goal: str | None = None) -> list[Row]:
+def read_manifest(path: Path, instruction: str | None = None) -> list[Row]:
     """Read the rows of a manifest; each has ``case_id``, ``instruction`` and ``cameras`` (name ->
     path).
 
     Args:
         path: the file, UTF-8 with or without byte order mark.
-        goal: the sentence of rows that have none.
+        instruction: the sentence of rows that have none.
 
     Raises:
         InvalidInputError: no row, a row that breaks a rule, two rows of one id; the message names
@@ -74,7 +74,7 @@ def read_manifest(path: Path, goal: str | None = None) -> list[Row]:
     for number, line in enumerate(path.read_text("utf-8-sig").splitlines(), start=1):
         if line.strip():
             try:
-                rows.append(_row(json.loads(line), path.parent, goal))
+                rows.append(_row(json.loads(line), path.parent, instruction))
             except (ValueError, AttributeError, TypeError) as error:
                 raise InvalidInputError(f"{path}, line {number}: {error}") from error
     ids = [row["case_id"] for row in rows]
@@ -87,13 +87,16 @@ def read_manifest(path: Path, goal: str | None = None) -> list[Row]:
     return rows
 
 
-def _row(content: Row, folder: Path, goal: str | None) -> Row:
+def _row(content: Row, folder: Path, default_instruction: str | None) -> Row:
     case = content.get("case_id") or content.get("id")
     instruction = next(
-        (content[key] for key in ("instruction", "task_prompt", "task") if content.get(key)), goal
+        (content[key] for key in ("instruction", "task_prompt", "task") if content.get(key)),
+        default_instruction,
     )
     if not case or not instruction:
-        raise InvalidInputError("expected a case_id and an instruction; or give a goal for all.")
+        raise InvalidInputError(
+            "expected a case_id and an instruction; or give an instruction for all."
+        )
     cameras = {name: folder / path for name, path in _cameras(content).items()}
     if not cameras:
         raise InvalidInputError(f"{case}: expected a video.")
@@ -109,7 +112,7 @@ def _cameras(content: Row) -> dict[str, str]:
     if "cameras" in content:
         return content["cameras"]
     legacy: dict[str, str] | None = content.get("videos")
-    direct: dict[str, str] = {key: content[key] for key in VIEWS if content.get(key)}
+    direct: dict[str, str] = {key: content[key] for key in CAMERA_OF_KEY if content.get(key)}
     if legacy and direct:
         raise InvalidInputError("expected either 'videos' or single videos; got both.")
     if legacy:
@@ -117,10 +120,10 @@ def _cameras(content: Row) -> dict[str, str]:
     pair = {"left_wrist_video", "right_wrist_video"} & set(direct)
     if len(pair) == 1 or (pair and "wrist_video" in direct):
         raise InvalidInputError("expected one wrist video, or a left and a right one.")
-    return {VIEWS.get(key, key): path for key, path in direct.items()}
+    return {CAMERA_OF_KEY.get(key, key): path for key, path in direct.items()}
 
 
-def header(name: str, path: Path) -> VideoInfo:
+def read_video_header(name: str, path: Path) -> VideoInfo:
     """What a video's header says, its frames counted where it does not.
 
     Raises:
@@ -138,7 +141,7 @@ def header(name: str, path: Path) -> VideoInfo:
     return info
 
 
-def demonstration(row: Row) -> Demonstration:
+def make_demonstration(row: Row) -> Demonstration:
     """The demonstration of a row of `read_manifest`.
 
     Raises:
@@ -147,7 +150,9 @@ def demonstration(row: Row) -> Demonstration:
         CorruptFileError: a video is damaged, or is not what the manifest says.
     """
     case, cameras = row["case_id"], cast("dict[str, Path]", row["cameras"])
-    headers = {camera: header(f"{case}, {camera}", path) for camera, path in cameras.items()}
+    headers = {
+        camera: read_video_header(f"{case}, {camera}", path) for camera, path in cameras.items()
+    }
     first = next(iter(headers.values()))
     for camera, info in headers.items():
         if (info.frames, info.fps) != (first.frames, first.fps):
@@ -156,7 +161,7 @@ def demonstration(row: Row) -> Demonstration:
                 f"camera {first.frames} "
                 f"at {first.fps:g}."
             )
-    _check_promised(row, first)
+    _check_header(row, first)
     if isinstance(row.get("keyframes"), str):
         row = row | read_key_frames(row["folder"] / row["keyframes"])
     flags = row.get("success_per_frame")
@@ -169,18 +174,20 @@ def demonstration(row: Row) -> Demonstration:
         fps=first.fps,
         cameras=tuple(cameras),
         source=lambda camera: iter_video(cameras[camera]),
-        progress=_progress(row),
+        progress=_read_progress(row),
         success=None if flags is None else np.array(flags, np.bool_),
-        succeeded=_succeeded(row),
+        succeeded=_read_success(row),
         quality=row.get("quality"),
         stages=None if row.get("stages") is None else tuple(Span(*span) for span in row["stages"]),
         keyframes=None if row.get("keyframes") is None else tuple(row["keyframes"]),
         onset=row.get("onset"),
-        notes=current_notes({key: value for key, value in row.items() if key not in READ}),
+        notes=current_notes(
+            {key: value for key, value in row.items() if key not in DEMONSTRATION_KEYS}
+        ),
     )
 
 
-def _check_promised(row: Row, info: VideoInfo) -> None:
+def _check_header(row: Row, info: VideoInfo) -> None:
     for key, found in {
         "frames": info.frames,
         "width": info.width,
@@ -193,14 +200,14 @@ def _check_promised(row: Row, info: VideoInfo) -> None:
             )
 
 
-def _succeeded(row: Row) -> bool | None:
+def _read_success(row: Row) -> bool | None:
     label = str(row.get("label", "")).lower()
-    if label and label not in SUCCEEDED | FAILED:
+    if label and label not in SUCCESS_LABELS | FAILURE_LABELS:
         raise InvalidInputError(
             f"{row['case_id']}: expected the label success or failure; got {label!r}."
         )
     told = {bool(row["success"])} if row.get("success") is not None else set[bool]()
-    told |= {label in SUCCEEDED} if label else set()
+    told |= {label in SUCCESS_LABELS} if label else set()
     if len(told) > 1:
         raise InvalidInputError(
             f"{row['case_id']}: contradictory labels: success is {row['success']}, the label is "
@@ -209,7 +216,7 @@ def _succeeded(row: Row) -> bool | None:
     return told.pop() if told else None
 
 
-def _progress(row: Row) -> FloatArray | None:
+def _read_progress(row: Row) -> FloatArray | None:
     """A curve as a list of numbers, a list of objects with ``progress``, or an object with such a
     list."""
     curve, path = row.get("progress"), row.get("progress_path")

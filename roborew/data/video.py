@@ -21,9 +21,9 @@ import numpy as np
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
-from roborew.data.completeness import Completeness
-from roborew.data.encoding import Encoding, web
-from roborew.data.files import new_file
+from roborew.data.encoding import Encoding, browser_encoding
+from roborew.data.files import create_atomically
+from roborew.data.video_integrity import VideoIntegrity
 from roborew.errors import CorruptFileError, InvalidInputError
 from roborew.types import Frame, Video, check_video
 
@@ -102,14 +102,14 @@ class VideoWriter:
                 f"video: expected fps in 1..1000 and quality in 0..51; got {fps} and {quality}."
             )
         self._rate = Fraction(fps).limit_denominator(1001)
-        self._encoding = encoding or web(quality)
+        self._encoding = encoding or browser_encoding(quality)
         self._comment = comment
         self._shape: tuple[int, ...] | None = None
         self._count = 0
         self._stream: Any = None  # PyAV's types leave what a stream encodes to unknown
 
     def __enter__(self) -> Self:
-        self._file = new_file(self.path)
+        self._file = create_atomically(self.path)
         self._container: Any = av.open(
             str(self._file.__enter__()), "w", format="mp4", options={"movflags": "+faststart"}
         )
@@ -205,7 +205,7 @@ def write_video(
 
 def video_info(path: str | Path, limits: VideoLimits = VideoLimits()) -> VideoInfo:
     """Read a video's header; errors as `iter_video`."""
-    with _opened(Path(path), limits) as (_, info, _):
+    with _open_video(Path(path), limits) as (_, info, _):
         return info
 
 
@@ -217,26 +217,28 @@ def iter_video(path: str | Path, limits: VideoLimits = VideoLimits()) -> Iterato
         CorruptFileError: the file is damaged or ends before its header says; frames before the
             damage were given.
     """
-    return (frame for _, frame in iter_timed(path, limits))
+    return (frame for _, frame in iter_timestamped(path, limits))
 
 
-def iter_timed(
+def iter_timestamped(
     path: str | Path, limits: VideoLimits = VideoLimits(), start: float = 0.0
 ) -> Iterator[tuple[float, Frame]]:
     """Decode frames with their times [s] from the last key frame at or before ``start`` [s]; errors
     as `iter_video`."""
-    with _opened(Path(path), limits) as (container, info, stream):
-        complete = Completeness(Path(path), container, stream, info.fps)
+    with _open_video(Path(path), limits) as (container, info, stream):
+        complete = VideoIntegrity(Path(path), container, stream, info.fps)
         if start > 0:
             container.seek(int(start / (stream.time_base or 1)), stream=stream)
         for packet in container.demux(stream):
-            complete.see(packet)
+            complete.on_packet(packet)
             for picture in packet.decode():
                 if picture.is_corrupt:
-                    raise CorruptFileError(f"{path}: frame {complete.frames} is damaged. {_REMEDY}")
-                if complete.frames == limits.frames:
+                    raise CorruptFileError(
+                        f"{path}: frame {complete.num_frames} is damaged. {_REMEDY}"
+                    )
+                if complete.num_frames == limits.frames:
                     raise InvalidInputError(f"{path}: more than {limits.frames} frames, the limit.")
-                time = complete.count(picture)
+                time = complete.on_frame(picture)
                 yield time, _upright(picture)
         if start <= 0:
             complete.check()
@@ -269,7 +271,7 @@ def _upright(picture: av.VideoFrame) -> Frame:
 
 
 @contextmanager
-def _opened(
+def _open_video(
     path: Path, limits: VideoLimits
 ) -> Generator[tuple[InputContainer, VideoInfo, VideoStream], None, None]:
     if not path.is_file():

@@ -13,7 +13,7 @@ import numpy as np
 from safetensors import safe_open
 from safetensors.numpy import load, save
 
-from roborew.storage.atomic import replace_durably
+from roborew.storage.atomic import atomic_write
 from roborew.types import FloatArray
 
 logger = logging.getLogger(__name__)
@@ -62,7 +62,7 @@ class EmbeddingCache:
         keys = np.frombuffer(b"".join(embeddings), np.uint8).reshape(-1, 32)
         content = save({"keys": keys, "embeddings": np.stack(list(embeddings.values()))})
         file = self._folder / f"{hashlib.sha256(content).hexdigest()}.embeddings"
-        replace_durably(file, content)
+        atomic_write(file, content)
         self._on_disk |= {key: (file, row) for row, key in enumerate(embeddings)}
 
     def _remember(self, embeddings: Mapping[bytes, FloatArray]) -> None:

@@ -16,7 +16,7 @@ import numpy as np
 
 from roborew.errors import CorruptFileError, InvalidInputError, UnknownNameError
 from roborew.judges.types import Answer, Judge, Part, Progress, Question
-from roborew.storage.atomic import disk_space
+from roborew.storage.atomic import explain_full_disk
 
 logger = logging.getLogger(__name__)
 
@@ -147,7 +147,7 @@ class Recorder:
         lines = "".join(
             _to_line(key, self.identity, answer) for key, answer in answers.items()
         ).encode()
-        with disk_space(self._path, len(lines)), self._path.open("ab") as file:
+        with explain_full_disk(self._path, len(lines)), self._path.open("ab") as file:
             file.write(lines)
             file.flush()
             # On the disk, since an answer may have cost money and minutes.

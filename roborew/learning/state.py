@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from roborew.errors import CorruptFileError
-from roborew.storage.checkpoints import under
+from roborew.storage.checkpoints import select_prefix
 
 if TYPE_CHECKING:
     from torch import nn
@@ -34,7 +34,7 @@ def load_module_state(
         CorruptFileError: a name, shape or dtype does not fit exactly.
     """
     own = module_state(module)
-    saved = under(arrays, prefix)
+    saved = select_prefix(arrays, prefix)
     faults = sorted(own.keys() ^ saved.keys())
     for name in sorted(own.keys() & saved.keys()):
         if saved[name].shape != own[name].shape or saved[name].dtype != own[name].dtype:

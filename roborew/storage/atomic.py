@@ -18,8 +18,8 @@ DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 CONTINUE_TRAINING = "continue with `roborew train --resume RUN`"
 
 
-def write_durably(path: Path, content: bytes) -> None:
-    """Write a file and flush it to the disk; `replace_durably` is the one that survives a crash
+def write_synced(path: Path, content: bytes) -> None:
+    """Write a file and flush it to the disk; `atomic_write` is the one that survives a crash
     half-way."""
     with path.open("wb") as file:
         file.write(content)
@@ -27,20 +27,20 @@ def write_durably(path: Path, content: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def replace_durably(path: Path, content: bytes) -> None:
+def atomic_write(path: Path, content: bytes) -> None:
     """Give ``path`` new content in one step: readers see the old file or the new one, never a
     part."""
     aside = path.with_name(f"{path.name}.tmp")
     try:
-        with disk_space(path, len(content)):
-            write_durably(aside, content)
+        with explain_full_disk(path, len(content)):
+            write_synced(aside, content)
         aside.replace(path)
-        sync_folder(path.parent)
+        sync_directory(path.parent)
     finally:
         aside.unlink(missing_ok=True)
 
 
-def sync_folder(path: Path) -> None:
+def sync_directory(path: Path) -> None:
     """Flush a folder's own entries, so that a rename inside it survives a power cut."""
     handle = os.open(path, os.O_RDONLY)
     try:
@@ -50,7 +50,7 @@ def sync_folder(path: Path) -> None:
 
 
 @contextmanager
-def disk_space(path: Path, needed: int, then: str = CONTINUE_TRAINING) -> Generator[None]:
+def explain_full_disk(path: Path, needed: int, then: str = CONTINUE_TRAINING) -> Generator[None]:
     """Turn a full disk inside the block into one clear error.
 
     Args:
@@ -73,7 +73,7 @@ def disk_space(path: Path, needed: int, then: str = CONTINUE_TRAINING) -> Genera
         ) from error
 
 
-def take_lock(path: Path) -> IO[str]:
+def lock_directory(path: Path) -> IO[str]:
     """Lock the folder for this process, until the file is closed or the process ends."""
     file = (path / "lock").open("a+")
     try:

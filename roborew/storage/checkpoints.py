@@ -18,11 +18,11 @@ from safetensors.numpy import load, save
 
 from roborew.config import to_json
 from roborew.errors import InvalidInputError
-from roborew.storage.atomic import disk_space, replace_durably, sync_folder, write_durably
+from roborew.storage.atomic import atomic_write, explain_full_disk, sync_directory, write_synced
 
 logger = logging.getLogger(__name__)
 
-KEEP = 2
+NUM_CHECKPOINTS_KEPT = 2
 """Checkpoints kept: the newest, and one more in case that one cannot be read."""
 
 
@@ -44,14 +44,14 @@ class Checkpoint:
 
 
 def with_prefix(arrays: Mapping[str, NDArray[Any]], prefix: str) -> dict[str, NDArray[Any]]:
-    """The arrays with ``prefix`` before their names; `under` takes it away again."""
+    """The arrays with ``prefix`` before their names; `select_prefix` takes it away again."""
     return {f"{prefix}{name}": array for name, array in arrays.items()}
 
 
-def under(arrays: Mapping[str, NDArray[Any]], prefix: str) -> dict[str, NDArray[Any]]:
+def select_prefix(arrays: Mapping[str, NDArray[Any]], prefix: str) -> dict[str, NDArray[Any]]:
     """The arrays whose names begin with ``prefix``, without it.
 
-    >>> list(under({"network/weight": np.zeros(1), "count": np.zeros(1)}, "network/"))
+    >>> list(select_prefix({"network/weight": np.zeros(1), "count": np.zeros(1)}, "network/"))
     ['weight']
     """
     return {
@@ -72,7 +72,7 @@ class Checkpoints:
         self.folder = folder
 
     def save(self, checkpoint: Checkpoint) -> Path:
-        """Save a checkpoint, drop all but the newest `KEEP`, and return its folder.
+        """Save a checkpoint, drop all but the newest `NUM_CHECKPOINTS_KEPT`, and return its folder.
 
         Raises:
             InvalidInputError: an array of objects or text, or something in ``meta`` that JSON
@@ -83,19 +83,19 @@ class Checkpoints:
         target = self.folder / f"step_{checkpoint.step}"
         aside = target.with_suffix(".tmp")
         try:
-            with disk_space(target, sum(map(len, files.values()))):
+            with explain_full_disk(target, sum(map(len, files.values()))):
                 aside.mkdir(parents=True)
                 for name, content in files.items():
-                    write_durably(aside / name, content)
-                sync_folder(aside)
+                    write_synced(aside / name, content)
+                sync_directory(aside)
                 if target.exists():  # the same step again, after a resume
                     shutil.rmtree(target)
                 aside.rename(target)
-                sync_folder(self.folder)
-                replace_durably(self.folder / "latest", target.name.encode())
+                sync_directory(self.folder)
+                atomic_write(self.folder / "latest", target.name.encode())
         finally:
             shutil.rmtree(aside, ignore_errors=True)
-        for old in self._newest_first()[KEEP:]:
+        for old in self._newest_first()[NUM_CHECKPOINTS_KEPT:]:
             shutil.rmtree(old)
         return target
 

@@ -28,32 +28,32 @@ from numpy.typing import NDArray
 from roborew import __version__
 from roborew.config import from_json, to_json
 from roborew.errors import CorruptFileError, InvalidInputError, RoborewError, RunExistsError
-from roborew.storage.atomic import disk_space, replace_durably, take_lock
+from roborew.storage.atomic import atomic_write, explain_full_disk, lock_directory
 from roborew.storage.checkpoints import Checkpoint, Checkpoints
 
 logger = logging.getLogger(__name__)
 
 PACKAGES = ("gymnasium", "mujoco", "numpy", "stable-baselines3", "torch")
-MAX_SLUG = 64
+MAX_SLUG_LENGTH = 64
 
 C = TypeVar("C")
 
 
-def slug(text: str) -> str:
+def slugify(text: str) -> str:
     """Return ``text`` as part of a file name: [a-z0-9-], 1 to 64 characters.
 
-    >>> slug("Push the RED cube / onto ../the pad!")
+    >>> slugify("Push the RED cube / onto ../the pad!")
     'push-the-red-cube-onto-the-pad'
     """
     dashed = re.sub(r"[^a-z0-9]+", "-", text.lower())
     # Stripped after the cut, which may leave a dash at the end.
-    return dashed[:MAX_SLUG].strip("-") or "run"
+    return dashed[:MAX_SLUG_LENGTH].strip("-") or "run"
 
 
 def new_run_path(parent: str | Path, *words: str) -> Path:
     """Return a path below ``parent`` that is free: the words' slugs and a counter,
     ``push-v0-ppo-1``."""
-    stem = "-".join(map(slug, words))
+    stem = "-".join(map(slugify, words))
     folder = Path(parent)
     numbered = (folder / f"{stem}-{number}" for number in itertools.count(1))
     # lexists: a broken link takes the name as well.
@@ -110,7 +110,7 @@ class RunDirectory:
         path = Path(path)
         saved = _checked_json(config)
         _make_new_folder(path)
-        run = cls(path, take_lock(path))
+        run = cls(path, lock_directory(path))
         try:
             run._open_metrics(0)
             run.write_json("config.json", saved)
@@ -148,7 +148,7 @@ class RunDirectory:
             RoborewError: another process is writing it.
         """
         run = cls.open(path)
-        run._lock = take_lock(run.path)
+        run._lock = lock_directory(run.path)
         try:
             run._checkpoints.clean()
             checkpoint = run.load_checkpoint()
@@ -193,7 +193,7 @@ class RunDirectory:
             RoborewError: this is a reader, or the disk is full.
         """
         line = json.dumps(to_json(record)).encode() + b"\n"
-        with disk_space(self.path / "metrics.jsonl", len(line)):
+        with explain_full_disk(self.path / "metrics.jsonl", len(line)):
             metrics = self._writable()
             while line:
                 line = line[metrics.write(line) :]  # a nearly full disk takes a part, then raises
@@ -210,7 +210,7 @@ class RunDirectory:
     ) -> Path:
         """Save all that is needed to go on from here; see `Checkpoints.save`."""
         metrics = self._writable()
-        with disk_space(self.path / "metrics.jsonl", 0):
+        with explain_full_disk(self.path / "metrics.jsonl", 0):
             os.fsync(metrics.fileno())
         return self._checkpoints.save(Checkpoint(step, arrays, meta, metrics.tell()))
 
@@ -225,7 +225,7 @@ class RunDirectory:
             raise InvalidInputError(f"expected a file name without folders; got {name!r}.")
         file = self.path / name
         text = json.dumps(to_json(content), indent=1)
-        replace_durably(file, text.encode() + b"\n")
+        atomic_write(file, text.encode() + b"\n")
         return file
 
     def close(self) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from roborew.config import to_json
-from roborew.data import free_path, new_file
+from roborew.data import create_atomically, free_path
 from roborew.errors import InvalidInputError
 from roborew.evaluation import (
     LABELS,
@@ -196,7 +196,7 @@ def write(out: Path, comparisons: Sequence[RewardComparison]) -> dict[str, Path]
     """Write a new ``compare.json`` and, for every video, a new plot with one panel a reward."""
     content = [_content(comparison, comparisons) for comparison in comparisons]
     path = free_path(out / "compare.json")
-    with new_file(path) as file:
+    with create_atomically(path) as file:
         file.write_text(json.dumps(to_json(content)) + "\n", encoding="utf-8")
     paths = {"figures": path}
     same_video = zip(*(comparison.videos for comparison in comparisons), strict=True)

@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from roborew.config import to_json
-from roborew.data import free_path, new_file
+from roborew.data import create_atomically, free_path
 from roborew.errors import InvalidInputError
 from roborew.evaluation import LABELS, Evaluation, Measure, SanityBaseline, evaluate, write_report
-from roborew.storage.atomic import disk_space
+from roborew.storage.atomic import explain_full_disk
 from roborew.storage.run import RunDirectory
 from roborew.workflows.baseline_policies import expert_policy, random_policy
 from roborew.workflows.factories import make_env
@@ -212,10 +212,10 @@ def write_evaluation(run: RunDirectory, result: RunEvaluation) -> WrittenFiles:
 
     text = json.dumps(to_json(_content(result))) + "\n"
     evaluation = free_path(run.path / "evaluation.json")
-    with disk_space(evaluation, len(text)), new_file(evaluation) as file:
+    with explain_full_disk(evaluation, len(text)), create_atomically(evaluation) as file:
         file.write_text(text, encoding="utf-8")
     report = free_path(run.path / "report.html")
-    with disk_space(report, REPORT_BYTES):
+    with explain_full_disk(report, REPORT_BYTES):
         write_report(report, report_content(run, result, evaluation.name))
     return WrittenFiles(evaluation=evaluation, report=report)
 

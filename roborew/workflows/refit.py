@@ -21,12 +21,12 @@ from numpy.typing import NDArray
 from roborew.config import parse_settings
 from roborew.critics.critic import GOALS, is_critic, read_config
 from roborew.critics.objective import Refittable
+from roborew.data.atomic_dataset import write_dataset
 from roborew.data.demonstration import Demonstration
-from roborew.data.demonstrations import read_demonstrations
 from roborew.data.encoding import find_encoding
-from roborew.data.episode import NewEpisode, Shot
-from roborew.data.folder import write_folder
-from roborew.data.staging import write_set
+from roborew.data.episode import NewEpisode, VideoFormat
+from roborew.data.manifest_writer import write_manifest_dataset
+from roborew.data.reading import read_demonstrations
 from roborew.errors import InvalidInputError
 from roborew.evaluation import Recording, record
 from roborew.registry import critics, encoders
@@ -96,14 +96,14 @@ def _record_agent(run: RunDirectory, config: TrainConfig, number: int) -> None:
 
         recordings = record(env, act, range(first, first + EPISODES))
         fps = float(env.metadata.get("render_fps") or 10)
-    shot = Shot(fps=fps, encoding=find_encoding("lossless"), drawing="as the agent is paid")
+    shot = VideoFormat(fps=fps, encoding=find_encoding("lossless"), drawing="as the agent is paid")
     episodes = [
         _episode(recording, config, f"visited-{number}-{row:03d}", cameras)
         for row, recording in enumerate(recordings)
     ]
     request = {"refreshment": number, "steps": agent.steps}
     path = _visited_path(run, number)
-    write_set(path, request, lambda first: episodes[first:], shot, write_folder)
+    write_dataset(path, request, lambda first: episodes[first:], shot, write_manifest_dataset)
 
 
 def _episode(

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roborew.critics.critic import Critic
-from roborew.data import free_path, new_file, read_video, side_by_side, video_info
-from roborew.data.thinning import kept_frames
+from roborew.data import create_atomically, free_path, read_video, side_by_side, video_info
+from roborew.data.subsample import subsample_indices
 from roborew.errors import InvalidInputError
 from roborew.evaluation import Overlay, curves_figure, score_curve, score_range, write_overlay_video
 from roborew.rewards.vlm.base import describe_cost
@@ -85,7 +85,7 @@ def sample_video(path: Path, fps: float | None = None, views: Sequence[Path] = (
         CorruptFileError: it cannot be decoded.
     """
     info, frames = video_info(path), read_video(path)
-    indices = kept_frames(len(frames), info.fps, fps)
+    indices = subsample_indices(len(frames), info.fps, fps)
     kept = [frames[indices]]
     for view in views:
         seen, rate = read_video(view), video_info(view).fps
@@ -244,7 +244,7 @@ def write_progress_table(out: Path, scored: Sequence[ScoredVideo], identity: str
         }
     )
     path = free_path(out / f"{spec.name}_progress.parquet")
-    with new_file(path) as file:
+    with create_atomically(path) as file:
         parquet.write_table(table, file)
     return path
 
@@ -254,6 +254,6 @@ def _name(out: Path, scored: ScoredVideo, ending: str) -> Path:
 
 
 def _write(path: Path, text: str) -> Path:
-    with new_file(path) as file:
+    with create_atomically(path) as file:
         file.write_text(text, encoding="utf-8")
     return path

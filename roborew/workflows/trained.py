@@ -10,7 +10,7 @@ from typing import Any
 
 from roborew.agents.base import Agent
 from roborew.errors import InvalidInputError
-from roborew.storage.checkpoints import under
+from roborew.storage.checkpoints import select_prefix
 from roborew.storage.run import RunDirectory
 from roborew.types import RewardModel
 from roborew.workflows.factories import load_agent, make_agent, make_env
@@ -55,7 +55,7 @@ def load_trained(run: RunDirectory) -> Trained:
     meta = checkpoint.meta
     with closing(make_env(config, 1)) as env:
         agent = make_agent(config, env, meta["agent"]["config"])
-    load_agent(agent, under(checkpoint.arrays, "agent/"), meta["agent"])
+    load_agent(agent, select_prefix(checkpoint.arrays, "agent/"), meta["agent"])
     return Trained(
         config=config,
         agent=agent,

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from roborew.errors import InvalidInputError
 from roborew.shaping import ProgressDelta, Rewards, Shaping
-from roborew.storage.checkpoints import under, with_prefix
+from roborew.storage.checkpoints import select_prefix, with_prefix
 from roborew.types import (
     BoolArray,
     Frame,
@@ -138,8 +138,8 @@ class RewardWrapper(VectorWrapper[Any, Any, Any, Any, Any]):
 
     def set_state(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Take over what `get_state` returned, of an environment made the same way."""
-        self._stateful().set_state(under(arrays, "env/"))
-        own = under(arrays, "reward/")
+        self._stateful().set_state(select_prefix(arrays, "env/"))
+        own = select_prefix(arrays, "reward/")
         self._tracker.set_state(own)
         # The release before this one called it claimed.
         name = "claimed" if "claimed" in own else "terminated_by_success_detector"
@@ -271,7 +271,7 @@ class LearnedReward(RewardWrapper):
     def set_state(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Take over what `get_state` returned, of an environment made the same way."""
         super().set_state(arrays)
-        self._scorer.set_state(under(arrays, "reward/"))
+        self._scorer.set_state(select_prefix(arrays, "reward/"))
         self._unpaid = []
 
 

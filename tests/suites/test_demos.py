@@ -15,8 +15,8 @@ from gymnasium.error import DependencyNotInstalled
 from gymnasium.spaces import Box
 
 from roborew.data.demonstration import Demonstration
-from roborew.data.demonstrations import read_demonstrations
 from roborew.data.lerobot import open_lerobot
+from roborew.data.reading import read_demonstrations
 from roborew.errors import InvalidInputError
 from roborew.workflows.collect import CollectConfig
 from roborew.workflows.collect.collect import FIRST_SEED, CollectStatus, collect_demonstrations

@@ -2,6 +2,6 @@
 
 from roborew.data.lerobot.dataset import EpisodeEntry, LeRobotSet
 from roborew.data.lerobot.reader import open_lerobot
-from roborew.data.lerobot.writer import LeRobotForm
+from roborew.data.lerobot.writer import LeRobotWriter
 
-__all__ = ["EpisodeEntry", "LeRobotForm", "LeRobotSet", "open_lerobot"]
+__all__ = ["EpisodeEntry", "LeRobotSet", "LeRobotWriter", "open_lerobot"]

@@ -15,7 +15,7 @@ from PIL import Image, UnidentifiedImageError
 
 from roborew.data.lerobot.info import INDEX_FEATURES, PICTURES, Info
 from roborew.data.lerobot.tables import TableFile, to_numpy
-from roborew.data.video import VideoLimits, iter_timed
+from roborew.data.video import VideoLimits, iter_timestamped
 from roborew.errors import CorruptFileError, InvalidInputError
 from roborew.types import Frame
 
@@ -130,7 +130,7 @@ class LeRobotSet:
         path, start = episode.videos[camera]
         wanted = iter(start + self.read(episode, ["timestamp"])["timestamp"].astype(np.float64))
         time = next(wanted)
-        for found, frame in iter_timed(path, SHARED_VIDEO, start=max(time - TOLERANCE, 0.0)):
+        for found, frame in iter_timestamped(path, SHARED_VIDEO, start=max(time - TOLERANCE, 0.0)):
             while abs(found - time) <= TOLERANCE:
                 yield frame
                 time = next(wanted, np.inf)

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from roborew.data import statistics
+from roborew.data import feature_stats
 from roborew.data.episode import StagedEpisode
-from roborew.data.lerobot.layout import CAMERA_KEY, Place
+from roborew.data.lerobot.layout import CAMERA_KEY, FileIndex
 from roborew.data.lerobot.tables import arrow
 from roborew.errors import InvalidInputError
 
 Row = dict[str, Any]
-STATISTICS = ("min", "max", "mean", "std", "count", *statistics.QUANTILES)
+STATISTICS = ("min", "max", "mean", "std", "count", *feature_stats.QUANTILES)
 
 
 _TEXTS, _NUMBERS, _TIMES = (
@@ -77,7 +77,7 @@ def episode_row(
     episode: StagedEpisode,
     number: int,
     start: int,
-    place: Place,
+    data_file: FileIndex,
     columns: Mapping[str, NDArray[Any]],
     fps: int,
 ) -> Row:
@@ -88,8 +88,8 @@ def episode_row(
         "episode_index": number,
         "tasks": [record["instruction"]],
         "length": record["length"],
-        "data/chunk_index": place.chunk,
-        "data/file_index": place.file,
+        "data/chunk_index": data_file.chunk,
+        "data/file_index": data_file.file,
         "dataset_from_index": start,
         "dataset_to_index": start + record["length"],
         "meta/episodes/chunk_index": 0,
@@ -106,7 +106,7 @@ def episode_row(
             f"episode {record['name']!r}: notes may not be named {', '.join(sorted(taken))}."
         )
     row |= record["notes"]
-    measured = {name: statistics.of_numbers(values) for name, values in columns.items()}
+    measured = {name: feature_stats.array_stats(values) for name, values in columns.items()}
     for camera, about in record["cameras"].items():
         measured[CAMERA_KEY + camera] = {
             key: np.array(value) for key, value in about["statistics"].items()
@@ -116,7 +116,7 @@ def episode_row(
     return row
 
 
-def _shaped(feature: str, found: statistics.Statistics) -> dict[str, Any]:
+def _shaped(feature: str, found: feature_stats.FeatureStats) -> dict[str, Any]:
     """Statistics as LeRobot writes them: (D,), of pictures (3, 1, 1); the count whole."""
     shape = (3, 1, 1) if feature.startswith(CAMERA_KEY) else (-1,)
     return {
@@ -131,5 +131,5 @@ def merged_statistics(rows: Sequence[Row]) -> dict[str, dict[str, Any]]:
         parts = [
             {key: np.ravel(row[f"stats/{feature}/{key}"]) for key in STATISTICS} for row in rows
         ]
-        merged[feature] = _shaped(feature, statistics.merge(parts))
+        merged[feature] = _shaped(feature, feature_stats.aggregate_stats(parts))
     return merged

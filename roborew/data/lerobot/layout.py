@@ -21,19 +21,19 @@ VIDEO_MB = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class FileIndex:
     """A numbered file."""
 
     chunk: int
     file: int
 
 
-class Shelf:
+class FileAllocator:
     """Files filled one after the other.
 
-    >>> shelf = Shelf(limit=10, chunks_size=2)
-    >>> [shelf.put(size) for size in (4, 5, 1, 30, 2)][1:]
-    [Place(chunk=0, file=0), Place(chunk=0, file=1), Place(chunk=1, file=0), Place(chunk=1, file=1)]
+    >>> allocator = FileAllocator(limit=10, chunks_size=2)
+    >>> [allocator.allocate(size) for size in (4, 5, 1, 30, 2)][1:]
+    [FileIndex(chunk=0, file=0), FileIndex(chunk=0, file=1), FileIndex(chunk=1, file=0), FileIndex(chunk=1, file=1)]
     """
 
     def __init__(self, limit: int, chunks_size: int) -> None:
@@ -46,9 +46,9 @@ class Shelf:
         self._limit, self._chunks_size = limit, chunks_size
         self._number, self._filled = 0, 0
 
-    def put(self, size: int, apart: bool = False) -> Place:
+    def allocate(self, size: int, apart: bool = False) -> FileIndex:
         """Find a place for ``size`` bytes; ``apart`` wants a new file."""
         if self._filled and (apart or self._filled + size >= self._limit):
             self._number, self._filled = self._number + 1, 0
         self._filled += size
-        return Place(*divmod(self._number, self._chunks_size))
+        return FileIndex(*divmod(self._number, self._chunks_size))

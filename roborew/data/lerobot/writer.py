@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roborew.config import to_json
-from roborew.data.episode import Shot, StagedEpisode
+from roborew.data.episode import StagedEpisode, VideoFormat
 from roborew.data.lerobot import layout
+from roborew.data.lerobot.concat import concat_videos, pixel_format, stream_header
 from roborew.data.lerobot.episode_row import (
     Row,
     episode_row,
@@ -23,8 +24,7 @@ from roborew.data.lerobot.episode_row import (
     temporal_proportions,
 )
 from roborew.data.lerobot.info import info_content, number_features, video_feature
-from roborew.data.lerobot.join import join_videos, pixel_format, stream_header
-from roborew.data.lerobot.layout import CAMERA_KEY, Place, Shelf
+from roborew.data.lerobot.layout import CAMERA_KEY, FileAllocator, FileIndex
 from roborew.data.lerobot.tables import TableWriter, to_table, write_table, write_tasks
 from roborew.errors import InvalidInputError
 
@@ -32,8 +32,8 @@ MEGABYTE = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LeRobotForm:
-    """Puts a LeRobotDataset v3.0 together, a `roborew.data.staging.Form`.
+class LeRobotWriter:
+    """Puts a LeRobotDataset v3.0 together, a `roborew.data.atomic_dataset.DatasetWriter`.
 
     Episodes share files up to the size limits; no frame is encoded a second time. The episodes'
     stages become the columns ``dense_subtask_*`` (end frames included in their stage, as LeRobot
@@ -57,20 +57,22 @@ class LeRobotForm:
     video_bytes: int = layout.VIDEO_MB * MEGABYTE
     chunks_size: int = layout.CHUNKS_SIZE
 
-    def __call__(self, episodes: Sequence[StagedEpisode], shot: Shot, folder: Path) -> None:
+    def __call__(
+        self, episodes: Sequence[StagedEpisode], video_format: VideoFormat, folder: Path
+    ) -> None:
         """Write the set into an empty folder.
 
         Raises:
             InvalidInputError: no episode, a frame rate that is no whole number, or episodes of
                 different columns.
         """
-        if not episodes or shot.fps != int(shot.fps):
+        if not episodes or video_format.fps != int(video_format.fps):
             raise InvalidInputError(
                 f"LeRobotDataset: expected an episode and whole frames per second; got "
-                f"{len(episodes)}, {shot.fps}."
+                f"{len(episodes)}, {video_format.fps}."
             )
         fps, tasks = (
-            int(shot.fps),
+            int(video_format.fps),
             list(dict.fromkeys(episode.record["instruction"] for episode in episodes)),
         )
         rows = self._write_data(episodes, tasks, fps, folder)
@@ -90,7 +92,7 @@ class LeRobotForm:
         _write_json(folder / layout.STATS, merged_statistics(rows))
         numbers = number_features(_indexed(episodes[0], 0, 0, 0, fps), self.legends)
         videos = {
-            CAMERA_KEY + camera: _video_feature(episodes, camera, shot, self.rate)
+            CAMERA_KEY + camera: _video_feature(episodes, camera, video_format, self.rate)
             for camera in cameras
         }
         frames = int(rows[-1]["dataset_to_index"])
@@ -108,8 +110,8 @@ class LeRobotForm:
         self, episodes: Sequence[StagedEpisode], tasks: list[str], fps: int, folder: Path
     ) -> list[Row]:
         """Write the data files; returns a row of the episode table for each episode."""
-        shelf, rows, place, schema = (
-            Shelf(self.data_bytes, self.chunks_size),
+        allocator, rows, place, schema = (
+            FileAllocator(self.data_bytes, self.chunks_size),
             list[Row](),
             None,
             None,
@@ -131,7 +133,7 @@ class LeRobotForm:
                         f"{table.schema.names}, expected {schema.names}, of the same types and "
                         f"sizes."
                     )
-                put = shelf.put(table.nbytes)
+                put = allocator.allocate(table.nbytes)
                 if writer is None or put != place:
                     stack.close()
                     place = put
@@ -152,24 +154,26 @@ class LeRobotForm:
         folder: Path,
     ) -> None:
         """Join the videos of one camera into files, and enter them in the rows."""
-        shelf, header, files = (
-            Shelf(self.video_bytes, self.chunks_size),
+        allocator, header, files = (
+            FileAllocator(self.video_bytes, self.chunks_size),
             b"",
-            dict[Place, list[int]](),
+            dict[FileIndex, list[int]](),
         )
         key = CAMERA_KEY + camera
         for number, episode in enumerate(episodes):
             video = episode.video(camera)
             before, header = header, stream_header(video)
-            files.setdefault(shelf.put(video.stat().st_size, apart=header != before), []).append(
-                number
-            )
+            files.setdefault(
+                allocator.allocate(video.stat().st_size, apart=header != before), []
+            ).append(number)
         for place, numbers in files.items():
             lengths = [episodes[number].record["length"] for number in numbers]
             path = folder / layout.VIDEO_PATH.format(
                 video_key=key, chunk_index=place.chunk, file_index=place.file
             )
-            join_videos(path, [episodes[number].video(camera) for number in numbers], lengths, fps)
+            concat_videos(
+                path, [episodes[number].video(camera) for number in numbers], lengths, fps
+            )
             ends = np.cumsum([0, *lengths])
             for number, start, end in zip(numbers, ends[:-1], ends[1:], strict=True):
                 rows[number] |= {
@@ -195,7 +199,7 @@ def _indexed(
 
 
 def _video_feature(
-    episodes: Sequence[StagedEpisode], camera: str, shot: Shot, rate: float | None
+    episodes: Sequence[StagedEpisode], camera: str, video_format: VideoFormat, rate: float | None
 ) -> dict[str, Any]:
     sizes = {
         (about["height"], about["width"])
@@ -207,7 +211,14 @@ def _video_feature(
         )
     height, width = sizes.pop()
     pixels = pixel_format(episodes[0].video(camera))
-    feature = video_feature(height, width, int(shot.fps), shot.encoding.codec, pixels, shot.drawing)
+    feature = video_feature(
+        height,
+        width,
+        int(video_format.fps),
+        video_format.encoding.codec,
+        pixels,
+        video_format.drawing,
+    )
     feature["info"] |= {} if rate is None else {"roborew.fps": rate}
     return feature
 

@@ -7,7 +7,7 @@ from html import escape
 from importlib import resources
 from pathlib import Path
 
-from roborew.data.files import new_file
+from roborew.data.files import create_atomically
 from roborew.evaluation.baselines import SanityBaseline
 from roborew.evaluation.report import html
 from roborew.evaluation.report.content import PolicyResult, ReportContent, ReportVideo
@@ -40,7 +40,7 @@ def write_report(path: str | Path, content: ReportContent) -> Path:
         RunExistsError: the file exists; see `roborew.data.files.free_path`.
     """
     text = render_report(content)
-    with new_file(path) as file:
+    with create_atomically(path) as file:
         file.write_text(text, encoding="utf-8")
     return Path(path)
 

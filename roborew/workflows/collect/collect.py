@@ -15,21 +15,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roborew.config import to_json
+from roborew.data.atomic_dataset import DatasetWriter, write_dataset
 from roborew.data.encoding import find_encoding
-from roborew.data.episode import NewEpisode, Shot
-from roborew.data.folder import write_folder
-from roborew.data.staging import Form, write_set
+from roborew.data.episode import NewEpisode, VideoFormat
+from roborew.data.manifest_writer import write_manifest_dataset
 from roborew.errors import InvalidInputError
-from roborew.storage.run import slug
+from roborew.storage.run import slugify
 from roborew.workflows.collect.config import CollectConfig
-from roborew.workflows.collect.sources import EpisodeRecord, Source, open_source
+from roborew.workflows.collect.sources import EpisodeRecord, EpisodeSource, make_source
 from roborew.workflows.environments import check_environment, instruction_for
 from roborew_envs.experts.behaviors import Behavior
 from roborew_envs.rendering.renderer import check_frame
 
 FIRST_SEED = 20_000_000_000
 """Starts of demonstrations: never those that agents train on or are judged on."""
-SEEDS_APART = 1_000_000
+SEEDS_PER_SET = 1_000_000
 """Starts of one seed, and so the most episodes of a behavior."""
 
 
@@ -70,13 +70,15 @@ def collect_demonstrations(
     check_environment(env)
     instruction = instruction_for(env, config.instruction)
     check_frame(config.width, config.height, config.quality)
-    with closing(open_source(env, config)) as source:
+    with closing(make_source(env, config)) as source:
         names = _checked(env, source, config)
         cameras = config.cameras or source.cameras[:1]
         fps = (
             source.fps if config.format == "folder" else max(1, round(source.fps))
         )  # LeRobot knows whole ones only
-        shot = Shot(fps=fps, encoding=find_encoding(config.codec), drawing=source.drawing)
+        video_format = VideoFormat(
+            fps=fps, encoding=find_encoding(config.codec), drawing=source.drawing
+        )
         request = {"env": env, **to_json(config), "cameras": cameras}
 
         def tell(done: int) -> None:
@@ -84,25 +86,25 @@ def collect_demonstrations(
             observe(CollectStatus(done=done, total=config.episodes * len(names), behavior=behavior))
 
         make = partial(_new_episode, env, instruction, source.sentences(instruction), cameras)
-        return write_set(
+        return write_dataset(
             out,
             request,
             partial(_episodes, source, config, names, make),
-            shot,
-            _form(source, config),
+            video_format,
+            _dataset_writer(source, config),
             tell,
         )
 
 
-def _form(source: Source, config: CollectConfig) -> Form:
-    from roborew.data.lerobot import LeRobotForm
+def _dataset_writer(source: EpisodeSource, config: CollectConfig) -> DatasetWriter:
+    from roborew.data.lerobot import LeRobotWriter
 
     if config.format == "folder":
-        return write_folder
-    return LeRobotForm(robot_type="simulated", legends=source.legends, rate=source.fps)
+        return write_manifest_dataset
+    return LeRobotWriter(robot_type="simulated", legends=source.legends, rate=source.fps)
 
 
-def _checked(env: str, source: Source, config: CollectConfig) -> tuple[Behavior, ...]:
+def _checked(env: str, source: EpisodeSource, config: CollectConfig) -> tuple[Behavior, ...]:
     known = source.behaviors
     for behavior in config.behaviors:
         if behavior not in known:
@@ -119,16 +121,16 @@ def _checked(env: str, source: Source, config: CollectConfig) -> tuple[Behavior,
             raise InvalidInputError(
                 f"{name}: expected each once, and at least one behavior; got {', '.join(given)}."
             )
-    if not 1 <= config.episodes <= SEEDS_APART or config.seed < 0:
+    if not 1 <= config.episodes <= SEEDS_PER_SET or config.seed < 0:
         raise InvalidInputError(
-            f"expected 1 to {SEEDS_APART:,} episodes and a seed from 0 up; got {config.episodes} "
+            f"expected 1 to {SEEDS_PER_SET:,} episodes and a seed from 0 up; got {config.episodes} "
             f"and {config.seed}."
         )
     return cast("tuple[Behavior, ...]", config.behaviors)
 
 
 def _episodes(
-    source: Source,
+    source: EpisodeSource,
     config: CollectConfig,
     names: tuple[Behavior, ...],
     make: Callable[[Behavior, int, EpisodeRecord], NewEpisode],
@@ -139,15 +141,17 @@ def _episodes(
     A script draws on its whole block, so a block that was begun is played again; what is safe is
     not drawn again.
     """
-    start = FIRST_SEED + config.seed * SEEDS_APART
+    start = FIRST_SEED + config.seed * SEEDS_PER_SET
     for number, behavior in enumerate(names):
-        for offset in range(0, config.episodes, source.block):
-            count = min(source.block, config.episodes - offset)
+        for offset in range(0, config.episodes, source.block_size):
+            count = min(source.block_size, config.episodes - offset)
             skip = max(first - number * config.episodes - offset, 0)
             if skip < count:
                 seeds = range(start + offset, start + offset + count)
-                takes = zip(seeds, source.takes(behavior, seeds), strict=True)
-                yield from (make(behavior, seed, take) for seed, take in islice(takes, skip, None))
+                episodes = zip(seeds, source.play(behavior, seeds), strict=True)
+                yield from (
+                    make(behavior, seed, episode) for seed, episode in islice(episodes, skip, None)
+                )
 
 
 def _new_episode(
@@ -157,36 +161,36 @@ def _new_episode(
     cameras: tuple[str, ...],
     behavior: Behavior,
     seed: int,
-    take: EpisodeRecord,
+    episode: EpisodeRecord,
 ) -> NewEpisode:
     return NewEpisode(
-        name=f"{slug(env.removeprefix('roborew/'))}-{slug(behavior)}-{seed % SEEDS_APART:06d}",
+        name=f"{slugify(env.removeprefix('roborew/'))}-{slugify(behavior)}-{seed % SEEDS_PER_SET:06d}",
         instruction=instruction,
-        columns=_columns(take),
-        frames={camera: take.frames(camera) for camera in cameras},
-        stages=take.stages,
-        notes={"task_name": env, "behavior": behavior, "seed": seed, **sentences, **take.notes},
+        columns=_columns(episode),
+        frames={camera: episode.frames(camera) for camera in cameras},
+        stages=episode.stages,
+        notes={"task_name": env, "behavior": behavior, "seed": seed, **sentences, **episode.notes},
     )
 
 
-def _columns(take: EpisodeRecord) -> dict[str, NDArray[Any]]:
+def _columns(episode: EpisodeRecord) -> dict[str, NDArray[Any]]:
     """Numbers of the T + 1 frames of T actions.
 
     The last frame has no action: it repeats the one before, as LeRobot does beyond an episode's
     end. ``next.*`` is what the row's action brought; on the last row the reward is 0 and
     ``next.done`` True.
     """
-    rows = len(take.observations)
+    rows = len(episode.observations)
     columns = {
-        "observation.state": take.observations.astype(np.float32),
-        "action": np.concatenate([take.actions, take.actions[-1:]]).astype(np.float32),
-        **take.truth,
-        "next.reward": np.append(take.rewards, 0.0).astype(np.float32),
+        "observation.state": episode.observations.astype(np.float32),
+        "action": np.concatenate([episode.actions, episode.actions[-1:]]).astype(np.float32),
+        **episode.truth,
+        "next.reward": np.append(episode.rewards, 0.0).astype(np.float32),
         "next.done": np.arange(rows) == rows - 1,
     }
-    if take.success is not None:
+    if episode.success is not None:
         columns |= {
-            "success": take.success,
-            "next.success": np.append(take.success[1:], take.success[-1]),
+            "success": episode.success,
+            "next.success": np.append(episode.success[1:], episode.success[-1]),
         }
     return columns

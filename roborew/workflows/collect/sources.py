@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roborew.errors import InvalidInputError
-from roborew.storage.run import slug
+from roborew.storage.run import slugify
 from roborew.types import Frame, picture_fault
 from roborew.workflows.collect.config import CollectConfig
 from roborew_envs import TASKS, make_task
@@ -32,7 +32,7 @@ from roborew_envs.suites.demonstrations import (
     suite_behaviors,
 )
 
-DRAWN = 32
+FRAMES_PER_BATCH = 32
 """Frames that are drawn, and so held in memory, at once."""
 GRADES: tuple[Grade, ...] = ("failure", "partial", "suboptimal", "success")
 
@@ -62,7 +62,7 @@ class EpisodeRecord:
     notes: Mapping[str, str | int | None] = field(default_factory=dict[str, Any])
 
 
-class Source(Protocol):
+class EpisodeSource(Protocol):
     """Plays behaviors from seeds.
 
     Attributes:
@@ -79,9 +79,9 @@ class Source(Protocol):
     fps: float
     drawing: str
     legends: Mapping[str, Sequence[str]]
-    block: int
+    block_size: int
 
-    def takes(self, behavior: Behavior, seeds: range) -> Iterator[EpisodeRecord]:
+    def play(self, behavior: Behavior, seeds: range) -> Iterator[EpisodeRecord]:
         """An episode for each of at most `block` seeds."""
         ...
 
@@ -95,7 +95,7 @@ class Source(Protocol):
         ...
 
 
-def open_source(env: str, config: CollectConfig) -> Source:
+def make_source(env: str, config: CollectConfig) -> EpisodeSource:
     """The source of an environment's demonstrations.
 
     Raises:
@@ -109,7 +109,7 @@ class TaskSource:
     """A task of roborew: it tells progress and stages, and every episode is graded beside the
     expert."""
 
-    block = 16
+    block_size = 16
 
     def __init__(self, env: str, config: CollectConfig) -> None:
         """Build the task; nothing is drawn before it is asked for."""
@@ -128,8 +128,8 @@ class TaskSource:
     def _pace(self) -> ExpertPace:
         return measure_expert_pace(self._task)
 
-    def takes(self, behavior: Behavior, seeds: range) -> Iterator[EpisodeRecord]:
-        """See `Source`."""
+    def play(self, behavior: Behavior, seeds: range) -> Iterator[EpisodeRecord]:
+        """See `EpisodeSource`."""
         episodes = collect_episodes(self._task, behavior, seeds)
         for episode, grade in zip(
             episodes, grade_episodes(self._task, episodes, self._pace), strict=True
@@ -160,8 +160,8 @@ class TaskSource:
 
     def frames(self, episode: TaskEpisode, camera: str) -> Iterator[Frame]:
         """Draw an episode."""
-        for start in range(0, len(episode.qpos), DRAWN):
-            qpos = episode.qpos[start : start + DRAWN]
+        for start in range(0, len(episode.qpos), FRAMES_PER_BATCH):
+            qpos = episode.qpos[start : start + FRAMES_PER_BATCH]
             yield from self._renderer.render(qpos, camera, self._task.visual_overrides(qpos))
 
     def close(self) -> None:
@@ -173,7 +173,7 @@ class TaskSource:
 class SuiteSource:
     """An environment of another suite: it tells success at most, so that nothing is graded."""
 
-    block = 1
+    block_size = 1
 
     def __init__(self, env: str, config: CollectConfig) -> None:
         """Make the environment; one that draws itself keeps its own size."""
@@ -182,14 +182,14 @@ class SuiteSource:
         if self._env.resizable:
             self._env.resize(config.width, config.height)
         self.behaviors = suite_behaviors(self._env)
-        self._views = {slug(camera): camera for camera in self._env.cameras}
+        self._views = {slugify(camera): camera for camera in self._env.cameras}
         self.cameras = tuple(self._views)
         self.legends: Mapping[str, Sequence[str]] = {}
         self.fps = float(self._env.metadata.get("render_fps") or 25)
         self.drawing = config.quality if self._env.resizable else "by the environment"
 
-    def takes(self, behavior: Behavior, seeds: range) -> Iterator[EpisodeRecord]:
-        """See `Source`."""
+    def play(self, behavior: Behavior, seeds: range) -> Iterator[EpisodeRecord]:
+        """See `EpisodeSource`."""
         for seed in seeds:
             episode = collect_episode(self._env, behavior, seed)
             yield EpisodeRecord(

@@ -10,7 +10,7 @@ from typing import TypeVar
 from roborew.config import format_options, keyword_options, parse_options
 from roborew.critics.ensemble import make_objective
 from roborew.data.demonstration import Demonstration
-from roborew.data.thinning import kept_frames
+from roborew.data.subsample import subsample_indices
 from roborew.encoders.base import Encoder
 from roborew.encoders.multi_view import MultiViewEncoder
 from roborew.errors import InvalidInputError
@@ -94,7 +94,7 @@ def embed_demonstrations(
     everything = [*demonstrations, *visited]
     kinds = strata_of(everything)
     cameras = resolve_cameras(everything, ",".join(config.cameras) or None)
-    kept = [kept_frames(one.length, one.fps, config.fps) for one in everything]
+    kept = [subsample_indices(one.length, one.fps, config.fps) for one in everything]
     split = split_episodes(kinds, config.held_out, seeds.generator("split"))
     unseen = hold_out_instructions(
         everything, config.held_out if split.test else 0.0, seeds.generator("sentences")

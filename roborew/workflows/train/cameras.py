@@ -18,10 +18,10 @@ from dataclasses import replace
 from importlib import import_module
 
 from roborew.critics.critic import Critic
-from roborew.data.demonstrations import Demonstrations, read_demonstrations
 from roborew.data.lerobot.layout import INFO
+from roborew.data.reading import DemonstrationSet, read_demonstrations
 from roborew.errors import InvalidInputError
-from roborew.storage.run import slug
+from roborew.storage.run import slugify
 from roborew.types import RewardModel, renderable
 from roborew.workflows.factories import make_env
 from roborew.workflows.rewards import make_reward_env
@@ -56,7 +56,7 @@ def choose_cameras(config: TrainConfig, model: RewardModel | None) -> tuple[str,
     return cameras
 
 
-def read_refit_demonstrations(config: TrainConfig) -> Demonstrations:
+def read_refit_demonstrations(config: TrainConfig) -> DemonstrationSet:
     """Open the demonstrations to which the critic of a run is refitted.
 
     Raises:
@@ -97,7 +97,7 @@ def _available(config: TrainConfig) -> tuple[str, ...]:
 
 def _find(name: str, available: tuple[str, ...], config: TrainConfig, by_user: bool) -> str:
     """The environment's camera of that name, or of the one that stands for it in file names."""
-    matches = [camera for camera in available if name in (camera, slug(camera))]
+    matches = [camera for camera in available if name in (camera, slugify(camera))]
     if matches:
         return name if name in matches else matches[0]
     source = "cameras: got" if by_user else f"reward {config.reward.name}: fitted to"

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from roborew.agents.base import Agent
 from roborew.agents.rollout_report import RolloutReport
-from roborew.storage.checkpoints import under
+from roborew.storage.checkpoints import select_prefix
 from roborew.storage.run import RunDirectory
 from roborew.types import renderable
 from roborew.workflows.factories import load_agent
@@ -102,8 +102,8 @@ class TrainLogger:
         checkpoint = self._run.load_checkpoint()
         if checkpoint is None:
             return
-        learned, meta = under(checkpoint.arrays, "agent/"), checkpoint.meta
-        state = under(checkpoint.arrays, "environment/")
+        learned, meta = select_prefix(checkpoint.arrays, "agent/"), checkpoint.meta
+        state = select_prefix(checkpoint.arrays, "environment/")
         if state and refits_of(meta) == self._refits:
             self._env.set_state(state)
         # the running episodes are lost with the environment's state, or were paid by another critic

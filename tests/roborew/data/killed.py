@@ -16,12 +16,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from roborew.data.folder import write_folder
-from roborew.data.lerobot import LeRobotForm
-from roborew.data.staging import Form, write_set
+from roborew.data.atomic_dataset import DatasetWriter, write_dataset
+from roborew.data.lerobot import LeRobotWriter
+from roborew.data.manifest_writer import write_manifest_dataset
 from tests.roborew.data.sets import LOSSLESS, episode
 
-FORMS: dict[str, Form] = {"lerobot": LeRobotForm(), "folder": write_folder}
+FORMS: dict[str, DatasetWriter] = {"lerobot": LeRobotWriter(), "folder": write_manifest_dataset}
 EPISODES = 3
 
 
@@ -63,7 +63,7 @@ def write(target: Path, form: str, first: Path | None = None) -> None:
             first.write_text(str(start))
         return (episode(number) for number in range(start, EPISODES))
 
-    write_set(target, {"form": form}, episodes, LOSSLESS, FORMS[form])
+    write_dataset(target, {"form": form}, episodes, LOSSLESS, FORMS[form])
 
 
 def content(folder: Path) -> str:

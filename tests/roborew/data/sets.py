@@ -8,15 +8,15 @@ from typing import Any
 
 import numpy as np
 
+from roborew.data.atomic_dataset import DatasetWriter, write_dataset
 from roborew.data.encoding import find_encoding
-from roborew.data.episode import NewEpisode, Shot
-from roborew.data.folder import write_folder
-from roborew.data.lerobot import LeRobotForm
-from roborew.data.staging import Form, write_set
+from roborew.data.episode import NewEpisode, VideoFormat
+from roborew.data.lerobot import LeRobotWriter
+from roborew.data.manifest_writer import write_manifest_dataset
 from roborew.types import Frame
 
 SIZE = (32, 48)
-LOSSLESS = Shot(fps=10, encoding=find_encoding("lossless"), drawing="fast")
+LOSSLESS = VideoFormat(fps=10, encoding=find_encoding("lossless"), drawing="fast")
 LENGTHS = (5, 3, 7, 4)
 CAMERAS = ("front", "wrist")
 
@@ -61,13 +61,19 @@ def episodes(first: int) -> Iterable[NewEpisode]:
     return (episode(number) for number in range(first, len(LENGTHS)))
 
 
-def write(target: Path, form: Form | None = None, shot: Shot = LOSSLESS) -> Path:
+def write(
+    target: Path, writer: DatasetWriter | None = None, video_format: VideoFormat = LOSSLESS
+) -> Path:
     """The whole set; LeRobot's form unless another is given."""
-    return write_set(
-        target, {"of": "sets", "form": type(form).__name__}, episodes, shot, form or LeRobotForm()
+    return write_dataset(
+        target,
+        {"of": "sets", "form": type(writer).__name__},
+        episodes,
+        video_format,
+        writer or LeRobotWriter(),
     )
 
 
 def write_as_folder(target: Path) -> Path:
     """The whole set as a folder with a manifest."""
-    return write(target, write_folder)
+    return write(target, write_manifest_dataset)

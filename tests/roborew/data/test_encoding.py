@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from roborew.data.encoding import ENCODINGS, find_encoding
-from roborew.data.video import VideoWriter, iter_timed, read_video, write_video
+from roborew.data.video import VideoWriter, iter_timestamped, read_video, write_video
 from roborew.errors import InvalidInputError
 from roborew.types import Video
 
@@ -57,10 +57,10 @@ def test_a_stream_is_what_its_encoding_says(tmp_path: Path, codec: str) -> None:
 
 def test_reading_from_a_time_on_begins_at_the_key_frame_before_it(tmp_path: Path) -> None:
     path = write_video(tmp_path / "clock.mp4", clock(), fps=25)
-    whole = list(iter_timed(path))
+    whole = list(iter_timestamped(path))
     assert [time for time, _ in whole] == pytest.approx([i / 25 for i in range(10)])
     fine = write(tmp_path / "fine.mp4", clock(), "h264")
-    times = [time for time, _ in iter_timed(fine, start=7 / 25)]
+    times = [time for time, _ in iter_timestamped(fine, start=7 / 25)]
     assert times == pytest.approx([6 / 25, 7 / 25, 8 / 25, 9 / 25])
 
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from roborew.data.demonstrations import read_demonstrations
+from roborew.data.reading import read_demonstrations
 from roborew.errors import CorruptFileError, InvalidInputError
-from tests.roborew.data.test_demonstrations import write_clip
+from tests.roborew.data.test_reading import write_clip
 
 SUBTASKS = [(1, 2), (2, 4)]
 
@@ -51,14 +51,14 @@ def test_an_episode_has_every_camera_its_key_frames_and_the_first_sentence_besid
 def test_a_folder_of_episodes_is_a_set_and_a_goal_that_is_given_counts(tmp_path: Path) -> None:
     for name in ("b", "a"):
         write_episode(tmp_path / name)
-    found = list(read_demonstrations(tmp_path, goal="put everything away"))
+    found = list(read_demonstrations(tmp_path, instruction="put everything away"))
     assert [(one.name, one.instruction) for one in found] == [
         (name, "put everything away") for name in "ab"
     ]
 
 
 def test_without_a_sentence_a_goal_is_asked_for(tmp_path: Path) -> None:
-    with pytest.raises(InvalidInputError, match="give a goal"):
+    with pytest.raises(InvalidInputError, match="give an instruction"):
         read_demonstrations(write_episode(tmp_path / "episode"))
 
 
@@ -78,7 +78,7 @@ def test_key_frames_that_do_not_rise_or_leave_the_video_are_refused(
     tmp_path: Path, spans: Any, said: str
 ) -> None:
     with pytest.raises(InvalidInputError, match=said):
-        list(read_demonstrations(write_episode(tmp_path, annotated(spans)), goal="clean up"))
+        list(read_demonstrations(write_episode(tmp_path, annotated(spans)), instruction="clean up"))
 
 
 @pytest.mark.parametrize("content", [{"a": 1}, [1], [{"start_frame_id": 1}], 5])
@@ -86,7 +86,7 @@ def test_other_content_says_what_is_expected(tmp_path: Path, content: Any) -> No
     with pytest.raises(
         InvalidInputError, match="expected a list of objects with start_frame_id and end_frame_id"
     ):
-        read_demonstrations(write_episode(tmp_path, content), goal="clean up")
+        read_demonstrations(write_episode(tmp_path, content), instruction="clean up")
 
 
 def test_files_that_are_no_json_are_corrupt_and_sentences_must_be_sentences(tmp_path: Path) -> None:
@@ -99,13 +99,13 @@ def test_files_that_are_no_json_are_corrupt_and_sentences_must_be_sentences(tmp_
         read_demonstrations(folder)
     (folder / "annotated_keyframes.json").write_text("[")
     with pytest.raises(CorruptFileError, match=r"annotated_keyframes\.json: expected JSON"):
-        read_demonstrations(folder, goal="tidy")
+        read_demonstrations(folder, instruction="tidy")
 
 
 def test_an_episode_without_a_video_is_refused(tmp_path: Path) -> None:
     (tmp_path / "annotated_keyframes.json").write_text(json.dumps(annotated()))
     with pytest.raises(InvalidInputError, match="there is none"):
-        read_demonstrations(tmp_path, goal="tidy")
+        read_demonstrations(tmp_path, instruction="tidy")
 
 
 def test_a_manifest_may_name_the_file_of_its_key_frames(tmp_path: Path) -> None:

@@ -16,16 +16,16 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from roborew.data.atomic_dataset import write_dataset
 from roborew.data.encoding import find_encoding
-from roborew.data.episode import NewEpisode, Shot
-from roborew.data.lerobot import LeRobotForm, open_lerobot
+from roborew.data.episode import NewEpisode, VideoFormat
+from roborew.data.lerobot import LeRobotWriter, open_lerobot
 from roborew.data.lerobot.tables import UNNAMED_INDEX
-from roborew.data.staging import write_set
 from roborew.data.video import VideoWriter, write_video
 from roborew.errors import CorruptFileError, InvalidInputError
 from tests.roborew.data.sets import CAMERAS, LENGTHS, LOSSLESS, episode, episodes, frames, write
 
-TINY = LeRobotForm(data_bytes=600, video_bytes=3000, chunks_size=2)
+TINY = LeRobotWriter(data_bytes=600, video_bytes=3000, chunks_size=2)
 """A file holds an episode or two, a folder two files."""
 
 
@@ -137,7 +137,7 @@ def test_the_episode_tables_of_all_sets_have_the_same_types(root: Path, tmp_path
     def bare(_: int) -> Any:
         yield episode(0, stages=(), notes=dict.fromkeys(episode(0).notes))
 
-    other = write_set(tmp_path / "bare", {}, bare, LOSSLESS, LeRobotForm())
+    other = write_dataset(tmp_path / "bare", {}, bare, LOSSLESS, LeRobotWriter())
     full, empty = (
         pq.read_schema(each / "meta/episodes/chunk-000/file-000.parquet") for each in (root, other)
     )
@@ -161,7 +161,7 @@ def test_shares_of_the_stages_are_those_of_the_episodes_that_went_through_all_of
         yield episode(0, stages=[("approach", 0, 5)])
         yield episode(1, stages=[("approach", 0, 1), ("pull", 1, 2), ("approach", 2, 3)])
 
-    path = write_set(tmp_path / "mixed", {}, mixed, LOSSLESS, LeRobotForm())
+    path = write_dataset(tmp_path / "mixed", {}, mixed, LOSSLESS, LeRobotWriter())
     assert shares(path) == {"approach": pytest.approx(2 / 3), "pull": pytest.approx(1 / 3)}
 
 
@@ -187,7 +187,10 @@ def test_statistics_are_those_of_all_frames(root: Path) -> None:
 @pytest.mark.parametrize("codec", ["h264", "av1"])
 def test_lossy_video_has_the_right_frames_in_the_right_places(tmp_path: Path, codec: str) -> None:
     opened = open_lerobot(
-        write(tmp_path / "set", shot=Shot(fps=10, encoding=find_encoding(codec), drawing="fast"))
+        write(
+            tmp_path / "set",
+            video_format=VideoFormat(fps=10, encoding=find_encoding(codec), drawing="fast"),
+        )
     )
     for number in range(len(LENGTHS)):
         for found, given in zip(
@@ -213,7 +216,7 @@ def test_streams_that_cannot_be_joined_get_files_of_their_own(tmp_path: Path) ->
 
     before = LOSSLESS.encoding.options
     try:
-        root = write_set(tmp_path / "set", {}, mixed, LOSSLESS, LeRobotForm())
+        root = write_dataset(tmp_path / "set", {}, mixed, LOSSLESS, LeRobotWriter())
     finally:
         object.__setattr__(LOSSLESS.encoding, "options", before)
     assert len(list(root.rglob("*.mp4"))) == 2 * len(CAMERAS)
@@ -323,7 +326,7 @@ def test_episodes_of_different_columns_make_no_set(tmp_path: Path) -> None:
         return [episode(0), episode(1, columns={"progress": np.zeros(3)})]
 
     with pytest.raises(InvalidInputError, match="columns differ from those of the first"):
-        write_set(tmp_path / "set", {}, mixed, LOSSLESS, LeRobotForm())
+        write_dataset(tmp_path / "set", {}, mixed, LOSSLESS, LeRobotWriter())
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import av
 import numpy as np
 import pytest
 
-from roborew.data.files import free_path, new_file
+from roborew.data.files import create_atomically, free_path
 from roborew.data.video import (
     VideoLimits,
     VideoWriter,
@@ -81,9 +81,9 @@ def test_an_existing_video_is_never_overwritten(tmp_path: Path) -> None:
 
 def test_the_slower_of_two_writers_is_refused(tmp_path: Path) -> None:
     def race() -> None:
-        with new_file(tmp_path / "report.html") as slow:
+        with create_atomically(tmp_path / "report.html") as slow:
             slow.write_text("slow")
-            with new_file(tmp_path / "report.html") as fast:
+            with create_atomically(tmp_path / "report.html") as fast:
                 fast.write_text("fast")
 
     with pytest.raises(RunExistsError):

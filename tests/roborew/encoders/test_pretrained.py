@@ -13,7 +13,7 @@ from transformers import AutoImageProcessor, AutoModel, AutoTokenizer
 
 from roborew.critics.critic import Critic
 from roborew.critics.objectives.clip_adapter import ClipAdapter
-from roborew.data.demonstrations import read_demonstrations
+from roborew.data.reading import read_demonstrations
 from roborew.encoders.embedder import Embedder
 from roborew.encoders.open_clip import ImageText, load_open_clip
 from roborew.encoders.pretrained import PretrainedEncoder

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from roborew.errors import CorruptFileError, InvalidInputError, RoborewError, RunExistsError
 from roborew.storage import atomic
-from roborew.storage.run import RunDirectory, new_run_path, slug
+from roborew.storage.run import RunDirectory, new_run_path, slugify
 
 
 @dataclass(frozen=True)
@@ -93,9 +93,9 @@ def test_names_are_slugs_and_the_next_free_number(tmp_path: Path) -> None:
     assert first.name == "push-v0-ppo-1"
     first.mkdir()
     assert new_run_path(tmp_path, "Push-v0", "ppo").name == "push-v0-ppo-2"
-    assert slug("../../etc/passwd\0") == "etc-passwd"
-    assert 1 <= len(slug("ä" * 99)) <= 64
-    assert len(slug("long " * 99)) <= 64
+    assert slugify("../../etc/passwd\0") == "etc-passwd"
+    assert 1 <= len(slugify("ä" * 99)) <= 64
+    assert len(slugify("long " * 99)) <= 64
 
 
 @pytest.mark.parametrize("shape", [(), (0, 3), (2, 3)])

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from roborew import cli
-from roborew.data.demonstrations import read_demonstrations
 from roborew.data.lerobot import open_lerobot
-from roborew.data.video import iter_timed
+from roborew.data.reading import read_demonstrations
+from roborew.data.video import iter_timestamped
 from roborew.errors import InvalidInputError, RunExistsError, UnknownNameError
 from roborew.workflows.collect import CollectConfig, sources
 from roborew.workflows.collect.collect import FIRST_SEED, CollectStatus, collect_demonstrations
@@ -119,7 +119,7 @@ def test_a_rate_that_is_no_whole_number_is_true_in_a_folder_and_rounded_and_stat
         for one in read_demonstrations(path):
             assert one.fps == pytest.approx(fps) and len(one.video()) == one.length
     (video,) = (folder / "videos").glob("*000000*.mp4")
-    assert [time for time, _ in iter_timed(video)][:4] == pytest.approx(
+    assert [time for time, _ in iter_timestamped(video)][:4] == pytest.approx(
         [0, 3 / 200, 6 / 200, 9 / 200], abs=1e-6
     )
     about = open_lerobot(lerobot).info.features["observation.images.front"]["info"]

@@ -15,7 +15,7 @@ from PIL import Image
 from roborew.critics.critic import Critic
 from roborew.data import write_video
 from roborew.data.demonstration import Demonstration
-from roborew.data.demonstrations import read_demonstrations
+from roborew.data.reading import read_demonstrations
 from roborew.errors import InvalidInputError
 from roborew.storage.run import RunDirectory
 from roborew.types import Clip

@@ -217,7 +217,7 @@ def test_a_full_disk_keeps_the_run_and_it_goes_on_later(
 
         def fill(status: Status) -> None:
             if status.steps == 2 * ROLLOUT:
-                disk.setattr("roborew.storage.checkpoints.write_durably", full)
+                disk.setattr("roborew.storage.checkpoints.write_synced", full)
 
         with pytest.raises(RoborewError, match="disk is full.*--resume"):
             train(run, fill)

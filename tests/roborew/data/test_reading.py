@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
+from roborew.data.atomic_dataset import write_dataset
 from roborew.data.demonstration import Demonstration
-from roborew.data.demonstrations import read_demonstrations
-from roborew.data.folder import write_folder
-from roborew.data.staging import write_set
+from roborew.data.manifest_writer import write_manifest_dataset
+from roborew.data.reading import read_demonstrations
 from roborew.data.video import write_video
 from roborew.errors import CorruptFileError, InvalidInputError
 from roborew.types import Frame
@@ -101,7 +101,13 @@ def test_a_folder_set_states_how_it_was_drawn_and_what_is_exact_and_keeps_every_
 
 def test_two_episodes_of_one_name_make_no_folder_set(tmp_path: Path) -> None:
     with pytest.raises(InvalidInputError, match="two episodes are named 'case-0'"):
-        write_set(tmp_path / "set", {}, lambda _: [episode(0), episode(0)], LOSSLESS, write_folder)
+        write_dataset(
+            tmp_path / "set",
+            {},
+            lambda _: [episode(0), episode(0)],
+            LOSSLESS,
+            write_manifest_dataset,
+        )
 
 
 def write_clip(
@@ -114,9 +120,9 @@ def write_clip(
 def test_a_folder_of_videos_and_a_single_video_take_the_goal_given(tmp_path: Path) -> None:
     for name in ("b.mp4", "a.mp4"):
         write_clip(tmp_path / name)
-    both = read_demonstrations(tmp_path, goal="open the drawer")
+    both = read_demonstrations(tmp_path, instruction="open the drawer")
     assert [one.name for one in both] == ["a", "b"]
-    (single,) = read_demonstrations(tmp_path / "b.mp4", goal="open the drawer")
+    (single,) = read_demonstrations(tmp_path / "b.mp4", instruction="open the drawer")
     assert (single.instruction, single.length, single.progress, single.succeeded) == (
         "open the drawer",
         5,
@@ -237,13 +243,13 @@ def test_fewer_than_three_frames_show_no_order(tmp_path: Path, length: int) -> N
     with pytest.raises(
         InvalidInputError, match=f"short: a demonstration of {length} frames; expected at least 3"
     ):
-        list(read_demonstrations(tmp_path, goal="open the drawer"))
+        list(read_demonstrations(tmp_path, instruction="open the drawer"))
 
 
 def test_a_video_without_a_frame_is_corrupt(tmp_path: Path) -> None:
     (tmp_path / "none.mp4").write_bytes(b"")
     with pytest.raises(CorruptFileError, match=r"none\.mp4"):
-        read_demonstrations(tmp_path, goal="open the drawer")
+        read_demonstrations(tmp_path, instruction="open the drawer")
 
 
 @pytest.mark.parametrize("other", [{"size": (32, 64)}, {"fps": 25}])
@@ -256,7 +262,7 @@ def test_videos_of_different_size_or_rate_make_no_set(
         InvalidInputError,
         match="one frame size and rate; front of b has .* of a 48 x 32 pixels at 10",
     ):
-        read_demonstrations(tmp_path, goal="open the drawer")
+        read_demonstrations(tmp_path, instruction="open the drawer")
 
 
 def test_cameras_of_different_length_make_no_demonstration(tmp_path: Path) -> None:
@@ -282,10 +288,10 @@ def test_a_goal_is_asked_for_where_there_is_none_and_refused_where_there_is_one(
     sets: dict[str, Path], tmp_path: Path
 ) -> None:
     write_clip(tmp_path / "a.mp4")
-    with pytest.raises(InvalidInputError, match="give a goal"):
+    with pytest.raises(InvalidInputError, match="give an instruction"):
         read_demonstrations(tmp_path)
-    with pytest.raises(InvalidInputError, match="leave the goal out"):
-        read_demonstrations(sets["lerobot"], goal="open the drawer")
+    with pytest.raises(InvalidInputError, match="leave the instruction out"):
+        read_demonstrations(sets["lerobot"], instruction="open the drawer")
 
 
 def test_nothing_to_read_and_what_is_not_finished_are_told_apart(tmp_path: Path) -> None:

@@ -21,31 +21,31 @@ from pathlib import Path
 from typing import Any, Self, cast
 
 from roborew.config import to_json
-from roborew.data.episode import NewEpisode, Shot, StagedEpisode, write_episode
+from roborew.data.episode import NewEpisode, StagedEpisode, VideoFormat, write_episode
 from roborew.errors import CorruptFileError, InvalidInputError, RunExistsError
 from roborew.storage.atomic import (
-    disk_space,
-    replace_durably,
-    sync_folder,
-    take_lock,
-    write_durably,
+    atomic_write,
+    explain_full_disk,
+    lock_directory,
+    sync_directory,
+    write_synced,
 )
 
 REQUEST = "request.json"
 GO_ON = "give the same command again: it goes on where it stopped"
 
 
-Form = Callable[[Sequence[StagedEpisode], Shot, Path], None]
+DatasetWriter = Callable[[Sequence[StagedEpisode], VideoFormat, Path], None]
 """Puts a set together in a new folder, from whole episodes; called again from the start if it was
 interrupted."""
 
 
-def write_set(
+def write_dataset(
     target: str | Path,
     request: Mapping[str, Any],
     episodes: Callable[[int], Iterable[NewEpisode]],
-    shot: Shot,
-    form: Form,
+    video_format: VideoFormat,
+    writer: DatasetWriter,
     observe: Callable[[int], None] = lambda done: None,
 ) -> Path:
     """Write a set, or go on with one that was interrupted; a finished one is left as it is.
@@ -73,28 +73,33 @@ def write_set(
             _aside(target), ignore_errors=True
         )  # left if a process was killed just after the last step
         return target
-    with Staging(target, request, shot) as staging:
+    with UnfinishedDataset(target, request, video_format) as staging:
         observe(staging.done)
         for episode in episodes(staging.done):
             staging.add(episode)
             observe(staging.done)
-        staging.publish(form)
+        staging.publish(writer)
     return target
 
 
-class Staging:
+class UnfinishedDataset:
     """The folder beside a set's place in which it is made; a context manager that holds its
     lock."""
 
-    def __init__(self, target: Path, request: Mapping[str, Any], shot: Shot) -> None:
+    def __init__(self, target: Path, request: Mapping[str, Any], video_format: VideoFormat) -> None:
         """Prepare; nothing is written before the block is entered."""
-        self.target, self.path, self._request, self._shot = target, _aside(target), request, shot
+        self.target, self.path, self._request, self._video_format = (
+            target,
+            _aside(target),
+            request,
+            video_format,
+        )
         self._episodes = self.path / "episodes"
 
     def __enter__(self) -> Self:
         try:
             self._episodes.mkdir(parents=True, exist_ok=True)
-            self._lock = take_lock(self.path)
+            self._lock = lock_directory(self.path)
         except OSError as error:
             raise InvalidInputError(
                 f"{self.target}: cannot be written ({error.strerror}: {error.filename}). Choose "
@@ -119,30 +124,30 @@ class Staging:
         if self.done:
             _check_same(_read_request(file), self._request, self.path)
         else:
-            replace_durably(file, json.dumps(self._request, indent=1).encode())
+            atomic_write(file, json.dumps(self._request, indent=1).encode())
 
     def add(self, episode: NewEpisode) -> None:
         """Write the next episode; when this returns it is safe on the disk."""
         part = self._episodes / f".{self.done:06d}"
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir()
-        with disk_space(part, 0, GO_ON):
-            write_episode(part, episode, self._shot)
+        with explain_full_disk(part, 0, GO_ON):
+            write_episode(part, episode, self._video_format)
             _sync_tree(part)
             part.rename(self._episodes / f"{self.done:06d}")
-            sync_folder(self._episodes)
+            sync_directory(self._episodes)
         self.done += 1
 
-    def publish(self, form: Form) -> None:
+    def publish(self, writer: DatasetWriter) -> None:
         """Put the set together and move it to its place, in one step; what it was made from is
         removed."""
         made = self.path / "set"
         shutil.rmtree(made, ignore_errors=True)
         made.mkdir()
         staged = [StagedEpisode(self._episodes / f"{number:06d}") for number in range(self.done)]
-        with disk_space(made, 0, GO_ON):
-            form(staged, self._shot, made)
-            write_durably(made / REQUEST, json.dumps(self._request, indent=1).encode())
+        with explain_full_disk(made, 0, GO_ON):
+            writer(staged, self._video_format, made)
+            write_synced(made / REQUEST, json.dumps(self._request, indent=1).encode())
             _sync_tree(made)
         try:
             made.rename(
@@ -152,7 +157,7 @@ class Staging:
             raise _taken(
                 self.target, f"The set is whole at {made}: move it where you like."
             ) from error
-        sync_folder(self.target.parent)
+        sync_directory(self.target.parent)
         shutil.rmtree(self.path)
 
 
@@ -209,4 +214,4 @@ def _sync_tree(folder: Path) -> None:
         for name in names:
             with (Path(place) / name).open("rb") as file:
                 os.fsync(file.fileno())
-        sync_folder(Path(place))
+        sync_directory(Path(place))

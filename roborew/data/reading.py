@@ -10,16 +10,16 @@ import numpy as np
 
 from roborew.data import key_frames, manifest
 from roborew.data.demonstration import Demonstration, Span, current_notes
-from roborew.data.folder import MANIFEST
 from roborew.data.lerobot import EpisodeEntry, LeRobotSet, open_lerobot
 from roborew.data.lerobot.layout import CAMERA_KEY, INFO
+from roborew.data.manifest_writer import MANIFEST
 from roborew.errors import InvalidInputError
 
 Load = Callable[[], Demonstration]
 SENTENCES = ("paraphrases", "wrong_instructions")
 
 
-class Demonstrations:
+class DemonstrationSet:
     """A set of demonstrations; entry i is read when it is asked for, its frames when they are.
 
     Frame size and rate are the same throughout, for each camera.
@@ -39,14 +39,14 @@ class Demonstrations:
         return (load() for load in self._loads)
 
 
-def read_demonstrations(path: str | Path, goal: str | None = None) -> Demonstrations:
+def read_demonstrations(path: str | Path, instruction: str | None = None) -> DemonstrationSet:
     """Open demonstrations: a LeRobotDataset (v3.0, v2.1), a folder with a manifest or the manifest
     itself, an episode with its key frames or a folder of such (`roborew.data.key_frames`), a folder
     of mp4 files, or one video.
 
     Args:
         path: file or folder.
-        goal: the sentence that videos without words show; needed there, and refused for a
+        instruction: the sentence that videos without words show; needed there, and refused for a
             LeRobotDataset, which has its own words.
 
     Raises:
@@ -56,22 +56,24 @@ def read_demonstrations(path: str | Path, goal: str | None = None) -> Demonstrat
     """
     path = Path(path)
     if path.is_dir() and (path / INFO).is_file():
-        if goal is not None:
+        if instruction is not None:
             raise InvalidInputError(
-                f"{path}: a LeRobotDataset has its own sentences; leave the goal out."
+                f"{path}: a LeRobotDataset has its own sentences; leave the instruction out."
             )
         return _lerobot(path)
     listed = path if path.suffix == ".jsonl" else path / MANIFEST
     if listed.is_file():
-        return _same_frames(path, manifest.read_manifest(listed, goal))
-    if episodes := key_frames.find_episodes(path, goal):
+        return _same_frames(path, manifest.read_manifest(listed, instruction))
+    if episodes := key_frames.find_episodes(path, instruction):
         return _same_frames(path, episodes)
     videos = sorted(path.glob("*.mp4")) if path.is_dir() else [path]
     if not videos or not videos[0].is_file():
         raise InvalidInputError(_nothing(path))
-    if goal is None:
-        raise InvalidInputError(f"{path}: videos alone do not say what they show; give a goal.")
-    return _same_frames(path, [_row(video, goal) for video in videos])
+    if instruction is None:
+        raise InvalidInputError(
+            f"{path}: videos alone do not say what they show; give an instruction."
+        )
+    return _same_frames(path, [_row(video, instruction) for video in videos])
 
 
 def _nothing(path: Path) -> str:
@@ -84,43 +86,45 @@ def _nothing(path: Path) -> str:
     )
 
 
-def _row(video: Path, goal: str) -> manifest.Row:
+def _row(video: Path, instruction: str) -> manifest.Row:
     return {
         "case_id": video.stem,
-        "instruction": goal,
+        "instruction": instruction,
         "cameras": {"front": video},
         "folder": video.parent,
     }
 
 
-def _same_frames(path: Path, rows: Sequence[manifest.Row]) -> Demonstrations:
+def _same_frames(path: Path, rows: Sequence[manifest.Row]) -> DemonstrationSet:
     """Demonstrations of videos, once their headers agree."""
     seen: dict[str, tuple[str, tuple[int, int, float]]] = {}
     for row in rows:
         for camera, video in row["cameras"].items():
-            info = manifest.header(f"{row['case_id']}, {camera}", video)
+            info = manifest.read_video_header(f"{row['case_id']}, {camera}", video)
             looks = (info.width, info.height, info.fps)
             other, first = seen.setdefault(camera, (row["case_id"], looks))
             if looks != first:
                 raise InvalidInputError(
                     f"{path}: expected one frame size and rate; {camera} of {row['case_id']} has "
-                    f"{_told(looks)}, of "
-                    f"{other} {_told(first)}."
+                    f"{_describe_header(looks)}, of "
+                    f"{other} {_describe_header(first)}."
                 )
-    return Demonstrations(path, [lambda row=row: manifest.demonstration(row) for row in rows])
+    return DemonstrationSet(
+        path, [lambda row=row: manifest.make_demonstration(row) for row in rows]
+    )
 
 
-def _told(looks: tuple[int, int, float]) -> str:
+def _describe_header(looks: tuple[int, int, float]) -> str:
     return f"{looks[0]} x {looks[1]} pixels at {looks[2]:g} per second"
 
 
-def _lerobot(path: Path) -> Demonstrations:
+def _lerobot(path: Path) -> DemonstrationSet:
     opened = open_lerobot(path)
     if not opened.info.cameras:
         raise InvalidInputError(
             f"{path}: a LeRobotDataset without pictures; a demonstration needs a camera."
         )
-    return Demonstrations(
+    return DemonstrationSet(
         path, [lambda entry=entry: _episode(opened, entry) for entry in opened.episodes]
     )
 

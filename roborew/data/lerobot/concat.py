@@ -24,7 +24,7 @@ def pixel_format(path: Path) -> str:
         return str(container.streams.video[0].codec_context.pix_fmt)
 
 
-def join_videos(path: Path, parts: Sequence[Path], lengths: Sequence[int], fps: int) -> None:
+def concat_videos(path: Path, parts: Sequence[Path], lengths: Sequence[int], fps: int) -> None:
     """Write the frames of all parts to ``path``; part i begins at the time (frames before it) /
     fps.
 

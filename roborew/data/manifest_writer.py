@@ -20,14 +20,16 @@ from pathlib import Path
 from typing import Any
 
 from roborew.config import to_json
-from roborew.data.episode import Shot, StagedEpisode
+from roborew.data.episode import StagedEpisode, VideoFormat
 from roborew.errors import InvalidInputError
 
 MANIFEST = "manifest.jsonl"
 
 
-def write_folder(episodes: Sequence[StagedEpisode], shot: Shot, folder: Path) -> None:
-    """Put a folder set together, a `roborew.data.staging.Form`.
+def write_manifest_dataset(
+    episodes: Sequence[StagedEpisode], video_format: VideoFormat, folder: Path
+) -> None:
+    """Put a folder set together, a `roborew.data.atomic_dataset.DatasetWriter`.
 
     A line of the manifest holds ``case_id``, ``instruction``, ``video`` (the first camera),
     ``cameras`` (all of them), ``fps``, ``frames``, ``width``, ``height``, ``drawing``, ``codec``,
@@ -45,7 +47,7 @@ def write_folder(episodes: Sequence[StagedEpisode], shot: Shot, folder: Path) ->
     names: set[str] = set()
     with (folder / MANIFEST).open("w", encoding="utf-8") as manifest:
         for episode in episodes:
-            line = _line(episode, shot)
+            line = _line(episode, video_format)
             if line["case_id"] in names:
                 raise InvalidInputError(f"{folder}: two episodes are named {line['case_id']!r}.")
             names.add(line["case_id"])
@@ -55,7 +57,7 @@ def write_folder(episodes: Sequence[StagedEpisode], shot: Shot, folder: Path) ->
             manifest.write(json.dumps(to_json(line)) + "\n")
 
 
-def _line(episode: StagedEpisode, shot: Shot) -> dict[str, Any]:
+def _line(episode: StagedEpisode, video_format: VideoFormat) -> dict[str, Any]:
     record, columns = episode.record, episode.columns()
     name, cameras = record["name"], record["cameras"]
     if not cameras:
@@ -67,13 +69,13 @@ def _line(episode: StagedEpisode, shot: Shot) -> dict[str, Any]:
         "instruction": record["instruction"],
         "video": videos[first],
         "cameras": videos,
-        "fps": shot.fps,
+        "fps": video_format.fps,
         "frames": record["length"],
         "width": cameras[first]["width"],
         "height": cameras[first]["height"],
-        "drawing": shot.drawing,
-        "codec": shot.encoding.codec,
-        "exact": shot.encoding.exact,
+        "drawing": video_format.drawing,
+        "codec": video_format.encoding.codec,
+        "exact": video_format.encoding.exact,
         "numbers": f"numbers/{name}.safetensors",
         "stages": record["stages"],
     }

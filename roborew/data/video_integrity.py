@@ -18,7 +18,7 @@ _REMEDY = "Re-encode it, or fetch it again."
 _UNCOUNTED = "If its frame rate varies, copy it into an mp4, which counts its frames: ffmpeg -i FILE -c copy FILE.mp4"
 
 
-class Completeness:
+class VideoIntegrity:
     """Counts what a decoder gives and compares it with what the header promises.
 
     The header's own count decides where there is one; an edit list may lawfully hide frames before
@@ -38,24 +38,24 @@ class Completeness:
     ) -> None:
         self._path, self._stream, self._fps = path, stream, fps
         self._promised_end = _promised_end(container, stream)
-        self.frames = 0
+        self.num_frames = 0
         """Decoded so far."""
         self._first, self._end, self._hole = math.inf, 0.0, 0.0
         self._hidden: list[float] = []
 
-    def see(self, packet: Packet[VideoStream]) -> None:
+    def on_packet(self, packet: Packet[VideoStream]) -> None:
         """Take note of a packet that goes to the decoder."""
         if packet.is_discard:
             self._hidden.append(_seconds(packet.pts, self._stream))
 
-    def count(self, picture: VideoFrame) -> float:
+    def on_frame(self, picture: VideoFrame) -> float:
         """Take note of a decoded frame; returns its time [s]."""
         time = float(picture.time or 0.0)
-        if self.frames:
+        if self.num_frames:
             self._hole = max(self._hole, time - self._end)
         self._first = min(self._first, time)
         self._end = time + (_seconds(picture.duration, self._stream) or 1 / self._fps)
-        self.frames += 1
+        self.num_frames += 1
         return time
 
     def check(self) -> None:
@@ -64,11 +64,11 @@ class Completeness:
         promised = self._stream.frames or round(((end or begin) - begin) * self._fps)
         gap = max((end or 0.0) - self._end, self._hole) > 0.5 / self._fps
         before = sum(time < self._first for time in self._hidden)
-        unexplained = self._stream.frames > self.frames + before
-        if self.frames == 0 or (self.frames < promised and (gap or unexplained)):
+        unexplained = self._stream.frames > self.num_frames + before
+        if self.num_frames == 0 or (self.num_frames < promised and (gap or unexplained)):
             remedy = _REMEDY if self._stream.frames else f"{_REMEDY} {_UNCOUNTED}"
             raise CorruptFileError(
-                f"{self._path}: decoded {self.frames} frames; the header promises {promised}. "
+                f"{self._path}: decoded {self.num_frames} frames; the header promises {promised}. "
                 f"{remedy}"
             )
 

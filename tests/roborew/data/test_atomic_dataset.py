@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from roborew.data.demonstrations import read_demonstrations
+from roborew.data.atomic_dataset import UnfinishedDataset, write_dataset
 from roborew.data.encoding import find_encoding
-from roborew.data.episode import NewEpisode, Shot
-from roborew.data.folder import write_folder
-from roborew.data.lerobot import LeRobotForm
-from roborew.data.staging import Staging, write_set
+from roborew.data.episode import NewEpisode, VideoFormat
+from roborew.data.lerobot import LeRobotWriter
+from roborew.data.manifest_writer import write_manifest_dataset
+from roborew.data.reading import read_demonstrations
 from roborew.errors import CorruptFileError, InvalidInputError, RoborewError, RunExistsError
 from tests.roborew.data.killed import content
 from tests.roborew.data.sets import LOSSLESS, episode, episodes, frames, write, write_as_folder
@@ -48,7 +48,9 @@ def interrupted(target: Path, after: int) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        write_set(target, {"of": "sets", "form": "NoneType"}, breaking, LOSSLESS, LeRobotForm())
+        write_dataset(
+            target, {"of": "sets", "form": "NoneType"}, breaking, LOSSLESS, LeRobotWriter()
+        )
 
 
 def test_only_what_is_missing_is_asked_for_again(tmp_path: Path) -> None:
@@ -60,12 +62,12 @@ def test_only_what_is_missing_is_asked_for_again(tmp_path: Path) -> None:
         asked.append(first)
         return episodes(first)
 
-    write_set(
+    write_dataset(
         tmp_path / "set",
         {"of": "sets", "form": "NoneType"},
         rest,
         LOSSLESS,
-        LeRobotForm(),
+        LeRobotWriter(),
         seen.append,
     )
     assert asked == [2]
@@ -115,7 +117,7 @@ def test_what_came_to_the_place_in_the_meantime_is_kept_too(tmp_path: Path) -> N
         (tmp_path / "set" / "other.txt").touch()
 
     with pytest.raises(RunExistsError, match="whole at"):
-        write_set(tmp_path / "set", {}, rude, LOSSLESS, LeRobotForm())
+        write_dataset(tmp_path / "set", {}, rude, LOSSLESS, LeRobotWriter())
     assert os.listdir(tmp_path / "set") == ["other.txt"]
 
 
@@ -145,10 +147,10 @@ def test_a_torn_request_is_named(tmp_path: Path, finished: bool, torn: str | Non
 
 def test_one_process_at_a_time_writes_a_set(tmp_path: Path) -> None:
     with (
-        Staging(tmp_path / "set", {}, LOSSLESS),
+        UnfinishedDataset(tmp_path / "set", {}, LOSSLESS),
         pytest.raises(RoborewError, match="is being written by process"),
     ):
-        write_set(tmp_path / "set", {}, episodes, LOSSLESS, LeRobotForm())
+        write_dataset(tmp_path / "set", {}, episodes, LOSSLESS, LeRobotWriter())
 
 
 @pytest.mark.parametrize(
@@ -172,28 +174,28 @@ def test_an_episode_that_breaks_a_rule_is_refused_and_those_before_it_are_kept(
     tmp_path: Path, change: dict[str, Any], said: str
 ) -> None:
     with pytest.raises(InvalidInputError, match=said):
-        write_set(
+        write_dataset(
             tmp_path / "set",
             {},
             lambda _: [episode(1), episode(0, **change)],
             LOSSLESS,
-            LeRobotForm(),
+            LeRobotWriter(),
         )
-    with Staging(tmp_path / "set", {}, LOSSLESS) as staging:
+    with UnfinishedDataset(tmp_path / "set", {}, LOSSLESS) as staging:
         assert staging.done == 1
 
 
 def test_a_camera_keeps_the_name_that_other_peoples_videos_gave_it(tmp_path: Path) -> None:
     named = episode(0, frames={"Cam_High 2.left": frames(0, "front")})
-    write_set(tmp_path / "set", {}, lambda _: [named], LOSSLESS, write_folder)
+    write_dataset(tmp_path / "set", {}, lambda _: [named], LOSSLESS, write_manifest_dataset)
     assert read_demonstrations(tmp_path / "set")[0].cameras == ("Cam_High 2.left",)
 
 
 def test_odd_sides_need_the_encoding_that_keeps_them(tmp_path: Path) -> None:
     odd = episode(0, frames={"front": frames(0, "front", (33, 47))})
-    lossy = Shot(fps=10, encoding=find_encoding("h264"), drawing="fast")
+    lossy = VideoFormat(fps=10, encoding=find_encoding("h264"), drawing="fast")
     with pytest.raises(InvalidInputError, match="47 x 33 pixels; .* 'lossless'"):
-        write_set(tmp_path / "set", {}, lambda _: [odd], lossy, LeRobotForm())
+        write_dataset(tmp_path / "set", {}, lambda _: [odd], lossy, LeRobotWriter())
 
 
 def test_a_full_disk_is_one_clear_error_and_loses_nothing(
@@ -202,7 +204,7 @@ def test_a_full_disk_is_one_clear_error_and_loses_nothing(
     def full(_: int) -> None:
         raise OSError(28, "No space left on device")
 
-    with Staging(tmp_path / "set", {}, LOSSLESS) as staging:
+    with UnfinishedDataset(tmp_path / "set", {}, LOSSLESS) as staging:
         staging.add(episode(0))
         with monkeypatch.context() as patch:
             patch.setattr(os, "fsync", full)

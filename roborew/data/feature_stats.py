@@ -14,18 +14,18 @@ from numpy.typing import NDArray
 from roborew.types import Frame
 
 QUANTILES = {"q01": 0.01, "q10": 0.10, "q50": 0.50, "q90": 0.90, "q99": 0.99}
-BINS = 5000
-LARGE_SIDE, SAMPLED_SIDE = 300, 150
+NUM_HISTOGRAM_BINS = 5000
+MIN_SUBSAMPLED_SIDE, SUBSAMPLED_SIDE = 300, 150
 """Pictures with a longer side of at least the first are thinned to about the second [pixels]."""
 
-Statistics = dict[str, NDArray[np.float64]]
+FeatureStats = dict[str, NDArray[np.float64]]
 """``min``, ``max``, ``mean``, ``std``, `QUANTILES`: shape (D,); ``count``: shape (1,)."""
 
 
-def of_numbers(values: NDArray[np.generic]) -> Statistics:
+def array_stats(values: NDArray[np.generic]) -> FeatureStats:
     """Statistics of finite numbers (T,) or (T, ...), over time."""
     columns = values.reshape(len(values), -1).astype(np.float64)
-    found: Statistics = {
+    found: FeatureStats = {
         "min": columns.min(axis=0),
         "max": columns.max(axis=0),
         "mean": columns.mean(axis=0),
@@ -38,20 +38,20 @@ def of_numbers(values: NDArray[np.generic]) -> Statistics:
 
 
 def _quantile(values: NDArray[np.float64], share: float) -> float:
-    """Read off a histogram of `BINS` bins, linear inside a bin."""
+    """Read off a histogram of `NUM_HISTOGRAM_BINS` bins, linear inside a bin."""
     low, high = float(values.min()), float(values.max())
-    if high - low <= 2 * BINS * np.spacing(
+    if high - low <= 2 * NUM_HISTOGRAM_BINS * np.spacing(
         max(abs(low), abs(high))
     ):  # a bin would be thinner than a float
         return low
-    counts, edges = np.histogram(values, BINS, (low, high))
+    counts, edges = np.histogram(values, NUM_HISTOGRAM_BINS, (low, high))
     below, wanted = np.cumsum(counts), share * len(values)
     i = int(np.searchsorted(below, wanted))
     inside = (wanted - below[i] + counts[i]) / counts[i]
     return float(edges[i] + inside * (edges[i + 1] - edges[i]))
 
 
-def merge(parts: Sequence[Statistics]) -> Statistics:
+def aggregate_stats(parts: Sequence[FeatureStats]) -> FeatureStats:
     """Statistics of all parts together: exact but for the quantiles, of which the outermost is
     kept.
 
@@ -62,7 +62,7 @@ def merge(parts: Sequence[Statistics]) -> Statistics:
     weights = stacked["count"] / stacked["count"].sum()
     mean = (weights * stacked["mean"]).sum(axis=0)
     variance = (weights * (stacked["std"] ** 2 + (stacked["mean"] - mean) ** 2)).sum(axis=0)
-    merged: Statistics = {
+    merged: FeatureStats = {
         "min": stacked["min"].min(axis=0),
         "max": stacked["max"].max(axis=0),
         "mean": mean,
@@ -74,17 +74,17 @@ def merge(parts: Sequence[Statistics]) -> Statistics:
     return merged
 
 
-def sampled(length: int) -> NDArray[np.int64]:
+def sample_indices(length: int) -> NDArray[np.int64]:
     """The frames of an episode that its picture statistics rest on: all up to 100, then ever fewer.
 
-    >>> len(sampled(49)), len(sampled(1000))
+    >>> len(sample_indices(49)), len(sample_indices(1000))
     (49, 177)
     """
     count = max(min(100, length), min(int(length**0.75), 10_000))
     return np.round(np.linspace(0, length - 1, count)).astype(np.int64)
 
 
-class PictureStatistics:
+class RunningImageStats:
     """Statistics of one camera over one episode, frame by frame, in constant memory.
 
     Levels are whole numbers 0 to 255, so that counting each one gives every figure exactly.
@@ -92,7 +92,7 @@ class PictureStatistics:
 
     def __init__(self, length: int) -> None:
         """Expect ``length`` frames."""
-        self._wanted = set(sampled(length).tolist())
+        self._wanted = set(sample_indices(length).tolist())
         self._levels = np.zeros((3, 256), np.int64)
         self._seen = self._count = 0
 
@@ -100,19 +100,19 @@ class PictureStatistics:
         """Take the next frame (H, W, 3)."""
         if self._seen in self._wanted:
             longest = max(frame.shape[:2])
-            step = longest // SAMPLED_SIDE if longest >= LARGE_SIDE else 1
+            step = longest // SUBSAMPLED_SIDE if longest >= MIN_SUBSAMPLED_SIDE else 1
             for channel, pixels in enumerate(np.moveaxis(frame[::step, ::step], 2, 0)):
                 self._levels[channel] += np.bincount(pixels.ravel(), minlength=256)
             self._count += 1
         self._seen += 1
 
-    def result(self) -> Statistics:
+    def result(self) -> FeatureStats:
         """The statistics, shape (3,), in [0, 1]."""
         scale = np.arange(256) / 255
         share = self._levels / self._levels.sum(axis=1, keepdims=True)
         mean = share @ scale
         below = np.cumsum(share, axis=1)
-        found: Statistics = {
+        found: FeatureStats = {
             "min": scale[np.argmax(share > 0, axis=1)],
             "max": scale[255 - np.argmax(share[:, ::-1] > 0, axis=1)],
             "mean": mean,

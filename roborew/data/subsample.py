@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 from roborew.errors import InvalidInputError
 
 
-def kept_frames(length: int, rate: float, fps: float | None) -> NDArray[np.int64]:
+def subsample_indices(
+    length: int, source_fps: float, target_fps: float | None
+) -> NDArray[np.int64]:
     """Positions of the frames that are kept: every k-th, so that about ``fps`` of a second are
     left, and the last one.
 
@@ -19,10 +21,10 @@ def kept_frames(length: int, rate: float, fps: float | None) -> NDArray[np.int64
         rate: of the video, frames per second.
         fps: above 0; all are kept if None.
 
-    >>> kept_frames(6, 10, 5).tolist()
+    >>> subsample_indices(6, 10, 5).tolist()
     [0, 2, 4, 5]
     """
-    if fps is not None and not (math.isfinite(fps) and fps > 0):
-        raise InvalidInputError(f"fps: expected a number above 0; got {fps}.")
-    every = 1 if fps is None else max(1, round(rate / fps))
+    if target_fps is not None and not (math.isfinite(target_fps) and target_fps > 0):
+        raise InvalidInputError(f"fps: expected a number above 0; got {target_fps}.")
+    every = 1 if target_fps is None else max(1, round(source_fps / target_fps))
     return np.unique(np.append(np.arange(0, length, every), length - 1))
