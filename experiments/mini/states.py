@@ -12,8 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roborew_envs import Task, make_task
-from roborew_envs.tasks.arm_kinematics import inverse_kinematics
-from roborew_envs.tasks.arm_task import ARM_JOINTS, FINGER_JOINTS, FINGER_TRAVEL, WORKSPACE_BOUNDS
+from roborew_envs.tasks.arm_task import (
+    ARM_JOINTS,
+    FINGER_JOINTS,
+    FINGER_TRAVEL,
+    WORKSPACE_BOUNDS,
+    inverse_kinematics,
+)
 from roborew_envs.tasks.desk.scene import (
     BLUE_CUBE,
     BUTTON,

@@ -8,12 +8,7 @@ import pytest
 
 from roborew_envs import make_task
 from roborew_envs.tasks import arm_task
-from roborew_envs.tasks.arm_kinematics import (
-    LINK_LENGTH,
-    TOOL_LENGTH,
-    forward_kinematics,
-    inverse_kinematics,
-)
+from roborew_envs.tasks.arm_task import LINK_LENGTH, TOOL_LENGTH, ee_position, inverse_kinematics
 from roborew_envs.tasks.desk import scene as desk
 
 
@@ -35,12 +30,12 @@ def kinematics(model: mujoco.MjModel, qpos: np.ndarray) -> mujoco.MjData:
 
 def test_the_joints_for_a_place_put_the_hand_there() -> None:
     hand = places(1000)
-    np.testing.assert_allclose(forward_kinematics(inverse_kinematics(hand)), hand, atol=1e-12)
+    np.testing.assert_allclose(ee_position(inverse_kinematics(hand)), hand, atol=1e-12)
 
 
 def test_the_whole_workspace_is_within_reach() -> None:
     corners = np.stack(np.meshgrid(*arm_task.WORKSPACE_BOUNDS.T), axis=-1).reshape(-1, 3)
-    np.testing.assert_allclose(forward_kinematics(inverse_kinematics(corners)), corners, atol=1e-12)
+    np.testing.assert_allclose(ee_position(inverse_kinematics(corners)), corners, atol=1e-12)
 
 
 def test_the_gripper_points_down_and_stays_square_to_the_desk() -> None:
@@ -53,7 +48,7 @@ def test_a_place_out_of_reach_is_stretched_for() -> None:
     far = np.array([[3.0, 1.0, 0.2]])
     joints = inverse_kinematics(far)
     assert np.isfinite(joints).all() and abs(joints[0, 2]) < 1e-6
-    assert np.linalg.norm(forward_kinematics(joints)) < 2 * LINK_LENGTH + TOOL_LENGTH + 0.3
+    assert np.linalg.norm(ee_position(joints)) < 2 * LINK_LENGTH + TOOL_LENGTH + 0.3
 
 
 def test_the_closed_form_is_mujocos_kinematics(model: mujoco.MjModel) -> None:
@@ -64,7 +59,7 @@ def test_the_closed_form_is_mujocos_kinematics(model: mujoco.MjModel) -> None:
         wrist = kinematics(model, qpos).body("wrist")
         tips = wrist.xpos + TOOL_LENGTH * wrist.xmat.reshape(3, 3)[:, 2]
         np.testing.assert_allclose(
-            tips, forward_kinematics(qpos[None, arm_task.ARM_JOINTS])[0], atol=1e-12
+            tips, ee_position(qpos[None, arm_task.ARM_JOINTS])[0], atol=1e-12
         )
 
 

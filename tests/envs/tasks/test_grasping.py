@@ -6,8 +6,13 @@ import numpy as np
 import pytest
 
 from roborew_envs import make_task
-from roborew_envs.tasks.arm_kinematics import inverse_kinematics
-from roborew_envs.tasks.arm_task import ARM_JOINTS, FINGER_JOINTS, FINGER_TRAVEL, ee_position
+from roborew_envs.tasks.arm_task import (
+    ARM_JOINTS,
+    FINGER_JOINTS,
+    FINGER_TRAVEL,
+    ee_position,
+    inverse_kinematics,
+)
 from roborew_envs.tasks.desk.grasping import (
     RELEASED_DISTANCE,
     is_grasped,

@@ -10,7 +10,7 @@ import pytest
 from roborew_envs import make_task
 from roborew_envs.experts.rollout import TaskEpisode, collect_episodes
 from roborew_envs.tasks import arm_task
-from roborew_envs.tasks.arm_kinematics import inverse_kinematics
+from roborew_envs.tasks.arm_task import inverse_kinematics
 from roborew_envs.tasks.desk import scene as desk
 from roborew_envs.tasks.desk.pick_place import CABINET_TOP, CABINET_TOP_HALF_SIZE, goal_position
 

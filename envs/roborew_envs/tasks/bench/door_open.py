@@ -9,7 +9,7 @@ import numpy as np
 
 from roborew_envs.core.skill_set import SkillSet
 from roborew_envs.core.task import BoolArray, FloatArray, IntArray, Language
-from roborew_envs.tasks.arm_task import ee_position, linear_tolerance
+from roborew_envs.tasks.arm_task import distance, ee_position, linear_tolerance
 from roborew_envs.tasks.bench.scene import (
     DOOR,
     OPEN_ANGLE,
@@ -18,7 +18,6 @@ from roborew_envs.tasks.bench.scene import (
     door_to_world,
 )
 from roborew_envs.tasks.bench.skills import HANDLE_GAP, close_door, open_door, turn_tap_on
-from roborew_envs.tasks.geometry import distance
 
 
 class DoorOpen(BenchTask):

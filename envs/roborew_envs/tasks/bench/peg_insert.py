@@ -9,10 +9,14 @@ import numpy as np
 from roborew_envs.core.skill_set import SkillSet
 from roborew_envs.core.task import BoolArray, FloatArray, IntArray, Language
 from roborew_envs.tasks.arm_task import (
+    at_height,
+    distance,
     ee_position,
+    horizontal_distance,
     is_within,
     linear_tolerance,
     reciprocal_tolerance,
+    where_rows,
 )
 from roborew_envs.tasks.bench.scene import (
     BLUE_PEG,
@@ -25,7 +29,6 @@ from roborew_envs.tasks.bench.scene import (
 )
 from roborew_envs.tasks.desk.grasping import carry, grasp, is_grasped, release
 from roborew_envs.tasks.desk.skills import TRAVEL_HEIGHT
-from roborew_envs.tasks.geometry import at_height, distance, horizontal_distance, where_rows
 
 PEG_GRIP = np.array([0.0, 0.0, 0.010])
 """Where the hand takes a peg, above its middle [m]."""

@@ -10,8 +10,15 @@ from numpy.typing import NDArray
 
 from roborew_envs.core.task import BoolArray, FloatArray
 from roborew_envs.rendering.renderer import Overrides
-from roborew_envs.tasks.arm_task import ArmTask, ee_position, geom_opacities, is_within, place_thing
-from roborew_envs.tasks.geometry import at_height, rotate_about_z
+from roborew_envs.tasks.arm_task import (
+    ArmTask,
+    at_height,
+    ee_position,
+    geom_opacities,
+    is_within,
+    place_thing,
+    rotate_about_z,
+)
 
 BLUE_PEG = slice(7, 10)
 ORANGE_PEG = slice(14, 17)
@@ -167,7 +174,7 @@ class BenchTask(ArmTask):
         hole = qpos[:, HOLE]
         angles = qpos[:, [DOOR, LEVER]]
         terms = [
-            *self.proprioception(qpos, qvel),
+            *self.proprioception(ee, qpos, qvel),
             door_handle_position(qpos) - ee,
             lever_tip_position(qpos) - ee,
             angles,

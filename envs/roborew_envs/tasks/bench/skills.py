@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from roborew_envs.core.task import FloatArray
-from roborew_envs.tasks.arm_task import ee_position, is_within
+from roborew_envs.tasks.arm_task import at_height, ee_position, is_within, where_rows
 from roborew_envs.tasks.bench.scene import (
     DOOR,
     HINGE,
@@ -16,7 +16,6 @@ from roborew_envs.tasks.bench.scene import (
     rotate_about_z,
 )
 from roborew_envs.tasks.desk.skills import approach_from_above
-from roborew_envs.tasks.geometry import at_height, where_rows
 
 HANDLE_GAP = np.array([0.0345, -0.0875, 0.070])
 """The middle of the gap behind the door's handle, from the hinge's foot, door closed [m]."""

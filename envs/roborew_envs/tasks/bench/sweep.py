@@ -9,7 +9,16 @@ import numpy as np
 
 from roborew_envs.core.skill_set import SkillSet
 from roborew_envs.core.task import BoolArray, FloatArray, IntArray, Language
-from roborew_envs.tasks.arm_task import ee_position, linear_tolerance, reciprocal_tolerance
+from roborew_envs.tasks.arm_task import (
+    at_height,
+    distance,
+    ee_position,
+    horizontal_distance,
+    linear_tolerance,
+    point_behind,
+    reciprocal_tolerance,
+    where_rows,
+)
 from roborew_envs.tasks.bench.scene import (
     BLOCK_HEIGHT,
     BOARD_TOP,
@@ -21,13 +30,6 @@ from roborew_envs.tasks.bench.scene import (
 )
 from roborew_envs.tasks.desk.grasping import carry, grasp, is_grasped, with_gripper
 from roborew_envs.tasks.desk.skills import TRAVEL_HEIGHT, push_cube
-from roborew_envs.tasks.geometry import (
-    at_height,
-    distance,
-    horizontal_distance,
-    point_behind,
-    where_rows,
-)
 
 SWEEP_HEIGHT = 0.046
 """Of the hand while it sweeps over the board [m]."""

@@ -8,7 +8,7 @@ import numpy as np
 
 from roborew_envs.core.skill_set import SkillSet
 from roborew_envs.core.task import BoolArray, FloatArray, IntArray, Language
-from roborew_envs.tasks.arm_task import ee_position, linear_tolerance
+from roborew_envs.tasks.arm_task import distance, ee_position, linear_tolerance
 from roborew_envs.tasks.bench.scene import (
     LEVER,
     RUNNING_ANGLE,
@@ -18,7 +18,6 @@ from roborew_envs.tasks.bench.scene import (
     lever_to_world,
 )
 from roborew_envs.tasks.bench.skills import LEVER_START, open_door, turn_tap_off, turn_tap_on
-from roborew_envs.tasks.geometry import distance
 
 
 class TapTurn(BenchTask):

@@ -8,7 +8,7 @@ import numpy as np
 
 from roborew_envs.core.skill_set import SkillSet
 from roborew_envs.core.task import BoolArray, FloatArray, IntArray, Language
-from roborew_envs.tasks.arm_task import ee_position, linear_tolerance
+from roborew_envs.tasks.arm_task import distance, ee_position, linear_tolerance
 from roborew_envs.tasks.desk.scene import (
     CLOSED_TRAVEL,
     DRAWER,
@@ -17,7 +17,6 @@ from roborew_envs.tasks.desk.scene import (
     drawer_handle_position,
 )
 from roborew_envs.tasks.desk.skills import press_button, pull_drawer, shut_drawer
-from roborew_envs.tasks.geometry import distance
 
 NEAR_MISS_TRAVEL = 0.075
 """Travel at which a near miss leaves off [m]."""

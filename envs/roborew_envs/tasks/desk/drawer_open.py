@@ -8,10 +8,9 @@ import numpy as np
 
 from roborew_envs.core.skill_set import SkillSet
 from roborew_envs.core.task import BoolArray, FloatArray, IntArray, Language
-from roborew_envs.tasks.arm_task import ee_position, linear_tolerance
+from roborew_envs.tasks.arm_task import distance, ee_position, linear_tolerance
 from roborew_envs.tasks.desk.scene import DRAWER, OPEN_TRAVEL, DeskTask, drawer_handle_position
 from roborew_envs.tasks.desk.skills import press_button, pull_drawer, shut_drawer
-from roborew_envs.tasks.geometry import distance
 
 
 class DrawerOpen(DeskTask):

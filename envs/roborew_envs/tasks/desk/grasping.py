@@ -8,13 +8,16 @@ import numpy as np
 from roborew_envs.core.task import BoolArray, FloatArray
 from roborew_envs.tasks.arm_task import (
     FINGER_JOINTS,
+    at_height,
+    distance,
     ee_position,
+    horizontal_distance,
     is_within,
     linear_tolerance,
     reciprocal_tolerance,
+    where_rows,
 )
 from roborew_envs.tasks.desk.skills import TRAVEL_HEIGHT, approach_from_above
-from roborew_envs.tasks.geometry import at_height, distance, horizontal_distance, where_rows
 
 CARRY_HEIGHT = 0.165
 """Height at which the hand carries a thing, where nothing higher stands in the way [m]."""

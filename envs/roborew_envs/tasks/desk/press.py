@@ -9,7 +9,7 @@ import numpy as np
 
 from roborew_envs.core.skill_set import SkillSet
 from roborew_envs.core.task import BoolArray, FloatArray, IntArray, Language
-from roborew_envs.tasks.arm_task import ee_position, linear_tolerance
+from roborew_envs.tasks.arm_task import distance, ee_position, linear_tolerance
 from roborew_envs.tasks.desk.scene import (
     BUTTON,
     PRESSED_TRAVEL,
@@ -18,7 +18,6 @@ from roborew_envs.tasks.desk.scene import (
     is_lamp_lit,
 )
 from roborew_envs.tasks.desk.skills import press_button, push_red
-from roborew_envs.tasks.geometry import distance
 
 NEAR_MISS_OFFSET = np.array([0.0, 0.0, 0.047])
 """Not far enough down by this much [m]: what a near miss does."""

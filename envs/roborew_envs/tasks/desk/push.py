@@ -9,10 +9,17 @@ import numpy as np
 
 from roborew_envs.core.skill_set import SkillSet
 from roborew_envs.core.task import BoolArray, FloatArray, IntArray, Language
-from roborew_envs.tasks.arm_task import ee_position, linear_tolerance, reciprocal_tolerance
+from roborew_envs.tasks.arm_task import (
+    at_height,
+    distance,
+    ee_position,
+    horizontal_distance,
+    linear_tolerance,
+    point_behind,
+    reciprocal_tolerance,
+)
 from roborew_envs.tasks.desk.scene import PAD, RED_CUBE, DeskTask, is_pad_lit
 from roborew_envs.tasks.desk.skills import push_blue, push_red, push_red_away
-from roborew_envs.tasks.geometry import at_height, distance, horizontal_distance, point_behind
 
 PUSH_DISTANCE = 0.034
 """Where the hand should push from: this far behind the cube's centre, seen from the pad [m]."""

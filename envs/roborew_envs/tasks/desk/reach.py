@@ -8,10 +8,9 @@ import numpy as np
 
 from roborew_envs.core.skill_set import SkillSet
 from roborew_envs.core.task import BoolArray, FloatArray, IntArray, Language
-from roborew_envs.tasks.arm_task import ee_position, reciprocal_tolerance
+from roborew_envs.tasks.arm_task import distance, ee_position, reciprocal_tolerance
 from roborew_envs.tasks.desk.scene import BLUE_CUBE, RED_CUBE, DeskTask
 from roborew_envs.tasks.desk.skills import TRAVEL_HEIGHT, approach_from_above
-from roborew_envs.tasks.geometry import distance
 
 REACHED_DISTANCE = 0.048
 """Distance from the finger tips to the cube's centre within which it is reached [m]: touching it,

@@ -10,8 +10,13 @@ from numpy.typing import NDArray
 
 from roborew_envs.core.task import BoolArray, FloatArray
 from roborew_envs.rendering.renderer import Overrides
-from roborew_envs.tasks.arm_task import ArmTask, ee_position, geom_opacities, place_thing
-from roborew_envs.tasks.geometry import horizontal_distance
+from roborew_envs.tasks.arm_task import (
+    ArmTask,
+    ee_position,
+    geom_opacities,
+    horizontal_distance,
+    place_thing,
+)
 
 RED_CUBE = slice(7, 10)
 BLUE_CUBE = slice(14, 17)
@@ -127,7 +132,7 @@ class DeskTask(ArmTask):
         # A cube that stands turns about z alone: its yaw is in w and z of its quaternion.
         yaw = 2 * np.arctan2(qpos[:, [red_w + 3, blue_w + 3]], qpos[:, [red_w, blue_w]])
         terms = [
-            *self.proprioception(qpos, qvel),
+            *self.proprioception(ee, qpos, qvel),
             button_position(qpos) - ee,
             drawer_handle_position(qpos) - ee,
             red - ee,

@@ -10,7 +10,13 @@ from __future__ import annotations
 import numpy as np
 
 from roborew_envs.core.task import FloatArray
-from roborew_envs.tasks.arm_task import ee_position, is_within
+from roborew_envs.tasks.arm_task import (
+    at_height,
+    ee_position,
+    horizontal_distance,
+    is_within,
+    where_rows,
+)
 from roborew_envs.tasks.desk.scene import (
     BLUE_CUBE,
     BUTTON_TOP,
@@ -20,7 +26,6 @@ from roborew_envs.tasks.desk.scene import (
     button_position,
     drawer_handle_position,
 )
-from roborew_envs.tasks.geometry import at_height, horizontal_distance, where_rows
 
 TRAVEL_HEIGHT = 0.125
 """Height at which the hand travels [m]."""

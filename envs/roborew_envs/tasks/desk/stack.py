@@ -8,7 +8,7 @@ import numpy as np
 
 from roborew_envs.core.skill_set import SkillSet
 from roborew_envs.core.task import BoolArray, FloatArray, IntArray, Language
-from roborew_envs.tasks.arm_task import ee_position
+from roborew_envs.tasks.arm_task import at_height, distance, ee_position, horizontal_distance
 from roborew_envs.tasks.desk.grasping import is_released, pick_and_place, pick_and_place_progress
 from roborew_envs.tasks.desk.scene import (
     BLUE_CUBE,
@@ -18,7 +18,6 @@ from roborew_envs.tasks.desk.scene import (
     RED_CUBE,
     DeskTask,
 )
-from roborew_envs.tasks.geometry import at_height, distance, horizontal_distance
 
 CARRY_HEIGHT = 0.13
 """Of the hand while it carries a cube over the other [m]."""

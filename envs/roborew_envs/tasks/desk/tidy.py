@@ -9,7 +9,14 @@ import numpy as np
 
 from roborew_envs.core.skill_set import SkillSet
 from roborew_envs.core.task import BoolArray, FloatArray, IntArray, Language
-from roborew_envs.tasks.arm_task import ee_position, is_within, linear_tolerance
+from roborew_envs.tasks.arm_task import (
+    distance,
+    ee_position,
+    horizontal_distance,
+    is_within,
+    linear_tolerance,
+    where_rows,
+)
 from roborew_envs.tasks.desk.grasping import (
     RELEASED_DISTANCE,
     pick_and_place,
@@ -32,7 +39,6 @@ from roborew_envs.tasks.desk.scene import (
 )
 from roborew_envs.tasks.desk.skills import pull_drawer, shut_drawer
 from roborew_envs.tasks.desk.stack import CUBE_GRIP
-from roborew_envs.tasks.geometry import distance, horizontal_distance, where_rows
 
 GOAL_OFFSET = np.array([0.0, -0.012, 0.0])
 """From the drawer's middle to where the cube should lie: away from the cabinet's front [m]."""

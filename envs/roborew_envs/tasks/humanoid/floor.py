@@ -7,7 +7,6 @@ from typing import ClassVar
 import numpy as np
 
 from roborew_envs.core.task import FloatArray, Language
-from roborew_envs.tasks.geometry import distance
 from roborew_envs.tasks.humanoid.humanoid import Humanoid, linear_ramp
 from roborew_envs.tasks.kinematics import BodyPoses
 
@@ -123,7 +122,8 @@ class HumanoidLotus(Humanoid):
         knees = self.body_pair(poses, "shin")
         feet = self.geom_pair(poses, "foot")
         left_knee, right_knee = np.moveaxis(knees, 1, 0)
-        apart = linear_ramp(distance(left_knee, right_knee), 0.2, 0.62)
+        knee_distance = np.linalg.norm(left_knee - right_knee, axis=1)
+        apart = linear_ramp(knee_distance, 0.2, 0.62)
         pelvis = self.model.body("pelvis").id
         from_pelvis = feet - poses.body_positions[:, None, pelvis]
         feet_distance = np.linalg.norm(from_pelvis[..., :2], axis=-1)
