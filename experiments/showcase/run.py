@@ -1,5 +1,5 @@
-"""Rewrite ``videos/``: a video of each given run, a still of it, and a manifest that tells where
-they come from.
+"""Rewrite the runs of ``videos/``: a video of each given run, a still of it, and a manifest that
+tells where they come from. What `experiments.showcase.gif` wrote stays.
 
 python -m experiments.showcase.run runs/demo runs/push-v0-mini-ppo
 """
@@ -19,6 +19,7 @@ from roborew.workflows.evaluate import read_summary
 from roborew.workflows.record import VIEWER_OPTIONS, record_run
 
 VIDEOS = Path(__file__).parents[2] / "videos"
+MANIFEST = VIDEOS / "manifest.json"
 
 
 def add(run: Path) -> dict[str, object]:
@@ -33,7 +34,7 @@ def add(run: Path) -> dict[str, object]:
     Image.fromarray(np.concatenate(list(frames[chosen]), axis=1)).save(
         VIDEOS / f"{name}.png", optimize=True
     )
-    kept = (
+    figures = (
         "environment",
         "instruction",
         "reward",
@@ -45,7 +46,19 @@ def add(run: Path) -> dict[str, object]:
         "false_success_rate",
     )
     drawn = {"video": video.name, "still": f"{name}.png", "drawing": VIEWER_OPTIONS["quality"]}
-    return drawn | {key: summary[key] for key in kept}
+    return drawn | {key: summary[key] for key in figures}
+
+
+def remove_runs() -> list[dict[str, object]]:
+    """Delete the videos and stills of runs; return the manifest's other entries."""
+    if not MANIFEST.is_file():
+        return []
+    entries: list[dict[str, object]] = json.loads(MANIFEST.read_text("utf-8"))
+    for entry in entries:
+        for kind in ("video", "still"):
+            if kind in entry:
+                (VIDEOS / str(entry[kind])).unlink(missing_ok=True)
+    return [entry for entry in entries if "video" not in entry]
 
 
 def main() -> None:
@@ -59,11 +72,11 @@ def main() -> None:
         nargs="+",
         help="folders of finished runs, evaluated by `roborew evaluate`",
     )
+    options = parser.parse_args()
     VIDEOS.mkdir(exist_ok=True)
-    for old in VIDEOS.iterdir():
-        old.unlink()
-    manifest = [add(run) for run in parser.parse_args().runs]
-    (VIDEOS / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n", "utf-8")
+    kept = remove_runs()
+    manifest = kept + [add(run) for run in options.runs]
+    MANIFEST.write_text(json.dumps(manifest, indent=1) + "\n", "utf-8")
 
 
 if __name__ == "__main__":

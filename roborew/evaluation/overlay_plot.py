@@ -55,9 +55,11 @@ class Curves(Protocol):
 class Plot:
     """Both curves on fixed axes; the axes are drawn once, each step adds one stroke per curve."""
 
-    def __init__(self, curves: Curves) -> None:
+    def __init__(self, curves: Curves, width: int = WIDTH) -> None:
+        """Draw the axes of a plot of so many pixels in width."""
         self._curves = curves
-        self._image = Image.new("RGB", (WIDTH * SUPERSAMPLING, PLOT_HEIGHT * SUPERSAMPLING), PAPER)
+        self._width = width
+        self._image = Image.new("RGB", (width * SUPERSAMPLING, PLOT_HEIGHT * SUPERSAMPLING), PAPER)
         self._draw = ImageDraw.Draw(self._image)
         self._last_score: Point | None = None
         self._draw_axes()
@@ -72,7 +74,7 @@ class Plot:
 
     def _draw_level(self, level: float, label: str) -> None:
         left = self._x(0)
-        right = (WIDTH - MARGIN) * SUPERSAMPLING
+        right = (self._width - MARGIN) * SUPERSAMPLING
         y = self._y(level)
         self._draw.line((left, y, right, y), fill=FAINT, width=SUPERSAMPLING)
         font = load_font(11 * SUPERSAMPLING)
@@ -128,7 +130,7 @@ class Plot:
     def _x(self, step: int) -> float:
         share = step / max(1, len(self._curves.scores) - 1)
         # Room for the labels on the left.
-        return SUPERSAMPLING * (3.5 * MARGIN + share * (WIDTH - 4.5 * MARGIN))
+        return SUPERSAMPLING * (3.5 * MARGIN + share * (self._width - 4.5 * MARGIN))
 
     def _y(self, level: float) -> float:
         inside = PLOT_HEIGHT - 2 * MARGIN
