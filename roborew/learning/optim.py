@@ -46,8 +46,10 @@ class GradientDescent:
         self._optimizer: Any = torch.optim.AdamW(self._parameters, lr=rate, weight_decay=decay)
         # A cycle of one step has no length: torch divides by it.
         total_steps = max(2, steps)
+        # Nor has a rise that ends with the first step, as a tenth of ten steps would.
+        rise = 0.1 if 0.1 * total_steps != 1 else 0.2
         self._schedule = torch.optim.lr_scheduler.OneCycleLR(
-            self._optimizer, rate, total_steps=total_steps, pct_start=0.1
+            self._optimizer, rate, total_steps=total_steps, pct_start=rise
         )
 
     def step(self, loss: Tensor) -> float:

@@ -1,0 +1,120 @@
+"""The workflows as functions: what the commands do, from Python. ``import roborew`` offers them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from roborew.critics.critic import Critic
+from roborew.data import free_path, read_video
+from roborew.data.demonstrations import read_demonstrations
+from roborew.types import Clip, Frame, RewardModel, Scores, Video
+from roborew.workflows.collect import CollectConfig
+from roborew.workflows.collect.collect import collect_demonstrations
+from roborew.workflows.evaluate import evaluate_run, write_evaluation
+from roborew.workflows.fit import FitConfig, fit_critic
+from roborew.workflows.fit.model_card import write
+from roborew.workflows.refit import refit
+from roborew.workflows.train.config import TrainConfig
+from roborew.workflows.train.loop import start
+from roborew.workflows.train.loop import train as train_run
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FinishedRun:
+    """A run that was trained and evaluated.
+
+    Attributes:
+        path: its folder.
+        summary: the figures of ``summary.json``.
+        report: the page to open in a browser.
+    """
+
+    path: Path
+    summary: Mapping[str, Any]
+    report: Path
+
+
+def train(config: TrainConfig, path: str | Path) -> FinishedRun:
+    """Train an agent, evaluate it against the simulator's truth, and write the report.
+
+    Args:
+        config: see `TrainConfig`.
+        path: folder of the run, which must not exist.
+
+    Raises:
+        RunExistsError: ``path`` exists; nothing was written.
+        RoborewError: the configuration is no good, or the reward or the environment broke its
+            promise; what was trained until then is kept.
+    """
+    with start(config, path) as run:
+        train_run(run, refit=refit)
+        result = evaluate_run(run, config.evaluation.episodes)
+        summary = result.summary()
+        run.write_json("summary.json", summary)
+        written = write_evaluation(run, result)
+    return FinishedRun(path=run.path, summary=summary, report=written.report)
+
+
+def fit(
+    demonstrations: str | Path,
+    config: FitConfig | None = None,
+    out: str | Path | None = None,
+    instruction: str | None = None,
+) -> Critic:
+    """Fit a critic to demonstration videos and write it with its card.
+
+    Args:
+        demonstrations: a LeRobot data set, a folder of mp4, or one file.
+        config: see `FitConfig`.
+        out: folder for the critic, which must not exist; ``critics/<name>`` if not given.
+        instruction: what the videos show, where they do not say so themselves.
+
+    Raises:
+        RoborewError: the demonstrations cannot be read or learned from; nothing was written.
+    """
+    source = Path(demonstrations)
+    folder = free_path(Path("critics") / source.stem) if out is None else Path(out)
+    episodes = list(read_demonstrations(source, instruction))
+    fitted = fit_critic(episodes, config or FitConfig())
+    write(fitted, folder, source.name, "roborew.fit")
+    return Critic.from_pretrained(folder)
+
+
+def score(
+    reward: RewardModel,
+    video: Video | str | Path,
+    instruction: str,
+    goal_image: Frame | None = None,
+) -> Scores:
+    """Score every frame of one video.
+
+    Args:
+        reward: such as `load_reward` returns.
+        video: shape (T, H, W, 3), uint8 RGB, or a file.
+        instruction: the goal as a sentence.
+        goal_image: shape (H, W, 3), uint8 RGB, for a reward that needs one.
+
+    Raises:
+        InvalidInputError: no such frames, or a sentence that says nothing.
+    """
+    frames = video if isinstance(video, np.ndarray) else read_video(video)
+    return reward.score([Clip(frames=frames, instruction=instruction, goal_image=goal_image)])[0]
+
+
+def collect(env: str, config: CollectConfig, out: str | Path) -> Path:
+    """Write demonstrations of scripted or pretrained policies, good and bad, with their truth.
+
+    Args:
+        env: id of the environment.
+        config: see `CollectConfig`.
+        out: folder of the set, which is never overwritten; given again it goes on.
+
+    Returns:
+        The folder.
+    """
+    return collect_demonstrations(env, config, Path(out))
