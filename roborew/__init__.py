@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     )
     from roborew.critics.critic import Critic
     from roborew.data import read_picture, read_video, write_video
-    from roborew.data.demonstrations import read_demonstrations
+    from roborew.data.reading import read_demonstrations
     from roborew.errors import RoborewError
     from roborew.evaluation import evaluate, record, spearman, voc
     from roborew.shaping import Potential, ProgressDelta, RawScore
@@ -64,7 +64,7 @@ _HOMES = {
     ),
     "roborew.critics.critic": ("Critic",),
     "roborew.data": ("read_picture", "read_video", "write_video"),
-    "roborew.data.demonstrations": ("read_demonstrations",),
+    "roborew.data.reading": ("read_demonstrations",),
     "roborew.errors": ("RoborewError",),
     "roborew.evaluation": ("evaluate", "record", "spearman", "voc"),
     "roborew.shaping": ("Potential", "ProgressDelta", "RawScore"),

@@ -11,7 +11,7 @@ import numpy as np
 
 from roborew.critics.critic import Critic
 from roborew.data import free_path, read_video
-from roborew.data.demonstrations import read_demonstrations
+from roborew.data.reading import read_demonstrations
 from roborew.types import Clip, Frame, RewardModel, Scores, Video
 from roborew.workflows.collect import CollectConfig
 from roborew.workflows.collect.collect import collect_demonstrations
