@@ -4,7 +4,6 @@ proves it works."""
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
 from functools import cache
 from typing import Any, Literal
 
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 
 from roborew_envs.errors import RenderError
 from roborew_envs.rendering.opengl import open_context
-from roborew_envs.rendering.overrides import FieldValues, StoredStates
+from roborew_envs.rendering.overrides import StoredStates
 
 Quality = Literal["fast", "full"]
 
@@ -73,6 +72,8 @@ class RenderContext:
             RenderError: no context, or one that draws a known scene wrongly.
         """
         self.model = copy.deepcopy(model)
+        # Fields of the model that the last frame overrode: array, indices, the values before.
+        self._overridden: list[tuple[NDArray[Any], NDArray[np.int64], NDArray[Any]]] = []
         visual = self.model.vis
         # The offscreen buffer must hold the canary too, which may be larger than a tiny frame.
         visual.global_.offwidth = max(width, _CANARY_SIDE)
@@ -127,18 +128,24 @@ class RenderContext:
         mujoco.mjr_render(rect, scene, self.context)
         mujoco.mjr_readPixels(buffer, None, rect, self.context)
 
-    def render(self, state: StoredStates, camera: int, frame: NDArray[np.uint8]) -> None:
-        """Draw a single state, qpos (nq,) and overrides without their first axis, into ``frame``
-        (H, W, 3)."""
-        before = self._swap_fields(state.overrides.fields)
-        try:
-            self._set_pose(state.qpos, camera)
-            if state.overrides.shapes is not None:
-                for shape in state.overrides.shapes:
-                    self._add_shape(shape)
-            self._read_pixels(self.scene, self.rect, self.buffer)
-        finally:
-            self._swap_fields(before)
+    def render(
+        self, index: int, frame: NDArray[np.uint8], states: StoredStates, camera: int
+    ) -> None:
+        """Draw the state ``index`` of ``states`` into ``frame`` (H, W, 3)."""
+        overrides = states.overrides
+        # Of the frame before, here and not behind it: an error while drawing leaves nothing behind.
+        while self._overridden:
+            array, indices, original = self._overridden.pop()
+            array[indices] = original
+        for name, (indices, values) in overrides.fields.items():
+            array = getattr(self.model, name)
+            self._overridden.append((array, indices, array[indices]))
+            array[indices] = values[index]
+        self._update_scene(states.qpos[index], camera)
+        if overrides.shapes is not None:
+            for shape in overrides.shapes[index]:
+                self._add_shape(shape)
+        self._read_pixels(self.scene, self.rect, self.buffer)
         frame[:] = self.buffer[::-1]  # OpenGL's row 0 is at the bottom
 
     def render_data(
@@ -156,7 +163,7 @@ class RenderContext:
         self._read_pixels(self.scene, self.rect, self.buffer)
         frame[:] = self.buffer[::-1]
 
-    def _set_pose(self, qpos: NDArray[np.float64], camera: int) -> None:
+    def _update_scene(self, qpos: NDArray[np.float64], camera: int) -> None:
         self.data.qpos[:] = qpos
         # The part of mj_forward that a picture shows; contacts and forces cost most and show none.
         mujoco.mj_kinematics(self.model, self.data)
@@ -181,15 +188,6 @@ class RenderContext:
         mujoco.mjv_initGeom(geom, geom_type, half_size, position, upright, rgba)
         geom.category = mujoco.mjtCatBit.mjCAT_STATIC
         self.scene.ngeom += 1
-
-    def _swap_fields(self, fields: Mapping[str, FieldValues]) -> Mapping[str, FieldValues]:
-        """Write model fields; returns what stood there."""
-        before: dict[str, FieldValues] = {}
-        for name, (indices, values) in fields.items():
-            array = getattr(self.model, name)
-            before[name] = (indices, array[indices])
-            array[indices] = values
-        return before
 
     def close(self) -> None:
         """Free the context."""

@@ -69,7 +69,7 @@ def default_num_threads() -> int:
 
 
 RenderFrame = Callable[[RenderContext, int, NDArray[np.uint8]], None]
-"""(context, number of the frame, its pixels (H, W, 3) to be written)."""
+"""(context, index of what is rendered, its pixels (H, W, 3) to be written)."""
 
 
 class Renderer:
@@ -156,25 +156,18 @@ class Renderer:
         camera_id = self._cameras[camera]
         states = StoredStates(qpos, overrides or Overrides())
         first_of_kind, kind = unique_states(states)
-
-        def render_state(context: RenderContext, i: int, frame: NDArray[np.uint8]) -> None:
-            context.render(states[int(first_of_kind[i])], camera_id, frame)
-
-        frames = self.render_each(len(first_of_kind), render_state)
+        render_state = partial(RenderContext.render, states=states, camera=camera_id)
+        frames = self.render_each(first_of_kind, render_state)
         return frames if len(frames) == len(kind) else frames[kind]
 
-    def render_each(self, count: int, render_frame: RenderFrame) -> NDArray[np.uint8]:
-        """Let the threads render ``count`` frames, each into its own part of what is returned,
-        shape (count, H, W, 3)."""
-        frames = np.empty((count, self.height, self.width, 3), np.uint8)
-        threads = self._threads[: max(1, count)]
-
-        def render_share(first: int, context: RenderContext) -> None:
-            for i in range(first, count, len(threads)):
-                render_frame(context, i, frames[i])
-
+    def render_each(self, indices: Sequence[int], render_frame: RenderFrame) -> NDArray[np.uint8]:
+        """Let the threads render a frame for each index, into its own part of what is returned,
+        shape (len(indices), H, W, 3)."""
+        frames = np.empty((len(indices), self.height, self.width, 3), np.uint8)
+        jobs = list(zip(indices, frames, strict=True))
+        threads = self._threads[: max(1, len(jobs))]
         for number, thread in enumerate(threads):
-            thread.calls.put(partial(render_share, number))
+            thread.shares.put((render_frame, jobs[number :: len(threads)]))
         # Every thread answers before any error is raised: no stale answer waits for the next call.
         _raise_first([thread.outcomes.get() for thread in threads])
         return frames
@@ -184,7 +177,7 @@ class Renderer:
         threads, self._threads = self._threads, []
         outcomes: list[BaseException | None] = []
         for thread in threads:
-            thread.calls.put(None)
+            thread.shares.put(None)
             outcomes.append(thread.outcomes.get())
         _raise_first(outcomes)
 
@@ -198,17 +191,21 @@ class Renderer:
         self.close()
 
 
+Share = tuple[RenderFrame, list[tuple[int, NDArray[np.uint8]]]]
+"""What one thread does in a call: how to render, and for each frame its index and its pixels."""
+
+
 class _RenderThread:
-    """Owns a context, which OpenGL ties to the thread that made it current, and runs calls on it.
+    """Owns a context, which OpenGL ties to the thread that made it current, and renders with it.
 
     Attributes:
-        calls: what to do next with the context; None closes it and ends the thread.
-        outcomes: one for the making of the context and one for each call, in order: None, or the
+        shares: what to render next, and how; None closes the context and ends the thread.
+        outcomes: one for the making of the context and one for each share, in order: None, or the
             error.
     """
 
     def __init__(self, make_context: Callable[[], RenderContext]) -> None:
-        self.calls: queue.SimpleQueue[Callable[[RenderContext], None] | None] = queue.SimpleQueue()
+        self.shares: queue.SimpleQueue[Share | None] = queue.SimpleQueue()
         self.outcomes: queue.SimpleQueue[BaseException | None] = queue.SimpleQueue()
         # A daemon, so that it still lives when `atexit` asks it to close.
         threading.Thread(target=self._run, args=(make_context,), daemon=True).start()
@@ -222,23 +219,25 @@ class _RenderThread:
         self.outcomes.put(None)
         closed = False
         while not closed:
-            call = self.calls.get()
-            closed = call is None
+            share = self.shares.get()
+            closed = share is None
             try:
-                if call is None:
+                if share is None:
                     context.close()
                 else:
-                    call(context)
+                    render_frame, jobs = share
+                    for index, frame in jobs:
+                        render_frame(context, index, frame)
                 self.outcomes.put(None)
             except BaseException as error:  # noqa: BLE001 - handed to the caller
                 self.outcomes.put(error)
 
 
-def unique_states(states: StoredStates) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def unique_states(states: StoredStates) -> tuple[list[int], NDArray[np.int64]]:
     """Find states that are equal to the last bit, for which one frame is enough.
 
     Returns:
-        index of the first state of each kind, shape (M,); kind of each state, shape (N,).
+        index of the first state of each kind; kind of each state, shape (N,).
     """
     arrays: list[NDArray[np.float64]] = [states.qpos]
     for _, values in states.overrides.fields.values():
@@ -255,7 +254,7 @@ def unique_states(states: StoredStates) -> tuple[NDArray[np.int64], NDArray[np.i
         kind[i] = kind_of_bytes.setdefault(bytes(state), len(first_of_kind))
         if kind[i] == len(first_of_kind):
             first_of_kind.append(i)
-    return np.array(first_of_kind, np.int64), kind
+    return first_of_kind, kind
 
 
 def _raise_first(errors: Sequence[BaseException | None]) -> None:

@@ -128,4 +128,4 @@ def _render_worlds(
     def render_world(context: RenderContext, i: int, frame: NDArray[np.uint8]) -> None:
         context.render_data(worlds[i].model, worlds[i].data, camera, frame)
 
-    return renderer.render_each(len(worlds), render_world)
+    return renderer.render_each(range(len(worlds)), render_world)

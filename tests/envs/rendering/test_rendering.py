@@ -117,7 +117,10 @@ def test_equal_states_are_drawn_once_and_shown_everywhere(
     monkeypatch.setattr(
         RenderContext,
         "render",
-        lambda self, s, *rest: (drawn.append(s.qpos[0]), draw(self, s, *rest))[1],
+        lambda self, i, frame, states, camera: (
+            drawn.append(states.qpos[i, 0]),
+            draw(self, i, frame, states, camera),
+        )[1],
     )
     with Renderer(model, 48, 32, threads=2) as renderer:
         frames = renderer.render(positions, "ahead", Overrides({"geom_rgba": (red, rgba)}))
