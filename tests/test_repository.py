@@ -6,8 +6,10 @@ from __future__ import annotations
 import ast
 import re
 import subprocess
+import sys
 import tomllib
 from collections.abc import Iterator
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -128,6 +130,70 @@ def test_constraints_pin_every_dependency_and_nothing_of_one_platform() -> None:
         re.split(r"[\[<>=~! ]", entry)[0].lower().replace("_", "-") for entry in wanted
     } <= pinned
     assert not [entry for entry in pinned if entry.startswith(("nvidia-", "cuda-"))]
+
+
+def imported_modules(tree: ast.AST) -> Iterator[str]:
+    """Top-level names of the modules that a file imports, by ``import_module`` too."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            yield str(node.module).split(".")[0]
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("import_module"):
+            module = node.args[0]
+            if isinstance(module, ast.Constant):
+                yield str(module.value).split(".")[0]
+
+
+def distribution(requirement: str) -> str:
+    """The normalized name of what a requirement asks for.
+
+    >>> distribution("open_clip_torch>=2.24")
+    'open-clip-torch'
+    """
+    return re.split(r"[\[<>=~! ]", requirement)[0].lower().replace("_", "-")
+
+
+SHIPPED = [file for file in PYTHON if name(file).startswith(("roborew/", "envs/"))]
+THIRD_PARTY = {
+    module for file in SHIPPED for module in imported_modules(ast.parse(file.read_text()))
+} - {*sys.stdlib_module_names, "roborew", "roborew_envs"}
+INSTALLED_DISTRIBUTIONS = packages_distributions()
+# An extra's package may be absent here: then its import name stands for it.
+ABSENT_DISTRIBUTIONS = {"gymnasium_robotics": ["gymnasium-robotics"], "dm_control": ["dm-control"]}
+# Imported by a package between: torch.utils.tensorboard writes with it, and users look with it.
+IMPORTED_BY_OTHERS = {"tensorboard"}
+# Loggers of users who have them, and what some builds of torch bring; nobody needs them.
+USED_WHEN_INSTALLED = {"wandb", "trackio", "triton"}
+
+
+def distributions_of(module: str) -> set[str]:
+    """Normalized names of the distributions that may bring a module."""
+    installed = INSTALLED_DISTRIBUTIONS.get(module, [])
+    brought = [*installed, *ABSENT_DISTRIBUTIONS.get(module, []), module]
+    return {distribution(entry) for entry in brought}
+
+
+def test_every_mandatory_dependency_is_imported() -> None:
+    """What nothing imports is something to install, to update and to break for nothing."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    mandatory = {distribution(entry) for entry in project["dependencies"]}
+    imported = {name for module in THIRD_PARTY for name in distributions_of(module)}
+    assert not mandatory - imported - IMPORTED_BY_OTHERS
+
+
+def test_every_import_is_of_a_declared_dependency() -> None:
+    """A package that only another one brings may be gone with that one's next version."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = [
+        entry
+        for extra, entries in project["optional-dependencies"].items()
+        if extra not in ("dev", "docs")
+        for entry in entries
+    ]
+    declared = {distribution(entry) for entry in [*project["dependencies"], *extras]}
+    undeclared = [module for module in THIRD_PARTY if not distributions_of(module) & declared]
+    assert not set(undeclared) - USED_WHEN_INSTALLED
 
 
 def test_the_changelog_tells_of_this_version() -> None:

@@ -181,7 +181,7 @@ def test_blocks_bound_what_is_held_in_memory(
         sizes.append(len(seeds))
         return collect_episodes(task, behavior, seeds)
 
-    monkeypatch.setattr(TaskSource, "block", 2)
+    monkeypatch.setattr(TaskSource, "block_size", 2)
     monkeypatch.setattr(sources, "collect_episodes", watched)
     collect_demonstrations(ENV, SMALL, tmp_path / "set")
     assert sizes == [2, 1, 2, 1]
