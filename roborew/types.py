@@ -232,8 +232,8 @@ class IncrementalRewardModel(RewardModel, Protocol):
     """A causal model that goes on from what it remembers: a step costs the same however long the
     episode is.
 
-    The law: scoring a clip whole equals scoring it in parts, each going on from the memory of the
-        part before.
+    The law: scoring a clip whole equals scoring it in parts, each going on from the state of the
+    part before.
     """
 
     def score_step(
@@ -243,11 +243,11 @@ class IncrementalRewardModel(RewardModel, Protocol):
 
         Args:
             clips: of each episode the frames that are new.
-            memories: of each episode what was returned with the frames before them; empty where
-                there are none.
+            states: of each episode what was returned with the frames before them; empty where there
+                are none.
 
         Returns:
-            Scores of the new frames, as `RewardModel.score` gives, and the memories to go on from;
+            Scores of the new frames, as `RewardModel.score` gives, and the states to go on from;
             those passed in are left as they were.
         """
         ...

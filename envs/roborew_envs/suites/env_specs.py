@@ -28,7 +28,7 @@ def find_env_spec(env_id: str) -> EnvSpec:
 
     Raises:
         gymnasium.error.Error: no such id, or its package is not installed; close matches or the
-        extra are named.
+            extra are named.
     """
     os.environ.setdefault("MUJOCO_GL", backend())  # read by most suites when they are imported
     load_triton_first()  # dm_control opens OpenGL when it is imported
