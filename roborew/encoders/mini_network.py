@@ -142,8 +142,10 @@ class PictureLayers(nn.Module):
 
     def forward(self, frames: Tensor) -> Tensor:
         features = self.fine(frames)
-        rows = _coordinates(features.shape[2], frames)
-        columns = _coordinates(features.shape[3], frames)
+        height, width = features.shape[2:]
+        # Places from -1 to 1.
+        rows = torch.linspace(-1, 1, height, device=frames.device, dtype=frames.dtype)
+        columns = torch.linspace(-1, 1, width, device=frames.device, dtype=frames.dtype)
         flat = features.flatten(2)
         # Spatial soft-argmax: the mean place of a feature, and its strength at the best one.
         scaled = flat * self.temperature.exp().unsqueeze(-1)
@@ -152,11 +154,6 @@ class PictureLayers(nn.Module):
         y = (where.sum(dim=3) * rows).sum(dim=2)
         strength = flat.amax(dim=2)
         return self.out(torch.cat([self.coarse(features), x, y, strength], dim=1))
-
-
-def _coordinates(count: int, frames: Tensor) -> Tensor:
-    """Places from -1 to 1, shape (count,)."""
-    return torch.linspace(-1, 1, count, device=frames.device, dtype=frames.dtype)
 
 
 class MiniNetwork(nn.Module):

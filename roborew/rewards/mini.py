@@ -128,15 +128,15 @@ def _preprocess(videos: list[Video]) -> tuple[Tensor, NDArray[np.bool_]]:
         # Every fourth pixel is enough to tell a flat picture, and costs a sixteenth.
         grey_level_spread = video[:, ::4, ::4].std(axis=(1, 2, 3))
         valid.append(grey_level_spread >= MIN_GREY_LEVEL_SPREAD)
-        frames.append(_resized(video))
+        pictures = torch.as_tensor(np.ascontiguousarray(video)).permute(0, 3, 1, 2)
+        if pictures.shape[2:] != (HEIGHT, WIDTH):
+            pictures = _resize(pictures)
+        frames.append(pictures)
     return torch.cat(frames), np.concatenate(valid)
 
 
-def _resized(video: Video) -> Tensor:
-    """A video as (T, 3, 72, 96) uint8."""
-    frames = torch.as_tensor(np.ascontiguousarray(video)).permute(0, 3, 1, 2)
-    if frames.shape[2:] == (HEIGHT, WIDTH):
-        return frames
+def _resize(frames: Tensor) -> Tensor:
+    """Resize frames (T, 3, H, W), uint8, to (T, 3, 72, 96)."""
     resized = functional.interpolate(
         frames.float(), (HEIGHT, WIDTH), mode="bilinear", antialias=True
     )

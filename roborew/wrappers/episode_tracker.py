@@ -177,7 +177,10 @@ class EpisodeTracker:
         rewards[~masks.acted] = 0.0
         if self._detector is not None:
             rewards[success] += self._detector.bonus
-        self._state = state.restart(masks.begun, scores.score, valid)
+        # Most steps begin no episode.
+        if masks.begun.any():
+            state = state.restart(masks.begun, scores.score, valid)
+        self._state = state
         self.ended = self.ended | success
         score = np.where(valid, scores.score, np.nan).astype(np.float32)
         return StepRewards(rewards, score, valid, success)

@@ -129,7 +129,7 @@ class FrameScorer:
             if scores.success is not None:
                 success[window.rows, window.env] = scores.success[new]
             num_scores += len(window.rows)
-            self._forget(window)
+        self._forget(self._waiting)
         self._waiting = []
         self._count(num_scores, int(valid.sum()))
         return [FrameScores(*row) for row in zip(value, valid, success, strict=True)]
@@ -203,17 +203,18 @@ class FrameScorer:
                     f"infinite; mark it invalid instead."
                 )
 
-    def _forget(self, window: Window) -> None:
+    def _forget(self, windows: Sequence[Window]) -> None:
         """Keep of the scored frames what the next one's score depends on."""
         context = self._spec.context
-        if self._incremental is not None:
-            window.frames = []
-        elif context is not None:
-            # Not frames[-(context - 1):], which for a context of 1 keeps all.
-            first_kept = max(0, len(window.frames) - (context - 1))
-            window.frames = window.frames[first_kept:]
-        window.num_scored = len(window.frames)
-        window.rows = []
+        for window in windows:
+            if self._incremental is not None:
+                window.frames = []
+            elif context is not None:
+                # Not frames[-(context - 1):], which for a context of 1 keeps all.
+                first_kept = max(0, len(window.frames) - (context - 1))
+                window.frames = window.frames[first_kept:]
+            window.num_scored = len(window.frames)
+            window.rows = []
 
     def _count(self, num_scores: int, num_valid: int) -> None:
         """Stop the run if too many of all scores so far are abstentions."""
