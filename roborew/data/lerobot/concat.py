@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import av
+from av.container import InputContainer
 
 from roborew.errors import CorruptFileError
 
@@ -38,26 +39,37 @@ def concat_videos(path: Path, parts: Sequence[Path], lengths: Sequence[int], fps
         CorruptFileError: a part has another number of frames.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with cast(
-        Any, av.open(str(path), "w", format="mp4", options={"movflags": "+faststart"})
-    ) as joined:
+    # The index in front (faststart): a player starts before it has the whole file.
+    options = {"movflags": "+faststart"}
+    with cast(Any, av.open(str(path), "w", format="mp4", options=options)) as joined:
         stream: Any = None
-        before = 0
+        start = 0
         for part, length in zip(parts, lengths, strict=True):
             with av.open(str(part)) as container:
-                source = container.streams.video[0]
                 if stream is None:
+                    source = container.streams.video[0]
                     stream = joined.add_stream_from_template(source, opaque=True)
                     joined.metadata.update(container.metadata)
-                count = 0
-                for packet in container.demux(source):
-                    if packet.pts is None:  # the end
-                        continue
-                    shift = int(Fraction(before, fps) / cast(Fraction, source.time_base))
-                    packet.pts, packet.dts = packet.pts + shift, cast(int, packet.dts) + shift
-                    packet.stream = stream
-                    joined.mux(packet)
-                    count += 1
+                count = _append_packets(joined, stream, container, Fraction(start, fps))
             if count != length:
                 raise CorruptFileError(f"{part}: holds {count} frames; expected {length}.")
-            before += length
+            start += length
+
+
+def _append_packets(
+    joined: Any, stream: Any, container: InputContainer, start_time: Fraction
+) -> int:
+    """Copy all packets, later by ``start_time`` [s]; returns their number."""
+    source = container.streams.video[0]
+    # Each part counts in its own ticks, so the shift is computed anew: exactly, as a fraction.
+    shift = int(start_time / cast(Fraction, source.time_base))
+    count = 0
+    for packet in container.demux(source):
+        if packet.pts is None:  # PyAV's last packet is empty: it flushes a decoder
+            continue
+        packet.pts += shift
+        packet.dts = cast(int, packet.dts) + shift
+        packet.stream = stream
+        joined.mux(packet)
+        count += 1
+    return count

@@ -19,9 +19,9 @@ Row = dict[str, Any]
 STATISTICS = ("min", "max", "mean", "std", "count", *feature_stats.QUANTILES)
 
 
-_TEXTS, _NUMBERS, _TIMES = (
-    arrow.list_(kind) for kind in (arrow.string(), arrow.int64(), arrow.float64())
-)
+_TEXTS = arrow.list_(arrow.string())
+_NUMBERS = arrow.list_(arrow.int64())
+_TIMES = arrow.list_(arrow.float64())
 TYPES: Mapping[str, Any] = MappingProxyType(
     {
         "tasks": _TEXTS,
@@ -43,34 +43,33 @@ texts."""
 def episode_table(rows: Sequence[Row]) -> Any:
     """The episode table; its columns have the same types in every set, whatever its episodes
     hold."""
-    found = arrow.Table.from_pylist(rows)
-    kinds = {field.name: field.type for field in found.schema}
-    empty = {name for name, kind in kinds.items() if "null" in str(kind)}
-    schema = [
-        (name, TYPES.get(name, arrow.string()) if name in empty else kind)
-        for name, kind in kinds.items()
-    ]
-    return found.cast(arrow.schema(schema))
+    table = arrow.Table.from_pylist(rows)
+    fields: list[tuple[str, Any]] = []
+    for column in table.schema:
+        # Arrow infers the type null, or a list of null, where no episode has a value.
+        empty = "null" in str(column.type)
+        kind = TYPES.get(column.name, arrow.string()) if empty else column.type
+        fields.append((column.name, kind))
+    return table.cast(arrow.schema(fields))
 
 
 def temporal_proportions(episodes: Sequence[StagedEpisode]) -> dict[str, float]:
     """Mean share of the time of each stage, over the episodes that went through all of them if
     there are any: what SARM (Chen et al. 2025, arXiv:2509.25358) weights stages by. Empty without
         stages."""
-    shares: list[dict[str, float]] = []
-    for episode in episodes:
-        spans = episode.record["stages"]
-        lengths = dict.fromkeys((name for name, _, _ in spans), 0)
-        for name, first, stop in spans:
-            lengths[name] += stop - first
-        shares += (
-            [{name: length / sum(lengths.values()) for name, length in lengths.items()}]
-            if lengths
-            else []
-        )
+    shares = [share for episode in episodes if (share := _stage_shares(episode))]
     names = list(dict.fromkeys(name for share in shares for name in share))
-    whole = [share for share in shares if len(share) == len(names)] or shares
-    return {name: sum(share.get(name, 0.0) for share in whole) / len(whole) for name in names}
+    complete = [share for share in shares if len(share) == len(names)] or shares
+    return {name: sum(share.get(name, 0.0) for share in complete) / len(complete) for name in names}
+
+
+def _stage_shares(episode: StagedEpisode) -> dict[str, float]:
+    """Stage -> its share of the episode's frames; a stage that comes back is counted as one."""
+    lengths: dict[str, int] = {}
+    for name, first, stop in episode.record["stages"]:
+        lengths[name] = lengths.get(name, 0) + stop - first
+    total = sum(lengths.values())
+    return {name: length / total for name, length in lengths.items()}
 
 
 def episode_row(
@@ -95,41 +94,51 @@ def episode_row(
         "meta/episodes/chunk_index": 0,
         "meta/episodes/file_index": 0,
         "name": record["name"],
-        "dense_subtask_names": [name for name, _, _ in record["stages"]],
-        "dense_subtask_start_frames": [first for _, first, _ in record["stages"]],
-        "dense_subtask_end_frames": [stop - 1 for _, _, stop in record["stages"]],
-        "dense_subtask_start_times": [first / fps for _, first, _ in record["stages"]],
-        "dense_subtask_end_times": [(stop - 1) / fps for _, _, stop in record["stages"]],
+        **_subtasks(record["stages"], fps),
     }
     if taken := set(row) & set(record["notes"]):
         raise InvalidInputError(
             f"episode {record['name']!r}: notes may not be named {', '.join(sorted(taken))}."
         )
     row |= record["notes"]
-    measured = {name: feature_stats.array_stats(values) for name, values in columns.items()}
-    for camera, about in record["cameras"].items():
-        measured[CAMERA_KEY + camera] = {
-            key: np.array(value) for key, value in about["statistics"].items()
-        }
-    for feature, found in measured.items():
-        row |= {f"stats/{feature}/{key}": value for key, value in _shaped(feature, found).items()}
+    stats = {name: feature_stats.array_stats(values) for name, values in columns.items()}
+    for camera, header in record["cameras"].items():
+        arrays = {key: np.array(value) for key, value in header["statistics"].items()}
+        stats[CAMERA_KEY + camera] = arrays
+    for feature, values in stats.items():
+        for key, value in _shaped(feature, values).items():
+            row[f"stats/{feature}/{key}"] = value
     return row
 
 
-def _shaped(feature: str, found: feature_stats.FeatureStats) -> dict[str, Any]:
-    """Statistics as LeRobot writes them: (D,), of pictures (3, 1, 1); the count whole."""
-    shape = (3, 1, 1) if feature.startswith(CAMERA_KEY) else (-1,)
+def _subtasks(stages: Sequence[tuple[str, int, int]], fps: int) -> Row:
+    """The columns in which LeRobot keeps an episode's stages."""
+    # LeRobot's end frame is the last one of a subtask, ours is one past it.
     return {
-        key: value.reshape(shape).tolist() for key, value in found.items() if key != "count"
-    } | {"count": [int(found["count"][0])]}
+        "dense_subtask_names": [name for name, _, _ in stages],
+        "dense_subtask_start_frames": [first for _, first, _ in stages],
+        "dense_subtask_end_frames": [stop - 1 for _, _, stop in stages],
+        "dense_subtask_start_times": [first / fps for _, first, _ in stages],
+        "dense_subtask_end_times": [(stop - 1) / fps for _, _, stop in stages],
+    }
+
+
+def _shaped(feature: str, stats: feature_stats.FeatureStats) -> dict[str, Any]:
+    """Statistics as LeRobot writes them: (D,), of pictures (3, 1, 1); the count whole."""
+    # A picture's mean must broadcast against (3, H, W), as torch has pictures.
+    shape = (3, 1, 1) if feature.startswith(CAMERA_KEY) else (-1,)
+    lists = {key: value.reshape(shape).tolist() for key, value in stats.items() if key != "count"}
+    return {**lists, "count": [int(stats["count"][0])]}
 
 
 def merged_statistics(rows: Sequence[Row]) -> dict[str, dict[str, Any]]:
     """Statistics of the whole set, as ``stats.json`` has them."""
+    keys = [key for key in rows[0] if key.startswith("stats/")]
+    features = dict.fromkeys(key.split("/")[1] for key in keys)
     merged: dict[str, dict[str, Any]] = {}
-    for feature in dict.fromkeys(key.split("/")[1] for key in rows[0] if key.startswith("stats/")):
+    for feature in features:
         parts = [
-            {key: np.ravel(row[f"stats/{feature}/{key}"]) for key in STATISTICS} for row in rows
+            {name: np.ravel(row[f"stats/{feature}/{name}"]) for name in STATISTICS} for row in rows
         ]
         merged[feature] = _shaped(feature, feature_stats.aggregate_stats(parts))
     return merged

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+# What LeRobot compares with its own version; since v3.0 episodes share files.
 CODEBASE = "v3.0"
 INFO = "meta/info.json"
 STATS = "meta/stats.json"
 TASKS = "meta/tasks.parquet"
+# SARM of LeRobot looks for its stages' weights at this place.
 PROPORTIONS = "meta/temporal_proportions_dense.json"
 EPISODES = "meta/episodes"
 DATA_PATH = "data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet"
@@ -15,6 +17,7 @@ VIDEO_PATH = "videos/{video_key}/chunk-{chunk_index:03d}/file-{file_index:03d}.m
 EPISODES_PATH = f"{EPISODES}/chunk-{{chunk_index:03d}}/file-{{file_index:03d}}.parquet"
 CAMERA_KEY = "observation.images."
 
+# The limits that LeRobot itself writes with.
 CHUNKS_SIZE = 1000
 DATA_MB = 100
 VIDEO_MB = 200
@@ -22,18 +25,27 @@ VIDEO_MB = 200
 
 @dataclass(frozen=True, slots=True)
 class FileIndex:
-    """A numbered file."""
+    """A numbered file: ``chunk`` is the number of its folder, ``file`` its number there."""
 
     chunk: int
     file: int
+
+    def path(self, template: str, **names: str) -> str:
+        """Fill in a template of this module.
+
+        >>> FileIndex(chunk=0, file=2).path(DATA_PATH)
+        'data/chunk-000/file-002.parquet'
+        """
+        return template.format(chunk_index=self.chunk, file_index=self.file, **names)
 
 
 class FileAllocator:
     """Files filled one after the other.
 
     >>> allocator = FileAllocator(limit=10, chunks_size=2)
-    >>> [allocator.allocate(size) for size in (4, 5, 1, 30, 2)][1:]
-    [FileIndex(chunk=0, file=0), FileIndex(chunk=0, file=1), FileIndex(chunk=1, file=0), FileIndex(chunk=1, file=1)]
+    >>> files = [allocator.allocate(size) for size in (4, 5, 1, 30, 2)]
+    >>> [(index.chunk, index.file) for index in files]
+    [(0, 0), (0, 0), (0, 1), (1, 0), (1, 1)]
     """
 
     def __init__(self, limit: int, chunks_size: int) -> None:
@@ -43,12 +55,18 @@ class FileAllocator:
             limit: a new file begins rather than reach this size [bytes].
             chunks_size: files a folder.
         """
-        self._limit, self._chunks_size = limit, chunks_size
-        self._number, self._filled = 0, 0
+        self._limit = limit
+        self._chunks_size = chunks_size
+        self._number = 0
+        self._size = 0
 
-    def allocate(self, size: int, apart: bool = False) -> FileIndex:
-        """Find a place for ``size`` bytes; ``apart`` wants a new file."""
-        if self._filled and (apart or self._filled + size >= self._limit):
-            self._number, self._filled = self._number + 1, 0
-        self._filled += size
-        return FileIndex(*divmod(self._number, self._chunks_size))
+    def allocate(self, size: int, new_file: bool = False) -> FileIndex:
+        """Find a file for ``size`` bytes; ``new_file`` wants one that holds nothing yet."""
+        full = self._size + size >= self._limit
+        # An empty file takes whatever comes: what is larger than the limit must go somewhere.
+        if self._size > 0 and (new_file or full):
+            self._number += 1
+            self._size = 0
+        self._size += size
+        chunk, file = divmod(self._number, self._chunks_size)
+        return FileIndex(chunk, file)

@@ -18,7 +18,9 @@ from numpy.typing import NDArray
 
 from roborew.errors import CorruptFileError, InvalidInputError
 
-arrow, compute, parquet = cast(Any, pyarrow), cast(Any, pyarrow.compute), cast(Any, pyarrow.parquet)
+arrow = cast(Any, pyarrow)
+compute = cast(Any, pyarrow.compute)
+parquet = cast(Any, pyarrow.parquet)
 EPISODE = "episode_index"
 UNNAMED_INDEX = "__index_level_0__"
 
@@ -30,8 +32,10 @@ def to_table(columns: Mapping[str, NDArray[Any]]) -> Any:
 
 def _to_arrow(values: NDArray[Any]) -> Any:
     flat = arrow.array(np.ascontiguousarray(values).reshape(-1))
-    wide = values.ndim == 2 and values.shape[1] != 1
-    return arrow.FixedSizeListArray.from_arrays(flat, values.shape[1]) if wide else flat
+    # A feature of the shape [1] is a column of scalars in the data sets that LeRobot writes.
+    if values.ndim != 2 or values.shape[1] == 1:
+        return flat
+    return arrow.FixedSizeListArray.from_arrays(flat, values.shape[1])
 
 
 class TableWriter:
@@ -136,16 +140,17 @@ class TableFile:
     @cached_property
     def _bounds(self) -> list[tuple[int, int] | None]:
         """Smallest and largest episode of each row group; None where the file does not say."""
-        groups = [self._file.metadata.row_group(i) for i in range(self._file.num_row_groups)]
-        paths = [
-            self._file.metadata.schema.column(i).path
-            for i in range(self._file.metadata.num_columns)
-        ]
-        found = [group.column(paths.index(EPISODE)).statistics for group in groups]
-        return [
-            (each.min, each.max) if each is not None and each.has_min_max else None
-            for each in found
-        ]
+        metadata = self._file.metadata
+        paths = [metadata.schema.column(i).path for i in range(metadata.num_columns)]
+        column = paths.index(EPISODE)
+        bounds: list[tuple[int, int] | None] = []
+        for group in range(self._file.num_row_groups):
+            statistics = metadata.row_group(group).column(column).statistics
+            if statistics is not None and statistics.has_min_max:
+                bounds.append((statistics.min, statistics.max))
+            else:
+                bounds.append(None)
+        return bounds
 
     def read(self, columns: Sequence[str] | None = None) -> Any:
         """Read some columns, or all, of the whole file; errors as for `episode`."""
@@ -161,14 +166,10 @@ class TableFile:
         """
         with _readable(self._path):
             self._check([*columns, EPISODE])
-            wanted = [
-                i
-                for i, bound in enumerate(self._bounds)
-                if bound is None or bound[0] <= index <= bound[1]
-            ]
-            table = self._file.read_row_groups(
-                wanted, list(dict.fromkeys([*columns, EPISODE])), use_threads=False
-            )
+            groups = [group for group, bound in enumerate(self._bounds) if _may_hold(bound, index)]
+            names = list(dict.fromkeys([*columns, EPISODE]))
+            table = self._file.read_row_groups(groups, names, use_threads=False)
+            # A row group of other writers holds several episodes.
             return table.filter(compute.equal(table[EPISODE], index))
 
     def _check(self, columns: Sequence[str] | None) -> None:
@@ -177,6 +178,11 @@ class TableFile:
             raise CorruptFileError(
                 f"{self._path}: lacks the columns {', '.join(missing)}; it holds {', '.join(held)}."
             )
+
+
+def _may_hold(bound: tuple[int, int] | None, index: int) -> bool:
+    """Whether a row group whose episodes lie in ``bound`` may hold episode ``index``."""
+    return bound is None or bound[0] <= index <= bound[1]
 
 
 @contextmanager
@@ -203,12 +209,8 @@ def to_numpy(table: Any, name: str) -> NDArray[Any]:
         CorruptFileError: lists of different lengths.
     """
     column = table[name].combine_chunks()
-    shape, types = [len(column)], arrow.types
-    while (
-        types.is_list(column.type)
-        or types.is_large_list(column.type)
-        or types.is_fixed_size_list(column.type)
-    ):
+    shape = [len(column)]
+    while _is_list(column.type):
         lengths = set(column.value_lengths().to_pylist())
         if len(lengths) > 1 or None in lengths:
             raise CorruptFileError(
@@ -217,3 +219,9 @@ def to_numpy(table: Any, name: str) -> NDArray[Any]:
         shape.append(lengths.pop() if lengths else 0)
         column = column.flatten()
     return column.to_numpy(zero_copy_only=False).reshape(shape)
+
+
+def _is_list(kind: Any) -> bool:
+    """Whether a type is one of arrow's three kinds of lists."""
+    types = arrow.types
+    return types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind)

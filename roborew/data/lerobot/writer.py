@@ -71,78 +71,60 @@ class LeRobotWriter:
                 f"LeRobotDataset: expected an episode and whole frames per second; got "
                 f"{len(episodes)}, {video_format.fps}."
             )
-        fps, tasks = (
-            int(video_format.fps),
-            list(dict.fromkeys(episode.record["instruction"] for episode in episodes)),
-        )
+        fps = int(video_format.fps)
+        cameras = _common_cameras(episodes)
+        tasks = list(dict.fromkeys(episode.record["instruction"] for episode in episodes))
         rows = self._write_data(episodes, tasks, fps, folder)
-        cameras = list(episodes[0].record["cameras"])
-        if any(list(episode.record["cameras"]) != cameras for episode in episodes):
-            raise InvalidInputError(
-                f"LeRobotDataset: expected the cameras {cameras} in every episode."
-            )
         for camera in cameras:
             self._write_videos(episodes, rows, camera, fps, folder)
-        write_table(
-            folder / layout.EPISODES_PATH.format(chunk_index=0, file_index=0), episode_table(rows)
-        )
-        if proportions := temporal_proportions(episodes):
-            _write_json(folder / layout.PROPORTIONS, proportions)
-        write_tasks(folder / layout.TASKS, tasks)
-        _write_json(folder / layout.STATS, merged_statistics(rows))
+        _write_tables(episodes, rows, tasks, folder)
         numbers = number_features(_indexed(episodes[0], 0, 0, 0, fps), self.legends)
         videos = {
             CAMERA_KEY + camera: _video_feature(episodes, camera, video_format, self.rate)
             for camera in cameras
         }
-        frames = int(rows[-1]["dataset_to_index"])
+        num_frames = int(rows[-1]["dataset_to_index"])
         content = info_content(
-            fps, len(rows), frames, len(tasks), numbers | videos, self.robot_type
+            fps, len(rows), num_frames, len(tasks), numbers | videos, self.robot_type
         )
-        limits = {
+        # info.json comes last: a reader takes the folder for a data set as soon as it is there.
+        _write_json(folder / layout.INFO, content | self._limits())
+
+    def _limits(self) -> dict[str, int]:
+        """The limits as ``info.json`` has them, whole megabytes: rounded up, so never 0."""
+        return {
             "chunks_size": self.chunks_size,
             "data_files_size_in_mb": -(-self.data_bytes // MEGABYTE),
             "video_files_size_in_mb": -(-self.video_bytes // MEGABYTE),
         }
-        _write_json(folder / layout.INFO, content | limits)
 
     def _write_data(
         self, episodes: Sequence[StagedEpisode], tasks: list[str], fps: int, folder: Path
     ) -> list[Row]:
         """Write the data files; returns a row of the episode table for each episode."""
-        allocator, rows, place, schema = (
-            FileAllocator(self.data_bytes, self.chunks_size),
-            list[Row](),
-            None,
-            None,
-        )
+        allocator = FileAllocator(self.data_bytes, self.chunks_size)
+        rows: list[Row] = []
+        schema: Any = None
         with ExitStack() as stack:
             writer: TableWriter | None = None
+            file: FileIndex | None = None
             for number, episode in enumerate(episodes):
-                start, task = (
-                    rows[-1]["dataset_to_index"] if rows else 0,
-                    tasks.index(episode.record["instruction"]),
-                )
+                start = rows[-1]["dataset_to_index"] if rows else 0
+                task = tasks.index(episode.record["instruction"])
                 columns = _indexed(episode, number, start, task, fps)
                 table = to_table(columns)
                 schema = schema or table.schema
-                if table.schema != schema:
-                    raise InvalidInputError(
-                        f"episode {episode.record['name']!r}: its columns differ from those of "
-                        f"the first episode: "
-                        f"{table.schema.names}, expected {schema.names}, of the same types and "
-                        f"sizes."
-                    )
-                put = allocator.allocate(table.nbytes)
-                if writer is None or put != place:
+                _check_schema(episode, table.schema, schema)
+                # An episode is one row group of one file: readers fetch it without the others.
+                data_file = allocator.allocate(table.nbytes)
+                if writer is None or data_file != file:
+                    # Closing writes the footer, without which parquet cannot be read.
                     stack.close()
-                    place = put
-                    path = folder / layout.DATA_PATH.format(
-                        chunk_index=put.chunk, file_index=put.file
-                    )
+                    file = data_file
+                    path = folder / data_file.path(layout.DATA_PATH)
                     writer = stack.enter_context(TableWriter(path, schema))
                 writer.write(table)
-                rows.append(episode_row(episode, number, start, put, columns, fps))
+                rows.append(episode_row(episode, number, start, data_file, columns, fps))
         return rows
 
     def _write_videos(
@@ -154,34 +136,67 @@ class LeRobotWriter:
         folder: Path,
     ) -> None:
         """Join the videos of one camera into files, and enter them in the rows."""
-        allocator, header, files = (
-            FileAllocator(self.video_bytes, self.chunks_size),
-            b"",
-            dict[FileIndex, list[int]](),
-        )
         key = CAMERA_KEY + camera
-        for number, episode in enumerate(episodes):
-            video = episode.video(camera)
-            before, header = header, stream_header(video)
-            files.setdefault(
-                allocator.allocate(video.stat().st_size, apart=header != before), []
-            ).append(number)
-        for place, numbers in files.items():
+        for file, numbers in self._group_videos(episodes, camera).items():
+            parts = [episodes[number].video(camera) for number in numbers]
             lengths = [episodes[number].record["length"] for number in numbers]
-            path = folder / layout.VIDEO_PATH.format(
-                video_key=key, chunk_index=place.chunk, file_index=place.file
-            )
-            concat_videos(
-                path, [episodes[number].video(camera) for number in numbers], lengths, fps
-            )
+            concat_videos(folder / file.path(layout.VIDEO_PATH, video_key=key), parts, lengths, fps)
             ends = np.cumsum([0, *lengths])
             for number, start, end in zip(numbers, ends[:-1], ends[1:], strict=True):
+                # A reader finds frame t of an episode at from_timestamp + t / fps in this file.
                 rows[number] |= {
-                    f"videos/{key}/chunk_index": place.chunk,
-                    f"videos/{key}/file_index": place.file,
+                    f"videos/{key}/chunk_index": file.chunk,
+                    f"videos/{key}/file_index": file.file,
                     f"videos/{key}/from_timestamp": float(start) / fps,
                     f"videos/{key}/to_timestamp": float(end) / fps,
                 }
+
+    def _group_videos(
+        self, episodes: Sequence[StagedEpisode], camera: str
+    ) -> dict[FileIndex, list[int]]:
+        """File -> numbers of the episodes whose videos it holds, in order."""
+        allocator = FileAllocator(self.video_bytes, self.chunks_size)
+        groups: dict[FileIndex, list[int]] = {}
+        header = b""
+        for number, episode in enumerate(episodes):
+            video = episode.video(camera)
+            previous_header = header
+            header = stream_header(video)
+            # A file has one header, which must fit all packets in it.
+            file = allocator.allocate(video.stat().st_size, new_file=header != previous_header)
+            groups.setdefault(file, []).append(number)
+        return groups
+
+
+def _common_cameras(episodes: Sequence[StagedEpisode]) -> list[str]:
+    cameras = list(episodes[0].record["cameras"])
+    for episode in episodes:
+        if list(episode.record["cameras"]) != cameras:
+            raise InvalidInputError(
+                f"LeRobotDataset: expected the cameras {cameras} in every episode."
+            )
+    return cameras
+
+
+def _write_tables(
+    episodes: Sequence[StagedEpisode], rows: list[Row], tasks: list[str], folder: Path
+) -> None:
+    """Write the episode table, the tasks, the statistics and the stages' shares of the time."""
+    # One file for all rows: a row is small beside its episode, and readers glob the folder.
+    path = FileIndex(chunk=0, file=0).path(layout.EPISODES_PATH)
+    write_table(folder / path, episode_table(rows))
+    write_tasks(folder / layout.TASKS, tasks)
+    _write_json(folder / layout.STATS, merged_statistics(rows))
+    if proportions := temporal_proportions(episodes):
+        _write_json(folder / layout.PROPORTIONS, proportions)
+
+
+def _check_schema(episode: StagedEpisode, schema: Any, expected: Any) -> None:
+    if schema != expected:
+        raise InvalidInputError(
+            f"episode {episode.record['name']!r}: its columns differ from those of the first "
+            f"episode: {schema.names}, expected {expected.names}, of the same types and sizes."
+        )
 
 
 def _indexed(
@@ -189,6 +204,7 @@ def _indexed(
 ) -> dict[str, NDArray[Any]]:
     """The episode's columns and those that every data set has."""
     frames: NDArray[np.int64] = np.arange(episode.record["length"], dtype=np.int64)
+    # Sorted, because the order in a safetensors file is not the order of writing.
     return dict(sorted(episode.columns().items())) | {
         "timestamp": (frames / fps).astype(np.float32),
         "frame_index": frames,
@@ -201,25 +217,20 @@ def _indexed(
 def _video_feature(
     episodes: Sequence[StagedEpisode], camera: str, video_format: VideoFormat, rate: float | None
 ) -> dict[str, Any]:
-    sizes = {
-        (about["height"], about["width"])
-        for about in (e.record["cameras"][camera] for e in episodes)
-    }
+    headers = [episode.record["cameras"][camera] for episode in episodes]
+    sizes = {(header["height"], header["width"]) for header in headers}
     if len(sizes) > 1:
         raise InvalidInputError(
             f"camera {camera!r}: expected one frame size in all episodes; got {sorted(sizes)}."
         )
     height, width = sizes.pop()
+    # Asked of the file: an encoder told rgb24 may store gbrp, and LeRobot wants what is stored.
     pixels = pixel_format(episodes[0].video(camera))
-    feature = video_feature(
-        height,
-        width,
-        int(video_format.fps),
-        video_format.encoding.codec,
-        pixels,
-        video_format.drawing,
-    )
-    feature["info"] |= {} if rate is None else {"roborew.fps": rate}
+    codec = video_format.encoding.codec
+    fps = int(video_format.fps)
+    feature = video_feature(height, width, fps, codec, pixels, video_format.drawing)
+    if rate is not None:
+        feature["info"]["roborew.fps"] = rate
     return feature
 
 
