@@ -1,14 +1,14 @@
 """Agents that learn from critics, beside agents that learn from the simulator's own dense reward.
 
     python -m experiments.critics.agents --work FOLDER [--seeds 0,1] [--shown stall] [--cameras
-    front,side] [--refresh] python -m experiments.critics.agents --work FOLDER --one
+    front,side] [--refit] python -m experiments.critics.agents --work FOLDER --one
 
 For each seed and family the critics are fitted to 39 demonstrations of that family and each pays an
 agent of our own PPO for the same number of steps, by `roborew train` as a user types it. The
 critics are shown experts, noisy experts and chance, with ``--shown misses`` near misses as well,
 or, with ``--shown stall``, what `offline` shows them. ``--cameras`` are those that they see;
-``--encoder mini`` fits them on the frozen picture layers of mini; ``--refresh`` lets each run
-refresh its critic half way (`roborew train --refresh`); ``--one`` fits `grm` on mini's layers to
+``--encoder mini`` fits them on the frozen picture layers of mini; ``--refit`` lets each run
+refit its critic half way (`roborew train --refit`); ``--one`` fits `grm` on mini's layers to
 one demonstration alone. A row a run goes to ``agents.csv``.
 """
 
@@ -30,11 +30,12 @@ from experiments.critics.offline import (
     NOISY,
     TEST_EPISODES,
     TEST_SEED,
-    Judged,
-    Set,
+    DemonstrationSet,
+    HeldOutEpisodes,
 )
 from experiments.critics.tables import Rows
 from roborew.config import parse_settings
+from roborew.critics.critic import Critic
 from roborew.data.demonstration import Demonstration
 from roborew.data.reading import read_demonstrations
 from roborew.evaluation import score_curve, spearman
@@ -49,36 +50,45 @@ FAMILIES = ("DrawerOpen", "Press", "DrawerClose", "DoorOpen")
 OBJECTIVES = ("robometer", "sarm", "bradley_terry", "clip_adapter", "ridge")
 """The five that order held-out episodes best, of different kinds."""
 SHOWN = {"noise": NOISY, "stall": BEHAVIORS, "misses": ("expert", "noisy", "near_miss", "random")}
-TRUTH = "true-dense"
-STEPS = 60_000
+TRUTH = "oracle-dense"
+TOTAL_TIMESTEPS = 60_000
 """Under a minute, where nothing else runs."""
-EXPLORATION = 1.0
+INIT_STD = 1.0
 """As a rule; with 0.6 agents of most critics park where they cannot go straight on."""
 ONE_FAMILIES = (*FAMILIES, "TapTurn", "Reach")
 ONE = "grm, one demonstration"
 FIRST_ONE = 100
 """Seed of the set that a single demonstration is from, plus the agent's."""
 AFTER = 2
-"""Frames of an expert's episode that are judged beyond its success: the truth stands still from
+"""Frames of an expert's episode that are scored beyond its success: the truth stands still from
 there on."""
-KEYS = ("family", "seed", "reward", "shown", "cameras", "exploration", "refreshed", "budget")
+KEYS = (
+    "family",
+    "seed",
+    "reward",
+    "behaviors",
+    "cameras",
+    "init_std",
+    "refitted",
+    "total_timesteps",
+)
 Key = tuple[str, int, str, str, str, float, int, int]
 """What names a row, in their order."""
 ROWS = Rows(
     Path(__file__).with_name("agents.csv"),
     KEYS,
     (
-        "expert_order", "true_success", "true_success_ci_low", "true_success_ci_high", "success_at_any_time",
+        "expert_spearman", "true_success", "true_success_ci_low", "true_success_ci_high", "success_at_any_time",
         "false_success_rate", "minutes", "steps",
     ),
 )  # fmt: skip
 
 
 def run_agent(work: Path, key: Key, words: Sequence[str], **known: object) -> None:
-    """Train and judge one agent in a process of its own and add its row."""
+    """Train and evaluate one agent in a process of its own and add its row."""
     if key in ROWS:
         return
-    told = dict(zip(KEYS, key, strict=True))
+    settings = dict(zip(KEYS, key, strict=True))
     name = "-".join(
         str(part).replace(", ", "-").replace(",", "-").replace(" ", "-")
         for part in key
@@ -87,8 +97,8 @@ def run_agent(work: Path, key: Key, words: Sequence[str], **known: object) -> No
     folder = work / "runs" / name
     if not (folder / "summary.json").exists():
         anew = [
-            "--env", f"roborew/{told['family']}-v0", "--total-timesteps", str(told["budget"]),
-            "--seed", str(told["seed"]), "--agent.init-std", str(told["exploration"]),
+            "--env", f"roborew/{settings['family']}-v0", "--total-timesteps", str(settings["total_timesteps"]),
+            "--seed", str(settings["seed"]), "--agent.init-std", str(settings["init_std"]),
             "--out", str(work / "runs"), "--name", name, *words,
         ]  # fmt: skip
         further = ["--resume", str(folder)] if folder.exists() else anew
@@ -100,20 +110,20 @@ def run_agent(work: Path, key: Key, words: Sequence[str], **known: object) -> No
             env={**os.environ, "OMP_NUM_THREADS": "1"},
         )
     summary = read_summary(folder)
-    ROWS.add({**summary, **told, **known})
+    ROWS.add({**summary, **settings, **known})
     print(*key, summary["true_success"], round(summary["minutes"], 1), flush=True)
 
 
 def from_demonstrations(options: argparse.Namespace, family: str, seed: int) -> None:
     """Agents on critics that were fitted to the family's demonstrations."""
     work, shown, cameras, encoder = options.work, options.shown, options.cameras, options.encoder
-    settings = tuple(options.encoder_option)
+    settings = tuple(options.encoder_settings)
     how = FitConfig(
         encoder=EncoderConfig(encoder, parse_settings(encoders.load(encoder), settings)),
         seed=seed,
         cameras=tuple(cameras.split(",")),
     )
-    seen = Set(work=work, family=family, shown=SHOWN[shown], cameras=cameras)
+    seen = DemonstrationSet(work=work, family=family, shown=SHOWN[shown], cameras=cameras)
     keys: dict[str, Key] = {}
     for name in options.objectives.split(","):
         said = ", ".join([name, *([encoder] if encoder != "conv" else []), *settings])
@@ -123,8 +133,8 @@ def from_demonstrations(options: argparse.Namespace, family: str, seed: int) -> 
             said,
             shown,
             cameras,
-            options.exploration,
-            int(options.refresh),
+            options.init_std,
+            int(options.refit),
             options.steps,
         )
     made = "-".join([cameras.replace(",", "-"), encoder, *settings])
@@ -132,10 +142,12 @@ def from_demonstrations(options: argparse.Namespace, family: str, seed: int) -> 
     if missing := [name for name, key in keys.items() if key not in ROWS and not at[name].exists()]:
         embedded = embed_demonstrations(seen.read(), how)
         for name in missing:
-            fit_objective(embedded, replace(how, critic=name)).critic.save_pretrained(at[name])
-    again = ("--refit", str(seen.path)) if options.refresh else ()
+            fit_objective(embedded, replace(how, critic=CriticConfig(name))).critic.save_pretrained(
+                at[name]
+            )
+    refit = ("--refit", str(seen.path)) if options.refit else ()
     for name, key in keys.items():
-        run_agent(work, key, ("--reward", str(at[name]), *again))
+        run_agent(work, key, ("--reward", str(at[name]), *refit))
 
 
 def from_one(options: argparse.Namespace, family: str, seed: int) -> None:
@@ -147,8 +159,8 @@ def from_one(options: argparse.Namespace, family: str, seed: int) -> None:
         ONE,
         "expert",
         CAMERA,
-        options.exploration,
-        int(options.refresh),
+        options.init_std,
+        int(options.refit),
         options.steps,
     )
     if key in ROWS:
@@ -163,22 +175,24 @@ def from_one(options: argparse.Namespace, family: str, seed: int) -> None:
     path = work / "critics" / f"{family}-{seed}-one"
     if not path.exists():
         fitted.critic.save_pretrained(path)
-    others = Set(work=work, family=family, episodes=TEST_EPISODES, seed=TEST_SEED).read()
+    others = DemonstrationSet(
+        work=work, family=family, episodes=TEST_EPISODES, seed=TEST_SEED
+    ).read()
     experts = [each for each in others if each.quality == "success"]
-    orders = [expert_order(fitted.critic, each) for each in experts]
-    known = {"expert_order": sum(orders) / len(orders)}
-    again = ("--refit", str(out)) if options.refresh else ()
-    run_agent(work, key, ("--reward", str(path), *again), **known)
+    correlations = [expert_spearman(fitted.critic, each) for each in experts]
+    known = {"expert_spearman": sum(correlations) / len(correlations)}
+    refit = ("--refit", str(out)) if options.refit else ()
+    run_agent(work, key, ("--reward", str(path), *refit), **known)
 
 
-def expert_order(critic: object, one: Demonstration) -> float:
+def expert_spearman(critic: Critic, one: Demonstration) -> float:
     """Spearman of scores with true progress, up to `AFTER` frames beyond success."""
-    judged = Judged([one], one.video()[-1])
+    episodes = HeldOutEpisodes([one], one.video()[-1])
     success = one.success
     assert success is not None and one.progress is not None
     stop = int(success.argmax()) + 1 + AFTER
-    clip = replace(judged.clips[0], frames=judged.clips[0].frames[:stop], goal_image=None)
-    value = spearman(score_curve(critic.score([clip])[0]), one.progress[:stop]).value  # type: ignore[attr-defined]
+    clip = replace(episodes.clips[0], frames=episodes.clips[0].frames[:stop], goal_image=None)
+    value = spearman(score_curve(critic.score([clip])[0]), one.progress[:stop]).value
     return 0.0 if value is None else value
 
 
@@ -199,13 +213,13 @@ def main() -> None:
     parser.add_argument("--objectives", default=",".join(OBJECTIVES))
     parser.add_argument("--encoder", default="conv", help="of the critics; mini is frozen")
     parser.add_argument(
-        "--encoder-option", action="append", default=[], help="key=value, as of `roborew fit`"
+        "--encoder-settings", nargs="+", default=[], help="settings of the encoder as key=value"
     )
-    parser.add_argument("--steps", type=int, default=STEPS, help="of each agent")
+    parser.add_argument("--steps", type=int, default=TOTAL_TIMESTEPS, help="of each agent")
     parser.add_argument(
-        "--exploration", type=float, default=EXPLORATION, help="first standard deviation of actions"
+        "--init-std", type=float, default=INIT_STD, help="first standard deviation of actions"
     )
-    parser.add_argument("--refresh", action="store_true")
+    parser.add_argument("--refit", action="store_true")
     parser.add_argument("--one", action="store_true")
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -217,7 +231,7 @@ def main() -> None:
                 from_one(options, family, seed)
             else:
                 from_demonstrations(options, family, seed)
-                key = (family, seed, TRUTH, "", "", options.exploration, 0, options.steps)
+                key = (family, seed, TRUTH, "", "", options.init_std, 0, options.steps)
                 run_agent(options.work, key, ("--reward", TRUTH))
 
 

@@ -6,7 +6,7 @@ episodes it never saw.
 
 A family's demonstrations are those of `roborew collect --behaviors expert stall undo --episodes 13`
 (expert and stall, 19 of each, where nothing can be undone), embedded once for all objectives by the
-encoder that `roborew fit` would learn from them. The judged episodes, 30 in all, are others, from
+encoder that `roborew fit` would learn from them. The test_episodes episodes, 30 in all, are others, from
 other starts. ``--cameras`` are those that the critics see, side by side. A row a family, seed,
 objective and choice of cameras goes to ``offline.csv``.
 """
@@ -51,13 +51,17 @@ CAMERA = "front"
 FIT_EPISODES, TEST_EPISODES, TEST_SEED = 39, 30, 1
 """Of all behaviors together."""
 FIGURES = {
-    "order": "Spearman (per episode)", "pooled": "Spearman (pooled)", "undo": "Spearman on regressions",
-    "undo_pearson": "Pearson on regressions", "auroc": "success AUROC", "cycle_voc": "Cycle-VOC",
-}  # fmt: skip
-BOUNDS = {"pooled_low": "CI low", "pooled_high": "CI high"}
-DRAWS = 500
+    "spearman_per_episode": "Spearman (per episode)",
+    "spearman_pooled": "Spearman (pooled)",
+    "spearman_on_regressions": "Spearman on regressions",
+    "pearson_on_regressions": "Pearson on regressions",
+    "success_auroc": "success AUROC",
+    "cycle_voc": "Cycle-VOC",
+}
+BOUNDS = {"spearman_pooled_ci_low": "CI low", "spearman_pooled_ci_high": "CI high"}
+NUM_RESAMPLES = 500
 """Of their bootstrap over episodes."""
-NULLS = ("clock", "static")
+BASELINES = ("clock", "static")
 TRUTH = "truth"
 ROWS = Rows(
     Path(__file__).with_name("offline.csv"),
@@ -67,7 +71,7 @@ ROWS = Rows(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Set:
+class DemonstrationSet:
     """Demonstrations of a family.
 
     Attributes:
@@ -108,7 +112,7 @@ class Set:
         return read_demonstrations(collect_demonstrations(task, config, self.path))
 
 
-class Judged:
+class HeldOutEpisodes:
     """Episodes that no critic of the family was fitted to."""
 
     def __init__(
@@ -126,21 +130,21 @@ class Judged:
             if example.success
         ]
 
-    def by(self, critic: Critic) -> dict[str, float | None]:
+    def figures(self, critic: Critic) -> dict[str, float | None]:
         """Figures of a critic."""
         blind = [
             clip if critic.spec.needs_goal_image else replace(clip, goal_image=None)
             for clip in self.clips + self.cycles
         ]
-        return self.measured(critic.score(blind))
+        return self.figures_of(critic.score(blind))
 
-    def by_nulls(self, critic: Critic) -> dict[str, dict[str, float | None]]:
+    def baseline_figures(self, critic: Critic) -> dict[str, dict[str, float | None]]:
         """Figures of what knows nothing."""
         blind = [replace(clip, goal_image=None) for clip in self.clips + self.cycles]
         scored = score_with_sanity_baselines(critic, blind, ["do nothing at all"] * len(blind))
-        return {name: self.measured(scored[name]) for name in NULLS}
+        return {name: self.figures_of(scored[name]) for name in BASELINES}
 
-    def by_truth(self) -> dict[str, float | None]:
+    def truth_figures(self) -> dict[str, float | None]:
         """Figures of the simulator itself: what a perfect critic would get."""
         labels = [progress_labels(example) for example in self.examples]
         places = [
@@ -155,12 +159,14 @@ class Judged:
             for place, e, label in rows
             if e.success
         ]
-        return self.measured([Scores(curve, np.ones(len(curve), np.bool_)) for curve in curves])
+        return self.figures_of([Scores(curve, np.ones(len(curve), np.bool_)) for curve in curves])
 
-    def measured(self, scores: Sequence[Scores]) -> dict[str, float | None]:
+    def figures_of(self, scores: Sequence[Scores]) -> dict[str, float | None]:
         """Figures of scores of the clips and then of the cycles."""
         count = len(self.examples)
-        found = critic_metrics(scores[:count], self.examples, scores[count:], resamples=DRAWS)
+        found = critic_metrics(
+            scores[:count], self.examples, scores[count:], resamples=NUM_RESAMPLES
+        )
         return {name: found[what].value for name, what in (FIGURES | BOUNDS).items()}
 
 
@@ -181,35 +187,37 @@ def _example(one: Demonstration) -> Example:
 def family_rows(
     work: Path, family: str, seed: int, cameras: str, objectives: Sequence[str]
 ) -> None:
-    """Fit and judge every objective that has no row yet."""
+    """Fit and evaluate every objective that has no row yet."""
     missing = [
-        name for name in (*objectives, *NULLS, TRUTH) if (family, seed, name, cameras) not in ROWS
+        name
+        for name in (*objectives, *BASELINES, TRUTH)
+        if (family, seed, name, cameras) not in ROWS
     ]
     fits = [name for name in missing if name in critics]
     if not fits:
         return
-    shown = Set(work=work, family=family, cameras=cameras)
-    judged_set = replace(shown, episodes=TEST_EPISODES, seed=TEST_SEED)
+    shown = DemonstrationSet(work=work, family=family, cameras=cameras)
+    test_set = replace(shown, episodes=TEST_EPISODES, seed=TEST_SEED)
     seen = shown.read()
     embedded = embed_demonstrations(seen, FitConfig(seed=seed, cameras=tuple(cameras.split(","))))
     goal = video(next(one for one in seen if one.succeeded), cameras)[-1]
-    judged = Judged(judged_set.read(), goal, cameras)
+    test_episodes = HeldOutEpisodes(test_set.read(), goal, cameras)
     row = {"family": family, "seed": seed, "cameras": cameras}
     if TRUTH in missing:
-        ROWS.add({**row, "critic": TRUTH, **judged.by_truth()})
+        ROWS.add({**row, "critic": TRUTH, **test_episodes.truth_figures()})
     for name in fits:
         fitted = fit_objective(
             embedded,
             FitConfig(critic=CriticConfig(name), seed=seed, cameras=tuple(cameras.split(","))),
         )
         if name == "robometer" and "clock" in missing:
-            for null, found in judged.by_nulls(fitted.critic).items():
-                ROWS.add({**row, "critic": null, **found})
+            for baseline, found in test_episodes.baseline_figures(fitted.critic).items():
+                ROWS.add({**row, "critic": baseline, **found})
         seconds = {
             "encoder_seconds": fitted.seconds["encoder"],
             "objective_seconds": fitted.seconds["objective"],
         }
-        found = judged.by(fitted.critic)
+        found = test_episodes.figures(fitted.critic)
         ROWS.add({**row, "critic": name, **found, **seconds})
         print(
             family,

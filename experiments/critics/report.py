@@ -49,7 +49,7 @@ def _overall(rows: Sequence[Row], name: str, figure: str) -> float:
     return sum(values) / len(values)
 
 
-KIND = ("reward", "shown", "cameras", "exploration", "budget", "refreshed")
+KIND = ("reward", "behaviors", "cameras", "init_std", "total_timesteps", "refitted")
 
 
 def paid(rows: Sequence[Row]) -> str:
@@ -58,7 +58,7 @@ def paid(rows: Sequence[Row]) -> str:
     families = list(dict.fromkeys(row["family"] for row in rows))
     kinds = sorted({tuple(row[name] for name in KIND) for row in rows}, key=_order)
     body = [[*_name(kind), *(_seeds(rows, kind, family) for family in families)] for kind in kinds]
-    return table(["paid by", "shown", "seen by", "exploration", "steps", *families], body)
+    return table(["paid by", "shown", "seen by", "init-std", "steps", *families], body)
 
 
 def _order(kind: Sequence[str]) -> tuple[float | str, ...]:
@@ -67,9 +67,9 @@ def _order(kind: Sequence[str]) -> tuple[float | str, ...]:
 
 
 def _name(kind: Sequence[str]) -> tuple[str, ...]:
-    reward, shown, cameras, exploration, budget, refreshed = kind
-    said = f"`{reward}`" + (", refreshed half way" if refreshed == "1" else "")
-    return said, shown or "–", cameras or "–", exploration, f"{int(budget):,}"
+    reward, shown, cameras, init_std, total_timesteps, refitted = kind
+    said = f"`{reward}`" + (", refit half way" if refitted == "1" else "")
+    return said, shown or "–", cameras or "–", init_std, f"{int(total_timesteps):,}"
 
 
 def _seeds(rows: Sequence[Row], kind: Sequence[str], family: str) -> str:
@@ -86,11 +86,11 @@ def _seeds(rows: Sequence[Row], kind: Sequence[str], family: str) -> str:
 def shares(rows: Sequence[Row], shown: str = "misses", cameras: str = "front,side") -> str:
     """True success of agents that critics paid, over that of agents of the same seeds that the
     truth paid."""
-    settings = (agents.EXPLORATION, 0, agents.STEPS)
+    settings = (agents.INIT_STD, 0, agents.TOTAL_TIMESTEPS)
     alike = [
         r
         for r in rows
-        if (float(r["exploration"]), int(r["refreshed"]), int(r["budget"])) == settings
+        if (float(r["init_std"]), int(r["refitted"]), int(r["total_timesteps"])) == settings
     ]
     truth = {
         (r["family"], r["seed"]): float(r["true_success"])
@@ -100,7 +100,7 @@ def shares(rows: Sequence[Row], shown: str = "misses", cameras: str = "front,sid
     seen = [
         r
         for r in alike
-        if (r["shown"], r["cameras"]) == (shown, cameras) and (r["family"], r["seed"]) in truth
+        if (r["behaviors"], r["cameras"]) == (shown, cameras) and (r["family"], r["seed"]) in truth
     ]
     families = list(dict.fromkeys(row["family"] for row in seen))
     body = [
@@ -129,7 +129,7 @@ def main() -> None:
         print(f"\n### {words}\n\n{grid(rows, figure)}")
     if Path(agents.ROWS.path).exists():
         paid_rows = agents.ROWS.read()
-        print(f"\n### Share of true-dense, seeds in brackets\n\n{shares(paid_rows)}")
+        print(f"\n### Share of oracle-dense, seeds in brackets\n\n{shares(paid_rows)}")
         print(f"\n### True success of agents [%], seed in brackets\n\n{paid(paid_rows)}")
 
 

@@ -56,7 +56,7 @@ def real_clips(folder: Path | None = None) -> list[tuple[Path, int]]:
     return [(path, frames) for path, frames in clips if path.stat().st_size <= LARGEST]
 
 
-def judged(reading: Reading, frames: int) -> str:
+def outcome_of(reading: Reading, frames: int) -> str:
     """Which of `OUTCOMES` it is, where the undamaged file has so many frames."""
     if reading.frames is not None:
         return "exact" if reading.frames == frames else "wrong count"
@@ -82,7 +82,7 @@ def run(
                 reading.error == HANG
             ):  # once more: a busy machine may leave a process no time, a decoder that hangs will
                 reading = reader.read(path)
-            outcome = judged(reading, frames)
+            outcome = outcome_of(reading, frames)
             tallies[kind][outcome] += 1
             readings[kind].append(reading)
             if outcome not in OUTCOMES[:2]:

@@ -1,7 +1,7 @@
 """Expert policies of the tasks that no script can solve, trained on the truth by our own PPO.
 
     python -m experiments.locomotion_experts.run [--only CartPole --only Hopper] [--seed 0]
-    [--judge]
+    [--evaluate]
 
 Each task gives one safetensors file in ``envs/roborew_envs/assets/policies`` and one row of
 ``results.csv`` beside this file, both written as soon as it is done; a task whose row is there is
@@ -226,7 +226,7 @@ def reflex_of(task_id: str, settings: Settings, seed: int = 0) -> Reflex:
     return Reflex.none(task.observe(qpos[None], qvel[None]).shape[1], task.action_size)
 
 
-def judge(task_id: str, policy: PolicyNetwork | None) -> dict[str, float]:
+def evaluate(task_id: str, policy: PolicyNetwork | None) -> dict[str, float]:
     """Truth of 50 fresh starts; without a policy, of random actions."""
     env = make_env(TrainConfig(env=EnvConfig(task_id)), EPISODES)
     rng = np.random.default_rng(EVALUATION_SEED)
@@ -248,17 +248,17 @@ def judge(task_id: str, policy: PolicyNetwork | None) -> dict[str, float]:
     }
 
 
-def run(name: str, seed: int, judge_only: bool = False) -> dict[str, Any]:
-    """Train, export and judge the expert of one task, or judge the one that is there; returns its
+def run(name: str, seed: int, evaluate_only: bool = False) -> dict[str, Any]:
+    """Train, export and evaluate the expert of one task, or evaluate the one that is there; returns its
     row."""
     task_id, settings = f"roborew/{name}-v0", SETTINGS[name]
-    if judge_only:
+    if evaluate_only:
         policy, minutes = load_policy_network(task_id), float(trained()[name]["minutes"])
     else:
         policy, minutes = train(task_id, settings, seed)
-    truth, chance = judge(task_id, policy), judge(task_id, None)
+    truth, chance = evaluate(task_id, policy), evaluate(task_id, None)
     file = POLICIES / policy_file(task_id)
-    if not judge_only:
+    if not evaluate_only:
         keep(file, policy, truth["end"] / EPISODES)
     interval = wilson(int(truth["end"]), EPISODES)
     figures = (
@@ -308,12 +308,16 @@ def main() -> None:
     )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
-        "--judge", action="store_true", help="judge the policies that are there, and train none"
+        "--evaluate",
+        action="store_true",
+        help="evaluate the policies that are there, and train none",
     )
     options = parser.parse_args()
     torch.set_num_threads(1)
-    for name in options.only or [name for name in SETTINGS if (name in trained()) == options.judge]:
-        row = run(name, options.seed, options.judge)
+    for name in options.only or [
+        name for name in SETTINGS if (name in trained()) == options.evaluate
+    ]:
+        row = run(name, options.seed, options.evaluate)
         row = {
             key: f"{value:.4f}" if isinstance(value, float) else value for key, value in row.items()
         }

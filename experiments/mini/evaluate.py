@@ -107,7 +107,7 @@ def _value(measure: Measure) -> float:
     return measure.value
 
 
-def judge_task(
+def evaluate_task(
     mini: Mini, scene: Scene, key: str, condition: str, shift: float, split: str
 ) -> list[Row]:
     """Figures of one task of the desk under one look, sentences from one split."""
@@ -137,7 +137,9 @@ def judge_task(
         if name in episodes:
             pairs = zip(scores[name], episodes[name], strict=True)
             order = average(spearman(score.value, episode.progress) for score, episode in pairs)
-            rows.append(Row(key, f"order correlation, {name}", condition, _value(order), EPISODES))
+            rows.append(
+                Row(key, f"Spearman (per episode), {name}", condition, _value(order), EPISODES)
+            )
     there_and_back = [np.concatenate([s.value, s.value[-2::-1]]) for s in scores["expert"]]
     rows.append(
         Row(
@@ -163,19 +165,19 @@ def judge_task(
         Row(key, "success AUROC", condition, _value(auroc(good, bad)), len(good) + len(bad))
     )
     false = [
-        bool(claim)
+        bool(predicted)
         for name in names
         for s, e in zip(scores[name], episodes[name], strict=True)
-        for claim in (np.asarray(s.success) >= 0.9) & ~e.success
+        for predicted in (np.asarray(s.success) >= 0.9) & ~e.success
     ]
-    rows.append(Row.share(key, "false claims, scripted states", condition, false))
+    rows.append(Row.share(key, "false successes, scripted states", condition, false))
     own = [Clip(frames=f, instruction=task.instruction) for f in clips["expert"]]
     if condition == HELD_OUT:
         rows += grounding(
             mini, key, task.wrong_instructions, clips["expert"], scores["expert"], rng
         )
     if condition == OWN:
-        rows += nulls(mini, key, task.wrong_instructions[0], own, episodes["expert"])
+        rows += sanity_baselines(mini, key, task.wrong_instructions[0], own, episodes["expert"])
     return rows
 
 
@@ -220,10 +222,10 @@ def ends(frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return frames[[0, -1]]
 
 
-def nulls(
+def sanity_baselines(
     mini: Mini, key: str, wrong: str, clips: list[Clip], episodes: list[TaskEpisode]
 ) -> list[Row]:
-    """What the nulls reach on the same expert episodes."""
+    """What the sanity baselines reach on the same expert episodes."""
     scored = score_with_sanity_baselines(mini, clips, [wrong] * len(clips))
     rows = []
     for name, group in scored.items():
@@ -232,13 +234,15 @@ def nulls(
             order = average(spearman(s.value, e.progress) for s, e in usable)
             climb = average(gain(s.value) for s, _ in usable)
             rows.append(
-                Row(key, f"null {name}: order correlation", OWN, _value(order), len(usable))
+                Row(
+                    key, f"baseline {name}: Spearman (per episode)", OWN, _value(order), len(usable)
+                )
             )
-            rows.append(Row(key, f"null {name}: gain", OWN, _value(climb), len(usable)))
+            rows.append(Row(key, f"baseline {name}: gain", OWN, _value(climb), len(usable)))
     return rows
 
 
-def judge_states(mini: Mini, scene: Scene, key: str) -> list[Row]:
+def evaluate_states(mini: Mini, scene: Scene, key: str) -> list[Row]:
     """Figures on random states, for tasks without scripted behaviors too; sentences the
     environment holds out."""
     rng = np.random.default_rng([11, len(key)])
@@ -251,11 +255,11 @@ def judge_states(mini: Mini, scene: Scene, key: str) -> list[Row]:
     sentence = known_paraphrases(key, "held_out")[0]
     score = mini.score([Clip(frames=frames, instruction=sentence)])[0]
     error = float(np.abs(score.value - truth).mean())
-    claims = np.asarray(score.success) >= 0.9
+    predicted = np.asarray(score.success) >= 0.9
     return [
         Row(
             key,
-            "correlation with true progress",
+            "Spearman (pooled)",
             "random states",
             _value(spearman(score.value, truth)),
             len(qpos),
@@ -268,7 +272,7 @@ def judge_states(mini: Mini, scene: Scene, key: str) -> list[Row]:
             _value(auroc(score.value[success], score.value[~success])),
             len(qpos),
         ),
-        Row.share(key, "false claims", "random states", (claims & ~success).tolist()),
+        Row.share(key, "false successes", "random states", (predicted & ~success).tolist()),
     ]
 
 
@@ -284,11 +288,11 @@ def main() -> None:
     mini, rows = Mini(weights=options.weights), []
     for scene in scenes():
         for key in scene.tasks:
-            rows += judge_states(mini, scene, key)
+            rows += evaluate_states(mini, scene, key)
             if "expert" in available_behaviors(scene.tasks[key]):
-                rows += judge_task(mini, scene, key, OWN, 0.0, "own")
-                rows += judge_task(mini, scene, key, HELD_OUT, 0.0, "held_out")
-                rows += judge_task(mini, scene, key, SHIFTED, 2.0, "held_out")
+                rows += evaluate_task(mini, scene, key, OWN, 0.0, "own")
+                rows += evaluate_task(mini, scene, key, HELD_OUT, 0.0, "held_out")
+                rows += evaluate_task(mini, scene, key, SHIFTED, 2.0, "held_out")
     with options.out.open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(HEADER)

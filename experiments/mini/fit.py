@@ -1,4 +1,4 @@
-"""Fit the network to labelled frames and sentences. Each picture is read once and judged against
+"""Fit the network to labelled frames and sentences. Each picture is read once and compared with
 many sentences."""
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ SEAMS = frozenset(
 )
 """Words that begin a phrase."""
 SENTENCES = 64
-"""Sentences of one gradient step; every picture is judged against each of them."""
+"""Sentences of one gradient step; every picture is compared with each of them."""
 
 
 def new_network(seed: int) -> MiniNetwork:

@@ -1,5 +1,5 @@
 """Fit what reads the sentence, long and alone: pictures are read once by the finished network and
-only judged anew."""
+only compared anew."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from experiments.mini.language import batch
 from roborew.encoders.mini_network import MiniNetwork
 
 PICTURES, SENTENCES = 48, 128
-"""Pictures and sentences of one gradient step; every picture is judged against each sentence."""
+"""Pictures and sentences of one gradient step; every picture is compared with each sentence."""
 RATE, HEAD_RATE = 2e-3, 2e-4
 """Highest learning rates of the sentence's layers and of the layers that join it with the
 picture."""

@@ -50,7 +50,10 @@ from roborew.workflows.score import SampledVideo, sample_video, score_video
 
 HERE = Path(__file__).parent
 CRITICS = ("robometer", "grm", "vlac_pairs", "ridge")
-KEY, FIGURES = ("fitted", "scored", "critic", "seed", "scorer"), ("spearman", "kendall", "end")
+KEY, FIGURES = (
+    ("fitted", "scored", "critic", "seed", "scorer"),
+    ("spearman", "kendall", "final_score"),
+)
 Row = dict[str, Any]
 Curves = dict[
     tuple[str, str], list[tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]]
@@ -70,12 +73,14 @@ def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--critics", nargs="+", default=list(CRITICS))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--camera", default="all")
+    parser.add_argument("--cameras", nargs="+", default=["all"], help="as of `roborew fit`")
     parser.add_argument(
         "--fps", type=float, default=5.0, help="frames of a second that are learned from and scored"
     )
-    parser.add_argument("--encoder-option", nargs="+", default=[])
-    parser.add_argument("--option", nargs="+", default=[], help="of every critic")
+    parser.add_argument("--encoder-settings", nargs="+", default=[], help="as key=value")
+    parser.add_argument(
+        "--critic-settings", nargs="+", default=[], help="of every critic, as key=value"
+    )
     return parser.parse_args(words)
 
 
@@ -108,18 +113,18 @@ def _remembered(one: Demonstration) -> Demonstration:
 def run(chosen: argparse.Namespace) -> Iterator[tuple[list[Row], Curves]]:
     """Rows and curves of each seed and direction, as they come."""
     found = episodes(chosen.data)
-    films = {one.name: _film(one, chosen) for one in found}
+    videos = {one.name: _sampled_video(one, chosen) for one in found}
     for seed in chosen.seeds:
         for fitted, scored in permutations(found, 2):
-            yield _direction(fitted, scored, films[scored.name], seed, chosen)
+            yield _direction(fitted, scored, videos[scored.name], seed, chosen)
 
 
-def _film(one: Demonstration, chosen: argparse.Namespace) -> SampledVideo:
-    """The episode's videos, read as `roborew score --views` reads them."""
+def _sampled_video(one: Demonstration, chosen: argparse.Namespace) -> SampledVideo:
+    """The episode's videos, read as `roborew score --cameras` reads them."""
     folder = (
         chosen.data if (chosen.data / f"{one.cameras[0]}.mp4").is_file() else chosen.data / one.name
     )
-    cameras = one.cameras if chosen.camera == "all" else chosen.camera.split(",")
+    cameras = one.cameras if chosen.cameras == ["all"] else chosen.cameras
     first, *others = (folder / f"{camera}.mp4" for camera in cameras)
     return sample_video(first, chosen.fps, others)
 
@@ -127,21 +132,23 @@ def _film(one: Demonstration, chosen: argparse.Namespace) -> SampledVideo:
 def _direction(
     fitted: Demonstration,
     scored: Demonstration,
-    film: SampledVideo,
+    video: SampledVideo,
     seed: int,
     chosen: argparse.Namespace,
 ) -> tuple[list[Row], Curves]:
     config = FitConfig(
         seed=seed,
-        cameras=tuple(chosen.camera.split(",")),
+        cameras=tuple(chosen.cameras),
         fps=chosen.fps,
-        encoder=EncoderConfig(options=parse_settings(encoders.load("conv"), chosen.encoder_option)),
+        encoder=EncoderConfig(
+            options=parse_settings(encoders.load("conv"), chosen.encoder_settings)
+        ),
     )
     embedded = embed_demonstrations([fitted], config)
-    truth = progress_from_key_frames(scored.length, scored.keyframes or ())[film.indices]
+    truth = progress_from_key_frames(scored.length, scored.keyframes or ())[video.indices]
     rows, curves = list[Row](), Curves()
     for name in chosen.critics:
-        part = CriticConfig(name, parse_settings(critics.load(name), chosen.option))
+        part = CriticConfig(name, parse_settings(critics.load(name), chosen.critic_settings))
         critic = fit_objective(embedded, replace(config, critic=part)).critic
         scorers: dict[str, RewardModel] = {
             "critic": critic,
@@ -149,12 +156,12 @@ def _direction(
             "clock": Clock(),
         }
         for scorer, model in scorers.items():
-            curve = score_curve(score_video(model, film, scored.instruction).scores)
+            curve = score_curve(score_video(model, video, scored.instruction).scores)
             key = dict(zip(KEY, (fitted.name, scored.name, name, seed, scorer), strict=True))
             rows.append(key | figures(curve, truth))
             if scorer == "critic":
                 curves[scored.name, name] = [
-                    (film.indices / film.fps, truth.astype(np.float64), curve)
+                    (video.indices / video.fps, truth.astype(np.float64), curve)
                 ]
     return rows, curves
 

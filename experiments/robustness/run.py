@@ -38,13 +38,16 @@ SHOWN = ("expert", "stall", "undo")
 FIRST_SEED, EPISODES = 40_000_000_000, 12
 """Of each behavior."""
 OWN = ("own", "")
-CLAIM = 0.9
-DRAWS = 300
+SUCCESS_THRESHOLD = 0.9
+NUM_RESAMPLES = 300
 FIGURES = {
-    "order": "Spearman (pooled)", "order_low": "CI low", "order_high": "CI high", "auroc": "success AUROC",
-}  # fmt: skip
+    "spearman_pooled": "Spearman (pooled)",
+    "spearman_pooled_ci_low": "CI low",
+    "spearman_pooled_ci_high": "CI high",
+    "success_auroc": "success AUROC",
+}
 KEY = ("reward", "family", "kind", "strength")
-FIELDS = (*KEY, *FIGURES, "false_claims", "episodes")
+FIELDS = (*KEY, *FIGURES, "false_success_state_rate", "episodes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,20 +103,22 @@ class Played:
 def measured(reward: RewardModel, played: Played, kind: str, strength: str) -> dict[str, float]:
     """Figures of a reward under one look."""
     scores = [reward.score([clip])[0] for clip in played.clips(kind, strength)]
-    found = critic_metrics(scores, played.examples, resamples=DRAWS)
-    claims = [
-        (np.asarray(each.success) >= CLAIM) & ~one.success
+    found = critic_metrics(scores, played.examples, resamples=NUM_RESAMPLES)
+    false_successes = [
+        (np.asarray(each.success) >= SUCCESS_THRESHOLD) & ~one.success
         for each, one in zip(scores, played.episodes, strict=True)
         if each.success is not None
     ]
     return {
         **{name: found[what].value or 0.0 for name, what in FIGURES.items()},
-        "false_claims": float(np.concatenate(claims).mean()) if claims else float("nan"),
+        "false_success_state_rate": float(np.concatenate(false_successes).mean())
+        if false_successes
+        else float("nan"),
         "episodes": len(scores),
     }
 
 
-def judge(name: str, family: str) -> list[dict[str, object]]:
+def evaluate(name: str, family: str) -> list[dict[str, object]]:
     """Rows of a reward in a family: its own look, then every kind from mild to strong."""
     reward, played = load_reward(name), Played.of(family)
     rows: list[dict[str, object]] = []
@@ -149,17 +154,21 @@ def keep(rows: Sequence[Mapping[str, object]], path: Path = RESULTS) -> None:
 
 
 def table(path: Path = RESULTS) -> str:
-    """Order of all frames by kind (down) and by reward, family and strength (across), in
+    """Spearman (pooled) by kind (down) and by reward, family and strength (across), in
     Markdown."""
     rows = Rows(path, KEY, FIELDS[len(KEY) :]).read()
     groups = list(dict.fromkeys((row["reward"], row["family"]) for row in rows))
-    orders = {kind: [[] for _ in groups] for kind in dict.fromkeys(row["kind"] for row in rows)}
+    correlations = {
+        kind: [[] for _ in groups] for kind in dict.fromkeys(row["kind"] for row in rows)
+    }
     for row in rows:
-        orders[row["kind"]][groups.index((row["reward"], row["family"]))].append(
+        correlations[row["kind"]][groups.index((row["reward"], row["family"]))].append(
             f"{float(row['order']):.2f}"
         )
     head = ["looks", *(f"`{reward}`, {family}" for reward, family in groups)]
-    return report.table(head, [[kind, *map(" / ".join, cells)] for kind, cells in orders.items()])
+    return report.table(
+        head, [[kind, *map(" / ".join, cells)] for kind, cells in correlations.items()]
+    )
 
 
 def main() -> None:
@@ -175,7 +184,7 @@ def main() -> None:
     torch.set_num_threads(1)
     for name in options.reward or ["mini"]:
         for family in options.families.split(","):
-            keep(judge(name, family))
+            keep(evaluate(name, family))
     print(table())
 
 

@@ -87,13 +87,13 @@ def _posed(task: Task) -> Moments | None:
         for pose in get_args(get_type_hints(pose_state)["pose"])
     }
     ways = [
-        _judged(task, f"posed into {pose!r}", start + way * (end - start))
+        _truth_of(task, f"posed into {pose!r}", start + way * (end - start))
         for pose, end in ends.items()
     ]
     return max(ways, key=lambda posed: float(posed.progress[-1]))
 
 
-def _judged(task: Task, source: str, qpos: np.ndarray) -> Moments:
+def _truth_of(task: Task, source: str, qpos: np.ndarray) -> Moments:
     still = np.zeros((len(qpos), task.model.nv))
     return _chosen(source, qpos, task.progress(qpos, still), task.success(qpos, still))
 

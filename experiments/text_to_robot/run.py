@@ -96,7 +96,7 @@ def jobs(group: str) -> list[Job]:
             for env, goal in GOALS.items()
         ]
     if group == "baselines":
-        kinds = ("true-dense", "true-sparse")
+        kinds = ("oracle-dense", "oracle-sparse")
         return [
             Job(group, e, k, "truth", s, goal)
             for s in BASELINE_SEEDS

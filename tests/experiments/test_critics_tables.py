@@ -32,22 +32,22 @@ def test_a_row_is_not_written_under_other_columns(tmp_path: Path) -> None:
 
 def agent(reward: str, seed: int, success: float, **changes: str) -> dict[str, str]:
     row = {
-        "family": "Press", "seed": str(seed), "reward": reward, "shown": "misses", "cameras": "front,side",
-        "exploration": "1", "refreshed": "0", "budget": str(agents.STEPS), "true_success": str(success),
+        "family": "Press", "seed": str(seed), "reward": reward, "behaviors": "misses", "cameras": "front,side",
+        "init_std": "1", "refitted": "0", "total_timesteps": str(agents.TOTAL_TIMESTEPS), "true_success": str(success),
     }  # fmt: skip
     return row | changes
 
 
 def test_shares_are_of_agents_of_the_same_seeds_settings_and_steps() -> None:
-    truth = {"shown": "", "cameras": ""}
+    truth = {"behaviors": "", "cameras": ""}
     rows = [
         agent(agents.TRUTH, 0, 1.0, **truth), agent(agents.TRUTH, 1, 0.8, **truth),
-        agent(agents.TRUTH, 1, 0.1, **truth, exploration="0.6"), agent(agents.TRUTH, 2, 0.1, **truth),
-        agent("robometer", 0, 0.9), agent("robometer", 1, 0.72), agent("robometer", 1, 0.1, refreshed="1"),
-        agent("sarm", 1, 0.4), agent("sarm", 1, 0.1, cameras="front"), agent("sarm", 0, 0.1, budget="10"),
+        agent(agents.TRUTH, 1, 0.1, **truth, init_std="0.6"), agent(agents.TRUTH, 2, 0.1, **truth),
+        agent("robometer", 0, 0.9), agent("robometer", 1, 0.72), agent("robometer", 1, 0.1, refitted="1"),
+        agent("sarm", 1, 0.4), agent("sarm", 1, 0.1, cameras="front"), agent("sarm", 0, 0.1, total_timesteps="10"),
         agent("ridge, steps=5", 0, 0.1), agent("ridge", 3, 0.1),
     ]  # fmt: skip
-    told = {line.split(" | ")[0]: line for line in shares(rows).splitlines()}
-    assert "0.90 (0, 1)" in told["| `robometer`"]
-    assert "0.50 (1)" in told["| `sarm`"]
-    assert "–" in told["| `ridge`"] and "–" in told["| `bradley_terry`"]
+    lines = {line.split(" | ")[0]: line for line in shares(rows).splitlines()}
+    assert "0.90 (0, 1)" in lines["| `robometer`"]
+    assert "0.50 (1)" in lines["| `sarm`"]
+    assert "–" in lines["| `ridge`"] and "–" in lines["| `bradley_terry`"]

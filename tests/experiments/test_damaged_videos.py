@@ -16,7 +16,7 @@ import pytest
 from experiments.damaged_videos.clips import FRAMES, IRREGULAR, LAWFUL, hum, lawful, pictures, write
 from experiments.damaged_videos.mutations import DAMAGES
 from experiments.damaged_videos.reading import CRASH, HANG, Reader, read
-from experiments.damaged_videos.run import judged, real_clips
+from experiments.damaged_videos.run import outcome_of, real_clips
 from roborew.data import read_video
 
 EACH = 20
@@ -61,7 +61,7 @@ def test_damage_is_said_or_changes_no_count(
     outcomes: list[str] = []
     for _ in range(EACH):
         path.write_bytes(DAMAGES[kind](content, rng))
-        outcomes.append(judged(reader.read(path), frames))
+        outcomes.append(outcome_of(reader.read(path), frames))
     expected = {"exact"} if kind == "untouched" else {"exact", "refused"}
     assert set(outcomes) <= expected, outcomes
 
@@ -74,7 +74,7 @@ def test_damaged_real_clips_are_refused_or_whole(reader: Reader, tmp_path: Path)
     for (clip, frames), kind in zip(real_clips() * 2, list(DAMAGES) * 2, strict=False):
         path = tmp_path / "clip.mp4"
         path.write_bytes(DAMAGES[kind](clip.read_bytes(), rng))
-        assert judged(reader.read(path), frames) in ("exact", "refused"), (clip, kind)
+        assert outcome_of(reader.read(path), frames) in ("exact", "refused"), (clip, kind)
 
 
 @pytest.mark.parametrize("suffix", ["avi", "webm", "txt", "jpg"])

@@ -19,7 +19,7 @@ from experiments.locomotion_experts.reflex import Reflex, WithReflex, shifted
 from experiments.locomotion_experts.run import (
     SETTINGS,
     Settings,
-    judge,
+    evaluate,
     reflex_of,
     train,
     training_environment,
@@ -316,10 +316,10 @@ def test_an_episode_ends_where_the_body_has_fallen() -> None:
     env.close()
 
 
-def test_a_policy_is_judged_on_the_same_starts_each_time() -> None:
+def test_a_policy_is_evaluated_on_the_same_starts_each_time() -> None:
     policy, minutes = train("roborew/CartPole-v0", Settings(steps=64), seed=0)
-    truth = judge("roborew/CartPole-v0", policy)
-    assert truth == judge("roborew/CartPole-v0", policy)
+    truth = evaluate("roborew/CartPole-v0", policy)
+    assert truth == evaluate("roborew/CartPole-v0", policy)
     assert truth["kept"] <= truth["end"] / run.EPISODES <= truth["ever"]
     assert minutes > 0
 
@@ -339,9 +339,11 @@ def test_a_policy_that_mostly_fails_has_no_file(tmp_path: Path) -> None:
     assert not file.exists()
 
 
-def test_judging_leaves_the_file_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_evaluating_leaves_the_file_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(run, "POLICIES", tmp_path)
     file = tmp_path / "CartPole.safetensors"
     file.write_bytes(b"what was shipped")
-    row = run.run("CartPole", 0, judge_only=True)
+    row = run.run("CartPole", 0, evaluate_only=True)
     assert row["bytes"] == len(file.read_bytes()) == 16 and row["success"] == 1

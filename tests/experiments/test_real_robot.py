@@ -21,9 +21,9 @@ QUICK = (
     "grm",
     "--fps",
     "5",
-    "--encoder-option",
+    "--encoder-settings",
     "steps=2",
-    "--option",
+    "--critic-settings",
     "steps=4",
 )
 
@@ -43,7 +43,7 @@ def read(path: Path) -> list[dict[str, str]]:
     return list(csv.DictReader(path.read_text("utf-8").splitlines()))
 
 
-def test_every_episode_scores_every_other_one_beside_its_nulls(
+def test_every_episode_scores_every_other_one_beside_its_sanity_baselines(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for name, length in (("one", 12), ("two", 15)):
@@ -71,9 +71,9 @@ def test_without_the_clips_it_says_so(tmp_path: Path, capsys: pytest.CaptureFixt
 
 def test_a_flat_curve_has_no_order_and_a_falling_one_the_wrong_one() -> None:
     truth = np.linspace(0, 1, 5, dtype=np.float32)
-    assert figures(np.full(5, 0.25), truth) == {"spearman": 0, "kendall": 0, "end": 0.25}
+    assert figures(np.full(5, 0.25), truth) == {"spearman": 0, "kendall": 0, "final_score": 0.25}
     assert figures(1 - truth.astype(np.float64), truth) == pytest.approx(
-        {"spearman": -1, "kendall": -1, "end": 0}
+        {"spearman": -1, "kendall": -1, "final_score": 0}
     )
 
 

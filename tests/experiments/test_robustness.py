@@ -32,8 +32,9 @@ def test_a_look_changes_every_picture_and_is_the_same_again(played: Played) -> N
 
 def test_figures_are_of_all_episodes_and_in_range(played: Played) -> None:
     found = measured(Mini(), played, "own", "")
-    assert found["episodes"] == 2 and found["order_low"] <= found["order"] <= found["order_high"]
-    assert found["order"] > 0.8 and 0 <= found["false_claims"] <= 1
+    assert found["episodes"] == 2 and found["spearman_pooled_ci_low"] <= found["spearman_pooled"]
+    assert found["spearman_pooled"] <= found["spearman_pooled_ci_high"]
+    assert found["spearman_pooled"] > 0.8 and 0 <= found["false_success_state_rate"] <= 1
 
 
 def test_rows_measured_again_are_replaced_and_others_kept(tmp_path: Path) -> None:
@@ -45,9 +46,9 @@ def test_rows_measured_again_are_replaced_and_others_kept(tmp_path: Path) -> Non
         "strength": "",
     }
     keep([row, row | {"family": "Push"}], path)
-    keep([row | {"order": 0.5}], path)
+    keep([row | {"spearman_pooled": 0.5}], path)
     with path.open(newline="") as file:
-        assert sorted((r["family"], r["order"]) for r in csv.DictReader(file)) == [
+        assert sorted((r["family"], r["spearman_pooled"]) for r in csv.DictReader(file)) == [
             ("Press", "0.5"),
             ("Push", "1"),
         ]
