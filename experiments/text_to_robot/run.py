@@ -124,7 +124,7 @@ def run(job: Job, work: Path) -> dict[str, Any]:
         "train",
         "--env",
         job.environment,
-        "--goal",
+        "--instruction",
         job.goal,
     ]
     command += ["--reward", job.reward, "--seed", str(job.seed), "--out", str(work), "--name", name]

@@ -70,19 +70,14 @@ def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(words)
 
 
-def options(chosen: argparse.Namespace, task: str) -> list[str]:
-    """The settings of the reward as ``key=value``."""
-    pinned = [
-        f"{key}={getattr(chosen, key)}"
-        for key in ("pretrained", "revision", "sha256")
-        if getattr(chosen, key)
-    ]
-    names = ("model", "alpha", "preprocessing")
-    return [
-        *(f"{key}={getattr(chosen, key)}" for key in names),
-        f"baseline={PROMPTS[task].baseline}",
-        *pinned,
-    ]
+def settings(chosen: argparse.Namespace, task: str) -> dict[str, str]:
+    """The settings of the reward, by the names of its flags."""
+    given = {"model": chosen.model, "alpha": chosen.alpha, "preprocessing": chosen.preprocessing}
+    given["baseline"] = PROMPTS[task].baseline
+    for name in ("pretrained", "revision", "sha256"):
+        if getattr(chosen, name):
+            given[name] = getattr(chosen, name)
+    return {name: str(value) for name, value in given.items()}
 
 
 def command(chosen: argparse.Namespace, task: str, seed: int, name: str) -> list[str]:
@@ -96,7 +91,7 @@ def command(chosen: argparse.Namespace, task: str, seed: int, name: str) -> list
         f"experiments.vlm_rm.tasks:vlm_rm/{task}",
     ]
     words += [
-        "--goal",
+        "--instruction",
         PROMPTS[task].goal,
         "--reward",
         "clip",
@@ -105,9 +100,8 @@ def command(chosen: argparse.Namespace, task: str, seed: int, name: str) -> list
         "--score-every",
         "1",
     ]
-    for option in options(chosen, task):
-        name, _, value = option.partition("=")
-        words += [f"--reward.{name.replace('_', '-')}", value]
+    for setting, value in settings(chosen, task).items():
+        words += [f"--reward.{setting}", value]
     words += [
         "--agent",
         chosen.agent,

@@ -4,7 +4,6 @@ takes."""
 from __future__ import annotations
 
 import csv
-from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -91,7 +90,8 @@ def test_a_model_that_is_here_trains_and_a_finished_run_is_not_run_again(
         assert check and cli.main(typed[3:]) == 0
 
     monkeypatch.setattr("experiments.vlm_rm.run.subprocess", SimpleNamespace(run=in_this_process))
-    monkeypatch.setattr(evaluate, "evaluate_run", partial(evaluate.evaluate_run, episodes=1))
+    evaluate_run = evaluate.evaluate_run
+    monkeypatch.setattr(evaluate, "evaluate_run", lambda run, _: evaluate_run(run, 1))
     words = [
         "--model",
         str(model),
@@ -108,4 +108,7 @@ def test_a_model_that_is_here_trains_and_a_finished_run_is_not_run_again(
     assert [main(words), main(words)] == [0, 0] and len(runs) == 1
     (row,) = csv.DictReader((tmp_path / "work" / "results.csv").read_text().splitlines())
     assert (row["task"], row["steps"], row["episodes"]) == ("CartPole-v0", "64", "1")
+    assert runs[0][-1] == "vlm_rm-CartPole-v0-" + "-".join(
+        [str(model).replace("/", "-"), "None", "0.5", "squash", "ppo", "0"]
+    )
     assert row["goal"] == PROMPTS["CartPole-v0"].goal and 0 <= float(row["true_success"]) <= 1
