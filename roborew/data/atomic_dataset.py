@@ -67,11 +67,11 @@ def write_dataset(
         CorruptFileError: what the set here was made for cannot be read.
         RoborewError: another process writes the same set, or the disk is full.
     """
-    target, request = Path(target), to_json(request)
+    target = Path(target)
+    request = to_json(request)
     if _finished(target, request):
-        shutil.rmtree(
-            _aside(target), ignore_errors=True
-        )  # left if a process was killed just after the last step
+        # Left if a process was killed between the rename and its last step.
+        shutil.rmtree(_aside(target), ignore_errors=True)
         return target
     with UnfinishedDataset(target, request, video_format) as staging:
         observe(staging.done)
@@ -88,12 +88,10 @@ class UnfinishedDataset:
 
     def __init__(self, target: Path, request: Mapping[str, Any], video_format: VideoFormat) -> None:
         """Prepare; nothing is written before the block is entered."""
-        self.target, self.path, self._request, self._video_format = (
-            target,
-            _aside(target),
-            request,
-            video_format,
-        )
+        self.target = target
+        self.path = _aside(target)
+        self._request = request
+        self._video_format = video_format
         self._episodes = self.path / "episodes"
 
     def __enter__(self) -> Self:
@@ -128,13 +126,16 @@ class UnfinishedDataset:
 
     def add(self, episode: NewEpisode) -> None:
         """Write the next episode; when this returns it is safe on the disk."""
+        # The dot marks what is not whole: it is not counted when the set is gone on with.
         part = self._episodes / f".{self.done:06d}"
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir()
         with explain_full_disk(part, 0, GO_ON):
             write_episode(part, episode, self._video_format)
+            # Flushed before the rename: a name must never stand for bytes that a power cut can take.
             _sync_tree(part)
             part.rename(self._episodes / f"{self.done:06d}")
+            # The rename itself is safe once the folder's entries are on the disk.
             sync_directory(self._episodes)
         self.done += 1
 
@@ -150,9 +151,9 @@ class UnfinishedDataset:
             write_synced(made / REQUEST, json.dumps(self._request, indent=1).encode())
             _sync_tree(made)
         try:
-            made.rename(
-                self.target
-            )  # fails where something, but an empty folder, has come in the meantime
+            # In one step, so that nobody sees half a set; it fails where something but an empty
+            # folder has come in the meantime.
+            made.rename(self.target)
         except OSError as error:
             raise _taken(
                 self.target, f"The set is whole at {made}: move it where you like."
@@ -196,11 +197,12 @@ def _read_request(file: Path) -> Mapping[str, Any]:
 def _check_same(made: Mapping[str, Any], wanted: Mapping[str, Any], path: Path) -> None:
     differing = sorted(key for key in {*made, *wanted} if made.get(key) != wanted.get(key))
     if differing:
-        told = "; ".join(
+        differences = "; ".join(
             f"{key}: {made.get(key)!r} there, {wanted.get(key)!r} asked" for key in differing
         )
         raise _taken(
-            path, f"It was made for another request ({told}). Remove it, or choose another folder."
+            path,
+            f"It was made for another request ({differences}). Remove it, or choose another folder.",
         )
 
 

@@ -142,26 +142,27 @@ def _write_camera(
     path: Path, frames: Iterable[Frame], length: int, video_format: VideoFormat
 ) -> dict[str, Any]:
     """Write the video of one camera; returns what is known of it."""
-    statistics, shape, count = RunningImageStats(length), (0, 0, 0), 0
+    stats = RunningImageStats(length)
+    height, width, count = 0, 0, 0
     comment = f"drawing={video_format.drawing}"
-    with VideoWriter(
-        path, video_format.fps, encoding=video_format.encoding, comment=comment
-    ) as writer:
+    encoding = video_format.encoding
+    with VideoWriter(path, video_format.fps, encoding=encoding, comment=comment) as writer:
         for frame in frames:
-            if (
-                count == 0
-                and not video_format.encoding.exact
-                and (frame.shape[0] % 2 or frame.shape[1] % 2)
-            ):
+            if count == 0:
                 height, width = frame.shape[:2]
-                raise InvalidInputError(
-                    f"{path.stem}: got frames of {width} x {height} pixels; {video_format.encoding.codec} "
-                    f"keeps even sides "
-                    "only. Choose another size, or the codec 'lossless'."
-                )
+                _check_sides(path.stem, height, width, encoding)
             writer.write(frame)
-            statistics.add(frame)
-            shape, count = frame.shape, count + 1
+            stats.add(frame)
+            count += 1
     if count != length:
         raise InvalidInputError(f"{path.stem}: got {count} frames for columns of {length} rows.")
-    return {"height": shape[0], "width": shape[1], "statistics": statistics.result()}
+    return {"height": height, "width": width, "statistics": stats.result()}
+
+
+def _check_sides(camera: str, height: int, width: int, encoding: Encoding) -> None:
+    # A padded line would be read back as part of the frame, whose size then differs.
+    if not encoding.exact and (height % 2 or width % 2):
+        raise InvalidInputError(
+            f"{camera}: got frames of {width} x {height} pixels; {encoding.codec} keeps even sides "
+            "only. Choose another size, or the codec 'lossless'."
+        )

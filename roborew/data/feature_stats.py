@@ -15,8 +15,10 @@ from roborew.types import Frame
 
 QUANTILES = {"q01": 0.01, "q10": 0.10, "q50": 0.50, "q90": 0.90, "q99": 0.99}
 NUM_HISTOGRAM_BINS = 5000
-MIN_SUBSAMPLED_SIDE, SUBSAMPLED_SIDE = 300, 150
-"""Pictures with a longer side of at least the first are thinned to about the second [pixels]."""
+MIN_SUBSAMPLED_SIDE = 300
+"""Pictures with a longer side of at least this are thinned [pixels]."""
+SUBSAMPLED_SIDE = 150
+"""The longer side that they are thinned to, about [pixels]."""
 
 FeatureStats = dict[str, NDArray[np.float64]]
 """``min``, ``max``, ``mean``, ``std``, `QUANTILES`: shape (D,); ``count``: shape (1,)."""
@@ -39,15 +41,17 @@ def array_stats(values: NDArray[np.generic]) -> FeatureStats:
 
 def _quantile(values: NDArray[np.float64], share: float) -> float:
     """Read off a histogram of `NUM_HISTOGRAM_BINS` bins, linear inside a bin."""
-    low, high = float(values.min()), float(values.max())
-    if high - low <= 2 * NUM_HISTOGRAM_BINS * np.spacing(
-        max(abs(low), abs(high))
-    ):  # a bin would be thinner than a float
+    low = float(values.min())
+    high = float(values.max())
+    spacing = np.spacing(max(abs(low), abs(high)))
+    # Below this a bin would be thinner than the distance of two floats, and its edges equal.
+    if high - low <= 2 * NUM_HISTOGRAM_BINS * spacing:
         return low
     counts, edges = np.histogram(values, NUM_HISTOGRAM_BINS, (low, high))
-    below, wanted = np.cumsum(counts), share * len(values)
-    i = int(np.searchsorted(below, wanted))
-    inside = (wanted - below[i] + counts[i]) / counts[i]
+    cumulative = np.cumsum(counts)
+    rank = share * len(values)
+    i = int(np.searchsorted(cumulative, rank))
+    inside = (rank - cumulative[i] + counts[i]) / counts[i]
     return float(edges[i] + inside * (edges[i + 1] - edges[i]))
 
 
@@ -92,33 +96,38 @@ class RunningImageStats:
 
     def __init__(self, length: int) -> None:
         """Expect ``length`` frames."""
-        self._wanted = set(sample_indices(length).tolist())
+        self._indices = set(sample_indices(length).tolist())
         self._levels = np.zeros((3, 256), np.int64)
-        self._seen = self._count = 0
+        self._num_frames = 0
+        self._num_sampled = 0
 
     def add(self, frame: Frame) -> None:
         """Take the next frame (H, W, 3)."""
-        if self._seen in self._wanted:
+        if self._num_frames in self._indices:
             longest = max(frame.shape[:2])
             step = longest // SUBSAMPLED_SIDE if longest >= MIN_SUBSAMPLED_SIDE else 1
-            for channel, pixels in enumerate(np.moveaxis(frame[::step, ::step], 2, 0)):
+            channels = np.moveaxis(frame[::step, ::step], 2, 0)
+            for channel, pixels in enumerate(channels):
                 self._levels[channel] += np.bincount(pixels.ravel(), minlength=256)
-            self._count += 1
-        self._seen += 1
+            self._num_sampled += 1
+        self._num_frames += 1
 
     def result(self) -> FeatureStats:
         """The statistics, shape (3,), in [0, 1]."""
         scale = np.arange(256) / 255
         share = self._levels / self._levels.sum(axis=1, keepdims=True)
         mean = share @ scale
-        below = np.cumsum(share, axis=1)
-        found: FeatureStats = {
+        # Rounding may leave E[x^2] - E[x]^2 of a frame of one color just below 0.
+        variance = np.maximum(share @ scale**2 - mean**2, 0.0)
+        stats: FeatureStats = {
             "min": scale[np.argmax(share > 0, axis=1)],
             "max": scale[255 - np.argmax(share[:, ::-1] > 0, axis=1)],
             "mean": mean,
-            "std": np.sqrt(np.maximum(share @ scale**2 - mean**2, 0.0)),
-            "count": np.array([self._count], np.float64),
+            "std": np.sqrt(variance),
+            "count": np.array([self._num_sampled], np.float64),
         }
-        return found | {
-            name: scale[np.argmax(below >= q - 1e-12, axis=1)] for name, q in QUANTILES.items()
-        }
+        cumulative = np.cumsum(share, axis=1)
+        for name, quantile in QUANTILES.items():
+            # The tolerance: a sum of shares that is 0.1 in truth may come out just below.
+            stats[name] = scale[np.argmax(cumulative >= quantile - 1e-12, axis=1)]
+        return stats

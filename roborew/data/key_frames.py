@@ -14,7 +14,8 @@ from typing import Any, cast
 
 from roborew.errors import CorruptFileError, InvalidInputError
 
-KEY_FRAMES, SENTENCES = "annotated_keyframes.json", "task_instruction.json"
+KEY_FRAMES = "annotated_keyframes.json"
+SENTENCES = "task_instruction.json"
 Row = dict[str, Any]
 
 
@@ -37,6 +38,7 @@ def read_key_frames(path: Path) -> Row:
         content: Any = json.loads(path.read_bytes())
         spans = [(one["start_frame_id"], one["end_frame_id"]) for one in content]
         names = [
+            # Robo-Dopamine's own files spell it with one n.
             one.get("anotation") or one.get("annotation") or f"subtask{n}"
             for n, one in enumerate(content, 1)
         ]

@@ -4,6 +4,7 @@ them."""
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -77,12 +78,13 @@ def read_manifest(path: Path, instruction: str | None = None) -> list[Row]:
                 rows.append(_row(json.loads(line), path.parent, instruction))
             except (ValueError, AttributeError, TypeError) as error:
                 raise InvalidInputError(f"{path}, line {number}: {error}") from error
-    ids = [row["case_id"] for row in rows]
-    if not ids:
+    if not rows:
         raise InvalidInputError(f"{path}: expected a JSON object a line; it is empty.")
-    if twice := {case for case in ids if ids.count(case) > 1}:
+    counts = Counter(row["case_id"] for row in rows)
+    repeated = sorted(case for case, count in counts.items() if count > 1)
+    if repeated:
         raise InvalidInputError(
-            f"{path}: expected each case_id once; got {', '.join(sorted(twice))} again."
+            f"{path}: expected each case_id once; got {', '.join(repeated)} again."
         )
     return rows
 
@@ -149,24 +151,14 @@ def make_demonstration(row: Row) -> Demonstration:
             or rate.
         CorruptFileError: a video is damaged, or is not what the manifest says.
     """
-    case, cameras = row["case_id"], cast("dict[str, Path]", row["cameras"])
-    headers = {
-        camera: read_video_header(f"{case}, {camera}", path) for camera, path in cameras.items()
-    }
-    first = next(iter(headers.values()))
-    for camera, info in headers.items():
-        if (info.frames, info.fps) != (first.frames, first.fps):
-            raise InvalidInputError(
-                f"{case}: {camera} has {info.frames} frames at {info.fps:g} per second, another "
-                f"camera {first.frames} "
-                f"at {first.fps:g}."
-            )
+    cameras = cast("dict[str, Path]", row["cameras"])
+    first = _common_header(row["case_id"], cameras)
     _check_header(row, first)
     if isinstance(row.get("keyframes"), str):
         row = row | read_key_frames(row["folder"] / row["keyframes"])
     flags = row.get("success_per_frame")
     return Demonstration(
-        name=case,
+        name=row["case_id"],
         instruction=row["instruction"],
         paraphrases=tuple(row.get("paraphrases") or ()),
         wrong_instructions=tuple(row.get("wrong_instructions") or ()),
@@ -185,6 +177,21 @@ def make_demonstration(row: Row) -> Demonstration:
             {key: value for key, value in row.items() if key not in DEMONSTRATION_KEYS}
         ),
     )
+
+
+def _common_header(case: str, cameras: Mapping[str, Path]) -> VideoInfo:
+    """The header of the first camera, which all others agree with in length and rate."""
+    headers = {
+        camera: read_video_header(f"{case}, {camera}", path) for camera, path in cameras.items()
+    }
+    first = next(iter(headers.values()))
+    for camera, info in headers.items():
+        if (info.frames, info.fps) != (first.frames, first.fps):
+            raise InvalidInputError(
+                f"{case}: {camera} has {info.frames} frames at {info.fps:g} per second, another "
+                f"camera {first.frames} at {first.fps:g}."
+            )
+    return first
 
 
 def _check_header(row: Row, info: VideoInfo) -> None:
@@ -206,20 +213,25 @@ def _read_success(row: Row) -> bool | None:
         raise InvalidInputError(
             f"{row['case_id']}: expected the label success or failure; got {label!r}."
         )
-    told = {bool(row["success"])} if row.get("success") is not None else set[bool]()
-    told |= {label in SUCCESS_LABELS} if label else set()
-    if len(told) > 1:
+    outcomes: set[bool] = set()
+    if row.get("success") is not None:
+        outcomes.add(bool(row["success"]))
+    if label:
+        outcomes.add(label in SUCCESS_LABELS)
+    # Which of the two is wrong nobody can tell, and a critic would learn from it.
+    if len(outcomes) > 1:
         raise InvalidInputError(
             f"{row['case_id']}: contradictory labels: success is {row['success']}, the label is "
             f"{label}. Leave one out."
         )
-    return told.pop() if told else None
+    return outcomes.pop() if outcomes else None
 
 
 def _read_progress(row: Row) -> FloatArray | None:
     """A curve as a list of numbers, a list of objects with ``progress``, or an object with such a
     list."""
-    curve, path = row.get("progress"), row.get("progress_path")
+    curve = row.get("progress")
+    path = row.get("progress_path")
     if curve is not None and path is not None:
         raise InvalidInputError(f"{row['case_id']}: expected progress or progress_path; got both.")
     if path is not None:

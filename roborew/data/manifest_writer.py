@@ -58,8 +58,10 @@ def write_manifest_dataset(
 
 
 def _line(episode: StagedEpisode, video_format: VideoFormat) -> dict[str, Any]:
-    record, columns = episode.record, episode.columns()
-    name, cameras = record["name"], record["cameras"]
+    record = episode.record
+    columns = episode.columns()
+    name = record["name"]
+    cameras = record["cameras"]
     if not cameras:
         raise InvalidInputError(f"episode {name!r}: expected at least one camera.")
     videos = {camera: f"videos/{name}-{camera}.mp4" for camera in cameras}

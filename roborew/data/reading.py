@@ -27,7 +27,8 @@ class DemonstrationSet:
 
     def __init__(self, path: Path, loads: Sequence[Load]) -> None:
         """Use `read_demonstrations`."""
-        self.path, self._loads = path, loads
+        self.path = path
+        self._loads = loads
 
     def __len__(self) -> int:
         return len(self._loads)
@@ -167,8 +168,12 @@ def _episode(opened: LeRobotSet, entry: EpisodeEntry) -> Demonstration:
 
 def _stages(row: Any) -> tuple[Span, ...] | None:
     """LeRobot's subtasks, whose last frame is theirs."""
-    kind = next((kind for kind in ("dense", "sparse") if row.get(f"{kind}_subtask_names")), None)
-    if kind is None:
-        return None
-    columns = (row[f"{kind}_subtask_{name}"] for name in ("names", "start_frames", "end_frames"))
-    return tuple(Span(name, start, last + 1) for name, start, last in zip(*columns, strict=True))
+    # LeRobot may keep coarse stages beside fine ones; progress is finer with the dense ones.
+    for kind in ("dense", "sparse"):
+        names = row.get(f"{kind}_subtask_names")
+        if names:
+            starts = row[f"{kind}_subtask_start_frames"]
+            lasts = row[f"{kind}_subtask_end_frames"]
+            spans = zip(names, starts, lasts, strict=True)
+            return tuple(Span(name, start, last + 1) for name, start, last in spans)
+    return None

@@ -26,5 +26,7 @@ def subsample_indices(
     """
     if target_fps is not None and not (math.isfinite(target_fps) and target_fps > 0):
         raise InvalidInputError(f"fps: expected a number above 0; got {target_fps}.")
-    every = 1 if target_fps is None else max(1, round(source_fps / target_fps))
-    return np.unique(np.append(np.arange(0, length, every), length - 1))
+    step = 1 if target_fps is None else max(1, round(source_fps / target_fps))
+    indices = np.arange(0, length, step)
+    # The last frame always: it is the one that shows whether the episode succeeded.
+    return np.unique(np.append(indices, length - 1))

@@ -7,6 +7,7 @@ error rather than a shorter video.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -101,6 +102,7 @@ class VideoWriter:
             raise InvalidInputError(
                 f"video: expected fps in 1..1000 and quality in 0..51; got {fps} and {quality}."
             )
+        # 1001: what the broadcast rates (30000 / 1001) are divided by.
         self._rate = Fraction(fps).limit_denominator(1001)
         self._encoding = encoding or browser_encoding(quality)
         self._comment = comment
@@ -133,10 +135,12 @@ class VideoWriter:
                 f"video: expected frames of shape {self._shape}; got {frame.shape}."
             )
         height, width = frame.shape[:2]
-        below, right = self._stream.height - height, self._stream.width - width
-        whole = np.pad(frame, ((0, below), (0, right), (0, 0)), mode="edge")
-        picture = av.VideoFrame.from_ndarray(whole, format="rgb24")
-        picture.pts, picture.time_base = self._count, 1 / self._rate
+        below = self._stream.height - height
+        right = self._stream.width - width
+        padded = np.pad(frame, ((0, below), (0, right), (0, 0)), mode="edge")
+        picture = av.VideoFrame.from_ndarray(padded, format="rgb24")
+        picture.pts = self._count
+        picture.time_base = 1 / self._rate
         self._container.mux(self._stream.encode(picture))
         self._count += 1
 
@@ -157,9 +161,11 @@ class VideoWriter:
     def _start(self, frame: Frame) -> Any:
         self._shape = frame.shape
         height, width = frame.shape[:2]
-        step = 2 if self._encoding.pixels == "yuv420p" else 1  # that halves both sides for colour
+        # yuv420p keeps the color of two by two pixels, so both sides must be even.
+        step = 2 if self._encoding.pixels == "yuv420p" else 1
         stream = self._container.add_stream(self._encoding.encoder, rate=self._rate)
-        stream.width, stream.height = -(-width // step) * step, -(-height // step) * step
+        stream.width = math.ceil(width / step) * step
+        stream.height = math.ceil(height / step) * step
         stream.pix_fmt = self._encoding.pixels
         stream.options = dict(self._encoding.options)
         return stream
@@ -227,6 +233,7 @@ def iter_timestamped(
     as `iter_video`."""
     with _open_video(Path(path), limits) as (container, info, stream):
         complete = VideoIntegrity(Path(path), container, stream, info.fps)
+        # A frame can be decoded from the key frame before it only.
         if start > 0:
             container.seek(int(start / (stream.time_base or 1)), stream=stream)
         for packet in container.demux(stream):
@@ -240,6 +247,7 @@ def iter_timestamped(
                     raise InvalidInputError(f"{path}: more than {limits.frames} frames, the limit.")
                 time = complete.on_frame(picture)
                 yield time, _upright(picture)
+        # From the middle on nobody knows how many frames there should be.
         if start <= 0:
             complete.check()
 

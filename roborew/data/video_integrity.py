@@ -36,49 +36,66 @@ class VideoIntegrity:
     def __init__(
         self, path: Path, container: InputContainer, stream: VideoStream, fps: float
     ) -> None:
-        self._path, self._stream, self._fps = path, stream, fps
+        self._path = path
+        self._stream = stream
+        self._fps = fps
         self._promised_end = _promised_end(container, stream)
         self.num_frames = 0
         """Decoded so far."""
-        self._first, self._end, self._hole = math.inf, 0.0, 0.0
-        self._hidden: list[float] = []
+        self._first_time = math.inf
+        self._end_time = 0.0
+        self._widest_hole = 0.0
+        self._hidden_times: list[float] = []
 
     def on_packet(self, packet: Packet[VideoStream]) -> None:
         """Take note of a packet that goes to the decoder."""
         if packet.is_discard:
-            self._hidden.append(_seconds(packet.pts, self._stream))
+            self._hidden_times.append(_seconds(packet.pts, self._stream))
 
     def on_frame(self, picture: VideoFrame) -> float:
         """Take note of a decoded frame; returns its time [s]."""
         time = float(picture.time or 0.0)
         if self.num_frames:
-            self._hole = max(self._hole, time - self._end)
-        self._first = min(self._first, time)
-        self._end = time + (_seconds(picture.duration, self._stream) or 1 / self._fps)
+            self._widest_hole = max(self._widest_hole, time - self._end_time)
+        self._first_time = min(self._first_time, time)
+        # Some containers give a frame no duration: then it lasts until the next is due.
+        self._end_time = time + (_seconds(picture.duration, self._stream) or 1 / self._fps)
         self.num_frames += 1
         return time
 
     def check(self) -> None:
         """Raise a `CorruptFileError` unless all frames were decoded."""
-        begin, end = _seconds(self._stream.start_time, self._stream), self._promised_end
-        promised = self._stream.frames or round(((end or begin) - begin) * self._fps)
-        gap = max((end or 0.0) - self._end, self._hole) > 0.5 / self._fps
-        before = sum(time < self._first for time in self._hidden)
-        unexplained = self._stream.frames > self.num_frames + before
-        if self.num_frames == 0 or (self.num_frames < promised and (gap or unexplained)):
+        promised = self._stream.frames or self._frames_by_duration()
+        if self.num_frames == 0 or (self.num_frames < promised and self._is_damaged()):
             remedy = _REMEDY if self._stream.frames else f"{_REMEDY} {_UNCOUNTED}"
             raise CorruptFileError(
                 f"{self._path}: decoded {self.num_frames} frames; the header promises {promised}. "
                 f"{remedy}"
             )
 
+    def _frames_by_duration(self) -> int:
+        begin = _seconds(self._stream.start_time, self._stream)
+        end = self._promised_end or begin
+        return round((end - begin) * self._fps)
+
+    def _is_damaged(self) -> bool:
+        """Whether an edit list or a varying frame rate cannot explain frames that are missing."""
+        missing_end = (self._promised_end or 0.0) - self._end_time
+        # Half a frame: less is the rounding of times to ticks.
+        if max(missing_end, self._widest_hole) > 0.5 / self._fps:
+            return True
+        # Frames that an edit list hides lie before the first shown one; later ones were lost.
+        num_hidden = sum(time < self._first_time for time in self._hidden_times)
+        return self._stream.frames > self.num_frames + num_hidden
+
 
 def _promised_end(container: InputContainer, stream: VideoStream) -> float | None:
     """When the stream ends [s]; Matroska stores that in a tag, or for the whole file."""
     if stream.duration:
         return _seconds((stream.start_time or 0) + stream.duration, stream)
-    if found := re.fullmatch(r"(\d+):(\d\d):(\d\d\.\d+)", stream.metadata.get("DURATION", "")):
-        hours, minutes, seconds = map(float, found.groups())
+    tag = re.fullmatch(r"(\d+):(\d\d):(\d\d\.\d+)", stream.metadata.get("DURATION", ""))
+    if tag:
+        hours, minutes, seconds = map(float, tag.groups())
         return 3600 * hours + 60 * minutes + seconds
     return container.duration / 1e6 if container.duration else None
 
