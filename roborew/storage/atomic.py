@@ -27,6 +27,17 @@ def write_synced(path: Path, content: bytes) -> None:
         os.fsync(file.fileno())
 
 
+def append(file: IO[bytes], content: bytes) -> None:
+    """Append to a file that was opened without a buffer.
+
+    Raises:
+        RoborewError: the disk is full.
+    """
+    with explain_full_disk(Path(file.name), len(content)):
+        while content:
+            content = content[file.write(content) :]  # a nearly full disk takes a part, then raises
+
+
 def atomic_write(path: Path, content: bytes) -> None:
     """Give ``path`` new content in one step: readers see the old file or the new one, never a
     part."""

@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from roborew import __version__
 from roborew.config import from_json, to_json
 from roborew.errors import CorruptFileError, InvalidInputError, RoborewError, RunExistsError
-from roborew.storage.atomic import atomic_write, explain_full_disk, lock_directory
+from roborew.storage.atomic import append, atomic_write, explain_full_disk, lock_directory
 from roborew.storage.checkpoints import Checkpoint, Checkpoints
 
 logger = logging.getLogger(__name__)
@@ -193,10 +193,7 @@ class RunDirectory:
             RoborewError: this is a reader, or the disk is full.
         """
         line = json.dumps(to_json(record)).encode() + b"\n"
-        with explain_full_disk(self.path / "metrics.jsonl", len(line)):
-            metrics = self._writable()
-            while line:
-                line = line[metrics.write(line) :]  # a nearly full disk takes a part, then raises
+        append(self._writable(), line)
 
     def metrics(self) -> list[dict[str, Any]]:
         """Return all complete records, oldest first."""

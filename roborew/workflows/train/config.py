@@ -30,6 +30,7 @@ from roborew.workflows.train.legacy import nested
 DEFAULT_ENV = "roborew/DrawerOpen-v0"
 """The task of ``roborew demo``, and of ``roborew train`` without ``--env``."""
 ShapingKind = Literal["progress-delta", "raw", "potential"]
+TrackerName = Literal["trackio", "wandb"]
 Cameras = Annotated[
     tuple[str, ...],
     tyro.conf.arg(name="cameras", prefix_name=False, aliases=("--env.cameras",)),
@@ -146,6 +147,9 @@ class TrainConfig:
     """Threads of torch; small networks beside busy simulations are fastest with one."""
     device: str = "cpu"
     """Where the reward model runs, a torch device name; see --agent.device for the agent."""
+    log: tuple[TrackerName, ...] = ()
+    """Trackers that show the curves beside TensorBoard, each a package to install; they may use the
+    network."""
 
     def __post_init__(self) -> None:
         # Groups are checked here: what they raise themselves, tyro would wrap in words of its own.
@@ -171,7 +175,8 @@ class TrainConfig:
     @classmethod
     def upgrade(cls, content: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return the content of a config.json of an earlier release as one of today."""
-        return nested(content)
+        # Runs of before the trackers asked for none.
+        return {"log": [], **nested(content)}
 
     @property
     def sentence(self) -> str:

@@ -4,7 +4,7 @@ minute."""
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
@@ -19,6 +19,7 @@ from roborew.types import renderable
 from roborew.workflows.factories import load_agent
 from roborew.workflows.rewards import RewardEnv
 from roborew.workflows.train.config import TrainConfig
+from roborew.workflows.train.trackers import Tracker, scalars_of
 from roborew.workflows.trained import refits_of
 
 CHECKPOINT_SECONDS = 30.0
@@ -60,6 +61,7 @@ class TrainLogger:
         agent: that learns.
         refits: of the critic before this.
         deadline: when the session is to end, on `time.perf_counter`.
+        trackers: that show the scalars of each rollout.
     """
 
     def __init__(
@@ -71,9 +73,11 @@ class TrainLogger:
         *,
         refits: int = 0,
         deadline: float = math.inf,
+        trackers: Sequence[Tracker] = (),
     ) -> None:
         self._run, self._config, self._env, self._agent = run, config, env, agent
         self._refits, self._deadline = refits, deadline
+        self._trackers = trackers
         self._seconds: dict[str, float] = {}
         self._earlier = 0.0
         self._begun = self._noted = perf_counter()
@@ -143,7 +147,12 @@ class TrainLogger:
         speed = (report.steps - self._steps) / (now - self._noted)
         seconds = self._split(report, now - self._noted)
         self._noted, self._steps = now, report.steps
-        self._run.log(_record(report) | {"sps": speed, "seconds": seconds})
+        record = _record(report) | {"sps": speed, "seconds": seconds}
+        self._run.log(record)
+        scalars = scalars_of(record)
+        del scalars["steps"]
+        for tracker in self._trackers:
+            tracker.log(report.steps, scalars)
         if now - self._saved >= CHECKPOINT_SECONDS:
             self.save()
         return self._status(report, speed)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,6 +22,7 @@ from roborew.workflows.train.cost import describe_training_cost, time_limit
 from roborew.workflows.train.interrupt import stop_on_signal
 from roborew.workflows.train.logger import Observer, TrainLogger
 from roborew.workflows.train.resolve import resolve, resolve_for_reward
+from roborew.workflows.train.trackers import Tracker, import_tracker, open_trackers
 from roborew.workflows.trained import config_of_phase
 from roborew.wrappers.scorer import check_scorable
 
@@ -50,10 +51,12 @@ def start(config: TrainConfig, path: str | Path) -> RunDirectory:
     Raises:
         RunExistsError: ``path`` exists.
         RoborewError: a name, the goal, the reward or the cameras are no good, see
-            `resolve` and `choose_cameras`, or the agent knows no such actions; nothing
-            was written.
+            `resolve` and `choose_cameras`, the agent knows no such actions, or a tracker is
+            not installed; nothing was written.
     """
     config = resolve(config)
+    for name in config.log:
+        import_tracker(name)
     # A reward that cannot be loaded, or cannot pay, should not leave an empty run behind.
     model = load_model(config)
     spec = None if model is None else model.spec
@@ -96,17 +99,24 @@ def train(run: RunDirectory, observe: Observer | None = None, refit: Refit = no_
     deadline = math.inf if config.max_minutes is None else perf_counter() + 60 * config.max_minutes
     checkpoint = run.load_checkpoint()
     outcome = Outcome(ended="finished", steps=0 if checkpoint is None else checkpoint.step)
-    with torch_threads(config.threads):
+    if outcome.steps >= config.timesteps:
+        return outcome
+    with torch_threads(config.threads), open_trackers(run, config, outcome.steps) as trackers:
         for refits, until in enumerate(config.phases):
             if outcome.ended == "finished" and outcome.steps < until:
                 if refits:
                     refit(run, refits)
-                outcome = _phase(run, refits, until, deadline, observe)
+                outcome = _phase(run, refits, until, deadline, observe, trackers)
     return outcome
 
 
 def _phase(
-    run: RunDirectory, refits: int, until: int, deadline: float, observe: Observer | None
+    run: RunDirectory,
+    refits: int,
+    until: int,
+    deadline: float,
+    observe: Observer | None,
+    trackers: Sequence[Tracker],
 ) -> Outcome:
     """Train from the last checkpoint on until so many steps, all of them paid by one reward
     model."""
@@ -118,7 +128,9 @@ def _phase(
         n_steps = getattr(agent.config, "n_steps", None)
         for line in describe_training_cost(config, model, n_steps, time_limit(env)):
             logger.warning(line)
-        train_logger = TrainLogger(run, config, env, agent, refits=refits, deadline=deadline)
+        train_logger = TrainLogger(
+            run, config, env, agent, refits=refits, deadline=deadline, trackers=trackers
+        )
         train_logger.go_on()
         with stop_on_signal() as stop:
 
