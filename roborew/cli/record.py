@@ -18,11 +18,13 @@ class Record(Command):
     """Folder of the run."""
     episodes: int = 3
     """Videos, one for each of the first evaluation episodes."""
+    gif: bool = False
+    """Write each as a GIF, too."""
 
     def run(self, console: Console) -> int:
         """Record."""
         from roborew.workflows.record import record_run
 
-        for video in record_run(RunDirectory.open(self.path), self.episodes):
-            print_paths(console, {"video": video})
+        for video in record_run(RunDirectory.open(self.path), self.episodes, self.gif):
+            print_paths(console, {video.suffix[1:]: video})
         return 0

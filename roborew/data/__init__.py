@@ -1,7 +1,7 @@
 """Files of pictures in and out: streaming, whole or absent, never over another."""
 
 from roborew.data.files import create_atomically, free_path
-from roborew.data.pictures import read_picture, side_by_side
+from roborew.data.pictures import read_picture, side_by_side, write_gif
 from roborew.data.video import (
     VideoInfo,
     VideoLimits,
@@ -23,5 +23,6 @@ __all__ = [
     "read_video",
     "side_by_side",
     "video_info",
+    "write_gif",
     "write_video",
 ]

@@ -1,14 +1,19 @@
-"""One picture from a file, and several in one."""
+"""Pictures in and out of files, and several in one."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 
+from roborew.data.files import create_atomically
 from roborew.errors import CorruptFileError, InvalidInputError
-from roborew.types import Frame
+from roborew.types import Frame, Video, check_video
+
+MAX_GIF_FPS = 50
+"""A GIF counts hundredths of a second, and browsers slow down what is faster [1/s]."""
 
 
 def read_picture(path: str | Path) -> Frame:
@@ -19,17 +24,39 @@ def read_picture(path: str | Path) -> Frame:
         InvalidInputError: no such file.
         CorruptFileError: it cannot be decoded.
     """
-    from PIL import Image, UnidentifiedImageError
+    import imageio.v3 as iio
+    from PIL import Image
 
     if not Path(path).is_file():
         raise InvalidInputError(f"{path}: no such file; expected a picture (PNG, JPEG).")
     try:
-        with Image.open(path) as picture:
-            return np.array(picture.convert("RGB"), np.uint8)
-    except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as error:
+        # Of an animation the first picture; a mode that Pillow knows, so that no scale is guessed.
+        picture = cast(Any, iio).imread(path, plugin="pillow", index=0, mode="RGB")
+        return np.asarray(picture, np.uint8)
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise CorruptFileError(
             f"{path}: expected a picture (PNG, JPEG); it cannot be decoded ({error})."
         ) from error
+
+
+def write_gif(path: str | Path, frames: Video, fps: float) -> Path:
+    """Write frames, shape (T, H, W, 3), uint8 RGB, as a GIF that loops, into a new file.
+
+    Raises:
+        RunExistsError: the file exists; nothing was written.
+        InvalidInputError: frames of another kind, or no speed.
+    """
+    import imageio.v3 as iio
+
+    check_video(frames)
+    if not 0 < fps <= MAX_GIF_FPS:
+        raise InvalidInputError(f"fps: expected a number in (0, {MAX_GIF_FPS}]; got {fps}.")
+    target = Path(path)
+    with create_atomically(target) as unfinished:
+        milliseconds = round(1000 / fps)
+        options: dict[str, Any] = {"plugin": "pillow", "duration": milliseconds, "loop": 0}
+        cast(Any, iio).imwrite(unfinished, frames, **options)  # imageio types its options loosely
+    return target
 
 
 def side_by_side(pictures: Sequence[Frame]) -> Frame:

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from roborew.data import free_path
+from roborew.data import free_path, read_video, video_info, write_gif
 from roborew.errors import RoborewError
 from roborew.evaluation import (
     Episode,
@@ -30,11 +30,17 @@ from roborew.workflows.trained import Trained, load_trained
 VIEWER_OPTIONS = {"width": 480, "height": 360, "quality": "full"}
 """How the viewer sees it [pixels]; what was scored stays as the agent was paid for."""
 SLOW_DOWN = 2
+GIF_FPS = 10.0
 """Episodes are short: a video runs at the environment's own speed over this."""
 
 
-def record_run(run: RunDirectory, episodes: int = 3) -> list[Path]:
+def record_run(run: RunDirectory, episodes: int = 3, gif: bool = False) -> list[Path]:
     """Record the first evaluation episodes into new files ``videos/episode-<n>.mp4`` of the run.
+
+    Args:
+        run: with a checkpoint.
+        episodes: how many.
+        gif: write each as a GIF, too.
 
     Raises:
         InvalidInputError: no checkpoint yet, or fewer than one episode.
@@ -47,7 +53,7 @@ def record_run(run: RunDirectory, episodes: int = 3) -> list[Path]:
     ):
         fps = float(env.metadata.get("render_fps", 25)) / SLOW_DOWN
         recordings, drawing = _record(env, trained, seeds)
-    return [
+    videos = [
         write_overlay_video(
             free_path(run.path / "videos" / f"episode-{number}.mp4"),
             recording.frames,
@@ -57,6 +63,14 @@ def record_run(run: RunDirectory, episodes: int = 3) -> list[Path]:
         )
         for number, recording in enumerate(recordings, start=1)
     ]
+    return videos + [_as_gif(video) for video in videos] if gif else videos
+
+
+def _as_gif(video: Path) -> Path:
+    """A GIF beside a video, of few frames, since the format compresses badly."""
+    every = max(1, round(video_info(video).fps / GIF_FPS))
+    fps = min(video_info(video).fps / every, GIF_FPS)
+    return write_gif(free_path(video.with_suffix(".gif")), read_video(video)[::every], fps)
 
 
 def _record(env: Environment, trained: Trained, seeds: list[int]) -> tuple[list[Recording], str]:
