@@ -104,7 +104,7 @@ def _random(task: Task) -> Moments:
     core.reset(np.ones(64, np.bool_), list(range(64)))
     track: list[tuple[Any, Any, Any]] = []
     for step in range(task.horizon):
-        truth = core.evaluate()
+        truth = task.evaluate(core.simulation.qpos, core.simulation.qvel)
         track.append((core.simulation.qpos.copy(), truth.progress, truth.success))
         if step % 8 == 0:
             actions = rng.uniform(-1, 1, (64, task.action_size))

@@ -16,19 +16,14 @@ from typing import Any
 
 import mujoco
 import numpy as np
-from gymnasium.error import Error
+from gymnasium.error import Error, InvalidAction
 from gymnasium.utils import seeding
 from mujoco import rollout
 from numpy.typing import NDArray
 
 from roborew_envs.core.mjcf import check_world
 from roborew_envs.core.task import BoolArray, FloatArray, Task, Truth
-from roborew_envs.core.validation import (
-    check_num_envs,
-    check_snapshot,
-    tag_snapshot,
-    validate_actions,
-)
+from roborew_envs.core.validation import check_num_envs, check_snapshot, tag_snapshot
 from roborew_envs.rendering.appearance import AppearanceSampler
 
 logger = logging.getLogger(__name__)
@@ -167,7 +162,7 @@ class TaskSimulations:
             the truth of every state, also of those that were not reset.
         """
         self._start_episodes(mask, seeds)
-        truth = self.evaluate()
+        truth = self.task.evaluate(self.simulation.qpos, self.simulation.qvel)
         self.progress[mask] = truth.progress[mask]
         return truth
 
@@ -212,7 +207,7 @@ class TaskSimulations:
         if restarting is not None:
             self._start_episodes(restarting, [None] * self.num_envs)
             truncated[restarting] = False
-        truth = self.evaluate()
+        truth = self.task.evaluate(self.simulation.qpos, self.simulation.qvel)
         progress = truth.progress.astype(np.float64)
         # Of the float32 that the infos tell, so that an episode's rewards add up to what they gain.
         rewards = progress - self.progress
@@ -220,10 +215,6 @@ class TaskSimulations:
             rewards[restarting] = 0.0
         self.progress = progress
         return rewards, truncated, truth
-
-    def evaluate(self) -> Truth:
-        """The truth of the present states."""
-        return self.task.evaluate(self.simulation.qpos, self.simulation.qvel)
 
     def observe(self) -> NDArray[np.float32]:
         """What the agent sees of the present states, shape (N, D)."""
@@ -268,6 +259,41 @@ class TaskSimulations:
     def close(self) -> None:
         """Stop the threads; closing twice is harmless."""
         self.simulation.close()
+
+
+def validate_actions(
+    name: str, actions: Any, shape: tuple[int, ...], whole: bool = False
+) -> NDArray[Any]:
+    """Return the actions as an array of that shape.
+
+    Args:
+        name: of the environment, for the message.
+        actions: anything that numpy takes for an array.
+        shape: one action for each environment, (N, ...).
+        whole: whether they must be whole numbers.
+
+    Raises:
+        gymnasium.error.InvalidAction: another shape, no numbers, or NaN or infinity.
+    """
+    try:
+        values = np.asarray(actions)
+    except ValueError as error:
+        raise InvalidAction(
+            f"{name}: got actions of different lengths, expected shape {shape}."
+        ) from error
+    if values.shape != shape:
+        raise InvalidAction(f"{name}: got actions of shape {values.shape}, expected {shape}.")
+    # numpy's kinds: f float, i and u whole, b bool, which is a number to a switch.
+    if values.dtype.kind not in ("iu" if whole else "fiub"):
+        expected = "whole numbers" if whole else "numbers"
+        raise InvalidAction(f"{name}: got actions of type {values.dtype}, expected {expected}.")
+    is_finite = np.isfinite(values)
+    if not is_finite.all():
+        indices = np.unique(np.argwhere(~is_finite)[:, 0])
+        raise InvalidAction(
+            f"{name}: got actions that are NaN or infinite, of environments {indices}."
+        )
+    return values
 
 
 def _available_cores() -> int:

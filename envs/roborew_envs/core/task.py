@@ -122,7 +122,9 @@ class Task(ABC):
         """The truth of each state, with `success` computed once."""
         success = self.success(qpos, qvel)
         progress = self._progress(qpos, qvel, success)
-        stage = self._stage(qpos, qvel, success)
+        last_stage = len(self.stages) - 1
+        partial_stage = np.minimum(self.partial_stage(qpos, qvel), last_stage - 1)
+        stage = np.where(success, last_stage, partial_stage)
         return Truth(progress.astype(np.float32), success, stage)
 
     def progress(self, qpos: FloatArray, qvel: FloatArray) -> FloatArray:
@@ -131,17 +133,12 @@ class Task(ABC):
 
     def stage(self, qpos: FloatArray, qvel: FloatArray) -> IntArray:
         """Index into `stages`, shape (N,); the last exactly where `success`."""
-        return self._stage(qpos, qvel, self.success(qpos, qvel))
+        return self.evaluate(qpos, qvel).stage
 
     def _progress(self, qpos: FloatArray, qvel: FloatArray, success: BoolArray) -> FloatArray:
         # Short of 1: a progress of 1 says success and nothing else.
         partial = np.clip(self.partial_progress(qpos, qvel), 0.0, 0.99)
         return np.where(success, 1.0, partial)
-
-    def _stage(self, qpos: FloatArray, qvel: FloatArray, success: BoolArray) -> IntArray:
-        last = len(self.stages) - 1
-        partial = np.minimum(self.partial_stage(qpos, qvel), last - 1)
-        return np.where(success, last, partial)
 
     def visual_overrides(self, qpos: FloatArray) -> Overrides:
         """Colours that depend on the state (a lamp that lights); none by default."""

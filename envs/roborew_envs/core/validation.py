@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from gymnasium.error import Error, InvalidAction
+from gymnasium.error import Error
 from numpy.typing import NDArray
 
 
@@ -48,41 +48,6 @@ def expand_seeds(seed: int | Sequence[int | None] | None, num_envs: int) -> list
     if len(seed) != num_envs:
         raise Error(f"seed: got {len(seed)} seeds, expected one integer or {num_envs} of them.")
     return list(seed)
-
-
-def validate_actions(
-    name: str, actions: Any, shape: tuple[int, ...], whole: bool = False
-) -> NDArray[Any]:
-    """Return the actions as an array of that shape.
-
-    Args:
-        name: of the environment, for the message.
-        actions: anything that numpy takes for an array.
-        shape: one action for each environment, (N, ...).
-        whole: whether they must be whole numbers.
-
-    Raises:
-        gymnasium.error.InvalidAction: another shape, no numbers, or NaN or infinity.
-    """
-    try:
-        values = np.asarray(actions)
-    except ValueError as error:
-        raise InvalidAction(
-            f"{name}: got actions of different lengths, expected shape {shape}."
-        ) from error
-    if values.shape != shape:
-        raise InvalidAction(f"{name}: got actions of shape {values.shape}, expected {shape}.")
-    # numpy's kinds: f float, i and u whole, b bool, which is a number to a switch.
-    if values.dtype.kind not in ("iu" if whole else "fiub"):
-        expected = "whole numbers" if whole else "numbers"
-        raise InvalidAction(f"{name}: got actions of type {values.dtype}, expected {expected}.")
-    is_finite = np.isfinite(values)
-    if not is_finite.all():
-        indices = np.unique(np.argwhere(~is_finite)[:, 0])
-        raise InvalidAction(
-            f"{name}: got actions that are NaN or infinite, of environments {indices}."
-        )
-    return values
 
 
 SNAPSHOT_ENV_KEY = "of"

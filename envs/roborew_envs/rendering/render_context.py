@@ -141,7 +141,16 @@ class RenderContext:
             array = getattr(self.model, name)
             self._overridden.append((array, indices, array[indices]))
             array[indices] = values[index]
-        self._update_scene(states.qpos[index], camera)
+        self.data.qpos[:] = states.qpos[index]
+        # The part of mj_forward that a picture shows; contacts and forces cost most and show none.
+        mujoco.mj_kinematics(self.model, self.data)
+        mujoco.mj_comPos(self.model, self.data)
+        mujoco.mj_camlight(self.model, self.data)
+        mujoco.mj_tendon(self.model, self.data)
+        self.camera.fixedcamid = camera
+        mujoco.mjv_updateScene(
+            self.model, self.data, self.option, None, self.camera, _EVERYTHING, self.scene
+        )
         if overrides.shapes is not None:
             for shape in overrides.shapes[index]:
                 self._add_shape(shape)
@@ -162,18 +171,6 @@ class RenderContext:
         mujoco.mjv_updateScene(model, data, self.option, None, camera, _EVERYTHING, self.scene)
         self._read_pixels(self.scene, self.rect, self.buffer)
         frame[:] = self.buffer[::-1]
-
-    def _update_scene(self, qpos: NDArray[np.float64], camera: int) -> None:
-        self.data.qpos[:] = qpos
-        # The part of mj_forward that a picture shows; contacts and forces cost most and show none.
-        mujoco.mj_kinematics(self.model, self.data)
-        mujoco.mj_comPos(self.model, self.data)
-        mujoco.mj_camlight(self.model, self.data)
-        mujoco.mj_tendon(self.model, self.data)
-        self.camera.fixedcamid = camera
-        mujoco.mjv_updateScene(
-            self.model, self.data, self.option, None, self.camera, _EVERYTHING, self.scene
-        )
 
     def _add_shape(self, shape: NDArray[np.float64]) -> None:
         """Put a shape, see `Overrides.shapes`, into the scene as it stands now."""

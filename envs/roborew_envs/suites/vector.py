@@ -14,13 +14,13 @@ from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
+from roborew_envs.core.simulation import validate_actions
 from roborew_envs.core.validation import (
     check_num_envs,
     check_snapshot,
     expand_seeds,
     parse_reset_mask,
     tag_snapshot,
-    validate_actions,
 )
 from roborew_envs.rendering.renderer import Quality
 from roborew_envs.suites.env_specs import find_env_spec
