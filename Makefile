@@ -12,7 +12,7 @@ $(SETUP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[dev]" -c constraints.txt
 	@touch $@
 
-demo: $(SETUP)  ## train an agent from a sentence, judge it against the truth, film it
+demo: $(SETUP)  ## train an agent from a sentence, evaluate it against the truth, record it
 	$(BIN)/roborew demo
 
 test: lint  ## everything that must hold before a change lands

@@ -10,7 +10,11 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Any
+
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files
 
 from roborew import registry
 from roborew.config import keyword_options
@@ -19,6 +23,13 @@ from roborew_envs import TASKS, make_task
 
 PAPER = re.compile(r"arXiv:(\d{4}\.\d{5})")
 MARKER = re.compile(r"<!-- (table|help): ([a-z_]+) -->")
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Add the picture of the front page, which lies beside the README."""
+    picture = Path(config.config_file_path).parent / "videos" / "tasks.gif"
+    files.append(File.generated(config, "tasks.gif", abs_src_path=str(picture)))
+    return files
 
 
 def on_page_markdown(markdown: str, **kwargs: Any) -> str:

@@ -110,7 +110,7 @@ class Clip:
     Attributes:
         frames: shape (T, H, W, 3), uint8 RGB, row 0 at the top, oldest first.
         instruction: the goal as a sentence, see `check_instruction`.
-        goal: optional picture of the goal, shape (H', W', 3), uint8 RGB.
+        goal_image: optional picture of the goal, shape (H', W', 3), uint8 RGB.
     """
 
     frames: Video

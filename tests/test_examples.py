@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.roborew.judges.fault_server import FaultServer, serving
+
 ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "examples"
 VIDEO = str(ROOT / "videos" / "push-v0.mp4")
@@ -43,6 +45,15 @@ def run(name: str, words: list[str], folder: Path) -> str:
 @pytest.mark.parametrize("name", SMALL)
 def test_an_example_runs(name: str, tmp_path: Path) -> None:
     assert run(name, SMALL[name], tmp_path).strip()
+
+
+def test_a_served_model_is_asked(tmp_path: Path) -> None:
+    """Its log-odds of True are what the server says: -0.5 - -1.5 at every frame."""
+    with serving(FaultServer(tokens={"True": -0.5, "False": -1.5})) as server:
+        words = [VIDEO, "--base-url", server.url, "--score-every", "20"]
+        printed = run("vlm_server.py", words, tmp_path).splitlines()
+    assert len(server.requests) == len(printed) >= 2
+    assert all(line.endswith(": 1.00") for line in printed)
 
 
 def test_every_example_is_tried_and_listed() -> None:

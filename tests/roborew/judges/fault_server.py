@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event, Thread
@@ -19,8 +20,8 @@ Answering = Callable[["Handler", str, bytes], None]
 
 
 class FaultServer(ThreadingHTTPServer):
-    """Answers "answer N" to "question N"; ``faulty`` says which N meet the fault, every time or
-    once."""
+    """Answers "answer N" to "question N", "answer 0" to everything else, and says how probable each
+    of the ``tokens`` is; ``faulty`` says which N meet the fault, every time or once."""
 
     daemon_threads = True
     block_on_close = False
@@ -28,10 +29,15 @@ class FaultServer(ThreadingHTTPServer):
     allow_reuse_address = True
 
     def __init__(
-        self, fault: str = "none", faulty: Callable[[int], bool] = lambda _: True, port: int = 0
+        self,
+        fault: str = "none",
+        faulty: Callable[[int], bool] = lambda _: True,
+        port: int = 0,
+        tokens: Mapping[str, float] = TOKENS,
     ) -> None:
         super().__init__(("127.0.0.1", port), Handler)
         self.fault = fault
+        self.tokens = tokens
         self.faulty = faulty
         self.once = False
         self.struck: set[int] = set()
@@ -57,13 +63,13 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         self.server.requests.append((self.path, dict(self.headers), body))
-        text = body["prompt"] if "prompt" in body else body["messages"][0]["content"][0]["text"]
-        number = int(text.split()[1])
+        text = body["prompt"] if "prompt" in body else json.dumps(body["messages"])
+        named = re.search(r"question (\d+)", text)
+        number = int(named[1]) if named else 0
         fault = self.server.fault if self.server.strikes(number) else "none"
         own = f"chatcmpl-{self.headers['X-Request-Id']}"
-        FAULTS[fault](
-            self, own, json.dumps(reply(own, f"answer {number}", "prompt" in body)).encode()
-        )
+        answer = reply(own, f"answer {number}", "prompt" in body, self.server.tokens)
+        FAULTS[fault](self, own, json.dumps(answer).encode())
 
     def send(self, body: bytes, status: int = 200, **headers: str) -> None:
         self.send_response(status)
@@ -81,13 +87,15 @@ class Handler(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
-def reply(own: str, text: str, bare: bool = False) -> dict[str, Any]:
+def reply(
+    own: str, text: str, bare: bool = False, tokens: Mapping[str, float] = TOKENS
+) -> dict[str, Any]:
     if bare:
         return {
             "id": own,
-            "choices": [{"index": 0, "text": text, "logprobs": {"top_logprobs": [TOKENS]}}],
+            "choices": [{"index": 0, "text": text, "logprobs": {"top_logprobs": [dict(tokens)]}}],
         }
-    listed = [{"token": token, "logprob": value} for token, value in TOKENS.items()]
+    listed = [{"token": token, "logprob": value} for token, value in tokens.items()]
     choice = {
         "message": {"content": text},
         "logprobs": {"content": [{"top_logprobs": listed}]},
