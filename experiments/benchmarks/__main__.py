@@ -11,7 +11,7 @@ from pathlib import Path
 
 from experiments.benchmarks.measure import Row
 
-BENCHMARKS = ("drawing", "full", "stepping", "growing", "labelling", "calls")
+BENCHMARKS = ("drawing", "full", "stepping", "growing", "scoring", "calls")
 """Each is a module here with ``run(repeats) -> list[Row]``."""
 RESULTS = Path(__file__).with_name("results.csv")
 COLUMNS = [field.name for field in fields(Row)]
@@ -46,7 +46,7 @@ def _as_text(row: Row) -> dict[str, str]:
 def _print(rows: list[dict[str, str]]) -> None:
     for row in rows:
         print(
-            "{benchmark:<12}{ours:>10}{peer:>10}  {unit:<13}{ratio:>7}  {settings}".format(**row),
+            "{benchmark:<12}{ours:>10}{peer:>10}  {unit:<26}{ratio:>7}  {settings}".format(**row),
             flush=True,
         )
 

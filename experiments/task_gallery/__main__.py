@@ -53,7 +53,7 @@ def sheet(task: Task, shown: Moments) -> np.ndarray:
 
 
 def save(path: Path, picture: np.ndarray) -> None:
-    """Write a small JPEG that keeps the colours and says how it was drawn."""
+    """Write a small JPEG that keeps the colors and says how it was drawn."""
     said = f"drawing={QUALITY}".encode()
     Image.fromarray(picture).save(path, quality=88, subsampling=0, optimize=True, comment=said)
 
@@ -91,6 +91,7 @@ def main() -> None:
         "--out", type=Path, default=HERE, help="folder of the page and its pictures"
     )
     arguments = parser.parse_args()
+    arguments.out.mkdir(parents=True, exist_ok=True)
     page = HEAD
     for task_id in TASKS:
         task = make_task(task_id)

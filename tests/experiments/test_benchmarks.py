@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments.benchmarks import labelling
+from experiments.benchmarks import scoring
 from experiments.benchmarks.__main__ import COLUMNS, RESULTS, _as_text, _kept, _write
 from experiments.benchmarks.growing import straight
 from experiments.benchmarks.measure import Row, compare, rate
@@ -58,15 +58,15 @@ def test_the_committed_results_have_the_stated_columns() -> None:
     assert RESULTS.read_text().splitlines()[0] == ",".join(COLUMNS)
 
 
-def test_labelling_measures_noise_and_both_ends_of_an_episode(
+def test_scoring_measures_noise_and_both_ends_of_an_episode(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """The way through, on a tiny model: the figures come from running it."""
     for name, value in {"SIZE": 64, "EPISODE": 6, "WINDOW": 2, "THREADS": 1}.items():
-        monkeypatch.setattr(labelling, name, value)
+        monkeypatch.setattr(scoring, name, value)
     tiny = partial(load_open_clip, str(tiny_clip(tmp_path)))
-    monkeypatch.setattr(labelling, "load_open_clip", lambda *_, **options: tiny(**options))
-    monkeypatch.setattr(labelling, "ClipReward", lambda **_: ClipReward(model=str(tmp_path)))
-    episode, noise = labelling._episode(), labelling._rounding("tiny", labelling._film(4))
+    monkeypatch.setattr(scoring, "load_open_clip", lambda *_, **options: tiny(**options))
+    monkeypatch.setattr(scoring, "ClipReward", lambda **_: ClipReward(model=str(tmp_path)))
+    episode, noise = scoring._episode(), scoring._rounding("tiny", scoring._episode_frames(4))
     assert episode.ours > 0 and episode.ratio == episode.ours / episode.peer
     assert noise.ours > 0 and -1 <= noise.ratio <= 1

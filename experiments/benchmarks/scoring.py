@@ -138,11 +138,13 @@ def _rates(repeats: int) -> list[Row]:
         for size in (480, SIZE):
             with contender(ours, "auto") as own, contender(peer, size) as other:
                 settings = (
-                    f"every step of {NUM_ENVS} {TASK} labelled by {MODEL}, {SIZE} px, dtype auto, "
+                    f"every step of {NUM_ENVS} {TASK} scored by {MODEL}, {SIZE} px, dtype auto, "
                     f"against {PEER}: "
                     f"{name}, render() at {size} px, float32; {THREADS} threads"
                 )
-                rows.append(compare("labelling", own, other, "labelled steps/s", settings, repeats))
+                rows.append(
+                    compare("scoring", own, other, "reward-scored env steps/s", settings, repeats)
+                )
     return rows
 
 
@@ -181,10 +183,10 @@ def _episode() -> Row:
         f"{EPISODE} of an episode "
         f"against {WINDOW} to {2 * WINDOW} of another, in turns"
     )
-    return Row("labelling", late, early, "CPU ms", late / early, settings)
+    return Row("scoring", late, early, "CPU ms", late / early, settings)
 
 
-def _film(length: int) -> Video:
+def _episode_frames(length: int) -> Video:
     """One random episode."""
     env = gymnasium.make(TASK, render_mode="rgb_array", width=SIZE, height=SIZE)
     env.reset(seed=0)
@@ -211,7 +213,7 @@ def _rounding(model: str, frames: Video) -> Row:
         f"{TASK} (cosine with the last), and their rank correlation; random weights"
     )
     return Row(
-        "labelling",
+        "scoring",
         float(np.abs(exact - rounded).max()),
         float(np.ptp(exact)),
         "score",
@@ -224,5 +226,5 @@ def run(repeats: int) -> list[Row]:
     """Rates, the cost of a long episode, and the noise of bfloat16."""
     rows = _rates(repeats)
     _quietly()
-    film = _film(WINDOW)
+    film = _episode_frames(WINDOW)
     return [*rows, _episode(), *(_rounding(model, film) for model in TOWERS)]
