@@ -29,7 +29,7 @@ REGISTRIES: dict[Kind, Registry] = {
     "encoder": encoders,
     "agent": agents,
 }
-FEW_STEPS = 6
+NUM_CHECK_STEPS = 6
 """Gradient steps of a critic or encoder that is only tried; laws do not need a good one."""
 
 
@@ -77,6 +77,7 @@ def kind_of(name: str) -> Kind:
     """
     if ":" in name:
         return _kind_of_class(name, rewards.load(name))
+    # A critic and a reward may share a name: guessing would check the wrong one in silence.
     kinds: list[Kind] = [kind for kind, registry in REGISTRIES.items() if name in registry]
     if name in TASKS:
         kinds.append("task")
@@ -85,8 +86,8 @@ def kind_of(name: str) -> Kind:
             f"{name!r} names several parts ({', '.join(kinds)}): say which with --kind {kinds[0]}."
         )
     if not kinds:
-        known = {entry for registry in REGISTRIES.values() for entry in registry}
-        raise UnknownNameError("part", name, known | set(TASKS))
+        names = {entry for registry in REGISTRIES.values() for entry in registry}
+        raise UnknownNameError("part", name, names | set(TASKS))
     return kinds[0]
 
 
@@ -111,6 +112,6 @@ def _kind_of_class(name: str, part: Any) -> Kind:
 
 
 def _few_steps(part: Any, options: Sequence[str]) -> list[str]:
-    given = {option.partition("=")[0] for option in options}
-    wanted = "steps" in keyword_options(part) and "steps" not in given
-    return [f"steps={FEW_STEPS}"] if wanted else []
+    names = {option.partition("=")[0] for option in options}
+    has_default_steps = "steps" in keyword_options(part) and "steps" not in names
+    return [f"steps={NUM_CHECK_STEPS}"] if has_default_steps else []

@@ -34,7 +34,7 @@ from roborew.evaluation import (
 from roborew.evaluation.baselines import NUM_SCORED_BASELINES
 from roborew.evaluation.measure import average
 from roborew.rewards.vlm.base import describe_cost
-from roborew.types import Clip, Frame, RewardModel
+from roborew.types import Clip, Frame, RewardModel, Scores
 from roborew.workflows.score import SampledVideo, ScoredVideo, write_plot
 
 COMPARISON_HEADS = ("reward", "frames", "VOC", "gain", "final", "abstained", "ms a frame")
@@ -76,13 +76,11 @@ class RewardComparison:
 
     def table(self) -> list[list[str]]:
         """Cells under `COMPARISON_HEADS`, the model's own row first."""
-        cells: list[list[str]] = []
-        for row in self.rows:
-            numbers = [_number(measure) for measure in (row.spearman, row.gain, row.final)]
-            cells.append(["", row.name, *numbers, f"{row.abstention_rate:.0%}", ""])
-        cells[0][:2] = [self.name, "the video"]
-        cells[0][-1] = f"{self.milliseconds:.1f}"
-        return cells
+        rows = [_baseline_cells(row) for row in self.rows]
+        own_cells = rows[0]
+        own_cells[:2] = [self.name, "the video"]
+        own_cells[-1] = f"{self.milliseconds:.1f}"
+        return rows
 
     def curve_table(self) -> dict[str, str]:
         """Metrics of the model's curves by name, ready for printing."""
@@ -97,6 +95,12 @@ class RewardComparison:
             "CI low": f"{interval.low:.3f}",
             "CI high": f"{interval.high:.3f}",
         }
+
+
+def _baseline_cells(row: SanityBaseline) -> list[str]:
+    """Cells under `COMPARISON_HEADS`, without the reward and its time."""
+    spearman, gain, final = map(_number, (row.spearman, row.gain, row.final))
+    return ["", row.name, spearman, gain, final, f"{row.abstention_rate:.0%}", ""]
 
 
 def agreement_table(comparisons: Sequence[RewardComparison]) -> list[list[str]]:
@@ -160,15 +164,7 @@ def compare(
     frames_scored = num_scored * sum(len(video.frames) for video in videos)
     seconds_per_frame = seconds / frames_scored
     scored_videos = [
-        ScoredVideo(
-            path=video.path,
-            spec=model.spec,
-            instruction=instruction,
-            indices=video.indices,
-            fps=video.fps,
-            scores=scores,
-            seconds=seconds_per_frame * len(video.frames),
-        )
+        _scored_video(model, video, instruction, scores, seconds_per_frame)
         for video, scores in zip(videos, scored[model.spec.name], strict=True)
     ]
     return RewardComparison(
@@ -179,17 +175,36 @@ def compare(
     )
 
 
+def _scored_video(
+    model: RewardModel,
+    video: SampledVideo,
+    instruction: str,
+    scores: Scores,
+    seconds_per_frame: float,
+) -> ScoredVideo:
+    return ScoredVideo(
+        path=video.path,
+        spec=model.spec,
+        instruction=instruction,
+        indices=video.indices,
+        fps=video.fps,
+        scores=scores,
+        seconds=seconds_per_frame * len(video.frames),
+    )
+
+
 def _curve_metrics(
     model: RewardModel, clips: Sequence[Clip], videos: Sequence[ScoredVideo]
 ) -> dict[str, Measure]:
     """Every video is taken for a success that rises to its end: time is its progress."""
     curves = [video.score_curve for video in videos]
-    times = [np.arange(len(clip.frames)) for clip in clips]
-    cycles = [forward_and_reversed(clip, time) for clip, time in zip(clips, times, strict=True)]
-    pairs = zip(times, curves, strict=True)
+    times = [np.arange(len(curve)) for curve in curves]
     metrics = curve_metrics(curves)
-    metrics["kendall_tau_a"] = average(kendall_tau_a(time, curve) for time, curve in pairs)
-    return metrics | cycle_metrics(model.score(cycles))
+    taus = map(kendall_tau_a, times, curves)
+    metrics["kendall_tau_a"] = average(taus)
+    cycles = list(map(forward_and_reversed, clips, times))
+    cycle_scores = model.score(cycles)
+    return metrics | cycle_metrics(cycle_scores)
 
 
 def write(out: Path, comparisons: Sequence[RewardComparison]) -> dict[str, Path]:
@@ -218,13 +233,13 @@ def _content(
         }
         for video in comparison.videos
     ]
-    others = [other for other in comparisons if other is not comparison]
+    peers = [peer for peer in comparisons if peer is not comparison]
     return {
         "reward": to_json(comparison.videos[0].spec),
         "milliseconds_per_frame": comparison.milliseconds,
         "table": to_json(comparison.rows),
         "curve_metrics": _values(comparison.curve_metrics),
-        "agreement": {other.name: _values(_agreement(comparison, other)) for other in others},
+        "agreement": {peer.name: _values(_agreement(comparison, peer)) for peer in peers},
         "videos": videos,
     }
 

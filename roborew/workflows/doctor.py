@@ -13,19 +13,24 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import perf_counter
 from typing import Any, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from roborew.errors import RoborewError
 from roborew.types import Clip, Frame
 
 TIMEOUT_SECONDS = 120.0
 """How long a back end may take [s]."""
+MAX_REASON_CHARS = 160
+MAX_VIDEO_ERROR = 12.0
+"""Difference of a picture after h264, of 255: lossy, but no other color."""
+VIDEO_REMEDY = "pip install --force-reinstall av"
 REMEDIES: Mapping[str, str] = {
     "egl": "apt-get install libegl1 libgl1-mesa-dri, or the GPU driver with its EGL library",
     "osmesa": "apt-get install libosmesa6",
@@ -91,8 +96,14 @@ class RenderResult:
 
 def run_checks() -> list[Check]:
     """Try everything; takes some seconds."""
-    drawn = {name: try_backend(name) for name in REMEDIES}
-    return [*_drawing_checks(drawn), _check_video(), _check_weights(), _check_gpu(), _check_cores()]
+    results = {name: try_backend(name) for name in REMEDIES}
+    return [
+        *_drawing_checks(results),
+        _check_video(),
+        _check_weights(),
+        _check_gpu(),
+        _check_cores(),
+    ]
 
 
 def healthy(checks: list[Check]) -> bool:
@@ -108,9 +119,8 @@ def try_backend(name: str, timeout: float = TIMEOUT_SECONDS) -> RenderResult | s
         "MUJOCO_GL": name,
         "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
     }
-    environment.pop(
-        "PYOPENGL_PLATFORM", None
-    )  # set by an earlier back end, it would overrule this one
+    # Set by an earlier back end, it would overrule this one.
+    environment.pop("PYOPENGL_PLATFORM", None)
     command = [sys.executable, "-m", "roborew.workflows.doctor", name]
     try:
         child = subprocess.run(
@@ -121,9 +131,12 @@ def try_backend(name: str, timeout: float = TIMEOUT_SECONDS) -> RenderResult | s
     if child.returncode < 0:
         return f"crashed with signal {-child.returncode}"
     if child.returncode > 0:
-        said = child.stderr.strip().splitlines() or ["it said nothing"]
-        return f"could not draw ({said[-1].removeprefix('roborew.errors.')[:160]})"
-    return RenderResult(**json.loads(child.stdout.splitlines()[-1]))
+        error_lines = child.stderr.strip().splitlines() or ["it said nothing"]
+        reason = error_lines[-1].removeprefix("roborew.errors.")
+        return f"could not draw ({reason[:MAX_REASON_CHARS]})"
+    # Drivers may print lines of their own before.
+    result_line = child.stdout.splitlines()[-1]
+    return RenderResult(**json.loads(result_line))
 
 
 def render_scene(name: str) -> RenderResult:
@@ -165,83 +178,93 @@ def classify_orientation(frame: Frame) -> str:
     """
     if frame.max() < 16:
         return "black"
-    height, width = frame.shape[0] // 4, frame.shape[1] // 4
-    spots = [(height, width), (height, 3 * width), (3 * height, width), (3 * height, 3 * width)]
-    seen = tuple(
-        min(
-            CORNER_COLORS,
-            key=lambda name: float(np.abs(frame[spot].astype(float) - CORNER_COLORS[name]).sum()),
-        )
-        for spot in spots
-    )
-    return ORIENTATIONS.get(seen, f"not the scene that was asked for: {', '.join(seen)}")
+    top = frame.shape[0] // 4
+    left = frame.shape[1] // 4
+    bottom = 3 * top
+    right = 3 * left
+    # The middle of each quarter: blended edges say nothing.
+    spots = [(top, left), (top, right), (bottom, left), (bottom, right)]
+    colors = tuple(_nearest_color(frame[spot]) for spot in spots)
+    return ORIENTATIONS.get(colors, f"not the scene that was asked for: {', '.join(colors)}")
+
+
+def _nearest_color(pixel: NDArray[np.uint8]) -> str:
+    """The name in `CORNER_COLORS` of the color closest to a pixel, as drivers differ in shading."""
+    rgb = pixel.astype(float)
+    distances = {name: np.abs(rgb - color).sum() for name, color in CORNER_COLORS.items()}
+    return min(distances, key=lambda name: float(distances[name]))
 
 
 def _frames_per_second(env: Any, seconds: float = 0.5) -> float:
     env.render_frames()  # the first frames open the contexts
-    begun, frames = perf_counter(), 0
+    begun = perf_counter()
+    frames = 0
     while perf_counter() - begun < seconds:
         frames += len(env.render_frames())
     return frames / (perf_counter() - begun)
 
 
-def _drawing_checks(drawn: Mapping[str, RenderResult | str]) -> list[Check]:
+def _drawing_checks(results: Mapping[str, RenderResult | str]) -> list[Check]:
     try:
         from roborew_envs.rendering.renderer import backend
 
         chosen = backend()
-    except (
-        ValueError
-    ) as error:  # RenderError, which the import raises for what MuJoCo does not know
+    except ValueError as error:
+        # RenderError, which the import raises for a back end that MuJoCo does not know.
         return [
             Check(name="drawing", ok=False, needed=True, found=str(error), remedy="unset MUJOCO_GL")
         ]
-    working = [
-        name
-        for name, result in drawn.items()
-        if isinstance(result, RenderResult) and result.orientation == "upright"
-    ]
-    checks: list[Check] = []
-    for name, result in drawn.items():
-        found = result
-        if isinstance(result, RenderResult):
-            found = (
-                f"{result.orientation}, {result.frames_per_second:,.0f} frames/s, {result.renderer}"
-            )
-        remedy = "" if name in working else REMEDIES[name]
-        if name == chosen and remedy and working:
-            remedy = f"export MUJOCO_GL={working[0]}, which works here; or {remedy}"
-        label = f"drawing: {name}{' (in use)' if name == chosen else ''}"
-        checks.append(
-            Check(
-                name=label,
-                ok=name in working,
-                needed=name == chosen,
-                found=str(found),
-                remedy=remedy,
-            )
-        )
-    return checks
+    working = [name for name, result in results.items() if _is_upright(result)]
+    return [_drawing_check(name, result, chosen, working) for name, result in results.items()]
+
+
+def _is_upright(result: RenderResult | str) -> bool:
+    return isinstance(result, RenderResult) and result.orientation == "upright"
+
+
+def _drawing_check(
+    name: str, result: RenderResult | str, chosen: str, working: Sequence[str]
+) -> Check:
+    """One back end: only the chosen one must work."""
+    is_chosen = name == chosen
+    ok = name in working
+    remedy = "" if ok else REMEDIES[name]
+    if is_chosen and not ok and working:
+        # Another one that works here is less to do than an installation.
+        remedy = f"export MUJOCO_GL={working[0]}, which works here; or {remedy}"
+    label = f"drawing: {name}"
+    if is_chosen:
+        label += " (in use)"
+    finding = _describe(result)
+    return Check(name=label, ok=ok, needed=is_chosen, found=finding, remedy=remedy)
+
+
+def _describe(result: RenderResult | str) -> str:
+    if isinstance(result, str):
+        return result
+    return f"{result.orientation}, {result.frames_per_second:,.0f} frames/s, {result.renderer}"
 
 
 def _check_video() -> Check:
-    """Eight grey pictures, through h264 and back."""
+    """Eight gray pictures, through h264 and back."""
+    name = "video: h264"
     levels = np.linspace(20, 235, 8).astype(np.uint8)
     frames = np.repeat(levels, 64 * 48 * 3).reshape(8, 48, 64, 3)
     try:
         from roborew.data import read_video, write_video
 
         with tempfile.TemporaryDirectory() as folder:
-            back = read_video(write_video(Path(folder) / "grey.mp4", frames, fps=10))
+            decoded = read_video(write_video(Path(folder) / "gray.mp4", frames, fps=10))
     except (ImportError, OSError, ValueError, RoborewError) as error:
-        found, remedy = f"{type(error).__name__}: {error}", "pip install --force-reinstall av"
-        return Check(name="video: h264", ok=False, needed=True, found=found, remedy=remedy)
-    error = (
-        float(np.abs(back.astype(float) - frames).max()) if back.shape == frames.shape else 255.0
-    )
-    found = f"written and read back, at most {error:.0f} of 255 off"
-    remedy = "" if error < 12 else "pip install --force-reinstall av"
-    return Check(name="video: h264", ok=error < 12, needed=True, found=found, remedy=remedy)
+        reason = f"{type(error).__name__}: {error}"
+        return Check(name=name, ok=False, needed=True, found=reason, remedy=VIDEO_REMEDY)
+    max_error = 255.0
+    if decoded.shape == frames.shape:
+        max_error = float(np.abs(decoded.astype(float) - frames).max())
+    ok = max_error < MAX_VIDEO_ERROR
+    finding = f"written and read back, at most {max_error:.0f} of 255 off"
+    remedy = "" if ok else VIDEO_REMEDY
+    return Check(name=name, ok=ok, needed=True, found=finding, remedy=remedy)
 
 
 def _check_weights() -> Check:
@@ -254,18 +277,19 @@ def _check_weights() -> Check:
     except RoborewError as error:
         remedy = "install roborew anew: the weights belong to the package"
         return Check(name="reward: mini", ok=False, needed=True, found=str(error), remedy=remedy)
-    found = f"weights load and score ({score.value[0]:.2f} for noise)"
-    return Check(name="reward: mini", ok=bool(score.valid[0]), needed=True, found=found)
+    finding = f"weights load and score ({score.value[0]:.2f} for noise)"
+    return Check(name="reward: mini", ok=bool(score.valid[0]), needed=True, found=finding)
 
 
 def _check_gpu() -> Check:
     import torch
 
     ok = torch.cuda.is_available()
-    found = (
-        torch.cuda.get_device_name(0) if ok else "none that torch can use; nothing here needs one"
-    )
-    return Check(name="GPU", ok=ok, needed=False, found=f"{found} (torch {torch.__version__})")
+    device = "none that torch can use; nothing here needs one"
+    if ok:
+        device = torch.cuda.get_device_name(0)
+    finding = f"{device} (torch {torch.__version__})"
+    return Check(name="GPU", ok=ok, needed=False, found=finding)
 
 
 def _check_cores() -> Check:

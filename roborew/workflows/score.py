@@ -84,39 +84,40 @@ def sample_video(path: Path, fps: float | None = None, views: Sequence[Path] = (
         InvalidInputError: no such file, ``fps`` not above 0, or views of another length or rate.
         CorruptFileError: it cannot be decoded.
     """
-    info, frames = video_info(path), read_video(path)
-    indices = subsample_indices(len(frames), info.fps, fps)
-    kept = [frames[indices]]
+    rate = video_info(path).fps
+    frames = read_video(path)
+    num_frames = len(frames)
+    indices = subsample_indices(num_frames, rate, fps)
+    frames = frames[indices]
+    if not views:
+        return SampledVideo(path, frames, indices, rate)
+    view_frames = [frames]
     for view in views:
-        seen, rate = read_video(view), video_info(view).fps
-        if (len(seen), rate) != (len(frames), info.fps):
+        moments = read_video(view)
+        view_rate = video_info(view).fps
+        if (len(moments), view_rate) != (num_frames, rate):
             raise InvalidInputError(
-                f"{view}: expected the same moments as in {path}, {len(frames)} frames at "
-                f"{info.fps:g} per second; "
-                f"got {len(seen)} at {rate:g}."
+                f"{view}: expected the same moments as in {path}, {num_frames} frames at "
+                f"{rate:g} per second; got {len(moments)} at {view_rate:g}."
             )
-        kept.append(seen[indices])
-    joined = (
-        kept[0]
-        if not views
-        else np.stack([side_by_side(moment) for moment in zip(*kept, strict=True)])
-    )
-    return SampledVideo(path, joined, indices, info.fps)
+        # Sampled at once: the frames that are not scored need not stay in memory.
+        view_frames.append(moments[indices])
+    joined = [side_by_side(moment) for moment in zip(*view_frames, strict=True)]
+    return SampledVideo(path, np.stack(joined), indices, rate)
 
 
 def resolve_instruction(model: RewardModel, instruction: str | None) -> str:
-    """The sentence to score under: the one that is asked for, or the only one that a critic was
-    fitted to.
+    """The sentence to score under: ``instruction``, or the only one that a critic was fitted to.
 
     Raises:
-        InvalidInputError: nothing is asked for, and the model knows of no sentence, or of several.
+        InvalidInputError: no instruction, and the model knows of no sentence, or of several.
     """
     if instruction is not None:
         return instruction
-    known = list(model.sentences) if isinstance(model, Critic) else []
-    if len(known) == 1:
-        return known[0]
-    fitted = f" It was fitted to: {'; '.join(map(repr, known))}." if known else ""
+    sentences = list(model.sentences) if isinstance(model, Critic) else []
+    if len(sentences) == 1:
+        return sentences[0]
+    fitted = f" It was fitted to: {'; '.join(map(repr, sentences))}." if sentences else ""
     raise InvalidInputError(
         f"instruction: reward {model.spec.name!r} needs a sentence; say with --instruction what should be "
         f"done.{fitted}"
@@ -159,43 +160,53 @@ def score_video(
 
 def write_curve(out: Path, scored: ScoredVideo) -> Path:
     """Write a new ``<video>.<reward>.jsonl``: one object a scored frame."""
-    success = scored.scores.success
-    lines = (
-        json.dumps(
-            {
-                "frame": int(index),
-                "time": round(float(index) / scored.fps, 6),
-                "score": value,
-                "success": float(success[i]) if success is not None and value is not None else None,
-            }
-        )
-        for i, (index, value) in enumerate(zip(scored.indices, scored.curve, strict=True))
-    )
-    return _write(_name(out, scored, "jsonl"), "".join(f"{line}\n" for line in lines))
+    scores = scored.curve
+    successes: Sequence[float | None] = [None] * len(scores)
+    if scored.scores.success is not None:
+        successes = scored.scores.success.tolist()
+    lines: list[str] = []
+    for frame, score, success in zip(scored.indices.tolist(), scores, successes, strict=True):
+        row = {
+            "frame": frame,
+            "time": round(frame / scored.fps, 6),
+            "score": score,
+            # Where the model abstained from a score, it predicts nothing either.
+            "success": None if score is None else success,
+        }
+        lines.append(json.dumps(row) + "\n")
+    return _write(_name(out, scored, "jsonl"), "".join(lines))
 
 
 def write_plot(out: Path, scored: Sequence[ScoredVideo]) -> Path:
     """Write a new SVG of the curves of one video, one line a reward, each in its own range."""
-    figure = curves_figure(
-        {s.spec.name: (s.indices / s.fps, s.curve, score_range(s.spec, s.curve)) for s in scored}
-    )
-    name = "+".join(s.spec.name for s in scored)
-    return _write(free_path(out / f"{scored[0].path.stem}.{name}.svg"), figure)
+    curves = {video.spec.name: _timed_curve(video) for video in scored}
+    names = "+".join(video.spec.name for video in scored)
+    path = free_path(out / f"{scored[0].path.stem}.{names}.svg")
+    return _write(path, curves_figure(curves))
+
+
+def _timed_curve(
+    video: ScoredVideo,
+) -> tuple[NDArray[np.float64], list[float | None], tuple[float, float]]:
+    """Times [s], scores and the range to plot them in."""
+    times = video.indices / video.fps
+    scores = video.curve
+    return times, scores, score_range(video.spec, scores)
 
 
 def write_scored_video(out: Path, scored: ScoredVideo, sampled: SampledVideo) -> Path:
     """Write a new mp4 of the scored frames with the goal and the curve drawn in."""
-    shown = score_range(scored.spec, scored.curve)
-    story = Overlay(
+    overlay = Overlay(
         instruction=scored.instruction,
         scores=scored.curve,
-        score_range=shown,
+        score_range=score_range(scored.spec, scored.curve),
         title=scored.spec.name,
     )
-    thinned = len(scored.indices) * scored.fps / max(1, int(scored.indices[-1]))
-    return write_overlay_video(
-        _name(out, scored, "mp4"), sampled.frames, story, min(MAX_VIDEO_FPS, max(1.0, thinned))
-    )
+    # The rate of the scored frames, so that the video takes as long as what it shows.
+    last = max(1, int(scored.indices[-1]))
+    sampled_fps = len(scored.indices) * scored.fps / last
+    fps = min(MAX_VIDEO_FPS, max(1.0, sampled_fps))
+    return write_overlay_video(_name(out, scored, "mp4"), sampled.frames, overlay, fps)
 
 
 def write_progress_table(out: Path, scored: Sequence[ScoredVideo], identity: str) -> Path:
@@ -209,44 +220,50 @@ def write_progress_table(out: Path, scored: Sequence[ScoredVideo], identity: str
         scored: videos under one model, the episodes in this order.
         identity: what made the scores, as it stands in the run's command.
     """
-    arrow, parquet = (
-        cast(Any, import_module("pyarrow")),
-        cast(Any, import_module("pyarrow.parquet")),
-    )  # no annotations
+    # Imported by name, as pyarrow has no annotations.
+    arrow = cast(Any, import_module("pyarrow"))
+    parquet = cast(Any, import_module("pyarrow.parquet"))
     spec = scored[0].spec
-    bounded = math.isfinite(spec.low) and math.isfinite(spec.high)
-    episodes: list[NDArray[np.float32]] = []
-    for video in scored:
-        progress = np.full(int(video.indices[-1]) + 1, np.nan, np.float32)
-        values = (
-            (video.scores.value - spec.low) / (spec.high - spec.low)
-            if bounded
-            else video.scores.value
-        )
-        progress[video.indices] = np.where(video.scores.valid, values, np.nan)
-        episodes.append(progress)
-    lengths = [len(progress) for progress in episodes]
-    table = arrow.table(
-        {
-            "index": np.arange(sum(lengths), dtype=np.int64),
-            "episode_index": np.repeat(np.arange(len(lengths), dtype=np.int64), lengths),
-            "frame_index": np.concatenate(
-                [np.arange(length, dtype=np.int64) for length in lengths]
-            ),
-            "progress_sparse": np.concatenate(episodes),
-        }
-    ).replace_schema_metadata(
-        {
-            "reward_model_path": identity,
-            "roborew.causal": str(spec.causal).lower(),
-            "roborew.scale": "unit" if bounded else "raw",
-            "roborew.episodes": json.dumps([str(video.path) for video in scored]),
-        }
-    )
+    metadata = {
+        "reward_model_path": identity,
+        "roborew.causal": str(spec.causal).lower(),
+        "roborew.scale": "unit" if _is_bounded(spec) else "raw",
+        "roborew.episodes": json.dumps([str(video.path) for video in scored]),
+    }
+    table = arrow.table(_progress_columns(scored)).replace_schema_metadata(metadata)
     path = free_path(out / f"{spec.name}_progress.parquet")
     with create_atomically(path) as file:
         parquet.write_table(table, file)
     return path
+
+
+def _progress_columns(scored: Sequence[ScoredVideo]) -> dict[str, NDArray[Any]]:
+    """Columns of the progress table, a row a frame."""
+    episodes = [_progress_of_frames(video) for video in scored]
+    lengths = [len(progress) for progress in episodes]
+    frame_indices = [np.arange(length, dtype=np.int64) for length in lengths]
+    return {
+        "index": np.arange(sum(lengths), dtype=np.int64),
+        "episode_index": np.repeat(np.arange(len(lengths), dtype=np.int64), lengths),
+        "frame_index": np.concatenate(frame_indices),
+        "progress_sparse": np.concatenate(episodes),
+    }
+
+
+def _progress_of_frames(video: ScoredVideo) -> NDArray[np.float32]:
+    """Progress of every frame up to the last scored one, NaN between scored ones."""
+    spec = video.spec
+    values = video.scores.value
+    if _is_bounded(spec):
+        values = (values - spec.low) / (spec.high - spec.low)
+    num_frames = int(video.indices[-1]) + 1
+    progress = np.full(num_frames, np.nan, np.float32)
+    progress[video.indices] = np.where(video.scores.valid, values, np.nan)
+    return progress
+
+
+def _is_bounded(spec: RewardSpec) -> bool:
+    return math.isfinite(spec.low) and math.isfinite(spec.high)
 
 
 def _name(out: Path, scored: ScoredVideo, ending: str) -> Path:

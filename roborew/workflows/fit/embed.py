@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
+
 from roborew.config import format_options, keyword_options, parse_options
 from roborew.critics.ensemble import make_objective
 from roborew.data.demonstration import Demonstration
@@ -80,64 +83,119 @@ def embed_demonstrations(
 
     Arguments and errors as of `fit_critic`.
     """
-    make = config.encoder.factory()
-    # What cannot be is an error before anything is read.
-    settings = format_options(config.critic.options)
-    make_objective(config.critic.name, settings, config.ensemble_size)
-    _check_goals(config)
-    seeds, clock, figures = Seeds(config.seed), Stopwatch(), dict[str, float]()
-    seeded = [f"seed={seeds.integer('encoder')}"]
-    words = with_defaults(format_options(config.encoder.options), seeded)
-    encoder: Encoder = make(
-        **{"device": config.device, **_cache(make, config), **parse_options(make, words)}
-    )
-    everything = [*demonstrations, *visited]
-    kinds = strata_of(everything)
-    cameras = resolve_cameras(everything, ",".join(config.cameras) or None)
-    kept = [subsample_indices(one.length, one.fps, config.fps) for one in everything]
-    split = split_episodes(kinds, config.held_out, seeds.generator("split"))
-    unseen = hold_out_instructions(
-        everything, config.held_out if split.test else 0.0, seeds.generator("sentences")
-    )
-    wording = InstructionEmbedder(encoder, unseen)
-    read = zip(_counted(everything, "episodes read", say), kept, strict=True)
+    _check_config(config)
+    seeds = Seeds(config.seed)
+    encoder, encoder_options = _make_encoder(config, seeds)
+    all_demonstrations = [*demonstrations, *visited]
+    clock = Stopwatch()
     with clock.time("reading"):
-        episode_frames = [load_episode_frames(one, cameras, at, wording) for one, at in read]
-    height, width = episode_frames[0].frames.shape[1:3]
-    aspect = width / len(cameras) / height
-    if len(cameras) > 1:
-        encoder = MultiViewEncoder(encoder, cameras, aspect)
-    chosen = set(split.fit)
+        recordings = _read(all_demonstrations, config, encoder, seeds, say)
+    if len(recordings.cameras) > 1:
+        encoder = MultiViewEncoder(encoder, recordings.cameras, recordings.aspect)
+    figures = dict[str, float]()
     with clock.time("encoder"):
-        learned_from = [
-            one for one, told in zip(episode_frames, everything, strict=True) if told.name in chosen
-        ]
-        encoder.learn(learned_from, keeping(figures, say))
+        encoder.learn(recordings.to_fit(), keeping(figures, say))
     with clock.time("embedding"):
-        vectors = [
-            encoder.encode(one.frames) for one in _counted(episode_frames, "episodes embedded", say)
-        ]
-        goals = embed_goal_images(config.goal_images, encoder, everything)
+        examples = _embed(recordings, config, encoder, say)
     return EmbeddedDemonstrations(
         encoder=encoder,
-        encoder_options=tuple(words),
-        cameras=cameras,
-        aspect=aspect,
-        split=split,
-        held_out_instructions=unseen,
-        examples=tuple(
-            make_example(*row)
-            for row in zip(everything, episode_frames, vectors, kept, goals, strict=True)
-        ),
-        episode_frames=tuple(episode_frames),
-        visited=frozenset(one.name for one in visited),
+        encoder_options=tuple(encoder_options),
+        cameras=recordings.cameras,
+        aspect=recordings.aspect,
+        split=recordings.split,
+        held_out_instructions=recordings.held_out_instructions,
+        examples=examples,
+        episode_frames=recordings.episode_frames,
+        visited=frozenset(demonstration.name for demonstration in visited),
         seconds=clock.seconds,
         figures=figures,
     )
 
 
+def _check_config(config: FitConfig) -> None:
+    """Refuse what cannot be fitted before anything is read, which may take minutes."""
+    config.encoder.factory()
+    settings = format_options(config.critic.options)
+    make_objective(config.critic.name, settings, config.ensemble_size)
+    _check_goals(config)
+
+
+def _make_encoder(config: FitConfig, seeds: Seeds) -> tuple[Encoder, list[str]]:
+    """The encoder, and its settings as key=value."""
+    factory = config.encoder.factory()
+    seeded = [f"seed={seeds.integer('encoder')}"]
+    words = with_defaults(format_options(config.encoder.options), seeded)
+    options = {**_cache(factory, config), **parse_options(factory, words)}
+    return factory(**{"device": config.device, **options}), words
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Recordings:
+    """Demonstrations as they were read, with all that is decided before embedding."""
+
+    demonstrations: Sequence[Demonstration]
+    episode_frames: tuple[EpisodeFrames, ...]
+    indices: Sequence[NDArray[np.int64]]
+    cameras: tuple[str, ...]
+    split: Split
+    held_out_instructions: Mapping[str, HeldOutInstructions]
+
+    @property
+    def aspect(self) -> float:
+        """Width of one picture divided by its height."""
+        height, width = self.episode_frames[0].frames.shape[1:3]
+        return width / len(self.cameras) / height
+
+    def to_fit(self) -> list[EpisodeFrames]:
+        """The episodes that may be learned from."""
+        names = set(self.split.fit)
+        pairs = zip(self.demonstrations, self.episode_frames, strict=True)
+        return [episode for demonstration, episode in pairs if demonstration.name in names]
+
+
+def _read(
+    demonstrations: Sequence[Demonstration],
+    config: FitConfig,
+    encoder: Encoder,
+    seeds: Seeds,
+    say: Say | None,
+) -> _Recordings:
+    strata = strata_of(demonstrations)
+    cameras = resolve_cameras(demonstrations, ",".join(config.cameras) or None)
+    split = split_episodes(strata, config.held_out, seeds.generator("split"))
+    # Without test episodes nobody would look at held-out sentences: all are fitted.
+    held_out_ratio = config.held_out if split.test else 0.0
+    held_out = hold_out_instructions(demonstrations, held_out_ratio, seeds.generator("sentences"))
+    embedder = InstructionEmbedder(encoder, held_out)
+    all_indices: list[NDArray[np.int64]] = []
+    all_frames: list[EpisodeFrames] = []
+    for demonstration in _counted(demonstrations, "episodes read", say):
+        indices = subsample_indices(demonstration.length, demonstration.fps, config.fps)
+        all_indices.append(indices)
+        all_frames.append(load_episode_frames(demonstration, cameras, indices, embedder))
+    return _Recordings(
+        demonstrations=demonstrations,
+        episode_frames=tuple(all_frames),
+        indices=all_indices,
+        cameras=cameras,
+        split=split,
+        held_out_instructions=held_out,
+    )
+
+
+def _embed(
+    recordings: _Recordings, config: FitConfig, encoder: Encoder, say: Say | None
+) -> tuple[Example, ...]:
+    episodes = recordings.episode_frames
+    counted = _counted(episodes, "episodes embedded", say)
+    features = [encoder.encode(episode.frames) for episode in counted]
+    goals = embed_goal_images(config.goal_images, encoder, recordings.demonstrations)
+    columns = (recordings.demonstrations, episodes, features, recordings.indices, goals)
+    return tuple(make_example(*row) for row in zip(*columns, strict=True))
+
+
 def _check_goals(config: FitConfig) -> None:
-    """Pictures of the goal are given to a critic that learns from them."""
+    """Refuse pictures of the goal for a critic that does not learn from them."""
     if config.goal_images is None or critics.load(config.critic.name).spec.learns_goal_images:
         return
     able = [name for name in critics if critics.load(name).spec.learns_goal_images]
@@ -150,22 +208,21 @@ def _check_goals(config: FitConfig) -> None:
 def keeping(figures: dict[str, float], say: Say | None) -> Report:
     """Pass figures on, and keep the last of each name that is no count."""
 
-    def report(what: str, value: float) -> None:
-        if ", of " not in what:
-            figures[what] = value
-        (say or _silently)(what, value)
+    def report(name: str, value: float) -> None:
+        # "steps, of 400" counts: only its progress is of interest, not its last value.
+        if ", of " not in name:
+            figures[name] = value
+        if say is not None:
+            say(name, value)
 
     return report
 
 
-def _silently(what: str, value: float) -> None:
-    """Say nothing."""
-
-
 def with_defaults(words: Sequence[str], defaults: Sequence[str]) -> list[str]:
     """Settings as key=value, and the defaults of those that are not among them."""
-    given = {word.partition("=")[0] for word in words}
-    return [*words, *(default for default in defaults if default.partition("=")[0] not in given)]
+    names = {word.partition("=")[0] for word in words}
+    missing = [default for default in defaults if default.partition("=")[0] not in names]
+    return [*words, *missing]
 
 
 def _cache(make: Callable[..., Encoder], config: FitConfig) -> dict[str, Path]:
@@ -174,13 +231,14 @@ def _cache(make: Callable[..., Encoder], config: FitConfig) -> dict[str, Path]:
         return {}
     if "cache" not in keyword_options(make):
         raise InvalidInputError(
-            f"cache: expected an encoder that is not fitted, 'tower'; got {config.encoder.name!r}."
+            f"cache: expected an encoder that is not fitted, 'pretrained'; got {config.encoder.name!r}."
         )
     return {"cache": config.cache}
 
 
-def _counted(things: Sequence[T], what: str, say: Say | None) -> Iterator[T]:
-    """Give the things one by one, and say how many are done."""
-    for number, thing in enumerate(things, start=1):
-        yield thing
-        (say or _silently)(f"{what}, of {len(things)}", number)
+def _counted(items: Sequence[T], name: str, say: Say | None) -> Iterator[T]:
+    """Give the items one by one, and say how many are done."""
+    for number, item in enumerate(items, start=1):
+        yield item
+        if say is not None:
+            say(f"{name}, of {len(items)}", number)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -28,7 +29,7 @@ from roborew.workflows.fit.embed import (
 )
 from roborew.workflows.fit.split import HeldOutInstructions, Split
 
-LEAST_GAIN = 0.05
+MIN_PROGRESS_RANGE = 0.05
 """Least difference in progress between any two frames that are learned from."""
 
 
@@ -41,7 +42,7 @@ class Fitted:
         split: which episode was used for what.
         unseen: sentences that were held out, by instruction.
         examples: all of them, embedded.
-        footage: their pictures, in the same order.
+        episode_frames: their pictures, in the same order.
         seconds: wall-clock time by part: "reading", "encoder", "embedding", "objective".
         figures: what the encoder, where it was learned, and the objective reported last, by name.
     """
@@ -84,41 +85,35 @@ def fit_critic(
 def fit_objective(
     embedded: EmbeddedDemonstrations, config: FitConfig, say: Say | None = None
 ) -> Fitted:
-    """Fit the objective of a configuration to what `embed` made with it; errors as of
-    `fit_critic`."""
-    figures, clock = dict(embedded.figures), Stopwatch()
+    """Fit the objective of a configuration to what `embed_demonstrations` made with it; errors as
+    of `fit_critic`."""
+    clock = Stopwatch()
+    figures = dict(embedded.figures)
+    report = keeping(figures, say)
     seeded = [f"seed={Seeds(config.seed).integer('critic')}"]
     settings = with_defaults(format_options(config.critic.options), seeded)
     objective = make_objective(config.critic.name, settings, config.ensemble_size)
-
-    report = keeping(figures, say)
-    split, by_name = embedded.split, {example.name: example for example in embedded.examples}
-    chosen, held = ([by_name[name] for name in part] for part in (split.fit, split.validation))
+    by_name = {example.name: example for example in embedded.examples}
+    training = [by_name[name] for name in embedded.split.fit]
+    validation = [by_name[name] for name in embedded.split.validation]
     if config.goal_images is None:
-        _check_gain(chosen)
+        _check_gain(training)
     with clock.time("objective"):
         if embedded.visited and isinstance(objective, Refittable):
-            shown = [example for example in chosen if example.name not in embedded.visited]
-            objective.refit(
-                shown, [example for example in chosen if example.name in embedded.visited], report
-            )
+            # What an agent visited is no demonstration: such a critic tells it from one.
+            demonstrations = [
+                example for example in training if example.name not in embedded.visited
+            ]
+            visited = [example for example in training if example.name in embedded.visited]
+            objective.refit(demonstrations, visited, report)
         else:
-            objective.fit(chosen, held, report)
-        calibration = fit_calibration(objective, held) if config.calibrate else None
-    recipe = {
-        "objective": settings,
-        "members": config.ensemble_size,
-        "encoder_name": config.encoder.name,
-        "encoder": list(embedded.encoder_options),
-        "cameras": list(embedded.cameras),
-        "sentences": list(dict.fromkeys(example.instruction for example in embedded.examples)),
-        "fps": config.fps,
-        "aspect": embedded.aspect,
-    }
+            objective.fit(training, validation, report)
+        calibration = fit_calibration(objective, validation) if config.calibrate else None
+    recipe = _recipe(embedded, config, settings)
     return Fitted(
         critic=Critic(config.critic.name, objective, embedded.encoder, recipe, calibration),
         config=config,
-        split=split,
+        split=embedded.split,
         unseen=embedded.held_out_instructions,
         examples=embedded.examples,
         episode_frames=embedded.episode_frames,
@@ -127,15 +122,31 @@ def fit_objective(
     )
 
 
+def _recipe(
+    embedded: EmbeddedDemonstrations, config: FitConfig, settings: list[str]
+) -> dict[str, Any]:
+    """What a saved critic says of how it was made, and needs to be fitted again."""
+    sentences = dict.fromkeys(example.instruction for example in embedded.examples)
+    return {
+        "objective": settings,
+        "members": config.ensemble_size,
+        "encoder_name": config.encoder.name,
+        "encoder": list(embedded.encoder_options),
+        "cameras": list(embedded.cameras),
+        "sentences": list(sentences),
+        "fps": config.fps,
+        "aspect": embedded.aspect,
+    }
+
+
 def _check_gain(examples: Sequence[Example]) -> None:
     """Whatever the method, it learns from what gets further."""
     labels = np.concatenate([progress_labels(example) for example in examples])
-    if np.nanmax(labels) - np.nanmin(labels) < LEAST_GAIN:
-        failed = sum(example.success is False for example in examples)
+    lowest = np.nanmin(labels)
+    if np.nanmax(labels) - lowest < MIN_PROGRESS_RANGE:
+        failures = sum(example.success is False for example in examples)
         raise InvalidInputError(
             f"fit: expected a success, or progress labels that change; got {len(examples)} "
-            f"demonstrations to fit, "
-            f"{failed} of them failures, whose progress is {np.nanmin(labels):.2f} wherever it is "
-            f"known. Add a "
-            "success, or label progress."
+            f"demonstrations to fit, {failures} of them failures, whose progress is {lowest:.2f} "
+            "wherever it is known. Add a success, or label progress."
         )
