@@ -142,29 +142,35 @@ def _read_union(kinds: tuple[Any, ...], content: Any, place: str) -> Any:
 
 
 def _read_tuple(arguments: tuple[Any, ...], content: list[Any], place: str) -> tuple[Any, ...]:
-    kinds = arguments[:1] * len(content) if arguments[1:] == (...,) else arguments
+    kinds = arguments
+    if arguments[1:] == (...,):
+        # tuple[X, ...]: any number of entries of one type.
+        kinds = arguments[:1] * len(content)
     if len(kinds) != len(content):
         raise InvalidInputError(f"{place}: expected {len(kinds)} entries; got {len(content)}.")
-    return tuple(_read(kinds[i], content[i], f"{place}[{i}]") for i in range(len(content)))
+    entries: list[Any] = []
+    for index, (kind, entry) in enumerate(zip(kinds, content, strict=True)):
+        entries.append(_read(kind, entry, f"{place}[{index}]"))
+    return tuple(entries)
 
 
 def _read_dataclass(kind: type[Any], content: dict[str, Any], place: str) -> Any:
     hints = get_type_hints(kind)
-    wanted = {field.name for field in dataclasses.fields(kind) if field.init}
+    expected = {field.name for field in dataclasses.fields(kind) if field.init}
     upgrade = getattr(kind, "upgrade", None)
     if upgrade is not None:
         content = upgrade(content)
     entries = {name: entry for name, entry in content.items() if name != CLASS}
-    given = current_names(kind, entries, place)
-    named = content.get(CLASS, kind.__name__)
-    if named != kind.__name__ or set(given) != wanted:
+    entries = current_names(kind, entries, place)
+    names = set(entries)
+    class_name = content.get(CLASS, kind.__name__)
+    if class_name != kind.__name__ or names != expected:
         raise InvalidInputError(
-            f"{place}: expected a {kind.__name__} with {sorted(wanted)}; got a {named}, "
-            f"missing {sorted(wanted - set(given))}, unknown {sorted(set(given) - wanted)}."
+            f"{place}: expected a {kind.__name__} with {sorted(expected)}; got a {class_name}, "
+            f"missing {sorted(expected - names)}, unknown {sorted(names - expected)}."
         )
-    return kind(
-        **{name: _read(hints[name], entry, f"{place}.{name}") for name, entry in given.items()}
-    )
+    values = {name: _read(hints[name], entry, f"{place}.{name}") for name, entry in entries.items()}
+    return kind(**values)
 
 
 def options_class(factory: Callable[..., Any]) -> Callable[..., Any]:

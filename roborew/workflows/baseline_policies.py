@@ -24,8 +24,10 @@ def random_policy(env: Environment, seed: int) -> Policy:
     def act(observations: NDArray[Any]) -> NDArray[Any]:
         num_envs = len(observations)
         if isinstance(space, Discrete):
-            return rng.integers(space.start, space.start + space.n, num_envs)
-        actions = rng.uniform(space.low, space.high, (num_envs, *space.shape))
+            end = space.start + space.n
+            return rng.integers(space.start, end, num_envs)
+        shape = (num_envs, *space.shape)
+        actions = rng.uniform(space.low, space.high, shape)
         return actions.astype(np.float32)
 
     return act

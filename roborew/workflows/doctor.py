@@ -191,8 +191,12 @@ def classify_orientation(frame: Frame) -> str:
 def _nearest_color(pixel: NDArray[np.uint8]) -> str:
     """The name in `CORNER_COLORS` of the color closest to a pixel, as drivers differ in shading."""
     rgb = pixel.astype(float)
-    distances = {name: np.abs(rgb - color).sum() for name, color in CORNER_COLORS.items()}
-    return min(distances, key=lambda name: float(distances[name]))
+
+    def distance(name: str) -> float:
+        difference = rgb - CORNER_COLORS[name]
+        return float(np.abs(difference).sum())
+
+    return min(CORNER_COLORS, key=distance)
 
 
 def _frames_per_second(env: Any, seconds: float = 0.5) -> float:

@@ -111,12 +111,15 @@ class RunEvaluation:
 
     def full_summary(self) -> dict[str, Any]:
         """The content of ``summary.json``: `summary` and the metrics of the learned reward."""
-        values = {name: measure.value for name, measure in self.reward_metrics.items()}
-        interval = self.agent.false_success_interval
+        summary = self.summary()
+        for name, measure in self.reward_metrics.items():
+            summary[name] = measure.value
+        # Without a model nothing is predicted, and 0 false successes would say nothing.
         has_reward = self.trained.model is not None and self.agent.successes is not None
-        values["false_success_ci_low"] = interval.low if has_reward else None
-        values["false_success_ci_high"] = interval.high if has_reward else None
-        return self.summary() | values
+        interval = self.agent.false_success_interval
+        summary["false_success_ci_low"] = interval.low if has_reward else None
+        summary["false_success_ci_high"] = interval.high if has_reward else None
+        return summary
 
     def reward_table(self) -> dict[str, float | None]:
         """The learned reward's metrics under the names that tables show."""

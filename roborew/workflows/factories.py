@@ -54,8 +54,11 @@ def _drawing_options(env: EnvConfig, default_camera: str) -> dict[str, Any]:
         options["camera"] = ",".join(env.cameras)
     if env.quality != "fast":
         options["quality"] = env.quality
-    sizes = {"width": env.width, "height": env.height}
-    return options | {name: size for name, size in sizes.items() if size is not None}
+    if env.width is not None:
+        options["width"] = env.width
+    if env.height is not None:
+        options["height"] = env.height
+    return options
 
 
 def make_agent(

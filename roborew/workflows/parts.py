@@ -82,12 +82,14 @@ class PartConfig:
             RoborewError: as of `factory` and `typed_options`.
         """
         self.typed_options()  # that there are such settings, of these types
-        given = current_names(
-            options_class(self.factory()), self.options, f"{self.kind} {self.name}"
-        )
-        options = default_options(self.factory()) | given
-        kept = {name: v for name, v in options.items() if name not in self.unset or name in given}
-        return replace(self, options=kept)
+        factory = self.factory()
+        chosen = current_names(options_class(factory), self.options, f"{self.kind} {self.name}")
+        options = default_options(factory) | chosen
+        for name in self.unset:
+            # Decided later, by another part; a default written down now would stand in its way.
+            if name not in chosen:
+                options.pop(name, None)
+        return replace(self, options=options)
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +202,6 @@ class RewardConfig(PartConfig):
         Raises:
             UnknownNameError: neither a reward nor a folder; close matches and the list are offered.
         """
-        known = self.is_oracle or self.name in rewards or ":" in self.name
-        if not known and not self.is_folder:
+        is_registered = self.is_oracle or self.name in rewards or ":" in self.name
+        if not is_registered and not self.is_folder:
             raise UnknownNameError("reward", self.name, [*rewards, *ORACLE_REWARDS], nor="folder")

@@ -87,7 +87,8 @@ def _critic_cameras(config: TrainConfig) -> tuple[str, ...]:
 
 def _record_agent(run: RunDirectory, config: TrainConfig, number: int) -> None:
     """Write episodes of the agent as it explores, as the critic sees them."""
-    agent, cameras = load_trained(run).agent, _critic_cameras(config)
+    agent = load_trained(run).agent
+    cameras = _critic_cameras(config)
     first = FIRST_SEED + number * SEEDS_APART
     with closing(make_env(config, EPISODES)) as env:
 
@@ -109,15 +110,26 @@ def _record_agent(run: RunDirectory, config: TrainConfig, number: int) -> None:
 def _episode(
     recording: Recording, config: TrainConfig, name: str, cameras: Sequence[str]
 ) -> NewEpisode:
+    # The cameras' pictures lie side by side in a frame, as the agent's reward sees them.
+    views = np.split(recording.frames, len(cameras), axis=2)
+    return NewEpisode(
+        name=name,
+        instruction=config.sentence,
+        columns=_columns(recording),
+        frames=dict(zip(cameras, views, strict=True)),
+    )
+
+
+def _columns(recording: Recording) -> dict[str, NDArray[Any]]:
+    """The truth of every frame, as far as the simulator reports it."""
     episode = recording.episode
-    columns: dict[str, NDArray[Any]] = {"step": np.arange(len(recording.frames))}
+    steps = np.arange(len(recording.frames))
+    columns: dict[str, NDArray[Any]] = {"step": steps}
     if np.isfinite(episode.progress).all():
         columns["progress"] = np.asarray(episode.progress, np.float32)
     if episode.success is not None:
         columns["success"] = np.asarray(episode.success, np.bool_)
-    views = np.split(recording.frames, len(cameras), axis=2)
-    frames = dict(zip(cameras, views, strict=True))
-    return NewEpisode(name=name, instruction=config.sentence, columns=columns, frames=frames)
+    return columns
 
 
 def _check_labels(visited: list[Demonstration], config: TrainConfig) -> None:
@@ -125,7 +137,7 @@ def _check_labels(visited: list[Demonstration], config: TrainConfig) -> None:
     name = read_config(Path(config.reward.name))["critic"]
     unlabeled = any(demonstration.succeeded is None for demonstration in visited)
     if unlabeled and not issubclass(critics.load(name), Refittable):
-        able = [able for able in critics if issubclass(critics.load(able), Refittable)]
+        able = [critic for critic in critics if issubclass(critics.load(critic), Refittable)]
         raise InvalidInputError(
             f"refit: {config.env.id} does not say whether an episode succeeds, and {name!r} cannot "
             f"learn from the agent's episodes without. Able to: {', '.join(able)}."
@@ -136,7 +148,8 @@ def _fit_config(config: TrainConfig) -> FitConfig:
     """As the critic was fitted, with the seed of the run."""
     folder = Path(config.reward.name)
     content = read_config(folder)
-    recipe, goals = content["recipe"], folder / GOALS
+    recipe = content["recipe"]
+    goals = folder / GOALS
     objective = parse_settings(critics.load(content["critic"]), recipe["objective"])
     encoder = parse_settings(encoders.load(recipe["encoder_name"]), recipe["encoder"])
     return FitConfig(

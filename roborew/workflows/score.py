@@ -180,9 +180,12 @@ def write_curve(out: Path, scored: ScoredVideo) -> Path:
 def write_plot(out: Path, scored: Sequence[ScoredVideo]) -> Path:
     """Write a new SVG of the curves of one video, one line a reward, each in its own range."""
     curves = {video.spec.name: _timed_curve(video) for video in scored}
-    names = "+".join(video.spec.name for video in scored)
-    path = free_path(out / f"{scored[0].path.stem}.{names}.svg")
-    return _write(path, curves_figure(curves))
+    rewards = [video.spec.name for video in scored]
+    names = "+".join(rewards)
+    stem = scored[0].path.stem
+    path = out / f"{stem}.{names}.svg"
+    figure = curves_figure(curves)
+    return _write(free_path(path), figure)
 
 
 def _timed_curve(

@@ -28,7 +28,7 @@ from roborew_envs.experts.behaviors import Behavior
 from roborew_envs.rendering.renderer import check_frame
 
 FIRST_SEED = 20_000_000_000
-"""Starts of demonstrations: never those that agents train on or are judged on."""
+"""Starts of demonstrations: never those that agents train on or are evaluated on."""
 SEEDS_PER_SET = 1_000_000
 """Starts of one seed, and so the most episodes of a behavior."""
 
@@ -71,29 +71,32 @@ def collect_demonstrations(
     instruction = instruction_for(env, config.instruction)
     check_frame(config.width, config.height, config.quality)
     with closing(make_source(env, config)) as source:
-        names = _checked(env, source, config)
+        behaviors = _checked(env, source, config)
         cameras = config.cameras or source.cameras[:1]
-        fps = (
-            source.fps if config.format == "folder" else max(1, round(source.fps))
-        )  # LeRobot knows whole ones only
-        video_format = VideoFormat(
-            fps=fps, encoding=find_encoding(config.codec), drawing=source.drawing
-        )
-        request = {"env": env, **to_json(config), "cameras": cameras}
-
-        def tell(done: int) -> None:
-            behavior = names[min(done // config.episodes, len(names) - 1)]
-            observe(CollectStatus(done=done, total=config.episodes * len(names), behavior=behavior))
-
         make = partial(_new_episode, env, instruction, source.sentences(instruction), cameras)
         return write_dataset(
             out,
-            request,
-            partial(_episodes, source, config, names, make),
-            video_format,
+            {"env": env, **to_json(config), "cameras": cameras},
+            partial(_episodes, source, config, behaviors, make),
+            _video_format(source, config),
             _dataset_writer(source, config),
-            tell,
+            lambda done: observe(_status(done, config, behaviors)),
         )
+
+
+def _status(done: int, config: CollectConfig, behaviors: tuple[Behavior, ...]) -> CollectStatus:
+    # When all is done the last behavior is still the one that was played.
+    number = min(done // config.episodes, len(behaviors) - 1)
+    total = config.episodes * len(behaviors)
+    return CollectStatus(done=done, total=total, behavior=behaviors[number])
+
+
+def _video_format(source: EpisodeSource, config: CollectConfig) -> VideoFormat:
+    fps = source.fps
+    if config.format != "folder":
+        # LeRobot knows whole rates only.
+        fps = max(1, round(fps))
+    return VideoFormat(fps=fps, encoding=find_encoding(config.codec), drawing=source.drawing)
 
 
 def _dataset_writer(source: EpisodeSource, config: CollectConfig) -> DatasetWriter:
@@ -105,21 +108,21 @@ def _dataset_writer(source: EpisodeSource, config: CollectConfig) -> DatasetWrit
 
 
 def _checked(env: str, source: EpisodeSource, config: CollectConfig) -> tuple[Behavior, ...]:
-    known = source.behaviors
+    available = source.behaviors
     for behavior in config.behaviors:
-        if behavior not in known:
+        if behavior not in available:
             raise InvalidInputError(
-                f"{env}: no behavior {behavior!r}. Available: {', '.join(known) or 'none'}."
+                f"{env}: no behavior {behavior!r}. Available: {', '.join(available) or 'none'}."
             )
     for camera in config.cameras:
         if camera not in source.cameras:
             raise InvalidInputError(
                 f"{env}: no camera {camera!r}. Available: {', '.join(source.cameras)}."
             )
-    for name, given in {"behaviors": config.behaviors, "cameras": config.cameras}.items():
-        if len(set(given)) != len(given) or (name == "behaviors" and not given):
+    for name, choices in {"behaviors": config.behaviors, "cameras": config.cameras}.items():
+        if len(set(choices)) != len(choices) or (name == "behaviors" and not choices):
             raise InvalidInputError(
-                f"{name}: expected each once, and at least one behavior; got {', '.join(given)}."
+                f"{name}: expected each once, and at least one behavior; got {', '.join(choices)}."
             )
     if not 1 <= config.episodes <= SEEDS_PER_SET or config.seed < 0:
         raise InvalidInputError(
@@ -132,7 +135,7 @@ def _checked(env: str, source: EpisodeSource, config: CollectConfig) -> tuple[Be
 def _episodes(
     source: EpisodeSource,
     config: CollectConfig,
-    names: tuple[Behavior, ...],
+    behaviors: tuple[Behavior, ...],
     make: Callable[[Behavior, int, EpisodeRecord], NewEpisode],
     first: int,
 ) -> Iterator[NewEpisode]:
@@ -141,17 +144,26 @@ def _episodes(
     A script draws on its whole block, so a block that was begun is played again; what is safe is
     not drawn again.
     """
+    number = 0
+    for behavior, seeds in _blocks(source, config, behaviors):
+        skip = max(first - number, 0)
+        number += len(seeds)
+        if skip >= len(seeds):
+            continue
+        episodes = zip(seeds, source.play(behavior, seeds), strict=True)
+        for seed, episode in islice(episodes, skip, None):
+            yield make(behavior, seed, episode)
+
+
+def _blocks(
+    source: EpisodeSource, config: CollectConfig, behaviors: tuple[Behavior, ...]
+) -> Iterator[tuple[Behavior, range]]:
+    """Behaviors in order, each with the seeds that are played together."""
     start = FIRST_SEED + config.seed * SEEDS_PER_SET
-    for number, behavior in enumerate(names):
-        for offset in range(0, config.episodes, source.block_size):
-            count = min(source.block_size, config.episodes - offset)
-            skip = max(first - number * config.episodes - offset, 0)
-            if skip < count:
-                seeds = range(start + offset, start + offset + count)
-                episodes = zip(seeds, source.play(behavior, seeds), strict=True)
-                yield from (
-                    make(behavior, seed, episode) for seed, episode in islice(episodes, skip, None)
-                )
+    end = start + config.episodes
+    for behavior in behaviors:
+        for first in range(start, end, source.block_size):
+            yield behavior, range(first, min(first + source.block_size, end))
 
 
 def _new_episode(

@@ -34,6 +34,8 @@ from roborew_envs.suites.demonstrations import (
 
 FRAMES_PER_BATCH = 32
 """Frames that are drawn, and so held in memory, at once."""
+DEFAULT_FPS = 25.0
+"""Frames per second of an environment that does not say."""
 GRADES: tuple[Grade, ...] = ("failure", "partial", "suboptimal", "success")
 
 
@@ -112,11 +114,15 @@ class TaskSource:
     block_size = 16
 
     def __init__(self, env: str, config: CollectConfig) -> None:
-        """Build the task; nothing is drawn before it is asked for."""
-        self._task, self._config = make_task(env), config
-        self.behaviors, self.cameras = available_behaviors(self._task), self._task.cameras
-        self.legends: Mapping[str, Sequence[str]] = {"stage": self._task.stages, "grade": GRADES}
-        self.fps, self.drawing = self._task.fps, config.quality
+        """Build the task; nothing is drawn yet."""
+        task = make_task(env)
+        self._task = task
+        self._config = config
+        self.behaviors = available_behaviors(task)
+        self.cameras = task.cameras
+        self.legends: Mapping[str, Sequence[str]] = {"stage": task.stages, "grade": GRADES}
+        self.fps = task.fps
+        self.drawing = config.quality
 
     @cached_property
     def _renderer(self) -> Renderer:
@@ -131,9 +137,8 @@ class TaskSource:
     def play(self, behavior: Behavior, seeds: range) -> Iterator[EpisodeRecord]:
         """See `EpisodeSource`."""
         episodes = collect_episodes(self._task, behavior, seeds)
-        for episode, grade in zip(
-            episodes, grade_episodes(self._task, episodes, self._pace), strict=True
-        ):
+        grades = grade_episodes(self._task, episodes, self._pace)
+        for episode, grade in zip(episodes, grades, strict=True):
             yield EpisodeRecord(
                 observations=episode.observations,
                 actions=episode.actions,
@@ -152,11 +157,12 @@ class TaskSource:
     def sentences(self, instruction: str) -> Mapping[str, Sequence[str]]:
         """The task's own, where the sentence is one of them."""
         words = self._task.language
-        same = (words.instruction, *words.paraphrases)
-        if instruction not in same:
+        synonyms = (words.instruction, *words.paraphrases)
+        if instruction not in synonyms:
+            # Nobody knows what means the same as a user's own sentence.
             return {}
-        others = [sentence for sentence in same if sentence != instruction]
-        return {"paraphrases": others, "wrong_instructions": list(words.wrong_instructions)}
+        paraphrases = [sentence for sentence in synonyms if sentence != instruction]
+        return {"paraphrases": paraphrases, "wrong_instructions": list(words.wrong_instructions)}
 
     def frames(self, episode: TaskEpisode, camera: str) -> Iterator[Frame]:
         """Draw an episode."""
@@ -177,16 +183,20 @@ class SuiteSource:
 
     def __init__(self, env: str, config: CollectConfig) -> None:
         """Make the environment; one that draws itself keeps its own size."""
-        self._name, self._env = env, SuiteVectorEnv(env, 1, "rgb_array", quality=config.quality)
+        self._name = env
+        suite_env = SuiteVectorEnv(env, 1, "rgb_array", quality=config.quality)
+        self._env = suite_env
         self._before: tuple[NDArray[Any], Frame] | None = None
-        if self._env.resizable:
-            self._env.resize(config.width, config.height)
-        self.behaviors = suite_behaviors(self._env)
-        self._views = {slugify(camera): camera for camera in self._env.cameras}
+        self.drawing = "by the environment"
+        if suite_env.resizable:
+            suite_env.resize(config.width, config.height)
+            self.drawing = config.quality
+        self.behaviors = suite_behaviors(suite_env)
+        # Files are named after cameras, whose own names may hold a slash.
+        self._views = {slugify(camera): camera for camera in suite_env.cameras}
         self.cameras = tuple(self._views)
         self.legends: Mapping[str, Sequence[str]] = {}
-        self.fps = float(self._env.metadata.get("render_fps") or 25)
-        self.drawing = config.quality if self._env.resizable else "by the environment"
+        self.fps = float(suite_env.metadata.get("render_fps") or DEFAULT_FPS)
 
     def play(self, behavior: Behavior, seeds: range) -> Iterator[EpisodeRecord]:
         """See `EpisodeSource`."""
@@ -217,20 +227,23 @@ class SuiteSource:
                 self._check_first(episode, frame)
             last = frame
             yield frame
-        if last is not None and not self._env.resizable:  # MuJoCo worlds are drawn as they stand
+        # MuJoCo worlds are drawn as they stand; others may show a picture from before.
+        if last is not None and not self._env.resizable:
             self._before = (episode.observations[-1], last)
 
     def _check_first(self, episode: SuiteEpisode, frame: Frame) -> None:
         before = None
-        if self._before is not None and not np.array_equal(
-            self._before[0], episode.observations[0]
-        ):
-            before = self._before[1]
-        if fault := picture_fault(frame, before):
+        if self._before is not None:
+            last_observation, last_frame = self._before
+            # A start that equals the end before may rightly look the same.
+            if not np.array_equal(last_observation, episode.observations[0]):
+                before = last_frame
+        fault = picture_fault(frame, before)
+        if fault:
             raise InvalidInputError(
                 f"{self._name}: the first picture of the episode of seed {episode.seed} {fault}; "
-                f"that is no "
-                "demonstration. Check how it draws (its render mode rgb_array), or the camera."
+                "that is no demonstration. Check how it draws (its render mode rgb_array), or the "
+                "camera."
             )
 
     def close(self) -> None:

@@ -28,7 +28,7 @@ from roborew.types import Clip, Frame, Scores
 from roborew.workflows.fit.fit import Fitted
 
 DEFAULT_WRONG_INSTRUCTION = "do nothing at all"
-"""Asked as the wrong instruction where the set has one sentence only."""
+"""The wrong instruction where the set has one sentence only."""
 BOOTSTRAP_RESAMPLES = 200
 MIN_REGRESSION = 0.3
 """An episode regresses if it ends by more than this below its highest progress."""
@@ -106,21 +106,16 @@ def critic_metrics(
     curves = [score_curve(score) for score in scores]
     labels = [progress_labels(example) for example in examples]
     ends = [terminal_value(curve) for curve in curves]
-    success_ends = [end for end, e in zip(ends, examples, strict=True) if e.success]
-    failure_ends = [end for end, e in zip(ends, examples, strict=True) if e.success is False]
-    labeled = [pair for pair in zip(curves, labels, strict=True) if np.isfinite(pair[1]).all()]
-    regressions = [pair for pair in labeled if pair[1].max() - pair[1][-1] > MIN_REGRESSION]
+    success_ends = _ends_where(ends, examples, success=True)
+    failure_ends = _ends_where(ends, examples, success=False)
     low, high = _bootstrap_interval(curves, labels, resamples)
     all_scores = np.concatenate(curves)
     return {
-        "Spearman (per episode)": average(spearman(*pair) for pair in labeled),
-        "Spearman (pooled)": spearman(all_scores, np.concatenate(labels)),
+        **_order_metrics(curves, labels),
         "CI low": low,
         "CI high": high,
-        "Spearman on regressions": average(spearman(*pair) for pair in regressions),
-        # Half of a regression may be rest, where ranks are noise: Pearson weighs what moved.
-        "Pearson on regressions": average(pearson(*pair) for pair in regressions),
-        "success AUROC": auroc(_known(success_ends), _known(failure_ends)),
+        **_regression_metrics(curves, labels),
+        "success AUROC": auroc(_values(success_ends), _values(failure_ends)),
         "Cycle-VOC": average(cycle_voc(score_curve(score)) for score in cycle_scores),
         "gain": average(gain(curve) for curve in curves),
         "final score on successes": average(success_ends),
@@ -128,13 +123,54 @@ def critic_metrics(
     }
 
 
-def _known(measures: Sequence[Measure]) -> list[float]:
+def _ends_where(
+    ends: Sequence[Measure], examples: Sequence[Example], success: bool
+) -> list[Measure]:
+    """Final scores of the successes or of the failures; episodes of unknown end are neither."""
+    return [end for end, e in zip(ends, examples, strict=True) if e.success is success]
+
+
+Curves = Sequence[NDArray[np.float64]]
+Labels = Sequence[NDArray[np.float32]]
+
+
+def _order_metrics(curves: Curves, labels: Labels) -> dict[str, Measure]:
+    per_episode = [spearman(scores, progress) for scores, progress in _labeled(curves, labels)]
+    return {
+        "Spearman (per episode)": average(per_episode),
+        "Spearman (pooled)": spearman(np.concatenate(curves), np.concatenate(labels)),
+    }
+
+
+def _regression_metrics(curves: Curves, labels: Labels) -> dict[str, Measure]:
+    """Correlations on the episodes that lose progress again: time explains these least."""
+    regressions = [
+        (scores, progress)
+        for scores, progress in _labeled(curves, labels)
+        if progress.max() - progress[-1] > MIN_REGRESSION
+    ]
+    ranks = [spearman(scores, progress) for scores, progress in regressions]
+    # Half of a regression may be rest, where ranks are noise: Pearson weighs what moved.
+    values = [pearson(scores, progress) for scores, progress in regressions]
+    return {
+        "Spearman on regressions": average(ranks),
+        "Pearson on regressions": average(values),
+    }
+
+
+def _labeled(
+    curves: Curves, labels: Labels
+) -> list[tuple[NDArray[np.float64], NDArray[np.float32]]]:
+    """The curves whose progress is known at every frame, each with it."""
+    pairs = zip(curves, labels, strict=True)
+    return [(scores, progress) for scores, progress in pairs if np.isfinite(progress).all()]
+
+
+def _values(measures: Sequence[Measure]) -> list[float]:
     return [measure.value for measure in measures if measure.value is not None]
 
 
-def _bootstrap_interval(
-    curves: Sequence[NDArray[np.float64]], labels: Sequence[NDArray[np.float32]], resamples: int
-) -> tuple[Measure, Measure]:
+def _bootstrap_interval(curves: Curves, labels: Labels, resamples: int) -> tuple[Measure, Measure]:
     """95 % percentile interval of the pooled Spearman, episodes resampled with replacement."""
     if not resamples or len(curves) < 2:
         return Measure(None), Measure(None)
@@ -142,7 +178,8 @@ def _bootstrap_interval(
     correlations: list[float] = []
     for _ in range(resamples):
         # Whole episodes: the frames within one depend on each other.
-        rows = [int(row) for row in rng.integers(len(curves), size=len(curves))]
+        sample = rng.integers(len(curves), size=len(curves))
+        rows = [int(row) for row in sample]
         scores = np.concatenate([curves[row] for row in rows])
         progress = np.concatenate([labels[row] for row in rows])
         value = spearman(scores, progress).value
@@ -166,8 +203,11 @@ def _paraphrases(fitted: Fitted, instruction: str) -> Sequence[str]:
 
 def _wrong_instructions(fitted: Fitted, instruction: str) -> Sequence[str]:
     """Sentences that a success does not fulfil: held-out ones, otherwise the set's others."""
-    other_instructions = [other for other in fitted.unseen if other != instruction]
-    return fitted.unseen[instruction].wrong or other_instructions or (DEFAULT_WRONG_INSTRUCTION,)
+    held_out = fitted.unseen[instruction].wrong
+    if held_out:
+        return held_out
+    rest = [sentence for sentence in fitted.unseen if sentence != instruction]
+    return rest or (DEFAULT_WRONG_INSTRUCTION,)
 
 
 def _goal_image(fitted: Fitted, example: Example) -> Frame | None:
@@ -175,8 +215,8 @@ def _goal_image(fitted: Fitted, example: Example) -> Frame | None:
     episode's own."""
     if not fitted.critic.spec.needs_goal_image:
         return None
-    for other, episode_frames in zip(fitted.examples, fitted.episode_frames, strict=True):
-        same_task = other.instruction == example.instruction and other.success is not False
-        if same_task and other.name in fitted.split.fit:
+    for donor, episode_frames in zip(fitted.examples, fitted.episode_frames, strict=True):
+        same_task = donor.instruction == example.instruction and donor.success is not False
+        if same_task and donor.name in fitted.split.fit:
             return episode_frames.frames[-1]
     return None

@@ -123,10 +123,13 @@ def _check_config(config: FitConfig) -> None:
 def _make_encoder(config: FitConfig, seeds: Seeds) -> tuple[Encoder, list[str]]:
     """The encoder, and its settings as key=value."""
     factory = config.encoder.factory()
-    seeded = [f"seed={seeds.integer('encoder')}"]
-    words = with_defaults(format_options(config.encoder.options), seeded)
-    options = {**_cache(factory, config), **parse_options(factory, words)}
-    return factory(**{"device": config.device, **options}), words
+    seed = seeds.integer("encoder")
+    words = with_defaults(format_options(config.encoder.options), [f"seed={seed}"])
+    # Settings of the user come last: they win over the defaults of the workflow.
+    defaults = {"device": config.device, **_cache(factory, config)}
+    options = defaults | parse_options(factory, words)
+    encoder: Encoder = factory(**options)
+    return encoder, words
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,12 +189,14 @@ def _read(
 def _embed(
     recordings: _Recordings, config: FitConfig, encoder: Encoder, say: Say | None
 ) -> tuple[Example, ...]:
+    demonstrations = recordings.demonstrations
     episodes = recordings.episode_frames
-    counted = _counted(episodes, "episodes embedded", say)
-    features = [encoder.encode(episode.frames) for episode in counted]
-    goals = embed_goal_images(config.goal_images, encoder, recordings.demonstrations)
-    columns = (recordings.demonstrations, episodes, features, recordings.indices, goals)
-    return tuple(make_example(*row) for row in zip(*columns, strict=True))
+    features: list[NDArray[np.float32]] = []
+    for episode in _counted(episodes, "episodes embedded", say):
+        features.append(encoder.encode(episode.frames))
+    goals = embed_goal_images(config.goal_images, encoder, demonstrations)
+    examples = map(make_example, demonstrations, episodes, features, recordings.indices, goals)
+    return tuple(examples)
 
 
 def _check_goals(config: FitConfig) -> None:

@@ -34,25 +34,27 @@ MIN_VISIBLE_PROGRESS = 0.1
 """Progress of an episode in which something must be seen to change."""
 
 
-def resolve_cameras(demonstrations: Sequence[Demonstration], asked: str | None) -> tuple[str, ...]:
-    """Names of the cameras that are asked for: one, several separated by commas, "all", or the
-    first if None.
+def resolve_cameras(
+    demonstrations: Sequence[Demonstration], cameras: str | None
+) -> tuple[str, ...]:
+    """Names of cameras: one, several separated by commas, "all", or the first if None.
 
     Raises:
         InvalidInputError: one is named twice, or a demonstration does not have it.
     """
-    known = demonstrations[0].cameras
-    names = (
-        known if asked == "all" else tuple(part.strip() for part in (asked or known[0]).split(","))
-    )
+    available = demonstrations[0].cameras
+    names = available
+    if cameras != "all":
+        listed = (cameras or available[0]).split(",")
+        names = tuple(name.strip() for name in listed)
     if len(set(names)) < len(names):
         raise InvalidInputError(f"camera: expected each camera once; got {', '.join(names)}.")
-    for one in demonstrations:
-        if missing := [name for name in names if name not in one.cameras]:
+    for demonstration in demonstrations:
+        missing = [name for name in names if name not in demonstration.cameras]
+        if missing:
             raise InvalidInputError(
-                f"{one.name}: no camera {missing[0]!r}. Available: {', '.join(one.cameras)}. Name "
-                f"cameras that all "
-                "demonstrations have."
+                f"{demonstration.name}: no camera {missing[0]!r}. Available: "
+                f"{', '.join(demonstration.cameras)}. Name cameras that all demonstrations have."
             )
     return names
 
@@ -66,18 +68,21 @@ class InstructionEmbedder:
     """
 
     def __init__(self, encoder: Encoder, held_out: Mapping[str, HeldOutInstructions]) -> None:
+        # Many demonstrations share their sentences, and a text tower takes its time.
         self._embed = cache(encoder.encode_text)
         self._held_out = set[str]()
         for sentences in held_out.values():
             self._held_out.update(sentences.paraphrases, sentences.wrong)
 
-    def of(self, one: Demonstration) -> dict[str, Any]:
+    def of(self, demonstration: Demonstration) -> dict[str, Any]:
         """Its sentence and the others that it is learned with."""
         # A failure may do what another sentence says.
-        negatives = () if one.succeeded is False else one.wrong_instructions
+        negatives = demonstration.wrong_instructions
+        if demonstration.succeeded is False:
+            negatives = ()
         return {
-            "text_embedding": self._embed(one.instruction),
-            "paraphrase_embeddings": self._embed_fitted(one.paraphrases),
+            "text_embedding": self._embed(demonstration.instruction),
+            "paraphrase_embeddings": self._embed_fitted(demonstration.paraphrases),
             "negative_embeddings": self._embed_fitted(negatives),
         }
 
@@ -87,39 +92,49 @@ class InstructionEmbedder:
 
 
 def load_episode_frames(
-    one: Demonstration,
+    demonstration: Demonstration,
     cameras: Sequence[str],
-    kept: NDArray[np.int64],
-    wording: InstructionEmbedder,
+    indices: NDArray[np.int64],
+    embedder: InstructionEmbedder,
 ) -> EpisodeFrames:
     """Some frames of some cameras, side by side at the size of the first one's, with the labels:
-    progress as it is given, otherwise from key frames.
+    the demonstration's own progress, otherwise from key frames.
 
     Raises:
         InvalidInputError: too few frames are left, or nothing is seen to change while progress
             does.
         CorruptFileError: a video is damaged.
     """
-    if len(kept) < MIN_FRAMES:
+    if len(indices) < MIN_FRAMES:
         raise InvalidInputError(
-            f"{one.name}: expected at least {MIN_FRAMES} frames; {len(kept)} of {one.length} are "
-            f"left. Give more fps."
+            f"{demonstration.name}: expected at least {MIN_FRAMES} frames; {len(indices)} of "
+            f"{demonstration.length} are left. Give more fps."
         )
-    steps = set(kept.tolist())
-    progress = _progress(one)
-    views = zip(*map(one.frames, cameras), strict=True)
-    pictures = list[Frame]()
-    for step, step_views in enumerate(views):
-        if step in steps:
-            pictures.append(side_by_side([downscale(view) for view in step_views]))
+    progress = _progress(demonstration)
+    success = demonstration.success
     episode = EpisodeFrames(
-        frames=np.stack(pictures),
-        **wording.of(one),
-        progress=None if progress is None else progress[kept],
-        success=None if one.success is None else one.success[kept],
+        frames=_frames(demonstration, cameras, indices),
+        **embedder.of(demonstration),
+        progress=None if progress is None else progress[indices],
+        success=None if success is None else success[indices],
     )
-    _check_moving(one, episode.frames, episode.progress)
+    _check_moving(demonstration, episode.frames, episode.progress)
     return episode
+
+
+def _frames(
+    demonstration: Demonstration, cameras: Sequence[str], indices: NDArray[np.int64]
+) -> Video:
+    """The frames at some indices, reduced, the views side by side."""
+    selected = set(indices.tolist())
+    videos = map(demonstration.frames, cameras)
+    frames: list[Frame] = []
+    # Streamed and reduced one by one: a whole episode at full size may not fit in memory.
+    for index, views in enumerate(zip(*videos, strict=True)):
+        if index in selected:
+            small_views = [downscale(view) for view in views]
+            frames.append(side_by_side(small_views))
+    return np.stack(frames)
 
 
 def list_goal_images(folder: Path) -> list[Path]:
@@ -128,101 +143,119 @@ def list_goal_images(folder: Path) -> list[Path]:
 
 
 def embed_goal_images(
-    folder: Path | None, encoder: Encoder, shown: Sequence[Demonstration]
+    folder: Path | None, encoder: Encoder, demonstrations: Sequence[Demonstration]
 ) -> Sequence[NDArray[np.float32] | None]:
-    """The picture of the goal that is given for each episode, embedded, (D,); in turn, where there
-    are fewer pictures; None each without a folder.
+    """The picture of the goal for each episode, embedded, (D,); in turn, where there are fewer
+    pictures; None each without a folder.
 
     Raises:
         InvalidInputError: no picture, more of them than episodes, or several goals.
         CorruptFileError: one cannot be read.
     """
+    num_episodes = len(demonstrations)
     if folder is None:
-        return [None] * len(shown)
-    pictures, asked = (
-        [downscale(read_picture(path)) for path in list_goal_images(folder)],
-        {e.instruction for e in shown},
-    )
-    if not pictures or len(pictures) > len(shown) or len(asked) > 1:
+        return [None] * num_episodes
+    pictures = [downscale(read_picture(path)) for path in list_goal_images(folder)]
+    instructions = {demonstration.instruction for demonstration in demonstrations}
+    if not 1 <= len(pictures) <= num_episodes or len(instructions) > 1:
         raise InvalidInputError(
             f"goal_images: expected a folder with pictures ({', '.join(PICTURES)}) of one goal, "
-            f"at most one each of "
-            f"{len(shown)} episodes; got {len(pictures)} in {folder}, for {len(asked)} "
-            f"instructions."
+            f"at most one each of {num_episodes} episodes; got {len(pictures)} in {folder}, for "
+            f"{len(instructions)} instructions."
         )
     vectors = [encoder.encode(picture[None])[0] for picture in pictures]
-    return [vectors[row % len(vectors)] for row in range(len(shown))]
+    return [vectors[row % len(vectors)] for row in range(num_episodes)]
 
 
 def make_example(
-    one: Demonstration,
+    demonstration: Demonstration,
     episode: EpisodeFrames,
     features: NDArray[np.float32],
-    kept: NDArray[np.int64],
+    indices: NDArray[np.int64],
     goal: NDArray[np.float32] | None = None,
 ) -> Example:
     """The demonstration as an objective sees it; of its stages those of which frames are left. Its
-    goal is the picture that is given, otherwise the end of a success."""
+    goal is the picture of one, where there is one, otherwise the end of a success."""
     features.flags.writeable = False
-    spans = [(span.name, *np.searchsorted(kept, span[1:]).tolist()) for span in one.stages or ()]
+    if goal is None and demonstration.succeeded is not False:
+        goal = features[-1]
     return Example(
-        name=one.name,
-        instruction=one.instruction,
+        name=demonstration.name,
+        instruction=demonstration.instruction,
         text_embedding=episode.text_embedding,
         paraphrase_embeddings=episode.paraphrase_embeddings,
         negative_embeddings=episode.negative_embeddings,
         static_since=static_since(episode.frames),
         features=features,
         progress=episode.progress,
-        success=one.succeeded,
-        quality=one.quality,
-        stages=tuple(span for span in spans if span[1] < span[2]),
-        goal_embedding=features[-1] if goal is None and one.succeeded is not False else goal,
+        success=demonstration.succeeded,
+        quality=demonstration.quality,
+        stages=_stages(demonstration, indices),
+        goal_embedding=goal,
     )
+
+
+def _stages(
+    demonstration: Demonstration, indices: NDArray[np.int64]
+) -> tuple[tuple[str, int, int], ...]:
+    """The stages in rows of the frames that are left, without those that lost all of theirs."""
+    stages: list[tuple[str, int, int]] = []
+    for name, first, end in demonstration.stages or ():
+        first_row = int(np.searchsorted(indices, first))
+        end_row = int(np.searchsorted(indices, end))
+        if first_row < end_row:
+            stages.append((name, first_row, end_row))
+    return tuple(stages)
 
 
 def static_since(frames: Video) -> NDArray[np.int64]:
-    """Of each frame the earliest of the `MAX_STATIC_FRAMES` before it from which less than `MAX_STATIC_RATIO` of its
-    pixels differ, and so for all between them, shape (T,); the frame itself where the one before it
-    differs more (VLAC, arXiv:2509.15937)."""
+    """Of each frame the earliest of the `MAX_STATIC_FRAMES` before it from which less than
+    `MAX_STATIC_RATIO` of its pixels differ, and so for all between them, shape (T,); the frame
+    itself where the one before it differs more (VLAC, arXiv:2509.15937)."""
     earliest = np.arange(len(frames))
-    for at in range(1, len(frames)):
-        first = max(at - MAX_STATIC_FRAMES, 0)
-        for before in range(at - 1, first - 1, -1):
-            change = np.abs(frames[at].astype(np.int16) - frames[before]).max(axis=2)
+    for row in range(1, len(frames)):
+        first = max(row - MAX_STATIC_FRAMES, 0)
+        for before in range(row - 1, first - 1, -1):
+            # int16, since a difference of uint8 wraps around.
+            change = np.abs(frames[row].astype(np.int16) - frames[before]).max(axis=2)
             if (change > MIN_PIXEL_CHANGE).mean() >= MAX_STATIC_RATIO:
                 break
-            earliest[at] = before
+            earliest[row] = before
     return earliest
 
 
-def _progress(one: Demonstration) -> NDArray[np.float32] | None:
-    if one.progress is None and one.keyframes:
-        return progress_from_key_frames(one.length, one.keyframes)
-    return one.progress
+def _progress(demonstration: Demonstration) -> NDArray[np.float32] | None:
+    if demonstration.progress is None and demonstration.keyframes:
+        return progress_from_key_frames(demonstration.length, demonstration.keyframes)
+    return demonstration.progress
 
 
-def _check_moving(one: Demonstration, frames: Video, progress: NDArray[np.float32] | None) -> None:
+def _check_moving(
+    demonstration: Demonstration, frames: Video, progress: NDArray[np.float32] | None
+) -> None:
     """A robot may stand still; but a picture that never changes cannot show progress."""
-    gains = (
-        one.succeeded is not False
-        if progress is None
-        else float(np.ptp(progress)) >= MIN_VISIBLE_PROGRESS
-    )
+    if progress is None:
+        gains = demonstration.succeeded is not False
+    else:
+        gains = float(np.ptp(progress)) >= MIN_VISIBLE_PROGRESS
     if gains and all(np.array_equal(frame, frames[0]) for frame in frames):
         raise InvalidInputError(
-            f"{one.name}: expected pictures that change as progress does; all {len(frames)} "
-            f"frames are the same. Is "
-            "the camera covered? Leave the episode out, or choose another camera."
+            f"{demonstration.name}: expected pictures that change as progress does; all "
+            f"{len(frames)} frames are the same. Is the camera covered? Leave the episode out, or "
+            "choose another camera."
         )
 
 
 def downscale(frame: Frame) -> Frame:
-    """The frame, reduced to `MAX_SIDE_PIXELS` pixels on its longer side if it is larger: an hour of film
-    must fit in memory."""
+    """The frame, reduced to `MAX_SIDE_PIXELS` pixels on its longer side if it is larger: an hour of
+    video must fit in memory."""
     height, width = frame.shape[:2]
-    share = MAX_SIDE_PIXELS / max(height, width)
-    if share >= 1:
+    factor = MAX_SIDE_PIXELS / max(height, width)
+    if factor >= 1:
         return frame
-    size = max(1, round(width * share)), max(1, round(height * share))
-    return np.asarray(Image.fromarray(frame).resize(size, Image.Resampling.BOX))
+    # A very flat picture keeps a row of pixels.
+    small_width = max(1, round(width * factor))
+    small_height = max(1, round(height * factor))
+    image = Image.fromarray(frame)
+    small = image.resize((small_width, small_height), Image.Resampling.BOX)
+    return np.asarray(small)

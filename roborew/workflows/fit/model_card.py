@@ -65,20 +65,24 @@ def picture(fitted: Fitted) -> bytes | None:
     if not rows:
         return None
     scores = fitted.critic.score([clips[row] for row in rows])
+    curves = [score_curve(row_scores) for row_scores in scores]
     panels: dict[str, tuple[NDArray[np.float64], NDArray[np.float32]]] = {}
-    for row, row_scores in zip(rows, scores, strict=True):
+    for row, curve in zip(rows, curves, strict=True):
         example = examples[row]
         name = f"{example.name}: {example.instruction}"
-        panels[name] = (score_curve(row_scores), progress_labels(example))
-    all_scores = np.concatenate([curve for curve, _ in panels.values()])
-    return truth_figure(panels, _plot_range(fitted.critic, all_scores))
+        panels[name] = (curve, progress_labels(example))
+    # One range for all: a flat curve beside a steep one should look flat.
+    plot_range = _plot_range(fitted.critic, np.concatenate(curves))
+    return truth_figure(panels, plot_range)
 
 
 def _first_of_each_kind(examples: Sequence[Example]) -> list[int]:
     """Row of the first example of each instruction and quality, in order."""
     rows: dict[tuple[str, str | bool | None], int] = {}
     for row, example in enumerate(examples):
-        rows.setdefault((example.instruction, example.quality or example.success), row)
+        quality = example.quality or example.success
+        kind = (example.instruction, quality)
+        rows.setdefault(kind, row)
     return sorted(rows.values())
 
 
@@ -98,9 +102,9 @@ def card(fitted: Fitted, source: str, command: str, table: Table) -> str:
         command: that made the critic.
         table: from `evaluate_critic`, on the test episodes.
     """
-    name = fitted.critic.name
-    lines = [f"# Critic `{name}`", "", f"Made by `{command}`.", ""]
-    lines += [f"- {what}: {value}" for what, value in _facts(fitted, source).items()]
+    lines = [f"# Critic `{fitted.critic.name}`", "", f"Made by `{command}`.", ""]
+    facts = _facts(fitted, source)
+    lines += [f"- {name}: {fact}" for name, fact in facts.items()]
     lines += ["", "## On episodes it never saw", "", METRICS_NOTE, _counts(fitted), ""]
     lines += _table(table)
     if table:
@@ -178,8 +182,8 @@ def _counts(fitted: Fitted) -> str:
 
 
 def _goal_images(fitted: Fitted) -> Sequence[Path]:
-    given = fitted.config.goal_images
-    return list_goal_images(given) if given else ()
+    folder = fitted.config.goal_images
+    return list_goal_images(folder) if folder else ()
 
 
 def _language_coverage(fitted: Fitted) -> str:

@@ -29,7 +29,7 @@ class Split:
 
 @dataclass(frozen=True, slots=True)
 class HeldOutInstructions:
-    """Sentences that a critic is judged by and not fitted to: some that mean the same as an
+    """Sentences that a critic is evaluated with and not fitted to: some that mean the same as an
     instruction, some that its success does not fulfil."""
 
     paraphrases: tuple[str, ...] = ()
@@ -47,17 +47,18 @@ def hold_out_instructions(
         held_out: share.
         rng: decides which.
     """
-    instructions = {one.instruction for one in demonstrations}
-    paraphrases = {sentence for one in demonstrations for sentence in one.paraphrases}
+    instructions = {demonstration.instruction for demonstration in demonstrations}
+    paraphrases = set[str]().union(*(e.paraphrases for e in demonstrations))
     held_out_instructions: dict[str, HeldOutInstructions] = {}
+    # Sorted, as the random numbers are drawn in this order and a set has another in each process.
     for instruction in sorted(instructions):
-        own = [one for one in demonstrations if one.instruction == instruction]
-        meaning_same = {sentence for one in own for sentence in one.paraphrases}
-        wrong = {sentence for one in own for sentence in one.wrong_instructions}
+        own = [e for e in demonstrations if e.instruction == instruction]
+        own_paraphrases = set[str]().union(*(e.paraphrases for e in own))
+        own_wrong = set[str]().union(*(e.wrong_instructions for e in own))
         # A sentence that another task is fitted to has been seen: it cannot be held out.
         held_out_instructions[instruction] = HeldOutInstructions(
-            _hold_out(meaning_same - instructions, held_out, rng),
-            _hold_out(wrong - (instructions | paraphrases), held_out, rng),
+            _hold_out(own_paraphrases - instructions, held_out, rng),
+            _hold_out(own_wrong - (instructions | paraphrases), held_out, rng),
         )
     return held_out_instructions
 
@@ -79,12 +80,15 @@ def strata_of(demonstrations: Sequence[Demonstration]) -> dict[str, str]:
         InvalidInputError: no demonstration, or two of one name.
     """
     strata: dict[str, str] = {}
-    for one in demonstrations:
-        if one.name in strata:
+    for demonstration in demonstrations:
+        name = demonstration.name
+        if name in strata:
             raise InvalidInputError(
-                f"fit: expected demonstrations of different names; got two named {one.name!r}."
+                f"fit: expected demonstrations of different names; got two named {name!r}."
             )
-        strata[one.name] = stratum(one.instruction, one.quality, one.succeeded)
+        strata[name] = stratum(
+            demonstration.instruction, demonstration.quality, demonstration.succeeded
+        )
     if not strata:
         raise InvalidInputError("fit: expected at least one demonstration; got none.")
     return strata
@@ -97,19 +101,25 @@ def split_episodes(strata: dict[str, str], held_out: float, rng: np.random.Gener
     Args:
         strata: name of an episode -> its stratum.
         held_out: share for validation and, again, for test; at least one each of a kind of which
-            there are `MIN_EPISODES`,
-            none of the others: from a handful of videos all are learned from.
+            there are `MIN_EPISODES`, none of the others: from a handful of videos all are learned
+            from.
         rng: decides who goes where.
     """
-    parts: dict[str, list[str]] = {"fit": [], "validation": [], "test": []}
+    fit: list[str] = []
+    validation: list[str] = []
+    test: list[str] = []
     for stratum_name in sorted(set(strata.values())):
         names = [name for name, value in strata.items() if value == stratum_name]
         rng.shuffle(names)
         count = _held_out_count(len(names), held_out)
-        parts["test"] += names[:count]
-        parts["validation"] += names[count : 2 * count]
-        parts["fit"] += names[2 * count :]
-    return Split(**{part: tuple(sorted(names)) for part, names in parts.items()})
+        test += names[:count]
+        validation += names[count : 2 * count]
+        fit += names[2 * count :]
+    return Split(
+        fit=tuple(sorted(fit)),
+        validation=tuple(sorted(validation)),
+        test=tuple(sorted(test)),
+    )
 
 
 def _held_out_count(available: int, ratio: float) -> int:

@@ -38,19 +38,22 @@ def choose_cameras(config: TrainConfig, model: RewardModel | None) -> tuple[str,
             refitted; or several views of another shape than those that it was fitted to.
     """
     fitted = model.cameras if isinstance(model, Critic) else ()
-    given = config.env.cameras
-    if given and len(given) != max(1, len(fitted)):
+    chosen = config.env.cameras
+    if chosen and len(chosen) != max(1, len(fitted)):
         expected = f"{len(fitted)}, in the places of {', '.join(fitted)}" if fitted else "one"
         raise InvalidInputError(
-            f"cameras: reward {config.reward.name} sees {expected}; got {len(given)}: "
-            f"{', '.join(given)}. Name as many after --cameras, or leave it out."
+            f"cameras: reward {config.reward.name} sees {expected}; got {len(chosen)}: "
+            f"{', '.join(chosen)}. Name as many after --cameras, or leave it out."
         )
-    if not given and not fitted:
+    if not chosen and not fitted:
         return ()
     if config.refit is not None:
         _check_refit_cameras(config, fitted)
     available = _available(config)
-    cameras = tuple(_find(name, available, config, by_user=bool(given)) for name in given or fitted)
+    by_user = bool(chosen)
+    names = chosen or fitted
+    cameras = tuple(_find(name, available, config, by_user) for name in names)
+    # Frames of several views must have the shape that the critic was fitted to; one view is resized.
     if len(fitted) > 1:
         _score_one_start(replace(config, env=replace(config.env, cameras=cameras)), model)
     return cameras

@@ -94,8 +94,8 @@ class SuccessDetectorConfig:
 
     def check(self) -> None:
         """Raise where a setting has no meaning."""
-        given = self.threshold is not None or self.bonus is not None
-        if self.enabled is False and given:
+        has_settings = self.threshold is not None or self.bonus is not None
+        if self.enabled is False and has_settings:
             raise InvalidInputError(
                 "--success-detector: it is switched off, so a threshold or a bonus has no meaning; "
                 "leave them out, or do not switch it off."

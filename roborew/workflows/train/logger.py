@@ -75,21 +75,27 @@ class TrainLogger:
         deadline: float = math.inf,
         trackers: Sequence[Tracker] = (),
     ) -> None:
-        self._run, self._config, self._env, self._agent = run, config, env, agent
-        self._refits, self._deadline = refits, deadline
+        self._run = run
+        self._config = config
+        self._env = env
+        self._agent = agent
+        self._refits = refits
+        self._deadline = deadline
         self._trackers = trackers
         self._seconds: dict[str, float] = {}
-        self._earlier = 0.0
-        self._begun = self._noted = perf_counter()
-        self._saved = -math.inf
-        self._inside: dict[str, float] = {}
+        self._earlier_wall = 0.0
+        now = perf_counter()
+        self._begun_at = now
+        self._logged_at = now
+        self._saved_at = -math.inf
+        self._env_seconds: dict[str, float] = {}
         self._steps = 0
         self._figures = (math.nan, math.nan, math.nan)
 
     @property
     def wall(self) -> float:
         """Seconds of training, over all sessions."""
-        return self._earlier + perf_counter() - self._begun
+        return self._earlier_wall + perf_counter() - self._begun_at
 
     @property
     def minutes_used_up(self) -> bool:
@@ -106,21 +112,20 @@ class TrainLogger:
         checkpoint = self._run.load_checkpoint()
         if checkpoint is None:
             return
-        learned, meta = select_prefix(checkpoint.arrays, "agent/"), checkpoint.meta
+        meta = checkpoint.meta
+        learned = select_prefix(checkpoint.arrays, "agent/")
         state = select_prefix(checkpoint.arrays, "environment/")
         if state and refits_of(meta) == self._refits:
             self._env.set_state(state)
-        # the running episodes are lost with the environment's state, or were paid by another critic
         else:
+            # The running episodes are lost with the environment's state, or another critic paid.
             learned = {
                 name: array for name, array in learned.items() if not name.startswith("episodes/")
             }
         load_agent(self._agent, learned, meta["agent"])
-        self._seconds, self._earlier, self._steps = (
-            dict(meta["seconds"]),
-            float(meta["wall"]),
-            checkpoint.step,
-        )
+        self._seconds = dict(meta["seconds"])
+        self._earlier_wall = float(meta["wall"])
+        self._steps = checkpoint.step
 
     def save(self) -> None:
         """Write a checkpoint."""
@@ -139,33 +144,36 @@ class TrainLogger:
             "refits": self._refits,
         }
         self._run.save_checkpoint(self._agent.steps, arrays, meta)
-        self._saved = perf_counter()
+        self._saved_at = perf_counter()
 
     def note(self, report: RolloutReport) -> Status:
         """Log one rollout, save if it is time to, and say how training stands."""
         now = perf_counter()
-        speed = (report.steps - self._steps) / (now - self._noted)
-        seconds = self._split(report, now - self._noted)
-        self._noted, self._steps = now, report.steps
-        record = _record(report) | {"sps": speed, "seconds": seconds}
+        wall = now - self._logged_at
+        speed = (report.steps - self._steps) / wall
+        seconds = self._split(report, wall)
+        self._logged_at = now
+        self._steps = report.steps
+        record = _record(report)
+        record |= {"sps": speed, "seconds": seconds}
         self._run.log(record)
         scalars = scalars_of(record)
         del scalars["steps"]
         for tracker in self._trackers:
             tracker.log(report.steps, scalars)
-        if now - self._saved >= CHECKPOINT_SECONDS:
+        if now - self._saved_at >= CHECKPOINT_SECONDS:
             self.save()
         return self._status(report, speed)
 
     def _split(self, report: RolloutReport, wall: float) -> dict[str, float]:
         """Where the seconds of one rollout went, and add them up."""
         inside = self._env.seconds
-        spent = {name: inside[name] - self._inside.get(name, 0.0) for name in inside}
+        spent = {name: inside[name] - self._env_seconds.get(name, 0.0) for name in inside}
         spent |= {
             name: report.seconds[name] for name in ("acting", "updating") if name in report.seconds
         }
         spent["other"] = max(0.0, wall - sum(spent.values()))
-        self._inside = dict(inside)
+        self._env_seconds = dict(inside)
         for name, value in spent.items():
             self._seconds[name] = self._seconds.get(name, 0.0) + value
         return spent

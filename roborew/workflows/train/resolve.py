@@ -106,8 +106,8 @@ def _resolve_reward(reward: RewardConfig) -> RewardConfig:
 
 
 def _resolve_agent(agent: AgentConfig, env_id: str, reward: RewardConfig) -> AgentConfig:
-    given = agent.typed_options()
-    if "init_std" in keyword_options(agent.factory()) and "init_std" not in given:
+    options = agent.typed_options()
+    if "init_std" in keyword_options(agent.factory()) and "init_std" not in options:
         usual = CRITICS_INIT_STD if reward.is_critic else DEFAULT_INIT_STD
         agent = agent.with_options({"init_std": task_class(env_id).train_init_std or usual})
     return agent.with_defaults()
@@ -131,8 +131,8 @@ def _resolve_shaping(config: TrainConfig, spec: RewardSpec) -> ShapingConfig:
 
 def _resolve_detector(detector: SuccessDetectorConfig, spec: RewardSpec) -> SuccessDetectorConfig:
     able = spec.predicts_success and spec.causal
-    given = detector.enabled or detector.threshold is not None or detector.bonus is not None
-    if given and not able:
+    has_settings = detector.threshold is not None or detector.bonus is not None
+    if (detector.enabled or has_settings) and not able:
         why = "predicts no success" if spec.causal else "scores whole episodes, after their end"
         raise InvalidInputError(
             f"--success-detector: reward {spec.name} {why}, so nothing can be detected; leave it "
@@ -155,8 +155,8 @@ def _check_oracle(config: TrainConfig) -> None:
         "--success-detector": config.success_detector != SuccessDetectorConfig(),
         "--goal-image": config.goal_image is not None,
     }
-    for flag, given in meaningless.items():
-        if given:
+    for flag, is_set in meaningless.items():
+        if is_set:
             raise InvalidInputError(
                 f"{flag}: reward {config.reward.name} pays the simulator's truth and cannot honor "
                 "it; its own settings are --reward.scale and --reward.bonus."
