@@ -47,19 +47,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 0, 1 (doctor: unwell), 2 (an error, said in one
     line), 130 (Ctrl-C)."""
     if sys.platform == "linux":
-        os.environ.setdefault(
-            "MUJOCO_GL", "egl"
-        )  # for environments of others too: MuJoCo's own default needs a screen
-    os.environ.setdefault(
-        "GOMP_SPINCOUNT", "10000"
-    )  # torch's threads soon wait asleep: a busy machine is shared
-    console, errors = Console(), Console(stderr=True)
+        # For environments of others too: MuJoCo's own default needs a screen.
+        os.environ.setdefault("MUJOCO_GL", "egl")
+    # Torch's threads soon wait asleep: a busy machine is shared.
+    os.environ.setdefault("GOMP_SPINCOUNT", "10000")
+    console = Console()
+    errors = Console(stderr=True)
     logging.basicConfig(
         format="%(message)s", handlers=[RichHandler(console=errors, show_path=False)]
     )
-    debug = "--debug" in (sys.argv if arguments is None else arguments)
+    words = sys.argv[1:] if arguments is None else arguments
+    # Read by hand, as an error may come before the words are parsed.
+    debug = "--debug" in words
     try:
-        words = sys.argv[1:] if arguments is None else arguments
         return parse_command(COMMANDS, words).run(console)
     except KeyboardInterrupt as error:
         _print_error(errors, "interrupted", error)

@@ -48,14 +48,14 @@ def say(console: Console, text: str) -> None:
 
 
 def watched(
-    console: Console, things: Collection[T], what: str, models: Iterable[object] = ()
+    console: Console, items: Collection[T], action: str, models: Iterable[object] = ()
 ) -> Iterator[T]:
-    """Give the things one by one with a progress bar, where there is a terminal to show it.
+    """Give the items one by one with a progress bar, where there is a terminal to show it.
 
     Args:
         console: to show it on.
-        things: to give.
-        what: is done with them, in a word.
+        items: to give.
+        action: what is done with them, in a word.
         models: at work; the questions of their judges get a bar of their own, since one video may
             take thousands.
     """
@@ -65,13 +65,15 @@ def watched(
         judge for model in models if hasattr(judge := getattr(model, "judge", None), "progress")
     ]
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bars:
+        # A bar that nothing moves yet is hidden: a judge may answer from its cache alone.
         for judge in judges:
             cast(Any, judge).progress = partial(
                 _answered, bars, bars.add_task("questions", total=None, visible=False)
             )
         try:
-            yield from bars.track(things, description=what)
+            yield from bars.track(items, description=action)
         finally:
+            # The judge outlives the bars.
             for judge in judges:
                 cast(Any, judge).progress = None
 
@@ -85,13 +87,17 @@ def counted(console: Console) -> Generator[Callable[[str, int, int], None]]:
     from rich.progress import Progress
 
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
-        task, due = bar.add_task(""), 0.0
+        task = bar.add_task("")
+        next_line_at = 0.0
 
         def show(text: str, done: int, total: int) -> None:
-            nonlocal due
+            nonlocal next_line_at
             bar.update(task, description=text, completed=done, total=total)
-            if not console.is_terminal and (monotonic() >= due or done == total):
-                due = monotonic() + LINE_SECONDS
+            if console.is_terminal:
+                return
+            # A log file gets a line now and then, and the last one always.
+            if monotonic() >= next_line_at or done == total:
+                next_line_at = monotonic() + LINE_SECONDS
                 say(console, text)
 
         yield show

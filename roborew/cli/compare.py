@@ -18,7 +18,6 @@ from roborew.workflows.parts import RewardConfig
 if TYPE_CHECKING:
     from roborew.types import RewardModel
 
-HEADS = ("reward", "frames", "order in time", "gain", "final", "abstained", "ms a frame")
 Rewards = Annotated[Mapping[str, RewardConfig], tyro.conf.Suppress, tyro.conf.Fixed]
 
 
@@ -58,16 +57,17 @@ class Compare(Command):
         models = self._load_rewards()
         goal = read_picture(self.goal_image) if self.goal_image else None
         videos = [sample_video(path, self.fps) for path in self.videos]
+        # Announced before the first question is paid for.
         for model in models:
             cost = describe_comparison_cost(model, videos)
             if cost is not None:
                 say(console, cost)
-        compared = [
+        comparisons = [
             compare(model, videos, self.instruction, self.wrong, goal)
             for model in watched(console, models, "scoring", models)
         ]
-        print_comparison(console, compared)
-        print_paths(console, write(self.out, compared))
+        print_comparison(console, comparisons)
+        print_paths(console, write(self.out, comparisons))
         return 0
 
     def _load_rewards(self) -> list[RewardModel]:

@@ -34,16 +34,15 @@ def progress_display(console: Console) -> Generator[Observer]:
         with Live(console=console, refresh_per_second=4) as live:
             yield lambda status: live.update(_live_view(status))
         return
-    shown = -math.inf
+    last_line_at = -math.inf
 
     def show(status: Status) -> None:
-        nonlocal shown
-        if monotonic() - shown >= LINE_SECONDS or status.steps >= status.total_steps:
-            shown = monotonic()
-            console.print(
-                "  ".join(f"{name} {figure}" for name, figure in figures(status).items()),
-                soft_wrap=True,
-            )
+        nonlocal last_line_at
+        if monotonic() - last_line_at >= LINE_SECONDS or status.steps >= status.total_steps:
+            last_line_at = monotonic()
+            cells = [f"{name} {figure}" for name, figure in figures(status).items()]
+            # One line a report, so that grep and awk can read it.
+            console.print("  ".join(cells), soft_wrap=True)
 
     yield show
 
@@ -135,7 +134,8 @@ def clock(seconds: float) -> str:
     >>> clock(75.4)
     '1:15'
     """
-    return f"{int(seconds) // 60}:{int(seconds) % 60:02}"
+    minutes, rest = divmod(int(seconds), 60)
+    return f"{minutes}:{rest:02}"
 
 
 def _table(*heads: str) -> Table:
@@ -151,10 +151,9 @@ def _format(value: float, form: str) -> str:
 
 
 def _live_view(status: Status) -> Group:
-    shown = figures(status)
-    table = _table(*shown)
-    table.add_row(*shown.values())
-    return Group(
-        table,
-        ProgressBar(total=status.total_steps, completed=min(status.steps, status.total_steps)),
-    )
+    cells = figures(status)
+    table = _table(*cells)
+    table.add_row(*cells.values())
+    # The last rollout may end past the configured steps.
+    completed = min(status.steps, status.total_steps)
+    return Group(table, ProgressBar(total=status.total_steps, completed=completed))

@@ -25,7 +25,8 @@ class Doctor(Command):
         )
         for check in checks:
             mark = "ok" if check.ok else "FAILS" if check.needed else "no"
-            table.add_row(*map(Text, (check.name, mark, check.found, check.remedy)))
+            # Text, since square brackets in a driver's name or an error are no markup.
+            table.add_row(*map(Text, (check.name, mark, check.finding, check.remedy)))
         console.print(table)
         well = healthy(checks)
         say(

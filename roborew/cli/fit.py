@@ -41,18 +41,20 @@ class Fit(Command):
         from roborew.workflows.fit.model_card import write
         from roborew.workflows.train.loop import torch_threads
 
+        # Looked at before the fit, which may take long.
         out = self.out or free_path(Path("critics") / self.demonstrations.stem)
         if out.exists():
             raise RunExistsError(
                 f"{out} exists and is never overwritten; nothing was written. Choose another --out."
             )
-        found = read_demonstrations(self.demonstrations, self.instruction)
+        demonstrations = read_demonstrations(self.demonstrations, self.instruction)
         say(
             console,
-            f"fitting {self.config.critic.name} to {len(found)} demonstrations in {self.demonstrations}",
+            f"fitting {self.config.critic.name} to {len(demonstrations)} demonstrations in "
+            f"{self.demonstrations}",
         )
         with torch_threads(self.config.threads), counted(console) as show:
-            fitted = fit_critic(list(found), self.config, _counting(show))
+            fitted = fit_critic(list(demonstrations), self.config, _counting(show))
             show("evaluating on held-out episodes", 0, 1)
             table = write(
                 fitted, out, self.demonstrations.name, "roborew " + shlex.join(sys.argv[1:])
@@ -60,10 +62,13 @@ class Fit(Command):
         seconds = ", ".join(f"{part} {value:.1f} s" for part, value in fitted.seconds.items())
         say(console, f"{sum(fitted.seconds.values()):.1f} s ({seconds})")
         for name, row in table.items():
-            cells = ", ".join(
-                f"{what} {m.value:.3f}" for what, m in row.items() if m.value is not None
-            )
-            say(console, f"{name}: {cells}")
+            # A metric that is not applicable is left out, as a line has no columns to align.
+            cells = [
+                f"{metric} {measure.value:.3f}"
+                for metric, measure in row.items()
+                if measure.value is not None
+            ]
+            say(console, f"{name}: {', '.join(cells)}")
         print_paths(console, {"critic": out, "card": out / "card.md"})
         return 0
 
@@ -72,11 +77,13 @@ def _counting(show: Callable[[str, int, int], None]) -> Callable[[str, float], N
     """Show what counts up to a number beside the last figure."""
     figure = ""
 
-    def say(what: str, value: float) -> None:
+    def say(name: str, value: float) -> None:
         nonlocal figure
-        name, counts, total = what.rpartition(", of ")
+        label, counts, total = name.rpartition(", of ")
         if counts:
-            show(f"{name} {value:.0f} of {total}{figure}", int(value), int(total))
-        figure = "" if counts else f", {what} {value:.4f}"
+            show(f"{label} {value:.0f} of {total}{figure}", int(value), int(total))
+            figure = ""
+        else:
+            figure = f", {name} {value:.4f}"
 
     return say

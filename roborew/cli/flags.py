@@ -76,16 +76,19 @@ def flags_of(name: str, command: type[Any], words: Sequence[str]) -> Flags:
         command: its class.
         words: what was typed, for the parts that it chooses.
     """
-    plain, parts = {"--help"}, dict[str, PartConfig]()
+    plain = {"--help"}
+    parts = dict[str, PartConfig]()
     for flag, kind in _walk(command, ""):
         plain.add(flag)
+        path = flag.removeprefix("--")
         if kind is bool:
-            group, dot, setting = flag.removeprefix("--").rpartition(".")
+            group, dot, setting = path.rpartition(".")
             plain.add(f"--{group}{dot}no-{setting}")
         if isinstance(kind, type) and issubclass(kind, PartConfig):
             default: PartConfig = cast("Any", kind)()
-            chosen = value_of(flag, words) or default.name
-            parts[flag.removeprefix("--")] = replace(default, name=chosen)
+            name_of_part = value_of(flag, words) or default.name
+            parts[path] = replace(default, name=name_of_part)
+    # Aliases are declared at the fields, out of reach of their names.
     aliases = {"--instruction": "--goal"}
     if "--env" in plain and "--shaping" in plain:
         aliases["--cameras"] = "--env.cameras"
@@ -95,6 +98,7 @@ def flags_of(name: str, command: type[Any], words: Sequence[str]) -> Flags:
 
 def value_of(flag: str, words: Sequence[str]) -> str | None:
     """The word that follows a flag, the last time that it is given; None without."""
+    # The last one wins, as with tyro.
     value = None
     for word, following in pairwise([*words, ""]):
         name, equals, text = word.partition("=")
@@ -134,36 +138,53 @@ def check_old_flag(command: str, flag: str) -> None:
 
 def unknown_flag(flag: str, flags: Flags) -> InvalidInputError:
     """The error of a flag that does not exist: the closest that does, and where it lives."""
-    homes = dict.fromkeys(flags.plain, "")
-    for group, part in flags.parts.items():
-        for key in _settings(part):
-            homes[f"--{group}.{key.replace('_', '-')}"] = f" ({part.kind} {part.name})"
+    homes = _homes(flags)
     closest = _closest(flag, homes)
     group = flag.removeprefix("--").partition(".")[0]
-    hint = f"see `roborew {flags.command} --help`."
     if closest is not None:
         hint = f"did you mean {closest}?{homes[closest]}"
     elif group in flags.parts:
         part = flags.parts[group]
-        known = ", ".join(key.replace("_", "-") for key in _settings(part))
-        hint = f"{part.kind} {part.name} has {known or 'no settings'}."
+        keys = [key.replace("_", "-") for key in _settings(part)]
+        hint = f"{part.kind} {part.name} has {', '.join(keys) or 'no settings'}."
+    else:
+        hint = f"see `roborew {flags.command} --help`."
     return InvalidInputError(f"{flags.command}: unknown option {flag}; {hint}")
 
 
-def _closest(flag: str, known: Collection[str]) -> str | None:
+def _homes(flags: Flags) -> dict[str, str]:
+    """Every flag, with the part that it belongs to in words; nothing for those of the command."""
+    homes = dict.fromkeys(flags.plain, "")
+    for group, part in flags.parts.items():
+        home = f" ({part.kind} {part.name})"
+        for key in _settings(part):
+            name = key.replace("_", "-")
+            homes[f"--{group}.{name}"] = home
+    return homes
+
+
+def _closest(flag: str, available: Collection[str]) -> str | None:
     """The flag that was most likely meant: the same setting of another group, a setting of the same
     group that is spelled alike, or any flag that is; None if there is none."""
     group, dot, key = flag.rpartition(".")
-    elsewhere = [home for home in known if dot and home.rpartition(".")[2] == key]
-    if elsewhere:
-        return elsewhere[0]
+    dotted = [name for name in available if "." in name]
+    if not dot:
+        plain = sorted(name for name in available if "." not in name)
+        return _most_alike(flag, plain, cutoff=0.8)
+    for name in dotted:
+        if name.rpartition(".")[2] == key:
+            return name
     # The group is left out of the comparison: it would make any two of its settings alike.
-    keys = [home.rpartition(".")[2] for home in known if dot and home.rpartition(".")[0] == group]
-    alike = get_close_matches(key, keys, n=1)
-    if alike:
-        return f"{group}.{alike[0]}"
-    same_kind = [home for home in known if ("." in home) == bool(dot)]
-    return next(iter(get_close_matches(flag, sorted(same_kind), n=1, cutoff=0.8)), None)
+    keys = [name.rpartition(".")[2] for name in dotted if name.rpartition(".")[0] == group]
+    alike = _most_alike(key, keys, cutoff=0.6)
+    if alike is not None:
+        return f"{group}.{alike}"
+    return _most_alike(flag, sorted(dotted), cutoff=0.8)
+
+
+def _most_alike(word: str, words: Sequence[str], cutoff: float) -> str | None:
+    matches = get_close_matches(word, words, n=1, cutoff=cutoff)
+    return matches[0] if matches else None
 
 
 def _settings(part: PartConfig) -> list[str]:

@@ -63,9 +63,12 @@ def _parts(parts: Registry) -> dict[str, str]:
         if name in problems:
             rows[name] = problems[name]
             continue
-        facts = [entry.paper, f"needs {entry.needs}" if entry.needs else ""]
-        beside = "; ".join(fact for fact in facts if fact)
-        rows[name] = f"{entry.summary} ({beside})" if beside else entry.summary
+        facts: list[str] = []
+        if entry.paper:
+            facts.append(entry.paper)
+        if entry.needs:
+            facts.append(f"needs {entry.needs}")
+        rows[name] = f"{entry.summary} ({'; '.join(facts)})" if facts else entry.summary
     return rows
 
 

@@ -44,6 +44,7 @@ def split_settings(words: Sequence[str], flags: Flags) -> tuple[list[str], Setti
         word = words[position]
         position += 1
         flag, equals, text = word.partition("=")
+        # Settings are Python names, which many will type as they stand in the documentation.
         flag = flag.replace("_", "-")
         if not word.startswith("--") or flag in flags.plain:
             rest.append(word)
@@ -66,16 +67,17 @@ def _group_and_key(flag: str, flags: Flags) -> tuple[str, str]:
     group, dot, key = flag.removeprefix("--").partition(".")
     if not dot or group not in flags.parts:
         raise unknown_flag(flag, flags)
+    # The judge itself is a part as well: its name is the back end.
     if key == JUDGE:
         key = f"{JUDGE}.backend"
     return group, key.replace("-", "_")
 
 
 def _add(settings: Settings, group: str, key: str, text: str) -> None:
-    known = settings.setdefault(group, {})
-    if key in known:
+    texts = settings.setdefault(group, {})
+    if key in texts:
         raise InvalidInputError(f"--{group}.{key.replace('_', '-')}: given twice.")
-    known[key] = text
+    texts[key] = text
 
 
 def with_settings(node: T, settings: Settings, flags: Flags, file: object = None) -> T:

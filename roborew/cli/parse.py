@@ -34,6 +34,7 @@ def parse_command(commands: Mapping[str, type[Command]], words: Sequence[str]) -
     if name in RENAMED_COMMANDS:
         raise InvalidInputError(f"roborew {name} is called roborew {RENAMED_COMMANDS[name]} now.")
     kind = commands.get(name)
+    # Help needs no parts, and an unknown command none either.
     if kind is None or not {"-h", "--help"}.isdisjoint(words):
         return _parse_with_tyro(commands, words, None)
     flags = flags_of(name, kind, words)
@@ -55,9 +56,10 @@ def _parse_with_tyro(
     commands: Mapping[str, type[Command]], words: Sequence[str], default: Command | None
 ) -> Command:
     union: Any = None
+    subcommand = cast("Any", tyro.conf.subcommand)
     for name, kind in commands.items():
-        settings: dict[str, Any] = {} if type(default) is not kind else {"default": default}
-        member = cast("Any", tyro.conf.subcommand)(name, **settings)
+        # Only the chosen command begins with the settings of a file.
+        member = subcommand(name, default=default) if type(default) is kind else subcommand(name)
         annotated = cast("Any", Annotated)[kind, member]
         union = annotated if union is None else union | annotated
     parse = cast("Any", tyro.cli)  # its annotations know no union of annotated classes

@@ -66,6 +66,7 @@ class Score(Command):
         sentence = resolve_instruction(model, self.instruction)
         picture = read_picture(self.goal_image) if self.goal_image else None
         fps = model.fps if self.fps is None and isinstance(model, Critic) else self.fps
+        # Said before scoring: which frames are read decides what the curve can show.
         rate = f"about {fps:g} frames of each second" if fps else "every frame"
         say(console, f"“{sentence}”, {rate}")
         scored: list[ScoredVideo] = []
@@ -106,10 +107,12 @@ class Score(Command):
 
 def _summary(scored: ScoredVideo) -> str:
     """First and last score, and what was abstained from."""
-    known = [value for value in scored.curve if value is not None]
-    span = f"{known[0]:.3f} to {known[-1]:.3f}" if known else "no score"
+    scores = [value for value in scored.curve if value is not None]
+    span = "no score"
+    if scores:
+        span = f"{scores[0]:.3f} to {scores[-1]:.3f}"
     frames = len(scored.curve)
-    abstained = frames - len(known)
+    abstained = frames - len(scores)
     return (
         f"{scored.path}: {span} over {frames} frames, {abstained} abstained, {scored.seconds:.1f} s"
     )

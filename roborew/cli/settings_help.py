@@ -7,6 +7,7 @@ import inspect
 import re
 import textwrap
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 from rich.console import Console
@@ -19,12 +20,16 @@ from roborew.workflows.parts import PartConfig
 def print_settings(console: Console, part: PartConfig, group: str) -> None:
     """Print the flags of a part, with their types, defaults and what they do."""
     factory = part.factory()
-    defaults, words = default_options(factory), describe_options(factory)
+    defaults = default_options(factory)
+    descriptions = describe_options(factory)
     table = Table("option", "type", "default", "", box=None, header_style="dim", pad_edge=False)
     for name, kind in option_types(factory).items():
         flag = f"--{group}.{name.replace('_', '-')}"
-        default = format_value(defaults[name]) if name in defaults else "(needed)"
-        table.add_row(flag, _type_name(kind), default, words.get(name, ""))
+        default = "(needed)"
+        if name in defaults:
+            default = format_value(defaults[name])
+        description = descriptions.get(name, "")
+        table.add_row(flag, _type_name(kind), default, description)
     console.print(f"settings of {part.kind} {part.name}:", markup=False, highlight=False)
     console.print(table)
 
@@ -42,15 +47,22 @@ def describe_options(factory: Callable[..., Any]) -> dict[str, str]:
 
 
 def _field_docs(kind: type[Any]) -> dict[str, str]:
-    (definition,) = ast.parse(textwrap.dedent(inspect.getsource(kind))).body
+    # Python keeps no docstrings of fields, so they are read from the source.
+    source = textwrap.dedent(inspect.getsource(kind))
+    (definition,) = ast.parse(source).body
     assert isinstance(definition, ast.ClassDef)
     docs = dict[str, str]()
-    for field, following in zip(definition.body, definition.body[1:], strict=False):
-        if not isinstance(following, ast.Expr) or not isinstance(following.value, ast.Constant):
+    for field, following in pairwise(definition.body):
+        if not isinstance(field, ast.AnnAssign) or not isinstance(field.target, ast.Name):
             continue
-        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
-            docs[field.target.id] = " ".join(str(following.value.value).split())
+        if isinstance(following, ast.Expr) and isinstance(following.value, ast.Constant):
+            text = str(following.value.value)
+            docs[field.target.id] = _on_one_line(text)
     return docs
+
+
+def _on_one_line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def _argument_docs(docstring: str) -> dict[str, str]:
@@ -58,8 +70,10 @@ def _argument_docs(docstring: str) -> dict[str, str]:
     if section is None:
         return {}
     entries = re.split(r"^    (\w+): ", section[1], flags=re.MULTILINE)[1:]
-    names, texts = entries[::2], entries[1::2]
-    return {name: " ".join(text.split()) for name, text in zip(names, texts, strict=True)}
+    # Names and texts alternate, as the pattern captures the names.
+    names = entries[::2]
+    texts = map(_on_one_line, entries[1::2])
+    return dict(zip(names, texts, strict=True))
 
 
 def _type_name(kind: Any) -> str:

@@ -41,6 +41,7 @@ class Train(Command):
         """Train and evaluate."""
         config = self.config
         if self.resume is not None:
+            # Other settings would make the rest of the run another experiment.
             if config != TrainConfig() or self.name is not None:
                 raise InvalidInputError(
                     "--resume takes all settings from the run: give no others beside it."
@@ -70,7 +71,8 @@ class Demo(Command):
 def _interrupted(path: Path) -> RunDirectory:
     """The run at ``path``, which must have something left to do."""
     reader = RunDirectory.open(path)
-    checkpoint, config = reader.load_checkpoint(), reader.config(TrainConfig)
+    checkpoint = reader.load_checkpoint()
+    config = reader.config(TrainConfig)
     done = checkpoint is not None and checkpoint.step >= config.timesteps
     if done and (path / "summary.json").exists():
         raise InvalidInputError(
@@ -95,6 +97,7 @@ def _finish(console: Console, run: RunDirectory, video: bool) -> int:
             return EXIT_INTERRUPTED
         videos = record_run(run) if video else []
         summary, report = _evaluate(console, run)
+    # One line of JSON, so that a script can read the figures of a run from its log.
     say(console, json.dumps(to_json(summary)))
     paths = {f"video {number}": path for number, path in enumerate(videos, 1)}
     print_paths(console, {"report": report, **paths})
@@ -122,8 +125,8 @@ def _train(console: Console, run: RunDirectory) -> bool:
         outcome = train(run, observe, refit_and_say)
     if outcome.ended != "stopped":
         return True
-    kept = f"stopped after {outcome.steps:,} steps; all of them are kept."
-    say(console, f"{kept} {_resume_command(run.path)}")
+    note = f"stopped after {outcome.steps:,} steps; all of them are kept."
+    say(console, f"{note} {_resume_command(run.path)}")
     return False
 
 

@@ -125,6 +125,7 @@ def score_with_sanity_baselines(
             f"sanity baselines: expected one wrong instruction per clip, at least one; "
             f"got {len(wrong_instructions)} for {len(clips)} clips."
         )
+    # The pictures are the same: what the score loses is what it reads of the sentence.
     misled_clips = [
         replace(clip, instruction=wrong)
         for clip, wrong in zip(clips, wrong_instructions, strict=True)
@@ -174,6 +175,7 @@ def _row(
 ) -> SanityBaseline:
     curves = [score_curve(score) for score in scores]
     if progress is None:
+        # The clip is taken for a success that rises to its end.
         correlations = [voc(curve) for curve in curves]
     else:
         pairs = zip(curves, progress, strict=True)

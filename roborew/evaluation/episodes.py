@@ -46,6 +46,7 @@ class Episode:
     predicted_success: tuple[bool, ...]
 
     def __post_init__(self) -> None:
+        # An unknown success has no length of its own to check.
         success = self.progress if self.success is None else self.success
         if not len(self.progress) == len(success) >= 1:
             raise InvalidInputError(
@@ -112,10 +113,10 @@ class Episode:
 class Evaluation:
     """Evaluated episodes, one per seed, in the order of the seeds.
 
-    >>> one = Episode(seed=3, true_return=1.5, learned_return=None, progress=(0.0, 1.0), success=(False, True),
+    >>> episode = Episode(seed=3, true_return=1.5, learned_return=None, progress=(0.0, 1.0), success=(False, True),
     ...               score_steps=(), scores=(), predicted_success=())
-    >>> judged = Evaluation(episodes=(one,))
-    >>> judged.true_success, Evaluation.from_json(judged.to_json()) == judged
+    >>> evaluation = Evaluation(episodes=(episode,))
+    >>> evaluation.true_success, Evaluation.from_json(evaluation.to_json()) == evaluation
     (1.0, True)
     """
 
@@ -128,6 +129,7 @@ class Evaluation:
     @property
     def successes(self) -> int | None:
         """Number of episodes that truly succeed at their end; None where success is unknown."""
+        # One unknown end makes the share unknown: a mean over the rest would be of other episodes.
         ends = [episode.success_at_end for episode in self.episodes]
         return None if None in ends else ends.count(True)
 
@@ -221,6 +223,7 @@ class Evaluation:
             "final_progress": self.final_progress,
             "spearman_per_episode": self.spearman_per_episode.value,
         }
+        # JSON has no NaN.
         return {
             name: None if value is None or math.isnan(value) else value
             for name, value in figures.items()

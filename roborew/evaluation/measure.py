@@ -51,6 +51,7 @@ def average(measures: Iterable[Measure]) -> Measure:
 
 def score_curve(scores: Scores) -> NDArray[np.float64]:
     """The scores as a curve, shape (T,), float64, NaN where the model abstained."""
+    # NaN, as every metric leaves it out and counts it; 0 would pass for a low score.
     return np.where(scores.valid, scores.value, np.nan).astype(np.float64)
 
 

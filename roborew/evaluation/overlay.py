@@ -170,6 +170,7 @@ def write_overlay_video(
 
 
 def _resting(frames: Iterator[Frame], repeats: int) -> Iterator[Frame]:
+    # Frames come one by one and are not stored: the last is known only when they end.
     last: Frame | None = None
     for last in frames:
         yield last

@@ -78,8 +78,9 @@ class Plot:
         y = self._y(level)
         self._draw.line((left, y, right, y), fill=FAINT, width=SUPERSAMPLING)
         font = load_font(11 * SUPERSAMPLING)
-        label_left = MARGIN * SUPERSAMPLING
-        self._draw.text((label_left, y), label, MUTED, font, anchor="lm")
+        label_at = (MARGIN * SUPERSAMPLING, y)
+        # "lm": the label's middle is at the height of its line.
+        self._draw.text(label_at, label, MUTED, font, anchor="lm")
 
     def draw_step(self, step: int) -> Image.Image:
         """The plot with the curves up to ``step``; to be called for every step in order."""
@@ -98,6 +99,7 @@ class Plot:
         if score is None:
             return
         low, high = self._curves.score_range
+        # The plot's height stands for the range, whatever the unit of the score.
         level = (score - low) / (high - low)
         point = (self._x(step), self._y(level))
         if self._last_score is not None:

@@ -74,6 +74,7 @@ def truth_metrics(evaluation: Evaluation) -> dict[str, Measure]:
     all_progress = np.concatenate([episode.scored_progress for episode in episodes])
     return {
         "spearman_per_episode": evaluation.spearman_per_episode,
+        # Pooled, levels of different episodes must agree too: per episode an offset is free.
         "spearman_pooled": spearman(all_scores, all_progress),
         "kendall_tau_a": average(
             kendall_tau_a(episode.scored_progress, episode.score_curve) for episode in episodes

@@ -76,6 +76,7 @@ def interquartile_mean(values: ArrayLike) -> float:
     3.5
     """
     ordered = np.sort(_complete(values))
+    # Rounded down, so that a few runs still leave something to average.
     cut = ordered.size // 4
     return float(ordered[cut : ordered.size - cut].mean())
 
@@ -105,6 +106,7 @@ def stratified_bootstrap(
         # Runs are exchangeable within a task only: a resample of all runs would mix easy and hard.
         resample = np.concatenate([rng.choice(runs, runs.size) for runs in tasks])
         statistics.append(statistic(resample))
+    # Half of the error on each side: the percentile interval is two-sided.
     tail = (1 - confidence) / 2
     low, high = np.quantile(statistics, [tail, (1 + confidence) / 2])
     return Interval(float(low), float(high))

@@ -45,6 +45,7 @@ def expert_policy(env: Environment, config: TrainConfig) -> Policy | None:
     task = make_task(config.env.id)
     if "expert" not in available_behaviors(task):
         return None
+    # Scripts read the state of the simulator, which observations do not hold.
     core: Any = cast(Any, env.unwrapped).core
     expert = make_policy(task, "expert", Seeds(config.seed).generator("expert"))
     return lambda observations: expert.act(core.simulation.qpos, core.progress, core.observe())

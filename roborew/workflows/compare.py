@@ -131,7 +131,7 @@ def describe_comparison_cost(model: RewardModel, videos: Sequence[SampledVideo])
     """Return a sentence on what `compare` asks of a reward's judge, None for a reward that asks
     none."""
     lengths = [len(video.frames) for video in videos]
-    # Each video as it is, as each baseline that is shown to the model, and forward and back.
+    # Counted without asking: each video as it is, as each baseline that is shown to the model, and forward and back.
     cycle_lengths = [2 * length - 1 for length in lengths]
     return describe_cost(model, lengths * (1 + NUM_SCORED_BASELINES) + cycle_lengths)
 

@@ -71,14 +71,14 @@ class Check:
         name: what it was.
         ok: whether it works.
         needed: whether the main job needs it.
-        found: what was seen.
+        finding: what was seen.
         remedy: what to do where it does not work.
     """
 
     name: str
     ok: bool
     needed: bool
-    found: str
+    finding: str
     remedy: str = ""
 
 
@@ -216,7 +216,9 @@ def _drawing_checks(results: Mapping[str, RenderResult | str]) -> list[Check]:
     except ValueError as error:
         # RenderError, which the import raises for a back end that MuJoCo does not know.
         return [
-            Check(name="drawing", ok=False, needed=True, found=str(error), remedy="unset MUJOCO_GL")
+            Check(
+                name="drawing", ok=False, needed=True, finding=str(error), remedy="unset MUJOCO_GL"
+            )
         ]
     working = [name for name, result in results.items() if _is_upright(result)]
     return [_drawing_check(name, result, chosen, working) for name, result in results.items()]
@@ -240,7 +242,7 @@ def _drawing_check(
     if is_chosen:
         label += " (in use)"
     finding = _describe(result)
-    return Check(name=label, ok=ok, needed=is_chosen, found=finding, remedy=remedy)
+    return Check(name=label, ok=ok, needed=is_chosen, finding=finding, remedy=remedy)
 
 
 def _describe(result: RenderResult | str) -> str:
@@ -261,14 +263,14 @@ def _check_video() -> Check:
             decoded = read_video(write_video(Path(folder) / "gray.mp4", frames, fps=10))
     except (ImportError, OSError, ValueError, RoborewError) as error:
         reason = f"{type(error).__name__}: {error}"
-        return Check(name=name, ok=False, needed=True, found=reason, remedy=VIDEO_REMEDY)
+        return Check(name=name, ok=False, needed=True, finding=reason, remedy=VIDEO_REMEDY)
     max_error = 255.0
     if decoded.shape == frames.shape:
         max_error = float(np.abs(decoded.astype(float) - frames).max())
     ok = max_error < MAX_VIDEO_ERROR
     finding = f"written and read back, at most {max_error:.0f} of 255 off"
     remedy = "" if ok else VIDEO_REMEDY
-    return Check(name=name, ok=ok, needed=True, found=finding, remedy=remedy)
+    return Check(name=name, ok=ok, needed=True, finding=finding, remedy=remedy)
 
 
 def _check_weights() -> Check:
@@ -280,9 +282,9 @@ def _check_weights() -> Check:
         score = rewards.load("mini")().score([Clip(frames=noise, instruction="open the drawer")])[0]
     except RoborewError as error:
         remedy = "install roborew anew: the weights belong to the package"
-        return Check(name="reward: mini", ok=False, needed=True, found=str(error), remedy=remedy)
+        return Check(name="reward: mini", ok=False, needed=True, finding=str(error), remedy=remedy)
     finding = f"weights load and score ({score.value[0]:.2f} for noise)"
-    return Check(name="reward: mini", ok=bool(score.valid[0]), needed=True, found=finding)
+    return Check(name="reward: mini", ok=bool(score.valid[0]), needed=True, finding=finding)
 
 
 def _check_gpu() -> Check:
@@ -293,7 +295,7 @@ def _check_gpu() -> Check:
     if ok:
         device = torch.cuda.get_device_name(0)
     finding = f"{device} (torch {torch.__version__})"
-    return Check(name="GPU", ok=ok, needed=False, found=finding)
+    return Check(name="GPU", ok=ok, needed=False, finding=finding)
 
 
 def _check_cores() -> Check:
@@ -305,7 +307,7 @@ def _check_cores() -> Check:
         name="CPU cores",
         ok=enough,
         needed=False,
-        found=f"{cores} for this process",
+        finding=f"{cores} for this process",
         remedy="" if enough else "two or more",
     )
 

@@ -22,10 +22,12 @@ def check_environment(env_id: str) -> None:
     if env_id in TASKS:
         return
     try:
-        find_env_spec(env_id)  # also imports the module of "module:Environment-v0"
+        # Also imports the module of "module:Environment-v0".
+        find_env_spec(env_id)
     except gymnasium.error.DependencyNotInstalled as error:
         raise MissingBackendError(str(error)) from error
     except (gymnasium.error.Error, ImportError) as error:
+        # A suite of hundreds would bury the names that are alike.
         suite = env_id.split("/")[0] if "/" in env_id else None
         siblings = [name for name in gymnasium.registry if name.split("/")[0] == suite]
         raise UnknownNameError("environment", env_id, siblings or TASKS) from error

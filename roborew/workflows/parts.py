@@ -86,7 +86,7 @@ class PartConfig:
         chosen = current_names(options_class(factory), self.options, f"{self.kind} {self.name}")
         options = default_options(factory) | chosen
         for name in self.unset:
-            # Decided later, by another part; a default written down now would stand in its way.
+            # Decided elsewhere: a default that is written down would contradict it.
             if name not in chosen:
                 options.pop(name, None)
         return replace(self, options=options)

@@ -45,7 +45,9 @@ def record_run(run: RunDirectory, episodes: int = 3, gif: bool = False) -> list[
     Raises:
         InvalidInputError: no checkpoint yet, or fewer than one episode.
     """
-    trained, seeds = load_trained(run), evaluation_seeds(episodes)
+    trained = load_trained(run)
+    # The seeds of the evaluation, from the first on: nobody picks pretty episodes.
+    seeds = evaluation_seeds(episodes)
     spec = None if trained.model is None else trained.model.spec
     with (
         torch_threads(trained.config.threads),
@@ -78,16 +80,17 @@ def _record(env: Environment, trained: Trained, seeds: list[int]) -> tuple[list[
     others, and how drawn."""
     from roborew_envs import TASKS
 
-    ours = trained.config.env.id in TASKS
     inner = renderable(env)
     if inner is None or not inner.resizable:
         return record(env, trained.agent.act, seeds), "by the environment"
-    picture = (
-        VIEWER_OPTIONS if ours else VIEWER_OPTIONS | {"quality": "fast"}
-    )  # the meshes of other suites take long
+    options = dict(VIEWER_OPTIONS)
+    if trained.config.env.id not in TASKS:
+        # The meshes of other suites take long.
+        options["quality"] = "fast"
+    # Scored at the size that the reward was made for, then drawn again at the viewer's.
     evaluation = evaluate(env, trained.agent.act, seeds)
-    with closing(make_env(trained.config, len(seeds), **picture)) as large:
-        return _replay(large, trained, evaluation), str(picture["quality"])
+    with closing(make_env(trained.config, len(seeds), **options)) as large:
+        return _replay(large, trained, evaluation), str(options["quality"])
 
 
 def _replay(env: Environment, trained: Trained, evaluation: Evaluation) -> list[Recording]:

@@ -93,6 +93,7 @@ def _record_agent(run: RunDirectory, config: TrainConfig, number: int) -> None:
     with closing(make_env(config, EPISODES)) as env:
 
         def act(observations: NDArray[Any]) -> NDArray[Any]:
+            # As it explores: the critic has to be right where the agent will go next.
             return agent.act(observations, deterministic=False)
 
         recordings = record(env, act, range(first, first + EPISODES))

@@ -65,6 +65,7 @@ def check_reward(trained: Trained, agent: Evaluation, seeds: Sequence[int]) -> R
         for sentence in make_task(config.env.id).wrong_instructions
         if sentence != config.sentence
     ]
+    # In turn, so that no single wrong sentence decides the figure.
     wrong = [other_sentences[row % len(other_sentences)] for row in range(len(clips))]
     scored = score_with_sanity_baselines(model, clips, wrong)
     own_scores = scored[model.spec.name]

@@ -91,6 +91,7 @@ def make_reward_env(config: TrainConfig, num_envs: int, model: RewardModel | Non
             goal_image=read_picture(config.goal_image) if config.goal_image else None,
         )
     except BaseException:
+        # Nobody else has it yet, and its renderer holds OpenGL contexts.
         env.close()
         raise
 
@@ -117,6 +118,7 @@ def make_success_detector(config: SuccessDetectorConfig) -> SuccessDetector | No
 def _check_device(device: str) -> None:
     import torch
 
+    # Tried with a real tensor: torch has no list of the devices that work.
     try:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:

@@ -45,6 +45,7 @@ def report_content(run: RunDirectory, result: RunEvaluation, evaluation_name: st
         title=f"{config.env.id}: {config.agent.name} on {config.reward.name}",
         instruction=config.sentence,
         command=command(config),
+        # The agent's row comes first and makes the headline.
         policies=[PolicyResult.from_evaluation(name, evaluation) for name, evaluation in rows],
         videos=[_report_video(path) for path in _newest_videos(run.path)],
         training=[_training_point(record) for record in run.metrics()],

@@ -47,12 +47,14 @@ def load_trained(run: RunDirectory) -> Trained:
         InvalidInputError: the run has no checkpoint yet.
         CorruptFileError: its configuration cannot be read.
     """
-    config, checkpoint = run.config(TrainConfig), run.load_checkpoint()
+    config = run.config(TrainConfig)
+    checkpoint = run.load_checkpoint()
     if checkpoint is None:
         raise InvalidInputError(
             f"{run.path} has no checkpoint yet: let `roborew train` come to the first one."
         )
     meta = checkpoint.meta
+    # One simulation tells the agent its spaces; it acts in any number of them.
     with closing(make_env(config, 1)) as env:
         agent = make_agent(config, env, meta["agent"]["config"])
     load_agent(agent, select_prefix(checkpoint.arrays, "agent/"), meta["agent"])

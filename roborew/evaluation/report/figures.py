@@ -79,8 +79,8 @@ def success_figure(
 
 
 def scores_figure(evaluation: Evaluation) -> str:
-    """Score against true progress at every scored state, and both over time in one episode."""
-    figure, (cloud, curve) = _axes(1, 2, width=8.4, height=3.6)
+    """Score against true progress at every scored state."""
+    figure, (cloud,) = _axes(1, 1, width=4.2, height=3.4)
     points = _thinned(_scored_states(evaluation))
     for is_done, color, label in ((False, TRUTH, "not done"), (True, SUCCESS, "truly done")):
         progress = [point.progress for point in points if point.is_done is is_done]
@@ -91,6 +91,12 @@ def scores_figure(evaluation: Evaluation) -> str:
             _legend(cloud)
     cloud.set_xlabel("true progress" if points else "true progress is unknown here")
     cloud.set_ylabel("score")
+    return _svg(figure)
+
+
+def episode_figure(evaluation: Evaluation) -> str:
+    """Score and true progress over the time of the median episode."""
+    figure, (curve,) = _axes(1, 1, width=4.2, height=3.4)
     _plot_episode(curve, _median_episode(evaluation))
     return _svg(figure)
 
@@ -183,6 +189,7 @@ def _set_range(axis: Axes, value_range: tuple[float, float]) -> None:
 
 def _median_episode(evaluation: Evaluation) -> Episode:
     """The episode of median true return, so that nobody picks a pretty one."""
+    # Sorting is stable: of equal returns the earlier seed comes first, on every machine.
     ordered = sorted(evaluation.episodes, key=lambda episode: episode.true_return)
     return ordered[len(ordered) // 2]
 
@@ -210,6 +217,8 @@ def _steps(axis: Axes) -> None:
     from matplotlib.ticker import EngFormatter
 
     axis.set_xlabel("environment steps")
+    # Training begins at 0: without it the axis of one point would span a fraction of a step.
+    axis.set_xlim(left=0)
     axis.xaxis.set_major_formatter(EngFormatter(sep=""))
 
 
@@ -228,7 +237,9 @@ def _line(
     ]
     if points:
         steps, heights = zip(*points, strict=True)
-        axis.plot(steps, heights, color=color, linewidth=1.8, marker=".", markersize=3)
+        # A run of one point has no line: only a larger dot can be seen.
+        dot_size = 3 if len(points) > 1 else 9
+        axis.plot(steps, heights, color=color, linewidth=1.8, marker=".", markersize=dot_size)
 
 
 def _axes(
@@ -256,6 +267,7 @@ def _svg(figure: Figure) -> str:
     import matplotlib
 
     content = io.StringIO()
+    # Matplotlib salts ids at random and stamps the date: both would make equal reports differ.
     with cast(Any, matplotlib).rc_context({"svg.hashsalt": "roborew"}):
         figure.savefig(content, format="svg", metadata={"Date": None})
     return content.getvalue()

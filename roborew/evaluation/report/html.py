@@ -71,6 +71,7 @@ def _row(cells: Iterable[str]) -> str:
 
 def figure(svg: str, caption: str) -> str:
     """A drawing and the line below it."""
+    # As an image and not inline: the ids of two SVG on one page would clash.
     url = data_url("image/svg+xml", svg.encode())
     text = escape(caption)
     return f'<figure><img src="{url}" alt="{text}"><figcaption>{text}</figcaption></figure>'
@@ -100,6 +101,7 @@ def split_bar(seconds: Mapping[str, float]) -> str:
     key = ""
     for row, (name, spent) in enumerate(seconds.items()):
         color = SPLIT_COLORS[row % len(SPLIT_COLORS)]
+        # Flex grows in proportion: the bar fits any width without pixels.
         share = spent / total
         bar += f'<i style="flex:{share:.4f};background:{color}"></i>'
         label = f"{escape(name)} {spent:.1f} s ({percent(share)})"

@@ -11,7 +11,12 @@ from roborew.data.files import create_atomically
 from roborew.evaluation.baselines import SanityBaseline
 from roborew.evaluation.report import html
 from roborew.evaluation.report.content import PolicyResult, ReportContent, ReportVideo
-from roborew.evaluation.report.figures import returns_figure, scores_figure, success_figure
+from roborew.evaluation.report.figures import (
+    episode_figure,
+    returns_figure,
+    scores_figure,
+    success_figure,
+)
 from roborew.evaluation.statistics import wilson, zero_failures_bound
 
 POLICIES_NOTE = (
@@ -169,7 +174,10 @@ def _learned_reward(content: ReportContent) -> str:
             "Scores of the agent's own states; Spearman with true progress (per episode) "
             f"{correlation}"
         )
-        parts.append(html.figure(scores_figure(evaluation), caption))
+        # Two figures, so that they come one below the other where the page is narrow.
+        states = html.figure(scores_figure(evaluation), caption)
+        episode = html.figure(episode_figure(evaluation), "The episode of median true return")
+        parts.append(f'<div class="pair">{states}{episode}</div>')
     if content.reward_metrics:
         metrics = {name: html.measured(value) for name, value in content.reward_metrics.items()}
         parts += [html.metrics_grid(metrics), html.note(METRICS_NOTE)]

@@ -124,6 +124,7 @@ def _checked(env: str, source: EpisodeSource, config: CollectConfig) -> tuple[Be
             raise InvalidInputError(
                 f"{name}: expected each once, and at least one behavior; got {', '.join(choices)}."
             )
+    # More episodes would run into the starts of the next seed's set.
     if not 1 <= config.episodes <= SEEDS_PER_SET or config.seed < 0:
         raise InvalidInputError(
             f"expected 1 to {SEEDS_PER_SET:,} episodes and a seed from 0 up; got {config.episodes} "

@@ -93,6 +93,7 @@ def embed_demonstrations(
     if len(recordings.cameras) > 1:
         encoder = MultiViewEncoder(encoder, recordings.cameras, recordings.aspect)
     figures = dict[str, float]()
+    # From the episodes to fit alone: an encoder that saw the test pictures would flatter the critic.
     with clock.time("encoder"):
         encoder.learn(recordings.to_fit(), keeping(figures, say))
     with clock.time("embedding"):

@@ -108,6 +108,7 @@ def fit_objective(
             objective.refit(demonstrations, visited, report)
         else:
             objective.fit(training, validation, report)
+        # On validation episodes: those that were fitted get scores better than any new one.
         calibration = fit_calibration(objective, validation) if config.calibrate else None
     recipe = _recipe(embedded, config, settings)
     return Fitted(

@@ -47,6 +47,7 @@ def write(fitted: Fitted, folder: Path, source: str, command: str) -> Table:
         RunExistsError: the folder exists.
     """
     table = evaluate_critic(fitted, fitted.split.test)
+    # Goal pictures are copied, so that the critic can be refitted when their folder is gone.
     files: dict[str, bytes] = {}
     figure = picture(fitted)
     if figure is not None:

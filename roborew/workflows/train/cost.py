@@ -22,6 +22,7 @@ def describe_training_cost(
         n_steps: environment steps of a rollout in each simulation; None where the agent has none.
         max_episode_steps: time limit of an episode; None where it is unknown.
     """
+    # These two can be counted beforehand: how long episodes last in between nobody knows.
     announced: list[str] = []
     if n_steps is not None:
         lengths = [_scored_frames(n_steps, config.score_every)] * config.num_envs

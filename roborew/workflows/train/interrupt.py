@@ -38,6 +38,7 @@ def stop_on_signal() -> Generator[StopWish]:
 
     def note(number: int, frame: FrameType | None) -> None:
         wish.requested = True
+        # From here on a second Ctrl-C interrupts at once, should the rollout hang.
         restore()
 
     for number in SIGNALS:

@@ -172,6 +172,7 @@ class TrainLogger:
         spent |= {
             name: report.seconds[name] for name in ("acting", "updating") if name in report.seconds
         }
+        # Clocks of different places may overlap by a hair: no negative rest.
         spent["other"] = max(0.0, wall - sum(spent.values()))
         self._env_seconds = dict(inside)
         for name, value in spent.items():
@@ -179,6 +180,7 @@ class TrainLogger:
         return spent
 
     def _status(self, report: RolloutReport, speed: float) -> Status:
+        # A rollout in which no episode ended leaves the figures of the last that had one.
         if report.episodes:
             success = report.final.get("success", math.nan)
             self._figures = (report.mean_return, report.mean_true_return, success)

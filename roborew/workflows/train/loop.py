@@ -66,7 +66,8 @@ def start(config: TrainConfig, path: str | Path) -> RunDirectory:
     config = resolve_for_reward(config, spec)
     config = replace(config, env=replace(config.env, cameras=choose_cameras(config, model)))
     with closing(make_env(config, 1)) as env:
-        make_agent(config, env)  # that it can act there at all
+        # That it can act there at all, before there is a folder.
+        make_agent(config, env)
     return RunDirectory.create(path, config, seeds={"run": config.seed})
 
 
@@ -126,6 +127,7 @@ def _phase(
     with closing(make_reward_env(phase, config.num_envs, model)) as env:
         agent = make_agent(config, env)
         n_steps = getattr(agent.config, "n_steps", None)
+        # Warned of before the first question: a hosted judge takes money for each.
         for line in describe_training_cost(config, model, n_steps, time_limit(env)):
             logger.warning(line)
         train_logger = TrainLogger(

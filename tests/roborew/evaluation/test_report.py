@@ -28,7 +28,12 @@ from roborew.evaluation import (
     score_with_sanity_baselines,
     write_report,
 )
-from roborew.evaluation.report.figures import returns_figure, scores_figure, success_figure
+from roborew.evaluation.report.figures import (
+    episode_figure,
+    returns_figure,
+    scores_figure,
+    success_figure,
+)
 from roborew.types import Clip
 from tests.roborew.evaluation.stairs import Green, climb, stairs
 
@@ -192,6 +197,7 @@ def test_a_row_of_an_evaluation_repeats_its_figures() -> None:
         returns_figure([TrainingPoint(step=0)]),
         success_figure(TRAINING, [("random", 0.02), ("expert <1>", 1.0)]),
         scores_figure(EVALUATION),
+        episode_figure(EVALUATION),
     ],
 )
 def test_a_figure_is_whole_svg_without_outside_references(figure: str) -> None:

@@ -73,7 +73,7 @@ def test_a_picture_upside_down_is_no_health(monkeypatch: pytest.MonkeyPatch) -> 
 def test_a_wrong_name_in_the_environment_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MUJOCO_GL", "vulkan")
     (check,) = with_backends(monkeypatch, egl=GOOD)
-    assert not check.ok and "vulkan" in check.found
+    assert not check.ok and "vulkan" in check.finding
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_a_wrong_name_that_mujoco_does_not_know_either_is_said_in_one_line(
 
 def test_video_is_written_and_read_back() -> None:
     check = doctor._check_video()  # pyright: ignore[reportPrivateUsage]
-    assert check.ok and check.needed, check.found
+    assert check.ok and check.needed, check.finding
 
 
 @pytest.mark.parametrize(("ok", "code"), [(True, 0), (False, 1)])
@@ -113,10 +113,10 @@ def test_the_command_fails_where_the_main_job_cannot_run(
         name="drawing",
         ok=ok,
         needed=True,
-        found="[Errno 2] as it is",
+        finding="[Errno 2] as it is",
         remedy="" if ok else "mend it",
     )
-    optional = Check(name="GPU", ok=False, needed=False, found="none")
+    optional = Check(name="GPU", ok=False, needed=False, finding="none")
     monkeypatch.setattr(doctor, "run_checks", lambda: [needed, optional])
     assert cli.main(["doctor"]) == code
     said = capsys.readouterr().out
