@@ -90,13 +90,15 @@ class Calibration:
     def apply(self, scores: Scores) -> Scores:
         """Calibrated scores; abstentions stay what they are, and so do claims where the scores
         bring their own."""
-        progress = np.interp(scores.value, self.scores, self.progress)
-        value = np.where(scores.valid, progress, 0).astype(np.float32)
+        raw = scores.value
+        valid = scores.valid
+        progress = np.interp(raw, self.scores, self.progress)
+        value = np.where(valid, progress, 0).astype(np.float32)
         if scores.success is not None or self.success is None:
-            return Scores(value, scores.valid, scores.success)
-        chances = np.interp(scores.value, self.scores, self.success)
-        success = np.where(scores.valid, chances, 0).astype(np.float32)
-        return Scores(value, scores.valid, success)
+            return Scores(value, valid, scores.success)
+        chances = np.interp(raw, self.scores, self.success)
+        success = np.where(valid, chances, 0).astype(np.float32)
+        return Scores(value, valid, success)
 
     def state_dict(self) -> dict[str, list[float] | None]:
         """What JSON holds."""
@@ -170,11 +172,14 @@ def _steps(x: NDArray[np.float64], y: NDArray[np.float64]) -> _Steps:
     # Its annotations leave the result open.
     fitted = cast(Any, isotonic_regression)(means, weights=counts)
     starts = fitted.blocks[:-1]
-    last = fitted.blocks[1:] - 1
-    weighted = np.add.reduceat(counts * values, starts)
-    middles = weighted / np.add.reduceat(counts, starts)
+    stops = fitted.blocks[1:]
+    weighted_sums = np.add.reduceat(counts * values, starts)
+    weights = np.add.reduceat(counts, starts)
+    middles = weighted_sums / weights
     heights = np.clip(fitted.x[starts], 0.0, 1.0)
-    return _Steps(values[starts], middles, values[last], heights)
+    first_values = values[starts]
+    last_values = values[stops - 1]
+    return _Steps(first_values, middles, last_values, heights)
 
 
 def _rising(

@@ -73,10 +73,13 @@ def window_indices(count: int, remembered: int, size: int) -> tuple[Indices, Ind
     """
     new = np.arange(remembered, remembered + count)
     start = np.maximum(new - size + 1, 0)
-    indices = np.minimum(start[:, None] + np.arange(size), new[:, None])
+    steps = np.arange(size)
+    # Near the episode's beginning a window is short of frames, and repeats the new one.
+    indices = np.minimum(start[:, None] + steps, new[:, None])
     # The episode's first frame is in every window: what has changed since tells progress.
     indices[:, 0] = 0
-    return indices, np.minimum(new, size - 1)
+    place = np.minimum(new, size - 1)
+    return indices, place
 
 
 def window_state(frames: Features, size: int) -> Features:

@@ -252,9 +252,13 @@ def _two_in_a_row(scores: Scores, before: NDArray[Any] | None) -> tuple[Scores, 
     remember."""
     if scores.success is None:
         return scores, {}
-    own = np.where(scores.valid, scores.success, 0).astype(np.float32)
-    earlier = np.concatenate([own[:1] if before is None else before, own[:-1]])
-    return replace(scores, success=np.minimum(own, earlier)), {BEFORE: own[-1:]}
+    chances = np.where(scores.valid, scores.success, 0)
+    own = chances.astype(np.float32)
+    first = own[:1] if before is None else before
+    earlier = np.concatenate([first, own[:-1]])
+    success = np.minimum(own, earlier)
+    state: RecurrentState = {BEFORE: own[-1:]}
+    return replace(scores, success=success), state
 
 
 def is_critic(folder: str | Path) -> bool:

@@ -83,10 +83,13 @@ class Ensemble:
         """One query's mean over the members that give a success, and over all for the value."""
         values = _values(member_scores)
         agree = values.std(axis=0) <= self._limit
-        valid = np.all([scores.valid for scores in member_scores], axis=0)
+        all_valid = np.all([scores.valid for scores in member_scores], axis=0)
+        value = values.mean(axis=0).astype(np.float32)
         successes = [scores.success for scores in member_scores if scores.success is not None]
-        success = np.mean(successes, axis=0).astype(np.float32) if successes else None
-        return Scores(values.mean(axis=0).astype(np.float32), valid & agree, success)
+        success = None
+        if successes:
+            success = np.mean(successes, axis=0).astype(np.float32)
+        return Scores(value, all_valid & agree, success)
 
     def state_dict(self) -> Mapping[str, NDArray[Any]]:
         """Everything that the members learned, and how far they may disagree."""
@@ -94,7 +97,8 @@ class Ensemble:
         for row, member in enumerate(self._members):
             for name, array in member.state_dict().items():
                 arrays[f"{row}/{name}"] = array
-        return {**arrays, LIMIT: np.array([self._limit])}
+        arrays[LIMIT] = np.array([self._limit])
+        return arrays
 
     def load_state_dict(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Take over saved members."""
@@ -124,11 +128,14 @@ class Ensemble:
 
     def _set_limit(self, examples: Sequence[Example], report: Report) -> None:
         """Allow the members a little more disagreement than they have about these examples."""
-        by_query, _ = self._score_members([_query(example) for example in examples])
+        queries = [_query(example) for example in examples]
+        by_query, _ = self._score_members(queries)
         deviations = [_values(member_scores).std(axis=0) for member_scores in by_query]
-        usual = float(np.quantile(np.concatenate(deviations), USUAL_QUANTILE))
+        all_deviations = np.concatenate(deviations)
+        usual = float(np.quantile(all_deviations, USUAL_QUANTILE))
         # Members that agree to the last digit must not abstain at the first difference.
-        floor = MIN_LIMIT_RATIO * (self.spec.high - self.spec.low)
+        score_range = self.spec.high - self.spec.low
+        floor = MIN_LIMIT_RATIO * score_range
         self._limit = max(USUAL_FACTOR * usual, floor)
         report("largest disagreement", self._limit)
 
@@ -140,8 +147,11 @@ class Ensemble:
         states: list[dict[str, NDArray[Any]]] = [{} for _ in queries]
         for row, member in enumerate(self._members):
             prefix = f"{row}/"
-            own = [replace(query, state=select_prefix(query.state, prefix)) for query in queries]
-            scores, member_states = member.score_step(own)
+            own_queries: list[Query] = []
+            for query in queries:
+                own_state = select_prefix(query.state, prefix)
+                own_queries.append(replace(query, state=own_state))
+            scores, member_states = member.score_step(own_queries)
             by_member.append(scores)
             for state, member_state in zip(states, member_states, strict=True):
                 for name, array in member_state.items():

@@ -104,7 +104,11 @@ def split_scores(
     """Return the values (N,) of all frames, and their chances of success, as scores of each
     query, whose lengths sum to N; none is an abstention."""
     values = split_by_length(value, lengths)
-    if success is None:
-        return [Scores(part, np.ones(len(part), np.bool_)) for part in values]
-    pairs = zip(values, split_by_length(success, lengths), strict=True)
-    return [Scores(part, np.ones(len(part), np.bool_), chance) for part, chance in pairs]
+    chances: Sequence[NDArray[np.float32] | None] = [None] * len(values)
+    if success is not None:
+        chances = split_by_length(success, lengths)
+    scores: list[Scores] = []
+    for part, chance in zip(values, chances, strict=True):
+        valid = np.ones(len(part), np.bool_)
+        scores.append(Scores(part, valid, chance))
+    return scores

@@ -72,7 +72,9 @@ class TorchObjective(ABC, Generic[NetworkT]):
         report: Report,
     ) -> None:
         """Make a new network for the examples and go down a loss, which draws its own batches."""
-        self.make_network(examples[0].features.shape[1], len(examples[0].text_embedding))
+        features_dim = examples[0].features.shape[1]
+        text_dim = len(examples[0].text_embedding)
+        self.make_network(features_dim, text_dim)
         rng = np.random.default_rng(self._seed)
         descent = GradientDescent(self.network.parameters(), self._steps, rate=LEARNING_RATE)
         self.network.train()
@@ -90,12 +92,14 @@ class TorchObjective(ABC, Generic[NetworkT]):
     def load_state_dict(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Take over saved weights."""
         shape = take_array(arrays, SHAPE, (2,), np.int64, self._name)
-        if not ((shape > 0) & (shape < MAX_WIDTH)).all():
+        in_range = (shape > 0) & (shape < MAX_WIDTH)
+        if not in_range.all():
             raise CorruptFileError(
                 f"{self._name}: expected {SHAPE!r}, two widths (D, E) from 1 to {MAX_WIDTH - 1}; "
                 f"got {shape.tolist()}."
             )
-        self.make_network(int(shape[0]), int(shape[1]))
+        features_dim, text_dim = shape.tolist()
+        self.make_network(features_dim, text_dim)
         weights = {name: array for name, array in arrays.items() if name != SHAPE}
         load_module_state(self.network, weights, self._name)
 
@@ -124,13 +128,16 @@ class PerFrameObjective(TorchObjective[NetworkT]):
         lengths = [len(query.features) for query in queries]
         frames = np.concatenate([query.features for query in queries])
         text = np.stack([query.text_embedding for query in queries])
+        # NaN, not 0: a network that reads a goal it was not given must not look as if it had one.
         no_goal = np.full(frames.shape[1], np.nan, np.float32)
-        goals = np.stack([no_goal if q.goal_image is None else q.goal_image for q in queries])
+        goals: list[NDArray[np.float32]] = []
+        for query in queries:
+            goals.append(no_goal if query.goal_image is None else query.goal_image)
+        frame_text = np.repeat(text, lengths, axis=0)
+        frame_goals = np.repeat(np.stack(goals), lengths, axis=0)
+        inputs = [torch.as_tensor(array) for array in (frames, frame_text, frame_goals)]
         with torch.inference_mode():
-            value, success = self.predict(
-                torch.as_tensor(frames),
-                torch.as_tensor(np.repeat(text, lengths, axis=0)),
-                torch.as_tensor(np.repeat(goals, lengths, axis=0)),
-            )
+            value, success = self.predict(*inputs)
         chances = None if success is None else success.numpy()
-        return split_scores(value.numpy(), lengths, chances), [{} for _ in queries]
+        states: list[RecurrentState] = [{} for _ in queries]
+        return split_scores(value.numpy(), lengths, chances), states

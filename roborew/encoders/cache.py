@@ -59,11 +59,16 @@ class EmbeddingCache:
         self._remember(embeddings)
         if self._folder is None or not embeddings:
             return
-        keys = np.frombuffer(b"".join(embeddings), np.uint8).reshape(-1, 32)
-        content = save({"keys": keys, "embeddings": np.stack(list(embeddings.values()))})
-        file = self._folder / f"{hashlib.sha256(content).hexdigest()}.embeddings"
+        digests = b"".join(embeddings)
+        keys = np.frombuffer(digests, np.uint8).reshape(-1, 32)
+        rows = np.stack(list(embeddings.values()))
+        content = save({"keys": keys, "embeddings": rows})
+        # Named by its content: processes that share the folder cannot disagree about a file.
+        name = hashlib.sha256(content).hexdigest()
+        file = self._folder / f"{name}.embeddings"
         atomic_write(file, content)
-        self._on_disk |= {key: (file, row) for row, key in enumerate(embeddings)}
+        for row, key in enumerate(embeddings):
+            self._on_disk[key] = (file, row)
 
     def _remember(self, embeddings: Mapping[bytes, FloatArray]) -> None:
         for key, embedding in embeddings.items():

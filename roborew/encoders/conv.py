@@ -104,10 +104,12 @@ class ConvEncoder:
         self._layers.train()
         for step in range(self._steps):
             first, second = sampler.sample_pairs(rng, self._batch_size)
-            pixels = sampler.pixels[np.concatenate([first, second])]
-            vectors = self._vectors(_augment(pixels, rng).to(self._device))
+            rows = np.concatenate([first, second])
+            frames = _augment(sampler.pixels[rows], rng)
+            vectors = self._vectors(frames.to(self._device))
             batch = sampler.label(rng, first, second)
-            value = descent.step(self._heads.loss(vectors, batch))
+            loss = self._heads.loss(vectors, batch)
+            value = descent.step(loss)
             if step % REPORT_INTERVAL == 0 or step == self._steps - 1:
                 report("encoder loss", value)
                 report(f"encoder steps, of {self._steps}", step + 1)
@@ -163,16 +165,23 @@ class _FrameSampler:
         self.pixels = np.concatenate([resize_frames(episode.frames) for episode in episodes])
         progress = [_labels(e.progress, len(e.frames)) for e in episodes]
         success = [_labels(e.success, len(e.frames)) for e in episodes]
-        self._labels = np.stack([np.concatenate(progress), np.concatenate(success)], axis=1)
-        uniform = [len(curve) * progress_uniform_weights(curve) for curve in progress]
-        weights = PROGRESS_UNIFORM_RATIO * np.concatenate(uniform) + 1 - PROGRESS_UNIFORM_RATIO
+        columns = [np.concatenate(progress), np.concatenate(success)]
+        self._labels = np.stack(columns, axis=1)
+        # Weights of mean 1, as a frame has that is drawn evenly over time: the two can be mixed.
+        uniform: list[NDArray[np.float64]] = []
+        for curve in progress:
+            uniform.append(len(curve) * progress_uniform_weights(curve))
+        by_progress = np.concatenate(uniform)
+        weights = PROGRESS_UNIFORM_RATIO * by_progress + 1 - PROGRESS_UNIFORM_RATIO
         self._probabilities = weights / len(self.pixels)
 
     def sample_pairs(self, rng: np.random.Generator, count: int) -> tuple[Indices, Indices]:
         """Draw frames, and for each another one of the same episode, rows (B,) of ``pixels``."""
         first = rng.choice(len(self.pixels), count, p=self._probabilities)
         episodes = self._layout.owners[first]
-        second = self._layout.rows(episodes, rng.integers(0, self._layout.lengths[episodes]))
+        lengths = self._layout.lengths[episodes]
+        steps = rng.integers(0, lengths)
+        second = self._layout.rows(episodes, steps)
         return first, second
 
     def label(self, rng: np.random.Generator, first: Indices, second: Indices) -> _Batch:
@@ -207,13 +216,15 @@ class _Heads(nn.Module):
         is known.
         """
         device = vectors.device
+        is_unknown = np.isnan(batch.labels)
         labels = torch.as_tensor(np.nan_to_num(batch.labels), device=device)
-        is_known = torch.as_tensor(~np.isnan(batch.labels), device=device)
+        is_known = torch.as_tensor(~is_unknown, device=device)
         matching = torch.as_tensor(batch.matching, device=device)
         losses = self._label_losses(vectors, matching, labels, is_known, 1.0)
         if batch.has_mismatched.any():
             mismatched = torch.as_tensor(batch.mismatched, device=device)
-            mask = is_known & torch.as_tensor(batch.has_mismatched, device=device)[:, None]
+            has_mismatched = torch.as_tensor(batch.has_mismatched, device=device)
+            mask = is_known & has_mismatched[:, None]
             zeros = torch.zeros_like(labels)
             losses += self._label_losses(vectors, mismatched, zeros, mask, MISMATCHED_WEIGHT)
         total = vectors.new_zeros(())
@@ -221,8 +232,10 @@ class _Heads(nn.Module):
             total = total + loss
         time_gap = torch.as_tensor(batch.time_gap, device=device, dtype=torch.float32)
         first, second = vectors.chunk(2)
-        predicted_gap = self.apart(torch.cat([first, second], dim=1))[:, 0]
-        return total + TIME_GAP_WEIGHT * functional.mse_loss(predicted_gap, time_gap)
+        pairs = torch.cat([first, second], dim=1)
+        predicted_gap = self.apart(pairs)[:, 0]
+        time_gap_loss = functional.mse_loss(predicted_gap, time_gap)
+        return total + TIME_GAP_WEIGHT * time_gap_loss
 
     def _label_losses(
         self, vectors: Tensor, text: Tensor, labels: Tensor, is_known: Tensor, weight: float
@@ -265,7 +278,8 @@ def _augment(pixels: NDArray[np.uint8], rng: np.random.Generator) -> Tensor:
     shifted = np.lib.stride_tricks.sliding_window_view(padded, size, axis=(2, 3))
     num_shifts = 2 * MAX_SHIFT_PIXELS + 1
     y, x = rng.integers(0, num_shifts, (2, count))
-    frames = torch.as_tensor(shifted[np.arange(count), :, y, x]).float()
+    chosen = shifted[np.arange(count), :, y, x]
+    frames = torch.as_tensor(chosen).float()
     low, high = BRIGHTNESS_RANGE
     brightness = rng.uniform(low, high, (count, 1, 1, 1))
     gain = torch.as_tensor(brightness, dtype=torch.float32)

@@ -69,10 +69,11 @@ def save_network(network: MiniNetwork, folder: Path) -> None:
 
 
 def _read_config(fields: Mapping[str, Any]) -> MiniConfig:
+    vocabulary = tuple(fields["vocabulary"])
     a, b, c, d = (int(value) for value in fields["channels"])
-    return MiniConfig(
-        tuple(fields["vocabulary"]), (a, b, c, d), int(fields["words"]), int(fields["hidden"])
-    )
+    words = int(fields["words"])
+    hidden = int(fields["hidden"])
+    return MiniConfig(vocabulary, (a, b, c, d), words, hidden)
 
 
 WIDTH, HEIGHT = 96, 72
@@ -110,11 +111,15 @@ class _Sentence(nn.Module):
 
     def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
         used = mask.any(dim=0)
-        ids, mask = ids[:, used], mask[:, used]
+        ids = ids[:, used]
+        is_padding = ~mask[:, used]
         words = self.table(ids).sum(dim=2) + self.places[used]
-        words = self.layers(words, src_key_padding_mask=~mask)
-        weights = self.attention(words).squeeze(-1).masked_fill(~mask, -1e4).softmax(dim=1)
-        return (weights.unsqueeze(-1) * words).sum(dim=1)
+        words = self.layers(words, src_key_padding_mask=is_padding)
+        logits = self.attention(words).squeeze(-1)
+        # Not -inf: the softmax of a sentence without a word would be NaN.
+        weights = logits.masked_fill(is_padding, -1e4).softmax(dim=1)
+        weighted = weights.unsqueeze(-1) * words
+        return weighted.sum(dim=1)
 
 
 class PictureLayers(nn.Module):
@@ -150,10 +155,20 @@ class PictureLayers(nn.Module):
         # Spatial soft-argmax: the mean place of a feature, and its strength at the best one.
         scaled = flat * self.temperature.exp().unsqueeze(-1)
         where = scaled.softmax(dim=2).view_as(features)
-        x = (where.sum(dim=2) * columns).sum(dim=2)
-        y = (where.sum(dim=3) * rows).sum(dim=2)
+        in_columns = where.sum(dim=2)
+        in_rows = where.sum(dim=3)
+        x = (in_columns * columns).sum(dim=2)
+        y = (in_rows * rows).sum(dim=2)
         strength = flat.amax(dim=2)
-        return self.out(torch.cat([self.coarse(features), x, y, strength], dim=1))
+        coarse = self.coarse(features)
+        return self.out(torch.cat([coarse, x, y, strength], dim=1))
+
+
+def _modulate(features: Tensor, film: Tensor) -> Tensor:
+    """FiLM (Perez et al. 2018, arXiv:1709.07871): each feature scaled and shifted, as a sentence
+    says."""
+    scale, shift = film.chunk(2, dim=-1)
+    return torch.relu(features * (1 + scale) + shift)
 
 
 class MiniNetwork(nn.Module):
@@ -164,11 +179,14 @@ class MiniNetwork(nn.Module):
         self.config = config
         self.sentence = _Sentence(config)
         self.picture = PictureLayers(config.channels, config.hidden)
-        self.film = nn.Linear(config.words, 2 * config.hidden)
-        self.norm = nn.LayerNorm(config.hidden)
-        self.middle = nn.Linear(config.hidden, config.hidden // 2)
-        self.film_middle = nn.Linear(config.words, config.hidden)
-        self.out = nn.Linear(config.hidden // 2, 2)
+        hidden = config.hidden
+        half = hidden // 2
+        # A scale and a shift for each feature: twice as many outputs as features.
+        self.film = nn.Linear(config.words, 2 * hidden)
+        self.norm = nn.LayerNorm(hidden)
+        self.middle = nn.Linear(hidden, half)
+        self.film_middle = nn.Linear(config.words, hidden)
+        self.out = nn.Linear(half, 2)
 
     def encode_frames(self, frames: Tensor) -> Tensor:
         """Picture vectors (B, hidden) of frames (B, 3, 72, 96), float in [0, 1]."""
@@ -182,8 +200,8 @@ class MiniNetwork(nn.Module):
     def predict(self, pictures: Tensor, sentences: Tensor) -> Tensor:
         """Logits (..., 2) of progress and success, for vectors that broadcast against each
         other."""
-        scale, shift = self.film(sentences).chunk(2, dim=-1)
-        hidden = torch.relu(self.norm(pictures) * (1 + scale) + shift)
-        scale, shift = self.film_middle(sentences).chunk(2, dim=-1)
-        hidden = torch.relu(self.middle(hidden) * (1 + scale) + shift)
+        film = self.film(sentences)
+        hidden = _modulate(self.norm(pictures), film)
+        film_middle = self.film_middle(sentences)
+        hidden = _modulate(self.middle(hidden), film_middle)
         return self.out(hidden)

@@ -73,7 +73,8 @@ class ImageText:
         model = cast(Any, network)
         self.tower = tower
         self.logit_scale = float(model.logit_scale.detach().exp())
-        self._text, self._find_tokenizer = model, tokenizer
+        self._text = model
+        self._find_tokenizer = tokenizer
 
     @cached_property
     def tokenizer(self) -> Any:
@@ -93,12 +94,17 @@ class ImageText:
             MissingBackendError: the tokenizer is not here.
         """
         context = int(self.tokenizer.context_length)
-        tokens = cast(Tensor, self.tokenizer([text], context_length=context + LONGEST))
-        if bool((tokens[0, context:] != tokens[0, -1]).any()):
+        # A tokenizer cuts silently: with room to spare, what is behind the context must be padding.
+        roomy = cast(Tensor, self.tokenizer([text], context_length=context + LONGEST))
+        behind = roomy[0, context:]
+        padding = roomy[0, -1]
+        if bool((behind != padding).any()):
             raise too_long(text, context)
         tokens = self.tokenizer([text], context_length=context)
-        embedding = self._text.encode_text(tokens.to(self._text.logit_scale.device))
-        return cast("FloatArray", embedding[0].float().cpu().numpy()).astype(np.float32)
+        device = self._text.logit_scale.device
+        embedding = self._text.encode_text(tokens.to(device))
+        vector = cast("FloatArray", embedding[0].float().cpu().numpy())
+        return vector.astype(np.float32)
 
 
 def load_open_clip(
@@ -130,15 +136,13 @@ def load_open_clip(
     network = _build(source, model)
     if source.weights is None:
         logger.warning("%s has random weights, as asked for: its scores mean nothing", model)
-        identity = RANDOM
+        weights = RANDOM
     else:
         _load(network, source.weights, sha256)
-        identity = sha256 or file_sha256(source.weights)
-    tower = PretrainedModel(
-        cast(Any, network).visual,
-        _preprocessing(network, source.pictures),
-        f"open_clip {source.config} {identity}",
-    )
+        weights = sha256 or file_sha256(source.weights)
+    preprocessing = _preprocessing(network, source.pictures)
+    identity = f"open_clip {source.config} {weights}"
+    tower = PretrainedModel(cast(Any, network).visual, preprocessing, identity)
     both = ImageText(network, partial(_tokenizer, source, model), tower)
     if text:
         _ = both.tokenizer
@@ -228,9 +232,9 @@ def _common_pictures(model: str, tags: list[str]) -> Mapping[str, Any]:
 
 def _build(source: Source, model: str) -> nn.Module:
     config = json.loads(json.dumps(source.config))
-    config["text_cfg"]["hf_model_pretrained"] = config["vision_cfg"]["timm_model_pretrained"] = (
-        False
-    )
+    # The weights come from the file; a library must not fetch some of its own.
+    config["text_cfg"]["hf_model_pretrained"] = False
+    config["vision_cfg"]["timm_model_pretrained"] = False
     custom = config.pop("custom_text", False) or "hf_model_name" in config["text_cfg"]
     kind = library.CustomTextCLIP if custom else library.CLIP
     kind = library.CoCa if "multimodal_cfg" in config else kind
@@ -272,9 +276,10 @@ def _load(network: nn.Module, file: Path, sha256: str | None) -> None:
         tensors = library.model.convert_to_custom_text_state_dict(tensors)
     tensors = cast("dict[str, Tensor]", library.convert.convert_state_dict(network, tensors))
     own = cast("dict[str, Tensor]", network.state_dict())
-    for name in ("logit_scale", "logit_bias"):  # one number, written with and without a dimension
-        if name in tensors and name in own:
-            tensors[name] = tensors[name].reshape(own[name].shape)
+    # One number, written with and without a dimension.
+    for name in {"logit_scale", "logit_bias"} & tensors.keys() & own.keys():
+        shape = own[name].shape
+        tensors[name] = tensors[name].reshape(shape)
     fill(network, tensors, file)
 
 

@@ -8,7 +8,7 @@ import timm
 import torch
 import torchvision
 from timm import data as timm_data
-from torch import nn
+from torch import Tensor, nn
 
 from roborew.encoders.embedder import PretrainedModel
 from roborew.encoders.preprocess import IMAGENET_MEAN, IMAGENET_STD, Preprocessing, channels
@@ -42,15 +42,7 @@ def load_timm(
         UnknownNameError: timm has no such model.
         MissingBackendError, InvalidInputError, CorruptFileError: as in `roborew.encoders.weights`.
     """
-    library = cast(Any, timm)
-    name, _, tag = model.partition(".")
-    if not library.is_model(name):
-        raise UnknownNameError("timm model", name, library.list_models())
-    try:
-        network: nn.Module = library.create_model(model, pretrained=False, num_classes=0)
-    except RuntimeError as error:
-        tags = [variant.partition(".")[2] for variant in library.list_pretrained(f"{name}.*")]
-        raise UnknownNameError(f"pretrained tag of {name}", tag, tags) from error
+    network = _create_timm(model)
     about = cast("dict[str, Any]", cast(Any, network).pretrained_cfg)
     if pretrained is None and not about.get("hf_hub_id"):
         raise MissingBackendError(
@@ -63,15 +55,28 @@ def load_timm(
     )
     heads = about.get("classifier") or ()
     heads = (heads,) if isinstance(heads, str) else tuple(heads)
-    tensors = {
-        n: t
-        for n, t in read_tensors(file, sha256).items()
-        if not n.startswith(tuple(f"{h}." for h in heads))
-    }
+    prefixes = tuple(f"{head}." for head in heads)
+    tensors: dict[str, Tensor] = {}
+    for name, tensor in read_tensors(file, sha256).items():
+        if not name.startswith(prefixes):
+            tensors[name] = tensor
     fill(network, tensors, file)
     return PretrainedModel(
         network.eval(), _timm_pictures(network), f"timm {model} {sha256 or file_sha256(file)}"
     )
+
+
+def _create_timm(model: str) -> nn.Module:
+    library = cast(Any, timm)
+    name, _, tag = model.partition(".")
+    if not library.is_model(name):
+        raise UnknownNameError("timm model", name, library.list_models())
+    try:
+        return library.create_model(model, pretrained=False, num_classes=0)
+    except RuntimeError as error:
+        variants: list[str] = library.list_pretrained(f"{name}.*")
+        tags = [variant.partition(".")[2] for variant in variants]
+        raise UnknownNameError(f"pretrained tag of {name}", tag, tags) from error
 
 
 def _timm_pictures(network: nn.Module) -> Preprocessing:

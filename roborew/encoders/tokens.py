@@ -84,5 +84,9 @@ def _trigrams(word: str) -> tuple[int, ...]:
     """Buckets of the first K - 1 trigrams of ``<word>``; the angle brackets mark where it begins
     and ends."""
     marked = f"<{word}>"
-    grams = (marked[start : start + 3] for start in range(min(len(marked) - 2, SUB_IDS - 1)))
-    return tuple(crc32(gram.encode()) % BUCKETS for gram in grams)
+    count = min(len(marked) - 2, SUB_IDS - 1)
+    buckets = list[int]()
+    for start in range(count):
+        trigram = marked[start : start + 3]
+        buckets.append(crc32(trigram.encode()) % BUCKETS)
+    return tuple(buckets)

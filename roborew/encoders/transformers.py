@@ -52,9 +52,11 @@ class _Sentences:
     trained; CLIP's look at nothing behind their end."""
 
     def __init__(self, network: Any, folder: Path) -> None:
-        self._network, self._folder = network.text_model.eval(), folder
+        self._network = network.text_model.eval()
+        self._folder = folder
         self._projection = getattr(network, "text_projection", None) or nn.Identity()
-        self._context = int(network.config.text_config.max_position_embeddings)
+        config = network.config.text_config
+        self._context = int(config.max_position_embeddings)
         self._tokenizer: Any = None
 
     @torch.inference_mode()
@@ -117,6 +119,20 @@ def load_transformers(
         folder = hub_folder(model.removeprefix(HUB), WEIGHTS, revision)
     file = local_file(str(folder / WEIGHTS))
     check_file(file, sha256)
+    network, processor = _read_folder(folder, model)
+    joint = network.config.model_type in JOINT
+    kind = f"transformers{' joint' if joint else ''}"
+    identity = f"{kind} {network.config.to_json_string()} {sha256 or file_sha256(file)}"
+    text = _Sentences(network, folder) if joint else None
+    return PretrainedModel(_Pooled(network, joint).eval(), _pictures(processor), identity, text)
+
+
+def _read_folder(folder: Path, model: str) -> tuple[Any, Any]:
+    """The network and the image processor of a folder.
+
+    Raises:
+        CorruptFileError: transformers cannot read it, or it lacks weights.
+    """
     try:
         network, report = cast(Any, AutoModel).from_pretrained(
             folder,
@@ -131,23 +147,20 @@ def load_transformers(
             f"{model} holds no image tower that transformers can read: {first_line(error)}"
         ) from error
     absent = sorted(map(str, [*report["missing_keys"], *report["mismatched_keys"]]))
-    if absent:  # transformers would only warn and go on with random numbers
+    # transformers would only warn and go on with random numbers.
+    if absent:
         raise CorruptFileError(
-            f"{file}: {len(absent)} weights are absent or of another shape, such as {absent[0]}."
+            f"{folder / WEIGHTS}: {len(absent)} weights are absent or of another shape, such as "
+            f"{absent[0]}."
         )
-    joint = network.config.model_type in JOINT
-    kind = f"transformers{' joint' if joint else ''}"
-    identity = f"{kind} {network.config.to_json_string()} {sha256 or file_sha256(file)}"
-    text = _Sentences(network, folder) if joint else None
-    return PretrainedModel(_Pooled(network, joint).eval(), _pictures(processor), identity, text)
+    return network, processor
 
 
 def _pictures(processor: Any) -> Preprocessing:
-    size, crop = (
-        dict(processor.size),
-        dict(processor.crop_size or {}) if processor.do_center_crop else {},
-    )
-    edge, squash = size.get("shortest_edge"), size.get("height")
+    size = dict(processor.size)
+    crop = dict(processor.crop_size or {}) if processor.do_center_crop else {}
+    edge = size.get("shortest_edge")
+    squash = size.get("height")
     side = crop.get("height") if edge else squash
     if (
         side is None

@@ -90,8 +90,10 @@ class LocalJudge:
         """Places of questions that can go through the model together."""
         alike: dict[object, list[int]] = {}
         for place, question in enumerate(questions):
-            media = (_has_kind(question, "image"), _has_kind(question, "video"))
-            key = (question.choices, question.max_tokens, media)
+            has_image = _has_kind(question, "image")
+            has_video = _has_kind(question, "video")
+            # One look answers a batch only where the choices and the kinds of media agree.
+            key = (question.choices, question.max_tokens, has_image, has_video)
             alike.setdefault(key, []).append(place)
         for places in alike.values():
             for start in range(0, len(places), self._batch_size):

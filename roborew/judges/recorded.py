@@ -209,13 +209,17 @@ def _to_line(key: str, model: str, answer: Answer) -> str:
 
 
 def _to_answer(row: Mapping[str, Any]) -> Answer:
-    text, log_probs = row["text"], cast("Mapping[str, Any]", row["log_probs"])
-    values = {
-        str(choice): -math.inf if value is None else value for choice, value in log_probs.items()
-    }
-    if not (text is None or isinstance(text, str)) or not _are_log_probs(values.values()):
+    text = row["text"]
+    if not (text is None or isinstance(text, str)):
         raise ValueError(text)
-    return Answer(text=text, log_probs=values)
+    recorded = cast("Mapping[str, Any]", row["log_probs"])
+    log_probs: dict[str, Any] = {}
+    for choice, value in recorded.items():
+        # JSON has no infinity: a choice of no probability is written as null.
+        log_probs[str(choice)] = -math.inf if value is None else value
+    if not _are_log_probs(log_probs.values()):
+        raise ValueError(log_probs)
+    return Answer(text=text, log_probs=log_probs)
 
 
 def _are_log_probs(values: Iterable[Any]) -> bool:

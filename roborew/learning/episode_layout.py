@@ -43,8 +43,10 @@ class EpisodeLayout:
 
     def __init__(self, lengths: Sequence[int]) -> None:
         self.lengths: Indices = np.array(lengths, np.int64)
-        self.starts: Indices = np.cumsum([0, *lengths[:-1]])
-        self.owners: Indices = np.repeat(np.arange(len(lengths)), self.lengths)
+        all_but_last = lengths[:-1]
+        self.starts: Indices = np.cumsum([0, *all_but_last])
+        episodes = np.arange(len(lengths))
+        self.owners: Indices = np.repeat(episodes, self.lengths)
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -59,6 +61,8 @@ class EpisodeLayout:
         Where an episode ends earlier its last frame is repeated, so that all segments have one
         length.
         """
-        steps = first[..., None] + np.arange(length)
+        offsets = np.arange(length)
+        steps = first[..., None] + offsets
         last = self.lengths[episodes, None] - 1
-        return self.rows(episodes[..., None], np.minimum(steps, last))
+        clamped = np.minimum(steps, last)
+        return self.rows(episodes[..., None], clamped)

@@ -48,13 +48,17 @@ class InstructionSampler:
         self._rows = [episode.text_embedding for episode in episodes]
         self._owners = list(range(len(episodes)))
         # The order of the rows decides what a seed draws: paraphrases first, then negatives.
-        self._paraphrases = self._append([e.paraphrase_embeddings for e in episodes])
-        self._negatives = self._append([e.negative_embeddings for e in episodes])
+        paraphrases = [episode.paraphrase_embeddings for episode in episodes]
+        self._paraphrases = self._append(paraphrases)
+        negatives = [episode.negative_embeddings for episode in episodes]
+        self._negatives = self._append(negatives)
         no_rows = np.zeros((0, 0), np.float32)
         self.embeddings: Embedding = np.stack(self._rows) if self._rows else no_rows
         self.owner = np.array(self._owners, np.int64)
         self._other_tasks, self._other_episodes = _episodes_of_other_tasks(episodes)
-        self.has_mismatched = bool(len(self._other_episodes) or self._negatives[:, 1].any())
+        has_other_task = len(self._other_episodes) > 0
+        has_negative = bool(self._negatives[:, 1].any())
+        self.has_mismatched = has_other_task or has_negative
 
     def _append(self, lists: Sequence[Sequence[Embedding]]) -> Indices:
         """Append each episode's embeddings to the rows; returns first row and count, (episodes, 2)."""
@@ -71,15 +75,19 @@ class InstructionSampler:
         if not self._paraphrases[:, 1].any():
             return episodes
         spans = self._paraphrases[episodes]
-        is_paraphrase = (spans[:, 1] > 0) & (rng.random(len(episodes)) < 0.5)
-        return np.where(is_paraphrase, _sample_rows(rng, spans), episodes)
+        has_paraphrase = spans[:, 1] > 0
+        is_heads = rng.random(len(episodes)) < 0.5
+        paraphrases = _sample_rows(rng, spans)
+        return np.where(has_paraphrase & is_heads, paraphrases, episodes)
 
     def sample_negative(self, rng: np.random.Generator, episodes: Indices) -> Indices:
         """Draw a row of each episode's own wrong sentences, -1 where it has none."""
         if not self._negatives[:, 1].any():
             return np.full(len(episodes), -1)
         spans = self._negatives[episodes]
-        return np.where(spans[:, 1] > 0, _sample_rows(rng, spans), -1)
+        has_negative = spans[:, 1] > 0
+        negatives = _sample_rows(rng, spans)
+        return np.where(has_negative, negatives, -1)
 
     def sample_mismatched(self, rng: np.random.Generator, episodes: Indices) -> Indices:
         """Draw a row that each episode does not fulfil: one of its wrong sentences or another
@@ -90,7 +98,8 @@ class InstructionSampler:
             return negative
         spans = self._other_tasks[episodes]
         # An episode without another task may point behind the list; what it draws is not used.
-        places = np.minimum(_sample_rows(rng, spans), len(self._other_episodes) - 1)
+        last_place = len(self._other_episodes) - 1
+        places = np.minimum(_sample_rows(rng, spans), last_place)
         other_task = np.where(spans[:, 1] > 0, self._other_episodes[places], -1)
         has_both = (negative >= 0) & (other_task >= 0)
         is_negative = rng.random(len(episodes)) < 0.5

@@ -77,7 +77,8 @@ class PackedEpisodes(EpisodeLayout):
     @cached_property
     def same_task(self) -> list[list[int]]:
         """For each episode all episodes of its sentence, itself among them."""
+        instructions = [example.instruction for example in self.examples]
         groups: dict[str, list[int]] = {}
-        for number, example in enumerate(self.examples):
-            groups.setdefault(example.instruction, []).append(number)
-        return [groups[example.instruction] for example in self.examples]
+        for number, instruction in enumerate(instructions):
+            groups.setdefault(instruction, []).append(number)
+        return [groups[instruction] for instruction in instructions]

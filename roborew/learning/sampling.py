@@ -27,9 +27,11 @@ def evenly_spaced(indices: Indices, count: int) -> Indices:
     """
     last = len(indices) - 1
     if len(indices) <= count:
-        return indices[np.minimum(np.arange(count), last)]
-    chosen: Indices = np.rint(np.linspace(0, last, count)).astype(np.int64)
-    return indices[chosen]
+        places = np.minimum(np.arange(count), last)
+        return indices[places]
+    even = np.linspace(0, last, count)
+    nearest: Indices = np.rint(even).astype(np.int64)
+    return indices[nearest]
 
 
 def sample_segment(rng: np.random.Generator, length: int) -> Indices:
@@ -39,8 +41,9 @@ def sample_segment(rng: np.random.Generator, length: int) -> Indices:
     [0, 1]
     """
     first, second = sample_pairs(rng, length, 1)
-    start = int(min(first[0], second[0]))
-    stop = int(max(first[0], second[0])) + 1
+    ends = (int(first[0]), int(second[0]))
+    start = min(ends)
+    stop = max(ends) + 1
     return np.arange(start, stop)
 
 
@@ -121,8 +124,12 @@ def sample_stratified(rng: np.random.Generator, strata: Sequence[Hashable], coun
     if not groups:
         raise InvalidInputError("sampling: expected at least one episode to draw from; got none.")
     numbers = rng.integers(0, len(groups), count)
-    chosen = [groups[int(number)] for number in numbers]
-    return np.array([group[int(rng.integers(len(group)))] for group in chosen], np.int64)
+    indices = list[int]()
+    for number in numbers:
+        group = groups[int(number)]
+        place = int(rng.integers(len(group)))
+        indices.append(group[place])
+    return np.array(indices, np.int64)
 
 
 def stratified_bootstrap(rng: np.random.Generator, strata: Sequence[Hashable]) -> Indices:

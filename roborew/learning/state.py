@@ -71,6 +71,7 @@ def take_array(
     array = arrays.get(name)
     if array is not None and array.dtype == dtype and _fits(array.shape, shape):
         return array
+    # Tell what is there, so that a file of an older release is known as one.
     sides = ", ".join("any" if side is None else str(side) for side in shape)
     actual = "none" if array is None else f"{array.dtype} of shape {array.shape}"
     raise CorruptFileError(

@@ -101,7 +101,8 @@ class Mini:
         predictions: list[Tensor] = []
         for start in range(0, len(frames), BATCH_SIZE):
             batch = slice(start, start + BATCH_SIZE)
-            pictures = frames[batch].to(self._device).float() / 255
+            pixels = frames[batch].to(self._device)
+            pictures = pixels.float() / 255
             index = torch.as_tensor(text_of_frame[batch], device=self._device)
             # A sentence is encoded once a run, not once a frame: most clips of a run share it.
             features = self._network.encode_frames(pictures)

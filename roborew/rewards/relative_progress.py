@@ -162,7 +162,9 @@ def _mean_colors(picture: Frame) -> NDArray[np.float64]:
     # reduceat sums from one first row to the next, so fields may differ by a row in size.
     row_sums = np.add.reduceat(picture.astype(np.float64), first_rows, axis=0)
     sums = np.add.reduceat(row_sums, first_columns, axis=1)
-    heights = np.diff([*first_rows, height])
-    widths = np.diff([*first_columns, width])
+    row_ends = [*first_rows, height]
+    column_ends = [*first_columns, width]
+    heights = np.diff(row_ends)
+    widths = np.diff(column_ends)
     pixels = heights[:, None] * widths
     return sums / pixels[:, :, None]

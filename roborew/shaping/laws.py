@@ -41,8 +41,10 @@ class ShapingState:
             InvalidScoreError: a score marked valid is NaN or infinite.
         """
         check_scores(score, valid, np.shape(valid))
-        last_score = np.where(valid, score, 0.0).astype(np.float64)
-        return cls(last_score, valid.copy(), np.zeros(len(valid), np.int64))
+        known_score = np.where(valid, score, 0.0)
+        last_score = known_score.astype(np.float64)
+        steps_since = np.zeros(len(valid), np.int64)
+        return cls(last_score, valid.copy(), steps_since)
 
     def restart(self, mask: BoolArray, score: FloatArray, valid: BoolArray) -> Self:
         """Begin a new episode where ``mask`` is True, leave the other episodes as they are; all

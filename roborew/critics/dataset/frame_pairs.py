@@ -115,8 +115,11 @@ class FramePairSampler:
         """Earlier steps whose frames look like these, the next of them for small numbers in
         [0, 1)."""
         packed = self._episodes
-        reach = steps - packed.static_since[packed.rows(episodes, steps)]
-        back = 1 + np.floor(uniform * reach).astype(np.int64)
+        rows = packed.rows(episodes, steps)
+        reach = steps - packed.static_since[rows]
+        steps_back = np.floor(uniform * reach)
+        back = 1 + steps_back.astype(np.int64)
+        # A frame that has nothing static before it stays where it is.
         return steps - np.minimum(back, reach)
 
     def _instructions(

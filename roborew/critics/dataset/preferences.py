@@ -105,15 +105,20 @@ class ScriptedTeacher:
         progress = self._segment_progress(examples)
         triplets: list[list[Segment]] = []
         for number in sample_stratified(rng, episodes.strata, count):
-            peers = episodes.same_task[int(number)]
+            anchor = int(number)
+            peers = episodes.same_task[anchor]
             partners = [peers[int(rng.integers(len(peers)))] for _ in range(2)]
-            segments = [(n, int(rng.integers(len(progress[n])))) for n in (int(number), *partners)]
-            anchor, second, third = (float(progress[n][start]) for n, start in segments)
-            gap = abs(anchor - second) - abs(anchor - third)
+            segments: list[Segment] = []
+            for episode in (anchor, *partners):
+                start = int(rng.integers(len(progress[episode])))
+                segments.append((episode, start))
+            values = [float(progress[episode][start]) for episode, start in segments]
+            gap = abs(values[0] - values[1]) - abs(values[0] - values[2])
             # A comparison with NaN is false: where nobody knows progress, nothing is learned.
             if abs(gap) >= max(self.tie_margin, MIN_SIMILARITY_GAP):
-                nearer_last = [segments[0], segments[2], segments[1]]
-                triplets.append(segments if gap < 0 else nearer_last)
+                first, second, third = segments
+                nearer_second = segments if gap < 0 else [first, third, second]
+                triplets.append(nearer_second)
         if count and not triplets:
             raise InvalidInputError(
                 "teacher: all segments are as like each other; give labeled or longer episodes."

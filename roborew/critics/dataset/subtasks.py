@@ -52,9 +52,15 @@ def segment_jointly(episodes: Sequence[Features], parts: int) -> list[Indices]:
 
 def _part_means(episodes: Sequence[Features], cuts: Sequence[Indices]) -> NDArray[np.float32]:
     """Mean vector of every part over all episodes, (parts, D)."""
-    segments = [np.split(episode, cut[1:-1]) for episode, cut in zip(episodes, cuts, strict=True)]
-    parts = zip(*segments, strict=True)
-    return np.stack([np.concatenate(part).mean(0) for part in parts])
+    segments: list[list[Features]] = []
+    for episode, cut in zip(episodes, cuts, strict=True):
+        inner_cuts = cut[1:-1]
+        segments.append(np.split(episode, inner_cuts))
+    means: list[NDArray[np.float32]] = []
+    for part in zip(*segments, strict=True):
+        frames = np.concatenate(part)
+        means.append(frames.mean(0))
+    return np.stack(means)
 
 
 def optimal_cuts(costs: NDArray[np.floating]) -> Indices:
@@ -112,11 +118,15 @@ def _best_cut(frames: Features, start: int, stop: int, least: int) -> tuple[floa
     too short."""
     whole = _squared_deviation(frames[start:stop])
     gains = list[tuple[float, int]]()
-    for cut in range(start + least, stop - least + 1):
+    first_cut = start + least
+    last_cut = stop - least
+    for cut in range(first_cut, last_cut + 1):
         left = _squared_deviation(frames[start:cut])
         right = _squared_deviation(frames[cut:stop])
-        gains.append((whole - left - right, cut))
-    return max(gains, default=(-np.inf, start))
+        gain = whole - left - right
+        gains.append((gain, cut))
+    too_short = (-np.inf, start)
+    return max(gains, default=too_short)
 
 
 def _squared_deviation(frames: Features) -> float:

@@ -57,13 +57,16 @@ class WindowBatch:
     def preference(self, rival: WindowBatch) -> NDArray[np.float32]:
         """Whether the other windows end further on, 0 or 1, shape (B,), NaN where nobody knows or
         it is the same."""
-        gap = rival.progress[:, -1] - self.progress[:, -1]
-        success_gap = rival.success[:, -1] - self.success[:, -1]
+        progress_gap = _last(rival.progress) - _last(self.progress)
+        success_gap = _last(rival.success) - _last(self.success)
         # Of a failure nobody knows how far it came, but a success came further.
-        by_success = np.where(np.abs(success_gap) == 1, success_gap, np.nan)
-        gap = np.where(np.isnan(gap), by_success, gap)
+        is_decisive = np.abs(success_gap) == 1
+        by_success = np.where(is_decisive, success_gap, np.nan)
+        is_unknown = np.isnan(progress_gap)
+        gap = np.where(is_unknown, by_success, progress_gap)
         is_clear = np.abs(gap) >= MIN_PROGRESS_GAP
-        return np.where(is_clear, gap > 0, np.nan).astype(np.float32)
+        preference = np.where(is_clear, gap > 0, np.nan)
+        return preference.astype(np.float32)
 
 
 class WindowPairSampler:
@@ -127,9 +130,12 @@ class WindowPairSampler:
         kind = int(rng.integers(3))
         same_task = self._episodes.same_task[episode]
         if kind == 1 and len(same_task) > 1:
-            return int(rng.choice([number for number in same_task if number != episode]))
+            peers = [number for number in same_task if number != episode]
+            return int(rng.choice(peers))
         if kind == 2 and len(same_task) < len(self._episodes):
-            return int(rng.choice(np.flatnonzero(self._tasks != self._tasks[episode])))
+            is_other_task = self._tasks != self._tasks[episode]
+            strangers = np.flatnonzero(is_other_task)
+            return int(rng.choice(strangers))
         return episode
 
     def _windows(
@@ -142,22 +148,27 @@ class WindowPairSampler:
     ) -> WindowBatch:
         """Windows of episodes under rows of sentences, those of the ``named`` episodes or such that
         they do not fulfil."""
-        steps = np.stack([self._window(rng, int(episode)) for episode in episodes])
-        rows = self._episodes.rows(episodes[:, None], steps)
+        windows = [self._window(rng, int(episode)) for episode in episodes]
+        rows = self._episodes.rows(episodes[:, None], np.stack(windows))
         is_other_task = self._tasks[episodes] != self._tasks[named]
-        is_wrong = (is_other_task | is_negative)[:, None]
+        is_wrong = is_other_task | is_negative
         # Whatever a video shows, under a sentence that is not its own nothing of it is progress.
-        progress = np.where(is_wrong, np.float32(0), self._progress[rows])
-        success = np.where(is_wrong, np.float32(0), self._success[rows])
+        mask = is_wrong[:, None]
+        zero = np.float32(0)
+        progress = np.where(mask, zero, self._progress[rows])
+        success = np.where(mask, zero, self._success[rows])
         return WindowBatch(rows, progress, success, instruction)
 
     def _window(self, rng: np.random.Generator, episode: int) -> Indices:
         """Steps (K,): the episode's first frame and a few of a video made of it, the last of them
         anywhere in the video."""
         video = self._video(rng, episode)
-        back = np.arange(self._size - 2, -1, -1) * rng.choice(STRIDES)
+        stride = rng.choice(STRIDES)
+        back = np.arange(self._size - 2, -1, -1) * stride
         last = rng.integers(len(video))
-        recent = video[np.maximum(last - back, 0)]
+        # A window that begins before the video repeats its first frame.
+        places = np.maximum(last - back, 0)
+        recent = video[places]
         return np.concatenate([[0], recent])
 
     def _video(self, rng: np.random.Generator, episode: int) -> Indices:
@@ -176,6 +187,10 @@ class WindowPairSampler:
             if near_miss is not None:
                 return near_miss
         return np.arange(length)
+
+
+def _last(labels: NDArray[np.float32]) -> NDArray[np.float32]:
+    return labels[:, -1]
 
 
 def truncated_progress_labels(example: Example, truncate_ratio: float) -> NDArray[np.float32]:

@@ -35,7 +35,9 @@ def standard_deviation(logits: Tensor) -> Tensor:
     probabilities = logits.softmax(-1)
     centers = bin_centers(logits.shape[-1]).to(logits)
     mean = (probabilities @ centers)[..., None]
-    variance = (probabilities * (centers - mean).square()).sum(-1)
+    squared_deviations = (centers - mean).square()
+    variance = (probabilities * squared_deviations).sum(-1)
+    # Rounding may leave a certain distribution a variance just below 0.
     return variance.clamp(min=0.0).sqrt()
 
 

@@ -43,9 +43,13 @@ class PairNetwork(nn.Module):
     def __init__(self, features: int, text: int, pictures: int, width: int, bins: int) -> None:
         super().__init__()
         self.bins = bins
-        self.frame = nn.Sequential(nn.LayerNorm(features), nn.Linear(features, width), nn.GELU())
-        self.change = _layers((pictures + 1) * width + text, width, bins)
-        self.done = _layers(width + text, width, 1)
+        project = nn.Linear(features, width)
+        self.frame = nn.Sequential(nn.LayerNorm(features), project, nn.GELU())
+        # Every picture, and the difference of the last two.
+        pair_dim = (pictures + 1) * width + text
+        self.change = _layers(pair_dim, width, bins)
+        last_dim = width + text
+        self.done = _layers(last_dim, width, 1)
 
     def forward(self, pictures: Tensor, text: Tensor) -> tuple[Tensor, Tensor]:
         """Logits of the change from the last picture but one to the last, (B, bins), and that it is
@@ -54,8 +58,10 @@ class PairNetwork(nn.Module):
         # The last frame is sliced twice, not once and shared: gradients would be added up in another
         # order, and a seed would give other weights.
         step = vectors[:, -1] - vectors[:, -2]
-        change = self.change(torch.cat([vectors.flatten(1), step, text], dim=1))
-        done = self.done(torch.cat([vectors[:, -1], text], dim=1))
+        pair = torch.cat([vectors.flatten(1), step, text], dim=1)
+        change = self.change(pair)
+        last = torch.cat([vectors[:, -1], text], dim=1)
+        done = self.done(last)
         return change, done[:, 0]
 
     def loss(

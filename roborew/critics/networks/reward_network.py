@@ -67,21 +67,26 @@ class RewardNetwork(nn.Module):
         """
         if not self.reader:
             return label.new_zeros(0), label.new_zeros(0)
-        first, second = self.frame(pieces).mean(2).unbind(1)
-        towards = (2 * label[:, None] - 1) * (second - first)
-        mean, spread = self.reader(towards).mean(0).chunk(2)
+        segments = self.frame(pieces).mean(2)
+        first, second = segments.unbind(1)
+        sign = 2 * label[:, None] - 1
+        towards_better = sign * (second - first)
+        user = self.reader(towards_better).mean(0)
+        mean, spread = user.chunk(2)
         return mean, spread.clamp(-8, 4)
 
     def triplet_loss(self, frames: Tensor, text: Tensor) -> Tensor:
         """SIRL's loss (arXiv:2301.00810) of triples (N, 3, length, D) whose second piece is more
         like the first than
         the third is: in both orders, the like pair is nearer than either is to the third."""
-        anchor, similar, unlike = self.embed(frames, text).mean(2).unbind(1)
-        near = (anchor - similar).square().mean(-1)
-        from_anchor = near - (anchor - unlike).square().mean(-1)
-        from_similar = near - (similar - unlike).square().mean(-1)
+        segments = self.embed(frames, text).mean(2)
+        anchor, similar, unlike = segments.unbind(1)
+        near = _mean_squared(anchor - similar)
+        from_anchor = near - _mean_squared(anchor - unlike)
+        from_similar = near - _mean_squared(similar - unlike)
         gaps = torch.stack([from_anchor, from_similar])
-        return (gaps + TRIPLET_MARGIN).clamp(min=0).mean()
+        losses = (gaps + TRIPLET_MARGIN).clamp(min=0)
+        return losses.mean()
 
     def loss(self, outputs: Tensor, label: Tensor, noise: float) -> Tensor:
         """Return the loss of outputs (B, 2, length, outputs) for labels (B,) in [0, 1], of which a
@@ -109,26 +114,38 @@ class RewardNetwork(nn.Module):
         """Scores (N,) in [0, 1]."""
         outputs = self(frames, text)
         if outputs.shape[-1] == 1:
-            return functional.sigmoid((outputs[:, 0] - self.middle) / self.spread)
-        score = expectation(outputs) - risk * standard_deviation(outputs)
+            logits = (outputs[:, 0] - self.middle) / self.spread
+            return functional.sigmoid(logits)
+        mean = expectation(outputs)
+        score = mean - risk * standard_deviation(outputs)
         return score.clamp(0.0, 1.0)
 
 
 def _bradley_terry_loss(rewards: Tensor, label: Tensor, noise: float) -> Tensor:
     """Loss of rewards (B, 2, length); a Bradley-Terry reward is free up to a constant, which the
     square holds near 0."""
-    first, second = rewards.sum(-1).unbind(1)
+    returns = rewards.sum(-1)
+    first, second = returns.unbind(1)
     gap = second - first
     log_second = functional.logsigmoid(gap)
     log_first = functional.logsigmoid(-gap)
     for_second = label * _with_noise(log_second, log_first, noise)
     for_first = (1 - label) * _with_noise(log_first, log_second, noise)
-    return 1e-3 * rewards.square().mean() - (for_second + for_first).mean()
+    penalty = 1e-3 * rewards.square().mean()
+    log_likelihood = for_second + for_first
+    return penalty - log_likelihood.mean()
+
+
+def _mean_squared(difference: Tensor) -> Tensor:
+    return difference.square().mean(-1)
 
 
 def _ordinal_loss(logits: Tensor, label: Tensor, noise: float) -> Tensor:
     """Loss of logits of grades (B, 2, length, bins)."""
-    log_mean = logits.log_softmax(-1).logsumexp(2) - math.log(logits.shape[2])
+    # The mean of a segment's distributions, in logarithms.
+    log_probs = logits.log_softmax(-1)
+    log_length = math.log(logits.shape[2])
+    log_mean = log_probs.logsumexp(2) - log_length
     first, second = log_mean.unbind(1)
     log_second = log_prob_greater(first, second)
     log_first = log_prob_greater(second, first)
@@ -137,7 +154,8 @@ def _ordinal_loss(logits: Tensor, label: Tensor, noise: float) -> Tensor:
     for_second = lean.clamp(min=0) * _with_noise(log_second, log_first, noise)
     for_tie = (1 - lean.abs()) * log_prob_equal(first, second)
     for_first = (-lean).clamp(min=0) * _with_noise(log_first, log_second, noise)
-    return -(for_second + for_tie + for_first).mean()
+    log_likelihood = for_second + for_tie + for_first
+    return -log_likelihood.mean()
 
 
 def _with_noise(log_prob: Tensor, log_opposite: Tensor, noise: float) -> Tensor:

@@ -33,8 +33,11 @@ class _Layer(nn.Module):
         )
 
     def forward(self, tokens: Tensor) -> Tensor:
-        heads = self.mixed(self.before(tokens)).unflatten(-1, (3, self.heads, -1))
+        mixed = self.mixed(self.before(tokens))
+        heads = mixed.unflatten(-1, (3, self.heads, -1))
         query, key, value = heads.permute(2, 0, 3, 1, 4)
         attended = functional.scaled_dot_product_attention(query, key, value, is_causal=True)
-        tokens = tokens + self.out(attended.transpose(1, 2).flatten(2))
-        return tokens + self.wide(self.between(tokens))
+        joined = attended.transpose(1, 2).flatten(2)
+        tokens = tokens + self.out(joined)
+        widened = self.wide(self.between(tokens))
+        return tokens + widened

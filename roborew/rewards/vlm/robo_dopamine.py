@@ -202,7 +202,8 @@ class RoboDopamine(JudgeReward):
             if before is not None:
                 hops += [(episode, before, frame) for frame in frames]
         to_progress = progress_from_start if anchor == "forward" else progress_from_goal
-        progress = np.array([to_progress(hop) for hop in self._ask_hops(hops)])
+        answers = self._ask_hops(hops)
+        progress = np.array([to_progress(answer) for answer in answers])
         return split_by_length(progress, lengths)
 
     def _follow_anchors(
@@ -212,7 +213,8 @@ class RoboDopamine(JudgeReward):
         and the chain's."""
         progress, chained = state.get("fused", np.zeros(2)).tolist()
         values = np.full(len(curve), np.nan)
-        unknown = np.isnan([curve, from_start, from_goal]).any(axis=0)
+        curves = [curve, from_start, from_goal]
+        unknown = np.isnan(curves).any(axis=0)
         for t in np.flatnonzero(~unknown):
             # Since the last frame that all three know, not since the frame before.
             gain = curve[t] - chained

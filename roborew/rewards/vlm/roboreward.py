@@ -99,8 +99,10 @@ class RoboReward(PrefixReward):
             return super().score(clips)
         whole_clips = [self.extend_prefixes(clip, {})[0][-1] for clip in clips]
         scores: list[Scores] = []
-        for clip, last in zip(clips, self.score_prefixes(whole_clips), strict=True):
-            values = np.full((len(clip.frames), len(self.scales)), np.nan)
+        last_scores = self.score_prefixes(whole_clips)
+        for clip, last in zip(clips, last_scores, strict=True):
+            shape = (len(clip.frames), len(self.scales))
+            values = np.full(shape, np.nan)
             values[-1] = last
             scores.append(self.as_scores(values))
         return scores

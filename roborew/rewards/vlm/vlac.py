@@ -117,7 +117,8 @@ class Vlac(JudgeReward):
         scores: list[Scores] = []
         next_states: list[RecurrentState] = []
         for episode, curve, done in zip(episodes, curves, success, strict=True):
-            scores.append(to_scores(curve[episode.new], done))
+            new_progress = curve[episode.new]
+            scores.append(to_scores(new_progress, done))
             next_states.append(episode_state(episode, curve))
         return scores, next_states
 
