@@ -25,7 +25,7 @@ BoolArray = NDArray[np.bool_]
 MAX_INSTRUCTION_CHARACTERS = 512
 
 
-def check_video(frames: object, what: str = "frames") -> Video:
+def check_video(frames: object, owner: str = "frames") -> Video:
     """Return ``frames`` if it is a (T, H, W, 3) uint8 array with T, H, W >= 1, else raise.
 
     Nothing is guessed or converted: a float array, channels first, grey or RGBA is an error that
@@ -34,7 +34,7 @@ def check_video(frames: object, what: str = "frames") -> Video:
     Raises:
         InvalidInputError: another type, dtype, rank, channel count or an empty axis.
     """
-    expected = f"{what}: expected a uint8 array of shape (T, H, W, 3), RGB, row 0 at the top"
+    expected = f"{owner}: expected a uint8 array of shape (T, H, W, 3), RGB, row 0 at the top"
     if not isinstance(frames, np.ndarray):
         raise InvalidInputError(
             f"{expected}; got {type(frames).__name__}. Convert with numpy.asarray first."

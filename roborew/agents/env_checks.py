@@ -14,11 +14,11 @@ from torch import Tensor
 from roborew.errors import InvalidInputError
 
 
-def box_size(space: Space[Any], what: str) -> int:
+def box_size(space: Space[Any], owner: str) -> int:
     """Return D of a Box of shape (D,), else raise."""
     if not isinstance(space, Box) or len(space.shape) != 1:
         raise InvalidInputError(
-            f"{what} space: expected a Box of shape (D,), got {space}; "
+            f"{owner} space: expected a Box of shape (D,), got {space}; "
             "flatten it with gymnasium.wrappers.vector.FlattenObservation; for discrete actions "
             "take the agent sb3-ppo."
         )
@@ -47,13 +47,13 @@ class ActionScale:
         return (self._low + unit * self._span).astype(np.float32)
 
 
-def check_finite(values: NDArray[Any], what: str, env_axis: int = 0) -> NDArray[Any]:
+def check_finite(values: NDArray[Any], quantity: str, env_axis: int = 0) -> NDArray[Any]:
     """Return ``values`` if all are finite, else raise with the indices of the environments."""
     finite = np.isfinite(values)
     if not finite.all():
         indices = np.unique(np.nonzero(~finite)[env_axis]).tolist()
         raise InvalidInputError(
-            f"{what}: expected finite numbers, got NaN or infinity from environment {indices}; "
+            f"{quantity}: expected finite numbers, got NaN or infinity from environment {indices}; "
             "an agent would learn nothing but NaN from them."
         )
     return values

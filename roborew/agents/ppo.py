@@ -214,8 +214,8 @@ class PPO:
 
     def _enter(self, env: VectorEnv[Any, Any, Any]) -> None:
         require_disabled_autoreset(env)
-        known = self._env is None or self._env is env
-        if self._observations is None or not known:
+        is_same_env = self._env is None or self._env is env
+        if self._observations is None or not is_same_env:
             self._observations = check_finite(env.reset(seed=self.seed)[0], "observation")
             self._begin(env.num_envs)
         if len(self._observations) != env.num_envs:

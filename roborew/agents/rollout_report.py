@@ -83,8 +83,8 @@ class EpisodeStatistics:
             if not is_mask and _is_numeric(value, done.shape):
                 numeric[key] = value
         for key, value in numeric.items():
-            given = np.asarray(infos.get(f"_{key}", True))
-            present = given & done & np.isfinite(value)
+            has_value = np.asarray(infos.get(f"_{key}", True))
+            present = has_value & done & np.isfinite(value)
             self.finals.setdefault(key, []).extend(value[present].astype(float).tolist())
         if "terminated_by_success_detector" in numeric:
             predicted = numeric["terminated_by_success_detector"].astype(bool) & done

@@ -142,21 +142,21 @@ class UnfinishedDataset:
     def publish(self, writer: DatasetWriter) -> None:
         """Put the set together and move it to its place, in one step; what it was made from is
         removed."""
-        made = self.path / "set"
-        shutil.rmtree(made, ignore_errors=True)
-        made.mkdir()
+        folder = self.path / "set"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
         staged = [StagedEpisode(self._episodes / f"{number:06d}") for number in range(self.done)]
-        with explain_full_disk(made, 0, GO_ON):
-            writer(staged, self._video_format, made)
-            write_synced(made / REQUEST, json.dumps(self._request, indent=1).encode())
-            _sync_tree(made)
+        with explain_full_disk(folder, 0, GO_ON):
+            writer(staged, self._video_format, folder)
+            write_synced(folder / REQUEST, json.dumps(self._request, indent=1).encode())
+            _sync_tree(folder)
         try:
             # In one step, so that nobody sees half a set; it fails where something but an empty
             # folder has come in the meantime.
-            made.rename(self.target)
+            folder.rename(self.target)
         except OSError as error:
-            raise _taken(
-                self.target, f"The set is whole at {made}: move it where you like."
+            raise _path_exists(
+                self.target, f"The set is whole at {folder}: move it where you like."
             ) from error
         sync_directory(self.target.parent)
         shutil.rmtree(self.path)
@@ -171,7 +171,7 @@ def _finished(target: Path, request: Mapping[str, Any]) -> bool:
     if not os.path.lexists(target) or (target.is_dir() and not any(target.iterdir())):
         return False
     if not (target / REQUEST).is_file():
-        raise _taken(target, "It holds no set of roborew's. Choose another folder.")
+        raise _path_exists(target, "It holds no set of roborew's. Choose another folder.")
     _check_same(_read_request(target / REQUEST), request, target)
     return True
 
@@ -194,19 +194,21 @@ def _read_request(file: Path) -> Mapping[str, Any]:
     return request
 
 
-def _check_same(made: Mapping[str, Any], wanted: Mapping[str, Any], path: Path) -> None:
-    differing = sorted(key for key in {*made, *wanted} if made.get(key) != wanted.get(key))
+def _check_same(existing: Mapping[str, Any], request: Mapping[str, Any], path: Path) -> None:
+    differing = sorted(
+        key for key in {*existing, *request} if existing.get(key) != request.get(key)
+    )
     if differing:
         differences = "; ".join(
-            f"{key}: {made.get(key)!r} there, {wanted.get(key)!r} asked" for key in differing
+            f"{key}: {existing.get(key)!r} there, {request.get(key)!r} asked" for key in differing
         )
-        raise _taken(
+        raise _path_exists(
             path,
             f"It was made for another request ({differences}). Remove it, or choose another folder.",
         )
 
 
-def _taken(path: Path, why: str) -> RunExistsError:
+def _path_exists(path: Path, why: str) -> RunExistsError:
     return RunExistsError(f"{path} exists and is never overwritten. {why}")
 
 

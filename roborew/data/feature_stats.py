@@ -27,7 +27,7 @@ FeatureStats = dict[str, NDArray[np.float64]]
 def array_stats(values: NDArray[np.generic]) -> FeatureStats:
     """Statistics of finite numbers (T,) or (T, ...), over time."""
     columns = values.reshape(len(values), -1).astype(np.float64)
-    found: FeatureStats = {
+    stats: FeatureStats = {
         "min": columns.min(axis=0),
         "max": columns.max(axis=0),
         "mean": columns.mean(axis=0),
@@ -35,8 +35,8 @@ def array_stats(values: NDArray[np.generic]) -> FeatureStats:
         "count": np.array([len(values)], np.float64),
     }
     for name, share in QUANTILES.items():
-        found[name] = np.array([_quantile(column, share) for column in columns.T])
-    return found
+        stats[name] = np.array([_quantile(column, share) for column in columns.T])
+    return stats
 
 
 def _quantile(values: NDArray[np.float64], share: float) -> float:

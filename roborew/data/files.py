@@ -15,13 +15,14 @@ from roborew.errors import RunExistsError
 def free_path(path: str | Path) -> Path:
     """``path`` if nothing is there, else the first of ``name-2.ext``, ``name-3.ext``, ... that is
     free."""
-    wanted = Path(path)
+    preferred = Path(path)
     numbered = (
-        wanted.with_name(f"{wanted.stem}-{number}{wanted.suffix}") for number in itertools.count(2)
+        preferred.with_name(f"{preferred.stem}-{number}{preferred.suffix}")
+        for number in itertools.count(2)
     )
     return next(
         candidate
-        for candidate in itertools.chain([wanted], numbered)
+        for candidate in itertools.chain([preferred], numbered)
         if not os.path.lexists(candidate)
     )
 
@@ -39,7 +40,7 @@ def create_atomically(path: str | Path) -> Generator[Path, None, None]:
     """
     target = Path(path)
     if os.path.lexists(target):
-        raise _taken(target)
+        raise _path_exists(target)
     target.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(
         dir=target.parent, prefix=f".{target.stem}-", suffix=target.suffix
@@ -57,14 +58,14 @@ def _publish(written: Path, target: Path) -> None:
     try:
         os.link(written, target)  # unlike a rename, it fails where another process was faster
     except FileExistsError as error:
-        raise _taken(target) from error
+        raise _path_exists(target) from error
     except OSError:  # a file system without hard links
         if os.path.lexists(target):
-            raise _taken(target) from None
+            raise _path_exists(target) from None
         os.replace(written, target)
 
 
-def _taken(path: Path) -> RunExistsError:
+def _path_exists(path: Path) -> RunExistsError:
     return RunExistsError(
         f"{path} exists and is never overwritten; nothing was written. Try {free_path(path)}."
     )

@@ -195,15 +195,15 @@ def _common_header(case: str, cameras: Mapping[str, Path]) -> VideoInfo:
 
 
 def _check_header(row: Row, info: VideoInfo) -> None:
-    for key, found in {
+    for key, header_value in {
         "frames": info.frames,
         "width": info.width,
         "height": info.height,
         "fps": info.fps,
     }.items():
-        if key in row and abs(row[key] - (found or 0)) > 1e-3:
+        if key in row and abs(row[key] - (header_value or 0)) > 1e-3:
             raise CorruptFileError(
-                f"{row['case_id']}: its video has {key} {found}; the manifest says {row[key]}."
+                f"{row['case_id']}: its video has {key} {header_value}; the manifest says {row[key]}."
             )
 
 

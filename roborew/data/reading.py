@@ -69,7 +69,7 @@ def read_demonstrations(path: str | Path, instruction: str | None = None) -> Dem
         return _same_frames(path, episodes)
     videos = sorted(path.glob("*.mp4")) if path.is_dir() else [path]
     if not videos or not videos[0].is_file():
-        raise InvalidInputError(_nothing(path))
+        raise InvalidInputError(_no_demonstrations(path))
     if instruction is None:
         raise InvalidInputError(
             f"{path}: videos alone do not say what they show; give an instruction."
@@ -77,7 +77,7 @@ def read_demonstrations(path: str | Path, instruction: str | None = None) -> Dem
     return _same_frames(path, [_row(video, instruction) for video in videos])
 
 
-def _nothing(path: Path) -> str:
+def _no_demonstrations(path: Path) -> str:
     if path.with_name(f"{path.name}.unfinished").is_dir():
         return f"{path} is not finished: give the command that makes it again, and it goes on where it stopped."
     return (
@@ -98,17 +98,17 @@ def _row(video: Path, instruction: str) -> manifest.Row:
 
 def _same_frames(path: Path, rows: Sequence[manifest.Row]) -> DemonstrationSet:
     """Demonstrations of videos, once their headers agree."""
-    seen: dict[str, tuple[str, tuple[int, int, float]]] = {}
+    first_headers: dict[str, tuple[str, tuple[int, int, float]]] = {}
     for row in rows:
         for camera, video in row["cameras"].items():
             info = manifest.read_video_header(f"{row['case_id']}, {camera}", video)
             looks = (info.width, info.height, info.fps)
-            other, first = seen.setdefault(camera, (row["case_id"], looks))
+            first_case, first = first_headers.setdefault(camera, (row["case_id"], looks))
             if looks != first:
                 raise InvalidInputError(
                     f"{path}: expected one frame size and rate; {camera} of {row['case_id']} has "
                     f"{_describe_header(looks)}, of "
-                    f"{other} {_describe_header(first)}."
+                    f"{first_case} {_describe_header(first)}."
                 )
     return DemonstrationSet(
         path, [lambda row=row: manifest.make_demonstration(row) for row in rows]

@@ -94,9 +94,9 @@ class StepRewards:
     @classmethod
     def unknown(cls, num_envs: int) -> StepRewards:
         """Return the rewards of a step that is scored later: NaN."""
-        nothing = np.zeros(num_envs, dtype=np.bool_)
+        no_env = np.zeros(num_envs, dtype=np.bool_)
         unknown = np.full(num_envs, np.nan)
-        return cls(unknown, unknown.astype(np.float32), nothing, nothing)
+        return cls(unknown, unknown.astype(np.float32), no_env, no_env)
 
     def infos(self) -> dict[str, NDArray[Any]]:
         """Return the entries for a vector environment's infos, each with Gymnasium's mask."""
@@ -145,8 +145,8 @@ class EpisodeTracker:
         """Begin episodes where ``begun``, shape (N,), is True; nobody acts."""
         self._steps[begun] = 0
         self.ended = self.ended & ~begun
-        nobody = np.zeros_like(begun)
-        return StepMasks(is_step=False, acted=nobody, begun=begun, scored=begun, terminated=nobody)
+        no_env = np.zeros_like(begun)
+        return StepMasks(is_step=False, acted=no_env, begun=begun, scored=begun, terminated=no_env)
 
     def advance(self, terminated: BoolArray, truncated: BoolArray) -> StepMasks:
         """Count one step, both arguments of shape (N,); an episode that had ended begins anew

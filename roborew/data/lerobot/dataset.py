@@ -119,8 +119,8 @@ class LeRobotSet:
             CorruptFileError: damaged, or no frame at a time where there should be one.
         """
         if camera not in self.info.cameras:
-            known = ", ".join(self.info.cameras) or "none"
-            raise InvalidInputError(f"{self.root}: no camera {camera!r}. Available: {known}.")
+            cameras = ", ".join(self.info.cameras) or "none"
+            raise InvalidInputError(f"{self.root}: no camera {camera!r}. Available: {cameras}.")
         episode = self.episodes[index]
         if self.info.features[camera]["dtype"] == "image":
             return self._pictures(episode, camera)
@@ -128,13 +128,15 @@ class LeRobotSet:
 
     def _decoded(self, episode: EpisodeEntry, camera: str) -> Iterator[Frame]:
         path, start = episode.videos[camera]
-        wanted = iter(start + self.read(episode, ["timestamp"])["timestamp"].astype(np.float64))
-        time = next(wanted)
-        for found, frame in iter_timestamped(path, SHARED_VIDEO, start=max(time - TOLERANCE, 0.0)):
-            while abs(found - time) <= TOLERANCE:
+        moments = iter(start + self.read(episode, ["timestamp"])["timestamp"].astype(np.float64))
+        time = next(moments)
+        for timestamp, frame in iter_timestamped(
+            path, SHARED_VIDEO, start=max(time - TOLERANCE, 0.0)
+        ):
+            while abs(timestamp - time) <= TOLERANCE:
                 yield frame
-                time = next(wanted, np.inf)
-            if found > time:
+                time = next(moments, np.inf)
+            if timestamp > time:
                 break
             if time == np.inf:
                 return

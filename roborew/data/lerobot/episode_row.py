@@ -96,9 +96,9 @@ def episode_row(
         "name": record["name"],
         **_subtasks(record["stages"], fps),
     }
-    if taken := set(row) & set(record["notes"]):
+    if clashes := set(row) & set(record["notes"]):
         raise InvalidInputError(
-            f"episode {record['name']!r}: notes may not be named {', '.join(sorted(taken))}."
+            f"episode {record['name']!r}: notes may not be named {', '.join(sorted(clashes))}."
         )
     row |= record["notes"]
     stats = {name: feature_stats.array_stats(values) for name, values in columns.items()}

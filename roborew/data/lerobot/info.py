@@ -111,8 +111,8 @@ def read_info(root: Path) -> Info:
         ) from error
 
 
-def _warn_of_unknown(path: Path, content: Mapping[str, Any], known: set[str]) -> None:
-    if unknown := sorted(set(content) - known):
+def _warn_of_unknown(path: Path, content: Mapping[str, Any], known_keys: set[str]) -> None:
+    if unknown := sorted(set(content) - known_keys):
         logger.warning("%s: keys that are not known are ignored: %s", path, ", ".join(unknown))
 
 

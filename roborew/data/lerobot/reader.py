@@ -26,14 +26,14 @@ def open_lerobot(root: str | Path) -> LeRobotSet:
     info = read_info(root)
     if info.version == "v2.1":
         tasks = {line["task_index"]: line["task"] for line in _lines(root / "meta/tasks.jsonl")}
-        found = [_entry_v21(root, info, line) for line in _lines(root / "meta/episodes.jsonl")]
+        entries = [_entry_v21(root, info, line) for line in _lines(root / "meta/episodes.jsonl")]
     else:
         tasks = read_tasks(root / layout.TASKS)
         files = sorted((root / layout.EPISODES).glob("*/*.parquet"))
-        found = [
+        entries = [
             _entry(root, info, row) for file in files for row in rows(_without_statistics(file))
         ]
-    episodes = sorted(found, key=lambda entry: entry.index)
+    episodes = sorted(entries, key=lambda entry: entry.index)
     if [entry.index for entry in episodes] != list(range(info.episodes)):
         raise CorruptFileError(
             f"{root}: the episode table holds {len(episodes)} episodes, or not each once; "

@@ -173,10 +173,10 @@ class TableFile:
             return table.filter(compute.equal(table[EPISODE], index))
 
     def _check(self, columns: Sequence[str] | None) -> None:
-        held = self._file.schema_arrow.names
-        if missing := [name for name in columns or () if name not in held]:
+        names = self._file.schema_arrow.names
+        if missing := [name for name in columns or () if name not in names]:
             raise CorruptFileError(
-                f"{self._path}: lacks the columns {', '.join(missing)}; it holds {', '.join(held)}."
+                f"{self._path}: lacks the columns {', '.join(missing)}; it holds {', '.join(names)}."
             )
 
 
