@@ -168,10 +168,12 @@ class TaskSource:
         """Draw an episode."""
         for start in range(0, len(episode.qpos), FRAMES_PER_BATCH):
             qpos = episode.qpos[start : start + FRAMES_PER_BATCH]
-            yield from self._renderer.render(qpos, camera, self._task.visual_overrides(qpos))
+            overrides = self._task.visual_overrides(qpos)
+            yield from self._renderer.render(qpos, camera, overrides)
 
     def close(self) -> None:
         """Close the renderer if one was opened."""
+        # Asking the cached property would open one only to close it.
         if "_renderer" in vars(self):
             self._renderer.close()
 
@@ -222,7 +224,7 @@ class SuiteSource:
                 before.
         """
         last: Frame | None = None
-        for frame in replay_frames(self._env, episode, self._views[camera]):
+        for frame in replay_frames(self._env, episode, self._camera_of_slug[camera]):
             if last is None:
                 self._check_first(episode, frame)
             last = frame

@@ -257,7 +257,7 @@ def test_an_environment_that_does_not_exist_is_refused_with_its_like(tmp_path: P
 
 def test_a_goal_replaces_the_tasks_own_words(tmp_path: Path) -> None:
     config = CollectConfig(
-        **{**vars(SMALL), "behaviors": ("expert",), "episodes": 1, "goal": "light the lamp"}
+        **{**vars(SMALL), "behaviors": ("expert",), "episodes": 1, "instruction": "light the lamp"}
     )
     (one,) = read_demonstrations(collect_demonstrations(ENV, config, tmp_path / "set"))
     assert one.instruction == "light the lamp"
@@ -275,7 +275,7 @@ def test_a_set_of_a_paraphrase_knows_the_tasks_other_sentences_in_either_form(
             **vars(SMALL),
             "behaviors": ("expert",),
             "episodes": 1,
-            "goal": task.paraphrases[2],
+            "instruction": task.paraphrases[2],
             "format": form,
         }
         (one,) = read_demonstrations(
