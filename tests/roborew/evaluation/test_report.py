@@ -117,7 +117,7 @@ def test_the_page_is_well_formed_and_needs_nothing_outside(tmp_path: Path) -> No
     page = Page(markup)
     assert page.open == []
     assert "script" not in page.tags
-    assert len(page.addresses) == 4
+    assert len(page.addresses) == 5
     assert all(address.startswith("data:") for address in page.addresses)
     assert "@import" not in markup
     assert "url(" not in markup
