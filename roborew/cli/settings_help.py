@@ -11,6 +11,7 @@ from itertools import pairwise
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from roborew.config import default_options, format_value, option_types, options_class
@@ -22,14 +23,19 @@ def print_settings(console: Console, part: PartConfig, group: str) -> None:
     factory = part.factory()
     defaults = default_options(factory)
     descriptions = describe_options(factory)
-    table = Table("option", "type", "default", "", box=None, header_style="dim", pad_edge=False)
+    table = Table(box=None, header_style="dim", pad_edge=False)
+    table.add_column("option", no_wrap=True)  # a flag that is cut short cannot be typed
+    table.add_column("type", overflow="fold")
+    table.add_column("default")
+    table.add_column("")
     for name, kind in option_types(factory).items():
         flag = f"--{group}.{name.replace('_', '-')}"
         default = "(needed)"
         if name in defaults:
             default = format_value(defaults[name])
-        description = descriptions.get(name, "")
-        table.add_row(flag, _type_name(kind), default, description)
+        # Units in brackets would be read as markup, and vanish.
+        description = escape(descriptions.get(name, ""))
+        table.add_row(flag, escape(_type_name(kind)), escape(default), description)
     console.print(f"settings of {part.kind} {part.name}:", markup=False, highlight=False)
     console.print(table)
 

@@ -146,7 +146,8 @@ class ServerJudge:
                 "puts its template "
                 "around it, and /completions takes no pictures (allow it for text with "
                 "bare_text=yes). "
-                "Use the transformers judge."
+                "Use the transformers judge, or ask in the chat template where the method can "
+                "(topreward: chat_template=True)."
             )
 
     async def _ask_all(self, questions: Sequence[Question]) -> list[Answer]:
