@@ -23,8 +23,8 @@ import numpy as np
 import roborew
 import roborew_envs
 from experiments.benchmarks.measure import Row
+from roborew import LearnedReward
 from roborew.rewards.mini import Mini
-from roborew.wrappers import LearnedReward
 
 TASK, INSTRUCTION = "roborew/Push-v0", "push the red cube onto the green pad"
 STEPS_BEFORE = 2

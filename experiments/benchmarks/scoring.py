@@ -26,12 +26,12 @@ from scipy.stats import spearmanr
 
 from experiments.benchmarks.contender import contender
 from experiments.benchmarks.measure import Row, compare
+from roborew import LearnedReward
 from roborew.encoders.embedder import Embedder
 from roborew.encoders.open_clip import load_open_clip
 from roborew.rewards.clip import ClipReward
 from roborew.rewards.similarity import normalize
 from roborew.types import Video
-from roborew.wrappers import LearnedReward
 from roborew_envs import TaskVectorEnv, make_task
 
 MODEL, SIZE, THREADS = "ViT-B-32", 224, 2

@@ -34,17 +34,22 @@ from experiments.critics.offline import (
     HeldOutEpisodes,
 )
 from experiments.critics.tables import Rows
+from roborew import (
+    CollectConfig,
+    Critic,
+    CriticConfig,
+    EncoderConfig,
+    FitConfig,
+    read_demonstrations,
+    spearman,
+)
 from roborew.config import parse_settings
-from roborew.critics.critic import Critic
 from roborew.data.demonstration import Demonstration
-from roborew.data.reading import read_demonstrations
-from roborew.evaluation import score_curve, spearman
+from roborew.evaluation import score_curve
 from roborew.registry import encoders
-from roborew.workflows.collect import CollectConfig
 from roborew.workflows.collect.collect import collect_demonstrations
 from roborew.workflows.evaluate import read_summary
-from roborew.workflows.fit import FitConfig, embed_demonstrations, fit_objective
-from roborew.workflows.parts import CriticConfig, EncoderConfig
+from roborew.workflows.fit import embed_demonstrations, fit_objective
 
 FAMILIES = ("DrawerOpen", "Press", "DrawerClose", "DoorOpen")
 OBJECTIVES = ("robometer", "sarm", "bradley_terry", "clip_adapter", "ridge")

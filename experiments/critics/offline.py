@@ -22,20 +22,25 @@ import numpy as np
 import torch
 
 from experiments.critics.tables import Rows
-from roborew.critics.critic import Critic
+from roborew import (
+    Clip,
+    CollectConfig,
+    Critic,
+    CriticConfig,
+    FitConfig,
+    Scores,
+    read_demonstrations,
+)
 from roborew.data import side_by_side
 from roborew.data.demonstration import Demonstration
-from roborew.data.reading import read_demonstrations
 from roborew.evaluation import forward_and_reversed, score_with_sanity_baselines
 from roborew.learning.examples import Example
 from roborew.learning.labels import progress_labels
 from roborew.registry import critics
-from roborew.types import Clip, Scores, Video
-from roborew.workflows.collect import CollectConfig
+from roborew.types import Video
 from roborew.workflows.collect.collect import collect_demonstrations
-from roborew.workflows.fit import FitConfig, embed_demonstrations, fit_objective
+from roborew.workflows.fit import embed_demonstrations, fit_objective
 from roborew.workflows.fit.critic_metrics import critic_metrics
-from roborew.workflows.parts import CriticConfig
 from roborew_envs import make_task
 from roborew_envs.experts.behaviors import available_behaviors
 

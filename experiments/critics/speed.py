@@ -26,9 +26,9 @@ import numpy as np
 import torch
 
 from experiments.critics.tables import Rows
-from roborew.critics.critic import Critic, read_config
-from roborew.data.reading import read_demonstrations
-from roborew.types import Clip, RecurrentState
+from roborew import Clip, Critic, read_demonstrations
+from roborew.critics.critic import read_config
+from roborew.types import RecurrentState
 from roborew_envs import TaskVectorEnv, make_task
 
 NUM_ENVS, SIZE, STEPS = 64, 84, 40

@@ -12,8 +12,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from roborew import RoborewError
 from roborew.data import iter_video
-from roborew.errors import RoborewError
 
 SECONDS = 10.0
 """A video that is not read by then hangs."""

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from experiments.locomotion_experts.reflex import Reflex, part_of
-from roborew.agents.ppo import PPO
+from roborew import PPO
 from roborew_envs.experts.policies import PolicyNetwork
 from roborew_envs.tasks.humanoid.humanoid import Humanoid
 from roborew_envs.tasks.humanoid.poses import Pose

@@ -30,11 +30,10 @@ from experiments.locomotion_experts.practice import Drill, Practised, practice
 from experiments.locomotion_experts.published import exported, go_on_from, with_other_arms
 from experiments.locomotion_experts.reflex import Reflex, WithReflex, to_stance
 from experiments.locomotion_experts.search import search
-from roborew.agents.ppo import PPO, PPOConfig
+from roborew import PPO, EnvConfig, PPOConfig, TrainConfig
 from roborew.agents.rollout_report import RolloutReport
 from roborew.evaluation.statistics import wilson
 from roborew.workflows.factories import make_env
-from roborew.workflows.train.config import EnvConfig, TrainConfig
 from roborew_envs.experts.policies import PolicyNetwork, load_policy_network, policy_file
 from roborew_envs.tasks.humanoid.humanoid import Humanoid
 from roborew_envs.tasks.humanoid.poses import Pose

@@ -20,9 +20,8 @@ from numpy.typing import NDArray
 
 from experiments.mini.settings import AGENT, AGENT_STEPS
 from experiments.mini.task_text import TASK_IDS
-from roborew.agents.ppo import PPO
+from roborew import PPO, LearnedReward
 from roborew.rewards.mini import Mini
-from roborew.wrappers import LearnedReward
 from roborew_envs import TaskVectorEnv, make_task
 
 

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from experiments.mini.appearance import vary
 from experiments.mini.language import KINDS, known_paraphrases, negatives, paraphrases
 from experiments.mini.states import Scene, scenes
+from roborew import Clip, Scores, spearman
 from roborew.encoders.mini_network import SHIPPED
 from roborew.evaluation import (
     Measure,
@@ -28,12 +29,10 @@ from roborew.evaluation import (
     cycle_voc,
     gain,
     score_with_sanity_baselines,
-    spearman,
     terminal_value,
     wilson,
 )
 from roborew.rewards.mini import Mini
-from roborew.types import Clip, Scores
 from roborew_envs import Task
 from roborew_envs.experts.behaviors import available_behaviors
 from roborew_envs.experts.rollout import TaskEpisode, collect_episodes

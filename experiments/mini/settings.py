@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from roborew.agents.ppo import PPOConfig
+from roborew import PPOConfig
 
 AGENT = PPOConfig()
 """The agent that hardens."""

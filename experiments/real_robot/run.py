@@ -27,25 +27,25 @@ import torch
 from matplotlib import pyplot
 from numpy.typing import NDArray
 
+from roborew import (
+    CriticConfig,
+    EncoderConfig,
+    FitConfig,
+    RewardModel,
+    RoborewError,
+    read_demonstrations,
+    spearman,
+)
 from roborew.config import parse_settings
 from roborew.data.demonstration import Demonstration
-from roborew.data.reading import read_demonstrations
-from roborew.errors import InvalidInputError, RoborewError
-from roborew.evaluation import (
-    Clock,
-    TransformClips,
-    kendall_tau_a,
-    score_curve,
-    spearman,
-    terminal_value,
-)
+from roborew.errors import InvalidInputError
+from roborew.evaluation import Clock, TransformClips, kendall_tau_a, score_curve, terminal_value
 from roborew.evaluation.baselines import static
 from roborew.learning.labels import progress_from_key_frames
 from roborew.registry import critics, encoders
-from roborew.types import Frame, RewardModel
-from roborew.workflows.fit import FitConfig, embed_demonstrations, fit_objective
+from roborew.types import Frame
+from roborew.workflows.fit import embed_demonstrations, fit_objective
 from roborew.workflows.fit.examples import downscale
-from roborew.workflows.parts import CriticConfig, EncoderConfig
 from roborew.workflows.score import SampledVideo, sample_video, score_video
 
 HERE = Path(__file__).parent

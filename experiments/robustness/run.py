@@ -22,10 +22,9 @@ import torch
 
 from experiments.critics import report
 from experiments.critics.tables import Rows
+from roborew import Clip, RewardModel, load_reward
 from roborew.learning.examples import Example
-from roborew.types import Clip, RewardModel
 from roborew.workflows.fit.critic_metrics import critic_metrics
-from roborew.workflows.rewards import load_reward
 from roborew_envs import Task, make_task
 from roborew_envs.experts.behaviors import available_behaviors
 from roborew_envs.experts.rollout import TaskEpisode, collect_episodes

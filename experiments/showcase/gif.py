@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
+from roborew import Clip
 from roborew.evaluation.overlay import Overlay
 from roborew.evaluation.overlay_plot import (
     INK,
@@ -31,7 +32,7 @@ from roborew.evaluation.overlay_plot import (
     load_font,
 )
 from roborew.rewards.mini import Mini
-from roborew.types import Clip, Video
+from roborew.types import Video
 from roborew_envs import Task, make_task
 from roborew_envs.experts.behaviors import Behavior
 from roborew_envs.experts.rollout import TaskEpisode, collect_episodes

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from roborew.data import read_video
+from roborew import read_video
 from roborew.storage.run import RunDirectory
 from roborew.workflows.evaluate import read_summary
 from roborew.workflows.record import VIEWER_OPTIONS, record_run

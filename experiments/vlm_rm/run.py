@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from experiments.vlm_rm.tasks import PROMPTS
-from roborew.errors import RoborewError
+from roborew import RoborewError
 from roborew.rewards.clip import ClipReward
 from roborew.workflows.evaluate import read_summary
 
