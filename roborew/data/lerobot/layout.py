@@ -60,11 +60,11 @@ class FileAllocator:
         self._number = 0
         self._size = 0
 
-    def allocate(self, size: int, create_atomically: bool = False) -> FileIndex:
+    def allocate(self, size: int, new_file: bool = False) -> FileIndex:
         """Find a file for ``size`` bytes; ``new_file`` wants one that holds nothing yet."""
         full = self._size + size >= self._limit
         # An empty file takes whatever comes: what is larger than the limit must go somewhere.
-        if self._size > 0 and (create_atomically or full):
+        if self._size > 0 and (new_file or full):
             self._number += 1
             self._size = 0
         self._size += size

@@ -163,9 +163,7 @@ class LeRobotWriter:
             previous_header = header
             header = stream_header(video)
             # A file has one header, which must fit all packets in it.
-            file = allocator.allocate(
-                video.stat().st_size, create_atomically=header != previous_header
-            )
+            file = allocator.allocate(video.stat().st_size, new_file=header != previous_header)
             groups.setdefault(file, []).append(number)
         return groups
 

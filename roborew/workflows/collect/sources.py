@@ -195,8 +195,8 @@ class SuiteSource:
             self.drawing = config.quality
         self.behaviors = suite_behaviors(suite_env)
         # Files are named after cameras, whose own names may hold a slash.
-        self._views = {slugify(camera): camera for camera in suite_env.cameras}
-        self.cameras = tuple(self._views)
+        self._camera_of_slug = {slugify(camera): camera for camera in suite_env.cameras}
+        self.cameras = tuple(self._camera_of_slug)
         self.legends: Mapping[str, Sequence[str]] = {}
         self.fps = float(suite_env.metadata.get("render_fps") or DEFAULT_FPS)
 
