@@ -121,17 +121,14 @@ class FrameScorer:
         value = np.full(shape, np.nan, dtype=np.float32)
         success = np.full(shape, np.nan, dtype=np.float32)
         valid = np.zeros(shape, dtype=np.bool_)
-        num_scores = 0
         for window, scores in zip(self._waiting, self._ask(self._waiting), strict=True):
             new = slice(window.num_scored, None)
             value[window.rows, window.env] = scores.value[new]
             valid[window.rows, window.env] = scores.valid[new]
             if scores.success is not None:
                 success[window.rows, window.env] = scores.success[new]
-            num_scores += len(window.rows)
         self._forget(self._waiting)
         self._waiting = []
-        self._count(num_scores, int(valid.sum()))
         return [FrameScores(*row) for row in zip(value, valid, success, strict=True)]
 
     def score_episodes(self, over: BoolArray) -> dict[int, Scores]:
@@ -148,8 +145,6 @@ class FrameScorer:
         for window in ended:
             self._windows[window.env] = Window(window.env)
         self._waiting = []
-        num_valid = sum(int(scores.valid.sum()) for scores in answers)
-        self._count(sum(len(scores) for scores in answers), num_valid)
         return {window.env: scores for window, scores in zip(ended, answers, strict=True)}
 
     def _ask(self, windows: Sequence[Window]) -> list[Scores]:
@@ -183,8 +178,8 @@ class FrameScorer:
             window.recurrent_state = state
 
     def _check_answers(self, windows: Sequence[Window], answers: Sequence[Scores]) -> None:
-        """Raise unless there is a score for each frame, finite where marked valid: the arrays may
-        have been written since `Scores` checked them."""
+        """Raise unless there is a score for each frame, finite where marked valid, and few enough of
+        all so far are abstentions."""
         name = self._spec.name
         if len(answers) != len(windows):
             raise InvalidScoreError(
@@ -197,11 +192,23 @@ class FrameScorer:
                     f"reward {name!r}: expected {len(window.frames)} scores, one for each frame of "
                     f"environment {window.env}; got {len(scores.value)}."
                 )
+            # Again, for the arrays may have been written since `Scores` checked them.
             if not np.isfinite(scores.value[scores.valid]).all():
                 raise InvalidScoreError(
                     f"reward {name!r}: a score of environment {window.env} marked valid is NaN or "
                     f"infinite; mark it invalid instead."
                 )
+            new_valid = scores.valid[window.num_scored :]
+            self._num_scores += len(new_valid)
+            self._num_invalid += len(new_valid) - int(new_valid.sum())
+        max_invalid = self._max_invalid_rate * self._num_scores
+        if self._num_scores >= MIN_SCORES_FOR_RATE and self._num_invalid > max_invalid:
+            rate = self._num_invalid / self._num_scores
+            raise InvalidScoreError(
+                f"reward {name!r} abstained from {self._num_invalid} of {self._num_scores} scores "
+                f"({rate:.1%}), more than the allowed {self._max_invalid_rate:.1%}: mend the model, "
+                f"or raise max_invalid_rate."
+            )
 
     def _forget(self, windows: Sequence[Window]) -> None:
         """Keep of the scored frames what the next one's score depends on."""
@@ -215,20 +222,6 @@ class FrameScorer:
                 window.frames = window.frames[first_kept:]
             window.num_scored = len(window.frames)
             window.rows = []
-
-    def _count(self, num_scores: int, num_valid: int) -> None:
-        """Stop the run if too many of all scores so far are abstentions."""
-        self._num_scores += num_scores
-        self._num_invalid += num_scores - num_valid
-        if self._num_scores < MIN_SCORES_FOR_RATE:
-            return
-        if self._num_invalid > self._max_invalid_rate * self._num_scores:
-            rate = self._num_invalid / self._num_scores
-            raise InvalidScoreError(
-                f"reward {self._spec.name!r} abstained from {self._num_invalid} of "
-                f"{self._num_scores} scores ({rate:.1%}), more than the allowed "
-                f"{self._max_invalid_rate:.1%}: mend the model, or raise max_invalid_rate."
-            )
 
     def get_state(self) -> dict[str, NDArray[Any]]:
         """Return everything `set_state` needs, all frames having been scored."""
