@@ -28,6 +28,7 @@ from roborew.judges.parsing import (
     parse_tagged,
     wrap_in_tags,
 )
+from roborew.judges.recorded import Recorder
 from roborew.judges.types import Answer, Judge, Part, Question
 from roborew.rewards.vlm.scales import Scale, Values, number_or_nan
 from roborew.types import RewardSpec, Scores
@@ -204,9 +205,10 @@ def describe_cost(model: object, clip_lengths: Sequence[int]) -> str | None:
     total = Cost(questions=0, pictures=0)
     for length in clip_lengths:
         total += model.estimate_cost(length)
+    stored = "; stored answers are not asked again" if isinstance(model.judge, Recorder) else ""
     return (
         f"{model.spec.name} will ask {model.judge.identity} {total.questions:,} questions with "
-        f"up to {total.pictures:,} pictures; stored answers are not asked again"
+        f"up to {total.pictures:,} pictures{stored}"
     )
 
 
