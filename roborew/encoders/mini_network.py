@@ -164,13 +164,6 @@ class PictureLayers(nn.Module):
         return self.out(torch.cat([coarse, x, y, strength], dim=1))
 
 
-def _modulate(features: Tensor, film: Tensor) -> Tensor:
-    """FiLM (Perez et al. 2018, arXiv:1709.07871): each feature scaled and shifted, as a sentence
-    says."""
-    scale, shift = film.chunk(2, dim=-1)
-    return torch.relu(features * (1 + scale) + shift)
-
-
 class MiniNetwork(nn.Module):
     """See the module's docstring; the number of parameters is about 1.6 million."""
 
@@ -200,8 +193,10 @@ class MiniNetwork(nn.Module):
     def predict(self, pictures: Tensor, sentences: Tensor) -> Tensor:
         """Logits (..., 2) of progress and success, for vectors that broadcast against each
         other."""
-        film = self.film(sentences)
-        hidden = _modulate(self.norm(pictures), film)
-        film_middle = self.film_middle(sentences)
-        hidden = _modulate(self.middle(hidden), film_middle)
+        # FiLM (Perez et al. 2018, arXiv:1709.07871): each feature is scaled and shifted, as the
+        # sentence says.
+        scale, shift = self.film(sentences).chunk(2, dim=-1)
+        hidden = torch.relu(self.norm(pictures) * (1 + scale) + shift)
+        scale, shift = self.film_middle(sentences).chunk(2, dim=-1)
+        hidden = torch.relu(self.middle(hidden) * (1 + scale) + shift)
         return self.out(hidden)
