@@ -321,7 +321,7 @@ def frame_renderer(env: WrappedEnv) -> RenderFrames:
         return inner.render_frames
 
     def render_all(indices: NDArray[np.int64]) -> Video:
-        pictures = cast(Any, env.render())
+        pictures = env.render()
         if pictures is None:
             raise InvalidInputError(
                 "frames: expected pictures, got None; make the environment with "

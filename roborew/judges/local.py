@@ -183,13 +183,14 @@ class LocalJudge:
         if _has_kind(questions[0], "image"):
             media["images"] = [_media_of_kind(question, "image") for question in questions]
         if _has_kind(questions[0], "video"):
-            media["videos"] = []
-            media["video_metadata"] = []
+            videos: list[list[Any]] = []
+            metadata: list[list[Any]] = []
             for question in questions:
-                videos = [_at_least_two(video) for video in _media_of_kind(question, "video")]
-                media["videos"].append(videos)
-                metadata = [_video_metadata(video, question.fps) for video in videos]
-                media["video_metadata"].append(metadata)
+                clips = [_at_least_two(video) for video in _media_of_kind(question, "video")]
+                videos.append(clips)
+                metadata.append([_video_metadata(clip, question.fps) for clip in clips])
+            media["videos"] = videos
+            media["video_metadata"] = metadata
             # The reward has chosen the frames; the processor must not thin them out again.
             media["do_sample_frames"] = False
         if media:
