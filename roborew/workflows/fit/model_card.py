@@ -127,14 +127,14 @@ def _facts(fitted: Fitted, source: str) -> dict[str, str]:
         "split by episode": _split(fitted),
     }
     if goal_images := _goal_images(fitted):
-        facts["goal images"] = (
+        facts["pictures of the goal"] = (
             f"{len(goal_images)} given, in {GOALS}/, in place of the ends of successes"
         )
     calibration = (
         "calibrated on the validation episodes" if critic.calibration else "not calibrated"
     )
     settings = {part: ", ".join(recipe[part]) for part in ("objective", "encoder")}
-    facts["encoder"] = f"`{config.encoder}` ({critic.encoder.identity})"
+    facts["encoder"] = f"`{config.encoder.name}` ({critic.encoder.identity})"
     facts["objective"] = f"`{critic.name}` ({critic.spec.paper}); {calibration}"
     facts["settings"] = (
         f"objective `{settings['objective']}`, members {recipe['members']}; encoder "

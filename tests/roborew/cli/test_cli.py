@@ -325,7 +325,7 @@ def test_whatever_help_and_readme_say_can_be_listed_is_listed(
 ) -> None:
     helps = " ".join(helped(command, capsys) for command in COMMANDS)
     named = re.findall(r"roborew list ([a-z]+)", f"{helps} {README}")
-    named += re.findall(r"[a-z]+", re.findall(r"roborew list envs +# or (.*)", README)[0])
+    named += re.findall(r"`list ([a-z]+)`", README)
     assert {"critics", "encoders", "rewards"} <= set(named)
     for kind in sorted(set(named)):
         assert cli.main(["list", kind]) == 0 and capsys.readouterr().out.strip()

@@ -96,7 +96,7 @@ def test_a_wrong_name_that_mujoco_does_not_know_either_is_said_in_one_line(
     ended = subprocess.run(
         [sys.executable, *command], env=environment, capture_output=True, text=True, check=False
     )
-    *_, last = " ".join(ended.stderr.split()).split("roborew_envs.rendering.opengl.")
+    *_, last = " ".join(ended.stderr.split()).split("roborew_envs.errors.")
     assert last == f"{said}; expected one of egl, glfw, osmesa, or unset it."
 
 

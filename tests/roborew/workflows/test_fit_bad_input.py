@@ -148,7 +148,7 @@ def test_where_nothing_progresses_no_critic_learns(kind: list[Demonstration]) ->
             InvalidInputError,
             match="expected a success, or progress labels that change; got 4 demons",
         ):
-            fit_objective(found, replace(config, critic=critic))
+            fit_objective(found, replace(config, critic=CriticConfig(critic)))
 
 
 def test_no_demonstration_and_two_of_one_name_are_refused() -> None:

@@ -113,8 +113,8 @@ def test_the_agents_episodes_are_kept_with_their_truth_and_another_critic_pays(
         visited = list(read_demonstrations(run.path / f"visited-{number}"))
         assert len(visited) == EPISODES
         assert all(one.progress is not None and one.succeeded is not None for one in visited)
-        _check_views(visited[0], Critic.from_pretrained(config.reward).cameras, number)
-    critics = [Path(config.reward), run.path / "critic-1", run.path / "critic-2"]
+        _check_views(visited[0], Critic.from_pretrained(config.reward.name).cameras, number)
+    critics = [Path(config.reward.name), run.path / "critic-1", run.path / "critic-2"]
     assert len({(path / "model.safetensors").read_bytes() for path in critics}) == 3
     model = load_trained(run).model
     assert model is not None

@@ -19,6 +19,7 @@ from roborew.evaluation import Clock
 from roborew.types import RewardSpec, Scores
 from roborew.workflows.compare import agreement_table, compare
 from roborew.workflows.fit import FitConfig, fit_critic
+from roborew.workflows.parts import CriticConfig, EncoderConfig
 from roborew.workflows.score import SampledVideo, sample_video, score_video, write_progress_table
 from tests.roborew.critics.films import demonstration
 from tests.roborew.critics.worlds import PUSH
@@ -149,7 +150,9 @@ def test_a_file_that_is_no_whole_video_is_an_error_that_names_it(
 
 @pytest.fixture
 def critic(tmp_path: Path) -> Path:
-    how = FitConfig(critic="ridge", encoder="mini", fps=5.0, calibrate=False)
+    how = FitConfig(
+        critic=CriticConfig("ridge"), encoder=EncoderConfig("mini"), fps=5.0, calibrate=False
+    )
     films = [
         demonstration(kind, row, 12, size=(32, 48))
         for kind in ("success", "failure")
