@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from roborew.checks.laws import LawBook, Outcome, assert_close
+from roborew.checks.laws import LawBook, Outcome, assert_close, assert_scores_keep
 from roborew.checks.synthetic import OPEN, PUSH, embedded_episodes, query
 from roborew.critics.objective import Objective, Query
 from roborew.learning.examples import Example
@@ -89,18 +89,8 @@ def fits_repeat(subject: CriticSubject) -> None:
 
 @LAWS.law("scores have the episode's length, float32 and the promised range")
 def scores_keep_length_and_range(subject: CriticSubject) -> None:
-    spec = subject.fitted.spec
     for example, scores in zip(subject.unseen, subject.score(subject.queries), strict=True):
-        expected = len(example.features)
-        assert len(scores) == expected, f"expected {expected} scores; got {len(scores)}"
-        assert scores.value.dtype == np.float32, f"expected float32; got {scores.value.dtype}"
-        valid = scores.value[scores.valid]
-        inside = (valid >= spec.low) & (valid <= spec.high)
-        assert inside.all(), f"expected [{spec.low}, {spec.high}]; got {valid[~inside].tolist()}"
-        filled = scores.success is not None
-        assert filled == spec.predicts_success, (
-            f"spec.predicts_success is {spec.predicts_success}; success is filled: {filled}"
-        )
+        assert_scores_keep(subject.fitted.spec, scores, len(example.features))
 
 
 @LAWS.law("a batch of two equals two of one")

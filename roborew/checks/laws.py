@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roborew.errors import ContractError, first_line
+from roborew.types import RewardSpec, Scores
 
 LawFunction = Callable[[Any], str | None]
 TOLERANCE = 1e-5
@@ -109,6 +110,20 @@ def _outcome(law: Law, subject: Any) -> Outcome:
     except Exception as error:  # noqa: BLE001 - a stranger's code may raise anything; it is reported
         return Outcome(law.sentence, "broken", f"{type(error).__name__}: {first_line(error)}")
     return Outcome(law.sentence, "kept" if reason is None else "skipped", reason or "")
+
+
+def assert_scores_keep(spec: RewardSpec, scores: Scores, length: int) -> None:
+    """Raise AssertionError unless there are so many scores, as `RewardSpec` promises them."""
+    assert len(scores) == length, f"expected {length} scores; got {len(scores)}"
+    assert scores.value.dtype == np.float32, f"expected float32; got {scores.value.dtype}"
+    # What the model abstained from is no score, so its number promises nothing.
+    valid = scores.value[scores.valid]
+    inside = (valid >= spec.low) & (valid <= spec.high)
+    assert inside.all(), f"expected [{spec.low}, {spec.high}]; got {valid[~inside].tolist()}"
+    filled = scores.success is not None
+    assert filled == spec.predicts_success, (
+        f"spec.predicts_success is {spec.predicts_success}; success is filled: {filled}"
+    )
 
 
 def assert_close(actual: NDArray[Any], expected: NDArray[Any]) -> None:

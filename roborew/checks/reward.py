@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from roborew.checks.laws import LawBook, Outcome, assert_close
+from roborew.checks.laws import LawBook, Outcome, assert_close, assert_scores_keep
 from roborew.types import (
     Clip,
     Frame,
@@ -102,23 +102,11 @@ def is_a_reward_model(subject: RewardSubject) -> None:
     assert low < high, f"expected spec.low below spec.high; got {low} and {high}"
 
 
-@LAWS.law("scores have the clip's length, float32 and the promised range")
+@LAWS.law("scores have the clip's length, float32, the promised range and success")
 def scores_keep_length_and_range(subject: RewardSubject) -> None:
-    spec = subject.model.spec
     for length in (1, len(subject.frames)):
         scores = subject.score(subject.frames[:length])
-        assert len(scores) == length, f"expected {length} scores; got {len(scores)}"
-        assert scores.value.dtype == np.float32, f"expected float32; got {scores.value.dtype}"
-        valid = scores.value[scores.valid]
-        inside = (valid >= spec.low) & (valid <= spec.high)
-        assert inside.all(), f"expected [{spec.low}, {spec.high}]; got {valid[~inside].tolist()}"
-
-
-@LAWS.law("Scores.success is filled exactly where the spec predicts success")
-def predicts_success_as_promised(subject: RewardSubject) -> None:
-    filled = subject.score(subject.frames).success is not None
-    promised = subject.model.spec.predicts_success
-    assert filled == promised, f"spec.predicts_success is {promised}; success is filled: {filled}"
+        assert_scores_keep(subject.model.spec, scores, length)
 
 
 @LAWS.law("a batch of two equals two of one")

@@ -17,11 +17,10 @@ from roborew.cli.collect import Collect
 from roborew.cli.command import EXIT_ERROR, EXIT_INTERRUPTED, Command, say
 from roborew.cli.compare import Compare
 from roborew.cli.doctor import Doctor
-from roborew.cli.evaluate import Evaluate
+from roborew.cli.evaluate import Evaluate, Record
 from roborew.cli.fit import Fit
 from roborew.cli.list import List
 from roborew.cli.parse import parse_command
-from roborew.cli.record import Record
 from roborew.cli.score import Score
 from roborew.cli.train import Demo, Train
 from roborew.errors import RoborewError

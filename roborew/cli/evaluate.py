@@ -1,4 +1,4 @@
-"""``roborew evaluate``."""
+"""``roborew evaluate`` and ``roborew record``: what is done with a trained run."""
 
 from __future__ import annotations
 
@@ -31,4 +31,24 @@ class Evaluate(Command):
         print_evaluation(console, result)
         written = write_evaluation(run, result)
         print_paths(console, {"figures": written.evaluation, "report": written.report})
+        return 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record(Command):
+    """Record videos of the agent of a run, with score, truth and sentence drawn in."""
+
+    path: RunPath
+    """Folder of the run."""
+    episodes: int = 3
+    """Videos, one for each of the first evaluation episodes."""
+    gif: bool = False
+    """Write each as a GIF, too."""
+
+    def run(self, console: Console) -> int:
+        """Record."""
+        from roborew.workflows.record import record_run
+
+        for video in record_run(RunDirectory.open(self.path), self.episodes, self.gif):
+            print_paths(console, {video.suffix[1:]: video})
         return 0

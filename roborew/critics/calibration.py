@@ -70,21 +70,15 @@ class Calibration:
         knots, values = _rising(x[is_labeled], y[is_labeled])
         if success is None:
             return cls(knots, values)
-        holds = np.asarray(success, np.float64)
-        is_decided = np.isfinite(x) & np.isfinite(holds)
-        decided_scores = x[is_decided]
-        decided = holds[is_decided]
-        if not 0 < decided.sum() < len(decided):
+        chances = _fit_chances(x, np.asarray(success, np.float64))
+        if chances is None:
             return cls(knots, values)
-        best = decided_scores.max()
-        # One imagined failure at the best score: a handful of successes there proves little.
-        steps = _steps(np.append(decided_scores, best), np.append(decided, 0.0))
-        edges, chances = steps.edges()
+        edges, probabilities = chances.edges()
         all_knots = np.union1d(knots, edges)
         return cls(
             all_knots,
             np.interp(all_knots, knots, values),
-            np.interp(all_knots, edges, chances),
+            np.interp(all_knots, edges, probabilities),
         )
 
     def apply(self, scores: Scores) -> Scores:
@@ -163,6 +157,17 @@ class _Steps:
         """Knots at both ends of each step, one where they are the same, and values."""
         knots, at = np.unique(np.stack([self.first, self.last], axis=1), return_index=True)
         return knots, self.height.repeat(2)[at]
+
+
+def _fit_chances(x: NDArray[np.float64], holds: NDArray[np.float64]) -> _Steps | None:
+    """The chance of success by score; None where only successes or only failures are known."""
+    is_decided = np.isfinite(x) & np.isfinite(holds)
+    scores = x[is_decided]
+    outcomes = holds[is_decided]
+    if not 0 < outcomes.sum() < len(outcomes):
+        return None
+    # One imagined failure at the best score: a handful of successes there proves little.
+    return _steps(np.append(scores, scores.max()), np.append(outcomes, 0.0))
 
 
 def _steps(x: NDArray[np.float64], y: NDArray[np.float64]) -> _Steps:

@@ -147,11 +147,7 @@ class Critic:
                 f"{path} exists and is never overwritten; nothing was written. Choose another "
                 f"folder."
             )
-        arrays = {f"encoder/{name}": array for name, array in self.encoder.state_dict().items()}
-        arrays |= {
-            f"objective/{name}": array for name, array in self.objective.state_dict().items()
-        }
-        content = save({name: np.asarray(array, order="C") for name, array in arrays.items()})
+        content = self._packed_arrays()
         config = {
             "format": FORMAT,
             "kind": "critic",
@@ -170,6 +166,16 @@ class Critic:
         write_synced(path / CONFIG, (json.dumps(to_json(config), indent=1) + "\n").encode())
         return path
 
+    def _packed_arrays(self) -> bytes:
+        """Everything learned as the content of a safetensors file."""
+        parts = {"encoder": self.encoder.state_dict(), "objective": self.objective.state_dict()}
+        arrays = {
+            f"{part}/{name}": np.asarray(array, order="C")
+            for part, state in parts.items()
+            for name, array in state.items()
+        }
+        return save(arrays)
+
     @classmethod
     def from_pretrained(cls, folder: str | Path, device: str = "cpu") -> Self:
         """Read what `save_pretrained` wrote.
@@ -185,14 +191,12 @@ class Critic:
                 f"{path}: {MODEL} does not have the sha256 of {CONFIG}; copy the folder anew."
             )
         try:
-            recipe, arrays = cast("dict[str, Any]", config["recipe"]), load(content)
-            make = encoders.load(recipe["encoder_name"])
+            recipe = cast("dict[str, Any]", config["recipe"])
+            arrays = load(content)
             objective = make_objective(
                 config["critic"], recipe["objective"], recipe.get("members", 1)
             )
-            encoder: Encoder = make(**{"device": device, **parse_options(make, recipe["encoder"])})
-            if len(cameras := recipe.get("cameras", ())) > 1:
-                encoder = MultiViewEncoder(encoder, cameras, recipe["aspect"])
+            encoder = _make_encoder(recipe, device)
             state = config["calibration"]
             calibration = None if state is None else Calibration.from_state_dict(state)
         except (KeyError, TypeError, SafetensorError) as error:
@@ -206,13 +210,7 @@ class Critic:
                 f"{path}: fitted on encoder {config.get('encoder_identity')!r}; this one is "
                 f"{encoder.identity!r}."
             )
-        return cls(
-            config["critic"],
-            objective,
-            encoder,
-            recipe,
-            calibration,
-        )
+        return cls(config["critic"], objective, encoder, recipe, calibration)
 
     def _queries(self, clips: Sequence[Clip], memories: Sequence[RecurrentState]) -> list[Query]:
         goals = [clip.goal_image for clip in clips]
@@ -259,6 +257,16 @@ def _two_in_a_row(scores: Scores, before: NDArray[Any] | None) -> tuple[Scores, 
     success = np.minimum(own, earlier)
     state: RecurrentState = {BEFORE: own[-1:]}
     return replace(scores, success=success), state
+
+
+def _make_encoder(recipe: Mapping[str, Any], device: str) -> Encoder:
+    """The encoder of a recipe, without what it learned."""
+    make = encoders.load(recipe["encoder_name"])
+    encoder: Encoder = make(**{"device": device, **parse_options(make, recipe["encoder"])})
+    cameras = recipe.get("cameras", ())
+    if len(cameras) > 1:
+        return MultiViewEncoder(encoder, cameras, recipe["aspect"])
+    return encoder
 
 
 def is_critic(folder: str | Path) -> bool:

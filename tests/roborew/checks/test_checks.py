@@ -99,7 +99,7 @@ def test_a_reward_that_keeps_its_laws_passes() -> None:
 @pytest.mark.parametrize(
     ("model", "said"),
     [
-        (OutOfRange(), "scores have the clip's length, float32 and the promised range"),
+        (OutOfRange(), "scores have the clip's length, float32, the promised range and success"),
         (SeesTheFuture(), "the future does not change a causal score"),
         (Remembers(), "nothing beyond the context changes a score"),
         (DependsOnItsBatch(), "a batch of two equals two of one"),
@@ -243,7 +243,7 @@ def test_a_part_is_checked_by_its_name_with_its_options() -> None:
     assert kind == "critic"
     assert not [outcome for outcome in outcomes if outcome.verdict == "broken"]
     kind, outcomes = check_part(f"{Height.__module__}:Height")
-    assert kind == "reward" and len(outcomes) == 10
+    assert kind == "reward" and len(outcomes) == 9
 
 
 def test_the_instance_of_a_task_is_enough() -> None:

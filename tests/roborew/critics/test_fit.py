@@ -39,7 +39,7 @@ def fitted() -> Fitted:
 
 
 def test_progress_is_learned_unless_told_otherwise() -> None:
-    assert FitConfig().critic == "robometer" and FitConfig().ensemble_size == 1
+    assert FitConfig().critic.name == "robometer" and FitConfig().ensemble_size == 1
 
 
 def test_an_ensemble_is_kept_and_read_back_as_one(fitted: Fitted, tmp_path: Path) -> None:
