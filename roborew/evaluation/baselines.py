@@ -81,6 +81,7 @@ def forward_and_reversed(clip: Clip, progress: ArrayLike) -> Clip:
     last = len(clip.frames) - 1
     top = min(max(1, highest), last)
     forward = clip.frames[: top + 1]
+    # Without the turning frame, which the way forward already shows.
     backward = clip.frames[:top][::-1]
     frames = np.concatenate([forward, backward])
     return replace(clip, frames=frames)

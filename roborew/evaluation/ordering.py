@@ -86,6 +86,7 @@ def cycle_voc(values: ArrayLike) -> Measure:
         )
     turn = curve.size // 2
     rising = voc(curve[: turn + 1])
+    # Against time that runs backwards: on the way back a sound score falls.
     falling = spearman(curve[turn:], -np.arange(turn + 1))
     failed = int((~np.isfinite(curve)).sum())
     if rising.value is None or falling.value is None:
@@ -155,4 +156,5 @@ def _correlation(x: NDArray[np.float64], y: NDArray[np.float64], failed: int) ->
     y = (y - y.mean()) / np.ptp(y)
     norm = np.sqrt((x @ x) * (y @ y))
     rho = float((x @ y) / norm)
+    # Rounding may leave the correlation a little outside [-1, 1].
     return Measure(min(1.0, max(-1.0, rho)), "", failed)

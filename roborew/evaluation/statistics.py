@@ -18,6 +18,7 @@ from roborew.errors import InvalidInputError
 from roborew.evaluation.measure import vector
 from roborew.evaluation.success import auroc
 
+# The 97.5 % quantile of the standard normal: 2.5 % lie beyond it on each side.
 Z_95 = 1.959964
 
 
@@ -66,6 +67,7 @@ def zero_failures_bound(trials: int, error: float = 0.05) -> float:
         raise InvalidInputError(
             f"zero_failures_bound: expected trials >= 1 and error in (0, 1); got {trials}, {error}."
         )
+    # No failure in n trials has probability (1 - p)^n: at this p it equals the error.
     return 1 - error ** (1 / trials)
 
 

@@ -84,6 +84,7 @@ def expected_calibration_error(
         raise InvalidInputError(f"expected_calibration_error: expected bins >= 1; got {bins}.")
     if not p.size:
         return Measure(None, TOO_FEW, failed)
+    # A probability of exactly 1 belongs to the last bin, not to one beyond it.
     index = np.minimum((p * bins).astype(np.int64), bins - 1)
     # |sum p - sum y| is count * |mean p - mean y|, so that empty bins need no case of their own.
     gaps = np.abs(np.bincount(index, p - y, minlength=bins))

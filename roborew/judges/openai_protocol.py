@@ -41,6 +41,7 @@ def request_body(
         "model": model,
         "temperature": 0,
         "seed": 0,
+        # One token at least: the probabilities that are read are those of the first.
         "max_tokens": max(question.max_tokens, 1),
     }
     if question.chat:
@@ -63,6 +64,7 @@ def read_reply(body: bytes) -> dict[str, Any]:
     """
 
     def refuse(constant: str) -> float:
+        # Python's parser takes NaN and infinities, which are no JSON.
         raise ValueError(constant)
 
     try:
@@ -124,6 +126,7 @@ def _first_tokens(logprobs: object, chat: bool) -> dict[str, float]:
 
 
 def _checked_log_prob(value: object) -> float:
+    # A bool is an int: JSON's false would pass as the log-probability 0.
     if (
         isinstance(value, bool)
         or not isinstance(value, float | int)

@@ -31,6 +31,7 @@ MIN_PROB_MASS = 0.1
 something else."""
 WHITESPACE = " \t\r\n"
 TAG = re.compile(r"[a-z][a-z0-9-]*")
+# [0-9], since \d also matches the digits of other scripts.
 INTEGER = re.compile(r"[+-]?[0-9]{1,9}")
 PERCENTAGE = re.compile(r"[+-]?[0-9]{1,3}(\.[0-9]{1,6})? ?%")
 NEUTRAL_CHARACTERS = str.maketrans(
@@ -65,6 +66,7 @@ def make_nonce(seed: str | None = None, *context: str) -> str:
     """
     if seed is None:
         return secrets.token_hex(4)
+    # A separator, or different contexts could join to the same text.
     return hashlib.sha256("\0".join((seed, *context)).encode()).hexdigest()[:8]
 
 

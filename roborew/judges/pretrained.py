@@ -95,6 +95,7 @@ def _revision(source: str, network: Any) -> str:
         file for file in Path(source).iterdir() if file.suffix in MODEL_FILE_SUFFIXES
     ):
         with file.open("rb") as content:
+            # The name, too: the same contents under exchanged names are another model.
             digest.update(file.name.encode() + hashlib.file_digest(content, "sha256").digest())
     return digest.hexdigest()[:16]
 

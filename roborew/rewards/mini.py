@@ -141,4 +141,5 @@ def _resize(frames: Tensor) -> Tensor:
     resized = functional.interpolate(
         frames.float(), (HEIGHT, WIDTH), mode="bilinear", antialias=True
     )
+    # Rounded: the cast alone cuts off, and darkens a picture by half a level.
     return resized.round().clamp(0, 255).to(torch.uint8)

@@ -138,6 +138,7 @@ def combine_orders(as_given: float, swapped: float) -> PreferenceLabel:
     if np.isnan(as_given) or np.isnan(swapped):
         return _unlabeled("the judge abstained")
     side = float(np.sign(as_given - 0.5))
+    # The pictures were exchanged, hence the other sign.
     swapped_side = float(np.sign(0.5 - swapped))
     agreed = side == swapped_side
     label: Literal[0, 1] | None = None
@@ -163,5 +164,6 @@ def _unlabeled(reason: str) -> PreferenceLabel:
 
 
 def _label_prompt(pair: FramePair, description: str) -> str:
+    # A description may repeat text from a picture, which must not close the quotation.
     quoted = description[:MAX_ANALYSIS_CHARACTERS].translate(NEUTRAL_CHARACTERS)
     return LABEL.format(goal=sanitize_instruction(pair.instruction), analysis=quoted)

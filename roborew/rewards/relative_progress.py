@@ -45,6 +45,7 @@ def apply_change(p: float, c: float, integrator: Integrator = "inverse") -> floa
         q = p + p * c
     else:
         floor = MIXED_MIN_PROGRESS if integrator == "mixed" else 0.0
+        # At -1 the division below is by 0, and beyond it the sign would turn.
         if c <= -1:
             q = floor
         else:
@@ -70,6 +71,7 @@ def relative_change(p: float, q: float, integrator: Integrator = "inverse") -> f
     elif integrator == "mixed" and p <= 0.5:
         c = (q - p) / p
     else:
+        # From 1 to 0.995 the least remaining work would make the loss a gain.
         c = min(max(1 - p, MIN_REMAINING_WORK) / (1 - q) - 1, 0.0)
     # Clipping makes some progress unreachable; a wrong label would be worse than none.
     if not math.isclose(apply_change(p, c, integrator), q, abs_tol=1e-9):
@@ -79,6 +81,7 @@ def relative_change(p: float, q: float, integrator: Integrator = "inverse") -> f
     return c
 
 
+# Where both anchors are 0, so is the mean that their gap is divided by.
 EPSILON = 1e-6
 GRID_CELLS = 16
 """Two pictures are compared over GRID x GRID fields."""

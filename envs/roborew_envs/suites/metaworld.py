@@ -48,6 +48,7 @@ class MetaWorldEnv(gymnasium.Wrapper[Any, Any, Any, Any]):
         )
         bare.seeded_rand_vec = True
         bare._freeze_rand_vec = False
+        # Upstream refuses to step before `set_task`, which nobody calls here.
         bare._set_task_called = True
         bare._partially_observable = False
         # Cached without the goal; every observation is clipped to it.
@@ -94,6 +95,7 @@ def _with_success(info: dict[str, Any]) -> dict[str, Any]:
 
 def _turn_upright(model: mujoco.MjModel) -> None:
     """Roll the cameras in the corners by half a turn about the direction in which they look."""
+    # As (w, x, y, z): half a turn about z, the axis along which a camera looks.
     half_turn = np.array([0.0, 0.0, 0.0, 1.0])
     for i in range(model.ncam):
         if model.camera(i).name.startswith("corner"):

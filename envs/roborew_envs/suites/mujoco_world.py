@@ -123,6 +123,7 @@ def renderable_world(env: gymnasium.Env[Any, Any]) -> MujocoWorld | None:
     bare: Any = env.unwrapped
     if world is None or not hasattr(bare, "_render_callback"):
         return world
+    # The callback moves sites of the model, which the simulation goes on using.
     sites = cast("NDArray[np.float64]", world.model.site_pos).copy()
     bare.data = copy(world.data)
     try:

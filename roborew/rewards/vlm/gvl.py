@@ -103,6 +103,7 @@ class GVL(JudgeReward):
         num_frames = min(length, self._max_frames)
         spaced = np.linspace(0, length - 1, num_frames).round()
         indices = np.unique(spaced.astype(int))
+        # Of seed and length alone: the order must not depend on the clip's place in a batch.
         rng = np.random.default_rng([self._seed, length])
         # The first frame is shown as the start and not asked about.
         return rng.permutation(indices[1:]).tolist()

@@ -135,4 +135,5 @@ class TopReward(PrefixReward):
             chat=self._chat_template,
             fps=prefix.fps,
         )
+        # No tags to mark: the answer is read from probabilities, not from a text.
         return [MarkedQuestion(question, nonce="")]

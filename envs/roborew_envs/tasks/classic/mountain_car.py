@@ -79,6 +79,7 @@ class MountainCar(Task):
     def sample_initial_state(self, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
         """At rest near the bottom of the valley."""
         x = rng.uniform(-0.25, 0.25)
+        # On the road: elsewhere the ties of height and pitch would jerk the car onto it.
         qpos = np.array([x, ROAD_HEIGHT(x), road_pitch(x)])
         qvel = np.zeros(3)
         return qpos, qvel
@@ -105,6 +106,7 @@ class MountainCar(Task):
         energy = GRAVITY * (ROAD_HEIGHT(x) - ROAD_HEIGHT(0)) + speed**2 / 2
         needed = GRAVITY * (ROAD_HEIGHT(FLAG_X) - ROAD_HEIGHT(0))
         won = np.minimum(energy / needed, 1.0)
+        # Never below 0: a swing back to the left must not cost more than the three tenths.
         towards_flag = np.clip(x / FLAG_X, 0.0, 1.0)
         return won * (0.7 + 0.3 * towards_flag)
 
@@ -123,6 +125,7 @@ def _tie_to_x(spec: mujoco.MjSpec, joint: str, curve: Polynomial) -> None:
     """Make a joint follow the polynomial ``curve``, of degree 4, of the joint ``x``."""
     data = np.zeros(mujoco.mjNEQDATA)
     data[:5] = curve.coef
+    # Stiffer than MuJoCo's defaults (0.02 s, 0.9): a soft tie lets the car leave its road.
     spec.add_equality(
         type=mujoco.mjtEq.mjEQ_JOINT,
         name1=joint,
@@ -146,6 +149,7 @@ def _add_pillar(spec: mujoco.MjSpec, index: int, start: float, stop: float) -> N
     """The green hill under the road from ``start`` to ``stop`` along x [m]."""
     middle = (start + stop) / 2
     half_width = (stop - start) / 2
+    # Below the slabs of the road, which are 4 cm thick.
     top = min(ROAD_HEIGHT(start), ROAD_HEIGHT(stop)) - 0.05
     # Two shades in turn, so that a picture shows how far the car is.
     green = 0.36 + 0.06 * (index % 2)
@@ -168,6 +172,7 @@ def _add_slab(spec: mujoco.MjSpec, index: int, start: float, stop: float) -> Non
     pitch = np.arctan2(rise, run)
     # A centimeter longer on both sides, so that no gap shows where two slabs meet at an angle.
     half_length = np.hypot(run, rise) / 2 + 0.01
+    # Half its thickness lower, so that its upper face is the road.
     height = (start_height + stop_height) / 2 - 0.02
     shade = 0.30 + 0.12 * (index % 2)
     slab = add_visual_box(

@@ -115,6 +115,7 @@ class Humanoid(Task):
         return qpos, qvel
 
     def action_to_ctrl(self, qpos: FloatArray, actions: FloatArray) -> FloatArray:
+        # The ranges are symmetric: the upper end is the full scale both ways.
         max_ctrl = self.model.actuator_ctrlrange[:, 1]
         return actions * max_ctrl
 
@@ -131,6 +132,7 @@ class Humanoid(Task):
 
     def success(self, qpos: FloatArray, qvel: FloatArray) -> BoolArray:
         gates, terms = self.gates_and_terms(self.kinematics.forward(qpos))
+        # Ramps are clipped: a full one is exactly 1, and == is safe.
         gates_open = (gates == 1).all(axis=1)
         terms_full = (terms == 1).all(axis=1)
         return gates_open & terms_full

@@ -56,6 +56,7 @@ class HumanoidStand(Humanoid):
     def gates_and_terms(self, poses: BodyPoses) -> tuple[FloatArray, FloatArray]:
         feet = self.geom_pair(poses, "foot")
         higher_foot = feet[..., 2].max(axis=1)
+        # Negated, since a ramp rises and a foot should be low.
         feet_down = linear_ramp(-higher_foot, -0.6, -0.2)
         gates = np.column_stack([self.uprightness(poses), feet_down])
         torso = self.model.body("torso").id
@@ -102,6 +103,7 @@ class HumanoidOneLeg(OnFeet):
         lower, higher = feet.T
         lifted = linear_ramp(higher - lower, 0.02, 0.25)
         standing = linear_ramp(-lower, -0.4, -0.15)
+        # A product: as two terms, standing on both feet would be half of the way.
         return np.column_stack([lifted * standing])
 
 
@@ -142,6 +144,7 @@ class HumanoidKneel(Humanoid):
     )
 
     def gates_and_terms(self, poses: BodyPoses) -> tuple[FloatArray, FloatArray]:
+        # A shin's frame has its origin at the knee.
         knees = self.body_pair(poses, "shin")
         feet = self.geom_pair(poses, "foot")
         knees_down = linear_ramp(-knees[..., 2], -0.42, -0.15)
@@ -161,4 +164,5 @@ class HumanoidKneel(Humanoid):
         torso = self.model.body("torso").id
         forward = poses.body_rotations[:, torso, :2, 0]
         length = np.linalg.norm(forward, axis=1, keepdims=True)
+        # A trunk that faces straight up or down has no heading.
         return forward / np.maximum(length, 1e-9)

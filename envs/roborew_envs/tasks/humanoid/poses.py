@@ -59,6 +59,7 @@ def joint_angle(pose: Pose, joint: str) -> float:
     if pose not in _JOINTS:
         raise ValueError(f"pose: got {pose!r}, expected one of {', '.join(_JOINTS)}.")
     angles = _JOINTS[pose]
+    # One side's own angle goes first: where arms cross, the two sides differ.
     if joint in angles:
         return angles[joint]
     side, _, mirrored_joint = joint.partition("_")

@@ -62,6 +62,7 @@ class Ant(Runner):
 
     def sample_initial_state(self, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
         """On its feet, as the body's file asks for, turned a little."""
+        # Not qpos0: its ankles, at 0, are outside their ranges.
         qpos = np.array(self.model.numeric("init_qpos").data, np.float64)
         qpos[:2] += rng.uniform(-0.1, 0.1, 2)
         orientation_and_joints = len(qpos) - 3
@@ -77,7 +78,9 @@ class Ant(Runner):
         _, x, y, _ = qpos[:, 3:7].T
         # Cosine of the tilt, from the torso's quaternion.
         up = 1 - 2 * (x**2 + y**2)
+        # cos 60 degrees is 0.5; at 45 degrees a little more than half is left, enough to arrive.
         level = np.clip((up - 0.5) / 0.4, 0.0, 1.0)
         aside = np.abs(qpos[:, 1])
+        # Half is lost at 2 m: a body further aside does not arrive.
         in_lane = np.clip((2.4 - aside) / 0.8, 0.0, 1.0)
         return level * in_lane

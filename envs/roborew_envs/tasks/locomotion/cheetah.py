@@ -75,4 +75,5 @@ class Cheetah(Runner):
         degrees it may arrive.
         """
         _, height, pitch = qpos[:, :3].T
+        # Half is lost at a lean of 1.25 rad, the 72 degrees up to which it may arrive.
         return planar_uprightness(height, pitch, (-0.6, -0.4), (1.0, 1.5))

@@ -21,6 +21,7 @@ class Hopper(Runner):
     horizon = 300
     finish_x = 5
     stages: ClassVar[tuple[str, ...]] = ("start", "hop", "finished")
+    # Steps of 2 ms.
     substeps = 10
     action_size = 3
     start_noise = (0.02, 0.05)

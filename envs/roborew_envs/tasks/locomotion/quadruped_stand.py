@@ -108,6 +108,7 @@ class QuadrupedStand(Task):
     def success(self, qpos: FloatArray, qvel: FloatArray) -> BoolArray:
         speed = np.linalg.norm(qvel[:, :3], axis=1)
         is_high = qpos[:, 2] >= STANDING_HEIGHT
+        # Clipped, so it is exactly 1 up to 20 degrees, and == is safe.
         is_level = self._levelness(qpos) == 1
         paws_down = self._highest_paw(qpos) <= MAX_PAW_HEIGHT
         return is_high & is_level & paws_down & (speed <= MAX_STANDING_SPEED)

@@ -21,6 +21,7 @@ class Walker(Runner):
     horizon = 300
     finish_x = 5
     stages: ClassVar[tuple[str, ...]] = ("start", "walk", "finished")
+    # Steps of 2 ms.
     substeps = 10
     action_size = 6
     start_noise = (0.02, 0.05)
@@ -52,6 +53,7 @@ class Walker(Runner):
 
     def build(self) -> mujoco.MjModel:
         spec = load_body("walker2d_v5.xml")
+        # Seen from the side the legs cross: their colors tell them apart.
         left, right = (0.95, 0.92, 0.85), (0.05, 0.10, 0.35)
         color_geoms(
             spec,
