@@ -49,6 +49,7 @@ def to_json(value: object) -> Any:
             str(key): to_json(entry)
             for key, entry in cast("Mapping[object, object]", value).items()
         }
+    # Before float: numpy's float64 is one, and JSON should get Python's own.
     if isinstance(value, (np.ndarray, np.generic)):
         return to_json(cast("np.generic", value).tolist())
     if isinstance(value, float):
@@ -90,6 +91,7 @@ def current_names(kind: object, settings: Mapping[str, T], place: str) -> dict[s
     current = dict[str, T]()
     for name, value in settings.items():
         new_name = table.get(name, name)
+        # Order must not matter: the new name may come before or after the old one.
         if new_name in current or (new_name != name and new_name in settings):
             old_name = next(old for old, new in table.items() if new == new_name)
             raise InvalidInputError(
@@ -121,6 +123,7 @@ def _read(kind: Any, content: Any, place: str) -> Any:
         return Path(content)
     elif kind is float and type(content) is int:
         return float(content)
+    # Not isinstance: True is an int to Python, and a file with it there is wrong.
     elif kind in (str, int, float, bool, types.NoneType) and type(content) is kind:
         return content
     expected = getattr(kind, "__name__", str(kind)) if origin is None else str(kind)

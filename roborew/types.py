@@ -46,6 +46,7 @@ def check_video(frames: object, owner: str = "frames") -> Video:
             f"no scale is guessed."
         )
     if array.ndim != 4 or array.shape[3] != 3:
+        # A guess is good enough for a hint: it is said, never acted on.
         hint = ""
         if array.ndim == 4 and array.shape[1] == 3:
             hint = " It looks like channels first: transpose to (0, 2, 3, 1)."

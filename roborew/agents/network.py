@@ -48,6 +48,7 @@ class PolicyValueNetwork(nn.Module):
         self.policy_bias = nn.Parameter(torch.zeros(action_dim))
         self.value = nn.Parameter(value)
         self.value_bias = nn.Parameter(torch.zeros(1))
+        # The logarithm, so that no gradient step can make a standard deviation negative.
         self.log_std = nn.Parameter(torch.full((action_dim,), math.log(initial_std)))
         self._hidden_dim = hidden_dim
 

@@ -155,6 +155,7 @@ class PPO:
             "observations": self._observation_stats.state_dict(),
             "generator": from_tensors({"state": self._generator.get_state()}),
         }
+        # Before the first `learn` there are no running episodes to keep.
         if self._observations is not None:
             parts["episodes"] = {
                 "observations": self._observations.copy(),
@@ -214,6 +215,7 @@ class PPO:
 
     def _enter(self, env: VectorEnv[Any, Any, Any]) -> None:
         require_disabled_autoreset(env)
+        # After `load_state_dict` it is None: the caller has restored the environment itself.
         is_same_env = self._env is None or self._env is env
         if self._observations is None or not is_same_env:
             self._observations = check_finite(env.reset(seed=self.seed)[0], "observation")
@@ -278,6 +280,7 @@ class PPO:
 
     def _finish(self, rollout: RolloutBuffer) -> None:
         """Count the episodes of a full rollout and compute its advantages."""
+        # Only here: deferred rewards are NaN until the flush, so no single step can be checked.
         check_finite(rollout.rewards, "reward", env_axis=1)
         for t in range(self.config.n_steps):
             self._episodes.add_step(rollout.rewards[t], rollout.true_rewards[t], rollout.done[t])
@@ -323,6 +326,7 @@ class PPO:
         history: list[Tensor] = []
         for batch in self._batches(rollout.samples(self.config.device)):
             loss, parts = self._loss(batch)
+            # Checked before the step: the batch that shows the policy has gone too far is not used.
             approx_kl = parts[LOSS_PARTS.index("approx_kl")]
             if self.config.target_kl is not None and approx_kl > 1.5 * self.config.target_kl:
                 break
@@ -358,6 +362,7 @@ class PPO:
         """
         config = self.config
         mean, values = self._network(batch.observations)
+        # A difference of logarithms: a quotient of tiny densities would under- or overflow.
         log_ratio = self._network.log_prob(mean, batch.actions) - batch.log_prob
         ratio = log_ratio.exp()
         clipped_ratio = ratio.clamp(1 - config.clip_range, 1 + config.clip_range)

@@ -100,6 +100,7 @@ class RolloutBuffer:
         """Fill in the advantages; ``last_values``, shape (N,), are of the states after the last
         step."""
         following = np.concatenate([self.values[1:], last_values[None]])
+        # The next row of an ended episode already shows another one's first state.
         next_values = np.where(self.done, self.bootstrap, following)
         self.advantages = compute_gae(
             self.rewards, self.values, next_values, self.done, gamma, gae_lambda
@@ -110,6 +111,7 @@ class RolloutBuffer:
         centered = self.advantages - self.advantages.mean()
         # The constant keeps a rollout of equal advantages from dividing by zero.
         advantages = centered / (self.advantages.std() + 1e-8)
+        # From the raw advantages: scaled ones are no longer in units of reward.
         returns = self.advantages + self.values
         return Samples(
             torch.cat(self._observations).to(device),

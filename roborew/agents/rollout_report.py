@@ -83,6 +83,7 @@ class EpisodeStatistics:
             if not is_mask and _is_numeric(value, done.shape):
                 numeric[key] = value
         for key, value in numeric.items():
+            # Gymnasium's mask: where it is False the entry is only a filler.
             has_value = np.asarray(infos.get(f"_{key}", True))
             present = has_value & done & np.isfinite(value)
             self.finals.setdefault(key, []).extend(value[present].astype(float).tolist())
@@ -104,6 +105,7 @@ class EpisodeStatistics:
         self, steps: int, seconds: Mapping[str, float], losses: Mapping[str, float]
     ) -> RolloutReport:
         """Return the report of everything since `clear`."""
+        # The shape is said, as an array of no episodes would have one axis only.
         totals = np.array(self.ended).reshape(-1, 3)
         returns, true_returns, lengths = (mean_or_nan(column) for column in totals.T.tolist())
         return RolloutReport(

@@ -107,6 +107,7 @@ class SB3Agent(Generic[Config]):
         self._bridge: SB3Bridge | None = None
         self._normaliser: VecNormalize | None = None
         self._moments: Arrays = {}
+        # For one environment until `learn` knows the number; the weights do not depend on it.
         self._model = self._build(1)
 
     @property
@@ -139,6 +140,7 @@ class SB3Agent(Generic[Config]):
             with watch.time("all"):
                 self._model.learn(self._chunk() * env.num_envs, reset_num_timesteps=False)
             self._remember_moments()
+            # The bridge's watch is never reset, so only the difference is of this report.
             inside = bridge.watch.seconds["environment"] - seconds_before
             seconds = {"environment": inside, "updating": watch.seconds["all"] - inside}
             report = bridge.episodes.report(self.steps, seconds, {})
@@ -205,6 +207,7 @@ class SB3Agent(Generic[Config]):
             return self._bridge
         bridge = as_sb3(env)
         bridge.seed(self.seed)
+        # The buffers' sizes are fixed when a model is built, so a new one takes over the weights.
         arrays, meta = self.state_dict()
         self._model = self._build(env.num_envs)
         self.load_state_dict(arrays, meta)

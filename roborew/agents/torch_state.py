@@ -45,5 +45,6 @@ def load_optimizer(optimizer: torch.optim.Optimizer, arrays: Mapping[str, NDArra
     for key, value in to_tensors(arrays).items():
         index, name = key.split("/")
         moments_of.setdefault(int(index), {})[name] = value
+    # The optimizer's own groups: settings come from the configuration, only moments are saved.
     groups = optimizer.state_dict()["param_groups"]
     optimizer.load_state_dict({"state": moments_of, "param_groups": groups})

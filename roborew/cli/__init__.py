@@ -60,6 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     debug = "--debug" in words
     try:
         return parse_command(COMMANDS, words).run(console)
+    # No traceback even with --debug: it is no fault of the program.
     except KeyboardInterrupt as error:
         _print_error(errors, "interrupted", error)
         return EXIT_INTERRUPTED

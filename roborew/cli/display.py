@@ -30,10 +30,12 @@ LINE_SECONDS = 5.0
 @contextmanager
 def progress_display(console: Console) -> Generator[Observer]:
     """Give a function that shows how training stands, until the block ends."""
+    # A live view redraws itself, which would fill a log file with control codes.
     if console.is_terminal:
         with Live(console=console, refresh_per_second=4) as live:
             yield lambda status: live.update(_live_view(status))
         return
+    # The first report gets its line at once, whatever the clock says.
     last_line_at = -math.inf
 
     def show(status: Status) -> None:

@@ -80,6 +80,7 @@ def _counting(show: Callable[[str, int, int], None]) -> Callable[[str, float], N
     def say(name: str, value: float) -> None:
         nonlocal figure
         label, counts, total = name.rpartition(", of ")
+        # A count makes the bar; what comes without one waits to be shown beside it.
         if counts:
             show(f"{label} {value:.0f} of {total}{figure}", int(value), int(total))
             figure = ""

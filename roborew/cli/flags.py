@@ -83,6 +83,7 @@ def flags_of(name: str, command: type[Any], words: Sequence[str]) -> Flags:
         path = flag.removeprefix("--")
         if kind is bool:
             group, dot, setting = path.rpartition(".")
+            # tyro puts the "no-" of a bool behind the group, not before it.
             plain.add(f"--{group}{dot}no-{setting}")
         if isinstance(kind, type) and issubclass(kind, PartConfig):
             default: PartConfig = cast("Any", kind)()

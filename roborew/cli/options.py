@@ -103,6 +103,7 @@ def with_settings(node: T, settings: Settings, flags: Flags, file: object = None
                 value = replace(value, options={})
             changes[field.name] = set_part(value, group, settings, flags)
         elif is_dataclass(value):
+            # The same place in the file, so that each part is compared with its own.
             inner = getattr(file, field.name, None)
             changes[field.name] = with_settings(value, settings, flags, inner)
     return replace(cast("Any", node), **changes)
@@ -112,6 +113,7 @@ def set_part(part: PartConfig, group: str, settings: Settings, flags: Flags) -> 
     """Return a part with what was typed for it; ``--GROUP.help`` lists its settings instead and ends
     the program."""
     typed = settings.get(group, {})
+    # Before the rest is read: who asks for help need not have typed valid settings.
     if "help" in typed:
         print_settings(Console(), part, group)
         raise SystemExit(0)

@@ -87,6 +87,7 @@ def _read_config(kind: type[Any], path: Path) -> object:
 
 def _compared(words: Sequence[str]) -> dict[str, PartConfig]:
     """The rewards that are to be compared: each has settings under its own name."""
+    # Read before tyro reads them, since each name makes flags of its own.
     names = ["mini"]
     if "--rewards" in words:
         following = words[words.index("--rewards") + 1 :]

@@ -83,6 +83,7 @@ class Score(Command):
         identity = " ".join([self.reward.name, *map(shlex.quote, options)])
         print_paths(console, {"progress table": write_progress_table(self.out, scored, identity)})
         values = [value for video in scored for value in video.curve]
+        # A script has to notice that not one score was given.
         return EXIT_UNWELL if all(value is None for value in values) else 0
 
     def _check_videos(self) -> None:

@@ -46,6 +46,7 @@ def describe_options(factory: Callable[..., Any]) -> dict[str, str]:
     kind = options_class(factory)
     if kind is not factory and isinstance(kind, type):
         return _field_docs(kind)
+    # A class may say Args: itself or leave that to its constructor.
     texts = [inspect.getdoc(kind) or ""]
     if isinstance(kind, type):
         texts.append(inspect.getdoc(kind.__init__) or "")
@@ -58,6 +59,7 @@ def _field_docs(kind: type[Any]) -> dict[str, str]:
     (definition,) = ast.parse(source).body
     assert isinstance(definition, ast.ClassDef)
     docs = dict[str, str]()
+    # A field's docstring is the string right after it.
     for field, following in pairwise(definition.body):
         if not isinstance(field, ast.AnnAssign) or not isinstance(field.target, ast.Name):
             continue

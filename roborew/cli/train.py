@@ -74,6 +74,7 @@ def _interrupted(path: Path) -> RunDirectory:
     checkpoint = reader.load_checkpoint()
     config = reader.config(TrainConfig)
     done = checkpoint is not None and checkpoint.step >= config.timesteps
+    # Trained but without a summary, it still has its evaluation to do.
     if done and (path / "summary.json").exists():
         raise InvalidInputError(
             f"{path} is finished: nothing is left to train. "
@@ -83,6 +84,7 @@ def _interrupted(path: Path) -> RunDirectory:
 
 
 def _begin(console: Console, config: TrainConfig, path: Path, video: bool) -> int:
+    # Imported here: it is slow to load, and neither help nor a typing error needs it.
     from roborew.workflows.train.loop import start
 
     return _finish(console, start(config, path), video)

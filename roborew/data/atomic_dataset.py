@@ -109,6 +109,7 @@ class UnfinishedDataset:
             )
             self._claim()
         except BaseException:
+            # Nobody calls `__exit__` where `__enter__` fails.
             self._lock.close()
             raise
         return self
@@ -128,6 +129,7 @@ class UnfinishedDataset:
         """Write the next episode; when this returns it is safe on the disk."""
         # The dot marks what is not whole: it is not counted when the set is gone on with.
         part = self._episodes / f".{self.done:06d}"
+        # What a killed process left here may be torn.
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir()
         with explain_full_disk(part, 0, GO_ON):
@@ -143,6 +145,7 @@ class UnfinishedDataset:
         """Put the set together and move it to its place, in one step; what it was made from is
         removed."""
         folder = self.path / "set"
+        # Begun anew: it costs links and joins only, as the episodes are encoded already.
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
         staged = [StagedEpisode(self._episodes / f"{number:06d}") for number in range(self.done)]
@@ -159,6 +162,7 @@ class UnfinishedDataset:
                 self.target, f"The set is whole at {folder}: move it where you like."
             ) from error
         sync_directory(self.target.parent)
+        # Only now: until the rename is on the disk these are the only safe copy.
         shutil.rmtree(self.path)
 
 

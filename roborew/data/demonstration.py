@@ -155,6 +155,7 @@ class Demonstration:
                 f"{[tuple(span) for span in self.stages or ()]}."
             )
         marks = [*(self.keyframes or ())]
+        # The set: key frames rise strictly, so none comes twice.
         if marks != sorted(set(marks)) or not all(0 <= mark < self.length for mark in marks):
             raise InvalidInputError(
                 f"{self.name}: expected key frames that rise, inside {self.length} frames; got "
@@ -182,6 +183,7 @@ class Demonstration:
         count = 0
         for frame in self.source(camera):
             count += 1
+            # Counted on past the end, so that the message gives the true number.
             if count <= self.length:
                 yield frame
         if count != self.length:

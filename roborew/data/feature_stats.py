@@ -65,6 +65,7 @@ def aggregate_stats(parts: Sequence[FeatureStats]) -> FeatureStats:
     stacked = {name: np.stack([part[name] for part in parts]) for name in parts[0]}
     weights = stacked["count"] / stacked["count"].sum()
     mean = (weights * stacked["mean"]).sum(axis=0)
+    # Within the parts and between them: the law of total variance.
     variance = (weights * (stacked["std"] ** 2 + (stacked["mean"] - mean) ** 2)).sum(axis=0)
     merged: FeatureStats = {
         "min": stacked["min"].min(axis=0),
@@ -121,6 +122,7 @@ class RunningImageStats:
         variance = np.maximum(share @ scale**2 - mean**2, 0.0)
         stats: FeatureStats = {
             "min": scale[np.argmax(share > 0, axis=1)],
+            # Read backwards, as argmax gives the first level that occurs.
             "max": scale[255 - np.argmax(share[:, ::-1] > 0, axis=1)],
             "mean": mean,
             "std": np.sqrt(variance),

@@ -42,10 +42,12 @@ def create_atomically(path: str | Path) -> Generator[Path, None, None]:
     if os.path.lexists(target):
         raise _path_exists(target)
     target.parent.mkdir(parents=True, exist_ok=True)
+    # Beside the target: a link or rename cannot cross file systems.
     handle, name = tempfile.mkstemp(
         dir=target.parent, prefix=f".{target.stem}-", suffix=target.suffix
     )
     os.close(handle)
+    # mkstemp gives 0600, which would keep the file from everybody else.
     os.chmod(name, 0o644)
     try:
         yield Path(name)

@@ -49,6 +49,7 @@ def read_key_frames(path: Path) -> Row:
             f"{path}: expected a list of objects with start_frame_id and end_frame_id; got "
             f"{error!r}."
         ) from error
+    # type, not isinstance: true and false are ints to Python.
     if not spans or not all(type(frame) is int for span in spans for frame in span):
         raise InvalidInputError(
             f"{path}: expected at least one subtask, its frames as whole numbers; got {spans}."

@@ -134,6 +134,7 @@ def read_video_header(name: str, path: Path) -> VideoInfo:
     """
     if not path.is_file():
         raise InvalidInputError(f"{name}: its video {path} is missing.")
+    # The header first: counting means decoding the whole file.
     info = video_info(path)
     if info.frames is None:
         count = sum(1 for _ in iter_video(path))
@@ -201,6 +202,7 @@ def _check_header(row: Row, info: VideoInfo) -> None:
         "height": info.height,
         "fps": info.fps,
     }.items():
+        # The tolerance is for fps, a fraction that a manifest may write rounded.
         if key in row and abs(row[key] - (header_value or 0)) > 1e-3:
             raise CorruptFileError(
                 f"{row['case_id']}: its video has {key} {header_value}; the manifest says {row[key]}."

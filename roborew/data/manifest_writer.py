@@ -87,6 +87,7 @@ def _line(episode: StagedEpisode, video_format: VideoFormat) -> dict[str, Any]:
         succeeded = bool(columns["success"][-1])
         line |= {"success_per_frame": columns["success"].tolist(), "success": succeeded}
         line["label"] = "success" if succeeded else "failure"
+    # Else the union below would silently replace what was measured.
     if clashes := set(line) & set(record["notes"]):
         raise InvalidInputError(
             f"episode {name!r}: notes may not be named {', '.join(sorted(clashes))}."

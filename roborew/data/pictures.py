@@ -53,6 +53,7 @@ def write_gif(path: str | Path, frames: Video, fps: float) -> Path:
         raise InvalidInputError(f"fps: expected a number in (0, {MAX_GIF_FPS}]; got {fps}.")
     target = Path(path)
     with create_atomically(target) as unfinished:
+        # Pillow takes the duration of one frame [ms], not a rate.
         milliseconds = round(1000 / fps)
         options: dict[str, Any] = {"plugin": "pillow", "duration": milliseconds, "loop": 0}
         cast(Any, iio).imwrite(unfinished, frames, **options)  # imageio types its options loosely

@@ -103,6 +103,7 @@ def _same_frames(path: Path, rows: Sequence[manifest.Row]) -> DemonstrationSet:
         for camera, video in row["cameras"].items():
             info = manifest.read_video_header(f"{row['case_id']}, {camera}", video)
             looks = (info.width, info.height, info.fps)
+            # By camera: a wrist camera may differ from the front one in size.
             first_case, first = first_headers.setdefault(camera, (row["case_id"], looks))
             if looks != first:
                 raise InvalidInputError(
@@ -110,6 +111,7 @@ def _same_frames(path: Path, rows: Sequence[manifest.Row]) -> DemonstrationSet:
                     f"{_describe_header(looks)}, of "
                     f"{first_case} {_describe_header(first)}."
                 )
+    # row=row: a closure would read the loop's last row when it is called.
     return DemonstrationSet(
         path, [lambda row=row: manifest.make_demonstration(row) for row in rows]
     )
@@ -175,5 +177,6 @@ def _stages(row: Any) -> tuple[Span, ...] | None:
             starts = row[f"{kind}_subtask_start_frames"]
             lasts = row[f"{kind}_subtask_end_frames"]
             spans = zip(names, starts, lasts, strict=True)
+            # One past the last, as everywhere here; LeRobot counts the last as inside.
             return tuple(Span(name, start, last + 1) for name, start, last in spans)
     return None

@@ -139,6 +139,7 @@ class VideoWriter:
         right = self._stream.width - width
         padded = np.pad(frame, ((0, below), (0, right), (0, 0)), mode="edge")
         picture = av.VideoFrame.from_ndarray(padded, format="rgb24")
+        # In units of one frame: a time in seconds would be rounded.
         picture.pts = self._count
         picture.time_base = 1 / self._rate
         self._container.mux(self._stream.encode(picture))
@@ -173,6 +174,7 @@ class VideoWriter:
     def _finish(self) -> None:
         if self._stream is None:
             raise InvalidInputError(f"video: got no frame for {self.path}; expected at least one.")
+        # None drains the encoder, which holds its last frames back.
         self._container.mux(self._stream.encode(None))
         self._container.close()
 
@@ -259,6 +261,7 @@ def read_video(path: str | Path, limits: VideoLimits = VideoLimits()) -> Video:
     size = 0
     for frame in iter_video(path, limits):
         size += frame.nbytes
+        # Counted while decoding: the header may lie about the number and size of the frames.
         if size > limits.decoded_bytes:
             raise InvalidInputError(
                 f"{path}: more than {limits.decoded_bytes} bytes decoded, the limit; read it with "

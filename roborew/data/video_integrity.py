@@ -49,6 +49,7 @@ class VideoIntegrity:
 
     def on_packet(self, packet: Packet[VideoStream]) -> None:
         """Take note of a packet that goes to the decoder."""
+        # Decoded but not shown, so the decoder gives no frame for it.
         if packet.is_discard:
             self._hidden_times.append(_seconds(packet.pts, self._stream))
 
@@ -97,6 +98,7 @@ def _promised_end(container: InputContainer, stream: VideoStream) -> float | Non
     if tag:
         hours, minutes, seconds = map(float, tag.groups())
         return 3600 * hours + 60 * minutes + seconds
+    # FFmpeg counts a container's duration in microseconds.
     return container.duration / 1e6 if container.duration else None
 
 

@@ -24,6 +24,7 @@ def random_policy(env: Environment, seed: int) -> Policy:
     def act(observations: NDArray[Any]) -> NDArray[Any]:
         num_envs = len(observations)
         if isinstance(space, Discrete):
+            # Exclusive, as numpy's integers() wants it; a space need not start at 0.
             end = space.start + space.n
             return rng.integers(space.start, end, num_envs)
         shape = (num_envs, *space.shape)

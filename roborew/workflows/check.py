@@ -113,5 +113,6 @@ def _kind_of_class(name: str, part: Any) -> Kind:
 
 def _few_steps(part: Any, options: Sequence[str]) -> list[str]:
     names = {option.partition("=")[0] for option in options}
+    # A user who sets the number of steps gets that number.
     has_default_steps = "steps" in keyword_options(part) and "steps" not in names
     return [f"steps={NUM_CHECK_STEPS}"] if has_default_steps else []

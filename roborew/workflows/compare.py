@@ -79,6 +79,7 @@ class RewardComparison:
         rows = [_baseline_cells(row) for row in self.rows]
         own_cells = rows[0]
         own_cells[:2] = [self.name, "the video"]
+        # Only its own row has a time: the baselines are timed together with it.
         own_cells[-1] = f"{self.milliseconds:.1f}"
         return rows
 
@@ -132,6 +133,7 @@ def describe_comparison_cost(model: RewardModel, videos: Sequence[SampledVideo])
     none."""
     lengths = [len(video.frames) for video in videos]
     # Counted without asking: each video as it is, as each baseline that is shown to the model, and forward and back.
+    # The turning point is shown once.
     cycle_lengths = [2 * length - 1 for length in lengths]
     return describe_cost(model, lengths * (1 + NUM_SCORED_BASELINES) + cycle_lengths)
 

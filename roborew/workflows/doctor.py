@@ -154,6 +154,7 @@ def render_scene(name: str) -> RenderResult:
     renderer = cast("bytes | None", gl.glGetString(gl.GL_RENDERER))
     if renderer is None:
         raise RoborewError("the library is there, but gave no usable context")
+    # The renderer below opens contexts of its own; this one only asked for the driver's name.
     context.free()
     model = cast(Any, mujoco.MjModel).from_xml_string(SCENE)
     with Renderer(model, 96, 96, "fast", threads=1) as scene_renderer:

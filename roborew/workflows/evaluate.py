@@ -173,6 +173,7 @@ def evaluate_run(run: RunDirectory, episodes: int = NUM_EPISODES) -> RunEvaluati
 
 def _evaluate_run(trained: Trained, seeds: list[int]) -> RunEvaluation:
     config = trained.config
+    # More simulations than episodes would only stand idle.
     num_envs = min(MAX_NUM_ENVS, len(seeds))
     with closing(make_reward_env(config, num_envs, trained.model)) as env:
         # All policies from the same starts: what differs is the policy.

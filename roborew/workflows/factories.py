@@ -84,6 +84,7 @@ def make_agent(
         options = config.agent.typed_options()
     else:
         options = current_names(settings_class, settings, f"checkpoint of {config.agent.name}")
+    # An agent without a dataclass of settings takes them as plain keywords.
     if settings_class is factory:
         return factory(*arguments, seed=seed, **options)
     return factory(*arguments, config=settings_class(**options), seed=seed)

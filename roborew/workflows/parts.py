@@ -161,6 +161,7 @@ class RewardConfig(PartConfig):
         if self.name in RENAMED_REWARDS:
             current = RENAMED_REWARDS[self.name]
             _warn_renamed(self.name, current)
+            # The class is frozen, and the new name must be what is written down.
             object.__setattr__(self, "name", current)
 
     @property
@@ -171,6 +172,7 @@ class RewardConfig(PartConfig):
     @property
     def is_folder(self) -> bool:
         """Whether the name is a folder, of a critic or of mini's weights."""
+        # A registered name wins over a folder that happens to be called the same.
         registered = self.is_oracle or self.name in rewards or ":" in self.name
         return not registered and Path(self.name).is_dir()
 

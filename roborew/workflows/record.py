@@ -97,6 +97,7 @@ def _replay(env: Environment, trained: Trained, evaluation: Evaluation) -> list[
     """The same episodes once more: same starts, same agent, so the same states, drawn by another
     environment."""
     episodes = evaluation.episodes
+    # The longest decides: the environments step together.
     last_step = max(episode.length for episode in episodes)
     frames: list[list[Frame]] = [[] for _ in episodes]
     render = frame_renderer(env)
@@ -108,6 +109,7 @@ def _replay(env: Environment, trained: Trained, evaluation: Evaluation) -> list[
         for i, frame in zip(running, rendered, strict=True):
             _check_same_state(episodes[i], step, infos, i)
             frames[i].append(frame)
+        # The last state is drawn, and nothing comes after it.
         if step < last_step:
             observations, _, _, _, infos = env.step(trained.agent.act(observations))
     return [

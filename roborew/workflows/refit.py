@@ -98,6 +98,7 @@ def _record_agent(run: RunDirectory, config: TrainConfig, number: int) -> None:
 
         recordings = record(env, act, range(first, first + EPISODES))
         fps = float(env.metadata.get("render_fps") or 10)
+    # Lossless: the critic is to learn from the very pixels that it scores.
     shot = VideoFormat(fps=fps, encoding=find_encoding("lossless"), drawing="as the agent is paid")
     episodes = [
         _episode(recording, config, f"visited-{number}-{row:03d}", cameras)

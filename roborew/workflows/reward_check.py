@@ -59,6 +59,7 @@ def check_reward(trained: Trained, agent: Evaluation, seeds: Sequence[int]) -> R
     with closing(make_env(config, len(seeds))) as env:
         recordings = record(env, trained.agent.act, seeds)
     clips = _clips(trained, recordings)
+    # Thinned like the frames, so that truth and scores belong to the same moments.
     progress = [recording.episode.progress[:: config.score_every] for recording in recordings]
     other_sentences = [
         sentence

@@ -79,6 +79,7 @@ def make_reward_env(config: TrainConfig, num_envs: int, model: RewardModel | Non
             kind = cast(Literal["dense", "sparse"], config.reward.name.removeprefix("oracle-"))
             settings = {"score_every": config.score_every, **config.reward.typed_options()}
             return OracleReward(env, kind, **settings)
+        # Only the model's promise decides what is left open, such as the shaping.
         config = resolve_for_reward(config, model.spec)
         return LearnedReward(
             env,

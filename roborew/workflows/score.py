@@ -206,6 +206,7 @@ def write_scored_video(out: Path, scored: ScoredVideo, sampled: SampledVideo) ->
         title=scored.spec.name,
     )
     # The rate of the scored frames, so that the video takes as long as what it shows.
+    # A video of one frame has its last at 0.
     last = max(1, int(scored.indices[-1]))
     sampled_fps = len(scored.indices) * scored.fps / last
     fps = min(MAX_VIDEO_FPS, max(1.0, sampled_fps))
@@ -259,6 +260,7 @@ def _progress_of_frames(video: ScoredVideo) -> NDArray[np.float32]:
     values = video.scores.value
     if _is_bounded(spec):
         values = (values - spec.low) / (spec.high - spec.low)
+    # The last frame is always sampled, so this is the length of the video.
     num_frames = int(video.indices[-1]) + 1
     progress = np.full(num_frames, np.nan, np.float32)
     progress[video.indices] = np.where(video.scores.valid, values, np.nan)

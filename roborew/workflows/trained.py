@@ -61,6 +61,7 @@ def load_trained(run: RunDirectory) -> Trained:
     return Trained(
         config=config,
         agent=agent,
+        # By the checkpoint's own count: a later critic may lie there that has not paid yet.
         model=load_model(config_of_phase(run, config, refits_of(meta))),
         steps=checkpoint.step,
         wall=meta["wall"],

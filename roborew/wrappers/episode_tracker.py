@@ -133,6 +133,7 @@ class EpisodeTracker:
             raise InvalidInputError(
                 f"score_every: expected a whole number of at least 1; got {score_every}."
             )
+        # All ended: nobody may act before the first reset begins an episode.
         self.ended = np.ones(num_envs, dtype=np.bool_)
         self._shaping = shaping
         self._score_every = score_every
@@ -155,6 +156,7 @@ class EpisodeTracker:
         acted = ~begun
         self._steps = np.where(begun, 0, self._steps + 1)
         self.ended = acted & (terminated | truncated)
+        # The last step too: a telescoping shaping would else lose the gain since the last score.
         due = self.ended | (self._steps % self._score_every == 0)
         return StepMasks(
             is_step=True,
@@ -174,6 +176,7 @@ class EpisodeTracker:
         # A predicted success ends the episode, so its potential is that of a true end.
         terminal = masks.terminated | success
         rewards, state = self._shaping.step(self._state, scores.score, payable, terminal)
+        # A step that was spent on a reset took no action that could earn anything.
         rewards[~masks.acted] = 0.0
         if self._detector is not None:
             rewards[success] += self._detector.bonus
@@ -208,6 +211,7 @@ class EpisodeTracker:
         """The sum of what the steps of an episode are worth, each paid by the shaping as if it had
         been scored then."""
         step_numbers = np.arange(steps + 1)
+        # The same frames as `advance` calls due, so the k-th score belongs to the k-th of them.
         scored = (step_numbers % self._score_every == 0) | (step_numbers == steps)
         value = np.zeros((steps + 1, 1), np.float32)
         valid = np.zeros((steps + 1, 1), np.bool_)

@@ -99,12 +99,14 @@ class RewardWrapper(VectorWrapper[Any, Any, Any, Any, Any]):
         observations, true_rewards, terminated, truncated, infos = self.env.step(actions)
         if self._resets_itself and self._ended_early.any():
             observations, infos = self._begin_after_early_end(infos)
+            # The environment made one more step of the old episode, which no longer counts.
             true_rewards = np.where(self._ended_early, 0.0, true_rewards)
             terminated = terminated & ~self._ended_early
             truncated = truncated & ~self._ended_early
         self.seconds["physics"] += perf_counter() - start
         outcome = self._reward(self._tracker.advance(terminated, truncated), infos)
         success = outcome.terminated_by_success_detector
+        # What the environment ended itself, it also resets itself.
         self._ended_early = success & ~(terminated | truncated)
         truth = {"true_reward": true_rewards, "_true_reward": np.ones_like(success)}
         infos = infos | truth | outcome.infos()
@@ -254,6 +256,7 @@ class LearnedReward(RewardWrapper):
         rewards: list[Rewards] = []
         for masks, row in zip(self._unpaid, scores, strict=True):
             outcome = self._tracker.step_rewards(masks, row)
+            # A reset changes the potential the next step starts from, but is a row of no rollout.
             if masks.is_step:
                 rewards.append(outcome.rewards)
         self._unpaid = []

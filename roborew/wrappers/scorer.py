@@ -198,6 +198,7 @@ class FrameScorer:
                     f"reward {name!r}: a score of environment {window.env} marked valid is NaN or "
                     f"infinite; mark it invalid instead."
                 )
+            # History was counted when it was new; again, it would weigh the rate by its age.
             new_valid = scores.valid[window.num_scored :]
             self._num_scores += len(new_valid)
             self._num_invalid += len(new_valid) - int(new_valid.sum())
@@ -218,6 +219,7 @@ class FrameScorer:
                 window.frames = []
             elif context is not None:
                 # Not frames[-(context - 1):], which for a context of 1 keeps all.
+                # context - 1 frames: with the next new one they fill the context.
                 first_kept = max(0, len(window.frames) - (context - 1))
                 window.frames = window.frames[first_kept:]
             window.num_scored = len(window.frames)
@@ -245,6 +247,7 @@ class FrameScorer:
             window.num_scored = len(window.frames)
         for key, array in arrays.items():
             kind, *place = key.split("/", 2)
+            # "memory" is what the release before called it.
             if kind in ("recurrent_state", "memory"):
                 env, name = place
                 state = cast(dict[str, NDArray[Any]], self._windows[int(env)].recurrent_state)
