@@ -61,6 +61,7 @@ def check_agent(make: MakeAgent) -> list[Outcome]:
 def actions_fit_the_space(subject: AgentSubject) -> None:
     agent = subject.fresh()
     space = POINT_SPACES[1]
+    # Sampled actions too: noise may carry one out of bounds where the mean is inside.
     for deterministic in (True, False):
         actions = agent.act(_observations(5), deterministic=deterministic)
         assert actions.shape == (5, *space.shape), f"expected (5, 2); got {actions.shape}"
@@ -75,6 +76,7 @@ def deterministic_actions_repeat(subject: AgentSubject) -> None:
     first, second = agent.act(observations), agent.act(observations)
     assert np.array_equal(first, second), "the actions differ"
     alone = np.concatenate([agent.act(row[None]) for row in observations])
+    # Not exactly: batches of other sizes add up in another order.
     assert np.allclose(first, alone, atol=1e-5), "an action depends on its batch"
 
 
@@ -101,6 +103,7 @@ def learning_happens(subject: AgentSubject) -> None:
 @LAWS.law("a callback that returns False ends learning")
 def a_callback_can_stop_it(subject: AgentSubject) -> None:
     agent = subject.fresh()
+    # So many that an agent may finish the rollout at hand and still stop early.
     agent.learn(PointEnv(NUM_ENVS), 100 * TOTAL_STEPS, lambda report: False)
     assert agent.steps < 100 * TOTAL_STEPS, "it learned on"
 
@@ -110,6 +113,7 @@ def saved_and_loaded_are_equal(subject: AgentSubject) -> None:
     agent = subject.trained()
     arrays, meta = agent.state_dict()
     copies = {name: np.array(array) for name, array in arrays.items()}
+    # Another seed: an array that was not restored would show.
     loaded = subject.fresh(seed=1)
     loaded.load_state_dict(copies, meta)
     observations = _observations(5)
@@ -121,6 +125,7 @@ def saved_and_loaded_are_equal(subject: AgentSubject) -> None:
 @LAWS.law("the true reward in the infos is never learned from")
 def truth_is_not_read(subject: AgentSubject) -> None:
     agent = subject.fresh()
+    # NaN spreads: learning from it once would make the weights, and so the actions, NaN.
     agent.learn(_TruthIsNaN(NUM_ENVS), TOTAL_STEPS)
     assert np.isfinite(agent.act(_observations(5))).all(), "an action is NaN or infinite"
 

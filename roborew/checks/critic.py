@@ -46,6 +46,7 @@ class CriticSubject:
     def fit(self) -> Objective:
         """Fit a new objective to every other example; the others are for validation."""
         objective = self.make()
+        # Two of each kind lie side by side, so either half has all kinds of all sentences.
         objective.fit(self.examples[::2], self.examples[1::2], _silent)
         return objective
 
@@ -112,6 +113,7 @@ def parts_equal_the_whole(subject: CriticSubject) -> str | None:
     whole = subject.queries[0]
     state: RecurrentState = {}
     values: list[NDArray[np.float32]] = []
+    # Single frames and longer parts: both must leave the same state behind.
     for part in np.array_split(whole.features, [1, 2, 6]):
         (scores,), (state,) = subject.fitted.score_step(
             [replace(whole, features=part, state=state)]
@@ -182,6 +184,7 @@ def inputs_are_left_alone(subject: CriticSubject) -> None:
         array.flags.writeable = False
     subject.fitted.score_step([replace(whole, state=state)])
     for name, array in state.items():
+        # A tensor that shares the memory ignores the flag, so the content is compared too.
         assert (array == before[name]).all(), f"the state's {name} was changed"
 
 

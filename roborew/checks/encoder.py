@@ -93,6 +93,7 @@ def sentences_have_vectors(subject: EncoderSubject) -> None:
 @LAWS.law("the same settings and episodes give the same encoder")
 def encoders_repeat(subject: EncoderSubject) -> None:
     twin = subject.fit()
+    # Embeddings are kept by identity: one that changed by itself would find none of them.
     assert twin.identity == subject.fitted.identity, "the identities differ"
     frames = noise_video(2)
     same = np.array_equal(twin.encode(frames), subject.fitted.encode(frames))
@@ -113,6 +114,7 @@ def saved_and_loaded_are_equal(subject: EncoderSubject) -> None:
 def frames_are_left_alone(subject: EncoderSubject) -> None:
     frames = noise_video(2)
     subject.fitted.encode(frames)
+    # Drawn anew from the seed: a view kept from before would have changed along.
     assert np.array_equal(frames, noise_video(2)), "the frames were changed"
 
 

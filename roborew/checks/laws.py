@@ -106,6 +106,7 @@ def _outcome(law: Law, subject: Any) -> Outcome:
     try:
         reason = law.check(subject)
     except AssertionError as error:
+        # A bare assert has no message.
         return Outcome(law.sentence, "broken", first_line(error) or "does not hold")
     except Exception as error:  # noqa: BLE001 - a stranger's code may raise anything; it is reported
         return Outcome(law.sentence, "broken", f"{type(error).__name__}: {first_line(error)}")

@@ -85,6 +85,7 @@ def reward_subject(
     """A model with noise for what is not given."""
     rng = np.random.default_rng(3)
     noise = rng.integers(0, 256, (7, 72, 96, 3), dtype=np.uint8)
+    # Another seed: of the same one the goal would be the first frame.
     picture = np.random.default_rng(4).integers(0, 256, (72, 96, 3), dtype=np.uint8)
     return RewardSubject(
         model,
@@ -104,6 +105,7 @@ def is_a_reward_model(subject: RewardSubject) -> None:
 
 @LAWS.law("scores have the clip's length, float32, the promised range and success")
 def scores_keep_length_and_range(subject: RewardSubject) -> None:
+    # One frame is all that there is when an episode begins.
     for length in (1, len(subject.frames)):
         scores = subject.score(subject.frames[:length])
         assert_scores_keep(subject.model.spec, scores, length)
@@ -130,6 +132,7 @@ def the_future_changes_nothing(subject: RewardSubject) -> str | None:
     if not subject.model.spec.causal:
         return "it does not promise to be causal"
     changed = subject.frames.copy()
+    # 255 is odd, so no pixel is its own inverse: each one changes.
     changed[4:] = 255 - changed[4:]
     before, after = subject.score(subject.frames), subject.score(changed)
     assert_close(before.value[:4], after.value[:4])

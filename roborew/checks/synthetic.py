@@ -43,6 +43,7 @@ def embedded_episode(
     rng = np.random.default_rng(seed)
     progress = progress_curve(kind, length)
     features = 0.1 * rng.standard_normal((length, FEATURE_DIM)).astype(np.float32)
+    # Two entries a sentence, so that no two sentences share one.
     entry = 2 * list(TEXT_EMBEDDINGS).index(instruction)
     features[:, entry] += 2 * progress - 1
     features[:, entry + 1] += np.cos(3 * progress)
@@ -69,6 +70,7 @@ def embedded_episodes(
 ) -> list[Example]:
     """``count`` successes, failures and undone episodes each, of every instruction."""
     return [
+        # Of several lengths: a part that takes all to be of one fails here.
         embedded_episode(
             kind, seed + 100 * row + 10_000 * column, length + row % 3, instruction, labeled
         )

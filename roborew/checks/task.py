@@ -80,6 +80,7 @@ def gymnasium_accepts_it(subject: TaskSubject) -> None:
 @LAWS.law("there are 8 paraphrases and 4 wrong instructions, and none is both")
 def language_is_enough(subject: TaskSubject) -> None:
     task = subject.task
+    # Sets: a sentence given twice counts once.
     right = {task.instruction, *task.paraphrases}
     paraphrases = len(right) - 1
     assert paraphrases >= 8, f"expected 8 paraphrases; got {paraphrases}"
@@ -130,6 +131,7 @@ def initial_states_are_fair(subject: TaskSubject) -> None:
 def company_changes_nothing(subject: TaskSubject) -> None:
     many, alone = TaskVectorEnv(subject.task, 3), TaskVectorEnv(subject.task, 1)
     try:
+        # Environment i has the seed 7 + i, so the third of many is the one that stands alone.
         observations, single = many.reset(seed=7)[0], alone.reset(seed=9)[0]
         for actions in subject.actions(3, 5):
             assert np.array_equal(observations[2], single[0]), "the observations differ"
@@ -144,6 +146,7 @@ def rewards_telescope(subject: TaskSubject) -> None:
     env = TaskVectorEnv(subject.task, 3)
     try:
         _, infos = env.reset(seed=3)
+        # float64, so that rounding of this sum is not taken for a fault of the rewards.
         expected = infos["progress"].astype(np.float64)
         for actions in subject.actions(3, NUM_STEPS):
             _, rewards, _, _, infos = env.step(actions)
@@ -162,6 +165,7 @@ def saved_and_restored_are_equal(subject: TaskSubject) -> None:
         before, after = np.split(subject.actions(2, 6), 2)
         for actions in before:
             env.step(actions)
+        # The twin was never reset: all that it goes on from must have come with the state.
         twin.set_state(env.get_state())
         for actions in after:
             expected, actual = env.step(actions), twin.step(actions)

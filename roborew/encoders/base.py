@@ -37,6 +37,7 @@ class FrozenEncoder:
 
     def load_state_dict(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Nothing to take over."""
+        # Arrays here were saved by another encoder, whose weights would be lost silently.
         if arrays:
             named = ", ".join(sorted(arrays)[:4])
             raise InvalidInputError(f"{self._name}: a frozen encoder keeps no arrays; got {named}.")

@@ -38,6 +38,7 @@ class EmbeddingCache:
         self._on_disk: dict[bytes, tuple[Path, int]] = {}
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
+            # Sorted, since the order of ``glob`` differs between file systems.
             for file in sorted(folder.glob("*.embeddings")):
                 self._index(file)
 
@@ -49,6 +50,7 @@ class EmbeddingCache:
         if key not in self._on_disk:
             return None
         file, row = self._on_disk[key]
+        # One row is read from disk: a file may hold a whole rollout.
         with cast(Any, safe_open)(file, "np") as content:
             embedding = cast("FloatArray", content.get_slice("embeddings")[row : row + 1][0])
         self._remember({key: embedding})
@@ -72,6 +74,7 @@ class EmbeddingCache:
 
     def _remember(self, embeddings: Mapping[bytes, FloatArray]) -> None:
         for key, embedding in embeddings.items():
+            # A known key keeps its old place when it is assigned, hence the move.
             self._recent[key] = embedding
             self._recent.move_to_end(key)
         while len(self._recent) > self._entries:

@@ -91,6 +91,7 @@ class ConvEncoder:
     def identity(self) -> str:
         """Weights and preprocessing; changes with `learn`."""
         digest = hashlib.sha256()
+        # Sorted: the order in which layers are listed is no part of the identity.
         for name, array in sorted(self.state_dict().items()):
             digest.update(name.encode() + array.tobytes())
         return f"conv-96x72-{digest.hexdigest()[:32]}"
@@ -283,4 +284,5 @@ def _augment(pixels: NDArray[np.uint8], rng: np.random.Generator) -> Tensor:
     low, high = BRIGHTNESS_RANGE
     brightness = rng.uniform(low, high, (count, 1, 1, 1))
     gain = torch.as_tensor(brightness, dtype=torch.float32)
+    # Cut from above alone: a gain is positive, so nothing falls below -1.
     return frames.mul_(gain / 127.5).sub_(1).clamp_(max=1)

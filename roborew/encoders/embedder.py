@@ -207,7 +207,9 @@ class Embedder:
         return [self._key(frame) for frame in video]
 
     def _key(self, frame: Frame) -> bytes:
+        # With its shape: the same bytes may be a tall frame or a wide one.
         digest = hashlib.sha256(self._identity + str(frame.shape).encode())
+        # A cropped view has gaps in memory, over which no hash can be taken.
         digest.update(np.ascontiguousarray(frame).data)
         return digest.digest()
 
@@ -218,6 +220,7 @@ class Embedder:
         if not self._replicas:
             self._start(frames)
         batch_rows: list[list[int]] = []
+        # Frames of two sizes cannot be stacked into one batch.
         for shape in dict.fromkeys(frame.shape for frame in frames):
             rows = [row for row, frame in enumerate(frames) if frame.shape == shape]
             for start in range(0, len(rows), self._batch):
@@ -271,6 +274,7 @@ class Embedder:
         else:
             with ThreadPoolExecutor(len(distinct)) as pool:
                 list(pool.map(work, distinct))
+        # Undoes ``batches[replica::count]``, so that rows and embeddings stay in step.
         return [shares[place % count][place // count] for place in range(len(batches))]
 
     @torch.inference_mode()
@@ -283,6 +287,7 @@ class Embedder:
     ) -> FloatArray:
         pictures = self._prepare(torch.as_tensor(np.stack(frames)).to(device))
         inputs = pictures.to(dtype, memory_format=torch.channels_last)
+        # float32 first: NumPy has no bfloat16.
         embeddings = network(inputs).float().cpu().numpy()
         if not np.isfinite(embeddings).all():
             raise InvalidScoreError(

@@ -24,6 +24,7 @@ class MiniEncoder(FrozenEncoder):
     """
 
     def __init__(self, *, weights: Path = SHIPPED, seed: int = 0, device: str = "cpu") -> None:
+        # Every `Encoder` takes a seed, whether it draws anything or not.
         del seed
         super().__init__("mini")
         self._network, self._device = load_network(weights).eval().to(device), device

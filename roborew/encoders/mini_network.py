@@ -36,6 +36,7 @@ def load_network(folder: Path) -> MiniNetwork:
         if not path.is_file():
             expected = "expected config.json and model.safetensors"
             raise InvalidInputError(f"mini: no file {path.name} in {folder}; {expected}.")
+    # Read once: what is loaded below is exactly what was checked.
     raw = tensors_path.read_bytes()
     try:
         config: dict[str, Any] = json.loads(config_path.read_text("utf-8"))
@@ -110,6 +111,7 @@ class _Sentence(nn.Module):
         self.attention = nn.Linear(width, 1)
 
     def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
+        # Most sentences are far shorter than the longest: rows that none uses cost nothing.
         used = mask.any(dim=0)
         ids = ids[:, used]
         is_padding = ~mask[:, used]

@@ -63,6 +63,7 @@ class MultiViewEncoder:
         """The frames cut into their views. A single view is told from several by its shape: of the
         right width for none of them, it would be cut to pieces without a word."""
         count, (height, width) = len(self._cameras), frames.shape[1:3]
+        # A single view is off by log(count); half of that lies as far from one as from the other.
         off = abs(np.log(width / count / height / self._aspect))
         if width % count or off > np.log(count) / 2:
             raise InvalidInputError(

@@ -163,6 +163,7 @@ def pillow_resize(pictures: Tensor, target: tuple[int, int], kernel: str) -> Ten
     """
     for size in ((pictures.shape[2], target[1]), target):
         pictures = (
+            # `round` takes halves to the even number, Pillow up: hence 0.5 and `floor`.
             functional.interpolate(pictures.float(), size, mode=kernel, antialias=True)
             .add(0.5)
             .floor()

@@ -28,9 +28,11 @@ def embed_text(sentence: str) -> NDArray[np.float32]:
     bigrams = [f"{first} {second}" for first, second in pairwise(words)]
     vector = np.zeros(WIDTH, np.float32)
     for token in (*words, *bigrams):
+        # Not `hash`, which Python salts: vectors must be the same in every process.
         digest = crc32(token.encode())
         # Tokens that fall on one entry cancel out on average: their signs are independent.
         sign = 1.0 if digest >> 16 & 1 else -1.0
         vector[digest % WIDTH] += sign
     norm = float(np.linalg.norm(vector))
+    # The signs may cancel every token out: then 0, not NaN.
     return vector / max(norm, 1e-6)

@@ -36,6 +36,7 @@ def split_words(sentence: str) -> list[str]:
     >>> split_words("Please DON’T touch the push-button!")
     ['please', "don't", 'touch', 'the', 'push', 'button']
     """
+    # NFKC leaves the curly apostrophe as it is.
     return _WORD.findall(unicodedata.normalize("NFKC", sentence).lower().replace("\u2019", "'"))
 
 
@@ -60,6 +61,7 @@ def encode(sentence: str, vocabulary: Sequence[str]) -> tuple[NDArray[np.int64],
         ids of shape (ROWS, SUB_IDS), int64, in ``[0, table_size(vocabulary))``, and mask of shape
         (ROWS,), bool, True where a row is used.
     """
+    # A tuple can be hashed, so one vocabulary is numbered once.
     word_ids = _positions(tuple(vocabulary))
     words = split_words(sentence)
     ids = np.zeros((ROWS, SUB_IDS), dtype=np.int64)
@@ -88,5 +90,6 @@ def _trigrams(word: str) -> tuple[int, ...]:
     buckets = list[int]()
     for start in range(count):
         trigram = marked[start : start + 3]
+        # Not `hash`: Python salts it, and the table would not fit in the next process.
         buckets.append(crc32(trigram.encode()) % BUCKETS)
     return tuple(buckets)

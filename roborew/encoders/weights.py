@@ -56,6 +56,7 @@ def hub_file(repository: str, names: Sequence[str], revision: str | None) -> Pat
     for name in names:
         try:
             return Path(hub.hf_hub_download(repository, name, revision=revision))
+        # First, since it is an EntryNotFoundError too: the hub was out of reach.
         except LocalEntryNotFoundError as error:
             reason = first_line(error)
         except EntryNotFoundError:

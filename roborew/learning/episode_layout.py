@@ -21,6 +21,7 @@ def split_by_length(values: NDArray[DTypeT], lengths: Sequence[int]) -> list[NDA
     """
     if not lengths:
         return []
+    # Without the last end, behind which `np.split` would return one more, empty part.
     parts: list[NDArray[Any]] = np.split(values, np.cumsum(lengths)[:-1])
     return parts
 

@@ -104,6 +104,7 @@ class InstructionSampler:
         has_both = (negative >= 0) & (other_task >= 0)
         is_negative = rng.random(len(episodes)) < 0.5
         either = np.where(is_negative, negative, other_task)
+        # Without both, at least one is -1: the larger is the one that is known, if any.
         return np.where(has_both, either, np.maximum(negative, other_task))
 
 
@@ -118,6 +119,7 @@ def _episodes_of_other_tasks(episodes: Sequence[HasInstruction]) -> tuple[Indice
     """For each episode, first and count in a list of the episodes that ask for something else."""
     tasks: dict[bytes, list[int]] = {}
     for number, episode in enumerate(episodes):
+        # By its bytes: an array cannot be a key.
         tasks.setdefault(episode.text_embedding.tobytes(), []).append(number)
     spans = np.zeros((len(episodes), 2), np.int64)
     listed = list[int]()

@@ -127,9 +127,11 @@ class Registry(Mapping[str, Entry]):
         name = self.canonical(name)
         if name in self._own:
             return self._own[name]
+        # `canonical` let it through, so a name found nowhere is package.module:Class.
         return self._plugins().get(name) or Entry(name, "named by its module and class")
 
     def __contains__(self, name: object) -> bool:
+        # Not package.module:Class, though it loads: iteration would never give it.
         return name in self._aliases or name in self._own or name in self._plugins()
 
     def __iter__(self) -> Iterator[str]:
@@ -140,8 +142,10 @@ class Registry(Mapping[str, Entry]):
         return len(self._own) + len(self._plugins())
 
     def _add(self, name: str, entry: Entry) -> None:
+        # Checked when it is written down: it is imported much later, if ever.
         _check_target(self.kind, name, entry.target)
         for word in (name, *entry.aliases):
+            # Both kinds of name are looked up: an alias must not hide another part's own name.
             existing = self._own.get(self._aliases.get(word, word))
             if existing is not None:
                 raise InvalidInputError(
@@ -156,6 +160,7 @@ class Registry(Mapping[str, Entry]):
         if self._plugin_entries is None:
             self._plugin_entries = {}
             for point in entry_points(group=self.group) if self.group else ():
+                # An entry point that no installed package owns has no ``dist``.
                 package = point.dist.name if point.dist is not None else "an unnamed package"
                 self._add_plugin(point.name, Entry(point.value, f"from {package}", package=package))
         return self._plugin_entries
@@ -173,6 +178,7 @@ class Registry(Mapping[str, Entry]):
             )
             return
         if name in self._plugin_entries:
+            # Neither wins: which was read first is an accident, and no choice of the user.
             packages = self._ambiguous.get(name, self._plugin_entries[name].package)
             self._ambiguous[name] = f"{packages}, {entry.package}"
         self._plugin_entries[name] = entry
@@ -180,6 +186,7 @@ class Registry(Mapping[str, Entry]):
 
 def _is_target(text: str) -> bool:
     module, _, attribute = text.partition(":")
+    # An empty attribute, a dotted one or one with a second colon is no identifier either.
     return attribute.isidentifier() and all(part.isidentifier() for part in module.split("."))
 
 
@@ -214,6 +221,7 @@ def _import_target(kind: str, name: str, target: str) -> Any:
 def _import_module(name: str) -> Any:
     """Import a module; one that lies in the working directory is found last, so that it hides none."""
     folder = str(Path.cwd())
+    # Not appended again: `remove` takes the first of two, which would be the user's own.
     if folder in sys.path:
         return import_module(name)
     sys.path.append(folder)

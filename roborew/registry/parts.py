@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from roborew.registry.lookup import Entry, Registry
 
+# One wording of each need, whatever part has it.
 _DEMONSTRATIONS = "demonstrations"
 _JUDGE = "a vision-language model"
 

@@ -41,14 +41,18 @@ class ShapingState:
             InvalidScoreError: a score marked valid is NaN or infinite.
         """
         check_scores(score, valid, np.shape(valid))
+        # An invalid score may be NaN; the state promises 0 in its place.
         known_score = np.where(valid, score, 0.0)
+        # float64: near scores are subtracted, step after step, and rounding must not add up.
         last_score = known_score.astype(np.float64)
         steps_since = np.zeros(len(valid), np.int64)
+        # A copy: the caller may use its mask again, and a state never changes.
         return cls(last_score, valid.copy(), steps_since)
 
     def restart(self, mask: BoolArray, score: FloatArray, valid: BoolArray) -> Self:
         """Begin a new episode where ``mask`` is True, leave the other episodes as they are; all
         shapes (N,)."""
+        # Episodes that go on take nothing from these scores, so theirs may be NaN.
         check_scores(score, valid & mask, self.score.shape)
         first = np.where(valid, score, 0.0).astype(np.float64)
         return type(self)(
@@ -77,6 +81,7 @@ class ShapingState:
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Self:
         """Return the state that `arrays` wrote, in this release or the one before."""
+        # Checkpoints of the release before have the names "seen" and "since".
         has_score = arrays["has_score"] if "has_score" in arrays else arrays["seen"]
         steps_since = arrays["steps_since"] if "steps_since" in arrays else arrays["since"]
         return cls(arrays["score"], has_score, steps_since)
@@ -143,6 +148,7 @@ class ProgressDelta:
         """Pay one step of N episodes; see `Shaping.step`."""
         check_scores(score, valid, state.score.shape)
         following = state.advance(score, valid)
+        # Without an earlier score the first would be paid as a gain from a meaningless 0.
         gain = np.where(state.has_score, following.score - state.score, 0.0)
         return self.scale * gain, following
 
@@ -178,6 +184,7 @@ class RawScore:
     ) -> tuple[Rewards, ShapingState]:
         """Pay one step of N episodes; see `Shaping.step`."""
         check_scores(score, valid, state.score.shape)
+        # Chosen, not multiplied by ``valid``: 0 times NaN is NaN.
         level = np.where(valid, score, 0.0).astype(np.float64)
         return self.scale * level, state.advance(score, valid)
 
@@ -238,11 +245,13 @@ class Potential:
         # A terminal potential is 0 by definition, so it is known without a score.
         arrived = np.where(terminated, 0.0, following.score)
         if self.on_invalid == "skip":
+            # A termination settles an open gap: no later step could.
             pays = state.has_score & (valid | terminated)
             # The gap ends with this step: k = steps_since + 1, so 1 - k = -steps_since.
             left = self.gamma ** (-state.steps_since.astype(np.float64)) * state.score
         else:
             pays = state.has_score
+            # Invalid and not terminated: arrived = left, which pays (gamma - 1) * Phi.
             left = state.score
         return self.scale * np.where(pays, self.gamma * arrived - left, 0.0), following
 
@@ -251,6 +260,7 @@ def check_scores(score: FloatArray, valid: BoolArray, shape: tuple[int, ...]) ->
     """Raise unless ``score`` and ``valid`` have the one-dimensional ``shape`` and every valid score
     is finite."""
     fits = len(shape) == 1 and score.shape == shape and valid.shape == shape
+    # Only bool masks: integers in `score[valid]` would pick entries by number.
     if not fits or valid.dtype != np.bool_:
         raise InvalidInputError(
             f"shaping: expected score and bool valid of one shape (N,) = {shape}; "
