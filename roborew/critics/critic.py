@@ -135,8 +135,7 @@ class Critic:
         Args:
             folder: must not exist.
             card: content of card.md.
-            extra_files: further files by their path in the folder: the card's picture, pictures of the
-                goal.
+            extra_files: further files by their path in the folder, such as the card's picture.
 
         Raises:
             RunExistsError: the folder exists; nothing was written.
