@@ -228,7 +228,9 @@ class FrameScorer:
     def get_state(self) -> dict[str, NDArray[Any]]:
         """Return everything `set_state` needs, all frames having been scored."""
         arrays: dict[str, NDArray[Any]] = {
-            "counts": np.array([self._num_scores, self._num_invalid], dtype=np.int64)
+            "counts": np.array([self._num_scores, self._num_invalid], dtype=np.int64),
+            # Not the length of the history: frames of an episode that is paid whole wait unscored.
+            "num_scored": np.array([window.num_scored for window in self._windows]),
         }
         for window in self._windows:
             if window.frames:
@@ -245,6 +247,9 @@ class FrameScorer:
         for window in self._windows:
             window.frames = list(arrays.get(f"history/{window.env}", []))
             window.num_scored = len(window.frames)
+        if "num_scored" in arrays:  # the release before did not write it
+            for window, num_scored in zip(self._windows, arrays["num_scored"], strict=True):
+                window.num_scored = int(num_scored)
         for key, array in arrays.items():
             kind, *place = key.split("/", 2)
             # "memory" is what the release before called it.

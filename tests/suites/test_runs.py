@@ -122,7 +122,7 @@ def test_a_run_goes_on_exactly_and_is_judged_by_what_the_suite_tells(
 
     run = RunDirectory.open(tmp_path / "whole")
     result = evaluate_run(run, episodes=3)
-    told = SUITES[config.env] == "robotics"
+    told = SUITES[config.env.id] == "robotics"
     assert (result.summary()["true_success"] is not None) == told
     assert (
         result.summary()["final_progress"] is None and result.summary()["true_return"] is not None

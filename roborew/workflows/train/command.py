@@ -17,6 +17,7 @@ LEADING = frozenset({"name", "id", "kind"})
 def command(config: TrainConfig) -> str:
     """What to type to have the run again.
 
+    >>> from roborew.workflows.train.config import EnvConfig
     >>> command(TrainConfig(env=EnvConfig("roborew/Press-v0"), instruction="press it", seed=3))
     "roborew train --env roborew/Press-v0 --instruction 'press it' --seed 3"
     """

@@ -204,5 +204,5 @@ def test_a_damaged_entry_of_the_cache_is_computed_anew(
 
 
 def test_an_encoder_that_is_fitted_has_no_use_for_a_cache(demos: Path, tmp_path: Path) -> None:
-    with pytest.raises(InvalidInputError, match="tower"):
+    with pytest.raises(InvalidInputError, match="pretrained"):
         fit_critic(list(read_demonstrations(demos)), FitConfig(cache=tmp_path))

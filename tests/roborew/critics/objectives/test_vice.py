@@ -146,9 +146,8 @@ def test_pictures_that_are_given_are_the_goals_also_where_nothing_succeeded(tmp_
     """LfVoid (arXiv:2307.07837): somebody draws or edits the goal; no success was ever filmed."""
     failures = [demonstration("failure", row, progress=None) for row in range(4)]
     options = {
-        "critic": "vice",
-        "option": ("steps=60",),
-        "encoder": "mini",
+        "critic": CriticConfig("vice", {"steps": 60}),
+        "encoder": EncoderConfig("mini"),
         "calibrate": False,
     }
     with pytest.raises(InvalidInputError, match="expected a success"):

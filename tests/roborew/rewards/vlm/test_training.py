@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import signal
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,6 @@ import pytest
 from roborew import cli
 from roborew.errors import MissingBackendError
 from roborew.storage.run import RunDirectory
-from roborew.workflows import evaluate
 from roborew.workflows.parts import AgentConfig, RewardConfig
 from roborew.workflows.train.config import EnvConfig, TrainConfig
 from roborew.workflows.train.logger import Status
@@ -85,7 +83,6 @@ def test_the_command_line_trains_and_judges(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(evaluate, "evaluate_run", partial(evaluate.evaluate_run, episodes=3))
     world = [
         "--env",
         ENV,
@@ -97,6 +94,8 @@ def test_the_command_line_trains_and_judges(
         "12",
         "--total-timesteps",
         "32",
+        "--evaluation.episodes",
+        "3",
     ]
     reward = ["--reward", "roboreward", "--reward.max-frames", "2"]
     for name, value in options.items():
