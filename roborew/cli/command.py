@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 import tyro
 from rich.console import Console
+
+from roborew.config import to_json
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
 LINE_SECONDS = 5.0
 """Least time between two plain lines [s]."""
+PIPE_WIDTH = 10_000
+"""Where no terminal has a width: every row of a table is one line, for grep and awk."""
 EXIT_UNWELL, EXIT_ERROR, EXIT_INTERRUPTED = 1, 2, 130
+EXIT_BROKEN_PIPE, EXIT_TERMINATED = 141, 143
+"""As a shell counts them: 128 and the number of the signal."""
 RunPath = tyro.conf.Positional[Path]
 T = TypeVar("T")
 
@@ -27,12 +34,28 @@ T = TypeVar("T")
 class Command:
     """What every command takes."""
 
+    continue_hint: ClassVar[str] = "Give the same command again."
+    """What to do after an interruption."""
+
     debug: bool = False
     """Show the traceback of an error."""
+    json: bool = False
+    """Print one line of JSON, and all else on stderr."""
+
+    def print_json(self, content: object) -> None:
+        """Print figures as a line of JSON on stdout, where that was asked for."""
+        if self.json:
+            print(json.dumps(to_json(content)), flush=True)
 
     def run(self, console: Console) -> int:
         """Do it; return the exit code."""
         raise NotImplementedError
+
+
+def make_console(*, stderr: bool) -> Console:
+    """A console whose tables are as wide as they are where no terminal shows them."""
+    console = Console(stderr=stderr)
+    return console if console.is_terminal else Console(stderr=stderr, width=PIPE_WIDTH)
 
 
 def print_paths(console: Console, paths: Mapping[str, Path]) -> None:

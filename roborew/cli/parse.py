@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-import json
+import contextlib
+import io
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import takewhile
@@ -10,40 +12,51 @@ from pathlib import Path
 from typing import Annotated, Any, cast
 
 import tyro
+from rich.console import Console
 
-from roborew.cli.command import Command
+from roborew.cli.command import Command, say
 from roborew.cli.flags import RENAMED_COMMANDS, Flags, flags_of, value_of
 from roborew.cli.options import set_part, split_settings, with_settings
 from roborew.config import from_json
-from roborew.errors import InvalidInputError
+from roborew.errors import InvalidInputError, RoborewError
+from roborew.storage.json_files import read_json_object
 from roborew.workflows.parts import PartConfig, RewardConfig
 
 
-def parse_command(commands: Mapping[str, type[Command]], words: Sequence[str]) -> Command:
+def command_name(words: Sequence[str]) -> str:
+    """The command that the words ask for; "" without one."""
+    return next((word for word in words if not word.startswith("-")), "")
+
+
+def parse_command(
+    commands: Mapping[str, type[Command]], words: Sequence[str], errors: Console | None = None
+) -> Command:
     """Return the command that the words ask for.
 
     Args:
         commands: classes by name.
         words: what a user typed after ``roborew``.
+        errors: console for what tyro cannot read; stderr if not given.
 
     Raises:
         InvalidInputError: a flag or setting that does not exist, or has another name now.
         SystemExit: help was asked for, or tyro cannot read the rest.
     """
-    name = next((word for word in words if not word.startswith("-")), "")
+    _check_words(words)
+    name = command_name(words)
     if name in RENAMED_COMMANDS:
         raise InvalidInputError(f"roborew {name} is called roborew {RENAMED_COMMANDS[name]} now.")
     kind = commands.get(name)
     # Help needs no parts, and an unknown command none either.
     if kind is None or not {"-h", "--help"}.isdisjoint(words):
-        return _parse_with_tyro(commands, words, None)
+        return _parse_with_tyro(commands, words, None, errors)
     flags = flags_of(name, kind, words)
     comparing = "--rewards" in flags.plain
     if comparing:
         flags = replace(flags, parts=_compared(words))
     rest, settings = split_settings(words, flags)
     default = _read_default(kind, words, flags)
-    command = _parse_with_tyro(commands, rest, default)
+    command = _parse_with_tyro(commands, rest, default, errors)
     if comparing:
         parts = {
             group: set_part(part, group, settings, flags) for group, part in flags.parts.items()
@@ -52,8 +65,21 @@ def parse_command(commands: Mapping[str, type[Command]], words: Sequence[str]) -
     return with_settings(command, settings, flags, default)
 
 
+def _check_words(words: Sequence[str]) -> None:
+    for word in words:
+        # No path can hold the first, and no terminal or file show the others.
+        if "\0" in word or (not word.isascii() and any("\ud800" <= c <= "\udfff" for c in word)):
+            raise InvalidInputError(
+                f"expected words in UTF-8 without a NUL byte; got {word!a:.80}. Rename the file, or "
+                "mend the word."
+            )
+
+
 def _parse_with_tyro(
-    commands: Mapping[str, type[Command]], words: Sequence[str], default: Command | None
+    commands: Mapping[str, type[Command]],
+    words: Sequence[str],
+    default: Command | None,
+    errors: Console | None,
 ) -> Command:
     union: Any = None
     subcommand = cast("Any", tyro.conf.subcommand)
@@ -63,7 +89,21 @@ def _parse_with_tyro(
         annotated = cast("Any", Annotated)[kind, member]
         union = annotated if union is None else union | annotated
     parse = cast("Any", tyro.cli)  # its annotations know no union of annotated classes
-    return parse(union, args=list(words), prog="roborew", description="")
+    complaint = io.StringIO()
+    in_pipe = errors is not None and not errors.is_terminal
+    try:
+        with contextlib.redirect_stderr(complaint if in_pipe else sys.stderr):
+            return parse(union, args=list(words), prog="roborew", description="")
+    except SystemExit:
+        if errors is not None and complaint.getvalue():
+            say(errors, f"roborew: {_on_one_line(complaint.getvalue())}")
+        raise
+
+
+def _on_one_line(box: str) -> str:
+    """What tyro draws as a box, as a sentence for a log."""
+    words = box.translate(str.maketrans("╭╮╰╯│─", "      ")).split()
+    return " ".join(words)
 
 
 def _read_default(kind: type[Any], words: Sequence[str], flags: Flags) -> Command | None:
@@ -78,8 +118,8 @@ def _read_config(kind: type[Any], path: Path) -> object:
     usual: object = kind().config
     file = path / "config.json" if path.is_dir() else path
     try:
-        return from_json(type(usual), json.loads(file.read_bytes()))
-    except (OSError, ValueError) as error:
+        return from_json(type(usual), read_json_object(file))
+    except (OSError, RoborewError) as error:
         raise InvalidInputError(
             f"--config: {file} is no config.json of a run ({error}); name the file or its run."
         ) from error

@@ -26,6 +26,7 @@ from roborew.learning.episode_layout import split_by_length
 from roborew.registry import encoders
 from roborew.storage.atomic import write_synced
 from roborew.storage.checkpoints import select_prefix
+from roborew.storage.json_files import read_json_object
 from roborew.types import Clip, RecurrentState, RewardSpec, Scores
 
 CONFIG, MODEL, CARD, GOALS = "config.json", "model.safetensors", "card.md", "goals"
@@ -281,18 +282,17 @@ def read_config(folder: Path) -> dict[str, Any]:
         InvalidInputError: there is none.
         CorruptFileError: it is no JSON object.
     """
-    try:
-        content: Any = json.loads(_read(folder / CONFIG))
-    except ValueError as error:
-        raise CorruptFileError(f"{folder / CONFIG}: expected JSON ({error}).") from error
-    if not isinstance(content, dict):
-        raise CorruptFileError(f"{folder / CONFIG}: expected a JSON object.")
-    return cast("dict[str, Any]", content)
+    _check_exists(folder / CONFIG)
+    return read_json_object(folder / CONFIG)
 
 
 def _read(path: Path) -> bytes:
+    _check_exists(path)
+    return path.read_bytes()
+
+
+def _check_exists(path: Path) -> None:
     if not path.is_file():
         raise InvalidInputError(
             f"{path.parent}: no {path.name}; a critic is a folder of {CONFIG}, {MODEL} and {CARD}."
         )
-    return path.read_bytes()

@@ -18,7 +18,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import Any, Self
 
 from roborew.config import to_json
 from roborew.data.episode import NewEpisode, StagedEpisode, VideoFormat, write_episode
@@ -30,6 +30,7 @@ from roborew.storage.atomic import (
     sync_directory,
     write_synced,
 )
+from roborew.storage.json_files import read_json_object
 
 REQUEST = "request.json"
 GO_ON = "give the same command again: it goes on where it stopped"
@@ -182,16 +183,11 @@ def _finished(target: Path, request: Mapping[str, Any]) -> bool:
 
 def _read_request(file: Path) -> Mapping[str, Any]:
     try:
-        content: Any = json.loads(file.read_bytes())
-    except (OSError, ValueError) as error:
+        request = read_json_object(file)
+    except (InvalidInputError, CorruptFileError) as error:
         raise CorruptFileError(
-            f"{file}: expected what the set was made for; {error}. Remove {file.parent}."
+            f"{file}: expected what the set was made for; {error} Remove {file.parent}."
         ) from error
-    if not isinstance(content, dict):
-        raise CorruptFileError(
-            f"{file}: expected what the set was made for, as an object. Remove {file.parent}."
-        )
-    request = cast("dict[str, Any]", content)
     # Sets begun with roborew 0.0 spell the key as the option was spelled then.
     if "behaviours" in request:
         request["behaviors"] = request.pop("behaviours")

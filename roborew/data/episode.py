@@ -24,6 +24,7 @@ from roborew.data.encoding import Encoding
 from roborew.data.feature_stats import RunningImageStats
 from roborew.data.video import VideoWriter
 from roborew.errors import InvalidInputError
+from roborew.storage.json_files import read_json_object
 from roborew.types import Frame, check_instruction
 
 
@@ -77,7 +78,7 @@ class StagedEpisode:
     @cached_property
     def record(self) -> dict[str, Any]:
         """``name``, ``instruction``, ``length``, ``stages``, ``notes``, ``cameras``."""
-        return json.loads((self.path / "episode.json").read_bytes())
+        return read_json_object(self.path / "episode.json")
 
     def columns(self) -> dict[str, NDArray[Any]]:
         """The numbers of each frame."""

@@ -8,11 +8,11 @@ counts <set>/<episode>/<camera>.mp4                     the main camera is the f
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any, cast
 
-from roborew.errors import CorruptFileError, InvalidInputError
+from roborew.errors import InvalidInputError
+from roborew.storage.json_files import read_json
 
 KEY_FRAMES = "annotated_keyframes.json"
 SENTENCES = "task_instruction.json"
@@ -35,15 +35,13 @@ def read_key_frames(path: Path) -> Row:
     if not path.is_file():
         raise InvalidInputError(f"key frames {path} are missing.")
     try:
-        content: Any = json.loads(path.read_bytes())
+        content: Any = read_json(path)
         spans = [(one["start_frame_id"], one["end_frame_id"]) for one in content]
         names = [
             # Robo-Dopamine's own files spell it with one n.
             one.get("anotation") or one.get("annotation") or f"subtask{n}"
             for n, one in enumerate(content, 1)
         ]
-    except ValueError as error:
-        raise CorruptFileError(f"{path}: expected JSON ({error}).") from error
     except (TypeError, KeyError, AttributeError) as error:
         raise InvalidInputError(
             f"{path}: expected a list of objects with start_frame_id and end_frame_id; got "
@@ -99,10 +97,7 @@ def _sentence(folder: Path) -> str:
         raise InvalidInputError(
             f"{folder}: no {SENTENCES} says what the videos show; give an instruction."
         )
-    try:
-        content: Any = json.loads(file.read_bytes())
-    except ValueError as error:
-        raise CorruptFileError(f"{file}: expected JSON ({error}).") from error
+    content: Any = read_json(file)
     if not isinstance(content, list) or not content or not isinstance(content[0], str):
         raise InvalidInputError(f"{file}: expected a list of sentences; got {content!r:.80}.")
     return cast("list[str]", content)[0]

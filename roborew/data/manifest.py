@@ -3,7 +3,6 @@ them."""
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ from roborew.data.demonstration import Demonstration, Span, current_notes
 from roborew.data.key_frames import read_key_frames
 from roborew.data.video import VideoInfo, iter_video, video_info
 from roborew.errors import CorruptFileError, InvalidInputError
+from roborew.storage.json_files import read_json, read_json_lines
 from roborew.types import FloatArray
 
 Row = dict[str, Any]
@@ -72,12 +72,15 @@ def read_manifest(path: Path, instruction: str | None = None) -> list[Row]:
             the line.
     """
     rows: list[Row] = []
-    for number, line in enumerate(path.read_text("utf-8-sig").splitlines(), start=1):
-        if line.strip():
-            try:
-                rows.append(_row(json.loads(line), path.parent, instruction))
-            except (ValueError, AttributeError, TypeError) as error:
-                raise InvalidInputError(f"{path}, line {number}: {error}") from error
+    try:
+        lines = list(read_json_lines(path))
+    except CorruptFileError as error:
+        raise InvalidInputError(str(error)) from error
+    for number, content in lines:
+        try:
+            rows.append(_row(content, path.parent, instruction))
+        except (ValueError, AttributeError, TypeError) as error:
+            raise InvalidInputError(f"{path}, line {number}: {error}") from error
     if not rows:
         raise InvalidInputError(f"{path}: expected a JSON object a line; it is empty.")
     counts = Counter(row["case_id"] for row in rows)
@@ -240,7 +243,7 @@ def _read_progress(row: Row) -> FloatArray | None:
         file = row["folder"] / path
         if not file.is_file():
             raise InvalidInputError(f"{row['case_id']}: its progress {file} is missing.")
-        curve = json.loads(file.read_bytes())
+        curve = read_json(file)
     if curve is None:
         return None
     if isinstance(curve, Mapping):

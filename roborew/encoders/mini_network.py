@@ -24,6 +24,7 @@ from torch import Tensor, nn
 
 from roborew.encoders.tokens import ROWS, table_size
 from roborew.errors import CorruptFileError, InvalidInputError
+from roborew.storage.json_files import read_json_object
 
 SHIPPED = Path(__file__).parents[1] / "rewards" / "weights" / "mini"
 """The folder of the weights in the wheel."""
@@ -39,14 +40,14 @@ def load_network(folder: Path) -> MiniNetwork:
     # Read once: what is loaded below is exactly what was checked.
     raw = tensors_path.read_bytes()
     try:
-        config: dict[str, Any] = json.loads(config_path.read_text("utf-8"))
+        config = read_json_object(config_path)
         if hashlib.sha256(raw).hexdigest() != config["sha256"]:
             raise CorruptFileError(
                 f"mini: {tensors_path} does not have config.json's sha256; copy both files anew."
             )
         network = MiniNetwork(_read_config(config))
         network.load_state_dict(load_tensors(raw), strict=True)
-    except (json.JSONDecodeError, KeyError, TypeError, SafetensorError, RuntimeError) as error:
+    except (KeyError, TypeError, SafetensorError, RuntimeError) as error:
         raise CorruptFileError(
             f"mini: {folder} holds no weights of this network ({error})."
         ) from error

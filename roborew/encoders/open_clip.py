@@ -32,9 +32,11 @@ from roborew.errors import (
     CorruptFileError,
     InvalidInputError,
     MissingBackendError,
+    RoborewError,
     UnknownNameError,
     first_line,
 )
+from roborew.storage.json_files import read_json_object
 from roborew.types import FloatArray
 
 logger = logging.getLogger(__name__)
@@ -168,9 +170,9 @@ def _find(model: str, pretrained: str | None, revision: str | None) -> Source:
     if model.startswith(HUB):
         folder = hub_folder(model.removeprefix(HUB), WEIGHTS, revision)
     try:
-        settings = json.loads((folder / "open_clip_config.json").read_text("utf-8"))
+        settings = read_json_object(folder / "open_clip_config.json")
         config, pictures = settings["model_cfg"], settings.get("preprocess_cfg", {})
-    except (FileNotFoundError, ValueError, KeyError, TypeError) as error:
+    except (RoborewError, KeyError, TypeError) as error:
         raise CorruptFileError(
             f"{folder} holds no open_clip_config.json with a model_cfg ({error})."
         ) from error

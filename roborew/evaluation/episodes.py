@@ -16,6 +16,7 @@ from roborew.errors import CorruptFileError, InvalidInputError
 from roborew.evaluation.measure import Measure, average
 from roborew.evaluation.ordering import spearman
 from roborew.evaluation.statistics import Interval, wilson
+from roborew.storage.json_files import parse_json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -242,7 +243,8 @@ class Evaluation:
             CorruptFileError: other content.
         """
         try:
-            return cls(episodes=tuple(_episode(entry) for entry in json.loads(text)["episodes"]))
+            entries = parse_json(text, "what Evaluation.to_json writes")["episodes"]
+            return cls(episodes=tuple(map(_episode, entries)))
         except (KeyError, TypeError, ValueError) as error:
             raise CorruptFileError(
                 f"evaluation: expected what Evaluation.to_json writes; got {error!r}."

@@ -17,6 +17,7 @@ import numpy as np
 from roborew.errors import CorruptFileError, InvalidInputError, UnknownNameError
 from roborew.judges.types import Answer, Judge, Part, Progress, Question
 from roborew.storage.atomic import explain_full_disk
+from roborew.storage.json_files import check_plain_file, parse_json
 
 logger = logging.getLogger(__name__)
 
@@ -173,6 +174,7 @@ def read_answers(path: Path) -> dict[str, dict[str, Answer]]:
     Raises:
         CorruptFileError: any other line that is no stored answer.
     """
+    check_plain_file(path)
     content = path.read_bytes()
     whole = content.rfind(b"\n") + 1
     if whole < len(content):
@@ -181,9 +183,9 @@ def read_answers(path: Path) -> dict[str, dict[str, Answer]]:
     stored: dict[str, dict[str, Answer]] = {}
     for number, line in enumerate(content[:whole].splitlines(), 1):
         try:
-            row = json.loads(line)
+            row = parse_json(line, str(path))
             stored.setdefault(str(row["model"]), {})[str(row["question"])] = _to_answer(row)
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        except (CorruptFileError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise CorruptFileError(
                 f"{path}, line {number}: expected a stored answer; got {line[:60]!r}."
             ) from error

@@ -10,15 +10,16 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load, save
 
 from roborew.config import to_json
-from roborew.errors import InvalidInputError
+from roborew.errors import CorruptFileError, InvalidInputError
 from roborew.storage.atomic import atomic_write, explain_full_disk, sync_directory, write_synced
+from roborew.storage.json_files import parse_json, read_json_object
 
 logger = logging.getLogger(__name__)
 
@@ -151,16 +152,16 @@ def _pack(checkpoint: Checkpoint) -> dict[str, bytes]:
 
 def _unpack(folder: Path) -> Checkpoint | None:
     try:
-        manifest = cast("dict[str, str]", json.loads((folder / "manifest.json").read_bytes()))
+        manifest = read_json_object(folder / "manifest.json")
         files = {name: (folder / name).read_bytes() for name in ("arrays.safetensors", "rest.json")}
         # Checked before parsing: a half-written array would load as numbers that look right.
         intact = all(_checksum(content) == manifest[name] for name, content in files.items())
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
+    except (FileNotFoundError, InvalidInputError, CorruptFileError, KeyError):
         # A missing file, or a manifest that is none.
         return None
     if not intact:
         return None
-    rest = json.loads(files["rest.json"])
+    rest = parse_json(files["rest.json"], str(folder / "rest.json"))
     arrays = load(files["arrays.safetensors"])
     return Checkpoint(rest["step"], arrays, rest["meta"], rest["metrics_bytes"])
 

@@ -27,9 +27,16 @@ from numpy.typing import NDArray
 
 from roborew import __version__
 from roborew.config import from_json, to_json
-from roborew.errors import CorruptFileError, InvalidInputError, RoborewError, RunExistsError
+from roborew.errors import (
+    CorruptFileError,
+    InvalidInputError,
+    RoborewError,
+    RunExistsError,
+    UnknownNameError,
+)
 from roborew.storage.atomic import append, atomic_write, explain_full_disk, lock_directory
 from roborew.storage.checkpoints import Checkpoint, Checkpoints
+from roborew.storage.json_files import read_json_lines, read_json_object
 
 logger = logging.getLogger(__name__)
 
@@ -169,7 +176,7 @@ class RunDirectory:
     @property
     def info(self) -> dict[str, Any]:
         """What run.json says: ``versions``, ``seeds``, ``command``."""
-        return json.loads((self.path / "run.json").read_bytes())
+        return read_json_object(self.path / "run.json")
 
     def config(self, kind: type[C]) -> C:
         """Return the configuration with its types.
@@ -179,8 +186,8 @@ class RunDirectory:
         """
         file = self.path / "config.json"
         try:
-            return from_json(kind, json.loads(file.read_bytes()))
-        except (OSError, ValueError) as error:
+            return from_json(kind, read_json_object(file))
+        except (InvalidInputError, UnknownNameError) as error:
             raise CorruptFileError(f"{file} cannot be read back: {error}") from error
 
     def log(self, record: Mapping[str, object]) -> None:
@@ -197,10 +204,9 @@ class RunDirectory:
 
     def metrics(self) -> list[dict[str, Any]]:
         """Return all complete records, oldest first."""
-        content = (self.path / "metrics.jsonl").read_bytes()
         # What follows the last newline is part of a record that a writer has not finished.
-        lines = content.split(b"\n")[:-1]
-        return [json.loads(line) for line in lines]
+        lines = read_json_lines(self.path / "metrics.jsonl", unfinished=True)
+        return [record for _, record in lines]
 
     def save_checkpoint(
         self, step: int, arrays: dict[str, NDArray[Any]], meta: dict[str, Any]

@@ -21,6 +21,7 @@ from roborew.data import create_atomically, free_path
 from roborew.errors import InvalidInputError
 from roborew.evaluation import LABELS, Evaluation, Measure, SanityBaseline, evaluate, write_report
 from roborew.storage.atomic import explain_full_disk
+from roborew.storage.json_files import read_json_object
 from roborew.storage.run import RunDirectory
 from roborew.workflows.baseline_policies import expert_policy, random_policy
 from roborew.workflows.factories import make_env
@@ -152,9 +153,10 @@ def read_summary(run: Path) -> dict[str, Any]:
     """Read the ``summary.json`` of a finished run, keys of earlier releases under today's names.
 
     Raises:
-        FileNotFoundError: the run has not been evaluated.
+        InvalidInputError: the run has not been evaluated.
+        CorruptFileError: it is no JSON object.
     """
-    content: dict[str, Any] = json.loads((run / "summary.json").read_text(encoding="utf-8"))
+    content = read_json_object(run / "summary.json")
     return {RunEvaluation.RENAMED.get(name, name): value for name, value in content.items()}
 
 

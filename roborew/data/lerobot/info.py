@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from roborew.data.lerobot.layout import (
     VIDEO_PATH,
 )
 from roborew.errors import CorruptFileError, InvalidInputError
+from roborew.storage.json_files import read_json_object
 
 logger = logging.getLogger(__name__)
 
@@ -96,7 +96,7 @@ def read_info(root: Path) -> Info:
             f"{root} is no LeRobotDataset: expected the folder that holds {INFO}."
         )
     try:
-        content = json.loads(path.read_bytes())
+        content = read_json_object(path)
         version = str(content["codebase_version"])
         if version not in (CODEBASE, "v2.1"):
             raise InvalidInputError(
@@ -105,7 +105,7 @@ def read_info(root: Path) -> Info:
             )
         _warn_of_unknown(path, content, KNOWN if version == CODEBASE else KNOWN_V21)
         return _checked(path, content, version)
-    except (KeyError, TypeError, AttributeError, json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (KeyError, TypeError, AttributeError) as error:
         raise CorruptFileError(
             f"{path}: expected the keys of a LeRobotDataset; {error!r}."
         ) from error

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from roborew.data.lerobot.dataset import EpisodeEntry, LeRobotSet
 from roborew.data.lerobot.info import Info, read_info
 from roborew.data.lerobot.tables import TableFile, read_tasks, rows
 from roborew.errors import CorruptFileError, InvalidInputError
+from roborew.storage.json_files import read_json_lines
 
 
 def open_lerobot(root: str | Path) -> LeRobotSet:
@@ -122,7 +122,4 @@ def _inside(root: Path, relative: str) -> Path:
 def _lines(path: Path) -> list[dict[str, Any]]:
     if not path.is_file():
         raise InvalidInputError(f"{path}: no such file; the data set is incomplete.")
-    try:
-        return [json.loads(line) for line in path.read_text("utf-8").splitlines() if line.strip()]
-    except ValueError as error:
-        raise CorruptFileError(f"{path}: expected one JSON object a line; {error}.") from error
+    return [content for _, content in read_json_lines(path)]
