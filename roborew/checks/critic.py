@@ -16,6 +16,8 @@ from roborew.learning.examples import Example
 from roborew.types import RecurrentState, Scores
 
 LAWS = LawBook("critic")
+LENGTH = 12
+"""Frames of an episode to learn from, about: short, as every law fits anew."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,7 @@ class CriticSubject:
     @cached_property
     def examples(self) -> list[Example]:
         """Successes, failures and undone episodes of two sentences."""
-        return embedded_episodes(2, instructions=(PUSH, OPEN))
+        return embedded_episodes(2, instructions=(PUSH, OPEN), length=LENGTH)
 
     @cached_property
     def unseen(self) -> list[Example]:
@@ -191,7 +193,7 @@ def inputs_are_left_alone(subject: CriticSubject) -> None:
 @LAWS.law("it learns from demonstrations without labels, of one sentence")
 def labels_are_not_needed(subject: CriticSubject) -> None:
     objective = subject.make()
-    objective.fit(embedded_episodes(3, labeled=False), [], _silent)
+    objective.fit(embedded_episodes(3, labeled=False, length=LENGTH), [], _silent)
     for scores in objective.score_step([subject.queries[0]])[0]:
         assert np.isfinite(scores.value[scores.valid]).all(), "a valid score is NaN or infinite"
 

@@ -36,7 +36,7 @@ def progress_curve(kind: str, length: int) -> NDArray[np.float32]:
 
 
 def embedded_episode(
-    kind: str, seed: int, length: int = 12, instruction: str = PUSH, labeled: bool = True
+    kind: str, seed: int, length: int = 24, instruction: str = PUSH, labeled: bool = True
 ) -> Example:
     """One embedded episode: two entries of a frame's vector, the task's own, move with progress;
     the others are noise."""
@@ -62,11 +62,11 @@ def embedded_episode(
 
 
 def embedded_episodes(
-    count: int,
+    count: int = 6,
     seed: int = 0,
     instructions: tuple[str, ...] = (PUSH,),
     labeled: bool = True,
-    length: int = 12,
+    length: int = 24,
 ) -> list[Example]:
     """``count`` successes, failures and undone episodes each, of every instruction."""
     return [

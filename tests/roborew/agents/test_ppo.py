@@ -14,9 +14,9 @@ from scipy.stats import mannwhitneyu
 from roborew.agents.network import RENAMED_PARAMETERS
 from roborew.agents.ppo import PPO, PPOConfig
 from roborew.agents.rollout_report import RolloutReport
+from roborew.checks.synthetic import PointEnv
 from roborew.config import current_names
 from roborew.errors import InvalidInputError
-from tests.roborew.agents.point_environment import PointEnv
 
 QUICK = PPOConfig(n_steps=16, n_epochs=2, batch_size=64)
 
@@ -62,7 +62,8 @@ def test_interrupted_and_resumed_equals_uninterrupted_bit_for_bit(config: PPOCon
     first.learn(first_env, 6 * 128, lambda report: report.steps < 3 * 128)
     (arrays, meta), simulator = first.state_dict(), first_env.get_state()
 
-    second_env = PointEnv(8, seed=77)
+    second_env = PointEnv(8)
+    second_env.reset(seed=77)
     second_env.set_state(simulator)
     second = make_agent(second_env, 5, config)
     second.load_state_dict(arrays, meta)

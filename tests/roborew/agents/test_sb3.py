@@ -11,8 +11,8 @@ from gymnasium.vector import AutoresetMode
 from roborew.agents.rollout_report import RolloutReport
 from roborew.agents.sb3 import SB3PPO, SB3SAC, SB3PPOConfig, SB3SACConfig
 from roborew.agents.sb3_bridge import as_sb3
+from roborew.checks.synthetic import PointEnv
 from roborew.errors import InvalidInputError
-from tests.roborew.agents.point_environment import PointEnv
 
 PPO_QUICK = SB3PPOConfig(n_steps=8, batch_size=32, n_epochs=2, hidden_dim=16)
 SAC_QUICK = SB3SACConfig(

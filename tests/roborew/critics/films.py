@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from roborew.checks.synthetic import PUSH, progress_curve
 from roborew.data.demonstration import Demonstration
 from roborew.types import Frame
-from tests.roborew.critics.worlds import PUSH, curve
 
 
 def demonstration(
@@ -20,9 +20,9 @@ def demonstration(
     size: tuple[int, int] = (24, 32),
     **changes: Any,
 ) -> Demonstration:
-    """One of `curve`'s kinds, its pictures of ``size`` (H, W); rows and cameras differ in how
+    """One of `progress_curve`'s kinds, its pictures of ``size`` (H, W); rows and cameras differ in how
     bright the scene is."""
-    progress = curve(kind, length)
+    progress = progress_curve(kind, length)
 
     def frames(camera: str) -> Iterator[Frame]:
         for value in progress:

@@ -8,13 +8,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from roborew.checks.synthetic import embedded_episode, embedded_episodes, query
 from roborew.critics.ensemble import Ensemble, make_objective
 from roborew.critics.objective import Objective, Query, Refittable
 from roborew.critics.objectives.ridge import Ridge
 from roborew.errors import CorruptFileError, InvalidInputError
 from roborew.learning.sampling import stratified_bootstrap
 from roborew.types import RecurrentState, Scores
-from tests.roborew.critics.worlds import episode, query, world
 
 WORDS = ("seed=4", "steps=40", "batch_size=32", "hidden_dim=16")
 
@@ -22,7 +22,7 @@ WORDS = ("seed=4", "steps=40", "batch_size=32", "hidden_dim=16")
 @pytest.fixture(scope="module")
 def ensemble() -> Objective:
     made = make_objective("vlac_pairs", WORDS, members=3)
-    made.fit(world(3), world(1, seed=500), lambda what, value: None)
+    made.fit(embedded_episodes(3), embedded_episodes(1, seed=500), lambda what, value: None)
     return made
 
 
@@ -33,7 +33,7 @@ def test_one_member_is_the_objective_itself() -> None:
 
 
 def test_its_score_is_the_mean_of_members_that_differ(ensemble: Objective) -> None:
-    asked = query(episode("success", 9))
+    asked = query(embedded_episode("success", 9))
     members = [make_objective("vlac_pairs", WORDS) for _ in range(3)]
     for row, member in enumerate(members):
         member.load_state_dict(
@@ -67,8 +67,8 @@ class Leaning(Ridge):
 
 def test_it_scores_what_it_knows_and_abstains_where_its_members_disagree() -> None:
     ensemble = Ensemble([Leaning(0.0), Leaning(0.1), Leaning(-0.1)])
-    ensemble.fit(world(2), world(2, seed=50), lambda what, value: None)
-    known = query(episode("success", 9))
+    ensemble.fit(embedded_episodes(2), embedded_episodes(2, seed=50), lambda what, value: None)
+    known = query(embedded_episode("success", 9))
     features = known.features.copy()
     features[::2, -1] = 4
     told = ensemble.score_step([known, replace(known, features=features)])[0]
@@ -77,7 +77,7 @@ def test_it_scores_what_it_knows_and_abstains_where_its_members_disagree() -> No
 
 
 def test_whole_equals_in_parts_and_saved_equals_loaded(ensemble: Objective) -> None:
-    asked = query(episode("undo", 9))
+    asked = query(embedded_episode("undo", 9))
     whole = ensemble.score_step([asked])[0][0]
     _, (memory,) = ensemble.score_step([replace(asked, features=asked.features[:5])])
     rest = ensemble.score_step([replace(asked, features=asked.features[5:], state=memory)])[0][0]
@@ -94,7 +94,7 @@ def test_members_that_draw_nothing_at_random_differ_by_the_episodes_they_are_fit
     name: str,
 ) -> None:
     ensemble = make_objective(name, ("seed=1",), members=3)
-    ensemble.fit(world(4), [], lambda what, value: None)
+    ensemble.fit(embedded_episodes(4), [], lambda what, value: None)
     arrays = ensemble.state_dict()
     keys = [key.removeprefix("0/") for key in arrays if key.startswith("0/")]
     assert any(
@@ -102,7 +102,7 @@ def test_members_that_draw_nothing_at_random_differ_by_the_episodes_they_are_fit
         or (arrays[f"0/{key}"] != arrays[f"1/{key}"]).any()
         for key in keys
     )
-    asked = query(episode("undo", 3))
+    asked = query(embedded_episode("undo", 3))
     alone = [make_objective(name, ("seed=1",)) for _ in range(2)]
     for row, member in enumerate(alone):
         member.load_state_dict(
@@ -120,14 +120,19 @@ def kept(name: str) -> tuple[str, ...]:
 def test_members_that_learn_from_an_agent_do_so_in_an_ensemble_too(name: str) -> None:
     """Nobody labelled what the agent visited: it is shown as that, not as one more success."""
     visited = [
-        replace(one, success=None, progress=None) for one in world(1, seed=70, labelled=False)
+        replace(one, success=None, progress=None)
+        for one in embedded_episodes(1, seed=70, labeled=False)
     ]
     ensemble, alone = make_objective(name, kept(name), members=2), make_objective(name, kept(name))
     assert isinstance(ensemble, Refittable) and isinstance(alone, Refittable)
-    ensemble.refit(world(2), visited, lambda what, value: None)
+    ensemble.refit(embedded_episodes(2), visited, lambda what, value: None)
     rng = np.random.default_rng(2)  # the first order that an ensemble of this seed deals
-    drawn = stratified_bootstrap(rng, [(one.instruction, one.quality) for one in world(2)])
-    alone.refit([world(2)[int(row)] for row in drawn], visited, lambda what, value: None)
+    drawn = stratified_bootstrap(
+        rng, [(one.instruction, one.quality) for one in embedded_episodes(2)]
+    )
+    alone.refit(
+        [embedded_episodes(2)[int(row)] for row in drawn], visited, lambda what, value: None
+    )
     for key, array in alone.state_dict().items():
         np.testing.assert_array_equal(ensemble.state_dict()[f"0/{key}"], array)
     assert np.isfinite(ensemble.state_dict()["limit"]).all()

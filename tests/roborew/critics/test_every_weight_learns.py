@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import nn
 
+from roborew.checks.synthetic import OPEN, PUSH, TEXT_EMBEDDINGS, embedded_episodes, progress_curve
 from roborew.critics.dataset.window_pairs import WindowBatch
 from roborew.critics.ensemble import make_objective
 from roborew.critics.objectives.robometer import RobometerNetwork
@@ -18,7 +19,6 @@ from roborew.encoders.conv import ConvEncoder
 from roborew.learning.examples import EpisodeFrames
 from roborew.learning.optim import GradientDescent
 from roborew.registry import critics
-from tests.roborew.critics.worlds import OPEN, PUSH, TEXTS, curve, world
 
 LEARNED = [name for name in sorted(critics) if issubclass(critics.load(name), TorchObjective)]
 ALIGNED = {"temporal_ot": ("aligned=true",)}
@@ -66,7 +66,9 @@ def watched(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_every_weight_of_an_objective_gets_a_gradient_and_changes(name: str) -> None:
     objective = make_objective(name, ("seed=0", "steps=6", *ALIGNED.get(name, ())))
     assert isinstance(objective, TorchObjective)
-    objective.fit(world(2, sentences=(PUSH, OPEN), length=10), [], lambda what, value: None)
+    objective.fit(
+        embedded_episodes(2, instructions=(PUSH, OPEN), length=10), [], lambda what, value: None
+    )
     (descent,) = Watched.made
     assert {id(p) for p in descent.parameters} == {id(p) for p in objective.network.parameters()}, (
         "all are fitted"
@@ -81,8 +83,8 @@ def test_every_weight_of_the_encoder_gets_a_gradient_and_changes() -> None:
         EpisodeFrames(
             frames=rng.integers(0, 256, (6, 24, 32, 3), np.uint8),
             text_embedding=TEXTS_WIDE[sentence],
-            progress=curve("success", 6),
-            success=curve("success", 6) >= 1,
+            progress=progress_curve("success", 6),
+            success=progress_curve("success", 6) >= 1,
         )
         for sentence in (PUSH, OPEN)
     ]
@@ -97,7 +99,7 @@ def test_every_weight_of_the_encoder_gets_a_gradient_and_changes() -> None:
     )
 
 
-TEXTS_WIDE = {sentence: np.pad(text, (0, 56)) for sentence, text in TEXTS.items()}
+TEXTS_WIDE = {sentence: np.pad(text, (0, 56)) for sentence, text in TEXT_EMBEDDINGS.items()}
 
 
 def test_no_loss_divides_its_own_weights_out_again() -> None:

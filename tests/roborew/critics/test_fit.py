@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from roborew import __version__
+from roborew.checks.synthetic import PUSH, embedded_episode, progress_curve
 from roborew.critics.critic import Critic
 from roborew.evaluation import cycle_voc, forward_and_reversed, score_curve
 from roborew.learning.labels import progress_labels
@@ -20,7 +21,6 @@ from roborew.workflows.fit.critic_metrics import critic_metrics, evaluate_critic
 from roborew.workflows.fit.model_card import card, write
 from roborew.workflows.parts import CriticConfig, EncoderConfig
 from tests.roborew.critics.films import demonstration
-from tests.roborew.critics.worlds import PUSH, curve, episode
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,8 @@ def fitted() -> Fitted:
         encoder=EncoderConfig(options={"steps": 4, "batch": 8}),
     )
     told = [
-        (kind, {"success": curve(kind, 8) >= 1, "quality": kind}) for kind in ("success", "undo")
+        (kind, {"success": progress_curve(kind, 8) >= 1, "quality": kind})
+        for kind in ("success", "undo")
     ]
     return fit_critic(
         [demonstration(kind, row, **known) for kind, known in told for row in range(5)], config
@@ -83,7 +84,7 @@ def test_the_pooled_spearman_has_an_interval_and_abstentions_their_share(
         Scores(np.zeros(4, np.float32), np.arange(4) < 1),
         Scores(np.zeros(4, np.float32), np.arange(4) < 2),
     ]
-    examples = [episode("success", row, 4) for row in range(2)]
+    examples = [embedded_episode("success", row, 4) for row in range(2)]
     assert critic_metrics(told, examples)["abstained"].value == 5 / 8
 
 
@@ -118,7 +119,7 @@ def test_figures_tell_of_the_encoder_too_where_one_is_learned(fitted: Fitted) ->
 
 
 def test_a_cycle_is_scored_with_its_history_so_that_a_clock_fails_it() -> None:
-    example = episode("success", 0, 9)
+    example = embedded_episode("success", 0, 9)
     clip = Clip(frames=np.zeros((9, 4, 4, 3), np.uint8), instruction=PUSH)
     there = forward_and_reversed(clip, progress_labels(example))
     assert len(there.frames) == 2 * int(np.argmax(example.progress)) + 1
@@ -132,22 +133,22 @@ def test_a_cycle_is_scored_with_its_history_so_that_a_clock_fails_it() -> None:
 
 
 def test_resting_costs_the_spearman_on_regressions_and_not_the_pearson() -> None:
-    moved, rest = curve("undo", 20), np.zeros(20, np.float32)
+    moved, rest = progress_curve("undo", 20), np.zeros(20, np.float32)
     lost = replace(
-        episode("undo", 0, 40),
+        embedded_episode("undo", 0, 40),
         progress=np.concatenate([moved, rest + 1e-5 * np.arange(20, dtype=np.float32)]),
     )
     scores = Scores(
         np.concatenate([moved, rest - 1e-5 * np.arange(20, dtype=np.float32)]),
         np.ones(40, np.bool_),
     )
-    table = critic_metrics([scores, scores], [lost, episode("success", 0, 40)])
+    table = critic_metrics([scores, scores], [lost, embedded_episode("success", 0, 40)])
     order, correlation = (table[f"{what} on regressions"].value for what in ("Spearman", "Pearson"))
     assert correlation == pytest.approx(1, abs=1e-4) and order is not None and order < 0.9
 
 
 def test_a_video_that_is_done_at_once_is_played_back_all_the_same() -> None:
-    done = replace(episode("success", 0, 5), progress=np.ones(5, np.float32))
+    done = replace(embedded_episode("success", 0, 5), progress=np.ones(5, np.float32))
     assert (
         len(
             forward_and_reversed(

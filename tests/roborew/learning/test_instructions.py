@@ -12,6 +12,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from roborew.checks.synthetic import (
+    OPEN,
+    PUSH,
+    TEXT_DIM,
+    TEXT_EMBEDDINGS,
+    embedded_episode,
+    embedded_episodes,
+    query,
+)
 from roborew.critics.dataset.window_pairs import WindowPairSampler
 from roborew.critics.ensemble import make_objective
 from roborew.learning.examples import Example
@@ -22,9 +31,8 @@ from roborew.workflows.fit.model_card import card
 from roborew.workflows.fit.split import hold_out_instructions
 from roborew.workflows.parts import CriticConfig, EncoderConfig
 from tests.roborew.critics.films import demonstration
-from tests.roborew.critics.worlds import OPEN, PUSH, TEXT_WIDTH, TEXTS, episode, query, world
 
-ROWS = np.eye(TEXT_WIDTH, dtype=np.float32)
+ROWS = np.eye(TEXT_DIM, dtype=np.float32)
 ALSO, WRONG = (ROWS[2], ROWS[3]), (ROWS[4], ROWS[5], ROWS[6])
 
 
@@ -44,38 +52,40 @@ def drawn(sentences: InstructionSampler, how: str, episode: int, count: int = 30
 @settings(deadline=None, max_examples=40)
 @given(st.lists(st.sampled_from([PUSH, OPEN]), min_size=1, max_size=8), st.integers(0, 1000))
 def test_a_wrong_sentence_differs_wherever_there_is_another(asked: list[str], seed: int) -> None:
-    table = InstructionSampler([episode("success", 0, 4, sentence) for sentence in asked])
+    table = InstructionSampler([embedded_episode("success", 0, 4, sentence) for sentence in asked])
     rows = table.sample_mismatched(np.random.default_rng(seed), np.arange(len(asked)))
     for sentence, row in zip(asked, rows, strict=True):
         assert (row == -1) == (len(set(asked)) == 1)
-        assert row == -1 or (table.embeddings[row] != TEXTS[sentence]).any()
+        assert row == -1 or (table.embeddings[row] != TEXT_EMBEDDINGS[sentence]).any()
 
 
 def test_right_sentences_are_the_own_one_and_paraphrases_and_wrong_ones_never_are() -> None:
-    examples = worded(world(1, sentences=(PUSH, OPEN)))
+    examples = worded(embedded_episodes(1, instructions=(PUSH, OPEN)))
     table = InstructionSampler(examples)
-    right = {TEXTS[PUSH].tobytes(), *(row.tobytes() for row in ALSO)}
+    right = {TEXT_EMBEDDINGS[PUSH].tobytes(), *(row.tobytes() for row in ALSO)}
     listed = {row.tobytes() for row in WRONG}
     assert (
         drawn(table, "sample_matching", 0) == right and drawn(table, "sample_matching", 1) == right
     )
     assert drawn(table, "sample_negative", 0) == listed and drawn(
         table, "sample_mismatched", 0
-    ) == listed | {TEXTS[OPEN].tobytes()}
+    ) == listed | {TEXT_EMBEDDINGS[OPEN].tobytes()}
     assert drawn(table, "sample_negative", 1) == {b""} and drawn(table, "sample_mismatched", 1) == {
-        TEXTS[OPEN].tobytes()
+        TEXT_EMBEDDINGS[OPEN].tobytes()
     }
 
 
 def test_another_episodes_paraphrase_of_the_same_goal_is_not_wrong() -> None:
-    one = replace(episode("success", 0), paraphrase_embeddings=(TEXTS[OPEN],))
+    one = replace(embedded_episode("success", 0), paraphrase_embeddings=(TEXT_EMBEDDINGS[OPEN],))
     assert drawn(
-        InstructionSampler([one, episode("success", 1, sentence=OPEN)]), "sample_mismatched", 0
+        InstructionSampler([one, embedded_episode("success", 1, instruction=OPEN)]),
+        "sample_mismatched",
+        0,
     ) == {b""}
 
 
 def test_a_video_under_a_wrong_sentence_has_no_progress_and_every_other_one_its_own() -> None:
-    examples = worded(world(2))
+    examples = worded(embedded_episodes(2))
     truth = np.concatenate([e.progress for e in examples if e.progress is not None])
     table = InstructionSampler(examples)
     wrong = {row.tobytes() for row in WRONG}
@@ -104,8 +114,8 @@ def test_a_critic_of_one_sentence_tells_a_wrong_one_from_the_right_and_takes_a_p
     name: str,
 ) -> None:
     objective = make_objective(name, ["seed=0", *READERS[name]])
-    objective.fit(worded(world(2, length=12)), [], lambda what, value: None)
-    asked = query(episode("success", 77))
+    objective.fit(worded(embedded_episodes(2, length=12)), [], lambda what, value: None)
+    asked = query(embedded_episode("success", 77))
     scores = objective.score_step(
         [replace(asked, text_embedding=text) for text in (asked.text_embedding, ALSO[0], WRONG[0])]
     )[0]

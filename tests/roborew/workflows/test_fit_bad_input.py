@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from roborew import cli
+from roborew.checks.synthetic import PUSH, progress_curve
 from roborew.critics.critic import Critic
 from roborew.data import write_video
 from roborew.data.demonstration import Demonstration, Span
@@ -34,7 +35,6 @@ from roborew.workflows.fit.model_card import card
 from roborew.workflows.fit.split import split_episodes
 from roborew.workflows.parts import CriticConfig, EncoderConfig
 from tests.roborew.critics.films import demonstration
-from tests.roborew.critics.worlds import PUSH, curve
 from tests.roborew.data.sets import write, write_as_folder
 
 ENCODER = {"steps": 2, "batch_size": 4}
@@ -204,7 +204,7 @@ def test_where_progress_is_labelled_key_frames_are_not_asked() -> None:
         )
         return np.asarray(found.examples[0].progress).tolist()
 
-    assert labels() == curve("success", 8).tolist()
+    assert labels() == progress_curve("success", 8).tolist()
     assert labels(progress=None) == [0, 0.25, 0.5, 0.75, 1, 1, 1, 1]
 
 
@@ -213,7 +213,7 @@ def test_thinned_episodes_keep_their_last_frame_and_the_labels_of_the_frames_tha
 ):
     spans = (Span("a", 0, 1), Span("b", 1, 2), Span("c", 2, 8))
     whole = demonstration(
-        keyframes=(2, 7), progress=None, success=curve("success", 8) >= 1, stages=spans
+        keyframes=(2, 7), progress=None, success=progress_curve("success", 8) >= 1, stages=spans
     )
     found = embed_demonstrations([whole], FitConfig(encoder=EncoderConfig(options=ENCODER), fps=4))
     at = [0, 2, 4, 6, 7]

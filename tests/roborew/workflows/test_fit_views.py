@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from roborew import cli
+from roborew.checks.synthetic import PUSH, progress_curve
 from roborew.critics.critic import Critic
 from roborew.data import read_video, side_by_side, write_video
 from roborew.data.demonstration import Demonstration
@@ -25,7 +26,6 @@ from roborew.workflows.fit.critic_metrics import evaluate_critic
 from roborew.workflows.parts import CriticConfig, EncoderConfig
 from roborew.workflows.score import sample_video
 from tests.roborew.critics.films import demonstration
-from tests.roborew.critics.worlds import PUSH, curve
 
 QUICK = FitConfig(
     critic=CriticConfig("ridge"), encoder=EncoderConfig(options={"steps": 4, "batch_size": 8})
@@ -37,7 +37,7 @@ def one(kind: str, row: int, cameras: tuple[str, ...] = VIEWS) -> Demonstration:
     """Only the last camera shows progress, in pictures of another size; the others flicker."""
 
     def frames(camera: str) -> Iterator[Frame]:
-        for time, value in enumerate(curve(kind, 8)):
+        for time, value in enumerate(progress_curve(kind, 8)):
             size = (24, 32, 3) if camera != "wrist" else (48, 64, 3)
             frame = np.full(size, 20 + row + 30 * VIEWS.index(camera) + time % 2, np.uint8)
             if camera == "wrist":

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from roborew.checks.synthetic import PUSH
 from roborew.critics.critic import Critic
 from roborew.data import write_video
 from roborew.data.demonstration import Demonstration
@@ -31,7 +32,6 @@ from roborew.workflows.train.loop import Outcome, start, train
 from roborew.workflows.trained import load_trained
 from roborew_envs import TaskVectorEnv, make_task
 from tests.roborew.critics.films import demonstration
-from tests.roborew.critics.worlds import PUSH
 
 ENV, ROLLOUT, EPISODES = "roborew/Press-v0", 256, 3
 

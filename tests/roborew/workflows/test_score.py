@@ -13,6 +13,7 @@ import pytest
 
 from experiments.damaged_videos.clips import hum
 from roborew import cli
+from roborew.checks.synthetic import PUSH
 from roborew.data import read_video, video_info, write_video
 from roborew.errors import InvalidInputError
 from roborew.evaluation import Clock
@@ -22,7 +23,6 @@ from roborew.workflows.fit import FitConfig, fit_critic
 from roborew.workflows.parts import CriticConfig, EncoderConfig
 from roborew.workflows.score import SampledVideo, sample_video, score_video, write_progress_table
 from tests.roborew.critics.films import demonstration
-from tests.roborew.critics.worlds import PUSH
 from tests.tiny_models import tiny_vlm
 
 FRAMES = 23

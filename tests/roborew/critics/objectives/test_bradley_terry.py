@@ -10,6 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from roborew.checks.synthetic import OPEN, PUSH, embedded_episode, embedded_episodes, query
 from roborew.critics.dataset.preferences import (
     PackedComparisons,
     ScriptedTeacher,
@@ -25,13 +26,12 @@ from roborew.critics.networks.reward_network import RewardNetwork, kl_divergence
 from roborew.critics.objectives.bradley_terry import BradleyTerry
 from roborew.errors import CorruptFileError, InvalidInputError
 from roborew.evaluation import spearman
-from tests.roborew.critics.worlds import OPEN, PUSH, episode, query, world
 
 SMALL = {"steps": 100, "batch_size": 96, "hidden_dim": 32, "num_queries": 600}
 
 
 def order(critic: BradleyTerry, kind: str) -> float:
-    example = episode(kind, 77)
+    example = embedded_episode(kind, 77)
     value = spearman(critic.score_step([query(example)])[0][0].value, example.progress).value
     assert value is not None
     return value
@@ -51,12 +51,12 @@ def test_scores_explain_the_teachers_answers_and_fall_when_the_task_is_undone(
     settings: dict[str, object],
 ) -> None:
     critic = BradleyTerry(**SMALL, **settings)
-    critic.fit(world(4), [], lambda what, value: None)
+    critic.fit(embedded_episodes(4), [], lambda what, value: None)
     assert min(order(critic, "success"), order(critic, "undo")) > 0.8
 
 
 def test_answers_that_are_given_count_and_not_the_labels() -> None:
-    examples = world(3)
+    examples = embedded_episodes(3)
     answers = ScriptedTeacher().sample_comparisons(np.random.default_rng(0), examples, 600)
     contrary = [
         SegmentComparison(first=a.first, second=a.second, label=1 - a.label) for a in answers
@@ -69,7 +69,7 @@ def test_answers_that_are_given_count_and_not_the_labels() -> None:
 def test_the_teacher_prefers_more_progress_sees_no_difference_in_ties_and_errs_as_often_as_told() -> (
     None
 ):
-    examples = world(3, sentences=(PUSH, OPEN))
+    examples = embedded_episodes(3, instructions=(PUSH, OPEN))
     shares: dict[float, float] = {}
     for noise in (0.0, 0.2):
         answers = ScriptedTeacher(tie_margin=0.1, label_noise=noise).sample_comparisons(
@@ -87,7 +87,7 @@ def test_the_teacher_prefers_more_progress_sees_no_difference_in_ties_and_errs_a
 
 
 def test_a_teacher_without_anything_better_says_so() -> None:
-    still = [episode("failure", 0, labelled=False)]
+    still = [embedded_episode("failure", 0, labeled=False)]
     with pytest.raises(InvalidInputError, match="nothing .* is better"):
         BradleyTerry(**SMALL).fit(still, [], lambda what, value: None)
 
@@ -182,16 +182,16 @@ def test_an_answer_is_learned_from_also_where_the_contrary_is_certain(outputs: i
 
 def test_taking_off_risk_never_raises_a_score() -> None:
     plain = BradleyTerry(**{**SMALL, "steps": 20}, head="ordinal")
-    plain.fit(world(2), [], lambda what, value: None)
+    plain.fit(embedded_episodes(2), [], lambda what, value: None)
     careful = BradleyTerry(**SMALL, head="ordinal", risk_coef=1.0)
     careful.load_state_dict(plain.state_dict())
-    asked = query(episode("undo", 3))
+    asked = query(embedded_episode("undo", 3))
     values = [critic.score_step([asked])[0][0].value for critic in (plain, careful)]
     assert (values[1] < values[0]).all() and (values[1] >= 0).all()
 
 
 def test_pieces_end_with_their_episode_and_what_there_is_not_is_refused() -> None:
-    examples = world(1)
+    examples = embedded_episodes(1)
     length = len(examples[0].features)
     answers = PackedComparisons.pack(
         [SegmentComparison(first=(0, length - 1), second=(1, 0), label=1)], examples, 3
@@ -222,7 +222,7 @@ def test_settings_that_make_no_sense_are_refused() -> None:
 
 
 def test_two_users_of_opposite_taste_get_opposite_scores() -> None:
-    examples = world(3)
+    examples = embedded_episodes(3)
     asked = ScriptedTeacher().sample_comparisons(np.random.default_rng(0), examples, 800)
     turned = [replace(answer, label=1 - answer.label, user=1) for answer in asked]
     shared = BradleyTerry(**{**SMALL, "steps": 250}, latent_dim=2)
@@ -250,7 +250,7 @@ def test_the_divergence_is_least_where_nothing_is_known() -> None:
 
 
 def test_pieces_that_are_called_alike_come_to_lie_together() -> None:
-    examples = world(3)
+    examples = embedded_episodes(3)
     losses = []
     triples = ScriptedTeacher(segment_length=2).sample_triplets(
         np.random.default_rng(9), examples, 200
@@ -266,7 +266,7 @@ def test_pieces_that_are_called_alike_come_to_lie_together() -> None:
 
 
 def test_of_three_pieces_the_second_is_more_like_the_first_than_the_third_is() -> None:
-    examples = world(3)
+    examples = embedded_episodes(3)
     progress = np.concatenate(
         [example.progress for example in examples if example.progress is not None]
     )

@@ -9,11 +9,18 @@ import pytest
 import torch
 from torch.nn import functional
 
+from roborew.checks.synthetic import (
+    OPEN,
+    PUSH,
+    TEXT_EMBEDDINGS,
+    embedded_episode,
+    embedded_episodes,
+    query,
+)
 from roborew.critics.dataset.ranked_pairs import RankedPairSampler
 from roborew.critics.objectives.clip_adapter import Adapters, ClipAdapter
 from roborew.errors import InvalidInputError
 from roborew.learning.examples import Example
-from tests.roborew.critics.worlds import OPEN, PUSH, TEXTS, episode, query, world
 
 
 def fitted(examples: list[Example], steps: int = 120) -> ClipAdapter:
@@ -24,18 +31,18 @@ def fitted(examples: list[Example], steps: int = 120) -> ClipAdapter:
 
 @pytest.mark.parametrize("labelled", [True, False])
 def test_frames_are_ranked_by_progress_and_fall_when_it_is_undone(labelled: bool) -> None:
-    objective = fitted(world(labelled=labelled))
+    objective = fitted(embedded_episodes(labeled=labelled))
     for kind in ("success", "undo"):
-        example = episode(kind, 77)
+        example = embedded_episode(kind, 77)
         assert example.progress is not None
         value = objective.score_step([query(example)])[0][0].value
         assert np.corrcoef(value, example.progress)[0, 1] > 0.7
 
 
 def test_a_frame_scores_higher_under_its_own_sentence() -> None:
-    objective = fitted(world(sentences=(PUSH, OPEN)), steps=200)
-    push = episode("success", 77)
-    wrong = replace(push, text_embedding=TEXTS[OPEN])
+    objective = fitted(embedded_episodes(instructions=(PUSH, OPEN)), steps=200)
+    push = embedded_episode("success", 77)
+    wrong = replace(push, text_embedding=TEXT_EMBEDDINGS[OPEN])
     right, other = (
         float(scores.value[-1]) for scores in objective.score_step([query(push), query(wrong)])[0]
     )
@@ -50,7 +57,7 @@ def test_before_learning_the_score_is_the_encoders_own_similarity() -> None:
 
 
 def test_pairs_are_of_one_sentence_and_ranked_as_their_labels_say() -> None:
-    examples = world(2, sentences=(PUSH, OPEN))
+    examples = embedded_episodes(2, instructions=(PUSH, OPEN))
     progress = np.concatenate([e.progress for e in examples if e.progress is not None])
     sentence = np.concatenate([[e.instruction] * len(e.features) for e in examples])
     drawn = RankedPairSampler(examples).sample(np.random.default_rng(0), 500)
@@ -66,7 +73,7 @@ def test_pairs_are_of_one_sentence_and_ranked_as_their_labels_say() -> None:
 
 
 def test_frames_of_an_unlabelled_failure_only_lose_against_the_end_of_a_success() -> None:
-    examples = world(2, labelled=False)
+    examples = embedded_episodes(2, labeled=False)
     failed = np.concatenate(
         [
             np.arange(len(e.features)) > 0 if not e.success else np.zeros(len(e.features), bool)
@@ -82,7 +89,7 @@ def test_frames_of_an_unlabelled_failure_only_lose_against_the_end_of_a_success(
 def test_episodes_in_which_nothing_progresses_are_refused() -> None:
     still = [
         replace(e, progress=np.zeros_like(e.progress), success=False)
-        for e in world(2)
+        for e in embedded_episodes(2)
         if e.progress is not None
     ]
     with pytest.raises(InvalidInputError, match="no two frames"):

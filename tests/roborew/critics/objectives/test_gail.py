@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from roborew.checks.synthetic import embedded_episode, embedded_episodes, query
 from roborew.critics.networks.discriminator import (
     Discriminator,
     Transitions,
@@ -19,7 +20,6 @@ from roborew.critics.objectives.gail import Gail, sample_transitions
 from roborew.errors import InvalidInputError
 from roborew.learning.examples import Example
 from roborew.learning.packed_episodes import PackedEpisodes
-from tests.roborew.critics.worlds import episode, query, world
 
 FORMS = ("gail", "airl")
 
@@ -37,12 +37,14 @@ def end(objective: Gail, example: Example) -> float:
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("spectral", [False, True])
 def test_steps_that_only_successes_make_are_worth_more(form: str, spectral: bool) -> None:
-    objective = fitted(world(3), steps=100, algorithm=form, spectral_norm=spectral)
-    assert end(objective, episode("success", 77)) > 1.2 * end(objective, episode("failure", 77))
+    objective = fitted(embedded_episodes(3), steps=100, algorithm=form, spectral_norm=spectral)
+    assert end(objective, embedded_episode("success", 77)) > 1.2 * end(
+        objective, embedded_episode("failure", 77)
+    )
 
 
 def test_what_an_agent_visits_is_worth_less_afterwards() -> None:
-    examples, hack = world(3), episode("success", 9)
+    examples, hack = embedded_episodes(3), embedded_episode("success", 9)
     visited = replace(
         hack, features=hack.features + np.float32(3) * np.eye(12, dtype=np.float32)[5], success=None
     )
@@ -84,7 +86,7 @@ def test_the_penalty_only_counts_slopes_above_one() -> None:
 
 
 def test_under_the_spectral_norm_no_slope_is_above_that_of_its_activations() -> None:
-    network = fitted(world(2), spectral_norm=True).network
+    network = fitted(embedded_episodes(2), spectral_norm=True).network
     one, other, text = torch.randn(50, 24), torch.randn(50, 24), torch.zeros(50, 8)
     with torch.no_grad():
         values = [network(*each.split(12, dim=1), text) for each in (one, other)]
@@ -95,9 +97,11 @@ def test_preconditioning_never_raises_a_reward_nor_lowers_it_beyond_the_least() 
     for spread in (1.0, 4.0):
         factors = preconditioning(excess_slope(torch.tensor([0.0, 9.0, 9.5, 100.0])), spread, 0.7)
         assert factors.tolist() == pytest.approx([1, 1, float(np.exp(-0.25 / spread)), 0.7])
-    plain, wary = (fitted(world(2), steps=20, min_reward_scale=least) for least in (1.0, 0.7))
+    plain, wary = (
+        fitted(embedded_episodes(2), steps=20, min_reward_scale=least) for least in (1.0, 0.7)
+    )
     one, other = (
-        each.score_step([query(episode("undo", 1))])[0][0].value for each in (plain, wary)
+        each.score_step([query(embedded_episode("undo", 1))])[0][0].value for each in (plain, wary)
     )
     assert (other <= one + 1e-6).all() and (other >= 0.7 * one - 1e-6).all()
 
@@ -135,7 +139,7 @@ def test_the_excess_is_measured_in_what_was_learned_from_and_kept() -> None:
 
 
 def test_a_step_never_crosses_into_another_episode() -> None:
-    examples = world(2)
+    examples = embedded_episodes(2)
     marked = [
         replace(e, features=np.full_like(e.features, number)) for number, e in enumerate(examples)
     ]
@@ -148,7 +152,7 @@ def test_a_step_never_crosses_into_another_episode() -> None:
 @pytest.mark.parametrize("success", [True, False])
 def test_both_sides_are_needed(success: bool) -> None:
     with pytest.raises(InvalidInputError, match="to tell them from"):
-        fitted([example for example in world(1) if example.success is success])
+        fitted([example for example in embedded_episodes(1) if example.success is success])
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from roborew.checks.synthetic import OPEN, PUSH, embedded_episode, embedded_episodes, query
 from roborew.critics.objectives.grm import Grm, hop_labels
 from roborew.errors import CorruptFileError, InvalidInputError
 from roborew.evaluation import spearman
 from roborew.rewards.relative_progress import apply_hop
-from tests.roborew.critics.worlds import OPEN, PUSH, episode, query, world
 
 SMALL = {"steps": 120, "batch_size": 96, "hidden_dim": 32}
 
@@ -24,7 +24,7 @@ def quiet(what: str, value: float) -> None:
 @pytest.fixture(scope="module")
 def critic() -> Grm:
     critic = Grm(**SMALL)
-    critic.fit(world(4), [], quiet)
+    critic.fit(embedded_episodes(4), [], quiet)
     return critic
 
 
@@ -53,7 +53,7 @@ def test_every_curve_rises_with_the_task_and_falls_when_it_is_undone(
     other = Grm(**SMALL, curve=curve)
     other.load_state_dict(critic.state_dict())
     for kind in ("success", "undo"):
-        example = episode(kind, 77)
+        example = embedded_episode(kind, 77)
         assert (
             spearman(other.score_step([query(example)])[0][0].value, example.progress).value > 0.7
         )
@@ -64,7 +64,7 @@ def test_fused_is_the_mean_of_the_three_curves(critic: Grm) -> None:
     for curve in ("fused", "incremental", "forward", "backward"):
         other = Grm(**SMALL, curve=curve)
         other.load_state_dict(critic.state_dict())
-        values[curve] = other.score_step([query(episode("undo", 5))])[0][0].value
+        values[curve] = other.score_step([query(embedded_episode("undo", 5))])[0][0].value
     mean = (values["incremental"] + values["forward"] + values["backward"]) / 3
     np.testing.assert_allclose(values["fused"], mean, atol=1e-6)
 
@@ -72,33 +72,35 @@ def test_fused_is_the_mean_of_the_three_curves(critic: Grm) -> None:
 def test_the_users_goal_picture_counts_and_the_episodes_own_last_frame_does_not(
     critic: Grm,
 ) -> None:
-    example = episode("success", 77)
+    example = embedded_episode("success", 77)
     without = critic.score_step([query(example)])[0][0].value
     own = critic.score_step([query(replace(example, goal_embedding=example.features[-1]))])[0][
         0
     ].value
     np.testing.assert_array_equal(without, own)
-    elsewhere = critic.score_step([query(example, goal=episode("failure", 4).features[0])])[0][
-        0
-    ].value
+    elsewhere = critic.score_step(
+        [query(example, goal_image=embedded_episode("failure", 4).features[0])]
+    )[0][0].value
     assert not np.allclose(without, elsewhere)
 
 
 def test_without_any_success_there_is_no_goal_and_progress_is_told_from_the_start() -> None:
     critic = Grm(**SMALL)
     critic.fit(
-        [episode(kind, seed) for seed in range(3) for kind in ("failure", "undo")], [], quiet
+        [embedded_episode(kind, seed) for seed in range(3) for kind in ("failure", "undo")],
+        [],
+        quiet,
     )
-    example = episode("undo", 50)
+    example = embedded_episode("undo", 50)
     assert spearman(critic.score_step([query(example)])[0][0].value, example.progress).value > 0.7
 
 
 def test_one_demonstration_is_enough_for_experts() -> None:
     critic = Grm(**SMALL)
-    critic.fit([episode("success", 1, labelled=False)], [], quiet)
+    critic.fit([embedded_episode("success", 1, labeled=False)], [], quiet)
     orders = [
         spearman(critic.score_step([query(e)])[0][0].value, e.progress).value
-        for e in (episode("success", 60 + i) for i in range(4))
+        for e in (embedded_episode("success", 60 + i) for i in range(4))
     ]
     assert np.mean(orders) > 0.85
 
@@ -106,9 +108,9 @@ def test_one_demonstration_is_enough_for_experts() -> None:
 def test_a_new_task_is_adapted_to_from_one_demonstration_and_brings_its_goal(critic: Grm) -> None:
     adapted = Grm(**SMALL)
     adapted.load_state_dict(critic.state_dict())
-    held_out = episode("success", 61, sentence=OPEN)
+    held_out = embedded_episode("success", 61, instruction=OPEN)
     before = spearman(adapted.score_step([query(held_out)])[0][0].value, held_out.progress).value
-    adapted.adapt([episode("success", 1, sentence=OPEN)], 150, quiet)
+    adapted.adapt([embedded_episode("success", 1, instruction=OPEN)], 150, quiet)
     after = spearman(adapted.score_step([query(held_out)])[0][0].value, held_out.progress).value
     assert after > max(0.85, before)
     assert len(adapted.state_dict()["goals"]) == len(critic.state_dict()["goals"]) + 1
@@ -126,10 +128,10 @@ def test_settings_that_make_no_sense_and_damaged_goals_are_refused(critic: Grm) 
         with pytest.raises(CorruptFileError):
             Grm(**SMALL).load_state_dict(damaged)
     with pytest.raises(InvalidInputError, match="nothing is learned yet"):
-        Grm(**SMALL).adapt([episode("success", 1)], 3, quiet)
+        Grm(**SMALL).adapt([embedded_episode("success", 1)], 3, quiet)
 
 
 def test_the_sentence_of_a_task_picks_its_goal() -> None:
     critic = Grm(**SMALL)
-    critic.fit(world(2, sentences=(PUSH, OPEN)), [], quiet)
+    critic.fit(embedded_episodes(2, instructions=(PUSH, OPEN)), [], quiet)
     assert len(critic.state_dict()["goals"]) == 2

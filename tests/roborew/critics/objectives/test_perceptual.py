@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from roborew.checks.synthetic import OPEN, PUSH, embedded_episode, embedded_episodes, query
 from roborew.critics.objectives.perceptual import Perceptual
 from roborew.errors import CorruptFileError, InvalidInputError
 from roborew.learning.examples import Example
-from tests.roborew.critics.worlds import OPEN, PUSH, episode, query, world
 
 
 def fitted(examples: list[Example], **settings: float) -> Perceptual:
@@ -27,22 +27,24 @@ def ends(objective: Perceptual, *examples: Example) -> list[float]:
 
 
 def test_a_few_successes_tell_the_goal_from_what_is_undone_and_from_failure() -> None:
-    objective = fitted([episode("success", seed, labelled=False) for seed in range(5)], top_k=2)
+    objective = fitted(
+        [embedded_episode("success", seed, labeled=False) for seed in range(5)], top_k=2
+    )
     success, failure, undo = ends(
-        objective, *(episode(kind, 77) for kind in ("success", "failure", "undo"))
+        objective, *(embedded_episode(kind, 77) for kind in ("success", "failure", "undo"))
     )
     assert success > 2 * max(failure, undo)
 
 
 def test_entries_that_say_nothing_are_not_kept() -> None:
-    chosen = fitted(world(), top_k=2).state_dict()["chosen"]
+    chosen = fitted(embedded_episodes(), top_k=2).state_dict()["chosen"]
     assert chosen.sum(-1).tolist() == [[2.0] * 3]
     assert chosen[0, -1, 0] == 1
     assert chosen[0, :, 2:].sum() <= 2
 
 
 def test_noise_in_entries_that_are_not_kept_changes_nothing() -> None:
-    objective, example = fitted(world(), top_k=1), episode("success", 77)
+    objective, example = fitted(embedded_episodes(), top_k=1), embedded_episode("success", 77)
     features = example.features + 5 * (1 - objective.state_dict()["chosen"][0].max(0))
     one, other = objective.score_step([query(example), query(replace(example, features=features))])[
         0
@@ -51,16 +53,19 @@ def test_noise_in_entries_that_are_not_kept_changes_nothing() -> None:
 
 
 def test_the_sentence_says_whose_steps_are_looked_for() -> None:
-    objective = fitted(world(sentences=(PUSH, OPEN)), top_k=2)
-    push = episode("success", 77)
-    wrong = replace(push, text_embedding=episode("success", 1, sentence=OPEN).text_embedding)
+    objective = fitted(embedded_episodes(instructions=(PUSH, OPEN)), top_k=2)
+    push = embedded_episode("success", 77)
+    wrong = replace(
+        push, text_embedding=embedded_episode("success", 1, instruction=OPEN).text_embedding
+    )
     right, other = ends(objective, push, wrong)
     assert right > other
 
 
 def test_entries_that_never_move_do_not_divide_by_zero() -> None:
     examples = [
-        replace(e, features=np.where(np.arange(12) < 2, e.features, np.float32(3))) for e in world()
+        replace(e, features=np.where(np.arange(12) < 2, e.features, np.float32(3)))
+        for e in embedded_episodes()
     ]
     value = fitted(examples, top_k=12).score_step([query(examples[0])])[0][0].value
     assert np.isfinite(value).all()
@@ -68,13 +73,13 @@ def test_entries_that_never_move_do_not_divide_by_zero() -> None:
 
 def test_without_a_success_or_with_short_ones_the_message_says_so() -> None:
     with pytest.raises(InvalidInputError, match="at least one success"):
-        fitted([example for example in world() if not example.success])
+        fitted([example for example in embedded_episodes() if not example.success])
     with pytest.raises(InvalidInputError, match="fewer stages"):
-        fitted([episode("success", 1, length=4)])
+        fitted([embedded_episode("success", 1, length=4)])
 
 
 def test_saved_gaussians_that_do_not_fit_are_refused() -> None:
-    arrays = dict(fitted(world(2)).state_dict())
+    arrays = dict(fitted(embedded_episodes(2)).state_dict())
     for broken in (
         {"mean": arrays["mean"][:, 1:]},
         {"deviation": 0 * arrays["deviation"]},

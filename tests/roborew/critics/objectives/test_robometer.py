@@ -8,6 +8,14 @@ import numpy as np
 import pytest
 import torch
 
+from roborew.checks.synthetic import (
+    OPEN,
+    PUSH,
+    TEXT_EMBEDDINGS,
+    embedded_episode,
+    embedded_episodes,
+    query,
+)
 from roborew.critics.causal_windows import window_indices
 from roborew.critics.dataset.window_pairs import (
     WindowBatch,
@@ -18,19 +26,18 @@ from roborew.critics.networks.transformer import CausalLayers
 from roborew.critics.objectives.robometer import Robometer, RobometerNetwork
 from roborew.errors import CorruptFileError, InvalidInputError
 from roborew.evaluation import auroc, spearman
-from tests.roborew.critics.worlds import OPEN, PUSH, TEXTS, episode, query, world
 
 
 @pytest.fixture(scope="module")
 def critic() -> Robometer:
     critic = Robometer(steps=160, batch_size=32, num_frames=5, hidden_dim=64)
-    critic.fit(world(4, sentences=(PUSH, OPEN)), [], lambda what, value: None)
+    critic.fit(embedded_episodes(4, instructions=(PUSH, OPEN)), [], lambda what, value: None)
     return critic
 
 
 def test_scores_fall_when_the_task_is_undone_and_rise_when_it_is_done(critic: Robometer) -> None:
     for kind in ("success", "undo"):
-        example = episode(kind, 77)
+        example = embedded_episode(kind, 77)
         assert (
             spearman(critic.score_step([query(example)])[0][0].value, example.progress).value > 0.85
         )
@@ -39,7 +46,7 @@ def test_scores_fall_when_the_task_is_undone_and_rise_when_it_is_done(critic: Ro
 def test_it_claims_success_of_successes_only(critic: Robometer) -> None:
     claims = {
         kind: [
-            critic.score_step([query(episode(kind, seed))])[0][0].success[-1]
+            critic.score_step([query(embedded_episode(kind, seed))])[0][0].success[-1]
             for seed in range(70, 74)
         ]
         for kind in ("success", "failure", "undo")
@@ -48,21 +55,21 @@ def test_it_claims_success_of_successes_only(critic: Robometer) -> None:
 
 
 def test_another_tasks_sentence_scores_lower(critic: Robometer) -> None:
-    right = query(episode("success", 5))
-    wrong = replace(right, instruction=OPEN, text_embedding=TEXTS[OPEN])
+    right = query(embedded_episode("success", 5))
+    wrong = replace(right, instruction=OPEN, text_embedding=TEXT_EMBEDDINGS[OPEN])
     ends = [scores.value[-1] for scores in critic.score_step([right, wrong])[0]]
     assert ends[0] > ends[1] + 0.3
 
 
 def test_a_video_that_got_further_is_preferred_whichever_is_named_first(critic: Robometer) -> None:
-    better, worse = query(episode("success", 8)), query(episode("failure", 9))
+    better, worse = query(embedded_episode("success", 8)), query(embedded_episode("failure", 9))
     assert critic.prefer(worse, better) > 0.5 > critic.prefer(better, worse)
     assert critic.prefer(better, worse) + critic.prefer(worse, better) == pytest.approx(1, abs=1e-6)
 
 
 def test_every_weight_learns() -> None:
     network = RobometerNetwork(12, 8, 16, 2, 10)
-    examples = world(2, sentences=(PUSH, OPEN))
+    examples = embedded_episodes(2, instructions=(PUSH, OPEN))
     first, second = WindowPairSampler(examples, 4).sample(np.random.default_rng(0), 16)
     frames = torch.as_tensor(np.concatenate([example.features for example in examples]))
     text = torch.as_tensor(np.stack([examples[row].text_embedding for row in first.instruction]))
@@ -125,7 +132,7 @@ def test_a_window_starts_with_the_first_frame_and_its_place_is_the_frame_itself(
 def test_batches_show_both_orders_failures_and_other_tasks_in_labels_that_follow_the_frames() -> (
     None
 ):
-    examples = world(3, sentences=(PUSH, OPEN))
+    examples = embedded_episodes(3, instructions=(PUSH, OPEN))
     truth = np.concatenate(
         [example.progress for example in examples if example.progress is not None]
     )
@@ -169,12 +176,13 @@ def test_a_success_got_further_than_a_failure_of_which_nothing_else_is_known() -
 
 
 def test_an_unlabelled_success_is_done_from_its_cut_off_on() -> None:
-    example = episode("success", 0, 11, labelled=False)
+    example = embedded_episode("success", 0, 11, labeled=False)
     labels = truncated_progress_labels(example, 0.5)
     np.testing.assert_allclose(labels[:6], np.linspace(0, 1, 6), atol=1e-6)
     np.testing.assert_array_equal(labels[5:], 1)
     np.testing.assert_array_equal(
-        truncated_progress_labels(episode("undo", 0), 0.5), episode("undo", 0).progress
+        truncated_progress_labels(embedded_episode("undo", 0), 0.5),
+        embedded_episode("undo", 0).progress,
     )
 
 
@@ -197,4 +205,4 @@ def test_settings_that_make_no_sense_and_damaged_arrays_are_refused(critic: Robo
         with pytest.raises(CorruptFileError):
             Robometer(num_frames=5, hidden_dim=64).load_state_dict(damaged)
     with pytest.raises(InvalidInputError, match="nothing is learned yet"):
-        Robometer().score_step([query(episode("success", 0))])
+        Robometer().score_step([query(embedded_episode("success", 0))])

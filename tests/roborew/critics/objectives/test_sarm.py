@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
+from roborew.checks.synthetic import embedded_episode, embedded_episodes, query
 from roborew.critics.dataset.stage_labels import label_by_stages
 from roborew.critics.objectives.sarm import Sarm, SarmNetwork
 from roborew.errors import CorruptFileError, InvalidInputError
-from tests.roborew.critics.worlds import episode, query, world
 
 
 def silent(what: str, value: float) -> None:
@@ -21,7 +21,7 @@ def silent(what: str, value: float) -> None:
 def test_pseudo_progress_of_an_unlabelled_success_rises_from_0_to_1_and_failures_stay_unknown() -> (
     None
 ):
-    labelled, ends = label_by_stages(world(labelled=False), 4)
+    labelled, ends = label_by_stages(embedded_episodes(labeled=False), 4)
     assert ends[0] == 0 and ends[-1] == 1 and (np.diff(ends) > 0).all()
     for example in labelled:
         assert (example.progress is None) == (example.success is False)
@@ -36,13 +36,14 @@ def test_pseudo_progress_of_an_unlabelled_success_rises_from_0_to_1_and_failures
 def test_a_subtask_that_takes_longer_counts_for_more() -> None:
     steps = np.repeat(np.eye(12, dtype=np.float32)[:2], [6, 18], axis=0)
     examples = [
-        replace(episode("success", seed, labelled=False), features=steps) for seed in range(3)
+        replace(embedded_episode("success", seed, labeled=False), features=steps)
+        for seed in range(3)
     ]
     assert label_by_stages(examples, 2)[1][1] == pytest.approx(6 / 23, abs=0.02)
 
 
 def test_labels_that_are_there_are_kept_unless_time_is_asked_for() -> None:
-    examples = world(2)
+    examples = embedded_episodes(2)
     for kept, example in zip(label_by_stages(examples, 4)[0], examples, strict=True):
         assert kept.progress is example.progress
     assert all(example.success for example in label_by_stages(examples, 4, "time")[0])
@@ -51,16 +52,16 @@ def test_labels_that_are_there_are_kept_unless_time_is_asked_for() -> None:
 def test_marked_spans_are_taken_as_they_are() -> None:
     spans = (("reach", 0, 6), ("push", 6, 24))
     examples = [
-        replace(episode("success", seed, labelled=False), stages=spans) for seed in range(2)
+        replace(embedded_episode("success", seed, labeled=False), stages=spans) for seed in range(2)
     ]
     assert label_by_stages(examples, 2)[1][1] == pytest.approx(6 / 23, abs=0.02)
 
 
 def test_where_truth_falls_the_score_falls() -> None:
     objective = Sarm(steps=120, batch_size=16, hidden_dim=32, num_layers=1)
-    objective.fit(world(), [], silent)
+    objective.fit(embedded_episodes(), [], silent)
     for kind in ("success", "undo"):
-        example = episode(kind, 77)
+        example = embedded_episode(kind, 77)
         assert example.progress is not None
         value = objective.score_step([query(example)])[0][0].value
         assert np.corrcoef(value, example.progress)[0, 1] > 0.8
@@ -87,11 +88,11 @@ def test_frames_of_unknown_progress_do_not_count() -> None:
 
 def test_how_many_subtasks_there_are_is_saved() -> None:
     objective, other = (Sarm(steps=2, num_stages=count) for count in (3, 5))
-    objective.fit(world(2), [], silent)
+    objective.fit(embedded_episodes(2), [], silent)
     other.load_state_dict(objective.state_dict())
     for one, two in zip(
-        objective.score_step([query(world(1)[0])])[0],
-        other.score_step([query(world(1)[0])])[0],
+        objective.score_step([query(embedded_episodes(1)[0])])[0],
+        other.score_step([query(embedded_episodes(1)[0])])[0],
         strict=True,
     ):
         np.testing.assert_array_equal(one.value, two.value)
@@ -103,7 +104,9 @@ def test_how_many_subtasks_there_are_is_saved() -> None:
 
 def test_without_a_success_there_is_nothing_to_cut() -> None:
     with pytest.raises(InvalidInputError, match="at least one success"):
-        Sarm(steps=1).fit([example for example in world(2) if not example.success], [], silent)
+        Sarm(steps=1).fit(
+            [example for example in embedded_episodes(2) if not example.success], [], silent
+        )
 
 
 @pytest.mark.parametrize(

@@ -10,11 +10,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from roborew.checks.synthetic import embedded_episode, embedded_episodes, query
 from roborew.critics.objectives.temporal_ot import TemporalOT, preference_triplets
 from roborew.critics.optimal_transport import cosine_costs, transport_plan
 from roborew.errors import CorruptFileError, InvalidInputError
 from roborew.learning.examples import Example
-from tests.roborew.critics.worlds import episode, query, world
 
 
 def fitted(examples: list[Example], **options: float) -> TemporalOT:
@@ -47,14 +47,14 @@ def test_demonstration_frames_get_equal_shares_where_the_plan_has_settled() -> N
 
 
 def test_a_demonstration_is_moved_onto_itself_for_almost_nothing() -> None:
-    example = episode("success", 3)
+    example = embedded_episode("success", 3)
     objective = fitted([example])
     assert mean_score(objective, example) > -0.05
-    assert mean_score(objective, example) > mean_score(objective, episode("undo", 3)) + 0.2
+    assert mean_score(objective, example) > mean_score(objective, embedded_episode("undo", 3)) + 0.2
 
 
 def test_cost_does_not_shrink_with_the_length_of_the_episode() -> None:
-    objective, example = fitted([episode("success", 3)]), episode("failure", 5)
+    objective, example = fitted([embedded_episode("success", 3)]), embedded_episode("failure", 5)
     twice = replace(example, features=np.repeat(example.features, 2, axis=0))
     assert mean_score(objective, twice) == pytest.approx(mean_score(objective, example), rel=0.15)
 
@@ -68,10 +68,11 @@ def test_context_tells_directions_apart_that_single_frames_do_not() -> None:
 
 @pytest.mark.parametrize("aligned", [False, True])
 def test_episodes_that_go_as_demonstrated_cost_less(aligned: bool) -> None:
-    objective = fitted(world(3), aligned=aligned, steps=20)
-    good = mean_score(objective, episode("success", 77))
+    objective = fitted(embedded_episodes(3), aligned=aligned, steps=20)
+    good = mean_score(objective, embedded_episode("success", 77))
     assert all(
-        good > mean_score(objective, episode(kind, 77)) + 0.1 for kind in ("failure", "undo")
+        good > mean_score(objective, embedded_episode(kind, 77)) + 0.1
+        for kind in ("failure", "undo")
     )
 
 
@@ -85,7 +86,7 @@ def test_aligning_turns_away_from_what_outcomes_do_not_depend_on() -> None:
             features=e.features
             + noise * rng.standard_normal((len(e.features), 1)).astype(np.float32),
         )
-        for e in world(4)
+        for e in embedded_episodes(4)
     ]
     margins = {}
     for aligned in (False, True):
@@ -99,7 +100,7 @@ def test_aligning_turns_away_from_what_outcomes_do_not_depend_on() -> None:
 
 
 def test_preferences_go_to_the_one_that_ends_further_and_need_another_success() -> None:
-    examples = world(2)
+    examples = embedded_episodes(2)
     for triplet in preference_triplets(examples):
         better, worse = examples[triplet.better], examples[triplet.worse]
         assert (better.success, worse.success) != (False, True)
@@ -111,11 +112,11 @@ def test_preferences_go_to_the_one_that_ends_further_and_need_another_success() 
 
 def test_without_a_success_there_is_nothing_to_be_moved_onto() -> None:
     with pytest.raises(InvalidInputError, match="at least one success"):
-        fitted([example for example in world(1) if not example.success])
+        fitted([example for example in embedded_episodes(1) if not example.success])
 
 
 def test_saved_demonstrations_that_do_not_fit_are_refused() -> None:
-    arrays = dict(fitted(world(2)).state_dict())
+    arrays = dict(fitted(embedded_episodes(2)).state_dict())
     for broken in (
         {"demonstrations/0": np.zeros((4, 5), np.float32)},
         {"demonstrations/9": np.zeros((4, 12), np.float32)},

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import torch
 
+from roborew.checks.synthetic import OPEN, PUSH, embedded_episode, embedded_episodes, query
 from roborew.critics.objectives.liv import Liv, info_nce
 from roborew.critics.objectives.tcc import CycleLoss, Tcc, cycle_consistency_loss
 from roborew.critics.objectives.vip import Vip, pairwise_distances
 from roborew.critics.time_contrast import sample_time_triplets, time_contrastive_loss
 from roborew.errors import CorruptFileError, InvalidInputError
 from roborew.learning.packed_episodes import PackedEpisodes
-from tests.roborew.critics.worlds import OPEN, PUSH, episode, query, world
 
 KINDS = (Vip, Liv, Tcc)
 
@@ -28,9 +28,9 @@ def test_without_one_label_the_score_rises_with_a_success_and_falls_with_what_is
     kind: type,
 ) -> None:
     objective = kind(steps=120)
-    objective.fit(world(labelled=False), [], silent)
+    objective.fit(embedded_episodes(labeled=False), [], silent)
     for name in ("success", "undo"):
-        example = episode(name, 77)
+        example = embedded_episode(name, 77)
         assert example.progress is not None
         value = objective.score_step([query(example)])[0][0].value
         assert np.corrcoef(value, example.progress)[0, 1] > 0.7
@@ -39,16 +39,16 @@ def test_without_one_label_the_score_rises_with_a_success_and_falls_with_what_is
 @pytest.mark.parametrize("kind", [Vip, Tcc])
 def test_the_score_of_a_given_goal_picture_itself_is_0(kind: type) -> None:
     objective = kind(steps=5)
-    objective.fit(world(2), [], silent)
-    example = episode("success", 3)
-    asked = query(example, goal=example.features[4])
+    objective.fit(embedded_episodes(2), [], silent)
+    example = embedded_episode("success", 3)
+    asked = query(example, goal_image=example.features[4])
     assert objective.score_step([asked])[0][0].value[4] == 0
 
 
 @pytest.mark.parametrize("kind", [Vip, Tcc])
 def test_first_frames_are_about_one_unit_from_their_goal(kind: type) -> None:
     objective = kind(steps=5)
-    examples = world(3)
+    examples = embedded_episodes(3)
     objective.fit(examples, [], silent)
     good = [query(example) for example in examples if example.success]
     assert np.mean([scores.value[0] for scores in objective.score_step(good)[0]]) == pytest.approx(
@@ -58,7 +58,7 @@ def test_first_frames_are_about_one_unit_from_their_goal(kind: type) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_failures_are_not_learned_from_and_alone_they_are_refused(kind: type) -> None:
-    examples, other = world(2), kind(steps=3)
+    examples, other = embedded_episodes(2), kind(steps=3)
     good = [example for example in examples if example.success]
     objective = kind(steps=3)
     objective.fit(examples, [], silent)
@@ -75,17 +75,18 @@ def test_failures_are_not_learned_from_and_alone_they_are_refused(kind: type) ->
 
 def test_the_goal_is_that_of_the_sentence_that_is_asked() -> None:
     objective = Vip(steps=100)
-    objective.fit(world(3, sentences=(PUSH, OPEN)), [], silent)
-    push = episode("success", 77)
+    objective.fit(embedded_episodes(3, instructions=(PUSH, OPEN)), [], silent)
+    push = embedded_episode("success", 77)
     wrong = replace(
-        query(push), text_embedding=query(episode("success", 1, sentence=OPEN)).text_embedding
+        query(push),
+        text_embedding=query(embedded_episode("success", 1, instruction=OPEN)).text_embedding,
     )
     right, other = (objective.score_step([each])[0][0].value[-1] for each in (query(push), wrong))
     assert right > other + 0.3
 
 
 def test_moments_lie_in_order_in_one_demonstration() -> None:
-    stack = PackedEpisodes(world(2))
+    stack = PackedEpisodes(embedded_episodes(2))
     for to_end in (False, True):
         drawn = sample_time_triplets(np.random.default_rng(0), stack, 500, to_end)
         first, last = (
@@ -165,8 +166,8 @@ def test_the_ways_back_are_the_papers_formulas() -> None:
 @pytest.mark.parametrize("loss", ["variance", "classification"])
 def test_the_other_ways_back_align_demonstrations_too(loss: CycleLoss) -> None:
     objective = Tcc(steps=120, loss=loss)
-    objective.fit(world(labelled=False), [], silent)
-    example = episode("undo", 77)
+    objective.fit(embedded_episodes(labeled=False), [], silent)
+    example = embedded_episode("undo", 77)
     assert example.progress is not None
     assert (
         np.corrcoef(objective.score_step([query(example)])[0][0].value, example.progress)[0, 1]
@@ -196,7 +197,7 @@ def test_frames_of_the_same_sentence_are_no_negatives() -> None:
 
 def test_saved_goals_that_do_not_fit_are_refused() -> None:
     objective = Vip(steps=2)
-    objective.fit(world(2), [], silent)
+    objective.fit(embedded_episodes(2), [], silent)
     arrays = dict(objective.state_dict())
     for broken in (
         {"goal/unit": np.zeros(0, np.float32)},

@@ -9,6 +9,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from roborew.checks.synthetic import (
+    OPEN,
+    PUSH,
+    TEXT_EMBEDDINGS,
+    embedded_episode,
+    embedded_episodes,
+    query,
+)
 from roborew.critics.objectives.vice import Vice
 from roborew.data import read_picture
 from roborew.errors import InvalidInputError
@@ -17,7 +25,6 @@ from roborew.types import Clip
 from roborew.workflows.fit import FitConfig, fit_critic
 from roborew.workflows.parts import CriticConfig, EncoderConfig
 from tests.roborew.critics.films import demonstration
-from tests.roborew.critics.worlds import OPEN, PUSH, TEXTS, episode, query, world
 
 
 def silent(what: str, value: float) -> None:
@@ -37,42 +44,42 @@ def claims(objective: Vice, example: Example) -> np.ndarray:
 
 
 def test_the_end_of_a_success_is_claimed_and_the_end_of_a_failure_is_not() -> None:
-    objective = fitted(world())
-    assert claims(objective, episode("success", 77))[-1] > 0.7
+    objective = fitted(embedded_episodes())
+    assert claims(objective, embedded_episode("success", 77))[-1] > 0.7
     for kind in ("failure", "undo"):
-        assert claims(objective, episode(kind, 78))[-1] < 0.3
+        assert claims(objective, embedded_episode(kind, 78))[-1] < 0.3
 
 
 def test_a_goal_that_is_undone_is_no_longer_claimed() -> None:
-    example = episode("undo", 5)
-    success = claims(fitted(world()), example)
+    example = embedded_episode("undo", 5)
+    success = claims(fitted(embedded_episodes()), example)
     assert success.max() - success[-1] > 0.4
 
 
 def test_goal_pictures_stand_in_for_successes() -> None:
-    failures = [example for example in world() if not example.success]
-    goal = episode("success", 3).features[-1]
+    failures = [example for example in embedded_episodes() if not example.success]
+    goal = embedded_episode("success", 3).features[-1]
     objective = fitted(
         [replace(example, goal_embedding=goal) for example in failures if "failure" in example.name]
     )
     assert (
-        claims(objective, episode("success", 77))[-1]
-        > claims(objective, episode("failure", 78))[-1] + 0.3
+        claims(objective, embedded_episode("success", 77))[-1]
+        > claims(objective, embedded_episode("failure", 78))[-1] + 0.3
     )
 
 
 def test_the_goal_of_one_task_is_no_goal_under_another_sentence() -> None:
-    objective = fitted(world(sentences=(PUSH, OPEN)), steps=300)
-    push = episode("success", 77)
-    wrong = replace(push, instruction=OPEN, text_embedding=TEXTS[OPEN])
+    objective = fitted(embedded_episodes(instructions=(PUSH, OPEN)), steps=300)
+    push = embedded_episode("success", 77)
+    wrong = replace(push, instruction=OPEN, text_embedding=TEXT_EMBEDDINGS[OPEN])
     assert claims(objective, push)[-1] > claims(objective, wrong)[-1] + 0.3
 
 
 def test_states_that_the_agent_exploits_lose_their_claim_once_they_are_negatives() -> None:
     """What VICE is for: a state far from every demonstration may look like the goal until it was
     seen."""
-    examples = world(3)
-    hack = episode("success", 9)
+    examples = embedded_episodes(3)
+    hack = embedded_episode("success", 9)
     features = hack.features.copy()
     features[:, 5] += 4
     visited = replace(hack, features=features, success=None, progress=None)
@@ -83,7 +90,7 @@ def test_states_that_the_agent_exploits_lose_their_claim_once_they_are_negatives
 
 
 def test_pessimism_never_raises_a_score() -> None:
-    examples = world(3)
+    examples = embedded_episodes(3)
     plain, wary = (
         fitted(examples, pessimism_coef=share).score_step([query(examples[0])])[0][0]
         for share in (0.0, 1.0)
@@ -92,7 +99,7 @@ def test_pessimism_never_raises_a_score() -> None:
 
 
 def test_mixup_keeps_the_ensemble_from_being_sure() -> None:
-    examples = world(3)
+    examples = embedded_episodes(3)
     mixed, plain = (
         fitted(examples, mixup_alpha=share).score_step([query(examples[0])])[0][0]
         for share in (0.4, 0.0)
@@ -102,7 +109,9 @@ def test_mixup_keeps_the_ensemble_from_being_sure() -> None:
 
 @pytest.mark.parametrize("kept", [("failure",), ()])
 def test_without_a_goal_the_message_says_what_to_give(kept: tuple[str, ...]) -> None:
-    examples = [example for example in world() if any(kind in example.name for kind in kept)]
+    examples = [
+        example for example in embedded_episodes() if any(kind in example.name for kind in kept)
+    ]
     with pytest.raises(InvalidInputError, match="goal"):
         fitted(examples)
 
@@ -110,7 +119,7 @@ def test_without_a_goal_the_message_says_what_to_give(kept: tuple[str, ...]) -> 
 def test_without_anything_else_the_message_says_what_to_give() -> None:
     still = [
         replace(e, progress=np.ones_like(e.progress))
-        for e in world()
+        for e in embedded_episodes()
         if e.success and e.progress is not None
     ]
     with pytest.raises(InvalidInputError, match="others"):

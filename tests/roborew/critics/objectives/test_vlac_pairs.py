@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from roborew.checks.synthetic import OPEN, PUSH, embedded_episode, embedded_episodes, query
 from roborew.critics.dataset.frame_pairs import STATIC_RATIO, FramePairBatch, FramePairSampler
 from roborew.critics.networks.pair_network import PairNetwork, expected_change
 from roborew.critics.objectives.vlac_pairs import VlacPairs, change_labels
@@ -16,7 +17,6 @@ from roborew.errors import InvalidInputError
 from roborew.evaluation import spearman
 from roborew.rewards.relative_progress import apply_change
 from roborew.workflows.fit.examples import static_since
-from tests.roborew.critics.worlds import OPEN, PUSH, episode, query, world
 
 
 def compared(p: np.ndarray, q: np.ndarray, matched: bool = True) -> FramePairBatch:
@@ -30,7 +30,7 @@ def compared(p: np.ndarray, q: np.ndarray, matched: bool = True) -> FramePairBat
 @pytest.fixture(scope="module")
 def critic() -> VlacPairs:
     critic = VlacPairs(steps=120, batch_size=96, hidden_dim=32)
-    critic.fit(world(4), [], lambda what, value: None)
+    critic.fit(embedded_episodes(4), [], lambda what, value: None)
     return critic
 
 
@@ -62,7 +62,7 @@ def test_under_another_tasks_sentence_nothing_moves_and_what_nobody_knows_stays_
 
 
 def test_pairs_are_near_and_far_forwards_and_backwards_still_and_of_other_tasks() -> None:
-    examples = world(3, sentences=(PUSH, OPEN))
+    examples = embedded_episodes(3, instructions=(PUSH, OPEN))
     drawn = FramePairSampler(examples).sample(np.random.default_rng(0), 2000)
     owner = np.repeat(np.arange(len(examples)), [len(example.features) for example in examples])
     np.testing.assert_array_equal(owner[drawn.before], owner[drawn.after])
@@ -81,7 +81,9 @@ def test_frames_between_which_next_to_nothing_changes_are_no_progress_whatever_t
     None
 ):
     """The reference's stagnation pairs: two frames, not one frame twice."""
-    example = replace(episode("success", 0), static_since=np.repeat(np.arange(0, 24, 4), 4))
+    example = replace(
+        embedded_episode("success", 0), static_since=np.repeat(np.arange(0, 24, 4), 4)
+    )
     drawn = FramePairSampler([example]).sample(np.random.default_rng(0), 4000)
     truth = example.progress
     assert truth is not None
@@ -111,15 +113,15 @@ def test_a_frame_looks_like_those_before_it_that_differ_in_less_than_a_hundredth
 
 def test_progress_rises_with_the_task_and_falls_when_it_is_undone(critic: VlacPairs) -> None:
     for kind in ("success", "undo"):
-        example = episode(kind, 77)
+        example = embedded_episode(kind, 77)
         scores = critic.score_step([query(example)])[0][0]
         assert scores.value[0] == 0
         assert spearman(scores.value, example.progress).value > 0.8
 
 
 def test_a_still_video_stays_where_it_is(critic: VlacPairs) -> None:
-    example = episode("success", 7)
-    still = critic.score_step([query(episode("success", 7))])[0][0]
+    example = embedded_episode("success", 7)
+    still = critic.score_step([query(embedded_episode("success", 7))])[0][0]
     frozen = np.repeat(example.features[:1], 60, axis=0)
     drift = critic.score_step(
         [
@@ -133,7 +135,7 @@ def test_a_still_video_stays_where_it_is(critic: VlacPairs) -> None:
 
 def test_it_says_done_at_the_end_of_a_success_only(critic: VlacPairs) -> None:
     success, failure = (
-        critic.score_step([query(episode(kind, 3))])[0][0].success
+        critic.score_step([query(embedded_episode(kind, 3))])[0][0].success
         for kind in ("success", "failure")
     )
     assert success is not None and failure is not None
