@@ -25,7 +25,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "judges": FILES,
     "learning": FILES,
     "encoders": FILES | {"learning"},
-    "rewards": FILES | {"data", "judges", "encoders"},
+    "rewards": FILES | {"data", "judges", "learning", "encoders"},
     "critics": FILES | {"learning", "encoders", "rewards"},
     "wrappers": FILES | {"shaping"},
     "agents": FILES,

@@ -22,7 +22,7 @@ from roborew.critics.networks.discriminator import (
     preconditioning,
     slope_penalty,
 )
-from roborew.critics.objective import Query
+from roborew.critics.objective import Query, split_scores
 from roborew.critics.torch_objective import TorchObjective
 from roborew.errors import InvalidInputError
 from roborew.learning.examples import Example, Features, Report
@@ -173,14 +173,8 @@ class Gail(TorchObjective["Discriminator"]):
         # All queries in one batch: a network call costs more than its rows.
         rewards = self._reward(steps).numpy()
 
-        scores: list[Scores] = []
-        states: list[RecurrentState] = []
-        bounds = np.cumsum(lengths)[:-1]
-        for query, values in zip(queries, np.split(rewards, bounds), strict=True):
-            valid = np.ones(len(values), np.bool_)
-            scores.append(Scores(values, valid))
-            states.append({"frame": query.features[-1:].copy()})
-        return scores, states
+        states: list[RecurrentState] = [{"frame": query.features[-1:].copy()} for query in queries]
+        return split_scores(rewards, lengths), states
 
     def _reward(self, steps: Transitions) -> Tensor:
         """``softplus(logit) = -log(1 - D)`` of steps, clipped and preconditioned, shape (N,)."""

@@ -17,6 +17,7 @@ from roborew.critics.networks.pair_network import PairNetwork, expected_change
 from roborew.critics.objective import Query
 from roborew.critics.torch_objective import TorchObjective
 from roborew.errors import CorruptFileError, InvalidInputError
+from roborew.learning.episode_layout import split_by_length
 from roborew.learning.examples import Example, Features, Report
 from roborew.learning.optim import GradientDescent
 from roborew.rewards.relative_progress import (
@@ -220,9 +221,9 @@ class Grm(TorchObjective[PairNetwork]):
             # The first of a frame's four questions shows it last, as success is learned.
             success = success_logits.reshape(-1, 4)[:, 0].sigmoid().numpy()
 
-        bounds = np.cumsum([len(query.features) for query in queries])[:-1]
-        hops_by_query = np.split(hops, bounds)
-        success_by_query = np.split(success, bounds)
+        lengths = [len(query.features) for query in queries]
+        hops_by_query = split_by_length(hops, lengths)
+        success_by_query = split_by_length(success, lengths)
         for query_hops, goal in zip(hops_by_query, goals, strict=True):
             if goal is None:
                 query_hops[:, 2:] = np.nan

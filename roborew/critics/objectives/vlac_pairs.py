@@ -16,6 +16,7 @@ from roborew.critics.networks.pair_network import PairNetwork, expected_change
 from roborew.critics.objective import Query
 from roborew.critics.torch_objective import TorchObjective
 from roborew.errors import InvalidInputError
+from roborew.learning.episode_layout import split_by_length
 from roborew.learning.examples import Example, Features, Report
 from roborew.learning.packed_episodes import PackedEpisodes
 from roborew.rewards.relative_progress import MIN_REMAINING_WORK, Integrator, apply_change
@@ -175,9 +176,9 @@ class VlacPairs(TorchObjective[PairNetwork]):
             # All pairs of a frame show it second; the first of them is asked whether it is done.
             success = success_logits.reshape(-1, pairs_per_frame)[:, 0].sigmoid().numpy()
 
-        bounds = np.cumsum([len(query.features) for query in queries])[:-1]
-        changes_by_query = np.split(changes, bounds)
-        success_by_query = np.split(success, bounds)
+        lengths = [len(query.features) for query in queries]
+        changes_by_query = split_by_length(changes, lengths)
+        success_by_query = split_by_length(success, lengths)
         return list(zip(changes_by_query, success_by_query, strict=True))
 
     def _pairs(self, query: Query) -> Features:

@@ -220,11 +220,6 @@ def abstention_of(answer: Answer) -> Abstention | None:
     return Abstention(reason, detail)
 
 
-def split_by_length(values: Values, lengths: Sequence[int]) -> list[Values]:
-    """Cut values of shape (sum of lengths, ...) into one piece for each length."""
-    return np.split(values, np.cumsum(lengths)[:-1]) if lengths else []
-
-
 def to_scores(value: Values, success: Values | None = None) -> Scores:
     """Return scores of one clip, shape (T,): valid where every number is there."""
     # Value and success are valid or not together: a spec promises both or neither.

@@ -17,11 +17,11 @@ import numpy as np
 from roborew.errors import InvalidInputError
 from roborew.judges.config import JudgeConfig
 from roborew.judges.types import Judge
+from roborew.learning.episode_layout import split_by_length
 from roborew.rewards.vlm.base import (
     Cost,
     JudgeReward,
     MarkedQuestion,
-    split_by_length,
     to_scores,
 )
 from roborew.rewards.vlm.scales import Scale, Values

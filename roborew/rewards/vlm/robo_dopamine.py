@@ -13,6 +13,7 @@ from roborew.errors import InvalidInputError
 from roborew.judges.config import DEFAULT_JUDGE, JudgeConfig
 from roborew.judges.parsing import sanitize_instruction
 from roborew.judges.types import Judge, Part
+from roborew.learning.episode_layout import split_by_length
 from roborew.rewards.relative_progress import (
     apply_hop,
     color_difference,
@@ -20,7 +21,7 @@ from roborew.rewards.relative_progress import (
     progress_from_goal,
     progress_from_start,
 )
-from roborew.rewards.vlm.base import Cost, JudgeReward, MarkedQuestion, split_by_length, to_scores
+from roborew.rewards.vlm.base import Cost, JudgeReward, MarkedQuestion, to_scores
 from roborew.rewards.vlm.pairwise import (
     ComparedEpisode,
     Pair,

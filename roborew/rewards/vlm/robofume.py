@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from roborew.judges.config import DEFAULT_JUDGE, JudgeConfig
 from roborew.judges.parsing import sanitize_instruction
 from roborew.judges.types import Judge
-from roborew.rewards.vlm.base import Cost, JudgeReward, MarkedQuestion, split_by_length, to_scores
+from roborew.learning.episode_layout import split_by_length
+from roborew.rewards.vlm.base import Cost, JudgeReward, MarkedQuestion, to_scores
 from roborew.rewards.vlm.scales import Scale
 from roborew.types import Clip, RewardSpec, Scores
 

@@ -14,8 +14,9 @@ from roborew.errors import InvalidInputError
 from roborew.judges.config import DEFAULT_JUDGE, JudgeConfig
 from roborew.judges.parsing import sanitize_instruction
 from roborew.judges.types import Judge, Part
+from roborew.learning.episode_layout import split_by_length
 from roborew.rewards.relative_progress import Integrator, apply_change
-from roborew.rewards.vlm.base import Cost, JudgeReward, MarkedQuestion, split_by_length, to_scores
+from roborew.rewards.vlm.base import Cost, JudgeReward, MarkedQuestion, to_scores
 from roborew.rewards.vlm.pairwise import (
     ComparedEpisode,
     Pair,
