@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, Self, cast, runtime_checkable
+from typing import Any, Literal, Protocol, Self, cast, get_args, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,8 @@ Video = NDArray[np.uint8]
 FloatArray = NDArray[np.float32]
 BoolArray = NDArray[np.bool_]
 
+SpecShaping = Literal["progress-delta", "raw"]
+"""What a reward model may ask for; a potential is for the user to choose."""
 MAX_INSTRUCTION_CHARACTERS = 512
 
 
@@ -194,7 +196,8 @@ class RewardSpec:
         paper: where the method comes from, as ``arXiv:NNNN.NNNNN`` or a sentence.
         learns_goal_images: a critic is fitted to pictures of the goal, which may be drawn or edited.
         shaping: what an agent is paid unless the user says otherwise: the gain in score
-            ("difference"), or, where a score is the reward of the step itself, the score ("level").
+            ("progress-delta"), or, where a score is the reward of the step itself, the score
+            ("raw").
     """
 
     name: str
@@ -205,8 +208,15 @@ class RewardSpec:
     needs_goal_image: bool
     predicts_success: bool
     paper: str
-    shaping: Literal["difference", "level"] = "difference"
+    shaping: SpecShaping = "progress-delta"
     learns_goal_images: bool = False
+
+    def __post_init__(self) -> None:
+        if self.shaping not in get_args(SpecShaping):
+            raise InvalidInputError(
+                f"{self.name}: expected the shaping to be one of {get_args(SpecShaping)}; "
+                f"got {self.shaping!r}."
+            )
 
 
 @runtime_checkable

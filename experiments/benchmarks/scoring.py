@@ -203,7 +203,7 @@ def _rounding(model: str, frames: Video) -> Row:
     scores = {}
     for dtype in ("float32", "bfloat16"):
         tower = load_open_clip(model, "random", text=False).tower
-        x = normalize(Embedder(tower, dtype=dtype, batch=16).embed([frames])[0])
+        x = normalize(Embedder(tower, dtype=dtype, batch_size=16).embed([frames])[0])
         scores[dtype] = x @ x[-1]
     exact, rounded = scores["float32"][:-1], scores["bfloat16"][:-1]
     rank = float(spearmanr(exact, rounded).statistic)

@@ -136,7 +136,7 @@ class Embedder:
         device: of torch; several, separated by commas, each get a replica and a share of the
             batches.
         dtype: "auto" is bfloat16 where the device multiplies it faster, float32 elsewhere.
-        batch: frames that go through a replica at once.
+        batch_size: frames that go through a replica at once.
         compile: let ``torch.compile`` translate the network; needs a C++ compiler on CPU.
         cache: a folder in which embeddings are kept for the next run.
         remembered: embeddings kept in memory.
@@ -151,20 +151,21 @@ class Embedder:
         *,
         device: str = "cpu",
         dtype: Dtype = "auto",
-        batch: int = 64,
+        batch_size: int = 64,
         compile: bool = False,  # noqa: A002 - the name of what it does
         cache: Path | None = None,
         remembered: int = MAX_REMEMBERED,
     ) -> None:
-        if batch < 1 or remembered < 0:
+        if batch_size < 1 or remembered < 0:
             raise InvalidInputError(
-                f"batch: expected at least 1, remembered at least 0; got {batch} and {remembered}."
+                f"batch_size: expected at least 1, remembered at least 0; got {batch_size} and "
+                f"{remembered}."
             )
         self._devices = [_usable(name.strip()) for name in device.split(",")]
         self.dtype = _resolve_dtype(dtype, self._devices)
         self.noise: RoundingProbes | None = None
         self._prepare = tower.preprocessing
-        self._batch = batch
+        self._batch_size = batch_size
         self._compile = compile
         self._identity = f"{tower.identity} {tower.preprocessing} {self.dtype}".encode()
         self._cache = EmbeddingCache(remembered, cache)
@@ -223,8 +224,8 @@ class Embedder:
         # Frames of two sizes cannot be stacked into one batch.
         for shape in dict.fromkeys(frame.shape for frame in frames):
             rows = [row for row, frame in enumerate(frames) if frame.shape == shape]
-            for start in range(0, len(rows), self._batch):
-                batch_rows.append(rows[start : start + self._batch])
+            for start in range(0, len(rows), self._batch_size):
+                batch_rows.append(rows[start : start + self._batch_size])
         batches: list[list[Frame]] = []
         for rows in batch_rows:
             batches.append([frames[row] for row in rows])

@@ -4,10 +4,10 @@ LIV."""
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +18,8 @@ from roborew.encoders.embedder import Dtype, Embedder, PretrainedModel
 from roborew.learning.examples import Features
 from roborew.types import Video, check_instruction
 
-Kind = Literal["transformers", "timm", "open_clip", "vip", "r3m", "liv"]
-MODELS: dict[Kind, str] = {
+Library = Literal["transformers", "timm", "open_clip", "vip", "r3m", "liv"]
+MODELS: dict[Library, str] = {
     "transformers": "facebook/dinov2-small",
     "timm": "vit_small_patch14_dinov2.lvd142m",
     "open_clip": "ViT-B-32",
@@ -27,8 +27,8 @@ MODELS: dict[Kind, str] = {
     "r3m": "resnet50",
     "liv": "RN50-quickgelu",
 }
-"""The model of a tower if none is given."""
-LOADERS: dict[Kind, str] = {
+"""The model if none is given."""
+LOADERS: dict[Library, str] = {
     "transformers": "transformers:load_transformers",
     "timm": "timm:load_timm",
     "open_clip": "open_clip:load_open_clip_tower",
@@ -36,22 +36,22 @@ LOADERS: dict[Kind, str] = {
     "r3m": "timm:load_r3m",
     "liv": "open_clip:load_open_clip_tower",
 }
-"""What loads a tower; its library is imported only then."""
+"""What loads a network; its library is imported only then."""
 Load = Callable[[str, str | None, str | None, str | None], PretrainedModel]
 
 
 def load_pretrained(
-    tower: Kind,
+    library: Library,
     model: str | None = None,
     pretrained: str | None = None,
     revision: str | None = None,
     sha256: str | None = None,
 ) -> PretrainedModel:
-    """Load a tower with all of its weights, or nothing.
+    """Load an image tower with all of its weights, or nothing.
 
     Args:
-        tower: whose network: transformers (such as DINOv2), timm, open_clip, or VIP, R3M or LIV
-            from a local file.
+        library: where the network comes from: transformers (such as DINOv2), timm, open_clip, or
+            VIP, R3M or LIV, whose weights are a local file.
         model: hub id or folder, name or architecture; `MODELS` says which if not given.
         pretrained: a .safetensors file, and for open_clip also a tag or ``hf-hub:owner/name``.
         revision: commit of a repository on the hub.
@@ -64,9 +64,9 @@ def load_pretrained(
             to put it.
         CorruptFileError: a damaged file, another checksum, or weights of another architecture.
     """
-    module, _, function = LOADERS[tower].partition(":")
+    module, _, function = LOADERS[library].partition(":")
     load: Load = getattr(import_module(f"roborew.encoders.{module}"), function)
-    return load(model or MODELS[tower], pretrained, revision, sha256)
+    return load(model or MODELS[library], pretrained, revision, sha256)
 
 
 SENTENCES = 1024
@@ -80,14 +80,14 @@ class PretrainedEncoder(FrozenEncoder):
     otherwise by `roborew.encoders.text.embed_text`.
 
     Args:
-        tower: whose network; see `roborew.encoders.pretrained.load_pretrained` for this and the next
-            four.
+        library: where the network comes from; see `roborew.encoders.pretrained.load_pretrained` for
+            this and the next four.
         model: hub id or folder, name or architecture.
         pretrained: its weights.
         revision: commit of a repository on the hub.
         sha256: that the weight file must have.
         dtype: number format of the network.
-        batch: frames that go through the network at once.
+        batch_size: frames that go through the network at once.
         cache: a folder in which embeddings are kept for the next fit; several processes may share
             it.
         seed: not used; nothing is random here.
@@ -97,31 +97,35 @@ class PretrainedEncoder(FrozenEncoder):
         RoborewError: as `load_pretrained`.
     """
 
+    RENAMED: ClassVar[Mapping[str, str]] = {"tower": "library", "batch": "batch_size"}
+
     def __init__(
         self,
         *,
-        tower: Kind = "open_clip",
+        library: Library = "open_clip",
         model: str | None = None,
         pretrained: str | None = None,
         revision: str | None = None,
         sha256: str | None = None,
         dtype: Dtype = "auto",
-        batch: int = 64,
+        batch_size: int = 64,
         cache: Path | None = None,
         seed: int = 0,
         device: str = "cpu",
     ) -> None:
         del seed
-        super().__init__("tower")
-        loaded = load_pretrained(tower, model, pretrained, revision, sha256)
-        self._embedder = Embedder(loaded, device=device, dtype=dtype, batch=batch, cache=cache)
+        super().__init__("pretrained")
+        loaded = load_pretrained(library, model, pretrained, revision, sha256)
+        self._embedder = Embedder(
+            loaded, device=device, dtype=dtype, batch_size=batch_size, cache=cache
+        )
         self._read = loaded.encode_text
         text_cache = None if cache is None else cache / "sentences"
         self._sentences = EmbeddingCache(SENTENCES, text_cache)
         # A critic fitted to one text space cannot read the other.
         text_space = " with its text" if loaded.encode_text else ""
         content = f"{loaded.identity} {loaded.preprocessing}{text_space}"
-        self.identity = f"{tower}-{hashlib.sha256(content.encode()).hexdigest()[:32]}"
+        self.identity = f"{library}-{hashlib.sha256(content.encode()).hexdigest()[:32]}"
 
     def encode(self, frames: Video) -> Features:
         """Vectors (T, D) of length one."""

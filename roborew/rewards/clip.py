@@ -106,7 +106,12 @@ class ClipReward:
         self._encode = loaded.encode_text
         self._text_vector = lru_cache(maxsize=1024)(self._encode_text)  # sentences repeat
         self._embedder = Embedder(
-            image_model, device=device, dtype=dtype, batch=batch_size, compile=compile, cache=cache
+            image_model,
+            device=device,
+            dtype=dtype,
+            batch_size=batch_size,
+            compile=compile,
+            cache=cache,
         )
         self._rounding_check = RoundingCheck("clip")
         self.spec = self._make_spec()

@@ -10,7 +10,7 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from roborew.encoders.embedder import Dtype, Embedder, RoundingCheck
-from roborew.encoders.pretrained import Kind, load_pretrained
+from roborew.encoders.pretrained import Library, load_pretrained
 from roborew.errors import InvalidInputError
 from roborew.rewards.similarity import normalize
 from roborew.types import Clip, FloatArray, RewardSpec, Scores
@@ -22,11 +22,11 @@ class GoalImage:
 
     As level: ``S(o, g) = -|f(o) - f(g)|`` (VIP, arXiv:2210.00030; R3M, arXiv:2203.12601), or
     ``cos(f(o), f(g)) - 1`` (LIV, arXiv:2306.00958). As difference, what VIP pays: ``S(o_t, g) -
-    S(o_{t-1}, g)``, 0 at the first frame; pay it as it is, with shaping "level".
+    S(o_{t-1}, g)``, 0 at the first frame; pay it as it is, with ``--shaping raw``.
 
     Args:
-        tower: whose network: transformers (such as DINOv2), timm, open_clip, or VIP, R3M or LIV
-            from a local file.
+        library: where the network comes from: transformers (such as DINOv2), timm, open_clip, or
+            VIP, R3M or LIV, whose weights are a local file.
         model: hub id or folder, name or architecture; `MODELS` says which if not given.
         pretrained: a .safetensors file, and for open_clip also a tag or ``hf-hub:owner/name``.
         revision: commit of a repository on the hub; pin it, or scores may change with the
@@ -48,12 +48,16 @@ class GoalImage:
         CorruptFileError: a damaged file, another checksum, or weights of another architecture.
     """
 
-    RENAMED: ClassVar[Mapping[str, str]] = {"batch": "batch_size", "form": "output"}
+    RENAMED: ClassVar[Mapping[str, str]] = {
+        "tower": "library",
+        "batch": "batch_size",
+        "form": "output",
+    }
 
     def __init__(
         self,
         *,
-        tower: Kind = "transformers",
+        library: Library = "transformers",
         model: str | None = None,
         pretrained: str | None = None,
         revision: str | None = None,
@@ -66,9 +70,9 @@ class GoalImage:
         cache: Path | None = None,
         device: str = "cpu",
     ) -> None:
-        loaded = load_pretrained(tower, model, pretrained, revision, sha256)
+        loaded = load_pretrained(library, model, pretrained, revision, sha256)
         self._embedder = Embedder(
-            loaded, device=device, dtype=dtype, batch=batch_size, compile=compile, cache=cache
+            loaded, device=device, dtype=dtype, batch_size=batch_size, compile=compile, cache=cache
         )
         self._rounding_check = RoundingCheck("goal_image")
         self._cosine = distance == "cosine"

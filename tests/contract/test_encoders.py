@@ -20,7 +20,7 @@ def options(name: str, folder: Path) -> dict[str, object]:
         return {"steps": STEPS}
     if name == "pretrained":
         weights = tiny_timm(folder / "weights.safetensors")
-        return {"tower": "timm", "model": "test_vit", "pretrained": str(weights)}
+        return {"library": "timm", "model": "test_vit", "pretrained": str(weights)}
     return {}
 
 

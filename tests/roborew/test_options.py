@@ -9,8 +9,15 @@ from typing import Any, ClassVar, Literal
 
 import pytest
 
-from roborew.config import keyword_options, parse_options
+from roborew.config import (
+    current_names,
+    keyword_options,
+    option_types,
+    options_class,
+    parse_options,
+)
 from roborew.errors import InvalidInputError, UnknownNameError
+from roborew.registry import Registry, agents, critics, encoders, judges, rewards
 
 
 class Model:
@@ -102,3 +109,19 @@ def test_an_option_of_an_earlier_release_is_read_and_said_what_it_is_called_now(
 def test_an_option_given_by_its_old_and_its_new_name_is_refused(pairs: list[str]) -> None:
     with pytest.raises(InvalidInputError, match="kept is called top_k now; got both"):
         parse_options(Renamed, pairs)
+
+
+@pytest.mark.parametrize("registry", [rewards, agents, critics, encoders, judges])
+def test_every_old_name_of_a_setting_is_read_as_one_that_there_is(registry: Registry) -> None:
+    for name in registry:
+        factory = registry.load(name)
+        settings = set(option_types(factory))
+        table: Mapping[str, str] = getattr(options_class(factory), "RENAMED", {})
+        assert set(table.values()) <= settings, name
+        assert not set(table) & settings, name
+
+
+def test_settings_of_a_pretrained_encoder_are_read_by_their_old_names() -> None:
+    old = {"tower": "timm", "batch": "8"}
+    today = current_names(encoders.load("pretrained"), old, "encoder pretrained")
+    assert today == {"library": "timm", "batch_size": "8"}

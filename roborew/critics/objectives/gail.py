@@ -66,7 +66,7 @@ class Gail(TorchObjective["Discriminator"]):
         needs_goal_image=False,
         predicts_success=False,
         paper="GAIL, arXiv:1606.03476; AIRL, arXiv:1710.11248; Blondé et al., arXiv:2006.16785",
-        shaping="level",
+        shaping="raw",
     )
     RENAMED: ClassVar[Mapping[str, str]] = {
         "batch": "batch_size",

@@ -72,7 +72,7 @@ class TemporalOT(TorchObjective["Representation"]):
         needs_goal_image=False,
         predicts_success=False,
         paper="TemporalOT, arXiv:2410.21795; RAPL, arXiv:2310.07932",
-        shaping="level",
+        shaping="raw",
     )
     RENAMED: ClassVar[Mapping[str, str]] = {
         "demonstrations": "num_demonstrations",

@@ -7,7 +7,6 @@ import inspect
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
 from roborew.config import keyword_options
 from roborew.errors import InvalidInputError
@@ -31,8 +30,6 @@ DEFAULT_INIT_STD = 0.6
 """Enough to find out that a drawer opens; with 0.35 the hand parks at its handle."""
 SHAPING_SCALE = MappingProxyType({"progress-delta": 5.0, "potential": 5.0, "raw": 1.0})
 """Reward for a score, or a gain in score, of one."""
-SPEC_SHAPINGS = MappingProxyType({"difference": "progress-delta", "level": "raw"})
-"""What a `RewardSpec` calls the shapings."""
 
 
 def resolve(config: TrainConfig) -> TrainConfig:
@@ -115,7 +112,7 @@ def _resolve_agent(agent: AgentConfig, env_id: str, reward: RewardConfig) -> Age
 
 def _resolve_shaping(config: TrainConfig, spec: RewardSpec) -> ShapingConfig:
     shaping = config.shaping
-    kind: Any = shaping.kind or SPEC_SHAPINGS.get(spec.shaping, spec.shaping)
+    kind = shaping.kind or spec.shaping
     scale = SHAPING_SCALE[kind] if shaping.scale is None else shaping.scale
     if kind != "potential":
         return replace(shaping, kind=kind, scale=scale)

@@ -58,9 +58,13 @@ def embedder(folder: Path, **options: Any) -> Embedder:
 
 def test_batch_order_and_replica_change_nothing(folder: Path) -> None:
     frames = clip_of(64, side=64)
-    expected = embedder(folder, batch=64).embed([frames])[0]
+    expected = embedder(folder, batch_size=64).embed([frames])[0]
     order = np.random.default_rng(1).permutation(64)
-    for options in ({"batch": 1}, {"batch": 7}, {"batch": 5, "device": "cpu,cpu,cpu"}):
+    for options in (
+        {"batch_size": 1},
+        {"batch_size": 7},
+        {"batch_size": 5, "device": "cpu,cpu,cpu"},
+    ):
         np.testing.assert_allclose(
             embedder(folder, **options).embed([frames[order]])[0], expected[order], atol=1e-5
         )
@@ -72,7 +76,7 @@ def test_batch_order_and_replica_change_nothing(folder: Path) -> None:
 def test_a_gpu_and_the_processor_share_the_work(folder: Path) -> None:
     frames = clip_of(64, side=64)
     expected = embedder(folder).embed([frames])[0]
-    found = embedder(folder, batch=5, device="cuda,cpu,cuda").embed([frames])[0]
+    found = embedder(folder, batch_size=5, device="cuda,cpu,cuda").embed([frames])[0]
     np.testing.assert_allclose(found, expected, atol=1e-3)
 
 
@@ -118,7 +122,7 @@ def test_the_memory_is_bounded_and_forgets_what_was_used_longest_ago() -> None:
 
 
 def test_frames_of_several_sizes_come_back_in_their_places() -> None:
-    model = Embedder(counting(), dtype="float32", batch=2)
+    model = Embedder(counting(), dtype="float32", batch_size=2)
     videos = [clip_of(3, 0, 16), clip_of(2, 1, 32), clip_of(3, 2, 16)]
     together = model.embed(videos)
     for video, found in zip(videos, together, strict=True):
@@ -202,7 +206,7 @@ def test_a_device_that_is_not_there_is_refused() -> None:
     with pytest.raises(InvalidInputError, match="torch cannot use 'nowhere'.*doctor"):
         Embedder(counting(), device="cpu,nowhere")
     with pytest.raises(InvalidInputError, match="batch"):
-        Embedder(counting(), batch=0)
+        Embedder(counting(), batch_size=0)
 
 
 def test_noise_above_the_spread_of_an_episode_is_warned_of_once(

@@ -35,14 +35,14 @@ def words(
 ) -> dict[str, Any]:
     folder = tmp_path_factory.mktemp(request.param)
     if request.param == "open_clip":
-        return {"tower": "open_clip", "model": str(tiny_clip(folder))}
+        return {"library": "open_clip", "model": str(tiny_clip(folder))}
     if request.param == "timm":
         return {
-            "tower": "timm",
+            "library": "timm",
             "model": "test_vit",
             "pretrained": str(tiny_timm(folder / "weights.safetensors")),
         }
-    return {"tower": "transformers", "model": str(tiny_dinov2(folder))}
+    return {"library": "transformers", "model": str(tiny_dinov2(folder))}
 
 
 def test_vectors_have_length_one_and_do_not_depend_on_the_batch(words: dict[str, Any]) -> None:
@@ -60,7 +60,9 @@ def test_sentences_are_read_by_the_models_own_text_tower_in_the_space_of_its_fra
     tower: str, tmp_path: Path
 ) -> None:
     model = str(tiny_clip(tmp_path / "clip"))
-    encoder = PretrainedEncoder(tower=tower, model=model, dtype="float32", cache=tmp_path / "cache")
+    encoder = PretrainedEncoder(
+        library=tower, model=model, dtype="float32", cache=tmp_path / "cache"
+    )
     own = load_open_clip(model)
     text = own.encode_text("open the drawer")
     np.testing.assert_allclose(
@@ -81,7 +83,7 @@ def test_pictures_and_sentences_of_transformers_models_meet_in_the_space_of_both
     kind: str, tmp_path: Path
 ) -> None:
     folder = tiny_joint(tmp_path / kind, kind)
-    encoder = PretrainedEncoder(tower="transformers", model=str(folder), dtype="float32")
+    encoder = PretrainedEncoder(library="transformers", model=str(folder), dtype="float32")
     network, tokenizer = (
         AutoModel.from_pretrained(folder).eval(),
         AutoTokenizer.from_pretrained(folder),
@@ -106,20 +108,20 @@ def test_pictures_and_sentences_of_transformers_models_meet_in_the_space_of_both
 
 def test_a_sentence_that_transformers_models_cannot_read_is_an_error(tmp_path: Path) -> None:
     folder = tiny_joint(tmp_path / "clip", "clip")
-    encoder = PretrainedEncoder(tower="transformers", model=str(folder))
+    encoder = PretrainedEncoder(library="transformers", model=str(folder))
     with pytest.raises(InvalidInputError, match="reads 24 tokens"):
         encoder.encode_text("open the drawer " * 3)
     for file in ("tokenizer.json", "tokenizer_config.json"):
         (folder / file).unlink()
     with pytest.raises(MissingBackendError, match="tokenizer of"):
-        PretrainedEncoder(tower="transformers", model=str(folder)).encode_text("open the drawer")
+        PretrainedEncoder(library="transformers", model=str(folder)).encode_text("open the drawer")
 
 
 def test_a_sentence_goes_through_the_text_tower_once_for_all_fits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     words = {
-        "tower": "open_clip",
+        "library": "open_clip",
         "model": str(tiny_clip(tmp_path / "clip")),
         "cache": tmp_path / "cache",
     }
@@ -133,7 +135,7 @@ def test_a_sentence_goes_through_the_text_tower_once_for_all_fits(
 
 
 def test_a_tower_without_sentences_has_their_words_hashed(tmp_path: Path) -> None:
-    encoder = PretrainedEncoder(tower="transformers", model=str(tiny_dinov2(tmp_path)))
+    encoder = PretrainedEncoder(library="transformers", model=str(tiny_dinov2(tmp_path)))
     np.testing.assert_array_equal(
         encoder.encode_text("open the drawer"), embed_text("open the drawer")
     )
@@ -154,7 +156,7 @@ def test_a_second_fit_embeds_nothing_and_gives_the_same_critic(
 ) -> None:
     config = FitConfig(
         critic=CriticConfig("ridge"),
-        encoder=EncoderConfig("tower", {**words, "dtype": "float32"}),
+        encoder=EncoderConfig("pretrained", {**words, "dtype": "float32"}),
         cache=tmp_path / "cache",
     )
     shown, told = list(read_demonstrations(demos)), list[str]()
@@ -171,7 +173,7 @@ def test_a_critic_knows_its_tower_and_not_the_cache(
 ) -> None:
     config = FitConfig(
         critic=CriticConfig("ridge"),
-        encoder=EncoderConfig("tower", words),
+        encoder=EncoderConfig("pretrained", words),
         cache=tmp_path / "cache",
     )
     made = fit_critic(list(read_demonstrations(demos)), config).critic
@@ -185,10 +187,14 @@ def test_a_critic_knows_its_tower_and_not_the_cache(
 def test_a_damaged_entry_of_the_cache_is_computed_anew(
     demos: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    options = {"tower": "open_clip", "model": str(tiny_clip(tmp_path / "clip")), "dtype": "float32"}
+    options = {
+        "library": "open_clip",
+        "model": str(tiny_clip(tmp_path / "clip")),
+        "dtype": "float32",
+    }
     config = FitConfig(
         critic=CriticConfig("ridge"),
-        encoder=EncoderConfig("tower", options),
+        encoder=EncoderConfig("pretrained", options),
         cache=tmp_path / "cache",
     )
     shown = list(read_demonstrations(demos))

@@ -65,7 +65,7 @@ def test_timm_is_its_own_model_on_its_own_pictures(tmp_path: Path) -> None:
     transform = timm.data.create_transform(**timm.data.resolve_model_data_config(network))
     expected = distances(network(torch.stack([transform(picture) for picture in PICTURES])))
     np.testing.assert_allclose(
-        values(tower="timm", model="test_vit", pretrained=str(file)), expected, atol=2e-2
+        values(library="timm", model="test_vit", pretrained=str(file)), expected, atol=2e-2
     )
 
 
@@ -91,12 +91,12 @@ def test_the_resnets_of_r3m_and_vip_are_read_from_their_check_points(
     )
     expected = distances(network.eval()(torch.stack([resize(picture) for picture in PICTURES])))
     np.testing.assert_allclose(
-        values(tower=kind, model="resnet18", pretrained=str(file)), expected, atol=1e-2
+        values(library=kind, model="resnet18", pretrained=str(file)), expected, atol=1e-2
     )
 
 
 def test_open_clip_towers_serve_too(tmp_path: Path) -> None:
-    found = values(tower="open_clip", model=str(tiny_clip(tmp_path)), distance="cosine")
+    found = values(library="open_clip", model=str(tiny_clip(tmp_path)), distance="cosine")
     assert found[1] == pytest.approx(0, abs=1e-6) and (np.delete(found, 1) < -1e-3).all()
 
 
@@ -120,19 +120,19 @@ def test_the_picture_of_the_goal_may_have_another_size(dinov2: Path) -> None:
     ("options", "error", "said"),
     [
         (
-            {"tower": "timm", "model": "vit_smal_patch16_224"},
+            {"library": "timm", "model": "vit_smal_patch16_224"},
             UnknownNameError,
             "Did you mean.*vit_small_patch16_224",
         ),
         (
-            {"tower": "timm", "model": "vit_small_patch16_224.agreg"},
+            {"library": "timm", "model": "vit_small_patch16_224.agreg"},
             UnknownNameError,
             "tag of vit_small_patch16_224",
         ),
-        ({"tower": "r3m", "model": "resnet19"}, UnknownNameError, "Did you mean 'resnet18'"),
-        ({"tower": "vip"}, MissingBackendError, "give pretrained=FILE.safetensors"),
+        ({"library": "r3m", "model": "resnet19"}, UnknownNameError, "Did you mean 'resnet18'"),
+        ({"library": "vip"}, MissingBackendError, "give pretrained=FILE.safetensors"),
         (
-            {"tower": "vip", "pretrained": "model.pt"},
+            {"library": "vip", "pretrained": "model.pt"},
             MissingBackendError,
             "no file model.pt.*save_file",
         ),

@@ -281,7 +281,7 @@ def test_a_number_out_of_range_is_refused(wrong: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize(
     ("wanted", "asked", "paid"),
-    [("level", None, 1), ("difference", None, 0), ("level", "progress-delta", 0)],
+    [("raw", None, 1), ("progress-delta", None, 0), ("raw", "progress-delta", 0)],
 )
 def test_a_reward_is_paid_as_it_says_unless_the_user_says_otherwise(
     wanted: Any, asked: Any, paid: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -290,8 +290,7 @@ def test_a_reward_is_paid_as_it_says_unless_the_user_says_otherwise(
     monkeypatch.setattr(Height, "spec", replace(Height.spec, shaping=wanted))
     config = replace(TINY, shaping=ShapingConfig(asked), score_every=1)
     with start(config, tmp_path / "run") as run:
-        names = {"level": "raw", "difference": "progress-delta"}
-        assert run.config(TrainConfig).shaping.kind == (asked or names[wanted])
+        assert run.config(TrainConfig).shaping.kind == (asked or wanted)
     with closing(make_reward_env(config, 2, Height())) as env:
         _, infos = env.reset(seed=1)
         rewards = env.step(np.zeros((2, 1), np.float32))[1]
@@ -300,7 +299,7 @@ def test_a_reward_is_paid_as_it_says_unless_the_user_says_otherwise(
 
 @pytest.mark.parametrize("critic", sorted(critics))
 def test_only_a_score_that_belongs_to_a_step_is_paid_by_its_level(critic: str) -> None:
-    assert (critics.load(critic).spec.shaping == "level") == (critic in ("gail", "temporal_ot"))
+    assert (critics.load(critic).spec.shaping == "raw") == (critic in ("gail", "temporal_ot"))
 
 
 def test_a_critic_that_must_see_how_an_episode_ends_pays_and_is_judged(tmp_path: Path) -> None:
