@@ -17,6 +17,7 @@ import logging
 import math
 import types
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
@@ -76,6 +77,12 @@ def from_json(kind: type[T], content: object) -> T:
     return cast("T", _read(kind, content, kind.__name__))
 
 
+@cache
+def warn_once(message: str) -> None:
+    """Log a warning, unless this process has logged it before: one file is read many times."""
+    logger.warning(message)
+
+
 def current_names(kind: object, settings: Mapping[str, T], place: str) -> dict[str, T]:
     """Return the settings under today's names, by the table ``kind.RENAMED`` of old to new ones.
 
@@ -89,6 +96,7 @@ def current_names(kind: object, settings: Mapping[str, T], place: str) -> dict[s
     """
     table: Mapping[str, str] = getattr(kind, "RENAMED", {})
     current = dict[str, T]()
+    old_names: list[str] = []
     for name, value in settings.items():
         new_name = table.get(name, name)
         # Order must not matter: the new name may come before or after the old one.
@@ -98,8 +106,10 @@ def current_names(kind: object, settings: Mapping[str, T], place: str) -> dict[s
                 f"{place}: {old_name} is called {new_name} now; got both. Give {new_name} alone."
             )
         if new_name != name:
-            logger.warning("%s: %s is called %s now.", place, name, new_name)
+            old_names.append(f"{name} is called {new_name} now")
         current[new_name] = value
+    if old_names:
+        warn_once(f"{place}: {', '.join(old_names)}.")
     return current
 
 

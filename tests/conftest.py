@@ -11,9 +11,17 @@ os.environ.setdefault(
 import pytest
 import torch
 
+from roborew.config import warn_once
+
 
 @pytest.fixture(autouse=True)
 def first_weights() -> None:
     """Networks that a test makes without a seed of its own start from the same weights, whichever
     tests ran before."""
     torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def no_warnings_yet() -> None:
+    """A warning that is given once in a process is given in every test that looks for it."""
+    warn_once.cache_clear()

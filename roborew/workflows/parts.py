@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, ClassVar, Self
 
 import tyro
 
-from roborew.config import current_names, default_options, options_class, read_options, to_json
+from roborew.config import (
+    current_names,
+    default_options,
+    options_class,
+    read_options,
+    to_json,
+    warn_once,
+)
 from roborew.errors import UnknownNameError
 from roborew.registry import Registry, agents, critics, encoders, rewards
-
-logger = logging.getLogger(__name__)
 
 Options = Annotated[Mapping[str, Any], tyro.conf.Suppress, tyro.conf.Fixed]
 """Settings by name, as JSON holds them; on the command line each is a flag, ``--agent.gamma 0.9``."""
@@ -138,12 +141,6 @@ class EncoderConfig(RegisteredPart):
     registry: ClassVar[Registry] = encoders
 
 
-@cache
-def _warn_renamed(name: str, current: str) -> None:
-    """Say once what a reward is called now; a configuration is made many times."""
-    logger.warning("reward %s is called %s now.", name, current)
-
-
 @dataclass(frozen=True, slots=True)
 class RewardConfig(PartConfig):
     """Settings of the reward: --reward.KEY VALUE, and --judge.KEY VALUE of the vision-language model
@@ -160,7 +157,7 @@ class RewardConfig(PartConfig):
         super(RewardConfig, self).__post_init__()
         if self.name in RENAMED_REWARDS:
             current = RENAMED_REWARDS[self.name]
-            _warn_renamed(self.name, current)
+            warn_once(f"reward {self.name} is called {current} now.")
             # The class is frozen, and the new name must be what is written down.
             object.__setattr__(self, "name", current)
 

@@ -3,15 +3,12 @@ release."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from roborew.config import parse_settings, to_json
+from roborew.config import parse_settings, to_json, warn_once
 from roborew.workflows.parts import RewardConfig
-
-logger = logging.getLogger(__name__)
 
 RENAMED = MappingProxyType(
     {
@@ -48,7 +45,7 @@ def nested(content: Mapping[str, Any]) -> Mapping[str, Any]:
         return content
     names = {**RENAMED, **MOVED}
     present = ", ".join(f"{old} is {new} now" for old, new in names.items() if old in content)
-    logger.warning("config.json of an earlier release is read: %s.", present)
+    warn_once(f"config.json of an earlier release is read: {present}.")
     flat = {RENAMED.get(name, name): value for name, value in content.items()}
     old = {name: flat.pop(name, None) for name in MOVED}
     cameras = [name.strip() for name in (old["camera"] or "").split(",") if name.strip()]

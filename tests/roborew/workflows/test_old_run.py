@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from roborew.storage.checkpoints import Checkpoints
 from roborew.storage.run import RunDirectory
@@ -69,13 +71,18 @@ def make_old(run: Path) -> None:
     (run / "config.json").write_text(json.dumps(old_config))
 
 
-def test_a_run_of_the_release_before_goes_on_to_the_same_weights(tmp_path: Path) -> None:
+def test_a_run_of_the_release_before_goes_on_to_the_same_weights(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     run_whole(TINY, tmp_path / "whole")
     with start(TINY, tmp_path / "old") as run:
         train(run, stop_once)
     make_old(tmp_path / "old")
     with RunDirectory.resume(tmp_path / "old") as run:
         train(run)
+    warnings = Counter(record.getMessage() for record in caplog.records)
+    assert [count for text, count in warnings.items() if "config.json" in text] == [1]
+    assert max(warnings.values()) == 1, warnings
     whole, old = (RunDirectory.open(tmp_path / name).load_checkpoint() for name in ("whole", "old"))
     assert whole is not None and old is not None
     assert whole.step == old.step and whole.arrays.keys() == old.arrays.keys()
