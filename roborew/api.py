@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 
 from roborew.critics.critic import Critic
-from roborew.data import free_path, read_video
+from roborew.data import read_video
 from roborew.data.reading import read_demonstrations
 from roborew.types import Clip, Frame, RewardModel, Scores, Video
 from roborew.workflows.collect import CollectConfig
 from roborew.workflows.collect.collect import collect_demonstrations
 from roborew.workflows.evaluate import evaluate_run, write_evaluation
 from roborew.workflows.fit import FitConfig, fit_critic
-from roborew.workflows.fit.model_card import write
+from roborew.workflows.fit.model_card import default_folder, write
 from roborew.workflows.refit import refit
 from roborew.workflows.train.config import TrainConfig
 from roborew.workflows.train.loop import start
@@ -78,7 +78,7 @@ def fit(
         RoborewError: the demonstrations cannot be read or learned from; nothing was written.
     """
     source = Path(demonstrations)
-    folder = free_path(Path("critics") / source.stem) if out is None else Path(out)
+    folder = default_folder(source) if out is None else Path(out)
     episodes = list(read_demonstrations(source, instruction))
     fitted = fit_critic(episodes, config or FitConfig())
     write(fitted, folder, source.name, "roborew.fit")

@@ -50,11 +50,12 @@ class Compare(Command):
         from roborew.cli.display import print_comparison
         from roborew.data import read_picture
         from roborew.workflows.compare import compare, describe_comparison_cost, write
-        from roborew.workflows.score import sample_video
+        from roborew.workflows.score import check_output_names, sample_video
 
         if not self.videos:
             raise InvalidInputError("compare: got no video; name at least one file.")
         models = self._load_rewards()
+        check_output_names(self.videos, [model.spec.name for model in models])
         goal = read_picture(self.goal_image) if self.goal_image else None
         videos = [sample_video(path, self.fps) for path in self.videos]
         # Announced before the first question is paid for.

@@ -34,15 +34,14 @@ class Fit(Command):
 
     def run(self, console: Console) -> int:
         """Fit, evaluate on held-out episodes, write the critic and its card."""
-        from roborew.data import free_path
         from roborew.data.reading import read_demonstrations
         from roborew.errors import RunExistsError
         from roborew.workflows.fit import fit_critic
-        from roborew.workflows.fit.model_card import write
+        from roborew.workflows.fit.model_card import default_folder, write
         from roborew.workflows.train.loop import torch_threads
 
         # Looked at before the fit, which may take long.
-        out = self.out or free_path(Path("critics") / self.demonstrations.stem)
+        out = self.out or default_folder(self.demonstrations)
         if out.exists():
             raise RunExistsError(
                 f"{out} exists and is never overwritten; nothing was written. Choose another --out."

@@ -54,6 +54,7 @@ class Score(Command):
         from roborew.data import read_picture
         from roborew.workflows.rewards import load_reward
         from roborew.workflows.score import (
+            check_output_names,
             describe_judge_cost,
             resolve_instruction,
             sample_video,
@@ -63,6 +64,7 @@ class Score(Command):
 
         self._check_videos()
         model = load_reward(self.reward.name, device=self.device, **self.reward.options)
+        check_output_names(self.videos, [model.spec.name])
         sentence = resolve_instruction(model, self.instruction)
         picture = read_picture(self.goal_image) if self.goal_image else None
         fps = model.fps if self.fps is None and isinstance(model, Critic) else self.fps

@@ -16,6 +16,7 @@ from rich.console import Console
 from roborew.cli.command import EXIT_INTERRUPTED, Command, print_paths, say
 from roborew.config import to_json
 from roborew.errors import InvalidInputError
+from roborew.storage.names import check_file_name
 from roborew.storage.run import RunDirectory, new_run_path
 from roborew.workflows.train.config import TrainConfig
 
@@ -48,6 +49,8 @@ class Train(Command):
                 )
             return _finish(console, _interrupted(self.resume), video=False)
         words = (config.env.id.split("/")[-1], Path(config.reward.name).name, config.agent.name)
+        if self.name is not None:
+            check_file_name(self.name, "--name")
         name = self.name or new_run_path(self.out, *words).name
         return _begin(console, config, self.out / name, video=False)
 

@@ -15,6 +15,7 @@ from roborew.data.key_frames import read_key_frames
 from roborew.data.video import VideoInfo, iter_video, video_info
 from roborew.errors import CorruptFileError, InvalidInputError
 from roborew.storage.json_files import read_json, read_json_lines
+from roborew.storage.names import file_inside
 from roborew.types import FloatArray
 
 Row = dict[str, Any]
@@ -102,7 +103,10 @@ def _row(content: Row, folder: Path, default_instruction: str | None) -> Row:
         raise InvalidInputError(
             "expected a case_id and an instruction; or give an instruction for all."
         )
-    cameras = {name: folder / path for name, path in _cameras(content).items()}
+    cameras = {
+        name: file_inside(folder, path, f"{case}, {name}")
+        for name, path in _cameras(content).items()
+    }
     if not cameras:
         raise InvalidInputError(f"{case}: expected a video.")
     return content | {
@@ -159,7 +163,9 @@ def make_demonstration(row: Row) -> Demonstration:
     first = _common_header(row["case_id"], cameras)
     _check_header(row, first)
     if isinstance(row.get("keyframes"), str):
-        row = row | read_key_frames(row["folder"] / row["keyframes"])
+        row = row | read_key_frames(
+            file_inside(row["folder"], row["keyframes"], f"{row['case_id']}, keyframes")
+        )
     flags = row.get("success_per_frame")
     return Demonstration(
         name=row["case_id"],
@@ -240,7 +246,7 @@ def _read_progress(row: Row) -> FloatArray | None:
     if curve is not None and path is not None:
         raise InvalidInputError(f"{row['case_id']}: expected progress or progress_path; got both.")
     if path is not None:
-        file = row["folder"] / path
+        file = file_inside(row["folder"], path, f"{row['case_id']}, progress_path")
         if not file.is_file():
             raise InvalidInputError(f"{row['case_id']}: its progress {file} is missing.")
         curve = read_json(file)

@@ -37,6 +37,7 @@ from roborew.errors import (
 from roborew.storage.atomic import append, atomic_write, explain_full_disk, lock_directory
 from roborew.storage.checkpoints import Checkpoint, Checkpoints
 from roborew.storage.json_files import read_json_lines, read_json_object
+from roborew.storage.names import check_file_name
 
 logger = logging.getLogger(__name__)
 
@@ -111,10 +112,11 @@ class RunDirectory:
 
         Raises:
             RunExistsError: ``path`` exists; nothing was written.
-            InvalidInputError: ``config`` would not be read back equal from JSON; nothing was
-                written.
+            InvalidInputError: the last part of ``path`` is no name, or ``config`` would not be read
+                back equal from JSON; nothing was written.
         """
         path = Path(path)
+        check_file_name(path.name, "name of the run")
         saved = _checked_json(config)
         _make_new_folder(path)
         run = cls(path, lock_directory(path))

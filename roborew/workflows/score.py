@@ -21,6 +21,7 @@ from roborew.data.subsample import subsample_indices
 from roborew.errors import InvalidInputError
 from roborew.evaluation import Overlay, curves_figure, score_curve, score_range, write_overlay_video
 from roborew.rewards.vlm.base import describe_cost
+from roborew.storage.names import check_file_name
 from roborew.types import Clip, Frame, RewardModel, RewardSpec, Scores, Video
 
 MAX_VIDEO_FPS = 60.0
@@ -104,6 +105,17 @@ def sample_video(path: Path, fps: float | None = None, views: Sequence[Path] = (
         view_frames.append(moments[indices])
     joined = [side_by_side(moment) for moment in zip(*view_frames, strict=True)]
     return SampledVideo(path, np.stack(joined), indices, rate)
+
+
+def check_output_names(videos: Sequence[Path], rewards: Sequence[str]) -> None:
+    """Raise where what is written of videos, under names made of theirs and of the rewards', cannot
+    be files; scoring may take long, so it is said before.
+
+    Raises:
+        InvalidInputError: a name is too long, or holds characters that are not printed.
+    """
+    for video in videos:
+        check_file_name(f"{video.stem}.{'+'.join(rewards)}", f"{video}: name of its scores")
 
 
 def resolve_instruction(model: RewardModel, instruction: str | None) -> str:

@@ -13,6 +13,7 @@ from roborew.data.lerobot.info import Info, read_info
 from roborew.data.lerobot.tables import TableFile, read_tasks, rows
 from roborew.errors import CorruptFileError, InvalidInputError
 from roborew.storage.json_files import read_json_lines
+from roborew.storage.names import fill_path
 
 
 def open_lerobot(root: str | Path) -> LeRobotSet:
@@ -54,14 +55,19 @@ def _without_statistics(file: Path) -> Any:
 
 def _entry(root: Path, info: Info, row: Mapping[str, Any]) -> EpisodeEntry:
     try:
-        data = info.data_path.format(
-            chunk_index=row["data/chunk_index"], file_index=row["data/file_index"]
+        data = fill_path(
+            info.data_path,
+            f"{root}: data_path",
+            chunk_index=row["data/chunk_index"],
+            file_index=row["data/file_index"],
         )
         videos = {
             camera: (
                 _inside(
                     root,
-                    (info.video_path or "").format(
+                    fill_path(
+                        info.video_path or "",
+                        f"{root}: video_path",
                         video_key=camera,
                         chunk_index=row[f"videos/{camera}/chunk_index"],
                         file_index=row[f"videos/{camera}/file_index"],
@@ -90,14 +96,14 @@ def _entry_v21(root: Path, info: Info, line: Mapping[str, Any]) -> EpisodeEntry:
         index = int(line["episode_index"])
         place = {"episode_chunk": index // int(info.chunks_size), "episode_index": index}
         videos = {
-            camera: (_inside(root, (info.video_path or "").format(video_key=camera, **place)), 0.0)
+            camera: (_inside(root, _video_path_v21(root, info, camera, place)), 0.0)
             for camera in _videos(info)
         }
         return EpisodeEntry(
             index=index,
             tasks=tuple(line["tasks"]),
             length=line["length"],
-            data=_inside(root, info.data_path.format(**place)),
+            data=_inside(root, fill_path(info.data_path, f"{root}: data_path", **place)),
             videos=videos,
             row=line,
         )
@@ -105,6 +111,11 @@ def _entry_v21(root: Path, info: Info, line: Mapping[str, Any]) -> EpisodeEntry:
         raise CorruptFileError(
             f"{root}: meta/episodes.jsonl lacks what version 2.1 has: {error!r}."
         ) from error
+
+
+def _video_path_v21(root: Path, info: Info, camera: str, place: Mapping[str, int]) -> str:
+    template = info.video_path or ""
+    return fill_path(template, f"{root}: video_path", video_key=camera, **place)
 
 
 def _videos(info: Info) -> Iterator[str]:

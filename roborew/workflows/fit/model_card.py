@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 
 from roborew import __version__
 from roborew.critics.critic import GOALS, Critic
+from roborew.data import free_path
 from roborew.evaluation import Measure, score_curve, truth_figure
 from roborew.learning.examples import Example
 from roborew.learning.labels import progress_labels
+from roborew.storage.names import check_file_name
 from roborew.workflows.fit.critic_metrics import Table, evaluate_critic, held_out_clips
 from roborew.workflows.fit.examples import list_goal_images
 from roborew.workflows.fit.fit import Fitted
@@ -32,6 +34,17 @@ back. Wrong instructions and paraphrases are sentences that were not fitted, whe
 BASELINES_NOTE = """\
 A clock that sees nothing also has a high Spearman on successes: trust a critic where it beats the
 sanity baselines."""
+
+
+def default_folder(demonstrations: Path) -> Path:
+    """A free folder below ``critics`` with the name of what a critic is fitted to.
+
+    Raises:
+        InvalidInputError: that name cannot be a folder's.
+    """
+    # Resolved, since the name of "." or ".." is another one.
+    name = check_file_name(demonstrations.resolve().stem, "name of the demonstrations")
+    return free_path(Path("critics") / name)
 
 
 def write(fitted: Fitted, folder: Path, source: str, command: str) -> Table:

@@ -13,6 +13,7 @@ from typing import Literal
 
 from roborew.agents.rollout_report import RolloutReport
 from roborew.errors import InvalidInputError
+from roborew.storage.names import check_file_name
 from roborew.storage.run import RunDirectory
 from roborew.workflows.factories import make_agent, make_env
 from roborew.workflows.rewards import load_model, make_reward_env
@@ -54,6 +55,7 @@ def start(config: TrainConfig, path: str | Path) -> RunDirectory:
             `resolve` and `choose_cameras`, the agent knows no such actions, or a tracker is
             not installed; nothing was written.
     """
+    check_file_name(Path(path).name, "name of the run")
     config = resolve(config)
     for name in config.log:
         import_tracker(name)
