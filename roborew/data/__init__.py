@@ -3,9 +3,12 @@
 from roborew.data.files import create_atomically, free_path
 from roborew.data.pictures import read_picture, side_by_side, write_gif
 from roborew.data.video import (
+    VIDEO_SUFFIXES,
+    Moment,
     VideoInfo,
     VideoLimits,
     VideoWriter,
+    iter_sampled,
     iter_video,
     read_video,
     video_info,
@@ -13,11 +16,14 @@ from roborew.data.video import (
 )
 
 __all__ = [
+    "VIDEO_SUFFIXES",
+    "Moment",
     "VideoInfo",
     "VideoLimits",
     "VideoWriter",
     "create_atomically",
     "free_path",
+    "iter_sampled",
     "iter_video",
     "read_picture",
     "read_video",

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import io
+import struct
+import warnings
+import zlib
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
@@ -12,6 +17,15 @@ from roborew.data.files import create_atomically
 from roborew.errors import CorruptFileError, InvalidInputError
 from roborew.types import Frame, Video, check_video
 
+PICTURE_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
+"""What is read; others of Pillow's start programs or are hardly ever met."""
+PICTURE_ERRORS = (
+    *(OSError, SyntaxError, ValueError, TypeError, LookupError, EOFError),
+    *(ArithmeticError, struct.error, zlib.error),
+)
+"""What Pillow raises of damaged files, depending on the format."""
+MAX_PICTURE_PIXELS = 1 << 26
+"""Pixels of a picture that is read, at most: half a megabyte of PNG may unfold to gigabytes."""
 MAX_GIF_FPS = 50
 """A GIF counts hundredths of a second, and browsers slow down what is faster [1/s]."""
 
@@ -21,22 +35,58 @@ def read_picture(path: str | Path) -> Frame:
     becomes RGB.
 
     Raises:
-        InvalidInputError: no such file.
+        InvalidInputError: no such file, or more than `MAX_PICTURE_PIXELS`.
         CorruptFileError: it cannot be decoded.
     """
     import imageio.v3 as iio
-    from PIL import Image
 
     if not Path(path).is_file():
         raise InvalidInputError(f"{path}: no such file; expected a picture (PNG, JPEG).")
-    try:
+    check_picture_header(path, str(path))
+    with picture_errors(str(path)):
         # Of an animation the first picture; a mode that Pillow knows, so that no scale is guessed.
         picture = cast(Any, iio).imread(path, plugin="pillow", index=0, mode="RGB")
         return np.asarray(picture, np.uint8)
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+
+
+def check_picture_header(source: str | Path | bytes, name: str) -> None:
+    """Raise if a picture, a file or its content, is too large or none; ``name`` is for messages.
+
+    Raises:
+        InvalidInputError: more than `MAX_PICTURE_PIXELS`; nothing was decoded.
+        CorruptFileError: no picture.
+    """
+    from PIL import Image
+
+    with picture_errors(name):
+        # Opening reads the header alone.
+        file = io.BytesIO(source) if isinstance(source, bytes) else source
+        with Image.open(file, formats=PICTURE_FORMATS) as header:
+            width, height = header.size
+    if width * height > MAX_PICTURE_PIXELS:
+        raise InvalidInputError(
+            f"{name}: {width} x {height} pixels; the limit is {MAX_PICTURE_PIXELS} in all. Scale "
+            f"it down."
+        )
+
+
+@contextmanager
+def picture_errors(name: str) -> Generator[None]:
+    """Raise what Pillow raises of damaged files as one error."""
+    from PIL import Image
+
+    try:
+        with warnings.catch_warnings():
+            # A damaged header is warned of by the library, and said here.
+            warnings.simplefilter("ignore")
+            yield
+    except PICTURE_ERRORS as error:
         raise CorruptFileError(
-            f"{path}: expected a picture (PNG, JPEG); it cannot be decoded ({error})."
+            f"{name}: expected a picture ({', '.join(PICTURE_FORMATS)}); it cannot be decoded "
+            f"({error})."
         ) from error
+    except Image.DecompressionBombError as error:
+        raise InvalidInputError(f"{name}: too large a picture ({error}).") from error
 
 
 def write_gif(path: str | Path, frames: Video, fps: float) -> Path:

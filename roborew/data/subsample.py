@@ -24,9 +24,20 @@ def subsample_indices(
     >>> subsample_indices(6, 10, 5).tolist()
     [0, 2, 4, 5]
     """
-    if target_fps is not None and not (math.isfinite(target_fps) and target_fps > 0):
-        raise InvalidInputError(f"fps: expected a number above 0; got {target_fps}.")
-    step = 1 if target_fps is None else max(1, round(source_fps / target_fps))
+    step = subsample_step(source_fps, target_fps)
     indices = np.arange(0, length, step)
     # The last frame always: it is the one that shows whether the episode succeeded.
     return np.unique(np.append(indices, length - 1))
+
+
+def subsample_step(source_fps: float, target_fps: float | None) -> int:
+    """Frames from one that is kept to the next, 1 if ``target_fps`` is None.
+
+    Raises:
+        InvalidInputError: ``target_fps`` is not above 0.
+    """
+    if target_fps is None:
+        return 1
+    if not (math.isfinite(target_fps) and target_fps > 0):
+        raise InvalidInputError(f"fps: expected a number above 0; got {target_fps}.")
+    return max(1, round(source_fps / target_fps))

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from roborew.encoders.mini_network import PictureLayers
-from roborew.encoders.preprocess import encode_in_batches, resize_frames
+from roborew.encoders.preprocess import encode_in_batches, resize_frames, shrink_frame
 from roborew.encoders.text import WIDTH as TEXT_WIDTH
 from roborew.encoders.text import embed_text
 from roborew.errors import InvalidInputError
@@ -26,7 +26,7 @@ from roborew.learning.instructions import InstructionSampler
 from roborew.learning.optim import GradientDescent, seeded_weights
 from roborew.learning.sampling import Indices, progress_uniform_weights
 from roborew.learning.state import load_module_state, module_state
-from roborew.types import Video
+from roborew.types import Frame, Video
 
 MAX_SHIFT_PIXELS = 4
 """Each picture is moved by up to so many pixels while learning."""
@@ -115,6 +115,10 @@ class ConvEncoder:
                 report("encoder loss", value)
                 report(f"encoder steps, of {self._steps}", step + 1)
         self._layers.eval()
+
+    def shrink(self, frame: Frame) -> Frame:
+        """A frame as small as `encode` makes it: its vector stays the same to the last bit."""
+        return shrink_frame(frame)
 
     def encode(self, frames: Video) -> Features:
         """Return vectors (T, D)."""

@@ -11,9 +11,9 @@ from torch.nn import functional
 
 from roborew.encoders.base import FrozenEncoder
 from roborew.encoders.mini_network import SHIPPED, load_network
-from roborew.encoders.preprocess import encode_in_batches
+from roborew.encoders.preprocess import encode_in_batches, shrink_frame
 from roborew.learning.examples import Features
-from roborew.types import Video
+from roborew.types import Frame, Video
 
 
 class MiniEncoder(FrozenEncoder):
@@ -31,6 +31,10 @@ class MiniEncoder(FrozenEncoder):
         self.identity = (
             f"mini-{hashlib.sha256((weights / 'model.safetensors').read_bytes()).hexdigest()[:32]}"
         )
+
+    def shrink(self, frame: Frame) -> Frame:
+        """A frame as small as `encode` makes it: its vector stays the same to the last bit."""
+        return shrink_frame(frame)
 
     def encode(self, frames: Video) -> Features:
         """Vectors (T, D)."""

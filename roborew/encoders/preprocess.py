@@ -17,9 +17,11 @@ from torch.nn import functional
 from roborew.encoders.mini_network import HEIGHT, WIDTH
 from roborew.errors import InvalidInputError
 from roborew.learning.examples import Features
-from roborew.types import Video, check_video
+from roborew.types import Frame, Video, check_video
 
 BATCH = 256
+RESIZED_TOGETHER = 8
+"""Frames resized at once: in floating point a frame takes four times its memory."""
 
 
 def resize_frames(frames: Video) -> NDArray[np.uint8]:
@@ -28,15 +30,21 @@ def resize_frames(frames: Video) -> NDArray[np.uint8]:
     if tensor.shape[2:] != (HEIGHT, WIDTH):
         parts = [
             functional.interpolate(
-                tensor[start : start + BATCH].float(),
+                tensor[start : start + RESIZED_TOGETHER].float(),
                 (HEIGHT, WIDTH),
                 mode="bilinear",
                 antialias=True,
             )
-            for start in range(0, len(tensor), BATCH)
+            for start in range(0, len(tensor), RESIZED_TOGETHER)
         ]
         tensor = torch.cat(parts).round().clamp(0, 255).to(torch.uint8)
     return np.ascontiguousarray(tensor.numpy())
+
+
+def shrink_frame(frame: Frame) -> Frame:
+    """A frame (H, W, 3) as (72, 96, 3): what `resize_frames` makes of it, which leaves it as it is
+    then."""
+    return np.ascontiguousarray(resize_frames(frame[None])[0].transpose(1, 2, 0))
 
 
 def encode_in_batches(read: Callable[[Tensor], Tensor], frames: Video, device: str) -> Features:

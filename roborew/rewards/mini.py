@@ -8,8 +8,9 @@ time: a frame's score depends on that frame and the sentence alone.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -20,10 +21,12 @@ from torch.nn import functional
 
 from roborew.encoders.mini_network import HEIGHT, SHIPPED, WIDTH, load_network
 from roborew.encoders.tokens import encode
-from roborew.types import Clip, RewardSpec, Scores, Video
+from roborew.types import Clip, Frame, RewardSpec, Scores, Video, check_instruction
 
 BATCH_SIZE = 256
 """Frames scored at once."""
+RESIZED_TOGETHER = 8
+"""Frames resized at once; each comes out the same, alone or with others."""
 MIN_GREY_LEVEL_SPREAD = 2.0
 """A frame whose grey levels spread less than this (standard deviation, of 255) shows nothing: mini
 abstains."""
@@ -92,6 +95,31 @@ class Mini:
         return scores
 
     @torch.inference_mode()
+    def score_stream(
+        self, frames: Iterable[Frame], instruction: str, goal_image: Frame | None = None
+    ) -> Scores:
+        """Score one clip whose frames come one by one, to the last bit as `score` does; each is
+        held only until it is resized."""
+        del goal_image
+        sentence = self._cached_sentence(check_instruction(instruction))
+        small = (_preprocess([frame[None]]) for frame in frames)
+        predictions: list[Tensor] = []
+        valid: list[NDArray[np.bool_]] = []
+        # Batches of the same frames as in `score`: in others a sum may round otherwise.
+        while batch := list(islice(small, BATCH_SIZE)):
+            pictures = torch.cat([picture for picture, _ in batch])
+            valid += [flag for _, flag in batch]
+            predictions.append(self._predict_batch(pictures, sentence.expand(len(batch), -1)))
+        progress, success = torch.cat(predictions).cpu().numpy().T.copy()
+        return Scores(progress, np.concatenate(valid), success)
+
+    def _predict_batch(self, pictures: Tensor, sentences: Tensor) -> Tensor:
+        """Progress and success, shape (B, 2), of pictures (B, 3, 72, 96), uint8."""
+        # A sentence is encoded once a run, not once a frame: most clips of a run share it.
+        features = self._network.encode_frames(pictures.to(self._device).float() / 255)
+        return self._network.predict(features, sentences).sigmoid()
+
+    @torch.inference_mode()
     def _predict(
         self, videos: list[Video], texts: list[str], text_of_frame: NDArray[np.int64]
     ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
@@ -101,13 +129,8 @@ class Mini:
         predictions: list[Tensor] = []
         for start in range(0, len(frames), BATCH_SIZE):
             batch = slice(start, start + BATCH_SIZE)
-            pixels = frames[batch].to(self._device)
-            pictures = pixels.float() / 255
             index = torch.as_tensor(text_of_frame[batch], device=self._device)
-            # A sentence is encoded once a run, not once a frame: most clips of a run share it.
-            features = self._network.encode_frames(pictures)
-            logits = self._network.predict(features, sentences[index])
-            predictions.append(logits.sigmoid())
+            predictions.append(self._predict_batch(frames[batch], sentences[index]))
         return torch.cat(predictions).cpu().numpy(), valid
 
     def _encode_sentence(self, text: str) -> Tensor:
@@ -138,8 +161,15 @@ def _preprocess(videos: list[Video]) -> tuple[Tensor, NDArray[np.bool_]]:
 
 def _resize(frames: Tensor) -> Tensor:
     """Resize frames (T, 3, H, W), uint8, to (T, 3, 72, 96)."""
-    resized = functional.interpolate(
-        frames.float(), (HEIGHT, WIDTH), mode="bilinear", antialias=True
-    )
+    # A few at a time: in floating point a frame takes four times its memory.
+    parts = [
+        functional.interpolate(
+            frames[start : start + RESIZED_TOGETHER].float(),
+            (HEIGHT, WIDTH),
+            mode="bilinear",
+            antialias=True,
+        )
+        for start in range(0, len(frames), RESIZED_TOGETHER)
+    ]
     # Rounded: the cast alone cuts off, and darkens a picture by half a level.
-    return resized.round().clamp(0, 255).to(torch.uint8)
+    return torch.cat(parts).round().clamp(0, 255).to(torch.uint8)

@@ -7,14 +7,15 @@ import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from roborew.data.lerobot.info import INDEX_FEATURES, PICTURES, Info
 from roborew.data.lerobot.tables import TableFile, to_numpy
+from roborew.data.pictures import check_picture_header, picture_errors
 from roborew.data.video import VideoLimits, iter_timestamped
 from roborew.errors import CorruptFileError, InvalidInputError
 from roborew.types import Frame
@@ -148,10 +149,11 @@ class LeRobotSet:
 
     def _pictures(self, episode: EpisodeEntry, camera: str) -> Iterator[Frame]:
         for number, picture in enumerate(self.read(episode, [camera])[camera]):
-            try:
-                yield np.array(Image.open(io.BytesIO(picture["bytes"])).convert("RGB"), np.uint8)
-            except (TypeError, OSError, SyntaxError, UnidentifiedImageError) as error:
-                raise CorruptFileError(
-                    f"{episode.data}: {camera}, frame {number} of episode {episode.index}: no "
-                    f"picture ({error})."
-                ) from error
+            name = f"{episode.data}: {camera}, frame {number} of episode {episode.index}"
+            content: Any = cast("dict[str, Any]", picture or {}).get("bytes")
+            if not isinstance(content, bytes):
+                raise CorruptFileError(f"{name}: no picture.")
+            check_picture_header(content, name)
+            with picture_errors(name):
+                frame = np.array(Image.open(io.BytesIO(content)).convert("RGB"), np.uint8)
+            yield frame

@@ -5,16 +5,16 @@ from __future__ import annotations
 
 import math
 import re
-from pathlib import Path
+from typing import cast
 
 from av.container import InputContainer
 from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
+from roborew.data.video.header import REMEDY, OpenVideo
 from roborew.errors import CorruptFileError
 
-_REMEDY = "Re-encode it, or fetch it again."
 _UNCOUNTED = "If its frame rate varies, copy it into an mp4, which counts its frames: ffmpeg -i FILE -c copy FILE.mp4"
 
 
@@ -27,19 +27,16 @@ class VideoIntegrity:
     duration times frame rate with a hole between them or an early end are damage.
 
     Args:
-        path: of the video, for the message.
-        container: opened.
-        stream: that is decoded.
-        fps: frames per second that the header says.
+        video: that is decoded.
     """
 
-    def __init__(
-        self, path: Path, container: InputContainer, stream: VideoStream, fps: float
-    ) -> None:
-        self._path = path
-        self._stream = stream
-        self._fps = fps
-        self._promised_end = _promised_end(container, stream)
+    def __init__(self, video: OpenVideo) -> None:
+        self._path = video.path
+        self._stream = video.stream
+        self._fps = video.info.fps
+        self._promised_end = _promised_end(video.container, video.stream)
+        # An AVI counts its frames and knows no times; those of its packets are in decoding order.
+        self._counts_frames = video.container.format.name == "avi"
         self.num_frames = 0
         """Decoded so far."""
         self._first_time = math.inf
@@ -54,21 +51,23 @@ class VideoIntegrity:
             self._hidden_times.append(_seconds(packet.pts, self._stream))
 
     def on_frame(self, picture: VideoFrame) -> float:
-        """Take note of a decoded frame; returns its time [s]."""
-        time = float(picture.time or 0.0)
+        """Take note of a decoded frame; returns the time at which it is shown [s]."""
+        # A frame without a time follows the one before.
+        shown = cast("float | None", picture.time)
+        time = self._end_time if shown is None else float(shown)
         if self.num_frames:
             self._widest_hole = max(self._widest_hole, time - self._end_time)
         self._first_time = min(self._first_time, time)
         # Some containers give a frame no duration: then it lasts until the next is due.
         self._end_time = time + (_seconds(picture.duration, self._stream) or 1 / self._fps)
         self.num_frames += 1
-        return time
+        return (self.num_frames - 1) / self._fps if self._counts_frames else time
 
     def check(self) -> None:
         """Raise a `CorruptFileError` unless all frames were decoded."""
         promised = self._stream.frames or self._frames_by_duration()
         if self.num_frames == 0 or (self.num_frames < promised and self._is_damaged()):
-            remedy = _REMEDY if self._stream.frames else f"{_REMEDY} {_UNCOUNTED}"
+            remedy = REMEDY if self._stream.frames else f"{REMEDY} {_UNCOUNTED}"
             raise CorruptFileError(
                 f"{self._path}: decoded {self.num_frames} frames; the header promises {promised}. "
                 f"{remedy}"

@@ -1,0 +1,156 @@
+"""Fewer frames of a second, chosen by their times while a video is decoded."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import zip_longest
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from roborew.data.pictures import side_by_side
+from roborew.data.subsample import subsample_step
+from roborew.data.video.decoding import TimedPicture, iter_pictures, upright
+from roborew.data.video.header import DEFAULT_LIMITS, VideoInfo, VideoLimits, open_video, video_info
+from roborew.errors import InvalidInputError
+from roborew.types import Frame
+
+T = TypeVar("T")
+PREFETCHED_FRAMES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A frame of a video.
+
+    Attributes:
+        index: its number in the video, from 0.
+        time: when it is shown [s].
+        frame: shape (H, W, 3), uint8 RGB.
+    """
+
+    index: int
+    time: float
+    frame: Frame
+
+
+class TimeSampler:
+    """Chooses frames by their times: of a constant rate every k-th, as `subsample_indices` does, of
+    a varying one those that are as far apart.
+
+    >>> sampler = TimeSampler(source_fps=10, target_fps=5)
+    >>> [sampler.keeps(time) for time in (0.0, 0.1, 0.2, 0.21, 0.22, 0.4)]
+    [True, False, True, False, False, True]
+    """
+
+    def __init__(self, source_fps: float, target_fps: float | None) -> None:
+        """Begin with a frame that is kept; all are if ``target_fps`` is None."""
+        step = subsample_step(source_fps, target_fps)
+        # Half a frame of slack: times are rounded to ticks, and telephones are not exact.
+        self._min_gap = 0.0 if target_fps is None else (step - 0.5) / source_fps
+        self._last_time = -math.inf
+
+    def keeps(self, time: float) -> bool:
+        """Whether the next frame, shown at ``time`` [s], is kept."""
+        # The distance, as a file whose clock was set back must not end here.
+        if abs(time - self._last_time) < self._min_gap:
+            return False
+        self._last_time = time
+        return True
+
+
+def iter_sampled(
+    path: str | Path,
+    fps: float | None = None,
+    views: Sequence[Path] = (),
+    limits: VideoLimits = DEFAULT_LIMITS,
+) -> Iterator[Moment]:
+    """Decode a video, whole or thinned to about ``fps`` frames of each second; its last frame is
+    always given, as it shows whether the episode succeeded.
+
+    Only frames that are given are converted, ahead of the caller in a thread of its own.
+
+    Args:
+        path: of the video.
+        fps: frames per second that are given; all if None.
+        views: the same moments seen by other cameras, whose pictures are set side by side with
+            those of the video.
+        limits: what is refused.
+
+    Raises:
+        InvalidInputError: as `iter_video`; or ``fps`` is not above 0, or views of other moments.
+        CorruptFileError: as `iter_video`.
+    """
+    info = video_info(path, limits)
+    sampler = TimeSampler(info.fps, fps)
+    for view in views:
+        _check_same_moments(Path(path), view, limits)
+    videos = [iter_pictures(one, limits) for one in (path, *views)]
+    return prefetch(_sample(videos, sampler), PREFETCHED_FRAMES)
+
+
+def _sample(videos: Sequence[Iterator[TimedPicture]], sampler: TimeSampler) -> Generator[Moment]:
+    skipped: tuple[int, Sequence[TimedPicture]] | None = None
+    for index, pictures in enumerate(zip_longest(*videos)):
+        if None in pictures:
+            raise InvalidInputError(f"views: expected the same moments; one ends at frame {index}.")
+        skipped = (index, pictures)
+        if sampler.keeps(pictures[0][0]):
+            yield _moment(*skipped)
+            skipped = None
+    if skipped is not None:
+        yield _moment(*skipped)
+
+
+def _moment(index: int, pictures: Sequence[TimedPicture]) -> Moment:
+    time, _ = pictures[0]
+    return Moment(index, time, side_by_side([upright(picture) for _, picture in pictures]))
+
+
+def packet_times(path: str | Path, limits: VideoLimits = DEFAULT_LIMITS) -> NDArray[np.float64]:
+    """When the frames of a video are shown [s], rising, by its index, which costs no decoding;
+    errors as `iter_video`, but damage inside frames is not seen."""
+    with open_video(Path(path), limits) as video:
+        tick = float(video.stream.time_base or 0)
+        times = [
+            tick * (packet.dts if packet.pts is None else packet.pts)
+            for packet in video.container.demux(video.stream)
+            # The last packet is empty; a discarded one is decoded for the sake of others.
+            if packet.size and packet.dts is not None and not packet.is_discard
+        ]
+    return np.sort(np.array(times, np.float64))
+
+
+def _check_same_moments(path: Path, view: Path, limits: VideoLimits) -> None:
+    first, other = (_frames_and_rate(one, limits) for one in (path, view))
+    # Two cameras of one recorder differ in the third digit; of one moment each they are all the same.
+    if first[0] != other[0] or not math.isclose(first[1], other[1], rel_tol=0.02):
+        raise InvalidInputError(
+            f"{view}: expected the same moments as in {path}, {first[0]} frames at {first[1]:g} "
+            f"per second; got {other[0]} at {other[1]:g}."
+        )
+
+
+def _frames_and_rate(path: Path, limits: VideoLimits) -> tuple[int, float]:
+    info: VideoInfo = video_info(path, limits)
+    return info.frames or len(packet_times(path, limits)), info.fps
+
+
+def prefetch(items: Generator[T], ahead: int) -> Generator[T]:
+    """Give the items of a generator, which runs ahead in a thread of its own."""
+    end = object()
+    with ThreadPoolExecutor(1) as pool:
+        waiting = deque(pool.submit(next, items, end) for _ in range(ahead))
+        try:
+            while (item := waiting.popleft().result()) is not end:
+                waiting.append(pool.submit(next, items, end))
+                yield item  # pyright: ignore[reportReturnType] - all but the end is an item
+        finally:
+            # In its thread, where it may be at work; it closes its files.
+            pool.submit(items.close)
