@@ -159,7 +159,7 @@ class PPO:
         if self._observations is not None:
             parts["episodes"] = {
                 "observations": self._observations.copy(),
-                "totals": self._episodes.totals.copy(),
+                **self._episodes.get_state(),
             }
         if self._reward_normalizer is not None:
             parts["rewards"] = self._reward_normalizer.state_dict()
@@ -203,7 +203,7 @@ class PPO:
         if "episodes/observations" in arrays:
             self._observations = arrays["episodes/observations"].copy()
             self._begin(len(self._observations))
-            self._episodes.totals = arrays["episodes/totals"].copy()
+            self._episodes.set_state(select_prefix(arrays, "episodes/"))
         if self._reward_normalizer is not None:
             self._reward_normalizer.load_state_dict(select_prefix(arrays, "rewards/"))
 

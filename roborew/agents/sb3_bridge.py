@@ -69,7 +69,7 @@ class SB3Bridge(VecEnv):
         self._reset_seeds()
         self._reset_options()
         self.reset_infos = _per_environment(infos, self.num_envs)
-        self.episodes.totals[:] = 0.0
+        self.episodes = EpisodeStatistics(self.num_envs)
         return check_finite(observations, "observation")
 
     def step_async(self, actions: NDArray[Any]) -> None:

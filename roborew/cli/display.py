@@ -123,6 +123,7 @@ def figures(status: Status) -> dict[str, str]:
     return {
         "steps": f"{status.steps:,} / {status.total_steps:,}",
         "SPS": f"{status.sps:,.0f}",
+        "episodes": f"{status.episodes:,}",
         "learned return": _format(status.learned_return, ".2f"),
         "true return": _format(status.true_return, ".2f"),
         "true success": _format(status.true_success, ".0%"),

@@ -28,12 +28,13 @@ CHECKPOINT_SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
-    """How training stands; NaN where no episode has ended yet.
+    """How training stands; NaN where no cohort of episodes has ended yet.
 
     Attributes:
         steps: environment steps so far, of ``total_steps``.
         sps: reward-scored environment steps per second of the whole loop.
-        learned_return: mean of the episodes that ended last.
+        episodes: how many the following figures are of, see `roborew.agents.rollout_report`.
+        learned_return: mean of these episodes.
         true_return: the same by the environment's own reward.
         true_success: share of these episodes that truly succeeded at their end, in [0, 1].
         seconds_left: until the steps or the minutes are used up [s].
@@ -42,6 +43,7 @@ class Status:
     steps: int
     total_steps: int
     sps: float
+    episodes: int
     learned_return: float
     true_return: float
     true_success: float
@@ -90,7 +92,7 @@ class TrainLogger:
         self._saved_at = -math.inf
         self._env_seconds: dict[str, float] = {}
         self._steps = 0
-        self._figures = (math.nan, math.nan, math.nan)
+        self._figures = (0, math.nan, math.nan, math.nan)
 
     @property
     def wall(self) -> float:
@@ -180,17 +182,19 @@ class TrainLogger:
         return spent
 
     def _status(self, report: RolloutReport, speed: float) -> Status:
-        # A rollout in which no episode ended leaves the figures of the last that had one.
+        # A rollout that completed no cohort leaves the figures of the last that did.
         if report.episodes:
             success = report.final.get("success", math.nan)
-            self._figures = (report.mean_return, report.mean_true_return, success)
-        learned, true, success = self._figures
+            returns = (report.mean_return, report.mean_true_return)
+            self._figures = (report.episodes, *returns, success)
+        episodes, learned, true, success = self._figures
         total = self._config.timesteps
         left = min((total - report.steps) / speed, self._deadline - perf_counter())
         return Status(
             steps=report.steps,
             total_steps=total,
             sps=speed,
+            episodes=episodes,
             learned_return=learned,
             true_return=true,
             true_success=success,

@@ -14,7 +14,7 @@ from roborew.cli.command import watched
 from roborew.cli.display import progress_display
 from roborew.workflows.train.logger import Status
 
-NAMES = ["steps", "SPS", "learned return", "true return", "true success", "time left"]
+NAMES = ["steps", "SPS", "episodes", "learned return", "true return", "true success", "time left"]
 
 
 def status(steps: int) -> Status:
@@ -22,6 +22,7 @@ def status(steps: int) -> Status:
         steps=steps,
         total_steps=1000,
         sps=1234.0,
+        episodes=64,
         learned_return=1.5,
         true_return=math.nan,
         true_success=0.25,
@@ -35,7 +36,7 @@ def test_what_matters_is_shown(terminal: bool) -> None:
     with progress_display(Console(file=file, force_terminal=terminal, width=120)) as observe:
         observe(status(1000))
     shown = file.getvalue()
-    for word in [*NAMES, "1,000 / 1,000", "1,234", "1.50", "–", "25%", "1:15"]:
+    for word in [*NAMES, "1,000 / 1,000", "1,234", "64", "1.50", "–", "25%", "1:15"]:
         assert word in shown, word
 
 
