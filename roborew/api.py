@@ -17,10 +17,10 @@ from roborew.workflows.collect import CollectConfig
 from roborew.workflows.collect.collect import collect_demonstrations
 from roborew.workflows.evaluate import evaluate_run, write_evaluation
 from roborew.workflows.fit import FitConfig, fit_critic
-from roborew.workflows.fit.model_card import default_folder, write
+from roborew.workflows.fit.model_card import default_folders, write
 from roborew.workflows.refit import refit
 from roborew.workflows.train.config import TrainConfig
-from roborew.workflows.train.loop import start
+from roborew.workflows.train.loop import begin
 from roborew.workflows.train.loop import train as train_run
 
 
@@ -51,7 +51,7 @@ def train(config: TrainConfig, path: str | Path) -> FinishedRun:
         RoborewError: the configuration is no good, or the reward or the environment broke its
             promise; what was trained until then is kept.
     """
-    with start(config, path) as run:
+    with begin(config, path) as run:
         train_run(run, refit=refit)
         result = evaluate_run(run, config.evaluation.episodes)
         summary = result.summary()
@@ -78,10 +78,10 @@ def fit(
         RoborewError: the demonstrations cannot be read or learned from; nothing was written.
     """
     source = Path(demonstrations)
-    folder = default_folder(source) if out is None else Path(out)
+    target = default_folders(source) if out is None else Path(out)
     episodes = list(read_demonstrations(source, instruction))
     fitted = fit_critic(episodes, config or FitConfig())
-    write(fitted, folder, source.name, "roborew.fit")
+    folder, _ = write(fitted, target, source.name, "roborew.fit")
     return Critic.from_pretrained(folder)
 
 

@@ -47,6 +47,10 @@ class RunExistsError(RoborewError, FileExistsError):
     """A run directory or file would be overwritten; nothing was written."""
 
 
+class DiskFullError(RoborewError):
+    """The disk or the quota is full; what was complete is kept."""
+
+
 class CorruptFileError(RoborewError):
     """A checkpoint, weight file or video cannot be trusted (checksum, header or content)."""
 

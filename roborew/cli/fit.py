@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from collections.abc import Callable
@@ -37,14 +38,14 @@ class Fit(Command):
         from roborew.data.reading import read_demonstrations
         from roborew.errors import RunExistsError
         from roborew.workflows.fit import fit_critic
-        from roborew.workflows.fit.model_card import default_folder, write
+        from roborew.workflows.fit.model_card import default_folders, write
         from roborew.workflows.train.loop import torch_threads
 
+        out = self.out or default_folders(self.demonstrations)
         # Looked at before the fit, which may take long.
-        out = self.out or default_folder(self.demonstrations)
-        if out.exists():
+        if self.out is not None and os.path.lexists(self.out):
             raise RunExistsError(
-                f"{out} exists and is never overwritten; nothing was written. Choose another --out."
+                f"{self.out} exists and is never overwritten; nothing was written. Choose another --out."
             )
         demonstrations = read_demonstrations(self.demonstrations, self.instruction)
         say(
@@ -55,9 +56,8 @@ class Fit(Command):
         with torch_threads(self.config.threads), counted(console) as show:
             fitted = fit_critic(list(demonstrations), self.config, _counting(show))
             show("evaluating on held-out episodes", 0, 1)
-            table = write(
-                fitted, out, self.demonstrations.name, "roborew " + shlex.join(sys.argv[1:])
-            )
+            command = "roborew " + shlex.join(sys.argv[1:])
+            folder, table = write(fitted, out, self.demonstrations.name, command)
         seconds = ", ".join(f"{part} {value:.1f} s" for part, value in fitted.seconds.items())
         say(console, f"{sum(fitted.seconds.values()):.1f} s ({seconds})")
         for name, row in table.items():
@@ -68,7 +68,7 @@ class Fit(Command):
                 if measure.value is not None
             ]
             say(console, f"{name}: {', '.join(cells)}")
-        print_paths(console, {"critic": out, "card": out / "card.md"})
+        print_paths(console, {"critic": folder, "card": folder / "card.md"})
         return 0
 
 

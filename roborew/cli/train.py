@@ -15,9 +15,10 @@ from rich.console import Console
 
 from roborew.cli.command import EXIT_INTERRUPTED, Command, print_paths, say
 from roborew.config import to_json
-from roborew.errors import InvalidInputError
+from roborew.errors import DiskFullError, InvalidInputError
 from roborew.storage.names import check_file_name
-from roborew.storage.run import RunDirectory, new_run_path
+from roborew.storage.run import RunDirectory, run_paths
+from roborew.storage.staging import Target
 from roborew.workflows.train.config import TrainConfig
 
 Settings = Annotated[TrainConfig, tyro.conf.arg(name="")]
@@ -47,12 +48,13 @@ class Train(Command):
                 raise InvalidInputError(
                     "--resume takes all settings from the run: give no others beside it."
                 )
-            return _finish(console, _interrupted(self.resume), video=False)
+            with _interrupted(self.resume) as run:
+                return _finish(console, run, video=False)
         words = (config.env.id.split("/")[-1], Path(config.reward.name).name, config.agent.name)
+        named = None
         if self.name is not None:
-            check_file_name(self.name, "--name")
-        name = self.name or new_run_path(self.out, *words).name
-        return _begin(console, config, self.out / name, video=False)
+            named = self.out / check_file_name(self.name, "--name")
+        return _begin(console, config, named or run_paths(self.out, *words), video=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +70,7 @@ class Demo(Command):
 
     def run(self, console: Console) -> int:
         """Train, record and evaluate."""
-        return _begin(console, self.config, new_run_path(self.out, "demo"), video=True)
+        return _begin(console, self.config, run_paths(self.out, "demo"), video=True)
 
 
 def _interrupted(path: Path) -> RunDirectory:
@@ -86,18 +88,19 @@ def _interrupted(path: Path) -> RunDirectory:
     return RunDirectory.resume(path)
 
 
-def _begin(console: Console, config: TrainConfig, path: Path, video: bool) -> int:
+def _begin(console: Console, config: TrainConfig, path: Target, video: bool) -> int:
     # Imported here: it is slow to load, and neither help nor a typing error needs it.
-    from roborew.workflows.train.loop import start
+    from roborew.workflows.train.loop import begin
 
-    return _finish(console, start(config, path), video)
+    with begin(config, path) as run:
+        return _finish(console, run, video)
 
 
 def _finish(console: Console, run: RunDirectory, video: bool) -> int:
     """Train a run to its end, record it if asked, evaluate it, and say where everything is."""
     from roborew.workflows.record import record_run
 
-    with run, _hint(run.path):
+    with _hint(run):
         if not _train(console, run):
             return EXIT_INTERRUPTED
         videos = record_run(run) if video else []
@@ -149,12 +152,14 @@ def _evaluate(console: Console, run: RunDirectory) -> tuple[dict[str, Any], Path
 
 
 @contextmanager
-def _hint(path: Path) -> Generator[None]:
-    """Add to whatever ends the block early how to resume."""
+def _hint(run: RunDirectory) -> Generator[None]:
+    """Add to whatever ends the block early how to resume, unless the run is removed, see `begin`."""
     try:
         yield
     except (Exception, KeyboardInterrupt) as error:
-        error.add_note(f"What was done until the last checkpoint is kept. {_resume_command(path)}")
+        if not run.is_empty or isinstance(error, (KeyboardInterrupt, OSError, DiskFullError)):
+            way_on = _resume_command(run.path)
+            error.add_note(f"What was done until the last checkpoint is kept. {way_on}")
         raise
 
 

@@ -21,12 +21,14 @@ from roborew.critics.ensemble import make_objective
 from roborew.critics.objective import Objective, Query
 from roborew.encoders.base import Encoder
 from roborew.encoders.multi_view import MultiViewEncoder
-from roborew.errors import CorruptFileError, InvalidInputError, RunExistsError
+from roborew.errors import CorruptFileError, InvalidInputError
 from roborew.learning.episode_layout import split_by_length
 from roborew.registry import encoders
-from roborew.storage.atomic import write_synced
+from roborew.storage.atomic import explain_full_disk, write_synced
 from roborew.storage.checkpoints import select_prefix
 from roborew.storage.json_files import read_json_object
+from roborew.storage.plain import inside, read_plain
+from roborew.storage.staging import Target, new_folder
 from roborew.types import Clip, RecurrentState, RewardSpec, Scores
 
 CONFIG, MODEL, CARD, GOALS = "config.json", "model.safetensors", "card.md", "goals"
@@ -127,26 +129,21 @@ class Critic:
 
     def save_pretrained(
         self,
-        folder: str | Path,
+        folder: Target,
         card: str = "",
         extra_files: Mapping[str, bytes] = MappingProxyType({}),
     ) -> Path:
-        """Write config.json, model.safetensors and card.md into a new folder.
+        """Write config.json, model.safetensors and card.md into a new folder, which appears whole, and
+        return it.
 
         Args:
-            folder: must not exist.
+            folder: must not exist; of several the first one that is free is taken.
             card: content of card.md.
             extra_files: further files by their path in the folder, such as the card's picture.
 
         Raises:
             RunExistsError: the folder exists; nothing was written.
         """
-        path = Path(folder)
-        if path.exists():
-            raise RunExistsError(
-                f"{path} exists and is never overwritten; nothing was written. Choose another "
-                f"folder."
-            )
         content = self._packed_arrays()
         config = {
             "format": FORMAT,
@@ -157,14 +154,18 @@ class Critic:
             "calibration": None if self.calibration is None else self.calibration.state_dict(),
             "sha256": hashlib.sha256(content).hexdigest(),
         }
-        path.mkdir(parents=True)
-        write_synced(path / MODEL, content)
-        write_synced(path / CARD, card.encode())
-        for name, more in extra_files.items():
-            (path / name).parent.mkdir(exist_ok=True)
-            write_synced(path / name, more)
-        write_synced(path / CONFIG, (json.dumps(to_json(config), indent=1) + "\n").encode())
-        return path
+        files = {
+            MODEL: content,
+            CARD: card.encode(),
+            **extra_files,
+            CONFIG: (json.dumps(to_json(config), indent=1) + "\n").encode(),
+        }
+        size = sum(map(len, files.values()))
+        with explain_full_disk(Path("the critic"), size), new_folder(folder) as staged:
+            for name, part in files.items():
+                (staged.staging / name).parent.mkdir(exist_ok=True)
+                write_synced(staged.staging / name, part)
+        return staged.path
 
     def _packed_arrays(self) -> bytes:
         """Everything learned as the content of a safetensors file."""
@@ -283,12 +284,12 @@ def read_config(folder: Path) -> dict[str, Any]:
         CorruptFileError: it is no JSON object.
     """
     _check_exists(folder / CONFIG)
-    return read_json_object(folder / CONFIG)
+    return read_json_object(inside(folder / CONFIG, folder))
 
 
 def _read(path: Path) -> bytes:
     _check_exists(path)
-    return path.read_bytes()
+    return read_plain(inside(path, path.parent))
 
 
 def _check_exists(path: Path) -> None:

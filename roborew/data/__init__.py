@@ -1,6 +1,5 @@
 """Files of pictures in and out: streaming, whole or absent, never over another."""
 
-from roborew.data.files import create_atomically, free_path
 from roborew.data.pictures import read_picture, side_by_side, write_gif
 from roborew.data.video import (
     VIDEO_SUFFIXES,
@@ -14,6 +13,7 @@ from roborew.data.video import (
     video_info,
     write_video,
 )
+from roborew.storage.staging import create_atomically, free_path
 
 __all__ = [
     "VIDEO_SUFFIXES",

@@ -17,23 +17,24 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import count
 from pathlib import Path
 from typing import Any, Self
 
-from roborew.config import to_json
+from roborew.config import CLASS, to_json
 from roborew.data.episode import NewEpisode, StagedEpisode, VideoFormat, write_episode
 from roborew.errors import CorruptFileError, InvalidInputError, RunExistsError
-from roborew.storage.atomic import (
-    atomic_write,
-    explain_full_disk,
-    lock_directory,
-    sync_directory,
-    write_synced,
-)
+from roborew.storage.atomic import atomic_write, explain_full_disk, lock_directory, write_synced
 from roborew.storage.json_files import read_json_object
+from roborew.storage.plain import check_plain
+from roborew.storage.staging import PREFIX, remove_leftovers, remove_tree, sync
 
 REQUEST = "request.json"
+PARTS = frozenset({REQUEST, "lock", "episodes", "set"})
+"""What an unfinished set consists of."""
 GO_ON = "give the same command again: it goes on where it stopped"
+RENAMED = {"behaviours": "behaviors", "goal": "instruction", "camera": "cameras"}
+"""Keys of requests as sets of roborew 0.0 spell them -> as they are called now."""
 
 
 DatasetWriter = Callable[[Sequence[StagedEpisode], VideoFormat, Path], None]
@@ -72,7 +73,7 @@ def write_dataset(
     request = to_json(request)
     if _finished(target, request):
         # Left if a process was killed between the rename and its last step.
-        shutil.rmtree(_aside(target), ignore_errors=True)
+        _remove_rest(_aside(target))
         return target
     with UnfinishedDataset(target, request, video_format) as staging:
         observe(staging.done)
@@ -97,17 +98,17 @@ class UnfinishedDataset:
 
     def __enter__(self) -> Self:
         try:
+            _check_ours(self.path)
             self._episodes.mkdir(parents=True, exist_ok=True)
             self._lock = lock_directory(self.path)
+            remove_leftovers(self.path)
         except OSError as error:
             raise InvalidInputError(
                 f"{self.target}: cannot be written ({error.strerror}: {error.filename}). Choose "
                 f"another folder."
             ) from error
         try:
-            self.done = sum(
-                1 for folder in self._episodes.iterdir() if not folder.name.startswith(".")
-            )
+            self.done = next(n for n in count() if not self._episode(n).is_dir())
             self._claim()
         except BaseException:
             # Nobody calls `__exit__` where `__enter__` fails.
@@ -117,6 +118,9 @@ class UnfinishedDataset:
 
     def __exit__(self, *exception: object) -> None:
         self._lock.close()
+
+    def _episode(self, number: int) -> Path:
+        return self._episodes / f"{number:06d}"
 
     def _claim(self) -> None:
         """Write the request, or see that it is the one that the episodes here were made for."""
@@ -132,14 +136,14 @@ class UnfinishedDataset:
         part = self._episodes / f".{self.done:06d}"
         # What a killed process left here may be torn.
         shutil.rmtree(part, ignore_errors=True)
-        part.mkdir()
         with explain_full_disk(part, 0, GO_ON):
+            part.mkdir()
             write_episode(part, episode, self._video_format)
             # Flushed before the rename: a name must never stand for bytes that a power cut can take.
             _sync_tree(part)
-            part.rename(self._episodes / f"{self.done:06d}")
+            part.rename(self._episode(self.done))
             # The rename itself is safe once the folder's entries are on the disk.
-            sync_directory(self._episodes)
+            sync(self._episodes)
         self.done += 1
 
     def publish(self, writer: DatasetWriter) -> None:
@@ -149,7 +153,7 @@ class UnfinishedDataset:
         # Begun anew: it costs links and joins only, as the episodes are encoded already.
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
-        staged = [StagedEpisode(self._episodes / f"{number:06d}") for number in range(self.done)]
+        staged = [StagedEpisode(self._episode(number)) for number in range(self.done)]
         with explain_full_disk(folder, 0, GO_ON):
             writer(staged, self._video_format, folder)
             write_synced(folder / REQUEST, json.dumps(self._request, indent=1).encode())
@@ -162,13 +166,41 @@ class UnfinishedDataset:
             raise _path_exists(
                 self.target, f"The set is whole at {folder}: move it where you like."
             ) from error
-        sync_directory(self.target.parent)
+        sync(self.target.parent)
         # Only now: until the rename is on the disk these are the only safe copy.
-        shutil.rmtree(self.path)
+        remove_tree(self.path)
 
 
 def _aside(target: Path) -> Path:
     return target.with_name(f"{target.name}.unfinished")
+
+
+def _check_ours(unfinished: Path) -> None:
+    """Raise where something else than an unfinished set has its name, or lies in it."""
+    if unfinished.is_symlink():
+        raise _path_exists(unfinished, "It is a link. Choose another folder.")
+    if not unfinished.is_dir():
+        return  # said where it is made
+    foreign = [path.name for path in unfinished.iterdir() if not _is_part(path.name)]
+    if foreign:
+        raise _path_exists(
+            unfinished,
+            f"It is to hold the unfinished set, and holds {foreign[0]!r}. Choose another folder.",
+        )
+    check_plain(unfinished)
+
+
+def _is_part(name: str) -> bool:
+    return name in PARTS or name.startswith(PREFIX)
+
+
+def _remove_rest(unfinished: Path) -> None:
+    """Remove what a finished set was made from, where that is all there is."""
+    remove_leftovers(unfinished.parent)
+    if unfinished.is_symlink() or not unfinished.is_dir():
+        return
+    if all(_is_part(path.name) for path in unfinished.iterdir()):
+        remove_tree(unfinished)
 
 
 def _finished(target: Path, request: Mapping[str, Any]) -> bool:
@@ -188,15 +220,15 @@ def _read_request(file: Path) -> Mapping[str, Any]:
         raise CorruptFileError(
             f"{file}: expected what the set was made for; {error} Remove {file.parent}."
         ) from error
-    # Sets begun with roborew 0.0 spell the key as the option was spelled then.
-    if "behaviours" in request:
-        request["behaviors"] = request.pop("behaviours")
-    return request
+    return {RENAMED.get(key, key): value for key, value in request.items()}
 
 
 def _check_same(existing: Mapping[str, Any], request: Mapping[str, Any], path: Path) -> None:
     differing = sorted(
-        key for key in {*existing, *request} if existing.get(key) != request.get(key)
+        # The class of the settings says nothing about the set, and had another name once.
+        key
+        for key in {*existing, *request} - {CLASS}
+        if existing.get(key) != request.get(key)
     )
     if differing:
         differences = "; ".join(
@@ -218,4 +250,4 @@ def _sync_tree(folder: Path) -> None:
         for name in names:
             with (Path(place) / name).open("rb") as file:
                 os.fsync(file.fileno())
-        sync_directory(Path(place))
+        sync(Path(place))

@@ -13,8 +13,8 @@ from typing import Any, cast
 
 import numpy as np
 
-from roborew.data.files import create_atomically
 from roborew.errors import CorruptFileError, InvalidInputError
+from roborew.storage.staging import Target, new_file
 from roborew.types import Frame, Video, check_video
 
 PICTURE_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
@@ -89,7 +89,7 @@ def picture_errors(name: str) -> Generator[None]:
         raise InvalidInputError(f"{name}: too large a picture ({error}).") from error
 
 
-def write_gif(path: str | Path, frames: Video, fps: float) -> Path:
+def write_gif(path: Target, frames: Video, fps: float) -> Path:
     """Write frames, shape (T, H, W, 3), uint8 RGB, as a GIF that loops, into a new file.
 
     Raises:
@@ -101,13 +101,14 @@ def write_gif(path: str | Path, frames: Video, fps: float) -> Path:
     check_video(frames)
     if not 0 < fps <= MAX_GIF_FPS:
         raise InvalidInputError(f"fps: expected a number in (0, {MAX_GIF_FPS}]; got {fps}.")
-    target = Path(path)
-    with create_atomically(target) as unfinished:
+    with new_file(path) as staged:
         # Pillow takes the duration of one frame [ms], not a rate.
         milliseconds = round(1000 / fps)
         options: dict[str, Any] = {"plugin": "pillow", "duration": milliseconds, "loop": 0}
-        cast(Any, iio).imwrite(unfinished, frames, **options)  # imageio types its options loosely
-    return target
+        cast(Any, iio).imwrite(
+            staged.staging, frames, **options
+        )  # imageio types its options loosely
+    return staged.path
 
 
 def side_by_side(pictures: Sequence[Frame]) -> Frame:

@@ -13,7 +13,10 @@ import numpy as np
 from safetensors import safe_open
 from safetensors.numpy import load, save
 
+from roborew.errors import InvalidInputError
 from roborew.storage.atomic import atomic_write
+from roborew.storage.plain import read_plain
+from roborew.storage.staging import remove_leftovers
 from roborew.types import FloatArray
 
 logger = logging.getLogger(__name__)
@@ -24,8 +27,8 @@ class EmbeddingCache:
 
     Each `put` writes one file ``<SHA-256 of its content>.embeddings``, in one step, so that
     processes may share the
-    folder. A file whose content is not what its name says is removed with a warning: its embeddings
-    are then computed anew, never read.
+    folder. A file whose content is not what its name says is never read, but said and left where it
+    is: nobody knows whose it is.
 
     Args:
         entries: embeddings kept in memory.
@@ -39,6 +42,7 @@ class EmbeddingCache:
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
             # Sorted, since the order of ``glob`` differs between file systems.
+            remove_leftovers(folder)
             for file in sorted(folder.glob("*.embeddings")):
                 self._index(file)
 
@@ -81,12 +85,13 @@ class EmbeddingCache:
             self._recent.popitem(last=False)
 
     def _index(self, file: Path) -> None:
-        content = file.read_bytes()
+        try:
+            content = read_plain(file)
+        except InvalidInputError as error:
+            logger.warning("%s It is not read.", error)
+            return
         if hashlib.sha256(content).hexdigest() != file.stem:
-            logger.warning(
-                "%s is damaged: it is removed and its embeddings are computed anew", file
-            )
-            file.unlink()
+            logger.warning("%s is damaged: its embeddings are computed anew", file)
             return
         for row, key in enumerate(load(content)["keys"]):
             self._on_disk[key.tobytes()] = (file, row)

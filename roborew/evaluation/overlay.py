@@ -29,6 +29,7 @@ from roborew.evaluation.overlay_plot import (
     load_font,
 )
 from roborew.evaluation.rollouts import Recording
+from roborew.storage.staging import Target
 from roborew.types import Frame, RewardSpec, Video, check_instruction, check_video
 
 HEADER_FONT_SIZE = 19
@@ -150,7 +151,7 @@ def draw_overlay(frames: Video, overlay: Overlay) -> Iterator[Frame]:
 
 
 def write_overlay_video(
-    path: str | Path,
+    path: Target,
     frames: Video,
     overlay: Overlay,
     fps: float,
@@ -162,7 +163,7 @@ def write_overlay_video(
     ``comment`` is kept in the file's header: how the frames were drawn.
 
     Raises:
-        RunExistsError: the file exists; see `roborew.data.files.free_path`.
+        RunExistsError: the file exists; see `roborew.storage.staging.numbered`.
     """
     return write_video(
         path, _resting(draw_overlay(frames, overlay), round(hold * fps)), fps, comment=comment

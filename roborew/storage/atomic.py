@@ -9,68 +9,62 @@ import os
 import socket
 from collections.abc import Generator
 from contextlib import contextmanager
+from io import FileIO
 from pathlib import Path
 from typing import IO
 
-from roborew.errors import RoborewError
+from roborew.errors import DiskFullError, RoborewError
+from roborew.storage.plain import open_plain
+from roborew.storage.staging import staging_file, sync
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+GO_ON = "give the same command again"
 CONTINUE_TRAINING = "continue with `roborew train --resume RUN`"
 
 
 def write_synced(path: Path, content: bytes) -> None:
     """Write a file and flush it to the disk; `atomic_write` is the one that survives a crash
     half-way."""
-    with path.open("wb") as file:
+    with open(path, "wb", opener=open_plain) as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
 
 
-def append(file: IO[bytes], content: bytes) -> None:
+def append(file: FileIO, content: bytes, then: str = GO_ON) -> None:
     """Append to a file that was opened without a buffer.
 
     Raises:
-        RoborewError: the disk is full.
+        DiskFullError: see `explain_full_disk`, also for ``then``.
     """
-    with explain_full_disk(Path(file.name), len(content)):
+    with explain_full_disk(Path(file.name), len(content), then):
         while content:
             content = content[file.write(content) :]  # a nearly full disk takes a part, then raises
 
 
-def atomic_write(path: Path, content: bytes) -> None:
-    """Give ``path`` new content in one step: readers see the old file or the new one, never a
-    part."""
-    aside = path.with_name(f"{path.name}.tmp")
-    try:
-        with explain_full_disk(path, len(content)):
-            write_synced(aside, content)
+def atomic_write(path: Path, content: bytes, then: str = GO_ON) -> None:
+    """Give ``path`` new content in one step: readers see the old file or the new one, never a part.
+
+    Raises:
+        DiskFullError: see `explain_full_disk`, also for ``then``.
+    """
+    with explain_full_disk(path, len(content), then), staging_file(path.parent) as aside:
+        write_synced(aside, content)
         aside.replace(path)
-        sync_directory(path.parent)
-    finally:
-        aside.unlink(missing_ok=True)
-
-
-def sync_directory(path: Path) -> None:
-    """Flush a folder's own entries, so that a rename inside it survives a power cut."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        sync(path.parent)
 
 
 @contextmanager
-def explain_full_disk(path: Path, needed: int, then: str = CONTINUE_TRAINING) -> Generator[None]:
+def explain_full_disk(path: Path, needed: int, then: str = GO_ON) -> Generator[None]:
     """Turn a full disk inside the block into one clear error.
 
     Args:
         path: what is being written.
-        needed: bytes it takes.
+        needed: bytes it takes, 0 if not known.
         then: what to do once there is space.
 
     Raises:
-        RoborewError: the disk or the quota is full; the message says how many bytes are needed and
+        DiskFullError: the disk or the quota is full; the message says how many bytes are needed and
             what stayed.
     """
     try:
@@ -78,7 +72,7 @@ def explain_full_disk(path: Path, needed: int, then: str = CONTINUE_TRAINING) ->
     except OSError as error:
         if error.errno not in DISK_FULL:
             raise
-        raise RoborewError(
+        raise DiskFullError(
             f"the disk is full: {path} needs {needed:,} bytes. Nothing that was complete is lost: "
             f"free some space, then {then}."
         ) from error
@@ -86,7 +80,8 @@ def explain_full_disk(path: Path, needed: int, then: str = CONTINUE_TRAINING) ->
 
 def lock_directory(path: Path) -> IO[str]:
     """Lock the folder for this process, until the file is closed or the process ends."""
-    file = (path / "lock").open("a+")
+    handle = open_plain(path / "lock", os.O_RDWR | os.O_CREAT | os.O_APPEND)
+    file = os.fdopen(handle, "a+")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
@@ -96,7 +91,12 @@ def lock_directory(path: Path) -> IO[str]:
         raise RoborewError(
             f"{path} is being written by {holder}; wait for it to end, or stop it."
         ) from error
-    file.truncate(0)
-    file.write(f"process {os.getpid()} on {socket.gethostname()}")
-    file.flush()
+    try:
+        with explain_full_disk(path / "lock", 0):
+            file.truncate(0)
+            file.write(f"process {os.getpid()} on {socket.gethostname()}")
+            file.flush()
+    except BaseException:
+        file.close()
+        raise
     return file

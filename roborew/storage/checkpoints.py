@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,17 +15,26 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from roborew.config import to_json
-from roborew.errors import CorruptFileError, InvalidInputError
-from roborew.storage.atomic import atomic_write, explain_full_disk, sync_directory, write_synced
+from roborew.errors import InvalidInputError, RoborewError
+from roborew.storage.atomic import (
+    CONTINUE_TRAINING,
+    atomic_write,
+    explain_full_disk,
+    write_synced,
+)
 from roborew.storage.json_files import parse_json, read_json_object
+from roborew.storage.plain import read_plain
+from roborew.storage.staging import remove_leftovers, remove_tree, sync
 
 logger = logging.getLogger(__name__)
 
 NUM_CHECKPOINTS_KEPT = 2
 """Checkpoints kept: the newest, and one more in case that one cannot be read."""
+_NAME = re.compile(r"step_(\d+)(\.old)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +76,8 @@ class Checkpoints:
     """The folder ``ckpt`` of a run.
 
     A save is written to ``step_N.tmp``, flushed, renamed to ``step_N``, and only then named in the
-    file ``latest``: whatever interrupts it, the one before is whole and still named.
+    file ``latest``: whatever interrupts it, the one before is whole and still named. One of the same
+    step, after a resume, waits as ``step_N.old`` until the new one has its name.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -84,21 +95,31 @@ class Checkpoints:
         target = self.folder / f"step_{checkpoint.step}"
         aside = target.with_suffix(".tmp")
         try:
-            with explain_full_disk(target, sum(map(len, files.values()))):
+            size = sum(map(len, files.values()))
+            with explain_full_disk(target, size, CONTINUE_TRAINING):
                 aside.mkdir(parents=True)
                 for name, content in files.items():
                     write_synced(aside / name, content)
-                sync_directory(aside)
-                if target.exists():  # the same step again, after a resume
-                    shutil.rmtree(target)
+                sync(aside)
+                before = self._set_aside(target)
                 aside.rename(target)
-                sync_directory(self.folder)
-                atomic_write(self.folder / "latest", target.name.encode())
+                sync(self.folder)
+                atomic_write(self.folder / "latest", target.name.encode(), CONTINUE_TRAINING)
         finally:
             shutil.rmtree(aside, ignore_errors=True)
-        for old in self._newest_first()[NUM_CHECKPOINTS_KEPT:]:
-            shutil.rmtree(old)
+        for old in [before, *self._newest_first()[NUM_CHECKPOINTS_KEPT:]]:
+            if old.exists():
+                remove_tree(old)
         return target
+
+    def _set_aside(self, target: Path) -> Path:
+        """Free the name of a checkpoint, which can still be loaded under its new one."""
+        before = target.with_suffix(".old")
+        if target.exists():
+            if before.exists():
+                remove_tree(before)
+            target.rename(before)
+        return before
 
     def load(self) -> Checkpoint | None:
         """Return the newest checkpoint that is as it was written, or None if there is none."""
@@ -113,20 +134,23 @@ class Checkpoints:
 
     def clean(self) -> None:
         """Remove what an interrupted save left."""
-        for leftover in self.folder.glob("*.tmp"):
-            shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
+        if not self.folder.is_dir():
+            return
+        remove_leftovers(self.folder)
+        for leftover in self.folder.glob("step_*.tmp"):
+            shutil.rmtree(leftover)
 
     def _newest_first(self) -> list[Path]:
         """All checkpoints: the one that ``latest`` names, then the others by falling step."""
-        steps = {path: path.name.removeprefix("step_") for path in self.folder.glob("step_*")}
         # A folder of another name, such as step_5.tmp of an interrupted save, is no checkpoint.
-        checkpoints = [path for path, step in steps.items() if step.isdigit()]
+        names = {path: _NAME.fullmatch(path.name) for path in self.folder.glob("step_*")}
+        checkpoints = {path: int(name[1]) for path, name in names.items() if name and path.is_dir()}
         pointer = self.folder / "latest"
-        latest = pointer.read_text() if pointer.exists() else ""
+        latest = read_plain(pointer).decode(errors="replace") if pointer.exists() else ""
 
-        def rank(path: Path) -> tuple[bool, int]:
+        def rank(path: Path) -> tuple[bool, int, bool]:
             # ``latest`` first: after a resume from an older one, a higher step may be left behind.
-            return path.name == latest, int(steps[path])
+            return path.name == latest, checkpoints[path], not path.suffix
 
         return sorted(checkpoints, key=rank, reverse=True)
 
@@ -153,17 +177,16 @@ def _pack(checkpoint: Checkpoint) -> dict[str, bytes]:
 def _unpack(folder: Path) -> Checkpoint | None:
     try:
         manifest = read_json_object(folder / "manifest.json")
-        files = {name: (folder / name).read_bytes() for name in ("arrays.safetensors", "rest.json")}
+        files = {name: read_plain(folder / name) for name in ("arrays.safetensors", "rest.json")}
         # Checked before parsing: a half-written array would load as numbers that look right.
-        intact = all(_checksum(content) == manifest[name] for name, content in files.items())
-    except (FileNotFoundError, InvalidInputError, CorruptFileError, KeyError):
-        # A missing file, or a manifest that is none.
+        if any(_checksum(content) != manifest[name] for name, content in files.items()):
+            return None
+        rest = parse_json(files["rest.json"], str(folder / "rest.json"))
+        arrays = load(files["arrays.safetensors"])
+        return Checkpoint(int(rest["step"]), arrays, dict(rest["meta"]), int(rest["metrics_bytes"]))
+    except (FileNotFoundError, RoborewError, ValueError, KeyError, TypeError, SafetensorError):
+        # A missing file, or one that is none.
         return None
-    if not intact:
-        return None
-    rest = parse_json(files["rest.json"], str(folder / "rest.json"))
-    arrays = load(files["arrays.safetensors"])
-    return Checkpoint(rest["step"], arrays, rest["meta"], rest["metrics_bytes"])
 
 
 def _checksum(content: bytes) -> str:

@@ -67,7 +67,7 @@ def read_json_object(path: Path) -> dict[str, Any]:
         InvalidInputError: as of `read_json`.
         CorruptFileError: as of `read_json`, or it holds something else.
     """
-    return _as_object(read_json(path), str(path))
+    return parse_json_object(read_bounded(path, MAX_JSON_BYTES), str(path))
 
 
 def read_json_lines(
@@ -95,7 +95,7 @@ def read_json_lines(
             if unfinished and not line.endswith(b"\n"):
                 return
             if line.strip():
-                yield number, _as_object(parse_json(line, place), place)
+                yield number, parse_json_object(line, place)
 
 
 def parse_json(text: str | bytes, place: str) -> Any:
@@ -119,7 +119,13 @@ def parse_json(text: str | bytes, place: str) -> Any:
     return content
 
 
-def _as_object(content: Any, place: str) -> dict[str, Any]:
+def parse_json_object(text: str | bytes, place: str) -> dict[str, Any]:
+    """Return the object that a text of JSON holds.
+
+    Raises:
+        CorruptFileError: as of `parse_json`, or it holds something else.
+    """
+    content = parse_json(text, place)
     if not isinstance(content, dict):
         raise CorruptFileError(f"{place}: expected a JSON object; got {content!r:.80}.")
     return cast("dict[str, Any]", content)

@@ -18,8 +18,10 @@ import platform
 import re
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from importlib.metadata import PackageNotFoundError, version
+from io import FileIO
 from pathlib import Path
 from typing import IO, Any, Self, TypeVar
 
@@ -34,15 +36,25 @@ from roborew.errors import (
     RunExistsError,
     UnknownNameError,
 )
-from roborew.storage.atomic import append, atomic_write, explain_full_disk, lock_directory
+from roborew.storage.atomic import (
+    CONTINUE_TRAINING,
+    append,
+    atomic_write,
+    explain_full_disk,
+    lock_directory,
+    write_synced,
+)
 from roborew.storage.checkpoints import Checkpoint, Checkpoints
-from roborew.storage.json_files import read_json_lines, read_json_object
+from roborew.storage.json_files import parse_json_object, read_json_object
 from roborew.storage.names import check_file_name
+from roborew.storage.plain import check_plain, open_plain, read_plain
+from roborew.storage.staging import Target, new_folder, remove_leftovers, remove_tree
 
 logger = logging.getLogger(__name__)
 
 PACKAGES = ("gymnasium", "mujoco", "numpy", "stable-baselines3", "torch")
 MAX_SLUG_LENGTH = 64
+INFO, CONFIG, METRICS = "run.json", "config.json", "metrics.jsonl"
 
 C = TypeVar("C")
 
@@ -58,15 +70,11 @@ def slugify(text: str) -> str:
     return dashed[:MAX_SLUG_LENGTH].strip("-") or "run"
 
 
-def new_run_path(parent: str | Path, *words: str) -> Path:
-    """Return a path below ``parent`` that is free: the words' slugs and a counter,
-    ``push-v0-ppo-1``."""
+def run_paths(parent: str | Path, *words: str) -> Iterator[Path]:
+    """Paths below ``parent`` for `RunDirectory.create` to choose from: the words' slugs and a
+    counter, ``push-v0-ppo-1``, ``push-v0-ppo-2`` and so on."""
     stem = "-".join(map(slugify, words))
-    folder = Path(parent)
-    numbered = (folder / f"{stem}-{number}" for number in itertools.count(1))
-    # lexists: a broken link takes the name as well.
-    free = (path for path in numbered if not os.path.lexists(path))
-    return next(free)
+    return (Path(parent) / f"{stem}-{number}" for number in itertools.count(1))
 
 
 def versions() -> dict[str, str]:
@@ -97,16 +105,20 @@ class RunDirectory:
         self.path = path
         self._checkpoints = Checkpoints(path / "ckpt")
         self._lock = lock
-        self._metrics: IO[bytes] | None = None
+        self._metrics: FileIO | None = None
 
     @classmethod
     def create(
-        cls, path: str | Path, config: object, seeds: Mapping[str, int] | None = None
+        cls,
+        path: Target,
+        config: object,
+        seeds: Mapping[str, int] | None = None,
     ) -> Self:
-        """Make a new run.
+        """Make a new run; its folder appears whole.
 
         Args:
-            path: a folder that does not exist; its parents are made.
+            path: a folder that does not exist, or several, of which the first one that is free is
+                taken, see `run_paths`; its parents are made.
             config: a dataclass, saved resolved and read back by `config`.
             seeds: every seed in use, by name.
 
@@ -115,22 +127,19 @@ class RunDirectory:
             InvalidInputError: the last part of ``path`` is no name, or ``config`` would not be read
                 back equal from JSON; nothing was written.
         """
-        path = Path(path)
-        check_file_name(path.name, "name of the run")
         saved = _checked_json(config)
-        _make_new_folder(path)
-        run = cls(path, lock_directory(path))
-        try:
-            run._open_metrics(0)
-            run.write_json("config.json", saved)
-            # Last, because its presence is what makes the folder a run.
-            command = shlex.join(sys.argv)
-            run.write_json(
-                "run.json", {"versions": versions(), "seeds": seeds or {}, "command": command}
-            )
-        except BaseException:
-            run.close()
-            raise
+        if isinstance(path, str | Path):
+            check_file_name(Path(path).name, "name of the run")
+            _check_free(Path(path))
+        command = shlex.join(sys.argv)
+        info = {"versions": versions(), "seeds": seeds or {}, "command": command}
+        with ExitStack() as stack:
+            with explain_full_disk(Path("the run"), 0), new_folder(path) as staged:
+                lock = stack.enter_context(lock_directory(staged.staging))
+                _write_first_files(staged.staging, saved, info)
+            run = cls(staged.path, lock)
+            run._open_metrics()
+            stack.pop_all()  # from here on the run closes its lock
         return run
 
     @classmethod
@@ -141,10 +150,11 @@ class RunDirectory:
             InvalidInputError: there is no run at ``path``.
         """
         path = Path(path)
-        if not (path / "run.json").is_file():
+        if not (path / INFO).is_file():
             raise InvalidInputError(
                 f"{path} is no run: expected a folder made by `roborew train`, with run.json in it."
             )
+        check_plain(path)
         return cls(path)
 
     @classmethod
@@ -159,9 +169,11 @@ class RunDirectory:
         run = cls.open(path)
         run._lock = lock_directory(run.path)
         try:
+            remove_leftovers(run.path)
             run._checkpoints.clean()
             checkpoint = run.load_checkpoint()
-            run._open_metrics(checkpoint.metrics_bytes if checkpoint else 0)
+            run._cut_metrics(checkpoint.metrics_bytes if checkpoint else 0)
+            run._open_metrics()
         except BaseException:
             run.close()
             raise
@@ -177,8 +189,15 @@ class RunDirectory:
 
     @property
     def info(self) -> dict[str, Any]:
-        """What run.json says: ``versions``, ``seeds``, ``command``."""
-        return read_json_object(self.path / "run.json")
+        """What run.json says: ``versions``, ``seeds``, ``command``.
+
+        Raises:
+            CorruptFileError: it cannot be read.
+        """
+        content = read_json_object(self.path / INFO)
+        if not isinstance(content.get("versions"), dict):
+            raise CorruptFileError(f"{self.path / INFO} cannot be read back: no versions in it.")
+        return content
 
     def config(self, kind: type[C]) -> C:
         """Return the configuration with its types.
@@ -186,7 +205,7 @@ class RunDirectory:
         Raises:
             CorruptFileError: the file is missing, or no ``kind``; the message names the field.
         """
-        file = self.path / "config.json"
+        file = self.path / CONFIG
         try:
             return from_json(kind, read_json_object(file))
         except (InvalidInputError, UnknownNameError) as error:
@@ -202,20 +221,23 @@ class RunDirectory:
             RoborewError: this is a reader, or the disk is full.
         """
         line = json.dumps(to_json(record)).encode() + b"\n"
-        append(self._writable(), line)
+        append(self._writable(), line, CONTINUE_TRAINING)
 
     def metrics(self) -> list[dict[str, Any]]:
         """Return all complete records, oldest first."""
-        # What follows the last newline is part of a record that a writer has not finished.
-        lines = read_json_lines(self.path / "metrics.jsonl", unfinished=True)
-        return [record for _, record in lines]
+        lines = self._metrics_lines()
+        records = list(filter(None, map(_record, lines)))
+        if len(records) < len(lines):
+            damaged = len(lines) - len(records)
+            logger.warning("%s: %d damaged lines are left out", self.path / METRICS, damaged)
+        return records
 
     def save_checkpoint(
         self, step: int, arrays: dict[str, NDArray[Any]], meta: dict[str, Any]
     ) -> Path:
         """Save all that is needed to go on from here; see `Checkpoints.save`."""
         metrics = self._writable()
-        with explain_full_disk(self.path / "metrics.jsonl", 0):
+        with explain_full_disk(self.path / METRICS, 0, CONTINUE_TRAINING):
             os.fsync(metrics.fileno())
         return self._checkpoints.save(Checkpoint(step, arrays, meta, metrics.tell()))
 
@@ -229,9 +251,25 @@ class RunDirectory:
         if Path(name).name != name or name in ("", ".."):
             raise InvalidInputError(f"expected a file name without folders; got {name!r}.")
         file = self.path / name
-        text = json.dumps(to_json(content), indent=1)
-        atomic_write(file, text.encode() + b"\n")
+        atomic_write(file, _to_bytes(content), CONTINUE_TRAINING)
         return file
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was logged or saved yet."""
+        has_records = (self.path / METRICS).stat().st_size > 0
+        return not has_records and not self._checkpoints.folder.exists()
+
+    def discard(self) -> None:
+        """Remove the folder of a run in which nothing has happened.
+
+        Raises:
+            RoborewError: this is a reader, or something was logged.
+        """
+        if self._metrics is None or not self.is_empty:
+            raise RoborewError(f"{self.path} is no new run; remove it by hand.")
+        remove_tree(self.path)
+        self.close()
 
     def close(self) -> None:
         """Release the folder; what was logged stays."""
@@ -246,19 +284,37 @@ class RunDirectory:
     def __exit__(self, *exception: object) -> None:
         self.close()
 
-    def _writable(self) -> IO[bytes]:
+    def _writable(self) -> FileIO:
         if self._metrics is None:
             raise RoborewError(
                 f"{self.path} is open for reading; use RunDirectory.create or RunDirectory.resume."
             )
         return self._metrics
 
-    def _open_metrics(self, length: int) -> None:
-        """Open the metrics unbuffered, so that a killed process loses no line, cut to ``length``
-        bytes."""
-        self._metrics = (self.path / "metrics.jsonl").open("ab", buffering=0)
-        self._metrics.truncate(length)
-        self._metrics.seek(length)
+    def _open_metrics(self) -> None:
+        """Open the metrics unbuffered, so that a killed process loses no line."""
+        self._metrics = FileIO(self.path / METRICS, "ab", opener=open_plain)
+
+    def _cut_metrics(self, length: int) -> None:
+        """Keep the whole records in the first ``length`` bytes of the metrics."""
+        lines = self._metrics_lines(length)
+        kept = b"".join(line + b"\n" for line in lines if _record(line) is not None)
+        if len(kept) < length:
+            logger.warning(
+                "%s: %d of %d bytes are lost or damaged; training goes on without these records",
+                self.path / METRICS,
+                length - len(kept),
+                length,
+            )
+        # Written anew, never cut in place: under a second name (a hard link) it may be a copy that
+        # is to be kept.
+        atomic_write(self.path / METRICS, kept, CONTINUE_TRAINING)
+
+    def _metrics_lines(self, length: int | None = None) -> list[bytes]:
+        file = self.path / METRICS
+        content = read_plain(file) if file.exists() else b""
+        # What follows the last newline is part of a record that a writer has not finished.
+        return content[:length].split(b"\n")[:-1]
 
 
 def _checked_json(config: object) -> Any:
@@ -271,12 +327,30 @@ def _checked_json(config: object) -> Any:
     return saved
 
 
-def _make_new_folder(path: Path) -> None:
+def _check_free(path: Path) -> None:
+    if not os.path.lexists(path):
+        return
+    way_on = "It is no run: choose another name, or remove it."
+    if (path / INFO).is_file():
+        way_on = (
+            f"Choose another name, or go on with `roborew train --resume {shlex.quote(str(path))}`."
+        )
+    raise RunExistsError(f"{path} exists and is never overwritten; nothing was written. {way_on}")
+
+
+def _write_first_files(folder: Path, config: Any, info: Any) -> None:
+    write_synced(folder / METRICS, b"")
+    write_synced(folder / CONFIG, _to_bytes(config))
+    write_synced(folder / INFO, _to_bytes(info))
+
+
+def _to_bytes(content: object) -> bytes:
+    return json.dumps(to_json(content), indent=1).encode() + b"\n"
+
+
+def _record(line: bytes) -> dict[str, Any] | None:
+    """A record of the metrics; None where it is none."""
     try:
-        path.mkdir(parents=True)
-    except FileExistsError as error:
-        raise RunExistsError(
-            f"{path} exists and is never overwritten; nothing was written. "
-            f"Choose another name, or go on with `roborew train --resume "
-            f"{shlex.quote(str(path))}`."
-        ) from error
+        return parse_json_object(line, METRICS)
+    except CorruptFileError:
+        return None

@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 
 from roborew.config import to_json
-from roborew.data import create_atomically, free_path
 from roborew.errors import InvalidInputError
 from roborew.evaluation import (
     LABELS,
@@ -34,6 +33,7 @@ from roborew.evaluation import (
 from roborew.evaluation.baselines import NUM_SCORED_BASELINES
 from roborew.evaluation.measure import average
 from roborew.rewards.vlm.base import describe_cost
+from roborew.storage.staging import numbered, write_new
 from roborew.types import Clip, Frame, RewardModel, Scores
 from roborew.workflows.score import SampledVideo, ScoredVideo, write_plot
 
@@ -212,9 +212,8 @@ def _curve_metrics(
 def write(out: Path, comparisons: Sequence[RewardComparison]) -> dict[str, Path]:
     """Write a new ``compare.json`` and, for every video, a new plot with one panel a reward."""
     content = [_content(comparison, comparisons) for comparison in comparisons]
-    path = free_path(out / "compare.json")
-    with create_atomically(path) as file:
-        file.write_text(json.dumps(to_json(content)) + "\n", encoding="utf-8")
+    text = json.dumps(to_json(content)) + "\n"
+    path = write_new(numbered(out / "compare.json"), text)
     paths = {"figures": path}
     same_video = zip(*(comparison.videos for comparison in comparisons), strict=True)
     for number, scored in enumerate(same_video, start=1):

@@ -10,6 +10,7 @@ any time) and the share of first predicted successes that were true.
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
@@ -17,12 +18,12 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from roborew.config import to_json
-from roborew.data import create_atomically, free_path
 from roborew.errors import InvalidInputError
 from roborew.evaluation import LABELS, Evaluation, Measure, SanityBaseline, evaluate, write_report
 from roborew.storage.atomic import explain_full_disk
 from roborew.storage.json_files import read_json_object
 from roborew.storage.run import RunDirectory
+from roborew.storage.staging import numbered, write_new
 from roborew.workflows.baseline_policies import expert_policy, random_policy
 from roborew.workflows.factories import make_env
 from roborew.workflows.reward_check import check_reward
@@ -213,18 +214,17 @@ def write_evaluation(run: RunDirectory, result: RunEvaluation) -> WrittenFiles:
     """Write a new ``evaluation.json`` and a new ``report.html`` into the run, beside older ones.
 
     Raises:
-        RoborewError: the disk is full.
+        DiskFullError: the disk is full.
     """
     # Only a written evaluation loads what draws figures.
     from roborew.workflows.run_report import REPORT_BYTES, report_content
 
     text = json.dumps(to_json(_content(result))) + "\n"
-    evaluation = free_path(run.path / "evaluation.json")
-    with explain_full_disk(evaluation, len(text)), create_atomically(evaluation) as file:
-        file.write_text(text, encoding="utf-8")
-    report = free_path(run.path / "report.html")
-    with explain_full_disk(report, REPORT_BYTES):
-        write_report(report, report_content(run, result, evaluation.name))
+    then = f"`roborew evaluate {shlex.quote(str(run.path))}`"
+    with explain_full_disk(run.path, REPORT_BYTES + len(text), then):
+        evaluation = write_new(numbered(run.path / "evaluation.json"), text)
+        content = report_content(run, result, evaluation.name)
+        report = write_report(numbered(run.path / "report.html"), content)
     return WrittenFiles(evaluation=evaluation, report=report)
 
 

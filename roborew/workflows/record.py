@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from roborew.data import free_path, read_video, video_info, write_gif
+from roborew.data import read_video, video_info, write_gif
 from roborew.errors import RoborewError
 from roborew.evaluation import (
     Episode,
@@ -20,6 +20,7 @@ from roborew.evaluation import (
     write_overlay_video,
 )
 from roborew.storage.run import RunDirectory
+from roborew.storage.staging import numbered
 from roborew.types import Frame, frame_renderer, renderable
 from roborew.workflows.evaluate import evaluation_seeds
 from roborew.workflows.factories import Environment, make_env
@@ -57,7 +58,7 @@ def record_run(run: RunDirectory, episodes: int = 3, gif: bool = False) -> list[
         recordings, drawing = _record(env, trained, seeds)
     videos = [
         write_overlay_video(
-            free_path(run.path / "videos" / f"episode-{number}.mp4"),
+            numbered(run.path / "videos" / f"episode-{number}.mp4"),
             recording.frames,
             recording_overlay(recording, trained.config.sentence, spec),
             fps,
@@ -72,7 +73,7 @@ def _as_gif(video: Path) -> Path:
     """A GIF beside a video, of few frames, since the format compresses badly."""
     every = max(1, round(video_info(video).fps / GIF_FPS))
     fps = min(video_info(video).fps / every, GIF_FPS)
-    return write_gif(free_path(video.with_suffix(".gif")), read_video(video)[::every], fps)
+    return write_gif(numbered(video.with_suffix(".gif")), read_video(video)[::every], fps)
 
 
 def _record(env: Environment, trained: Trained, seeds: list[int]) -> tuple[list[Recording], str]:

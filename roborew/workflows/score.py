@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -16,12 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roborew.critics.critic import Critic
-from roborew.data import create_atomically, free_path, read_video, side_by_side, video_info
+from roborew.data import read_video, side_by_side, video_info
 from roborew.data.subsample import subsample_indices
 from roborew.errors import InvalidInputError
 from roborew.evaluation import Overlay, curves_figure, score_curve, score_range, write_overlay_video
 from roborew.rewards.vlm.base import describe_cost
 from roborew.storage.names import check_file_name
+from roborew.storage.staging import new_file, numbered, write_new
 from roborew.types import Clip, Frame, RewardModel, RewardSpec, Scores, Video
 
 MAX_VIDEO_FPS = 60.0
@@ -186,7 +187,7 @@ def write_curve(out: Path, scored: ScoredVideo) -> Path:
             "success": None if score is None else success,
         }
         lines.append(json.dumps(row) + "\n")
-    return _write(_name(out, scored, "jsonl"), "".join(lines))
+    return write_new(_names(out, scored, "jsonl"), "".join(lines))
 
 
 def write_plot(out: Path, scored: Sequence[ScoredVideo]) -> Path:
@@ -197,7 +198,7 @@ def write_plot(out: Path, scored: Sequence[ScoredVideo]) -> Path:
     stem = scored[0].path.stem
     path = out / f"{stem}.{names}.svg"
     figure = curves_figure(curves)
-    return _write(free_path(path), figure)
+    return write_new(numbered(path), figure)
 
 
 def _timed_curve(
@@ -222,7 +223,7 @@ def write_scored_video(out: Path, scored: ScoredVideo, sampled: SampledVideo) ->
     last = max(1, int(scored.indices[-1]))
     sampled_fps = len(scored.indices) * scored.fps / last
     fps = min(MAX_VIDEO_FPS, max(1.0, sampled_fps))
-    return write_overlay_video(_name(out, scored, "mp4"), sampled.frames, overlay, fps)
+    return write_overlay_video(_names(out, scored, "mp4"), sampled.frames, overlay, fps)
 
 
 def write_progress_table(out: Path, scored: Sequence[ScoredVideo], identity: str) -> Path:
@@ -247,10 +248,9 @@ def write_progress_table(out: Path, scored: Sequence[ScoredVideo], identity: str
         "roborew.episodes": json.dumps([str(video.path) for video in scored]),
     }
     table = arrow.table(_progress_columns(scored)).replace_schema_metadata(metadata)
-    path = free_path(out / f"{spec.name}_progress.parquet")
-    with create_atomically(path) as file:
-        parquet.write_table(table, file)
-    return path
+    with new_file(numbered(out / f"{spec.name}_progress.parquet")) as staged:
+        parquet.write_table(table, staged.staging)
+    return staged.path
 
 
 def _progress_columns(scored: Sequence[ScoredVideo]) -> dict[str, NDArray[Any]]:
@@ -283,11 +283,5 @@ def _is_bounded(spec: RewardSpec) -> bool:
     return math.isfinite(spec.low) and math.isfinite(spec.high)
 
 
-def _name(out: Path, scored: ScoredVideo, ending: str) -> Path:
-    return free_path(out / f"{scored.path.stem}.{scored.spec.name}.{ending}")
-
-
-def _write(path: Path, text: str) -> Path:
-    with create_atomically(path) as file:
-        file.write_text(text, encoding="utf-8")
-    return path
+def _names(out: Path, scored: ScoredVideo, ending: str) -> Iterator[Path]:
+    return numbered(out / f"{scored.path.stem}.{scored.spec.name}.{ending}")

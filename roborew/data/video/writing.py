@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from fractions import Fraction
+from itertools import tee
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -14,8 +15,8 @@ import av.error
 import numpy as np
 
 from roborew.data.encoding import Encoding, browser_encoding
-from roborew.data.files import create_atomically
 from roborew.errors import InvalidInputError
+from roborew.storage.staging import Target, candidates, new_file
 from roborew.types import Frame, check_video
 
 TICK = Fraction(1, 90_000)
@@ -34,8 +35,8 @@ class VideoWriter:
     (3, 48, 64, 3)
 
     Args:
-        path: the file to create, ending in .mp4; see `roborew.data.files.free_path` for a name that
-            is free.
+        path: the file to create, ending in .mp4, or several, of which the first one that is free is
+            taken; at the end of the block `path` says which.
         fps: frames per second, 1 to 1000.
         quality: x264's constant rate factor, 0 (lossless) to 51; 20 is hard to tell from the
             source.
@@ -45,13 +46,14 @@ class VideoWriter:
 
     def __init__(
         self,
-        path: str | Path,
+        path: Target,
         fps: float,
         quality: int = 20,
         encoding: Encoding | None = None,
         comment: str = "",
     ) -> None:
-        self.path = Path(path)
+        first, self._candidates = tee(candidates(path))
+        self.path = next(first)
         if self.path.suffix != ".mp4":
             raise InvalidInputError(
                 f"video: expected a name ending in .mp4; got {self.path.name!r}."
@@ -70,10 +72,15 @@ class VideoWriter:
         self._stream: Any = None  # PyAV's types leave what a stream encodes to unknown
 
     def __enter__(self) -> Self:
-        self._file = create_atomically(self.path)
-        self._container: Any = av.open(
-            str(self._file.__enter__()), "w", format="mp4", options={"movflags": "+faststart"}
-        )
+        self._file = new_file(self._candidates)
+        self._staged = self._file.__enter__()
+        place = str(self._staged.staging)
+        options = {"movflags": "+faststart"}
+        try:
+            self._container: Any = av.open(place, "w", format="mp4", options=options)
+        except BaseException as error:
+            self._file.__exit__(type(error), error, error.__traceback__)
+            raise
         if self._comment:
             self._container.metadata["comment"] = self._comment
         return self
@@ -162,10 +169,11 @@ class VideoWriter:
                 if error is not None:
                     error.add_note(f"closing the unfinished video failed too: {second}")
         self._file.__exit__(kind, error, trace)
+        self.path = self._staged.path
 
 
 def write_video(
-    path: str | Path,
+    path: Target,
     frames: Iterable[Frame],
     fps: float,
     quality: int = 20,

@@ -7,7 +7,6 @@ from html import escape
 from importlib import resources
 from pathlib import Path
 
-from roborew.data.files import create_atomically
 from roborew.evaluation.baselines import SanityBaseline
 from roborew.evaluation.report import html
 from roborew.evaluation.report.content import PolicyResult, ReportContent, ReportVideo
@@ -18,6 +17,7 @@ from roborew.evaluation.report.figures import (
     success_figure,
 )
 from roborew.evaluation.statistics import wilson, zero_failures_bound
+from roborew.storage.staging import Target, write_new
 
 POLICIES_NOTE = (
     "True success is read from the simulator at the end of an episode, never from the score. A "
@@ -38,16 +38,13 @@ BASELINES_NOTE = (
 )
 
 
-def write_report(path: str | Path, content: ReportContent) -> Path:
+def write_report(path: Target, content: ReportContent) -> Path:
     """Write the report as one new file.
 
     Raises:
-        RunExistsError: the file exists; see `roborew.data.files.free_path`.
+        RunExistsError: the file exists; see `roborew.storage.staging.numbered`.
     """
-    text = render_report(content)
-    with create_atomically(path) as file:
-        file.write_text(text, encoding="utf-8")
-    return Path(path)
+    return write_new(path, render_report(content))
 
 
 def render_report(content: ReportContent) -> str:

@@ -4,7 +4,7 @@ sanity baselines."""
 from __future__ import annotations
 
 import platform
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from roborew import __version__
 from roborew.critics.critic import GOALS, Critic
-from roborew.data import free_path
 from roborew.evaluation import Measure, score_curve, truth_figure
 from roborew.learning.examples import Example
 from roborew.learning.labels import progress_labels
 from roborew.storage.names import check_file_name
+from roborew.storage.staging import Target, numbered
 from roborew.workflows.fit.critic_metrics import Table, evaluate_critic, held_out_clips
 from roborew.workflows.fit.examples import list_goal_images
 from roborew.workflows.fit.fit import Fitted
@@ -36,23 +36,24 @@ A clock that sees nothing also has a high Spearman on successes: trust a critic 
 sanity baselines."""
 
 
-def default_folder(demonstrations: Path) -> Path:
-    """A free folder below ``critics`` with the name of what a critic is fitted to.
+def default_folders(demonstrations: Path) -> Iterator[Path]:
+    """Folders below ``critics`` with the name of what a critic is fitted to, to choose a free one
+    from.
 
     Raises:
         InvalidInputError: that name cannot be a folder's.
     """
     # Resolved, since the name of "." or ".." is another one.
     name = check_file_name(demonstrations.resolve().stem, "name of the demonstrations")
-    return free_path(Path("critics") / name)
+    return numbered(Path("critics") / name)
 
 
-def write(fitted: Fitted, folder: Path, source: str, command: str) -> Table:
+def write(fitted: Fitted, folder: Target, source: str, command: str) -> tuple[Path, Table]:
     """Evaluate a critic on its test episodes and write it with its card and picture into a new
-    folder.
+    folder, which is returned with the figures.
 
     Args:
-        folder: must not exist.
+        folder: must not exist; of several the first one that is free is taken.
         source: what the demonstrations were read from.
         command: that made the critic.
 
@@ -67,8 +68,8 @@ def write(fitted: Fitted, folder: Path, source: str, command: str) -> Table:
         files[PICTURE] = figure
     for path in _goal_images(fitted):
         files[f"{GOALS}/{path.name}"] = path.read_bytes()
-    fitted.critic.save_pretrained(folder, card(fitted, source, command, table), files)
-    return table
+    text = card(fitted, source, command, table)
+    return fitted.critic.save_pretrained(folder, text, files), table
 
 
 def picture(fitted: Fitted) -> bytes | None:

@@ -12,10 +12,11 @@ from time import perf_counter
 from typing import Literal
 
 from roborew.agents.rollout_report import RolloutReport
-from roborew.errors import InvalidInputError
+from roborew.errors import DiskFullError, InvalidInputError
 from roborew.storage.names import check_file_name
 from roborew.storage.run import RunDirectory
-from roborew.workflows.factories import make_agent, make_env
+from roborew.storage.staging import Target
+from roborew.workflows.factories import make_agent
 from roborew.workflows.rewards import load_model, make_reward_env
 from roborew.workflows.train.cameras import choose_cameras
 from roborew.workflows.train.config import TrainConfig
@@ -46,8 +47,28 @@ class Outcome:
     steps: int
 
 
-def start(config: TrainConfig, path: str | Path) -> RunDirectory:
+@contextmanager
+def begin(config: TrainConfig, path: Target) -> Generator[RunDirectory]:
+    """Give a new run to train, from `start`; where it fails before anything was logged, its folder is
+    removed again."""
+    with start(config, path) as run:
+        try:
+            yield run
+        except (OSError, DiskFullError):
+            raise  # the same run can go on once there is space again
+        except Exception:
+            if run.is_empty:
+                run.discard()
+            raise
+
+
+def start(config: TrainConfig, path: Target) -> RunDirectory:
     """Make the directory of a new run; give it to `train`.
+
+    Args:
+        config: of the run.
+        path: folder of the run, which must not exist; of several the first one that is free is
+            taken.
 
     Raises:
         RunExistsError: ``path`` exists.
@@ -55,7 +76,8 @@ def start(config: TrainConfig, path: str | Path) -> RunDirectory:
             `resolve` and `choose_cameras`, the agent knows no such actions, or a tracker is
             not installed; nothing was written.
     """
-    check_file_name(Path(path).name, "name of the run")
+    if isinstance(path, str | Path):
+        check_file_name(Path(path).name, "name of the run")
     config = resolve(config)
     for name in config.log:
         import_tracker(name)
@@ -67,8 +89,8 @@ def start(config: TrainConfig, path: str | Path) -> RunDirectory:
         check_scorable(spec, has_goal_image=has_goal_image, whole_episodes=not spec.causal)
     config = resolve_for_reward(config, spec)
     config = replace(config, env=replace(config.env, cameras=choose_cameras(config, model)))
-    with closing(make_env(config, 1)) as env:
-        # That it can act there at all, before there is a folder.
+    with closing(make_reward_env(config, 1, model)) as env:
+        # That it can be paid and act there at all, before there is a folder.
         make_agent(config, env)
     return RunDirectory.create(path, config, seeds={"run": config.seed})
 

@@ -11,12 +11,13 @@ import time
 from collections.abc import Generator, Mapping
 from contextlib import ExitStack, contextmanager
 from importlib import import_module
+from io import FileIO
 from pathlib import Path
-from typing import IO, Any, Protocol, cast
+from typing import Any, Protocol, cast
 
 from roborew.config import to_json
 from roborew.errors import MissingBackendError, first_line
-from roborew.storage.atomic import append
+from roborew.storage.atomic import CONTINUE_TRAINING, append
 from roborew.storage.run import RunDirectory
 from roborew.workflows.train.config import TrackerName, TrainConfig
 
@@ -73,7 +74,7 @@ class TensorBoardTracker:
         number = len(list(folder.glob("events.out.tfevents.*")))
         path = folder / f"events.out.tfevents.{number:06d}"
         # Unbuffered, as metrics.jsonl is: a killed process loses nothing.
-        self._file: IO[bytes] = path.open("xb", buffering=0)
+        self._file = FileIO(path, "xb")
         self._append(file_version="brain.Event:2")
         # After a crash the earlier files may run beyond the checkpoint that training goes on from.
         self._append(step=first_step, session_log={"status": "START"})
@@ -91,7 +92,7 @@ class TensorBoardTracker:
         event = self._event(wall_time=time.time(), **content)
         framed = io.BytesIO()
         self._framing(framed).write(event.SerializeToString())
-        append(self._file, framed.getvalue())
+        append(self._file, framed.getvalue(), CONTINUE_TRAINING)
 
 
 class ServiceTracker:

@@ -11,7 +11,6 @@ import av
 import numpy as np
 import pytest
 
-from roborew.data.files import create_atomically, free_path
 from roborew.data.video import (
     VideoLimits,
     VideoWriter,
@@ -21,6 +20,7 @@ from roborew.data.video import (
     write_video,
 )
 from roborew.errors import CorruptFileError, InvalidInputError, RunExistsError
+from roborew.storage.staging import create_atomically, free_path
 from roborew.types import Frame, Video
 
 

@@ -17,7 +17,7 @@ from roborew.data.video import write_video
 from roborew.errors import CorruptFileError, InvalidInputError
 from roborew.storage.names import check_file_name, file_inside, fill_path
 from roborew.storage.run import RunDirectory
-from roborew.workflows.fit.model_card import default_folder
+from roborew.workflows.fit.model_card import default_folders
 from roborew.workflows.score import check_output_names
 from roborew.workflows.train.config import TrainConfig
 
@@ -70,7 +70,7 @@ PLACES: dict[str, Callable[[str, Path], object]] = {
     "video of a camera": one_frame_episode,
     "scores of a video": lambda name, folder: check_output_names([folder / f"{name}.mp4"], ["m"]),
     "scores of a reward": lambda name, folder: check_output_names([folder / "a.mp4"], [name]),
-    "critic": lambda name, folder: default_folder(folder / f"{name}.mp4"),
+    "critic": lambda name, folder: default_folders(folder / f"{name}.mp4"),
 }
 IN_ONE_NAME = ["newline", "right-to-left", "escape", "too long"]
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from roborew.errors import CorruptFileError, InvalidInputError, RoborewError, RunExistsError
 from roborew.storage import atomic
-from roborew.storage.run import RunDirectory, new_run_path, slugify
+from roborew.storage.run import RunDirectory, run_paths, slugify
 
 
 @dataclass(frozen=True)
@@ -89,10 +89,9 @@ def test_a_damaged_configuration_is_named(tmp_path: Path) -> None:
 
 
 def test_names_are_slugs_and_the_next_free_number(tmp_path: Path) -> None:
-    first = new_run_path(tmp_path, "Push-v0", "ppo")
-    assert first.name == "push-v0-ppo-1"
-    first.mkdir()
-    assert new_run_path(tmp_path, "Push-v0", "ppo").name == "push-v0-ppo-2"
+    for number in (1, 2):
+        with RunDirectory.create(run_paths(tmp_path, "Push-v0", "ppo"), Config()) as run:
+            assert run.path.name == f"push-v0-ppo-{number}"
     assert slugify("../../etc/passwd\0") == "etc-passwd"
     assert 1 <= len(slugify("ä" * 99)) <= 64
     assert len(slugify("long " * 99)) <= 64
