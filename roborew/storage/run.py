@@ -45,7 +45,7 @@ from roborew.storage.atomic import (
     write_synced,
 )
 from roborew.storage.checkpoints import Checkpoint, Checkpoints
-from roborew.storage.json_files import parse_json_object, read_json_object
+from roborew.storage.json_files import parse_json_object, read_json_lines, read_json_object
 from roborew.storage.names import check_file_name
 from roborew.storage.plain import check_plain, open_plain, read_plain
 from roborew.storage.staging import Target, new_folder, remove_leftovers, remove_tree
@@ -224,13 +224,14 @@ class RunDirectory:
         append(self._writable(), line, CONTINUE_TRAINING)
 
     def metrics(self) -> list[dict[str, Any]]:
-        """Return all complete records, oldest first."""
-        lines = self._metrics_lines()
-        records = list(filter(None, map(_record, lines)))
-        if len(records) < len(lines):
-            damaged = len(lines) - len(records)
-            logger.warning("%s: %d damaged lines are left out", self.path / METRICS, damaged)
-        return records
+        """Return all complete records, oldest first.
+
+        Raises:
+            CorruptFileError: a line is no record; `resume` removes such lines.
+        """
+        # What follows the last newline is part of a record that a writer has not finished.
+        lines = read_json_lines(self.path / METRICS, unfinished=True)
+        return [record for _, record in lines]
 
     def save_checkpoint(
         self, step: int, arrays: dict[str, NDArray[Any]], meta: dict[str, Any]
@@ -297,24 +298,20 @@ class RunDirectory:
 
     def _cut_metrics(self, length: int) -> None:
         """Keep the whole records in the first ``length`` bytes of the metrics."""
-        lines = self._metrics_lines(length)
-        kept = b"".join(line + b"\n" for line in lines if _record(line) is not None)
+        file = self.path / METRICS
+        content = read_plain(file) if file.exists() else b""
+        lines = content[:length].split(b"\n")[:-1]
+        kept = b"".join(line + b"\n" for line in lines if _is_record(line))
         if len(kept) < length:
             logger.warning(
                 "%s: %d of %d bytes are lost or damaged; training goes on without these records",
-                self.path / METRICS,
+                file,
                 length - len(kept),
                 length,
             )
         # Written anew, never cut in place: under a second name (a hard link) it may be a copy that
         # is to be kept.
-        atomic_write(self.path / METRICS, kept, CONTINUE_TRAINING)
-
-    def _metrics_lines(self, length: int | None = None) -> list[bytes]:
-        file = self.path / METRICS
-        content = read_plain(file) if file.exists() else b""
-        # What follows the last newline is part of a record that a writer has not finished.
-        return content[:length].split(b"\n")[:-1]
+        atomic_write(file, kept, CONTINUE_TRAINING)
 
 
 def _checked_json(config: object) -> Any:
@@ -348,9 +345,9 @@ def _to_bytes(content: object) -> bytes:
     return json.dumps(to_json(content), indent=1).encode() + b"\n"
 
 
-def _record(line: bytes) -> dict[str, Any] | None:
-    """A record of the metrics; None where it is none."""
+def _is_record(line: bytes) -> bool:
     try:
-        return parse_json_object(line, METRICS)
+        parse_json_object(line, METRICS)
     except CorruptFileError:
-        return None
+        return False
+    return True

@@ -170,6 +170,7 @@ def evaluate_run(run: RunDirectory, episodes: int = NUM_EPISODES) -> RunEvaluati
     """
     seeds = evaluation_seeds(episodes)
     trained = load_trained(run)
+    run.metrics()  # a curve that the report could not show is said before the work
     with torch_threads(trained.config.threads):
         return _evaluate_run(trained, seeds)
 
