@@ -23,6 +23,7 @@ from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get
 
 import numpy as np
 
+from roborew.bounds import check_largest
 from roborew.errors import InvalidInputError, UnknownNameError
 
 CLASS = "class"
@@ -389,9 +390,13 @@ def parse_value(kind: Any, text: str, place: str) -> Any:
         return tuple(part.strip() for part in text.split(",") if part.strip())
     try:
         if kind in (int, float):
-            return kind(text)
+            number = kind(text)
+            check_largest(place, number)
+            return number
         if kind is bool:
             return _BOOLS[text.lower()]
+    except InvalidInputError:
+        raise
     except (ValueError, KeyError):
         pass  # reported below, in the words of this option
     expected = getattr(kind, "__name__", str(kind))

@@ -6,7 +6,7 @@ import contextlib
 import io
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, is_dataclass, replace
 from itertools import takewhile
 from pathlib import Path
 from typing import Annotated, Any, cast
@@ -14,6 +14,7 @@ from typing import Annotated, Any, cast
 import tyro
 from rich.console import Console
 
+from roborew.bounds import check_largest
 from roborew.cli.command import Command, say
 from roborew.cli.flags import RENAMED_COMMANDS, Flags, flags_of, value_of
 from roborew.cli.options import set_part, split_settings, with_settings
@@ -57,6 +58,7 @@ def parse_command(
     rest, settings = split_settings(words, flags)
     default = _read_default(kind, words, flags)
     command = _parse_with_tyro(commands, rest, default, errors)
+    _check_numbers(command, "--")
     if comparing:
         parts = {
             group: set_part(part, group, settings, flags) for group, part in flags.parts.items()
@@ -73,6 +75,17 @@ def _check_words(words: Sequence[str]) -> None:
                 f"expected words in UTF-8 without a NUL byte; got {word!a:.80}. Rename the file, or "
                 "mend the word."
             )
+
+
+def _check_numbers(node: object, prefix: str) -> None:
+    for field in fields(cast("Any", node)):
+        value: Any = getattr(node, field.name)
+        name = f"{prefix}{field.name.replace('_', '-')}"
+        if isinstance(value, int | float):
+            check_largest(name, value)
+        elif is_dataclass(value):
+            # The configuration of a command lends it its fields without a prefix.
+            _check_numbers(value, prefix if field.name == "config" else f"{name}.")
 
 
 def _parse_with_tyro(

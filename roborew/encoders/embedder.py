@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from roborew.encoders.cache import EmbeddingCache
 from roborew.encoders.preprocess import Preprocessing
 from roborew.errors import InvalidInputError, InvalidScoreError
+from roborew.learning.devices import find_device
 from roborew.types import FloatArray, Frame, Video
 
 logger = logging.getLogger(__name__)
@@ -161,7 +162,7 @@ class Embedder:
                 f"batch_size: expected at least 1, remembered at least 0; got {batch_size} and "
                 f"{remembered}."
             )
-        self._devices = [_usable(name.strip()) for name in device.split(",")]
+        self._devices = [find_device(name.strip()) for name in device.split(",")]
         self.dtype = _resolve_dtype(dtype, self._devices)
         self.noise: RoundingProbes | None = None
         self._prepare = tower.preprocessing
@@ -303,16 +304,6 @@ def _resolve_dtype(dtype: Dtype, devices: Sequence[torch.device]) -> torch.dtype
     if dtype == "auto" and all(_fast_bfloat16(device) for device in devices):
         return torch.bfloat16
     return torch.bfloat16 if dtype == "bfloat16" else torch.float32
-
-
-def _usable(device: str) -> torch.device:
-    try:
-        return torch.empty(0, device=device).device
-    except (RuntimeError, AssertionError) as error:
-        raise InvalidInputError(
-            f"device: torch cannot use {device!r} here ({error}); use 'cpu', or see `roborew "
-            f"doctor`."
-        ) from error
 
 
 def _fast_bfloat16(device: torch.device) -> bool:

@@ -17,8 +17,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+from roborew.bounds import check_whole_number
 from roborew.config import to_json
-from roborew.errors import InvalidInputError
 from roborew.evaluation import LABELS, Evaluation, Measure, SanityBaseline, evaluate, write_report
 from roborew.storage.atomic import explain_full_disk
 from roborew.storage.json_files import read_json_object
@@ -204,10 +204,9 @@ def evaluation_seeds(episodes: int) -> list[int]:
     """The fixed list of starts.
 
     Raises:
-        InvalidInputError: fewer than one episode.
+        InvalidInputError: fewer than one episode, or far too many.
     """
-    if episodes < 1:
-        raise InvalidInputError(f"episodes: expected a whole number of at least 1; got {episodes}.")
+    check_whole_number("episodes", episodes)
     return [FIRST_SEED + i for i in range(episodes)]
 
 

@@ -19,6 +19,7 @@ from roborew.config import (
     warn_once,
 )
 from roborew.errors import UnknownNameError
+from roborew.learning.devices import check_devices
 from roborew.registry import Registry, agents, critics, encoders, rewards
 
 Options = Annotated[Mapping[str, Any], tyro.conf.Suppress, tyro.conf.Fixed]
@@ -68,11 +69,13 @@ class PartConfig:
 
         Raises:
             UnknownNameError: the part has no such setting.
-            InvalidInputError: a value of another type.
+            InvalidInputError: a value of another type, or a device that torch cannot use.
         """
         if not self.options:
             return {}
-        return read_options(self.factory(), self.options, f"{self.kind} {self.name}")
+        options = read_options(self.factory(), self.options, f"{self.kind} {self.name}")
+        check_devices(options.get("device", "cpu"))
+        return options
 
     def with_options(self, options: Mapping[str, Any]) -> Self:
         """Return the part with these settings beside those that it has."""

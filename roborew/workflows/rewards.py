@@ -8,6 +8,7 @@ from typing import Any, Literal, cast
 from roborew.critics.critic import Critic
 from roborew.data import read_picture
 from roborew.errors import InvalidInputError
+from roborew.learning.devices import find_device
 from roborew.shaping import Potential, ProgressDelta, RawScore, Shaping
 from roborew.types import RewardModel
 from roborew.workflows.factories import make_env
@@ -35,7 +36,7 @@ def load_reward(name: str | Path, *, device: str = "cpu", **options: Any) -> Rew
     """
     reward = RewardConfig(str(name), options)
     if device != "cpu":
-        _check_device(device)
+        find_device(device)
     if reward.is_oracle:
         raise InvalidInputError(
             f"reward {reward.name}: the simulator's truth is no reward model; it can pay an agent, "
@@ -114,16 +115,3 @@ def make_success_detector(config: SuccessDetectorConfig) -> SuccessDetector | No
         return None
     assert config.threshold is not None and config.bonus is not None
     return SuccessDetector(threshold=config.threshold, bonus=config.bonus)
-
-
-def _check_device(device: str) -> None:
-    import torch
-
-    # Tried with a real tensor: torch has no list of the devices that work.
-    try:
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise InvalidInputError(
-            f"device: torch cannot use {device!r} here ({error}); use 'cpu', or see `roborew "
-            f"doctor`."
-        ) from error

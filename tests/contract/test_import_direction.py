@@ -15,7 +15,16 @@ import pytest
 ROOT = Path(__file__).parents[2]
 HEAVY = {"torch", "transformers", "open_clip", "stable_baselines3"}
 
-CORE = {"roborew", "errors", "types", "config", "registry", "seeding", "stopwatch"}
+CORE = {
+    "roborew",
+    "errors",
+    "bounds",
+    "types",
+    "config",
+    "registry",
+    "seeding",
+    "stopwatch",
+}
 FILES = CORE | {"storage"}
 MAY_IMPORT: dict[str, set[str]] = {
     **dict.fromkeys(CORE, CORE),

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from roborew.bounds import check_whole_number
 from roborew.errors import InvalidInputError
 from roborew.workflows.parts import CriticConfig, EncoderConfig
 
@@ -44,9 +45,8 @@ class FitConfig:
     """Where the encoder runs, a torch device name."""
 
     def __post_init__(self) -> None:
-        if self.threads < 1:
-            raise InvalidInputError(
-                f"threads: expected a whole number of at least 1; got {self.threads}."
-            )
+        check_whole_number("threads", self.threads)
+        check_whole_number("ensemble_size", self.ensemble_size)
+        check_whole_number("seed", self.seed, smallest=0)
         if not (math.isfinite(self.held_out) and 0 <= self.held_out < 0.5):
             raise InvalidInputError(f"held_out: expected a share in [0, 0.5); got {self.held_out}.")

@@ -17,6 +17,7 @@ from roborew.data.subsample import subsample_indices
 from roborew.encoders.base import Encoder
 from roborew.encoders.multi_view import MultiViewEncoder
 from roborew.errors import InvalidInputError
+from roborew.learning.devices import check_devices
 from roborew.learning.examples import EpisodeFrames, Example, Report
 from roborew.registry import critics
 from roborew.seeding import Seeds
@@ -127,6 +128,7 @@ def _make_encoder(config: FitConfig, seeds: Seeds) -> tuple[Encoder, list[str]]:
     seed = seeds.integer("encoder")
     words = with_defaults(format_options(config.encoder.options), [f"seed={seed}"])
     # Settings of the user come last: they win over the defaults of the workflow.
+    check_devices(config.device)
     defaults = {"device": config.device, **_cache(factory, config)}
     options = defaults | parse_options(factory, words)
     encoder: Encoder = factory(**options)

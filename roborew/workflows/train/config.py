@@ -23,6 +23,7 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
+from roborew.bounds import check_largest, check_whole_number
 from roborew.errors import InvalidInputError
 from roborew.workflows.parts import AgentConfig, Name, RewardConfig
 from roborew.workflows.train.legacy import nested
@@ -155,13 +156,14 @@ class TrainConfig:
         # Groups are checked here: what they raise themselves, tyro would wrap in words of its own.
         self.shaping.check()
         self.success_detector.check()
-        _check_positive("evaluation.episodes", self.evaluation.episodes)
+        check_whole_number("evaluation.episodes", self.evaluation.episodes)
         for name in ("num_envs", "score_every", "threads", "num_refits"):
-            _check_positive(name, getattr(self, name))
+            check_whole_number(name, getattr(self, name))
         if self.total_timesteps is not None:
-            _check_positive("total_timesteps", self.total_timesteps)
+            check_whole_number("total_timesteps", self.total_timesteps)
         if self.seed < 0:
             raise InvalidInputError(f"seed: expected a whole number from 0 up; got {self.seed}.")
+        check_largest("seed", self.seed)
         minutes = self.max_minutes
         if minutes is not None and not (math.isfinite(minutes) and minutes > 0):
             raise InvalidInputError(
@@ -206,8 +208,3 @@ class TrainConfig:
         critic is refitted."""
         parts = self.num_refits + 1 if self.refit else 1
         return tuple(self.timesteps * part // parts for part in range(1, parts + 1))
-
-
-def _check_positive(name: str, number: int) -> None:
-    if number < 1:
-        raise InvalidInputError(f"{name}: expected a whole number of at least 1; got {number}.")
