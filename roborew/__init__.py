@@ -18,7 +18,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from roborew.agents.ppo import PPO, PPOConfig
     from roborew.agents.sb3_bridge import as_sb3
-    from roborew.api import FinishedRun, collect, fit, score, train
+    from roborew.api import collect, fit, score, train
     from roborew.checks import (
         check_agent,
         check_critic,
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from roborew.shaping import Potential, ProgressDelta, RawScore
     from roborew.types import Clip, RewardModel, RewardSpec, Scores
     from roborew.workflows.collect import CollectConfig
+    from roborew.workflows.evaluate import FinishedRun
     from roborew.workflows.fit import FitConfig
     from roborew.workflows.parts import AgentConfig, CriticConfig, EncoderConfig, RewardConfig
     from roborew.workflows.rewards import load_reward
@@ -54,7 +55,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "roborew.agents.ppo": ("PPO", "PPOConfig"),
     "roborew.agents.sb3_bridge": ("as_sb3",),
-    "roborew.api": ("FinishedRun", "collect", "fit", "score", "train"),
+    "roborew.api": ("collect", "fit", "score", "train"),
     "roborew.checks": (
         "check_agent",
         "check_critic",
@@ -70,6 +71,7 @@ _HOMES = {
     "roborew.shaping": ("Potential", "ProgressDelta", "RawScore"),
     "roborew.types": ("Clip", "RewardModel", "RewardSpec", "Scores"),
     "roborew.workflows.collect": ("CollectConfig",),
+    "roborew.workflows.evaluate": ("FinishedRun",),
     "roborew.workflows.fit": ("FitConfig",),
     "roborew.workflows.parts": ("AgentConfig", "CriticConfig", "EncoderConfig", "RewardConfig"),
     "roborew.workflows.rewards": ("load_reward",),

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -15,28 +12,13 @@ from roborew.data.reading import read_demonstrations
 from roborew.types import Clip, Frame, RewardModel, Scores, Video
 from roborew.workflows.collect import CollectConfig
 from roborew.workflows.collect.collect import collect_demonstrations
-from roborew.workflows.evaluate import evaluate_run, write_evaluation
+from roborew.workflows.evaluate import FinishedRun, finish_run
 from roborew.workflows.fit import FitConfig, fit_critic
 from roborew.workflows.fit.model_card import default_folders, write
 from roborew.workflows.refit import refit
 from roborew.workflows.train.config import TrainConfig
 from roborew.workflows.train.loop import begin
 from roborew.workflows.train.loop import train as train_run
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FinishedRun:
-    """A run that was trained and evaluated.
-
-    Attributes:
-        path: its folder.
-        summary: the figures of ``summary.json``.
-        report: the page to open in a browser.
-    """
-
-    path: Path
-    summary: Mapping[str, Any]
-    report: Path
 
 
 def train(config: TrainConfig, path: str | Path) -> FinishedRun:
@@ -53,11 +35,7 @@ def train(config: TrainConfig, path: str | Path) -> FinishedRun:
     """
     with begin(config, path) as run:
         train_run(run, refit=refit)
-        result = evaluate_run(run, config.evaluation.episodes)
-        summary = result.summary()
-        run.write_json("summary.json", summary)
-        written = write_evaluation(run, result)
-    return FinishedRun(path=run.path, summary=summary, report=written.report)
+        return finish_run(run)
 
 
 def fit(

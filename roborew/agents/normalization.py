@@ -32,8 +32,11 @@ class RunningMeanStd:
         variance = rows.var(axis=0, dtype=np.float64)
         total = self.count + count
         shift = mean - self.mean
+        # Sums of squared deviations: of the rows before, of the new ones, and between their means.
+        before = self.variance * self.count
+        new = variance * count
         between = shift**2 * self.count * count / total
-        squares = self.variance * self.count + variance * count + between
+        squares = before + new + between
         self.mean = self.mean + shift * count / total
         self.variance = squares / total
         self.count = total
@@ -71,11 +74,12 @@ class RewardNormalizer:
     ) -> NDArray[np.float64]:
         """Scale a rollout's rewards, shape (T, N), after learning from them."""
         returns: list[NDArray[np.float64]] = []
-        for t in range(len(rewards)):
-            self._returns = self._returns * self._gamma + rewards[t]
+        for reward, ended in zip(rewards, done, strict=True):
+            self._returns = self._returns * self._gamma + reward
             returns.append(self._returns)
-            self._returns = np.where(done[t], 0.0, self._returns)
-        self._return_stats.update(np.concatenate(returns)[:, None])
+            self._returns = np.where(ended, 0.0, self._returns)
+        rows = np.concatenate(returns)[:, None]
+        self._return_stats.update(rows)
         std = np.sqrt(self._return_stats.variance + MIN_VARIANCE)
         return rewards / std
 

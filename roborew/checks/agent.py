@@ -90,14 +90,19 @@ def seeds_repeat(subject: AgentSubject) -> None:
 
 @LAWS.law("learning changes what it does, counts its steps and reports them")
 def learning_happens(subject: AgentSubject) -> None:
-    agent, observations = subject.fresh(), _observations(5)
+    agent = subject.fresh()
+    observations = _observations(5)
     before = agent.act(observations)
     reported: list[int] = []
+
     agent.learn(PointEnv(NUM_ENVS), TOTAL_STEPS, lambda report: reported.append(report.steps))
-    assert agent.steps >= TOTAL_STEPS, f"expected {TOTAL_STEPS} steps; got {agent.steps}"
+
+    steps = agent.steps
+    assert steps >= TOTAL_STEPS, f"expected {TOTAL_STEPS} steps; got {steps}"
     assert reported, "the callback was never called"
-    assert reported[-1] == agent.steps, f"{agent.steps} steps, reported {reported[-1]}"
-    assert not np.array_equal(before, agent.act(observations)), "the actions did not change"
+    assert reported[-1] == steps, f"{steps} steps, reported {reported[-1]}"
+    after = agent.act(observations)
+    assert not np.array_equal(before, after), "the actions did not change"
 
 
 @LAWS.law("a callback that returns False ends learning")

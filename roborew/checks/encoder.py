@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from roborew.checks.laws import LawBook, Outcome, assert_close
 from roborew.checks.synthetic import PUSH, noise_video
 from roborew.encoders.base import Encoder
-from roborew.learning.examples import EpisodeFrames
+from roborew.learning.examples import EpisodeFrames, Features
 
 LAWS = LawBook("encoder")
 
@@ -59,12 +59,18 @@ def check_encoder(make: Callable[[], Encoder]) -> list[Outcome]:
 def vectors_have_one_width(subject: EncoderSubject) -> None:
     small = subject.fitted.encode(noise_video(3))
     large = subject.fitted.encode(noise_video(2, height=96, width=128))
-    for vectors, count in ((small, 3), (large, 2)):
-        assert vectors.ndim == 2, f"expected shape (T, D); got {vectors.shape}"
-        assert len(vectors) == count, f"expected {count} vectors; got {len(vectors)}"
-        assert vectors.dtype == np.float32, f"expected float32; got {vectors.dtype}"
-        assert np.isfinite(vectors).all(), "a vector is NaN or infinite"
-    assert small.shape[1] == large.shape[1], f"widths {small.shape[1]} and {large.shape[1]}"
+    _assert_vectors(small, 3)
+    _assert_vectors(large, 2)
+    widths = (small.shape[1], large.shape[1])
+    assert widths[0] == widths[1], f"widths {widths[0]} and {widths[1]}"
+
+
+def _assert_vectors(vectors: Features, count: int) -> None:
+    """Raise AssertionError unless there are ``count`` vectors as `Encoder.encode` promises."""
+    assert vectors.ndim == 2, f"expected shape (T, D); got {vectors.shape}"
+    assert len(vectors) == count, f"expected {count} vectors; got {len(vectors)}"
+    assert vectors.dtype == np.float32, f"expected float32; got {vectors.dtype}"
+    assert np.isfinite(vectors).all(), "a vector is NaN or infinite"
 
 
 @LAWS.law("a frame has the same vector alone and in a batch")

@@ -8,7 +8,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import tyro
 from rich.console import Console
@@ -98,17 +98,21 @@ def _begin(console: Console, config: TrainConfig, path: Target, video: bool) -> 
 
 def _finish(console: Console, run: RunDirectory, video: bool) -> int:
     """Train a run to its end, record it if asked, evaluate it, and say where everything is."""
+    from roborew.cli.display import print_evaluation
+    from roborew.workflows.evaluate import finish_run
     from roborew.workflows.record import record_run
 
     with _hint(run):
         if not _train(console, run):
             return EXIT_INTERRUPTED
         videos = record_run(run) if video else []
-        summary, report = _evaluate(console, run)
+        say(console, f"evaluating over {run.config(TrainConfig).evaluation.episodes} episodes")
+        finished = finish_run(run)
+    print_evaluation(console, finished.evaluation)
     # One line of JSON, so that a script can read the figures of a run from its log.
-    say(console, json.dumps(to_json(summary)))
+    say(console, json.dumps(to_json(finished.summary)))
     paths = {f"video {number}": path for number, path in enumerate(videos, 1)}
-    print_paths(console, {"report": report, **paths})
+    print_paths(console, {"report": finished.report, **paths})
     return 0
 
 
@@ -136,19 +140,6 @@ def _train(console: Console, run: RunDirectory) -> bool:
     note = f"stopped after {outcome.steps:,} steps; all of them are kept."
     say(console, f"{note} {_resume_command(run.path)}")
     return False
-
-
-def _evaluate(console: Console, run: RunDirectory) -> tuple[dict[str, Any], Path]:
-    """Evaluate a run and write it down; the summary, and where the report is."""
-    from roborew.cli.display import print_evaluation
-    from roborew.workflows.evaluate import evaluate_run, write_evaluation
-
-    episodes = run.config(TrainConfig).evaluation.episodes
-    say(console, f"evaluating over {episodes} episodes")
-    result = evaluate_run(run, episodes)
-    print_evaluation(console, result)
-    run.write_json("summary.json", result.full_summary())
-    return result.full_summary(), write_evaluation(run, result).report
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """The time-contrastive loss that `vip` and `liv` share, and the frames it reads.
 
-VIP, arXiv:2210.00030, equation 5: the dual of the value of reaching a goal in as few frames as
+VIP, arXiv:2210.00030, algorithm 1: the dual of the value of reaching a goal in as few frames as
 possible, where every frame before the goal costs 1.
 """
 

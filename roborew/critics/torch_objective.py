@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from roborew.critics.objective import Query, split_scores
 from roborew.errors import CorruptFileError, InvalidInputError
-from roborew.learning.examples import Example, Report
+from roborew.learning.examples import Example, Features, Report
 from roborew.learning.optim import GradientDescent, seeded_weights
 from roborew.learning.state import load_module_state, module_state, take_array
 from roborew.types import RecurrentState, Scores
@@ -127,17 +127,32 @@ class PerFrameObjective(TorchObjective[NetworkT]):
         """Score each frame by itself; nothing is remembered."""
         lengths = [len(query.features) for query in queries]
         frames = np.concatenate([query.features for query in queries])
-        text = np.stack([query.text_embedding for query in queries])
-        # NaN, not 0: a network that reads a goal it was not given must not look as if it had one.
-        no_goal = np.full(frames.shape[1], np.nan, np.float32)
-        goals: list[NDArray[np.float32]] = []
-        for query in queries:
-            goals.append(no_goal if query.goal_image is None else query.goal_image)
-        frame_text = np.repeat(text, lengths, axis=0)
-        frame_goals = np.repeat(np.stack(goals), lengths, axis=0)
-        inputs = [torch.as_tensor(array) for array in (frames, frame_text, frame_goals)]
+        text = [query.text_embedding for query in queries]
+        goals = [_goal_or_nan(query) for query in queries]
         with torch.inference_mode():
-            value, success = self.predict(*inputs)
+            value, success = self.predict(
+                torch.as_tensor(frames),
+                _repeat_per_frame(text, lengths),
+                _repeat_per_frame(goals, lengths),
+            )
         chances = None if success is None else success.numpy()
+        scores = split_scores(value.numpy(), lengths, chances)
         states: list[RecurrentState] = [{} for _ in queries]
-        return split_scores(value.numpy(), lengths, chances), states
+        return scores, states
+
+
+def _goal_or_nan(query: Query) -> Features:
+    """The picture of the goal, (D,), NaN where the query has none."""
+    if query.goal_image is not None:
+        return query.goal_image
+    # NaN, not 0: a network that reads a goal it was not given must not look as if it had one.
+    feature_dim = query.features.shape[1]
+    no_goal: Features = np.full(feature_dim, np.nan, np.float32)
+    return no_goal
+
+
+def _repeat_per_frame(vectors: Sequence[Features], lengths: Sequence[int]) -> Tensor:
+    """Repeat each query's vector (D,) for all of its frames, (N, D)."""
+    by_query = np.stack(vectors)
+    by_frame = np.repeat(by_query, lengths, axis=0)
+    return torch.as_tensor(by_frame)

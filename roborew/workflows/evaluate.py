@@ -28,6 +28,7 @@ from roborew.workflows.baseline_policies import expert_policy, random_policy
 from roborew.workflows.factories import make_env
 from roborew.workflows.reward_check import check_reward
 from roborew.workflows.rewards import make_reward_env
+from roborew.workflows.train.config import TrainConfig
 from roborew.workflows.train.loop import torch_threads
 from roborew.workflows.trained import Trained, load_trained
 
@@ -148,6 +149,38 @@ class WrittenFiles:
 
     evaluation: Path
     report: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FinishedRun:
+    """A run that was trained and evaluated.
+
+    Attributes:
+        path: its folder.
+        summary: the figures of ``summary.json``.
+        report: the page to open in a browser.
+        evaluation: all that was measured.
+    """
+
+    path: Path
+    summary: Mapping[str, Any]
+    report: Path
+    evaluation: RunEvaluation
+
+
+def finish_run(run: RunDirectory) -> FinishedRun:
+    """Evaluate a trained run over as many episodes as it asks for, and write its summary, evaluation
+    and report.
+
+    Raises:
+        RoborewError: as `evaluate_run` and `write_evaluation`.
+    """
+    config = run.config(TrainConfig)
+    result = evaluate_run(run, config.evaluation.episodes)
+    summary = result.full_summary()
+    run.write_json("summary.json", summary)
+    written = write_evaluation(run, result)
+    return FinishedRun(path=run.path, summary=summary, report=written.report, evaluation=result)
 
 
 def read_summary(run: Path) -> dict[str, Any]:

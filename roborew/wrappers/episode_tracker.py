@@ -200,27 +200,34 @@ class EpisodeTracker:
         score = np.full(num_envs, np.nan, np.float32)
         valid = np.zeros(num_envs, np.bool_)
         for env, scores in scores_by_env.items():
+            steps = int(self._steps[env])
             terminated = bool(masks.terminated[env])
-            rewards[env] = self._episode_return(int(self._steps[env]), scores, terminated)
+            rewards[env] = self._episode_return(steps, scores, terminated)
             valid[env] = scores.valid[-1]
-            if scores.valid[-1]:
+            if valid[env]:
                 score[env] = scores.value[-1]
-        return StepRewards(rewards, score, valid, np.zeros(num_envs, np.bool_))
+        no_success = np.zeros(num_envs, np.bool_)
+        return StepRewards(rewards, score, valid, no_success)
 
     def _episode_return(self, steps: int, scores: Scores, terminated: bool) -> float:
         """The sum of what the steps of an episode are worth, each paid by the shaping as if it had
         been scored then."""
         step_numbers = np.arange(steps + 1)
         # The same frames as `advance` calls due, so the k-th score belongs to the k-th of them.
-        scored = (step_numbers % self._score_every == 0) | (step_numbers == steps)
+        on_schedule = step_numbers % self._score_every == 0
+        is_last = step_numbers == steps
+        scored = on_schedule | is_last
+        # One column: the shaping takes the episode for one environment.
         value = np.zeros((steps + 1, 1), np.float32)
-        valid = np.zeros((steps + 1, 1), np.bool_)
+        valid = np.zeros_like(value, np.bool_)
         value[scored, 0] = scores.value
         valid[scored, 0] = scores.valid
+
         state = ShapingState.start(value[0], valid[0])
         total = 0.0
         for step in range(1, steps + 1):
-            terminal = np.array([terminated and step == steps])
+            ends_here = terminated and step == steps
+            terminal = np.array([ends_here])
             reward, state = self._shaping.step(state, value[step], valid[step], terminal)
             total += float(reward[0])
         return total

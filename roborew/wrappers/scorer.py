@@ -121,15 +121,20 @@ class FrameScorer:
         value = np.full(shape, np.nan, dtype=np.float32)
         success = np.full(shape, np.nan, dtype=np.float32)
         valid = np.zeros(shape, dtype=np.bool_)
-        for window, scores in zip(self._waiting, self._ask(self._waiting), strict=True):
+
+        answers = self._ask(self._waiting)
+        for window, scores in zip(self._waiting, answers, strict=True):
+            place = (window.rows, window.env)
             new = slice(window.num_scored, None)
-            value[window.rows, window.env] = scores.value[new]
-            valid[window.rows, window.env] = scores.valid[new]
+            value[place] = scores.value[new]
+            valid[place] = scores.valid[new]
             if scores.success is not None:
-                success[window.rows, window.env] = scores.success[new]
+                success[place] = scores.success[new]
+
         self._forget(self._waiting)
         self._waiting = []
-        return [FrameScores(*row) for row in zip(value, valid, success, strict=True)]
+        by_row = zip(value, valid, success, strict=True)
+        return [FrameScores(*row) for row in by_row]
 
     def score_episodes(self, over: BoolArray) -> dict[int, Scores]:
         """Score the episodes that are over, shape (N,), each as one clip of all its frames.
@@ -140,12 +145,13 @@ class FrameScorer:
         Raises:
             InvalidScoreError: as `score`.
         """
-        ended = [self._windows[env] for env in np.flatnonzero(over).tolist()]
+        envs = np.flatnonzero(over).tolist()
+        ended = [self._windows[env] for env in envs]
         answers = self._ask(ended)
         for window in ended:
             self._windows[window.env] = Window(window.env)
         self._waiting = []
-        return {window.env: scores for window, scores in zip(ended, answers, strict=True)}
+        return dict(zip(envs, answers, strict=True))
 
     def _ask(self, windows: Sequence[Window]) -> list[Scores]:
         """The model's scores of each window, checked."""
@@ -241,9 +247,12 @@ class FrameScorer:
 
     def set_state(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Take over what `get_state` returned, in this release or the one before."""
-        self._num_scores, self._num_invalid = (int(count) for count in arrays["counts"])
+        num_scores, num_invalid = arrays["counts"]
+        self._num_scores = int(num_scores)
+        self._num_invalid = int(num_invalid)
         self._waiting = []
-        self._windows = [Window(env) for env in range(len(self._windows))]
+        num_envs = len(self._windows)
+        self._windows = [Window(env) for env in range(num_envs)]
         for window in self._windows:
             window.frames = list(arrays.get(f"history/{window.env}", []))
             window.num_scored = len(window.frames)
@@ -253,10 +262,12 @@ class FrameScorer:
         for key, array in arrays.items():
             kind, *place = key.split("/", 2)
             # "memory" is what the release before called it.
-            if kind in ("recurrent_state", "memory"):
-                env, name = place
-                state = cast(dict[str, NDArray[Any]], self._windows[int(env)].recurrent_state)
-                state[name] = array.copy()
+            if kind not in ("recurrent_state", "memory"):
+                continue
+            env, name = place
+            window = self._windows[int(env)]
+            state = cast(dict[str, NDArray[Any]], window.recurrent_state)
+            state[name] = array.copy()
 
 
 def check_scorable(spec: RewardSpec, has_goal_image: bool, whole_episodes: bool) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from experiments.benchmarks import scoring
 from experiments.benchmarks.__main__ import COLUMNS, RESULTS, _as_text, _kept, _write
+from experiments.benchmarks.calls import count_calls
 from experiments.benchmarks.growing import straight
 from experiments.benchmarks.measure import Row, compare, rate
 from roborew.encoders.open_clip import load_open_clip
@@ -70,3 +71,10 @@ def test_scoring_measures_noise_and_both_ends_of_an_episode(
     episode, noise = scoring._episode(), scoring._rounding("tiny", scoring._episode_frames(4))
     assert episode.ours > 0 and episode.ratio == episode.ours / episode.peer
     assert noise.ours > 0 and -1 <= noise.ratio <= 1
+
+
+def test_few_calls_and_moves_lead_from_a_frame_to_a_reward() -> None:
+    figures = count_calls().figures()
+    assert figures["calls"] <= 70, figures
+    assert figures["moves"] <= 50, figures
+    assert figures["files"] <= 15, figures

@@ -36,10 +36,10 @@ MAX_REWARD = 10.0
 
 class Gail(TorchObjective["Discriminator"]):
     """``L = BCE(D) - ent_coef H(D) + gradient_penalty E[max(0, |grad D| - 1)^2]``, D the probability
-    that a step is a success's (GAIL, equation 16; the penalty of Blondé et al., equation 8).
+    that a step is a success's (GAIL's discriminator; the one-sided gradient penalty of Blondé et al.).
 
     The score is ``-log(1 - D)`` in [0, 10] (GAIL), or the same of AIRL's part that depends on the
-    new frame alone: ``f(s, s') = g(s') + gamma h(s') - h(s)`` (AIRL, equation 4). The first frame
+    new frame alone: ``f(s, s') = g(s') + gamma h(s') - h(s)`` (AIRL). The first frame
     is taken for a step from itself. Successes stand against failures; `refit` adds what an agent
     visited, which is what the method is for.
 

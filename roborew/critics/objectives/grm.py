@@ -42,12 +42,12 @@ START, LAST, CURVES = "start", "last", "state"
 
 class Grm(TorchObjective[PairNetwork]):
     """``L = CE(two-hot H) + 10 (E[H] - H)^2 + BCE(success)`` of hops ``H = (q - p) / (1 - p)``
-    upwards, ``(q - p) / p`` downwards, from progress p to q (Robo-Dopamine, section 3.2).
+    upwards, ``(q - p) / p`` downwards, from progress p to q (Robo-Dopamine's hop labels).
 
     The score is the mean of three curves: hops from frame to frame, ``P' = P + (1 - P) H`` or ``P +
     P H``; the hop from the start, ``H``; and the hop from the goal, ``1 + H``, which also says how
-    far the start is (equations 4 to 7). The goal's picture is the query's, or the end of a success
-    that was learned from, never the episode's own.
+    far the start is (its incremental, forward and backward progress). The goal's picture is the
+    query's, or the end of a success that was learned from, never the episode's own.
 
     Args:
         seed: random seed of the weights and the sampling order.

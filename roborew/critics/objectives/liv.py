@@ -33,7 +33,7 @@ class Liv(PerFrameObjective["Towers"]):
     one is given.
 
     ``L = VIP(goal picture) + VIP(sentence) + InfoNCE(near-final frame, sentence)`` with
-    ``V(frame; goal) = cos(f(frame), g(goal)) / (1 - gamma)`` (LIV, equation 8). Only successes are
+    ``V(frame; goal) = cos(f(frame), g(goal)) / (1 - gamma)`` (LIV). Only successes are
     learned from; of several sentences, frames near the end are told apart.
 
     Args:

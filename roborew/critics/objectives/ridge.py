@@ -21,7 +21,7 @@ L2_GRID = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
 
 class Ridge:
     """``w = argmin |X w - progress|^2 + l2 s |w|^2`` with rows ``X = [frame, sentence, 1]`` and the
-    features' mean square ``s`` (Hoerl and Kennard 1970, equation 2.1).
+    features' mean square ``s`` (Hoerl and Kennard 1970, section 2).
 
     The penalty is the one with the least error on the validation episodes. One frame at a time: it
     cannot be a clock.

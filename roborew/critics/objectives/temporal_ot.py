@@ -43,12 +43,12 @@ TEXT_ARRAY = "demonstrations/text"
 
 class TemporalOT(TorchObjective["Representation"]):
     """``score_t = -T sum_s P_ts C_ts`` in [-2, 0] with cosine costs C and the plan P of entropic
-    optimal transport that moves no frame by more than a share of the time (TemporalOT, equation 4).
+    optimal transport that moves no frame by more than a share of the time (TemporalOT's temporal mask).
 
     Times the number of frames T, so that a score does not shrink with the episode's length. Of
     several demonstrations, the one that is nearest to the whole episode counts. With ``aligned``
     the representation minimizes ``softplus(10 (cost(preferred) - cost(other)))``, the costs of
-    moving either onto a third episode (RAPL, equation 5).
+    moving either onto a third episode (RAPL's preference loss).
 
     Args:
         seed: random seed of the weights and the sampling order.

@@ -23,7 +23,7 @@ SQUARED_DISTANCE_FLOOR = 1e-12
 class Vip(GoalDistance):
     """Learn V(frame; goal) = -|f(frame) - f(goal)| from the order of a success's frames alone.
 
-    ``L = time_contrastive_loss(V) + l2 E[|f(frame)|^2]`` (VIP, equation 5 and algorithm 1).
+    ``L = time_contrastive_loss(V) + l2 E[|f(frame)|^2]`` (VIP, algorithm 1).
 
     Args:
         seed: random seed of the weights and the sampling order.

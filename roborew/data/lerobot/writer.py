@@ -140,15 +140,19 @@ class LeRobotWriter:
         for file, numbers in self._group_videos(episodes, camera).items():
             parts = [episodes[number].video(camera) for number in numbers]
             lengths = [episodes[number].record["length"] for number in numbers]
-            concat_videos(folder / file.path(layout.VIDEO_PATH, video_key=key), parts, lengths, fps)
-            ends = np.cumsum([0, *lengths])
-            for number, start, end in zip(numbers, ends[:-1], ends[1:], strict=True):
+            target = folder / file.path(layout.VIDEO_PATH, video_key=key)
+            concat_videos(target, parts, lengths, fps)
+
+            end = 0
+            for number, length in zip(numbers, lengths, strict=True):
+                start = end
+                end = start + length
                 # A reader finds frame t of an episode at from_timestamp + t / fps in this file.
                 rows[number] |= {
                     f"videos/{key}/chunk_index": file.chunk,
                     f"videos/{key}/file_index": file.file,
-                    f"videos/{key}/from_timestamp": float(start) / fps,
-                    f"videos/{key}/to_timestamp": float(end) / fps,
+                    f"videos/{key}/from_timestamp": start / fps,
+                    f"videos/{key}/to_timestamp": end / fps,
                 }
 
     def _group_videos(
