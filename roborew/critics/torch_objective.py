@@ -147,8 +147,7 @@ def _goal_or_nan(query: Query) -> Features:
         return query.goal_image
     # NaN, not 0: a network that reads a goal it was not given must not look as if it had one.
     feature_dim = query.features.shape[1]
-    no_goal: Features = np.full(feature_dim, np.nan, np.float32)
-    return no_goal
+    return np.full((feature_dim,), np.nan, dtype=np.float32)
 
 
 def _repeat_per_frame(vectors: Sequence[Features], lengths: Sequence[int]) -> Tensor:

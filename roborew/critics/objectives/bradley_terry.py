@@ -40,7 +40,8 @@ NUM_CONTEXT_COMPARISONS = 32
 class BradleyTerry(PerFrameObjective[RewardNetwork]):
     """``L = -log P(label)`` with ``P(second is better) = sigma(R_2 - R_1)``, R the sum of rewards
     over a segment (RL-VLM-F's preference predictor and its cross-entropy), or with ``P = sum_k
-    p_2(k) P_1(grade < k)`` of an ordinal head (OPRM's pairwise probability); with users, plus ``KL(q(z | answers) | N(0, I))`` (VPL).
+    p_2(k) P_1(grade < k)`` of an ordinal head (OPRM's pairwise probability); with users, plus
+    ``KL(q(z | answers) | N(0, I))`` (VPL).
 
     Answers come from a teacher who knows the labels (`fit`), or from wherever the caller has them
     (`learn`), such as a judge's `roborew.rewards.preferences.PreferenceLabeller`. For an ensemble

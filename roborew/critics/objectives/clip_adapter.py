@@ -33,9 +33,10 @@ class ClipAdapter(PerFrameObjective["Adapters"]):
 
     ``L = softplus(a (s(worse, text) - s(better, text))) + softplus(a (s(frame, other text) -
     s(frame, text)))`` with the logit scale a: RankNet's cross-entropy (Burges et al. 2005, its
-    probabilistic ranking cost). Of two frames of one sentence, the one with more progress is better (labels where there are
-    any, otherwise time within successes; the end of a success above any frame of a failure), and
-    every frame scores higher under its own sentence than under another one.
+    probabilistic ranking cost). Of two frames of one sentence, the one with more progress is
+    better (labels where there are any, otherwise time within successes; the end of a success above
+    any frame of a failure), and every frame scores higher under its own sentence than under another
+    one.
 
     Args:
         seed: random seed of the weights and the sampling order.
