@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+import roborew
+from roborew.cli import main
 from roborew.data import video_info
 from roborew.errors import InvalidInputError
 from roborew.evaluation import LABELS, Evaluation
@@ -27,7 +29,7 @@ from roborew.workflows.evaluate import (
 from roborew.workflows.parts import RewardConfig
 from roborew.workflows.record import record_run
 from roborew.workflows.train.command import command
-from roborew.workflows.train.config import EnvConfig, TrainConfig
+from roborew.workflows.train.config import EnvConfig, EvaluationConfig, TrainConfig
 from roborew.workflows.train.loop import start, train
 from tests.roborew.ascent import ENV, HORIZON, ROLLOUT, heights, random_mini  # noqa: F401
 
@@ -229,3 +231,17 @@ def test_an_evaluation_of_an_earlier_release_is_read(tmp_path: Path) -> None:
     old = Evaluation.from_json(json.dumps(content))
     predicted = [episode.predicted_success for episode in result.agent.episodes]
     assert [episode.predicted_success for episode in old.episodes] == predicted
+
+
+def test_a_run_from_python_is_written_as_the_command_writes_it(tmp_path: Path) -> None:
+    config = replace(TINY, total_timesteps=ROLLOUT, evaluation=EvaluationConfig(episodes=2))
+    finished = roborew.train(config, tmp_path / "python")
+    settings = str(tmp_path / "python" / "config.json")
+    assert main(["train", "--config", settings, "--out", str(tmp_path), "--name", "typed"]) == 0
+    summaries = [read_summary(tmp_path / name) for name in ("python", "typed")]
+    for summary in summaries:
+        del summary["minutes"], summary["sps"]  # of the clock
+    assert summaries[0] == summaries[1]
+    assert read_summary(finished.path)["sps"] == finished.summary["sps"]
+    names = [{file.name for file in (tmp_path / name).iterdir()} for name in ("python", "typed")]
+    assert names[0] == names[1]
