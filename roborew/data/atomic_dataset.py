@@ -97,8 +97,8 @@ class UnfinishedDataset:
         self._episodes = self.path / "episodes"
 
     def __enter__(self) -> Self:
+        _check_ours(self.path)
         try:
-            _check_ours(self.path)
             self._episodes.mkdir(parents=True, exist_ok=True)
             self._lock = lock_directory(self.path)
             remove_leftovers(self.path)
