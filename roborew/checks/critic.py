@@ -102,8 +102,9 @@ def a_batch_equals_its_parts(subject: CriticSubject) -> None:
     together = subject.score(queries)
     alone = [subject.score([one])[0] for one in queries]
     for batched, single in zip(together, alone, strict=True):
-        assert (batched.valid == single.valid).all(), "an abstention depends on the batch"
-        assert_close(batched.value[batched.valid], single.value[single.valid])
+        valid = single.valid
+        assert (batched.valid == valid).all(), "an abstention depends on the batch"
+        assert_close(batched.value[valid], single.value[valid])
         if batched.success is not None and single.success is not None:
             assert_close(batched.success, single.success)
 
@@ -117,11 +118,13 @@ def parts_equal_the_whole(subject: CriticSubject) -> str | None:
     values: list[NDArray[np.float32]] = []
     # Single frames and longer parts: both must leave the same state behind.
     for part in np.array_split(whole.features, [1, 2, 6]):
-        (scores,), (state,) = subject.fitted.score_step(
-            [replace(whole, features=part, state=state)]
-        )
+        query_of_part = replace(whole, features=part, state=state)
+        (scores,), (state,) = subject.fitted.score_step([query_of_part])
         values.append(scores.value)
-    assert_close(np.concatenate(values), subject.score([whole])[0].value)
+
+    in_parts = np.concatenate(values)
+    (at_once,) = subject.score([whole])
+    assert_close(in_parts, at_once.value)
     return None
 
 
@@ -130,9 +133,11 @@ def the_state_stays_small(subject: CriticSubject) -> None:
     whole = subject.queries[0]
     sizes: list[int] = []
     for repeats in (4, 40):
-        longer = replace(whole, features=np.tile(whole.features, (repeats, 1)))
-        (state,) = subject.fitted.score_step([longer])[1]
-        sizes.append(sum(array.nbytes for array in state.values()))
+        features = np.tile(whole.features, (repeats, 1))
+        longer = replace(whole, features=features)
+        _, (state,) = subject.fitted.score_step([longer])
+        num_bytes = sum(array.nbytes for array in state.values())
+        sizes.append(num_bytes)
     short, long = sizes
     assert short == long, f"{short} bytes after 4 episodes' frames, {long} after 40"
 
@@ -180,9 +185,10 @@ def saved_and_loaded_are_equal(subject: CriticSubject) -> None:
 @LAWS.law("inputs are never written to")
 def inputs_are_left_alone(subject: CriticSubject) -> None:
     whole = subject.queries[0]
-    (state,) = subject.fitted.score_step([whole])[1]
+    _, (state,) = subject.fitted.score_step([whole])
     before = {name: array.copy() for name, array in state.items()}
-    for array in (whole.features, whole.text_embedding, *state.values()):
+    inputs = (whole.features, whole.text_embedding, *state.values())
+    for array in inputs:
         array.flags.writeable = False
     subject.fitted.score_step([replace(whole, state=state)])
     for name, array in state.items():

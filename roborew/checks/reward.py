@@ -170,8 +170,13 @@ def parts_equal_the_whole(subject: RewardSubject) -> str | None:
         return "it keeps no recurrent state"
     state: RecurrentState = {}
     values: list[NDArray[np.float32]] = []
-    for part in (subject.frames[:1], subject.frames[1:4], subject.frames[4:]):
-        (scores,), (state,) = subject.model.score_step([subject.clip(part)], [state])
+    # Single frames and longer parts: both must leave the same state behind.
+    for part in np.array_split(subject.frames, [1, 4]):
+        clip = subject.clip(part)
+        (scores,), (state,) = subject.model.score_step([clip], [state])
         values.append(scores.value)
-    assert_close(np.concatenate(values), subject.score(subject.frames).value)
+
+    in_parts = np.concatenate(values)
+    at_once = subject.score(subject.frames)
+    assert_close(in_parts, at_once.value)
     return None

@@ -122,9 +122,11 @@ class PointEnv(VectorEnv[Any, Any, Any]):
         """Draw points and targets, all or where ``options["reset_mask"]`` is True."""
         if seed is not None:
             self._generator = np.random.default_rng(seed)
-        everywhere = np.ones(self.num_envs, dtype=np.bool_)
-        mask = (options or {}).get("reset_mask", everywhere)
-        self._positions[mask] = self._generator.uniform(-1, 1, (int(mask.sum()), 4))
+        mask = np.ones(self.num_envs, dtype=np.bool_)
+        if options is not None:
+            mask = options.get("reset_mask", mask)
+        num_reset = int(mask.sum())
+        self._positions[mask] = self._generator.uniform(-1, 1, (num_reset, 4))
         self._steps[mask] = 0
         return self._positions.astype(np.float32), {}
 
@@ -138,8 +140,9 @@ class PointEnv(VectorEnv[Any, Any, Any]):
         before = self.distances()
         self._positions[:, :2] += 0.2 * np.asarray(actions)
         self._steps += 1
-        rewards = self._reward_scale * (before - self.distances())
-        success = self.distances() < 0.1
+        distances = self.distances()
+        rewards = self._reward_scale * (before - distances)
+        success = distances < 0.1
         truncated = self._steps >= self._horizon
         observations = self._positions.astype(np.float32)
         return observations, rewards, np.zeros_like(truncated), truncated, {"success": success}

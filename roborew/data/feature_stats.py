@@ -43,16 +43,19 @@ def _quantile(values: NDArray[np.float64], share: float) -> float:
     """Read off a histogram of `NUM_HISTOGRAM_BINS` bins, linear inside a bin."""
     low = float(values.min())
     high = float(values.max())
-    spacing = np.spacing(max(abs(low), abs(high)))
+    largest = max(abs(low), abs(high))
     # Below this a bin would be thinner than the distance of two floats, and its edges equal.
-    if high - low <= 2 * NUM_HISTOGRAM_BINS * spacing:
+    if high - low <= 2 * NUM_HISTOGRAM_BINS * np.spacing(largest):
         return low
+
     counts, edges = np.histogram(values, NUM_HISTOGRAM_BINS, (low, high))
     cumulative = np.cumsum(counts)
     rank = share * len(values)
     i = int(np.searchsorted(cumulative, rank))
-    inside = (rank - cumulative[i] + counts[i]) / counts[i]
-    return float(edges[i] + inside * (edges[i + 1] - edges[i]))
+    count = counts[i]
+    inside = (rank - cumulative[i] + count) / count
+    width = edges[i + 1] - edges[i]
+    return float(edges[i] + inside * width)
 
 
 def aggregate_stats(parts: Sequence[FeatureStats]) -> FeatureStats:

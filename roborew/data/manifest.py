@@ -126,8 +126,11 @@ def _cameras(content: Row) -> dict[str, str]:
         raise InvalidInputError("expected either 'videos' or single videos; got both.")
     if legacy:
         direct = {ALIASES.get(camera, camera): path for camera, path in legacy.items()}
+
     pair = {"left_wrist_video", "right_wrist_video"} & set(direct)
-    if len(pair) == 1 or (pair and "wrist_video" in direct):
+    is_half = len(pair) == 1
+    is_with_single = bool(pair) and "wrist_video" in direct
+    if is_half or is_with_single:
         raise InvalidInputError("expected one wrist video, or a left and a right one.")
     return {CAMERA_OF_KEY.get(key, key): path for key, path in direct.items()}
 

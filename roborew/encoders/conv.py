@@ -168,10 +168,15 @@ class _FrameSampler:
         self._layout = EpisodeLayout(lengths)
         self._instructions = InstructionSampler(episodes)
         self.pixels = np.concatenate([resize_frames(episode.frames) for episode in episodes])
-        progress = [_labels(e.progress, len(e.frames)) for e in episodes]
-        success = [_labels(e.success, len(e.frames)) for e in episodes]
+
+        progress: list[NDArray[np.float32]] = []
+        success: list[NDArray[np.float32]] = []
+        for episode, length in zip(episodes, lengths, strict=True):
+            progress.append(_labels(episode.progress, length))
+            success.append(_labels(episode.success, length))
         columns = [np.concatenate(progress), np.concatenate(success)]
         self._labels = np.stack(columns, axis=1)
+
         # Weights of mean 1, as a frame has that is drawn evenly over time: the two can be mixed.
         uniform: list[NDArray[np.float64]] = []
         for curve in progress:
