@@ -12,6 +12,27 @@ from numpy.typing import NDArray
 from roborew.agents.rollout_report import RolloutReport
 
 
+class EpisodicPolicy(Protocol):
+    """A policy that remembers something of the running episodes."""
+
+    def begin(self, begun: NDArray[np.bool_]) -> None:
+        """Forget the episodes before, where ``begun``, shape (N,); called after every reset."""
+        ...
+
+    def __call__(self, observations: NDArray[Any]) -> NDArray[np.float32]:
+        """Return actions, shape (N, A), for observations (N, D)."""
+        ...
+
+
+@runtime_checkable
+class EpisodicAgent(Protocol):
+    """An agent that is evaluated by a policy with a memory, in place of `Agent.act`."""
+
+    def policy(self, num_envs: int) -> EpisodicPolicy:
+        """Return a deterministic policy for ``num_envs`` episodes that run side by side."""
+        ...
+
+
 @runtime_checkable
 class Agent(Protocol):
     """Learns in a vector environment and sees nothing else: no reward model, no truth.

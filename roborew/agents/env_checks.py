@@ -46,6 +46,11 @@ class ActionScale:
         unit = (clipped + 1) / 2
         return (self._low + unit * self._span).astype(np.float32)
 
+    def from_environment(self, actions: NDArray[np.floating]) -> NDArray[np.float32]:
+        """Return actions of the space, shape (n, A), as in [-1, 1]."""
+        unit = (actions - self._low) / self._span
+        return np.clip(2 * unit - 1, -1, 1).astype(np.float32)
+
 
 def check_finite(values: NDArray[Any], quantity: str, env_axis: int = 0) -> NDArray[Any]:
     """Return ``values`` if all are finite, else raise with the indices of the environments."""

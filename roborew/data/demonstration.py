@@ -65,6 +65,9 @@ class Demonstration:
         keyframes: frames at which something is reached, rising; None if not known.
         onset: the frame from which a failed episode gains nothing; None if it succeeds, or not
             known.
+        observations: shape (T, D), what an agent sees in each frame; None if not known.
+        actions: shape (T, A), what was done in each frame; that of the last one repeats the one
+            before; None if not known.
         notes: whatever else the set says.
         source: camera -> its frames from the start; `frames` checks what they give.
     """
@@ -84,6 +87,8 @@ class Demonstration:
     stages: tuple[Span, ...] | None = None
     keyframes: tuple[int, ...] | None = None
     onset: int | None = None
+    observations: FloatArray | None = None
+    actions: FloatArray | None = None
     notes: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     def __post_init__(self) -> None:

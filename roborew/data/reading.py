@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from roborew.data import key_frames, manifest
 from roborew.data.demonstration import Demonstration, Span, current_notes
@@ -14,8 +15,11 @@ from roborew.data.lerobot import EpisodeEntry, LeRobotSet, open_lerobot
 from roborew.data.lerobot.layout import CAMERA_KEY, INFO
 from roborew.data.manifest_writer import MANIFEST
 from roborew.errors import InvalidInputError
+from roborew.types import FloatArray
 
 Load = Callable[[], Demonstration]
+STATE, ACTION = "observation.state", "action"
+"""LeRobot's columns of what an agent sees and does."""
 SENTENCES = ("paraphrases", "wrong_instructions")
 
 
@@ -136,9 +140,13 @@ def _episode(opened: LeRobotSet, entry: EpisodeEntry) -> Demonstration:
     """An episode; of the columns, ``progress`` and ``success`` (or ``next.success``) are read where
     they exist."""
     names = [
-        name for name in ("progress", "success", "next.success") if name in opened.info.features
+        name
+        for name in ("progress", "success", "next.success", STATE, ACTION)
+        if name in opened.info.features
     ]
-    columns = {name: values.reshape(-1) for name, values in opened.read(entry, names).items()}
+    table = opened.read(entry, names)
+    rows = {name: _vectors(table.pop(name)) for name in (STATE, ACTION) if name in table}
+    columns = {name: values.reshape(-1) for name, values in table.items()}
     success = columns.get("success", columns.get("next.success"))
     progress = columns.get("progress")
     cameras = {key.removeprefix(CAMERA_KEY): key for key in opened.info.cameras}
@@ -158,6 +166,8 @@ def _episode(opened: LeRobotSet, entry: EpisodeEntry) -> Demonstration:
         quality=row.get("quality"),
         stages=_stages(row),
         onset=row.get("onset"),
+        observations=rows.get(STATE),
+        actions=rows.get(ACTION),
         notes=current_notes(
             {
                 key: value
@@ -166,6 +176,11 @@ def _episode(opened: LeRobotSet, entry: EpisodeEntry) -> Demonstration:
             }
         ),
     )
+
+
+def _vectors(values: NDArray[Any]) -> FloatArray:
+    """Columns of numbers as (T, D), float32."""
+    return values.reshape(len(values), -1).astype(np.float32)
 
 
 def _stages(row: Any) -> tuple[Span, ...] | None:

@@ -56,7 +56,13 @@ from roborew.evaluation.reward_metrics import (
     grounding_metrics,
     truth_metrics,
 )
-from roborew.evaluation.rollouts import Policy, Recording, evaluate, record
+from roborew.evaluation.rollouts import (
+    Policy,
+    Recording,
+    begin_episodes,
+    evaluate,
+    record,
+)
 from roborew.evaluation.statistics import (
     Interval,
     interquartile_mean,
@@ -98,6 +104,7 @@ __all__ = [
     "auroc",
     "average",
     "average_ranks",
+    "begin_episodes",
     "brier",
     "calibration_metrics",
     "confusion",

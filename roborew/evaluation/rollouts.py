@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, Protocol, cast, runtime_checkable
 
 import gymnasium
 import numpy as np
@@ -25,6 +25,23 @@ from roborew.types import BoolArray, Video, frame_renderer
 Policy = Callable[[NDArray[Any]], NDArray[Any]]
 """Observations, shape (N, D), to actions, shape (N, A)."""
 Env = VectorEnv[Any, Any, Any]
+
+
+@runtime_checkable
+class EpisodicPolicy(Protocol):
+    """A `Policy` that remembers something of the running episodes."""
+
+    def begin(self, begun: BoolArray) -> None:
+        """Forget the episodes before, where ``begun``, shape (N,); called after every reset."""
+        ...
+
+
+def begin_episodes(policy: Policy, begun: BoolArray) -> None:
+    """Tell a policy, if it remembers anything, which episodes begin."""
+    if isinstance(policy, EpisodicPolicy):
+        policy.begin(begun)
+
+
 MAX_STEPS = 10_000
 
 
@@ -191,7 +208,9 @@ def _run(
 ) -> Iterator[list[RunningEpisode]]:
     """Step all slots together and give the episodes that ended, batch by batch."""
     slots = _Slots(env, seeds, render_every)
-    observations = slots.refill(np.ones(env.num_envs, np.bool_))
+    everywhere = np.ones(env.num_envs, np.bool_)
+    observations = slots.refill(everywhere)
+    begin_episodes(policy, everywhere)
     while running := slots.running:
         observations, rewards, terminated, truncated, infos = env.step(policy(observations))
         ended: BoolArray = np.asarray(terminated | truncated, dtype=np.bool_)
@@ -203,6 +222,7 @@ def _run(
         if ended.any():
             yield [run for slot, run in running if ended[slot]]
             observations = slots.refill(ended)
+            begin_episodes(policy, ended)
 
 
 def _render(env: Env, episodes: list[tuple[int, RunningEpisode]]) -> None:

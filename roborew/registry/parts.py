@@ -80,6 +80,17 @@ agents = Registry(
             "our own PPO over many simulations; resumes exactly",
             paper="PPO, arXiv:1707.06347",
         ),
+        "sac": Entry(
+            "roborew.agents.sac.agent:SAC",
+            "our own SAC, with demonstrations in its replay where --demos names them; resumes exactly",
+            paper="SAC, arXiv:1801.01290; RLPD, arXiv:2302.02948",
+        ),
+        "bc": Entry(
+            "roborew.agents.bc:BC",
+            "behavior cloning with action chunks; no reward, no simulator to train",
+            paper="ACT, arXiv:2304.13705",
+            needs=_DEMONSTRATIONS,
+        ),
         "sb3-ppo": Entry(
             "roborew.agents.sb3:SB3PPO", "PPO of Stable-Baselines3", paper="PPO, arXiv:1707.06347"
         ),

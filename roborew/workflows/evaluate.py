@@ -214,13 +214,13 @@ def _evaluate_run(trained: Trained, seeds: list[int]) -> RunEvaluation:
     num_envs = min(MAX_NUM_ENVS, len(seeds))
     with closing(make_reward_env(config, num_envs, trained.model)) as env:
         # All policies from the same starts: what differs is the policy.
-        agent = evaluate(env, trained.agent.act, seeds)
+        agent = evaluate(env, trained.policy(num_envs), seeds)
         random = evaluate(env, random_policy(env, config.seed), seeds)
         policy = expert_policy(env, config)
         expert = None if policy is None else evaluate(env, policy, seeds)
     # Without the reward no predicted success ends an episode, and nothing need be drawn.
     with closing(make_env(config, num_envs)) as env:
-        without_detector = evaluate(env, trained.agent.act, seeds)
+        without_detector = evaluate(env, trained.policy(num_envs), seeds)
     check = check_reward(trained, agent, seeds[:NUM_CHECK_EPISODES])
     return RunEvaluation(
         trained=trained,

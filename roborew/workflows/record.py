@@ -14,6 +14,7 @@ from roborew.evaluation import (
     Episode,
     Evaluation,
     Recording,
+    begin_episodes,
     evaluate,
     record,
     recording_overlay,
@@ -83,13 +84,13 @@ def _record(env: Environment, trained: Trained, seeds: list[int]) -> tuple[list[
 
     inner = renderable(env)
     if inner is None or not inner.resizable:
-        return record(env, trained.agent.act, seeds), "by the environment"
+        return record(env, trained.policy(env.num_envs), seeds), "by the environment"
     options = dict(VIEWER_OPTIONS)
     if trained.config.env.id not in TASKS:
         # The meshes of other suites take long.
         options["quality"] = "fast"
     # Scored at the size that the reward was made for, then drawn again at the viewer's.
-    evaluation = evaluate(env, trained.agent.act, seeds)
+    evaluation = evaluate(env, trained.policy(env.num_envs), seeds)
     with closing(make_env(trained.config, len(seeds), **options)) as large:
         return _replay(large, trained, evaluation), str(options["quality"])
 
@@ -102,8 +103,10 @@ def _replay(env: Environment, trained: Trained, evaluation: Evaluation) -> list[
     last_step = max(episode.length for episode in episodes)
     frames: list[list[Frame]] = [[] for _ in episodes]
     render = frame_renderer(env)
+    policy = trained.policy(env.num_envs)
     # Gymnasium types the seed as one int, its own vector environments take a list.
     observations, infos = cast(Any, env).reset(seed=[episode.seed for episode in episodes])
+    begin_episodes(policy, np.ones(env.num_envs, np.bool_))
     for step in range(last_step + 1):
         running = [i for i, episode in enumerate(episodes) if step <= episode.length]
         rendered = render(np.array(running))
@@ -112,7 +115,7 @@ def _replay(env: Environment, trained: Trained, evaluation: Evaluation) -> list[
             frames[i].append(frame)
         # The last state is drawn, and nothing comes after it.
         if step < last_step:
-            observations, _, _, _, infos = env.step(trained.agent.act(observations))
+            observations, _, _, _, infos = env.step(policy(observations))
     return [
         Recording(episode=episode, frames=np.stack(own_frames))
         for episode, own_frames in zip(episodes, frames, strict=True)

@@ -57,7 +57,7 @@ def check_reward(trained: Trained, agent: Evaluation, seeds: Sequence[int]) -> R
         # Another suite's task says no wrong sentence, which the baselines ask for.
         return RewardCheck(metrics=metrics)
     with closing(make_env(config, len(seeds))) as env:
-        recordings = record(env, trained.agent.act, seeds)
+        recordings = record(env, trained.policy(env.num_envs), seeds)
     clips = _clips(trained, recordings)
     # Thinned like the frames, so that truth and scores belong to the same moments.
     progress = [recording.episode.progress[:: config.score_every] for recording in recordings]

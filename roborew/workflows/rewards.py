@@ -11,7 +11,7 @@ from roborew.errors import InvalidInputError
 from roborew.learning.devices import find_device
 from roborew.shaping import Potential, ProgressDelta, RawScore, Shaping
 from roborew.types import RewardModel
-from roborew.workflows.factories import make_env
+from roborew.workflows.factories import Environment, make_env
 from roborew.workflows.parts import RewardConfig
 from roborew.workflows.train.config import ShapingConfig, SuccessDetectorConfig, TrainConfig
 from roborew.workflows.train.resolve import resolve_for_reward
@@ -74,7 +74,17 @@ def make_reward_env(config: TrainConfig, num_envs: int, model: RewardModel | Non
         num_envs: simulations.
         model: from `load_model`.
     """
-    env = make_env(config, num_envs)
+    return pay_reward(config, make_env(config, num_envs), model)
+
+
+def pay_reward(config: TrainConfig, env: Environment, model: RewardModel | None) -> RewardEnv:
+    """Return an environment that pays the configured reward; if that fails, ``env`` is closed.
+
+    Args:
+        config: of the run.
+        env: pays its own, true reward.
+        model: from `load_model`.
+    """
     try:
         if model is None:
             kind = cast(Literal["dense", "sparse"], config.reward.name.removeprefix("oracle-"))

@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from roborew.agents.base import Agent
+from roborew.agents.base import Agent, EpisodicAgent
 from roborew.errors import InvalidInputError
+from roborew.evaluation import Policy
 from roborew.storage.checkpoints import select_prefix
 from roborew.storage.run import RunDirectory
 from roborew.types import RewardModel
@@ -38,6 +39,15 @@ class Trained:
     steps: int
     wall: float
     seconds: Mapping[str, float]
+
+    def policy(self, num_envs: int) -> Policy:
+        """Return the agent as a deterministic policy for so many episodes side by side."""
+        return agent_policy(self.agent, num_envs)
+
+
+def agent_policy(agent: Agent, num_envs: int) -> Policy:
+    """Return an agent as a deterministic policy, with its memory if it has one."""
+    return agent.policy(num_envs) if isinstance(agent, EpisodicAgent) else agent.act
 
 
 def load_trained(run: RunDirectory) -> Trained:

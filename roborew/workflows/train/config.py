@@ -137,6 +137,11 @@ class TrainConfig:
     max_minutes: float | None = None
     """Stop training after so many minutes of wall-clock time, whatever the steps; no limit if not
     given."""
+    demos: Path | None = None
+    """Demonstrations for the agent, observations and actions, as `roborew collect` writes them; for
+    agents that take them, see `roborew list agents`."""
+    num_demos: int | None = None
+    """How many of them, the first that do not fail; all of these if not given. Only with --demos."""
     refit: Path | None = None
     """Refit the reward during training on these demonstrations and recent agent episodes. The latter
     are labelled with what the simulator says of them, progress and success, or success alone where no
@@ -169,6 +174,10 @@ class TrainConfig:
             raise InvalidInputError(
                 f"max_minutes: expected a finite number above 0; got {minutes}."
             )
+        if self.num_demos is not None:
+            _check_positive("num_demos", self.num_demos)
+            if self.demos is None:
+                raise InvalidInputError("num_demos: name the demonstrations, too: --demos.")
         if self.num_refits != 1 and self.refit is None:
             raise InvalidInputError(
                 "num_refits: nothing is refitted; name demonstrations: --refit."
@@ -177,8 +186,8 @@ class TrainConfig:
     @classmethod
     def upgrade(cls, content: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return the content of a config.json of an earlier release as one of today."""
-        # Runs of before the trackers asked for none.
-        return {"log": [], **nested(content)}
+        # Runs of before the trackers asked for none, and their agents had no demonstrations.
+        return {"log": [], "demos": None, "num_demos": None, **nested(content)}
 
     @property
     def sentence(self) -> str:
@@ -195,9 +204,12 @@ class TrainConfig:
 
     @property
     def timesteps(self) -> int:
-        """Environment steps over all simulations."""
+        """Environment steps over all simulations; gradient steps of an agent that learns offline."""
         if self.total_timesteps is not None:
             return self.total_timesteps
+        own: int | None = getattr(self.agent.factory(), "train_timesteps", None)
+        if own is not None:
+            return own
         from roborew.workflows.environments import task_class
 
         return task_class(self.env.id).train_timesteps

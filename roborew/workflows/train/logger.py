@@ -121,9 +121,11 @@ class TrainLogger:
             self._env.set_state(state)
         else:
             # The running episodes are lost with the environment's state, or another critic paid.
-            learned = {
-                name: array for name, array in learned.items() if not name.startswith("episodes/")
-            }
+            lost = ("episodes/",)
+            if refits_of(meta) != self._refits:
+                # What an agent remembers was paid by the critic before.
+                lost += ("replay/",)
+            learned = {name: array for name, array in learned.items() if not name.startswith(lost)}
         load_agent(self._agent, learned, meta["agent"])
         self._seconds = dict(meta["seconds"])
         self._earlier_wall = float(meta["wall"])

@@ -21,6 +21,10 @@ from roborew.workflows.rewards import load_model, make_reward_env
 from roborew.workflows.train.cameras import choose_cameras
 from roborew.workflows.train.config import TrainConfig
 from roborew.workflows.train.cost import describe_training_cost, time_limit
+from roborew.workflows.train.demonstrations import (
+    check_agent_demonstrations,
+    give_demonstrations,
+)
 from roborew.workflows.train.interrupt import stop_on_signal
 from roborew.workflows.train.logger import Observer, TrainLogger
 from roborew.workflows.train.resolve import resolve, resolve_for_reward
@@ -91,7 +95,8 @@ def start(config: TrainConfig, path: Target) -> RunDirectory:
     config = replace(config, env=replace(config.env, cameras=choose_cameras(config, model)))
     with closing(make_reward_env(config, 1, model)) as env:
         # That it can be paid and act there at all, before there is a folder.
-        make_agent(config, env)
+        agent = make_agent(config, env)
+        config = check_agent_demonstrations(config, agent, env)
     return RunDirectory.create(path, config, seeds={"run": config.seed})
 
 
@@ -150,6 +155,8 @@ def _phase(
     model = load_model(phase)
     with closing(make_reward_env(phase, config.num_envs, model)) as env:
         agent = make_agent(config, env)
+        if config.demos is not None:
+            give_demonstrations(config, agent, model)
         n_steps = getattr(agent.config, "n_steps", None)
         # Warned of before the first question: a hosted judge takes money for each.
         for line in describe_training_cost(config, model, n_steps, time_limit(env)):

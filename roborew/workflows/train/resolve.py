@@ -54,6 +54,7 @@ def resolve(config: TrainConfig) -> TrainConfig:
         total_timesteps=config.timesteps,
         reward=reward,
         goal_image=config.goal_image.resolve() if config.goal_image else None,
+        demos=config.demos.resolve() if config.demos else None,
         refit=config.refit.resolve() if config.refit else None,
         agent=_resolve_agent(config.agent, config.env.id, reward),
     )

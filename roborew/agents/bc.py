@@ -1,0 +1,305 @@
+"""Behavior cloning with action chunks (Zhao et al. 2023, arXiv:2304.13705): supervised learning of
+what a demonstrator does next, no environment and no reward."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from gymnasium import Space
+from gymnasium.vector import VectorEnv
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from roborew.agents.demonstrations import DemonstrationEpisode, check_demonstrations
+from roborew.agents.env_checks import (
+    ActionScale,
+    box_size,
+    check_finite,
+    require_disabled_autoreset,
+)
+from roborew.agents.rollout_report import Callback, EpisodeStatistics
+from roborew.agents.torch_state import (
+    Arrays,
+    from_optimizer,
+    from_tensors,
+    load_optimizer,
+    to_tensors,
+)
+from roborew.errors import InvalidInputError
+from roborew.stopwatch import Stopwatch
+from roborew.storage.checkpoints import select_prefix, with_prefix
+
+MIN_STD = 0.01
+"""Least standard deviation that an observation is divided by: what hardly moves in demonstrations
+must not become the loudest input once the agent leaves them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BCConfig:
+    """Settings of `BC`."""
+
+    chunk_size: int = 4
+    """Actions that are predicted at once, the next one first."""
+    ensemble_decay: float = 0.01
+    """Temporal ensembling: the prediction made k steps ago weighs exp(k times this); 0 is the
+    mean."""
+    hidden_dim: int = 256
+    """Units of each of the two hidden layers."""
+    batch_size: int = 256
+    """Samples of one gradient step."""
+    learning_rate: float = 1e-3
+    """Step size of Adam at the start; it falls to 0 along a line."""
+    report_every: int = 500
+    """Gradient steps between two reports."""
+
+    def __post_init__(self) -> None:
+        for name in ("chunk_size", "hidden_dim", "batch_size", "report_every"):
+            if getattr(self, name) < 1:
+                raise InvalidInputError(
+                    f"BCConfig.{name}: expected a whole number of at least 1; got "
+                    f"{getattr(self, name)}."
+                )
+        if not self.learning_rate > 0:
+            raise InvalidInputError(
+                f"BCConfig.learning_rate: expected a positive number; got {self.learning_rate}."
+            )
+
+
+class BC:
+    """A clone of the demonstrator; it needs `use_demonstrations` before it learns.
+
+    The loss is the mean squared error of the next ``chunk_size`` actions. `act` returns the first of
+    them; `policy` averages all predictions of the present step, which is what is evaluated.
+
+    Args:
+        observation_space: of one environment, a Box of shape (D,).
+        action_space: of one environment, a bounded Box of shape (A,).
+        config: see `BCConfig`.
+        seed: of the weights and of the order of samples.
+
+    Attributes:
+        steps: gradient steps so far; no step of an environment is made.
+    """
+
+    offline: ClassVar[bool] = True
+    """It learns without the environment; steps are gradient steps."""
+    train_timesteps: ClassVar[int] = 5_000
+    """Gradient steps if a run does not say."""
+    needs_rewards = False
+
+    def __init__(
+        self,
+        observation_space: Space[Any],
+        action_space: Space[Any],
+        config: BCConfig | None = None,
+        seed: int = 0,
+    ) -> None:
+        self.config = config or BCConfig()
+        self.seed = seed
+        self.steps = 0
+        self._spaces = (observation_space, action_space)
+        self._scale = ActionScale(action_space)
+        inputs = box_size(observation_space, "observation")
+        outputs = self.config.chunk_size * self._scale.size
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self._network = _mlp(inputs, self.config.hidden_dim, outputs)
+        self._optimizer = torch.optim.Adam(
+            self._network.parameters(), lr=self.config.learning_rate, fused=True
+        )
+        self._generator = torch.Generator().manual_seed(seed)
+        self._mean = np.zeros(inputs, dtype=np.float32)
+        self._std = np.ones(inputs, dtype=np.float32)
+        self._samples: tuple[Tensor, Tensor, Tensor] | None = None
+
+    def use_demonstrations(self, episodes: Sequence[DemonstrationEpisode]) -> None:
+        """Take over the demonstrations.
+
+        Raises:
+            InvalidInputError: they do not fit the spaces.
+        """
+        check_demonstrations(episodes, *self._spaces)
+        observations = np.concatenate([episode.observations[:-1] for episode in episodes])
+        self._mean = observations.mean(axis=0)
+        self._std = np.maximum(observations.std(axis=0), MIN_STD)
+        chunks = [self._chunks(episode.actions) for episode in episodes]
+        targets = np.concatenate([actions for actions, _ in chunks])
+        masks = np.concatenate([mask for _, mask in chunks])
+        self._samples = (
+            torch.as_tensor(self._normalize(observations)),
+            torch.as_tensor(targets),
+            torch.as_tensor(masks),
+        )
+
+    def act(
+        self, observations: NDArray[np.floating], deterministic: bool = True
+    ) -> NDArray[np.float32]:
+        """Return the first action of each predicted chunk, shape (n, A), for observations (n, D);
+        a clone draws nothing, so ``deterministic`` changes nothing."""
+        first = self._predict(check_finite(observations, "observation"))[:, 0]
+        return self._scale.to_environment(torch.as_tensor(first))
+
+    def policy(self, num_envs: int) -> ChunkPolicy:
+        """Return a policy that remembers the chunks of ``num_envs`` running episodes."""
+        return ChunkPolicy(self._predict, self._scale, num_envs, self.config.ensemble_decay)
+
+    def learn(
+        self, env: VectorEnv[Any, Any, Any], total_steps: int, callback: Callback | None = None
+    ) -> None:
+        """Make gradient steps until `steps` reaches ``total_steps`` or ``callback`` returns False.
+
+        Args:
+            env: is not stepped.
+            total_steps: gradient steps since the agent was made.
+            callback: called every ``report_every`` gradient steps.
+
+        Raises:
+            InvalidInputError: no demonstrations were given, or another autoreset mode.
+        """
+        require_disabled_autoreset(env)
+        if self._samples is None:
+            raise InvalidInputError(
+                "bc: there is nothing to clone; name a set of demonstrations with --demos, or call "
+                "use_demonstrations first."
+            )
+        nothing_played = EpisodeStatistics(0)
+        while self.steps < total_steps:
+            watch = Stopwatch()
+            count = min(self.config.report_every, total_steps - self.steps)
+            with watch.time("updating"):
+                losses = [self._update(total_steps) for _ in range(count)]
+            mean_loss = float(torch.stack(losses).mean())
+            report = nothing_played.report(self.steps, watch.seconds, {"bc_loss": mean_loss})
+            if callback is not None and callback(report) is False:
+                return
+
+    def state_dict(self) -> tuple[Arrays, dict[str, Any]]:
+        """Return weights, optimizer moments, normalization and generator, and a JSON-able
+        dictionary."""
+        arrays = with_prefix(from_tensors(self._network.state_dict()), "network/")
+        arrays |= with_prefix(from_optimizer(self._optimizer), "optimizer/")
+        arrays |= {"observations/mean": self._mean.copy(), "observations/std": self._std.copy()}
+        arrays |= from_tensors({"generator/state": self._generator.get_state()})
+        return arrays, {
+            "agent": "bc",
+            "steps": self.steps,
+            "seed": self.seed,
+            "config": asdict(self.config),
+        }
+
+    def load_state_dict(self, arrays: Mapping[str, NDArray[Any]], meta: Mapping[str, Any]) -> None:
+        """Take over what `state_dict` returned, of an agent with the same spaces and configuration.
+
+        Raises:
+            InvalidInputError: another configuration, or weights of another shape.
+        """
+        if dict(meta["config"]) != asdict(self.config):
+            raise InvalidInputError(
+                f"BC.load_state_dict: the state is of {meta['config']}, this agent of "
+                f"{asdict(self.config)}."
+            )
+        try:
+            self._network.load_state_dict(to_tensors(select_prefix(arrays, "network/")))
+        except RuntimeError as error:
+            raise InvalidInputError(
+                f"BC.load_state_dict: the weights do not fit these spaces: {error}"
+            ) from error
+        load_optimizer(self._optimizer, select_prefix(arrays, "optimizer/"))
+        self._generator.set_state(to_tensors(arrays)["generator/state"])
+        self._mean = arrays["observations/mean"].copy()
+        self._std = arrays["observations/std"].copy()
+        self.steps = int(meta["steps"])
+
+    def _normalize(self, observations: NDArray[np.floating]) -> NDArray[np.float32]:
+        return ((observations - self._mean) / self._std).astype(np.float32)
+
+    def _predict(self, observations: NDArray[np.floating]) -> NDArray[np.float32]:
+        """Chunks, shape (n, chunk_size, A), in [-1, 1]."""
+        with torch.no_grad():
+            chunks = self._network(torch.as_tensor(self._normalize(observations)))
+        return chunks.view(len(observations), self.config.chunk_size, -1).numpy()
+
+    def _chunks(
+        self, actions: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Targets (T, chunk_size, A) in [-1, 1], and 1 where an action is of the episode, 0 beyond
+        its end, (T, chunk_size, 1)."""
+        offsets = np.arange(self.config.chunk_size)
+        steps = np.arange(len(actions))[:, None] + offsets
+        inside = steps < len(actions)
+        targets = self._scale.from_environment(actions)[np.minimum(steps, len(actions) - 1)]
+        return targets, inside[..., None].astype(np.float32)
+
+    def _update(self, total_steps: int) -> Tensor:
+        assert self._samples is not None
+        observations, targets, masks = self._samples
+        rows = torch.randint(
+            len(observations), (self.config.batch_size,), generator=self._generator
+        )
+        predicted = self._network(observations[rows]).view(targets[rows].shape)
+        errors = (predicted - targets[rows]).square() * masks[rows]
+        loss = errors.mean()
+        remaining = 1 - self.steps / total_steps
+        for group in self._optimizer.param_groups:
+            group["lr"] = self.config.learning_rate * remaining
+        self._optimizer.zero_grad()
+        loss.backward()
+        self._optimizer.step()
+        self.steps += 1
+        return loss.detach()
+
+
+class ChunkPolicy:
+    """Temporal ensembling: of the chunks predicted at this and at earlier steps, the weighted mean
+    of what each says of this step (arXiv:2304.13705, section IV-B).
+
+    Args:
+        predict: observations (N, D) to chunks (N, K, A) in [-1, 1].
+        scale: from [-1, 1] to the action space.
+        num_envs: running episodes.
+        decay: a prediction made k steps ago weighs exp(k * decay), so the oldest weighs most.
+    """
+
+    def __init__(
+        self,
+        predict: Callable[[NDArray[np.floating]], NDArray[np.float32]],
+        scale: ActionScale,
+        num_envs: int,
+        decay: float,
+    ) -> None:
+        self._predict = predict
+        self._scale = scale
+        self._decay = decay
+        self._num_envs = num_envs
+        self._history: list[NDArray[np.float32]] = []
+
+    def begin(self, begun: NDArray[np.bool_]) -> None:
+        """Forget what was predicted in the episodes before, where ``begun``, shape (N,)."""
+        for chunks in self._history:
+            chunks[begun] = np.nan
+
+    def __call__(self, observations: NDArray[np.floating]) -> NDArray[np.float32]:
+        """Return actions, shape (N, A), for observations (N, D)."""
+        newest = self._predict(observations)
+        self._history = [newest.copy(), *self._history][: newest.shape[1]]
+        # The chunk of k steps ago says of this step what stands at its place k.
+        for_now = np.stack([chunks[:, age] for age, chunks in enumerate(self._history)])
+        ages = np.arange(len(for_now), dtype=np.float32)
+        known = np.isfinite(for_now)
+        weights = np.exp(self._decay * ages)[:, None, None] * known
+        mean = (np.where(known, for_now, 0) * weights).sum(axis=0) / weights.sum(axis=0)
+        return self._scale.to_environment(torch.as_tensor(mean))
+
+
+def _mlp(inputs: int, hidden: int, outputs: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Linear(inputs, hidden),
+        nn.ReLU(),
+        nn.Linear(hidden, hidden),
+        nn.ReLU(),
+        nn.Linear(hidden, outputs),
+    )

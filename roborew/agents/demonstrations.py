@@ -1,0 +1,101 @@
+"""Demonstrations as an agent learns from them: what was observed, done and paid."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from gymnasium import Space
+from numpy.typing import NDArray
+
+from roborew.errors import InvalidInputError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemonstrationEpisode:
+    """One episode of T actions.
+
+    Attributes:
+        name: for messages.
+        observations: shape (T + 1, D), float32.
+        actions: shape (T, A), float32, in the units of the action space.
+        rewards: shape (T,), what the reward of the run pays for each action; None where the agent
+            needs none.
+        terminated: whether the last action ended the episode by itself, and no time limit did.
+    """
+
+    name: str
+    observations: NDArray[np.float32]
+    actions: NDArray[np.float32]
+    rewards: NDArray[np.float32] | None = None
+    terminated: bool = False
+
+
+@runtime_checkable
+class LearnsFromDemonstrations(Protocol):
+    """An agent that takes demonstrations; ``--demos`` is refused for all others.
+
+    Attributes:
+        needs_rewards: whether the episodes must have been paid; this costs a score of each.
+    """
+
+    needs_rewards: bool
+
+    def use_demonstrations(self, episodes: Sequence[DemonstrationEpisode]) -> None:
+        """Take over the demonstrations; called before `learn`, and before a saved state is
+        loaded."""
+        ...
+
+
+def check_demonstrations(
+    episodes: Sequence[DemonstrationEpisode],
+    observation_space: Space[Any],
+    action_space: Space[Any],
+) -> None:
+    """Raise unless there are demonstrations and all fit the spaces of one environment.
+
+    Raises:
+        InvalidInputError: none, another size of observations or actions, an action outside its
+            bounds, NaN or infinity.
+    """
+    if not episodes:
+        raise InvalidInputError("demonstrations: expected at least one episode; got none.")
+    for episode in episodes:
+        _check_sizes(episode, observation_space, action_space)
+        for kind in ("observations", "actions"):
+            if not np.isfinite(getattr(episode, kind)).all():
+                raise InvalidInputError(f"demonstration {episode.name}: {kind} hold NaN.")
+        _check_bounds(episode, action_space)
+
+
+def _check_sizes(
+    episode: DemonstrationEpisode, observation_space: Space[Any], action_space: Space[Any]
+) -> None:
+    found = (episode.observations.shape[1:], episode.actions.shape[1:])
+    expected = (observation_space.shape, action_space.shape)
+    if found != expected:
+        raise InvalidInputError(
+            f"demonstration {episode.name}: observations and actions have shapes {found[0]} and "
+            f"{found[1]}; the environment's are {expected[0]} and {expected[1]}. Collect "
+            "demonstrations in the environment that the agent learns in."
+        )
+    if len(episode.observations) != len(episode.actions) + 1:
+        raise InvalidInputError(
+            f"demonstration {episode.name}: {len(episode.observations)} observations and "
+            f"{len(episode.actions)} actions; expected one observation more."
+        )
+
+
+def _check_bounds(episode: DemonstrationEpisode, action_space: Any) -> None:
+    # float32 from a file may lie a rounding outside.
+    tolerance = 1e-4 * (action_space.high - action_space.low)
+    low, high = action_space.low - tolerance, action_space.high + tolerance
+    inside = (episode.actions >= low) & (episode.actions <= high)
+    if not inside.all():
+        worst = np.abs(episode.actions).max()
+        raise InvalidInputError(
+            f"demonstration {episode.name}: actions of up to {worst:.3g} leave the action space "
+            f"{action_space}; they are of another environment or other units."
+        )

@@ -1,0 +1,414 @@
+"""Soft actor-critic (Haarnoja et al. 2018, arXiv:1801.01290) over one vector environment, with
+demonstrations in half of every batch where there are any (RLPD, Ball et al. 2023,
+arXiv:2302.02948)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from gymnasium import Space
+from gymnasium.vector import VectorEnv
+from numpy.typing import NDArray
+from torch import Tensor
+
+from roborew.agents.demonstrations import DemonstrationEpisode, check_demonstrations
+from roborew.agents.env_checks import (
+    ActionScale,
+    box_size,
+    check_finite,
+    require_disabled_autoreset,
+    reset_where,
+    rewards_are_deferred,
+)
+from roborew.agents.normalization import RunningMeanStd
+from roborew.agents.rollout_report import Callback, EpisodeStatistics
+from roborew.agents.sac.networks import Actor, QEnsemble
+from roborew.agents.sac.replay_buffer import Batch, ReplayBuffer, demonstration_buffer
+from roborew.agents.torch_state import (
+    Arrays,
+    from_optimizer,
+    from_tensors,
+    load_optimizer,
+    to_tensors,
+)
+from roborew.errors import InvalidInputError
+from roborew.stopwatch import Stopwatch
+from roborew.storage.checkpoints import select_prefix, with_prefix
+
+LOSS_PARTS = ("q_loss", "actor_loss", "temperature", "entropy", "q_value")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SACConfig:
+    """Settings of `SAC`; the defaults suit 64 environments on two CPU cores."""
+
+    batch_size: int = 256
+    """Samples of one gradient step; with demonstrations half of them are theirs."""
+    buffer_size: int = 300_000
+    """Transitions remembered."""
+    learning_starts: int = 5_000
+    """Random actions before the first update; with demonstrations none are made."""
+    gradient_steps: int = 4
+    """Gradient steps after each step of all environments."""
+    gamma: float = 0.98
+    """Discount of the reward one step later, in [0, 1]."""
+    n_step: int = 3
+    """Rewards that are added up before a value is trusted."""
+    learning_rate: float = 5e-4
+    """Step size of Adam, of all networks."""
+    tau: float = 0.01
+    """Share of the way that the target network goes after each gradient step, in (0, 1]."""
+    num_critics: int = 2
+    """Action values in the ensemble; the target is the least of two drawn ones."""
+    init_temperature: float = 0.005
+    """Weight of the entropy at the start; it is tuned from there."""
+    target_entropy: float = -1.0
+    """Entropy that the temperature is tuned to [nats an action dimension]."""
+    entropy_in_target: bool = False
+    """Whether the value counts the entropy to come; without it, values are those of the reward."""
+    hidden_dim: int = 256
+    """Units of each of the two hidden layers."""
+    normalize_observations: bool = True
+    """Centre and scale observations by their running mean and variance."""
+    report_every: int = 32
+    """Steps of every environment between two reports."""
+
+    def __post_init__(self) -> None:
+        for name in (
+            "batch_size",
+            "buffer_size",
+            "gradient_steps",
+            "n_step",
+            "num_critics",
+            "hidden_dim",
+            "report_every",
+        ):
+            self._require(name, getattr(self, name) >= 1, "a whole number of at least 1")
+        self._require("learning_starts", self.learning_starts >= 0, "a whole number from 0 up")
+        self._require("gamma", 0 <= self.gamma <= 1, "a number in [0, 1]")
+        self._require("tau", 0 < self.tau <= 1, "a number in (0, 1]")
+        for name in ("learning_rate", "init_temperature"):
+            self._require(name, getattr(self, name) > 0, "a positive number")
+
+    def _require(self, name: str, holds: bool, expected: str) -> None:
+        if not holds:
+            got = getattr(self, name)
+            raise InvalidInputError(f"SACConfig.{name}: expected {expected}; got {got!r}.")
+
+
+class SAC:
+    """An agent for flat observations and bounded flat actions that learns from all it remembers.
+
+    Args:
+        observation_space: of one environment, a Box of shape (D,).
+        action_space: of one environment, a bounded Box of shape (A,); the policy works in [-1, 1].
+        config: see `SACConfig`.
+        seed: of the weights, the exploration, the samples and the first reset.
+
+    Attributes:
+        steps: environment steps so far, over all environments.
+    """
+
+    needs_rewards = True
+
+    def __init__(
+        self,
+        observation_space: Space[Any],
+        action_space: Space[Any],
+        config: SACConfig | None = None,
+        seed: int = 0,
+    ) -> None:
+        self.config = config or SACConfig()
+        self.seed = seed
+        self.steps = 0
+        self._spaces = (observation_space, action_space)
+        self._scale = ActionScale(action_space)
+        sizes = (box_size(observation_space, "observation"), self._scale.size)
+        hidden_dim = self.config.hidden_dim
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self._actor = Actor(*sizes, hidden_dim)
+            self._critics = QEnsemble(*sizes, hidden_dim, self.config.num_critics)
+        self._targets = deepcopy(self._critics).requires_grad_(False)
+        self._log_temperature = torch.tensor(self.config.init_temperature).log().requires_grad_()
+        self._optimizers = {
+            "actor": self._adam(list(self._actor.parameters())),
+            "critics": self._adam(list(self._critics.parameters())),
+            "temperature": self._adam([self._log_temperature]),
+        }
+        self._generator = torch.Generator().manual_seed(seed)
+        self._observation_stats = RunningMeanStd(sizes[0])
+        self._replay: ReplayBuffer | None = None
+        self._demonstrations: ReplayBuffer | None = None
+        self._env: VectorEnv[Any, Any, Any] | None = None
+        self._observations: NDArray[np.float32] | None = None
+        self._episodes = EpisodeStatistics(0)
+
+    def use_demonstrations(self, episodes: Sequence[DemonstrationEpisode]) -> None:
+        """Put demonstrations, with what they were paid, into half of every batch.
+
+        Raises:
+            InvalidInputError: they do not fit the spaces, or were not paid.
+        """
+        check_demonstrations(episodes, *self._spaces)
+        unpaid = [episode.name for episode in episodes if episode.rewards is None]
+        if unpaid:
+            raise InvalidInputError(f"sac: demonstration {unpaid[0]} has no rewards to learn from.")
+        actions = [self._scale.from_environment(episode.actions) for episode in episodes]
+        self._demonstrations = demonstration_buffer(episodes, actions)
+        if self._observation_stats.count == 0:
+            for episode in episodes:
+                self._observation_stats.update(episode.observations)
+
+    def act(
+        self, observations: NDArray[np.floating], deterministic: bool = True
+    ) -> NDArray[np.float32]:
+        """Return actions, shape (n, A), for observations (n, D); without ``deterministic`` they are
+        drawn with the agent's own generator."""
+        inputs = self._normalize(torch.as_tensor(check_finite(observations, "observation")))
+        with torch.no_grad():
+            if deterministic:
+                actions = torch.tanh(self._actor(inputs)[0])
+            else:
+                actions = self._actor.sample(inputs, self._noise(len(inputs)))[0]
+        return self._scale.to_environment(actions)
+
+    def learn(
+        self, env: VectorEnv[Any, Any, Any], total_steps: int, callback: Callback | None = None
+    ) -> None:
+        """Learn in ``env`` until `steps` reaches ``total_steps`` or ``callback`` returns False.
+
+        Called again with the same environment, or after `load_state_dict` with an environment
+        restored to the same moment, it goes on exactly; a new environment is reset first.
+
+        Raises:
+            InvalidInputError: another autoreset mode, a reward or observation that is NaN or
+                infinite, or an environment that pays only after a whole rollout.
+        """
+        self._enter(env)
+        while self.steps < total_steps:
+            watch = Stopwatch()
+            losses: list[Tensor] = []
+            for _ in range(self.config.report_every):
+                self._step(env, watch)
+                with watch.time("updating"):
+                    losses += self._updates()
+                if self.steps >= total_steps:
+                    break
+            report = self._episodes.report(self.steps, watch.seconds, _mean_losses(losses))
+            self._episodes.clear()
+            if callback is not None and callback(report) is False:
+                return
+
+    def state_dict(self) -> tuple[Arrays, dict[str, Any]]:
+        """Return everything that exact continuation needs beside the environment's own state: also
+        all that is remembered."""
+        parts: dict[str, Mapping[str, NDArray[Any]]] = {
+            "actor": from_tensors(self._actor.state_dict()),
+            "critics": from_tensors(self._critics.state_dict()),
+            "targets": from_tensors(self._targets.state_dict()),
+            "temperature": from_tensors({"log": self._log_temperature}),
+            "observations": self._observation_stats.state_dict(),
+            "generator": from_tensors({"state": self._generator.get_state()}),
+        }
+        for name, optimizer in self._optimizers.items():
+            parts[f"optimizer-{name}"] = from_optimizer(optimizer)
+        if self._replay is not None and self._observations is not None:
+            parts["replay"] = self._replay.state_dict()
+            parts["episodes"] = {
+                "observations": self._observations.copy(),
+                "totals": self._episodes.totals.copy(),
+            }
+        arrays: Arrays = {}
+        for prefix, part in parts.items():
+            arrays |= with_prefix(part, f"{prefix}/")
+        return arrays, {
+            "agent": "sac",
+            "steps": self.steps,
+            "seed": self.seed,
+            "config": asdict(self.config),
+        }
+
+    def load_state_dict(self, arrays: Mapping[str, NDArray[Any]], meta: Mapping[str, Any]) -> None:
+        """Take over what `state_dict` returned, of an agent with the same spaces and configuration.
+
+        Raises:
+            InvalidInputError: another configuration, or weights of another shape.
+        """
+        if dict(meta["config"]) != asdict(self.config):
+            raise InvalidInputError(
+                f"SAC.load_state_dict: the state is of {meta['config']}, this agent of "
+                f"{asdict(self.config)}."
+            )
+        networks = {"actor": self._actor, "critics": self._critics, "targets": self._targets}
+        try:
+            for name, network in networks.items():
+                network.load_state_dict(to_tensors(select_prefix(arrays, f"{name}/")))
+        except RuntimeError as error:
+            raise InvalidInputError(
+                f"SAC.load_state_dict: the weights do not fit these spaces: {error}"
+            ) from error
+        for name, optimizer in self._optimizers.items():
+            load_optimizer(optimizer, select_prefix(arrays, f"optimizer-{name}/"))
+        tensors = to_tensors(
+            {name: arrays[name] for name in ("temperature/log", "generator/state")}
+        )
+        with torch.no_grad():
+            self._log_temperature.copy_(tensors["temperature/log"])
+        self._generator.set_state(tensors["generator/state"])
+        self._observation_stats.load_state_dict(select_prefix(arrays, "observations/"))
+        self.steps = int(meta["steps"])
+        self._env, self._observations, self._replay = None, None, None
+        replay = select_prefix(arrays, "replay/")
+        if replay:
+            num_envs = replay["rewards"].shape[1]
+            self._replay = self._empty_replay(num_envs)
+            self._replay.load_state_dict(replay)
+        if "episodes/observations" in arrays:
+            self._observations = arrays["episodes/observations"].copy()
+            self._episodes = EpisodeStatistics(len(self._observations))
+            self._episodes.totals = arrays["episodes/totals"].copy()
+
+    def _adam(self, parameters: list[Tensor]) -> torch.optim.Optimizer:
+        return torch.optim.Adam(parameters, lr=self.config.learning_rate, fused=True)
+
+    def _empty_replay(self, num_envs: int) -> ReplayBuffer:
+        sizes = (box_size(self._spaces[0], "observation"), self._scale.size)
+        return ReplayBuffer(self.config.buffer_size, num_envs, *sizes)
+
+    def _enter(self, env: VectorEnv[Any, Any, Any]) -> None:
+        require_disabled_autoreset(env)
+        if rewards_are_deferred(env):
+            raise InvalidInputError(
+                "sac: learns from each step, so it needs its reward at once; make the environment "
+                "with scoring='step'."
+            )
+        # After `load_state_dict` it is None: the caller has restored the environment itself.
+        is_same_env = self._env is None or self._env is env
+        if self._observations is None or not is_same_env:
+            self._observations = check_finite(env.reset(seed=self.seed)[0], "observation")
+            self._episodes = EpisodeStatistics(env.num_envs)
+        if self._replay is None or self._replay.num_envs != env.num_envs:
+            self._replay = self._empty_replay(env.num_envs)
+        self._env = env
+
+    def _step(self, env: VectorEnv[Any, Any, Any], watch: Stopwatch) -> None:
+        """Act once in every environment and remember what came of it."""
+        assert self._observations is not None and self._replay is not None
+        observations = self._observations
+        with watch.time("acting"):
+            self._observation_stats.update(observations)
+            actions = self._explore(observations)
+        with watch.time("environment"):
+            step = env.step(self._scale.to_environment(actions))
+        final, rewards, terminated, truncated, infos = step
+        with watch.time("acting"):
+            final = check_finite(final, "observation")
+            check_finite(rewards, "reward")
+            done = np.asarray(terminated | truncated)
+            self._replay.add(observations, actions, rewards, final, terminated, done)
+            unknown = np.full(env.num_envs, np.nan)
+            self._episodes.add_step(rewards, infos.get("true_reward", unknown), done)
+            self._episodes.add_finals(infos, done)
+        with watch.time("environment"):
+            self._observations = reset_where(env, done, final)
+        self.steps += env.num_envs
+
+    def _explore(self, observations: NDArray[np.float32]) -> Tensor:
+        if self._is_warming_up():
+            shape = (len(observations), self._scale.size)
+            return 2 * torch.rand(shape, generator=self._generator) - 1
+        inputs = self._normalize(torch.as_tensor(observations))
+        with torch.no_grad():
+            return self._actor.sample(inputs, self._noise(len(inputs)))[0]
+
+    def _is_warming_up(self) -> bool:
+        """Whether nothing is known yet that an update could learn from."""
+        return self._demonstrations is None and self.steps < self.config.learning_starts
+
+    def _noise(self, count: int) -> Tensor:
+        return torch.randn((count, self._scale.size), generator=self._generator)
+
+    def _normalize(self, observations: Tensor) -> Tensor:
+        observations = observations.float()
+        if not self.config.normalize_observations:
+            return observations
+        mean = torch.as_tensor(self._observation_stats.mean, dtype=torch.float32)
+        variance = torch.as_tensor(self._observation_stats.variance, dtype=torch.float32)
+        # A floor, as in cloning: what hardly moves must not become the loudest input.
+        return ((observations - mean) / variance.sqrt().clamp_min(0.01)).clamp(-10, 10)
+
+    def _updates(self) -> list[Tensor]:
+        if self._is_warming_up():
+            return []
+        return [self._update(self._sample()) for _ in range(self.config.gradient_steps)]
+
+    def _sample(self) -> Batch:
+        assert self._replay is not None
+        config = self.config
+        arguments = (config.n_step, config.gamma, self._generator)
+        if self._demonstrations is None:
+            return self._replay.sample(config.batch_size, *arguments)
+        half = config.batch_size // 2
+        demonstrated = self._demonstrations.sample(half, *arguments)
+        own = self._replay.sample(config.batch_size - half, *arguments)
+        return Batch.concatenate(demonstrated, own)
+
+    def _update(self, batch: Batch) -> Tensor:
+        """Make one gradient step of critics, actor and temperature; return `LOSS_PARTS`."""
+        observations = self._normalize(batch.observations)
+        q_loss = self._q_loss(observations, batch)
+        self._descend("critics", q_loss)
+        with torch.no_grad():
+            for target, source in zip(
+                self._targets.parameters(), self._critics.parameters(), strict=True
+            ):
+                target.lerp_(source, self.config.tau)
+        actions, log_prob = self._actor.sample(observations, self._noise(len(observations)))
+        # Gradients for the actor alone: those of the critics are made anew in the next step.
+        values = self._critics(observations, actions).mean(dim=0)
+        temperature = self._log_temperature.exp().detach()
+        actor_loss = (temperature * log_prob - values).mean()
+        self._descend("actor", actor_loss)
+        entropy = -log_prob.detach().mean()
+        target_entropy = self.config.target_entropy * self._scale.size
+        self._descend("temperature", self._log_temperature * (entropy - target_entropy))
+        parts = (q_loss, actor_loss, temperature, entropy, values.mean())
+        return torch.stack([part.detach() for part in parts])
+
+    def _q_loss(self, observations: Tensor, batch: Batch) -> Tensor:
+        """``E[(Q(s, a) - R - gamma^n (Q'(s', a') - alpha log pi(a' | s')))^2]``, ``Q'`` the least of
+        two of the target networks, summed over the ensemble."""
+        with torch.no_grad():
+            following = self._normalize(batch.next_observations)
+            actions, log_prob = self._actor.sample(following, self._noise(len(following)))
+            members = torch.randperm(self.config.num_critics, generator=self._generator)[:2]
+            values = self._targets(following, actions)[members].amin(dim=0)
+            if self.config.entropy_in_target:
+                values = values - self._log_temperature.exp() * log_prob
+            target = batch.returns + batch.discounts * values
+        errors = self._critics(observations, batch.actions) - target
+        return errors.square().mean(dim=1).sum()
+
+    def _descend(self, name: str, loss: Tensor) -> None:
+        optimizer = self._optimizers[name]
+        optimizer.zero_grad()
+        parameters = optimizer.param_groups[0]["params"]
+        for parameter, gradient in zip(
+            parameters, torch.autograd.grad(loss, parameters), strict=True
+        ):
+            parameter.grad = gradient
+        optimizer.step()
+
+
+def _mean_losses(losses: list[Tensor]) -> dict[str, float]:
+    """The mean of each of `LOSS_PARTS`; nothing before the first update."""
+    if not losses:
+        return {}
+    means = torch.stack(losses).mean(dim=0)
+    return dict(zip(LOSS_PARTS, means.tolist(), strict=True))

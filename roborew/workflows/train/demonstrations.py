@@ -1,0 +1,248 @@
+"""Demonstrations for the agent: read from a set, paid by the reward of the run.
+
+A recorded episode is an environment that heeds no action: behind the wrapper that pays the agent it
+is paid by the same law, at the same steps, and ends where a predicted success would have ended it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from gymnasium import Space
+from gymnasium.spaces import Box
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space
+from numpy.typing import NDArray
+
+from roborew.agents.base import Agent
+from roborew.agents.demonstrations import (
+    DemonstrationEpisode,
+    LearnsFromDemonstrations,
+    check_demonstrations,
+)
+from roborew.data.demonstration import Demonstration
+from roborew.data.reading import read_demonstrations
+from roborew.errors import InvalidInputError
+from roborew.types import RewardModel, Video
+from roborew.workflows.rewards import pay_reward
+from roborew.workflows.train.config import TrainConfig
+
+
+def read_agent_demonstrations(path: Path, count: int | None) -> list[Demonstration]:
+    """Return the demonstrations that an agent learns from: the first ``count`` that do not fail, all
+    of them if None.
+
+    Raises:
+        InvalidInputError: no demonstrations, none that succeeds, fewer than asked for, or without
+            observations and actions.
+    """
+    good: list[Demonstration] = []
+    for demonstration in read_demonstrations(path):
+        if demonstration.observations is None or demonstration.actions is None:
+            raise InvalidInputError(
+                f"demos: {path} says nothing of what was observed and done in "
+                f"{demonstration.name}; expected a LeRobotDataset with observation.state and "
+                "action, such as `roborew collect` writes."
+            )
+        if demonstration.succeeded is not False and len(good) != count:
+            good.append(demonstration)
+    if len(good) < (count or 1):
+        raise InvalidInputError(
+            f"demos: expected {count or 'at least 1'} that succeed; {path} has {len(good)}."
+        )
+    return good
+
+
+def agent_episodes(
+    config: TrainConfig, model: RewardModel | None, needs_rewards: bool
+) -> list[DemonstrationEpisode]:
+    """Return the demonstrations of a run as its agent takes them.
+
+    Args:
+        config: of the run, resolved, with demonstrations.
+        model: of the run's reward, None where the truth pays.
+        needs_rewards: whether they are to be paid.
+
+    Raises:
+        InvalidInputError: as of `read_agent_demonstrations`; the set lacks a camera that the reward
+            sees, or the truth that an oracle pays.
+    """
+    assert config.demos is not None
+    demonstrations = read_agent_demonstrations(config.demos, config.num_demos)
+    if needs_rewards:
+        return paid_episodes(config, demonstrations, model)
+    return [unpaid_episode(demonstration) for demonstration in demonstrations]
+
+
+def check_agent_demonstrations(
+    config: TrainConfig, agent: Agent, env: VectorEnv[Any, Any, Any]
+) -> TrainConfig:
+    """Return the run with the number of its demonstrations written down, once they fit.
+
+    Raises:
+        InvalidInputError: the agent takes none, or cannot do without; or see `agent_episodes`.
+    """
+    name = config.agent.name
+    is_offline = getattr(agent, "offline", False)
+    if config.demos is None:
+        if is_offline:
+            raise InvalidInputError(
+                f"agent {name}: learns from demonstrations alone; name a set with --demos."
+            )
+        return config
+    if not isinstance(agent, LearnsFromDemonstrations):
+        raise InvalidInputError(f"demos: agent {name} takes no demonstrations; leave them out.")
+    if is_offline and config.refit is not None:
+        raise InvalidInputError(
+            f"refit: agent {name} never plays, so there is nothing to refit a critic to."
+        )
+    demonstrations = read_agent_demonstrations(config.demos, config.num_demos)
+    spaces: Any = env  # Gymnasium leaves the parameter of these spaces open
+    episodes = [unpaid_episode(demonstration) for demonstration in demonstrations]
+    check_demonstrations(episodes, spaces.single_observation_space, spaces.single_action_space)
+    if agent.needs_rewards:
+        RecordedEnv(demonstrations, config.env.cameras)
+    return replace(config, num_demos=len(demonstrations))
+
+
+def give_demonstrations(config: TrainConfig, agent: Agent, model: RewardModel | None) -> None:
+    """Let an agent take over the demonstrations of a run."""
+    assert isinstance(agent, LearnsFromDemonstrations)
+    agent.use_demonstrations(agent_episodes(config, model, agent.needs_rewards))
+
+
+def paid_episodes(
+    config: TrainConfig, demonstrations: Sequence[Demonstration], model: RewardModel | None
+) -> list[DemonstrationEpisode]:
+    """Return demonstrations with what the reward of the run pays for each action; a predicted
+    success ends them.
+
+    Args:
+        config: of the run, resolved.
+        demonstrations: see `read_agent_demonstrations`.
+        model: of the run's reward, None where the truth pays.
+
+    Raises:
+        InvalidInputError: the set lacks a camera that the reward sees, or the truth that an oracle
+            pays.
+    """
+    recorded = RecordedEnv(demonstrations, config.env.cameras)
+    with closing(pay_reward(config, recorded, model)) as env:
+        return [_paid(env, demonstration) for demonstration in demonstrations]
+
+
+def unpaid_episode(demonstration: Demonstration) -> DemonstrationEpisode:
+    """Return what was observed and done in a demonstration."""
+    assert demonstration.observations is not None and demonstration.actions is not None
+    return DemonstrationEpisode(
+        name=demonstration.name,
+        observations=demonstration.observations,
+        # The last frame's action repeats the one before; nothing follows it.
+        actions=demonstration.actions[:-1],
+    )
+
+
+def _paid(env: VectorEnv[Any, Any, Any], demonstration: Demonstration) -> DemonstrationEpisode:
+    episode = unpaid_episode(demonstration)
+    env.reset()
+    rewards: list[float] = []
+    terminated = False
+    for action in episode.actions:
+        _, reward, ended, _, _ = env.step(action[None])
+        rewards.append(float(reward[0]))
+        terminated = bool(ended[0])
+        if terminated:
+            break
+    length = len(rewards)
+    return DemonstrationEpisode(
+        name=episode.name,
+        observations=episode.observations[: length + 1],
+        actions=episode.actions[:length],
+        rewards=np.array(rewards, dtype=np.float32),
+        terminated=terminated,
+    )
+
+
+class RecordedEnv(VectorEnv[Any, Any, Any]):
+    """Plays recorded episodes, one after the other, whatever the actions.
+
+    Args:
+        demonstrations: the next one begins with each reset.
+        cameras: whose pictures lie side by side in a frame; the set's first if none are named.
+
+    Raises:
+        InvalidInputError: a demonstration lacks one of the cameras.
+    """
+
+    def __init__(self, demonstrations: Sequence[Demonstration], cameras: Sequence[str]) -> None:
+        self.num_envs = 1
+        self.render_mode = "rgb_array"
+        self.metadata = {"autoreset_mode": AutoresetMode.DISABLED}
+        first = unpaid_episode(demonstrations[0])
+        self.single_observation_space = _space_of(first.observations)
+        self.single_action_space = _space_of(first.actions)
+        self.observation_space = batch_space(self.single_observation_space, 1)
+        self.action_space = batch_space(self.single_action_space, 1)
+        self._cameras = tuple(cameras) or demonstrations[0].cameras[:1]
+        for demonstration in demonstrations:
+            _require_cameras(demonstration, self._cameras)
+        self._waiting = iter(demonstrations)
+        self._playing = demonstrations[0]
+        self._frames: Iterator[Any] = iter(())
+        self._frame: Video = np.zeros((1, 1, 1, 3), dtype=np.uint8)
+        self._step = 0
+        self._step_of_frame = -1
+
+    def reset(self, *, seed: Any = None, options: dict[str, Any] | None = None) -> Any:
+        """Begin the next episode."""
+        self._playing = next(self._waiting)
+        views = [self._playing.frames(camera) for camera in self._cameras]
+        self._frames = zip(*views, strict=True)
+        self._step, self._step_of_frame = 0, -1
+        return self._observation(), self._infos()
+
+    def step(self, actions: Any) -> Any:
+        """Go on to the next frame."""
+        self._step += 1
+        ended = np.array([self._step == self._playing.length - 1])
+        no_reward, nothing = np.zeros(1), np.zeros(1, dtype=np.bool_)
+        return self._observation(), no_reward, nothing, ended, self._infos()
+
+    def render(self) -> Any:
+        """Return the present frame, (1, H, W, 3)."""
+        # Decoded on demand: an oracle looks at none of them.
+        while self._step_of_frame < self._step:
+            self._frame = np.concatenate(next(self._frames), axis=1)[None]
+            self._step_of_frame += 1
+        return tuple(self._frame)
+
+    def _observation(self) -> NDArray[np.float32]:
+        assert self._playing.observations is not None
+        return self._playing.observations[self._step][None]
+
+    def _infos(self) -> dict[str, Any]:
+        curves = {"progress": self._playing.progress, "success": self._playing.success}
+        return {
+            name: curve[self._step : self._step + 1]
+            for name, curve in curves.items()
+            if curve is not None
+        }
+
+
+def _require_cameras(demonstration: Demonstration, cameras: Sequence[str]) -> None:
+    missing = [camera for camera in cameras if camera not in demonstration.cameras]
+    if missing:
+        raise InvalidInputError(
+            f"demos: the reward sees camera {missing[0]!r}, which {demonstration.name} does not "
+            f"have. Available: {', '.join(demonstration.cameras)}. Collect with --cameras "
+            f"{' '.join(cameras)}."
+        )
+
+
+def _space_of(rows: NDArray[np.float32]) -> Space[Any]:
+    return Box(-np.inf, np.inf, rows.shape[1:], np.float32)
