@@ -16,7 +16,7 @@ demo: $(SETUP)  ## train an agent from a sentence, evaluate it against the truth
 	$(BIN)/roborew demo
 
 test: lint  ## everything that must hold before a change lands
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist loadscope
 
 lint: $(SETUP)  ## style and types
 	$(BIN)/ruff check .

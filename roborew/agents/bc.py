@@ -30,6 +30,7 @@ from roborew.agents.torch_state import (
     to_tensors,
 )
 from roborew.errors import InvalidInputError
+from roborew.learning.optim import seeded_weights
 from roborew.stopwatch import Stopwatch
 from roborew.storage.checkpoints import select_prefix, with_prefix
 
@@ -105,10 +106,9 @@ class BC:
         self._scale = ActionScale(action_space)
         inputs = box_size(observation_space, "observation")
         outputs = self.config.chunk_size * self._scale.size
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with seeded_weights(seed):
             self._network = _mlp(inputs, self.config.hidden_dim, outputs)
-        self._optimizer = torch.optim.Adam(
+        self._optimizer: Any = torch.optim.Adam(
             self._network.parameters(), lr=self.config.learning_rate, fused=True
         )
         self._generator = torch.Generator().manual_seed(seed)

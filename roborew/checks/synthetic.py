@@ -10,6 +10,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
+from roborew.agents.demonstrations import DemonstrationEpisode
 from roborew.critics.objective import Query
 from roborew.learning.examples import Example
 from roborew.types import Video
@@ -159,3 +160,28 @@ class PointEnv(VectorEnv[Any, Any, Any]):
         """Go on exactly where `get_state` was taken."""
         self._positions, self._steps = state["positions"].copy(), state["steps"].copy()
         self._generator.bit_generator.state = state["rng"]
+
+
+def point_demonstrations(count: int, seed: int = 0) -> list[DemonstrationEpisode]:
+    """Points that are driven straight to their targets, paid as `PointEnv` pays, one a
+    demonstration."""
+    env = PointEnv(count)
+    observations, _ = env.reset(seed=seed)
+    seen, actions, rewards = [observations], list[Any](), list[Any]()
+    done = False
+    while not done:
+        offset = seen[-1][:, 2:] - seen[-1][:, :2]
+        actions.append(np.clip(5 * offset, -1, 1).astype(np.float32))
+        observations, reward, _, truncated, _ = env.step(actions[-1])
+        seen.append(observations)
+        rewards.append(reward.astype(np.float32))
+        done = bool(truncated.all())
+    return [
+        DemonstrationEpisode(
+            name=f"point-{index}",
+            observations=np.stack(seen)[:, index],
+            actions=np.stack(actions)[:, index],
+            rewards=np.stack(rewards)[:, index],
+        )
+        for index in range(count)
+    ]

@@ -8,14 +8,20 @@ from typing import Any
 import pytest
 
 from roborew.agents.base import Agent
+from roborew.agents.bc import BCConfig
 from roborew.agents.ppo_config import PPOConfig
+from roborew.agents.sac.agent import SACConfig
 from roborew.agents.sb3 import SB3PPOConfig, SB3SACConfig
 from roborew.checks.agent import LAWS, AgentSubject
 from roborew.checks.laws import Law
 from roborew.registry import agents
 
+INAPPLICABLE = {("bc", "nan_rewards_are_refused")}
+"""Agent and law that says nothing of it: a clone is paid nothing."""
 SMALL: dict[str, Any] = {
     "ppo": PPOConfig(n_steps=16, n_epochs=2, batch_size=32),
+    "sac": SACConfig(hidden_dim=16, batch_size=16, gradient_steps=1, report_every=8),
+    "bc": BCConfig(hidden_dim=32),
     "sb3-ppo": SB3PPOConfig(),
     "sb3-sac": SB3SACConfig(),
 }
@@ -26,12 +32,8 @@ def maker(name: str) -> Callable[..., Agent]:
     return lambda observations, actions, seed: kind(observations, actions, config, seed)
 
 
-@pytest.fixture(params=sorted(agents))
-def subject(request: pytest.FixtureRequest) -> AgentSubject:
-    return AgentSubject(maker(request.param))
-
-
 @pytest.mark.parametrize("law", LAWS.laws, ids=str)
-def test_every_agent_keeps_the_law(law: Law, subject: AgentSubject) -> None:
-    reason = law.check(subject)
-    assert reason is None, reason
+@pytest.mark.parametrize("name", sorted(agents))
+def test_every_agent_keeps_the_law(law: Law, name: str) -> None:
+    reason = law.check(AgentSubject(maker(name)))
+    assert (reason is not None) == ((name, str(law)) in INAPPLICABLE), reason

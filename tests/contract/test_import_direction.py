@@ -37,7 +37,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "rewards": FILES | {"data", "judges", "learning", "encoders"},
     "critics": FILES | {"learning", "encoders", "rewards"},
     "wrappers": FILES | {"shaping"},
-    "agents": FILES,
+    "agents": FILES | {"learning"},
     "evaluation": FILES | {"data"},
     "checks": FILES | {"learning", "encoders", "critics", "agents"},
     "workflows": FILES

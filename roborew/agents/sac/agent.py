@@ -37,6 +37,7 @@ from roborew.agents.torch_state import (
     to_tensors,
 )
 from roborew.errors import InvalidInputError
+from roborew.learning.optim import seeded_weights
 from roborew.stopwatch import Stopwatch
 from roborew.storage.checkpoints import select_prefix, with_prefix
 
@@ -130,8 +131,7 @@ class SAC:
         self._scale = ActionScale(action_space)
         sizes = (box_size(observation_space, "observation"), self._scale.size)
         hidden_dim = self.config.hidden_dim
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with seeded_weights(seed):
             self._actor = Actor(*sizes, hidden_dim)
             self._critics = QEnsemble(*sizes, hidden_dim, self.config.num_critics)
         self._targets = deepcopy(self._critics).requires_grad_(False)
@@ -370,7 +370,6 @@ class SAC:
             ):
                 target.lerp_(source, self.config.tau)
         actions, log_prob = self._actor.sample(observations, self._noise(len(observations)))
-        # Gradients for the actor alone: those of the critics are made anew in the next step.
         values = self._critics(observations, actions).mean(dim=0)
         temperature = self._log_temperature.exp().detach()
         actor_loss = (temperature * log_prob - values).mean()
@@ -396,12 +395,12 @@ class SAC:
         return errors.square().mean(dim=1).sum()
 
     def _descend(self, name: str, loss: Tensor) -> None:
-        optimizer = self._optimizers[name]
+        optimizer: Any = self._optimizers[name]
         optimizer.zero_grad()
-        parameters = optimizer.param_groups[0]["params"]
-        for parameter, gradient in zip(
-            parameters, torch.autograd.grad(loss, parameters), strict=True
-        ):
+        parameters: list[Tensor] = optimizer.param_groups[0]["params"]
+        # Of these alone: the actor's loss must leave no gradients in the critics that it asks.
+        gradients = torch.autograd.grad(loss, parameters)
+        for parameter, gradient in zip(parameters, gradients, strict=True):
             parameter.grad = gradient
         optimizer.step()
 
@@ -411,4 +410,4 @@ def _mean_losses(losses: list[Tensor]) -> dict[str, float]:
     if not losses:
         return {}
     means = torch.stack(losses).mean(dim=0)
-    return dict(zip(LOSS_PARTS, means.tolist(), strict=True))
+    return {name: float(mean) for name, mean in zip(LOSS_PARTS, means, strict=True)}

@@ -184,10 +184,11 @@ class RecordedEnv(VectorEnv[Any, Any, Any]):
         self.render_mode = "rgb_array"
         self.metadata = {"autoreset_mode": AutoresetMode.DISABLED}
         first = unpaid_episode(demonstrations[0])
-        self.single_observation_space = _space_of(first.observations)
-        self.single_action_space = _space_of(first.actions)
-        self.observation_space = batch_space(self.single_observation_space, 1)
-        self.action_space = batch_space(self.single_action_space, 1)
+        observation_space = _space_of(first.observations)
+        action_space = _space_of(first.actions)
+        self.single_observation_space, self.single_action_space = observation_space, action_space
+        self.observation_space = batch_space(observation_space, 1)
+        self.action_space = batch_space(action_space, 1)
         self._cameras = tuple(cameras) or demonstrations[0].cameras[:1]
         for demonstration in demonstrations:
             _require_cameras(demonstration, self._cameras)
