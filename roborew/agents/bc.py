@@ -289,9 +289,9 @@ class ChunkPolicy:
         # The chunk of k steps ago says of this step what stands at its place k.
         for_now = np.stack([chunks[:, age] for age, chunks in enumerate(self._history)])
         ages = np.arange(len(for_now), dtype=np.float32)
-        known = np.isfinite(for_now)
-        weights = np.exp(self._decay * ages)[:, None, None] * known
-        mean = (np.where(known, for_now, 0) * weights).sum(axis=0) / weights.sum(axis=0)
+        valid = np.isfinite(for_now)
+        weights = np.exp(self._decay * ages)[:, None, None] * valid
+        mean = (np.where(valid, for_now, 0) * weights).sum(axis=0) / weights.sum(axis=0)
         return self._scale.to_environment(torch.as_tensor(mean))
 
 

@@ -73,12 +73,12 @@ def check_demonstrations(
 def _check_sizes(
     episode: DemonstrationEpisode, observation_space: Space[Any], action_space: Space[Any]
 ) -> None:
-    found = (episode.observations.shape[1:], episode.actions.shape[1:])
+    shapes = (episode.observations.shape[1:], episode.actions.shape[1:])
     expected = (observation_space.shape, action_space.shape)
-    if found != expected:
+    if shapes != expected:
         raise InvalidInputError(
-            f"demonstration {episode.name}: observations and actions have shapes {found[0]} and "
-            f"{found[1]}; the environment's are {expected[0]} and {expected[1]}. Collect "
+            f"demonstration {episode.name}: observations and actions have shapes {shapes[0]} and "
+            f"{shapes[1]}; the environment's are {expected[0]} and {expected[1]}. Collect "
             "demonstrations in the environment that the agent learns in."
         )
     if len(episode.observations) != len(episode.actions) + 1:

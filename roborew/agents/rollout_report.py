@@ -75,7 +75,7 @@ class EndedEpisode:
 
 
 class EpisodeStatistics:
-    """Adds up returns over running episodes and keeps those that ended until their cohort is told.
+    """Adds up returns over running episodes and keeps those that ended until their cohort is reported.
 
     Attributes:
         totals: shape (3, N): reward, true reward and number of actions of the running episodes.
@@ -121,29 +121,31 @@ class EpisodeStatistics:
     def clear(self) -> None:
         """Forget the cohorts that are complete, and so were reported."""
         complete = self._complete_cohorts()
-        kept = [episode for episode in self._episodes() if self._cohort(episode) not in complete]
-        self._ended = [(episode.number, episode.totals) for episode in kept]
-        self._finals = [dict(episode.final) for episode in kept]
+        incomplete = [
+            episode for episode in self._episodes() if self._cohort(episode) not in complete
+        ]
+        self._ended = [(episode.number, episode.totals) for episode in incomplete]
+        self._finals = [dict(episode.final) for episode in incomplete]
 
     def report(
         self, steps: int, seconds: Mapping[str, float], losses: Mapping[str, float]
     ) -> RolloutReport:
         """Return the report of the cohorts that were completed since `clear`."""
         complete = self._complete_cohorts()
-        told = [episode for episode in self._episodes() if self._cohort(episode) in complete]
+        reported = [episode for episode in self._episodes() if self._cohort(episode) in complete]
         # The shape is said, as an array of no episodes would have one axis only.
-        totals = np.array([episode.totals for episode in told]).reshape(-1, 3)
+        totals = np.array([episode.totals for episode in reported]).reshape(-1, 3)
         returns, true_returns, lengths = (mean_or_nan(column) for column in totals.T.tolist())
-        predicted = [episode for episode in told if episode.final.get(PREDICTED)]
+        predicted = [episode for episode in reported if episode.final.get(PREDICTED)]
         false = [episode for episode in predicted if episode.final.get("success") == 0]
         return RolloutReport(
             steps=steps,
             seconds=dict(seconds),
-            episodes=len(told),
+            episodes=len(reported),
             mean_return=returns,
             mean_true_return=true_returns,
             mean_length=lengths,
-            final=_means([episode.final for episode in told]),
+            final=_means([episode.final for episode in reported]),
             predicted_successes=len(predicted),
             false_successes=len(false),
             losses=dict(losses),
@@ -169,7 +171,7 @@ class EpisodeStatistics:
         """Take over what `get_state` returned, in this release or the one before."""
         self.totals = arrays["totals"].copy()
         if "numbers" not in arrays:
-            # The release before kept no cohorts: what is running then is the long rest of some, and
+            # The release before incomplete no cohorts: what is running then is the long rest of some, and
             # a number below 0 is in no cohort.
             self._numbers = np.arange(-self.num_envs, 0)
             self._num_begun = 0

@@ -167,19 +167,19 @@ def point_demonstrations(count: int, seed: int = 0) -> list[DemonstrationEpisode
     demonstration."""
     env = PointEnv(count)
     observations, _ = env.reset(seed=seed)
-    seen, actions, rewards = [observations], list[Any](), list[Any]()
+    trajectory, actions, rewards = [observations], list[Any](), list[Any]()
     done = False
     while not done:
-        offset = seen[-1][:, 2:] - seen[-1][:, :2]
+        offset = trajectory[-1][:, 2:] - trajectory[-1][:, :2]
         actions.append(np.clip(5 * offset, -1, 1).astype(np.float32))
         observations, reward, _, truncated, _ = env.step(actions[-1])
-        seen.append(observations)
+        trajectory.append(observations)
         rewards.append(reward.astype(np.float32))
         done = bool(truncated.all())
     return [
         DemonstrationEpisode(
             name=f"point-{index}",
-            observations=np.stack(seen)[:, index],
+            observations=np.stack(trajectory)[:, index],
             actions=np.stack(actions)[:, index],
             rewards=np.stack(rewards)[:, index],
         )

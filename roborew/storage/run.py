@@ -301,17 +301,17 @@ class RunDirectory:
         file = self.path / METRICS
         content = read_plain(file) if file.exists() else b""
         lines = content[:length].split(b"\n")[:-1]
-        kept = b"".join(line + b"\n" for line in lines if _is_record(line))
-        if len(kept) < length:
+        records = b"".join(line + b"\n" for line in lines if _is_record(line))
+        if len(records) < length:
             logger.warning(
                 "%s: %d of %d bytes are lost or damaged; training goes on without these records",
                 file,
-                length - len(kept),
+                length - len(records),
                 length,
             )
         # Written anew, never cut in place: under a second name (a hard link) it may be a copy that
         # is to be kept.
-        atomic_write(file, kept, CONTINUE_TRAINING)
+        atomic_write(file, records, CONTINUE_TRAINING)
 
 
 def _checked_json(config: object) -> Any:

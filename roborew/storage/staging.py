@@ -36,7 +36,7 @@ class Staged:
 
     Attributes:
         staging: where it is written to.
-        path: where it is once the block has ended; until then where it is wanted.
+        path: where it is once the block has ended; until then where it is path.
     """
 
     staging: Path
@@ -111,7 +111,7 @@ def write_new(target: Target, text: str) -> Path:
 def staging_file(folder: Path, suffix: str = "") -> Generator[Path]:
     """Give a new empty file of a name of its own in ``folder``; what is still there at the end of the
     block is removed."""
-    with _held(folder, suffix, _make_file) as path:
+    with _staged(folder, suffix, _make_file) as path:
         yield path
 
 
@@ -151,9 +151,9 @@ def _new(
     publish: Callable[[Path, Path], bool],
 ) -> Generator[Staged]:
     # Before any work is done: a name that was not free is not tried again.
-    wanted, waiting = _from_first_free(candidates(target))
-    with _held(wanted.parent, wanted.suffix, make) as staging:
-        staged = Staged(staging, wanted)
+    path, waiting = _from_first_free(candidates(target))
+    with _staged(path.parent, path.suffix, make) as staging:
+        staged = Staged(staging, path)
         yield staged
         sync(staging)
         while not publish(staging, staged.path):
@@ -204,7 +204,7 @@ def _rename(staging: Path, target: Path) -> bool:
 
 
 @contextmanager
-def _held(folder: Path, suffix: str, make: Callable[[Path], None]) -> Generator[Path]:
+def _staged(folder: Path, suffix: str, make: Callable[[Path], None]) -> Generator[Path]:
     """Make something of a name of its own in ``folder`` and hold its lock; at the end what is still
     there is removed."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -228,8 +228,8 @@ def _make_held(folder: Path, suffix: str, make: Callable[[Path], None]) -> tuple
 
 def _staging_name(suffix: str = "") -> str:
     # Another ending than a word of letters would not be recognized as a leftover.
-    known = suffix if re.fullmatch(r"\.\w+", suffix) else ""
-    return f"{PREFIX}{secrets.token_hex(8)}{known}"
+    ending = suffix if re.fullmatch(r"\.\w+", suffix) else ""
+    return f"{PREFIX}{secrets.token_hex(8)}{ending}"
 
 
 def _make_file(path: Path) -> None:

@@ -53,8 +53,8 @@ class VideoIntegrity:
     def on_frame(self, picture: VideoFrame) -> float:
         """Take note of a decoded frame; returns the time at which it is shown [s]."""
         # A frame without a time follows the one before.
-        shown = cast("float | None", picture.time)
-        time = self._end_time if shown is None else float(shown)
+        shown_at = cast("float | None", picture.time)
+        time = self._end_time if shown_at is None else float(shown_at)
         if self.num_frames:
             self._widest_hole = max(self._widest_hole, time - self._end_time)
         self._first_time = min(self._first_time, time)

@@ -128,12 +128,12 @@ def packet_times(path: str | Path, limits: VideoLimits = DEFAULT_LIMITS) -> NDAr
 
 
 def _check_same_moments(path: Path, view: Path, limits: VideoLimits) -> None:
-    first, other = (_frames_and_rate(one, limits) for one in (path, view))
+    first, second = (_frames_and_rate(file, limits) for file in (path, view))
     # Two cameras of one recorder differ in the third digit; of one moment each they are all the same.
-    if first[0] != other[0] or not math.isclose(first[1], other[1], rel_tol=0.02):
+    if first[0] != second[0] or not math.isclose(first[1], second[1], rel_tol=0.02):
         raise InvalidInputError(
             f"{view}: expected the same moments as in {path}, {first[0]} frames at {first[1]:g} "
-            f"per second; got {other[0]} at {other[1]:g}."
+            f"per second; got {second[0]} at {second[1]:g}."
         )
 
 

@@ -175,7 +175,7 @@ class TrainConfig:
                 f"max_minutes: expected a finite number above 0; got {minutes}."
             )
         if self.num_demos is not None:
-            _check_positive("num_demos", self.num_demos)
+            check_whole_number("num_demos", self.num_demos)
             if self.demos is None:
                 raise InvalidInputError("num_demos: name the demonstrations, too: --demos.")
         if self.num_refits != 1 and self.refit is None:

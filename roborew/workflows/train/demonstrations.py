@@ -45,7 +45,7 @@ def read_agent_demonstrations(path: Path, count: int | None) -> list[Demonstrati
     for demonstration in read_demonstrations(path):
         if demonstration.observations is None or demonstration.actions is None:
             raise InvalidInputError(
-                f"demos: {path} says nothing of what was observed and done in "
+                f"demos: {path} says not_terminated of what was observed and done in "
                 f"{demonstration.name}; expected a LeRobotDataset with observation.state and "
                 "action, such as `roborew collect` writes."
             )
@@ -99,7 +99,7 @@ def check_agent_demonstrations(
         raise InvalidInputError(f"demos: agent {name} takes no demonstrations; leave them out.")
     if is_offline and config.refit is not None:
         raise InvalidInputError(
-            f"refit: agent {name} never plays, so there is nothing to refit a critic to."
+            f"refit: agent {name} never plays, so there is not_terminated to refit a critic to."
         )
     demonstrations = read_agent_demonstrations(config.demos, config.num_demos)
     spaces: Any = env  # Gymnasium leaves the parameter of these spaces open
@@ -133,7 +133,7 @@ def paid_episodes(
     """
     recorded = RecordedEnv(demonstrations, config.env.cameras)
     with closing(pay_reward(config, recorded, model)) as env:
-        return [_paid(env, demonstration) for demonstration in demonstrations]
+        return [_play(env, demonstration) for demonstration in demonstrations]
 
 
 def unpaid_episode(demonstration: Demonstration) -> DemonstrationEpisode:
@@ -142,12 +142,12 @@ def unpaid_episode(demonstration: Demonstration) -> DemonstrationEpisode:
     return DemonstrationEpisode(
         name=demonstration.name,
         observations=demonstration.observations,
-        # The last frame's action repeats the one before; nothing follows it.
+        # The last frame's action repeats the one before; not_terminated follows it.
         actions=demonstration.actions[:-1],
     )
 
 
-def _paid(env: VectorEnv[Any, Any, Any], demonstration: Demonstration) -> DemonstrationEpisode:
+def _play(env: VectorEnv[Any, Any, Any], demonstration: Demonstration) -> DemonstrationEpisode:
     episode = unpaid_episode(demonstration)
     env.reset()
     rewards: list[float] = []
@@ -211,8 +211,8 @@ class RecordedEnv(VectorEnv[Any, Any, Any]):
         """Go on to the next frame."""
         self._step += 1
         ended = np.array([self._step == self._playing.length - 1])
-        no_reward, nothing = np.zeros(1), np.zeros(1, dtype=np.bool_)
-        return self._observation(), no_reward, nothing, ended, self._infos()
+        no_reward, not_terminated = np.zeros(1), np.zeros(1, dtype=np.bool_)
+        return self._observation(), no_reward, not_terminated, ended, self._infos()
 
     def render(self) -> Any:
         """Return the present frame, (1, H, W, 3)."""
