@@ -68,6 +68,8 @@ def _parts(parts: Registry) -> dict[str, str]:
             facts.append(entry.paper)
         if entry.needs:
             facts.append(f"needs {entry.needs}")
+        if entry.example:
+            facts.append(entry.example)
         rows[name] = f"{entry.summary} ({'; '.join(facts)})" if facts else entry.summary
     return rows
 

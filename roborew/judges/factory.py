@@ -8,6 +8,7 @@ from roborew.config import keyword_options, parse_options
 from roborew.errors import InvalidInputError
 from roborew.judges.config import JudgeConfig
 from roborew.judges.recorded import Recorder
+from roborew.judges.server import ServerJudge
 from roborew.judges.types import Judge
 from roborew.registry import judges
 
@@ -23,7 +24,7 @@ def load_judge(config: JudgeConfig, device: str = "cpu") -> Judge:
         UnknownNameError: no such judge or option.
         InvalidInputError: an option is missing, has a value of another type, or goes with a judge
             that is loaded already.
-        MissingBackendError: its package or weights are absent.
+        MissingBackendError: its package or weights are absent, or its server does not answer.
     """
     options = backend_options(config)
     if not isinstance(config.backend, str):
@@ -35,6 +36,9 @@ def load_judge(config: JudgeConfig, device: str = "cpu") -> Judge:
             )
         return config.backend
     judge = _make(config.backend, options, device)
+    # Stored answers may be all that is asked for, and then nobody need listen.
+    if isinstance(judge, ServerJudge) and not (config.cache and config.cache.exists()):
+        judge.check_reachable()
     return judge if config.cache is None else Recorder(judge, config.cache)
 
 
@@ -60,6 +64,7 @@ def _make(name: str, options: tuple[str, ...], device: str) -> Judge:
         inspect.signature(factory).bind(**arguments)
     except TypeError as error:
         raise InvalidInputError(
-            f"judge {name!r}: {error}; options: {', '.join(option_names)}."
+            f"judge {name!r}: {error} (--judge.KEY VALUE on the command line); options: "
+            f"{', '.join(option_names)}."
         ) from error
     return factory(**arguments)

@@ -30,6 +30,8 @@ from roborew.judges.types import Answer, Progress, Question
 logger = logging.getLogger(__name__)
 
 MAX_REPLY_BYTES = 8 * 2**20
+PROBE_SECONDS = 5.0
+"""For a server to say that it is there."""
 MAX_PAUSE_SECONDS = 10.0
 """Between two attempts [s]."""
 REQUEST_ID_PREFIX = "roborew-"
@@ -125,6 +127,39 @@ class ServerJudge:
     def gives_probabilities(self) -> bool:
         """Whether they are asked for; a server that then does not list them makes abstentions."""
         return self._top_logprobs > 0
+
+    def check_reachable(self) -> None:
+        """Raise unless something answers at the address: said at once, rather than after the deadline
+        of the first question.
+
+        Raises:
+            MissingBackendError: nothing listens there, or the key is refused; the message says what to
+                start.
+        """
+        headers = {"Authorization": f"Bearer {self._key}"} if self._key else {}
+        seconds = min(self._deadline, PROBE_SECONDS)
+        try:
+            response = httpx2.get(
+                f"{self._base_url}/models",
+                headers=headers,
+                verify=self._verify,
+                trust_env=False,
+                timeout=seconds,
+            )
+        except httpx2.ReadTimeout:
+            return  # it listens, and is busy
+        except httpx2.HTTPError as error:
+            raise MissingBackendError(
+                f"openai judge: no server answers at {self._base_url} ({error}). Start one, such as "
+                f"`vllm serve {self._model} --port 8000` or `llama-server -m MODEL.gguf --mmproj "
+                "MMPROJ.gguf --port 8000`, or give its address as base_url (--judge.base-url)."
+            ) from error
+        if response.status_code in (401, 403):
+            raise MissingBackendError(
+                f"openai judge: {self._base_url} refuses the key (status {response.status_code}); name "
+                "the environment variable that holds it as api_key_env "
+                "(--judge.options api_key_env=NAME)."
+            )
 
     def ask(self, questions: Sequence[Question]) -> list[Answer]:
         """Answer every question within ``deadline`` each.

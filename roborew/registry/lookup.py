@@ -32,6 +32,7 @@ class Entry:
         needs: what a user must bring, such as weights or demonstrations; empty where nothing.
         aliases: other names for the same part.
         package: the installed package that brings it; empty for roborew's own.
+        example: flags of a command that uses it; empty where its name is enough.
     """
 
     target: str
@@ -40,6 +41,7 @@ class Entry:
     needs: str = ""
     aliases: tuple[str, ...] = ()
     package: str = ""
+    example: str = ""
 
 
 class Registry(Mapping[str, Entry]):

@@ -7,6 +7,7 @@ from roborew.registry.lookup import Entry, Registry
 # One wording of each need, whatever part has it.
 _DEMONSTRATIONS = "demonstrations"
 _JUDGE = "a vision-language model"
+_JUDGE_EXAMPLE = "--judge.model Qwen/Qwen3-VL-4B-Instruct"
 
 rewards = Registry(
     "reward",
@@ -14,60 +15,70 @@ rewards = Registry(
         "mini": Entry(
             "roborew.rewards.mini:Mini",
             "text and image progress model for roborew's own tasks, shipped in the wheel",
+            example="--reward mini",
         ),
         "clip": Entry(
             "roborew.rewards.clip:ClipReward",
             "similarity of picture and sentence: CLIP, SigLIP, VLM-RM",
             paper="VLM-RM, arXiv:2310.12921",
             needs="weights of an image-text model",
+            example="--reward clip --reward.model ViT-B-32 --reward.pretrained openai",
         ),
         "goal_image": Entry(
             "roborew.rewards.goal_image:GoalImage",
             "distance to a goal picture in a pretrained embedding: VIP, R3M, LIV, DINOv2",
             paper="VIP, arXiv:2210.00030",
             needs="weights of an image model",
+            example="--reward goal_image --goal-image goal.png",
         ),
         "roboreward": Entry(
             "roborew.rewards.vlm.roboreward:RoboReward",
             "grades the last frame from 1 to 5",
             paper="RoboReward, arXiv:2601.00675",
             needs=_JUDGE,
+            example=f"--reward roboreward {_JUDGE_EXAMPLE}",
         ),
         "verifier": Entry(
             "roborew.rewards.vlm.verifier:Verifier",
             "expected grade over twenty letters",
             paper="arXiv:2607.05391",
             needs=_JUDGE,
+            example=f"--reward verifier {_JUDGE_EXAMPLE}",
         ),
         "topreward": Entry(
             "roborew.rewards.vlm.topreward:TopReward",
             "log-odds that the task is done",
             paper="TOPReward, arXiv:2602.19313",
             needs=_JUDGE,
+            example=f"--reward topreward {_JUDGE_EXAMPLE}",
         ),
         "gvl": Entry(
             "roborew.rewards.vlm.gvl:GVL",
             "progress of shuffled frames; whole episodes only",
             paper="GVL, arXiv:2411.04549",
             needs=_JUDGE,
+            example=f"--reward gvl {_JUDGE_EXAMPLE}",
         ),
         "vlac": Entry(
             "roborew.rewards.vlm.vlac:Vlac",
             "compares successive frames, and says when the task is done",
             paper="VLAC, arXiv:2509.15937",
             needs=_JUDGE,
+            example=f"--reward vlac {_JUDGE_EXAMPLE}",
         ),
         "robo_dopamine": Entry(
             "roborew.rewards.vlm.robo_dopamine:RoboDopamine",
             "relative progress from frame, start and goal picture",
             paper="Robo-Dopamine, arXiv:2512.23703",
             needs=_JUDGE + ", a goal picture",
+            example=f"--reward robo_dopamine {_JUDGE_EXAMPLE} --goal-image goal.png",
         ),
         "robofume": Entry(
             "roborew.rewards.vlm.robofume:RoboFuME",
             "says of each frame whether the task is done",
             paper="RoboFuME, arXiv:2310.15145",
             needs=_JUDGE,
+            example=f"--reward robofume {_JUDGE_EXAMPLE}",
         ),
     },
     group="roborew.rewards",

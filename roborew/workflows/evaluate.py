@@ -26,7 +26,7 @@ from roborew.storage.run import RunDirectory
 from roborew.storage.staging import numbered, write_new
 from roborew.workflows.baseline_policies import expert_policy, random_policy
 from roborew.workflows.factories import make_env
-from roborew.workflows.reward_check import check_reward
+from roborew.workflows.reward_check import NUM_CHECK_EPISODES, check_reward
 from roborew.workflows.rewards import make_reward_env
 from roborew.workflows.train.config import TrainConfig
 from roborew.workflows.train.loop import torch_threads
@@ -37,8 +37,6 @@ FIRST_SEED = 10_000_000_000
 NUM_EPISODES = 100
 MAX_NUM_ENVS = 100
 """Episodes that run side by side."""
-NUM_CHECK_EPISODES = 10
-"""Episodes that are rendered to score the sanity baselines."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +77,12 @@ class RunEvaluation:
     expert: Evaluation | None
     sanity_baselines: Sequence[SanityBaseline]
     reward_metrics: Mapping[str, Measure]
+
+    @property
+    def was_never_scored(self) -> bool:
+        """Whether the model was asked for scores of the agent's episodes and gave not one."""
+        scores = [score for episode in self.agent.episodes for score in episode.scores]
+        return bool(scores) and all(score is None for score in scores)
 
     def summary(self) -> dict[str, Any]:
         """The figures of the evaluated episodes; see the module for what they mean."""

@@ -165,6 +165,11 @@ class RewardConfig(PartConfig):
             object.__setattr__(self, "name", current)
 
     @property
+    def example(self) -> str:
+        """Flags of a command that uses the reward; "" where nothing is known of it."""
+        return rewards[self.name].example if self.name in rewards else ""
+
+    @property
     def is_oracle(self) -> bool:
         """Whether the simulator's truth itself is the reward."""
         return self.name in ORACLE_REWARDS

@@ -27,6 +27,9 @@ from roborew.types import BoolArray, Clip, RewardModel
 from roborew.workflows.factories import make_env
 from roborew.workflows.trained import Trained
 
+NUM_CHECK_EPISODES = 10
+"""Episodes that are rendered to score the sanity baselines."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RewardCheck:

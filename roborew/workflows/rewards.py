@@ -7,7 +7,7 @@ from typing import Any, Literal, cast
 
 from roborew.critics.critic import Critic
 from roborew.data import read_picture
-from roborew.errors import InvalidInputError
+from roborew.errors import InvalidInputError, RoborewError
 from roborew.learning.devices import find_device
 from roborew.shaping import Potential, ProgressDelta, RawScore, Shaping
 from roborew.types import RewardModel
@@ -49,10 +49,16 @@ def load_reward(name: str | Path, *, device: str = "cpu", **options: Any) -> Rew
                 f"reward {name}: a critic takes no options; it keeps its own settings."
             )
         return Critic.from_pretrained(name, device)
-    arguments = {"device": device, **reward.typed_options()}
-    if reward.is_folder:
-        arguments["weights"] = reward.name
-    return reward.factory()(**arguments)
+    try:
+        arguments = {"device": device, **reward.typed_options()}
+        if reward.is_folder:
+            arguments["weights"] = reward.name
+        return reward.factory()(**arguments)
+    except RoborewError as error:
+        example = reward.example
+        if example:
+            error.add_note(f"For example: {example}")
+        raise
 
 
 def load_model(config: TrainConfig) -> RewardModel | None:

@@ -14,6 +14,7 @@ import secrets
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import ClassVar
 
 import numpy as np
@@ -36,6 +37,26 @@ from roborew.types import RewardSpec, Scores
 logger = logging.getLogger(__name__)
 
 TAG = "answer"
+LIST_CHOICES = (
+    "let its text be read with --judge.options top_logprobs=0, or list more tokens with "
+    "--judge.options top_logprobs=N (vLLM: --max-logprobs N)"
+)
+_READ_TEXT = "a model that writes more than its answer needs a stronger one, or another method"
+REMEDIES = MappingProxyType(
+    {
+        "the server does not list every choice": LIST_CHOICES,
+        "no probability for an allowed answer": LIST_CHOICES,
+        "an answer has no probability": LIST_CHOICES,
+        "no text in the reply": "look at the server's log: it returned no message",
+        "filtered by the server": "the server refuses the pictures or the sentence: use another one",
+        "server": "look at the server's log; --judge.options on_failure=stop ends the run instead",
+        "not recorded": "record the questions with a live judge: --judge.cache FILE",
+        "no tag with the nonce": _READ_TEXT,
+        "several tags": _READ_TEXT,
+        "not an allowed answer": _READ_TEXT,
+    }
+)
+"""Reason of an abstention -> what to do about it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,11 +198,13 @@ class JudgeClient:
         """Count an abstention, and log the first one of each reason."""
         self.abstentions[abstention.reason] += 1
         if self.abstentions[abstention.reason] == 1:
+            remedy = REMEDIES.get(abstention.reason)
             logger.warning(
-                "%s: no score from %s (%s); more of the kind are counted, not logged",
+                "%s: no score from %s (%s); more of the kind are counted, not logged%s",
                 self._name,
                 self.judge.identity,
                 abstention,
+                f". What to do: {remedy}." if remedy else "",
             )
 
 

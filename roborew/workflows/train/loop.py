@@ -20,7 +20,7 @@ from roborew.workflows.factories import make_agent
 from roborew.workflows.rewards import load_model, make_reward_env
 from roborew.workflows.train.cameras import choose_cameras
 from roborew.workflows.train.config import TrainConfig
-from roborew.workflows.train.cost import describe_training_cost, time_limit
+from roborew.workflows.train.cost import describe_training_cost
 from roborew.workflows.train.demonstrations import (
     check_agent_demonstrations,
     give_demonstrations,
@@ -159,7 +159,7 @@ def _phase(
             give_demonstrations(config, agent, model)
         n_steps = getattr(agent.config, "n_steps", None)
         # Warned of before the first question: a hosted judge takes money for each.
-        for line in describe_training_cost(config, model, n_steps, time_limit(env)):
+        for line in describe_training_cost(config, model, n_steps, env):
             logger.warning(line)
         train_logger = TrainLogger(
             run, config, env, agent, refits=refits, deadline=deadline, trackers=trackers
