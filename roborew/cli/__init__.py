@@ -10,6 +10,7 @@ from types import MappingProxyType
 
 from rich.logging import RichHandler
 
+from roborew import __version__
 from roborew.cli.check import Check
 from roborew.cli.collect import Collect
 from roborew.cli.command import Command, make_console
@@ -49,6 +50,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # Torch's threads soon wait asleep: a busy machine is shared.
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     words = sys.argv[1:] if arguments is None else arguments
+    if words[:1] == ["--version"]:
+        print(f"roborew {__version__}")
+        return 0
     # Both are read by hand, as an error may come before the words are parsed.
     debug = "--debug" in words
     console = make_console(stderr="--json" in words)

@@ -39,5 +39,6 @@ class Check(Command):
         num_broken = verdicts.count("broken")
         num_kept = verdicts.count("kept")
         say(console, f"{num_kept} of {len(verdicts)} laws kept, {num_broken} broken")
+        self.print_json({"kind": kind, "laws": outcomes})
         # A skipped law, such as one that needs a GPU, is no failure.
         return EXIT_UNWELL if num_broken else 0

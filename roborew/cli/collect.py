@@ -42,4 +42,5 @@ class Collect(Command):
 
             path = collect_demonstrations(self.env, self.config, self.out, observe)
         print_paths(console, {"demonstrations": path})
+        self.print_json({"demonstrations": path})
         return 0

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 from rich.console import Console
 
-from roborew.cli.command import Command, print_paths, say, watched
+from roborew.cli.command import EXIT_UNWELL, Command, print_paths, say, watched
 from roborew.cli.score import Instruction, Videos
 from roborew.errors import InvalidInputError
 from roborew.workflows.parts import RewardConfig
@@ -49,7 +49,12 @@ class Compare(Command):
         """Score, tabulate and plot."""
         from roborew.cli.display import print_comparison
         from roborew.data import read_picture
-        from roborew.workflows.compare import compare, describe_comparison_cost, write
+        from roborew.workflows.compare import (
+            compare,
+            comparison_content,
+            describe_comparison_cost,
+            write,
+        )
         from roborew.workflows.score import check_output_names, sample_video
 
         if not self.videos:
@@ -68,8 +73,17 @@ class Compare(Command):
             for model in watched(console, models, "scoring", models)
         ]
         print_comparison(console, comparisons)
-        print_paths(console, write(self.out, comparisons))
-        return 0
+        paths = write(self.out, comparisons)
+        print_paths(console, paths)
+        self.print_json(comparison_content(comparisons))
+        scores = [
+            score
+            for comparison in comparisons
+            for video in comparison.videos
+            for score in video.curve
+        ]
+        # A script has to notice that not one score was given.
+        return EXIT_UNWELL if all(score is None for score in scores) else 0
 
     def _load_rewards(self) -> list[RewardModel]:
         from roborew.workflows.rewards import load_reward

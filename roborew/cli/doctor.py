@@ -28,6 +28,7 @@ class Doctor(Command):
             # Text, since square brackets in a driver's name or an error are no markup.
             table.add_row(*map(Text, (check.name, mark, check.finding, check.remedy)))
         console.print(table)
+        self.print_json(checks)
         well = healthy(checks)
         say(
             console,

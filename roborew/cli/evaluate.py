@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from roborew.cli.command import Command, RunPath, print_paths, say
+from roborew.cli.command import EXIT_UNWELL, Command, RunPath, print_paths, say
 from roborew.storage.run import RunDirectory
+
+if TYPE_CHECKING:
+    from roborew.workflows.evaluate import RunEvaluation
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +35,8 @@ class Evaluate(Command):
         print_evaluation(console, result)
         written = write_evaluation(run, result)
         print_paths(console, {"figures": written.evaluation, "report": written.report})
-        return 0
+        self.print_json(result.full_summary())
+        return exit_code_of(result, console)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +54,17 @@ class Record(Command):
         """Record."""
         from roborew.workflows.record import record_run
 
-        for video in record_run(RunDirectory.open(self.path), self.episodes, self.gif):
+        videos = record_run(RunDirectory.open(self.path), self.episodes, self.gif)
+        for video in videos:
             print_paths(console, {video.suffix[1:]: video})
+        self.print_json({"videos": videos})
         return 0
+
+
+def exit_code_of(result: RunEvaluation, console: Console) -> int:
+    """0, unless the reward gave not one score, which a script has to notice."""
+    if not result.was_never_scored:
+        return 0
+    reward = result.trained.config.reward.name
+    say(console, f"reward {reward} abstained from every score: the figures say nothing of it.")
+    return EXIT_UNWELL

@@ -69,6 +69,11 @@ class Fit(Command):
             ]
             say(console, f"{name}: {', '.join(cells)}")
         print_paths(console, {"critic": folder, "card": folder / "card.md"})
+        values = {
+            name: {metric: measure.value for metric, measure in row.items()}
+            for name, row in table.items()
+        }
+        self.print_json({"critic": folder, "figures": values})
         return 0
 
 

@@ -29,6 +29,9 @@ class List(Command):
     def run(self, console: Console) -> int:
         """List."""
         rows = _rows(self.kind)
+        if self.json:
+            self.print_json(rows)
+            return 0
         if not console.is_terminal:
             # One line an entry, so that grep and awk can read it.
             width = max(map(len, rows))

@@ -84,6 +84,9 @@ class Score(Command):
         options = format_options(self.reward.options)
         identity = " ".join([self.reward.name, *map(shlex.quote, options)])
         print_paths(console, {"progress table": write_progress_table(self.out, scored, identity)})
+        self.print_json(
+            {str(video.path): {"frames": video.indices, "scores": video.curve} for video in scored}
+        )
         values = [value for video in scored for value in video.curve]
         # A script has to notice that not one score was given.
         return EXIT_UNWELL if all(value is None for value in values) else 0

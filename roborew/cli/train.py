@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 from rich.console import Console
 
 from roborew.cli.command import EXIT_INTERRUPTED, Command, print_paths, say
-from roborew.config import to_json
+from roborew.cli.evaluate import exit_code_of
 from roborew.errors import DiskFullError, InvalidInputError
 from roborew.storage.names import check_file_name
 from roborew.storage.run import RunDirectory, run_paths
 from roborew.storage.staging import Target
 from roborew.workflows.train.config import TrainConfig
+
+if TYPE_CHECKING:
+    from roborew.workflows.evaluate import RunEvaluation
 
 Settings = Annotated[TrainConfig, tyro.conf.arg(name="")]
 ConfigFile = Annotated[Path | None, tyro.conf.arg(name="config")]
@@ -49,12 +51,12 @@ class Train(Command):
                     "--resume takes all settings from the run: give no others beside it."
                 )
             with _interrupted(self.resume) as run:
-                return _finish(console, run, video=False)
+                return _finish(self, console, run, video=False)
         words = (config.env.id.split("/")[-1], Path(config.reward.name).name, config.agent.name)
         named = None
         if self.name is not None:
             named = self.out / check_file_name(self.name, "--name")
-        return _begin(console, config, named or run_paths(self.out, *words), video=False)
+        return _begin(self, console, config, named or run_paths(self.out, *words), video=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +72,7 @@ class Demo(Command):
 
     def run(self, console: Console) -> int:
         """Train, record and evaluate."""
-        return _begin(console, self.config, run_paths(self.out, "demo"), video=True)
+        return _begin(self, console, self.config, run_paths(self.out, "demo"), video=True)
 
 
 def _interrupted(path: Path) -> RunDirectory:
@@ -88,15 +90,17 @@ def _interrupted(path: Path) -> RunDirectory:
     return RunDirectory.resume(path)
 
 
-def _begin(console: Console, config: TrainConfig, path: Target, video: bool) -> int:
+def _begin(
+    command: Command, console: Console, config: TrainConfig, path: Target, video: bool
+) -> int:
     # Imported here: it is slow to load, and neither help nor a typing error needs it.
     from roborew.workflows.train.loop import begin
 
     with begin(config, path) as run:
-        return _finish(console, run, video)
+        return _finish(command, console, run, video)
 
 
-def _finish(console: Console, run: RunDirectory, video: bool) -> int:
+def _finish(command: Command, console: Console, run: RunDirectory, video: bool) -> int:
     """Train a run to its end, record it if asked, evaluate it, and say where everything is."""
     from roborew.cli.display import print_evaluation
     from roborew.workflows.evaluate import finish_run
@@ -109,11 +113,25 @@ def _finish(console: Console, run: RunDirectory, video: bool) -> int:
         say(console, f"evaluating over {run.config(TrainConfig).evaluation.episodes} episodes")
         finished = finish_run(run)
     print_evaluation(console, finished.evaluation)
-    # One line of JSON, so that a script can read the figures of a run from its log.
-    say(console, json.dumps(to_json(finished.summary)))
+    say(console, _last_line(finished.evaluation))
     paths = {f"video {number}": path for number, path in enumerate(videos, 1)}
     print_paths(console, {"report": finished.report, **paths})
-    return 0
+    command.print_json(finished.summary)
+    return exit_code_of(finished.evaluation, console)
+
+
+def _last_line(evaluation: RunEvaluation) -> str:
+    """The figure that counts, in a sentence."""
+    agent = evaluation.agent
+    name = evaluation.trained.config.agent.name
+    if agent.successes is None:
+        returns = f"{agent.true_return:.2f}, random {evaluation.random.true_return:.2f}"
+        return f"{name}: true return {returns}"
+    low, high = (f"{bound:.1%}" for bound in (agent.interval.low, agent.interval.high))
+    return (
+        f"{name}: true success {agent.true_success:.1%} of {len(agent.episodes)} episodes "
+        f"(95 % CI {low} to {high}), random {evaluation.random.true_success:.1%}"
+    )
 
 
 def _train(console: Console, run: RunDirectory) -> bool:

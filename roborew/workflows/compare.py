@@ -211,14 +211,18 @@ def _curve_metrics(
 
 def write(out: Path, comparisons: Sequence[RewardComparison]) -> dict[str, Path]:
     """Write a new ``compare.json`` and, for every video, a new plot with one panel a reward."""
-    content = [_content(comparison, comparisons) for comparison in comparisons]
-    text = json.dumps(to_json(content)) + "\n"
+    text = json.dumps(to_json(comparison_content(comparisons))) + "\n"
     path = write_new(numbered(out / "compare.json"), text)
     paths = {"figures": path}
     same_video = zip(*(comparison.videos for comparison in comparisons), strict=True)
     for number, scored in enumerate(same_video, start=1):
         paths[f"plot {number}"] = write_plot(out, scored)
     return paths
+
+
+def comparison_content(comparisons: Sequence[RewardComparison]) -> list[dict[str, object]]:
+    """What ``compare.json`` holds, an entry a reward."""
+    return [_content(comparison, comparisons) for comparison in comparisons]
 
 
 def _content(

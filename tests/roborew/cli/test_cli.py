@@ -15,9 +15,11 @@ from typing import Any
 import pytest
 import tyro
 
+import roborew
 from roborew import cli
 from roborew.cli.flags import OLD_FLAGS, flags_of
 from roborew.cli.parse import parse_command
+from roborew.registry import rewards
 from roborew.storage.run import RunDirectory
 from roborew.workflows.parts import AgentConfig
 from roborew.workflows.train import logger
@@ -47,11 +49,11 @@ def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_train_evaluate_and_record_make_a_whole_run(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["train", *WORLD]) == 0
+    assert cli.main(["train", *WORLD, "--json"]) == 0
     path = Path("runs/ascent-v0-height-ppo-1")
-    said = capsys.readouterr().out
+    output, said = capsys.readouterr()
     summary = json.loads((path / "summary.json").read_text())
-    assert json.loads(next(line for line in said.splitlines() if line.startswith("{"))) == summary
+    assert json.loads(output) == summary and output.count("\n") == 1
     assert summary["episodes"] == 100 and summary["steps"] == 2 * ROLLOUT
     assert f"report: {path / 'report.html'}" in said
     assert cli.main(["evaluate", str(path), "--episodes", "5"]) == 0
@@ -71,7 +73,7 @@ def test_demo_ends_with_the_summary_and_the_paths_of_report_and_video(
 ) -> None:
     assert cli.main(["demo", *WORLD]) == 0
     *_, summary, report, first, second, third = capsys.readouterr().out.splitlines()
-    assert json.loads(summary)["environment"] == ENV
+    assert re.fullmatch(r"ppo: true success .* of 100 episodes \(95 % CI .*\), random .*", summary)
     assert (
         report == "report: runs/demo-1/report.html"
         and first == "video 1: runs/demo-1/videos/episode-1.mp4"
@@ -279,6 +281,37 @@ def test_ctrl_c_while_judging_says_how_to_go_on(
     assert "roborew train --resume runs/mine" in capsys.readouterr().err
     assert cli.main(["train", "--resume", "runs/mine"]) == 0
     assert Path("runs/mine/summary.json").exists()
+
+
+def test_the_figures_are_one_line_of_json_where_that_is_asked_for(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for words in (["list", "agents", "--json"], ["check", "mini", "--kind", "reward", "--json"]):
+        assert cli.main(words) == 0
+        output = capsys.readouterr().out
+        assert json.loads(output) and output.count("\n") == 1
+
+
+def test_every_reward_has_an_example_in_the_list_and_in_its_own_errors(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert cli.main(["list", "rewards"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == len(rewards) + 2  # one line an entry, in a pipe, and the two oracles
+    ours = {name: entry for name, entry in rewards.items() if "roborew.rewards" in entry.target}
+    assert len(ours) == 10
+    for name, entry in ours.items():
+        line = next(line for line in lines if line.startswith(f"{name} "))
+        assert entry.example.startswith(f"--reward {name}") and entry.example in line
+    assert cli.main(["score", "a.mp4", "--goal", "go", "--reward", "topreward"]) == 2
+    complaint = capsys.readouterr().err
+    assert "missing a required argument: 'model'" in complaint
+    assert f"For example: {rewards['topreward'].example}" in complaint
+
+
+def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["--version"]) == 0
+    assert capsys.readouterr().out == f"roborew {roborew.__version__}\n"
 
 
 @pytest.mark.parametrize(
