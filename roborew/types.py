@@ -6,7 +6,7 @@ in [0, 1], ``success`` the simulator's truth as a bool.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, Self, cast, get_args, runtime_checkable
 
@@ -60,6 +60,30 @@ def check_video(frames: object, owner: str = "frames") -> Video:
     if 0 in array.shape:
         raise InvalidInputError(f"{expected} with no empty axis; got shape {array.shape}.")
     return array
+
+
+def stack_frames(frames: Iterable[Frame], count: int = 1) -> Video:
+    """Frames of one size as one array (T, H, W, 3), each copied once.
+
+    Args:
+        frames: as they come, at least one.
+        count: how many there will be, about.
+    """
+    stack: Any = None
+    number = 0
+    for frame in frames:
+        if stack is None:
+            stack = np.empty((max(count, 1), *frame.shape), np.uint8)
+        if number == len(stack):
+            # In place: a list of frames that is stacked at the end would hold all of them twice.
+            stack.resize((number + number // 4 + 16, *frame.shape), refcheck=False)
+        stack[number] = frame
+        number += 1
+    if stack is None:
+        raise InvalidInputError("video: got no frame; expected at least one.")
+    if number < len(stack):
+        stack.resize((number, *stack.shape[1:]), refcheck=False)
+    return stack
 
 
 def picture_fault(first: Frame, before: Frame | None = None) -> str | None:
@@ -260,6 +284,26 @@ class IncrementalRewardModel(RewardModel, Protocol):
         Returns:
             Scores of the new frames, as `RewardModel.score` gives, and the states to go on from;
             those passed in are left as they were.
+        """
+        ...
+
+
+@runtime_checkable
+class StreamingRewardModel(RewardModel, Protocol):
+    """A model that scores a clip whose frames come one by one, without holding all of them.
+
+    The law: the scores are those of the whole clip, to the last bit.
+    """
+
+    def score_stream(
+        self, frames: Iterable[Frame], instruction: str, goal_image: Frame | None = None
+    ) -> Scores:
+        """Score one clip.
+
+        Args:
+            frames: of one size, at least one.
+            instruction: as of `Clip`.
+            goal_image: as of `Clip`.
         """
         ...
 

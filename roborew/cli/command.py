@@ -70,10 +70,22 @@ def say(console: Console, text: str) -> None:
     console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
+Show = Callable[[str, float, float], None]
+"""Shows how far something is: text, done, total."""
+
+
 def watched(
     console: Console, items: Collection[T], action: str, models: Iterable[object] = ()
 ) -> Iterator[T]:
-    """Give the items one by one with a progress bar, where there is a terminal to show it.
+    """Give the items one by one with a progress bar; arguments as of `followed`."""
+    return (item for item, _ in followed(console, items, action, models))
+
+
+def followed(
+    console: Console, items: Collection[T], action: str, models: Iterable[object] = ()
+) -> Iterator[tuple[T, Show]]:
+    """Give the items one by one with a progress bar, where there is a terminal to show it, and with
+    each a function that shows how far that one is.
 
     Args:
         console: to show it on.
@@ -94,7 +106,13 @@ def watched(
                 _answered, bars, bars.add_task("questions", total=None, visible=False)
             )
         try:
-            yield from bars.track(items, description=action)
+            all_items = bars.add_task(action, total=len(items), visible=len(items) > 1)
+            for item in items:
+                # A new bar for each: the time left is reckoned from its own speed.
+                task = bars.add_task("", total=None, visible=False)
+                yield item, _shower(console, bars, task)
+                bars.remove_task(task)
+                bars.advance(all_items)
         finally:
             # The judge outlives the bars.
             for judge in judges:
@@ -102,28 +120,31 @@ def watched(
 
 
 @contextmanager
-def counted(console: Console) -> Generator[Callable[[str, int, int], None]]:
-    """Give a function that shows how far something is: ``show(text, done, total)``.
+def counted(console: Console) -> Generator[Show]:
+    """Give a function that shows how far something is.
 
     A bar where there is a terminal, otherwise a line now and then and at each end.
     """
     from rich.progress import Progress
 
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("")
-        next_line_at = 0.0
+        yield _shower(console, bar, bar.add_task(""))
 
-        def show(text: str, done: int, total: int) -> None:
-            nonlocal next_line_at
-            bar.update(task, description=text, completed=done, total=total)
-            if console.is_terminal:
-                return
-            # A log file gets a line now and then, and the last one always.
-            if monotonic() >= next_line_at or done == total:
-                next_line_at = monotonic() + LINE_SECONDS
-                say(console, text)
 
-        yield show
+def _shower(console: Console, bars: Progress, task: TaskID) -> Show:
+    next_line_at = 0.0
+
+    def show(text: str, done: float, total: float) -> None:
+        nonlocal next_line_at
+        bars.update(task, description=text, completed=done, total=total, visible=True)
+        if console.is_terminal:
+            return
+        # A log file gets a line now and then, and the last one always.
+        if monotonic() >= next_line_at or done == total:
+            next_line_at = monotonic() + LINE_SECONDS
+            say(console, text)
+
+    return show
 
 
 def _answered(bars: Progress, bar: TaskID, done: int, total: int) -> None:

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 from rich.console import Console
 
-from roborew.cli.command import EXIT_UNWELL, Command, print_paths, say, watched
-from roborew.cli.score import Instruction, Videos
-from roborew.errors import InvalidInputError
+from roborew.cli.command import EXIT_UNWELL, Command, followed, print_paths, say, watched
+from roborew.cli.score import Instruction, Videos, time_bar
+from roborew.errors import CorruptFileError, InvalidInputError
 from roborew.workflows.parts import RewardConfig
 
 if TYPE_CHECKING:
     from roborew.types import RewardModel
+    from roborew.workflows.score import SampledVideo, Source
 
 Rewards = Annotated[Mapping[str, RewardConfig], tyro.conf.Suppress, tyro.conf.Fixed]
 
@@ -27,7 +28,8 @@ class Compare(Command):
     picture and the sentence? Settings of a reward: --REWARD.KEY VALUE, such as --clip.model ViT-B-32."""
 
     videos: Videos
-    """Video files (mp4, webm, mkv, avi)."""
+    """Video files (mp4, m4v, mov, webm, mkv, avi, gif), folders of them, manifests or LeRobot data
+    sets."""
     instruction: Annotated[str, Instruction]
     """What should be done in them, as a sentence."""
     wrong: str = "do nothing"
@@ -55,14 +57,17 @@ class Compare(Command):
             describe_comparison_cost,
             write,
         )
-        from roborew.workflows.score import check_output_names, sample_video
+        from roborew.workflows.score import check_output_names, find_sources
 
         if not self.videos:
             raise InvalidInputError("compare: got no video; name at least one file.")
+        sources = find_sources(self.videos, instruction=self.instruction).sources
         models = self._load_rewards()
-        check_output_names(self.videos, [model.spec.name for model in models])
+        check_output_names(
+            [source.name for source in sources], [model.spec.name for model in models]
+        )
         goal = read_picture(self.goal_image) if self.goal_image else None
-        videos = [sample_video(path, self.fps) for path in self.videos]
+        videos = self._read(console, sources)
         # Announced before the first question is paid for.
         for model in models:
             cost = describe_comparison_cost(model, videos)
@@ -83,7 +88,25 @@ class Compare(Command):
             for score in video.curve
         ]
         # A script has to notice that not one score was given.
-        return EXIT_UNWELL if all(score is None for score in scores) else 0
+        no_score = all(score is None for score in scores)
+        return EXIT_UNWELL if no_score or len(videos) < len(sources) else 0
+
+    def _read(self, console: Console, sources: list[Source]) -> list[SampledVideo]:
+        """Read the videos that can be read; the others are said, and all is over without any."""
+        from roborew.workflows.score import sample_source
+
+        videos: list[SampledVideo] = []
+        for source, show in followed(console, sources, "reading"):
+            try:
+                observe = time_bar(console, source, show)
+                videos.append(sample_source(source, self.fps, observe))
+            except (CorruptFileError, InvalidInputError) as error:
+                if len(sources) == 1:
+                    raise
+                say(console, f"{source.path}: left out. {error}")
+        if not videos:
+            raise InvalidInputError(f"compare: none of {len(sources)} videos could be read.")
+        return videos
 
     def _load_rewards(self) -> list[RewardModel]:
         from roborew.workflows.rewards import load_reward

@@ -21,21 +21,22 @@ Settings = Annotated[FitConfig, tyro.conf.arg(name="")]
 
 @dataclass(frozen=True, kw_only=True)
 class Fit(Command):
-    """Learn a reward from demonstration videos: a LeRobot data set, a folder of mp4, or one
-    file."""
+    """Learn a reward from demonstration videos: a LeRobot data set, a folder of videos, or
+    one file."""
 
     demonstrations: tyro.conf.Positional[Path]
     """Folder or file of demonstrations."""
     config: Settings = field(default_factory=FitConfig)
     instruction: Annotated[str | None, tyro.conf.arg(aliases=("--goal",))] = None
-    """What the videos show, where they do not say so themselves."""
+    """What the videos show, where they do not say so themselves; for a LeRobot data set in place of
+    its own sentences."""
     out: Path | None = None
     """Folder for the critic, which must not exist; critics/<name of the demonstrations> if not
     given."""
 
     def run(self, console: Console) -> int:
         """Fit, evaluate on held-out episodes, write the critic and its card."""
-        from roborew.data.reading import read_demonstrations
+        from roborew.data.reading import describe_left_out, read_demonstrations
         from roborew.errors import RunExistsError
         from roborew.workflows.fit import fit_critic
         from roborew.workflows.fit.model_card import default_folders, write
@@ -48,6 +49,8 @@ class Fit(Command):
                 f"{self.out} exists and is never overwritten; nothing was written. Choose another --out."
             )
         demonstrations = read_demonstrations(self.demonstrations, self.instruction)
+        if demonstrations.left_out:
+            say(console, describe_left_out(demonstrations.left_out))
         say(
             console,
             f"fitting {self.config.critic.name} to {len(demonstrations)} demonstrations in "

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import chain, islice
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Self, cast
@@ -19,7 +20,7 @@ from roborew.config import parse_options, to_json
 from roborew.critics.calibration import Calibration
 from roborew.critics.ensemble import make_objective
 from roborew.critics.objective import Objective, Query
-from roborew.encoders.base import Encoder
+from roborew.encoders.base import Encoder, ShrinkingEncoder
 from roborew.encoders.multi_view import MultiViewEncoder
 from roborew.errors import CorruptFileError, InvalidInputError
 from roborew.learning.episode_layout import split_by_length
@@ -29,7 +30,7 @@ from roborew.storage.checkpoints import select_prefix
 from roborew.storage.json_files import read_json_object
 from roborew.storage.plain import inside, read_plain
 from roborew.storage.staging import Target, new_folder
-from roborew.types import Clip, RecurrentState, RewardSpec, Scores
+from roborew.types import Clip, Frame, RecurrentState, RewardSpec, Scores, stack_frames
 
 CONFIG, MODEL, CARD, GOALS = "config.json", "model.safetensors", "card.md", "goals"
 BEFORE = "success_before"
@@ -99,6 +100,32 @@ class Critic:
     def score(self, clips: Sequence[Clip]) -> list[Scores]:
         """Score whole clips."""
         return self.score_step(clips, [{} for _ in clips])[0]
+
+    @property
+    def aspect(self) -> float | None:
+        """Width of a picture that it was fitted to divided by its height; None where nobody wrote it
+        down."""
+        return self.recipe.get("aspect")
+
+    @property
+    def streams(self) -> bool:
+        """Whether `score_stream` keeps no frame at its full size."""
+        return isinstance(self.encoder, ShrinkingEncoder)
+
+    def score_stream(
+        self, frames: Iterable[Frame], instruction: str, goal_image: Frame | None = None
+    ) -> Scores:
+        """Score one clip whose frames come one by one, to the last bit as `score` does; each is kept
+        as small as the encoder reads it, if it can say how small that is."""
+        if isinstance(self.encoder, ShrinkingEncoder):
+            shrink = self.encoder.shrink
+            first, *_ = ahead = list(islice(frames := iter(frames), 1))
+            # A goal of the frames' size is encoded together with them.
+            if goal_image is not None and goal_image.shape == first.shape:
+                goal_image = shrink(goal_image)
+            frames = map(shrink, chain(ahead, frames))
+        video = stack_frames(frames)
+        return self.score([Clip(frames=video, instruction=instruction, goal_image=goal_image)])[0]
 
     def score_step(
         self, clips: Sequence[Clip], states: Sequence[RecurrentState]

@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
+from roborew.data.subsample import subsample_indices, subsample_times
 from roborew.errors import CorruptFileError, InvalidInputError
 from roborew.types import BoolArray, FloatArray, Frame, Video, check_instruction
 
@@ -70,6 +72,7 @@ class Demonstration:
             before; None if not known.
         notes: whatever else the set says.
         source: camera -> its frames from the start; `frames` checks what they give.
+        timestamps: gives when the frames are shown [s], shape (T,); None where the rate is constant.
     """
 
     name: str
@@ -90,6 +93,7 @@ class Demonstration:
     observations: FloatArray | None = None
     actions: FloatArray | None = None
     notes: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    timestamps: Callable[[], NDArray[np.float64]] | None = None
 
     def __post_init__(self) -> None:
         if self.length < MIN_FRAMES:
@@ -195,6 +199,15 @@ class Demonstration:
             raise CorruptFileError(
                 f"{self.name}: {camera} holds {count} frames; expected {self.length}."
             )
+
+    def sample_indices(self, fps: float | None) -> NDArray[np.int64]:
+        """Numbers of the frames that are left at about ``fps`` frames of each second: by their times
+        where the rate varies, see `roborew.data.subsample`."""
+        times = None if fps is None or self.timestamps is None else self.timestamps()
+        # A file may hold frames that an edit list hides.
+        if times is None or len(times) != self.length:
+            return subsample_indices(self.length, self.fps, fps)
+        return subsample_times(times, self.fps, fps)
 
     def video(self, camera: str | None = None) -> Video:
         """All frames, shape (T, H, W, 3); errors as `frames`."""

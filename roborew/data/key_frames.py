@@ -11,6 +11,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, cast
 
+from roborew.data.video import VIDEO_SUFFIXES
 from roborew.errors import InvalidInputError
 from roborew.storage.json_files import read_json
 
@@ -75,10 +76,14 @@ def find_episodes(path: Path, instruction: str | None) -> list[Row]:
 
 
 def _row(folder: Path, sentence: str) -> Row:
-    videos = sorted(folder.glob("*.mp4"))
+    videos = sorted(
+        path
+        for path in folder.glob("*")
+        if path.suffix.lower() in VIDEO_SUFFIXES and path.is_file()
+    )
     if not videos:
         raise InvalidInputError(
-            f"{folder}: expected the videos (mp4) of {KEY_FRAMES} beside it; there is none."
+            f"{folder}: expected the videos of {KEY_FRAMES} beside it; there is none."
         )
     return {
         "case_id": folder.resolve().name,

@@ -3,6 +3,7 @@ them."""
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ import numpy as np
 from roborew.data.demonstration import Demonstration, Span, current_notes
 from roborew.data.key_frames import read_key_frames
 from roborew.data.video import VideoInfo, iter_video, video_info
+from roborew.data.video.sampling import packet_times
 from roborew.errors import CorruptFileError, InvalidInputError
 from roborew.storage.json_files import read_json, read_json_lines
 from roborew.storage.names import file_inside
@@ -118,10 +120,14 @@ def _row(content: Row, folder: Path, default_instruction: str | None) -> Row:
 
 
 def _cameras(content: Row) -> dict[str, str]:
-    if "cameras" in content:
-        return content["cameras"]
-    legacy: dict[str, str] | None = content.get("videos")
     direct: dict[str, str] = {key: content[key] for key in CAMERA_OF_KEY if content.get(key)}
+    if "cameras" in content:
+        cameras: dict[str, str] = content["cameras"]
+        # Some manifests name there the cameras of the videos that stand beside.
+        if direct and set(cameras) <= set(direct):
+            return {cameras.get(key, CAMERA_OF_KEY[key]): path for key, path in direct.items()}
+        return cameras
+    legacy: dict[str, str] | None = content.get("videos")
     if legacy and direct:
         raise InvalidInputError("expected either 'videos' or single videos; got both.")
     if legacy:
@@ -179,6 +185,7 @@ def make_demonstration(row: Row) -> Demonstration:
         fps=first.fps,
         cameras=tuple(cameras),
         source=lambda camera: iter_video(cameras[camera]),
+        timestamps=lambda: packet_times(next(iter(cameras.values()))),
         progress=_read_progress(row),
         success=None if flags is None else np.array(flags, np.bool_),
         succeeded=_read_success(row),
@@ -199,7 +206,9 @@ def _common_header(case: str, cameras: Mapping[str, Path]) -> VideoInfo:
     }
     first = next(iter(headers.values()))
     for camera, info in headers.items():
-        if (info.frames, info.fps) != (first.frames, first.fps):
+        # Two cameras of one recorder may differ in the third digit of their rates.
+        same_rate = math.isclose(info.fps, first.fps, rel_tol=0.02)
+        if info.frames != first.frames or not same_rate:
             raise InvalidInputError(
                 f"{case}: {camera} has {info.frames} frames at {info.fps:g} per second, another "
                 f"camera {first.frames} at {first.fps:g}."

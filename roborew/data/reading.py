@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,10 +16,13 @@ from roborew.data.demonstration import Demonstration, Span, current_notes
 from roborew.data.lerobot import EpisodeEntry, LeRobotSet, open_lerobot
 from roborew.data.lerobot.layout import CAMERA_KEY, INFO
 from roborew.data.manifest_writer import MANIFEST
+from roborew.data.video import VIDEO_SUFFIXES
 from roborew.errors import InvalidInputError
 from roborew.types import FloatArray
 
 Load = Callable[[], Demonstration]
+MAX_NAMES = 8
+"""Files that are named in one sentence."""
 STATE, ACTION = "observation.state", "action"
 """LeRobot's columns of what an agent sees and does."""
 SENTENCES = ("paraphrases", "wrong_instructions")
@@ -26,12 +31,17 @@ SENTENCES = ("paraphrases", "wrong_instructions")
 class DemonstrationSet:
     """A set of demonstrations; entry i is read when it is asked for, its frames when they are.
 
-    Frame size and rate are the same throughout, for each camera.
+    Frame size and rate may differ from one to the next.
+
+    Attributes:
+        path: where it is.
+        left_out: files there that are no videos.
     """
 
-    def __init__(self, path: Path, loads: Sequence[Load]) -> None:
+    def __init__(self, path: Path, loads: Sequence[Load], left_out: Sequence[Path] = ()) -> None:
         """Use `read_demonstrations`."""
         self.path = path
+        self.left_out = tuple(left_out)
         self._loads = loads
 
     def __len__(self) -> int:
@@ -47,38 +57,96 @@ class DemonstrationSet:
 def read_demonstrations(path: str | Path, instruction: str | None = None) -> DemonstrationSet:
     """Open demonstrations: a LeRobotDataset (v3.0, v2.1), a folder with a manifest or the manifest
     itself, an episode with its key frames or a folder of such (`roborew.data.key_frames`), a folder
-    of mp4 files, or one video.
+    of videos, or one video.
 
     Args:
         path: file or folder.
-        instruction: the sentence that videos without words show; needed there, and refused for a
-            LeRobotDataset, which has its own words.
+        instruction: the sentence that videos without words show; needed there. For a LeRobotDataset
+            it takes the place of its own sentences.
 
     Raises:
-        InvalidInputError: nothing readable, an unfinished set, a missing video, or videos of
-            different size or rate.
+        InvalidInputError: nothing readable, an unfinished set, or a missing video.
         CorruptFileError: damaged.
     """
     path = Path(path)
-    if path.is_dir() and (path / INFO).is_file():
-        if instruction is not None:
-            raise InvalidInputError(
-                f"{path}: a LeRobotDataset has its own sentences; leave the instruction out."
-            )
-        return _lerobot(path)
-    listed = path if path.suffix == ".jsonl" else path / MANIFEST
-    if listed.is_file():
-        return _same_frames(path, manifest.read_manifest(listed, instruction))
-    if episodes := key_frames.find_episodes(path, instruction):
-        return _same_frames(path, episodes)
-    videos = sorted(path.glob("*.mp4")) if path.is_dir() else [path]
-    if not videos or not videos[0].is_file():
-        raise InvalidInputError(_no_demonstrations(path))
-    if instruction is None:
+    if (path / INFO).is_file():
+        return _lerobot(path, instruction)
+    videos = find_videos(path, instruction)
+    if any(row["instruction"] is None for row in videos.rows):
         raise InvalidInputError(
             f"{path}: videos alone do not say what they show; give an instruction."
         )
-    return _same_frames(path, [_row(video, instruction) for video in videos])
+    for row in videos.rows:
+        for camera, video in row["cameras"].items():
+            manifest.read_video_header(f"{row['case_id']}, {camera}", video)
+    loads: list[Load] = [partial(manifest.make_demonstration, row) for row in videos.rows]
+    return DemonstrationSet(path, loads, videos.left_out)
+
+
+class FoundVideos(NamedTuple):
+    """Videos that belong together.
+
+    Attributes:
+        rows: of a manifest, see `roborew.data.manifest.read_manifest`; the instruction is None where
+            nobody says it.
+        left_out: files beside them that are no videos.
+    """
+
+    rows: list[manifest.Row]
+    left_out: list[Path]
+
+
+def find_videos(path: Path, instruction: str | None = None) -> FoundVideos:
+    """Find the videos that `read_demonstrations` reads, but those of a LeRobotDataset; none is
+    opened."""
+    listed = path if path.suffix == ".jsonl" else path / MANIFEST
+    if listed.is_file():
+        return FoundVideos(manifest.read_manifest(listed, instruction), [])
+    if episodes := key_frames.find_episodes(path, instruction):
+        return FoundVideos(episodes, [])
+    if not path.is_dir():
+        if not path.is_file():
+            raise InvalidInputError(_no_demonstrations(path))
+        return FoundVideos([_row(path, path.stem, instruction)], [])
+    videos, left_out = list_videos(path)
+    if not videos:
+        raise InvalidInputError(_no_demonstrations(path))
+    rows = [_row(video, name, instruction) for name, video in _name_videos(path, videos).items()]
+    return FoundVideos(rows, left_out)
+
+
+def list_videos(folder: Path) -> tuple[list[Path], list[Path]]:
+    """The videos of a folder, or, where it holds none itself, of the folders in it, by name; and the
+    files that are no videos, hidden ones not counted."""
+    files = sorted(path for path in folder.glob("*") if path.is_file())
+    if not any(map(_is_video, files)):
+        files = sorted(path for path in folder.rglob("*") if path.is_file())
+    visible = [path for path in files if not path.name.startswith(".")]
+    return list(filter(_is_video, visible)), [path for path in visible if not _is_video(path)]
+
+
+def _is_video(path: Path) -> bool:
+    return path.suffix.lower() in VIDEO_SUFFIXES and not path.name.startswith(".")
+
+
+def _name_videos(folder: Path, videos: Sequence[Path]) -> dict[str, Path]:
+    """Videos by a name of their own: their path below the folder, with its suffix where it takes
+    that to tell two of them apart."""
+    names: dict[str, Path] = {}
+    stems = Counter(video.relative_to(folder).with_suffix("") for video in videos)
+    for video in videos:
+        below = video.relative_to(folder)
+        stem = below.with_suffix("")
+        unique = stem if stems[stem] == 1 else below
+        names["-".join(unique.parts)] = video
+    return names
+
+
+def describe_left_out(paths: Sequence[Path]) -> str:
+    """Say which files of a folder are no videos."""
+    names = ", ".join(path.name for path in paths[:MAX_NAMES])
+    more = f" and {len(paths) - MAX_NAMES} more" if len(paths) > MAX_NAMES else ""
+    return f"left out, as their names do not end in {' '.join(VIDEO_SUFFIXES)}: {names}{more}"
 
 
 def _no_demonstrations(path: Path) -> str:
@@ -87,58 +155,34 @@ def _no_demonstrations(path: Path) -> str:
     return (
         f"{path}: no demonstrations; expected a LeRobotDataset ({INFO}), a folder with "
         f"{MANIFEST}, episodes with "
-        f"{key_frames.KEY_FRAMES}, mp4 files or one video."
+        f"{key_frames.KEY_FRAMES}, videos ({' '.join(VIDEO_SUFFIXES)}) or one video."
     )
 
 
-def _row(video: Path, instruction: str) -> manifest.Row:
+def _row(video: Path, name: str, instruction: str | None) -> manifest.Row:
     return {
-        "case_id": video.stem,
+        "case_id": name,
         "instruction": instruction,
         "cameras": {"front": video},
         "folder": video.parent,
     }
 
 
-def _same_frames(path: Path, rows: Sequence[manifest.Row]) -> DemonstrationSet:
-    """Demonstrations of videos, once their headers agree."""
-    first_headers: dict[str, tuple[str, tuple[int, int, float]]] = {}
-    for row in rows:
-        for camera, video in row["cameras"].items():
-            info = manifest.read_video_header(f"{row['case_id']}, {camera}", video)
-            looks = (info.width, info.height, info.fps)
-            # By camera: a wrist camera may differ from the front one in size.
-            first_case, first = first_headers.setdefault(camera, (row["case_id"], looks))
-            if looks != first:
-                raise InvalidInputError(
-                    f"{path}: expected one frame size and rate; {camera} of {row['case_id']} has "
-                    f"{_describe_header(looks)}, of "
-                    f"{first_case} {_describe_header(first)}."
-                )
-    # row=row: a closure would read the loop's last row when it is called.
-    return DemonstrationSet(
-        path, [lambda row=row: manifest.make_demonstration(row) for row in rows]
-    )
-
-
-def _describe_header(looks: tuple[int, int, float]) -> str:
-    return f"{looks[0]} x {looks[1]} pixels at {looks[2]:g} per second"
-
-
-def _lerobot(path: Path) -> DemonstrationSet:
+def _lerobot(path: Path, instruction: str | None) -> DemonstrationSet:
     opened = open_lerobot(path)
     if not opened.info.cameras:
         raise InvalidInputError(
             f"{path}: a LeRobotDataset without pictures; a demonstration needs a camera."
         )
     return DemonstrationSet(
-        path, [lambda entry=entry: _episode(opened, entry) for entry in opened.episodes]
+        path,
+        [lambda entry=entry: _episode(opened, entry, instruction) for entry in opened.episodes],
     )
 
 
-def _episode(opened: LeRobotSet, entry: EpisodeEntry) -> Demonstration:
-    """An episode; of the columns, ``progress`` and ``success`` (or ``next.success``) are read where
-    they exist."""
+def _episode(opened: LeRobotSet, entry: EpisodeEntry, instruction: str | None) -> Demonstration:
+    """An episode under its own sentence or another; of the columns, ``progress`` and ``success`` (or
+    ``next.success``) are read where they exist."""
     names = [
         name
         for name in ("progress", "success", "next.success", STATE, ACTION)
@@ -153,9 +197,10 @@ def _episode(opened: LeRobotSet, entry: EpisodeEntry) -> Demonstration:
     row = entry.row
     return Demonstration(
         name=str(row.get("name") or f"episode-{entry.index:06d}"),
-        instruction=opened.instruction(entry),
-        paraphrases=tuple(row.get("paraphrases") or ()),
-        wrong_instructions=tuple(row.get("wrong_instructions") or ()),
+        instruction=instruction or opened.instruction(entry),
+        # What is said of the set's own sentence need not hold of another.
+        paraphrases=() if instruction else tuple(row.get("paraphrases") or ()),
+        wrong_instructions=() if instruction else tuple(row.get("wrong_instructions") or ()),
         length=entry.length,
         fps=float(opened.info.fps),
         cameras=tuple(cameras),

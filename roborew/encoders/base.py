@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from roborew.encoders.text import embed_text
 from roborew.errors import InvalidInputError
 from roborew.learning.examples import EpisodeFrames, Features, Report
-from roborew.types import Video
+from roborew.types import Frame, Video
 
 
 class FrozenEncoder:
@@ -76,4 +76,13 @@ class Encoder(Protocol):
 
     def load_state_dict(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Take over what `state_dict` returned."""
+        ...
+
+
+@runtime_checkable
+class ShrinkingEncoder(Encoder, Protocol):
+    """An encoder that reads small pictures: large frames need not be kept."""
+
+    def shrink(self, frame: Frame) -> Frame:
+        """A frame as small as `encode` makes it; its vector is the same to the last bit."""
         ...

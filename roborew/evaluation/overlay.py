@@ -4,7 +4,7 @@ true success."""
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,7 +30,7 @@ from roborew.evaluation.overlay_plot import (
 )
 from roborew.evaluation.rollouts import Recording
 from roborew.storage.staging import Target
-from roborew.types import Frame, RewardSpec, Video, check_instruction, check_video
+from roborew.types import Frame, RewardSpec, check_instruction, check_video
 
 HEADER_FONT_SIZE = 19
 HEADER_LINE_HEIGHT = 24
@@ -55,6 +55,7 @@ class Overlay:
         success: the truth, T entries; None where nobody knows it.
         score_range: lowest and highest score of the plot, finite; see `score_range`.
         title: one line for the corner of the picture, for example the seed; may be empty.
+        times: when the pictures are shown [s], from 0, T entries; None where they are steps.
     """
 
     instruction: str
@@ -63,10 +64,12 @@ class Overlay:
     success: Sequence[bool] | None = None
     score_range: tuple[float, float] = (0.0, 1.0)
     title: str = ""
+    times: Sequence[float] | None = None
 
     def __post_init__(self) -> None:
         check_instruction(self.instruction)
-        for name, truth in (("progress", self.progress), ("success", self.success)):
+        entries = {"progress": self.progress, "success": self.success, "times": self.times}
+        for name, truth in entries.items():
             if truth is not None and len(truth) != len(self.scores):
                 raise InvalidInputError(
                     f"overlay: expected {len(self.scores)} entries of {name}; got {len(truth)}."
@@ -117,42 +120,50 @@ def recording_overlay(
     )
 
 
-def draw_overlay(frames: Video, overlay: Overlay) -> Iterator[Frame]:
+def draw_overlay(frames: Iterable[Frame], overlay: Overlay) -> Iterator[Frame]:
     """Enlarge each picture to 480 pixels and draw the story up to it; even sides, all frames of one
     size.
 
     Args:
-        frames: shape (T, H, W, 3), uint8 RGB.
+        frames: T pictures of one size, (H, W, 3), uint8 RGB, as they come.
 
     Yields:
         T frames, shape (H', 480, 3), uint8 RGB: the instruction, the picture, and below it both
         curves until now.
     """
-    if len(check_video(frames)) != len(overlay.scores):
-        raise InvalidInputError(
-            f"overlay: expected one entry per frame; got {len(overlay.scores)} for {len(frames)}."
-        )
     header = _header(overlay.instruction)
-    _, frame_height, frame_width, _ = frames.shape
-    # Video codecs want even sides.
-    height = max(2, round(frame_height * WIDTH / frame_width / 2) * 2)
-    legend_top = header.height + height
-    plot_top = legend_top + LEGEND_HEIGHT
     plot = Plot(overlay)
-    canvas = Image.new("RGB", (WIDTH, plot_top + PLOT_HEIGHT), PAPER)
-    canvas.paste(header, (0, 0))
+    canvas: Image.Image | None = None
+    height = 0
+    count = 0
     for step, frame in enumerate(frames):
+        count = step + 1
+        if canvas is None:
+            check_video(frame[None])
+            # Video codecs want even sides.
+            height = max(2, round(frame.shape[0] * WIDTH / frame.shape[1] / 2) * 2)
+            canvas = Image.new(
+                "RGB", (WIDTH, header.height + height + LEGEND_HEIGHT + PLOT_HEIGHT), PAPER
+            )
+            canvas.paste(header, (0, 0))
+        if count > len(overlay.scores):
+            break
+        legend_top = header.height + height
         picture = Image.fromarray(frame).resize((WIDTH, height), Image.Resampling.LANCZOS)
         _draw_badges(picture, overlay, step)
         canvas.paste(picture, (0, header.height))
         canvas.paste(_legend(overlay, step), (0, legend_top))
-        canvas.paste(plot.draw_step(step), (0, plot_top))
+        canvas.paste(plot.draw_step(step), (0, legend_top + LEGEND_HEIGHT))
         yield np.asarray(canvas).copy()
+    if count != len(overlay.scores):
+        raise InvalidInputError(
+            f"overlay: expected one entry per frame; got {len(overlay.scores)} for {count}."
+        )
 
 
 def write_overlay_video(
     path: Target,
-    frames: Video,
+    frames: Iterable[Frame],
     overlay: Overlay,
     fps: float,
     hold: float = 1.0,
@@ -160,14 +171,19 @@ def write_overlay_video(
 ) -> Path:
     """Write the overlaid rollout to a new mp4 and rest on its last picture for ``hold`` seconds.
 
-    ``comment`` is kept in the file's header: how the frames were drawn.
+    Pictures are shown at the overlay's times where it has them, else at ``fps``. ``comment`` is kept
+    in the file's header: how the frames were drawn.
 
     Raises:
         RunExistsError: the file exists; see `roborew.storage.staging.numbered`.
     """
-    return write_video(
-        path, _resting(draw_overlay(frames, overlay), round(hold * fps)), fps, comment=comment
-    )
+    repeats = round(hold * fps)
+    times: list[float] | None = None
+    if overlay.times is not None:
+        rest = [overlay.times[-1] + number / fps for number in range(1, repeats + 1)]
+        times = [*overlay.times, *rest]
+    pictures = _resting(draw_overlay(frames, overlay), repeats)
+    return write_video(path, pictures, fps, comment=comment, times=times)
 
 
 def _resting(frames: Iterator[Frame], repeats: int) -> Iterator[Frame]:
@@ -221,7 +237,8 @@ def _legend(overlay: Overlay, step: int) -> Image.Image:
         draw.rounded_rectangle(swatch, 1, color)
         draw.text((x + 21, LEGEND_MIDDLE), text, INK, font, anchor="lm")
     right_end = (WIDTH - MARGIN, LEGEND_MIDDLE)
-    draw.text(right_end, f"step {step}", MUTED, font, anchor="rm")
+    now = f"step {step}" if overlay.times is None else f"{overlay.times[step]:.2f} s"
+    draw.text(right_end, now, MUTED, font, anchor="rm")
     return legend
 
 

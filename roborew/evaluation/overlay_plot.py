@@ -47,6 +47,11 @@ class Curves(Protocol):
         ...
 
     @property
+    def times(self) -> Sequence[float] | None:
+        """When they are shown [s], from 0; None where they are steps."""
+        ...
+
+    @property
     def score_range(self) -> tuple[float, float]:
         """Lowest and highest score of the plot."""
         ...
@@ -130,7 +135,8 @@ class Plot:
         return truth
 
     def _x(self, step: int) -> float:
-        share = step / max(1, len(self._curves.scores) - 1)
+        times = self._curves.times or range(len(self._curves.scores))
+        share = times[step] / (times[-1] or 1)
         # Room for the labels on the left.
         return SUPERSAMPLING * (3.5 * MARGIN + share * (self._width - 4.5 * MARGIN))
 

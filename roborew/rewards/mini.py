@@ -54,6 +54,9 @@ class Mini:
         paper="roborew; progress and success heads as in Robometer (arXiv:2603.02115), one frame of context",
     )
 
+    aspect = WIDTH / HEIGHT
+    """Width of the pictures that it was fitted to divided by their height."""
+
     def __init__(self, *, weights: Path = SHIPPED, device: str = "cpu") -> None:
         """Load the weights.
 

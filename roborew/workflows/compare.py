@@ -34,8 +34,8 @@ from roborew.evaluation.baselines import NUM_SCORED_BASELINES
 from roborew.evaluation.measure import average
 from roborew.rewards.vlm.base import describe_cost
 from roborew.storage.staging import numbered, write_new
-from roborew.types import Clip, Frame, RewardModel, Scores
-from roborew.workflows.score import SampledVideo, ScoredVideo, write_plot
+from roborew.types import Clip, Frame, RewardModel
+from roborew.workflows.score import SampledVideo, ScoredVideo, scored_video, write_plot
 
 COMPARISON_HEADS = ("reward", "frames", "VOC", "gain", "final", "abstained", "ms a frame")
 AGREEMENT_HEADS = (
@@ -166,7 +166,7 @@ def compare(
     frames_scored = num_scored * sum(len(video.frames) for video in videos)
     seconds_per_frame = seconds / frames_scored
     scored_videos = [
-        _scored_video(model, video, instruction, scores, seconds_per_frame)
+        scored_video(model, video, instruction, scores, seconds_per_frame * len(video.frames))
         for video, scores in zip(videos, scored[model.spec.name], strict=True)
     ]
     return RewardComparison(
@@ -174,24 +174,6 @@ def compare(
         rows=sanity_table(scored),
         curve_metrics=_curve_metrics(model, clips, scored_videos),
         milliseconds=1000 * seconds_per_frame,
-    )
-
-
-def _scored_video(
-    model: RewardModel,
-    video: SampledVideo,
-    instruction: str,
-    scores: Scores,
-    seconds_per_frame: float,
-) -> ScoredVideo:
-    return ScoredVideo(
-        path=video.path,
-        spec=model.spec,
-        instruction=instruction,
-        indices=video.indices,
-        fps=video.fps,
-        scores=scores,
-        seconds=seconds_per_frame * len(video.frames),
     )
 
 
@@ -234,6 +216,7 @@ def _content(
             "path": str(video.path),
             "frames": video.indices.tolist(),
             "fps": video.fps,
+            "times": [round(time, 6) for time in video.times.tolist()],
             "scores": video.curve,
         }
         for video in comparison.videos

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roborew.data.pictures import side_by_side
-from roborew.data.subsample import subsample_step
+from roborew.data.subsample import TimeSampler
 from roborew.data.video.decoding import TimedPicture, iter_pictures, upright
 from roborew.data.video.header import DEFAULT_LIMITS, VideoInfo, VideoLimits, open_video, video_info
 from roborew.errors import InvalidInputError
@@ -38,31 +38,6 @@ class Moment:
     index: int
     time: float
     frame: Frame
-
-
-class TimeSampler:
-    """Chooses frames by their times: of a constant rate every k-th, as `subsample_indices` does, of
-    a varying one those that are as far apart.
-
-    >>> sampler = TimeSampler(source_fps=10, target_fps=5)
-    >>> [sampler.keeps(time) for time in (0.0, 0.1, 0.2, 0.21, 0.22, 0.4)]
-    [True, False, True, False, False, True]
-    """
-
-    def __init__(self, source_fps: float, target_fps: float | None) -> None:
-        """Begin with a frame that is kept; all are if ``target_fps`` is None."""
-        step = subsample_step(source_fps, target_fps)
-        # Half a frame of slack: times are rounded to ticks, and telephones are not exact.
-        self._min_gap = 0.0 if target_fps is None else (step - 0.5) / source_fps
-        self._last_time = -math.inf
-
-    def keeps(self, time: float) -> bool:
-        """Whether the next frame, shown at ``time`` [s], is kept."""
-        # The distance, as a file whose clock was set back must not end here.
-        if abs(time - self._last_time) < self._min_gap:
-            return False
-        self._last_time = time
-        return True
 
 
 def iter_sampled(

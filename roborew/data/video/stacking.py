@@ -3,18 +3,14 @@ decoded."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
+from roborew.data.subsample import TimeSampler
 from roborew.data.video.decoding import iter_video
 from roborew.data.video.header import DEFAULT_LIMITS, VideoLimits, video_info
-from roborew.data.video.sampling import TimeSampler, packet_times
+from roborew.data.video.sampling import packet_times
 from roborew.errors import InvalidInputError
-from roborew.types import Frame, Video
+from roborew.types import Video, stack_frames
 
 
 def read_video(path: str | Path, limits: VideoLimits = DEFAULT_LIMITS) -> Video:
@@ -50,27 +46,3 @@ def check_decoded_size(
             f"{advised:.2g}), or read it with iter_video."
         )
     return count
-
-
-def stack_frames(frames: Iterable[Frame], count: int = 1) -> NDArray[np.uint8]:
-    """Frames of one size as one array (T, H, W, 3), each copied once.
-
-    Args:
-        frames: as they come, at least one.
-        count: how many there will be, about.
-    """
-    stack: Any = None
-    number = 0
-    for frame in frames:
-        if stack is None:
-            stack = np.empty((max(count, 1), *frame.shape), np.uint8)
-        if number == len(stack):
-            # In place: a list of frames that is stacked at the end would hold all of them twice.
-            stack.resize((number + number // 4 + 16, *frame.shape), refcheck=False)
-        stack[number] = frame
-        number += 1
-    if stack is None:
-        raise InvalidInputError("video: got no frame; expected at least one.")
-    if number < len(stack):
-        stack.resize((number, *stack.shape[1:]), refcheck=False)
-    return stack

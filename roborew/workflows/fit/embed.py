@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from roborew.config import format_options, keyword_options, parse_options
 from roborew.critics.ensemble import make_objective
 from roborew.data.demonstration import Demonstration
-from roborew.data.subsample import subsample_indices
 from roborew.encoders.base import Encoder
 from roborew.encoders.multi_view import MultiViewEncoder
 from roborew.errors import InvalidInputError
@@ -176,7 +175,7 @@ def _read(
     all_indices: list[NDArray[np.int64]] = []
     all_frames: list[EpisodeFrames] = []
     for demonstration in _counted(demonstrations, "episodes read", say):
-        indices = subsample_indices(demonstration.length, demonstration.fps, config.fps)
+        indices = demonstration.sample_indices(config.fps)
         all_indices.append(indices)
         all_frames.append(load_episode_frames(demonstration, cameras, indices, embedder))
     return _Recordings(

@@ -1,0 +1,185 @@
+"""What is written of all videos together: progress as LeRobot reads it, a summary, and which were
+kept."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from roborew.storage.staging import new_file, numbered, write_new
+from roborew.types import RewardSpec
+from roborew.workflows.score.scoring import ScoredVideo
+from roborew.workflows.score.sources import EpisodeSource, Source
+
+SUMMARY_HEADS = ("video", "frames", "first", "last", "abstained", "seconds", "note")
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of one source.
+
+    Attributes:
+        source: that was to be scored.
+        scored: its scores; None where it could not be read.
+        note: why not, or what is unusual about it; may be empty.
+    """
+
+    source: Source
+    scored: ScoredVideo | None
+    note: str = ""
+
+    @property
+    def last(self) -> float | None:
+        """The last score that was given, None without one."""
+        scores = [] if self.scored is None else self.scored.curve
+        return next((score for score in reversed(scores) if score is not None), None)
+
+    def cells(self) -> list[str]:
+        """Under `SUMMARY_HEADS`."""
+        path = str(self.source.path)
+        if self.scored is None:
+            return [path, "", "", "", "", "", self.note]
+        scores = self.scored.curve
+        valid_scores = [score for score in scores if score is not None]
+        ends = [f"{valid_scores[0]:.4f}", f"{valid_scores[-1]:.4f}"] if valid_scores else ["", ""]
+        abstained = len(scores) - len(valid_scores)
+        seconds = f"{self.scored.seconds:.1f}"
+        return [path, str(len(scores)), *ends, str(abstained), seconds, self.note]
+
+
+def datasets_of(outcomes: Sequence[Outcome]) -> dict[Path | None, list[Outcome]]:
+    """Outcomes by the folder of their data set, None for those that belong to none."""
+    groups: dict[Path | None, list[Outcome]] = {}
+    for outcome in outcomes:
+        source = outcome.source
+        root = source.dataset.root if isinstance(source, EpisodeSource) else None
+        groups.setdefault(root, []).append(outcome)
+    return groups
+
+
+def write_summary(out: Path, outcomes: Sequence[Outcome], reward: str) -> Path:
+    """Write a new ``<reward>_summary.csv``, a row a video, those that could not be read too."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(SUMMARY_HEADS)
+    writer.writerows(outcome.cells() for outcome in outcomes)
+    return write_new(numbered(out / f"{reward}_summary.csv"), text.getvalue())
+
+
+def write_kept(out: Path, outcomes: Sequence[Outcome], reward: str, min_score: float) -> Path:
+    """Write a new ``<reward>_kept.json``: the videos whose last score is at least ``min_score``, and
+    the others."""
+    entries: dict[bool, list[dict[str, Any]]] = {True: [], False: []}
+    for outcome in outcomes:
+        entry: dict[str, Any] = {"video": str(outcome.source.path), "score": outcome.last}
+        if isinstance(outcome.source, EpisodeSource):
+            entry["dataset"] = str(outcome.source.dataset.root)
+            entry["episode_index"] = outcome.source.entry.index
+        entries[is_kept(outcome, min_score)].append(entry)
+    content = {
+        "reward": reward,
+        "min_score": min_score,
+        "kept": entries[True],
+        "left_out": entries[False],
+    }
+    names = numbered(out / f"{reward}_kept.json")
+    return write_new(names, json.dumps(content, indent=1) + "\n")
+
+
+def is_kept(outcome: Outcome, min_score: float) -> bool:
+    """Whether a video's last score is at least ``min_score``; one without a score is not kept."""
+    return outcome.last is not None and outcome.last >= min_score
+
+
+def write_progress_table(out: Path, scored: Sequence[ScoredVideo], identity: str) -> Path:
+    """Write a new ``<reward>_progress.parquet`` as LeRobot reads it: every video is an episode.
+
+    ``progress_sparse`` is the score moved from the model's range to [0, 1]; NaN where it abstained
+    or did not look. A model without a finite range keeps its raw scores, and the table says so.
+
+    Args:
+        out: folder.
+        scored: videos under one model, the episodes in this order.
+        identity: what made the scores, as it stands in the run's command.
+    """
+    spec = scored[0].spec
+    episodes = [_progress_of_frames(video, int(video.indices[-1]) + 1) for video in scored]
+    metadata = {"roborew.episodes": json.dumps([str(video.path) for video in scored])}
+    return _write_progress(out, spec, episodes, identity, metadata)
+
+
+def write_dataset_progress(
+    out: Path, spec: RewardSpec, outcomes: Sequence[Outcome], identity: str
+) -> Path:
+    """Write a new ``<reward>_progress.parquet`` of a LeRobot data set, for its folder: its episodes
+    and frames have the numbers that they have there, and those that could not be read are NaN."""
+    episodes: list[NDArray[np.float32]] = []
+    root = Path()
+    for outcome in outcomes:
+        source = cast(EpisodeSource, outcome.source)
+        root = source.dataset.root
+        length = source.entry.length
+        if outcome.scored is None:
+            episodes.append(np.full(length, np.nan, np.float32))
+        else:
+            episodes.append(_progress_of_frames(outcome.scored, length))
+    return _write_progress(out, spec, episodes, identity, {"roborew.dataset": str(root)})
+
+
+def _write_progress(
+    out: Path,
+    spec: RewardSpec,
+    episodes: Sequence[NDArray[np.float32]],
+    identity: str,
+    more: dict[str, str],
+) -> Path:
+    # Imported by name, as pyarrow has no annotations.
+    arrow = cast(Any, import_module("pyarrow"))
+    parquet = cast(Any, import_module("pyarrow.parquet"))
+    metadata = {
+        "reward_model_path": identity,
+        "roborew.causal": str(spec.causal).lower(),
+        "roborew.scale": "unit" if _is_bounded(spec) else "raw",
+        **more,
+    }
+    table = arrow.table(_progress_columns(episodes)).replace_schema_metadata(metadata)
+    with new_file(numbered(out / f"{spec.name}_progress.parquet")) as staged:
+        parquet.write_table(table, staged.staging)
+    return staged.path
+
+
+def _progress_columns(episodes: Sequence[NDArray[np.float32]]) -> dict[str, NDArray[Any]]:
+    """Columns of the progress table, a row a frame."""
+    lengths = [len(progress) for progress in episodes]
+    frame_indices = [np.arange(length, dtype=np.int64) for length in lengths]
+    return {
+        "index": np.arange(sum(lengths), dtype=np.int64),
+        "episode_index": np.repeat(np.arange(len(lengths), dtype=np.int64), lengths),
+        "frame_index": np.concatenate(frame_indices),
+        "progress_sparse": np.concatenate(episodes),
+    }
+
+
+def _progress_of_frames(video: ScoredVideo, num_frames: int) -> NDArray[np.float32]:
+    """Progress of every frame, NaN between scored ones."""
+    spec = video.spec
+    values = video.scores.value
+    if _is_bounded(spec):
+        values = (values - spec.low) / (spec.high - spec.low)
+    progress = np.full(num_frames, np.nan, np.float32)
+    progress[video.indices] = np.where(video.scores.valid, values, np.nan)
+    return progress
+
+
+def _is_bounded(spec: RewardSpec) -> bool:
+    return math.isfinite(spec.low) and math.isfinite(spec.high)
