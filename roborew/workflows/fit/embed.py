@@ -10,7 +10,13 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from roborew.config import format_options, keyword_options, parse_options
+from roborew.config import (
+    default_options,
+    format_options,
+    keyword_options,
+    parse_options,
+    parse_settings,
+)
 from roborew.critics.ensemble import make_objective
 from roborew.data.demonstration import Demonstration
 from roborew.encoders.base import Encoder
@@ -36,6 +42,7 @@ from roborew.workflows.fit.split import (
     split_episodes,
     strata_of,
 )
+from roborew.workflows.parts import PartConfig
 
 Say = Callable[[str, float], None]
 T = TypeVar("T")
@@ -230,6 +237,19 @@ def with_defaults(words: Sequence[str], defaults: Sequence[str]) -> list[str]:
     names = {word.partition("=")[0] for word in words}
     missing = [default for default in defaults if default.partition("=")[0] not in names]
     return [*words, *missing]
+
+
+def with_every_setting(part: PartConfig, words: Sequence[str]) -> list[str]:
+    """Settings of a part as key=value, and the defaults of all others, so that a later release cannot
+    change what was fitted; but for where a machine computes and what it keeps."""
+    factory = part.factory()
+    # By their present names: a word may have that of an earlier release.
+    given = parse_settings(factory, words)
+    machine = {"device", "cache"}
+    lasting = [word for word in words if word.partition("=")[0] not in machine]
+    defaults = default_options(factory).items()
+    rest = {name: value for name, value in defaults if name not in {*given} | machine}
+    return lasting + format_options(rest)
 
 
 def _cache(make: Callable[..., Encoder], config: FitConfig) -> dict[str, Path]:

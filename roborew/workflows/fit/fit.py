@@ -26,6 +26,7 @@ from roborew.workflows.fit.embed import (
     embed_demonstrations,
     keeping,
     with_defaults,
+    with_every_setting,
 )
 from roborew.workflows.fit.split import HeldOutInstructions, Split
 
@@ -129,10 +130,10 @@ def _recipe(
     """What a saved critic says of how it was made, and needs to be fitted again."""
     sentences = dict.fromkeys(example.instruction for example in embedded.examples)
     return {
-        "objective": settings,
+        "objective": with_every_setting(config.critic, settings),
         "members": config.ensemble_size,
         "encoder_name": config.encoder.name,
-        "encoder": list(embedded.encoder_options),
+        "encoder": with_every_setting(config.encoder, embedded.encoder_options),
         "cameras": list(embedded.cameras),
         "sentences": list(sentences),
         "fps": config.fps,
