@@ -244,11 +244,11 @@ def with_every_setting(part: PartConfig, words: Sequence[str]) -> list[str]:
     change what was fitted; but for where a machine computes and what it keeps."""
     factory = part.factory()
     # By their present names: a word may have that of an earlier release.
-    given = parse_settings(factory, words)
+    choices = parse_settings(factory, words)
     machine = {"device", "cache"}
     lasting = [word for word in words if word.partition("=")[0] not in machine]
     defaults = default_options(factory).items()
-    rest = {name: value for name, value in defaults if name not in {*given} | machine}
+    rest = {name: value for name, value in defaults if name not in {*choices} | machine}
     return lasting + format_options(rest)
 
 
