@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+from roborew.agents.bc import BC
 from roborew.bounds import check_whole_number
 from roborew.config import to_json
 from roborew.evaluation import LABELS, Evaluation, Measure, SanityBaseline, evaluate, write_report
@@ -27,8 +28,9 @@ from roborew.storage.staging import numbered, write_new
 from roborew.workflows.baseline_policies import expert_policy, random_policy
 from roborew.workflows.factories import make_env
 from roborew.workflows.reward_check import NUM_CHECK_EPISODES, check_reward
-from roborew.workflows.rewards import make_reward_env
+from roborew.workflows.rewards import RewardEnv, make_reward_env
 from roborew.workflows.train.config import TrainConfig
+from roborew.workflows.train.demonstrations import clone_of_demonstrations
 from roborew.workflows.train.loop import torch_threads
 from roborew.workflows.trained import Trained, load_trained
 
@@ -48,6 +50,8 @@ class RunEvaluation:
         agent: its episodes, each ended by the model's first predicted success or by the horizon.
         without_detector: the same starts; no predicted success ends an episode, nothing is scored.
         random: uniform actions, evaluated as ``agent``.
+        cloning: what cloning the run's demonstrations alone reaches, evaluated as ``agent``; None
+            without demonstrations, or where the agent itself is such a clone.
         expert: the scripted expert, evaluated as ``agent``; None where the task has none.
         sanity_baselines: the model on the agent's own episodes, and what only looks like progress;
             empty without a model.
@@ -75,6 +79,7 @@ class RunEvaluation:
     without_detector: Evaluation
     random: Evaluation
     expert: Evaluation | None
+    cloning: Evaluation | None
     sanity_baselines: Sequence[SanityBaseline]
     reward_metrics: Mapping[str, Measure]
 
@@ -94,6 +99,7 @@ class RunEvaluation:
             "reward": config.reward.name,
             "agent": config.agent.name,
             "seed": config.seed,
+            "demonstrations": config.num_demos or 0,
             "steps": trained.steps,
             "minutes": trained.wall / 60,
             "sps": trained.steps / trained.wall,
@@ -107,9 +113,11 @@ class RunEvaluation:
         predicted = self.agent.predicted_successes
         precision = (predicted - self.agent.false_successes) / predicted if predicted else None
         expert = None if self.expert is None else self.expert.true_success
+        cloning = None if self.cloning is None else self.cloning.true_success
         values = (
             self.random.true_success,
             expert,
+            cloning,
             precision,
             self.without_detector.true_success,
             self.without_detector.success_at_any_time,
@@ -135,12 +143,15 @@ class RunEvaluation:
     def rows(self) -> dict[str, Evaluation]:
         """The evaluated policies by name, the agent first."""
         rows = {self.trained.config.agent.name: self.agent, "random": self.random}
+        if self.cloning is not None:
+            rows["cloning"] = self.cloning
         return rows if self.expert is None else {**rows, "expert": self.expert}
 
 
 _SUCCESS_FIGURES = (
     "random_success",
     "expert_success",
+    "cloning_success",
     "predicted_success_precision",
     "success_at_horizon_without_detector",
     "success_at_any_time_without_detector",
@@ -222,6 +233,7 @@ def _evaluate_run(trained: Trained, seeds: list[int]) -> RunEvaluation:
         random = evaluate(env, random_policy(env, config.seed), seeds)
         policy = expert_policy(env, config)
         expert = None if policy is None else evaluate(env, policy, seeds)
+        cloning = _evaluate_clone(trained, env, seeds)
     # Without the reward no predicted success ends an episode, and nothing need be drawn.
     with closing(make_env(config, num_envs)) as env:
         without_detector = evaluate(env, trained.policy(num_envs), seeds)
@@ -232,9 +244,18 @@ def _evaluate_run(trained: Trained, seeds: list[int]) -> RunEvaluation:
         without_detector=without_detector,
         random=random,
         expert=expert,
+        cloning=cloning,
         sanity_baselines=check.sanity_baselines,
         reward_metrics=check.metrics,
     )
+
+
+def _evaluate_clone(trained: Trained, env: RewardEnv, seeds: list[int]) -> Evaluation | None:
+    """What the demonstrations of the run reach without the agent."""
+    if trained.config.demos is None or isinstance(trained.agent, BC):
+        return None
+    clone = clone_of_demonstrations(trained.config, env)
+    return evaluate(env, clone.policy(env.num_envs), seeds)
 
 
 def evaluation_seeds(episodes: int) -> list[int]:
@@ -272,8 +293,10 @@ def _content(result: RunEvaluation) -> dict[str, Any]:
         "without_detector": result.without_detector,
         "random": result.random,
     }
-    if result.expert is not None:
-        evaluations["expert"] = result.expert
+    for name in ("expert", "cloning"):
+        evaluation = getattr(result, name)
+        if evaluation is not None:
+            evaluations[name] = evaluation
     content: dict[str, Any] = {"summary": result.summary()}
     for name, evaluation in evaluations.items():
         episodes = [asdict(episode) for episode in evaluation.episodes]

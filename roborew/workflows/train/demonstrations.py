@@ -6,6 +6,7 @@ is paid by the same law, at the same steps, and ends where a predicted success w
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -20,6 +21,7 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from roborew.agents.base import Agent
+from roborew.agents.bc import BC
 from roborew.agents.demonstrations import (
     DemonstrationEpisode,
     LearnsFromDemonstrations,
@@ -28,6 +30,7 @@ from roborew.agents.demonstrations import (
 from roborew.data.demonstration import Demonstration
 from roborew.data.reading import read_demonstrations
 from roborew.errors import InvalidInputError
+from roborew.seeding import Seeds
 from roborew.types import RewardModel, Video
 from roborew.workflows.rewards import pay_reward
 from roborew.workflows.train.config import TrainConfig
@@ -103,6 +106,8 @@ def check_agent_demonstrations(
         )
     demonstrations = read_agent_demonstrations(config.demos, config.num_demos)
     spaces: Any = env  # Gymnasium leaves the parameter of these spaces open
+    for demonstration in demonstrations:
+        _require_same_task(demonstration, config.env.id)
     episodes = [unpaid_episode(demonstration) for demonstration in demonstrations]
     check_demonstrations(episodes, spaces.single_observation_space, spaces.single_action_space)
     if agent.needs_rewards:
@@ -114,6 +119,21 @@ def give_demonstrations(config: TrainConfig, agent: Agent, model: RewardModel | 
     """Let an agent take over the demonstrations of a run."""
     assert isinstance(agent, LearnsFromDemonstrations)
     agent.use_demonstrations(agent_episodes(config, model, agent.needs_rewards))
+
+
+def clone_of_demonstrations(config: TrainConfig, env: VectorEnv[Any, Any, Any]) -> BC:
+    """Return what behavior cloning with its defaults learns from the demonstrations of a run.
+
+    Args:
+        config: of the run, with demonstrations.
+        env: gives the spaces; it is not stepped.
+    """
+    spaces: Any = env  # Gymnasium leaves the parameter of these spaces open
+    seed = Seeds(config.seed).integer("cloning")
+    clone = BC(spaces.single_observation_space, spaces.single_action_space, seed=seed)
+    clone.use_demonstrations(agent_episodes(config, None, needs_rewards=False))
+    clone.learn(env, BC.train_timesteps)
+    return clone
 
 
 def paid_episodes(
@@ -233,6 +253,17 @@ class RecordedEnv(VectorEnv[Any, Any, Any]):
             for name, curve in curves.items()
             if curve is not None
         }
+
+
+def _require_same_task(demonstration: Demonstration, env_id: str) -> None:
+    """Raise where a set says that it shows another task; tasks may share their spaces."""
+    recorded: str = demonstration.notes.get("task_name", env_id)
+    # Versions of a task differ in how it ends, not in what is seen and done.
+    if re.sub(r"-v\d+$", "", recorded) != re.sub(r"-v\d+$", "", env_id):
+        raise InvalidInputError(
+            f"demos: {demonstration.name} is of another task, {recorded}; the agent learns in "
+            f"{env_id}."
+        )
 
 
 def _require_cameras(demonstration: Demonstration, cameras: Sequence[str]) -> None:

@@ -1,0 +1,208 @@
+"""Demonstrations for the agent: chosen, checked, and paid as the agent itself is paid."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from roborew.agents.bc import BC
+from roborew.config import from_json, to_json
+from roborew.data.demonstration import Demonstration
+from roborew.errors import InvalidInputError
+from roborew.storage.run import RunDirectory
+from roborew.workflows.collect import CollectConfig
+from roborew.workflows.collect.collect import collect_demonstrations
+from roborew.workflows.evaluate import evaluate_run
+from roborew.workflows.parts import AgentConfig, RewardConfig
+from roborew.workflows.rewards import load_model, make_reward_env
+from roborew.workflows.train.config import EnvConfig, TrainConfig
+from roborew.workflows.train.demonstrations import (
+    RecordedEnv,
+    agent_episodes,
+    read_agent_demonstrations,
+)
+from roborew.workflows.train.loop import start, train
+from roborew.workflows.train.resolve import resolve
+
+ENV = "roborew/Press-v0"
+LOSSLESS = CollectConfig(behaviors=("expert", "stall"), episodes=2, codec="lossless")
+SMALL_SAC = {"hidden_dim": 16, "batch_size": 16, "gradient_steps": 1, "report_every": 4}
+
+
+@pytest.fixture(scope="module")
+def demos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two experts and two stalls, their frames exact."""
+    return collect_demonstrations(ENV, LOSSLESS, tmp_path_factory.mktemp("demos") / "press")
+
+
+@pytest.fixture
+def config(demos: Path) -> TrainConfig:
+    """A clone that learns for a moment."""
+    return TrainConfig(
+        env=EnvConfig(ENV),
+        reward=RewardConfig("oracle-dense"),
+        agent=AgentConfig("bc", {"hidden_dim": 16}),
+        demos=demos,
+        total_timesteps=20,
+        num_envs=2,
+    )
+
+
+def played(config: TrainConfig, demonstration: Demonstration) -> tuple[list[float], bool]:
+    """What the reward of the run pays for the same actions in the environment itself."""
+    assert demonstration.actions is not None
+    seed = int(demonstration.notes["seed"])
+    rewards: list[float] = []
+    with closing(make_reward_env(config, 1, load_model(config))) as env:
+        env.reset(seed=[seed])
+        for action in demonstration.actions[:-1]:
+            _, reward, terminated, _, _ = env.step(action[None])
+            rewards.append(float(reward[0]))
+            if terminated[0]:
+                return rewards, True
+    return rewards, False
+
+
+@pytest.mark.parametrize("reward", ["oracle-dense", "oracle-sparse", "mini"])
+@pytest.mark.parametrize("score_every", [1, 4])
+def test_a_demonstration_is_paid_what_the_environment_pays_for_its_actions(
+    config: TrainConfig, reward: str, score_every: int
+) -> None:
+    config = resolve(replace(config, reward=RewardConfig(reward), score_every=score_every))
+    demonstrations = read_agent_demonstrations(config.demos or Path(), None)
+    episodes = agent_episodes(config, load_model(config), needs_rewards=True)
+    for demonstration, episode in zip(demonstrations, episodes, strict=True):
+        expected, terminated = played(config, demonstration)
+        assert episode.rewards is not None
+        np.testing.assert_allclose(episode.rewards, expected, atol=1e-6)
+        assert episode.terminated == terminated
+        assert len(episode.observations) == len(expected) + 1
+
+
+def test_those_that_fail_are_left_out_and_the_first_are_taken(demos: Path) -> None:
+    assert [demo.notes["behavior"] for demo in read_agent_demonstrations(demos, None)] == [
+        "expert",
+        "expert",
+    ]
+    (first,) = read_agent_demonstrations(demos, 1)
+    assert first.name.endswith("000000")
+    with pytest.raises(InvalidInputError, match=r"expected 3 that succeed.*has 2"):
+        read_agent_demonstrations(demos, 3)
+
+
+def test_a_run_writes_down_how_many_it_was_shown(config: TrainConfig, tmp_path: Path) -> None:
+    with start(config, tmp_path / "run") as run:
+        assert run.config(TrainConfig).num_demos == 2
+
+
+@pytest.mark.parametrize("agent", ["bc", "sac"])
+def test_an_interrupted_run_with_demonstrations_equals_an_uninterrupted_one(
+    agent: str, config: TrainConfig, tmp_path: Path
+) -> None:
+    settings = {"bc": {"hidden_dim": 16, "report_every": 4}, "sac": SMALL_SAC}[agent]
+    config = replace(config, agent=AgentConfig(agent, settings))
+
+    def weights(path: Path) -> dict[str, Any]:
+        checkpoint = RunDirectory.open(path).load_checkpoint()
+        assert checkpoint is not None
+        # A clone's environment is never begun, so nothing seeds it.
+        part = "agent/" if agent == "bc" else ""
+        return {name: a for name, a in checkpoint.arrays.items() if name.startswith(part)}
+
+    with start(config, tmp_path / "whole") as run:
+        train(run)
+    with start(replace(config, max_minutes=1e-9), tmp_path / "cut") as run:
+        assert train(run).ended == "minutes"
+    with RunDirectory.resume(tmp_path / "cut") as run:
+        while train(run).ended != "finished":
+            pass
+    expected, actual = weights(tmp_path / "whole"), weights(tmp_path / "cut")
+    assert expected.keys() == actual.keys()
+    for name, value in expected.items():
+        np.testing.assert_array_equal(value, actual[name], err_msg=name)
+
+
+def test_a_run_of_before_had_no_demonstrations(config: TrainConfig) -> None:
+    content = to_json(replace(config, demos=None))
+    del content["demos"], content["num_demos"]
+    assert from_json(TrainConfig, content).demos is None
+
+
+Change = Callable[[TrainConfig, Path], TrainConfig]
+REFUSED: dict[str, tuple[Change, str]] = {
+    "a clone without any": (lambda c, _: replace(c, demos=None), "--demos"),
+    "an agent that takes none": (
+        lambda c, _: replace(c, agent=AgentConfig("sb3-sac")),
+        "takes no demonstrations",
+    ),
+    "of another task": (lambda c, _: replace(c, env=EnvConfig("roborew/Reach-v0")), "another task"),
+    "no such folder": (lambda c, tmp: replace(c, demos=tmp / "none"), "no demonstrations"),
+    "more than there are": (lambda c, _: replace(c, num_demos=9), "expected 9"),
+    "another camera": (
+        lambda c, _: replace(
+            c, env=EnvConfig(ENV, cameras=("side",)), agent=AgentConfig("sac", SMALL_SAC)
+        ),
+        "camera 'side'",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_cannot_be_learned_from_is_said_before_there_is_a_folder(
+    case: str, config: TrainConfig, tmp_path: Path
+) -> None:
+    change, words = REFUSED[case]
+    with pytest.raises(InvalidInputError, match=words):
+        start(change(config, tmp_path), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_videos_without_actions_are_refused(tmp_path: Path) -> None:
+    films = collect_demonstrations(
+        ENV, replace(LOSSLESS, format="folder", episodes=1, width=32, height=24), tmp_path / "films"
+    )
+    with pytest.raises(InvalidInputError, match=r"observation\.state"):
+        read_agent_demonstrations(films, None)
+
+
+def test_a_number_without_a_set_is_refused() -> None:
+    with pytest.raises(InvalidInputError, match="--demos"):
+        TrainConfig(num_demos=3)
+
+
+def test_an_oracle_looks_at_no_frame(demos: Path) -> None:
+    """A set of hundred episodes would take minutes to decode for nothing."""
+    env = RecordedEnv(read_agent_demonstrations(demos, 1), ())
+    env.reset()
+    env.step(np.zeros((1, 2)))
+    assert env._step_of_frame == -1
+    assert len(env.render()) == 1 and env._step_of_frame == 1
+
+
+def test_the_command_line_knows_them(demos: Path, tmp_path: Path) -> None:
+    from roborew import cli
+
+    words = f"train --env {ENV} --reward oracle-dense --agent bc --agent.hidden-dim 16 --demos"
+    rest = "--total-timesteps 4 --evaluation.episodes 2 --num-demos 1 --name run --out"
+    assert cli.main([*words.split(), str(demos), *rest.split(), str(tmp_path)]) == 0
+    content = json.loads((tmp_path / "run" / "summary.json").read_text())
+    assert content["demonstrations"] == 1
+
+
+def test_beside_an_agent_stands_what_cloning_alone_reaches(
+    config: TrainConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(BC, "train_timesteps", 5)
+    config = replace(config, agent=AgentConfig("sac", SMALL_SAC))
+    with start(config, tmp_path / "run") as run:
+        train(run)
+        result = evaluate_run(run, episodes=2)
+    assert list(result.rows()) == ["sac", "random", "cloning", "expert"]
+    assert result.summary()["cloning_success"] == result.rows()["cloning"].true_success
