@@ -18,10 +18,12 @@ from roborew.errors import CorruptFileError, InvalidInputError, UnknownNameError
 from roborew.judges.types import Answer, Judge, Part, Progress, Question
 from roborew.storage.atomic import explain_full_disk
 from roborew.storage.json_files import check_plain_file, parse_json
+from roborew.storage.plain import open_plain
 
 logger = logging.getLogger(__name__)
 
 MAX_LOG_PROB = 1e-3
+LINE_START = b'{"question": '
 QUESTIONS_PER_WRITE = 64
 """Questions asked before their answers are stored."""
 
@@ -110,6 +112,7 @@ class Recorder:
         self._path = path
         path.parent.mkdir(parents=True, exist_ok=True)
         self._answers = read_answers(path).get(judge.identity, {}) if path.exists() else {}
+        _remove_unfinished_line(path)
         self.progress: Progress | None = None
 
     @property
@@ -148,7 +151,10 @@ class Recorder:
         lines = "".join(
             _to_line(key, self.identity, answer) for key, answer in answers.items()
         ).encode()
-        with explain_full_disk(self._path, len(lines)), self._path.open("ab") as file:
+        with (
+            explain_full_disk(self._path, len(lines)),
+            open(self._path, "ab", opener=open_plain) as file,
+        ):
             file.write(lines)
             file.flush()
             # On the disk, since an answer may have cost money and minutes.
@@ -169,7 +175,7 @@ def question_key(question: Question) -> str:
 
 def read_answers(path: Path) -> dict[str, dict[str, Answer]]:
     """Read a file of stored answers: model -> question key -> answer. A last line cut short by a
-    crash is removed.
+    crash is left out.
 
     Raises:
         CorruptFileError: any other line that is no stored answer.
@@ -177,9 +183,11 @@ def read_answers(path: Path) -> dict[str, dict[str, Answer]]:
     check_plain_file(path)
     content = path.read_bytes()
     whole = content.rfind(b"\n") + 1
-    if whole < len(content):
+    rest = content[whole:]
+    if rest and rest[: len(LINE_START)] != LINE_START[: len(rest)]:
+        raise CorruptFileError(f"{path}: expected stored answers; it ends in {rest[:60]!r}.")
+    if rest:
         logger.warning("%s: the last line was cut short; that answer will be asked again", path)
-        os.truncate(path, whole)
     stored: dict[str, dict[str, Answer]] = {}
     for number, line in enumerate(content[:whole].splitlines(), 1):
         try:
@@ -190,6 +198,14 @@ def read_answers(path: Path) -> dict[str, dict[str, Answer]]:
                 f"{path}, line {number}: expected a stored answer; got {line[:60]!r}."
             ) from error
     return stored
+
+
+def _remove_unfinished_line(path: Path) -> None:
+    """Cut off what a crash left of an answer, from a file that `read_answers` has read."""
+    if path.exists():
+        with open(path, "r+b", opener=open_plain) as file:
+            content = file.read()
+            file.truncate(content.rfind(b"\n") + 1)
 
 
 def _part_key(part: Part) -> list[Any]:

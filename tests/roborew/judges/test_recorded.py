@@ -14,6 +14,7 @@ from roborew.errors import (
     CorruptFileError,
     InvalidInputError,
     MissingBackendError,
+    RoborewError,
     UnknownNameError,
 )
 from roborew.judges.config import JudgeConfig
@@ -133,6 +134,19 @@ def test_a_line_cut_short_by_a_crash_costs_that_answer_only(tmp_path: Path, cut:
     again = Recorder(judge, path)
     assert [answer.text for answer in again.ask(questions(3))] == ["q 0 é", "q 1 é", "q 2 é"]
     assert judge.asked == [3, 1] and len(path.read_bytes().splitlines()) == 3
+
+
+@pytest.mark.parametrize("content", ["one line of a thesis", '{"question": "a", "mo'])
+def test_a_file_is_not_changed_by_being_read(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "answers.jsonl"
+    path.write_text(content)
+    with pytest.raises(RoborewError):
+        RecordedJudge(path=path)
+    assert path.read_text() == content
+    (tmp_path / "link.jsonl").symlink_to(path)
+    with pytest.raises(RoborewError):
+        Recorder(Counting(), tmp_path / "link.jsonl")
+    assert path.read_text() == content
 
 
 @pytest.mark.parametrize(
