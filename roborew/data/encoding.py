@@ -45,8 +45,7 @@ def browser_encoding(quality: int) -> Encoding:
 # one, so that
 # streams can be joined without decoding.
 _RANDOM_ACCESS = {"g": "2"}
-# With as many threads as it likes, in PyAV's default of sliced threads, x264 now and then gave
-# other bytes for the same frames on a busy machine; and small frames take a quarter of the time.
+# One thread: what is written must not depend on the number of cores.
 _ONE_THREAD = {"threads": "1"}
 ENCODINGS: Mapping[str, Encoding] = {
     "h264": Encoding(

@@ -112,6 +112,9 @@ class VideoWriter:
         right = self._stream.width - width
         padded = np.pad(frame, ((0, below), (0, right), (0, 0)), mode="edge")
         picture = av.VideoFrame.from_ndarray(padded, format="rgb24")
+        # The encoder would convert the colors itself, on as many threads as there are cores, which
+        # takes longer for small frames.
+        picture = picture.reformat(format=self._encoding.pixels, threads=1)
         # A player needs times that rise, whatever a camera wrote down.
         self._ticks += 1
         if time is not None:
