@@ -55,18 +55,20 @@ def paper(text: str) -> str:
 
 
 def parts(kind: registry.Registry) -> str:
-    """Every part of a registry: name, what it is, its paper, what a user must bring, other names."""
+    """Every part of a registry: name, what it is, its paper, what a user must bring, an example, other
+    names."""
     rows = [
         [
             f"`{name}`",
             entry.summary,
             paper(entry.paper) or "ours",
             entry.needs or "nothing",
+            f"`{entry.example}`" if entry.example else "",
             ", ".join(f"`{alias}`" for alias in entry.aliases),
         ]
         for name, entry in kind.items()
     ]
-    return table(["name", "what it is", "paper", "you bring", "also called"], rows)
+    return table(["name", "what it is", "paper", "you bring", "for example", "also called"], rows)
 
 
 def promises() -> str:

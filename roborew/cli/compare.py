@@ -109,7 +109,7 @@ class Compare(Command):
         return videos
 
     def _load_rewards(self) -> list[RewardModel]:
-        from roborew.workflows.rewards import load_reward
+        from roborew.workflows.rewards import load_configured
 
         names = self.rewards
         if len(set(names)) != len(names) or not names:
@@ -120,5 +120,5 @@ class Compare(Command):
         models = list["RewardModel"]()
         for name in names:
             part = parts.get(name) or RewardConfig(name)
-            models.append(load_reward(name, device=self.device, **part.options))
+            models.append(load_configured(part, self.device))
         return models

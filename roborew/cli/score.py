@@ -67,11 +67,11 @@ class Score(Command):
     def run(self, console: Console) -> int:
         """Score."""
         from roborew.data import read_picture
-        from roborew.workflows.rewards import load_reward
+        from roborew.workflows.rewards import load_configured
         from roborew.workflows.score import check_output_names
 
         sources = self._find_sources(console)
-        model = load_reward(self.reward.name, device=self.device, **self.reward.options)
+        model = load_configured(self.reward, self.device)
         check_output_names([source.name for source in sources], [model.spec.name])
         self._say_what_is_read(console, model, sources)
         picture = read_picture(self.goal_image) if self.goal_image else None

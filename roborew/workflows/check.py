@@ -19,6 +19,7 @@ from roborew.checks.task import LAWS as TASK_LAWS
 from roborew.checks.task import TaskSubject
 from roborew.config import keyword_options, parse_options
 from roborew.errors import InvalidInputError, UnknownNameError
+from roborew.learning.devices import check_devices
 from roborew.registry import Registry, agents, critics, encoders, rewards
 from roborew_envs import TASKS, Task, make_task
 
@@ -61,6 +62,7 @@ def check_part(
     if kind in ("critic", "encoder"):
         words += _few_steps(part, options)
     settings = parse_options(part, words)
+    check_devices(settings.get("device", "cpu"))
     if kind == "critic":
         return kind, CRITIC_LAWS.run(CriticSubject(lambda: part(**settings)))
     if kind == "encoder":

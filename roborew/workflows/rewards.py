@@ -61,11 +61,20 @@ def load_reward(name: str | Path, *, device: str = "cpu", **options: Any) -> Rew
         raise
 
 
+def load_configured(reward: RewardConfig, device: str) -> RewardModel:
+    """Return a configured reward model, on its own device if its settings name one.
+
+    Raises:
+        RoborewError: as of `load_reward`.
+    """
+    return load_reward(reward.name, **{"device": device, **reward.options})
+
+
 def load_model(config: TrainConfig) -> RewardModel | None:
     """Return the reward model of a run, None where the truth itself pays."""
     if config.reward.is_oracle:
         return None
-    return load_reward(config.reward.name, device=config.device, **config.reward.options)
+    return load_configured(config.reward, config.device)
 
 
 def make_reward_env(config: TrainConfig, num_envs: int, model: RewardModel | None) -> RewardEnv:

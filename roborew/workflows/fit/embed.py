@@ -134,9 +134,9 @@ def _make_encoder(config: FitConfig, seeds: Seeds) -> tuple[Encoder, list[str]]:
     seed = seeds.integer("encoder")
     words = with_defaults(format_options(config.encoder.options), [f"seed={seed}"])
     # Settings of the user come last: they win over the defaults of the workflow.
-    check_devices(config.device)
     defaults = {"device": config.device, **_cache(factory, config)}
     options = defaults | parse_options(factory, words)
+    check_devices(options["device"])
     encoder: Encoder = factory(**options)
     return encoder, words
 

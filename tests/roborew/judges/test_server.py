@@ -21,6 +21,8 @@ import pytest
 from PIL import Image
 
 from roborew.errors import InvalidInputError, MissingBackendError, RoborewError
+from roborew.judges.config import JudgeConfig
+from roborew.judges.factory import load_judge
 from roborew.judges.openai_protocol import FaultError, read_answer, read_reply
 from roborew.judges.server import ServerJudge
 from roborew.judges.types import Judge, Question
@@ -386,3 +388,28 @@ def test_no_damaged_reply_becomes_a_probability_above_one() -> None:
         assert all(math.isfinite(value) and value <= 1e-3 for value in answer.log_probs.values())
         assert not answer.log_probs or set(answer.log_probs) == {"Yes", "No"}
     assert 0 < answered < 4_000
+
+
+def test_that_nothing_listens_is_said_at_once_with_what_to_start() -> None:
+    config = JudgeConfig(
+        backend="openai", model="tiny", base_url=f"http://127.0.0.1:{free_port()}/v1"
+    )
+    start = monotonic()
+    with pytest.raises(
+        MissingBackendError, match=r"no server answers.*vllm serve tiny.*llama-server"
+    ):
+        load_judge(config)
+    assert monotonic() - start < 3.0
+
+
+def test_whatever_answers_is_reachable_and_answers_that_are_stored_need_nobody(
+    tmp_path: Path,
+) -> None:
+    with serving(FaultServer()) as server:
+        judge(server.url).check_reachable()
+    stored = tmp_path / "answers.jsonl"
+    stored.touch()
+    config = JudgeConfig(
+        backend="openai", model="m", base_url=f"http://127.0.0.1:{free_port()}/v1", cache=stored
+    )
+    assert load_judge(config).identity == "m@served"

@@ -1,0 +1,145 @@
+"""Errors of the operating system under every command that writes: each ends in one line.
+
+    python -m experiments.robustness.os_errors
+
+The faults are raised in place of making folders and of opening files for writing (a test runs as
+root, whom nothing is forbidden), or come from places where nothing can be. A row a command and
+fault goes to ``os_errors.csv``.
+"""
+
+from __future__ import annotations
+
+import builtins
+import contextlib
+import csv
+import errno
+import io
+import os
+import shlex
+import tempfile
+from collections.abc import Callable, Generator, Sequence
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+from experiments.robustness.command_lines import (
+    COMMANDS,
+    WARM_UP_SECONDS,
+    Outcome,
+    make_place,
+    run,
+    working_in,
+)
+
+RESULTS = Path(__file__).with_name("os_errors.csv")
+WRITING = ("train", "demo", "evaluate", "record", "fit", "score", "compare", "collect")
+RAISED = {
+    "read-only": errno.EROFS,
+    "no permission": errno.EACCES,
+    "not permitted": errno.EPERM,
+    "disk full": errno.ENOSPC,
+    "quota": errno.EDQUOT,
+    "too large": errno.EFBIG,
+    "too many open files": errno.EMFILE,
+    "input/output error": errno.EIO,
+    "stale": errno.ESTALE,
+}
+OUT_OF_PLACE = {
+    "name too long": "a" * 300,
+    "not a directory": "text/below",
+    "circle of links": "circle/below",
+    "device": "/dev/full/below",
+}
+FIELDS = ("command", "fault", "outcome", "line")
+
+
+@contextlib.contextmanager
+def raising(number: int) -> Generator[None]:
+    """Let every attempt to make a folder or to open a file for writing fail inside the block."""
+
+    def fail(path: Any) -> OSError:
+        return OSError(number, os.strerror(number), os.fspath(path))
+
+    def refusing(function: Callable[..., Any]) -> Callable[..., Any]:
+        def opened(file: Any, mode: str = "r", *rest: Any, **options: Any) -> Any:
+            is_path = isinstance(file, str | bytes | os.PathLike)
+            if is_path and set(mode) & set("wxa+") and str(file) != os.devnull:
+                raise fail(file)
+            return function(file, mode, *rest, **options)
+
+        return opened
+
+    low_open = os.open
+
+    def os_open(path: Any, flags: int, *rest: Any, **options: Any) -> int:
+        if flags & (os.O_WRONLY | os.O_RDWR) and str(path) != os.devnull:
+            raise fail(path)
+        return low_open(path, flags, *rest, **options)
+
+    def mkdir(path: Any, *rest: Any, **options: Any) -> None:
+        raise fail(path)
+
+    with (
+        patch.object(os, "mkdir", mkdir),
+        patch.object(os, "open", os_open),
+        patch.object(io, "open", refusing(io.open)),
+        patch.object(builtins, "open", refusing(builtins.open)),
+    ):
+        yield
+
+
+@contextlib.contextmanager
+def no_temporary_folder() -> Generator[None]:
+    """Let nothing be a folder for temporary files inside the block."""
+
+    def missing() -> str:
+        text = "No usable temporary directory found in ['/tmp', '/var/tmp']"
+        raise FileNotFoundError(errno.ENOENT, text)
+
+    with patch.object(tempfile, "gettempdir", missing), patch.object(tempfile, "tempdir", None):
+        yield
+
+
+def outcomes(name: str) -> Generator[tuple[str, Outcome]]:
+    """The outcome of a command under each fault, in the folder of `make_place`."""
+    words = shlex.split(COMMANDS[name])
+    for fault, number in RAISED.items():
+        with raising(number):
+            yield fault, run(words)
+    with no_temporary_folder():
+        yield "no temporary folder", run(words)
+    if name in ("evaluate", "record"):
+        return  # they write into the run
+    for fault, out in OUT_OF_PLACE.items():
+        yield fault, run([*words, "--out", out])
+
+
+def rows(names: Sequence[str]) -> Generator[dict[str, str]]:
+    """A row of the results for each command and fault."""
+    for name in names:
+        for fault, outcome in outcomes(name):
+            line = outcome.text.partition("roborew: ")[2].partition("\n")[0]
+            yield dict(zip(FIELDS, (name, fault, outcome.kind, line[:160]), strict=True))
+
+
+def main() -> None:
+    """Command line."""
+    with tempfile.TemporaryDirectory() as folder:
+        make_place(Path(folder))
+        with working_in(Path(folder)):
+            for name in WRITING:
+                run(shlex.split(COMMANDS[name]), limit=WARM_UP_SECONDS)
+            table = [
+                {key: text.replace(folder, "FOLDER") for key, text in row.items()}
+                for row in rows(WRITING)
+            ]
+    with RESULTS.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, FIELDS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(table)
+    for row in table:
+        print(*row.values(), sep="  ")
+
+
+if __name__ == "__main__":
+    main()

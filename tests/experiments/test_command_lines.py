@@ -1,0 +1,40 @@
+"""Bad command lines end in one line, none in a traceback; the whole count is the experiment's."""
+
+from __future__ import annotations
+
+import csv
+import random
+from pathlib import Path
+
+import pytest
+
+from experiments.robustness import command_lines
+from experiments.robustness.command_lines import OUTCOMES, RESULTS, bad_command_line, run
+
+SEED = 7
+CASES = 60
+QUICK = ("evaluate", "record", "score", "compare", "fit", "collect", "list", "check")
+"""Commands whose line, should it be a good one by chance, costs next to nothing here: without a run,
+a video and demonstrations they end early."""
+
+
+@pytest.mark.parametrize("number", range(CASES))
+def test_a_bad_command_line_is_one_line(
+    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(
+        command_lines, "COMMANDS", {name: command_lines.COMMANDS[name] for name in QUICK}
+    )
+    words = bad_command_line(random.Random(f"{SEED}/{number}"))
+    outcome = run(words)
+    assert outcome.kind in ("refused", "accepted"), (words, outcome)
+    if outcome.kind == "refused" and outcome.text:
+        assert "roborew: " in outcome.text
+
+
+def test_the_measured_ones_have_no_traceback() -> None:
+    rows = list(csv.DictReader(RESULTS.read_text().splitlines()))
+    counts = {kind: sum(int(row[kind]) for row in rows) for kind in OUTCOMES}
+    assert sum(counts.values()) >= 500
+    assert counts["unexpected"] == counts["traceback"] == counts["too slow"] == 0
