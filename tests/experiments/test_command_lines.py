@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import random
 from pathlib import Path
 
 import pytest
 
 from experiments.robustness import command_lines
-from experiments.robustness.command_lines import OUTCOMES, RESULTS, bad_command_line, run
+from experiments.robustness.command_lines import bad_command_line, run
 
 SEED = 7
 CASES = 60
@@ -31,10 +30,3 @@ def test_a_bad_command_line_is_one_line(
     assert outcome.kind in ("refused", "accepted"), (words, outcome)
     if outcome.kind == "refused" and outcome.text:
         assert "roborew: " in outcome.text
-
-
-def test_the_measured_ones_have_no_traceback() -> None:
-    rows = list(csv.DictReader(RESULTS.read_text().splitlines()))
-    counts = {kind: sum(int(row[kind]) for row in rows) for kind in OUTCOMES}
-    assert sum(counts.values()) >= 500
-    assert counts["unexpected"] == counts["traceback"] == counts["too slow"] == 0

@@ -13,15 +13,20 @@ from av.container import InputContainer
 from roborew.errors import CorruptFileError
 
 
+def _place(path: Path) -> str:
+    # Absolute, since FFmpeg takes what precedes a colon for a protocol.
+    return str(path.absolute())
+
+
 def stream_header(path: Path) -> bytes:
     """What a decoder must know of a stream; videos can be joined where it is equal."""
-    with av.open(str(path)) as container:
+    with av.open(_place(path)) as container:
         return bytes(container.streams.video[0].codec_context.extradata or b"")
 
 
 def pixel_format(path: Path) -> str:
     """How a decoder gets the pixels, FFmpeg's name: not always what the encoder was given."""
-    with av.open(str(path)) as container:
+    with av.open(_place(path)) as container:
         return str(container.streams.video[0].codec_context.pix_fmt)
 
 
@@ -41,11 +46,11 @@ def concat_videos(path: Path, parts: Sequence[Path], lengths: Sequence[int], fps
     path.parent.mkdir(parents=True, exist_ok=True)
     # The index in front (faststart): a player starts before it has the whole file.
     options = {"movflags": "+faststart"}
-    with cast(Any, av.open(str(path), "w", format="mp4", options=options)) as joined:
+    with cast(Any, av.open(_place(path), "w", format="mp4", options=options)) as joined:
         stream: Any = None
         start = 0
         for part, length in zip(parts, lengths, strict=True):
-            with av.open(str(part)) as container:
+            with av.open(_place(part)) as container:
                 if stream is None:
                     source = container.streams.video[0]
                     stream = joined.add_stream_from_template(source, opaque=True)

@@ -74,7 +74,8 @@ class VideoWriter:
     def __enter__(self) -> Self:
         self._file = new_file(self._candidates)
         self._staged = self._file.__enter__()
-        place = str(self._staged.staging)
+        # Absolute, since FFmpeg takes what precedes a colon for a protocol.
+        place = str(self._staged.staging.absolute())
         options = {"movflags": "+faststart"}
         try:
             self._container: Any = av.open(place, "w", format="mp4", options=options)

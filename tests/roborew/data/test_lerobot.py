@@ -20,8 +20,9 @@ from roborew.data.atomic_dataset import write_dataset
 from roborew.data.encoding import find_encoding
 from roborew.data.episode import NewEpisode, VideoFormat
 from roborew.data.lerobot import LeRobotWriter, open_lerobot
+from roborew.data.lerobot.concat import concat_videos, pixel_format
 from roborew.data.lerobot.tables import UNNAMED_INDEX
-from roborew.data.video import VideoWriter, write_video
+from roborew.data.video import VideoWriter, read_video, write_video
 from roborew.errors import CorruptFileError, InvalidInputError
 from tests.roborew.data.sets import CAMERAS, LENGTHS, LOSSLESS, episode, episodes, frames, write
 
@@ -393,3 +394,17 @@ def test_pictures_inside_the_table_are_read_too(copy: Path) -> None:
     edit_info(copy, features=features | {"observation.image": feature})
     found = np.stack(list(open_lerobot(copy).frames(2, "observation.image")))
     np.testing.assert_array_equal(found, np.stack(list(frames(2, "front"))))
+
+
+@pytest.mark.parametrize("name", ["os:", "http:x", "concat:a"])
+def test_a_folder_with_a_colon_is_no_protocol(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """FFmpeg reads a relative path up to its first colon as a protocol, such as http."""
+    monkeypatch.chdir(tmp_path)
+    Path(name).mkdir()
+    pictures = np.zeros((3, 16, 16, 3), np.uint8)
+    file = Path(name) / "a.mp4"
+    write_video(file, pictures, 10.0)
+    concat_videos(Path(name) / "b.mp4", [file, file], [3, 3], 10)
+    assert pixel_format(file) and len(read_video(Path(name) / "b.mp4")) == 6
