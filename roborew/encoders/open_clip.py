@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -18,26 +19,27 @@ from torch import Tensor, nn
 
 from roborew.encoders.embedder import PretrainedModel, too_long
 from roborew.encoders.preprocess import OPENAI_MEAN, OPENAI_STD, Fit, Preprocessing, channels
-from roborew.encoders.weights import (
-    HUB,
-    file_sha256,
-    fill,
-    hub_file,
-    hub_folder,
-    local_file,
-    read_tensors,
-    without_prefix,
-)
 from roborew.errors import (
     CorruptFileError,
     InvalidInputError,
     MissingBackendError,
-    RoborewError,
     UnknownNameError,
     first_line,
 )
 from roborew.storage.json_files import read_json_object
 from roborew.types import FloatArray
+from roborew.weights.budget import NetworkBudget
+from roborew.weights.files import (
+    check_file,
+    file_sha256,
+    fill,
+    local_file,
+    read_tensors,
+    without_prefix,
+)
+from roborew.weights.folder import explain, vetted_folder
+from roborew.weights.hub import HUB, hub_file, hub_folder
+from roborew.weights.settings import model_settings, plain_words, processor_settings
 
 logger = logging.getLogger(__name__)
 library = cast(Any, open_clip)
@@ -47,17 +49,29 @@ RANDOM = "random"
 WEIGHTS = "open_clip_model.safetensors"
 LONGEST = 4 * 512
 """Tokens that no goal exceeds: one a byte."""
+TOWERS = ("text_cfg", "vision_cfg")
+TOKENIZER_WORDS = ("clean", "strip_sep_token")
+"""What a configuration may ask of its tokenizer; the rest would go on to a loader of files."""
+LAYER_WORDS = {"norm_kwargs": ("eps",), "act_kwargs": ("approximate",)}
+"""What it may ask of layers; the rest would go on to their constructors."""
 _NO_WEIGHTS = ("input_resolution", "context_length", "vocab_size")  # numbers in OpenAI's files
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where an image-text model is described and where its weights are."""
+    """Where an image-text model is described and where its weights are.
 
-    name: str
+    Attributes:
+        config: of the network and its tokenizer, as open_clip has it.
+        pictures: how its pictures are made.
+        weights: None for random ones.
+        folder: that holds its tokenizer; None for an architecture that open_clip knows by name.
+    """
+
     config: dict[str, Any]
     pictures: Mapping[str, Any]
     weights: Path | None
+    folder: Path | None = None
 
 
 class ImageText:
@@ -168,15 +182,23 @@ def _find(model: str, pretrained: str | None, revision: str | None) -> Source:
             f"pretrained: {model} brings its own weights; leave out {pretrained!r}."
         )
     if model.startswith(HUB):
-        folder = hub_folder(model.removeprefix(HUB), WEIGHTS, revision)
-    try:
-        settings = read_json_object(folder / "open_clip_config.json")
-        config, pictures = settings["model_cfg"], settings.get("preprocess_cfg", {})
-    except (RoborewError, KeyError, TypeError) as error:
-        raise CorruptFileError(
-            f"{folder} holds no open_clip_config.json with a model_cfg ({error})."
-        ) from error
-    return Source(f"local-dir:{folder}", config, pictures, local_file(str(folder / WEIGHTS)))
+        folder = hub_folder(model.removeprefix(HUB), [WEIGHTS], revision)
+    file = folder / "open_clip_config.json"
+    if not file.is_file():
+        raise CorruptFileError(f"{folder} holds no open_clip_config.json with a model_cfg.")
+    settings = read_json_object(file)
+    config = model_settings(_part(settings, "model_cfg", file), str(file))
+    for tower in TOWERS:
+        _part(config, tower, file)
+    pictures = processor_settings(_part(settings, "preprocess_cfg", file), str(file))
+    return Source(config, pictures, local_file(str(folder / WEIGHTS)), folder)
+
+
+def _part(settings: Mapping[str, Any], name: str, file: Path) -> dict[str, Any]:
+    part = settings.get(name, {} if name == "preprocess_cfg" else None)
+    if not isinstance(part, dict):
+        raise CorruptFileError(f"{file}: expected an object called {name}; got {part!r:.80}.")
+    return cast("dict[str, Any]", part)
 
 
 def _find_builtin(model: str, pretrained: str | None, revision: str | None) -> Source:
@@ -196,9 +218,9 @@ def _find_builtin(model: str, pretrained: str | None, revision: str | None) -> S
                 f"pretrained: {tag!r} of {model} is not on the hub; download {pictures['url']}."
             )
         names = [WEIGHTS] if not file else [f"{Path(file).stem}.safetensors"]
-        return Source(model, config, pictures, hub_file(owner, names, revision))
+        return Source(config, pictures, hub_file(owner, names, revision))
     weights = None if pretrained == RANDOM else _weights(model, pretrained, revision, tags)
-    return Source(model, config, _common_pictures(model, tags), weights)
+    return Source(config, _common_pictures(model, tags), weights)
 
 
 def _weights(model: str, pretrained: str | None, revision: str | None, tags: list[str]) -> Path:
@@ -237,34 +259,60 @@ def _build(source: Source, model: str) -> nn.Module:
     # The weights come from the file; a library must not fetch some of its own.
     config["text_cfg"]["hf_model_pretrained"] = False
     config["vision_cfg"]["timm_model_pretrained"] = False
-    custom = config.pop("custom_text", False) or "hf_model_name" in config["text_cfg"]
+    for part in TOWERS:
+        for option, allowed in LAYER_WORDS.items():
+            plain_words(config[part].get(option) or {}, allowed, f"{model}: {option}")
+    name = config["text_cfg"].get("hf_model_name")
+    custom = config.pop("custom_text", False) or name
     kind = library.CustomTextCLIP if custom else library.CLIP
     kind = library.CoCa if "multimodal_cfg" in config else kind
+    with ExitStack() as stack:
+        if name:
+            config["text_cfg"]["hf_model_name"] = stack.enter_context(_text_model(name, model))
+        if source.weights is not None:
+            stack.enter_context(NetworkBudget(check_file(source.weights).values(), source.weights))
+        stack.enter_context(explain(f"{model}: open_clip's configuration"))
+        stack.enter_context(cast(Any, torch.random).fork_rng(devices=[]))
+        cast(Any, torch).manual_seed(0)
+        return kind(**config).eval()
+
+
+@contextmanager
+def _text_model(name: str, model: str) -> Generator[str]:
+    """A folder with the configuration of a text tower of transformers, and nothing else."""
     try:
-        with cast(Any, torch.random).fork_rng(devices=[]):
-            cast(Any, torch).manual_seed(0)
-            return kind(**config).eval()
-    except OSError as error:
-        text = source.config["text_cfg"].get("hf_model_name", "its text model")
-        raise MissingBackendError(
-            _not_here(model, "the text tower's configuration", text, error)
-        ) from error
-    except (TypeError, ValueError, RuntimeError, AssertionError) as error:
-        raise CorruptFileError(
-            f"{model}: open_clip cannot build this configuration ({error})."
-        ) from error
+        folder = hub_folder(name, [], None)
+    except MissingBackendError as error:
+        raise _not_here(model, "the text tower's configuration", name, error) from error
+    with vetted_folder(folder) as vetted:
+        yield str(vetted)
 
 
 def _tokenizer(source: Source, model: str) -> Any:
-    try:
-        return library.get_tokenizer(source.name)
-    except (OSError, ValueError, ImportError) as error:
-        name = source.config["text_cfg"].get("hf_tokenizer_name", "its tokenizer")
-        raise MissingBackendError(_not_here(model, "the tokenizer", name, error)) from error
+    """The tokenizer that open_clip would choose, of files that were looked at."""
+    text: dict[str, Any] = source.config["text_cfg"]
+    words = plain_words(text.get("tokenizer_kwargs") or {}, TOKENIZER_WORDS, model)
+    context = text.get("context_length", library.tokenizer.DEFAULT_CONTEXT_LENGTH)
+    name = text.get("hf_tokenizer_name")
+    if not name:
+        return library.tokenizer.SimpleTokenizer(context_length=context, **words)
+    options = {**words, "trust_remote_code": False, "local_files_only": True}
+    with explain(f"{model}: the tokenizer"):
+        try:
+            folder = source.folder or hub_folder(name, [], None)
+            with vetted_folder(folder) as vetted:
+                return library.tokenizer.HFTokenizer(
+                    str(vetted),
+                    context_length=context,
+                    tokenizer_mode=text.get("tokenizer_mode"),
+                    **options,
+                )
+        except (OSError, ValueError, ImportError) as error:
+            raise _not_here(model, "the tokenizer", name, error) from error
 
 
-def _not_here(model: str, part: str, name: str, error: Exception) -> str:
-    return (
+def _not_here(model: str, part: str, name: str, error: Exception) -> MissingBackendError:
+    return MissingBackendError(
         f"{model}: {part} cannot be had: {first_line(error)} Where there is a network, run `hf "
         f"download {name}`, which "
         "puts it into the Hugging Face cache (HF_HOME); or give model=FOLDER with a whole download."

@@ -8,19 +8,20 @@ import timm
 import torch
 import torchvision
 from timm import data as timm_data
-from torch import Tensor, nn
+from torch import nn
 
 from roborew.encoders.embedder import PretrainedModel
 from roborew.encoders.preprocess import IMAGENET_MEAN, IMAGENET_STD, Preprocessing, channels
-from roborew.encoders.weights import (
+from roborew.errors import InvalidInputError, MissingBackendError, UnknownNameError
+from roborew.weights.files import (
+    check_file,
     file_sha256,
     fill,
-    hub_file,
     local_file,
     read_tensors,
     without_prefix,
 )
-from roborew.errors import InvalidInputError, MissingBackendError, UnknownNameError
+from roborew.weights.hub import hub_file
 
 RESNETS = ("resnet18", "resnet34", "resnet50")
 VIP_WIDTH = 1024
@@ -40,7 +41,7 @@ def load_timm(
 
     Raises:
         UnknownNameError: timm has no such model.
-        MissingBackendError, InvalidInputError, CorruptFileError: as in `roborew.encoders.weights`.
+        MissingBackendError, InvalidInputError, CorruptFileError: as in `roborew.weights`.
     """
     network = _create_timm(model)
     about = cast("dict[str, Any]", cast(Any, network).pretrained_cfg)
@@ -56,10 +57,7 @@ def load_timm(
     heads = about.get("classifier") or ()
     heads = (heads,) if isinstance(heads, str) else tuple(heads)
     prefixes = tuple(f"{head}." for head in heads)
-    tensors: dict[str, Tensor] = {}
-    for name, tensor in read_tensors(file, sha256).items():
-        if not name.startswith(prefixes):
-            tensors[name] = tensor
+    tensors = read_tensors(file, sha256, lambda name: not name.startswith(prefixes))
     fill(network, tensors, file)
     return PretrainedModel(
         network.eval(), _timm_pictures(network), f"timm {model} {sha256 or file_sha256(file)}"
@@ -73,7 +71,8 @@ def _create_timm(model: str) -> nn.Module:
         raise UnknownNameError("timm model", name, library.list_models())
     try:
         return library.create_model(model, pretrained=False, num_classes=0)
-    except RuntimeError as error:
+    # A tag with a slash or a colon in it would be a folder to timm.
+    except (RuntimeError, ValueError) as error:
         variants: list[str] = library.list_pretrained(f"{name}.*")
         tags = [variant.partition(".")[2] for variant in variants]
         raise UnknownNameError(f"pretrained tag of {name}", tag, tags) from error
@@ -126,10 +125,11 @@ def _load_resnet(
     file = local_file(pretrained)
     network = getattr(torchvision.models, model)(weights=None)
     network.fc = nn.Linear(network.fc.in_features, width) if width else nn.Identity()
-    tensors = read_tensors(file, sha256)
     # Check-points hold the language side and the data-parallel wrapper, too.
-    if trunk := {n.partition("convnet.")[2]: t for n, t in tensors.items() if "convnet." in n}:
-        tensors = trunk
+    has_trunk = any("convnet." in name for name in check_file(file))
+    tensors = read_tensors(file, sha256, lambda name: "convnet." in name or not has_trunk)
+    if has_trunk:
+        tensors = {name.partition("convnet.")[2]: tensor for name, tensor in tensors.items()}
     tensors = without_prefix(tensors, ("module.",))
     for name, own in network.state_dict().items():
         if name.endswith(

@@ -8,15 +8,17 @@ from typing import Any, cast
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers import AutoImageProcessor, AutoModel, AutoTokenizer
 
 from roborew.encoders.embedder import PretrainedModel, too_long
 from roborew.encoders.preprocess import Preprocessing, channels
-from roborew.encoders.weights import HUB, check_file, file_sha256, hub_folder, local_file
 from roborew.errors import CorruptFileError, InvalidInputError, MissingBackendError, first_line
 from roborew.types import FloatArray
+from roborew.weights.budget import NetworkBudget
+from roborew.weights.files import check_file, check_finite, check_names, file_sha256, local_file
+from roborew.weights.folder import explain, vetted_folder
+from roborew.weights.hub import HUB, hub_folder
 
 WEIGHTS = "model.safetensors"
 JOINT = ("clip", "siglip", "siglip2")
@@ -24,6 +26,8 @@ JOINT = ("clip", "siglip", "siglip2")
 VOCABULARIES = ("tokenizer.json", "vocab.json", "spiece.model", "tokenizer.model")
 """Files of which a tokenizer needs one."""
 OPTIONS: dict[str, Any] = {"trust_remote_code": False, "local_files_only": True}
+HEADS = ("classifier.", "decoder.", "head.", "lm_head.", "cls.", "projector.")
+"""Parts of a checkpoint that read a tower's vectors when it was trained, and are not used here."""
 BILINEAR = 2
 """Pillow's number of the filter."""
 
@@ -83,8 +87,9 @@ def _tokenizer(folder: Path) -> Any:
     reason = f"none of {', '.join(VOCABULARIES)} is there"
     if any((folder / name).is_file() for name in VOCABULARIES):
         try:
-            return cast(Any, AutoTokenizer).from_pretrained(folder, **OPTIONS)
-        except (OSError, ValueError, KeyError) as error:
+            with vetted_folder(folder) as vetted, explain(folder):
+                return cast(Any, AutoTokenizer).from_pretrained(vetted, **OPTIONS)
+        except CorruptFileError as error:
             reason = first_line(error)
     raise MissingBackendError(
         f"goal: the tokenizer of {folder} cannot be read: {reason}. Put the files of its "
@@ -116,10 +121,10 @@ def load_transformers(
         )
     folder = Path(model).expanduser()
     if not folder.is_dir():
-        folder = hub_folder(model.removeprefix(HUB), WEIGHTS, revision)
+        folder = hub_folder(model.removeprefix(HUB), [WEIGHTS], revision)
     file = local_file(str(folder / WEIGHTS))
-    check_file(file, sha256)
-    network, processor = _read_folder(folder, model)
+    with NetworkBudget(check_file(file, sha256).values(), file):
+        network, processor = _read_folder(folder, model)
     joint = network.config.model_type in JOINT
     kind = f"transformers{' joint' if joint else ''}"
     identity = f"{kind} {network.config.to_json_string()} {sha256 or file_sha256(file)}"
@@ -133,26 +138,20 @@ def _read_folder(folder: Path, model: str) -> tuple[Any, Any]:
     Raises:
         CorruptFileError: transformers cannot read it, or it lacks weights.
     """
-    try:
+    with vetted_folder(folder) as vetted, explain(f"{model}: an image tower of transformers"):
         network, report = cast(Any, AutoModel).from_pretrained(
-            folder,
+            vetted,
             use_safetensors=True,
             output_loading_info=True,
             ignore_mismatched_sizes=True,
             **OPTIONS,
         )
-        processor = cast(Any, AutoImageProcessor).from_pretrained(folder, **OPTIONS)
-    except (OSError, ValueError, KeyError, SafetensorError) as error:
-        raise CorruptFileError(
-            f"{model} holds no image tower that transformers can read: {first_line(error)}"
-        ) from error
-    absent = sorted(map(str, [*report["missing_keys"], *report["mismatched_keys"]]))
-    # transformers would only warn and go on with random numbers.
-    if absent:
-        raise CorruptFileError(
-            f"{folder / WEIGHTS}: {len(absent)} weights are absent or of another shape, such as "
-            f"{absent[0]}."
-        )
+        processor = cast(Any, AutoImageProcessor).from_pretrained(vetted, **OPTIONS)
+    # transformers would only warn, and go on with random numbers or without what is left over.
+    extra = [name for name in report["unexpected_keys"] if not name.startswith(HEADS)]
+    changed = map(str, report["mismatched_keys"])
+    check_names(folder / WEIGHTS, report["missing_keys"], extra, changed)
+    check_finite(folder / WEIGHTS, network.state_dict())
     return network, processor
 
 

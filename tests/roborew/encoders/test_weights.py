@@ -16,13 +16,13 @@ from huggingface_hub.errors import LocalEntryNotFoundError, RepositoryNotFoundEr
 from safetensors.torch import load_file, save_file
 
 from roborew.encoders.open_clip import load_open_clip
-from roborew.encoders.weights import file_sha256
 from roborew.errors import (
     CorruptFileError,
     InvalidInputError,
     MissingBackendError,
     UnknownNameError,
 )
+from roborew.weights.files import file_sha256
 from tests.roborew.encoders.tiny_towers import SIGLIP, tiny_clip
 
 WEIGHTS = "open_clip_model.safetensors"
