@@ -27,13 +27,15 @@ class LocalJudge:
     Args:
         model: hub id or local folder of an image-text-to-text model, such as Qwen3-VL.
         revision: commit of a hub id; pin it, or the answers may change with the repository.
+        sha256: that its weight file must have; of several files, that of what ``sha256sum
+            model*.safetensors`` prints in its folder.
         device: of torch.
         dtype: "auto" is bfloat16 on CUDA and float32 elsewhere.
         batch_size: questions answered together.
 
     Raises:
         MissingBackendError: no such weights; the message says what to download and where to put it.
-        CorruptFileError: the weights are damaged or not all there.
+        CorruptFileError: the weights are damaged, or not exactly those of the model.
     """
 
     RENAMED: ClassVar[Mapping[str, str]] = {"batch": "batch_size"}
@@ -43,6 +45,7 @@ class LocalJudge:
         *,
         model: str,
         revision: str | None = None,
+        sha256: str | None = None,
         device: str = "cpu",
         dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto",
         batch_size: int = 8,
@@ -51,7 +54,7 @@ class LocalJudge:
             raise InvalidInputError(f"batch: expected at least 1; got {batch_size}.")
         if dtype == "auto":
             dtype = "bfloat16" if device.startswith("cuda") else "float32"
-        network, self._processor, identity = load_pretrained(model, revision, DTYPES[dtype])
+        network, self._processor, identity = load_pretrained(model, revision, DTYPES[dtype], sha256)
         self._model = network.to(device).eval()
         self._tokenizer = self._processor.tokenizer
         # Rounding changes answers, so stored answers of another number format are not this model's.

@@ -13,63 +13,104 @@ from safetensors import SafetensorError
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
 from roborew.errors import CorruptFileError, MissingBackendError, first_line
+from roborew.weights.budget import NetworkBudget
+from roborew.weights.files import check_file, check_finite, check_names, file_sha256
+from roborew.weights.folder import explain, vetted_folder
+from roborew.weights.hub import hub_folder
 
 logger = logging.getLogger(__name__)
 
+WEIGHTS = "model*.safetensors"
 MODEL_FILE_SUFFIXES = (".safetensors", ".json", ".jinja", ".txt", ".model")
 """Endings of the files that decide what a model in a folder answers."""
 
 
-def load_pretrained(model: str, revision: str | None, dtype: torch.dtype) -> tuple[Any, Any, str]:
+def load_pretrained(
+    model: str, revision: str | None, dtype: torch.dtype, sha256: str | None = None
+) -> tuple[Any, Any, str]:
     """Load a model, its processor and its identity ``model@revision``.
 
     Native classes and safetensors only: no code and no pickle of a repository is ever run. The
     revision of a hub id is its commit, that of a folder a hash of its files.
 
+    Args:
+        model: hub id or folder.
+        revision: commit of a hub id.
+        dtype: number format of the network.
+        sha256: that its weight file must have; of several files, that of what ``sha256sum
+            model*.safetensors`` prints.
+
     Raises:
         MissingBackendError: not there, not complete, or of a kind that the installed transformers
             does not know.
-        CorruptFileError: a weight file is damaged, or does not hold every weight of the model.
+        CorruptFileError: a weight file is damaged, has another checksum, or does not hold exactly
+            the weights of the model; or a file sets what it may not.
     """
-    folder = Path(model).expanduser()
-    if _is_path(model) and not folder.is_dir():
-        raise MissingBackendError(f"{model} is no folder. {_download_hint(model, revision)}")
-    source = str(folder) if folder.is_dir() else model
-    try:
-        processor, network, report = _load(source, revision, dtype)
-    except SafetensorError as error:
-        raise CorruptFileError(
-            f"{model}: a weight file is damaged ({error}). {_download_hint(model, revision)}"
-        ) from error
-    except (OSError, ValueError, KeyError, ImportError) as error:
-        raise MissingBackendError(
-            f"{model} cannot be loaded: {first_line(error)} {_download_hint(model, revision)}"
-        ) from error
+    folder = _find(model, revision)
+    files = sorted(folder.glob(WEIGHTS))
+    sizes = [size for file in files for size in check_file(file).values()]
+    _check_sha256(model, files, sha256)
+    with explain(model):
+        try:
+            with NetworkBudget(sizes, model), vetted_folder(folder) as vetted:
+                processor, network, report = _load(vetted, dtype)
+        except SafetensorError as error:
+            raise CorruptFileError(
+                f"{model}: a weight file is damaged ({error}). {_download_hint(model, revision)}"
+            ) from error
+        except (OSError, ValueError, KeyError, ImportError) as error:
+            raise MissingBackendError(
+                f"{model} cannot be loaded: {first_line(error)} {_download_hint(model, revision)}"
+            ) from error
     # transformers makes an empty tokenizer where tokenizer.json is missing.
     if not _tokenizer_round_trips(processor.tokenizer):
         raise MissingBackendError(
             f"{model}: the tokenizer's files are not all there. {_download_hint(model, revision)}"
         )
-    # What transformers would only warn of: such weights are random numbers.
-    absent = sorted(map(str, [*report["missing_keys"], *report["mismatched_keys"]]))
-    if absent:
+    # transformers would only warn, and go on with random numbers or without what is left over.
+    changed = map(str, report["mismatched_keys"])
+    check_names(model, report["missing_keys"], report["unexpected_keys"], changed)
+    check_finite(model, network.state_dict())
+    return network, processor, f"{model}@{_revision(model, folder)}"
+
+
+def _find(model: str, revision: str | None) -> Path:
+    folder = Path(model).expanduser()
+    if folder.is_dir():
+        return folder
+    if _is_path(model):
+        raise MissingBackendError(f"{model} is no folder. {_download_hint(model, revision)}")
+    try:
+        return hub_folder(model, [WEIGHTS], revision)
+    except MissingBackendError as error:
+        reason = first_line(error.__cause__ or error)
+        raise MissingBackendError(
+            f"{model} cannot be loaded: {reason} {_download_hint(model, revision)}"
+        ) from error
+
+
+def _check_sha256(model: str, files: list[Path], sha256: str | None) -> None:
+    if sha256 is None:
+        return
+    sums = [file_sha256(file) for file in files]
+    lines = [f"{digest}  {file.name}\n" for digest, file in zip(sums, files, strict=True)]
+    actual = sums[0] if len(files) == 1 else hashlib.sha256("".join(lines).encode()).hexdigest()
+    if actual != sha256.lower():
         raise CorruptFileError(
-            f"{model}: {len(absent)} weights are absent or of another shape, such as {absent[0]}. "
-            f"They would be random, so nothing was loaded. {_download_hint(model, revision)}"
+            f"{model}: expected weights of the SHA-256 {sha256.lower()}; got {actual}."
         )
-    return network, processor, f"{model}@{_revision(source, network)}"
 
 
 def _is_path(model: str) -> bool:
     return model.startswith((".", "/", "~"))
 
 
-def _load(source: str, revision: str | None, dtype: torch.dtype) -> tuple[Any, Any, Any]:
+def _load(folder: Path, dtype: torch.dtype) -> tuple[Any, Any, Any]:
     """Processor, model and transformers' report on its weights."""
-    options: dict[str, Any] = {"revision": revision or "main", "trust_remote_code": False}
-    processor = cast("Any", AutoProcessor).from_pretrained(source, **options)
+    options: dict[str, Any] = {"trust_remote_code": False, "local_files_only": True}
+    processor = cast("Any", AutoProcessor).from_pretrained(folder, **options)
     network, report = cast("Any", AutoModelForImageTextToText).from_pretrained(
-        source,
+        folder,
         dtype=dtype,
         use_safetensors=True,
         output_loading_info=True,
@@ -87,13 +128,11 @@ def _tokenizer_round_trips(tokenizer: Any) -> bool:
     return decoded.replace(" ", "").lower() == text.replace(" ", "").lower()
 
 
-def _revision(source: str, network: Any) -> str:
-    if not Path(source).is_dir():
-        return str(getattr(network.config, "_commit_hash", None) or "unknown")
+def _revision(model: str, folder: Path) -> str:
+    if folder != Path(model).expanduser():
+        return folder.name  # a snapshot of the hub's cache is called after its commit
     digest = hashlib.sha256()
-    for file in sorted(
-        file for file in Path(source).iterdir() if file.suffix in MODEL_FILE_SUFFIXES
-    ):
+    for file in sorted(file for file in folder.iterdir() if file.suffix in MODEL_FILE_SUFFIXES):
         with file.open("rb") as content:
             # The name, too: the same contents under exchanged names are another model.
             digest.update(file.name.encode() + hashlib.file_digest(content, "sha256").digest())
