@@ -9,17 +9,17 @@ from dataclasses import replace
 from itertools import chain, islice
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Self, cast
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from roborew.config import parse_options, to_json
 from roborew.critics.calibration import Calibration
 from roborew.critics.ensemble import make_objective
 from roborew.critics.objective import Objective, Query
+from roborew.critics.recipe import checked_recipe
 from roborew.encoders.base import Encoder, ShrinkingEncoder
 from roborew.encoders.multi_view import MultiViewEncoder
 from roborew.errors import CorruptFileError, InvalidInputError
@@ -27,8 +27,8 @@ from roborew.learning.episode_layout import split_by_length
 from roborew.registry import encoders
 from roborew.storage.atomic import explain_full_disk, write_synced
 from roborew.storage.checkpoints import select_prefix
-from roborew.storage.json_files import read_json_object
-from roborew.storage.plain import inside, read_plain
+from roborew.storage.json_files import read_bounded, read_json_object
+from roborew.storage.plain import inside
 from roborew.storage.staging import Target, new_folder
 from roborew.types import Clip, Frame, RecurrentState, RewardSpec, Scores, stack_frames
 
@@ -36,6 +36,8 @@ CONFIG, MODEL, CARD, GOALS = "config.json", "model.safetensors", "card.md", "goa
 BEFORE = "success_before"
 """In a memory: the chance that the goal held in the frame before, shape (1,)."""
 FORMAT = 1
+MAX_MODEL_BYTES = 2**30
+"""A critic is small; what is larger is none."""
 
 
 class Critic:
@@ -212,27 +214,29 @@ class Critic:
             InvalidInputError: no critic in the folder.
             CorruptFileError: the checksum or the arrays do not fit.
         """
+        # Not when a command line is read: torch is slow to import.
+        from roborew.weights.budget import NetworkBudget
+        from roborew.weights.folder import explain
+
         path = Path(folder)
         config, content = read_config(path), _read(path / MODEL)
         if hashlib.sha256(content).hexdigest() != config.get("sha256"):
             raise CorruptFileError(
                 f"{path}: {MODEL} does not have the sha256 of {CONFIG}; copy the folder anew."
             )
-        try:
-            recipe = cast("dict[str, Any]", config["recipe"])
+        recipe = checked_recipe(config, str(path / CONFIG))
+        with explain(f"{path}: the critic's {CONFIG} or {MODEL}"):
             arrays = load(content)
-            objective = make_objective(
-                config["critic"], recipe["objective"], recipe.get("members", 1)
-            )
-            encoder = _make_encoder(recipe, device)
+            _check_finite(arrays, path)
             state = config["calibration"]
             calibration = None if state is None else Calibration.from_state_dict(state)
-        except (KeyError, TypeError, SafetensorError) as error:
-            raise CorruptFileError(
-                f"{path}: {CONFIG} or {MODEL} is not what a critic writes ({error!r})."
-            ) from error
-        encoder.load_state_dict(select_prefix(arrays, "encoder/"))
-        objective.load_state_dict(select_prefix(arrays, "objective/"))
+            with NetworkBudget((array.size for array in arrays.values()), path / MODEL):
+                objective = make_objective(
+                    config["critic"], recipe["objective"], recipe.get("members", 1)
+                )
+                encoder = _make_encoder(recipe, device)
+                encoder.load_state_dict(select_prefix(arrays, "encoder/"))
+                objective.load_state_dict(select_prefix(arrays, "objective/"))
         if encoder.identity != config.get("encoder_identity"):
             raise CorruptFileError(
                 f"{path}: fitted on encoder {config.get('encoder_identity')!r}; this one is "
@@ -297,6 +301,15 @@ def _make_encoder(recipe: Mapping[str, Any], device: str) -> Encoder:
     return encoder
 
 
+def _check_finite(arrays: Mapping[str, NDArray[Any]], folder: Path) -> None:
+    floating = {name: array for name, array in arrays.items() if array.dtype.kind == "f"}
+    names = sorted(name for name, array in floating.items() if not np.isfinite(array).all())
+    if names:
+        raise CorruptFileError(
+            f"{folder / MODEL}: {', '.join(names[:4])} is NaN or infinite, so its scores mean nothing."
+        )
+
+
 def is_critic(folder: str | Path) -> bool:
     """Whether a folder holds a critic."""
     path = Path(folder) / CONFIG
@@ -316,7 +329,7 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 def _read(path: Path) -> bytes:
     _check_exists(path)
-    return read_plain(inside(path, path.parent))
+    return read_bounded(inside(path, path.parent), MAX_MODEL_BYTES)
 
 
 def _check_exists(path: Path) -> None:

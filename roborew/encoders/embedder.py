@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from roborew.encoders.cache import EmbeddingCache
 from roborew.encoders.preprocess import Preprocessing
-from roborew.errors import InvalidInputError, InvalidScoreError
+from roborew.errors import CorruptFileError, InvalidInputError, InvalidScoreError, first_line
 from roborew.learning.devices import find_device
 from roborew.types import FloatArray, Frame, Video
 
@@ -289,8 +289,15 @@ class Embedder:
     ) -> FloatArray:
         pictures = self._prepare(torch.as_tensor(np.stack(frames)).to(device))
         inputs = pictures.to(dtype, memory_format=torch.channels_last)
+        try:
+            vectors = network(inputs)
+        except (TypeError, ValueError, IndexError) as error:
+            raise CorruptFileError(
+                f"the network cannot read pictures of {tuple(inputs.shape[-2:])} pixels, which its "
+                f"settings ask for: {first_line(error)}"
+            ) from error
         # float32 first: NumPy has no bfloat16.
-        embeddings = network(inputs).float().cpu().numpy()
+        embeddings = vectors.float().cpu().numpy()
         if not np.isfinite(embeddings).all():
             raise InvalidScoreError(
                 f"the network gives NaN or infinity in {dtype}; try dtype=float32, or other "

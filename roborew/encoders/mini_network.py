@@ -24,10 +24,15 @@ from torch import Tensor, nn
 
 from roborew.encoders.tokens import ROWS, table_size
 from roborew.errors import CorruptFileError, InvalidInputError
-from roborew.storage.json_files import read_json_object
+from roborew.storage.json_files import read_bounded, read_json_object
+from roborew.weights.budget import NetworkBudget
+from roborew.weights.files import check_finite
 
 SHIPPED = Path(__file__).parents[1] / "rewards" / "weights" / "mini"
 """The folder of the weights in the wheel."""
+MAX_MODEL_BYTES = 2**28
+BROKEN = (KeyError, TypeError, ValueError, AssertionError, RuntimeError, SafetensorError)
+"""What a configuration that is not of this network may raise."""
 
 
 def load_network(folder: Path) -> MiniNetwork:
@@ -38,16 +43,19 @@ def load_network(folder: Path) -> MiniNetwork:
             expected = "expected config.json and model.safetensors"
             raise InvalidInputError(f"mini: no file {path.name} in {folder}; {expected}.")
     # Read once: what is loaded below is exactly what was checked.
-    raw = tensors_path.read_bytes()
+    raw = read_bounded(tensors_path, MAX_MODEL_BYTES)
     try:
         config = read_json_object(config_path)
         if hashlib.sha256(raw).hexdigest() != config["sha256"]:
             raise CorruptFileError(
                 f"mini: {tensors_path} does not have config.json's sha256; copy both files anew."
             )
-        network = MiniNetwork(_read_config(config))
-        network.load_state_dict(load_tensors(raw), strict=True)
-    except (KeyError, TypeError, SafetensorError, RuntimeError) as error:
+        tensors = load_tensors(raw)
+        check_finite(tensors_path, tensors)
+        with NetworkBudget((tensor.numel() for tensor in tensors.values()), tensors_path):
+            network = MiniNetwork(_read_config(config))
+        network.load_state_dict(tensors, strict=True)
+    except BROKEN as error:
         raise CorruptFileError(
             f"mini: {folder} holds no weights of this network ({error})."
         ) from error

@@ -109,14 +109,17 @@ class ImageText:
             InvalidInputError: the model would read only the beginning of the sentence.
             MissingBackendError: the tokenizer is not here.
         """
-        context = int(self.tokenizer.context_length)
-        # A tokenizer cuts silently: with room to spare, what is behind the context must be padding.
-        roomy = cast(Tensor, self.tokenizer([text], context_length=context + LONGEST))
+        tokenizer = self.tokenizer
+        with explain("the tokenizer's configuration"):
+            context = int(tokenizer.context_length)
+            # A tokenizer cuts silently: with room to spare, what is behind the context must be
+            # padding.
+            roomy = cast(Tensor, tokenizer([text], context_length=context + LONGEST))
+            tokens = tokenizer([text], context_length=context)
         behind = roomy[0, context:]
         padding = roomy[0, -1]
         if bool((behind != padding).any()):
             raise too_long(text, context)
-        tokens = self.tokenizer([text], context_length=context)
         device = self._text.logit_scale.device
         embedding = self._text.encode_text(tokens.to(device))
         vector = cast("FloatArray", embedding[0].float().cpu().numpy())
@@ -156,7 +159,8 @@ def load_open_clip(
     else:
         _load(network, source.weights, sha256)
         weights = sha256 or file_sha256(source.weights)
-    preprocessing = _preprocessing(network, source.pictures)
+    with explain(f"{model}: how its pictures are made"):
+        preprocessing = _preprocessing(network, source.pictures)
     identity = f"open_clip {source.config} {weights}"
     tower = PretrainedModel(cast(Any, network).visual, preprocessing, identity)
     both = ImageText(network, partial(_tokenizer, source, model), tower)

@@ -18,6 +18,7 @@ from roborew.encoders.mini_network import HEIGHT, WIDTH
 from roborew.errors import InvalidInputError
 from roborew.learning.examples import Features
 from roborew.types import Frame, Video, check_video
+from roborew.weights.settings import MAX_SIDE
 
 BATCH = 256
 RESIZED_TOGETHER = 8
@@ -91,6 +92,13 @@ class Preprocessing:
     pillow: bool = True
     mean: Channels = OPENAI_MEAN
     std: Channels = OPENAI_STD
+
+    def __post_init__(self) -> None:
+        for side in (self.size, self.size if self.edge is None else self.edge):
+            if not 0 < side <= MAX_SIDE:
+                raise InvalidInputError(
+                    f"model: expected pictures of 1 to {MAX_SIDE} pixels a side; got {side}."
+                )
 
     def __call__(self, frames: Tensor) -> Tensor:
         """Prepare frames (B, H, W, 3), uint8 RGB; returns (B, 3, size, size), float32, on the same

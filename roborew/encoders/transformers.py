@@ -73,9 +73,10 @@ class _Sentences:
         """
         if self._tokenizer is None:
             self._tokenizer = _tokenizer(self._folder)
-        read = self._tokenizer(
-            sentence, padding="max_length", max_length=self._context, truncation=False
-        )["input_ids"]
+        with explain(f"{self._folder}: the tokenizer"):
+            read = self._tokenizer(
+                sentence, padding="max_length", max_length=self._context, truncation=False
+            )["input_ids"]
         if len(read) > self._context:
             raise too_long(sentence, self._context)
         pooled = self._network(input_ids=torch.tensor([read])).pooler_output
@@ -129,7 +130,9 @@ def load_transformers(
     kind = f"transformers{' joint' if joint else ''}"
     identity = f"{kind} {network.config.to_json_string()} {sha256 or file_sha256(file)}"
     text = _Sentences(network, folder) if joint else None
-    return PretrainedModel(_Pooled(network, joint).eval(), _pictures(processor), identity, text)
+    with explain(f"{model}: how its pictures are made"):
+        pictures = _pictures(processor)
+    return PretrainedModel(_Pooled(network, joint).eval(), pictures, identity, text)
 
 
 def _read_folder(folder: Path, model: str) -> tuple[Any, Any]:
@@ -149,7 +152,7 @@ def _read_folder(folder: Path, model: str) -> tuple[Any, Any]:
         processor = cast(Any, AutoImageProcessor).from_pretrained(vetted, **OPTIONS)
     # transformers would only warn, and go on with random numbers or without what is left over.
     extra = [name for name in report["unexpected_keys"] if not name.startswith(HEADS)]
-    changed = map(str, report["mismatched_keys"])
+    changed = [str(name) for name, *_ in report["mismatched_keys"]]
     check_names(folder / WEIGHTS, report["missing_keys"], extra, changed)
     check_finite(folder / WEIGHTS, network.state_dict())
     return network, processor

@@ -17,6 +17,7 @@ from roborew.errors import InvalidInputError
 from roborew.judges.pretrained import load_pretrained
 from roborew.judges.types import Answer, Part, Progress, Question
 from roborew.types import Video
+from roborew.weights.folder import explain
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -233,7 +234,10 @@ class LocalJudge:
                 f"turns."
             )
         turn = [{"role": "user", "content": content}]
-        return self._processor.apply_chat_template(turn, tokenize=False, add_generation_prompt=True)
+        with explain(f"{self._identity}: its chat template"):
+            return self._processor.apply_chat_template(
+                turn, tokenize=False, add_generation_prompt=True
+            )
 
     def _placeholder(self, kind: str) -> str:
         """What stands for a picture or video in bare text: what the chat template writes for

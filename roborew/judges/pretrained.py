@@ -68,7 +68,7 @@ def load_pretrained(
             f"{model}: the tokenizer's files are not all there. {_download_hint(model, revision)}"
         )
     # transformers would only warn, and go on with random numbers or without what is left over.
-    changed = map(str, report["mismatched_keys"])
+    changed = [str(name) for name, *_ in report["mismatched_keys"]]
     check_names(model, report["missing_keys"], report["unexpected_keys"], changed)
     check_finite(model, network.state_dict())
     return network, processor, f"{model}@{_revision(model, folder)}"

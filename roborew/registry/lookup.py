@@ -8,6 +8,7 @@ such as ``[project.entry-points."roborew.rewards"]`` with ``height = "my_package
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -16,9 +17,18 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
-from roborew.errors import InvalidInputError, MissingBackendError, UnknownNameError, first_line
+from roborew.errors import (
+    CorruptFileError,
+    InvalidInputError,
+    MissingBackendError,
+    UnknownNameError,
+    first_line,
+)
 
 logger = logging.getLogger(__name__)
+TRUST = "ROBOREW_TRUST"
+"""Environment variable: code that files may name, ``package.module:Class``, separated by commas."""
+_trusted: set[str] = set()
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +118,8 @@ class Registry(Mapping[str, Entry]):
             InvalidInputError: two packages bring this name, or what it names can make nothing.
         """
         name = self.canonical(name)
+        if ":" in name:
+            trust(name)
         if name in self._ambiguous:
             raise InvalidInputError(
                 f"{self.kind} {name!r}: brought by several packages ({self._ambiguous[name]}); "
@@ -184,6 +196,35 @@ class Registry(Mapping[str, Entry]):
             packages = self._ambiguous.get(name, self._plugin_entries[name].package)
             self._ambiguous[name] = f"{packages}, {entry.package}"
         self._plugin_entries[name] = entry
+
+
+def trust(name: str) -> None:
+    """Remember that the user named this code, so that files of this process may name it as well."""
+    _trusted.add(name)
+
+
+def check_name_from_file(kind: str, name: object, place: str) -> str:
+    """Return a name that a file gives; one that would have to be imported must be the user's own.
+
+    Args:
+        kind: of part, for the message.
+        name: to look at.
+        place: the file, for the message.
+
+    Raises:
+        CorruptFileError: it is no text.
+        InvalidInputError: it is ``module:something``, which neither this process's user named nor
+            the environment variable ``ROBOREW_TRUST``.
+    """
+    if not isinstance(name, str):
+        raise CorruptFileError(f"{place}: expected the name of a {kind}; got {name!r:.80}.")
+    listed = os.environ.get(TRUST, "").split(",")
+    if ":" not in name or name in _trusted or name in listed:
+        return name
+    raise InvalidInputError(
+        f"{place} names {kind} {name!r:.80}: code that would be imported and run. If it is yours, or "
+        f"you trust it, say so: {TRUST}={name:.80} roborew ..."
+    )
 
 
 def _is_target(text: str) -> bool:

@@ -204,12 +204,18 @@ class RunDirectory:
 
         Raises:
             CorruptFileError: the file is missing, or no ``kind``; the message names the field.
+            InvalidInputError: it names code that would have to be imported, see ``check_origin`` of
+                the configuration.
         """
         file = self.path / CONFIG
         try:
-            return from_json(kind, read_json_object(file))
+            config = from_json(kind, read_json_object(file))
         except (InvalidInputError, UnknownNameError) as error:
             raise CorruptFileError(f"{file} cannot be read back: {error}") from error
+        check_origin = getattr(config, "check_origin", None)
+        if check_origin is not None:
+            check_origin(str(file))
+        return config
 
     def log(self, record: Mapping[str, object]) -> None:
         """Append one record to the metrics.

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, cast
+from threading import local
+from typing import Any, Self, cast
 
 import torch
 from torch import Tensor
@@ -31,6 +32,16 @@ FACTORIES = _SIZED | _COPIES | _SHAPED
 """What makes tensors from sizes, or from other tensors."""
 
 
+_THREAD = local()
+
+
+def _open_budgets() -> list[NetworkBudget]:
+    """Budgets of this thread, the innermost last."""
+    if not hasattr(_THREAD, "budgets"):
+        _THREAD.budgets = list[NetworkBudget]()
+    return _THREAD.budgets
+
+
 class NetworkBudget(TorchFunctionMode):
     """Inside the block, networks may hold about as many numbers as a file does: a configuration that
     asks for more ends in an error before the memory is taken.
@@ -45,10 +56,19 @@ class NetworkBudget(TorchFunctionMode):
 
     def __init__(self, tensors: Iterable[int], place: object) -> None:
         super().__init__()
+        self._open = _open_budgets()
         sizes = list(tensors)
         self._numbers = FACTOR * sum(sizes) + SLACK_NUMBERS
         self._tensors = FACTOR * len(sizes) + SLACK_TENSORS
         self._place = place
+
+    def __enter__(self) -> Self:
+        self._open.append(self)
+        return super().__enter__()
+
+    def __exit__(self, *exception: object) -> None:
+        self._open.pop()
+        cast(Any, super()).__exit__(*exception)
 
     def __torch_function__(
         self,
@@ -58,7 +78,8 @@ class NetworkBudget(TorchFunctionMode):
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
         del types
-        if func in FACTORIES:
+        # A network with weights of its own has a budget of its own.
+        if func in FACTORIES and self._open[-1] is self:
             self._take(_count(func, args, kwargs or {}))
         return func(*args, **(kwargs or {}))
 

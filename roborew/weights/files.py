@@ -132,7 +132,8 @@ def check_names(
     if problems:
         raise CorruptFileError(
             f"{place} does not hold the weights of this architecture: {'; '.join(problems)}. Nothing "
-            "was loaded; give the architecture that belongs to the file."
+            "was loaded: what is absent or of another shape would be random, what is left over "
+            "unused. Give the architecture that belongs to the file."
         )
 
 

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from roborew.config import parse_settings
 from roborew.critics.critic import GOALS, is_critic, read_config
 from roborew.critics.objective import Refittable
+from roborew.critics.recipe import checked_recipe
 from roborew.data.atomic_dataset import write_dataset
 from roborew.data.demonstration import Demonstration
 from roborew.data.encoding import find_encoding
@@ -29,7 +30,7 @@ from roborew.data.manifest_writer import write_manifest_dataset
 from roborew.data.reading import read_demonstrations
 from roborew.errors import InvalidInputError
 from roborew.evaluation import Recording, record
-from roborew.registry import critics, encoders
+from roborew.registry import check_name_from_file, critics, encoders
 from roborew.seeding import Seeds
 from roborew.storage.run import RunDirectory
 from roborew.workflows.factories import make_env
@@ -136,7 +137,8 @@ def _columns(recording: Recording) -> dict[str, NDArray[Any]]:
 
 def _check_labels(visited: list[Demonstration], config: TrainConfig) -> None:
     """A critic that needs labels would take episodes of nobody knows what for good ones."""
-    name = read_config(Path(config.reward.name))["critic"]
+    place = config.reward.name
+    name = check_name_from_file("critic", read_config(Path(place))["critic"], place)
     unlabeled = any(demonstration.succeeded is None for demonstration in visited)
     if unlabeled and not issubclass(critics.load(name), Refittable):
         able = [critic for critic in critics if issubclass(critics.load(critic), Refittable)]
@@ -150,7 +152,7 @@ def _fit_config(config: TrainConfig) -> FitConfig:
     """As the critic was fitted, with the seed of the run."""
     folder = Path(config.reward.name)
     content = read_config(folder)
-    recipe = content["recipe"]
+    recipe = checked_recipe(content, str(folder))
     goals = folder / GOALS
     objective = parse_settings(critics.load(content["critic"]), recipe["objective"])
     encoder = parse_settings(encoders.load(recipe["encoder_name"]), recipe["encoder"])

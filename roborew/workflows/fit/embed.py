@@ -18,6 +18,7 @@ from roborew.config import (
     parse_settings,
 )
 from roborew.critics.ensemble import make_objective
+from roborew.critics.recipe import MACHINE_SETTINGS
 from roborew.data.demonstration import Demonstration
 from roborew.encoders.base import Encoder
 from roborew.encoders.multi_view import MultiViewEncoder
@@ -245,10 +246,9 @@ def with_every_setting(part: PartConfig, words: Sequence[str]) -> list[str]:
     factory = part.factory()
     # By their present names: a word may have that of an earlier release.
     choices = parse_settings(factory, words)
-    machine = {"device", "cache"}
-    lasting = [word for word in words if word.partition("=")[0] not in machine]
+    lasting = [word for word in words if word.partition("=")[0] not in MACHINE_SETTINGS]
     defaults = default_options(factory).items()
-    rest = {name: value for name, value in defaults if name not in {*choices} | machine}
+    rest = {name: value for name, value in defaults if name not in {*choices, *MACHINE_SETTINGS}}
     return lasting + format_options(rest)
 
 

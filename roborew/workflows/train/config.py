@@ -25,6 +25,7 @@ import tyro
 
 from roborew.bounds import check_largest, check_whole_number
 from roborew.errors import InvalidInputError
+from roborew.registry import check_name_from_file
 from roborew.workflows.parts import AgentConfig, Name, RewardConfig
 from roborew.workflows.train.legacy import nested
 
@@ -188,6 +189,22 @@ class TrainConfig:
         """Return the content of a config.json of an earlier release as one of today."""
         # Runs of before the trackers asked for none, and their agents had no demonstrations.
         return {"log": [], "demos": None, "num_demos": None, **nested(content)}
+
+    @property
+    def part_names(self) -> dict[str, str]:
+        """What is named by each kind of part that may be code of the user."""
+        return {
+            "environment": self.env.id,
+            "reward": self.reward.name,
+            "judge": str(self.reward.options.get("judge.backend", "")),
+            "agent": self.agent.name,
+        }
+
+    def check_origin(self, place: str) -> None:
+        """Refuse a configuration from a file that names code; see
+        `roborew.registry.check_name_from_file`."""
+        for kind, name in self.part_names.items():
+            check_name_from_file(kind, name, place)
 
     @property
     def sentence(self) -> str:

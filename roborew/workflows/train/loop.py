@@ -13,6 +13,7 @@ from typing import Literal
 
 from roborew.agents.rollout_report import RolloutReport
 from roborew.errors import DiskFullError, InvalidInputError
+from roborew.registry import trust
 from roborew.storage.names import check_file_name
 from roborew.storage.run import RunDirectory
 from roborew.storage.staging import Target
@@ -82,6 +83,9 @@ def start(config: TrainConfig, path: Target) -> RunDirectory:
     """
     if isinstance(path, str | Path):
         check_file_name(Path(path).name, "name of the run")
+    # Named by the user: the file of this run may name it from now on.
+    for name in config.part_names.values():
+        trust(name)
     config = resolve(config)
     for name in config.log:
         import_tracker(name)
