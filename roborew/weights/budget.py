@@ -102,5 +102,5 @@ def _count(func: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str,
     if func in _COPIES:
         return args[0].numel()
     # Made where nothing is stored: only its shape is looked at.
-    made = func(*args, **{**kwargs, "device": "meta"})
-    return cast(Tensor, made).numel()
+    tensor = func(*args, **{**kwargs, "device": "meta"})
+    return cast(Tensor, tensor).numel()

@@ -157,14 +157,14 @@ def _copy(
     content: Mapping[str, Any], place: str, check: Callable[[str, Any, str], None]
 ) -> dict[str, Any]:
     """A copy without what is not used, every setting of it looked at, at any depth."""
-    kept: dict[str, Any] = {}
+    settings: dict[str, Any] = {}
     for name, value in content.items():
         if name in CODE or name in ORIGINS:
             continue
         _check_any(name, value, place)
         check(name, value, place)
-        kept[name] = _copy_value(value, f"{place}: {name}", check)
-    return kept
+        settings[name] = _copy_value(value, f"{place}: {name}", check)
+    return settings
 
 
 def _copy_value(value: Any, place: str, check: Callable[[str, Any, str], None]) -> Any:

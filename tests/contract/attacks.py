@@ -35,6 +35,9 @@ AUTO_MAP = {
 }
 
 
+TRUST = {"trust_remote_code": True}
+
+
 def edit(folder: Path, name: str, settings: Mapping[str, Any], *places: str) -> None:
     """Set what is at places of a JSON file, which is made if absent."""
     file = folder / name
@@ -170,7 +173,7 @@ GROUPS: Mapping[str, Mapping[str, Attack]] = {
     "model": {
         "code for an unknown model type": _config(model_type="evil", auto_map=AUTO_MAP),
         "code for a known model type": _config(auto_map=AUTO_MAP, custom_pipelines=AUTO_MAP),
-        "trust in the configuration": _config(trust_remote_code=True, auto_map=AUTO_MAP),
+        "trust in the configuration": _config(**TRUST, auto_map=AUTO_MAP),
         "quantization": _config(
             quantization_config={"quant_method": "evil", "modules": "evil.Evil"}
         ),
@@ -195,15 +198,13 @@ GROUPS: Mapping[str, Mapping[str, Attack]] = {
                 "audio_tokenizer_name_or_path": "inner",
             },
         ),
-        "generation's code": _config(
-            "generation_config.json", custom_generate="evil", trust_remote_code=True
-        ),
+        "generation's code": _config("generation_config.json", custom_generate="evil", **TRUST),
     },
     "text": {
         "tokenizer's code": _config(
             "tokenizer_config.json", auto_map=AUTO_MAP, tokenizer_class="evil.Evil"
         ),
-        "tokenizer with trust": _config("tokenizer_config.json", trust_remote_code=True),
+        "tokenizer with trust": _config("tokenizer_config.json", **TRUST),
         "vocabulary outside": _vocabulary_outside,
         "template": _template,
     },

@@ -4,7 +4,11 @@ unpickled."""
 from __future__ import annotations
 
 import json
+import runpy
+import shlex
 import shutil
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +20,15 @@ from huggingface_hub.errors import LocalEntryNotFoundError, RepositoryNotFoundEr
 from safetensors.torch import load_file, save_file
 
 from roborew.encoders.open_clip import load_open_clip
+from roborew.encoders.timm import load_r3m, load_vip
 from roborew.errors import (
     CorruptFileError,
     InvalidInputError,
     MissingBackendError,
     UnknownNameError,
 )
-from roborew.weights.files import file_sha256
-from tests.roborew.encoders.tiny_towers import SIGLIP, tiny_clip
+from roborew.weights.files import CONVERT, file_sha256
+from tests.roborew.encoders.tiny_towers import SIGLIP, r3m_like, tiny_clip, vip_like
 
 WEIGHTS = "open_clip_model.safetensors"
 
@@ -234,3 +239,52 @@ def test_openai_weights_get_the_gelu_that_they_were_trained_with(
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", lambda *_, **__: str(whole / WEIGHTS))
     quick = load_open_clip(architecture, "openai").encode_text("a robot")
     assert abs(quick - load_open_clip(str(whole)).encode_text("a robot")).max() > 1e-4
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_no_numbers_are_refused(folder: Path, value: float) -> None:
+    tensors = load_file(folder / WEIGHTS)
+    tensors["visual.conv1.weight"].view(-1)[7] = value
+    save_file(tensors, folder / WEIGHTS)
+    with pytest.raises(CorruptFileError, match=r"1 weights are NaN or infinite.*visual.conv1"):
+        load_open_clip(str(folder))
+
+
+def test_a_configuration_cannot_ask_for_more_than_its_weights(folder: Path) -> None:
+    config = json.loads((folder / "open_clip_config.json").read_text())
+    config["model_cfg"]["vision_cfg"] |= {"width": 65536, "layers": 100}
+    (folder / "open_clip_config.json").write_text(json.dumps(config))
+    with pytest.raises(CorruptFileError, match="many times larger than these weights"):
+        load_open_clip(str(folder))
+
+
+@pytest.mark.parametrize(
+    ("name", "wrapper", "make", "load"),
+    [
+        ("VIP", "vip", vip_like, load_vip),
+        ("R3M", "r3m", r3m_like, load_r3m),
+    ],
+)
+def test_the_command_that_is_printed_converts_what_the_authors_released(
+    name: str,
+    wrapper: str | None,
+    make: Callable[[Path], Path],
+    load: Callable[..., Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Their files hold the weights in one more dictionary, beside a counter."""
+    tensors = load_file(make(tmp_path / "tensors.safetensors"))
+    content = {wrapper: tensors, "global_step": 7} if wrapper else tensors
+    # As their authors wrote them.
+    torch.serialization.save(content, tmp_path / "weights.pt")
+    command = shlex.split(CONVERT.partition("trust the file: ")[2])
+    assert command[:2] == ["python", "-c"] and "weights_only=True" in command[2]
+    (tmp_path / "convert.py").write_text(command[2])
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["-c", *command[3:]])
+    runpy.run_path(str(tmp_path / "convert.py"))
+    loaded = load("resnet18", str(tmp_path / "weights.safetensors"), None, None)
+    direct = load("resnet18", str(tmp_path / "tensors.safetensors"), None, None)
+    for own, other in zip(loaded.network.parameters(), direct.network.parameters(), strict=True):
+        assert torch.equal(own, other)

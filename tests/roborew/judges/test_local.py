@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 from roborew.errors import CorruptFileError, InvalidInputError, MissingBackendError
 from roborew.judges.local import LocalJudge
 from roborew.judges.types import Judge, Question
+from roborew.weights.files import file_sha256
 from tests.tiny_models import tiny_vlm
 
 GENERATOR = np.random.default_rng(0)
@@ -209,6 +210,27 @@ def test_weights_that_would_be_random_are_refused(tmp_path: Path, change: str) -
     save_file(weights, file, metadata={"format": "pt"})
     with pytest.raises(CorruptFileError):
         LocalJudge(model=str(tmp_path))
+
+
+@pytest.mark.parametrize("change", ["left over", "no number"])
+def test_weights_of_another_model_or_of_none_are_refused(tmp_path: Path, change: str) -> None:
+    """A reward model with heads of its own would pay what the bare model says without them."""
+    file = tiny_vlm(tmp_path) / "model.safetensors"
+    weights = load_file(file)
+    if change == "left over":
+        weights["progress_head.weight"] = torch.ones(2, 2)
+    else:
+        next(iter(weights.values())).view(-1)[0] = math.inf
+    save_file(weights, file, metadata={"format": "pt"})
+    with pytest.raises(CorruptFileError, match=r"progress_head.weight|infinite"):
+        LocalJudge(model=str(tmp_path))
+
+
+def test_a_checksum_pins_the_weights(folder: Path) -> None:
+    digest = file_sha256(folder / "model.safetensors")
+    assert LocalJudge(model=str(folder), sha256=digest).identity
+    with pytest.raises(CorruptFileError, match=digest):
+        LocalJudge(model=str(folder), sha256="0" * 64)
 
 
 def test_code_in_a_model_folder_is_never_run(tmp_path: Path) -> None:
