@@ -19,7 +19,7 @@ from mkdocs.structure.files import File, Files
 from roborew import registry
 from roborew.config import keyword_options
 from roborew.critics.objective import Objective
-from roborew_envs import TASKS, make_task
+from roborew_envs import TASKS, Task, make_task
 
 PAPER = re.compile(r"arXiv:(\d{4}\.\d{5})")
 MARKER = re.compile(r"<!-- (table|help): ([a-z_]+) -->")
@@ -93,14 +93,16 @@ def promises() -> str:
 
 
 def tasks() -> str:
-    """Every task: its sentence, cameras, horizon, stages."""
+    """Every task: its sentence, cameras, horizon, whether it ends before that, stages."""
     rows: list[list[str]] = []
     for task_id in TASKS:
         task = make_task(task_id)
         cameras = ", ".join(f"`{camera}`" for camera in task.cameras)
         stages = ", ".join(task.stages)
-        rows.append([f"`{task_id}`", task.instruction, cameras, str(task.horizon), stages])
-    return table(["id", "instruction", "cameras", "steps", "stages"], rows)
+        ends_early = "at a failure" if type(task).failed is not Task.failed else "no"
+        steps = str(task.horizon)
+        rows.append([f"`{task_id}`", task.instruction, cameras, steps, ends_early, stages])
+    return table(["id", "instruction", "cameras", "steps", "ends early", "stages"], rows)
 
 
 def help_of(command: str) -> str:

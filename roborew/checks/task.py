@@ -107,6 +107,25 @@ def stage_and_success_agree(subject: TaskSubject) -> None:
     assert ((stage == last) == success).all(), "the last stage without success, or success before"
 
 
+@LAWS.law("what has failed is no success and no initial state, and ends the episode")
+def failure_is_the_end(subject: TaskSubject) -> None:
+    failed = subject.task.failed(*subject.states)
+    success = subject.task.success(*subject.states)
+    assert failed.dtype == np.bool_, f"expected bool; got {failed.dtype}"
+    assert not (failed & success).any(), f"{int((failed & success).sum())} states are both"
+    at_start = subject.task.failed(*subject.initial_states(NUM_STATES))
+    assert not at_start.any(), f"{int(at_start.sum())} of {NUM_STATES} initial states have failed"
+    env = TaskVectorEnv(subject.task, 3, autoreset_mode="Disabled")
+    try:
+        env.reset(seed=3)
+        _, _, terminated, _, _ = env.step(subject.actions(3, 1)[0])
+        simulation = env.core.simulation
+        expected = subject.task.failed(simulation.qpos, simulation.qvel)
+    finally:
+        env.close()
+    assert np.array_equal(terminated, expected), f"failed: {expected}, terminated: {terminated}"
+
+
 @LAWS.law("the truth of a state does not depend on its company")
 def truth_is_of_each_state(subject: TaskSubject) -> None:
     qpos, qvel = (part[:6] for part in subject.states)
@@ -149,8 +168,11 @@ def rewards_telescope(subject: TaskSubject) -> None:
         # float64, so that rounding of this sum is not taken for a fault of the rewards.
         expected = infos["progress"].astype(np.float64)
         for actions in subject.actions(3, NUM_STEPS):
-            _, rewards, _, _, infos = env.step(actions)
+            _, rewards, terminated, truncated, infos = env.step(actions)
             expected += rewards
+            # The next step would begin an episode, from a progress of its own.
+            if (terminated | truncated).any():
+                break
     finally:
         env.close()
     difference = float(np.abs(expected - infos["progress"]).max())

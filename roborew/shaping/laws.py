@@ -117,13 +117,19 @@ class Shaping(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ProgressDelta:
-    """``r = scale * (p_t - p_last)``: the gain since the last valid score.
+    """``r = scale * (p_t - p_last) + raw_coef * k * p_t``: the gain since the last valid score, k
+    steps ago, and for each of these steps a share of the score itself.
 
-    The undiscounted return of an episode is ``scale * (last valid score - first valid score)``
-    whatever the path and however many steps were invalid: it telescopes. An invalid step pays 0 and
-    the next valid one pays the whole gain. Unlike `Potential` it takes nothing back at a
-    termination, and leaves the optimal policy unchanged only for an undiscounted agent (the form of
-    VIP, arXiv:2210.00030, and VLAC, arXiv:2509.15937).
+    Without ``raw_coef`` the undiscounted return of an episode is ``scale * (last valid score - first
+    valid score)`` whatever the path and however many steps were invalid: it telescopes. Then holding
+    what was gained pays nothing, which is too little where a goal must be kept (a balance): there a
+    small ``raw_coef`` adds ``raw_coef`` times the sum of the scores over all steps up to the last
+    valid one, an invalid step counting as the next valid one. A large one can be farmed as
+    `RawScore` is.
+
+    An invalid step pays 0 and the next valid one pays for all. Unlike `Potential` it takes nothing
+    back at a termination, and leaves the optimal policy unchanged only for an undiscounted agent
+    without ``raw_coef`` (the form of VIP, arXiv:2210.00030, and VLAC, arXiv:2509.15937).
 
     >>> import numpy as np
     >>> yes, no = np.array([True]), np.array([False])
@@ -135,12 +141,18 @@ class ProgressDelta:
 
     Attributes:
         scale: reward for a gain of one, above 0.
+        raw_coef: reward a step for a score of one, at least 0.
     """
 
     scale: float = 1.0
+    raw_coef: float = 0.0
 
     def __post_init__(self) -> None:
         check_scale(self.scale)
+        if not (math.isfinite(self.raw_coef) and self.raw_coef >= 0):
+            raise InvalidInputError(
+                f"shaping: expected a finite raw_coef of at least 0; got {self.raw_coef}."
+            )
 
     def step(
         self, state: ShapingState, score: FloatArray, valid: BoolArray, terminated: BoolArray
@@ -150,7 +162,12 @@ class ProgressDelta:
         following = state.advance(score, valid)
         # Without an earlier score the first would be paid as a gain from a meaningless 0.
         gain = np.where(state.has_score, following.score - state.score, 0.0)
-        return self.scale * gain, following
+        rewards = self.scale * gain
+        if self.raw_coef:
+            # Weighted by steps, so that scoring every k-th step pays as much as every one.
+            steps = np.where(valid, state.steps_since + 1, 0)
+            rewards += self.raw_coef * steps * following.score
+        return rewards, following
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from roborew.agents.base import Agent
 from roborew.config import current_names, options_class
+from roborew.errors import InvalidInputError
 from roborew.seeding import Seeds
 from roborew.workflows.train.config import EnvConfig, TrainConfig
 
@@ -33,6 +34,7 @@ def make_env(config: TrainConfig, num_envs: int, **options: Any) -> Environment:
         "render_mode": "rgb_array",
         "autoreset_mode": AutoresetMode.DISABLED,
         **_drawing_options(config.env, suites.DEFAULT_CAMERA),
+        **_step_options(config.env),
         **options,
     }
     envs = import_module("roborew_envs")
@@ -41,6 +43,7 @@ def make_env(config: TrainConfig, num_envs: int, **options: Any) -> Environment:
     # A vector environment of others may know nothing of autoreset modes: it is used only where
     # there is no single one.
     if suites.find_env_spec(env_id).entry_point is None:
+        _check_no_step_options(config.env)
         return gymnasium.make_vec(
             env_id, num_envs=num_envs, vectorization_mode="vector_entry_point", **options
         )
@@ -59,6 +62,25 @@ def _drawing_options(env: EnvConfig, default_camera: str) -> dict[str, Any]:
     if env.height is not None:
         options["height"] = env.height
     return options
+
+
+def _step_options(env: EnvConfig) -> dict[str, Any]:
+    """What was chosen; an environment of others need not know the rest."""
+    options = dict[str, Any]()
+    if env.horizon is not None:
+        options["horizon"] = env.horizon
+    if env.action_repeat != 1:
+        options["action_repeat"] = env.action_repeat
+    return options
+
+
+def _check_no_step_options(env: EnvConfig) -> None:
+    chosen = [f"--env.{name.replace('_', '-')}" for name in _step_options(env)]
+    if chosen:
+        raise InvalidInputError(
+            f"{' and '.join(chosen)}: {env.id} is a vector environment alone, which ends and repeats "
+            "by its own rules; leave it out, or register a single environment."
+        )
 
 
 def make_agent(

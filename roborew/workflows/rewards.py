@@ -103,7 +103,10 @@ def pay_reward(config: TrainConfig, env: Environment, model: RewardModel | None)
     try:
         if model is None:
             kind = cast(Literal["dense", "sparse"], config.reward.name.removeprefix("oracle-"))
-            settings = {"score_every": config.score_every, **config.reward.typed_options()}
+            settings: dict[str, Any] = {
+                "score_every": config.score_every,
+                **config.reward.typed_options(),
+            }
             return OracleReward(env, kind, **settings)
         # Only the model's promise decides what is left open, such as the shaping.
         config = resolve_for_reward(config, model.spec)
@@ -131,7 +134,7 @@ def make_shaping(config: ShapingConfig) -> Shaping:
     if config.kind == "potential":
         assert config.gamma is not None and config.on_invalid is not None
         return Potential(config.scale, config.gamma, config.on_invalid)
-    return ProgressDelta(scale=config.scale)
+    return ProgressDelta(config.scale, config.raw_coef or 0.0)
 
 
 def make_success_detector(config: SuccessDetectorConfig) -> SuccessDetector | None:

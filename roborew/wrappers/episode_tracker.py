@@ -175,7 +175,10 @@ class EpisodeTracker:
             success = payable & (scores.success >= self._detector.threshold)
         # A predicted success ends the episode, so its potential is that of a true end.
         terminal = masks.terminated | success
-        rewards, state = self._shaping.step(self._state, scores.score, payable, terminal)
+        rewards, state = np.zeros(len(valid)), self._state
+        # The reset of some is no step of the others: their steps since a score are counted.
+        if masks.is_step:
+            rewards, state = self._shaping.step(state, scores.score, payable, terminal)
         # A step that was spent on a reset took no action that could earn anything.
         rewards[~masks.acted] = 0.0
         if self._detector is not None:

@@ -32,9 +32,14 @@ class OracleReward(RewardWrapper):
     Args:
         env: a vector environment whose infos hold ``progress`` and ``success``, each of shape (N,).
         kind: ``"dense"`` pays gains in progress and the bonus of success, ``"sparse"`` the bonus
-            alone. Both end the episode at true success.
+            alone.
         scale: reward for the whole of the progress.
         bonus: reward for success.
+        raw_coef: reward a step for the whole of the progress, beside the gain: so that progress is
+            worth holding.
+        ends_at_success: end the episode at true success and pay the bonus. Switch it off for a goal
+            that is to be held; above all with a ``raw_coef``, for which an agent would stay just
+            short of the end.
         score_every: look at every k-th step of an episode and at its last.
     """
 
@@ -45,14 +50,21 @@ class OracleReward(RewardWrapper):
         *,
         scale: float = 5.0,
         bonus: float = 4.0,
+        raw_coef: float = 0.0,
+        ends_at_success: bool = True,
         score_every: int = 4,
     ) -> None:
         if kind not in ("dense", "sparse"):
             raise InvalidInputError(f"oracle reward: expected 'dense' or 'sparse'; got {kind!r}.")
+        if kind == "sparse" and (raw_coef or not ends_at_success):
+            raise InvalidInputError(
+                "oracle reward: the sparse one pays the bonus at the end alone, so it has no raw_coef "
+                "and ends at success; leave them out, or choose the dense one."
+            )
         self._dense = kind == "dense"
         # Success is 0 or 1, so every threshold between them says the same.
-        detector = SuccessDetector(threshold=0.5, bonus=bonus)
-        shaping = ProgressDelta(scale=scale)
+        detector = SuccessDetector(threshold=0.5, bonus=bonus) if ends_at_success else None
+        shaping = ProgressDelta(scale, raw_coef)
         super().__init__(env, EpisodeTracker(env.num_envs, shaping, score_every, detector))
 
     def _reward(self, masks: StepMasks, infos: Mapping[str, Any]) -> StepRewards:

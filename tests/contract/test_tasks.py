@@ -1,4 +1,5 @@
-"""Every registered task keeps the laws that a user's own task is held to."""
+"""Every registered task keeps the laws that a user's own task is held to; later versions, see
+`test_later_versions`."""
 
 from __future__ import annotations
 
@@ -6,10 +7,11 @@ import pytest
 
 from roborew.checks.laws import Law
 from roborew.checks.task import LAWS, TaskSubject
-from roborew_envs import TASKS, make_task
+from roborew_envs import make_task
+from tests.contract.versions import FIRST_VERSIONS
 
 
-@pytest.fixture(scope="module", params=TASKS)
+@pytest.fixture(scope="module", params=FIRST_VERSIONS)
 def subject(request: pytest.FixtureRequest) -> TaskSubject:
     return TaskSubject(make_task(request.param))
 

@@ -23,7 +23,12 @@ from numpy.typing import NDArray
 
 from roborew_envs.core.mjcf import check_world
 from roborew_envs.core.task import BoolArray, FloatArray, Task, Truth
-from roborew_envs.core.validation import check_num_envs, check_snapshot, tag_snapshot
+from roborew_envs.core.validation import (
+    check_num_envs,
+    check_snapshot,
+    check_steps,
+    tag_snapshot,
+)
 from roborew_envs.rendering.appearance import AppearanceSampler
 
 logger = logging.getLogger(__name__)
@@ -131,20 +136,31 @@ class TaskSimulations:
         generators: one a simulation, from which its episodes' starts are drawn.
         steps: of the running episodes, shape (num_envs,), int64.
         progress: truth of the present states, shape (num_envs,), float64.
+        horizon: steps of an episode.
+        action_repeat: steps that an action is repeated for.
         appearance: the episodes' looks; None for the task's own look.
     """
 
     def __init__(
-        self, task: Task, num_envs: int, appearance: str = "", appearance_seed: int = 0
+        self,
+        task: Task,
+        num_envs: int,
+        appearance: str = "",
+        appearance_seed: int = 0,
+        horizon: int | None = None,
+        action_repeat: int = 1,
     ) -> None:
         """Allocate the simulations; episodes begin with `reset`.
 
         Raises:
-            gymnasium.error.Error: no positive number of simulations, or a damaged world.
+            gymnasium.error.Error: no positive number of simulations or steps, or a damaged world.
             UnknownAppearance: a kind or strength that does not exist.
         """
         check_num_envs(num_envs)
+        check_steps(horizon, action_repeat)
         check_world(task)
+        self.horizon = task.horizon if horizon is None else horizon
+        self.action_repeat = action_repeat
         self.task = task
         self.num_envs = num_envs
         self.simulation = Simulation(task.model, num_envs)
@@ -181,31 +197,33 @@ class TaskSimulations:
 
     def step(
         self, actions: NDArray[Any], restarting: BoolArray | None = None
-    ) -> tuple[FloatArray, BoolArray, Truth]:
-        """Advance all by one step, and evaluate the truth once.
+    ) -> tuple[FloatArray, BoolArray, BoolArray, Truth]:
+        """Repeat an action in all, and evaluate the truth once, after the last step; where an
+        episode ends before that, its state stays as it was then.
 
         Args:
             actions: shape (N, action_size), clipped to [-1, 1].
             restarting: shape (N,), simulations that begin a new episode in this step instead; they
-                gain nothing and are not truncated.
+                gain nothing and are not ended.
 
         Returns:
-            rewards (N,), which are the progress gained; truncated (N,); the truth.
+            rewards (N,), which are the progress gained; terminated (N,), where the task has failed;
+            truncated (N,); the truth.
 
         Raises:
             gymnasium.error.InvalidAction: another shape, no numbers, NaN or infinity.
         """
         valid = validate_actions(self.task.id, actions, (self.num_envs, self.task.action_size))
         bounded = np.clip(valid.astype(np.float64), -1.0, 1.0)
-        controls = self.task.action_to_ctrl(self.simulation.qpos, bounded)
-        diverged = self.simulation.step(controls, self.task.substeps)
-        if diverged.any():
-            names = np.flatnonzero(diverged)
-            logger.warning("%s: simulations %s diverged; they end here.", self.task.id, names)
-        self.steps += 1
-        truncated = (self.steps >= self.task.horizon) | diverged
+        terminated = np.zeros(self.num_envs, np.bool_)
+        truncated = np.zeros(self.num_envs, np.bool_)
+        for _ in range(self.action_repeat):
+            failed, cut = self._advance(bounded, terminated | truncated)
+            terminated |= failed
+            truncated |= cut
         if restarting is not None:
             self._start_episodes(restarting, [None] * self.num_envs)
+            terminated[restarting] = False
             truncated[restarting] = False
         truth = self.task.evaluate(self.simulation.qpos, self.simulation.qvel)
         progress = truth.progress.astype(np.float64)
@@ -214,7 +232,21 @@ class TaskSimulations:
         if restarting is not None:
             rewards[restarting] = 0.0
         self.progress = progress
-        return rewards, truncated, truth
+        return rewards, terminated, truncated, truth
+
+    def _advance(self, actions: FloatArray, ended: BoolArray) -> tuple[BoolArray, BoolArray]:
+        """One step of all that have not ended, shape (N,): which of them fail, and which are cut."""
+        final = self.simulation.state[ended].copy()
+        controls = self.task.action_to_ctrl(self.simulation.qpos, actions)
+        diverged = self.simulation.step(controls, self.task.substeps) & ~ended
+        if diverged.any():
+            names = np.flatnonzero(diverged)
+            logger.warning("%s: simulations %s diverged; they end here.", self.task.id, names)
+        self.simulation.state[ended] = final
+        self.steps += ~ended
+        failed = self.task.failed(self.simulation.qpos, self.simulation.qvel)
+        is_over = self.steps >= self.horizon
+        return failed & ~ended, (is_over | diverged) & ~ended
 
     def observe(self) -> NDArray[np.float32]:
         """What the agent sees of the present states, shape (N, D)."""

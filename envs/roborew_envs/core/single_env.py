@@ -28,14 +28,26 @@ class TaskEnv(gymnasium.Env[Any, Any]):
         quality: Quality = "fast",
         appearance: str = "",
         appearance_seed: int = 0,
+        horizon: int | None = None,
+        action_repeat: int = 1,
     ) -> None:
         self._vector_env = TaskVectorEnv(
-            task, 1, render_mode, camera, width, height, quality, appearance, appearance_seed
+            task,
+            1,
+            render_mode,
+            camera,
+            width,
+            height,
+            quality,
+            appearance,
+            appearance_seed,
+            horizon=horizon,
+            action_repeat=action_repeat,
         )
         self.core = self._vector_env.core
         self.task = task
         self.render_mode = render_mode
-        self.metadata = {**self.metadata, "render_fps": task.fps}
+        self.metadata = {**self.metadata, "render_fps": self._vector_env.metadata["render_fps"]}
         spaces: Any = self._vector_env  # Gymnasium leaves the parameter of these spaces open
         self.observation_space = spaces.single_observation_space
         self.action_space = spaces.single_action_space
@@ -56,9 +68,10 @@ class TaskEnv(gymnasium.Env[Any, Any]):
         """Advance by one step."""
         if not self._running:
             raise ResetNeeded(f"{self.task.id}: call reset() before step().")
-        rewards, truncated, truth = self.core.step(np.asarray(action)[None])
+        rewards, terminated, truncated, truth = self.core.step(np.asarray(action)[None])
         observation = self.core.observe()[0]
-        return observation, float(rewards[0]), False, bool(truncated[0]), _info(truth)
+        ends = bool(terminated[0]), bool(truncated[0])
+        return observation, float(rewards[0]), *ends, _info(truth)
 
     def render(self) -> Any:
         """The current state's frame, shape (H, W, 3), uint8 RGB."""

@@ -4,8 +4,10 @@ rewards or agents."""
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from types import MappingProxyType
 from typing import ClassVar
 
 import mujoco
@@ -56,8 +58,8 @@ class Task(ABC):
     keeps no state.
 
     Laws held by tests: progress lies in [0, 1] and is exactly 1 where, and only where, success is
-    True; stage is the last index exactly where success is True; the same generator state gives the
-    same start.
+    True; stage is the last index exactly where success is True; no failed state is a success or a
+    start; the same generator state gives the same start.
     """
 
     id: ClassVar[str]
@@ -77,6 +79,10 @@ class Task(ABC):
     """Environment steps, over all simulations, of a training run that names no number."""
     train_init_std: ClassVar[float | None] = None
     """First standard deviation of PPO's actions in such a run; None leaves it to the reward."""
+    train_ppo: ClassVar[Mapping[str, float]] = MappingProxyType({})
+    """Other settings of PPO in such a run, by name; its own defaults for the rest."""
+    train_oracle: ClassVar[Mapping[str, float]] = MappingProxyType({})
+    """Settings of the reward in a run that is paid the task's own progress, by name."""
 
     @cached_property
     def model(self) -> mujoco.MjModel:
@@ -117,6 +123,12 @@ class Task(ABC):
     @abstractmethod
     def partial_stage(self, qpos: FloatArray, qvel: FloatArray) -> IntArray:
         """Index into `stages` of each state as if success were False, shape (N,)."""
+
+    def failed(self, qpos: FloatArray, qvel: FloatArray) -> BoolArray:
+        """Whether all is lost in each state, shape (N,), which ends the episode: a fall; nowhere by
+        default."""
+        del qvel
+        return np.zeros(len(qpos), np.bool_)
 
     def evaluate(self, qpos: FloatArray, qvel: FloatArray) -> Truth:
         """The truth of each state, with `success` computed once."""

@@ -20,6 +20,18 @@ def check_num_envs(num_envs: object) -> None:
         raise Error(f"num_envs: got {num_envs!r}, expected at least 1, a whole number.")
 
 
+def check_steps(horizon: object, action_repeat: object) -> None:
+    """Refuse all but whole numbers from 1 up; a horizon of None is the environment's own.
+
+    Raises:
+        gymnasium.error.Error: one of them is none.
+    """
+    steps = {"horizon": 1 if horizon is None else horizon, "action_repeat": action_repeat}
+    for name, number in steps.items():
+        if not isinstance(number, int | np.integer) or number < 1:
+            raise Error(f"{name}: got {number!r}, expected at least 1, a whole number.")
+
+
 def parse_reset_mask(options: Mapping[str, Any] | None, num_envs: int) -> NDArray[np.bool_]:
     """Read which environments `reset` starts: shape (num_envs,), all where no option says.
 

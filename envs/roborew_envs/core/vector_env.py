@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -29,11 +30,12 @@ from roborew_envs.rendering.renderer import (
 class TaskVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
     """Many simulations of one task, stepped and rendered together on threads.
 
-    Reward: progress gained in the step (truth). An episode never ends on success, only at the
-    horizon. Infos hold the truth of every simulation: ``progress`` (N,) float32 in [0, 1],
-    ``success`` (N,) bool, ``stage`` (N,) int64. Frames show the state after the action and before
-    any reset. Autoreset is ``NEXT_STEP`` or ``DISABLED``; ``SAME_STEP`` is refused, because a
-    wrapper that renders would see the next episode's first frame at an episode's end.
+    Reward: progress gained in the step (truth). An episode never ends on success: it is terminated
+    where the task has `Task.failed`, and truncated at the horizon. Infos hold the truth of every
+    simulation: ``progress`` (N,) float32 in [0, 1], ``success`` (N,) bool, ``stage`` (N,) int64.
+    Frames show the state after the action and before any reset. Autoreset is ``NEXT_STEP`` or
+    ``DISABLED``; ``SAME_STEP`` is refused, because a wrapper that renders would see the next
+    episode's first frame at an episode's end.
 
     ``appearance`` shifts what is seen, never what happens: ``kind:strength`` pairs as in
     ``"light:strong,camera:mild"`` (see `roborew_envs.rendering.appearance`); every episode has a
@@ -42,6 +44,10 @@ class TaskVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
     ``camera`` names one of the task's cameras, the first if not given, or several as in
     ``"front,wrist"``: their pictures, each ``width`` x ``height`` pixels, then lie side by side in
     every frame, (H, 2 * W, 3).
+
+    ``horizon`` is the number of steps of an episode, the task's own if not given. With
+    ``action_repeat`` K one call of `step` repeats its action for K of them, or fewer at an episode's
+    end: reward, truth and frame are those of the state after the last one.
     """
 
     metadata: dict[str, Any] = {"render_modes": ["rgb_array"]}
@@ -58,6 +64,8 @@ class TaskVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         appearance: str = "",
         appearance_seed: int = 0,
         autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+        horizon: int | None = None,
+        action_repeat: int = 1,
     ) -> None:
         _check_render_mode(render_mode)
         mode = _parse_autoreset_mode(autoreset_mode)
@@ -66,11 +74,14 @@ class TaskVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         check_frame(width, height, quality)
         self._frame_format = (width, height, quality)
         self._renderer: Renderer | None = None  # opened by the first frame: training may need none
-        self.core = TaskSimulations(task, num_envs, appearance, appearance_seed)
+        self.core = TaskSimulations(
+            task, num_envs, appearance, appearance_seed, horizon, action_repeat
+        )
         self.task = task
         self.num_envs = num_envs
         self.render_mode = render_mode
-        self.metadata = {**self.metadata, "render_fps": task.fps, "autoreset_mode": mode}
+        fps = task.fps / action_repeat
+        self.metadata = {**self.metadata, "render_fps": fps, "autoreset_mode": mode}
         observation_shape = self.core.observe().shape[1:]
         self.single_observation_space = Box(-np.inf, np.inf, observation_shape, np.float32)
         self.single_action_space = Box(-1.0, 1.0, (task.action_size,), np.float32)
@@ -95,7 +106,7 @@ class TaskVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         return self.core.observe(), self._infos(truth)
 
     def step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
-        """Advance every simulation by one step."""
+        """Advance every simulation by one step, or as many as actions are repeated for."""
         if not self._running.all():
             raise ResetNeeded(f"{self.task.id}: call reset() before step().")
         restarting = self._ended if self._ended.any() else None
@@ -105,9 +116,8 @@ class TaskVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
                 "autoreset is DISABLED: "
                 'call reset(options={"reset_mask": terminated | truncated}).'
             )
-        rewards, truncated, truth = self.core.step(actions, restarting)
-        self._ended = truncated.copy()  # the caller may write into what is returned
-        terminated = np.zeros(self.num_envs, np.bool_)
+        rewards, terminated, truncated, truth = self.core.step(actions, restarting)
+        self._ended = terminated | truncated
         return self.core.observe(), rewards, terminated, truncated, self._infos(truth)
 
     def _infos(self, truth: Truth) -> dict[str, Any]:
@@ -130,6 +140,11 @@ class TaskVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
     def resizable(self) -> bool:
         """Whether ``camera``, ``width`` and ``height`` are for the taking: they always are."""
         return True
+
+    @property
+    def max_episode_steps(self) -> int:
+        """Calls of `step` after which an episode is truncated."""
+        return math.ceil(self.core.horizon / self.core.action_repeat)
 
     @property
     def expert(self) -> None:

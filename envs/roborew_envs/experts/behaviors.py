@@ -15,7 +15,11 @@ from gymnasium.error import Error
 from numpy.typing import NDArray
 
 from roborew_envs.core.task import BoolArray, FloatArray, IntArray, Task
-from roborew_envs.experts.policies import available_policies, load_policy_network
+from roborew_envs.experts.policies import (
+    available_policies,
+    first_version,
+    load_policy_network,
+)
 from roborew_envs.tasks.arm_task import MAX_EE_STEP, ee_position
 
 Behavior = Literal[
@@ -48,7 +52,7 @@ def available_behaviors(task: Task) -> tuple[Behavior, ...]:
     nothing can be undone."""
     skills = task.scripted_policy
     if skills is None:
-        has_network = task.id in available_policies()
+        has_network = first_version(task.id) in available_policies()
         return PRETRAINED_BEHAVIORS if has_network else ("random",)
     behaviors: tuple[Behavior, ...] = get_args(Behavior)
     if skills.undo is None:

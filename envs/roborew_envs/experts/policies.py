@@ -172,6 +172,15 @@ def policy_file(task_id: str) -> str:
     return name_without_version + _SUFFIX
 
 
+def first_version(task_id: str) -> str:
+    """Id of the first version of a task, whose policy all versions have.
+
+    >>> first_version("roborew/CartPole-v1")
+    'roborew/CartPole-v0'
+    """
+    return f"{task_id.rsplit('-', 1)[0]}-v0"
+
+
 def load_policy_network(task_id: str) -> PolicyNetwork:
     """Load the expert policy of a task.
 
@@ -180,7 +189,7 @@ def load_policy_network(task_id: str) -> PolicyNetwork:
             damaged.
     """
     available = available_policies()
-    if task_id not in available:
+    if first_version(task_id) not in available:
         raise gymnasium.error.Error(
             f"no expert policy for {task_id!r}. Available: {', '.join(available) or 'none'}."
         )

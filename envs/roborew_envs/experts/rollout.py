@@ -113,8 +113,10 @@ def collect_episodes(
 def _rollout(
     task: Task, policy: Policy, behavior: Behavior, seeds: Sequence[int], steps: int | None
 ) -> list[TaskEpisode]:
-    """One episode of a policy from each seed."""
+    """One episode of a policy from each seed, until the task has failed or its time is over."""
     core = TaskSimulations(task, len(seeds))
+    lengths = np.zeros(len(seeds), np.int64)
+    has_ended = np.zeros(len(seeds), np.bool_)
     truth = core.reset(np.ones(len(seeds), np.bool_), list(seeds))
     states = [_snapshot(core, truth)]
     actions: list[FloatArray] = []
@@ -122,8 +124,10 @@ def _rollout(
         state = states[-1]
         progress = state["progress"].astype(np.float64)
         action = policy.act(state["qpos"], progress, state["observations"])
-        _, _, truth = core.step(action)
+        _, terminated, _, truth = core.step(action)
         actions.append(action)
+        lengths += ~has_ended
+        has_ended |= terminated
         states.append(_snapshot(core, truth))
     core.close()
     # From one array a step to one array an episode: (N, T, ...).
@@ -132,7 +136,9 @@ def _rollout(
     columns["progress"] = columns["progress"].astype(np.float64)
     episodes: list[TaskEpisode] = []
     for i, seed in enumerate(seeds):
-        arrays = {name: values[i] for name, values in columns.items()}
+        num_actions = int(lengths[i])
+        arrays = {name: values[i, : num_actions + 1] for name, values in columns.items()}
+        arrays["actions"] = columns["actions"][i, :num_actions]
         episodes.append(TaskEpisode(task.id, behavior, seed, task.stages, **arrays))
     return episodes
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, cast
 
@@ -18,6 +19,7 @@ from roborew_envs.core.simulation import validate_actions
 from roborew_envs.core.validation import (
     check_num_envs,
     check_snapshot,
+    check_steps,
     expand_seeds,
     parse_reset_mask,
     tag_snapshot,
@@ -58,6 +60,10 @@ class SuiteVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         height: of a frame [pixels]; 72 by default.
         quality: ``"fast"`` or ``"full"``, see `roborew_envs.rendering.renderer`.
         autoreset_mode: ``DISABLED``.
+        horizon: steps of an episode, the environment's own if not given. An end that a suite
+            brings itself stays.
+        action_repeat: steps that each action is repeated for, or fewer at an episode's end. Their
+            rewards are added up; observation, success and frame are those of the last one.
         **options: for `gymnasium.make`.
     """
 
@@ -76,21 +82,30 @@ class SuiteVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         height: int | None = None,
         quality: Quality = "fast",
         autoreset_mode: AutoresetMode | str = AutoresetMode.DISABLED,
+        horizon: int | None = None,
+        action_repeat: int = 1,
         **options: Any,
     ) -> None:
         check_num_envs(num_envs)
+        check_steps(horizon, action_repeat)
         if AutoresetMode(autoreset_mode) != AutoresetMode.DISABLED:
             raise Error(
                 f"autoreset_mode: got {autoreset_mode}, expected DISABLED: the last frame must "
                 f"still be seen."
             )
         find_env_spec(env_id)
+        if horizon is not None:
+            options["max_episode_steps"] = horizon
         self.num_envs = num_envs
         self.render_mode = render_mode
+        self._action_repeat = action_repeat
         self.envs = [_make_env(env_id, render_mode, options) for _ in range(num_envs)]
         first = self.envs[0]
         self.spec = first.spec
         self.metadata = {**first.metadata, **self.metadata}
+        fps = first.metadata.get("render_fps")
+        if fps is not None:
+            self.metadata["render_fps"] = fps / action_repeat
         observation_space = cast("Box", first.observation_space)
         self.single_observation_space = observation_space
         self.single_action_space = cast("Box", first.action_space)
@@ -126,7 +141,7 @@ class SuiteVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         return self._observations.copy(), self._success_infos(infos)
 
     def step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
-        """Advance every environment by one step."""
+        """Advance every environment by one step, or as many as actions are repeated for."""
         if self._ended.any():
             raise ResetNeeded(
                 f"environments {np.flatnonzero(self._ended)} have ended, or never begun: "
@@ -159,10 +174,10 @@ class SuiteVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
     def _step_env(self, i: int, action: NDArray[Any]) -> tuple[float, bool, bool, dict[str, Any]]:
         """Step environment i; one that breaks down stands again where it stood before."""
         before = self._observations[i].copy()
-        self._observations[i], reward, terminated, truncated, info = self.envs[i].step(action)
-        if np.isfinite(self._observations[i]).all() and np.isfinite(float(reward)):
+        self._observations[i], reward, terminated, truncated, info = self._repeat(i, action)
+        if np.isfinite(self._observations[i]).all() and np.isfinite(reward):
             self._actions[i].append(action)
-            return float(reward), terminated, truncated, info
+            return reward, terminated, truncated, info
         _log.warning(
             "%s: environment %d gave NaN or infinity as observation or reward; it ends here.",
             self._name,
@@ -172,6 +187,25 @@ class SuiteVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         info = self._replay(i, self._actions[i])
         self._observations[i] = before
         return 0.0, False, True, info
+
+    def _repeat(
+        self, i: int, action: NDArray[Any]
+    ) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        """What environment i gives for an action that is repeated, or until its episode ends."""
+        observation, reward, terminated, truncated, info = self.envs[i].step(action)
+        total = float(reward)
+        for _ in range(self._action_repeat - 1):
+            if terminated or truncated:
+                break
+            observation, reward, terminated, truncated, info = self.envs[i].step(action)
+            total += float(reward)
+        return observation, total, terminated, truncated, info
+
+    @property
+    def max_episode_steps(self) -> int | None:
+        """Calls of `step` after which an episode is truncated; None where no limit is known."""
+        limit = None if self.spec is None else self.spec.max_episode_steps
+        return None if limit is None else math.ceil(limit / self._action_repeat)
 
     @property
     def _name(self) -> str:
@@ -217,7 +251,7 @@ class SuiteVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         info = self._start_episode(i)
         for action in actions:
             self._actions[i].append(action.copy())
-            self._observations[i], _, _, _, info = self.envs[i].step(action)
+            self._observations[i], _, _, _, info = self._repeat(i, action)
         return info
 
     def _success_infos(self, infos: Mapping[int, Mapping[str, Any]]) -> dict[str, Any]:

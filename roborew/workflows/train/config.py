@@ -55,6 +55,17 @@ class EnvConfig:
     """Height of a frame [pixels]; the environment's own if not given."""
     quality: Literal["fast", "full"] = "fast"
     """How frames are drawn."""
+    horizon: int | None = None
+    """Steps of an episode, after which it is truncated; the environment's own if not given."""
+    action_repeat: int = 1
+    """Steps that each action is repeated for. What the agent then sees, is paid for and is evaluated
+    by is the last of them, and all other settings count actions, --total-timesteps as well;
+    --env.horizon counts the steps."""
+
+    @classmethod
+    def upgrade(cls, content: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the content of a config.json of before horizon and action repeat were settings."""
+        return {"horizon": None, "action_repeat": 1, **content}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +82,15 @@ class ShapingConfig:
     """Discount of the potential; the agent's own if not given."""
     on_invalid: Literal["skip", "hold"] | None = None
     """What the potential pays where the reward model abstains; skip if not given."""
+    raw_coef: float | None = None
+    """Reward a step for a score of one, beside progress-delta's gain: so that a score is worth
+    holding; 0 if not given."""
+
+    @classmethod
+    def upgrade(cls, content: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the content of a config.json of before the raw score could be paid beside the
+        gain."""
+        return {"raw_coef": None, **content}
 
     def check(self) -> None:
         """Raise where a setting belongs to another shaping."""
@@ -81,6 +101,11 @@ class ShapingConfig:
                     f"--shaping.{name}: only --shaping potential uses it; the shaping is "
                     f"{self.kind or 'not given'}."
                 )
+        if self.raw_coef is not None and self.kind in ("raw", "potential"):
+            raise InvalidInputError(
+                "--shaping.raw-coef: only --shaping progress-delta uses it; the shaping is "
+                f"{self.kind}."
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +188,9 @@ class TrainConfig:
         self.shaping.check()
         self.success_detector.check()
         check_whole_number("evaluation.episodes", self.evaluation.episodes)
+        check_whole_number("env.action-repeat", self.env.action_repeat)
+        if self.env.horizon is not None:
+            check_whole_number("env.horizon", self.env.horizon)
         for name in ("num_envs", "score_every", "threads", "num_refits"):
             check_whole_number(name, getattr(self, name))
         if self.total_timesteps is not None:

@@ -60,9 +60,9 @@ def _evaluation_lengths(config: TrainConfig, num_frames: int, num_policies: int)
 
 def time_limit(env: Any) -> int | None:
     """The time limit of a vector environment's episodes [steps], None where it does not say."""
-    task = getattr(env.unwrapped, "task", None)
-    if task is not None:
-        return task.horizon
+    own = getattr(env.unwrapped, "max_episode_steps", None)
+    if own is not None:
+        return own
     spec = env.unwrapped.spec
     return None if spec is None else spec.max_episode_steps
 

@@ -42,7 +42,7 @@ def resolve(config: TrainConfig) -> TrainConfig:
     """
     check_environment(config.env.id)
     agents.canonical(config.agent.name)
-    reward = _resolve_reward(config.reward)
+    reward = _resolve_reward(config.reward, config.env.id)
     if config.refit is not None:
         _check_refit(reward, config.refit)
     if reward.is_oracle:
@@ -89,7 +89,7 @@ def _resolve_env(env: EnvConfig) -> EnvConfig:
     return replace(env, width=width, height=height)
 
 
-def _resolve_reward(reward: RewardConfig) -> RewardConfig:
+def _resolve_reward(reward: RewardConfig, env_id: str) -> RewardConfig:
     reward.check_name()
     if reward.is_folder:
         # A run may be taken up from another folder.
@@ -100,14 +100,19 @@ def _resolve_reward(reward: RewardConfig) -> RewardConfig:
                 f"reward {reward.name}: a critic takes no options; it keeps its own settings."
             )
         return reward
+    if reward.name == "oracle-dense":
+        reward = reward.with_options({**task_class(env_id).train_oracle, **reward.options})
     return reward.with_defaults()
 
 
 def _resolve_agent(agent: AgentConfig, env_id: str, reward: RewardConfig) -> AgentConfig:
     options = agent.typed_options()
+    task = task_class(env_id)
     if "init_std" in keyword_options(agent.factory()) and "init_std" not in options:
         usual = CRITICS_INIT_STD if reward.is_critic else DEFAULT_INIT_STD
-        agent = agent.with_options({"init_std": task_class(env_id).train_init_std or usual})
+        agent = agent.with_options({"init_std": task.train_init_std or usual})
+    if agent.name == "ppo":
+        agent = agent.with_options({**task.train_ppo, **agent.options})
     return agent.with_defaults()
 
 
@@ -115,7 +120,14 @@ def _resolve_shaping(config: TrainConfig, spec: RewardSpec) -> ShapingConfig:
     shaping = config.shaping
     kind = shaping.kind or spec.shaping
     scale = SHAPING_SCALE[kind] if shaping.scale is None else shaping.scale
-    if kind != "potential":
+    if kind == "progress-delta":
+        return replace(shaping, kind=kind, scale=scale, raw_coef=shaping.raw_coef or 0.0)
+    if shaping.raw_coef is not None:
+        raise InvalidInputError(
+            f"--shaping.raw-coef: reward {config.reward.name} pays {kind}, and only progress-delta "
+            "uses it; leave it out, or choose --shaping progress-delta."
+        )
+    if kind == "raw":
         return replace(shaping, kind=kind, scale=scale)
     gamma = config.agent.options.get("gamma") if shaping.gamma is None else shaping.gamma
     if gamma is None:
@@ -157,7 +169,7 @@ def _check_oracle(config: TrainConfig) -> None:
         if is_set:
             raise InvalidInputError(
                 f"{flag}: reward {config.reward.name} pays the simulator's truth and cannot honor "
-                "it; its own settings are --reward.scale and --reward.bonus."
+                "it; its own settings are listed by --reward.help."
             )
 
 

@@ -289,3 +289,14 @@ def test_a_start_that_becomes_a_success_by_itself_has_no_stall() -> None:
     assert episode.success.any()
     with pytest.raises(Error, match="here: seed 3 succeeds without being touched: no stall"):
         experts.shorten_stalls("here", [episode], np.array([5]), lambda which, stops: [episode])
+
+
+def test_a_later_version_has_the_expert_of_the_first_and_its_stall_ends_at_the_fall() -> None:
+    first, second = make_task("roborew/Hopper-v0"), make_task("roborew/Hopper-v1")
+    assert available_behaviors(second) == available_behaviors(first)
+    (whole,), (cut,) = (collect_episodes(task, "stall", [4]) for task in (first, second))
+    num_actions = len(cut.actions)
+    assert len(cut.qpos) == num_actions + 1 < len(whole.qpos)
+    np.testing.assert_array_equal(cut.qpos, whole.qpos[: num_actions + 1])
+    still = np.zeros((num_actions + 1, second.model.nv))
+    assert second.failed(cut.qpos, still).tolist() == [False] * num_actions + [True]

@@ -92,6 +92,21 @@ def test_a_difference_telescopes_over_any_path_and_any_gap(
     assert pay(ProgressDelta(scale), scores).sum() == pytest.approx(scale * gain, abs=1e-5)
 
 
+@given(EPISODES, st.floats(0.1, 10), st.floats(0.001, 1))
+def test_with_a_raw_coef_the_return_is_the_gain_and_the_sum_of_the_scores(
+    scores: list[float | None], scale: float, raw_coef: float
+) -> None:
+    """An invalid step counts as the next valid one, so scoring every k-th pays as much as all."""
+    seen = [score for score in scores if score is not None]
+    gain = seen[-1] - seen[0] if seen else 0.0
+    total, following = 0.0, 0.0
+    for score in reversed(scores[1:]):
+        following = following if score is None else score
+        total += following
+    expected = scale * gain + raw_coef * total
+    assert pay(ProgressDelta(scale, raw_coef), scores).sum() == pytest.approx(expected, abs=1e-5)
+
+
 @given(EPISODES)
 def test_an_undiscounted_truncated_potential_is_a_difference(scores: list[float | None]) -> None:
     assert pay(Potential(3.0, 1.0), scores) == pytest.approx(
@@ -104,7 +119,14 @@ def test_a_level_is_paid_again_and_again_and_can_be_farmed() -> None:
 
 
 @pytest.mark.parametrize(
-    "shaping", [ProgressDelta(), Potential(1.0, GAMMA), Potential(1.0, GAMMA, "hold"), RawScore()]
+    "shaping",
+    [
+        ProgressDelta(),
+        ProgressDelta(raw_coef=0.5),
+        Potential(1.0, GAMMA),
+        Potential(1.0, GAMMA, "hold"),
+        RawScore(),
+    ],
 )
 def test_episodes_do_not_leak_into_each_other(shaping: Shaping) -> None:
     """Paying two episodes together equals paying each alone, and a restart forgets."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,6 +16,7 @@ from roborew.workflows.parts import AgentConfig, RewardConfig
 from roborew.workflows.train.command import command
 from roborew.workflows.train.config import EnvConfig, ShapingConfig, TrainConfig
 from roborew.workflows.train.resolve import resolve, resolve_for_reward
+from roborew_envs import TASKS, make_task
 
 OLD = Path(__file__).with_name("old_run") / "config.json"
 
@@ -44,13 +46,18 @@ def test_every_setting_of_agent_and_reward_is_written_down(agent: str) -> None:
     written = to_json(config)
     factory = config.agent.factory()
     assert written["agent"]["options"].keys() == default_options(factory).keys()
-    assert written["reward"]["options"] == {"scale": 5.0, "bonus": 4.0}
+    assert written["reward"]["options"] == {
+        "scale": 5.0,
+        "bonus": 4.0,
+        "raw_coef": 0.0,
+        "ends_at_success": True,
+    }
     assert from_json(TrainConfig, written) == config
 
 
 def test_shaping_and_success_detector_are_written_down_as_they_suit_the_reward() -> None:
     config = resolve_for_reward(resolve(TrainConfig()), Mini().spec)
-    assert config.shaping == ShapingConfig("progress-delta", scale=5.0)
+    assert config.shaping == ShapingConfig("progress-delta", scale=5.0, raw_coef=0.0)
     detector = config.success_detector
     assert (detector.enabled, detector.threshold, detector.bonus) == (True, 0.9, 4.0)
 
@@ -75,3 +82,40 @@ def test_the_command_of_a_configuration_names_what_is_not_usual() -> None:
     )
     expected = "roborew train --env roborew/Press-v0 --cameras side --agent.gae-lambda 0.8"
     assert command(config) == expected
+
+
+@pytest.mark.parametrize("env_id", TASKS)
+def test_the_settings_that_suit_a_task_exist_and_a_user_overrides_them(env_id: str) -> None:
+    task = make_task(env_id)
+    config = resolve(TrainConfig(env=EnvConfig(env_id), reward=RewardConfig("oracle-dense")))
+    assert task.train_ppo.items() <= config.agent.options.items()
+    assert task.train_oracle.items() <= config.reward.options.items()
+    own = TrainConfig(
+        env=EnvConfig(env_id),
+        reward=RewardConfig("oracle-dense", {"raw_coef": 0.7}),
+        agent=AgentConfig(options={"gamma": 0.5}),
+    )
+    chosen = resolve(own)
+    assert (chosen.reward.options["raw_coef"], chosen.agent.options["gamma"]) == (0.7, 0.5)
+
+
+def test_a_run_of_before_scores_could_be_held_goes_on_without() -> None:
+    """Its config.json names neither the settings of the environment's steps nor the raw score's."""
+    config = resolve_for_reward(resolve(TrainConfig()), Mini().spec)
+    written = to_json(config)
+    for group, name in [("env", "horizon"), ("env", "action_repeat"), ("shaping", "raw_coef")]:
+        del written[group][name]
+    before = from_json(TrainConfig, written)
+    assert resolve_for_reward(before, Mini().spec) == config
+
+
+@pytest.mark.parametrize("kind", ["raw", "potential"])
+def test_a_raw_coef_is_refused_where_the_shaping_would_ignore_it(kind: Any) -> None:
+    with pytest.raises(InvalidInputError, match="progress-delta"):
+        TrainConfig(shaping=ShapingConfig(kind, raw_coef=0.1))
+
+
+@pytest.mark.parametrize("setting", [{"horizon": 0}, {"action_repeat": 0}])
+def test_steps_of_an_episode_are_counted_from_one_up(setting: dict[str, int]) -> None:
+    with pytest.raises(InvalidInputError, match="at least 1; got 0"):
+        TrainConfig(env=EnvConfig(**setting))  # pyright: ignore[reportArgumentType] - by name

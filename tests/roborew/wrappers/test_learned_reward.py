@@ -62,6 +62,21 @@ def test_the_last_action_of_an_episode_is_scored_on_its_own_final_frame(
     assert finals >= 10
 
 
+@pytest.mark.parametrize(
+    "shaping", [ProgressDelta(5.0, 0.1), Potential(5.0, 0.9), Potential(5.0, 0.9, "hold")]
+)
+def test_an_episode_is_paid_the_same_whenever_others_begin(shaping: Any) -> None:
+    """The reset of some environments is no step of the others between two of their scores."""
+    horizons = [5, 7, 9]
+    together = [
+        step[0] for step in run(learned(clocks(horizons), shaping=shaping, score_every=4), 30)
+    ]
+    for column, horizon in enumerate(horizons):
+        env = learned(clocks([horizon]), shaping=shaping, score_every=4)
+        alone = [step[0][0] for step in run(env, 30)]
+        np.testing.assert_allclose([rewards[column] for rewards in together], alone)
+
+
 def test_the_single_wrapper_scores_the_final_frame_too() -> None:
     env = SingleLearnedReward(
         ClockEnv(5), ClockModel(), "read the clock", score_every=2, success_detector=None

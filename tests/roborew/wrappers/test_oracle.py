@@ -35,6 +35,26 @@ def test_the_dense_return_is_scale_times_progress_plus_the_bonus_of_success(ever
     assert ends.reshape(2, 6)[:, -1].all() and ends.sum() == 2
 
 
+@pytest.mark.parametrize("every", [1, 2, 3])
+def test_progress_that_is_held_is_paid_beside_the_gain(every: int) -> None:
+    """The clock's progress rises by a sixth a step, and each step is paid as the next scored one."""
+    env = OracleReward(
+        clocks([6]), scale=5.0, raw_coef=0.5, ends_at_success=False, score_every=every
+    )
+    rewards, ends = roll(env, 12)
+    scored = [every * -(-step // every) / 6 for step in range(1, 7)]
+    np.testing.assert_allclose(
+        rewards.reshape(2, 6).sum(axis=1), 5.0 + 0.5 * sum(scored), rtol=1e-6
+    )
+    assert not ends.any()
+
+
+@pytest.mark.parametrize("settings", [{"raw_coef": 0.1}, {"ends_at_success": False}])
+def test_the_sparse_reward_takes_no_setting_that_it_would_ignore(settings: dict[str, Any]) -> None:
+    with pytest.raises(InvalidInputError, match="choose the dense one"):
+        OracleReward(clocks([4]), "sparse", **settings)
+
+
 def test_the_sparse_reward_is_the_bonus_of_success_alone() -> None:
     rewards, ends = roll(OracleReward(clocks([3]), "sparse", bonus=4.0, score_every=1), 6)
     np.testing.assert_array_equal(rewards, [0, 0, 4, 0, 0, 4])

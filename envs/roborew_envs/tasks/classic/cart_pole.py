@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from roborew_envs.core.mjcf import load_world
 from roborew_envs.core.task import BoolArray, FloatArray, IntArray, Language, Task
+from roborew_envs.tasks.training import BODY_PPO, HELD_GOAL
 
 MAX_UPRIGHT_LEAN = 0.08
 """Largest lean of a pole that is upright [rad]."""
@@ -103,3 +104,15 @@ class CartPole(Task):
         lean = np.abs(qpos[:, 1])
         is_standing = lean < FALLEN_LEAN
         return is_standing.astype(np.int64)
+
+
+class CartPoleV1(CartPole):
+    """`CartPole` that ends where the pole has fallen."""
+
+    id = "roborew/CartPole-v1"
+    train_timesteps = 130_000
+    train_ppo = BODY_PPO
+    train_oracle = HELD_GOAL
+
+    def failed(self, qpos: FloatArray, qvel: FloatArray) -> BoolArray:
+        return np.abs(qpos[:, 1]) >= FALLEN_LEAN

@@ -10,7 +10,7 @@ import numpy as np
 
 from roborew_envs.core.task import FloatArray, Language
 from roborew_envs.tasks.gymnasium_bodies import color_geoms, compile_body, load_body
-from roborew_envs.tasks.locomotion.runner import Runner
+from roborew_envs.tasks.locomotion.runner import EndsAtFall, Runner
 from roborew_envs.tasks.locomotion.track import add_runner_cameras, add_track
 
 
@@ -84,3 +84,9 @@ class Ant(Runner):
         # Half is lost at 2 m: a body further aside does not arrive.
         in_lane = np.clip((2.4 - aside) / 0.8, 0.0, 1.0)
         return level * in_lane
+
+
+class AntV1(EndsAtFall, Ant):
+    """`Ant` that ends at a fall or beside the lane."""
+
+    id = "roborew/Ant-v1"

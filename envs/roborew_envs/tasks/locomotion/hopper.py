@@ -9,7 +9,7 @@ import mujoco
 
 from roborew_envs.core.task import FloatArray, Language
 from roborew_envs.tasks.gymnasium_bodies import color_geoms, compile_body, load_body
-from roborew_envs.tasks.locomotion.runner import Runner, planar_uprightness
+from roborew_envs.tasks.locomotion.runner import EndsAtFall, Runner, planar_uprightness
 from roborew_envs.tasks.locomotion.track import add_runner_cameras, add_track
 
 
@@ -65,3 +65,9 @@ class Hopper(Runner):
         """The torso stands at 1.25 m; it is lost below 0.6 m."""
         _, height, pitch = qpos[:, :3].T
         return planar_uprightness(height, pitch, (0.6, 0.85))
+
+
+class HopperV1(EndsAtFall, Hopper):
+    """`Hopper` that ends at a fall."""
+
+    id = "roborew/Hopper-v1"

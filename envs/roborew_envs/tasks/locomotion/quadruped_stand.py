@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from roborew_envs.core.mjcf import load_world
 from roborew_envs.core.task import BoolArray, FloatArray, IntArray, Language, Task
 from roborew_envs.tasks.kinematics import Kinematics, euler_to_quaternion
+from roborew_envs.tasks.training import BODY_PPO, HELD_GOAL
 
 LYING_HEIGHT, STANDING_HEIGHT = 0.11, 0.36
 """Height of the torso's middle on the belly, and from which the legs are straight enough [m]."""
@@ -137,3 +138,14 @@ class QuadrupedStand(Task):
         poses = self.kinematics.forward(qpos)
         paw_heights = poses.geom_positions[:, self._paws, 2]
         return paw_heights.max(axis=1)
+
+
+class QuadrupedStandV1(QuadrupedStand):
+    """`QuadrupedStand` that ends where the back leans by 60 degrees."""
+
+    id = "roborew/QuadrupedStand-v1"
+    train_ppo = BODY_PPO
+    train_oracle = HELD_GOAL
+
+    def failed(self, qpos: FloatArray, qvel: FloatArray) -> BoolArray:
+        return self._levelness(qpos) == 0

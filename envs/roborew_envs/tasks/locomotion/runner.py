@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roborew_envs.core.task import BoolArray, FloatArray, IntArray, Task
+from roborew_envs.tasks.training import BODY_PPO, HELD_PROGRESS
 
 STARTED_DISTANCE = 1.0
 """Distance from which the second stage begins [m]."""
@@ -50,8 +51,7 @@ class Runner(Task):
     def success(self, qpos: FloatArray, qvel: FloatArray) -> BoolArray:
         has_arrived = qpos[:, 0] >= self.finish_x
         # A body that falls over the line has not run over it.
-        is_on_feet = self.uprightness(qpos) >= 0.5
-        return has_arrived & is_on_feet
+        return has_arrived & self._is_on_feet(qpos)
 
     def partial_progress(self, qpos: FloatArray, qvel: FloatArray) -> FloatArray:
         x = qpos[:, 0]
@@ -60,9 +60,21 @@ class Runner(Task):
 
     def partial_stage(self, qpos: FloatArray, qvel: FloatArray) -> IntArray:
         has_started = qpos[:, 0] >= STARTED_DISTANCE
-        is_on_feet = self.uprightness(qpos) >= 0.5
-        is_running = has_started & is_on_feet
+        is_running = has_started & self._is_on_feet(qpos)
         return is_running.astype(np.int64)
+
+    def _is_on_feet(self, qpos: FloatArray) -> BoolArray:
+        return self.uprightness(qpos) >= 0.5
+
+
+class EndsAtFall(Runner):
+    """A runner whose episode ends where it is off its feet."""
+
+    train_ppo = BODY_PPO
+    train_oracle = HELD_PROGRESS
+
+    def failed(self, qpos: FloatArray, qvel: FloatArray) -> BoolArray:
+        return ~self._is_on_feet(qpos)
 
 
 def planar_uprightness(

@@ -9,7 +9,7 @@ import mujoco
 
 from roborew_envs.core.task import FloatArray, Language
 from roborew_envs.tasks.gymnasium_bodies import color_geoms, compile_body, load_body
-from roborew_envs.tasks.locomotion.runner import Runner, planar_uprightness
+from roborew_envs.tasks.locomotion.runner import EndsAtFall, Runner, planar_uprightness
 from roborew_envs.tasks.locomotion.track import add_runner_cameras, add_track
 
 
@@ -73,3 +73,9 @@ class Walker(Runner):
         """The torso stands at 1.25 m; it is lost below 0.6 m."""
         _, height, pitch = qpos[:, :3].T
         return planar_uprightness(height, pitch, (0.6, 0.85))
+
+
+class WalkerV1(EndsAtFall, Walker):
+    """`Walker` that ends at a fall."""
+
+    id = "roborew/Walker-v1"
