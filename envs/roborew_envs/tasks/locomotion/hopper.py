@@ -71,3 +71,4 @@ class HopperV1(EndsAtFall, Hopper):
     """`Hopper` that ends at a fall."""
 
     id = "roborew/Hopper-v1"
+    train_timesteps = 400_000

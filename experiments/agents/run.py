@@ -1,0 +1,89 @@
+"""Agents that are paid a perfect dense reward, as `roborew train` trains them by default.
+
+    python -m experiments.agents.run --work FOLDER [--tasks CartPole-v1 Hopper-v1] [--seeds 0 1 2]
+    [--agent ppo] [-- further words of `roborew train`]
+
+Each run is one `roborew train --reward oracle-dense` in a process of its own, on one thread. A row a
+run goes to ``results.csv`` beside this file; a run whose row is there is not run again, and one that
+was interrupted goes on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from experiments.critics.tables import Rows
+from roborew.workflows.evaluate import read_summary
+
+TASKS = ("CartPole-v1", "Hopper-v1", "Walker-v1", "Ant-v1", "QuadrupedStand-v1")
+KEYS = ("task", "agent", "seed", "settings")
+FIGURES = (
+    "true_success",
+    "true_success_ci_low",
+    "true_success_ci_high",
+    "success_at_any_time",
+    "success_at_horizon_without_detector",
+    "final_progress",
+    "steps",
+    "minutes",
+)
+RESULTS = Path(__file__).with_name("results.csv")
+
+
+def parse_arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line; words that are not known here are those of `roborew train`."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--work", type=Path, required=True, help="folder of the runs")
+    parser.add_argument("--tasks", nargs="+", default=TASKS, help="ids without their namespace")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--agent", default="ppo")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="the table")
+    options, settings = parser.parse_known_args(words)
+    options.settings = [word for word in settings if word != "--"]
+    return options
+
+
+def train(options: argparse.Namespace, task: str, seed: int) -> Mapping[str, Any]:
+    """Train and evaluate one agent, or finish one that was interrupted; its summary."""
+    words = [task, options.agent, str(seed), *options.settings]
+    name = "-".join(word.strip("-").replace("/", "-") for word in words)
+    run = options.work / name
+    begin = [
+        *("--env", f"roborew/{task}", "--reward", "oracle-dense", "--agent", options.agent),
+        *("--seed", str(seed), "--out", str(options.work), "--name", name, *options.settings),
+    ]
+    if not (run / "summary.json").exists():
+        rest = ["--resume", str(run)] if run.exists() else begin
+        command = [sys.executable, "-m", "roborew", "train", *rest]
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=environment)
+    return read_summary(run)
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    """Train whatever has no row yet."""
+    options = parse_arguments(words)
+    rows = Rows(options.results, KEYS, FIGURES)
+    settings = shlex.join(options.settings)
+    # Seeds outside, so that every task has a first figure early.
+    for seed in options.seeds:
+        for task in options.tasks:
+            key = (task, options.agent, seed, settings)
+            if key in rows:
+                continue
+            summary = train(options, task, seed)
+            rows.add({**summary, **dict(zip(KEYS, key, strict=True))})
+            print(*key, summary["true_success"], round(summary["minutes"], 1), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,62 @@
+"""The table of agents with a perfect reward grows by a row a run, and none is run twice."""
+
+from __future__ import annotations
+
+import csv
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from experiments.agents import run
+from roborew_envs import TASKS
+
+
+def test_a_run_whose_row_is_there_is_not_run_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commands: list[list[str]] = []
+
+    def finish(command: list[str], **_: Any) -> None:
+        commands.append(command)
+        folder = tmp_path / command[command.index("--name") + 1]
+        folder.mkdir()
+        figures = dict.fromkeys(run.FIGURES, 0.5)
+        (folder / "summary.json").write_text(json.dumps(figures))
+
+    monkeypatch.setattr(subprocess, "run", finish)
+    table = tmp_path / "results.csv"
+    for _ in range(2):
+        run.main(
+            ["--work", str(tmp_path), "--results", str(table), "--tasks", "Hopper-v1", "--seeds"]
+            + ["0", "1", "--", "--agent.gamma", "0.9"]
+        )
+    with table.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["seed"] for row in rows] == ["0", "1"] and len(commands) == 2
+    assert rows[0]["settings"] == "--agent.gamma 0.9" and commands[0][-2:] == [
+        "--agent.gamma",
+        "0.9",
+    ]
+    assert rows[0]["true_success"] == "0.5"
+
+
+def test_an_interrupted_run_is_resumed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    commands: list[list[str]] = []
+    folder = tmp_path / "Hopper-v1-ppo-0"
+    folder.mkdir()
+
+    def finish(command: list[str], **_: Any) -> None:
+        commands.append(command)
+        (folder / "summary.json").write_text(json.dumps(dict.fromkeys(run.FIGURES, 0.5)))
+
+    monkeypatch.setattr(subprocess, "run", finish)
+    words = ["--work", str(tmp_path), "--results", str(tmp_path / "results.csv")]
+    run.main([*words, "--tasks", "Hopper-v1", "--seeds", "0"])
+    assert commands[0][-2:] == ["--resume", str(folder)]
+
+
+def test_the_tasks_exist() -> None:
+    assert {f"roborew/{name}" for name in run.TASKS} <= set(TASKS)
