@@ -105,16 +105,28 @@ class Mini:
         held only until it is resized."""
         del goal_image
         sentence = self._cached_sentence(check_instruction(instruction))
-        small = (_preprocess([frame[None]]) for frame in frames)
+        # Pictures are kept in one place: scattered between frames they would break up the memory.
+        pictures = torch.empty((BATCH_SIZE, 3, HEIGHT, WIDTH), dtype=torch.uint8)
         predictions: list[Tensor] = []
-        valid: list[NDArray[np.bool_]] = []
+        valid: list[bool] = []
+        rest = iter(frames)
         # Batches of the same frames as in `score`: in others a sum may round otherwise.
-        while batch := list(islice(small, BATCH_SIZE)):
-            pictures = torch.cat([picture for picture, _ in batch])
-            valid += [flag for _, flag in batch]
-            predictions.append(self._predict_batch(pictures, sentence.expand(len(batch), -1)))
+        while batch := self._fill(pictures, islice(rest, BATCH_SIZE)):
+            valid += batch
+            sentences = sentence.expand(len(batch), -1)
+            predictions.append(self._predict_batch(pictures[: len(batch)], sentences))
         progress, success = torch.cat(predictions).cpu().numpy().T.copy()
-        return Scores(progress, np.concatenate(valid), success)
+        return Scores(progress, np.array(valid, np.bool_), success)
+
+    @staticmethod
+    def _fill(pictures: Tensor, frames: Iterable[Frame]) -> list[bool]:
+        """Write resized frames into ``pictures``; returns of each whether it shows anything."""
+        valid: list[bool] = []
+        for row, frame in enumerate(frames):
+            picture, flags = _preprocess([frame[None]])
+            pictures[row] = picture[0]
+            valid.append(bool(flags[0]))
+        return valid
 
     def _predict_batch(self, pictures: Tensor, sentences: Tensor) -> Tensor:
         """Progress and success, shape (B, 2), of pictures (B, 3, 72, 96), uint8."""

@@ -49,8 +49,9 @@ def open_lerobot(root: str | Path) -> LeRobotSet:
 
 
 def _without_statistics(file: Path) -> Any:
-    table = TableFile(file).read()
-    return table.select([name for name in table.column_names if not name.startswith("stats/")])
+    table = TableFile(file)
+    names = [name for name in table.column_names if not name.startswith("stats/")]
+    return table.read(names)
 
 
 def _entry(root: Path, info: Info, row: Mapping[str, Any]) -> EpisodeEntry:

@@ -22,6 +22,15 @@ arrow = cast(Any, pyarrow)
 compute = cast(Any, pyarrow.compute)
 parquet = cast(Any, pyarrow.parquet)
 EPISODE = "episode_index"
+MAX_TABLE_BYTES = 1 << 30
+"""Size of what is read of a file at once."""
+MAX_CELLS = 1 << 23
+"""Rows times columns of a table that is read whole, each an object of Python's."""
+BATCH_BYTES = 1 << 26
+"""Size of the rows that are decoded together."""
+MAX_BATCH_ROWS = 1 << 16
+NUMBER_BYTES = 8
+"""Size of a number, at most."""
 UNNAMED_INDEX = "__index_level_0__"
 
 
@@ -154,9 +163,14 @@ class TableFile:
 
     def read(self, columns: Sequence[str] | None = None) -> Any:
         """Read some columns, or all, of the whole file; errors as for `episode`."""
+        names = self.column_names if columns is None else columns
         with _readable(self._path):
             self._check(columns)
-            return self._file.read(columns, use_threads=False)
+            groups = range(self._file.num_row_groups)
+            num_rows = self._file.metadata.num_rows
+            if num_rows * max(len(names), 1) > MAX_CELLS:
+                raise self._too_large(f"{num_rows} rows of {len(names)} columns")
+            return self._read_groups(groups, names)
 
     def episode(self, index: int, columns: Sequence[str]) -> Any:
         """Read some columns of the rows of one episode.
@@ -168,9 +182,62 @@ class TableFile:
             self._check([*columns, EPISODE])
             groups = [group for group, bound in enumerate(self._bounds) if _may_hold(bound, index)]
             names = list(dict.fromkeys([*columns, EPISODE]))
-            table = self._file.read_row_groups(groups, names, use_threads=False)
+            return self._read_groups(groups, names, index)
+
+    def _read_groups(
+        self, groups: Sequence[int], names: Sequence[str], episode: int | None = None
+    ) -> Any:
+        """Read row groups, a few rows at a time, so that no more is held than is wanted."""
+        batches: list[Any] = []
+        num_bytes = 0
+        options = {"row_groups": groups, "columns": names, "use_threads": False}
+        for batch in self._file.iter_batches(self._batch_rows(groups, names), **options):
             # A row group of other writers holds several episodes.
-            return table.filter(compute.equal(table[EPISODE], index))
+            if episode is not None:
+                batch = batch.filter(compute.equal(batch[EPISODE], episode))
+            num_bytes += batch.nbytes
+            if num_bytes > MAX_TABLE_BYTES:
+                raise self._too_large(f"more than {MAX_TABLE_BYTES} bytes")
+            batches.append(batch)
+        schema = self._file.schema_arrow
+        fields = [schema.field(name) for name in schema.names if name in names]
+        return arrow.Table.from_batches(
+            batches, batches[0].schema if batches else arrow.schema(fields)
+        )
+
+    def _batch_rows(self, groups: Sequence[int], names: Sequence[str]) -> int:
+        """Rows that can be decoded together.
+
+        A page of a few bytes may stand for millions of equal numbers, and each row may repeat one long
+        text: what a file says of its columns bounds both.
+        """
+        num_bytes = 0
+        longest_text = 1
+        metadata = self._file.metadata
+        for group in groups:
+            row_group = metadata.row_group(group)
+            for number in range(row_group.num_columns):
+                column = row_group.column(number)
+                if column.path_in_schema.split(".")[0] not in names:
+                    continue
+                if column.physical_type == "BYTE_ARRAY":
+                    longest_text = max(longest_text, column.total_uncompressed_size)
+                elif row_group.num_rows:
+                    values_of_row = column.num_values / row_group.num_rows
+                    num_bytes = max(num_bytes, round(values_of_row * NUMBER_BYTES))
+        if num_bytes > MAX_TABLE_BYTES:
+            raise self._too_large(f"a row of {num_bytes} bytes")
+        return max(1, min(MAX_BATCH_ROWS, BATCH_BYTES // max(longest_text, num_bytes)))
+
+    def _too_large(self, what: str) -> InvalidInputError:
+        return InvalidInputError(
+            f"{self._path}: {what}, more than is read at once. Split the data set into smaller files."
+        )
+
+    @property
+    def column_names(self) -> list[str]:
+        """Of all columns."""
+        return list(self._file.schema_arrow.names)
 
     def _check(self, columns: Sequence[str] | None) -> None:
         names = self._file.schema_arrow.names

@@ -120,12 +120,13 @@ def _frames_and_rate(path: Path, limits: VideoLimits) -> tuple[int, float]:
 def prefetch(items: Generator[T], ahead: int) -> Generator[T]:
     """Give the items of a generator, which runs ahead in a thread of its own."""
     end = object()
-    with ThreadPoolExecutor(1) as pool:
+    pool = ThreadPoolExecutor(1)
+    try:
         waiting = deque(pool.submit(next, items, end) for _ in range(ahead))
-        try:
-            while (item := waiting.popleft().result()) is not end:
-                waiting.append(pool.submit(next, items, end))
-                yield item  # pyright: ignore[reportReturnType] - all but the end is an item
-        finally:
-            # In its thread, where it may be at work; it closes its files.
-            pool.submit(items.close)
+        while (item := waiting.popleft().result()) is not end:
+            waiting.append(pool.submit(next, items, end))
+            yield item  # pyright: ignore[reportReturnType] - all but the end is an item
+    finally:
+        # At rest before it is closed, which closes its files.
+        pool.shutdown(cancel_futures=True)
+        items.close()

@@ -3,6 +3,7 @@ decoded."""
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 from roborew.data.subsample import TimeSampler
@@ -38,8 +39,9 @@ def check_decoded_size(
     count = sum(map(sampler.keeps, times))
     size = count * num_views * info.width * info.height * 3
     if size > limits.decoded_bytes:
-        rate = len(times) / max(times[-1] - times[0], 1e-3)
-        advised = (fps or rate) * limits.decoded_bytes / size
+        # Every k-th frame is what a lower rate comes to.
+        every = math.ceil(size / limits.decoded_bytes)
+        advised = count / max(times[-1] - times[0], 1e-3) / every
         raise InvalidInputError(
             f"{path}: {count} frames of {info.width} x {info.height} pixels are {size / 2**30:.1f} "
             f"GiB decoded; the limit is {limits.decoded_bytes} bytes. Take fewer of them (--fps "
