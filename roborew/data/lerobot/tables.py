@@ -229,9 +229,9 @@ class TableFile:
             raise self._too_large(f"a row of {num_bytes} bytes")
         return max(1, min(MAX_BATCH_ROWS, BATCH_BYTES // max(longest_text, num_bytes)))
 
-    def _too_large(self, what: str) -> InvalidInputError:
+    def _too_large(self, size: str) -> InvalidInputError:
         return InvalidInputError(
-            f"{self._path}: {what}, more than is read at once. Split the data set into smaller files."
+            f"{self._path}: {size}, more than is read at once. Split the data set into smaller files."
         )
 
     @property
