@@ -7,6 +7,7 @@ from roborew_envs.errors import RenderError
 from roborew_envs.rendering.opengl import BACKENDS
 
 try:
+    from roborew_envs.core.mujoco_warnings import log_mujoco_warnings
     from roborew_envs.core.single_env import TaskEnv
     from roborew_envs.core.task import Language, Task, Truth
     from roborew_envs.core.task_registry import TaskRegistry
@@ -15,6 +16,8 @@ except RuntimeError as error:  # MuJoCo reads the variable when it is imported
     if "MUJOCO_GL" not in str(error):
         raise
     raise RenderError(f"{error}; expected one of {', '.join(BACKENDS)}, or unset it.") from error
+
+log_mujoco_warnings()
 
 _TABLE = {
     "roborew/Press-v0": "desk.press:Press",

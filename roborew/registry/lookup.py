@@ -9,12 +9,10 @@ from __future__ import annotations
 
 import logging
 import os
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import entry_points
-from pathlib import Path
 from typing import Any
 
 from roborew.errors import (
@@ -245,8 +243,12 @@ def _import_target(kind: str, name: str, target: str) -> Any:
     a function."""
     _check_target(kind, name, target)
     module_name, _, attribute = target.partition(":")
+    # The core itself needs no simulator: only a module of the user's waits for that package.
+    load = import_module
+    if not module_name.startswith("roborew."):
+        load = import_module("roborew_envs.core.user_modules").import_user_module
     try:
-        module = _import_module(module_name)
+        module = load(module_name)
     except ImportError as error:
         raise MissingBackendError(
             f"{kind} {name!r} ({target}) cannot be imported: {error}."
@@ -259,16 +261,3 @@ def _import_target(kind: str, name: str, target: str) -> Any:
             f"{kind} {name!r}: expected a class or function; {target} is {type(part).__name__}."
         )
     return part
-
-
-def _import_module(name: str) -> Any:
-    """Import a module; one that lies in the working directory is found last, so that it hides none."""
-    folder = str(Path.cwd())
-    # Not appended again: `remove` takes the first of two, which would be the user's own.
-    if folder in sys.path:
-        return import_module(name)
-    sys.path.append(folder)
-    try:
-        return import_module(name)
-    finally:
-        sys.path.remove(folder)

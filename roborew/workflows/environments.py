@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import gymnasium
 
 from roborew.errors import InvalidInputError, MissingBackendError, UnknownNameError
@@ -9,6 +11,7 @@ from roborew.types import check_instruction
 from roborew_envs import TASKS, make_task
 from roborew_envs.core.task import Task
 from roborew_envs.suites import find_env_spec
+from roborew_envs.suites.env_specs import ids_of_module
 from roborew_envs.suites.instructions import INSTRUCTIONS
 
 
@@ -26,11 +29,18 @@ def check_environment(env_id: str) -> None:
         find_env_spec(env_id)
     except gymnasium.error.DependencyNotInstalled as error:
         raise MissingBackendError(str(error)) from error
-    except (gymnasium.error.Error, ImportError) as error:
-        # A suite of hundreds would bury the names that are alike.
-        suite = env_id.split("/")[0] if "/" in env_id else None
-        siblings = [name for name in gymnasium.registry if name.split("/")[0] == suite]
-        raise UnknownNameError("environment", env_id, siblings or TASKS) from error
+    except gymnasium.error.Error as error:
+        raise UnknownNameError("environment", env_id, _siblings(env_id)) from error
+
+
+def _siblings(env_id: str) -> Iterable[str]:
+    """The environments that an unknown one may be a misspelling of."""
+    module, _, _ = env_id.rpartition(":")
+    if module:
+        return ids_of_module(module)
+    # A suite of hundreds would bury the names that are alike.
+    suite = env_id.split("/")[0] if "/" in env_id else None
+    return [name for name in gymnasium.registry if name.split("/")[0] == suite] or TASKS
 
 
 def task_class(env_id: str) -> type[Task]:

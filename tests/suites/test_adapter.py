@@ -12,6 +12,7 @@ from gymnasium.spaces import Box
 
 from roborew_envs.rendering.renderer import Quality, Renderer, RenderError
 from roborew_envs.suites import SuiteVectorEnv, find_env_spec
+from roborew_envs.suites.demonstrations import collect_episode, replay_frames
 
 CHEETAH = "HalfCheetah-v5"
 
@@ -69,6 +70,19 @@ def test_a_start_that_no_seed_decides_is_warned_of_when_it_is_restored(
         env.reset(seed=0)
         env.set_state(env.get_state())
     assert "not exactly" in caplog.text
+
+
+def test_an_expert_that_writes_into_what_it_is_given_changes_nothing() -> None:
+    class Scribbler(gymnasium.Wrapper[Any, Any, Any, Any]):
+        def expert(self, observations: Any) -> Any:
+            observations[:] = 7
+            return np.ones((len(observations), 1), np.float32)
+
+    with closing(SuiteVectorEnv("tests/Dial-v0", 1, "rgb_array", max_episode_steps=9)) as env:
+        env.envs = [Scribbler(env.envs[0])]
+        episode = collect_episode(env, "expert", 0)
+        assert not (episode.observations == 7).any()
+        assert len(list(replay_frames(env, episode))) == len(episode.observations)
 
 
 def test_a_snapshot_of_another_environment_is_refused() -> None:

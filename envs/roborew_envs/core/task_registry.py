@@ -9,14 +9,10 @@ from __future__ import annotations
 
 import inspect
 import logging
-import sys
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from functools import partial
-from importlib import import_module
 from importlib.metadata import entry_points
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import gymnasium
@@ -24,6 +20,7 @@ from gymnasium.error import Error, NameNotFound
 
 from roborew_envs.core.single_env import TaskEnv
 from roborew_envs.core.task import Task
+from roborew_envs.core.user_modules import import_user_module
 from roborew_envs.core.vector_env import TaskVectorEnv
 
 logger = logging.getLogger(__name__)
@@ -175,19 +172,3 @@ def _import_class(name: str, target: str) -> type[Task]:
     if not (inspect.isclass(task_class) and issubclass(task_class, Task)):
         raise Error(f"task {name!r}: expected a subclass of roborew_envs.Task; {target} is none.")
     return task_class
-
-
-def import_user_module(name: str) -> ModuleType:
-    """Import a module, also from the working directory, where users keep their own.
-
-    Raises:
-        ImportError: there is none, or what it imports is not installed.
-    """
-    folder = str(Path.cwd())
-    if folder in sys.path:
-        return import_module(name)
-    sys.path.append(folder)  # last, so that a file of the user's hides no installed package
-    try:
-        return import_module(name)
-    finally:
-        sys.path.remove(folder)

@@ -10,7 +10,7 @@ from importlib.util import find_spec
 import gymnasium
 from gymnasium.envs.registration import EnvSpec
 
-from roborew_envs.core.task_registry import import_user_module
+from roborew_envs.core.user_modules import UserModuleError, import_user_module
 from roborew_envs.rendering.opengl import backend, load_triton_first
 
 _SUITE_PACKAGES = {
@@ -29,6 +29,8 @@ def find_env_spec(env_id: str) -> EnvSpec:
     Raises:
         gymnasium.error.Error: no such id, or its package is not installed; close matches or the
             extra are named.
+        gymnasium.error.DependencyNotInstalled: its package is not installed, or the user's module
+            cannot be imported; the message says why.
     """
     os.environ.setdefault("MUJOCO_GL", backend())  # read by most suites when they are imported
     load_triton_first()  # dm_control opens OpenGL when it is imported
@@ -42,8 +44,29 @@ def find_env_spec(env_id: str) -> EnvSpec:
         import_module("gymnasium_robotics")  # registers its ids
     module, _, registered_id = env_id.rpartition(":")
     if module:
-        import_user_module(module)  # registers its ids
+        _import_user_envs(env_id, module)
     return gymnasium.spec(registered_id)
+
+
+def ids_of_module(module: str) -> list[str]:
+    """Ids ``module:Environment-v0`` that a user's module registered itself."""
+    owners = {name: _module_of(spec.entry_point) for name, spec in gymnasium.registry.items()}
+    return [f"{module}:{name}" for name, owner in owners.items() if owner == module]
+
+
+def _module_of(entry_point: object) -> str:
+    if isinstance(entry_point, str):
+        return entry_point.partition(":")[0]
+    return getattr(entry_point, "__module__", "")
+
+
+def _import_user_envs(env_id: str, module: str) -> None:
+    try:
+        import_user_module(module)  # registers its ids
+    except UserModuleError as error:
+        raise gymnasium.error.DependencyNotInstalled(
+            f"environment {env_id!r}: {module} cannot be imported: {error}."
+        ) from error
 
 
 def _require_package(env_id: str, extra: str, package: str) -> None:

@@ -215,7 +215,11 @@ class SuiteVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
     def expert(self) -> Callable[[NDArray[Any]], NDArray[np.float32]] | None:
         """The suite's own policy, observations (N, D) to actions (N, A); None if it brings none."""
         first = self.envs[0]
-        return first.get_wrapper_attr("expert") if first.has_wrapper_attr("expert") else None
+        if not first.has_wrapper_attr("expert"):
+            return None
+        policy = first.get_wrapper_attr("expert")
+        # A copy: scripts of others write into what they are given, as Meta-World's for doors do.
+        return lambda observations: policy(observations.copy())
 
     def _start_episode(self, i: int) -> dict[str, Any]:
         """Start the episode that environment i stands at; its info, with success where a goal

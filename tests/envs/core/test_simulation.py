@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import mujoco
 import numpy as np
 import pytest
@@ -70,9 +68,8 @@ def test_order_does_not_matter(model: mujoco.MjModel) -> None:
 
 @pytest.mark.parametrize("broken", [np.nan, np.inf, 1e12])
 def test_a_diverged_simulation_keeps_its_state_and_harms_no_other(
-    model: mujoco.MjModel, broken: float, tmp_path: object, monkeypatch: pytest.MonkeyPatch
+    model: mujoco.MjModel, broken: float
 ) -> None:
-    monkeypatch.chdir(str(tmp_path))  # MuJoCo logs a divergence into the working directory
     simulation, healthy = Simulation(model, 4, threads=1), Simulation(model, 4, threads=1)
     simulation.qvel[2, 0] = broken
     before = simulation.state[2].copy()
@@ -131,9 +128,8 @@ def test_a_seed_gives_the_same_states_for_1_and_64_simulations_on_1_and_2_thread
 
 @pytest.mark.parametrize("mode", ["NextStep", "Disabled"])
 def test_a_simulation_that_diverges_is_named_ends_and_starts_anew_while_the_others_go_on(
-    mode: str, caplog: pytest.LogCaptureFixture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    mode: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.chdir(tmp_path)  # MuJoCo logs a divergence into the working directory
     task = make_task("roborew/Cheetah-v0")
     env, healthy = (TaskVectorEnv(task, 4, autoreset_mode=mode) for _ in range(2))
     env.reset(seed=0), healthy.reset(seed=0)
