@@ -13,7 +13,7 @@ from torch import Tensor
 from transformers import GenerationConfig
 from transformers.video_utils import VideoMetadata
 
-from roborew.errors import InvalidInputError
+from roborew.errors import CorruptFileError, InvalidInputError, RoborewError, first_line
 from roborew.judges.pretrained import load_pretrained
 from roborew.judges.types import Answer, Part, Progress, Question
 from roborew.types import Video
@@ -80,12 +80,21 @@ class LocalJudge:
         Raises:
             InvalidInputError: a text holds a special token of the model, or the model has no chat
                 template.
+            CorruptFileError: the settings of the model do not fit together.
         """
         answers: dict[int, Answer] = {}
         for places in self._batches(questions):
-            answers.update(
-                zip(places, self._answer_batch([questions[place] for place in places]), strict=True)
-            )
+            batch = [questions[place] for place in places]
+            try:
+                batch_answers = self._answer_batch(batch)
+            except RoborewError:
+                raise
+            # What its files say is read by transformers only now.
+            except (TypeError, ValueError, LookupError, AttributeError) as error:
+                raise CorruptFileError(
+                    f"{self._identity}: its settings do not fit together: {first_line(error)}"
+                ) from error
+            answers.update(zip(places, batch_answers, strict=True))
             if self.progress:
                 self.progress(len(answers), len(questions))
         return [answers[place] for place in range(len(questions))]

@@ -184,6 +184,8 @@ def _check_any(name: str, value: Any, place: str) -> None:
         words = [*cast("dict[str, Any]", value).values()] if is_by_part else [value]
         if not all(word is None or word in NATIVE_KERNELS for word in words):
             raise _refusal(place, name, value)
+    if name.endswith("_token_id") and not _is_token(value):
+        raise _refusal(place, name, value)
     is_class = name.endswith(
         ("processor_class", "processor_type", "extractor_type", "tokenizer_class")
     )
@@ -211,6 +213,12 @@ def _check_processor(name: str, value: Any, place: str) -> None:
     is_area = is_number and name in ("shortest_edge", "min_pixels")
     if is_area and not 0 < value <= MAX_COUNT:
         raise _refusal(place, name, value)
+
+
+def _is_token(value: Any) -> bool:
+    """Whether a value is the number of a token, several, or none."""
+    tokens: list[Any] = cast("list[Any]", value) if isinstance(value, list) else [value]
+    return all(token is None or type(token) is int for token in tokens)
 
 
 def _is_numeric(value: Any) -> bool:
