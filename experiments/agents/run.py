@@ -52,21 +52,28 @@ def parse_arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
     return options
 
 
-def train(options: argparse.Namespace, task: str, seed: int) -> Mapping[str, Any]:
-    """Train and evaluate one agent, or finish one that was interrupted; its summary."""
-    words = [task, options.agent, str(seed), *options.settings]
-    name = "-".join(word.strip("-").replace("/", "-") for word in words)
-    run = options.work / name
-    begin = [
-        *("--env", f"roborew/{task}", "--reward", "oracle-dense", "--agent", options.agent),
-        *("--seed", str(seed), "--out", str(options.work), "--name", name, *options.settings),
-    ]
+def train(work: Path, name: str, words: Sequence[str]) -> Mapping[str, Any]:
+    """Train and evaluate one agent on a perfect dense reward, or finish one that was interrupted;
+    its summary.
+
+    Args:
+        work: folder of all runs.
+        name: of the run's own folder.
+        words: further words of `roborew train`.
+    """
+    run = work / name
     if not (run / "summary.json").exists():
+        begin = ["--reward", "oracle-dense", "--out", str(work), "--name", name, *words]
         rest = ["--resume", str(run)] if run.exists() else begin
-        command = [sys.executable, "-m", "roborew", "train", *rest]
-        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=environment)
+        roborew("train", *rest)
     return read_summary(run)
+
+
+def roborew(*words: str) -> None:
+    """Run a command of roborew in a process of its own, on one thread."""
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "roborew", *words]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=environment)
 
 
 def main(words: Sequence[str] | None = None) -> None:
@@ -80,7 +87,10 @@ def main(words: Sequence[str] | None = None) -> None:
             key = (task, options.agent, seed, settings)
             if key in rows:
                 continue
-            summary = train(options, task, seed)
+            parts = [task, options.agent, str(seed), *options.settings]
+            name = "-".join(part.strip("-").replace("/", "-") for part in parts)
+            begin = ["--env", f"roborew/{task}", "--agent", options.agent, "--seed", str(seed)]
+            summary = train(options.work, name, [*begin, *options.settings])
             rows.add({**summary, **dict(zip(KEYS, key, strict=True))})
             print(*key, summary["true_success"], round(summary["minutes"], 1), flush=True)
 
