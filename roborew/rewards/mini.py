@@ -73,6 +73,7 @@ class Mini:
         # A cache of this instance: one of the class would keep the network alive.
         self._cached_sentence = lru_cache(maxsize=256)(self._encode_sentence)
 
+    @torch.inference_mode()
     def score(self, clips: Sequence[Clip]) -> list[Scores]:
         """Score every frame alone. A flat frame (black, one colour) is an abstention.
 
@@ -87,7 +88,10 @@ class Mini:
         texts = list(dict.fromkeys(clip.instruction for clip in clips))
         text_of_clip = [texts.index(clip.instruction) for clip in clips]
         text_of_frame = np.repeat(text_of_clip, lengths)
-        predictions, valid = self._predict([clip.frames for clip in clips], texts, text_of_frame)
+        sentences = torch.cat([self._cached_sentence(text) for text in texts])
+        pictures, valid = _preprocess([clip.frames for clip in clips])
+        index = torch.as_tensor(text_of_frame, device=self._device)
+        predictions = self._predict(pictures, sentences[index]).cpu().numpy()
         scores: list[Scores] = []
         end = 0
         for length in lengths:
@@ -114,7 +118,7 @@ class Mini:
         while batch := self._fill(pictures, islice(rest, BATCH_SIZE)):
             valid += batch
             sentences = sentence.expand(len(batch), -1)
-            predictions.append(self._predict_batch(pictures[: len(batch)], sentences))
+            predictions.append(self._predict(pictures[: len(batch)], sentences))
         progress, success = torch.cat(predictions).cpu().numpy().T.copy()
         return Scores(progress, np.array(valid, np.bool_), success)
 
@@ -128,25 +132,16 @@ class Mini:
             valid.append(bool(flags[0]))
         return valid
 
-    def _predict_batch(self, pictures: Tensor, sentences: Tensor) -> Tensor:
+    def _predict(self, pictures: Tensor, sentences: Tensor) -> Tensor:
         """Progress and success, shape (B, 2), of pictures (B, 3, 72, 96), uint8."""
-        # A sentence is encoded once a run, not once a frame: most clips of a run share it.
-        features = self._network.encode_frames(pictures.to(self._device).float() / 255)
-        return self._network.predict(features, sentences).sigmoid()
-
-    @torch.inference_mode()
-    def _predict(
-        self, videos: list[Video], texts: list[str], text_of_frame: NDArray[np.int64]
-    ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-        """Progress and success of every frame, shape (B, 2), and whether it shows anything."""
-        sentences = torch.cat([self._cached_sentence(text) for text in texts])
-        frames, valid = _preprocess(videos)
         predictions: list[Tensor] = []
-        for start in range(0, len(frames), BATCH_SIZE):
+        for start in range(0, len(pictures), BATCH_SIZE):
             batch = slice(start, start + BATCH_SIZE)
-            index = torch.as_tensor(text_of_frame[batch], device=self._device)
-            predictions.append(self._predict_batch(frames[batch], sentences[index]))
-        return torch.cat(predictions).cpu().numpy(), valid
+            # A sentence is encoded once a run, not once a frame: most clips of a run share it.
+            frames = pictures[batch].to(self._device).float() / 255
+            features = self._network.encode_frames(frames)
+            predictions.append(self._network.predict(features, sentences[batch]).sigmoid())
+        return torch.cat(predictions)
 
     def _encode_sentence(self, text: str) -> Tensor:
         ids, mask = encode(text, self._network.config.vocabulary)

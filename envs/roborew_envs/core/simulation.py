@@ -162,6 +162,8 @@ class TaskSimulations:
         self.horizon = task.horizon if horizon is None else horizon
         self.action_repeat = action_repeat
         self.task = task
+        # Most tasks cannot be lost, and a step of these should not pay for asking.
+        self._can_fail = type(task).failed is not Task.failed
         self.num_envs = num_envs
         self.simulation = Simulation(task.model, num_envs)
         self.appearance: AppearanceSampler | None = None
@@ -244,7 +246,9 @@ class TaskSimulations:
             logger.warning("%s: simulations %s diverged; they end here.", self.task.id, names)
         self.simulation.state[ended] = final
         self.steps += ~ended
-        failed = self.task.failed(self.simulation.qpos, self.simulation.qvel)
+        failed = np.zeros_like(ended)
+        if self._can_fail:
+            failed = self.task.failed(self.simulation.qpos, self.simulation.qvel)
         is_over = self.steps >= self.horizon
         return failed & ~ended, (is_over | diverged) & ~ended
 

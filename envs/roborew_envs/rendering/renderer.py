@@ -169,7 +169,9 @@ class Renderer:
         for number, thread in enumerate(threads):
             thread.shares.put((render_frame, jobs[number :: len(threads)]))
         # Every thread answers before any error is raised: no stale answer waits for the next call.
-        _raise_first([thread.outcomes.get() for thread in threads])
+        outcomes = [thread.outcomes.get() for thread in threads]
+        if any(outcomes):
+            _raise_first(outcomes)
         return frames
 
     def close(self) -> None:
