@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[1]
 FOUND = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/*.md")]
 PAGES = sorted(page for page in FOUND if page.name != "CHANGELOG.md")  # it names what was, too
 PYTHON_BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-COMMAND_LINE = re.compile(r"^ {4,}(roborew .*?)(?: {2,}#.*)?$", re.MULTILINE)
+COMMAND_LINE = re.compile(r"^ {4,}(roborew [a-z].*?)(?: {2,}#.*)?$", re.MULTILINE)
 INLINE_COMMAND = re.compile(r"`(roborew [a-z]+ [^`]*--[^`]+)`")
 LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)")
 GENERATED = {"tasks.gif": ROOT / "videos" / "tasks.gif"}

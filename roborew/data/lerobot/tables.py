@@ -54,8 +54,9 @@ class TableWriter:
     def __init__(self, path: Path, schema: Any) -> None:
         """Begin a file; its folder is made."""
         path.parent.mkdir(parents=True, exist_ok=True)
+        # Absolute: pyarrow reads a colon in a relative path as the end of a protocol.
         self._writer = parquet.ParquetWriter(
-            path, schema, compression="snappy", use_dictionary=True
+            path.absolute(), schema, compression="snappy", use_dictionary=True
         )
 
     def __enter__(self) -> Self:
@@ -144,7 +145,7 @@ class TableFile:
         with _readable(path):
             # Without read-ahead and, below, without threads: an episode is small, and handing it
             # over costs more.
-            self._file = parquet.ParquetFile(path, pre_buffer=False)
+            self._file = parquet.ParquetFile(path.absolute(), pre_buffer=False)
 
     @cached_property
     def _bounds(self) -> list[tuple[int, int] | None]:

@@ -27,6 +27,7 @@ class VideoWriter:
     """Write an mp4 frame by frame; it appears under its name only when the block ends well.
 
     >>> import tempfile
+    >>> from roborew.data import read_video
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     with VideoWriter(f"{folder}/grey.mp4", fps=10) as writer:
     ...         for level in (0, 128, 255):

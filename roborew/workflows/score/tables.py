@@ -154,7 +154,8 @@ def _write_progress(
     }
     table = arrow.table(_progress_columns(episodes)).replace_schema_metadata(metadata)
     with new_file(numbered(out / f"{spec.name}_progress.parquet")) as staged:
-        parquet.write_table(table, staged.staging)
+        # pyarrow reads a colon in a relative path as the end of a protocol.
+        parquet.write_table(table, staged.staging.absolute())
     return staged.path
 
 

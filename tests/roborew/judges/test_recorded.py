@@ -21,6 +21,7 @@ from roborew.judges.config import JudgeConfig
 from roborew.judges.factory import load_judge
 from roborew.judges.recorded import QUESTIONS_PER_WRITE, RecordedJudge, Recorder, question_key
 from roborew.judges.types import Answer, Judge, Question
+from tests.roborew.judges.fault_server import FaultServer, serving
 
 PICTURE = np.arange(5 * 4 * 3, dtype=np.uint8).reshape(5, 4, 3)
 
@@ -189,10 +190,14 @@ def test_judges_are_opened_by_name_and_options(tmp_path: Path) -> None:
     Recorder(Counting(), path).ask(questions(1))
     judge = load_judge(JudgeConfig(backend="recorded", options=(f"path={path}", "on_unknown=stop")))
     assert judge.ask(questions(1))[0].text == "q 0 é"
-    server = JudgeConfig(
-        backend="openai", model="m", options=("deadline=3",), cache=tmp_path / "cache.jsonl"
-    )
-    assert load_judge(server).identity == "m@served"
+    with serving(FaultServer()) as server:
+        config = JudgeConfig(
+            backend="openai",
+            model="m",
+            options=("deadline=3", f"base_url={server.url}"),
+            cache=tmp_path / "cache.jsonl",
+        )
+        assert load_judge(config).identity == "m@served"
 
 
 def test_a_judge_of_ones_own_is_taken_as_it_is_and_takes_no_settings(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -28,6 +29,7 @@ from roborew.rewards.vlm.topreward import TopReward
 from roborew.rewards.vlm.verifier import GRADES, Verifier
 from roborew.rewards.vlm.vlac import SUCCESS, Vlac
 from roborew.types import Clip, IncrementalRewardModel, RecurrentState, RewardModel, Scores
+from tests.roborew.judges.fault_server import FaultServer, serving
 from tests.roborew.rewards.vlm.scripted_judge import (
     Said,
     ScriptedJudge,
@@ -216,7 +218,9 @@ def test_words_of_a_command_line_reach_the_judge_by_their_new_and_their_old_name
         ),
         "max_frames": 4,
     }
-    assert Verifier(**options).judge.identity == "m@served"
+    with serving(FaultServer()) as server:
+        options["judge"] = replace(options["judge"], options=(f"base_url={server.url}",))
+        assert Verifier(**options).judge.identity == "m@served"
     old = ["judge=openai", "judge_options=model=m", "secret=s", "least_mass=0.2", "text=yes"]
     with caplog.at_level(logging.WARNING):
         options = parse_options(Verifier, old)
