@@ -99,7 +99,8 @@ def test_a_fault_strikes_some_questions_and_leaves_the_others_in_order(
         start = monotonic()
         answers = judge(server.url, deadline=deadline).ask(questions())
         elapsed = monotonic() - start
-    assert elapsed < deadline + max(1.0, deadline)
+    # Nothing hangs; how long a pause of a busy machine lasts is not ours to promise.
+    assert elapsed < 3 * deadline + 2
     for number, answer in enumerate(answers):
         if number % 2:
             assert answer.text is None and not answer.log_probs
