@@ -43,7 +43,7 @@ must not become the loudest input once the agent leaves them."""
 class BCConfig:
     """Settings of `BC`."""
 
-    chunk_size: int = 16
+    chunk_size: int = 4
     """Actions that are predicted at once, the next one first."""
     ensemble_decay: float = 0.01
     """Temporal ensembling: the prediction made k steps ago weighs exp(k times this); 0 is the
