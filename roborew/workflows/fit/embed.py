@@ -137,7 +137,7 @@ def _make_encoder(config: FitConfig, seeds: Seeds) -> tuple[Encoder, list[str]]:
     # Settings of the user come last: they win over the defaults of the workflow.
     defaults = {"device": config.device, **_cache(factory, config)}
     options = defaults | parse_options(factory, words)
-    check_devices(options["device"])
+    check_devices(str(options["device"]))
     encoder: Encoder = factory(**options)
     return encoder, words
 
