@@ -26,13 +26,16 @@ from roborew.agents.torch_state import (
     Arrays,
     from_optimizer,
     from_tensors,
+    join_parts,
     load_optimizer,
+    load_weights,
+    require_same_settings,
     to_tensors,
 )
 from roborew.errors import InvalidInputError
 from roborew.learning.optim import seeded_weights
 from roborew.stopwatch import Stopwatch
-from roborew.storage.checkpoints import select_prefix, with_prefix
+from roborew.storage.checkpoints import select_prefix
 
 MIN_STD = 0.01
 """Least standard deviation that an observation is divided by: what hardly moves in demonstrations
@@ -180,11 +183,13 @@ class BC:
     def state_dict(self) -> tuple[Arrays, dict[str, Any]]:
         """Return weights, optimizer moments, normalization and generator, and a JSON-able
         dictionary."""
-        arrays = with_prefix(from_tensors(self._network.state_dict()), "network/")
-        arrays |= with_prefix(from_optimizer(self._optimizer), "optimizer/")
-        arrays |= {"observations/mean": self._mean.copy(), "observations/std": self._std.copy()}
-        arrays |= from_tensors({"generator/state": self._generator.get_state()})
-        return arrays, {
+        parts: dict[str, Mapping[str, NDArray[Any]]] = {
+            "network": from_tensors(self._network.state_dict()),
+            "optimizer": from_optimizer(self._optimizer),
+            "observations": {"mean": self._mean.copy(), "std": self._std.copy()},
+            "generator": from_tensors({"state": self._generator.get_state()}),
+        }
+        return join_parts(parts), {
             "agent": "bc",
             "steps": self.steps,
             "seed": self.seed,
@@ -197,22 +202,14 @@ class BC:
         Raises:
             InvalidInputError: another configuration, or weights of another shape.
         """
-        if dict(meta["config"]) != asdict(self.config):
-            raise InvalidInputError(
-                f"BC.load_state_dict: the state is of {meta['config']}, this agent of "
-                f"{asdict(self.config)}."
-            )
-        try:
-            self._network.load_state_dict(to_tensors(select_prefix(arrays, "network/")))
-        except RuntimeError as error:
-            raise InvalidInputError(
-                f"BC.load_state_dict: the weights do not fit these spaces: {error}"
-            ) from error
+        require_same_settings(meta, self.config, "BC")
+        load_weights(self._network, to_tensors(select_prefix(arrays, "network/")), "BC")
         load_optimizer(self._optimizer, select_prefix(arrays, "optimizer/"))
         self._generator.set_state(to_tensors(arrays)["generator/state"])
         self._mean = arrays["observations/mean"].copy()
         self._std = arrays["observations/std"].copy()
         self.steps = int(meta["steps"])
+        self.seed = int(meta["seed"])
 
     def _normalize(self, observations: NDArray[np.floating]) -> NDArray[np.float32]:
         return ((observations - self._mean) / self._std).astype(np.float32)

@@ -37,12 +37,15 @@ from roborew.agents.torch_state import (
     current_names,
     from_optimizer,
     from_tensors,
+    join_parts,
     load_optimizer,
+    load_weights,
+    require_same_settings,
     to_tensors,
 )
 from roborew.errors import InvalidInputError
 from roborew.stopwatch import Stopwatch
-from roborew.storage.checkpoints import select_prefix, with_prefix
+from roborew.storage.checkpoints import select_prefix
 
 __all__ = ["PPO", "PPOConfig"]
 
@@ -163,10 +166,7 @@ class PPO:
             }
         if self._reward_normalizer is not None:
             parts["rewards"] = self._reward_normalizer.state_dict()
-        arrays: Arrays = {}
-        for prefix, part in parts.items():
-            arrays |= with_prefix(part, f"{prefix}/")
-        return arrays, {
+        return join_parts(parts), {
             "agent": "ppo",
             "steps": self.steps,
             "seed": self.seed,
@@ -179,20 +179,10 @@ class PPO:
         Raises:
             InvalidInputError: another configuration, or weights of another shape.
         """
-        if dict(meta["config"]) != asdict(self.config):
-            raise InvalidInputError(
-                f"PPO.load_state_dict: the state is of {meta['config']}, this agent of "
-                f"{asdict(self.config)}; "
-                "make the agent with PPOConfig(**meta['config'])."
-            )
+        require_same_settings(meta, self.config, "PPO")
         arrays = current_names(arrays)
-        try:
-            tensors = to_tensors(select_prefix(arrays, "network/"))
-            self._network.load_state_dict(current_parameters(tensors))
-        except RuntimeError as error:
-            raise InvalidInputError(
-                f"PPO.load_state_dict: the weights do not fit these spaces: {error}"
-            ) from error
+        tensors = to_tensors(select_prefix(arrays, "network/"))
+        load_weights(self._network, current_parameters(tensors), "PPO")
         load_optimizer(self._optimizer, select_prefix(arrays, "optimizer/"))
         self._observation_stats.load_state_dict(select_prefix(arrays, "observations/"))
         self._generator.set_state(to_tensors(arrays)["generator/state"])

@@ -171,7 +171,7 @@ class EpisodeStatistics:
         """Take over what `get_state` returned, in this release or the one before."""
         self.totals = arrays["totals"].copy()
         if "numbers" not in arrays:
-            # The release before incomplete no cohorts: what is running then is the long rest of some, and
+            # The release before kept no cohorts: what is running then is the long rest of some, and
             # a number below 0 is in no cohort.
             self._numbers = np.arange(-self.num_envs, 0)
             self._num_begun = 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any, cast
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from roborew.errors import InvalidInputError
 from roborew.storage.checkpoints import with_prefix
 
 Arrays = dict[str, NDArray[Any]]
@@ -48,3 +50,39 @@ def load_optimizer(optimizer: torch.optim.Optimizer, arrays: Mapping[str, NDArra
     # The optimizer's own groups: settings come from the configuration, only moments are saved.
     groups = optimizer.state_dict()["param_groups"]
     optimizer.load_state_dict({"state": moments_of, "param_groups": groups})
+
+
+def join_parts(parts: Mapping[str, Mapping[str, NDArray[Any]]]) -> Arrays:
+    """Return the arrays of all parts, each name behind that of its part, ``part/name``."""
+    arrays: Arrays = {}
+    for prefix, part in parts.items():
+        arrays |= with_prefix(part, f"{prefix}/")
+    return arrays
+
+
+def load_weights(network: torch.nn.Module, tensors: Mapping[str, Tensor], owner: str) -> None:
+    """Give a network its weights.
+
+    Raises:
+        InvalidInputError: they are of another shape; the message begins with ``owner``.
+    """
+    try:
+        network.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise InvalidInputError(
+            f"{owner}.load_state_dict: the weights do not fit these spaces: {error}"
+        ) from error
+
+
+def require_same_settings(meta: Mapping[str, Any], config: Any, owner: str) -> None:
+    """Raise unless a saved state is of an agent with these settings, a dataclass.
+
+    Raises:
+        InvalidInputError: other settings; the message begins with ``owner``.
+    """
+    settings = asdict(config)
+    if dict(meta["config"]) != settings:
+        raise InvalidInputError(
+            f"{owner}.load_state_dict: the state is of {meta['config']}, this agent of {settings}; "
+            f"make the agent with {type(config).__name__}(**meta['config'])."
+        )

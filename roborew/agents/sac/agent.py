@@ -33,13 +33,16 @@ from roborew.agents.torch_state import (
     Arrays,
     from_optimizer,
     from_tensors,
+    join_parts,
     load_optimizer,
+    load_weights,
+    require_same_settings,
     to_tensors,
 )
 from roborew.errors import InvalidInputError
 from roborew.learning.optim import seeded_weights
 from roborew.stopwatch import Stopwatch
-from roborew.storage.checkpoints import select_prefix, with_prefix
+from roborew.storage.checkpoints import select_prefix
 
 LOSS_PARTS = ("q_loss", "actor_loss", "temperature", "entropy", "q_value")
 
@@ -222,12 +225,9 @@ class SAC:
             parts["replay"] = self._replay.state_dict()
             parts["episodes"] = {
                 "observations": self._observations.copy(),
-                "totals": self._episodes.totals.copy(),
+                **self._episodes.get_state(),
             }
-        arrays: Arrays = {}
-        for prefix, part in parts.items():
-            arrays |= with_prefix(part, f"{prefix}/")
-        return arrays, {
+        return join_parts(parts), {
             "agent": "sac",
             "steps": self.steps,
             "seed": self.seed,
@@ -240,19 +240,10 @@ class SAC:
         Raises:
             InvalidInputError: another configuration, or weights of another shape.
         """
-        if dict(meta["config"]) != asdict(self.config):
-            raise InvalidInputError(
-                f"SAC.load_state_dict: the state is of {meta['config']}, this agent of "
-                f"{asdict(self.config)}."
-            )
+        require_same_settings(meta, self.config, "SAC")
         networks = {"actor": self._actor, "critics": self._critics, "targets": self._targets}
-        try:
-            for name, network in networks.items():
-                network.load_state_dict(to_tensors(select_prefix(arrays, f"{name}/")))
-        except RuntimeError as error:
-            raise InvalidInputError(
-                f"SAC.load_state_dict: the weights do not fit these spaces: {error}"
-            ) from error
+        for name, network in networks.items():
+            load_weights(network, to_tensors(select_prefix(arrays, f"{name}/")), "SAC")
         for name, optimizer in self._optimizers.items():
             load_optimizer(optimizer, select_prefix(arrays, f"optimizer-{name}/"))
         tensors = to_tensors(
@@ -263,6 +254,7 @@ class SAC:
         self._generator.set_state(tensors["generator/state"])
         self._observation_stats.load_state_dict(select_prefix(arrays, "observations/"))
         self.steps = int(meta["steps"])
+        self.seed = int(meta["seed"])
         self._env, self._observations, self._replay = None, None, None
         replay = select_prefix(arrays, "replay/")
         if replay:
@@ -272,7 +264,7 @@ class SAC:
         if "episodes/observations" in arrays:
             self._observations = arrays["episodes/observations"].copy()
             self._episodes = EpisodeStatistics(len(self._observations))
-            self._episodes.totals = arrays["episodes/totals"].copy()
+            self._episodes.set_state(select_prefix(arrays, "episodes/"))
 
     def _adam(self, parameters: list[Tensor]) -> torch.optim.Optimizer:
         return torch.optim.Adam(parameters, lr=self.config.learning_rate, fused=True)

@@ -48,7 +48,7 @@ def read_agent_demonstrations(path: Path, count: int | None) -> list[Demonstrati
     for demonstration in read_demonstrations(path):
         if demonstration.observations is None or demonstration.actions is None:
             raise InvalidInputError(
-                f"demos: {path} says not_terminated of what was observed and done in "
+                f"demos: {path} says nothing of what was observed and done in "
                 f"{demonstration.name}; expected a LeRobotDataset with observation.state and "
                 "action, such as `roborew collect` writes."
             )
@@ -102,7 +102,7 @@ def check_agent_demonstrations(
         raise InvalidInputError(f"demos: agent {name} takes no demonstrations; leave them out.")
     if is_offline and config.refit is not None:
         raise InvalidInputError(
-            f"refit: agent {name} never plays, so there is not_terminated to refit a critic to."
+            f"refit: agent {name} never plays, so there is nothing to refit a critic to."
         )
     demonstrations = read_agent_demonstrations(config.demos, config.num_demos)
     spaces: Any = env  # Gymnasium leaves the parameter of these spaces open
@@ -162,7 +162,7 @@ def unpaid_episode(demonstration: Demonstration) -> DemonstrationEpisode:
     return DemonstrationEpisode(
         name=demonstration.name,
         observations=demonstration.observations,
-        # The last frame's action repeats the one before; not_terminated follows it.
+        # The last frame's action repeats the one before; nothing follows it.
         actions=demonstration.actions[:-1],
     )
 
