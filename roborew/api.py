@@ -81,7 +81,10 @@ def score(
         InvalidInputError: no such frames, or a sentence that says nothing.
     """
     frames = video if isinstance(video, np.ndarray) else read_video(video)
-    return reward.score([Clip(frames=frames, instruction=instruction, goal_image=goal_image)])[0]
+    clip = Clip(frames=frames, instruction=instruction, goal_image=goal_image)
+    (scores,) = reward.score([clip])
+    reward.spec.check_range(scores)
+    return scores
 
 
 def collect(env: str, config: CollectConfig, out: str | Path) -> Path:

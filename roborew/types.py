@@ -204,6 +204,12 @@ class Scores:
         return len(self.value)
 
 
+ROUNDING = 1e-4
+"""A score may lie so far outside its range, as a share of the larger bound: sums in float32 round."""
+MIN_RANGE_SHARE = 1e-3
+"""Share of a model's range by which its scores of an episode must differ to move."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RewardSpec:
     """A reward model's promise, held by the contract tests over the whole registry.
@@ -240,6 +246,34 @@ class RewardSpec:
             raise InvalidInputError(
                 f"{self.name}: expected the shaping to be one of {get_args(SpecShaping)}; "
                 f"got {self.shaping!r}."
+            )
+
+    @property
+    def min_range(self) -> float:
+        """Scores of an episode that differ by less do not move: they tell nothing of it."""
+        span = self.high - self.low
+        return MIN_RANGE_SHARE * (span if np.isfinite(span) else 1.0)
+
+    def check_range(self, scores: Scores, owner: str = "") -> None:
+        """Raise where a valid score lies outside the promised range by more than rounding.
+
+        Args:
+            scores: of one clip.
+            owner: of the clip, for the message, such as "environment 3".
+
+        Raises:
+            InvalidScoreError: with the value and the range.
+        """
+        values = scores.value[scores.valid].astype(np.float64)
+        bounds = [abs(bound) for bound in (self.low, self.high) if np.isfinite(bound)]
+        rounding = ROUNDING * max([1.0, *bounds])
+        outside = values[(values < self.low - rounding) | (values > self.high + rounding)]
+        if len(outside):
+            place = f" of {owner}" if owner else ""
+            raise InvalidScoreError(
+                f"reward {self.name!r}: a score{place} is {outside[0]:g}, outside the range "
+                f"[{self.low:g}, {self.high:g}] that its spec promises: mend the model, or the "
+                "promise."
             )
 
 

@@ -13,14 +13,19 @@ from torch import Tensor
 
 from roborew.errors import InvalidInputError
 
+_ADVICE = {
+    "observation": "flatten it with gymnasium.wrappers.vector.FlattenObservation",
+    "action": "take the agent sb3-ppo for discrete actions, or flatten a Box of several axes with "
+    "gymnasium.wrappers.vector.TransformAction",
+}
+"""Whose space it is -> what to do where it is no flat Box."""
+
 
 def box_size(space: Space[Any], owner: str) -> int:
     """Return D of a Box of shape (D,), else raise."""
     if not isinstance(space, Box) or len(space.shape) != 1:
         raise InvalidInputError(
-            f"{owner} space: expected a Box of shape (D,), got {space}; "
-            "flatten it with gymnasium.wrappers.vector.FlattenObservation; for discrete actions "
-            "take the agent sb3-ppo."
+            f"{owner} space: expected a Box of shape (D,), got {space}; {_ADVICE[owner]}."
         )
     return space.shape[0]
 

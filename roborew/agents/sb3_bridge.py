@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import numpy as np
+from gymnasium.spaces import Box, Discrete, MultiBinary, MultiDiscrete
 from gymnasium.vector import VectorEnv
 from numpy.typing import NDArray
 from stable_baselines3.common.vec_env import VecEnv
@@ -34,9 +35,16 @@ def as_sb3(env: VectorEnv[Any, Any, Any]) -> SB3Bridge:
             its step.
 
     Raises:
-        InvalidInputError: another autoreset mode, or rewards that are deferred.
+        InvalidInputError: another autoreset mode, observations of several parts, or rewards that
+            are deferred.
     """
     require_disabled_autoreset(env)
+    space = cast(Any, env).single_observation_space
+    if not isinstance(space, (Box, Discrete, MultiBinary, MultiDiscrete)):
+        raise InvalidInputError(
+            f"observation space: expected one array, got {space}; flatten it with "
+            "gymnasium.wrappers.vector.FlattenObservation."
+        )
     if rewards_are_deferred(env):
         raise InvalidInputError(
             "sb3: rewards must be paid at each step; make the wrapper with scoring='step'."

@@ -130,6 +130,7 @@ class Score(Command):
         """Score one video and write what belongs to it alone; a damaged one is said."""
         from roborew.workflows.score import (
             Outcome,
+            describe_flat,
             describe_judge_cost,
             describe_mismatch,
             resolve_instruction,
@@ -150,7 +151,8 @@ class Score(Command):
                 raise
             say(console, f"{source.path}: not scored. {error}")
             return Outcome(source, None, str(error))
-        note = describe_mismatch(model, scored, source.num_views) or ""
+        notes = describe_mismatch(model, scored, source.num_views), describe_flat(model, scored)
+        note = "; ".join(note for note in notes if note)
         say(console, _summary(scored) + (f"; {note}" if note else ""))
         print_paths(console, paths)
         return Outcome(source, scored, note)

@@ -57,6 +57,8 @@ class RewardMonitor:
             raise InvalidScoreError(
                 f"{self.model.spec.name}: expected one score for each frame of each clip."
             )
+        for own_scores in scores:
+            self.model.spec.check_range(own_scores)
         for episode, own_steps, own_scores in zip(episodes, steps, scores, strict=True):
             self._add_scores(episode, own_steps, own_scores)
 

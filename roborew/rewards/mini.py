@@ -32,6 +32,17 @@ MIN_GREY_LEVEL_SPREAD = 2.0
 abstains."""
 
 
+HARDENED_TASKS = ("roborew/Press-v0", "roborew/Push-v0", "roborew/DrawerOpen-v0")
+"""Tasks on which the shipped weights were held against agents that look for their mistakes."""
+FITTED_TASKS = (
+    "roborew/Cheetah-v0",
+    "roborew/HumanoidStand-v0",
+    "roborew/HumanoidKneel-v0",
+    "roborew/HumanoidRaiseArms-v0",
+)
+"""Tasks of which they saw random states only."""
+
+
 class Mini:
     """Scores frames by how far the sentence's goal is reached, in [0, 1], and predicts success.
 
@@ -69,6 +80,7 @@ class Mini:
             CorruptFileError: the checksum, the header or a tensor's name or shape does not fit.
         """
         self._device = torch.device(device)
+        self.is_shipped = Path(weights) == SHIPPED
         self._network = load_network(Path(weights)).to(self._device).eval()
         # A cache of this instance: one of the class would keep the network alive.
         self._cached_sentence = lru_cache(maxsize=256)(self._encode_sentence)

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from roborew.data import video_info
 from roborew.evaluation import (
     LABELS,
@@ -15,6 +17,7 @@ from roborew.evaluation import (
     TrainingPoint,
 )
 from roborew.storage.run import RunDirectory
+from roborew.types import MIN_RANGE_SHARE
 from roborew.workflows.evaluate import RunEvaluation
 from roborew.workflows.train.command import command
 from roborew.workflows.train.config import TrainConfig
@@ -57,7 +60,7 @@ def report_content(run: RunDirectory, result: RunEvaluation, evaluation_name: st
         versions=run.info["versions"],
         seeds={"run": [config.seed], "evaluation episodes": episode_seeds},
         files=[evaluation_name, "summary.json", "config.json", "metrics.jsonl"],
-        notes=[explain(summary), *truth_in_reward(config)],
+        notes=[*flat_score(result), explain(summary), *truth_in_reward(config)],
     )
 
 
@@ -86,6 +89,21 @@ def _format_value(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:,.1f}"
     return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def flat_score(result: RunEvaluation) -> list[str]:
+    """A sentence where the reward's score moved in no evaluation episode; empty where it did."""
+    curves = [episode.score_curve for episode in result.agent.episodes]
+    told = [curve[np.isfinite(curve)] for curve in curves]
+    ranges = [float(np.ptp(curve)) for curve in told if len(curve) > 1]
+    if not ranges or max(ranges) >= MIN_RANGE_SHARE:
+        return []
+    name = result.trained.config.reward.name
+    return [
+        f"The score of {name} did not move in any evaluation episode: it tells nothing here, and no "
+        "agent can learn from it. Say the instruction in other words, take another reward, or fit a "
+        "critic to demonstrations of this task."
+    ]
 
 
 def explain(summary: Mapping[str, Any]) -> str:

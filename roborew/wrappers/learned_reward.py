@@ -239,6 +239,11 @@ class LearnedReward(RewardWrapper):
         self.seconds["scoring"] += perf_counter() - start
         return outcome
 
+    @property
+    def score_moves(self) -> bool:
+        """Whether the scores of any episode so far differed by enough to tell something."""
+        return self._scorer.largest_range >= self._scorer.spec.min_range
+
     def flush(self) -> Rewards:
         """Return the rewards of all steps since the last flush, shape (T, N), scored in one batch.
 

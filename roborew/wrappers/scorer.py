@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -39,6 +40,8 @@ class Window:
         num_scored: see ``frames``.
         rows: of each frame that waits for its score, the step since the last call of the model.
         recurrent_state: what an incremental model remembers of the episode.
+        lowest: score of the episode since it was begun or taken up again.
+        highest: the same.
     """
 
     env: int
@@ -46,6 +49,16 @@ class Window:
     num_scored: int = 0
     rows: list[int] = field(default_factory=list[int])
     recurrent_state: RecurrentState = field(default_factory=dict[str, NDArray[Any]])
+    lowest: float = math.inf
+    highest: float = -math.inf
+
+    def widen(self, scores: Scores) -> float:
+        """Take in scores of the episode; return by how much all of them so far differ."""
+        values = scores.value[scores.valid]
+        if len(values):
+            self.lowest = min(self.lowest, float(values.min()))
+            self.highest = max(self.highest, float(values.max()))
+        return max(0.0, self.highest - self.lowest)
 
 
 class FrameScorer:
@@ -61,6 +74,10 @@ class FrameScorer:
         goal_image: shape (H, W, 3), uint8 RGB, for models that need one.
         num_envs: N.
         max_invalid_rate: share of abstentions, in [0, 1], beyond which the run stops.
+
+    Attributes:
+        spec: of the model.
+        largest_range: by which the scores of one episode differed, the most so far.
     """
 
     def __init__(
@@ -72,7 +89,7 @@ class FrameScorer:
         max_invalid_rate: float,
     ) -> None:
         self._model = model
-        self._spec = model.spec
+        self.spec = model.spec
         self._incremental = model if isinstance(model, IncrementalRewardModel) else None
         self._instruction = instruction
         self._goal_image = goal_image
@@ -82,6 +99,7 @@ class FrameScorer:
         self._num_scores = 0
         self._num_invalid = 0
         self._checked_first = False
+        self.largest_range = 0.0
 
     def add(self, envs: NDArray[np.int64], frames: Video, begun: BoolArray, row: int) -> None:
         """Keep the frames of one step.
@@ -177,7 +195,7 @@ class FrameScorer:
     def _remember(self, windows: Sequence[Window], states: Sequence[RecurrentState]) -> None:
         if len(states) != len(windows):
             raise InvalidScoreError(
-                f"reward {self._spec.name!r}: expected {len(windows)} recurrent states, one for "
+                f"reward {self.spec.name!r}: expected {len(windows)} recurrent states, one for "
                 f"each clip; got {len(states)}."
             )
         for window, state in zip(windows, states, strict=True):
@@ -186,7 +204,7 @@ class FrameScorer:
     def _check_answers(self, windows: Sequence[Window], answers: Sequence[Scores]) -> None:
         """Raise unless there is a score for each frame, finite where marked valid, and few enough of
         all so far are abstentions."""
-        name = self._spec.name
+        name = self.spec.name
         if len(answers) != len(windows):
             raise InvalidScoreError(
                 f"reward {name!r}: expected {len(windows)} scores, one for each clip of "
@@ -204,10 +222,12 @@ class FrameScorer:
                     f"reward {name!r}: a score of environment {window.env} marked valid is NaN or "
                     f"infinite; mark it invalid instead."
                 )
+            self.spec.check_range(scores, f"environment {window.env}")
             # History was counted when it was new; again, it would weigh the rate by its age.
             new_valid = scores.valid[window.num_scored :]
             self._num_scores += len(new_valid)
             self._num_invalid += len(new_valid) - int(new_valid.sum())
+            self.largest_range = max(self.largest_range, window.widen(scores))
         max_invalid = self._max_invalid_rate * self._num_scores
         if self._num_scores >= MIN_SCORES_FOR_RATE and self._num_invalid > max_invalid:
             rate = self._num_invalid / self._num_scores
@@ -219,7 +239,7 @@ class FrameScorer:
 
     def _forget(self, windows: Sequence[Window]) -> None:
         """Keep of the scored frames what the next one's score depends on."""
-        context = self._spec.context
+        context = self.spec.context
         for window in windows:
             if self._incremental is not None:
                 window.frames = []

@@ -15,8 +15,11 @@ from roborew.wrappers.learned_reward import LearnedReward
 SCALAR_INFOS = ("true_reward", "score", "score_valid", "terminated_by_success_detector")
 
 
-class SingleLearnedReward(gymnasium.Wrapper[Any, Any, Any, Any]):
-    """`LearnedReward` for a single environment: same options, scalars in the info.
+class SingleLearnedReward(
+    gymnasium.Wrapper[Any, Any, Any, Any], gymnasium.utils.RecordConstructorArgs
+):
+    """`LearnedReward` for a single environment: same options, scalars in the info; ``score`` stands
+    there only where there is one.
 
     Args:
         env: an environment with ``render_mode="rgb_array"``.
@@ -28,7 +31,12 @@ class SingleLearnedReward(gymnasium.Wrapper[Any, Any, Any, Any]):
     def __init__(
         self, env: gymnasium.Env[Any, Any], model: RewardModel, instruction: str, **options: Any
     ) -> None:
-        super().__init__(env)
+        # Read by Gymnasium to make the environment again; a model is shared, not copied.
+        record: Any = gymnasium.utils.RecordConstructorArgs
+        record.__init__(
+            self, _disable_deepcopy=True, model=model, instruction=instruction, **options
+        )
+        gymnasium.Wrapper.__init__(self, env)
         self._vector = LearnedReward(_VectorOfOne(env), model, instruction, **options)
         self._ended = True
 
@@ -89,5 +97,9 @@ def _scalars(infos: dict[str, Any]) -> dict[str, Any]:
     """The info of the environment, and those of the wrapper as scalars without Gymnasium's
     masks."""
     own = {name: infos[name][0].item() for name in SCALAR_INFOS if name in infos}
-    masks = {f"_{name}" for name in SCALAR_INFOS}
-    return {name: value for name, value in infos.items() if name not in masks} | own
+    # As in Gymnasium's vectors, where a mask says so: what is not known is not there.
+    absent = {f"_{name}" for name in SCALAR_INFOS}
+    if not own["score_valid"]:
+        absent.add("score")
+    scalars = infos | own
+    return {name: value for name, value in scalars.items() if name not in absent}

@@ -9,6 +9,7 @@ import numpy as np
 from gymnasium.error import ResetNeeded
 
 from roborew_envs.core.task import Task, Truth
+from roborew_envs.core.validation import check_reset_options
 from roborew_envs.core.vector_env import TaskVectorEnv
 from roborew_envs.rendering.renderer import Quality
 
@@ -57,6 +58,7 @@ class TaskEnv(gymnasium.Env[Any, Any]):
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Any, dict[str, Any]]:
         """Start an episode."""
+        check_reset_options(options, ())
         super().reset(seed=seed)
         # Gymnasium owns the generator of a single environment: starts are drawn from that one.
         self.core.generators[0] = self.np_random

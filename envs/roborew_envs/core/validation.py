@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
@@ -32,12 +33,28 @@ def check_steps(horizon: object, action_repeat: object) -> None:
             raise Error(f"{name}: got {number!r}, expected at least 1, a whole number.")
 
 
+def check_reset_options(options: Mapping[str, Any] | None, known: Sequence[str]) -> None:
+    """Refuse an option of `reset` that nothing reads.
+
+    Raises:
+        gymnasium.error.Error: with the closest name.
+    """
+    for name in options or {}:
+        if name not in known:
+            close = get_close_matches(name, known, n=1, cutoff=0.4)
+            hint = f" Did you mean {close[0]!r}?" if close else ""
+            available = ", ".join(known) or "none"
+            raise Error(f"reset: unknown option {name!r}.{hint} Available: {available}.")
+
+
 def parse_reset_mask(options: Mapping[str, Any] | None, num_envs: int) -> NDArray[np.bool_]:
     """Read which environments `reset` starts: shape (num_envs,), all where no option says.
 
     Raises:
-        gymnasium.error.Error: ``options["reset_mask"]`` is no mask of that shape, or is empty.
+        gymnasium.error.Error: ``options["reset_mask"]`` is no mask of that shape, or is empty; or
+            there is another option.
     """
+    check_reset_options(options, ("reset_mask",))
     all_envs = np.ones(num_envs, np.bool_)
     mask = np.asarray((options or {}).get("reset_mask", all_envs))
     if mask.shape != (num_envs,) or mask.dtype != np.bool_ or not mask.any():

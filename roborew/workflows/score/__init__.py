@@ -4,6 +4,7 @@ video."""
 from roborew.workflows.score.scoring import (
     ScoredVideo,
     check_output_names,
+    describe_flat,
     describe_judge_cost,
     describe_mismatch,
     resolve_instruction,
@@ -44,6 +45,7 @@ __all__ = [
     "Source",
     "check_output_names",
     "datasets_of",
+    "describe_flat",
     "describe_judge_cost",
     "describe_mismatch",
     "find_sources",

@@ -19,6 +19,7 @@ from roborew.rewards.mini import Mini
 from roborew.rewards.vlm.base import describe_cost
 from roborew.storage.names import check_file_name
 from roborew.types import Clip, Frame, RewardModel, RewardSpec, Scores, stack_frames
+from roborew.workflows.fitness import fitted_to
 from roborew.workflows.score.sources import FilmSource, SampledVideo, Source
 from roborew.workflows.score.stream import holds_frames, score_frames
 
@@ -149,6 +150,7 @@ def score_source(
     began = time.perf_counter()
     reading = _Reading(source.moments(fps), observe)
     scores = score_frames(model, reading.frames(), instruction, goal_image)
+    model.spec.check_range(scores, str(source.path))
     return ScoredVideo(
         name=source.name,
         path=source.path,
@@ -178,6 +180,7 @@ def score_video(
         [Clip(frames=sampled.frames, instruction=instruction, goal_image=goal_image)]
     )
     seconds = time.perf_counter() - began
+    model.spec.check_range(scores, str(sampled.path))
     return scored_video(model, sampled, instruction, scores, seconds)
 
 
@@ -244,6 +247,18 @@ def describe_judge_cost(
     if describe_cost(model, []) is None:
         return None
     return describe_cost(model, [source.count_frames(fps) for source in sources])
+
+
+def describe_flat(model: RewardModel, scored: ScoredVideo) -> str | None:
+    """Return a sentence where the scores of a video do not move, None where they do."""
+    values = scored.scores.value[scored.scores.valid]
+    if len(values) < 2 or float(np.ptp(values)) >= model.spec.min_range:
+        return None
+    known = fitted_to(model)
+    return (
+        f"the score does not move, so it tells nothing of this video{known and f'; {known}'}. Say it "
+        "in other words, take another reward, or fit a critic to such videos"
+    )
 
 
 def describe_mismatch(model: RewardModel, scored: ScoredVideo, num_views: int) -> str | None:

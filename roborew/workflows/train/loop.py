@@ -12,13 +12,14 @@ from time import perf_counter
 from typing import Literal
 
 from roborew.agents.rollout_report import RolloutReport
-from roborew.errors import DiskFullError, InvalidInputError
+from roborew.errors import DiskFullError, InvalidInputError, InvalidScoreError
 from roborew.registry import trust
 from roborew.storage.names import check_file_name
 from roborew.storage.run import RunDirectory
 from roborew.storage.staging import Target
 from roborew.workflows.factories import make_agent
-from roborew.workflows.rewards import load_model, make_reward_env
+from roborew.workflows.fitness import describe_unfitted
+from roborew.workflows.rewards import RewardEnv, load_model, make_reward_env
 from roborew.workflows.train.cameras import choose_cameras
 from roborew.workflows.train.config import TrainConfig
 from roborew.workflows.train.cost import describe_training_cost
@@ -31,6 +32,7 @@ from roborew.workflows.train.logger import Observer, TrainLogger
 from roborew.workflows.train.resolve import resolve, resolve_for_reward
 from roborew.workflows.train.trackers import Tracker, import_tracker, open_trackers
 from roborew.workflows.trained import config_of_phase
+from roborew.wrappers import LearnedReward
 from roborew.wrappers.scorer import check_scorable
 
 logger = logging.getLogger(__name__)
@@ -165,16 +167,23 @@ def _phase(
         # Warned of before the first question: a hosted judge takes money for each.
         for line in describe_training_cost(config, model, n_steps, env):
             logger.warning(line)
+        unfitted = describe_unfitted(model, config.env.id, config.sentence)
+        if unfitted is not None:
+            logger.warning(unfitted)
         train_logger = TrainLogger(
             run, config, env, agent, refits=refits, deadline=deadline, trackers=trackers
         )
         train_logger.go_on()
+        patience = _Patience(config, env)
         with stop_on_signal() as stop:
 
             def after_rollout(report: RolloutReport) -> bool:
                 status = train_logger.note(report)
                 if observe is not None:
                     observe(status)
+                if patience.is_used_up(report):
+                    train_logger.save()
+                    raise patience.error(report.steps)
                 return not (stop.requested or train_logger.minutes_used_up or report.steps >= until)
 
             agent.learn(env, config.timesteps, after_rollout)
@@ -182,6 +191,31 @@ def _phase(
     if agent.steps >= until:
         return Outcome(ended="finished", steps=agent.steps)
     return Outcome(ended="stopped" if stop.requested else "minutes", steps=agent.steps)
+
+
+class _Patience:
+    """Counts the episodes that a reward paid without moving."""
+
+    def __init__(self, config: TrainConfig, env: RewardEnv) -> None:
+        self._config = config
+        self._env = env if isinstance(env, LearnedReward) else None
+        self._episodes = 0
+
+    def is_used_up(self, report: RolloutReport) -> bool:
+        self._episodes += report.episodes
+        limit = self._config.patience
+        if self._env is None or not 0 < limit <= self._episodes:
+            return False
+        return not self._env.score_moves
+
+    def error(self, steps: int) -> InvalidScoreError:
+        config = self._config
+        return InvalidScoreError(
+            f"reward {config.reward.name!r} did not move in any of {self._episodes} episodes of "
+            f"{config.env.id} ({steps:,} steps), so no agent can learn from it; training ends here. "
+            f"Say {config.sentence!r} in other words, take another reward, or fit a critic to "
+            "demonstrations; --patience 0 trains on whatever it says."
+        )
 
 
 @contextmanager

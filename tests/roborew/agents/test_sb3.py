@@ -6,8 +6,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from gymnasium.spaces import Dict, Discrete
 from gymnasium.vector import AutoresetMode
 
+from roborew.agents.env_checks import box_size
 from roborew.agents.rollout_report import RolloutReport
 from roborew.agents.sb3 import SB3PPO, SB3SAC, SB3PPOConfig, SB3SACConfig
 from roborew.agents.sb3_bridge import as_sb3
@@ -63,6 +65,21 @@ def test_other_autoreset_modes_and_deferred_rewards_are_refused() -> None:
     deferred.deferred = True
     with pytest.raises(InvalidInputError, match="scoring='step'"):
         as_sb3(deferred)
+
+
+def test_observations_of_several_parts_are_refused_with_the_way_to_flatten_them() -> None:
+    several: Any = PointEnv(2)
+    several.single_observation_space = Dict({"point": several.single_observation_space})
+    with pytest.raises(InvalidInputError, match="FlattenObservation"):
+        as_sb3(several)
+
+
+@pytest.mark.parametrize("owner", ["observation", "action"])
+def test_advice_on_a_space_is_on_that_space(owner: str) -> None:
+    with pytest.raises(InvalidInputError, match=f"{owner} space") as caught:
+        box_size(Discrete(3), owner)
+    assert ("FlattenObservation" in str(caught.value)) == (owner == "observation")
+    assert ("sb3-ppo" in str(caught.value)) == (owner == "action")
 
 
 def test_a_nan_reward_is_one_error_that_names_the_environment() -> None:

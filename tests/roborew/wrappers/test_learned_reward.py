@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import replace
 from typing import Any
 
+import gymnasium
 import numpy as np
 import pytest
+from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AutoresetMode, VectorEnv
 from numpy.typing import NDArray
 
+import roborew_envs  # noqa: F401 - registers the ids
 from roborew.errors import InvalidInputError, InvalidScoreError
+from roborew.rewards.mini import Mini
 from roborew.shaping import Potential, ProgressDelta
 from roborew.types import Clip, Scores
 from roborew.wrappers import LearnedReward, SingleLearnedReward, SuccessDetector
@@ -85,7 +92,9 @@ def test_the_single_wrapper_scores_the_final_frame_too() -> None:
         _, info = env.reset()
         assert info["score"] == 0
         infos = [env.step(np.zeros(1))[4] for _ in range(5)]
-        np.testing.assert_allclose([i["score"] for i in infos], [np.nan, 0.02, np.nan, 0.04, 0.05])
+        np.testing.assert_allclose(
+            [i.get("score", np.nan) for i in infos], [np.nan, 0.02, np.nan, 0.04, 0.05]
+        )
         with pytest.raises(InvalidInputError, match="reset"):
             env.step(np.zeros(1))
 
@@ -454,3 +463,41 @@ def test_the_time_is_split_by_what_it_was_spent_on() -> None:
     run(env, 4)
     assert set(env.seconds) == {"physics", "drawing", "scoring"}
     assert all(seconds > 0 for seconds in env.seconds.values())
+
+
+@pytest.mark.parametrize("value", [-0.01, 2.56, 1e9])
+def test_a_score_outside_the_promised_range_is_refused_with_both(value: float) -> None:
+    """Nothing that a model makes up beyond its promise may be paid."""
+
+    class Liar(ClockModel):
+        def score(self, clips: Any) -> Any:
+            return [replace(scores, value=scores.value + value) for scores in super().score(clips)]
+
+    expected = re.escape(f"environment 0 is {value:g}, outside the range [0, 2.55]")
+    with pytest.raises(InvalidScoreError, match=expected):
+        learned(clocks([5]), Liar()).reset()
+
+
+def test_rounding_at_the_end_of_the_range_is_no_lie() -> None:
+    spec = ClockModel().spec
+    valid = np.ones(2, np.bool_)
+    spec.check_range(Scores(np.array([-1e-5, 2.55001], np.float32), valid))
+    unbounded = ClockModel(low=-np.inf, high=np.inf).spec
+    unbounded.check_range(Scores(np.array([-1e9, 1e9], np.float32), valid))
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")  # advice on spaces, not on wrappers
+def test_a_wrapped_environment_passes_the_check_of_gymnasium() -> None:
+    env = gymnasium.make("roborew/Press-v0", render_mode="rgb_array")
+    with closing(SingleLearnedReward(env, Mini(), "press the button")) as wrapped:
+        check_env(wrapped)
+
+
+def test_an_unknown_option_of_reset_is_refused_with_the_closest_name() -> None:
+    single = gymnasium.make("roborew/Press-v0")
+    with closing(single), pytest.raises(gymnasium.error.Error, match="unknown option 'evry'"):
+        single.reset(options={"evry": 1})
+    make_vec: Any = gymnasium.make_vec
+    vector = make_vec("roborew/Press-v0", 2, "vector_entry_point")
+    with closing(vector), pytest.raises(gymnasium.error.Error, match="Did you mean 'reset_mask'"):
+        vector.reset(options={"reset_msk": np.ones(2, np.bool_)})

@@ -27,7 +27,7 @@ class Hindsight(ClockModel):
     """Scores a frame by how far it is from the episode's last one; abstains at step ``silent``."""
 
     def __init__(self, silent: int = 255) -> None:
-        super().__init__(context=None, causal=False, predicts_success=False, low=-3.0)
+        super().__init__(context=None, causal=False, predicts_success=False, low=-100.0)
         self._silent = silent
 
     def _score(self, clip: Clip) -> Scores:
