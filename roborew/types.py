@@ -248,11 +248,13 @@ class RewardSpec:
                 f"got {self.shaping!r}."
             )
 
-    @property
-    def min_range(self) -> float:
-        """Scores of an episode that differ by less do not move: they tell nothing of it."""
+    def moves(self, lowest: float, highest: float) -> bool:
+        """Whether scores of one episode between these two differ by enough to tell something of it:
+        by more than `MIN_RANGE_SHARE` of the range, or of one without end by more than rounding."""
         span = self.high - self.low
-        return MIN_RANGE_SHARE * (span if np.isfinite(span) else 1.0)
+        if np.isfinite(span):
+            return highest - lowest > MIN_RANGE_SHARE * span
+        return highest - lowest > ROUNDING * max(abs(lowest), abs(highest))
 
     def check_range(self, scores: Scores, owner: str = "") -> None:
         """Raise where a valid score lies outside the promised range by more than rounding.
@@ -264,7 +266,7 @@ class RewardSpec:
         Raises:
             InvalidScoreError: with the value and the range.
         """
-        values = scores.value[scores.valid].astype(np.float64)
+        values = scores.value[scores.valid]
         bounds = [abs(bound) for bound in (self.low, self.high) if np.isfinite(bound)]
         rounding = ROUNDING * max([1.0, *bounds])
         outside = values[(values < self.low - rounding) | (values > self.high + rounding)]

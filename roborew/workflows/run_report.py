@@ -17,7 +17,6 @@ from roborew.evaluation import (
     TrainingPoint,
 )
 from roborew.storage.run import RunDirectory
-from roborew.types import MIN_RANGE_SHARE
 from roborew.workflows.evaluate import RunEvaluation
 from roborew.workflows.train.command import command
 from roborew.workflows.train.config import TrainConfig
@@ -92,17 +91,18 @@ def _format_value(value: Any) -> str:
 
 
 def flat_score(result: RunEvaluation) -> list[str]:
-    """A sentence where the reward's score moved in no evaluation episode; empty where it did."""
+    """A sentence where the reward's score moved in no evaluation episode; empty where it did, or
+    nothing was scored."""
+    model = result.trained.model
     curves = [episode.score_curve for episode in result.agent.episodes]
-    told = [curve[np.isfinite(curve)] for curve in curves]
-    ranges = [float(np.ptp(curve)) for curve in told if len(curve) > 1]
-    if not ranges or max(ranges) >= MIN_RANGE_SHARE:
+    finite = [curve[np.isfinite(curve)] for curve in curves]
+    ranges = [(float(curve.min()), float(curve.max())) for curve in finite if len(curve) > 1]
+    if model is None or not ranges or any(model.spec.moves(*bounds) for bounds in ranges):
         return []
-    name = result.trained.config.reward.name
     return [
-        f"The score of {name} did not move in any evaluation episode: it tells nothing here, and no "
-        "agent can learn from it. Say the instruction in other words, take another reward, or fit a "
-        "critic to demonstrations of this task."
+        f"The score of {model.spec.name} did not move in any evaluation episode: it tells nothing "
+        "here, and no agent can learn from it. Say the instruction in other words, take another "
+        "reward, or fit a critic to demonstrations of this task."
     ]
 
 

@@ -240,9 +240,9 @@ class LearnedReward(RewardWrapper):
         return outcome
 
     @property
-    def score_moves(self) -> bool:
+    def score_moved(self) -> bool:
         """Whether the scores of any episode so far differed by enough to tell something."""
-        return self._scorer.largest_range >= self._scorer.spec.min_range
+        return self._scorer.score_moved
 
     def flush(self) -> Rewards:
         """Return the rewards of all steps since the last flush, shape (T, N), scored in one batch.

@@ -52,13 +52,12 @@ class Window:
     lowest: float = math.inf
     highest: float = -math.inf
 
-    def widen(self, scores: Scores) -> float:
-        """Take in scores of the episode; return by how much all of them so far differ."""
+    def widen(self, scores: Scores) -> None:
+        """Take scores of the episode into its lowest and highest."""
         values = scores.value[scores.valid]
         if len(values):
             self.lowest = min(self.lowest, float(values.min()))
             self.highest = max(self.highest, float(values.max()))
-        return max(0.0, self.highest - self.lowest)
 
 
 class FrameScorer:
@@ -76,8 +75,7 @@ class FrameScorer:
         max_invalid_rate: share of abstentions, in [0, 1], beyond which the run stops.
 
     Attributes:
-        spec: of the model.
-        largest_range: by which the scores of one episode differed, the most so far.
+        score_moved: whether the scores of any episode so far differed by enough to tell something.
     """
 
     def __init__(
@@ -89,7 +87,7 @@ class FrameScorer:
         max_invalid_rate: float,
     ) -> None:
         self._model = model
-        self.spec = model.spec
+        self._spec = model.spec
         self._incremental = model if isinstance(model, IncrementalRewardModel) else None
         self._instruction = instruction
         self._goal_image = goal_image
@@ -99,7 +97,7 @@ class FrameScorer:
         self._num_scores = 0
         self._num_invalid = 0
         self._checked_first = False
-        self.largest_range = 0.0
+        self.score_moved = False
 
     def add(self, envs: NDArray[np.int64], frames: Video, begun: BoolArray, row: int) -> None:
         """Keep the frames of one step.
@@ -195,7 +193,7 @@ class FrameScorer:
     def _remember(self, windows: Sequence[Window], states: Sequence[RecurrentState]) -> None:
         if len(states) != len(windows):
             raise InvalidScoreError(
-                f"reward {self.spec.name!r}: expected {len(windows)} recurrent states, one for "
+                f"reward {self._spec.name!r}: expected {len(windows)} recurrent states, one for "
                 f"each clip; got {len(states)}."
             )
         for window, state in zip(windows, states, strict=True):
@@ -204,7 +202,7 @@ class FrameScorer:
     def _check_answers(self, windows: Sequence[Window], answers: Sequence[Scores]) -> None:
         """Raise unless there is a score for each frame, finite where marked valid, and few enough of
         all so far are abstentions."""
-        name = self.spec.name
+        name = self._spec.name
         if len(answers) != len(windows):
             raise InvalidScoreError(
                 f"reward {name!r}: expected {len(windows)} scores, one for each clip of "
@@ -222,12 +220,14 @@ class FrameScorer:
                     f"reward {name!r}: a score of environment {window.env} marked valid is NaN or "
                     f"infinite; mark it invalid instead."
                 )
-            self.spec.check_range(scores, f"environment {window.env}")
+            self._spec.check_range(scores, f"environment {window.env}")
             # History was counted when it was new; again, it would weigh the rate by its age.
             new_valid = scores.valid[window.num_scored :]
             self._num_scores += len(new_valid)
             self._num_invalid += len(new_valid) - int(new_valid.sum())
-            self.largest_range = max(self.largest_range, window.widen(scores))
+            if not self.score_moved:
+                window.widen(scores)
+                self.score_moved = self._spec.moves(window.lowest, window.highest)
         max_invalid = self._max_invalid_rate * self._num_scores
         if self._num_scores >= MIN_SCORES_FOR_RATE and self._num_invalid > max_invalid:
             rate = self._num_invalid / self._num_scores
@@ -239,7 +239,7 @@ class FrameScorer:
 
     def _forget(self, windows: Sequence[Window]) -> None:
         """Keep of the scored frames what the next one's score depends on."""
-        context = self.spec.context
+        context = self._spec.context
         for window in windows:
             if self._incremental is not None:
                 window.frames = []

@@ -252,7 +252,7 @@ def describe_judge_cost(
 def describe_flat(model: RewardModel, scored: ScoredVideo) -> str | None:
     """Return a sentence where the scores of a video do not move, None where they do."""
     values = scored.scores.value[scored.scores.valid]
-    if len(values) < 2 or float(np.ptp(values)) >= model.spec.min_range:
+    if len(values) < 2 or model.spec.moves(float(values.min()), float(values.max())):
         return None
     known = fitted_to(model)
     return (

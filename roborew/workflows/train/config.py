@@ -163,9 +163,9 @@ class TrainConfig:
     max_minutes: float | None = None
     """Stop training after so many minutes of wall-clock time, whatever the steps; no limit if not
     given."""
-    patience: int = 100
-    """Stop after so many episodes in none of which the score moved, for an agent learns nothing from
-    it; 0 never stops."""
+    patience: int | None = None
+    """Stop after so many episodes in none of which the score moved; 0 never does. If not given: 100,
+    and a tenth of the steps, where the reward never saw such a task; any other run is warned."""
     demos: Path | None = None
     """Demonstrations for the agent, observations and actions, as `roborew collect` writes them; for
     agents that take them, see `roborew list agents`."""
@@ -206,7 +206,8 @@ class TrainConfig:
             raise InvalidInputError(
                 f"max_minutes: expected a finite number above 0; got {minutes}."
             )
-        check_whole_number("patience", self.patience, smallest=0)
+        if self.patience is not None:
+            check_whole_number("patience", self.patience, smallest=0)
         if self.num_demos is not None:
             check_whole_number("num_demos", self.num_demos)
             if self.demos is None:
@@ -220,7 +221,7 @@ class TrainConfig:
     def upgrade(cls, content: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return the content of a config.json of an earlier release as one of today."""
         # Runs of before the trackers asked for none, and their agents had no demonstrations.
-        earlier: dict[str, Any] = {"log": [], "demos": None, "num_demos": None, "patience": 100}
+        earlier: dict[str, Any] = {"log": [], "demos": None, "num_demos": None, "patience": None}
         return {**earlier, **nested(content)}
 
     @property

@@ -11,12 +11,14 @@ from pathlib import Path
 from time import perf_counter
 from typing import Literal
 
+from roborew.agents.base import Agent
 from roborew.agents.rollout_report import RolloutReport
-from roborew.errors import DiskFullError, InvalidInputError, InvalidScoreError
+from roborew.errors import DiskFullError, InvalidInputError
 from roborew.registry import trust
 from roborew.storage.names import check_file_name
 from roborew.storage.run import RunDirectory
 from roborew.storage.staging import Target
+from roborew.types import RewardModel
 from roborew.workflows.factories import make_agent
 from roborew.workflows.fitness import describe_unfitted
 from roborew.workflows.rewards import RewardEnv, load_model, make_reward_env
@@ -29,10 +31,10 @@ from roborew.workflows.train.demonstrations import (
 )
 from roborew.workflows.train.interrupt import stop_on_signal
 from roborew.workflows.train.logger import Observer, TrainLogger
+from roborew.workflows.train.patience import Patience
 from roborew.workflows.train.resolve import resolve, resolve_for_reward
 from roborew.workflows.train.trackers import Tracker, import_tracker, open_trackers
 from roborew.workflows.trained import config_of_phase
-from roborew.wrappers import LearnedReward
 from roborew.wrappers.scorer import check_scorable
 
 logger = logging.getLogger(__name__)
@@ -163,27 +165,22 @@ def _phase(
         agent = make_agent(config, env)
         if config.demos is not None:
             give_demonstrations(config, agent, model)
-        n_steps = getattr(agent.config, "n_steps", None)
-        # Warned of before the first question: a hosted judge takes money for each.
-        for line in describe_training_cost(config, model, n_steps, env):
-            logger.warning(line)
-        unfitted = describe_unfitted(model, config.env.id, config.sentence)
-        if unfitted is not None:
-            logger.warning(unfitted)
+        _warn(config, model, env, agent)
         train_logger = TrainLogger(
             run, config, env, agent, refits=refits, deadline=deadline, trackers=trackers
         )
         train_logger.go_on()
-        patience = _Patience(config, env)
+        patience = Patience(config, model, env, agent.steps)
         with stop_on_signal() as stop:
 
             def after_rollout(report: RolloutReport) -> bool:
                 status = train_logger.note(report)
                 if observe is not None:
                     observe(status)
-                if patience.is_used_up(report):
+                error = patience.note(report)
+                if error is not None:
                     train_logger.save()
-                    raise patience.error(report.steps)
+                    raise error
                 return not (stop.requested or train_logger.minutes_used_up or report.steps >= until)
 
             agent.learn(env, config.timesteps, after_rollout)
@@ -193,29 +190,16 @@ def _phase(
     return Outcome(ended="stopped" if stop.requested else "minutes", steps=agent.steps)
 
 
-class _Patience:
-    """Counts the episodes that a reward paid without moving."""
-
-    def __init__(self, config: TrainConfig, env: RewardEnv) -> None:
-        self._config = config
-        self._env = env if isinstance(env, LearnedReward) else None
-        self._episodes = 0
-
-    def is_used_up(self, report: RolloutReport) -> bool:
-        self._episodes += report.episodes
-        limit = self._config.patience
-        if self._env is None or not 0 < limit <= self._episodes:
-            return False
-        return not self._env.score_moves
-
-    def error(self, steps: int) -> InvalidScoreError:
-        config = self._config
-        return InvalidScoreError(
-            f"reward {config.reward.name!r} did not move in any of {self._episodes} episodes of "
-            f"{config.env.id} ({steps:,} steps), so no agent can learn from it; training ends here. "
-            f"Say {config.sentence!r} in other words, take another reward, or fit a critic to "
-            "demonstrations; --patience 0 trains on whatever it says."
-        )
+def _warn(config: TrainConfig, model: RewardModel | None, env: RewardEnv, agent: Agent) -> None:
+    """Say what the run will cost, and whether the reward was fitted to its task."""
+    n_steps = getattr(agent.config, "n_steps", None)
+    # Warned of before the first question: a hosted judge takes money for each.
+    lines = describe_training_cost(config, model, n_steps, env)
+    unfitted = describe_unfitted(model, config.env.id, config.sentence)
+    if unfitted is not None:
+        lines.append(unfitted)
+    for line in lines:
+        logger.warning(line)
 
 
 @contextmanager
