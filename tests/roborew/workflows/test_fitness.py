@@ -123,9 +123,9 @@ def test_training_ends_where_no_score_moves_and_keeps_its_checkpoint(
         score_every=50,
         agent=AgentConfig("ppo", {"n_steps": 256}),
     )
-    with start(config, tmp_path / "run") as run:
-        with pytest.raises(InvalidScoreError, match=r"did not move in any of \d+ episodes"):
-            train(run)
+    still = pytest.raises(InvalidScoreError, match=r"did not move in any of \d+ episodes")
+    with start(config, tmp_path / "run") as run, still:
+        train(run)
     checkpoint = RunDirectory.open(tmp_path / "run").load_checkpoint()
     assert checkpoint is not None and checkpoint.step < 1024
     assert "mini was not fitted to roborew/CartPole-v0" in caplog.text
