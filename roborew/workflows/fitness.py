@@ -32,8 +32,8 @@ def describe_unfitted(model: RewardModel | None, env_id: str, instruction: str) 
 def never_saw(model: RewardModel | None, env_id: str) -> bool:
     """Whether a model itself knows that it was fitted to nothing like a task: whatever its score does
     there, it means nothing."""
-    known = (*HARDENED_TASKS, *FITTED_TASKS)
-    return isinstance(model, Mini) and model.is_shipped and env_id not in known
+    tasks = (*HARDENED_TASKS, *FITTED_TASKS)
+    return isinstance(model, Mini) and model.is_shipped and env_id not in tasks
 
 
 def _of_mini(env_id: str) -> str | None:

@@ -33,17 +33,17 @@ def check_steps(horizon: object, action_repeat: object) -> None:
             raise Error(f"{name}: got {number!r}, expected at least 1, a whole number.")
 
 
-def check_reset_options(options: Mapping[str, Any] | None, known: Sequence[str]) -> None:
+def check_reset_options(options: Mapping[str, Any] | None, names: Sequence[str]) -> None:
     """Refuse an option of `reset` that nothing reads.
 
     Raises:
         gymnasium.error.Error: with the closest name.
     """
     for name in options or {}:
-        if name not in known:
-            close = get_close_matches(name, known, n=1, cutoff=0.4)
+        if name not in names:
+            close = get_close_matches(name, names, n=1, cutoff=0.4)
             hint = f" Did you mean {close[0]!r}?" if close else ""
-            available = ", ".join(known) or "none"
+            available = ", ".join(names) or "none"
             raise Error(f"reset: unknown option {name!r}.{hint} Available: {available}.")
 
 

@@ -254,9 +254,9 @@ def describe_flat(model: RewardModel, scored: ScoredVideo) -> str | None:
     values = scored.scores.value[scored.scores.valid]
     if len(values) < 2 or model.spec.moves(float(values.min()), float(values.max())):
         return None
-    known = fitted_to(model)
+    origin = fitted_to(model)
     return (
-        f"the score does not move, so it tells nothing of this video{known and f'; {known}'}. Say it "
+        f"the score does not move, so it tells nothing of this video{origin and f'; {origin}'}. Say it "
         "in other words, take another reward, or fit a critic to such videos"
     )
 
