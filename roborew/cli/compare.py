@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -17,6 +17,7 @@ from roborew.workflows.parts import RewardConfig
 
 if TYPE_CHECKING:
     from roborew.types import RewardModel
+    from roborew.workflows.compare import RewardComparison
     from roborew.workflows.score import SampledVideo, Source
 
 Rewards = Annotated[Mapping[str, RewardConfig], tyro.conf.Suppress, tyro.conf.Fixed]
@@ -81,15 +82,9 @@ class Compare(Command):
         paths = write(self.out, comparisons)
         print_paths(console, paths)
         self.print_json(comparison_content(comparisons))
-        scores = [
-            score
-            for comparison in comparisons
-            for video in comparison.videos
-            for score in video.curve
-        ]
         # A script has to notice that not one score was given.
-        no_score = all(score is None for score in scores)
-        return EXIT_UNWELL if no_score or len(videos) < len(sources) else 0
+        complete = _has_score(comparisons) and len(videos) == len(sources)
+        return 0 if complete else EXIT_UNWELL
 
     def _read(self, console: Console, sources: list[Source]) -> list[SampledVideo]:
         """Read the videos that can be read; the others are said, and all is over without any."""
@@ -122,3 +117,12 @@ class Compare(Command):
             part = parts.get(name) or RewardConfig(name)
             models.append(load_configured(part, self.device))
         return models
+
+
+def _has_score(comparisons: Sequence[RewardComparison]) -> bool:
+    return any(
+        score is not None
+        for comparison in comparisons
+        for video in comparison.videos
+        for score in video.curve
+    )

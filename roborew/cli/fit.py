@@ -14,6 +14,7 @@ import tyro
 from rich.console import Console
 
 from roborew.cli.command import Command, counted, print_paths, say
+from roborew.errors import RunExistsError
 from roborew.workflows.fit import FitConfig
 
 Settings = Annotated[FitConfig, tyro.conf.arg(name="")]
@@ -37,17 +38,12 @@ class Fit(Command):
     def run(self, console: Console) -> int:
         """Fit, evaluate on held-out episodes, write the critic and its card."""
         from roborew.data.reading import describe_left_out, read_demonstrations
-        from roborew.errors import RunExistsError
         from roborew.workflows.fit import fit_critic
         from roborew.workflows.fit.model_card import default_folders, write
         from roborew.workflows.train.loop import torch_threads
 
+        self._check_out()
         out = self.out or default_folders(self.demonstrations)
-        # Looked at before the fit, which may take long.
-        if self.out is not None and os.path.lexists(self.out):
-            raise RunExistsError(
-                f"{self.out} exists and is never overwritten; nothing was written. Choose another --out."
-            )
         demonstrations = read_demonstrations(self.demonstrations, self.instruction)
         if demonstrations.left_out:
             say(console, describe_left_out(demonstrations.left_out))
@@ -78,6 +74,14 @@ class Fit(Command):
         }
         self.print_json({"critic": folder, "figures": values})
         return 0
+
+    def _check_out(self) -> None:
+        """Refuse a folder that is there before the fit, which may take long."""
+        if self.out is not None and os.path.lexists(self.out):
+            raise RunExistsError(
+                f"{self.out} exists and is never overwritten; nothing was written. Choose another "
+                "--out."
+            )
 
 
 def _counting(show: Callable[[str, int, int], None]) -> Callable[[str, float], None]:

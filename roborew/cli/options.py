@@ -11,10 +11,19 @@ from dataclasses import fields, is_dataclass, replace
 from typing import Any, TypeVar, cast
 
 from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
 
 from roborew.cli.flags import Flags, check_old_flag, unknown_flag
-from roborew.cli.settings_help import print_settings
-from roborew.config import current_names, option_types, options_class, parse_value
+from roborew.config import (
+    current_names,
+    default_options,
+    describe_options,
+    format_value,
+    option_types,
+    options_class,
+    parse_value,
+)
 from roborew.errors import InvalidInputError
 from roborew.workflows.parts import PartConfig, RewardConfig
 
@@ -141,3 +150,30 @@ def parse_settings(
             raise unknown_flag(flag, flags)
         options[key] = parse_value(kinds[key], text, flag)
     return options
+
+
+def print_settings(console: Console, part: PartConfig, group: str) -> None:
+    """Print the flags of a part, with their types, defaults and what they do."""
+    factory = part.factory()
+    defaults = default_options(factory)
+    descriptions = describe_options(factory)
+    table = Table(box=None, header_style="dim", pad_edge=False)
+    table.add_column("option", no_wrap=True)  # a flag that is cut short cannot be typed
+    table.add_column("type", overflow="fold")
+    table.add_column("default")
+    table.add_column("")
+    for name, kind in option_types(factory).items():
+        flag = f"--{group}.{name.replace('_', '-')}"
+        default = "(needed)"
+        if name in defaults:
+            default = format_value(defaults[name])
+        # Units in brackets would be read as markup, and vanish.
+        description = escape(descriptions.get(name, ""))
+        table.add_row(flag, escape(_type_name(kind)), escape(default), description)
+    console.print(f"settings of {part.kind} {part.name}:", markup=False, highlight=False)
+    console.print(table)
+
+
+def _type_name(kind: Any) -> str:
+    text = kind.__name__ if isinstance(kind, type) else str(kind)
+    return text.replace("typing.", "").replace("pathlib.", "").replace("NoneType", "None")

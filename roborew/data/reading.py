@@ -213,19 +213,24 @@ def _episode(opened: LeRobotSet, entry: EpisodeEntry, instruction: str | None) -
         onset=row.get("onset"),
         observations=rows.get(STATE),
         actions=rows.get(ACTION),
-        notes=current_notes(
-            {
-                key: value
-                for key, value in row.items()
-                if not ("/" in key or "subtask" in key or key in SENTENCES)
-            }
-        ),
+        notes=_notes(row),
     )
 
 
 def _vectors(values: NDArray[Any]) -> FloatArray:
     """Columns of numbers as (T, D), float32."""
     return values.reshape(len(values), -1).astype(np.float32)
+
+
+def _notes(row: Any) -> dict[str, Any]:
+    """What the set says of an episode beyond what a demonstration has a place for."""
+    return current_notes(
+        {
+            key: value
+            for key, value in row.items()
+            if not ("/" in key or "subtask" in key or key in SENTENCES)
+        }
+    )
 
 
 def _stages(row: Any) -> tuple[Span, ...] | None:

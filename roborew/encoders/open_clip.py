@@ -147,8 +147,7 @@ def load_open_clip(
     Raises:
         UnknownNameError: no such architecture or tag; close matches are offered.
         InvalidInputError: arguments that do not go together, or pickled weights.
-        MissingBackendError: weights or tokenizer are not here; the message says what to download
-            and where to put it.
+        MissingBackendError: weights or tokenizer are not here; says what to download, and where to.
         CorruptFileError: a damaged file, another checksum, or weights of another architecture.
     """
     source = _find(model, pretrained, revision)

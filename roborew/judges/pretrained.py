@@ -28,10 +28,8 @@ MODEL_FILE_SUFFIXES = (".safetensors", ".json", ".jinja", ".txt", ".model")
 def load_pretrained(
     model: str, revision: str | None, dtype: torch.dtype, sha256: str | None = None
 ) -> tuple[Any, Any, str]:
-    """Load a model, its processor and its identity ``model@revision``.
-
-    Native classes and safetensors only: no code and no pickle of a repository is ever run. The
-    revision of a hub id is its commit, that of a folder a hash of its files.
+    """Load a model, its processor and its identity ``model@revision``: of a hub id its commit, of a
+    folder a hash of its files. No code and no pickle of a repository is ever run.
 
     Args:
         model: hub id or folder.
@@ -41,8 +39,7 @@ def load_pretrained(
             model*.safetensors`` prints.
 
     Raises:
-        MissingBackendError: not there, not complete, or of a kind that the installed transformers
-            does not know.
+        MissingBackendError: absent, not complete, or of a kind that transformers does not know.
         CorruptFileError: a weight file is damaged, has another checksum, or does not hold exactly
             the weights of the model; or a file sets what it may not.
     """
@@ -50,27 +47,23 @@ def load_pretrained(
     files = sorted(folder.glob(WEIGHTS))
     sizes = [size for file in files for size in check_file(file).values()]
     _check_sha256(model, files, sha256)
+    hint = _download_hint(model, revision)
     with explain(model):
         try:
             with NetworkBudget(sizes, model), vetted_folder(folder) as vetted:
                 processor, network, report = _load(vetted, dtype)
         except SafetensorError as error:
             raise CorruptFileError(
-                f"{model}: a weight file is damaged ({error}). {_download_hint(model, revision)}"
+                f"{model}: a weight file is damaged ({error}). {hint}"
             ) from error
         except (OSError, ValueError, KeyError, ImportError) as error:
             raise MissingBackendError(
-                f"{model} cannot be loaded: {first_line(error)} {_download_hint(model, revision)}"
+                f"{model} cannot be loaded: {first_line(error)} {hint}"
             ) from error
     # transformers makes an empty tokenizer where tokenizer.json is missing.
     if not _tokenizer_round_trips(processor.tokenizer):
-        raise MissingBackendError(
-            f"{model}: the tokenizer's files are not all there. {_download_hint(model, revision)}"
-        )
-    # transformers would only warn, and go on with random numbers or without what is left over.
-    changed = [str(name) for name, *_ in report["mismatched_keys"]]
-    check_names(model, report["missing_keys"], report["unexpected_keys"], changed)
-    check_finite(model, network.state_dict())
+        raise MissingBackendError(f"{model}: the tokenizer's files are not all there. {hint}")
+    _check_weights(model, network, report)
     return network, processor, f"{model}@{_revision(model, folder)}"
 
 
@@ -99,6 +92,13 @@ def _check_sha256(model: str, files: list[Path], sha256: str | None) -> None:
         raise CorruptFileError(
             f"{model}: expected weights of the SHA-256 {sha256.lower()}; got {actual}."
         )
+
+
+def _check_weights(model: str, network: Any, report: dict[str, Any]) -> None:
+    # transformers would only warn, and go on with random numbers or without what is left over.
+    changed = [str(name) for name, *_ in report["mismatched_keys"]]
+    check_names(model, report["missing_keys"], report["unexpected_keys"], changed)
+    check_finite(model, network.state_dict())
 
 
 def _is_path(model: str) -> bool:

@@ -99,19 +99,12 @@ class ClipReward:
         self._threshold = threshold
         self._check_options(temperature)
         loaded = load_open_clip(model, pretrained, revision, sha256)
-        image_model = loaded.tower
-        if preprocessing == "squash":
-            image_model = _squashing(image_model)
         self._temperature = temperature or 1 / loaded.logit_scale
         self._encode = loaded.encode_text
         self._text_vector = lru_cache(maxsize=1024)(self._encode_text)  # sentences repeat
+        tower = _squashing(loaded.tower) if preprocessing == "squash" else loaded.tower
         self._embedder = Embedder(
-            image_model,
-            device=device,
-            dtype=dtype,
-            batch_size=batch_size,
-            compile=compile,
-            cache=cache,
+            tower, device=device, dtype=dtype, batch_size=batch_size, compile=compile, cache=cache
         )
         self._rounding_check = RoundingCheck("clip")
         self.spec = self._make_spec()

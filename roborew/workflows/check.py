@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Literal, get_args
 
 from roborew.checks.agent import LAWS as AGENT_LAWS
@@ -21,6 +22,7 @@ from roborew.config import keyword_options, parse_options
 from roborew.errors import InvalidInputError, UnknownNameError
 from roborew.learning.devices import check_devices
 from roborew.registry import Registry, agents, critics, encoders, rewards
+from roborew.workflows.factories import construct_agent
 from roborew_envs import TASKS, Task, make_task
 
 Kind = Literal["reward", "critic", "encoder", "agent", "task"]
@@ -49,20 +51,24 @@ def check_part(
 
     Raises:
         UnknownNameError: no such name.
-        InvalidInputError: the name stands for several kinds, or for none.
+        InvalidInputError: the name stands for several kinds, or for none; or a setting that the part
+            does not have.
         MissingBackendError: it cannot be imported.
     """
     kind = kind or kind_of(name)
     if kind == "task":
+        if options:
+            raise InvalidInputError(f"{name}: a task has no settings; got {', '.join(options)}.")
         return kind, TASK_LAWS.run(TaskSubject(make_task(name)))
     part = REGISTRIES[kind].load(name)
     words = list(options)
-    if kind == "agent":
-        return kind, AGENT_LAWS.run(AgentSubject(lambda obs, act, seed: part(obs, act, seed=seed)))
     if kind in ("critic", "encoder"):
         words += _few_steps(part, options)
     settings = parse_options(part, words)
     check_devices(settings.get("device", "cpu"))
+    if kind == "agent":
+        make = partial(construct_agent, part, options=settings)
+        return kind, AGENT_LAWS.run(AgentSubject(make))
     if kind == "critic":
         return kind, CRITIC_LAWS.run(CriticSubject(lambda: part(**settings)))
     if kind == "encoder":

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any, cast
 
 import gymnasium
+from gymnasium import Space
 from gymnasium.vector import AutoresetMode, VectorEnv
 from numpy.typing import NDArray
 
@@ -106,10 +107,23 @@ def make_agent(
         options = config.agent.typed_options()
     else:
         options = current_names(settings_class, settings, f"checkpoint of {config.agent.name}")
+    return construct_agent(factory, *arguments, seed, options)
+
+
+def construct_agent(
+    factory: Callable[..., Agent],
+    observation_space: Space[Any],
+    action_space: Space[Any],
+    seed: int,
+    options: Mapping[str, Any],
+) -> Agent:
+    """Call the class of an agent with settings by name, however it takes them."""
+    spaces = (observation_space, action_space)
+    settings_class = options_class(factory)
     # An agent without a dataclass of settings takes them as plain keywords.
     if settings_class is factory:
-        return factory(*arguments, seed=seed, **options)
-    return factory(*arguments, config=settings_class(**options), seed=seed)
+        return factory(*spaces, seed=seed, **options)
+    return factory(*spaces, config=settings_class(**options), seed=seed)
 
 
 def load_agent(agent: Agent, arrays: Mapping[str, NDArray[Any]], meta: Mapping[str, Any]) -> None:

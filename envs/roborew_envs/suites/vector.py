@@ -88,11 +88,7 @@ class SuiteVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
     ) -> None:
         check_num_envs(num_envs)
         check_steps(horizon, action_repeat)
-        if AutoresetMode(autoreset_mode) != AutoresetMode.DISABLED:
-            raise Error(
-                f"autoreset_mode: got {autoreset_mode}, expected DISABLED: the last frame must "
-                f"still be seen."
-            )
+        _check_autoreset_mode(autoreset_mode)
         find_env_spec(env_id)
         if horizon is not None:
             options["max_episode_steps"] = horizon
@@ -102,10 +98,7 @@ class SuiteVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         self.envs = [_make_env(env_id, render_mode, options) for _ in range(num_envs)]
         first = self.envs[0]
         self.spec = first.spec
-        self.metadata = {**first.metadata, **self.metadata}
-        fps = first.metadata.get("render_fps")
-        if fps is not None:
-            self.metadata["render_fps"] = fps / action_repeat
+        self.metadata = _metadata(first.metadata, action_repeat) | self.metadata
         observation_space = cast("Box", first.observation_space)
         self.single_observation_space = observation_space
         self.single_action_space = cast("Box", first.action_space)
@@ -340,6 +333,22 @@ class SuiteVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         self._renderer.close()
         for env in self.envs:
             env.close()
+
+
+def _metadata(own: Mapping[str, Any], action_repeat: int) -> dict[str, Any]:
+    """Those of an environment of which only every ``action_repeat``-th frame is seen."""
+    metadata = dict(own)
+    fps = metadata.get("render_fps")
+    if fps is not None:
+        metadata["render_fps"] = fps / action_repeat
+    return metadata
+
+
+def _check_autoreset_mode(mode: AutoresetMode | str) -> None:
+    if AutoresetMode(mode) != AutoresetMode.DISABLED:
+        raise Error(
+            f"autoreset_mode: got {mode}, expected DISABLED: the last frame must still be seen."
+        )
 
 
 def _find_success(info: Mapping[str, Any]) -> bool | None:

@@ -140,13 +140,12 @@ def score_source(
         observe: hears of each frame.
 
     Raises:
-        InvalidInputError: the goal breaks the rule, the model needs a goal picture and there is
-            none, or it must hold more frames than fit in memory.
+        InvalidInputError: an invalid goal, no goal picture where the model needs one, or more
+            frames than fit in memory for a model that must hold them.
         CorruptFileError: the video is damaged.
     """
     _check_goal_image(model, goal_image)
-    if holds_frames(model):
-        source.count_frames(fps)
+    _check_memory(model, source, fps)
     began = time.perf_counter()
     reading = _Reading(source.moments(fps), observe)
     scores = score_frames(model, reading.frames(), instruction, goal_image)
@@ -208,6 +207,12 @@ def _check_goal_image(model: RewardModel, goal_image: Frame | None) -> None:
         raise InvalidInputError(
             f"{model.spec.name} compares with a picture of the goal: give one with --goal-image."
         )
+
+
+def _check_memory(model: RewardModel, source: Source, fps: float | None) -> None:
+    # Only a model that holds every frame needs room for all of them.
+    if holds_frames(model):
+        source.count_frames(fps)
 
 
 def resolve_instruction(model: RewardModel, instruction: str | None) -> str:

@@ -16,9 +16,9 @@ from roborew.checks.synthetic import TEXT_DIM
 from roborew.critics.objective import Query
 from roborew.critics.objectives.ridge import Ridge
 from roborew.encoders.mini import MiniEncoder
-from roborew.errors import ContractError, InvalidInputError, UnknownNameError
+from roborew.errors import ContractError, InvalidInputError, RoborewError, UnknownNameError
 from roborew.types import Clip, RecurrentState, RewardSpec, Scores, Video
-from roborew.workflows.check import check_part, kind_of
+from roborew.workflows.check import Kind, check_part, kind_of
 from roborew_envs import make_task
 from roborew_envs.tasks.desk.push import Push
 from tests.roborew.ascent import Height
@@ -244,6 +244,27 @@ def test_a_part_is_checked_by_its_name_with_its_options() -> None:
     assert not [outcome for outcome in outcomes if outcome.verdict == "broken"]
     kind, outcomes = check_part(f"{Height.__module__}:Height")
     assert kind == "reward" and len(outcomes) == 9
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("ppo", "agent"),
+        ("sb3-ppo", "agent"),
+        ("ridge", "critic"),
+        ("conv", "encoder"),
+        ("mini", "reward"),
+        ("roborew/Reach-v0", "task"),
+    ],
+)
+def test_no_setting_of_any_kind_of_part_is_ignored(name: str, kind: Kind) -> None:
+    with pytest.raises(RoborewError, match="no_such_setting"):
+        check_part(name, ("no_such_setting=1",), kind)
+
+
+def test_an_agent_is_checked_with_its_settings() -> None:
+    with pytest.raises(InvalidInputError, match="gamma"):
+        check_part("ppo", ("gamma=7",))
 
 
 def test_the_instance_of_a_task_is_enough() -> None:

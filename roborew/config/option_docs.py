@@ -1,4 +1,4 @@
-"""The settings of a part, as ``--reward.help`` lists them."""
+"""What is written about each setting of a part."""
 
 from __future__ import annotations
 
@@ -10,34 +10,7 @@ from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
-
-from roborew.config import default_options, format_value, option_types, options_class
-from roborew.workflows.parts import PartConfig
-
-
-def print_settings(console: Console, part: PartConfig, group: str) -> None:
-    """Print the flags of a part, with their types, defaults and what they do."""
-    factory = part.factory()
-    defaults = default_options(factory)
-    descriptions = describe_options(factory)
-    table = Table(box=None, header_style="dim", pad_edge=False)
-    table.add_column("option", no_wrap=True)  # a flag that is cut short cannot be typed
-    table.add_column("type", overflow="fold")
-    table.add_column("default")
-    table.add_column("")
-    for name, kind in option_types(factory).items():
-        flag = f"--{group}.{name.replace('_', '-')}"
-        default = "(needed)"
-        if name in defaults:
-            default = format_value(defaults[name])
-        # Units in brackets would be read as markup, and vanish.
-        description = escape(descriptions.get(name, ""))
-        table.add_row(flag, escape(_type_name(kind)), escape(default), description)
-    console.print(f"settings of {part.kind} {part.name}:", markup=False, highlight=False)
-    console.print(table)
+from roborew.config.options import options_class
 
 
 def describe_options(factory: Callable[..., Any]) -> dict[str, str]:
@@ -82,8 +55,3 @@ def _argument_docs(docstring: str) -> dict[str, str]:
     names = entries[::2]
     texts = map(_on_one_line, entries[1::2])
     return dict(zip(names, texts, strict=True))
-
-
-def _type_name(kind: Any) -> str:
-    text = kind.__name__ if isinstance(kind, type) else str(kind)
-    return text.replace("typing.", "").replace("pathlib.", "").replace("NoneType", "None")
