@@ -14,6 +14,15 @@ import torch
 from roborew.config import warn_once
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Give each worker of pytest-xdist one core: threads that a program starts for every core of the
+    machine would only wait for the other workers'."""
+    worker: str = getattr(config, "workerinput", {}).get("workerid", "")
+    if worker and hasattr(os, "sched_setaffinity"):
+        cores = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, {cores[int(worker.removeprefix("gw")) % len(cores)]})
+
+
 @pytest.fixture(autouse=True)
 def first_weights() -> None:
     """Networks that a test makes without a seed of its own start from the same weights, whichever

@@ -3,16 +3,18 @@ upright and lit."""
 
 from __future__ import annotations
 
+import copy
 import os
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import mujoco
 import numpy as np
 import pytest
 
-import roborew_envs
 from roborew_envs import TaskVectorEnv, make_task
 from roborew_envs.rendering.renderer import Renderer, backend
 from tests.contract.versions import FIRST_VERSIONS
@@ -25,18 +27,27 @@ REFERENCE = f"""
 import sys
 import mujoco, numpy as np
 from roborew_envs import make_task
+from tests.contract.test_frames import with_small_shadows
 frames = {{}}
 for task_id in sys.argv[2:]:
     task = make_task(task_id)
-    data = mujoco.MjData(task.model)
+    model = with_small_shadows(task.model)
+    data = mujoco.MjData(model)
     data.qpos[:] = task.sample_initial_state(np.random.default_rng(0))[0]
-    mujoco.mj_forward(task.model, data)
-    with mujoco.Renderer(task.model, {HEIGHT}, {WIDTH}) as renderer:
+    mujoco.mj_forward(model, data)
+    with mujoco.Renderer(model, {HEIGHT}, {WIDTH}) as renderer:
         for camera in task.cameras:
             renderer.update_scene(data, camera)
             frames[task_id + "|" + camera] = renderer.render()
 np.savez(sys.argv[1], **frames)
 """
+
+
+def with_small_shadows(model: mujoco.MjModel) -> mujoco.MjModel:
+    """A copy whose shadows are as coarse as its frames here, since fine ones take most of the time."""
+    coarse = copy.deepcopy(model)
+    coarse.vis.quality.shadowsize = 256
+    return coarse
 
 
 @pytest.fixture(scope="module")
@@ -65,10 +76,13 @@ def make(task_id: str, **kwargs: Any) -> TaskVectorEnv:
     return TaskVectorEnv(make_task(task_id), **settings)
 
 
-def draw(task: roborew_envs.Task, quality: Any) -> dict[str, np.ndarray]:
+@cache
+def draw(task_id: str, quality: Any) -> dict[str, np.ndarray]:
     """The start of seed 0 through every camera."""
+    task = make_task(task_id)
+    model = with_small_shadows(task.model)
     qpos = task.sample_initial_state(np.random.default_rng(0))[0][None]
-    with Renderer(task.model, WIDTH, HEIGHT, quality, threads=1) as renderer:
+    with Renderer(model, WIDTH, HEIGHT, quality, threads=1) as renderer:
         return {camera: renderer.render(qpos, camera)[0] for camera in task.cameras}
 
 
@@ -76,7 +90,7 @@ def draw(task: roborew_envs.Task, quality: Any) -> dict[str, np.ndarray]:
 def test_full_quality_is_what_mujoco_itself_draws(
     task_id: str, reference: dict[str, np.ndarray]
 ) -> None:
-    for camera, frame in draw(make_task(task_id), "full").items():
+    for camera, frame in draw(task_id, "full").items():
         np.testing.assert_array_equal(frame, reference[f"{task_id}|{camera}"], err_msg=camera)
 
 
@@ -84,7 +98,7 @@ def test_full_quality_is_what_mujoco_itself_draws(
 def test_fast_quality_shows_the_same_scene_upright(
     task_id: str, reference: dict[str, np.ndarray]
 ) -> None:
-    for camera, frame in draw(make_task(task_id), "fast").items():
+    for camera, frame in draw(task_id, "fast").items():
         expected = reference[f"{task_id}|{camera}"].astype(float)
         turned = (frame, frame[::-1], frame[:, ::-1], frame[::-1, ::-1], frame[..., ::-1])
         errors = [np.abs(candidate - expected).mean() for candidate in turned]
@@ -96,7 +110,7 @@ def test_fast_quality_shows_the_same_scene_upright(
 def test_every_camera_sees_a_lit_and_varied_scene(task_id: str) -> None:
     task = make_task(task_id)
     assert len(task.cameras) >= 2
-    frames = draw(task, "fast")
+    frames = draw(task_id, "fast")
     for camera, frame in frames.items():
         assert frame.shape == (HEIGHT, WIDTH, 3) and frame.dtype == np.uint8
         assert 40 < frame.mean() < 230, camera

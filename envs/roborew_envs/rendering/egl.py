@@ -9,6 +9,7 @@ fill pixels; on two displays two threads draw nearly twice as much (measured: 1.
 
 from __future__ import annotations
 
+import atexit
 import ctypes
 import os
 from functools import cache
@@ -103,6 +104,27 @@ def _second_display() -> Any:
     return None
 
 
+_spares: dict[int, tuple[Any, list[Any]]] = {}
+"""Each display, by its `id`, with its contexts that were freed.
+
+A new context compiles its shaders anew, which costs Mesa's software driver 0.2 s a thread: as much as
+a hundred frames. Of the renderer before nothing else is left in them.
+"""
+# Of a process that was forked the driver's threads are gone: it opens contexts of its own.
+os.register_at_fork(after_in_child=_spares.clear)
+
+
+def _destroy_spares() -> None:
+    for display, contexts in _spares.values():
+        for context in contexts:
+            _egl.eglDestroyContext(display, context)
+        contexts.clear()
+
+
+# Before MuJoCo's own hook, registered at its import above, which ends the display.
+atexit.register(_destroy_spares)
+
+
 class EGLContext:
     """An EGL context without a surface."""
 
@@ -116,9 +138,13 @@ class EGLContext:
         self._display = _device_display(os.environ.get(DEVICE), alone)
         if not alone and number % 2 == 0:
             self._display = _second_display() or self._display
-        self._context = _egl.eglCreateContext(
-            self._display, self._config(), _egl.EGL_NO_CONTEXT, None
-        )
+        _, self._spares = _spares.setdefault(id(self._display), (self._display, []))
+        if self._spares:
+            self._context = self._spares.pop()
+        else:
+            self._context = _egl.eglCreateContext(
+                self._display, self._config(), _egl.EGL_NO_CONTEXT, None
+            )
 
     def _config(self) -> Any:
         count, configs = ctypes.c_long(), (_egl.EGLConfig * 1)()
@@ -140,6 +166,6 @@ class EGLContext:
             return
         none = _egl.EGL_NO_SURFACE
         _egl.eglMakeCurrent(self._display, none, none, _egl.EGL_NO_CONTEXT)
-        _egl.eglDestroyContext(self._display, self._context)
         _egl.eglReleaseThread()
+        self._spares.append(self._context)
         self._context = None

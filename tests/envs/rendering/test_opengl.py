@@ -9,15 +9,17 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import mujoco
 import numpy as np
 import pytest
 
+from roborew_envs import Task, make_task
 from roborew_envs.rendering import render_context
 from roborew_envs.rendering.opengl import backend
 from roborew_envs.rendering.render_context import RenderContext, canary_fault
-from roborew_envs.rendering.renderer import Renderer, RenderError
+from roborew_envs.rendering.renderer import Quality, Renderer, RenderError
 
 with_egl = pytest.mark.skipif(backend() != "egl", reason="another OpenGL platform is in use")
 
@@ -86,16 +88,55 @@ def test_fifty_renderers_leave_no_context_and_no_thread(
     assert _open_files() <= files
 
 
+@with_egl
+def test_a_context_is_used_again_and_draws_what_a_new_one_does() -> None:
+    egl = importlib.import_module("roborew_envs.rendering.egl")
+    push, humanoid = make_task("roborew/Push-v0"), make_task("roborew/HumanoidStand-v0")
+
+    def draw(task: Task, quality: Quality, side: int) -> np.ndarray:
+        qpos = task.sample_initial_state(np.random.default_rng(0))[0][None]
+        with Renderer(task.model, side, side, quality, threads=2) as renderer:
+            return renderer.render(qpos, task.cameras[0])
+
+    egl._destroy_spares()
+    first = draw(push, "fast", 48)
+    contexts = _spare_contexts(egl)
+    # Another world, with shadows and a larger picture, leaves all that it can behind.
+    draw(humanoid, "full", 200)
+    np.testing.assert_array_equal(draw(push, "fast", 48), first)
+    assert len(contexts) == 2 and _spare_contexts(egl) == contexts
+
+
+def _spare_contexts(egl: Any) -> set[int]:
+    return {id(context) for _, contexts in egl._spares.values() for context in contexts}
+
+
+def test_a_forked_process_draws_with_contexts_of_its_own() -> None:
+    code = f"""{LEFT_OPEN}
+import os
+ours().close()
+child = os.fork()
+if child == 0:
+    ours().close()
+    os._exit(7)
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+ours().close()
+"""
+    # Python warns of every fork of a process that has threads.
+    ended = run(code, warnings="ignore")
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
 def _open_files() -> int:
     folder = Path("/proc/self/fd")
     return len(list(folder.iterdir())) if folder.exists() else 0
 
 
-def run(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
+def run(code: str, warnings: str = "error", **environment: str) -> subprocess.CompletedProcess[str]:
     settings = (
         os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "MUJOCO_GL": backend()} | environment
     )
-    command = [sys.executable, "-W", "error", "-c", code]
+    command = [sys.executable, "-W", warnings, "-c", code]
     return subprocess.run(
         command, env=settings, capture_output=True, text=True, timeout=60, check=False
     )
