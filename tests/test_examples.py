@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
+import runpy
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,8 @@ from tests.roborew.judges.fault_server import FaultServer, serving
 ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "examples"
 VIDEO = str(ROOT / "videos" / "push-v0.mp4")
+
+Run = Callable[[str, list[str]], str]
 
 SMALL: dict[str, list[str]] = {
     "sentence_to_robot.py": ["--total-timesteps", "1024", "--episodes", "4"],
@@ -26,32 +28,32 @@ SMALL: dict[str, list[str]] = {
 }
 
 
-def run(name: str, words: list[str], folder: Path) -> str:
-    """What an example prints."""
-    paths = os.pathsep.join([str(ROOT), str(ROOT / "envs")])
-    done = subprocess.run(
-        [sys.executable, str(EXAMPLES / name), *words],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=folder,
-        env=os.environ | {"PYTHONPATH": paths, "MUJOCO_GL": "egl"},
-        timeout=240,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    return done.stdout
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run an example with words of a command line in an empty folder; what it prints.
+
+    In this process: each one alone would spend most of its time on the import of torch.
+    """
+    monkeypatch.chdir(tmp_path)
+
+    def run_example(name: str, words: list[str]) -> str:
+        monkeypatch.setattr(sys, "argv", [name, *words])
+        runpy.run_path(str(EXAMPLES / name), run_name="__main__")
+        return capsys.readouterr().out
+
+    return run_example
 
 
 @pytest.mark.parametrize("name", SMALL)
-def test_an_example_runs(name: str, tmp_path: Path) -> None:
-    assert run(name, SMALL[name], tmp_path).strip()
+def test_an_example_runs(name: str, run: Run) -> None:
+    assert run(name, SMALL[name]).strip()
 
 
-def test_a_served_model_is_asked(tmp_path: Path) -> None:
+def test_a_served_model_is_asked(run: Run) -> None:
     """Its log-odds of True are what the server says: -0.5 - -1.5 at every frame."""
     with serving(FaultServer(tokens={"True": -0.5, "False": -1.5})) as server:
         words = [VIDEO, "--base-url", server.url, "--score-every", "20"]
-        printed = run("vlm_server.py", words, tmp_path).splitlines()
+        printed = run("vlm_server.py", words).splitlines()
     assert len(server.requests) == len(printed) >= 2
     assert all(line.endswith(": 1.00") for line in printed)
 

@@ -99,56 +99,74 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return target
 
 
-def roborew(installed: Path, folder: Path, *words: str) -> tuple[int, str]:
-    """Run a command where the package is installed; the exit code and what it printed."""
+TRAIN = (
+    *("train", "--env", "outsider/Nudge-v0", "--reward", "redness", "--reward.gain", "2"),
+    *("--agent", "learner", "--agent.n-steps", "4", "--total-timesteps", "64"),
+    *("--num-envs", "4", "--evaluation.episodes", "2", "--name", "nudge"),
+)
+LISTED = {
+    "rewards": "redness",
+    "critics": "probe",
+    "encoders": "layers",
+    "agents": "learner",
+    "envs": "outsider/Nudge-v0",
+}
+CHECKED = (("redness", "gain=2"), ("probe",), ("layers",), ("outsider.parts:Redness",))
+COMMANDS = [*(("list", kind) for kind in LISTED), *(("check", *words) for words in CHECKED), TRAIN]
+# One process for all, since half of a short command is the import of torch.
+PROGRAM = """
+import sys
+from roborew.cli import main
+for line in sys.stdin.read().splitlines():
+    code = main(line.split())
+    print(f"exit code {code}\\f", flush=True)
+"""
+Said = dict[tuple[str, ...], str]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("used")
+
+
+@pytest.fixture(scope="module")
+def said(installed: Path, folder: Path) -> Said:
+    """What each of `COMMANDS` prints where the package is installed, its exit code last."""
     paths = [str(installed), str(ROOT), str(ROOT / "envs")]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths), "COLUMNS": "200"}
     done = subprocess.run(
-        [sys.executable, "-m", "roborew", *words],
-        capture_output=True,
+        [sys.executable, "-c", PROGRAM],
+        input="\n".join(" ".join(words) for words in COMMANDS),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         text=True,
-        check=False,
+        check=True,
         cwd=folder,
         env=environment,
         timeout=240,
     )
-    return done.returncode, done.stdout + done.stderr
+    return dict(zip(COMMANDS, done.stdout.split("\f"), strict=False))
 
 
-@pytest.mark.parametrize(
-    ("kind", "name"),
-    [
-        ("rewards", "redness"),
-        ("critics", "probe"),
-        ("encoders", "layers"),
-        ("agents", "learner"),
-        ("envs", "outsider/Nudge-v0"),
-    ],
-)
-def test_its_parts_are_listed(kind: str, name: str, installed: Path, tmp_path: Path) -> None:
-    code, said = roborew(installed, tmp_path, "list", kind)
-    assert code == 0 and name in said
+@pytest.mark.parametrize("kind", LISTED)
+def test_its_parts_are_listed(kind: str, said: Said) -> None:
+    printed = said["list", kind]
+    assert printed.endswith("exit code 0") and LISTED[kind] in printed
 
 
-def test_a_part_of_it_that_is_broken_is_named_in_one_line(installed: Path, tmp_path: Path) -> None:
-    _, said = roborew(installed, tmp_path, "list", "rewards")
-    (line,) = [line for line in said.splitlines() if line.startswith("broken")]
+def test_a_part_of_it_that_is_broken_is_named_in_one_line(said: Said) -> None:
+    lines = said["list", "rewards"].splitlines()
+    (line,) = [line for line in lines if line.startswith("broken")]
     assert "cannot be imported" in line and "outsider.missing" in line
 
 
-@pytest.mark.parametrize(
-    "words", [["redness", "gain=2"], ["probe"], ["layers"], ["outsider.parts:Redness"]]
-)
-def test_its_parts_are_held_to_the_laws(words: list[str], installed: Path, tmp_path: Path) -> None:
-    code, said = roborew(installed, tmp_path, "check", *words)
-    assert code == 0, said
-    assert "0 broken" in said
+@pytest.mark.parametrize("words", CHECKED)
+def test_its_parts_are_held_to_the_laws(words: tuple[str, ...], said: Said) -> None:
+    printed = said["check", *words]
+    assert printed.endswith("exit code 0"), printed
+    assert "0 broken" in printed
 
 
-def test_an_agent_is_trained_with_its_parts(installed: Path, tmp_path: Path) -> None:
-    words = ["--env", "outsider/Nudge-v0", "--reward", "redness", "--reward.gain", "2"]
-    words += ["--agent", "learner", "--agent.n-steps", "4", "--total-timesteps", "64"]
-    words += ["--num-envs", "4", "--evaluation.episodes", "2", "--name", "nudge"]
-    code, said = roborew(installed, tmp_path, "train", *words)
-    assert code == 0, said
-    assert (tmp_path / "runs" / "nudge" / "report.html").is_file()
+def test_an_agent_is_trained_with_its_parts(said: Said, folder: Path) -> None:
+    assert said[TRAIN].endswith("exit code 0"), said[TRAIN]
+    assert (folder / "runs" / "nudge" / "report.html").is_file()

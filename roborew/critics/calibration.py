@@ -9,7 +9,6 @@ from typing import Any, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import isotonic_regression
 
 from roborew.critics.objective import Objective, Query
 from roborew.errors import InvalidInputError
@@ -172,6 +171,9 @@ def _fit_chances(x: NDArray[np.float64], holds: NDArray[np.float64]) -> _Steps |
 
 def _steps(x: NDArray[np.float64], y: NDArray[np.float64]) -> _Steps:
     """The isotonic regression of labels in [0, 1]."""
+    # Imported here: it takes a second, for which every command would wait.
+    from scipy.optimize import isotonic_regression
+
     values, group, counts = np.unique(x, return_inverse=True, return_counts=True)
     means = np.bincount(group, y) / counts
     # Its annotations leave the result open.
