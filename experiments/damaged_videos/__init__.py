@@ -1,2 +1,2 @@
-"""What becomes of damaged videos: a typed error or every frame, never a shorter video, a hang or a
-crash."""
+"""What becomes of damaged films, pictures and tables: a typed error or all of it, never a shorter
+film, a hang or a crash."""

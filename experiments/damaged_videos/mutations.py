@@ -1,4 +1,4 @@
-"""Damage to the bytes of a video file, one function a kind; the generator decides where."""
+"""Damage to the bytes of a file, one function a kind; the generator decides where."""
 
 from __future__ import annotations
 
@@ -43,9 +43,11 @@ def bits_flipped(content: bytes, rng: np.random.Generator) -> bytes:
 
 
 def header_damaged(content: bytes, rng: np.random.Generator) -> bytes:
-    """Random bytes in the index: its sizes, counts, times and codec settings."""
+    """Random bytes in the index: its sizes, counts, times and codec settings; where nothing is
+    known of a file, in its beginning and its end."""
     damaged = bytearray(content)
-    starts = [place for name in BOXES if (place := content.find(name)) >= 0] or [0]
+    ends = [0, max(0, len(content) - HEADER)]
+    starts = [place for name in BOXES if (place := content.find(name)) >= 0] or ends
     for _ in range(rng.integers(1, 9)):
         place = min(int(rng.choice(starts)) + int(rng.integers(-4, HEADER)), len(damaged) - 1)
         damaged[max(0, place)] = int(rng.integers(0, 256))

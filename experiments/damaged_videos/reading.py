@@ -1,4 +1,4 @@
-"""A process that reads videos, and one that watches it: what a decoder does to the process is seen
+"""A process that reads files, and one that watches it: what a decoder does to the process is seen
 from outside."""
 
 from __future__ import annotations
@@ -6,6 +6,7 @@ from __future__ import annotations
 import multiprocessing as mp
 import resource
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -14,9 +15,11 @@ from typing import Self
 
 from roborew import RoborewError
 from roborew.data import iter_video
+from roborew.data.lerobot import open_lerobot
+from roborew.data.pictures import read_picture
 
 SECONDS = 10.0
-"""A video that is not read by then hangs."""
+"""What is not read by then hangs."""
 CRASH, HANG = "crash", "hang"
 
 
@@ -25,7 +28,8 @@ class Reading:
     """What came of one file.
 
     Attributes:
-        frames: how many were read to the end without an error; None where there was one.
+        frames: how many were read to the end without an error, of a data set its rows; None where
+            there was an error.
         error: name of the error, "hang" or "crash"; empty where there was none.
         typed: whether the error is one of roborew's.
         said: its message.
@@ -41,12 +45,38 @@ class Reading:
     megabytes: float = 0.0
 
 
-def read(path: Path) -> Reading:
-    """Decode a file to its end, in this process."""
+def _count_frames(path: Path) -> int:
+    return sum(1 for _ in iter_video(path))
+
+
+def _count_pictures(path: Path) -> int:
+    return int(read_picture(path).size > 0)
+
+
+def _count_rows(path: Path) -> int:
+    """Rows of a LeRobot data set, all tables of which are read."""
+    dataset = open_lerobot(path)
+    rows = 0
+    for entry in dataset.episodes:
+        dataset.instruction(entry)
+        rows += len(dataset.columns(entry.index)["index"])
+    return rows
+
+
+COUNTS: dict[str, Callable[[Path], int]] = {
+    "films": _count_frames,
+    "pictures": _count_pictures,
+    "tables": _count_rows,
+}
+"""Kind of file -> what reads one to its end and counts what is in it."""
+
+
+def read(path: Path, kind: str = "films") -> Reading:
+    """Read a file to its end, in this process."""
     began = time.perf_counter()
     frames, error, typed, said = None, "", True, ""
     try:
-        frames = sum(1 for _ in iter_video(path))
+        frames = COUNTS[kind](path)
     except Exception as problem:  # noqa: BLE001 - what else comes out is what is counted
         error, typed, said = type(problem).__name__, isinstance(problem, RoborewError), str(problem)
     megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
@@ -73,9 +103,9 @@ class Reader:
     def pid(self) -> int | None:
         return self._process.pid
 
-    def read(self, path: Path) -> Reading:
+    def read(self, path: Path, kind: str = "films") -> Reading:
         try:
-            self._calls.send(path)
+            self._calls.send((path, kind))
             if self._calls.poll(SECONDS):
                 return self._calls.recv()
             reading = Reading(None, HANG, typed=False, seconds=SECONDS)
@@ -96,4 +126,4 @@ class Reader:
 
 def _serve(calls: Connection) -> None:
     while True:
-        calls.send(read(calls.recv()))
+        calls.send(read(*calls.recv()))

@@ -4,6 +4,7 @@ loss."""
 from __future__ import annotations
 
 import os
+import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -35,9 +36,17 @@ class Encoding:
     exact: bool = False
 
 
+# With AVX-512 x264 165 (its mbtree) reads memory that nobody wrote: one episode in sixteen came out
+# a few levels off. These instructions give the bits that the others do, as fast, and every processor
+# of this kind that NumPy runs on has them.
+_SAME_BITS = (
+    {"x264-params": "asm=SSE4.2"} if platform.machine().lower() in ("x86_64", "amd64") else {}
+)
+
+
 def browser_encoding(quality: int) -> Encoding:
     """What every browser plays: h264 at x264's constant rate factor ``quality``, 0 to 51."""
-    options = {"crf": str(quality), "preset": "veryfast"}
+    options = _SAME_BITS | {"crf": str(quality), "preset": "veryfast"}
     return Encoding(codec="h264", encoder="libx264", pixels="yuv420p", options=options)
 
 
@@ -52,7 +61,10 @@ ENCODINGS: Mapping[str, Encoding] = {
         codec="h264",
         encoder="libx264",
         pixels="yuv420p",
-        options=_RANDOM_ACCESS | _ONE_THREAD | {"crf": "20", "preset": "veryfast", "bf": "0"},
+        options=_RANDOM_ACCESS
+        | _ONE_THREAD
+        | _SAME_BITS
+        | {"crf": "20", "preset": "veryfast", "bf": "0"},
     ),
     "av1": Encoding(
         codec="av1",

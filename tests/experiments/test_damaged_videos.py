@@ -1,5 +1,5 @@
-"""A video gives every frame or a typed error, whatever happened to its bytes, and the process lives
-on.
+"""A film, picture or table is read whole or gives a typed error, whatever happened to its bytes, and
+the process lives on.
 
 The quick part of experiments/damaged_videos, on clips made here; real clips too where they are.
 """
@@ -7,7 +7,7 @@ The quick part of experiments/damaged_videos, on clips made here; real clips too
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,7 @@ import pytest
 
 from experiments.damaged_videos.clips import FRAMES, IRREGULAR, LAWFUL, hum, lawful, pictures, write
 from experiments.damaged_videos.mutations import DAMAGES
+from experiments.damaged_videos.originals import Original, pictures_of_all_formats, tables_of_a_set
 from experiments.damaged_videos.reading import CRASH, HANG, Reader, read
 from experiments.damaged_videos.run import outcome_of, real_clips
 from roborew.data import read_video
@@ -64,6 +65,18 @@ def test_damage_is_said_or_changes_no_count(
         outcomes.append(outcome_of(reader.read(path), frames))
     expected = {"exact"} if kind == "untouched" else {"exact", "refused"}
     assert set(outcomes) <= expected, outcomes
+
+
+@pytest.mark.parametrize("make", [pictures_of_all_formats, tables_of_a_set])
+def test_damaged_pictures_and_tables_are_refused_or_whole(
+    make: Callable[[Path], list[Original]], reader: Reader, tmp_path: Path
+) -> None:
+    rng = np.random.default_rng(2)
+    originals = make(tmp_path / "whole")
+    for original, damage in zip(originals * 11, list(DAMAGES) * 3, strict=False):
+        content = DAMAGES[damage](original.file.read_bytes(), rng)
+        reading = reader.read(original.write_damaged(content, tmp_path), original.kind)
+        assert outcome_of(reading, original.count) in ("exact", "refused"), (damage, reading)
 
 
 @pytest.mark.skipif(

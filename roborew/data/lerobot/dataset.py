@@ -101,11 +101,13 @@ class LeRobotSet:
         if episode.data not in self._files:
             self._files[episode.data] = TableFile(episode.data)
         table = self._files[episode.data].episode(episode.index, [*names, "frame_index"])
-        if table["frame_index"].to_pylist() != list(range(episode.length)):
+        # Counted first: an episode table may promise more rows than numbers fit in memory.
+        if len(table) != episode.length or not np.array_equal(
+            to_numpy(table, "frame_index").reshape(-1), np.arange(episode.length)
+        ):
             raise CorruptFileError(
                 f"{episode.data}: episode {episode.index} has {len(table)} rows; the episode "
-                f"table says "
-                f"{episode.length}, in order."
+                f"table says {episode.length}, in order."
             )
         return {name: to_numpy(table, name) for name in names}
 

@@ -22,15 +22,21 @@ arrow = cast(Any, pyarrow)
 compute = cast(Any, pyarrow.compute)
 parquet = cast(Any, pyarrow.parquet)
 EPISODE = "episode_index"
-MAX_TABLE_BYTES = 1 << 30
-"""Size of what is read of a file at once."""
-MAX_CELLS = 1 << 23
-"""Rows times columns of a table that is read whole, each an object of Python's."""
+MAX_VALUES = 1 << 26
+"""Numbers and texts that are decoded to find an episode: what takes some seconds."""
+MAX_EPISODE_BYTES = 1 << 30
+"""Size of what is decoded to find an episode."""
+MAX_OBJECTS = 1 << 23
+"""Numbers and texts of a table that is read whole, each an object of Python's."""
+MAX_TABLE_BYTES = 1 << 28
+"""Size of a table that is read whole."""
 BATCH_BYTES = 1 << 26
-"""Size of the rows that are decoded together."""
+"""Size of the rows that are decoded together, and so of one row at most."""
 MAX_BATCH_ROWS = 1 << 16
 NUMBER_BYTES = 8
 """Size of a number, at most."""
+MAX_NAMED = 8
+"""Lengths that are named in one sentence."""
 UNNAMED_INDEX = "__index_level_0__"
 
 
@@ -168,43 +174,45 @@ class TableFile:
         with _readable(self._path):
             self._check(columns)
             groups = range(self._file.num_row_groups)
-            num_rows = self._file.metadata.num_rows
-            if num_rows * max(len(names), 1) > MAX_CELLS:
-                raise self._too_large(f"{num_rows} rows of {len(names)} columns")
-            return self._read_groups(groups, names)
+            self._check_declared(groups, names, MAX_OBJECTS)
+            batches = self._batches(groups, names, MAX_TABLE_BYTES)
+            return self._join(list(batches), names)
 
     def episode(self, index: int, columns: Sequence[str]) -> Any:
         """Read some columns of the rows of one episode.
 
         Raises:
+            InvalidInputError: the file is too large to look for them.
             CorruptFileError: it lacks a column, or is damaged.
         """
         with _readable(self._path):
             self._check([*columns, EPISODE])
             groups = [group for group, bound in enumerate(self._bounds) if _may_hold(bound, index)]
             names = list(dict.fromkeys([*columns, EPISODE]))
-            return self._read_groups(groups, names, index)
-
-    def _read_groups(
-        self, groups: Sequence[int], names: Sequence[str], episode: int | None = None
-    ) -> Any:
-        """Read row groups, a few rows at a time, so that no more is held than is wanted."""
-        batches: list[Any] = []
-        num_bytes = 0
-        options = {"row_groups": groups, "columns": names, "use_threads": False}
-        for batch in self._file.iter_batches(self._batch_rows(groups, names), **options):
+            self._check_declared(groups, names, MAX_VALUES)
+            batches = self._batches(groups, names, MAX_EPISODE_BYTES)
             # A row group of other writers holds several episodes.
-            if episode is not None:
-                batch = batch.filter(compute.equal(batch[EPISODE], episode))
-            num_bytes += batch.nbytes
-            if num_bytes > MAX_TABLE_BYTES:
-                raise self._too_large(f"more than {MAX_TABLE_BYTES} bytes")
-            batches.append(batch)
+            rows_of_episode = [
+                batch.filter(compute.equal(batch[EPISODE], index)) for batch in batches
+            ]
+            return self._join(rows_of_episode, names)
+
+    def _join(self, batches: Sequence[Any], names: Sequence[str]) -> Any:
         schema = self._file.schema_arrow
         fields = [schema.field(name) for name in schema.names if name in names]
         return arrow.Table.from_batches(
             batches, batches[0].schema if batches else arrow.schema(fields)
         )
+
+    def _batches(self, groups: Sequence[int], names: Sequence[str], limit: int) -> Generator[Any]:
+        """Decode row groups, a few rows at a time, ``limit`` bytes at most."""
+        num_bytes = 0
+        options = {"row_groups": groups, "columns": names, "use_threads": False}
+        for batch in self._file.iter_batches(self._batch_rows(groups, names), **options):
+            num_bytes += batch.nbytes
+            if num_bytes > limit:
+                raise self._too_large("more to decode", f"{limit >> 20} MiB")
+            yield batch
 
     def _batch_rows(self, groups: Sequence[int], names: Sequence[str]) -> int:
         """Rows that can be decoded together.
@@ -212,27 +220,37 @@ class TableFile:
         A page of a few bytes may stand for millions of equal numbers, and each row may repeat one long
         text: what a file says of its columns bounds both.
         """
-        num_bytes = 0
-        longest_text = 1
-        metadata = self._file.metadata
+        row_bytes = 1
+        for num_rows, column in self._columns(groups, names):
+            if "BYTE_ARRAY" in column.physical_type:
+                row_bytes = max(row_bytes, min(column.total_uncompressed_size, BATCH_BYTES))
+            elif num_rows:
+                values_of_row = column.num_values / num_rows
+                row_bytes = max(row_bytes, round(values_of_row * NUMBER_BYTES))
+        if row_bytes > BATCH_BYTES:
+            raise self._too_large(f"a row of {row_bytes >> 20} MiB", f"{BATCH_BYTES >> 20} MiB")
+        return min(MAX_BATCH_ROWS, BATCH_BYTES // row_bytes)
+
+    def _check_declared(self, groups: Sequence[int], names: Sequence[str], limit: int) -> None:
+        """Raise where there is more to decode than ``limit`` values, before any is."""
+        num_values = sum(column.num_values for _, column in self._columns(groups, names))
+        if num_values > limit:
+            raise self._too_large(f"{num_values} values to decode", str(limit))
+
+    def _columns(self, groups: Sequence[int], names: Sequence[str]) -> Generator[tuple[int, Any]]:
+        """What the file says of the columns of row groups, each with the rows that it has."""
+        # A column of lists or structs is named and then, after a dot, what is in it.
+        prefixes = tuple(f"{name}." for name in names)
         for group in groups:
-            row_group = metadata.row_group(group)
+            row_group = self._file.metadata.row_group(group)
             for number in range(row_group.num_columns):
                 column = row_group.column(number)
-                if column.path_in_schema.split(".")[0] not in names:
-                    continue
-                if column.physical_type == "BYTE_ARRAY":
-                    longest_text = max(longest_text, column.total_uncompressed_size)
-                elif row_group.num_rows:
-                    values_of_row = column.num_values / row_group.num_rows
-                    num_bytes = max(num_bytes, round(values_of_row * NUMBER_BYTES))
-        if num_bytes > MAX_TABLE_BYTES:
-            raise self._too_large(f"a row of {num_bytes} bytes")
-        return max(1, min(MAX_BATCH_ROWS, BATCH_BYTES // max(longest_text, num_bytes)))
+                if f"{column.path_in_schema}.".startswith(prefixes):
+                    yield row_group.num_rows, column
 
-    def _too_large(self, size: str) -> InvalidInputError:
+    def _too_large(self, size: str, limit: str) -> InvalidInputError:
         return InvalidInputError(
-            f"{self._path}: {size}, more than is read at once. Split the data set into smaller files."
+            f"{self._path}: {size}; the limit is {limit}. Split the data set into smaller files."
         )
 
     @property
@@ -279,10 +297,11 @@ def to_numpy(table: Any, name: str) -> NDArray[Any]:
     column = table[name].combine_chunks()
     shape = [len(column)]
     while _is_list(column.type):
-        lengths = set(column.value_lengths().to_pylist())
+        lengths = set(compute.unique(column.value_lengths()).to_pylist())
         if len(lengths) > 1 or None in lengths:
+            some = sorted(map(str, lengths))[:MAX_NAMED]
             raise CorruptFileError(
-                f"column {name!r}: its lists have different lengths, {sorted(map(str, lengths))}."
+                f"column {name!r}: its lists have different lengths, {', '.join(some)}."
             )
         shape.append(lengths.pop() if lengths else 0)
         column = column.flatten()

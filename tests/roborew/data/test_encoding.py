@@ -7,10 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import av
+import av.logging
 import numpy as np
 import pytest
 
-from roborew.data.encoding import ENCODINGS, find_encoding
+from roborew.data.encoding import ENCODINGS, Encoding, browser_encoding, find_encoding
 from roborew.data.video import VideoWriter, iter_timestamped, read_video, write_video
 from roborew.errors import InvalidInputError
 from roborew.types import Video
@@ -76,6 +77,21 @@ def test_a_codec_that_this_build_cannot_encode_is_refused(monkeypatch: pytest.Mo
         InvalidInputError, match="'av1': this build of PyAV cannot encode it; take 'h264'"
     ):
         find_encoding("av1")
+
+
+@pytest.mark.parametrize("encoding", [browser_encoding(20), ENCODINGS["h264"]])
+def test_h264_is_written_without_the_instructions_that_leave_bits_to_chance(
+    encoding: Encoding, tmp_path: Path
+) -> None:
+    path = tmp_path / "grey.mp4"
+    av.logging.set_level(av.logging.INFO)
+    try:
+        with av.logging.Capture() as logs, VideoWriter(path, 25, encoding=encoding) as writer:
+            writer.write(clock()[0])
+    finally:
+        av.logging.set_level(None)
+    said = [text for _, _, text in logs if "cpu capabilities" in text]
+    assert len(said) == 1 and "AVX512" not in said[0], said
 
 
 def test_av1_is_written_by_as_few_threads_as_its_encoder_takes(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from roborew.data.encoding import find_encoding
 from roborew.data.episode import NewEpisode, VideoFormat
 from roborew.data.lerobot import LeRobotWriter, open_lerobot
 from roborew.data.lerobot.concat import concat_videos, pixel_format
-from roborew.data.lerobot.tables import UNNAMED_INDEX
+from roborew.data.lerobot.tables import MAX_OBJECTS, MAX_VALUES, UNNAMED_INDEX, TableFile
 from roborew.data.video import VideoWriter, read_video, write_video
 from roborew.errors import CorruptFileError, InvalidInputError
 from tests.roborew.data.sets import CAMERAS, LENGTHS, LOSSLESS, episode, episodes, frames, write
@@ -280,6 +280,26 @@ def test_a_table_without_its_footer_says_what_happened(copy: Path, name: str) ->
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(CorruptFileError, match="never closed has no footer"):
         open_lerobot(copy).columns(0)
+
+
+@pytest.mark.parametrize(
+    ("lengths", "said"),
+    [((MAX_OBJECTS + 1,), "a row of 64 MiB"), ((MAX_VALUES // 16,) * 17, "values to decode")],
+)
+def test_a_small_table_that_unfolds_to_gigabytes_is_refused_before_it_is_decoded(
+    lengths: tuple[int, ...], said: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "bomb.parquet"
+    zeros = pa.array(np.zeros(max(lengths), np.int8))
+    states = pa.ListArray.from_arrays([0, max(lengths)], zeros)
+    row = pa.table({"episode_index": [0], "observation.state": states})
+    with pq.ParquetWriter(path, row.schema) as writer:
+        for _ in lengths:
+            writer.write_table(row)
+    with pytest.raises(InvalidInputError, match=said):
+        TableFile(path).episode(0, ["observation.state"])
+    with pytest.raises(InvalidInputError, match="values to decode; the limit is 8388608"):
+        TableFile(path).read()
 
 
 @pytest.mark.parametrize("name", ["data/chunk-000/file-000.parquet", "meta/tasks.parquet"])
