@@ -162,7 +162,7 @@ def table(path: Path = RESULTS) -> str:
     }
     for row in rows:
         correlations[row["kind"]][groups.index((row["reward"], row["family"]))].append(
-            f"{float(row['order']):.2f}"
+            f"{float(row['spearman_pooled']):.2f}"
         )
     head = ["looks", *(f"`{reward}`, {family}" for reward, family in groups)]
     return report.table(

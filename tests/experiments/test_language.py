@@ -75,7 +75,7 @@ def test_held_out_negatives_are_never_drawn_in_training(kind: str) -> None:
         split: {
             spaced(text)
             for task in TASKS
-            for text in language.negatives(task, kind, split, _rng(4), 300)
+            for text in language.negatives(task, kind, split, _rng(4), 100)
         }
         for split in SPLITS
     }

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from experiments.robustness.run import FIELDS, RESULTS, Played, keep, measured
+from experiments.robustness.run import FIELDS, RESULTS, Played, keep, measured, table
 from roborew.rewards.mini import Mini
 from roborew_envs.rendering.appearance import kinds, strengths
 
@@ -61,3 +61,11 @@ def test_what_is_committed_holds_every_look_once_for_each_reward_and_family() ->
     for group in {(row["reward"], row["family"]) for row in rows}:
         mine = [(r["kind"], r["strength"]) for r in rows if (r["reward"], r["family"]) == group]
         assert set(mine) == looks and len(mine) == len(looks)
+
+
+def test_the_table_is_of_every_reward_and_family_of_the_rows() -> None:
+    with RESULTS.open(newline="") as file:
+        groups = {(row["reward"], row["family"]) for row in csv.DictReader(file)}
+    head, _, *lines = table().splitlines()
+    assert all(f"`{reward}`, {family}" in head for reward, family in groups)
+    assert len(lines) > 1 and all(line.count("|") == len(groups) + 2 for line in lines)
