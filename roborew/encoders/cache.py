@@ -16,10 +16,14 @@ from safetensors.numpy import load, save
 from roborew.errors import InvalidInputError
 from roborew.storage.atomic import atomic_write
 from roborew.storage.plain import read_plain
-from roborew.storage.staging import remove_leftovers
+from roborew.storage.staging import PREFIX, remove_leftovers
 from roborew.types import FloatArray
 
 logger = logging.getLogger(__name__)
+
+SUFFIX = ".embeddings"
+SENTENCES_FOLDER = "sentences"
+"""Folder inside that of a cache, of another one."""
 
 
 class EmbeddingCache:
@@ -43,7 +47,7 @@ class EmbeddingCache:
             folder.mkdir(parents=True, exist_ok=True)
             # Sorted, since the order of ``glob`` differs between file systems.
             remove_leftovers(folder)
-            for file in sorted(folder.glob("*.embeddings")):
+            for file in sorted(folder.glob(f"*{SUFFIX}")):
                 self._index(file)
 
     def get(self, key: bytes) -> FloatArray | None:
@@ -71,7 +75,7 @@ class EmbeddingCache:
         content = save({"keys": keys, "embeddings": rows})
         # Named by its content: processes that share the folder cannot disagree about a file.
         name = hashlib.sha256(content).hexdigest()
-        file = self._folder / f"{name}.embeddings"
+        file = self._folder / f"{name}{SUFFIX}"
         atomic_write(file, content)
         for row, key in enumerate(embeddings):
             self._on_disk[key] = (file, row)
@@ -95,3 +99,13 @@ class EmbeddingCache:
             return
         for row, key in enumerate(load(content)["keys"]):
             self._on_disk[key.tobytes()] = (file, row)
+
+
+def is_embedding_cache(folder: Path) -> bool:
+    """Whether a folder is there that holds nothing but what a cache writes, or nothing at all."""
+    if not folder.is_dir():
+        return False
+    return all(
+        path.suffix == SUFFIX or path.name == SENTENCES_FOLDER or path.name.startswith(PREFIX)
+        for path in folder.iterdir()
+    )

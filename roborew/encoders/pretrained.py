@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roborew.encoders.base import FrozenEncoder
-from roborew.encoders.cache import EmbeddingCache
+from roborew.encoders.cache import SENTENCES_FOLDER, EmbeddingCache
 from roborew.encoders.embedder import Dtype, Embedder, PretrainedModel
 from roborew.learning.examples import Features
 from roborew.types import Video, check_instruction
@@ -120,7 +120,7 @@ class PretrainedEncoder(FrozenEncoder):
             loaded, device=device, dtype=dtype, batch_size=batch_size, cache=cache
         )
         self._read = loaded.encode_text
-        text_cache = None if cache is None else cache / "sentences"
+        text_cache = None if cache is None else cache / SENTENCES_FOLDER
         self._sentences = EmbeddingCache(SENTENCES, text_cache)
         # A critic fitted to one text space cannot read the other.
         text_space = " with its text" if loaded.encode_text else ""

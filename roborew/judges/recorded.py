@@ -173,6 +173,14 @@ def question_key(question: Question) -> str:
     return digest.hexdigest()
 
 
+def is_recording(path: Path) -> bool:
+    """Whether a file is there that begins as stored answers do, or is empty."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(len(LINE_START)) in (b"", LINE_START)
+
+
 def read_answers(path: Path) -> dict[str, dict[str, Answer]]:
     """Read a file of stored answers: model -> question key -> answer. A last line cut short by a
     crash is left out.

@@ -197,8 +197,14 @@ class Registry(Mapping[str, Entry]):
 
 
 def trust(name: str) -> None:
-    """Remember that the user named this code, so that files of this process may name it as well."""
+    """Remember that the user named this code, or this place to write to, so that files of this
+    process may name it as well."""
     _trusted.add(name)
+
+
+def is_trusted(name: str) -> bool:
+    """Whether this process's user named it, or the environment variable ``ROBOREW_TRUST``."""
+    return name in _trusted or name in os.environ.get(TRUST, "").split(",")
 
 
 def check_name_from_file(kind: str, name: object, place: str) -> str:
@@ -216,8 +222,7 @@ def check_name_from_file(kind: str, name: object, place: str) -> str:
     """
     if not isinstance(name, str):
         raise CorruptFileError(f"{place}: expected the name of a {kind}; got {name!r:.80}.")
-    listed = os.environ.get(TRUST, "").split(",")
-    if ":" not in name or name in _trusted or name in listed:
+    if ":" not in name or is_trusted(name):
         return name
     raise InvalidInputError(
         f"{place} names {kind} {name!r:.80}: code that would be imported and run. If it is yours, or "

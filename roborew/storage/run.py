@@ -204,7 +204,7 @@ class RunDirectory:
 
         Raises:
             CorruptFileError: the file is missing, or no ``kind``; the message names the field.
-            InvalidInputError: it names code that would have to be imported, see ``check_origin`` of
+            InvalidInputError: it names code that would have to be imported, see ``from_file`` of
                 the configuration.
         """
         file = self.path / CONFIG
@@ -212,10 +212,8 @@ class RunDirectory:
             config = from_json(kind, read_json_object(file))
         except (InvalidInputError, UnknownNameError) as error:
             raise CorruptFileError(f"{file} cannot be read back: {error}") from error
-        check_origin = getattr(config, "check_origin", None)
-        if check_origin is not None:
-            check_origin(str(file))
-        return config
+        from_file = getattr(config, "from_file", None)
+        return config if from_file is None else from_file(str(file))
 
     def log(self, record: Mapping[str, object]) -> None:
         """Append one record to the metrics.

@@ -17,9 +17,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import tyro
 
@@ -28,6 +28,7 @@ from roborew.errors import InvalidInputError
 from roborew.registry import check_name_from_file
 from roborew.workflows.parts import AgentConfig, Name, RewardConfig
 from roborew.workflows.train.legacy import nested
+from roborew.workflows.train.origin import without_foreign_caches
 
 DEFAULT_ENV = "roborew/DrawerOpen-v0"
 """The task of ``roborew demo``, and of ``roborew train`` without ``--env``."""
@@ -234,11 +235,17 @@ class TrainConfig:
             "agent": self.agent.name,
         }
 
-    def check_origin(self, place: str) -> None:
-        """Refuse a configuration from a file that names code; see
-        `roborew.registry.check_name_from_file`."""
+    def from_file(self, place: str) -> Self:
+        """Return what of this configuration its file may say: not where the reward writes, see
+        `roborew.workflows.train.origin`.
+
+        Raises:
+            InvalidInputError: it names code; see `roborew.registry.check_name_from_file`.
+        """
         for kind, name in self.part_names.items():
             check_name_from_file(kind, name, place)
+        options = without_foreign_caches(self.reward.options, place)
+        return replace(self, reward=replace(self.reward, options=options))
 
     @property
     def sentence(self) -> str:

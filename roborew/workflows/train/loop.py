@@ -31,6 +31,7 @@ from roborew.workflows.train.demonstrations import (
 )
 from roborew.workflows.train.interrupt import stop_on_signal
 from roborew.workflows.train.logger import Observer, TrainLogger
+from roborew.workflows.train.origin import cache_paths
 from roborew.workflows.train.patience import Patience
 from roborew.workflows.train.resolve import resolve, resolve_for_reward
 from roborew.workflows.train.trackers import Tracker, import_tracker, open_trackers
@@ -88,7 +89,7 @@ def start(config: TrainConfig, path: Target) -> RunDirectory:
     if isinstance(path, str | Path):
         check_file_name(Path(path).name, "name of the run")
     # Named by the user: the file of this run may name it from now on.
-    for name in config.part_names.values():
+    for name in (*config.part_names.values(), *cache_paths(config.reward.options).values()):
         trust(name)
     config = resolve(config)
     for name in config.log:
