@@ -17,16 +17,18 @@ from roborew.workflows.fit import FitConfig, fit_critic
 from roborew.workflows.fit.model_card import default_folders, write
 from roborew.workflows.refit import refit
 from roborew.workflows.train.config import TrainConfig
+from roborew.workflows.train.logger import Observer
 from roborew.workflows.train.loop import begin
 from roborew.workflows.train.loop import train as train_run
 
 
-def train(config: TrainConfig, path: str | Path) -> FinishedRun:
+def train(config: TrainConfig, path: str | Path, observe: Observer | None = None) -> FinishedRun:
     """Train an agent, evaluate it against the simulator's truth, and write the report.
 
     Args:
         config: see `TrainConfig`.
         path: folder of the run, which must not exist.
+        observe: is told how training stands after each rollout.
 
     Raises:
         RunExistsError: ``path`` exists; nothing was written.
@@ -34,7 +36,7 @@ def train(config: TrainConfig, path: str | Path) -> FinishedRun:
             promise; what was trained until then is kept.
     """
     with begin(config, path) as run:
-        train_run(run, refit=refit)
+        train_run(run, observe, refit)
         return finish_run(run)
 
 

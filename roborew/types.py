@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roborew.errors import InvalidInputError, InvalidScoreError
+from roborew.short_repr import fields_repr
 
 Frame = NDArray[np.uint8]
 """One picture, shape (H, W, 3), uint8 RGB, row 0 at the top."""
@@ -140,6 +141,8 @@ class Clip:
         goal_image: optional picture of the goal, shape (H', W', 3), uint8 RGB.
     """
 
+    __repr__ = fields_repr
+
     frames: Video
     instruction: str
     goal_image: Frame | None = None
@@ -172,6 +175,8 @@ class Scores:
         success: optional, shape (T,), float32 in [0, 1]: the model's probability that the goal is
             reached.
     """
+
+    __repr__ = fields_repr
 
     value: FloatArray
     valid: BoolArray

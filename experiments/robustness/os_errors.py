@@ -3,8 +3,9 @@
     python -m experiments.robustness.os_errors
 
 The faults are raised in place of making folders and of opening files for writing (a test runs as
-root, whom nothing is forbidden), or come from places where nothing can be. A row a command and
-fault goes to ``os_errors.csv``.
+root, whom nothing is forbidden), or come from places where nothing can be; little memory is a limit
+on a process of its own, set when all is imported. A row a command and fault goes to
+``os_errors.csv``.
 """
 
 from __future__ import annotations
@@ -14,9 +15,13 @@ import contextlib
 import csv
 import errno
 import io
+import itertools
 import os
 import shlex
+import subprocess
+import sys
 import tempfile
+import time
 from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from typing import Any
@@ -32,6 +37,12 @@ from experiments.robustness.command_lines import (
 )
 
 RESULTS = Path(__file__).with_name("os_errors.csv")
+LINES = {
+    **COMMANDS,
+    # A good one, unlike among the spoiled lines: what it trains is tiny.
+    "demo": COMMANDS["train"].replace("train", "demo", 1),
+    "collect": COMMANDS["collect"].replace("out/set", "out/set-{case}"),
+}
 WRITING = ("train", "demo", "evaluate", "record", "fit", "score", "compare", "collect")
 RAISED = {
     "read-only": errno.EROFS,
@@ -50,6 +61,18 @@ OUT_OF_PLACE = {
     "circle of links": "circle/below",
     "device": "/dev/full/below",
 }
+SPARE_MB = (0, 8, 64)
+"""Memory that a process may take beside what it has when the command begins [MB]."""
+LIMITED = """
+import resource, sys
+import roborew.workflows.refit, roborew.workflows.compare, roborew.workflows.record
+from roborew import cli
+import roborew_envs, torch
+used = next(line for line in open("/proc/self/status") if line.startswith("VmSize"))
+limit = int(used.split()[1]) * 1024 + int(sys.argv[1]) * 2**20
+resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+sys.exit(cli.main(sys.argv[2:]))
+"""
 FIELDS = ("command", "fault", "outcome", "line")
 
 
@@ -100,18 +123,38 @@ def no_temporary_folder() -> Generator[None]:
         yield
 
 
+def limited(words: Sequence[str], spare_mb: int) -> Outcome:
+    """The outcome of a command in a process with so much memory left."""
+    command = [sys.executable, "-c", LIMITED, str(spare_mb), *words]
+    began = time.perf_counter()
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    if "Traceback (most recent" in ended.stderr:
+        kind = "traceback"
+    elif "roborew: unexpected" in ended.stderr or ended.returncode < 0:
+        kind = "unexpected"
+    else:
+        kind = "accepted" if ended.returncode == 0 else "refused"
+    return Outcome(kind, ended.stderr, time.perf_counter() - began)
+
+
 def outcomes(name: str) -> Generator[tuple[str, Outcome]]:
     """The outcome of a command under each fault, in the folder of `make_place`."""
-    words = shlex.split(COMMANDS[name])
+    numbers = itertools.count()
+
+    def words() -> list[str]:
+        return shlex.split(LINES[name].format(case=next(numbers)))
+
     for fault, number in RAISED.items():
         with raising(number):
-            yield fault, run(words)
+            yield fault, run(words(), WARM_UP_SECONDS)
     with no_temporary_folder():
-        yield "no temporary folder", run(words)
+        yield "no temporary folder", run(words(), WARM_UP_SECONDS)
+    for spare_mb in SPARE_MB:
+        yield f"{spare_mb} MB of memory", limited(words(), spare_mb)
     if name in ("evaluate", "record"):
         return  # they write into the run
     for fault, out in OUT_OF_PLACE.items():
-        yield fault, run([*words, "--out", out])
+        yield fault, run([*words(), "--out", out])
 
 
 def rows(names: Sequence[str]) -> Generator[dict[str, str]]:
@@ -128,17 +171,15 @@ def main() -> None:
         make_place(Path(folder))
         with working_in(Path(folder)):
             for name in WRITING:
-                run(shlex.split(COMMANDS[name]), limit=WARM_UP_SECONDS)
-            table = [
-                {key: text.replace(folder, "FOLDER") for key, text in row.items()}
-                for row in rows(WRITING)
-            ]
+                run(shlex.split(LINES[name].format(case="first")), limit=WARM_UP_SECONDS)
+            table: list[dict[str, str]] = []
+            for row in rows(WRITING):
+                table.append({key: text.replace(folder, "FOLDER") for key, text in row.items()})
+                print(*table[-1].values(), sep="  ", flush=True)
     with RESULTS.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, FIELDS, lineterminator="\n")
         writer.writeheader()
         writer.writerows(table)
-    for row in table:
-        print(*row.values(), sep="  ")
 
 
 if __name__ == "__main__":

@@ -34,6 +34,7 @@ from roborew.agents.torch_state import (
 )
 from roborew.errors import InvalidInputError
 from roborew.learning.optim import seeded_weights
+from roborew.short_repr import agent_repr
 from roborew.stopwatch import Stopwatch
 from roborew.storage.checkpoints import select_prefix
 
@@ -88,6 +89,8 @@ class BC:
     Attributes:
         steps: gradient steps so far; no step of an environment is made.
     """
+
+    __repr__ = agent_repr
 
     offline: ClassVar[bool] = True
     """It learns without the environment; steps are gradient steps."""

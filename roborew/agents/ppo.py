@@ -44,6 +44,7 @@ from roborew.agents.torch_state import (
     to_tensors,
 )
 from roborew.errors import InvalidInputError
+from roborew.short_repr import agent_repr
 from roborew.stopwatch import Stopwatch
 from roborew.storage.checkpoints import select_prefix
 
@@ -67,6 +68,8 @@ class PPO:
     Attributes:
         steps: environment steps so far, over all environments.
     """
+
+    __repr__ = agent_repr
 
     def __init__(
         self,

@@ -28,6 +28,7 @@ from roborew.agents.torch_state import (
     to_tensors,
 )
 from roborew.errors import InvalidInputError
+from roborew.short_repr import agent_repr
 from roborew.stopwatch import Stopwatch
 from roborew.storage.checkpoints import select_prefix, with_prefix
 
@@ -94,6 +95,8 @@ class SB3Agent(Generic[Config]):
     generators of torch, numpy and random: a loaded agent goes on, but not bit for bit, in new
     episodes and, for SAC, with an empty replay buffer.
     """
+
+    __repr__ = agent_repr
 
     name: str
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Generator, Iterable, Iterator,
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
@@ -53,9 +54,16 @@ class Command:
 
 
 def make_console(*, stderr: bool) -> Console:
-    """A console whose tables are as wide as they are where no terminal shows them."""
+    """A console whose tables are as wide as they are where nobody looks at them."""
     console = Console(stderr=stderr)
-    return console if console.is_terminal else Console(stderr=stderr, width=PIPE_WIDTH)
+    return console if is_watched(console) else Console(stderr=stderr, width=PIPE_WIDTH)
+
+
+def is_watched(console: Console) -> bool:
+    """Whether somebody can see bars that move: in a terminal, or in a notebook that has the package
+    for it."""
+    in_notebook = console.is_jupyter and find_spec("ipywidgets") is not None
+    return console.is_terminal or in_notebook
 
 
 def print_paths(console: Console, paths: Mapping[str, Path]) -> None:
@@ -65,9 +73,9 @@ def print_paths(console: Console, paths: Mapping[str, Path]) -> None:
 
 
 def say(console: Console, text: str) -> None:
-    """Print a line as it is: a goal or a path is no markup, and a narrow terminal breaks no
-    path."""
-    console.print(text, markup=False, highlight=False, soft_wrap=True)
+    """Print a line as it is: a goal or a path is no markup and no emoji, and a narrow terminal breaks
+    no path."""
+    console.print(text, markup=False, highlight=False, emoji=False, soft_wrap=True)
 
 
 Show = Callable[[str, float, float], None]
@@ -84,7 +92,7 @@ def watched(
 def followed(
     console: Console, items: Collection[T], action: str, models: Iterable[object] = ()
 ) -> Iterator[tuple[T, Show]]:
-    """Give the items one by one with a progress bar, where there is a terminal to show it, and with
+    """Give the items one by one with a progress bar, where somebody can see it, and with
     each a function that shows how far that one is.
 
     Args:
@@ -99,7 +107,7 @@ def followed(
     judges = [
         judge for model in models if hasattr(judge := getattr(model, "judge", None), "progress")
     ]
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as bars:
+    with Progress(console=console, transient=True, disable=not is_watched(console)) as bars:
         # A bar that nothing moves yet is hidden: a judge may answer from its cache alone.
         for judge in judges:
             cast(Any, judge).progress = partial(
@@ -123,11 +131,11 @@ def followed(
 def counted(console: Console) -> Generator[Show]:
     """Give a function that shows how far something is.
 
-    A bar where there is a terminal, otherwise a line now and then and at each end.
+    A bar where somebody can see it, otherwise a line now and then and at each end.
     """
     from rich.progress import Progress
 
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+    with Progress(console=console, transient=True, disable=not is_watched(console)) as bar:
         yield _shower(console, bar, bar.add_task(""))
 
 
@@ -137,7 +145,7 @@ def _shower(console: Console, bars: Progress, task: TaskID) -> Show:
     def show(text: str, done: float, total: float) -> None:
         nonlocal next_line_at
         bars.update(task, description=text, completed=done, total=total, visible=True)
-        if console.is_terminal:
+        if is_watched(console):
             return
         # A log file gets a line now and then, and the last one always.
         if monotonic() >= next_line_at or done == total:

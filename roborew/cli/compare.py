@@ -13,6 +13,7 @@ from rich.console import Console
 from roborew.cli.command import EXIT_UNWELL, Command, followed, print_paths, say, watched
 from roborew.cli.score import Instruction, Videos, time_bar
 from roborew.errors import CorruptFileError, InvalidInputError
+from roborew.storage.staging import check_writable
 from roborew.workflows.parts import RewardConfig
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ class Compare(Command):
             [source.name for source in sources], [model.spec.name for model in models]
         )
         goal = read_picture(self.goal_image) if self.goal_image else None
+        check_writable(self.out)
         videos = self._read(console, sources)
         # Announced before the first question is paid for.
         for model in models:

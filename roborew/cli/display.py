@@ -13,6 +13,7 @@ from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
+from roborew.cli.command import is_watched
 from roborew.workflows.compare import (
     AGREEMENT_HEADS,
     COMPARISON_HEADS,
@@ -31,7 +32,7 @@ LINE_SECONDS = 5.0
 def progress_display(console: Console) -> Generator[Observer]:
     """Give a function that shows how training stands, until the block ends."""
     # A live view redraws itself, which would fill a log file with control codes.
-    if console.is_terminal:
+    if is_watched(console):
         with Live(console=console, refresh_per_second=4) as live:
             yield lambda status: live.update(_live_view(status))
         return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import signal
 import sys
 import tempfile
@@ -19,6 +20,7 @@ from rich.console import Console
 
 from roborew.cli.command import EXIT_BROKEN_PIPE, EXIT_ERROR, EXIT_INTERRUPTED, EXIT_TERMINATED, say
 from roborew.errors import RoborewError
+from roborew.storage.staging import PREFIX
 
 REMEDIES = MappingProxyType(
     {
@@ -51,6 +53,9 @@ REMEDIES = MappingProxyType(
     }
 )
 """What to do about an error of the operating system, by its number."""
+PROBE_BYTES = 128 * 2**20
+"""Where not even so much can be had, memory is what is short."""
+_ALLOCATION = re.compile(r"\b(allocate|out of memory|not enough memory)\b", re.IGNORECASE)
 MEMORY = "out of memory: run fewer simulations, score fewer frames, or choose a smaller model"
 
 
@@ -109,11 +114,29 @@ def _explain(error: Exception) -> str:
     says, else where its traceback is."""
     if isinstance(error, _expected_errors()):
         return str(error)
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+    if _is_out_of_memory(error):
         return MEMORY
     if isinstance(error, OSError) and error.errno is not None:
         return _explain_os_error(error)
     return _explain_unknown(error)
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """Whether an error says that memory is short, or is one that nobody foresaw while it is: libraries
+    in C have their own words for it, or none."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    if isinstance(error, OSError) and error.errno is not None:
+        return False
+    return bool(_ALLOCATION.search(str(error))) or not _has_memory()
+
+
+def _has_memory() -> bool:
+    try:
+        bytearray(PROBE_BYTES)
+    except MemoryError:
+        return False
+    return True
 
 
 def _expected_errors() -> tuple[type[Exception], ...]:
@@ -134,9 +157,15 @@ def _explain_os_error(error: OSError) -> str:
     remedy = REMEDIES.get(error.errno or 0, "check the path")
     if "temporary directory" in reason:
         remedy = "set TMPDIR to a folder that can be written"
-    places = [str(name) for name in (error.filename, error.filename2) if name is not None]
-    place = " to ".join(places)
+    names = [str(name) for name in (error.filename, error.filename2) if name is not None]
+    place = " to ".join(map(_named_by_the_user, names))
     return f"{place}: {reason}; {remedy}." if place else f"{reason}; {remedy}."
+
+
+def _named_by_the_user(path: str) -> str:
+    """The folder of what is not whole yet, whose own name says nothing to anybody."""
+    folder, name = os.path.split(path)
+    return (folder or os.curdir) if name.startswith(PREFIX) else path
 
 
 def _explain_unknown(error: Exception) -> str:
@@ -156,7 +185,11 @@ def _explain_unknown(error: Exception) -> str:
 
 def _print_error(errors: Console, message: str, error: BaseException) -> None:
     for line in (f"roborew: {message}", *getattr(error, "__notes__", [])):
-        say(errors, printable(line))
+        try:
+            say(errors, printable(line))
+        except MemoryError:
+            # The layout of a line takes some, too.
+            sys.stderr.write(f"{line}\n")
 
 
 def printable(text: str) -> str:

@@ -18,11 +18,13 @@ from roborew.cli.command import (
     Command,
     Show,
     followed,
+    is_watched,
     print_paths,
     say,
 )
 from roborew.config import format_options
 from roborew.errors import CorruptFileError, InvalidInputError
+from roborew.storage.staging import check_writable
 from roborew.workflows.parts import RewardConfig
 
 if TYPE_CHECKING:
@@ -75,6 +77,7 @@ class Score(Command):
         check_output_names([source.name for source in sources], [model.spec.name])
         self._say_what_is_read(console, model, sources)
         picture = read_picture(self.goal_image) if self.goal_image else None
+        check_writable(self.out)
         outcomes: list[Outcome] = []
         for source, show in followed(console, sources, "scoring", [model]):
             outcomes.append(self._score(console, model, source, picture, show))
@@ -220,7 +223,7 @@ def time_bar(console: Console, source: Source, show: Show) -> Callable[[float], 
 
     def observe(time: float) -> None:
         # Lines only of videos that take long.
-        if console.is_terminal or monotonic() - began > LINE_SECONDS:
+        if is_watched(console) or monotonic() - began > LINE_SECONDS:
             show(f"{source.path.name}, {time:.0f} s of {seconds:.0f}", time, max(seconds, time))
 
     return observe

@@ -25,6 +25,7 @@ from roborew.encoders.multi_view import MultiViewEncoder
 from roborew.errors import CorruptFileError, InvalidInputError
 from roborew.learning.episode_layout import split_by_length
 from roborew.registry import encoders
+from roborew.short_repr import reward_repr
 from roborew.storage.atomic import explain_full_disk, write_synced
 from roborew.storage.checkpoints import select_prefix
 from roborew.storage.json_files import read_bounded, read_json_object
@@ -53,6 +54,8 @@ class Critic:
             was fitted to.
         calibration: from scores to calibrated progress; none if not given.
     """
+
+    __repr__ = reward_repr
 
     def __init__(
         self,

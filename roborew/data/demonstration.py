@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from roborew.data.subsample import subsample_indices, subsample_times
 from roborew.errors import CorruptFileError, InvalidInputError
+from roborew.short_repr import fields_repr
 from roborew.types import BoolArray, FloatArray, Frame, Video, check_instruction
 
 MIN_FRAMES = 3
@@ -74,6 +75,8 @@ class Demonstration:
         source: camera -> its frames from the start; `frames` checks what they give.
         timestamps: gives when the frames are shown [s], shape (T,); None where the rate is constant.
     """
+
+    __repr__ = fields_repr
 
     name: str
     instruction: str

@@ -16,6 +16,7 @@ from roborew.errors import CorruptFileError, InvalidInputError
 from roborew.evaluation.measure import Measure, average
 from roborew.evaluation.ordering import spearman
 from roborew.evaluation.statistics import Interval, wilson
+from roborew.short_repr import fields_repr
 from roborew.storage.json_files import parse_json
 
 
@@ -34,6 +35,8 @@ class Episode:
         scores: the model's values there, None where it abstained.
         predicted_success: whether it predicted success there.
     """
+
+    __repr__ = fields_repr
 
     RENAMED: ClassVar[Mapping[str, str]] = {"claims": "predicted_success"}
 
@@ -120,6 +123,8 @@ class Evaluation:
     >>> evaluation.true_success, Evaluation.from_json(evaluation.to_json()) == evaluation
     (1.0, True)
     """
+
+    __repr__ = fields_repr
 
     episodes: tuple[Episode, ...]
 

@@ -20,6 +20,7 @@ from roborew.errors import InvalidInputError
 from roborew.evaluation.episodes import Episode, Evaluation
 from roborew.evaluation.monitor import RewardMonitor
 from roborew.evaluation.running_episode import RunningEpisode
+from roborew.short_repr import fields_repr
 from roborew.types import BoolArray, Video, frame_renderer
 
 Policy = Callable[[NDArray[Any]], NDArray[Any]]
@@ -48,6 +49,8 @@ MAX_STEPS = 10_000
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recording:
     """An episode and its pictures, shape (length + 1, H, W, 3), uint8 RGB, one for each state."""
+
+    __repr__ = fields_repr
 
     episode: Episode
     frames: Video

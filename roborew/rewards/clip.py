@@ -21,6 +21,7 @@ from roborew.rewards.similarity import (
     goal_probability,
     normalize,
 )
+from roborew.short_repr import reward_repr
 from roborew.types import Clip, FloatArray, RewardSpec, Scores
 
 Method = Literal["goal-baseline", "cosine", "softmax"]
@@ -67,6 +68,8 @@ class ClipReward:
             where to put it.
         CorruptFileError: a damaged file, another checksum, or weights of another architecture.
     """
+
+    __repr__ = reward_repr
 
     RENAMED: ClassVar[Mapping[str, str]] = {"batch": "batch_size", "goal": "compare_with"}
 

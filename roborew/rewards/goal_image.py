@@ -13,6 +13,7 @@ from roborew.encoders.embedder import Dtype, Embedder, RoundingCheck
 from roborew.encoders.pretrained import Library, load_pretrained
 from roborew.errors import InvalidInputError
 from roborew.rewards.similarity import normalize
+from roborew.short_repr import reward_repr
 from roborew.types import Clip, FloatArray, RewardSpec, Scores
 
 
@@ -47,6 +48,8 @@ class GoalImage:
             where to put it.
         CorruptFileError: a damaged file, another checksum, or weights of another architecture.
     """
+
+    __repr__ = reward_repr
 
     RENAMED: ClassVar[Mapping[str, str]] = {
         "tower": "library",

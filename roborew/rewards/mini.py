@@ -21,6 +21,7 @@ from torch.nn import functional
 
 from roborew.encoders.mini_network import HEIGHT, SHIPPED, WIDTH, load_network
 from roborew.encoders.tokens import encode
+from roborew.short_repr import reward_repr
 from roborew.types import Clip, Frame, RewardSpec, Scores, Video, check_instruction
 
 BATCH_SIZE = 256
@@ -53,6 +54,8 @@ class Mini:
     >>> scores.value.shape, bool(scores.valid.all())
     ((3,), True)
     """
+
+    __repr__ = reward_repr
 
     spec = RewardSpec(
         name="mini",

@@ -72,8 +72,9 @@ def explain_full_disk(path: Path, needed: int, then: str = GO_ON) -> Generator[N
     except OSError as error:
         if error.errno not in DISK_FULL:
             raise
+        space = f"needs {needed:,} bytes" if needed else "needs more space"
         raise DiskFullError(
-            f"the disk is full: {path} needs {needed:,} bytes. Nothing that was complete is lost: "
+            f"the disk is full: {path} {space}. Nothing that was complete is lost: "
             f"free some space, then {then}."
         ) from error
 

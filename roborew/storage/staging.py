@@ -123,6 +123,20 @@ def remove_leftovers(folder: Path) -> None:
         _remove_unheld(folder / name)
 
 
+def check_writable(folder: Path) -> None:
+    """Raise what the system says where a folder cannot be written, or made: before long work, not
+    after it. Nothing is made.
+
+    Raises:
+        OSError: the reason.
+    """
+    place = next(path for path in (folder, *folder.parents) if os.path.lexists(path))
+    if not place.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(place))
+    with staging_file(place):
+        pass
+
+
 def remove_tree(folder: Path) -> None:
     """Remove a folder that readers know, in one step: a killed process leaves no part of it under
     its name."""

@@ -21,10 +21,11 @@ from roborew.agents.bc import BC
 from roborew.bounds import check_whole_number
 from roborew.config import to_json
 from roborew.evaluation import LABELS, Evaluation, Measure, SanityBaseline, evaluate, write_report
+from roborew.short_repr import fields_repr
 from roborew.storage.atomic import explain_full_disk
 from roborew.storage.json_files import read_json_object
 from roborew.storage.run import RunDirectory
-from roborew.storage.staging import numbered, write_new
+from roborew.storage.staging import check_writable, numbered, write_new
 from roborew.workflows.baseline_policies import expert_policy, random_policy
 from roborew.workflows.factories import make_env
 from roborew.workflows.reward_check import NUM_CHECK_EPISODES, check_reward
@@ -58,6 +59,8 @@ class RunEvaluation:
         reward_metrics: the model against the truth, by the keys of `roborew.evaluation.LABELS`;
             empty without a model.
     """
+
+    __repr__ = fields_repr
 
     RENAMED: ClassVar[Mapping[str, str]] = {
         "goal": "instruction",
@@ -177,6 +180,8 @@ class FinishedRun:
         evaluation: all that was measured.
     """
 
+    __repr__ = fields_repr
+
     path: Path
     summary: Mapping[str, Any]
     report: Path
@@ -215,9 +220,11 @@ def evaluate_run(run: RunDirectory, episodes: int = NUM_EPISODES) -> RunEvaluati
 
     Raises:
         InvalidInputError: no checkpoint yet, or fewer than one episode.
+        OSError: the folder of the run cannot be written.
     """
     seeds = evaluation_seeds(episodes)
     trained = load_trained(run)
+    check_writable(run.path)
     run.metrics()  # a curve that the report could not show is said before the work
     with torch_threads(trained.config.threads):
         return _evaluate_run(trained, seeds)

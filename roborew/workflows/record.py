@@ -21,7 +21,7 @@ from roborew.evaluation import (
     write_overlay_video,
 )
 from roborew.storage.run import RunDirectory
-from roborew.storage.staging import numbered
+from roborew.storage.staging import check_writable, numbered
 from roborew.types import Frame, frame_renderer, renderable
 from roborew.workflows.evaluate import evaluation_seeds
 from roborew.workflows.factories import Environment, make_env
@@ -46,8 +46,10 @@ def record_run(run: RunDirectory, episodes: int = 3, gif: bool = False) -> list[
 
     Raises:
         InvalidInputError: no checkpoint yet, or fewer than one episode.
+        OSError: the folder of the run cannot be written.
     """
     trained = load_trained(run)
+    check_writable(run.path)
     # The seeds of the evaluation, from the first on: nobody picks pretty episodes.
     seeds = evaluation_seeds(episodes)
     spec = None if trained.model is None else trained.model.spec

@@ -11,6 +11,7 @@ from typing import Any
 from roborew.agents.base import Agent, EpisodicAgent
 from roborew.errors import InvalidInputError
 from roborew.evaluation import Policy
+from roborew.short_repr import fields_repr
 from roborew.storage.checkpoints import select_prefix
 from roborew.storage.run import RunDirectory
 from roborew.types import RewardModel
@@ -32,6 +33,8 @@ class Trained:
         wall: seconds of training.
         seconds: the same, split by what they were spent on.
     """
+
+    __repr__ = fields_repr
 
     config: TrainConfig
     agent: Agent

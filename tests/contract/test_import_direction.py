@@ -23,6 +23,7 @@ CORE = {
     "config",
     "registry",
     "seeding",
+    "short_repr",
     "stopwatch",
 }
 FILES = CORE | {"storage"}

@@ -41,6 +41,7 @@ from roborew.agents.torch_state import (
 )
 from roborew.errors import InvalidInputError
 from roborew.learning.optim import seeded_weights
+from roborew.short_repr import agent_repr
 from roborew.stopwatch import Stopwatch
 from roborew.storage.checkpoints import select_prefix
 
@@ -117,6 +118,8 @@ class SAC:
     Attributes:
         steps: environment steps so far, over all environments.
     """
+
+    __repr__ = agent_repr
 
     needs_rewards = True
 

@@ -32,6 +32,7 @@ from roborew.judges.parsing import (
 from roborew.judges.recorded import Recorder
 from roborew.judges.types import Answer, Judge, Part, Question
 from roborew.rewards.vlm.scales import Scale, Values, number_or_nan
+from roborew.short_repr import reward_repr
 from roborew.types import RewardSpec, Scores
 
 logger = logging.getLogger(__name__)
@@ -210,6 +211,8 @@ class JudgeClient:
 
 class JudgeReward(JudgeClient):
     """A reward on a judge; a subclass sets `spec` and says what scoring costs."""
+
+    __repr__ = reward_repr
 
     spec: RewardSpec
 

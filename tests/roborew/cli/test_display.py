@@ -10,7 +10,7 @@ from time import sleep
 import pytest
 from rich.console import Console
 
-from roborew.cli.command import watched
+from roborew.cli.command import is_watched, say, watched
 from roborew.cli.display import progress_display
 from roborew.workflows.train.logger import Status
 
@@ -71,3 +71,19 @@ def test_a_judge_at_work_can_be_followed_question_by_question(
         sleep(0.25)  # the display is drawn ten times a second
     assert model.progress is None
     assert ("questions" in written.getvalue() and "59%" in written.getvalue()) == terminal
+
+
+@pytest.mark.parametrize("package", [None, object()])
+def test_a_notebook_shows_bars_where_it_can_and_lines_where_it_cannot(
+    package: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("roborew.cli.command.find_spec", lambda name: package)
+    notebook = Console(file=io.StringIO(), force_jupyter=True)
+    assert is_watched(notebook) == (package is not None)
+    assert not is_watched(Console(file=io.StringIO()))
+
+
+def test_a_path_with_colons_is_no_emoji() -> None:
+    file = io.StringIO()
+    say(Console(file=file), "films/:car:/[red]a.mp4")
+    assert file.getvalue() == "films/:car:/[red]a.mp4\n"

@@ -49,12 +49,33 @@ def test_no_temporary_folder_is_answered_with_the_variable_to_set() -> None:
     assert "set TMPDIR" in guarded(raising(error))[1]
 
 
-def test_memory_that_is_used_up_is_said() -> None:
-    code, line = guarded(raising(MemoryError()))
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes."),
+        RuntimeError("CUDA out of memory. Tried to allocate 20.00 MiB"),
+    ],
+)
+def test_memory_that_is_used_up_is_said(error: Exception) -> None:
+    code, line = guarded(raising(error))
     assert code == 2 and line == (
         "roborew: out of memory: run fewer simulations, score fewer frames, or choose a smaller "
         "model\n"
     )
+
+
+def test_an_unknown_error_while_memory_is_short_is_one_of_memory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Libraries in C have no words for it."""
+    monkeypatch.setattr("roborew.cli.error_boundary._has_memory", lambda: False)
+    assert "out of memory" in guarded(raising(RuntimeError("Caught an unknown exception!")))[1]
+
+
+def test_what_is_not_whole_yet_is_called_by_its_folder() -> None:
+    error = OSError(errno.EROFS, os.strerror(errno.EROFS), "out/.roborew-0123456789abcdef.json")
+    assert guarded(raising(error))[1].startswith("roborew: out: Read-only")
 
 
 def test_an_unknown_error_is_a_line_and_a_file_with_its_traceback(

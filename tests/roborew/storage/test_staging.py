@@ -21,6 +21,7 @@ from roborew.storage import staging
 from roborew.storage.run import RunDirectory, run_paths
 from roborew.storage.staging import (
     PREFIX,
+    check_writable,
     create_atomically,
     new_file,
     new_folder,
@@ -177,3 +178,18 @@ def test_new_files_have_the_rights_that_the_user_gives_new_files(tmp_path: Path)
     (tmp_path / "usual").touch()
     usual = (tmp_path / "usual").stat().st_mode
     assert write_new(tmp_path / "a.txt", "").stat().st_mode == usual
+
+
+def test_a_place_is_tried_before_the_work_and_nothing_is_made(tmp_path: Path) -> None:
+    check_writable(tmp_path / "new" / "newer")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("make", [Path.touch, lambda path: path.symlink_to(path.name)])
+def test_a_place_below_a_file_or_a_circle_is_refused(
+    make: Callable[[Path], None], tmp_path: Path
+) -> None:
+    place = tmp_path / "place"
+    make(place)
+    with pytest.raises(NotADirectoryError, match="place"):
+        check_writable(place / "below")
