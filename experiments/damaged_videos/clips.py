@@ -37,14 +37,15 @@ def write(
     options: dict[str, str] | None = None,
     sound: bool = False,
     rotation: int = 0,
+    rate: Fraction | int = 10,
 ) -> Path:
-    """Encode frames; their times count fortieths of a second, and ten a second are shown if none
-    are given."""
+    """Encode frames; their times count fortieths of a second, and ``rate`` a second are shown if
+    none are given."""
     with av.open(
         str(path), "w", options={"movflags": "+faststart"} if path.suffix == ".mp4" else {}
     ) as made:
         container: Any = made
-        stream = container.add_stream(codec, rate=10)
+        stream = container.add_stream(codec, rate=rate)
         stream.height, stream.width, stream.pix_fmt = *video.shape[1:3], pixels
         if times:
             stream.codec_context.time_base = Fraction(1, 40)
@@ -52,10 +53,10 @@ def write(
         if rotation:
             stream.set_display_rotation(rotation)
         if sound:
-            _hum(container, len(video) / 10)
+            _hum(container, float(len(video) / rate))
         for frame, time in zip(video, times or range(len(video)), strict=True):
             picture = av.VideoFrame.from_ndarray(frame, format="rgb24")
-            picture.pts, picture.time_base = time, Fraction(1, 40 if times else 10)
+            picture.pts, picture.time_base = time, Fraction(1, 40) if times else Fraction(1) / rate
             container.mux(stream.encode(picture))
         container.mux(stream.encode(None))
     return path

@@ -210,7 +210,7 @@ class Score(Command):
                 console,
                 f"kept {len(good_ones)} of {len(episodes)}, whose last score is {self.min_score:g} or more",
             )
-            if root is not None:
+            if root is not None and good_ones:
                 sources = [one.source for one in good_ones]
                 numbers = [one.entry.index for one in sources if isinstance(one, EpisodeSource)]
                 say(console, f"for LeRobot: --dataset.episodes='{numbers}'")

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from roborew.data.subsample import subsample_indices, subsample_times
 from roborew.errors import CorruptFileError, InvalidInputError
 from roborew.short_repr import fields_repr
-from roborew.types import BoolArray, FloatArray, Frame, Video, check_instruction
+from roborew.types import BoolArray, FloatArray, Frame, Video, check_instruction, stack_frames
 
 MIN_FRAMES = 3
 """Fewer show no order."""
@@ -214,4 +214,4 @@ class Demonstration:
 
     def video(self, camera: str | None = None) -> Video:
         """All frames, shape (T, H, W, 3); errors as `frames`."""
-        return np.stack(list(self.frames(camera)))
+        return stack_frames(self.frames(camera), self.length)

@@ -99,6 +99,10 @@ class FoundVideos(NamedTuple):
 def find_videos(path: Path, instruction: str | None = None) -> FoundVideos:
     """Find the videos that `read_demonstrations` reads, but those of a LeRobotDataset; none is
     opened."""
+    if datasets := find_datasets(path):
+        # Their files hold several episodes each, which would pass for one.
+        names = ", ".join(str(dataset) for dataset in datasets[:MAX_NAMES])
+        raise InvalidInputError(f"{path}: holds LeRobotDatasets, not videos; name one: {names}.")
     listed = path if path.suffix == ".jsonl" else path / MANIFEST
     if listed.is_file():
         return FoundVideos(manifest.read_manifest(listed, instruction), [])
@@ -113,6 +117,17 @@ def find_videos(path: Path, instruction: str | None = None) -> FoundVideos:
         raise InvalidInputError(_no_demonstrations(path))
     rows = [_row(video, name, instruction) for name, video in _name_videos(path, videos).items()]
     return FoundVideos(rows, left_out)
+
+
+def find_datasets(folder: Path) -> list[Path]:
+    """The LeRobotDatasets in a folder, by name or by owner and name; none where it holds a manifest,
+    videos or is one itself."""
+    if any((folder / name).is_file() for name in (MANIFEST, INFO)):
+        return []
+    if any(_is_video(path) for path in folder.glob("*")):
+        return []
+    infos = [*folder.glob(f"*/{INFO}"), *folder.glob(f"*/*/{INFO}")]
+    return sorted(info.parents[1] for info in infos)
 
 
 def list_videos(folder: Path) -> tuple[list[Path], list[Path]]:

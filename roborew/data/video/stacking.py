@@ -37,14 +37,39 @@ def check_decoded_size(
     # Counted in the file: what a header says of the number of frames may be anything.
     times = packet_times(path, limits).tolist()
     count = sum(map(sampler.keeps, times))
-    size = count * num_views * info.width * info.height * 3
-    if size > limits.decoded_bytes:
-        # Every k-th frame is what a lower rate comes to.
-        every = math.ceil(size / limits.decoded_bytes)
-        advised = count / max(times[-1] - times[0], 1e-3) / every
-        raise InvalidInputError(
-            f"{path}: {count} frames of {info.width} x {info.height} pixels are {size / 2**30:.1f} "
-            f"GiB decoded; the limit is {limits.decoded_bytes} bytes. Take fewer of them (--fps "
-            f"{advised:.2g}), or read it with iter_video."
-        )
+    seconds = times[-1] - times[0] if times else 0.0
+    shape = (info.height, info.width * num_views)
+    check_held_frames(str(path), count, shape, seconds, limits.decoded_bytes)
     return count
+
+
+def check_held_frames(
+    name: str,
+    count: int,
+    shape: tuple[int, int],
+    seconds: float,
+    limit: int = DEFAULT_LIMITS.decoded_bytes,
+) -> None:
+    """Raise where frames are too large to be held together.
+
+    Args:
+        name: of the video, for messages.
+        count: of frames.
+        shape: height and width of each [pixels].
+        seconds: that they take.
+        limit: bytes of all.
+
+    Raises:
+        InvalidInputError: they are larger than ``limit``.
+    """
+    height, width = shape
+    size = count * height * width * 3
+    if size <= limit:
+        return
+    # Every k-th frame is what a lower rate comes to.
+    every = math.ceil(size / limit)
+    advised = count / max(seconds, 1e-3) / every
+    raise InvalidInputError(
+        f"{name}: {count} frames of {width} x {height} pixels are {size / 2**30:.1f} GiB decoded; "
+        f"the limit is {limit / 2**30:.2g} GiB. Take fewer of them (--fps {advised:.2g})."
+    )

@@ -3,7 +3,7 @@ of each, checked."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from roborew.encoders.base import Encoder
 from roborew.errors import InvalidInputError
 from roborew.learning.examples import EpisodeFrames, Example
 from roborew.learning.labels import progress_from_key_frames
-from roborew.types import Frame, Video
+from roborew.types import Frame, Video, stack_frames
 from roborew.workflows.fit.split import HeldOutInstructions
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp")
@@ -126,15 +126,19 @@ def _frames(
     demonstration: Demonstration, cameras: Sequence[str], indices: NDArray[np.int64]
 ) -> Video:
     """The frames at some indices, reduced, the views side by side."""
-    selected = set(indices.tolist())
+    # Into one array: small frames between large ones that are gone leave memory in pieces.
+    return stack_frames(_small_frames(demonstration, cameras, set(indices.tolist())), len(indices))
+
+
+def _small_frames(
+    demonstration: Demonstration, cameras: Sequence[str], selected: set[int]
+) -> Iterator[Frame]:
+    """The selected frames as `_frames` has them, reduced one by one: a whole episode at full size
+    may not fit in memory."""
     videos = map(demonstration.frames, cameras)
-    frames: list[Frame] = []
-    # Streamed and reduced one by one: a whole episode at full size may not fit in memory.
     for index, views in enumerate(zip(*videos, strict=True)):
         if index in selected:
-            small_views = [downscale(view) for view in views]
-            frames.append(side_by_side(small_views))
-    return np.stack(frames)
+            yield side_by_side([downscale(view) for view in views])
 
 
 def list_goal_images(folder: Path) -> list[Path]:

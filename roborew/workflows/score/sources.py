@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from roborew.data import Moment, iter_sampled, side_by_side, video_info
 from roborew.data.lerobot import EpisodeEntry, LeRobotSet, open_lerobot
 from roborew.data.lerobot.layout import CAMERA_KEY, INFO
-from roborew.data.reading import find_videos
+from roborew.data.reading import find_datasets, find_videos
 from roborew.data.subsample import TimeSampler
 from roborew.data.video.sampling import PREFETCHED_FRAMES, prefetch
-from roborew.data.video.stacking import check_decoded_size
+from roborew.data.video.stacking import check_decoded_size, check_held_frames
 from roborew.errors import InvalidInputError
 from roborew.types import Video
 
@@ -184,9 +184,13 @@ class EpisodeSource:
         return prefetch(self._sample(sampler), PREFETCHED_FRAMES)
 
     def count_frames(self, fps: float | None) -> int:
-        """Frames that `moments` gives."""
+        """Frames that `moments` gives; more than fit in memory are an error."""
         sampler = TimeSampler(self.fps, fps)
-        return sum(map(sampler.keeps, self._times().tolist()))
+        count = sum(map(sampler.keeps, self._times().tolist()))
+        height, width, _ = self.dataset.info.features[self.cameras[0]]["shape"]
+        seconds = self.entry.length / self.fps
+        check_held_frames(str(self.path), count, (height, width * self.num_views), seconds)
+        return count
 
     def _sample(self, sampler: TimeSampler) -> Generator[Moment]:
         videos = [self.dataset.frames(self.entry.index, camera) for camera in self.cameras]
@@ -224,7 +228,7 @@ def find_sources(
     """Find what is to be scored.
 
     Args:
-        paths: video files, folders of them, manifests and LeRobot data sets.
+        paths: video files, folders of them, manifests, LeRobot data sets and folders of those.
         instruction: of videos that have none.
         cameras: for one video file, files with further views of it; elsewhere names of the cameras
             whose pictures lie side by side, the first one if none is given.
@@ -234,7 +238,9 @@ def find_sources(
         CorruptFileError: a data set or manifest is damaged.
     """
     listing = Found([], [])
-    for path in paths:
+    # Once each: a data set has one table of progress.
+    places = [place for path in paths for place in find_datasets(path) or [path]]
+    for path in dict.fromkeys(places):
         if (path / INFO).is_file():
             listing.sources.extend(_episodes(path, cameras))
             continue

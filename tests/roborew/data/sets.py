@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 
 from roborew.data.atomic_dataset import DatasetWriter, write_dataset
 from roborew.data.encoding import find_encoding
 from roborew.data.episode import NewEpisode, VideoFormat
-from roborew.data.lerobot import LeRobotWriter
+from roborew.data.lerobot import LeRobotWriter, open_lerobot
 from roborew.data.manifest_writer import write_manifest_dataset
+from roborew.data.video import VideoWriter
 from roborew.types import Frame
 
 SIZE = (32, 48)
@@ -77,3 +80,42 @@ def write(
 def write_as_folder(target: Path) -> Path:
     """The whole set as a folder with a manifest."""
     return write(target, write_manifest_dataset)
+
+
+def write_older(root: Path, path: Path) -> Path:
+    """A set of all `episodes` at ``root`` once more in version 2.1, written by hand."""
+    opened = open_lerobot(root)
+    (path / "meta").mkdir(parents=True)
+    info = json.loads((root / "meta/info.json").read_text())
+    info |= {
+        "codebase_version": "v2.1",
+        "chunks_size": 3,
+        "total_chunks": 2,
+        "total_videos": 8,
+        "data_path": "data/chunk-{episode_chunk:03d}/episode_{episode_index:06d}.parquet",
+        "video_path": "videos/chunk-{episode_chunk:03d}/{video_key}/episode_{episode_index:06d}.mp4",
+    }
+    (path / "meta/info.json").write_text(json.dumps(info))
+    tasks = [{"task_index": number, "task": task} for number, task in opened.tasks.items()]
+    (path / "meta/tasks.jsonl").write_text("\n".join(map(json.dumps, tasks)))
+    table = pq.read_table(root / "data/chunk-000/file-000.parquet")
+    rows, start = [], 0
+    for number, length in enumerate(LENGTHS):
+        rows.append(
+            {"episode_index": number, "tasks": [episode(number).instruction], "length": length}
+        )
+        folder = path / f"data/chunk-{number // 3:03d}"
+        folder.mkdir(parents=True, exist_ok=True)
+        pq.write_table(table.slice(start, length), folder / f"episode_{number:06d}.parquet")
+        start += length
+        for camera in CAMERAS:
+            place = (
+                path
+                / f"videos/chunk-{number // 3:03d}/observation.images.{camera}/episode_{number:06d}.mp4"
+            )
+            place.parent.mkdir(parents=True, exist_ok=True)
+            with VideoWriter(place, 10, encoding=LOSSLESS.encoding) as writer:
+                for frame in frames(number, camera):
+                    writer.write(frame)
+    (path / "meta/episodes.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    return path

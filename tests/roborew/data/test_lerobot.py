@@ -22,9 +22,18 @@ from roborew.data.episode import NewEpisode, VideoFormat
 from roborew.data.lerobot import LeRobotWriter, open_lerobot
 from roborew.data.lerobot.concat import concat_videos, pixel_format
 from roborew.data.lerobot.tables import MAX_OBJECTS, MAX_VALUES, UNNAMED_INDEX, TableFile
-from roborew.data.video import VideoWriter, read_video, write_video
+from roborew.data.video import read_video, write_video
 from roborew.errors import CorruptFileError, InvalidInputError
-from tests.roborew.data.sets import CAMERAS, LENGTHS, LOSSLESS, episode, episodes, frames, write
+from tests.roborew.data.sets import (
+    CAMERAS,
+    LENGTHS,
+    LOSSLESS,
+    episode,
+    episodes,
+    frames,
+    write,
+    write_older,
+)
 
 TINY = LeRobotWriter(data_bytes=600, video_bytes=3000, chunks_size=2)
 """A file holds an episode or two, a folder two files."""
@@ -352,42 +361,8 @@ def test_episodes_of_different_columns_make_no_set(tmp_path: Path) -> None:
 
 @pytest.fixture
 def older(root: Path, tmp_path: Path) -> Path:
-    """The same set in version 2.1, written by hand."""
-    opened, path = open_lerobot(root), tmp_path / "older"
-    (path / "meta").mkdir(parents=True)
-    info = json.loads((root / "meta/info.json").read_text())
-    info |= {
-        "codebase_version": "v2.1",
-        "chunks_size": 3,
-        "total_chunks": 2,
-        "total_videos": 8,
-        "data_path": "data/chunk-{episode_chunk:03d}/episode_{episode_index:06d}.parquet",
-        "video_path": "videos/chunk-{episode_chunk:03d}/{video_key}/episode_{episode_index:06d}.mp4",
-    }
-    (path / "meta/info.json").write_text(json.dumps(info))
-    tasks = [{"task_index": number, "task": task} for number, task in opened.tasks.items()]
-    (path / "meta/tasks.jsonl").write_text("\n".join(map(json.dumps, tasks)))
-    table = pq.read_table(root / "data/chunk-000/file-000.parquet")
-    rows, start = [], 0
-    for number, length in enumerate(LENGTHS):
-        rows.append(
-            {"episode_index": number, "tasks": [episode(number).instruction], "length": length}
-        )
-        folder = path / f"data/chunk-{number // 3:03d}"
-        folder.mkdir(parents=True, exist_ok=True)
-        pq.write_table(table.slice(start, length), folder / f"episode_{number:06d}.parquet")
-        start += length
-        for camera in CAMERAS:
-            place = (
-                path
-                / f"videos/chunk-{number // 3:03d}/observation.images.{camera}/episode_{number:06d}.mp4"
-            )
-            place.parent.mkdir(parents=True, exist_ok=True)
-            with VideoWriter(place, 10, encoding=LOSSLESS.encoding) as writer:
-                for frame in frames(number, camera):
-                    writer.write(frame)
-    (path / "meta/episodes.jsonl").write_text("\n".join(map(json.dumps, rows)))
-    return path
+    """The same set in version 2.1."""
+    return write_older(root, tmp_path / "older")
 
 
 def test_version_2_1_is_read_too(older: Path, caplog: pytest.LogCaptureFixture) -> None:
