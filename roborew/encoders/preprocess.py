@@ -22,24 +22,27 @@ from roborew.weights.settings import MAX_SIDE
 
 BATCH = 256
 RESIZED_TOGETHER = 8
-"""Frames resized at once: in floating point a frame takes four times its memory."""
+"""Frames resized at once: in floating point a frame takes four times its memory; each comes out the
+same, alone or with others."""
 
 
 def resize_frames(frames: Video) -> NDArray[np.uint8]:
     """Frames (T, H, W, 3) as (T, 3, 72, 96), uint8: bilinear, antialiased, aspect ignored."""
     tensor = torch.as_tensor(np.ascontiguousarray(check_video(frames))).permute(0, 3, 1, 2)
-    if tensor.shape[2:] != (HEIGHT, WIDTH):
-        parts = [
-            functional.interpolate(
-                tensor[start : start + RESIZED_TOGETHER].float(),
-                (HEIGHT, WIDTH),
-                mode="bilinear",
-                antialias=True,
-            )
-            for start in range(0, len(tensor), RESIZED_TOGETHER)
-        ]
-        tensor = torch.cat(parts).round().clamp(0, 255).to(torch.uint8)
-    return np.ascontiguousarray(tensor.numpy())
+    return np.ascontiguousarray(resize_pixels(tensor).numpy())
+
+
+def resize_pixels(pixels: Tensor) -> Tensor:
+    """Pixels (T, 3, H, W), uint8, as (T, 3, 72, 96), as `resize_frames` has them."""
+    if pixels.shape[2:] == (HEIGHT, WIDTH):
+        return pixels
+    parts: list[Tensor] = []
+    for start in range(0, len(pixels), RESIZED_TOGETHER):
+        few = pixels[start : start + RESIZED_TOGETHER].float()
+        exact = functional.interpolate(few, (HEIGHT, WIDTH), mode="bilinear", antialias=True)
+        # Rounded: the cast alone cuts off, and darkens a picture by half a level.
+        parts.append(exact.round().clamp(0, 255).to(torch.uint8))
+    return torch.cat(parts)
 
 
 def shrink_frame(frame: Frame) -> Frame:

@@ -17,17 +17,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional
 
 from roborew.encoders.mini_network import HEIGHT, SHIPPED, WIDTH, load_network
+from roborew.encoders.preprocess import resize_pixels
 from roborew.encoders.tokens import encode
 from roborew.short_repr import reward_repr
 from roborew.types import Clip, Frame, RewardSpec, Scores, Video, check_instruction
 
 BATCH_SIZE = 256
 """Frames scored at once."""
-RESIZED_TOGETHER = 8
-"""Frames resized at once; each comes out the same, alone or with others."""
 MIN_GREY_LEVEL_SPREAD = 2.0
 """A frame whose grey levels spread less than this (standard deviation, of 255) shows nothing: mini
 abstains."""
@@ -178,23 +176,5 @@ def _preprocess(videos: list[Video]) -> tuple[Tensor, NDArray[np.bool_]]:
         grey_level_spread = video[:, ::4, ::4].std(axis=(1, 2, 3))
         valid.append(grey_level_spread >= MIN_GREY_LEVEL_SPREAD)
         pictures = torch.as_tensor(np.ascontiguousarray(video)).permute(0, 3, 1, 2)
-        if pictures.shape[2:] != (HEIGHT, WIDTH):
-            pictures = _resize(pictures)
-        frames.append(pictures)
+        frames.append(resize_pixels(pictures))
     return torch.cat(frames), np.concatenate(valid)
-
-
-def _resize(frames: Tensor) -> Tensor:
-    """Resize frames (T, 3, H, W), uint8, to (T, 3, 72, 96)."""
-    # A few at a time: in floating point a frame takes four times its memory.
-    parts = [
-        functional.interpolate(
-            frames[start : start + RESIZED_TOGETHER].float(),
-            (HEIGHT, WIDTH),
-            mode="bilinear",
-            antialias=True,
-        )
-        for start in range(0, len(frames), RESIZED_TOGETHER)
-    ]
-    # Rounded: the cast alone cuts off, and darkens a picture by half a level.
-    return torch.cat(parts).round().clamp(0, 255).to(torch.uint8)
