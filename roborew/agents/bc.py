@@ -282,8 +282,37 @@ class ChunkPolicy:
         for chunks in self._history:
             chunks[begun] = np.nan
 
+    def restart(
+        self, begun: NDArray[np.bool_], observations: NDArray[np.floating]
+    ) -> NDArray[np.float32]:
+        """Begin episodes, n where ``begun``, after the others were asked for their actions; the first
+        actions of the new ones, shape (n, A), in [-1, 1].
+
+        Args:
+            begun: shape (N,).
+            observations: shape (N, D).
+        """
+        self.begin(begun)
+        first = self._predict(observations[begun])
+        if not self._history:
+            self._history = [np.full((len(begun), *first.shape[1:]), np.nan, np.float32)]
+        self._history[0][begun] = first
+        return np.clip(first[:, 0], -1, 1)
+
+    def history(self) -> NDArray[np.float32]:
+        """Return the chunks that still say something, the newest first, shape (k, N, K, A)."""
+        return np.array(self._history, dtype=np.float32)
+
+    def set_history(self, chunks: NDArray[np.float32]) -> None:
+        """Take over what `history` returned."""
+        self._history = list(chunks.copy())
+
     def __call__(self, observations: NDArray[np.floating]) -> NDArray[np.float32]:
         """Return actions, shape (N, A), for observations (N, D)."""
+        return self._scale.to_environment(torch.as_tensor(self.predict(observations)))
+
+    def predict(self, observations: NDArray[np.floating]) -> NDArray[np.float32]:
+        """Return actions in [-1, 1], shape (N, A), for observations (N, D)."""
         newest = self._predict(observations)
         self._history = [newest.copy(), *self._history][: newest.shape[1]]
         # The chunk of k steps ago says of this step what stands at its place k.
@@ -292,7 +321,7 @@ class ChunkPolicy:
         valid = np.isfinite(for_now)
         weights = np.exp(self._decay * ages)[:, None, None] * valid
         mean = (np.where(valid, for_now, 0) * weights).sum(axis=0) / weights.sum(axis=0)
-        return self._scale.to_environment(torch.as_tensor(mean))
+        return np.clip(mean, -1, 1)
 
 
 def _mlp(inputs: int, hidden: int, outputs: int) -> nn.Sequential:

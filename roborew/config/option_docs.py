@@ -3,26 +3,40 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 import inspect
 import re
 import textwrap
 from collections.abc import Callable
 from itertools import pairwise
-from typing import Any
+from typing import Any, cast
 
-from roborew.config.options import options_class
+from roborew.config.options import keyword_options, options_class, settings_class
 
 
 def describe_options(factory: Callable[..., Any]) -> dict[str, str]:
-    """Return what is written about each setting: under the field of a dataclass, or in a docstring
-    under ``Args:``."""
+    """Return what is written about each setting, by the names of `option_types`: under the field of a
+    dataclass, or in a docstring under ``Args:``."""
     kind = options_class(factory)
-    if kind is not factory and isinstance(kind, type):
-        return _field_docs(kind)
+    described = _class_docs(kind)
+    for name, annotation in keyword_options(factory).items():
+        inner = settings_class(annotation)
+        if inner is not None:
+            for field, text in _class_docs(inner).items():
+                described[f"{name}.{field}"] = text
+    return described
+
+
+def _class_docs(kind: Callable[..., Any]) -> dict[str, str]:
+    if isinstance(kind, type) and dataclasses.is_dataclass(kind):
+        # The own ones last: a field may be declared again with another meaning.
+        declaring = [base for base in reversed(kind.__mro__) if dataclasses.is_dataclass(base)]
+        return {name: text for base in declaring for name, text in _field_docs(base).items()}
     # A class may say Args: itself or leave that to its constructor.
-    texts = [inspect.getdoc(kind) or ""]
+    documented: list[Any] = [kind]
     if isinstance(kind, type):
-        texts.append(inspect.getdoc(kind.__init__) or "")
+        documented.append(cast("Any", kind).__init__)
+    texts = [inspect.getdoc(part) or "" for part in documented]
     return {name: text for doc in texts for name, text in _argument_docs(doc).items()}
 
 

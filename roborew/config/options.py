@@ -29,13 +29,20 @@ def keyword_options(factory: Callable[..., Any]) -> dict[str, Any]:
     """Return the settings of a class or function with their types: the keyword-only parameters of
     `options_class`. Other parameters are no options."""
     kind = options_class(factory)
-    hints = get_type_hints(kind.__init__ if isinstance(kind, type) else kind)
+    hints = _type_hints(kind)
     parameters = inspect.signature(kind).parameters.values()
     return {
         p.name: hints.get(p.name, str)
         for p in parameters
         if p.kind is inspect.Parameter.KEYWORD_ONLY
     }
+
+
+def _type_hints(kind: Callable[..., Any]) -> dict[str, Any]:
+    # Of a dataclass itself: its constructor does not know the modules of inherited fields.
+    if isinstance(kind, type) and not dataclasses.is_dataclass(kind):
+        return get_type_hints(cast("Any", kind).__init__)
+    return get_type_hints(kind)
 
 
 def default_options(factory: Callable[..., Any]) -> dict[str, Any]:
@@ -49,7 +56,7 @@ def default_options(factory: Callable[..., Any]) -> dict[str, Any]:
         default = parameters[name].default
         if default is inspect.Parameter.empty or isinstance(default, Path):
             continue
-        if _settings_class(kind) is None:
+        if settings_class(kind) is None:
             defaults[name] = to_json(default)
         elif dataclasses.is_dataclass(default):
             for field in dataclasses.fields(default):
@@ -146,9 +153,9 @@ def _assemble(factory: Callable[..., Any], values: Mapping[str, Any]) -> dict[st
             options[key] = value
     kinds = keyword_options(factory)
     for name, settings in fields.items():
-        settings_class = _settings_class(kinds[name])
-        assert settings_class is not None
-        options[name] = settings_class(**settings)
+        inner = settings_class(kinds[name])
+        assert inner is not None
+        options[name] = inner(**settings)
     return options
 
 
@@ -157,17 +164,17 @@ def option_types(factory: Callable[..., Any]) -> dict[str, Any]:
     ``option.field``."""
     kinds = dict[str, Any]()
     for name, kind in keyword_options(factory).items():
-        settings_class = _settings_class(kind)
-        if settings_class is None:
+        inner = settings_class(kind)
+        if inner is None:
             kinds[name] = kind
             continue
-        for field, field_kind in keyword_options(settings_class).items():
+        for field, field_kind in keyword_options(inner).items():
             kinds[f"{name}.{field}"] = field_kind
     return kinds
 
 
-def _settings_class(kind: Any) -> type[Any] | None:
-    """The dataclass that a type is, or that is one of a union."""
+def settings_class(kind: Any) -> type[Any] | None:
+    """Return the dataclass that a type is, or that is one of a union."""
     candidates = get_args(kind) if get_origin(kind) in (Union, types.UnionType) else (kind,)
     for candidate in candidates:
         if isinstance(candidate, type) and dataclasses.is_dataclass(candidate):

@@ -17,10 +17,12 @@ from roborew.types import Frame, Video
 
 
 class MiniEncoder(FrozenEncoder):
-    """Args:
-    weights: a folder with config.json and model.safetensors; those of the wheel if not given.
-    seed: not used; nothing is random here.
-    device: a torch device name.
+    """The picture layers of the reward `mini`, as they were fitted for it.
+
+    Args:
+        weights: a folder with config.json and model.safetensors; those of the wheel if not given.
+        seed: not used; nothing is random here.
+        device: a torch device name.
     """
 
     def __init__(self, *, weights: Path = SHIPPED, seed: int = 0, device: str = "cpu") -> None:

@@ -102,6 +102,12 @@ agents = Registry(
             paper="ACT, arXiv:2304.13705",
             needs=_DEMONSTRATIONS,
         ),
+        "residual": Entry(
+            "roborew.agents.residual:Residual",
+            "PPO that corrects a clone of demonstrations; resumes exactly",
+            paper="ResiP, arXiv:2407.16677",
+            needs=_DEMONSTRATIONS,
+        ),
         "sb3-ppo": Entry(
             "roborew.agents.sb3:SB3PPO", "PPO of Stable-Baselines3", paper="PPO, arXiv:1707.06347"
         ),

@@ -10,6 +10,7 @@ import pytest
 from roborew.agents.base import Agent
 from roborew.agents.bc import BCConfig
 from roborew.agents.ppo_config import PPOConfig
+from roborew.agents.residual import ResidualConfig
 from roborew.agents.sac.agent import SACConfig
 from roborew.agents.sb3 import SB3PPOConfig, SB3SACConfig
 from roborew.checks.agent import LAWS, AgentSubject
@@ -22,6 +23,7 @@ SMALL: dict[str, Any] = {
     "ppo": PPOConfig(n_steps=16, n_epochs=2, batch_size=32),
     "sac": SACConfig(hidden_dim=16, batch_size=16, gradient_steps=1, report_every=8),
     "bc": BCConfig(hidden_dim=32),
+    "residual": ResidualConfig(n_steps=16, n_epochs=2, batch_size=32, clone_steps=20),
     "sb3-ppo": SB3PPOConfig(),
     "sb3-sac": SB3SACConfig(),
 }

@@ -11,6 +11,7 @@ import pytest
 
 from roborew.config import (
     current_names,
+    describe_options,
     keyword_options,
     option_types,
     options_class,
@@ -125,3 +126,11 @@ def test_settings_of_a_pretrained_encoder_are_read_by_their_old_names() -> None:
     old = {"tower": "timm", "batch": "8"}
     today = current_names(encoders.load("pretrained"), old, "encoder pretrained")
     assert today == {"library": "timm", "batch_size": "8"}
+
+
+@pytest.mark.parametrize("registry", [rewards, agents, critics, encoders, judges])
+def test_every_setting_says_what_it_does(registry: Registry) -> None:
+    for name in registry:
+        factory = registry.load(name)
+        described = describe_options(factory)
+        assert not [key for key in option_types(factory) if not described.get(key)], name

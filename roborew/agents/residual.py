@@ -1,0 +1,252 @@
+"""A clone of demonstrations, and what PPO adds to its actions (Ankile et al. 2024, arXiv:2407.16677).
+
+The clone predicts chunks of actions, which makes it far better than a clone of single steps but
+nothing that a policy gradient could go on with. So it stays as it is, and PPO learns a small
+correction of every action, from the observation and the clone's action.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, cast
+
+import numpy as np
+import torch
+from gymnasium import Space
+from gymnasium.spaces import Box
+from gymnasium.vector import VectorEnv
+from gymnasium.vector.utils import batch_space
+from numpy.typing import NDArray
+
+from roborew.agents.bc import BC, BCConfig, ChunkPolicy
+from roborew.agents.demonstrations import DemonstrationEpisode
+from roborew.agents.env_checks import ActionScale, check_finite, rewards_are_deferred
+from roborew.agents.ppo import PPO
+from roborew.agents.ppo_config import PPOConfig
+from roborew.agents.rollout_report import Callback
+from roborew.agents.torch_state import Arrays, join_parts, require_same_settings
+from roborew.storage.checkpoints import select_prefix
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResidualConfig(PPOConfig):
+    """Settings of `Residual`: those of PPO, whose actions are corrections, and these."""
+
+    residual_scale: float = 0.15
+    """Largest correction, actions spanning [-1, 1]; in (0, 1]."""
+    clone_steps: int = 5_000
+    """Gradient steps of the clone before the first rollout, at least 1."""
+    chunk_size: int = 4
+    """Actions that the clone predicts at once."""
+
+    def __post_init__(self) -> None:
+        PPOConfig.__post_init__(self)
+        self._require("residual_scale", 0 < self.residual_scale <= 1, "a number in (0, 1]")
+        for name in ("clone_steps", "chunk_size"):
+            self._require(name, getattr(self, name) >= 1, "a whole number of at least 1")
+
+
+class Residual:
+    """A clone whose actions are corrected by `PPO`; it needs `use_demonstrations` before it learns.
+
+    Args:
+        observation_space: of one environment, a Box of shape (D,).
+        action_space: of one environment, a bounded Box of shape (A,).
+        config: see `ResidualConfig`.
+        seed: of the weights, the samples, the exploration and the first reset.
+    """
+
+    needs_rewards = False
+
+    def __init__(
+        self,
+        observation_space: Space[Any],
+        action_space: Space[Any],
+        config: ResidualConfig | None = None,
+        seed: int = 0,
+    ) -> None:
+        self.config = config or ResidualConfig()
+        self.seed = seed
+        self._scale = ActionScale(action_space)
+        clone_config = BCConfig(chunk_size=self.config.chunk_size)
+        self._clone = BC(observation_space, action_space, clone_config, seed)
+        corrections = _correction_space(action_space)
+        self._ppo = PPO(
+            _joint_space(observation_space, corrections), corrections, self.config, seed
+        )
+        self._env: CorrectedEnv | None = None
+        self._running: Mapping[str, NDArray[Any]] = {}
+
+    @property
+    def steps(self) -> int:
+        """Environment steps so far, over all environments."""
+        return self._ppo.steps
+
+    def use_demonstrations(self, episodes: Sequence[DemonstrationEpisode]) -> None:
+        """Take over what is cloned.
+
+        Raises:
+            InvalidInputError: they do not fit the spaces.
+        """
+        self._clone.use_demonstrations(episodes)
+
+    def act(
+        self, observations: NDArray[np.floating], deterministic: bool = True
+    ) -> NDArray[np.float32]:
+        """Return actions, shape (n, A), for observations of shape (n, D), as at the first step of
+        an episode; `policy` remembers the episode."""
+        cloned = self._scale.from_environment(self._clone.act(observations))
+        corrections = self._ppo.act(np.concatenate([observations, cloned], axis=1), deterministic)
+        return self._corrected(cloned, corrections)
+
+    def policy(self, num_envs: int) -> CorrectedPolicy:
+        """Return a policy that remembers the clone's chunks of ``num_envs`` running episodes."""
+        return CorrectedPolicy(self._clone.policy(num_envs), self._ppo, self._corrected)
+
+    def learn(
+        self, env: VectorEnv[Any, Any, Any], total_steps: int, callback: Callback | None = None
+    ) -> None:
+        """Clone, then learn in ``env`` until `steps` reaches ``total_steps`` or ``callback`` returns
+        False.
+
+        Args:
+            env: as of `PPO.learn`.
+            total_steps: counted over all environments since the agent was made.
+            callback: called after each rollout and its update.
+
+        Raises:
+            InvalidInputError: as of `PPO.learn`; or no demonstrations were given.
+        """
+        if self._clone.steps < self.config.clone_steps:
+            self._clone.learn(env, self.config.clone_steps)
+        if self._env is None or self._env.inner is not env:
+            entered = CorrectedEnv(env, self._clone.policy(env.num_envs), self._corrected)
+            # After `load_state_dict` the episodes go on where they were.
+            if self._env is None and self._running:
+                entered.set_running(self._running)
+            self._env = entered
+        self._ppo.learn(self._env, total_steps, callback)
+
+    def state_dict(self) -> tuple[Arrays, dict[str, Any]]:
+        """Return everything that exact continuation needs beside the environment's own state."""
+        clone, clone_meta = self._clone.state_dict()
+        ppo, ppo_meta = self._ppo.state_dict()
+        parts: dict[str, Mapping[str, NDArray[Any]]] = {"clone": clone, "ppo": ppo}
+        parts["running"] = self._running if self._env is None else self._env.get_running()
+        meta = {"clone": clone_meta, "ppo": ppo_meta, "config": asdict(self.config)}
+        return join_parts(parts), {"agent": "residual", "steps": self.steps, **meta}
+
+    def load_state_dict(self, arrays: Mapping[str, NDArray[Any]], meta: Mapping[str, Any]) -> None:
+        """Take over what `state_dict` returned, of an agent with the same spaces and configuration.
+
+        Raises:
+            InvalidInputError: another configuration, or weights of another shape.
+        """
+        require_same_settings(meta, self.config, "Residual")
+        self._clone.load_state_dict(select_prefix(arrays, "clone/"), meta["clone"])
+        self._ppo.load_state_dict(select_prefix(arrays, "ppo/"), meta["ppo"])
+        self.seed = self._ppo.seed
+        self._env = None
+        self._running = select_prefix(arrays, "running/")
+
+    def _corrected(
+        self, cloned: NDArray[np.float32], corrections: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        """Actions of the space, from the clone's and from corrections, both in [-1, 1]."""
+        together = cloned + self.config.residual_scale * corrections
+        return self._scale.to_environment(torch.as_tensor(together))
+
+
+Corrected = Callable[[NDArray[np.float32], NDArray[np.float32]], NDArray[np.float32]]
+"""(the clone's actions (n, A), corrections (n, A)) -> actions of the space."""
+
+
+class CorrectedEnv(VectorEnv[Any, Any, Any]):
+    """An environment as PPO sees it: observations hold the clone's action, actions are corrections.
+
+    Args:
+        inner: what is acted in.
+        clone: remembers the running episodes.
+        corrected: puts both actions together.
+    """
+
+    def __init__(
+        self, inner: VectorEnv[Any, Any, Any], clone: ChunkPolicy, corrected: Corrected
+    ) -> None:
+        self.inner = inner
+        self._clone = clone
+        self._corrected = corrected
+        self.num_envs = inner.num_envs
+        self.metadata = inner.metadata
+        self.deferred = rewards_are_deferred(inner)
+        spaces = cast("Any", inner)  # Gymnasium leaves the parameter of these spaces open
+        self.single_action_space = _correction_space(spaces.single_action_space)
+        self.single_observation_space = _joint_space(
+            spaces.single_observation_space, self.single_action_space
+        )
+        self.action_space = batch_space(self.single_action_space, self.num_envs)
+        self.observation_space = batch_space(self.single_observation_space, self.num_envs)
+        self._cloned = np.zeros((self.num_envs, *self.single_action_space.shape), np.float32)
+
+    def reset(self, *, seed: Any = None, options: dict[str, Any] | None = None) -> Any:
+        """Begin episodes, all or those of ``options["reset_mask"]``."""
+        observations, infos = self.inner.reset(seed=seed, options=options)
+        begun = np.ones(self.num_envs, dtype=np.bool_)
+        if options is not None and "reset_mask" in options:
+            begun = options["reset_mask"]
+        check_finite(observations, "observation")
+        self._cloned[begun] = self._clone.restart(begun, observations)
+        return self._joint(observations), infos
+
+    def step(self, actions: NDArray[np.float32]) -> Any:
+        """Act by the clone's actions and these corrections."""
+        joint = self._corrected(self._cloned, actions)
+        observations, *rest = self.inner.step(joint)
+        check_finite(observations, "observation")
+        self._cloned = self._clone.predict(observations)
+        return self._joint(observations), *rest
+
+    def get_running(self) -> Arrays:
+        """Return what the clone remembers of the running episodes."""
+        return {"chunks": self._clone.history(), "cloned": self._cloned.copy()}
+
+    def set_running(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Take over what `get_running` returned."""
+        self._clone.set_history(arrays["chunks"])
+        self._cloned = arrays["cloned"].copy()
+
+    def flush(self) -> NDArray[np.float64]:
+        """Return the rewards of a rollout, where ``deferred``."""
+        return cast("Any", self.inner).flush()
+
+    def _joint(self, observations: NDArray[np.floating]) -> NDArray[np.float32]:
+        return np.concatenate([observations, self._cloned], axis=1, dtype=np.float32)
+
+
+class CorrectedPolicy:
+    """What `Residual` does in episodes that run side by side, without noise."""
+
+    def __init__(self, clone: ChunkPolicy, ppo: PPO, corrected: Corrected) -> None:
+        self._clone = clone
+        self._ppo = ppo
+        self._corrected = corrected
+
+    def begin(self, begun: NDArray[np.bool_]) -> None:
+        """Forget the episodes before, where ``begun``, shape (N,)."""
+        self._clone.begin(begun)
+
+    def __call__(self, observations: NDArray[np.floating]) -> NDArray[np.float32]:
+        """Return actions, shape (N, A), for observations (N, D)."""
+        cloned = self._clone.predict(observations)
+        corrections = self._ppo.act(np.concatenate([observations, cloned], axis=1))
+        return self._corrected(cloned, corrections)
+
+
+def _correction_space(action_space: Space[Any]) -> Box:
+    return Box(-1, 1, action_space.shape, np.float32)
+
+
+def _joint_space(observation_space: Space[Any], correction_space: Box) -> Box:
+    (observed,), (cloned,) = observation_space.shape or (0,), correction_space.shape
+    return Box(-np.inf, np.inf, (observed + cloned,), np.float32)
