@@ -316,11 +316,14 @@ class ChunkPolicy:
         newest = self._predict(observations)
         self._history = [newest.copy(), *self._history][: newest.shape[1]]
         # The chunk of k steps ago says of this step what stands at its place k.
-        for_now = np.stack([chunks[:, age] for age, chunks in enumerate(self._history)])
+        opinions = [chunks[:, age] for age, chunks in enumerate(self._history)]
+        for_now = np.stack(opinions)
         ages = np.arange(len(for_now), dtype=np.float32)
+        weight_of_age = np.exp(self._decay * ages)[:, None, None]
         valid = np.isfinite(for_now)
-        weights = np.exp(self._decay * ages)[:, None, None] * valid
-        mean = (np.where(valid, for_now, 0) * weights).sum(axis=0) / weights.sum(axis=0)
+        weights = weight_of_age * valid
+        weighted = np.where(valid, for_now, 0) * weights
+        mean = weighted.sum(axis=0) / weights.sum(axis=0)
         return np.clip(mean, -1, 1)
 
 

@@ -132,10 +132,15 @@ class Residual:
         """Return everything that exact continuation needs beside the environment's own state."""
         clone, clone_meta = self._clone.state_dict()
         ppo, ppo_meta = self._ppo.state_dict()
-        parts: dict[str, Mapping[str, NDArray[Any]]] = {"clone": clone, "ppo": ppo}
-        parts["running"] = self._running if self._env is None else self._env.get_running()
-        meta = {"clone": clone_meta, "ppo": ppo_meta, "config": asdict(self.config)}
-        return join_parts(parts), {"agent": "residual", "steps": self.steps, **meta}
+        running = self._running if self._env is None else self._env.get_running()
+        arrays = join_parts({"clone": clone, "ppo": ppo, "running": running})
+        return arrays, {
+            "agent": "residual",
+            "steps": self.steps,
+            "clone": clone_meta,
+            "ppo": ppo_meta,
+            "config": asdict(self.config),
+        }
 
     def load_state_dict(self, arrays: Mapping[str, NDArray[Any]], meta: Mapping[str, Any]) -> None:
         """Take over what `state_dict` returned, of an agent with the same spaces and configuration.

@@ -52,8 +52,7 @@ def check_part(
 
     Raises:
         UnknownNameError: no such name.
-        InvalidInputError: the name stands for several kinds, or for none; or a setting that the part
-            does not have.
+        InvalidInputError: a name of several kinds, or of none; or an unknown setting.
         MissingBackendError: it cannot be imported.
     """
     kind = kind or kind_of(name)
@@ -67,7 +66,7 @@ def check_part(
         words += _few_steps(part, options)
     settings = parse_options(part, words)
     check_devices(settings.get("device", "cpu"))
-    # Made once before: a value out of its range is the user's, and breaks no law.
+    # Made once before: a value out of its range breaks no law.
     if kind == "agent":
         make = partial(construct_agent, part, options=settings)
         make(*POINT_SPACES, seed=0)

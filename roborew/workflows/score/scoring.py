@@ -140,8 +140,7 @@ def score_source(
         observe: hears of each frame.
 
     Raises:
-        InvalidInputError: an invalid goal, no goal picture where the model needs one, or more
-            frames than fit in memory for a model that must hold them.
+        InvalidInputError: an invalid goal or none, or more frames than memory holds.
         CorruptFileError: the video is damaged.
     """
     _check_goal_image(model, goal_image)
