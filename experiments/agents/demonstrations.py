@@ -10,11 +10,16 @@ is there is not run again, and one that was interrupted goes on.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from experiments.agents.run import roborew, train
+from experiments.agents.run import (
+    PlannedRun,
+    agents_parser,
+    fill_table,
+    parse_arguments,
+    roborew,
+)
 from experiments.critics.tables import Rows
 
 TASKS = (
@@ -46,22 +51,6 @@ FIGURES = (
 RESULTS = Path(__file__).with_name("demonstrations.csv")
 
 
-def parse_arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
-    """Read the command line; words that are not known here are those of `roborew train`."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--work", type=Path, required=True, help="folder of sets and runs")
-    parser.add_argument("--agent", default="bc", help="one that takes demonstrations")
-    parser.add_argument("--count", type=int, default=50, help="demonstrations")
-    parser.add_argument("--tasks", nargs="+", default=TASKS, help="ids without their namespace")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--results", type=Path, default=RESULTS, help="the table")
-    options, settings = parser.parse_known_args(words)
-    options.settings = [word for word in settings if word != "--"]
-    return options
-
-
 def demonstrations(work: Path, task: str, count: int) -> Path:
     """The set of a task, collected once."""
     path = work / "demos" / f"{task}-{count}"
@@ -71,22 +60,20 @@ def demonstrations(work: Path, task: str, count: int) -> Path:
 
 
 def main(words: Sequence[str] | None = None) -> None:
-    """Train whatever has no row yet."""
-    options = parse_arguments(words)
+    """Command line."""
+    parser = agents_parser(__doc__, TASKS, "bc", RESULTS)
+    parser.add_argument("--count", type=int, default=50, help="demonstrations")
+    options = parse_arguments(parser, words)
+    settings = " ".join(options.settings)
     rows = Rows(options.results, KEYS, FIGURES)
-    # Seeds outside, so that every task has a first figure early.
-    for seed in options.seeds:
-        for task in options.tasks:
-            key = (task, options.agent, options.count, seed, " ".join(options.settings))
-            if key in rows:
-                continue
-            demos = demonstrations(options.work, task, options.count)
-            begin = ["--env", f"roborew/{task}", "--agent", options.agent, "--seed", str(seed)]
-            words = [*begin, "--demos", str(demos), *options.settings]
-            name = "-".join([task, options.agent, str(options.count), str(seed)])
-            summary = train(options.work, name, words)
-            rows.add({**summary, **dict(zip(KEYS, key, strict=True))})
-            print(*key, summary["true_success"], round(summary["minutes"], 1), flush=True)
+
+    def plan(task: str, seed: int) -> PlannedRun:
+        key = (task, options.agent, options.count, seed, settings)
+        if key in rows:
+            return key, []  # its set need not be collected again
+        return key, ["--demos", str(demonstrations(options.work, task, options.count))]
+
+    fill_table(options, rows, plan)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ import os
 import shlex
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,16 +37,32 @@ FIGURES = (
 RESULTS = Path(__file__).with_name("results.csv")
 
 
-def parse_arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
-    """Read the command line; words that are not known here are those of `roborew train`."""
+def agents_parser(
+    description: str | None, tasks: Sequence[str], agent: str, results: Path
+) -> argparse.ArgumentParser:
+    """What every table of agents is asked for.
+
+    Args:
+        description: of the script.
+        tasks: ids without their namespace, if none are named.
+        agent: if none is named.
+        results: the table, if no other is named.
+    """
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--work", type=Path, required=True, help="folder of the runs")
-    parser.add_argument("--tasks", nargs="+", default=TASKS, help="ids without their namespace")
+    parser.add_argument("--work", type=Path, required=True, help="folder of sets and runs")
+    parser.add_argument("--tasks", nargs="+", default=tasks, help="ids without their namespace")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--agent", default="ppo")
-    parser.add_argument("--results", type=Path, default=RESULTS, help="the table")
+    parser.add_argument("--agent", default=agent)
+    parser.add_argument("--results", type=Path, default=results, help="the table")
+    return parser
+
+
+def parse_arguments(
+    parser: argparse.ArgumentParser, words: Sequence[str] | None = None
+) -> argparse.Namespace:
+    """Read the command line; words that the parser does not know are those of `roborew train`."""
     options, settings = parser.parse_known_args(words)
     options.settings = [word for word in settings if word != "--"]
     return options
@@ -76,23 +92,45 @@ def roborew(*words: str) -> None:
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=environment)
 
 
-def main(words: Sequence[str] | None = None) -> None:
-    """Train whatever has no row yet."""
-    options = parse_arguments(words)
-    rows = Rows(options.results, KEYS, FIGURES)
-    settings = shlex.join(options.settings)
+Key = tuple[object, ...]
+PlannedRun = tuple[Key, Sequence[str]]
+"""The key of a row, and words of `roborew train` beside those that every run has."""
+
+
+def fill_table(
+    options: argparse.Namespace, rows: Rows, plan: Callable[[str, int], PlannedRun]
+) -> None:
+    """Train whatever has no row yet.
+
+    Args:
+        options: from `parse_arguments`.
+        rows: the table.
+        plan: (task, seed) -> the run.
+    """
     # Seeds outside, so that every task has a first figure early.
     for seed in options.seeds:
         for task in options.tasks:
-            key = (task, options.agent, seed, settings)
+            key, words = plan(task, seed)
             if key in rows:
                 continue
-            parts = [task, options.agent, str(seed), *options.settings]
+            # All of the key, or runs of other settings would be taken for this one.
+            parts = " ".join(map(str, key)).split()
             name = "-".join(part.strip("-").replace("/", "-") for part in parts)
             begin = ["--env", f"roborew/{task}", "--agent", options.agent, "--seed", str(seed)]
-            summary = train(options.work, name, [*begin, *options.settings])
-            rows.add({**summary, **dict(zip(KEYS, key, strict=True))})
+            summary = train(options.work, name, [*begin, *words, *options.settings])
+            rows.add({**summary, **dict(zip(rows.keys, key, strict=True))})
             print(*key, summary["true_success"], round(summary["minutes"], 1), flush=True)
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    """Command line."""
+    options = parse_arguments(agents_parser(__doc__, TASKS, "ppo", RESULTS), words)
+    settings = shlex.join(options.settings)
+    fill_table(
+        options,
+        Rows(options.results, KEYS, FIGURES),
+        lambda task, seed: ((task, options.agent, seed, settings), []),
+    )
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ class Rows:
     """
 
     def __init__(self, path: Path, keys: tuple[str, ...], figures: tuple[str, ...]) -> None:
-        self.path, self._keys, self._columns = path, keys, (*keys, *figures)
+        self.path, self.keys, self._columns = path, keys, (*keys, *figures)
 
     def read(self) -> list[dict[str, str]]:
         """All rows."""
@@ -29,7 +29,7 @@ class Rows:
 
     def __contains__(self, key: tuple[object, ...]) -> bool:
         names = tuple(map(_text, key))
-        return any(tuple(row[name] for name in self._keys) == names for row in self.read())
+        return any(tuple(row[name] for name in self.keys) == names for row in self.read())
 
     def add(self, row: Mapping[str, object]) -> None:
         """Append a row; missing figures stay empty.
@@ -55,7 +55,7 @@ class Rows:
     def put(self, row: Mapping[str, object]) -> None:
         """Write a row in the place of an earlier one of the same name, or append it."""
         written = {name: _text(row.get(name)) for name in self._columns}
-        rows = {tuple(one[name] for name in self._keys): one for one in [*self.read(), written]}
+        rows = {tuple(one[name] for name in self.keys): one for one in [*self.read(), written]}
         with self.path.open("w", newline="") as file:
             writer = csv.DictWriter(file, self._columns)
             writer.writeheader()

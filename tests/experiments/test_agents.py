@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from experiments.agents import run
+from experiments.agents import demonstrations, run
 from roborew_envs import TASKS
 
 
@@ -60,3 +60,23 @@ def test_an_interrupted_run_is_resumed(tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_the_tasks_exist() -> None:
     assert {f"roborew/{name}" for name in run.TASKS} <= set(TASKS)
+
+
+def test_runs_with_demonstrations_of_other_settings_have_other_folders(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    named: list[str] = []
+
+    def finish(command: list[str], **_: Any) -> None:
+        if "train" in command:
+            named.append(command[command.index("--name") + 1])
+            folder = tmp_path / named[-1]
+            folder.mkdir()
+            (folder / "summary.json").write_text(json.dumps(dict.fromkeys(run.FIGURES, 0.5)))
+
+    monkeypatch.setattr(subprocess, "run", finish)
+    words = ["--work", str(tmp_path), "--results", str(tmp_path / "table.csv")]
+    words += ["--tasks", "Push-v0", "--seeds", "0", "--agent", "bc"]
+    demonstrations.main(words)
+    demonstrations.main([*words, "--", "--agent.chunk-size", "8"])
+    assert named == ["Push-v0-bc-50-0", "Push-v0-bc-50-0-agent.chunk-size-8"]
