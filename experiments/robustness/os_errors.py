@@ -1,6 +1,6 @@
 """Errors of the operating system under every command that writes: each ends in one line.
 
-    python -m experiments.robustness.os_errors
+    python -m experiments.robustness.os_errors [--commands train fit ...]
 
 The faults are raised in place of making folders and of opening files for writing (a test runs as
 root, whom nothing is forbidden), or come from places where nothing can be; little memory is a limit
@@ -10,6 +10,7 @@ on a process of its own, set when all is imported. A row a command and fault goe
 
 from __future__ import annotations
 
+import argparse
 import builtins
 import contextlib
 import csv
@@ -165,15 +166,28 @@ def rows(names: Sequence[str]) -> Generator[dict[str, str]]:
             yield dict(zip(FIELDS, (name, fault, outcome.kind, line[:160]), strict=True))
 
 
+def earlier_rows(names: Sequence[str]) -> list[dict[str, str]]:
+    """Rows of the results of other commands than these."""
+    if not RESULTS.exists():
+        return []
+    with RESULTS.open(newline="", encoding="utf-8") as file:
+        return [row for row in csv.DictReader(file) if row["command"] not in names]
+
+
 def main() -> None:
     """Command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--commands", nargs="+", choices=WRITING, default=WRITING)
+    names: Sequence[str] = parser.parse_args().commands
+    table = earlier_rows(names)
     with tempfile.TemporaryDirectory() as folder:
         make_place(Path(folder))
         with working_in(Path(folder)):
-            for name in WRITING:
+            for name in names:
                 run(shlex.split(LINES[name].format(case="first")), limit=WARM_UP_SECONDS)
-            table: list[dict[str, str]] = []
-            for row in rows(WRITING):
+            for row in rows(names):
                 table.append({key: text.replace(folder, "FOLDER") for key, text in row.items()})
                 print(*table[-1].values(), sep="  ", flush=True)
     with RESULTS.open("w", newline="", encoding="utf-8") as file:
