@@ -55,6 +55,8 @@ REMEDIES = MappingProxyType(
 """What to do about an error of the operating system, by its number."""
 PROBE_BYTES = 128 * 2**20
 """Where not even so much can be had, memory is what is short."""
+UNMAPPED = "failed to map segment from shared object"
+"""A library that is loaded late finds no memory, whoever passes it on."""
 _ALLOCATION = re.compile(r"\b(allocate|out of memory|not enough memory)\b", re.IGNORECASE)
 MEMORY = "out of memory: run fewer simulations, score fewer frames, or choose a smaller model"
 
@@ -112,6 +114,8 @@ def _report_interrupt(
 def _explain(error: Exception) -> str:
     """The line of an error: its own words where they are meant for the user, else what the system
     says, else where its traceback is."""
+    if UNMAPPED in str(error):
+        return MEMORY
     if isinstance(error, _expected_errors()):
         return str(error)
     if _is_out_of_memory(error):

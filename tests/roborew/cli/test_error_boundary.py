@@ -55,6 +55,7 @@ def test_no_temporary_folder_is_answered_with_the_variable_to_set() -> None:
         MemoryError(),
         RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes."),
         RuntimeError("CUDA out of memory. Tried to allocate 20.00 MiB"),
+        InvalidInputError("cannot draw: a.so: failed to map segment from shared object"),
     ],
 )
 def test_memory_that_is_used_up_is_said(error: Exception) -> None:
