@@ -185,7 +185,8 @@ def _read(
     for demonstration in _counted(demonstrations, "episodes read", say):
         indices = demonstration.sample_indices(config.fps)
         all_indices.append(indices)
-        all_frames.append(load_episode_frames(demonstration, cameras, indices, embedder))
+        episode = load_episode_frames(demonstration, cameras, indices, embedder, say)
+        all_frames.append(episode)
     return _Recordings(
         demonstrations=demonstrations,
         episode_frames=tuple(all_frames),

@@ -16,7 +16,7 @@ from roborew.data import read_picture, side_by_side
 from roborew.data.demonstration import MIN_FRAMES, Demonstration
 from roborew.encoders.base import Encoder
 from roborew.errors import InvalidInputError
-from roborew.learning.examples import EpisodeFrames, Example
+from roborew.learning.examples import EpisodeFrames, Example, Report
 from roborew.learning.labels import progress_from_key_frames
 from roborew.types import Frame, Video, stack_frames
 from roborew.workflows.fit.split import HeldOutInstructions
@@ -24,6 +24,8 @@ from roborew.workflows.fit.split import HeldOutInstructions
 PICTURES = (".png", ".jpg", ".jpeg", ".webp")
 MAX_SIDE_PIXELS = 256
 """Longer side of a picture that is learned from, at most."""
+FRAMES_BETWEEN_REPORTS = 100
+"""Frames of one film that are read before it is said again how many there are."""
 MAX_STATIC_FRAMES = 8
 """A frame may look like one of at most so many before it."""
 MAX_STATIC_RATIO = 0.01
@@ -96,9 +98,12 @@ def load_episode_frames(
     cameras: Sequence[str],
     indices: NDArray[np.int64],
     embedder: InstructionEmbedder,
+    say: Report | None = None,
 ) -> EpisodeFrames:
     """Some frames of some cameras, side by side at the size of the first one's, with the labels:
     the demonstration's own progress, otherwise from key frames.
+
+    A long film says now and then how many frames were read.
 
     Raises:
         InvalidInputError: too few frames are left, or nothing is seen to change while progress
@@ -113,7 +118,7 @@ def load_episode_frames(
     progress = _progress(demonstration)
     success = demonstration.success
     episode = EpisodeFrames(
-        frames=_frames(demonstration, cameras, indices),
+        frames=_frames(demonstration, cameras, indices, say),
         **embedder.of(demonstration),
         progress=None if progress is None else progress[indices],
         success=None if success is None else success[indices],
@@ -123,11 +128,18 @@ def load_episode_frames(
 
 
 def _frames(
-    demonstration: Demonstration, cameras: Sequence[str], indices: NDArray[np.int64]
+    demonstration: Demonstration,
+    cameras: Sequence[str],
+    indices: NDArray[np.int64],
+    say: Report | None,
 ) -> Video:
     """The frames at some indices, reduced, the views side by side."""
+    selected = set(indices.tolist())
+    frames = _small_frames(demonstration, cameras, selected)
+    if say is not None:
+        frames = _with_reports(frames, f"frames of {demonstration.name}, of {len(indices)}", say)
     # Into one array: small frames between large ones that are gone leave memory in pieces.
-    return stack_frames(_small_frames(demonstration, cameras, set(indices.tolist())), len(indices))
+    return stack_frames(frames, len(indices))
 
 
 def _small_frames(
@@ -139,6 +151,13 @@ def _small_frames(
     for index, views in enumerate(zip(*videos, strict=True)):
         if index in selected:
             yield side_by_side([downscale(view) for view in views])
+
+
+def _with_reports(frames: Iterator[Frame], name: str, say: Report) -> Iterator[Frame]:
+    for number, frame in enumerate(frames, start=1):
+        yield frame
+        if number % FRAMES_BETWEEN_REPORTS == 0:
+            say(name, number)
 
 
 def list_goal_images(folder: Path) -> list[Path]:

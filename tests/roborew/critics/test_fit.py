@@ -16,7 +16,7 @@ from roborew.critics.critic import Critic
 from roborew.evaluation import cycle_voc, forward_and_reversed, score_curve
 from roborew.learning.labels import progress_labels
 from roborew.types import Clip, Scores
-from roborew.workflows.fit import FitConfig, Fitted, fit_critic
+from roborew.workflows.fit import FitConfig, Fitted, examples, fit_critic
 from roborew.workflows.fit.critic_metrics import critic_metrics, evaluate_critic
 from roborew.workflows.fit.model_card import card, write
 from roborew.workflows.parts import CriticConfig, EncoderConfig
@@ -160,14 +160,20 @@ def test_a_video_that_is_done_at_once_is_played_back_all_the_same() -> None:
     )
 
 
-def test_how_far_a_fit_is_can_be_counted_in_each_of_its_parts() -> None:
+def test_how_far_a_fit_is_can_be_counted_in_each_of_its_parts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     said: list[tuple[str, float]] = []
     films = [demonstration(kind, row) for kind in ("success", "undo") for row in range(2)]
     how = FitConfig(
         critic=CriticConfig(options={"steps": 22}),
         encoder=EncoderConfig(options={"steps": 3, "batch": 4}),
     )
+    monkeypatch.setattr(examples, "FRAMES_BETWEEN_REPORTS", 3)
     fit_critic(films, how, lambda *figure: said.append(figure))
+    # Eight frames a film: a long one is not silent until it is through.
+    one = films[0]
+    assert [value for what, value in said if what == f"frames of {one.name}, of 8"][:2] == [3, 6]
     counts = [(what, value) for what, value in said if ", of " in what]
     for part, total in (
         ("episodes read", 4),
