@@ -101,6 +101,7 @@ class Compare(Command):
                 if len(sources) == 1:
                     raise
                 say(console, f"{source.path}: left out. {error}")
+            _check_held(videos)
         if not videos:
             raise InvalidInputError(f"compare: none of {len(sources)} videos could be read.")
         return videos
@@ -119,6 +120,19 @@ class Compare(Command):
             part = parts.get(name) or RewardConfig(name)
             models.append(load_configured(part, self.device))
         return models
+
+
+def _check_held(videos: Sequence[SampledVideo]) -> None:
+    """Raise where the frames of all videos are too many: they are held until the end."""
+    from roborew.data.video.header import DEFAULT_LIMITS
+
+    num_bytes = sum(video.frames.nbytes for video in videos)
+    limit = DEFAULT_LIMITS.decoded_bytes
+    if num_bytes > limit:
+        raise InvalidInputError(
+            f"compare: {len(videos)} videos are {num_bytes / 2**30:.1f} GiB decoded; the limit is "
+            f"{limit / 2**30:.2g} GiB. Compare fewer at once, or take fewer frames (--fps)."
+        )
 
 
 def _has_score(comparisons: Sequence[RewardComparison]) -> bool:

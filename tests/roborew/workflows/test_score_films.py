@@ -14,7 +14,7 @@ import pytest
 from experiments.damaged_videos.clips import FRAMES, IRREGULAR, pictures, write
 from roborew import cli
 from roborew.data.reading import read_demonstrations
-from roborew.data.video import VideoLimits, iter_timestamped, read_video
+from roborew.data.video import VideoLimits, header, iter_timestamped, read_video
 from roborew.errors import InvalidInputError
 from roborew.evaluation import Clock
 from roborew.rewards.mini import BATCH_SIZE, Mini
@@ -139,3 +139,16 @@ def test_a_film_that_is_too_large_decoded_is_refused_with_a_rate_that_fits(tmp_p
     path = write(tmp_path / "long.mp4", pictures())
     with pytest.raises(InvalidInputError, match=r"24 frames of 64 x 48 .*--fps 5"):
         read_video(path, VideoLimits(decoded_bytes=12 * 64 * 48 * 3))
+
+
+def test_films_that_are_too_large_together_are_not_compared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("one", "two"):
+        write(tmp_path / f"{name}.mp4", pictures())
+    limits = VideoLimits(decoded_bytes=36 * 64 * 48 * 3)
+    monkeypatch.setattr(header, "DEFAULT_LIMITS", limits)
+    words = ["compare", str(tmp_path), "--instruction", "go", "--out", str(tmp_path / "scores")]
+    assert cli.main(words) == 2
+    assert "2 videos are 0.0 GiB decoded" in capsys.readouterr().err
+    assert not (tmp_path / "scores").exists()
