@@ -26,6 +26,7 @@ from roborew.agents.ppo import PPO
 from roborew.agents.ppo_config import PPOConfig
 from roborew.agents.rollout_report import Callback
 from roborew.agents.torch_state import Arrays, join_parts, require_same_settings
+from roborew.short_repr import agent_repr
 from roborew.storage.checkpoints import select_prefix
 
 
@@ -58,6 +59,7 @@ class Residual:
     """
 
     needs_rewards = False
+    __repr__ = agent_repr
 
     def __init__(
         self,

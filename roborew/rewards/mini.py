@@ -176,5 +176,8 @@ def _preprocess(videos: list[Video]) -> tuple[Tensor, NDArray[np.bool_]]:
         grey_level_spread = video[:, ::4, ::4].std(axis=(1, 2, 3))
         valid.append(grey_level_spread >= MIN_GREY_LEVEL_SPREAD)
         pictures = torch.as_tensor(np.ascontiguousarray(video)).permute(0, 3, 1, 2)
-        frames.append(resize_pixels(pictures))
+        # Our own tasks draw them in this size.
+        if pictures.shape[2:] != (HEIGHT, WIDTH):
+            pictures = resize_pixels(pictures)
+        frames.append(pictures)
     return torch.cat(frames), np.concatenate(valid)

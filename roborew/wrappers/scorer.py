@@ -214,13 +214,16 @@ class FrameScorer:
                     f"reward {name!r}: expected {len(window.frames)} scores, one for each frame of "
                     f"environment {window.env}; got {len(scores.value)}."
                 )
+            values = scores.value[scores.valid]
             # Again, for the arrays may have been written since `Scores` checked them.
-            if not np.isfinite(scores.value[scores.valid]).all():
+            if not np.isfinite(values).all():
                 raise InvalidScoreError(
                     f"reward {name!r}: a score of environment {window.env} marked valid is NaN or "
                     f"infinite; mark it invalid instead."
                 )
-            self._spec.check_range(scores, f"environment {window.env}")
+            # Asked only where a score leaves the range, which rounding may explain.
+            if ((values < self._spec.low) | (values > self._spec.high)).any():
+                self._spec.check_range(scores, f"environment {window.env}")
             # History was counted when it was new; again, it would weigh the rate by its age.
             new_valid = scores.valid[window.num_scored :]
             self._num_scores += len(new_valid)
