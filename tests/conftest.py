@@ -2,6 +2,7 @@
 run."""
 
 import os
+import signal
 
 os.environ.setdefault(
     "OMP_NUM_THREADS", "1"
@@ -15,8 +16,10 @@ from roborew.config import warn_once
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Give each worker of pytest-xdist one core: threads that a program starts for every core of the
-    machine would only wait for the other workers'."""
+    """Let Ctrl-C work, which a shell switches off for what it starts in the background, and give each
+    worker of pytest-xdist one core: threads that a program starts for every core of the machine would
+    only wait for the other workers'."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     worker: str = getattr(config, "workerinput", {}).get("workerid", "")
     if worker and hasattr(os, "sched_setaffinity"):
         cores = sorted(os.sched_getaffinity(0))
