@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SETUP := .venv/.installed
 
-.PHONY: demo test lint format wheel docs clean
+.PHONY: demo test lint format wheel docs audit clean
 .DEFAULT_GOAL := test
 
 $(SETUP): pyproject.toml constraints.txt
@@ -35,6 +35,11 @@ wheel: $(SETUP)  ## build the wheel and use it where the checkout is out of sigh
 docs: $(SETUP)  ## build the site into site/, every warning an error
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[docs]" -c constraints.txt
 	$(BIN)/python -m mkdocs build --strict --clean
+
+audit:  ## before a release: known holes of the pinned versions; needs the network
+	$(PYTHON) -m venv build/audit
+	build/audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit
+	build/audit/bin/pip-audit --strict --requirement constraints.txt --no-deps --disable-pip
 
 clean:  ## what this file made, and nothing that a user made
 	rm -rf .venv dist build site .pytest_cache .ruff_cache .hypothesis .coverage
