@@ -139,9 +139,10 @@ class EGLContext:
         if not alone and number % 2 == 0:
             self._display = _second_display() or self._display
         _, self._spares = _spares.setdefault(id(self._display), (self._display, []))
-        if self._spares:
+        try:
+            # Not asked for before: another thread may take the last one in between.
             self._context = self._spares.pop()
-        else:
+        except IndexError:
             self._context = _egl.eglCreateContext(
                 self._display, self._config(), _egl.EGL_NO_CONTEXT, None
             )
