@@ -20,6 +20,7 @@ from huggingface_hub.errors import LocalEntryNotFoundError, RepositoryNotFoundEr
 from safetensors.torch import load_file, save_file
 
 from roborew.encoders.open_clip import load_open_clip
+from roborew.encoders.pretrained import load_pretrained
 from roborew.encoders.timm import load_r3m, load_vip
 from roborew.errors import (
     CorruptFileError,
@@ -258,33 +259,44 @@ def test_a_configuration_cannot_ask_for_more_than_its_weights(folder: Path) -> N
         load_open_clip(str(folder))
 
 
+def convert(content: dict[str, Any], folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """What the printed command makes of a file as its authors wrote it."""
+    torch.serialization.save(content, folder / "weights.pt")
+    command = shlex.split(CONVERT.partition("trust the file: ")[2])
+    assert command[:2] == ["python", "-c"] and "weights_only=True" in command[2]
+    (folder / "convert.py").write_text(command[2])
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(sys, "argv", ["-c", *command[3:]])
+    runpy.run_path(str(folder / "convert.py"))
+    return folder / "weights.safetensors"
+
+
 @pytest.mark.parametrize(
-    ("name", "wrapper", "make", "load"),
-    [
-        ("VIP", "vip", vip_like, load_vip),
-        ("R3M", "r3m", r3m_like, load_r3m),
-    ],
+    ("wrapper", "make", "load"), [("vip", vip_like, load_vip), ("r3m", r3m_like, load_r3m)]
 )
 def test_the_command_that_is_printed_converts_what_the_authors_released(
-    name: str,
-    wrapper: str | None,
+    wrapper: str,
     make: Callable[[Path], Path],
     load: Callable[..., Any],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Their files hold the weights in one more dictionary, beside a counter."""
-    tensors = load_file(make(tmp_path / "tensors.safetensors"))
-    content = {wrapper: tensors, "global_step": 7} if wrapper else tensors
-    # As their authors wrote them.
-    torch.serialization.save(content, tmp_path / "weights.pt")
-    command = shlex.split(CONVERT.partition("trust the file: ")[2])
-    assert command[:2] == ["python", "-c"] and "weights_only=True" in command[2]
-    (tmp_path / "convert.py").write_text(command[2])
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "argv", ["-c", *command[3:]])
-    runpy.run_path(str(tmp_path / "convert.py"))
-    loaded = load("resnet18", str(tmp_path / "weights.safetensors"), None, None)
-    direct = load("resnet18", str(tmp_path / "tensors.safetensors"), None, None)
-    for own, other in zip(loaded.network.parameters(), direct.network.parameters(), strict=True):
+    direct = make(tmp_path / "tensors.safetensors")
+    content = {wrapper: load_file(direct), "global_step": 7}
+    file = convert(content, tmp_path, monkeypatch)
+    networks = (load("resnet18", str(path), None, None).network for path in (file, direct))
+    for own, other in zip(*(network.parameters() for network in networks), strict=True):
         assert torch.equal(own, other)
+
+
+def test_the_command_that_is_printed_converts_what_liv_released(
+    whole: Path, architecture: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A CLIP in a data-parallel wrapper, in half numbers where it was trained on a GPU."""
+    halves = {name: tensor.half() for name, tensor in load_file(whole / WEIGHTS).items()}
+    content = {"liv": {f"module.model.{name}": half for name, half in halves.items()}}
+    file = convert({**content, "global_step": 7}, tmp_path, monkeypatch)
+    loaded = load_pretrained("liv", architecture, str(file)).network
+    for name, tensor in loaded.state_dict().items():
+        assert torch.equal(tensor, halves[f"visual.{name}"].float())
