@@ -24,7 +24,7 @@ config = roborew.FitConfig(
     critic=roborew.CriticConfig("robometer", {"steps": arguments.steps}),
     encoder=roborew.EncoderConfig("conv", {"steps": arguments.steps}),
 )
-critic = roborew.fit(demonstrations, config, arguments.out / "critic")
+critic = roborew.fit(demonstrations, config, arguments.out / "critic", observe=print)
 
 for episode in roborew.read_demonstrations(others):
     frames = episode.video()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from roborew.data import read_video
 from roborew.data.reading import read_demonstrations
 from roborew.types import Clip, Frame, RewardModel, Scores, Video
 from roborew.workflows.collect import CollectConfig
-from roborew.workflows.collect.collect import collect_demonstrations
+from roborew.workflows.collect.collect import CollectStatus, collect_demonstrations
 from roborew.workflows.evaluate import FinishedRun, finish_run
 from roborew.workflows.fit import FitConfig, fit_critic
 from roborew.workflows.fit.model_card import default_folders, write
@@ -45,6 +46,7 @@ def fit(
     config: FitConfig | None = None,
     out: str | Path | None = None,
     instruction: str | None = None,
+    observe: Callable[[str, float], None] | None = None,
 ) -> Critic:
     """Fit a critic to demonstration videos and write it with its card.
 
@@ -53,6 +55,8 @@ def fit(
         config: see `FitConfig`.
         out: folder for the critic, which must not exist; ``critics/<name>`` if not given.
         instruction: what the videos show, where they do not say so themselves.
+        observe: is told every figure of the fit as it goes, by name: frames read, losses, ...;
+            ``print`` shows them.
 
     Raises:
         RoborewError: the demonstrations cannot be read or learned from; nothing was written.
@@ -60,7 +64,7 @@ def fit(
     source = Path(demonstrations)
     target = default_folders(source) if out is None else Path(out)
     episodes = list(read_demonstrations(source, instruction))
-    fitted = fit_critic(episodes, config or FitConfig())
+    fitted = fit_critic(episodes, config or FitConfig(), observe)
     folder, _ = write(fitted, target, source.name, "roborew.fit")
     return Critic.from_pretrained(folder)
 
@@ -89,15 +93,21 @@ def score(
     return scores
 
 
-def collect(env: str, config: CollectConfig, out: str | Path) -> Path:
+def collect(
+    env: str,
+    config: CollectConfig,
+    out: str | Path,
+    observe: Callable[[CollectStatus], None] = lambda status: None,
+) -> Path:
     """Write demonstrations of scripted or pretrained policies, good and bad, with their truth.
 
     Args:
         env: id of the environment.
         config: see `CollectConfig`.
         out: folder of the set, which is never overwritten; given again it goes on.
+        observe: is told how collecting stands, at first and after every episode.
 
     Returns:
         The folder.
     """
-    return collect_demonstrations(env, config, Path(out))
+    return collect_demonstrations(env, config, Path(out), observe)

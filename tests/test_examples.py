@@ -26,6 +26,8 @@ SMALL: dict[str, list[str]] = {
     "score_video.py": [VIDEO],
     "can_i_trust_it.py": ["--episodes", "1"],
 }
+PRINTS = {"reward_from_videos.py": "steps, of 10 10"}
+"""What must be seen: here, how far a fit in Python is."""
 
 
 @pytest.fixture
@@ -46,7 +48,8 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
 
 @pytest.mark.parametrize("name", SMALL)
 def test_an_example_runs(name: str, run: Run) -> None:
-    assert run(name, SMALL[name]).strip()
+    printed = run(name, SMALL[name]).strip()
+    assert printed and PRINTS.get(name, "") in printed
 
 
 def test_a_served_model_is_asked(run: Run) -> None:
