@@ -127,8 +127,9 @@ def main() -> None:
             size, measure = measures[figure]
             begin = time.monotonic()
             exit_code, value, unit = measure()
-            row = dict(figure=figure, size=size, value=round(value), unit=unit)
-            row |= dict(seconds=round(time.monotonic() - begin), exit_code=exit_code)
+            seconds = round(time.monotonic() - begin)
+            row = dict(zip(FIGURES, (round(value), unit, seconds, exit_code), strict=True))
+            row |= {"figure": figure, "size": size}
             rows.put(row)
             print(row, flush=True)
 
