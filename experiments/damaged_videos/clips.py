@@ -84,6 +84,12 @@ TALL = pictures(height=33, width=47)
 LAWFUL: dict[str, tuple[str, int, dict[str, Any]]] = {
     "as written by roborew": ("web.mp4", FRAMES, {}),
     "variable rate": ("variable.mp4", FRAMES, {"times": IRREGULAR}),
+    "Matroska of variable rate": ("variable.mkv", FRAMES, {"times": IRREGULAR}),
+    "WebM of variable rate": (
+        "variable.webm",
+        FRAMES,
+        {"times": IRREGULAR, "codec": "libvpx-vp9", "options": {"deadline": "realtime"}},
+    ),
     "late start": ("late.mp4", FRAMES, {"times": range(400, 400 + 4 * FRAMES, 4)}),
     "six frames before its beginning": (
         "trimmed.mp4",

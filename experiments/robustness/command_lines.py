@@ -134,6 +134,14 @@ def make_place(folder: Path) -> None:
             run(shlex.split(COMMANDS[name]), limit=WARM_UP_SECONDS)
 
 
+def check_good_lines(place: Path) -> None:
+    """Raise where a line is no good before a word of it is spoiled: its cases would say nothing."""
+    with working_in(place):
+        for name in COMMANDS.keys() - {"demo", "doctor"}:
+            outcome = run(shlex.split(COMMANDS[name]), limit=WARM_UP_SECONDS)
+            assert outcome.kind == "accepted", outcome
+
+
 def bad_command_line(rng: random.Random) -> list[str]:
     """A command line that is whole but for one word."""
     name = rng.choice(sorted(COMMANDS))
@@ -273,6 +281,7 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         make_place(Path(folder))
+        check_good_lines(Path(folder))
         counts = measure(options.cases, options.seed, Path(folder))
     write(counts, options.seed)
     total = sum(counts.values(), Counter())

@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
@@ -19,6 +20,7 @@ from experiments.damaged_videos.originals import Original, pictures_of_all_forma
 from experiments.damaged_videos.reading import CRASH, HANG, Reader, read
 from experiments.damaged_videos.run import outcome_of, real_clips
 from roborew.data import read_video
+from roborew.data.video.matroska import count_blocks
 
 EACH = 20
 
@@ -46,14 +48,22 @@ def test_a_film_that_lies_on_its_side_comes_upright(tmp_path: Path) -> None:
     )
 
 
-def test_a_varying_rate_that_nobody_counted_is_refused_with_the_way_out(tmp_path: Path) -> None:
-    """Matroska stores no count: frames that were left out and frames that were lost look alike."""
-    reading = read(write(tmp_path / "variable.mkv", pictures(), times=IRREGULAR))
+def test_a_block_that_was_taken_out_of_a_varying_rate_is_missed(tmp_path: Path) -> None:
+    """Matroska stores no count, and times alone do not tell frames that were left out from lost
+    ones."""
+    single = {"codec": "mjpeg", "pixels": "yuvj420p"}  # no frame needs another
+    path = write(tmp_path / "variable.mkv", pictures(), times=IRREGULAR, **single)
+    assert count_blocks(path) == [FRAMES]
+    content = path.read_bytes()
+    with av.open(str(path)) as container:
+        places = [packet.pos for packet in container.demux() if packet.pos is not None]
+    path.write_bytes(content[: places[3]] + content[places[4] :])
+    reading = read(path)
     assert reading.typed and "-c copy" in reading.said
 
 
 @pytest.mark.parametrize("kind", DAMAGES)
-@pytest.mark.parametrize("name", ["as written by roborew", "Matroska"])
+@pytest.mark.parametrize("name", ["as written by roborew", "Matroska", "Matroska of variable rate"])
 def test_damage_is_said_or_changes_no_count(
     kind: str, name: str, reader: Reader, tmp_path: Path
 ) -> None:

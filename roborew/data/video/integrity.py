@@ -13,6 +13,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from roborew.data.video.header import REMEDY, OpenVideo
+from roborew.data.video.matroska import count_blocks
 from roborew.errors import CorruptFileError
 
 _UNCOUNTED = "If its frame rate varies, copy it into an mp4, which counts its frames: ffmpeg -i FILE -c copy FILE.mp4"
@@ -22,9 +23,9 @@ class VideoIntegrity:
     """Counts what a decoder gives and compares it with what the header promises.
 
     The header's own count decides where there is one; an edit list may lawfully hide frames before
-    the first shown
-    one, back to the key frame that it needs. Matroska stores no count: there, fewer frames than
-    duration times frame rate with a hole between them or an early end are damage.
+    the first shown one, back to the key frame that it needs. Matroska stores no count: there, fewer
+    frames than duration times frame rate with a hole between them or an early end are damage, unless
+    the file is whole and holds just so many.
 
     Args:
         video: that is decoded.
@@ -37,6 +38,7 @@ class VideoIntegrity:
         self._promised_end = _promised_end(video.container, video.stream)
         # An AVI counts its frames and knows no times; those of its packets are in decoding order.
         self._counts_frames = video.container.format.name == "avi"
+        self._is_matroska = "matroska" in video.container.format.name
         self.num_frames = 0
         """Decoded so far."""
         self._first_time = math.inf
@@ -83,10 +85,18 @@ class VideoIntegrity:
         missing_end = (self._promised_end or 0.0) - self._end_time
         # Half a frame: less is the rounding of times to ticks.
         if max(missing_end, self._widest_hole) > 0.5 / self._fps:
-            return True
+            return not (self._is_matroska and self._holds_no_more())
         # Frames that an edit list hides lie before the first shown one; later ones were lost.
         num_hidden = sum(time < self._first_time for time in self._hidden_times)
         return self._stream.frames > self.num_frames + num_hidden
+
+    def _holds_no_more(self) -> bool:
+        """Whether a Matroska file is whole and all of its frames were decoded."""
+        try:
+            counts = count_blocks(self._path)
+        except CorruptFileError:
+            return False
+        return self.num_frames in counts[self._stream.index : self._stream.index + 1]
 
 
 def _promised_end(container: InputContainer, stream: VideoStream) -> float | None:
