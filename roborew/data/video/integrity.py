@@ -39,6 +39,7 @@ class VideoIntegrity:
         # An AVI counts its frames and knows no times; those of its packets are in decoding order.
         self._counts_frames = video.container.format.name == "avi"
         self._is_matroska = "matroska" in video.container.format.name
+        self._num_streams = len(video.container.streams)
         self.num_frames = 0
         """Decoded so far."""
         self._first_time = math.inf
@@ -96,7 +97,9 @@ class VideoIntegrity:
             counts = count_blocks(self._path)
         except CorruptFileError:
             return False
-        return self.num_frames in counts[self._stream.index : self._stream.index + 1]
+        # A block of a track that nobody announced may have been one of ours.
+        is_known = len(counts) <= self._num_streams
+        return is_known and self.num_frames in counts[self._stream.index : self._stream.index + 1]
 
 
 def _promised_end(container: InputContainer, stream: VideoStream) -> float | None:

@@ -13,6 +13,8 @@ from roborew.errors import CorruptFileError
 HEADER, SEGMENT, CLUSTER, GROUP = 0x1A45DFA3, 0x18538067, 0x1F43B675, 0xA0
 SIMPLE_BLOCK, BLOCK = 0xA3, 0xA1
 VOID, CHECKSUM = 0xEC, 0xBF
+NUMBERS = frozenset({0xE7, 0xA7, 0xAB})
+"""One flipped bit makes one of them of a block, but a block is longer than eight bytes."""
 CHILDREN: dict[int, frozenset[int]] = {
     SEGMENT: frozenset(
         {
@@ -20,7 +22,7 @@ CHILDREN: dict[int, frozenset[int]] = {
             *(0x1C53BB6B, 0x1254C367, 0x1043A770, 0x1941A469),
         }
     ),
-    CLUSTER: frozenset({SIMPLE_BLOCK, GROUP, 0xE7, 0xA7, 0xAB}),
+    CLUSTER: frozenset({SIMPLE_BLOCK, GROUP, *NUMBERS}),
     GROUP: frozenset({BLOCK, 0x9B, 0xFB, 0xFA, 0xA4, 0x75A1, 0x75A2}),
 }
 """What each element that is looked into may hold, beside `VOID` and `CHECKSUM`."""
@@ -59,7 +61,8 @@ def _blocks(file: BinaryIO, begin: int, end: int, allowed: frozenset[int]) -> It
         size = _read_number(file, 8)
         content = file.tell()
         begin = content + size
-        if element not in allowed | {VOID, CHECKSUM} or begin > end:
+        longest = 8 if element in NUMBERS else end - content
+        if element not in allowed | {VOID, CHECKSUM} or size > longest:
             raise CorruptFileError(f"{file.name}: element {element:#x} of {size} bytes is no good.")
         yield content if element in (SIMPLE_BLOCK, BLOCK) else None
         if element in CHILDREN:
