@@ -17,7 +17,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from roborew.agents.ppo import PPO, PPOConfig
-    from roborew.agents.sb3_bridge import as_sb3
+    from roborew.agents.sb3 import TrueReturn, as_sb3
     from roborew.api import collect, fit, score, train
     from roborew.checks import (
         check_agent,
@@ -54,7 +54,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "roborew.agents.ppo": ("PPO", "PPOConfig"),
-    "roborew.agents.sb3_bridge": ("as_sb3",),
+    "roborew.agents.sb3": ("TrueReturn", "as_sb3"),
     "roborew.api": ("collect", "fit", "score", "train"),
     "roborew.checks": (
         "check_agent",
@@ -114,6 +114,7 @@ __all__ = [
     "SuccessDetector",
     "SuccessDetectorConfig",
     "TrainConfig",
+    "TrueReturn",
     "as_sb3",
     "check_agent",
     "check_critic",

@@ -23,6 +23,7 @@ SMALL: dict[str, list[str]] = {
     "my_environment.py": ["--total-steps", "512"],
     "my_reward.py": ["--total-steps", "128"],
     "my_sb3_script.py": ["--total-timesteps", "512"],
+    "my_sb3_single.py": ["--total-timesteps", "110"],
     "score_video.py": [VIDEO],
     "can_i_trust_it.py": ["--episodes", "1"],
 }

@@ -69,6 +69,17 @@ def check_finite(values: NDArray[Any], quantity: str, env_axis: int = 0) -> NDAr
     return values
 
 
+def check_observations(observations: Any) -> Any:
+    """Return observations (N, ...), or several parts of them by name, if all are finite; see
+    `check_finite`."""
+    if isinstance(observations, dict):
+        parts = cast("dict[str, NDArray[Any]]", observations)
+        for key, part in parts.items():
+            check_finite(part, f"observation {key!r}")
+        return parts
+    return check_finite(observations, "observation")
+
+
 def require_disabled_autoreset(env: VectorEnv[Any, Any, Any]) -> None:
     """Raise unless the agent itself resets finished environments."""
     mode = env.metadata.get("autoreset_mode")
@@ -85,15 +96,20 @@ def rewards_are_deferred(env: VectorEnv[Any, Any, Any]) -> bool:
     return bool(getattr(env, "deferred", False))
 
 
-def reset_where(
-    env: VectorEnv[Any, Any, Any], done: NDArray[np.bool_], observations: NDArray[np.float32]
-) -> NDArray[np.float32]:
-    """Reset the environments where ``done``, shape (N,); return observations (N, ...) with their
-    first ones put in."""
+def reset_where(env: VectorEnv[Any, Any, Any], done: NDArray[np.bool_], observations: Any) -> Any:
+    """Reset the environments where ``done``, shape (N,); return observations (N, ...), or several
+    parts of them by name, with their first ones put in."""
     if not done.any():
         return observations
     fresh, _ = env.reset(options={"reset_mask": done})
-    fresh = check_finite(fresh, "observation")
+    fresh = check_observations(fresh)
+    if isinstance(fresh, dict):
+        parts = cast("dict[str, NDArray[Any]]", fresh)
+        return {key: _merge(done, part, observations[key]) for key, part in parts.items()}
+    return _merge(done, fresh, observations)
+
+
+def _merge(done: NDArray[np.bool_], fresh: NDArray[Any], before: NDArray[Any]) -> NDArray[Any]:
     # (N,) -> (N, 1, ...): one flag for all numbers of an observation.
-    mask = done.reshape(-1, *[1] * (observations.ndim - 1))
-    return np.where(mask, fresh, observations)
+    mask = done.reshape(-1, *[1] * (before.ndim - 1))
+    return np.where(mask, fresh, before)

@@ -91,6 +91,16 @@ class EpisodeStatistics:
         self._ended: list[tuple[int, NDArray[np.float64]]] = []
         self._finals: list[dict[str, float]] = []
 
+    def restart(self) -> None:
+        """Begin a new episode everywhere, in a cohort of its own; those that were running never
+        end."""
+        first = -(-self._num_begun // self.num_envs) * self.num_envs
+        self.totals[:] = 0.0
+        self._numbers = np.arange(first, first + self.num_envs)
+        self._num_begun = first + self.num_envs
+        complete = self._complete_cohorts()
+        self._keep([episode for episode in self._episodes() if self._cohort(episode) in complete])
+
     def add_step(
         self, rewards: NDArray[Any], true_rewards: NDArray[Any], done: NDArray[np.bool_]
     ) -> None:
@@ -124,8 +134,7 @@ class EpisodeStatistics:
         incomplete = [
             episode for episode in self._episodes() if self._cohort(episode) not in complete
         ]
-        self._ended = [(episode.number, episode.totals) for episode in incomplete]
-        self._finals = [dict(episode.final) for episode in incomplete]
+        self._keep(incomplete)
 
     def report(
         self, steps: int, seconds: Mapping[str, float], losses: Mapping[str, float]
@@ -187,6 +196,10 @@ class EpisodeStatistics:
                 for final, value in zip(self._finals, values.tolist(), strict=True):
                     if np.isfinite(value):
                         final[key] = value
+
+    def _keep(self, episodes: list[EndedEpisode]) -> None:
+        self._ended = [(episode.number, episode.totals) for episode in episodes]
+        self._finals = [dict(episode.final) for episode in episodes]
 
     def _episodes(self) -> Iterator[EndedEpisode]:
         for (number, totals), final in zip(self._ended, self._finals, strict=True):

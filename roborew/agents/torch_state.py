@@ -19,7 +19,11 @@ Arrays = dict[str, NDArray[Any]]
 
 def from_tensors(tensors: Mapping[str, Tensor]) -> Arrays:
     """Return copies of a network's tensors."""
-    return {key: value.detach().cpu().numpy().copy() for key, value in tensors.items()}
+    return {
+        # Some optimizers count their steps in a plain number.
+        key: torch.as_tensor(value).detach().cpu().numpy().copy()
+        for key, value in tensors.items()
+    }
 
 
 def to_tensors(arrays: Mapping[str, NDArray[Any]]) -> dict[str, Tensor]:

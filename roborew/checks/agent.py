@@ -14,7 +14,12 @@ from numpy.typing import NDArray
 from roborew.agents.base import Agent
 from roborew.agents.demonstrations import LearnsFromDemonstrations
 from roborew.checks.laws import LawBook, Outcome
-from roborew.checks.synthetic import POINT_SPACES, PointEnv, point_demonstrations
+from roborew.checks.synthetic import (
+    DISCRETE_POINT_SPACES,
+    POINT_SPACES,
+    PointEnv,
+    point_demonstrations,
+)
 from roborew.errors import InvalidInputError
 
 NUM_ENVS = 4
@@ -31,9 +36,32 @@ class AgentSubject:
 
     make: MakeAgent
 
+    @property
+    def spaces(self) -> tuple[Space[Any], Space[Any]]:
+        """Of the points that the agent can drive: those with a choice of directions where it refuses
+        the others."""
+        try:
+            self.make(*POINT_SPACES, 0)
+        except InvalidInputError as error:
+            try:
+                self.make(*DISCRETE_POINT_SPACES, 0)
+            except InvalidInputError:
+                raise error from None
+            return DISCRETE_POINT_SPACES
+        return POINT_SPACES
+
+    def points(self, reward_scale: float = 1.0) -> PointEnv:
+        """Points that the agent can drive."""
+        return PointEnv(NUM_ENVS, reward_scale=reward_scale, discrete=self.is_discrete)
+
+    @property
+    def is_discrete(self) -> bool:
+        """Whether they are driven by a choice of directions."""
+        return self.spaces is DISCRETE_POINT_SPACES
+
     def fresh(self, seed: int = 0) -> Agent:
         """An untrained agent for points; it has seen them driven if it takes demonstrations."""
-        agent = self.make(POINT_SPACES[0], POINT_SPACES[1], seed)
+        agent = self.make(*self.spaces, seed)
         if isinstance(agent, LearnsFromDemonstrations):
             agent.use_demonstrations(point_demonstrations(4))
         return agent
@@ -41,7 +69,7 @@ class AgentSubject:
     def trained(self, seed: int = 0, total_steps: int = TOTAL_STEPS) -> Agent:
         """An agent that has learned for a short while."""
         agent = self.fresh(seed)
-        agent.learn(PointEnv(NUM_ENVS), total_steps)
+        agent.learn(self.points(), total_steps)
         return agent
 
 
@@ -64,11 +92,13 @@ def check_agent(make: MakeAgent) -> list[Outcome]:
 @LAWS.law("actions have the space's shape and lie within it")
 def actions_fit_the_space(subject: AgentSubject) -> None:
     agent = subject.fresh()
-    space = POINT_SPACES[1]
+    space: Any = subject.spaces[1]
     # Sampled actions too: noise may carry one out of bounds where the mean is inside.
     for deterministic in (True, False):
         actions = agent.act(_observations(5), deterministic=deterministic)
-        assert actions.shape == (5, *space.shape), f"expected (5, 2); got {actions.shape}"
+        assert actions.shape == (5, *space.shape), (
+            f"expected {(5, *space.shape)}; got {actions.shape}"
+        )
         outside = [action for action in list(actions) if not space.contains(action)]
         assert not outside, f"out of bounds: {outside[0]}"
 
@@ -99,7 +129,7 @@ def learning_happens(subject: AgentSubject) -> None:
     before = agent.act(observations)
     reported: list[int] = []
 
-    agent.learn(PointEnv(NUM_ENVS), TOTAL_STEPS, lambda report: reported.append(report.steps))
+    agent.learn(subject.points(), TOTAL_STEPS, lambda report: reported.append(report.steps))
 
     steps = agent.steps
     assert steps >= TOTAL_STEPS, f"expected {TOTAL_STEPS} steps; got {steps}"
@@ -113,7 +143,7 @@ def learning_happens(subject: AgentSubject) -> None:
 def a_callback_can_stop_it(subject: AgentSubject) -> None:
     agent = subject.fresh()
     # So many that an agent may finish the rollout at hand and still stop early.
-    agent.learn(PointEnv(NUM_ENVS), 100 * TOTAL_STEPS, lambda report: False)
+    agent.learn(subject.points(), 100 * TOTAL_STEPS, lambda report: False)
     assert agent.steps < 100 * TOTAL_STEPS, "it learned on"
 
 
@@ -135,7 +165,7 @@ def saved_and_loaded_are_equal(subject: AgentSubject) -> None:
 def truth_is_not_read(subject: AgentSubject) -> None:
     agent = subject.fresh()
     # NaN spreads: learning from it once would make the weights, and so the actions, NaN.
-    agent.learn(_TruthIsNaN(NUM_ENVS), TOTAL_STEPS)
+    agent.learn(_TruthIsNaN(NUM_ENVS, discrete=subject.is_discrete), TOTAL_STEPS)
     assert np.isfinite(agent.act(_observations(5))).all(), "an action is NaN or infinite"
 
 
@@ -145,7 +175,7 @@ def nan_rewards_are_refused(subject: AgentSubject) -> str | None:
     if getattr(agent, "offline", False):
         return "it learns offline, and reads no reward"
     try:
-        agent.learn(PointEnv(NUM_ENVS, reward_scale=np.nan), TOTAL_STEPS)
+        agent.learn(subject.points(reward_scale=np.nan), TOTAL_STEPS)
     except InvalidInputError:
         return None
     raise AssertionError("it learned from NaN without a word; expected InvalidInputError")
@@ -153,7 +183,7 @@ def nan_rewards_are_refused(subject: AgentSubject) -> str | None:
 
 @LAWS.law("an environment that resets itself is refused")
 def autoreset_is_refused(subject: AgentSubject) -> None:
-    env = PointEnv(NUM_ENVS)
+    env = subject.points()
     env.metadata = {"autoreset_mode": AutoresetMode.NEXT_STEP}
     try:
         subject.fresh().learn(env, TOTAL_STEPS)

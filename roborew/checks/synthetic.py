@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from gymnasium.spaces import Box
+from gymnasium.spaces import Box, Discrete
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
@@ -99,6 +99,9 @@ def noise_video(length: int, seed: int = 0, height: int = 72, width: int = 96) -
 
 POINT_SPACES = (Box(-np.inf, np.inf, (4,), np.float32), Box(-1, 1, (2,), np.float32))
 """Of observations and of actions of one point."""
+DISCRETE_POINT_SPACES = (POINT_SPACES[0], Discrete(5))
+"""The same where a point is driven left, right, down, up or not at all."""
+_DIRECTIONS = np.array([[-1, 0], [1, 0], [0, -1], [0, 1], [0, 0]])
 
 
 class PointEnv(VectorEnv[Any, Any, Any]):
@@ -107,12 +110,21 @@ class PointEnv(VectorEnv[Any, Any, Any]):
     The reward is the distance gained; true success is to be within 0.1 of the target.
     """
 
-    def __init__(self, num_envs: int, horizon: int = 20, reward_scale: float = 1.0) -> None:
+    def __init__(
+        self,
+        num_envs: int,
+        horizon: int = 20,
+        reward_scale: float = 1.0,
+        *,
+        discrete: bool = False,
+    ) -> None:
         self.num_envs = num_envs
         self.metadata = {"autoreset_mode": AutoresetMode.DISABLED}
-        self.single_observation_space, self.single_action_space = POINT_SPACES
+        spaces = DISCRETE_POINT_SPACES if discrete else POINT_SPACES
+        self.single_observation_space, self.single_action_space = spaces
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
+        self._is_discrete = discrete
         self._horizon = horizon
         self._reward_scale = reward_scale
         self._generator = np.random.default_rng(0)
@@ -139,7 +151,10 @@ class PointEnv(VectorEnv[Any, Any, Any]):
     def step(self, actions: Any) -> Any:
         """Move the points; episodes end by time alone."""
         before = self.distances()
-        self._positions[:, :2] += 0.2 * np.asarray(actions)
+        moves = np.asarray(actions)
+        if self._is_discrete:
+            moves = _DIRECTIONS[moves]
+        self._positions[:, :2] += 0.2 * moves
         self._steps += 1
         distances = self.distances()
         rewards = self._reward_scale * (before - distances)

@@ -41,6 +41,10 @@ def _class_docs(kind: Callable[..., Any]) -> dict[str, str]:
 
 
 def _field_docs(kind: type[Any]) -> dict[str, str]:
+    # A class that was made from a table has its texts in the fields, and no source.
+    texts = {field.name: field.metadata.get("doc") for field in dataclasses.fields(kind)}
+    if all(texts.values()):
+        return {name: str(text) for name, text in texts.items()}
     # Python keeps no docstrings of fields, so they are read from the source.
     source = textwrap.dedent(inspect.getsource(kind))
     (definition,) = ast.parse(source).body

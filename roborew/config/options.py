@@ -15,8 +15,11 @@ from roborew.errors import InvalidInputError, UnknownNameError
 
 
 def options_class(factory: Callable[..., Any]) -> Callable[..., Any]:
-    """Return what declares the settings of a part: the dataclass that its parameter ``config`` takes,
-    if it has one, else the class or function itself."""
+    """Return what declares the settings of a part: the dataclass that it calls ``Config``, or that its
+    parameter ``config`` takes, if it has one, else the class or function itself."""
+    own = getattr(factory, "Config", None)
+    if dataclasses.is_dataclass(own):
+        return cast("Callable[..., Any]", own)
     hints = get_type_hints(factory.__init__ if isinstance(factory, type) else factory)
     kinds = get_args(hints.get("config")) or (hints.get("config"),)
     settings = [

@@ -9,6 +9,18 @@ _DEMONSTRATIONS = "demonstrations"
 _JUDGE = "a vision-language model"
 _JUDGE_EXAMPLE = "--judge.model Qwen/Qwen3-VL-4B-Instruct"
 
+
+def _sb3(class_name: str, paper: str, *, contrib: bool = False) -> Entry:
+    """An algorithm of Stable-Baselines3."""
+    package = "sb3-contrib" if contrib else "Stable-Baselines3"
+    return Entry(
+        f"roborew.agents.sb3:SB3{class_name}",
+        f"{class_name} of {package}; resumes exactly",
+        paper=paper,
+        needs="pip install 'roborew[contrib]'" if contrib else "",
+    )
+
+
 rewards = Registry(
     "reward",
     {
@@ -108,12 +120,18 @@ agents = Registry(
             paper="ResiP, arXiv:2407.16677",
             needs=_DEMONSTRATIONS,
         ),
-        "sb3-ppo": Entry(
-            "roborew.agents.sb3:SB3PPO", "PPO of Stable-Baselines3", paper="PPO, arXiv:1707.06347"
-        ),
-        "sb3-sac": Entry(
-            "roborew.agents.sb3:SB3SAC", "SAC of Stable-Baselines3", paper="SAC, arXiv:1801.01290"
-        ),
+        "sb3-ppo": _sb3("PPO", "PPO, arXiv:1707.06347"),
+        "sb3-a2c": _sb3("A2C", "A3C, arXiv:1602.01783"),
+        "sb3-sac": _sb3("SAC", "SAC, arXiv:1801.01290"),
+        "sb3-td3": _sb3("TD3", "TD3, arXiv:1802.09477"),
+        "sb3-ddpg": _sb3("DDPG", "DDPG, arXiv:1509.02971"),
+        "sb3-dqn": _sb3("DQN", "DQN, arXiv:1312.5602"),
+        "sb3-tqc": _sb3("TQC", "TQC, arXiv:2005.04269", contrib=True),
+        "sb3-crossq": _sb3("CrossQ", "CrossQ, arXiv:1902.05605", contrib=True),
+        "sb3-trpo": _sb3("TRPO", "TRPO, arXiv:1502.05477", contrib=True),
+        "sb3-recurrentppo": _sb3("RecurrentPPO", "PPO, arXiv:1707.06347", contrib=True),
+        "sb3-qrdqn": _sb3("QRDQN", "QR-DQN, arXiv:1710.10044", contrib=True),
+        "sb3-ars": _sb3("ARS", "ARS, arXiv:1803.07055", contrib=True),
     },
     group="roborew.agents",
 )

@@ -16,7 +16,6 @@ from roborew.checks.encoder import EncoderSubject
 from roborew.checks.laws import Outcome
 from roborew.checks.reward import LAWS as REWARD_LAWS
 from roborew.checks.reward import reward_subject
-from roborew.checks.synthetic import POINT_SPACES
 from roborew.checks.task import LAWS as TASK_LAWS
 from roborew.checks.task import TaskSubject
 from roborew.config import keyword_options, parse_options
@@ -69,8 +68,9 @@ def check_part(
     # Made once before: a value out of its range breaks no law.
     if kind == "agent":
         make = partial(construct_agent, part, options=settings)
-        make(*POINT_SPACES, seed=0)
-        return kind, AGENT_LAWS.run(AgentSubject(make))
+        subject = AgentSubject(make)
+        subject.fresh()
+        return kind, AGENT_LAWS.run(subject)
     instance = part(**settings)
     if kind == "critic":
         return kind, CRITIC_LAWS.run(CriticSubject(lambda: part(**settings)))

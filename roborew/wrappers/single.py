@@ -19,7 +19,8 @@ class SingleLearnedReward(
     gymnasium.Wrapper[Any, Any, Any, Any], gymnasium.utils.RecordConstructorArgs
 ):
     """`LearnedReward` for a single environment: same options, scalars in the info; ``score`` stands
-    there only where there is one.
+    there only where there is one, and ``is_success``, as Stable-Baselines3 logs it, only where the
+    environment tells its success.
 
     Args:
         env: an environment with ``render_mode="rgb_array"``.
@@ -60,6 +61,18 @@ class SingleLearnedReward(
         self._ended = bool(terminated[0] or truncated[0])
         reward = float(rewards[0])
         return observation, reward, bool(terminated[0]), bool(truncated[0]), _scalars(infos)
+
+    def compute_reward(self, *arguments: Any) -> float:
+        """Refuse what replay buffers of hindsight ask for.
+
+        Raises:
+            InvalidInputError: always.
+        """
+        raise InvalidInputError(
+            "compute_reward: goals set in hindsight (HER) would be paid by the environment's own "
+            "reward, the simulator's truth; a learned reward sees pictures, which a replay buffer "
+            "does not hold. Use another replay buffer."
+        )
 
     def flush(self) -> np.ndarray[Any, np.dtype[np.float64]]:
         """Return the rewards of all steps since the last flush, shape (T, 1); see
@@ -102,4 +115,6 @@ def _scalars(infos: dict[str, Any]) -> dict[str, Any]:
     if not own["score_valid"]:
         absent.add("score")
     scalars = infos | own
+    if "success" in scalars:
+        scalars.setdefault("is_success", bool(scalars["success"]))
     return {name: value for name, value in scalars.items() if name not in absent}

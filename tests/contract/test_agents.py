@@ -12,7 +12,7 @@ from roborew.agents.bc import BCConfig
 from roborew.agents.ppo_config import PPOConfig
 from roborew.agents.residual import ResidualConfig
 from roborew.agents.sac.agent import SACConfig
-from roborew.agents.sb3 import SB3PPOConfig, SB3SACConfig
+from roborew.agents.sb3 import ALGORITHMS, agent_class
 from roborew.checks.agent import LAWS, AgentSubject
 from roborew.checks.laws import Law
 from roborew.registry import agents
@@ -24,13 +24,31 @@ SMALL: dict[str, Any] = {
     "sac": SACConfig(hidden_dim=16, batch_size=16, gradient_steps=1, report_every=8),
     "bc": BCConfig(hidden_dim=32),
     "residual": ResidualConfig(n_steps=16, n_epochs=2, batch_size=32, clone_steps=20),
-    "sb3-ppo": SB3PPOConfig(),
-    "sb3-sac": SB3SACConfig(),
 }
+SB3_SMALL: dict[str, Any] = {
+    "hidden_dim": 8,
+    "lstm_hidden_size": 8,
+    "n_epochs": 1,
+    "batch_size": 64,
+    "n_critic_updates": 1,
+    "buffer_size": 1_000,
+    "train_freq": 32,
+    "gradient_steps": 1,
+    "learning_starts": 16,
+    "n_delta": 2,
+    "n_eval_episodes": 4,
+}
+"""Settings of Stable-Baselines3, each of those algorithms that have it."""
+
+
+def small_sb3(name: str) -> Any:
+    kind = agent_class(name).Config
+    return kind(**{key: value for key, value in SB3_SMALL.items() if hasattr(kind, key)})
 
 
 def maker(name: str) -> Callable[..., Agent]:
-    kind, config = agents.load(name), SMALL[name]
+    kind = agents.load(name)
+    config = small_sb3(name) if name in ALGORITHMS else SMALL[name]
     return lambda observations, actions, seed: kind(observations, actions, config, seed)
 
 

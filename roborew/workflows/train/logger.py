@@ -107,9 +107,8 @@ class TrainLogger:
     def go_on(self) -> None:
         """Take up the last checkpoint, if there is one.
 
-        Exact with our own PPO and environments that can give their state. Others cannot, and the
-        agents of Stable-Baselines3 cannot go on within an episode: these continue in new episodes,
-        as all do when the critic was refitted since.
+        Exact with environments that can give their state. Others continue in new episodes, as all do
+        when the critic was refitted since.
         """
         checkpoint = self._run.load_checkpoint()
         if checkpoint is None:
@@ -123,7 +122,8 @@ class TrainLogger:
             # The running episodes are lost with the environment's state, or another critic paid.
             lost = ("episodes/",)
             if refits_of(meta) != self._refits:
-                # What an agent remembers was paid by the critic before.
+                # What an agent remembers was paid by the critic before; it cannot be scored anew, as a
+                # replay holds what was observed, not the frames that a critic sees.
                 lost += ("replay/",)
             learned = {name: array for name, array in learned.items() if not name.startswith(lost)}
         load_agent(self._agent, learned, meta["agent"])

@@ -11,8 +11,7 @@ import pytest
 
 from roborew.agents.ppo import PPO, PPOConfig
 from roborew.agents.rollout_report import RolloutReport
-from roborew.agents.sb3 import SB3PPO, SB3SAC, SB3PPOConfig, SB3SACConfig
-from roborew.agents.sb3_bridge import as_sb3
+from roborew.agents.sb3 import SB3PPO, SB3SAC, SB3PPOConfig, SB3SACConfig, as_sb3
 from roborew.shaping import ProgressDelta
 from roborew.wrappers import LearnedReward, SuccessDetector
 from tests.roborew.wrappers.clock_environment import (

@@ -6,13 +6,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from gymnasium.spaces import Dict, Discrete
+from gymnasium.spaces import Discrete, Tuple
 from gymnasium.vector import AutoresetMode
 
 from roborew.agents.env_checks import box_size
 from roborew.agents.rollout_report import RolloutReport
-from roborew.agents.sb3 import SB3PPO, SB3SAC, SB3PPOConfig, SB3SACConfig
-from roborew.agents.sb3_bridge import as_sb3
+from roborew.agents.sb3 import SB3PPO, SB3SAC, SB3PPOConfig, SB3SACConfig, as_sb3
 from roborew.checks.synthetic import PointEnv
 from roborew.errors import InvalidInputError
 
@@ -67,9 +66,11 @@ def test_other_autoreset_modes_and_deferred_rewards_are_refused() -> None:
         as_sb3(deferred)
 
 
-def test_observations_of_several_parts_are_refused_with_the_way_to_flatten_them() -> None:
+def test_observations_of_several_parts_without_names_are_refused_with_the_way_to_flatten_them() -> (
+    None
+):
     several: Any = PointEnv(2)
-    several.single_observation_space = Dict({"point": several.single_observation_space})
+    several.single_observation_space = Tuple([several.single_observation_space])
     with pytest.raises(InvalidInputError, match="FlattenObservation"):
         as_sb3(several)
 
@@ -113,7 +114,12 @@ def test_an_agent_learns_reports_and_survives_saving(kind: str) -> None:
         for key, value in untouched.items()
         if key.startswith("policy/")
     )
-    assert all(np.isfinite(value).all() for value in arrays.values())
+    assert all(
+        # The true return of episodes is NaN where nobody tells it.
+        np.isfinite(value).all()
+        for key, value in arrays.items()
+        if not key.startswith("episodes/")
+    )
 
     other = make(kind, PointEnv(4), seed=9)
     other.load_state_dict({key: value.copy() for key, value in arrays.items()}, meta)

@@ -8,16 +8,19 @@ does so, after the last reward was paid for the final state and with the final o
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from time import perf_counter
 from typing import Any, cast
 
 import numpy as np
-from gymnasium.spaces import Box, Discrete, MultiBinary, MultiDiscrete
+from gymnasium import Space
+from gymnasium.spaces import Box, Dict, Discrete, MultiBinary, MultiDiscrete
 from gymnasium.vector import VectorEnv
 from numpy.typing import NDArray
 from stable_baselines3.common.vec_env import VecEnv
 
 from roborew.agents.env_checks import (
     check_finite,
+    check_observations,
     require_disabled_autoreset,
     reset_where,
     rewards_are_deferred,
@@ -26,25 +29,22 @@ from roborew.agents.rollout_report import EpisodeStatistics
 from roborew.errors import InvalidInputError
 from roborew.stopwatch import Stopwatch
 
+SINGLE = (Box, Discrete, MultiBinary, MultiDiscrete)
+"""Spaces of an observation, or of each of its parts, that Stable-Baselines3 takes."""
+
 
 def as_sb3(env: VectorEnv[Any, Any, Any]) -> SB3Bridge:
     """Return a vector environment in the form of Stable-Baselines3.
 
     Args:
-        env: observations in a Box, ``autoreset_mode=AutoresetMode.DISABLED``, each reward paid at
-            its step.
+        env: observations in one array or a flat Dict of arrays,
+            ``autoreset_mode=AutoresetMode.DISABLED``, each reward paid at its step.
 
     Raises:
-        InvalidInputError: another autoreset mode, observations of several parts, or rewards that
-            are deferred.
+        InvalidInputError: another autoreset mode, nested observations, or rewards that are deferred.
     """
     require_disabled_autoreset(env)
-    space = cast(Any, env).single_observation_space
-    if not isinstance(space, (Box, Discrete, MultiBinary, MultiDiscrete)):
-        raise InvalidInputError(
-            f"observation space: expected one array, got {space}; flatten it with "
-            "gymnasium.wrappers.vector.FlattenObservation."
-        )
+    check_observation_space(cast(Any, env).single_observation_space)
     if rewards_are_deferred(env):
         raise InvalidInputError(
             "sb3: rewards must be paid at each step; make the wrapper with scoring='step'."
@@ -52,8 +52,25 @@ def as_sb3(env: VectorEnv[Any, Any, Any]) -> SB3Bridge:
     return SB3Bridge(env)
 
 
+def check_observation_space(space: Space[Any]) -> None:
+    """Raise unless Stable-Baselines3 takes such observations."""
+    parts: list[Any] = [space]
+    if isinstance(space, Dict):
+        parts = list(cast(Any, space).spaces.values())
+    if not all(isinstance(part, SINGLE) for part in parts):
+        raise InvalidInputError(
+            f"observation space: expected one array or a Dict of arrays, got {space}; flatten it "
+            "with gymnasium.wrappers.vector.FlattenObservation."
+        )
+
+
 class SB3Bridge(VecEnv):
     """A Gymnasium vector environment for Stable-Baselines3; make it with `as_sb3`.
+
+    At the end of an episode ``infos[i]["episode"]`` has its return ``r`` and length ``l``, and
+    ``infos[i]["is_success"]`` the environment's own success where it tells it:
+    Stable-Baselines3 logs them as ``rollout/ep_rew_mean``, ``rollout/ep_len_mean`` and
+    ``rollout/success_rate``. `TrueReturn` logs the true return beside them.
 
     Attributes:
         episodes: what happened in the episodes so far.
@@ -65,46 +82,53 @@ class SB3Bridge(VecEnv):
         self._actions: NDArray[Any] = np.empty(0)
         self.episodes = EpisodeStatistics(env.num_envs)
         self.watch = Stopwatch()
+        self._begun_at = perf_counter()
         spaces = cast(Any, env)  # Gymnasium leaves the parameter of these spaces open
         cast(Any, super()).__init__(
             env.num_envs, spaces.single_observation_space, spaces.single_action_space
         )
 
-    def reset(self) -> NDArray[Any]:
+    def reset(self) -> Any:
         """Reset all environments, with the seeds that `seed` left; return observations (N, ...)."""
         seeds = None if None in self._seeds else cast(Any, self._seeds)
         observations, infos = self._env.reset(seed=seeds)
         self._reset_seeds()
         self._reset_options()
         self.reset_infos = _per_environment(infos, self.num_envs)
-        self.episodes = EpisodeStatistics(self.num_envs)
-        return check_finite(observations, "observation")
+        self.episodes.restart()
+        return check_observations(observations)
 
     def step_async(self, actions: NDArray[Any]) -> None:
         """Remember the actions (N, A)."""
         self._actions = actions
 
-    def step_wait(
-        self,
-    ) -> tuple[NDArray[Any], NDArray[np.float32], NDArray[np.bool_], list[dict[str, Any]]]:
+    def step_wait(self) -> tuple[Any, NDArray[np.float32], NDArray[np.bool_], list[dict[str, Any]]]:
         """Step, then reset what is done; return observations, rewards, done and one info per
         environment."""
         with self.watch.time("environment"):
             final, rewards, terminated, truncated, infos = self._env.step(self._actions)
-        check_finite(final, "observation")
+        check_observations(final)
         check_finite(rewards, "reward")
         done = terminated | truncated
-        self.episodes.add_step(
-            rewards, infos.get("true_reward", np.full(self.num_envs, np.nan)), done
-        )
-        self.episodes.add_finals(infos, done)
         listed = _per_environment(infos, self.num_envs)
-        for i in np.flatnonzero(done):
-            listed[i]["terminal_observation"] = final[i]
+        for i in np.flatnonzero(done).tolist():
+            listed[i]["terminal_observation"] = _row(final, i)
             listed[i]["TimeLimit.truncated"] = bool(truncated[i] and not terminated[i])
+            self._describe_episode(listed[i], i, float(rewards[i]))
+        true_rewards = infos.get("true_reward", np.full(self.num_envs, np.nan))
+        self.episodes.add_step(rewards, true_rewards, done)
+        self.episodes.add_finals(infos, done)
         with self.watch.time("environment"):
             observations = reset_where(self._env, done, final)
         return observations, rewards.astype(np.float32), done, listed
+
+    def _describe_episode(self, info: dict[str, Any], i: int, last_reward: float) -> None:
+        """Say in the info of its last step what Stable-Baselines3 logs of an episode."""
+        earlier, _, length = self.episodes.totals[:, i].tolist()
+        seconds = perf_counter() - self._begun_at
+        info["episode"] = {"r": earlier + last_reward, "l": int(length) + 1, "t": seconds}
+        if "success" in info:
+            info.setdefault("is_success", bool(info["success"]))
 
     def close(self) -> None:
         """Close the environment."""
@@ -128,6 +152,12 @@ class SB3Bridge(VecEnv):
         self, method_name: str, *method_args: Any, indices: Any = None, **method_kwargs: Any
     ) -> list[Any]:
         """Refuse: the environments step together; call the method on the vector environment."""
+        if method_name == "compute_reward":
+            raise InvalidInputError(
+                "sb3: HerReplayBuffer pays goals set in hindsight with the environment's own "
+                "compute_reward, which is the simulator's truth and no learned reward; use another "
+                "replay buffer."
+            )
         raise InvalidInputError(
             f"sb3: cannot call {method_name!r} on single environments that step together."
         )
@@ -137,6 +167,20 @@ class SB3Bridge(VecEnv):
         return [False] * len(list(self._get_indices(indices)))
 
 
+def _row(observations: Any, i: int) -> Any:
+    """The observation of one environment."""
+    if isinstance(observations, dict):
+        parts = cast("dict[str, NDArray[Any]]", observations)
+        return {key: part[i] for key, part in parts.items()}
+    return observations[i]
+
+
 def _per_environment(infos: Mapping[str, Any], num_envs: int) -> list[dict[str, Any]]:
+    """One info per environment; what Gymnasium's mask calls a filler is left out."""
     keys = [key for key, value in infos.items() if key[0] != "_" and isinstance(value, np.ndarray)]
-    return [{key: infos[key][i] for key in keys} for i in range(num_envs)]
+    listed: list[dict[str, Any]] = [{} for _ in range(num_envs)]
+    for key in keys:
+        is_known = np.broadcast_to(infos.get(f"_{key}", True), num_envs)
+        for i in np.flatnonzero(is_known).tolist():
+            listed[i][key] = infos[key][i]
+    return listed
