@@ -38,12 +38,12 @@ def write(
     sound: bool = False,
     rotation: int = 0,
     rate: Fraction | int = 10,
+    live: bool = False,
 ) -> Path:
     """Encode frames; their times count fortieths of a second, and ``rate`` a second are shown if
-    none are given."""
-    with av.open(
-        str(path), "w", options={"movflags": "+faststart"} if path.suffix == ".mp4" else {}
-    ) as made:
+    none are given; ``live``: no element says where it ends."""
+    muxing = {"movflags": "+faststart"} if path.suffix == ".mp4" else {"live": "1"} if live else {}
+    with av.open(str(path), "w", options=muxing) as made:
         container: Any = made
         stream = container.add_stream(codec, rate=rate)
         stream.height, stream.width, stream.pix_fmt = *video.shape[1:3], pixels
@@ -90,6 +90,12 @@ LAWFUL: dict[str, tuple[str, int, dict[str, Any]]] = {
         FRAMES,
         {"times": IRREGULAR, "codec": "libvpx-vp9", "options": {"deadline": "realtime"}},
     ),
+    "WebM as a browser records it": (
+        "live.webm",
+        FRAMES,
+        {"times": IRREGULAR, "codec": "libvpx-vp9", "live": True},
+    ),
+    "VP8": ("eight.webm", FRAMES, {"codec": "libvpx", "options": {"auto-alt-ref": "1"}}),
     "late start": ("late.mp4", FRAMES, {"times": range(400, 400 + 4 * FRAMES, 4)}),
     "six frames before its beginning": (
         "trimmed.mp4",

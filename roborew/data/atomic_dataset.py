@@ -13,6 +13,7 @@ stays.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -33,6 +34,8 @@ REQUEST = "request.json"
 PARTS = frozenset({REQUEST, "lock", "episodes", "set"})
 """What an unfinished set consists of."""
 GO_ON = "give the same command again: it goes on where it stopped"
+TAKEN = (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR, errno.EISDIR)
+"""Why a folder cannot be renamed to where something is."""
 RENAMED = {"behaviours": "behaviors", "goal": "instruction", "camera": "cameras"}
 """Keys of requests as sets of roborew 0.0 spell them -> as they are called now."""
 
@@ -152,23 +155,28 @@ class UnfinishedDataset:
         folder = self.path / "set"
         # Begun anew: it costs links and joins only, as the episodes are encoded already.
         shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir()
         staged = [StagedEpisode(self._episode(number)) for number in range(self.done)]
         with explain_full_disk(folder, 0, GO_ON):
+            folder.mkdir()
             writer(staged, self._video_format, folder)
             write_synced(folder / REQUEST, json.dumps(self._request, indent=1).encode())
             _sync_tree(folder)
+            self._move(folder)
+            sync(self.target.parent)
+        # Only now: until the rename is on the disk these are the only safe copy.
+        remove_tree(self.path)
+
+    def _move(self, folder: Path) -> None:
+        """Move the set to its place in one step, so that nobody sees half of it."""
         try:
-            # In one step, so that nobody sees half a set; it fails where something but an empty
-            # folder has come in the meantime.
             folder.rename(self.target)
         except OSError as error:
+            if error.errno not in TAKEN:
+                raise
+            # Something but an empty folder has come in the meantime.
             raise _path_exists(
                 self.target, f"The set is whole at {folder}: move it where you like."
             ) from error
-        sync(self.target.parent)
-        # Only now: until the rename is on the disk these are the only safe copy.
-        remove_tree(self.path)
 
 
 def _aside(target: Path) -> Path:

@@ -16,16 +16,15 @@ from roborew.data.video.header import REMEDY, OpenVideo
 from roborew.data.video.matroska import count_blocks
 from roborew.errors import CorruptFileError
 
-_UNCOUNTED = "If its frame rate varies, copy it into an mp4, which counts its frames: ffmpeg -i FILE -c copy FILE.mp4"
+_UNCOUNTED = "Where it plays well, copy it into an mp4, which counts its frames: ffmpeg -i FILE -c copy FILE.mp4"
 
 
 class VideoIntegrity:
     """Counts what a decoder gives and compares it with what the header promises.
 
     The header's own count decides where there is one; an edit list may lawfully hide frames before
-    the first shown one, back to the key frame that it needs. Matroska stores no count: there, fewer
-    frames than duration times frame rate with a hole between them or an early end are damage, unless
-    the file is whole and holds just so many.
+    the first shown one, back to the key frame that it needs. Matroska stores no count: there the
+    blocks of the file are counted, whose elements must fit together to its end.
 
     Args:
         video: that is decoded.
@@ -69,12 +68,31 @@ class VideoIntegrity:
     def check(self) -> None:
         """Raise a `CorruptFileError` unless all frames were decoded."""
         promised = self._stream.frames or self._frames_by_duration()
-        if self.num_frames == 0 or (self.num_frames < promised and self._is_damaged()):
+        is_damaged = self._is_damaged()
+        if self._is_matroska:
+            num_blocks = self._num_blocks()
+            # VP8 has blocks of their own for frames that are never shown.
+            if self._stream.codec_context.name != "vp8":
+                promised, is_damaged = num_blocks, True
+        if self.num_frames == 0 or (self.num_frames < promised and is_damaged):
             remedy = REMEDY if self._stream.frames else f"{REMEDY} {_UNCOUNTED}"
             raise CorruptFileError(
-                f"{self._path}: decoded {self.num_frames} frames; the header promises {promised}. "
+                f"{self._path}: decoded {self.num_frames} frames; the file promises {promised}. "
                 f"{remedy}"
             )
+
+    def _num_blocks(self) -> int:
+        try:
+            counts = count_blocks(self._path)
+        except CorruptFileError as error:
+            raise CorruptFileError(f"{error} {REMEDY} {_UNCOUNTED}") from error
+        # A block of a track that nobody announced may have been one of ours.
+        if not self._stream.index < len(counts) <= self._num_streams:
+            raise CorruptFileError(
+                f"{self._path}: expected frames of {self._num_streams} tracks; got some of "
+                f"{len(counts)}. {REMEDY} {_UNCOUNTED}"
+            )
+        return counts[self._stream.index]
 
     def _frames_by_duration(self) -> int:
         begin = _seconds(self._stream.start_time, self._stream)
@@ -86,20 +104,10 @@ class VideoIntegrity:
         missing_end = (self._promised_end or 0.0) - self._end_time
         # Half a frame: less is the rounding of times to ticks.
         if max(missing_end, self._widest_hole) > 0.5 / self._fps:
-            return not (self._is_matroska and self._holds_no_more())
+            return True
         # Frames that an edit list hides lie before the first shown one; later ones were lost.
         num_hidden = sum(time < self._first_time for time in self._hidden_times)
         return self._stream.frames > self.num_frames + num_hidden
-
-    def _holds_no_more(self) -> bool:
-        """Whether a Matroska file is whole and all of its frames were decoded."""
-        try:
-            counts = count_blocks(self._path)
-        except CorruptFileError:
-            return False
-        # A block of a track that nobody announced may have been one of ours.
-        is_known = len(counts) <= self._num_streams
-        return is_known and self.num_frames in counts[self._stream.index : self._stream.index + 1]
 
 
 def _promised_end(container: InputContainer, stream: VideoStream) -> float | None:

@@ -213,3 +213,21 @@ def test_a_full_disk_is_one_clear_error_and_loses_nothing(
         assert staging.done == 1
         staging.add(episode(1))
         assert staging.done == 2
+
+
+def test_a_disk_that_is_full_at_the_last_step_is_no_set_that_exists(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rename = Path.rename
+
+    def full(path: Path, target: Path) -> Path:
+        if path.name == "set":
+            raise OSError(28, "No space left on device")
+        return rename(path, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rename", full)
+        with pytest.raises(RoborewError, match="disk is full.*same command again"):
+            write_as_folder(tmp_path / "set")
+    assert write_as_folder(tmp_path / "set").is_dir()
+    assert os.listdir(tmp_path) == ["set"]
