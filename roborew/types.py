@@ -404,9 +404,14 @@ class WrappedEnv(Protocol):
 
 
 def renderable(env: WrappedEnv) -> RenderableVectorEnv | None:
-    """Return the environment below all wrappers, None if it does not fit the protocol."""
-    inner = env.unwrapped
-    return inner if isinstance(inner, RenderableVectorEnv) else None
+    """Return the outermost layer of a wrapped environment that fits the protocol, None if none
+    does."""
+    layer: Any = env
+    while not isinstance(layer, RenderableVectorEnv):
+        if layer is env.unwrapped:
+            return None
+        layer = layer.env
+    return layer
 
 
 def frame_renderer(env: WrappedEnv) -> RenderFrames:

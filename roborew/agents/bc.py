@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import numpy as np
@@ -17,10 +18,10 @@ from torch import Tensor, nn
 from roborew.agents.demonstrations import DemonstrationEpisode, check_demonstrations
 from roborew.agents.env_checks import (
     ActionScale,
-    box_size,
-    check_finite,
     require_disabled_autoreset,
 )
+from roborew.agents.pixels.encoder import PixelFeatures
+from roborew.agents.pixels.layout import Observations, observation_layout
 from roborew.agents.rollout_report import Callback, EpisodeStatistics
 from roborew.agents.torch_state import (
     Arrays,
@@ -81,7 +82,8 @@ class BC:
     them; `policy` averages all predictions of the present step, which is what is evaluated.
 
     Args:
-        observation_space: of one environment, a Box of shape (D,).
+        observation_space: of one environment, a Box of shape (D,), or a Dict with pictures, see
+            `roborew.agents.pixels.layout`; pictures are shifted at random while it learns.
         action_space: of one environment, a bounded Box of shape (A,).
         config: see `BCConfig`.
         seed: of the weights and of the order of samples.
@@ -97,6 +99,8 @@ class BC:
     train_timesteps: ClassVar[int] = 5_000
     """Gradient steps if a run does not say."""
     needs_rewards = False
+    pixels_options: ClassVar[Mapping[str, int]] = MappingProxyType({"batch_size": 64})
+    """Settings of a run from pictures that does not name them."""
 
     def __init__(
         self,
@@ -110,10 +114,10 @@ class BC:
         self.steps = 0
         self._spaces = (observation_space, action_space)
         self._scale = ActionScale(action_space)
-        inputs = box_size(observation_space, "observation")
-        outputs = self.config.chunk_size * self._scale.size
+        self._layout = observation_layout(observation_space)
+        inputs = self._layout.vector_size
         with seeded_weights(seed):
-            self._network = _mlp(inputs, self.config.hidden_dim, outputs)
+            self._network = self._new_network()
         self._optimizer: Any = torch.optim.Adam(
             self._network.parameters(), lr=self.config.learning_rate, fused=True
         )
@@ -129,9 +133,11 @@ class BC:
             InvalidInputError: they do not fit the spaces.
         """
         check_demonstrations(episodes, *self._spaces)
-        observations = np.concatenate([episode.observations[:-1] for episode in episodes])
-        self._mean = observations.mean(axis=0)
-        self._std = np.maximum(observations.std(axis=0), MIN_STD)
+        rows = [self._layout.rows(episode.observations)[:-1] for episode in episodes]
+        observations = np.concatenate(rows)
+        vectors = self._layout.vector(observations)
+        self._mean = vectors.mean(axis=0)
+        self._std = np.maximum(vectors.std(axis=0), MIN_STD)
         chunks = [self._chunks(episode.actions) for episode in episodes]
         targets = np.concatenate([actions for actions, _ in chunks])
         masks = np.concatenate([mask for _, mask in chunks])
@@ -141,12 +147,10 @@ class BC:
             torch.as_tensor(masks),
         )
 
-    def act(
-        self, observations: NDArray[np.floating], deterministic: bool = True
-    ) -> NDArray[np.float32]:
-        """Return the first action of each predicted chunk, shape (n, A), for observations (n, D);
-        a clone draws nothing, so ``deterministic`` changes nothing."""
-        first = self._predict(check_finite(observations, "observation"))[:, 0]
+    def act(self, observations: Observations, deterministic: bool = True) -> NDArray[np.float32]:
+        """Return the first action of each predicted chunk, shape (n, A), for observations of n
+        environments; a clone draws nothing, so ``deterministic`` changes nothing."""
+        first = self._predict(observations)[:, 0]
         return self._scale.to_environment(torch.as_tensor(first))
 
     def policy(self, num_envs: int) -> ChunkPolicy:
@@ -214,14 +218,24 @@ class BC:
         self.steps = int(meta["steps"])
         self.seed = int(meta["seed"])
 
-    def _normalize(self, observations: NDArray[np.floating]) -> NDArray[np.float32]:
-        return ((observations - self._mean) / self._std).astype(np.float32)
+    def _new_network(self) -> nn.Module:
+        outputs = self.config.chunk_size * self._scale.size
+        if self._layout.stack is None:
+            return _mlp(self._layout.vector_size, self.config.hidden_dim, outputs)
+        features = PixelFeatures(self._layout, torch.Generator().manual_seed(self.seed))
+        return nn.Sequential(features, _mlp(features.size, self.config.hidden_dim, outputs))
 
-    def _predict(self, observations: NDArray[np.floating]) -> NDArray[np.float32]:
+    def _normalize(self, rows: NDArray[Any]) -> NDArray[Any]:
+        """Rows of the layout with normalized vectors."""
+        vectors = (self._layout.vector(rows) - self._mean) / self._std
+        return self._layout.with_vector(rows, vectors.astype(np.float32))
+
+    def _predict(self, observations: Observations) -> NDArray[np.float32]:
         """Chunks, shape (n, chunk_size, A), in [-1, 1]."""
+        rows = self._normalize(self._layout.rows(observations))
         with torch.no_grad():
-            chunks = self._network(torch.as_tensor(self._normalize(observations)))
-        return chunks.view(len(observations), self.config.chunk_size, -1).numpy()
+            chunks = self._network(torch.as_tensor(rows))
+        return chunks.view(len(rows), self.config.chunk_size, -1).numpy()
 
     def _chunks(
         self, actions: NDArray[np.float32]
@@ -240,7 +254,8 @@ class BC:
         rows = torch.randint(
             len(observations), (self.config.batch_size,), generator=self._generator
         )
-        predicted = self._network(observations[rows]).view(targets[rows].shape)
+        inputs = self._layout.shifted(observations[rows], self._generator)
+        predicted = self._network(inputs).view(targets[rows].shape)
         errors = (predicted - targets[rows]).square() * masks[rows]
         loss = errors.mean()
         remaining = 1 - self.steps / total_steps
@@ -258,7 +273,7 @@ class ChunkPolicy:
     of what each says of this step (arXiv:2304.13705, section IV-B).
 
     Args:
-        predict: observations (N, D) to chunks (N, K, A) in [-1, 1].
+        predict: observations of N environments to chunks (N, K, A) in [-1, 1].
         scale: from [-1, 1] to the action space.
         num_envs: running episodes.
         decay: a prediction made k steps ago weighs exp(k * decay), so the oldest weighs most.
@@ -266,7 +281,7 @@ class ChunkPolicy:
 
     def __init__(
         self,
-        predict: Callable[[NDArray[np.floating]], NDArray[np.float32]],
+        predict: Callable[[Any], NDArray[np.float32]],
         scale: ActionScale,
         num_envs: int,
         decay: float,
@@ -307,12 +322,12 @@ class ChunkPolicy:
         """Take over what `history` returned."""
         self._history = list(chunks.copy())
 
-    def __call__(self, observations: NDArray[np.floating]) -> NDArray[np.float32]:
-        """Return actions, shape (N, A), for observations (N, D)."""
+    def __call__(self, observations: Observations) -> NDArray[np.float32]:
+        """Return actions, shape (N, A), for observations of N environments."""
         return self._scale.to_environment(torch.as_tensor(self.predict(observations)))
 
-    def predict(self, observations: NDArray[np.floating]) -> NDArray[np.float32]:
-        """Return actions in [-1, 1], shape (N, A), for observations (N, D)."""
+    def predict(self, observations: Observations) -> NDArray[np.float32]:
+        """Return actions in [-1, 1], shape (N, A), for observations of N environments."""
         newest = self._predict(observations)
         self._history = [newest.copy(), *self._history][: newest.shape[1]]
         # The chunk of k steps ago says of this step what stands at its place k.

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, cast, runtime_checkable
 
 import numpy as np
 from gymnasium import Space
+from gymnasium.spaces import Dict
 from numpy.typing import NDArray
 
+from roborew.agents.pixels.layout import Observations
 from roborew.errors import InvalidInputError
 
 
@@ -19,7 +21,8 @@ class DemonstrationEpisode:
 
     Attributes:
         name: for messages.
-        observations: shape (T + 1, D), float32.
+        observations: shape (T + 1, D), float32; with pictures, arrays of T + 1 rows by the names of
+            the observation space.
         actions: shape (T, A), float32, in the units of the action space.
         rewards: shape (T,), what the reward of the run pays for each action; None where the agent
             needs none.
@@ -27,7 +30,7 @@ class DemonstrationEpisode:
     """
 
     name: str
-    observations: NDArray[np.float32]
+    observations: Observations
     actions: NDArray[np.float32]
     rewards: NDArray[np.float32] | None = None
     terminated: bool = False
@@ -64,8 +67,9 @@ def check_demonstrations(
         raise InvalidInputError("demonstrations: expected at least one episode; got none.")
     for episode in episodes:
         _check_sizes(episode, observation_space, action_space)
-        for kind in ("observations", "actions"):
-            if not np.isfinite(getattr(episode, kind)).all():
+        columns = {**columns_of(episode.observations), "actions": episode.actions}
+        for kind, column in columns.items():
+            if not np.isfinite(column).all():
                 raise InvalidInputError(f"demonstration {episode.name}: {kind} hold NaN.")
         _check_bounds(episode, action_space)
 
@@ -73,19 +77,45 @@ def check_demonstrations(
 def _check_sizes(
     episode: DemonstrationEpisode, observation_space: Space[Any], action_space: Space[Any]
 ) -> None:
-    shapes = (episode.observations.shape[1:], episode.actions.shape[1:])
-    expected = (observation_space.shape, action_space.shape)
+    columns = columns_of(episode.observations)
+    shapes = (
+        {name: column.shape[1:] for name, column in columns.items()},
+        episode.actions.shape[1:],
+    )
+    expected = (_space_shapes(observation_space), action_space.shape)
     if shapes != expected:
         raise InvalidInputError(
-            f"demonstration {episode.name}: observations and actions have shapes {shapes[0]} and "
-            f"{shapes[1]}; the environment's are {expected[0]} and {expected[1]}. Collect "
-            "demonstrations in the environment that the agent learns in."
+            f"demonstration {episode.name}: observations and actions have shapes "
+            f"{_say(shapes[0])} and {shapes[1]}; the environment's are {_say(expected[0])} and "
+            f"{expected[1]}. Collect demonstrations in the environment that the agent learns in"
+            f"{', as large' if len(expected[0]) > 1 else ''}."
         )
-    if len(episode.observations) != len(episode.actions) + 1:
+    length = len(next(iter(columns.values())))
+    if length != len(episode.actions) + 1:
         raise InvalidInputError(
-            f"demonstration {episode.name}: {len(episode.observations)} observations and "
+            f"demonstration {episode.name}: {length} observations and "
             f"{len(episode.actions)} actions; expected one observation more."
         )
+
+
+def columns_of(observations: Observations) -> dict[str, NDArray[Any]]:
+    """Return the arrays of observations by name."""
+    if isinstance(observations, np.ndarray):
+        return {"observations": observations}
+    return dict(observations)
+
+
+def _space_shapes(space: Space[Any]) -> dict[str, Any]:
+    if isinstance(space, Dict):
+        parts = cast("Mapping[str, Space[Any]]", cast(Any, space).spaces)
+        return {name: part.shape for name, part in parts.items()}
+    return {"observations": space.shape}
+
+
+def _say(shapes: Mapping[str, Any]) -> str:
+    if len(shapes) == 1:
+        return str(next(iter(shapes.values())))
+    return ", ".join(f"{shape} ({name})" for name, shape in shapes.items())
 
 
 def _check_bounds(episode: DemonstrationEpisode, action_space: Any) -> None:

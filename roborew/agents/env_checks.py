@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, cast
 
 import numpy as np
@@ -23,6 +24,11 @@ _ADVICE = {
 
 def box_size(space: Space[Any], owner: str) -> int:
     """Return D of a Box of shape (D,), else raise."""
+    if owner == "observation" and "pixels" in getattr(space, "spaces", {}):
+        raise InvalidInputError(
+            "observation space: this agent takes no pictures; choose --observations state, or one of "
+            "the agents ppo, sac, bc."
+        )
     if not isinstance(space, Box) or len(space.shape) != 1:
         raise InvalidInputError(
             f"{owner} space: expected a Box of shape (D,), got {space}; {_ADVICE[owner]}."
@@ -96,13 +102,24 @@ def rewards_are_deferred(env: VectorEnv[Any, Any, Any]) -> bool:
     return bool(getattr(env, "deferred", False))
 
 
-def reset_where(env: VectorEnv[Any, Any, Any], done: NDArray[np.bool_], observations: Any) -> Any:
+def reset_where(
+    env: VectorEnv[Any, Any, Any],
+    done: NDArray[np.bool_],
+    observations: Any,
+    read: Callable[[Any], Any] = check_observations,
+) -> Any:
     """Reset the environments where ``done``, shape (N,); return observations (N, ...), or several
-    parts of them by name, with their first ones put in."""
+    parts of them by name, with their first ones put in.
+
+    Args:
+        env: that is reset.
+        done: shape (N,).
+        observations: as ``read`` returns them.
+        read: what the environment gives -> what the agent keeps of it.
+    """
     if not done.any():
         return observations
-    fresh, _ = env.reset(options={"reset_mask": done})
-    fresh = check_observations(fresh)
+    fresh = read(env.reset(options={"reset_mask": done})[0])
     if isinstance(fresh, dict):
         parts = cast("dict[str, NDArray[Any]]", fresh)
         return {key: _merge(done, part, observations[key]) for key, part in parts.items()}

@@ -10,7 +10,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
-from typing import Any, cast
+from types import MappingProxyType
+from typing import Any, ClassVar, cast
 
 import numpy as np
 import torch
@@ -21,7 +22,6 @@ from torch import Tensor
 
 from roborew.agents.env_checks import (
     ActionScale,
-    box_size,
     check_finite,
     require_disabled_autoreset,
     reset_where,
@@ -29,6 +29,8 @@ from roborew.agents.env_checks import (
 )
 from roborew.agents.network import PolicyValueNetwork, current_parameters
 from roborew.agents.normalization import RewardNormalizer, RunningMeanStd
+from roborew.agents.pixels.encoder import PixelPolicyValueNetwork
+from roborew.agents.pixels.layout import Observations, observation_layout
 from roborew.agents.ppo_config import PPOConfig
 from roborew.agents.rollout_buffer import RolloutBuffer, Samples
 from roborew.agents.rollout_report import Callback, EpisodeStatistics
@@ -54,13 +56,14 @@ LOSS_PARTS: tuple[str, ...] = ("policy_loss", "value_loss", "approx_kl", "clip_f
 
 
 class PPO:
-    """An agent for flat observations and bounded flat actions.
+    """An agent for flat observations, or pictures, and bounded flat actions.
 
     Its networks are small: on a CPU that also simulates and draws, ``torch.set_num_threads(1)`` is
         fastest.
 
     Args:
-        observation_space: of one environment, a Box of shape (D,).
+        observation_space: of one environment, a Box of shape (D,), or a Dict with pictures, see
+            `roborew.agents.pixels.layout`.
         action_space: of one environment, a bounded Box of shape (A,); the policy works in [-1, 1].
         config: see `PPOConfig`.
         seed: of the weights, the exploration and the first reset.
@@ -70,6 +73,10 @@ class PPO:
     """
 
     __repr__ = agent_repr
+
+    pixels_options: ClassVar[Mapping[str, int]] = MappingProxyType({"n_epochs": 4})
+    """Settings of a run from pictures that does not name them: a pass over a rollout costs more than
+    to play it."""
 
     def __init__(
         self,
@@ -81,40 +88,32 @@ class PPO:
         self.config = config or PPOConfig()
         self.seed = seed
         self.steps = 0
-        inputs = box_size(observation_space, "observation")
+        self._layout = observation_layout(observation_space)
         self._scale = ActionScale(action_space)
         self._generator = torch.Generator().manual_seed(seed)
-        self._network = PolicyValueNetwork(
-            inputs,
-            self._scale.size,
-            self.config.hidden_dim,
-            self.config.init_std,
-            self._generator,
-        ).to(self.config.device)
+        self._network = self._new_network().to(self.config.device)
         self._optimizer = torch.optim.Adam(
             self._network.parameters(), lr=self.config.learning_rate, eps=1e-5
         )
-        self._observation_stats = RunningMeanStd(inputs)
+        self._observation_stats = RunningMeanStd(self._layout.vector_size)
         self._reward_normalizer: RewardNormalizer | None = None
         self._env: VectorEnv[Any, Any, Any] | None = None
-        self._observations: NDArray[np.float32] | None = None
+        self._observations: NDArray[Any] | None = None
         self._episodes = EpisodeStatistics(0)
 
-    def act(
-        self, observations: NDArray[np.floating], deterministic: bool = True
-    ) -> NDArray[np.float32]:
-        """Return actions, shape (n, A), for observations of shape (n, D); nothing is learned from
+    def act(self, observations: Observations, deterministic: bool = True) -> NDArray[np.float32]:
+        """Return actions, shape (n, A), for observations of n environments; nothing is learned from
         them.
 
         Without ``deterministic`` the actions are drawn from the policy with the agent's own
         generator.
         """
-        mean, _ = self._evaluate(self._normalize(check_finite(observations, "observation")))
+        mean, _ = self._evaluate(self._normalize(self._layout.rows(observations)))
         return self._scale.to_environment(mean if deterministic else self._explore(mean))
 
-    def values(self, observations: NDArray[np.floating]) -> NDArray[np.float32]:
-        """Return the values, shape (n,), of observations of shape (n, D)."""
-        return self._evaluate(self._normalize(observations))[1].cpu().numpy()
+    def values(self, observations: Observations) -> NDArray[np.float32]:
+        """Return the values, shape (n,), of observations of n environments."""
+        return self._values(self._layout.rows(observations))
 
     def learn(
         self, env: VectorEnv[Any, Any, Any], total_steps: int, callback: Callback | None = None
@@ -211,7 +210,7 @@ class PPO:
         # After `load_state_dict` it is None: the caller has restored the environment itself.
         is_same_env = self._env is None or self._env is env
         if self._observations is None or not is_same_env:
-            self._observations = check_finite(env.reset(seed=self.seed)[0], "observation")
+            self._observations = self._layout.rows(env.reset(seed=self.seed)[0])
             self._begin(env.num_envs)
         if len(self._observations) != env.num_envs:
             raise InvalidInputError(
@@ -239,8 +238,8 @@ class PPO:
         assert self._observations is not None
         with watch.time("acting"):
             if self.config.normalize_observations:
-                self._observation_stats.update(self._observations)
-            normalized = self._normalize(self._observations)
+                self._observation_stats.update(self._layout.vector(self._observations))
+            normalized = self._augment(self._normalize(self._observations))
             mean, values = self._evaluate(normalized)
             actions = self._explore(mean)
             with torch.no_grad():
@@ -249,12 +248,12 @@ class PPO:
             action = self._scale.to_environment(actions)
             final, rewards, terminated, truncated, infos = env.step(action)
         with watch.time("acting"):
-            final = check_finite(final, "observation")
+            final = self._layout.rows(final)
             # A time limit is no termination: the value of the state it cut off still counts.
             cut = truncated & ~terminated
             bootstrap = np.zeros(env.num_envs)
             if cut.any():
-                bootstrap[cut] = self.values(final[cut])
+                bootstrap[cut] = self._values(final[cut])
             done = np.asarray(terminated | truncated)
             true_rewards = infos.get("true_reward")
             rollout.add(
@@ -269,7 +268,7 @@ class PPO:
             )
             self._episodes.add_finals(infos, done)
         with watch.time("environment"):
-            self._observations = reset_where(env, done, final)
+            self._observations = reset_where(env, done, final, self._layout.rows)
 
     def _finish(self, rollout: RolloutBuffer) -> None:
         """Count the episodes of a full rollout and compute its advantages."""
@@ -280,15 +279,34 @@ class PPO:
         if self._reward_normalizer is not None:
             rollout.rewards = self._reward_normalizer(rollout.rewards, rollout.done)
         assert self._observations is not None
-        last_values = self.values(self._observations)
+        last_values = self._values(self._observations)
         rollout.compute_advantages(last_values, self.config.gamma, self.config.gae_lambda)
 
-    def _normalize(self, observations: NDArray[np.floating]) -> NDArray[np.float32]:
-        if self.config.normalize_observations:
-            return self._observation_stats.normalize(observations)
-        return np.asarray(observations, dtype=np.float32)
+    def _new_network(self) -> PolicyValueNetwork:
+        config = self.config
+        heads = (self._scale.size, config.hidden_dim, config.init_std, self._generator)
+        if self._layout.stack is None:
+            return PolicyValueNetwork(self._layout.vector_size, *heads)
+        return PixelPolicyValueNetwork(self._layout, *heads)
 
-    def _evaluate(self, normalized: NDArray[np.float32]) -> tuple[Tensor, Tensor]:
+    def _normalize(self, rows: NDArray[Any]) -> NDArray[Any]:
+        """Rows of the layout with normalized vectors."""
+        vector = self._layout.vector(rows)
+        if self.config.normalize_observations:
+            vector = self._observation_stats.normalize(vector)
+        return self._layout.with_vector(rows, np.asarray(vector, dtype=np.float32))
+
+    def _augment(self, rows: NDArray[Any]) -> NDArray[Any]:
+        """Rows with pictures moved at random. The policy acts on what is learned from, or the ratio of
+        its probabilities would compare two pictures."""
+        if self._layout.stack is None:
+            return rows
+        return self._layout.shifted(torch.as_tensor(rows), self._generator).numpy()
+
+    def _values(self, rows: NDArray[Any]) -> NDArray[np.float32]:
+        return self._evaluate(self._normalize(rows))[1].cpu().numpy()
+
+    def _evaluate(self, normalized: NDArray[Any]) -> tuple[Tensor, Tensor]:
         with torch.no_grad():
             return self._network(torch.as_tensor(normalized).to(self.config.device))
 

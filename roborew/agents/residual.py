@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from roborew.agents.bc import BC, BCConfig, ChunkPolicy
 from roborew.agents.demonstrations import DemonstrationEpisode
-from roborew.agents.env_checks import ActionScale, check_finite, rewards_are_deferred
+from roborew.agents.env_checks import ActionScale, box_size, check_finite, rewards_are_deferred
 from roborew.agents.ppo import PPO
 from roborew.agents.ppo_config import PPOConfig
 from roborew.agents.rollout_report import Callback
@@ -70,6 +70,7 @@ class Residual:
     ) -> None:
         self.config = config or ResidualConfig()
         self.seed = seed
+        box_size(observation_space, "observation")
         self._scale = ActionScale(action_space)
         clone_config = BCConfig(chunk_size=self.config.chunk_size)
         self._clone = BC(observation_space, action_space, clone_config, seed)

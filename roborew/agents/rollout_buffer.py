@@ -71,7 +71,7 @@ class RolloutBuffer:
 
     def add(
         self,
-        observations: NDArray[np.float32],
+        observations: NDArray[Any],
         actions: Tensor,
         log_prob: Tensor,
         values: Tensor,

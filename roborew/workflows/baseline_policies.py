@@ -20,9 +20,10 @@ def random_policy(env: Environment, seed: int) -> Policy:
     # Gymnasium leaves the parameter of these spaces open.
     space: Box | Discrete = cast(Any, env).single_action_space
     rng = Seeds(seed).generator("random policy")
+    num_envs = env.num_envs
 
-    def act(observations: NDArray[Any]) -> NDArray[Any]:
-        num_envs = len(observations)
+    def act(observations: Any) -> NDArray[Any]:
+        del observations
         if isinstance(space, Discrete):
             # Exclusive, as numpy's integers() wants it; a space need not start at 0.
             end = space.start + space.n

@@ -49,6 +49,12 @@ def task_class(env_id: str) -> type[Task]:
     return type(make_task(env_id)) if env_id in TASKS else Task
 
 
+def robot_state(env_id: str) -> slice | None:
+    """Return the entries of an observation that are the robot's own, None where the environment does
+    not say; see `Task.robot_state`."""
+    return task_class(env_id).robot_state
+
+
 def instruction_for(env_id: str, instruction: str | None) -> str:
     """Return the instruction if one is given, else the environment's own.
 

@@ -15,13 +15,61 @@ from roborew.agents.base import Agent
 from roborew.config import current_names, options_class
 from roborew.errors import InvalidInputError
 from roborew.seeding import Seeds
+from roborew.workflows.environments import robot_state
 from roborew.workflows.train.config import EnvConfig, TrainConfig
+from roborew.wrappers.pixel_observations import PixelObservations
 
 Environment = VectorEnv[Any, Any, Any]
+FRAME_STACK = 2
+"""Frames of an observation if a run does not say: enough for a velocity."""
 
 
 def make_env(config: TrainConfig, num_envs: int, **options: Any) -> Environment:
-    """Return a vector environment that pays its own, true reward and leaves resets to the caller.
+    """Return a vector environment that pays its own, true reward, shows what the agent is to see and
+    leaves resets to the caller.
+
+    Args:
+        config: see `make_state_env`; names the observations as well.
+        num_envs: simulations.
+        **options: see `make_state_env`.
+
+    Raises:
+        InvalidInputError: pictures of an environment that draws none.
+    """
+    return observe(config, make_state_env(config, num_envs, **options))
+
+
+def observe(
+    config: TrainConfig, env: Environment, frame_shape: tuple[int, int] | None = None
+) -> Environment:
+    """Return an environment as the agent of a run observes it; if that fails, ``env`` is closed.
+
+    Args:
+        config: of the run.
+        env: observed by its state.
+        frame_shape: see `PixelObservations`.
+    """
+    observations = config.observations
+    if observations.kind == "state":
+        return env
+    vector = slice(None) if observations.kind == "both" else robot_state(config.env.id)
+    try:
+        return PixelObservations(
+            env,
+            num_views=max(1, len(config.env.cameras)),
+            frame_stack=observations.frame_stack or FRAME_STACK,
+            shrink=observations.shrink,
+            vector=vector,
+            frame_shape=frame_shape,
+        )
+    except BaseException:
+        env.close()  # nobody else has it yet
+        raise
+
+
+def make_state_env(config: TrainConfig, num_envs: int, **options: Any) -> Environment:
+    """Return a vector environment that shows its state, pays its own, true reward and leaves resets
+    to the caller.
 
     Args:
         config: names the environment and its camera, or several, whose pictures then lie side by

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
@@ -24,7 +24,7 @@ from roborew.storage.run import RunDirectory
 from roborew.storage.staging import check_writable, numbered
 from roborew.types import Frame, frame_renderer, renderable
 from roborew.workflows.evaluate import evaluation_seeds
-from roborew.workflows.factories import Environment, make_env
+from roborew.workflows.factories import Environment, make_env, make_state_env
 from roborew.workflows.rewards import make_reward_env
 from roborew.workflows.train.loop import torch_threads
 from roborew.workflows.trained import Trained, load_trained
@@ -93,21 +93,38 @@ def _record(env: Environment, trained: Trained, seeds: list[int]) -> tuple[list[
         options["quality"] = "fast"
     # Scored at the size that the reward was made for, then drawn again at the viewer's.
     evaluation = evaluate(env, trained.policy(env.num_envs), seeds)
-    with closing(make_env(trained.config, len(seeds), **options)) as large:
-        return _replay(large, trained, evaluation), str(options["quality"])
+    with ExitStack() as stack:
+        large = stack.enter_context(closing(make_state_env(trained.config, len(seeds), **options)))
+        env = large
+        if trained.config.observations.kind != "state":
+            # Of the size that the agent knows.
+            env = stack.enter_context(closing(make_env(trained.config, len(seeds))))
+        return _replay(env, large, trained, evaluation), str(options["quality"])
 
 
-def _replay(env: Environment, trained: Trained, evaluation: Evaluation) -> list[Recording]:
+def _replay(
+    env: Environment, viewer: Environment, trained: Trained, evaluation: Evaluation
+) -> list[Recording]:
     """The same episodes once more: same starts, same agent, so the same states, drawn by another
-    environment."""
+    environment.
+
+    Args:
+        env: that the agent observes.
+        viewer: that is drawn; it may be the same.
+        trained: the agent.
+        evaluation: its episodes.
+    """
     episodes = evaluation.episodes
     # The longest decides: the environments step together.
     last_step = max(episode.length for episode in episodes)
     frames: list[list[Frame]] = [[] for _ in episodes]
-    render = frame_renderer(env)
+    render = frame_renderer(viewer)
     policy = trained.policy(env.num_envs)
     # Gymnasium types the seed as one int, its own vector environments take a list.
-    observations, infos = cast(Any, env).reset(seed=[episode.seed for episode in episodes])
+    seeds: Any = [episode.seed for episode in episodes]
+    observations, infos = env.reset(seed=seeds)
+    if viewer is not env:
+        viewer.reset(seed=seeds)
     begin_episodes(policy, np.ones(env.num_envs, np.bool_))
     for step in range(last_step + 1):
         running = [i for i, episode in enumerate(episodes) if step <= episode.length]
@@ -117,7 +134,10 @@ def _replay(env: Environment, trained: Trained, evaluation: Evaluation) -> list[
             frames[i].append(frame)
         # The last state is drawn, and nothing comes after it.
         if step < last_step:
-            observations, _, _, _, infos = env.step(policy(observations))
+            actions = policy(observations)
+            observations, _, _, _, infos = env.step(actions)
+            if viewer is not env:
+                viewer.step(actions)
     return [
         Recording(episode=episode, frames=np.stack(own_frames))
         for episode, own_frames in zip(episodes, frames, strict=True)

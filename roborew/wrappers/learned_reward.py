@@ -30,6 +30,7 @@ from roborew.types import (
     renderable,
 )
 from roborew.wrappers.episode_tracker import EpisodeTracker, StepMasks, StepRewards, SuccessDetector
+from roborew.wrappers.pixel_observations import PixelObservations
 from roborew.wrappers.scorer import FrameScorer, check_scorable
 
 StepResult = tuple[Any, NDArray[Any], BoolArray, BoolArray, dict[str, Any]]
@@ -77,7 +78,7 @@ class RewardWrapper(VectorWrapper[Any, Any, Any, Any, Any]):
             options = dict(options)  # Gymnasium's environments take the mask out of it
         start = perf_counter()
         observations, infos = self.env.reset(seed=cast(Any, seed), options=options)
-        self.seconds["physics"] += perf_counter() - start
+        self._note_physics(start)
         self._ended_early = self._ended_early & ~begun
         outcome = self._reward(self._tracker.begin(begun), infos)
         return observations, infos | outcome.infos()
@@ -103,7 +104,7 @@ class RewardWrapper(VectorWrapper[Any, Any, Any, Any, Any]):
             true_rewards = np.where(self._ended_early, 0.0, true_rewards)
             terminated = terminated & ~self._ended_early
             truncated = truncated & ~self._ended_early
-        self.seconds["physics"] += perf_counter() - start
+        self._note_physics(start)
         outcome = self._reward(self._tracker.advance(terminated, truncated), infos)
         success = outcome.terminated_by_success_detector
         # What the environment ended itself, it also resets itself.
@@ -115,6 +116,15 @@ class RewardWrapper(VectorWrapper[Any, Any, Any, Any, Any]):
     def _reward(self, masks: StepMasks, infos: Mapping[str, Any]) -> StepRewards:
         """Score what is due and return what the environments get for this step or reset."""
         raise NotImplementedError
+
+    def _note_physics(self, start: float) -> None:
+        """Add what was spent below since ``start``, the agent's pictures apart."""
+        elapsed = perf_counter() - start
+        if isinstance(self.env, PixelObservations):
+            drawing = self.env.take_drawing_seconds()
+            self.seconds["drawing"] = self.seconds.get("drawing", 0.0) + drawing
+            elapsed -= drawing
+        self.seconds["physics"] += elapsed
 
     def _begin_after_early_end(self, infos: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         """Reset what ended early, in place of the step that the environment has just made of it;

@@ -73,6 +73,9 @@ class Task(ABC):
     substeps: ClassVar[int]
     """Physics steps per environment step."""
     action_size: ClassVar[int]
+    robot_state: ClassVar[slice | None] = None
+    """Entries of `observe` that the robot knows by itself: joints, velocities, gripper, posture; no
+    place of another thing. None where the task does not say."""
     scripted_policy: ClassVar[SkillSet | None] = None
     """Skills for scripted behaviors, see `experts`; None where there are none."""
     train_timesteps: ClassVar[int] = 500_000

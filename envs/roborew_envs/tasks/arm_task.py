@@ -51,6 +51,8 @@ class ArmTask(Task):
     workspace_bounds: ClassVar[FloatArray] = WORKSPACE_BOUNDS
     substeps: ClassVar[int] = 10
     action_size: ClassVar[int] = 4
+    robot_state: ClassVar[slice | None] = slice(0, 9)
+    """What `proprioception` returns stands first in every observation."""
 
     def build(self) -> mujoco.MjModel:
         return load_world(self.scene).compile()

@@ -7,7 +7,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import asdict, dataclass
-from typing import Any
+from types import MappingProxyType
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -19,13 +20,15 @@ from torch import Tensor
 from roborew.agents.demonstrations import DemonstrationEpisode, check_demonstrations
 from roborew.agents.env_checks import (
     ActionScale,
-    box_size,
     check_finite,
     require_disabled_autoreset,
     reset_where,
     rewards_are_deferred,
 )
 from roborew.agents.normalization import RunningMeanStd
+from roborew.agents.pixels.encoder import PixelActor, PixelEncoder, PixelQEnsemble, Trunk
+from roborew.agents.pixels.layout import Observations, observation_layout
+from roborew.agents.pixels.replay_buffer import PixelReplayBuffer
 from roborew.agents.rollout_report import Callback, EpisodeStatistics
 from roborew.agents.sac.networks import Actor, QEnsemble
 from roborew.agents.sac.replay_buffer import Batch, ReplayBuffer, demonstration_buffer
@@ -107,10 +110,15 @@ class SACConfig:
 
 
 class SAC:
-    """An agent for flat observations and bounded flat actions that learns from all it remembers.
+    """An agent for flat observations, or pictures, and bounded flat actions that learns from all it
+    remembers.
+
+    From pictures it learns as DrQ-v2 does: the critics' loss alone trains the convolutions, on
+    pictures that are shifted at random.
 
     Args:
-        observation_space: of one environment, a Box of shape (D,).
+        observation_space: of one environment, a Box of shape (D,), or a Dict with pictures, see
+            `roborew.agents.pixels.layout`.
         action_space: of one environment, a bounded Box of shape (A,); the policy works in [-1, 1].
         config: see `SACConfig`.
         seed: of the weights, the exploration, the samples and the first reset.
@@ -122,6 +130,10 @@ class SAC:
     __repr__ = agent_repr
 
     needs_rewards = True
+    pixels_options: ClassVar[Mapping[str, int]] = MappingProxyType(
+        {"batch_size": 128, "buffer_size": 100_000}
+    )
+    """Settings of a run from pictures that does not name them."""
 
     def __init__(
         self,
@@ -135,24 +147,23 @@ class SAC:
         self.steps = 0
         self._spaces = (observation_space, action_space)
         self._scale = ActionScale(action_space)
-        sizes = (box_size(observation_space, "observation"), self._scale.size)
-        hidden_dim = self.config.hidden_dim
+        self._layout = observation_layout(observation_space)
+        self._encoder: PixelEncoder | None = None
         with seeded_weights(seed):
-            self._actor = Actor(*sizes, hidden_dim)
-            self._critics = QEnsemble(*sizes, hidden_dim, self.config.num_critics)
+            self._make_networks()
         self._targets = deepcopy(self._critics).requires_grad_(False)
         self._log_temperature = torch.tensor(self.config.init_temperature).log().requires_grad_()
         self._optimizers = {
             "actor": self._adam(list(self._actor.parameters())),
-            "critics": self._adam(list(self._critics.parameters())),
+            "critics": self._adam([*self._critics.parameters(), *self._encoder_parameters()]),
             "temperature": self._adam([self._log_temperature]),
         }
         self._generator = torch.Generator().manual_seed(seed)
-        self._observation_stats = RunningMeanStd(sizes[0])
+        self._observation_stats = RunningMeanStd(self._layout.vector_size)
         self._replay: ReplayBuffer | None = None
         self._demonstrations: ReplayBuffer | None = None
         self._env: VectorEnv[Any, Any, Any] | None = None
-        self._observations: NDArray[np.float32] | None = None
+        self._observations: NDArray[Any] | None = None
         self._episodes = EpisodeStatistics(0)
 
     def use_demonstrations(self, episodes: Sequence[DemonstrationEpisode]) -> None:
@@ -166,18 +177,25 @@ class SAC:
         if unpaid:
             raise InvalidInputError(f"sac: demonstration {unpaid[0]} has no rewards to learn from.")
         actions = [self._scale.from_environment(episode.actions) for episode in episodes]
-        self._demonstrations = demonstration_buffer(episodes, actions)
+        rows = [self._layout.rows(episode.observations) for episode in episodes]
+        self._demonstrations = demonstration_buffer(
+            episodes, rows, actions, self._replay_of(sum(map(len, actions)), 1, len(episodes))
+        )
         if self._observation_stats.count == 0:
-            for episode in episodes:
-                self._observation_stats.update(episode.observations)
+            for part in rows:
+                self._observation_stats.update(self._layout.vector(part))
 
-    def act(
-        self, observations: NDArray[np.floating], deterministic: bool = True
-    ) -> NDArray[np.float32]:
-        """Return actions, shape (n, A), for observations (n, D); without ``deterministic`` they are
-        drawn with the agent's own generator."""
-        inputs = self._normalize(torch.as_tensor(check_finite(observations, "observation")))
+    def replay_bytes(self, num_envs: int, total_steps: int) -> int:
+        """Return the memory that the replay will take after so many steps of all environments."""
+        size = min(self.config.buffer_size, total_steps)
+        return self._replay_of(size, num_envs, size // 8).num_bytes
+
+    def act(self, observations: Observations, deterministic: bool = True) -> NDArray[np.float32]:
+        """Return actions, shape (n, A), for observations of n environments; without ``deterministic``
+        they are drawn with the agent's own generator."""
+        rows = torch.as_tensor(self._layout.rows(observations))
         with torch.no_grad():
+            inputs = self._features(rows)
             if deterministic:
                 actions = torch.tanh(self._actor(inputs)[0])
             else:
@@ -222,6 +240,8 @@ class SAC:
             "observations": self._observation_stats.state_dict(),
             "generator": from_tensors({"state": self._generator.get_state()}),
         }
+        if self._encoder is not None:
+            parts["encoder"] = from_tensors(self._encoder.state_dict())
         for name, optimizer in self._optimizers.items():
             parts[f"optimizer-{name}"] = from_optimizer(optimizer)
         if self._replay is not None and self._observations is not None:
@@ -244,7 +264,13 @@ class SAC:
             InvalidInputError: another configuration, or weights of another shape.
         """
         require_same_settings(meta, self.config, "SAC")
-        networks = {"actor": self._actor, "critics": self._critics, "targets": self._targets}
+        networks: dict[str, torch.nn.Module] = {
+            "actor": self._actor,
+            "critics": self._critics,
+            "targets": self._targets,
+        }
+        if self._encoder is not None:
+            networks["encoder"] = self._encoder
         for name, network in networks.items():
             load_weights(network, to_tensors(select_prefix(arrays, f"{name}/")), "SAC")
         for name, optimizer in self._optimizers.items():
@@ -272,9 +298,34 @@ class SAC:
     def _adam(self, parameters: list[Tensor]) -> torch.optim.Optimizer:
         return torch.optim.Adam(parameters, lr=self.config.learning_rate, fused=True)
 
+    def _make_networks(self) -> None:
+        heads = (self._scale.size, self.config.hidden_dim)
+        num_critics = self.config.num_critics
+        if self._layout.stack is None:
+            self._actor = Actor(self._layout.vector_size, *heads)
+            self._critics = QEnsemble(self._layout.vector_size, *heads, num_critics)
+            return
+        generator = torch.Generator().manual_seed(self.seed)
+        self._encoder = PixelEncoder(self._layout, generator)
+        trunks = [
+            Trunk(self._encoder.num_features, self._layout, generator) for _ in ("actor", "critics")
+        ]
+        self._actor = PixelActor(trunks[0], *heads)
+        self._critics = PixelQEnsemble(trunks[1], *heads, num_critics)
+
+    def _encoder_parameters(self) -> list[Tensor]:
+        return [] if self._encoder is None else list(self._encoder.parameters())
+
     def _empty_replay(self, num_envs: int) -> ReplayBuffer:
-        sizes = (box_size(self._spaces[0], "observation"), self._scale.size)
-        return ReplayBuffer(self.config.buffer_size, num_envs, *sizes)
+        size = self.config.buffer_size
+        # Episodes are longer than eight steps, or the oldest pictures give way a little earlier.
+        return self._replay_of(size, num_envs, size // 8)
+
+    def _replay_of(self, capacity: int, num_envs: int, starts: int) -> ReplayBuffer:
+        if self._layout.stack is None:
+            sizes = (self._layout.vector_size, self._scale.size)
+            return ReplayBuffer(capacity, num_envs, *sizes)
+        return PixelReplayBuffer(capacity, num_envs, self._layout, self._scale.size, starts)
 
     def _enter(self, env: VectorEnv[Any, Any, Any]) -> None:
         require_disabled_autoreset(env)
@@ -286,7 +337,7 @@ class SAC:
         # After `load_state_dict` it is None: the caller has restored the environment itself.
         is_same_env = self._env is None or self._env is env
         if self._observations is None or not is_same_env:
-            self._observations = check_finite(env.reset(seed=self.seed)[0], "observation")
+            self._observations = self._layout.rows(env.reset(seed=self.seed)[0])
             self._episodes = EpisodeStatistics(env.num_envs)
         if self._replay is None or self._replay.num_envs != env.num_envs:
             self._replay = self._empty_replay(env.num_envs)
@@ -297,13 +348,13 @@ class SAC:
         assert self._observations is not None and self._replay is not None
         observations = self._observations
         with watch.time("acting"):
-            self._observation_stats.update(observations)
+            self._observation_stats.update(self._layout.vector(observations))
             actions = self._explore(observations)
         with watch.time("environment"):
             step = env.step(self._scale.to_environment(actions))
         final, rewards, terminated, truncated, infos = step
         with watch.time("acting"):
-            final = check_finite(final, "observation")
+            final = self._layout.rows(final)
             check_finite(rewards, "reward")
             done = np.asarray(terminated | truncated)
             self._replay.add(observations, actions, rewards, final, terminated, done)
@@ -311,15 +362,15 @@ class SAC:
             self._episodes.add_step(rewards, infos.get("true_reward", unknown), done)
             self._episodes.add_finals(infos, done)
         with watch.time("environment"):
-            self._observations = reset_where(env, done, final)
+            self._observations = reset_where(env, done, final, self._layout.rows)
         self.steps += env.num_envs
 
-    def _explore(self, observations: NDArray[np.float32]) -> Tensor:
+    def _explore(self, observations: NDArray[Any]) -> Tensor:
         if self._is_warming_up():
             shape = (len(observations), self._scale.size)
             return 2 * torch.rand(shape, generator=self._generator) - 1
-        inputs = self._normalize(torch.as_tensor(observations))
         with torch.no_grad():
+            inputs = self._features(torch.as_tensor(observations))
             return self._actor.sample(inputs, self._noise(len(inputs)))[0]
 
     def _is_warming_up(self) -> bool:
@@ -328,6 +379,13 @@ class SAC:
 
     def _noise(self, count: int) -> Tensor:
         return torch.randn((count, self._scale.size), generator=self._generator)
+
+    def _features(self, rows: Tensor) -> Tensor:
+        """What the heads read, shape (B, ...), of rows of the layout."""
+        if self._encoder is None:
+            return self._normalize(rows)
+        pixels, vector = self._layout.split(rows)
+        return self._encoder(pixels, self._normalize(vector))
 
     def _normalize(self, observations: Tensor) -> Tensor:
         observations = observations.float()
@@ -356,9 +414,11 @@ class SAC:
 
     def _update(self, batch: Batch) -> Tensor:
         """Make one gradient step of critics, actor and temperature; return `LOSS_PARTS`."""
-        observations = self._normalize(batch.observations)
+        observations = self._features(self._layout.shifted(batch.observations, self._generator))
         q_loss = self._q_loss(observations, batch)
         self._descend("critics", q_loss)
+        # The actor reads the encoder as it is, and never trains it.
+        observations = observations.detach()
         with torch.no_grad():
             for target, source in zip(
                 self._targets.parameters(), self._critics.parameters(), strict=True
@@ -379,7 +439,8 @@ class SAC:
         """``E[(Q(s, a) - R - gamma^n (Q'(s', a') - alpha log pi(a' | s')))^2]``, ``Q'`` the least of
         two of the target networks, summed over the ensemble."""
         with torch.no_grad():
-            following = self._normalize(batch.next_observations)
+            shifted = self._layout.shifted(batch.next_observations, self._generator)
+            following = self._features(shifted)
             actions, log_prob = self._actor.sample(following, self._noise(len(following)))
             members = torch.randperm(self.config.num_critics, generator=self._generator)[:2]
             values = self._targets(following, actions)[members].amin(dim=0)
@@ -396,7 +457,8 @@ class SAC:
         # Of these alone: the actor's loss must leave no gradients in the critics that it asks.
         gradients = torch.autograd.grad(loss, parameters)
         for parameter, gradient in zip(parameters, gradients, strict=True):
-            parameter.grad = gradient
+            # A convolution's comes with its channels last, which the fused step would not see.
+            parameter.grad = gradient.contiguous()
         optimizer.step()
 
 

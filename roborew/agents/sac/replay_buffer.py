@@ -69,24 +69,28 @@ class ReplayBuffer:
         self._terminated = torch.zeros(rows, num_envs)
         self._done = torch.zeros(rows, num_envs)
 
+    @property
+    def num_bytes(self) -> int:
+        """Memory of the buffer once it is full; taken page by page, as it fills."""
+        return sum(getattr(self, f"_{name}").nbytes for name in COLUMNS)
+
     def __len__(self) -> int:
         return self.filled * self.num_envs
 
     def add(
         self,
-        observations: NDArray[np.floating],
+        observations: NDArray[Any],
         actions: Tensor,
         rewards: NDArray[np.floating],
-        next_observations: NDArray[np.floating],
+        next_observations: NDArray[Any],
         terminated: NDArray[np.bool_],
         done: NDArray[np.bool_],
     ) -> None:
         """Remember one step of every environment."""
         row = self.head
-        self._observations[row] = torch.as_tensor(observations, dtype=torch.float32)
+        self._observe(row, observations, next_observations)
         self._actions[row] = actions
         self._rewards[row] = torch.as_tensor(rewards, dtype=torch.float32)
-        self._next_observations[row] = torch.as_tensor(next_observations, dtype=torch.float32)
         self._terminated[row] = torch.as_tensor(terminated, dtype=torch.float32)
         self._done[row] = torch.as_tensor(done, dtype=torch.float32)
         self.head = (row + 1) % self.rows
@@ -97,7 +101,7 @@ class ReplayBuffer:
 
         ``R = sum_k gamma^k r_k``; the sum ends at the end of an episode, and at the newest row.
         """
-        first = torch.randint(self.filled, (size,), generator=generator)
+        first = self._draw_rows(size, generator)
         envs = torch.randint(self.num_envs, (size,), generator=generator)
         newest = (self.head - 1) % self.rows
         returns, factors = torch.zeros(size), torch.ones(size)
@@ -112,12 +116,27 @@ class ReplayBuffer:
             running = running & ~ends
             row = (row + 1) % self.rows
         return Batch(
-            observations=self._observations[first, envs],
+            observations=self._observed(first, envs),
             actions=self._actions[first, envs],
             returns=returns,
-            next_observations=self._next_observations[last, envs],
+            next_observations=self._observed_next(last, envs),
             discounts=factors * (1 - self._terminated[last, envs]),
         )
+
+    def _observe(
+        self, row: int, observations: NDArray[Any], next_observations: NDArray[Any]
+    ) -> None:
+        self._observations[row] = torch.as_tensor(observations, dtype=torch.float32)
+        self._next_observations[row] = torch.as_tensor(next_observations, dtype=torch.float32)
+
+    def _draw_rows(self, size: int, generator: torch.Generator) -> Tensor:
+        return torch.randint(self.filled, (size,), generator=generator)
+
+    def _observed(self, rows: Tensor, envs: Tensor) -> Tensor:
+        return self._observations[rows, envs]
+
+    def _observed_next(self, rows: Tensor, envs: Tensor) -> Tensor:
+        return self._next_observations[rows, envs]
 
     def state_dict(self) -> dict[str, NDArray[Any]]:
         """Return what is remembered, and where the ring stands."""
@@ -135,27 +154,29 @@ class ReplayBuffer:
 
 
 def demonstration_buffer(
-    episodes: Sequence[DemonstrationEpisode], actions: Sequence[NDArray[np.float32]]
+    episodes: Sequence[DemonstrationEpisode],
+    observations: Sequence[NDArray[Any]],
+    actions: Sequence[NDArray[np.float32]],
+    buffer: ReplayBuffer,
 ) -> ReplayBuffer:
-    """Return a buffer of exactly these episodes, one after the other.
+    """Return a buffer filled with exactly these episodes, one after the other.
 
     Args:
         episodes: paid, see `DemonstrationEpisode.rewards`.
+        observations: those of each episode as rows, shape (T + 1, ...).
         actions: those of each episode in [-1, 1], shape (T, A).
+        buffer: an empty one of one environment, as large as they are together.
     """
-    total = sum(len(part) for part in actions)
-    observation_dim = episodes[0].observations.shape[1]
-    buffer = ReplayBuffer(total, 1, observation_dim, actions[0].shape[1])
-    for episode, part in zip(episodes, actions, strict=True):
+    for episode, rows, part in zip(episodes, observations, actions, strict=True):
         assert episode.rewards is not None
         length = len(part)
         for step in range(length):
             is_last = step == length - 1
             buffer.add(
-                episode.observations[step : step + 1],
+                rows[step : step + 1],
                 torch.as_tensor(part[step : step + 1]),
                 episode.rewards[step : step + 1],
-                episode.observations[step + 1 : step + 2],
+                rows[step + 1 : step + 2],
                 terminated=np.array([is_last and episode.terminated]),
                 done=np.array([is_last]),
             )

@@ -23,7 +23,7 @@ from roborew.data.reading import DemonstrationSet, read_demonstrations
 from roborew.errors import InvalidInputError
 from roborew.storage.run import slugify
 from roborew.types import RewardModel, renderable
-from roborew.workflows.factories import make_env
+from roborew.workflows.factories import make_state_env
 from roborew.workflows.rewards import make_reward_env
 from roborew.workflows.train.config import TrainConfig
 
@@ -92,7 +92,7 @@ def _score_one_start(config: TrainConfig, model: RewardModel | None) -> None:
 
 def _available(config: TrainConfig) -> tuple[str, ...]:
     default = replace(config, env=replace(config.env, cameras=()))
-    with closing(make_env(default, 1)) as env:
+    with closing(make_state_env(default, 1)) as env:
         own: str = import_module("roborew_envs.suites").DEFAULT_CAMERA
         inner = renderable(env)
         return (own,) if inner is None else inner.cameras

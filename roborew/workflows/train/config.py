@@ -3,6 +3,7 @@
 | group | what it chooses | on the command line |
 |---|---|---|
 | `EnvConfig` | the environment and how it is seen | ``--env ID --cameras side`` |
+| `ObservationsConfig` | what the agent sees | ``--observations pixels --frame-stack 3`` |
 | `RewardConfig` | the reward and its settings | ``--reward clip --reward.model ViT-B-32`` |
 | `ShapingConfig` | how scores become rewards | ``--shaping potential --shaping.scale 5`` |
 | `SuccessDetectorConfig` | what a predicted success does | ``--success-detector.threshold 0.8`` |
@@ -24,6 +25,7 @@ from typing import Annotated, Any, Literal, Self
 import tyro
 
 from roborew.bounds import check_largest, check_whole_number
+from roborew.config import to_json
 from roborew.errors import InvalidInputError
 from roborew.registry import check_name_from_file
 from roborew.workflows.parts import AgentConfig, Name, RewardConfig
@@ -67,6 +69,36 @@ class EnvConfig:
     def upgrade(cls, content: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return the content of a config.json of before horizon and action repeat were settings."""
         return {"horizon": None, "action_repeat": 1, **content}
+
+
+@dataclass(frozen=True, slots=True)
+class ObservationsConfig:
+    """What the agent sees."""
+
+    kind: Annotated[Literal["state", "pixels", "both"], tyro.conf.arg(name="")] = "state"
+    """The simulator's state; or pictures of the reward's cameras and what the robot knows of itself
+    (joints, velocities, gripper), where the environment says what that is; or pictures and all of the
+    state."""
+    frame_stack: Annotated[int | None, tyro.conf.arg(aliases=("--frame-stack",))] = None
+    """Frames of an observation, the last ones of the episode; 2 if not given: enough for a
+    velocity."""
+    shrink: int | None = None
+    """Whole number by which the frames that are drawn for the reward are shrunk for the agent; if not
+    given, the least with which no side is longer than 64 pixels."""
+
+    def check(self) -> None:
+        """Raise where a setting has no meaning."""
+        for name in ("frame_stack", "shrink"):
+            value = getattr(self, name)
+            if value is None:
+                continue
+            flag = f"observations.{name.replace('_', '-')}"
+            check_whole_number(flag, value)
+            if self.kind == "state":
+                raise InvalidInputError(
+                    f"--{flag}: the agent sees the state, no pictures; leave it out, or choose "
+                    "--observations pixels or both."
+                )
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +180,7 @@ class TrainConfig:
     """What the agent should do, as a sentence; the task's own instruction if not given."""
     goal_image: Path | None = None
     """A picture of the goal, for rewards that compare with one."""
+    observations: ObservationsConfig = field(default_factory=ObservationsConfig)
     reward: RewardConfig = field(default_factory=RewardConfig)
     shaping: ShapingConfig = field(default_factory=ShapingConfig)
     success_detector: SuccessDetectorConfig = field(default_factory=SuccessDetectorConfig)
@@ -189,6 +222,7 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         # Groups are checked here: what they raise themselves, tyro would wrap in words of its own.
+        self.observations.check()
         self.shaping.check()
         self.success_detector.check()
         check_whole_number("evaluation.episodes", self.evaluation.episodes)
@@ -221,8 +255,10 @@ class TrainConfig:
     @classmethod
     def upgrade(cls, content: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return the content of a config.json of an earlier release as one of today."""
-        # Runs of before the trackers asked for none, and their agents had no demonstrations.
+        # Runs of before the trackers asked for none, and their agents had no demonstrations and saw
+        # no pictures.
         earlier: dict[str, Any] = {"log": [], "demos": None, "num_demos": None, "patience": None}
+        earlier["observations"] = to_json(ObservationsConfig())
         return {**earlier, **nested(content)}
 
     @property

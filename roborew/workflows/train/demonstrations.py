@@ -21,7 +21,7 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from roborew.agents.base import Agent
-from roborew.agents.bc import BC
+from roborew.agents.bc import BC, BCConfig
 from roborew.agents.demonstrations import (
     DemonstrationEpisode,
     LearnsFromDemonstrations,
@@ -32,6 +32,7 @@ from roborew.data.reading import read_demonstrations
 from roborew.errors import InvalidInputError
 from roborew.seeding import Seeds
 from roborew.types import RewardModel, Video
+from roborew.workflows.factories import observe
 from roborew.workflows.rewards import pay_reward
 from roborew.workflows.train.config import TrainConfig
 
@@ -79,7 +80,7 @@ def agent_episodes(
     demonstrations = read_agent_demonstrations(config.demos, config.num_demos)
     if needs_rewards:
         return paid_episodes(config, demonstrations, model)
-    return [unpaid_episode(demonstration) for demonstration in demonstrations]
+    return _observed_episodes(config, demonstrations)
 
 
 def check_agent_demonstrations(
@@ -109,6 +110,9 @@ def check_agent_demonstrations(
     for demonstration in demonstrations:
         _require_same_task(demonstration, config.env.id)
     episodes = [unpaid_episode(demonstration) for demonstration in demonstrations]
+    if config.observations.kind != "state":
+        # Their pictures take long to read: one tells of all.
+        episodes = _observed_episodes(config, demonstrations[:1])
     check_demonstrations(episodes, spaces.single_observation_space, spaces.single_action_space)
     if agent.needs_rewards:
         RecordedEnv(demonstrations, config.env.cameras)
@@ -130,7 +134,9 @@ def clone_of_demonstrations(config: TrainConfig, env: VectorEnv[Any, Any, Any]) 
     """
     spaces: Any = env  # Gymnasium leaves the parameter of these spaces open
     seed = Seeds(config.seed).integer("cloning")
-    clone = BC(spaces.single_observation_space, spaces.single_action_space, seed=seed)
+    sees_pictures = config.observations.kind != "state"
+    settings = BCConfig(**BC.pixels_options) if sees_pictures else BCConfig()
+    clone = BC(spaces.single_observation_space, spaces.single_action_space, settings, seed)
     clone.use_demonstrations(agent_episodes(config, None, needs_rewards=False))
     clone.learn(env, BC.train_timesteps)
     return clone
@@ -151,9 +157,29 @@ def paid_episodes(
         InvalidInputError: the set lacks a camera that the reward sees, or the truth that an oracle
             pays.
     """
-    recorded = RecordedEnv(demonstrations, config.env.cameras)
+    recorded = _observe_recorded(config, demonstrations)
     with closing(pay_reward(config, recorded, model)) as env:
         return [_play(env, demonstration) for demonstration in demonstrations]
+
+
+def _observed_episodes(
+    config: TrainConfig, demonstrations: Sequence[Demonstration]
+) -> list[DemonstrationEpisode]:
+    """Demonstrations as the agent of a run observes them, unpaid."""
+    if config.observations.kind == "state":
+        return [unpaid_episode(demonstration) for demonstration in demonstrations]
+    with closing(_observe_recorded(config, demonstrations)) as env:
+        episodes = [_play(env, demonstration) for demonstration in demonstrations]
+    return [replace(episode, rewards=None, terminated=False) for episode in episodes]
+
+
+def _observe_recorded(
+    config: TrainConfig, demonstrations: Sequence[Demonstration]
+) -> VectorEnv[Any, Any, Any]:
+    recorded = RecordedEnv(demonstrations, config.env.cameras)
+    if config.observations.kind == "state":
+        return recorded
+    return observe(config, recorded, recorded.frame_shape)
 
 
 def unpaid_episode(demonstration: Demonstration) -> DemonstrationEpisode:
@@ -169,11 +195,12 @@ def unpaid_episode(demonstration: Demonstration) -> DemonstrationEpisode:
 
 def _play(env: VectorEnv[Any, Any, Any], demonstration: Demonstration) -> DemonstrationEpisode:
     episode = unpaid_episode(demonstration)
-    env.reset()
+    observations = [env.reset()[0]]
     rewards: list[float] = []
     terminated = False
     for action in episode.actions:
-        _, reward, ended, _, _ = env.step(action[None])
+        observation, reward, ended, _, _ = env.step(action[None])
+        observations.append(observation)
         rewards.append(float(reward[0]))
         terminated = bool(ended[0])
         if terminated:
@@ -181,11 +208,19 @@ def _play(env: VectorEnv[Any, Any, Any], demonstration: Demonstration) -> Demons
     length = len(rewards)
     return DemonstrationEpisode(
         name=episode.name,
-        observations=episode.observations[: length + 1],
+        observations=_join(observations),
         actions=episode.actions[:length],
         rewards=np.array(rewards, dtype=np.float32),
         terminated=terminated,
     )
+
+
+def _join(observations: Sequence[Any]) -> Any:
+    """Observations of one environment, step after step, as one array, or one for each name."""
+    first = observations[0]
+    if isinstance(first, np.ndarray):
+        return np.concatenate(observations)
+    return {name: np.concatenate([step[name] for step in observations]) for name in first}
 
 
 class RecordedEnv(VectorEnv[Any, Any, Any]):
@@ -203,7 +238,8 @@ class RecordedEnv(VectorEnv[Any, Any, Any]):
         self.num_envs = 1
         self.render_mode = "rgb_array"
         self.metadata = {"autoreset_mode": AutoresetMode.DISABLED}
-        first = unpaid_episode(demonstrations[0])
+        first = demonstrations[0]
+        assert first.observations is not None and first.actions is not None
         observation_space = _space_of(first.observations)
         action_space = _space_of(first.actions)
         self.single_observation_space, self.single_action_space = observation_space, action_space
@@ -218,6 +254,12 @@ class RecordedEnv(VectorEnv[Any, Any, Any]):
         self._frame: Video = np.zeros((1, 1, 1, 3), dtype=np.uint8)
         self._step = 0
         self._step_of_frame = -1
+
+    @property
+    def frame_shape(self) -> tuple[int, int]:
+        """Height and width of a frame, all cameras together; of the first demonstration."""
+        firsts = [next(iter(self._playing.frames(camera))) for camera in self._cameras]
+        return firsts[0].shape[0], sum(frame.shape[1] for frame in firsts)
 
     def reset(self, *, seed: Any = None, options: dict[str, Any] | None = None) -> Any:
         """Begin the next episode."""

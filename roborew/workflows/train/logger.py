@@ -90,6 +90,7 @@ class TrainLogger:
         self._begun_at = now
         self._logged_at = now
         self._saved_at = -math.inf
+        self._save_interval = CHECKPOINT_SECONDS
         self._env_seconds: dict[str, float] = {}
         self._steps = 0
         self._figures = (0, math.nan, math.nan, math.nan)
@@ -147,8 +148,11 @@ class TrainLogger:
             "wall": self.wall,
             "refits": self._refits,
         }
+        start = perf_counter()
         self._run.save_checkpoint(self._agent.steps, arrays, meta)
         self._saved_at = perf_counter()
+        # A large replay takes seconds to write: no more than a twentieth of the time.
+        self._save_interval = max(CHECKPOINT_SECONDS, 20 * (self._saved_at - start))
 
     def note(self, report: RolloutReport) -> Status:
         """Log one rollout, save if it is time to, and say how training stands."""
@@ -165,7 +169,7 @@ class TrainLogger:
         del scalars["steps"]
         for tracker in self._trackers:
             tracker.log(report.steps, scalars)
-        if now - self._saved_at >= CHECKPOINT_SECONDS:
+        if now - self._saved_at >= self._save_interval:
             self.save()
         return self._status(report, speed)
 

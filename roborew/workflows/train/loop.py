@@ -19,6 +19,7 @@ from roborew.storage.names import check_file_name
 from roborew.storage.run import RunDirectory
 from roborew.storage.staging import Target
 from roborew.types import RewardModel
+from roborew.workflows.environments import robot_state
 from roborew.workflows.factories import make_agent
 from roborew.workflows.fitness import describe_unfitted
 from roborew.workflows.rewards import RewardEnv, load_model, make_reward_env
@@ -31,6 +32,7 @@ from roborew.workflows.train.demonstrations import (
 )
 from roborew.workflows.train.interrupt import stop_on_signal
 from roborew.workflows.train.logger import Observer, TrainLogger
+from roborew.workflows.train.memory import check_memory, with_room
 from roborew.workflows.train.origin import cache_paths
 from roborew.workflows.train.patience import Patience
 from roborew.workflows.train.resolve import resolve, resolve_for_reward
@@ -106,7 +108,7 @@ def start(config: TrainConfig, path: Target) -> RunDirectory:
         # That it can be paid and act there at all, before there is a folder.
         agent = make_agent(config, env)
         config = check_agent_demonstrations(config, agent, env)
-    return RunDirectory.create(path, config, seeds={"run": config.seed})
+    return RunDirectory.create(with_room(path, config, agent), config, seeds={"run": config.seed})
 
 
 def no_refit(run: RunDirectory, number: int) -> None:
@@ -166,7 +168,7 @@ def _phase(
         agent = make_agent(config, env)
         if config.demos is not None:
             give_demonstrations(config, agent, model)
-        _warn(config, model, env, agent)
+        _warn(run, config, model, env, agent)
         train_logger = TrainLogger(
             run, config, env, agent, refits=refits, deadline=deadline, trackers=trackers
         )
@@ -191,11 +193,21 @@ def _phase(
     return Outcome(ended="stopped" if stop.requested else "minutes", steps=agent.steps)
 
 
-def _warn(config: TrainConfig, model: RewardModel | None, env: RewardEnv, agent: Agent) -> None:
+def _warn(
+    run: RunDirectory, config: TrainConfig, model: RewardModel | None, env: RewardEnv, agent: Agent
+) -> None:
     """Say what the run will cost, and whether the reward was fitted to its task."""
     n_steps = getattr(agent.config, "n_steps", None)
     # Warned of before the first question: a hosted judge takes money for each.
     lines = describe_training_cost(config, model, n_steps, env)
+    if config.observations.kind == "pixels" and robot_state(config.env.id) is None:
+        lines.append(
+            f"observations: {config.env.id} does not say which of its state is the robot's own, so "
+            "the agent sees pictures alone."
+        )
+    memory = check_memory(config, agent, run.path)
+    if memory is not None and config.observations.kind != "state":
+        lines.append(memory)
     unfitted = describe_unfitted(model, config.env.id, config.sentence)
     if unfitted is not None:
         lines.append(unfitted)

@@ -13,9 +13,11 @@ from roborew.errors import InvalidInputError
 from roborew.registry import agents
 from roborew.types import RewardSpec
 from roborew.workflows.environments import check_environment, task_class
+from roborew.workflows.factories import FRAME_STACK
 from roborew.workflows.parts import AgentConfig, RewardConfig
 from roborew.workflows.train.config import (
     EnvConfig,
+    ObservationsConfig,
     ShapingConfig,
     SuccessDetectorConfig,
     TrainConfig,
@@ -50,13 +52,14 @@ def resolve(config: TrainConfig) -> TrainConfig:
     return replace(
         config,
         env=_resolve_env(config.env),
+        observations=_resolve_observations(config.observations),
         instruction=config.sentence,
         total_timesteps=config.timesteps,
         reward=reward,
         goal_image=config.goal_image.resolve() if config.goal_image else None,
         demos=config.demos.resolve() if config.demos else None,
         refit=config.refit.resolve() if config.refit else None,
-        agent=_resolve_agent(config.agent, config.env.id, reward),
+        agent=_resolve_agent(config, reward),
     )
 
 
@@ -89,6 +92,12 @@ def _resolve_env(env: EnvConfig) -> EnvConfig:
     return replace(env, width=width, height=height)
 
 
+def _resolve_observations(observations: ObservationsConfig) -> ObservationsConfig:
+    if observations.kind == "state":
+        return observations
+    return replace(observations, frame_stack=observations.frame_stack or FRAME_STACK)
+
+
 def _resolve_reward(reward: RewardConfig, env_id: str) -> RewardConfig:
     reward.check_name()
     if reward.is_folder:
@@ -105,14 +114,18 @@ def _resolve_reward(reward: RewardConfig, env_id: str) -> RewardConfig:
     return reward.with_defaults()
 
 
-def _resolve_agent(agent: AgentConfig, env_id: str, reward: RewardConfig) -> AgentConfig:
+def _resolve_agent(config: TrainConfig, reward: RewardConfig) -> AgentConfig:
+    agent = config.agent
     options = agent.typed_options()
-    task = task_class(env_id)
+    task = task_class(config.env.id)
     if "init_std" in keyword_options(agent.factory()) and "init_std" not in options:
         usual = CRITICS_INIT_STD if reward.is_critic else DEFAULT_INIT_STD
         agent = agent.with_options({"init_std": task.train_init_std or usual})
     if agent.name == "ppo":
         agent = agent.with_options({**task.train_ppo, **agent.options})
+    if config.observations.kind != "state":
+        usual = getattr(agent.factory(), "pixels_options", {})
+        agent = agent.with_options({**usual, **agent.options})
     return agent.with_defaults()
 
 

@@ -33,6 +33,7 @@ class CartPole(Task):
     stages: ClassVar[tuple[str, ...]] = ("fallen", "leaning", "balanced")
     substeps = 2
     action_size = 1
+    robot_state = slice(0, 4)
     language = Language(
         instruction="keep the pole upright",
         paraphrases=(

@@ -39,6 +39,7 @@ class MountainCar(Task):
     stages: ClassVar[tuple[str, ...]] = ("valley", "swinging", "at the flag")
     substeps = 10
     action_size = 1
+    robot_state = slice(1, 2)  # its speed; where it is on the road it would have to see
     language = Language(
         instruction="drive the car up to the flag",
         paraphrases=(

@@ -41,6 +41,7 @@ class Humanoid(Task):
     horizon = 150
     substeps = 5
     action_size = 17
+    robot_state = slice(0, 45)
 
     def build(self) -> mujoco.MjModel:
         spec = load_body("humanoid.xml")

@@ -24,6 +24,7 @@ class Ant(Runner):
     stages: ClassVar[tuple[str, ...]] = ("start", "walk", "finished")
     substeps = 5
     action_size = 8
+    robot_state = slice(2, None)  # but where it is on the floor
     language = Language(
         instruction="walk forward on all four legs",
         paraphrases=(

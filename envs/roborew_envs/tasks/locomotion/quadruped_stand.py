@@ -37,6 +37,7 @@ class QuadrupedStand(Task):
     stages: ClassVar[tuple[str, ...]] = ("lying", "rising", "standing")
     substeps = 10
     action_size = 12
+    robot_state = slice(0, 35)
     language = Language(
         instruction="stand up on all four legs",
         paraphrases=(

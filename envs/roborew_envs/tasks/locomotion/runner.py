@@ -21,6 +21,8 @@ class Runner(Task):
 
     cameras: ClassVar[tuple[str, ...]] = ("side", "stand", "chase")
     stages: ClassVar[tuple[str, ...]] = ("start", "run", "finished")
+    robot_state: ClassVar[slice | None] = slice(1, None)
+    """But where it is on the track."""
     finish_x: ClassVar[int]
     """Place of the line along x [m]; a start is at 0."""
     start_noise: ClassVar[tuple[float, float]] = (0.1, 0.1)

@@ -1,0 +1,83 @@
+"""What an agent will have to remember, held against the memory and the disk that there are before a
+run begins."""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from roborew.errors import InvalidInputError
+from roborew.storage.staging import Target
+from roborew.workflows.train.config import TrainConfig
+
+COPIES_IN_MEMORY = 3
+"""While a checkpoint is written: what is remembered, a copy, and the file's bytes."""
+COPIES_ON_DISK = 3
+"""Checkpoints kept, and the one that is written."""
+_MEMORY = Path("/proc/meminfo")
+
+
+def check_memory(config: TrainConfig, agent: Any, folder: Path) -> str | None:
+    """Say how much a run will remember; None where its agent remembers nothing.
+
+    Args:
+        config: of the run, resolved.
+        agent: of the run.
+        folder: where the run is to stand; it need not exist.
+
+    Raises:
+        InvalidInputError: more than the free memory or disk can hold.
+    """
+    remember: Callable[[int, int], int] | None = getattr(agent, "replay_bytes", None)
+    if remember is None:
+        return None
+    needed = remember(config.num_envs, config.timesteps)
+    advice = "lower --agent.buffer-size" + (
+        "" if config.observations.kind == "state" else ", or raise --observations.shrink"
+    )
+    _require(
+        COPIES_IN_MEMORY * needed, available_memory(), "of memory, with its checkpoints", advice
+    )
+    while not folder.exists():
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free
+    _require(COPIES_ON_DISK * needed, free, f"in {folder}, with its checkpoints", advice)
+    return f"replay: up to {_say(needed)} of memory; {_say(COPIES_ON_DISK * needed)} of disk"
+
+
+def with_room(path: Target, config: TrainConfig, agent: Any) -> Target:
+    """Return where a run is to stand, if there is room for what its agent remembers.
+
+    Raises:
+        InvalidInputError: as of `check_memory`.
+    """
+    candidates = iter([Path(path)] if isinstance(path, str | Path) else path)
+    first = next(candidates)
+    check_memory(config, agent, first.absolute().parent)
+    return path if isinstance(path, str | Path) else itertools.chain([first], candidates)
+
+
+def available_memory() -> int | None:
+    """Memory that can be had without swapping [bytes]; None where the system does not say."""
+    if not _MEMORY.exists():
+        return None
+    for line in _MEMORY.read_text().splitlines():
+        name, _, rest = line.partition(":")
+        if name == "MemAvailable":
+            return int(rest.split()[0]) * 1024
+    return None
+
+
+def _require(needed: int, available: int | None, place: str, advice: str) -> None:
+    if available is not None and needed > available:
+        raise InvalidInputError(
+            f"replay: what the agent is to remember takes {_say(needed)} {place}; "
+            f"{_say(available)} are free. To make it fit, {advice}."
+        )
+
+
+def _say(count: int) -> str:
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{max(1, round(count / 1e6))} MB"
