@@ -94,8 +94,8 @@ class ObservationLayout:
         if self.stack is None:
             return rows
         pixels, _ = self.split(rows)
-        moved = random_shift(pixels, generator).flatten(1)
-        return torch.cat([moved, rows[:, self.num_bytes :]], dim=1)
+        pictures = random_shift(pixels, generator).flatten(1)
+        return torch.cat([pictures, rows[:, self.num_bytes :]], dim=1)
 
 
 def observation_layout(space: Space[Any]) -> ObservationLayout:

@@ -116,8 +116,8 @@ class PixelReplayBuffer(ReplayBuffer):
         """Rows of the layout, of stacks whose newest frames stand in these places."""
         back = torch.arange(self._stack_size - 1, -1, -1)
         back = torch.minimum(back, ages[:, None])
-        shown = (places[:, None] - back) % self._frames.shape[1]
-        stacks = self._frames[envs[:, None], shown].flatten(1)
+        frame_places = (places[:, None] - back) % self._frames.shape[1]
+        stacks = self._frames[envs[:, None], frame_places].flatten(1)
         return torch.cat([stacks, vectors.view(torch.uint8)], dim=1)
 
     def state_dict(self) -> dict[str, NDArray[Any]]:

@@ -31,7 +31,7 @@ from roborew.agents.pixels.layout import Observations, observation_layout
 from roborew.agents.pixels.replay_buffer import PixelReplayBuffer
 from roborew.agents.rollout_report import Callback, EpisodeStatistics
 from roborew.agents.sac.networks import Actor, QEnsemble
-from roborew.agents.sac.replay_buffer import Batch, ReplayBuffer, demonstration_buffer
+from roborew.agents.sac.replay_buffer import Batch, ReplayBuffer, fill_buffer
 from roborew.agents.torch_state import (
     Arrays,
     from_optimizer,
@@ -178,9 +178,8 @@ class SAC:
             raise InvalidInputError(f"sac: demonstration {unpaid[0]} has no rewards to learn from.")
         actions = [self._scale.from_environment(episode.actions) for episode in episodes]
         rows = [self._layout.rows(episode.observations) for episode in episodes]
-        self._demonstrations = demonstration_buffer(
-            episodes, rows, actions, self._replay_of(sum(map(len, actions)), 1, len(episodes))
-        )
+        self._demonstrations = self._replay_of(sum(map(len, actions)), 1, len(episodes))
+        fill_buffer(self._demonstrations, episodes, rows, actions)
         if self._observation_stats.count == 0:
             for part in rows:
                 self._observation_stats.update(self._layout.vector(part))

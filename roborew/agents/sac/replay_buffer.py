@@ -154,18 +154,34 @@ class ReplayBuffer:
 
 
 def demonstration_buffer(
-    episodes: Sequence[DemonstrationEpisode],
-    observations: Sequence[NDArray[Any]],
-    actions: Sequence[NDArray[np.float32]],
-    buffer: ReplayBuffer,
+    episodes: Sequence[DemonstrationEpisode], actions: Sequence[NDArray[np.float32]]
 ) -> ReplayBuffer:
-    """Return a buffer filled with exactly these episodes, one after the other.
+    """Return a buffer of exactly these episodes, observed by vectors, one after the other.
 
     Args:
         episodes: paid, see `DemonstrationEpisode.rewards`.
-        observations: those of each episode as rows, shape (T + 1, ...).
         actions: those of each episode in [-1, 1], shape (T, A).
-        buffer: an empty one of one environment, as large as they are together.
+    """
+    observations = [np.asarray(episode.observations) for episode in episodes]
+    total = sum(len(part) for part in actions)
+    buffer = ReplayBuffer(total, 1, observations[0].shape[1], actions[0].shape[1])
+    fill_buffer(buffer, episodes, observations, actions)
+    return buffer
+
+
+def fill_buffer(
+    buffer: ReplayBuffer,
+    episodes: Sequence[DemonstrationEpisode],
+    observations: Sequence[NDArray[Any]],
+    actions: Sequence[NDArray[np.float32]],
+) -> None:
+    """Put episodes into the buffer of one environment, one after the other.
+
+    Args:
+        buffer: with room for them.
+        episodes: paid, see `DemonstrationEpisode.rewards`.
+        observations: those of each episode as the buffer holds them, shape (T + 1, ...).
+        actions: those of each episode in [-1, 1], shape (T, A).
     """
     for episode, rows, part in zip(episodes, observations, actions, strict=True):
         assert episode.rewards is not None
@@ -180,4 +196,3 @@ def demonstration_buffer(
                 terminated=np.array([is_last and episode.terminated]),
                 done=np.array([is_last]),
             )
-    return buffer
