@@ -69,8 +69,8 @@ def parse_arguments(
 
 
 def train(work: Path, name: str, words: Sequence[str]) -> Mapping[str, Any]:
-    """Train and evaluate one agent on a perfect dense reward, or finish one that was interrupted;
-    its summary.
+    """Train and evaluate one agent, on a perfect dense reward if no other is named, or finish one
+    that was interrupted; its summary.
 
     Args:
         work: folder of all runs.
@@ -79,7 +79,8 @@ def train(work: Path, name: str, words: Sequence[str]) -> Mapping[str, Any]:
     """
     run = work / name
     if not (run / "summary.json").exists():
-        begin = ["--reward", "oracle-dense", "--out", str(work), "--name", name, *words]
+        reward = [] if "--reward" in words else ["--reward", "oracle-dense"]
+        begin = [*reward, "--out", str(work), "--name", name, *words]
         rest = ["--resume", str(run)] if run.exists() else begin
         roborew("train", *rest)
     return read_summary(run)

@@ -60,6 +60,7 @@ def observe(
             frame_stack=observations.frame_stack or FRAME_STACK,
             shrink=observations.shrink,
             vector=vector,
+            joint_stack=getattr(config.agent.factory(), "joint_stack", False),
             frame_shape=frame_shape,
         )
     except BaseException:

@@ -35,6 +35,7 @@ class PixelObservations(VectorWrapper[Any, Any, Any, Any, Any]):
         shrink: whole number by which frames are shrunk for the agent, each pixel the mean of a square;
             by default the least with which no side of a view is longer than 64.
         vector: entries of the environment's own observation that are kept; None for none.
+        joint_stack: give ``pixels`` as one picture, shape (K * C, H, W), as Stable-Baselines3 takes it.
         frame_shape: height and width of a frame, all views together; if not given, one is drawn.
 
     Raises:
@@ -50,6 +51,7 @@ class PixelObservations(VectorWrapper[Any, Any, Any, Any, Any]):
         frame_stack: int = 2,
         shrink: int | None = None,
         vector: slice | None = None,
+        joint_stack: bool = False,
         frame_shape: tuple[int, int] | None = None,
     ) -> None:
         super().__init__(env)
@@ -58,6 +60,7 @@ class PixelObservations(VectorWrapper[Any, Any, Any, Any, Any]):
         self._inner = renderable(env)
         self._num_views = num_views
         self._vector = vector
+        self._joint_stack = joint_stack
         self._drawing_seconds = 0.0
         shape = self._draw_one().shape[1:3] if frame_shape is None else frame_shape
         width = _view_width(shape, num_views)
@@ -142,7 +145,8 @@ class PixelObservations(VectorWrapper[Any, Any, Any, Any, Any]):
         self._state = own["state"].copy()
 
     def _space(self, env: VectorEnv[Any, Any, Any]) -> Dict:
-        spaces: dict[str, Space[Any]] = {"pixels": Box(0, 255, self._stack.shape[1:], np.uint8)}
+        shape = self._shown_stack().shape[1:]
+        spaces: dict[str, Space[Any]] = {"pixels": Box(0, 255, shape, np.uint8)}
         if self._vector is not None:
             state = cast(Any, env).single_observation_space
             low, high = state.low[self._vector], state.high[self._vector]
@@ -151,11 +155,16 @@ class PixelObservations(VectorWrapper[Any, Any, Any, Any, Any]):
 
     def _observations(self) -> dict[str, NDArray[Any]]:
         # A copy: an agent may keep what it was given, and the next reset writes into the stack.
-        observations: dict[str, NDArray[Any]] = {"pixels": self._stack.copy()}
+        observations: dict[str, NDArray[Any]] = {"pixels": self._shown_stack().copy()}
         if self._vector is not None:
             part = self._state[:, self._vector]
             observations["vector"] = np.ascontiguousarray(part, dtype=np.float32)
         return observations
+
+    def _shown_stack(self) -> NDArray[np.uint8]:
+        if not self._joint_stack:
+            return self._stack
+        return self._stack.reshape(self.num_envs, -1, *self._stack.shape[3:])
 
     def _draw_one(self) -> Video:
         self.env.reset(seed=cast(Any, 0))

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from experiments.agents import demonstrations, run
+from experiments.agents import demonstrations, pixels, run
 from roborew_envs import TASKS
 
 
@@ -80,3 +80,27 @@ def test_runs_with_demonstrations_of_other_settings_have_other_folders(
     demonstrations.main(words)
     demonstrations.main([*words, "--", "--agent.chunk-size", "8"])
     assert named == ["Push-v0-bc-50-0", "Push-v0-bc-50-0-agent.chunk-size-8"]
+
+
+def test_an_agent_that_sees_pictures_is_paid_by_the_critic_of_its_task(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commands: list[list[str]] = []
+
+    def finish(command: list[str], **_: Any) -> None:
+        commands.append(command)
+        if "train" in command:
+            folder = tmp_path / command[command.index("--name") + 1]
+            folder.mkdir()
+            (folder / "summary.json").write_text(json.dumps(dict.fromkeys(pixels.FIGURES, 0.5)))
+
+    monkeypatch.setattr(subprocess, "run", finish)
+    words = ["--work", str(tmp_path), "--results", str(tmp_path / "table.csv")]
+    words += ["--tasks", "Push-v0", "--seeds", "0", "--agent", "sac", "--reward", "critic"]
+    for _ in range(2):
+        pixels.main([*words, "--count", "20"])
+    assert [command[3] for command in commands] == ["collect", "fit", "collect", "train"]
+    trained = commands[-1]
+    assert trained.count("--reward") == 1
+    assert trained[trained.index("--reward") + 1] == str(tmp_path / "critics" / "Push-v0")
+    assert trained[trained.index("--demos") + 1] == str(tmp_path / "demos" / "Push-v0-20")

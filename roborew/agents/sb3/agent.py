@@ -61,6 +61,8 @@ class SB3Agent:
 
     __repr__ = agent_repr
 
+    joint_stack: ClassVar[bool] = True
+    """It takes frames of a stack as channels of one picture."""
     algorithm: ClassVar[Algorithm]
     Config: ClassVar[type[Any]]
 

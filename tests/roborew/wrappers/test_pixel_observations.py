@@ -117,6 +117,13 @@ def test_two_environments_are_seen_as_each_alone() -> None:
                 np.testing.assert_array_equal(joint[name][column], single[name][0])
 
 
+def test_a_joint_stack_has_the_frames_of_one_as_channels() -> None:
+    stacks, joint = (observed(NativeClocks(HORIZONS), joint_stack=joint) for joint in (False, True))
+    assert joint.single_observation_space["pixels"].shape == (9, *SHAPE)
+    for (expected, _), (got, _) in zip(play(stacks, 4), play(joint, 4), strict=True):
+        np.testing.assert_array_equal(got["pixels"], expected["pixels"].reshape(2, 9, *SHAPE))
+
+
 def test_what_was_observed_stays_as_it_was() -> None:
     env = observed(NativeClocks(HORIZONS))
     first, _ = env.reset(seed=0)

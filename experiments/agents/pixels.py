@@ -1,0 +1,81 @@
+"""Agents that see pictures and what the robot knows of itself, nothing else of the simulator.
+
+    python -m experiments.agents.pixels --work FOLDER [--agent bc] [--reward oracle-dense]
+    [--count 50] [--tasks Reach-v0 Press-v0] [--seeds 0 1 2] [-- further words of `roborew train`]
+
+``--count`` is how many demonstrations the agent gets, those of `experiments.agents.demonstrations`;
+0 for none. ``--reward critic`` is a critic that was fitted, with the defaults of `roborew fit`, to 40
+episodes of experts, noisy experts, near misses and chance. A row a run goes to ``pixels.csv`` beside
+this file; a run whose row is there is not run again, and one that was interrupted goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from experiments.agents.demonstrations import demonstrations
+from experiments.agents.run import (
+    PlannedRun,
+    agents_parser,
+    fill_table,
+    parse_arguments,
+    roborew,
+)
+from experiments.critics.tables import Rows
+
+TASKS = ("Reach-v0", "Press-v0", "DrawerOpen-v0", "Push-v0")
+BEHAVIORS = ("expert", "noisy", "near_miss", "random")
+KEYS = ("task", "agent", "reward", "demonstrations", "seed", "settings")
+FIGURES = (
+    "true_success",
+    "true_success_ci_low",
+    "true_success_ci_high",
+    "false_success_rate",
+    "success_at_horizon_without_detector",
+    "success_at_any_time_without_detector",
+    "cloning_success",
+    "steps",
+    "minutes",
+)
+RESULTS = Path(__file__).with_name("pixels.csv")
+
+
+def fit_critic(work: Path, task: str) -> Path:
+    """The critic of a task, fitted once."""
+    path = work / "critics" / task
+    if not path.exists():
+        shown = work / "shown" / task
+        if not shown.exists():
+            count = ["--episodes", "10", "--out", str(shown)]
+            roborew("collect", f"roborew/{task}", "--behaviors", *BEHAVIORS, *count)
+        roborew("fit", str(shown), "--out", str(path))
+    return path
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    """Command line."""
+    parser = agents_parser(__doc__, TASKS, "bc", RESULTS)
+    parser.add_argument("--count", type=int, default=50, help="demonstrations")
+    parser.add_argument("--reward", default="oracle-dense", help="or critic, or mini")
+    options = parse_arguments(parser, words)
+    settings = " ".join(options.settings)
+    rows = Rows(options.results, KEYS, FIGURES)
+
+    def plan(task: str, seed: int) -> PlannedRun:
+        key = (task, options.agent, options.reward, options.count, seed, settings)
+        if key in rows:
+            return key, []  # neither its set nor its critic need be made again
+        reward = options.reward
+        if reward == "critic":
+            reward = str(fit_critic(options.work, task))
+        chosen = ["--observations", "pixels", "--reward", reward]
+        if options.count:
+            chosen += ["--demos", str(demonstrations(options.work, task, options.count))]
+        return key, chosen
+
+    fill_table(options, rows, plan)
+
+
+if __name__ == "__main__":
+    main()
