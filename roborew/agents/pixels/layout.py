@@ -83,9 +83,11 @@ class ObservationLayout:
         """Return the pictures, shape (B, K * C, H, W), uint8, and the vectors, shape (B, D), float32,
         of rows with pictures."""
         assert self.stack is not None
-        frames, channels, height, width = self.stack
-        pixels = rows[:, : self.num_bytes].reshape(-1, frames * channels, height, width)
-        vector = rows[:, self.num_bytes :].contiguous().view(torch.float32)
+        height, width = self.stack[2:]
+        pictures = rows[:, : self.num_bytes]
+        pixels = pictures.reshape(len(rows), -1, height, width)
+        as_bytes = rows[:, self.num_bytes :].contiguous()
+        vector = as_bytes.view(torch.float32)
         return pixels, vector.view(len(rows), self.vector_size)
 
     def shifted(self, rows: Tensor, generator: torch.Generator) -> Tensor:

@@ -15,9 +15,10 @@ PAD_SHARE = 4 / 84
 def random_shift(pixels: Tensor, generator: torch.Generator) -> Tensor:
     """Return each picture, of shape (B, C, H, W), moved by whole pixels drawn evenly along both axes;
     what comes in from outside repeats the edge."""
-    height, width = pixels.shape[-2:]
-    reach = max(1, round(PAD_SHARE * min(height, width)))
-    moves = torch.randint(-reach, reach + 1, (len(pixels), 2), generator=generator)
+    lesser_side = min(pixels.shape[-2:])
+    reach = max(1, round(PAD_SHARE * lesser_side))
+    shape = (len(pixels), 2)
+    moves = torch.randint(-reach, reach + 1, shape, generator=generator)
     return shift(pixels, moves, reach)
 
 

@@ -85,9 +85,11 @@ class PixelReplayBuffer(ReplayBuffer):
 
     def _write(self, envs: Tensor, observations: Tensor) -> None:
         """Append the newest frames of observations, one row for each of these environments."""
-        num_bytes = self._layout.num_bytes
-        newest = observations[:, num_bytes - self._frames.shape[2] : num_bytes]
-        self._frames[envs, self._written[envs] % self._frames.shape[1]] = newest
+        _, ring_size, frame_size = self._frames.shape
+        end = self._layout.num_bytes
+        newest = observations[:, end - frame_size : end]
+        ring_places = self._written[envs] % ring_size
+        self._frames[envs, ring_places] = newest
         self._written[envs] += 1
 
     def _drop_overwritten(self, newest: int) -> None:
@@ -105,20 +107,28 @@ class PixelReplayBuffer(ReplayBuffer):
         return (self.head - 1 - back) % self.rows
 
     def _observed(self, rows: Tensor, envs: Tensor) -> Tensor:
-        places, ages = self._places[rows, envs], self._ages[rows, envs]
-        return self._rows(envs, places, ages, self._vectors[rows, envs])
+        places = self._places[rows, envs]
+        ages = self._ages[rows, envs]
+        vectors = self._vectors[rows, envs]
+        return self._rows(envs, places, ages, vectors)
 
     def _observed_next(self, rows: Tensor, envs: Tensor) -> Tensor:
-        places, ages = self._places[rows, envs] + 1, self._ages[rows, envs] + 1
-        return self._rows(envs, places, ages, self._next_vectors[rows, envs])
+        # The frame after an action stands behind the one before it.
+        places = self._places[rows, envs] + 1
+        ages = self._ages[rows, envs] + 1
+        vectors = self._next_vectors[rows, envs]
+        return self._rows(envs, places, ages, vectors)
 
     def _rows(self, envs: Tensor, places: Tensor, ages: Tensor, vectors: Tensor) -> Tensor:
         """Rows of the layout, of stacks whose newest frames stand in these places."""
-        back = torch.arange(self._stack_size - 1, -1, -1)
-        back = torch.minimum(back, ages[:, None])
-        frame_places = (places[:, None] - back) % self._frames.shape[1]
-        stacks = self._frames[envs[:, None], frame_places].flatten(1)
-        return torch.cat([stacks, vectors.view(torch.uint8)], dim=1)
+        steps_back = torch.arange(self._stack_size).flip(0)
+        # Before its first frame an episode has none: the first fills these places, too.
+        steps_back = torch.minimum(steps_back, ages[:, None])
+        frame_places = places[:, None] - steps_back
+        ring_places = frame_places % self._frames.shape[1]
+        stacks = self._frames[envs[:, None], ring_places]
+        as_bytes = vectors.view(torch.uint8)
+        return torch.cat([stacks.flatten(1), as_bytes], dim=1)
 
     def state_dict(self) -> dict[str, NDArray[Any]]:
         """Return what is remembered, and where the rings stand."""
