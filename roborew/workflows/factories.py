@@ -36,6 +36,9 @@ def make_env(config: TrainConfig, num_envs: int, **options: Any) -> Environment:
     Raises:
         InvalidInputError: pictures of an environment that draws none.
     """
+    own = config.observations.cameras
+    if own:
+        options["camera"] = ",".join([*config.env.cameras, *own])
     return observe(config, make_state_env(config, num_envs, **options))
 
 
@@ -57,6 +60,7 @@ def observe(
         return PixelObservations(
             env,
             num_views=max(1, len(config.env.cameras)),
+            num_own_views=len(observations.cameras),
             frame_stack=observations.frame_stack or FRAME_STACK,
             shrink=observations.shrink,
             vector=vector,

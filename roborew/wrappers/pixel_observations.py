@@ -30,7 +30,8 @@ class PixelObservations(VectorWrapper[Any, Any, Any, Any, Any]):
 
     Args:
         env: with autoreset ``DISABLED``, ``render_mode="rgb_array"`` and flat observations.
-        num_views: cameras whose pictures lie side by side in a frame.
+        num_views: cameras whose pictures lie side by side in a frame, those of the reward.
+        num_own_views: cameras to the right of them that the agent alone sees.
         frame_stack: K.
         shrink: whole number by which frames are shrunk for the agent, each pixel the mean of a square;
             by default the least with which no side of a view is longer than 64.
@@ -48,6 +49,7 @@ class PixelObservations(VectorWrapper[Any, Any, Any, Any, Any]):
         env: VectorEnv[Any, Any, Any],
         *,
         num_views: int = 1,
+        num_own_views: int = 0,
         frame_stack: int = 2,
         shrink: int | None = None,
         vector: slice | None = None,
@@ -58,14 +60,15 @@ class PixelObservations(VectorWrapper[Any, Any, Any, Any, Any]):
         _check_mode(env)
         self._render = frame_renderer(env)
         self._inner = renderable(env)
-        self._num_views = num_views
+        self._num_views = num_views + num_own_views
         self._vector = vector
         self._joint_stack = joint_stack
         self._drawing_seconds = 0.0
         shape = self._draw_one().shape[1:3] if frame_shape is None else frame_shape
-        width = _view_width(shape, num_views)
+        width = _view_width(shape, self._num_views)
+        self._reward_width = width * num_views
         self._shrink = shrink or -(-max(shape[0], width) // LARGEST_SIDE)
-        picture = (3 * num_views, shape[0] // self._shrink, width // self._shrink)
+        picture = (3 * self._num_views, shape[0] // self._shrink, width // self._shrink)
         _check_picture(picture, self._shrink, shape)
         self._frames = np.zeros((env.num_envs, *shape, 3), np.uint8)
         self._stack = np.zeros((env.num_envs, frame_stack, *picture), np.uint8)
@@ -101,12 +104,14 @@ class PixelObservations(VectorWrapper[Any, Any, Any, Any, Any]):
         return seconds
 
     def render_frames(self, indices: NDArray[np.int64] | None = None) -> Video:
-        """Return frames (n, H, W, 3) of the present states, as they were drawn for the agent."""
-        return self._frames if indices is None else self._frames[indices]
+        """Return frames (n, H, W, 3) of the present states, as they were drawn for the agent, without
+        the views of the agent alone."""
+        frames = self._frames[:, :, : self._reward_width]
+        return frames if indices is None else frames[indices]
 
     def render(self) -> tuple[NDArray[np.uint8], ...]:
         """Return one frame for every environment, drawn before."""
-        return tuple(self._frames)
+        return tuple(self.render_frames())
 
     @property
     def cameras(self) -> tuple[str, ...]:

@@ -28,6 +28,33 @@ from roborew.workflows.rewards import make_reward_env
 from roborew.workflows.train.config import TrainConfig
 
 
+def with_cameras(config: TrainConfig, model: RewardModel | None) -> TrainConfig:
+    """Return the run with the cameras of its reward, and those of its agent beside them, written
+    down.
+
+    Raises:
+        InvalidInputError: as of `choose_cameras`; or one for the agent alone that the environment
+            does not have, or that the reward sees already.
+    """
+    own = config.observations.cameras
+    cameras = choose_cameras(config, model)
+    if own:
+        available = _available(config)
+        cameras = cameras or available[:1]
+        own = tuple(_find(name, available, config, by_user=True) for name in own)
+        twice = [name for name in own if name in cameras]
+        if twice:
+            raise InvalidInputError(
+                f"observations.cameras: the agent sees the reward's camera {twice[0]!r} already; "
+                "name others, or leave it out."
+            )
+    return replace(
+        config,
+        env=replace(config.env, cameras=cameras),
+        observations=replace(config.observations, cameras=own),
+    )
+
+
 def choose_cameras(config: TrainConfig, model: RewardModel | None) -> tuple[str, ...]:
     """Return the cameras to draw, as `EnvConfig.cameras`; none: whatever the environment shows by
     itself.

@@ -54,7 +54,7 @@ def _flags(name: str, value: Any, default: Any) -> list[str]:
 def _label(group: str, name: str) -> str:
     if name in LEADING:
         return group
-    return name if name == "cameras" else f"{group}.{name}"
+    return name if (group, name) == ("env", "cameras") else f"{group}.{name}"
 
 
 def _part_flags(flag: str, part: PartConfig, default: PartConfig) -> list[str]:

@@ -82,18 +82,21 @@ class ObservationsConfig:
     frame_stack: Annotated[int | None, tyro.conf.arg(aliases=("--frame-stack",))] = None
     """Frames of an observation, the last ones of the episode; 2 if not given: enough for a
     velocity."""
+    cameras: tuple[str, ...] = ()
+    """Cameras that the agent sees beside those of the reward (`--cameras`)."""
     shrink: int | None = None
     """Whole number by which the frames that are drawn for the reward are shrunk for the agent; if not
     given, the least with which no side is longer than 64 pixels."""
 
     def check(self) -> None:
         """Raise where a setting has no meaning."""
-        for name in ("frame_stack", "shrink"):
+        for name in ("frame_stack", "shrink", "cameras"):
             value = getattr(self, name)
-            if value is None:
+            if value in (None, ()):
                 continue
             flag = f"observations.{name.replace('_', '-')}"
-            check_whole_number(flag, value)
+            if isinstance(value, int):
+                check_whole_number(flag, value)
             if self.kind == "state":
                 raise InvalidInputError(
                     f"--{flag}: the agent sees the state, no pictures; leave it out, or choose "

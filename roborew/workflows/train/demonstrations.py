@@ -176,7 +176,8 @@ def _observed_episodes(
 def _observe_recorded(
     config: TrainConfig, demonstrations: Sequence[Demonstration]
 ) -> VectorEnv[Any, Any, Any]:
-    recorded = RecordedEnv(demonstrations, config.env.cameras)
+    cameras = (*config.env.cameras, *config.observations.cameras)
+    recorded = RecordedEnv(demonstrations, cameras)
     if config.observations.kind == "state":
         return recorded
     return observe(config, recorded, recorded.frame_shape)

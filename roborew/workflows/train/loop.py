@@ -6,7 +6,7 @@ import logging
 import math
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 from typing import Literal
@@ -23,7 +23,7 @@ from roborew.workflows.environments import robot_state
 from roborew.workflows.factories import make_agent
 from roborew.workflows.fitness import describe_unfitted
 from roborew.workflows.rewards import RewardEnv, load_model, make_reward_env
-from roborew.workflows.train.cameras import choose_cameras
+from roborew.workflows.train.cameras import with_cameras
 from roborew.workflows.train.config import TrainConfig
 from roborew.workflows.train.cost import describe_training_cost
 from roborew.workflows.train.demonstrations import (
@@ -103,7 +103,7 @@ def start(config: TrainConfig, path: Target) -> RunDirectory:
         has_goal_image = config.goal_image is not None
         check_scorable(spec, has_goal_image=has_goal_image, whole_episodes=not spec.causal)
     config = resolve_for_reward(config, spec)
-    config = replace(config, env=replace(config.env, cameras=choose_cameras(config, model)))
+    config = with_cameras(config, model)
     with closing(make_reward_env(config, 1, model)) as env:
         # That it can be paid and act there at all, before there is a folder.
         agent = make_agent(config, env)

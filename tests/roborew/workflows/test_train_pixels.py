@@ -15,6 +15,7 @@ from gymnasium.spaces import Box
 from roborew.config import from_json, to_json
 from roborew.errors import InvalidInputError
 from roborew.storage.run import RunDirectory
+from roborew.types import frame_renderer
 from roborew.workflows import record
 from roborew.workflows.collect import CollectConfig
 from roborew.workflows.collect.collect import collect_demonstrations
@@ -132,6 +133,31 @@ def test_the_agent_sees_pictures_and_what_the_robot_knows(kind: str) -> None:
     env.close()
 
 
+def test_a_camera_of_the_agent_alone_is_no_part_of_what_is_scored(tmp_path: Path) -> None:
+    own = ObservationsConfig("pixels", cameras=("wrist",))
+    with start(config_of("ppo", observations=own), tmp_path / "run") as run:
+        config = run.config(TrainConfig)
+    assert config.env.cameras == ("front",)
+    env, plain = make_env(config, 2), make_env(resolve(config_of("ppo")), 2)
+    both, front = (each.reset(seed=0)[0]["pixels"] for each in (env, plain))
+    assert both.shape == (2, 2, 6, 24, 32)
+    np.testing.assert_array_equal(both[:, :, :3], front)
+    scored, alone = (frame_renderer(each)(np.array([0, 1])) for each in (env, plain))
+    np.testing.assert_array_equal(scored, alone)
+    env.close()
+    plain.close()
+
+
+@pytest.mark.parametrize(("camera", "message"), [("front", "already"), ("moon", "Available")])
+def test_a_camera_that_is_not_there_or_there_twice_is_refused(
+    camera: str, message: str, tmp_path: Path
+) -> None:
+    own = ObservationsConfig("pixels", cameras=(camera,))
+    with pytest.raises(InvalidInputError, match=message):
+        start(config_of("ppo", observations=own), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
 def test_demonstrations_are_seen_as_the_agent_sees_the_environment(demos: Path) -> None:
     """Their frames are exact, so an environment that is led to a recorded start draws the same."""
     config = resolve(config_of("bc", demos=demos))
@@ -188,6 +214,6 @@ def test_a_replay_larger_than_memory_or_disk_is_refused(
 
 
 def test_settings_of_pictures_mean_nothing_to_an_agent_that_sees_the_state() -> None:
-    for settings in ({"frame_stack": 3}, {"shrink": 2}):
+    for settings in ({"frame_stack": 3}, {"shrink": 2}, {"cameras": ("wrist",)}):
         with pytest.raises(InvalidInputError, match="no pictures"):
             config_of("ppo", observations=ObservationsConfig("state", **settings))
