@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any, cast
 
 import numpy as np
-from gymnasium.spaces import Box, Discrete
+from gymnasium.spaces import Box, Discrete, MultiBinary, MultiDiscrete
 from numpy.typing import NDArray
 
 from roborew.evaluation import Policy
@@ -17,13 +18,17 @@ from roborew.workflows.train.config import TrainConfig
 
 def random_policy(env: Environment, seed: int) -> Policy:
     """Actions drawn uniformly from a bounded or discrete space."""
-    # Gymnasium leaves the parameter of these spaces open.
-    space: Box | Discrete = cast(Any, env).single_action_space
+    # Gymnasium leaves the parameter of these spaces open; a copy, as the environment draws from its own.
+    space: Box | Discrete | MultiDiscrete | MultiBinary
+    space = deepcopy(cast(Any, env).single_action_space)
+    space.seed(seed)
     rng = Seeds(seed).generator("random policy")
     num_envs = env.num_envs
 
     def act(observations: Any) -> NDArray[Any]:
         del observations
+        if isinstance(space, MultiDiscrete | MultiBinary):
+            return np.stack([cast(Any, space).sample() for _ in range(num_envs)])
         if isinstance(space, Discrete):
             # Exclusive, as numpy's integers() wants it; a space need not start at 0.
             end = space.start + space.n

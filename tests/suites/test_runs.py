@@ -86,11 +86,14 @@ def test_an_agent_without_discrete_actions_is_refused_before_its_run_is_made(
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(
+    "agent", [AgentConfig("sb3-ppo"), AgentConfig("sb3-dqn", {"learning_starts": 8})], ids=repr
+)
 @pytest.mark.usefixtures("heights")
-def test_discrete_actions_are_learned_and_judged_beside_chance(tmp_path: Path) -> None:
-    with start(
-        replace(SWITCH, agent=AgentConfig("sb3-ppo"), total_timesteps=64), tmp_path / "run"
-    ) as run:
+def test_discrete_actions_are_learned_and_judged_beside_chance(
+    agent: AgentConfig, tmp_path: Path
+) -> None:
+    with start(replace(SWITCH, agent=agent, total_timesteps=64), tmp_path / "run") as run:
         assert train(run).ended == "finished"
         assert len(evaluate_run(run, episodes=2).random.episodes) == 2
 

@@ -20,7 +20,7 @@ from roborew.agents.sb3.settings import own_names
 from roborew.errors import InvalidInputError
 
 Spaces = tuple[Space[Any], Space[Any]]
-_REFUSALS = (AssertionError, NotImplementedError, TypeError, ValueError)
+_REFUSALS = (AssertionError, MemoryError, NotImplementedError, TypeError, ValueError)
 """How Stable-Baselines3 says that settings and spaces do not fit."""
 POLICIES = {
     False: ("LinearPolicy", "MlpPolicy", "MlpLstmPolicy"),
@@ -86,6 +86,16 @@ def build_model(algorithm: Algorithm, spaces: Spaces, config: Any, seed: int, nu
         raise InvalidInputError(f"{algorithm.name}: {error}") from error
     model.set_logger(Logger(None, []))
     return model
+
+
+def replay_bytes(spaces: Spaces, transitions: int) -> int:
+    """Return what a replay buffer holds: two observations, the action and three numbers a transition."""
+    parts: list[Any] = [spaces[0]]
+    if isinstance(spaces[0], Dict):
+        parts = list(cast(Any, spaces[0]).spaces.values())
+    observation = sum(int(np.prod(part.shape)) * part.dtype.itemsize for part in parts)
+    action = int(np.prod(cast(Any, spaces[1]).shape)) * 4
+    return transitions * (2 * observation + action + 3 * 4)
 
 
 def reporting_interval(model: Any, config: Any) -> int:

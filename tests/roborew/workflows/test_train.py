@@ -11,8 +11,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import gymnasium
 import numpy as np
 import pytest
+from gymnasium.spaces import Box, Dict, MultiDiscrete
+from gymnasium.vector.utils import batch_space
 
 from roborew.errors import (
     InvalidInputError,
@@ -33,7 +36,15 @@ from roborew.workflows.train.logger import Status
 from roborew.workflows.train.loop import Outcome, start, train
 from roborew.workflows.trained import load_trained
 from roborew_envs.suites import DEFAULT_CAMERA
-from tests.roborew.ascent import ENV, ROLLOUT, STATELESS, Height, heights, random_mini  # noqa: F401
+from tests.roborew.ascent import (
+    ENV,
+    ROLLOUT,
+    STATELESS,
+    Ascent,
+    Height,
+    heights,  # noqa: F401
+    random_mini,
+)
 from tests.roborew.critics.films import demonstration
 
 TINY = TrainConfig(
@@ -120,6 +131,36 @@ def test_an_agent_learns_from_pictures_where_the_own_reward_is_nan(tmp_path: Pat
     assert all(
         np.isfinite(array).all() for name, array in learned.items() if name.startswith("network/")
     )
+
+
+class AscentInParts(Ascent):
+    """Height and time are two parts of an observation, and the action is a choice."""
+
+    def __init__(self, num_envs: int, **options: Any) -> None:
+        super().__init__(num_envs, **options)
+        number = Box(-9, 9, (1,), np.float32)
+        self.single_observation_space: Any = Dict({"height": number, "time": number})
+        self.observation_space = batch_space(self.single_observation_space, num_envs)
+        self.single_action_space: Any = MultiDiscrete([3])
+        self.action_space = batch_space(self.single_action_space, num_envs)
+
+    def step(self, actions: Any) -> Any:
+        return super().step(actions - 1)
+
+    def _observe(self) -> Any:
+        height, time = super()._observe().T[:, :, None]
+        return {"height": height, "time": time}
+
+
+gymnasium.register("tests/AscentInParts-v0", vector_entry_point=AscentInParts)
+
+
+def test_observations_in_parts_and_choices_go_through_the_same_loop(tmp_path: Path) -> None:
+    env = EnvConfig("tests/AscentInParts-v0")
+    config = replace(TINY, env=env, agent=AgentConfig("sb3-a2c"), total_timesteps=256)
+    with start(config, tmp_path / "run") as run:
+        assert train(run).ended == "finished"
+        assert len(evaluate_run(run, episodes=2).random.episodes) == 2
 
 
 @pytest.mark.parametrize("agent", ["sb3-ppo", "sb3-sac"])
@@ -247,6 +288,29 @@ def test_a_run_that_exists_is_never_overwritten(tmp_path: Path) -> None:
             "'critics/nope', and there is no folder of that name.*mini",
         ),
         ({"agent": AgentConfig("pppo")}, UnknownNameError, "Did you mean 'ppo'.*sb3-sac"),
+        (
+            {"agent": AgentConfig("sb3-dqn")},
+            InvalidInputError,
+            r"sb3-dqn expected Discrete, got Box.*take the agent sb3-ppo or .*sb3-td3",
+        ),
+        (
+            {"agent": AgentConfig("sb3-td3", {"buffer_size": 10**13})},
+            InvalidInputError,
+            "sb3-td3: Unable to allocate .* for an array",
+        ),
+        (
+            {
+                "agent": AgentConfig("sb3-td3", {"buffer_size": 10**10}),
+                "total_timesteps": 10**10,
+            },
+            InvalidInputError,
+            "of memory, with its checkpoints.*lower --agent.buffer-size",
+        ),
+        (
+            {"agent": AgentConfig("sb3-td3", {"hindsight": True})},
+            UnknownNameError,
+            "unknown setting of agent sb3-td3 'hindsight'.*Available: .*buffer_size.*policy_delay",
+        ),
         ({"instruction": " "}, InvalidInputError, "says nothing"),
         ({"instruction": "a" * 600}, InvalidInputError, "600 characters"),
         ({"instruction": "up\x07"}, InvalidInputError, "control character"),
