@@ -21,6 +21,7 @@ from roborew.agents.sb3.building import build_model, check_action_space, reporti
 from roborew.agents.sb3.generators import LentGenerators
 from roborew.agents.sb3.model_state import (
     counters,
+    cut_off_episodes,
     episode_arrays,
     learned_arrays,
     load_episodes,
@@ -33,7 +34,7 @@ from roborew.agents.torch_state import Arrays, current_names, join_parts
 from roborew.errors import InvalidInputError
 from roborew.short_repr import agent_repr
 from roborew.stopwatch import Stopwatch
-from roborew.storage.checkpoints import select_prefix
+from roborew.storage.checkpoints import select_prefix, with_prefix
 
 EARLIER_NAMES = {
     "optimizer/": "policy.optimizer/",
@@ -181,8 +182,7 @@ class SB3Agent:
         self._require_same_settings(meta)
         arrays = current_names(arrays)
         for earlier, name in EARLIER_NAMES.items():
-            arrays = {key.replace(earlier, name, 1) if key.startswith(earlier) else key: value
-                      for key, value in arrays.items()}  # fmt: skip
+            arrays |= with_prefix(select_prefix(arrays, earlier), name)
         self._model = self._build(int(meta.get("num_envs", 1)))
         self._load(arrays, meta)
         self.seed = int(meta["seed"])
@@ -242,6 +242,7 @@ class SB3Agent:
             arrays, meta = self.state_dict()
             self._model = self._build(env.num_envs)
             self._load(arrays, meta)
+            cut_off_episodes(self._model)
         self._model.set_env(self._moments.wrap(bridge), force_reset=not goes_on)
         self._env, self._bridge = env, bridge
         return bridge

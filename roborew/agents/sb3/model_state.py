@@ -98,6 +98,18 @@ def load_replay(model: Any, arrays: Mapping[str, NDArray[Any]]) -> None:
         column[: len(saved)] = saved
 
 
+def cut_off_episodes(model: Any) -> None:
+    """Let what a model remembers of its running episodes end there, as by a time limit: what follows is
+    of others, and no return may reach into it."""
+    buffer = getattr(model, "replay_buffer", None)
+    if buffer is None or not buffer.size():
+        return
+    newest = buffer.pos - 1
+    is_running = buffer.dones[newest] == 0
+    buffer.dones[newest][is_running] = 1.0
+    buffer.timeouts[newest][is_running] = 1.0
+
+
 def episode_arrays(model: Any) -> Arrays:
     """Return where the running episodes stand; nothing before the first one began."""
     if model._last_obs is None:

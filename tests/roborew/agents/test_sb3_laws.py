@@ -196,3 +196,14 @@ def test_a_state_of_another_number_of_environments_goes_on_in_new_episodes_alone
     other.load_state_dict(learned, meta)
     other.learn(PointEnv(2), 96)
     assert other.steps == 96
+
+
+def test_no_return_reaches_from_an_episode_into_one_of_another_environment() -> None:
+    name = "sb3-sac"
+    agent = make(name, points(name), n_steps=3)
+    for end in (32, 64):
+        agent.learn(points(name), end)
+    buffer = agent._model.replay_buffer
+    ends = np.flatnonzero(buffer.timeouts[: buffer.pos].all(axis=1))
+    assert ends.tolist() == [7]  # 8 of 10 steps, then another environment
+    assert buffer.dones[7].all() and buffer.pos == 16
