@@ -17,7 +17,12 @@ from roborew.agents.env_checks import check_observations
 from roborew.agents.rollout_report import Callback
 from roborew.agents.sb3.algorithms import Algorithm
 from roborew.agents.sb3.bridge import SB3Bridge, as_sb3
-from roborew.agents.sb3.building import build_model, check_action_space, reporting_interval
+from roborew.agents.sb3.building import (
+    build_model,
+    check_action_space,
+    replay_bytes,
+    reporting_interval,
+)
 from roborew.agents.sb3.generators import LentGenerators
 from roborew.agents.sb3.model_state import (
     counters,
@@ -116,6 +121,12 @@ class SB3Agent:
     def policy(self, num_envs: int) -> SB3Policy:
         """Return a deterministic policy for ``num_envs`` episodes that run side by side."""
         return SB3Policy(self, num_envs)
+
+    def replay_bytes(self, num_envs: int, total_steps: int) -> int:
+        """Return the memory that the replay buffer will take after so many steps of all
+        environments; 0 without one."""
+        rows = min(getattr(self.config, "buffer_size", 0), total_steps) // num_envs
+        return replay_bytes(self._spaces, rows * num_envs)
 
     def learn(
         self, env: VectorEnv[Any, Any, Any], total_steps: int, callback: Callback | None = None

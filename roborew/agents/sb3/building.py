@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict
 from typing import Any, cast
 
@@ -93,8 +94,9 @@ def replay_bytes(spaces: Spaces, transitions: int) -> int:
     parts: list[Any] = [spaces[0]]
     if isinstance(spaces[0], Dict):
         parts = list(cast(Any, spaces[0]).spaces.values())
-    observation = sum(int(np.prod(part.shape)) * part.dtype.itemsize for part in parts)
-    action = int(np.prod(cast(Any, spaces[1]).shape)) * 4
+    observation = sum(math.prod(part.shape) * part.dtype.itemsize for part in parts)
+    # A choice is held as a whole number of eight bytes.
+    action = 8 * max(1, math.prod(cast(Any, spaces[1]).shape))
     return transitions * (2 * observation + action + 3 * 4)
 
 

@@ -35,6 +35,8 @@ def check_memory(config: TrainConfig, agent: Any, folder: Path) -> str | None:
     if remember is None:
         return None
     needed = remember(config.num_envs, config.timesteps)
+    if not needed:
+        return None
     advice = "lower --agent.buffer-size" + (
         "" if config.observations.kind == "state" else ", or raise --observations.shrink"
     )

@@ -96,6 +96,9 @@ def test_observations_of_several_parts_are_learned_from(name: str) -> None:
     env = points(name, parts=True)
     agent = make(name, env)
     agent.learn(env, 160)
+    remembered = [a for key, a in agent.state_dict()[0].items() if key.startswith("replay/")]
+    num_bytes = sum(array.nbytes for array in remembered)
+    assert num_bytes <= agent.replay_bytes(NUM_ENVS, 160) + 16 <= 2 * num_bytes + 16
     observations, _ = env.reset(seed=1)
     actions = agent.act(observations)
     assert len(actions) == NUM_ENVS and all(env.single_action_space.contains(a) for a in actions)
