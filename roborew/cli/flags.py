@@ -90,7 +90,7 @@ def flags_of(name: str, command: type[Any], words: Sequence[str]) -> Flags:
             name_of_part = value_of(flag, words) or default.name
             parts[path] = replace(default, name=name_of_part)
     # Aliases are declared at the fields, out of reach of their names.
-    aliases = {"--instruction": "--goal"}
+    aliases = {"--instruction": "--goal", "--observations.frame-stack": "--frame-stack"}
     if "--env" in plain and "--shaping" in plain:
         aliases["--cameras"] = "--env.cameras"
     plain |= {alias for flag, alias in aliases.items() if flag in plain}
@@ -120,7 +120,7 @@ def _walk(kind: type[Any], prefix: str) -> Iterator[tuple[str, Any]]:
             yield from _walk(inner, "" if name == "config" else f"{prefix}{name}.")
         elif field.name in LEADING and prefix:
             yield f"--{prefix.removesuffix('.')}", inner
-        elif field.name == "cameras":
+        elif field.name == "cameras" and prefix in ("", "env."):
             yield "--cameras", inner
         else:
             yield f"--{prefix}{'config' if field.name == 'config_file' else name}", inner
