@@ -228,25 +228,34 @@ class LocalJudge:
                     f"question: its text holds {token!r}, which is no text to {self._identity}."
                 )
         if question.chat:
-            return self._apply_chat_template(
-                [{"type": _part_kind(part), "text": part} for part in question.parts]
-            )
-        return "".join(
+            content = [{"type": _part_kind(part), "text": part} for part in question.parts]
+            return self._apply_chat_template(content, question.system)
+        return self._turn_header() + "".join(
             part if isinstance(part, str) else self._placeholder(_part_kind(part))
             for part in question.parts
         )
 
-    def _apply_chat_template(self, content: Sequence[Mapping[str, Any]]) -> str:
+    def _apply_chat_template(self, content: Sequence[Mapping[str, Any]], system: str = "") -> str:
         if not self._processor.chat_template:
             raise InvalidInputError(
                 f"{self._identity} has no chat template, which says how it takes pictures and "
                 f"turns."
             )
-        turn = [{"role": "user", "content": content}]
+        turns: list[dict[str, Any]] = [{"role": "user", "content": content}]
+        if system:
+            turns.insert(0, {"role": "system", "content": [{"type": "text", "text": system}]})
         with explain(f"{self._identity}: its chat template"):
             return self._processor.apply_chat_template(
-                turn, tokenize=False, add_generation_prompt=True
+                turns, tokenize=False, add_generation_prompt=True
             )
+
+    def _turn_header(self) -> str:
+        """What the chat template writes before a user's turn: published scores of bare text keep
+        it."""
+        if not self._processor.chat_template:
+            return ""
+        turn = self._apply_chat_template([{"type": "text", "text": "BEFORE"}])
+        return turn.partition("BEFORE")[0]
 
     def _placeholder(self, kind: str) -> str:
         """What stands for a picture or video in bare text: what the chat template writes for

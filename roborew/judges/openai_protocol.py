@@ -46,7 +46,8 @@ def request_body(
     }
     if question.chat:
         content = [piece for part in question.parts for piece in _content_parts(part, image_format)]
-        body["messages"] = [{"role": "user", "content": content}]
+        system = [{"role": "system", "content": question.system}] if question.system else []
+        body["messages"] = [*system, {"role": "user", "content": content}]
         if question.choices and top_logprobs:
             body |= {"logprobs": True, "top_logprobs": top_logprobs}
     else:
@@ -102,10 +103,10 @@ def read_answer(reply: dict[str, Any], question: Question) -> Answer:
 
 def _choice_log_probs(reply_choice: dict[str, Any], question: Question) -> dict[str, float]:
     listed = _first_tokens(reply_choice.get("logprobs"), question.chat)
+    listed_choices = {choice: listed[choice] for choice in question.choices if choice in listed}
     # An unlisted choice has some probability, and nobody can say how much.
-    if any(choice not in listed for choice in question.choices):
-        return {}
-    return {choice: listed[choice] for choice in question.choices}
+    is_enough = question.any_choices or len(listed_choices) == len(question.choices)
+    return listed_choices if is_enough else {}
 
 
 def _first_tokens(logprobs: object, chat: bool) -> dict[str, float]:

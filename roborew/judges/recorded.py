@@ -168,7 +168,8 @@ def question_key(question: Question) -> str:
     parts = [_part_key(part) for part in question.parts]
     limits = [question.choices, question.max_tokens, question.chat, question.fps]
     # Users' files are found by this hash: its content and order must never change.
-    content = json.dumps([parts, limits])
+    system = [question.system] if question.system else []
+    content = json.dumps([parts, limits, *system])
     digest = hashlib.sha256(content.encode())
     return digest.hexdigest()
 

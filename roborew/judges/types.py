@@ -27,19 +27,23 @@ class Question:
         parts: text and pictures, in the order in which they are shown.
         choices: if given, the judge also says how probable each of these continuations is, see
             `Answer.log_probs`.
+        any_choices: those of them that the judge lists are enough.
         max_tokens: length of the answer at most; 0 asks for the probabilities of ``choices`` alone.
         chat: the parts are a user's turn of the model's chat template; False gives them to the
             model as bare text that it continues (some methods need it; a hosted chat endpoint
             cannot and must refuse).
         fps: frames per second at which videos among the parts were sampled, for models that are
             told.
+        system: text of the turn before, where the model was trained with one.
     """
 
     parts: tuple[Part, ...]
     choices: tuple[str, ...] = ()
+    any_choices: bool = False
     max_tokens: int = 128
     chat: bool = True
     fps: float = 1.0
+    system: str = ""
 
     def __post_init__(self) -> None:
         for part in self.parts:
@@ -64,7 +68,8 @@ class Answer:
     Attributes:
         text: the reply; None where there is none (refused, failed, or ``max_tokens`` was 0).
         log_probs: choice -> natural logarithm of its probability as the next text, for every choice
-            asked for; empty where the judge cannot tell.
+            asked for, or for those that are listed where these are enough; empty where the judge
+            cannot tell.
         abstained: why there is no answer; None where there is one.
     """
 

@@ -19,6 +19,8 @@ from roborew.types import Frame
 Integrator = Literal["remaining", "inverse", "mixed"]
 MIN_REMAINING_WORK = 0.01
 MIXED_MIN_PROGRESS = 0.1
+ONE_HALF = 0.5 + 1e-9
+"""Sums that should give one half, and miss it by a bit, take its branch."""
 
 
 def apply_change(p: float, c: float, integrator: Integrator = "inverse") -> float:
@@ -41,7 +43,7 @@ def apply_change(p: float, c: float, integrator: Integrator = "inverse") -> floa
         return p
     if c > 0 or integrator == "remaining":
         q = p + (1 - p) * c
-    elif integrator == "mixed" and p <= 0.5:
+    elif integrator == "mixed" and p <= ONE_HALF:
         q = p + p * c
     else:
         floor = MIXED_MIN_PROGRESS if integrator == "mixed" else 0.0
@@ -68,7 +70,7 @@ def relative_change(p: float, q: float, integrator: Integrator = "inverse") -> f
         return 0.0
     if integrator == "remaining" or q > p:
         c = (q - p) / (1 - p) if p < 1 else 0.0
-    elif integrator == "mixed" and p <= 0.5:
+    elif integrator == "mixed" and p <= ONE_HALF:
         c = (q - p) / p
     else:
         # From 1 to 0.995 the least remaining work would make the loss a gain.

@@ -31,7 +31,8 @@ from roborew.judges.parsing import (
 )
 from roborew.judges.recorded import Recorder
 from roborew.judges.types import Answer, Judge, Part, Question
-from roborew.rewards.vlm.scales import Scale, Values, number_or_nan
+from roborew.rewards.vlm.released.reply import ReplyForm
+from roborew.rewards.vlm.scales import ListedScale, Scale, Values, number_or_nan
 from roborew.short_repr import reward_repr
 from roborew.types import RewardSpec, Scores
 
@@ -55,6 +56,10 @@ REMEDIES = MappingProxyType(
         "no tag with the nonce": _READ_TEXT,
         "several tags": _READ_TEXT,
         "not an allowed answer": _READ_TEXT,
+        "not in the model's own form": (
+            "this is not the model that was released, or it is served with another chat template; "
+            "ask any other model with prompt=general"
+        ),
     }
 )
 """Reason of an abstention -> what to do about it."""
@@ -82,11 +87,17 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class MarkedQuestion:
-    """A question and the nonce that marks its answer, "" where probabilities are read instead of
-    text."""
+    """A question and how its answer is found.
+
+    Attributes:
+        question: to ask.
+        nonce: that marks the answer in a text, "" where probabilities are read instead.
+        reply: the form of the whole reply, of a released judge that is asked in its own words.
+    """
 
     question: Question
-    nonce: str
+    nonce: str = ""
+    reply: ReplyForm | None = None
 
 
 class JudgeClient:
@@ -149,7 +160,13 @@ class JudgeClient:
         if self._reads_probabilities:
             closing = f"Reply with {scale.answer_format}, and with nothing else."
             choices = tuple(scale.values)
-            question = Question(parts=(*parts, closing), choices=choices, max_tokens=0, fps=fps)
+            question = Question(
+                parts=(*parts, closing),
+                choices=choices,
+                any_choices=isinstance(scale, ListedScale),
+                max_tokens=0,
+                fps=fps,
+            )
             return MarkedQuestion(question, "")
         nonce = self.nonce(instruction)
         placeholder = wrap_in_tags("...", TAG, nonce)
@@ -176,6 +193,8 @@ class JudgeClient:
         abstention = abstention_of(answer)
         if abstention is not None:
             return abstention
+        if marked.reply is not None:
+            return scale.from_text(marked.reply.read(answer.text))
         if not marked.nonce:
             return scale.from_probabilities(answer.log_probs, self._min_prob_mass)
         return scale.from_text(parse_tagged(answer.text, TAG, marked.nonce))

@@ -12,7 +12,7 @@ import numpy as np
 from roborew.errors import InvalidInputError
 from roborew.judges.config import DEFAULT_JUDGE, JudgeConfig
 from roborew.judges.parsing import sanitize_instruction
-from roborew.judges.types import Judge, Part
+from roborew.judges.types import Judge, Part, Question
 from roborew.learning.episode_layout import split_by_length
 from roborew.rewards.relative_progress import (
     apply_hop,
@@ -30,6 +30,9 @@ from roborew.rewards.vlm.pairwise import (
     episode_state,
     resume_episode,
 )
+from roborew.rewards.vlm.released.pictures import within_pixels
+from roborew.rewards.vlm.released.reply import GRM_SCORE
+from roborew.rewards.vlm.released.template import AUTO, GRM
 from roborew.rewards.vlm.scales import SIGNED_PERCENT, Values
 from roborew.types import Clip, Frame, RecurrentState, RewardSpec, Scores
 
@@ -40,6 +43,10 @@ Anchor = Literal["forward", "backward"]
 Hop = tuple[ComparedEpisode, Frame, Frame]
 """Of which episode, the frame before, the frame after."""
 QUESTIONS = {"incremental": 1, "forward": 1, "backward": 1, "fused": 3, "consistent": 3}
+RELEASED_VIEWS = 3
+"""Cameras of the released prompt: front, left wrist, right wrist."""
+RELEASED_TOKENS = 1024
+"""Longest reply that the released inference waits for."""
 MIN_GOAL_DIFFERENCE = 0.04
 """Start and goal that differ by less in every field, of 1, tell no direction: about ten grey
 levels."""
@@ -66,7 +73,11 @@ class RoboDopamine(JudgeReward):
         alpha: how much the disagreement of the anchors weighs in "consistent", finite, at least
             0.
         num_cameras: pictures side by side in each frame and in the goal image, of one width,
-            the front camera first.
+            the front camera first; in the released prompt 1 or 3: front, left and right wrist.
+        prompt: "released", in the words of Robo-Dopamine's own models, with eight pictures of
+            their sizes; "general", in ours, for any model; "auto" tells by the model's name; or a
+            file with {task} and eight times <image> in place of the released prompt. The released
+            one shows the goal, so that every mode needs its picture.
         device: torch device of a judge in this process.
     """
 
@@ -79,6 +90,7 @@ class RoboDopamine(JudgeReward):
         mode: Mode = "fused",
         alpha: float = 1.0,
         num_cameras: int = 1,
+        prompt: str = AUTO,
         device: str = "cpu",
     ) -> None:
         if mode not in get_args(Mode) or num_cameras < 1 or not 0 <= alpha < np.inf:
@@ -88,6 +100,12 @@ class RoboDopamine(JudgeReward):
                 f"{alpha}."
             )
         super().__init__("robo_dopamine", judge, device)
+        self._template = GRM.choose(prompt, self.judge.identity)
+        if self._template is not None and num_cameras not in (1, RELEASED_VIEWS):
+            raise InvalidInputError(
+                f"num_cameras: the released prompt shows 1 or {RELEASED_VIEWS} cameras; got "
+                f"{num_cameras}. Use prompt=general for others."
+            )
         self._mode: Mode = mode
         self._alpha = alpha
         self._num_cameras = num_cameras
@@ -98,7 +116,7 @@ class RoboDopamine(JudgeReward):
             high=1.0,
             context=None,
             causal=True,
-            needs_goal_image=mode in ("backward", "fused", "consistent"),
+            needs_goal_image=self._template is not None or mode not in ("incremental", "forward"),
             predicts_success=False,
             paper="arXiv:2512.23703",
         )
@@ -109,7 +127,8 @@ class RoboDopamine(JudgeReward):
         if _has_curve(self._mode, "incremental"):
             questions -= 1
         # Start and goal from the front, and all cameras before and after.
-        per_question = 2 + 2 * self._num_cameras
+        num_views = self._num_cameras if self._template is None else RELEASED_VIEWS
+        per_question = 2 + 2 * num_views
         return Cost(questions=questions, pictures=questions * per_question)
 
     def score(self, clips: Sequence[Clip]) -> list[Scores]:
@@ -151,7 +170,7 @@ class RoboDopamine(JudgeReward):
         if self.spec.needs_goal_image and goal_image is None:
             raise InvalidInputError(
                 f"robo_dopamine: mode {self._mode!r} needs a goal image; give one, or use "
-                "mode=incremental."
+                "mode=incremental and prompt=general."
             )
         if self._mode == "incremental" or goal_image is None:
             return self._mode
@@ -231,17 +250,34 @@ class RoboDopamine(JudgeReward):
     def _question(self, episode: ComparedEpisode, before: Frame, after: Frame) -> MarkedQuestion:
         """References of start and goal from the front camera, then all cameras BEFORE and AFTER."""
         clip = episode.clip
+        if self._template is not None and clip.goal_image is not None:
+            pictures = self._released_pictures(episode.start, clip.goal_image, before, after)
+            parts = self._template.parts(clip.instruction, pictures)
+            question = Question(parts=parts, max_tokens=RELEASED_TOKENS)
+            return MarkedQuestion(question, reply=GRM_SCORE)
         goal = sanitize_instruction(clip.instruction)
         # The references show the front camera alone, to keep the number of pictures small.
         front_start = self._split_cameras(episode.start)[0]
-        parts: list[Part] = [INTRODUCTION.format(goal=goal)]
-        parts += ["Reference, the START, 0%:", front_start]
+        own_parts: list[Part] = [INTRODUCTION.format(goal=goal)]
+        own_parts += ["Reference, the START, 0%:", front_start]
         if clip.goal_image is not None:
             front_goal = self._split_cameras(clip.goal_image)[0]
-            parts += ["Reference, the END, 100%:", front_goal]
-        parts += ["BEFORE:", *self._split_cameras(before)]
-        parts += ["AFTER:", *self._split_cameras(after), QUESTION]
-        return self.make_question(parts, SIGNED_PERCENT, clip.instruction)
+            own_parts += ["Reference, the END, 100%:", front_goal]
+        own_parts += ["BEFORE:", *self._split_cameras(before)]
+        own_parts += ["AFTER:", *self._split_cameras(after), QUESTION]
+        return self.make_question(own_parts, SIGNED_PERCENT, clip.instruction)
+
+    def _released_pictures(
+        self, start: Frame, goal: Frame, before: Frame, after: Frame
+    ) -> list[Frame]:
+        """Start and goal from the front, three views before and three after; one view stands for
+        all three, as does the goal's front where it is what is compared with."""
+        front_goal = self._split_cameras(goal)[0]
+        views = [front_goal] if before is goal else self._split_cameras(before)
+        pictures = [self._split_cameras(start)[0], front_goal]
+        for cameras in (views, self._split_cameras(after)):
+            pictures += cameras if len(cameras) == RELEASED_VIEWS else [cameras[0]] * RELEASED_VIEWS
+        return [within_pixels(picture) for picture in pictures]
 
     def _split_cameras(self, picture: Frame) -> list[Frame]:
         width = picture.shape[1]

@@ -10,9 +10,11 @@ import numpy as np
 
 from roborew.judges.config import DEFAULT_JUDGE, JudgeConfig
 from roborew.judges.parsing import sanitize_instruction
-from roborew.judges.types import Judge
+from roborew.judges.types import Judge, Question
 from roborew.rewards.vlm.base import Cost, MarkedQuestion
 from roborew.rewards.vlm.prefix import Prefix, PrefixReward
+from roborew.rewards.vlm.released.reply import GRADE
+from roborew.rewards.vlm.released.template import AUTO, ROBOREWARD
 from roborew.rewards.vlm.scales import Scale
 from roborew.types import Clip, RewardSpec, Scores
 
@@ -39,15 +41,15 @@ class RoboReward(PrefixReward):
         fps: frames per second of the clips.
         score_at: score "prefix", each frame as if the episode ended there, or "end", a clip's
             last frame alone, as published; then nothing can pay step by step.
-        official_prompt: the judge is one of RoboReward's own models, which begin their answer
-            with "ANSWER: ".
+        prompt: "released", in the words of RoboReward's own models, whose greedy reply is read;
+            "general", in ours, for any model; "auto" tells by the model's name; or a file with
+            {task} and <video> in place of the released prompt.
         device: torch device of a judge in this process.
     """
 
     RENAMED: ClassVar[Mapping[str, str]] = {
         **PrefixReward.RENAMED,
         "at": "score_at",
-        "trained": "official_prompt",
     }
 
     def __init__(
@@ -57,14 +59,14 @@ class RoboReward(PrefixReward):
         max_frames: int = 16,
         fps: float = 1.0,
         score_at: Literal["prefix", "end"] = "prefix",
-        official_prompt: bool = False,
+        prompt: str = AUTO,
         device: str = "cpu",
     ) -> None:
         super().__init__("roboreward", judge, device, max_frames=max_frames, fps=fps)
-        opening = "ANSWER: " if official_prompt else ""
-        answer_format = f"{opening}the grade, a digit from 1 to 5"
-        progress = {f"{opening}{grade}": (grade - 1) / 4 for grade in GRADES}
-        success = {f"{opening}{grade}": float(grade == 5) for grade in GRADES}
+        self._template = ROBOREWARD.choose(prompt, self.judge.identity)
+        answer_format = "the grade, a digit from 1 to 5"
+        progress = {str(grade): (grade - 1) / 4 for grade in GRADES}
+        success = {str(grade): float(grade == max(GRADES)) for grade in GRADES}
         self.scales = (Scale(progress, answer_format), Scale(success, answer_format))
         self._score_at = score_at
         self.spec = RewardSpec(
@@ -86,11 +88,14 @@ class RoboReward(PrefixReward):
 
     def prefix_questions(self, prefix: Prefix) -> list[MarkedQuestion]:
         """Return the one question about the last frame."""
+        if self._template is not None:
+            parts = self._template.parts(prefix.instruction, [prefix.video])
+            return [MarkedQuestion(Question(parts=parts, fps=prefix.fps), reply=GRADE)]
         goal = sanitize_instruction(prefix.instruction)
-        parts = (prefix.video, RUBRIC.format(goal=goal))
+        own_parts = (prefix.video, RUBRIC.format(goal=goal))
         # Both scales read the same answer, so that the judge is asked once.
         grades = self.scales[0]
-        question = self.make_question(parts, grades, prefix.instruction, prefix.fps)
+        question = self.make_question(own_parts, grades, prefix.instruction, prefix.fps)
         return [question]
 
     def score(self, clips: Sequence[Clip]) -> list[Scores]:

@@ -44,6 +44,19 @@ class Scale:
         return answer if isinstance(answer, Abstention) else self.values[answer]
 
 
+class ListedScale(Scale):
+    """Many answers, of which a server lists the most probable alone."""
+
+    def from_probabilities(
+        self, log_probs: Mapping[str, float], min_prob_mass: float
+    ) -> float | Abstention:
+        """Return the expected worth over the answers that are listed."""
+        listed = {answer: worth for answer, worth in self.values.items() if answer in log_probs}
+        if not listed:
+            return Abstention("no probability for an allowed answer")
+        return expected_value(log_probs, listed, min_prob_mass)
+
+
 class SignedPercent(Scale):
     """A fraction in [-1, 1]: any signed percentage in a text; a few of them, as letters, where
     probabilities are read."""

@@ -14,18 +14,18 @@ from roborew.judges.parsing import (
     expected_value,
     log_odds,
     probability_mass,
-    sanitize_instruction,
 )
 from roborew.judges.types import Judge, Question
 from roborew.rewards.vlm.base import MarkedQuestion
 from roborew.rewards.vlm.prefix import Prefix, PrefixReward
+from roborew.rewards.vlm.released.template import RELEASED, TOPREWARD, Template
 from roborew.rewards.vlm.scales import Scale
 from roborew.types import RewardSpec
 
 MAX_LOG_ODDS = 100.0
 """Log-odds and log-probabilities saturate here [nat]; 16-bit numbers resolve nothing beyond."""
 STATEMENT = """
-The video above shows a robot that completes this task, quoted: "{goal}".
+The video above shows a robot that completes this task, quoted: "{task}".
 Is this statement about the whole task true or false?
 Answer:"""
 
@@ -83,6 +83,8 @@ class TopReward(PrefixReward):
             "probability" of True among the two.
         chat_template: ask in the model's chat template; bare text, as published, orders
             progress far better.
+        prompt: "released", the published text; "general", roborew's own, which quotes the task;
+            or a file with {task} and <video> in place of the published one.
         device: torch device of a judge in this process.
 
     Raises:
@@ -101,6 +103,7 @@ class TopReward(PrefixReward):
         fps: float = 2.0,
         reading: Reading = "log-odds",
         chat_template: bool = False,
+        prompt: str = RELEASED,
         device: str = "cpu",
     ) -> None:
         super().__init__("topreward", judge, device, max_frames=max_frames, fps=fps)
@@ -113,6 +116,8 @@ class TopReward(PrefixReward):
         worth = {f"{blank}True": 1.0, f"{blank}False": 0.0}
         self.scales = (TrueFalse(worth, "True or False", reading),)
         self._chat_template = chat_template
+        own = Template(f"<video>{STATEMENT}", "<video>")
+        self._template = TOPREWARD.choose(prompt, self.judge.identity) or own
         low, high = RANGES[reading]
         self.spec = RewardSpec(
             name="topreward",
@@ -127,9 +132,8 @@ class TopReward(PrefixReward):
 
     def prefix_questions(self, prefix: Prefix) -> list[MarkedQuestion]:
         """Return the one question, whose text stops right before the answer's word."""
-        statement = STATEMENT.format(goal=sanitize_instruction(prefix.instruction))
         question = Question(
-            parts=(prefix.video, statement),
+            parts=self._template.parts(prefix.instruction, [prefix.video]),
             choices=tuple(self.scales[0].values),
             max_tokens=0,
             chat=self._chat_template,

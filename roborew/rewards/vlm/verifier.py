@@ -9,15 +9,15 @@ from roborew.judges.parsing import sanitize_instruction
 from roborew.judges.types import Judge
 from roborew.rewards.vlm.base import MarkedQuestion
 from roborew.rewards.vlm.prefix import Prefix, PrefixReward
-from roborew.rewards.vlm.scales import Scale
+from roborew.rewards.vlm.scales import ListedScale
 from roborew.types import RewardSpec
 
 LETTERS = "ABCDEFGHIJKLMNOPQRST"
-GRADES = Scale(
-    {letter: (len(LETTERS) - rank) / len(LETTERS) for rank, letter in enumerate(LETTERS)},
+GRADES = ListedScale(
+    {letter: 1 - rank / (len(LETTERS) - 1) for rank, letter in enumerate(LETTERS)},
     "one letter from A to T",
 )
-"""A is the best of G = 20 grades, worth 1; T the worst, worth 1 / G."""
+"""A is the best of G = 20 grades, worth 1; T the worst, worth 0."""
 CRITERIA = (
     "how much of what the task asks for is done in the last frame",
     "whether the right objects were handled, in the right place and in the right way",
@@ -30,8 +30,8 @@ Q to S hardly anything, T nothing at all."""
 
 
 class Verifier(PrefixReward):
-    """``(1 / C) sum_c sum_g p(v_g) phi(v_g)`` with ``phi = g / G``: the mean over C criteria of the
-    expected grade.
+    """``(1 / C) sum_c sum_g p(v_g) phi(v_g)`` with ``phi = (g - 1) / (G - 1)``: the mean over C
+    criteria of the expected grade, over the letters that are listed, as published.
 
     The paper also repeats each question K times; here answers are exact and repeating one changes
     nothing, K = 1.
@@ -62,7 +62,7 @@ class Verifier(PrefixReward):
         self.questions_per_prefix = len(criteria)
         self.spec = RewardSpec(
             name="verifier",
-            low=1 / len(LETTERS),
+            low=0.0,
             high=1.0,
             context=None,
             causal=True,

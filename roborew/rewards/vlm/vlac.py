@@ -5,9 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar
-
-import numpy as np
+from typing import ClassVar, Literal
 
 from roborew.data import read_video
 from roborew.errors import InvalidInputError
@@ -25,6 +23,8 @@ from roborew.rewards.vlm.pairwise import (
     episode_state,
     resume_episode,
 )
+from roborew.rewards.vlm.released.template import VLAC
+from roborew.rewards.vlm.released.vlac import VlacWords
 from roborew.rewards.vlm.scales import SIGNED_PERCENT, Scale, Values
 from roborew.types import Clip, Frame, RecurrentState, RewardSpec, Scores, Video
 
@@ -45,10 +45,13 @@ class Vlac(JudgeReward):
 
     Args:
         judge: configuration of the judge, or a judge.
-        integrator: what a loss means, see `roborew.rewards.relative_progress`.
+        integrator: what a loss means, see `roborew.rewards.relative_progress`; "remaining", as
+            published.
         ask_success: ask whether the task is done, too.
         reference: a video of one success, shown with every comparison.
         num_references: pictures taken from it, at least 2.
+        prompt: "released", in the words of VLAC's own models, with pictures of their size;
+            "general", in ours, for any model; "auto" tells by the model's name.
         device: torch device of a judge in this process.
     """
 
@@ -62,10 +65,11 @@ class Vlac(JudgeReward):
         self,
         *,
         judge: JudgeConfig | Judge = DEFAULT_JUDGE,
-        integrator: Integrator = "inverse",
+        integrator: Integrator = "remaining",
         ask_success: bool = True,
         reference: Path | Video | None = None,
         num_references: int = 6,
+        prompt: Literal["auto", "released", "general"] = "auto",
         device: str = "cpu",
     ) -> None:
         super().__init__("vlac", judge, device)
@@ -74,11 +78,17 @@ class Vlac(JudgeReward):
                 f"num_references: expected at least 2 pictures of the reference; got "
                 f"{num_references}."
             )
+        self._words = VlacWords() if VLAC.choose(prompt, self.judge.identity) else None
         self._integrator: Integrator = integrator
         self._ask_success = ask_success
         video = read_video(reference) if isinstance(reference, Path) else reference
         # Cut once: the same parts stand in every comparison, and in its hash.
-        self._reference = () if video is None else reference_parts(video, num_references)
+        self._reference_pictures = (
+            () if video is None else reference_pictures(video, num_references)
+        )
+        self._reference = (
+            reference_parts(self._reference_pictures) if self._reference_pictures else ()
+        )
         self._num_references = 0 if video is None else num_references
         self.spec = RewardSpec(
             name="vlac",
@@ -141,6 +151,11 @@ class Vlac(JudgeReward):
 
     def _comparison(self, episode: ComparedEpisode, earlier: int, later: int) -> MarkedQuestion:
         instruction = episode.clip.instruction
+        if self._words is not None:
+            pair = (episode.frames[earlier], episode.frames[later])
+            return self._words.comparison(
+                instruction, pair, self._reference_pictures, episode.start
+            )
         parts: list[Part] = [INTRODUCTION.format(goal=sanitize_instruction(instruction))]
         if self._reference:
             parts += self._reference
@@ -160,6 +175,8 @@ class Vlac(JudgeReward):
         return split_by_length(probabilities, [len(clip.frames) for clip in clips])
 
     def _success_question(self, clip: Clip, frame: Frame) -> MarkedQuestion:
+        if self._words is not None:
+            return self._words.is_done(clip.instruction, frame, clip.goal_image)
         parts: list[Part] = [INTRODUCTION.format(goal=sanitize_instruction(clip.instruction))]
         if clip.goal_image is not None:
             parts += ["The task done looks like this:", clip.goal_image, "The last picture:"]
@@ -167,15 +184,20 @@ class Vlac(JudgeReward):
         return self.make_question(parts, SUCCESS, clip.instruction)
 
 
-def reference_parts(video: Video, count: int) -> tuple[Part, ...]:
-    """Return ``count`` pictures spread over a successful video, each after its share of completion.
+def reference_pictures(video: Video, count: int) -> tuple[Frame, ...]:
+    """Return ``count`` pictures spread over a video, as published: picture i of n is frame
+    ``int(i (T - 1) / (n - 1))``."""
+    gap = (len(video) - 1) / (count - 1)
+    return tuple(video[int(number * gap)] for number in range(count))
+
+
+def reference_parts(pictures: Sequence[Frame]) -> tuple[Part, ...]:
+    """Return pictures of a success, each after its share of completion.
 
     Picture i of n is labeled ``int(i / (n - 1) * 100)`` % complete, as in the published prompts.
     """
-    spaced = np.linspace(0, len(video) - 1, count)
-    indices = spaced.round().astype(int)
     parts: list[Part] = ["Another attempt at the same task, which succeeded:"]
-    for number, index in enumerate(indices):
-        percent = int(number / (count - 1) * 100)
-        parts += [f"{percent}% complete:", video[index]]
+    for number, picture in enumerate(pictures):
+        percent = int(number / (len(pictures) - 1) * 100)
+        parts += [f"{percent}% complete:", picture]
     return tuple(parts)

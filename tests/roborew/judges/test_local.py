@@ -139,11 +139,13 @@ def test_an_answer_depends_on_the_picture_its_colours_and_its_order(judge: Local
     assert len({round(each["True"], 4) for each in seen}) == len(seen)
 
 
-def test_bare_text_goes_to_the_model_without_template(judge: LocalJudge) -> None:
-    """Only the picture's own placeholder is taken from the template, so the text ends where the
-    answer begins."""
+def test_bare_text_keeps_the_header_of_its_turn_and_ends_where_the_answer_begins(
+    judge: LocalJudge,
+) -> None:
+    """Only that header and the picture's own placeholder are taken from the template."""
     question = Question(parts=(VIDEO, "this is"), chat=False, fps=2.0)
-    assert judge._prompt(question) == "<|vision_start|><|video_pad|><|vision_end|>this is"
+    written = "<|im_start|>user\n<|vision_start|><|video_pad|><|vision_end|>this is"
+    assert judge._prompt(question) == written
     text = judge._tokenizer.decode(judge._inputs([question])["input_ids"][0])
     assert text.endswith("this is") and "<0.2 seconds>" in text and "<2.0 seconds>" in text
 

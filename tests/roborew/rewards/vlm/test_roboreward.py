@@ -121,15 +121,6 @@ def test_scored_at_the_end_only_the_last_frame_has_a_score() -> None:
     assert not model.spec.causal, "its scores may pay no step"
 
 
-def test_a_model_trained_on_the_rubric_is_asked_in_its_own_words() -> None:
-    judge = ScriptedJudge(
-        lambda question: {a: float(a == "ANSWER: 4") for a in question.choices}, probabilities=True
-    )
-    assert RoboReward(judge=judge, official_prompt=True).score([clip([0.1])])[0].value[0] == 0.75
-    assert judge.asked[0].choices == tuple(f"ANSWER: {grade}" for grade in GRADES)
-    assert judge.asked[0].max_tokens == 0 and judge.asked[0].chat
-
-
 def test_the_rubric_asks_for_the_final_state_alone() -> None:
     judge = ScriptedJudge(lambda question: "1")
     RoboReward(judge=judge).score([clip([0.1])])

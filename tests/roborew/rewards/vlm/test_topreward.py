@@ -4,16 +4,23 @@ episode."""
 from __future__ import annotations
 
 import math
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from transformers import AutoModelForImageTextToText, AutoProcessor
 
 from roborew.errors import InvalidInputError
+from roborew.judges.local import LocalJudge
 from roborew.judges.types import Answer, Question
 from roborew.rewards.vlm.topreward import MAX_LOG_ODDS, TopReward
+from roborew.types import Clip
 from tests.roborew.rewards.vlm.scripted_judge import GOAL, Said, ScriptedJudge, clip, levels, prompt
+from tests.tiny_models import tiny_vlm
 
 CURVE = [0.1, 0.4, 0.3, 0.9]
 
@@ -49,7 +56,7 @@ def test_bare_text_ends_right_before_the_word_and_a_template_asks_for_the_word_i
         TopReward(judge=judge, chat_template=template).score([clip([0.1])])
         (question,) = judge.asked
         assert (question.chat, question.choices, question.max_tokens) == (template, words, 0)
-        assert prompt(question).endswith("Answer:") and GOAL in prompt(question)
+        assert prompt(question).endswith("The answer is:") and GOAL in prompt(question)
         assert not isinstance(question.parts[0], str), "the video comes first"
 
 
@@ -95,3 +102,38 @@ def test_extremes_stay_in_the_promised_range_and_what_is_impossible_is_an_absten
 def test_a_missing_probability_is_an_abstention() -> None:
     judge = ScriptedJudge(lambda question: {" True": 0.5}, probabilities=True)
     assert not TopReward(judge=judge).score([clip(CURVE)])[0].valid.any()
+
+
+@pytest.mark.parametrize("length", [2, 5])
+def test_the_score_is_that_of_the_authors_code_on_the_same_weights(
+    length: int, tmp_path: Path
+) -> None:
+    """huggingface/lerobot, rewards/topreward/processor_topreward.py, `_encode_batch`: a turn of the
+    video and a prefix, cut before its end, then the rest and the word, whose log-probability it
+    is."""
+    folder = tiny_vlm(tmp_path)
+    shown = np.random.default_rng(1).integers(0, 256, (length, 40, 48, 3), dtype=np.uint8)
+    model = TopReward(judge=LocalJudge(model=str(folder)), reading="log-probability", fps=2.0)
+    scores = model.score([Clip(frames=shown, instruction=GOAL)])[0]
+    processor: Any = AutoProcessor.from_pretrained(folder)
+    network: Any = AutoModelForImageTextToText.from_pretrained(folder).eval()
+    prefix = (
+        "The above video shows a robot manipulation trajectory that completes the following task: "
+    )
+    turn = [{"type": "video"}, {"type": "text", "text": prefix}]
+    text: str = processor.apply_chat_template([{"role": "user", "content": turn}], tokenize=False)
+    text = text.split(processor.tokenizer.eos_token)[0]
+    text += f"{GOAL} Decide whether the above statement is True or not. The answer is: True"
+    inputs = processor(
+        text=[text],
+        videos=[torch.as_tensor(shown).permute(0, 3, 1, 2)],
+        video_metadata=[
+            {"total_num_frames": length, "fps": 2.0, "frames_indices": list(range(length))}
+        ],
+        do_sample_frames=False,
+        return_tensors="pt",
+    )
+    with torch.inference_mode():
+        log_probs = network(**inputs).logits[0, -2].log_softmax(-1)
+    expected = float(log_probs[inputs["input_ids"][0, -1]])
+    assert scores.value[-1] == pytest.approx(expected, abs=1e-5)

@@ -15,7 +15,7 @@ from tests.roborew.rewards.vlm.scripted_judge import Said, ScriptedJudge, clip, 
 
 @given(st.lists(st.floats(0.001, 1.0), min_size=40, max_size=40))
 def test_the_score_is_that_of_the_formula(masses: list[float]) -> None:
-    """``(1 / C) sum_c sum_g p(v_g) g / G`` with A the best, G = 20."""
+    """``(1 / C) sum_c sum_g p(v_g) (g - 1) / (G - 1)`` with grades 0 to 1, A the best."""
     p = np.array(masses).reshape(2, 20)
     p /= p.sum(axis=1, keepdims=True)
 
@@ -24,7 +24,7 @@ def test_the_score_is_that_of_the_formula(masses: list[float]) -> None:
 
     score = Verifier(judge=ScriptedJudge(rule, probabilities=True)).score([clip([0.1])])[0].value[0]
     assert score == pytest.approx(
-        np.mean([sum(p[c, i] * (20 - i) / 20 for i in range(20)) for c in range(2)]), abs=1e-5
+        np.mean([sum(p[c, i] * (19 - i) / 19 for i in range(20)) for c in range(2)]), abs=1e-5
     )
 
 
@@ -34,8 +34,8 @@ def test_a_written_letter_is_worth_its_place() -> None:
             Verifier(judge=ScriptedJudge(lambda question: letter)).score([clip([0.1])])[0].value[0]
         )
 
-    assert [said(letter) for letter in "AKT"] == pytest.approx([1.0, 0.5, 0.05])
-    assert said("k") == pytest.approx(0.5)
+    assert [said(letter) for letter in "AKT"] == pytest.approx([1.0, 9 / 19, 0.0])
+    assert said("k") == pytest.approx(9 / 19)
 
 
 @pytest.mark.parametrize("said", ["U", "AB", "A+", "", "10", "Α"])
@@ -69,3 +69,13 @@ def test_the_letters_fit_into_the_twenty_probabilities_that_servers_list() -> No
         len(GRADES.values) == 20
         and min(GRADES.values.values()) == Verifier(judge=ScriptedJudge(lambda q: "A")).spec.low
     )
+
+
+def test_letters_that_are_not_listed_are_left_out_of_the_mean() -> None:
+    """Servers list the most probable tokens alone."""
+    judge = ScriptedJudge(lambda question: {"A": 0.6, "K": 0.2}, probabilities=True)
+    scores = Verifier(judge=judge).score([clip([0.1])])[0]
+    assert scores.value[0] == pytest.approx((0.6 + 0.2 * 9 / 19) / 0.8, abs=1e-6)
+    assert judge.asked[0].any_choices
+    nothing = ScriptedJudge(lambda question: {"K": 0.02}, probabilities=True)
+    assert not Verifier(judge=nothing).score([clip([0.1])])[0].valid.any()

@@ -13,7 +13,7 @@ from roborew.data import write_video
 from roborew.errors import InvalidInputError
 from roborew.judges.types import Question
 from roborew.rewards.relative_progress import Integrator, apply_change, relative_change
-from roborew.rewards.vlm.vlac import Vlac, reference_parts
+from roborew.rewards.vlm.vlac import Vlac, reference_parts, reference_pictures
 from tests.roborew.rewards.vlm.scripted_judge import (
     Said,
     ScriptedJudge,
@@ -164,7 +164,7 @@ def test_a_reference_is_shown_in_order_with_its_percentages_before_start_and_pai
         judge=judge, ask_success=False, reference=video(np.linspace(0, 1, 21)), num_references=4
     )
     model.score([clip([0.05, 0.1, 0.2])])
-    assert levels(judge.asked[1]) == pytest.approx([0.0, 0.35, 0.65, 1.0, 0.05, 0.1, 0.2])
+    assert levels(judge.asked[1]) == pytest.approx([0.0, 0.3, 0.65, 1.0, 0.05, 0.1, 0.2])
     said = prompt(judge.asked[1])
     assert all(f"\n{percent}% complete:" in said for percent in (0, 33, 66, 100))
     assert model.estimate_cost(2).pictures == 7
@@ -175,7 +175,7 @@ def test_a_reference_may_be_a_video_file(tmp_path: Path) -> None:
     path = write_video(tmp_path / "success.mp4", frames, fps=5)
     model = Vlac(judge=by_change(), ask_success=False, reference=path)
     assert model.estimate_cost(2).pictures == 9
-    assert len(reference_parts(frames, 2)) == 5
+    assert len(reference_parts(reference_pictures(frames, 2))) == 5
     with pytest.raises(InvalidInputError, match="at least 2 pictures"):
         Vlac(judge=by_change(), reference=frames, num_references=1)
 
