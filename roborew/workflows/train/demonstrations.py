@@ -7,18 +7,14 @@ is paid by the same law, at the same steps, and ends where a predicted success w
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from gymnasium import Space
-from gymnasium.spaces import Box
-from gymnasium.vector import AutoresetMode, VectorEnv
-from gymnasium.vector.utils import batch_space
-from numpy.typing import NDArray
+from gymnasium.vector import VectorEnv
 
 from roborew.agents.base import Agent
 from roborew.agents.bc import BC, BCConfig
@@ -31,10 +27,11 @@ from roborew.data.demonstration import Demonstration
 from roborew.data.reading import read_demonstrations
 from roborew.errors import InvalidInputError
 from roborew.seeding import Seeds
-from roborew.types import RewardModel, Video
+from roborew.types import RewardModel
 from roborew.workflows.factories import observe
 from roborew.workflows.rewards import pay_reward
 from roborew.workflows.train.config import TrainConfig
+from roborew.workflows.train.recorded_env import RecordedEnv
 
 
 def read_agent_demonstrations(path: Path, count: int | None) -> list[Demonstration]:
@@ -106,17 +103,27 @@ def check_agent_demonstrations(
             f"refit: agent {name} never plays, so there is nothing to refit a critic to."
         )
     demonstrations = read_agent_demonstrations(config.demos, config.num_demos)
-    spaces: Any = env  # Gymnasium leaves the parameter of these spaces open
     for demonstration in demonstrations:
         _require_same_task(demonstration, config.env.id)
     episodes = [unpaid_episode(demonstration) for demonstration in demonstrations]
-    if config.observations.kind != "state":
-        # Their pictures take long to read: one tells of all.
-        episodes = _observed_episodes(config, demonstrations[:1])
-    check_demonstrations(episodes, spaces.single_observation_space, spaces.single_action_space)
-    if agent.needs_rewards:
-        RecordedEnv(demonstrations, config.env.cameras)
+    _check_spaces(episodes, env.unwrapped)
+    sees_pictures = config.observations.kind != "state"
+    if agent.needs_rewards or sees_pictures:
+        RecordedEnv(demonstrations, _recorded_cameras(config))
+    if sees_pictures:
+        # Pictures take long to read: one demonstration tells of all.
+        _check_spaces(_observed_episodes(config, demonstrations[:1]), env)
     return replace(config, num_demos=len(demonstrations))
+
+
+def _check_spaces(episodes: Sequence[DemonstrationEpisode], env: VectorEnv[Any, Any, Any]) -> None:
+    spaces: Any = env  # Gymnasium leaves the parameter of these spaces open
+    check_demonstrations(episodes, spaces.single_observation_space, spaces.single_action_space)
+
+
+def _recorded_cameras(config: TrainConfig) -> tuple[str, ...]:
+    """Those of the reward, then those of the agent alone."""
+    return (*config.env.cameras, *config.observations.cameras)
 
 
 def give_demonstrations(config: TrainConfig, agent: Agent, model: RewardModel | None) -> None:
@@ -176,8 +183,7 @@ def _observed_episodes(
 def _observe_recorded(
     config: TrainConfig, demonstrations: Sequence[Demonstration]
 ) -> VectorEnv[Any, Any, Any]:
-    cameras = (*config.env.cameras, *config.observations.cameras)
-    recorded = RecordedEnv(demonstrations, cameras)
+    recorded = RecordedEnv(demonstrations, _recorded_cameras(config))
     if config.observations.kind == "state":
         return recorded
     return observe(config, recorded, recorded.frame_shape)
@@ -224,80 +230,6 @@ def _join(observations: Sequence[Any]) -> Any:
     return {name: np.concatenate([step[name] for step in observations]) for name in first}
 
 
-class RecordedEnv(VectorEnv[Any, Any, Any]):
-    """Plays recorded episodes, one after the other, whatever the actions.
-
-    Args:
-        demonstrations: the next one begins with each reset.
-        cameras: whose pictures lie side by side in a frame; the set's first if none are named.
-
-    Raises:
-        InvalidInputError: a demonstration lacks one of the cameras.
-    """
-
-    def __init__(self, demonstrations: Sequence[Demonstration], cameras: Sequence[str]) -> None:
-        self.num_envs = 1
-        self.render_mode = "rgb_array"
-        self.metadata = {"autoreset_mode": AutoresetMode.DISABLED}
-        first = demonstrations[0]
-        assert first.observations is not None and first.actions is not None
-        observation_space = _space_of(first.observations)
-        action_space = _space_of(first.actions)
-        self.single_observation_space, self.single_action_space = observation_space, action_space
-        self.observation_space = batch_space(observation_space, 1)
-        self.action_space = batch_space(action_space, 1)
-        self._cameras = tuple(cameras) or demonstrations[0].cameras[:1]
-        for demonstration in demonstrations:
-            _require_cameras(demonstration, self._cameras)
-        self._waiting = iter(demonstrations)
-        self._playing = demonstrations[0]
-        self._frames: Iterator[Any] = iter(())
-        self._frame: Video = np.zeros((1, 1, 1, 3), dtype=np.uint8)
-        self._step = 0
-        self._step_of_frame = -1
-
-    @property
-    def frame_shape(self) -> tuple[int, int]:
-        """Height and width of a frame, all cameras together; of the first demonstration."""
-        firsts = [next(iter(self._playing.frames(camera))) for camera in self._cameras]
-        return firsts[0].shape[0], sum(frame.shape[1] for frame in firsts)
-
-    def reset(self, *, seed: Any = None, options: dict[str, Any] | None = None) -> Any:
-        """Begin the next episode."""
-        self._playing = next(self._waiting)
-        views = [self._playing.frames(camera) for camera in self._cameras]
-        self._frames = zip(*views, strict=True)
-        self._step, self._step_of_frame = 0, -1
-        return self._observation(), self._infos()
-
-    def step(self, actions: Any) -> Any:
-        """Go on to the next frame."""
-        self._step += 1
-        ended = np.array([self._step == self._playing.length - 1])
-        no_reward, not_terminated = np.zeros(1), np.zeros(1, dtype=np.bool_)
-        return self._observation(), no_reward, not_terminated, ended, self._infos()
-
-    def render(self) -> Any:
-        """Return the present frame, (1, H, W, 3)."""
-        # Decoded on demand: an oracle looks at none of them.
-        while self._step_of_frame < self._step:
-            self._frame = np.concatenate(next(self._frames), axis=1)[None]
-            self._step_of_frame += 1
-        return tuple(self._frame)
-
-    def _observation(self) -> NDArray[np.float32]:
-        assert self._playing.observations is not None
-        return self._playing.observations[self._step][None]
-
-    def _infos(self) -> dict[str, Any]:
-        curves = {"progress": self._playing.progress, "success": self._playing.success}
-        return {
-            name: curve[self._step : self._step + 1]
-            for name, curve in curves.items()
-            if curve is not None
-        }
-
-
 def _require_same_task(demonstration: Demonstration, env_id: str) -> None:
     """Raise where a set says that it shows another task; tasks may share their spaces."""
     recorded: str = demonstration.notes.get("task_name", env_id)
@@ -307,17 +239,3 @@ def _require_same_task(demonstration: Demonstration, env_id: str) -> None:
             f"demos: {demonstration.name} is of another task, {recorded}; the agent learns in "
             f"{env_id}."
         )
-
-
-def _require_cameras(demonstration: Demonstration, cameras: Sequence[str]) -> None:
-    missing = [camera for camera in cameras if camera not in demonstration.cameras]
-    if missing:
-        raise InvalidInputError(
-            f"demos: the reward sees camera {missing[0]!r}, which {demonstration.name} does not "
-            f"have. Available: {', '.join(demonstration.cameras)}. Collect with --cameras "
-            f"{' '.join(cameras)}."
-        )
-
-
-def _space_of(rows: NDArray[np.float32]) -> Space[Any]:
-    return Box(-np.inf, np.inf, rows.shape[1:], np.float32)

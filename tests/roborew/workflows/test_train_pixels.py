@@ -198,6 +198,15 @@ def test_demonstrations_of_another_size_are_refused(demos: Path, tmp_path: Path)
     assert not (tmp_path / "run").exists()
 
 
+def test_demonstrations_without_a_camera_of_the_agent_are_refused(
+    demos: Path, tmp_path: Path
+) -> None:
+    own = ObservationsConfig("pixels", cameras=("wrist",))
+    with pytest.raises(InvalidInputError, match="the run sees camera 'wrist'"):
+        start(config_of("bc", observations=own, demos=demos), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
 @pytest.mark.parametrize("scarce", ["memory", "disk"])
 def test_a_replay_larger_than_memory_or_disk_is_refused(
     scarce: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
