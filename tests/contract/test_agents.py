@@ -28,11 +28,12 @@ SMALL: dict[str, Any] = {
 SB3_SMALL: dict[str, Any] = {
     "hidden_dim": 8,
     "lstm_hidden_size": 8,
+    "n_steps": 128,
     "n_epochs": 1,
-    "batch_size": 64,
+    "batch_size": 128,
     "n_critic_updates": 1,
     "buffer_size": 1_000,
-    "train_freq": 32,
+    "train_freq": 128,
     "gradient_steps": 1,
     "learning_starts": 16,
     "n_delta": 2,
@@ -43,7 +44,11 @@ SB3_SMALL: dict[str, Any] = {
 
 def small_sb3(name: str) -> Any:
     kind = agent_class(name).Config
-    return kind(**{key: value for key, value in SB3_SMALL.items() if hasattr(kind, key)})
+    settings = {key: value for key, value in SB3_SMALL.items() if hasattr(kind, key)}
+    if "buffer_size" in settings:
+        # Of a rollout; where there is a replay, it is over how many rewards a return adds up.
+        del settings["n_steps"]
+    return kind(**settings)
 
 
 def maker(name: str) -> Callable[..., Agent]:

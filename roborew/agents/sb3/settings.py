@@ -126,7 +126,7 @@ def _readable_type(annotation: Any) -> Any:
 def _parameter_docs(kind: type[Any]) -> dict[str, str]:
     pattern = r":param (\w+):(.*?)(?=\n\s*:|\Z)"
     pairs = re.findall(pattern, inspect.getdoc(kind) or "", re.DOTALL)
-    return {name: " ".join(text.split()) for name, text in pairs}
+    return {name: " ".join(text.split()).replace("``", "`") for name, text in pairs}
 
 
 def _check(config: Any) -> None:

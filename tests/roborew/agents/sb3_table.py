@@ -63,11 +63,9 @@ def in_parts(observations: Any) -> dict[str, Any]:
 def small(name: str, **settings: Any) -> Any:
     kind = agent_class(name).Config
     chosen = {key: value for key, value in SMALL.items() if hasattr(kind, key)}
-    if not hasattr(kind, "n_epochs") and not hasattr(kind, "rms_prop_eps"):
-        # Returns of several steps, where they are not those of a rollout.
-        chosen.pop("n_steps", None)
-    if name == "sb3-trpo":
-        chosen["n_steps"] = CHUNK
+    if "buffer_size" in chosen:
+        # Of a rollout; where there is a replay, it is over how many rewards a return adds up.
+        del chosen["n_steps"]
     return kind(**{**chosen, **settings})
 
 

@@ -12,6 +12,7 @@ from gymnasium.vector import AutoresetMode
 from roborew.agents.env_checks import box_size
 from roborew.agents.rollout_report import RolloutReport
 from roborew.agents.sb3 import SB3PPO, SB3SAC, SB3PPOConfig, SB3SACConfig, as_sb3
+from roborew.agents.sb3.agent import EARLIER_NAMES
 from roborew.checks.synthetic import PointEnv
 from roborew.errors import InvalidInputError
 
@@ -149,3 +150,28 @@ def test_a_state_of_other_settings_or_spaces_is_refused() -> None:
     wider = SB3PPO(PointEnv(2).single_action_space, env.single_action_space, PPO_QUICK)
     with pytest.raises(InvalidInputError, match="do not fit"):
         wider.load_state_dict(arrays, meta)
+
+
+@pytest.mark.parametrize("kind", ["ppo", "sac"])
+def test_a_state_that_the_first_release_saved_is_read(kind: str) -> None:
+    agent = make(kind, PointEnv(4))
+    agent.learn(PointEnv(4), 128)
+    arrays, meta = agent.state_dict()
+    old = {
+        name: array
+        for name, array in arrays.items()
+        if not name.startswith(("replay/", "episodes/", "generators/"))
+    }
+    for earlier, name in EARLIER_NAMES.items():
+        old = {key.replace(name, earlier): array for key, array in old.items()}
+    known = ("n_steps", "batch_size", "gamma", "learning_rate", "hidden_dim", "n_epochs")
+    known += ("learning_starts", "gradient_steps", "report_every", "buffer_size")
+    config = {key: meta["config"][key] for key in known if meta["config"].get(key) is not None}
+    old_meta = {"agent": agent.name, "steps": 128, "seed": 0, "config": config}
+    other = make(kind, PointEnv(4), seed=9)
+    other.load_state_dict(old, old_meta)
+    for name, array in other.state_dict()[0].items():
+        if name.startswith(("policy", "actor", "critic", "ent_coef", "log_ent", "observations")):
+            np.testing.assert_array_equal(array, arrays[name], err_msg=name)
+    other.learn(PointEnv(4), 160)
+    assert other.steps == 160
