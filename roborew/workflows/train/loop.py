@@ -206,7 +206,7 @@ def _warn(
             "the agent sees pictures alone."
         )
     memory = check_memory(config, agent, run.path)
-    if memory is not None and config.observations.kind != "state":
+    if memory is not None:
         lines.append(memory)
     unfitted = describe_unfitted(model, config.env.id, config.sentence)
     if unfitted is not None:

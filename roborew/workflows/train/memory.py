@@ -17,11 +17,13 @@ COPIES_IN_MEMORY = 3
 """While a checkpoint is written: what is remembered, a copy, and the file's bytes."""
 COPIES_ON_DISK = 3
 """Checkpoints kept, and the one that is written."""
+WORTH_SAYING = 1e9
+"""Size of a replay that is announced [bytes]."""
 _MEMORY = Path("/proc/meminfo")
 
 
 def check_memory(config: TrainConfig, agent: Any, folder: Path) -> str | None:
-    """Say how much a run will remember; None where its agent remembers nothing.
+    """Say how much a run will remember; None where that is little.
 
     Args:
         config: of the run, resolved.
@@ -47,6 +49,8 @@ def check_memory(config: TrainConfig, agent: Any, folder: Path) -> str | None:
         folder = folder.parent
     free = shutil.disk_usage(folder).free
     _require(COPIES_ON_DISK * needed, free, f"in {folder}, with its checkpoints", advice)
+    if needed < WORTH_SAYING:
+        return None
     return f"replay: up to {_say(needed)} of memory; {_say(COPIES_ON_DISK * needed)} of disk"
 
 

@@ -222,6 +222,24 @@ def test_a_replay_larger_than_memory_or_disk_is_refused(
     assert not (tmp_path / "run").exists()
 
 
+def test_a_large_replay_is_announced_and_a_small_one_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory, "available_memory", lambda: 10**12)
+    plenty = memory.shutil.disk_usage(tmp_path)._replace(free=10**12)
+    monkeypatch.setattr(memory.shutil, "disk_usage", lambda _: plenty)
+
+    class Agent:
+        def replay_bytes(self, num_envs: int, total_steps: int) -> int:
+            return num_envs * total_steps
+
+    small = config_of("sac")
+    large = config_of("sac", num_envs=2_000, total_timesteps=1_000_000)
+    assert memory.check_memory(small, Agent(), tmp_path / "run") is None
+    announced = memory.check_memory(large, Agent(), tmp_path / "run")
+    assert announced == "replay: up to 2.0 GB of memory; 6.0 GB of disk"
+
+
 def test_settings_of_pictures_mean_nothing_to_an_agent_that_sees_the_state() -> None:
     for settings in ({"frame_stack": 3}, {"shrink": 2}, {"cameras": ("wrist",)}):
         with pytest.raises(InvalidInputError, match="no pictures"):
