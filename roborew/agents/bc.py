@@ -3,10 +3,10 @@ what a demonstrator does next, no environment and no reward."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from types import MappingProxyType
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal, get_args
 
 import numpy as np
 import torch
@@ -20,6 +20,8 @@ from roborew.agents.env_checks import (
     ActionScale,
     require_disabled_autoreset,
 )
+from roborew.agents.offline.chunk_policy import ChunkPolicy
+from roborew.agents.offline.weights import MIN_GAIN, normalize_weights, progress_weights
 from roborew.agents.pixels.encoder import PixelFeatures
 from roborew.agents.pixels.layout import Observations, observation_layout
 from roborew.agents.rollout_report import Callback, EpisodeStatistics
@@ -43,6 +45,8 @@ MIN_STD = 0.01
 """Least standard deviation that an observation is divided by: what hardly moves in demonstrations
 must not become the loudest input once the agent leaves them."""
 
+Weighting = Literal["none", "progress"]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BCConfig:
@@ -61,6 +65,12 @@ class BCConfig:
     """Step size of Adam at the start; it falls to 0 along a line."""
     report_every: int = 500
     """Gradient steps between two reports."""
+    weighting: Weighting = "none"
+    """What a sample counts: the same each, or by the progress that the reward sees over the chunk
+    (RA-BC, arXiv:2509.25358), which also takes demonstrations that fail."""
+    min_gain: float = MIN_GAIN
+    """With progress weighting: gain in score over a chunk above which a sample counts in full; at a
+    loss it counts nothing."""
 
     def __post_init__(self) -> None:
         for name in ("chunk_size", "hidden_dim", "batch_size", "report_every"):
@@ -72,6 +82,15 @@ class BCConfig:
         if not self.learning_rate > 0:
             raise InvalidInputError(
                 f"BCConfig.learning_rate: expected a positive number; got {self.learning_rate}."
+            )
+        if not self.min_gain >= 0:
+            raise InvalidInputError(
+                f"BCConfig.min_gain: expected a number from 0 up; got {self.min_gain}."
+            )
+        if self.weighting not in get_args(Weighting):
+            raise InvalidInputError(
+                f"BCConfig.weighting: expected one of {', '.join(get_args(Weighting))}; got "
+                f"{self.weighting!r}."
             )
 
 
@@ -98,7 +117,6 @@ class BC:
     """It learns without the environment; steps are gradient steps."""
     train_timesteps: ClassVar[int] = 5_000
     """Gradient steps if a run does not say."""
-    needs_rewards = False
     pixels_options: ClassVar[Mapping[str, int]] = MappingProxyType({"batch_size": 64})
     """Settings of a run from pictures that does not name them."""
 
@@ -125,12 +143,23 @@ class BC:
         self._mean = np.zeros(inputs, dtype=np.float32)
         self._std = np.ones(inputs, dtype=np.float32)
         self._samples: tuple[Tensor, Tensor, Tensor] | None = None
+        self._weights = torch.ones(0)
+
+    @property
+    def needs_rewards(self) -> bool:
+        """Whether the demonstrations must have been scored."""
+        return self.config.weighting == "progress"
+
+    @property
+    def takes_failures(self) -> bool:
+        """Whether demonstrations that fail are of use."""
+        return self.needs_rewards
 
     def use_demonstrations(self, episodes: Sequence[DemonstrationEpisode]) -> None:
         """Take over the demonstrations.
 
         Raises:
-            InvalidInputError: they do not fit the spaces.
+            InvalidInputError: they do not fit the spaces, or were not scored and are to be weighed.
         """
         check_demonstrations(episodes, *self._spaces)
         rows = [self._layout.rows(episode.observations)[:-1] for episode in episodes]
@@ -142,10 +171,42 @@ class BC:
         targets = np.concatenate([actions for actions, _ in chunks])
         masks = np.concatenate([mask for _, mask in chunks])
         self._samples = (
-            torch.as_tensor(self._normalize(observations)),
+            torch.as_tensor(self.normalize(observations)),
             torch.as_tensor(targets),
             torch.as_tensor(masks),
         )
+        self._weights = torch.ones(len(observations))
+        if self.config.weighting == "progress":
+            self.weigh(self._progress_weights(episodes))
+
+    def weigh(self, weights: NDArray[np.floating]) -> None:
+        """Let each sample count by its weight, shape (samples,), at least 0, of which the mean over
+        all is made 1.
+
+        Raises:
+            InvalidInputError: all are 0, negative, NaN or infinite.
+        """
+        self._weights = torch.as_tensor(normalize_weights(weights))
+
+    def samples(self) -> tuple[Tensor, Tensor]:
+        """Return normalized observations, N rows, and what was done from each on, shape
+        (N, chunk_size, A), in [-1, 1]; beyond the end of an episode its last action again.
+
+        Raises:
+            InvalidInputError: no demonstrations were given.
+        """
+        if self._samples is None:
+            raise InvalidInputError(
+                "bc: there is nothing to clone; name a set of demonstrations with --demos, or call "
+                "use_demonstrations first."
+            )
+        return self._samples[:2]
+
+    def normalize(self, rows: NDArray[Any]) -> NDArray[Any]:
+        """Return rows of the layout of observations, vectors of numbers alone where no pictures are
+        seen, with those numbers normalized."""
+        vectors = (self._layout.vector(rows) - self._mean) / self._std
+        return self._layout.with_vector(rows, vectors.astype(np.float32))
 
     def act(self, observations: Observations, deterministic: bool = True) -> NDArray[np.float32]:
         """Return the first action of each predicted chunk, shape (n, A), for observations of n
@@ -171,11 +232,7 @@ class BC:
             InvalidInputError: no demonstrations were given, or another autoreset mode.
         """
         require_disabled_autoreset(env)
-        if self._samples is None:
-            raise InvalidInputError(
-                "bc: there is nothing to clone; name a set of demonstrations with --demos, or call "
-                "use_demonstrations first."
-            )
+        self.samples()  # that there are any
         nothing_played = EpisodeStatistics(0)
         while self.steps < total_steps:
             watch = Stopwatch()
@@ -225,14 +282,9 @@ class BC:
         features = PixelFeatures(self._layout, torch.Generator().manual_seed(self.seed))
         return nn.Sequential(features, _mlp(features.size, self.config.hidden_dim, outputs))
 
-    def _normalize(self, rows: NDArray[Any]) -> NDArray[Any]:
-        """Rows of the layout with normalized vectors."""
-        vectors = (self._layout.vector(rows) - self._mean) / self._std
-        return self._layout.with_vector(rows, vectors.astype(np.float32))
-
     def _predict(self, observations: Observations) -> NDArray[np.float32]:
         """Chunks, shape (n, chunk_size, A), in [-1, 1]."""
-        rows = self._normalize(self._layout.rows(observations))
+        rows = self.normalize(self._layout.rows(observations))
         with torch.no_grad():
             chunks = self._network(torch.as_tensor(rows))
         return chunks.view(len(rows), self.config.chunk_size, -1).numpy()
@@ -248,6 +300,17 @@ class BC:
         targets = self._scale.from_environment(actions)[np.minimum(steps, len(actions) - 1)]
         return targets, inside[..., None].astype(np.float32)
 
+    def _progress_weights(self, episodes: Sequence[DemonstrationEpisode]) -> NDArray[np.float32]:
+        scores = [episode.scores for episode in episodes if episode.scores is not None]
+        if len(scores) < len(episodes):
+            raise InvalidInputError(
+                "bc: demonstrations are weighed by what a reward says of their frames, and these were "
+                "not scored."
+            )
+        weights = progress_weights(scores, self.config.chunk_size, self.config.min_gain)
+        # After the last frame nothing was done.
+        return np.concatenate([part[:-1] for part in weights])
+
     def _update(self, total_steps: int) -> Tensor:
         assert self._samples is not None
         observations, targets, masks = self._samples
@@ -257,7 +320,7 @@ class BC:
         inputs = self._layout.shifted(observations[rows], self._generator)
         predicted = self._network(inputs).view(targets[rows].shape)
         errors = (predicted - targets[rows]).square() * masks[rows]
-        loss = errors.mean()
+        loss = (errors * self._weights[rows, None, None]).mean()
         remaining = 1 - self.steps / total_steps
         for group in self._optimizer.param_groups:
             group["lr"] = self.config.learning_rate * remaining
@@ -266,80 +329,6 @@ class BC:
         self._optimizer.step()
         self.steps += 1
         return loss.detach()
-
-
-class ChunkPolicy:
-    """Temporal ensembling: of the chunks predicted at this and at earlier steps, the weighted mean
-    of what each says of this step (arXiv:2304.13705, section IV-B).
-
-    Args:
-        predict: observations of N environments to chunks (N, K, A) in [-1, 1].
-        scale: from [-1, 1] to the action space.
-        num_envs: running episodes.
-        decay: a prediction made k steps ago weighs exp(k * decay), so the oldest weighs most.
-    """
-
-    def __init__(
-        self,
-        predict: Callable[[Any], NDArray[np.float32]],
-        scale: ActionScale,
-        num_envs: int,
-        decay: float,
-    ) -> None:
-        self._predict = predict
-        self._scale = scale
-        self._decay = decay
-        self._num_envs = num_envs
-        self._history: list[NDArray[np.float32]] = []
-
-    def begin(self, begun: NDArray[np.bool_]) -> None:
-        """Forget what was predicted in the episodes before, where ``begun``, shape (N,)."""
-        for chunks in self._history:
-            chunks[begun] = np.nan
-
-    def restart(
-        self, begun: NDArray[np.bool_], observations: NDArray[np.floating]
-    ) -> NDArray[np.float32]:
-        """Begin episodes, n where ``begun``, after the others were asked for their actions; the first
-        actions of the new ones, shape (n, A), in [-1, 1].
-
-        Args:
-            begun: shape (N,).
-            observations: shape (N, D).
-        """
-        self.begin(begun)
-        first = self._predict(observations[begun])
-        if not self._history:
-            self._history = [np.full((len(begun), *first.shape[1:]), np.nan, np.float32)]
-        self._history[0][begun] = first
-        return np.clip(first[:, 0], -1, 1)
-
-    def history(self) -> NDArray[np.float32]:
-        """Return the chunks that still say something, the newest first, shape (k, N, K, A)."""
-        return np.array(self._history, dtype=np.float32)
-
-    def set_history(self, chunks: NDArray[np.float32]) -> None:
-        """Take over what `history` returned."""
-        self._history = list(chunks.copy())
-
-    def __call__(self, observations: Observations) -> NDArray[np.float32]:
-        """Return actions, shape (N, A), for observations of N environments."""
-        return self._scale.to_environment(torch.as_tensor(self.predict(observations)))
-
-    def predict(self, observations: Observations) -> NDArray[np.float32]:
-        """Return actions in [-1, 1], shape (N, A), for observations of N environments."""
-        newest = self._predict(observations)
-        self._history = [newest.copy(), *self._history][: newest.shape[1]]
-        # The chunk of k steps ago says of this step what stands at its place k.
-        opinions = [chunks[:, age] for age, chunks in enumerate(self._history)]
-        for_now = np.stack(opinions)
-        ages = np.arange(len(for_now), dtype=np.float32)
-        weight_of_age = np.exp(self._decay * ages)[:, None, None]
-        valid = np.isfinite(for_now)
-        weights = weight_of_age * valid
-        weighted = np.where(valid, for_now, 0) * weights
-        mean = weighted.sum(axis=0) / weights.sum(axis=0)
-        return np.clip(mean, -1, 1)
 
 
 def _mlp(inputs: int, hidden: int, outputs: int) -> nn.Sequential:

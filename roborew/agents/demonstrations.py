@@ -26,6 +26,8 @@ class DemonstrationEpisode:
         actions: shape (T, A), float32, in the units of the action space.
         rewards: shape (T,), what the reward of the run pays for each action; None where the agent
             needs none.
+        scores: shape (T + 1,), what that reward says of each frame, NaN where it was not asked; None
+            where the agent needs none.
         terminated: whether the last action ended the episode by itself, and no time limit did.
     """
 
@@ -33,6 +35,7 @@ class DemonstrationEpisode:
     observations: Observations
     actions: NDArray[np.float32]
     rewards: NDArray[np.float32] | None = None
+    scores: NDArray[np.float32] | None = None
     terminated: bool = False
 
 

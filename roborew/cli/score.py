@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 from rich.console import Console
 
+from roborew.bounds import check_whole_number
 from roborew.cli.command import (
     EXIT_UNWELL,
     LINE_SECONDS,
@@ -61,6 +62,10 @@ class Score(Command):
     """Folder for what is written; nothing there is ever overwritten."""
     sidecar: bool = False
     """Put the progress table of a LeRobot data set into its own folder, where LeRobot looks for it."""
+    weights_horizon: int | None = None
+    """Also write what each frame of a LeRobot data set counts in cloning, by the progress of so many
+    frames after it (RA-BC): LeRobot's --sample_weighting.type=static reads the table, and the number
+    is the chunk_size of its policy."""
     device: str = "cpu"
     """Where the model runs, a torch device name."""
     video: bool = True
@@ -74,6 +79,7 @@ class Score(Command):
 
         sources = self._find_sources(console)
         model = load_configured(self.reward, self.device)
+        self._check_weights(model, sources)
         check_output_names([source.name for source in sources], [model.spec.name])
         self._say_what_is_read(console, model, sources)
         picture = read_picture(self.goal_image) if self.goal_image else None
@@ -101,6 +107,23 @@ class Score(Command):
         if listing.left_out:
             say(console, describe_left_out(listing.left_out))
         return listing.sources
+
+    def _check_weights(self, model: RewardModel, sources: list[Source]) -> None:
+        from roborew.workflows.score import EpisodeSource, is_bounded
+
+        if self.weights_horizon is None:
+            return
+        check_whole_number("weights_horizon", self.weights_horizon)
+        if not any(isinstance(source, EpisodeSource) for source in sources):
+            raise InvalidInputError(
+                "weights_horizon: weights are of the frames of a LeRobot data set; got videos alone. "
+                "Name the folder of a set."
+            )
+        if not is_bounded(model.spec):
+            raise InvalidInputError(
+                f"weights_horizon: the scores of {model.spec.name} have no finite range, so a gain is no "
+                "share of the task; take a reward whose scores are progress."
+            )
 
     def _say_what_is_read(
         self, console: Console, model: RewardModel, sources: list[Source]
@@ -176,6 +199,7 @@ class Score(Command):
         from roborew.workflows.score import (
             datasets_of,
             write_dataset_progress,
+            write_dataset_weights,
             write_kept,
             write_progress_table,
             write_summary,
@@ -193,6 +217,10 @@ class Score(Command):
             folder = root if self.sidecar and root is not None else self.out
             table = write_dataset_progress(folder, spec, episodes, identity)
             paths[f"progress table of {root}"] = table
+            if self.weights_horizon is not None:
+                horizon = self.weights_horizon
+                table = write_dataset_weights(folder, spec, episodes, identity, horizon)
+                paths[f"weights of {root}"] = table
         if len(outcomes) > 1:
             paths["summary"] = write_summary(self.out, outcomes, spec.name)
         if self.min_score is not None:

@@ -110,8 +110,16 @@ agents = Registry(
         ),
         "bc": Entry(
             "roborew.agents.bc:BC",
-            "behavior cloning with action chunks; no reward, no simulator to train",
-            paper="ACT, arXiv:2304.13705",
+            "behavior cloning with action chunks, by a reward's progress if asked; no simulator to "
+            "train",
+            paper="ACT, arXiv:2304.13705; RA-BC, arXiv:2509.25358",
+            needs=_DEMONSTRATIONS,
+        ),
+        "iql": Entry(
+            "roborew.agents.offline.iql:IQL",
+            "the better moves of demonstrations, good and bad ones, told apart by a reward; no "
+            "simulator to train; resumes exactly",
+            paper="IQL, arXiv:2110.06169",
             needs=_DEMONSTRATIONS,
         ),
         "residual": Entry(

@@ -259,7 +259,9 @@ def _evaluate_run(trained: Trained, seeds: list[int]) -> RunEvaluation:
 
 def _evaluate_clone(trained: Trained, env: RewardEnv, seeds: list[int]) -> Evaluation | None:
     """What the demonstrations of the run reach without the agent."""
-    if trained.config.demos is None or isinstance(trained.agent, BC):
+    agent = trained.agent
+    is_plain_clone = isinstance(agent, BC) and agent.config.weighting == "none"
+    if trained.config.demos is None or is_plain_clone:
         return None
     clone = clone_of_demonstrations(trained.config, env)
     return evaluate(env, clone.policy(env.num_envs), seeds)

@@ -16,6 +16,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from roborew.agents.offline.weights import progress_weights
 from roborew.storage.staging import new_file, numbered, write_new
 from roborew.types import RewardSpec
 from roborew.workflows.score.scoring import ScoredVideo
@@ -123,17 +124,45 @@ def write_dataset_progress(
 ) -> Path:
     """Write a new ``<reward>_progress.parquet`` of a LeRobot data set, for its folder: its episodes
     and frames have the numbers that they have there, and those that could not be read are NaN."""
+    root = _root(outcomes)
+    return _write_progress(
+        out, spec, _dataset_progress(outcomes), identity, {"roborew.dataset": str(root)}
+    )
+
+
+def write_dataset_weights(
+    out: Path, spec: RewardSpec, outcomes: Sequence[Outcome], identity: str, horizon: int
+) -> Path:
+    """Write a new ``<reward>_weights.parquet`` of a LeRobot data set: what each frame counts in
+    cloning by the progress of the ``horizon`` frames after it, see
+    `roborew.agents.offline.weights.progress_weights`. Columns ``index`` and ``weight`` are what the
+    static sample weighting of LeRobot's trainers reads.
+
+    Raises:
+        InvalidInputError: no two frames of any episode were scored.
+    """
+    episodes = _dataset_progress(outcomes)
+    weights = np.concatenate(progress_weights(episodes, horizon))
+    metadata = {"roborew.dataset": str(_root(outcomes)), "roborew.horizon": str(horizon)}
+    columns = {**_frame_columns(episodes), "weight": weights}
+    path = out / f"{spec.name}_weights.parquet"
+    return _write_table(path, columns, {"reward_model_path": identity, **metadata})
+
+
+def _root(outcomes: Sequence[Outcome]) -> Path:
+    return cast(EpisodeSource, outcomes[0].source).dataset.root
+
+
+def _dataset_progress(outcomes: Sequence[Outcome]) -> list[NDArray[np.float32]]:
+    """Progress of every frame of each episode, NaN of those that could not be read."""
     episodes: list[NDArray[np.float32]] = []
-    root = Path()
     for outcome in outcomes:
-        source = cast(EpisodeSource, outcome.source)
-        root = source.dataset.root
-        length = source.entry.length
+        length = cast(EpisodeSource, outcome.source).entry.length
         if outcome.scored is None:
             episodes.append(np.full(length, np.nan, np.float32))
         else:
             episodes.append(_progress_of_frames(outcome.scored, length))
-    return _write_progress(out, spec, episodes, identity, {"roborew.dataset": str(root)})
+    return episodes
 
 
 def _write_progress(
@@ -143,31 +172,35 @@ def _write_progress(
     identity: str,
     more: dict[str, str],
 ) -> Path:
-    # Imported by name, as pyarrow has no annotations.
-    arrow = cast(Any, import_module("pyarrow"))
-    parquet = cast(Any, import_module("pyarrow.parquet"))
     metadata = {
         "reward_model_path": identity,
         "roborew.causal": str(spec.causal).lower(),
-        "roborew.scale": "unit" if _is_bounded(spec) else "raw",
+        "roborew.scale": "unit" if is_bounded(spec) else "raw",
         **more,
     }
-    table = arrow.table(_progress_columns(episodes)).replace_schema_metadata(metadata)
-    with new_file(numbered(out / f"{spec.name}_progress.parquet")) as staged:
+    columns = {**_frame_columns(episodes), "progress_sparse": np.concatenate(episodes)}
+    return _write_table(out / f"{spec.name}_progress.parquet", columns, metadata)
+
+
+def _write_table(path: Path, columns: dict[str, NDArray[Any]], metadata: dict[str, str]) -> Path:
+    # Imported by name, as pyarrow has no annotations.
+    arrow = cast(Any, import_module("pyarrow"))
+    parquet = cast(Any, import_module("pyarrow.parquet"))
+    table = arrow.table(columns).replace_schema_metadata(metadata)
+    with new_file(numbered(path)) as staged:
         # pyarrow reads a colon in a relative path as the end of a protocol.
         parquet.write_table(table, staged.staging.absolute())
     return staged.path
 
 
-def _progress_columns(episodes: Sequence[NDArray[np.float32]]) -> dict[str, NDArray[Any]]:
-    """Columns of the progress table, a row a frame."""
+def _frame_columns(episodes: Sequence[NDArray[np.float32]]) -> dict[str, NDArray[Any]]:
+    """Which frame a row is of, as LeRobot counts them."""
     lengths = [len(progress) for progress in episodes]
     frame_indices = [np.arange(length, dtype=np.int64) for length in lengths]
     return {
         "index": np.arange(sum(lengths), dtype=np.int64),
         "episode_index": np.repeat(np.arange(len(lengths), dtype=np.int64), lengths),
         "frame_index": np.concatenate(frame_indices),
-        "progress_sparse": np.concatenate(episodes),
     }
 
 
@@ -175,12 +208,13 @@ def _progress_of_frames(video: ScoredVideo, num_frames: int) -> NDArray[np.float
     """Progress of every frame, NaN between scored ones."""
     spec = video.spec
     values = video.scores.value
-    if _is_bounded(spec):
+    if is_bounded(spec):
         values = (values - spec.low) / (spec.high - spec.low)
     progress = np.full(num_frames, np.nan, np.float32)
     progress[video.indices] = np.where(video.scores.valid, values, np.nan)
     return progress
 
 
-def _is_bounded(spec: RewardSpec) -> bool:
+def is_bounded(spec: RewardSpec) -> bool:
+    """Whether scores have a finite range, and so can be said as progress in [0, 1]."""
     return math.isfinite(spec.low) and math.isfinite(spec.high)

@@ -208,6 +208,10 @@ class TrainConfig:
     agents that take them, see `roborew list agents`."""
     num_demos: int | None = None
     """How many of them, the first that do not fail; all of these if not given. Only with --demos."""
+    demo_failures: bool | None = None
+    """Whether the agent is shown demonstrations that fail, too, --num-demos of them evenly over the
+    set; if not given, agents that tell good moves from bad ones by what the reward pays are, and
+    others are not."""
     refit: Path | None = None
     """Refit the reward during training on these demonstrations and recent agent episodes. The latter
     are labelled with what the simulator says of them, progress and success, or success alone where no
@@ -250,6 +254,8 @@ class TrainConfig:
             check_whole_number("num_demos", self.num_demos)
             if self.demos is None:
                 raise InvalidInputError("num_demos: name the demonstrations, too: --demos.")
+        if self.demo_failures is not None and self.demos is None:
+            raise InvalidInputError("demo_failures: name the demonstrations, too: --demos.")
         if self.num_refits != 1 and self.refit is None:
             raise InvalidInputError(
                 "num_refits: nothing is refitted; name demonstrations: --refit."
@@ -261,6 +267,7 @@ class TrainConfig:
         # Runs of before the trackers asked for none, and their agents had no demonstrations and saw
         # no pictures.
         earlier: dict[str, Any] = {"log": [], "demos": None, "num_demos": None, "patience": None}
+        earlier["demo_failures"] = None
         earlier["observations"] = to_json(ObservationsConfig())
         return {**earlier, **nested(content)}
 

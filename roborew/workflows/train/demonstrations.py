@@ -6,8 +6,9 @@ is paid by the same law, at the same steps, and ends where a predicted success w
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -34,15 +35,22 @@ from roborew.workflows.train.config import TrainConfig
 from roborew.workflows.train.recorded_env import RecordedEnv
 
 
-def read_agent_demonstrations(path: Path, count: int | None) -> list[Demonstration]:
-    """Return the demonstrations that an agent learns from: the first ``count`` that do not fail, all
-    of them if None.
+def read_agent_demonstrations(
+    path: Path, count: int | None, failures: bool = False
+) -> list[Demonstration]:
+    """Return the demonstrations that an agent learns from.
+
+    Args:
+        path: of the set.
+        count: the first so many of those that do not fail, all of them if None.
+        failures: take those that fail, too, and ``count`` of them evenly over the set, in which each
+            behavior may stand for itself.
 
     Raises:
         InvalidInputError: no demonstrations, none that succeeds, fewer than asked for, or without
             observations and actions.
     """
-    good: list[Demonstration] = []
+    fit: list[Demonstration] = []
     for demonstration in read_demonstrations(path):
         if demonstration.observations is None or demonstration.actions is None:
             raise InvalidInputError(
@@ -50,13 +58,15 @@ def read_agent_demonstrations(path: Path, count: int | None) -> list[Demonstrati
                 f"{demonstration.name}; expected a LeRobotDataset with observation.state and "
                 "action, such as `roborew collect` writes."
             )
-        if demonstration.succeeded is not False and len(good) != count:
-            good.append(demonstration)
-    if len(good) < (count or 1):
+        if failures or (demonstration.succeeded is not False and len(fit) != count):
+            fit.append(demonstration)
+    if len(fit) < (count or 1):
+        kind = "" if failures else " that succeed"
         raise InvalidInputError(
-            f"demos: expected {count or 'at least 1'} that succeed; {path} has {len(good)}."
+            f"demos: expected {count or 'at least 1'}{kind}; {path} has {len(fit)}."
         )
-    return good
+    steps = np.arange(count or len(fit)) * len(fit) // (count or len(fit))
+    return [fit[step] for step in steps.tolist()]
 
 
 def agent_episodes(
@@ -74,7 +84,9 @@ def agent_episodes(
             sees, or the truth that an oracle pays.
     """
     assert config.demos is not None
-    demonstrations = read_agent_demonstrations(config.demos, config.num_demos)
+    demonstrations = read_agent_demonstrations(
+        config.demos, config.num_demos, failures=bool(config.demo_failures)
+    )
     if needs_rewards:
         return paid_episodes(config, demonstrations, model)
     return _observed_episodes(config, demonstrations)
@@ -83,7 +95,8 @@ def agent_episodes(
 def check_agent_demonstrations(
     config: TrainConfig, agent: Agent, env: VectorEnv[Any, Any, Any]
 ) -> TrainConfig:
-    """Return the run with the number of its demonstrations written down, once they fit.
+    """Return the run with the number of its demonstrations, and whether failures are among them,
+    written down, once they fit.
 
     Raises:
         InvalidInputError: the agent takes none, or cannot do without; or see `agent_episodes`.
@@ -102,7 +115,9 @@ def check_agent_demonstrations(
         raise InvalidInputError(
             f"refit: agent {name} never plays, so there is nothing to refit a critic to."
         )
-    demonstrations = read_agent_demonstrations(config.demos, config.num_demos)
+    takes_failures: bool = getattr(agent, "takes_failures", False)
+    failures = takes_failures if config.demo_failures is None else config.demo_failures
+    demonstrations = read_agent_demonstrations(config.demos, config.num_demos, failures)
     for demonstration in demonstrations:
         _require_same_task(demonstration, config.env.id)
     episodes = [unpaid_episode(demonstration) for demonstration in demonstrations]
@@ -113,7 +128,9 @@ def check_agent_demonstrations(
     if sees_pictures:
         # Pictures take long to read: one demonstration tells of all.
         _check_spaces(_observed_episodes(config, demonstrations[:1]), env)
-    return replace(config, num_demos=len(demonstrations))
+    if getattr(agent, "needs_failures", False):
+        _require_failure(demonstrations, name)
+    return replace(config, num_demos=len(demonstrations), demo_failures=failures)
 
 
 def _check_spaces(episodes: Sequence[DemonstrationEpisode], env: VectorEnv[Any, Any, Any]) -> None:
@@ -177,7 +194,7 @@ def _observed_episodes(
         return [unpaid_episode(demonstration) for demonstration in demonstrations]
     with closing(_observe_recorded(config, demonstrations)) as env:
         episodes = [_play(env, demonstration) for demonstration in demonstrations]
-    return [replace(episode, rewards=None, terminated=False) for episode in episodes]
+    return [replace(episode, rewards=None, scores=None, terminated=False) for episode in episodes]
 
 
 def _observe_recorded(
@@ -202,13 +219,15 @@ def unpaid_episode(demonstration: Demonstration) -> DemonstrationEpisode:
 
 def _play(env: VectorEnv[Any, Any, Any], demonstration: Demonstration) -> DemonstrationEpisode:
     episode = unpaid_episode(demonstration)
-    observations = [env.reset()[0]]
+    observation, infos = env.reset()
+    observations, scores = [observation], [_score(infos)]
     rewards: list[float] = []
     terminated = False
     for action in episode.actions:
-        observation, reward, ended, _, _ = env.step(action[None])
+        observation, reward, ended, _, infos = env.step(action[None])
         observations.append(observation)
         rewards.append(float(reward[0]))
+        scores.append(_score(infos))
         terminated = bool(ended[0])
         if terminated:
             break
@@ -218,8 +237,14 @@ def _play(env: VectorEnv[Any, Any, Any], demonstration: Demonstration) -> Demons
         observations=_join(observations),
         actions=episode.actions[:length],
         rewards=np.array(rewards, dtype=np.float32),
+        scores=np.array(scores, dtype=np.float32),
         terminated=terminated,
     )
+
+
+def _score(infos: Mapping[str, Any]) -> float:
+    """What the reward says of a frame, NaN where none was asked."""
+    return float(infos["score"][0]) if "score" in infos else math.nan
 
 
 def _join(observations: Sequence[Any]) -> Any:
@@ -238,4 +263,14 @@ def _require_same_task(demonstration: Demonstration, env_id: str) -> None:
         raise InvalidInputError(
             f"demos: {demonstration.name} is of another task, {recorded}; the agent learns in "
             f"{env_id}."
+        )
+
+
+def _require_failure(demonstrations: Sequence[Demonstration], agent: str) -> None:
+    """Raise where all are known to succeed: what is to be told apart is not there."""
+    if all(demonstration.succeeded for demonstration in demonstrations):
+        raise InvalidInputError(
+            f"demos: agent {agent} tells good moves from bad ones, and all {len(demonstrations)} "
+            "demonstrations succeed. Add some that fail (`roborew collect ENV --behaviors expert "
+            "noisy stall`, --demo-failures yes), or clone these: --agent bc."
         )

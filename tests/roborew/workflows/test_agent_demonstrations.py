@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as parquet
 import pytest
 
 from roborew.agents.bc import BC
+from roborew.agents.offline.weights import progress_weights
 from roborew.config import from_json, to_json
 from roborew.data.demonstration import Demonstration
 from roborew.errors import InvalidInputError
@@ -33,7 +35,12 @@ from roborew.workflows.train.resolve import resolve
 
 ENV = "roborew/Press-v0"
 LOSSLESS = CollectConfig(behaviors=("expert", "stall"), episodes=2, codec="lossless")
-SMALL_SAC = {"hidden_dim": 16, "batch_size": 16, "gradient_steps": 1, "report_every": 4}
+SMALL: dict[str, dict[str, Any]] = {
+    "bc": {"hidden_dim": 16, "report_every": 4},
+    "iql": {"hidden_dim": 16, "value_hidden_dim": 16, "batch_size": 16, "report_every": 4},
+    "sac": {"hidden_dim": 16, "batch_size": 16, "gradient_steps": 1, "report_every": 4},
+}
+SMALL_SAC = SMALL["sac"]
 
 
 @pytest.fixture(scope="module")
@@ -102,18 +109,60 @@ def test_a_run_writes_down_how_many_it_was_shown(config: TrainConfig, tmp_path: 
         assert run.config(TrainConfig).num_demos == 2
 
 
-@pytest.mark.parametrize("agent", ["bc", "sac"])
+def test_failures_are_shown_to_agents_that_tell_them_apart(
+    config: TrainConfig, tmp_path: Path
+) -> None:
+    shown: dict[str, TrainConfig] = {}
+    progress = {**SMALL["bc"], "weighting": "progress"}
+    for name, agent in {
+        "bc": AgentConfig("bc", SMALL["bc"]),
+        "progress": AgentConfig("bc", progress),
+        "iql": AgentConfig("iql", SMALL["iql"]),
+    }.items():
+        with start(replace(config, agent=agent), tmp_path / name) as run:
+            shown[name] = run.config(TrainConfig)
+    assert {name: one.num_demos for name, one in shown.items()} == {
+        "bc": 2,
+        "progress": 4,
+        "iql": 4,
+    }
+    assert not shown["bc"].demo_failures and shown["iql"].demo_failures
+    with start(replace(config, demo_failures=True), tmp_path / "asked") as run:
+        assert run.config(TrainConfig).num_demos == 4
+
+
+def test_a_part_of_a_set_with_failures_is_taken_evenly(demos: Path) -> None:
+    chosen = read_agent_demonstrations(demos, 2, failures=True)
+    assert [demo.notes["behavior"] for demo in chosen] == ["expert", "stall"]
+    with pytest.raises(InvalidInputError, match=r"expected 9; .* has 4"):
+        read_agent_demonstrations(demos, 9, failures=True)
+
+
+@pytest.mark.parametrize("reward", ["oracle-dense", "mini"])
+def test_a_paid_demonstration_says_how_each_frame_was_scored(
+    config: TrainConfig, reward: str
+) -> None:
+    config = resolve(replace(config, reward=RewardConfig(reward), demo_failures=True))
+    episodes = agent_episodes(config, load_model(config), needs_rewards=True)
+    for episode in episodes:
+        assert episode.scores is not None and len(episode.scores) == len(episode.observations)
+        given = np.flatnonzero(np.isfinite(episode.scores))
+        assert given.tolist() == sorted(
+            {*range(0, len(episode.scores), 4), len(episode.scores) - 1}
+        )
+
+
+@pytest.mark.parametrize("agent", ["bc", "iql", "sac"])
 def test_an_interrupted_run_with_demonstrations_equals_an_uninterrupted_one(
     agent: str, config: TrainConfig, tmp_path: Path
 ) -> None:
-    settings = {"bc": {"hidden_dim": 16, "report_every": 4}, "sac": SMALL_SAC}[agent]
-    config = replace(config, agent=AgentConfig(agent, settings))
+    config = replace(config, agent=AgentConfig(agent, SMALL[agent]))
 
     def weights(path: Path) -> dict[str, Any]:
         checkpoint = RunDirectory.open(path).load_checkpoint()
         assert checkpoint is not None
-        # A clone's environment is never begun, so nothing seeds it.
-        part = "agent/" if agent == "bc" else ""
+        # Offline an environment is never begun, so nothing seeds it.
+        part = "" if agent == "sac" else "agent/"
         return {name: a for name, a in checkpoint.arrays.items() if name.startswith(part)}
 
     with start(config, tmp_path / "whole") as run:
@@ -141,6 +190,10 @@ REFUSED: dict[str, tuple[Change, str]] = {
     "an agent that takes none": (
         lambda c, _: replace(c, agent=AgentConfig("sb3-sac")),
         "takes no demonstrations",
+    ),
+    "no failures to learn from": (
+        lambda c, _: replace(c, agent=AgentConfig("iql", SMALL["iql"]), demo_failures=False),
+        "all 2 demonstrations succeed.*--agent bc",
     ),
     "of another task": (lambda c, _: replace(c, env=EnvConfig("roborew/Reach-v0")), "another task"),
     "no such folder": (lambda c, tmp: replace(c, demos=tmp / "none"), "no demonstrations"),
@@ -172,9 +225,10 @@ def test_videos_without_actions_are_refused(tmp_path: Path) -> None:
         read_agent_demonstrations(films, None)
 
 
-def test_a_number_without_a_set_is_refused() -> None:
+@pytest.mark.parametrize("setting", [{"num_demos": 3}, {"demo_failures": True}])
+def test_a_choice_without_a_set_is_refused(setting: dict[str, Any]) -> None:
     with pytest.raises(InvalidInputError, match="--demos"):
-        TrainConfig(num_demos=3)
+        TrainConfig(**setting)
 
 
 def test_an_oracle_looks_at_no_frame(demos: Path) -> None:
@@ -206,3 +260,28 @@ def test_beside_an_agent_stands_what_cloning_alone_reaches(
         result = evaluate_run(run, episodes=2)
     assert list(result.rows()) == ["sac", "random", "cloning", "expert"]
     assert result.summary()["cloning_success"] == result.rows()["cloning"].true_success
+
+
+def test_a_set_is_given_weights_as_lerobot_reads_them(demos: Path, tmp_path: Path) -> None:
+    from roborew import cli
+
+    words = ["score", str(demos), "--no-video", "--weights-horizon", "4", "--out", str(tmp_path)]
+    assert cli.main(words) == 0
+    tables = {
+        name: parquet.read_table(tmp_path / f"mini_{name}.parquet").to_pydict()
+        for name in ("progress", "weights")
+    }
+    weights, progress = tables["weights"], tables["progress"]
+    assert weights["index"] == progress["index"] == list(range(len(weights["index"])))
+    edges = np.flatnonzero(np.diff(progress["episode_index"])) + 1
+    expected = progress_weights(np.split(np.array(progress["progress_sparse"]), edges), 4)
+    np.testing.assert_array_equal(weights["weight"], np.concatenate(expected))
+
+
+def test_weights_of_videos_alone_are_refused(tmp_path: Path) -> None:
+    from roborew import cli
+
+    (tmp_path / "film.mp4").touch()
+    words = ["score", str(tmp_path / "film.mp4"), "--weights-horizon", "4", "--goal", "press it"]
+    assert cli.main([*words, "--out", str(tmp_path / "out")]) == 2
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,1 @@
+"""Learning from demonstrations alone, good and bad ones: whose moves are worth repeating."""
