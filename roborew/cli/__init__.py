@@ -11,17 +11,17 @@ from types import MappingProxyType
 from rich.logging import RichHandler
 
 from roborew import __version__
-from roborew.cli.check import Check
 from roborew.cli.collect import Collect
 from roborew.cli.command import Command, make_console
 from roborew.cli.compare import Compare
-from roborew.cli.doctor import Doctor
 from roborew.cli.error_boundary import run_guarded
 from roborew.cli.evaluate import Evaluate, Record
+from roborew.cli.examine import Check, Doctor
 from roborew.cli.fit import Fit
 from roborew.cli.list import List
 from roborew.cli.parse import command_name, parse_command
 from roborew.cli.score import Score
+from roborew.cli.serve import Serve
 from roborew.cli.train import Demo, Train
 
 COMMANDS: Mapping[str, type[Command]] = MappingProxyType(
@@ -33,6 +33,7 @@ COMMANDS: Mapping[str, type[Command]] = MappingProxyType(
         "score": Score,
         "compare": Compare,
         "collect": Collect,
+        "serve": Serve,
         "list": List,
         "check": Check,
         "doctor": Doctor,

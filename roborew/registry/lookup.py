@@ -222,7 +222,9 @@ def check_name_from_file(kind: str, name: object, place: str) -> str:
     """
     if not isinstance(name, str):
         raise CorruptFileError(f"{place}: expected the name of a {kind}; got {name!r:.80}.")
-    if ":" not in name or is_trusted(name):
+    # An address of a served reward is asked, and imports nothing.
+    is_address = name.startswith(("http://", "https://"))
+    if ":" not in name or is_address or is_trusted(name):
         return name
     raise InvalidInputError(
         f"{place} names {kind} {name!r:.80}: code that would be imported and run. If it is yours, or "

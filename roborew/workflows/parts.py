@@ -188,8 +188,17 @@ class RewardConfig(PartConfig):
 
         return self.is_folder and is_critic(self.name)
 
+    @property
+    def is_address(self) -> bool:
+        """Whether the name is where a reward is served."""
+        return self.name.startswith(("http://", "https://"))
+
     def factory(self) -> Callable[..., Any]:
         """Import what makes the reward; see `PartConfig.factory`."""
+        if self.is_address:
+            from roborew.rewards.remote.client import connect
+
+            return connect
         if self.is_oracle:
             from roborew.wrappers import OracleReward
 
@@ -210,5 +219,6 @@ class RewardConfig(PartConfig):
             UnknownNameError: neither a reward nor a folder; close matches and the list are offered.
         """
         is_registered = self.is_oracle or self.name in rewards or ":" in self.name
+        # An address has a colon, too: whether anybody serves there is seen when it is asked.
         if not is_registered and not self.is_folder:
             raise UnknownNameError("reward", self.name, [*rewards, *ORACLE_REWARDS], nor="folder")

@@ -24,8 +24,8 @@ def load_reward(name: str | Path, *, device: str = "cpu", **options: Any) -> Rew
     """Return a reward model that is ready to score.
 
     Args:
-        name: a name of `roborew list rewards`, ``package.module:Class``, the folder of a critic, or
-            a folder of mini's weights.
+        name: a name of `roborew list rewards`, ``package.module:Class``, the folder of a critic, a
+            folder of mini's weights, or the address of a served one (``http://HOST:PORT``).
         device: a torch device name.
         **options: settings of the reward.
 
@@ -53,6 +53,8 @@ def load_reward(name: str | Path, *, device: str = "cpu", **options: Any) -> Rew
         arguments = {"device": device, **reward.typed_options()}
         if reward.is_folder:
             arguments["weights"] = reward.name
+        if reward.is_address:
+            arguments["url"] = reward.name
         return reward.factory()(**arguments)
     except RoborewError as error:
         example = reward.example

@@ -56,8 +56,9 @@ MAY_IMPORT: dict[str, set[str]] = {
         "evaluation",
         "checks",
     },
+    "serving": FILES | {"weights", "rewards", "workflows"},
     "api": FILES | {"data", "critics", "workflows"},
-    "cli": FILES | {"data", "critics", "workflows"},
+    "cli": FILES | {"data", "critics", "rewards", "workflows", "serving"},
     "__main__": {"cli"},
 }
 """Part of roborew -> the parts beside itself that it may import; there are no others."""

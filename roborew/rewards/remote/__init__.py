@@ -1,0 +1,2 @@
+"""A reward that another process or machine computes: `roborew serve` there, ``--reward http://...``
+here."""

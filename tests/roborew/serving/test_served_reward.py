@@ -1,0 +1,297 @@
+"""A served reward says what the model says where it is, to the last bit; whatever else a server answers
+is an error, never a score."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from http.client import HTTPConnection
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import httpx2
+import numpy as np
+import pytest
+from safetensors.numpy import load, save
+
+from roborew import cli
+from roborew.errors import InvalidInputError, MissingBackendError, RoborewError
+from roborew.rewards.remote import client
+from roborew.rewards.remote.client import connect
+from roborew.rewards.remote.wire import IDENTITY, pack_clips, pack_scores, unpack_clips
+from roborew.rewards.vlm.vlac import Vlac
+from roborew.serving.server import MAX_BODY, Service, identity_of, serving
+from roborew.storage.run import RunDirectory
+from roborew.types import Clip, IncrementalRewardModel, RewardModel, Scores
+from roborew.workflows.parts import RewardConfig
+from roborew.workflows.rewards import load_reward
+from tests.roborew.ascent import ENV, ROLLOUT, Height
+from tests.roborew.rewards.vlm.scripted_judge import ScriptedJudge, clip, levels
+
+TOKEN = "NOT_A_SECRET"
+
+
+@pytest.fixture(autouse=True)
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "PAUSE", 0.0)
+
+
+@contextmanager
+def served(model: RewardModel, identity: str = "a", token: str | None = None) -> Generator[str]:
+    with serving(Service(model, identity, token), "127.0.0.1", 0) as server:
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def vlac() -> Vlac:
+    def rule(question: Any) -> str:
+        shown = levels(question)
+        return f"{round(100 * (shown[-1] - shown[-2])):+d}%" if len(shown) > 1 else "0"
+
+    return Vlac(judge=ScriptedJudge(rule))
+
+
+def assert_equal(one: Scores, other: Scores) -> None:
+    np.testing.assert_array_equal(one.value, other.value)
+    np.testing.assert_array_equal(one.valid, other.valid)
+    assert (one.success is None) == (other.success is None)
+    if one.success is not None and other.success is not None:
+        np.testing.assert_array_equal(one.success, other.success)
+
+
+CLIPS = [clip([0.1, 0.4, 0.3]), clip([0.2]), clip([0.5, 0.9])]
+
+
+@pytest.mark.parametrize("make", [Height, vlac])
+def test_it_says_what_the_model_says_in_one_request_or_many(
+    make: Callable[[], RewardModel], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    direct = make().score(CLIPS)
+    with served(make()) as url:
+        model = connect(url)
+        assert model.spec == make().spec
+        for size in (1, 2**20):
+            monkeypatch.setattr(client, "MAX_BYTES", size)
+            for one, other in zip(model.score(CLIPS), direct, strict=True):
+                assert_equal(one, other)
+        assert model.score([]) == []
+
+
+def test_what_is_remembered_goes_both_ways_and_survives_a_restart() -> None:
+    whole = vlac().score([CLIPS[0]])[0]
+    parts: list[Scores] = []
+    states: list[Any] = [{}]
+    for frame in range(3):
+        with served(vlac()) as url:
+            model = connect(url)
+            assert isinstance(model, IncrementalRewardModel)
+            part = clip([[0.1, 0.4, 0.3][frame]])
+            scores, states = model.score_step([part], states)
+            parts += scores
+    np.testing.assert_array_equal(np.concatenate([one.value for one in parts]), whole.value)
+    with served(Height()) as url:
+        assert not isinstance(connect(url), IncrementalRewardModel)
+
+
+def test_what_the_model_refuses_is_said_in_its_own_words() -> None:
+    class Picky(Height):
+        def score(self, clips: Sequence[Clip]) -> list[Scores]:
+            raise InvalidInputError("picky: expected a wider picture.")
+
+    with served(Picky()) as url, pytest.raises(InvalidInputError, match="expected a wider picture"):
+        connect(url).score(CLIPS)
+
+
+def test_another_model_in_the_middle_is_refused() -> None:
+    with served(Height(), "first") as url:
+        model = connect(url)
+        model.score(CLIPS)
+        port = int(url.rpartition(":")[2])
+    with serving(Service(Height(), "second"), "127.0.0.1", port) as server:
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        with pytest.raises(MissingBackendError, match="another model now"):
+            model.score(CLIPS)
+        server.shutdown()
+        thread.join()
+
+
+def test_a_token_is_asked_for_and_an_open_address_needs_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv(TOKEN, "abc")
+    with served(Height(), token="abc") as url:
+        assert connect(url, token_env=TOKEN).score(CLIPS)
+        with pytest.raises(MissingBackendError, match="wants a token"):
+            connect(url)
+        monkeypatch.setenv(TOKEN, "other")
+        with pytest.raises(MissingBackendError, match="wants a token"):
+            connect(url, token_env=TOKEN)
+        assert httpx2.get(f"{url}/health").json() == {"status": "ok"}
+    with (
+        pytest.raises(InvalidInputError, match="can be reached by others"),
+        serving(Service(Height(), "a"), "0.0.0.0", 0),
+    ):
+        pass
+
+
+PICKLE = b"\x80\x04K\x01."
+"""The number 1."""
+BAD = {
+    "a pickle": PICKLE,
+    "nothing": b"",
+    "half": pack_clips(CLIPS)[:-7],
+    "no sentence": save({"0/frames": CLIPS[0].frames}),
+    "no frames": save({"about": np.frombuffer(b'{"instructions": ["lift"]}', np.uint8)}),
+    "floats": save(
+        {
+            "about": np.frombuffer(b'{"instructions": ["lift"]}', np.uint8),
+            "0/frames": np.zeros((1, 8, 8, 3), np.float32),
+        }
+    ),
+    "no object": save({"about": np.frombuffer(b"[1]", np.uint8)}),
+    "no JSON": save({"about": np.frombuffer(b"{", np.uint8)}),
+}
+
+
+def status_of_length(url: str, length: str) -> int:
+    """What is answered to a request that says how long it is, and sends nothing."""
+    connection = HTTPConnection(url.removeprefix("http://"))
+    connection.putrequest("POST", "/v1/score")
+    connection.putheader("Content-Length", length)
+    connection.endheaders()
+    status = connection.getresponse().status
+    connection.close()
+    return status
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_question_is_refused_and_the_next_one_is_answered(name: str) -> None:
+    with served(Height()) as url:
+        answer = httpx2.post(f"{url}/v1/score", content=BAD[name])
+        assert answer.status_code == 400 and answer.json()["error"]
+        assert httpx2.post(f"{url}/v2/score", content=b"").status_code == 404
+        assert httpx2.post(f"{url}/v1/score_step", content=b"").status_code == 404
+        assert status_of_length(url, str(MAX_BODY + 1)) == 413
+        assert status_of_length(url, "-1") == 411
+        assert connect(url).score(CLIPS)
+
+
+def spec_body() -> bytes:
+    return Service(Height(), "a").about(b"")
+
+
+def changed(**arrays: Any) -> bytes:
+    content = load(pack_scores(Height().score(CLIPS)))
+    return save({**content, **{name.replace("_", "/"): array for name, array in arrays.items()}})
+
+
+WHOLE = pack_scores(Height().score(CLIPS))
+FAULTS: dict[str, tuple[int, bytes, dict[str, str]]] = {
+    "not found": (404, b"", {}),
+    "teapot without JSON": (418, b"short and stout", {}),
+    "unavailable": (503, b"later", {}),
+    "moved": (302, b"", {"Location": "http://127.0.0.1:9/"}),
+    "a page": (200, b"<html>welcome</html>", {}),
+    "nothing": (200, b"", {}),
+    "half": (200, WHOLE[:-5], {}),
+    "cut short": (200, WHOLE, {"Content-Length": str(len(WHOLE) + 9)}),
+    "a pickle": (200, PICKLE, {}),
+    "JSON": (200, json.dumps([[0.5]]).encode(), {}),
+    "two clips of three": (200, pack_scores(Height().score(CLIPS[:2])), {}),
+    "other lengths": (200, pack_scores(Height().score(CLIPS[::-1])), {}),
+    "not a number": (200, changed(**{"1_value": np.array([np.nan], np.float32)}), {}),
+    "doubles": (200, changed(**{"1_value": np.array([0.5])}), {}),
+    "success of 2": (200, changed(**{"1_success": np.array([2.0], np.float32)}), {}),
+    "valid as numbers": (200, changed(**{"1_valid": np.array([1], np.uint8)}), {}),
+    "another model": (200, WHOLE, {IDENTITY: "b"}),
+    "no model": (200, WHOLE, {IDENTITY: ""}),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_no_score_is_invented(fault: str) -> None:
+    status, body, headers = FAULTS[fault]
+
+    class Faulty(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self._send(200, spec_body(), {})
+
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self._send(status, body, headers)
+
+        def _send(self, code: int, content: bytes, more: dict[str, str]) -> None:
+            self.send_response(code)
+            sent = {"Content-Length": str(len(content)), IDENTITY: "a", **more}
+            for name, value in sent.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *args: Any) -> None:
+            """Nobody reads it."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Faulty) as server:
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            model = connect(f"http://127.0.0.1:{server.server_port}", timeout=2.0)
+            with pytest.raises(RoborewError):
+                model.score(CLIPS)
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def test_nobody_there_is_said_with_what_to_start() -> None:
+    with pytest.raises(MissingBackendError, match="roborew serve --reward"):
+        load_reward("http://127.0.0.1:9")
+    with pytest.raises(RoborewError, match="no address"):
+        load_reward("http://[::1")
+
+
+def test_a_question_is_what_was_asked() -> None:
+    asked = [Clip(frames=c.frames, instruction="lift it", goal_image=c.frames[0]) for c in CLIPS]
+    clips, states = unpack_clips(pack_clips(asked, [{"count": np.array([3])}, {}, {}]))
+    for one, other in zip(clips, asked, strict=True):
+        np.testing.assert_array_equal(one.frames, other.frames)
+        assert one.goal_image is not None and one.instruction == "lift it"
+    assert states[0]["count"].tolist() == [3] and states[1:] == [{}, {}]
+
+
+def test_the_identity_is_of_the_model_and_not_of_the_process(tmp_path: Path) -> None:
+    config = RewardConfig("tests.roborew.ascent:Height")
+    assert identity_of(config, Height()) == identity_of(config, Height())
+    assert identity_of(config, Height()) != identity_of(RewardConfig("mini"), Height())
+    folder = tmp_path / "weights"
+    folder.mkdir()
+    (folder / "weights.bin").write_bytes(b"1")
+    first = identity_of(RewardConfig(str(folder)), Height())
+    (folder / "weights.bin").write_bytes(b"2")
+    assert identity_of(RewardConfig(str(folder)), Height()) != first
+
+
+def test_a_run_is_paid_by_a_server_and_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with served(Height()) as url:
+        words = ["train", "--env", ENV, "--instruction", "climb", "--num-envs", "8"]
+        words += ["--total-timesteps", str(2 * ROLLOUT), "--evaluation.episodes", "2"]
+        for name, reward in (("there", url), ("here", "tests.roborew.ascent:Height")):
+            assert cli.main([*words, "--reward", reward, "--name", name]) == 0
+        metrics = [
+            [record["losses"] for record in RunDirectory.open(f"runs/{name}").metrics()]
+            for name in ("there", "here")
+        ]
+        assert metrics[0] == metrics[1]
+        assert cli.main(["evaluate", "runs/there", "--episodes", "2"]) == 0
