@@ -39,9 +39,11 @@ class Gail(TorchObjective["Discriminator"]):
     that a step is a success's (GAIL's discriminator; the one-sided gradient penalty of Blondé et al.).
 
     The score is ``-log(1 - D)`` in [0, 10] (GAIL), or the same of AIRL's part that depends on the
-    new frame alone: ``f(s, s') = g(s') + gamma h(s') - h(s)`` (AIRL). The first frame
-    is taken for a step from itself. Successes stand against failures; `refit` adds what an agent
-    visited, which is what the method is for.
+    new frame alone: ``f(s, s') = g(s') + gamma h(s') - h(s)`` (AIRL). AIRL's logits are
+    ``f - log pi(a | s)``: films hold no density of their actions, so that term is left out, and
+    what is fitted has AIRL's form of a reward and is not AIRL. The first frame is taken for a step
+    from itself. Successes stand against failures; `refit` adds what an agent visited, which is what
+    the method is for.
 
     Args:
         seed: random seed of the weights and the sampling order.
