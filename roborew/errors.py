@@ -60,6 +60,10 @@ class InvalidScoreError(RoborewError):
     often."""
 
 
+class BudgetError(RoborewError):
+    """A judge may be asked no more questions; none of the last ones was asked."""
+
+
 class ContractError(RoborewError):
     """A part breaks a law that every part of its kind keeps; the message lists the broken laws."""
 

@@ -29,6 +29,9 @@ class JudgeConfig:
     min_prob_mass: float | None = None
     """Probability, in [0, 1], that the allowed answers must hold together, or the answer is an
     abstention; the method's own if not given."""
+    max_questions: int | None = None
+    """Questions that one command may ask at most; stored answers do not count. When they are used up
+    it stops with what it has."""
     parse_text: bool = False
     """Parse the written reply although the judge gives probabilities: for servers that list none,
     and models that reason before they answer."""

@@ -6,6 +6,7 @@ import inspect
 
 from roborew.config import keyword_options, parse_options
 from roborew.errors import InvalidInputError
+from roborew.judges.budget import BudgetedJudge
 from roborew.judges.config import JudgeConfig
 from roborew.judges.recorded import Recorder
 from roborew.judges.server import ServerJudge
@@ -34,11 +35,16 @@ def load_judge(config: JudgeConfig, device: str = "cpu") -> Judge:
                 f"nor a cache; got {', '.join(options) or config.cache}. Give a name as backend, "
                 "or wrap it in roborew.judges.recorded.Recorder."
             )
+        if config.max_questions is not None:
+            return BudgetedJudge(config.backend, config.max_questions)
         return config.backend
     judge = _make(config.backend, options, device)
     # Stored answers may be all that is asked for, and then nobody need listen.
     if isinstance(judge, ServerJudge) and not (config.cache and config.cache.exists()):
         judge.check_reachable()
+    if config.max_questions is not None:
+        judge = BudgetedJudge(judge, config.max_questions)
+    # Outside of the budget: what is stored is not asked.
     return judge if config.cache is None else Recorder(judge, config.cache)
 
 

@@ -88,7 +88,8 @@ def settings_class(algorithm: Algorithm) -> type[Any]:
         "__doc__": f"Settings of {algorithm.name}, named as in Stable-Baselines3.",
         "__module__": "roborew.agents.sb3",
         "__post_init__": _check,
-        "RENAMED": {"width": "hidden_dim"},
+        # Not every algorithm has a network.
+        "RENAMED": {"width": "hidden_dim"} if "hidden_dim" in algorithm.defaults else {},
     }
     name = f"SB3{algorithm.class_name}Config"
     return make_dataclass(name, columns, namespace=namespace, frozen=True, slots=True, kw_only=True)

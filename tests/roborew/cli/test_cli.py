@@ -87,7 +87,7 @@ def test_demo_ends_with_the_summary_and_the_paths_of_report_and_video(
     [
         (["train", "--env", "roborew/Pres-v0"], "Did you mean 'roborew/Press-v0'"),
         (["train", *WORLD, "--reward", "mine"], "Did you mean 'mini'"),
-        (["train", *WORLD, "--agent", "pppo"], "Available: bc, ppo, residual, sac"),
+        (["train", *WORLD, "--agent", "pppo"], "Available: bc, iql, ppo, residual, sac"),
         (["train", *WORLD, "--goal", ""], "1 to 512 printable characters"),
         (["train", *WORLD, "--seed", "-1"], "seed: expected a whole number from 0 up"),
         (["train", *WORLD, "--name", "taken"], "never overwritten"),
