@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         check_agent,
         check_critic,
         check_encoder,
+        check_judge,
         check_reward,
         check_task,
     )
@@ -60,6 +61,7 @@ _HOMES = {
         "check_agent",
         "check_critic",
         "check_encoder",
+        "check_judge",
         "check_reward",
         "check_task",
     ),
@@ -119,6 +121,7 @@ __all__ = [
     "check_agent",
     "check_critic",
     "check_encoder",
+    "check_judge",
     "check_reward",
     "check_task",
     "collect",

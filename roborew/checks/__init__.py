@@ -9,6 +9,7 @@ True
 from roborew.checks.agent import check_agent
 from roborew.checks.critic import check_critic
 from roborew.checks.encoder import check_encoder
+from roborew.checks.judge import check_judge
 from roborew.checks.laws import Law, LawBook, Outcome
 from roborew.checks.reward import check_reward
 from roborew.checks.task import check_task
@@ -20,6 +21,7 @@ __all__ = [
     "check_agent",
     "check_critic",
     "check_encoder",
+    "check_judge",
     "check_reward",
     "check_task",
 ]

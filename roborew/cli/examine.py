@@ -17,13 +17,14 @@ MARKS = {"kept": "✓", "broken": "✗", "skipped": "-"}
 
 @dataclass(frozen=True, kw_only=True)
 class Check(Command):
-    """Hold a reward, critic, encoder, agent or task, also one of your own, to the laws of its kind."""
+    """Hold a reward, critic, encoder, agent, judge or task, also one of your own, to the laws of its
+    kind."""
 
     name: tyro.conf.Positional[str]
     """A name of `roborew list`, or package.module:Class."""
     options: tyro.conf.Positional[tuple[str, ...]] = ()
     """Settings of the part as key=value."""
-    kind: Literal["reward", "critic", "encoder", "agent", "task"] | None = None
+    kind: Literal["reward", "critic", "encoder", "agent", "judge", "task"] | None = None
     """What it is; found out if not given."""
 
     def run(self, console: Console) -> int:

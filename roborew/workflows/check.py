@@ -13,6 +13,8 @@ from roborew.checks.critic import LAWS as CRITIC_LAWS
 from roborew.checks.critic import CriticSubject
 from roborew.checks.encoder import LAWS as ENCODER_LAWS
 from roborew.checks.encoder import EncoderSubject
+from roborew.checks.judge import LAWS as JUDGE_LAWS
+from roborew.checks.judge import JudgeSubject
 from roborew.checks.laws import Outcome
 from roborew.checks.reward import LAWS as REWARD_LAWS
 from roborew.checks.reward import reward_subject
@@ -20,17 +22,20 @@ from roborew.checks.task import LAWS as TASK_LAWS
 from roborew.checks.task import TaskSubject
 from roborew.config import keyword_options, parse_options
 from roborew.errors import InvalidInputError, UnknownNameError
+from roborew.judges.config import JudgeConfig
+from roborew.judges.factory import load_judge
 from roborew.learning.devices import check_devices
-from roborew.registry import Registry, agents, critics, encoders, rewards
+from roborew.registry import Registry, agents, critics, encoders, judges, rewards
 from roborew.workflows.factories import construct_agent
 from roborew_envs import TASKS, Task, make_task
 
-Kind = Literal["reward", "critic", "encoder", "agent", "task"]
+Kind = Literal["reward", "critic", "encoder", "agent", "judge", "task"]
 REGISTRIES: dict[Kind, Registry] = {
     "reward": rewards,
     "critic": critics,
     "encoder": encoders,
     "agent": agents,
+    "judge": judges,
 }
 NUM_CHECK_STEPS = 6
 """Gradient steps of a critic or encoder that is only tried; laws do not need a good one."""
@@ -59,6 +64,11 @@ def check_part(
         if options:
             raise InvalidInputError(f"{name}: a task has no settings; got {', '.join(options)}.")
         return kind, TASK_LAWS.run(TaskSubject(make_task(name)))
+    if kind == "judge":
+        # As a reward loads it: a server that nobody listens for is said at once.
+        return kind, JUDGE_LAWS.run(
+            JudgeSubject(load_judge(JudgeConfig(backend=name, options=tuple(options))))
+        )
     part = REGISTRIES[kind].load(name)
     words = list(options)
     if kind in ("critic", "encoder"):
@@ -111,14 +121,15 @@ def _kind_of_class(name: str, part: Any) -> Kind:
         "critic": ("fit", "score_step"),
         "encoder": ("encode", "encode_text"),
         "reward": ("score",),
+        "judge": ("ask",),
     }
     for kind, names in methods.items():
         if all(callable(getattr(part, method, None)) for method in names):
             return kind  # pyright: ignore[reportReturnType] - the keys are kinds
     raise InvalidInputError(
         f"{name}: fits no kind of part. Expected a class with score (a reward), fit and score_step "
-        "(a critic), encode and encode_text (an encoder), act and learn (an agent), or a subclass "
-        f"of roborew_envs.Task; or say which of {', '.join(get_args(Kind))} it is with --kind."
+        "(a critic), encode and encode_text (an encoder), act and learn (an agent), ask (a judge), or "
+        f"a subclass of roborew_envs.Task; or say which of {', '.join(get_args(Kind))} it is with --kind."
     )
 
 

@@ -41,7 +41,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "wrappers": FILES | {"shaping"},
     "agents": FILES | {"learning"},
     "evaluation": FILES | {"data"},
-    "checks": FILES | {"learning", "encoders", "critics", "agents"},
+    "checks": FILES | {"judges", "learning", "encoders", "critics", "agents"},
     "workflows": FILES
     | {
         "data",
