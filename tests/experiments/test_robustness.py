@@ -9,9 +9,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from experiments.robustness import kills
 from experiments.robustness.run import FIELDS, RESULTS, Played, keep, measured, table
 from roborew.rewards.mini import Mini
 from roborew_envs.rendering.appearance import kinds, strengths
+
+
+@pytest.fixture(autouse=True)
+def _usual_checkpoints(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A session of `kills` sets how often they are written, for its process."""
+    monkeypatch.setattr(kills.logger, "CHECKPOINT_SECONDS", kills.logger.CHECKPOINT_SECONDS)
 
 
 @pytest.fixture(scope="module")
@@ -69,3 +76,33 @@ def test_the_table_is_of_every_reward_and_family_of_the_rows() -> None:
     head, _, *lines = table().splitlines()
     assert all(f"`{reward}`, {family}" in head for reward, family in groups)
     assert len(lines) > 1 and all(line.count("|") == len(groups) + 2 for line in lines)
+
+
+def test_a_session_trains_what_is_compared(tmp_path: Path) -> None:
+    """In this process, where there is nobody to kill it; a second session finds it finished."""
+    config = kills.small("sb3-td3", "oracle-dense", 128)
+    kills.preload(config)
+    for _ in range(2):
+        kills.session(config, tmp_path / "run")
+    content = kills.Content.of(tmp_path / "run")
+    assert len(content.records) == 2 and content.seconds > 0
+    assert any(name.startswith("agent/replay/") for name in content.arrays)
+    assert any(name.startswith("environment/") for name in content.arrays)
+    assert content.equals(kills.Content.of(tmp_path / "run"))
+
+
+def test_a_difference_of_one_bit_is_seen() -> None:
+    one = kills.Content({"weights": np.zeros(2, np.float32)}, [{"steps": 1}])
+    assert one.equals(kills.Content({"weights": np.zeros(2, np.float32)}, [{"steps": 1}]))
+    # Equal as numbers, but another bit.
+    assert not one.equals(
+        kills.Content({"weights": np.array([0.0, -0.0], np.float32)}, one.records)
+    )
+    assert not one.equals(kills.Content(one.arrays, [{"steps": 2}]))
+
+
+def test_every_agent_was_killed_thirty_times_and_came_out_equal() -> None:
+    with kills.RESULTS.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert {row["agent"] for row in rows} == set(kills.AGENTS)
+    assert all(int(row["kills"]) >= 30 and row["unequal"] == "0" for row in rows)

@@ -163,11 +163,14 @@ def test_observations_in_parts_and_choices_go_through_the_same_loop(tmp_path: Pa
         assert len(evaluate_run(run, episodes=2).random.episodes) == 2
 
 
-@pytest.mark.parametrize("agent", ["sb3-ppo", "sb3-sac"])
-def test_the_agents_of_stable_baselines_go_through_the_same_loop(
+@pytest.mark.parametrize("agent", ["sb3-ppo", "sb3-sac", "sb3-td3"])
+def test_the_agents_of_stable_baselines_go_through_the_same_loop_exactly(
     agent: str, tmp_path: Path
 ) -> None:
-    config = replace(TINY, agent=AgentConfig(agent), total_timesteps=768)
+    settings: dict[str, Any] = {"hidden_dim": 8, "batch_size": 16}
+    if agent != "sb3-ppo":
+        settings |= {"learning_starts": 64, "gradient_steps": 1, "train_freq": 8}
+    config = replace(TINY, agent=AgentConfig(agent, settings), total_timesteps=768)
     first, second = run_interrupted(config, tmp_path / "run")
     assert (first.ended, first.steps, second.ended, second.steps) == (
         "stopped",
@@ -175,6 +178,13 @@ def test_the_agents_of_stable_baselines_go_through_the_same_loop(
         "finished",
         768,
     )
+    run_whole(config, tmp_path / "whole")
+    assert untimed(tmp_path / "run") == untimed(tmp_path / "whole")
+    expected = RunDirectory.open(tmp_path / "whole").load_checkpoint()
+    got = RunDirectory.open(tmp_path / "run").load_checkpoint()
+    assert expected is not None and got is not None and got.arrays.keys() == expected.arrays.keys()
+    for name, array in expected.arrays.items():
+        np.testing.assert_array_equal(array, got.arrays[name], err_msg=name)
     trained = load_trained(RunDirectory.open(tmp_path / "run"))
     assert trained.steps == 768 and trained.agent.act(np.zeros((3, 2), np.float32)).shape == (3, 1)
 
