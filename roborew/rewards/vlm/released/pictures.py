@@ -35,4 +35,4 @@ def _resized(frame: Frame, height: int, width: int, resampling: Image.Resampling
     if frame.shape[:2] == (height, width):
         return frame
     picture = Image.fromarray(np.ascontiguousarray(frame))
-    return np.asarray(picture.resize((width, height), resampling))
+    return np.array(picture.resize((width, height), resampling))
