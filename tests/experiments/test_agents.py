@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from experiments.agents import demonstrations, pixels, run
+from experiments.agents import demonstrations, offline, pixels, run
 from roborew_envs import TASKS
 
 
@@ -104,3 +104,37 @@ def test_an_agent_that_sees_pictures_is_paid_by_the_critic_of_its_task(
     assert trained.count("--reward") == 1
     assert trained[trained.index("--reward") + 1] == str(tmp_path / "critics" / "Push-v0")
     assert trained[trained.index("--demos") + 1] == str(tmp_path / "demos" / "Push-v0-20")
+
+
+def test_an_offline_set_is_paid_once_and_no_agent_learns_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paid: list[str] = []
+    trained: list[str] = []
+
+    def pay(demos: Path, task: str, reward: str) -> str:
+        paid.append(f"{task} {reward}")
+        return task
+
+    def learn(paid_set: str, method: str, seed: int) -> dict[str, float]:
+        trained.append(f"{paid_set} {method} {seed}")
+        return dict.fromkeys(offline.FIGURES, 0.5)
+
+    monkeypatch.setattr(offline, "pay", pay)
+    monkeypatch.setattr(offline, "learn", learn)
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: None)
+    words = ["--work", str(tmp_path), "--results", str(tmp_path / "table.csv"), "--reward", "mini"]
+    words += ["--tasks", "Press-v0", "--seeds", "0", "1", "--methods", "bc"]
+    offline.main(words)
+    offline.main([*words, "iql"])
+    assert trained == [
+        "Press-v0 bc 0",
+        "Press-v0 bc 1",
+        "Press-v0 iql 0",
+        "Press-v0 iql 1",
+    ]
+    assert paid == ["Press-v0 mini"] * 2
+    with (tmp_path / "table.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["reward"] for row in rows] == ["none", "none", "mini", "mini"]
+    assert {f"roborew/{name}" for name in offline.TASKS} <= set(TASKS)

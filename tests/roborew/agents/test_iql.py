@@ -19,7 +19,7 @@ from roborew.checks.synthetic import POINT_SPACES, PointEnv, point_demonstration
 from roborew.errors import InvalidInputError
 
 QUICK = IQLConfig(hidden_dim=32, value_hidden_dim=32, batch_size=64, report_every=50)
-STEPS = 300
+STEPS = 180
 
 
 def mixed() -> list[DemonstrationEpisode]:
@@ -70,7 +70,7 @@ def test_of_two_moves_in_one_state_the_one_that_gains_is_cloned() -> None:
     # Nothing is paid at the end, so most is to come where an episode begins.
     config = replace(QUICK, value_share=0.5, focus=0, beta=50, tau=0.1, value_learning_rate=3e-3)
     episodes = mixed()
-    agent = trained(IQL(*POINT_SPACES, config), episodes, 600)
+    agent = trained(IQL(*POINT_SPACES, config), episodes, 400)
     firsts = np.cumsum([0, *(len(episode.actions) for episode in episodes)])[:-1]
     weights = agent.weights()[firsts]
     starts = np.stack([episode.observations[0] for episode in episodes[:12]])
@@ -92,7 +92,7 @@ def test_where_all_are_paid_the_same_it_is_a_plain_clone() -> None:
         np.testing.assert_array_equal(value, agent.state_dict()[0][f"clone/{key}"], err_msg=key)
 
 
-@pytest.mark.parametrize("stop", [50, 100, 150])
+@pytest.mark.parametrize("stop", [50, 60, 110])
 def test_an_interrupted_one_equals_an_uninterrupted_one(stop: int) -> None:
     """While values are learned, between both, and while chunks are cloned."""
     whole = trained(IQL(*POINT_SPACES, QUICK), mixed())
@@ -219,7 +219,7 @@ def test_a_score_that_never_moves_gives_a_plain_clone() -> None:
     assert_equal_arrays(plain, weighed)
 
 
-def test_progress_clones_what_gains_and_leaves_out_what_loses() -> None:
+def test_what_loses_progress_counts_nothing() -> None:
     episodes = []
     for episode in mixed():
         distances = np.linalg.norm(
@@ -227,5 +227,8 @@ def test_progress_clones_what_gains_and_leaves_out_what_loses() -> None:
         )
         episodes.append(replace(episode, scores=(1 - distances / 6).astype(np.float32)))
     config = BCConfig(hidden_dim=32, weighting="progress")
-    plain = end_distance(trained(BC(*POINT_SPACES, replace(config, weighting="none")), episodes))
-    assert end_distance(trained(BC(*POINT_SPACES, config), episodes)) < 0.7 * plain
+    agent = BC(*POINT_SPACES, config)
+    agent.use_demonstrations(episodes)
+    weights = agent._weights.reshape(len(episodes), -1)
+    # The first moves: one from each start gains, the other loses.
+    assert (weights[12:, 0] == 0).all() and (weights[:12, 0] > 0).all()
