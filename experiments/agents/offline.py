@@ -23,6 +23,7 @@ from time import perf_counter
 from experiments.agents.run import agents_parser, parse_arguments, roborew
 from experiments.critics.tables import Rows
 from roborew.agents.demonstrations import DemonstrationEpisode, LearnsFromDemonstrations
+from roborew.agents.offline.iql import IQL
 from roborew.evaluation import evaluate
 from roborew.workflows.evaluate import evaluation_seeds
 from roborew.workflows.factories import make_agent, make_env
@@ -121,7 +122,7 @@ def learn(paid: PaidSet, method: str, seed: int) -> dict[str, object]:
         agent = make_agent(config, env)
         assert isinstance(agent, LearnsFromDemonstrations)
         agent.use_demonstrations(paid.of(method))
-        agent.learn(env, config.timesteps if method == "iql" else CLONE_STEPS)
+        agent.learn(env, IQL.train_timesteps if method == "iql" else CLONE_STEPS)
         minutes = (perf_counter() - began) / 60
         result = evaluate(env, agent_policy(agent, len(seeds)), seeds)
     return {
