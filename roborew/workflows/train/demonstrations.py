@@ -159,7 +159,7 @@ def clone_of_demonstrations(config: TrainConfig, env: VectorEnv[Any, Any, Any]) 
     spaces: Any = env  # Gymnasium leaves the parameter of these spaces open
     seed = Seeds(config.seed).integer("cloning")
     sees_pictures = config.observations.kind != "state"
-    settings = BCConfig(**BC.pixels_options) if sees_pictures else BCConfig()
+    settings = replace(BCConfig(), **BC.pixels_options) if sees_pictures else BCConfig()
     clone = BC(spaces.single_observation_space, spaces.single_action_space, settings, seed)
     clone.use_demonstrations(agent_episodes(config, None, needs_rewards=False))
     clone.learn(env, BC.train_timesteps)
