@@ -64,6 +64,7 @@ class RewardWrapper(VectorWrapper[Any, Any, Any, Any, Any]):
         self.seconds: dict[str, float] = {"physics": 0.0}
         self._resets_itself = mode == AutoresetMode.NEXT_STEP
         self._tracker = tracker
+        self._pixels = env if isinstance(env, PixelObservations) else None
         # Ended by a predicted success, of which the environment knows nothing.
         self._ended_early = np.zeros(env.num_envs, dtype=np.bool_)
 
@@ -78,7 +79,9 @@ class RewardWrapper(VectorWrapper[Any, Any, Any, Any, Any]):
             options = dict(options)  # Gymnasium's environments take the mask out of it
         start = perf_counter()
         observations, infos = self.env.reset(seed=cast(Any, seed), options=options)
-        self._note_physics(start)
+        self.seconds["physics"] += perf_counter() - start
+        if self._pixels is not None:
+            self._note_drawing(self._pixels)
         self._ended_early = self._ended_early & ~begun
         outcome = self._reward(self._tracker.begin(begun), infos)
         return observations, infos | outcome.infos()
@@ -104,7 +107,9 @@ class RewardWrapper(VectorWrapper[Any, Any, Any, Any, Any]):
             true_rewards = np.where(self._ended_early, 0.0, true_rewards)
             terminated = terminated & ~self._ended_early
             truncated = truncated & ~self._ended_early
-        self._note_physics(start)
+        self.seconds["physics"] += perf_counter() - start
+        if self._pixels is not None:
+            self._note_drawing(self._pixels)
         outcome = self._reward(self._tracker.advance(terminated, truncated), infos)
         success = outcome.terminated_by_success_detector
         # What the environment ended itself, it also resets itself.
@@ -117,14 +122,11 @@ class RewardWrapper(VectorWrapper[Any, Any, Any, Any, Any]):
         """Score what is due and return what the environments get for this step or reset."""
         raise NotImplementedError
 
-    def _note_physics(self, start: float) -> None:
-        """Add what was spent below since ``start``, the agent's pictures apart."""
-        elapsed = perf_counter() - start
-        if isinstance(self.env, PixelObservations):
-            drawing = self.env.take_drawing_seconds()
-            self.seconds["drawing"] = self.seconds.get("drawing", 0.0) + drawing
-            elapsed -= drawing
-        self.seconds["physics"] += elapsed
+    def _note_drawing(self, pixels: PixelObservations) -> None:
+        """Count the agent's pictures as drawing and not as physics."""
+        drawing = pixels.take_drawing_seconds()
+        self.seconds["drawing"] = self.seconds.get("drawing", 0.0) + drawing
+        self.seconds["physics"] -= drawing
 
     def _begin_after_early_end(self, infos: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         """Reset what ended early, in place of the step that the environment has just made of it;

@@ -13,7 +13,7 @@ from typing import Any
 import gymnasium
 import numpy as np
 import pytest
-from gymnasium.spaces import Box
+from gymnasium.spaces import Box, Dict, MultiDiscrete
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
@@ -25,6 +25,7 @@ from roborew.types import Clip, RewardSpec, Scores
 HORIZON = 12
 ENV = "tests/Ascent-v0"
 STATELESS = "tests/Stateless-v0"
+IN_PARTS = "tests/AscentInParts-v0"
 ROLLOUT = 8 * PPOConfig().n_steps
 """Steps between two updates of our own PPO in 8 environments."""
 
@@ -133,7 +134,26 @@ class Broken(Height):
         return scores
 
 
-for _id, _kind in ((ENV, SavedAscent), (STATELESS, Ascent)):
+class AscentInParts(Ascent):
+    """Height and time are two parts of an observation, and the action is a choice."""
+
+    def __init__(self, num_envs: int, **options: Any) -> None:
+        super().__init__(num_envs, **options)
+        number = Box(-9, 9, (1,), np.float32)
+        self.single_observation_space: Any = Dict({"height": number, "time": number})
+        self.observation_space = batch_space(self.single_observation_space, num_envs)
+        self.single_action_space: Any = MultiDiscrete([3])
+        self.action_space = batch_space(self.single_action_space, num_envs)
+
+    def step(self, actions: Any) -> Any:
+        return super().step(actions - 1)
+
+    def _observe(self) -> Any:
+        height, time = super()._observe().T[:, :, None]
+        return {"height": height, "time": time}
+
+
+for _id, _kind in ((ENV, SavedAscent), (STATELESS, Ascent), (IN_PARTS, AscentInParts)):
     gymnasium.register(_id, vector_entry_point=_kind)
 
 

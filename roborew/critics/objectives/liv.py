@@ -168,7 +168,7 @@ def info_nce(
     negative_text: Tensor | None = None,
     has_negative: NDArray[np.bool_] | None = None,
 ) -> Tensor:
-    """Mean of the cross-entropies, no temperature, of which sentence a frame near the end shows, and of which
+    """Cross-entropies, no temperature, of which sentence a frame near the end shows, and of which
     frame shows a sentence: that one, those of other sentences or any frame before them.
 
     Args:
@@ -196,7 +196,7 @@ def info_nce(
     rows = torch.arange(count)
     frame_to_text = functional.cross_entropy(logits, rows)
     text_to_frame = functional.cross_entropy(text_logits, rows)
-    return (frame_to_text + text_to_frame) / 2
+    return frame_to_text + text_to_frame
 
 
 class Towers(nn.Module):

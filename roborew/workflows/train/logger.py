@@ -24,6 +24,9 @@ from roborew.workflows.trained import refits_of
 
 CHECKPOINT_SECONDS = 30.0
 """Least time between two checkpoints [s]; a crash costs no more than this."""
+SLOW_SAVE_SECONDS = 1.5
+"""Writing a checkpoint that takes longer makes them more seldom in proportion: a twentieth of the
+time goes into them at most."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,8 +154,9 @@ class TrainLogger:
         start = perf_counter()
         self._run.save_checkpoint(self._agent.steps, arrays, meta)
         self._saved_at = perf_counter()
-        # A large replay takes seconds to write: no more than a twentieth of the time.
-        self._save_interval = max(CHECKPOINT_SECONDS, 20 * (self._saved_at - start))
+        # A large replay takes seconds to write, and is written the more seldom for it.
+        slowness = (self._saved_at - start) / SLOW_SAVE_SECONDS
+        self._save_interval = CHECKPOINT_SECONDS * max(1.0, slowness)
 
     def note(self, report: RolloutReport) -> Status:
         """Log one rollout, save if it is time to, and say how training stands."""

@@ -26,6 +26,8 @@ ROOT = Path(__file__).parents[3]
 PARSES_OTHERWISE = {
     "storage/json_files.py",
     "judges/openai_protocol.py",  # replies, which are no files and have rules of their own
+    "rewards/remote/client.py",  # answers of a server, likewise
+    "rewards/remote/wire.py",
     "workflows/doctor.py",  # a line of its own child
     "registry/lookup.py",  # an example in a docstring
     "encoders/open_clip.py",  # a copy of what was read

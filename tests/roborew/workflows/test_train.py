@@ -11,11 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import gymnasium
 import numpy as np
 import pytest
-from gymnasium.spaces import Box, Dict, MultiDiscrete
-from gymnasium.vector.utils import batch_space
 
 from roborew.errors import (
     InvalidInputError,
@@ -38,9 +35,9 @@ from roborew.workflows.trained import load_trained
 from roborew_envs.suites import DEFAULT_CAMERA
 from tests.roborew.ascent import (
     ENV,
+    IN_PARTS,
     ROLLOUT,
     STATELESS,
-    Ascent,
     Height,
     heights,  # noqa: F401
     random_mini,
@@ -133,30 +130,8 @@ def test_an_agent_learns_from_pictures_where_the_own_reward_is_nan(tmp_path: Pat
     )
 
 
-class AscentInParts(Ascent):
-    """Height and time are two parts of an observation, and the action is a choice."""
-
-    def __init__(self, num_envs: int, **options: Any) -> None:
-        super().__init__(num_envs, **options)
-        number = Box(-9, 9, (1,), np.float32)
-        self.single_observation_space: Any = Dict({"height": number, "time": number})
-        self.observation_space = batch_space(self.single_observation_space, num_envs)
-        self.single_action_space: Any = MultiDiscrete([3])
-        self.action_space = batch_space(self.single_action_space, num_envs)
-
-    def step(self, actions: Any) -> Any:
-        return super().step(actions - 1)
-
-    def _observe(self) -> Any:
-        height, time = super()._observe().T[:, :, None]
-        return {"height": height, "time": time}
-
-
-gymnasium.register("tests/AscentInParts-v0", vector_entry_point=AscentInParts)
-
-
 def test_observations_in_parts_and_choices_go_through_the_same_loop(tmp_path: Path) -> None:
-    env = EnvConfig("tests/AscentInParts-v0")
+    env = EnvConfig(IN_PARTS)
     config = replace(TINY, env=env, agent=AgentConfig("sb3-a2c"), total_timesteps=256)
     with start(config, tmp_path / "run") as run:
         assert train(run).ended == "finished"
