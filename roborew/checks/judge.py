@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -124,9 +124,15 @@ def pictures_stay(subject: JudgeSubject) -> None:
 def _assert_same(first: Sequence[Answer], second: Sequence[Answer]) -> None:
     assert len(first) == len(second), f"{len(first)} answers, not {len(second)}"
     for one, again in zip(first, second, strict=True):
-        texts = (one.text, again.text), (one.abstained, again.abstained)
-        assert one.text == again.text and one.abstained == again.abstained, f"{texts}"
-        assert one.log_probs.keys() == again.log_probs.keys()
-        for choice, log_prob in one.log_probs.items():
-            difference = abs(log_prob - again.log_probs[choice])
-            assert difference <= PADDING_TOLERANCE, f"{choice!r} differs by {difference:.2g}"
+        assert one.text == again.text, f"{one.text!r}, then {again.text!r}"
+        assert one.abstained == again.abstained, f"{one.abstained}, then {again.abstained}"
+        difference = _largest_difference(one.log_probs, again.log_probs)
+        assert difference <= PADDING_TOLERANCE, f"log-probabilities differ by {difference:.2g}"
+
+
+def _largest_difference(first: Mapping[str, float], second: Mapping[str, float]) -> float:
+    """Of two answers' log-probabilities; infinite where they are of other choices."""
+    if first.keys() != second.keys():
+        return math.inf
+    differences = [abs(log_prob - second[choice]) for choice, log_prob in first.items()]
+    return max(differences, default=0.0)

@@ -108,14 +108,17 @@ class Service:
 def identity_of(config: RewardConfig, model: RewardModel) -> str:
     """Return what stays the same exactly as long as the model does: a hash of its name, its settings,
     its promise, and of its folder's files where it has one."""
-    content: list[Any] = [format_options(config.options), asdict(model.spec)]
-    if config.is_folder:
-        files = sorted(path for path in Path(config.name).rglob("*") if path.is_file())
-        content += [[path.name, file_sha256(path)] for path in files]
-    else:
-        content.append(config.name)
-    digest = hashlib.sha256(json.dumps(content, default=str).encode()).hexdigest()
+    origin = _folder_sums(Path(config.name)) if config.is_folder else config.name
+    content = [format_options(config.options), asdict(model.spec), origin]
+    text = json.dumps(content, default=str)
+    digest = hashlib.sha256(text.encode()).hexdigest()
     return f"{model.spec.name}-{digest[:16]}"
+
+
+def _folder_sums(folder: Path) -> list[tuple[str, str]]:
+    """Name and SHA-256 of every file below a folder."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return [(path.name, file_sha256(path)) for path in files]
 
 
 @contextmanager

@@ -66,10 +66,12 @@ def check_part(
         return kind, TASK_LAWS.run(TaskSubject(make_task(name)))
     if kind == "judge":
         # As a reward loads it: a server that nobody listens for is said at once.
-        return kind, JUDGE_LAWS.run(
-            JudgeSubject(load_judge(JudgeConfig(backend=name, options=tuple(options))))
-        )
-    part = REGISTRIES[kind].load(name)
+        judge = load_judge(JudgeConfig(backend=name, options=tuple(options)))
+        return kind, JUDGE_LAWS.run(JudgeSubject(judge))
+    return kind, _run_laws(kind, REGISTRIES[kind].load(name), options)
+
+
+def _run_laws(kind: Kind, part: Any, options: Sequence[str]) -> list[Outcome]:
     words = list(options)
     if kind in ("critic", "encoder"):
         words += _few_steps(part, options)
@@ -77,16 +79,15 @@ def check_part(
     check_devices(settings.get("device", "cpu"))
     # Made once before: a value out of its range breaks no law.
     if kind == "agent":
-        make = partial(construct_agent, part, options=settings)
-        subject = AgentSubject(make)
+        subject = AgentSubject(partial(construct_agent, part, options=settings))
         subject.fresh()
-        return kind, AGENT_LAWS.run(subject)
+        return AGENT_LAWS.run(subject)
     instance = part(**settings)
     if kind == "critic":
-        return kind, CRITIC_LAWS.run(CriticSubject(lambda: part(**settings)))
+        return CRITIC_LAWS.run(CriticSubject(lambda: part(**settings)))
     if kind == "encoder":
-        return kind, ENCODER_LAWS.run(EncoderSubject(lambda: part(**settings)))
-    return kind, REWARD_LAWS.run(reward_subject(instance))
+        return ENCODER_LAWS.run(EncoderSubject(lambda: part(**settings)))
+    return REWARD_LAWS.run(reward_subject(instance))
 
 
 def kind_of(name: str) -> Kind:

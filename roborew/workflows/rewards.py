@@ -24,8 +24,8 @@ def load_reward(name: str | Path, *, device: str = "cpu", **options: Any) -> Rew
     """Return a reward model that is ready to score.
 
     Args:
-        name: a name of `roborew list rewards`, ``package.module:Class``, the folder of a critic, a
-            folder of mini's weights, or the address of a served one (``http://HOST:PORT``).
+        name: a name of `roborew list rewards`, ``package.module:Class``, a folder of a critic or of
+            mini's weights, or where one is served (``http://HOST:PORT``).
         device: a torch device name.
         **options: settings of the reward.
 
@@ -50,12 +50,9 @@ def load_reward(name: str | Path, *, device: str = "cpu", **options: Any) -> Rew
             )
         return Critic.from_pretrained(name, device)
     try:
-        arguments = {"device": device, **reward.typed_options()}
-        if reward.is_folder:
-            arguments["weights"] = reward.name
-        if reward.is_address:
-            arguments["url"] = reward.name
-        return reward.factory()(**arguments)
+        place = "weights" if reward.is_folder else "url" if reward.is_address else None
+        named = {place: reward.name} if place else {}
+        return reward.factory()(**{"device": device, **reward.typed_options(), **named})
     except RoborewError as error:
         example = reward.example
         if example:
