@@ -132,3 +132,18 @@ def _check_bounds(episode: DemonstrationEpisode, action_space: Any) -> None:
             f"demonstration {episode.name}: actions of up to {worst:.3g} leave the action space "
             f"{action_space}; they are of another environment or other units."
         )
+
+
+def check_paid(episodes: Sequence[DemonstrationEpisode], agent: str) -> None:
+    """Raise unless every demonstration was paid.
+
+    Args:
+        episodes: to look at.
+        agent: that learns from what they were paid, for the message.
+
+    Raises:
+        InvalidInputError: one was not.
+    """
+    unpaid = [episode.name for episode in episodes if episode.rewards is None]
+    if unpaid:
+        raise InvalidInputError(f"{agent}: demonstration {unpaid[0]} has no rewards to learn from.")

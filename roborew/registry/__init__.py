@@ -1,6 +1,13 @@
 """Names for the parts that a user chooses: rewards, agents, critics, encoders, judges."""
 
-from roborew.registry.lookup import Entry, Registry, check_name_from_file, is_trusted, trust
+from roborew.registry.lookup import (
+    Entry,
+    Registry,
+    check_name_from_file,
+    is_address,
+    is_trusted,
+    trust,
+)
 from roborew.registry.parts import agents, critics, encoders, judges, rewards
 
 __all__ = [
@@ -10,6 +17,7 @@ __all__ = [
     "check_name_from_file",
     "critics",
     "encoders",
+    "is_address",
     "is_trusted",
     "judges",
     "rewards",

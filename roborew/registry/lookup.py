@@ -207,6 +207,11 @@ def is_trusted(name: str) -> bool:
     return name in _trusted or name in os.environ.get(TRUST, "").split(",")
 
 
+def is_address(name: str) -> bool:
+    """Whether a name is where a part is served."""
+    return name.startswith(("http://", "https://"))
+
+
 def check_name_from_file(kind: str, name: object, place: str) -> str:
     """Return a name that a file gives; one that would have to be imported must be the user's own.
 
@@ -223,8 +228,7 @@ def check_name_from_file(kind: str, name: object, place: str) -> str:
     if not isinstance(name, str):
         raise CorruptFileError(f"{place}: expected the name of a {kind}; got {name!r:.80}.")
     # An address of a served reward is asked, and imports nothing.
-    is_address = name.startswith(("http://", "https://"))
-    if ":" not in name or is_address or is_trusted(name):
+    if ":" not in name or is_address(name) or is_trusted(name):
         return name
     raise InvalidInputError(
         f"{place} names {kind} {name!r:.80}: code that would be imported and run. If it is yours, or "

@@ -20,7 +20,7 @@ from roborew.config import (
 )
 from roborew.errors import UnknownNameError
 from roborew.learning.devices import check_devices
-from roborew.registry import Registry, agents, critics, encoders, rewards
+from roborew.registry import Registry, agents, critics, encoders, is_address, rewards
 
 Options = Annotated[Mapping[str, Any], tyro.conf.Suppress, tyro.conf.Fixed]
 """Settings by name, as JSON holds them; on the command line each is a flag, ``--agent.gamma 0.9``."""
@@ -191,7 +191,7 @@ class RewardConfig(PartConfig):
     @property
     def is_address(self) -> bool:
         """Whether the name is where a reward is served."""
-        return self.name.startswith(("http://", "https://"))
+        return is_address(self.name)
 
     def factory(self) -> Callable[..., Any]:
         """Import what makes the reward; see `PartConfig.factory`."""

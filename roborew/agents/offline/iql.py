@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from roborew.agents.bc import BC, BCConfig
-from roborew.agents.demonstrations import DemonstrationEpisode, check_demonstrations
+from roborew.agents.demonstrations import DemonstrationEpisode, check_demonstrations, check_paid
 from roborew.agents.env_checks import box_size, require_disabled_autoreset
 from roborew.agents.offline.chunk_policy import ChunkPolicy
 from roborew.agents.offline.transitions import Transitions, chunk_returns, return_range
@@ -168,9 +168,7 @@ class IQL:
             InvalidInputError: they do not fit the spaces, or were not paid.
         """
         check_demonstrations(episodes, *self._spaces)
-        unpaid = [episode.name for episode in episodes if episode.rewards is None]
-        if unpaid:
-            raise InvalidInputError(f"iql: demonstration {unpaid[0]} has no rewards to learn from.")
+        check_paid(episodes, "iql")
         self._clone.use_demonstrations(episodes)
         spread = return_range(episodes)
         self._has_differences = spread > 0

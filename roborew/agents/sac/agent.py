@@ -17,7 +17,7 @@ from gymnasium.vector import VectorEnv
 from numpy.typing import NDArray
 from torch import Tensor
 
-from roborew.agents.demonstrations import DemonstrationEpisode, check_demonstrations
+from roborew.agents.demonstrations import DemonstrationEpisode, check_demonstrations, check_paid
 from roborew.agents.env_checks import (
     ActionScale,
     check_finite,
@@ -118,9 +118,7 @@ class SAC:
             InvalidInputError: they do not fit the spaces, or were not paid.
         """
         check_demonstrations(episodes, *self._spaces)
-        unpaid = [episode.name for episode in episodes if episode.rewards is None]
-        if unpaid:
-            raise InvalidInputError(f"sac: demonstration {unpaid[0]} has no rewards to learn from.")
+        check_paid(episodes, "sac")
         actions = [self._scale.from_environment(episode.actions) for episode in episodes]
         rows = [self._layout.rows(episode.observations) for episode in episodes]
         self._demonstrations = self._replay_of(sum(map(len, actions)), 1, len(episodes))

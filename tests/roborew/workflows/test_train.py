@@ -65,6 +65,15 @@ def run_whole(config: TrainConfig, path: Path) -> Outcome:
         return train(run)
 
 
+def assert_same_checkpoints(whole: Path, parts: Path) -> None:
+    """Raise unless the last checkpoints of two runs hold the same arrays."""
+    expected, got = (RunDirectory.open(path).load_checkpoint() for path in (whole, parts))
+    assert expected is not None and got is not None
+    assert expected.arrays.keys() == got.arrays.keys()
+    for name, array in expected.arrays.items():
+        np.testing.assert_array_equal(array, got.arrays[name], err_msg=name)
+
+
 def run_interrupted(config: TrainConfig, path: Path) -> tuple[Outcome, Outcome]:
     with start(config, path) as run:
         first = train(run, stop_once)
@@ -100,13 +109,7 @@ def test_interrupted_and_resumed_equals_uninterrupted(
     assert (first.ended, first.steps) == ("stopped", 2 * ROLLOUT)
     assert whole == second == Outcome(ended="finished", steps=4 * ROLLOUT)
     assert untimed(tmp_path / "whole") == untimed(tmp_path / "parts")
-    expected, got = (
-        RunDirectory.open(tmp_path / name).load_checkpoint() for name in ("whole", "parts")
-    )
-    assert expected is not None and got is not None
-    assert expected.arrays.keys() == got.arrays.keys()
-    for name, array in expected.arrays.items():
-        np.testing.assert_array_equal(array, got.arrays[name], err_msg=name)
+    assert_same_checkpoints(tmp_path / "whole", tmp_path / "parts")
 
 
 def test_another_seed_is_another_run(tmp_path: Path) -> None:

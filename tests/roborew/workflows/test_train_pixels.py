@@ -28,7 +28,12 @@ from roborew.workflows.train.demonstrations import agent_episodes
 from roborew.workflows.train.loop import start
 from roborew.workflows.train.resolve import resolve
 from tests.roborew.ascent import random_mini
-from tests.roborew.workflows.test_train import run_interrupted, run_whole, untimed
+from tests.roborew.workflows.test_train import (
+    assert_same_checkpoints,
+    run_interrupted,
+    run_whole,
+    untimed,
+)
 
 ENV = EnvConfig("roborew/Press-v0", width=32, height=24, horizon=12)
 AGENTS: dict[str, dict[str, Any]] = {
@@ -98,13 +103,7 @@ def test_interrupted_and_resumed_equals_uninterrupted(
     first, second = run_interrupted(config, tmp_path / "parts")
     assert first.ended == "stopped" and whole == second
     assert untimed(tmp_path / "whole") == untimed(tmp_path / "parts")
-    expected, got = (
-        RunDirectory.open(tmp_path / name).load_checkpoint() for name in ("whole", "parts")
-    )
-    assert expected is not None and got is not None
-    assert expected.arrays.keys() == got.arrays.keys()
-    for name, array in expected.arrays.items():
-        np.testing.assert_array_equal(array, got.arrays[name], err_msg=name)
+    assert_same_checkpoints(tmp_path / "whole", tmp_path / "parts")
 
 
 def test_a_run_is_evaluated_and_recorded_by_what_its_agent_sees(tmp_path: Path) -> None:
