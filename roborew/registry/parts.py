@@ -6,6 +6,7 @@ from roborew.registry.lookup import Entry, Registry
 
 # One wording of each need, whatever part has it.
 _DEMONSTRATIONS = "demonstrations"
+_RELEASED = "its weights"
 _JUDGE = "a vision-language model"
 _JUDGE_EXAMPLE = "--judge.model Qwen/Qwen3-VL-4B-Instruct"
 
@@ -91,6 +92,13 @@ rewards = Registry(
             paper="RoboFuME, arXiv:2310.15145",
             needs=_JUDGE,
             example=f"--reward robofume {_JUDGE_EXAMPLE}",
+        ),
+        "reward_classifier": Entry(
+            "roborew.rewards.checkpoints.classifier:RewardClassifier",
+            "LeRobot's classifier of success; reads no sentence",
+            paper="HIL-SERL, arXiv:2410.21845",
+            needs=_RELEASED,
+            example="--reward reward_classifier --reward.weights FOLDER, or --reward FOLDER",
         ),
     },
     group="roborew.rewards",

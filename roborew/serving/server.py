@@ -108,7 +108,8 @@ class Service:
 def identity_of(config: RewardConfig, model: RewardModel) -> str:
     """Return what stays the same exactly as long as the model does: a hash of its name, its settings,
     its promise, and of its folder's files where it has one."""
-    origin = _folder_sums(Path(config.name)) if config.is_folder else config.name
+    place = Path(config.name if config.is_folder else str(config.options.get("weights", "")))
+    origin = _folder_sums(place) if place.name and place.is_dir() else config.name
     content = [format_options(config.options), asdict(model.spec), origin]
     text = json.dumps(content, default=str)
     digest = hashlib.sha256(text.encode()).hexdigest()

@@ -34,7 +34,12 @@ INDEX = "model.safetensors.index.json"
 WEIGHT_FILE = re.compile(r"model[\w.-]*\.safetensors")
 
 
-def _weight_index(content: Mapping[str, Any], place: str) -> dict[str, Any]:
+def weight_index(content: Mapping[str, Any], place: str) -> dict[str, Any]:
+    """Return what an index of weights in several files may say: which tensor is in which of them.
+
+    Raises:
+        CorruptFileError: it names other files.
+    """
     files: Any = content.get("weight_map")
     names = set(cast("dict[str, Any]", files).values()) if isinstance(files, dict) else {None}
     if not all(isinstance(name, str) and WEIGHT_FILE.fullmatch(name) for name in names):
@@ -52,7 +57,7 @@ SETTINGS: Mapping[str, Read] = MappingProxyType(
         "processor_config.json": processor_settings,
         "tokenizer_config.json": tokenizer_settings,
         "generation_config.json": generation_settings,
-        INDEX: _weight_index,
+        INDEX: weight_index,
         # A template is run in the sandbox of its library.
         "chat_template.json": processor_settings,
         "special_tokens_map.json": tokenizer_settings,

@@ -18,7 +18,7 @@ from roborew.config import (
     to_json,
     warn_once,
 )
-from roborew.errors import UnknownNameError
+from roborew.errors import MissingBackendError, UnknownNameError
 from roborew.learning.devices import check_devices
 from roborew.registry import Registry, agents, critics, encoders, is_address, rewards
 
@@ -150,8 +150,8 @@ class RewardConfig(PartConfig):
     that it asks; --reward.help lists those of the reward chosen."""
 
     name: Name = "mini"
-    """A name of `roborew list rewards`, package.module:Class, or the folder of a critic or of mini's
-    weights."""
+    """A name of `roborew list rewards`, package.module:Class, where one is served, or a folder or a
+    hub id of weights: a critic's, or a released reward model's."""
 
     kind: ClassVar[str] = "reward"
     unset: ClassVar[frozenset[str]] = frozenset({"device", "score_every"})
@@ -176,10 +176,21 @@ class RewardConfig(PartConfig):
 
     @property
     def is_folder(self) -> bool:
-        """Whether the name is a folder, of a critic or of mini's weights."""
+        """Whether the name is a folder, of a critic or of a released model."""
         # A registered name wins over a folder that happens to be called the same.
-        registered = self.is_oracle or self.name in rewards or ":" in self.name
-        return not registered and Path(self.name).is_dir()
+        return not self._is_registered and Path(self.name).is_dir()
+
+    @property
+    def is_repository(self) -> bool:
+        """Whether the name is one of a repository on the hub."""
+        from roborew.rewards.checkpoints.recognition import REPOSITORY
+
+        is_here = self._is_registered or self.is_folder
+        return not is_here and REPOSITORY.fullmatch(self.name) is not None
+
+    @property
+    def _is_registered(self) -> bool:
+        return self.is_oracle or self.name in rewards or ":" in self.name
 
     @property
     def is_critic(self) -> bool:
@@ -192,6 +203,29 @@ class RewardConfig(PartConfig):
     def is_address(self) -> bool:
         """Whether the name is where a reward is served."""
         return is_address(self.name)
+
+    def recognized(self) -> RewardConfig:
+        """Return the reward whose weights lie in a folder or a repository under its own name; any
+        other, also a critic, as it is.
+
+        Raises:
+            InvalidInputError: it is no reward; the message says what it is.
+            UnknownNameError: neither a reward nor a folder, and no such repository can be had.
+        """
+        if self.is_critic or not (self.is_folder or self.is_repository):
+            return self
+        from roborew.rewards.checkpoints.recognition import recognize
+
+        try:
+            reward = recognize(self.name, self.options.get("revision"))
+        except MissingBackendError as error:
+            if self.is_folder:
+                raise
+            # Most names with a slash that are not here are folders whose name has a mistake.
+            unknown = UnknownNameError("reward", self.name, [*rewards, *ORACLE_REWARDS], "folder")
+            unknown.add_note(f"As a repository of the Hugging Face hub: {error}")
+            raise unknown from error
+        return RewardConfig(reward.name, {**reward.options, **self.options})
 
     def factory(self) -> Callable[..., Any]:
         """Import what makes the reward; see `PartConfig.factory`."""
@@ -207,18 +241,16 @@ class RewardConfig(PartConfig):
             from roborew.critics.critic import Critic
 
             return Critic.from_pretrained
-        if self.is_folder:
-            return rewards.load("mini")
         self.check_name()
-        return rewards.load(self.name)
+        return rewards.load(self.recognized().name)
 
     def check_name(self) -> None:
         """Raise unless there is such a reward; nothing is imported.
 
         Raises:
-            UnknownNameError: neither a reward nor a folder; close matches and the list are offered.
+            UnknownNameError: neither a reward nor a folder, nor like the name of a repository; close
+                matches and the list are offered.
         """
-        is_registered = self.is_oracle or self.name in rewards or ":" in self.name
         # An address has a colon, too: whether anybody serves there is seen when it is asked.
-        if not is_registered and not self.is_folder:
+        if not (self._is_registered or self.is_folder or self.is_repository):
             raise UnknownNameError("reward", self.name, [*rewards, *ORACLE_REWARDS], nor="folder")

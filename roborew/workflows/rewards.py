@@ -24,14 +24,16 @@ def load_reward(name: str | Path, *, device: str = "cpu", **options: Any) -> Rew
     """Return a reward model that is ready to score.
 
     Args:
-        name: a name of `roborew list rewards`, ``package.module:Class``, a folder of a critic or of
-            mini's weights, or where one is served (``http://HOST:PORT``).
+        name: a name of `roborew list rewards`, ``package.module:Class``, where one is served
+            (``http://HOST:PORT``), or a folder or a hub id (``owner/name``): of a critic, of mini's
+            weights, or of a released reward model, which is recognized by its files.
         device: a torch device name.
         **options: settings of the reward.
 
     Raises:
         UnknownNameError: no such reward or setting; close matches and the list are offered.
-        InvalidInputError: a setting of another type, or a device that torch cannot use.
+        InvalidInputError: a setting of another type, a device that torch cannot use, or a folder
+            that holds no reward; the message says what it holds.
         MissingBackendError: a package or weights are absent.
     """
     reward = RewardConfig(str(name), options)
@@ -49,9 +51,9 @@ def load_reward(name: str | Path, *, device: str = "cpu", **options: Any) -> Rew
                 f"reward {name}: a critic takes no options; it keeps its own settings."
             )
         return Critic.from_pretrained(name, device)
+    reward = reward.recognized()
     try:
-        place = "weights" if reward.is_folder else "url" if reward.is_address else None
-        named = {place: reward.name} if place else {}
+        named = {"url": reward.name} if reward.is_address else {}
         return reward.factory()(**{"device": device, **reward.typed_options(), **named})
     except RoborewError as error:
         example = reward.example

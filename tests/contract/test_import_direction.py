@@ -36,7 +36,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "judges": FILES | {"weights"},
     "learning": FILES,
     "encoders": FILES | {"learning", "weights"},
-    "rewards": FILES | {"data", "judges", "learning", "encoders"},
+    "rewards": FILES | {"weights", "data", "judges", "learning", "encoders"},
     "critics": FILES | {"weights", "learning", "encoders", "rewards"},
     "wrappers": FILES | {"shaping"},
     "agents": FILES | {"learning"},

@@ -29,13 +29,21 @@ READS: Mapping[str, tuple[str, ...]] = {
     "judge": ("model", "text"),
     "mini": (),
     "critic": ("recipe",),
+    "reward_classifier": (),
 }
 """The groups of attacks that are tried one by one, as the loader reads what they change; all others
 are tried at once. `goal_image` has the loader of the encoder."""
 CASES = [
     (loader, attack) for loader in READS for group in READS[loader] for attack in GROUPS[group]
 ]
-ON_HUB = ("clip", "encoder open_clip", "encoder transformers", "goal_image", "judge")
+ON_HUB = (
+    "clip",
+    "encoder open_clip",
+    "encoder transformers",
+    "goal_image",
+    "judge",
+    "reward_classifier",
+)
 ATTACKS_ON_HUB = (
     "open_clip tokenizer with remote code",
     "code for an unknown model type",

@@ -9,6 +9,7 @@ from typing import Any
 
 from roborew.judges.config import JudgeConfig
 from tests.roborew.encoders.tiny_towers import tiny_clip, tiny_dinov2
+from tests.roborew.rewards.checkpoints.tiny_released import tiny_classifier
 from tests.tiny_models import tiny_vlm
 
 Options = Mapping[str, Any]
@@ -39,12 +40,18 @@ def wordy_judge(folder: Path) -> Options:
     return {"judge": JudgeConfig(model=str(tiny_vlm(folder)))}
 
 
+def released(build: Callable[[Path], Path]) -> Callable[[Path], Options]:
+    """A released model with random weights."""
+    return lambda folder: {"weights": str(build(folder))}
+
+
 JUDGED = ("roboreward", "verifier", "topreward", "vlac", "robo_dopamine", "robofume")
 TINY: dict[str, Callable[[Path], Options]] = {
     **dict.fromkeys(JUDGED, tiny_judge),
     "gvl": wordy_judge,
     "clip": clip_options,
     "goal_image": goal_image_options,
+    "reward_classifier": released(tiny_classifier),
 }
 """By registered name; called with an empty folder in which files may be made. A reward not named
 here needs no options but the device."""

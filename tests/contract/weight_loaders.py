@@ -19,7 +19,9 @@ from roborew.rewards.clip import ClipReward
 from roborew.rewards.goal_image import GoalImage
 from roborew.rewards.mini import Mini
 from roborew.types import Clip
+from roborew.workflows.rewards import load_reward
 from tests.roborew.encoders.tiny_towers import tiny_clip, tiny_dinov2, tiny_joint, tiny_siglip
+from tests.roborew.rewards.checkpoints.tiny_released import tiny_classifier
 from tests.tiny_models import tiny_vlm
 
 FRAMES = np.random.default_rng(0).integers(0, 256, (1, 36, 48, 3), dtype=np.uint8)
@@ -42,6 +44,7 @@ BUILD: Mapping[str, Callable[[Path], object]] = {
     "judge": tiny_vlm,
     "mini": lambda folder: shutil.copytree(SHIPPED, folder, dirs_exist_ok=True),
     "critic": small_critic,
+    "reward_classifier": tiny_classifier,
 }
 """How a folder of each kind is made."""
 
@@ -77,6 +80,10 @@ def _critic(model: str) -> None:
     Critic.from_pretrained(model).score([CLIP])
 
 
+def _released(model: str) -> None:
+    load_reward(model.removeprefix("hf-hub:")).score([CLIP])
+
+
 LOADERS: Mapping[str, tuple[str, Callable[[str], None]]] = {
     "clip": ("clip", _clip),
     "encoder open_clip": ("siglip", _open_clip_tower),
@@ -85,5 +92,6 @@ LOADERS: Mapping[str, tuple[str, Callable[[str], None]]] = {
     "judge": ("judge", _judge),
     "mini": ("mini", _mini),
     "critic": ("critic", _critic),
+    "reward_classifier": ("reward_classifier", _released),
 }
 """What loads a folder, and of which kind."""

@@ -109,6 +109,7 @@ def _resolve_reward(reward: RewardConfig, env_id: str) -> RewardConfig:
                 f"reward {reward.name}: a critic takes no options; it keeps its own settings."
             )
         return reward
+    reward = reward.recognized()
     if reward.name == "oracle-dense":
         reward = reward.with_options({**task_class(env_id).train_oracle, **reward.options})
     return reward.with_defaults()

@@ -175,12 +175,13 @@ def write(network: nn.Module, file: Path, seed: int = 0) -> Path:
 def numbered(network: Any, seed: int) -> Any:
     """Fill a network with numbers that depend on the seed and the weights' names alone, whatever
     the library draws."""
-    filled = {name: _numbers(name, own, seed) for name, own in network.state_dict().items()}
+    filled = {name: random_numbers(name, own, seed) for name, own in network.state_dict().items()}
     network.load_state_dict(filled)
     return network.eval()
 
 
-def _numbers(name: str, own: Tensor, seed: int) -> Tensor:
+def random_numbers(name: str, own: Tensor, seed: int) -> Tensor:
+    """Numbers for a weight of this name, of the shape of its own ones; a count stays as it is."""
     if own.ndim == 0 or not own.is_floating_point() or name.startswith("logit"):
         return own
     noise = np.random.default_rng([seed, *name.encode()]).standard_normal(own.shape, np.float32)

@@ -1,0 +1,114 @@
+"""Released reward models with random weights and few numbers, in the files and under the names that
+their authors write: no test needs a download, and no name comes from our own networks."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from tests.roborew.encoders.tiny_towers import random_numbers
+
+Shapes = Mapping[str, Sequence[int]]
+
+
+def random_tensors(shapes: Shapes, seed: int = 0) -> dict[str, Tensor]:
+    """Numbers that depend on the seed and the names alone."""
+    return {name: random_numbers(name, torch.zeros(*size), seed) for name, size in shapes.items()}
+
+
+def write(folder: Path, config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Path:
+    """A folder of ``config.json`` and ``model.safetensors``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "config.json").write_text(json.dumps(config))
+    save_file(dict(tensors), folder / "model.safetensors")
+    return folder
+
+
+def linear(name: str, inputs: int, outputs: int) -> dict[str, Sequence[int]]:
+    return {f"{name}.weight": (outputs, inputs), f"{name}.bias": (outputs,)}
+
+
+def norm(name: str, width: int) -> dict[str, Sequence[int]]:
+    return {f"{name}.weight": (width,), f"{name}.bias": (width,)}
+
+
+RESNET_WIDTHS = (4, 4, 8, 12, 16)
+CAMERAS = ("observation.images.front", "observation.images.wrist")
+POOLING, LATENT, HIDDEN = 2, 6, 5
+
+
+def resnet10_shapes(prefix: str) -> dict[str, Sequence[int]]:
+    """Of helper2424/resnet10: after the first convolution, four blocks; a short cut where the width
+    changes."""
+    first = RESNET_WIDTHS[0]
+    shapes: dict[str, Sequence[int]] = {f"{prefix}embedder.0.weight": (first, 3, 7, 7)}
+    shapes |= norm(f"{prefix}embedder.1.group_norm", first)
+    for number, (inputs, outputs) in enumerate(pairwise(RESNET_WIDTHS)):
+        stage = f"{prefix}encoder.stages.{number}."
+        shapes[f"{stage}conv1.conv.weight"] = (outputs, inputs, 3, 3)
+        shapes |= norm(f"{stage}norm1.group_norm", outputs)
+        shapes[f"{stage}conv2.conv.weight"] = (outputs, outputs, 3, 3)
+        shapes |= norm(f"{stage}norm2.group_norm", outputs)
+        if inputs != outputs:
+            shapes[f"{stage}shortcut.0.conv.weight"] = (outputs, inputs, 1, 1)
+            shapes |= norm(f"{stage}shortcut.1.group_norm", outputs)
+    return shapes
+
+
+def classifier_config(cameras: Sequence[str] = CAMERAS, **settings: Any) -> dict[str, Any]:
+    """LeRobot's ``config.json`` of a reward classifier."""
+    return {
+        "type": "reward_classifier",
+        "name": "reward_classifier",
+        "num_classes": 2,
+        "hidden_dim": HIDDEN,
+        "latent_dim": LATENT,
+        "image_embedding_pooling_dim": POOLING,
+        "dropout_rate": 0.1,
+        "model_name": "lerobot/resnet10",
+        "model_type": "cnn",
+        "num_cameras": len(cameras),
+        "device": "cpu",
+        "learning_rate": 1e-4,
+        "input_features": {key: {"type": "VISUAL", "shape": [3, 128, 128]} for key in cameras},
+        "output_features": {},
+        "normalization_mapping": {"VISUAL": "MEAN_STD"},
+        **settings,
+    }
+
+
+def classifier_tensors(cameras: Sequence[str] = CAMERAS, seed: int = 0) -> dict[str, Tensor]:
+    """Weights of a reward classifier on ResNet-10."""
+    shapes = resnet10_shapes("encoder.")
+    width = RESNET_WIDTHS[-1]
+    for key in cameras:
+        camera = f"encoders.{key.replace('.', '_')}."
+        shapes[f"{camera}1.kernel"] = (width, 4, 4, POOLING)
+        shapes |= linear(f"{camera}3", width * POOLING, LATENT) | norm(f"{camera}4", LATENT)
+    shapes |= linear("classifier_head.0", LATENT * len(cameras), HIDDEN)
+    shapes |= norm("classifier_head.2", HIDDEN) | linear("classifier_head.4", HIDDEN, 1)
+    return random_tensors(shapes, seed)
+
+
+def write_statistics(folder: Path, statistics: Mapping[str, Tensor]) -> None:
+    """As LeRobot's preprocessor keeps them."""
+    name = "classifier_preprocessor_step_0_normalizer_processor.safetensors"
+    save_file(dict(statistics), folder / name)
+
+
+def tiny_classifier(folder: Path, cameras: Sequence[str] = CAMERAS[:1]) -> Path:
+    """A reward classifier of LeRobot."""
+    statistics: dict[str, Tensor] = {}
+    for place, key in enumerate(cameras):
+        statistics[f"{key}.mean"] = torch.full((3, 1, 1), 0.4 + 0.1 * place)
+        statistics[f"{key}.std"] = torch.tensor([0.2, 0.3, 0.4]).reshape(3, 1, 1)
+    write(folder, classifier_config(cameras), classifier_tensors(cameras))
+    write_statistics(folder, statistics)
+    return folder
