@@ -71,6 +71,8 @@ class Demonstration:
         observations: shape (T, D), what an agent sees in each frame; None if not known.
         actions: shape (T, A), what was done in each frame; that of the last one repeats the one
             before; None if not known.
+        rewards: shape (T,), what the environment paid for the action in each frame; None if not
+            known.
         notes: whatever else the set says.
         source: camera -> its frames from the start; `frames` checks what they give.
         timestamps: gives when the frames are shown [s], shape (T,); None where the rate is constant.
@@ -95,6 +97,7 @@ class Demonstration:
     onset: int | None = None
     observations: FloatArray | None = None
     actions: FloatArray | None = None
+    rewards: FloatArray | None = None
     notes: Mapping[str, Any] = field(default_factory=dict[str, Any])
     timestamps: Callable[[], NDArray[np.float64]] | None = None
 

@@ -196,11 +196,11 @@ def _lerobot(path: Path, instruction: str | None) -> DemonstrationSet:
 
 
 def _episode(opened: LeRobotSet, entry: EpisodeEntry, instruction: str | None) -> Demonstration:
-    """An episode under its own sentence or another; of the columns, ``progress`` and ``success`` (or
-    ``next.success``) are read where they exist."""
+    """An episode under its own sentence or another; of the columns, ``progress``, ``success`` (or
+    ``next.success``) and ``next.reward`` are read where they exist."""
     names = [
         name
-        for name in ("progress", "success", "next.success", STATE, ACTION)
+        for name in ("progress", "success", "next.success", "next.reward", STATE, ACTION)
         if name in opened.info.features
     ]
     table = opened.read(entry, names)
@@ -228,6 +228,7 @@ def _episode(opened: LeRobotSet, entry: EpisodeEntry, instruction: str | None) -
         onset=row.get("onset"),
         observations=rows.get(STATE),
         actions=rows.get(ACTION),
+        rewards=columns.get("next.reward"),
         notes=_notes(row),
     )
 

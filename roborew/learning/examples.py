@@ -53,6 +53,8 @@ class Example:
         progress: labels in [0, 1], shape (T,), float32, NaN where nobody knows; None where there
             are none at all.
         success: whether the episode ends in success; None where nobody knows.
+        reached: where the goal counts as reached, shape (T,), if success is told of each frame and
+            progress is labeled from it; None elsewhere.
         quality: grade of the episode ("failure", "partial", "suboptimal", "success"); None where
             nobody graded it.
         spans: (stage, first frame, one past the last) in order; empty where nobody marked stages.
@@ -69,6 +71,7 @@ class Example:
     features: Features
     progress: NDArray[np.float32] | None = None
     success: bool | None = None
+    reached: NDArray[np.bool_] | None = None
     quality: str | None = None
     stages: tuple[tuple[str, int, int], ...] = ()
     goal_embedding: NDArray[np.float32] | None = None

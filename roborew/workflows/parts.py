@@ -31,6 +31,7 @@ ORACLE_REWARDS = MappingProxyType(
     {
         "oracle-dense": "the simulator's progress and success: what a perfect reward model would pay",
         "oracle-sparse": "the simulator's success alone",
+        "env": "the environment's own reward, as it is",
     }
 )
 """Rewards that are read from the truth: baselines beside the learned ones."""
@@ -234,9 +235,9 @@ class RewardConfig(PartConfig):
 
             return connect
         if self.is_oracle:
-            from roborew.wrappers import OracleReward
+            from roborew.wrappers import EnvironmentReward, OracleReward
 
-            return OracleReward
+            return EnvironmentReward if self.name == "env" else OracleReward
         if self.is_critic:
             from roborew.critics.critic import Critic
 

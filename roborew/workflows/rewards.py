@@ -15,9 +15,15 @@ from roborew.workflows.factories import Environment, make_env
 from roborew.workflows.parts import RewardConfig
 from roborew.workflows.train.config import ShapingConfig, SuccessDetectorConfig, TrainConfig
 from roborew.workflows.train.resolve import resolve_for_reward
-from roborew.wrappers import LearnedReward, OracleReward, SuccessDetector
+from roborew.wrappers import (
+    EnvironmentReward,
+    LearnedReward,
+    OracleReward,
+    SuccessBonusReward,
+    SuccessDetector,
+)
 
-RewardEnv = LearnedReward | OracleReward
+RewardEnv = LearnedReward | OracleReward | EnvironmentReward
 
 
 def load_reward(name: str | Path, *, device: str = "cpu", **options: Any) -> RewardModel:
@@ -103,28 +109,33 @@ def pay_reward(config: TrainConfig, env: Environment, model: RewardModel | None)
     """
     try:
         if model is None:
-            kind = cast(Literal["dense", "sparse"], config.reward.name.removeprefix("oracle-"))
-            settings: dict[str, Any] = {
-                "score_every": config.score_every,
-                **config.reward.typed_options(),
-            }
-            return OracleReward(env, kind, **settings)
+            return _pay_truth(config, env)
         # Only the model's promise decides what is left open, such as the shaping.
         config = resolve_for_reward(config, model.spec)
-        return LearnedReward(
-            env,
-            model,
-            config.sentence,
-            score_every=config.score_every,
-            success_detector=make_success_detector(config.success_detector),
-            scoring="step" if model.spec.causal else "episode",
-            shaping=make_shaping(config.shaping),
-            goal_image=read_picture(config.goal_image) if config.goal_image else None,
-        )
+        settings: dict[str, Any] = {
+            "score_every": config.score_every,
+            "success_detector": make_success_detector(config.success_detector),
+            "scoring": "step" if model.spec.causal else "episode",
+            "shaping": make_shaping(config.shaping),
+            "goal_image": read_picture(config.goal_image) if config.goal_image else None,
+        }
+        if config.success_bonus is not None:
+            bonus = config.success_bonus
+            return SuccessBonusReward(env, model, config.sentence, success_bonus=bonus, **settings)
+        return LearnedReward(env, model, config.sentence, **settings)
     except BaseException:
         # Nobody else has it yet, and its renderer holds OpenGL contexts.
         env.close()
         raise
+
+
+def _pay_truth(config: TrainConfig, env: Environment) -> OracleReward | EnvironmentReward:
+    options = config.reward.typed_options()
+    if config.reward.name == "env":
+        return EnvironmentReward(env, **options)
+    kind = cast(Literal["dense", "sparse"], config.reward.name.removeprefix("oracle-"))
+    settings: dict[str, Any] = {"score_every": config.score_every, **options}
+    return OracleReward(env, kind, **settings)
 
 
 def make_shaping(config: ShapingConfig) -> Shaping:

@@ -136,10 +136,17 @@ def truth_in_reward(config: TrainConfig) -> list[str]:
     """
     if config.reward.is_oracle:
         return ["This agent was paid by the simulator's truth: a baseline, not a learned reward."]
+    lines = list[str]()
+    if config.success_bonus is not None:
+        lines.append(
+            f"It was paid {config.success_bonus:g} in every step in which the simulator said that the "
+            "goal held (--success-bonus): truth beside the learned reward."
+        )
     if config.refit is None:
-        return []
+        return lines
     return [
+        *lines,
         f"Its reward was refitted during training (--refit, {config.num_refits} times), to "
         "demonstrations and to the agent's own episodes, labeled with the progress and success "
-        "that the simulator reports: the one place where truth enters a learned reward."
+        "that the simulator reports: the one place where truth enters a learned reward.",
     ]

@@ -110,12 +110,12 @@ class RewardWrapper(VectorWrapper[Any, Any, Any, Any, Any]):
         self.seconds["physics"] += perf_counter() - start
         if self._pixels is not None:
             self._note_drawing(self._pixels)
+        infos = infos | {"true_reward": true_rewards, "_true_reward": np.ones_like(terminated)}
         outcome = self._reward(self._tracker.advance(terminated, truncated), infos)
         success = outcome.terminated_by_success_detector
         # What the environment ended itself, it also resets itself.
         self._ended_early = success & ~(terminated | truncated)
-        truth = {"true_reward": true_rewards, "_true_reward": np.ones_like(success)}
-        infos = infos | truth | outcome.infos()
+        infos = infos | outcome.infos()
         return observations, outcome.rewards, terminated | success, truncated, infos
 
     def _reward(self, masks: StepMasks, infos: Mapping[str, Any]) -> StepRewards:

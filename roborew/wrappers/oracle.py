@@ -1,18 +1,22 @@
-"""The reward that a perfect reward model would pay: the baseline beside every learned one.
+"""Rewards that the simulator's truth pays, alone or beside a learned one: the baselines of every
+learned reward.
 
-This is the only wrapper that reads the simulator's truth.
+No other wrapper reads the truth.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
 from gymnasium.vector import VectorEnv
 
 from roborew.errors import InvalidInputError
-from roborew.shaping import ProgressDelta
+from roborew.shaping import ProgressDelta, RawScore
+from roborew.types import RewardModel
 from roborew.wrappers.episode_tracker import (
     EpisodeTracker,
     FrameScores,
@@ -20,7 +24,7 @@ from roborew.wrappers.episode_tracker import (
     StepRewards,
     SuccessDetector,
 )
-from roborew.wrappers.learned_reward import RewardWrapper
+from roborew.wrappers.learned_reward import LearnedReward, RewardWrapper
 
 
 class OracleReward(RewardWrapper):
@@ -30,7 +34,8 @@ class OracleReward(RewardWrapper):
     success at a scored step.
 
     Args:
-        env: a vector environment whose infos hold ``progress`` and ``success``, each of shape (N,).
+        env: a vector environment whose infos hold ``success`` and, for the dense reward,
+            ``progress``, each of shape (N,).
         kind: ``"dense"`` pays gains in progress and the bonus of success, ``"sparse"`` the bonus
             alone.
         scale: reward for the whole of the progress.
@@ -68,14 +73,85 @@ class OracleReward(RewardWrapper):
         super().__init__(env, EpisodeTracker(env.num_envs, shaping, score_every, detector))
 
     def _reward(self, masks: StepMasks, infos: Mapping[str, Any]) -> StepRewards:
-        missing = {"progress", "success"} - infos.keys()
-        if missing:
-            raise InvalidInputError(
-                f"oracle reward: expected 'progress' and 'success' in the infos, got "
-                f"{sorted(infos)}; only an environment that tells the truth can pay it."
-            )
-        progress = np.asarray(infos["progress"], dtype=np.float32)
+        _require_truth(infos, *(("progress", "success") if self._dense else ("success",)))
         success = np.asarray(infos["success"], dtype=np.float32)
+        progress = np.zeros_like(success)
+        if self._dense:
+            progress = np.asarray(infos["progress"], dtype=np.float32)
         # All 0 has no gains, so that the bonus alone is paid.
-        score = progress if self._dense else np.zeros_like(progress)
-        return self._tracker.step_rewards(masks, FrameScores(score, masks.scored, success))
+        return self._tracker.step_rewards(masks, FrameScores(progress, masks.scored, success))
+
+
+class EnvironmentReward(RewardWrapper):
+    """Pays the environment's own reward at every step, whatever it is worth, and ends no episode.
+
+    Infos gain the keys of `LearnedReward`; nothing is scored.
+
+    Args:
+        env: a vector environment.
+        scale: factor of its reward.
+    """
+
+    def __init__(self, env: VectorEnv[Any, Any, Any], *, scale: float = 1.0) -> None:
+        _check_factor("env reward", "scale", scale)
+        self._scale = scale
+        super().__init__(env, EpisodeTracker(env.num_envs, RawScore(), 1, None))
+
+    def _reward(self, masks: StepMasks, infos: Mapping[str, Any]) -> StepRewards:
+        outcome = StepRewards.unknown(self.num_envs)
+        paid = infos.get("true_reward", 0.0) if masks.is_step else 0.0
+        return replace(outcome, rewards=np.where(masks.acted, self._scale * paid, 0.0))
+
+
+class SuccessBonusReward(LearnedReward):
+    """Pays a learned reward and, beside it, the simulator's truth: a bonus in every step in which the
+    goal holds (as FuRL, arXiv:2406.00645, and TimeRewarder, arXiv:2509.26627, do).
+
+    Args:
+        env: a vector environment whose infos hold ``success``, of shape (N,).
+        model: see `LearnedReward`.
+        instruction: see `LearnedReward`.
+        success_bonus: reward of a step, finite and above 0.
+        **settings: of `LearnedReward`, but for ``scoring="rollout"``.
+    """
+
+    def __init__(
+        self,
+        env: VectorEnv[Any, Any, Any],
+        model: RewardModel,
+        instruction: str,
+        *,
+        success_bonus: float,
+        **settings: Any,
+    ) -> None:
+        _check_factor("success bonus", "reward", success_bonus)
+        if settings.get("scoring") == "rollout":
+            raise InvalidInputError(
+                "success bonus: it is paid at every step, and scoring='rollout' pays later; choose "
+                "'step' or 'episode'."
+            )
+        self._success_bonus = success_bonus
+        super().__init__(env, model, instruction, **settings)
+
+    def _reward(self, masks: StepMasks, infos: Mapping[str, Any]) -> StepRewards:
+        outcome = super()._reward(masks, infos)
+        _require_truth(infos, "success")
+        holds = infos["success"] & masks.acted
+        return replace(outcome, rewards=outcome.rewards + self._success_bonus * holds)
+
+
+def _check_factor(owner: str, name: str, value: float) -> None:
+    """Raise unless a factor is finite and above 0."""
+    if not (math.isfinite(value) and value > 0):
+        raise InvalidInputError(f"{owner}: expected a finite {name} above 0; got {value}.")
+
+
+def _require_truth(infos: Mapping[str, Any], *names: str) -> None:
+    """Raise unless the simulator says all of it."""
+    if not set(names) <= infos.keys():
+        raise InvalidInputError(
+            f"oracle reward: expected {' and '.join(map(repr, names))} in the infos, got "
+            f"{sorted(infos)}; only an environment that tells the truth can pay it. "
+            "`--reward oracle-sparse` needs success alone, and `--reward env` neither: it is the "
+            "environment's own reward."
+        )

@@ -17,8 +17,8 @@ from roborew.data.demonstration import MIN_FRAMES, Demonstration
 from roborew.encoders.base import Encoder
 from roborew.errors import InvalidInputError
 from roborew.learning.examples import EpisodeFrames, Example, Report
-from roborew.learning.labels import progress_from_key_frames
-from roborew.types import Frame, Video, stack_frames
+from roborew.learning.labels import hold_success, progress_from_key_frames, progress_from_success
+from roborew.types import BoolArray, Frame, Video, stack_frames
 from roborew.workflows.fit.split import HeldOutInstructions
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp")
@@ -101,7 +101,8 @@ def load_episode_frames(
     say: Report | None = None,
 ) -> EpisodeFrames:
     """Some frames of some cameras, side by side at the size of the first one's, with the labels:
-    the demonstration's own progress, otherwise from key frames.
+    the demonstration's own progress, otherwise from key frames, otherwise from success where that is
+    told of each frame.
 
     A long film says now and then how many frames were read.
 
@@ -116,7 +117,9 @@ def load_episode_frames(
             f"{demonstration.length} are left. Give more fps."
         )
     progress = _progress(demonstration)
-    success = demonstration.success
+    success = _reached(demonstration)
+    if success is None:
+        success = demonstration.success
     episode = EpisodeFrames(
         frames=_frames(demonstration, cameras, indices, say),
         **embedder.of(demonstration),
@@ -200,6 +203,7 @@ def make_example(
     """The demonstration as an objective sees it; of its stages those of which frames are left. Its
     goal is the picture of one, where there is one, otherwise the end of a success."""
     features.flags.writeable = False
+    reached = _reached(demonstration)
     if goal is None and demonstration.succeeded is not False:
         goal = features[-1]
     return Example(
@@ -212,6 +216,7 @@ def make_example(
         features=features,
         progress=episode.progress,
         success=demonstration.succeeded,
+        reached=None if reached is None else reached[indices],
         quality=demonstration.quality,
         stages=_stages(demonstration, indices),
         goal_embedding=goal,
@@ -250,7 +255,17 @@ def static_since(frames: Video) -> NDArray[np.int64]:
 def _progress(demonstration: Demonstration) -> NDArray[np.float32] | None:
     if demonstration.progress is None and demonstration.keyframes:
         return progress_from_key_frames(demonstration.length, demonstration.keyframes)
-    return demonstration.progress
+    reached = _reached(demonstration)
+    return demonstration.progress if reached is None else progress_from_success(reached)
+
+
+def _reached(demonstration: Demonstration) -> BoolArray | None:
+    """Where the goal counts as reached, if that is all that is told of an episode; None
+    elsewhere."""
+    says_more = demonstration.progress is not None or bool(demonstration.keyframes)
+    if says_more or demonstration.success is None:
+        return None
+    return hold_success(demonstration.success, demonstration.succeeded)
 
 
 def _check_moving(

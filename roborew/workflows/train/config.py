@@ -187,6 +187,9 @@ class TrainConfig:
     reward: RewardConfig = field(default_factory=RewardConfig)
     shaping: ShapingConfig = field(default_factory=ShapingConfig)
     success_detector: SuccessDetectorConfig = field(default_factory=SuccessDetectorConfig)
+    success_bonus: float | None = None
+    """Pay so much, beside the learned reward, in every step in which the simulator says that the goal
+    holds: truth, as the run's report says; none if not given."""
     agent: AgentConfig = field(default_factory=AgentConfig)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
     seed: int = 0
@@ -268,6 +271,7 @@ class TrainConfig:
         # no pictures.
         earlier: dict[str, Any] = {"log": [], "demos": None, "num_demos": None, "patience": None}
         earlier["demo_failures"] = None
+        earlier["success_bonus"] = None
         earlier["observations"] = to_json(ObservationsConfig())
         return {**earlier, **nested(content)}
 

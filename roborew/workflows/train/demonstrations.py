@@ -24,6 +24,7 @@ from roborew.agents.demonstrations import (
     LearnsFromDemonstrations,
     check_demonstrations,
 )
+from roborew.data.action_repeat import with_action_repeat
 from roborew.data.demonstration import Demonstration
 from roborew.data.reading import read_demonstrations
 from roborew.errors import InvalidInputError
@@ -36,7 +37,7 @@ from roborew.workflows.train.recorded_env import RecordedEnv
 
 
 def read_agent_demonstrations(
-    path: Path, count: int | None, failures: bool = False
+    path: Path, count: int | None, failures: bool = False, action_repeat: int = 1
 ) -> list[Demonstration]:
     """Return the demonstrations that an agent learns from.
 
@@ -45,6 +46,7 @@ def read_agent_demonstrations(
         count: the first so many of those that do not fail, all of them if None.
         failures: take those that fail, too, and ``count`` of them evenly over the set, in which each
             behavior may stand for itself.
+        action_repeat: of the agent, see `with_action_repeat`.
 
     Raises:
         InvalidInputError: no demonstrations, none that succeeds, fewer than asked for, or without
@@ -66,7 +68,7 @@ def read_agent_demonstrations(
             f"demos: expected {count or 'at least 1'}{kind}; {path} has {len(fit)}."
         )
     steps = np.arange(count or len(fit)) * len(fit) // (count or len(fit))
-    return [fit[step] for step in steps.tolist()]
+    return [with_action_repeat(fit[step], action_repeat) for step in steps.tolist()]
 
 
 def agent_episodes(
@@ -85,7 +87,7 @@ def agent_episodes(
     """
     assert config.demos is not None
     demonstrations = read_agent_demonstrations(
-        config.demos, config.num_demos, failures=bool(config.demo_failures)
+        config.demos, config.num_demos, bool(config.demo_failures), config.env.action_repeat
     )
     if needs_rewards:
         return paid_episodes(config, demonstrations, model)
@@ -117,7 +119,11 @@ def check_agent_demonstrations(
         )
     takes_failures: bool = getattr(agent, "takes_failures", False)
     failures = takes_failures if config.demo_failures is None else config.demo_failures
-    demonstrations = read_agent_demonstrations(config.demos, config.num_demos, failures)
+    demonstrations = read_agent_demonstrations(
+        config.demos, config.num_demos, failures, config.env.action_repeat
+    )
+    if agent.needs_rewards and config.reward.name == "env":
+        _require_rewards(demonstrations, config.demos)
     for demonstration in demonstrations:
         _require_same_task(demonstration, config.env.id)
     episodes = [unpaid_episode(demonstration) for demonstration in demonstrations]
@@ -263,6 +269,15 @@ def _require_same_task(demonstration: Demonstration, env_id: str) -> None:
         raise InvalidInputError(
             f"demos: {demonstration.name} is of another task, {recorded}; the agent learns in "
             f"{env_id}."
+        )
+
+
+def _require_rewards(demonstrations: Sequence[Demonstration], path: Path) -> None:
+    """Raise where the environment's own reward is paid, and a set does not say what it was."""
+    if any(demonstration.rewards is None for demonstration in demonstrations):
+        raise InvalidInputError(
+            f"demos: reward env pays what the environment did, and {path} does not say what that "
+            "was; expected a LeRobotDataset with next.reward, such as `roborew collect` writes."
         )
 
 

@@ -67,8 +67,10 @@ class RecordedEnv(VectorEnv[Any, Any, Any]):
         """Go on to the next frame."""
         self._step += 1
         ended = np.array([self._step == self._playing.length - 1])
-        no_reward, not_terminated = np.zeros(1), np.zeros(1, dtype=np.bool_)
-        return self._observation(), no_reward, not_terminated, ended, self._infos()
+        not_terminated = np.zeros(1, dtype=np.bool_)
+        rewards = self._playing.rewards
+        reward = np.zeros(1) if rewards is None else rewards[self._step - 1 : self._step]
+        return self._observation(), reward, not_terminated, ended, self._infos()
 
     def render(self) -> Any:
         """Return the present frame, (1, H, W, 3)."""

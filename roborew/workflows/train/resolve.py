@@ -178,6 +178,7 @@ def _check_oracle(config: TrainConfig) -> None:
         "--shaping": config.shaping != ShapingConfig(),
         "--success-detector": config.success_detector != SuccessDetectorConfig(),
         "--goal-image": config.goal_image is not None,
+        "--success-bonus": config.success_bonus is not None,
     }
     for flag, is_set in meaningless.items():
         if is_set:

@@ -10,11 +10,16 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from numpy.typing import NDArray
 
 from roborew.errors import InvalidInputError
-from roborew.wrappers import OracleReward
-from tests.roborew.wrappers.clock_environment import NativeClocks, clocks
+from roborew.wrappers import (
+    EnvironmentReward,
+    LearnedReward,
+    OracleReward,
+    SuccessBonusReward,
+)
+from tests.roborew.wrappers.clock_environment import ClockModel, NativeClocks, clocks
 
 
-def roll(env: OracleReward, steps: int) -> tuple[NDArray[Any], NDArray[Any]]:
+def roll(env: OracleReward | LearnedReward, steps: int) -> tuple[NDArray[Any], NDArray[Any]]:
     env.reset()
     rewards, ends = [], []
     for _ in range(steps):
@@ -106,3 +111,48 @@ def test_an_environment_without_truth_or_final_states_is_refused(
 def test_another_kind_is_refused() -> None:
     with pytest.raises(InvalidInputError, match="'dense' or 'sparse'"):
         OracleReward(clocks([4]), "shiny")  # pyright: ignore[reportArgumentType]
+
+
+class Paying(NativeClocks):
+    """Pays its step number, and says success alone."""
+
+    def reset(self, **kwargs: Any) -> Any:
+        observations, infos = super().reset(**kwargs)
+        return observations, {"success": infos["success"]}
+
+    def step(self, actions: Any) -> Any:
+        observations, rewards, terminated, truncated, infos = super().step(actions)
+        paid = np.arange(1.0, len(rewards) + 1)
+        return observations, paid, terminated, truncated, {"success": infos["success"]}
+
+
+def test_success_alone_is_enough_for_the_sparse_reward() -> None:
+    rewards, ends = roll(OracleReward(Paying([3]), "sparse", bonus=4.0, score_every=1), 6)
+    np.testing.assert_array_equal(rewards, [0, 0, 4, 0, 0, 4])
+    np.testing.assert_array_equal(ends, rewards == 4)
+    with pytest.raises(InvalidInputError, match="'progress'"):
+        OracleReward(Paying([3])).reset()
+
+
+def test_the_environments_own_reward_is_paid_as_it_is_and_ends_nothing() -> None:
+    env = EnvironmentReward(Paying([3, 3]), scale=2.0)
+    env.reset()
+    for _ in range(3):
+        _, rewards, terminated, truncated, infos = env.step(np.zeros((2, 1)))
+        np.testing.assert_array_equal(rewards, [2, 4])
+        np.testing.assert_array_equal(infos["true_reward"], [1, 2])
+        assert not terminated.any() and np.isnan(infos["score"]).all()
+    assert truncated.all()
+    with pytest.raises(InvalidInputError, match="above 0"):
+        EnvironmentReward(Paying([3]), scale=0.0)
+
+
+def test_the_bonus_of_true_success_is_paid_beside_a_learned_reward() -> None:
+    settings: dict[str, Any] = {"score_every": 1, "success_detector": None}
+    plain = LearnedReward(Paying([3]), ClockModel(), "go on", **settings)
+    paid = SuccessBonusReward(Paying([3]), ClockModel(), "go on", success_bonus=7.0, **settings)
+    without, _ = roll(plain, 6)
+    with_bonus, _ = roll(paid, 6)
+    np.testing.assert_allclose(with_bonus - without, [0, 0, 7, 0, 0, 7])
+    with pytest.raises(InvalidInputError, match="rollout"):
+        SuccessBonusReward(Paying([3]), ClockModel(), "go on", success_bonus=7, scoring="rollout")
