@@ -32,29 +32,29 @@ def with_action_repeat(demonstration: Demonstration, repeat: int) -> Demonstrati
     if repeat == 1:
         return demonstration
     length = demonstration.length
-    kept = np.unique(np.append(np.arange(0, length, repeat), length - 1))
-    if len(kept) < MIN_FRAMES:
+    indices = np.unique(np.append(np.arange(0, length, repeat), length - 1))
+    if len(indices) < MIN_FRAMES:
         raise InvalidInputError(
             f"demos: {demonstration.name} has {length} frames; with --env.action-repeat {repeat} "
-            f"{len(kept)} are left, and {MIN_FRAMES} are needed. Repeat less, or leave it out."
+            f"{len(indices)} are left, and {MIN_FRAMES} are needed. Repeat less, or leave it out."
         )
 
     def source(camera: str) -> Iterator[Frame]:
-        chosen = set(kept.tolist())
+        chosen = set(indices.tolist())
         for index, frame in enumerate(demonstration.frames(camera)):
             if index in chosen:
                 yield frame
 
     return replace(
         demonstration,
-        length=len(kept),
+        length=len(indices),
         fps=demonstration.fps / repeat,
         source=source,
-        progress=_at(demonstration.progress, kept),
-        success=_at(demonstration.success, kept),
-        observations=_at(demonstration.observations, kept),
-        actions=_between(demonstration.actions, kept, mean=True),
-        rewards=_between(demonstration.rewards, kept, mean=False),
+        progress=_at(demonstration.progress, indices),
+        success=_at(demonstration.success, indices),
+        observations=_at(demonstration.observations, indices),
+        actions=_between(demonstration.actions, indices, mean=True),
+        rewards=_between(demonstration.rewards, indices, mean=False),
         stages=None,
         keyframes=None,
         onset=None,
@@ -62,15 +62,17 @@ def with_action_repeat(demonstration: Demonstration, repeat: int) -> Demonstrati
     )
 
 
-def _at(column: NDArray[Any] | None, kept: NDArray[np.int64]) -> NDArray[Any] | None:
-    return None if column is None else column[kept]
+def _at(column: NDArray[Any] | None, indices: NDArray[np.int64]) -> NDArray[Any] | None:
+    return None if column is None else column[indices]
 
 
-def _between(column: FloatArray | None, kept: NDArray[np.int64], mean: bool) -> FloatArray | None:
+def _between(
+    column: FloatArray | None, indices: NDArray[np.int64], mean: bool
+) -> FloatArray | None:
     """Of each frame the mean or the sum of a column up to the next; the last repeats the one
     before."""
     if column is None:
         return None
-    parts = [column[start:stop] for start, stop in pairwise(kept.tolist())]
+    parts = [column[start:stop] for start, stop in pairwise(indices.tolist())]
     rows = [part.mean(axis=0) if mean else part.sum(axis=0) for part in parts]
     return np.stack([*rows, rows[-1]]).astype(np.float32)

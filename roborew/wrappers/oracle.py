@@ -99,8 +99,8 @@ class EnvironmentReward(RewardWrapper):
 
     def _reward(self, masks: StepMasks, infos: Mapping[str, Any]) -> StepRewards:
         outcome = StepRewards.unknown(self.num_envs)
-        paid = infos.get("true_reward", 0.0) if masks.is_step else 0.0
-        return replace(outcome, rewards=np.where(masks.acted, self._scale * paid, 0.0))
+        reward = infos.get("true_reward", 0.0) if masks.is_step else 0.0
+        return replace(outcome, rewards=np.where(masks.acted, self._scale * reward, 0.0))
 
 
 class SuccessBonusReward(LearnedReward):
