@@ -140,6 +140,16 @@ def test_frames_show_the_chosen_environments_as_they_are_now(make: Make) -> None
     assert (frames != first).any(axis=(1, 2, 3)).all()
 
 
+def test_simplified_meshes_are_hardly_seen_and_move_nothing(make: Make) -> None:
+    simplified, exact = make(2, quality="fast"), make(2, quality="medium")
+    seen = [env.reset(seed=4)[0] for env in (simplified, exact)]
+    for action in actions(exact):
+        error = simplified.render_frames().astype(int) - exact.render_frames()
+        assert (np.abs(error).max(axis=-1) > 8).mean() < 0.02
+        np.testing.assert_array_equal(*seen)
+        seen = [env.step(action)[0] for env in (simplified, exact)]
+
+
 def test_only_truth_that_the_suite_tells_stands_in_the_infos(env_id: str, make: Make) -> None:
     env = make(2)
     told = {"success", "_success"} if env_id.startswith(TELLS_SUCCESS) else set()

@@ -15,7 +15,7 @@ from roborew_envs.errors import RenderError
 from roborew_envs.rendering.opengl import open_context
 from roborew_envs.rendering.overrides import StoredStates
 
-Quality = Literal["fast", "full"]
+Quality = Literal["fast", "medium", "full"]
 
 _EVERYTHING = mujoco.mjtCatBit.mjCAT_ALL
 _CANARY_SIDE = 8
@@ -78,7 +78,7 @@ class RenderContext:
         # The offscreen buffer must hold the canary too, which may be larger than a tiny frame.
         visual.global_.offwidth = max(width, _CANARY_SIDE)
         visual.global_.offheight = max(height, _CANARY_SIDE)
-        if quality == "fast":
+        if quality != "full":
             visual.quality.offsamples = 0
             visual.quality.shadowsize = 0
             visual.quality.numslices = min(visual.quality.numslices, 12)

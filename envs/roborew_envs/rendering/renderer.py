@@ -1,7 +1,8 @@
 """Many frames rendered together, at a stated quality, on a few threads with one OpenGL context each.
 
-``fast`` renders without shadows, reflections, multisampling and fine tessellation; ``full`` renders
-what MuJoCo's own renderer does. In software OpenGL the first is more than ten times quicker.
+``fast`` renders without shadows, reflections, multisampling and fine tessellation, and meshes with
+no more triangles than the frame can show; ``medium`` keeps every triangle; ``full`` renders what
+MuJoCo's own renderer does. In software OpenGL the first is more than ten times quicker.
 Frames are uint8 RGB, row 0 at the top.
 """
 
@@ -21,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roborew_envs.errors import RenderError
+from roborew_envs.rendering.mesh_simplification import simplify_meshes
 from roborew_envs.rendering.opengl import backend
 from roborew_envs.rendering.overrides import FieldValues, Overrides, StoredStates
 from roborew_envs.rendering.render_context import Quality, RenderContext
@@ -97,7 +99,7 @@ class Renderer:
             model: what to render; each thread works on a copy.
             width: of a frame [pixels], 1 to 4096.
             height: of a frame [pixels], 1 to 4096.
-            quality: ``fast`` or ``full``.
+            quality: ``fast``, ``medium`` or ``full``.
             threads: default: the cores this process may use, at most 8.
 
         Raises:
@@ -126,10 +128,11 @@ class Renderer:
 
     def _open_contexts(self, model: mujoco.MjModel, count: int) -> None:
         alone = count == 1 and self.quality == "full"
+        drawn = simplify_meshes(model, self.height) if self.quality == "fast" else model
         # One after the other: opening displays at once is not safe in every driver.
         for number in range(count):
             make_context = partial(
-                RenderContext, model, self.width, self.height, self.quality, number, alone
+                RenderContext, drawn, self.width, self.height, self.quality, number, alone
             )
             thread = _RenderThread(make_context)
             _raise_first([thread.outcomes.get()])

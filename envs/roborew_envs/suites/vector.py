@@ -58,7 +58,7 @@ class SuiteVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         width: of a camera's picture [pixels]; 96 by default. MuJoCo worlds are rendered here,
             others render themselves.
         height: of a frame [pixels]; 72 by default.
-        quality: ``"fast"`` or ``"full"``, see `roborew_envs.rendering.renderer`.
+        quality: ``"fast"``, ``"medium"`` or ``"full"``, see `roborew_envs.rendering.renderer`.
         autoreset_mode: ``DISABLED``.
         horizon: steps of an episode, the environment's own if not given. An end that a suite
             brings itself stays.

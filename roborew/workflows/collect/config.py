@@ -29,7 +29,7 @@ class CollectConfig:
     """Width of a frame [pixels]; an environment that draws itself, without MuJoCo, keeps its own."""
     height: int = 72
     """Height of a frame [pixels]."""
-    quality: Literal["fast", "full"] = "fast"
+    quality: Literal["fast", "medium", "full"] = "fast"
     """How frames are drawn; stated in every file that holds them."""
     codec: Literal["h264", "av1", "lossless"] = "h264"
     """Codec of the videos; av1 is LeRobot's own choice, and takes three times as long; lossless: every

@@ -56,7 +56,7 @@ class EnvConfig:
     """Width of a frame [pixels]; the environment's own if not given."""
     height: int | None = None
     """Height of a frame [pixels]; the environment's own if not given."""
-    quality: Literal["fast", "full"] = "fast"
+    quality: Literal["fast", "medium", "full"] = "fast"
     """How frames are drawn."""
     horizon: int | None = None
     """Steps of an episode, after which it is truncated; the environment's own if not given."""

@@ -26,7 +26,7 @@ def test_an_unknown_task_is_answered_with_the_close_names() -> None:
     ("wrong", "answer"),
     [
         ({"camera": "moon"}, "unknown camera 'moon'. Available: front"),
-        ({"quality": "best"}, "got 'best', expected one of fast, full"),
+        ({"quality": "best"}, "got 'best', expected one of fast, medium, full"),
         ({"width": 0}, "got 0 x 72 pixels, expected 1 to 4096"),
         ({"height": 100_000}, "got 96 x 100000 pixels"),
         ({"render_mode": "human"}, "got 'human', expected None or 'rgb_array'"),

@@ -148,7 +148,7 @@ def test_stored_states_are_chosen_and_joined_with_what_they_paint(model: mujoco.
 
 
 def test_what_cannot_be_drawn_is_refused_with_the_choices(model: mujoco.MjModel) -> None:
-    with pytest.raises(RenderError, match="expected one of fast, full"):
+    with pytest.raises(RenderError, match="expected one of fast, medium, full"):
         Renderer(model, quality="best")  # type: ignore[arg-type]
     with pytest.raises(RenderError, match="got 0 x 72 pixels"):
         Renderer(model, width=0)
