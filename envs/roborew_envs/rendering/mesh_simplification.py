@@ -66,10 +66,10 @@ def _simplify_mesh(model: mujoco.MjModel, mesh: int, largest_cell: float) -> Non
         fields.append(_rows(getattr(model, name), model.mesh_faceadr[mesh], count))
     cells = vertex_cells(vertices, cell_size(vertices, largest_cell))
     vertices[:] = _cell_means(vertices, cells)
-    kept = _distinct_triangles(cells[fields[0]])
+    triangles = _distinct_triangles(cells[fields[0]])
     for field in fields:
-        field[: len(kept)] = field[kept]
-    model.mesh_facenum[mesh] = len(kept)
+        field[: len(triangles)] = field[triangles]
+    model.mesh_facenum[mesh] = len(triangles)
 
 
 def _rows(array: Any, start: int, count: int) -> NDArray[Any]:

@@ -128,11 +128,11 @@ class Renderer:
 
     def _open_contexts(self, model: mujoco.MjModel, count: int) -> None:
         alone = count == 1 and self.quality == "full"
-        drawn = simplify_meshes(model, self.height) if self.quality == "fast" else model
+        render_model = simplify_meshes(model, self.height) if self.quality == "fast" else model
         # One after the other: opening displays at once is not safe in every driver.
         for number in range(count):
             make_context = partial(
-                RenderContext, drawn, self.width, self.height, self.quality, number, alone
+                RenderContext, render_model, self.width, self.height, self.quality, number, alone
             )
             thread = _RenderThread(make_context)
             _raise_first([thread.outcomes.get()])

@@ -99,7 +99,9 @@ def test_a_closed_surface_stays_closed_and_its_front_in_front(model: mujoco.MjMo
 def test_the_callers_model_and_small_meshes_stay_as_they_are(model: mujoco.MjModel) -> None:
     before = model.mesh_vert.copy(), model.mesh_face.copy(), model.mesh_facenum.copy()
     simple = simplify_meshes(model, HEIGHT)
-    for ours, was in zip((model.mesh_vert, model.mesh_face, model.mesh_facenum), before, strict=True):
+    for ours, was in zip(
+        (model.mesh_vert, model.mesh_face, model.mesh_facenum), before, strict=True
+    ):
         np.testing.assert_array_equal(ours, was)
     assert model.mesh_facenum[1] < MIN_TRIANGLES < model.mesh_facenum[0]
     np.testing.assert_array_equal(triangles(simple, 1), triangles(model, 1))
