@@ -16,6 +16,7 @@ LARGEST = MappingProxyType(
         "ensemble_size": 100,
         "episodes": 1_000_000,
         "num_refits": 1000,
+        "refit_episodes": 1000,
         "action_repeat": 1000,
         "workers": 256,
         "seed": 2**32 - 1,

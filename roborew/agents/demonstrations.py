@@ -55,6 +55,16 @@ class LearnsFromDemonstrations(Protocol):
         ...
 
 
+@runtime_checkable
+class LearnsFromExperience(Protocol):
+    """An agent that also learns from episodes of its own that were paid anew, after its reward model
+    was refitted."""
+
+    def use_experience(self, episodes: Sequence[DemonstrationEpisode]) -> None:
+        """Take over such episodes; called before `learn`, and before a saved state is loaded."""
+        ...
+
+
 def check_demonstrations(
     episodes: Sequence[DemonstrationEpisode],
     observation_space: Space[Any],

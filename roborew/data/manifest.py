@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load
 
 from roborew.data.demonstration import Demonstration, Span, current_notes
 from roborew.data.key_frames import read_key_frames
@@ -18,6 +20,7 @@ from roborew.data.video.sampling import packet_times
 from roborew.errors import CorruptFileError, InvalidInputError
 from roborew.storage.json_files import read_json, read_json_lines
 from roborew.storage.names import file_inside
+from roborew.storage.plain import read_plain
 from roborew.types import FloatArray
 
 Row = dict[str, Any]
@@ -35,6 +38,8 @@ ALIASES = {
     **dict.fromkeys(("right", "cam_right_wrist"), "right_wrist_video"),
 }
 """Cameras of the older object ``videos`` -> key of today."""
+STEP_COLUMNS = ("observation.state", "action", "next.reward")
+"""What an agent learns from, of the numbers of an episode."""
 DEMONSTRATION_KEYS = {
     *(
         "case_id",
@@ -176,6 +181,7 @@ def make_demonstration(row: Row) -> Demonstration:
             file_inside(row["folder"], row["keyframes"], f"{row['case_id']}, keyframes")
         )
     flags = row.get("success_per_frame")
+    numbers = _read_numbers(row, first.frames or 0)
     return Demonstration(
         name=row["case_id"],
         instruction=row["instruction"],
@@ -193,6 +199,9 @@ def make_demonstration(row: Row) -> Demonstration:
         stages=None if row.get("stages") is None else tuple(Span(*span) for span in row["stages"]),
         keyframes=None if row.get("keyframes") is None else tuple(row["keyframes"]),
         onset=row.get("onset"),
+        observations=numbers.get("observation.state"),
+        actions=numbers.get("action"),
+        rewards=numbers.get("next.reward"),
         notes=current_notes(
             {key: value for key, value in row.items() if key not in DEMONSTRATION_KEYS}
         ),
@@ -228,6 +237,25 @@ def _check_header(row: Row, info: VideoInfo) -> None:
             raise CorruptFileError(
                 f"{row['case_id']}: its video has {key} {header_value}; the manifest says {row[key]}."
             )
+
+
+def _read_numbers(row: Row, length: int) -> dict[str, FloatArray]:
+    """What was observed, done and paid in each frame, where a set written by roborew says so."""
+    if not isinstance(row.get("numbers"), str):
+        return {}
+    path = file_inside(row["folder"], row["numbers"], f"{row['case_id']}, numbers")
+    try:
+        columns = load(read_plain(path))
+    except SafetensorError as error:
+        raise CorruptFileError(f"{row['case_id']}: {path} is damaged: {error}.") from error
+    numbers = {name: columns[name].astype(np.float32) for name in STEP_COLUMNS if name in columns}
+    for name, column in numbers.items():
+        if len(column) != length:
+            raise CorruptFileError(
+                f"{row['case_id']}: {path} holds {len(column)} rows of {name}; its video has {length} "
+                "frames."
+            )
+    return numbers
 
 
 def _read_success(row: Row) -> bool | None:

@@ -103,6 +103,7 @@ class RunEvaluation:
             "agent": config.agent.name,
             "seed": config.seed,
             "demonstrations": config.num_demos or 0,
+            "labeled_episodes": trained.refits * config.refit_episodes,
             "steps": trained.steps,
             "minutes": trained.wall / 60,
             "sps": trained.steps / trained.wall,

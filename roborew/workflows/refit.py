@@ -33,20 +33,21 @@ from roborew.evaluation import Recording, record
 from roborew.registry import check_name_from_file, critics, encoders
 from roborew.seeding import Seeds
 from roborew.storage.run import RunDirectory
+from roborew.types import Clip
 from roborew.workflows.factories import make_env
 from roborew.workflows.fit import FitConfig, fit_critic
 from roborew.workflows.fit.model_card import write
 from roborew.workflows.parts import CriticConfig, EncoderConfig
+from roborew.workflows.rewards import load_model
 from roborew.workflows.train.cameras import read_refit_demonstrations
 from roborew.workflows.train.config import TrainConfig
-from roborew.workflows.trained import critic_path, load_trained
+from roborew.workflows.trained import config_of_phase, critic_path, load_trained, visited_path
+from roborew.wrappers.step_log import StepLog
 
-EPISODES = 32
-"""Episodes of the agent, each time."""
 FIRST_SEED = 30_000_000_000
 """Starts of these episodes: never those that agents train on or are evaluated on."""
 SEEDS_APART = 1_000
-"""Starts of one refit."""
+"""Starts of one refit, at most."""
 
 
 def refit(run: RunDirectory, number: int) -> None:
@@ -69,15 +70,11 @@ def refit(run: RunDirectory, number: int) -> None:
     demonstrations = read_refit_demonstrations(config)
     visited: list[Demonstration] = []
     for earlier in range(1, number + 1):
-        visited += read_demonstrations(_visited_path(run, earlier))
+        visited += read_demonstrations(visited_path(run, earlier))
     _check_labels(visited, config)
     fitted = fit_critic(list(demonstrations), _fit_config(config), visited=visited)
     source = f"{(config.refit or Path()).name} and episodes of the agent"
     write(fitted, path, source, "roborew " + shlex.join(sys.argv[1:]))
-
-
-def _visited_path(run: RunDirectory, number: int) -> Path:
-    return run.path / f"visited-{number}"
 
 
 def _critic_cameras(config: TrainConfig) -> tuple[str, ...]:
@@ -91,48 +88,93 @@ def _record_agent(run: RunDirectory, config: TrainConfig, number: int) -> None:
     agent = load_trained(run).agent
     cameras = _critic_cameras(config)
     first = FIRST_SEED + number * SEEDS_APART
-    with closing(make_env(config, EPISODES)) as env:
+    seeds = range(first, first + config.refit_episodes)
+    sees_pictures = config.observations.kind != "state"
+    with closing(make_env(config, config.refit_episodes)) as bare:
+        env = bare if sees_pictures else StepLog(bare)
 
         def act(observations: NDArray[Any]) -> NDArray[Any]:
             # As it explores: the critic has to be right where the agent will go next.
             return agent.act(observations, deterministic=False)
 
-        recordings = record(env, act, range(first, first + EPISODES))
+        recordings = record(env, act, seeds)
         fps = float(env.metadata.get("render_fps") or 10)
     # Lossless: the critic is to learn from the very pixels that it scores.
     shot = VideoFormat(fps=fps, encoding=find_encoding("lossless"), drawing="as the agent is paid")
-    episodes = [
-        _episode(recording, config, f"visited-{number}-{row:03d}", cameras)
-        for row, recording in enumerate(recordings)
-    ]
+    label = (
+        _frame_labels if config.refit_labels == "frames" else _EpisodeLabels(run, config, number)
+    )
+    episodes: list[NewEpisode] = []
+    for row, recording in enumerate(recordings):
+        columns = {"step": np.arange(len(recording.frames)), **label(recording)}
+        if isinstance(env, StepLog):
+            columns |= _step_columns(*env.first_episode(row, recording.episode.length))
+        name = f"visited-{number}-{row:03d}"
+        episodes.append(_episode(recording, columns, config, name, cameras))
     request = {"refreshment": number, "steps": agent.steps}
-    path = _visited_path(run, number)
+    path = visited_path(run, number)
     write_dataset(path, request, lambda first: episodes[first:], shot, write_manifest_dataset)
 
 
 def _episode(
-    recording: Recording, config: TrainConfig, name: str, cameras: Sequence[str]
+    recording: Recording,
+    columns: dict[str, NDArray[Any]],
+    config: TrainConfig,
+    name: str,
+    cameras: Sequence[str],
 ) -> NewEpisode:
     # The cameras' pictures lie side by side in a frame, as the agent's reward sees them.
     views = np.split(recording.frames, len(cameras), axis=2)
     return NewEpisode(
         name=name,
         instruction=config.sentence,
-        columns=_columns(recording),
+        columns=columns,
         frames=dict(zip(cameras, views, strict=True)),
     )
 
 
-def _columns(recording: Recording) -> dict[str, NDArray[Any]]:
+def _step_columns(
+    observations: NDArray[Any], actions: NDArray[Any]
+) -> dict[str, NDArray[np.float32]]:
+    """What was observed and done in every frame, as `roborew collect` writes it."""
+    return {
+        "observation.state": observations.astype(np.float32),
+        "action": np.concatenate([actions, actions[-1:]]).astype(np.float32),
+    }
+
+
+def _frame_labels(recording: Recording) -> dict[str, NDArray[Any]]:
     """The truth of every frame, as far as the simulator reports it."""
     episode = recording.episode
-    steps = np.arange(len(recording.frames))
-    columns: dict[str, NDArray[Any]] = {"step": steps}
+    columns: dict[str, NDArray[Any]] = {}
     if np.isfinite(episode.progress).all():
         columns["progress"] = np.asarray(episode.progress, np.float32)
     if episode.success is not None:
         columns["success"] = np.asarray(episode.success, np.bool_)
     return columns
+
+
+class _EpisodeLabels:
+    """Labels where all that is told is whether an episode brought success: when it did is taken to be
+    where the critic that paid was surest of it."""
+
+    def __init__(self, run: RunDirectory, config: TrainConfig, number: int) -> None:
+        self._model = load_model(config_of_phase(run, config, number - 1))
+        self._sentence = config.sentence
+
+    def __call__(self, recording: Recording) -> dict[str, NDArray[Any]]:
+        success = recording.episode.success
+        if success is None:
+            return {}
+        length = len(success)
+        if not any(success):
+            return {"success": np.zeros(length, np.bool_)}
+        assert self._model is not None  # a critic pays a run that refits it
+        clip = Clip(frames=recording.frames, instruction=self._sentence)
+        (scores,) = self._model.score([clip])
+        sureness = scores.value if scores.success is None else scores.success
+        surest = int(np.argmax(np.where(scores.valid, sureness, -np.inf)))
+        return {"success": np.arange(length) >= surest}
 
 
 def _check_labels(visited: list[Demonstration], config: TrainConfig) -> None:

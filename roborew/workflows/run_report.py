@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -128,6 +129,14 @@ def explain(summary: Mapping[str, Any]) -> str:
     )
 
 
+_REFIT_LABELS = MappingProxyType(
+    {
+        "frames": "the progress and success that the simulator reports of each frame",
+        "episodes": "whether each of them brought success",
+    }
+)
+
+
 def truth_in_reward(config: TrainConfig) -> list[str]:
     """Where truth entered the reward, in words; empty where it did not.
 
@@ -147,6 +156,7 @@ def truth_in_reward(config: TrainConfig) -> list[str]:
     return [
         *lines,
         f"Its reward was refitted during training (--refit, {config.num_refits} times), to "
-        "demonstrations and to the agent's own episodes, labeled with the progress and success "
-        "that the simulator reports: the one place where truth enters a learned reward.",
+        f"demonstrations and to the agent's own episodes, {config.refit_episodes} each time, labeled "
+        f"with {_REFIT_LABELS[config.refit_labels]}: the one place where truth enters a learned "
+        "reward.",
     ]

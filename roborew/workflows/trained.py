@@ -30,6 +30,7 @@ class Trained:
         agent: as it was then.
         model: the reward model, None where the truth paid.
         steps: environment steps that it had learned from.
+        refits: how often the critic had been refitted.
         wall: seconds of training.
         seconds: the same, split by what they were spent on.
     """
@@ -40,6 +41,7 @@ class Trained:
     agent: Agent
     model: RewardModel | None
     steps: int
+    refits: int
     wall: float
     seconds: Mapping[str, float]
 
@@ -71,12 +73,14 @@ def load_trained(run: RunDirectory) -> Trained:
     with closing(make_env(config, 1)) as env:
         agent = make_agent(config, env, meta["agent"]["config"])
     load_agent(agent, select_prefix(checkpoint.arrays, "agent/"), meta["agent"])
+    refits = refits_of(meta)
     return Trained(
         config=config,
         agent=agent,
         # By the checkpoint's own count: a later critic may lie there that has not paid yet.
-        model=load_model(config_of_phase(run, config, refits_of(meta))),
+        model=load_model(config_of_phase(run, config, refits)),
         steps=checkpoint.step,
+        refits=refits,
         wall=meta["wall"],
         seconds=meta["seconds"],
     )
@@ -92,6 +96,11 @@ def critic_path(run: RunDirectory, number: int) -> Path:
     """Where the critic of a run's n-th refit lies, from 1; before the first one it is the configured
     reward."""
     return run.path / f"critic-{number}"
+
+
+def visited_path(run: RunDirectory, number: int) -> Path:
+    """Where the agent's episodes for the n-th refit lie, from 1: a set of demonstrations."""
+    return run.path / f"visited-{number}"
 
 
 def config_of_phase(run: RunDirectory, config: TrainConfig, number: int) -> TrainConfig:

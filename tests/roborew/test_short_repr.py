@@ -32,7 +32,9 @@ EPISODE = Episode(
 EVALUATION = Evaluation(episodes=(EPISODE,) * 100)
 ANY: Any = None
 RUN = RunEvaluation(
-    trained=Trained(config=ANY, agent=ANY, model=ANY, steps=10, wall=1.0, seconds={"drawing": 1.0}),
+    trained=Trained(
+        config=ANY, agent=ANY, model=ANY, steps=10, refits=0, wall=1.0, seconds={"drawing": 1.0}
+    ),
     agent=EVALUATION,
     without_detector=EVALUATION,
     random=EVALUATION,

@@ -107,6 +107,7 @@ class SAC:
         self._observation_stats = RunningMeanStd(self._layout.vector_size)
         self._replay: ReplayBuffer | None = None
         self._demonstrations: ReplayBuffer | None = None
+        self._experience: ReplayBuffer | None = None
         self._env: VectorEnv[Any, Any, Any] | None = None
         self._observations: NDArray[Any] | None = None
         self._episodes = EpisodeStatistics(0)
@@ -117,15 +118,19 @@ class SAC:
         Raises:
             InvalidInputError: they do not fit the spaces, or were not paid.
         """
-        check_demonstrations(episodes, *self._spaces)
-        check_paid(episodes, "sac")
-        actions = [self._scale.from_environment(episode.actions) for episode in episodes]
-        rows = [self._layout.rows(episode.observations) for episode in episodes]
-        self._demonstrations = self._replay_of(sum(map(len, actions)), 1, len(episodes))
-        fill_buffer(self._demonstrations, episodes, rows, actions)
+        self._demonstrations = self._buffer_of(episodes)
         if self._observation_stats.count == 0:
-            for part in rows:
-                self._observation_stats.update(self._layout.vector(part))
+            for episode in episodes:
+                rows = self._layout.rows(episode.observations)
+                self._observation_stats.update(self._layout.vector(rows))
+
+    def use_experience(self, episodes: Sequence[DemonstrationEpisode]) -> None:
+        """Sample from earlier episodes of its own, paid anew, as if they were still in the replay.
+
+        Raises:
+            InvalidInputError: they do not fit the spaces, or were not paid.
+        """
+        self._experience = self._buffer_of(episodes)
 
     def replay_bytes(self, num_envs: int, total_steps: int) -> int:
         """Return the memory that the replay will take after so many steps of all environments."""
@@ -237,6 +242,15 @@ class SAC:
             self._episodes = EpisodeStatistics(len(self._observations))
             self._episodes.set_state(select_prefix(arrays, "episodes/"))
 
+    def _buffer_of(self, episodes: Sequence[DemonstrationEpisode]) -> ReplayBuffer:
+        check_demonstrations(episodes, *self._spaces)
+        check_paid(episodes, "sac")
+        actions = [self._scale.from_environment(episode.actions) for episode in episodes]
+        rows = [self._layout.rows(episode.observations) for episode in episodes]
+        buffer = self._replay_of(sum(map(len, actions)), 1, len(episodes))
+        fill_buffer(buffer, episodes, rows, actions)
+        return buffer
+
     def _adam(self, parameters: list[Tensor]) -> torch.optim.Optimizer:
         return torch.optim.Adam(parameters, lr=self.config.learning_rate, fused=True)
 
@@ -346,13 +360,30 @@ class SAC:
     def _sample(self) -> Batch:
         assert self._replay is not None
         config = self.config
-        arguments = (config.n_step, config.gamma, self._generator)
         if self._demonstrations is None:
-            return self._replay.sample(config.batch_size, *arguments)
+            return self._sample_own(config.batch_size)
         half = config.batch_size // 2
-        demonstrated = self._demonstrations.sample(half, *arguments)
-        own = self._replay.sample(config.batch_size - half, *arguments)
-        return Batch.concatenate(demonstrated, own)
+        demonstrated = self._demonstrations.sample(half, *self._sample_settings)
+        return Batch.concatenate(demonstrated, self._sample_own(config.batch_size - half))
+
+    def _sample_own(self, size: int) -> Batch:
+        """What the agent itself experienced: as much of what was paid anew as its share of all."""
+        assert self._replay is not None
+        if self._experience is None:
+            return self._replay.sample(size, *self._sample_settings)
+        total = len(self._experience) + len(self._replay)
+        earlier = round(size * len(self._experience) / total)
+        if earlier == 0:
+            return self._replay.sample(size, *self._sample_settings)
+        batch = self._experience.sample(earlier, *self._sample_settings)
+        if earlier == size:
+            return batch
+        recent = self._replay.sample(size - earlier, *self._sample_settings)
+        return Batch.concatenate(batch, recent)
+
+    @property
+    def _sample_settings(self) -> tuple[int, float, torch.Generator]:
+        return self.config.n_step, self.config.gamma, self._generator
 
     def _update(self, batch: Batch) -> Tensor:
         """Make one gradient step of critics, actor and temperature; return `LOSS_PARTS`."""

@@ -217,11 +217,16 @@ class TrainConfig:
     others are not."""
     refit: Path | None = None
     """Refit the reward during training on these demonstrations and recent agent episodes. The latter
-    are labelled with what the simulator says of them, progress and success, or success alone where no
-    more is told: the one place where truth enters a learned reward. Where neither is told, only
-    critics that need no labels can be refitted (vice, gail)."""
+    are labelled with what the simulator says of them, see --refit-labels: the one place where truth
+    enters a learned reward. Where nothing is told, only critics that need no labels can be refitted
+    (vice, gail)."""
     num_refits: int = 1
     """How often, evenly over the steps; only with --refit."""
+    refit_episodes: int = 32
+    """Episodes of the agent that are labelled for each of them; only with --refit."""
+    refit_labels: Literal["frames", "episodes"] = "frames"
+    """What is told of them: of each frame, progress and success as far as the simulator knows them; or
+    only whether the episode brought success, as a person would who watches it to the end."""
     threads: int = 1
     """Threads of torch; small networks beside busy simulations are fastest with one."""
     device: str = "cpu"
@@ -239,7 +244,7 @@ class TrainConfig:
         check_whole_number("env.action-repeat", self.env.action_repeat)
         if self.env.horizon is not None:
             check_whole_number("env.horizon", self.env.horizon)
-        for name in ("num_envs", "score_every", "threads", "num_refits"):
+        for name in ("num_envs", "score_every", "threads", "num_refits", "refit_episodes"):
             check_whole_number(name, getattr(self, name))
         if self.total_timesteps is not None:
             check_whole_number("total_timesteps", self.total_timesteps)
@@ -259,9 +264,11 @@ class TrainConfig:
                 raise InvalidInputError("num_demos: name the demonstrations, too: --demos.")
         if self.demo_failures is not None and self.demos is None:
             raise InvalidInputError("demo_failures: name the demonstrations, too: --demos.")
-        if self.num_refits != 1 and self.refit is None:
+        refits = (self.num_refits, self.refit_episodes, self.refit_labels)
+        if refits != (1, 32, "frames") and self.refit is None:
             raise InvalidInputError(
-                "num_refits: nothing is refitted; name demonstrations: --refit."
+                "num_refits, refit_episodes, refit_labels: nothing is refitted; name demonstrations: "
+                "--refit."
             )
 
     @classmethod
@@ -271,7 +278,7 @@ class TrainConfig:
         # no pictures.
         earlier: dict[str, Any] = {"log": [], "demos": None, "num_demos": None, "patience": None}
         earlier["demo_failures"] = None
-        earlier["success_bonus"] = None
+        earlier |= {"success_bonus": None, "refit_episodes": 32, "refit_labels": "frames"}
         earlier["observations"] = to_json(ObservationsConfig())
         return {**earlier, **nested(content)}
 

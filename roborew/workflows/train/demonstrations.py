@@ -22,6 +22,7 @@ from roborew.agents.bc import BC, BCConfig
 from roborew.agents.demonstrations import (
     DemonstrationEpisode,
     LearnsFromDemonstrations,
+    LearnsFromExperience,
     check_demonstrations,
 )
 from roborew.data.action_repeat import with_action_repeat
@@ -29,11 +30,13 @@ from roborew.data.demonstration import Demonstration
 from roborew.data.reading import read_demonstrations
 from roborew.errors import InvalidInputError
 from roborew.seeding import Seeds
+from roborew.storage.run import RunDirectory
 from roborew.types import RewardModel
 from roborew.workflows.factories import observe
 from roborew.workflows.rewards import pay_reward
 from roborew.workflows.train.config import TrainConfig
 from roborew.workflows.train.recorded_env import RecordedEnv
+from roborew.workflows.trained import visited_path
 
 
 def read_agent_demonstrations(
@@ -153,6 +156,22 @@ def give_demonstrations(config: TrainConfig, agent: Agent, model: RewardModel | 
     """Let an agent take over the demonstrations of a run."""
     assert isinstance(agent, LearnsFromDemonstrations)
     agent.use_demonstrations(agent_episodes(config, model, agent.needs_rewards))
+
+
+def give_experience(
+    run: RunDirectory, config: TrainConfig, refits: int, agent: Agent, model: RewardModel | None
+) -> None:
+    """Let an agent that can take over what it did for the refits so far, paid by the critic of the
+    last one: it is all of its experience whose pictures are kept."""
+    is_state = config.observations.kind == "state"
+    if not (refits and is_state and isinstance(agent, LearnsFromExperience)):
+        return
+    visited: list[Demonstration] = []
+    for number in range(1, refits + 1):
+        visited += read_demonstrations(visited_path(run, number))
+    # Earlier releases recorded the pictures alone.
+    if all(demonstration.observations is not None for demonstration in visited):
+        agent.use_experience(paid_episodes(config, visited, model))
 
 
 def clone_of_demonstrations(config: TrainConfig, env: VectorEnv[Any, Any, Any]) -> BC:

@@ -126,8 +126,9 @@ class TrainLogger:
             # The running episodes are lost with the environment's state, or another critic paid.
             lost = ("episodes/",)
             if refits_of(meta) != self._refits:
-                # What an agent remembers was paid by the critic before; it cannot be scored anew, as a
-                # replay holds what was observed, not the frames that a critic sees.
+                # What an agent remembers was paid by the critic before. It cannot be scored anew, as a
+                # replay holds what was observed and not the frames that a critic sees; of the episodes
+                # that the critic was refitted to these are kept, see `give_experience`.
                 lost += ("replay/",)
             learned = {name: array for name, array in learned.items() if not name.startswith(lost)}
         load_agent(self._agent, learned, meta["agent"])

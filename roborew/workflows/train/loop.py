@@ -29,6 +29,7 @@ from roborew.workflows.train.cost import describe_training_cost
 from roborew.workflows.train.demonstrations import (
     check_agent_demonstrations,
     give_demonstrations,
+    give_experience,
 )
 from roborew.workflows.train.interrupt import stop_on_signal
 from roborew.workflows.train.logger import Observer, TrainLogger
@@ -168,6 +169,7 @@ def _phase(
         agent = make_agent(config, env)
         if config.demos is not None:
             give_demonstrations(config, agent, model)
+        give_experience(run, config, refits, agent, model)
         _warn(run, config, model, env, agent)
         train_logger = TrainLogger(
             run, config, env, agent, refits=refits, deadline=deadline, trackers=trackers

@@ -25,20 +25,17 @@ from roborew.workflows.collect import CollectConfig
 from roborew.workflows.collect.collect import collect_demonstrations
 from roborew.workflows.fit import FitConfig, fit_critic
 from roborew.workflows.fit.model_card import write
-from roborew.workflows.parts import CriticConfig, EncoderConfig, RewardConfig
+from roborew.workflows.parts import AgentConfig, CriticConfig, EncoderConfig, RewardConfig
+from roborew.workflows.rewards import load_model
 from roborew.workflows.train.config import EnvConfig, TrainConfig
+from roborew.workflows.train.demonstrations import paid_episodes
 from roborew.workflows.train.logger import Status
 from roborew.workflows.train.loop import Outcome, start, train
-from roborew.workflows.trained import load_trained
+from roborew.workflows.trained import config_of_phase, load_trained, visited_path
 from roborew_envs import TaskVectorEnv, make_task
 from tests.roborew.critics.films import demonstration
 
 ENV, ROLLOUT, EPISODES = "roborew/Press-v0", 256, 3
-
-
-@pytest.fixture(autouse=True)
-def _few_episodes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(refit, "EPISODES", EPISODES)
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +68,7 @@ def config(
         env=EnvConfig(ENV),
         reward=RewardConfig(str(folder)),
         refit=demos,
+        refit_episodes=EPISODES,
         total_timesteps=4 * ROLLOUT,
         num_envs=8,
         score_every=30,
@@ -119,6 +117,52 @@ def test_the_agents_episodes_are_kept_with_their_truth_and_another_critic_pays(
     model = load_trained(run).model
     assert model is not None
     assert "episodes of the agent" in (critics[2] / "card.md").read_text()
+
+
+def test_only_whether_an_episode_brought_success_may_be_told(
+    config: TrainConfig, tmp_path: Path
+) -> None:
+    with start(replace(config, refit_labels="episodes"), tmp_path / "run") as run:
+        train(run, refit=refit.refit)
+    for film in read_demonstrations(run.path / "visited-1"):
+        assert film.progress is None and film.success is not None
+        first = int(np.argmax(film.success))
+        # From one frame on, or never: nothing tells more.
+        assert film.success[first:].all() or not film.success.any()
+
+
+def test_what_was_done_for_a_refit_stays_in_the_replay_paid_by_the_new_critic(
+    config: TrainConfig, tmp_path: Path
+) -> None:
+    options = {"hidden_dim": 16, "batch_size": 16, "gradient_steps": 1, "report_every": 4}
+    agent = AgentConfig("sac", {**options, "learning_starts": 64})
+    config = replace(config, agent=agent, score_every=5)
+    with start(config, tmp_path / "run") as run:
+        train(run, refit=refit.refit)
+    config = run.config(TrainConfig)
+    visited = list(read_demonstrations(visited_path(run, 1)))
+    before, after = (
+        paid_episodes(config, visited, load_model(config_of_phase(run, config, number)))
+        for number in (0, 1)
+    )
+    for film, old, new in zip(visited, before, after, strict=True):
+        assert film.actions is not None and old.rewards is not None and new.rewards is not None
+        np.testing.assert_array_equal(new.actions, film.actions[: len(new.actions)])
+        assert old.rewards[4] != new.rewards[4]
+
+    def pieces(status: Status) -> None:
+        if status.steps % 128 == 0:
+            signal.raise_signal(signal.SIGINT)
+
+    with start(config, tmp_path / "parts") as run:
+        ended = train(run, pieces, refit.refit).ended
+    while ended != "finished":
+        with RunDirectory.resume(tmp_path / "parts") as run:
+            ended = train(run, pieces, refit.refit).ended
+    one, other = (RunDirectory.open(tmp_path / name).load_checkpoint() for name in ("run", "parts"))
+    assert one is not None and other is not None
+    for name, array in one.arrays.items():
+        np.testing.assert_array_equal(array, other.arrays[name], err_msg=name)
 
 
 def _check_views(first: Demonstration, cameras: tuple[str, ...], number: int) -> None:
