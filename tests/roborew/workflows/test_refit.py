@@ -119,6 +119,7 @@ def test_the_agents_episodes_are_kept_with_their_truth_and_another_critic_pays(
     assert "episodes of the agent" in (critics[2] / "card.md").read_text()
 
 
+@pytest.mark.parametrize("config", ["vice"], indirect=True)
 def test_only_whether_an_episode_brought_success_may_be_told(
     config: TrainConfig, tmp_path: Path
 ) -> None:
@@ -131,6 +132,7 @@ def test_only_whether_an_episode_brought_success_may_be_told(
         assert film.success[first:].all() or not film.success.any()
 
 
+@pytest.mark.parametrize("config", ["vice"], indirect=True)
 def test_what_was_done_for_a_refit_stays_in_the_replay_paid_by_the_new_critic(
     config: TrainConfig, tmp_path: Path
 ) -> None:
