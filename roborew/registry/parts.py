@@ -201,6 +201,12 @@ critics = Registry(
             paper="VIP, arXiv:2210.00030",
             needs=_DEMONSTRATIONS,
         ),
+        "time_rewarder": Entry(
+            "roborew.critics.objectives.time_rewarder:TimeRewarder",
+            "how much later one frame is than another, summed up; learned from time alone",
+            paper="TimeRewarder, arXiv:2509.26627",
+            needs=_DEMONSTRATIONS,
+        ),
         "perceptual": Entry(
             "roborew.critics.objectives.perceptual:Perceptual",
             "a Gaussian for each discovered step; nothing is trained",

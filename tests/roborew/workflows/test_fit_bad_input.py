@@ -43,7 +43,7 @@ STEPS = {critic: {"steps": 4} for critic in critics} | {
     "perceptual": {},
     "bradley_terry": {"steps": 4, "num_queries": 50},
 }
-SUCCESSES = {"vice", "liv", "perceptual", "sarm", "tcc", "temporal_ot", "vip"}
+SUCCESSES = {"vice", "liv", "perceptual", "sarm", "tcc", "temporal_ot", "time_rewarder", "vip"}
 """Critics that learn from successes."""
 
 
