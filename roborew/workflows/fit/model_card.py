@@ -21,6 +21,7 @@ from roborew.storage.staging import Target, numbered
 from roborew.workflows.fit.critic_metrics import Table, evaluate_critic, held_out_clips
 from roborew.workflows.fit.examples import list_goal_images
 from roborew.workflows.fit.fit import Fitted
+from roborew.wrappers import SuccessDetector
 
 MAX_PANELS = 6
 """Kinds of episodes in the card's picture, at most."""
@@ -144,12 +145,9 @@ def _facts(fitted: Fitted, source: str) -> dict[str, str]:
         facts["pictures of the goal"] = (
             f"{len(goal_images)} given, in {GOALS}/, in place of the ends of successes"
         )
-    calibration = (
-        "calibrated on the validation episodes" if critic.calibration else "not calibrated"
-    )
     settings = {part: ", ".join(recipe[part]) for part in ("objective", "encoder")}
     facts["encoder"] = f"`{config.encoder.name}` ({critic.encoder.identity})"
-    facts["objective"] = f"`{critic.name}` ({critic.spec.paper}); {calibration}"
+    facts["objective"] = f"`{critic.name}` ({critic.spec.paper}); {_calibration(critic)}"
     facts["settings"] = (
         f"objective `{settings['objective']}`, members {recipe['members']}; encoder "
         f"`{settings['encoder']}`; others as the version's defaults"
@@ -179,6 +177,22 @@ def _split(fitted: Fitted) -> str:
     return (
         f"{len(split.fit)} to fit, {len(split.validation)} to validate and calibrate, "
         f"{len(split.test)} to test"
+    )
+
+
+def _calibration(critic: Critic) -> str:
+    """How its scores were calibrated, and whether its chance of success can ever be believed."""
+    calibration = critic.calibration
+    if calibration is None:
+        return "not calibrated"
+    words = "calibrated on the validation episodes"
+    if calibration.success is None or calibration.success.max() >= SuccessDetector().threshold:
+        return words
+    return (
+        f"{words}, where its chance of success reaches {calibration.success.max():.2f} at most: an agent "
+        f"that wants {SuccessDetector().threshold:g} never believes it. Validation needs nine frames of "
+        "success above every failure; add successes, or train with a lower "
+        "--success-detector.threshold"
     )
 
 

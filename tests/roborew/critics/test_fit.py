@@ -3,6 +3,7 @@ says."""
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from PIL import Image
 
 from roborew import __version__
 from roborew.checks.synthetic import PUSH, embedded_episode, progress_curve
+from roborew.critics.calibration import Calibration
 from roborew.critics.critic import Critic
 from roborew.evaluation import cycle_voc, forward_and_reversed, score_curve
 from roborew.learning.labels import progress_labels
@@ -70,6 +72,32 @@ def test_the_card_shows_the_critic_beside_its_sanity_baselines(fitted: Fitted) -
         "members 2",
     ):
         assert word in text
+
+
+@pytest.mark.parametrize(("chance", "believed"), [(0.75, False), (0.95, True)])
+def test_the_card_says_where_no_success_could_ever_be_believed(
+    fitted: Fitted, chance: float, believed: bool
+) -> None:
+    ends = np.array([0.0, 1.0])
+    critic = copy(fitted.critic)
+    critic.calibration = Calibration(ends, ends, ends * chance)
+    table = evaluate_critic(fitted, fitted.split.test)
+    text = card(replace(fitted, critic=critic), "tiny", "roborew fit tiny", table)
+    assert ("reaches 0.75 at most" in text) is not believed
+
+
+def test_success_that_is_told_of_each_frame_is_learned_where_progress_is_not() -> None:
+    films = [
+        demonstration(kind, row, progress=None, success=progress_curve(kind, 8) >= 1)
+        for kind in ("success", "failure")
+        for row in range(3)
+    ]
+    config = FitConfig(critic=CriticConfig("ridge"), encoder=EncoderConfig("mini"), held_out=0)
+    for example in fit_critic(films, config).examples:
+        assert example.progress is not None and example.reached is not None
+        np.testing.assert_array_equal(example.reached, example.progress == 1)
+        assert example.reached.any() == bool(example.success)
+        assert example.success or not example.progress.any()
 
 
 def test_the_pooled_spearman_has_an_interval_and_abstentions_their_share(

@@ -1,0 +1,149 @@
+"""Agents of Meta-World: paid by a critic that was fitted to demonstrations without progress labels, or by
+the truth, with the same demonstrations in the replay.
+
+    python -m experiments.metaworld.run --work FOLDER [--tasks drawer-open-v3] [--seeds 0]
+    [--rewards critic critic-refit sparse sparse-50 env] [-- further words of `roborew train`]
+
+Needs `pip install -e ".[metaworld]"`. Of each task a set is collected, `COUNT` episodes of every
+behavior from the same starts, and a critic is fitted to it. Every agent is `sac` with the first
+`COUNT` experts of the set in half of each batch; an action is repeated for four steps. A row a run goes
+to ``results.csv`` beside this file; a run whose row is there is not run again, and one that was
+interrupted goes on.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from experiments.agents.run import agents_parser, parse_arguments, roborew, train
+from experiments.critics.tables import Rows
+
+TASKS = (
+    "drawer-close-v3",
+    "drawer-open-v3",
+    "sweep-into-v3",
+    "window-open-v3",
+    "button-press-topdown-v3",
+)
+BEHAVIORS = ("expert", "noisy", "near_miss", "stall", "random")
+COUNT = 20
+"""Episodes of each behavior."""
+ACTION_REPEAT = 4
+HORIZON = 150
+"""Steps of an episode; an expert needs 45 to 91."""
+DECISIONS = 38
+"""Actions of an episode."""
+STEPS = 10_000
+"""Actions of a whole run: 40,000 steps of the simulator."""
+KEYS = ("task", "reward", "seed", "settings")
+FIGURES = (
+    "true_success",
+    "true_success_ci_low",
+    "true_success_ci_high",
+    "success_at_any_time",
+    "cloning_success",
+    "labeled_episodes",
+    "steps",
+    "minutes",
+)
+RESULTS = Path(__file__).with_name("results.csv")
+AGENT = (
+    *("--agent", "sac", "--agent.batch-size", "128", "--agent.gamma", "0.97"),
+    *("--agent.gradient-steps", "16", "--num-envs", "16"),
+    *("--env.horizon", str(HORIZON), "--env.action-repeat", str(ACTION_REPEAT)),
+    *("--score-every", "1"),
+)
+"""One gradient step an action."""
+SCORE = ("--shaping", "raw", "--success-detector.enabled", "False")
+"""A state is paid what it is worth, so that a goal is worth holding, and no guess ends an episode."""
+REFIT = ("--num-refits", "2", "--refit-episodes", "25")
+
+
+def reward_words(reward: str, critic: Path, demonstrations: Path) -> list[str]:
+    """Words of `roborew train` for a reward of this experiment.
+
+    Args:
+        reward: ``critic``; ``critic-refit`` and ``critic-refit-episodes``, two refits with 25 episodes
+            each, labeled by frame or as a whole; ``critic-bonus``, true success beside it; ``sparse``
+            and ``sparse-N``, true success alone until N episodes have ended; ``env``.
+        critic: its folder.
+        demonstrations: that it was fitted to.
+    """
+    words = ["--total-timesteps", str(STEPS)]
+    if reward == "env":
+        return [*words, "--reward", "env"]
+    if reward.startswith("sparse"):
+        episodes = reward.removeprefix("sparse").removeprefix("-")
+        steps = str(int(episodes) * DECISIONS) if episodes else str(STEPS)
+        return ["--total-timesteps", steps, "--reward", "oracle-sparse"]
+    words += ["--reward", str(critic), *SCORE]
+    if reward == "critic-bonus":
+        return [*words, "--success-bonus", "1"]
+    if reward.startswith("critic-refit"):
+        labels = "episodes" if reward.endswith("episodes") else "frames"
+        words += ["--refit", str(demonstrations), *REFIT, "--refit-labels", labels]
+    return words
+
+
+def demonstrations_of(work: Path, task: str, camera: str | None) -> Path:
+    """The set of a task, collected unless it is there."""
+    folder = work / "sets" / task
+    if not folder.exists():
+        views = ["--cameras", camera] if camera else []
+        words = ["--episodes", str(COUNT), "--out", str(folder), *views]
+        roborew("collect", f"Meta-World/{task}", "--behaviors", *BEHAVIORS, *words)
+    return folder
+
+
+def critic_of(work: Path, task: str, demonstrations: Path) -> Path:
+    """The critic of a task, fitted unless it is there: to as many frames as the agent will see."""
+    folder = work / "critics" / task
+    if not folder.exists():
+        fps = str(80 / ACTION_REPEAT)
+        words = ["--fps", fps, "--threads", "1", "--out", str(folder)]
+        roborew("fit", str(demonstrations), *words)
+    return folder
+
+
+def run(
+    work: Path, task: str, reward: str, seed: int, camera: str | None, settings: Sequence[str]
+) -> Mapping[str, object]:
+    """Train and evaluate one agent; its summary."""
+    demonstrations = demonstrations_of(work, task, camera)
+    critic = work / "critics" / task
+    if reward.startswith("critic"):
+        critic = critic_of(work, task, demonstrations)
+    name = "-".join([task, reward, str(seed), *(word.strip("-") for word in settings)])
+    shown = ["--demos", str(demonstrations), "--num-demos", str(COUNT)]
+    begin = ["--env", f"Meta-World/{task}", "--seed", str(seed), *AGENT, *shown]
+    return train(
+        work / "runs", name, [*begin, *reward_words(reward, critic, demonstrations), *settings]
+    )
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    """Command line."""
+    parser = agents_parser(__doc__, TASKS, "sac", RESULTS)
+    parser.add_argument(
+        "--rewards", nargs="+", default=["critic-refit", "sparse", "sparse-50", "env"]
+    )
+    parser.add_argument("--camera", help="name of a camera of Meta-World")
+    options = parse_arguments(parser, words)
+    settings = shlex.join(options.settings)
+    rows = Rows(options.results, KEYS, FIGURES)
+    # Seeds outside, so that every task has a first figure early.
+    for seed in options.seeds:
+        for reward in options.rewards:
+            for task in options.tasks:
+                key = (task, reward, seed, settings)
+                if key in rows:
+                    continue
+                summary = run(options.work, task, reward, seed, options.camera, options.settings)
+                rows.add({**summary, **dict(zip(KEYS, key, strict=True))})
+                print(*key, summary["true_success"], flush=True)
+
+
+if __name__ == "__main__":
+    main()
