@@ -11,7 +11,7 @@ from roborew.types import check_instruction
 from roborew_envs import TASKS, make_task
 from roborew_envs.core.task import Task
 from roborew_envs.suites import find_env_spec
-from roborew_envs.suites.env_specs import ids_of_module
+from roborew_envs.suites.env_specs import ROBOT_STATES, ids_of_module
 from roborew_envs.suites.instructions import INSTRUCTIONS
 
 
@@ -52,7 +52,8 @@ def task_class(env_id: str) -> type[Task]:
 def robot_state(env_id: str) -> slice | None:
     """Return the entries of an observation that are the robot's own, None where the environment does
     not say; see `Task.robot_state`."""
-    return task_class(env_id).robot_state
+    of_task = task_class(env_id).robot_state
+    return ROBOT_STATES.get(env_id.split("/")[0]) if of_task is None else of_task
 
 
 def instruction_for(env_id: str, instruction: str | None) -> str:

@@ -14,6 +14,7 @@ pytest.importorskip(
     "metaworld", reason="metaworld is not installed here; .ci/suites metaworld runs this"
 )
 
+from roborew.workflows.environments import robot_state
 from roborew_envs.suites import SuiteVectorEnv
 from roborew_envs.suites.demonstrations import collect_episode
 from roborew_envs.suites.instructions import INSTRUCTIONS
@@ -103,3 +104,15 @@ def test_success_has_both_its_names() -> None:
 def test_an_unknown_task_is_refused_with_its_like() -> None:
     with pytest.raises(gymnasium.error.Error, match="reach"):
         gymnasium.make("Meta-World/raech-v3")
+
+
+def test_what_the_robot_knows_of_itself_says_nothing_of_where_things_are() -> None:
+    with closing(SuiteVectorEnv("Meta-World/push-v3", 8)) as env:
+        starts, _ = env.reset(seed=0)
+        own = robot_state("Meta-World/push-v3")
+        assert own is not None
+        np.testing.assert_allclose(starts[:, own], starts[:1, own].repeat(8, axis=0), atol=1e-3)
+        assert np.ptp(starts[:, 4:7], axis=0).max() > 0.05
+        up = np.tile(np.array([0, 0, 1, -1], np.float32), (8, 1))
+        lifted = env.step(up)[0]
+    assert (lifted[:, own] != starts[:, own]).all(axis=0)[2]

@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 from importlib import import_module
 from importlib.util import find_spec
+from types import MappingProxyType
 
 import gymnasium
 from gymnasium.envs.registration import EnvSpec
@@ -19,6 +20,9 @@ _SUITE_PACKAGES = {
 }
 """Namespace of an id -> roborew's extra, the package that it installs, and what registers the
 ids."""
+ROBOT_STATES = MappingProxyType({"Meta-World": slice(0, 4)})
+"""Namespace of an id -> entries of its observations that are the robot's own: of Meta-World where the
+hand is, and how far the gripper is open."""
 _ROBOTICS_PREFIXES = ("Fetch", "Hand", "Adroit", "FrankaKitchen", "PointMaze", "AntMaze")
 """Beginnings of Gymnasium-Robotics' ids, which have no namespace."""
 
