@@ -44,22 +44,27 @@ CHAT_TEMPLATE = """
 def tiny_vlm(folder: Path, seed: int = 0) -> Path:
     """Write a Qwen3-VL of two layers with random weights into ``folder`` and return it; about half
     a megabyte."""
-    tokenizer = tiny_tokenizer()
+    processor = tiny_processor()
+    processor.save_pretrained(folder)
+    config = tiny_vlm_config(processor.tokenizer)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        Qwen3VLForConditionalGeneration(config).save_pretrained(folder)
+    return folder
+
+
+def tiny_processor(chat_template: str = CHAT_TEMPLATE) -> Qwen3VLProcessor:
+    """Of a Qwen3-VL, for pictures of a few tokens."""
     pixels = {"shortest_edge": 32 * 32, "longest_edge": 64 * 64}
-    processor = Qwen3VLProcessor(
+    return Qwen3VLProcessor(
         image_processor=Qwen2VLImageProcessor(patch_size=16, size=pixels),
-        tokenizer=tokenizer,
+        tokenizer=tiny_tokenizer(),
         video_processor=Qwen3VLVideoProcessor(
             size={"shortest_edge": 2 * 32 * 32, "longest_edge": 64 * 64 * 64},
             cap_pixels_per_frame=False,
         ),
-        chat_template=CHAT_TEMPLATE,
+        chat_template=chat_template,
     )
-    processor.save_pretrained(folder)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        Qwen3VLForConditionalGeneration(_config(tokenizer)).save_pretrained(folder)
-    return folder
 
 
 def tiny_tokenizer() -> Qwen2Tokenizer:
@@ -81,7 +86,8 @@ def tiny_tokenizer() -> Qwen2Tokenizer:
     return tokenizer
 
 
-def _config(tokenizer: Qwen2Tokenizer) -> Qwen3VLConfig:
+def tiny_vlm_config(tokenizer: Qwen2Tokenizer) -> Qwen3VLConfig:
+    """Of a Qwen3-VL of two layers that knows the tokens of a tokenizer."""
     tokens = {token: tokenizer.convert_tokens_to_ids(token) for token in SPECIAL}
     return Qwen3VLConfig(
         text_config={

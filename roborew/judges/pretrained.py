@@ -61,7 +61,7 @@ def load_pretrained(
                 f"{model} cannot be loaded: {first_line(error)} {hint}"
             ) from error
     # transformers makes an empty tokenizer where tokenizer.json is missing.
-    if not _tokenizer_round_trips(processor.tokenizer):
+    if not tokenizer_round_trips(processor.tokenizer):
         raise MissingBackendError(f"{model}: the tokenizer's files are not all there. {hint}")
     _check_weights(model, network, report)
     return network, processor, f"{model}@{_revision(model, folder)}"
@@ -120,7 +120,8 @@ def _load(folder: Path, dtype: torch.dtype) -> tuple[Any, Any, Any]:
     return processor, network, report
 
 
-def _tokenizer_round_trips(tokenizer: Any) -> bool:
+def tokenizer_round_trips(tokenizer: Any) -> bool:
+    """Whether a tokenizer can read and write a sentence: one without its files cannot."""
     text = "Is the cup on the shelf? True, 5 of 5."
     tokens = tokenizer(text, add_special_tokens=False)["input_ids"]
     decoded = tokenizer.decode(tokens)

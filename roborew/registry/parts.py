@@ -93,6 +93,13 @@ rewards = Registry(
             needs=_JUDGE,
             example=f"--reward robofume {_JUDGE_EXAMPLE}",
         ),
+        "robometer": Entry(
+            "roborew.rewards.checkpoints.robometer:Robometer",
+            "progress and success by heads on a Qwen3-VL, and which of two episodes got further",
+            paper="Robometer, arXiv:2603.02115",
+            needs=_RELEASED,
+            example="--reward robometer --reward.weights robometer/Robometer-4B",
+        ),
         "reward_classifier": Entry(
             "roborew.rewards.checkpoints.classifier:RewardClassifier",
             "LeRobot's classifier of success; reads no sentence",

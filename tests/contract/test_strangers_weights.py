@@ -30,6 +30,7 @@ READS: Mapping[str, tuple[str, ...]] = {
     "mini": (),
     "critic": ("recipe",),
     "reward_classifier": (),
+    "robometer": ("model", "text"),
 }
 """The groups of attacks that are tried one by one, as the loader reads what they change; all others
 are tried at once. `goal_image` has the loader of the encoder."""
@@ -43,6 +44,7 @@ ON_HUB = (
     "goal_image",
     "judge",
     "reward_classifier",
+    "robometer",
 )
 ATTACKS_ON_HUB = (
     "open_clip tokenizer with remote code",

@@ -9,7 +9,7 @@ from typing import Any
 
 from roborew.judges.config import JudgeConfig
 from tests.roborew.encoders.tiny_towers import tiny_clip, tiny_dinov2
-from tests.roborew.rewards.checkpoints.tiny_released import tiny_classifier
+from tests.roborew.rewards.checkpoints.tiny_released import tiny_classifier, tiny_robometer
 from tests.tiny_models import tiny_vlm
 
 Options = Mapping[str, Any]
@@ -52,6 +52,7 @@ TINY: dict[str, Callable[[Path], Options]] = {
     "clip": clip_options,
     "goal_image": goal_image_options,
     "reward_classifier": released(tiny_classifier),
+    "robometer": released(tiny_robometer),
 }
 """By registered name; called with an empty folder in which files may be made. A reward not named
 here needs no options but the device."""

@@ -21,7 +21,7 @@ from roborew.rewards.mini import Mini
 from roborew.types import Clip
 from roborew.workflows.rewards import load_reward
 from tests.roborew.encoders.tiny_towers import tiny_clip, tiny_dinov2, tiny_joint, tiny_siglip
-from tests.roborew.rewards.checkpoints.tiny_released import tiny_classifier
+from tests.roborew.rewards.checkpoints.tiny_released import tiny_classifier, tiny_robometer
 from tests.tiny_models import tiny_vlm
 
 FRAMES = np.random.default_rng(0).integers(0, 256, (1, 36, 48, 3), dtype=np.uint8)
@@ -45,6 +45,7 @@ BUILD: Mapping[str, Callable[[Path], object]] = {
     "mini": lambda folder: shutil.copytree(SHIPPED, folder, dirs_exist_ok=True),
     "critic": small_critic,
     "reward_classifier": tiny_classifier,
+    "robometer": tiny_robometer,
 }
 """How a folder of each kind is made."""
 
@@ -93,5 +94,6 @@ LOADERS: Mapping[str, tuple[str, Callable[[str], None]]] = {
     "mini": ("mini", _mini),
     "critic": ("critic", _critic),
     "reward_classifier": ("reward_classifier", _released),
+    "robometer": ("robometer", _released),
 }
 """What loads a folder, and of which kind."""

@@ -13,17 +13,20 @@ from typing import Any, cast
 from roborew.errors import InvalidInputError
 from roborew.rewards.checkpoints.files import (
     CONFIG,
+    WEIGHTS,
     base_model,
     check_choice,
     read_config,
     read_fields,
+    tensor_names,
 )
 from roborew.rewards.vlm.released.template import GRM, ROBOREWARD, VLAC
-from roborew.weights.hub import hub_file
+from roborew.weights.folder import INDEX
+from roborew.weights.hub import hub_file, hub_folder
 
 REPOSITORY = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 """Of the hub, ``owner/name``."""
-LEROBOT = ("reward_classifier", "topreward")
+LEROBOT = ("reward_classifier", "robometer", "topreward")
 """LeRobot's types of reward models."""
 POLICIES = (
     "act",
@@ -39,10 +42,13 @@ POLICIES = (
 )
 """LeRobot's types of policies."""
 RELEASED_JUDGES = {"roboreward": ROBOREWARD, "robo_dopamine": GRM, "vlac": VLAC}
+ROBOMETER_BASE = "qwen3_vl"
+HEAD = "progress_head."
+"""Names of weights that only a reward model has begin with it."""
 PICKLES = ("*.pt", "*.pth", "*.bin", "*.ckpt", "*.pkl")
 SUPPORTED = (
-    f"a critic of `roborew fit`, weights of mini, LeRobot's {' or '.join(LEROBOT)}, or a released "
-    "judge (RoboReward, GRM, VLAC)"
+    "a critic of `roborew fit`, weights of mini, Robometer as its authors released it, LeRobot's "
+    f"{', '.join(LEROBOT)}, or a released judge (RoboReward, GRM, VLAC)"
 )
 
 
@@ -93,7 +99,7 @@ def _recognize(weights: str, folder: Path, revision: str | None) -> Recognized:
     if "sha256" in config and "vocabulary" in config:
         return Recognized("mini", {"weights": weights})
     if "model_type" in config:
-        return _transformers(weights, config, revision)
+        return _transformers(weights, folder, config, revision)
     raise _refusal(weights, _unknown_config(folder, config))
 
 
@@ -139,14 +145,28 @@ def _topreward(weights: str, config: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _transformers(weights: str, config: Mapping[str, Any], revision: str | None) -> Recognized:
+def _transformers(
+    weights: str, folder: Path, config: Mapping[str, Any], revision: str | None
+) -> Recognized:
     """A model of transformers, as its `config.json` calls it."""
     for name, released in RELEASED_JUDGES.items():
         if released.recognises(weights):
             judge = {"judge.model": weights}
             pinned = {"judge.options": [f"revision={revision}"]} if revision else {}
             return Recognized(name, judge | pinned)
+    if _has_heads(weights, folder, config, revision):
+        return Recognized("robometer", {"weights": weights})
     raise _refusal(weights, _model(weights, config))
+
+
+def _has_heads(weights: str, folder: Path, config: Mapping[str, Any], revision: str | None) -> bool:
+    """Whether a model has the heads of Robometer, which its configuration does not say."""
+    if config["model_type"] != ROBOMETER_BASE:
+        return False
+    if not Path(weights).expanduser().is_dir():
+        folder = hub_folder(weights, [WEIGHTS], revision)
+    has_weights = (folder / INDEX).exists() or any(folder.glob(WEIGHTS))
+    return has_weights and any(name.startswith(HEAD) for name in tensor_names(folder))
 
 
 def _model(weights: str, config: Mapping[str, Any]) -> str:

@@ -1,15 +1,9 @@
-"""Rewards that show a judge the episode so far, at each frame, as a video of a few of its frames.
-
-Shown are as many frames as are allowed, or all of a shorter episode: the first, the newest, and
-others spread evenly between them. They are picked from a wider set that is stored, every s-th
-frame, s a power of two that doubles as the episode grows. So what a step costs and what is stored
-stay the same, and the judge is told the rate of what it sees, not that of the episode.
-"""
+"""Rewards that show a judge the episode so far, at each frame, as a video of a few of its frames; see
+`roborew.rewards.prefix_frames`."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -18,6 +12,7 @@ from roborew.errors import InvalidInputError
 from roborew.judges.config import JudgeConfig
 from roborew.judges.types import Judge
 from roborew.learning.episode_layout import split_by_length
+from roborew.rewards.prefix_frames import Prefix, PrefixWindow
 from roborew.rewards.vlm.base import (
     Cost,
     JudgeReward,
@@ -25,56 +20,10 @@ from roborew.rewards.vlm.base import (
     to_scores,
 )
 from roborew.rewards.vlm.scales import Scale, Values
-from roborew.types import Clip, Frame, RecurrentState, Scores, Video
+from roborew.types import Clip, RecurrentState, Scores
 
 PREFIXES_PER_BATCH = 256
 """Prefixes whose videos are in memory at once."""
-STORED_PER_FRAME = 4
-"""Frames stored for each one that may be shown: those picked lie within a quarter of a step of even
-spacing."""
-
-
-def power_of_two_stride(count: int, limit: int) -> int:
-    """Return the smallest power of two s so that frames 0, s, 2s, ... and the last of ``count`` are
-    at most ``limit``.
-
-    >>> [power_of_two_stride(count, 4) for count in (1, 4, 5, 7, 8, 13, 14)]
-    [1, 1, 2, 2, 4, 4, 8]
-    """
-    stride = 1
-    while -(-(count - 1) // stride) + 1 > limit:
-        stride *= 2
-    return stride
-
-
-def evenly_spaced_indices(count: int, limit: int) -> list[int]:
-    """Return at most ``limit - 1`` indices, evenly spaced from 0 on, before the last of ``count``.
-
-    >>> evenly_spaced_indices(4, 5), evenly_spaced_indices(11, 5)
-    ([0, 1, 2], [0, 2, 5, 7])
-    """
-    steps = min(count, limit) - 1
-    return [step * (count - 1) // steps for step in range(steps)]
-
-
-@dataclass(frozen=True, slots=True)
-class Prefix:
-    """An episode up to one frame, as it is shown.
-
-    Attributes:
-        frames: in time order, at least 2 and within the limit.
-        fps: frames per second of these, on average.
-        instruction: the goal as a sentence.
-    """
-
-    frames: tuple[Frame, ...]
-    fps: float
-    instruction: str
-
-    @property
-    def video(self) -> Video:
-        """Shape (S, H, W, 3); made anew each time, so that many prefixes take little memory."""
-        return np.stack(self.frames)
 
 
 class PrefixReward(JudgeReward):
@@ -107,8 +56,7 @@ class PrefixReward(JudgeReward):
                 f"{fps}."
             )
         super().__init__(name, judge, device)
-        self._max_frames = max_frames
-        self._fps = fps
+        self._window = PrefixWindow(max_frames=max_frames, fps=fps)
 
     def prefix_questions(self, prefix: Prefix) -> list[MarkedQuestion]:
         """Return the questions about one prefix, always as many."""
@@ -123,7 +71,7 @@ class PrefixReward(JudgeReward):
         return Cost(questions=questions, pictures=pictures * self.questions_per_prefix)
 
     def _prefix_length(self, num_frames: int) -> int:
-        return max(2, min(num_frames, self._max_frames))
+        return max(2, min(num_frames, self._window.max_frames))
 
     def score(self, clips: Sequence[Clip]) -> list[Scores]:
         """Score each frame as if the clip ended with it."""
@@ -167,31 +115,4 @@ class PrefixReward(JudgeReward):
         self, clip: Clip, state: RecurrentState
     ) -> tuple[list[Prefix], RecurrentState]:
         """Return the prefixes that end with each frame of the clip, and the state after it."""
-        count = int(state["count"][0]) if state else 0
-        stored: list[Frame] = list(state["kept"]) if state else []
-        capacity = STORED_PER_FRAME * self._max_frames
-        stride = power_of_two_stride(max(count, 1), capacity)
-        prefixes: list[Prefix] = []
-        for frame in clip.frames:
-            wider_stride = power_of_two_stride(count + 1, capacity)
-            # Strides are powers of two, so what a wider one needs is among what is stored.
-            stored = stored[:: wider_stride // stride]
-            stride = wider_stride
-            if count % stride == 0:
-                stored = [*stored, frame]
-            count += 1
-            prefixes.append(self._prefix(stored, stride, count, frame, clip.instruction))
-        return prefixes, {"count": np.array([count]), "kept": np.stack(stored)}
-
-    def _prefix(
-        self, stored: Sequence[Frame], stride: int, count: int, newest: Frame, instruction: str
-    ) -> Prefix:
-        """The prefix of ``count`` frames, of which every ``stride``-th is stored."""
-        indices = evenly_spaced_indices(count, self._max_frames)
-        # The nearest stored frame to each index.
-        frames = [stored[(index + stride // 2) // stride] for index in indices]
-        frames.append(newest)
-        if count == 1:
-            frames = frames * 2  # video models read frames in pairs
-        fps = self._fps * max(len(indices), 1) / max(count - 1, 1)
-        return Prefix(tuple(frames), fps, instruction)
+        return self._window.extend(clip, state)

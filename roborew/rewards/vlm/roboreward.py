@@ -11,8 +11,9 @@ import numpy as np
 from roborew.judges.config import DEFAULT_JUDGE, JudgeConfig
 from roborew.judges.parsing import sanitize_instruction
 from roborew.judges.types import Judge, Question
+from roborew.rewards.prefix_frames import Prefix
 from roborew.rewards.vlm.base import Cost, MarkedQuestion
-from roborew.rewards.vlm.prefix import Prefix, PrefixReward
+from roborew.rewards.vlm.prefix import PrefixReward
 from roborew.rewards.vlm.released.reply import GRADE
 from roborew.rewards.vlm.released.template import AUTO, ROBOREWARD
 from roborew.rewards.vlm.scales import Scale

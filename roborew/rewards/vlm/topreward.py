@@ -16,8 +16,9 @@ from roborew.judges.parsing import (
     probability_mass,
 )
 from roborew.judges.types import Judge, Question
+from roborew.rewards.prefix_frames import Prefix
 from roborew.rewards.vlm.base import MarkedQuestion
-from roborew.rewards.vlm.prefix import Prefix, PrefixReward
+from roborew.rewards.vlm.prefix import PrefixReward
 from roborew.rewards.vlm.released.template import RELEASED, TOPREWARD, Template
 from roborew.rewards.vlm.scales import Scale
 from roborew.types import RewardSpec

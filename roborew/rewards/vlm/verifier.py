@@ -7,8 +7,9 @@ from roborew.errors import InvalidInputError
 from roborew.judges.config import DEFAULT_JUDGE, JudgeConfig
 from roborew.judges.parsing import sanitize_instruction
 from roborew.judges.types import Judge
+from roborew.rewards.prefix_frames import Prefix
 from roborew.rewards.vlm.base import MarkedQuestion
-from roborew.rewards.vlm.prefix import Prefix, PrefixReward
+from roborew.rewards.vlm.prefix import PrefixReward
 from roborew.rewards.vlm.scales import ListedScale
 from roborew.types import RewardSpec
 

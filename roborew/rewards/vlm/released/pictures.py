@@ -16,13 +16,13 @@ GRM_PIXELS = (12_544, 76_800)
 VLAC_EDGE = 448
 
 
-def within_pixels(frame: Frame, limits: tuple[int, int] = GRM_PIXELS) -> Frame:
-    """Return a picture of sides that are multiples of `PATCH`, its area within limits [pixels], as
+def within_pixels(frame: Frame, limits: tuple[int, int] = GRM_PIXELS, factor: int = PATCH) -> Frame:
+    """Return a picture of sides that are multiples of a factor, its area within limits [pixels], as
     Qwen's processors choose them."""
     from transformers.models.qwen2_vl import image_processing_qwen2_vl as qwen
 
     smart_resize = cast(Any, qwen).smart_resize
-    height, width = smart_resize(*frame.shape[:2], PATCH, *limits)
+    height, width = smart_resize(*frame.shape[:2], factor, *limits)
     return _resized(frame, height, width, Image.Resampling.BICUBIC)
 
 

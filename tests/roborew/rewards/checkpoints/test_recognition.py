@@ -20,7 +20,7 @@ from roborew.types import Clip
 from roborew.workflows.parts import RewardConfig
 from tests.contract.weight_loaders import small_critic
 from tests.roborew.encoders.tiny_towers import tiny_clip, tiny_dinov2, tiny_joint
-from tests.roborew.rewards.checkpoints.tiny_released import tiny_classifier
+from tests.roborew.rewards.checkpoints.tiny_released import tiny_classifier, tiny_robometer
 from tests.tiny_models import tiny_vlm
 
 COMMIT = "0123456789012345678901234567890123456789"
@@ -29,6 +29,7 @@ CLIP = Clip(frames=FRAMES, instruction="open the drawer")
 HELD: Mapping[str, Callable[[Path], Path]] = {
     "mini": lambda folder: Path(shutil.copytree(SHIPPED, folder)),
     "reward_classifier": tiny_classifier,
+    "robometer": tiny_robometer,
 }
 """A reward, and how a folder of it is made."""
 

@@ -12,8 +12,10 @@ from typing import Any
 import torch
 from safetensors.torch import save_file
 from torch import Tensor
+from transformers import Qwen3VLForConditionalGeneration
 
 from tests.roborew.encoders.tiny_towers import random_numbers
+from tests.tiny_models import tiny_processor, tiny_vlm_config
 
 Shapes = Mapping[str, Sequence[int]]
 
@@ -111,4 +113,100 @@ def tiny_classifier(folder: Path, cameras: Sequence[str] = CAMERAS[:1]) -> Path:
         statistics[f"{key}.std"] = torch.tensor([0.2, 0.3, 0.4]).reshape(3, 1, 1)
     write(folder, classifier_config(cameras), classifier_tensors(cameras))
     write_statistics(folder, statistics)
+    return folder
+
+
+TOKENS = (
+    "<|split_token|>",
+    "<|reward_token|>",
+    "<|pref_token|>",
+    "<|sim_token|>",
+    "<|prog_token|>",
+)
+BINS = 10
+ATTENTION = 30.0
+NUMBERED_PICTURES = """
+{%- set pictures = namespace(count=0) -%}
+{%- for message in messages -%}
+<|im_start|>{{ message.role }}
+{% for part in message.content -%}
+{%- if part.type == 'image' -%}
+{%- set pictures.count = pictures.count + 1 -%}
+{%- if add_vision_id -%}Picture {{ pictures.count }}: {% endif -%}
+<|vision_start|><|image_pad|><|vision_end|>
+{%- else -%}{{ part.text }}{%- endif -%}
+{%- endfor -%}<|im_end|>
+{% endfor -%}
+"""
+"""As Qwen3-VL's own template numbers them."""
+
+
+def tiny_qwen(seed: int = 0) -> Qwen3VLForConditionalGeneration:
+    """A Qwen3-VL with rows for Robometer's tokens."""
+    tokenizer = tiny_processor().tokenizer
+    tokenizer.add_special_tokens({"additional_special_tokens": list(TOKENS)})
+    config = tiny_vlm_config(tokenizer)
+    config.tie_word_embeddings = config.text_config.tie_word_embeddings = True
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = Qwen3VLForConditionalGeneration(config).eval()
+    with torch.no_grad():
+        for layer in network.model.language_model.layers:
+            # Otherwise a token hardly looks at the pictures before it.
+            layer.self_attn.o_proj.weight *= ATTENTION
+    return network
+
+
+def head_tensors(bins: int = BINS) -> dict[str, Tensor]:
+    """Of Robometer's heads."""
+    shapes: dict[str, Sequence[int]] = {"frame_pool_attn.weight": (1, 32)}
+    for name, outputs in (("progress", bins), ("success", 1), ("preference", 1)):
+        head = f"{name}_head."
+        shapes |= linear(f"{head}0", 32, 16) | norm(f"{head}1", 16)
+        shapes |= linear(f"{head}4", 16, outputs)
+    # Wide, so that scores differ with the picture.
+    return {name: 3 * tensor for name, tensor in random_tensors(shapes).items()}
+
+
+def tiny_robometer(folder: Path) -> Path:
+    """Robometer in its authors' layout: the Qwen3-VL without its last layer, its processor beside."""
+    network = tiny_qwen()
+    weights = {f"model.{name}": t.clone() for name, t in network.model.state_dict().items()}
+    write(folder, network.config.to_dict(), weights | head_tensors())
+    tiny_processor(NUMBERED_PICTURES).save_pretrained(folder)
+    return folder
+
+
+def robometer_config(**settings: Any) -> dict[str, Any]:
+    """LeRobot's ``config.json`` of a Robometer."""
+    return {
+        "type": "robometer",
+        "image_key": "observation.images.top",
+        "max_frames": 8,
+        "reward_output": "progress",
+        "base_model_id": "Qwen/Qwen3-VL-4B-Instruct",
+        "torch_dtype": "bfloat16",
+        "use_multi_image": True,
+        "use_per_frame_progress_token": True,
+        "frame_pooling": "mean",
+        "progress_loss_type": "discrete",
+        "progress_discrete_bins": BINS,
+        "vlm_config": tiny_qwen().config.to_dict(),
+        **settings,
+    }
+
+
+def tiny_lerobot_robometer(folder: Path, keep: str = "model.lm_head.weight") -> Path:
+    """Robometer in LeRobot's layout, which has one of the two names of the words' weights."""
+    words = {"model.lm_head.weight", "model.model.language_model.embed_tokens.weight"}
+    state = tiny_qwen().state_dict()
+    weights = {f"model.{name}": tensor.clone() for name, tensor in state.items()}
+    for name in words - {keep}:
+        del weights[name]
+    return write(folder, robometer_config(), weights | head_tensors())
+
+
+def tiny_base(folder: Path) -> Path:
+    """Tokenizer and processor of a Qwen3-VL, without Robometer's tokens."""
+    tiny_processor(NUMBERED_PICTURES).save_pretrained(folder)
     return folder

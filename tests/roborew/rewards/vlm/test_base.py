@@ -17,10 +17,10 @@ from roborew.config import parse_options
 from roborew.errors import InvalidInputError, InvalidScoreError, UnknownNameError
 from roborew.judges.config import JudgeConfig
 from roborew.judges.types import Answer, Question
+from roborew.rewards.prefix_frames import STORED_PER_FRAME, power_of_two_stride
 from roborew.rewards.vlm.base import Cost, describe_cost
 from roborew.rewards.vlm.gvl import GVL
 from roborew.rewards.vlm.pairwise import chain_pairs, compare_chains
-from roborew.rewards.vlm.prefix import STORED_PER_FRAME, power_of_two_stride
 from roborew.rewards.vlm.robo_dopamine import RoboDopamine
 from roborew.rewards.vlm.robofume import RoboFuME
 from roborew.rewards.vlm.roboreward import RoboReward
