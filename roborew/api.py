@@ -16,7 +16,8 @@ from roborew.workflows.collect.collect import CollectStatus, collect_demonstrati
 from roborew.workflows.evaluate import FinishedRun, finish_run
 from roborew.workflows.fit import FitConfig, fit_critic
 from roborew.workflows.fit.model_card import default_folders, write
-from roborew.workflows.refit import refit
+from roborew.workflows.fit.preferences import preferences_for
+from roborew.workflows.preference.teach import refit_of
 from roborew.workflows.train.config import TrainConfig
 from roborew.workflows.train.logger import Observer
 from roborew.workflows.train.loop import begin
@@ -37,7 +38,7 @@ def train(config: TrainConfig, path: str | Path, observe: Observer | None = None
             promise; what was trained until then is kept.
     """
     with begin(config, path) as run:
-        train_run(run, observe, refit)
+        train_run(run, observe, refit_of(config))
         return finish_run(run)
 
 
@@ -64,7 +65,9 @@ def fit(
     source = Path(demonstrations)
     target = default_folders(source) if out is None else Path(out)
     episodes = list(read_demonstrations(source, instruction))
-    fitted = fit_critic(episodes, config or FitConfig(), observe)
+    config = config or FitConfig()
+    preferences = preferences_for(source, config.critic.name)
+    fitted = fit_critic(episodes, config, observe, preferences=preferences)
     folder, _ = write(fitted, target, source.name, "roborew.fit")
     return Critic.from_pretrained(folder)
 

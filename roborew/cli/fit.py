@@ -40,6 +40,7 @@ class Fit(Command):
         from roborew.data.reading import describe_left_out, read_demonstrations
         from roborew.workflows.fit import fit_critic
         from roborew.workflows.fit.model_card import default_folders, write
+        from roborew.workflows.fit.preferences import preferences_for
         from roborew.workflows.train.loop import torch_threads
 
         self._check_out()
@@ -52,8 +53,13 @@ class Fit(Command):
             f"fitting {self.config.critic.name} to {len(demonstrations)} demonstrations in "
             f"{self.demonstrations}",
         )
+        preferences = preferences_for(self.demonstrations, self.config.critic.name)
+        if preferences:
+            say(console, f"learning from {len(preferences)} labels of pairs, and from nothing else")
         with torch_threads(self.config.threads), counted(console) as show:
-            fitted = fit_critic(list(demonstrations), self.config, _counting(show))
+            fitted = fit_critic(
+                list(demonstrations), self.config, _counting(show), preferences=preferences
+            )
             show("evaluating on held-out episodes", 0, 1)
             command = "roborew " + shlex.join(sys.argv[1:])
             folder, table = write(fitted, out, self.demonstrations.name, command)

@@ -52,9 +52,9 @@ def _rows(kind: str) -> dict[str, str]:
     if kind == "envs":
         return _environments()
     if kind == "rewards":
-        from roborew.workflows.parts import ORACLE_REWARDS
+        from roborew.workflows.parts import ORACLE_REWARDS, TAUGHT_REWARDS
 
-        return _parts(registry.rewards) | dict(ORACLE_REWARDS)
+        return _parts(registry.rewards) | dict(TAUGHT_REWARDS) | dict(ORACLE_REWARDS)
     return _parts(getattr(registry, kind))
 
 

@@ -137,15 +137,16 @@ def _last_line(evaluation: RunEvaluation) -> str:
 def _train(console: Console, run: RunDirectory) -> bool:
     """Train a run to its end; False if it was stopped before."""
     from roborew.cli.display import progress_display
+    from roborew.workflows.preference.teach import describe_refit, refit_of
     from roborew.workflows.train.loop import train
 
-    def refit_and_say(run: RunDirectory, number: int) -> None:
-        from roborew.workflows.refit import refit
+    config = run.config(TrainConfig)
+    refit = refit_of(config)
 
-        say(console, "the critic is refitted, to its demonstrations and to episodes of the agent")
+    def refit_and_say(run: RunDirectory, number: int) -> None:
+        say(console, describe_refit(config, number))
         refit(run, number)
 
-    config = run.config(TrainConfig)
     say(
         console,
         f"{config.agent.name} learns “{config.sentence}” in {config.env.id} from "

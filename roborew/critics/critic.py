@@ -17,7 +17,7 @@ from safetensors.numpy import load, save
 
 from roborew.config import parse_options, to_json
 from roborew.critics.calibration import Calibration
-from roborew.critics.ensemble import make_objective
+from roborew.critics.ensemble import PreferenceEnsemble, make_objective
 from roborew.critics.objective import Objective, Query
 from roborew.critics.recipe import checked_recipe
 from roborew.encoders.base import Encoder, ShrinkingEncoder
@@ -105,6 +105,13 @@ class Critic:
     def score(self, clips: Sequence[Clip]) -> list[Scores]:
         """Score whole clips."""
         return self.score_step(clips, [{} for _ in clips])[0]
+
+    def member_values(self, clips: Sequence[Clip]) -> list[NDArray[np.float64]]:
+        """What each member of an ensemble that learned from preferences says of each clip's frames,
+        shape (members, T) each; one row where there is no such ensemble."""
+        if isinstance(self.objective, PreferenceEnsemble):
+            return self.objective.member_values(self._queries(clips, [{} for _ in clips]))
+        return [scores.value[None].astype(np.float64) for scores in self.score(clips)]
 
     @property
     def aspect(self) -> float | None:

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roborew.config import parse_options
-from roborew.critics.objective import Objective, Query, Refittable
+from roborew.critics.dataset.preferences import SegmentComparison
+from roborew.critics.objective import Objective, PreferenceObjective, Query, Refittable
 from roborew.errors import CorruptFileError, InvalidInputError
 from roborew.learning.examples import Example, Report
 from roborew.learning.sampling import stratified_bootstrap, stratum
@@ -49,8 +50,13 @@ def make_objective(name: str, words: Sequence[str], members: int = 1) -> Objecti
     objectives = [cast("Objective", kind(**options, seed=seed + row)) for row in range(members)]
     if members == 1:
         return objectives[0]
-    ensemble = RefittableEnsemble if issubclass(kind, Refittable) else Ensemble
-    return cast("Objective", ensemble(objectives, seed))
+    return cast("Objective", _ensemble_class(kind)(objectives, seed))
+
+
+def _ensemble_class(kind: type[Any]) -> type[Ensemble]:
+    if issubclass(kind, Refittable):
+        return RefittableEnsemble
+    return PreferenceEnsemble if issubclass(kind, PreferenceObjective) else Ensemble
 
 
 class Ensemble:
@@ -171,6 +177,33 @@ class RefittableEnsemble(Ensemble):
         for member, sample, member_report in self._resampled(examples, report):
             cast("Refittable", member).refit(sample, visited, member_report)
         self._set_limit([*examples, *visited], report)
+
+
+class PreferenceEnsemble(Ensemble):
+    """An ensemble of objectives that learn from preferences, which does so itself."""
+
+    def learn(
+        self, examples: Sequence[Example], answers: Sequence[SegmentComparison], report: Report
+    ) -> None:
+        """Let each member learn from answers drawn with replacement, as many as there are.
+
+        It never abstains from then on: an agent has to be paid where it goes next, and there the
+        members differ most.
+        """
+        rng = np.random.default_rng(self._seed)
+        for row, member in enumerate(self._members):
+            indices = rng.integers(0, len(answers), len(answers))
+
+            def report_member(name: str, value: float, row: int = row) -> None:
+                report(f"member {row + 1}: {name}", value)
+
+            sample = [answers[int(index)] for index in indices]
+            cast("PreferenceObjective", member).learn(examples, sample, report_member)
+        self._limit = self.spec.high - self.spec.low
+
+    def member_values(self, queries: Sequence[Query]) -> list[NDArray[np.float64]]:
+        """What each member says of each query's frames, shape (members, T) each."""
+        return [_values(scores) for scores in self._score_members(queries)[0]]
 
 
 def _values(member_scores: Sequence[Scores]) -> NDArray[np.float64]:

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from roborew.critics.dataset.preferences import SegmentComparison
 from roborew.learning.episode_layout import split_by_length
 from roborew.learning.examples import Example, Features, Report
 from roborew.types import RecurrentState, RewardSpec, Scores
@@ -92,6 +93,21 @@ class Refittable(Protocol):
 
         Raises:
             InvalidInputError: as `Objective.fit`.
+        """
+        ...
+
+
+@runtime_checkable
+class PreferenceObjective(Protocol):
+    """An objective that learns from which of two pieces of video somebody called the better one."""
+
+    def learn(
+        self, examples: Sequence[Example], answers: Sequence[SegmentComparison], report: Report
+    ) -> None:
+        """Learn from answers about pieces of the examples; no other label is read.
+
+        Raises:
+            InvalidInputError: no answer, or one about an episode that there is not.
         """
         ...
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from roborew.encoders.text import embed_text
 from roborew.errors import InvalidInputError
+from roborew.learning.comparisons import FrameComparisons
 from roborew.learning.examples import EpisodeFrames, Features, Report
 from roborew.types import Frame, Video
 
@@ -85,4 +86,15 @@ class ShrinkingEncoder(Encoder, Protocol):
 
     def shrink(self, frame: Frame) -> Frame:
         """A frame as small as `encode` makes it; its vector is the same to the last bit."""
+        ...
+
+
+@runtime_checkable
+class ComparingEncoder(Encoder, Protocol):
+    """An encoder that can learn from which of two frames was called the better one."""
+
+    def learn_comparisons(
+        self, episodes: Sequence[EpisodeFrames], comparisons: FrameComparisons, report: Report
+    ) -> None:
+        """Fit to the episodes and to what was said of pieces of them; no other label is read."""
         ...

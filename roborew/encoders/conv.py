@@ -4,7 +4,7 @@ CPU."""
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, ClassVar
@@ -20,6 +20,7 @@ from roborew.encoders.preprocess import encode_in_batches, resize_frames, shrink
 from roborew.encoders.text import WIDTH as TEXT_WIDTH
 from roborew.encoders.text import embed_text
 from roborew.errors import InvalidInputError
+from roborew.learning.comparisons import FrameComparisons
 from roborew.learning.episode_layout import EpisodeLayout
 from roborew.learning.examples import EpisodeFrames, Features, Report
 from roborew.learning.instructions import InstructionSampler
@@ -98,19 +99,48 @@ class ConvEncoder:
 
     def learn(self, episodes: Sequence[EpisodeFrames], report: Report) -> None:
         """Fit to the demonstrations; the same ones in the same order give the same weights."""
-        rng = np.random.default_rng(self._seed)
         sampler = _FrameSampler(episodes)
+
+        def loss(rng: np.random.Generator) -> Tensor:
+            first, second = sampler.sample_pairs(rng, self._batch_size)
+            vectors = self._augmented_vectors(sampler, np.concatenate([first, second]), rng)
+            return self._heads.loss(vectors, sampler.label(rng, first, second))
+
+        self._minimize(loss, report)
+
+    def learn_comparisons(
+        self, episodes: Sequence[EpisodeFrames], comparisons: FrameComparisons, report: Report
+    ) -> None:
+        """Fit to which of two frames was called the better one, see `_Heads.comparison_loss`; the
+        same in the same order give the same weights."""
+        sampler = _FrameSampler(episodes)
+        segments = comparisons.segments
+
+        def loss(rng: np.random.Generator) -> Tensor:
+            chosen = rng.integers(0, len(segments), self._batch_size)
+            # Of pieces of several frames one each: the better piece holds the better frames.
+            offsets = rng.integers(0, segments.shape[2], self._batch_size)
+            first, second = segments[chosen, :, offsets].T
+            vectors = self._augmented_vectors(sampler, np.concatenate([first, second]), rng)
+            text = sampler.text_of(rng, np.concatenate([first, second]))
+            return self._heads.comparison_loss(vectors, text, comparisons.label[chosen])
+
+        self._minimize(loss, report)
+
+    def _augmented_vectors(
+        self, sampler: _FrameSampler, rows: Indices, rng: np.random.Generator
+    ) -> Tensor:
+        frames = _augment(sampler.pixels[rows], rng)
+        return self._vectors(frames.to(self._device))
+
+    def _minimize(self, loss: Callable[[np.random.Generator], Tensor], report: Report) -> None:
+        """Go down a loss, which draws its own batches."""
+        rng = np.random.default_rng(self._seed)
         weights = [*self._layers.parameters(), *self._heads.parameters()]
         descent = GradientDescent(weights, self._steps, rate=LEARNING_RATE, decay=WEIGHT_DECAY)
         self._layers.train()
         for step in range(self._steps):
-            first, second = sampler.sample_pairs(rng, self._batch_size)
-            rows = np.concatenate([first, second])
-            frames = _augment(sampler.pixels[rows], rng)
-            vectors = self._vectors(frames.to(self._device))
-            batch = sampler.label(rng, first, second)
-            loss = self._heads.loss(vectors, batch)
-            value = descent.step(loss)
+            value = descent.step(loss(rng))
             if step % REPORT_INTERVAL == 0 or step == self._steps - 1:
                 report("encoder loss", value)
                 report(f"encoder steps, of {self._steps}", step + 1)
@@ -194,6 +224,11 @@ class _FrameSampler:
         second = self._layout.rows(episodes, steps)
         return first, second
 
+    def text_of(self, rng: np.random.Generator, rows: Indices) -> NDArray[np.float32]:
+        """Draw a sentence that the episode of each frame is shown under, shape (B, E)."""
+        matching = self._instructions.sample_matching(rng, self._layout.owners[rows])
+        return self._instructions.embeddings[matching]
+
     def label(self, rng: np.random.Generator, first: Indices, second: Indices) -> _Batch:
         """Draw sentences for pairs of frames, and look up what is known of them."""
         rows = np.concatenate([first, second])
@@ -246,6 +281,21 @@ class _Heads(nn.Module):
         predicted_gap = self.apart(pairs)[:, 0]
         time_gap_loss = functional.mse_loss(predicted_gap, time_gap)
         return total + TIME_GAP_WEIGHT * time_gap_loss
+
+    def comparison_loss(
+        self, vectors: Tensor, text: NDArray[np.float32], label: NDArray[np.float32]
+    ) -> Tensor:
+        """Return the loss of vectors (2 B, D), the first frames of B comparisons before their second
+        ones, under sentences (2 B, E), for how much speaks for the second, (B,).
+
+        ``L = BCE(sigma(r_2 - r_1), y)``, Bradley-Terry, ``r`` being the first of the two outputs that
+        labels are asked of.
+        """
+        sentences = torch.as_tensor(text, device=vectors.device)
+        rewards = self.label(torch.cat([vectors, sentences], dim=1))[:, 0]
+        first, second = rewards.chunk(2)
+        target = torch.as_tensor(label, device=vectors.device)
+        return functional.binary_cross_entropy_with_logits(second - first, target)
 
     def _label_losses(
         self, vectors: Tensor, text: Tensor, labels: Tensor, is_known: Tensor, weight: float

@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from roborew.encoders.base import Encoder
+from roborew.encoders.base import ComparingEncoder, Encoder
 from roborew.errors import InvalidInputError
+from roborew.learning.comparisons import FrameComparisons
 from roborew.learning.examples import EpisodeFrames, Features, Report
+from roborew.learning.sampling import Indices
 from roborew.types import Video
 
 
@@ -38,6 +40,23 @@ class MultiViewEncoder:
         """Fit the encoder; each view is shown to it like an episode of its own."""
         cut = [replace(one, frames=view) for one in episodes for view in self._views(one.frames)]
         self._encoder.learn(cut, report)
+
+    def learn_comparisons(
+        self, episodes: Sequence[EpisodeFrames], comparisons: FrameComparisons, report: Report
+    ) -> None:
+        """As `learn`: what was said of two pieces is taken to hold in each view of them."""
+        if not isinstance(self._encoder, ComparingEncoder):
+            self.learn(episodes, report)
+            return
+        cut: list[EpisodeFrames] = []
+        segments: list[Indices] = []
+        for view in range(len(self._cameras)):
+            first_row = sum(len(one.frames) for one in cut)
+            segments.append(comparisons.segments + first_row)
+            cut += [replace(one, frames=self._views(one.frames)[view]) for one in episodes]
+        label = np.tile(comparisons.label, len(segments))
+        of_views = FrameComparisons(np.concatenate(segments), label)
+        self._encoder.learn_comparisons(cut, of_views, report)
 
     def encode(self, frames: Video) -> Features:
         """Vectors (T, views * D).

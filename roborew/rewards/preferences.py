@@ -8,7 +8,7 @@ where both agree.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -56,19 +56,21 @@ class PreferenceLabel:
             where either was an abstention, or nothing was asked.
         agreed: whether both orders named the same side, or none; None where ``second_probability`` is.
         reason: why there is no label; "" where there is one.
+        is_tie: whether neither is better, which says something, too.
     """
 
     label: Literal[0, 1] | None
     second_probability: float | None
     agreed: bool | None
     reason: str
+    is_tie: bool = False
 
 
 class PreferenceLabeler(JudgeClient):
     """Labels pairs of pictures, four questions each: two descriptions and two labels.
 
-    To be called from Python, such as on the pairs that `BradleyTerry` learns from; no command calls
-    it.
+    A "0" of this judge may mean that it could not tell, so that it is no tie; the paper leaves such
+    pairs out, too.
     """
 
     def __init__(
@@ -97,7 +99,9 @@ class PreferenceLabeler(JudgeClient):
         probabilities = self._second_probabilities([*different, *swapped])
         both_orders = iter(probabilities.reshape(2, -1).T.tolist())
         return [
-            _unlabeled("the pictures are the same") if same else combine_orders(*next(both_orders))
+            replace(_unlabeled("the pictures are the same"), is_tie=True)
+            if same
+            else combine_orders(*next(both_orders))
             for same in identical
         ]
 

@@ -55,6 +55,8 @@ logger = logging.getLogger(__name__)
 PACKAGES = ("gymnasium", "mujoco", "numpy", "stable-baselines3", "torch")
 MAX_SLUG_LENGTH = 64
 INFO, CONFIG, METRICS = "run.json", "config.json", "metrics.jsonl"
+LABELS = "preferences"
+"""Folder of what a judge was asked, which may have cost money before anything was logged."""
 
 C = TypeVar("C")
 
@@ -263,7 +265,8 @@ class RunDirectory:
     def is_empty(self) -> bool:
         """Whether nothing was logged or saved yet."""
         has_records = (self.path / METRICS).stat().st_size > 0
-        return not has_records and not self._checkpoints.folder.exists()
+        folders = (self._checkpoints.folder, self.path / LABELS)
+        return not has_records and not any(folder.exists() for folder in folders)
 
     def discard(self) -> None:
         """Remove the folder of a run in which nothing has happened.

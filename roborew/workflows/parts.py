@@ -35,6 +35,14 @@ ORACLE_REWARDS = MappingProxyType(
     }
 )
 """Rewards that are read from the truth: baselines beside the learned ones."""
+TAUGHT_REWARDS = MappingProxyType(
+    {
+        "preference": "a judge says which pictures of the agent are better, and a critic fitted to "
+        "that pays (RL-VLM-F, arXiv:2402.03681; needs a vision-language model; "
+        "--judge.model Qwen/Qwen3-VL-4B-Instruct)"
+    }
+)
+"""Rewards that are learned within a run, from nothing."""
 RENAMED_REWARDS = MappingProxyType({"true-dense": "oracle-dense", "true-sparse": "oracle-sparse"})
 """Names of an earlier release, which are still read."""
 
@@ -176,6 +184,11 @@ class RewardConfig(PartConfig):
         return self.name in ORACLE_REWARDS
 
     @property
+    def is_taught(self) -> bool:
+        """Whether the reward is learned within the run, from what a judge says of the agent."""
+        return self.name in TAUGHT_REWARDS
+
+    @property
     def is_folder(self) -> bool:
         """Whether the name is a folder, of a critic or of a released model."""
         # A registered name wins over a folder that happens to be called the same.
@@ -191,7 +204,8 @@ class RewardConfig(PartConfig):
 
     @property
     def _is_registered(self) -> bool:
-        return self.is_oracle or self.name in rewards or ":" in self.name
+        own = self.is_oracle or self.is_taught
+        return own or self.name in rewards or ":" in self.name
 
     @property
     def is_critic(self) -> bool:
@@ -238,6 +252,10 @@ class RewardConfig(PartConfig):
             from roborew.wrappers import EnvironmentReward, OracleReward
 
             return EnvironmentReward if self.name == "env" else OracleReward
+        if self.is_taught:
+            from roborew.workflows.preference.settings import PreferenceSettings
+
+            return PreferenceSettings
         if self.is_critic:
             from roborew.critics.critic import Critic
 
@@ -254,4 +272,5 @@ class RewardConfig(PartConfig):
         """
         # An address has a colon, too: whether anybody serves there is seen when it is asked.
         if not (self._is_registered or self.is_folder or self.is_repository):
-            raise UnknownNameError("reward", self.name, [*rewards, *ORACLE_REWARDS], nor="folder")
+            names = [*rewards, *ORACLE_REWARDS, *TAUGHT_REWARDS]
+            raise UnknownNameError("reward", self.name, names, nor="folder")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import shlex
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from roborew.agents.base import Agent
 from roborew.config import parse_settings
 from roborew.critics.critic import GOALS, is_critic, read_config
 from roborew.critics.objective import Refittable
@@ -66,7 +67,7 @@ def refit(run: RunDirectory, number: int) -> None:
         return
     shutil.rmtree(path, ignore_errors=True)  # torn when an earlier session was killed
     config = run.config(TrainConfig)
-    _record_agent(run, config, number)
+    _record_visited(run, config, number)
     demonstrations = read_refit_demonstrations(config)
     visited: list[Demonstration] = []
     for earlier in range(1, number + 1):
@@ -83,27 +84,50 @@ def _critic_cameras(config: TrainConfig) -> tuple[str, ...]:
     return tuple(named or read_refit_demonstrations(config)[0].cameras[:1])
 
 
-def _record_agent(run: RunDirectory, config: TrainConfig, number: int) -> None:
+def _record_visited(run: RunDirectory, config: TrainConfig, number: int) -> None:
     """Write episodes of the agent as it explores, as the critic sees them."""
     agent = load_trained(run).agent
-    cameras = _critic_cameras(config)
+    label = (
+        _frame_labels if config.refit_labels == "frames" else _EpisodeLabels(run, config, number)
+    )
+    path = visited_path(run, number)
+    count = config.refit_episodes
+    record_agent(config, agent, path, number, count, _critic_cameras(config), label)
+
+
+def record_agent(
+    config: TrainConfig,
+    agent: Agent,
+    path: Path,
+    number: int,
+    count: int,
+    cameras: Sequence[str],
+    label: Callable[[Recording], dict[str, NDArray[Any]]],
+) -> None:
+    """Write episodes of an agent as it explores into a folder set, lossless.
+
+    Args:
+        config: of its run.
+        agent: that acts.
+        path: of the set; one that is finished is left as it is.
+        number: which time this is in the run, from 1; decides the starts.
+        count: episodes, at most `SEEDS_APART`.
+        cameras: names of the views that lie side by side in a frame.
+        label: what is said of every frame of an episode.
+    """
     first = FIRST_SEED + number * SEEDS_APART
-    seeds = range(first, first + config.refit_episodes)
     sees_pictures = config.observations.kind != "state"
-    with closing(make_env(config, config.refit_episodes)) as bare:
+    with closing(make_env(config, count)) as bare:
         env = bare if sees_pictures else StepLog(bare)
 
         def act(observations: NDArray[Any]) -> NDArray[Any]:
             # As it explores: the critic has to be right where the agent will go next.
             return agent.act(observations, deterministic=False)
 
-        recordings = record(env, act, seeds)
+        recordings = record(env, act, range(first, first + count))
         fps = float(env.metadata.get("render_fps") or 10)
     # Lossless: the critic is to learn from the very pixels that it scores.
     shot = VideoFormat(fps=fps, encoding=find_encoding("lossless"), drawing="as the agent is paid")
-    label = (
-        _frame_labels if config.refit_labels == "frames" else _EpisodeLabels(run, config, number)
-    )
     episodes: list[NewEpisode] = []
     for row, recording in enumerate(recordings):
         columns = {"step": np.arange(len(recording.frames)), **label(recording)}
@@ -112,7 +136,6 @@ def _record_agent(run: RunDirectory, config: TrainConfig, number: int) -> None:
         name = f"visited-{number}-{row:03d}"
         episodes.append(_episode(recording, columns, config, name, cameras))
     request = {"refreshment": number, "steps": agent.steps}
-    path = visited_path(run, number)
     write_dataset(path, request, lambda first: episodes[first:], shot, write_manifest_dataset)
 
 

@@ -13,6 +13,7 @@ from roborew.shaping import Potential, ProgressDelta, RawScore, Shaping
 from roborew.types import RewardModel
 from roborew.workflows.factories import Environment, make_env
 from roborew.workflows.parts import RewardConfig
+from roborew.workflows.preference.untaught import Untaught
 from roborew.workflows.train.config import ShapingConfig, SuccessDetectorConfig, TrainConfig
 from roborew.workflows.train.resolve import resolve_for_reward
 from roborew.wrappers import (
@@ -50,6 +51,11 @@ def load_reward(name: str | Path, *, device: str = "cpu", **options: Any) -> Rew
             f"reward {reward.name}: the simulator's truth is no reward model; it can pay an agent, "
             "and scores no pictures."
         )
+    if reward.is_taught:
+        raise InvalidInputError(
+            f"reward {reward.name}: a judge teaches it while an agent learns; it scores nothing before. "
+            "Train with it, then take the run's last critic folder."
+        )
     reward.check_name()
     if reward.is_critic:
         if options:
@@ -81,6 +87,8 @@ def load_model(config: TrainConfig) -> RewardModel | None:
     """Return the reward model of a run, None where the truth itself pays."""
     if config.reward.is_oracle:
         return None
+    if config.reward.is_taught:
+        return Untaught()
     return load_configured(config.reward, config.device)
 
 

@@ -17,10 +17,12 @@ from roborew.config import (
     parse_options,
     parse_settings,
 )
+from roborew.critics.dataset.preferences import SegmentComparison
 from roborew.critics.ensemble import make_objective
 from roborew.critics.recipe import MACHINE_SETTINGS
 from roborew.data.demonstration import Demonstration
-from roborew.encoders.base import Encoder
+from roborew.data.preferences import Preference
+from roborew.encoders.base import ComparingEncoder, Encoder
 from roborew.encoders.multi_view import MultiViewEncoder
 from roborew.errors import InvalidInputError
 from roborew.learning.devices import check_devices
@@ -36,6 +38,7 @@ from roborew.workflows.fit.examples import (
     make_example,
     resolve_cameras,
 )
+from roborew.workflows.fit.preferences import to_answers, to_comparisons
 from roborew.workflows.fit.split import (
     HeldOutInstructions,
     Split,
@@ -63,6 +66,7 @@ class EmbeddedDemonstrations:
         examples: the demonstrations, then what an agent visited.
         episode_frames: their pictures, in the same order.
         visited: names of the latter.
+        answers: what somebody said of pieces of the examples; none where nobody was asked.
         seconds: wall-clock time by part: "reading", "encoder", "embedding".
         figures: what the encoder reported last, by name; empty where it was not learned.
     """
@@ -76,6 +80,7 @@ class EmbeddedDemonstrations:
     examples: tuple[Example, ...]
     episode_frames: tuple[EpisodeFrames, ...]
     visited: frozenset[str]
+    answers: tuple[SegmentComparison, ...]
     seconds: dict[str, float]
     figures: dict[str, float]
 
@@ -85,6 +90,7 @@ def embed_demonstrations(
     config: FitConfig,
     say: Say | None = None,
     visited: Sequence[Demonstration] = (),
+    preferences: Sequence[Preference] = (),
 ) -> EmbeddedDemonstrations:
     """Read demonstrations, split them, let the encoder learn from those to be fitted, and embed all
     of them.
@@ -92,9 +98,10 @@ def embed_demonstrations(
     Arguments and errors as of `fit_critic`.
     """
     _check_config(config)
+    all_demonstrations = [*demonstrations, *visited]
+    answers = to_answers(preferences, all_demonstrations, config)
     seeds = Seeds(config.seed)
     encoder, encoder_options = _make_encoder(config, seeds)
-    all_demonstrations = [*demonstrations, *visited]
     clock = Stopwatch()
     with clock.time("reading"):
         recordings = _read(all_demonstrations, config, encoder, seeds, say)
@@ -103,7 +110,13 @@ def embed_demonstrations(
     figures = dict[str, float]()
     # From the episodes to fit alone: an encoder that saw the test pictures would flatter the critic.
     with clock.time("encoder"):
-        encoder.learn(recordings.to_fit(), keeping(figures, say))
+        if answers and isinstance(encoder, ComparingEncoder):
+            episodes = recordings.episode_frames
+            length = config.critic.typed_options()["segment_length"]
+            comparisons = to_comparisons(answers, episodes, length)
+            encoder.learn_comparisons(episodes, comparisons, keeping(figures, say))
+        else:
+            encoder.learn(recordings.to_fit(), keeping(figures, say))
     with clock.time("embedding"):
         examples = _embed(recordings, config, encoder, say)
     return EmbeddedDemonstrations(
@@ -116,6 +129,7 @@ def embed_demonstrations(
         examples=examples,
         episode_frames=recordings.episode_frames,
         visited=frozenset(demonstration.name for demonstration in visited),
+        answers=answers,
         seconds=clock.seconds,
         figures=figures,
     )

@@ -12,8 +12,9 @@ from roborew.config import format_options
 from roborew.critics.calibration import fit_calibration
 from roborew.critics.critic import Critic
 from roborew.critics.ensemble import make_objective
-from roborew.critics.objective import Refittable
+from roborew.critics.objective import PreferenceObjective, Refittable
 from roborew.data.demonstration import Demonstration
+from roborew.data.preferences import Preference
 from roborew.errors import InvalidInputError
 from roborew.learning.examples import EpisodeFrames, Example
 from roborew.learning.labels import progress_labels
@@ -28,6 +29,7 @@ from roborew.workflows.fit.embed import (
     with_defaults,
     with_every_setting,
 )
+from roborew.workflows.fit.preferences import for_preferences
 from roborew.workflows.fit.split import HeldOutInstructions, Split
 
 MIN_PROGRESS_RANGE = 0.05
@@ -63,6 +65,7 @@ def fit_critic(
     config: FitConfig,
     say: Say | None = None,
     visited: Sequence[Demonstration] = (),
+    preferences: Sequence[Preference] = (),
 ) -> Fitted:
     """Fit a critic to demonstrations.
 
@@ -73,6 +76,8 @@ def fit_critic(
         visited: episodes of an agent that learned from an earlier critic. They are split like
             demonstrations and have the labels that they carry; a critic with a way of its own to
             learn from them (`Refittable`) uses that.
+        preferences: what somebody said of pieces of the episodes. A critic that can learn from that
+            (`PreferenceObjective`) learns from nothing else then; see `for_preferences`.
 
     Raises:
         UnknownNameError: no such critic, encoder or setting.
@@ -80,7 +85,10 @@ def fit_critic(
             needs is missing.
         CorruptFileError: a video is damaged.
     """
-    return fit_objective(embed_demonstrations(demonstrations, config, say, visited), config, say)
+    if preferences:
+        config = for_preferences(config, preferences)
+    embedded = embed_demonstrations(demonstrations, config, say, visited, preferences)
+    return fit_objective(embedded, config, say)
 
 
 def fit_objective(
@@ -97,10 +105,12 @@ def fit_objective(
     by_name = {example.name: example for example in embedded.examples}
     training = [by_name[name] for name in embedded.split.fit]
     validation = [by_name[name] for name in embedded.split.validation]
-    if config.goal_images is None:
+    if config.goal_images is None and not embedded.answers:
         _check_gain(training)
     with clock.time("objective"):
-        if embedded.visited and isinstance(objective, Refittable):
+        if embedded.answers and isinstance(objective, PreferenceObjective):
+            objective.learn(embedded.examples, embedded.answers, report)
+        elif embedded.visited and isinstance(objective, Refittable):
             # What an agent visited is no demonstration: such a critic tells it from one.
             demonstrations = [
                 example for example in training if example.name not in embedded.visited

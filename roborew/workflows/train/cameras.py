@@ -6,6 +6,7 @@
 | not given | any other | the environment's first camera |
 | given | a critic | these, in the places of those that it was fitted to |
 | given | any other | this one |
+| given | preference | these: its critics are fitted to them |
 
 Several are drawn one after the other and lie side by side in a frame, as at fitting.
 """
@@ -66,6 +67,12 @@ def choose_cameras(config: TrainConfig, model: RewardModel | None) -> tuple[str,
     """
     fitted = model.cameras if isinstance(model, Critic) else ()
     chosen = config.env.cameras
+    if config.reward.is_taught:
+        # The critics are fitted to whatever is chosen, and have to be told its name.
+        available = _available(config)
+        return tuple(
+            _find(name, available, config, by_user=True) for name in chosen or available[:1]
+        )
     if chosen and len(chosen) != max(1, len(fitted)):
         expected = f"{len(fitted)}, in the places of {', '.join(fitted)}" if fitted else "one"
         raise InvalidInputError(

@@ -332,6 +332,11 @@ class TrainConfig:
     @property
     def phases(self) -> tuple[int, ...]:
         """Steps at which each reward has paid its last: one, and one more for each time that the
-        critic is refitted."""
+        critic is refitted. One that is taught within the run pays nothing before its first
+        round."""
+        if self.reward.is_taught:
+            from roborew.workflows.preference.settings import settings_of
+
+            return settings_of(self).phases(self.timesteps)
         parts = self.num_refits + 1 if self.refit else 1
         return tuple(self.timesteps * part // parts for part in range(1, parts + 1))

@@ -116,7 +116,7 @@ def check_agent_demonstrations(
         return config
     if not isinstance(agent, LearnsFromDemonstrations):
         raise InvalidInputError(f"demos: agent {name} takes no demonstrations; leave them out.")
-    if is_offline and config.refit is not None:
+    if is_offline and (config.refit is not None or config.reward.is_taught):
         raise InvalidInputError(
             f"refit: agent {name} never plays, so there is nothing to refit a critic to."
         )

@@ -4,6 +4,7 @@ written down with it."""
 from __future__ import annotations
 
 import inspect
+import math
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -15,6 +16,7 @@ from roborew.types import RewardSpec
 from roborew.workflows.environments import check_environment, task_class
 from roborew.workflows.factories import FRAME_STACK
 from roborew.workflows.parts import AgentConfig, RewardConfig
+from roborew.workflows.preference.settings import settings_of
 from roborew.workflows.train.config import (
     EnvConfig,
     ObservationsConfig,
@@ -49,6 +51,8 @@ def resolve(config: TrainConfig) -> TrainConfig:
         _check_refit(reward, config.refit)
     if reward.is_oracle:
         _check_oracle(config)
+    if reward.is_taught:
+        _check_taught(config)
     return replace(
         config,
         env=_resolve_env(config.env),
@@ -120,7 +124,8 @@ def _resolve_agent(config: TrainConfig, reward: RewardConfig) -> AgentConfig:
     options = agent.typed_options()
     task = task_class(config.env.id)
     if "init_std" in keyword_options(agent.factory()) and "init_std" not in options:
-        usual = CRITICS_INIT_STD if reward.is_critic else DEFAULT_INIT_STD
+        by_critic = reward.is_critic or reward.is_taught
+        usual = CRITICS_INIT_STD if by_critic else DEFAULT_INIT_STD
         agent = agent.with_options({"init_std": task.train_init_std or usual})
     if agent.name == "ppo":
         agent = agent.with_options({**task.train_ppo, **agent.options})
@@ -186,6 +191,21 @@ def _check_oracle(config: TrainConfig) -> None:
                 f"{flag}: reward {config.reward.name} pays the simulator's truth and cannot honor "
                 "it; its own settings are listed by --reward.help."
             )
+
+
+def _check_taught(config: TrainConfig) -> None:
+    """A judge compares the agent's pictures with each other: nothing is taught by one of the goal."""
+    if config.goal_image is not None:
+        raise InvalidInputError(
+            f"--goal-image: reward {config.reward.name} compares pictures of the agent with each other "
+            "and reads none of the goal; leave it out."
+        )
+    rounds = settings_of(config).num_rounds
+    if config.timesteps < rounds**2:
+        raise InvalidInputError(
+            f"--reward.num-rounds: expected at most {math.isqrt(config.timesteps):,} in "
+            f"{config.timesteps:,} steps; got {rounds:,}."
+        )
 
 
 def _check_refit(reward: RewardConfig, demonstrations: Path) -> None:

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from roborew.checks.synthetic import embedded_episode, embedded_episodes, query
-from roborew.critics.ensemble import Ensemble, make_objective
+from roborew.critics.dataset.preferences import SegmentComparison
+from roborew.critics.ensemble import Ensemble, PreferenceEnsemble, make_objective
 from roborew.critics.objective import Objective, Query, Refittable
 from roborew.critics.objectives.ridge import Ridge
 from roborew.errors import CorruptFileError, InvalidInputError
@@ -140,3 +141,20 @@ def test_members_that_learn_from_an_agent_do_so_in_an_ensemble_too(name: str) ->
 
 def test_members_that_need_labels_make_an_ensemble_that_does() -> None:
     assert not isinstance(make_objective("ridge", kept("ridge"), members=2), Refittable)
+
+
+def test_members_that_learn_from_preferences_differ_and_never_abstain() -> None:
+    examples = [replace(one, progress=None, success=None) for one in embedded_episodes(3)]
+    answers = [
+        SegmentComparison(first=(row, 0), second=(row, len(one.features) - 1), label=1.0)
+        for row, one in enumerate(examples)
+    ]
+    made = make_objective("bradley_terry", ("seed=4", "steps=20"), members=3)
+    assert isinstance(made, PreferenceEnsemble)
+    made.learn(examples, answers, lambda what, value: None)
+    asked = [query(one) for one in examples]
+    values = made.member_values(asked)
+    assert values[0].shape == (3, len(examples[0].features)) and values[0].std(axis=0).max() > 0
+    scores, _ = made.score_step(asked)
+    assert all(one.valid.all() for one in scores)
+    np.testing.assert_allclose(scores[0].value, values[0].mean(axis=0), atol=1e-6)

@@ -1,0 +1,1 @@
+"""What a judge teaches, and how fast it can be asked."""

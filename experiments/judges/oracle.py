@@ -1,0 +1,163 @@
+"""A judge that knows the truth, behind an OpenAI-compatible server on this machine.
+
+It knows the progress of every frame that a run recorded (``preferences/round-*``), and says which of
+two pictures is further; of a share of all pairs it says the opposite, and of another one nothing. Which
+pairs these are depends on the pictures alone, so that asking again, or the other way round, does not
+help.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import json
+import re
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Lock, Thread
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from safetensors.numpy import load
+
+from roborew import read_demonstrations
+from roborew.data.manifest_writer import MANIFEST
+from roborew.storage.json_files import read_json_lines
+
+TIE_MARGIN = 0.01
+"""Difference in progress below which neither picture is further."""
+PAIR = re.compile(r"Pair [0-9]+: pictures ([0-9]+) and ([0-9]+)\.")
+TAG = re.compile(r"<(answer-[0-9a-f]+)>")
+DESCRIPTION = re.compile(r"first ([0-9a-f]{64}) second ([0-9a-f]{64})")
+
+
+class Oracle:
+    """Args:
+    runs: folder of the runs whose frames are known.
+    wrong: share of the pairs of which it says the opposite.
+    silent: share of the pairs of which it says nothing.
+    """
+
+    def __init__(self, runs: Path, wrong: float = 0.1, silent: float = 0.1) -> None:
+        self._runs = runs
+        self._wrong = wrong
+        self._silent = silent
+        self._progress: dict[str, float] = {}
+        self._read: set[Path] = set()
+        self._lock = Lock()
+
+    def reply(self, content: Sequence[dict[str, Any]]) -> str:
+        """What it says to a message."""
+        pictures = [frame_key(part) for part in content if part["type"] == "image_url"]
+        text = "\n".join(part["text"] for part in content if part["type"] == "text")
+        pairs = PAIR.findall(text)
+        if pairs:
+            keys = [(pictures[int(a) - 1], pictures[int(b) - 1]) for a, b in pairs]
+            return self._tagged(text, " ".join(self._digit(*pair) for pair in keys))
+        if pictures:
+            return "first {} second {}".format(*pictures)
+        described = DESCRIPTION.search(text)
+        assert described is not None
+        digit = self._digit(*described.groups())
+        return "I cannot tell." if digit == "x" else self._tagged(text, digit)
+
+    def _tagged(self, text: str, answer: str) -> str:
+        tag = TAG.findall(text)[-1]
+        return f"<{tag}>{answer}</{tag}>"
+
+    def _digit(self, first: str, second: str) -> str:
+        """1, 2, 0 or x, as asked for."""
+        gap = self.progress(second) - self.progress(first)
+        # The same for both orders: a fault of the judge, no noise that agreement would find.
+        pair = "".join(sorted((first, second)))
+        luck = np.random.default_rng(int(hashlib.sha256(pair.encode()).hexdigest()[:16], 16))
+        draw, side = luck.random(), luck.random() < 0.5
+        if draw < self._silent:
+            return "x"
+        if abs(gap) < TIE_MARGIN:
+            # A wrong answer about a tie is that one is better.
+            gap = (
+                0.0
+                if draw >= self._silent + self._wrong
+                else (1 if side == (first < second) else -1)
+            )
+            return "0" if gap == 0 else "2" if gap > 0 else "1"
+        if draw < self._silent + self._wrong:
+            gap = -gap
+        return "2" if gap > 0 else "1"
+
+    def progress(self, key: str) -> float:
+        """The truth about a picture of a run."""
+        with self._lock:
+            if key not in self._progress:
+                self._read_rounds()
+            return self._progress[key]
+
+    def _read_rounds(self) -> None:
+        for folder in sorted(self._runs.glob("*/preferences/round-*")):
+            if folder in self._read or not (folder / MANIFEST).is_file():
+                continue
+            self._read.add(folder)
+            rows = {row["case_id"]: row for _, row in read_json_lines(folder / MANIFEST)}
+            for episode in read_demonstrations(folder):
+                numbers = load((folder / rows[episode.name]["numbers"]).read_bytes())
+                views = zip(*map(episode.frames, episode.cameras), strict=True)
+                for views_of_frame, progress in zip(views, numbers["true_progress"], strict=True):
+                    key = picture_key(np.concatenate(views_of_frame, axis=1))
+                    self._progress[key] = float(progress)
+
+
+def picture_key(picture: np.ndarray[Any, np.dtype[np.uint8]]) -> str:
+    """A hash of the pixels of a picture."""
+    return hashlib.sha256(np.ascontiguousarray(picture).tobytes()).hexdigest()
+
+
+def frame_key(part: dict[str, Any]) -> str:
+    """The same of a picture in a message."""
+    content = base64.b64decode(part["image_url"]["url"].partition(",")[2])
+    return picture_key(np.asarray(Image.open(io.BytesIO(content)).convert("RGB")))
+
+
+@contextmanager
+def serving(oracle: Oracle) -> Generator[str]:
+    """Give the address of the API while the oracle answers there."""
+    handler = type("Handler", (_Handler,), {"oracle": oracle})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}/v1"
+        finally:
+            server.shutdown()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    # Else a short answer waits 40 ms for the acknowledgement of its headers.
+    disable_nagle_algorithm = True
+    oracle: Oracle
+
+    def do_GET(self) -> None:
+        """The models."""
+        self._send({"data": [{"id": "oracle"}]})
+
+    def do_POST(self) -> None:
+        """An answer."""
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        text = self.oracle.reply(body["messages"][-1]["content"])
+        choice = {"message": {"content": text}, "finish_reason": "stop"}
+        self._send({"choices": [choice]})
+
+    def _send(self, content: object) -> None:
+        body = json.dumps(content).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - named so by its base
+        """Nothing."""

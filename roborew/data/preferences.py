@@ -1,0 +1,175 @@
+"""Which of two pieces of video is better, as somebody said: a file of lines beside a set of
+demonstrations.
+
+<set>/preferences.jsonl   {"first": ["episode-1", 3], "second": ["episode-7", 12], "frames": 1,
+                          "label": 1.0, "by": "person", "reason": ""}
+
+A line is written once and never changed; ``{"undo": true}`` takes the last one back that stands. What
+a crash leaves of a last line is cut off when the file is gone on with.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from roborew.config import to_json
+from roborew.errors import CorruptFileError, InvalidInputError
+from roborew.storage.atomic import explain_full_disk
+from roborew.storage.json_files import read_json_lines
+from roborew.storage.plain import open_plain
+
+PREFERENCES = "preferences.jsonl"
+PERSON = "person"
+"""Who labeled, where it was no model."""
+UNDO = {"undo": True}
+
+Segment = tuple[str, int]
+"""Name of an episode, and the number of the first frame of a piece of it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preference:
+    """What somebody said of two pieces of video.
+
+    Attributes:
+        first: episode and its first frame.
+        second: episode and its first frame.
+        frames: length of both pieces.
+        label: how much speaks for the second, in [0, 1]; 0.5 is a tie; None where nobody could tell.
+        by: who said so: a judge's identity, or ``person``.
+        reason: why there is no label; "" where there is one.
+    """
+
+    first: Segment
+    second: Segment
+    frames: int = 1
+    label: float | None
+    by: str
+    reason: str = ""
+
+    def __post_init__(self) -> None:
+        if self.label is not None and not 0 <= self.label <= 1:
+            raise InvalidInputError(f"preference: expected a label in [0, 1]; got {self.label}.")
+        if self.frames < 1 or min(self.first[1], self.second[1]) < 0:
+            raise InvalidInputError(
+                "preference: expected frames from number 0 on, at least one of each piece; got "
+                f"{self.first}, {self.second} and {self.frames}."
+            )
+
+    @property
+    def pair(self) -> tuple[Segment, Segment]:
+        """What was compared."""
+        return self.first, self.second
+
+
+class PreferenceFile:
+    """The labels of a set, on the disk as soon as they are given.
+
+    Args:
+        path: the file; made with the first label.
+
+    Raises:
+        CorruptFileError: a line that is no label.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.labels = read_preferences(path) if path.exists() else []
+        """Those that stand, in the order in which they were given."""
+        _cut_unfinished_line(path)
+
+    def add(self, labels: Sequence[Preference]) -> None:
+        """Append labels; when this returns they are safe on the disk."""
+        self._append([_to_line(label) for label in labels])
+        self.labels += labels
+
+    def undo(self) -> Preference | None:
+        """Take back the last label that stands and return it; None where there is none."""
+        if not self.labels:
+            return None
+        self._append([json.dumps(UNDO)])
+        return self.labels.pop()
+
+    def _append(self, lines: Iterable[str]) -> None:
+        content = "".join(f"{line}\n" for line in lines).encode()
+        with (
+            explain_full_disk(self._path, len(content)),
+            open(self._path, "ab", opener=open_plain) as file,
+        ):
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def read_preferences(path: Path) -> list[Preference]:
+    """Read the labels that stand in a file; a last line that a crash cut short is none.
+
+    Raises:
+        CorruptFileError: a line that is no label, or takes back what is not there.
+    """
+    labels: list[Preference] = []
+    for number, row in read_json_lines(path, unfinished=True):
+        try:
+            if row == UNDO:
+                labels.pop()
+            else:
+                labels.append(_from_row(row))
+        except (KeyError, ValueError, TypeError, IndexError, InvalidInputError) as error:
+            raise CorruptFileError(
+                f"{path}, line {number}: expected a preference; got {row!r:.80} ({error})."
+            ) from error
+    return labels
+
+
+def set_preferences(folder: Path) -> list[Preference]:
+    """The labels that stand beside a set of demonstrations; none where nobody labeled it."""
+    path = folder / PREFERENCES
+    return read_preferences(path) if path.is_file() else []
+
+
+def _to_line(label: Preference) -> str:
+    row = {
+        "first": label.first,
+        "second": label.second,
+        "frames": label.frames,
+        "label": label.label,
+        "by": label.by,
+        "reason": label.reason,
+    }
+    return json.dumps(to_json(row), allow_nan=False)
+
+
+def _from_row(row: dict[str, Any]) -> Preference:
+    label = row["label"]
+    return Preference(
+        first=_segment(row["first"]),
+        second=_segment(row["second"]),
+        frames=_whole_number(row["frames"]),
+        label=None if label is None else float(label),
+        by=str(row["by"]),
+        reason=str(row["reason"]),
+    )
+
+
+def _segment(entry: Any) -> Segment:
+    episode, frame = entry
+    return str(episode), _whole_number(frame)
+
+
+def _whole_number(value: Any) -> int:
+    # JSON's true is an int to Python.
+    if type(value) is not int:
+        raise ValueError(f"expected a whole number; got {value!r}")
+    return value
+
+
+def _cut_unfinished_line(path: Path) -> None:
+    """Cut off what a crash left of a label, which a next one would be joined to."""
+    if path.exists():
+        with open(path, "r+b", opener=open_plain) as file:
+            file.truncate(file.read().rfind(b"\n") + 1)

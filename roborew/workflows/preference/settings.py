@@ -1,0 +1,96 @@
+"""What `--reward preference` may be told."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from roborew.bounds import check_whole_number
+from roborew.errors import InvalidInputError
+from roborew.judges.config import DEFAULT_JUDGE, JudgeConfig
+from roborew.registry import encoders
+
+if TYPE_CHECKING:
+    from roborew.workflows.train.config import TrainConfig
+
+QUESTIONS_PER_PAIR = 4
+"""A description and a label in each order."""
+MAX_EPISODES = 1_000
+"""Of a round: more would begin as those of the next one do."""
+
+Selection = Literal["uniform", "recent", "disagreement"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PreferenceSettings:
+    """How a judge teaches a reward while an agent learns from it (RL-VLM-F, arXiv:2402.03681)."""
+
+    judge: JudgeConfig = DEFAULT_JUDGE
+    """Who is asked."""
+    num_labels: int = 3000
+    """Pairs that the judge is asked about over the whole run."""
+    num_rounds: int = 6
+    """How often the agent's episodes are recorded, pairs of them labeled, and the critic fitted anew:
+    before the first step, soon after, and then more and more seldom."""
+    episodes: int = 64
+    """Episodes of the agent in a round, as it explores."""
+    selection: Selection = "disagreement"
+    """Which pairs are asked about: any frames of all rounds (uniform); one of the last round against
+    any (recent); of such the ones on which the critics of the last round differ most
+    (disagreement)."""
+    pairs_per_question: int = 1
+    """Pairs in one question. One is RL-VLM-F: two descriptions and two labels of each. Of several the
+    pictures are shown once and the labels listed, in two questions for both orders."""
+    ensemble_size: int = 3
+    """Critics, each fitted to labels drawn with replacement; their mean pays."""
+    steps: int = 200
+    """Gradient steps of each critic."""
+    label_noise: float = 0.1
+    """Share of the labels that are taken to be wrong, in [0, 0.5)."""
+    encoder: str = "conv"
+    """What turns pictures into vectors, see `roborew list encoders`: conv is fitted to the labels."""
+    encoder_steps: int = 200
+    """Gradient steps of the encoder, if it is fitted."""
+
+    def __post_init__(self) -> None:
+        for name in ("num_labels", "num_rounds", "episodes", "pairs_per_question"):
+            check_whole_number(f"reward.{name}", getattr(self, name))
+        for name in ("ensemble_size", "steps", "encoder_steps"):
+            check_whole_number(f"reward.{name}", getattr(self, name))
+        if self.episodes > MAX_EPISODES:
+            raise InvalidInputError(
+                f"reward.episodes: expected at most {MAX_EPISODES:,}; got {self.episodes:,}."
+            )
+        if not 0 <= self.label_noise < 0.5:
+            raise InvalidInputError(
+                f"reward.label_noise: expected a share in [0, 0.5); got {self.label_noise}."
+            )
+        encoders.canonical(self.encoder)
+
+    def phases(self, timesteps: int) -> tuple[int, ...]:
+        """Steps at which the rounds begin, and the last step: the more of them early, while the agent
+        still tries everything. What is not paid then is hardly ever done again.
+
+        >>> PreferenceSettings(num_rounds=3).phases(900)
+        (0, 100, 400, 900)
+        """
+        rounds = self.num_rounds
+        return tuple(timesteps * part**2 // rounds**2 for part in range(rounds + 1))
+
+    def questions_of_round(self, number: int) -> int:
+        """Questions that a round asks at most."""
+        pairs = self.labels_of_round(number)
+        if self.pairs_per_question == 1:
+            return QUESTIONS_PER_PAIR * pairs
+        return 2 * math.ceil(pairs / self.pairs_per_question)
+
+    def labels_of_round(self, number: int) -> int:
+        """Pairs that are asked about in a round, from 1; the first rounds take what is left over."""
+        share, rest = divmod(self.num_labels, self.num_rounds)
+        return share + (number <= rest)
+
+
+def settings_of(config: TrainConfig) -> PreferenceSettings:
+    """The settings of a run whose reward is taught."""
+    return PreferenceSettings(**config.reward.typed_options())
