@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import signal
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,14 @@ from roborew.data.demonstration import Demonstration
 from roborew.data.lerobot import open_lerobot
 from roborew.data.reading import read_demonstrations
 from roborew.errors import InvalidInputError
+from roborew.storage.run import RunDirectory
 from roborew.workflows.collect import CollectConfig
 from roborew.workflows.collect.collect import FIRST_SEED, CollectStatus, collect_demonstrations
 from roborew.workflows.fit import FitConfig, fit_critic
-from roborew.workflows.parts import CriticConfig, EncoderConfig
+from roborew.workflows.parts import AgentConfig, CriticConfig, EncoderConfig, RewardConfig
+from roborew.workflows.train.config import EnvConfig, TrainConfig
+from roborew.workflows.train.loop import start, train
+from roborew.workflows.trained import load_trained
 from roborew_envs.suites import SuiteVectorEnv, find_env_spec
 from roborew_envs.suites.demonstrations import (
     SUCCESS_HOLD_STEPS,
@@ -305,3 +310,45 @@ def test_a_critic_is_fitted_to_such_a_set(drawer: Path) -> None:
     )
     assert [example.success for example in fitted.examples] == [True, True, False, False]
     assert len(fitted.examples[0].features) == demonstrations[0].length
+
+
+def trained(path: Path, **changes: Any) -> Path:
+    """An agent that learned for a moment."""
+    small = {"hidden_dim": 8, "batch_size": 8, "gradient_steps": 1, "report_every": 4}
+    config = TrainConfig(
+        env=EnvConfig("tests/Timer-v0"),
+        instruction="move about",
+        reward=RewardConfig("env"),
+        agent=AgentConfig("sac", {**small, "learning_starts": 8}),
+        total_timesteps=32,
+        num_envs=2,
+    )
+    with start(replace(config, **changes), path) as run:
+        train(run)
+    return path
+
+
+def test_an_agent_may_be_the_expert_where_a_suite_brings_none(tmp_path: Path) -> None:
+    run = trained(tmp_path / "run")
+    config = replace(CHANCE, behaviors=("expert", "random"), expert=run)
+    films = list(
+        read_demonstrations(collect_demonstrations("tests/Timer-v0", config, tmp_path / "set"))
+    )
+    agent = load_trained(RunDirectory.open(run)).agent
+    assert [film.notes["behavior"] for film in films] == ["expert"] * 2 + ["random"] * 2
+    film = films[0]
+    assert film.observations is not None and film.actions is not None
+    for observed, action in zip(film.observations[:-1], film.actions[:-1], strict=True):
+        np.testing.assert_allclose(agent.act(observed[None])[0], action, rtol=1e-5)
+
+
+def test_a_run_that_cannot_show_it_is_no_expert(tmp_path: Path) -> None:
+    repeats = trained(tmp_path / "repeats", env=EnvConfig("tests/Timer-v0", action_repeat=2))
+    for env, run, message in (
+        ("tests/Timer-v0", repeats, "repeats its actions"),
+        ("tests/Timer-black-v0", repeats, "trained in tests/Timer-v0"),
+        ("roborew/Press-v0", repeats, "expert of its own"),
+    ):
+        with pytest.raises(InvalidInputError, match=message):
+            collect_demonstrations(env, replace(CHANCE, expert=run), tmp_path / "set")
+    assert not (tmp_path / "set").exists()

@@ -31,6 +31,8 @@ from roborew_envs.suites.suite_renderer import SuiteRenderer
 Arrays = dict[str, NDArray[Any]]
 _SUCCESS_KEYS = ("success", "is_success")
 """What Meta-World and Gymnasium-Robotics call it."""
+Expert = Callable[[NDArray[Any]], NDArray[np.float32]]
+"""Observations (N, D) -> actions (N, A)."""
 _log = logging.getLogger(__name__)
 
 
@@ -109,6 +111,7 @@ class SuiteVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         self._root_seeds = np.random.SeedSequence().generate_state(num_envs, np.uint64) >> 1
         self._episode_numbers = np.full(num_envs, -1)
         self._ended = np.ones(num_envs, np.bool_)
+        self._expert: Expert | None = None
         self._actions: list[list[NDArray[Any]]] = [[] for _ in self.envs]
         batch_shape = (num_envs, *observation_space.shape)
         self._observations: NDArray[Any] = np.zeros(batch_shape, observation_space.dtype)
@@ -205,14 +208,21 @@ class SuiteVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         return self.spec.id if self.spec is not None else type(self).__name__
 
     @property
-    def expert(self) -> Callable[[NDArray[Any]], NDArray[np.float32]] | None:
-        """The suite's own policy, observations (N, D) to actions (N, A); None if it brings none."""
+    def expert(self) -> Expert | None:
+        """A policy that knows how, observations (N, D) to actions (N, A): the one that was set, or
+        the suite's own; None if it brings none."""
+        if self._expert is not None:
+            return self._expert
         first = self.envs[0]
         if not first.has_wrapper_attr("expert"):
             return None
         policy = first.get_wrapper_attr("expert")
         # A copy: scripts of others write into what they are given, as Meta-World's for doors do.
         return lambda observations: policy(observations.copy())
+
+    @expert.setter
+    def expert(self, policy: Expert) -> None:
+        self._expert = policy
 
     def _start_episode(self, i: int) -> dict[str, Any]:
         """Start the episode that environment i stands at; its info, with success where a goal

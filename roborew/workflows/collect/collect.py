@@ -76,12 +76,20 @@ def collect_demonstrations(
         make = partial(_new_episode, env, instruction, source.sentences(instruction), cameras)
         return write_dataset(
             out,
-            {"env": env, **to_json(config), "cameras": cameras},
+            _request(env, config, cameras),
             partial(_episodes, source, config, behaviors, make),
             _video_format(source, config),
             _dataset_writer(source, config),
             lambda done: observe(_status(done, config, behaviors)),
         )
+
+
+def _request(env: str, config: CollectConfig, cameras: tuple[str, ...]) -> dict[str, Any]:
+    request = {"env": env, **to_json(config), "cameras": cameras}
+    # Sets of earlier releases do not name one.
+    if config.expert is None:
+        del request["expert"]
+    return request
 
 
 def _status(done: int, config: CollectConfig, behaviors: tuple[Behavior, ...]) -> CollectStatus:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
@@ -15,6 +16,9 @@ class CollectConfig:
     behaviors: tuple[str, ...] = ("expert",)
     """Policies that play, each from the same starts; an environment without one of them says which it
     has."""
+    expert: Path | None = None
+    """Run whose agent plays the expert, and on which noisy, stall and the like build, in an
+    environment of another suite that brings none."""
     instruction: Annotated[str | None, tyro.conf.arg(aliases=("--goal",))] = None
     """What the episodes are to show, as a sentence; the environment's own instruction if not
     given."""

@@ -14,6 +14,7 @@ from roborew.errors import InvalidInputError
 from roborew.storage.run import slugify
 from roborew.types import Frame, picture_fault
 from roborew.workflows.collect.config import CollectConfig
+from roborew.workflows.collect.run_expert import expert_of_run
 from roborew_envs import TASKS, make_task
 from roborew_envs.experts.behaviors import Behavior, available_behaviors
 from roborew_envs.experts.grading import ExpertPace, Grade
@@ -103,8 +104,16 @@ def make_source(env: str, config: CollectConfig) -> EpisodeSource:
     Raises:
         gymnasium.error.Error: no such environment, or its package is absent.
         RenderError: no OpenGL.
+        InvalidInputError: the run that is to be the expert cannot be.
     """
-    return TaskSource(env, config) if env in TASKS else SuiteSource(env, config)
+    if env not in TASKS:
+        return SuiteSource(env, config)
+    if config.expert is not None:
+        raise InvalidInputError(
+            f"expert: {env} brings an expert of its own; leave --expert out, or film the agent: "
+            f"roborew record {config.expert}."
+        )
+    return TaskSource(env, config)
 
 
 class TaskSource:
@@ -188,6 +197,8 @@ class SuiteSource:
         self._name = env
         suite_env = SuiteVectorEnv(env, 1, "rgb_array", quality=config.quality)
         self._env = suite_env
+        if config.expert is not None:
+            suite_env.expert = expert_of_run(config.expert, env)
         self._before: tuple[NDArray[Any], Frame] | None = None
         self.drawing = "by the environment"
         if suite_env.resizable:
