@@ -12,7 +12,7 @@ from gymnasium.spaces import Box
 
 from roborew_envs.rendering.renderer import Quality, Renderer, RenderError
 from roborew_envs.suites import SuiteVectorEnv, find_env_spec
-from roborew_envs.suites.demonstrations import collect_episode, replay_frames
+from roborew_envs.suites.demonstrations import collect_episode, replay_frames, suite_behaviors
 
 CHEETAH = "HalfCheetah-v5"
 
@@ -80,8 +80,11 @@ def test_an_expert_that_writes_into_what_it_is_given_changes_nothing() -> None:
 
     with closing(SuiteVectorEnv("tests/Dial-v0", 1, "rgb_array", max_episode_steps=9)) as env:
         env.envs = [Scribbler(env.envs[0])]
+        assert suite_behaviors(env) == ("expert", "stall", "noisy", "random")
         episode = collect_episode(env, "expert", 0)
         assert not (episode.observations == 7).any()
+        stall = collect_episode(env, "stall", 0)
+        assert (stall.actions[0] == 1).all() and not stall.actions[-1].any()
         assert len(list(replay_frames(env, episode))) == len(episode.observations)
 
 

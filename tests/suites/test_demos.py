@@ -281,9 +281,9 @@ def test_a_behavior_that_cannot_be_had_honestly_is_refused_with_those_that_can(
 ) -> None:
     installed(REACH)
     with pytest.raises(
-        InvalidInputError, match="no behavior 'undo'. Available: expert, stall, random"
+        InvalidInputError, match="no behavior 'hover'. Available: expert, stall, undo, near_miss, "
     ):
-        collect_demonstrations(REACH, CollectConfig(behaviors=("undo",)), tmp_path / "set")
+        collect_demonstrations(REACH, CollectConfig(behaviors=("hover",)), tmp_path / "set")
     with pytest.raises(InvalidInputError, match="no camera 'moon'. Available: corner2, "):
         collect_demonstrations(REACH, CollectConfig(cameras=("moon",)), tmp_path / "set")
 

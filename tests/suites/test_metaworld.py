@@ -15,8 +15,14 @@ pytest.importorskip(
 )
 
 from roborew.workflows.environments import robot_state
+from roborew_envs.experts.behaviors import Behavior
 from roborew_envs.suites import SuiteVectorEnv
-from roborew_envs.suites.demonstrations import collect_episode
+from roborew_envs.suites.demonstrations import (
+    SuiteEpisode,
+    collect_episode,
+    replay_frames,
+    suite_behaviors,
+)
 from roborew_envs.suites.instructions import INSTRUCTIONS
 from roborew_envs.suites.metaworld import TASK_NAMES, _classes
 
@@ -116,3 +122,52 @@ def test_what_the_robot_knows_of_itself_says_nothing_of_where_things_are() -> No
         up = np.tile(np.array([0, 0, 1, -1], np.float32), (8, 1))
         lifted = env.step(up)[0]
     assert (lifted[:, own] != starts[:, own]).all(axis=0)[2]
+
+
+def episode_of(name: str, behavior: Behavior, seed: int = 1) -> tuple[SuiteEpisode, SuiteEpisode]:
+    """An episode of this behavior and the expert's from the same start; both can be played again."""
+    with closing(SuiteVectorEnv(f"Meta-World/{name}", 1, "rgb_array", width=8, height=6)) as env:
+        episode = collect_episode(env, behavior, seed)
+        again = collect_episode(env, behavior, seed)
+        np.testing.assert_array_equal(episode.actions, again.actions)
+        assert len(list(replay_frames(env, episode))) == len(episode.observations)
+        return episode, collect_episode(env, "expert", seed)
+
+
+@pytest.mark.parametrize("name", ["drawer-open-v3", "push-v3"])
+def test_a_near_miss_moves_the_hand_as_in_a_success_and_the_object_does_not_follow(
+    name: str,
+) -> None:
+    miss, expert = episode_of(name, "near_miss")
+    assert miss.success is not None and not miss.success.any()
+    assert len(miss.actions) == len(expert.actions)
+    moved = np.linalg.norm(np.ptp(expert.observations[:, 4:7], axis=0))
+    assert np.linalg.norm(np.ptp(miss.observations[:, 4:7], axis=0)) < 0.15 * moved
+    aside = miss.observations[:, :3] - expert.observations[:, :3]
+    assert np.median(np.linalg.norm(aside, axis=1)) < 0.2
+    assert not np.array_equal(miss.actions, expert.actions)
+
+
+@pytest.mark.parametrize("name", ["drawer-open-v3", "drawer-close-v3", "pick-place-v3"])
+def test_undo_succeeds_and_loses_it_again(name: str) -> None:
+    undo, expert = episode_of(name, "undo")
+    assert undo.success is not None and expert.success is not None
+    first = int(np.argmax(expert.success))
+    assert undo.success[first] and not undo.success[-1]
+    np.testing.assert_allclose(undo.observations[first], expert.observations[first], atol=1e-6)
+
+
+def test_a_noisy_expert_goes_astray_and_takes_twice_the_time_at_most() -> None:
+    noisy, expert = episode_of("button-press-v3", "noisy")
+    assert len(noisy.actions) <= 2 * len(expert.actions)
+    length = min(len(noisy.actions), len(expert.actions))
+    assert np.abs(noisy.actions[:length, :3] - expert.actions[:length, :3]).mean() > 0.1
+    np.testing.assert_array_equal(noisy.observations[0], expert.observations[0])
+
+
+def test_what_stays_done_whatever_the_hand_does_is_not_undone() -> None:
+    for name in ("window-open-v3", "hammer-v3"):
+        with closing(SuiteVectorEnv(f"Meta-World/{name}", 1)) as env:
+            assert suite_behaviors(env) == ("expert", "stall", "near_miss", "noisy", "random")
+            with pytest.raises(ValueError, match="no behavior 'undo'. Available: expert"):
+                collect_episode(env, "undo", 0)

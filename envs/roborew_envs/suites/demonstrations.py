@@ -3,7 +3,7 @@ chance."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -17,7 +17,18 @@ from roborew_envs.experts.behaviors import (
     STALL_SHARE_RANGE,
     Behavior,
     shorten_stalls,
-    step_ar1_noise,
+)
+from roborew_envs.suites.behavior_policies import (
+    APPROACH_SHARE,
+    SUCCESS_STEPS,
+    Expert,
+    HandTrack,
+    Policy,
+    near_miss_offsets,
+    noisy_policy,
+    random_policy,
+    stall_policy,
+    undo_policy,
 )
 from roborew_envs.suites.vector import SuiteVectorEnv
 
@@ -26,6 +37,10 @@ SUCCESS_HOLD_STEPS = 25
 come."""
 MAX_EPISODE_STEPS = 1000
 """Steps after which an episode of an environment without a limit ends."""
+OBJECT_MOTION_SHARE = 0.1
+"""Share of the way that an expert moves the objects, up to which a near miss leaves them alone."""
+MIN_OBJECT_MOTION = 0.02
+"""Motion of the objects that is none: things settle [m, and parts of a turn]."""
 
 
 @dataclass(frozen=True)
@@ -48,13 +63,24 @@ class SuiteEpisode:
 
 
 def suite_behaviors(env: SuiteVectorEnv) -> tuple[Behavior, ...]:
-    """The behaviors that can be had: nothing is undone or just missed on purpose by an expert from
-    elsewhere."""
-    if env.expert is not None:
-        return PRETRAINED_BEHAVIORS
+    """The behaviors that can be had.
+
+    Without an expert chance alone. To undo and to miss nearly, the environment must say where its
+    ``hand`` and its ``objects`` stand in an observation, and to undo, that it ``can_undo``; see
+    `roborew_envs.suites.metaworld.MetaWorldEnv`.
+    """
     space = _action_space(env)
     can_be_drawn = isinstance(space, Discrete) or (isinstance(space, Box) and space.is_bounded())
-    return ("random",) if can_be_drawn else ()
+    if env.expert is None:
+        return ("random",) if can_be_drawn else ()
+    if not isinstance(space, Box):
+        return PRETRAINED_BEHAVIORS
+    behaviors: list[Behavior] = ["expert", "stall"]
+    if _attribute(env, "hand") is not None and _attribute(env, "objects") is not None:
+        if _attribute(env, "can_undo"):
+            behaviors.append("undo")
+        behaviors.append("near_miss")
+    return (*behaviors, "noisy", "random") if can_be_drawn else tuple(behaviors)
 
 
 def collect_episode(env: SuiteVectorEnv, behavior: Behavior, seed: int) -> SuiteEpisode:
@@ -64,8 +90,14 @@ def collect_episode(env: SuiteVectorEnv, behavior: Behavior, seed: int) -> Suite
     `SUCCESS_HOLD_STEPS`, or with its last frame if it is lost before, as a button's that springs
     back. For Meta-World too, to succeed once is to succeed.
 
-    A stall plays the expert to somewhere near half of its way to success, then stands still, and
-    never succeeds; it lasts as long as the expert.
+    - ``stall`` plays the expert to somewhere near half of its way to success, then stands still,
+      and never succeeds; it lasts as long as the expert.
+    - ``near_miss`` leads the hand along the expert's way from this start, shifted off the object,
+      and never succeeds; of the shifts tried it is the first that leaves the objects alone, else
+      that which moves them least.
+    - ``undo`` plays the expert into success and a few steps on, then its way backwards, or the
+      expert of the opposite task.
+    - ``noisy`` is the expert with chance in its moves, for twice its own time at most.
 
     Args:
         env: of one environment.
@@ -74,7 +106,8 @@ def collect_episode(env: SuiteVectorEnv, behavior: Behavior, seed: int) -> Suite
 
     Raises:
         ValueError: no such behavior here.
-        gymnasium.error.Error: a stall from a start that is a success already.
+        gymnasium.error.Error: a stall or near miss from a start that is a success already, or that
+            comes to it wherever the hand goes.
     """
     available = suite_behaviors(env)
     if behavior not in available:
@@ -82,8 +115,8 @@ def collect_episode(env: SuiteVectorEnv, behavior: Behavior, seed: int) -> Suite
         raise ValueError(f"{_env_id(env)}: no behavior {behavior!r}. Available: {names}.")
     rng = np.random.default_rng(seed)
     if behavior == "random":
-        random_policy = _random_policy(_action_space(env), rng)
-        return _run_episode(env, behavior, seed, random_policy, MAX_EPISODE_STEPS)
+        chance = random_policy(_action_space(env), rng)
+        return _run_episode(env, behavior, seed, chance, MAX_EPISODE_STEPS)
     expert = env.expert
     assert expert is not None  # or there were no such behavior
 
@@ -91,7 +124,17 @@ def collect_episode(env: SuiteVectorEnv, behavior: Behavior, seed: int) -> Suite
         return expert(observations)
 
     episode = _run_episode(env, "expert", seed, act, MAX_EPISODE_STEPS)
-    return episode if behavior == "expert" else _stall(env, episode, rng)
+    match behavior:
+        case "stall":
+            return _stall(env, episode, rng)
+        case "near_miss":
+            return _near_miss(env, episode, rng)
+        case "undo":
+            return _undo(env, episode)
+        case "noisy":
+            return _noisy(env, episode, expert, rng)
+        case _:
+            return episode
 
 
 def replay_frames(
@@ -124,51 +167,100 @@ def _env_id(env: SuiteVectorEnv) -> str:
     return env.spec.id if env.spec is not None else "?"
 
 
-Policy = Callable[[NDArray[Any], int], NDArray[Any]]
-"""Observations (1, D) and the number of the step -> actions (1, A)."""
+def _attribute(env: SuiteVectorEnv, name: str) -> Any:
+    """What the environment says of itself, as `roborew_envs.suites.metaworld.MetaWorldEnv` does;
+    None if it does not."""
+    first = env.envs[0]
+    return first.get_wrapper_attr(name) if first.has_wrapper_attr(name) else None
 
 
-def _random_policy(space: Box | Discrete, rng: np.random.Generator) -> Policy:
-    if isinstance(space, Discrete):
-        return lambda observations, step: rng.integers(space.start, space.start + space.n, 1)
-    # Independent draws would tremble on the spot; correlated ones go somewhere.
-    drift = np.zeros((1, *space.shape))
+def _motion(env: SuiteVectorEnv) -> slice:
+    """The part of an action that moves; all of it where the environment does not say."""
+    motion: slice | None = _attribute(env, "motion")
+    return slice(None) if motion is None else motion
 
-    def act(observations: NDArray[Any], step: int) -> NDArray[Any]:
-        nonlocal drift
-        drift = step_ar1_noise(drift, rng)
-        share = (np.clip(drift, -1, 1) + 1) / 2
-        return (space.low + share * (space.high - space.low)).astype(space.dtype)
 
-    return act
+def _steps_to_success(expert: SuiteEpisode) -> int:
+    """Steps to the first success, or all where there is none."""
+    if expert.success is not None and expert.success.any():
+        return int(np.argmax(expert.success))
+    return len(expert.actions)
 
 
 def _stall(env: SuiteVectorEnv, expert: SuiteEpisode, rng: np.random.Generator) -> SuiteEpisode:
     """Stop earlier where a thing that was set going reaches the goal by itself."""
-    length = len(expert.actions)
-    arrival = length
-    if expert.success is not None and expert.success.any():
-        arrival = int(np.argmax(expert.success))
-    motion: slice = env.envs[0].get_wrapper_attr("motion")
+    motion = _motion(env)
 
     def replay(indices: list[int], stop_steps: NDArray[np.int64]) -> list[SuiteEpisode]:
-        stop_step = stop_steps[0]
+        policy = stall_policy(expert.actions, int(stop_steps[0]), motion)
+        return [_run_episode(env, "stall", expert.seed, policy, len(expert.actions))]
 
-        def act(observations: NDArray[Any], step: int) -> NDArray[Any]:
-            last_moving_step = max(stop_step - 1, 0)
-            actions = expert.actions[min(step, last_moving_step)][None].copy()
-            actions[:, motion] *= step < stop_step
-            return actions
-
-        return [_run_episode(env, "stall", expert.seed, act, length)]
-
+    arrival = _steps_to_success(expert)
     stop_steps = np.array([int(rng.uniform(*STALL_SHARE_RANGE) * arrival)])
     first_try = replay([0], stop_steps)
     return shorten_stalls(_env_id(env), first_try, stop_steps, replay)[0]
 
 
+def _noisy(
+    env: SuiteVectorEnv, expert: SuiteEpisode, policy: Expert, rng: np.random.Generator
+) -> SuiteEpisode:
+    noisy = noisy_policy(policy, _action_space(env), _motion(env), rng)
+    return _run_episode(env, "noisy", expert.seed, noisy, 2 * len(expert.actions))
+
+
+def _near_miss(env: SuiteVectorEnv, expert: SuiteEpisode, rng: np.random.Generator) -> SuiteEpisode:
+    """Shift the expert's way further until the objects stay where they are."""
+    track = _hand_track(env, expert)
+    approach_steps = APPROACH_SHARE * _steps_to_success(expert)
+    max_motion = OBJECT_MOTION_SHARE * _object_motion(env, expert)
+    best: SuiteEpisode | None = None
+    for offset in near_miss_offsets(rng):
+        miss = _follow(env, "near_miss", expert.seed, track.shift(offset, approach_steps))
+        if miss.success is not None and miss.success.any():
+            continue
+        if best is None or _object_motion(env, miss) < _object_motion(env, best):
+            best = miss
+        if _object_motion(env, best) <= max(max_motion, MIN_OBJECT_MOTION):
+            break
+    if best is None:
+        raise Error(f"{_env_id(env)}: seed {expert.seed} succeeds wherever the hand goes: no miss.")
+    return best
+
+
+def _undo(env: SuiteVectorEnv, expert: SuiteEpisode) -> SuiteEpisode:
+    steps = min(_steps_to_success(expert) + SUCCESS_STEPS, len(expert.actions))
+    undo_expert: Expert | None = _attribute(env, "undo_expert")
+    if undo_expert is not None:
+        policy = undo_policy(expert.actions[:steps], undo_expert)
+        return _run_episode(env, "undo", expert.seed, policy, 2 * steps, ends_in_success=False)
+    track = _hand_track(env, expert)
+    way = HandTrack(track.positions[:steps], track.actions[:steps])
+    return _follow(env, "undo", expert.seed, way.return_trip(_motion(env)))
+
+
+def _hand_track(env: SuiteVectorEnv, expert: SuiteEpisode) -> HandTrack:
+    return HandTrack(expert.observations[:-1, _attribute(env, "hand")], expert.actions)
+
+
+def _follow(env: SuiteVectorEnv, behavior: Behavior, seed: int, track: HandTrack) -> SuiteEpisode:
+    policy = track.policy(_attribute(env, "hand"), _motion(env), _action_space(env))
+    steps = len(track.actions)
+    return _run_episode(env, behavior, seed, policy, steps, ends_in_success=False)
+
+
+def _object_motion(env: SuiteVectorEnv, episode: SuiteEpisode) -> float:
+    """The furthest that the environment's ``objects`` are from their start in an episode."""
+    objects = episode.observations[:, _attribute(env, "objects")]
+    return float(np.linalg.norm(objects - objects[0], axis=1).max())
+
+
 def _run_episode(
-    env: SuiteVectorEnv, behavior: Behavior, seed: int, act: Policy, max_steps: int
+    env: SuiteVectorEnv,
+    behavior: Behavior,
+    seed: int,
+    act: Policy,
+    max_steps: int,
+    ends_in_success: bool = True,
 ) -> SuiteEpisode:
     observation, infos = env.reset(seed=[seed])
     observations: list[NDArray[Any]] = [observation[0]]
@@ -176,10 +268,12 @@ def _run_episode(
     rewards: list[float] = []
     success = [_success(infos)]
     ended = False
-    while not ended and len(actions) < max_steps and not _success_has_held(success):
+    while not ended and len(actions) < max_steps:
+        if ends_in_success and _success_has_held(success):
+            break
         action = act(observation, len(actions))
         observation, reward, terminated, truncated, infos = env.step(action)
-        if _success_was_lost([*success, _success(infos)]):
+        if ends_in_success and _success_was_lost([*success, _success(infos)]):
             break  # without the frame that lacks it: the episode ends in success
         observations.append(observation[0])
         actions.append(action[0])

@@ -20,12 +20,35 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
+from roborew_envs.suites.behavior_policies import Expert
+
 DEFAULT_CAMERA = "corner2"
 """The view that most work on rewards from pictures takes."""
 
 _classes: dict[str, type[Any]] = import_module("metaworld.env_dict").ALL_V3_ENVIRONMENTS
 TASK_NAMES: tuple[str, ...] = tuple(_classes)
 """Tasks as Meta-World names them, such as ``reach-v3``."""
+IRREVERSIBLE_TASKS = frozenset(
+    f"{name}-v3"
+    for name in (
+        "coffee-button",
+        "dial-turn",
+        "hammer",
+        "handle-press",
+        "soccer",
+        "sweep",
+        "window-close",
+        "window-open",
+    )
+)
+"""Tasks whose success stands, whatever way the hand goes back: nothing was gripped or hooked."""
+_OPPOSITE_TASKS = {
+    "door-close-v3": "door-open-v3",
+    "door-lock-v3": "door-unlock-v3",
+    "drawer-close-v3": "drawer-open-v3",
+    "handle-press-side-v3": "handle-pull-side-v3",
+}
+"""Tasks where the hand cannot pull back what it has pushed -> that whose expert undoes them."""
 
 
 class MetaWorldEnv(gymnasium.Wrapper[Any, Any, Any, Any]):
@@ -34,6 +57,10 @@ class MetaWorldEnv(gymnasium.Wrapper[Any, Any, Any, Any]):
 
     motion = slice(0, 3)
     """The part of an action that is 0 where the hand stands still; the grip is held by the rest."""
+    hand = slice(0, 3)
+    """The part of an observation that says where the hand is [m]."""
+    objects = slice(4, 18)
+    """The part of an observation that says where the objects are, and how they are turned."""
 
     def __init__(
         self,
@@ -56,7 +83,11 @@ class MetaWorldEnv(gymnasium.Wrapper[Any, Any, Any, Any]):
         bare.observation_space = bare.sawyer_observation_space
         _turn_upright(bare.model)
         super().__init__(bare)
-        self._policy: Any = import_module("metaworld.policies").ENV_POLICY_MAP[name]()
+        self._policy = _load_policy(name)
+        self.can_undo = name not in IRREVERSIBLE_TASKS
+        self.undo_expert: Expert | None = None
+        if name in _OPPOSITE_TASKS:
+            self.undo_expert = partial(_act, _load_policy(_OPPOSITE_TASKS[name]))
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -82,10 +113,19 @@ class MetaWorldEnv(gymnasium.Wrapper[Any, Any, Any, Any]):
 
     def expert(self, observations: NDArray[np.float64]) -> NDArray[np.float32]:
         """Meta-World's own scripted policy: observations (N, 39) to actions (N, 4), in [-1, 1]."""
-        # Meta-World warns that they ask for more than an action can be; it is clipped below.
-        with warnings.catch_warnings(action="ignore", category=UserWarning):
-            actions = [self._policy.get_action(observation) for observation in observations]
-        return np.clip(actions, -1, 1).astype(np.float32)
+        return _act(self._policy, observations)
+
+
+def _load_policy(name: str) -> Any:
+    return import_module("metaworld.policies").ENV_POLICY_MAP[name]()
+
+
+def _act(policy: Any, observations: NDArray[np.float64]) -> NDArray[np.float32]:
+    # Meta-World warns that they ask for more than an action can be; it is clipped below. Some write
+    # into what they are given.
+    with warnings.catch_warnings(action="ignore", category=UserWarning):
+        actions = [policy.get_action(observation.copy()) for observation in observations]
+    return np.clip(actions, -1, 1).astype(np.float32)
 
 
 def _with_success(info: dict[str, Any]) -> dict[str, Any]:
