@@ -6,6 +6,7 @@ from contextlib import closing
 from typing import Any
 
 import gymnasium
+import mujoco
 import numpy as np
 import pytest
 from gymnasium.spaces import Box
@@ -109,6 +110,27 @@ def test_a_world_is_drawn_as_its_state_is(quality: Quality) -> None:
         with Renderer(worlds[0].model, 96, 72, quality) as renderer:
             states = np.stack([world.data.qpos for world in worlds])
             np.testing.assert_array_equal(env.render_frames(), renderer.render(states, "track"))
+
+
+def test_a_world_is_compiled_once_and_each_environment_has_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    files: list[str] = []
+    compile_file = mujoco.MjModel.from_xml_path
+
+    def count(filename: str) -> mujoco.MjModel:
+        files.append(filename)
+        return compile_file(filename)
+
+    monkeypatch.setattr(mujoco.MjModel, "from_xml_path", staticmethod(count))
+    with closing(SuiteVectorEnv(CHEETAH, 3)) as env:
+        models = [single.unwrapped.model for single in env.envs]
+    assert len(files) == 1 and len({id(model) for model in models}) == 3
+    models[0].body_pos[1] = 7
+    assert not (models[1].body_pos == 7).any()
+    with pytest.raises(gymnasium.error.Error):
+        SuiteVectorEnv("HalfCheetah-v99")
+    assert mujoco.MjModel.from_xml_path is count
 
 
 @pytest.mark.parametrize("camera", ["sky", "", "track,sky"])

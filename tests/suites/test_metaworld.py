@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
-from typing import Any
+from typing import Any, cast
 
 import gymnasium
 import mujoco
@@ -17,6 +17,7 @@ pytest.importorskip(
 from roborew.workflows.environments import robot_state
 from roborew_envs.experts.behaviors import Behavior
 from roborew_envs.suites import SuiteVectorEnv
+from roborew_envs.suites.compilation import compile_once
 from roborew_envs.suites.demonstrations import (
     SuiteEpisode,
     collect_episode,
@@ -171,3 +172,41 @@ def test_what_stays_done_whatever_the_hand_does_is_not_undone() -> None:
             assert suite_behaviors(env) == ("expert", "stall", "near_miss", "noisy", "random")
             with pytest.raises(ValueError, match="no behavior 'undo'. Available: expert"):
                 collect_episode(env, "undo", 0)
+
+
+@pytest.mark.parametrize("name", TASK_NAMES[::5])
+def test_a_start_is_that_of_upstream_to_the_last_bit_episode_after_episode(name: str) -> None:
+    with compile_once():
+        ours, theirs = (gymnasium.make(f"Meta-World/{name}") for _ in range(2))
+    with closing(ours), closing(theirs):
+        left, right = ours.unwrapped, cast(Any, theirs.unwrapped)
+        for seed in (3, 4):
+            ours.reset(seed=seed)
+            right.seed(seed)
+            right.reset()
+            mujoco.mj_forward(right.model, right.data)
+            for field in ("qpos", "qvel", "mocap_pos", "qacc_warmstart"):
+                np.testing.assert_array_equal(getattr(left.data, field), getattr(right.data, field))
+            np.testing.assert_array_equal(left.model.body_pos, right.model.body_pos)
+            for each in (ours, theirs):
+                for _ in range(5):
+                    each.unwrapped.step(np.array([0.3, -0.7, -1, 1], np.float32))
+
+
+def test_an_episode_may_last_longer_than_upstreams() -> None:
+    with closing(SuiteVectorEnv("Meta-World/reach-v3", 1, horizon=502)) as env:
+        env.reset(seed=0)
+        ends = [env.step(np.zeros((1, 4), np.float32))[3][0] for _ in range(502)]
+        assert env.max_episode_steps == 502
+    assert ends.index(True) == 501
+    with closing(SuiteVectorEnv("Meta-World/reach-v3", 1)) as env:
+        assert env.max_episode_steps == 500
+
+
+def test_the_published_near_view_is_corner4() -> None:
+    with closing(gymnasium.make("Meta-World/reach-v3")) as env:
+        model: Any = cast(Any, env.unwrapped).model
+        near, far = model.camera("corner4"), model.camera("corner2")
+        np.testing.assert_allclose(near.pos, [0.75, 0.075, 0.7])
+        np.testing.assert_array_equal(near.quat, far.quat)
+        np.testing.assert_array_equal(near.fovy, far.fovy)

@@ -23,7 +23,7 @@ Expert = Callable[[NDArray[Any]], NDArray[np.float32]]
 """Observations (N, D) -> actions (N, A)."""
 Array = NDArray[Any]
 
-NEAR_MISS_DISTANCES = (0.04, 0.06, 0.08, 0.1, 0.12, 0.15)
+NEAR_MISS_DISTANCES = (0.04, 0.06, 0.08, 0.1, 0.12, 0.15, 0.2, 0.25)
 """Distances by which a hand misses, the nearest first [m]."""
 DIRECTIONS_PER_DISTANCE = 2
 APPROACH_SHARE = 1 / 3

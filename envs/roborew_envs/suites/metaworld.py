@@ -10,7 +10,10 @@ after 500 steps.
 
 from __future__ import annotations
 
+import sys
 import warnings
+from collections.abc import Generator
+from contextlib import contextmanager
 from functools import partial
 from importlib import import_module
 from typing import Any, cast
@@ -18,10 +21,13 @@ from typing import Any, cast
 import gymnasium
 import mujoco
 import numpy as np
+from gymnasium.envs.mujoco.mujoco_env import MujocoEnv
 from numpy.typing import NDArray
 
 from roborew_envs.suites.behavior_policies import Expert
 
+MAX_EPISODE_STEPS = 500
+"""Steps of an episode, as upstream has it."""
 DEFAULT_CAMERA = "corner2"
 """The view that most work on rewards from pictures takes."""
 
@@ -78,6 +84,8 @@ class MetaWorldEnv(gymnasium.Wrapper[Any, Any, Any, Any]):
         # Upstream refuses to step before `set_task`, which nobody calls here.
         bare._set_task_called = True
         bare._partially_observable = False
+        # Gymnasium keeps the time, so that another horizon may be longer than upstream's.
+        bare.max_path_length = sys.maxsize
         # Cached without the goal; every observation is clipped to it.
         del bare.sawyer_observation_space
         bare.observation_space = bare.sawyer_observation_space
@@ -96,7 +104,12 @@ class MetaWorldEnv(gymnasium.Wrapper[Any, Any, Any, Any]):
         bare: Any = self.unwrapped
         if seed is not None:
             bare.seed(seed)
-        self.env.reset()
+        bare.curr_path_length = 0
+        # Upstream places everything twice, each time behind 250 steps of a hand that comes to rest,
+        # and the second time begins anew: of the first, what was drawn by chance alone remains.
+        with _hand_at_rest(bare):
+            bare.reset_model()
+        cast("Any", MujocoEnv).reset(bare)
         mujoco.mj_forward(bare.model, bare.data)  # upstream places objects without it
         observation = bare._get_obs()
         # Upstream's second half of an observation is the frame before; a start has none.
@@ -114,6 +127,20 @@ class MetaWorldEnv(gymnasium.Wrapper[Any, Any, Any, Any]):
     def expert(self, observations: NDArray[np.float64]) -> NDArray[np.float32]:
         """Meta-World's own scripted policy: observations (N, 39) to actions (N, 4), in [-1, 1]."""
         return _act(self._policy, observations)
+
+
+@contextmanager
+def _hand_at_rest(bare: Any) -> Generator[None]:
+    """While it lasts, upstream's way of the hand to its start takes no steps."""
+
+    def skip_steps(steps: int = 50) -> None:
+        bare.init_tcp = bare.tcp_center
+
+    bare._reset_hand = skip_steps
+    try:
+        yield
+    finally:
+        del bare._reset_hand  # the class's own again
 
 
 def _load_policy(name: str) -> Any:
@@ -151,5 +178,7 @@ def _make(name: str, **options: Any) -> MetaWorldEnv:
 
 for _name in TASK_NAMES:
     gymnasium.register(  # pyright: ignore[reportUnknownMemberType] - its kwargs are an untyped dict
-        f"Meta-World/{_name}", entry_point=partial(_make, _name)
+        f"Meta-World/{_name}",
+        entry_point=partial(_make, _name),
+        max_episode_steps=MAX_EPISODE_STEPS,
     )

@@ -25,6 +25,7 @@ from roborew_envs.core.validation import (
     tag_snapshot,
 )
 from roborew_envs.rendering.renderer import Quality
+from roborew_envs.suites.compilation import compile_once
 from roborew_envs.suites.env_specs import find_env_spec
 from roborew_envs.suites.suite_renderer import SuiteRenderer
 
@@ -97,7 +98,8 @@ class SuiteVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         self.num_envs = num_envs
         self.render_mode = render_mode
         self._action_repeat = action_repeat
-        self.envs = [_make_env(env_id, render_mode, options) for _ in range(num_envs)]
+        with compile_once():
+            self.envs = [_make_env(env_id, render_mode, options) for _ in range(num_envs)]
         first = self.envs[0]
         self.spec = first.spec
         self.metadata = _metadata(first.metadata, action_repeat) | self.metadata
