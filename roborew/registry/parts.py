@@ -100,6 +100,13 @@ rewards = Registry(
             needs=_RELEASED,
             example="--reward robometer --reward.weights robometer/Robometer-4B",
         ),
+        "sarm": Entry(
+            "roborew.rewards.checkpoints.sarm:Sarm",
+            "LeRobot's SARM: subtasks and progress within each, from whole episodes",
+            paper="SARM, arXiv:2509.25358",
+            needs=_RELEASED + ", CLIP's",
+            example="--reward sarm --reward.weights FOLDER, or --reward FOLDER",
+        ),
         "reward_classifier": Entry(
             "roborew.rewards.checkpoints.classifier:RewardClassifier",
             "LeRobot's classifier of success; reads no sentence",

@@ -31,6 +31,7 @@ READS: Mapping[str, tuple[str, ...]] = {
     "critic": ("recipe",),
     "reward_classifier": (),
     "robometer": ("model", "text"),
+    "sarm": (),
 }
 """The groups of attacks that are tried one by one, as the loader reads what they change; all others
 are tried at once. `goal_image` has the loader of the encoder."""

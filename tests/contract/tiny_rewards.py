@@ -9,7 +9,11 @@ from typing import Any
 
 from roborew.judges.config import JudgeConfig
 from tests.roborew.encoders.tiny_towers import tiny_clip, tiny_dinov2
-from tests.roborew.rewards.checkpoints.tiny_released import tiny_classifier, tiny_robometer
+from tests.roborew.rewards.checkpoints.tiny_released import (
+    tiny_classifier,
+    tiny_robometer,
+    tiny_sarm,
+)
 from tests.tiny_models import tiny_vlm
 
 Options = Mapping[str, Any]
@@ -45,6 +49,11 @@ def released(build: Callable[[Path], Path]) -> Callable[[Path], Options]:
     return lambda folder: {"weights": str(build(folder))}
 
 
+def sarm_options(folder: Path) -> Options:
+    """A SARM, with a CLIP of its own."""
+    return {"weights": str(tiny_sarm(folder)), "clip": str(folder / "clip")}
+
+
 JUDGED = ("roboreward", "verifier", "topreward", "vlac", "robo_dopamine", "robofume")
 TINY: dict[str, Callable[[Path], Options]] = {
     **dict.fromkeys(JUDGED, tiny_judge),
@@ -53,6 +62,7 @@ TINY: dict[str, Callable[[Path], Options]] = {
     "goal_image": goal_image_options,
     "reward_classifier": released(tiny_classifier),
     "robometer": released(tiny_robometer),
+    "sarm": sarm_options,
 }
 """By registered name; called with an empty folder in which files may be made. A reward not named
 here needs no options but the device."""

@@ -21,7 +21,11 @@ from roborew.rewards.mini import Mini
 from roborew.types import Clip
 from roborew.workflows.rewards import load_reward
 from tests.roborew.encoders.tiny_towers import tiny_clip, tiny_dinov2, tiny_joint, tiny_siglip
-from tests.roborew.rewards.checkpoints.tiny_released import tiny_classifier, tiny_robometer
+from tests.roborew.rewards.checkpoints.tiny_released import (
+    tiny_classifier,
+    tiny_robometer,
+    tiny_sarm,
+)
 from tests.tiny_models import tiny_vlm
 
 FRAMES = np.random.default_rng(0).integers(0, 256, (1, 36, 48, 3), dtype=np.uint8)
@@ -46,6 +50,7 @@ BUILD: Mapping[str, Callable[[Path], object]] = {
     "critic": small_critic,
     "reward_classifier": tiny_classifier,
     "robometer": tiny_robometer,
+    "sarm": tiny_sarm,
 }
 """How a folder of each kind is made."""
 
@@ -85,6 +90,10 @@ def _released(model: str) -> None:
     load_reward(model.removeprefix("hf-hub:")).score([CLIP])
 
 
+def _sarm(model: str) -> None:
+    load_reward(model, clip=str(Path(model) / "clip")).score([CLIP])
+
+
 LOADERS: Mapping[str, tuple[str, Callable[[str], None]]] = {
     "clip": ("clip", _clip),
     "encoder open_clip": ("siglip", _open_clip_tower),
@@ -95,5 +104,6 @@ LOADERS: Mapping[str, tuple[str, Callable[[str], None]]] = {
     "critic": ("critic", _critic),
     "reward_classifier": ("reward_classifier", _released),
     "robometer": ("robometer", _released),
+    "sarm": ("sarm", _sarm),
 }
 """What loads a folder, and of which kind."""

@@ -26,7 +26,7 @@ from roborew.weights.hub import hub_file, hub_folder
 
 REPOSITORY = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 """Of the hub, ``owner/name``."""
-LEROBOT = ("reward_classifier", "robometer", "topreward")
+LEROBOT = ("reward_classifier", "robometer", "sarm", "topreward")
 """LeRobot's types of reward models."""
 POLICIES = (
     "act",

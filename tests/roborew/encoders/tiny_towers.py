@@ -106,7 +106,7 @@ def tiny_dinov2(folder: Path) -> Path:
     return folder
 
 
-def tiny_joint(folder: Path, kind: str) -> Path:
+def tiny_joint(folder: Path, kind: str, context: int = 24) -> Path:
     """Write a CLIP or a SigLIP of transformers, tokenizer included, as a folder, and return it."""
     tokenizer = tiny_tokenizer()
     layers = {
@@ -121,7 +121,7 @@ def tiny_joint(folder: Path, kind: str) -> Path:
             **layers,
             **end,
             "vocab_size": len(tokenizer),
-            "max_position_embeddings": 24,
+            "max_position_embeddings": context,
         },
         "vision_config": {**layers, "image_size": 28, "patch_size": 14},
     }

@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import gymnasium
 import huggingface_hub.constants
 import numpy as np
 import pytest
 
-from roborew import load_reward
+import roborew_envs  # noqa: F401 - registers the ids
+from roborew import LearnedReward, load_reward
 from roborew.cli import main
 from roborew.encoders.mini_network import SHIPPED
 from roborew.errors import InvalidInputError, UnknownNameError
@@ -20,7 +23,11 @@ from roborew.types import Clip
 from roborew.workflows.parts import RewardConfig
 from tests.contract.weight_loaders import small_critic
 from tests.roborew.encoders.tiny_towers import tiny_clip, tiny_dinov2, tiny_joint
-from tests.roborew.rewards.checkpoints.tiny_released import tiny_classifier, tiny_robometer
+from tests.roborew.rewards.checkpoints.tiny_released import (
+    tiny_classifier,
+    tiny_robometer,
+    tiny_sarm,
+)
 from tests.tiny_models import tiny_vlm
 
 COMMIT = "0123456789012345678901234567890123456789"
@@ -90,6 +97,28 @@ def test_topreward_of_lerobot_is_a_question_and_the_name_of_a_model(tmp_path: Pa
     own = RewardConfig(str(folder), {"judge.model": str(tiny_vlm(tmp_path / "vlm"))})
     model = load_reward(own.name, **own.options)
     assert model.spec.name == "topreward" and model.score([CLIP])[0].value.max() < 0
+
+
+def test_sarm_is_known_by_its_type_and_pays_at_the_end(tmp_path: Path) -> None:
+    folder = tiny_sarm(tmp_path / "it")
+    model = load_reward(folder, clip=str(folder / "clip"))
+    assert model.spec.name == "sarm" and not model.spec.causal
+    env = gymnasium.make_vec(
+        "roborew/Press-v0",
+        num_envs=1,
+        vectorization_mode="vector_entry_point",
+        render_mode="rgb_array",
+        autoreset_mode="Disabled",
+        horizon=3,
+    )
+    with pytest.raises(InvalidInputError, match="causal"):
+        LearnedReward(env, model, "press the button", success_detector=None)
+    options: dict[str, Any] = {"success_detector": None, "scoring": "episode"}
+    with closing(LearnedReward(env, model, "press the button", **options)) as paid:
+        paid.reset(seed=0)
+        action = np.zeros(paid.action_space.shape, np.float32)
+        rewards = [float(paid.step(action)[1][0]) for _ in range(3)]
+    assert rewards[:2] == [0.0, 0.0] and rewards[2] != 0.0
 
 
 def test_a_released_judge_is_known_by_its_name(tmp_path: Path) -> None:

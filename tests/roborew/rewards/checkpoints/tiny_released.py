@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 from transformers import Qwen3VLForConditionalGeneration
 
-from tests.roborew.encoders.tiny_towers import random_numbers
+from tests.roborew.encoders.tiny_towers import random_numbers, tiny_joint
 from tests.tiny_models import tiny_processor, tiny_vlm_config
 
 Shapes = Mapping[str, Sequence[int]]
@@ -209,4 +209,70 @@ def tiny_lerobot_robometer(folder: Path, keep: str = "model.lm_head.weight") -> 
 def tiny_base(folder: Path) -> Path:
     """Tokenizer and processor of a Qwen3-VL, without Robometer's tokens."""
     tiny_processor(NUMBERED_PICTURES).save_pretrained(folder)
+    return folder
+
+
+WIDTH, EMBEDDING, STATE, STEPS, GAP, CONTEXT = 8, 16, 4, 4, 2, 48
+
+
+def sarm_config(**settings: Any) -> dict[str, Any]:
+    """LeRobot's ``config.json`` of a SARM with two schemes."""
+    return {
+        "type": "sarm",
+        "annotation_mode": "dual",
+        "n_obs_steps": STEPS,
+        "frame_gap": GAP,
+        "max_rewind_steps": 2,
+        "image_dim": EMBEDDING,
+        "text_dim": EMBEDDING,
+        "hidden_dim": WIDTH,
+        "num_heads": 2,
+        "num_layers": 2,
+        "max_state_dim": STATE,
+        "dropout": 0.1,
+        "num_sparse_stages": 2,
+        "sparse_subtask_names": ["reach", "pull"],
+        "sparse_temporal_proportions": [0.25, 0.75],
+        "num_dense_stages": 3,
+        "dense_subtask_names": ["a", "b", "c"],
+        "dense_temporal_proportions": [1.0, 2.0, 1.0],
+        "image_key": "observation.images.top",
+        "state_key": "observation.state",
+        "normalization_mapping": {"VISUAL": "IDENTITY", "STATE": "MEAN_STD"},
+        **settings,
+    }
+
+
+def sarm_tensors(seed: int = 0) -> dict[str, Tensor]:
+    """Weights of both networks."""
+    shapes: dict[str, Sequence[int]] = {}
+    for network, streams, outputs in (("stage_model", 3, (2, 3)), ("subtask_model", 4, (1, 1))):
+        name = f"{network}."
+        shapes |= linear(f"{name}lang_proj", EMBEDDING, WIDTH)
+        shapes |= linear(f"{name}visual_proj", EMBEDDING, WIDTH)
+        shapes |= linear(f"{name}state_proj", STATE, WIDTH)
+        shapes[f"{name}first_pos"] = (1, WIDTH)
+        for number in range(2):
+            layer = f"{name}transformer.layers.{number}."
+            shapes[f"{layer}self_attn.in_proj_weight"] = (3 * WIDTH, WIDTH)
+            shapes[f"{layer}self_attn.in_proj_bias"] = (3 * WIDTH,)
+            shapes |= linear(f"{layer}self_attn.out_proj", WIDTH, WIDTH)
+            shapes |= linear(f"{layer}linear1", WIDTH, 4 * WIDTH)
+            shapes |= linear(f"{layer}linear2", 4 * WIDTH, WIDTH)
+            shapes |= norm(f"{layer}norm1", WIDTH) | norm(f"{layer}norm2", WIDTH)
+        fused = streams * WIDTH
+        shapes |= norm(f"{name}fusion_backbone.0", fused)
+        shapes |= linear(f"{name}fusion_backbone.1", fused, WIDTH)
+        for scheme, count in zip(("sparse", "dense"), outputs, strict=True):
+            shapes |= linear(f"{name}heads.{scheme}", WIDTH, count)
+    return random_tensors(shapes, seed)
+
+
+def tiny_sarm(folder: Path) -> Path:
+    """A SARM of LeRobot, and in it the CLIP that it reads."""
+    write(folder, sarm_config(), sarm_tensors())
+    mean, std = torch.tensor([0.1, 0.2, 0.3]), torch.tensor([1.0, 2.0, 0.5])
+    write_statistics(folder, {"observation.state.mean": mean, "observation.state.std": std})
+    (folder / "clip").mkdir()
+    tiny_joint(folder / "clip", "clip", CONTEXT)
     return folder
