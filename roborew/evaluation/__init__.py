@@ -77,6 +77,8 @@ from roborew.evaluation.success import (
     expected_calibration_error,
     false_success_rate,
     initial_value,
+    rise,
+    rise_share,
     strict_success_accuracy,
     terminal_value,
 )
@@ -128,6 +130,8 @@ __all__ = [
     "record",
     "recording_overlay",
     "render_report",
+    "rise",
+    "rise_share",
     "sanity_table",
     "score_curve",
     "score_range",

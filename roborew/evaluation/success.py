@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from roborew.errors import InvalidInputError
-from roborew.evaluation.measure import TOO_FEW, Measure, finite_pairs, vector
+from roborew.evaluation.measure import (
+    CONSTANT,
+    TOO_FEW,
+    Measure,
+    average,
+    finite_pairs,
+    vector,
+)
 
 EDGE_SHARE = 0.02
 """Share of a clip whose mean is its first or last value (the edge rule of RoboValue)."""
@@ -23,6 +31,36 @@ def terminal_value(values: ArrayLike) -> Measure:
 def initial_value(values: ArrayLike) -> Measure:
     """Mean of the first max(1, ceil(.02 T)) values, as `terminal_value`."""
     return _edge(vector(values)[: _edge_width(values)])
+
+
+def rise(values: ArrayLike) -> Measure:
+    """How far up a curve gets: its highest value minus its `initial_value`.
+
+    The highest, not the last one: an agent stays where it is paid best.
+    """
+    first = initial_value(values)
+    finite, failed = _finite(vector(values), "values")
+    if first.value is None:
+        return Measure(None, TOO_FEW, failed)
+    return Measure(float(finite.max()) - first.value, "", failed)
+
+
+def rise_share(rises: Iterable[Measure], full_rises: Iterable[Measure]) -> Measure:
+    """Mean of some curves' rises as a share of the mean of others', those of successes.
+
+    Missing where either has no curve, and flagged "constant" where the others do not rise.
+
+    >>> rise_share([Measure(0.25), Measure(0.0)], [Measure(0.5)])
+    Measure(value=0.25, flag='', failed=0)
+    """
+    part = average(rises)
+    full = average(full_rises)
+    failed = part.failed + full.failed
+    if part.value is None or full.value is None:
+        return Measure(None, TOO_FEW, failed)
+    if full.value <= 0:
+        return Measure(None, CONSTANT, failed)
+    return Measure(part.value / full.value, "", failed)
 
 
 def auroc(success_scores: ArrayLike, failure_scores: ArrayLike) -> Measure:

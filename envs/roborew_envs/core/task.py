@@ -76,6 +76,9 @@ class Task(ABC):
     robot_state: ClassVar[slice | None] = None
     """Entries of `observe` that the robot knows by itself: joints, velocities, gripper, posture; no
     place of another thing. None where the task does not say."""
+    robot_joints: ClassVar[slice | None] = None
+    """Entries of qpos that are the robot's, the others being those of things; None where no thing
+    has a place of its own, or the task does not say."""
     scripted_policy: ClassVar[SkillSet | None] = None
     """Skills for scripted behaviors, see `experts`; None where there are none."""
     train_timesteps: ClassVar[int] = 500_000

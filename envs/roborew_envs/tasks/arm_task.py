@@ -53,6 +53,8 @@ class ArmTask(Task):
     action_size: ClassVar[int] = 4
     robot_state: ClassVar[slice | None] = slice(0, 9)
     """What `proprioception` returns stands first in every observation."""
+    robot_joints: ClassVar[slice | None] = slice(0, 7)
+    """`ARM_JOINTS` and `FINGER_JOINTS`: ``arm.xml`` comes first in every scene."""
 
     def build(self) -> mujoco.MjModel:
         return load_world(self.scene).compile()

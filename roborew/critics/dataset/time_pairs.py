@@ -13,7 +13,6 @@ from roborew.learning.examples import Example
 from roborew.learning.labels import progress_from_success, success_labels
 from roborew.learning.packed_episodes import PackedEpisodes
 from roborew.learning.sampling import Indices
-from roborew.types import BoolArray
 
 OTHER_SENTENCE_RATIO = 0.1
 """Share of the pairs under a sentence that their episode does not fulfil, where any is known."""
@@ -114,7 +113,8 @@ class TimePairSampler:
         if not rivals:
             return row
         rival = rivals[int(rng.integers(len(rivals)))]
-        step = int(rng.integers(self.episodes.lengths[rival]))
+        length = int(self.episodes.lengths[rival])
+        step = int(rng.integers(length))
         return int(self.episodes.starts[rival]) + step
 
 
@@ -131,5 +131,5 @@ def time_levels(example: Example) -> NDArray[np.float32]:
         return np.nan_to_num(example.progress).astype(np.float32)
     holds = success_labels(example, success_threshold=1.0) == 1
     first = int(np.argmax(holds)) if holds.any() else length - 1
-    reached: BoolArray = np.arange(length) >= first
-    return progress_from_success(reached)
+    steps: Indices = np.arange(length)
+    return progress_from_success(steps >= first)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,21 +18,26 @@ from roborew.evaluation import (
     forward_and_reversed,
     gain,
     pearson,
+    rise,
+    rise_share,
     score_curve,
     score_with_sanity_baselines,
     spearman,
     terminal_value,
 )
 from roborew.learning.examples import Example
-from roborew.learning.labels import progress_labels
+from roborew.learning.labels import progress_labels, success_labels
 from roborew.types import Clip, Frame, Scores
 from roborew.workflows.fit.fit import Fitted
+from roborew.workflows.fit.swap import swap_shares
 
 DEFAULT_WRONG_INSTRUCTION = "do nothing at all"
 """The wrong instruction where the set has one sentence only."""
 BOOTSTRAP_RESAMPLES = 200
 MIN_REGRESSION = 0.3
 """An episode regresses if it ends by more than this below its highest progress."""
+Curves = Sequence[NDArray[np.float64]]
+Labels = Sequence[NDArray[np.float32]]
 Table = Mapping[str, Mapping[str, Measure]]
 """Critic or baseline to metric to value."""
 
@@ -58,10 +64,13 @@ def evaluate_critic(fitted: Fitted, names: Sequence[str]) -> Table:
         scored["paraphrase"] = fitted.critic.score(reworded)
     critic_name = next(iter(scored))
     count = len(examples)
+    swap = swap_shares(fitted, examples, clips)
     table: dict[str, Mapping[str, Measure]] = {}
     for name, scores in scored.items():
-        resamples = BOOTSTRAP_RESAMPLES if name == critic_name else 0
-        table[name] = critic_metrics(scores[:count], examples, scores[count:], resamples)
+        is_critic = name == critic_name
+        resamples = BOOTSTRAP_RESAMPLES if is_critic else 0
+        metrics = critic_metrics(scores[:count], examples, scores[count:], resamples)
+        table[name] = metrics | (swap if is_critic else dict.fromkeys(swap, Measure(None)))
     return table
 
 
@@ -118,9 +127,28 @@ def critic_metrics(
         "success AUROC": auroc(_values(success_ends), _values(failure_ends)),
         "Cycle-VOC": average(cycle_voc(score_curve(score)) for score in cycle_scores),
         "gain": average(gain(curve) for curve in curves),
+        "rise of failures": rise_of_failures(curves, examples),
         "final score on successes": average(success_ends),
         "abstained": Measure(float(np.isnan(all_scores).mean())),
     }
+
+
+def rise_of_failures(curves: Sequence[NDArray[Any]], examples: Sequence[Example]) -> Measure:
+    """The share of a success's rise that episodes reach which never reach the goal.
+
+    Args:
+        curves: a score, or labels, of each example.
+        examples: with what is known of their ends.
+    """
+    successes: list[Measure] = []
+    failures: list[Measure] = []
+    for curve, example in zip(curves, examples, strict=True):
+        if example.success is True:
+            successes.append(rise(curve))
+        # What was reached and undone again has risen rightly.
+        elif example.success is False and not (success_labels(example, 1.0) == 1).any():
+            failures.append(rise(curve))
+    return rise_share(failures, successes)
 
 
 def _ends_where(
@@ -128,10 +156,6 @@ def _ends_where(
 ) -> list[Measure]:
     """Final scores of the successes or of the failures; episodes of unknown end are neither."""
     return [end for end, e in zip(ends, examples, strict=True) if e.success is success]
-
-
-Curves = Sequence[NDArray[np.float64]]
-Labels = Sequence[NDArray[np.float32]]
 
 
 def _order_metrics(curves: Curves, labels: Labels) -> dict[str, Measure]:

@@ -63,7 +63,8 @@ class EmbeddedDemonstrations:
         aspect: width of one picture divided by its height.
         split: which demonstration is for what.
         held_out_instructions: sentences that are held out, by instruction.
-        examples: the demonstrations, then what an agent visited.
+        demonstrations: as they were read, then what an agent visited.
+        examples: the same, embedded.
         episode_frames: their pictures, in the same order.
         visited: names of the latter.
         answers: what somebody said of pieces of the examples; none where nobody was asked.
@@ -77,6 +78,7 @@ class EmbeddedDemonstrations:
     aspect: float
     split: Split
     held_out_instructions: Mapping[str, HeldOutInstructions]
+    demonstrations: tuple[Demonstration, ...]
     examples: tuple[Example, ...]
     episode_frames: tuple[EpisodeFrames, ...]
     visited: frozenset[str]
@@ -126,6 +128,7 @@ def embed_demonstrations(
         aspect=recordings.aspect,
         split=recordings.split,
         held_out_instructions=recordings.held_out_instructions,
+        demonstrations=tuple(all_demonstrations),
         examples=examples,
         episode_frames=recordings.episode_frames,
         visited=frozenset(demonstration.name for demonstration in visited),

@@ -44,7 +44,8 @@ class Fitted:
         config: as asked for.
         split: which episode was used for what.
         unseen: sentences that were held out, by instruction.
-        examples: all of them, embedded.
+        demonstrations: all of them.
+        examples: the same, embedded.
         episode_frames: their pictures, in the same order.
         seconds: wall-clock time by part: "reading", "encoder", "embedding", "objective".
         figures: what the encoder, where it was learned, and the objective reported last, by name.
@@ -54,6 +55,7 @@ class Fitted:
     config: FitConfig
     split: Split
     unseen: Mapping[str, HeldOutInstructions]
+    demonstrations: tuple[Demonstration, ...]
     examples: tuple[Example, ...]
     episode_frames: tuple[EpisodeFrames, ...]
     seconds: dict[str, float]
@@ -127,6 +129,7 @@ def fit_objective(
         config=config,
         split=embedded.split,
         unseen=embedded.held_out_instructions,
+        demonstrations=embedded.demonstrations,
         examples=embedded.examples,
         episode_frames=embedded.episode_frames,
         seconds=embedded.seconds | clock.seconds,

@@ -18,9 +18,15 @@ from roborew.learning.examples import Example
 from roborew.learning.labels import progress_labels
 from roborew.storage.names import check_file_name
 from roborew.storage.staging import Target, numbered
-from roborew.workflows.fit.critic_metrics import Table, evaluate_critic, held_out_clips
+from roborew.workflows.fit.critic_metrics import (
+    Table,
+    evaluate_critic,
+    held_out_clips,
+    rise_of_failures,
+)
 from roborew.workflows.fit.examples import list_goal_images
 from roborew.workflows.fit.fit import Fitted
+from roborew.workflows.fit.swap import describe_swap
 from roborew.wrappers import SuccessDetector
 
 MAX_PANELS = 6
@@ -31,7 +37,10 @@ Means over the test episodes. Spearman's correlation is with the progress labels
 and pooled over all frames; where an episode's progress hardly changes, the one within it is little
 but noise. The CI (95 %) of the pooled one is a bootstrap over test episodes. Regressions are
 episodes that lose progress again. Cycle-VOC is of successes played up to where they are done, and
-back. Wrong instructions and paraphrases are sentences that were not fitted, where the set has any."""
+back. Wrong instructions and paraphrases are sentences that were not fitted, where the set has any.
+A rise is an episode's highest score minus its first; that of failures is of those that never reach the
+goal, and in the swap test an expert's episode is drawn with the hand, or the objects, moving alone:
+each is a share of a success's rise, to be small for the hand and large for the objects."""
 BASELINES_NOTE = """\
 A clock that sees nothing also has a high Spearman on successes: trust a critic where it beats the
 sanity baselines."""
@@ -124,6 +133,7 @@ def card(fitted: Fitted, source: str, command: str, table: Table) -> str:
     lines += ["", "## On episodes it never saw", "", METRICS_NOTE, _counts(fitted), ""]
     lines += _table(table)
     if table:
+        lines += ["", describe_swap(table[next(iter(table))])]
         lines += ["", f"![Score and truth on a test episode of each kind]({PICTURE})"]
     lines += ["", BASELINES_NOTE]
     return "\n".join(lines) + "\n"
@@ -203,11 +213,23 @@ def _versions() -> str:
 
 def _counts(fitted: Fitted) -> str:
     test = set(fitted.split.test)
-    ends = [example.success for example in fitted.examples if example.name in test]
+    examples = [example for example in fitted.examples if example.name in test]
+    ends = [example.success for example in examples]
     return (
         f"The AUROC is of {ends.count(True)} successes and {ends.count(False)} failures; abstained "
         "is the share of frames without a\nscore, as where an ensemble's members disagree."
+        f"{_labeled_rise(examples)}"
     )
+
+
+def _labeled_rise(examples: Sequence[Example]) -> str:
+    """How far failures get by their own labels, where all of them have some: a right score rises as
+    far."""
+    share = rise_of_failures([progress_labels(example) for example in examples], examples)
+    is_labeled = all(example.progress is not None for example in examples)
+    if share.value is None or not is_labeled:
+        return ""
+    return f" By their labels\nfailures rise by {share.value:.3f} of a success's rise."
 
 
 def _goal_images(fitted: Fitted) -> Sequence[Path]:

@@ -14,6 +14,7 @@ from roborew_envs.tasks.locomotion.runner import Runner
 from tests.contract.versions import FIRST_VERSIONS
 
 ARM_JOINTS = 7
+ARM_NAMES = ("yaw", "shoulder", "elbow", "wrist", "roll", "left_finger", "right_finger")
 
 
 def states(task: Task) -> tuple[np.ndarray, np.ndarray]:
@@ -51,3 +52,13 @@ def test_it_stays_when_only_other_things_move_and_follows_the_robot(task_id: str
         np.testing.assert_array_equal(moved[:, task.robot_state], still)
     qvel[:, :ARM_JOINTS] += 0.1
     assert (task.observe(qpos, qvel)[:, task.robot_state] != still).any()
+
+
+@pytest.mark.parametrize("task_id", FIRST_VERSIONS)
+def test_the_robots_joints_are_those_of_the_arm_where_it_moves_things(task_id: str) -> None:
+    task = make_task(task_id)
+    assert (task.robot_joints is not None) == isinstance(task, ArmTask)
+    if task.robot_joints is not None:
+        joints = [task.model.joint(index) for index in range(task.model.njnt)]
+        arm = [joint.qposadr[0] for joint in joints if joint.name in ARM_NAMES]
+        assert arm == list(range(task.model.nq))[task.robot_joints]

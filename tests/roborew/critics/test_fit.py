@@ -15,7 +15,7 @@ from roborew import __version__
 from roborew.checks.synthetic import PUSH, embedded_episode, progress_curve
 from roborew.critics.calibration import Calibration
 from roborew.critics.critic import Critic
-from roborew.evaluation import cycle_voc, forward_and_reversed, score_curve
+from roborew.evaluation import Measure, cycle_voc, forward_and_reversed, score_curve
 from roborew.learning.labels import progress_labels
 from roborew.types import Clip, Scores
 from roborew.workflows.fit import FitConfig, Fitted, examples, fit_critic
@@ -211,3 +211,15 @@ def test_how_far_a_fit_is_can_be_counted_in_each_of_its_parts(
     ):
         counted = [value for what, value in counts if what == f"{part}, of {total}"]
         assert counted == sorted(counted) and counted[-1] == total
+
+
+def test_failures_rise_by_their_highest_score_and_what_was_undone_is_none_of_them() -> None:
+    """At its highest a failure is half as far as a success; an undoing that was at the goal is left
+    out."""
+    ends = {"success": [0.1, 0.9, 0.9], "failure": [0.1, 0.5, 0.2], "undo": [0.1, 0.9, 0.1]}
+    examples = [embedded_episode(kind, 0, 3) for kind in ends]
+    scores = [Scores(np.array(end, np.float32), np.ones(3, np.bool_)) for end in ends.values()]
+    assert critic_metrics(scores, examples)["rise of failures"].value == pytest.approx(0.5)
+    assert critic_metrics(scores[:1], examples[:1])["rise of failures"].value is None
+    flat = [Scores(np.zeros(3, np.float32), np.ones(3, np.bool_)) for _ in ends]
+    assert critic_metrics(flat, examples)["rise of failures"] == Measure(None, "constant")
