@@ -123,10 +123,10 @@ def frame_key(part: dict[str, Any]) -> str:
 
 
 @contextmanager
-def serving(oracle: Oracle) -> Generator[str]:
-    """Give the address of the API while the oracle answers there."""
+def serving(oracle: Oracle, port: int = 0) -> Generator[str]:
+    """Give the address of the API while the oracle answers there; port 0 takes a free one."""
     handler = type("Handler", (_Handler,), {"oracle": oracle})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+    with ThreadingHTTPServer(("127.0.0.1", port), handler) as server:
         Thread(target=server.serve_forever, daemon=True).start()
         try:
             yield f"http://127.0.0.1:{server.server_address[1]}/v1"

@@ -186,27 +186,28 @@ class ServerJudge:
             )
 
     async def _ask_all(self, questions: Sequence[Question]) -> list[Answer]:
-        slots, done = asyncio.Semaphore(self._concurrency), 0
+        waiting = iter(enumerate(questions))
+        answers: dict[int, Answer] = {}
 
-        async def one(client: httpx2.AsyncClient, question: Question) -> Answer:
-            nonlocal done
-            async with slots:
-                answer = await self._ask_one(client, question)
-            done += 1
-            if self.progress:
-                self.progress(done, len(questions))
-            return answer
+        async def ask_in_turn() -> None:
+            # A client each: one that many share looks through all its connections for every request.
+            async with self._client() as client:
+                for index, question in waiting:
+                    answers[index] = await self._ask_one(client, question)
+                    if self.progress:
+                        self.progress(len(answers), len(questions))
 
-        async with self._client() as client, asyncio.TaskGroup() as group:
-            tasks = [group.create_task(one(client, question)) for question in questions]
-        return [task.result() for task in tasks]
+        async with asyncio.TaskGroup() as group:
+            for _ in range(min(self._concurrency, len(questions))):
+                group.create_task(ask_in_turn())
+        return [answers[index] for index in range(len(questions))]
 
     def _client(self) -> httpx2.AsyncClient:
         # No compression: the limit of a reply's size counts the bytes that come.
         headers = {"Content-Type": "application/json", "Accept-Encoding": "identity"}
         if self._key:
             headers["Authorization"] = f"Bearer {self._key}"
-        limits = httpx2.Limits(max_connections=self._concurrency)
+        limits = httpx2.Limits(max_connections=1)
         return httpx2.AsyncClient(
             headers=headers, verify=self._verify, trust_env=False, limits=limits
         )

@@ -1,0 +1,115 @@
+"""A judge that knows the truth, and is wrong about a tenth of the pairs and silent about another, teaches
+agents from nothing.
+
+    python -m experiments.judges.teach --work FOLDER [--tasks DrawerOpen,Press,Push] [--seeds 0,1,2]
+        [--encoder mini] [--selection disagreement] [--labels 3000]
+
+One run after another by `roborew train --reward preference`, as a user types it, against a server on
+this machine (`oracle`); one that was interrupted is resumed. A row a run goes to ``teach.csv``.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from safetensors.numpy import load
+
+from experiments.critics.tables import Rows
+from experiments.judges.oracle import TIE_MARGIN, Oracle, serving
+from roborew.cli import main as roborew
+from roborew.data.preferences import PREFERENCES, Preference, Segment, read_preferences
+from roborew.storage.json_files import read_json_lines
+from roborew.workflows.evaluate import read_summary
+
+TASKS = {"DrawerOpen": 60_000, "Press": 60_000, "Push": 160_000}
+"""Environment steps."""
+PAIRS_PER_QUESTION = 16
+PORT = 8971
+"""Always the same: a run that is resumed asks where it asked before."""
+KEYS = ("task", "seed", "encoder", "selection", "pairs", "total_timesteps")
+Key = tuple[str, int, str, str, int, int]
+"""What names a row, in their order."""
+FIGURES = (
+    "labels", "ties", "right", "true_success", "true_success_ci_low", "true_success_ci_high",
+    "success_at_any_time", "spearman_per_episode", "minutes",
+)  # fmt: skip
+ROWS = Rows(Path(__file__).with_name("teach.csv"), KEYS, FIGURES)
+
+
+def run(work: Path, key: Key) -> None:
+    """Train and evaluate one agent, and add its row."""
+    if key in ROWS:
+        return
+    task, seed, encoder, selection, pairs, steps = key
+    name = "-".join(map(str, key)).lower()
+    folder = work / name
+    if not (folder / "summary.json").exists():
+        with serving(Oracle(work), PORT) as url:
+            words = [
+                "--env", f"roborew/{task}-v0", "--seed", str(seed), "--total-timesteps", str(steps),
+                "--reward", "preference", "--reward.pairs-per-question", str(PAIRS_PER_QUESTION),
+                "--reward.num-labels", str(pairs), "--reward.selection", selection,
+                "--reward.encoder", encoder, "--judge", "openai", "--judge.model", "oracle",
+                "--judge.base-url", url, "--out", str(work), "--name", name,
+            ]  # fmt: skip
+            further = ["--resume", str(folder)]
+            code = roborew(["train", *(further if folder.exists() else words)])
+        if code:
+            raise SystemExit(code)
+    row = {**read_summary(folder), **label_figures(folder), **dict(zip(KEYS, key, strict=True))}
+    ROWS.add(row)
+    print(*key, row["true_success"], row["labels"], flush=True)
+
+
+def label_figures(folder: Path) -> dict[str, float]:
+    """How many labels there are, how many say that two pictures are alike, and how many of the others
+    are right."""
+    truth = true_progress(folder / "preferences")
+    said = read_preferences(folder / "preferences" / PREFERENCES)
+    labels = [one for one in said if one.label is not None]
+    told_apart = [one for one in labels if one.label != 0.5]
+    right = [is_right(one, truth) for one in told_apart]
+    return {
+        "labels": len(labels),
+        "ties": len(labels) - len(told_apart),
+        "right": float(np.mean(right)),
+    }
+
+
+def is_right(label: Preference, truth: dict[Segment, float]) -> bool:
+    """Whether the picture that was called the better one is so by more than a tie."""
+    gap = truth[label.second] - truth[label.first]
+    return abs(gap) >= TIE_MARGIN and (gap > 0) == (label.label == 1.0)
+
+
+def true_progress(folder: Path) -> dict[Segment, float]:
+    """The truth about every frame of a set that was recorded for labels."""
+    truth: dict[Segment, float] = {}
+    for _, row in read_json_lines(folder / "manifest.jsonl"):
+        progress = load((folder / row["numbers"]).read_bytes())["true_progress"]
+        truth.update({(row["case_id"], step): float(p) for step, p in enumerate(progress)})
+    return truth
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    """Run what is not in the table yet."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--tasks", default=",".join(TASKS))
+    parser.add_argument("--seeds", default="0,1,2")
+    parser.add_argument("--encoder", default="mini")
+    parser.add_argument("--selection", default="disagreement")
+    parser.add_argument("--labels", type=int, default=3000)
+    chosen = parser.parse_args(words)
+    for seed in map(int, chosen.seeds.split(",")):
+        for task in chosen.tasks.split(","):
+            steps = TASKS[task]
+            key = (task, seed, chosen.encoder, chosen.selection, chosen.labels, steps)
+            run(chosen.work, key)
+
+
+if __name__ == "__main__":
+    main()
