@@ -21,7 +21,7 @@ from roborew.cli.fit import Fit
 from roborew.cli.list import List
 from roborew.cli.parse import command_name, parse_command
 from roborew.cli.score import Score
-from roborew.cli.serve import Serve
+from roborew.cli.serve import Label, Serve
 from roborew.cli.train import Demo, Train
 
 COMMANDS: Mapping[str, type[Command]] = MappingProxyType(
@@ -30,6 +30,7 @@ COMMANDS: Mapping[str, type[Command]] = MappingProxyType(
         "evaluate": Evaluate,
         "record": Record,
         "fit": Fit,
+        "label": Label,
         "score": Score,
         "compare": Compare,
         "collect": Collect,

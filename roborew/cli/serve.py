@@ -1,12 +1,17 @@
-"""``roborew serve``."""
+"""``roborew serve`` and ``roborew label``: what listens on a port."""
 
 from __future__ import annotations
 
+import webbrowser
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
 
+import tyro
 from rich.console import Console
 
 from roborew.cli.command import Command, say
+from roborew.workflows.label.session import LabelConfig, LabelSession, read_keys
 from roborew.workflows.parts import RewardConfig
 
 
@@ -39,3 +44,43 @@ class Serve(Command):
             say(console, f"{service.identity} at http://{host!s}:{port}, until Ctrl-C")
             server.serve_forever()
         return 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Label(Command):
+    """Say which of two films is better, on a page in your browser; `roborew fit --critic
+    bradley_terry` learns from that."""
+
+    set: tyro.conf.Positional[Path]
+    """Folder of demonstrations, or RUN/preferences of a run with --judge person."""
+    config: Annotated[LabelConfig, tyro.conf.arg(name="")] = field(default_factory=LabelConfig)
+    instruction: str | None = None
+    """What the films show, where they do not say so themselves."""
+    port: int = 0
+    """Port of the page on this machine; 0 takes a free one, which is said."""
+    browser: bool = True
+    """Open the page."""
+    keys: Path | None = None
+    """Press these keys in place of a person: left, right, tie, skip and undo in a file, separated by
+    blanks or lines."""
+
+    def run(self, console: Console) -> int:
+        """Label."""
+        session = LabelSession(self.set, self.config, self.instruction)
+        if self.keys is not None:
+            for key in read_keys(self.keys):
+                session.press(key)
+        elif session.current is not None:
+            self._serve(console, session)
+        say(console, f"{session.done} of {len(session.pairs)} pairs have a label")
+        self.print_json({"done": session.done, "pairs": len(session.pairs)})
+        return 0
+
+    def _serve(self, console: Console, session: LabelSession) -> None:
+        from roborew.workflows.label.server import serving
+
+        with serving(session, self.port) as (server, address):
+            say(console, f"{address} until all {len(session.pairs)} pairs have a label, or Ctrl-C")
+            if self.browser:
+                webbrowser.open(address)
+            server.serve_forever()

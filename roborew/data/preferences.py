@@ -19,7 +19,7 @@ from typing import Any
 
 from roborew.config import to_json
 from roborew.errors import CorruptFileError, InvalidInputError
-from roborew.storage.atomic import explain_full_disk
+from roborew.storage.atomic import atomic_write, explain_full_disk
 from roborew.storage.json_files import read_json_lines
 from roborew.storage.plain import open_plain
 
@@ -28,8 +28,12 @@ PERSON = "person"
 """Who labeled, where it was no model."""
 UNDO = {"undo": True}
 
+PAIRS = "pairs.jsonl"
+"""File of pairs that somebody waits for, ``{"first": ["episode-1", 3], "second": ["episode-7", 12]}``."""
+
 Segment = tuple[str, int]
 """Name of an episode, and the number of the first frame of a piece of it."""
+Pair = tuple[Segment, Segment]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +66,7 @@ class Preference:
             )
 
     @property
-    def pair(self) -> tuple[Segment, Segment]:
+    def pair(self) -> Pair:
         """What was compared."""
         return self.first, self.second
 
@@ -130,6 +134,29 @@ def set_preferences(folder: Path) -> list[Preference]:
     """The labels that stand beside a set of demonstrations; none where nobody labeled it."""
     path = folder / PREFERENCES
     return read_preferences(path) if path.is_file() else []
+
+
+def read_pairs(path: Path) -> list[Pair]:
+    """Read pairs that somebody waits for.
+
+    Raises:
+        CorruptFileError: a line that is no pair.
+    """
+    pairs: list[Pair] = []
+    for number, row in read_json_lines(path):
+        try:
+            pairs.append((_segment(row["first"]), _segment(row["second"])))
+        except (KeyError, ValueError, TypeError) as error:
+            raise CorruptFileError(
+                f"{path}, line {number}: expected a pair; got {row!r:.80} ({error})."
+            ) from error
+    return pairs
+
+
+def write_pairs(path: Path, pairs: Sequence[Pair]) -> None:
+    """Write pairs that somebody waits for, in place of earlier ones."""
+    lines = [json.dumps({"first": first, "second": second}) for first, second in pairs]
+    atomic_write(path, "".join(f"{line}\n" for line in lines).encode())
 
 
 def _to_line(label: Preference) -> str:

@@ -10,15 +10,13 @@ from numpy.typing import NDArray
 from roborew.critics.critic import Critic
 from roborew.data import side_by_side
 from roborew.data.demonstration import Demonstration
-from roborew.data.preferences import Segment
+from roborew.data.preferences import Pair, Segment
 from roborew.learning.sampling import Indices
 from roborew.types import Clip, stack_frames
 from roborew.workflows.preference.settings import Selection
 
 CANDIDATES = 8
 """So many times as many pairs are looked at as those with the largest disagreement are asked about."""
-
-Pair = tuple[Segment, Segment]
 
 
 def choose_pairs(

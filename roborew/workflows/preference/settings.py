@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from roborew.bounds import check_whole_number
+from roborew.data.preferences import PERSON
 from roborew.errors import InvalidInputError
 from roborew.judges.config import DEFAULT_JUDGE, JudgeConfig
 from roborew.registry import encoders
@@ -27,7 +28,8 @@ class PreferenceSettings:
     """How a judge teaches a reward while an agent learns from it (RL-VLM-F, arXiv:2402.03681)."""
 
     judge: JudgeConfig = DEFAULT_JUDGE
-    """Who is asked."""
+    """Who is asked; ``person``: the run stops at each round until `roborew label` was given its
+    pairs."""
     num_labels: int = 3000
     """Pairs that the judge is asked about over the whole run."""
     num_rounds: int = 6
@@ -67,6 +69,11 @@ class PreferenceSettings:
                 f"reward.label_noise: expected a share in [0, 0.5); got {self.label_noise}."
             )
         encoders.canonical(self.encoder)
+
+    @property
+    def by_person(self) -> bool:
+        """Whether a person labels, on the page of `roborew label`."""
+        return self.judge.backend == PERSON
 
     def phases(self, timesteps: int) -> tuple[int, ...]:
         """Steps at which the rounds begin, and the last step: the more of them early, while the agent

@@ -12,9 +12,17 @@ from roborew.config import keyword_options
 from roborew.critics.critic import Critic, is_critic
 from roborew.data import side_by_side
 from roborew.data.demonstration import Demonstration
-from roborew.data.preferences import PREFERENCES, Preference, PreferenceFile, Segment
+from roborew.data.preferences import (
+    PAIRS,
+    PREFERENCES,
+    Pair,
+    Preference,
+    PreferenceFile,
+    Segment,
+    write_pairs,
+)
 from roborew.data.reading import read_demonstrations
-from roborew.errors import BudgetError
+from roborew.errors import BudgetError, RoborewError
 from roborew.registry import encoders
 from roborew.rewards.pair_lists import PairListLabeler
 from roborew.rewards.preferences import FramePair, PreferenceLabel, PreferenceLabeler
@@ -25,7 +33,7 @@ from roborew.workflows.fit import FitConfig, fit_critic
 from roborew.workflows.fit.model_card import write
 from roborew.workflows.parts import CriticConfig, EncoderConfig
 from roborew.workflows.preference.episodes import collect_round, set_path
-from roborew.workflows.preference.selection import Pair, choose_pairs
+from roborew.workflows.preference.selection import choose_pairs
 from roborew.workflows.preference.settings import PreferenceSettings, settings_of
 from roborew.workflows.refit import refit
 from roborew.workflows.train.config import TrainConfig
@@ -61,42 +69,56 @@ class JudgeTeacher:
             return
         shutil.rmtree(path, ignore_errors=True)  # torn when an earlier session was killed
         config = run.config(TrainConfig)
-        # Before anything is recorded: a judge that is not there leaves no run behind.
-        labeler = self._load_labeler(run, config)
+        by_person = settings_of(config).by_person
+        if self._labeler is None and not by_person:
+            # Before anything is recorded: a judge that is not there leaves no run behind.
+            self._labeler = load_labeler(run, config)
         collect_round(run, config, number)
         episodes = list(read_demonstrations(set_path(run)))
         labels = PreferenceFile(set_path(run) / PREFERENCES)
-        self._label(run, config, number, episodes, labels, labeler)
+        pairs = round_pairs(run, config, number, episodes)
+        if self._labeler is None:
+            wait_for_person(run, pairs, labels)
+        else:
+            frames = read_frames(pairs, episodes)
+            asking = _Asking(self._labeler, config.sentence, labels, frames)
+            asking.label(pairs, settings_of(config).pairs_per_question)
         fitted = fit_critic(episodes, fit_config(config), preferences=labels.labels)
-        source = f"{len(labels.labels)} labels of {labeler.judge.identity}"
+        by = ", ".join(dict.fromkeys(label.by for label in labels.labels))
+        source = f"{len(labels.labels)} labels of {by}"
         write(fitted, path, source, "roborew " + shlex.join(sys.argv[1:]))
 
-    def _load_labeler(self, run: RunDirectory, config: TrainConfig) -> Labeler:
-        if self._labeler is None:
-            self._labeler = load_labeler(run, config)
-        return self._labeler
 
-    def _label(
-        self,
-        run: RunDirectory,
-        config: TrainConfig,
-        number: int,
-        episodes: Sequence[Demonstration],
-        labels: PreferenceFile,
-        labeler: Labeler,
-    ) -> None:
-        """Ask about the pairs of a round that have no label yet."""
-        settings = settings_of(config)
-        pairs = choose_pairs(
-            Seeds(config.seed).child("preferences").generator(f"pairs of round {number}"),
-            episodes,
-            settings.episodes,
-            settings.labels_of_round(number),
-            settings.selection,
-            _critic_before(run, number),
+def round_pairs(
+    run: RunDirectory, config: TrainConfig, number: int, episodes: Sequence[Demonstration]
+) -> list[Pair]:
+    """The pairs of a round; the same ones whenever the run goes on."""
+    settings = settings_of(config)
+    return choose_pairs(
+        Seeds(config.seed).child("preferences").generator(f"pairs of round {number}"),
+        episodes,
+        settings.episodes,
+        settings.labels_of_round(number),
+        settings.selection,
+        _critic_before(run, number),
+    )
+
+
+def wait_for_person(run: RunDirectory, pairs: Sequence[Pair], labels: PreferenceFile) -> None:
+    """Write the pairs down for `roborew label`, and stop unless all have a label.
+
+    Raises:
+        RoborewError: a person has to label first; what they said already is kept.
+    """
+    labeled = {label.pair for label in labels.labels}
+    waiting = [pair for pair in pairs if pair not in labeled]
+    write_pairs(set_path(run) / PAIRS, pairs)
+    if waiting:
+        place = shlex.quote(str(set_path(run)))
+        raise RoborewError(
+            f"{len(waiting):,} pairs wait for a person: `roborew label {place}`, then `roborew train "
+            f"--resume {shlex.quote(str(run.path))}`."
         )
-        asking = _Asking(labeler, config.sentence, labels, read_frames(pairs, episodes))
-        asking.label(pairs, settings.pairs_per_question)
 
 
 class _Asking:
@@ -169,6 +191,8 @@ def describe_refit(config: TrainConfig, number: int) -> str:
         return "the critic is refitted, to its demonstrations and to episodes of the agent"
     settings = settings_of(config)
     pairs = settings.labels_of_round(number)
+    if settings.by_person:
+        return f"round {number} of {settings.num_rounds}: {pairs:,} pairs of the agent's pictures"
     return (
         f"round {number} of {settings.num_rounds}: the judge is asked about {pairs:,} pairs of the "
         f"agent's pictures, in up to {settings.questions_of_round(number):,} questions"

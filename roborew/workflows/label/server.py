@@ -1,0 +1,224 @@
+"""The page of `roborew label`, for this machine and for whoever has its address.
+
+| request | answer |
+|---|---|
+| ``GET /TOKEN/`` | the page; it loads nothing from anywhere else |
+| ``GET /TOKEN/pair`` | JSON: the films of the pair that is to be labeled next, and how many are done |
+| ``POST /TOKEN/key`` | ``{"key": "left", "done": 3}``, said when so many were done; answered as ``pair`` |
+
+The token is in every address, so that no other page can guess one; a request that names another host
+or comes from another page is refused; and a key that was pressed on a page that is out of date, in a
+second window, say, is no label.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+import logging
+import secrets
+import threading
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.resources import files
+from typing import Any
+
+from roborew.errors import CorruptFileError, InvalidInputError
+from roborew.judges.openai_protocol import data_url
+from roborew.storage.json_files import parse_json_object
+from roborew.workflows.fit.examples import downscale
+from roborew.workflows.label.session import LabelSession
+
+logger = logging.getLogger(__name__)
+
+JSON = "application/json"
+MAX_BODY = 1_000
+"""Of a request [bytes]."""
+IDLE_SECONDS = 60.0
+"""After which a connection that says nothing is closed."""
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
+    "script-src 'unsafe-inline'; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; "
+    "form-action 'none'",
+    "Cache-Control": "no-store",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+class RefusedError(Exception):
+    """A request that gets an error.
+
+    Args:
+        status: of the answer.
+        message: in it.
+    """
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class LabelPage:
+    """A session as requests see it.
+
+    Args:
+        session: whose pairs are shown.
+        finish: called when the last pair has its label.
+    """
+
+    def __init__(self, session: LabelSession, finish: Callable[[], None]) -> None:
+        self.token = secrets.token_urlsafe(24)
+        self._session = session
+        self._finish = finish
+        # Two windows may press a key at the same time.
+        self._lock = threading.Lock()
+
+    def html(self) -> bytes:
+        """The page."""
+        return (files("roborew.workflows.label") / "page.html").read_bytes()
+
+    def pair(self) -> bytes:
+        """What is to be labeled next."""
+        with self._lock:
+            return self._state()
+
+    def press(self, body: bytes) -> bytes:
+        """Take a key, and say what is next."""
+        try:
+            content = parse_json_object(body, "the key")
+        except CorruptFileError as error:
+            raise RefusedError(400, str(error)) from error
+        with self._lock:
+            if content.get("done") != self._session.done:
+                raise RefusedError(409, "this page is out of date; it shows the next pair now.")
+            try:
+                self._session.press(str(content.get("key")))
+            except InvalidInputError as error:
+                raise RefusedError(400, str(error)) from error
+            state = self._state()
+            if self._session.current is None:
+                self._finish()
+            return state
+
+    def _state(self) -> bytes:
+        session = self._session
+        state: dict[str, Any] = {"done": session.done, "total": len(session.pairs)}
+        pair = session.current
+        if pair is not None:
+            first, second = pair
+            state |= {
+                "instruction": session.instruction(first),
+                "fps": session.fps(first),
+                "first": [data_url(downscale(frame), "jpeg") for frame in session.film(first)],
+                "second": [data_url(downscale(frame), "jpeg") for frame in session.film(second)],
+            }
+        return json.dumps(state).encode()
+
+
+@contextmanager
+def serving(session: LabelSession, port: int) -> Generator[tuple[ThreadingHTTPServer, str]]:
+    """Give a server on this machine alone, and the address of its page; ``serve_forever`` answers
+    until the last pair has its label.
+
+    Raises:
+        InvalidInputError: the port cannot be had.
+    """
+    if not 0 <= port < 2**16:
+        raise InvalidInputError(f"port: expected 0 to 65535; got {port}.")
+    try:
+        server = _Server(("127.0.0.1", port), _Handler)
+    except OSError as error:
+        raise InvalidInputError(
+            f"cannot listen on port {port}: {error.strerror}. Choose another --port."
+        ) from error
+
+    def finish() -> None:
+        # From a thread of its own: the server waits there for the request that called this.
+        threading.Thread(target=server.shutdown, daemon=True).start()
+
+    with server:
+        page = LabelPage(session, finish)
+        own_port = int(server.server_address[1])
+        hosts = (f"127.0.0.1:{own_port}", f"localhost:{own_port}")
+        own = {"page": page, "hosts": hosts}
+        server.RequestHandlerClass = type("Handler", (_Handler,), own)
+        yield server, f"http://{hosts[0]}/{page.token}/"
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    timeout = IDLE_SECONDS
+    disable_nagle_algorithm = True
+    server_version = "roborew"
+    sys_version = ""
+    page: LabelPage
+    hosts: tuple[str, ...]
+
+    def do_GET(self) -> None:
+        """The page, and what it shows."""
+        page = self.page
+        self._answer({"": ("text/html; charset=utf-8", page.html), "pair": (JSON, page.pair)})
+
+    def do_POST(self) -> None:
+        """A key."""
+        self._answer({"key": (JSON, self._press)})
+
+    def _press(self) -> bytes:
+        # A form of another page can send none of this type without being asked first.
+        if self.headers.get("Content-Type") != JSON:
+            raise RefusedError(415, f"expected Content-Type: {JSON}.")
+        length = self.headers.get("Content-Length", "")
+        if not (length.isascii() and length.isdecimal() and int(length) <= MAX_BODY):
+            raise RefusedError(413, f"expected a body of at most {MAX_BODY} bytes.")
+        return self.page.press(self.rfile.read(int(length)))
+
+    def _answer(self, ways: dict[str, tuple[str, Callable[[], bytes]]]) -> None:
+        try:
+            self._check_origin()
+            kind, content = ways[self._place(ways)]
+            self._send(200, kind, content())
+        except RefusedError as error:
+            # What is left of its body would be read as the next request.
+            self.close_connection = True
+            self._send(error.status, JSON, json.dumps({"error": str(error)}).encode())
+        except ConnectionError as error:
+            # The page was closed; what it said before is on the disk.
+            logger.info("%s", error)
+            self.close_connection = True
+
+    def _check_origin(self) -> None:
+        """Raise unless the request is for this server by its own name, and from its own page."""
+        if self.headers.get("Host") not in self.hosts:
+            raise RefusedError(403, "expected this machine as the host.")
+        origin = self.headers.get("Origin")
+        if origin is not None and origin.removeprefix("http://") not in self.hosts:
+            raise RefusedError(403, "expected a request of this server's own page.")
+
+    def _place(self, ways: dict[str, tuple[str, Callable[[], bytes]]]) -> str:
+        token, _, place = self.path.removeprefix("/").partition("/")
+        if not hmac.compare_digest(token.encode(), self.page.token.encode()):
+            raise RefusedError(404, "not found.")
+        if place not in ways:
+            raise RefusedError(404, "not found.")
+        return place
+
+    def _send(self, status: int, kind: str, content: bytes) -> None:
+        with suppress(ConnectionError):  # nobody need wait for it
+            self.send_response(status)
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(content)))
+            for name, value in HEADERS.items():
+                self.send_header(name, value)
+            if self.close_connection:
+                self.send_header("Connection", "close")
+            self.end_headers()
+            self.wfile.write(content)
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - named so by its base
+        """Nothing: the address holds the token."""

@@ -1,0 +1,197 @@
+"""A person's keys on their way to labels; on the disk as soon as they are pressed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+import numpy as np
+
+from roborew.bounds import check_whole_number
+from roborew.data.demonstration import Demonstration
+from roborew.data.preferences import (
+    PAIRS,
+    PERSON,
+    PREFERENCES,
+    Pair,
+    Preference,
+    PreferenceFile,
+    Segment,
+    read_pairs,
+)
+from roborew.data.reading import read_demonstrations
+from roborew.errors import InvalidInputError
+from roborew.types import Video
+
+Key = Literal["left", "right", "tie", "skip", "undo"]
+LABELS = {"left": 0.0, "right": 1.0, "tie": 0.5, "skip": None}
+SKIPPED = "skipped"
+"""Reason of a label that a person did not give."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelConfig:
+    """What a person is shown."""
+
+    pairs: int = 200
+    """Pairs in all, those that are labeled already among them; where a run waits for some, these are
+    shown and no others."""
+    frames: int = 16
+    """Length of each film [frames]; 1 shows pictures. Labels of one set are of one length."""
+    seed: int = 0
+    """Random seed of the pairs: the same seed and set give the same ones."""
+
+    def __post_init__(self) -> None:
+        check_whole_number("pairs", self.pairs)
+        check_whole_number("frames", self.frames)
+        check_whole_number("seed", self.seed, smallest=0)
+
+
+class LabelSession:
+    """Pairs of a set, one after the other, and what was said of them.
+
+    Args:
+        folder: of the set.
+        config: what is shown.
+        instruction: what the films show, where they do not say so themselves.
+
+    Raises:
+        InvalidInputError: no set, no two episodes of one sentence, or labels of another length.
+    """
+
+    def __init__(self, folder: Path, config: LabelConfig, instruction: str | None = None) -> None:
+        if not folder.is_dir():
+            raise InvalidInputError(f"label: expected the folder of a set; got {folder}.")
+        self._episodes = {one.name: one for one in read_demonstrations(folder, instruction)}
+        self._file = PreferenceFile(folder / PREFERENCES)
+        asked_for = read_pairs(folder / PAIRS) if (folder / PAIRS).is_file() else None
+        self.frames = config.frames if asked_for is None else 1
+        self.pairs = asked_for or draw_pairs([*self._episodes.values()], config)
+        _check_same_length(self._file.labels, self.frames, folder)
+
+    @property
+    def current(self) -> Pair | None:
+        """The first pair without a label; None where all have one."""
+        labeled = {label.pair for label in self._file.labels}
+        return next((pair for pair in self.pairs if pair not in labeled), None)
+
+    @property
+    def done(self) -> int:
+        """Pairs that have a label."""
+        labeled = {label.pair for label in self._file.labels}
+        return sum(pair in labeled for pair in self.pairs)
+
+    def press(self, key: str) -> None:
+        """Take a key; when this returns, what it says is safe on the disk.
+
+        Raises:
+            InvalidInputError: no such key, nothing left to label, or nothing of a person's to take
+                back.
+        """
+        if key not in get_args(Key):
+            raise InvalidInputError(
+                f"key: expected one of {', '.join(get_args(Key))}; got {key!r:.40}."
+            )
+        if key == "undo":
+            self._undo()
+            return
+        pair = self.current
+        if pair is None:
+            raise InvalidInputError(f"{key}: all {len(self.pairs)} pairs have a label.")
+        first, second = pair
+        label = LABELS[key]
+        reason = SKIPPED if label is None else ""
+        self._file.add(
+            [
+                Preference(
+                    first=first,
+                    second=second,
+                    frames=self.frames,
+                    label=label,
+                    by=PERSON,
+                    reason=reason,
+                )
+            ]
+        )
+
+    def _undo(self) -> None:
+        labels = self._file.labels
+        if not labels or labels[-1].by != PERSON:
+            raise InvalidInputError("undo: there is no label of a person to take back.")
+        self._file.undo()
+
+    def film(self, segment: Segment) -> Video:
+        """The frames of a piece, shape (T, H, W, 3), of the first camera."""
+        name, first = segment
+        frames = self._episodes[name].frames()
+        piece = [frame for step, frame in enumerate(frames) if first <= step < first + self.frames]
+        return np.stack(piece)
+
+    def instruction(self, segment: Segment) -> str:
+        """What was asked for there."""
+        return self._episodes[segment[0]].instruction
+
+    def fps(self, segment: Segment) -> float:
+        """Frames per second there."""
+        return self._episodes[segment[0]].fps
+
+
+def draw_pairs(episodes: Sequence[Demonstration], config: LabelConfig) -> list[Pair]:
+    """Draw pairs of pieces of different episodes of one sentence, each pair once.
+
+    Raises:
+        InvalidInputError: no two episodes have one sentence.
+    """
+    rng = np.random.default_rng(config.seed)
+    peers: dict[str, list[Demonstration]] = {}
+    for episode in episodes:
+        peers.setdefault(episode.instruction, []).append(episode)
+    paired = [one for one in episodes if len(peers[one.instruction]) > 1]
+    if not paired:
+        raise InvalidInputError(
+            f"label: expected two episodes of one sentence; got {len(episodes)} episodes of "
+            f"{len(peers)} sentences."
+        )
+    pairs: dict[Pair, None] = {}
+    # Small sets may not hold as many different pairs as were asked for.
+    for _ in range(4 * config.pairs):
+        if len(pairs) == config.pairs:
+            break
+        one = paired[int(rng.integers(len(paired)))]
+        others = [other for other in peers[one.instruction] if other is not one]
+        other = others[int(rng.integers(len(others)))]
+        pairs[_piece(rng, one, config.frames), _piece(rng, other, config.frames)] = None
+    return list(pairs)
+
+
+def _piece(rng: np.random.Generator, episode: Demonstration, frames: int) -> Segment:
+    starts = max(episode.length - frames, 0) + 1
+    return episode.name, int(rng.integers(starts))
+
+
+def _check_same_length(labels: Sequence[Preference], frames: int, folder: Path) -> None:
+    lengths = {label.frames for label in labels} - {frames}
+    if lengths:
+        raise InvalidInputError(
+            f"{folder / PREFERENCES}: holds labels of pieces of {min(lengths)} frames; give --frames "
+            f"{min(lengths)}, or label a copy of the set."
+        )
+
+
+def read_keys(path: Path) -> list[str]:
+    """The keys in a file, separated by blanks or lines.
+
+    Raises:
+        InvalidInputError: no such file, or a word that is no key.
+    """
+    if not path.is_file():
+        raise InvalidInputError(f"keys: {path} is no file.")
+    keys = path.read_text(encoding="utf-8").split()
+    unknown = [key for key in keys if key not in get_args(Key)]
+    if unknown:
+        raise InvalidInputError(
+            f"keys: expected {', '.join(get_args(Key))}; {path} holds {unknown[0]!r:.40}."
+        )
+    return keys
