@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import webbrowser
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 from rich.console import Console
 
 from roborew.cli.command import Command, say
-from roborew.workflows.label.session import LabelConfig, LabelSession, read_keys
+from roborew.workflows.label.config import LabelConfig
 from roborew.workflows.parts import RewardConfig
+
+if TYPE_CHECKING:
+    from roborew.workflows.label.session import LabelSession
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +68,8 @@ class Label(Command):
 
     def run(self, console: Console) -> int:
         """Label."""
+        from roborew.workflows.label.session import LabelSession, read_keys
+
         session = LabelSession(self.set, self.config, self.instruction)
         if self.keys is not None:
             for key in read_keys(self.keys):
@@ -77,6 +81,8 @@ class Label(Command):
         return 0
 
     def _serve(self, console: Console, session: LabelSession) -> None:
+        import webbrowser
+
         from roborew.workflows.label.server import serving
 
         with serving(session, self.port) as (server, address):

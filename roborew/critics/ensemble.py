@@ -5,13 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from roborew.config import parse_options
-from roborew.critics.dataset.preferences import SegmentComparison
 from roborew.critics.objective import Objective, PreferenceObjective, Query, Refittable
 from roborew.errors import CorruptFileError, InvalidInputError
 from roborew.learning.examples import Example, Report
@@ -20,6 +19,9 @@ from roborew.learning.state import take_array
 from roborew.registry import critics
 from roborew.storage.checkpoints import select_prefix
 from roborew.types import RecurrentState, Scores
+
+if TYPE_CHECKING:
+    from roborew.critics.dataset.preferences import SegmentComparison
 
 USUAL_QUANTILE = 0.99
 """Share of the validation frames on which the members' usual disagreement is not exceeded."""

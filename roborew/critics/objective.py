@@ -5,15 +5,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from roborew.critics.dataset.preferences import SegmentComparison
 from roborew.learning.episode_layout import split_by_length
 from roborew.learning.examples import Example, Features, Report
 from roborew.types import RecurrentState, RewardSpec, Scores
+
+if TYPE_CHECKING:
+    from roborew.critics.dataset.preferences import SegmentComparison
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,6 @@ from roborew.config import (
     parse_options,
     parse_settings,
 )
-from roborew.critics.dataset.preferences import SegmentComparison
 from roborew.critics.ensemble import make_objective
 from roborew.critics.recipe import MACHINE_SETTINGS
 from roborew.data.demonstration import Demonstration
@@ -47,6 +46,9 @@ from roborew.workflows.fit.split import (
     strata_of,
 )
 from roborew.workflows.parts import PartConfig
+
+if TYPE_CHECKING:
+    from roborew.critics.dataset.preferences import SegmentComparison
 
 Say = Callable[[str, float], None]
 T = TypeVar("T")

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from roborew.critics.dataset.preferences import SegmentComparison
 from roborew.critics.objective import PreferenceObjective
 from roborew.data.demonstration import Demonstration
 from roborew.data.preferences import Preference, Segment, set_preferences
@@ -22,6 +22,9 @@ from roborew.learning.episode_layout import EpisodeLayout
 from roborew.learning.examples import EpisodeFrames
 from roborew.registry import critics
 from roborew.workflows.fit.config import FitConfig
+
+if TYPE_CHECKING:
+    from roborew.critics.dataset.preferences import SegmentComparison
 
 
 def learns_preferences(critic: str) -> bool:
@@ -77,6 +80,9 @@ def to_answers(
         InvalidInputError: one is of an episode or a frame that there is not, or an episode is held
             out.
     """
+    # Not when a command line is read: torch is slow to import.
+    from roborew.critics.dataset.preferences import SegmentComparison
+
     if preferences and config.held_out:
         raise InvalidInputError("preferences: expected a configuration of for_preferences.")
     places = {demonstration.name: row for row, demonstration in enumerate(demonstrations)}

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
 import numpy as np
 
-from roborew.bounds import check_whole_number
 from roborew.data.demonstration import Demonstration
 from roborew.data.preferences import (
     PAIRS,
@@ -24,29 +22,12 @@ from roborew.data.preferences import (
 from roborew.data.reading import read_demonstrations
 from roborew.errors import InvalidInputError
 from roborew.types import Video
+from roborew.workflows.label.config import LabelConfig
 
 Key = Literal["left", "right", "tie", "skip", "undo"]
 LABELS = {"left": 0.0, "right": 1.0, "tie": 0.5, "skip": None}
 SKIPPED = "skipped"
 """Reason of a label that a person did not give."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class LabelConfig:
-    """What a person is shown."""
-
-    pairs: int = 200
-    """Pairs in all, those that are labeled already among them; where a run waits for some, these are
-    shown and no others."""
-    frames: int = 16
-    """Length of each film [frames]; 1 shows pictures. Labels of one set are of one length."""
-    seed: int = 0
-    """Random seed of the pairs: the same seed and set give the same ones."""
-
-    def __post_init__(self) -> None:
-        check_whole_number("pairs", self.pairs)
-        check_whole_number("frames", self.frames)
-        check_whole_number("seed", self.seed, smallest=0)
 
 
 class LabelSession:
@@ -159,10 +140,10 @@ def draw_pairs(episodes: Sequence[Demonstration], config: LabelConfig) -> list[P
     for _ in range(4 * config.pairs):
         if len(pairs) == config.pairs:
             break
-        one = paired[int(rng.integers(len(paired)))]
-        others = [other for other in peers[one.instruction] if other is not one]
-        other = others[int(rng.integers(len(others)))]
-        pairs[_piece(rng, one, config.frames), _piece(rng, other, config.frames)] = None
+        first = paired[int(rng.integers(len(paired)))]
+        candidates = [peer for peer in peers[first.instruction] if peer is not first]
+        second = candidates[int(rng.integers(len(candidates)))]
+        pairs[_piece(rng, first, config.frames), _piece(rng, second, config.frames)] = None
     return list(pairs)
 
 

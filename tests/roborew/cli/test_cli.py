@@ -21,7 +21,7 @@ from roborew.cli.flags import OLD_FLAGS, flags_of
 from roborew.cli.parse import parse_command
 from roborew.registry import rewards
 from roborew.storage.run import RunDirectory
-from roborew.workflows.parts import AgentConfig
+from roborew.workflows.parts import ORACLE_REWARDS, TAUGHT_REWARDS, AgentConfig
 from roborew.workflows.train import logger
 from roborew.workflows.train.config import TrainConfig
 from roborew.workflows.train.logger import Status
@@ -300,7 +300,8 @@ def test_every_reward_has_an_example_in_the_list_and_in_its_own_errors(
 ) -> None:
     assert cli.main(["list", "rewards"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == len(rewards) + 2  # one line an entry, in a pipe, and the two oracles
+    # One line an entry, in a pipe.
+    assert len(lines) == len(rewards) + len(ORACLE_REWARDS) + len(TAUGHT_REWARDS)
     ours = {name: entry for name, entry in rewards.items() if "roborew.rewards" in entry.target}
     assert len(ours) >= 10
     for name, entry in ours.items():

@@ -20,8 +20,9 @@ from roborew.errors import CorruptFileError, InvalidInputError, RoborewError
 from roborew.storage.run import RunDirectory
 from roborew.workflows.collect import CollectConfig
 from roborew.workflows.collect.collect import collect_demonstrations
+from roborew.workflows.label.config import LabelConfig
 from roborew.workflows.label.server import serving
-from roborew.workflows.label.session import LabelConfig, LabelSession
+from roborew.workflows.label.session import LabelSession
 from roborew.workflows.parts import RewardConfig
 from roborew.workflows.preference.teach import JudgeTeacher
 from roborew.workflows.train.config import EnvConfig, TrainConfig
