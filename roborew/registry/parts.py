@@ -100,6 +100,13 @@ rewards = Registry(
             needs=_RELEASED,
             example="--reward robometer --reward.weights robometer/Robometer-4B",
         ),
+        "rewind": Entry(
+            "roborew.rewards.checkpoints.rewind:Rewind",
+            "progress by a causal transformer on DINOv2 and MiniLM",
+            paper="ReWiND, arXiv:2505.10911",
+            needs=_RELEASED + ", converted; DINOv2's and MiniLM's",
+            example="--reward rewind --reward.weights FOLDER, or --reward FOLDER",
+        ),
         "sarm": Entry(
             "roborew.rewards.checkpoints.sarm:Sarm",
             "LeRobot's SARM: subtasks and progress within each, from whole episodes",

@@ -32,6 +32,7 @@ READS: Mapping[str, tuple[str, ...]] = {
     "reward_classifier": (),
     "robometer": ("model", "text"),
     "sarm": (),
+    "rewind": (),
 }
 """The groups of attacks that are tried one by one, as the loader reads what they change; all others
 are tried at once. `goal_image` has the loader of the encoder."""

@@ -11,6 +11,7 @@ from roborew.judges.config import JudgeConfig
 from tests.roborew.encoders.tiny_towers import tiny_clip, tiny_dinov2
 from tests.roborew.rewards.checkpoints.tiny_released import (
     tiny_classifier,
+    tiny_rewind,
     tiny_robometer,
     tiny_sarm,
 )
@@ -54,6 +55,12 @@ def sarm_options(folder: Path) -> Options:
     return {"weights": str(tiny_sarm(folder)), "clip": str(folder / "clip")}
 
 
+def rewind_options(folder: Path) -> Options:
+    """A ReWiND, with a DINOv2 and a BERT of its own."""
+    paths = {"weights": tiny_rewind(folder), "vision": folder / "vision"}
+    return {name: str(path) for name, path in (paths | {"language": folder / "language"}).items()}
+
+
 JUDGED = ("roboreward", "verifier", "topreward", "vlac", "robo_dopamine", "robofume")
 TINY: dict[str, Callable[[Path], Options]] = {
     **dict.fromkeys(JUDGED, tiny_judge),
@@ -63,6 +70,7 @@ TINY: dict[str, Callable[[Path], Options]] = {
     "reward_classifier": released(tiny_classifier),
     "robometer": released(tiny_robometer),
     "sarm": sarm_options,
+    "rewind": rewind_options,
 }
 """By registered name; called with an empty folder in which files may be made. A reward not named
 here needs no options but the device."""

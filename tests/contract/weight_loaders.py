@@ -23,6 +23,7 @@ from roborew.workflows.rewards import load_reward
 from tests.roborew.encoders.tiny_towers import tiny_clip, tiny_dinov2, tiny_joint, tiny_siglip
 from tests.roborew.rewards.checkpoints.tiny_released import (
     tiny_classifier,
+    tiny_rewind,
     tiny_robometer,
     tiny_sarm,
 )
@@ -51,6 +52,7 @@ BUILD: Mapping[str, Callable[[Path], object]] = {
     "reward_classifier": tiny_classifier,
     "robometer": tiny_robometer,
     "sarm": tiny_sarm,
+    "rewind": tiny_rewind,
 }
 """How a folder of each kind is made."""
 
@@ -94,6 +96,12 @@ def _sarm(model: str) -> None:
     load_reward(model, clip=str(Path(model) / "clip")).score([CLIP])
 
 
+def _rewind(model: str) -> None:
+    folder = Path(model)
+    bases = {"vision": str(folder / "vision"), "language": str(folder / "language")}
+    load_reward(model, **bases).score([CLIP])
+
+
 LOADERS: Mapping[str, tuple[str, Callable[[str], None]]] = {
     "clip": ("clip", _clip),
     "encoder open_clip": ("siglip", _open_clip_tower),
@@ -105,5 +113,6 @@ LOADERS: Mapping[str, tuple[str, Callable[[str], None]]] = {
     "reward_classifier": ("reward_classifier", _released),
     "robometer": ("robometer", _released),
     "sarm": ("sarm", _sarm),
+    "rewind": ("rewind", _rewind),
 }
 """What loads a folder, and of which kind."""

@@ -141,8 +141,9 @@ def make_network(
     widths = resnet10_widths(tensors, place)
     if widths is not None and config.model_type == "cnn":
         return ClassifierNetwork(config, ResNet10(widths), widths[-1])
-    name = base_model(encoder, config.model_name, "--reward.encoder", place)
-    with vetted_folder(find_base(name)) as vetted, explain(f"{name}: the encoder of {place}"):
+    flag = "--reward.encoder"
+    name = base_model(encoder, config.model_name, flag, place)
+    with vetted_folder(find_base(name, flag)) as vetted, explain(f"{name}: the encoder of {place}"):
         own = cast(Any, AutoConfig).from_pretrained(vetted, local_files_only=True)
         network = cast(Any, AutoModel).from_config(own)
     network = getattr(network, "vision_model", network)

@@ -11,7 +11,12 @@ from typing import Any, TypeVar, cast, get_type_hints
 from safetensors import SafetensorError, safe_open
 
 from roborew.config.json_form import read_value
-from roborew.errors import CorruptFileError, InvalidInputError, MissingBackendError
+from roborew.errors import (
+    CorruptFileError,
+    InvalidInputError,
+    MissingBackendError,
+    first_line,
+)
 from roborew.storage.json_files import check_plain_file, read_json_object
 from roborew.weights.folder import INDEX, weight_index
 from roborew.weights.hub import hub_folder
@@ -159,17 +164,27 @@ def base_model(choice: str | None, name: str, flag: str, place: object) -> str:
     )
 
 
-def find_base(model: str) -> Path:
+def find_base(model: str, flag: str) -> Path:
     """Return a folder with the settings and the tokenizer of a model on which another is built.
 
     Args:
         model: folder or hub id.
+        flag: of the user's setting, for the message.
 
     Raises:
-        MissingBackendError: it cannot be had.
+        MissingBackendError: it cannot be had; the message says how it can.
     """
     folder = Path(model).expanduser()
-    return folder if folder.is_dir() else hub_folder(model, [], None)
+    if folder.is_dir():
+        return folder
+    try:
+        return hub_folder(model, [], None)
+    except MissingBackendError as error:
+        raise MissingBackendError(
+            f"{model}, whose settings and tokenizer are needed, cannot be had: "
+            f"{first_line(error.__cause__ or error)} Where there is a network, run `hf download "
+            f'{model} --include "*.json" "*.txt" "*.jinja" --local-dir FOLDER` and say {flag} FOLDER.'
+        ) from error
 
 
 def read_weights(folder: Path) -> dict[str, Any]:

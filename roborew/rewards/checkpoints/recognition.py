@@ -47,7 +47,7 @@ HEAD = "progress_head."
 """Names of weights that only a reward model has begin with it."""
 PICKLES = ("*.pt", "*.pth", "*.bin", "*.ckpt", "*.pkl")
 SUPPORTED = (
-    "a critic of `roborew fit`, weights of mini, Robometer as its authors released it, LeRobot's "
+    "a critic of `roborew fit`, weights of mini, ReWiND's (converted), Robometer's, LeRobot's "
     f"{', '.join(LEROBOT)}, or a released judge (RoboReward, GRM, VLAC)"
 )
 
@@ -96,6 +96,8 @@ def _recognize(weights: str, folder: Path, revision: str | None) -> Recognized:
     config = read_config(folder)
     if "type" in config:
         return _lerobot(weights, str(config["type"]), config)
+    if config.get("kind") == "rewind":
+        return Recognized("rewind", {"weights": weights})
     if "sha256" in config and "vocabulary" in config:
         return Recognized("mini", {"weights": weights})
     if "model_type" in config:

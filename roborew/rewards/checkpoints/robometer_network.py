@@ -228,7 +228,7 @@ def _processor(folder: Path, choice: str | None, config: RobometerConfig) -> Any
     place = folder
     if not has_own:
         flag = "--reward.processor"
-        place = find_base(base_model(choice, config.base_model_id, flag, folder / CONFIG))
+        place = find_base(base_model(choice, config.base_model_id, flag, folder / CONFIG), flag)
     with vetted_folder(place) as vetted, explain(f"{place}: the processor of a Qwen3-VL"):
         processor = cast(Any, AutoProcessor).from_pretrained(
             vetted, trust_remote_code=False, local_files_only=True

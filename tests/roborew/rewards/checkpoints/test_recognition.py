@@ -25,6 +25,7 @@ from tests.contract.weight_loaders import small_critic
 from tests.roborew.encoders.tiny_towers import tiny_clip, tiny_dinov2, tiny_joint
 from tests.roborew.rewards.checkpoints.tiny_released import (
     tiny_classifier,
+    tiny_rewind,
     tiny_robometer,
     tiny_sarm,
 )
@@ -119,6 +120,12 @@ def test_sarm_is_known_by_its_type_and_pays_at_the_end(tmp_path: Path) -> None:
         action = np.zeros(paid.action_space.shape, np.float32)
         rewards = [float(paid.step(action)[1][0]) for _ in range(3)]
     assert rewards[:2] == [0.0, 0.0] and rewards[2] != 0.0
+
+
+def test_a_converted_rewind_is_known(tmp_path: Path) -> None:
+    folder = tiny_rewind(tmp_path / "it")
+    bases = {name: str(folder / name) for name in ("vision", "language")}
+    assert load_reward(folder, **bases).spec.name == "rewind"
 
 
 def test_a_released_judge_is_known_by_its_name(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import huggingface_hub.constants
 import numpy as np
 import pytest
 import torch
@@ -16,7 +17,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn import functional
 
-from roborew.errors import CorruptFileError, InvalidInputError
+from roborew.errors import CorruptFileError, InvalidInputError, MissingBackendError
 from roborew.rewards.checkpoints.robometer import Robometer
 from roborew.types import Clip, Video
 from tests.roborew.rewards.checkpoints.tiny_released import (
@@ -227,6 +228,13 @@ def test_no_tokenizer_is_said(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "tokenizer_config.json").write_text("{}")
     with pytest.raises(CorruptFileError, match="tokenizer|processor"):
         Robometer(weights=str(folder), processor=str(tmp_path))
+
+
+def test_a_base_that_cannot_be_had_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    lerobot = tiny_lerobot_robometer(tmp_path)
+    with pytest.raises(MissingBackendError, match="--reward.processor FOLDER"):
+        Robometer(weights=str(lerobot))
 
 
 def test_settings_that_mean_nothing_are_refused(folder: Path) -> None:

@@ -12,10 +12,10 @@ from typing import Any
 import torch
 from safetensors.torch import save_file
 from torch import Tensor
-from transformers import Qwen3VLForConditionalGeneration
+from transformers import BertConfig, BertModel, Qwen3VLForConditionalGeneration
 
-from tests.roborew.encoders.tiny_towers import random_numbers, tiny_joint
-from tests.tiny_models import tiny_processor, tiny_vlm_config
+from tests.roborew.encoders.tiny_towers import numbered, random_numbers, tiny_dinov2, tiny_joint
+from tests.tiny_models import tiny_processor, tiny_tokenizer, tiny_vlm_config
 
 Shapes = Mapping[str, Sequence[int]]
 
@@ -275,4 +275,44 @@ def tiny_sarm(folder: Path) -> Path:
     write_statistics(folder, {"observation.state.mean": mean, "observation.state.std": std})
     (folder / "clip").mkdir()
     tiny_joint(folder / "clip", "clip", CONTEXT)
+    return folder
+
+
+REWIND_WIDTH, REWIND_LENGTH, VISION, LANGUAGE = 16, 4, 32, 12
+
+
+def rewind_tensors(seed: int = 0) -> dict[str, Tensor]:
+    """``model_state_dict`` of ReWiND's authors."""
+    width = REWIND_WIDTH
+    shapes = linear("video_proj", VISION, width) | linear("text_proj", LANGUAGE, width)
+    shapes |= {"first_pos_embed": (1, width), "class_token": (1, 1, width)}
+    for number in range(2):
+        layer = f"transformer.layers.{number}."
+        shapes[f"{layer}self_attn.in_proj_weight"] = (3 * width, width)
+        shapes[f"{layer}self_attn.in_proj_bias"] = (3 * width,)
+        shapes |= linear(f"{layer}self_attn.out_proj", width, width)
+        shapes |= linear(f"{layer}linear1", width, 4 * width)
+        shapes |= linear(f"{layer}linear2", 4 * width, width)
+        shapes |= norm(f"{layer}norm1", width) | norm(f"{layer}norm2", width)
+    shapes |= linear("progress_head.0", width, width // 2) | norm("progress_head.1", width // 2)
+    return random_tensors(shapes | linear("progress_head.4", width // 2, 1), seed)
+
+
+def tiny_bert(folder: Path) -> Path:
+    """A BERT, as MiniLM is one."""
+    tokenizer = tiny_tokenizer()
+    sizes = {"hidden_size": LANGUAGE, "num_hidden_layers": 1, "num_attention_heads": 2}
+    limits = {"vocab_size": len(tokenizer), "max_position_embeddings": 48}
+    network = BertModel(BertConfig(**sizes, **limits, intermediate_size=8))
+    numbered(network, 0).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def tiny_rewind(folder: Path) -> Path:
+    """A converted ReWiND, and in it the models that it reads."""
+    write(folder, {"kind": "rewind", "max_length": REWIND_LENGTH}, rewind_tensors())
+    (folder / "vision").mkdir()
+    tiny_dinov2(folder / "vision")
+    tiny_bert(folder / "language")
     return folder
