@@ -150,6 +150,18 @@ def test_simplified_meshes_are_hardly_seen_and_move_nothing(make: Make) -> None:
         seen = [env.step(action)[0] for env in (simplified, exact)]
 
 
+def test_what_was_captured_is_drawn_later_as_it_was(make: Make) -> None:
+    env = make(1)
+    env.reset(seed=2)
+    for _ in range(2):  # the second time in scenes that were drawn before
+        at_once, captures = [], []
+        for action in actions(env, 3):
+            at_once.append(env.render_frames()[0])
+            captures.append(env.capture(0))
+            env.step(action)
+        np.testing.assert_array_equal(env.render_captures(captures), at_once)
+
+
 def test_only_truth_that_the_suite_tells_stands_in_the_infos(env_id: str, make: Make) -> None:
     env = make(2)
     told = {"success", "_success"} if env_id.startswith(TELLS_SUCCESS) else set()

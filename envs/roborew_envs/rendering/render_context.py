@@ -4,6 +4,7 @@ proves it works."""
 from __future__ import annotations
 
 import copy
+from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal
 
@@ -52,6 +53,27 @@ def canary_fault(picture: NDArray[np.uint8]) -> str | None:
     return "in the wrong colours"
 
 
+def make_scene(model: mujoco.MjModel, quality: Quality) -> Any:
+    """An empty scene of a model, to be drawn at a quality."""
+    scene: Any = mujoco.MjvScene(model, maxgeom=1000)
+    for flag in (mujoco.mjtRndFlag.mjRND_SHADOW, mujoco.mjtRndFlag.mjRND_REFLECTION):
+        scene.flags[flag] = int(quality == "full")
+    return scene
+
+
+@dataclass(frozen=True, slots=True)
+class SceneSnapshot:
+    """What one camera saw of a world at a moment, to be drawn later, whatever the world does then."""
+
+    model: mujoco.MjModel
+    scene: Any
+
+    def update(self, data: mujoco.MjData, camera: mujoco.MjvCamera) -> None:
+        """Take it; 0.05 ms, where a copy of the state takes ten times as long."""
+        option = mujoco.MjvOption()
+        mujoco.mjv_updateScene(self.model, data, option, None, camera, _EVERYTHING, self.scene)
+
+
 class RenderContext:
     """One thread's OpenGL context, scene and private model copy. Every method runs on that
     thread."""
@@ -93,9 +115,7 @@ class RenderContext:
     def _prepare(self, width: int, height: int, quality: Quality) -> None:
         self.gl.make_current()
         self.data = mujoco.MjData(self.model)
-        self.scene: Any = mujoco.MjvScene(self.model, maxgeom=1000)
-        for flag in (mujoco.mjtRndFlag.mjRND_SHADOW, mujoco.mjtRndFlag.mjRND_REFLECTION):
-            self.scene.flags[flag] = int(quality == "full")
+        self.scene = make_scene(self.model, quality)
         self.context = mujoco.MjrContext(self.model, mujoco.mjtFontScale.mjFONTSCALE_150)
         mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, self.context)
         self.option = mujoco.MjvOption()
@@ -166,10 +186,15 @@ class RenderContext:
     ) -> None:
         """Draw a world as it stands, of the same meshes and textures as this context's model, into
         ``frame``."""
+        mujoco.mjv_updateScene(model, data, self.option, None, camera, _EVERYTHING, self.scene)
+        self.render_snapshot(SceneSnapshot(model, self.scene), frame)
+
+    def render_snapshot(self, snapshot: SceneSnapshot, frame: NDArray[np.uint8]) -> None:
+        """Draw what was seen of a world of the same meshes and textures into ``frame``."""
+        model = snapshot.model
         for i in range(model.nhfield):  # terrain may change with every episode
             mujoco.mjr_uploadHField(model, self.context, i)
-        mujoco.mjv_updateScene(model, data, self.option, None, camera, _EVERYTHING, self.scene)
-        self._read_pixels(self.scene, self.rect, self.buffer)
+        self._read_pixels(snapshot.scene, self.rect, self.buffer)
         frame[:] = self.buffer[::-1]
 
     def _add_shape(self, shape: NDArray[np.float64]) -> None:

@@ -30,11 +30,14 @@ from roborew_envs.suites.behavior_policies import (
     stall_policy,
     undo_policy,
 )
+from roborew_envs.suites.suite_renderer import Capture
 from roborew_envs.suites.vector import SuiteVectorEnv
 
 SUCCESS_HOLD_STEPS = 25
 """Steps after the first success at which an episode ends if success still holds: nothing new is to
 come."""
+FRAMES_PER_BATCH = 32
+"""Frames of a replay that are drawn together, on all threads."""
 MAX_EPISODE_STEPS = 1000
 """Steps after which an episode of an environment without a limit ends."""
 OBJECT_MOTION_SHARE = 0.1
@@ -146,6 +149,7 @@ def replay_frames(
         gymnasium.error.Error: no such camera; or the seed and the actions do not decide what
         happens.
     """
+    captures: list[Capture] = []
     observations, _ = env.reset(seed=[episode.seed])
     for step, expected in enumerate(episode.observations):
         if not np.array_equal(observations[0], expected, equal_nan=True):
@@ -154,9 +158,14 @@ def replay_frames(
                 f"time, at step {step}; "
                 "what its seed does not decide cannot be recorded."
             )
-        yield env.render_frames(camera=camera)[0]
+        captures.append(env.capture(0, camera))
+        if len(captures) == FRAMES_PER_BATCH:
+            yield from env.render_captures(captures)
+            captures.clear()
         if step < len(episode.actions):
             observations = env.step(episode.actions[step : step + 1])[0]
+    if captures:
+        yield from env.render_captures(captures)
 
 
 def _action_space(env: SuiteVectorEnv) -> Any:

@@ -11,7 +11,7 @@ import numpy as np
 from gymnasium.error import Error
 from numpy.typing import NDArray
 
-from roborew_envs.rendering.render_context import RenderContext
+from roborew_envs.rendering.render_context import RenderContext, SceneSnapshot, make_scene
 from roborew_envs.rendering.renderer import Quality, Renderer, check_frame
 from roborew_envs.suites.mujoco_world import (
     DEFAULT_CAMERA,
@@ -22,6 +22,8 @@ from roborew_envs.suites.mujoco_world import (
     resolve_camera,
 )
 
+Capture = list[SceneSnapshot] | NDArray[np.uint8]
+"""What one environment showed at a moment: a scene for each camera, or the frame that it drew."""
 DEFAULT_WIDTH = 96
 """Width of a frame where none is asked for [pixels]."""
 DEFAULT_HEIGHT = 72
@@ -65,6 +67,7 @@ class SuiteRenderer:
         self._height = DEFAULT_HEIGHT if height is None else height
         self._quality: Quality = quality
         self._renderer: Renderer | None = None
+        self._scenes: list[Any] = []
         check_frame(self._width, self._height, quality)
         self.resizable = find_world(env) is not None
         if self.resizable:
@@ -101,12 +104,47 @@ class SuiteRenderer:
             if world is None:
                 return np.stack([cast("NDArray[np.uint8]", env.render()) for env in envs])
             worlds.append(world)
-        names = split_cameras(camera or self._camera)
-        cameras = [resolve_camera(self._env, name) for name in names]
-        if self._renderer is None:
-            self._renderer = Renderer(worlds[0].model, self._width, self._height, self._quality)
-        views = [_render_worlds(self._renderer, worlds, camera) for camera in cameras]
+        renderer = self._open_renderer(worlds[0])
+        views = [_render_worlds(renderer, worlds, view) for view in self._views(camera)]
         return np.concatenate(views, axis=2)
+
+    def capture(self, env: gymnasium.Env[Any, Any], camera: str | None = None) -> Capture:
+        """What is seen of an environment now, to be drawn later by `render_captures`; one that draws
+        itself is drawn at once."""
+        world = renderable_world(env)
+        if world is None:
+            return cast("NDArray[np.uint8]", env.render())
+        snapshots: list[SceneSnapshot] = []
+        for view in self._views(camera):
+            # A scene takes 1 ms to make: those that have been drawn are used again.
+            scene = self._scenes.pop() if self._scenes else make_scene(world.model, self._quality)
+            snapshot = SceneSnapshot(world.model, scene)
+            snapshot.update(world.data, view)
+            snapshots.append(snapshot)
+        return snapshots
+
+    def render_captures(self, captures: Sequence[Capture]) -> NDArray[np.uint8]:
+        """Draw what `capture` gave, once, all of the same cameras, side by side as in `render`."""
+        rows: list[list[SceneSnapshot]] = []
+        for capture in captures:
+            if not isinstance(capture, list):
+                return np.stack(cast("Sequence[NDArray[np.uint8]]", captures))
+            rows.append(capture)
+        first = rows[0][0]
+        renderer = self._open_renderer(first)
+        views = [_render_snapshots(renderer, view) for view in zip(*rows, strict=True)]
+        for row in rows:
+            self._scenes += [snapshot.scene for snapshot in row]
+        return np.concatenate(views, axis=2)
+
+    def _views(self, camera: str | None) -> list[mujoco.MjvCamera]:
+        names = split_cameras(camera or self._camera)
+        return [resolve_camera(self._env, name) for name in names]
+
+    def _open_renderer(self, world: MujocoWorld | SceneSnapshot) -> Renderer:
+        if self._renderer is None:
+            self._renderer = Renderer(world.model, self._width, self._height, self._quality)
+        return self._renderer
 
     def close(self) -> None:
         """Free the contexts; closing twice is harmless."""
@@ -120,6 +158,13 @@ def split_cameras(cameras: str | None) -> list[str | None]:
     if cameras is None:
         return [None]
     return [name.strip() for name in cameras.split(",")]
+
+
+def _render_snapshots(renderer: Renderer, snapshots: Sequence[SceneSnapshot]) -> NDArray[np.uint8]:
+    def render_snapshot(context: RenderContext, i: int, frame: NDArray[np.uint8]) -> None:
+        context.render_snapshot(snapshots[i], frame)
+
+    return renderer.render_each(range(len(snapshots)), render_snapshot)
 
 
 def _render_worlds(

@@ -27,7 +27,7 @@ from roborew_envs.core.validation import (
 from roborew_envs.rendering.renderer import Quality
 from roborew_envs.suites.compilation import compile_once
 from roborew_envs.suites.env_specs import find_env_spec
-from roborew_envs.suites.suite_renderer import SuiteRenderer
+from roborew_envs.suites.suite_renderer import Capture, SuiteRenderer
 
 Arrays = dict[str, NDArray[Any]]
 _SUCCESS_KEYS = ("success", "is_success")
@@ -302,6 +302,15 @@ class SuiteVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
             raise Error(f"{self._name}: made without render_mode='rgb_array', so it draws nothing.")
         chosen = range(self.num_envs) if indices is None else indices.tolist()
         return self._renderer.render([self.envs[i] for i in chosen], camera)
+
+    def capture(self, i: int, camera: str | None = None) -> Capture:
+        """What environment i shows now, to be drawn later by `render_captures`, many together."""
+        return self._renderer.capture(self.envs[i], camera)
+
+    def render_captures(self, captures: Sequence[Capture]) -> NDArray[np.uint8]:
+        """Frames of what `capture` gave, each once, shape (n, H, W, 3): those of `render_frames` at
+        that time."""
+        return self._renderer.render_captures(captures)
 
     def render(self) -> tuple[NDArray[np.uint8], ...]:
         """One frame for every environment."""
