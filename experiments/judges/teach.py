@@ -24,7 +24,7 @@ from roborew.data.preferences import PREFERENCES, Preference, Segment, read_pref
 from roborew.storage.json_files import read_json_lines
 from roborew.workflows.evaluate import read_summary
 
-TASKS = {"DrawerOpen": 60_000, "Press": 60_000, "Push": 160_000}
+TASKS = {"DrawerOpen": 120_000, "Press": 120_000, "Push": 220_000}
 """Environment steps."""
 PAIRS_PER_QUESTION = 16
 PORT = 8971

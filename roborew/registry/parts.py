@@ -257,8 +257,8 @@ critics = Registry(
         ),
         "gail": Entry(
             "roborew.critics.objectives.gail:Gail",
-            "discriminator of experts' transitions, from observations; AIRL as an option",
-            paper="GAIL, arXiv:1606.03476; AIRL, arXiv:1710.11248",
+            "discriminator of experts' transitions, from observations; AIRL's form of it as an option",
+            paper="GAIL, arXiv:1606.03476; GAIfO, arXiv:1807.06158",
             needs=_DEMONSTRATIONS,
             aliases=("adversarial",),
         ),

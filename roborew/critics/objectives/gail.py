@@ -1,8 +1,9 @@
-"""What tells the steps of successes from those of an agent or of failures: GAIL and AIRL from
-observations.
+"""What tells the steps of successes from those of an agent or of failures: GAIL from observations.
 
-GAIL (arXiv:1606.03476) and AIRL (arXiv:1710.11248) on pairs of successive frames, with the gradient
-penalty, the spectral norm and the pessimistic preconditioning of Blondé et al. (arXiv:2006.16785).
+GAIL (arXiv:1606.03476) on pairs of successive frames, since films hold no actions, which is GAIfO
+(arXiv:1807.06158), with the gradient penalty, the spectral norm and the pessimistic preconditioning of
+Blondé et al. (arXiv:2006.16785); or with a discriminator of the form that AIRL (arXiv:1710.11248)
+gives its reward.
 """
 
 from __future__ import annotations
@@ -30,6 +31,13 @@ from roborew.learning.packed_episodes import PackedEpisodes
 from roborew.learning.sampling import Indices
 from roborew.types import RecurrentState, RewardSpec, Scores
 
+ALGORITHMS = {
+    "gaifo": "gaifo",
+    "disentangled": "disentangled",
+    "gail": "gaifo",
+    "airl": "disentangled",
+}
+"""Each by its name, and by what releases before called it: the second one never was AIRL."""
 MAX_REWARD = 10.0
 """Scores are clipped here."""
 
@@ -38,23 +46,23 @@ class Gail(TorchObjective["Discriminator"]):
     """``L = BCE(D) - ent_coef H(D) + gradient_penalty E[max(0, |grad D| - 1)^2]``, D the probability
     that a step is a success's (GAIL's discriminator; the one-sided gradient penalty of Blondé et al.).
 
-    The score is ``-log(1 - D)`` in [0, 10] (GAIL), or the same of AIRL's part that depends on the
-    new frame alone: ``f(s, s') = g(s') + gamma h(s') - h(s)`` (AIRL). AIRL's logits are
-    ``f - log pi(a | s)``: films hold no density of their actions, so that term is left out, and
-    what is fitted has AIRL's form of a reward and is not AIRL. The first frame is taken for a step
-    from itself. Successes stand against failures; `refit` adds what an agent visited, which is what
-    the method is for.
+    The score is ``-log(1 - D)`` in [0, 10] (gaifo), or the same of the part that depends on the
+    new frame alone where the logits are ``f(s, s') = g(s') + gamma h(s') - h(s)`` (disentangled).
+    AIRL's logits are ``f - log pi(a | s)``. Films hold no actions and no density of them, so that
+    term is left out: what is fitted has AIRL's form of a reward, without its promise that the
+    reward is the expert's. The first frame is taken for a step from itself. Successes stand against
+    failures; `refit` adds what an agent visited, which is what the method is for.
 
     Args:
         seed: random seed of the weights and the sampling order.
         steps: gradient steps.
         batch_size: steps of each side a gradient step.
         hidden_dim: width of the discriminator.
-        algorithm: "gail" or "airl".
+        algorithm: "gaifo", or "disentangled" for AIRL's form of a reward.
         gradient_penalty: weight of slopes above 1 between successes and the others.
         spectral_norm: bound every layer's slope by 1.
         ent_coef: weight of the entropy of D, which keeps it from being sure.
-        gamma: discount in AIRL's shaping term.
+        gamma: discount in the shaping term of the disentangled form.
         min_reward_scale: a score is multiplied by at least so much where a learned model of the
             step is steep; 1 for never.
     """
@@ -67,7 +75,7 @@ class Gail(TorchObjective["Discriminator"]):
         causal=True,
         needs_goal_image=False,
         predicts_success=False,
-        paper="GAIL, arXiv:1606.03476; AIRL, arXiv:1710.11248; Blondé et al., arXiv:2006.16785",
+        paper="GAIL, arXiv:1606.03476; GAIfO, arXiv:1807.06158; Blondé et al., arXiv:2006.16785",
         shaping="raw",
     )
     RENAMED: ClassVar[Mapping[str, str]] = {
@@ -88,7 +96,7 @@ class Gail(TorchObjective["Discriminator"]):
         steps: int = 300,
         batch_size: int = 64,
         hidden_dim: int = 64,
-        algorithm: str = "gail",
+        algorithm: str = "gaifo",
         gradient_penalty: float = 10.0,
         spectral_norm: bool = False,
         ent_coef: float = 0.001,
@@ -96,9 +104,9 @@ class Gail(TorchObjective["Discriminator"]):
         min_reward_scale: float = 1.0,
     ) -> None:
         super().__init__("gail", seed, steps)
-        if algorithm not in ("gail", "airl"):
+        if algorithm not in ALGORITHMS:
             raise InvalidInputError(
-                f"gail: expected algorithm 'gail' or 'airl'; got {algorithm!r}."
+                f"gail: expected algorithm 'gaifo' or 'disentangled'; got {algorithm!r}."
             )
         if batch_size < 1 or hidden_dim < 1:
             raise InvalidInputError(
@@ -108,7 +116,7 @@ class Gail(TorchObjective["Discriminator"]):
 
         self._batch_size = batch_size
         self._hidden_dim = hidden_dim
-        self._is_airl = algorithm == "airl"
+        self._is_disentangled = ALGORITHMS[algorithm] == "disentangled"
         self._gradient_penalty = gradient_penalty
         self._spectral_norm = spectral_norm
         self._ent_coef = ent_coef
@@ -121,7 +129,7 @@ class Gail(TorchObjective["Discriminator"]):
             feature_dim,
             text_dim,
             self._hidden_dim,
-            airl=self._is_airl,
+            airl=self._is_disentangled,
             spectral_norm=self._spectral_norm,
             gamma=self._gamma,
         )

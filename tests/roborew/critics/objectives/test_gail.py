@@ -21,7 +21,7 @@ from roborew.errors import InvalidInputError
 from roborew.learning.examples import Example
 from roborew.learning.packed_episodes import PackedEpisodes
 
-FORMS = ("gail", "airl")
+FORMS = ("gaifo", "disentangled")
 
 
 def fitted(examples: list[Example], steps: int = 60, **settings: object) -> Gail:
@@ -168,3 +168,14 @@ def test_both_sides_are_needed(success: bool) -> None:
 def test_settings_that_mean_nothing_are_refused(setting: dict[str, object]) -> None:
     with pytest.raises(InvalidInputError):
         Gail(**setting)  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.parametrize(("before", "now"), [("gail", "gaifo"), ("airl", "disentangled")])
+def test_names_of_earlier_releases_are_read_and_mean_the_same(before: str, now: str) -> None:
+    examples = embedded_episodes(2)
+    asked = [query(examples[0])]
+    earlier, present = (
+        fitted(examples, steps=3, algorithm=name).score_step(asked)[0][0].value
+        for name in (before, now)
+    )
+    np.testing.assert_array_equal(earlier, present)
