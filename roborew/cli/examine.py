@@ -21,7 +21,7 @@ class Check(Command):
     kind."""
 
     name: tyro.conf.Positional[str]
-    """A name of `roborew list`, or package.module:Class."""
+    """A name of `roborew list`, package.module:Class, or the folder of a reward's weights."""
     options: tyro.conf.Positional[tuple[str, ...]] = ()
     """Settings of the part as key=value."""
     kind: Literal["reward", "critic", "encoder", "agent", "judge", "task"] | None = None

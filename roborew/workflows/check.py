@@ -20,13 +20,15 @@ from roborew.checks.reward import LAWS as REWARD_LAWS
 from roborew.checks.reward import reward_subject
 from roborew.checks.task import LAWS as TASK_LAWS
 from roborew.checks.task import TaskSubject
-from roborew.config import keyword_options, parse_options
+from roborew.config import keyword_options, parse_options, parse_settings
 from roborew.errors import InvalidInputError, UnknownNameError
 from roborew.judges.config import JudgeConfig
 from roborew.judges.factory import load_judge
 from roborew.learning.devices import check_devices
 from roborew.registry import Registry, agents, critics, encoders, judges, rewards
 from roborew.workflows.factories import construct_agent
+from roborew.workflows.parts import RewardConfig
+from roborew.workflows.rewards import load_reward
 from roborew_envs import TASKS, Task, make_task
 
 Kind = Literal["reward", "critic", "encoder", "agent", "judge", "task"]
@@ -47,7 +49,7 @@ def check_part(
     """Hold a part to the laws of its kind.
 
     Args:
-        name: of a registry or a task's id, or ``package.module:Class``.
+        name: of a registry or a task's id, ``package.module:Class``, or the folder of a reward.
         options: settings of the part as key=value words.
         kind: of part; found out if not given.
 
@@ -59,6 +61,10 @@ def check_part(
         InvalidInputError: a name of several kinds, or of none; or an unknown setting.
         MissingBackendError: it cannot be imported.
     """
+    if kind in (None, "reward") and RewardConfig(name).is_folder:
+        settings = parse_settings(RewardConfig(name).factory(), options)
+        model = load_reward(name, **settings)
+        return "reward", REWARD_LAWS.run(reward_subject(model))
     kind = kind or kind_of(name)
     if kind == "task":
         if options:

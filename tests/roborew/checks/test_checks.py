@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from roborew.workflows.check import Kind, check_part, kind_of
 from roborew_envs import make_task
 from roborew_envs.tasks.desk.push import Push
 from tests.roborew.ascent import Height
+from tests.roborew.rewards.checkpoints.tiny_released import tiny_classifier
 
 
 def scores(values: Any) -> Scores:
@@ -260,6 +262,14 @@ def test_a_part_is_checked_by_its_name_with_its_options() -> None:
 def test_no_setting_of_any_kind_of_part_is_ignored(name: str, kind: Kind) -> None:
     with pytest.raises(RoborewError, match="no_such_setting"):
         check_part(name, ("no_such_setting=1",), kind)
+
+
+def test_a_folder_of_weights_is_checked_with_its_settings(tmp_path: Path) -> None:
+    folder = str(tiny_classifier(tmp_path))
+    kind, outcomes = check_part(folder, ["threshold=0.5"])
+    assert kind == "reward" and not [one for one in outcomes if one.verdict == "broken"]
+    with pytest.raises(RoborewError, match="treshold"):
+        check_part(folder, ["treshold=0.5"])
 
 
 def test_an_agent_is_checked_with_its_settings() -> None:

@@ -29,6 +29,7 @@ from roborew.types import Clip, IncrementalRewardModel, RewardModel, Scores
 from roborew.workflows.parts import RewardConfig
 from roborew.workflows.rewards import load_reward
 from tests.roborew.ascent import ENV, ROLLOUT, Height
+from tests.roborew.rewards.checkpoints.tiny_released import tiny_classifier, tiny_robometer
 from tests.roborew.rewards.vlm.scripted_judge import ScriptedJudge, clip, levels
 
 TOKEN = "NOT_A_SECRET"
@@ -83,6 +84,26 @@ def test_it_says_what_the_model_says_in_one_request_or_many(
             for one, other in zip(model.score(CLIPS), direct, strict=True):
                 assert_equal(one, other)
         assert model.score([]) == []
+
+
+@pytest.mark.parametrize("build", [tiny_classifier, tiny_robometer])
+def test_released_weights_are_served_and_known_by_their_files(
+    build: Callable[[Path], Path], tmp_path: Path
+) -> None:
+    folder = build(tmp_path / "weights")
+    config = RewardConfig(str(folder))
+    model = load_reward(folder)
+    identity = identity_of(config, model)
+    by_name = config.recognized()
+    assert by_name.options == {"weights": str(folder)}
+    frames = np.random.default_rng(0).integers(0, 256, (3, 32, 48, 3), dtype=np.uint8)
+    seen = Clip(frames=frames, instruction="open the drawer")
+    with served(model, identity) as url:
+        (scores,) = connect(url).score([seen])
+    assert_equal(scores, load_reward(folder).score([seen])[0])
+    named = identity_of(by_name, model)
+    (folder / "config.json").write_text((folder / "config.json").read_text() + " ")
+    assert identity_of(config, model) != identity and identity_of(by_name, model) != named
 
 
 def test_what_is_remembered_goes_both_ways_and_survives_a_restart() -> None:
