@@ -23,7 +23,6 @@ import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from weakref import WeakSet
@@ -31,6 +30,7 @@ from weakref import WeakSet
 from roborew.config import format_options
 from roborew.errors import InvalidInputError, RoborewError
 from roborew.rewards.remote.wire import IDENTITY, pack_scores, unpack_clips
+from roborew.serving.requests import JSON, RefusedError, RequestHandler, Server, listen
 from roborew.types import IncrementalRewardModel, RewardModel
 from roborew.weights.files import file_sha256
 from roborew.workflows.parts import RewardConfig
@@ -39,22 +39,7 @@ logger = logging.getLogger(__name__)
 
 MAX_BODY = 2**30
 """Of a request [bytes]."""
-IDLE_SECONDS = 60.0
-"""After which a connection that says nothing is closed."""
-JSON, TENSORS = "application/json", "application/octet-stream"
-
-
-class RefusedError(Exception):
-    """A request that gets an error.
-
-    Args:
-        status: of the answer.
-        message: in it.
-    """
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
+TENSORS = "application/octet-stream"
 
 
 @dataclass(frozen=True)
@@ -123,7 +108,7 @@ def _folder_sums(folder: Path) -> list[tuple[str, str]]:
 
 
 @contextmanager
-def serving(service: Service, host: str, port: int) -> Generator[ThreadingHTTPServer]:
+def serving(service: Service, host: str, port: int) -> Generator[Server]:
     """Give a server that listens, until the block ends; ``serve_forever`` answers.
 
     Args:
@@ -139,15 +124,8 @@ def serving(service: Service, host: str, port: int) -> Generator[ThreadingHTTPSe
             f"host {host!r} can be reached by others: give --token-env NAME of a variable that "
             "holds a token, or listen on 127.0.0.1."
         )
-    if not 0 <= port < 2**16:
-        raise InvalidInputError(f"port: expected 0 to 65535; got {port}.")
-    handler = type("Handler", (_Handler,), {"service": service})
-    try:
-        server = _Server((host, port), handler)
-    except OSError as error:
-        raise InvalidInputError(
-            f"cannot listen on {host}:{port}: {error.strerror}. Choose another --port."
-        ) from error
+    attributes = {"service": service, "headers_of_all": {IDENTITY: service.identity}}
+    server = listen(_Server, host, port, type("Handler", (_Handler,), attributes))
     try:
         yield server
     finally:
@@ -162,9 +140,7 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-
+class _Server(Server):
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
         self._connections: WeakSet[socket.socket] = WeakSet()
@@ -183,13 +159,7 @@ class _Server(ThreadingHTTPServer):
                 connection.shutdown(socket.SHUT_RDWR)
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    timeout = IDLE_SECONDS
-    # Else a short answer waits 40 ms for the acknowledgement of its headers.
-    disable_nagle_algorithm = True
-    server_version = "roborew"
-    sys_version = ""
+class _Handler(RequestHandler):
     service: Service
 
     def do_GET(self) -> None:
@@ -204,58 +174,29 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self, ways: dict[str, Callable[[bytes], bytes]], kind: str) -> None:
         try:
             if self.command == "GET" and self.path == "/health":
-                self._send(200, JSON, b'{"status": "ok"}')
+                self.send(200, JSON, b'{"status": "ok"}')
             else:
-                self._send(200, kind, self._content(ways))
+                self.send(200, kind, self._content(ways))
         except RefusedError as error:
-            self._refuse(error.status, str(error))
+            self.refuse(error.status, str(error))
         except InvalidInputError as error:
-            self._refuse(400, str(error))
+            self.refuse(400, str(error))
         except ConnectionError as error:
             # Nobody is there to be answered.
             logger.info("%s", error)
             self.close_connection = True
         except RoborewError as error:
             logger.warning("%s", error)
-            self._refuse(500, str(error))
+            self.refuse(500, str(error))
         except Exception as error:
             logger.exception("the model failed")
-            self._refuse(500, f"the model failed: {type(error).__name__}; see the server's log")
+            self.refuse(500, f"the model failed: {type(error).__name__}; see the server's log")
 
     def _content(self, ways: dict[str, Callable[[bytes], bytes]]) -> bytes:
         self.service.check_token(self.headers.get("Authorization", ""))
         if self.path not in ways:
             raise RefusedError(404, f"no {self.path}; expected one of {', '.join(ways)}.")
-        return ways[self.path](self._body())
-
-    def _body(self) -> bytes:
-        if self.command == "GET":
-            return b""
-        length = self.headers.get("Content-Length", "")
-        if not length.isdecimal() or not length.isascii():
-            raise RefusedError(411, "expected a Content-Length.")
-        if int(length) > MAX_BODY:
-            raise RefusedError(413, f"expected at most {MAX_BODY:,} bytes; got {int(length):,}.")
-        body = self.rfile.read(int(length))
-        if len(body) < int(length):
-            raise ConnectionError("the request was cut short")
-        return body
-
-    def _refuse(self, status: int, message: str) -> None:
-        # What is left of its body would be read as the next request.
-        self.close_connection = True
-        with suppress(ConnectionError):  # nor need anybody wait for it
-            self._send(status, JSON, json.dumps({"error": message}).encode())
-
-    def _send(self, status: int, kind: str, content: bytes) -> None:
-        self.send_response(status)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(content)))
-        self.send_header(IDENTITY, self.service.identity)
-        if self.close_connection:
-            self.send_header("Connection", "close")
-        self.end_headers()
-        self.wfile.write(content)
+        return ways[self.path](b"" if self.command == "GET" else self.read_body(MAX_BODY))
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - named so by its base
         """One line a request, for whoever wants it."""

@@ -19,24 +19,21 @@ import logging
 import secrets
 import threading
 from collections.abc import Callable, Generator
-from contextlib import contextmanager, suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import contextmanager
 from importlib.resources import files
 from typing import Any
 
 from roborew.errors import CorruptFileError, InvalidInputError
 from roborew.judges.openai_protocol import data_url
+from roborew.serving.requests import JSON, RefusedError, RequestHandler, Server, listen
 from roborew.storage.json_files import parse_json_object
 from roborew.workflows.fit.examples import downscale
 from roborew.workflows.label.session import LabelSession
 
 logger = logging.getLogger(__name__)
 
-JSON = "application/json"
 MAX_BODY = 1_000
 """Of a request [bytes]."""
-IDLE_SECONDS = 60.0
-"""After which a connection that says nothing is closed."""
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
     "script-src 'unsafe-inline'; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; "
@@ -45,19 +42,6 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
-
-
-class RefusedError(Exception):
-    """A request that gets an error.
-
-    Args:
-        status: of the answer.
-        message: in it.
-    """
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
 
 
 class LabelPage:
@@ -118,21 +102,14 @@ class LabelPage:
 
 
 @contextmanager
-def serving(session: LabelSession, port: int) -> Generator[tuple[ThreadingHTTPServer, str]]:
+def serving(session: LabelSession, port: int) -> Generator[tuple[Server, str]]:
     """Give a server on this machine alone, and the address of its page; ``serve_forever`` answers
     until the last pair has its label.
 
     Raises:
         InvalidInputError: the port cannot be had.
     """
-    if not 0 <= port < 2**16:
-        raise InvalidInputError(f"port: expected 0 to 65535; got {port}.")
-    try:
-        server = _Server(("127.0.0.1", port), _Handler)
-    except OSError as error:
-        raise InvalidInputError(
-            f"cannot listen on port {port}: {error.strerror}. Choose another --port."
-        ) from error
+    server = listen(Server, "127.0.0.1", port, RequestHandler)
 
     def finish() -> None:
         # From a thread of its own: the server waits there for the request that called this.
@@ -147,16 +124,8 @@ def serving(session: LabelSession, port: int) -> Generator[tuple[ThreadingHTTPSe
         yield server, f"http://{hosts[0]}/{page.token}/"
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    timeout = IDLE_SECONDS
-    disable_nagle_algorithm = True
-    server_version = "roborew"
-    sys_version = ""
+class _Handler(RequestHandler):
+    headers_of_all = HEADERS
     page: LabelPage
     hosts: tuple[str, ...]
 
@@ -173,20 +142,15 @@ class _Handler(BaseHTTPRequestHandler):
         # A form of another page can send none of this type without being asked first.
         if self.headers.get("Content-Type") != JSON:
             raise RefusedError(415, f"expected Content-Type: {JSON}.")
-        length = self.headers.get("Content-Length", "")
-        if not (length.isascii() and length.isdecimal() and int(length) <= MAX_BODY):
-            raise RefusedError(413, f"expected a body of at most {MAX_BODY} bytes.")
-        return self.page.press(self.rfile.read(int(length)))
+        return self.page.press(self.read_body(MAX_BODY))
 
     def _answer(self, ways: dict[str, tuple[str, Callable[[], bytes]]]) -> None:
         try:
             self._check_origin()
             kind, content = ways[self._place(ways)]
-            self._send(200, kind, content())
+            self.send(200, kind, content())
         except RefusedError as error:
-            # What is left of its body would be read as the next request.
-            self.close_connection = True
-            self._send(error.status, JSON, json.dumps({"error": str(error)}).encode())
+            self.refuse(error.status, str(error))
         except ConnectionError as error:
             # The page was closed; what it said before is on the disk.
             logger.info("%s", error)
@@ -207,18 +171,3 @@ class _Handler(BaseHTTPRequestHandler):
         if place not in ways:
             raise RefusedError(404, "not found.")
         return place
-
-    def _send(self, status: int, kind: str, content: bytes) -> None:
-        with suppress(ConnectionError):  # nobody need wait for it
-            self.send_response(status)
-            self.send_header("Content-Type", kind)
-            self.send_header("Content-Length", str(len(content)))
-            for name, value in HEADERS.items():
-                self.send_header(name, value)
-            if self.close_connection:
-                self.send_header("Connection", "close")
-            self.end_headers()
-            self.wfile.write(content)
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - named so by its base
-        """Nothing: the address holds the token."""
