@@ -83,7 +83,7 @@ class Label(Command):
     def _serve(self, console: Console, session: LabelSession) -> None:
         import webbrowser
 
-        from roborew.workflows.label.server import serving
+        from roborew.serving.label_page import serving
 
         with serving(session, self.port) as (server, address):
             say(console, f"{address} until all {len(session.pairs)} pairs have a label, or Ctrl-C")

@@ -1,1 +1,2 @@
-"""A reward model behind HTTP; `roborew.rewards.remote` asks it."""
+"""What is asked over HTTP: a reward model (`roborew.rewards.remote` asks it), and a person on the page of
+`roborew label`."""

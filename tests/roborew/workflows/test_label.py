@@ -17,11 +17,11 @@ import pytest
 from roborew.cli import main
 from roborew.data.preferences import PREFERENCES, read_preferences
 from roborew.errors import CorruptFileError, InvalidInputError, RoborewError
+from roborew.serving.label_page import serving
 from roborew.storage.run import RunDirectory
 from roborew.workflows.collect import CollectConfig
 from roborew.workflows.collect.collect import collect_demonstrations
 from roborew.workflows.label.config import LabelConfig
-from roborew.workflows.label.server import serving
 from roborew.workflows.label.session import LabelSession
 from roborew.workflows.parts import RewardConfig
 from roborew.workflows.preference.teach import JudgeTeacher

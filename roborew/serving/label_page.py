@@ -61,7 +61,7 @@ class LabelPage:
 
     def html(self) -> bytes:
         """The page."""
-        return (files("roborew.workflows.label") / "page.html").read_bytes()
+        return (files("roborew.serving") / "label_page.html").read_bytes()
 
     def pair(self) -> bytes:
         """What is to be labeled next."""
