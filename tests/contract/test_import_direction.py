@@ -56,7 +56,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "evaluation",
         "checks",
     },
-    "serving": FILES | {"weights", "rewards", "workflows"},
+    "serving": FILES | {"weights", "judges", "rewards", "workflows"},
     "api": FILES | {"data", "critics", "workflows"},
     "cli": FILES | {"data", "critics", "rewards", "workflows", "serving"},
     "__main__": {"cli"},
