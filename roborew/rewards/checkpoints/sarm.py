@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -23,6 +24,7 @@ from roborew.rewards.checkpoints.sarm_network import (
     read_sarm_config,
 )
 from roborew.rewards.checkpoints.statistics import (
+    Statistics,
     read_statistics,
     reads_statistics,
     without_buffers,
@@ -83,25 +85,14 @@ class Sarm:
                 f"sarm: expected a batch_size and a frame_gap of at least 1; got {batch_size} and "
                 f"{frame_gap}."
             )
-        folder = find_folder(weights, revision)
-        content = read_config(folder)
-        config = read_sarm_config(content, folder)
-        check_scheme(config, head, folder / CONFIG)
-        tensors = read_weights(folder)
-        mapping: dict[str, Any] = content.get("normalization_mapping") or {}
-        is_normalized = reads_statistics(folder / CONFIG, mapping, "STATE")
-        self._statistics = (
-            read_statistics(folder, tensors, config.state_key) if is_normalized else None
-        )
-        network_tensors = without_buffers(tensors)
-        with NetworkBudget((tensor.numel() for tensor in network_tensors.values()), folder):
-            self._network = SarmNetwork(config)
-        fill(self._network, network_tensors, folder)
+        self._network, self._statistics = _load(find_folder(weights, revision), head)
         self._network.to(device).eval()
         self._device = torch.device(device)
-        self._config, self._head, self._batch_size = config, head, batch_size
+        self._config = self._network.config
+        self._head: Scheme = head
+        self._batch_size = batch_size
         self._is_causal = window == "past"
-        self._gap = frame_gap or config.frame_gap
+        self._gap = frame_gap or self._config.frame_gap
         self._load_clip(clip, device)
         self._is_warned = False
         self.spec = RewardSpec(
@@ -173,7 +164,8 @@ class Sarm:
         offsets = self._gap * torch.arange(-steps, steps + 1)
         frames = torch.arange(length).unsqueeze(1)
         last = frames if self._is_causal else torch.full_like(frames, length - 1)
-        return torch.minimum((frames + offsets).clamp(min=0), last)
+        places = (frames + offsets).clamp(min=0)
+        return torch.minimum(places, last)
 
     def _read_states(self, states: States | None, length: int) -> Tensor:
         """States (T, max_state_dim) as the network reads them: normalized, then filled up with
@@ -203,3 +195,19 @@ class Sarm:
                 f"sarm: it reads pictures and sentences of {expected} numbers; the CLIP gives "
                 f"{sizes}. Give the one that it was trained with: --reward.clip."
             )
+
+
+def _load(folder: Path, head: Scheme) -> tuple[SarmNetwork, Statistics | None]:
+    """The networks, and the statistics of the states where the folder has any."""
+    content = read_config(folder)
+    config = read_sarm_config(content, folder)
+    check_scheme(config, head, folder / CONFIG)
+    tensors = read_weights(folder)
+    mapping: dict[str, Any] = content.get("normalization_mapping") or {}
+    is_normalized = reads_statistics(folder / CONFIG, mapping, "STATE")
+    statistics = read_statistics(folder, tensors, config.state_key) if is_normalized else None
+    weights = without_buffers(tensors)
+    with NetworkBudget((tensor.numel() for tensor in weights.values()), folder):
+        network = SarmNetwork(config)
+    fill(network, weights, folder)
+    return network, statistics

@@ -160,9 +160,12 @@ class SarmNetwork(nn.Module):
         """Progress (B, T) in [0, 1]: the likeliest subtask, and how far it is."""
         stages = self.stage_model(pictures, sentence, states, scheme).argmax(2)
         shares = self.subtask_model(pictures, sentence, states, scheme, stages)
+        share = shares.sigmoid().squeeze(2)
         starts = _breakpoints(self.config.proportions(scheme)).to(shares)
-        begin, end = starts[stages], starts[stages + 1]
-        return (begin + shares.sigmoid().squeeze(2) * (end - begin)).clamp(0.0, 1.0)
+        begin = starts[stages]
+        length = starts[stages + 1] - begin
+        progress = begin + share * length
+        return progress.clamp(0.0, 1.0)
 
 
 def _breakpoints(proportions: Sequence[float]) -> Tensor:
