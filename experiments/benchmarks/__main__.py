@@ -11,7 +11,17 @@ from pathlib import Path
 
 from experiments.benchmarks.measure import Row
 
-BENCHMARKS = ("drawing", "full", "stepping", "growing", "scoring", "calls", "serving", "asking")
+BENCHMARKS = (
+    "drawing",
+    "full",
+    "stepping",
+    "growing",
+    "scoring",
+    "calls",
+    "serving",
+    "asking",
+    "suites",
+)
 """Each is a module here with ``run(repeats) -> list[Row]``."""
 RESULTS = Path(__file__).with_name("results.csv")
 COLUMNS = [field.name for field in fields(Row)]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tomllib
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import gymnasium
@@ -14,6 +16,7 @@ from gymnasium.spaces import Box
 from roborew_envs.rendering.renderer import Quality, Renderer, RenderError
 from roborew_envs.suites import SuiteVectorEnv, find_env_spec
 from roborew_envs.suites.demonstrations import collect_episode, replay_frames, suite_behaviors
+from roborew_envs.suites.env_specs import SUPPORTED_VERSIONS
 
 CHEETAH = "HalfCheetah-v5"
 
@@ -260,3 +263,47 @@ def test_a_suite_that_is_absent_says_what_installs_it(
     monkeypatch.setattr("roborew_envs.suites.env_specs.find_spec", lambda name: None)
     with pytest.raises(gymnasium.error.DependencyNotInstalled, match=rf"roborew\[{extra}\]"):
         find_env_spec(env_id)
+
+
+@pytest.mark.parametrize("wrong", ["2.0.0", "3.1.0", "4.0", "4.0rc1", "unknown"])
+def test_a_version_that_the_adapter_was_not_written_for_is_refused(
+    wrong: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("roborew_envs.suites.env_specs.find_spec", lambda name: True)
+    monkeypatch.setattr("roborew_envs.suites.env_specs.version", lambda name: wrong)
+    with pytest.raises(
+        gymnasium.error.DependencyNotInstalled,
+        match=rf"got metaworld {wrong}, expected 3.1.1 or later and before 4.*roborew\[metaworld\]",
+    ):
+        find_env_spec("Meta-World/reach-v3")
+
+
+def test_supported_versions_are_those_that_the_extras_install() -> None:
+    path = Path(__file__).parents[2] / "pyproject.toml"
+    extras = tomllib.loads(path.read_text())["project"]["optional-dependencies"]
+    pins = " ".join(extras["metaworld"] + extras["robotics"] + extras["dm_control"])
+    for package, (first, _) in SUPPORTED_VERSIONS.items():
+        assert f"{package.replace('_', '-')}>={first}" in pins
+
+
+class Stillborn(Dial):
+    """Starts from even seeds only."""
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Any:
+        if seed is not None and seed % 2:
+            raise RuntimeError("nothing to grasp")
+        return super().reset(seed=seed, options=options)
+
+
+gymnasium.register("tests/Stillborn-v0", Stillborn)
+
+
+def test_a_start_that_fails_is_told_with_its_environment_and_seed() -> None:
+    with (
+        closing(SuiteVectorEnv("tests/Stillborn-v0", 2)) as env,
+        pytest.raises(
+            gymnasium.error.Error,
+            match="environment 1 cannot start an episode from seed 7: RuntimeError: nothing to grasp",
+        ),
+    ):
+        env.reset(seed=6)

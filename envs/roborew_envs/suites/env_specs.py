@@ -4,7 +4,9 @@ it is absent."""
 from __future__ import annotations
 
 import os
+import re
 from importlib import import_module
+from importlib.metadata import version
 from importlib.util import find_spec
 from types import MappingProxyType
 
@@ -23,6 +25,15 @@ ids."""
 ROBOT_STATES = MappingProxyType({"Meta-World": slice(0, 4)})
 """Namespace of an id -> entries of its observations that are the robot's own: of Meta-World where the
 hand is, and how far the gripper is open."""
+SUPPORTED_VERSIONS = MappingProxyType(
+    {
+        "metaworld": ("3.1.1", "4"),
+        "gymnasium_robotics": ("1.4.2", "2"),
+        "shimmy": ("2.0.1", "3"),
+    }
+)
+"""Package of a suite -> the first version that the adapter is written for, and the first that is
+none."""
 _ROBOTICS_PREFIXES = ("Fetch", "Hand", "Adroit", "FrankaKitchen", "PointMaze", "AntMaze")
 """Beginnings of Gymnasium-Robotics' ids, which have no namespace."""
 
@@ -31,8 +42,8 @@ def find_env_spec(env_id: str) -> EnvSpec:
     """What Gymnasium knows of an id, once its suite is imported.
 
     Raises:
-        gymnasium.error.Error: no such id, or its package is not installed; close matches or the
-            extra are named.
+        gymnasium.error.Error: no such id, or its package is not installed or of a version that is
+            not `SUPPORTED_VERSIONS`; close matches or the extra are named.
         gymnasium.error.DependencyNotInstalled: its package is not installed, or the user's module
             cannot be imported; the message says why.
     """
@@ -80,3 +91,21 @@ def _require_package(env_id: str, extra: str, package: str) -> None:
             f"an environment of its "
             "own where its pins differ from yours."
         )
+    # By the package that a distribution installs: gymnasium_robotics of gymnasium-robotics.
+    installed = version(package)
+    first, end = SUPPORTED_VERSIONS[package]
+    if not _release(first) <= _release(installed) < _release(end):
+        raise gymnasium.error.DependencyNotInstalled(
+            f"{env_id}: got {package} {installed}, expected {first} or later and before {end}, whose "
+            f"inside this adapter knows; install roborew[{extra}] into an environment of its own."
+        )
+
+
+def _release(text: str) -> tuple[int, ...]:
+    """The numbers of a version, to be compared.
+
+    >>> _release("3.1.1rc2") < _release("3.10")
+    True
+    """
+    release = re.match(r"[0-9.]*[0-9]", text)
+    return tuple(int(part) for part in release[0].split(".")) if release else ()

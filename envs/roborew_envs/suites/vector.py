@@ -230,7 +230,14 @@ class SuiteVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         """Start the episode that environment i stands at; its info, with success where a goal
         environment can say."""
         bare: Any = self.envs[i].unwrapped
-        self._observations[i], info = self.envs[i].reset(seed=self._episode_seed(i))
+        seed = self._episode_seed(i)
+        try:
+            self._observations[i], info = self.envs[i].reset(seed=seed)
+        except Exception as error:
+            raise Error(
+                f"{self._name}: environment {i} cannot start an episode from seed {seed}: "
+                f"{type(error).__name__}: {error}"
+            ) from error
         if not np.isfinite(self._observations[i]).all():
             raise Error(
                 f"{self._name}: environment {i} starts with an observation that is NaN or infinite."
