@@ -1,0 +1,63 @@
+"""Meta-World's agents: a set, a critic and a run each, once; every reward's words are ones that train knows."""
+
+from __future__ import annotations
+
+import csv
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from experiments.metaworld import run
+from roborew.cli import COMMANDS
+from roborew.cli.parse import parse_command
+from roborew.cli.train import Train
+
+REWARDS = (
+    "critic",
+    "critic-refit",
+    "critic-refit-episodes",
+    "critic-bonus",
+    "sparse",
+    "sparse-50",
+    "env",
+)
+
+
+@pytest.mark.parametrize("reward", REWARDS)
+def test_every_reward_has_words_that_train_knows(reward: str) -> None:
+    words = run.reward_words(reward, Path("critic"), Path("set"))
+    command = parse_command(COMMANDS, ["train", "--env", "Meta-World/push-v3", *run.AGENT, *words])
+    assert isinstance(command, Train)
+    config = command.config
+    assert config.reward.name == {"sparse": "oracle-sparse", "env": "env"}.get(
+        reward.split("-")[0], "critic"
+    )
+    assert (config.refit is not None) == ("refit" in reward)
+    assert config.total_timesteps == (50 * run.DECISIONS if reward == "sparse-50" else run.STEPS)
+
+
+def test_a_set_and_a_critic_are_made_once_and_a_row_is_not_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commands: list[list[str]] = []
+
+    def finish(command: list[str], **_: Any) -> None:
+        commands.append(command[3:])
+        if "--name" in command:
+            folder = tmp_path / "runs" / command[command.index("--name") + 1]
+            folder.mkdir(parents=True)
+            (folder / "summary.json").write_text(json.dumps(dict.fromkeys(run.FIGURES, 0.5)))
+            return
+        Path(command[command.index("--out") + 1]).mkdir(parents=True)
+
+    monkeypatch.setattr(subprocess, "run", finish)
+    table = tmp_path / "results.csv"
+    words = ["--work", str(tmp_path), "--results", str(table), "--tasks", "push-v3", "--seeds", "0"]
+    for _ in range(2):
+        run.main([*words, "--rewards", "critic", "sparse-50"])
+    assert [command[0] for command in commands] == ["collect", "fit", "train", "train"]
+    with table.open(newline="") as file:
+        assert [row["reward"] for row in csv.DictReader(file)] == ["critic", "sparse-50"]
