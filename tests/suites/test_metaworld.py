@@ -208,3 +208,19 @@ def test_the_published_near_view_is_corner4() -> None:
         np.testing.assert_allclose(near.pos, [0.75, 0.075, 0.7])
         np.testing.assert_array_equal(near.quat, far.quat)
         np.testing.assert_array_equal(near.fovy, far.fovy)
+
+
+def test_the_marker_of_the_goal_can_be_hidden_and_nothing_else_changes() -> None:
+    def frame(goal_marker: bool) -> tuple[np.ndarray, np.ndarray]:
+        with closing(
+            SuiteVectorEnv(
+                "Meta-World/reach-v3", 1, "rgb_array", camera="corner4", goal_marker=goal_marker
+            )
+        ) as env:
+            observations, _ = env.reset(seed=0)
+            return observations, env.render_frames()[0].astype(int)
+
+    (with_marker, shown), (without, hidden) = frame(True), frame(False)
+    np.testing.assert_array_equal(with_marker, without)
+    changed = (shown != hidden).any(axis=-1)
+    assert 0 < changed.sum() < 40

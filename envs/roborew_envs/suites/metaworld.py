@@ -59,7 +59,11 @@ _OPPOSITE_TASKS = {
 
 class MetaWorldEnv(gymnasium.Wrapper[Any, Any, Any, Any]):
     """One task. Actions: (4,) in [-1, 1], dx, dy, dz, gripper; observations: (39,), the last three
-    the goal [m]."""
+    the goal [m].
+
+    Pictures show the goal as upstream's do, by a small ball or ring; without ``goal_marker`` they do
+    not.
+    """
 
     motion = slice(0, 3)
     """The part of an action that is 0 where the hand stands still; the grip is held by the rest."""
@@ -75,6 +79,7 @@ class MetaWorldEnv(gymnasium.Wrapper[Any, Any, Any, Any]):
         camera_name: str = DEFAULT_CAMERA,
         width: int = 480,
         height: int = 480,
+        goal_marker: bool = True,
     ) -> None:
         bare = _classes[name](
             render_mode=render_mode, camera_name=camera_name, width=width, height=height
@@ -91,6 +96,7 @@ class MetaWorldEnv(gymnasium.Wrapper[Any, Any, Any, Any]):
         bare.observation_space = bare.sawyer_observation_space
         _turn_upright(bare.model)
         super().__init__(bare)
+        self._shows_goal = goal_marker
         self._policy = _load_policy(name)
         self.can_undo = name not in IRREVERSIBLE_TASKS
         self.undo_expert: Expert | None = None
@@ -110,6 +116,9 @@ class MetaWorldEnv(gymnasium.Wrapper[Any, Any, Any, Any]):
         with _hand_at_rest(bare):
             bare.reset_model()
         cast("Any", MujocoEnv).reset(bare)
+        if not self._shows_goal:
+            for site, _ in bare._target_site_config:
+                bare.model.site(site).rgba[3] = 0
         mujoco.mj_forward(bare.model, bare.data)  # upstream places objects without it
         observation = bare._get_obs()
         # Upstream's second half of an observation is the frame before; a start has none.
