@@ -29,7 +29,7 @@ DIRECTIONS_PER_DISTANCE = 2
 APPROACH_SHARE = 1 / 3
 """Share of the way to success along which a near miss leaves the expert's way."""
 SUCCESS_STEPS = 5
-"""Steps for which a success is let stand before it is undone."""
+"""Steps for which a success is let stand before the expert of the opposite task undoes it."""
 TRACKING_GAIN = 10.0
 """Action for each metre that the hand is off its way; Meta-World's own experts take 10 to 25."""
 

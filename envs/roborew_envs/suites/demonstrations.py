@@ -98,8 +98,8 @@ def collect_episode(env: SuiteVectorEnv, behavior: Behavior, seed: int) -> Suite
     - ``near_miss`` leads the hand along the expert's way from this start, shifted off the object,
       and never succeeds; of the shifts tried it is the first that leaves the objects alone, else
       that which moves them least.
-    - ``undo`` plays the expert into success and a few steps on, then its way backwards, or the
-      expert of the opposite task.
+    - ``undo`` plays the expert to its end, then its way backwards; or, from a little after success
+      on, the expert of the opposite task.
     - ``noisy`` is the expert with chance in its moves, for twice its own time at most.
 
     Args:
@@ -237,14 +237,13 @@ def _near_miss(env: SuiteVectorEnv, expert: SuiteEpisode, rng: np.random.Generat
 
 
 def _undo(env: SuiteVectorEnv, expert: SuiteEpisode) -> SuiteEpisode:
-    steps = min(_steps_to_success(expert) + SUCCESS_STEPS, len(expert.actions))
     undo_expert: Expert | None = _attribute(env, "undo_expert")
-    if undo_expert is not None:
-        policy = undo_policy(expert.actions[:steps], undo_expert)
-        return _run_episode(env, "undo", expert.seed, policy, 2 * steps, ends_in_success=False)
-    track = _hand_track(env, expert)
-    way = HandTrack(track.positions[:steps], track.actions[:steps])
-    return _follow(env, "undo", expert.seed, way.return_trip(_motion(env)))
+    if undo_expert is None:
+        way = _hand_track(env, expert).return_trip(_motion(env))
+        return _follow(env, "undo", expert.seed, way)
+    steps = min(_steps_to_success(expert) + SUCCESS_STEPS, len(expert.actions))
+    policy = undo_policy(expert.actions[:steps], undo_expert)
+    return _run_episode(env, "undo", expert.seed, policy, 2 * steps, ends_in_success=False)
 
 
 def _hand_track(env: SuiteVectorEnv, expert: SuiteEpisode) -> HandTrack:
