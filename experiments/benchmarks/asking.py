@@ -86,7 +86,7 @@ def run(repeats: int) -> list[Row]:
         place = f"{SIZE} x {SIZE} pixels, {1000 * LATENCY:.0f} ms an answer, loopback"
         questions = compare(
             "asking",
-            partial(rate, asked(many, 8 * IN_FLIGHT)),
+            partial(rate, asked(many, 4 * IN_FLIGHT)),
             partial(rate, asked(one, 8)),
             "questions/s",
             f"{IN_FLIGHT} in flight against one, a picture a question, {place}",
@@ -94,8 +94,8 @@ def run(repeats: int) -> list[Row]:
         )
         labels = compare(
             "asking",
-            partial(rate, labeled(many, IN_FLIGHT * PAIRS_PER_QUESTION, PAIRS_PER_QUESTION)),
-            partial(rate, labeled(many, 8 * IN_FLIGHT, 1)),
+            partial(rate, labeled(many, 8 * IN_FLIGHT, PAIRS_PER_QUESTION)),
+            partial(rate, labeled(many, 2 * IN_FLIGHT, 1)),
             "labels/s",
             f"{PAIRS_PER_QUESTION} pairs in a question against one, both orders, {IN_FLIGHT} in "
             f"flight, {place}",

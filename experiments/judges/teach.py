@@ -2,7 +2,7 @@
 agents from nothing.
 
     python -m experiments.judges.teach --work FOLDER [--tasks DrawerOpen,Press,Push] [--seeds 0,1,2]
-        [--encoder mini] [--selection disagreement] [--labels 3000]
+        [--encoder mini] [--selection disagreement] [--labels 3000] [--steps N]
 
 One run after another by `roborew train --reward preference`, as a user types it, against a server on
 this machine (`oracle`); one that was interrupted is resumed. A row a run goes to ``teach.csv``.
@@ -102,11 +102,12 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--seeds", default="0,1,2")
     parser.add_argument("--encoder", default="mini")
     parser.add_argument("--selection", default="disagreement")
-    parser.add_argument("--labels", type=int, default=3000)
+    parser.add_argument("--labels", type=int, default=3000, help="pairs that are asked about")
+    parser.add_argument("--steps", type=int, help="in place of each task's own")
     chosen = parser.parse_args(words)
     for seed in map(int, chosen.seeds.split(",")):
         for task in chosen.tasks.split(","):
-            steps = TASKS[task]
+            steps = chosen.steps or TASKS[task]
             key = (task, seed, chosen.encoder, chosen.selection, chosen.labels, steps)
             run(chosen.work, key)
 
