@@ -351,7 +351,7 @@ def helped(command: str, capsys: pytest.CaptureFixture[str]) -> str:
 def test_help_and_readme_say_that_a_refreshment_reads_the_truth(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    told = "labelled with what the simulator says of them, progress and success, or success alone"
+    told = "labelled with what the simulator says of them, see --refit-labels: the one place where truth"
     assert told in helped("train", capsys) and "the simulator's progress and success" in " ".join(
         README.split()
     )
