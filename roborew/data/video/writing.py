@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+import os
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager, nullcontext
 from fractions import Fraction
 from itertools import tee
 from pathlib import Path
@@ -101,7 +103,8 @@ class VideoWriter:
             InvalidInputError: no frame, or one of another size than the first.
         """
         check_video(np.asarray(frame)[None], "frame")
-        if self._stream is None:
+        is_first = self._stream is None
+        if is_first:
             # In units of one frame, where it can be: a time in seconds would be rounded.
             self._tick = 1 / self._rate if time is None else TICK
             self._stream = self._start(frame)
@@ -123,7 +126,9 @@ class VideoWriter:
             self._ticks = max(self._ticks, round(time / self._tick))
         picture.pts = self._ticks
         picture.time_base = self._tick
-        self._container.mux(self._stream.encode(picture))
+        # The encoder is opened with the first frame.
+        with _same_priority() if is_first else nullcontext():
+            self._container.mux(self._stream.encode(picture))
 
     def __exit__(
         self,
@@ -175,6 +180,22 @@ class VideoWriter:
                     error.add_note(f"closing the unfinished video failed too: {second}")
         self._file.__exit__(kind, error, trace)
         self.path = self._staged.path
+
+
+@contextmanager
+def _same_priority() -> Generator[None]:
+    """Keep the priority of this thread while an encoder is opened: run as root, SVT-AV1 gives the thread
+    that opens it that of real time, which all that it starts later would inherit."""
+    if not hasattr(os, "sched_getscheduler"):
+        yield
+        return
+    policy = os.sched_getscheduler(0)
+    parameters = os.sched_getparam(0)
+    try:
+        yield
+    finally:
+        if os.sched_getscheduler(0) != policy:
+            os.sched_setscheduler(0, policy, parameters)
 
 
 def write_video(

@@ -3,6 +3,7 @@ by time."""
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,6 +31,18 @@ def write(path: Path, frames: Video, codec: str, comment: str = "") -> Path:
         for frame in frames:
             writer.write(frame)
     return path
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getscheduler"), reason="no such priorities here")
+@pytest.mark.parametrize("codec", ENCODINGS)
+def test_an_encoder_leaves_the_priority_of_its_caller_alone(tmp_path: Path, codec: str) -> None:
+    """As root SVT-AV1 takes that of real time, and a browser that was begun later starved."""
+    before = (os.sched_getscheduler(0), os.sched_getparam(0))
+    with VideoWriter(tmp_path / "film.mp4", 25, encoding=find_encoding(codec)) as writer:
+        for frame in clock():
+            writer.write(frame)
+            assert (os.sched_getscheduler(0), os.sched_getparam(0)) == before
+    assert (os.sched_getscheduler(0), os.sched_getparam(0)) == before
 
 
 @pytest.mark.parametrize("size", [(48, 64), (33, 47)])
