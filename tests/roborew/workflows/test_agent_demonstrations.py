@@ -217,10 +217,19 @@ def test_what_cannot_be_learned_from_is_said_before_there_is_a_folder(
     assert not (tmp_path / "run").exists()
 
 
-def test_videos_without_actions_are_refused(tmp_path: Path) -> None:
-    films = collect_demonstrations(
-        ENV, replace(LOSSLESS, format="folder", episodes=1, width=32, height=24), tmp_path / "films"
+def test_a_folder_says_what_was_done_and_videos_without_that_are_refused(tmp_path: Path) -> None:
+    small = replace(LOSSLESS, episodes=1, width=32, height=24)
+    films = collect_demonstrations(ENV, replace(small, format="folder"), tmp_path / "films")
+    (one,) = read_agent_demonstrations(films, None)
+    (other,) = read_agent_demonstrations(
+        collect_demonstrations(ENV, small, tmp_path / "lerobot"), None
     )
+    for name in ("observations", "actions", "rewards"):
+        np.testing.assert_array_equal(getattr(one, name), getattr(other, name), err_msg=name)
+
+    lines = (films / "manifest.jsonl").read_text().splitlines()
+    bare = [{**json.loads(line), "numbers": None} for line in lines]
+    (films / "manifest.jsonl").write_text("\n".join(map(json.dumps, bare)))
     with pytest.raises(InvalidInputError, match=r"observation\.state"):
         read_agent_demonstrations(films, None)
 

@@ -296,7 +296,7 @@ def test_a_run_that_exists_is_never_overwritten(tmp_path: Path) -> None:
         ({"instruction": "up\x07"}, InvalidInputError, "control character"),
         ({"instruction": None}, InvalidInputError, "no instruction of its own"),
         ({"device": "nowhere"}, InvalidInputError, "torch cannot use 'nowhere'"),
-        ({"reward": RewardConfig(".")}, InvalidInputError, "no file config.json"),
+        ({"reward": RewardConfig(".")}, InvalidInputError, "without config.json"),
     ],
 )
 def test_a_bad_choice_is_one_clear_error_and_nothing_is_written(
