@@ -8,6 +8,7 @@ os.environ.setdefault(
     "OMP_NUM_THREADS", "1"
 )  # read once, when torch is imported; runs that a test starts inherit it
 # (threads that wait for each other crawl on a machine that does other work)
+os.environ.setdefault("HF_HUB_OFFLINE", "1")  # no test may depend on a network, or wait for one
 
 import pytest
 import torch

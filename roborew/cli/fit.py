@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 from rich.console import Console
@@ -16,6 +16,9 @@ from rich.console import Console
 from roborew.cli.command import Command, counted, print_paths, say
 from roborew.errors import RunExistsError
 from roborew.workflows.fit import FitConfig
+
+if TYPE_CHECKING:
+    from roborew.workflows.fit.critic_metrics import Table
 
 Settings = Annotated[FitConfig, tyro.conf.arg(name="")]
 
@@ -65,14 +68,7 @@ class Fit(Command):
             folder, table = write(fitted, out, self.demonstrations.name, command)
         seconds = ", ".join(f"{part} {value:.1f} s" for part, value in fitted.seconds.items())
         say(console, f"{sum(fitted.seconds.values()):.1f} s ({seconds})")
-        for name, row in table.items():
-            # A metric that is not applicable is left out, as a line has no columns to align.
-            cells = [
-                f"{metric} {measure.value:.3f}"
-                for metric, measure in row.items()
-                if measure.value is not None
-            ]
-            say(console, f"{name}: {', '.join(cells)}")
+        _say_table(console, table)
         print_paths(console, {"critic": folder, "card": folder / "card.md"})
         values = {
             name: {metric: measure.value for metric, measure in row.items()}
@@ -105,3 +101,14 @@ def _counting(show: Callable[[str, int, int], None]) -> Callable[[str, float], N
             figure = f", {name} {value:.4f}"
 
     return say
+
+
+def _say_table(console: Console, table: Table) -> None:
+    for name, row in table.items():
+        # A metric that is not applicable is left out, as a line has no columns to align.
+        cells = [
+            f"{metric} {measure.value:.3f}"
+            for metric, measure in row.items()
+            if measure.value is not None
+        ]
+        say(console, f"{name}: {', '.join(cells)}")

@@ -31,13 +31,7 @@ def with_action_repeat(demonstration: Demonstration, repeat: int) -> Demonstrati
     """
     if repeat == 1:
         return demonstration
-    length = demonstration.length
-    indices = np.unique(np.append(np.arange(0, length, repeat), length - 1))
-    if len(indices) < MIN_FRAMES:
-        raise InvalidInputError(
-            f"demos: {demonstration.name} has {length} frames; with --env.action-repeat {repeat} "
-            f"{len(indices)} are left, and {MIN_FRAMES} are needed. Repeat less, or leave it out."
-        )
+    indices = _frames_between(demonstration, repeat)
 
     def source(camera: str) -> Iterator[Frame]:
         chosen = set(indices.tolist())
@@ -60,6 +54,18 @@ def with_action_repeat(demonstration: Demonstration, repeat: int) -> Demonstrati
         onset=None,
         timestamps=None,
     )
+
+
+def _frames_between(demonstration: Demonstration, repeat: int) -> NDArray[np.int64]:
+    """The first frame, every k-th after it, and the last one."""
+    length = demonstration.length
+    indices = np.unique(np.append(np.arange(0, length, repeat), length - 1))
+    if len(indices) < MIN_FRAMES:
+        raise InvalidInputError(
+            f"demos: {demonstration.name} has {length} frames; with --env.action-repeat {repeat} "
+            f"{len(indices)} are left, and {MIN_FRAMES} are needed. Repeat less, or leave it out."
+        )
+    return indices
 
 
 def _at(column: NDArray[Any] | None, indices: NDArray[np.int64]) -> NDArray[Any] | None:

@@ -202,10 +202,13 @@ def make_demonstration(row: Row) -> Demonstration:
         observations=numbers.get("observation.state"),
         actions=numbers.get("action"),
         rewards=numbers.get("next.reward"),
-        notes=current_notes(
-            {key: value for key, value in row.items() if key not in DEMONSTRATION_KEYS}
-        ),
+        notes=_notes(row),
     )
+
+
+def _notes(row: Row) -> dict[str, Any]:
+    notes = {key: value for key, value in row.items() if key not in DEMONSTRATION_KEYS}
+    return current_notes(notes)
 
 
 def _common_header(case: str, cameras: Mapping[str, Path]) -> VideoInfo:

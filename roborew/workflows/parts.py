@@ -199,7 +199,8 @@ class RewardConfig(PartConfig):
         """Whether the name is one of a repository on the hub."""
         from roborew.rewards.checkpoints.recognition import REPOSITORY
 
-        is_here = self._is_registered or self.is_folder
+        # Beside folders that are there it is a misspelt one, which nobody else need hear of.
+        is_here = self._is_registered or Path(self.name).parent.is_dir()
         return not is_here and REPOSITORY.fullmatch(self.name) is not None
 
     @property

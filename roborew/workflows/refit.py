@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from gymnasium.vector import VectorEnv
 from numpy.typing import NDArray
 
 from roborew.agents.base import Agent
@@ -130,9 +131,7 @@ def record_agent(
     shot = VideoFormat(fps=fps, encoding=find_encoding("lossless"), drawing="as the agent is paid")
     episodes: list[NewEpisode] = []
     for row, recording in enumerate(recordings):
-        columns = {"step": np.arange(len(recording.frames)), **label(recording)}
-        if isinstance(env, StepLog):
-            columns |= _step_columns(*env.first_episode(row, recording.episode.length))
+        columns = _columns(env, row, recording) | label(recording)
         name = f"visited-{number}-{row:03d}"
         episodes.append(_episode(recording, columns, config, name, cameras))
     request = {"refreshment": number, "steps": agent.steps}
@@ -156,11 +155,16 @@ def _episode(
     )
 
 
-def _step_columns(
-    observations: NDArray[Any], actions: NDArray[Any]
-) -> dict[str, NDArray[np.float32]]:
-    """What was observed and done in every frame, as `roborew collect` writes it."""
-    return {
+def _columns(
+    env: VectorEnv[Any, Any, Any], row: int, recording: Recording
+) -> dict[str, NDArray[Any]]:
+    """What was observed and done in every frame, as `roborew collect` writes it, where an environment
+    keeps it."""
+    steps = {"step": np.arange(len(recording.frames))}
+    if not isinstance(env, StepLog):
+        return steps
+    observations, actions = env.first_episode(row, recording.episode.length)
+    return steps | {
         "observation.state": observations.astype(np.float32),
         "action": np.concatenate([actions, actions[-1:]]).astype(np.float32),
     }

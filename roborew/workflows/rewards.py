@@ -46,16 +46,7 @@ def load_reward(name: str | Path, *, device: str = "cpu", **options: Any) -> Rew
     reward = RewardConfig(str(name), options)
     if device != "cpu":
         find_device(device)
-    if reward.is_oracle:
-        raise InvalidInputError(
-            f"reward {reward.name}: the simulator's truth is no reward model; it can pay an agent, "
-            "and scores no pictures."
-        )
-    if reward.is_taught:
-        raise InvalidInputError(
-            f"reward {reward.name}: a judge teaches it while an agent learns; it scores nothing before. "
-            "Train with it, then take the run's last critic folder."
-        )
+    _require_model(reward)
     reward.check_name()
     if reward.is_critic:
         if options:
@@ -72,6 +63,20 @@ def load_reward(name: str | Path, *, device: str = "cpu", **options: Any) -> Rew
         if example:
             error.add_note(f"For example: {example}")
         raise
+
+
+def _require_model(reward: RewardConfig) -> None:
+    """Raise where what pays an agent is no model that scores pictures."""
+    if reward.is_oracle:
+        raise InvalidInputError(
+            f"reward {reward.name}: the simulator's truth is no reward model; it can pay an agent, "
+            "and scores no pictures."
+        )
+    if reward.is_taught:
+        raise InvalidInputError(
+            f"reward {reward.name}: a judge teaches it while an agent learns; it scores nothing before. "
+            "Train with it, then take the run's last critic folder."
+        )
 
 
 def load_configured(reward: RewardConfig, device: str) -> RewardModel:

@@ -112,10 +112,7 @@ def collect_episode(env: SuiteVectorEnv, behavior: Behavior, seed: int) -> Suite
         gymnasium.error.Error: a stall or near miss from a start that is a success already, or that
             comes to it wherever the hand goes.
     """
-    available = suite_behaviors(env)
-    if behavior not in available:
-        names = ", ".join(available) or "none"
-        raise ValueError(f"{_env_id(env)}: no behavior {behavior!r}. Available: {names}.")
+    _require_behavior(env, behavior)
     rng = np.random.default_rng(seed)
     if behavior == "random":
         chance = random_policy(_action_space(env), rng)
@@ -127,6 +124,20 @@ def collect_episode(env: SuiteVectorEnv, behavior: Behavior, seed: int) -> Suite
         return expert(observations)
 
     episode = _run_episode(env, "expert", seed, act, MAX_EPISODE_STEPS)
+    return _bend(env, episode, behavior, rng)
+
+
+def _require_behavior(env: SuiteVectorEnv, behavior: Behavior) -> None:
+    available = suite_behaviors(env)
+    if behavior not in available:
+        names = ", ".join(available) or "none"
+        raise ValueError(f"{_env_id(env)}: no behavior {behavior!r}. Available: {names}.")
+
+
+def _bend(
+    env: SuiteVectorEnv, episode: SuiteEpisode, behavior: Behavior, rng: np.random.Generator
+) -> SuiteEpisode:
+    """What a behavior makes of an episode of the expert."""
     match behavior:
         case "stall":
             return _stall(env, episode, rng)
@@ -135,7 +146,7 @@ def collect_episode(env: SuiteVectorEnv, behavior: Behavior, seed: int) -> Suite
         case "undo":
             return _undo(env, episode)
         case "noisy":
-            return _noisy(env, episode, expert, rng)
+            return _noisy(env, episode, rng)
         case _:
             return episode
 
@@ -210,10 +221,9 @@ def _stall(env: SuiteVectorEnv, expert: SuiteEpisode, rng: np.random.Generator) 
     return shorten_stalls(_env_id(env), first_try, stop_steps, replay)[0]
 
 
-def _noisy(
-    env: SuiteVectorEnv, expert: SuiteEpisode, policy: Expert, rng: np.random.Generator
-) -> SuiteEpisode:
-    noisy = noisy_policy(policy, _action_space(env), _motion(env), rng)
+def _noisy(env: SuiteVectorEnv, expert: SuiteEpisode, rng: np.random.Generator) -> SuiteEpisode:
+    assert env.expert is not None  # or there were no episode of it
+    noisy = noisy_policy(env.expert, _action_space(env), _motion(env), rng)
     return _run_episode(env, "noisy", expert.seed, noisy, 2 * len(expert.actions))
 
 

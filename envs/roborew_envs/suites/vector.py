@@ -103,20 +103,18 @@ class SuiteVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         first = self.envs[0]
         self.spec = first.spec
         self.metadata = _metadata(first.metadata, action_repeat) | self.metadata
-        observation_space = cast("Box", first.observation_space)
-        self.single_observation_space = observation_space
+        self.single_observation_space = observation_space = cast("Box", first.observation_space)
         self.single_action_space = cast("Box", first.action_space)
         self.observation_space = batch_space(observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
         self._renderer = SuiteRenderer(first, env_id, camera, width, height, quality)
         # Halved, so that a seed fits where a signed number is wanted.
         self._root_seeds = np.random.SeedSequence().generate_state(num_envs, np.uint64) >> 1
-        self._episode_numbers = np.full(num_envs, -1)
-        self._ended = np.ones(num_envs, np.bool_)
+        self._episode_numbers, self._ended = np.full(num_envs, -1), np.ones(num_envs, np.bool_)
         self._expert: Expert | None = None
         self._actions: list[list[NDArray[Any]]] = [[] for _ in self.envs]
-        batch_shape = (num_envs, *observation_space.shape)
-        self._observations: NDArray[Any] = np.zeros(batch_shape, observation_space.dtype)
+        blank = np.zeros(observation_space.shape, observation_space.dtype)
+        self._observations: NDArray[Any] = np.stack([blank] * num_envs)
 
     def reset(
         self,

@@ -102,25 +102,17 @@ def embed_demonstrations(
     Arguments and errors as of `fit_critic`.
     """
     _check_config(config)
+    seeds = Seeds(config.seed)
     all_demonstrations = [*demonstrations, *visited]
     answers = to_answers(preferences, all_demonstrations, config)
-    seeds = Seeds(config.seed)
     encoder, encoder_options = _make_encoder(config, seeds)
-    clock = Stopwatch()
+    clock, figures = Stopwatch(), dict[str, float]()
     with clock.time("reading"):
         recordings = _read(all_demonstrations, config, encoder, seeds, say)
     if len(recordings.cameras) > 1:
         encoder = MultiViewEncoder(encoder, recordings.cameras, recordings.aspect)
-    figures = dict[str, float]()
-    # From the episodes to fit alone: an encoder that saw the test pictures would flatter the critic.
     with clock.time("encoder"):
-        if answers and isinstance(encoder, ComparingEncoder):
-            episodes = recordings.episode_frames
-            length = config.critic.typed_options()["segment_length"]
-            comparisons = to_comparisons(answers, episodes, length)
-            encoder.learn_comparisons(episodes, comparisons, keeping(figures, say))
-        else:
-            encoder.learn(recordings.to_fit(), keeping(figures, say))
+        _learn(encoder, recordings, answers, config, keeping(figures, say))
     with clock.time("embedding"):
         examples = _embed(recordings, config, encoder, say)
     return EmbeddedDemonstrations(
@@ -138,6 +130,23 @@ def embed_demonstrations(
         seconds=clock.seconds,
         figures=figures,
     )
+
+
+def _learn(
+    encoder: Encoder,
+    recordings: _Recordings,
+    answers: Sequence[SegmentComparison],
+    config: FitConfig,
+    report: Report,
+) -> None:
+    """Let an encoder learn from what was said of pieces of the episodes, or from their labels."""
+    if not (answers and isinstance(encoder, ComparingEncoder)):
+        # From the episodes to fit alone: one that saw the test pictures would flatter the critic.
+        encoder.learn(recordings.to_fit(), report)
+        return
+    length = config.critic.typed_options()["segment_length"]
+    comparisons = to_comparisons(answers, recordings.episode_frames, length)
+    encoder.learn_comparisons(recordings.episode_frames, comparisons, report)
 
 
 def _check_config(config: FitConfig) -> None:

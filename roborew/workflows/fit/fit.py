@@ -12,11 +12,11 @@ from roborew.config import format_options
 from roborew.critics.calibration import fit_calibration
 from roborew.critics.critic import Critic
 from roborew.critics.ensemble import make_objective
-from roborew.critics.objective import PreferenceObjective, Refittable
+from roborew.critics.objective import Objective, PreferenceObjective, Refittable
 from roborew.data.demonstration import Demonstration
 from roborew.data.preferences import Preference
 from roborew.errors import InvalidInputError
-from roborew.learning.examples import EpisodeFrames, Example
+from roborew.learning.examples import EpisodeFrames, Example, Report
 from roborew.learning.labels import progress_labels
 from roborew.seeding import Seeds
 from roborew.stopwatch import Stopwatch
@@ -110,17 +110,7 @@ def fit_objective(
     if config.goal_images is None and not embedded.answers:
         _check_gain(training)
     with clock.time("objective"):
-        if embedded.answers and isinstance(objective, PreferenceObjective):
-            objective.learn(embedded.examples, embedded.answers, report)
-        elif embedded.visited and isinstance(objective, Refittable):
-            # What an agent visited is no demonstration: such a critic tells it from one.
-            demonstrations = [
-                example for example in training if example.name not in embedded.visited
-            ]
-            visited = [example for example in training if example.name in embedded.visited]
-            objective.refit(demonstrations, visited, report)
-        else:
-            objective.fit(training, validation, report)
+        _learn(objective, embedded, training, validation, report)
         # On validation episodes: those that were fitted get scores better than any new one.
         calibration = fit_calibration(objective, validation) if config.calibrate else None
     recipe = _recipe(embedded, config, settings)
@@ -135,6 +125,25 @@ def fit_objective(
         seconds=embedded.seconds | clock.seconds,
         figures=figures,
     )
+
+
+def _learn(
+    objective: Objective,
+    embedded: EmbeddedDemonstrations,
+    training: Sequence[Example],
+    validation: Sequence[Example],
+    report: Report,
+) -> None:
+    """Let an objective learn in the way that suits what is there."""
+    if embedded.answers and isinstance(objective, PreferenceObjective):
+        objective.learn(embedded.examples, embedded.answers, report)
+    elif embedded.visited and isinstance(objective, Refittable):
+        # What an agent visited is no demonstration: such a critic tells it from one.
+        demonstrations = [one for one in training if one.name not in embedded.visited]
+        visited = [one for one in training if one.name in embedded.visited]
+        objective.refit(demonstrations, visited, report)
+    else:
+        objective.fit(training, validation, report)
 
 
 def _recipe(

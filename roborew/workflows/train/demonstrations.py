@@ -107,19 +107,10 @@ def check_agent_demonstrations(
         InvalidInputError: the agent takes none, or cannot do without; or see `agent_episodes`.
     """
     name = config.agent.name
-    is_offline = getattr(agent, "offline", False)
+    _check_agent(config, agent)
     if config.demos is None:
-        if is_offline:
-            raise InvalidInputError(
-                f"agent {name}: learns from demonstrations alone; name a set with --demos."
-            )
         return config
-    if not isinstance(agent, LearnsFromDemonstrations):
-        raise InvalidInputError(f"demos: agent {name} takes no demonstrations; leave them out.")
-    if is_offline and (config.refit is not None or config.reward.is_taught):
-        raise InvalidInputError(
-            f"refit: agent {name} never plays, so there is nothing to refit a critic to."
-        )
+    assert isinstance(agent, LearnsFromDemonstrations)
     takes_failures: bool = getattr(agent, "takes_failures", False)
     failures = takes_failures if config.demo_failures is None else config.demo_failures
     demonstrations = read_agent_demonstrations(
@@ -142,6 +133,22 @@ def check_agent_demonstrations(
     return replace(config, num_demos=len(demonstrations), demo_failures=failures)
 
 
+def _check_agent(config: TrainConfig, agent: Agent) -> None:
+    """Raise where an agent takes no demonstrations, cannot do without, or never plays."""
+    name = config.agent.name
+    is_offline = getattr(agent, "offline", False)
+    if is_offline and config.demos is None:
+        raise InvalidInputError(
+            f"agent {name}: learns from demonstrations alone; name a set with --demos."
+        )
+    if config.demos is not None and not isinstance(agent, LearnsFromDemonstrations):
+        raise InvalidInputError(f"demos: agent {name} takes no demonstrations; leave them out.")
+    if is_offline and (config.refit is not None or config.reward.is_taught):
+        raise InvalidInputError(
+            f"refit: agent {name} never plays, so there is nothing to refit a critic to."
+        )
+
+
 def _check_spaces(episodes: Sequence[DemonstrationEpisode], env: VectorEnv[Any, Any, Any]) -> None:
     spaces: Any = env  # Gymnasium leaves the parameter of these spaces open
     check_demonstrations(episodes, spaces.single_observation_space, spaces.single_action_space)
@@ -153,7 +160,9 @@ def _recorded_cameras(config: TrainConfig) -> tuple[str, ...]:
 
 
 def give_demonstrations(config: TrainConfig, agent: Agent, model: RewardModel | None) -> None:
-    """Let an agent take over the demonstrations of a run."""
+    """Let an agent take over the demonstrations of a run, where it has any."""
+    if config.demos is None:
+        return
     assert isinstance(agent, LearnsFromDemonstrations)
     agent.use_demonstrations(agent_episodes(config, model, agent.needs_rewards))
 

@@ -167,8 +167,7 @@ def _phase(
     model = load_model(phase)
     with closing(make_reward_env(phase, config.num_envs, model)) as env:
         agent = make_agent(config, env)
-        if config.demos is not None:
-            give_demonstrations(config, agent, model)
+        give_demonstrations(config, agent, model)
         give_experience(run, config, refits, agent, model)
         _warn(run, config, model, env, agent)
         train_logger = TrainLogger(

@@ -210,3 +210,12 @@ def test_the_command_line_takes_the_folder_and_its_settings(
     policy = _config(tmp_path / "policy", type="act")
     assert main(["serve", "--reward", str(policy)]) != 0
     assert "a policy of LeRobot (act)" in capsys.readouterr().err
+
+
+def test_a_misspelt_folder_beside_others_is_not_asked_for_on_the_hub(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "critics" / "drawer").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    assert not RewardConfig("critics/drawr").is_repository
+    assert RewardConfig("owner/drawr").is_repository
