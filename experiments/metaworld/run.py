@@ -69,7 +69,7 @@ def reward_words(reward: str, critic: Path, demonstrations: Path) -> list[str]:
     Args:
         reward: ``critic``; ``critic-refit`` and ``critic-refit-episodes``, two refits with 25 episodes
             each, labeled by frame or as a whole; ``critic-bonus``, true success beside it; ``sparse``
-            and ``sparse-N``, true success alone until N episodes have ended; ``env``.
+            and ``sparse-N``, true success alone for the actions of N whole episodes; ``env``.
         critic: its folder.
         demonstrations: that it was fitted to.
     """
