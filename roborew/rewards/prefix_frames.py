@@ -96,6 +96,18 @@ class PrefixWindow:
             prefixes.append(self._prefix(stored, stride, count, frame, clip.instruction))
         return prefixes, {"count": np.array([count]), "kept": np.stack(stored)}
 
+    def extend_all(
+        self, clips: Sequence[Clip], states: Sequence[RecurrentState]
+    ) -> tuple[list[Prefix], list[RecurrentState]]:
+        """Return the prefixes of all clips, one after the other, and the state after each clip."""
+        prefixes: list[Prefix] = []
+        next_states: list[RecurrentState] = []
+        for clip, state in zip(clips, states, strict=True):
+            clip_prefixes, next_state = self.extend(clip, state)
+            prefixes += clip_prefixes
+            next_states.append(next_state)
+        return prefixes, next_states
+
     def _prefix(
         self, stored: Sequence[Frame], stride: int, count: int, newest: Frame, instruction: str
     ) -> Prefix:

@@ -88,9 +88,7 @@ def _critic_cameras(config: TrainConfig) -> tuple[str, ...]:
 def _record_visited(run: RunDirectory, config: TrainConfig, number: int) -> None:
     """Write episodes of the agent as it explores, as the critic sees them."""
     agent = load_trained(run).agent
-    label = (
-        _frame_labels if config.refit_labels == "frames" else _EpisodeLabels(run, config, number)
-    )
+    label = frame_labels if config.refit_labels == "frames" else _EpisodeLabels(run, config, number)
     path = visited_path(run, number)
     count = config.refit_episodes
     record_agent(config, agent, path, number, count, _critic_cameras(config), label)
@@ -170,7 +168,7 @@ def _columns(
     }
 
 
-def _frame_labels(recording: Recording) -> dict[str, NDArray[Any]]:
+def frame_labels(recording: Recording) -> dict[str, NDArray[Any]]:
     """The truth of every frame, as far as the simulator reports it."""
     episode = recording.episode
     columns: dict[str, NDArray[Any]] = {}

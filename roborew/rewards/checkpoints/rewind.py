@@ -167,12 +167,7 @@ class Rewind:
         self, clips: Sequence[Clip], states: Sequence[RecurrentState]
     ) -> tuple[list[Scores], list[RecurrentState]]:
         """Score the next frames of episodes; see `roborew.types.IncrementalRewardModel`."""
-        prefixes: list[Prefix] = []
-        next_states: list[RecurrentState] = []
-        for clip, state in zip(clips, states, strict=True):
-            clip_prefixes, next_state = self._window.extend(clip, state)
-            prefixes += clip_prefixes
-            next_states.append(next_state)
+        prefixes, next_states = self._window.extend_all(clips, states)
         progress = self._predict(prefixes)
         parts = split_by_length(progress, [len(clip.frames) for clip in clips])
         return [Scores(part, np.ones(len(part), np.bool_)) for part in parts], next_states

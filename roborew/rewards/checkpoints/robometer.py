@@ -96,12 +96,7 @@ class Robometer:
         self, clips: Sequence[Clip], states: Sequence[RecurrentState]
     ) -> tuple[list[Scores], list[RecurrentState]]:
         """Score the next frames of episodes; see `roborew.types.IncrementalRewardModel`."""
-        prefixes: list[Prefix] = []
-        next_states: list[RecurrentState] = []
-        for clip, state in zip(clips, states, strict=True):
-            clip_prefixes, next_state = self._window.extend(clip, state)
-            prefixes += clip_prefixes
-            next_states.append(next_state)
+        prefixes, next_states = self._window.extend_all(clips, states)
         predictions = self._predict(prefixes)
         scores: list[Scores] = []
         for values in split_by_length(predictions, [len(clip.frames) for clip in clips]):

@@ -82,12 +82,7 @@ class PrefixReward(JudgeReward):
         self, clips: Sequence[Clip], states: Sequence[RecurrentState]
     ) -> tuple[list[Scores], list[RecurrentState]]:
         """Score the next frames of episodes; see `roborew.types.IncrementalRewardModel`."""
-        prefixes: list[Prefix] = []
-        next_states: list[RecurrentState] = []
-        for clip, state in zip(clips, states, strict=True):
-            clip_prefixes, next_state = self.extend_prefixes(clip, state)
-            prefixes += clip_prefixes
-            next_states.append(next_state)
+        prefixes, next_states = self._window.extend_all(clips, states)
         values = self.score_prefixes(prefixes)
         by_clip = split_by_length(values, [len(clip.frames) for clip in clips])
         return [self.as_scores(clip_values) for clip_values in by_clip], next_states

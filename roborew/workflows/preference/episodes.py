@@ -7,7 +7,6 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from roborew.agents.base import Agent
@@ -18,7 +17,7 @@ from roborew.storage.json_files import read_json_lines
 from roborew.storage.run import LABELS, RunDirectory
 from roborew.workflows.factories import make_agent, make_env
 from roborew.workflows.preference.settings import settings_of
-from roborew.workflows.refit import record_agent
+from roborew.workflows.refit import frame_labels, record_agent
 from roborew.workflows.train.config import TrainConfig
 from roborew.workflows.trained import load_trained
 
@@ -64,13 +63,7 @@ def _agent(run: RunDirectory, config: TrainConfig) -> Agent:
 
 def true_columns(recording: Recording) -> dict[str, NDArray[Any]]:
     """The truth of every frame, under names that no critic reads."""
-    episode = recording.episode
-    columns: dict[str, NDArray[Any]] = {}
-    if np.isfinite(episode.progress).all():
-        columns["true_progress"] = np.asarray(episode.progress, np.float32)
-    if episode.success is not None:
-        columns["true_success"] = np.asarray(episode.success, np.bool_)
-    return columns
+    return {f"true_{name}": column for name, column in frame_labels(recording).items()}
 
 
 def _below(row: dict[str, Any], folder: str) -> dict[str, Any]:
