@@ -26,6 +26,7 @@ from roborew.judges.openai_protocol import (
     request_body,
 )
 from roborew.judges.types import Answer, Progress, Question
+from roborew.judges.usage import Usage, fetch_models
 
 logger = logging.getLogger(__name__)
 
@@ -117,6 +118,7 @@ class ServerJudge:
         self._top_logprobs = top_logprobs
         self._bare_text = bare_text
         self.progress: Progress | None = None
+        self.usage = Usage()
 
     @property
     def identity(self) -> str:
@@ -128,38 +130,16 @@ class ServerJudge:
         """Whether they are asked for; a server that then does not list them makes abstentions."""
         return self._top_logprobs > 0
 
-    def check_reachable(self) -> None:
-        """Raise unless something answers at the address: said at once, rather than after the deadline
-        of the first question.
+    def check_reachable(self) -> list[str]:
+        """Return the models that the server lists, if it does; raise unless something answers at the
+        address: said at once, rather than after the deadline of the first question.
 
         Raises:
             MissingBackendError: nothing listens there, or the key is refused; the message says what to
                 start.
         """
-        headers = {"Authorization": f"Bearer {self._key}"} if self._key else {}
         seconds = min(self._deadline, PROBE_SECONDS)
-        try:
-            response = httpx2.get(
-                f"{self._base_url}/models",
-                headers=headers,
-                verify=self._verify,
-                trust_env=False,
-                timeout=seconds,
-            )
-        except httpx2.ReadTimeout:
-            return  # it listens, and is busy
-        except httpx2.HTTPError as error:
-            raise MissingBackendError(
-                f"openai judge: no server answers at {self._base_url} ({error}). Start one, such as "
-                f"`vllm serve {self._model} --port 8000` or `llama-server -m MODEL.gguf --mmproj "
-                "MMPROJ.gguf --port 8000`, or give its address as base_url (--judge.base-url)."
-            ) from error
-        if response.status_code in (401, 403):
-            raise MissingBackendError(
-                f"openai judge: {self._base_url} refuses the key (status {response.status_code}); name "
-                "the environment variable that holds it as api_key_env "
-                "(--judge.options api_key_env=NAME)."
-            )
+        return fetch_models(self._base_url, self._model, self._key, self._verify, seconds)
 
     def ask(self, questions: Sequence[Question]) -> list[Answer]:
         """Answer every question within ``deadline`` each.
@@ -284,6 +264,7 @@ class ServerJudge:
         for label in (response.headers.get("X-Request-Id", ""), str(content.get("id"))):
             if REQUEST_ID_PREFIX in label and own["X-Request-Id"] not in label:
                 raise FaultError("a reply to another question")
+        self.usage.add(content)
         return read_answer(content, question)
 
     def _failure(self, reason: str) -> Answer:

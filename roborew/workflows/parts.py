@@ -43,6 +43,8 @@ TAUGHT_REWARDS = MappingProxyType(
     }
 )
 """Rewards that are learned within a run, from nothing."""
+AUTO = "auto"
+"""Stands for the reward that goes with a judge, where one is examined."""
 RENAMED_REWARDS = MappingProxyType({"true-dense": "oracle-dense", "true-sparse": "oracle-sparse"})
 """Names of an earlier release, which are still read."""
 
@@ -275,3 +277,33 @@ class RewardConfig(PartConfig):
         if not (self._is_registered or self.is_folder or self.is_repository):
             names = [*rewards, *ORACLE_REWARDS, *TAUGHT_REWARDS]
             raise UnknownNameError("reward", self.name, names, nor="folder")
+
+
+@dataclass(frozen=True, slots=True)
+class ExaminedReward(RewardConfig):
+    """Settings of the reward that is examined: --reward.KEY VALUE, and --judge.KEY VALUE of the
+    vision-language model that it asks."""
+
+    name: Name = AUTO
+    """A name of `roborew list rewards`, package.module:Class, where one is served, or a folder or a
+    hub id of weights. auto: what a judge's own name says, else roboreward; without a judge this
+    machine alone is examined."""
+
+    @property
+    def is_given(self) -> bool:
+        """Whether a reward or a judge was named."""
+        return self.name != AUTO or bool(self.options)
+
+    def chosen(self) -> RewardConfig:
+        """Return the reward that is meant."""
+        if self.name != AUTO:
+            return RewardConfig(self.name, self.options)
+        from roborew.rewards.checkpoints.recognition import RELEASED_JUDGES
+
+        model = str(self.options.get("judge.model", ""))
+        names = [name for name, one in RELEASED_JUDGES.items() if one.recognises(model)]
+        return RewardConfig((*names, "roboreward")[0], self.options)
+
+    def factory(self) -> Callable[..., Any]:
+        """Import what makes the reward; see `PartConfig.factory`."""
+        return self.chosen().factory()

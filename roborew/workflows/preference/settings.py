@@ -92,6 +92,11 @@ class PreferenceSettings:
             return QUESTIONS_PER_PAIR * pairs
         return 2 * math.ceil(pairs / self.pairs_per_question)
 
+    @property
+    def questions(self) -> int:
+        """Questions that all rounds ask at most."""
+        return sum(self.questions_of_round(number + 1) for number in range(self.num_rounds))
+
     def labels_of_round(self, number: int) -> int:
         """Pairs that are asked about in a round, from 1; the first rounds take what is left over."""
         share, rest = divmod(self.num_labels, self.num_rounds)

@@ -24,8 +24,7 @@ from roborew.data.preferences import (
 from roborew.data.reading import read_demonstrations
 from roborew.errors import BudgetError, RoborewError
 from roborew.registry import encoders
-from roborew.rewards.pair_lists import PairListLabeler
-from roborew.rewards.preferences import FramePair, PreferenceLabel, PreferenceLabeler
+from roborew.rewards.preferences import FramePair, PreferenceLabel
 from roborew.seeding import Seeds
 from roborew.storage.run import RunDirectory
 from roborew.types import Frame
@@ -33,6 +32,7 @@ from roborew.workflows.fit import FitConfig, fit_critic
 from roborew.workflows.fit.model_card import write
 from roborew.workflows.parts import CriticConfig, EncoderConfig
 from roborew.workflows.preference.episodes import collect_round, set_path
+from roborew.workflows.preference.labelers import Labeler, make_labeler
 from roborew.workflows.preference.selection import choose_pairs
 from roborew.workflows.preference.settings import PreferenceSettings, settings_of
 from roborew.workflows.refit import refit
@@ -44,8 +44,6 @@ ANSWERS = "answers.jsonl"
 PAIRS_PER_WRITE = 128
 """Pairs that are asked about before their labels are on the disk."""
 CRITIC = "bradley_terry"
-
-Labeler = PreferenceLabeler | PairListLabeler
 
 
 class JudgeTeacher:
@@ -210,11 +208,7 @@ def load_labeler(run: RunDirectory, config: TrainConfig) -> Labeler:
         # The same question must be the same again when the run goes on.
         nonce_seed=judge.nonce_seed or f"run of seed {config.seed}",
     )
-    if settings.pairs_per_question == 1:
-        return PreferenceLabeler(judge=judge, device=config.device)
-    return PairListLabeler(
-        judge=judge, pairs_per_question=settings.pairs_per_question, device=config.device
-    )
+    return make_labeler(settings, judge, config.device)
 
 
 def read_frames(

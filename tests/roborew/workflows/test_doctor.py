@@ -12,8 +12,9 @@ import pytest
 
 from roborew import cli
 from roborew.types import Frame
-from roborew.workflows import doctor
-from roborew.workflows.doctor import Check, RenderResult, classify_orientation, healthy, try_backend
+from roborew.workflows.doctor import machine as doctor
+from roborew.workflows.doctor.check import Check, healthy
+from roborew.workflows.doctor.machine import RenderResult, classify_orientation, try_backend
 from roborew_envs.rendering.renderer import backend
 
 GOOD = RenderResult(renderer="a driver", orientation="upright", frames_per_second=500.0)

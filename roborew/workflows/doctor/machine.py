@@ -2,7 +2,7 @@
 named.
 
 Drawing is tried in child processes, because a broken OpenGL driver takes its process down with it.
-``python -m roborew.workflows.doctor BACKEND`` is such a child.
+``python -m roborew.workflows.doctor.machine BACKEND`` is such a child.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from roborew.errors import RoborewError
 from roborew.types import Clip, Frame
+from roborew.workflows.doctor.check import Check
 
 TIMEOUT_SECONDS = 120.0
 """How long a back end may take [s]."""
@@ -64,25 +65,6 @@ ORIENTATIONS: Mapping[tuple[str, ...], str] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
-    """One thing that was tried.
-
-    Attributes:
-        name: what it was.
-        ok: whether it works.
-        needed: whether the main job needs it.
-        finding: what was seen.
-        remedy: what to do where it does not work.
-    """
-
-    name: str
-    ok: bool
-    needed: bool
-    finding: str
-    remedy: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class RenderResult:
     """What a back end rendered."""
 
@@ -106,11 +88,6 @@ def run_checks() -> list[Check]:
     ]
 
 
-def healthy(checks: list[Check]) -> bool:
-    """Whether the main job can run."""
-    return all(check.ok for check in checks if check.needed)
-
-
 def try_backend(name: str, timeout: float = TIMEOUT_SECONDS) -> RenderResult | str:
     """Draw with one OpenGL back end in a child process; return what came of it, or the reason of
     the failure."""
@@ -121,7 +98,7 @@ def try_backend(name: str, timeout: float = TIMEOUT_SECONDS) -> RenderResult | s
     }
     # Set by an earlier back end, it would overrule this one.
     environment.pop("PYOPENGL_PLATFORM", None)
-    command = [sys.executable, "-m", "roborew.workflows.doctor", name]
+    command = [sys.executable, "-m", "roborew.workflows.doctor.machine", name]
     try:
         child = subprocess.run(
             command, env=environment, capture_output=True, text=True, timeout=timeout, check=False

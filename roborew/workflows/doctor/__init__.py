@@ -1,0 +1,1 @@
+"""``roborew doctor``: can this machine, a reward and its judge do their work?"""
