@@ -13,7 +13,7 @@ from roborew.errors import InvalidInputError
 from roborew.evaluation import Policy
 from roborew.short_repr import fields_repr
 from roborew.storage.checkpoints import select_prefix
-from roborew.storage.run import RunDirectory
+from roborew.storage.run import LABELS, RunDirectory
 from roborew.types import RewardModel
 from roborew.workflows.factories import load_agent, make_agent, make_env
 from roborew.workflows.parts import RewardConfig
@@ -101,6 +101,21 @@ def critic_path(run: RunDirectory, number: int) -> Path:
 def visited_path(run: RunDirectory, number: int) -> Path:
     """Where the agent's episodes for the n-th refit lie, from 1: a set of demonstrations."""
     return run.path / f"visited-{number}"
+
+
+def round_path(run: RunDirectory, number: int) -> Path:
+    """Where the agent's episodes for the n-th round of labels lie, from 1, where a judge teaches: a set
+    of demonstrations."""
+    return run.path / LABELS / f"round-{number}"
+
+
+def experience_paths(run: RunDirectory, refits: int) -> list[Path]:
+    """Sets of the agent's own episodes that lie in a run after so many refits."""
+    is_taught = run.config(TrainConfig).reward.is_taught
+    path_of = round_path if is_taught else visited_path
+    paths = [path_of(run, number) for number in range(1, refits + 1)]
+    # A rollout that is longer than a round skips it.
+    return [path for path in paths if path.is_dir()] if is_taught else paths
 
 
 def config_of_phase(run: RunDirectory, config: TrainConfig, number: int) -> TrainConfig:

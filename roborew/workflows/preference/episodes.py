@@ -19,7 +19,7 @@ from roborew.workflows.factories import make_agent, make_env
 from roborew.workflows.preference.settings import settings_of
 from roborew.workflows.refit import frame_labels, record_agent
 from roborew.workflows.train.config import TrainConfig
-from roborew.workflows.trained import load_trained
+from roborew.workflows.trained import load_trained, round_path
 
 
 def set_path(run: RunDirectory) -> Path:
@@ -31,7 +31,7 @@ def collect_round(run: RunDirectory, config: TrainConfig, number: int) -> None:
     """Record the agent's episodes of a round, unless they are there, and put them into the set."""
     folder = set_path(run)
     folder.mkdir(exist_ok=True)
-    path = folder / f"round-{number}"
+    path = round_path(run, number)
     if not path.is_dir():
         record_agent(
             config,
@@ -44,12 +44,11 @@ def collect_round(run: RunDirectory, config: TrainConfig, number: int) -> None:
         )
     lines: list[str] = []
     for earlier in range(1, number + 1):
-        name = f"round-{earlier}"
         # A rollout that is longer than a round skips it.
-        if not (folder / name).is_dir():
+        if not (earlier_round := round_path(run, earlier)).is_dir():
             continue
-        for _, row in read_json_lines(folder / name / MANIFEST):
-            lines.append(json.dumps(_below(row, name)) + "\n")
+        for _, row in read_json_lines(earlier_round / MANIFEST):
+            lines.append(json.dumps(_below(row, earlier_round.name)) + "\n")
     atomic_write(folder / MANIFEST, "".join(lines).encode(), CONTINUE_TRAINING)
 
 

@@ -36,7 +36,7 @@ from roborew.workflows.factories import observe
 from roborew.workflows.rewards import pay_reward
 from roborew.workflows.train.config import TrainConfig
 from roborew.workflows.train.recorded_env import RecordedEnv
-from roborew.workflows.trained import visited_path
+from roborew.workflows.trained import experience_paths
 
 
 def read_agent_demonstrations(
@@ -176,8 +176,8 @@ def give_experience(
     if not (refits and is_state and isinstance(agent, LearnsFromExperience)):
         return
     visited: list[Demonstration] = []
-    for number in range(1, refits + 1):
-        visited += read_demonstrations(visited_path(run, number))
+    for path in experience_paths(run, refits):
+        visited += read_demonstrations(path)
     # Earlier releases recorded the pictures alone.
     if all(demonstration.observations is not None for demonstration in visited):
         agent.use_experience(paid_episodes(config, visited, model))

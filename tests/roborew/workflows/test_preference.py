@@ -18,7 +18,7 @@ from roborew.data.reading import read_demonstrations
 from roborew.errors import BudgetError, InvalidInputError
 from roborew.judges.recorded import read_answers
 from roborew.storage.run import RunDirectory
-from roborew.workflows.parts import RewardConfig
+from roborew.workflows.parts import AgentConfig, RewardConfig
 from roborew.workflows.preference.selection import choose_pairs
 from roborew.workflows.preference.settings import PreferenceSettings, Selection
 from roborew.workflows.preference.teach import JudgeTeacher
@@ -51,6 +51,13 @@ def url(tmp_path: Path) -> Iterator[str]:
         yield address
 
 
+AGENTS = {
+    "ppo": AgentConfig("ppo"),
+    # Its replay holds the rounds' episodes, paid anew by each critic.
+    "sac": AgentConfig("sac", {"report_every": 32, "gradient_steps": 1, "batch_size": 8}),
+}
+
+
 def config_of(url: str, **options: object) -> TrainConfig:
     return TrainConfig(
         env=EnvConfig("roborew/Press-v0", width=48, height=36, horizon=8),
@@ -61,17 +68,18 @@ def config_of(url: str, **options: object) -> TrainConfig:
     )
 
 
+@pytest.mark.parametrize("agent", AGENTS)
 def test_interrupted_at_any_rollout_or_budget_equals_uninterrupted(
-    url: str, tmp_path: Path
+    url: str, tmp_path: Path, agent: str
 ) -> None:
-    with start(config_of(url), tmp_path / "whole") as run:
+    with start(replace(config_of(url), agent=AGENTS[agent]), tmp_path / "whole") as run:
         train(run, refit=JudgeTeacher())
 
     def stop(status: Status) -> None:
         signal.raise_signal(signal.SIGINT)
 
     # Enough for a part of a round in each session.
-    scarce = config_of(url, **{"judge.max_questions": 8})
+    scarce = replace(config_of(url, **{"judge.max_questions": 8}), agent=AGENTS[agent])
     with start(scarce, tmp_path / "parts") as run, pytest.raises(BudgetError):
         train(run, stop, JudgeTeacher())
     for _ in range(12):
