@@ -47,6 +47,7 @@ class TorchObjective(ABC, Generic[NetworkT]):
         self._steps = steps
         self._network: NetworkT | None = None
         self._shape = (0, 0)
+        self._loaded: Mapping[str, NDArray[Any]] = {}
 
     @abstractmethod
     def build(self, feature_dim: int, text_dim: int) -> NetworkT:
@@ -71,10 +72,13 @@ class TorchObjective(ABC, Generic[NetworkT]):
         loss: Callable[[np.random.Generator], Tensor],
         report: Report,
     ) -> None:
-        """Make a new network for the examples and go down a loss, which draws its own batches."""
+        """Make a new network for the examples, with the weights that were loaded, if any were, and go
+        down a loss, which draws its own batches."""
         features_dim = examples[0].features.shape[1]
         text_dim = len(examples[0].text_embedding)
         self.make_network(features_dim, text_dim)
+        if self._loaded:
+            load_module_state(self.network, self._loaded, self._name)
         rng = np.random.default_rng(self._seed)
         descent = GradientDescent(self.network.parameters(), self._steps, rate=LEARNING_RATE)
         self.network.train()
@@ -102,6 +106,7 @@ class TorchObjective(ABC, Generic[NetworkT]):
         self.make_network(features_dim, text_dim)
         weights = {name: array for name, array in arrays.items() if name != SHAPE}
         load_module_state(self.network, weights, self._name)
+        self._loaded = weights
 
     def make_network(self, feature_dim: int, text_dim: int) -> None:
         """Make the network anew, with the weights of the seed."""

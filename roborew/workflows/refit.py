@@ -10,7 +10,7 @@ from __future__ import annotations
 import shlex
 import shutil
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from roborew.agents.base import Agent
 from roborew.config import parse_settings
-from roborew.critics.critic import GOALS, is_critic, read_config
+from roborew.critics.critic import GOALS, Critic, is_critic, read_config
 from roborew.critics.objective import Refittable
 from roborew.critics.recipe import checked_recipe
 from roborew.data.atomic_dataset import write_dataset
@@ -50,6 +50,8 @@ FIRST_SEED = 30_000_000_000
 """Starts of these episodes: never those that agents train on or are evaluated on."""
 SEEDS_APART = 1_000
 """Starts of one refit, at most."""
+STEPS_RATIO = 0.4
+"""Gradient steps from the weights of the critic before, of those from scratch."""
 
 
 def refit(run: RunDirectory, number: int) -> None:
@@ -74,9 +76,19 @@ def refit(run: RunDirectory, number: int) -> None:
     for earlier in range(1, number + 1):
         visited += read_demonstrations(visited_path(run, earlier))
     _check_labels(visited, config)
-    fitted = fit_critic(list(demonstrations), _fit_config(config), visited=visited)
     source = f"{(config.refit or Path()).name} and episodes of the agent"
+    start = None
+    if config.refit_start == "weights":
+        before = _critic_before(run, config, number)
+        start = Critic.from_pretrained(before)
+        source += f"; from the weights of {before.name}, which may have learned from any of them"
+    fitted = fit_critic(list(demonstrations), _fit_config(config), visited=visited, start=start)
     write(fitted, path, source, "roborew " + shlex.join(sys.argv[1:]))
+
+
+def _critic_before(run: RunDirectory, config: TrainConfig, number: int) -> Path:
+    """The critic that pays until a refit."""
+    return critic_path(run, number - 1) if number > 1 else Path(config.reward.name)
 
 
 def _critic_cameras(config: TrainConfig) -> tuple[str, ...]:
@@ -223,6 +235,8 @@ def _fit_config(config: TrainConfig) -> FitConfig:
     goals = folder / GOALS
     objective = parse_settings(critics.load(content["critic"]), recipe["objective"])
     encoder = parse_settings(encoders.load(recipe["encoder_name"]), recipe["encoder"])
+    if config.refit_start == "weights":
+        objective, encoder = map(_with_fewer_steps, (objective, encoder))
     return FitConfig(
         critic=CriticConfig(content["critic"], objective),
         ensemble_size=recipe.get("members", 1),
@@ -236,3 +250,10 @@ def _fit_config(config: TrainConfig) -> FitConfig:
         threads=config.threads,
         device=config.device,
     )
+
+
+def _with_fewer_steps(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings with `STEPS_RATIO` of the gradient steps, where there are any."""
+    if "steps" not in options:
+        return dict(options)
+    return {**options, "steps": max(1, round(STEPS_RATIO * options["steps"]))}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,10 +45,12 @@ from roborew.workflows.fit.split import (
     hold_out_instructions,
     split_episodes,
     strata_of,
+    with_half_visited,
 )
 from roborew.workflows.parts import PartConfig
 
 if TYPE_CHECKING:
+    from roborew.critics.critic import Critic
     from roborew.critics.dataset.preferences import SegmentComparison
 
 Say = Callable[[str, float], None]
@@ -95,6 +98,7 @@ def embed_demonstrations(
     say: Say | None = None,
     visited: Sequence[Demonstration] = (),
     preferences: Sequence[Preference] = (),
+    start: Critic | None = None,
 ) -> EmbeddedDemonstrations:
     """Read demonstrations, split them, let the encoder learn from those to be fitted, and embed all
     of them.
@@ -111,8 +115,12 @@ def embed_demonstrations(
         recordings = _read(all_demonstrations, config, encoder, seeds, say)
     if len(recordings.cameras) > 1:
         encoder = MultiViewEncoder(encoder, recordings.cameras, recordings.aspect)
+    names = recordings.split.fit
+    if start is not None:
+        encoder.load_state_dict(start.encoder.state_dict())
+        names = with_half_visited(names, [one.name for one in visited])
     with clock.time("encoder"):
-        _learn(encoder, recordings, answers, config, keeping(figures, say))
+        _learn(encoder, recordings, names, answers, config, keeping(figures, say))
     with clock.time("embedding"):
         examples = _embed(recordings, config, encoder, say)
     return EmbeddedDemonstrations(
@@ -135,6 +143,7 @@ def embed_demonstrations(
 def _learn(
     encoder: Encoder,
     recordings: _Recordings,
+    names: Sequence[str],
     answers: Sequence[SegmentComparison],
     config: FitConfig,
     report: Report,
@@ -142,7 +151,7 @@ def _learn(
     """Let an encoder learn from what was said of pieces of the episodes, or from their labels."""
     if not (answers and isinstance(encoder, ComparingEncoder)):
         # From the episodes to fit alone: one that saw the test pictures would flatter the critic.
-        encoder.learn(recordings.to_fit(), report)
+        encoder.learn(recordings.episodes(names), report)
         return
     length = config.critic.typed_options()["segment_length"]
     comparisons = to_comparisons(answers, recordings.episode_frames, length)
@@ -187,11 +196,13 @@ class _Recordings:
         height, width = self.episode_frames[0].frames.shape[1:3]
         return width / len(self.cameras) / height
 
-    def to_fit(self) -> list[EpisodeFrames]:
-        """The episodes that may be learned from."""
-        names = set(self.split.fit)
+    def episodes(self, names: Sequence[str]) -> list[EpisodeFrames]:
+        """The episodes of these names, in the order of the demonstrations."""
+        counts = Counter(names)
         pairs = zip(self.demonstrations, self.episode_frames, strict=True)
-        return [episode for demonstration, episode in pairs if demonstration.name in names]
+        return [
+            episode for demonstration, episode in pairs for _ in range(counts[demonstration.name])
+        ]
 
 
 def _read(

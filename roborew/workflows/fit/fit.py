@@ -30,7 +30,7 @@ from roborew.workflows.fit.embed import (
     with_every_setting,
 )
 from roborew.workflows.fit.preferences import for_preferences
-from roborew.workflows.fit.split import HeldOutInstructions, Split
+from roborew.workflows.fit.split import HeldOutInstructions, Split, with_half_visited
 
 MIN_PROGRESS_RANGE = 0.05
 """Least difference in progress between any two frames that are learned from."""
@@ -68,6 +68,7 @@ def fit_critic(
     say: Say | None = None,
     visited: Sequence[Demonstration] = (),
     preferences: Sequence[Preference] = (),
+    start: Critic | None = None,
 ) -> Fitted:
     """Fit a critic to demonstrations.
 
@@ -80,6 +81,8 @@ def fit_critic(
             learn from them (`Refittable`) uses that.
         preferences: what somebody said of pieces of the episodes. A critic that can learn from that
             (`PreferenceObjective`) learns from nothing else then; see `for_preferences`.
+        start: a critic of the same configuration whose weights learning goes on from. Of what is
+            learned from, about half is then what was visited: the rest it has seen before.
 
     Raises:
         UnknownNameError: no such critic, encoder or setting.
@@ -89,23 +92,31 @@ def fit_critic(
     """
     if preferences:
         config = for_preferences(config, preferences)
-    embedded = embed_demonstrations(demonstrations, config, say, visited, preferences)
-    return fit_objective(embedded, config, say)
+    embedded = embed_demonstrations(demonstrations, config, say, visited, preferences, start)
+    return fit_objective(embedded, config, say, start)
 
 
 def fit_objective(
-    embedded: EmbeddedDemonstrations, config: FitConfig, say: Say | None = None
+    embedded: EmbeddedDemonstrations,
+    config: FitConfig,
+    say: Say | None = None,
+    start: Critic | None = None,
 ) -> Fitted:
-    """Fit the objective of a configuration to what `embed_demonstrations` made with it; errors as
-    of `fit_critic`."""
+    """Fit the objective of a configuration to what `embed_demonstrations` made with it; arguments and
+    errors as of `fit_critic`."""
     clock = Stopwatch()
     figures = dict(embedded.figures)
     report = keeping(figures, say)
     seeded = [f"seed={Seeds(config.seed).integer('critic')}"]
     settings = with_defaults(format_options(config.critic.options), seeded)
     objective = make_objective(config.critic.name, settings, config.ensemble_size)
+    if start is not None:
+        objective.load_state_dict(start.objective.state_dict())
     by_name = {example.name: example for example in embedded.examples}
-    training = [by_name[name] for name in embedded.split.fit]
+    names = embedded.split.fit
+    if start is not None:
+        names = with_half_visited(names, embedded.visited)
+    training = [by_name[name] for name in names]
     validation = [by_name[name] for name in embedded.split.validation]
     if config.goal_images is None and not embedded.answers:
         _check_gain(training)

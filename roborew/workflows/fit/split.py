@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -120,6 +120,25 @@ def split_episodes(strata: dict[str, str], held_out: float, rng: np.random.Gener
         validation=tuple(sorted(validation)),
         test=tuple(sorted(test)),
     )
+
+
+def with_half_visited(names: Sequence[str], visited: Collection[str]) -> tuple[str, ...]:
+    """Repeat the names of one kind until there are about as many as of the other.
+
+    Args:
+        names: of episodes.
+        visited: those among them that an agent visited; the others are demonstrations.
+
+    >>> with_half_visited(("a", "b", "c", "mine"), {"mine"})
+    ('a', 'b', 'c', 'mine', 'mine', 'mine')
+    """
+    own = [name for name in names if name in visited]
+    shown = [name for name in names if name not in visited]
+    repeats = {True: 1, False: 1}
+    if own and shown:
+        repeats[True] = max(1, round(len(shown) / len(own)))
+        repeats[False] = max(1, round(len(own) / len(shown)))
+    return tuple(name for name in names for _ in range(repeats[name in visited]))
 
 
 def _held_out_count(available: int, ratio: float) -> int:

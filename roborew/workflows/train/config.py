@@ -17,8 +17,8 @@ in config.json from then on.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -33,6 +33,8 @@ from roborew.workflows.train.legacy import nested
 from roborew.workflows.train.origin import without_foreign_caches
 
 DEFAULT_ENV = "roborew/DrawerOpen-v0"
+REFIT_SETTINGS = ("num_refits", "refit_episodes", "refit_labels", "refit_start")
+"""They mean something with --refit only."""
 """The task of ``roborew demo``, and of ``roborew train`` without ``--env``."""
 ShapingKind = Literal["progress-delta", "raw", "potential"]
 TrackerName = Literal["trackio", "wandb"]
@@ -227,6 +229,9 @@ class TrainConfig:
     refit_labels: Literal["frames", "episodes"] = "frames"
     """What is told of them: of each frame, progress and success as far as the simulator knows them; or
     only whether the episode brought success, as a person would who watches it to the end."""
+    refit_start: Literal["scratch", "weights"] = "scratch"
+    """Fit from scratch, or go on from the weights of the critic before: in two fifths of the steps, half
+    of what is learned from being the agent's episodes."""
     threads: int = 1
     """Threads of torch; small networks beside busy simulations are fastest with one."""
     device: str = "cpu"
@@ -264,11 +269,11 @@ class TrainConfig:
                 raise InvalidInputError("num_demos: name the demonstrations, too: --demos.")
         if self.demo_failures is not None and self.demos is None:
             raise InvalidInputError("demo_failures: name the demonstrations, too: --demos.")
-        refits = (self.num_refits, self.refit_episodes, self.refit_labels)
-        if refits != (1, 32, "frames") and self.refit is None:
+        usual = _defaults(REFIT_SETTINGS)
+        names = [name for name in REFIT_SETTINGS if getattr(self, name) != usual[name]]
+        if names and self.refit is None:
             raise InvalidInputError(
-                "num_refits, refit_episodes, refit_labels: nothing is refitted; name demonstrations: "
-                "--refit."
+                f"{', '.join(names)}: nothing is refitted; name demonstrations: --refit."
             )
 
     @classmethod
@@ -278,7 +283,7 @@ class TrainConfig:
         # no pictures.
         earlier: dict[str, Any] = {"log": [], "demos": None, "num_demos": None, "patience": None}
         earlier["demo_failures"] = None
-        earlier |= {"success_bonus": None, "refit_episodes": 32, "refit_labels": "frames"}
+        earlier |= {"success_bonus": None, **_defaults(REFIT_SETTINGS)}
         earlier["observations"] = to_json(ObservationsConfig())
         return {**earlier, **nested(content)}
 
@@ -340,3 +345,8 @@ class TrainConfig:
             return settings_of(self).phases(self.timesteps)
         parts = self.num_refits + 1 if self.refit else 1
         return tuple(self.timesteps * part // parts for part in range(1, parts + 1))
+
+
+def _defaults(names: Collection[str]) -> dict[str, Any]:
+    """Settings of `TrainConfig` as they are if not given."""
+    return {one.name: one.default for one in fields(TrainConfig) if one.name in names}

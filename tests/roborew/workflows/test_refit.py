@@ -119,6 +119,41 @@ def test_the_agents_episodes_are_kept_with_their_truth_and_another_critic_pays(
     assert "episodes of the agent" in (critics[2] / "card.md").read_text()
 
 
+@pytest.mark.parametrize("start_from", [True, False])
+def test_a_step_from_the_weights_of_the_critic_before_goes_no_further_than_a_step(
+    demos: Path, start_from: bool
+) -> None:
+    demonstrations = list(read_demonstrations(demos))
+    how = FitConfig(
+        critic=CriticConfig("robometer", {"steps": 3}),
+        ensemble_size=2,
+        encoder=EncoderConfig("conv", {"steps": 3}),
+    )
+    before = fit_critic(demonstrations, how).critic
+    one_step = replace(
+        how,
+        critic=CriticConfig("robometer", {"steps": 1}),
+        encoder=EncoderConfig("conv", {"steps": 1}),
+        seed=1,
+    )
+    after = fit_critic(demonstrations, one_step, start=before if start_from else None).critic
+    for part in ("encoder", "objective"):
+        weights, moved = (getattr(critic, part).state_dict() for critic in (before, after))
+        farthest = max(float(np.abs(moved[name] - weights[name]).max()) for name in weights)
+        # Adam's first step is as long as its learning rate, 0.002, in each weight.
+        assert (farthest < 0.01) == start_from
+
+
+@pytest.mark.parametrize("config", ["vice"], indirect=True)
+def test_the_card_says_which_critic_a_refit_went_on_from(
+    config: TrainConfig, tmp_path: Path
+) -> None:
+    with start(replace(config, refit_start="weights"), tmp_path / "run") as run:
+        train(run, refit=refit.refit)
+    card = (run.path / "critic-1" / "card.md").read_text()
+    assert "from the weights of vice" in card
+
+
 @pytest.mark.parametrize("config", ["vice"], indirect=True)
 def test_only_whether_an_episode_brought_success_may_be_told(
     config: TrainConfig, tmp_path: Path
