@@ -132,12 +132,12 @@ def with_half_visited(names: Sequence[str], visited: Collection[str]) -> tuple[s
     >>> with_half_visited(("a", "b", "c", "mine"), {"mine"})
     ('a', 'b', 'c', 'mine', 'mine', 'mine')
     """
-    own = [name for name in names if name in visited]
-    shown = [name for name in names if name not in visited]
+    num_visited = sum(name in visited for name in names)
+    num_demonstrations = len(names) - num_visited
     repeats = {True: 1, False: 1}
-    if own and shown:
-        repeats[True] = max(1, round(len(shown) / len(own)))
-        repeats[False] = max(1, round(len(own) / len(shown)))
+    if num_visited and num_demonstrations:
+        repeats[True] = max(1, round(num_demonstrations / num_visited))
+        repeats[False] = max(1, round(num_visited / num_demonstrations))
     return tuple(name for name in names for _ in range(repeats[name in visited]))
 
 
