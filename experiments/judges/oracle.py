@@ -1,6 +1,7 @@
 """A judge that knows the truth, behind an OpenAI-compatible server on this machine.
 
-It knows the progress of every frame that a run recorded (``preferences/round-*``), and says which of
+It knows the progress of every frame that a run recorded (``preferences/round-*``), or that a set of
+demonstrations tells, and says which of
 two pictures is further; of a share of all pairs it says the opposite, and of another one nothing. Which
 pairs these are depends on the pictures alone, so that asking again, or the other way round, does not
 help.
@@ -13,7 +14,7 @@ import hashlib
 import io
 import json
 import re
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -26,6 +27,7 @@ from safetensors.numpy import load
 
 from roborew import read_demonstrations
 from roborew.data.manifest_writer import MANIFEST
+from roborew.data.preferences import Segment
 from roborew.storage.json_files import read_json_lines
 
 TIE_MARGIN = 0.01
@@ -38,12 +40,16 @@ DESCRIPTION = re.compile(r"first ([0-9a-f]{64}) second ([0-9a-f]{64})")
 class Oracle:
     """Args:
     runs: folder of the runs whose frames are known.
+    sets: folders of demonstrations whose frames are known, too.
     wrong: share of the pairs of which it says the opposite.
     silent: share of the pairs of which it says nothing.
     """
 
-    def __init__(self, runs: Path, wrong: float = 0.1, silent: float = 0.1) -> None:
+    def __init__(
+        self, runs: Path, wrong: float = 0.1, silent: float = 0.1, sets: Sequence[Path] = ()
+    ) -> None:
         self._runs = runs
+        self._sets = sets
         self._wrong = wrong
         self._silent = silent
         self._progress: dict[str, float] = {}
@@ -94,21 +100,44 @@ class Oracle:
         """The truth about a picture of a run."""
         with self._lock:
             if key not in self._progress:
-                self._read_rounds()
+                self._read_new()
             return self._progress[key]
 
-    def _read_rounds(self) -> None:
+    def _read_new(self) -> None:
+        """Read what was recorded since."""
         for folder in sorted(self._runs.glob("*/preferences/round-*")):
-            if folder in self._read or not (folder / MANIFEST).is_file():
-                continue
-            self._read.add(folder)
-            rows = {row["case_id"]: row for _, row in read_json_lines(folder / MANIFEST)}
-            for episode in read_demonstrations(folder):
-                numbers = load((folder / rows[episode.name]["numbers"]).read_bytes())
-                views = zip(*map(episode.frames, episode.cameras), strict=True)
-                for views_of_frame, progress in zip(views, numbers["true_progress"], strict=True):
-                    key = picture_key(np.concatenate(views_of_frame, axis=1))
-                    self._progress[key] = float(progress)
+            if folder not in self._read and (folder / MANIFEST).is_file():
+                self._read.add(folder)
+                self._learn(folder, true_progress(folder))
+        for folder in self._sets:
+            if folder not in self._read:
+                self._read.add(folder)
+                self._learn(folder, labeled_progress(folder))
+
+    def _learn(self, folder: Path, truth: Mapping[Segment, float]) -> None:
+        for episode in read_demonstrations(folder):
+            views = zip(*map(episode.frames, episode.cameras), strict=True)
+            for step, views_of_frame in enumerate(views):
+                key = picture_key(np.concatenate(views_of_frame, axis=1))
+                self._progress[key] = truth[episode.name, step]
+
+
+def true_progress(folder: Path) -> dict[Segment, float]:
+    """The truth about every frame of a set that a run recorded for labels."""
+    truth: dict[Segment, float] = {}
+    for _, row in read_json_lines(folder / MANIFEST):
+        progress = load((folder / row["numbers"]).read_bytes())["true_progress"]
+        truth.update({(row["case_id"], step): float(p) for step, p in enumerate(progress)})
+    return truth
+
+
+def labeled_progress(folder: Path) -> dict[Segment, float]:
+    """What a set of demonstrations says of every frame."""
+    truth: dict[Segment, float] = {}
+    for episode in read_demonstrations(folder):
+        assert episode.progress is not None, f"{episode.name} tells no progress"
+        truth.update({(episode.name, step): float(p) for step, p in enumerate(episode.progress)})
+    return truth
 
 
 def picture_key(picture: np.ndarray[Any, np.dtype[np.uint8]]) -> str:

@@ -15,13 +15,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from safetensors.numpy import load
 
 from experiments.critics.tables import Rows
-from experiments.judges.oracle import TIE_MARGIN, Oracle, serving
+from experiments.judges.oracle import TIE_MARGIN, Oracle, serving, true_progress
 from roborew.cli import main as roborew
 from roborew.data.preferences import PREFERENCES, Preference, Segment, read_preferences
-from roborew.storage.json_files import read_json_lines
 from roborew.workflows.evaluate import read_summary
 
 TASKS = {"DrawerOpen": 120_000, "Press": 120_000, "Push": 220_000}
@@ -83,15 +81,6 @@ def is_right(label: Preference, truth: dict[Segment, float]) -> bool:
     """Whether the picture that was called the better one is so by more than a tie."""
     gap = truth[label.second] - truth[label.first]
     return abs(gap) >= TIE_MARGIN and (gap > 0) == (label.label == 1.0)
-
-
-def true_progress(folder: Path) -> dict[Segment, float]:
-    """The truth about every frame of a set that was recorded for labels."""
-    truth: dict[Segment, float] = {}
-    for _, row in read_json_lines(folder / "manifest.jsonl"):
-        progress = load((folder / row["numbers"]).read_bytes())["true_progress"]
-        truth.update({(row["case_id"], step): float(p) for step, p in enumerate(progress)})
-    return truth
 
 
 def main(words: Sequence[str] | None = None) -> None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import tyro
 from rich.console import Console
 
-from roborew.cli.command import Command, say
-from roborew.workflows.label.config import LabelConfig
+from roborew.cli.command import Command, say, watched
+from roborew.errors import InvalidInputError
+from roborew.workflows.label.config import LabelConfig, LabelerConfig
 from roborew.workflows.parts import RewardConfig
 
 if TYPE_CHECKING:
@@ -50,11 +51,12 @@ class Serve(Command):
 
 @dataclass(frozen=True, kw_only=True)
 class Label(Command):
-    """Say which of two films is better, on a page in your browser; `roborew fit --critic
-    bradley_terry` learns from that."""
+    """Say which of two films is better, on a page in your browser, or let a vision-language model say
+    it of pictures; `roborew fit --critic bradley_terry` learns from that."""
 
     set: tyro.conf.Positional[Path]
     """Folder of demonstrations, or RUN/preferences of a run with --judge person."""
+    judge: LabelerConfig = field(default_factory=LabelerConfig)
     config: Annotated[LabelConfig, tyro.conf.arg(name="")] = field(default_factory=LabelConfig)
     instruction: str | None = None
     """What the films show, where they do not say so themselves."""
@@ -65,20 +67,43 @@ class Label(Command):
     keys: Path | None = None
     """Press these keys in place of a person: left, right, tie, skip and undo in a file, separated by
     blanks or lines."""
+    device: str = "cpu"
+    """Where a judge in this process runs, a torch device name."""
 
     def run(self, console: Console) -> int:
         """Label."""
         from roborew.workflows.label.session import LabelSession, read_keys
 
-        session = LabelSession(self.set, self.config, self.instruction)
+        self.judge.judge()  # a setting that nobody has is said before anything is read
+        session = LabelSession(self.set, self._config(), self.instruction)
         if self.keys is not None:
             for key in read_keys(self.keys):
                 session.press(key)
-        elif session.current is not None:
+        elif session.current is None:
+            pass
+        elif self.judge.is_person:
             self._serve(console, session)
-        say(console, f"{session.done} of {len(session.pairs)} pairs have a label")
-        self.print_json({"done": session.done, "pairs": len(session.pairs)})
+        else:
+            self._ask(console, session)
+        counts = session.counts()
+        summary = (
+            "{done:,} of {pairs:,} pairs have a label: {ties:,} ties, {silent:,} that say nothing"
+        )
+        say(console, summary.format(**counts))
+        self.print_json(counts)
         return 0
+
+    def _config(self) -> LabelConfig:
+        """What is shown: to a judge pictures."""
+        if self.judge.is_person:
+            return self.config
+        if self.keys is not None:
+            raise InvalidInputError("--keys: these are pressed for a person; leave out --judge.")
+        if self.config.frames not in (None, 1):
+            raise InvalidInputError(
+                f"--frames {self.config.frames}: a judge is shown pictures; leave it out."
+            )
+        return replace(self.config, frames=1)
 
     def _serve(self, console: Console, session: LabelSession) -> None:
         import webbrowser
@@ -90,3 +115,23 @@ class Label(Command):
             if self.browser:
                 webbrowser.open(address)
             server.serve_forever()
+
+    def _ask(self, console: Console, session: LabelSession) -> None:
+        from roborew.workflows.label import asking
+
+        form = self.config.form
+        labeler = asking.load_labeler(
+            self.judge.judge(),
+            self.set / asking.ANSWERS,
+            f"labels of {self.set.name}",
+            form,
+            self.device,
+        )
+        questions = asking.Asking(
+            labeler, session.labels, session.episodes, session.cameras, self.instruction
+        )
+        waiting = questions.unlabeled(session.groups(form.pairs))
+        say(console, asking.describe_questions(waiting, form, labeler.judge.identity))
+        blocks = asking.in_blocks(waiting, asking.PAIRS_PER_READ)
+        for block in watched(console, blocks, "labels", [labeler]):
+            questions.label(block)

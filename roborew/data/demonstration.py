@@ -3,7 +3,7 @@ truth is known."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -218,3 +218,28 @@ class Demonstration:
     def video(self, camera: str | None = None) -> Video:
         """All frames, shape (T, H, W, 3); errors as `frames`."""
         return stack_frames(self.frames(camera), self.length)
+
+
+def resolve_cameras(
+    demonstrations: Sequence[Demonstration], cameras: str | None
+) -> tuple[str, ...]:
+    """Names of cameras: one, several separated by commas, "all", or the first if None.
+
+    Raises:
+        InvalidInputError: one is named twice, or a demonstration does not have it.
+    """
+    available = demonstrations[0].cameras
+    names = available
+    if cameras != "all":
+        listed = (cameras or available[0]).split(",")
+        names = tuple(name.strip() for name in listed)
+    if len(set(names)) < len(names):
+        raise InvalidInputError(f"camera: expected each camera once; got {', '.join(names)}.")
+    for demonstration in demonstrations:
+        missing = [name for name in names if name not in demonstration.cameras]
+        if missing:
+            raise InvalidInputError(
+                f"{demonstration.name}: no camera {missing[0]!r}. Available: "
+                f"{', '.join(demonstration.cameras)}. Name cameras that all demonstrations have."
+            )
+    return names

@@ -19,8 +19,6 @@ from roborew.rewards.vlm.base import TAG, JudgeClient, abstention_of
 from roborew.rewards.vlm.scales import Values
 from roborew.types import Frame
 
-MAX_PAIRS = 64
-"""In one question: a longer list is more likely to lose its count."""
 TOKENS_PER_PAIR = 4
 MIN_TOKENS = 256
 """For a model that says something before it answers."""
@@ -51,29 +49,34 @@ class PairListLabeler(JudgeClient):
 
         Args:
             judge: configuration of the judge, or a judge.
-            pairs_per_question: at most `MAX_PAIRS`.
+            pairs_per_question: that `compare` puts into one.
             device: torch device of a judge in this process.
         """
         super().__init__("preferences", judge, device)
-        self._pairs_per_question = min(pairs_per_question, MAX_PAIRS)
+        self._pairs_per_question = pairs_per_question
 
     def compare(self, pairs: Sequence[FramePair]) -> list[PreferenceLabel]:
         """Label pairs, of one instruction those of one question."""
         size = self._pairs_per_question
-        lists = [pairs[first : first + size] for first in range(0, len(pairs), size)]
-        questions = [self._question(part, swapped=False) for part in lists]
-        questions += [self._question(part, swapped=True) for part in lists]
+        groups = [pairs[first : first + size] for first in range(0, len(pairs), size)]
+        return self.compare_groups(groups)
+
+    def compare_groups(self, groups: Sequence[Sequence[FramePair]]) -> list[PreferenceLabel]:
+        """Label the pairs of groups, each of one instruction and in questions of its own; the labels
+        come one after the other."""
+        questions = [self._question(group, swapped=False) for group in groups]
+        questions += [self._question(group, swapped=True) for group in groups]
         answers = self.ask(questions)
         readings: list[Values] = []
-        for question_pairs, answer in zip([*lists, *lists], answers, strict=True):
+        for group, answer in zip([*groups, *groups], answers, strict=True):
             reading: str | Abstention | None = abstention_of(answer)
             if reading is None:
-                nonce = self.nonce(question_pairs[0].instruction)
+                nonce = self.nonce(group[0].instruction)
                 reading = parse_tagged(answer.text, TAG, nonce)
-            values = read_digits(reading, len(question_pairs))
+            values = read_digits(reading, len(group))
             if isinstance(values, Abstention):
                 self.count_abstention(values)
-                values = np.full(len(question_pairs), np.nan)
+                values = np.full(len(group), np.nan)
             readings.append(values)
         both_orders = np.concatenate([*readings, np.zeros(0)]).reshape(2, -1)
         labels = [combine_orders(*values) for values in both_orders.T.tolist()]

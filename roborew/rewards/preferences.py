@@ -105,6 +105,11 @@ class PreferenceLabeler(JudgeClient):
             for same in identical
         ]
 
+    def compare_groups(self, groups: Sequence[Sequence[FramePair]]) -> list[PreferenceLabel]:
+        """Label the pairs of groups, each pair in questions of its own; the labels come one after the
+        other."""
+        return self.compare([pair for group in groups for pair in group])
+
     def _second_probabilities(self, pairs: Sequence[FramePair]) -> Values:
         """How much speaks for the second picture of each pair as it is shown, shape (n,), NaN for
         an abstention."""

@@ -47,9 +47,10 @@ from roborew.workflows.doctor.run_cost import (
     pictures_of_run,
     questions_of_run,
 )
+from roborew.workflows.label.questions import QUESTIONS_PER_PAIR
 from roborew.workflows.parts import RewardConfig
 from roborew.workflows.preference.labelers import Labeler, make_labeler
-from roborew.workflows.preference.settings import QUESTIONS_PER_PAIR, PreferenceSettings
+from roborew.workflows.preference.settings import PreferenceSettings
 from roborew.workflows.rewards import load_reward
 from roborew.workflows.train.config import TrainConfig
 
@@ -125,7 +126,7 @@ def _load(reward: RewardConfig, judge: JudgeConfig) -> Subject:
     if judge.backend == PERSON:
         raise InvalidInputError("doctor: a person is no model; give a judge that is one.")
     settings = PreferenceSettings(**RewardConfig(reward.name, options).typed_options())
-    return make_labeler(settings, settings.judge, "cpu")
+    return make_labeler(settings.form, settings.judge, "cpu")
 
 
 def _examine_judge(

@@ -20,7 +20,7 @@ from roborew.config import (
 )
 from roborew.critics.ensemble import make_objective
 from roborew.critics.recipe import MACHINE_SETTINGS
-from roborew.data.demonstration import Demonstration
+from roborew.data.demonstration import Demonstration, resolve_cameras
 from roborew.data.preferences import Preference
 from roborew.encoders.base import ComparingEncoder, Encoder
 from roborew.encoders.multi_view import MultiViewEncoder
@@ -36,7 +36,6 @@ from roborew.workflows.fit.examples import (
     embed_goal_images,
     load_episode_frames,
     make_example,
-    resolve_cameras,
 )
 from roborew.workflows.fit.preferences import to_answers, to_comparisons
 from roborew.workflows.fit.split import (

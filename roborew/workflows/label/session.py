@@ -8,7 +8,8 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from roborew.data.demonstration import Demonstration
+from roborew.data import side_by_side
+from roborew.data.demonstration import Demonstration, resolve_cameras
 from roborew.data.preferences import (
     PAIRS,
     PERSON,
@@ -22,7 +23,8 @@ from roborew.data.preferences import (
 from roborew.data.reading import read_demonstrations
 from roborew.errors import InvalidInputError
 from roborew.types import Video
-from roborew.workflows.label.config import LabelConfig
+from roborew.workflows.label.config import FRAMES, LabelConfig
+from roborew.workflows.label.questions import Group, in_groups
 
 Key = Literal["left", "right", "tie", "skip", "undo"]
 LABELS = {"left": 0.0, "right": 1.0, "tie": 0.5, "skip": None}
@@ -46,23 +48,47 @@ class LabelSession:
         if not folder.is_dir():
             raise InvalidInputError(f"label: expected the folder of a set; got {folder}.")
         self._episodes = {one.name: one for one in read_demonstrations(folder, instruction)}
-        self._file = PreferenceFile(folder / PREFERENCES)
-        asked_for = read_pairs(folder / PAIRS) if (folder / PAIRS).is_file() else None
-        self.frames = config.frames if asked_for is None else 1
-        self.pairs = asked_for or draw_pairs([*self._episodes.values()], config)
-        _check_same_length(self._file.labels, self.frames, folder)
+        self.cameras = resolve_cameras(self.episodes, ",".join(config.cameras) or None)
+        self.labels = PreferenceFile(folder / PREFERENCES)
+        awaited = read_pairs(folder / PAIRS) if (folder / PAIRS).is_file() else None
+        self.frames = (config.frames or FRAMES) if awaited is None else 1
+        _check_same_length(self.labels.labels, self.frames, folder)
+        self.pairs = awaited or draw_pairs(self.episodes, config, self.frames)
+
+    @property
+    def episodes(self) -> list[Demonstration]:
+        """Those of the set."""
+        return [*self._episodes.values()]
 
     @property
     def current(self) -> Pair | None:
         """The first pair without a label; None where all have one."""
-        labeled = {label.pair for label in self._file.labels}
+        labeled = {label.pair for label in self.labels.labels}
         return next((pair for pair in self.pairs if pair not in labeled), None)
 
     @property
     def done(self) -> int:
         """Pairs that have a label."""
-        labeled = {label.pair for label in self._file.labels}
+        labeled = {label.pair for label in self.labels.labels}
         return sum(pair in labeled for pair in self.pairs)
+
+    def counts(self) -> dict[str, int]:
+        """How many pairs there are, have a label, are called alike, and were left open."""
+        pairs = set(self.pairs)
+        answers = [label.label for label in self.labels.labels if label.pair in pairs]
+        return {
+            "done": self.done,
+            "pairs": len(self.pairs),
+            "ties": answers.count(0.5),
+            "silent": answers.count(None),
+        }
+
+    def groups(self, size: int) -> list[Group]:
+        """The pairs in groups of so many of one sentence, for questions that hold several."""
+        by_sentence: dict[str, list[Pair]] = {}
+        for pair in self.pairs:
+            by_sentence.setdefault(self.instruction(pair[0]), []).append(pair)
+        return [group for pairs in by_sentence.values() for group in in_groups(pairs, size)]
 
     def press(self, key: str) -> None:
         """Take a key; when this returns, what it says is safe on the disk.
@@ -84,7 +110,7 @@ class LabelSession:
         first, second = pair
         label = LABELS[key]
         reason = SKIPPED if label is None else ""
-        self._file.add(
+        self.labels.add(
             [
                 Preference(
                     first=first,
@@ -98,17 +124,17 @@ class LabelSession:
         )
 
     def _undo(self) -> None:
-        labels = self._file.labels
+        labels = self.labels.labels
         if not labels or labels[-1].by != PERSON:
             raise InvalidInputError("undo: there is no label of a person to take back.")
-        self._file.undo()
+        self.labels.undo()
 
     def film(self, segment: Segment) -> Video:
-        """The frames of a piece, shape (T, H, W, 3), of the first camera."""
+        """The frames of a piece, shape (T, H, W, 3)."""
         name, first = segment
-        frames = self._episodes[name].frames()
-        piece = [frame for step, frame in enumerate(frames) if first <= step < first + self.frames]
-        return np.stack(piece)
+        moments = zip(*map(self._episodes[name].frames, self.cameras), strict=True)
+        piece = [views for step, views in enumerate(moments) if first <= step < first + self.frames]
+        return np.stack([side_by_side(views) for views in piece])
 
     def instruction(self, segment: Segment) -> str:
         """What was asked for there."""
@@ -119,13 +145,25 @@ class LabelSession:
         return self._episodes[segment[0]].fps
 
 
-def draw_pairs(episodes: Sequence[Demonstration], config: LabelConfig) -> list[Pair]:
-    """Draw pairs of pieces of different episodes of one sentence, each pair once.
+def draw_pairs(episodes: Sequence[Demonstration], config: LabelConfig, frames: int) -> list[Pair]:
+    """Draw pairs of pieces of so many frames, of different episodes of one sentence, each pair once;
+    with a critic those that its members dispute most.
 
     Raises:
-        InvalidInputError: no two episodes have one sentence.
+        InvalidInputError: no two episodes have one sentence, or the critic is no ensemble.
     """
-    rng = np.random.default_rng(config.seed)
+    if config.critic is None:
+        return _any_pairs(episodes, config.pairs, frames, config.seed)
+    # torch is slow to import, and a person need not wait for it.
+    from roborew.workflows.label.disagreement import CANDIDATES, load_ensemble, most_disputed
+
+    critic = load_ensemble(config.critic)
+    candidates = _any_pairs(episodes, CANDIDATES * config.pairs, frames, config.seed)
+    return most_disputed(candidates, config.pairs, episodes, critic, frames)
+
+
+def _any_pairs(episodes: Sequence[Demonstration], count: int, frames: int, seed: int) -> list[Pair]:
+    rng = np.random.default_rng(seed)
     peers: dict[str, list[Demonstration]] = {}
     for episode in episodes:
         peers.setdefault(episode.instruction, []).append(episode)
@@ -137,13 +175,13 @@ def draw_pairs(episodes: Sequence[Demonstration], config: LabelConfig) -> list[P
         )
     pairs: dict[Pair, None] = {}
     # Small sets may not hold as many different pairs as were asked for.
-    for _ in range(4 * config.pairs):
-        if len(pairs) == config.pairs:
+    for _ in range(4 * count):
+        if len(pairs) == count:
             break
         first = paired[int(rng.integers(len(paired)))]
         candidates = [peer for peer in peers[first.instruction] if peer is not first]
         second = candidates[int(rng.integers(len(candidates)))]
-        pairs[_piece(rng, first, config.frames), _piece(rng, second, config.frames)] = None
+        pairs[_piece(rng, first, frames), _piece(rng, second, frames)] = None
     return list(pairs)
 
 

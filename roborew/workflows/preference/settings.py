@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -11,12 +10,11 @@ from roborew.data.preferences import PERSON
 from roborew.errors import InvalidInputError
 from roborew.judges.config import DEFAULT_JUDGE, JudgeConfig
 from roborew.registry import encoders
+from roborew.workflows.label.questions import QuestionForm
 
 if TYPE_CHECKING:
     from roborew.workflows.train.config import TrainConfig
 
-QUESTIONS_PER_PAIR = 4
-"""A description and a label in each order."""
 MAX_EPISODES = 1_000
 """Of a round: more would begin as those of the next one do."""
 
@@ -56,7 +54,7 @@ class PreferenceSettings:
     """Gradient steps of the encoder, if it is fitted."""
 
     def __post_init__(self) -> None:
-        for name in ("num_labels", "num_rounds", "episodes", "pairs_per_question"):
+        for name in ("num_labels", "num_rounds", "episodes"):
             check_whole_number(f"reward.{name}", getattr(self, name))
         for name in ("ensemble_size", "steps", "encoder_steps"):
             check_whole_number(f"reward.{name}", getattr(self, name))
@@ -69,6 +67,12 @@ class PreferenceSettings:
                 f"reward.label_noise: expected a share in [0, 0.5); got {self.label_noise}."
             )
         encoders.canonical(self.encoder)
+        assert self.form  # checks itself
+
+    @property
+    def form(self) -> QuestionForm:
+        """What stands in a question."""
+        return QuestionForm(self.pairs_per_question)
 
     @property
     def by_person(self) -> bool:
@@ -87,10 +91,7 @@ class PreferenceSettings:
 
     def questions_of_round(self, number: int) -> int:
         """Questions that a round asks at most."""
-        pairs = self.labels_of_round(number)
-        if self.pairs_per_question == 1:
-            return QUESTIONS_PER_PAIR * pairs
-        return 2 * math.ceil(pairs / self.pairs_per_question)
+        return self.form.count_questions(self.labels_of_round(number))
 
     @property
     def questions(self) -> int:

@@ -5,34 +5,30 @@ from __future__ import annotations
 import shlex
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 
 from roborew.config import keyword_options
 from roborew.critics.critic import Critic, is_critic
-from roborew.data import side_by_side
 from roborew.data.demonstration import Demonstration
 from roborew.data.preferences import (
     PAIRS,
     PREFERENCES,
     Pair,
-    Preference,
     PreferenceFile,
-    Segment,
     write_pairs,
 )
 from roborew.data.reading import read_demonstrations
-from roborew.errors import BudgetError, RoborewError
+from roborew.errors import RoborewError
 from roborew.registry import encoders
-from roborew.rewards.preferences import FramePair, PreferenceLabel
 from roborew.seeding import Seeds
 from roborew.storage.run import RunDirectory
-from roborew.types import Frame
 from roborew.workflows.fit import FitConfig, fit_critic
 from roborew.workflows.fit.model_card import write
+from roborew.workflows.label.asking import ANSWERS, Asking, load_labeler
+from roborew.workflows.label.questions import in_groups
 from roborew.workflows.parts import CriticConfig, EncoderConfig
 from roborew.workflows.preference.episodes import collect_round, set_path
-from roborew.workflows.preference.labelers import Labeler, make_labeler
+from roborew.workflows.preference.labelers import Labeler
 from roborew.workflows.preference.selection import choose_pairs
 from roborew.workflows.preference.settings import PreferenceSettings, settings_of
 from roborew.workflows.refit import refit
@@ -40,9 +36,6 @@ from roborew.workflows.train.config import TrainConfig
 from roborew.workflows.train.loop import Refit
 from roborew.workflows.trained import critic_path
 
-ANSWERS = "answers.jsonl"
-PAIRS_PER_WRITE = 128
-"""Pairs that are asked about before their labels are on the disk."""
 CRITIC = "bradley_terry"
 
 
@@ -70,7 +63,7 @@ class JudgeTeacher:
         by_person = settings_of(config).by_person
         if self._labeler is None and not by_person:
             # Before anything is recorded: a judge that is not there leaves no run behind.
-            self._labeler = load_labeler(run, config)
+            self._labeler = labeler_of(run, config)
         collect_round(run, config, number)
         episodes = list(read_demonstrations(set_path(run)))
         labels = PreferenceFile(set_path(run) / PREFERENCES)
@@ -78,9 +71,8 @@ class JudgeTeacher:
         if self._labeler is None:
             wait_for_person(run, pairs, labels)
         else:
-            frames = read_frames(pairs, episodes)
-            asking = _Asking(self._labeler, config.sentence, labels, frames)
-            asking.label(pairs, settings_of(config).pairs_per_question)
+            asking = Asking(self._labeler, labels, episodes, instruction=config.sentence)
+            asking.label(in_groups(pairs, settings_of(config).form.pairs))
         fitted = fit_critic(episodes, fit_config(config), preferences=labels.labels)
         by = ", ".join(dict.fromkeys(label.by for label in labels.labels))
         source = f"{len(labels.labels)} labels of {by}"
@@ -119,58 +111,6 @@ def wait_for_person(run: RunDirectory, pairs: Sequence[Pair], labels: Preference
         )
 
 
-class _Asking:
-    """Pairs on their way to labels."""
-
-    def __init__(
-        self,
-        labeler: Labeler,
-        sentence: str,
-        labels: PreferenceFile,
-        frames: Mapping[Segment, Frame],
-    ) -> None:
-        self._labeler = labeler
-        self._sentence = sentence
-        self._labels = labels
-        self._frames = frames
-
-    def label(self, pairs: Sequence[Pair], per_question: int) -> None:
-        """Ask about the pairs that have no label; those of one question stay together, so that it is
-        the same question again when a run goes on."""
-        groups = [
-            pairs[first : first + per_question] for first in range(0, len(pairs), per_question)
-        ]
-        waiting = [group for group in groups if self._unlabeled(group)]
-        block = max(1, PAIRS_PER_WRITE // per_question)
-        for first in range(0, len(waiting), block):
-            self._ask(waiting[first : first + block])
-
-    def _unlabeled(self, pairs: Sequence[Pair]) -> list[Pair]:
-        labeled = {label.pair for label in self._labels.labels}
-        return [pair for pair in pairs if pair not in labeled]
-
-    def _ask(self, groups: Sequence[Sequence[Pair]]) -> None:
-        pairs = [pair for group in groups for pair in group]
-        try:
-            replies = self._labeler.compare([self._frame_pair(pair) for pair in pairs])
-        except BudgetError:
-            if len(groups) == 1:
-                raise
-            # What is left of the budget may be enough for a part, which is then kept.
-            half = len(groups) // 2
-            self._ask(groups[:half])
-            self._ask(groups[half:])
-            return
-        by = self._labeler.judge.identity
-        unlabeled = self._unlabeled(pairs)
-        entries = [entry for entry in zip(pairs, replies, strict=True) if entry[0] in unlabeled]
-        self._labels.add([to_preference(*entry, by) for entry in entries])
-
-    def _frame_pair(self, pair: Pair) -> FramePair:
-        first, second = (self._frames[segment] for segment in pair)
-        return FramePair(first=first, second=second, instruction=self._sentence)
-
-
 def _critic_before(run: RunDirectory, number: int) -> Critic | None:
     """The last critic before a round; None before the first."""
     paths = [critic_path(run, earlier) for earlier in range(number - 1, 0, -1)]
@@ -197,46 +137,16 @@ def describe_refit(config: TrainConfig, number: int) -> str:
     )
 
 
-def load_labeler(run: RunDirectory, config: TrainConfig) -> Labeler:
+def labeler_of(run: RunDirectory, config: TrainConfig) -> Labeler:
     """The judge of a run, whose answers are kept in the run unless another file was named."""
     settings = settings_of(config)
-    folder = set_path(run)
-    judge = settings.judge
-    judge = replace(
-        judge,
-        cache=judge.cache or folder / ANSWERS,
-        # The same question must be the same again when the run goes on.
-        nonce_seed=judge.nonce_seed or f"run of seed {config.seed}",
+    return load_labeler(
+        settings.judge,
+        set_path(run) / ANSWERS,
+        f"run of seed {config.seed}",
+        settings.form,
+        config.device,
     )
-    return make_labeler(settings, judge, config.device)
-
-
-def read_frames(
-    pairs: Sequence[Pair], episodes: Sequence[Demonstration]
-) -> Mapping[Segment, Frame]:
-    """The pictures of pairs, the views side by side; each episode is decoded once."""
-    indices: dict[str, set[int]] = {}
-    for pair in pairs:
-        for episode, frame in pair:
-            indices.setdefault(episode, set()).add(frame)
-    frames: dict[Segment, Frame] = {}
-    for episode in episodes:
-        if episode.name not in indices:
-            continue
-        views = map(episode.frames, episode.cameras)
-        for number, moment in enumerate(zip(*views, strict=True)):
-            if number in indices[episode.name]:
-                frames[episode.name, number] = side_by_side(moment)
-    return frames
-
-
-def to_preference(pair: Pair, judgment: PreferenceLabel, by: str) -> Preference:
-    """What a judge said as a line of the set; an abstention is one, too."""
-    first, second = pair
-    if judgment.is_tie:
-        return Preference(first=first, second=second, label=0.5, by=by)
-    label = None if judgment.label is None else float(judgment.label)
-    return Preference(first=first, second=second, label=label, by=by, reason=judgment.reason)
 
 
 def fit_config(config: TrainConfig) -> FitConfig:
