@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import json
 import types
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Union, cast, get_args, get_origin, get_type_hints
 
@@ -113,6 +114,25 @@ def parse_options(factory: Callable[..., Any], pairs: Sequence[str]) -> dict[str
     return _assemble(factory, parse_settings(factory, pairs))
 
 
+def parse_json_options(pairs: Sequence[str]) -> dict[str, Any]:
+    """Turn key=value into keyword arguments of something whose types nobody knows: a value is JSON, or
+    else text.
+
+    >>> parse_json_options(["goal_marker=false", "speed=0.5", "map=large"])
+    {'goal_marker': False, 'speed': 0.5, 'map': 'large'}
+
+    Raises:
+        InvalidInputError: not ``key=value``, or given twice.
+    """
+    values = dict[str, Any]()
+    for key, text in _read_pairs(pairs, ()).items():
+        try:
+            values[key] = json.loads(text)
+        except json.JSONDecodeError:
+            values[key] = text
+    return values
+
+
 def parse_settings(factory: Callable[..., Any], pairs: Sequence[str]) -> dict[str, Any]:
     """Return what `parse_options` reads by the names of `option_types`, nothing assembled.
 
@@ -130,14 +150,13 @@ def parse_settings(factory: Callable[..., Any], pairs: Sequence[str]) -> dict[st
     return values
 
 
-def _read_pairs(pairs: Sequence[str], kinds: Mapping[str, Any]) -> dict[str, str]:
+def _read_pairs(pairs: Sequence[str], kinds: Collection[str]) -> dict[str, str]:
     texts = dict[str, str]()
     for pair in pairs:
         key, equals, text = pair.partition("=")
         if not equals:
-            raise InvalidInputError(
-                f"option: expected key=value; got {pair!r}. Available: {', '.join(kinds)}."
-            )
+            available = f" Available: {', '.join(kinds)}." if kinds else ""
+            raise InvalidInputError(f"option: expected key=value; got {pair!r}.{available}")
         if key in texts:
             raise InvalidInputError(f"option {key}: given twice.")
         texts[key] = text

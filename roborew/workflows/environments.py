@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from inspect import signature
+from typing import Any
 
 import gymnasium
 
+from roborew.config import parse_json_options
 from roborew.errors import InvalidInputError, MissingBackendError, UnknownNameError
 from roborew.types import check_instruction
 from roborew_envs import TASKS, make_task
 from roborew_envs.core.task import Task
-from roborew_envs.suites import find_env_spec
+from roborew_envs.suites import SuiteVectorEnv, find_env_spec
 from roborew_envs.suites.env_specs import ROBOT_STATES, ids_of_module
 from roborew_envs.suites.instructions import INSTRUCTIONS
 
@@ -47,6 +50,31 @@ def task_class(env_id: str) -> type[Task]:
     """Return the task of an environment, and `Task` itself, with its defaults, for environments of
     other suites."""
     return type(make_task(env_id)) if env_id in TASKS else Task
+
+
+def environment_options(env_id: str, words: Sequence[str]) -> dict[str, Any]:
+    """Read settings that only an environment of another suite knows.
+
+    Args:
+        env_id: of the environment.
+        words: key=value, each value as JSON or else text.
+
+    Raises:
+        InvalidInputError: for a task of roborew, which has none; or one that has an option of its own.
+    """
+    options = parse_json_options(words)
+    if options and env_id in TASKS:
+        raise InvalidInputError(
+            f"options: {env_id} is a task of roborew, which has no further settings; got "
+            f"{', '.join(options)}."
+        )
+    reserved = [name for name in options if name in signature(SuiteVectorEnv).parameters]
+    if reserved:
+        raise InvalidInputError(
+            f"options: {', '.join(reserved)} cannot be given here; see --help for an option of the "
+            "name."
+        )
+    return options
 
 
 def robot_state(env_id: str) -> slice | None:

@@ -15,7 +15,7 @@ from roborew.agents.base import Agent
 from roborew.config import current_names, options_class
 from roborew.errors import InvalidInputError
 from roborew.seeding import Seeds
-from roborew.workflows.environments import robot_state
+from roborew.workflows.environments import environment_options, robot_state
 from roborew.workflows.train.config import EnvConfig, TrainConfig
 from roborew.wrappers.pixel_observations import PixelObservations
 
@@ -89,6 +89,7 @@ def make_state_env(config: TrainConfig, num_envs: int, **options: Any) -> Enviro
         "autoreset_mode": AutoresetMode.DISABLED,
         **_drawing_options(config.env, suites.DEFAULT_CAMERA),
         **_step_options(config.env),
+        **environment_options(env_id, config.env.options),
         **options,
     }
     envs = import_module("roborew_envs")

@@ -8,10 +8,11 @@ import re
 from importlib import import_module
 from importlib.metadata import version
 from importlib.util import find_spec
+from inspect import Parameter, signature
 from types import MappingProxyType
 
 import gymnasium
-from gymnasium.envs.registration import EnvSpec
+from gymnasium.envs.registration import EnvSpec, load_env_creator
 
 from roborew_envs.core.user_modules import UserModuleError, import_user_module
 from roborew_envs.rendering.opengl import backend, load_triton_first
@@ -61,6 +62,17 @@ def find_env_spec(env_id: str) -> EnvSpec:
     if module:
         _import_user_envs(env_id, module)
     return gymnasium.spec(registered_id)
+
+
+def settings_of(env_id: str) -> list[str]:
+    """Names of the settings that an environment declares; it may take further ones."""
+    creator = find_env_spec(env_id).entry_point
+    if isinstance(creator, str):
+        creator = load_env_creator(creator)
+    if creator is None:
+        return []
+    kinds = (Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY)
+    return [one.name for one in signature(creator).parameters.values() if one.kind in kinds]
 
 
 def ids_of_module(module: str) -> list[str]:

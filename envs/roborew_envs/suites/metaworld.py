@@ -181,13 +181,9 @@ def _turn_upright(model: mujoco.MjModel) -> None:
             model.cam_quat[i] = upright
 
 
-def _make(name: str, **options: Any) -> MetaWorldEnv:
-    return MetaWorldEnv(name, **options)
-
-
 for _name in TASK_NAMES:
     gymnasium.register(  # pyright: ignore[reportUnknownMemberType] - its kwargs are an untyped dict
         f"Meta-World/{_name}",
-        entry_point=partial(_make, _name),
+        entry_point=cast(Any, partial(MetaWorldEnv, _name)),
         max_episode_steps=MAX_EPISODE_STEPS,
     )

@@ -26,7 +26,7 @@ from roborew_envs.core.validation import (
 )
 from roborew_envs.rendering.renderer import Quality
 from roborew_envs.suites.compilation import compile_once
-from roborew_envs.suites.env_specs import find_env_spec
+from roborew_envs.suites.env_specs import find_env_spec, settings_of
 from roborew_envs.suites.suite_renderer import Capture, SuiteRenderer
 
 Arrays = dict[str, NDArray[Any]]
@@ -387,7 +387,14 @@ def _find_success(info: Mapping[str, Any]) -> bool | None:
 def _make_env(
     env_id: str, render_mode: str | None, options: Mapping[str, Any]
 ) -> gymnasium.Env[Any, Any]:
-    env = gymnasium.make(env_id, render_mode=render_mode, disable_env_checker=True, **options)
+    chosen: dict[str, Any] = {"render_mode": render_mode, **options}
+    try:
+        env = gymnasium.make(env_id, disable_env_checker=True, **chosen)
+    except TypeError as error:
+        # Unless nobody chose a setting: then it is a fault of the environment.
+        if not options:
+            raise
+        raise Error(f"{env_id}: {error}. Available: {', '.join(settings_of(env_id))}.") from error
     space: Any = env.observation_space
     is_flat = isinstance(space, Box) and len(space.shape) == 1
     return env if is_flat else gymnasium.wrappers.FlattenObservation(env)

@@ -86,9 +86,10 @@ def collect_demonstrations(
 
 def _request(env: str, config: CollectConfig, cameras: tuple[str, ...]) -> dict[str, Any]:
     request = {"env": env, **to_json(config), "cameras": cameras}
-    # Sets of earlier releases do not name one.
-    if config.expert is None:
-        del request["expert"]
+    # Sets of earlier releases do not name them.
+    for name, usual in (("expert", None), ("horizon", None), ("options", ())):
+        if getattr(config, name) == usual:
+            del request[name]
     return request
 
 

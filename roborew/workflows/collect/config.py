@@ -22,6 +22,11 @@ class CollectConfig:
     instruction: Annotated[str | None, tyro.conf.arg(aliases=("--goal",))] = None
     """What the episodes are to show, as a sentence; the environment's own instruction if not
     given."""
+    horizon: int | None = None
+    """Steps of an episode in an environment of another suite, its own if not given."""
+    options: tuple[str, ...] = ()
+    """Further settings of an environment of another suite as key=value, each value as JSON or else text,
+    such as goal_marker=false."""
     episodes: int = 40
     """Episodes of each behavior."""
     format: Literal["lerobot", "folder"] = "lerobot"

@@ -15,6 +15,7 @@ from roborew.storage.run import slugify
 from roborew.types import Frame, picture_fault
 from roborew.workflows.collect.config import CollectConfig
 from roborew.workflows.collect.run_expert import expert_of_run
+from roborew.workflows.environments import environment_options
 from roborew_envs import TASKS, make_task
 from roborew_envs.experts.behaviors import Behavior, available_behaviors
 from roborew_envs.experts.grading import ExpertPace, Grade
@@ -113,6 +114,12 @@ def make_source(env: str, config: CollectConfig) -> EpisodeSource:
             f"expert: {env} brings an expert of its own; leave --expert out, or film the agent: "
             f"roborew record {config.expert}."
         )
+    environment_options(env, config.options)  # refuses any
+    if config.horizon is not None:
+        raise InvalidInputError(
+            f"horizon: {env} is a task of roborew, whose episodes are graded beside the expert's and "
+            "are all of its own length; leave it out."
+        )
     return TaskSource(env, config)
 
 
@@ -195,7 +202,14 @@ class SuiteSource:
     def __init__(self, env: str, config: CollectConfig) -> None:
         """Make the environment; one that draws itself keeps its own size."""
         self._name = env
-        suite_env = SuiteVectorEnv(env, 1, "rgb_array", quality=config.quality)
+        suite_env = SuiteVectorEnv(
+            env,
+            1,
+            "rgb_array",
+            quality=config.quality,
+            horizon=config.horizon,
+            **environment_options(env, config.options),
+        )
         self._env = suite_env
         if config.expert is not None:
             suite_env.expert = expert_of_run(config.expert, env)

@@ -66,11 +66,14 @@ class EnvConfig:
     """Steps that each action is repeated for. What the agent then sees, is paid for and is evaluated
     by is the last of them, and all other settings count actions, --total-timesteps as well;
     --env.horizon counts the steps."""
+    options: tuple[str, ...] = ()
+    """Further settings of an environment of another suite as key=value, each value as JSON or else text,
+    such as goal_marker=false."""
 
     @classmethod
     def upgrade(cls, content: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return the content of a config.json of before horizon and action repeat were settings."""
-        return {"horizon": None, "action_repeat": 1, **content}
+        """Return the content of a config.json of before these were settings."""
+        return {"horizon": None, "action_repeat": 1, "options": [], **content}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,17 @@
-"""A run's horizon and action repeat are those of its evaluation."""
+"""A run's horizon and action repeat are those of its evaluation; further settings reach the
+environment."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+from gymnasium.error import Error
+
+from roborew.data.reading import read_demonstrations
+from roborew.errors import InvalidInputError
+from roborew.workflows.collect.collect import collect_demonstrations
+from roborew.workflows.collect.config import CollectConfig
 from roborew.workflows.evaluate import evaluate_run
 from roborew.workflows.parts import AgentConfig, RewardConfig
 from roborew.workflows.train.config import EnvConfig, TrainConfig
@@ -22,3 +30,43 @@ def test_an_evaluation_has_the_steps_of_its_run(tmp_path: Path) -> None:
         train(run)
         evaluation = evaluate_run(run, 2)
     assert [episode.length for episode in evaluation.agent.episodes] == [3, 3]
+
+
+@pytest.mark.parametrize(
+    ("env_id", "options", "message"),
+    [
+        ("Reacher-v5", ("frame_skips=4",), "frame_skips.* Available: .*frame_skip"),
+        ("Reacher-v5", ("width=64",), "width cannot be given here"),
+        ("Reacher-v5", ("frame_skip",), "expected key=value"),
+        ("roborew/Press-v0", ("frame_skip=4",), "no further settings"),
+    ],
+)
+def test_a_setting_that_an_environment_has_not_is_refused_before_anything_is_written(
+    env_id: str, options: tuple[str, ...], message: str, tmp_path: Path
+) -> None:
+    config = TrainConfig(
+        env=EnvConfig(env_id, options=options),
+        instruction="reach it",
+        reward=RewardConfig("env"),
+    )
+    with pytest.raises((InvalidInputError, Error), match=message):
+        start(config, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+    demos = CollectConfig(behaviors=("random",), instruction="reach it", options=options)
+    with pytest.raises((InvalidInputError, Error), match=message):
+        collect_demonstrations(env_id, demos, tmp_path / "demos")
+    assert not (tmp_path / "demos").exists()
+
+
+def test_a_set_has_the_horizon_and_the_settings_of_the_environment_that_were_asked_for(
+    tmp_path: Path,
+) -> None:
+    options = ("reward_control_weight=0.0", "reward_dist_weight=0.0")
+    demos = CollectConfig(
+        behaviors=("random",), instruction="reach it", episodes=1, horizon=7, options=options
+    )
+    (demo,) = read_demonstrations(collect_demonstrations("Reacher-v5", demos, tmp_path / "demos"))
+    assert demo.length == 8
+    assert demo.rewards is not None
+    # Nothing else is paid there.
+    assert (demo.rewards == 0.0).all()
