@@ -12,6 +12,9 @@ from roborew.data.preferences import Pair, Segment
 from roborew.workflows.label.disagreement import CANDIDATES, most_disputed
 from roborew.workflows.preference.settings import Selection
 
+DRAWS = 4
+"""So often pairs are drawn at most: of few frames the same pair comes again."""
+
 
 def choose_pairs(
     rng: np.random.Generator,
@@ -21,7 +24,8 @@ def choose_pairs(
     selection: Selection,
     critic: Critic | None,
 ) -> list[Pair]:
-    """Draw pairs of frames, by `PreferenceSettings.selection`.
+    """Draw different pairs of frames, by `PreferenceSettings.selection`; fewer, where there are hardly
+    as many.
 
     Args:
         rng: draws them.
@@ -34,10 +38,25 @@ def choose_pairs(
     by_disagreement = selection == "disagreement" and critic is not None
     num_drawn = CANDIDATES * count if by_disagreement else count
     first_recent = 0 if selection == "uniform" else len(episodes) - recent
-    first = rng.integers(first_recent, len(episodes), num_drawn)
-    second = rng.integers(0, len(episodes), num_drawn)
+    pairs: dict[Pair, None] = {}
+    for _ in range(DRAWS):
+        if len(pairs) < num_drawn:
+            pairs |= dict.fromkeys(_draw(rng, episodes, first_recent, num_drawn))
+    candidates = [*pairs][:num_drawn]
+    if by_disagreement:
+        assert critic is not None
+        return most_disputed(candidates, count, episodes, critic)
+    return candidates
+
+
+def _draw(
+    rng: np.random.Generator, episodes: Sequence[Demonstration], first_recent: int, count: int
+) -> list[Pair]:
+    """Draw pairs, one frame of each from an episode of this number or a later one."""
+    first = rng.integers(first_recent, len(episodes), count)
+    second = rng.integers(0, len(episodes), count)
     # In either place: which picture is shown first must say nothing.
-    swapped = rng.random(num_drawn) < 0.5
+    swapped = rng.random(count) < 0.5
     owners = np.where(swapped, [second, first], [first, second]).T
     lengths = np.array([episode.length for episode in episodes])
     frames = rng.integers(0, lengths[owners])
@@ -45,8 +64,4 @@ def choose_pairs(
     def segment(row: int, place: int) -> Segment:
         return episodes[int(owners[row, place])].name, int(frames[row, place])
 
-    pairs = [(segment(row, 0), segment(row, 1)) for row in range(num_drawn)]
-    if by_disagreement:
-        assert critic is not None
-        return most_disputed(pairs, count, episodes, critic)
-    return pairs
+    return [(segment(row, 0), segment(row, 1)) for row in range(count)]
