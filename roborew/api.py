@@ -10,7 +10,7 @@ import numpy as np
 from roborew.critics.critic import Critic
 from roborew.data import read_video
 from roborew.data.reading import read_demonstrations
-from roborew.types import Clip, Frame, RewardModel, Scores, Video
+from roborew.types import Clip, FloatArray, Frame, RewardModel, Scores, Video
 from roborew.workflows.collect import CollectConfig
 from roborew.workflows.collect.collect import CollectStatus, collect_demonstrations
 from roborew.workflows.evaluate import FinishedRun, finish_run
@@ -77,6 +77,7 @@ def score(
     video: Video | str | Path,
     instruction: str,
     goal_image: Frame | None = None,
+    robot_states: FloatArray | None = None,
 ) -> Scores:
     """Score every frame of one video.
 
@@ -85,12 +86,15 @@ def score(
         video: shape (T, H, W, 3), uint8 RGB, or a file.
         instruction: the goal as a sentence.
         goal_image: shape (H, W, 3), uint8 RGB, for a reward that needs one.
+        robot_states: shape (T, D), float32, for a reward that reads them.
 
     Raises:
         InvalidInputError: no such frames, or a sentence that says nothing.
     """
     frames = video if isinstance(video, np.ndarray) else read_video(video)
-    clip = Clip(frames=frames, instruction=instruction, goal_image=goal_image)
+    clip = Clip(
+        frames=frames, instruction=instruction, goal_image=goal_image, robot_states=robot_states
+    )
     (scores,) = reward.score([clip])
     reward.spec.check_range(scores)
     return scores

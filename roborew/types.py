@@ -7,7 +7,7 @@ in [0, 1], ``success`` the simulator's truth as a bool.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol, Self, cast, get_args, runtime_checkable
 
 import numpy as np
@@ -139,6 +139,8 @@ class Clip:
         frames: shape (T, H, W, 3), uint8 RGB, row 0 at the top, oldest first.
         instruction: the goal as a sentence, see `check_instruction`.
         goal_image: optional picture of the goal, shape (H', W', 3), uint8 RGB.
+        robot_states: shape (T, D), float32, of the robot at each frame, in the units of its data set;
+            None where they are not known, and no reward needs them.
     """
 
     __repr__ = fields_repr
@@ -146,12 +148,20 @@ class Clip:
     frames: Video
     instruction: str
     goal_image: Frame | None = None
+    robot_states: FloatArray | None = None
 
     def __post_init__(self) -> None:
         check_video(self.frames)
         check_instruction(self.instruction)
         if self.goal_image is not None:
             check_video(np.asarray(self.goal_image)[None], "goal_image")
+        if self.robot_states is not None:
+            _check_robot_states(self.robot_states, len(self.frames))
+
+    def at(self, indices: NDArray[np.integer[Any]]) -> Self:
+        """Return the moments at these indices, shape (N,), as a clip."""
+        states = None if self.robot_states is None else self.robot_states[indices]
+        return replace(self, frames=self.frames[indices], robot_states=states)
 
     @classmethod
     def unchecked(cls, frames: Video, instruction: str, goal_image: Frame | None = None) -> Self:
@@ -161,7 +171,17 @@ class Clip:
         object.__setattr__(clip, "frames", frames)
         object.__setattr__(clip, "instruction", instruction)
         object.__setattr__(clip, "goal_image", goal_image)
+        object.__setattr__(clip, "robot_states", None)
         return clip
+
+
+def _check_robot_states(states: FloatArray, length: int) -> None:
+    is_matrix = states.ndim == 2 and states.dtype == np.float32
+    if not is_matrix or len(states) != length or not bool(np.isfinite(states).all()):
+        raise InvalidInputError(
+            f"robot_states: expected finite float32 of shape ({length}, D), one row a frame; got "
+            f"{states.dtype} of shape {states.shape}."
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,6 +253,9 @@ class RewardSpec:
         shaping: what an agent is paid unless the user says otherwise: the gain in score
             ("progress-delta"), or, where a score is the reward of the step itself, the score
             ("raw").
+        state_key: the feature of a LeRobot data set that it reads as `Clip.robot_states`; None where
+            it reads pictures alone.
+        state_size: numbers of such a state, D; None where any will do.
     """
 
     name: str
@@ -245,6 +268,8 @@ class RewardSpec:
     paper: str
     shaping: SpecShaping = "progress-delta"
     learns_goal_images: bool = False
+    state_key: str | None = None
+    state_size: int | None = None
 
     def __post_init__(self) -> None:
         if self.shaping not in get_args(SpecShaping):

@@ -59,12 +59,14 @@ class Compare(Command):
             describe_comparison_cost,
             write,
         )
-        from roborew.workflows.score import check_output_names, find_sources
+        from roborew.workflows.score import check_output_names, check_states, find_sources
 
         if not self.videos:
             raise InvalidInputError("compare: got no video; name at least one file.")
         sources = find_sources(self.videos, instruction=self.instruction).sources
         models = self._load_rewards()
+        for model in models:
+            check_states(model, sources)
         check_output_names(
             [source.name for source in sources], [model.spec.name for model in models]
         )

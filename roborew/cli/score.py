@@ -75,10 +75,11 @@ class Score(Command):
         """Score."""
         from roborew.data import read_picture
         from roborew.workflows.rewards import load_configured
-        from roborew.workflows.score import check_output_names
+        from roborew.workflows.score import check_output_names, check_states
 
         sources = self._find_sources(console)
         model = load_configured(self.reward, self.device)
+        check_states(model, sources)
         self._check_weights(model, sources)
         check_output_names([source.name for source in sources], [model.spec.name])
         self._say_what_is_read(console, model, sources)

@@ -56,17 +56,17 @@ def _clock_scores(num_frames: int) -> Scores:
 
 def static(clip: Clip) -> Clip:
     """The first frame repeated."""
-    return replace(clip, frames=np.repeat(clip.frames[:1], len(clip.frames), axis=0))
+    return clip.at(np.zeros(len(clip.frames), np.int64))
 
 
 def last_frame(clip: Clip) -> Clip:
     """The last frame repeated."""
-    return replace(clip, frames=np.repeat(clip.frames[-1:], len(clip.frames), axis=0))
+    return clip.at(np.full(len(clip.frames), len(clip.frames) - 1))
 
 
 def blank(clip: Clip) -> Clip:
-    """Black frames."""
-    return replace(clip, frames=np.zeros_like(clip.frames))
+    """Black frames, and nothing known of the robot."""
+    return replace(clip, frames=np.zeros_like(clip.frames), robot_states=None)
 
 
 def forward_and_reversed(clip: Clip, progress: ArrayLike) -> Clip:
@@ -80,11 +80,9 @@ def forward_and_reversed(clip: Clip, progress: ArrayLike) -> Clip:
     highest = int(np.nanargmax(progress))
     last = len(clip.frames) - 1
     top = min(max(1, highest), last)
-    forward = clip.frames[: top + 1]
     # Without the turning frame, which the way forward already shows.
-    backward = clip.frames[:top][::-1]
-    frames = np.concatenate([forward, backward])
-    return replace(clip, frames=frames)
+    backward = np.arange(top)[::-1]
+    return clip.at(np.concatenate([np.arange(top + 1), backward]))
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,13 @@ from roborew.evaluation.measure import average
 from roborew.rewards.vlm.base import describe_cost
 from roborew.storage.staging import numbered, write_new
 from roborew.types import Clip, Frame, RewardModel
-from roborew.workflows.score import SampledVideo, ScoredVideo, scored_video, write_plot
+from roborew.workflows.score import (
+    SampledVideo,
+    ScoredVideo,
+    sampled_clip,
+    scored_video,
+    write_plot,
+)
 
 COMPARISON_HEADS = ("reward", "frames", "VOC", "gain", "final", "abstained", "ms a frame")
 AGREEMENT_HEADS = (
@@ -155,10 +161,7 @@ def compare(
         raise InvalidInputError(
             f"{model.spec.name} compares with a picture of the goal: give one with --goal-image."
         )
-    clips = [
-        Clip(frames=video.frames, instruction=instruction, goal_image=goal_image)
-        for video in videos
-    ]
+    clips = [sampled_clip(model, video, instruction, goal_image) for video in videos]
     began = time.perf_counter()
     scored = score_with_sanity_baselines(model, clips, [wrong_instruction] * len(clips))
     seconds = time.perf_counter() - began

@@ -10,7 +10,6 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from roborew.encoders.embedder import Embedder
@@ -38,7 +37,6 @@ logger = logging.getLogger(__name__)
 
 CLIP = "openai/clip-vit-base-patch32"
 """By which LeRobot embeds pictures and sentences."""
-States = NDArray[np.float32]
 
 
 class Sarm:
@@ -48,8 +46,8 @@ class Sarm:
     scored and an agent is paid at their end; with ``window="past"`` each frame is read as if the
     episode ended there, which pays at every step and is not how SARM was trained.
 
-    A clip holds no robot states. They are the model's mean state then, which LeRobot takes where
-    none are known, too; `score_states` reads them.
+    Where a clip says nothing of the robot's states, the model's mean state stands in, as in LeRobot
+    where none are known.
 
     Args:
         weights: folder or hub id of a reward model of LeRobot's type sarm.
@@ -104,6 +102,8 @@ class Sarm:
             needs_goal_image=False,
             predicts_success=False,
             paper="SARM, arXiv:2509.25358",
+            state_key=self._config.state_key,
+            state_size=None if self._statistics is None else self._statistics.mean.numel(),
         )
 
     def _load_clip(self, clip: str, device: str) -> None:
@@ -121,31 +121,27 @@ class Sarm:
         return self._config.n_obs_steps // 2 * self._gap
 
     def score(self, clips: Sequence[Clip]) -> list[Scores]:
-        """Score whole episodes; nothing is known of the robot's states."""
-        if clips and self._statistics is not None and not self._is_warned:
-            self._is_warned = True
-            logger.warning(
-                "sarm: the robot's states are not known, and their mean stands in; "
-                "Sarm.score_states reads them"
-            )
-        return [self.score_states(clip, None) for clip in clips]
-
-    def score_states(self, clip: Clip, states: States | None) -> Scores:
-        """Score a whole episode whose states are known.
-
-        Args:
-            clip: of one camera.
-            states: of the robot, (T, D), in the units of the model's data set; None where they are
-                not known.
+        """Score whole episodes, of one camera.
 
         Raises:
-            InvalidInputError: other states than the model reads.
+            InvalidInputError: the robot's states are not those that the model reads.
         """
+        are_known = all(clip.robot_states is not None for clip in clips)
+        if not are_known and self._statistics is not None and not self._is_warned:
+            self._is_warned = True
+            logger.warning(
+                "sarm: the robot's states are not known, and their mean stands in; they are read from "
+                f"{self._config.state_key} of a LeRobot data set, or from Clip.robot_states"
+            )
+        return [self._score(clip) for clip in clips]
+
+    def _score(self, clip: Clip) -> Scores:
         windows = self._windows(len(clip.frames))
         (pictures,) = self._embedder.embed([clip.frames])
         sentence = self._encode_text(clip.instruction)
         self._check_embeddings(pictures, sentence)
-        read = (torch.as_tensor(pictures), self._read_states(states, len(clip.frames)))
+        states = self._read_states(clip.robot_states, len(clip.frames))
+        read = (torch.as_tensor(pictures), states)
         words = torch.as_tensor(sentence).to(self._device)
         values: list[Tensor] = []
         with torch.inference_mode():
@@ -167,22 +163,19 @@ class Sarm:
         places = (frames + offsets).clamp(min=0)
         return torch.minimum(places, last)
 
-    def _read_states(self, states: States | None, length: int) -> Tensor:
+    def _read_states(self, states: FloatArray | None, length: int) -> Tensor:
         """States (T, max_state_dim) as the network reads them: normalized, then filled up with
         zeros."""
         width = self._config.max_state_dim
         if states is None:
             return torch.zeros(length, width)
-        values = torch.as_tensor(np.asarray(states, np.float32))
+        values = torch.as_tensor(states)
         if self._statistics is not None:
-            expected = (length, self._statistics.mean.numel())
-        else:
-            expected = (length, min(values.shape[-1], width) if values.ndim else width)
-        if tuple(values.shape) != expected or not bool(values.isfinite().all()):
-            raise InvalidInputError(
-                f"sarm: expected finite states of shape {expected}; got {tuple(values.shape)}."
-            )
-        if self._statistics is not None:
+            size = self._statistics.mean.numel()
+            if values.shape[1] != size:
+                raise InvalidInputError(
+                    f"sarm: expected states of {size} numbers; got {values.shape[1]}."
+                )
             values = self._statistics.normalize(values)
         values = values[:, :width]
         return torch.nn.functional.pad(values, (0, width - values.shape[1]))

@@ -5,6 +5,7 @@ can run.
 |---|---|---|
 | ``i/frames`` | frames | (T, H, W, 3), uint8 |
 | ``i/goal_image`` | goal picture, where there is one | (H', W', 3), uint8 |
+| ``i/robot_states`` | states of the robot, where they are known | (T, D), float32 |
 | ``i/state/NAME`` | what is remembered of the episode, both ways | as the model makes it |
 | ``i/value``, ``i/valid``, ``i/success`` | the answer | (T,), float32, bool, float32 |
 
@@ -38,6 +39,8 @@ def pack_clips(clips: Sequence[Clip], states: Sequence[RecurrentState] | None = 
         arrays[f"{number}/frames"] = clip.frames
         if clip.goal_image is not None:
             arrays[f"{number}/goal_image"] = clip.goal_image
+        if clip.robot_states is not None:
+            arrays[f"{number}/robot_states"] = clip.robot_states
     return _pack(arrays, states)
 
 
@@ -54,8 +57,13 @@ def unpack_clips(body: bytes) -> tuple[list[Clip], list[RecurrentState]]:
     clips: list[Clip] = []
     for number, sentence in enumerate(cast("list[Any]", sentences)):
         frames: Any = arrays.get(f"{number}/frames")
-        goal_image = arrays.get(f"{number}/goal_image")
-        clips.append(Clip(frames=frames, instruction=sentence, goal_image=goal_image))
+        clip = Clip(
+            frames=frames,
+            instruction=sentence,
+            goal_image=arrays.get(f"{number}/goal_image"),
+            robot_states=arrays.get(f"{number}/robot_states"),
+        )
+        clips.append(clip)
     return clips, _states(arrays, len(clips))
 
 

@@ -19,7 +19,7 @@ from roborew.data.subsample import TimeSampler
 from roborew.data.video.sampling import PREFETCHED_FRAMES, prefetch
 from roborew.data.video.stacking import check_decoded_size, check_held_frames
 from roborew.errors import InvalidInputError
-from roborew.types import Video
+from roborew.types import FloatArray, Video
 
 T = TypeVar("T")
 
@@ -34,6 +34,7 @@ class SampledVideo:
         indices: their numbers in the video, shape (T,).
         fps: of the video, frames per second on average.
         timestamps: when they are shown [s], shape (T,); by their numbers and ``fps`` if None.
+        source: where they are from, which knows more of them; None if nothing does.
     """
 
     path: Path
@@ -41,6 +42,7 @@ class SampledVideo:
     indices: NDArray[np.int64]
     fps: float
     timestamps: NDArray[np.float64] | None = None
+    source: Source | None = None
 
     @property
     def times(self) -> NDArray[np.float64]:
@@ -88,6 +90,10 @@ class Source(Protocol):
         """Frames that `moments` gives; more than fit in memory are an error."""
         ...
 
+    def robot_states(self, key: str, indices: Sequence[int]) -> FloatArray | None:
+        """What it says of the robot at these frames, (N, D), under this name; None if it does not."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FilmSource:
@@ -131,6 +137,10 @@ class FilmSource:
     def count_frames(self, fps: float | None) -> int:
         """Frames that `moments` gives; more than fit in memory are an error."""
         return check_decoded_size(self.path, fps, self.num_views)
+
+    def robot_states(self, key: str, indices: Sequence[int]) -> FloatArray | None:
+        """None: a video shows pictures alone."""
+        return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,6 +201,16 @@ class EpisodeSource:
         seconds = self.entry.length / self.fps
         check_held_frames(str(self.path), count, (height, width * self.num_views), seconds)
         return count
+
+    def robot_states(self, key: str, indices: Sequence[int]) -> FloatArray | None:
+        """The set's column of that name at these frames, (N, D), float32."""
+        if key not in self.dataset.info.features:
+            return None
+        column = self.dataset.read(self.entry, [key])[key]
+        if not np.issubdtype(column.dtype, np.number):
+            raise InvalidInputError(f"{self.path}: {key} holds no numbers; got {column.dtype}.")
+        states = column.astype(np.float32).reshape(len(column), -1)
+        return states[np.array(indices, np.int64)]
 
     def _sample(self, sampler: TimeSampler) -> Generator[Moment]:
         videos = [self.dataset.frames(self.entry.index, camera) for camera in self.cameras]

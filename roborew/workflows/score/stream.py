@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, islice
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from roborew.critics.critic import Critic
 from roborew.types import (
     Clip,
+    FloatArray,
     Frame,
     RewardModel,
     Scores,
@@ -37,12 +38,21 @@ def score_frames(
     frames: Iterable[Frame],
     instruction: str,
     goal_image: Frame | None = None,
+    states: Callable[[], FloatArray | None] = lambda: None,
 ) -> Scores:
-    """Score one clip whose frames come one by one."""
+    """Score one clip whose frames come one by one.
+
+    Args:
+        model: that scores.
+        frames: of one size, at least one.
+        instruction: as of `Clip`.
+        goal_image: as of `Clip`.
+        states: gives `Clip.robot_states`, once all frames have come.
+    """
     if isinstance(model, StreamingRewardModel):
         return model.score_stream(frames, instruction, goal_image)
     if not _reads_single_frames(model):
-        return _score(model, stack_frames(frames), instruction, goal_image)
+        return _score(model, stack_frames(frames), instruction, goal_image, states)
     parts = [_score(model, part, instruction, goal_image) for part in _parts(frames)]
     successes = [part.success for part in parts if part.success is not None]
     return Scores(
@@ -53,11 +63,19 @@ def score_frames(
 
 
 def _reads_single_frames(model: RewardModel) -> bool:
-    return model.spec.context == 1 and model.spec.causal
+    spec = model.spec
+    return spec.context == 1 and spec.causal and spec.state_key is None
 
 
-def _score(model: RewardModel, video: Video, instruction: str, goal: Frame | None) -> Scores:
-    return model.score([Clip(frames=video, instruction=instruction, goal_image=goal)])[0]
+def _score(
+    model: RewardModel,
+    video: Video,
+    instruction: str,
+    goal: Frame | None,
+    states: Callable[[], FloatArray | None] = lambda: None,
+) -> Scores:
+    clip = Clip(frames=video, instruction=instruction, goal_image=goal, robot_states=states())
+    return model.score([clip])[0]
 
 
 def _parts(frames: Iterable[Frame]) -> Iterator[Video]:

@@ -50,8 +50,8 @@ def sarm(folder: Path, **options: Any) -> Sarm:
     return Sarm(weights=str(folder), clip=str(folder / "clip"), **options)
 
 
-def clip() -> Clip:
-    return Clip(frames=FRAMES, instruction=TASK)
+def clip(states: NDArray[np.float32] | None = None) -> Clip:
+    return Clip(frames=FRAMES, instruction=TASK, robot_states=states)
 
 
 def embeddings(folder: Path) -> tuple[Tensor, Tensor]:
@@ -144,12 +144,10 @@ def test_it_scores_as_lerobot_does(
     scheme: Any, states: NDArray[np.float32] | None, folder: Path
 ) -> None:
     model = sarm(folder, head=scheme, batch_size=4)
-    scores = model.score_states(clip(), states)
+    (scores,) = model.score([clip(states)])
     expected = published(folder, scheme, states, lambda frame: LENGTH - 1)
     assert np.ptp(expected) > 1e-3
     np.testing.assert_allclose(scores.value, expected, atol=1e-5)
-    if states is None:
-        np.testing.assert_array_equal(model.score([clip()])[0].value, scores.value)
 
 
 def test_a_window_of_the_past_ends_at_its_frame(folder: Path) -> None:
@@ -170,6 +168,8 @@ def test_a_window_of_both_sides_is_not_causal(folder: Path) -> None:
 def test_absent_states_are_said_once(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     model = sarm(folder)
     with caplog.at_level(logging.WARNING):
+        model.score([clip(STATES)])
+        assert not caplog.text
         model.score([clip(), clip()])
         model.score([clip()])
     assert caplog.text.count("states are not known") == 1
@@ -181,8 +181,9 @@ def test_absent_states_are_said_once(folder: Path, caplog: pytest.LogCaptureFixt
     ids=["few", "narrow", "nan", "one"],
 )
 def test_other_states_are_refused(states: NDArray[np.float32], folder: Path) -> None:
-    with pytest.raises(InvalidInputError, match=r"finite states of shape \(11, 3\)"):
-        sarm(folder).score_states(clip(), states)
+    words = r"one row a frame|states of 3 numbers; got 2"
+    with pytest.raises(InvalidInputError, match=words):
+        sarm(folder).score([clip(states)])
 
 
 @pytest.mark.parametrize(
