@@ -2,7 +2,7 @@
 agents from nothing.
 
     python -m experiments.judges.teach --work FOLDER [--tasks DrawerOpen,Press,Push] [--seeds 0,1,2]
-        [--encoder mini] [--selection disagreement] [--labels 3000] [--steps N]
+        [--encoder mini] [--selection disagreement] [--labels 3000] [--action-repeat 2] [--steps N]
 
 One run after another by `roborew train --reward preference`, as a user types it, against a server on
 this machine (`oracle`); one that was interrupted is resumed. A row a run goes to ``teach.csv``.
@@ -22,13 +22,15 @@ from roborew.cli import main as roborew
 from roborew.data.preferences import PREFERENCES, Preference, Segment, read_preferences
 from roborew.workflows.evaluate import read_summary
 
-TASKS = {"DrawerOpen": 120_000, "Press": 120_000, "Push": 220_000}
-"""Environment steps."""
+TASKS = {"DrawerOpen": 120_000, "Press": 120_000, "Push": 160_000}
+"""Actions."""
+SCORED_STEPS = 4
+"""A frame is drawn and paid for after so many steps of the simulator."""
 PAIRS_PER_QUESTION = 16
 PORT = 8971
 """Always the same: a run that is resumed asks where it asked before."""
-KEYS = ("task", "seed", "encoder", "selection", "pairs", "total_timesteps")
-Key = tuple[str, int, str, str, int, int]
+KEYS = ("task", "seed", "encoder", "selection", "pairs", "action_repeat", "total_timesteps")
+Key = tuple[str, int, str, str, int, int, int]
 """What names a row, in their order."""
 FIGURES = (
     "labels", "ties", "right", "true_success", "true_success_ci_low", "true_success_ci_high",
@@ -41,7 +43,7 @@ def run(work: Path, key: Key) -> None:
     """Train and evaluate one agent, and add its row."""
     if key in ROWS:
         return
-    task, seed, encoder, selection, pairs, steps = key
+    task, seed, encoder, selection, pairs, action_repeat, steps = key
     name = "-".join(map(str, key)).lower()
     folder = work / name
     if not (folder / "summary.json").exists():
@@ -52,6 +54,8 @@ def run(work: Path, key: Key) -> None:
                 "--reward.num-labels", str(pairs), "--reward.selection", selection,
                 "--reward.encoder", encoder, "--judge", "openai", "--judge.model", "oracle",
                 "--judge.base-url", url, "--out", str(work), "--name", name,
+                "--env.action-repeat", str(action_repeat),
+                "--score-every", str(SCORED_STEPS // action_repeat),
             ]  # fmt: skip
             further = ["--resume", str(folder)]
             code = roborew(["train", *(further if folder.exists() else words)])
@@ -92,12 +96,14 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--encoder", default="mini")
     parser.add_argument("--selection", default="disagreement")
     parser.add_argument("--labels", type=int, default=3000, help="pairs that are asked about")
+    parser.add_argument("--action-repeat", type=int, default=2, choices=(1, 2, 4))
     parser.add_argument("--steps", type=int, help="in place of each task's own")
     chosen = parser.parse_args(words)
     for seed in map(int, chosen.seeds.split(",")):
         for task in chosen.tasks.split(","):
             steps = chosen.steps or TASKS[task]
-            key = (task, seed, chosen.encoder, chosen.selection, chosen.labels, steps)
+            how = (chosen.encoder, chosen.selection, chosen.labels, chosen.action_repeat)
+            key = (task, seed, *how, steps)
             run(chosen.work, key)
 
 
