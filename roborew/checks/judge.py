@@ -36,6 +36,11 @@ class JudgeSubject:
     questions: Sequence[Question] = QUESTIONS
 
 
+def judge_subject(judge: Judge) -> JudgeSubject:
+    """A judge with the questions that it answers, where these are of one kind only (its `examples`)."""
+    return JudgeSubject(judge, getattr(judge, "examples", QUESTIONS))
+
+
 def check_judge(judge: Judge, questions: Sequence[Question] = QUESTIONS) -> list[Outcome]:
     """Hold a judge to the laws of judges; it is asked about thirty questions.
 

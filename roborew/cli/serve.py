@@ -119,7 +119,7 @@ class Label(Command):
     def _ask(self, console: Console, session: LabelSession) -> None:
         from roborew.workflows.label import asking
 
-        form = self.config.form
+        form = replace(self.config.form, judge=self.judge.name)
         labeler = asking.load_labeler(
             self.judge.judge(),
             self.set / asking.ANSWERS,

@@ -64,7 +64,7 @@ def load_pretrained(
     if not tokenizer_round_trips(processor.tokenizer):
         raise MissingBackendError(f"{model}: the tokenizer's files are not all there. {hint}")
     _check_weights(model, network, report)
-    return network, processor, f"{model}@{_revision(model, folder)}"
+    return network, processor, f"{model}@{revision_of(model, folder)}"
 
 
 def _find(model: str, revision: str | None) -> Path:
@@ -129,7 +129,13 @@ def tokenizer_round_trips(tokenizer: Any) -> bool:
     return decoded.replace(" ", "").lower() == text.replace(" ", "").lower()
 
 
-def _revision(model: str, folder: Path) -> str:
+def revision_of(model: str, folder: Path) -> str:
+    """Return the commit of a hub id; of a folder a hash of the files that decide what it answers.
+
+    Args:
+        model: hub id or folder.
+        folder: where its files are.
+    """
     if folder != Path(model).expanduser():
         return folder.name  # a snapshot of the hub's cache is called after its commit
     digest = hashlib.sha256()

@@ -311,6 +311,12 @@ judges = Registry(
             "any OpenAI-compatible server, such as vLLM or SGLang",
             needs="its address",
         ),
+        "robometer": Entry(
+            "roborew.rewards.checkpoints.robometer_judge:RobometerJudge",
+            "a Robometer's preference head, which compares two pictures: labels for --reward preference",
+            paper="Robometer, arXiv:2603.02115",
+            needs="its weights",
+        ),
         "recorded": Entry(
             "roborew.judges.recorded:RecordedJudge",
             "stored answers, replayed by exact question",

@@ -14,7 +14,7 @@ from roborew.checks.critic import CriticSubject
 from roborew.checks.encoder import LAWS as ENCODER_LAWS
 from roborew.checks.encoder import EncoderSubject
 from roborew.checks.judge import LAWS as JUDGE_LAWS
-from roborew.checks.judge import JudgeSubject
+from roborew.checks.judge import judge_subject
 from roborew.checks.laws import Outcome
 from roborew.checks.reward import LAWS as REWARD_LAWS
 from roborew.checks.reward import reward_subject
@@ -73,7 +73,7 @@ def check_part(
     if kind == "judge":
         # As a reward loads it: a server that nobody listens for is said at once.
         judge = load_judge(JudgeConfig(backend=name, options=tuple(options)))
-        return kind, JUDGE_LAWS.run(JudgeSubject(judge))
+        return kind, JUDGE_LAWS.run(judge_subject(judge))
     return kind, _run_laws(kind, REGISTRIES[kind].load(name), options)
 
 

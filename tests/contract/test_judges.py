@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from roborew.checks.judge import LAWS, PICTURES, QUESTIONS, JudgeSubject
+from roborew.checks.judge import LAWS, PICTURES, QUESTIONS, judge_subject
 from roborew.checks.laws import Law
 from roborew.errors import RoborewError
 from roborew.judges.config import JudgeConfig
@@ -18,6 +18,7 @@ from roborew.judges.recorded import Recorder
 from roborew.judges.types import Judge, Question
 from roborew.registry import judges
 from tests.roborew.judges.fault_server import FaultServer, serving
+from tests.roborew.rewards.checkpoints.tiny_released import tiny_robometer
 from tests.tiny_models import tiny_vlm
 
 Made = tuple[Callable[[], Judge], Question]
@@ -34,7 +35,12 @@ def made(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, weights: Path
 ) -> Iterator[Made]:
     folder = tmp_path_factory.mktemp(request.param)
-    make = {"transformers": _local, "openai": _served, "recorded": _recorded}
+    make = {
+        "transformers": _local,
+        "openai": _served,
+        "recorded": _recorded,
+        "robometer": _comparing,
+    }
     if request.param not in make:
         pytest.fail(f"say here how a tiny {request.param} judge is made")
     yield from make[request.param](folder, weights)
@@ -59,6 +65,11 @@ def _recorded(folder: Path, weights: Path) -> Iterator[Made]:
     yield lambda: load_judge(config), Question(parts=("question 3",))
 
 
+def _comparing(folder: Path, _: Path) -> Iterator[Made]:
+    config = JudgeConfig(backend="robometer", model=str(tiny_robometer(folder / "weights")))
+    yield lambda: load_judge(config), QUESTIONS[0]
+
+
 @pytest.fixture(scope="module")
 def judge(made: Made) -> Judge:
     return made[0]()
@@ -66,7 +77,7 @@ def judge(made: Made) -> Judge:
 
 @pytest.mark.parametrize("law", LAWS.laws, ids=str)
 def test_law(judge: Judge, law: Law) -> None:
-    reason = law.check(JudgeSubject(judge))
+    reason = law.check(judge_subject(judge))
     if reason is not None:
         pytest.skip(f"{judge.identity}: {reason}")
 
@@ -74,24 +85,26 @@ def test_law(judge: Judge, law: Law) -> None:
 def test_a_second_judge_of_the_same_settings_answers_the_same(made: Made, judge: Judge) -> None:
     make, _ = made
     assert make().identity == judge.identity
-    assert make().ask(QUESTIONS) == judge.ask(QUESTIONS)
+    questions = judge_subject(judge).questions
+    assert make().ask(questions) == judge.ask(questions)
 
 
 def test_a_question_that_it_cannot_answer_is_one_clear_error_and_the_next_one_works(
     made: Made, judge: Judge
 ) -> None:
     _, unanswerable = made
+    first = judge_subject(judge).questions[0]
     with pytest.raises(RoborewError) as error:
-        judge.ask([QUESTIONS[0], unanswerable])
+        judge.ask([first, unanswerable])
     assert len(str(error.value)) > 20
-    assert judge.ask(QUESTIONS[:1])[0].abstained is None
+    assert judge.ask([first])[0].abstained is None
 
 
 def test_progress_ends_with_all_questions(judge: Judge) -> None:
     reports: list[tuple[int, int]] = []
     judge.progress = lambda done, total: reports.append((done, total))  # type: ignore[attr-defined]
     try:
-        judge.ask(QUESTIONS)
+        judge.ask(judge_subject(judge).questions)
     finally:
         judge.progress = None  # type: ignore[attr-defined]
     assert reports[-1] == (len(QUESTIONS), len(QUESTIONS))

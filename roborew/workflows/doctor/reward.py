@@ -6,7 +6,7 @@ makes of plain pictures is asked beside that.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
 
@@ -17,9 +17,9 @@ from roborew.judges.budget import BudgetedJudge
 from roborew.judges.config import JudgeConfig
 from roborew.judges.recorded import RecordedJudge
 from roborew.judges.server import ServerJudge
+from roborew.judges.types import Judge
 from roborew.judges.usage import Usage
 from roborew.rewards.checkpoints.recognition import RELEASED_JUDGES
-from roborew.rewards.pair_lists import PairListLabeler
 from roborew.rewards.preferences import FramePair, PreferenceLabeler
 from roborew.rewards.vlm.base import JudgeClient, JudgeReward
 from roborew.rewards.vlm.released.template import GENERAL
@@ -35,6 +35,7 @@ from roborew.workflows.doctor.judge import (
 from roborew.workflows.doctor.probes import (
     INSTRUCTION,
     NUM_FRAMES,
+    Plain,
     WatchedJudge,
     film_clip,
     plain_questions,
@@ -146,16 +147,17 @@ def _examine_judge(
     watched = WatchedJudge(judge)
     # Of a comparison that nobody answered an older one is asked: a few more than were counted.
     subject.judge = watched if max_questions is None else BudgetedJudge(watched, max_questions)
-    count = len(plain_questions()) + _own_cost(subject)
+    plain = plain_questions() if _speaks(judge) else []
+    count = len(plain) + _own_cost(subject)
     if max_questions is not None and max_questions < count:
         raise InvalidInputError(
             f"doctor: {count} questions try {reward.name}; --judge.max-questions allows "
             f"{max_questions}. Allow {count}; nothing was asked."
         )
-    say(
-        f"{judge.identity} is asked {count} questions, as {reward.name} asks and about plain pictures"
-    )
-    _examine_answers(examination, watched, subject, reward)
+    also = " and about plain pictures" if plain else ""
+    say(f"{judge.identity} is asked {count} questions, as {reward.name} asks{also}")
+    if not plain or _examine_plain(examination, subject.judge, plain, reward):
+        _examine_replies(examination, watched, len(plain), subject)
     usage = judge.usage if isinstance(judge, ServerJudge) else Usage()
     examination.questions = len(watched.questions)
     examination.seconds = watched.seconds
@@ -166,29 +168,42 @@ def _examine_judge(
         _reckon(examination, subject, reward)
 
 
-def _examine_answers(
-    examination: Examination, watched: WatchedJudge, subject: JudgeClient, reward: RewardConfig
-) -> None:
-    plain = plain_questions()
-    answers = subject.judge.ask([one.question for one in plain])
+def _speaks(judge: Judge) -> bool:
+    """Whether it answers questions in words, and not those of one kind alone."""
+    return not hasattr(judge, "examples")
+
+
+def _examine_plain(
+    examination: Examination, judge: Judge, plain: Sequence[Plain], reward: RewardConfig
+) -> bool:
+    """Ask about plain pictures; return whether there was any answer."""
+    answers = judge.ask([one.question for one in plain])
     checks = examination.checks
     silent = check_answers(answers)
     if silent is not None:
         checks.append(silent)
-        return
+        return False
     # A model that was trained on one form of question need not know what a color is.
-    is_general = not _asks_released_words(reward, watched.identity)
+    is_general = not _asks_released_words(reward, judge.identity)
     comparing = is_general and reward.name in COMPARING
     checks.append(check_sight(plain[:2], answers[:2], needed=is_general))
     checks.append(check_places(plain[2:], answers[2:], needed=comparing))
+    return True
+
+
+def _examine_replies(
+    examination: Examination, watched: WatchedJudge, num_plain: int, subject: JudgeClient
+) -> None:
+    """Let the reward ask about the video; the answers before are those about plain pictures."""
+    checks = examination.checks
     try:
         on_video = _try_on_video(subject)
     except RoborewError as error:
         checks.append(Check(name="asks", ok=False, needed=True, finding=str(error)))
         return
-    checks.append(check_replies(watched.answers[len(plain) :], subject.abstentions))
+    checks.append(check_replies(watched.answers[num_plain:], subject.abstentions))
     checks += on_video
-    own_questions = watched.questions[len(plain) :]
+    own_questions = watched.questions[num_plain:]
     reads = any(question.choices for question in own_questions)
     checks.append(check_probabilities(watched.answers, needed=reads))
 
@@ -212,7 +227,7 @@ def _own_cost(subject: JudgeClient) -> int:
 
 def _try_on_video(subject: JudgeClient) -> list[Check]:
     clip = film_clip()
-    if isinstance(subject, PreferenceLabeler | PairListLabeler):
+    if isinstance(subject, Labeler):
         first, last = clip.frames[0], clip.frames[-1]
         pair = FramePair(first=first, second=last, instruction=clip.instruction)
         return check_label(subject.compare([pair])[0])

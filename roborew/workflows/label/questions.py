@@ -12,6 +12,8 @@ from roborew.errors import InvalidInputError
 
 QUESTIONS_PER_PAIR = 4
 """A description and a label in each order."""
+COMPARING_JUDGES = ("robometer",)
+"""Judges that compare two pictures and say nothing."""
 MAX_PAIRS = 64
 """In one question: a longer list is more likely to lose its count."""
 
@@ -25,14 +27,25 @@ class QuestionForm:
 
     Args:
         pairs: pairs in a question; one is asked about in four questions.
+        judge: name of the judge, which may be one that compares without words.
 
     Raises:
         InvalidInputError: no pair, or too many.
     """
 
     pairs: int
+    judge: str = ""
+
+    @property
+    def without_words(self) -> bool:
+        """Whether a pair is asked about in two questions, one in each order, that have no text."""
+        return self.judge in COMPARING_JUDGES
 
     def __post_init__(self) -> None:
+        if self.without_words and self.pairs != 1:
+            raise InvalidInputError(
+                f"pairs-per-question: {self.judge} compares one pair at a time; got {self.pairs}."
+            )
         check_whole_number("pairs-per-question", self.pairs)
         if self.pairs > MAX_PAIRS:
             raise InvalidInputError(
@@ -42,7 +55,7 @@ class QuestionForm:
     def count_questions(self, pairs: int) -> int:
         """Questions about so many pairs of one sentence."""
         if self.pairs == 1:
-            return QUESTIONS_PER_PAIR * pairs
+            return (2 if self.without_words else QUESTIONS_PER_PAIR) * pairs
         return 2 * math.ceil(pairs / self.pairs)
 
     def count_pictures(self, pairs: int, different: int) -> int:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from roborew.judges.config import JudgeConfig
+from roborew.rewards.comparisons import ComparisonLabeler
 from roborew.rewards.pair_lists import PairListLabeler
 from roborew.rewards.preferences import PreferenceLabeler
 from roborew.workflows.label.questions import QuestionForm
 
-Labeler = PreferenceLabeler | PairListLabeler
+Labeler = PreferenceLabeler | PairListLabeler | ComparisonLabeler
 
 
 def make_labeler(form: QuestionForm, judge: JudgeConfig, device: str) -> Labeler:
@@ -21,6 +22,8 @@ def make_labeler(form: QuestionForm, judge: JudgeConfig, device: str) -> Labeler
     Raises:
         RoborewError: the judge cannot be had.
     """
+    if form.without_words:
+        return ComparisonLabeler(judge=judge, device=device)
     if form.pairs == 1:
         return PreferenceLabeler(judge=judge, device=device)
     return PairListLabeler(judge=judge, pairs_per_question=form.pairs, device=device)

@@ -26,8 +26,8 @@ class PreferenceSettings:
     """How a judge teaches a reward while an agent learns from it (RL-VLM-F, arXiv:2402.03681)."""
 
     judge: JudgeConfig = DEFAULT_JUDGE
-    """Who is asked; ``person``: the run stops at each round until `roborew label` was given its
-    pairs."""
+    """Who is asked; ``robometer``: the preference head of its weights; ``person``: the run stops at
+    each round until `roborew label` was given its pairs."""
     num_labels: int = 3000
     """Pairs that the judge is asked about over the whole run."""
     num_rounds: int = 6
@@ -72,7 +72,7 @@ class PreferenceSettings:
     @property
     def form(self) -> QuestionForm:
         """What stands in a question."""
-        return QuestionForm(self.pairs_per_question)
+        return QuestionForm(self.pairs_per_question, str(self.judge.backend))
 
     @property
     def by_person(self) -> bool:
