@@ -33,6 +33,7 @@ from roborew.storage.json_files import read_json_lines
 TIE_MARGIN = 0.01
 """Difference in progress below which neither picture is further."""
 PAIR = re.compile(r"Pair [0-9]+: pictures ([0-9]+) and ([0-9]+)\.")
+ORDER = re.compile(r"Put the [0-9]+ pictures in order")
 TAG = re.compile(r"<(answer-[0-9a-f]+)>")
 DESCRIPTION = re.compile(r"first ([0-9a-f]{64}) second ([0-9a-f]{64})")
 
@@ -48,6 +49,7 @@ class Oracle:
     def __init__(
         self, runs: Path, wrong: float = 0.1, silent: float = 0.1, sets: Sequence[Path] = ()
     ) -> None:
+        self.model = "oracle"
         self._runs = runs
         self._sets = sets
         self._wrong = wrong
@@ -63,19 +65,51 @@ class Oracle:
         pairs = PAIR.findall(text)
         if pairs:
             keys = [(pictures[int(a) - 1], pictures[int(b) - 1]) for a, b in pairs]
-            return self._tagged(text, " ".join(self._digit(*pair) for pair in keys))
+            return self._tagged(text, " ".join(self.digit(*pair) for pair in keys))
+        if ORDER.search(text):
+            return self._tagged(text, self.order(pictures))
         if pictures:
             return "first {} second {}".format(*pictures)
         described = DESCRIPTION.search(text)
         assert described is not None
-        digit = self._digit(*described.groups())
+        digit = self.digit(*described.groups())
         return "I cannot tell." if digit == "x" else self._tagged(text, digit)
 
     def _tagged(self, text: str, answer: str) -> str:
         tag = TAG.findall(text)[-1]
         return f"<{tag}>{answer}</{tag}>"
 
-    def _digit(self, first: str, second: str) -> str:
+    def order(self, pictures: Sequence[str]) -> str:
+        """The pictures in order, as asked for. It takes some for as far from the end of the others as
+        they are from their beginning, and can tell nothing of some, wherever they are shown.
+
+        So many that it is silent of as many pairs as where it is asked about pairs, and that twice as
+        many as there it is wrong about hold a picture that it misjudges: half of what is said of that is
+        wrong, if the others are spread evenly.
+        """
+        worth = [self.progress(key) for key in pictures]
+        silent, wrong = 1 - (1 - self._silent) ** 0.5, 1 - max(1 - 2 * self._wrong, 0) ** 0.5
+        unknown: list[int] = []
+        ranked: list[tuple[float, int]] = []
+        for place, key in enumerate(pictures):
+            draw = np.random.default_rng(int(key[:16], 16)).random()
+            if draw < silent:
+                unknown.append(place)
+                continue
+            mirrored = min(worth) + max(worth) - worth[place]
+            ranked.append((mirrored if draw < silent + wrong else worth[place], place))
+        ranked.sort(reverse=True)
+        levels: list[list[int]] = []
+        best = np.inf
+        for value, place in ranked:
+            if best - value >= TIE_MARGIN:
+                levels.append([])
+                best = value
+            levels[-1].append(place)
+        order = " > ".join(" = ".join(str(place + 1) for place in level) for level in levels)
+        return order + (f" ? {' '.join(str(place + 1) for place in unknown)}" if unknown else "")
+
+    def digit(self, first: str, second: str) -> str:
         """1, 2, 0 or x, as asked for."""
         gap = self.progress(second) - self.progress(first)
         # The same for both orders: a fault of the judge, no noise that agreement would find.
@@ -178,7 +212,7 @@ class _Handler(BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         text = self.oracle.reply(body["messages"][-1]["content"])
         choice = {"message": {"content": text}, "finish_reason": "stop"}
-        self._send({"choices": [choice]})
+        self._send({"choices": [choice], "model": self.oracle.model})
 
     def _send(self, content: object) -> None:
         body = json.dumps(content).encode()

@@ -3,9 +3,13 @@ agents from nothing.
 
     python -m experiments.judges.teach --work FOLDER [--tasks DrawerOpen,Press,Push] [--seeds 0,1,2]
         [--encoder mini] [--selection disagreement] [--labels 3000] [--action-repeat 2] [--steps N]
+        [--by keys] [--pictures 8]
 
 One run after another by `roborew train --reward preference`, as a user types it, against a server on
-this machine (`oracle`); one that was interrupted is resumed. A row a run goes to ``teach.csv``.
+this machine (`oracle`); one that was interrupted is resumed. A row a run goes to ``teach.csv``. With
+``--by keys`` a person labels: at each stop keys that say what the judge would are pressed from a file,
+and the row goes to ``keys.csv``. With ``--pictures 8`` it puts so many pictures in order at once, and the
+row goes to ``orders.csv``.
 """
 
 from __future__ import annotations
@@ -17,10 +21,12 @@ from pathlib import Path
 import numpy as np
 
 from experiments.critics.tables import Rows
+from experiments.judges.keys import press_keys
 from experiments.judges.oracle import TIE_MARGIN, Oracle, serving, true_progress
 from roborew.cli import main as roborew
 from roborew.data.preferences import PREFERENCES, Preference, Segment, read_preferences
 from roborew.workflows.evaluate import read_summary
+from roborew.workflows.label.asking import ANSWERS
 
 TASKS = {"DrawerOpen": 120_000, "Press": 120_000, "Push": 160_000}
 """Actions."""
@@ -36,34 +42,71 @@ FIGURES = (
     "labels", "ties", "right", "true_success", "true_success_ci_low", "true_success_ci_high",
     "success_at_any_time", "spearman_per_episode", "minutes",
 )  # fmt: skip
-ROWS = Rows(Path(__file__).with_name("teach.csv"), KEYS, FIGURES)
+ROWS = {
+    "judge": Rows(Path(__file__).with_name("teach.csv"), KEYS, FIGURES),
+    "keys": Rows(Path(__file__).with_name("keys.csv"), KEYS, FIGURES),
+}
+ORDERS = Rows(
+    Path(__file__).with_name("orders.csv"), (*KEYS, "pictures"), (*FIGURES, "questions", "shown")
+)
+"""Of runs whose judge puts pictures in order; ``shown``: pictures in all questions."""
+JUDGES = {
+    "judge": "--judge openai --judge.model oracle --judge.base-url {url}",
+    "keys": "--judge person",
+}
+"""Who labels -> the words of the command that say so."""
 
 
-def run(work: Path, key: Key) -> None:
+def run(work: Path, key: Key, by: str = "judge", pictures: int = 2) -> None:
     """Train and evaluate one agent, and add its row."""
-    if key in ROWS:
+    rows, row_key = (ROWS[by], key) if pictures == 2 else (ORDERS, (*key, pictures))
+    if row_key in rows:
         return
-    task, seed, encoder, selection, pairs, action_repeat, steps = key
-    name = "-".join(map(str, key)).lower()
-    folder = work / name
+    name = "-".join(map(str, row_key)).lower()
+    folder = work / (name if by == "judge" else f"{by}-{name}")
     if not (folder / "summary.json").exists():
-        with serving(Oracle(work), PORT) as url:
-            words = [
-                "--env", f"roborew/{task}-v0", "--seed", str(seed), "--total-timesteps", str(steps),
-                "--reward", "preference", "--reward.pairs-per-question", str(PAIRS_PER_QUESTION),
-                "--reward.num-labels", str(pairs), "--reward.selection", selection,
-                "--reward.encoder", encoder, "--judge", "openai", "--judge.model", "oracle",
-                "--judge.base-url", url, "--out", str(work), "--name", name,
-                "--env.action-repeat", str(action_repeat),
-                "--score-every", str(SCORED_STEPS // action_repeat),
-            ]  # fmt: skip
-            further = ["--resume", str(folder)]
-            code = roborew(["train", *(further if folder.exists() else words)])
-        if code:
-            raise SystemExit(code)
-    row = {**read_summary(folder), **label_figures(folder), **dict(zip(KEYS, key, strict=True))}
-    ROWS.add(row)
-    print(*key, row["true_success"], row["labels"], flush=True)
+        oracle = Oracle(work)
+        with serving(oracle, PORT) as url:
+            judge = JUDGES[by].format(url=url).split()
+            train(folder, [*words_of(key, pictures), *judge], oracle)
+    named = dict(zip(rows.keys, row_key, strict=True))
+    row = {**read_summary(folder), **label_figures(folder), **cost_of(folder, pictures), **named}
+    rows.add(row)
+    print(by, *row_key, row["true_success"], row["labels"], flush=True)
+
+
+def words_of(key: Key, pictures: int) -> list[str]:
+    """What a user types for a run, but for the judge."""
+    task, seed, encoder, selection, pairs, action_repeat, steps = key
+    form = ["--reward.pairs-per-question", str(PAIRS_PER_QUESTION)]
+    if pictures > 2:
+        form = ["--reward.pictures-per-question", str(pictures)]
+    return [
+        "--env", f"roborew/{task}-v0", "--seed", str(seed), "--total-timesteps", str(steps),
+        "--reward", "preference", *form,
+        "--reward.num-labels", str(pairs), "--reward.selection", selection,
+        "--reward.encoder", encoder, "--env.action-repeat", str(action_repeat),
+        "--score-every", str(SCORED_STEPS // action_repeat),
+    ]  # fmt: skip
+
+
+def cost_of(folder: Path, pictures: int) -> dict[str, int]:
+    """Questions that were asked, each in both orders, and pictures in them, where these are put in
+    order."""
+    answers = folder / "preferences" / ANSWERS
+    questions = len(answers.read_bytes().splitlines()) if answers.is_file() else 0
+    return {"questions": questions, "shown": questions * pictures}
+
+
+def train(folder: Path, words: Sequence[str], oracle: Oracle) -> None:
+    """Train until the end; where the run stops for a person, one presses keys."""
+    begin = ["train", *words, "--out", str(folder.parent), "--name", folder.name]
+    resume = ["train", "--resume", str(folder)]
+    code = roborew(resume if folder.exists() else begin)
+    while code and press_keys(folder / "preferences", oracle):
+        code = roborew(resume)
+    if code:
+        raise SystemExit(code)
 
 
 def label_figures(folder: Path) -> dict[str, float]:
@@ -97,6 +140,8 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--selection", default="disagreement")
     parser.add_argument("--labels", type=int, default=3000, help="pairs that are asked about")
     parser.add_argument("--action-repeat", type=int, default=2, choices=(1, 2, 4))
+    parser.add_argument("--by", default="judge", choices=ROWS)
+    parser.add_argument("--pictures", type=int, default=2, help="that are put in order; 2: pairs")
     parser.add_argument("--steps", type=int, help="in place of each task's own")
     chosen = parser.parse_args(words)
     for seed in map(int, chosen.seeds.split(",")):
@@ -104,7 +149,7 @@ def main(words: Sequence[str] | None = None) -> None:
             steps = chosen.steps or TASKS[task]
             how = (chosen.encoder, chosen.selection, chosen.labels, chosen.action_repeat)
             key = (task, seed, *how, steps)
-            run(chosen.work, key)
+            run(chosen.work, key, chosen.by, chosen.pictures)
 
 
 if __name__ == "__main__":

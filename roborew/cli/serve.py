@@ -96,6 +96,11 @@ class Label(Command):
     def _config(self) -> LabelConfig:
         """What is shown: to a judge pictures."""
         if self.judge.is_person:
+            if self.config.form.is_ranking:
+                raise InvalidInputError(
+                    f"--pictures-per-question {self.config.pictures_per_question}: a person is shown "
+                    "two films; leave it out."
+                )
             return self.config
         if self.keys is not None:
             raise InvalidInputError("--keys: these are pressed for a person; leave out --judge.")
@@ -130,7 +135,7 @@ class Label(Command):
         questions = asking.Asking(
             labeler, session.labels, session.episodes, session.cameras, self.instruction
         )
-        waiting = questions.unlabeled(session.groups(form.pairs))
+        waiting = questions.unlabeled(session.groups)
         say(console, asking.describe_questions(waiting, form, labeler.judge.identity))
         blocks = asking.in_blocks(waiting, asking.PAIRS_PER_READ)
         for block in watched(console, blocks, "labels", [labeler]):

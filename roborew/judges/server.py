@@ -265,6 +265,10 @@ class ServerJudge:
             if REQUEST_ID_PREFIX in label and own["X-Request-Id"] not in label:
                 raise FaultError("a reply to another question")
         self.usage.add(content)
+        if len(self.usage.models) > 1:
+            models = ", ".join(sorted(self.usage.models))
+            # Whose answer it is decides what it is worth, and where it is kept.
+            raise FaultError(f"its model changed: {models} have answered", retryable=False)
         return read_answer(content, question)
 
     def _failure(self, reason: str) -> Answer:

@@ -115,16 +115,12 @@ def in_blocks(groups: Sequence[Group], pairs: int) -> list[list[Group]]:
 
 def describe_questions(groups: Sequence[Group], form: QuestionForm, judge: str) -> str:
     """What asking about groups takes, said before it begins: a hosted judge takes money."""
-    questions = sum(form.count_questions(len(group)) for group in groups)
-    pictures = sum(form.count_pictures(len(group), len(_segments(group))) for group in groups)
+    questions = form.count_questions(len(groups))
+    pictures = sum(map(form.count_pictures, groups))
     return (
         f"{judge} is asked about {len(_pairs(groups)):,} pairs, in up to {questions:,} questions with "
         f"up to {pictures:,} pictures; stored answers are not asked again"
     )
-
-
-def _segments(group: Group) -> set[Segment]:
-    return {segment for pair in group for segment in pair}
 
 
 def load_labeler(

@@ -37,6 +37,9 @@ class LabelConfig:
     pairs_per_question: int = 1
     """Pairs in one question to a judge. One is RL-VLM-F: two descriptions and two labels of each. Of
     several the pictures are shown once and the labels listed, in two questions for both orders."""
+    pictures_per_question: int = 2
+    """Pictures that a judge puts in order in one question, up to 16, and again in the other order: of
+    eight 28 labels. 2 asks about pairs."""
     seed: int = 0
     """Random seed of the pairs: the same seed and set give the same ones."""
 
@@ -45,12 +48,12 @@ class LabelConfig:
         if self.frames is not None:
             check_whole_number("frames", self.frames)
         check_whole_number("seed", self.seed, smallest=0)
-        assert self.form  # checks itself
+        self.form.check_labels("pairs", self.pairs)
 
     @property
     def form(self) -> QuestionForm:
         """What stands in a question to a judge."""
-        return QuestionForm(self.pairs_per_question)
+        return QuestionForm(self.pairs_per_question, self.pictures_per_question)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from roborew.data.reading import read_demonstrations
 from roborew.errors import InvalidInputError
 from roborew.types import Video
 from roborew.workflows.label.config import FRAMES, LabelConfig
-from roborew.workflows.label.questions import Group, in_groups
+from roborew.workflows.label.questions import Group
 
 Key = Literal["left", "right", "tie", "skip", "undo"]
 LABELS = {"left": 0.0, "right": 1.0, "tie": 0.5, "skip": None}
@@ -53,7 +53,22 @@ class LabelSession:
         awaited = read_pairs(folder / PAIRS) if (folder / PAIRS).is_file() else None
         self.frames = (config.frames or FRAMES) if awaited is None else 1
         _check_same_length(self.labels.labels, self.frames, folder)
-        self.pairs = awaited or draw_pairs(self.episodes, config, self.frames)
+        self.groups = self._groups(config, awaited)
+        self.pairs = [pair for group in self.groups for pair in group]
+
+    def _groups(self, config: LabelConfig, awaited: Sequence[Pair] | None) -> list[Group]:
+        """The pairs as they are asked about."""
+        form = config.form
+        sentences = {name: episode.instruction for name, episode in self._episodes.items()}
+        if awaited is None:
+            pairs = draw_pairs(self.episodes, config, self.frames)
+            return form.groups_by_sentence(pairs, sentences)
+        if form.is_ranking:
+            raise InvalidInputError(
+                "pictures-per-question: pairs wait here for labels; leave it out, or label a copy of "
+                f"the set without {PAIRS}."
+            )
+        return form.groups_by_sentence(awaited, sentences)
 
     @property
     def episodes(self) -> list[Demonstration]:
@@ -82,13 +97,6 @@ class LabelSession:
             "ties": answers.count(0.5),
             "silent": answers.count(None),
         }
-
-    def groups(self, size: int) -> list[Group]:
-        """The pairs in groups of so many of one sentence, for questions that hold several."""
-        by_sentence: dict[str, list[Pair]] = {}
-        for pair in self.pairs:
-            by_sentence.setdefault(self.instruction(pair[0]), []).append(pair)
-        return [group for pairs in by_sentence.values() for group in in_groups(pairs, size)]
 
     def press(self, key: str) -> None:
         """Take a key; when this returns, what it says is safe on the disk.
@@ -152,14 +160,15 @@ def draw_pairs(episodes: Sequence[Demonstration], config: LabelConfig, frames: i
     Raises:
         InvalidInputError: no two episodes have one sentence, or the critic is no ensemble.
     """
+    count = config.form.count_drawn(config.pairs)
     if config.critic is None:
-        return _any_pairs(episodes, config.pairs, frames, config.seed)
+        return _any_pairs(episodes, count, frames, config.seed)
     # torch is slow to import, and a person need not wait for it.
     from roborew.workflows.label.disagreement import CANDIDATES, load_ensemble, most_disputed
 
     critic = load_ensemble(config.critic)
-    candidates = _any_pairs(episodes, CANDIDATES * config.pairs, frames, config.seed)
-    return most_disputed(candidates, config.pairs, episodes, critic, frames)
+    candidates = _any_pairs(episodes, CANDIDATES * count, frames, config.seed)
+    return most_disputed(candidates, count, episodes, critic, frames)
 
 
 def _any_pairs(episodes: Sequence[Demonstration], count: int, frames: int, seed: int) -> list[Pair]:

@@ -42,6 +42,9 @@ class PreferenceSettings:
     pairs_per_question: int = 1
     """Pairs in one question. One is RL-VLM-F: two descriptions and two labels of each. Of several the
     pictures are shown once and the labels listed, in two questions for both orders."""
+    pictures_per_question: int = 2
+    """Pictures that the judge puts in order in one question, up to 16, and again in the other order:
+    of eight 28 labels, all of which count. 2 asks about pairs."""
     ensemble_size: int = 3
     """Critics, each fitted to labels drawn with replacement; their mean pays."""
     steps: int = 200
@@ -67,12 +70,19 @@ class PreferenceSettings:
                 f"reward.label_noise: expected a share in [0, 0.5); got {self.label_noise}."
             )
         encoders.canonical(self.encoder)
-        assert self.form  # checks itself
+        self.form.check_labels("reward.num_labels of a round", self.num_labels // self.num_rounds)
+        if self.by_person and self.form.is_ranking:
+            raise InvalidInputError(
+                f"reward.pictures_per_question {self.pictures_per_question}: a person is shown two "
+                "pictures; leave it out."
+            )
 
     @property
     def form(self) -> QuestionForm:
         """What stands in a question."""
-        return QuestionForm(self.pairs_per_question, str(self.judge.backend))
+        return QuestionForm(
+            self.pairs_per_question, self.pictures_per_question, str(self.judge.backend)
+        )
 
     @property
     def by_person(self) -> bool:
@@ -91,7 +101,8 @@ class PreferenceSettings:
 
     def questions_of_round(self, number: int) -> int:
         """Questions that a round asks at most."""
-        return self.form.count_questions(self.labels_of_round(number))
+        groups = self.form.count_groups(self.labels_of_round(number))
+        return self.form.count_questions(groups)
 
     @property
     def questions(self) -> int:

@@ -25,7 +25,6 @@ from roborew.storage.run import RunDirectory
 from roborew.workflows.fit import FitConfig, fit_critic
 from roborew.workflows.fit.model_card import write
 from roborew.workflows.label.asking import ANSWERS, Asking, load_labeler
-from roborew.workflows.label.questions import in_groups
 from roborew.workflows.parts import CriticConfig, EncoderConfig
 from roborew.workflows.preference.episodes import collect_round, set_path
 from roborew.workflows.preference.labelers import Labeler
@@ -72,7 +71,7 @@ class JudgeTeacher:
             wait_for_person(run, pairs, labels)
         else:
             asking = Asking(self._labeler, labels, episodes, instruction=config.sentence)
-            asking.label(in_groups(pairs, settings_of(config).form.pairs))
+            asking.label(settings_of(config).form.groups(pairs))
         fitted = fit_critic(episodes, fit_config(config), preferences=labels.labels)
         by = ", ".join(dict.fromkeys(label.by for label in labels.labels))
         source = f"{len(labels.labels)} labels of {by}"
@@ -88,7 +87,7 @@ def round_pairs(
         Seeds(config.seed).child("preferences").generator(f"pairs of round {number}"),
         episodes,
         settings.episodes,
-        settings.labels_of_round(number),
+        settings.form.count_drawn(settings.labels_of_round(number)),
         settings.selection,
         _critic_before(run, number),
     )
@@ -128,12 +127,12 @@ def describe_refit(config: TrainConfig, number: int) -> str:
     if not config.reward.is_taught:
         return "the critic is refitted, to its demonstrations and to episodes of the agent"
     settings = settings_of(config)
-    pairs = settings.labels_of_round(number)
+    labels = settings.labels_of_round(number)
+    begin = f"round {number} of {settings.num_rounds}:"
     if settings.by_person:
-        return f"round {number} of {settings.num_rounds}: {pairs:,} pairs of the agent's pictures"
+        return f"{begin} {labels:,} pairs of the agent's pictures"
     return (
-        f"round {number} of {settings.num_rounds}: the judge is asked about {pairs:,} pairs of the "
-        f"agent's pictures, in up to {settings.questions_of_round(number):,} questions"
+        f"{begin} of the agent's pictures the judge is asked about {settings.form.describe(labels)}"
     )
 
 

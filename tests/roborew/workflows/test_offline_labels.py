@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from experiments.judges.oracle import Oracle, serving
+from experiments.judges.oracle import Oracle, labeled_progress, serving
+from experiments.judges.teach import is_right
 from roborew.cli import main
 from roborew.critics.critic import Critic
 from roborew.data.preferences import PREFERENCES, read_preferences
@@ -123,6 +124,20 @@ def test_a_budget_or_a_lost_server_changes_no_label(
     assert sorted(map(str, labels_of(lost))) == sorted(map(str, labels_of(folder)))
 
 
+def test_orders_are_of_one_sentence_and_label_what_pairs_would(
+    folder: Path, url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    orders = ["--pairs-per-question", "1", "--pictures-per-question", "5"]
+    assert main(words_of(folder, url, *orders)) == 0
+    assert "40 pairs, in up to 8 questions with up to 40 pictures" in capsys.readouterr().out
+    labels = labels_of(folder)
+    truth = labeled_progress(folder)
+    right = [is_right(one, truth) for one in labels if one.label not in (None, 0.5)]
+    assert len(labels) == 4 * 10 and np.mean(right) > 0.7
+    assert main(words_of(folder, url, *orders)) == 0
+    assert labels_of(folder) == labels
+
+
 class Damaged(Oracle):
     """Answers with a list that is one label short."""
 
@@ -137,12 +152,36 @@ def test_damaged_replies_are_no_labels(folder: Path, tmp_path: Path) -> None:
     assert len(labels) == PAIRS and all(label.label is None for label in labels)
 
 
+class Changing(Oracle):
+    """Is exchanged for another model after some replies."""
+
+    def reply(self, content: Any) -> str:
+        self.replies = getattr(self, "replies", 0) + 1
+        self.model = "oracle" if self.replies <= 9 else "prophet"
+        return super().reply(content)
+
+
+def test_another_model_at_the_address_stops_it(
+    folder: Path, url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = Path(shutil.copytree(folder, tmp_path / "whole" / "press"))
+    assert main(words_of(whole, url)) == 0
+    with serving(Changing(tmp_path / "runs", sets=[folder])) as changing:
+        assert main(words_of(folder, changing, options=",concurrency=1")) != 0
+    assert "its model changed: oracle, prophet" in capsys.readouterr().err
+    assert not (folder / PREFERENCES).exists()
+    assert main(words_of(folder, url)) == 0
+    assert labels_of(folder) == labels_of(whole)
+
+
 @pytest.mark.parametrize(
     ("further", "words"),
     [
         (["--frames", "8"], "a judge is shown pictures"),
         (["--keys", "keys.txt"], "leave out --judge"),
         (["--pairs-per-question", "65"], "at most 64"),
+        (["--pictures-per-question", "4"], "leave one of them out"),
+        (["--pairs-per-question", "1", "--pictures-per-question", "12"], "at least 66"),
         (["--cameras", "left"], "Available: front"),
         (["--critic", "{folder}"], "press"),
         (["--judge.max-question", "3"], "--judge.max-questions"),

@@ -126,6 +126,28 @@ def test_what_was_labeled_is_a_set_that_fit_reads(url: str, tmp_path: Path) -> N
     assert Critic.from_pretrained(tmp_path / "critic").recipe["objective"]
 
 
+def test_orders_of_pictures_label_all_their_pairs_and_a_budget_changes_none(
+    url: str, tmp_path: Path
+) -> None:
+    orders = {"pairs_per_question": 1, "pictures_per_question": 4, "num_labels": 60}
+    with start(config_of(url, **orders), tmp_path / "whole") as run:
+        JudgeTeacher()(run, 1)
+    scarce = config_of(url, **orders, **{"judge.max_questions": 4})
+    with start(scarce, tmp_path / "parts") as run:
+        for _ in range(2):
+            with pytest.raises(BudgetError):
+                JudgeTeacher()(run, 1)
+        JudgeTeacher()(run, 1)
+    whole, parts = (
+        read_preferences(tmp_path / name / "preferences" / "preferences.jsonl")
+        for name in ("whole", "parts")
+    )
+    # Of the few frames of this run some are drawn twice.
+    assert whole == parts and 4 * 6 <= len(whole) <= 5 * 6
+    answers = read_answers(tmp_path / "parts" / "preferences" / "answers.jsonl")["oracle@served"]
+    assert len(answers) <= 5 * 2
+
+
 def test_a_judge_that_is_not_there_leaves_no_run(tmp_path: Path) -> None:
     config = config_of("http://127.0.0.1:9/v1")
     with (
@@ -171,6 +193,13 @@ def test_every_label_of_the_run_is_asked_for_in_some_round() -> None:
         ({"num_rounds": 10**6}, "num-rounds"),
         ({"episodes": 1001}, "at most 1,000"),
         ({"selection": "best"}, "selection"),
+        ({"pictures_per_question": 4}, "leave one of them out"),
+        ({"pictures_per_question": 17}, "at most 16"),
+        ({"pictures_per_question": 8, "pairs_per_question": 1}, "at least 28"),
+        (
+            {"judge.backend": "person", "pictures_per_question": 4, "pairs_per_question": 1},
+            "two pictures",
+        ),
     ],
 )
 def test_a_setting_that_means_nothing_is_said_before_anything_is_written(
