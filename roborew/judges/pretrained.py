@@ -10,9 +10,10 @@ from typing import Any, cast
 
 import torch
 from safetensors import SafetensorError
-from transformers import AutoModelForImageTextToText, AutoProcessor
+from transformers import CONFIG_MAPPING, AutoModelForImageTextToText, AutoProcessor
 
 from roborew.errors import CorruptFileError, MissingBackendError, first_line
+from roborew.storage.json_files import read_json_object
 from roborew.weights.budget import NetworkBudget
 from roborew.weights.files import check_file, check_finite, check_names, file_sha256
 from roborew.weights.folder import explain, vetted_folder
@@ -20,6 +21,7 @@ from roborew.weights.hub import hub_folder
 
 logger = logging.getLogger(__name__)
 
+CONFIG = "config.json"
 WEIGHTS = "model*.safetensors"
 MODEL_FILE_SUFFIXES = (".safetensors", ".json", ".jinja", ".txt", ".model")
 """Endings of the files that decide what a model in a folder answers."""
@@ -48,6 +50,7 @@ def load_pretrained(
     sizes = [size for file in files for size in check_file(file).values()]
     _check_sha256(model, files, sha256)
     hint = _download_hint(model, revision)
+    _check_kind(model, folder)
     with explain(model):
         try:
             with NetworkBudget(sizes, model), vetted_folder(folder) as vetted:
@@ -65,6 +68,20 @@ def load_pretrained(
         raise MissingBackendError(f"{model}: the tokenizer's files are not all there. {hint}")
     _check_weights(model, network, report)
     return network, processor, f"{model}@{revision_of(model, folder)}"
+
+
+def _check_kind(model: str, folder: Path) -> None:
+    """Raise where only code of the repository could load a model; of what is damaged, the loading says
+    more."""
+    path = folder / CONFIG
+    config = read_json_object(path) if path.is_file() else {}
+    kind = str(config.get("model_type"))
+    if "auto_map" in config and kind not in CONFIG_MAPPING:
+        raise MissingBackendError(
+            f"{model}: a model of the type {kind!r}, which the installed transformers does not know; code "
+            "from a repository is never run here. Serve it where that code is trusted, and ask it there: "
+            "--judge openai --judge.base-url URL --judge.model NAME."
+        )
 
 
 def _find(model: str, revision: str | None) -> Path:
@@ -148,7 +165,7 @@ def revision_of(model: str, folder: Path) -> str:
 
 def _download_hint(model: str, revision: str | None) -> str:
     pinned = f" --revision {revision}" if revision else " --revision COMMIT"
-    if _is_path(model):
+    if _is_path(model) or Path(model).is_dir():
         return (
             "Put a whole model there (config.json, *.safetensors, the tokenizer's and the "
             "processor's files): "

@@ -242,7 +242,7 @@ def test_code_in_a_model_folder_is_never_run(tmp_path: Path) -> None:
     )
     canary = tmp_path / "canary"
     (tmp_path / "evil.py").write_text(f"open({str(canary)!r}, 'w')")
-    with pytest.raises(MissingBackendError):
+    with pytest.raises(MissingBackendError, match="'evil'.*is never run here. Serve it"):
         LocalJudge(model=str(tmp_path))
     assert not canary.exists()
 
