@@ -181,7 +181,7 @@ def make_demonstration(row: Row) -> Demonstration:
             file_inside(row["folder"], row["keyframes"], f"{row['case_id']}, keyframes")
         )
     flags = row.get("success_per_frame")
-    numbers = _read_numbers(row, first.frames or 0)
+    numbers = read_numbers(row, first.frames or 0)
     return Demonstration(
         name=row["case_id"],
         instruction=row["instruction"],
@@ -242,8 +242,19 @@ def _check_header(row: Row, info: VideoInfo) -> None:
             )
 
 
-def _read_numbers(row: Row, length: int) -> dict[str, FloatArray]:
-    """What was observed, done and paid in each frame, where a set written by roborew says so."""
+def read_numbers(
+    row: Row, length: int, names: Sequence[str] = STEP_COLUMNS
+) -> dict[str, FloatArray]:
+    """What was observed, done and paid in each frame, where a set written by roborew says so.
+
+    Args:
+        row: of `read_manifest`.
+        length: frames of its video.
+        names: columns, those that there are of them.
+
+    Raises:
+        CorruptFileError: the file is damaged, or of another length.
+    """
     if not isinstance(row.get("numbers"), str):
         return {}
     path = file_inside(row["folder"], row["numbers"], f"{row['case_id']}, numbers")
@@ -251,7 +262,7 @@ def _read_numbers(row: Row, length: int) -> dict[str, FloatArray]:
         columns = load(read_plain(path))
     except SafetensorError as error:
         raise CorruptFileError(f"{row['case_id']}: {path} is damaged: {error}.") from error
-    numbers = {name: columns[name].astype(np.float32) for name in STEP_COLUMNS if name in columns}
+    numbers = {name: columns[name].astype(np.float32) for name in names if name in columns}
     for name, column in numbers.items():
         if len(column) != length:
             raise CorruptFileError(

@@ -1,17 +1,16 @@
 """Videos through reward models: curves on disk as JSON lines, a progress table, a plot and a
 video."""
 
+from roborew.workflows.score.finding import Found, find_sources
 from roborew.workflows.score.scoring import (
     ScoredVideo,
     check_output_names,
-    check_states,
     describe_flat,
     describe_judge_cost,
     describe_mismatch,
     resolve_instruction,
     sample_source,
     sample_video,
-    sampled_clip,
     score_source,
     score_video,
     scored_video,
@@ -19,11 +18,10 @@ from roborew.workflows.score.scoring import (
 from roborew.workflows.score.sources import (
     EpisodeSource,
     FilmSource,
-    Found,
     SampledVideo,
     Source,
-    find_sources,
 )
+from roborew.workflows.score.states import check_states, sampled_clip
 from roborew.workflows.score.tables import (
     SUMMARY_HEADS,
     Outcome,

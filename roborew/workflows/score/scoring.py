@@ -18,9 +18,10 @@ from roborew.evaluation import score_curve
 from roborew.rewards.mini import Mini
 from roborew.rewards.vlm.base import describe_cost
 from roborew.storage.names import check_file_name
-from roborew.types import Clip, FloatArray, Frame, RewardModel, RewardSpec, Scores, stack_frames
+from roborew.types import FloatArray, Frame, RewardModel, RewardSpec, Scores, stack_frames
 from roborew.workflows.fitness import fitted_to
-from roborew.workflows.score.sources import EpisodeSource, FilmSource, SampledVideo, Source
+from roborew.workflows.score.sources import FilmSource, SampledVideo, Source
+from roborew.workflows.score.states import sampled_clip, states_for
 from roborew.workflows.score.stream import holds_frames, score_frames
 
 MAX_ASPECT_RATIO = 1.5
@@ -182,46 +183,6 @@ def score_video(
     seconds = time.perf_counter() - began
     model.spec.check_range(scores, str(sampled.path))
     return scored_video(model, sampled, instruction, scores, seconds)
-
-
-def sampled_clip(
-    model: RewardModel, sampled: SampledVideo, instruction: str, goal_image: Frame | None
-) -> Clip:
-    """A sampled video as a model is shown it, with the robot's states where it reads them."""
-    return Clip(
-        frames=sampled.frames,
-        instruction=instruction,
-        goal_image=goal_image,
-        robot_states=states_for(model, sampled.source, sampled.indices.tolist()),
-    )
-
-
-def states_for(
-    model: RewardModel, source: Source | None, indices: Sequence[int]
-) -> FloatArray | None:
-    """What a source says of the robot at these frames, for a model that reads it; else None."""
-    key = model.spec.state_key
-    return None if key is None or source is None else source.robot_states(key, indices)
-
-
-def check_states(model: RewardModel, sources: Sequence[Source]) -> None:
-    """Raise where a data set has other states than a model reads; scoring may take long, so it is said
-    before.
-
-    Raises:
-        InvalidInputError: with the set, and what it says.
-    """
-    key, size = model.spec.state_key, model.spec.state_size
-    if key is None or size is None:
-        return
-    sets = {one.dataset.root: one.dataset for one in sources if isinstance(one, EpisodeSource)}
-    for root, dataset in sets.items():
-        shape = list(dataset.info.features.get(key, {}).get("shape", [size]))
-        if shape != [size]:
-            raise InvalidInputError(
-                f"{root}: {key} has the shape {shape}; {model.spec.name} reads states of {size} "
-                "numbers. Take a model that was trained on this robot, or a set of its own."
-            )
 
 
 def scored_video(

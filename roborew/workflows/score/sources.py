@@ -3,25 +3,22 @@ sets."""
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from roborew.data import Moment, iter_sampled, side_by_side, video_info
-from roborew.data.lerobot import EpisodeEntry, LeRobotSet, open_lerobot
-from roborew.data.lerobot.layout import CAMERA_KEY, INFO
-from roborew.data.reading import find_datasets, find_videos
+from roborew.data.lerobot import EpisodeEntry, LeRobotSet
+from roborew.data.manifest import read_numbers, read_video_header
 from roborew.data.subsample import TimeSampler
 from roborew.data.video.sampling import PREFETCHED_FRAMES, prefetch
 from roborew.data.video.stacking import check_decoded_size, check_held_frames
 from roborew.errors import InvalidInputError
 from roborew.types import FloatArray, Video
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +91,10 @@ class Source(Protocol):
         """What it says of the robot at these frames, (N, D), under this name; None if it does not."""
         ...
 
+    def state_shape(self, key: str) -> list[int] | None:
+        """Shape of such a state, as it stands in the set; None if there is none."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FilmSource:
@@ -104,12 +105,14 @@ class FilmSource:
         path: of the file.
         views: files with further views of the same moments.
         sentence: what should be done in it, None if nobody wrote it down.
+        row: of its manifest, None without one.
     """
 
     name: str
     path: Path
     views: tuple[Path, ...] = ()
     sentence: str | None = None
+    row: Mapping[str, Any] | None = None
 
     @property
     def fps(self) -> float:
@@ -139,8 +142,20 @@ class FilmSource:
         return check_decoded_size(self.path, fps, self.num_views)
 
     def robot_states(self, key: str, indices: Sequence[int]) -> FloatArray | None:
-        """None: a video shows pictures alone."""
-        return None
+        """What a set written by roborew says beside the video; None of any other video."""
+        states = self._states(key)
+        return None if states is None else states[np.array(indices, np.int64)]
+
+    def state_shape(self, key: str) -> list[int] | None:
+        """Shape of such a state, None if there is none."""
+        states = self._states(key)
+        return None if states is None else list(states.shape[1:])
+
+    def _states(self, key: str) -> FloatArray | None:
+        if self.row is None:
+            return None
+        length = read_video_header(self.name, self.path).frames or 0
+        return read_numbers(dict(self.row), length, (key,)).get(key)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,6 +227,11 @@ class EpisodeSource:
         states = column.astype(np.float32).reshape(len(column), -1)
         return states[np.array(indices, np.int64)]
 
+    def state_shape(self, key: str) -> list[int] | None:
+        """Shape of such a state, as the set's table of features has it; None if there is none."""
+        feature = self.dataset.info.features.get(key)
+        return None if feature is None else list(feature["shape"])
+
     def _sample(self, sampler: TimeSampler) -> Generator[Moment]:
         videos = [self.dataset.frames(self.entry.index, camera) for camera in self.cameras]
         skipped: Moment | None = None
@@ -227,86 +247,3 @@ class EpisodeSource:
     def _times(self) -> NDArray[np.float64]:
         column = self.dataset.read(self.entry, ["timestamp"])["timestamp"]
         return column.astype(np.float64).reshape(-1)
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """What was found.
-
-    Attributes:
-        sources: to be scored, in order.
-        left_out: files of folders that are no videos.
-    """
-
-    sources: list[Source]
-    left_out: list[Path]
-
-
-def find_sources(
-    paths: Sequence[Path], cameras: Sequence[str] = (), instruction: str | None = None
-) -> Found:
-    """Find what is to be scored.
-
-    Args:
-        paths: video files, folders of them, manifests, LeRobot data sets and folders of those.
-        instruction: of videos that have none.
-        cameras: for one video file, files with further views of it; elsewhere names of the cameras
-            whose pictures lie side by side, the first one if none is given.
-
-    Raises:
-        InvalidInputError: nothing there, or no such camera.
-        CorruptFileError: a data set or manifest is damaged.
-    """
-    listing = Found([], [])
-    # Once each: a data set has one table of progress.
-    places = [place for path in paths for place in find_datasets(path) or [path]]
-    for path in dict.fromkeys(places):
-        if (path / INFO).is_file():
-            listing.sources.extend(_episodes(path, cameras))
-            continue
-        # One that is missing too: it is said of that one alone.
-        if not path.is_dir() and path.suffix != ".jsonl":
-            listing.sources.append(_film(path, cameras if len(paths) == 1 else ()))
-            continue
-        rows, left_out = find_videos(path, instruction)
-        listing.left_out.extend(left_out)
-        for row in rows:
-            first, *views = _chosen(row["case_id"], row["cameras"], cameras)
-            source = FilmSource(
-                name=_file_name(row["case_id"]),
-                path=first,
-                views=tuple(views),
-                sentence=row["instruction"],
-            )
-            listing.sources.append(source)
-    return listing
-
-
-def _file_name(case: str) -> str:
-    """A name of a manifest as that of a file: those of public clips have slashes."""
-    return case.replace("/", "-").replace("\\", "-")
-
-
-def _film(path: Path, views: Sequence[str]) -> Source:
-    return FilmSource(name=path.stem, path=path, views=tuple(map(Path, views)))
-
-
-def _episodes(path: Path, cameras: Sequence[str]) -> Iterator[Source]:
-    dataset = open_lerobot(path)
-    keys = {key.removeprefix(CAMERA_KEY): key for key in dataset.info.cameras}
-    chosen = tuple(_chosen(str(path), keys, cameras))
-    start = 0
-    for entry in dataset.episodes:
-        yield EpisodeSource(dataset=dataset, entry=entry, cameras=chosen, start=start)
-        start += entry.length
-
-
-def _chosen(name: str, available: dict[str, T], cameras: Sequence[str]) -> list[T]:
-    """What belongs to the cameras, the first one if none is named."""
-    if not available:
-        raise InvalidInputError(f"{name}: no camera; expected pictures to score.")
-    if missing := [camera for camera in cameras if camera not in available]:
-        raise InvalidInputError(
-            f"{name}: no camera {missing[0]!r}. Available: {', '.join(available)}."
-        )
-    return [available[camera] for camera in cameras or list(available)[:1]]

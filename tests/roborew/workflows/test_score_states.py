@@ -22,7 +22,7 @@ from roborew.rewards.remote.wire import pack_clips, unpack_clips
 from roborew.serving.server import Service, serving
 from roborew.types import Clip, FloatArray
 from roborew.workflows.score import find_sources, sample_source, sampled_clip
-from tests.roborew.data.sets import LENGTHS
+from tests.roborew.data.sets import LENGTHS, write_as_folder
 from tests.roborew.data.sets import write as write_set
 from tests.roborew.rewards.checkpoints.tiny_released import tiny_sarm, write_statistics
 
@@ -30,10 +30,10 @@ KEY = "observation.state"
 
 
 @pytest.fixture(scope="module")
-def places(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """A set, and a SARM that was trained on its robot."""
+def places(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Path]:
+    """A set of LeRobot's, the same as a folder of videos, and a SARM that was trained on its robot."""
     folder = tmp_path_factory.mktemp("states")
-    return write_set(folder / "set"), tiny_sarm(folder / "sarm")
+    return write_set(folder / "set"), write_as_folder(folder / "films"), tiny_sarm(folder / "sarm")
 
 
 def words(weights: Path) -> list[str]:
@@ -53,11 +53,13 @@ def expected_clips(root: Path, indices: Sequence[Sequence[int]]) -> list[Clip]:
     return clips
 
 
+@pytest.mark.parametrize("form", ["set", "films"])
 def test_score_reads_the_states_of_the_frames_that_it_scores(
-    places: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    form: str, places: tuple[Path, Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    root, weights = places
-    command = ["score", str(root), *words(weights), "--fps", "5", "--json"]
+    root, films, weights = places
+    scored = root if form == "set" else films
+    command = ["score", str(scored), *words(weights), "--fps", "5", "--json"]
     assert cli.main([*command, "--out", str(tmp_path)]) == 0
     said = capsys.readouterr()
     assert "states are not known" not in said.err
@@ -71,8 +73,8 @@ def test_score_reads_the_states_of_the_frames_that_it_scores(
     assert np.abs(blind.value - figures[0]["scores"]).max() > 1e-4
 
 
-def test_served_and_compared_it_reads_them_too(places: tuple[Path, Path]) -> None:
-    root, weights = places
+def test_served_and_compared_it_reads_them_too(places: tuple[Path, Path, Path]) -> None:
+    root, _, weights = places
     model = Sarm(weights=str(weights), clip=str(weights / "clip"))
     with serving(Service(model, "a"), "127.0.0.1", 0) as server:
         Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
@@ -89,9 +91,12 @@ def test_served_and_compared_it_reads_them_too(places: tuple[Path, Path]) -> Non
 
 @pytest.mark.parametrize("command", ["score", "compare"])
 def test_a_set_of_another_robot_is_one_error_before_anything_is_written(
-    command: str, places: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    command: str,
+    places: tuple[Path, Path, Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    root, weights = places
+    root, films, weights = places
     other = Path(shutil.copytree(weights, tmp_path / "sarm"))
     write_statistics(other, {f"{KEY}.mean": torch.zeros(4), f"{KEY}.std": torch.ones(4)})
     arguments = words(other)
@@ -106,10 +111,11 @@ def test_a_set_of_another_robot_is_one_error_before_anything_is_written(
             "sarm",
             *settings,
         ]
-    assert cli.main([command, str(root), *arguments, "--out", str(tmp_path / "out")]) == 2
-    message = " ".join(capsys.readouterr().err.split())
-    assert f"{KEY} has the shape [3]; sarm reads states of 4 numbers" in message
-    assert not (tmp_path / "out").exists()
+    for scored in (root, films):
+        assert cli.main([command, str(scored), *arguments, "--out", str(tmp_path / "out")]) == 2
+        message = " ".join(capsys.readouterr().err.split())
+        assert f"{KEY} has the shape [3]; sarm reads states of 4 numbers" in message
+        assert not (tmp_path / "out").exists()
 
 
 def counted(length: int) -> Clip:
