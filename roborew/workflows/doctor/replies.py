@@ -60,6 +60,25 @@ def check_score(spec: RewardSpec, scores: Scores) -> Check:
     return Check(name="score", ok=ok, needed=False, finding=finding, remedy=remedy)
 
 
+def check_backward(forward: Scores, backward: Scores) -> Check:
+    """Whether what rises while a task is done does so less while the same video is played backward: a
+    judge that favors the picture shown last says of both that they gain.
+
+    Args:
+        forward: of the video.
+        backward: of the same, its last frame first.
+    """
+    gains: list[float] = []
+    for scores in (forward, backward):
+        curve = score_curve(scores)
+        valid = curve[np.isfinite(curve)]
+        gains.append(float(valid[-1] - valid[0]) if len(valid) else np.nan)
+    ok = gains[0] > gains[1]
+    finding = f"gains {gains[0]:+.3g} forward and {gains[1]:+.3g} played backward"
+    remedy = "" if ok else f"it may favor what is shown last; {ON_VIDEOS}"
+    return Check(name="both directions", ok=ok, needed=False, finding=finding, remedy=remedy)
+
+
 def check_label(label: PreferenceLabel) -> list[Check]:
     """Whether the last picture of the video is said to be better than the first, in both orders.
 

@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
 
+import numpy as np
+
 from roborew.critics.critic import Critic
 from roborew.data.preferences import PERSON
 from roborew.errors import CorruptFileError, InvalidInputError, MissingBackendError, RoborewError
@@ -40,7 +42,7 @@ from roborew.workflows.doctor.probes import (
     film_clip,
     plain_questions,
 )
-from roborew.workflows.doctor.replies import check_label, check_replies, check_score
+from roborew.workflows.doctor.replies import check_backward, check_label, check_replies, check_score
 from roborew.workflows.doctor.run_cost import (
     Rate,
     check_cost,
@@ -221,7 +223,8 @@ def _asks_released_words(reward: RewardConfig, identity: str) -> bool:
 def _own_cost(subject: JudgeClient) -> int:
     """Questions that the reward itself asks about the video."""
     if isinstance(subject, JudgeReward):
-        return subject.estimate_cost(NUM_FRAMES).questions
+        videos = 2 if subject.spec.name in COMPARING else 1
+        return videos * subject.estimate_cost(NUM_FRAMES).questions
     return QUESTIONS_PER_PAIR if isinstance(subject, PreferenceLabeler) else 2
 
 
@@ -232,9 +235,16 @@ def _try_on_video(subject: JudgeClient) -> list[Check]:
         pair = FramePair(first=first, second=last, instruction=clip.instruction)
         return check_label(subject.compare([pair])[0])
     assert isinstance(subject, RewardModel)
-    (scores,) = subject.score([clip])
-    subject.spec.check_range(scores)
-    return [check_score(subject.spec, scores)]
+    clips = [clip]
+    if subject.spec.name in COMPARING:
+        clips.append(clip.at(np.arange(NUM_FRAMES)[::-1]))
+    scores = subject.score(clips)
+    for one in scores:
+        subject.spec.check_range(one)
+    checks = [check_score(subject.spec, scores[0])]
+    if len(clips) == 2 and all(one.valid.any() for one in scores):
+        checks.append(check_backward(*scores))
+    return checks
 
 
 def _reckon(examination: Examination, subject: JudgeClient, reward: RewardConfig) -> None:

@@ -3,6 +3,7 @@ fixed set."""
 
 from __future__ import annotations
 
+import shutil
 from itertools import permutations
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ from roborew.workflows.preference.settings import PreferenceSettings
 from roborew.workflows.preference.teach import JudgeTeacher
 from roborew.workflows.train.config import EnvConfig, TrainConfig
 from roborew.workflows.train.loop import start, train
+from tests.roborew.data.sets import write_as_folder
 from tests.roborew.rewards.checkpoints.tiny_released import tiny_robometer
 
 TASK = "press the button"
@@ -78,50 +80,53 @@ def test_a_label_is_what_the_head_says_in_both_orders(weights: Path) -> None:
     assert any(label.label is not None for label in labels)
 
 
-def test_a_run_that_was_interrupted_in_the_middle_of_a_round_has_the_same_labels(
-    weights: Path, tmp_path: Path
-) -> None:
-    options = {"num_labels": 10, "num_rounds": 1, "episodes": 3, "judge.max_questions": 7}
-    fit = {"steps": 2, "encoder_steps": 2, "ensemble_size": 1, "selection": "uniform"}
+def test_a_run_asks_the_head_and_keeps_what_it_says(weights: Path, tmp_path: Path) -> None:
+    """A head that names the first of any two is contradicted by itself: every label is none."""
+    biased = Path(shutil.copytree(weights, tmp_path / "biased"))
+    tensors = load_file(biased / "model.safetensors")
+    tensors["preference_head.4.bias"] += np.float32(10)
+    save_file(tensors, biased / "model.safetensors")
+    settings = {"num_labels": 6, "num_rounds": 1, "episodes": 3, "judge.max_questions": 7}
     config = TrainConfig(
         env=EnvConfig("roborew/Press-v0", width=48, height=36, horizon=8),
-        reward=preference(weights, **options, **fit),
+        reward=preference(biased, **settings),
         total_timesteps=64,
         num_envs=8,
     )
-    sessions = 0
     with start(config, tmp_path / "run") as run, pytest.raises(BudgetError):
         train(run, refit=JudgeTeacher())
-    while True:
-        sessions += 1
-        with RunDirectory.resume(tmp_path / "run") as run:
-            try:
-                train(run, refit=JudgeTeacher())
-                break
-            except (BudgetError, InvalidInputError) as error:
-                # Random weights may say too little of pictures that are alike for a critic.
-                if isinstance(error, InvalidInputError):
-                    break
-    assert sessions > 1
-    folder = tmp_path / "run" / "preferences"
-    labels = read_preferences(folder / "preferences.jsonl")
-    assert len(labels) == 10
-    frames = read_frames([one.pair for one in labels], list(read_demonstrations(folder)))
-    asked = labeler(weights)
-    for one in labels:
-        first, second = (frames[segment] for segment in one.pair)
-        pictures = FramePair(first=first, second=second, instruction=config.sentence)
-        (again,) = asked.compare([pictures])
-        assert to_preference(one.pair, again, asked.judge.identity) == one
-    (answers,) = read_answers(folder / "answers.jsonl").values()
-    assert len(answers) <= 20 and (folder / "answers.jsonl").read_bytes().count(b"\n") == len(
-        answers
+    nothing = pytest.raises(InvalidInputError, match="Label more pairs")
+    with RunDirectory.resume(tmp_path / "run") as run, nothing:
+        train(run, refit=JudgeTeacher())
+    labels = read_preferences(tmp_path / "run" / "preferences" / "preferences.jsonl")
+    assert [one.reason for one in labels] == ["the two orders disagree"] * 6
+
+
+def test_labels_of_a_set_are_the_same_however_often_they_were_interrupted(
+    weights: Path, tmp_path: Path
+) -> None:
+    places = [write_as_folder(tmp_path / name) for name in ("whole", "parts")]
+    words = ["--judge", "robometer", "--judge.model", str(weights), "--pairs", "9"]
+    words += ["--instruction", TASK]
+    assert cli.main(["label", str(places[0]), *words]) == 0
+    codes = [
+        cli.main(["label", str(places[1]), *words, "--judge.max-questions", "7"]) for _ in range(3)
+    ]
+    assert codes == [2, 2, 0]
+    whole, parts = (read_preferences(place / "preferences.jsonl") for place in places)
+    assert whole == parts and len(whole) == 9 and any(one.label is not None for one in whole)
+    frames = read_frames(
+        [one.pair for one in whole], list(read_demonstrations(places[0])), ["front"]
     )
-    # The same head labels a set that is there.
-    words = ["--judge", "robometer", "--judge.model", str(weights), "--pairs", "12"]
-    assert cli.main(["label", str(folder), *words]) == 0
-    labels = read_preferences(folder / "preferences.jsonl")
-    assert len(labels) == 10 + 12 and len({one.by for one in labels}) == 1
+    again = labeler(weights)
+    for one in whole:
+        first, second = (frames[segment] for segment in one.pair)
+        pair_again = FramePair(first=first, second=second, instruction=TASK)
+        (label,) = again.compare([pair_again])
+        assert to_preference(one.pair, label, one.by) == one
+    (answers,) = read_answers(places[1] / "answers.jsonl").values()
+    # No comparison was made twice.
+    assert (places[1] / "answers.jsonl").read_bytes().count(b"\n") == len(answers) <= 18
 
 
 def test_what_it_cannot_do_is_said_before_anything_is_asked(weights: Path) -> None:

@@ -53,13 +53,11 @@ def expected_clips(root: Path, indices: Sequence[Sequence[int]]) -> list[Clip]:
     return clips
 
 
-@pytest.mark.parametrize("form", ["set", "films"])
 def test_score_reads_the_states_of_the_frames_that_it_scores(
-    form: str, places: tuple[Path, Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    places: tuple[Path, Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    root, films, weights = places
-    scored = root if form == "set" else films
-    command = ["score", str(scored), *words(weights), "--fps", "5", "--json"]
+    root, _, weights = places
+    command = ["score", str(root), *words(weights), "--fps", "5", "--json"]
     assert cli.main([*command, "--out", str(tmp_path)]) == 0
     said = capsys.readouterr()
     assert "states are not known" not in said.err
@@ -71,6 +69,16 @@ def test_score_reads_the_states_of_the_frames_that_it_scores(
         np.testing.assert_allclose(row["scores"], scores.value, atol=1e-6)
     (blind,) = model.score([Clip(frames=clips[0].frames, instruction=clips[0].instruction)])
     assert np.abs(blind.value - figures[0]["scores"]).max() > 1e-4
+
+
+def test_a_folder_of_films_says_the_same_as_a_set(places: tuple[Path, Path, Path]) -> None:
+    root, films, _ = places
+    pairs = zip(find_sources([root]).sources, find_sources([films]).sources, strict=True)
+    for in_set, film in pairs:
+        states = film.robot_states(KEY, [0, 2])
+        assert states is not None and film.state_shape(KEY) == in_set.state_shape(KEY) == [3]
+        np.testing.assert_array_equal(states, in_set.robot_states(KEY, [0, 2]))
+        assert film.robot_states("absent", [0]) is None is in_set.robot_states("absent", [0])
 
 
 def test_served_and_compared_it_reads_them_too(places: tuple[Path, Path, Path]) -> None:
