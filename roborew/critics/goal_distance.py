@@ -21,7 +21,7 @@ MIN_UNIT = 1e-6
 GOAL_ARRAYS = ("goal/text", "goal/vector", "goal/unit")
 
 
-class GoalDistance(PerFrameObjective[nn.Sequential]):
+class GoalDistance(PerFrameObjective[nn.Module]):
     """``score = -min(|f(frame) - f(goal)| / unit, 2)``: about -1 at the start and 0 at the goal.
 
     The reward of XIRL (arXiv:2106.03911, section 3.2) with ``unit = mean |f(first) - f(goal)|``.
@@ -46,7 +46,7 @@ class GoalDistance(PerFrameObjective[nn.Sequential]):
         self._embedding_dim = embedding_dim
         self._goals = {name: torch.zeros(0) for name in GOAL_ARRAYS}
 
-    def build(self, feature_dim: int, text_dim: int) -> nn.Sequential:
+    def build(self, feature_dim: int, text_dim: int) -> nn.Module:
         """The embedding of frames (D,), untrained; sentences are not read."""
         return embedding_network(feature_dim, self._embedding_dim)
 
@@ -68,20 +68,21 @@ class GoalDistance(PerFrameObjective[nn.Sequential]):
         frame as the unit."""
         texts, vectors, units = list[Tensor](), list[Tensor](), list[Tensor]()
         for group in by_instruction(examples).values():
-            first = self._embed_frames(group, 0)
             last = self._embed_frames(group, -1)
 
             # One target for all: successes may end in slightly different places.
             goal = last.mean(0)
-            distances = _row_norms(first - goal)
-            unit = distances.mean().clamp(min=MIN_UNIT)
-
             texts.append(torch.as_tensor(group[0].text_embedding.copy()))
             vectors.append(goal)
-            units.append(unit)
+            units.append(self.mean_distance(group, goal))
 
         stacked = [torch.stack(rows) for rows in (texts, vectors, units)]
         self._goals = dict(zip(GOAL_ARRAYS, stacked, strict=True))
+
+    def mean_distance(self, examples: Sequence[Example], goal: Tensor) -> Tensor:
+        """The unit of distance, a scalar: the mean one from a first frame to a goal (W,)."""
+        first = self._embed_frames(examples, 0)
+        return _row_norms(first - goal).mean().clamp(min=MIN_UNIT)
 
     def predict(self, frames: Tensor, text: Tensor, goal: Tensor) -> tuple[Tensor, Tensor | None]:
         """Minus the distances to the goal, in units of the distance from a first frame."""

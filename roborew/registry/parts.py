@@ -241,6 +241,12 @@ critics = Registry(
             needs=_DEMONSTRATIONS,
             aliases=("preference",),
         ),
+        "goal_ladder": Entry(
+            "roborew.critics.goal_ladder:GoalLadder",
+            "the distance to the picture that stands highest after all comparisons",
+            paper="GoalLadder, arXiv:2506.16396",
+            needs=_DEMONSTRATIONS,
+        ),
         "temporal_ot": Entry(
             "roborew.critics.objectives.temporal_ot:TemporalOT",
             "cost of transporting an episode onto a demonstration; whole episodes only",

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 MAX_EPISODES = 1_000
 """Of a round: more would begin as those of the next one do."""
 
-Selection = Literal["uniform", "recent", "disagreement"]
+Selection = Literal["uniform", "recent", "disagreement", "ladder"]
+TaughtCritic = Literal["bradley_terry", "goal_ladder"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +39,11 @@ class PreferenceSettings:
     selection: Selection = "disagreement"
     """Which pairs are asked about: any frames of all rounds (uniform); one of the last round against
     any (recent); of such the ones on which the critics of the last round differ most
-    (disagreement)."""
+    (disagreement); half of them the best frame so far against new ones, half the best ones against
+    each other (ladder, of GoalLadder, arXiv:2506.16396)."""
+    critic: TaughtCritic = "bradley_terry"
+    """What is fitted to the labels: a score that explains all of them, or the distance to the frame
+    that they rate highest (goal_ladder, with selection ladder GoalLadder's reward)."""
     pairs_per_question: int = 1
     """Pairs in one question. One is RL-VLM-F: two descriptions and two labels of each. Of several the
     pictures are shown once and the labels listed, in two questions for both orders."""
@@ -50,7 +55,7 @@ class PreferenceSettings:
     steps: int = 200
     """Gradient steps of each critic."""
     label_noise: float = 0.1
-    """Share of the labels that are taken to be wrong, in [0, 0.5)."""
+    """Share of the labels that bradley_terry takes to be wrong, in [0, 0.5)."""
     encoder: str = "conv"
     """What turns pictures into vectors, see `roborew list encoders`: conv is fitted to the labels."""
     encoder_steps: int = 200

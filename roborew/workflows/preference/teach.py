@@ -14,6 +14,7 @@ from roborew.data.preferences import (
     PAIRS,
     PREFERENCES,
     Pair,
+    Preference,
     PreferenceFile,
     write_pairs,
 )
@@ -28,14 +29,13 @@ from roborew.workflows.label.asking import ANSWERS, Asking, load_labeler
 from roborew.workflows.parts import CriticConfig, EncoderConfig
 from roborew.workflows.preference.episodes import collect_round, set_path
 from roborew.workflows.preference.labelers import Labeler
+from roborew.workflows.preference.ladder import best_against_each_other, discovery_pairs
 from roborew.workflows.preference.selection import choose_pairs
 from roborew.workflows.preference.settings import PreferenceSettings, settings_of
 from roborew.workflows.refit import refit
 from roborew.workflows.train.config import TrainConfig
 from roborew.workflows.train.loop import Refit
 from roborew.workflows.trained import critic_path
-
-CRITIC = "bradley_terry"
 
 
 class JudgeTeacher:
@@ -66,31 +66,65 @@ class JudgeTeacher:
         collect_round(run, config, number)
         episodes = list(read_demonstrations(set_path(run)))
         labels = PreferenceFile(set_path(run) / PREFERENCES)
-        pairs = round_pairs(run, config, number, episodes)
-        if self._labeler is None:
-            wait_for_person(run, pairs, labels)
-        else:
-            asking = Asking(self._labeler, labels, episodes, instruction=config.sentence)
-            asking.label(settings_of(config).form.groups(pairs))
+        pairs = round_pairs(run, config, number, episodes, labels.labels)
+        self._label(run, config, pairs, labels, episodes)
+        if settings_of(config).selection == "ladder":
+            # What was discovered is put among the best at once.
+            ranking = ranking_pairs(run, config, number, episodes, labels.labels, pairs)
+            self._label(run, config, ranking, labels, episodes)
         fitted = fit_critic(episodes, fit_config(config), preferences=labels.labels)
         by = ", ".join(dict.fromkeys(label.by for label in labels.labels))
         source = f"{len(labels.labels)} labels of {by}"
         write(fitted, path, source, "roborew " + shlex.join(sys.argv[1:]))
 
+    def _label(
+        self,
+        run: RunDirectory,
+        config: TrainConfig,
+        pairs: Sequence[Pair],
+        labels: PreferenceFile,
+        episodes: Sequence[Demonstration],
+    ) -> None:
+        """Let the judge or a person label pairs, if there are any."""
+        if not pairs:
+            return
+        if self._labeler is None:
+            wait_for_person(run, pairs, labels)
+            return
+        asking = Asking(self._labeler, labels, episodes, instruction=config.sentence)
+        asking.label(settings_of(config).form.groups(pairs))
+
 
 def round_pairs(
-    run: RunDirectory, config: TrainConfig, number: int, episodes: Sequence[Demonstration]
+    run: RunDirectory,
+    config: TrainConfig,
+    number: int,
+    episodes: Sequence[Demonstration],
+    labels: Sequence[Preference],
 ) -> list[Pair]:
-    """The pairs of a round; the same ones whenever the run goes on."""
+    """The pairs of a round, of a ladder those that discover; the same ones whenever the run goes on."""
     settings = settings_of(config)
-    return choose_pairs(
-        Seeds(config.seed).child("preferences").generator(f"pairs of round {number}"),
-        episodes,
-        settings.episodes,
-        settings.form.count_drawn(settings.labels_of_round(number)),
-        settings.selection,
-        _critic_before(run, number),
-    )
+    rng = Seeds(config.seed).child("preferences").generator(f"pairs of round {number}")
+    count = settings.form.count_drawn(settings.labels_of_round(number))
+    if settings.selection == "ladder":
+        return discovery_pairs(rng, episodes, settings.episodes, (count + 1) // 2, labels)
+    critic = _critic_before(run, number)
+    return choose_pairs(rng, episodes, settings.episodes, count, settings.selection, critic)
+
+
+def ranking_pairs(
+    run: RunDirectory,
+    config: TrainConfig,
+    number: int,
+    episodes: Sequence[Demonstration],
+    labels: Sequence[Preference],
+    discovery: Sequence[Pair],
+) -> list[Pair]:
+    """The pairs of a round that put the best frames in order; the same ones whenever the run goes on."""
+    settings = settings_of(config)
+    rng = Seeds(config.seed).child("preferences").generator(f"ranking of round {number}")
+    count = settings.form.count_drawn(settings.labels_of_round(number)) // 2
+    return best_against_each_other(rng, episodes, settings.episodes, count, labels, discovery)
 
 
 def wait_for_person(run: RunDirectory, pairs: Sequence[Pair], labels: PreferenceFile) -> None:
@@ -151,8 +185,11 @@ def labeler_of(run: RunDirectory, config: TrainConfig) -> Labeler:
 def fit_config(config: TrainConfig) -> FitConfig:
     """How the critics of a run are fitted."""
     settings = settings_of(config)
+    options: dict[str, float] = {"steps": settings.steps}
+    if settings.critic == "bradley_terry":
+        options["label_noise"] = settings.label_noise
     return FitConfig(
-        critic=CriticConfig(CRITIC, {"steps": settings.steps, "label_noise": settings.label_noise}),
+        critic=CriticConfig(settings.critic, options),
         ensemble_size=settings.ensemble_size,
         encoder=_encoder(settings),
         cameras=config.env.cameras,
