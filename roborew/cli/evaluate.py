@@ -23,6 +23,9 @@ class Evaluate(Command):
     """Folder of the run."""
     episodes: int = 100
     """Evaluation episodes."""
+    stochastic: bool | None = None
+    """Draw the agent's actions from its policy, as it learned, or take the likeliest ones; as the run says
+    if not given."""
 
     def run(self, console: Console) -> int:
         """Evaluate."""
@@ -31,7 +34,7 @@ class Evaluate(Command):
 
         run = RunDirectory.open(self.path)
         say(console, f"evaluating {self.path} over {self.episodes} episodes")
-        result = evaluate_run(run, self.episodes)
+        result = evaluate_run(run, self.episodes, self.stochastic)
         print_evaluation(console, result)
         written = write_evaluation(run, result)
         print_paths(console, {"figures": written.evaluation, "report": written.report})

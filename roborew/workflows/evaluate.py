@@ -103,10 +103,11 @@ class RunEvaluation:
             "agent": config.agent.name,
             "seed": config.seed,
             "demonstrations": config.num_demos or 0,
-            "labeled_episodes": trained.refits * config.refit_episodes,
+            "labeled_episodes": trained.labeled_episodes,
             "steps": trained.steps,
             "minutes": trained.wall / 60,
             "sps": trained.steps / trained.wall,
+            "stochastic": config.evaluation.stochastic,
             **self.agent.summary(),
             **self._success_figures(),
         }
@@ -215,9 +216,11 @@ def read_summary(run: Path) -> dict[str, Any]:
     return {RunEvaluation.RENAMED.get(name, name): value for name, value in content.items()}
 
 
-def evaluate_run(run: RunDirectory, episodes: int = NUM_EPISODES) -> RunEvaluation:
-    """Evaluate the agent of a run's last checkpoint, deterministic, over evaluation episodes that
-    are the same for every run.
+def evaluate_run(
+    run: RunDirectory, episodes: int = NUM_EPISODES, stochastic: bool | None = None
+) -> RunEvaluation:
+    """Evaluate the agent of a run's last checkpoint over evaluation episodes that are the same for every
+    run.
 
     Raises:
         InvalidInputError: no checkpoint yet, or fewer than one episode.
@@ -225,6 +228,8 @@ def evaluate_run(run: RunDirectory, episodes: int = NUM_EPISODES) -> RunEvaluati
     """
     seeds = evaluation_seeds(episodes)
     trained = load_trained(run)
+    if stochastic is not None:
+        trained = trained.evaluated(stochastic)
     check_writable(run.path)
     run.metrics()  # a curve that the report could not show is said before the work
     with torch_threads(trained.config.threads):

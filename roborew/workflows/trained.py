@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from roborew.workflows.factories import load_agent, make_agent, make_env
 from roborew.workflows.parts import RewardConfig
 from roborew.workflows.rewards import load_model
 from roborew.workflows.train.config import TrainConfig
+from roborew.workflows.train.resolve import check_stochastic
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,13 +48,29 @@ class Trained:
     seconds: Mapping[str, float]
 
     def policy(self, num_envs: int) -> Policy:
-        """Return the agent as a deterministic policy for so many episodes side by side."""
-        return agent_policy(self.agent, num_envs)
+        """Return the agent, as it is to be evaluated, as a policy for so many episodes side by side."""
+        agent = self.agent
+        if isinstance(agent, EpisodicAgent):
+            return agent.policy(num_envs)
+        return partial(agent.act, deterministic=not self.config.evaluation.stochastic)
 
+    @property
+    def labeled_episodes(self) -> int:
+        """Episodes of the agent whose truth was told to the reward."""
+        # A judge tells which of two pictures is better, and no truth.
+        is_told = not self.config.reward.is_taught
+        return self.refits * self.config.refit_episodes if is_told else 0
 
-def agent_policy(agent: Agent, num_envs: int) -> Policy:
-    """Return an agent as a deterministic policy, with its memory if it has one."""
-    return agent.policy(num_envs) if isinstance(agent, EpisodicAgent) else agent.act
+    def evaluated(self, stochastic: bool) -> Trained:
+        """Return the same, to be evaluated with drawn actions or with the likeliest ones.
+
+        Raises:
+            InvalidInputError: its agent draws none.
+        """
+        evaluation = replace(self.config.evaluation, stochastic=stochastic)
+        config = replace(self.config, evaluation=evaluation)
+        check_stochastic(config)
+        return replace(self, config=config)
 
 
 def load_trained(run: RunDirectory) -> Trained:

@@ -176,6 +176,14 @@ class EvaluationConfig:
 
     episodes: int = 100
     """Evaluation episodes; their starts are the same for every run and never trained on."""
+    stochastic: bool = False
+    """Draw the agent's actions from its policy, as it learned, in place of the likeliest ones: with these
+    it may stand still where noise used to free it."""
+
+    @classmethod
+    def upgrade(cls, content: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the content of a config.json of before this could be chosen."""
+        return {"stochastic": False, **content}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

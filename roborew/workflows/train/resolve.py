@@ -49,6 +49,7 @@ def resolve(config: TrainConfig) -> TrainConfig:
     reward = _resolve_reward(config.reward, config.env.id)
     if config.refit is not None:
         _check_refit(reward, config.refit)
+    check_stochastic(config)
     if reward.is_oracle:
         _check_oracle(config)
     if reward.is_taught:
@@ -175,6 +176,19 @@ def _resolve_detector(detector: SuccessDetectorConfig, spec: RewardSpec) -> Succ
         threshold=usual.threshold if detector.threshold is None else detector.threshold,
         bonus=usual.bonus if detector.bonus is None else detector.bonus,
     )
+
+
+def check_stochastic(config: TrainConfig) -> None:
+    """Raise where an agent with a policy of its own for evaluation is to draw its actions.
+
+    Raises:
+        InvalidInputError: it is.
+    """
+    if config.evaluation.stochastic and hasattr(config.agent.factory(), "policy"):
+        raise InvalidInputError(
+            f"evaluation.stochastic: the actions of {config.agent.name} are not drawn when it is "
+            "evaluated; leave it out, or take ppo or sac."
+        )
 
 
 def _check_oracle(config: TrainConfig) -> None:

@@ -26,7 +26,7 @@ from roborew.workflows.evaluate import (
     read_summary,
     write_evaluation,
 )
-from roborew.workflows.parts import RewardConfig
+from roborew.workflows.parts import AgentConfig, RewardConfig
 from roborew.workflows.record import record_run
 from roborew.workflows.train.command import command
 from roborew.workflows.train.config import EnvConfig, EvaluationConfig, TrainConfig
@@ -75,6 +75,29 @@ def test_judging_twice_gives_the_same_episodes(tmp_path: Path) -> None:
     first, second = evaluate_run(run, 10), evaluate_run(run, 10)
     assert [e.progress for e in first.agent.episodes] == [e.progress for e in second.agent.episodes]
     assert first.random.true_success == second.random.true_success
+
+
+def test_drawn_actions_are_the_same_ones_each_time_and_others_than_the_likeliest(
+    tmp_path: Path,
+) -> None:
+    run = trained(TINY, tmp_path / "run")
+    results = [evaluate_run(run, 10, stochastic) for stochastic in (True, True, None)]
+    drawn, again, likeliest = (
+        [episode.progress for episode in result.agent.episodes] for result in results
+    )
+    assert drawn == again != likeliest
+    assert [result.summary()["stochastic"] for result in results] == [True, True, False]
+    write_evaluation(run, results[0])
+    assert "drawn from its policy" in (run.path / "report.html").read_text()
+
+
+def test_an_agent_that_is_evaluated_by_a_policy_of_its_own_draws_nothing(tmp_path: Path) -> None:
+    config = replace(
+        TINY, agent=AgentConfig("sb3-ppo"), evaluation=EvaluationConfig(stochastic=True)
+    )
+    with pytest.raises(InvalidInputError, match="sb3-ppo are not drawn"):
+        start(config, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 def test_an_episode_ends_at_a_predicted_success_unless_the_detector_is_off(tmp_path: Path) -> None:
