@@ -128,7 +128,7 @@ def explain(summary: Mapping[str, Any]) -> str:
         "An episode ends at the model's first predicted success or at the horizon, as in training. "
         f"{predictions} Where no predicted success ends an episode, the same agent truly succeeds "
         f"at the horizon in {at_horizon:.0%} and at any time in {at_any_time:.0%} of the "
-        f"evaluation episodes.{drawn}"
+        f"evaluation episodes.{actions}"
     )
 
 

@@ -82,10 +82,10 @@ def test_drawn_actions_are_the_same_ones_each_time_and_others_than_the_likeliest
 ) -> None:
     run = trained(TINY, tmp_path / "run")
     results = [evaluate_run(run, 10, stochastic) for stochastic in (True, True, None)]
-    drawn, again, likeliest = (
+    explored, repeated, likeliest = (
         [episode.progress for episode in result.agent.episodes] for result in results
     )
-    assert drawn == again != likeliest
+    assert explored == repeated != likeliest
     assert [result.summary()["stochastic"] for result in results] == [True, True, False]
     write_evaluation(run, results[0])
     assert "drawn from its policy" in (run.path / "report.html").read_text()
