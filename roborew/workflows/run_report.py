@@ -121,14 +121,14 @@ def explain(summary: Mapping[str, Any]) -> str:
         predictions = "It never predicted success."
     else:
         predictions = f"Of its first predicted successes {precision:.0%} were true."
-    drawn = (
+    exploring = (
         " Its actions are drawn from its policy, as it learned." if summary["stochastic"] else ""
     )
     return (
         "An episode ends at the model's first predicted success or at the horizon, as in training. "
         f"{predictions} Where no predicted success ends an episode, the same agent truly succeeds "
         f"at the horizon in {at_horizon:.0%} and at any time in {at_any_time:.0%} of the "
-        f"evaluation episodes.{actions}"
+        f"evaluation episodes.{exploring}"
     )
 
 
