@@ -18,7 +18,7 @@ from gymnasium.spaces import Box
 from roborew.data.demonstration import Demonstration
 from roborew.data.lerobot import open_lerobot
 from roborew.data.reading import read_demonstrations
-from roborew.errors import InvalidInputError
+from roborew.errors import InvalidInputError, RoborewError
 from roborew.storage.run import RunDirectory
 from roborew.workflows.collect import CollectConfig
 from roborew.workflows.collect.collect import FIRST_SEED, CollectStatus, collect_demonstrations
@@ -351,4 +351,38 @@ def test_a_run_that_cannot_show_it_is_no_expert(tmp_path: Path) -> None:
     ):
         with pytest.raises(InvalidInputError, match=message):
             collect_demonstrations(env, replace(CHANCE, expert=run), tmp_path / "set")
+    assert not (tmp_path / "set").exists()
+
+
+def as_fast_as_it_goes(observations: Any) -> Any:
+    """An expert of `Timer`."""
+    return np.full((len(observations), 1), 4, np.float32)
+
+
+def test_a_function_may_be_the_expert(tmp_path: Path) -> None:
+    config = replace(
+        CHANCE, behaviors=("expert", "random"), expert=Path(f"{__name__}:as_fast_as_it_goes")
+    )
+    films = list(read_demonstrations(collect_demonstrations("tests/Timer-v0", config, tmp_path)))
+    assert [film.notes["behavior"] for film in films] == ["expert"] * 2 + ["random"] * 2
+    for film in films[:2]:
+        assert film.actions is not None
+        assert (film.actions == 4).all()
+
+
+@pytest.mark.parametrize(
+    ("expert", "message"),
+    [
+        (f"{__name__}:CHANCE", "expected a class or function"),
+        (f"{__name__}:nobody", "nobody"),
+        ("no.such.module:expert", "no.such"),
+        ("no-such-run", "no-such-run"),
+    ],
+)
+def test_what_is_no_expert_is_said_before_anything_is_written(
+    expert: str, message: str, tmp_path: Path
+) -> None:
+    config = replace(CHANCE, behaviors=("expert",), expert=Path(expert))
+    with pytest.raises(RoborewError, match=message):
+        collect_demonstrations("tests/Timer-v0", config, tmp_path / "set")
     assert not (tmp_path / "set").exists()

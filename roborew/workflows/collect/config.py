@@ -17,8 +17,9 @@ class CollectConfig:
     """Policies that play, each from the same starts; an environment without one of them says which it
     has."""
     expert: Path | None = None
-    """Run whose agent plays the expert, and on which noisy, stall and the like build, in an
-    environment of another suite that brings none."""
+    """Run whose agent plays the expert, and on which noisy, stall and the like build, in an environment
+    of another suite that brings none; or package.module:function, from observations (N, D) to actions
+    (N, A)."""
     instruction: Annotated[str | None, tyro.conf.arg(aliases=("--goal",))] = None
     """What the episodes are to show, as a sentence; the environment's own instruction if not
     given."""

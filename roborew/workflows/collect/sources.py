@@ -14,7 +14,7 @@ from roborew.errors import InvalidInputError
 from roborew.storage.run import slugify
 from roborew.types import Frame, picture_fault
 from roborew.workflows.collect.config import CollectConfig
-from roborew.workflows.collect.run_expert import expert_of_run
+from roborew.workflows.collect.experts import load_expert
 from roborew.workflows.environments import environment_options
 from roborew_envs import TASKS, make_task
 from roborew_envs.experts.behaviors import Behavior, available_behaviors
@@ -111,8 +111,8 @@ def make_source(env: str, config: CollectConfig) -> EpisodeSource:
         return SuiteSource(env, config)
     if config.expert is not None:
         raise InvalidInputError(
-            f"expert: {env} brings an expert of its own; leave --expert out, or film the agent: "
-            f"roborew record {config.expert}."
+            f"expert: {env} brings an expert of its own; leave --expert out, or film an agent: "
+            "roborew record RUN."
         )
     environment_options(env, config.options)  # refuses any
     if config.horizon is not None:
@@ -212,7 +212,7 @@ class SuiteSource:
         )
         self._env = suite_env
         if config.expert is not None:
-            suite_env.expert = expert_of_run(config.expert, env)
+            suite_env.expert = load_expert(config.expert, env)
         self._before: tuple[NDArray[Any], Frame] | None = None
         self.drawing = "by the environment"
         if suite_env.resizable:

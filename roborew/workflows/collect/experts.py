@@ -1,21 +1,42 @@
-"""The agent of a run as the expert of an environment that brings none."""
+"""The expert of an environment that brings none: the agent of a run, or a function."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from roborew.agents.base import EpisodicAgent
 from roborew.errors import InvalidInputError
+from roborew.registry import Registry
 from roborew.storage.run import RunDirectory
 from roborew.workflows.trained import load_trained
 
+Expert = Callable[[NDArray[Any]], NDArray[np.float32]]
+"""Observations (N, D) to actions (N, A)."""
 
-def expert_of_run(path: Path, env: str) -> Callable[[NDArray[Any]], NDArray[np.float32]]:
+
+def load_expert(name: Path, env: str) -> Expert:
+    """Return what plays the expert.
+
+    Args:
+        name: folder of a run, or ``package.module:function``.
+        env: id of the environment that it is to show.
+
+    Raises:
+        MissingBackendError: the module is not there.
+        InvalidInputError: the module holds no such function; or as of `expert_of_run`.
+        CorruptFileError: as of `expert_of_run`.
+    """
+    if name.exists() or ":" not in str(name):
+        return expert_of_run(name, env)
+    return cast("Expert", Registry("expert").load(str(name)))
+
+
+def expert_of_run(path: Path, env: str) -> Expert:
     """Return what a trained agent does, observations (N, D) to actions (N, A).
 
     Args:
