@@ -128,7 +128,7 @@ class Label(Command):
         labeler = asking.load_labeler(
             self.judge.judge(),
             self.set / asking.ANSWERS,
-            f"labels of {self.set.name}",
+            f"labels of {self.set.resolve().name}",
             form,
             self.device,
         )
