@@ -40,7 +40,8 @@ DESCRIPTION = re.compile(r"first ([0-9a-f]{64}) second ([0-9a-f]{64})")
 
 class Oracle:
     """Args:
-    runs: folder of the runs whose frames are known.
+    runs: folder of the runs whose frames are known, all of one task: another may see the same
+        pictures, and mean another goal.
     sets: folders of demonstrations whose frames are known, too.
     wrong: share of the pairs of which it says the opposite.
     silent: share of the pairs of which it says nothing.

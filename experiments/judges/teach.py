@@ -25,13 +25,16 @@ from experiments.judges.keys import press_keys
 from experiments.judges.oracle import TIE_MARGIN, Oracle, serving, true_progress
 from roborew.cli import main as roborew
 from roborew.data.preferences import PREFERENCES, Preference, Segment, read_preferences
-from roborew.workflows.evaluate import read_summary
+from roborew.storage.run import RunDirectory
+from roborew.workflows.evaluate import NUM_EPISODES, evaluate_run, read_summary
 from roborew.workflows.label.asking import ANSWERS
 
 TASKS = {"DrawerOpen": 120_000, "Press": 120_000, "Push": 160_000}
 """Actions."""
 SCORED_STEPS = 4
 """A frame is drawn and paid for after so many steps of the simulator."""
+HOLDING = 0.1
+"""Reward a step for a score of one, so that what was reached is worth holding."""
 PAIRS_PER_QUESTION = 16
 PORT = 8971
 """Always the same: a run that is resumed asks where it asked before."""
@@ -40,7 +43,7 @@ Key = tuple[str, int, str, str, int, int, int]
 """What names a row, in their order."""
 FIGURES = (
     "labels", "ties", "right", "true_success", "true_success_ci_low", "true_success_ci_high",
-    "success_at_any_time", "spearman_per_episode", "minutes",
+    "success_at_any_time", "likeliest_success", "spearman_per_episode", "minutes",
 )  # fmt: skip
 ROWS = {
     "judge": Rows(Path(__file__).with_name("teach.csv"), KEYS, FIGURES),
@@ -63,14 +66,22 @@ def run(work: Path, key: Key, by: str = "judge", pictures: int = 2) -> None:
     if row_key in rows:
         return
     name = "-".join(map(str, row_key)).lower()
-    folder = work / (name if by == "judge" else f"{by}-{name}")
+    # Each in a folder of its own: another task may show the very same picture.
+    folder = work / (name if by == "judge" else f"{by}-{name}") / "run"
     if not (folder / "summary.json").exists():
-        oracle = Oracle(work)
+        oracle = Oracle(folder.parent)
         with serving(oracle, PORT) as url:
             judge = JUDGES[by].format(url=url).split()
             train(folder, [*words_of(key, pictures), *judge], oracle)
     named = dict(zip(rows.keys, row_key, strict=True))
-    row = {**read_summary(folder), **label_figures(folder), **cost_of(folder, pictures), **named}
+    likeliest = evaluate_run(RunDirectory.open(folder), NUM_EPISODES, stochastic=False)
+    row = {
+        **read_summary(folder),
+        "likeliest_success": likeliest.agent.true_success,
+        **label_figures(folder),
+        **cost_of(folder, pictures),
+        **named,
+    }
     rows.add(row)
     print(by, *row_key, row["true_success"], row["labels"], flush=True)
 
@@ -87,6 +98,7 @@ def words_of(key: Key, pictures: int) -> list[str]:
         "--reward.num-labels", str(pairs), "--reward.selection", selection,
         "--reward.encoder", encoder, "--env.action-repeat", str(action_repeat),
         "--score-every", str(SCORED_STEPS // action_repeat),
+        "--shaping", "progress-delta", "--shaping.raw-coef", str(HOLDING), "--evaluation.stochastic",
     ]  # fmt: skip
 
 
