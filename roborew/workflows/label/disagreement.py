@@ -21,24 +21,29 @@ CANDIDATES = 8
 
 
 def most_disputed(
-    pairs: Sequence[Pair],
-    count: int,
+    kinds: Sequence[Sequence[Pair]],
+    counts: Sequence[int],
     episodes: Sequence[Demonstration],
     critic: Critic,
     frames: int = 1,
 ) -> list[Pair]:
-    """The pairs on which the members of a critic differ most, most of all first.
+    """The pairs of each kind on which the members of a critic differ most, most of all first.
 
     Args:
-        pairs: candidates.
-        count: how many of them.
+        kinds: candidates of each kind.
+        counts: how many of each.
         episodes: of which they are pieces.
         critic: its members say of each frame how good it is.
         frames: length of each piece.
     """
-    gaps = _disagreement(critic, episodes, pairs, frames)
-    rows = np.argsort(-gaps, kind="stable")[:count]
-    return [pairs[row] for row in rows.tolist()]
+    candidates = [pair for pairs in kinds for pair in pairs]
+    gaps = _disagreement(critic, episodes, candidates, frames)
+    ends = np.cumsum([len(pairs) for pairs in kinds])
+    chosen: list[Pair] = []
+    for pairs, count, own in zip(kinds, counts, np.split(gaps, ends[:-1]), strict=True):
+        rows = np.argsort(-own, kind="stable")[:count]
+        chosen += [pairs[row] for row in rows.tolist()]
+    return chosen
 
 
 def load_ensemble(folder: Path) -> Critic:

@@ -168,7 +168,7 @@ def draw_pairs(episodes: Sequence[Demonstration], config: LabelConfig, frames: i
 
     critic = load_ensemble(config.critic)
     candidates = _any_pairs(episodes, CANDIDATES * count, frames, config.seed)
-    return most_disputed(candidates, count, episodes, critic, frames)
+    return most_disputed((candidates,), (count,), episodes, critic, frames)
 
 
 def _any_pairs(episodes: Sequence[Demonstration], count: int, frames: int, seed: int) -> list[Pair]:

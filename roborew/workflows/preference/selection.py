@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 
@@ -23,6 +24,7 @@ def choose_pairs(
     count: int,
     selection: Selection,
     critic: Critic | None,
+    one_episode: float = 0.0,
 ) -> list[Pair]:
     """Draw different pairs of frames, by `PreferenceSettings.selection`; fewer, where there are hardly
     as many.
@@ -34,27 +36,45 @@ def choose_pairs(
         count: pairs.
         selection: how they are chosen.
         critic: of the last round; None in the first, where nobody can disagree yet.
+        one_episode: share of the pairs whose frames are of one episode.
     """
-    by_disagreement = selection == "disagreement" and critic is not None
-    num_drawn = CANDIDATES * count if by_disagreement else count
     first_recent = 0 if selection == "uniform" else len(episodes) - recent
+    disputed_by = critic if selection == "disagreement" else None
+    factor = 1 if disputed_by is None else CANDIDATES
+    draw = partial(_draw, rng, episodes, first_recent)
+    wanted = round(one_episode * count)
+    own = _different(partial(draw, is_one_episode=True), factor * wanted, [])
+    # Of one episode there may be too few: others fill their place.
+    wanted = min(wanted, len(own))
+    others = _different(partial(draw, is_one_episode=False), factor * (count - wanted), own)
+    if disputed_by is None:
+        return own + others
+    return most_disputed((own, others), (wanted, count - wanted), episodes, disputed_by)
+
+
+def _different(
+    draw: Callable[[int], list[Pair]], count: int, earlier: Sequence[Pair]
+) -> list[Pair]:
+    """Different pairs that are none of the earlier ones, as many as can be drawn in a few goes."""
+    known = set(earlier)
     pairs: dict[Pair, None] = {}
     for _ in range(DRAWS):
-        if len(pairs) < num_drawn:
-            pairs |= dict.fromkeys(_draw(rng, episodes, first_recent, num_drawn))
-    candidates = [*pairs][:num_drawn]
-    if by_disagreement:
-        assert critic is not None
-        return most_disputed(candidates, count, episodes, critic)
-    return candidates
+        if len(pairs) < count:
+            pairs |= dict.fromkeys(pair for pair in draw(count) if pair not in known)
+    return [*pairs][:count]
 
 
 def _draw(
-    rng: np.random.Generator, episodes: Sequence[Demonstration], first_recent: int, count: int
+    rng: np.random.Generator,
+    episodes: Sequence[Demonstration],
+    first_recent: int,
+    count: int,
+    *,
+    is_one_episode: bool,
 ) -> list[Pair]:
-    """Draw pairs, one frame of each from an episode of this number or a later one."""
+    """Draw pairs of two frames, one of each from an episode of this number or a later one."""
     first = rng.integers(first_recent, len(episodes), count)
-    second = rng.integers(0, len(episodes), count)
+    second = first if is_one_episode else rng.integers(0, len(episodes), count)
     # In either place: which picture is shown first must say nothing.
     swapped = rng.random(count) < 0.5
     owners = np.where(swapped, [second, first], [first, second]).T
@@ -64,4 +84,5 @@ def _draw(
     def segment(row: int, place: int) -> Segment:
         return episodes[int(owners[row, place])].name, int(frames[row, place])
 
-    return [(segment(row, 0), segment(row, 1)) for row in range(count)]
+    pairs = [(segment(row, 0), segment(row, 1)) for row in range(count)]
+    return [pair for pair in pairs if pair[0] != pair[1]]

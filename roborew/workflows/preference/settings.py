@@ -41,6 +41,9 @@ class PreferenceSettings:
     any (recent); of such the ones on which the critics of the last round differ most
     (disagreement); half of them the best frame so far against new ones, half the best ones against
     each other (ladder, of GoalLadder, arXiv:2506.16396)."""
+    one_episode: float = 0.5
+    """Share of the pairs whose frames are of one episode, in [0, 1]: they differ in what was done, and not
+    in where things lay; ladder draws its own."""
     critic: TaughtCritic = "bradley_terry"
     """What is fitted to the labels: a score that explains all of them, or the distance to the frame
     that they rate highest (goal_ladder, with selection ladder GoalLadder's reward)."""
@@ -73,6 +76,10 @@ class PreferenceSettings:
         if not 0 <= self.label_noise < 0.5:
             raise InvalidInputError(
                 f"reward.label_noise: expected a share in [0, 0.5); got {self.label_noise}."
+            )
+        if not 0 <= self.one_episode <= 1:
+            raise InvalidInputError(
+                f"reward.one_episode: expected a share in [0, 1]; got {self.one_episode}."
             )
         encoders.canonical(self.encoder)
         self.form.check_labels("reward.num_labels of a round", self.num_labels // self.num_rounds)

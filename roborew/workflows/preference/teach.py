@@ -109,7 +109,15 @@ def round_pairs(
     if settings.selection == "ladder":
         return discovery_pairs(rng, episodes, settings.episodes, (count + 1) // 2, labels)
     critic = _critic_before(run, number)
-    return choose_pairs(rng, episodes, settings.episodes, count, settings.selection, critic)
+    return choose_pairs(
+        rng,
+        episodes,
+        settings.episodes,
+        count,
+        settings.selection,
+        critic,
+        settings.one_episode,
+    )
 
 
 def ranking_pairs(

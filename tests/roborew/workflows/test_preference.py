@@ -167,14 +167,19 @@ def test_a_judge_that_says_nothing_is_an_error_and_its_labels_stay(tmp_path: Pat
         assert len(labels) == PAIRS and all(label.label is None for label in labels)
 
 
+@pytest.mark.parametrize("one_episode", [0.0, 0.25, 1.0])
 @pytest.mark.parametrize("selection", ["uniform", "recent", "disagreement"])
-def test_pairs_are_frames_that_there_are(selection: Selection) -> None:
+def test_pairs_are_two_frames_that_there_are(selection: Selection, one_episode: float) -> None:
     episodes = [demonstration("success", row, length=3 + row) for row in range(6)]
     lengths = {episode.name: episode.length for episode in episodes}
     recent = {episode.name for episode in episodes[-2:]}
     rng = np.random.default_rng(3)
-    pairs = choose_pairs(rng, episodes, 2, 200, selection, None)
-    assert len(pairs) == 200
+    pairs = choose_pairs(rng, episodes, 2, 200, selection, None, one_episode)
+    assert len(pairs) == len(set(pairs)) == 200
+    assert all(first != second for first, second in pairs)
+    # Of one episode there are less than 200 pairs in the last two.
+    of_one = sum(first[0] == second[0] for first, second in pairs)
+    assert of_one >= min(50, one_episode * 200)
     assert all(0 <= frame < lengths[name] for pair in pairs for name, frame in pair)
     touched = [recent & {name for name, _ in pair} for pair in pairs]
     assert all(touched) == (selection != "uniform")
@@ -189,6 +194,7 @@ def test_every_label_of_the_run_is_asked_for_in_some_round() -> None:
     ("changes", "words"),
     [
         ({"label_noise": 0.5}, "label_noise"),
+        ({"one_episode": 1.5}, "one_episode"),
         ({"encoder": "conf"}, "conv"),
         ({"num_rounds": 10**6}, "num-rounds"),
         ({"episodes": 1001}, "at most 1,000"),
