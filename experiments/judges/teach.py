@@ -29,14 +29,14 @@ from roborew.storage.run import RunDirectory
 from roborew.workflows.evaluate import NUM_EPISODES, evaluate_run, read_summary
 from roborew.workflows.label.asking import ANSWERS
 
-TASKS = {"DrawerOpen": 120_000, "Press": 120_000, "Push": 160_000}
+TASKS = {"DrawerOpen": 120_000, "Press": 120_000, "Push": 300_000}
 """Actions."""
-SCORED_STEPS = 4
+SCORED_STEPS = {"DrawerOpen": 4, "Press": 4, "Push": 8}
 """A frame is drawn and paid for after so many steps of the simulator."""
 HOLDING = 0.1
 """Reward a step for a score of one, so that what was reached is worth holding."""
 PAIRS_PER_QUESTION = 16
-PORT = 8971
+PORTS = {"DrawerOpen": 8971, "Press": 8972, "Push": 8973}
 """Always the same: a run that is resumed asks where it asked before."""
 KEYS = ("task", "seed", "encoder", "selection", "pairs", "action_repeat", "total_timesteps")
 Key = tuple[str, int, str, str, int, int, int]
@@ -70,7 +70,7 @@ def run(work: Path, key: Key, by: str = "judge", pictures: int = 2) -> None:
     folder = work / (name if by == "judge" else f"{by}-{name}") / "run"
     if not (folder / "summary.json").exists():
         oracle = Oracle(folder.parent)
-        with serving(oracle, PORT) as url:
+        with serving(oracle, PORTS[key[0]]) as url:
             judge = JUDGES[by].format(url=url).split()
             train(folder, [*words_of(key, pictures), *judge], oracle)
     named = dict(zip(rows.keys, row_key, strict=True))
@@ -97,7 +97,7 @@ def words_of(key: Key, pictures: int) -> list[str]:
         "--reward", "preference", *form,
         "--reward.num-labels", str(pairs), "--reward.selection", selection,
         "--reward.encoder", encoder, "--env.action-repeat", str(action_repeat),
-        "--score-every", str(SCORED_STEPS // action_repeat),
+        "--score-every", str(SCORED_STEPS[task] // action_repeat),
         "--shaping", "progress-delta", "--shaping.raw-coef", str(HOLDING), "--evaluation.stochastic",
     ]  # fmt: skip
 

@@ -42,25 +42,25 @@ def choose_pairs(
     disputed_by = critic if selection == "disagreement" else None
     factor = 1 if disputed_by is None else CANDIDATES
     draw = partial(_draw, rng, episodes, first_recent)
-    wanted = round(one_episode * count)
-    own = _different(partial(draw, is_one_episode=True), factor * wanted, [])
+    num_own = round(one_episode * count)
+    own = _different(partial(draw, is_one_episode=True), factor * num_own, [])
     # Of one episode there may be too few: others fill their place.
-    wanted = min(wanted, len(own))
-    others = _different(partial(draw, is_one_episode=False), factor * (count - wanted), own)
+    num_own = min(num_own, len(own))
+    across = _different(partial(draw, is_one_episode=False), factor * (count - num_own), own)
     if disputed_by is None:
-        return own + others
-    return most_disputed((own, others), (wanted, count - wanted), episodes, disputed_by)
+        return own + across
+    return most_disputed((own, across), (num_own, count - num_own), episodes, disputed_by)
 
 
 def _different(
     draw: Callable[[int], list[Pair]], count: int, earlier: Sequence[Pair]
 ) -> list[Pair]:
     """Different pairs that are none of the earlier ones, as many as can be drawn in a few goes."""
-    known = set(earlier)
+    excluded = set(earlier)
     pairs: dict[Pair, None] = {}
     for _ in range(DRAWS):
         if len(pairs) < count:
-            pairs |= dict.fromkeys(pair for pair in draw(count) if pair not in known)
+            pairs |= dict.fromkeys(pair for pair in draw(count) if pair not in excluded)
     return [*pairs][:count]
 
 
