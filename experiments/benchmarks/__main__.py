@@ -16,6 +16,7 @@ BENCHMARKS = (
     "full",
     "stepping",
     "growing",
+    "learning",
     "scoring",
     "calls",
     "serving",
