@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-import json
 import types
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
@@ -13,6 +12,8 @@ from typing import Any, Literal, Union, cast, get_args, get_origin, get_type_hin
 from roborew.bounds import check_largest
 from roborew.config.json_form import current_names, read_value, to_json
 from roborew.errors import InvalidInputError, UnknownNameError
+
+_CONSTANTS: Mapping[str, bool | None] = {"true": True, "false": False, "null": None}
 
 
 def options_class(factory: Callable[..., Any]) -> Callable[..., Any]:
@@ -114,23 +115,28 @@ def parse_options(factory: Callable[..., Any], pairs: Sequence[str]) -> dict[str
     return _assemble(factory, parse_settings(factory, pairs))
 
 
-def parse_json_options(pairs: Sequence[str]) -> dict[str, Any]:
-    """Turn key=value into keyword arguments of something whose types nobody knows: a value is JSON, or
-    else text.
+def parse_plain_options(pairs: Sequence[str]) -> dict[str, Any]:
+    """Turn key=value into keyword arguments of something whose types nobody knows: a value is true,
+    false, null, a number, or else text.
 
-    >>> parse_json_options(["goal_marker=false", "speed=0.5", "map=large"])
-    {'goal_marker': False, 'speed': 0.5, 'map': 'large'}
+    >>> parse_plain_options(["goal_marker=false", "speed=0.5", "map=large", "size=3"])
+    {'goal_marker': False, 'speed': 0.5, 'map': 'large', 'size': 3}
 
     Raises:
         InvalidInputError: not ``key=value``, or given twice.
     """
-    values = dict[str, Any]()
-    for key, text in _read_pairs(pairs, ()).items():
+    return {key: _plain_value(text) for key, text in _read_pairs(pairs, ()).items()}
+
+
+def _plain_value(text: str) -> str | float | bool | None:
+    if text in _CONSTANTS:
+        return _CONSTANTS[text]
+    for kind in (int, float):
         try:
-            values[key] = json.loads(text)
-        except json.JSONDecodeError:
-            values[key] = text
-    return values
+            return kind(text)
+        except ValueError:
+            continue
+    return text
 
 
 def parse_settings(factory: Callable[..., Any], pairs: Sequence[str]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import gymnasium
 
-from roborew.config import parse_json_options
+from roborew.config import parse_plain_options
 from roborew.errors import InvalidInputError, MissingBackendError, UnknownNameError
 from roborew.types import check_instruction
 from roborew_envs import TASKS, make_task
@@ -57,12 +57,12 @@ def environment_options(env_id: str, words: Sequence[str]) -> dict[str, Any]:
 
     Args:
         env_id: of the environment.
-        words: key=value, each value as JSON or else text.
+        words: key=value, each value a number, true, false, null or else text.
 
     Raises:
         InvalidInputError: for a task of roborew, which has none; or one that has an option of its own.
     """
-    options = parse_json_options(words)
+    options = parse_plain_options(words)
     if options and env_id in TASKS:
         raise InvalidInputError(
             f"options: {env_id} is a task of roborew, which has no further settings; got "

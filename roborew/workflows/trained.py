@@ -49,10 +49,7 @@ class Trained:
 
     def policy(self, num_envs: int) -> Policy:
         """Return the agent, as it is to be evaluated, as a policy for so many episodes side by side."""
-        agent = self.agent
-        if isinstance(agent, EpisodicAgent):
-            return agent.policy(num_envs)
-        return partial(agent.act, deterministic=not self.config.evaluation.stochastic)
+        return agent_policy(self.agent, num_envs, self.config.evaluation.stochastic)
 
     @property
     def labeled_episodes(self) -> int:
@@ -71,6 +68,13 @@ class Trained:
         config = replace(self.config, evaluation=evaluation)
         check_stochastic(config)
         return replace(self, config=config)
+
+
+def agent_policy(agent: Agent, num_envs: int, stochastic: bool = False) -> Policy:
+    """Return an agent as a policy, with its memory if it has one."""
+    if isinstance(agent, EpisodicAgent):
+        return agent.policy(num_envs)
+    return partial(agent.act, deterministic=not stochastic)
 
 
 def load_trained(run: RunDirectory) -> Trained:

@@ -26,8 +26,8 @@ class CollectConfig:
     horizon: int | None = None
     """Steps of an episode in an environment of another suite, its own if not given."""
     options: tuple[str, ...] = ()
-    """Further settings of an environment of another suite as key=value, each value as JSON or else text,
-    such as goal_marker=false."""
+    """Further settings of an environment of another suite as key=value, each value a number, true,
+    false, null or else text, such as goal_marker=false."""
     episodes: int = 40
     """Episodes of each behavior."""
     format: Literal["lerobot", "folder"] = "lerobot"

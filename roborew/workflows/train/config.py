@@ -67,8 +67,8 @@ class EnvConfig:
     by is the last of them, and all other settings count actions, --total-timesteps as well;
     --env.horizon counts the steps."""
     options: tuple[str, ...] = ()
-    """Further settings of an environment of another suite as key=value, each value as JSON or else text,
-    such as goal_marker=false."""
+    """Further settings of an environment of another suite as key=value, each value a number, true,
+    false, null or else text, such as goal_marker=false."""
 
     @classmethod
     def upgrade(cls, content: Mapping[str, Any]) -> Mapping[str, Any]:
