@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -66,23 +66,22 @@ class GoalDistance(PerFrameObjective[nn.Module]):
     def fit_goals(self, examples: Sequence[Example]) -> None:
         """Keep each sentence's goal in the embedding, and the mean distance to it from a first
         frame as the unit."""
-        texts, vectors, units = list[Tensor](), list[Tensor](), list[Tensor]()
-        for group in by_instruction(examples).values():
-            last = self._embed_frames(group, -1)
+        groups = by_instruction(examples).values()
+        # One target for all: successes may end in slightly different places.
+        self.keep_goals((group, self._embed_frames(group, -1).mean(0)) for group in groups)
 
-            # One target for all: successes may end in slightly different places.
-            goal = last.mean(0)
+    def keep_goals(self, goals: Iterable[tuple[Sequence[Example], Tensor]]) -> None:
+        """Keep goals (W,), each of the examples of one sentence, and the mean distance to it from their
+        first frames as the unit."""
+        texts, vectors, units = list[Tensor](), list[Tensor](), list[Tensor]()
+        for group, goal in goals:
+            distances = _row_norms(self._embed_frames(group, 0) - goal)
             texts.append(torch.as_tensor(group[0].text_embedding.copy()))
             vectors.append(goal)
-            units.append(self.mean_distance(group, goal))
+            units.append(distances.mean().clamp(min=MIN_UNIT))
 
         stacked = [torch.stack(rows) for rows in (texts, vectors, units)]
         self._goals = dict(zip(GOAL_ARRAYS, stacked, strict=True))
-
-    def mean_distance(self, examples: Sequence[Example], goal: Tensor) -> Tensor:
-        """The unit of distance, a scalar: the mean one from a first frame to a goal (W,)."""
-        first = self._embed_frames(examples, 0)
-        return _row_norms(first - goal).mean().clamp(min=MIN_UNIT)
 
     def predict(self, frames: Tensor, text: Tensor, goal: Tensor) -> tuple[Tensor, Tensor | None]:
         """Minus the distances to the goal, in units of the distance from a first frame."""

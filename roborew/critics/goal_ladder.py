@@ -19,11 +19,11 @@ from roborew.critics.dataset.preferences import (
     ScriptedTeacher,
     SegmentComparison,
 )
-from roborew.critics.goal_distance import GOAL_ARRAYS, MAX_DISTANCE, GoalDistance
+from roborew.critics.goal_distance import MAX_DISTANCE, GoalDistance
 from roborew.critics.networks.reward_network import kl_divergence
 from roborew.errors import InvalidInputError
 from roborew.learning.elo import elo_ratings
-from roborew.learning.examples import Example, Report
+from roborew.learning.examples import Example, Report, by_instruction
 from roborew.learning.packed_episodes import PackedEpisodes
 from roborew.types import RewardSpec
 
@@ -131,15 +131,13 @@ class GoalLadder(GoalDistance):
         best = self._best_frames(examples, answers)
         episodes = PackedEpisodes(examples)
         self.minimize(examples, lambda rng: self._loss(episodes, rng), report)
-        texts, vectors, units = list[Tensor](), list[Tensor](), list[Tensor]()
-        for sentence, row in best.items():
-            group = [example for example in examples if example.instruction == sentence]
-            with torch.inference_mode():
-                goal = self.network(episodes.frames[row])
-            texts.append(torch.as_tensor(group[0].text_embedding.copy()))
-            vectors.append(goal)
-            units.append(self.mean_distance(group, goal))
-        self._goals = dict(zip(GOAL_ARRAYS, map(torch.stack, (texts, vectors, units)), strict=True))
+        groups = by_instruction(examples)
+        with torch.inference_mode():
+            goals = [
+                (groups[sentence], self.network(episodes.frames[row]))
+                for sentence, row in best.items()
+            ]
+        self.keep_goals(goals)
 
     def predict(self, frames: Tensor, text: Tensor, goal: Tensor) -> tuple[Tensor, Tensor | None]:
         """1 at the best frame, 0 at twice the distance of a first frame and beyond."""

@@ -79,16 +79,11 @@ def refit(run: RunDirectory, number: int) -> None:
     source = f"{(config.refit or Path()).name} and episodes of the agent"
     start = None
     if config.refit_start == "weights":
-        before = _critic_before(run, config, number)
+        before = Path(config_of_phase(run, config, number - 1).reward.name)
         start = Critic.from_pretrained(before)
         source += f"; from the weights of {before.name}, which may have learned from any of them"
     fitted = fit_critic(list(demonstrations), _fit_config(config), visited=visited, start=start)
     write(fitted, path, source, "roborew " + shlex.join(sys.argv[1:]))
-
-
-def _critic_before(run: RunDirectory, config: TrainConfig, number: int) -> Path:
-    """The critic that pays until a refit."""
-    return critic_path(run, number - 1) if number > 1 else Path(config.reward.name)
 
 
 def _critic_cameras(config: TrainConfig) -> tuple[str, ...]:

@@ -66,6 +66,8 @@ class EmbeddedDemonstrations:
         cameras: whose pictures lie side by side in a frame; usually one.
         aspect: width of one picture divided by its height.
         split: which demonstration is for what.
+        names_to_fit: of the episodes to learn from; one that counts more stands there oftener.
+        start: whose weights learning goes on from, see `fit_critic`.
         held_out_instructions: sentences that are held out, by instruction.
         demonstrations: as they were read, then what an agent visited.
         examples: the same, embedded.
@@ -81,6 +83,8 @@ class EmbeddedDemonstrations:
     cameras: tuple[str, ...]
     aspect: float
     split: Split
+    names_to_fit: tuple[str, ...]
+    start: Critic | None
     held_out_instructions: Mapping[str, HeldOutInstructions]
     demonstrations: tuple[Demonstration, ...]
     examples: tuple[Example, ...]
@@ -117,7 +121,7 @@ def embed_demonstrations(
     names = recordings.split.fit
     if start is not None:
         encoder.load_state_dict(start.encoder.state_dict())
-        names = with_half_visited(names, [one.name for one in visited])
+        names = with_half_visited(names, {one.name for one in visited})
     with clock.time("encoder"):
         _learn(encoder, recordings, names, answers, config, keeping(figures, say))
     with clock.time("embedding"):
@@ -128,6 +132,8 @@ def embed_demonstrations(
         cameras=recordings.cameras,
         aspect=recordings.aspect,
         split=recordings.split,
+        names_to_fit=names,
+        start=start,
         held_out_instructions=recordings.held_out_instructions,
         demonstrations=tuple(all_demonstrations),
         examples=examples,

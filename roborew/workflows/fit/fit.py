@@ -30,7 +30,7 @@ from roborew.workflows.fit.embed import (
     with_every_setting,
 )
 from roborew.workflows.fit.preferences import for_preferences
-from roborew.workflows.fit.split import HeldOutInstructions, Split, with_half_visited
+from roborew.workflows.fit.split import HeldOutInstructions, Split
 
 MIN_PROGRESS_RANGE = 0.05
 """Least difference in progress between any two frames that are learned from."""
@@ -93,30 +93,24 @@ def fit_critic(
     if preferences:
         config = for_preferences(config, preferences)
     embedded = embed_demonstrations(demonstrations, config, say, visited, preferences, start)
-    return fit_objective(embedded, config, say, start)
+    return fit_objective(embedded, config, say)
 
 
 def fit_objective(
-    embedded: EmbeddedDemonstrations,
-    config: FitConfig,
-    say: Say | None = None,
-    start: Critic | None = None,
+    embedded: EmbeddedDemonstrations, config: FitConfig, say: Say | None = None
 ) -> Fitted:
-    """Fit the objective of a configuration to what `embed_demonstrations` made with it; arguments and
-    errors as of `fit_critic`."""
+    """Fit the objective of a configuration to what `embed_demonstrations` made with it; errors as
+    of `fit_critic`."""
     clock = Stopwatch()
     figures = dict(embedded.figures)
     report = keeping(figures, say)
     seeded = [f"seed={Seeds(config.seed).integer('critic')}"]
     settings = with_defaults(format_options(config.critic.options), seeded)
     objective = make_objective(config.critic.name, settings, config.ensemble_size)
-    if start is not None:
-        objective.load_state_dict(start.objective.state_dict())
+    if embedded.start is not None:
+        objective.load_state_dict(embedded.start.objective.state_dict())
     by_name = {example.name: example for example in embedded.examples}
-    names = embedded.split.fit
-    if start is not None:
-        names = with_half_visited(names, embedded.visited)
-    training = [by_name[name] for name in names]
+    training = [by_name[name] for name in embedded.names_to_fit]
     validation = [by_name[name] for name in embedded.split.validation]
     if config.goal_images is None and not embedded.answers:
         _check_gain(training)

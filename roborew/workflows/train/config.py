@@ -33,9 +33,9 @@ from roborew.workflows.train.legacy import nested
 from roborew.workflows.train.origin import without_foreign_caches
 
 DEFAULT_ENV = "roborew/DrawerOpen-v0"
+"""The task of ``roborew demo``, and of ``roborew train`` without ``--env``."""
 REFIT_SETTINGS = ("num_refits", "refit_episodes", "refit_labels", "refit_start")
 """They mean something with --refit only."""
-"""The task of ``roborew demo``, and of ``roborew train`` without ``--env``."""
 ShapingKind = Literal["progress-delta", "raw", "potential"]
 TrackerName = Literal["trackio", "wandb"]
 Cameras = Annotated[
