@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from roborew.errors import BudgetError, InvalidInputError
-from roborew.judges.types import Answer, Judge, Progress, Question
+from roborew.judges.types import Answer, Judge, JudgeWrapper, Progress, Question
 
 
-class BudgetedJudge:
+class BudgetedJudge(JudgeWrapper):
     """Asks a judge until a number of questions is used up, and never half of what is asked at once.
 
     Args:
@@ -21,20 +21,10 @@ class BudgetedJudge:
             raise InvalidInputError(
                 f"judge.max_questions: expected at least 1; got {max_questions}."
             )
-        self._judge = judge
+        super().__init__(judge)
         self._max_questions = max_questions
         self.num_asked = 0
         """Questions so far."""
-
-    @property
-    def identity(self) -> str:
-        """The judge's own."""
-        return self._judge.identity
-
-    @property
-    def gives_probabilities(self) -> bool:
-        """The judge's own."""
-        return self._judge.gives_probabilities
 
     @property
     def progress(self) -> Progress | None:

@@ -15,7 +15,7 @@ from typing import Any, Literal, cast
 import numpy as np
 
 from roborew.errors import CorruptFileError, InvalidInputError, UnknownNameError
-from roborew.judges.types import Answer, Judge, Part, Progress, Question
+from roborew.judges.types import Answer, Judge, JudgeWrapper, Part, Progress, Question
 from roborew.storage.atomic import explain_full_disk
 from roborew.storage.json_files import check_plain_file, parse_json
 from roborew.storage.plain import open_plain
@@ -95,7 +95,7 @@ class RecordedJudge:
         return [answer or Answer(abstained="not recorded") for answer in answers]
 
 
-class Recorder:
+class Recorder(JudgeWrapper):
     """Asks a judge and stores what it says; what is already stored is not asked again.
 
     Answers are on the disk after every `BLOCK` questions, so that interrupted work goes on where it
@@ -108,22 +108,12 @@ class Recorder:
     """
 
     def __init__(self, judge: Judge, path: Path) -> None:
-        self._judge = judge
+        super().__init__(judge)
         self._path = path
         path.parent.mkdir(parents=True, exist_ok=True)
         self._answers = read_answers(path).get(judge.identity, {}) if path.exists() else {}
         _remove_unfinished_line(path)
         self.progress: Progress | None = None
-
-    @property
-    def identity(self) -> str:
-        """The judge's own."""
-        return self._judge.identity
-
-    @property
-    def gives_probabilities(self) -> bool:
-        """The judge's own."""
-        return self._judge.gives_probabilities
 
     def ask(self, questions: Sequence[Question]) -> list[Answer]:
         """Answer every question, from the file or from the judge; the same question is asked

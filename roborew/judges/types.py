@@ -96,3 +96,24 @@ class Judge(Protocol):
     def ask(self, questions: Sequence[Question]) -> list[Answer]:
         """Answer every question; entry i belongs to question i."""
         ...
+
+
+class JudgeWrapper:
+    """What every judge has in common that stands before another one.
+
+    Args:
+        judge: who is asked in the end.
+    """
+
+    def __init__(self, judge: Judge) -> None:
+        self._judge = judge
+
+    @property
+    def identity(self) -> str:
+        """The judge's own."""
+        return self._judge.identity
+
+    @property
+    def gives_probabilities(self) -> bool:
+        """The judge's own."""
+        return self._judge.gives_probabilities

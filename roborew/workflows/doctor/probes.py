@@ -10,7 +10,7 @@ from time import perf_counter
 
 import numpy as np
 
-from roborew.judges.types import Answer, Judge, Question
+from roborew.judges.types import Answer, Judge, JudgeWrapper, Question
 from roborew.types import Clip, Frame, Video
 
 HEIGHT, WIDTH = 96, 128
@@ -100,7 +100,7 @@ def film_clip(instruction: str = INSTRUCTION, num_cameras: int = 1) -> Clip:
     return Clip(frames=frames, instruction=instruction, goal_image=frames[-1])
 
 
-class WatchedJudge:
+class WatchedJudge(JudgeWrapper):
     """Keeps what a judge is asked and what it answers, and how long it takes.
 
     Args:
@@ -108,20 +108,10 @@ class WatchedJudge:
     """
 
     def __init__(self, judge: Judge) -> None:
-        self._judge = judge
+        super().__init__(judge)
         self.questions: list[Question] = []
         self.answers: list[Answer] = []
         self.seconds = 0.0
-
-    @property
-    def identity(self) -> str:
-        """The judge's own."""
-        return self._judge.identity
-
-    @property
-    def gives_probabilities(self) -> bool:
-        """The judge's own."""
-        return self._judge.gives_probabilities
 
     def ask(self, questions: Sequence[Question]) -> list[Answer]:
         """Answer every question."""
