@@ -27,20 +27,20 @@ from roborew.agents.env_checks import (
     reset_where,
     rewards_are_deferred,
 )
+from roborew.agents.flat_adam import FlatAdam
 from roborew.agents.network import PolicyValueNetwork, current_parameters
 from roborew.agents.normalization import RewardNormalizer, RunningMeanStd
 from roborew.agents.pixels.encoder import PixelPolicyValueNetwork
 from roborew.agents.pixels.layout import Observations, observation_layout
 from roborew.agents.ppo_config import PPOConfig
+from roborew.agents.ppo_loss import SampleLosses, write_gradients
 from roborew.agents.rollout_buffer import RolloutBuffer, Samples
 from roborew.agents.rollout_report import Callback, EpisodeStatistics
 from roborew.agents.torch_state import (
     Arrays,
     current_names,
-    from_optimizer,
     from_tensors,
     join_parts,
-    load_optimizer,
     load_weights,
     require_same_settings,
     to_tensors,
@@ -51,8 +51,6 @@ from roborew.stopwatch import Stopwatch
 from roborew.storage.checkpoints import select_prefix
 
 __all__ = ["PPO", "PPOConfig"]
-
-LOSS_PARTS: tuple[str, ...] = ("policy_loss", "value_loss", "approx_kl", "clip_fraction")
 
 
 class PPO:
@@ -92,9 +90,7 @@ class PPO:
         self._scale = ActionScale(action_space)
         self._generator = torch.Generator().manual_seed(seed)
         self._network = self._new_network().to(self.config.device)
-        self._optimizer = torch.optim.Adam(
-            self._network.parameters(), lr=self.config.learning_rate, eps=1e-5
-        )
+        self._optimizer = FlatAdam(self._network, self.config.learning_rate, eps=1e-5)
         self._observation_stats = RunningMeanStd(self._layout.vector_size)
         self._reward_normalizer: RewardNormalizer | None = None
         self._env: VectorEnv[Any, Any, Any] | None = None
@@ -156,7 +152,7 @@ class PPO:
         """
         parts: dict[str, Mapping[str, NDArray[Any]]] = {
             "network": from_tensors(self._network.state_dict()),
-            "optimizer": from_optimizer(self._optimizer),
+            "optimizer": self._optimizer.state_dict(),
             "observations": self._observation_stats.state_dict(),
             "generator": from_tensors({"state": self._generator.get_state()}),
         }
@@ -185,7 +181,7 @@ class PPO:
         arrays = current_names(arrays)
         tensors = to_tensors(select_prefix(arrays, "network/"))
         load_weights(self._network, current_parameters(tensors), "PPO")
-        load_optimizer(self._optimizer, select_prefix(arrays, "optimizer/"))
+        self._optimizer.load_state_dict(select_prefix(arrays, "optimizer/"))
         self._observation_stats.load_state_dict(select_prefix(arrays, "observations/"))
         self._generator.set_state(to_tensors(arrays)["generator/state"])
         self.steps = int(meta["steps"])
@@ -242,8 +238,6 @@ class PPO:
             normalized = self._augment(self._normalize(self._observations))
             mean, values = self._evaluate(normalized)
             actions = self._explore(mean)
-            with torch.no_grad():
-                log_prob = self._network.log_prob(mean, actions)
         with watch.time("environment"):
             action = self._scale.to_environment(actions)
             final, rewards, terminated, truncated, infos = env.step(action)
@@ -259,7 +253,7 @@ class PPO:
             rollout.add(
                 normalized,
                 actions,
-                log_prob,
+                mean,
                 values,
                 rewards=rewards,
                 true_rewards=true_rewards,
@@ -320,8 +314,7 @@ class PPO:
         remaining = 1.0
         if self.config.schedule == "linear":
             remaining = 1.0 - steps / total_steps
-        for group in self._optimizer.param_groups:
-            group["lr"] = self.config.learning_rate * remaining
+        self._optimizer.learning_rate = self.config.learning_rate * remaining
 
     def _bound_noise(self, total_steps: int) -> None:
         """Clamp the standard deviation to a bound that falls by equal factors."""
@@ -333,22 +326,19 @@ class PPO:
             self._network.log_std.clamp_(max=math.log(bound))
 
     def _update(self, rollout: RolloutBuffer) -> dict[str, float]:
-        """Minimize the loss over the rollout; return the means of its parts over the batches."""
-        history: list[Tensor] = []
-        for batch in self._batches(rollout.samples(self.config.device)):
-            loss, parts = self._loss(batch)
+        """Minimize the loss over the rollout; return the means of its parts over all samples."""
+        config = self.config
+        samples = rollout.samples(config.device, self._network.log_prob)
+        losses: list[SampleLosses] = []
+        for batch in self._batches(samples):
+            self._optimizer.zero_grad()
+            batch_losses = write_gradients(self._network, batch, config)
             # Checked before the step: the batch that shows the policy has gone too far is not used.
-            approx_kl = parts[LOSS_PARTS.index("approx_kl")]
-            if self.config.target_kl is not None and approx_kl > 1.5 * self.config.target_kl:
+            if config.target_kl is not None and batch_losses.approx_kl() > 1.5 * config.target_kl:
                 break
-            self._optimizer.zero_grad(set_to_none=True)
-            cast(Any, loss).backward()
-            torch.nn.utils.clip_grad_norm_(self._network.parameters(), self.config.max_grad_norm)
-            cast(Any, self._optimizer).step()
-            history.append(parts)
-        unknown = torch.full((len(LOSS_PARTS),), torch.nan)
-        means = torch.stack(history).mean(dim=0) if history else unknown
-        report: dict[str, float] = dict(zip(LOSS_PARTS, map(float, means), strict=True))
+            self._optimizer.step(config.max_grad_norm)
+            losses.append(batch_losses)
+        report = SampleLosses.mean_parts(losses, config.clip_range)
         report["std"] = float(self._network.log_std.detach().exp().mean())
         report["entropy_loss"] = -float(self._network.entropy().detach())
         return report
@@ -361,30 +351,3 @@ class PPO:
             shuffled = samples[order.to(samples.observations.device)]
             for start in range(0, len(samples), batch_size):
                 yield shuffled[start : start + batch_size]
-
-    def _loss(self, batch: Samples) -> tuple[Tensor, Tensor]:
-        """Equation 9 of the paper, to be minimized: ``L = -L_clip + vf_coef * L_vf - ent_coef * S``.
-
-        ``L_clip = E[min(r A, clip(r, 1 - epsilon, 1 + epsilon) A)]`` (equation 7) with the ratio
-        ``r = pi(a | s) / pi_old(a | s)``, ``L_vf = E[(V(s) - R)^2]``, ``S`` the policy's entropy.
-
-        Returns:
-            The loss, and its `LOSS_PARTS` without gradients.
-        """
-        config = self.config
-        mean, values = self._network(batch.observations)
-        # A difference of logarithms: a quotient of tiny densities would under- or overflow.
-        log_ratio = self._network.log_prob(mean, batch.actions) - batch.log_prob
-        ratio = log_ratio.exp()
-        clipped_ratio = ratio.clamp(1 - config.clip_range, 1 + config.clip_range)
-        unclipped_objective = ratio * batch.advantages
-        clipped_objective = clipped_ratio * batch.advantages
-        policy_loss = -torch.minimum(unclipped_objective, clipped_objective).mean()
-        value_loss = (values - batch.returns).square().mean()
-        entropy = self._network.entropy()
-        loss = policy_loss + config.vf_coef * value_loss - config.ent_coef * entropy
-        with torch.no_grad():
-            # k3 of http://joschu.net/blog/kl-approx.html: unbiased and never negative.
-            approx_kl = (ratio - 1 - log_ratio).mean()
-            clip_fraction = ((ratio - 1).abs() > config.clip_range).float().mean()
-            return loss, torch.stack([policy_loss, value_loss, approx_kl, clip_fraction])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,13 +68,13 @@ class RolloutBuffer:
         self.advantages = np.zeros(shape)
         self._observations: list[Tensor] = []
         self._actions: list[Tensor] = []
-        self._log_probs: list[Tensor] = []
+        self._means: list[Tensor] = []
 
     def add(
         self,
         observations: NDArray[Any],
         actions: Tensor,
-        log_prob: Tensor,
+        means: Tensor,
         values: Tensor,
         *,
         rewards: NDArray[Any],
@@ -81,12 +82,12 @@ class RolloutBuffer:
         bootstrap: NDArray[np.floating],
         done: NDArray[np.bool_],
     ) -> None:
-        """Add one step: normalized observations (N, D), actions (N, A), and of shape (N,) the rest;
-        see the attributes."""
+        """Add one step: normalized observations (N, D), actions and the policy's means (N, A), and of
+        shape (N,) the rest; see the attributes."""
         t = len(self._actions)
         self._observations.append(torch.as_tensor(observations))
         self._actions.append(actions)
-        self._log_probs.append(log_prob)
+        self._means.append(means)
         self.values[t] = values.cpu().numpy()
         self.rewards[t] = rewards
         self.bootstrap[t] = bootstrap
@@ -106,17 +107,25 @@ class RolloutBuffer:
             self.rewards, self.values, next_values, self.done, gamma, gae_lambda
         )
 
-    def samples(self, device: str) -> Samples:
-        """Return all steps in the order of time, the environments of a step together."""
+    def samples(self, device: str, log_prob: Callable[[Tensor, Tensor], Tensor]) -> Samples:
+        """Return all steps in the order of time, the environments of a step together.
+
+        Args:
+            device: where to.
+            log_prob: means (B, A), actions (B, A) -> log density (B,) under the policy that acted.
+        """
         centered = self.advantages - self.advantages.mean()
         # The constant keeps a rollout of equal advantages from dividing by zero.
         advantages = centered / (self.advantages.std() + 1e-8)
         # From the raw advantages: scaled ones are no longer in units of reward.
         returns = self.advantages + self.values
+        actions = torch.cat(self._actions)
+        with torch.no_grad():
+            densities = log_prob(torch.cat(self._means), actions)
         return Samples(
             torch.cat(self._observations).to(device),
-            torch.cat(self._actions).to(device),
-            torch.cat(self._log_probs).to(device),
+            actions.to(device),
+            densities.to(device),
             torch.as_tensor(advantages.astype(np.float32).ravel()).to(device),
             torch.as_tensor(returns.astype(np.float32).ravel()).to(device),
         )

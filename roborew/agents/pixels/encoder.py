@@ -117,9 +117,9 @@ class PixelPolicyValueNetwork(PolicyValueNetwork):
         )
         self.features = PixelFeatures(layout, generator)
 
-    def forward(self, observations: Tensor) -> tuple[Tensor, Tensor]:
-        """As `PolicyValueNetwork.forward`, of rows of the layout."""
-        return super().forward(self.features(observations))
+    def inputs(self, observations: Tensor) -> Tensor:
+        """Return the features, (B, size), of rows of the layout."""
+        return self.features(observations)
 
 
 class PixelActor(Actor):

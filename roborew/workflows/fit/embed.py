@@ -45,7 +45,6 @@ from roborew.workflows.fit.split import (
     split_episodes,
     strata_of,
     with_half_visited,
-    without_short,
 )
 from roborew.workflows.parts import PartConfig
 
@@ -111,7 +110,7 @@ def embed_demonstrations(
     """
     _check_config(config)
     seeds = Seeds(config.seed)
-    all_demonstrations = without_short([*demonstrations, *visited], config.fps)
+    all_demonstrations = [*demonstrations, *visited]
     answers = to_answers(preferences, all_demonstrations, config)
     encoder, encoder_options = _make_encoder(config, seeds)
     clock, figures = Stopwatch(), dict[str, float]()
