@@ -51,19 +51,25 @@ FIGURES = (
     "minutes",
 )
 RESULTS = Path(__file__).with_name("results.csv")
-AGENT = (
+LEARNER = (
     *("--agent", "sac", "--agent.batch-size", "128", "--agent.gamma", "0.97"),
     *("--agent.gradient-steps", "16", "--num-envs", "16"),
-    *("--env.horizon", str(HORIZON), "--env.action-repeat", str(ACTION_REPEAT)),
     *("--score-every", "1"),
 )
 """One gradient step an action."""
+AGENT = (*LEARNER, "--env.horizon", str(HORIZON), "--env.action-repeat", str(ACTION_REPEAT))
 SCORE = ("--shaping", "raw", "--success-detector.enabled", "False")
 """A state is paid what it is worth, so that a goal is worth holding, and no guess ends an episode."""
 REFIT = ("--num-refits", "2", "--refit-episodes", "25")
 
 
-def reward_words(reward: str, critic: Path, demonstrations: Path) -> list[str]:
+def reward_words(
+    reward: str,
+    critic: Path,
+    demonstrations: Path,
+    num_steps: int = STEPS,
+    decisions: int = DECISIONS,
+) -> list[str]:
     """Words of `roborew train` for a reward of this experiment.
 
     Args:
@@ -72,13 +78,15 @@ def reward_words(reward: str, critic: Path, demonstrations: Path) -> list[str]:
             and ``sparse-N``, true success alone for the actions of N whole episodes; ``env``.
         critic: its folder.
         demonstrations: that it was fitted to.
+        num_steps: actions of a whole run.
+        decisions: actions of an episode.
     """
-    words = ["--total-timesteps", str(STEPS)]
+    words = ["--total-timesteps", str(num_steps)]
     if reward == "env":
         return [*words, "--reward", "env"]
     if reward.startswith("sparse"):
         episodes = reward.removeprefix("sparse").removeprefix("-")
-        steps = str(int(episodes) * DECISIONS) if episodes else str(STEPS)
+        steps = str(int(episodes) * decisions) if episodes else str(num_steps)
         return ["--total-timesteps", steps, "--reward", "oracle-sparse"]
     words += ["--reward", str(critic), *SCORE]
     if reward == "critic-bonus":

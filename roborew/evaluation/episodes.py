@@ -15,7 +15,7 @@ from roborew.config import to_json
 from roborew.errors import CorruptFileError, InvalidInputError
 from roborew.evaluation.measure import Measure, average
 from roborew.evaluation.ordering import spearman
-from roborew.evaluation.statistics import Interval, wilson
+from roborew.evaluation.statistics import Interval, mean_interval, wilson
 from roborew.short_repr import fields_repr
 from roborew.storage.json_files import parse_json
 
@@ -197,6 +197,13 @@ class Evaluation:
         return float(np.mean([episode.true_return for episode in self.episodes]))
 
     @property
+    def true_return_interval(self) -> Interval:
+        """95 % interval of `true_return`; NaN if unknown, without bounds of a single episode."""
+        if not math.isfinite(self.true_return):
+            return Interval(math.nan, math.nan)
+        return mean_interval([episode.true_return for episode in self.episodes])
+
+    @property
     def learned_return(self) -> float | None:
         """Mean learned return of the episodes that have one."""
         return average(Measure(episode.learned_return) for episode in self.episodes).value
@@ -225,13 +232,15 @@ class Evaluation:
             "false_success_rate": self.false_success_rate,
             "false_success_state_rate": self.false_success_state_rate.value,
             "true_return": self.true_return,
+            "true_return_ci_low": self.true_return_interval.low,
+            "true_return_ci_high": self.true_return_interval.high,
             "learned_return": self.learned_return,
             "final_progress": self.final_progress,
             "spearman_per_episode": self.spearman_per_episode.value,
         }
-        # JSON has no NaN.
+        # JSON has no NaN, and no infinity.
         return {
-            name: None if value is None or math.isnan(value) else value
+            name: value if value is not None and math.isfinite(value) else None
             for name, value in figures.items()
         }
 

@@ -71,6 +71,21 @@ def zero_failures_bound(trials: int, error: float = 0.05) -> float:
     return 1 - error ** (1 / trials)
 
 
+def mean_interval(values: ArrayLike, z: float = Z_95) -> Interval:
+    """Normal interval of a mean, 95 % by default; without bounds where there is one value.
+
+    >>> interval = mean_interval([1.0, 2.0, 3.0])
+    >>> round(interval.low, 3), round(interval.high, 3)
+    (0.868, 3.132)
+    """
+    curve = _complete(values)
+    if curve.size < 2:
+        return Interval(-math.inf, math.inf)
+    half_width = z * float(curve.std(ddof=1)) / math.sqrt(curve.size)
+    mean = float(curve.mean())
+    return Interval(mean - half_width, mean + half_width)
+
+
 def interquartile_mean(values: ArrayLike) -> float:
     """IQM: the mean without the floor(.25 n) smallest and largest values.
 

@@ -77,6 +77,15 @@ def environment_options(env_id: str, words: Sequence[str]) -> dict[str, Any]:
     return options
 
 
+def check_success_reward(env_id: str, success_reward: float | None) -> None:
+    """Raise `InvalidInputError` where a task of roborew, which tells success itself, is given a
+    reward to tell it by."""
+    if success_reward is not None and env_id in TASKS:
+        raise InvalidInputError(
+            f"success_reward: {env_id} is a task of roborew, which tells success itself; leave it out."
+        )
+
+
 def robot_state(env_id: str) -> slice | None:
     """Return the entries of an observation that are the robot's own, None where the environment does
     not say; see `Task.robot_state`."""

@@ -110,6 +110,20 @@ class RunEvaluation:
             "stochastic": config.evaluation.stochastic,
             **self.agent.summary(),
             **self._success_figures(),
+            **self._return_figures(),
+        }
+
+    def _return_figures(self) -> dict[str, float | None]:
+        """Mean returns by the environment's own reward, which every environment tells."""
+        policies = {
+            "random_return": self.random,
+            "expert_return": self.expert,
+            "cloning_return": self.cloning,
+            "true_return_without_detector": self.without_detector,
+        }
+        return {
+            name: None if policy is None else policy.true_return
+            for name, policy in policies.items()
         }
 
     def _success_figures(self) -> dict[str, float | None]:

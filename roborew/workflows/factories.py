@@ -15,7 +15,11 @@ from roborew.agents.base import Agent
 from roborew.config import current_names, options_class
 from roborew.errors import InvalidInputError
 from roborew.seeding import Seeds
-from roborew.workflows.environments import environment_options, robot_state
+from roborew.workflows.environments import (
+    check_success_reward,
+    environment_options,
+    robot_state,
+)
 from roborew.workflows.train.config import EnvConfig, TrainConfig
 from roborew.wrappers.pixel_observations import PixelObservations
 
@@ -94,6 +98,7 @@ def make_state_env(config: TrainConfig, num_envs: int, **options: Any) -> Enviro
     }
     envs = import_module("roborew_envs")
     if env_id in envs.TASKS:
+        check_success_reward(env_id, config.env.success_reward)
         return envs.TaskVectorEnv(envs.make_task(env_id), num_envs, **options)
     # A vector environment of others may know nothing of autoreset modes: it is used only where
     # there is no single one.
@@ -120,12 +125,14 @@ def _drawing_options(env: EnvConfig, default_camera: str) -> dict[str, Any]:
 
 
 def _step_options(env: EnvConfig) -> dict[str, Any]:
-    """What was chosen; an environment of others need not know the rest."""
+    """What was chosen of steps; an environment of others need not know the rest."""
     options = dict[str, Any]()
     if env.horizon is not None:
         options["horizon"] = env.horizon
     if env.action_repeat != 1:
         options["action_repeat"] = env.action_repeat
+    if env.success_reward is not None:
+        options["success_reward"] = env.success_reward
     return options
 
 

@@ -20,16 +20,19 @@ from roborew.data.lerobot import open_lerobot
 from roborew.data.reading import read_demonstrations
 from roborew.errors import InvalidInputError, RoborewError
 from roborew.storage.run import RunDirectory
-from roborew.workflows.collect import CollectConfig
+from roborew.workflows.collect import CollectConfig, sources
 from roborew.workflows.collect.collect import FIRST_SEED, CollectStatus, collect_demonstrations
 from roborew.workflows.fit import FitConfig, fit_critic
 from roborew.workflows.parts import AgentConfig, CriticConfig, EncoderConfig, RewardConfig
 from roborew.workflows.train.config import EnvConfig, TrainConfig
 from roborew.workflows.train.loop import start, train
+from roborew.workflows.train.recorded_env import RecordedEnv
 from roborew.workflows.trained import load_trained
+from roborew_envs.experts.behaviors import Behavior, NoFailureError
 from roborew_envs.suites import SuiteVectorEnv, find_env_spec
 from roborew_envs.suites.demonstrations import (
     SUCCESS_HOLD_STEPS,
+    SuiteEpisode,
     collect_episode,
     replay_frames,
 )
@@ -98,6 +101,7 @@ class Timer(gymnasium.Env[Any, Any]):
 
 
 gymnasium.register("tests/Timer-v0", Timer)
+gymnasium.register("tests/Timer-wins-v0", Timer, kwargs={"wins": (4,)})
 for _fault in ("black", "grey", "stale"):
     gymnasium.register(f"tests/Timer-{_fault}-v0", Timer, kwargs={"fault": _fault})
 
@@ -342,12 +346,61 @@ def test_an_agent_may_be_the_expert_where_a_suite_brings_none(tmp_path: Path) ->
         np.testing.assert_allclose(agent.act(observed[None])[0], action, rtol=1e-5)
 
 
+def test_an_agent_that_repeats_its_actions_shows_each_as_often(tmp_path: Path) -> None:
+    run = trained(tmp_path / "run", env=EnvConfig("tests/Timer-v0", action_repeat=2))
+    config = replace(CHANCE, behaviors=("expert", "noisy"), expert=run)
+    films = list(
+        read_demonstrations(collect_demonstrations("tests/Timer-v0", config, tmp_path / "set"))
+    )
+    for film in films[:2]:
+        assert film.actions is not None
+        np.testing.assert_array_equal(film.actions[0:4:2], film.actions[1:4:2])
+        assert (film.actions[0] != film.actions[2]).all()
+
+
+def test_a_reward_may_tell_success_where_nothing_else_does(tmp_path: Path) -> None:
+    run = tmp_path / "set"
+    config = replace(CHANCE, success_reward=3.0)
+    for film in read_demonstrations(collect_demonstrations("tests/Timer-v0", config, run)):
+        assert film.success is not None and film.rewards is not None
+        assert film.success.tolist() == [False, *(film.rewards[:-1] >= 3).tolist()]
+    for env in ("tests/Timer-wins-v0", "roborew/Press-v0"):
+        with pytest.raises((InvalidInputError, gymnasium.error.Error), match="success itself"):
+            collect_demonstrations(env, config, tmp_path / "other")
+
+
+def test_a_start_that_allows_no_failure_makes_room_for_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def with_lucky_starts(env: SuiteVectorEnv, behavior: Behavior, seed: int) -> SuiteEpisode:
+        if seed in lucky:
+            raise NoFailureError
+        return collect_episode(env, behavior, seed)
+
+    monkeypatch.setattr(sources, "collect_episode", with_lucky_starts)
+    lucky = {FIRST_SEED}
+    films = list(read_demonstrations(collect_demonstrations("tests/Timer-v0", CHANCE, tmp_path)))
+    assert [film.notes["seed"] for film in films] == [FIRST_SEED + 100_000, FIRST_SEED + 1]
+    lucky = set(range(FIRST_SEED, FIRST_SEED + 1_000_000, 100_000))
+    with pytest.raises(InvalidInputError, match="none of 10 starts"):
+        collect_demonstrations("tests/Timer-v0", CHANCE, tmp_path / "never")
+
+
+def test_a_camera_may_be_named_as_its_suite_does(tmp_path: Path) -> None:
+    installed("FetchReach-v4")
+    config = replace(CHANCE, cameras=("external_camera_0",), episodes=1)
+    (film,) = read_demonstrations(collect_demonstrations("FetchReach-v4", config, tmp_path))
+    assert film.cameras == ("external-camera-0",)
+    replayed = RecordedEnv([film], ["external_camera_0"])
+    replayed.reset()
+    np.testing.assert_array_equal(replayed.render()[0], film.video()[0])
+
+
 def test_a_run_that_cannot_show_it_is_no_expert(tmp_path: Path) -> None:
-    repeats = trained(tmp_path / "repeats", env=EnvConfig("tests/Timer-v0", action_repeat=2))
-    for env, run, message in (
-        ("tests/Timer-v0", repeats, "repeats its actions"),
-        ("tests/Timer-black-v0", repeats, "trained in tests/Timer-v0"),
-        ("roborew/Press-v0", repeats, "expert of its own"),
+    run = trained(tmp_path / "run")
+    for env, message in (
+        ("tests/Timer-black-v0", "trained in tests/Timer-v0"),
+        ("roborew/Press-v0", "expert of its own"),
     ):
         with pytest.raises(InvalidInputError, match=message):
             collect_demonstrations(env, replace(CHANCE, expert=run), tmp_path / "set")

@@ -36,6 +36,10 @@ STALL_SHARE_RANGE = (0.4, 0.6)
 """Range of the share of the way from the start to success at which a policy stalls."""
 
 
+class NoFailureError(Error):
+    """From this start there is no failure of the kind that was asked for."""
+
+
 class Policy(Protocol):
     """What plays a behavior."""
 
@@ -169,7 +173,7 @@ def shorten_stalls(
         replay: indices of stalls, and after how many steps they shall stop -> these.
 
     Raises:
-        gymnasium.error.Error: a start that is a success already, or becomes one by itself.
+        NoFailureError: a start that is a success already, or becomes one by itself.
     """
     stalls = list(stalls)
     stop_steps = stop_steps.copy()
@@ -177,7 +181,7 @@ def shorten_stalls(
     while succeeding := [i for i, stall in enumerate(stalls) if _succeeds(stall)]:
         for i in succeeding:
             if stop_steps[i] == 0:
-                raise Error(
+                raise NoFailureError(
                     f"{name}: seed {stalls[i].seed} succeeds without being touched: no stall."
                 )
         stop_steps[succeeding] //= 2

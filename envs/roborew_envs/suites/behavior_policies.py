@@ -97,13 +97,26 @@ def random_policy(space: Box | Discrete, rng: np.random.Generator) -> Policy:
     return act
 
 
-def noisy_policy(expert: Expert, space: Box, motion: slice, rng: np.random.Generator) -> Policy:
+def expert_policy(expert: Expert, action_repeat: int) -> Policy:
+    """An expert that is asked at every ``action_repeat``-th step, and does the same until then."""
+    action: Array = np.empty(0)
+
+    def act(observations: Array, step: int) -> Array:
+        nonlocal action
+        if step % action_repeat == 0:
+            action = expert(observations)
+        return action.copy()  # others lead it astray
+
+    return act
+
+
+def noisy_policy(expert: Policy, space: Box, motion: slice, rng: np.random.Generator) -> Policy:
     """An expert that answers to a hand led astray: one share of chance in its moves all along."""
     share = rng.uniform(*NOISE_SHARE_RANGE)
     chance = random_policy(space, rng)
 
     def act(observations: Array, step: int) -> Array:
-        actions = expert(observations)
+        actions = expert(observations, step)
         noise = chance(observations, step)
         actions[:, motion] = (1 - share) * actions[:, motion] + share * noise[:, motion]
         return actions

@@ -16,6 +16,7 @@ from roborew_envs.experts.behaviors import (
     PRETRAINED_BEHAVIORS,
     STALL_SHARE_RANGE,
     Behavior,
+    NoFailureError,
     shorten_stalls,
 )
 from roborew_envs.suites.behavior_policies import (
@@ -24,6 +25,7 @@ from roborew_envs.suites.behavior_policies import (
     Expert,
     HandTrack,
     Policy,
+    expert_policy,
     near_miss_offsets,
     noisy_policy,
     random_policy,
@@ -109,22 +111,21 @@ def collect_episode(env: SuiteVectorEnv, behavior: Behavior, seed: int) -> Suite
 
     Raises:
         ValueError: no such behavior here.
-        gymnasium.error.Error: a stall or near miss from a start that is a success already, or that
-            comes to it wherever the hand goes.
+        NoFailureError: a stall or near miss from a start that is a success already, or that comes to
+            it wherever the hand goes.
     """
     _require_behavior(env, behavior)
     rng = np.random.default_rng(seed)
     if behavior == "random":
         chance = random_policy(_action_space(env), rng)
         return _run_episode(env, behavior, seed, chance, MAX_EPISODE_STEPS)
-    expert = env.expert
-    assert expert is not None  # or there were no such behavior
-
-    def act(observations: NDArray[Any], step: int) -> NDArray[Any]:
-        return expert(observations)
-
-    episode = _run_episode(env, "expert", seed, act, MAX_EPISODE_STEPS)
+    episode = _run_episode(env, "expert", seed, _expert_policy(env), MAX_EPISODE_STEPS)
     return _bend(env, episode, behavior, rng)
+
+
+def _expert_policy(env: SuiteVectorEnv) -> Policy:
+    assert env.expert is not None  # or there were no such behavior
+    return expert_policy(env.expert, env.expert_repeat)
 
 
 def _require_behavior(env: SuiteVectorEnv, behavior: Behavior) -> None:
@@ -222,8 +223,7 @@ def _stall(env: SuiteVectorEnv, expert: SuiteEpisode, rng: np.random.Generator) 
 
 
 def _noisy(env: SuiteVectorEnv, expert: SuiteEpisode, rng: np.random.Generator) -> SuiteEpisode:
-    assert env.expert is not None  # or there were no episode of it
-    noisy = noisy_policy(env.expert, _action_space(env), _motion(env), rng)
+    noisy = noisy_policy(_expert_policy(env), _action_space(env), _motion(env), rng)
     return _run_episode(env, "noisy", expert.seed, noisy, 2 * len(expert.actions))
 
 
@@ -242,7 +242,9 @@ def _near_miss(env: SuiteVectorEnv, expert: SuiteEpisode, rng: np.random.Generat
         if _object_motion(env, best) <= max(max_motion, MIN_OBJECT_MOTION):
             break
     if best is None:
-        raise Error(f"{_env_id(env)}: seed {expert.seed} succeeds wherever the hand goes: no miss.")
+        raise NoFailureError(
+            f"{_env_id(env)}: seed {expert.seed} succeeds wherever the hand goes: no miss."
+        )
     return best
 
 

@@ -52,6 +52,9 @@ class SuiteVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
     An environment whose observation or reward becomes NaN or infinite is put back to where it was
     before, ends (truncated, with reward 0) and is named in the log; the others go on.
 
+    Attributes:
+        expert_repeat: steps for which the expert repeats each of its actions.
+
     Args:
         env_id: see `roborew_envs.suites`.
         num_envs: environments.
@@ -67,6 +70,8 @@ class SuiteVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
             brings itself stays.
         action_repeat: steps that each action is repeated for, or fewer at an episode's end. Their
             rewards are added up; observation, success and frame are those of the last one.
+        success_reward: reward of a step from which on it is a success, in an environment that tells
+            none, as dm_control's; no start is one then.
         **options: for `gymnasium.make`.
     """
 
@@ -87,6 +92,7 @@ class SuiteVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         autoreset_mode: AutoresetMode | str = AutoresetMode.DISABLED,
         horizon: int | None = None,
         action_repeat: int = 1,
+        success_reward: float | None = None,
         **options: Any,
     ) -> None:
         check_num_envs(num_envs)
@@ -98,6 +104,7 @@ class SuiteVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         self.num_envs = num_envs
         self.render_mode = render_mode
         self._action_repeat = action_repeat
+        self._success_reward = success_reward
         with compile_once():
             self.envs = [_make_env(env_id, render_mode, options) for _ in range(num_envs)]
         first = self.envs[0]
@@ -112,6 +119,7 @@ class SuiteVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         self._root_seeds = np.random.SeedSequence().generate_state(num_envs, np.uint64) >> 1
         self._episode_numbers, self._ended = np.full(num_envs, -1), np.ones(num_envs, np.bool_)
         self._expert: Expert | None = None
+        self.expert_repeat = 1
         self._actions: list[list[NDArray[Any]]] = [[] for _ in self.envs]
         blank = np.zeros(observation_space.shape, observation_space.dtype)
         self._observations: NDArray[Any] = np.stack([blank] * num_envs)
@@ -195,7 +203,18 @@ class SuiteVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
                 break
             observation, reward, terminated, truncated, info = self.envs[i].step(action)
             total += float(reward)
-        return observation, total, terminated, truncated, info
+        return observation, total, terminated, truncated, self._with_success(info, float(reward))
+
+    def _with_success(self, info: dict[str, Any], reward: float) -> dict[str, Any]:
+        """The info with success as the last reward tells it, where that was asked for."""
+        if self._success_reward is None:
+            return info
+        if _find_success(info) is not None:
+            raise Error(
+                f"{self._name}: got success_reward={self._success_reward:g}, and the environment tells "
+                "success itself; leave it out."
+            )
+        return info | {"success": reward >= self._success_reward}
 
     @property
     def max_episode_steps(self) -> int | None:
@@ -247,7 +266,7 @@ class SuiteVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         if is_success is not None and _find_success(info) is None:
             goal = bare._get_obs()
             info = info | {"is_success": is_success(goal["achieved_goal"], goal["desired_goal"])}
-        return info
+        return self._with_success(info, -math.inf)
 
     def _episode_seed(self, i: int) -> int:
         """The root seed for the first episode; later ones follow from it and their number."""

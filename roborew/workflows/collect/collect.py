@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -71,6 +71,7 @@ def collect_demonstrations(
     instruction = instruction_for(env, config.instruction)
     check_frame(config.width, config.height, config.quality)
     with closing(make_source(env, config)) as source:
+        config = replace(config, cameras=_camera_names(source, config.cameras))
         behaviors = _checked(env, source, config)
         cameras = config.cameras or source.cameras[:1]
         make = partial(_new_episode, env, instruction, source.sentences(instruction), cameras)
@@ -84,11 +85,18 @@ def collect_demonstrations(
         )
 
 
+def _camera_names(source: EpisodeSource, names: Sequence[str]) -> tuple[str, ...]:
+    """Cameras under the names of their files, also where they are named as their suite does."""
+    slugs = [slugify(name) for name in names]
+    pairs = zip(names, slugs, strict=True)
+    return tuple(slug if slug in source.cameras else name for name, slug in pairs)
+
+
 def _request(env: str, config: CollectConfig, cameras: tuple[str, ...]) -> dict[str, Any]:
     request = {"env": env, **to_json(config), "cameras": cameras}
     # Sets of earlier releases do not name them.
-    for name, usual in (("expert", None), ("horizon", None), ("options", ())):
-        if getattr(config, name) == usual:
+    for name in ("expert", "horizon", "success_reward", "options"):
+        if getattr(config, name) in (None, ()):
             del request[name]
     return request
 

@@ -25,6 +25,9 @@ class CollectConfig:
     given."""
     horizon: int | None = None
     """Steps of an episode in an environment of another suite, its own if not given."""
+    success_reward: float | None = None
+    """Reward of a step from which on it is a success, in an environment of another suite that tells
+    none, as dm_control's."""
     options: tuple[str, ...] = ()
     """Further settings of an environment of another suite as key=value, each value a number, true,
     false, null or else text, such as goal_marker=false."""

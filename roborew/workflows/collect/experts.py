@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,14 @@ Expert = Callable[[NDArray[Any]], NDArray[np.float32]]
 """Observations (N, D) to actions (N, A)."""
 
 
-def load_expert(name: Path, env: str) -> Expert:
+class LoadedExpert(NamedTuple):
+    """What plays the expert, and for how many steps it repeats each action."""
+
+    policy: Expert
+    action_repeat: int
+
+
+def load_expert(name: Path, env: str) -> LoadedExpert:
     """Return what plays the expert.
 
     Args:
@@ -33,26 +40,25 @@ def load_expert(name: Path, env: str) -> Expert:
     """
     if name.exists() or ":" not in str(name):
         return expert_of_run(name, env)
-    return cast("Expert", Registry("expert").load(str(name)))
+    return LoadedExpert(cast("Expert", Registry("expert").load(str(name))), 1)
 
 
-def expert_of_run(path: Path, env: str) -> Expert:
-    """Return what a trained agent does, observations (N, D) to actions (N, A).
+def expert_of_run(path: Path, env: str) -> LoadedExpert:
+    """Return what a trained agent does.
 
     Args:
         path: folder of the run.
         env: id of the environment that it is to show.
 
     Raises:
-        InvalidInputError: the run has no checkpoint, is of another environment, repeats its actions,
-            or its agent sees pictures or remembers the episode.
+        InvalidInputError: the run has no checkpoint, is of another environment, or its agent sees
+            pictures or remembers the episode.
         CorruptFileError: the run cannot be read.
     """
     trained = load_trained(RunDirectory.open(path))
     config, agent = trained.config, trained.agent
     reasons = {
         f"it was trained in {config.env.id}, and {env} is to be shown": config.env.id != env,
-        "it repeats its actions, and a set holds every step": config.env.action_repeat != 1,
         "its agent sees pictures": config.observations.kind != "state",
         f"its agent ({config.agent.name}) remembers the episode": isinstance(agent, EpisodicAgent),
     }
@@ -62,4 +68,8 @@ def expert_of_run(path: Path, env: str) -> Expert:
                 f"expert: {path} cannot show how {env} is done: {reason}. Train an agent on the state, "
                 f"for example with `roborew train --env {env} --reward env --agent sac`."
             )
-    return lambda observations: agent.act(observations).astype(np.float32)
+
+    def act(observations: NDArray[Any]) -> NDArray[np.float32]:
+        return agent.act(observations).astype(np.float32)
+
+    return LoadedExpert(act, config.env.action_repeat)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Any, Protocol
@@ -15,9 +16,9 @@ from roborew.storage.run import slugify
 from roborew.types import Frame, picture_fault
 from roborew.workflows.collect.config import CollectConfig
 from roborew.workflows.collect.experts import load_expert
-from roborew.workflows.environments import environment_options
+from roborew.workflows.environments import check_success_reward, environment_options
 from roborew_envs import TASKS, make_task
-from roborew_envs.experts.behaviors import Behavior, available_behaviors
+from roborew_envs.experts.behaviors import Behavior, NoFailureError, available_behaviors
 from roborew_envs.experts.grading import ExpertPace, Grade
 from roborew_envs.experts.rollout import (
     TaskEpisode,
@@ -38,6 +39,10 @@ FRAMES_PER_BATCH = 32
 """Frames that are drawn, and so held in memory, at once."""
 DEFAULT_FPS = 25.0
 """Frames per second of an environment that does not say."""
+MAX_STARTS = 10
+"""Starts that are tried for an episode that must fail; some are successes already."""
+STARTS_APART = 100_000
+"""From the seed of one of them to the next: another one of the same set's seeds."""
 GRADES: tuple[Grade, ...] = ("failure", "partial", "suboptimal", "success")
 
 
@@ -115,6 +120,7 @@ def make_source(env: str, config: CollectConfig) -> EpisodeSource:
             "roborew record RUN."
         )
     environment_options(env, config.options)  # refuses any
+    check_success_reward(env, config.success_reward)
     if config.horizon is not None:
         raise InvalidInputError(
             f"horizon: {env} is a task of roborew, whose episodes are graded beside the expert's and "
@@ -208,11 +214,13 @@ class SuiteSource:
             "rgb_array",
             quality=config.quality,
             horizon=config.horizon,
+            success_reward=config.success_reward,
             **environment_options(env, config.options),
         )
         self._env = suite_env
         if config.expert is not None:
-            suite_env.expert = load_expert(config.expert, env)
+            expert = load_expert(config.expert, env)
+            suite_env.expert, suite_env.expert_repeat = expert
         self._before: tuple[NDArray[Any], Frame] | None = None
         self.drawing = "by the environment"
         if suite_env.resizable:
@@ -228,14 +236,25 @@ class SuiteSource:
     def play(self, behavior: Behavior, seeds: range) -> Iterator[EpisodeRecord]:
         """See `EpisodeSource`."""
         for seed in seeds:
-            episode = collect_episode(self._env, behavior, seed)
+            episode = self._play_one(behavior, seed)
             yield EpisodeRecord(
                 observations=episode.observations,
                 actions=episode.actions,
                 rewards=episode.rewards,
                 success=episode.success,
                 frames=partial(self.frames, episode),
+                notes={"seed": episode.seed},
             )
+
+    def _play_one(self, behavior: Behavior, seed: int) -> SuiteEpisode:
+        """An episode from a start, or from another one where that start allows no failure."""
+        for start in range(seed, seed + MAX_STARTS * STARTS_APART, STARTS_APART):
+            with suppress(NoFailureError):
+                return collect_episode(self._env, behavior, start)
+        raise InvalidInputError(
+            f"{self._name}: none of {MAX_STARTS} starts, the first of seed {seed}, allows a "
+            f"{behavior}: success comes by itself. Leave that behavior out."
+        )
 
     def sentences(self, instruction: str) -> Mapping[str, Sequence[str]]:
         """None: the suites name no others."""

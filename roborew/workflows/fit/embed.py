@@ -45,6 +45,7 @@ from roborew.workflows.fit.split import (
     split_episodes,
     strata_of,
     with_half_visited,
+    without_short,
 )
 from roborew.workflows.parts import PartConfig
 
@@ -110,7 +111,7 @@ def embed_demonstrations(
     """
     _check_config(config)
     seeds = Seeds(config.seed)
-    all_demonstrations = [*demonstrations, *visited]
+    all_demonstrations = without_short([*demonstrations, *visited], config.fps)
     answers = to_answers(preferences, all_demonstrations, config)
     encoder, encoder_options = _make_encoder(config, seeds)
     clock, figures = Stopwatch(), dict[str, float]()

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from roborew.data.demonstration import Demonstration
+from roborew.data.demonstration import MIN_FRAMES, Demonstration
 from roborew.errors import InvalidInputError
 from roborew.learning.sampling import stratum
 
+logger = logging.getLogger(__name__)
 MIN_EPISODES = 5
 """Episodes of one stratum of which some can be spared for validation and test."""
 
@@ -71,6 +73,29 @@ def _hold_out(sentences: set[str], ratio: float, rng: np.random.Generator) -> tu
     if ratio <= 0 or len(free) < MIN_SENTENCES:
         return ()
     return tuple(free[: max(round(ratio * len(free)), 1)])
+
+
+def without_short(
+    demonstrations: Sequence[Demonstration], fps: float | None
+) -> Sequence[Demonstration]:
+    """Demonstrations without those of which too few frames are left at a rate, which a warning
+    names; all of them where that leaves none."""
+    lengths = [len(demonstration.sample_indices(fps)) for demonstration in demonstrations]
+    pairs = zip(demonstrations, lengths, strict=True)
+    short = [demonstration for demonstration, length in pairs if length < MIN_FRAMES]
+    if len(short) in (0, len(demonstrations)):
+        return demonstrations
+    logger.warning(
+        "fit: %d of %d demonstrations have fewer than %d frames at fps %s and are left out, such as "
+        "%s.",
+        len(short),
+        len(demonstrations),
+        MIN_FRAMES,
+        fps,
+        short[0].name,
+    )
+    names = {demonstration.name for demonstration in short}
+    return [demonstration for demonstration in demonstrations if demonstration.name not in names]
 
 
 def strata_of(demonstrations: Sequence[Demonstration]) -> dict[str, str]:

@@ -38,6 +38,13 @@ REFIT_SETTINGS = ("num_refits", "refit_episodes", "refit_labels", "refit_start")
 """They mean something with --refit only."""
 ShapingKind = Literal["progress-delta", "raw", "potential"]
 TrackerName = Literal["trackio", "wandb"]
+_EARLIER_ENV: Mapping[str, Any] = {
+    "horizon": None,
+    "action_repeat": 1,
+    "success_reward": None,
+    "options": [],
+}
+"""Settings of an environment that earlier releases did not have."""
 Cameras = Annotated[
     tuple[str, ...],
     tyro.conf.arg(name="cameras", prefix_name=False, aliases=("--env.cameras",)),
@@ -66,6 +73,9 @@ class EnvConfig:
     """Steps that each action is repeated for. What the agent then sees, is paid for and is evaluated
     by is the last of them, and all other settings count actions, --total-timesteps as well;
     --env.horizon counts the steps."""
+    success_reward: float | None = None
+    """Reward of a step from which on it is a success, in an environment of another suite that tells
+    none, as dm_control's; success is then told wherever a suite would tell it."""
     options: tuple[str, ...] = ()
     """Further settings of an environment of another suite as key=value, each value a number, true,
     false, null or else text, such as goal_marker=false."""
@@ -73,7 +83,7 @@ class EnvConfig:
     @classmethod
     def upgrade(cls, content: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return the content of a config.json of before these were settings."""
-        return {"horizon": None, "action_repeat": 1, "options": [], **content}
+        return {**_EARLIER_ENV, **content}
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,7 +67,10 @@ def test_a_summary_holds_every_promised_figure(tmp_path: Path) -> None:
         <= summary["true_success_ci_high"]
         <= 1
     )
-    assert summary["expert_success"] is None
+    assert (
+        summary["expert_success"] is summary["expert_return"] is summary["cloning_return"] is None
+    )
+    assert summary["true_return"] is summary["true_return_ci_low"] is None
 
 
 def test_judging_twice_gives_the_same_episodes(tmp_path: Path) -> None:

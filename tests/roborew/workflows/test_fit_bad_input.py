@@ -233,6 +233,17 @@ def test_episodes_are_not_thinned_to_nothing(fps: float, said: str) -> None:
         fit_critic([demonstration()], FitConfig(fps=fps))
 
 
+def test_an_episode_that_is_too_short_at_a_rate_is_left_out_and_named(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    long, short = demonstration(length=24), demonstration(row=1)
+    found = embed_demonstrations(
+        [long, short], FitConfig(encoder=EncoderConfig(options=ENCODER), fps=1)
+    )
+    assert [one.name for one in found.demonstrations] == [long.name]
+    assert "1 of 2 demonstrations" in caplog.text and short.name in caplog.text
+
+
 @pytest.mark.parametrize("held_out", [0, 0.01, 0.2, 0.49])
 def test_every_split_leaves_something_to_fit_and_loses_no_episode(held_out: float) -> None:
     for count in range(1, 30):
