@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,30 +20,35 @@ CANDIDATES = 8
 """So many times as many pairs are looked at as those with the largest disagreement are asked about."""
 
 
+def member_values(
+    critic: Critic, episodes: Sequence[Demonstration]
+) -> dict[str, NDArray[np.float64]]:
+    """What each member of a critic says of every frame of each episode, by its name, (members, frames)."""
+    values: dict[str, NDArray[np.float64]] = {}
+    for episode in episodes:
+        views = map(episode.frames, critic.cameras)
+        video = stack_frames(map(side_by_side, zip(*views, strict=True)))
+        clip = Clip(frames=video, instruction=episode.instruction)
+        [values[episode.name]] = critic.member_values([clip])
+    return values
+
+
 def most_disputed(
-    kinds: Sequence[Sequence[Pair]],
-    counts: Sequence[int],
-    episodes: Sequence[Demonstration],
-    critic: Critic,
-    frames: int = 1,
+    pairs: Sequence[Pair], count: int, values: Mapping[str, NDArray[np.float64]], frames: int = 1
 ) -> list[Pair]:
-    """The pairs of each kind on which the members of a critic differ most, most of all first.
+    """The pairs on which the members of a critic differ most, most of all first.
 
     Args:
-        kinds: candidates of each kind.
-        counts: how many of each.
-        episodes: of which they are pieces.
-        critic: its members say of each frame how good it is.
+        pairs: candidates.
+        count: how many of them.
+        values: of `member_values`.
         frames: length of each piece.
     """
-    candidates = [pair for pairs in kinds for pair in pairs]
-    gaps = _disagreement(critic, episodes, candidates, frames)
-    ends = np.cumsum([len(pairs) for pairs in kinds])
-    chosen: list[Pair] = []
-    for pairs, count, own in zip(kinds, counts, np.split(gaps, ends[:-1]), strict=True):
-        rows = np.argsort(-own, kind="stable")[:count]
-        chosen += [pairs[row] for row in rows.tolist()]
-    return chosen
+    if not pairs:
+        return []
+    gaps = _disagreement(values, pairs, frames)
+    rows = np.argsort(-gaps, kind="stable")[:count]
+    return [pairs[row] for row in rows.tolist()]
 
 
 def load_ensemble(folder: Path) -> Critic:
@@ -63,15 +68,9 @@ def load_ensemble(folder: Path) -> Critic:
 
 
 def _disagreement(
-    critic: Critic, episodes: Sequence[Demonstration], pairs: Sequence[Pair], frames: int
+    values: Mapping[str, NDArray[np.float64]], pairs: Sequence[Pair], frames: int
 ) -> NDArray[np.float64]:
     """How far the members differ in by how much the second piece of each pair is better, (N,)."""
-    values: dict[str, NDArray[np.float64]] = {}
-    for episode in episodes:
-        views = map(episode.frames, critic.cameras)
-        video = stack_frames(map(side_by_side, zip(*views, strict=True)))
-        clip = Clip(frames=video, instruction=episode.instruction)
-        [values[episode.name]] = critic.member_values([clip])
 
     def worth(segment: Segment) -> NDArray[np.float64]:
         name, first = segment

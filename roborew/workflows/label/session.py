@@ -164,11 +164,16 @@ def draw_pairs(episodes: Sequence[Demonstration], config: LabelConfig, frames: i
     if config.critic is None:
         return _any_pairs(episodes, count, frames, config.seed)
     # torch is slow to import, and a person need not wait for it.
-    from roborew.workflows.label.disagreement import CANDIDATES, load_ensemble, most_disputed
+    from roborew.workflows.label.disagreement import (
+        CANDIDATES,
+        load_ensemble,
+        member_values,
+        most_disputed,
+    )
 
     critic = load_ensemble(config.critic)
     candidates = _any_pairs(episodes, CANDIDATES * count, frames, config.seed)
-    return most_disputed((candidates,), (count,), episodes, critic, frames)
+    return most_disputed(candidates, count, member_values(critic, episodes), frames)
 
 
 def _any_pairs(episodes: Sequence[Demonstration], count: int, frames: int, seed: int) -> list[Pair]:

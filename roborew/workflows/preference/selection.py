@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 import numpy as np
+from numpy.typing import NDArray
 
 from roborew.critics.critic import Critic
 from roborew.data.demonstration import Demonstration
 from roborew.data.preferences import Pair, Segment
-from roborew.workflows.label.disagreement import CANDIDATES, most_disputed
+from roborew.workflows.label.disagreement import (
+    CANDIDATES,
+    member_values,
+    most_disputed,
+)
 from roborew.workflows.preference.settings import Selection
 
+BEST_SHARE = 0.25
+"""Of all frames, those that count as the best."""
 DRAWS = 4
 """So often pairs are drawn at most: of few frames the same pair comes again."""
 
@@ -25,6 +32,7 @@ def choose_pairs(
     selection: Selection,
     critic: Critic | None,
     one_episode: float = 0.0,
+    among_best: float = 0.0,
 ) -> list[Pair]:
     """Draw different pairs of frames, by `PreferenceSettings.selection`; fewer, where there are hardly
     as many.
@@ -36,20 +44,43 @@ def choose_pairs(
         count: pairs.
         selection: how they are chosen.
         critic: of the last round; None in the first, where nobody can disagree yet.
-        one_episode: share of the pairs whose frames are of one episode.
+        one_episode: share of the pairs of any frames whose frames are of one episode.
+        among_best: share of all pairs whose frames are among the best, if there is a critic that
+            says so.
     """
     first_recent = 0 if selection == "uniform" else len(episodes) - recent
-    disputed_by = critic if selection == "disagreement" else None
-    factor = 1 if disputed_by is None else CANDIDATES
     draw = partial(_draw, rng, episodes, first_recent)
-    num_own = round(one_episode * count)
-    own = _different(partial(draw, is_one_episode=True), factor * num_own, [])
-    # Of one episode there may be too few: others fill their place.
-    num_own = min(num_own, len(own))
-    across = _different(partial(draw, is_one_episode=False), factor * (count - num_own), own)
-    if disputed_by is None:
-        return own + across
-    return most_disputed((own, across), (num_own, count - num_own), episodes, disputed_by)
+    within, across = partial(draw, is_one_episode=True), partial(draw, is_one_episode=False)
+    if critic is None or selection != "disagreement":
+        own = _different(within, round(one_episode * count), [])
+        return own + _different(across, count - len(own), own)
+
+    values = member_values(critic, episodes)
+    best = partial(_draw_of, rng, best_frames(values))
+    num_best = round(among_best * count)
+    num_own = round(one_episode * (count - num_best))
+    chosen: list[Pair] = []
+    for kind, share in ((best, num_best), (within, num_own), (across, count)):
+        # Of the first two kinds there may be too few: the last fills their place.
+        num_pairs = min(share, count - len(chosen))
+        candidates = _different(kind, CANDIDATES * num_pairs, chosen)
+        chosen += most_disputed(candidates, num_pairs, values)
+    return chosen
+
+
+def best_frames(values: Mapping[str, NDArray[np.float64]]) -> list[Segment]:
+    """The frames in the upper `BEST_SHARE` of the scores.
+
+    Args:
+        values: of the members, (members, frames) of each episode by its name.
+    """
+    means = {name: row.mean(axis=0) for name, row in values.items()}
+    least = np.quantile(np.concatenate([*means.values()]), 1 - BEST_SHARE)
+    return [
+        (name, frame)
+        for name, row in means.items()
+        for frame in np.flatnonzero(row >= least).tolist()
+    ]
 
 
 def _different(
@@ -86,3 +117,9 @@ def _draw(
 
     pairs = [(segment(row, 0), segment(row, 1)) for row in range(count)]
     return [pair for pair in pairs if pair[0] != pair[1]]
+
+
+def _draw_of(rng: np.random.Generator, frames: Sequence[Segment], count: int) -> list[Pair]:
+    """Draw pairs of any two of some frames."""
+    rows = rng.integers(0, len(frames), (count, 2)).tolist()
+    return [(frames[first], frames[second]) for first, second in rows if first != second]

@@ -42,8 +42,12 @@ class PreferenceSettings:
     (disagreement); half of them the best frame so far against new ones, half the best ones against
     each other (ladder, of GoalLadder, arXiv:2506.16396)."""
     one_episode: float = 0.5
-    """Share of the pairs whose frames are of one episode, in [0, 1]: they differ in what was done, and not
-    in where things lay; ladder draws its own."""
+    """Share of the rest of the pairs whose frames are of one episode, in [0, 1]: they differ in what was
+    done, and not in where things lay; ladder draws its own."""
+    among_best: float = 0.5
+    """Share of the pairs whose frames are both in the quarter that the last critic rates highest, in
+    [0, 1], with selection disagreement: from there the agent goes on, and pairs of any frames hardly
+    ever tell these apart."""
     critic: TaughtCritic = "bradley_terry"
     """What is fitted to the labels: a score that explains all of them, or the distance to the frame
     that they rate highest (goal_ladder, with selection ladder GoalLadder's reward)."""
@@ -77,10 +81,10 @@ class PreferenceSettings:
             raise InvalidInputError(
                 f"reward.label_noise: expected a share in [0, 0.5); got {self.label_noise}."
             )
-        if not 0 <= self.one_episode <= 1:
-            raise InvalidInputError(
-                f"reward.one_episode: expected a share in [0, 1]; got {self.one_episode}."
-            )
+        for name in ("one_episode", "among_best"):
+            share = getattr(self, name)
+            if not 0 <= share <= 1:
+                raise InvalidInputError(f"reward.{name}: expected a share in [0, 1]; got {share}.")
         encoders.canonical(self.encoder)
         self.form.check_labels("reward.num_labels of a round", self.num_labels // self.num_rounds)
         if self.by_person and self.form.is_ranking:

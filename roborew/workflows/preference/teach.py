@@ -117,6 +117,7 @@ def round_pairs(
         settings.selection,
         critic,
         settings.one_episode,
+        settings.among_best,
     )
 
 
