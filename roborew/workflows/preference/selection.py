@@ -56,11 +56,14 @@ def choose_pairs(
         return own + _different(across, count - len(own), own)
 
     values = member_values(critic, episodes)
-    best = partial(_draw_of, rng, best_frames(values))
+    best = best_frames(values)
+    names = {episode.name for episode in episodes[first_recent:]}
+    recent_best = [frame for frame in best if frame[0] in names]
+    of_best = partial(_draw_of, rng, recent_best, best)
     num_best = round(among_best * count)
     num_own = round(one_episode * (count - num_best))
     chosen: list[Pair] = []
-    for kind, share in ((best, num_best), (within, num_own), (across, count)):
+    for kind, share in ((of_best, num_best), (within, num_own), (across, count)):
         # Of the first two kinds there may be too few: the last fills their place.
         num_pairs = min(share, count - len(chosen))
         candidates = _different(kind, CANDIDATES * num_pairs, chosen)
@@ -119,7 +122,21 @@ def _draw(
     return [pair for pair in pairs if pair[0] != pair[1]]
 
 
-def _draw_of(rng: np.random.Generator, frames: Sequence[Segment], count: int) -> list[Pair]:
-    """Draw pairs of any two of some frames."""
-    rows = rng.integers(0, len(frames), (count, 2)).tolist()
-    return [(frames[first], frames[second]) for first, second in rows if first != second]
+def _draw_of(
+    rng: np.random.Generator, firsts: Sequence[Segment], seconds: Sequence[Segment], count: int
+) -> list[Pair]:
+    """Draw pairs of one of the first and one of the second frames, in any order."""
+    if not firsts:
+        return []
+    rows = zip(
+        rng.integers(0, len(firsts), count).tolist(),
+        rng.integers(0, len(seconds), count).tolist(),
+        (rng.random(count) < 0.5).tolist(),
+        strict=True,
+    )
+    pairs: list[Pair] = []
+    for one, two, swap in rows:
+        first, second = firsts[one], seconds[two]
+        if first != second:
+            pairs.append((second, first) if swap else (first, second))
+    return pairs
