@@ -89,7 +89,7 @@ def best_frames(values: Mapping[str, NDArray[np.float64]]) -> list[Segment]:
 def _different(
     draw: Callable[[int], list[Pair]], count: int, earlier: Sequence[Pair]
 ) -> list[Pair]:
-    """Different pairs that are none of the earlier ones, as many as can be drawn in a few goes."""
+    """Different pairs that are none of the earlier first_rows, as many as can be drawn in a few goes."""
     excluded = set(earlier)
     pairs: dict[Pair, None] = {}
     for _ in range(DRAWS):
@@ -128,15 +128,12 @@ def _draw_of(
     """Draw pairs of one of the first and one of the second frames, in any order."""
     if not firsts:
         return []
-    rows = zip(
-        rng.integers(0, len(firsts), count).tolist(),
-        rng.integers(0, len(seconds), count).tolist(),
-        (rng.random(count) < 0.5).tolist(),
-        strict=True,
-    )
+    first_rows = rng.integers(0, len(firsts), count)
+    second_rows = rng.integers(0, len(seconds), count)
+    swapped = rng.random(count) < 0.5
     pairs: list[Pair] = []
-    for one, two, swap in rows:
-        first, second = firsts[one], seconds[two]
+    for row in range(count):
+        first, second = firsts[int(first_rows[row])], seconds[int(second_rows[row])]
         if first != second:
-            pairs.append((second, first) if swap else (first, second))
+            pairs.append((second, first) if swapped[row] else (first, second))
     return pairs
