@@ -30,6 +30,7 @@ from weakref import WeakSet
 from roborew.config import format_options
 from roborew.errors import InvalidInputError, RoborewError
 from roborew.rewards.remote.wire import IDENTITY, pack_scores, unpack_clips
+from roborew.serving.one_thread import OneThread
 from roborew.serving.requests import JSON, RefusedError, RequestHandler, Server, listen
 from roborew.types import IncrementalRewardModel, RewardModel
 from roborew.weights.files import file_sha256
@@ -50,13 +51,13 @@ class Service:
         model: that scores.
         identity: of the model; answers carry it.
         token: that every request but for health must bring; None asks for none.
-        lock: held while the model works: models are made for one thread.
+        thread: that the model works in, see `OneThread`.
     """
 
     model: RewardModel
     identity: str
     token: str | None = None
-    lock: threading.Lock = field(default_factory=threading.Lock)
+    thread: OneThread = field(default_factory=OneThread)
 
     def check_token(self, header: str) -> None:
         """Raise unless a request brought the token."""
@@ -78,16 +79,15 @@ class Service:
     def score(self, body: bytes) -> bytes:
         """What `POST /v1/score` answers."""
         clips, _ = unpack_clips(body)
-        with self.lock:
-            return pack_scores(self.model.score(clips))
+        return pack_scores(self.thread.do(lambda: self.model.score(clips)))
 
     def score_step(self, body: bytes) -> bytes:
         """What `POST /v1/score_step` answers."""
-        if not isinstance(self.model, IncrementalRewardModel):
-            raise RefusedError(404, f"{self.model.spec.name} remembers nothing: ask /v1/score.")
+        model = self.model
+        if not isinstance(model, IncrementalRewardModel):
+            raise RefusedError(404, f"{model.spec.name} remembers nothing: ask /v1/score.")
         clips, states = unpack_clips(body)
-        with self.lock:
-            return pack_scores(*self.model.score_step(clips, states))
+        return pack_scores(*self.thread.do(lambda: model.score_step(clips, states)))
 
 
 def identity_of(config: RewardConfig, model: RewardModel) -> str:
@@ -109,7 +109,8 @@ def _folder_sums(folder: Path) -> list[tuple[str, str]]:
 
 @contextmanager
 def serving(service: Service, host: str, port: int) -> Generator[Server]:
-    """Give a server that listens, until the block ends; ``serve_forever`` answers.
+    """Give a server that listens, until the block ends; ``serve_forever`` answers, and the model works
+    in the thread that calls it.
 
     Args:
         service: what it serves.
@@ -126,6 +127,7 @@ def serving(service: Service, host: str, port: int) -> Generator[Server]:
         )
     attributes = {"service": service, "headers_of_all": {IDENTITY: service.identity}}
     server = listen(_Server, host, port, type("Handler", (_Handler,), attributes))
+    server.thread = service.thread
     try:
         yield server
     finally:
@@ -144,6 +146,24 @@ class _Server(Server):
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
         self._connections: WeakSet[socket.socket] = WeakSet()
+        self.thread = OneThread()
+
+    def serve_forever(self, poll_interval: float = 0.5) -> None:
+        """Answer until `shutdown`."""
+        listener = threading.Thread(
+            target=super().serve_forever, args=(poll_interval,), daemon=True
+        )
+        listener.start()
+        try:
+            self.thread.work()
+        finally:
+            super().shutdown()
+            listener.join()
+
+    def shutdown(self) -> None:
+        """End `serve_forever`."""
+        super().shutdown()
+        self.thread.stop()
 
     def get_request(self) -> tuple[socket.socket, Any]:
         """A new connection, which is remembered."""

@@ -21,13 +21,20 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError
-from safetensors.numpy import load, save
+from safetensors.numpy import load
 
 from roborew.errors import InvalidInputError, InvalidScoreError
 from roborew.types import Clip, RecurrentState, Scores
 
 Arrays = dict[str, NDArray[Any]]
 ABOUT = "about"
+DTYPES = {
+    **{f"u{size}": f"U{8 * size}" for size in (1, 2, 4, 8)},
+    **{f"i{size}": f"I{8 * size}" for size in (1, 2, 4, 8)},
+    **{f"f{size}": f"F{8 * size}" for size in (2, 4, 8)},
+    "b1": "BOOL",
+}
+"""NumPy's short names of what safetensors holds."""
 IDENTITY = "Roborew-Identity"
 """Header of every answer: which model gave it."""
 
@@ -111,7 +118,25 @@ def unpack_scores(body: bytes, lengths: Sequence[int]) -> tuple[list[Scores], li
 def _pack(arrays: Arrays, states: Sequence[RecurrentState] | None) -> bytes:
     for number, state in enumerate(states or ()):
         arrays |= {f"{number}/state/{name}": array for name, array in state.items()}
-    return save({name: np.ascontiguousarray(array) for name, array in arrays.items()})
+    return _save(arrays)
+
+
+def _save(arrays: Arrays) -> bytes:
+    """Arrays as safetensors; each is copied once, by `safetensors.numpy.save` three times."""
+    tensors: dict[str, dict[str, Any]] = {}
+    parts: list[memoryview] = []
+    end = 0
+    for name, array in arrays.items():
+        part = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
+        start, end = end, end + part.size
+        tensors[name] = {
+            "dtype": DTYPES[array.dtype.newbyteorder("=").str[1:]],
+            "shape": array.shape,
+            "data_offsets": (start, end),
+        }
+        parts.append(part.data)
+    header = json.dumps(tensors).encode()
+    return b"".join([len(header).to_bytes(8, "little"), header, *parts])
 
 
 def _unpack(body: bytes) -> tuple[Arrays, Mapping[str, Any]]:

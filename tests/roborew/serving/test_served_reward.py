@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
+from threading import Thread, get_ident
 from typing import Any
 
 import httpx2
@@ -273,11 +273,52 @@ def test_no_score_is_invented(fault: str) -> None:
             thread.join()
 
 
+class Threads(Height):
+    """Remembers which threads it worked in."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.used: set[int] = set()
+
+    def score(self, clips: Sequence[Clip]) -> list[Scores]:
+        self.used.add(get_ident())
+        return super().score(clips)
+
+
+def test_the_model_works_in_the_thread_that_serves() -> None:
+    # In the main one, where torch is fastest; and a model is made for one thread.
+    model = Threads()
+    with serving(Service(model, "a"), "127.0.0.1", 0) as server:
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        url = f"http://127.0.0.1:{server.server_address[1]}"
+        # Two connections, and so two threads that read requests.
+        for asker in (connect(url), connect(url)):
+            asker.score(CLIPS)
+        server.shutdown()
+        thread.join()
+    assert model.used == {thread.ident}
+
+
 def test_nobody_there_is_said_with_what_to_start() -> None:
     with pytest.raises(MissingBackendError, match="roborew serve --reward"):
         load_reward("http://127.0.0.1:9")
     with pytest.raises(RoborewError, match="no address"):
         load_reward("http://[::1")
+
+
+def test_what_is_sent_is_safetensors_of_any_kind_of_array() -> None:
+    state: dict[str, np.ndarray[Any, Any]] = {
+        kind: np.arange(6).reshape(2, 3).astype(kind)[:, ::2]
+        for kind in ("bool", "u1", "i2", "u4", "i8", "f2", "f4", "f8")
+    }
+    state |= {"none": np.zeros((0, 3), np.float32), "scalar": np.array(2.5)}
+    arrays = load(pack_clips(CLIPS[:1], [state]))
+    assert load(save(arrays)).keys() == arrays.keys()
+    for name, array in state.items():
+        got = arrays[f"0/state/{name}"]
+        assert (got.dtype, got.shape) == (array.dtype, array.shape)
+        np.testing.assert_array_equal(got, array)
 
 
 def test_a_question_is_what_was_asked() -> None:
