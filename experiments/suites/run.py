@@ -93,7 +93,7 @@ REACHER = SuiteTask(
     horizon=120,
     action_repeat=4,
     success_reward=1.0,
-    steps=10_000,
+    steps=6_000,
 )
 TASKS: Mapping[str, SuiteTask] = {
     "FetchReach": SuiteTask(
@@ -102,14 +102,14 @@ TASKS: Mapping[str, SuiteTask] = {
         expert="experiments.suites.experts:fetch_reach",
         cameras=("default", "external_camera_0"),
         horizon=50,
-        steps=5_000,
+        steps=4_000,
     ),
     "FetchPush": SuiteTask(
         env="experiments.suites.views:FetchPushNear-v4",
         instruction="push the black block to the red ball",
         expert="experiments.suites.experts:fetch_push",
         horizon=50,
-        steps=10_000,
+        steps=8_000,
     ),
     "reacher-easy": REACHER,
     "reacher-hard": replace(REACHER, env="dm_control/reacher-hard-v0"),
@@ -130,7 +130,7 @@ TASKS: Mapping[str, SuiteTask] = {
         horizon=400,
         action_repeat=4,
         success_reward=0.3,
-        steps=20_000,
+        steps=10_000,
     ),
 }
 
