@@ -3,6 +3,7 @@ environment."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -70,3 +71,23 @@ def test_a_set_has_the_horizon_and_the_settings_of_the_environment_that_were_ask
     assert demo.rewards is not None
     # Nothing else is paid there.
     assert (demo.rewards == 0.0).all()
+
+
+def test_a_run_is_told_success_by_the_reward_of_a_step(tmp_path: Path) -> None:
+    # Pendulum pays more than that for every step.
+    config = TrainConfig(
+        env=EnvConfig("Pendulum-v1", horizon=4, success_reward=-100.0),
+        instruction="swing up",
+        reward=RewardConfig("env"),
+        agent=AgentConfig(options={"n_steps": 4, "n_epochs": 1}),
+        num_envs=2,
+        total_timesteps=8,
+    )
+    with start(config, tmp_path / "run") as run:
+        train(run)
+        evaluation = evaluate_run(run, 2)
+    for episode in evaluation.agent.episodes:
+        assert episode.success == (False, True, True, True, True)
+    own = replace(config, env=EnvConfig("roborew/Press-v0", success_reward=1.0))
+    with pytest.raises(InvalidInputError, match="tells success itself"):
+        start(own, tmp_path / "other")
