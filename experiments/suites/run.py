@@ -100,7 +100,6 @@ TASKS: Mapping[str, SuiteTask] = {
         env="experiments.suites.views:FetchReachNear-v4",
         instruction="move the gripper to the red ball",
         expert="experiments.suites.experts:fetch_reach",
-        episodes=80,
         cameras=("default", "external_camera_0"),
         horizon=50,
         steps=4_000,
@@ -113,7 +112,7 @@ TASKS: Mapping[str, SuiteTask] = {
         steps=8_000,
     ),
     "reacher-easy": REACHER,
-    "reacher-hard": replace(REACHER, env="dm_control/reacher-hard-v0", episodes=80),
+    "reacher-hard": replace(REACHER, env="dm_control/reacher-hard-v0"),
     "finger-spin": SuiteTask(
         env="dm_control/finger-spin-v0",
         instruction="spin the body",
