@@ -29,14 +29,16 @@ from roborew.storage.run import RunDirectory
 from roborew.workflows.evaluate import NUM_EPISODES, evaluate_run, read_summary
 from roborew.workflows.label.asking import ANSWERS
 
-TASKS = {"DrawerOpen": 120_000, "Press": 120_000, "Push": 600_000}
+TASKS = {"DrawerOpen": 120_000, "Press": 120_000, "Push": 900_000}
 """Actions."""
 SCORED_STEPS = {"DrawerOpen": 4, "Press": 4, "Push": 8}
 """A frame is drawn and paid for after so many steps of the simulator."""
 HOLDING = 0.1
 """Reward a step for a score of one, so that what was reached is worth holding."""
 PAIRS_PER_QUESTION = 16
-ROUNDS = 8
+ROUNDS = 12
+EXPLORATION = ("--agent.ent-coef", "0.003", "--agent.final-std", "0.35")
+"""Without a bonus for it the noise dies away before the critic has seen what is worth doing."""
 PORTS = {"DrawerOpen": 8971, "Press": 8972, "Push": 8973}
 """Always the same: a run that is resumed asks where it asked before."""
 KEYS = ("task", "seed", "encoder", "selection", "pairs", "action_repeat", "total_timesteps")
@@ -95,7 +97,7 @@ def words_of(key: Key, pictures: int) -> list[str]:
         form = ["--reward.pictures-per-question", str(pictures)]
     return [
         "--env", f"roborew/{task}-v0", "--seed", str(seed), "--total-timesteps", str(steps),
-        "--reward", "preference", *form, "--reward.num-rounds", str(ROUNDS),
+        "--reward", "preference", *form, "--reward.num-rounds", str(ROUNDS), *EXPLORATION,
         "--reward.num-labels", str(pairs), "--reward.selection", selection,
         "--reward.encoder", encoder, "--env.action-repeat", str(action_repeat),
         "--score-every", str(SCORED_STEPS[task] // action_repeat),
