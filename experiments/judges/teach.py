@@ -40,7 +40,8 @@ ROUNDS = 12
 EXPLORATION = ("--agent.ent-coef", "0.003", "--agent.final-std", "0.35")
 """Without a bonus for it the noise dies away before the critic has seen what is worth doing."""
 PORTS = {"DrawerOpen": 8971, "Press": 8972, "Push": 8973}
-"""Always the same: a run that is resumed asks where it asked before."""
+"""Of seed 0, the next ones ten further each. Always the same: a run that is resumed asks where it asked
+before."""
 KEYS = ("task", "seed", "encoder", "selection", "pairs", "action_repeat", "total_timesteps")
 Key = tuple[str, int, str, str, int, int, int]
 """What names a row, in their order."""
@@ -73,7 +74,7 @@ def run(work: Path, key: Key, by: str = "judge", pictures: int = 2) -> None:
     folder = work / (name if by == "judge" else f"{by}-{name}") / "run"
     if not (folder / "summary.json").exists():
         oracle = Oracle(folder.parent)
-        with serving(oracle, PORTS[key[0]]) as url:
+        with serving(oracle, PORTS[key[0]] + 10 * key[1]) as url:
             judge = JUDGES[by].format(url=url).split()
             train(folder, [*words_of(key, pictures), *judge], oracle)
     named = dict(zip(rows.keys, row_key, strict=True))
