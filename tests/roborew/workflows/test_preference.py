@@ -6,6 +6,7 @@ import signal
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,13 +14,13 @@ import pytest
 from experiments.judges.oracle import Oracle, serving
 from roborew.cli import main
 from roborew.critics.critic import Critic
-from roborew.data.preferences import read_preferences
+from roborew.data.preferences import Pair, read_preferences
 from roborew.data.reading import read_demonstrations
 from roborew.errors import BudgetError, InvalidInputError
 from roborew.judges.recorded import read_answers
 from roborew.storage.run import RunDirectory
 from roborew.workflows.parts import AgentConfig, RewardConfig
-from roborew.workflows.preference.selection import choose_pairs
+from roborew.workflows.preference.selection import best_frames, choose_pairs
 from roborew.workflows.preference.settings import PreferenceSettings, Selection
 from roborew.workflows.preference.teach import JudgeTeacher
 from roborew.workflows.rewards import load_reward
@@ -185,6 +186,28 @@ def test_pairs_are_two_frames_that_there_are(selection: Selection, one_episode: 
     assert all(touched) == (selection != "uniform")
 
 
+def test_a_share_of_the_pairs_is_of_the_best_frames(monkeypatch: pytest.MonkeyPatch) -> None:
+    episodes = [demonstration("success", row, length=20) for row in range(8)]
+    # Two members that rate the episodes as they are numbered, later frames a little higher.
+    frames = np.arange(20) / 100
+    values = {episode.name: np.stack([row + frames] * 2) for row, episode in enumerate(episodes)}
+    module = "roborew.workflows.preference.selection"
+    monkeypatch.setattr(f"{module}.member_values", lambda critic, episodes: values)
+    best = set(best_frames(values))
+    assert {name for name, _ in best} == {episode.name for episode in episodes[-2:]}
+
+    def chosen(among_best: float) -> list[Pair]:
+        rng = np.random.default_rng(5)
+        critic: Any = object()
+        return choose_pairs(rng, episodes, 3, 40, "disagreement", critic, 0.5, among_best)
+
+    for among_best in (0.0, 0.5, 1.0):
+        pairs = chosen(among_best)
+        assert len(pairs) == len(set(pairs)) == 40
+        assert sum(best.issuperset(pair) for pair in pairs) >= 40 * among_best
+    assert not all(best.issuperset(pair) for pair in chosen(0.5))
+
+
 def test_every_label_of_the_run_is_asked_for_in_some_round() -> None:
     settings = PreferenceSettings(num_labels=17, num_rounds=5)
     assert sum(settings.labels_of_round(number) for number in range(1, 6)) == 17
@@ -195,6 +218,8 @@ def test_every_label_of_the_run_is_asked_for_in_some_round() -> None:
     [
         ({"label_noise": 0.5}, "label_noise"),
         ({"one_episode": 1.5}, "one_episode"),
+        ({"among_best": -0.1}, "among_best"),
+        ({"teaching_share": 0.0}, "teaching_share"),
         ({"encoder": "conf"}, "conv"),
         ({"num_rounds": 10**6}, "num-rounds"),
         ({"episodes": 1001}, "at most 1,000"),
