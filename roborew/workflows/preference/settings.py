@@ -34,8 +34,6 @@ class PreferenceSettings:
     num_rounds: int = 6
     """How often the agent's episodes are recorded, pairs of them labeled, and the critic fitted anew:
     before the first step, soon after, and then more and more seldom."""
-    teaching_share: float = 1.0
-    """Share of the run's steps within which the rounds lie, in (0, 1]; for the rest the last critic pays."""
     episodes: int = 64
     """Episodes of the agent in a round, as it explores."""
     selection: Selection = "disagreement"
@@ -87,10 +85,6 @@ class PreferenceSettings:
             share = getattr(self, name)
             if not 0 <= share <= 1:
                 raise InvalidInputError(f"reward.{name}: expected a share in [0, 1]; got {share}.")
-        if not 0 < self.teaching_share <= 1:
-            raise InvalidInputError(
-                f"reward.teaching_share: expected a share in (0, 1]; got {self.teaching_share}."
-            )
         encoders.canonical(self.encoder)
         self.form.check_labels("reward.num_labels of a round", self.num_labels // self.num_rounds)
         if self.by_person and self.form.is_ranking:
@@ -117,13 +111,9 @@ class PreferenceSettings:
 
         >>> PreferenceSettings(num_rounds=3).phases(900)
         (0, 100, 400, 900)
-        >>> PreferenceSettings(num_rounds=3, teaching_share=0.5).phases(900)
-        (0, 50, 200, 900)
         """
         rounds = self.num_rounds
-        taught_steps = int(timesteps * self.teaching_share)
-        begins = [taught_steps * part**2 // rounds**2 for part in range(rounds)]
-        return (*begins, timesteps)
+        return tuple(timesteps * part**2 // rounds**2 for part in range(rounds + 1))
 
     def questions_of_round(self, number: int) -> int:
         """Questions that a round asks at most."""

@@ -219,7 +219,6 @@ def test_every_label_of_the_run_is_asked_for_in_some_round() -> None:
         ({"label_noise": 0.5}, "label_noise"),
         ({"one_episode": 1.5}, "one_episode"),
         ({"among_best": -0.1}, "among_best"),
-        ({"teaching_share": 0.0}, "teaching_share"),
         ({"encoder": "conf"}, "conv"),
         ({"num_rounds": 10**6}, "num-rounds"),
         ({"episodes": 1001}, "at most 1,000"),
