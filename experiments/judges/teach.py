@@ -28,21 +28,17 @@ from roborew.data.preferences import PREFERENCES, Preference, Segment, read_pref
 from roborew.storage.run import RunDirectory
 from roborew.workflows.evaluate import NUM_EPISODES, evaluate_run, read_summary
 from roborew.workflows.label.asking import ANSWERS
-from roborew.workflows.trained import critic_path
 
-TASKS = {"DrawerOpen": 120_000, "Press": 120_000, "Push": 300_000}
-"""Actions of the agent that is taught."""
-FRESH = {"DrawerOpen": 120_000, "Press": 120_000, "Push": 900_000}
-"""Actions of one that begins anew, paid by what the judge taught in the end."""
+TASKS = {"DrawerOpen": 360_000, "Press": 360_000, "Push": 1_440_000}
+"""Actions."""
 SCORED_STEPS = {"DrawerOpen": 4, "Press": 4, "Push": 8}
 """A frame is drawn and paid for after so many steps of the simulator."""
 HOLDING = 0.1
 """Reward a step for a score of one, so that what was reached is worth holding."""
 PAIRS_PER_QUESTION = 16
 ROUNDS = 8
-ENTROPY = 0.003
-"""Weight of the policy's entropy. Without it the noise dies away before the critic has seen what is worth
-doing."""
+TEACHING_SHARE = 1 / 3
+"""Of the steps, within which the judge is asked; after each round the agent begins anew."""
 PORTS = {"DrawerOpen": 8971, "Press": 8972, "Push": 8973}
 """Of seed 0, the next ones ten further each. Always the same: a run that is resumed asks where it asked
 before."""
@@ -52,9 +48,7 @@ Key = tuple[str, int, str, str, int, int, int]
 FIGURES = (
     "labels", "ties", "right", "true_success", "true_success_ci_low", "true_success_ci_high",
     "success_at_any_time", "likeliest_success", "spearman_per_episode", "minutes",
-    "fresh_success", "fresh_success_ci_low", "fresh_success_ci_high", "fresh_minutes",
 )  # fmt: skip
-"""``fresh``: of an agent that begins anew, see `FRESH`."""
 ROWS = {
     "judge": Rows(Path(__file__).with_name("teach.csv"), KEYS, FIGURES),
     "keys": Rows(Path(__file__).with_name("keys.csv"), KEYS, FIGURES),
@@ -90,7 +84,6 @@ def run(work: Path, key: Key, by: str = "judge", pictures: int = 2) -> None:
         "likeliest_success": likeliest.agent.true_success,
         **label_figures(folder),
         **cost_of(folder, pictures),
-        **fresh_figures(folder, key),
         **named,
     }
     rows.add(row)
@@ -104,42 +97,14 @@ def words_of(key: Key, pictures: int) -> list[str]:
     if pictures > 2:
         form = ["--reward.pictures-per-question", str(pictures)]
     return [
-        *agent_words(task, seed, action_repeat, steps), "--agent.ent-coef", str(ENTROPY),
-        "--reward", "preference", *form, "--reward.num-rounds", str(ROUNDS),
-        "--reward.num-labels", str(pairs), "--reward.selection", selection,
-        "--reward.encoder", encoder,
-    ]  # fmt: skip
-
-
-def agent_words(task: str, seed: int, action_repeat: int, steps: int) -> list[str]:
-    """What a user types for any agent of a task, whatever pays it."""
-    return [
         "--env", f"roborew/{task}-v0", "--seed", str(seed), "--total-timesteps", str(steps),
-        "--env.action-repeat", str(action_repeat),
+        "--reward", "preference", *form, "--reward.num-rounds", str(ROUNDS),
+        "--reward.teaching-share", str(TEACHING_SHARE), "--reward.restart-agent", "True",
+        "--reward.num-labels", str(pairs), "--reward.selection", selection,
+        "--reward.encoder", encoder, "--env.action-repeat", str(action_repeat),
         "--score-every", str(SCORED_STEPS[task] // action_repeat),
         "--shaping", "progress-delta", "--shaping.raw-coef", str(HOLDING), "--evaluation.stochastic",
     ]  # fmt: skip
-
-
-def fresh_figures(folder: Path, key: Key) -> dict[str, float]:
-    """Train an agent from nothing, paid by what the judge taught in the end, and evaluate it.
-
-    One that was taught lived through every error of its critics, and may have given up trying.
-    """
-    task, seed, _, _, _, action_repeat, _ = key
-    fresh = folder.with_name("fresh")
-    if not (fresh / "summary.json").exists():
-        critic = critic_path(RunDirectory.open(folder), ROUNDS)
-        words = [
-            *agent_words(task, seed, action_repeat, FRESH[task]), "--reward", str(critic),
-            "--success-detector.enabled", "False", "--out", str(fresh.parent), "--name", fresh.name,
-        ]  # fmt: skip
-        words = ["train", "--resume", str(fresh)] if fresh.exists() else ["train", *words]
-        if code := roborew(words):
-            raise SystemExit(code)
-    summary = read_summary(fresh)
-    renamed = {name.replace("true", "fresh"): summary[name] for name in FIGURES[3:6]}
-    return {**renamed, "fresh_minutes": summary["minutes"]}
 
 
 def cost_of(folder: Path, pictures: int) -> dict[str, int]:

@@ -34,6 +34,12 @@ class PreferenceSettings:
     num_rounds: int = 6
     """How often the agent's episodes are recorded, pairs of them labeled, and the critic fitted anew:
     before the first step, soon after, and then more and more seldom."""
+    teaching_share: float = 1.0
+    """Share of the run's steps within which the rounds lie, in (0, 1]; for the rest the last critic pays."""
+    restart_agent: bool = False
+    """Whether the agent begins anew after each round, as if it had learned nothing: what an earlier critic
+    taught it wrongly it need not unlearn. The rounds lie evenly then, and a last part without any, see
+    teaching_share, is the one in which it has the time to learn all."""
     episodes: int = 64
     """Episodes of the agent in a round, as it explores."""
     selection: Selection = "disagreement"
@@ -85,6 +91,10 @@ class PreferenceSettings:
             share = getattr(self, name)
             if not 0 <= share <= 1:
                 raise InvalidInputError(f"reward.{name}: expected a share in [0, 1]; got {share}.")
+        if not 0 < self.teaching_share <= 1:
+            raise InvalidInputError(
+                f"reward.teaching_share: expected a share in (0, 1]; got {self.teaching_share}."
+            )
         encoders.canonical(self.encoder)
         self.form.check_labels("reward.num_labels of a round", self.num_labels // self.num_rounds)
         if self.by_person and self.form.is_ranking:
@@ -107,13 +117,19 @@ class PreferenceSettings:
 
     def phases(self, timesteps: int) -> tuple[int, ...]:
         """Steps at which the rounds begin, and the last step: the more of them early, while the agent
-        still tries everything. What is not paid then is hardly ever done again.
+        still tries everything. What is not paid then is hardly ever done again, but by an agent that
+        begins anew.
 
         >>> PreferenceSettings(num_rounds=3).phases(900)
         (0, 100, 400, 900)
+        >>> PreferenceSettings(num_rounds=3, teaching_share=0.5, restart_agent=True).phases(900)
+        (0, 150, 300, 900)
         """
         rounds = self.num_rounds
-        return tuple(timesteps * part**2 // rounds**2 for part in range(rounds + 1))
+        taught_steps = int(timesteps * self.teaching_share)
+        power = 1 if self.restart_agent else 2
+        begins = [taught_steps * part**power // rounds**power for part in range(rounds)]
+        return (*begins, timesteps)
 
     def questions_of_round(self, number: int) -> int:
         """Questions that a round asks at most."""

@@ -356,6 +356,15 @@ class TrainConfig:
         return task_class(self.env.id).train_timesteps
 
     @property
+    def restarts_agent(self) -> bool:
+        """Whether the agent begins anew with each reward of the run."""
+        if not self.reward.is_taught:
+            return False
+        from roborew.workflows.preference.settings import settings_of
+
+        return settings_of(self).restart_agent
+
+    @property
     def phases(self) -> tuple[int, ...]:
         """Steps at which each reward has paid its last: one, and one more for each time that the
         critic is refitted. One that is taught within the run pays nothing before its first

@@ -131,7 +131,11 @@ class TrainLogger:
                 # that the critic was refitted to these are kept, see `give_experience`.
                 lost += ("replay/",)
             learned = {name: array for name, array in learned.items() if not name.startswith(lost)}
-        load_agent(self._agent, learned, meta["agent"])
+        about = meta["agent"]
+        if refits_of(meta) != self._refits and self._config.restarts_agent:
+            learned, fresh = self._agent.state_dict()
+            about = fresh | {"steps": about["steps"]}
+        load_agent(self._agent, learned, about)
         self._seconds = dict(meta["seconds"])
         self._earlier_wall = float(meta["wall"])
         self._steps = checkpoint.step

@@ -214,11 +214,13 @@ def _check_taught(config: TrainConfig) -> None:
             f"--goal-image: reward {config.reward.name} compares pictures of the agent with each other "
             "and reads none of the goal; leave it out."
         )
-    rounds = settings_of(config).num_rounds
-    if config.timesteps < rounds**2:
+    settings = settings_of(config)
+    rounds = settings.num_rounds
+    taught_steps = int(config.timesteps * settings.teaching_share)
+    if taught_steps < rounds**2:
         raise InvalidInputError(
-            f"--reward.num-rounds: expected at most {math.isqrt(config.timesteps):,} in "
-            f"{config.timesteps:,} steps; got {rounds:,}."
+            f"--reward.num-rounds: expected at most {math.isqrt(taught_steps):,} in "
+            f"{taught_steps:,} steps; got {rounds:,}."
         )
 
 
