@@ -12,12 +12,15 @@ import numpy as np
 import pytest
 
 from experiments.judges.oracle import Oracle, serving
+from roborew.agents.ppo import PPO
+from roborew.agents.torch_state import Arrays
 from roborew.cli import main
 from roborew.critics.critic import Critic
 from roborew.data.preferences import Pair, read_preferences
 from roborew.data.reading import read_demonstrations
 from roborew.errors import BudgetError, InvalidInputError
 from roborew.judges.recorded import read_answers
+from roborew.storage.checkpoints import select_prefix
 from roborew.storage.run import RunDirectory
 from roborew.workflows.parts import AgentConfig, RewardConfig
 from roborew.workflows.preference.selection import best_frames, choose_pairs
@@ -69,18 +72,22 @@ def config_of(url: str, **options: object) -> TrainConfig:
     )
 
 
-@pytest.mark.parametrize("agent", AGENTS)
+RESTARTS = {"restart_agent": True, "teaching_share": 0.75}
+
+
+@pytest.mark.parametrize(("agent", "options"), [("ppo", {}), ("sac", {}), ("ppo", RESTARTS)])
 def test_interrupted_at_any_rollout_or_budget_equals_uninterrupted(
-    url: str, tmp_path: Path, agent: str
+    url: str, tmp_path: Path, agent: str, options: dict[str, object]
 ) -> None:
-    with start(replace(config_of(url), agent=AGENTS[agent]), tmp_path / "whole") as run:
+    config = replace(config_of(url, **options), agent=AGENTS[agent])
+    with start(config, tmp_path / "whole") as run:
         train(run, refit=JudgeTeacher())
 
     def stop(status: Status) -> None:
         signal.raise_signal(signal.SIGINT)
 
     # Enough for a part of a round in each session.
-    scarce = replace(config_of(url, **{"judge.max_questions": 8}), agent=AGENTS[agent])
+    scarce = replace(config_of(url, **options, **{"judge.max_questions": 8}), agent=AGENTS[agent])
     with start(scarce, tmp_path / "parts") as run, pytest.raises(BudgetError):
         train(run, stop, JudgeTeacher())
     for _ in range(12):
@@ -105,6 +112,26 @@ def test_interrupted_at_any_rollout_or_budget_equals_uninterrupted(
     answers = read_answers(tmp_path / "parts" / "preferences" / "answers.jsonl")["oracle@served"]
     lines = (tmp_path / "parts" / "preferences" / "answers.jsonl").read_bytes().count(b"\n")
     assert lines == len(answers)
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_an_agent_that_begins_anew_has_learned_nothing_but_counts_on(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, restarts: bool
+) -> None:
+    begins: list[tuple[int, Arrays]] = []
+    learn = PPO.learn
+
+    def watched(self: PPO, *arguments: Any) -> None:
+        begins.append((self.steps, select_prefix(self.state_dict()[0], "network/")))
+        learn(self, *arguments)
+
+    monkeypatch.setattr(PPO, "learn", watched)
+    with start(config_of(url, restart_agent=restarts), tmp_path / "run") as run:
+        train(run, refit=JudgeTeacher())
+    (first_steps, first), (later_steps, later) = begins
+    assert 0 == first_steps < later_steps
+    same = [np.array_equal(array, later[name]) for name, array in first.items()]
+    assert all(same) == restarts
 
 
 def test_what_was_labeled_is_a_set_that_fit_reads(url: str, tmp_path: Path) -> None:
@@ -219,6 +246,8 @@ def test_every_label_of_the_run_is_asked_for_in_some_round() -> None:
         ({"label_noise": 0.5}, "label_noise"),
         ({"one_episode": 1.5}, "one_episode"),
         ({"among_best": -0.1}, "among_best"),
+        ({"teaching_share": 0.0}, "teaching_share"),
+        ({"teaching_share": 0.005}, "at most 1 in 2 steps"),
         ({"encoder": "conf"}, "conv"),
         ({"num_rounds": 10**6}, "num-rounds"),
         ({"episodes": 1001}, "at most 1,000"),
