@@ -89,7 +89,7 @@ def best_frames(values: Mapping[str, NDArray[np.float64]]) -> list[Segment]:
 def _different(
     draw: Callable[[int], list[Pair]], count: int, earlier: Sequence[Pair]
 ) -> list[Pair]:
-    """Different pairs that are none of the earlier first_rows, as many as can be drawn in a few goes."""
+    """Different pairs that are none of the earlier ones, as many as can be drawn in a few goes."""
     excluded = set(earlier)
     pairs: dict[Pair, None] = {}
     for _ in range(DRAWS):
