@@ -18,7 +18,7 @@ import platform
 import re
 import shlex
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack
 from importlib.metadata import PackageNotFoundError, version
 from io import FileIO
@@ -70,6 +70,12 @@ def slugify(text: str) -> str:
     dashed = re.sub(r"[^a-z0-9]+", "-", text.lower())
     # Stripped after the cut, which may leave a dash at the end.
     return dashed[:MAX_SLUG_LENGTH].strip("-") or "run"
+
+
+def name_of_file(name: str, files: Collection[str]) -> str:
+    """Return the slug of a name where files are named after it; else the name."""
+    slug = slugify(name)
+    return slug if name not in files and slug in files else name
 
 
 def run_paths(parent: str | Path, *words: str) -> Iterator[Path]:

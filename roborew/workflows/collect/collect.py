@@ -20,7 +20,7 @@ from roborew.data.encoding import find_encoding
 from roborew.data.episode import NewEpisode, VideoFormat
 from roborew.data.manifest_writer import write_manifest_dataset
 from roborew.errors import InvalidInputError
-from roborew.storage.run import slugify
+from roborew.storage.run import name_of_file, slugify
 from roborew.workflows.collect.config import CollectConfig
 from roborew.workflows.collect.sources import EpisodeRecord, EpisodeSource, make_source
 from roborew.workflows.environments import check_environment, instruction_for
@@ -71,7 +71,8 @@ def collect_demonstrations(
     instruction = instruction_for(env, config.instruction)
     check_frame(config.width, config.height, config.quality)
     with closing(make_source(env, config)) as source:
-        config = replace(config, cameras=_camera_names(source, config.cameras))
+        named = [name_of_file(name, source.cameras) for name in config.cameras]
+        config = replace(config, cameras=tuple(named))
         behaviors = _checked(env, source, config)
         cameras = config.cameras or source.cameras[:1]
         make = partial(_new_episode, env, instruction, source.sentences(instruction), cameras)
@@ -83,13 +84,6 @@ def collect_demonstrations(
             _dataset_writer(source, config),
             lambda done: observe(_status(done, config, behaviors)),
         )
-
-
-def _camera_names(source: EpisodeSource, names: Sequence[str]) -> tuple[str, ...]:
-    """Cameras under the names of their files, also where they are named as their suite does."""
-    slugs = [slugify(name) for name in names]
-    pairs = zip(names, slugs, strict=True)
-    return tuple(slug if slug in source.cameras else name for name, slug in pairs)
 
 
 def _request(env: str, config: CollectConfig, cameras: tuple[str, ...]) -> dict[str, Any]:

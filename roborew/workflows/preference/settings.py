@@ -126,10 +126,14 @@ class PreferenceSettings:
         (0, 150, 300, 900)
         """
         rounds = self.num_rounds
-        taught_steps = int(timesteps * self.teaching_share)
+        taught_steps = self.taught_steps(timesteps)
         power = 1 if self.restart_agent else 2
         begins = [taught_steps * part**power // rounds**power for part in range(rounds)]
         return (*begins, timesteps)
+
+    def taught_steps(self, timesteps: int) -> int:
+        """Steps of a run within which the rounds lie."""
+        return int(timesteps * self.teaching_share)
 
     def questions_of_round(self, number: int) -> int:
         """Questions that a round asks at most."""

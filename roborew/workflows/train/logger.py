@@ -119,20 +119,21 @@ class TrainLogger:
             return
         meta = checkpoint.meta
         learned = select_prefix(checkpoint.arrays, "agent/")
+        about = meta["agent"]
         state = select_prefix(checkpoint.arrays, "environment/")
-        if state and refits_of(meta) == self._refits:
+        same_reward = refits_of(meta) == self._refits
+        if state and same_reward:
             self._env.set_state(state)
         else:
             # The running episodes are lost with the environment's state, or another critic paid.
             lost = ("episodes/",)
-            if refits_of(meta) != self._refits:
+            if not same_reward:
                 # What an agent remembers was paid by the critic before. It cannot be scored anew, as a
                 # replay holds what was observed and not the frames that a critic sees; of the episodes
                 # that the critic was refitted to these are kept, see `give_experience`.
                 lost += ("replay/",)
             learned = {name: array for name, array in learned.items() if not name.startswith(lost)}
-        about = meta["agent"]
-        if refits_of(meta) != self._refits and self._config.restarts_agent:
+        if not same_reward and self._config.restarts_agent:
             learned, fresh = self._agent.state_dict()
             about = fresh | {"steps": about["steps"]}
         load_agent(self._agent, learned, about)

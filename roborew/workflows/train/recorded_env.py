@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from roborew.data.demonstration import Demonstration
 from roborew.errors import InvalidInputError
-from roborew.storage.run import slugify
+from roborew.storage.run import name_of_file
 from roborew.types import Video
 
 
@@ -40,7 +40,7 @@ class RecordedEnv(VectorEnv[Any, Any, Any]):
         self.single_observation_space, self.single_action_space = observation_space, action_space
         self.observation_space = batch_space(observation_space, 1)
         self.action_space = batch_space(action_space, 1)
-        named = [_name_in_set(camera, first.cameras) for camera in cameras]
+        named = [name_of_file(camera, first.cameras) for camera in cameras]
         self._cameras = tuple(named) or first.cameras[:1]
         for demonstration in demonstrations:
             _require_cameras(demonstration, self._cameras)
@@ -93,12 +93,6 @@ class RecordedEnv(VectorEnv[Any, Any, Any]):
             for name, curve in curves.items()
             if curve is not None
         }
-
-
-def _name_in_set(camera: str, recorded: Sequence[str]) -> str:
-    """The name of a camera in a set, whose files are named after it."""
-    slug = slugify(camera)
-    return slug if camera not in recorded and slug in recorded else camera
 
 
 def _require_cameras(demonstration: Demonstration, cameras: Sequence[str]) -> None:

@@ -216,7 +216,7 @@ def _check_taught(config: TrainConfig) -> None:
         )
     settings = settings_of(config)
     rounds = settings.num_rounds
-    taught_steps = int(config.timesteps * settings.teaching_share)
+    taught_steps = settings.taught_steps(config.timesteps)
     if taught_steps < rounds**2:
         raise InvalidInputError(
             f"--reward.num-rounds: expected at most {math.isqrt(taught_steps):,} in "

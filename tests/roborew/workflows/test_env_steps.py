@@ -13,23 +13,34 @@ from roborew.data.reading import read_demonstrations
 from roborew.errors import InvalidInputError
 from roborew.workflows.collect.collect import collect_demonstrations
 from roborew.workflows.collect.config import CollectConfig
-from roborew.workflows.evaluate import evaluate_run
+from roborew.workflows.evaluate import RunEvaluation, evaluate_run
 from roborew.workflows.parts import AgentConfig, RewardConfig
 from roborew.workflows.train.config import EnvConfig, TrainConfig
 from roborew.workflows.train.loop import start, train
 
 
-def test_an_evaluation_has_the_steps_of_its_run(tmp_path: Path) -> None:
-    config = TrainConfig(
-        env=EnvConfig("roborew/MountainCar-v0", horizon=10, action_repeat=4),
-        reward=RewardConfig("oracle-dense"),
+def short_config(env: EnvConfig, reward: str, instruction: str | None = None) -> TrainConfig:
+    """Of a run of one rollout."""
+    return TrainConfig(
+        env=env,
+        instruction=instruction,
+        reward=RewardConfig(reward),
         agent=AgentConfig(options={"n_steps": 4, "n_epochs": 1}),
         num_envs=2,
         total_timesteps=8,
     )
-    with start(config, tmp_path / "run") as run:
+
+
+def evaluation_of(config: TrainConfig, path: Path) -> RunEvaluation:
+    """Train, and evaluate two episodes."""
+    with start(config, path) as run:
         train(run)
-        evaluation = evaluate_run(run, 2)
+        return evaluate_run(run, 2)
+
+
+def test_an_evaluation_has_the_steps_of_its_run(tmp_path: Path) -> None:
+    env = EnvConfig("roborew/MountainCar-v0", horizon=10, action_repeat=4)
+    evaluation = evaluation_of(short_config(env, "oracle-dense"), tmp_path / "run")
     assert [episode.length for episode in evaluation.agent.episodes] == [3, 3]
 
 
@@ -75,17 +86,9 @@ def test_a_set_has_the_horizon_and_the_settings_of_the_environment_that_were_ask
 
 def test_a_run_is_told_success_by_the_reward_of_a_step(tmp_path: Path) -> None:
     # Pendulum pays more than that for every step.
-    config = TrainConfig(
-        env=EnvConfig("Pendulum-v1", horizon=4, success_reward=-100.0),
-        instruction="swing up",
-        reward=RewardConfig("env"),
-        agent=AgentConfig(options={"n_steps": 4, "n_epochs": 1}),
-        num_envs=2,
-        total_timesteps=8,
-    )
-    with start(config, tmp_path / "run") as run:
-        train(run)
-        evaluation = evaluate_run(run, 2)
+    env = EnvConfig("Pendulum-v1", horizon=4, success_reward=-100.0)
+    config = short_config(env, "env", "swing up")
+    evaluation = evaluation_of(config, tmp_path / "run")
     for episode in evaluation.agent.episodes:
         assert episode.success == (False, True, True, True, True)
     own = replace(config, env=EnvConfig("roborew/Press-v0", success_reward=1.0))
