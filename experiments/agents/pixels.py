@@ -15,17 +15,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from experiments.agents.demonstrations import demonstrations
-from experiments.agents.run import (
-    PlannedRun,
-    agents_parser,
-    fill_table,
-    parse_arguments,
-    roborew,
-)
+from experiments.agents.learned import HAND, fit_critic
+from experiments.agents.run import PlannedRun, agents_parser, fill_table, parse_arguments
 from experiments.critics.tables import Rows
 
 TASKS = ("Reach-v0", "Press-v0", "DrawerOpen-v0", "Push-v0")
-BEHAVIORS = ("expert", "noisy", "near_miss", "random")
 KEYS = ("task", "agent", "reward", "demonstrations", "seed", "settings")
 FIGURES = (
     "true_success",
@@ -39,18 +33,6 @@ FIGURES = (
     "minutes",
 )
 RESULTS = Path(__file__).with_name("pixels.csv")
-
-
-def fit_critic(work: Path, task: str) -> Path:
-    """The critic of a task, fitted once."""
-    path = work / "critics" / task
-    if not path.exists():
-        shown = work / "shown" / task
-        if not shown.exists():
-            count = ["--episodes", "10", "--out", str(shown)]
-            roborew("collect", f"roborew/{task}", "--behaviors", *BEHAVIORS, *count)
-        roborew("fit", str(shown), "--out", str(path))
-    return path
 
 
 def main(words: Sequence[str] | None = None) -> None:
@@ -68,7 +50,7 @@ def main(words: Sequence[str] | None = None) -> None:
             return key, []  # neither its set nor its critic need be made again
         reward = options.reward
         if reward == "critic":
-            reward = str(fit_critic(options.work, task))
+            reward = str(fit_critic(options.work, task, HAND, []))
         chosen = ["--observations", "pixels", "--reward", reward]
         if options.count:
             chosen += ["--demos", str(demonstrations(options.work, task, options.count))]

@@ -142,7 +142,7 @@ class _Handler(RequestHandler):
         # A form of another page can send none of this type without being asked first.
         if self.headers.get("Content-Type") != JSON:
             raise RefusedError(415, f"expected Content-Type: {JSON}.")
-        return self.page.press(self.read_body(MAX_BODY))
+        return self.page.press(bytes(self.read_body(MAX_BODY)))
 
     def _answer(self, ways: dict[str, tuple[str, Callable[[], bytes]]]) -> None:
         try:

@@ -74,7 +74,7 @@ class RequestHandler(BaseHTTPRequestHandler):
     sys_version = ""
     headers_of_all: Mapping[str, str] = {}
 
-    def read_body(self, max_bytes: int) -> bytes:
+    def read_body(self, max_bytes: int) -> bytearray:
         """Return the body of a request.
 
         Raises:
@@ -86,8 +86,9 @@ class RequestHandler(BaseHTTPRequestHandler):
             raise RefusedError(411, "expected a Content-Length.")
         if int(length) > max_bytes:
             raise RefusedError(413, f"expected at most {max_bytes:,} bytes; got {int(length):,}.")
-        body = self.rfile.read(int(length))
-        if len(body) < int(length):
+        # Writable, so that arrays in it are.
+        body = bytearray(int(length))
+        if self.rfile.readinto(body) < len(body):
             raise ConnectionError("the request was cut short")
         return body
 

@@ -29,6 +29,7 @@ from weakref import WeakSet
 
 from roborew.config import format_options
 from roborew.errors import InvalidInputError, RoborewError
+from roborew.rewards.remote.tensors import Body
 from roborew.rewards.remote.wire import IDENTITY, pack_scores, unpack_clips
 from roborew.serving.one_thread import OneThread
 from roborew.serving.requests import JSON, RefusedError, RequestHandler, Server, listen
@@ -65,7 +66,7 @@ class Service:
         if self.token is not None and not hmac.compare_digest(header.encode(), expected.encode()):
             raise RefusedError(401, "expected the server's token as 'Authorization: Bearer TOKEN'.")
 
-    def about(self, body: bytes) -> bytes:
+    def about(self, body: Body) -> bytes:
         """What `GET /v1/spec` answers."""
         del body
         return json.dumps(
@@ -76,12 +77,12 @@ class Service:
             }
         ).encode()
 
-    def score(self, body: bytes) -> bytes:
+    def score(self, body: Body) -> bytes:
         """What `POST /v1/score` answers."""
         clips, _ = unpack_clips(body)
         return pack_scores(self.thread.do(lambda: self.model.score(clips)))
 
-    def score_step(self, body: bytes) -> bytes:
+    def score_step(self, body: Body) -> bytes:
         """What `POST /v1/score_step` answers."""
         model = self.model
         if not isinstance(model, IncrementalRewardModel):
@@ -191,7 +192,7 @@ class _Handler(RequestHandler):
         ways = {"/v1/score": self.service.score, "/v1/score_step": self.service.score_step}
         self._answer(ways, TENSORS)
 
-    def _answer(self, ways: dict[str, Callable[[bytes], bytes]], kind: str) -> None:
+    def _answer(self, ways: dict[str, Callable[[Body], bytes]], kind: str) -> None:
         try:
             if self.command == "GET" and self.path == "/health":
                 self.send(200, JSON, b'{"status": "ok"}')
@@ -212,7 +213,7 @@ class _Handler(RequestHandler):
             logger.exception("the model failed")
             self.refuse(500, f"the model failed: {type(error).__name__}; see the server's log")
 
-    def _content(self, ways: dict[str, Callable[[bytes], bytes]]) -> bytes:
+    def _content(self, ways: dict[str, Callable[[Body], bytes]]) -> bytes:
         self.service.check_token(self.headers.get("Authorization", ""))
         if self.path not in ways:
             raise RefusedError(404, f"no {self.path}; expected one of {', '.join(ways)}.")

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from experiments.agents import demonstrations, offline, pixels, run
+from experiments.agents import demonstrations, learned, offline, pixels, run
 from roborew_envs import TASKS
 
 
@@ -59,7 +59,7 @@ def test_an_interrupted_run_is_resumed(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_the_tasks_exist() -> None:
-    assert {f"roborew/{name}" for name in run.TASKS} <= set(TASKS)
+    assert {f"roborew/{name}" for name in (*run.TASKS, *learned.TASKS)} <= set(TASKS)
 
 
 def test_runs_with_demonstrations_of_other_settings_have_other_folders(
@@ -82,8 +82,11 @@ def test_runs_with_demonstrations_of_other_settings_have_other_folders(
     assert named == ["Push-v0-bc-50-0", "Push-v0-bc-50-0-agent.chunk-size-8"]
 
 
-def test_an_agent_that_sees_pictures_is_paid_by_the_critic_of_its_task(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("table", "further"), [(pixels, ["--agent", "sac", "--reward", "critic"]), (learned, [])]
+)
+def test_an_agent_is_paid_by_the_critic_of_its_task(
+    table: Any, further: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     commands: list[list[str]] = []
 
@@ -92,13 +95,13 @@ def test_an_agent_that_sees_pictures_is_paid_by_the_critic_of_its_task(
         if "train" in command:
             folder = tmp_path / command[command.index("--name") + 1]
             folder.mkdir()
-            (folder / "summary.json").write_text(json.dumps(dict.fromkeys(pixels.FIGURES, 0.5)))
+            (folder / "summary.json").write_text(json.dumps(dict.fromkeys(table.FIGURES, 0.5)))
 
     monkeypatch.setattr(subprocess, "run", finish)
-    words = ["--work", str(tmp_path), "--results", str(tmp_path / "table.csv")]
-    words += ["--tasks", "Push-v0", "--seeds", "0", "--agent", "sac", "--reward", "critic"]
+    words = ["--work", str(tmp_path), "--results", str(tmp_path / "table.csv"), *further]
+    words += ["--tasks", "Push-v0", "--seeds", "0"]
     for _ in range(2):
-        pixels.main([*words, "--count", "20"])
+        table.main([*words, "--count", "20"])
     assert [command[3] for command in commands] == ["collect", "fit", "collect", "train"]
     trained = commands[-1]
     assert trained.count("--reward") == 1

@@ -1,15 +1,17 @@
 """Clips and scores as bytes: safetensors, whose one more tensor ``about`` holds JSON. Nothing in them
 can run.
 
-| tensor | of clip number i | shape, dtype |
+| tensor | what it is | shape, dtype |
 |---|---|---|
-| ``i/frames`` | frames | (T, H, W, 3), uint8 |
-| ``i/goal_image`` | goal picture, where there is one | (H', W', 3), uint8 |
-| ``i/robot_states`` | states of the robot, where they are known | (T, D), float32 |
+| ``i/frames`` | frames of clip number i | (T, H, W, 3), uint8 |
+| ``i/goal_image`` | its goal picture, where there is one | (H', W', 3), uint8 |
+| ``i/robot_states`` | its states of the robot, where they are known | (T, D), float32 |
 | ``i/state/NAME`` | what is remembered of the episode, both ways | as the model makes it |
-| ``i/value``, ``i/valid``, ``i/success`` | the answer | (T,), float32, bool, float32 |
+| ``value``, ``valid`` | the answer, one clip after another | (sum of T,), float32 and bool |
+| ``success`` | likewise, of the clips of which the model says it | (sum of T,), float32 |
 
-``about`` is ``{"instructions": [...]}`` in a question and ``{"clips": n}`` in an answer.
+``about`` is ``{"instructions": [...]}`` in a question and ``{"clips": n, "success": [i, ...]}`` in an
+answer: how many clips, and the numbers of those with a ``success``.
 """
 
 from __future__ import annotations
@@ -20,21 +22,12 @@ from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.numpy import load
 
 from roborew.errors import InvalidInputError, InvalidScoreError
+from roborew.rewards.remote.tensors import Arrays, Body, pack, unpack
 from roborew.types import Clip, RecurrentState, Scores
 
-Arrays = dict[str, NDArray[Any]]
 ABOUT = "about"
-DTYPES = {
-    **{f"u{size}": f"U{8 * size}" for size in (1, 2, 4, 8)},
-    **{f"i{size}": f"I{8 * size}" for size in (1, 2, 4, 8)},
-    **{f"f{size}": f"F{8 * size}" for size in (2, 4, 8)},
-    "b1": "BOOL",
-}
-"""NumPy's short names of what safetensors holds."""
 IDENTITY = "Roborew-Identity"
 """Header of every answer: which model gave it."""
 
@@ -51,7 +44,7 @@ def pack_clips(clips: Sequence[Clip], states: Sequence[RecurrentState] | None = 
     return _pack(arrays, states)
 
 
-def unpack_clips(body: bytes) -> tuple[list[Clip], list[RecurrentState]]:
+def unpack_clips(body: Body) -> tuple[list[Clip], list[RecurrentState]]:
     """Return the clips of a question and what is remembered of each.
 
     Raises:
@@ -76,11 +69,14 @@ def unpack_clips(body: bytes) -> tuple[list[Clip], list[RecurrentState]]:
 
 def pack_scores(scores: Sequence[Scores], states: Sequence[RecurrentState] | None = None) -> bytes:
     """Return an answer."""
-    arrays = _about({"clips": len(scores)})
-    for number, one in enumerate(scores):
-        arrays |= {f"{number}/value": one.value, f"{number}/valid": one.valid}
-        if one.success is not None:
-            arrays[f"{number}/success"] = one.success
+    claims = {i: one.success for i, one in enumerate(scores) if one.success is not None}
+    arrays = _about({"clips": len(scores), "success": list(claims)})
+    parts = {
+        "value": [one.value for one in scores],
+        "valid": [one.valid for one in scores],
+        "success": list(claims.values()),
+    }
+    arrays |= {name: np.concatenate(part) for name, part in parts.items() if part}
     return _pack(arrays, states)
 
 
@@ -95,55 +91,55 @@ def unpack_scores(body: bytes, lengths: Sequence[int]) -> tuple[list[Scores], li
         InvalidScoreError: it is no such answer, or one to another question.
     """
     try:
-        arrays, about = _unpack(body)
+        # A copy: a caller may write into what it gets.
+        arrays, about = _unpack(bytearray(body))
     except InvalidInputError as error:
         raise InvalidScoreError(f"answer: {error}") from error
     if about.get("clips") != len(lengths):
         raise InvalidScoreError(
             f"answer: expected scores of {len(lengths)} clips; got {about.get('clips')}."
         )
-    scores: list[Scores] = []
-    for number, length in enumerate(lengths):
-        value, valid = arrays.get(f"{number}/value"), arrays.get(f"{number}/valid")
-        success = arrays.get(f"{number}/success")
-        dtypes = [None if array is None else array.dtype for array in (value, valid, success)]
-        if value is None or valid is None or value.shape != (length,):
-            raise InvalidScoreError(f"answer: expected {length} scores of clip {number}.")
-        if dtypes[:2] != [np.float32, np.bool_] or dtypes[2] not in (None, np.float32):
-            raise InvalidScoreError(f"answer: expected float32, bool, float32; got {dtypes}.")
-        scores.append(Scores(value, valid, success))
+    with_success = _with_success(about, len(lengths))
+    value = _answers(arrays, "value", np.float32, lengths)
+    valid = _answers(arrays, "valid", np.bool_, lengths)
+    claims = _answers(arrays, "success", np.float32, [lengths[i] for i in with_success])
+    success = dict(zip(with_success, claims, strict=True))
+    scores = [Scores(value[i], valid[i], success.get(i)) for i in range(len(lengths))]
     return scores, _states(arrays, len(lengths))
+
+
+def _with_success(about: Mapping[str, Any], count: int) -> list[int]:
+    """Numbers of the clips of which an answer says success."""
+    numbers = about.get("success")
+    if not isinstance(numbers, list) or numbers != [i for i in range(count) if i in numbers]:
+        raise InvalidScoreError(f"answer: expected numbers of clips, below {count}; got {numbers}.")
+    return cast("list[int]", numbers)
+
+
+def _answers(
+    arrays: Arrays, name: str, dtype: type[np.generic], lengths: Sequence[int]
+) -> list[NDArray[Any]]:
+    """One part of an answer, clip by clip."""
+    array = arrays.get(name, np.zeros(0, dtype))
+    if array.shape != (sum(lengths),) or array.dtype != dtype:
+        raise InvalidScoreError(
+            f"answer: expected {name} as {np.dtype(dtype)} of shape ({sum(lengths)},); got "
+            f"{array.dtype} of shape {array.shape}."
+        )
+    return np.split(array, np.cumsum(lengths)[:-1]) if lengths else []
 
 
 def _pack(arrays: Arrays, states: Sequence[RecurrentState] | None) -> bytes:
     for number, state in enumerate(states or ()):
         arrays |= {f"{number}/state/{name}": array for name, array in state.items()}
-    return _save(arrays)
+    return pack(arrays)
 
 
-def _save(arrays: Arrays) -> bytes:
-    """Arrays as safetensors; each is copied once, by `safetensors.numpy.save` three times."""
-    tensors: dict[str, dict[str, Any]] = {}
-    parts: list[memoryview] = []
-    end = 0
-    for name, array in arrays.items():
-        part = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
-        start, end = end, end + part.size
-        tensors[name] = {
-            "dtype": DTYPES[array.dtype.newbyteorder("=").str[1:]],
-            "shape": array.shape,
-            "data_offsets": (start, end),
-        }
-        parts.append(part.data)
-    header = json.dumps(tensors).encode()
-    return b"".join([len(header).to_bytes(8, "little"), header, *parts])
-
-
-def _unpack(body: bytes) -> tuple[Arrays, Mapping[str, Any]]:
+def _unpack(body: Body) -> tuple[Arrays, Mapping[str, Any]]:
+    arrays = unpack(body)
     try:
-        arrays = load(body)
         about = json.loads(arrays.pop(ABOUT).tobytes())
-    except (SafetensorError, KeyError, ValueError, RecursionError) as error:
+    except (KeyError, ValueError, RecursionError) as error:
         raise InvalidInputError(f"expected safetensors with the tensor {ABOUT!r}.") from error
     if not isinstance(about, dict):
         raise InvalidInputError(f"expected a JSON object in {ABOUT!r}.")

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -21,7 +22,13 @@ from roborew import cli
 from roborew.errors import InvalidInputError, MissingBackendError, RoborewError
 from roborew.rewards.remote import client
 from roborew.rewards.remote.client import connect
-from roborew.rewards.remote.wire import IDENTITY, pack_clips, pack_scores, unpack_clips
+from roborew.rewards.remote.wire import (
+    IDENTITY,
+    pack_clips,
+    pack_scores,
+    unpack_clips,
+    unpack_scores,
+)
 from roborew.rewards.vlm.vlac import Vlac
 from roborew.serving.server import MAX_BODY, Service, identity_of, serving
 from roborew.storage.run import RunDirectory
@@ -210,12 +217,20 @@ def spec_body() -> bytes:
     return Service(Height(), "a").about(b"")
 
 
-def changed(**arrays: Any) -> bytes:
-    content = load(pack_scores(Height().score(CLIPS)))
-    return save({**content, **{name.replace("_", "/"): array for name, array in arrays.items()}})
+def changed(about: object = None, **arrays: Any) -> bytes:
+    """An answer of which something is another."""
+    content = {**load(WHOLE), **arrays}
+    if about is not None:
+        content["about"] = np.frombuffer(json.dumps(about).encode(), np.uint8)
+    return save(content)
 
 
-WHOLE = pack_scores(Height().score(CLIPS))
+ANSWER = [
+    Scores(one.value, one.valid, np.full(len(one), 0.5, np.float32))
+    for one in Height().score(CLIPS)
+]
+FRAMES = sum(map(len, ANSWER))
+WHOLE = pack_scores(ANSWER)
 FAULTS: dict[str, tuple[int, bytes, dict[str, str]]] = {
     "not found": (404, b"", {}),
     "teapot without JSON": (418, b"short and stout", {}),
@@ -227,15 +242,31 @@ FAULTS: dict[str, tuple[int, bytes, dict[str, str]]] = {
     "cut short": (200, WHOLE, {"Content-Length": str(len(WHOLE) + 9)}),
     "a pickle": (200, PICKLE, {}),
     "JSON": (200, json.dumps([[0.5]]).encode(), {}),
-    "two clips of three": (200, pack_scores(Height().score(CLIPS[:2])), {}),
-    "other lengths": (200, pack_scores(Height().score(CLIPS[::-1])), {}),
-    "not a number": (200, changed(**{"1_value": np.array([np.nan], np.float32)}), {}),
-    "doubles": (200, changed(**{"1_value": np.array([0.5])}), {}),
-    "success of 2": (200, changed(**{"1_success": np.array([2.0], np.float32)}), {}),
-    "valid as numbers": (200, changed(**{"1_valid": np.array([1], np.uint8)}), {}),
+    "two clips of three": (200, pack_scores(ANSWER[:2]), {}),
+    "other lengths": (200, pack_scores([ANSWER[1], ANSWER[1], ANSWER[1]]), {}),
+    "not a number": (200, changed(value=np.full(FRAMES, np.nan, np.float32)), {}),
+    "doubles": (200, changed(value=np.full(FRAMES, 0.5)), {}),
+    "success of 2": (200, changed(success=np.full(FRAMES, 2.0, np.float32)), {}),
+    "success of fewer": (200, changed({"clips": 3, "success": [0]}), {}),
+    "success of none": (200, changed({"clips": 3, "success": [0, 1, 3]}), {}),
+    "success of one twice": (200, changed({"clips": 3, "success": [0, 1, 2, 2]}), {}),
+    "success of what": (200, changed({"clips": 3, "success": {"0": 1}}), {}),
+    "valid as numbers": (200, changed(valid=np.ones(FRAMES, np.uint8)), {}),
     "another model": (200, WHOLE, {IDENTITY: "b"}),
     "no model": (200, WHOLE, {IDENTITY: ""}),
 }
+
+
+def test_an_answer_is_what_was_said_of_each_clip() -> None:
+    silent = [replace(one, success=None) for one in ANSWER]
+    nothing = Scores(
+        np.full(2, np.nan, np.float32), np.zeros(2, bool), np.full(2, np.nan, np.float32)
+    )
+    for said in (ANSWER, silent, [ANSWER[0], silent[1], nothing], []):
+        got, _ = unpack_scores(pack_scores(said), [len(one) for one in said])
+        for one, other in zip(got, said, strict=True):
+            assert_equal(one, other)
+            assert one.value.flags.writeable
 
 
 @pytest.mark.parametrize("fault", FAULTS)

@@ -27,6 +27,7 @@ PARSES_OTHERWISE = {
     "storage/json_files.py",
     "judges/openai_protocol.py",  # replies, which are no files and have rules of their own
     "rewards/remote/client.py",  # answers of a server, likewise
+    "rewards/remote/tensors.py",
     "rewards/remote/wire.py",
     "workflows/doctor/machine.py",  # a line of its own child
     "registry/lookup.py",  # an example in a docstring

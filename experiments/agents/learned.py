@@ -1,0 +1,103 @@
+"""Agents that are paid by a critic of pictures alone, with a few demonstrations or without.
+
+    python -m experiments.agents.learned --work FOLDER [--agent residual] [--count 20]
+    [--tasks Push-v0 Stack-v0] [--seeds 0 1 2] [-- further words of `roborew train`]
+
+A critic is what `roborew fit` makes, by its defaults, of 40 episodes seen by two cameras: ten each of
+experts, noisy experts, near misses and chance; 39 of experts, stalls and chance, seen by one, where the
+whole body moves. The agent sees the state and is told nothing of the truth. ``--count`` is how many
+experts it may use, those of `experiments.agents.demonstrations`; 0 for none. A row a run goes to
+``learned.csv`` beside this file; a run whose row is there is not run again, and one that was
+interrupted goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from experiments.agents import demonstrations
+from experiments.agents.run import (
+    PlannedRun,
+    agents_parser,
+    fill_table,
+    parse_arguments,
+    roborew,
+)
+from experiments.critics.tables import Rows
+
+BODIES = {
+    "Cheetah-v0": 500_000,
+    "Hopper-v1": 400_000,
+    "Walker-v1": 500_000,
+    "Ant-v1": 500_000,
+    "CartPole-v1": 130_000,
+    "MountainCar-v0": 200_000,
+    "HumanoidStand-v0": 500_000,
+}
+"""Tasks in which the whole body moves -> actions of a run."""
+STEPS = 150_000
+"""Actions of a run where a hand moves things."""
+TASKS = (*demonstrations.TASKS, *BODIES)
+HAND = ["--behaviors", "expert", "noisy", "near_miss", "random", "--episodes", "10"]
+HAND_CAMERAS = ["--cameras", "front", "side"]
+BODY = ["--behaviors", "expert", "stall", "random", "--episodes", "13"]
+KEYS = ("task", "agent", "demonstrations", "seed", "settings")
+FIGURES = (
+    "true_success",
+    "true_success_ci_low",
+    "true_success_ci_high",
+    "false_success_rate",
+    "success_at_horizon_without_detector",
+    "success_at_any_time_without_detector",
+    "cloning_success",
+    "steps",
+    "minutes",
+)
+RESULTS = Path(__file__).with_name("learned.csv")
+
+
+def fit_critic(work: Path, task: str, behaviors: Sequence[str], cameras: Sequence[str]) -> Path:
+    """The critic of a task, fitted once.
+
+    Args:
+        work: folder of critics, and of what they are fitted to.
+        task: id without its namespace.
+        behaviors: words of `roborew collect` that say what is collected.
+        cameras: words of both commands that say from where; none for the environment's first.
+    """
+    path = work / "critics" / task
+    if not path.exists():
+        collected = work / "collected" / task
+        if not collected.exists():
+            roborew("collect", f"roborew/{task}", *behaviors, *cameras, "--out", str(collected))
+        roborew("fit", str(collected), *cameras, "--out", str(path))
+    return path
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    """Command line."""
+    parser = agents_parser(__doc__, TASKS, "residual", RESULTS)
+    parser.add_argument("--count", type=int, default=20, help="demonstrations for the agent")
+    options = parse_arguments(parser, words)
+    settings = " ".join(options.settings)
+    rows = Rows(options.results, KEYS, FIGURES)
+
+    def plan(task: str, seed: int) -> PlannedRun:
+        key = (task, options.agent, options.count, seed, settings)
+        if key in rows:
+            return key, []  # neither its set nor its critic need be made again
+        how = (BODY, []) if task in BODIES else (HAND, HAND_CAMERAS)
+        critic = fit_critic(options.work, task, *how)
+        # Settings of the command line come later and count.
+        chosen = ["--reward", str(critic), "--total-timesteps", str(BODIES.get(task, STEPS))]
+        if options.count:
+            experts = demonstrations.demonstrations(options.work, task, options.count)
+            chosen += ["--demos", str(experts)]
+        return key, chosen
+
+    fill_table(options, rows, plan)
+
+
+if __name__ == "__main__":
+    main()
