@@ -34,7 +34,7 @@ from roborew.workflows.train.origin import without_foreign_caches
 
 DEFAULT_ENV = "roborew/DrawerOpen-v0"
 """The task of ``roborew demo``, and of ``roborew train`` without ``--env``."""
-REFIT_SETTINGS = ("num_refits", "refit_episodes", "refit_labels", "refit_start")
+REFIT_SETTINGS = ("num_refits", "refit_episodes", "refit_labels", "refit_start", "refit_agent")
 """They mean something with --refit only."""
 ShapingKind = Literal["progress-delta", "raw", "potential"]
 TrackerName = Literal["trackio", "wandb"]
@@ -253,6 +253,9 @@ class TrainConfig:
     refit_start: Literal["scratch", "weights"] = "scratch"
     """Fit from scratch, or go on from the weights of the critic before: in two fifths of the steps, half
     of what is learned from being the agent's episodes."""
+    refit_agent: Literal["continue", "restart"] = "continue"
+    """Whether the agent goes on with the new critic, or begins anew with it: what the critic before
+    taught it wrongly it need not unlearn, and has fewer steps for all that it learns."""
     threads: int = 1
     """Threads of torch; small networks beside busy simulations are fastest with one."""
     device: str = "cpu"
@@ -359,7 +362,7 @@ class TrainConfig:
     def restarts_agent(self) -> bool:
         """Whether the agent begins anew with each reward of the run."""
         if not self.reward.is_taught:
-            return False
+            return self.refit_agent == "restart"
         from roborew.workflows.preference.settings import settings_of
 
         return settings_of(self).restart_agent

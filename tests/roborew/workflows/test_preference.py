@@ -12,15 +12,12 @@ import numpy as np
 import pytest
 
 from experiments.judges.oracle import Oracle, serving
-from roborew.agents.ppo import PPO
-from roborew.agents.torch_state import Arrays
 from roborew.cli import main
 from roborew.critics.critic import Critic
 from roborew.data.preferences import Pair, read_preferences
 from roborew.data.reading import read_demonstrations
 from roborew.errors import BudgetError, InvalidInputError
 from roborew.judges.recorded import read_answers
-from roborew.storage.checkpoints import select_prefix
 from roborew.storage.run import RunDirectory
 from roborew.workflows.parts import AgentConfig, RewardConfig
 from roborew.workflows.preference.selection import best_frames, choose_pairs
@@ -32,6 +29,7 @@ from roborew.workflows.train.logger import Status
 from roborew.workflows.train.loop import begin, start, train
 from roborew.workflows.trained import load_trained
 from tests.roborew.critics.films import demonstration
+from tests.roborew.workflows.beginnings import Beginning
 
 ROLLOUT, PAIRS = 256, 24
 OPTIONS = {
@@ -116,22 +114,13 @@ def test_interrupted_at_any_rollout_or_budget_equals_uninterrupted(
 
 @pytest.mark.parametrize("restarts", [False, True])
 def test_an_agent_that_begins_anew_has_learned_nothing_but_counts_on(
-    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, restarts: bool
+    url: str, tmp_path: Path, restarts: bool, begins: list[Beginning]
 ) -> None:
-    begins: list[tuple[int, Arrays]] = []
-    learn = PPO.learn
-
-    def watched(self: PPO, *arguments: Any) -> None:
-        begins.append((self.steps, select_prefix(self.state_dict()[0], "network/")))
-        learn(self, *arguments)
-
-    monkeypatch.setattr(PPO, "learn", watched)
     with start(config_of(url, restart_agent=restarts), tmp_path / "run") as run:
         train(run, refit=JudgeTeacher())
-    (first_steps, first), (later_steps, later) = begins
-    assert 0 == first_steps < later_steps
-    same = [np.array_equal(array, later[name]) for name, array in first.items()]
-    assert all(same) == restarts
+    first, later = begins
+    assert 0 == first.steps < later.steps
+    assert later.is_like(first) == restarts
 
 
 def test_what_was_labeled_is_a_set_that_fit_reads(url: str, tmp_path: Path) -> None:

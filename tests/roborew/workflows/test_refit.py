@@ -7,6 +7,7 @@ import signal
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -34,6 +35,7 @@ from roborew.workflows.train.loop import Outcome, start, train
 from roborew.workflows.trained import config_of_phase, load_trained, visited_path
 from roborew_envs import TaskVectorEnv, make_task
 from tests.roborew.critics.films import demonstration
+from tests.roborew.workflows.beginnings import Beginning
 
 ENV, ROLLOUT, EPISODES = "roborew/Press-v0", 256, 3
 
@@ -80,9 +82,11 @@ def whole(config: TrainConfig, path: Path) -> Outcome:
         return train(run, refit=refit.refit)
 
 
+@pytest.mark.parametrize("refit_agent", ["continue", "restart"])
 def test_interrupted_at_any_rollout_equals_uninterrupted(
-    config: TrainConfig, tmp_path: Path
+    config: TrainConfig, refit_agent: Any, tmp_path: Path
 ) -> None:
+    config = replace(config, refit_agent=refit_agent)
     expected = whole(config, tmp_path / "whole")
 
     def stop(status: Status) -> None:
@@ -100,6 +104,17 @@ def test_interrupted_at_any_rollout_equals_uninterrupted(
     assert one is not None and other is not None
     for name, array in one.arrays.items():
         np.testing.assert_array_equal(array, other.arrays[name], err_msg=name)
+
+
+@pytest.mark.parametrize("config", ["vice"], indirect=True)
+@pytest.mark.parametrize("refit_agent", ["continue", "restart"])
+def test_an_agent_that_begins_anew_with_a_critic_counts_on(
+    config: TrainConfig, refit_agent: Any, tmp_path: Path, begins: list[Beginning]
+) -> None:
+    whole(replace(config, refit_agent=refit_agent), tmp_path / "run")
+    first, later = begins
+    assert 0 == first.steps < later.steps
+    assert later.is_like(first) == (refit_agent == "restart")
 
 
 def test_the_agents_episodes_are_kept_with_their_truth_and_another_critic_pays(
