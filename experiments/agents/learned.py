@@ -4,8 +4,8 @@
     [--tasks Push-v0 Stack-v0] [--seeds 0 1 2] [-- further words of `roborew train`]
 
 A critic is what `roborew fit` makes, by its defaults, of 40 episodes seen by two cameras: ten each of
-experts, noisy experts, near misses and chance; 39 of experts, stalls and chance, seen by one, where the
-whole body moves. The agent sees the state and is told nothing of the truth. ``--count`` is how many
+experts, noisy experts, near misses and chance; where the whole body moves, with stalls in place of near
+misses and seen by one. The agent sees the state and is told nothing of the truth. ``--count`` is how many
 experts it may use, those of `experiments.agents.demonstrations`; 0 for none. A row a run goes to
 ``learned.csv`` beside this file; a run whose row is there is not run again, and one that was
 interrupted goes on.
@@ -41,7 +41,7 @@ STEPS = 150_000
 TASKS = (*demonstrations.TASKS, *BODIES)
 HAND = ["--behaviors", "expert", "noisy", "near_miss", "random", "--episodes", "10"]
 HAND_CAMERAS = ["--cameras", "front", "side"]
-BODY = ["--behaviors", "expert", "stall", "random", "--episodes", "13"]
+BODY = ["--behaviors", "expert", "noisy", "stall", "random", "--episodes", "10"]
 KEYS = ("task", "agent", "demonstrations", "seed", "settings")
 FIGURES = (
     "true_success",

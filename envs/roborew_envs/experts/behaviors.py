@@ -25,7 +25,7 @@ from roborew_envs.tasks.arm_task import MAX_EE_STEP, ee_position
 Behavior = Literal[
     "expert", "slow", "stall", "undo", "near_miss", "wrong_object", "hover", "noisy", "random"
 ]
-PRETRAINED_BEHAVIORS: tuple[Behavior, ...] = ("expert", "stall", "random")
+PRETRAINED_BEHAVIORS: tuple[Behavior, ...] = ("expert", "stall", "noisy", "random")
 HOVER_HEIGHT_RANGE = (0.07, 0.11)
 """Range of heights above a thing at which a hand hovers [m]."""
 NOISE_SHARE_RANGE = (0.3, 0.9)
@@ -77,7 +77,7 @@ def make_policy(task: Task, behavior: Behavior, rng: np.random.Generator) -> Pol
 
 class PretrainedPolicy:
     """A trained policy all the way, or one that stalls: it does nothing more from somewhere near
-    half of its way on; or random actions.
+    half of its way on; or one with chance in its actions; or random actions.
 
     A body that cannot stay where it is, as a humanoid, a hopper and a pole, falls when it stalls.
     `collect_episodes` promises that a stall never succeeds: one that falls into success is stopped
@@ -121,6 +121,11 @@ class PretrainedPolicy:
             self._noise = step_ar1_noise(self._noise, self._rng)
             return np.clip(self._noise, -1, 1)
         actions = self._network(observations).astype(np.float64)
+        if self._behavior == "noisy":
+            self._noise = step_ar1_noise(self._noise, self._rng)
+            # As it is carried out, so that its share is the same however far a network asks to go.
+            actions = np.clip(actions, -1, 1)
+            actions = np.clip(actions + self._noise_share * (self._noise - actions), -1, 1)
         if self._behavior == "stall":
             self._has_stalled |= progress >= self._stall_progress
             if self._max_steps is not None:
@@ -137,6 +142,8 @@ class PretrainedPolicy:
         # Of the way that is left: a start may have progress already.
         self._stall_progress = progress + share * (1 - progress)
         self._noise = np.zeros((num_envs, self._action_size))
+        if self._behavior == "noisy":
+            self._noise_share = self._rng.uniform(*NOISE_SHARE_RANGE, (num_envs, 1))
 
 
 class StallEpisode(Protocol):

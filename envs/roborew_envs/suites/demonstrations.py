@@ -13,7 +13,6 @@ from gymnasium.spaces import Box, Discrete
 from numpy.typing import NDArray
 
 from roborew_envs.experts.behaviors import (
-    PRETRAINED_BEHAVIORS,
     STALL_SHARE_RANGE,
     Behavior,
     NoFailureError,
@@ -79,7 +78,7 @@ def suite_behaviors(env: SuiteVectorEnv) -> tuple[Behavior, ...]:
     if env.expert is None:
         return ("random",) if can_be_drawn else ()
     if not isinstance(space, Box):
-        return PRETRAINED_BEHAVIORS
+        return ("expert", "stall", "random")
     behaviors: list[Behavior] = ["expert", "stall"]
     if _attribute(env, "hand") is not None and _attribute(env, "objects") is not None:
         if _attribute(env, "can_undo"):

@@ -241,12 +241,22 @@ def cheetah(monkeypatch: pytest.MonkeyPatch) -> Task:
 
 
 def test_a_policy_plays_the_expert_half_an_expert_and_nothing_else(cheetah: Task) -> None:
-    assert available_behaviors(cheetah) == ("expert", "stall", "random")
+    assert available_behaviors(cheetah) == ("expert", "stall", "noisy", "random")
     (whole,) = collect_episodes(cheetah, "expert", [3], steps=20)
     assert (whole.actions == 1).all()
     (wild,) = collect_episodes(cheetah, "random", [3], steps=20)
     assert np.abs(wild.actions).max() <= 1 and wild.actions.std() > 0.1
-    with pytest.raises(ValueError, match="no behavior 'undo'. Available: expert, stall, random"):
+    noisy = collect_episodes(cheetah, "noisy", [3, 4, 5, 6], steps=20)
+    for episode in noisy:
+        # More or less like the expert, who pushes with all its force.
+        assert (
+            np.abs(episode.actions).max() <= 1 and wild.actions.mean() < episode.actions.mean() < 1
+        )
+    likeness = [episode.actions.mean() for episode in noisy]
+    assert max(likeness) - min(likeness) > 0.05
+    with pytest.raises(
+        ValueError, match="no behavior 'undo'. Available: expert, stall, noisy, ran"
+    ):
         collect_episodes(cheetah, "undo", [3])
 
 
