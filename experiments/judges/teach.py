@@ -9,7 +9,7 @@ One run after another by `roborew train --reward preference`, as a user types it
 this machine (`oracle`); one that was interrupted is resumed. A row a run goes to ``teach.csv``. With
 ``--by keys`` a person labels: at each stop keys that say what the judge would are pressed from a file,
 and the row goes to ``keys.csv``. With ``--pictures 8`` it puts so many pictures in order at once, and the
-row goes to ``orders.csv``.
+row goes to ``orders.csv``. ``--selection ladder`` is GoalLadder (arXiv:2506.16396), with its critic.
 """
 
 from __future__ import annotations
@@ -62,6 +62,8 @@ JUDGES = {
     "keys": "--judge person",
 }
 """Who labels -> the words of the command that say so."""
+CRITICS = {"ladder": "goal_ladder"}
+"""What is fitted to the labels of a selection that was published with a critic of its own."""
 
 
 def run(work: Path, key: Key, by: str = "judge", pictures: int = 2) -> None:
@@ -101,6 +103,7 @@ def words_of(key: Key, pictures: int) -> list[str]:
         "--reward", "preference", *form, "--reward.num-rounds", str(ROUNDS),
         "--reward.teaching-share", str(TEACHING_SHARE), "--reward.restart-agent", "True",
         "--reward.num-labels", str(pairs), "--reward.selection", selection,
+        "--reward.critic", CRITICS.get(selection, "bradley_terry"),
         "--reward.encoder", encoder, "--env.action-repeat", str(action_repeat),
         "--score-every", str(SCORED_STEPS[task] // action_repeat),
         "--shaping", "progress-delta", "--shaping.raw-coef", str(HOLDING), "--evaluation.stochastic",
