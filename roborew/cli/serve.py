@@ -15,6 +15,8 @@ from roborew.workflows.label.config import LabelConfig, LabelerConfig
 from roborew.workflows.parts import RewardConfig
 
 if TYPE_CHECKING:
+    from roborew.workflows.label.keys import Session
+    from roborew.workflows.label.outcomes import OutcomeSession
     from roborew.workflows.label.session import LabelSession
 
 
@@ -51,11 +53,12 @@ class Serve(Command):
 
 @dataclass(frozen=True, kw_only=True)
 class Label(Command):
-    """Say which of two films is better, on a page in your browser, or let a vision-language model say
-    it of pictures; `roborew fit --critic bradley_terry` learns from that."""
+    """Say which of two films is better, or with --outcomes whether a film ends in success, on a page in
+    your browser, or let a vision-language model say it; `roborew fit` learns from that."""
 
     set: tyro.conf.Positional[Path]
-    """Folder of demonstrations, or RUN/preferences of a run with --judge person."""
+    """Folder of demonstrations; RUN/preferences of a run with --judge person, or RUN/visited-N of one
+    with --refit-labels person."""
     judge: LabelerConfig = field(default_factory=LabelerConfig)
     config: Annotated[LabelConfig, tyro.conf.arg(name="")] = field(default_factory=LabelConfig)
     instruction: str | None = None
@@ -65,36 +68,41 @@ class Label(Command):
     browser: bool = True
     """Open the page."""
     keys: Path | None = None
-    """Press these keys in place of a person: left, right, tie, skip and undo in a file, separated by
-    blanks or lines."""
+    """Press these keys in place of a person, in a file, separated by blanks or lines: left, right, tie,
+    skip and undo, or success, failure, skip and undo."""
     device: str = "cpu"
     """Where a judge in this process runs, a torch device name."""
 
     def run(self, console: Console) -> int:
         """Label."""
-        from roborew.workflows.label.session import LabelSession, read_keys
+        from roborew.workflows.label.keys import read_keys
+        from roborew.workflows.label.outcomes import OutcomeSession
+        from roborew.workflows.label.session import LabelSession
 
         self.judge.judge()  # a setting that nobody has is said before anything is read
-        session = LabelSession(self.set, self._config(), self.instruction)
+        if self.keys is not None and not self.judge.is_person:
+            raise InvalidInputError("--keys: these are pressed for a person; leave out --judge.")
+        kind = OutcomeSession if self.config.outcomes else LabelSession
+        session = kind(self.set, self._config(), self.instruction)
         if self.keys is not None:
-            for key in read_keys(self.keys):
+            for key in read_keys(self.keys, session.keys):
                 session.press(key)
-        elif session.current is None:
+        elif session.done == session.total:
             pass
         elif self.judge.is_person:
             self._serve(console, session)
-        else:
+        elif isinstance(session, LabelSession):
             self._ask(console, session)
-        counts = session.counts()
-        summary = (
-            "{done:,} of {pairs:,} pairs have a label: {ties:,} ties, {silent:,} that say nothing"
-        )
-        say(console, summary.format(**counts))
-        self.print_json(counts)
+        else:
+            self._grade(console, session)
+        say(console, session.summary())
+        self.print_json(session.counts())
         return 0
 
     def _config(self) -> LabelConfig:
-        """What is shown: to a judge pictures."""
+        """What is shown: to a judge pictures, where it is asked about pairs."""
+        if self.config.outcomes:
+            return self.config
         if self.judge.is_person:
             if self.config.form.is_ranking:
                 raise InvalidInputError(
@@ -102,21 +110,19 @@ class Label(Command):
                     "two films; leave it out."
                 )
             return self.config
-        if self.keys is not None:
-            raise InvalidInputError("--keys: these are pressed for a person; leave out --judge.")
         if self.config.frames not in (None, 1):
             raise InvalidInputError(
                 f"--frames {self.config.frames}: a judge is shown pictures; leave it out."
             )
         return replace(self.config, frames=1)
 
-    def _serve(self, console: Console, session: LabelSession) -> None:
+    def _serve(self, console: Console, session: Session) -> None:
         import webbrowser
 
         from roborew.serving.label_page import serving
 
         with serving(session, self.port) as (server, address):
-            say(console, f"{address} until all {len(session.pairs)} pairs have a label, or Ctrl-C")
+            say(console, f"{address} until all {session.total} have a label, or Ctrl-C")
             if self.browser:
                 webbrowser.open(address)
             server.serve_forever()
@@ -140,3 +146,13 @@ class Label(Command):
         blocks = asking.in_blocks(waiting, asking.PAIRS_PER_READ)
         for block in watched(console, blocks, "labels", [labeler]):
             questions.label(block)
+
+    def _grade(self, console: Console, session: OutcomeSession) -> None:
+        from roborew.rewards.vlm.verifier import Verifier
+
+        judge = Verifier(judge=self.judge.judge(), device=self.device)
+        waiting = session.waiting
+        questions = len(waiting) * judge.questions_per_prefix
+        say(console, f"{judge.judge.identity} is asked {questions:,} questions, each with a film")
+        for episode in watched(console, waiting, "episodes", [judge]):
+            session.grade(episode, judge)

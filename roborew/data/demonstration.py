@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from roborew.data.pictures import side_by_side
 from roborew.data.subsample import subsample_indices, subsample_times
 from roborew.errors import CorruptFileError, InvalidInputError
 from roborew.short_repr import fields_repr
@@ -218,6 +219,10 @@ class Demonstration:
     def video(self, camera: str | None = None) -> Video:
         """All frames, shape (T, H, W, 3); errors as `frames`."""
         return stack_frames(self.frames(camera), self.length)
+
+    def moments(self, cameras: Sequence[str]) -> Iterator[Frame]:
+        """Decode one frame at a time, the views of several cameras side by side; errors as `frames`."""
+        return map(side_by_side, zip(*map(self.frames, cameras), strict=True))
 
 
 def resolve_cameras(

@@ -1,33 +1,24 @@
 """Which of two pieces of video is better, as somebody said: a file of lines beside a set of
-demonstrations.
+demonstrations, see `roborew.data.label_file`.
 
 <set>/preferences.jsonl   {"first": ["episode-1", 3], "second": ["episode-7", 12], "frames": 1,
                           "label": 1.0, "by": "person", "reason": ""}
-
-A line is written once and never changed; ``{"undo": true}`` takes the last one back that stands. What
-a crash leaves of a last line is cut off when the file is gone on with.
 """
 
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from roborew.config import to_json
+from roborew.data.label_file import LabelFile, read_labels
 from roborew.errors import CorruptFileError, InvalidInputError
-from roborew.storage.atomic import atomic_write, explain_full_disk
+from roborew.storage.atomic import atomic_write
 from roborew.storage.json_files import read_json_lines
-from roborew.storage.plain import open_plain
 
 PREFERENCES = "preferences.jsonl"
-PERSON = "person"
-"""Who labeled, where it was no model."""
-UNDO = {"undo": True}
-
 PAIRS = "pairs.jsonl"
 """File of pairs that somebody waits for, ``{"first": ["episode-1", 3], "second": ["episode-7", 12]}``."""
 
@@ -71,8 +62,8 @@ class Preference:
         return self.first, self.second
 
 
-class PreferenceFile:
-    """The labels of a set, on the disk as soon as they are given.
+class PreferenceFile(LabelFile[Preference]):
+    """The labels of a set's pairs.
 
     Args:
         path: the file; made with the first label.
@@ -82,32 +73,7 @@ class PreferenceFile:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        self.labels = read_preferences(path) if path.exists() else []
-        """Those that stand, in the order in which they were given."""
-        _cut_unfinished_line(path)
-
-    def add(self, labels: Sequence[Preference]) -> None:
-        """Append labels; when this returns they are safe on the disk."""
-        self._append([_to_line(label) for label in labels])
-        self.labels += labels
-
-    def undo(self) -> Preference | None:
-        """Take back the last label that stands and return it; None where there is none."""
-        if not self.labels:
-            return None
-        self._append([json.dumps(UNDO)])
-        return self.labels.pop()
-
-    def _append(self, lines: Iterable[str]) -> None:
-        content = "".join(f"{line}\n" for line in lines).encode()
-        with (
-            explain_full_disk(self._path, len(content)),
-            open(self._path, "ab", opener=open_plain) as file,
-        ):
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+        super().__init__(path, _from_row, asdict)
 
 
 def read_preferences(path: Path) -> list[Preference]:
@@ -116,18 +82,7 @@ def read_preferences(path: Path) -> list[Preference]:
     Raises:
         CorruptFileError: a line that is no label, or takes back what is not there.
     """
-    labels: list[Preference] = []
-    for number, row in read_json_lines(path, unfinished=True):
-        try:
-            if row == UNDO:
-                labels.pop()
-            else:
-                labels.append(_from_row(row))
-        except (KeyError, ValueError, TypeError, IndexError, InvalidInputError) as error:
-            raise CorruptFileError(
-                f"{path}, line {number}: expected a preference; got {row!r:.80} ({error})."
-            ) from error
-    return labels
+    return read_labels(path, _from_row)
 
 
 def set_preferences(folder: Path) -> list[Preference]:
@@ -159,18 +114,6 @@ def write_pairs(path: Path, pairs: Sequence[Pair]) -> None:
     atomic_write(path, "".join(f"{line}\n" for line in lines).encode())
 
 
-def _to_line(label: Preference) -> str:
-    row = {
-        "first": label.first,
-        "second": label.second,
-        "frames": label.frames,
-        "label": label.label,
-        "by": label.by,
-        "reason": label.reason,
-    }
-    return json.dumps(to_json(row), allow_nan=False)
-
-
 def _from_row(row: dict[str, Any]) -> Preference:
     label = row["label"]
     return Preference(
@@ -193,10 +136,3 @@ def _whole_number(value: Any) -> int:
     if type(value) is not int:
         raise ValueError(f"expected a whole number; got {value!r}")
     return value
-
-
-def _cut_unfinished_line(path: Path) -> None:
-    """Cut off what a crash left of a label, which a next one would be joined to."""
-    if path.exists():
-        with open(path, "r+b", opener=open_plain) as file:
-            file.truncate(file.read().rfind(b"\n") + 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,6 +17,7 @@ from roborew.data.demonstration import Demonstration, Span, current_notes
 from roborew.data.lerobot import EpisodeEntry, LeRobotSet, open_lerobot
 from roborew.data.lerobot.layout import CAMERA_KEY, INFO
 from roborew.data.manifest_writer import MANIFEST
+from roborew.data.outcomes import OUTCOMES, set_outcomes
 from roborew.data.video import VIDEO_SUFFIXES
 from roborew.errors import InvalidInputError
 from roborew.types import FloatArray
@@ -43,21 +45,34 @@ class DemonstrationSet:
         self.path = path
         self.left_out = tuple(left_out)
         self._loads = loads
+        self._outcomes = set_outcomes(path)
 
     def __len__(self) -> int:
         return len(self._loads)
 
     def __getitem__(self, index: int) -> Demonstration:
-        return self._loads[index]()
+        return self._with_outcome(self._loads[index]())
 
     def __iter__(self) -> Iterator[Demonstration]:
-        return (load() for load in self._loads)
+        return (self._with_outcome(load()) for load in self._loads)
+
+    def _with_outcome(self, demonstration: Demonstration) -> Demonstration:
+        """An episode, and whether it ends in success where somebody beside the set said so."""
+        outcome = self._outcomes.get(demonstration.name)
+        if outcome is None:
+            return demonstration
+        if demonstration.succeeded not in (None, outcome):
+            raise InvalidInputError(
+                f"{demonstration.name}: contradictory labels: success is {demonstration.succeeded} in "
+                f"{self.path} and {outcome} in {OUTCOMES} there. Correct one of them."
+            )
+        return replace(demonstration, succeeded=outcome)
 
 
 def read_demonstrations(path: str | Path, instruction: str | None = None) -> DemonstrationSet:
     """Open demonstrations: a LeRobotDataset (v3.0, v2.1), a folder with a manifest or the manifest
     itself, an episode with its key frames or a folder of such (`roborew.data.key_frames`), a folder
-    of videos, or one video.
+    of videos, or one video. Whether an episode succeeds, `roborew.data.outcomes` may say beside it.
 
     Args:
         path: file or folder.

@@ -3,8 +3,8 @@
 | request | answer |
 |---|---|
 | ``GET /TOKEN/`` | the page; it loads nothing from anywhere else |
-| ``GET /TOKEN/pair`` | JSON: the films of the pair that is to be labeled next, and how many are done |
-| ``POST /TOKEN/key`` | ``{"key": "left", "done": 3}``, said when so many were done; answered as ``pair`` |
+| ``GET /TOKEN/next`` | JSON: the films that are to be labeled next, and how many are done |
+| ``POST /TOKEN/key`` | ``{"key": "left", "done": 3}``, said when so many were done; answered as ``next`` |
 
 The token is in every address, so that no other page can guess one; a request that names another host
 or comes from another page is refused; and a key that was pressed on a page that is out of date, in a
@@ -28,7 +28,7 @@ from roborew.judges.openai_protocol import data_url
 from roborew.serving.requests import JSON, RefusedError, RequestHandler, Server, listen
 from roborew.storage.json_files import parse_json_object
 from roborew.workflows.fit.examples import downscale
-from roborew.workflows.label.session import LabelSession
+from roborew.workflows.label.keys import Session
 
 logger = logging.getLogger(__name__)
 
@@ -48,11 +48,11 @@ class LabelPage:
     """A session as requests see it.
 
     Args:
-        session: whose pairs are shown.
-        finish: called when the last pair has its label.
+        session: whose films are shown.
+        finish: called when the last question has its answer.
     """
 
-    def __init__(self, session: LabelSession, finish: Callable[[], None]) -> None:
+    def __init__(self, session: Session, finish: Callable[[], None]) -> None:
         self.token = secrets.token_urlsafe(24)
         self._session = session
         self._finish = finish
@@ -63,7 +63,7 @@ class LabelPage:
         """The page."""
         return (files("roborew.serving") / "label_page.html").read_bytes()
 
-    def pair(self) -> bytes:
+    def next(self) -> bytes:
         """What is to be labeled next."""
         with self._lock:
             return self._state()
@@ -76,35 +76,37 @@ class LabelPage:
             raise RefusedError(400, str(error)) from error
         with self._lock:
             if content.get("done") != self._session.done:
-                raise RefusedError(409, "this page is out of date; it shows the next pair now.")
+                raise RefusedError(409, "this page is out of date; it shows the next film now.")
             try:
                 self._session.press(str(content.get("key")))
             except InvalidInputError as error:
                 raise RefusedError(400, str(error)) from error
             state = self._state()
-            if self._session.current is None:
+            if self._session.done == self._session.total:
                 self._finish()
             return state
 
     def _state(self) -> bytes:
         session = self._session
-        state: dict[str, Any] = {"done": session.done, "total": len(session.pairs)}
-        pair = session.current
-        if pair is not None:
-            first, second = pair
+        state: dict[str, Any] = {"done": session.done, "total": session.total}
+        question = session.question
+        if question is not None:
+            films = [
+                [data_url(downscale(frame), "jpeg") for frame in film] for film in question.films
+            ]
             state |= {
-                "instruction": session.instruction(first),
-                "fps": session.fps(first),
-                "first": [data_url(downscale(frame), "jpeg") for frame in session.film(first)],
-                "second": [data_url(downscale(frame), "jpeg") for frame in session.film(second)],
+                "kind": question.kind,
+                "instruction": question.instruction,
+                "fps": question.fps,
+                "films": films,
             }
         return json.dumps(state).encode()
 
 
 @contextmanager
-def serving(session: LabelSession, port: int) -> Generator[tuple[Server, str]]:
+def serving(session: Session, port: int) -> Generator[tuple[Server, str]]:
     """Give a server on this machine alone, and the address of its page; ``serve_forever`` answers
-    until the last pair has its label.
+    until the last question has its answer.
 
     Raises:
         InvalidInputError: the port cannot be had.
@@ -132,7 +134,7 @@ class _Handler(RequestHandler):
     def do_GET(self) -> None:
         """The page, and what it shows."""
         page = self.page
-        self._answer({"": ("text/html; charset=utf-8", page.html), "pair": (JSON, page.pair)})
+        self._answer({"": ("text/html; charset=utf-8", page.html), "next": (JSON, page.next)})
 
     def do_POST(self) -> None:
         """A key."""

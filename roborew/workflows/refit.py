@@ -12,6 +12,7 @@ import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +30,14 @@ from roborew.data.demonstration import Demonstration
 from roborew.data.encoding import find_encoding
 from roborew.data.episode import NewEpisode, VideoFormat
 from roborew.data.manifest_writer import write_manifest_dataset
+from roborew.data.outcomes import set_outcomes
 from roborew.data.reading import read_demonstrations
-from roborew.errors import InvalidInputError
+from roborew.errors import InvalidInputError, RoborewError
 from roborew.evaluation import Recording, record
 from roborew.registry import check_name_from_file, critics, encoders
 from roborew.seeding import Seeds
 from roborew.storage.run import RunDirectory
-from roborew.types import Clip
+from roborew.types import BoolArray, Clip, Video, stack_frames
 from roborew.workflows.factories import make_env
 from roborew.workflows.fit import FitConfig, fit_critic
 from roborew.workflows.fit.model_card import write
@@ -48,6 +50,8 @@ from roborew.wrappers.step_log import StepLog
 
 FIRST_SEED = 30_000_000_000
 """Starts of these episodes: never those that agents train on or are evaluated on."""
+Labels = Callable[[Recording], dict[str, NDArray[Any]]]
+"""What is said of every frame of an episode, by columns of a set."""
 SEEDS_APART = 1_000
 """Starts of one refit, at most."""
 STEPS_RATIO = 0.4
@@ -64,6 +68,7 @@ def refit(run: RunDirectory, number: int) -> None:
     Raises:
         InvalidInputError: the simulator says nothing of success and this critic cannot learn
             without; or the demonstrations cannot be read.
+        RoborewError: somebody has to say first which episodes brought success.
     """
     path = critic_path(run, number)
     if is_critic(path):
@@ -74,7 +79,7 @@ def refit(run: RunDirectory, number: int) -> None:
     demonstrations = read_refit_demonstrations(config)
     visited: list[Demonstration] = []
     for earlier in range(1, number + 1):
-        visited += read_demonstrations(visited_path(run, earlier))
+        visited += _told_episodes(run, config, earlier)
     _check_labels(visited, config)
     source = f"{(config.refit or Path()).name} and episodes of the agent"
     start = None
@@ -95,7 +100,7 @@ def _critic_cameras(config: TrainConfig) -> tuple[str, ...]:
 def _record_visited(run: RunDirectory, config: TrainConfig, number: int) -> None:
     """Write episodes of the agent as it explores, as the critic sees them."""
     agent = load_trained(run).agent
-    label = frame_labels if config.refit_labels == "frames" else _EpisodeLabels(run, config, number)
+    label = LABELS[config.refit_labels](run, config, number)
     path = visited_path(run, number)
     count = config.refit_episodes
     record_agent(config, agent, path, number, count, _critic_cameras(config), label)
@@ -108,7 +113,7 @@ def record_agent(
     number: int,
     count: int,
     cameras: Sequence[str],
-    label: Callable[[Recording], dict[str, NDArray[Any]]],
+    label: Labels,
 ) -> None:
     """Write episodes of an agent as it explores into a folder set, lossless.
 
@@ -186,27 +191,76 @@ def frame_labels(recording: Recording) -> dict[str, NDArray[Any]]:
     return columns
 
 
-class _EpisodeLabels:
-    """Labels where all that is told is whether an episode brought success: when it did is taken to be
-    where the critic that paid was surest of it."""
+def _episode_labels(run: RunDirectory, config: TrainConfig, number: int) -> Labels:
+    """Labels where all that is told is whether an episode brought success."""
+    surest = _SurestFrame(run, config, number)
+
+    def label(recording: Recording) -> dict[str, NDArray[Any]]:
+        success = recording.episode.success
+        if success is None:
+            return {}
+        return {"success": surest.success(recording.frames, bool(np.any(success)))}
+
+    return label
+
+
+class _SurestFrame:
+    """When an episode that brought success did: where the critic that paid was surest of it.
+
+    Args:
+        run: whose critic paid.
+        config: of the run.
+        number: of the refit for which episodes were recorded.
+    """
 
     def __init__(self, run: RunDirectory, config: TrainConfig, number: int) -> None:
         self._model = load_model(config_of_phase(run, config, number - 1))
         self._sentence = config.sentence
 
-    def __call__(self, recording: Recording) -> dict[str, NDArray[Any]]:
-        success = recording.episode.success
-        if success is None:
-            return {}
-        length = len(success)
-        if not any(success):
-            return {"success": np.zeros(length, np.bool_)}
+    def success(self, frames: Video, succeeded: bool) -> BoolArray:
+        """Success of each frame, shape (T,), of an episode of which only its outcome is told."""
+        if not succeeded:
+            return np.zeros(len(frames), np.bool_)
         assert self._model is not None  # a critic pays a run that refits it
-        clip = Clip(frames=recording.frames, instruction=self._sentence)
-        (scores,) = self._model.score([clip])
+        (scores,) = self._model.score([Clip(frames=frames, instruction=self._sentence)])
         sureness = scores.value if scores.success is None else scores.success
         surest = int(np.argmax(np.where(scores.valid, sureness, -np.inf)))
-        return {"success": np.arange(length) >= surest}
+        return np.arange(len(frames)) >= surest
+
+
+def _told_episodes(run: RunDirectory, config: TrainConfig, number: int) -> list[Demonstration]:
+    """The episodes of a refit, with what is told of them; without those of which nobody could tell.
+
+    Raises:
+        RoborewError: somebody has to say first which of them brought success.
+    """
+    path = visited_path(run, number)
+    episodes = list(read_demonstrations(path))
+    if config.refit_labels != "person":
+        return episodes
+    outcomes = set_outcomes(path)
+    waiting = [one.name for one in episodes if one.name not in outcomes]
+    if waiting:
+        raise RoborewError(
+            f"{len(waiting):,} episodes wait for somebody who says how they end: `roborew label "
+            f"{shlex.quote(str(path))} --outcomes`, then `roborew train --resume "
+            f"{shlex.quote(str(run.path))}`."
+        )
+    surest = _SurestFrame(run, config, number)
+    labeled: list[Demonstration] = []
+    for episode in episodes:
+        if episode.succeeded is not None:
+            frames = stack_frames(episode.moments(_critic_cameras(config)), episode.length)
+            labeled.append(replace(episode, success=surest.success(frames, episode.succeeded)))
+    return labeled
+
+
+LABELS: Mapping[str, Callable[[RunDirectory, TrainConfig, int], Labels]] = {
+    "frames": lambda run, config, number: frame_labels,
+    "episodes": _episode_labels,
+    "person": lambda run, config, number: lambda recording: {},
+}
+"""`TrainConfig.refit_labels` -> what labels the episodes of a refit as they are recorded."""
 
 
 def _check_labels(visited: list[Demonstration], config: TrainConfig) -> None:

@@ -136,6 +136,7 @@ _REFIT_LABELS = MappingProxyType(
     {
         "frames": "the progress and success that the simulator reports of each frame",
         "episodes": "whether each of them brought success",
+        "person": "whether each of them brought success, as somebody said who watched it",
     }
 )
 

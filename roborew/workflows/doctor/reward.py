@@ -13,7 +13,7 @@ from time import perf_counter
 import numpy as np
 
 from roborew.critics.critic import Critic
-from roborew.data.preferences import PERSON
+from roborew.data.label_file import PERSON
 from roborew.errors import CorruptFileError, InvalidInputError, MissingBackendError, RoborewError
 from roborew.judges.budget import BudgetedJudge
 from roborew.judges.config import JudgeConfig

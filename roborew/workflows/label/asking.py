@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from roborew.config import keyword_options
-from roborew.data import side_by_side
 from roborew.data.demonstration import Demonstration
 from roborew.data.preferences import Pair, Preference, PreferenceFile, Segment
 from roborew.errors import BudgetError
@@ -169,10 +168,9 @@ def read_frames(
     for episode in episodes:
         if episode.name not in indices:
             continue
-        views = map(episode.frames, cameras or episode.cameras)
-        for number, moment in enumerate(zip(*views, strict=True)):
+        for number, moment in enumerate(episode.moments(cameras or episode.cameras)):
             if number in indices[episode.name]:
-                frames[episode.name, number] = side_by_side(moment)
+                frames[episode.name, number] = moment
     return frames
 
 

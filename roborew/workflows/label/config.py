@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
 from roborew.bounds import check_whole_number
-from roborew.data.preferences import PERSON
+from roborew.data.label_file import PERSON
 from roborew.errors import InvalidInputError
 from roborew.judges.config import JudgeConfig
 from roborew.workflows.label.questions import QuestionForm
@@ -22,6 +22,9 @@ FRAMES = 16
 class LabelConfig:
     """What is shown to who labels a set."""
 
+    outcomes: bool = False
+    """Ask of each episode whether it ends in success, in place of pairs: the episodes of which the set
+    does not say it."""
     pairs: int = 200
     """Pairs in all, those that are labeled already among them; where a run waits for some, these are
     shown and no others."""
@@ -49,6 +52,16 @@ class LabelConfig:
             check_whole_number("frames", self.frames)
         check_whole_number("seed", self.seed, smallest=0)
         self.form.check_labels("pairs", self.pairs)
+        if self.outcomes:
+            self._check_no_pairs()
+
+    def _check_no_pairs(self) -> None:
+        """Raise where a setting of pairs is given to who is asked about episodes."""
+        of_both = ("outcomes", "cameras")
+        for setting in fields(self):
+            if setting.name not in of_both and getattr(self, setting.name) != setting.default:
+                name = setting.name.replace("_", "-")
+                raise InvalidInputError(f"--{name} is of pairs: leave it out, or --outcomes.")
 
     @property
     def form(self) -> QuestionForm:

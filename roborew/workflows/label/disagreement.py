@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from roborew.critics.critic import Critic
 from roborew.critics.ensemble import PreferenceEnsemble
-from roborew.data import side_by_side
 from roborew.data.demonstration import Demonstration
 from roborew.data.preferences import Pair, Segment
 from roborew.errors import InvalidInputError
@@ -26,8 +25,7 @@ def member_values(
     """What each member of a critic says of every frame of each episode, by its name, (members, frames)."""
     values: dict[str, NDArray[np.float64]] = {}
     for episode in episodes:
-        views = map(episode.frames, critic.cameras)
-        video = stack_frames(map(side_by_side, zip(*views, strict=True)))
+        video = stack_frames(episode.moments(critic.cameras), episode.length)
         clip = Clip(frames=video, instruction=episode.instruction)
         [values[episode.name]] = critic.member_values([clip])
     return values

@@ -1,18 +1,16 @@
-"""A person's keys on their way to labels; on the disk as soon as they are pressed."""
+"""A person's keys on their way to labels of pairs; on the disk as soon as they are pressed."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Literal, get_args
 
 import numpy as np
 
-from roborew.data import side_by_side
 from roborew.data.demonstration import Demonstration, resolve_cameras
+from roborew.data.label_file import PERSON, SKIPPED
 from roborew.data.preferences import (
     PAIRS,
-    PERSON,
     PREFERENCES,
     Pair,
     Preference,
@@ -24,12 +22,10 @@ from roborew.data.reading import read_demonstrations
 from roborew.errors import InvalidInputError
 from roborew.types import Video
 from roborew.workflows.label.config import FRAMES, LabelConfig
+from roborew.workflows.label.keys import UNDO, Question, check_key, take_back
 from roborew.workflows.label.questions import Group
 
-Key = Literal["left", "right", "tie", "skip", "undo"]
 LABELS = {"left": 0.0, "right": 1.0, "tie": 0.5, "skip": None}
-SKIPPED = "skipped"
-"""Reason of a label that a person did not give."""
 
 
 class LabelSession:
@@ -87,16 +83,43 @@ class LabelSession:
         labeled = {label.pair for label in self.labels.labels}
         return sum(pair in labeled for pair in self.pairs)
 
+    @property
+    def total(self) -> int:
+        """All pairs."""
+        return len(self.pairs)
+
+    @property
+    def keys(self) -> Collection[str]:
+        """What a person may press."""
+        return (*LABELS, UNDO)
+
+    @property
+    def question(self) -> Question | None:
+        """The films of the first pair without a label, the left one first; None where all have one."""
+        if self.current is None:
+            return None
+        first, second = self.current
+        episode = self._episodes[first[0]]
+        films = (self.film(first), self.film(second))
+        return Question("pair", episode.instruction, episode.fps, films)
+
     def counts(self) -> dict[str, int]:
         """How many pairs there are, have a label, are called alike, and were left open."""
         pairs = set(self.pairs)
         answers = [label.label for label in self.labels.labels if label.pair in pairs]
         return {
             "done": self.done,
-            "pairs": len(self.pairs),
+            "pairs": self.total,
             "ties": answers.count(0.5),
             "silent": answers.count(None),
         }
+
+    def summary(self) -> str:
+        """The counts in words."""
+        words = (
+            "{done:,} of {pairs:,} pairs have a label: {ties:,} ties, {silent:,} that say nothing"
+        )
+        return words.format(**self.counts())
 
     def press(self, key: str) -> None:
         """Take a key; when this returns, what it says is safe on the disk.
@@ -105,16 +128,13 @@ class LabelSession:
             InvalidInputError: no such key, nothing left to label, or nothing of a person's to take
                 back.
         """
-        if key not in get_args(Key):
-            raise InvalidInputError(
-                f"key: expected one of {', '.join(get_args(Key))}; got {key!r:.40}."
-            )
-        if key == "undo":
-            self._undo()
+        check_key(key, self.keys)
+        if key == UNDO:
+            take_back(self.labels)
             return
         pair = self.current
         if pair is None:
-            raise InvalidInputError(f"{key}: all {len(self.pairs)} pairs have a label.")
+            raise InvalidInputError(f"{key}: all {self.total} pairs have a label.")
         first, second = pair
         label = LABELS[key]
         reason = SKIPPED if label is None else ""
@@ -131,26 +151,13 @@ class LabelSession:
             ]
         )
 
-    def _undo(self) -> None:
-        labels = self.labels.labels
-        if not labels or labels[-1].by != PERSON:
-            raise InvalidInputError("undo: there is no label of a person to take back.")
-        self.labels.undo()
-
     def film(self, segment: Segment) -> Video:
         """The frames of a piece, shape (T, H, W, 3)."""
         name, first = segment
-        moments = zip(*map(self._episodes[name].frames, self.cameras), strict=True)
-        piece = [views for step, views in enumerate(moments) if first <= step < first + self.frames]
-        return np.stack([side_by_side(views) for views in piece])
-
-    def instruction(self, segment: Segment) -> str:
-        """What was asked for there."""
-        return self._episodes[segment[0]].instruction
-
-    def fps(self, segment: Segment) -> float:
-        """Frames per second there."""
-        return self._episodes[segment[0]].fps
+        moments = self._episodes[name].moments(self.cameras)
+        # All are decoded, so that a damaged film is told.
+        piece = [one for step, one in enumerate(moments) if first <= step < first + self.frames]
+        return np.stack(piece)
 
 
 def draw_pairs(episodes: Sequence[Demonstration], config: LabelConfig, frames: int) -> list[Pair]:
@@ -211,20 +218,3 @@ def _check_same_length(labels: Sequence[Preference], frames: int, folder: Path) 
             f"{folder / PREFERENCES}: holds labels of pieces of {min(lengths)} frames; give --frames "
             f"{min(lengths)}, or label a copy of the set."
         )
-
-
-def read_keys(path: Path) -> list[str]:
-    """The keys in a file, separated by blanks or lines.
-
-    Raises:
-        InvalidInputError: no such file, or a word that is no key.
-    """
-    if not path.is_file():
-        raise InvalidInputError(f"keys: {path} is no file.")
-    keys = path.read_text(encoding="utf-8").split()
-    unknown = [key for key in keys if key not in get_args(Key)]
-    if unknown:
-        raise InvalidInputError(
-            f"keys: expected {', '.join(get_args(Key))}; {path} holds {unknown[0]!r:.40}."
-        )
-    return keys

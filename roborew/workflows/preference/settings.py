@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from roborew.bounds import check_whole_number
-from roborew.data.preferences import PERSON
+from roborew.data.label_file import PERSON
 from roborew.errors import InvalidInputError
 from roborew.judges.config import DEFAULT_JUDGE, JudgeConfig
 from roborew.registry import encoders

@@ -6,7 +6,8 @@ from __future__ import annotations
 import http.client
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,21 +16,30 @@ import numpy as np
 import pytest
 
 from roborew.cli import main
+from roborew.data import write_video
+from roborew.data.outcomes import OUTCOMES
 from roborew.data.preferences import PREFERENCES, read_preferences
+from roborew.data.reading import read_demonstrations
 from roborew.errors import CorruptFileError, InvalidInputError, RoborewError
+from roborew.rewards.vlm.verifier import CRITERIA, Verifier
 from roborew.serving.label_page import serving
 from roborew.storage.run import RunDirectory
 from roborew.workflows.collect import CollectConfig
 from roborew.workflows.collect.collect import collect_demonstrations
 from roborew.workflows.label.config import LabelConfig
+from roborew.workflows.label.keys import Session
+from roborew.workflows.label.outcomes import OutcomeSession
 from roborew.workflows.label.session import LabelSession
 from roborew.workflows.parts import RewardConfig
 from roborew.workflows.preference.teach import JudgeTeacher
 from roborew.workflows.train.config import EnvConfig, TrainConfig
 from roborew.workflows.train.loop import begin, train
+from tests.roborew.rewards.vlm.scripted_judge import ScriptedJudge, pictures
 from tests.roborew.workflows.chromium import BROWSER, browser
 
 PAIRS, FRAMES = 4, 3
+EPISODE = 70
+"""Frames, more than are shown of an episode."""
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +55,20 @@ def folder(recorded: Path) -> Iterator[Path]:
     (recorded / PREFERENCES).unlink(missing_ok=True)
     yield recorded
     (recorded / PREFERENCES).unlink(missing_ok=True)
+
+
+@pytest.fixture
+def films(tmp_path: Path) -> Path:
+    """Three films, and nothing but a sentence."""
+    rng = np.random.default_rng(0)
+    for name in ("one", "three", "two"):
+        frames = rng.integers(0, 256, (EPISODE, 24, 32, 3), np.uint8)
+        write_video(tmp_path / "films" / f"{name}.mp4", frames, 10)
+    return tmp_path / "films"
+
+
+def outcomes_of(folder: Path) -> OutcomeSession:
+    return OutcomeSession(folder, LabelConfig(outcomes=True), "press the button")
 
 
 def session_of(folder: Path, **changes: Any) -> LabelSession:
@@ -76,9 +100,9 @@ class Client:
         return self.request("POST", f"{self.base}key", body, **named)
 
 
-@pytest.fixture
-def client(folder: Path) -> Iterator[Client]:
-    with serving(session_of(folder), 0) as (server, address):
+@contextmanager
+def client_of(session: Session) -> Generator[Client]:
+    with serving(session, 0) as (server, address):
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
         yield Client(address)
@@ -86,13 +110,19 @@ def client(folder: Path) -> Iterator[Client]:
         thread.join(20)
 
 
+@pytest.fixture
+def client(folder: Path) -> Iterator[Client]:
+    with client_of(session_of(folder)) as client:
+        yield client
+
+
 def test_keys_are_labels_on_the_disk_and_the_page_goes_on(client: Client, folder: Path) -> None:
     status, page = client.request("GET", client.base)
     assert status == 200 and "http" not in page.replace("http-equiv", "")
-    status, state = client.request("GET", f"{client.base}pair")
+    status, state = client.request("GET", f"{client.base}next")
     assert (state["done"], state["total"]) == (0, PAIRS)
-    assert len(state["first"]) == len(state["second"]) == FRAMES
-    assert all(url.startswith("data:image/jpeg;base64,") for url in state["first"])
+    assert [len(film) for film in state["films"]] == [FRAMES, FRAMES]
+    assert all(url.startswith("data:image/jpeg;base64,") for url in state["films"][0])
     said: list[float | None] = []
     for done, key in enumerate(("left", "right", "undo", "tie", "skip")):
         status, state = client.press(key, state["done"])
@@ -103,7 +133,65 @@ def test_keys_are_labels_on_the_disk_and_the_page_goes_on(client: Client, folder
     labels = read_preferences(folder / PREFERENCES)
     assert all((label.by, label.frames) == ("person", FRAMES) for label in labels)
     status, state = client.press("right", 3)
-    assert status == 200 and "first" not in state and state["done"] == PAIRS
+    assert status == 200 and "films" not in state and state["done"] == PAIRS
+
+
+def test_of_whole_episodes_is_said_whether_they_succeed(films: Path) -> None:
+    with client_of(outcomes_of(films)) as client:
+        state = client.request("GET", f"{client.base}next")[1]
+        assert (state["kind"], state["total"]) == ("episode", 3)
+        (film,) = state["films"]
+        assert len(film) == 60 and len(film) / state["fps"] == pytest.approx(EPISODE / 10)
+        assert client.press("left", 0)[0] == 400
+        for key in ("success", "undo", "failure", "skip", "success"):
+            status, state = client.press(key, state["done"])
+            assert status == 200, state
+        assert "films" not in state
+    assert outcomes_of(films).counts() == {
+        "done": 3, "episodes": 3, "successes": 1, "failures": 1, "silent": 1,
+    }  # fmt: skip
+    read = read_demonstrations(films, "press the button")
+    assert [one.succeeded for one in read] == [False, None, True]
+    assert [one.success for one in outcomes_of(films).outcomes.labels] == [False, None, True]
+
+
+def test_the_last_frame_of_an_episode_is_shown(films: Path) -> None:
+    session = outcomes_of(films)
+    (episode, *_) = session.episodes
+    shown, whole = session.film(episode), episode.video()
+    np.testing.assert_array_equal(shown[0], whole[0])
+    np.testing.assert_array_equal(shown[-1], whole[-1])
+
+
+def test_a_judge_says_how_episodes_end_by_one_question_for_each_criterion(films: Path) -> None:
+    session = outcomes_of(films)
+    grades = dict(zip((one.name for one in session.episodes), "AT?", strict=True))
+    for episode in session.waiting:
+        judge = ScriptedJudge(lambda question, name=episode.name: grades[name])
+        session.grade(episode, Verifier(judge=judge))
+        assert len(judge.asked) == len(CRITERIA)
+        assert len(pictures(judge.asked[0])) == 16
+    assert [one.success for one in session.outcomes.labels] == [True, False, None]
+    assert session.outcomes.labels[0].by == ScriptedJudge(str).identity
+    with pytest.raises(InvalidInputError, match="no label of a person"):
+        session.press("undo")
+
+
+def test_nothing_is_asked_that_the_set_says_itself(folder: Path, films: Path) -> None:
+    with pytest.raises(InvalidInputError, match="says of each episode whether it succeeds"):
+        OutcomeSession(folder, LabelConfig(outcomes=True))
+    with pytest.raises(InvalidInputError, match="--pairs-per-question is of pairs"):
+        LabelConfig(outcomes=True, pairs_per_question=4)
+    (episode, *_) = read_demonstrations(folder)
+    (folder / OUTCOMES).write_text(
+        json.dumps({"episode": episode.name, "success": True, "by": "person", "reason": ""}) + "\n"
+    )
+    with pytest.raises(InvalidInputError, match="contradictory labels"):
+        list(read_demonstrations(folder))
+    (folder / OUTCOMES).write_text('{"episode": "one", "success": 1, "by": "x", "reason": ""}\n')
+    with pytest.raises(CorruptFileError, match="line 1"):
+        read_demonstrations(folder)
+    (folder / OUTCOMES).unlink()
 
 
 def test_the_page_that_was_closed_goes_on_where_it_was(folder: Path) -> None:
@@ -131,7 +219,7 @@ def test_another_page_can_say_nothing(
     assert not (folder / PREFERENCES).exists()
 
 
-@pytest.mark.parametrize("path", ["/", "/pair", "/key", "/x/pair", "/../pair", "//pair"])
+@pytest.mark.parametrize("path", ["/", "/next", "/key", "/x/next", "/../next", "//next"])
 def test_without_the_token_there_is_nothing(client: Client, path: str) -> None:
     for method in ("GET", "POST"):
         assert client.request(method, path) == (404, {"error": "not found."})
@@ -190,6 +278,28 @@ def test_in_a_real_browser_keys_label_and_films_move(
         assert page.value("document.getElementById('note').textContent") == ""
     said = [label.label for label in read_preferences(folder / PREFERENCES)]
     assert said == [0.0, 1.0, None, 0.5]
+
+
+@pytest.mark.skipif(BROWSER is None, reason="no chromium on this machine")
+def test_in_a_real_browser_keys_say_how_an_episode_ends(films: Path, tmp_path: Path) -> None:
+    with client_of(outcomes_of(films)) as client, browser(tmp_path / "profile") as page:
+        page.call("Page.navigate", url=f"http://{client.host}{client.base}")
+        page.wait("document.body && document.body.dataset.state === 'ready'")
+        visible = "[...document.querySelectorAll('button')].filter((one) => one.checkVisibility())"
+        assert page.value(f"{visible}.map((one) => one.dataset.key).join()") == (
+            "success,failure,skip,undo"
+        )
+        assert page.value("document.querySelector('h1').innerText") == (
+            "Does it end with press the button?"
+        )
+        for done, key in enumerate(("y", "n"), start=1):
+            page.press("ArrowLeft")  # of pairs
+            page.press(key)
+            page.wait(f"state.done === {done} && !busy")
+        page.value("document.querySelector('[data-key=success]').click()")
+        page.wait("document.body.dataset.state === 'finished'")
+        assert not page.value("document.getElementById('films').checkVisibility()")
+    assert [one.success for one in outcomes_of(films).outcomes.labels] == [True, False, True]
 
 
 def test_keys_of_a_file_are_pressed_in_place_of_a_person(folder: Path, tmp_path: Path) -> None:

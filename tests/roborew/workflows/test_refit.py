@@ -13,12 +13,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from roborew import cli
 from roborew.checks.synthetic import PUSH
 from roborew.critics.critic import Critic
-from roborew.data import write_video
+from roborew.data import outcomes, write_video
 from roborew.data.demonstration import Demonstration
 from roborew.data.reading import read_demonstrations
-from roborew.errors import InvalidInputError
+from roborew.errors import InvalidInputError, RoborewError
 from roborew.storage.run import RunDirectory
 from roborew.types import Clip
 from roborew.workflows import refit
@@ -180,6 +181,73 @@ def test_only_whether_an_episode_brought_success_may_be_told(
         first = int(np.argmax(film.success))
         # From one frame on, or never: nothing tells more.
         assert film.success[first:].all() or not film.success.any()
+
+
+@pytest.mark.parametrize("config", ["vice"], indirect=True)
+def test_a_person_who_says_the_truth_teaches_what_the_simulator_teaches(
+    config: TrainConfig, tmp_path: Path
+) -> None:
+    config = replace(config, num_refits=2)
+    whole(replace(config, refit_labels="episodes"), tmp_path / "truth")
+    waits = pytest.raises(RoborewError, match=f"{EPISODES} episodes wait .*visited-1 --outcomes")
+    with waits, start(replace(config, refit_labels="person"), tmp_path / "told") as run:
+        train(run, refit=refit.refit)
+    for number in (1, 2):
+        truth = {
+            film.name: film.succeeded
+            for film in read_demonstrations(visited_path(RunDirectory(tmp_path / "truth"), number))
+        }
+        place = visited_path(RunDirectory(tmp_path / "told"), number)
+        asked = list(read_demonstrations(place))
+        assert [film.name for film in asked] == [*truth]
+        assert all(film.success is None and film.succeeded is None for film in asked)
+        keys = tmp_path / "keys.txt"
+        keys.write_text(" ".join("success" if truth[film.name] else "failure" for film in asked))
+        assert cli.main(["label", str(place), "--outcomes", "--keys", str(keys)]) == 0
+        with RunDirectory.resume(tmp_path / "told") as run:
+            if number == 1:
+                with pytest.raises(RoborewError, match="visited-2"):
+                    train(run, refit=refit.refit)
+            else:
+                assert train(run, refit=refit.refit).ended == "finished"
+    one, other = (
+        RunDirectory.open(tmp_path / name).load_checkpoint() for name in ("truth", "told")
+    )
+    assert one is not None and other is not None
+    for name, array in one.arrays.items():
+        np.testing.assert_array_equal(array, other.arrays[name], err_msg=name)
+
+
+@pytest.mark.parametrize("config", ["vice"], indirect=True)
+def test_an_episode_of_which_nobody_could_tell_is_not_learned_from(
+    config: TrainConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with (
+        pytest.raises(RoborewError, match="wait"),
+        start(replace(config, refit_labels="person"), tmp_path / "run") as run,
+    ):
+        train(run, refit=refit.refit)
+    place = visited_path(RunDirectory(tmp_path / "run"), 1)
+    outcomes.OutcomeFile(place / outcomes.OUTCOMES).add(
+        [
+            outcomes.Outcome(
+                episode=film.name, success=[True, False, None][min(row, 2)], by="person"
+            )
+            for row, film in enumerate(read_demonstrations(place))
+        ]
+    )
+    learned: list[Demonstration] = []
+
+    def fit(demonstrations: Any, how: Any, visited: Any, **others: Any) -> Any:
+        learned.extend(visited)
+        return fit_critic(demonstrations, how, visited=visited, **others)
+
+    monkeypatch.setattr(refit, "fit_critic", fit)
+    with RunDirectory.resume(tmp_path / "run") as run:
+        train(run, refit=refit.refit)
+    success, failure = (film.success for film in learned)
+    assert success is not None and failure is not None
+    assert success[-1] and not failure.any()
 
 
 @pytest.mark.parametrize("config", ["vice"], indirect=True)
