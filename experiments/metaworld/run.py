@@ -73,8 +73,9 @@ def reward_words(
     """Words of `roborew train` for a reward of this experiment.
 
     Args:
-        reward: ``critic``; ``critic-refit`` and ``critic-refit-episodes``, two refits with 25 episodes
-            each, labeled by frame or as a whole; ``critic-bonus``, true success beside it; ``sparse``
+        reward: ``critic``; ``critic-refit``, two refits with 25 episodes each, labeled by frame, or, as
+            ``critic-refit-episodes`` and ``critic-refit-ends``, by their success at any time or at
+            their end; ``critic-bonus``, true success beside it; ``sparse``
             and ``sparse-N``, true success alone for the actions of N whole episodes; ``env``.
         critic: its folder.
         demonstrations: that it was fitted to.
@@ -92,7 +93,7 @@ def reward_words(
     if reward == "critic-bonus":
         return [*words, "--success-bonus", "1"]
     if reward.startswith("critic-refit"):
-        labels = "episodes" if reward.endswith("episodes") else "frames"
+        labels = reward.removeprefix("critic-refit").removeprefix("-") or "frames"
         words += ["--refit", str(demonstrations), *REFIT, "--refit-labels", labels]
     return words
 

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -191,15 +192,21 @@ def frame_labels(recording: Recording) -> dict[str, NDArray[Any]]:
     return columns
 
 
-def _episode_labels(run: RunDirectory, config: TrainConfig, number: int) -> Labels:
-    """Labels where all that is told is whether an episode brought success."""
+def _episode_labels(
+    run: RunDirectory, config: TrainConfig, number: int, outcome: Callable[[BoolArray], np.bool_]
+) -> Labels:
+    """Labels where all that is told is whether an episode brought success.
+
+    Args:
+        outcome: success of each frame (T,) -> that of the episode.
+    """
     surest = _SurestFrame(run, config, number)
 
     def label(recording: Recording) -> dict[str, NDArray[Any]]:
         success = recording.episode.success
         if success is None:
             return {}
-        return {"success": surest.success(recording.frames, bool(np.any(success)))}
+        return {"success": surest.success(recording.frames, bool(outcome(np.asarray(success))))}
 
     return label
 
@@ -257,7 +264,8 @@ def _told_episodes(run: RunDirectory, config: TrainConfig, number: int) -> list[
 
 LABELS: Mapping[str, Callable[[RunDirectory, TrainConfig, int], Labels]] = {
     "frames": lambda run, config, number: frame_labels,
-    "episodes": _episode_labels,
+    "episodes": partial(_episode_labels, outcome=np.any),
+    "ends": partial(_episode_labels, outcome=lambda success: success[-1]),
     "person": lambda run, config, number: lambda recording: {},
 }
 """`TrainConfig.refit_labels` -> what labels the episodes of a refit as they are recorded."""

@@ -136,7 +136,8 @@ _REFIT_LABELS = MappingProxyType(
     {
         "frames": "the progress and success that the simulator reports of each frame",
         "episodes": "whether each of them brought success",
-        "person": "whether each of them brought success, as somebody said who watched it",
+        "ends": "whether each of them ended in success",
+        "person": "whether each of them ended in success, as somebody said who watched it",
     }
 )
 

@@ -19,6 +19,7 @@ REWARDS = (
     "critic",
     "critic-refit",
     "critic-refit-episodes",
+    "critic-refit-ends",
     "critic-bonus",
     "sparse",
     "sparse-50",

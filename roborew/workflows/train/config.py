@@ -247,10 +247,10 @@ class TrainConfig:
     """How often, evenly over the steps; only with --refit."""
     refit_episodes: int = 32
     """Episodes of the agent that are labelled for each of them; only with --refit."""
-    refit_labels: Literal["frames", "episodes", "person"] = "frames"
+    refit_labels: Literal["frames", "episodes", "ends", "person"] = "frames"
     """What is told of them: of each frame, progress and success as far as the simulator knows them; or
-    only whether the episode brought success, as a person would who watches it to the end; or the run
-    stops, and goes on when `roborew label RUN/visited-N --outcomes` was told that, by a person or a
+    only whether the episode brought success, at any time (episodes) or at its end (ends); or the run
+    stops (person), and goes on when `roborew label RUN/visited-N --outcomes` was told that, by a person or a
     vision-language model: then no truth of a simulator is needed."""
     refit_start: Literal["scratch", "weights"] = "scratch"
     """Fit from scratch, or go on from the weights of the critic before: in two fifths of the steps, half

@@ -7,6 +7,7 @@ import signal
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from roborew.data import outcomes, write_video
 from roborew.data.demonstration import Demonstration
 from roborew.data.reading import read_demonstrations
 from roborew.errors import InvalidInputError, RoborewError
+from roborew.evaluation import Recording
 from roborew.storage.run import RunDirectory
 from roborew.types import Clip
 from roborew.workflows import refit
@@ -171,10 +173,23 @@ def test_the_card_says_which_critic_a_refit_went_on_from(
 
 
 @pytest.mark.parametrize("config", ["vice"], indirect=True)
-def test_only_whether_an_episode_brought_success_may_be_told(
-    config: TrainConfig, tmp_path: Path
+@pytest.mark.parametrize(("labels", "lasts"), [("episodes", True), ("ends", False)])
+def test_a_success_that_did_not_last_is_one_at_any_time_and_none_at_the_end(
+    config: TrainConfig, labels: str, lasts: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with start(replace(config, refit_labels="episodes"), tmp_path / "run") as run:
+    monkeypatch.setattr(refit, "config_of_phase", lambda run, config, number: config)
+    frames = np.random.default_rng(0).integers(0, 256, (3, 36, 48, 3)).astype(np.uint8)
+    episode: Any = SimpleNamespace(success=[False, True, False])
+    label = refit.LABELS[labels](RunDirectory(Path()), config, 1)
+    assert label(Recording(episode=episode, frames=frames))["success"][-1] == lasts
+
+
+@pytest.mark.parametrize("config", ["vice"], indirect=True)
+@pytest.mark.parametrize("labels", ["episodes", "ends"])
+def test_only_whether_an_episode_brought_success_may_be_told(
+    config: TrainConfig, labels: Any, tmp_path: Path
+) -> None:
+    with start(replace(config, refit_labels=labels), tmp_path / "run") as run:
         train(run, refit=refit.refit)
     for film in read_demonstrations(run.path / "visited-1"):
         assert film.progress is None and film.success is not None
