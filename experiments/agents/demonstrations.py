@@ -59,21 +59,23 @@ def demonstrations(work: Path, task: str, count: int) -> Path:
     return path
 
 
+def demonstration_words(work: Path, task: str, count: int) -> list[str]:
+    """Words of `roborew train` that give an agent so many demonstrations; none for 0."""
+    return ["--demos", str(demonstrations(work, task, count))] if count else []
+
+
 def main(words: Sequence[str] | None = None) -> None:
     """Command line."""
     parser = agents_parser(__doc__, TASKS, "bc", RESULTS)
     parser.add_argument("--count", type=int, default=50, help="demonstrations")
     options = parse_arguments(parser, words)
     settings = " ".join(options.settings)
-    rows = Rows(options.results, KEYS, FIGURES)
 
     def plan(task: str, seed: int) -> PlannedRun:
         key = (task, options.agent, options.count, seed, settings)
-        if key in rows:
-            return key, []  # its set need not be collected again
-        return key, ["--demos", str(demonstrations(options.work, task, options.count))]
+        return key, lambda: demonstration_words(options.work, task, options.count)
 
-    fill_table(options, rows, plan)
+    fill_table(options, Rows(options.results, KEYS, FIGURES), plan)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from experiments.agents import demonstrations
+from experiments.agents.demonstrations import demonstration_words
 from experiments.agents.run import (
     PlannedRun,
     agents_parser,
@@ -81,22 +82,19 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--count", type=int, default=20, help="demonstrations for the agent")
     options = parse_arguments(parser, words)
     settings = " ".join(options.settings)
-    rows = Rows(options.results, KEYS, FIGURES)
 
-    def plan(task: str, seed: int) -> PlannedRun:
-        key = (task, options.agent, options.count, seed, settings)
-        if key in rows:
-            return key, []  # neither its set nor its critic need be made again
+    def words_of(task: str) -> list[str]:
         how = (BODY, []) if task in BODIES else (HAND, HAND_CAMERAS)
         critic = fit_critic(options.work, task, *how)
         # Settings of the command line come later and count.
-        chosen = ["--reward", str(critic), "--total-timesteps", str(BODIES.get(task, STEPS))]
-        if options.count:
-            experts = demonstrations.demonstrations(options.work, task, options.count)
-            chosen += ["--demos", str(experts)]
-        return key, chosen
+        reward = ["--reward", str(critic), "--total-timesteps", str(BODIES.get(task, STEPS))]
+        return reward + demonstration_words(options.work, task, options.count)
 
-    fill_table(options, rows, plan)
+    def plan(task: str, seed: int) -> PlannedRun:
+        key = (task, options.agent, options.count, seed, settings)
+        return key, lambda: words_of(task)
+
+    fill_table(options, Rows(options.results, KEYS, FIGURES), plan)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from experiments.agents.demonstrations import demonstrations
+from experiments.agents.demonstrations import demonstration_words
 from experiments.agents.learned import HAND, fit_critic
 from experiments.agents.run import PlannedRun, agents_parser, fill_table, parse_arguments
 from experiments.critics.tables import Rows
@@ -42,21 +42,19 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--reward", default="oracle-dense", help="or critic, or mini")
     options = parse_arguments(parser, words)
     settings = " ".join(options.settings)
-    rows = Rows(options.results, KEYS, FIGURES)
 
-    def plan(task: str, seed: int) -> PlannedRun:
-        key = (task, options.agent, options.reward, options.count, seed, settings)
-        if key in rows:
-            return key, []  # neither its set nor its critic need be made again
+    def words_of(task: str) -> list[str]:
         reward = options.reward
         if reward == "critic":
             reward = str(fit_critic(options.work, task, HAND, []))
         chosen = ["--observations", "pixels", "--reward", reward]
-        if options.count:
-            chosen += ["--demos", str(demonstrations(options.work, task, options.count))]
-        return key, chosen
+        return chosen + demonstration_words(options.work, task, options.count)
 
-    fill_table(options, rows, plan)
+    def plan(task: str, seed: int) -> PlannedRun:
+        key = (task, options.agent, options.reward, options.count, seed, settings)
+        return key, lambda: words_of(task)
+
+    fill_table(options, Rows(options.results, KEYS, FIGURES), plan)
 
 
 if __name__ == "__main__":

@@ -94,8 +94,9 @@ def roborew(*words: str) -> None:
 
 
 Key = tuple[object, ...]
-PlannedRun = tuple[Key, Sequence[str]]
-"""The key of a row, and words of `roborew train` beside those that every run has."""
+PlannedRun = tuple[Key, Callable[[], Sequence[str]]]
+"""The key of a row, and what gives the words of `roborew train` beside those that every run has, with the
+sets and critics that they name: a run whose row is there needs none."""
 
 
 def fill_table(
@@ -111,14 +112,14 @@ def fill_table(
     # Seeds outside, so that every task has a first figure early.
     for seed in options.seeds:
         for task in options.tasks:
-            key, words = plan(task, seed)
+            key, words_of = plan(task, seed)
             if key in rows:
                 continue
             # All of the key, or runs of other settings would be taken for this one.
             parts = " ".join(map(str, key)).split()
             name = "-".join(part.strip("-").replace("/", "-") for part in parts)
             begin = ["--env", f"roborew/{task}", "--agent", options.agent, "--seed", str(seed)]
-            summary = train(options.work, name, [*begin, *words, *options.settings])
+            summary = train(options.work, name, [*begin, *words_of(), *options.settings])
             rows.add({**summary, **dict(zip(rows.keys, key, strict=True))})
             print(*key, summary["true_success"], round(summary["minutes"], 1), flush=True)
 
@@ -130,7 +131,7 @@ def main(words: Sequence[str] | None = None) -> None:
     fill_table(
         options,
         Rows(options.results, KEYS, FIGURES),
-        lambda task, seed: ((task, options.agent, seed, settings), []),
+        lambda task, seed: ((task, options.agent, seed, settings), list),
     )
 
 
