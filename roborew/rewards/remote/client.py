@@ -13,6 +13,7 @@ from typing import Any, cast
 import httpx2
 
 from roborew.errors import InvalidInputError, InvalidScoreError, MissingBackendError, first_line
+from roborew.rewards.remote.tensors import Packed
 from roborew.rewards.remote.wire import IDENTITY, pack_clips, unpack_scores
 from roborew.short_repr import reward_repr
 from roborew.types import Clip, RecurrentState, RewardModel, RewardSpec, Scores
@@ -58,7 +59,7 @@ class RemoteReward:
         return scores
 
     def _ask(
-        self, method: str, body: bytes, clips: Sequence[Clip]
+        self, method: str, body: Packed, clips: Sequence[Clip]
     ) -> tuple[list[Scores], list[RecurrentState]]:
         answer = _request(self._client, "POST", f"{self._url}/v1/{method}", body)
         if answer.headers.get(IDENTITY) != self.identity:
@@ -107,7 +108,7 @@ def connect(
         headers["Authorization"] = f"Bearer {read_token(token_env)}"
     client = httpx2.Client(headers=headers, timeout=timeout, follow_redirects=False)
     try:
-        answer = _request(client, "GET", f"{url}/v1/spec", b"")
+        answer = _request(client, "GET", f"{url}/v1/spec")
         about = cast("dict[str, Any]", json.loads(answer.content))
         kind = RemoteIncrementalReward if about["incremental"] else RemoteReward
         return kind(client, url, about)
@@ -146,14 +147,18 @@ def _requests(clips: Sequence[Clip]) -> list[tuple[int, int]]:
     return requests
 
 
-def _request(client: httpx2.Client, method: str, url: str, body: bytes) -> httpx2.Response:
+def _request(
+    client: httpx2.Client, method: str, url: str, body: Packed | None = None
+) -> httpx2.Response:
     """Return an answer that is one; what may pass is tried again, as asking changes nothing."""
     fault = ""
     for attempt in range(ATTEMPTS):
         if attempt:
             time.sleep(PAUSE * 2 ** (attempt - 1))
         try:
-            answer = client.request(method, url, content=body)
+            # Without a length it would be sent in chunks that the server does not read.
+            headers = {} if body is None else {"Content-Length": str(len(body))}
+            answer = client.request(method, url, content=body, headers=headers)
         except (httpx2.InvalidURL, httpx2.UnsupportedProtocol) as error:
             raise InvalidInputError(f"reward: no address {url!r}: {first_line(error)}") from error
         except httpx2.HTTPError as error:

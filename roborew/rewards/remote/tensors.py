@@ -8,7 +8,7 @@ then the bytes of the arrays, one after another.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from math import prod
 from typing import Any, cast
 
@@ -30,24 +30,54 @@ DTYPES = {name: np.dtype(f"<{short}") for short, name in NAMES.items()}
 LENGTH_BYTES = 8
 """That say how long the header is."""
 METADATA = "__metadata__"
+PIECE = 2**19
+"""Bytes that are sent at once: they stay in a core's cache, and their memory is used again."""
+
+
+class Packed:
+    """Arrays as safetensors, in pieces, so that they can be sent while they are made.
+
+    Args:
+        arrays: by name; they must not change until all is sent.
+    """
+
+    def __init__(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        tensors: dict[str, dict[str, Any]] = {}
+        self._parts: list[memoryview] = []
+        end = 0
+        for name, array in arrays.items():
+            part = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
+            start, end = end, end + part.size
+            tensors[name] = {
+                "dtype": NAMES[array.dtype.newbyteorder("=").str[1:]],
+                "shape": array.shape,
+                "data_offsets": (start, end),
+            }
+            self._parts.append(part.data)
+        header = json.dumps(tensors).encode()
+        self._begin = len(header).to_bytes(LENGTH_BYTES, "little") + header
+        self._size = len(self._begin) + end
+
+    def __len__(self) -> int:
+        """Bytes in all."""
+        return self._size
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Pieces of about `PIECE` bytes, of a large array more."""
+        piece: list[bytes | memoryview] = [self._begin]
+        size = len(self._begin)
+        for part in self._parts:
+            if size >= PIECE:
+                yield b"".join(piece)
+                piece, size = [], 0
+            piece.append(part)
+            size += part.nbytes
+        yield b"".join(piece)
 
 
 def pack(arrays: Mapping[str, NDArray[Any]]) -> bytes:
     """Return arrays as safetensors."""
-    tensors: dict[str, dict[str, Any]] = {}
-    parts: list[memoryview] = []
-    end = 0
-    for name, array in arrays.items():
-        part = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
-        start, end = end, end + part.size
-        tensors[name] = {
-            "dtype": NAMES[array.dtype.newbyteorder("=").str[1:]],
-            "shape": array.shape,
-            "data_offsets": (start, end),
-        }
-        parts.append(part.data)
-    header = json.dumps(tensors).encode()
-    return b"".join([len(header).to_bytes(LENGTH_BYTES, "little"), header, *parts])
+    return b"".join(Packed(arrays))
 
 
 def unpack(body: Body) -> Arrays:

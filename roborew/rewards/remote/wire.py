@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roborew.errors import InvalidInputError, InvalidScoreError
-from roborew.rewards.remote.tensors import Arrays, Body, pack, unpack
+from roborew.rewards.remote.tensors import Arrays, Body, Packed, pack, unpack
 from roborew.types import Clip, RecurrentState, Scores
 
 ABOUT = "about"
@@ -32,8 +32,8 @@ IDENTITY = "Roborew-Identity"
 """Header of every answer: which model gave it."""
 
 
-def pack_clips(clips: Sequence[Clip], states: Sequence[RecurrentState] | None = None) -> bytes:
-    """Return a question; ``states`` where the clips go on."""
+def pack_clips(clips: Sequence[Clip], states: Sequence[RecurrentState] | None = None) -> Packed:
+    """Return a question, to be sent piece by piece; ``states`` where the clips go on."""
     arrays = _about({"instructions": [clip.instruction for clip in clips]})
     for number, clip in enumerate(clips):
         arrays[f"{number}/frames"] = clip.frames
@@ -41,7 +41,7 @@ def pack_clips(clips: Sequence[Clip], states: Sequence[RecurrentState] | None = 
             arrays[f"{number}/goal_image"] = clip.goal_image
         if clip.robot_states is not None:
             arrays[f"{number}/robot_states"] = clip.robot_states
-    return _pack(arrays, states)
+    return Packed(arrays | _of_states(states))
 
 
 def unpack_clips(body: Body) -> tuple[list[Clip], list[RecurrentState]]:
@@ -77,7 +77,7 @@ def pack_scores(scores: Sequence[Scores], states: Sequence[RecurrentState] | Non
         "success": list(claims.values()),
     }
     arrays |= {name: np.concatenate(part) for name, part in parts.items() if part}
-    return _pack(arrays, states)
+    return pack(arrays | _of_states(states))
 
 
 def unpack_scores(body: bytes, lengths: Sequence[int]) -> tuple[list[Scores], list[RecurrentState]]:
@@ -129,10 +129,13 @@ def _answers(
     return np.split(array, np.cumsum(lengths)[:-1]) if lengths else []
 
 
-def _pack(arrays: Arrays, states: Sequence[RecurrentState] | None) -> bytes:
-    for number, state in enumerate(states or ()):
-        arrays |= {f"{number}/state/{name}": array for name, array in state.items()}
-    return pack(arrays)
+def _of_states(states: Sequence[RecurrentState] | None) -> Arrays:
+    """What is remembered of each clip under its name."""
+    return {
+        f"{number}/state/{name}": array
+        for number, state in enumerate(states or ())
+        for name, array in state.items()
+    }
 
 
 def _unpack(body: Body) -> tuple[Arrays, Mapping[str, Any]]:

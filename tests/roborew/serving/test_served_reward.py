@@ -176,7 +176,7 @@ PICKLE = b"\x80\x04K\x01."
 BAD = {
     "a pickle": PICKLE,
     "nothing": b"",
-    "half": pack_clips(CLIPS)[:-7],
+    "half": b"".join(pack_clips(CLIPS))[:-7],
     "no sentence": save({"0/frames": CLIPS[0].frames}),
     "no frames": save({"about": np.frombuffer(b'{"instructions": ["lift"]}', np.uint8)}),
     "floats": save(
@@ -344,7 +344,7 @@ def test_what_is_sent_is_safetensors_of_any_kind_of_array() -> None:
         for kind in ("bool", "u1", "i2", "u4", "i8", "f2", "f4", "f8")
     }
     state |= {"none": np.zeros((0, 3), np.float32), "scalar": np.array(2.5)}
-    arrays = load(pack_clips(CLIPS[:1], [state]))
+    arrays = load(b"".join(pack_clips(CLIPS[:1], [state])))
     assert load(save(arrays)).keys() == arrays.keys()
     for name, array in state.items():
         got = arrays[f"0/state/{name}"]
@@ -354,7 +354,7 @@ def test_what_is_sent_is_safetensors_of_any_kind_of_array() -> None:
 
 def test_a_question_is_what_was_asked() -> None:
     asked = [Clip(frames=c.frames, instruction="lift it", goal_image=c.frames[0]) for c in CLIPS]
-    clips, states = unpack_clips(pack_clips(asked, [{"count": np.array([3])}, {}, {}]))
+    clips, states = unpack_clips(b"".join(pack_clips(asked, [{"count": np.array([3])}, {}, {}])))
     for one, other in zip(clips, asked, strict=True):
         np.testing.assert_array_equal(one.frames, other.frames)
         assert one.goal_image is not None and one.instruction == "lift it"

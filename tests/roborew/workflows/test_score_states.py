@@ -146,7 +146,7 @@ def test_whatever_is_done_to_a_clip_states_stay_with_their_frames() -> None:
         last_frame(clip),
         forward_and_reversed(clip, [0, 1, 4, 2, 2]),
     ]
-    changed += unpack_clips(pack_clips([clip, clip.at(np.array([3, 1]))]))[0]
+    changed += unpack_clips(b"".join(pack_clips([clip, clip.at(np.array([3, 1]))])))[0]
     for other in changed:
         np.testing.assert_array_equal(states_of(other), other.frames[:, 0, 0, 0])
     assert blank(clip).robot_states is None

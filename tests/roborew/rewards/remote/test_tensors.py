@@ -11,7 +11,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from roborew.errors import InvalidInputError
-from roborew.rewards.remote.tensors import NAMES, pack, unpack
+from roborew.rewards.remote.tensors import NAMES, PIECE, Packed, pack, unpack
 
 ARRAYS: dict[str, np.ndarray[Any, Any]] = {
     "odd": np.arange(3, dtype=np.uint8),  # so that the next ones begin anywhere
@@ -43,6 +43,15 @@ def test_arrays_lie_in_the_body_and_torch_can_take_each() -> None:
     assert all(array.flags.aligned and array.flags.writeable for array in arrays.values())
     arrays["odd"][0] = 9
     assert unpack(body)["odd"][0] == 9
+
+
+def test_it_is_sent_in_pieces_as_often_as_it_takes() -> None:
+    large = {str(row): np.full(PIECE // 3, row, np.uint8) for row in range(9)}
+    packed = Packed(large)
+    pieces = list(packed)
+    assert len(packed) == sum(map(len, pieces)) and b"".join(pieces) == pack(large)
+    assert len(pieces) == 3 and list(packed) == pieces
+    assert_same(unpack(b"".join(pieces)), large)
 
 
 def with_header(header: object, data: bytes = bytes(8)) -> bytes:
