@@ -25,8 +25,16 @@ from roborew.storage.run import RunDirectory
 from roborew.workflows.evaluate import read_summary
 from roborew.workflows.train.config import TrainConfig
 
-KEYS = ("environment", "agent", "demonstrations", "seed", "steps")
-RUN_FIGURES = ("true_success", "cloning_success", "false_success_rate")
+KEYS = ("environment", "run")
+RUN_FIGURES = (
+    "agent",
+    "demonstrations",
+    "seed",
+    "steps",
+    "true_success",
+    "cloning_success",
+    "false_success_rate",
+)
 CARD_FIGURES = (
     "Spearman (per episode)",
     "Spearman (pooled)",
@@ -69,7 +77,7 @@ def row_of(run: RunDirectory) -> Mapping[str, object] | None:
     if paid_otherwise or not is_critic(critic) or not (run.path / "summary.json").exists():
         return None
     figures = card_figures((critic / "card.md").read_text(), read_config(critic)["critic"])
-    return {**read_summary(run.path), **figures}
+    return {**read_summary(run.path), **figures, "run": run.path.name}
 
 
 def correlations(rows: Sequence[Mapping[str, str]]) -> str:
