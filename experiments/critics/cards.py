@@ -51,7 +51,7 @@ FIGURES = (*RUN_FIGURES, *CARD_FIGURES)
 ROWS = Rows(Path(__file__).with_name("cards.csv"), KEYS, FIGURES)
 MISSING = "–"
 FEWEST = 6
-"""Critics, below which a correlation says nothing."""
+"""Runs, below which a correlation says nothing."""
 RESAMPLES = 2000
 
 
@@ -93,11 +93,11 @@ def correlations(rows: Sequence[Mapping[str, str]]) -> str:
             low, high = interval(figures, success)
             cells = [name, f"{value:.2f} ({low:.2f} to {high:.2f})", str(len(told))]
             lines.append((-abs(value), cells))
-    return table(["figure", "rank correlation", "critics"], [cells for _, cells in sorted(lines)])
+    return table(["figure", "rank correlation", "runs"], [cells for _, cells in sorted(lines)])
 
 
 def interval(figures: NDArray[np.float64], success: NDArray[np.float64]) -> list[float]:
-    """Percentile interval (95 %) of a rank correlation over critics; it is 0 where all are alike."""
+    """Percentile interval (95 %) of a rank correlation over runs; it is 0 where all are alike."""
     rng = np.random.default_rng(0)
     drawn = rng.integers(0, len(figures), (RESAMPLES, len(figures)))
     values = [spearman(figures[one], success[one]).value for one in drawn]
