@@ -15,23 +15,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from experiments.agents.demonstrations import demonstration_words
-from experiments.agents.learned import HAND, fit_critic
+from experiments.agents.learned import FIGURES, HAND, fit_critic
 from experiments.agents.run import PlannedRun, agents_parser, fill_table, parse_arguments
 from experiments.critics.tables import Rows
 
 TASKS = ("Reach-v0", "Press-v0", "DrawerOpen-v0", "Push-v0")
 KEYS = ("task", "agent", "reward", "demonstrations", "seed", "settings")
-FIGURES = (
-    "true_success",
-    "true_success_ci_low",
-    "true_success_ci_high",
-    "false_success_rate",
-    "success_at_horizon_without_detector",
-    "success_at_any_time_without_detector",
-    "cloning_success",
-    "steps",
-    "minutes",
-)
 RESULTS = Path(__file__).with_name("pixels.csv")
 
 

@@ -3,7 +3,7 @@ truth is known."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -220,9 +220,19 @@ class Demonstration:
         """All frames, shape (T, H, W, 3); errors as `frames`."""
         return stack_frames(self.frames(camera), self.length)
 
-    def moments(self, cameras: Sequence[str]) -> Iterator[Frame]:
-        """Decode one frame at a time, the views of several cameras side by side; errors as `frames`."""
-        return map(side_by_side, zip(*map(self.frames, cameras), strict=True))
+    def moments(
+        self, cameras: Sequence[str], steps: Container[int] | None = None
+    ) -> Iterator[Frame]:
+        """Decode one frame at a time, the views of several cameras side by side; errors as `frames`.
+
+        Args:
+            cameras: from left to right.
+            steps: numbers of the frames that are given, all if None. The others are decoded, too, so
+                that a damaged film is told.
+        """
+        for step, views in enumerate(zip(*map(self.frames, cameras), strict=True)):
+            if steps is None or step in steps:
+                yield side_by_side(views)
 
 
 def resolve_cameras(

@@ -7,16 +7,14 @@ a crash leaves of a last line is cut off when the file is gone on with.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from roborew.config import to_json
 from roborew.errors import CorruptFileError, InvalidInputError
-from roborew.storage.atomic import explain_full_disk
 from roborew.storage.json_files import read_json_lines
-from roborew.storage.plain import open_plain
+from roborew.storage.lines import append_lines, cut_unfinished_line
 
 PERSON = "person"
 """Who labeled, where it was no model."""
@@ -46,7 +44,7 @@ class LabelFile(Generic[L]):
         self._path, self._to_row = path, to_row
         self.labels = read_labels(path, from_row) if path.exists() else []
         """Those that stand, in the order in which they were given."""
-        _cut_unfinished_line(path)
+        cut_unfinished_line(path)
 
     def add(self, labels: Sequence[L]) -> None:
         """Append labels; when this returns they are safe on the disk."""
@@ -62,14 +60,7 @@ class LabelFile(Generic[L]):
         return self.labels.pop()
 
     def _append(self, lines: Iterable[str]) -> None:
-        content = "".join(f"{line}\n" for line in lines).encode()
-        with (
-            explain_full_disk(self._path, len(content)),
-            open(self._path, "ab", opener=open_plain) as file,
-        ):
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+        append_lines(self._path, "".join(f"{line}\n" for line in lines).encode())
 
 
 def read_labels(path: Path, from_row: FromRow[L]) -> list[L]:
@@ -90,10 +81,3 @@ def read_labels(path: Path, from_row: FromRow[L]) -> list[L]:
                 f"{path}, line {number}: expected a label; got {row!r:.80} ({error})."
             ) from error
     return labels
-
-
-def _cut_unfinished_line(path: Path) -> None:
-    """Cut off what a crash left of a label, which a next one would be joined to."""
-    if path.exists():
-        with open(path, "r+b", opener=open_plain) as file:
-            file.truncate(file.read().rfind(b"\n") + 1)

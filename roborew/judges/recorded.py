@@ -7,7 +7,6 @@ import hashlib
 import json
 import logging
 import math
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -16,9 +15,8 @@ import numpy as np
 
 from roborew.errors import CorruptFileError, InvalidInputError, UnknownNameError
 from roborew.judges.types import Answer, Judge, JudgeWrapper, Part, Progress, Question
-from roborew.storage.atomic import explain_full_disk
 from roborew.storage.json_files import check_plain_file, parse_json
-from roborew.storage.plain import open_plain
+from roborew.storage.lines import append_lines, cut_unfinished_line
 
 logger = logging.getLogger(__name__)
 
@@ -112,7 +110,7 @@ class Recorder(JudgeWrapper):
         self._path = path
         path.parent.mkdir(parents=True, exist_ok=True)
         self._answers = read_answers(path).get(judge.identity, {}) if path.exists() else {}
-        _remove_unfinished_line(path)
+        cut_unfinished_line(path)
         self.progress: Progress | None = None
 
     def ask(self, questions: Sequence[Question]) -> list[Answer]:
@@ -141,14 +139,8 @@ class Recorder(JudgeWrapper):
         lines = "".join(
             _to_line(key, self.identity, answer) for key, answer in answers.items()
         ).encode()
-        with (
-            explain_full_disk(self._path, len(lines)),
-            open(self._path, "ab", opener=open_plain) as file,
-        ):
-            file.write(lines)
-            file.flush()
-            # On the disk, since an answer may have cost money and minutes.
-            os.fsync(file.fileno())
+        # On the disk, since an answer may have cost money and minutes.
+        append_lines(self._path, lines)
         self._answers.update(answers)
 
 
@@ -197,14 +189,6 @@ def read_answers(path: Path) -> dict[str, dict[str, Answer]]:
                 f"{path}, line {number}: expected a stored answer; got {line[:60]!r}."
             ) from error
     return stored
-
-
-def _remove_unfinished_line(path: Path) -> None:
-    """Cut off what a crash left of an answer, from a file that `read_answers` has read."""
-    if path.exists():
-        with open(path, "r+b", opener=open_plain) as file:
-            content = file.read()
-            file.truncate(content.rfind(b"\n") + 1)
 
 
 def _part_key(part: Part) -> list[Any]:

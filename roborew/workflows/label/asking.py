@@ -168,9 +168,11 @@ def read_frames(
     for episode in episodes:
         if episode.name not in indices:
             continue
-        for number, moment in enumerate(episode.moments(cameras or episode.cameras)):
-            if number in indices[episode.name]:
-                frames[episode.name, number] = moment
+        numbers = indices[episode.name]
+        moments = episode.moments(cameras or episode.cameras, numbers)
+        # The moments first: they are decoded to the end. A number beyond it has none.
+        for moment, number in zip(moments, sorted(numbers), strict=False):
+            frames[episode.name, number] = moment
     return frames
 
 

@@ -83,9 +83,10 @@ class OutcomeSession:
     @property
     def question(self) -> Question | None:
         """The film of the first episode of which nothing was said; None where there is none."""
-        if not self.waiting:
+        waiting = self.waiting
+        if not waiting:
             return None
-        episode = self.waiting[0]
+        episode = waiting[0]
         film = self.film(episode)
         # As long as it was, however many of its frames are shown.
         fps = episode.fps * len(film) / episode.length
@@ -97,8 +98,7 @@ class OutcomeSession:
         steps = set(
             np.linspace(0, length - 1, min(length, MAX_FRAMES)).round().astype(int).tolist()
         )
-        moments = enumerate(episode.moments(self._cameras))
-        return stack_frames((frame for step, frame in moments if step in steps), len(steps))
+        return stack_frames(episode.moments(self._cameras, steps), len(steps))
 
     def press(self, key: str) -> None:
         """Take a key; see `roborew.workflows.label.keys.Session.press`."""
@@ -106,11 +106,12 @@ class OutcomeSession:
         if key == UNDO:
             take_back(self.outcomes)
             return
-        if not self.waiting:
+        waiting = self.waiting
+        if not waiting:
             raise InvalidInputError(f"{key}: all {self.total} episodes have an answer.")
         success = ANSWERS[key]
         reason = SKIPPED if success is None else ""
-        name = self.waiting[0].name
+        name = waiting[0].name
         self.outcomes.add([Outcome(episode=name, success=success, by=PERSON, reason=reason)])
 
     def grade(self, episode: Demonstration, judge: PrefixReward) -> None:

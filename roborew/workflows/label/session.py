@@ -20,7 +20,7 @@ from roborew.data.preferences import (
 )
 from roborew.data.reading import read_demonstrations
 from roborew.errors import InvalidInputError
-from roborew.types import Video
+from roborew.types import Video, stack_frames
 from roborew.workflows.label.config import FRAMES, LabelConfig
 from roborew.workflows.label.keys import UNDO, Question, check_key, take_back
 from roborew.workflows.label.questions import Group
@@ -96,9 +96,10 @@ class LabelSession:
     @property
     def question(self) -> Question | None:
         """The films of the first pair without a label, the left one first; None where all have one."""
-        if self.current is None:
+        pair = self.current
+        if pair is None:
             return None
-        first, second = self.current
+        first, second = pair
         episode = self._episodes[first[0]]
         films = (self.film(first), self.film(second))
         return Question("pair", episode.instruction, episode.fps, films)
@@ -154,10 +155,8 @@ class LabelSession:
     def film(self, segment: Segment) -> Video:
         """The frames of a piece, shape (T, H, W, 3)."""
         name, first = segment
-        moments = self._episodes[name].moments(self.cameras)
-        # All are decoded, so that a damaged film is told.
-        piece = [one for step, one in enumerate(moments) if first <= step < first + self.frames]
-        return np.stack(piece)
+        piece = range(first, first + self.frames)
+        return stack_frames(self._episodes[name].moments(self.cameras, piece), self.frames)
 
 
 def draw_pairs(episodes: Sequence[Demonstration], config: LabelConfig, frames: int) -> list[Pair]:
