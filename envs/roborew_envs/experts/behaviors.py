@@ -124,8 +124,7 @@ class PretrainedPolicy:
         if self._behavior == "noisy":
             self._noise = step_ar1_noise(self._noise, self._rng)
             # As it is carried out, so that its share is the same however far a network asks to go.
-            actions = np.clip(actions, -1, 1)
-            actions = np.clip(actions + self._noise_share * (self._noise - actions), -1, 1)
+            actions = mix_noise(np.clip(actions, -1, 1), self._noise, self._noise_share)
         if self._behavior == "stall":
             self._has_stalled |= progress >= self._stall_progress
             if self._max_steps is not None:
@@ -212,6 +211,11 @@ def step_ar1_noise(noise: FloatArray, rng: np.random.Generator) -> FloatArray:
     return 0.8 * noise + 0.6 * innovation
 
 
+def mix_noise(actions: FloatArray, noise: FloatArray, share: FloatArray) -> FloatArray:
+    """Actions (N, A) in [-1, 1] with a share of noise in them, shape (N, 1)."""
+    return np.clip(actions + share * (noise - actions), -1, 1)
+
+
 class ScriptedPolicy:
     """One behavior for N simulations of one task: ``actions(simulations)`` at each step, after
     ``start``."""
@@ -280,8 +284,7 @@ class ScriptedPolicy:
             self._has_stopped |= progress >= self._stall_progress
             moves[self._has_stopped] = 0.0
         if self.behavior == "noisy":
-            to_noise = self._noise[:, :3] - moves
-            moves = np.clip(moves + self._noise_share * to_noise, -1, 1)
+            moves = mix_noise(moves, self._noise[:, :3], self._noise_share)
         return moves
 
     def _gripper(self, target: FloatArray) -> FloatArray:

@@ -85,6 +85,14 @@ def whole(config: TrainConfig, path: Path) -> Outcome:
         return train(run, refit=refit.refit)
 
 
+def assert_equal_ends(*paths: Path) -> None:
+    """The last checkpoints of two runs are equal to the last bit."""
+    one, other = (RunDirectory.open(path).load_checkpoint() for path in paths)
+    assert one is not None and other is not None
+    for name, array in one.arrays.items():
+        np.testing.assert_array_equal(array, other.arrays[name], err_msg=name)
+
+
 @pytest.mark.parametrize("refit_agent", ["continue", "restart"])
 def test_interrupted_at_any_rollout_equals_uninterrupted(
     config: TrainConfig, refit_agent: Any, tmp_path: Path
@@ -101,12 +109,7 @@ def test_interrupted_at_any_rollout_equals_uninterrupted(
         with RunDirectory.resume(tmp_path / "parts") as run:
             ends.append(train(run, stop, refit.refit))
     assert ends[-1] == expected == Outcome(ended="finished", steps=4 * ROLLOUT)
-    one, other = (
-        RunDirectory.open(tmp_path / name).load_checkpoint() for name in ("whole", "parts")
-    )
-    assert one is not None and other is not None
-    for name, array in one.arrays.items():
-        np.testing.assert_array_equal(array, other.arrays[name], err_msg=name)
+    assert_equal_ends(tmp_path / "whole", tmp_path / "parts")
 
 
 @pytest.mark.parametrize("config", ["vice"], indirect=True)
@@ -225,12 +228,7 @@ def test_a_person_who_says_the_truth_teaches_what_the_simulator_teaches(
                     train(run, refit=refit.refit)
             else:
                 assert train(run, refit=refit.refit).ended == "finished"
-    one, other = (
-        RunDirectory.open(tmp_path / name).load_checkpoint() for name in ("truth", "told")
-    )
-    assert one is not None and other is not None
-    for name, array in one.arrays.items():
-        np.testing.assert_array_equal(array, other.arrays[name], err_msg=name)
+    assert_equal_ends(tmp_path / "truth", tmp_path / "told")
 
 
 @pytest.mark.parametrize("config", ["vice"], indirect=True)
@@ -294,10 +292,7 @@ def test_what_was_done_for_a_refit_stays_in_the_replay_paid_by_the_new_critic(
     while ended != "finished":
         with RunDirectory.resume(tmp_path / "parts") as run:
             ended = train(run, pieces, refit.refit).ended
-    one, other = (RunDirectory.open(tmp_path / name).load_checkpoint() for name in ("run", "parts"))
-    assert one is not None and other is not None
-    for name, array in one.arrays.items():
-        np.testing.assert_array_equal(array, other.arrays[name], err_msg=name)
+    assert_equal_ends(tmp_path / "run", tmp_path / "parts")
 
 
 def _check_views(first: Demonstration, cameras: tuple[str, ...], number: int) -> None:
