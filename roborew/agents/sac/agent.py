@@ -401,12 +401,32 @@ class SAC:
         values = self._critics(observations, actions).mean(dim=0)
         temperature = self._log_temperature.exp().detach()
         actor_loss = (temperature * log_prob - values).mean()
+        if self._demonstrations is not None and self.config.cloning_coef > 0:
+            actor_loss = actor_loss + self._cloning_loss(observations, batch.actions, values)
         self._descend("actor", actor_loss)
         entropy = -log_prob.detach().mean()
         target_entropy = self.config.target_entropy * self._scale.size
         self._descend("temperature", self._log_temperature * (entropy - target_entropy))
         parts = (q_loss, actor_loss, temperature, entropy, values.mean())
         return torch.stack([part.detach() for part in parts])
+
+    def _cloning_loss(self, observations: Tensor, actions: Tensor, values: Tensor) -> Tensor:
+        """Squared distance of the likeliest actions from the demonstrated ones, where these are worth
+        more.
+
+        Args:
+            observations: of a batch, shape (B, ...), whose first half was demonstrated.
+            actions: that were taken there, shape (B, A).
+            values: of the policy's own actions, shape (B,).
+        """
+        half = self.config.batch_size // 2
+        likeliest = torch.tanh(self._actor(observations[:half])[0])
+        with torch.no_grad():
+            demonstrated = self._critics(observations[:half], actions[:half]).mean(dim=0)
+            is_better = (demonstrated > values[:half]).float()
+        distances = (likeliest - actions[:half]).square().sum(dim=1)
+        weight = self.config.cloning_coef * values.detach().abs().mean()
+        return weight * (is_better * distances).mean()
 
     def _q_loss(self, observations: Tensor, batch: Batch) -> Tensor:
         """``E[(Q(s, a) - R - gamma^n (Q'(s', a') - alpha log pi(a' | s')))^2]``, ``Q'`` the least of

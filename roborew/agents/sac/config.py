@@ -35,6 +35,9 @@ class SACConfig:
     """Entropy that the temperature is tuned to [nats an action dimension]."""
     entropy_in_target: bool = False
     """Whether the value counts the entropy to come; without it, values are those of the reward."""
+    cloning_coef: float = 0.0
+    """Weight of imitating the demonstrations where the critics value what was demonstrated higher, in
+    units of the mean value (Nair et al. 2018, arXiv:1709.10089); 0 for none."""
     hidden_dim: int = 256
     """Units of each of the two hidden layers."""
     normalize_observations: bool = True
@@ -54,6 +57,7 @@ class SACConfig:
         ):
             self._require(name, getattr(self, name) >= 1, "a whole number of at least 1")
         self._require("learning_starts", self.learning_starts >= 0, "a whole number from 0 up")
+        self._require("cloning_coef", self.cloning_coef >= 0, "a number from 0 up")
         self._require("gamma", 0 <= self.gamma <= 1, "a number in [0, 1]")
         self._require("tau", 0 < self.tau <= 1, "a number in (0, 1]")
         for name in ("learning_rate", "init_temperature"):
