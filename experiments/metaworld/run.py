@@ -37,7 +37,9 @@ DECISIONS = 38
 """Actions of an episode."""
 STEPS = 10_000
 """Actions of a whole run: 40,000 steps of the simulator."""
-KEYS = ("task", "reward", "seed", "settings")
+CAMERAS = ("corner4", "corner")
+"""Two near views, from opposite sides: the hand hides no object from both."""
+KEYS = ("task", "reward", "cameras", "seed", "settings")
 FIGURES = (
     "true_success",
     "true_success_ci_low",
@@ -98,40 +100,43 @@ def reward_words(
     return words
 
 
-def demonstrations_of(work: Path, task: str, camera: str | None) -> Path:
+def demonstrations_of(work: Path, task: str, cameras: Sequence[str]) -> Path:
     """The set of a task, collected unless it is there."""
-    folder = work / "sets" / task
+    folder = work / "sets" / _place(task, cameras)
     if not folder.exists():
-        views = ["--cameras", camera] if camera else []
-        words = ["--episodes", str(COUNT), "--out", str(folder), *views]
+        words = ["--episodes", str(COUNT), "--cameras", *cameras, "--out", str(folder)]
         roborew("collect", f"Meta-World/{task}", "--behaviors", *BEHAVIORS, *words)
     return folder
 
 
-def critic_of(work: Path, task: str, demonstrations: Path) -> Path:
+def critic_of(work: Path, task: str, cameras: Sequence[str]) -> Path:
     """The critic of a task, fitted unless it is there: to as many frames as the agent will see."""
-    folder = work / "critics" / task
+    folder = work / "critics" / _place(task, cameras)
     if not folder.exists():
+        demonstrations = demonstrations_of(work, task, cameras)
         fps = str(80 / ACTION_REPEAT)
-        words = ["--fps", fps, "--threads", "1", "--out", str(folder)]
+        words = ["--cameras", *cameras, "--fps", fps, "--threads", "1", "--out", str(folder)]
         roborew("fit", str(demonstrations), *words)
     return folder
 
 
+def _place(task: str, cameras: Sequence[str]) -> str:
+    """Name of the folder of what shows a task from these cameras."""
+    return "-".join([task, *cameras])
+
+
 def run(
-    work: Path, task: str, reward: str, seed: int, camera: str | None, settings: Sequence[str]
+    work: Path, task: str, reward: str, cameras: Sequence[str], seed: int, settings: Sequence[str]
 ) -> Mapping[str, object]:
     """Train and evaluate one agent; its summary."""
-    demonstrations = demonstrations_of(work, task, camera)
-    critic = work / "critics" / task
-    if reward.startswith("critic"):
-        critic = critic_of(work, task, demonstrations)
-    name = "-".join([task, reward, str(seed), *(word.strip("-") for word in settings)])
+    demonstrations = demonstrations_of(work, task, cameras)
+    critic = critic_of(work, task, cameras) if reward.startswith("critic") else Path()
+    extra = [word.strip("-") for word in settings]
+    name = "-".join([_place(task, cameras), reward, str(seed), *extra])
     shown = ["--demos", str(demonstrations), "--num-demos", str(COUNT)]
     begin = ["--env", f"Meta-World/{task}", "--seed", str(seed), *AGENT, *shown]
-    return train(
-        work / "runs", name, [*begin, *reward_words(reward, critic, demonstrations), *settings]
-    )
+    paid = reward_words(reward, critic, demonstrations)
+    return train(work / "runs", name, [*begin, *paid, *settings])
 
 
 def main(words: Sequence[str] | None = None) -> None:
@@ -140,18 +145,18 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--rewards", nargs="+", default=["critic-refit", "sparse", "sparse-50", "env"]
     )
-    parser.add_argument("--camera", help="name of a camera of Meta-World")
+    parser.add_argument("--cameras", nargs="+", default=CAMERAS, help="that the critic sees")
     options = parse_arguments(parser, words)
-    settings = shlex.join(options.settings)
+    settings, cameras = shlex.join(options.settings), " ".join(options.cameras)
     rows = Rows(options.results, KEYS, FIGURES)
     # Seeds outside, so that every task has a first figure early.
     for seed in options.seeds:
         for reward in options.rewards:
             for task in options.tasks:
-                key = (task, reward, seed, settings)
+                key = (task, reward, cameras, seed, settings)
                 if key in rows:
                     continue
-                summary = run(options.work, task, reward, seed, options.camera, options.settings)
+                summary = run(options.work, task, reward, options.cameras, seed, options.settings)
                 rows.add({**summary, **dict(zip(KEYS, key, strict=True))})
                 print(*key, summary["true_success"], flush=True)
 

@@ -10,6 +10,7 @@ import pytest
 import torch
 from scipy.stats import mannwhitneyu
 
+from roborew.agents.demonstrations import DemonstrationEpisode
 from roborew.agents.sac.agent import SAC, SACConfig
 from roborew.agents.sac.networks import Actor, QEnsemble
 from roborew.agents.sac.replay_buffer import ReplayBuffer, demonstration_buffer
@@ -118,6 +119,14 @@ def make_agent(seed: int = 0, config: SACConfig = QUICK, demonstrations: int = 0
     return agent
 
 
+class UnpaidEnv(PointEnv):
+    """One in which nothing is worth anything."""
+
+    def step(self, actions: Any) -> Any:
+        observations, rewards, *rest = super().step(actions)
+        return observations, np.zeros_like(rewards), *rest
+
+
 def final_distance(agent: SAC) -> float:
     env = PointEnv(64)
     observations, _ = env.reset(seed=999)
@@ -139,11 +148,13 @@ def test_it_learns_to_drive_a_point_to_its_target(demonstrations: int) -> None:
     assert np.median(trained) < 0.5 * np.median(untrained)
 
 
-@pytest.mark.parametrize("demonstrations", [0, 2])
-def test_interrupted_and_resumed_equals_uninterrupted_bit_for_bit(demonstrations: int) -> None:
+@pytest.mark.parametrize(("demonstrations", "cloning_coef"), [(0, 0.0), (2, 0.0), (2, 1.0)])
+def test_interrupted_and_resumed_equals_uninterrupted_bit_for_bit(
+    demonstrations: int, cloning_coef: float
+) -> None:
     """Reports come every 8 steps, episodes end after 20, and the memory of 30 rows turns over: the
     interruption falls into all of them."""
-    config = replace(QUICK, buffer_size=8 * 30)
+    config = replace(QUICK, buffer_size=8 * 30, cloning_coef=cloning_coef)
     whole = make_agent(3, config, demonstrations)
     whole.learn(PointEnv(8), 8 * 48)
 
@@ -163,6 +174,48 @@ def test_interrupted_and_resumed_equals_uninterrupted_bit_for_bit(demonstrations
     assert expected[0].keys() == actual[0].keys()
     for key, value in expected[0].items():
         np.testing.assert_array_equal(value, actual[0][key], err_msg=key)
+
+
+def demonstration_distance(agent: SAC, episodes: list[DemonstrationEpisode]) -> float:
+    """How far the likeliest actions are from the demonstrated ones, on average."""
+    distances: list[float] = []
+    for episode in episodes:
+        difference = agent.act(episode.observations[:-1]) - episode.actions
+        distances.append(float(np.square(difference).sum(axis=1).mean()))
+    return float(np.mean(distances))
+
+
+def distance_learned(worth: float, cloning_coef: float) -> float:
+    """As `demonstration_distance`, the median of three seeds that learned where only what was
+    demonstrated is paid, with ``worth``."""
+    episodes = [
+        replace(episode, rewards=np.full(len(episode.actions), worth, np.float32))
+        for episode in point_demonstrations(4)
+    ]
+    found: list[float] = []
+    for seed in range(3):
+        config = replace(QUICK, batch_size=64, gamma=0.0, n_step=1, cloning_coef=cloning_coef)
+        agent = SAC(*POINT_SPACES, config, seed)
+        agent.use_demonstrations(episodes)
+        agent.learn(UnpaidEnv(8), 8 * 40)
+        found.append(demonstration_distance(agent, episodes))
+    return float(np.median(found))
+
+
+def test_what_was_demonstrated_is_imitated_where_it_is_worth_more() -> None:
+    imitating = distance_learned(1.0, cloning_coef=10.0)
+    assert imitating < 0.7 * distance_learned(1.0, cloning_coef=0.0)
+    assert imitating < 0.7 * distance_learned(-1.0, cloning_coef=10.0)
+
+
+def test_without_demonstrations_there_is_nothing_to_imitate() -> None:
+    results = []
+    for coefficient in (0.0, 1.0):
+        agent = make_agent(config=replace(QUICK, cloning_coef=coefficient))
+        agent.learn(PointEnv(8), 160)
+        results.append(agent.state_dict()[0])
+    for key, value in results[0].items():
+        np.testing.assert_array_equal(value, results[1][key], err_msg=key)
 
 
 def test_acting_alone_changes_nothing_that_was_learned() -> None:
@@ -189,7 +242,15 @@ def test_unpaid_demonstrations_are_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    "bad", [{"gamma": 1.5}, {"tau": 0}, {"batch_size": 0}, {"n_step": 0}, {"learning_rate": -1}]
+    "bad",
+    [
+        {"gamma": 1.5},
+        {"tau": 0},
+        {"batch_size": 0},
+        {"n_step": 0},
+        {"learning_rate": -1},
+        {"cloning_coef": -1},
+    ],
 )
 def test_settings_that_cannot_learn_are_refused(bad: dict[str, Any]) -> None:
     with pytest.raises(InvalidInputError, match=f"SACConfig.{next(iter(bad))}"):
