@@ -56,7 +56,7 @@ RESULTS = Path(__file__).with_name("results.csv")
 LEARNER = (
     *("--agent", "sac", "--agent.batch-size", "128", "--agent.gamma", "0.97"),
     *("--agent.gradient-steps", "16", "--num-envs", "16"),
-    *("--score-every", "1"),
+    *("--agent.cloning-coef", "0.4", "--score-every", "1"),
 )
 """One gradient step an action."""
 AGENT = (*LEARNER, "--env.horizon", str(HORIZON), "--env.action-repeat", str(ACTION_REPEAT))
@@ -105,7 +105,9 @@ def demonstrations_of(work: Path, task: str, cameras: Sequence[str]) -> Path:
     folder = work / "sets" / _place(task, cameras)
     if not folder.exists():
         words = ["--episodes", str(COUNT), "--cameras", *cameras, "--out", str(folder)]
-        roborew("collect", f"Meta-World/{task}", "--behaviors", *BEHAVIORS, *words)
+        # As the agent's frames are: a lossy codec halves colors, and objects are a few pixels large.
+        exact = ["--codec", "lossless"]
+        roborew("collect", f"Meta-World/{task}", "--behaviors", *BEHAVIORS, *exact, *words)
     return folder
 
 

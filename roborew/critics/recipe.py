@@ -37,6 +37,11 @@ def checked_recipe(config: Mapping[str, Any], place: str) -> dict[str, Any]:
         raise CorruptFileError(
             f"{place}: expected from 1 to {MAX_MEMBERS} members; got {members!r:.80}."
         )
+    negatives = recipe.get("swap_negatives", 0)
+    if type(negatives) is not int or negatives < 0:
+        raise CorruptFileError(
+            f"{place}: expected swap_negatives to be a whole number from 0 up; got {negatives!r:.80}."
+        )
     words = {part: _settings(recipe.get(part), part, place) for part in ("objective", "encoder")}
     return {**recipe, **words}
 

@@ -300,6 +300,7 @@ def _fit_config(config: TrainConfig) -> FitConfig:
         encoder=EncoderConfig(recipe["encoder_name"], encoder),
         cameras=_critic_cameras(config),
         fps=recipe.get("fps"),
+        swap_negatives=recipe.get("swap_negatives", 0),
         goal_images=goals if goals.is_dir() else None,
         # The name of the stream of random numbers decides the numbers, so it stays.
         seed=Seeds(config.seed).integer("refresh"),

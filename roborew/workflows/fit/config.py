@@ -37,6 +37,10 @@ class FitConfig:
     """Folder with pictures of the goal, drawn, edited or photographed: learned from in place of the
     ends of successes, by critics that learn from pictures of the goal. No success is needed
     then."""
+    swap_negatives: int = 0
+    """Experts to learn from that are drawn again with the hand moving on alone, as failures, so that
+    the score follows the object; only where the simulator is at hand and can be put into their
+    states."""
     calibrate: bool = True
     """Turn scores into calibrated progress on the validation episodes, where they carry labels."""
     threads: int = 2
@@ -48,5 +52,6 @@ class FitConfig:
         check_whole_number("threads", self.threads)
         check_whole_number("ensemble_size", self.ensemble_size)
         check_whole_number("seed", self.seed, smallest=0)
+        check_whole_number("swap_negatives", self.swap_negatives, smallest=0)
         if not (math.isfinite(self.held_out) and 0 <= self.held_out < 0.5):
             raise InvalidInputError(f"held_out: expected a share in [0, 0.5); got {self.held_out}.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -47,6 +47,7 @@ from roborew.workflows.fit.split import (
     with_half_visited,
     without_short,
 )
+from roborew.workflows.fit.swap_films import swap_negatives
 from roborew.workflows.parts import PartConfig
 
 if TYPE_CHECKING:
@@ -70,10 +71,10 @@ class EmbeddedDemonstrations:
         names_to_fit: of the episodes to learn from; one that counts more stands there oftener.
         start: whose weights learning goes on from, see `fit_critic`.
         held_out_instructions: sentences that are held out, by instruction.
-        demonstrations: as they were read, then what an agent visited.
+        demonstrations: as they were read, then what an agent visited, then `swap_negatives`.
         examples: the same, embedded.
         episode_frames: their pictures, in the same order.
-        visited: names of the latter.
+        visited: names of what an agent visited.
         answers: what somebody said of pieces of the examples; none where nobody was asked.
         seconds: wall-clock time by part: "reading", "encoder", "embedding".
         figures: what the encoder reported last, by name; empty where it was not learned.
@@ -136,7 +137,7 @@ def embed_demonstrations(
         names_to_fit=names,
         start=start,
         held_out_instructions=recordings.held_out_instructions,
-        demonstrations=tuple(all_demonstrations),
+        demonstrations=tuple(recordings.demonstrations),
         examples=examples,
         episode_frames=recordings.episode_frames,
         visited=frozenset(demonstration.name for demonstration in visited),
@@ -227,13 +228,21 @@ def _read(
     embedder = InstructionEmbedder(encoder, held_out)
     all_indices: list[NDArray[np.int64]] = []
     all_frames: list[EpisodeFrames] = []
-    for demonstration in _counted(demonstrations, "episodes read", say):
+
+    def read(demonstration: Demonstration) -> None:
         indices = demonstration.sample_indices(config.fps)
         all_indices.append(indices)
         episode = load_episode_frames(demonstration, cameras, indices, embedder, say)
         all_frames.append(episode)
+
+    for demonstration in _counted(demonstrations, "episodes read", say):
+        read(demonstration)
+    negatives = swap_negatives(demonstrations, split.fit, cameras, config.swap_negatives)
+    for negative in _counted(negatives, "negatives drawn", say):
+        read(negative)
+    split = replace(split, fit=(*split.fit, *(negative.name for negative in negatives)))
     return _Recordings(
-        demonstrations=demonstrations,
+        demonstrations=[*demonstrations, *negatives],
         episode_frames=tuple(all_frames),
         indices=all_indices,
         cameras=cameras,

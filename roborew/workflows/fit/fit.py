@@ -164,6 +164,7 @@ def _recipe(
         "cameras": list(embedded.cameras),
         "sentences": list(sentences),
         "fps": config.fps,
+        "swap_negatives": config.swap_negatives,
         "aspect": embedded.aspect,
     }
 

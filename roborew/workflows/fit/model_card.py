@@ -27,6 +27,7 @@ from roborew.workflows.fit.critic_metrics import (
 from roborew.workflows.fit.examples import list_goal_images
 from roborew.workflows.fit.fit import Fitted
 from roborew.workflows.fit.swap import describe_swap
+from roborew.workflows.fit.swap_films import HAND_ALONE
 from roborew.wrappers import SuccessDetector
 
 MAX_PANELS = 6
@@ -184,8 +185,11 @@ def _sentences(fitted: Fitted) -> str:
 
 def _split(fitted: Fitted) -> str:
     split = fitted.split
+    behaviors = [one.notes.get("behavior") for one in fitted.demonstrations]
+    alone = behaviors.count(HAND_ALONE)
+    drawn = f" ({alone} of them experts drawn again with the hand alone)" if alone else ""
     return (
-        f"{len(split.fit)} to fit, {len(split.validation)} to validate and calibrate, "
+        f"{len(split.fit)} to fit{drawn}, {len(split.validation)} to validate and calibrate, "
         f"{len(split.test)} to test"
     )
 

@@ -13,7 +13,7 @@ from roborew.checks.synthetic import PUSH, embedded_episode
 from roborew.data.demonstration import Demonstration
 from roborew.evaluation import Measure
 from roborew.types import Clip, Frame, Scores, Video
-from roborew.workflows.fit import Fitted, swap
+from roborew.workflows.fit import Fitted, replay, swap, swap_films
 from roborew.workflows.fit.swap import HAND, NO_EXPERT, NO_RISE, NOT_ALIKE, OBJECT
 from roborew_envs import make_task
 from roborew_envs.errors import RenderError
@@ -98,7 +98,7 @@ def test_the_share_of_the_rise_is_that_of_what_the_score_reads(
     picture: Frame,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(swap, "Renderer", Painter)
+    monkeypatch.setattr(replay, "Renderer", Painter)
     figures = shares(read, picture, expert())
     assert figures[HAND].value == pytest.approx(hand)
     assert figures[OBJECT].value == pytest.approx(thing)
@@ -131,7 +131,7 @@ def test_where_no_expert_can_be_drawn_again_there_is_a_reason_and_no_figure(
     picture: Frame,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(swap, "Renderer", Painter)
+    monkeypatch.setattr(replay, "Renderer", Painter)
     figures = shares(read, picture + np.uint8(brightness), one)
     assert {measure.value for measure in figures.values()} == {None}
     assert swap.describe_swap(figures) == f"Swap test: not run; {reason}."
@@ -143,7 +143,7 @@ def test_where_nothing_can_be_drawn_the_card_says_so(
     def refuse(*arguments: Any) -> Painter:
         raise RenderError("cannot draw with MUJOCO_GL='egl': no device")
 
-    monkeypatch.setattr(swap, "Renderer", refuse)
+    monkeypatch.setattr(replay, "Renderer", refuse)
     assert "no device" in swap.describe_swap(shares(green, picture, expert()))
 
 
@@ -153,7 +153,7 @@ def test_the_hand_moves_on_a_shut_drawer_and_the_drawer_opens_by_itself() -> Non
     with Renderer(task.model, 48, 36) as renderer:
         qpos = episode.qpos[[0, -1]]
         first, last = renderer.render(qpos, "front", task.visual_overrides(qpos))
-    films = swap.draw_swap(expert(), first, ("front",), 1.0)
+    films = swap_films.draw_swap(expert(), first, ("front",), 1.0)
     assert films is not None
     for film in (films.whole, films.hand, films.thing):
         assert film.shape == films.whole.shape

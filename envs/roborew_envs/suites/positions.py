@@ -1,0 +1,101 @@
+"""Positions of a suite's MuJoCo world: those that an episode went through, and pictures of any."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import Any
+
+import mujoco
+import numpy as np
+from numpy.typing import NDArray
+
+from roborew_envs.rendering.render_context import place_bodies
+from roborew_envs.suites.mujoco_world import MujocoWorld, find_world
+from roborew_envs.suites.suite_renderer import Capture
+from roborew_envs.suites.vector import SuiteVectorEnv
+
+ROBOT_JOINTS = ("right_j", "r_close", "l_close", "robot0:")
+"""How the names of a robot's joints begin in Meta-World and Gymnasium-Robotics."""
+_WIDTHS = {
+    mujoco.mjtJoint.mjJNT_FREE: 7,
+    mujoco.mjtJoint.mjJNT_BALL: 4,
+    mujoco.mjtJoint.mjJNT_SLIDE: 1,
+    mujoco.mjtJoint.mjJNT_HINGE: 1,
+}
+"""Numbers that say where a joint is."""
+Positions = NDArray[np.float64]
+"""Where everything is, shape (T, nq)."""
+
+
+def robot_positions(env: SuiteVectorEnv) -> NDArray[np.bool_] | None:
+    """Which of a world's positions are its robot's, shape (nq,); None where there is no robot that
+    is known by its `ROBOT_JOINTS`, or nothing beside it."""
+    world = find_world(env.envs[0])
+    if world is None:
+        return None
+    is_robot = np.zeros(world.model.nq, np.bool_)
+    for i in range(world.model.njnt):
+        joint = world.model.joint(i)
+        if joint.name.startswith(ROBOT_JOINTS):
+            first = int(joint.qposadr[0])
+            is_robot[first : first + _WIDTHS[mujoco.mjtJoint(int(joint.type[0]))]] = True
+    return is_robot if is_robot.any() and not is_robot.all() else None
+
+
+def replay_positions(
+    env: SuiteVectorEnv, seed: int, actions: NDArray[Any]
+) -> tuple[Positions, NDArray[Any]]:
+    """Play an episode again, from its seed.
+
+    Args:
+        env: of one environment.
+        seed: of its start.
+        actions: shape (T, A).
+
+    Returns:
+        positions, start first, shape (T + 1, nq), and observations, shape (T + 1, D); fewer where
+        it ends before.
+    """
+    observation, _ = env.reset(seed=[seed])
+    world = _world(env)
+    positions = [world.data.qpos.copy()]
+    observations = [observation[0]]
+    for action in actions:
+        observation, _, terminated, truncated, _ = env.step(action[None])
+        positions.append(world.data.qpos.copy())
+        observations.append(observation[0])
+        if terminated[0] or truncated[0]:
+            break
+    return np.stack(positions), np.stack(observations)
+
+
+def render_positions(
+    env: SuiteVectorEnv, positions: Positions, camera: str | None = None
+) -> NDArray[np.uint8]:
+    """Frames of the first environment's world with everything moved to the positions (T, nq), shape
+    (T, H, W, 3); the simulation goes on where it was."""
+    captures: list[Capture] = []
+    with _moved(_world(env)) as world:
+        for row in positions:
+            world.data.qpos[:] = row
+            place_bodies(world.model, world.data)
+            captures.append(env.capture(0, camera))
+    return env.render_captures(captures)
+
+
+@contextmanager
+def _moved(world: MujocoWorld) -> Generator[MujocoWorld]:
+    """A world whose positions may be written; they are put back."""
+    before = world.data.qpos.copy()
+    try:
+        yield world
+    finally:
+        world.data.qpos[:] = before
+        place_bodies(world.model, world.data)
+
+
+def _world(env: SuiteVectorEnv) -> MujocoWorld:
+    world = find_world(env.envs[0])
+    assert world is not None  # `robot_positions` has said so
+    return world
