@@ -25,22 +25,26 @@ _WIDTHS = {
 }
 """Numbers that say where a joint is."""
 Positions = NDArray[np.float64]
-"""Where everything is, shape (T, nq)."""
+"""Where everything is, shape (T, P): the joints, then what is led by hand, as a robot is (MuJoCo's
+mocap bodies)."""
 
 
 def robot_positions(env: SuiteVectorEnv) -> NDArray[np.bool_] | None:
-    """Which of a world's positions are its robot's, shape (nq,); None where there is no robot that
+    """Which of a world's positions are its robot's, shape (P,); None where there is no robot that
     is known by its `ROBOT_JOINTS`, or nothing beside it."""
     world = find_world(env.envs[0])
     if world is None:
         return None
-    is_robot = np.zeros(world.model.nq, np.bool_)
+    # What leads the robot is the robot's, too.
+    is_robot = np.ones(len(_read(world)), np.bool_)
+    is_robot[: world.model.nq] = False
     for i in range(world.model.njnt):
         joint = world.model.joint(i)
         if joint.name.startswith(ROBOT_JOINTS):
             first = int(joint.qposadr[0])
             is_robot[first : first + _WIDTHS[mujoco.mjtJoint(int(joint.type[0]))]] = True
-    return is_robot if is_robot.any() and not is_robot.all() else None
+    joints = is_robot[: world.model.nq]
+    return is_robot if joints.any() and not joints.all() else None
 
 
 def replay_positions(
@@ -54,16 +58,16 @@ def replay_positions(
         actions: shape (T, A).
 
     Returns:
-        positions, start first, shape (T + 1, nq), and observations, shape (T + 1, D); fewer where
+        positions, start first, shape (T + 1, P), and observations, shape (T + 1, D); fewer where
         it ends before.
     """
     observation, _ = env.reset(seed=[seed])
     world = _world(env)
-    positions = [world.data.qpos.copy()]
+    positions = [_read(world)]
     observations = [observation[0]]
     for action in actions:
         observation, _, terminated, truncated, _ = env.step(action[None])
-        positions.append(world.data.qpos.copy())
+        positions.append(_read(world))
         observations.append(observation[0])
         if terminated[0] or truncated[0]:
             break
@@ -73,13 +77,12 @@ def replay_positions(
 def render_positions(
     env: SuiteVectorEnv, positions: Positions, camera: str | None = None
 ) -> NDArray[np.uint8]:
-    """Frames of the first environment's world with everything moved to the positions (T, nq), shape
+    """Frames of the first environment's world with everything moved to the positions (T, P), shape
     (T, H, W, 3); the simulation goes on where it was."""
     captures: list[Capture] = []
     with _moved(_world(env)) as world:
         for row in positions:
-            world.data.qpos[:] = row
-            place_bodies(world.model, world.data)
+            _write(world, row)
             captures.append(env.capture(0, camera))
     return env.render_captures(captures)
 
@@ -87,12 +90,27 @@ def render_positions(
 @contextmanager
 def _moved(world: MujocoWorld) -> Generator[MujocoWorld]:
     """A world whose positions may be written; they are put back."""
-    before = world.data.qpos.copy()
+    before = _read(world)
     try:
         yield world
     finally:
-        world.data.qpos[:] = before
-        place_bodies(world.model, world.data)
+        _write(world, before)
+
+
+def _read(world: MujocoWorld) -> Positions:
+    """Where everything is now, shape (P,)."""
+    data = world.data
+    return np.concatenate([data.qpos, data.mocap_pos.ravel(), data.mocap_quat.ravel()])
+
+
+def _write(world: MujocoWorld, row: Positions) -> None:
+    """Put everything there."""
+    model, data = world.model, world.data
+    joints, places, turns = np.split(row, [model.nq, model.nq + 3 * model.nmocap])
+    data.qpos[:] = joints
+    data.mocap_pos[:] = places.reshape(-1, 3)
+    data.mocap_quat[:] = turns.reshape(-1, 4)
+    place_bodies(model, data)
 
 
 def _world(env: SuiteVectorEnv) -> MujocoWorld:

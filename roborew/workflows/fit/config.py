@@ -38,9 +38,8 @@ class FitConfig:
     ends of successes, by critics that learn from pictures of the goal. No success is needed
     then."""
     swap_negatives: int = 0
-    """Experts to learn from that are drawn again with the hand moving on alone, as failures, so that
-    the score follows the object; only where the simulator is at hand and can be put into their
-    states."""
+    """Experts to learn from that are drawn again, each as it was and as a failure in which the hand
+    moves on alone, so that the score follows the object; only where their simulator is at hand."""
     calibrate: bool = True
     """Turn scores into calibrated progress on the validation episodes, where they carry labels."""
     threads: int = 2

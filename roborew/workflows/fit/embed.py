@@ -47,7 +47,7 @@ from roborew.workflows.fit.split import (
     with_half_visited,
     without_short,
 )
-from roborew.workflows.fit.swap_films import swap_negatives
+from roborew.workflows.fit.swap_films import swap_pairs
 from roborew.workflows.parts import PartConfig
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class EmbeddedDemonstrations:
         names_to_fit: of the episodes to learn from; one that counts more stands there oftener.
         start: whose weights learning goes on from, see `fit_critic`.
         held_out_instructions: sentences that are held out, by instruction.
-        demonstrations: as they were read, then what an agent visited, then `swap_negatives`.
+        demonstrations: as they were read, then what an agent visited, then `swap_pairs`.
         examples: the same, embedded.
         episode_frames: their pictures, in the same order.
         visited: names of what an agent visited.
@@ -237,12 +237,12 @@ def _read(
 
     for demonstration in _counted(demonstrations, "episodes read", say):
         read(demonstration)
-    negatives = swap_negatives(demonstrations, split.fit, cameras, config.swap_negatives)
-    for negative in _counted(negatives, "negatives drawn", say):
-        read(negative)
-    split = replace(split, fit=(*split.fit, *(negative.name for negative in negatives)))
+    pairs = swap_pairs(demonstrations, split.fit, cameras, config.swap_negatives)
+    for demonstration in pairs:
+        read(demonstration)
+    split = replace(split, fit=(*split.fit, *(demonstration.name for demonstration in pairs)))
     return _Recordings(
-        demonstrations=[*demonstrations, *negatives],
+        demonstrations=[*demonstrations, *pairs],
         episode_frames=tuple(all_frames),
         indices=all_indices,
         cameras=cameras,

@@ -187,7 +187,9 @@ def _split(fitted: Fitted) -> str:
     split = fitted.split
     behaviors = [one.notes.get("behavior") for one in fitted.demonstrations]
     alone = behaviors.count(HAND_ALONE)
-    drawn = f" ({alone} of them experts drawn again with the hand alone)" if alone else ""
+    drawn = (
+        f" ({alone} experts among them twice more, whole and with the hand alone)" if alone else ""
+    )
     return (
         f"{len(split.fit)} to fit{drawn}, {len(split.validation)} to validate and calibrate, "
         f"{len(split.test)} to test"

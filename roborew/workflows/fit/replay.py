@@ -22,7 +22,7 @@ from roborew_envs.suites.positions import render_positions, replay_positions, ro
 from roborew_envs.suites.vector import SuiteVectorEnv
 
 States = NDArray[np.float64]
-"""Positions of everything, shape (T, nq)."""
+"""Positions of everything, shape (T, P)."""
 MAX_OBSERVATION_ERROR = 1e-3
 """Most that an observation of the replay may differ from the recorded one [its own units]."""
 
@@ -49,12 +49,12 @@ class Replay:
     """An episode that was played again.
 
     Attributes:
-        qpos: where everything was in each frame, shape (T, nq).
-        is_robot: which of the positions are the robot's, shape (nq,).
-        draw: pictures of some states (n, nq), shape (n, H, W, 3).
+        positions: of everything in each frame, shape (T, P).
+        is_robot: which of the positions are the robot's, shape (P,).
+        draw: pictures of other positions (n, P), shape (n, H, W, 3).
     """
 
-    qpos: States
+    positions: States
     is_robot: BoolArray
     draw: Callable[[States, View], Video]
 

@@ -3,8 +3,8 @@ alone."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -58,7 +58,7 @@ def draw_swap(
     replay = replay_expert(demonstration)
     if replay is None:
         return None
-    qpos = replay.qpos[subsample_indices(len(replay.qpos), demonstration.fps, fps)]
+    qpos = replay.positions[subsample_indices(len(replay.positions), demonstration.fps, fps)]
     hand, thing = swap_states(qpos, replay.is_robot)
     if np.abs(qpos - hand).max() < MIN_MOVE:
         return None
@@ -73,49 +73,17 @@ def draw_swap(
     return None
 
 
-def hand_alone(
-    demonstration: Demonstration, picture: Frame, cameras: Sequence[str]
-) -> Demonstration | None:
-    """A failure that an expert's episode is turned into: the hand does what it did, and nothing else
-    moves; None as of `draw_swap`.
-
-    Args:
-        demonstration: the expert's episode, which `can_be_replayed`.
-        picture: its first frame, as of `draw_swap`.
-        cameras: from left to right.
-
-    Raises:
-        RenderError: nothing can be drawn here.
-    """
-    films = draw_swap(demonstration, picture, cameras, None)
-    if films is None or len(films.hand) != demonstration.length:
-        return None
-    views = dict(zip(cameras, np.split(films.hand, len(cameras), axis=2), strict=True))
-    return Demonstration(
-        name=f"{demonstration.name}-hand-alone",
-        instruction=demonstration.instruction,
-        paraphrases=demonstration.paraphrases,
-        wrong_instructions=demonstration.wrong_instructions,
-        length=demonstration.length,
-        fps=demonstration.fps,
-        cameras=tuple(cameras),
-        source=lambda camera: iter(views[camera]),
-        # Of each frame where that is all that is told of the others: the goal is nowhere reached.
-        success=None if demonstration.success is None else np.zeros(demonstration.length, np.bool_),
-        succeeded=False,
-        quality="failure" if demonstration.quality is not None else None,
-        notes={**demonstration.notes, "behavior": HAND_ALONE},
-        timestamps=demonstration.timestamps,
-    )
-
-
-def swap_negatives(
+def swap_pairs(
     demonstrations: Sequence[Demonstration],
     names: Sequence[str],
     cameras: Sequence[str],
     count: int,
 ) -> list[Demonstration]:
-    """Failures that experts are turned into, see `hand_alone`.
+    """Experts drawn again, each as it was and as a failure in which the hand does the same and
+    nothing else moves.
+
+    Both, since what is drawn anew looks otherwise than a film that a codec has been at: in a failure
+    alone that would tell it from a success.
 
     Args:
         demonstrations: of any kind.
@@ -128,26 +96,56 @@ def swap_negatives(
         RenderError: nothing can be drawn here.
     """
     chosen = set(names)
-    negatives: list[Demonstration] = []
+    pairs: list[Demonstration] = []
     for demonstration in demonstrations:
-        if len(negatives) == count:
+        if len(pairs) == 2 * count:
             break
         if demonstration.name in chosen and can_be_replayed(demonstration):
-            picture = next(demonstration.moments(cameras))
-            negative = hand_alone(demonstration, picture, cameras)
-            if negative is not None:
-                negatives.append(negative)
-    if count and not negatives:
+            pairs += _swap_pair(demonstration, cameras)
+    if count and not pairs:
         raise InvalidInputError(
             f"swap_negatives: got {count}, and none of {len(names)} demonstrations to fit is an expert "
             "that can be drawn again with the hand alone: it takes experts of `roborew collect`, of an "
             "environment that is installed here, whose robot moves other things. Leave it out."
         )
-    return negatives
+    return pairs
+
+
+def _swap_pair(demonstration: Demonstration, cameras: Sequence[str]) -> list[Demonstration]:
+    """An expert as it was and with the hand alone; none as of `draw_swap`."""
+    picture = next(demonstration.moments(cameras))
+    films = draw_swap(demonstration, picture, cameras, None)
+    if films is None or len(films.hand) != demonstration.length:
+        return []
+    # Of each frame where that is all that is told of the others: the goal is nowhere reached.
+    nowhere = np.zeros(demonstration.length, np.bool_)
+    failure = replace(
+        demonstration,
+        name=f"{demonstration.name}-{HAND_ALONE.replace(' ', '-')}",
+        progress=None,
+        success=None if demonstration.success is None else nowhere,
+        succeeded=False,
+        quality=None if demonstration.quality is None else "failure",
+        stages=None,
+        keyframes=None,
+        notes={**demonstration.notes, "behavior": HAND_ALONE},
+    )
+    whole = replace(demonstration, name=f"{demonstration.name}-again")
+    return [_with_film(whole, films.whole, cameras), _with_film(failure, films.hand, cameras)]
+
+
+def _with_film(demonstration: Demonstration, film: Video, cameras: Sequence[str]) -> Demonstration:
+    """The demonstration with other frames, the views side by side, (T, H, W, 3)."""
+    views = dict(zip(cameras, np.split(film, len(cameras), axis=2), strict=True))
+
+    def source(camera: str) -> Iterator[Frame]:
+        return iter(views[camera])
+
+    return replace(demonstration, cameras=tuple(cameras), source=source)
 
 
 def swap_states(qpos: States, is_robot: BoolArray) -> tuple[States, States]:
-    """The states (T, nq) in which the robot alone moves as it did, and those in which all else
+    """The states (T, P) in which the robot alone moves as it did, and those in which all else
     does.
 
     >>> hand, thing = swap_states(np.array([[0.0, 0.0], [1.0, 2.0]]), np.array([True, False]))
