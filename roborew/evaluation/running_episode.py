@@ -46,8 +46,10 @@ class RunningEpisode:
 
     def _add_truth(self, slot: int, infos: Mapping[str, Any]) -> None:
         progress = math.nan
-        if "progress" in infos:
-            progress = float(infos["progress"][slot])
+        for name in ("progress", "measured_progress"):
+            if name in infos:
+                progress = float(infos[name][slot])
+                break
         success = False
         if "success" in infos:
             success = bool(infos["success"][slot])

@@ -48,6 +48,7 @@ from roborew.workflows.train.cameras import read_refit_demonstrations
 from roborew.workflows.train.config import TrainConfig
 from roborew.workflows.trained import config_of_phase, critic_path, load_trained, visited_path
 from roborew.wrappers.step_log import StepLog
+from roborew_envs import TASKS
 
 FIRST_SEED = 30_000_000_000
 """Starts of these episodes: never those that agents train on or are evaluated on."""
@@ -181,11 +182,17 @@ def _columns(
     }
 
 
-def frame_labels(recording: Recording) -> dict[str, NDArray[Any]]:
-    """The truth of every frame, as far as the simulator reports it."""
+def frame_labels(recording: Recording, env_id: str) -> dict[str, NDArray[Any]]:
+    """The truth of every frame, as far as the simulator reports it.
+
+    Args:
+        recording: an episode.
+        env_id: of its environment; one of another suite tells success at most, and the progress that
+            it measures is for evaluation alone.
+    """
     episode = recording.episode
     columns: dict[str, NDArray[Any]] = {}
-    if np.isfinite(episode.progress).all():
+    if env_id in TASKS and np.isfinite(episode.progress).all():
         columns["progress"] = np.asarray(episode.progress, np.float32)
     if episode.success is not None:
         columns["success"] = np.asarray(episode.success, np.bool_)
@@ -263,7 +270,7 @@ def _told_episodes(run: RunDirectory, config: TrainConfig, number: int) -> list[
 
 
 LABELS: Mapping[str, Callable[[RunDirectory, TrainConfig, int], Labels]] = {
-    "frames": lambda run, config, number: frame_labels,
+    "frames": lambda run, config, number: partial(frame_labels, env_id=config.env.id),
     "episodes": partial(_episode_labels, outcome=np.any),
     "ends": partial(_episode_labels, outcome=lambda success: success[-1]),
     "person": lambda run, config, number: lambda recording: {},

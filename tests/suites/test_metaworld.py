@@ -224,3 +224,24 @@ def test_the_marker_of_the_goal_can_be_hidden_and_nothing_else_changes() -> None
     np.testing.assert_array_equal(with_marker, without)
     changed = (shown != hidden).any(axis=-1)
     assert 0 < changed.sum() < 40
+
+
+@pytest.mark.parametrize("name", ["drawer-open-v3", "push-v3", "window-open-v3", "reach-v3"])
+def test_progress_is_how_much_of_the_first_distance_is_gone(name: str) -> None:
+    env = SuiteVectorEnv(f"Meta-World/{name}", 1)
+    observations, infos = env.reset(seed=4)
+    assert infos["measured_progress"].tolist() == [0.0]
+    curve, success = [0.0], [False]
+    while not success[-1] and len(curve) < 200:
+        observations, _, _, _, infos = env.step(env.expert(observations))
+        curve.append(float(infos["measured_progress"][0]))
+        success.append(bool(infos["success"][0]))
+    assert success[-1] and curve[-1] == 1.0
+    assert min(curve) >= 0 and 0.5 < max(curve[:-1]) < 1
+    assert np.diff(curve).min() > -0.2
+
+
+def test_a_task_that_measures_no_distance_tells_no_progress() -> None:
+    env = SuiteVectorEnv("Meta-World/door-open-v3", 1)
+    env.reset(seed=0)
+    assert "measured_progress" not in env.step(np.zeros((1, 4)))[4]

@@ -2,10 +2,10 @@
 arXiv:1910.10897).
 
 Beside Meta-World's own: `reset(seed=...)` decides the start, the goal is part of the observation
-and of its space, success is told of every state, and the corner cameras, which hang upside down,
-are turned upright. The first observation and the first frame show the start, where upstream some
-show what was before it (a window that is still closed). An episode never ends on success, only
-after 500 steps.
+and of its space, success is told of every state, ``measured_progress`` where the task measures a
+distance, and the corner cameras, which hang upside down, are turned upright. The first observation
+and the first frame show the start, where upstream some show what was before it (a window that is
+still closed). An episode never ends on success, only after 500 steps.
 """
 
 from __future__ import annotations
@@ -30,6 +30,9 @@ MAX_EPISODE_STEPS = 500
 """Steps of an episode, as upstream has it."""
 DEFAULT_CAMERA = "corner2"
 """The view that most work on rewards from pictures takes."""
+
+_DISTANCE = "obj_to_target"
+"""What Meta-World calls the distance of the object from the goal [m]."""
 
 _classes: dict[str, type[Any]] = import_module("metaworld.env_dict").ALL_V3_ENVIRONMENTS
 TASK_NAMES: tuple[str, ...] = tuple(_classes)
@@ -97,6 +100,7 @@ class MetaWorldEnv(gymnasium.Wrapper[Any, Any, Any, Any]):
         _turn_upright(bare.model)
         super().__init__(bare)
         self._shows_goal = goal_marker
+        self._first_distance = 0.0
         self._policy = _load_policy(name)
         self.can_undo = name not in IRREVERSIBLE_TASKS
         self.undo_expert: Expert | None = None
@@ -126,12 +130,23 @@ class MetaWorldEnv(gymnasium.Wrapper[Any, Any, Any, Any]):
         observation[18:36] = first_frame
         bare._prev_obs = first_frame
         _, info = bare.evaluate_state(observation, np.zeros(4, np.float32))
-        return observation, _with_success(info)
+        self._first_distance = float(info[_DISTANCE])
+        return observation, self._with_truth(info)
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """Advance by one step."""
         observation, reward, terminated, truncated, info = self.env.step(action)
-        return observation, float(reward), terminated, truncated, _with_success(info)
+        return observation, float(reward), terminated, truncated, self._with_truth(info)
+
+    def _with_truth(self, info: dict[str, Any]) -> dict[str, Any]:
+        """The info with success under both of its names, and how much of the first distance from
+        object to goal is gone, in [0, 1]; NaN in the five tasks that always say 0."""
+        success = bool(info["success"])
+        progress = float("nan")
+        if self._first_distance > 0:
+            gone = 1 - float(info[_DISTANCE]) / self._first_distance
+            progress = 1.0 if success else min(max(gone, 0.0), 1.0)
+        return info | {"success": success, "is_success": success, "measured_progress": progress}
 
     def expert(self, observations: NDArray[np.float64]) -> NDArray[np.float32]:
         """Meta-World's own scripted policy: observations (N, 39) to actions (N, 4), in [-1, 1]."""
@@ -162,11 +177,6 @@ def _act(policy: Any, observations: NDArray[np.float64]) -> NDArray[np.float32]:
     with warnings.catch_warnings(action="ignore", category=UserWarning):
         actions = [policy.get_action(observation.copy()) for observation in observations]
     return np.clip(actions, -1, 1).astype(np.float32)
-
-
-def _with_success(info: dict[str, Any]) -> dict[str, Any]:
-    success = bool(info["success"])
-    return info | {"success": success, "is_success": success}
 
 
 def _turn_upright(model: mujoco.MjModel) -> None:

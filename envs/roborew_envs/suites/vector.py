@@ -32,6 +32,8 @@ from roborew_envs.suites.suite_renderer import Capture, SuiteRenderer
 Arrays = dict[str, NDArray[Any]]
 _SUCCESS_KEYS = ("success", "is_success")
 """What Meta-World and Gymnasium-Robotics call it."""
+MEASURED_PROGRESS = "measured_progress"
+"""What an environment calls progress that it measures and that no label says."""
 Expert = Callable[[NDArray[Any]], NDArray[np.float32]]
 """Observations (N, D) -> actions (N, A)."""
 _log = logging.getLogger(__name__)
@@ -42,8 +44,9 @@ class SuiteVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
     autoreset ``DISABLED``.
 
     Rewards and the end of an episode are the environment's own. Observations are flattened to shape
-    (N, D). Infos hold ``success`` (N,) bool where the suite tells it and nothing else: no progress
-    is made up.
+    (N, D). Infos hold ``success`` (N,) bool where the suite tells it; and ``measured_progress`` (N,)
+    in [0, 1] where the environment measures some, which is for evaluation alone: it is no label, and
+    nobody is paid for it.
 
     Every episode has a seed: the given one for the first, later ones follow from it and the
     episode's number. So the state of everything is seeds and actions: `get_state` keeps these, and
@@ -142,7 +145,7 @@ class SuiteVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
                 self._root_seeds[i] = root_seed
                 self._episode_numbers[i] = 0
             infos[i] = self._start_episode(i)
-        return self._observations.copy(), self._success_infos(infos)
+        return self._observations.copy(), self._truth_infos(infos)
 
     def step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
         """Advance every environment by one step, or as many as actions are repeated for."""
@@ -160,7 +163,7 @@ class SuiteVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
             action = valid[i].copy()  # kept for replays, whatever the caller does with its array
             rewards[i], terminated[i], truncated[i], infos[i] = self._step_env(i, action)
         self._ended = terminated | truncated
-        return self._observations.copy(), rewards, terminated, truncated, self._success_infos(infos)
+        return self._observations.copy(), rewards, terminated, truncated, self._truth_infos(infos)
 
     def _validate_actions(self, actions: Any) -> NDArray[Any]:
         spaces = cast(Any, self)  # Gymnasium leaves the parameter of these spaces open
@@ -287,15 +290,22 @@ class SuiteVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
             self._observations[i], _, _, _, info = self._repeat(i, action)
         return info
 
-    def _success_infos(self, infos: Mapping[int, Mapping[str, Any]]) -> dict[str, Any]:
+    def _truth_infos(self, infos: Mapping[int, Mapping[str, Any]]) -> dict[str, Any]:
         success = np.zeros(self.num_envs, np.bool_)
         is_known = np.zeros(self.num_envs, np.bool_)
+        progress = np.full(self.num_envs, np.nan, np.float32)
         for i, info in infos.items():
             value = _find_success(info)
             if value is not None:
                 success[i] = value
                 is_known[i] = True
-        return {"success": success, "_success": is_known} if is_known.any() else {}
+            progress[i] = info.get(MEASURED_PROGRESS, np.nan)
+        truth: dict[str, Any] = {}
+        if is_known.any():
+            truth |= {"success": success, "_success": is_known}
+        if np.isfinite(progress).any():
+            truth |= {MEASURED_PROGRESS: progress}
+        return truth
 
     @property
     def resizable(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,7 @@ def collect_round(run: RunDirectory, config: TrainConfig, number: int) -> None:
             number,
             settings_of(config).episodes,
             config.env.cameras or ("front",),
-            true_columns,
+            partial(true_columns, env_id=config.env.id),
         )
     lines: list[str] = []
     for earlier in range(1, number + 1):
@@ -60,9 +61,9 @@ def _agent(run: RunDirectory, config: TrainConfig) -> Agent:
         return make_agent(config, env)
 
 
-def true_columns(recording: Recording) -> dict[str, NDArray[Any]]:
-    """The truth of every frame, under names that no critic reads."""
-    return {f"true_{name}": column for name, column in frame_labels(recording).items()}
+def true_columns(recording: Recording, env_id: str) -> dict[str, NDArray[Any]]:
+    """The truth of every frame, see `frame_labels`, under names that no critic reads."""
+    return {f"true_{name}": column for name, column in frame_labels(recording, env_id).items()}
 
 
 def _below(row: dict[str, Any], folder: str) -> dict[str, Any]:
