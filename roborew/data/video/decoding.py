@@ -8,6 +8,7 @@ from typing import cast
 
 import av
 import numpy as np
+from av.video.reformatter import VideoReformatter
 
 from roborew.data.video.header import DEFAULT_LIMITS, REMEDY, VideoLimits, open_video
 from roborew.data.video.integrity import VideoIntegrity
@@ -35,7 +36,9 @@ def iter_timestamped(
 ) -> Iterator[tuple[float, Frame]]:
     """Decode frames with their times [s] from the last key frame at or before ``start`` [s]; errors
     as `iter_video`."""
-    return ((time, upright(picture)) for time, picture in iter_pictures(path, limits, start))
+    converter = Converter()
+    pictures = iter_pictures(path, limits, start)
+    return ((time, converter.upright(picture)) for time, picture in pictures)
 
 
 def iter_pictures(
@@ -76,11 +79,21 @@ def _check_size(
         )
 
 
-def upright(picture: av.VideoFrame) -> Frame:
-    """Shape (H, W, 3), turned as the header says: telephones store what they film on its side."""
-    frame = cast(Frame, picture.to_ndarray(format="rgb24"))
-    return (
-        np.ascontiguousarray(np.rot90(frame, round(picture.rotation / 90)))
-        if picture.rotation
-        else frame
-    )
+class Converter:
+    """Turns pictures of one video into frames.
+
+    One for all of them: to look up how colors are converted takes longer than to convert a small
+    picture.
+    """
+
+    def __init__(self) -> None:
+        self._reformatter = VideoReformatter()
+
+    def upright(self, picture: av.VideoFrame) -> Frame:
+        """Shape (H, W, 3), turned as the header says: telephones store what they film on its
+        side."""
+        colors = self._reformatter.reformat(picture, format="rgb24", threads=1)
+        frame = cast(Frame, colors.to_ndarray())
+        if not picture.rotation:
+            return frame
+        return np.ascontiguousarray(np.rot90(frame, round(picture.rotation / 90)))

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from roborew.data.pictures import side_by_side
 from roborew.data.subsample import TimeSampler
-from roborew.data.video.decoding import TimedPicture, iter_pictures, upright
+from roborew.data.video.decoding import Converter, TimedPicture, iter_pictures
 from roborew.data.video.header import DEFAULT_LIMITS, VideoInfo, VideoLimits, open_video, video_info
 from roborew.errors import InvalidInputError
 from roborew.types import Frame
@@ -71,21 +71,26 @@ def iter_sampled(
 
 
 def _sample(videos: Sequence[Iterator[TimedPicture]], sampler: TimeSampler) -> Generator[Moment]:
+    converters = [Converter() for _ in videos]
     skipped: tuple[int, Sequence[TimedPicture]] | None = None
     for index, pictures in enumerate(zip_longest(*videos)):
         if None in pictures:
             raise InvalidInputError(f"views: expected the same moments; one ends at frame {index}.")
         skipped = (index, pictures)
         if sampler.keeps(pictures[0][0]):
-            yield _moment(*skipped)
+            yield _moment(*skipped, converters)
             skipped = None
     if skipped is not None:
-        yield _moment(*skipped)
+        yield _moment(*skipped, converters)
 
 
-def _moment(index: int, pictures: Sequence[TimedPicture]) -> Moment:
+def _moment(
+    index: int, pictures: Sequence[TimedPicture], converters: Sequence[Converter]
+) -> Moment:
     time, _ = pictures[0]
-    return Moment(index, time, side_by_side([upright(picture) for _, picture in pictures]))
+    pairs = zip(converters, pictures, strict=True)
+    views = [converter.upright(picture) for converter, (_, picture) in pairs]
+    return Moment(index, time, side_by_side(views))
 
 
 def packet_times(path: str | Path, limits: VideoLimits = DEFAULT_LIMITS) -> NDArray[np.float64]:
