@@ -80,7 +80,7 @@ def render_positions(
     """Frames of the first environment's world with everything moved to the positions (T, P), shape
     (T, H, W, 3); the simulation goes on where it was."""
     captures: list[Capture] = []
-    with _moved(_world(env)) as world:
+    with _movable(_world(env)) as world:
         for row in positions:
             _write(world, row)
             captures.append(env.capture(0, camera))
@@ -88,7 +88,7 @@ def render_positions(
 
 
 @contextmanager
-def _moved(world: MujocoWorld) -> Generator[MujocoWorld]:
+def _movable(world: MujocoWorld) -> Generator[MujocoWorld]:
     """A world whose positions may be written; they are put back."""
     before = _read(world)
     try:

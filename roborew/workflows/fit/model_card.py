@@ -187,11 +187,11 @@ def _split(fitted: Fitted) -> str:
     split = fitted.split
     behaviors = [one.notes.get("behavior") for one in fitted.demonstrations]
     alone = behaviors.count(HAND_ALONE)
-    drawn = (
+    note = (
         f" ({alone} experts among them twice more, whole and with the hand alone)" if alone else ""
     )
     return (
-        f"{len(split.fit)} to fit{drawn}, {len(split.validation)} to validate and calibrate, "
+        f"{len(split.fit)} to fit{note}, {len(split.validation)} to validate and calibrate, "
         f"{len(split.test)} to test"
     )
 
