@@ -68,6 +68,16 @@ def parse_arguments(
     return options
 
 
+def without(words: Sequence[str], settings: Sequence[str]) -> list[str]:
+    """Pairs of a flag and its value but for those that the settings name, too, which count.
+
+    >>> without(["--seed", "0", "--score-every", "4"], ["--score-every", "2"])
+    ['--seed', '0']
+    """
+    pairs = zip(words[::2], words[1::2], strict=True)
+    return [word for pair in pairs if pair[0] not in settings for word in pair]
+
+
 def train(work: Path, name: str, words: Sequence[str]) -> Mapping[str, Any]:
     """Train and evaluate one agent, on a perfect dense reward if no other is named, or finish one
     that was interrupted; its summary.

@@ -17,7 +17,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from experiments.agents.run import agents_parser, parse_arguments, roborew, train
+from experiments.agents.run import agents_parser, parse_arguments, roborew, train, without
 from experiments.critics.tables import Rows
 
 TASKS = (
@@ -136,7 +136,7 @@ def run(
     extra = [word.strip("-") for word in settings]
     name = "-".join([_place(task, cameras), reward, str(seed), *extra])
     shown = ["--demos", str(demonstrations), "--num-demos", str(COUNT)]
-    begin = ["--env", f"Meta-World/{task}", "--seed", str(seed), *AGENT, *shown]
+    begin = ["--env", f"Meta-World/{task}", "--seed", str(seed), *without(AGENT, settings), *shown]
     paid = reward_words(reward, critic, demonstrations)
     return train(work / "runs", name, [*begin, *paid, *settings])
 

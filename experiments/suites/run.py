@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from experiments.agents.run import agents_parser, parse_arguments, roborew, train
+from experiments.agents.run import agents_parser, parse_arguments, roborew, train, without
 from experiments.critics.tables import Rows
 from experiments.metaworld.run import LEARNER, reward_words
 from roborew.data.reading import read_demonstrations
@@ -187,14 +187,16 @@ class Bench:
     ) -> Mapping[str, object]:
         """Train and evaluate one agent; its summary."""
         name = self._run_name(reward, count, seed, settings)
-        words = [*self._train_words(reward, count, seed), *settings]
+        words = [*self._train_words(reward, count, seed, settings), *settings]
         return train(self.work / "runs", name, words)
 
     def _run_name(self, reward: str, count: int, seed: int, settings: Sequence[str]) -> str:
         extra = [word.strip("-") for word in settings]
         return "-".join([self.name, reward, f"demos-{count}-seed-{seed}", *extra])
 
-    def _train_words(self, reward: str, count: int, seed: int) -> list[str]:
+    def _train_words(
+        self, reward: str, count: int, seed: int, settings: Sequence[str] = ()
+    ) -> list[str]:
         task = self.task
         critic = self.critic() if reward.startswith("critic") else Path()
         needs_set = count or reward.startswith("critic-refit")
@@ -202,7 +204,7 @@ class Bench:
         decisions = task.horizon // task.action_repeat
         paid = reward_words(reward, critic, demonstrations, task.steps, decisions)
         seen = ["--demos", str(demonstrations), "--num-demos", str(count)] if count else []
-        return [*task.env_words, "--seed", str(seed), *LEARNER, *seen, *paid]
+        return [*task.env_words, "--seed", str(seed), *without(LEARNER, settings), *seen, *paid]
 
 
 def main(words: Sequence[str] | None = None) -> None:
