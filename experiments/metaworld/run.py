@@ -56,7 +56,7 @@ RESULTS = Path(__file__).with_name("results.csv")
 LEARNER = (
     *("--agent", "sac", "--agent.batch-size", "128", "--agent.gamma", "0.97"),
     *("--agent.gradient-steps", "16", "--num-envs", "16"),
-    *("--agent.cloning-coef", "0.4", "--score-every", "1"),
+    *("--agent.cloning-coef", "2", "--score-every", "1"),
 )
 """One gradient step an action."""
 AGENT = (*LEARNER, "--env.horizon", str(HORIZON), "--env.action-repeat", str(ACTION_REPEAT))
