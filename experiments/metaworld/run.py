@@ -19,6 +19,7 @@ from pathlib import Path
 
 from experiments.agents.run import agents_parser, parse_arguments, roborew, train, without
 from experiments.critics.tables import Rows
+from roborew.data.reading import read_demonstrations
 
 TASKS = (
     "drawer-close-v3",
@@ -41,6 +42,7 @@ CAMERAS = ("corner4", "corner")
 """Two near views, from opposite sides: the hand hides no object from both."""
 KEYS = ("task", "reward", "cameras", "seed", "settings")
 FIGURES = (
+    "demonstrations",
     "true_success",
     "true_success_ci_low",
     "true_success_ci_high",
@@ -127,6 +129,12 @@ def _place(task: str, cameras: Sequence[str]) -> str:
     return "-".join([task, *cameras])
 
 
+def num_experts(demonstrations: Path) -> int:
+    """Experts in a set that end in success: some of Meta-World's own do not always."""
+    found = read_demonstrations(demonstrations)
+    return sum(one.notes["behavior"] == "expert" and bool(one.succeeded) for one in found)
+
+
 def run(
     work: Path, task: str, reward: str, cameras: Sequence[str], seed: int, settings: Sequence[str]
 ) -> Mapping[str, object]:
@@ -135,7 +143,8 @@ def run(
     critic = critic_of(work, task, cameras) if reward.startswith("critic") else Path()
     extra = [word.strip("-") for word in settings]
     name = "-".join([_place(task, cameras), reward, str(seed), *extra])
-    shown = ["--demos", str(demonstrations), "--num-demos", str(COUNT)]
+    count = min(COUNT, num_experts(demonstrations))
+    shown = ["--demos", str(demonstrations), "--num-demos", str(count)]
     begin = ["--env", f"Meta-World/{task}", "--seed", str(seed), *without(AGENT, settings), *shown]
     paid = reward_words(reward, critic, demonstrations)
     return train(work / "runs", name, [*begin, *paid, *settings])

@@ -40,6 +40,13 @@ def test_every_reward_has_words_that_train_knows(reward: str) -> None:
     assert config.total_timesteps == (50 * run.DECISIONS if reward == "sparse-50" else run.STEPS)
 
 
+class Experts:
+    """As much of a demonstration as is asked for."""
+
+    def __init__(self, behavior: str, succeeded: bool) -> None:
+        self.notes, self.succeeded = {"behavior": behavior}, succeeded
+
+
 def test_a_set_and_a_critic_are_made_once_and_a_row_is_not_made_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -55,10 +62,15 @@ def test_a_set_and_a_critic_are_made_once_and_a_row_is_not_made_again(
         Path(command[command.index("--out") + 1]).mkdir(parents=True)
 
     monkeypatch.setattr(subprocess, "run", finish)
+    experts = [Experts("expert", True), Experts("expert", False), Experts("noisy", True)]
+    monkeypatch.setattr(run, "read_demonstrations", lambda folder: experts)
     table = tmp_path / "results.csv"
     words = ["--work", str(tmp_path), "--results", str(table), "--tasks", "push-v3", "--seeds", "0"]
     for _ in range(2):
         run.main([*words, "--rewards", "critic", "sparse-50"])
     assert [command[0] for command in commands] == ["collect", "fit", "train", "train"]
+    assert all(command[command.index("--num-demos") + 1] == "1" for command in commands[2:]), (
+        "an expert that fails is no demonstration"
+    )
     with table.open(newline="") as file:
         assert [row["reward"] for row in csv.DictReader(file)] == ["critic", "sparse-50"]
