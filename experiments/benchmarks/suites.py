@@ -39,7 +39,7 @@ def draw(quality: Quality, steps: bool) -> Callable[[], int]:
 
 def collect(quality: Quality) -> Callable[[], int]:
     """Collect experts, each time into a new set."""
-    config = CollectConfig(episodes=2, quality=quality)
+    config = CollectConfig(episodes=10, quality=quality)
 
     def work() -> int:
         with TemporaryDirectory() as folder:
@@ -57,6 +57,6 @@ def run(repeats: int) -> list[Row]:
             settings = f"fast against medium: {ENV_ID}, {NUM_ENVS} environments, 96x72"
             rows.append(compare("suites", own, other, unit, settings, repeats))
     with contender(collect, "fast") as own, contender(collect, "medium") as other:
-        settings = f"roborew collect, fast against medium: {ENV_ID}, 2 experts, 96x72"
+        settings = f"roborew collect, fast against medium: {ENV_ID}, 10 experts, 96x72"
         rows.append(compare("suites", own, other, "collected steps/s", settings, repeats))
     return rows
