@@ -61,15 +61,6 @@ def make_scene(model: mujoco.MjModel, quality: Quality) -> Any:
     return scene
 
 
-def place_bodies(model: mujoco.MjModel, data: mujoco.MjData) -> None:
-    """Compute the part of ``mj_forward`` that a picture shows, after positions changed; contacts and
-    forces cost most and show nothing."""
-    mujoco.mj_kinematics(model, data)
-    mujoco.mj_comPos(model, data)
-    mujoco.mj_camlight(model, data)
-    mujoco.mj_tendon(model, data)
-
-
 @dataclass(frozen=True, slots=True)
 class SceneSnapshot:
     """What one camera saw of a world at a moment, to be drawn later, whatever the world does then."""
@@ -171,7 +162,11 @@ class RenderContext:
             self._overridden.append((array, indices, array[indices]))
             array[indices] = values[index]
         self.data.qpos[:] = states.qpos[index]
-        place_bodies(self.model, self.data)
+        # The part of mj_forward that a picture shows; contacts and forces cost most and show none.
+        mujoco.mj_kinematics(self.model, self.data)
+        mujoco.mj_comPos(self.model, self.data)
+        mujoco.mj_camlight(self.model, self.data)
+        mujoco.mj_tendon(self.model, self.data)
         self.camera.fixedcamid = camera
         mujoco.mjv_updateScene(
             self.model, self.data, self.option, None, self.camera, _EVERYTHING, self.scene

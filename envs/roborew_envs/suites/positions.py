@@ -10,7 +10,6 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
-from roborew_envs.rendering.render_context import place_bodies
 from roborew_envs.suites.mujoco_world import MujocoWorld, find_world
 from roborew_envs.suites.suite_renderer import Capture
 from roborew_envs.suites.vector import SuiteVectorEnv
@@ -110,7 +109,11 @@ def _write(world: MujocoWorld, row: Positions) -> None:
     data.qpos[:] = joints
     data.mocap_pos[:] = places.reshape(-1, 3)
     data.mocap_quat[:] = turns.reshape(-1, 4)
-    place_bodies(model, data)
+    # What a picture shows of it; a whole mj_forward would write what the next step starts from.
+    mujoco.mj_kinematics(model, data)
+    mujoco.mj_comPos(model, data)
+    mujoco.mj_camlight(model, data)
+    mujoco.mj_tendon(model, data)
 
 
 def _world(env: SuiteVectorEnv) -> MujocoWorld:
