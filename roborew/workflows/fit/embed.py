@@ -47,7 +47,6 @@ from roborew.workflows.fit.split import (
     with_half_visited,
     without_short,
 )
-from roborew.workflows.fit.swap_films import swap_pairs
 from roborew.workflows.parts import PartConfig
 
 if TYPE_CHECKING:
@@ -237,7 +236,7 @@ def _read(
 
     for demonstration in _counted(demonstrations, "episodes read", say):
         read(demonstration)
-    pairs = swap_pairs(demonstrations, split.fit, cameras, config.swap_negatives)
+    pairs = _swap_pairs(demonstrations, split, cameras, config)
     for demonstration in pairs:
         read(demonstration)
     split = replace(split, fit=(*split.fit, *(demonstration.name for demonstration in pairs)))
@@ -249,6 +248,20 @@ def _read(
         split=split,
         held_out_instructions=held_out,
     )
+
+
+def _swap_pairs(
+    demonstrations: Sequence[Demonstration],
+    split: Split,
+    cameras: Sequence[str],
+    config: FitConfig,
+) -> Sequence[Demonstration]:
+    """Experts drawn again, where that was asked for: only then a simulator is loaded."""
+    if not config.swap_negatives:
+        return ()
+    from roborew.workflows.fit.swap_films import swap_pairs
+
+    return swap_pairs(demonstrations, split.fit, cameras, config.swap_negatives)
 
 
 def _embed(
