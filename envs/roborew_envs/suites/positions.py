@@ -16,13 +16,6 @@ from roborew_envs.suites.vector import SuiteVectorEnv
 
 ROBOT_JOINTS = ("right_j", "r_close", "l_close", "robot0:")
 """How the names of a robot's joints begin in Meta-World and Gymnasium-Robotics."""
-_WIDTHS = {
-    mujoco.mjtJoint.mjJNT_FREE: 7,
-    mujoco.mjtJoint.mjJNT_BALL: 4,
-    mujoco.mjtJoint.mjJNT_SLIDE: 1,
-    mujoco.mjtJoint.mjJNT_HINGE: 1,
-}
-"""Numbers that say where a joint is."""
 Positions = NDArray[np.float64]
 """Where everything is, shape (T, P): the joints, then what is led by hand, as a robot is (MuJoCo's
 mocap bodies)."""
@@ -41,7 +34,7 @@ def robot_positions(env: SuiteVectorEnv) -> NDArray[np.bool_] | None:
         joint = world.model.joint(i)
         if joint.name.startswith(ROBOT_JOINTS):
             first = int(joint.qposadr[0])
-            is_robot[first : first + _WIDTHS[mujoco.mjtJoint(int(joint.type[0]))]] = True
+            is_robot[first : first + len(joint.qpos0)] = True
     joints = is_robot[: world.model.nq]
     return is_robot if joints.any() and not joints.all() else None
 

@@ -9,7 +9,6 @@ from functools import cache, partial
 
 import numpy as np
 from gymnasium.error import Error
-from numpy.typing import NDArray
 
 from roborew.data.demonstration import Demonstration
 from roborew.storage.run import slugify
@@ -18,11 +17,14 @@ from roborew.workflows.environments import task_class
 from roborew_envs import TASKS, make_task
 from roborew_envs.experts.rollout import collect_episodes
 from roborew_envs.rendering.renderer import Quality, Renderer
-from roborew_envs.suites.positions import render_positions, replay_positions, robot_positions
+from roborew_envs.suites.positions import (
+    Positions,
+    render_positions,
+    replay_positions,
+    robot_positions,
+)
 from roborew_envs.suites.vector import SuiteVectorEnv
 
-States = NDArray[np.float64]
-"""Positions of everything, shape (T, P)."""
 MAX_OBSERVATION_ERROR = 1e-3
 """Most that an observation of the replay may differ from the recorded one [its own units]."""
 
@@ -54,9 +56,9 @@ class Replay:
         draw: pictures of other positions (n, P), shape (n, H, W, 3).
     """
 
-    positions: States
+    positions: Positions
     is_robot: BoolArray
-    draw: Callable[[States, View], Video]
+    draw: Callable[[Positions, View], Video]
 
 
 def can_be_replayed(demonstration: Demonstration) -> bool:
@@ -93,7 +95,7 @@ def _replay_task(demonstration: Demonstration) -> Replay | None:
     is_robot = np.zeros(episode.qpos.shape[1], np.bool_)
     is_robot[task.robot_joints or slice(0, 0)] = True
 
-    def draw(qpos: States, view: View) -> Video:
+    def draw(qpos: Positions, view: View) -> Video:
         overrides = task.visual_overrides(qpos)
         with Renderer(task.model, view.width, view.height, view.quality) as renderer:
             views = [renderer.render(qpos, camera, overrides) for camera in view.cameras]
@@ -118,7 +120,7 @@ def _replay_suite(demonstration: Demonstration) -> Replay | None:
     return Replay(qpos, is_robot, partial(_draw_suite, env_id, seed))
 
 
-def _draw_suite(env_id: str, seed: int, qpos: States, view: View) -> Video:
+def _draw_suite(env_id: str, seed: int, qpos: Positions, view: View) -> Video:
     env = SuiteVectorEnv(
         env_id, 1, "rgb_array", width=view.width, height=view.height, quality=view.quality
     )

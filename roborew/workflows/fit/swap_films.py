@@ -12,8 +12,9 @@ from roborew.data.demonstration import Demonstration
 from roborew.data.subsample import subsample_indices
 from roborew.errors import InvalidInputError
 from roborew.types import BoolArray, Frame, Video
-from roborew.workflows.fit.replay import States, View, can_be_replayed, replay_expert
+from roborew.workflows.fit.replay import View, can_be_replayed, replay_expert
 from roborew_envs.rendering.renderer import Quality
+from roborew_envs.suites.positions import Positions
 
 MIN_MOVE = 0.01
 """Least way of a thing that counts as moved [m or rad]."""
@@ -89,10 +90,10 @@ def swap_pairs(
         demonstrations: of any kind.
         names: of those that may be learned from.
         cameras: from left to right.
-        count: of the experts, in order, or as many as there are.
+        count: of the experts, at least 1, in order, or as many as there are.
 
     Raises:
-        InvalidInputError: some are asked for and none can be drawn.
+        InvalidInputError: none can be drawn.
         RenderError: nothing can be drawn here.
     """
     chosen = set(names)
@@ -102,7 +103,7 @@ def swap_pairs(
             break
         if demonstration.name in chosen and can_be_replayed(demonstration):
             pairs += _swap_pair(demonstration, cameras)
-    if count and not pairs:
+    if not pairs:
         raise InvalidInputError(
             f"swap_negatives: got {count}, and none of {len(names)} demonstrations to fit is an expert "
             "that can be drawn again with the hand alone: it takes experts of `roborew collect`, of an "
@@ -144,7 +145,7 @@ def _with_film(demonstration: Demonstration, film: Video, cameras: Sequence[str]
     return replace(demonstration, cameras=tuple(cameras), source=source)
 
 
-def swap_states(qpos: States, is_robot: BoolArray) -> tuple[States, States]:
+def swap_states(qpos: Positions, is_robot: BoolArray) -> tuple[Positions, Positions]:
     """The states (T, P) in which the robot alone moves as it did, and those in which all else
     does.
 
