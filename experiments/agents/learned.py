@@ -1,6 +1,6 @@
 """Agents that are paid by a critic of pictures alone, with a few demonstrations or without.
 
-    python -m experiments.agents.learned --work FOLDER [--agent residual] [--count 20]
+    python -m experiments.agents.learned --work FOLDER [--agent residual | sac] [--count 20]
     [--tasks Push-v0 Stack-v0] [--seeds 0 1 2] [-- further words of `roborew train`]
 
 A critic is what `roborew fit` makes, by its defaults, of 40 episodes seen by two cameras: ten each of
@@ -19,11 +19,14 @@ from pathlib import Path
 from experiments.agents import demonstrations
 from experiments.agents.demonstrations import demonstration_words
 from experiments.agents.run import (
+    IMITATING_SAC,
+    PAY_EACH_STATE,
     PlannedRun,
     agents_parser,
     fill_table,
     parse_arguments,
     roborew,
+    without,
 )
 from experiments.critics.tables import Rows
 
@@ -39,6 +42,10 @@ BODIES = {
 """Tasks in which the whole body moves -> actions of a run."""
 STEPS = 150_000
 """Actions of a run where a hand moves things."""
+SAC_STEPS = 20_000
+"""The same for `sac`, which has a gradient step an action: 40,000 steps of the simulator."""
+SAC = (*IMITATING_SAC, *PAY_EACH_STATE, "--env.action-repeat", "2")
+"""Words of `roborew train` for `sac`."""
 TASKS = (*demonstrations.TASKS, *BODIES)
 HAND = ["--behaviors", "expert", "noisy", "near_miss", "random", "--episodes", "10"]
 HAND_CAMERAS = ["--cameras", "front", "side"]
@@ -86,9 +93,14 @@ def main(words: Sequence[str] | None = None) -> None:
     def words_of(task: str) -> list[str]:
         how = (BODY, []) if task in BODIES else (HAND, HAND_CAMERAS)
         critic = fit_critic(options.work, task, *how)
-        # Settings of the command line come later and count.
-        reward = ["--reward", str(critic), "--total-timesteps", str(BODIES.get(task, STEPS))]
-        return reward + demonstration_words(options.work, task, options.count)
+        is_sac = options.agent == "sac"
+        steps = SAC_STEPS if is_sac else BODIES.get(task, STEPS)
+        how_to_learn = [*(SAC if is_sac else ()), "--total-timesteps", str(steps)]
+        return [
+            *("--reward", str(critic)),
+            *without(how_to_learn, options.settings),
+            *demonstration_words(options.work, task, options.count),
+        ]
 
     def plan(task: str, seed: int) -> PlannedRun:
         key = (task, options.agent, options.count, seed, settings)

@@ -35,6 +35,14 @@ FIGURES = (
     "minutes",
 )
 RESULTS = Path(__file__).with_name("results.csv")
+IMITATING_SAC = (
+    *("--agent", "sac", "--agent.batch-size", "128", "--agent.gamma", "0.97"),
+    *("--agent.gradient-steps", "16", "--num-envs", "16"),
+    *("--agent.cloning-coef", "2", "--score-every", "1"),
+)
+"""`sac` for a few demonstrations, with one gradient step an action."""
+PAY_EACH_STATE = ("--shaping", "raw", "--success-detector.enabled", "False")
+"""A state is paid what it is worth, so that a goal is worth holding, and no guess ends an episode."""
 
 
 def agents_parser(

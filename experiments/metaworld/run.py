@@ -17,7 +17,15 @@ import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from experiments.agents.run import agents_parser, parse_arguments, roborew, train, without
+from experiments.agents.run import (
+    IMITATING_SAC,
+    PAY_EACH_STATE,
+    agents_parser,
+    parse_arguments,
+    roborew,
+    train,
+    without,
+)
 from experiments.critics.tables import Rows
 from roborew.data.reading import read_demonstrations
 
@@ -55,15 +63,10 @@ FIGURES = (
     "minutes",
 )
 RESULTS = Path(__file__).with_name("results.csv")
-LEARNER = (
-    *("--agent", "sac", "--agent.batch-size", "128", "--agent.gamma", "0.97"),
-    *("--agent.gradient-steps", "16", "--num-envs", "16"),
-    *("--agent.cloning-coef", "2", "--score-every", "1"),
+AGENT = (
+    *IMITATING_SAC,
+    *("--env.horizon", str(HORIZON), "--env.action-repeat", str(ACTION_REPEAT)),
 )
-"""One gradient step an action."""
-AGENT = (*LEARNER, "--env.horizon", str(HORIZON), "--env.action-repeat", str(ACTION_REPEAT))
-SCORE = ("--shaping", "raw", "--success-detector.enabled", "False")
-"""A state is paid what it is worth, so that a goal is worth holding, and no guess ends an episode."""
 REFIT = ("--num-refits", "2", "--refit-episodes", "25")
 
 
@@ -93,7 +96,7 @@ def reward_words(
         episodes = reward.removeprefix("sparse").removeprefix("-")
         steps = str(int(episodes) * decisions) if episodes else str(num_steps)
         return ["--total-timesteps", steps, "--reward", "oracle-sparse"]
-    words += ["--reward", str(critic), *SCORE]
+    words += ["--reward", str(critic), *PAY_EACH_STATE]
     if reward == "critic-bonus":
         return [*words, "--success-bonus", "1"]
     if reward.startswith("critic-refit"):

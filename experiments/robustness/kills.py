@@ -2,10 +2,11 @@
 
     python -m experiments.robustness.kills FOLDER [--agents ppo sb3-td3] [--kills 30] [--seed 0]
 
-A small run of each agent on Press, paid by `mini`, is trained without a break, and in sessions that are
-ended by SIGKILL at random moments, each going on where the one before was: whatever a checkpoint holds
-in the end (weights, optimizers, replay, generators, the simulator) and every figure that was logged,
-times aside, has to be the same to the last bit. A row an agent goes to ``kills.csv``.
+A small run of each agent on Press, paid by `mini`, some of them with demonstrations, is trained without
+a break, and in sessions that are ended by SIGKILL at random moments, each going on where the one before
+was: whatever a checkpoint holds in the end (weights, optimizers, replay, generators, the simulator) and
+every figure that was logged, times aside, has to be the same to the last bit. A row an agent goes to
+``kills.csv``.
 
 Checkpoints are written twenty times a second, in place of each half minute, so that a kill falls among
 many. Each session is a fork, so that the interpreter starts only once.
@@ -30,6 +31,8 @@ import numpy as np
 
 from experiments.critics.tables import Rows
 from roborew.storage.run import RunDirectory
+from roborew.workflows.collect.collect import collect_demonstrations
+from roborew.workflows.collect.config import CollectConfig
 from roborew.workflows.parts import AgentConfig, RewardConfig
 from roborew.workflows.rewards import load_model
 from roborew.workflows.train import logger
@@ -37,6 +40,7 @@ from roborew.workflows.train.config import EnvConfig, TrainConfig
 from roborew.workflows.train.loop import start, train
 
 RESULTS = Path(__file__).with_name("kills.csv")
+ENVIRONMENT = "roborew/Press-v0"
 SECONDS_BETWEEN_CHECKPOINTS = 0.05
 KILLS_A_RUN = 6
 LONGEST = 0.3
@@ -46,6 +50,7 @@ LATE = ("torch._dynamo", "tensorboard.summary.writer.record_writer", "roborew_en
 TIMES = frozenset({"seconds", "sps"})
 FIELDS = ("kills", "runs", "before_checkpoint", "arrays", "records", "unequal")
 _ON_POLICY = {"n_steps": 8, "batch_size": 64, "n_epochs": 2}
+_CLONING = {"batch_size": 64, "report_every": 8}
 _OFF_POLICY = {"learning_starts": 64, "gradient_steps": 1, "batch_size": 64, "report_every": 8}
 AGENTS = MappingProxyType(
     {
@@ -54,9 +59,15 @@ AGENTS = MappingProxyType(
         "sb3-ppo": _ON_POLICY,
         "sb3-sac": _OFF_POLICY,
         "sb3-td3": _OFF_POLICY,
+        "bc": _CLONING,
+        "iql": _CLONING,
+        "residual": {**_ON_POLICY, "clone_steps": 64},
     }
 )
 """Agents and settings with which a run takes some seconds."""
+DEMONSTRATED = frozenset({"bc", "iql", "residual"})
+"""Agents that learn from demonstrations."""
+DEMONSTRATIONS = CollectConfig(behaviors=("expert", "near_miss"), episodes=2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +99,13 @@ class Content:
         return all(one.dtype == two.dtype and one.tobytes() == two.tobytes() for one, two in pairs)
 
 
-def small(agent: str, reward: str, total_timesteps: int) -> TrainConfig:
+def small(
+    agent: str, reward: str, total_timesteps: int, demonstrations: Path | None = None
+) -> TrainConfig:
     """A run of some seconds."""
     return TrainConfig(
-        env=EnvConfig("roborew/Press-v0"),
+        env=EnvConfig(ENVIRONMENT),
+        demos=demonstrations,
         reward=RewardConfig(reward),
         agent=AgentConfig(agent, AGENTS[agent]),
         num_envs=8,
@@ -178,7 +192,12 @@ def measure(
         reward: that pays.
         steps: of a run.
     """
-    config = small(agent, reward, steps)
+    demonstrations = None
+    if agent in DEMONSTRATED:
+        demonstrations = collect_demonstrations(
+            ENVIRONMENT, DEMONSTRATIONS, folder / "demonstrations"
+        )
+    config = small(agent, reward, steps, demonstrations)
     preload(config)
     rng = np.random.default_rng([seed, list(AGENTS).index(agent)])
     assert fork_session(config, folder / "whole")

@@ -16,9 +16,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from experiments.agents.run import agents_parser, parse_arguments, roborew, train, without
+from experiments.agents.run import (
+    IMITATING_SAC,
+    agents_parser,
+    parse_arguments,
+    roborew,
+    train,
+    without,
+)
 from experiments.critics.tables import Rows
-from experiments.metaworld.run import LEARNER, reward_words
+from experiments.metaworld.run import reward_words
 from roborew.data.reading import read_demonstrations
 
 DEMONSTRATIONS = 20
@@ -204,7 +211,14 @@ class Bench:
         decisions = task.horizon // task.action_repeat
         paid = reward_words(reward, critic, demonstrations, task.steps, decisions)
         seen = ["--demos", str(demonstrations), "--num-demos", str(count)] if count else []
-        return [*task.env_words, "--seed", str(seed), *without(LEARNER, settings), *seen, *paid]
+        return [
+            *task.env_words,
+            "--seed",
+            str(seed),
+            *without(IMITATING_SAC, settings),
+            *seen,
+            *paid,
+        ]
 
 
 def main(words: Sequence[str] | None = None) -> None:

@@ -69,3 +69,9 @@ class Agent(Protocol):
     def load_state_dict(self, arrays: Mapping[str, NDArray[Any]], meta: Mapping[str, Any]) -> None:
         """Take over what `state_dict` returned."""
         ...
+
+
+def learns_offline(agent: object) -> bool:
+    """Whether an agent learns from demonstrations alone, and never steps an environment: its class
+    says so by ``offline = True``."""
+    return getattr(agent, "offline", False)

@@ -11,7 +11,7 @@ from gymnasium import Space
 from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
-from roborew.agents.base import Agent
+from roborew.agents.base import Agent, learns_offline
 from roborew.agents.demonstrations import LearnsFromDemonstrations
 from roborew.checks.laws import LawBook, Outcome
 from roborew.checks.synthetic import (
@@ -172,7 +172,7 @@ def truth_is_not_read(subject: AgentSubject) -> None:
 @LAWS.law("a reward that is NaN is an error")
 def nan_rewards_are_refused(subject: AgentSubject) -> str | None:
     agent = subject.fresh()
-    if getattr(agent, "offline", False):
+    if learns_offline(agent):
         return "it learns offline, and reads no reward"
     try:
         agent.learn(subject.points(reward_scale=np.nan), TOTAL_STEPS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,19 +15,32 @@ from experiments.agents import demonstrations, learned, offline, pixels, run
 from roborew_envs import TASKS
 
 
-def test_a_run_whose_row_is_there_is_not_run_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    commands: list[list[str]] = []
+def value_of(command: Sequence[str], flag: str) -> str:
+    """What follows a flag."""
+    return command[command.index(flag) + 1]
+
+
+@pytest.fixture
+def commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """Commands that would have run; each training ends at once, with .5 for each of its figures."""
+    given: list[list[str]] = []
+    figures = [*run.FIGURES, *learned.FIGURES, *pixels.FIGURES, *demonstrations.FIGURES]
 
     def finish(command: list[str], **_: Any) -> None:
-        commands.append(command)
-        folder = tmp_path / command[command.index("--name") + 1]
-        folder.mkdir()
-        figures = dict.fromkeys(run.FIGURES, 0.5)
-        (folder / "summary.json").write_text(json.dumps(figures))
+        given.append(command)
+        if "train" in command:
+            flag = "--name" if "--name" in command else "--resume"
+            folder = tmp_path / value_of(command, flag)
+            folder.mkdir(exist_ok=True)
+            (folder / "summary.json").write_text(json.dumps(dict.fromkeys(figures, 0.5)))
 
     monkeypatch.setattr(subprocess, "run", finish)
+    return given
+
+
+def test_a_run_whose_row_is_there_is_not_run_again(
+    tmp_path: Path, commands: list[list[str]]
+) -> None:
     table = tmp_path / "results.csv"
     for _ in range(2):
         run.main(
@@ -43,16 +57,10 @@ def test_a_run_whose_row_is_there_is_not_run_again(
     assert rows[0]["true_success"] == "0.5"
 
 
-def test_an_interrupted_run_is_resumed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    commands: list[list[str]] = []
+def test_an_interrupted_run_is_resumed(tmp_path: Path, commands: list[list[str]]) -> None:
     folder = tmp_path / "Hopper-v1-ppo-0"
     folder.mkdir()
 
-    def finish(command: list[str], **_: Any) -> None:
-        commands.append(command)
-        (folder / "summary.json").write_text(json.dumps(dict.fromkeys(run.FIGURES, 0.5)))
-
-    monkeypatch.setattr(subprocess, "run", finish)
     words = ["--work", str(tmp_path), "--results", str(tmp_path / "results.csv")]
     run.main([*words, "--tasks", "Hopper-v1", "--seeds", "0"])
     assert commands[0][-2:] == ["--resume", str(folder)]
@@ -63,41 +71,27 @@ def test_the_tasks_exist() -> None:
 
 
 def test_runs_with_demonstrations_of_other_settings_have_other_folders(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, commands: list[list[str]]
 ) -> None:
-    named: list[str] = []
-
-    def finish(command: list[str], **_: Any) -> None:
-        if "train" in command:
-            named.append(command[command.index("--name") + 1])
-            folder = tmp_path / named[-1]
-            folder.mkdir()
-            (folder / "summary.json").write_text(json.dumps(dict.fromkeys(run.FIGURES, 0.5)))
-
-    monkeypatch.setattr(subprocess, "run", finish)
     words = ["--work", str(tmp_path), "--results", str(tmp_path / "table.csv")]
     words += ["--tasks", "Push-v0", "--seeds", "0", "--agent", "bc"]
     demonstrations.main(words)
     demonstrations.main([*words, "--", "--agent.chunk-size", "8"])
+    named = [value_of(command, "--name") for command in commands if "train" in command]
     assert named == ["Push-v0-bc-50-0", "Push-v0-bc-50-0-agent.chunk-size-8"]
 
 
 @pytest.mark.parametrize(
-    ("table", "further"), [(pixels, ["--agent", "sac", "--reward", "critic"]), (learned, [])]
+    ("table", "further"),
+    [
+        (pixels, ["--agent", "sac", "--reward", "critic"]),
+        (learned, []),
+        (learned, ["--agent", "sac"]),
+    ],
 )
 def test_an_agent_is_paid_by_the_critic_of_its_task(
-    table: Any, further: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    table: Any, further: list[str], tmp_path: Path, commands: list[list[str]]
 ) -> None:
-    commands: list[list[str]] = []
-
-    def finish(command: list[str], **_: Any) -> None:
-        commands.append(command)
-        if "train" in command:
-            folder = tmp_path / command[command.index("--name") + 1]
-            folder.mkdir()
-            (folder / "summary.json").write_text(json.dumps(dict.fromkeys(table.FIGURES, 0.5)))
-
-    monkeypatch.setattr(subprocess, "run", finish)
     words = ["--work", str(tmp_path), "--results", str(tmp_path / "table.csv"), *further]
     words += ["--tasks", "Push-v0", "--seeds", "0"]
     for _ in range(2):
@@ -105,8 +99,20 @@ def test_an_agent_is_paid_by_the_critic_of_its_task(
     assert [command[3] for command in commands] == ["collect", "fit", "collect", "train"]
     trained = commands[-1]
     assert trained.count("--reward") == 1
-    assert trained[trained.index("--reward") + 1] == str(tmp_path / "critics" / "Push-v0")
-    assert trained[trained.index("--demos") + 1] == str(tmp_path / "demos" / "Push-v0-20")
+    assert value_of(trained, "--reward") == str(tmp_path / "critics" / "Push-v0")
+    assert value_of(trained, "--demos") == str(tmp_path / "demos" / "Push-v0-20")
+
+
+def test_settings_of_the_command_line_replace_those_of_sac(
+    tmp_path: Path, commands: list[list[str]]
+) -> None:
+    words = ["--work", str(tmp_path), "--results", str(tmp_path / "table.csv"), "--agent", "sac"]
+    words += ["--tasks", "Push-v0", "--seeds", "0", "--", "--env.action-repeat", "1"]
+    learned.main([*words, "--total-timesteps", "10"])
+    trained = commands[-1]
+    for flag, value in (("--env.action-repeat", "1"), ("--total-timesteps", "10")):
+        assert trained.count(flag) == 1 and value_of(trained, flag) == value
+    assert value_of(trained, "--agent.cloning-coef") == "2"
 
 
 def test_an_offline_set_is_paid_once_and_no_agent_learns_twice(

@@ -91,6 +91,19 @@ def test_a_session_trains_what_is_compared(tmp_path: Path) -> None:
     assert content.equals(kills.Content.of(tmp_path / "run"))
 
 
+@pytest.mark.parametrize("agent", sorted(kills.DEMONSTRATED))
+def test_a_run_with_demonstrations_is_the_same_twice(agent: str, tmp_path: Path) -> None:
+    demonstrations = kills.collect_demonstrations(
+        kills.ENVIRONMENT, kills.DEMONSTRATIONS, tmp_path / "demonstrations"
+    )
+    config = kills.small(agent, "oracle-dense", 64, demonstrations)
+    contents: list[kills.Content] = []
+    for name in ("one", "two"):
+        kills.session(config, tmp_path / name)
+        contents.append(kills.Content.of(tmp_path / name))
+    assert contents[0].equals(contents[1]) and contents[0].records
+
+
 def test_a_difference_of_one_bit_is_seen() -> None:
     one = kills.Content({"weights": np.zeros(2, np.float32)}, [{"steps": 1}])
     assert one.equals(kills.Content({"weights": np.zeros(2, np.float32)}, [{"steps": 1}]))

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from gymnasium.vector import VectorEnv
 
-from roborew.agents.base import Agent
+from roborew.agents.base import Agent, learns_offline
 from roborew.agents.bc import BC, BCConfig
 from roborew.agents.demonstrations import (
     DemonstrationEpisode,
@@ -136,7 +136,7 @@ def check_agent_demonstrations(
 def _check_agent(config: TrainConfig, agent: Agent) -> None:
     """Raise where an agent takes no demonstrations, cannot do without, or never plays."""
     name = config.agent.name
-    is_offline = getattr(agent, "offline", False)
+    is_offline = learns_offline(agent)
     if is_offline and config.demos is None:
         raise InvalidInputError(
             f"agent {name}: learns from demonstrations alone; name a set with --demos."

@@ -11,7 +11,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from roborew.agents.base import Agent
+from roborew.agents.base import Agent, learns_offline
 from roborew.agents.rollout_report import RolloutReport
 from roborew.storage.checkpoints import select_prefix
 from roborew.storage.run import RunDirectory
@@ -147,7 +147,9 @@ class TrainLogger:
         arrays: dict[str, NDArray[Any]] = {
             f"agent/{name}": array for name, array in learned.items()
         }
-        if renderable(self._env) is not None:
+        # Where nothing was played, its state is chance, which no seed repeats.
+        is_played = not learns_offline(self._agent)
+        if is_played and renderable(self._env) is not None:
             arrays |= {
                 f"environment/{name}": array for name, array in self._env.get_state().items()
             }
