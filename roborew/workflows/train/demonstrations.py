@@ -159,28 +159,41 @@ def _recorded_cameras(config: TrainConfig) -> tuple[str, ...]:
     return (*config.env.cameras, *config.observations.cameras)
 
 
-def give_demonstrations(config: TrainConfig, agent: Agent, model: RewardModel | None) -> None:
-    """Let an agent take over the demonstrations of a run, where it has any."""
-    if config.demos is None:
-        return
-    assert isinstance(agent, LearnsFromDemonstrations)
-    agent.use_demonstrations(agent_episodes(config, model, agent.needs_rewards))
-
-
-def give_experience(
+def give_demonstrations(
     run: RunDirectory, config: TrainConfig, refits: int, agent: Agent, model: RewardModel | None
 ) -> None:
-    """Let an agent that can take over what it did for the refits so far, paid by the critic of the
-    last one: it is all of its experience whose pictures are kept."""
-    is_state = config.observations.kind == "state"
-    if not (refits and is_state and isinstance(agent, LearnsFromExperience)):
-        return
+    """Let an agent take over the demonstrations of a run, where it has any, and what it did itself for
+    the refits so far, paid by the critic of the last one: it is all of its experience whose pictures
+    are kept. Episodes of which was told that they end in success are as good as demonstrations, and
+    better known: they show the agent's own states, and what comes after the goal is reached.
+    """
+    visited = _visited(run, config, refits) if isinstance(agent, LearnsFromExperience) else []
+    experience = paid_episodes(config, visited, model) if visited else []
+    if config.demos is not None:
+        assert isinstance(agent, LearnsFromDemonstrations)
+        demonstrations = agent_episodes(config, model, agent.needs_rewards)
+        # What the simulator says of episodes that a judge compares is for figures alone.
+        if not config.reward.is_taught:
+            names = {one.name for one in visited if one.succeeded}
+            demonstrations += [one for one in experience if one.name in names]
+            experience = [one for one in experience if one.name not in names]
+        agent.use_demonstrations(demonstrations)
+    if experience:
+        assert isinstance(agent, LearnsFromExperience)
+        agent.use_experience(experience)
+
+
+def _visited(run: RunDirectory, config: TrainConfig, refits: int) -> list[Demonstration]:
+    """Episodes of an agent that were recorded for its refits so far, as far as it can learn from
+    them."""
+    if config.observations.kind != "state":
+        return []
     visited: list[Demonstration] = []
     for path in experience_paths(run, refits):
         visited += read_demonstrations(path)
     # Earlier releases recorded the pictures alone.
-    if all(demonstration.observations is not None for demonstration in visited):
-        agent.use_experience(paid_episodes(config, visited, model))
+    has_states = all(demonstration.observations is not None for demonstration in visited)
+    return visited if has_states else []
 
 
 def clone_of_demonstrations(config: TrainConfig, env: VectorEnv[Any, Any, Any]) -> BC:

@@ -130,7 +130,7 @@ class TrainLogger:
             if not same_reward:
                 # What an agent remembers was paid by the critic before. It cannot be scored anew, as a
                 # replay holds what was observed and not the frames that a critic sees; of the episodes
-                # that the critic was refitted to these are kept, see `give_experience`.
+                # that the critic was refitted to these are kept, see `give_demonstrations`.
                 lost += ("replay/",)
             learned = {name: array for name, array in learned.items() if not name.startswith(lost)}
         if not same_reward and self._config.restarts_agent:

@@ -29,7 +29,6 @@ from roborew.workflows.train.cost import describe_training_cost
 from roborew.workflows.train.demonstrations import (
     check_agent_demonstrations,
     give_demonstrations,
-    give_experience,
 )
 from roborew.workflows.train.interrupt import stop_on_signal
 from roborew.workflows.train.logger import Observer, TrainLogger
@@ -167,8 +166,7 @@ def _phase(
     model = load_model(phase)
     with closing(make_reward_env(phase, config.num_envs, model)) as env:
         agent = make_agent(config, env)
-        give_demonstrations(config, agent, model)
-        give_experience(run, config, refits, agent, model)
+        give_demonstrations(run, config, refits, agent, model)
         _warn(run, config, model, env, agent)
         train_logger = TrainLogger(
             run, config, env, agent, refits=refits, deadline=deadline, trackers=trackers

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -14,9 +15,11 @@ import pyarrow.parquet as parquet
 import pytest
 
 from roborew.agents.bc import BC
+from roborew.agents.demonstrations import DemonstrationEpisode
 from roborew.agents.offline.weights import progress_weights
 from roborew.config import from_json, to_json
 from roborew.data.demonstration import Demonstration
+from roborew.data.reading import read_demonstrations
 from roborew.errors import InvalidInputError
 from roborew.storage.run import RunDirectory
 from roborew.workflows.collect import CollectConfig
@@ -24,14 +27,18 @@ from roborew.workflows.collect.collect import collect_demonstrations
 from roborew.workflows.evaluate import evaluate_run
 from roborew.workflows.parts import AgentConfig, RewardConfig
 from roborew.workflows.rewards import load_model, make_reward_env
+from roborew.workflows.train import demonstrations
 from roborew.workflows.train.config import EnvConfig, TrainConfig
 from roborew.workflows.train.demonstrations import (
     RecordedEnv,
     agent_episodes,
+    give_demonstrations,
     read_agent_demonstrations,
+    unpaid_episode,
 )
 from roborew.workflows.train.loop import start, train
 from roborew.workflows.train.resolve import resolve
+from roborew.workflows.trained import visited_path
 
 ENV = "roborew/Press-v0"
 LOSSLESS = CollectConfig(behaviors=("expert", "stall"), episodes=2, codec="lossless")
@@ -102,6 +109,53 @@ def test_those_that_fail_are_left_out_and_the_first_are_taken(demos: Path) -> No
     assert first.name.endswith("000000")
     with pytest.raises(InvalidInputError, match=r"expected 3 that succeed.*has 2"):
         read_agent_demonstrations(demos, 3)
+
+
+class Listener:
+    """An agent that keeps what it is given."""
+
+    needs_rewards = True
+
+    def __init__(self) -> None:
+        self.demonstrations: list[str] = []
+        self.experience: list[str] = []
+
+    def use_demonstrations(self, episodes: Sequence[DemonstrationEpisode]) -> None:
+        self.demonstrations = [episode.name for episode in episodes]
+
+    def use_experience(self, episodes: Sequence[DemonstrationEpisode]) -> None:
+        self.experience = [episode.name for episode in episodes]
+
+
+@pytest.mark.parametrize("shows", [True, False])
+def test_what_was_told_to_succeed_in_a_refit_joins_the_demonstrations(
+    shows: bool, config: TrainConfig, demos: Path, tmp_path: Path
+) -> None:
+    with start(replace(config, num_demos=1), tmp_path / "run") as run:
+        shutil.copytree(demos, visited_path(run, 1))
+        names = [one.name for one in read_demonstrations(demos)]
+        agent: Any = Listener()
+        shown = run.config(TrainConfig)
+        shown = shown if shows else replace(shown, demos=None, num_demos=None, demo_failures=None)
+        give_demonstrations(run, shown, 1, agent, model=None)
+    assert agent.demonstrations == ([names[0], *names[:2]] if shows else [])
+    assert agent.experience == (names[2:] if shows else names)
+
+
+def test_the_simulators_truth_is_kept_from_an_agent_that_a_judge_teaches(
+    config: TrainConfig, demos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unpaid(_: TrainConfig, films: Sequence[Demonstration], __: None) -> list[Any]:
+        return [unpaid_episode(film) for film in films]
+
+    monkeypatch.setattr(demonstrations, "paid_episodes", unpaid)
+    monkeypatch.setattr(demonstrations, "experience_paths", lambda *_: [demos])
+    names = [one.name for one in read_demonstrations(demos)]
+    with start(config, tmp_path / "run") as run:
+        taught = replace(run.config(TrainConfig), reward=RewardConfig("preference"))
+        agent: Any = Listener()
+        give_demonstrations(run, taught, 1, agent, model=None)
+    assert agent.demonstrations == names[:2] and agent.experience == names
 
 
 def test_a_run_writes_down_how_many_it_was_shown(config: TrainConfig, tmp_path: Path) -> None:
