@@ -87,7 +87,9 @@ def suite_behaviors(env: SuiteVectorEnv) -> tuple[Behavior, ...]:
     return (*behaviors, "noisy", "random") if can_be_drawn else tuple(behaviors)
 
 
-def collect_episode(env: SuiteVectorEnv, behavior: Behavior, seed: int) -> SuiteEpisode:
+def collect_episode(
+    env: SuiteVectorEnv, behavior: Behavior, seed: int, ends_in_success: bool = True
+) -> SuiteEpisode:
     """Run one episode, which depends on its seed alone.
 
     It ends as the environment says, or in its first success: once that has held for
@@ -107,6 +109,8 @@ def collect_episode(env: SuiteVectorEnv, behavior: Behavior, seed: int) -> Suite
         env: of one environment.
         behavior: see `suite_behaviors`.
         seed: of the start, and of what is drawn on the way.
+        ends_in_success: if False it goes on in its success until the environment ends it, and shows
+            whether the goal is held.
 
     Raises:
         ValueError: no such behavior here.
@@ -117,8 +121,13 @@ def collect_episode(env: SuiteVectorEnv, behavior: Behavior, seed: int) -> Suite
     rng = np.random.default_rng(seed)
     if behavior == "random":
         chance = random_policy(_action_space(env), rng)
-        return _run_episode(env, behavior, seed, chance, MAX_EPISODE_STEPS)
-    episode = _run_episode(env, "expert", seed, _expert_policy(env), MAX_EPISODE_STEPS)
+        return _run_episode(env, behavior, seed, chance, MAX_EPISODE_STEPS, ends_in_success)
+    # What is to be undone has to leave time for it.
+    expert_ends = ends_in_success or behavior == "undo"
+    expert = _expert_policy(env)
+    episode = _run_episode(env, "expert", seed, expert, MAX_EPISODE_STEPS, expert_ends)
+    if behavior == "noisy":
+        return _noisy(env, episode, rng, ends_in_success)
     return _bend(env, episode, behavior, rng)
 
 
@@ -137,7 +146,7 @@ def _require_behavior(env: SuiteVectorEnv, behavior: Behavior) -> None:
 def _bend(
     env: SuiteVectorEnv, episode: SuiteEpisode, behavior: Behavior, rng: np.random.Generator
 ) -> SuiteEpisode:
-    """What a behavior makes of an episode of the expert."""
+    """What a behavior that never succeeds, or undoes that, makes of an episode of the expert."""
     match behavior:
         case "stall":
             return _stall(env, episode, rng)
@@ -145,8 +154,6 @@ def _bend(
             return _near_miss(env, episode, rng)
         case "undo":
             return _undo(env, episode)
-        case "noisy":
-            return _noisy(env, episode, rng)
         case _:
             return episode
 
@@ -221,9 +228,12 @@ def _stall(env: SuiteVectorEnv, expert: SuiteEpisode, rng: np.random.Generator) 
     return shorten_stalls(_env_id(env), first_try, stop_steps, replay)[0]
 
 
-def _noisy(env: SuiteVectorEnv, expert: SuiteEpisode, rng: np.random.Generator) -> SuiteEpisode:
+def _noisy(
+    env: SuiteVectorEnv, expert: SuiteEpisode, rng: np.random.Generator, ends_in_success: bool
+) -> SuiteEpisode:
     noisy = noisy_policy(_expert_policy(env), _action_space(env), _motion(env), rng)
-    return _run_episode(env, "noisy", expert.seed, noisy, 2 * len(expert.actions))
+    steps = 2 * len(expert.actions)
+    return _run_episode(env, "noisy", expert.seed, noisy, steps, ends_in_success)
 
 
 def _near_miss(env: SuiteVectorEnv, expert: SuiteEpisode, rng: np.random.Generator) -> SuiteEpisode:

@@ -25,6 +25,9 @@ class CollectConfig:
     given."""
     horizon: int | None = None
     """Steps of an episode in an environment of another suite, its own if not given."""
+    to_horizon: bool = False
+    """Whether episodes go on in their success to the horizon, in an environment of another suite, and
+    show whether the goal is held; else they end soon after it."""
     success_reward: float | None = None
     """Reward of a step from which on it is a success, in an environment of another suite that tells
     none, as dm_control's."""

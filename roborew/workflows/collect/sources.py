@@ -121,11 +121,12 @@ def make_source(env: str, config: CollectConfig) -> EpisodeSource:
         )
     environment_options(env, config.options)  # refuses any
     check_success_reward(env, config.success_reward)
-    if config.horizon is not None:
-        raise InvalidInputError(
-            f"horizon: {env} is a task of roborew, whose episodes are graded beside the expert's and "
-            "are all of its own length; leave it out."
-        )
+    for name in ("horizon", "to_horizon"):
+        if getattr(config, name):
+            raise InvalidInputError(
+                f"{name}: {env} is a task of roborew, whose episodes are graded beside the expert's "
+                "and are all of its own length; leave it out."
+            )
     return TaskSource(env, config)
 
 
@@ -208,6 +209,7 @@ class SuiteSource:
     def __init__(self, env: str, config: CollectConfig) -> None:
         """Make the environment; one that draws itself keeps its own size."""
         self._name = env
+        self._ends_in_success = not config.to_horizon
         suite_env = SuiteVectorEnv(
             env,
             1,
@@ -250,7 +252,7 @@ class SuiteSource:
         """An episode from a start, or from another one where that start allows no failure."""
         for start in range(seed, seed + MAX_STARTS * STARTS_APART, STARTS_APART):
             with suppress(NoFailureError):
-                return collect_episode(self._env, behavior, start)
+                return collect_episode(self._env, behavior, start, self._ends_in_success)
         raise InvalidInputError(
             f"{self._name}: none of {MAX_STARTS} starts, the first of seed {seed}, allows a "
             f"{behavior}: success comes by itself. Leave that behavior out."
