@@ -171,6 +171,25 @@ def test_an_episode_ends_in_its_first_success(wins: tuple[int, ...], frames: int
     assert episode.success.tolist() == [int(clock) in wins for clock in episode.observations[:, 0]]
 
 
+def test_an_episode_may_go_on_in_its_success(tmp_path: Path) -> None:
+    config = replace(CHANCE, to_horizon=True)
+    film, _ = read_demonstrations(
+        collect_demonstrations("tests/Timer-wins-v0", config, tmp_path / "whole")
+    )
+    assert film.success is not None and film.succeeded is False
+    assert film.success.tolist() == [clock == 4 for clock in range(6)]
+    ended, _ = read_demonstrations(
+        collect_demonstrations(
+            "tests/Timer-wins-v0", replace(config, to_horizon=False), tmp_path / "ended"
+        )
+    )
+    assert ended.succeeded and ended.length == 5
+    assert film.actions is not None and ended.actions is not None
+    np.testing.assert_array_equal(film.actions[:4], ended.actions[:4])
+    with pytest.raises(InvalidInputError, match="to_horizon: .*leave it out"):
+        collect_demonstrations("roborew/Press-v0", config, tmp_path / "own")
+
+
 def test_what_its_seed_does_not_decide_is_not_recorded() -> None:
     with closing(SuiteVectorEnv("tests/Timer-v0", 1, "rgb_array", seeded=False)) as env:
         episode = collect_episode(env, "random", 3)
@@ -372,10 +391,12 @@ def test_a_reward_may_tell_success_where_nothing_else_does(tmp_path: Path) -> No
 def test_a_start_that_allows_no_failure_makes_room_for_another(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def with_lucky_starts(env: SuiteVectorEnv, behavior: Behavior, seed: int) -> SuiteEpisode:
+    def with_lucky_starts(
+        env: SuiteVectorEnv, behavior: Behavior, seed: int, ends_in_success: bool
+    ) -> SuiteEpisode:
         if seed in lucky:
             raise NoFailureError
-        return collect_episode(env, behavior, seed)
+        return collect_episode(env, behavior, seed, ends_in_success)
 
     monkeypatch.setattr(sources, "collect_episode", with_lucky_starts)
     lucky = {FIRST_SEED}
