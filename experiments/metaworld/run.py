@@ -42,6 +42,8 @@ COUNT = 20
 ACTION_REPEAT = 4
 HORIZON = 150
 """Steps of an episode; an expert needs 45 to 91."""
+WHOLE = ("--horizon", str(HORIZON), "--to-horizon")
+"""Films that go on in their success: they show what it is to hold a goal, and to lose it."""
 DECISIONS = 38
 """Actions of an episode."""
 STEPS = 10_000
@@ -112,7 +114,7 @@ def demonstrations_of(work: Path, task: str, cameras: Sequence[str]) -> Path:
         words = ["--episodes", str(COUNT), "--cameras", *cameras, "--out", str(folder)]
         # As the agent's frames are: a lossy codec halves colors, and objects are a few pixels large.
         exact = ["--codec", "lossless"]
-        roborew("collect", f"Meta-World/{task}", "--behaviors", *BEHAVIORS, *exact, *words)
+        roborew("collect", f"Meta-World/{task}", "--behaviors", *BEHAVIORS, *exact, *WHOLE, *words)
     return folder
 
 
