@@ -42,8 +42,9 @@ COUNT = 20
 ACTION_REPEAT = 4
 HORIZON = 150
 """Steps of an episode; an expert needs 45 to 91."""
-WHOLE = ("--horizon", str(HORIZON), "--to-horizon")
-"""Films that go on in their success: they show what it is to hold a goal, and to lose it."""
+WHOLE = ("--horizon", str(HORIZON), "--to-horizon", "--expert-successes")
+"""Films go on in their success, and show what it is to hold a goal, and to lose it; experts are those
+that hold it to the end."""
 DECISIONS = 38
 """Actions of an episode."""
 STEPS = 10_000

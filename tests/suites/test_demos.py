@@ -100,8 +100,22 @@ class Timer(gymnasium.Env[Any, Any]):
         return {"black": frame // 20, "grey": frame[:1]}.get(self.fault, frame)
 
 
+class LuckyTimer(Timer):
+    """Success, in the end, is a matter of the start."""
+
+    def _told(self) -> dict[str, Any]:
+        return {"success": bool(self.clock >= self.limit and self.clock % 1 < 0.2)}
+
+
+def wait(observations: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """An expert of the timer."""
+    return np.full((len(observations), 1), 2.0)
+
+
 gymnasium.register("tests/Timer-v0", Timer)
+gymnasium.register("tests/Timer-luck-v0", LuckyTimer)
 gymnasium.register("tests/Timer-wins-v0", Timer, kwargs={"wins": (4,)})
+gymnasium.register("tests/Timer-never-v0", Timer, kwargs={"wins": (9,)})
 for _fault in ("black", "grey", "stale"):
     gymnasium.register(f"tests/Timer-{_fault}-v0", Timer, kwargs={"fault": _fault})
 
@@ -188,6 +202,28 @@ def test_an_episode_may_go_on_in_its_success(tmp_path: Path) -> None:
     np.testing.assert_array_equal(film.actions[:4], ended.actions[:4])
     with pytest.raises(InvalidInputError, match="to_horizon: .*leave it out"):
         collect_demonstrations("roborew/Press-v0", config, tmp_path / "own")
+
+
+def test_an_expert_that_fails_plays_again_from_another_start(tmp_path: Path) -> None:
+    expert = Path("tests.suites.test_demos:wait")
+    config = replace(CHANCE, behaviors=("expert",), expert=expert, episodes=4, to_horizon=True)
+    luck = "tests/Timer-luck-v0"
+    as_it_comes, chosen = (
+        list(read_demonstrations(collect_demonstrations(luck, how, tmp_path / name)))
+        for name, how in (("all", config), ("chosen", replace(config, expert_successes=True)))
+    )
+    assert {film.succeeded for film in as_it_comes} == {True, False}
+    assert all(film.succeeded for film in chosen)
+    for one, other in zip(as_it_comes, chosen, strict=True):
+        further = other.notes["seed"] - one.notes["seed"]
+        assert further % sources.STARTS_APART == 0 and (further == 0) == one.succeeded
+    never = "tests/Timer-never-v0"
+    for env, said in (
+        (never, "never ends in success"),
+        ("tests/Timer-v0", "does not tell success"),
+    ):
+        with pytest.raises(InvalidInputError, match=said):
+            collect_demonstrations(env, replace(config, expert_successes=True), tmp_path / "no")
 
 
 def test_what_its_seed_does_not_decide_is_not_recorded() -> None:

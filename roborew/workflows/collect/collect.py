@@ -89,7 +89,14 @@ def collect_demonstrations(
 def _request(env: str, config: CollectConfig, cameras: tuple[str, ...]) -> dict[str, Any]:
     request = {"env": env, **to_json(config), "cameras": cameras}
     # Sets of earlier releases do not name them.
-    for name in ("expert", "horizon", "to_horizon", "success_reward", "options"):
+    for name in (
+        "expert",
+        "horizon",
+        "to_horizon",
+        "expert_successes",
+        "success_reward",
+        "options",
+    ):
         if getattr(config, name) in (None, False, ()):
             del request[name]
     return request

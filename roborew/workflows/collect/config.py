@@ -28,6 +28,9 @@ class CollectConfig:
     to_horizon: bool = False
     """Whether episodes go on in their success to the horizon, in an environment of another suite, and
     show whether the goal is held; else they end soon after it."""
+    expert_successes: bool = False
+    """Whether an expert that does not end in success plays again from another start, in an environment
+    of another suite: whoever demonstrates shows what went well."""
     success_reward: float | None = None
     """Reward of a step from which on it is a success, in an environment of another suite that tells
     none, as dm_control's."""

@@ -41,6 +41,8 @@ DEFAULT_FPS = 25.0
 """Frames per second of an environment that does not say."""
 MAX_STARTS = 10
 """Starts that are tried for an episode that must fail; some are successes already."""
+MAX_STARTS_OF_EXPERT = 200
+"""Starts that are tried for an expert that must succeed."""
 STARTS_APART = 100_000
 """From the seed of one of them to the next: another one of the same set's seeds."""
 GRADES: tuple[Grade, ...] = ("failure", "partial", "suboptimal", "success")
@@ -121,8 +123,9 @@ def make_source(env: str, config: CollectConfig) -> EpisodeSource:
         )
     environment_options(env, config.options)  # refuses any
     check_success_reward(env, config.success_reward)
-    for name in ("horizon", "to_horizon"):
-        if getattr(config, name):
+    for name in ("horizon", "to_horizon", "expert_successes"):
+        setting = getattr(config, name)
+        if setting is not None and setting is not False:
             raise InvalidInputError(
                 f"{name}: {env} is a task of roborew, whose episodes are graded beside the expert's "
                 "and are all of its own length; leave it out."
@@ -210,6 +213,7 @@ class SuiteSource:
         """Make the environment; one that draws itself keeps its own size."""
         self._name = env
         self._ends_in_success = not config.to_horizon
+        self._only_successes = config.expert_successes
         suite_env = SuiteVectorEnv(
             env,
             1,
@@ -249,13 +253,32 @@ class SuiteSource:
             )
 
     def _play_one(self, behavior: Behavior, seed: int) -> SuiteEpisode:
-        """An episode from a start, or from another one where that start allows no failure."""
-        for start in range(seed, seed + MAX_STARTS * STARTS_APART, STARTS_APART):
+        """An episode from a start, or from another one where that start does not allow what is asked
+        for."""
+        if behavior == "expert" and self._only_successes:
+            return self._success_of_expert(seed)
+        for start in _starts(seed, MAX_STARTS):
             with suppress(NoFailureError):
                 return collect_episode(self._env, behavior, start, self._ends_in_success)
         raise InvalidInputError(
             f"{self._name}: none of {MAX_STARTS} starts, the first of seed {seed}, allows a "
             f"{behavior}: success comes by itself. Leave that behavior out."
+        )
+
+    def _success_of_expert(self, seed: int) -> SuiteEpisode:
+        """An episode of the expert that ends in success, from the first start that allows one."""
+        for start in _starts(seed, MAX_STARTS_OF_EXPERT):
+            episode = collect_episode(self._env, "expert", start, self._ends_in_success)
+            if episode.success is None:
+                raise InvalidInputError(
+                    f"expert_successes: {self._name} does not tell success; leave it out, or say from "
+                    "which reward on a step is one (--success-reward)."
+                )
+            if episode.success[-1]:
+                return episode
+        raise InvalidInputError(
+            f"expert_successes: from {MAX_STARTS_OF_EXPERT} starts, the first of seed {seed}, the expert "
+            f"of {self._name} never ends in success. Leave it out, or take another --expert."
         )
 
     def sentences(self, instruction: str) -> Mapping[str, Sequence[str]]:
@@ -297,3 +320,8 @@ class SuiteSource:
     def close(self) -> None:
         """Close the environment."""
         self._env.close()
+
+
+def _starts(seed: int, count: int) -> range:
+    """Seeds of so many starts, of which the first is an episode's own."""
+    return range(seed, seed + count * STARTS_APART, STARTS_APART)
