@@ -42,7 +42,7 @@ COUNT = 20
 ACTION_REPEAT = 4
 HORIZON = 150
 """Steps of an episode; an expert needs 45 to 91."""
-WHOLE = ("--horizon", str(HORIZON), "--to-horizon", "--expert-successes")
+WHOLE = ("--to-horizon", "--expert-successes")
 """Films go on in their success, and show what it is to hold a goal, and to lose it; experts are those
 that hold it to the end."""
 DECISIONS = 38
@@ -112,10 +112,11 @@ def demonstrations_of(work: Path, task: str, cameras: Sequence[str]) -> Path:
     """The set of a task, collected unless it is there."""
     folder = work / "sets" / _place(task, cameras)
     if not folder.exists():
-        words = ["--episodes", str(COUNT), "--cameras", *cameras, "--out", str(folder)]
+        words = ["--episodes", str(COUNT), "--horizon", str(HORIZON), "--cameras", *cameras]
         # As the agent's frames are: a lossy codec halves colors, and objects are a few pixels large.
         exact = ["--codec", "lossless"]
-        roborew("collect", f"Meta-World/{task}", "--behaviors", *BEHAVIORS, *exact, *WHOLE, *words)
+        begin = ["collect", f"Meta-World/{task}", "--behaviors", *BEHAVIORS]
+        roborew(*begin, *exact, *words, *WHOLE, "--out", str(folder))
     return folder
 
 

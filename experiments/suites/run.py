@@ -25,7 +25,7 @@ from experiments.agents.run import (
     without,
 )
 from experiments.critics.tables import Rows
-from experiments.metaworld.run import reward_words
+from experiments.metaworld.run import WHOLE, reward_words
 from roborew.data.reading import read_demonstrations
 
 DEMONSTRATIONS = 20
@@ -176,7 +176,7 @@ class Bench:
             views = ["--cameras", *task.cameras] if task.cameras else []
             said = ["--instruction", task.instruction, "--expert", self.expert()]
             begin = ["collect", task.env, "--behaviors", *task.behaviors, *views, *said]
-            roborew(*begin, *words, *task.success_words, "--out", str(folder))
+            roborew(*begin, *words, *WHOLE, *task.success_words, "--out", str(folder))
         return folder
 
     def critic(self) -> Path:
