@@ -142,6 +142,11 @@ class EpisodeTracker:
         unscored = np.zeros(num_envs, dtype=np.bool_)
         self._state = ShapingState.start(np.zeros(num_envs, dtype=np.float32), unscored)
 
+    @property
+    def ends_in_success(self) -> bool:
+        """Whether a predicted success ends an episode."""
+        return self._detector is not None
+
     def begin(self, begun: BoolArray) -> StepMasks:
         """Begin episodes where ``begun``, shape (N,), is True; nobody acts."""
         self._steps[begun] = 0

@@ -68,6 +68,11 @@ class RewardWrapper(VectorWrapper[Any, Any, Any, Any, Any]):
         # Ended by a predicted success, of which the environment knows nothing.
         self._ended_early = np.zeros(env.num_envs, dtype=np.bool_)
 
+    @property
+    def ends_in_success(self) -> bool:
+        """Whether a success, predicted or true, ends an episode."""
+        return self._tracker.ends_in_success
+
     def reset(
         self, *, seed: int | list[int | None] | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Any, dict[str, Any]]:

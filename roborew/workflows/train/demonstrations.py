@@ -33,10 +33,14 @@ from roborew.seeding import Seeds
 from roborew.storage.run import RunDirectory
 from roborew.types import RewardModel
 from roborew.workflows.factories import observe
-from roborew.workflows.rewards import pay_reward
+from roborew.workflows.rewards import RewardEnv, pay_reward
 from roborew.workflows.train.config import TrainConfig
+from roborew.workflows.train.cost import time_limit
 from roborew.workflows.train.recorded_env import RecordedEnv
 from roborew.workflows.trained import experience_paths
+
+SHORT_SHARE = 0.8
+"""Share of the steps of an episode below which a demonstration leaves its end to chance."""
 
 
 def read_agent_demonstrations(
@@ -131,6 +135,32 @@ def check_agent_demonstrations(
     if getattr(agent, "needs_failures", False):
         _require_failure(demonstrations, name)
     return replace(config, num_demos=len(demonstrations), demo_failures=failures)
+
+
+def describe_demonstrations(config: TrainConfig, env: RewardEnv) -> str | None:
+    """Return a sentence where the demonstrations of a run end soon after their success and its
+    episodes do not: they show nobody how a goal is held. None where they do, or nobody knows.
+
+    Args:
+        config: of the run, resolved.
+        env: that the agent learns in.
+    """
+    max_steps = time_limit(env)
+    if config.demos is None or max_steps is None or env.ends_in_success:
+        return None
+    found = read_agent_demonstrations(
+        config.demos, config.num_demos, bool(config.demo_failures), config.env.action_repeat
+    )
+    longest = max(demonstration.length - 1 for demonstration in found)
+    all_succeed = all(demonstration.succeeded for demonstration in found)
+    if not all_succeed or longest >= SHORT_SHARE * max_steps:
+        return None
+    return (
+        f"demos: the longest demonstration has {longest} steps and ends in success; episodes of the agent "
+        f"have {max_steps}. Nothing shows how the goal is held from there on: collect some that go on "
+        "(`roborew collect ... --to-horizon --expert-successes`), or let episodes be as short "
+        "(--env.horizon)."
+    )
 
 
 def _check_agent(config: TrainConfig, agent: Agent) -> None:

@@ -28,6 +28,7 @@ from roborew.workflows.train.config import TrainConfig
 from roborew.workflows.train.cost import describe_training_cost
 from roborew.workflows.train.demonstrations import (
     check_agent_demonstrations,
+    describe_demonstrations,
     give_demonstrations,
 )
 from roborew.workflows.train.interrupt import stop_on_signal
@@ -195,7 +196,7 @@ def _phase(
 def _warn(
     run: RunDirectory, config: TrainConfig, model: RewardModel | None, env: RewardEnv, agent: Agent
 ) -> None:
-    """Say what the run will cost, and whether the reward was fitted to its task."""
+    """Say what the run will cost, and whether reward and demonstrations fit its task."""
     n_steps = getattr(agent.config, "n_steps", None)
     # Warned of before the first question: a hosted judge takes money for each.
     lines = describe_training_cost(config, model, n_steps, env)
@@ -204,13 +205,12 @@ def _warn(
             f"observations: {config.env.id} does not say which of its state is the robot's own, so "
             "the agent sees pictures alone."
         )
-    memory = check_memory(config, agent, run.path)
-    if memory is not None:
-        lines.append(memory)
-    unfitted = describe_unfitted(model, config.env.id, config.sentence)
-    if unfitted is not None:
-        lines.append(unfitted)
-    for line in lines:
+    doubts = (
+        check_memory(config, agent, run.path),
+        describe_unfitted(model, config.env.id, config.sentence),
+        describe_demonstrations(config, env),
+    )
+    for line in [*lines, *filter(None, doubts)]:
         logger.warning(line)
 
 

@@ -28,10 +28,11 @@ from roborew.workflows.evaluate import evaluate_run
 from roborew.workflows.parts import AgentConfig, RewardConfig
 from roborew.workflows.rewards import load_model, make_reward_env
 from roborew.workflows.train import demonstrations
-from roborew.workflows.train.config import EnvConfig, TrainConfig
+from roborew.workflows.train.config import EnvConfig, SuccessDetectorConfig, TrainConfig
 from roborew.workflows.train.demonstrations import (
     RecordedEnv,
     agent_episodes,
+    describe_demonstrations,
     give_demonstrations,
     read_agent_demonstrations,
     unpaid_episode,
@@ -156,6 +157,34 @@ def test_the_simulators_truth_is_kept_from_an_agent_that_a_judge_teaches(
         agent: Any = Listener()
         give_demonstrations(run, taught, 1, agent, model=None)
     assert agent.demonstrations == names[:2] and agent.experience == names
+
+
+@pytest.mark.parametrize(
+    ("horizon", "reward", "failures", "is_said"),
+    [
+        (None, "mini", False, False),  # as long as the agent's episodes
+        (400, "mini", False, True),
+        (400, "mini", True, False),  # some fail: nobody takes their end for the goal
+        (400, "oracle-dense", False, False),  # a success ends the agent's episodes, too
+    ],
+)
+def test_demonstrations_that_do_not_show_how_a_goal_is_held_are_told_of(
+    horizon: int | None, reward: str, failures: bool, is_said: bool, config: TrainConfig
+) -> None:
+    detector = SuccessDetectorConfig(enabled=None if reward == "oracle-dense" else False)
+    config = replace(
+        config,
+        env=replace(config.env, horizon=horizon),
+        reward=RewardConfig(reward),
+        success_detector=detector,
+        demo_failures=failures,
+    )
+    config = resolve(config)
+    with closing(make_reward_env(config, 1, load_model(config))) as env:
+        said = describe_demonstrations(config, env)
+    assert (said is not None) == is_said
+    if said is not None:
+        assert "episodes of the agent have 400" in said and "--to-horizon" in said
 
 
 def test_a_run_writes_down_how_many_it_was_shown(config: TrainConfig, tmp_path: Path) -> None:
