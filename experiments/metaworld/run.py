@@ -2,7 +2,8 @@
 the truth, with the same demonstrations in the replay.
 
     python -m experiments.metaworld.run --work FOLDER [--tasks drawer-open-v3] [--seeds 0]
-    [--rewards critic critic-refit sparse sparse-50 env] [-- further words of `roborew train`]
+    [--rewards critic critic-refit sparse sparse-50 env] [--swap-negatives 20]
+    [-- further words of `roborew train`]
 
 Needs `pip install -e ".[metaworld]"`. Of each task a set is collected, `COUNT` episodes of every
 behavior from the same starts, and a critic is fitted to it. Every agent is `sac` with the first
@@ -51,7 +52,7 @@ STEPS = 10_000
 """Actions of a whole run: 40,000 steps of the simulator."""
 CAMERAS = ("corner4", "corner")
 """Two near views, from opposite sides: the hand hides no object from both."""
-KEYS = ("task", "reward", "cameras", "seed", "settings")
+KEYS = ("task", "reward", "cameras", "swap_negatives", "seed", "settings")
 FIGURES = (
     "demonstrations",
     "true_success",
@@ -120,20 +121,29 @@ def demonstrations_of(work: Path, task: str, cameras: Sequence[str]) -> Path:
     return folder
 
 
-def critic_of(work: Path, task: str, cameras: Sequence[str]) -> Path:
-    """The critic of a task, fitted unless it is there: to as many frames as the agent will see."""
-    folder = work / "critics" / _place(task, cameras)
+def critic_of(work: Path, task: str, cameras: Sequence[str], swap_negatives: int = 0) -> Path:
+    """The critic of a task, fitted unless it is there: to as many frames as the agent will see.
+
+    Args:
+        work: folder of all sets, critics and runs.
+        task: without its namespace.
+        cameras: that it sees.
+        swap_negatives: experts that are drawn again with the hand alone, as failures.
+    """
+    folder = work / "critics" / _place(task, cameras, swap_negatives)
     if not folder.exists():
         demonstrations = demonstrations_of(work, task, cameras)
         fps = str(80 / ACTION_REPEAT)
         words = ["--cameras", *cameras, "--fps", fps, "--threads", "1", "--out", str(folder)]
-        roborew("fit", str(demonstrations), *words)
+        swaps = ["--swap-negatives", str(swap_negatives)] if swap_negatives else []
+        roborew("fit", str(demonstrations), *swaps, *words)
     return folder
 
 
-def _place(task: str, cameras: Sequence[str]) -> str:
+def _place(task: str, cameras: Sequence[str], swap_negatives: int = 0) -> str:
     """Name of the folder of what shows a task from these cameras."""
-    return "-".join([task, *cameras])
+    swaps = [f"swaps-{swap_negatives}"] if swap_negatives else []
+    return "-".join([task, *cameras, *swaps])
 
 
 def num_experts(demonstrations: Path) -> int:
@@ -143,13 +153,20 @@ def num_experts(demonstrations: Path) -> int:
 
 
 def run(
-    work: Path, task: str, reward: str, cameras: Sequence[str], seed: int, settings: Sequence[str]
+    work: Path,
+    task: str,
+    reward: str,
+    cameras: Sequence[str],
+    swap_negatives: int,
+    seed: int,
+    settings: Sequence[str],
 ) -> Mapping[str, object]:
     """Train and evaluate one agent; its summary."""
     demonstrations = demonstrations_of(work, task, cameras)
-    critic = critic_of(work, task, cameras) if reward.startswith("critic") else Path()
+    is_critic = reward.startswith("critic")
+    critic = critic_of(work, task, cameras, swap_negatives) if is_critic else Path()
     extra = [word.strip("-") for word in settings]
-    name = "-".join([_place(task, cameras), reward, str(seed), *extra])
+    name = "-".join([_place(task, cameras, swap_negatives), reward, str(seed), *extra])
     count = min(COUNT, num_experts(demonstrations))
     shown = ["--demos", str(demonstrations), "--num-demos", str(count)]
     begin = ["--env", f"Meta-World/{task}", "--seed", str(seed), *without(AGENT, settings), *shown]
@@ -164,6 +181,7 @@ def main(words: Sequence[str] | None = None) -> None:
         "--rewards", nargs="+", default=["critic-refit", "sparse", "sparse-50", "env"]
     )
     parser.add_argument("--cameras", nargs="+", default=CAMERAS, help="that the critic sees")
+    parser.add_argument("--swap-negatives", type=int, default=0, help="of `roborew fit`")
     options = parse_arguments(parser, words)
     settings, cameras = shlex.join(options.settings), " ".join(options.cameras)
     rows = Rows(options.results, KEYS, FIGURES)
@@ -171,10 +189,12 @@ def main(words: Sequence[str] | None = None) -> None:
     for seed in options.seeds:
         for reward in options.rewards:
             for task in options.tasks:
-                key = (task, reward, cameras, seed, settings)
+                swaps = options.swap_negatives
+                key = (task, reward, cameras, swaps, seed, settings)
                 if key in rows:
                     continue
-                summary = run(options.work, task, reward, options.cameras, seed, options.settings)
+                plan = (task, reward, options.cameras, swaps, seed, options.settings)
+                summary = run(options.work, *plan)
                 rows.add({**summary, **dict(zip(KEYS, key, strict=True))})
                 print(*key, summary["true_success"], flush=True)
 

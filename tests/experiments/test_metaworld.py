@@ -72,5 +72,9 @@ def test_a_set_and_a_critic_are_made_once_and_a_row_is_not_made_again(
     assert all(command[command.index("--num-demos") + 1] == "1" for command in commands[2:]), (
         "an expert that fails is no demonstration"
     )
+    run.main([*words, "--rewards", "critic", "--swap-negatives", "20"])
+    assert [command[0] for command in commands[4:]] == ["fit", "train"], "one set, another critic"
+    assert commands[4][commands[4].index("--swap-negatives") + 1] == "20"
     with table.open(newline="") as file:
-        assert [row["reward"] for row in csv.DictReader(file)] == ["critic", "sparse-50"]
+        rows = [(row["reward"], row["swap_negatives"]) for row in csv.DictReader(file)]
+    assert rows == [("critic", "0"), ("sparse-50", "0"), ("critic", "20")]
