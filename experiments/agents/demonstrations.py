@@ -51,17 +51,28 @@ FIGURES = (
 RESULTS = Path(__file__).with_name("demonstrations.csv")
 
 
-def demonstrations(work: Path, task: str, count: int) -> Path:
-    """The set of a task, collected once."""
-    path = work / "demos" / f"{task}-{count}"
+def demonstrations(work: Path, task: str, count: int, cameras: Sequence[str] = ()) -> Path:
+    """The set of a task, collected once.
+
+    Args:
+        work: folder of all sets.
+        task: id without its namespace.
+        count: experts.
+        cameras: that they are seen by, for a reward that is to pay them; the first one if none.
+    """
+    path = work / "demos" / "-".join([task, str(count), *cameras])
     if not path.exists():
-        roborew("collect", f"roborew/{task}", "--episodes", str(count), "--out", str(path))
+        views = ["--cameras", *cameras] if cameras else []
+        words = ["--episodes", str(count), *views, "--out", str(path)]
+        roborew("collect", f"roborew/{task}", *words)
     return path
 
 
-def demonstration_words(work: Path, task: str, count: int) -> list[str]:
+def demonstration_words(
+    work: Path, task: str, count: int, cameras: Sequence[str] = ()
+) -> list[str]:
     """Words of `roborew train` that give an agent so many demonstrations; none for 0."""
-    return ["--demos", str(demonstrations(work, task, count))] if count else []
+    return ["--demos", str(demonstrations(work, task, count, cameras))] if count else []
 
 
 def main(words: Sequence[str] | None = None) -> None:

@@ -48,7 +48,7 @@ SAC = (*IMITATING_SAC, *PAY_EACH_STATE, "--env.action-repeat", "2")
 """Words of `roborew train` for `sac`."""
 TASKS = (*demonstrations.TASKS, *BODIES)
 HAND = ["--behaviors", "expert", "noisy", "near_miss", "random", "--episodes", "10"]
-HAND_CAMERAS = ["--cameras", "front", "side"]
+HAND_CAMERAS = ["front", "side"]
 BODY = ["--behaviors", "expert", "noisy", "stall", "random", "--episodes", "10"]
 KEYS = ("task", "agent", "demonstrations", "seed", "settings")
 FIGURES = (
@@ -72,14 +72,15 @@ def fit_critic(work: Path, task: str, behaviors: Sequence[str], cameras: Sequenc
         work: folder of critics, and of what they are fitted to.
         task: id without its namespace.
         behaviors: words of `roborew collect` that say what is collected.
-        cameras: words of both commands that say from where; none for the environment's first.
+        cameras: that it sees; the environment's first if none.
     """
+    views = ["--cameras", *cameras] if cameras else []
     path = work / "critics" / task
     if not path.exists():
         collected = work / "collected" / task
         if not collected.exists():
-            roborew("collect", f"roborew/{task}", *behaviors, *cameras, "--out", str(collected))
-        roborew("fit", str(collected), *cameras, "--out", str(path))
+            roborew("collect", f"roborew/{task}", *behaviors, *views, "--out", str(collected))
+        roborew("fit", str(collected), *views, "--out", str(path))
     return path
 
 
@@ -91,15 +92,17 @@ def main(words: Sequence[str] | None = None) -> None:
     settings = " ".join(options.settings)
 
     def words_of(task: str) -> list[str]:
-        how = (BODY, []) if task in BODIES else (HAND, HAND_CAMERAS)
-        critic = fit_critic(options.work, task, *how)
+        behaviors, cameras = (BODY, []) if task in BODIES else (HAND, HAND_CAMERAS)
+        critic = fit_critic(options.work, task, behaviors, cameras)
         is_sac = options.agent == "sac"
+        # What is in the replay has to be paid, as the critic sees it.
+        seen = cameras if is_sac else []
         steps = SAC_STEPS if is_sac else BODIES.get(task, STEPS)
         how_to_learn = [*(SAC if is_sac else ()), "--total-timesteps", str(steps)]
         return [
             *("--reward", str(critic)),
             *without(how_to_learn, options.settings),
-            *demonstration_words(options.work, task, options.count),
+            *demonstration_words(options.work, task, options.count, seen),
         ]
 
     def plan(task: str, seed: int) -> PlannedRun:
