@@ -148,11 +148,11 @@ def describe_demonstrations(config: TrainConfig, env: RewardEnv) -> str | None:
     max_steps = time_limit(env)
     if config.demos is None or max_steps is None or env.ends_in_success:
         return None
-    found = read_agent_demonstrations(
+    demonstrations = read_agent_demonstrations(
         config.demos, config.num_demos, bool(config.demo_failures), config.env.action_repeat
     )
-    longest = max(demonstration.length - 1 for demonstration in found)
-    all_succeed = all(demonstration.succeeded for demonstration in found)
+    longest = max(demonstration.length - 1 for demonstration in demonstrations)
+    all_succeed = all(demonstration.succeeded for demonstration in demonstrations)
     if not all_succeed or longest >= SHORT_SHARE * max_steps:
         return None
     return (
