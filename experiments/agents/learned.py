@@ -42,9 +42,9 @@ BODIES = {
 """Tasks in which the whole body moves -> actions of a run."""
 STEPS = 150_000
 """Actions of a run where a hand moves things."""
-SAC_STEPS = 20_000
-"""The same for `sac`, which has a gradient step an action: 40,000 steps of the simulator."""
-SAC = (*IMITATING_SAC, *PAY_EACH_STATE, "--env.action-repeat", "2")
+SAC_STEPS = 40_000
+"""The same for `sac`, which has a gradient step an action."""
+SAC = (*IMITATING_SAC, *PAY_EACH_STATE)
 """Words of `roborew train` for `sac`."""
 TASKS = (*demonstrations.TASKS, *BODIES)
 HAND = ["--behaviors", "expert", "noisy", "near_miss", "random", "--episodes", "10"]

@@ -110,10 +110,10 @@ def test_settings_of_the_command_line_replace_those_of_sac(
     tmp_path: Path, commands: list[list[str]]
 ) -> None:
     words = ["--work", str(tmp_path), "--results", str(tmp_path / "table.csv"), "--agent", "sac"]
-    words += ["--tasks", "Push-v0", "--seeds", "0", "--", "--env.action-repeat", "1"]
+    words += ["--tasks", "Push-v0", "--seeds", "0", "--", "--agent.gamma", "0.9"]
     learned.main([*words, "--total-timesteps", "10"])
     trained = commands[-1]
-    for flag, value in (("--env.action-repeat", "1"), ("--total-timesteps", "10")):
+    for flag, value in (("--agent.gamma", "0.9"), ("--total-timesteps", "10")):
         assert trained.count(flag) == 1 and value_of(trained, flag) == value
     assert value_of(trained, "--agent.cloning-coef") == "2"
 
