@@ -16,6 +16,7 @@ from pathlib import Path
 from experiments.agents.run import (
     PlannedRun,
     agents_parser,
+    camera_words,
     fill_table,
     parse_arguments,
     roborew,
@@ -62,8 +63,7 @@ def demonstrations(work: Path, task: str, count: int, cameras: Sequence[str] = (
     """
     path = work / "demos" / "-".join([task, str(count), *cameras])
     if not path.exists():
-        views = ["--cameras", *cameras] if cameras else []
-        words = ["--episodes", str(count), *views, "--out", str(path)]
+        words = ["--episodes", str(count), *camera_words(cameras), "--out", str(path)]
         roborew("collect", f"roborew/{task}", *words)
     return path
 

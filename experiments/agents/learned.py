@@ -23,6 +23,7 @@ from experiments.agents.run import (
     PAY_EACH_STATE,
     PlannedRun,
     agents_parser,
+    camera_words,
     fill_table,
     parse_arguments,
     roborew,
@@ -74,7 +75,7 @@ def fit_critic(work: Path, task: str, behaviors: Sequence[str], cameras: Sequenc
         behaviors: words of `roborew collect` that say what is collected.
         cameras: that it sees; the environment's first if none.
     """
-    views = ["--cameras", *cameras] if cameras else []
+    views = camera_words(cameras)
     path = work / "critics" / task
     if not path.exists():
         collected = work / "collected" / task

@@ -86,6 +86,15 @@ def without(words: Sequence[str], settings: Sequence[str]) -> list[str]:
     return [word for pair in pairs if pair[0] not in settings for word in pair]
 
 
+def camera_words(cameras: Sequence[str]) -> list[str]:
+    """Words of `roborew collect` and `roborew fit` that name cameras; none for the first one.
+
+    >>> camera_words(["front", "side"])
+    ['--cameras', 'front', 'side']
+    """
+    return ["--cameras", *cameras] if cameras else []
+
+
 def train(work: Path, name: str, words: Sequence[str]) -> Mapping[str, Any]:
     """Train and evaluate one agent, on a perfect dense reward if no other is named, or finish one
     that was interrupted; its summary.

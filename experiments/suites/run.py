@@ -19,6 +19,7 @@ from pathlib import Path
 from experiments.agents.run import (
     IMITATING_SAC,
     agents_parser,
+    camera_words,
     parse_arguments,
     roborew,
     train,
@@ -173,7 +174,7 @@ class Bench:
         task, folder = self.task, self.work / "sets" / self.name
         if not folder.exists():
             words = ["--episodes", str(task.episodes), "--horizon", str(task.horizon)]
-            views = ["--cameras", *task.cameras] if task.cameras else []
+            views = camera_words(task.cameras)
             said = ["--instruction", task.instruction, "--expert", self.expert()]
             begin = ["collect", task.env, "--behaviors", *task.behaviors, *views, *said]
             roborew(*begin, *words, *WHOLE, *task.success_words, "--out", str(folder))

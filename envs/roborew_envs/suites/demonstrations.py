@@ -126,9 +126,7 @@ def collect_episode(
     expert_ends = ends_in_success or behavior == "undo"
     expert = _expert_policy(env)
     episode = _run_episode(env, "expert", seed, expert, MAX_EPISODE_STEPS, expert_ends)
-    if behavior == "noisy":
-        return _noisy(env, episode, rng, ends_in_success)
-    return _bend(env, episode, behavior, rng)
+    return _bend(env, episode, behavior, rng, ends_in_success)
 
 
 def _expert_policy(env: SuiteVectorEnv) -> Policy:
@@ -144,9 +142,13 @@ def _require_behavior(env: SuiteVectorEnv, behavior: Behavior) -> None:
 
 
 def _bend(
-    env: SuiteVectorEnv, episode: SuiteEpisode, behavior: Behavior, rng: np.random.Generator
+    env: SuiteVectorEnv,
+    episode: SuiteEpisode,
+    behavior: Behavior,
+    rng: np.random.Generator,
+    ends_in_success: bool,
 ) -> SuiteEpisode:
-    """What a behavior that never succeeds, or undoes that, makes of an episode of the expert."""
+    """What a behavior makes of an episode of the expert."""
     match behavior:
         case "stall":
             return _stall(env, episode, rng)
@@ -154,6 +156,8 @@ def _bend(
             return _near_miss(env, episode, rng)
         case "undo":
             return _undo(env, episode)
+        case "noisy":
+            return _noisy(env, episode, rng, ends_in_success)
         case _:
             return episode
 
