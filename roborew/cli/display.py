@@ -21,7 +21,7 @@ from roborew.workflows.compare import (
     agreement_table,
 )
 from roborew.workflows.evaluate import RunEvaluation
-from roborew.workflows.run_report import explain
+from roborew.workflows.run_report import explain, explain_limits
 from roborew.workflows.train.logger import Observer, Status
 
 LINE_SECONDS = 5.0
@@ -54,7 +54,8 @@ def print_evaluation(console: Console, result: RunEvaluation) -> None:
     """Print the policies beside each other, what the figures leave out, and the learned reward
     against the truth, beside its sanity baselines."""
     console.print(_policies_table(result))
-    console.print(explain(result.summary()), highlight=False)
+    for sentence in (explain(result.summary()), *explain_limits(result)):
+        console.print(sentence, highlight=False)
     if result.reward_metrics:
         table = _table("learned reward against truth", "")
         for name, value in result.reward_table().items():

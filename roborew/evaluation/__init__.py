@@ -9,6 +9,7 @@ from roborew.evaluation.baselines import (
     sanity_table,
     score_with_sanity_baselines,
 )
+from roborew.evaluation.diagnosis import Diagnosis, PairedGain, diagnose
 from roborew.evaluation.episodes import Episode, Evaluation
 from roborew.evaluation.grounding import (
     Grounding,
@@ -86,6 +87,7 @@ from roborew.evaluation.success import (
 __all__ = [
     "LABELS",
     "Clock",
+    "Diagnosis",
     "Episode",
     "Evaluation",
     "Grounding",
@@ -93,6 +95,7 @@ __all__ = [
     "Interval",
     "Measure",
     "Overlay",
+    "PairedGain",
     "Policy",
     "PolicyResult",
     "Recording",
@@ -114,6 +117,7 @@ __all__ = [
     "curves_figure",
     "cycle_metrics",
     "cycle_voc",
+    "diagnose",
     "draw_overlay",
     "evaluate",
     "expected_calibration_error",

@@ -20,7 +20,16 @@ from typing import Any, ClassVar
 from roborew.agents.bc import BC
 from roborew.bounds import check_whole_number
 from roborew.config import to_json
-from roborew.evaluation import LABELS, Evaluation, Measure, SanityBaseline, evaluate, write_report
+from roborew.evaluation import (
+    LABELS,
+    Diagnosis,
+    Evaluation,
+    Measure,
+    SanityBaseline,
+    diagnose,
+    evaluate,
+    write_report,
+)
 from roborew.short_repr import fields_repr
 from roborew.storage.atomic import explain_full_disk
 from roborew.storage.json_files import read_json_object
@@ -111,6 +120,27 @@ class RunEvaluation:
             **self.agent.summary(),
             **self._success_figures(),
             **self._return_figures(),
+            **self._limits(),
+        }
+
+    def diagnoses(self) -> dict[str, Diagnosis]:
+        """What held the agent back, beside each policy that knows the task, by name; empty where no
+        learned reward pays."""
+        if self.trained.model is None:
+            return {}
+        references = {"cloning": self.cloning, "expert": self.expert}
+        diagnoses = {
+            name: diagnose(self.agent, reference)
+            for name, reference in references.items()
+            if reference is not None
+        }
+        return {name: one for name, one in diagnoses.items() if one is not None}
+
+    def _limits(self) -> dict[str, str | None]:
+        diagnoses = self.diagnoses()
+        return {
+            f"limit_beside_{name}": diagnoses[name].limit if name in diagnoses else None
+            for name in ("cloning", "expert")
         }
 
     def _return_figures(self) -> dict[str, float | None]:
@@ -326,7 +356,8 @@ def _content(result: RunEvaluation) -> dict[str, Any]:
         evaluation = getattr(result, name)
         if evaluation is not None:
             evaluations[name] = evaluation
-    content: dict[str, Any] = {"summary": result.summary()}
+    diagnoses = {name: asdict(diagnosis) for name, diagnosis in result.diagnoses().items()}
+    content: dict[str, Any] = {"summary": result.summary(), "diagnoses": diagnoses}
     for name, evaluation in evaluations.items():
         episodes = [asdict(episode) for episode in evaluation.episodes]
         content[name] = {"summary": evaluation.summary(), "episodes": episodes}

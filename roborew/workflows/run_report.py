@@ -60,7 +60,12 @@ def report_content(run: RunDirectory, result: RunEvaluation, evaluation_name: st
         versions=run.info["versions"],
         seeds={"run": [config.seed], "evaluation episodes": episode_seeds},
         files=[evaluation_name, "summary.json", "config.json", "metrics.jsonl"],
-        notes=[*flat_score(result), explain(summary), *truth_in_reward(config)],
+        notes=[
+            *flat_score(result),
+            explain(summary),
+            *explain_limits(result),
+            *truth_in_reward(config),
+        ],
     )
 
 
@@ -130,6 +135,12 @@ def explain(summary: Mapping[str, Any]) -> str:
         f"at the horizon in {at_horizon:.0%} and at any time in {at_any_time:.0%} of the "
         f"evaluation episodes.{exploring}"
     )
+
+
+def explain_limits(result: RunEvaluation) -> list[str]:
+    """A sentence beside each policy that knows the task: what held the agent back."""
+    names = {"cloning": "a clone of its demonstrations", "expert": "the expert"}
+    return [diagnosis.sentence(names[name]) for name, diagnosis in result.diagnoses().items()]
 
 
 _REFIT_LABELS = MappingProxyType(

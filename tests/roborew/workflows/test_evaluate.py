@@ -69,6 +69,7 @@ def test_a_summary_holds_every_promised_figure(tmp_path: Path) -> None:
     )
     assert (
         summary["expert_success"] is summary["expert_return"] is summary["cloning_return"] is None
+        and summary["limit_beside_expert"] is summary["limit_beside_cloning"] is None
     )
     assert summary["true_return"] is summary["true_return_ci_low"] is None
 
@@ -218,6 +219,8 @@ def test_a_written_evaluation_can_be_read_back(tmp_path: Path) -> None:
     result = evaluate_run(run, 3)
     content = json.loads(write_evaluation(run, result).evaluation.read_text())
     assert Evaluation.from_json(json.dumps(content["agent"])) == result.agent
+    # Where the truth pays, no reward could be at fault.
+    assert content["diagnoses"] == {}
 
 
 def test_the_learned_reward_is_measured_against_the_truth(tmp_path: Path) -> None:
@@ -234,8 +237,14 @@ def test_the_learned_reward_is_measured_against_the_truth(tmp_path: Path) -> Non
     assert set(LABELS) <= set(summary)
     assert summary["false_success_ci_low"] <= result.agent.false_success_rate
     assert summary["brier"] is not None
-    page = write_evaluation(run, result).report.read_text()
+    written = write_evaluation(run, result)
+    page = written.report.read_text()
     assert all(label in page for label in LABELS.values())
+    diagnosis = result.diagnoses()["expert"]
+    assert diagnosis.truth.mean == -1 and summary["limit_beside_expert"] == diagnosis.limit
+    assert diagnosis.sentence("the expert") in page
+    diagnoses = json.loads(written.evaluation.read_text())["diagnoses"]
+    assert diagnoses["expert"]["pay"]["mean"] == pytest.approx(diagnosis.pay.mean)
 
 
 def test_a_summary_of_an_earlier_release_is_read_under_todays_names(tmp_path: Path) -> None:
