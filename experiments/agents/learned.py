@@ -1,6 +1,6 @@
 """Agents that are paid by a critic of pictures alone, with a few demonstrations or without.
 
-    python -m experiments.agents.learned --work FOLDER [--agent residual | sac] [--count 20]
+    python -m experiments.agents.learned --work FOLDER [--agent residual | sac | self-imitation] [--count 20]
     [--tasks Push-v0 Stack-v0] [--seeds 0 1 2] [-- further words of `roborew train`]
 
 A critic is what `roborew fit` makes, by its defaults, of 40 episodes seen by two cameras: ten each of
@@ -43,10 +43,15 @@ BODIES = {
 """Tasks in which the whole body moves -> actions of a run."""
 STEPS = 150_000
 """Actions of a run where a hand moves things."""
-SAC_STEPS = 40_000
-"""The same for `sac`, which has a gradient step an action."""
-SAC = (*IMITATING_SAC, *PAY_EACH_STATE)
-"""Words of `roborew train` for `sac`."""
+PAID_DEMONSTRATIONS = {
+    "sac": (*IMITATING_SAC, *PAY_EACH_STATE, "--total-timesteps", "40000"),
+    "self-imitation": (
+        *(*PAY_EACH_STATE, "--num-envs", "16", "--score-every", "8"),
+        *("--total-timesteps", "500000"),
+    ),
+}
+"""Agent whose demonstrations are paid, too -> words of `roborew train`. `sac` has a gradient step an
+action; what imitates whole episodes needs few of their states scored."""
 TASKS = (*demonstrations.TASKS, *BODIES)
 HAND = ["--behaviors", "expert", "noisy", "near_miss", "random", "--episodes", "10"]
 HAND_CAMERAS = ["front", "side"]
@@ -95,11 +100,10 @@ def main(words: Sequence[str] | None = None) -> None:
     def words_of(task: str) -> list[str]:
         behaviors, cameras = (BODY, []) if task in BODIES else (HAND, HAND_CAMERAS)
         critic = fit_critic(options.work, task, behaviors, cameras)
-        is_sac = options.agent == "sac"
-        # What is in the replay has to be paid, as the critic sees it.
-        seen = cameras if is_sac else []
-        steps = SAC_STEPS if is_sac else BODIES.get(task, STEPS)
-        how_to_learn = [*(SAC if is_sac else ()), "--total-timesteps", str(steps)]
+        steps = ("--total-timesteps", str(BODIES.get(task, STEPS)))
+        how_to_learn = PAID_DEMONSTRATIONS.get(options.agent, steps)
+        # Where demonstrations are paid, the critic has to see them.
+        seen = cameras if options.agent in PAID_DEMONSTRATIONS else []
         return [
             *("--reward", str(critic)),
             *without(how_to_learn, options.settings),

@@ -62,7 +62,8 @@ class BCConfig:
     batch_size: int = 256
     """Samples of one gradient step."""
     learning_rate: float = 1e-3
-    """Step size of Adam at the start; it falls to 0 along a line."""
+    """Step size of Adam at the start; it falls to 0 along a line, anew for each set of
+    demonstrations."""
     report_every: int = 500
     """Gradient steps between two reports."""
     weighting: Weighting = "none"
@@ -144,6 +145,8 @@ class BC:
         self._std = np.ones(inputs, dtype=np.float32)
         self._samples: tuple[Tensor, Tensor, Tensor] | None = None
         self._weights = torch.ones(0)
+        # Gradient steps that were made before the present demonstrations.
+        self._first_step = 0
 
     @property
     def needs_rewards(self) -> bool:
@@ -176,6 +179,7 @@ class BC:
             torch.as_tensor(masks),
         )
         self._weights = torch.ones(len(observations))
+        self._first_step = self.steps
         if self.config.weighting == "progress":
             self.weigh(self._progress_weights(episodes))
 
@@ -256,6 +260,7 @@ class BC:
         return join_parts(parts), {
             "agent": "bc",
             "steps": self.steps,
+            "first_step": self._first_step,
             "seed": self.seed,
             "config": asdict(self.config),
         }
@@ -273,6 +278,8 @@ class BC:
         self._mean = arrays["observations/mean"].copy()
         self._std = arrays["observations/std"].copy()
         self.steps = int(meta["steps"])
+        # The release before knew no second set.
+        self._first_step = int(meta.get("first_step", 0))
         self.seed = int(meta["seed"])
 
     def _new_network(self) -> nn.Module:
@@ -321,7 +328,8 @@ class BC:
         predicted = self._network(inputs).view(targets[rows].shape)
         errors = (predicted - targets[rows]).square() * masks[rows]
         loss = (errors * self._weights[rows, None, None]).mean()
-        remaining = 1 - self.steps / total_steps
+        done = self.steps - self._first_step
+        remaining = 1 - done / (total_steps - self._first_step)
         for group in self._optimizer.param_groups:
             group["lr"] = self.config.learning_rate * remaining
         self._optimizer.zero_grad()

@@ -102,6 +102,15 @@ def rewards_are_deferred(env: VectorEnv[Any, Any, Any]) -> bool:
     return bool(getattr(env, "deferred", False))
 
 
+def require_paid_steps(env: VectorEnv[Any, Any, Any], agent: str) -> None:
+    """Raise where rewards are NaN until a whole rollout is over."""
+    if rewards_are_deferred(env):
+        raise InvalidInputError(
+            f"{agent}: learns from each step, so it needs its reward at once; make the environment "
+            "with scoring='step'."
+        )
+
+
 def reset_where(
     env: VectorEnv[Any, Any, Any],
     done: NDArray[np.bool_],

@@ -157,6 +157,12 @@ agents = Registry(
             paper="ResiP, arXiv:2407.16677",
             needs=_DEMONSTRATIONS,
         ),
+        "self-imitation": Entry(
+            "roborew.agents.self_imitation.agent:SelfImitation",
+            "a clone that learns on from its own best episodes; resumes exactly",
+            paper="SIL, arXiv:1806.05635",
+            needs=_DEMONSTRATIONS,
+        ),
         "sb3-ppo": _sb3("PPO", "PPO, arXiv:1707.06347"),
         "sb3-a2c": _sb3("A2C", "A3C, arXiv:1602.01783"),
         "sb3-sac": _sb3("SAC", "SAC, arXiv:1801.01290"),

@@ -14,6 +14,7 @@ from roborew.agents.ppo_config import PPOConfig
 from roborew.agents.residual import ResidualConfig
 from roborew.agents.sac.agent import SACConfig
 from roborew.agents.sb3 import ALGORITHMS, agent_class
+from roborew.agents.self_imitation.config import SelfImitationConfig
 from roborew.checks.agent import LAWS, AgentSubject
 from roborew.checks.laws import Law
 from roborew.registry import agents
@@ -26,6 +27,9 @@ SMALL: dict[str, Any] = {
     "bc": BCConfig(hidden_dim=32),
     "iql": IQLConfig(hidden_dim=16, batch_size=32),
     "residual": ResidualConfig(n_steps=16, n_epochs=2, batch_size=32, clone_steps=20),
+    "self-imitation": SelfImitationConfig(
+        clone_steps=20, refine_steps=20, round_steps=128, hidden_dim=32, report_every=8
+    ),
 }
 SB3_SMALL: dict[str, Any] = {
     "hidden_dim": 8,

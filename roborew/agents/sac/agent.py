@@ -22,8 +22,8 @@ from roborew.agents.env_checks import (
     ActionScale,
     check_finite,
     require_disabled_autoreset,
+    require_paid_steps,
     reset_where,
-    rewards_are_deferred,
 )
 from roborew.agents.normalization import RunningMeanStd
 from roborew.agents.pixels.encoder import PixelActor, PixelEncoder, PixelQEnsemble, Trunk
@@ -43,7 +43,6 @@ from roborew.agents.torch_state import (
     require_same_settings,
     to_tensors,
 )
-from roborew.errors import InvalidInputError
 from roborew.learning.optim import seeded_weights
 from roborew.short_repr import agent_repr
 from roborew.stopwatch import Stopwatch
@@ -285,11 +284,7 @@ class SAC:
 
     def _enter(self, env: VectorEnv[Any, Any, Any]) -> None:
         require_disabled_autoreset(env)
-        if rewards_are_deferred(env):
-            raise InvalidInputError(
-                "sac: learns from each step, so it needs its reward at once; make the environment "
-                "with scoring='step'."
-            )
+        require_paid_steps(env, "sac")
         # After `load_state_dict` it is None: the caller has restored the environment itself.
         is_same_env = self._env is None or self._env is env
         if self._observations is None or not is_same_env:

@@ -1,0 +1,1 @@
+"""A clone that goes on learning from its own best episodes."""
