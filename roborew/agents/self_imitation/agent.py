@@ -79,9 +79,9 @@ class SelfImitation:
         self._clone = BC(observation_space, action_space, clone_config, seed)
         self._generator = torch.Generator().manual_seed(seed)
         self._demonstrations: list[DemonstrationEpisode] = []
-        self._kept: list[DemonstrationEpisode] = []
+        self._best_episodes: list[DemonstrationEpisode] = []
         # Of the present round, good and bad.
-        self._ended: list[DemonstrationEpisode] = []
+        self._round_episodes: list[DemonstrationEpisode] = []
         self._running: RunningEpisodes | None = None
         self._env: VectorEnv[Any, Any, Any] | None = None
 
@@ -147,8 +147,8 @@ class SelfImitation:
         clone, clone_meta = self._clone.state_dict()
         parts: dict[str, Mapping[str, NDArray[Any]]] = {
             "clone": clone,
-            "kept": pack_episodes(self._kept),
-            "ended": pack_episodes(self._ended),
+            "best": pack_episodes(self._best_episodes),
+            "round": pack_episodes(self._round_episodes),
             "generator": from_tensors({"state": self._generator.get_state()}),
         }
         if self._running is not None:
@@ -168,10 +168,10 @@ class SelfImitation:
             InvalidInputError: another configuration, or weights of another shape.
         """
         require_same_settings(meta, self.config, "SelfImitation")
-        self._kept = unpack_episodes(select_prefix(arrays, "kept/"))
-        self._ended = unpack_episodes(select_prefix(arrays, "ended/"))
-        if self._demonstrations and self._kept:
-            self._clone.use_demonstrations([*self._demonstrations, *self._kept])
+        self._best_episodes = unpack_episodes(select_prefix(arrays, "best/"))
+        self._round_episodes = unpack_episodes(select_prefix(arrays, "round/"))
+        if self._demonstrations and self._best_episodes:
+            self._clone.use_demonstrations([*self._demonstrations, *self._best_episodes])
         self._clone.load_state_dict(select_prefix(arrays, "clone/"), meta["clone"])
         self._generator.set_state(to_tensors(arrays)["generator/state"])
         self.steps = int(meta["steps"])
@@ -211,7 +211,7 @@ class SelfImitation:
             check_observations(final)
             done = np.asarray(terminated | truncated)
             step = (running.observations, actions, rewards, final, done)
-            self._ended += running.recorder.add(*step)
+            self._round_episodes += running.recorder.add(*step)
             unknown = np.full(env.num_envs, np.nan)
             running.statistics.add_step(rewards, infos.get("true_reward", unknown), done)
             running.statistics.add_finals(infos, done)
@@ -223,19 +223,19 @@ class SelfImitation:
 
     def _imitate(self, env: VectorEnv[Any, Any, Any]) -> dict[str, float]:
         """Clone the demonstrations and the best episodes, on from the clone of before."""
-        if not self._ended:
+        if not self._round_episodes:
             return {}
-        own, demonstrated = _mean_return(self._ended), _mean_return(self._demonstrations)
+        own, demonstrated = _mean_return(self._round_episodes), _mean_return(self._demonstrations)
         least = own + self.config.min_return_share * (demonstrated - own)
-        good = [episode for episode in self._ended if _return(episode) >= least]
-        self._kept = [*self._kept, *good][-self.config.buffer_episodes :]
+        good = [episode for episode in self._round_episodes if _return(episode) >= least]
+        self._best_episodes = [*self._best_episodes, *good][-self.config.buffer_episodes :]
         figures = {
-            "kept_share": len(good) / len(self._ended),
-            "kept_episodes": float(len(self._kept)),
+            "best_share": len(good) / len(self._round_episodes),
+            "best_episodes": float(len(self._best_episodes)),
             "least_return": least,
         }
-        self._ended = []
-        self._clone.use_demonstrations([*self._demonstrations, *self._kept])
+        self._round_episodes = []
+        self._clone.use_demonstrations([*self._demonstrations, *self._best_episodes])
         losses: list[float] = []
         self._clone.learn(
             env,
@@ -252,9 +252,9 @@ class SelfImitation:
     ) -> NDArray[np.float32]:
         """Actions of the space, of actions in [-1, 1], shape (n, A), and the standard deviation of
         each row."""
-        drawn = torch.randn(actions.shape, generator=self._generator)
+        unit = torch.randn(actions.shape, generator=self._generator)
         spread = torch.as_tensor(noise, dtype=torch.float32)[:, None]
-        return self._scale.to_environment(torch.as_tensor(actions) + spread * drawn)
+        return self._scale.to_environment(torch.as_tensor(actions) + spread * unit)
 
 
 class RunningEpisodes:

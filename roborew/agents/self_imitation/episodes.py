@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 from roborew.agents.demonstrations import DemonstrationEpisode
 from roborew.agents.torch_state import Arrays
 
+OWN = "its own"
+"""Name of the agent's own episodes, for messages."""
+
 
 class EpisodeRecorder:
     """Keeps the steps of the running episodes of N environments.
@@ -65,7 +68,7 @@ class EpisodeRecorder:
         rows = np.array([step[env] for step in self._steps[self._first[env] :]])
         observed, acted, _ = np.cumsum(self._widths)
         return DemonstrationEpisode(
-            name="its own",
+            name=OWN,
             observations=np.concatenate([rows[:, :observed], last[None]], dtype=np.float32),
             actions=rows[:, observed:acted],
             rewards=rows[:, acted],
@@ -99,6 +102,8 @@ def unpack_episodes(arrays: Mapping[str, NDArray[np.float32]]) -> list[Demonstra
     observations = np.split(arrays["observations"], ends + np.arange(1, len(ends) + 1))
     actions, rewards = (np.split(arrays[name], ends) for name in ("actions", "rewards"))
     return [
-        DemonstrationEpisode(name="its own", observations=seen, actions=acted, rewards=paid)
-        for seen, acted, paid in zip(observations[:-1], actions[:-1], rewards[:-1], strict=True)
+        DemonstrationEpisode(
+            name=OWN, observations=observations[i], actions=actions[i], rewards=rewards[i]
+        )
+        for i in range(len(ends))
     ]

@@ -47,11 +47,11 @@ def test_what_is_imitated_is_better_than_most_whatever_the_scale_of_the_reward(
     agent.use_demonstrations(demonstrations)
     # Their mean is 8, the demonstrations' is 20, half way lies 14.
     pays = [2.0, 4.0, 5.0, 13.0, 16.0]
-    agent._ended = [episode(number, scale * pay) for number, pay in enumerate(pays)]
+    agent._round_episodes = [episode(number, scale * pay) for number, pay in enumerate(pays)]
     figures = agent._imitate(PointEnv(2))
     assert figures["least_return"] == pytest.approx(14 * scale)
-    assert figures["kept_share"] == pytest.approx(1 / 5)
-    np.testing.assert_array_equal(agent._kept[0].actions, episode(4, 0).actions)
+    assert figures["best_share"] == pytest.approx(1 / 5)
+    np.testing.assert_array_equal(agent._best_episodes[0].actions, episode(4, 0).actions)
 
 
 def test_it_learns_what_no_demonstration_showed() -> None:
@@ -146,7 +146,7 @@ def test_interrupted_and_resumed_equals_uninterrupted_bit_for_bit(stop: int) -> 
     expected, actual = whole.state_dict(), second.state_dict()
     assert expected[1] == actual[1]
     assert expected[0].keys() == actual[0].keys()
-    assert "kept/actions" in expected[0]
+    assert "best/actions" in expected[0]
     for key, value in expected[0].items():
         np.testing.assert_array_equal(value, actual[0][key], err_msg=key)
 
