@@ -46,6 +46,8 @@ HORIZON = 150
 WHOLE = ("--to-horizon", "--expert-successes")
 """Films go on in their success, and show what it is to hold a goal, and to lose it; experts are those
 that hold it to the end."""
+EXACT = ("--codec", "lossless")
+"""As the agent's frames are: a lossy codec halves colors, and objects are a few pixels large."""
 DECISIONS = 38
 """Actions of an episode."""
 STEPS = 10_000
@@ -60,7 +62,10 @@ FIGURES = (
     "true_success_ci_high",
     "success_at_horizon_without_detector",
     "success_at_any_time_without_detector",
+    "true_return",
     "cloning_success",
+    "cloning_return",
+    "limit_beside_cloning",
     "expert_success",
     "labeled_episodes",
     "steps",
@@ -114,10 +119,8 @@ def demonstrations_of(work: Path, task: str, cameras: Sequence[str]) -> Path:
     folder = work / "sets" / _place(task, cameras)
     if not folder.exists():
         words = ["--episodes", str(COUNT), "--horizon", str(HORIZON), "--cameras", *cameras]
-        # As the agent's frames are: a lossy codec halves colors, and objects are a few pixels large.
-        exact = ["--codec", "lossless"]
         begin = ["collect", f"Meta-World/{task}", "--behaviors", *BEHAVIORS]
-        roborew(*begin, *exact, *words, *WHOLE, "--out", str(folder))
+        roborew(*begin, *EXACT, *words, *WHOLE, "--out", str(folder))
     return folder
 
 
