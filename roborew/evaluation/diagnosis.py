@@ -9,8 +9,10 @@ better it truly does.
 | as well | unmoved | unmoved | unmoved |
 | worse | exploited | blind | agent |
 
-A gain counts where the 95 % interval of its paired mean leaves 0 out. In truth that is true success at the
-end; where it is unknown, or differs by chance alone, true return.
+A gain counts where the 95 % interval of its paired mean leaves 0 out, and where it is no smaller than a
+fifth of what the other policy differs by from start to start: below that no effect is called even small
+(Cohen 1988). In truth it is one of true success at the end; where that is unknown, or does not tell them
+apart, of true return.
 """
 
 from __future__ import annotations
@@ -25,13 +27,15 @@ from roborew.errors import InvalidInputError
 from roborew.evaluation.episodes import Episode, Evaluation
 from roborew.evaluation.statistics import Interval, mean_interval
 
+SMALL_EFFECT = 0.2
+"""Least gain that counts, in standard deviations of the other policy over its starts."""
 Limit = Literal["taught", "unmoved", "exploited", "blind", "agent"]
 Truth = Literal["success", "return"]
 _WORSE: dict[int, Limit] = {1: "exploited", 0: "blind", -1: "agent"}
 """Sign of the gain in pay -> what held back an agent that truly does worse."""
 _MEANINGS: dict[Limit, str] = {
     "taught": "does better in truth: the reward taught it.",
-    "unmoved": "does as well in truth, up to chance.",
+    "unmoved": "does as well in truth.",
     "exploited": "is paid more and does worse in truth: it exploits the reward. Show a critic such "
     "episodes as failures (--refit, or `roborew fit --swap-negatives`).",
     "blind": "is paid as much and does worse in truth: the reward does not see the difference. Give "
@@ -48,14 +52,18 @@ class PairedGain:
     Attributes:
         mean: of the differences.
         interval: of this mean, 95 %.
+        spread: standard deviation of the other policy over its starts.
     """
 
     mean: float
     interval: Interval
+    spread: float
 
     @property
     def sign(self) -> int:
-        """1 above 0, -1 below it, 0 where the interval holds it."""
+        """1 above 0, -1 below it, 0 where the interval holds it or it is too small to count."""
+        if abs(self.mean) < SMALL_EFFECT * self.spread:
+            return 0
         return int(self.interval.low > 0) - int(self.interval.high < 0)
 
     def __str__(self) -> str:
@@ -127,9 +135,13 @@ def _success(episode: Episode) -> float | None:
 
 def _gain(pairs: Sequence[tuple[float | None, float | None]]) -> PairedGain | None:
     """The gain over pairs; None where there are too few, or one is unknown."""
-    differences = [
-        np.nan if ours is None or theirs is None else ours - theirs for ours, theirs in pairs
-    ]
-    if len(pairs) < 2 or not np.isfinite(differences).all():
+    values = np.array(pairs, dtype=np.float64)  # None becomes NaN
+    if len(pairs) < 2 or not np.isfinite(values).all():
         return None
-    return PairedGain(mean=float(np.mean(differences)), interval=mean_interval(differences))
+    ours, theirs = values.T
+    differences = ours - theirs
+    return PairedGain(
+        mean=float(differences.mean()),
+        interval=mean_interval(differences),
+        spread=float(theirs.std(ddof=1)),
+    )

@@ -44,6 +44,9 @@ from roborew.short_repr import agent_repr
 from roborew.stopwatch import Stopwatch
 from roborew.storage.checkpoints import select_prefix
 
+NOISE_RANGE = 30.0
+"""Largest noise of an episode over the smallest."""
+
 
 class SelfImitation:
     """An agent that needs `use_demonstrations`, paid by the reward it learns from, before it learns.
@@ -245,7 +248,8 @@ class SelfImitation:
         return {"bc_loss": losses[-1], **figures}
 
     def _draw_noise(self, num_envs: int) -> NDArray[np.float32]:
-        return (self.config.noise * torch.rand(num_envs, generator=self._generator)).numpy()
+        exponents = torch.rand(num_envs, generator=self._generator).numpy()
+        return (self.config.noise * NOISE_RANGE ** (exponents - 1)).astype(np.float32)
 
     def _noisy(
         self, actions: NDArray[np.float32], noise: NDArray[np.floating]

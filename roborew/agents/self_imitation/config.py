@@ -17,9 +17,10 @@ class SelfImitationConfig:
     """Actions that the clone predicts at once."""
     hidden_dim: int = 256
     """Units of each of its two hidden layers."""
-    noise: float = 0.05
+    noise: float = 0.3
     """Largest standard deviation of the noise on its actions, which span [-1, 1]; each episode has one
-    of its own, from 0 up to it."""
+    of its own, evenly drawn on a logarithmic scale from a thirtieth of it: what a task bears and what
+    it needs differ, and the best episodes show it."""
     min_return_share: float = 0.5
     """Least return of an episode that is imitated: how far it lies on the way from the mean of all
     episodes of its round (0) to that of the demonstrations (1)."""

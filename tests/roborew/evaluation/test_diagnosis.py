@@ -22,7 +22,7 @@ def episodes(
 ) -> Evaluation:
     """Episodes that are paid ``pay`` and what their start is worth, of which the first ``successes``
     succeed."""
-    worth = np.random.default_rng(0).normal(0, 100, count)
+    worth = np.random.default_rng(0).normal(0, 5, count)
     return Evaluation(
         episodes=tuple(
             Episode(
@@ -60,7 +60,7 @@ REFERENCE = episodes(pay=10, successes=20)
 def test_pay_and_truth_together_tell_the_limit(pay: float, successes: int, limit: Limit) -> None:
     diagnosis = diagnose(episodes(pay, successes), REFERENCE)
     assert diagnosis is not None and diagnosis.limit == limit
-    # The starts differ by far more than the policies do: only pairs can tell these apart.
+    # The starts differ by more than the policies do: only pairs can tell these apart.
     assert diagnosis.pay.mean == pytest.approx(pay - 10)
     assert diagnosis.truth.mean == pytest.approx((successes - 20) / STARTS)
     assert "a clone" in diagnosis.sentence("a clone")
@@ -79,6 +79,12 @@ def test_a_difference_within_chance_is_none() -> None:
     diagnosis = diagnose(episodes(10, 21), REFERENCE)
     assert diagnosis is not None and diagnosis.limit == "unmoved"
     assert diagnosis.truth.interval.low < 0 < diagnosis.truth.mean
+
+
+def test_a_difference_that_is_certain_but_tiny_is_none() -> None:
+    diagnosis = diagnose(episodes(10.5, 20, true_return=-0.5), REFERENCE)
+    assert diagnosis is not None and diagnosis.limit == "unmoved"
+    assert diagnosis.pay.interval.low > 0 and diagnosis.pay.sign == 0
 
 
 def test_where_success_is_unknown_true_returns_tell() -> None:
