@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from roborew.agents.demonstrations import DemonstrationEpisode
-from roborew.agents.self_imitation.agent import SelfImitation
+from roborew.agents.self_imitation.agent import NOISE_RANGE, SelfImitation
 from roborew.agents.self_imitation.config import SelfImitationConfig
 from roborew.agents.self_imitation.episodes import EpisodeRecorder, pack_episodes, unpack_episodes
 from roborew.checks.synthetic import POINT_SPACES, PointEnv, point_demonstrations
@@ -73,6 +73,20 @@ def mean_distance(agent: SelfImitation) -> float:
     for _ in range(8):
         observations, *_ = env.step(policy(observations))
     return float(env.distances().mean())
+
+
+def test_each_episode_has_a_noise_of_its_own_within_the_range() -> None:
+    agent, env = make_agent(), PointEnv(ENVS)
+    agent.learn(env, ENVS)
+    assert agent._running is not None
+    first = agent._running.noise.copy()
+    assert len(set(first.tolist())) == ENVS
+    assert (first <= QUICK.noise).all() and (first >= QUICK.noise / NOISE_RANGE).all()
+    # It stays until the episode ends, after 20 steps.
+    agent.learn(env, 19 * ENVS)
+    np.testing.assert_array_equal(agent._running.noise, first)
+    agent.learn(env, 20 * ENVS)
+    assert not np.isin(agent._running.noise, first).any()
 
 
 def test_episodes_side_by_side_are_the_same_as_alone() -> None:
