@@ -94,8 +94,6 @@ class SuiteTask:
         ]
 
 
-FETCH = ("expert", "noisy", "near_miss", "stall", "random")
-"""Behaviors of Fetch's tasks: a goal anywhere has to be told from its surroundings."""
 REACHER = SuiteTask(
     env="dm_control/reacher-easy-v0",
     instruction="move the tip of the arm to the red ball",
@@ -110,7 +108,6 @@ TASKS: Mapping[str, SuiteTask] = {
         env="experiments.suites.views:FetchReachNear-v4",
         instruction="move the gripper to the red ball",
         expert="experiments.suites.experts:fetch_reach",
-        behaviors=FETCH,
         cameras=("default", "external_camera_0"),
         horizon=50,
         steps=4_000,
@@ -119,7 +116,6 @@ TASKS: Mapping[str, SuiteTask] = {
         env="experiments.suites.views:FetchPushNear-v4",
         instruction="push the black block to the red ball",
         expert="experiments.suites.experts:fetch_push",
-        behaviors=FETCH,
         horizon=50,
         steps=8_000,
     ),
