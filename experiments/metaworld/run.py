@@ -46,8 +46,6 @@ HORIZON = 150
 WHOLE = ("--to-horizon", "--expert-successes")
 """Films go on in their success, and show what it is to hold a goal, and to lose it; experts are those
 that hold it to the end."""
-EXACT = ("--codec", "lossless")
-"""As the agent's frames are: a lossy codec halves colors, and objects are a few pixels large."""
 DECISIONS = 38
 """Actions of an episode."""
 STEPS = 10_000
@@ -119,8 +117,10 @@ def demonstrations_of(work: Path, task: str, cameras: Sequence[str]) -> Path:
     folder = work / "sets" / _place(task, cameras)
     if not folder.exists():
         words = ["--episodes", str(COUNT), "--horizon", str(HORIZON), "--cameras", *cameras]
+        # As the agent's frames are: a lossy codec halves colors, and objects are a few pixels large.
+        exact = ["--codec", "lossless"]
         begin = ["collect", f"Meta-World/{task}", "--behaviors", *BEHAVIORS]
-        roborew(*begin, *EXACT, *words, *WHOLE, "--out", str(folder))
+        roborew(*begin, *exact, *words, *WHOLE, "--out", str(folder))
     return folder
 
 

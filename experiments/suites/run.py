@@ -26,7 +26,7 @@ from experiments.agents.run import (
     without,
 )
 from experiments.critics.tables import Rows
-from experiments.metaworld.run import EXACT, WHOLE, reward_words
+from experiments.metaworld.run import WHOLE, reward_words
 from roborew.data.reading import read_demonstrations
 
 DEMONSTRATIONS = 20
@@ -177,8 +177,7 @@ class Bench:
             views = camera_words(task.cameras)
             said = ["--instruction", task.instruction, "--expert", self.expert()]
             begin = ["collect", task.env, "--behaviors", *task.behaviors, *views, *said]
-            words += [*EXACT, *WHOLE, *task.success_words]
-            roborew(*begin, *words, "--out", str(folder))
+            roborew(*begin, *words, *WHOLE, *task.success_words, "--out", str(folder))
         return folder
 
     def critic(self) -> Path:
