@@ -62,10 +62,16 @@ AGENTS = MappingProxyType(
         "bc": _CLONING,
         "iql": _CLONING,
         "residual": {**_ON_POLICY, "clone_steps": 64},
+        "self-imitation": {
+            "clone_steps": 64,
+            "refine_steps": 16,
+            "round_steps": 256,
+            "report_every": 8,
+        },
     }
 )
 """Agents and settings with which a run takes some seconds."""
-DEMONSTRATED = frozenset({"bc", "iql", "residual"})
+DEMONSTRATED = frozenset({"bc", "iql", "residual", "self-imitation"})
 """Agents that learn from demonstrations."""
 DEMONSTRATIONS = CollectConfig(behaviors=("expert", "near_miss"), episodes=2)
 
