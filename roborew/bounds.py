@@ -1,9 +1,10 @@
-"""The largest numbers that settings may be: beyond them a command would crash, or never end."""
+"""What settings may be; beyond the largest numbers a command would crash, or never end."""
 
 from __future__ import annotations
 
 import math
 from types import MappingProxyType
+from typing import Any
 
 from roborew.errors import InvalidInputError
 
@@ -59,3 +60,20 @@ def check_largest(name: str, number: float) -> None:
         raise InvalidInputError(
             f"{name}: expected a whole number of at most {largest:,}; got {digits}."
         )
+
+
+def check_setting(config: Any, name: str, holds: bool, expected: str) -> None:
+    """Raise unless a setting is as it has to be.
+
+    Args:
+        config: that it belongs to.
+        name: of the setting.
+        holds: whether it is.
+        expected: what it has to be, in words.
+
+    Raises:
+        InvalidInputError: it is not; the message names the class of the configuration.
+    """
+    if not holds:
+        setting = f"{type(config).__name__}.{name}"
+        raise InvalidInputError(f"{setting}: expected {expected}; got {getattr(config, name)!r}.")

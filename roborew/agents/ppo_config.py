@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal, get_args
 
-from roborew.errors import InvalidInputError
+from roborew.bounds import check_setting
 
 Schedule = Literal["constant", "linear"]
 
@@ -77,20 +77,21 @@ class PPOConfig:
 
     def __post_init__(self) -> None:
         for name in ("n_steps", "n_epochs", "batch_size", "hidden_dim"):
-            self._require(name, getattr(self, name) >= 1, "a whole number of at least 1")
+            check_setting(self, name, getattr(self, name) >= 1, "a whole number of at least 1")
         for name in ("gamma", "gae_lambda"):
             in_range = 0 <= getattr(self, name) <= 1
-            self._require(name, in_range, "a number in [0, 1], above which the values diverge")
+            check_setting(
+                self, name, in_range, "a number in [0, 1], above which the values diverge"
+            )
         for name in ("clip_range", "learning_rate", "max_grad_norm", "init_std", "final_std"):
-            self._require(name, getattr(self, name) > 0, "a positive number")
+            check_setting(self, name, getattr(self, name) > 0, "a positive number")
         for name in ("vf_coef", "ent_coef"):
             weight = getattr(self, name)
-            self._require(name, math.isfinite(weight) and weight >= 0, "a number of at least 0")
+            check_setting(
+                self, name, math.isfinite(weight) and weight >= 0, "a number of at least 0"
+            )
         kl_is_positive = self.target_kl is None or self.target_kl > 0
-        self._require("target_kl", kl_is_positive, "a positive number or None")
-        self._require("schedule", self.schedule in get_args(Schedule), "'constant' or 'linear'")
-
-    def _require(self, name: str, holds: bool, expected: str) -> None:
-        if not holds:
-            got = getattr(self, name)
-            raise InvalidInputError(f"PPOConfig.{name}: expected {expected}; got {got!r}.")
+        check_setting(self, "target_kl", kl_is_positive, "a positive number or None")
+        check_setting(
+            self, "schedule", self.schedule in get_args(Schedule), "'constant' or 'linear'"
+        )

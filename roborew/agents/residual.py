@@ -26,6 +26,7 @@ from roborew.agents.ppo import PPO
 from roborew.agents.ppo_config import PPOConfig
 from roborew.agents.rollout_report import Callback
 from roborew.agents.torch_state import Arrays, join_parts, require_same_settings
+from roborew.bounds import check_setting
 from roborew.short_repr import agent_repr
 from roborew.storage.checkpoints import select_prefix
 
@@ -43,9 +44,9 @@ class ResidualConfig(PPOConfig):
 
     def __post_init__(self) -> None:
         PPOConfig.__post_init__(self)
-        self._require("residual_scale", 0 < self.residual_scale <= 1, "a number in (0, 1]")
+        check_setting(self, "residual_scale", 0 < self.residual_scale <= 1, "a number in (0, 1]")
         for name in ("clone_steps", "chunk_size"):
-            self._require(name, getattr(self, name) >= 1, "a whole number of at least 1")
+            check_setting(self, name, getattr(self, name) >= 1, "a whole number of at least 1")
 
 
 class Residual:

@@ -22,6 +22,7 @@ from roborew.agents.offline.transitions import Transitions, chunk_returns, retur
 from roborew.agents.offline.values import LOSS_PARTS, ChunkValues
 from roborew.agents.rollout_report import Callback, EpisodeStatistics, RolloutReport
 from roborew.agents.torch_state import Arrays, join_parts, require_same_settings
+from roborew.bounds import check_setting
 from roborew.errors import InvalidInputError
 from roborew.short_repr import agent_repr
 from roborew.stopwatch import Stopwatch
@@ -81,20 +82,15 @@ class IQLConfig:
 
     def __post_init__(self) -> None:
         for name in WHOLE_NUMBERS:
-            self._require(name, getattr(self, name) >= 1, "a whole number of at least 1")
+            check_setting(self, name, getattr(self, name) >= 1, "a whole number of at least 1")
         for name in ("learning_rate", "value_learning_rate", "max_weight"):
-            self._require(name, getattr(self, name) > 0, "a positive number")
+            check_setting(self, name, getattr(self, name) > 0, "a positive number")
         for name in ("expectile", "value_share"):
-            self._require(name, 0 < getattr(self, name) < 1, "a number between 0 and 1")
-        self._require("gamma", 0 <= self.gamma <= 1, "a number in [0, 1]")
-        self._require("tau", 0 < self.tau <= 1, "a number in (0, 1]")
+            check_setting(self, name, 0 < getattr(self, name) < 1, "a number between 0 and 1")
+        check_setting(self, "gamma", 0 <= self.gamma <= 1, "a number in [0, 1]")
+        check_setting(self, "tau", 0 < self.tau <= 1, "a number in (0, 1]")
         for name in ("beta", "focus"):
-            self._require(name, getattr(self, name) >= 0, "a number from 0 up")
-
-    def _require(self, name: str, holds: bool, expected: str) -> None:
-        if not holds:
-            got = getattr(self, name)
-            raise InvalidInputError(f"IQLConfig.{name}: expected {expected}; got {got!r}.")
+            check_setting(self, name, getattr(self, name) >= 0, "a number from 0 up")
 
 
 class IQL:

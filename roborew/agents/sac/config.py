@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from roborew.errors import InvalidInputError
+from roborew.bounds import check_setting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,15 +55,12 @@ class SACConfig:
             "hidden_dim",
             "report_every",
         ):
-            self._require(name, getattr(self, name) >= 1, "a whole number of at least 1")
-        self._require("learning_starts", self.learning_starts >= 0, "a whole number from 0 up")
-        self._require("cloning_coef", self.cloning_coef >= 0, "a number from 0 up")
-        self._require("gamma", 0 <= self.gamma <= 1, "a number in [0, 1]")
-        self._require("tau", 0 < self.tau <= 1, "a number in (0, 1]")
+            check_setting(self, name, getattr(self, name) >= 1, "a whole number of at least 1")
+        check_setting(
+            self, "learning_starts", self.learning_starts >= 0, "a whole number from 0 up"
+        )
+        check_setting(self, "cloning_coef", self.cloning_coef >= 0, "a number from 0 up")
+        check_setting(self, "gamma", 0 <= self.gamma <= 1, "a number in [0, 1]")
+        check_setting(self, "tau", 0 < self.tau <= 1, "a number in (0, 1]")
         for name in ("learning_rate", "init_temperature"):
-            self._require(name, getattr(self, name) > 0, "a positive number")
-
-    def _require(self, name: str, holds: bool, expected: str) -> None:
-        if not holds:
-            got = getattr(self, name)
-            raise InvalidInputError(f"SACConfig.{name}: expected {expected}; got {got!r}.")
+            check_setting(self, name, getattr(self, name) > 0, "a positive number")

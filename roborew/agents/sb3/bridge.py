@@ -22,8 +22,8 @@ from roborew.agents.env_checks import (
     check_finite,
     check_observations,
     require_disabled_autoreset,
+    require_paid_steps,
     reset_where,
-    rewards_are_deferred,
 )
 from roborew.agents.rollout_report import EpisodeStatistics
 from roborew.errors import InvalidInputError
@@ -45,10 +45,7 @@ def as_sb3(env: VectorEnv[Any, Any, Any]) -> SB3Bridge:
     """
     require_disabled_autoreset(env)
     check_observation_space(cast(Any, env).single_observation_space)
-    if rewards_are_deferred(env):
-        raise InvalidInputError(
-            "sb3: rewards must be paid at each step; make the wrapper with scoring='step'."
-        )
+    require_paid_steps(env, "sb3")
     return SB3Bridge(env)
 
 

@@ -14,7 +14,7 @@ from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
 from roborew.agents.sb3.algorithms import Algorithm
-from roborew.errors import InvalidInputError
+from roborew.bounds import check_setting
 
 DECIDED_HERE = frozenset(
     {"policy", "env", "seed", "device", "verbose", "tensorboard_log", "optimize_memory_usage"}
@@ -136,17 +136,9 @@ def _check(config: Any) -> None:
         name = setting.name
         value = getattr(config, name)
         if name in SHARES:
-            _require(config, name, 0 <= value <= 1, "a number in [0, 1]")
+            check_setting(config, name, 0 <= value <= 1, "a number in [0, 1]")
         elif name in POSITIVE:
-            _require(config, name, value > 0, "a positive number")
+            check_setting(config, name, value > 0, "a positive number")
         elif setting.type is int:
             least = LEAST.get(name, 1)
-            _require(config, name, value >= least, f"a whole number from {least} up")
-
-
-def _require(config: Any, name: str, holds: bool, expected: str) -> None:
-    if not holds:
-        got = getattr(config, name)
-        raise InvalidInputError(
-            f"{type(config).__name__}.{name}: expected {expected}; got {got!r}."
-        )
+            check_setting(config, name, value >= least, f"a whole number from {least} up")

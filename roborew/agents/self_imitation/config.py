@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from roborew.errors import InvalidInputError
+from roborew.bounds import check_setting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,14 +43,7 @@ class SelfImitationConfig:
             "refine_steps",
             "report_every",
         ):
-            self._require(name, getattr(self, name) >= 1, "a whole number of at least 1")
-        self._require("noise", self.noise >= 0, "a number from 0 up")
+            check_setting(self, name, getattr(self, name) >= 1, "a whole number of at least 1")
+        check_setting(self, "noise", self.noise >= 0, "a number from 0 up")
         share = self.min_return_share
-        self._require("min_return_share", 0 <= share <= 1, "a number in [0, 1]")
-
-    def _require(self, name: str, holds: bool, expected: str) -> None:
-        if not holds:
-            got = getattr(self, name)
-            raise InvalidInputError(
-                f"SelfImitationConfig.{name}: expected {expected}; got {got!r}."
-            )
+        check_setting(self, "min_return_share", 0 <= share <= 1, "a number in [0, 1]")
