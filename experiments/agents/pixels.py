@@ -1,11 +1,11 @@
 """Agents that see pictures and what the robot knows of itself, nothing else of the simulator.
 
-    python -m experiments.agents.pixels --work FOLDER [--agent bc] [--reward oracle-dense]
+    python -m experiments.agents.pixels --work FOLDER [--agent bc | residual | sac] [--reward oracle-dense]
     [--count 50] [--tasks Reach-v0 Press-v0] [--seeds 0 1 2] [-- further words of `roborew train`]
 
 ``--count`` is how many demonstrations the agent gets, those of `experiments.agents.demonstrations`;
-0 for none. ``--reward critic`` is a critic that was fitted, with the defaults of `roborew fit`, to 40
-episodes of experts, noisy experts, near misses and chance. A row a run goes to ``pixels.csv`` beside
+0 for none. ``--reward critic`` is the critic of `experiments.agents.learned`, whose two cameras the agent then
+sees by, too. A row a run goes to ``pixels.csv`` beside
 this file; a run whose row is there is not run again, and one that was interrupted goes on.
 """
 
@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from experiments.agents.demonstrations import demonstration_words
-from experiments.agents.learned import FIGURES, HAND, fit_critic
+from experiments.agents.learned import FIGURES, HAND, HAND_CAMERAS, fit_critic
 from experiments.agents.run import PlannedRun, agents_parser, fill_table, parse_arguments
 from experiments.critics.tables import Rows
 
@@ -33,11 +33,12 @@ def main(words: Sequence[str] | None = None) -> None:
     settings = " ".join(options.settings)
 
     def words_of(task: str) -> list[str]:
-        reward = options.reward
+        reward, cameras = options.reward, []
         if reward == "critic":
-            reward = str(fit_critic(options.work, task, HAND, []))
+            cameras = HAND_CAMERAS
+            reward = str(fit_critic(options.work, task, HAND, cameras))
         chosen = ["--observations", "pixels", "--reward", reward]
-        return chosen + demonstration_words(options.work, task, options.count)
+        return chosen + demonstration_words(options.work, task, options.count, cameras)
 
     def plan(task: str, seed: int) -> PlannedRun:
         key = (task, options.agent, options.reward, options.count, seed, settings)

@@ -3,8 +3,8 @@ what a demonstrator does next, no environment and no reward."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from types import MappingProxyType
 from typing import Any, ClassVar, Literal, get_args
 
@@ -135,6 +135,7 @@ class BC:
         self._scale = ActionScale(action_space)
         self._layout = observation_layout(observation_space)
         inputs = self._layout.vector_size
+        self._encoder: PixelFeatures | None = None
         with seeded_weights(seed):
             self._network = self._new_network()
         self._optimizer: Any = torch.optim.Adam(
@@ -170,7 +171,7 @@ class BC:
         vectors = self._layout.vector(observations)
         self._mean = vectors.mean(axis=0)
         self._std = np.maximum(vectors.std(axis=0), MIN_STD)
-        chunks = [self._chunks(episode.actions) for episode in episodes]
+        chunks = [self._targets(episode.actions) for episode in episodes]
         targets = np.concatenate([actions for actions, _ in chunks])
         masks = np.concatenate([mask for _, mask in chunks])
         self._samples = (
@@ -212,6 +213,32 @@ class BC:
         vectors = (self._layout.vector(rows) - self._mean) / self._std
         return self._layout.with_vector(rows, vectors.astype(np.float32))
 
+    @property
+    def num_features(self) -> int:
+        """Numbers of a row of `features`."""
+        return self._layout.vector_size if self._encoder is None else self._encoder.size
+
+    def features(self, observations: Observations) -> NDArray[np.float32]:
+        """Return what the clone reads of observations of n environments, shape (n, F): of pictures few
+        learned features, then the normalized vector; an observation without pictures is its own.
+
+        Raises:
+            InvalidInputError: NaN or infinity.
+        """
+        rows = self._layout.rows(observations)
+        if self._encoder is None:
+            return rows
+        with torch.no_grad():
+            return self._encoder(torch.as_tensor(self.normalize(rows))).numpy()
+
+    def chunks(self, features: NDArray[np.floating]) -> NDArray[np.float32]:
+        """Return the chunks, shape (n, chunk_size, A), in [-1, 1], that are predicted from features
+        (n, F)."""
+        inputs = self.normalize(features) if self._encoder is None else features
+        with torch.no_grad():
+            chunks = self._head(torch.as_tensor(inputs))
+        return chunks.view(len(features), self.config.chunk_size, -1).numpy()
+
     def act(self, observations: Observations, deterministic: bool = True) -> NDArray[np.float32]:
         """Return the first action of each predicted chunk, shape (n, A), for observations of n
         environments; a clone draws nothing, so ``deterministic`` changes nothing."""
@@ -220,7 +247,11 @@ class BC:
 
     def policy(self, num_envs: int) -> ChunkPolicy:
         """Return a policy that remembers the chunks of ``num_envs`` running episodes."""
-        return ChunkPolicy(self._predict, self._scale, num_envs, self.config.ensemble_decay)
+        return self._chunk_policy(self._predict, num_envs)
+
+    def policy_of_features(self, num_envs: int) -> ChunkPolicy:
+        """Return the same policy for who gives `features` in place of observations."""
+        return self._chunk_policy(self.chunks, num_envs)
 
     def learn(
         self, env: VectorEnv[Any, Any, Any], total_steps: int, callback: Callback | None = None
@@ -283,20 +314,22 @@ class BC:
         self.seed = int(meta["seed"])
 
     def _new_network(self) -> nn.Module:
+        """Encoder, where there are pictures, and head in one."""
+        if self._layout.stack is not None:
+            self._encoder = PixelFeatures(self._layout, torch.Generator().manual_seed(self.seed))
         outputs = self.config.chunk_size * self._scale.size
-        if self._layout.stack is None:
-            return _mlp(self._layout.vector_size, self.config.hidden_dim, outputs)
-        features = PixelFeatures(self._layout, torch.Generator().manual_seed(self.seed))
-        return nn.Sequential(features, _mlp(features.size, self.config.hidden_dim, outputs))
+        self._head = _mlp(self.num_features, self.config.hidden_dim, outputs)
+        return self._head if self._encoder is None else nn.Sequential(self._encoder, self._head)
+
+    def _chunk_policy(
+        self, predict: Callable[[Any], NDArray[np.float32]], num_envs: int
+    ) -> ChunkPolicy:
+        return ChunkPolicy(predict, self._scale, num_envs, self.config.ensemble_decay)
 
     def _predict(self, observations: Observations) -> NDArray[np.float32]:
-        """Chunks, shape (n, chunk_size, A), in [-1, 1]."""
-        rows = self.normalize(self._layout.rows(observations))
-        with torch.no_grad():
-            chunks = self._network(torch.as_tensor(rows))
-        return chunks.view(len(rows), self.config.chunk_size, -1).numpy()
+        return self.chunks(self.features(observations))
 
-    def _chunks(
+    def _targets(
         self, actions: NDArray[np.float32]
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Targets (T, chunk_size, A) in [-1, 1], and 1 where an action is of the episode, 0 beyond
@@ -337,6 +370,14 @@ class BC:
         self._optimizer.step()
         self.steps += 1
         return loss.detach()
+
+
+def usual_config(observation_space: Space[Any], **chosen: Any) -> BCConfig:
+    """Return the settings of a clone inside something else: the defaults for such observations, but
+    for what was ``chosen``."""
+    sees_pictures = observation_layout(observation_space).stack is not None
+    usual: Mapping[str, int] = BC.pixels_options if sees_pictures else {}
+    return replace(BCConfig(), **{**usual, **chosen})
 
 
 def _mlp(inputs: int, hidden: int, outputs: int) -> nn.Sequential:

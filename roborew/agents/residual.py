@@ -2,7 +2,8 @@
 
 The clone predicts chunks of actions, which makes it far better than a clone of single steps but
 nothing that a policy gradient could go on with. So it stays as it is, and PPO learns a small
-correction of every action, from the observation and the clone's action.
+correction of every action, from the observation and the clone's action; of pictures it sees the few
+features that the clone learned to read in them.
 """
 
 from __future__ import annotations
@@ -19,9 +20,10 @@ from gymnasium.vector import VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
-from roborew.agents.bc import BC, BCConfig, ChunkPolicy
+from roborew.agents.bc import BC, usual_config
 from roborew.agents.demonstrations import DemonstrationEpisode
-from roborew.agents.env_checks import ActionScale, box_size, check_finite, rewards_are_deferred
+from roborew.agents.env_checks import ActionScale, rewards_are_deferred
+from roborew.agents.pixels.layout import Observations
 from roborew.agents.ppo import PPO
 from roborew.agents.ppo_config import PPOConfig
 from roborew.agents.rollout_report import Callback
@@ -53,7 +55,7 @@ class Residual:
     """A clone whose actions are corrected by `PPO`; it needs `use_demonstrations` before it learns.
 
     Args:
-        observation_space: of one environment, a Box of shape (D,).
+        observation_space: of one environment, as of `BC`.
         action_space: of one environment, a bounded Box of shape (A,).
         config: see `ResidualConfig`.
         seed: of the weights, the samples, the exploration and the first reset.
@@ -71,14 +73,12 @@ class Residual:
     ) -> None:
         self.config = config or ResidualConfig()
         self.seed = seed
-        box_size(observation_space, "observation")
         self._scale = ActionScale(action_space)
-        clone_config = BCConfig(chunk_size=self.config.chunk_size)
+        clone_config = usual_config(observation_space, chunk_size=self.config.chunk_size)
         self._clone = BC(observation_space, action_space, clone_config, seed)
         corrections = _correction_space(action_space)
-        self._ppo = PPO(
-            _joint_space(observation_space, corrections), corrections, self.config, seed
-        )
+        joint = _joint_space(self._clone.num_features, corrections)
+        self._ppo = PPO(joint, corrections, self.config, seed)
         self._env: CorrectedEnv | None = None
         self._running: Mapping[str, NDArray[Any]] = {}
 
@@ -95,18 +95,17 @@ class Residual:
         """
         self._clone.use_demonstrations(episodes)
 
-    def act(
-        self, observations: NDArray[np.floating], deterministic: bool = True
-    ) -> NDArray[np.float32]:
-        """Return actions, shape (n, A), for observations of shape (n, D), as at the first step of
+    def act(self, observations: Observations, deterministic: bool = True) -> NDArray[np.float32]:
+        """Return actions, shape (n, A), for observations of n environments, as at the first step of
         an episode; `policy` remembers the episode."""
-        cloned = self._scale.from_environment(self._clone.act(observations))
-        corrections = self._ppo.act(np.concatenate([observations, cloned], axis=1), deterministic)
+        features = self._clone.features(observations)
+        cloned = np.clip(self._clone.chunks(features)[:, 0], -1, 1)
+        corrections = self._ppo.act(np.concatenate([features, cloned], axis=1), deterministic)
         return self._corrected(cloned, corrections)
 
     def policy(self, num_envs: int) -> CorrectedPolicy:
         """Return a policy that remembers the clone's chunks of ``num_envs`` running episodes."""
-        return CorrectedPolicy(self._clone.policy(num_envs), self._ppo, self._corrected)
+        return CorrectedPolicy(self._clone, num_envs, self._ppo, self._corrected)
 
     def learn(
         self, env: VectorEnv[Any, Any, Any], total_steps: int, callback: Callback | None = None
@@ -125,7 +124,7 @@ class Residual:
         if self._clone.steps < self.config.clone_steps:
             self._clone.learn(env, self.config.clone_steps)
         if self._env is None or self._env.inner is not env:
-            entered = CorrectedEnv(env, self._clone.policy(env.num_envs), self._corrected)
+            entered = CorrectedEnv(env, self._clone, self._corrected)
             # After `load_state_dict` the episodes go on where they were.
             if self._env is None and self._running:
                 entered.set_running(self._running)
@@ -172,28 +171,26 @@ Corrected = Callable[[NDArray[np.float32], NDArray[np.float32]], NDArray[np.floa
 
 
 class CorrectedEnv(VectorEnv[Any, Any, Any]):
-    """An environment as PPO sees it: observations hold the clone's action, actions are corrections.
+    """An environment as PPO sees it: observations are the clone's features and its action, actions are
+    corrections.
 
     Args:
         inner: what is acted in.
-        clone: remembers the running episodes.
+        clone: has learned.
         corrected: puts both actions together.
     """
 
-    def __init__(
-        self, inner: VectorEnv[Any, Any, Any], clone: ChunkPolicy, corrected: Corrected
-    ) -> None:
+    def __init__(self, inner: VectorEnv[Any, Any, Any], clone: BC, corrected: Corrected) -> None:
         self.inner = inner
-        self._clone = clone
+        self._features = clone.features
+        self._clone = clone.policy_of_features(inner.num_envs)
         self._corrected = corrected
         self.num_envs = inner.num_envs
         self.metadata = inner.metadata
         self.deferred = rewards_are_deferred(inner)
         spaces = cast("Any", inner)  # Gymnasium leaves the parameter of these spaces open
         self.single_action_space = _correction_space(spaces.single_action_space)
-        self.single_observation_space = _joint_space(
-            spaces.single_observation_space, self.single_action_space
-        )
+        self.single_observation_space = _joint_space(clone.num_features, self.single_action_space)
         self.action_space = batch_space(self.single_action_space, self.num_envs)
         self.observation_space = batch_space(self.single_observation_space, self.num_envs)
         self._cloned = np.zeros((self.num_envs, *self.single_action_space.shape), np.float32)
@@ -204,17 +201,17 @@ class CorrectedEnv(VectorEnv[Any, Any, Any]):
         begun = np.ones(self.num_envs, dtype=np.bool_)
         if options is not None and "reset_mask" in options:
             begun = options["reset_mask"]
-        check_finite(observations, "observation")
-        self._cloned[begun] = self._clone.restart(begun, observations)
-        return self._joint(observations), infos
+        features = self._features(observations)
+        self._cloned[begun] = self._clone.restart(begun, features)
+        return self._joint(features), infos
 
     def step(self, actions: NDArray[np.float32]) -> Any:
         """Act by the clone's actions and these corrections."""
         joint = self._corrected(self._cloned, actions)
         observations, *rest = self.inner.step(joint)
-        check_finite(observations, "observation")
-        self._cloned = self._clone.predict(observations)
-        return self._joint(observations), *rest
+        features = self._features(observations)
+        self._cloned = self._clone.predict(features)
+        return self._joint(features), *rest
 
     def get_running(self) -> Arrays:
         """Return what the clone remembers of the running episodes."""
@@ -229,15 +226,16 @@ class CorrectedEnv(VectorEnv[Any, Any, Any]):
         """Return the rewards of a rollout, where ``deferred``."""
         return cast("Any", self.inner).flush()
 
-    def _joint(self, observations: NDArray[np.floating]) -> NDArray[np.float32]:
-        return np.concatenate([observations, self._cloned], axis=1, dtype=np.float32)
+    def _joint(self, features: NDArray[np.floating]) -> NDArray[np.float32]:
+        return np.concatenate([features, self._cloned], axis=1, dtype=np.float32)
 
 
 class CorrectedPolicy:
     """What `Residual` does in episodes that run side by side, without noise."""
 
-    def __init__(self, clone: ChunkPolicy, ppo: PPO, corrected: Corrected) -> None:
-        self._clone = clone
+    def __init__(self, clone: BC, num_envs: int, ppo: PPO, corrected: Corrected) -> None:
+        self._features = clone.features
+        self._clone = clone.policy_of_features(num_envs)
         self._ppo = ppo
         self._corrected = corrected
 
@@ -245,10 +243,11 @@ class CorrectedPolicy:
         """Forget the episodes before, where ``begun``, shape (N,)."""
         self._clone.begin(begun)
 
-    def __call__(self, observations: NDArray[np.floating]) -> NDArray[np.float32]:
-        """Return actions, shape (N, A), for observations (N, D)."""
-        cloned = self._clone.predict(observations)
-        corrections = self._ppo.act(np.concatenate([observations, cloned], axis=1))
+    def __call__(self, observations: Observations) -> NDArray[np.float32]:
+        """Return actions, shape (N, A), for observations of N environments."""
+        features = self._features(observations)
+        cloned = self._clone.predict(features)
+        corrections = self._ppo.act(np.concatenate([features, cloned], axis=1))
         return self._corrected(cloned, corrections)
 
 
@@ -256,6 +255,6 @@ def _correction_space(action_space: Space[Any]) -> Box:
     return Box(-1, 1, action_space.shape, np.float32)
 
 
-def _joint_space(observation_space: Space[Any], correction_space: Box) -> Box:
-    (observed,), (cloned,) = observation_space.shape or (0,), correction_space.shape
-    return Box(-np.inf, np.inf, (observed + cloned,), np.float32)
+def _joint_space(num_features: int, correction_space: Box) -> Box:
+    (num_actions,) = correction_space.shape
+    return Box(-np.inf, np.inf, (num_features + num_actions,), np.float32)

@@ -18,7 +18,7 @@ import numpy as np
 from gymnasium.vector import VectorEnv
 
 from roborew.agents.base import Agent, learns_offline
-from roborew.agents.bc import BC, BCConfig
+from roborew.agents.bc import BC, usual_config
 from roborew.agents.demonstrations import (
     DemonstrationEpisode,
     LearnsFromDemonstrations,
@@ -235,9 +235,8 @@ def clone_of_demonstrations(config: TrainConfig, env: VectorEnv[Any, Any, Any]) 
     """
     spaces: Any = env  # Gymnasium leaves the parameter of these spaces open
     seed = Seeds(config.seed).integer("cloning")
-    sees_pictures = config.observations.kind != "state"
-    settings = replace(BCConfig(), **BC.pixels_options) if sees_pictures else BCConfig()
-    clone = BC(spaces.single_observation_space, spaces.single_action_space, settings, seed)
+    observed = spaces.single_observation_space
+    clone = BC(observed, spaces.single_action_space, usual_config(observed), seed)
     clone.use_demonstrations(agent_episodes(config, None, needs_rewards=False))
     clone.learn(env, BC.train_timesteps)
     return clone

@@ -46,6 +46,7 @@ AGENTS: dict[str, dict[str, Any]] = {
         "report_every": 8,
     },
     "bc": {"batch_size": 8, "hidden_dim": 8, "report_every": 4},
+    "residual": {"n_steps": 8, "n_epochs": 1, "hidden_dim": 8, "clone_steps": 8},
 }
 
 
@@ -88,7 +89,16 @@ def demos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return collect_demonstrations(ENV.id, config, tmp_path_factory.mktemp("demos") / "press")
 
 
-@pytest.mark.parametrize("case", ["ppo from mini", "sac", "bc", "sac with demonstrations"])
+@pytest.mark.parametrize(
+    "case",
+    [
+        "ppo from mini",
+        "sac",
+        "bc",
+        "sac with demonstrations",
+        "residual of demonstrations from mini",
+    ],
+)
 def test_interrupted_and_resumed_equals_uninterrupted(
     case: str, demos: Path, tmp_path: Path
 ) -> None:
@@ -171,7 +181,7 @@ def test_demonstrations_are_seen_as_the_agent_sees_the_environment(demos: Path) 
     ("changes", "message"),
     [
         ({"env": replace(ENV, width=16, height=12)}, "reads at least 24 x 24"),
-        ({"agent": AgentConfig("residual")}, "takes no pictures"),
+        ({"agent": AgentConfig("self-imitation")}, "takes no pictures"),
         ({"agent": AgentConfig("bc")}, "learns from demonstrations alone"),
     ],
 )
