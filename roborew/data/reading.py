@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,8 +30,9 @@ STATE, ACTION = "observation.state", "action"
 SENTENCES = ("paraphrases", "wrong_instructions")
 
 
-class DemonstrationSet:
-    """A set of demonstrations; entry i is read when it is asked for, its frames when they are.
+class DemonstrationSet(Sequence[Demonstration]):
+    """A set of demonstrations; entry i is read when it is asked for, its frames when they are. A slice
+    is a smaller set.
 
     Frame size and rate may differ from one to the next.
 
@@ -50,7 +51,15 @@ class DemonstrationSet:
     def __len__(self) -> int:
         return len(self._loads)
 
-    def __getitem__(self, index: int) -> Demonstration:
+    @overload
+    def __getitem__(self, index: int) -> Demonstration: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> DemonstrationSet: ...
+
+    def __getitem__(self, index: int | slice) -> Demonstration | DemonstrationSet:
+        if isinstance(index, slice):
+            return DemonstrationSet(self.path, self._loads[index], self.left_out)
         return self._with_outcome(self._loads[index]())
 
     def __iter__(self) -> Iterator[Demonstration]:

@@ -73,6 +73,16 @@ def test_a_set_that_spells_a_note_as_it_was_called_before_gives_it_its_present_n
         assert "behaviour" not in demonstration.notes
 
 
+@pytest.mark.parametrize("form", ["lerobot", "folder"])
+def test_a_slice_is_a_smaller_set(sets: dict[str, Path], form: str) -> None:
+    found = read_demonstrations(sets[form])
+    names = [one.name for one in found]
+    for part in (slice(1, None), slice(None, None, -1), slice(0, 0)):
+        assert [one.name for one in found[part]] == names[part]
+    assert found[-1].name == names[-1]
+    assert found[1:].path == found.path
+
+
 def test_a_folder_set_states_how_it_was_drawn_and_what_is_exact_and_keeps_every_number(
     sets: dict[str, Path],
 ) -> None:
