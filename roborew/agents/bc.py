@@ -135,7 +135,7 @@ class BC:
         self._scale = ActionScale(action_space)
         self._layout = observation_layout(observation_space)
         inputs = self._layout.vector_size
-        self._encoder: PixelFeatures | None = None
+        self.encoder: PixelFeatures | None = None
         with seeded_weights(seed):
             self._network = self._new_network()
         self._optimizer: Any = torch.optim.Adam(
@@ -216,7 +216,7 @@ class BC:
     @property
     def num_features(self) -> int:
         """Numbers of a row of `features`."""
-        return self._layout.vector_size if self._encoder is None else self._encoder.size
+        return self._layout.vector_size if self.encoder is None else self.encoder.size
 
     def features(self, observations: Observations) -> NDArray[np.float32]:
         """Return what the clone reads of observations of n environments, shape (n, F): of pictures few
@@ -226,15 +226,15 @@ class BC:
             InvalidInputError: NaN or infinity.
         """
         rows = self._layout.rows(observations)
-        if self._encoder is None:
+        if self.encoder is None:
             return rows
         with torch.no_grad():
-            return self._encoder(torch.as_tensor(self.normalize(rows))).numpy()
+            return self.encoder(torch.as_tensor(self.normalize(rows))).numpy()
 
     def chunks(self, features: NDArray[np.floating]) -> NDArray[np.float32]:
         """Return the chunks, shape (n, chunk_size, A), in [-1, 1], that are predicted from features
         (n, F)."""
-        inputs = self.normalize(features) if self._encoder is None else features
+        inputs = self.normalize(features) if self.encoder is None else features
         with torch.no_grad():
             chunks = self._head(torch.as_tensor(inputs))
         return chunks.view(len(features), self.config.chunk_size, -1).numpy()
@@ -316,10 +316,10 @@ class BC:
     def _new_network(self) -> nn.Module:
         """Encoder, where there are pictures, and head in one."""
         if self._layout.stack is not None:
-            self._encoder = PixelFeatures(self._layout, torch.Generator().manual_seed(self.seed))
+            self.encoder = PixelFeatures(self._layout, torch.Generator().manual_seed(self.seed))
         outputs = self.config.chunk_size * self._scale.size
         self._head = _mlp(self.num_features, self.config.hidden_dim, outputs)
-        return self._head if self._encoder is None else nn.Sequential(self._encoder, self._head)
+        return self._head if self.encoder is None else nn.Sequential(self.encoder, self._head)
 
     def _chunk_policy(
         self, predict: Callable[[Any], NDArray[np.float32]], num_envs: int

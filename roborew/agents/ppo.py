@@ -30,7 +30,7 @@ from roborew.agents.env_checks import (
 from roborew.agents.flat_adam import FlatAdam
 from roborew.agents.network import PolicyValueNetwork, current_parameters
 from roborew.agents.normalization import RewardNormalizer, RunningMeanStd
-from roborew.agents.pixels.encoder import PixelPolicyValueNetwork
+from roborew.agents.pixels.encoder import PixelFeatures, PixelPolicyValueNetwork
 from roborew.agents.pixels.layout import Observations, observation_layout
 from roborew.agents.ppo_config import PPOConfig
 from roborew.agents.ppo_loss import SampleLosses, write_gradients
@@ -110,6 +110,12 @@ class PPO:
     def values(self, observations: Observations) -> NDArray[np.float32]:
         """Return the values, shape (n,), of observations of n environments."""
         return self._values(self._layout.rows(observations))
+
+    @property
+    def encoder(self) -> PixelFeatures | None:
+        """What reads pictures, where there are any; it learns with the rest."""
+        network = self._network
+        return network.features if isinstance(network, PixelPolicyValueNetwork) else None
 
     def learn(
         self, env: VectorEnv[Any, Any, Any], total_steps: int, callback: Callback | None = None

@@ -15,15 +15,16 @@ from typing import Any, cast
 import numpy as np
 import torch
 from gymnasium import Space
-from gymnasium.spaces import Box
+from gymnasium.spaces import Box, Dict
 from gymnasium.vector import VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from roborew.agents.bc import BC, usual_config
 from roborew.agents.demonstrations import DemonstrationEpisode
-from roborew.agents.env_checks import ActionScale, rewards_are_deferred
-from roborew.agents.pixels.layout import Observations
+from roborew.agents.env_checks import ActionScale, check_observations, rewards_are_deferred
+from roborew.agents.offline.chunk_policy import ChunkPolicy
+from roborew.agents.pixels.layout import Observations, observation_layout
 from roborew.agents.ppo import PPO
 from roborew.agents.ppo_config import PPOConfig
 from roborew.agents.rollout_report import Callback
@@ -77,7 +78,7 @@ class Residual:
         clone_config = usual_config(observation_space, chunk_size=self.config.chunk_size)
         self._clone = BC(observation_space, action_space, clone_config, seed)
         corrections = _correction_space(action_space)
-        joint = _joint_space(self._clone.num_features, corrections)
+        joint = _joint_space(observation_space, corrections)
         self._ppo = PPO(joint, corrections, self.config, seed)
         self._env: CorrectedEnv | None = None
         self._running: Mapping[str, NDArray[Any]] = {}
@@ -98,14 +99,13 @@ class Residual:
     def act(self, observations: Observations, deterministic: bool = True) -> NDArray[np.float32]:
         """Return actions, shape (n, A), for observations of n environments, as at the first step of
         an episode; `policy` remembers the episode."""
-        features = self._clone.features(observations)
-        cloned = np.clip(self._clone.chunks(features)[:, 0], -1, 1)
-        corrections = self._ppo.act(np.concatenate([features, cloned], axis=1), deterministic)
+        cloned = self._scale.from_environment(self._clone.act(observations))
+        corrections = self._ppo.act(_joint(observations, cloned), deterministic)
         return self._corrected(cloned, corrections)
 
     def policy(self, num_envs: int) -> CorrectedPolicy:
         """Return a policy that remembers the clone's chunks of ``num_envs`` running episodes."""
-        return CorrectedPolicy(self._clone, num_envs, self._ppo, self._corrected)
+        return CorrectedPolicy(self._clone.policy(num_envs), self._ppo, self._corrected)
 
     def learn(
         self, env: VectorEnv[Any, Any, Any], total_steps: int, callback: Callback | None = None
@@ -123,8 +123,10 @@ class Residual:
         """
         if self._clone.steps < self.config.clone_steps:
             self._clone.learn(env, self.config.clone_steps)
+            if self._clone.encoder is not None:
+                self._ppo.encoder.load_state_dict(self._clone.encoder.state_dict())
         if self._env is None or self._env.inner is not env:
-            entered = CorrectedEnv(env, self._clone, self._corrected)
+            entered = CorrectedEnv(env, self._clone.policy(env.num_envs), self._corrected)
             # After `load_state_dict` the episodes go on where they were.
             if self._env is None and self._running:
                 entered.set_running(self._running)
@@ -171,26 +173,28 @@ Corrected = Callable[[NDArray[np.float32], NDArray[np.float32]], NDArray[np.floa
 
 
 class CorrectedEnv(VectorEnv[Any, Any, Any]):
-    """An environment as PPO sees it: observations are the clone's features and its action, actions are
-    corrections.
+    """An environment as PPO sees it: observations hold the clone's action, actions are corrections.
 
     Args:
         inner: what is acted in.
-        clone: has learned.
+        clone: remembers the running episodes.
         corrected: puts both actions together.
     """
 
-    def __init__(self, inner: VectorEnv[Any, Any, Any], clone: BC, corrected: Corrected) -> None:
+    def __init__(
+        self, inner: VectorEnv[Any, Any, Any], clone: ChunkPolicy, corrected: Corrected
+    ) -> None:
         self.inner = inner
-        self._features = clone.features
-        self._clone = clone.policy_of_features(inner.num_envs)
+        self._clone = clone
         self._corrected = corrected
         self.num_envs = inner.num_envs
         self.metadata = inner.metadata
         self.deferred = rewards_are_deferred(inner)
         spaces = cast("Any", inner)  # Gymnasium leaves the parameter of these spaces open
         self.single_action_space = _correction_space(spaces.single_action_space)
-        self.single_observation_space = _joint_space(clone.num_features, self.single_action_space)
+        self.single_observation_space = _joint_space(
+            spaces.single_observation_space, self.single_action_space
+        )
         self.action_space = batch_space(self.single_action_space, self.num_envs)
         self.observation_space = batch_space(self.single_observation_space, self.num_envs)
         self._cloned = np.zeros((self.num_envs, *self.single_action_space.shape), np.float32)
@@ -201,17 +205,17 @@ class CorrectedEnv(VectorEnv[Any, Any, Any]):
         begun = np.ones(self.num_envs, dtype=np.bool_)
         if options is not None and "reset_mask" in options:
             begun = options["reset_mask"]
-        features = self._features(observations)
-        self._cloned[begun] = self._clone.restart(begun, features)
-        return self._joint(features), infos
+        check_observations(observations)
+        self._cloned[begun] = self._clone.restart(begun, observations)
+        return _joint(observations, self._cloned), infos
 
     def step(self, actions: NDArray[np.float32]) -> Any:
         """Act by the clone's actions and these corrections."""
         joint = self._corrected(self._cloned, actions)
         observations, *rest = self.inner.step(joint)
-        features = self._features(observations)
-        self._cloned = self._clone.predict(features)
-        return self._joint(features), *rest
+        check_observations(observations)
+        self._cloned = self._clone.predict(observations)
+        return _joint(observations, self._cloned), *rest
 
     def get_running(self) -> Arrays:
         """Return what the clone remembers of the running episodes."""
@@ -226,16 +230,12 @@ class CorrectedEnv(VectorEnv[Any, Any, Any]):
         """Return the rewards of a rollout, where ``deferred``."""
         return cast("Any", self.inner).flush()
 
-    def _joint(self, features: NDArray[np.floating]) -> NDArray[np.float32]:
-        return np.concatenate([features, self._cloned], axis=1, dtype=np.float32)
-
 
 class CorrectedPolicy:
     """What `Residual` does in episodes that run side by side, without noise."""
 
-    def __init__(self, clone: BC, num_envs: int, ppo: PPO, corrected: Corrected) -> None:
-        self._features = clone.features
-        self._clone = clone.policy_of_features(num_envs)
+    def __init__(self, clone: ChunkPolicy, ppo: PPO, corrected: Corrected) -> None:
+        self._clone = clone
         self._ppo = ppo
         self._corrected = corrected
 
@@ -245,9 +245,8 @@ class CorrectedPolicy:
 
     def __call__(self, observations: Observations) -> NDArray[np.float32]:
         """Return actions, shape (N, A), for observations of N environments."""
-        features = self._features(observations)
-        cloned = self._clone.predict(features)
-        corrections = self._ppo.act(np.concatenate([features, cloned], axis=1))
+        cloned = self._clone.predict(observations)
+        corrections = self._ppo.act(_joint(observations, cloned))
         return self._corrected(cloned, corrections)
 
 
@@ -255,6 +254,20 @@ def _correction_space(action_space: Space[Any]) -> Box:
     return Box(-1, 1, action_space.shape, np.float32)
 
 
-def _joint_space(num_features: int, correction_space: Box) -> Box:
+def _joint_space(observation_space: Space[Any], correction_space: Box) -> Space[Any]:
+    """The space of `_joint`."""
     (num_actions,) = correction_space.shape
-    return Box(-np.inf, np.inf, (num_features + num_actions,), np.float32)
+    layout = observation_layout(observation_space)
+    vector = Box(-np.inf, np.inf, (layout.vector_size + num_actions,), np.float32)
+    if layout.stack is None:
+        return vector
+    return Dict({"pixels": Box(0, 255, layout.stack, np.uint8), "vector": vector})
+
+
+def _joint(observations: Observations, cloned: NDArray[np.float32]) -> Observations:
+    """Observations of n environments, whose vectors end in the clone's actions, shape (n, A)."""
+    if isinstance(observations, np.ndarray):
+        return np.concatenate([observations, cloned], axis=1, dtype=np.float32)
+    vectors = [observations["vector"]] if "vector" in observations else []
+    joint = np.concatenate([*vectors, cloned], axis=1, dtype=np.float32)
+    return {"pixels": observations["pixels"], "vector": joint}

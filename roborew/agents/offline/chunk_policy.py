@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from roborew.agents.env_checks import ActionScale
-from roborew.agents.pixels.layout import Observations
+from roborew.agents.pixels.layout import Observations, select
 
 
 class ChunkPolicy:
@@ -42,18 +42,16 @@ class ChunkPolicy:
         for chunks in self._history:
             chunks[begun] = np.nan
 
-    def restart(
-        self, begun: NDArray[np.bool_], observations: NDArray[np.floating]
-    ) -> NDArray[np.float32]:
+    def restart(self, begun: NDArray[np.bool_], observations: Observations) -> NDArray[np.float32]:
         """Begin episodes, n where ``begun``, after the others were asked for their actions; the first
         actions of the new ones, shape (n, A), in [-1, 1].
 
         Args:
             begun: shape (N,).
-            observations: shape (N, D).
+            observations: of all N environments.
         """
         self.begin(begun)
-        first = self._predict(observations[begun])
+        first = self._predict(select(observations, begun))
         if not self._history:
             self._history = [np.full((len(begun), *first.shape[1:]), np.nan, np.float32)]
         self._history[0][begun] = first

@@ -30,6 +30,13 @@ Observations = NDArray[Any] | Mapping[str, NDArray[Any]]
 FLOAT_BYTES = 4
 
 
+def select(observations: Observations, chosen: NDArray[np.bool_]) -> Observations:
+    """Return the observations of the environments that are ``chosen``, shape (N,)."""
+    if isinstance(observations, np.ndarray):
+        return observations[chosen]
+    return {name: part[chosen] for name, part in observations.items()}
+
+
 @dataclass(frozen=True, slots=True)
 class ObservationLayout:
     """Where everything is in a row.
