@@ -3,7 +3,7 @@ what a demonstrator does next, no environment and no reward."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from types import MappingProxyType
 from typing import Any, ClassVar, Literal, get_args
@@ -110,6 +110,7 @@ class BC:
 
     Attributes:
         steps: gradient steps so far; no step of an environment is made.
+        encoder: what reads pictures; None where there are none.
     """
 
     __repr__ = agent_repr
@@ -171,7 +172,7 @@ class BC:
         vectors = self._layout.vector(observations)
         self._mean = vectors.mean(axis=0)
         self._std = np.maximum(vectors.std(axis=0), MIN_STD)
-        chunks = [self._targets(episode.actions) for episode in episodes]
+        chunks = [self._chunks(episode.actions) for episode in episodes]
         targets = np.concatenate([actions for actions, _ in chunks])
         masks = np.concatenate([mask for _, mask in chunks])
         self._samples = (
@@ -213,32 +214,6 @@ class BC:
         vectors = (self._layout.vector(rows) - self._mean) / self._std
         return self._layout.with_vector(rows, vectors.astype(np.float32))
 
-    @property
-    def num_features(self) -> int:
-        """Numbers of a row of `features`."""
-        return self._layout.vector_size if self.encoder is None else self.encoder.size
-
-    def features(self, observations: Observations) -> NDArray[np.float32]:
-        """Return what the clone reads of observations of n environments, shape (n, F): of pictures few
-        learned features, then the normalized vector; an observation without pictures is its own.
-
-        Raises:
-            InvalidInputError: NaN or infinity.
-        """
-        rows = self._layout.rows(observations)
-        if self.encoder is None:
-            return rows
-        with torch.no_grad():
-            return self.encoder(torch.as_tensor(self.normalize(rows))).numpy()
-
-    def chunks(self, features: NDArray[np.floating]) -> NDArray[np.float32]:
-        """Return the chunks, shape (n, chunk_size, A), in [-1, 1], that are predicted from features
-        (n, F)."""
-        inputs = self.normalize(features) if self.encoder is None else features
-        with torch.no_grad():
-            chunks = self._head(torch.as_tensor(inputs))
-        return chunks.view(len(features), self.config.chunk_size, -1).numpy()
-
     def act(self, observations: Observations, deterministic: bool = True) -> NDArray[np.float32]:
         """Return the first action of each predicted chunk, shape (n, A), for observations of n
         environments; a clone draws nothing, so ``deterministic`` changes nothing."""
@@ -247,11 +222,7 @@ class BC:
 
     def policy(self, num_envs: int) -> ChunkPolicy:
         """Return a policy that remembers the chunks of ``num_envs`` running episodes."""
-        return self._chunk_policy(self._predict, num_envs)
-
-    def policy_of_features(self, num_envs: int) -> ChunkPolicy:
-        """Return the same policy for who gives `features` in place of observations."""
-        return self._chunk_policy(self.chunks, num_envs)
+        return ChunkPolicy(self._predict, self._scale, num_envs, self.config.ensemble_decay)
 
     def learn(
         self, env: VectorEnv[Any, Any, Any], total_steps: int, callback: Callback | None = None
@@ -314,22 +285,21 @@ class BC:
         self.seed = int(meta["seed"])
 
     def _new_network(self) -> nn.Module:
-        """Encoder, where there are pictures, and head in one."""
-        if self._layout.stack is not None:
-            self.encoder = PixelFeatures(self._layout, torch.Generator().manual_seed(self.seed))
         outputs = self.config.chunk_size * self._scale.size
-        self._head = _mlp(self.num_features, self.config.hidden_dim, outputs)
-        return self._head if self.encoder is None else nn.Sequential(self.encoder, self._head)
-
-    def _chunk_policy(
-        self, predict: Callable[[Any], NDArray[np.float32]], num_envs: int
-    ) -> ChunkPolicy:
-        return ChunkPolicy(predict, self._scale, num_envs, self.config.ensemble_decay)
+        if self._layout.stack is None:
+            return _mlp(self._layout.vector_size, self.config.hidden_dim, outputs)
+        self.encoder = PixelFeatures(self._layout, torch.Generator().manual_seed(self.seed))
+        head = _mlp(self.encoder.size, self.config.hidden_dim, outputs)
+        return nn.Sequential(self.encoder, head)
 
     def _predict(self, observations: Observations) -> NDArray[np.float32]:
-        return self.chunks(self.features(observations))
+        """Chunks, shape (n, chunk_size, A), in [-1, 1]."""
+        rows = self.normalize(self._layout.rows(observations))
+        with torch.no_grad():
+            chunks = self._network(torch.as_tensor(rows))
+        return chunks.view(len(rows), self.config.chunk_size, -1).numpy()
 
-    def _targets(
+    def _chunks(
         self, actions: NDArray[np.float32]
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Targets (T, chunk_size, A) in [-1, 1], and 1 where an action is of the episode, 0 beyond

@@ -2,15 +2,15 @@
 
 The clone predicts chunks of actions, which makes it far better than a clone of single steps but
 nothing that a policy gradient could go on with. So it stays as it is, and PPO learns a small
-correction of every action, from the observation and the clone's action; of pictures it sees the few
-features that the clone learned to read in them.
+correction of every action, from the observation and the clone's action; pictures it begins to read as
+the clone does, and goes on to learn to.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import numpy as np
 import torch
@@ -63,6 +63,8 @@ class Residual:
     """
 
     needs_rewards = False
+    pixels_options: ClassVar[Mapping[str, int]] = PPO.pixels_options
+    """Settings of a run from pictures that does not name them."""
     __repr__ = agent_repr
 
     def __init__(
@@ -123,8 +125,7 @@ class Residual:
         """
         if self._clone.steps < self.config.clone_steps:
             self._clone.learn(env, self.config.clone_steps)
-            if self._clone.encoder is not None:
-                self._ppo.encoder.load_state_dict(self._clone.encoder.state_dict())
+            self._take_over_encoder()
         if self._env is None or self._env.inner is not env:
             entered = CorrectedEnv(env, self._clone.policy(env.num_envs), self._corrected)
             # After `load_state_dict` the episodes go on where they were.
@@ -132,6 +133,12 @@ class Residual:
                 entered.set_running(self._running)
             self._env = entered
         self._ppo.learn(self._env, total_steps, callback)
+
+    def _take_over_encoder(self) -> None:
+        """Let PPO read pictures as the clone has learned to; it goes on learning, the clone does not."""
+        learned, own = self._clone.encoder, self._ppo.encoder
+        if learned is not None and own is not None:
+            own.load_state_dict(learned.state_dict())
 
     def state_dict(self) -> tuple[Arrays, dict[str, Any]]:
         """Return everything that exact continuation needs beside the environment's own state."""
@@ -190,13 +197,12 @@ class CorrectedEnv(VectorEnv[Any, Any, Any]):
         self.num_envs = inner.num_envs
         self.metadata = inner.metadata
         self.deferred = rewards_are_deferred(inner)
-        spaces = cast("Any", inner)  # Gymnasium leaves the parameter of these spaces open
+        spaces: Any = inner  # Gymnasium leaves the parameter of these spaces open
         self.single_action_space = _correction_space(spaces.single_action_space)
-        self.single_observation_space = _joint_space(
-            spaces.single_observation_space, self.single_action_space
-        )
+        joint = _joint_space(spaces.single_observation_space, self.single_action_space)
+        self.single_observation_space = joint
         self.action_space = batch_space(self.single_action_space, self.num_envs)
-        self.observation_space = batch_space(self.single_observation_space, self.num_envs)
+        self.observation_space = batch_space(joint, self.num_envs)
         self._cloned = np.zeros((self.num_envs, *self.single_action_space.shape), np.float32)
 
     def reset(self, *, seed: Any = None, options: dict[str, Any] | None = None) -> Any:

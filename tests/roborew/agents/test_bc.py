@@ -39,7 +39,7 @@ def test_a_clone_does_what_it_was_shown() -> None:
 def test_chunks_end_with_the_episode() -> None:
     agent = BC(*POINT_SPACES, BCConfig(chunk_size=3))
     actions = np.linspace(-1, 1, 8, dtype=np.float32).reshape(4, 2)
-    targets, inside = agent._targets(actions)
+    targets, inside = agent._chunks(actions)
     assert targets.shape == (4, 3, 2) and inside.shape == (4, 3, 1)
     np.testing.assert_allclose(targets[0], actions[:3], atol=1e-6)
     assert inside[..., 0].tolist() == [[1, 1, 1], [1, 1, 1], [1, 1, 0], [1, 0, 0]]

@@ -40,7 +40,7 @@ def test_without_corrections_it_does_what_the_clone_does() -> None:
 def test_what_ppo_sees_is_the_action_that_the_clone_alone_would_do() -> None:
     agent = make_agent()
     agent.learn(PointEnv(4), 0)
-    env = CorrectedEnv(PointEnv(4), agent._clone, agent._corrected)
+    env = CorrectedEnv(PointEnv(4), agent._clone.policy(4), agent._corrected)
     alone, beside = agent._clone.policy(4), PointEnv(4)
     seen, _ = env.reset(seed=3)
     observations, _ = beside.reset(seed=3)

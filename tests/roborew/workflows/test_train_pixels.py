@@ -3,6 +3,7 @@ record, and refused where nothing can be seen."""
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,14 +15,16 @@ from gymnasium.spaces import Box
 
 from roborew.config import from_json, to_json
 from roborew.errors import InvalidInputError
+from roborew.learning.state import module_state
 from roborew.storage.run import RunDirectory
 from roborew.types import frame_renderer
 from roborew.workflows import record
 from roborew.workflows.collect import CollectConfig
 from roborew.workflows.collect.collect import collect_demonstrations
 from roborew.workflows.evaluate import evaluate_run
-from roborew.workflows.factories import make_env
+from roborew.workflows.factories import make_agent, make_env
 from roborew.workflows.parts import AgentConfig, RewardConfig
+from roborew.workflows.rewards import make_reward_env
 from roborew.workflows.train import memory
 from roborew.workflows.train.config import EnvConfig, ObservationsConfig, TrainConfig
 from roborew.workflows.train.demonstrations import agent_episodes
@@ -114,6 +117,22 @@ def test_interrupted_and_resumed_equals_uninterrupted(
     assert first.ended == "stopped" and whole == second
     assert untimed(tmp_path / "whole") == untimed(tmp_path / "parts")
     assert_same_checkpoints(tmp_path / "whole", tmp_path / "parts")
+
+
+def test_corrections_begin_to_read_pictures_as_the_clone_does_and_go_on_alone(demos: Path) -> None:
+    config = resolve(config_of("residual", demos=demos))
+    with closing(make_reward_env(config, 2, None)) as env:
+        agent: Any = make_agent(config, env)
+        agent.use_demonstrations(agent_episodes(config, None, needs_rewards=False))
+        agent.learn(env, 0)
+        learned = module_state(agent._clone.encoder)
+        for name, weights in module_state(agent._ppo.encoder).items():
+            np.testing.assert_array_equal(weights, learned[name])
+        agent.learn(env, 32)
+        after, corrected = module_state(agent._clone.encoder), module_state(agent._ppo.encoder)
+    for name, weights in learned.items():
+        np.testing.assert_array_equal(after[name], weights)
+    assert any((corrected[name] != weights).any() for name, weights in learned.items())
 
 
 def test_a_run_is_evaluated_and_recorded_by_what_its_agent_sees(tmp_path: Path) -> None:
