@@ -23,7 +23,7 @@ from experiments.agents.run import (
 )
 from experiments.critics.tables import Rows
 
-TASKS = (
+HAND_TASKS = (
     "Reach-v0",
     "Push-v0",
     "PickPlace-v0",
@@ -37,6 +37,26 @@ TASKS = (
     "Sweep-v0",
     "TapTurn-v0",
 )
+"""Tasks in which a hand moves things."""
+BODY_TASKS = (
+    "CartPole-v1",
+    "MountainCar-v0",
+    "Cheetah-v0",
+    "Hopper-v1",
+    "Walker-v1",
+    "Ant-v1",
+    "QuadrupedStand-v1",
+    "HumanoidStand-v0",
+    "HumanoidKneel-v0",
+    "HumanoidRaiseArms-v0",
+    "HumanoidHandsOnHips-v0",
+    "HumanoidArmsCrossed-v0",
+    "HumanoidOneLeg-v0",
+    "HumanoidSideSplits-v0",
+    "HumanoidLotus-v0",
+)
+"""Tasks in which the whole body moves."""
+TASKS = (*HAND_TASKS, *BODY_TASKS)
 KEYS = ("task", "agent", "demonstrations", "seed", "settings")
 FIGURES = (
     "true_success",

@@ -16,8 +16,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from experiments.agents import demonstrations
-from experiments.agents.demonstrations import demonstration_words
+from experiments.agents.demonstrations import HAND_TASKS, demonstration_words
 from experiments.agents.run import (
     IMITATING_SAC,
     PAY_EACH_STATE,
@@ -52,7 +51,7 @@ PAID_DEMONSTRATIONS = {
 }
 """Agent whose demonstrations are paid, too -> words of `roborew train`. `sac` has a gradient step an
 action; what imitates whole episodes needs few of their states scored."""
-TASKS = (*demonstrations.TASKS, *BODIES)
+TASKS = (*HAND_TASKS, *BODIES)
 HAND = ["--behaviors", "expert", "noisy", "near_miss", "random", "--episodes", "10"]
 HAND_CAMERAS = ["front", "side"]
 BODY = ["--behaviors", "expert", "noisy", "stall", "random", "--episodes", "10"]

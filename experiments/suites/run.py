@@ -70,7 +70,7 @@ class SuiteTask:
     instruction: str
     expert: str | None
     behaviors: tuple[str, ...] = ("expert", "noisy", "stall", "random")
-    episodes: int = 40
+    episodes: int = 120
     cameras: tuple[str, ...] = ()
     horizon: int
     action_repeat: int = 1
