@@ -13,7 +13,11 @@ from typing import get_args
 import numpy as np
 
 from roborew_envs import TASKS, Task, make_task
-from roborew_envs.experts.behaviors import Behavior, available_behaviors
+from roborew_envs.experts.behaviors import (
+    SCRIPTED_BEHAVIORS,
+    Behavior,
+    available_behaviors,
+)
 from roborew_envs.experts.grading import ExpertPace, Grade
 from roborew_envs.experts.rollout import collect_episodes, grade_episodes, measure_expert_pace
 
@@ -56,7 +60,7 @@ def rows(only: Sequence[str], shown: Sequence[str]) -> Iterator[Row]:
 
 def table(measured: list[Row]) -> str:
     """Markdown: a line a task, a column a behavior, the share that ends in success in per cent."""
-    names = get_args(Behavior)
+    names = SCRIPTED_BEHAVIORS
     lines = [
         "| task | " + " | ".join(name.replace("_", " ") for name in names) + " |",
         "|---" * (len(names) + 1) + "|",
@@ -86,14 +90,14 @@ def main() -> None:
         "--only", nargs="*", default=[], metavar="ID", help="tasks whose rows are measured anew"
     )
     parser.add_argument(
-        "--behaviors", nargs="*", default=[], choices=get_args(Behavior), help="and only these"
+        "--behaviors", nargs="*", default=[], choices=SCRIPTED_BEHAVIORS, help="and only these"
     )
     options = parser.parse_args()
     found = {(row["task"], row["behavior"]): row for row in read()}
     for row in rows(options.only, options.behaviors):
         print(*row.values(), flush=True)
         found[row["task"], row["behavior"]] = row
-    names = get_args(Behavior)
+    names = SCRIPTED_BEHAVIORS
     measured = [found[task, name] for task in TASKS for name in names if (task, name) in found]
     with FILE.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, measured[0].keys(), lineterminator="\n")

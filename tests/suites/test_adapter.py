@@ -84,7 +84,7 @@ def test_an_expert_that_writes_into_what_it_is_given_changes_nothing() -> None:
 
     with closing(SuiteVectorEnv("tests/Dial-v0", 1, "rgb_array", max_episode_steps=9)) as env:
         env.envs = [Scribbler(env.envs[0])]
-        assert suite_behaviors(env) == ("expert", "stall", "noisy", "random")
+        assert suite_behaviors(env) == ("expert", "stall", "wrong_goal", "noisy", "random")
         episode = collect_episode(env, "expert", 0)
         assert not (episode.observations == 7).any()
         stall = collect_episode(env, "stall", 0)

@@ -335,6 +335,27 @@ def test_a_stalled_hand_stands_still_and_keeps_its_grip() -> None:
     assert np.ptp(stall.observations[-15:, :3], axis=0).max() < 0.005
 
 
+def test_a_wrong_goal_is_what_an_expert_does_elsewhere_and_fails() -> None:
+    installed(REACH)
+    with closing(SuiteVectorEnv(REACH, 1)) as env:
+        whole = collect_episode(env, "expert", 0)
+        first, second = (collect_episode(env, "wrong_goal", 0) for _ in range(2))
+    np.testing.assert_array_equal(first.observations, second.observations)
+    np.testing.assert_array_equal(first.observations[0], whole.observations[0])
+    assert first.success is not None and not first.success.any()
+    # It goes as far as an expert, and to somewhere else.
+    here, there = (episode.observations[-1, :3] for episode in (whole, first))
+    assert np.linalg.norm(here - there) > 0.05
+    assert np.linalg.norm(there - first.observations[0, :3]) > 0.05
+
+
+def test_where_the_goal_is_always_the_same_there_is_no_wrong_one() -> None:
+    with closing(SuiteVectorEnv("tests/Timer-v0", 1, wins=(3,))) as env:
+        env.expert = as_fast_as_it_goes
+        with pytest.raises(NoFailureError, match="always the same"):
+            collect_episode(env, "wrong_goal", 0)
+
+
 def test_a_behavior_that_cannot_be_had_honestly_is_refused_with_those_that_can(
     tmp_path: Path,
 ) -> None:

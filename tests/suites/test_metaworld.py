@@ -168,7 +168,14 @@ def test_a_noisy_expert_goes_astray_and_takes_twice_the_time_at_most() -> None:
 def test_what_stays_done_whatever_the_hand_does_is_not_undone() -> None:
     for name in ("window-open-v3", "hammer-v3"):
         with closing(SuiteVectorEnv(f"Meta-World/{name}", 1)) as env:
-            assert suite_behaviors(env) == ("expert", "stall", "near_miss", "noisy", "random")
+            assert suite_behaviors(env) == (
+                "expert",
+                "stall",
+                "near_miss",
+                "wrong_goal",
+                "noisy",
+                "random",
+            )
             with pytest.raises(ValueError, match="no behavior 'undo'. Available: expert"):
                 collect_episode(env, "undo", 0)
 

@@ -23,8 +23,21 @@ from roborew_envs.experts.policies import (
 from roborew_envs.tasks.arm_task import MAX_EE_STEP, ee_position
 
 Behavior = Literal[
-    "expert", "slow", "stall", "undo", "near_miss", "wrong_object", "hover", "noisy", "random"
+    "expert",
+    "slow",
+    "stall",
+    "undo",
+    "near_miss",
+    "wrong_object",
+    "wrong_goal",
+    "hover",
+    "noisy",
+    "random",
 ]
+SCRIPTED_BEHAVIORS: tuple[Behavior, ...] = tuple(
+    behavior for behavior in get_args(Behavior) if behavior != "wrong_goal"
+)
+"""Of our own tasks, whose wrong goals are other things (`wrong_object`)."""
 PRETRAINED_BEHAVIORS: tuple[Behavior, ...] = ("expert", "stall", "noisy", "random")
 HOVER_HEIGHT_RANGE = (0.07, 0.11)
 """Range of heights above a thing at which a hand hovers [m]."""
@@ -58,10 +71,9 @@ def available_behaviors(task: Task) -> tuple[Behavior, ...]:
     if skills is None:
         has_network = first_version(task.id) in available_policies()
         return PRETRAINED_BEHAVIORS if has_network else ("random",)
-    behaviors: tuple[Behavior, ...] = get_args(Behavior)
     if skills.undo is None:
-        return tuple(behavior for behavior in behaviors if behavior != "undo")
-    return behaviors
+        return tuple(behavior for behavior in SCRIPTED_BEHAVIORS if behavior != "undo")
+    return SCRIPTED_BEHAVIORS
 
 
 def make_policy(task: Task, behavior: Behavior, rng: np.random.Generator) -> Policy:

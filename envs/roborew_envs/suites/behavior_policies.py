@@ -124,6 +124,11 @@ def noisy_policy(expert: Policy, space: Box, motion: slice, rng: np.random.Gener
     return act
 
 
+def replay_policy(actions: Array) -> Policy:
+    """Actions (T, A) one after the other, whatever is observed."""
+    return lambda observations, step: actions[step][None].copy()
+
+
 def stall_policy(actions: Array, stop_step: int, motion: slice) -> Policy:
     """An expert's actions (T, A) until ``stop_step``, then no more ``motion``; its grip holds."""
 

@@ -28,6 +28,7 @@ from roborew_envs.suites.behavior_policies import (
     near_miss_offsets,
     noisy_policy,
     random_policy,
+    replay_policy,
     stall_policy,
     undo_policy,
 )
@@ -41,6 +42,8 @@ FRAMES_PER_BATCH = 32
 """Frames of a replay that are drawn together, on all threads."""
 MAX_EPISODE_STEPS = 1000
 """Steps after which an episode of an environment without a limit ends."""
+MAX_OTHER_STARTS = 10
+"""Starts from which an expert is tried that shall miss another one's goal."""
 OBJECT_MOTION_SHARE = 0.1
 """Share of the way that an expert moves the objects, up to which a near miss leaves them alone."""
 MIN_OBJECT_MOTION = 0.02
@@ -78,12 +81,13 @@ def suite_behaviors(env: SuiteVectorEnv) -> tuple[Behavior, ...]:
     if env.expert is None:
         return ("random",) if can_be_drawn else ()
     if not isinstance(space, Box):
-        return ("expert", "stall", "random")
+        return ("expert", "stall", "wrong_goal", "random")
     behaviors: list[Behavior] = ["expert", "stall"]
     if _attribute(env, "hand") is not None and _attribute(env, "objects") is not None:
         if _attribute(env, "can_undo"):
             behaviors.append("undo")
         behaviors.append("near_miss")
+    behaviors.append("wrong_goal")
     return (*behaviors, "noisy", "random") if can_be_drawn else tuple(behaviors)
 
 
@@ -101,6 +105,8 @@ def collect_episode(
     - ``near_miss`` leads the hand along the expert's way from this start, shifted off the object,
       and never succeeds; of the shifts tried it is the first that leaves the objects alone, else
       that which moves them least.
+    - ``wrong_goal`` does what an expert did from another start, and never succeeds: where starts differ
+      it goes where this one's goal is not.
     - ``undo`` plays the expert to its end, then its way backwards; or, from a little after success
       on, the expert of the opposite task.
     - ``noisy`` is the expert with chance in its moves, for twice its own time at most.
@@ -114,8 +120,8 @@ def collect_episode(
 
     Raises:
         ValueError: no such behavior here.
-        NoFailureError: a stall or near miss from a start that is a success already, or that comes to
-            it wherever the hand goes.
+        NoFailureError: a stall, near miss or wrong goal from a start that is a success already, or that
+            comes to it wherever the hand goes.
     """
     _require_behavior(env, behavior)
     rng = np.random.default_rng(seed)
@@ -154,6 +160,8 @@ def _bend(
             return _stall(env, episode, rng)
         case "near_miss":
             return _near_miss(env, episode, rng)
+        case "wrong_goal":
+            return _wrong_goal(env, episode.seed, rng)
         case "undo":
             return _undo(env, episode)
         case "noisy":
@@ -259,6 +267,21 @@ def _near_miss(env: SuiteVectorEnv, expert: SuiteEpisode, rng: np.random.Generat
             f"{_env_id(env)}: seed {expert.seed} succeeds wherever the hand goes: no miss."
         )
     return best
+
+
+def _wrong_goal(env: SuiteVectorEnv, seed: int, rng: np.random.Generator) -> SuiteEpisode:
+    """Do from this start what the expert does from others, until that fails."""
+    for other_start in rng.integers(2**31, size=MAX_OTHER_STARTS).tolist():
+        expert = _expert_policy(env)
+        other = _run_episode(env, "expert", other_start, expert, MAX_EPISODE_STEPS, False)
+        steps = len(other.actions)
+        miss = _run_episode(env, "wrong_goal", seed, replay_policy(other.actions), steps, False)
+        if miss.success is None or not miss.success.any():
+            return miss
+    raise NoFailureError(
+        f"{_env_id(env)}: seed {seed} succeeds by what the expert does from {MAX_OTHER_STARTS} other "
+        "starts: its goal is always the same."
+    )
 
 
 def _undo(env: SuiteVectorEnv, expert: SuiteEpisode) -> SuiteEpisode:
