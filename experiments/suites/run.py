@@ -69,8 +69,8 @@ class SuiteTask:
     env: str
     instruction: str
     expert: str | None
-    behaviors: tuple[str, ...] = ("expert", "noisy", "stall", "wrong_goal", "random")
-    episodes: int = 120
+    behaviors: tuple[str, ...] = ("expert", "noisy", "stall", "random")
+    episodes: int = 40
     cameras: tuple[str, ...] = ()
     horizon: int
     action_repeat: int = 1
@@ -125,7 +125,6 @@ TASKS: Mapping[str, SuiteTask] = {
         env="dm_control/finger-spin-v0",
         instruction="spin the body",
         expert=None,
-        behaviors=("expert", "noisy", "stall", "random"),
         horizon=200,
         action_repeat=2,
         success_reward=1.0,
