@@ -108,9 +108,13 @@ TASKS: Mapping[str, SuiteTask] = {
         env="experiments.suites.views:FetchReachNear-v4",
         instruction="move the gripper to the red ball",
         expert="experiments.suites.experts:fetch_reach",
+        behaviors=("expert", "noisy", "stall", "wrong_goal", "random"),
+        episodes=120,
         cameras=("default", "external_camera_0"),
         horizon=50,
         steps=4_000,
+        # How near two things are is not learned in the encoder's 500.
+        critic=("--encoder.steps", "3000"),
     ),
     "FetchPush": SuiteTask(
         env="experiments.suites.views:FetchPushNear-v4",

@@ -42,7 +42,7 @@ class Fit(Command):
         """Fit, evaluate on held-out episodes, write the critic and its card."""
         from roborew.data.reading import describe_left_out, read_demonstrations
         from roborew.workflows.fit import fit_critic
-        from roborew.workflows.fit.model_card import default_folders, write
+        from roborew.workflows.fit.model_card import default_folders, describe_weakness, write
         from roborew.workflows.fit.preferences import preferences_for
         from roborew.workflows.train.loop import torch_threads
 
@@ -69,6 +69,8 @@ class Fit(Command):
         seconds = ", ".join(f"{part} {value:.1f} s" for part, value in fitted.seconds.items())
         say(console, f"{sum(fitted.seconds.values()):.1f} s ({seconds})")
         _say_table(console, table)
+        if warning := describe_weakness(table, self.config.encoder.name):
+            say(console, warning)
         print_paths(console, {"critic": folder, "card": folder / "card.md"})
         values = {
             name: {metric: measure.value for metric, measure in row.items()}
