@@ -124,7 +124,9 @@ TASKS: Mapping[str, SuiteTask] = {
         steps=8_000,
     ),
     "reacher-easy": REACHER,
-    "reacher-hard": replace(REACHER, env="dm_control/reacher-hard-v0"),
+    "reacher-hard": replace(
+        REACHER, env="dm_control/reacher-hard-v0", critic=("--encoder.steps", "3000")
+    ),
     "finger-spin": SuiteTask(
         env="dm_control/finger-spin-v0",
         instruction="spin the body",
