@@ -52,6 +52,8 @@ STEPS = 10_000
 """Actions of a whole run: 40,000 steps of the simulator."""
 CAMERAS = ("corner4", "corner")
 """Two near views, from opposite sides: the hand hides no object from both."""
+FIT = {"reach-v3": ("--encoder.steps", "3000")}
+"""Words of `roborew fit` beside those of all: how near two things are takes its encoder longer."""
 KEYS = ("task", "reward", "cameras", "swap_negatives", "seed", "settings")
 FIGURES = (
     "demonstrations",
@@ -139,7 +141,7 @@ def critic_of(work: Path, task: str, cameras: Sequence[str], swap_negatives: int
         fps = str(80 / ACTION_REPEAT)
         words = ["--cameras", *cameras, "--fps", fps, "--threads", "1", "--out", str(folder)]
         swaps = ["--swap-negatives", str(swap_negatives)] if swap_negatives else []
-        roborew("fit", str(demonstrations), *swaps, *words)
+        roborew("fit", str(demonstrations), *swaps, *FIT.get(task, ()), *words)
     return folder
 
 
