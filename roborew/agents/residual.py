@@ -136,9 +136,9 @@ class Residual:
 
     def _take_over_encoder(self) -> None:
         """Let PPO read pictures as the clone has learned to; it goes on learning, the clone does not."""
-        learned, own = self._clone.encoder, self._ppo.encoder
-        if learned is not None and own is not None:
-            own.load_state_dict(learned.state_dict())
+        source, target = self._clone.encoder, self._ppo.encoder
+        if source is not None and target is not None:
+            target.load_state_dict(source.state_dict())
 
     def state_dict(self) -> tuple[Arrays, dict[str, Any]]:
         """Return everything that exact continuation needs beside the environment's own state."""

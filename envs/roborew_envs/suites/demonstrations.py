@@ -272,10 +272,10 @@ def _near_miss(env: SuiteVectorEnv, expert: SuiteEpisode, rng: np.random.Generat
 def _wrong_goal(env: SuiteVectorEnv, seed: int, rng: np.random.Generator) -> SuiteEpisode:
     """Do from this start what the expert does from others, until that fails."""
     for other_start in rng.integers(2**31, size=MAX_OTHER_STARTS).tolist():
-        expert = _expert_policy(env)
-        other = _run_episode(env, "expert", other_start, expert, MAX_EPISODE_STEPS, False)
-        steps = len(other.actions)
-        miss = _run_episode(env, "wrong_goal", seed, replay_policy(other.actions), steps, False)
+        policy = _expert_policy(env)
+        expert = _run_episode(env, "expert", other_start, policy, MAX_EPISODE_STEPS, False)
+        steps = len(expert.actions)
+        miss = _run_episode(env, "wrong_goal", seed, replay_policy(expert.actions), steps, False)
         if miss.success is None or not miss.success.any():
             return miss
     raise NoFailureError(

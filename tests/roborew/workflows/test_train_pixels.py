@@ -125,14 +125,17 @@ def test_corrections_begin_to_read_pictures_as_the_clone_does_and_go_on_alone(de
         agent: Any = make_agent(config, env)
         agent.use_demonstrations(agent_episodes(config, None, needs_rewards=False))
         agent.learn(env, 0)
-        learned = module_state(agent._clone.encoder)
+        clone = module_state(agent._clone.encoder)
         for name, weights in module_state(agent._ppo.encoder).items():
-            np.testing.assert_array_equal(weights, learned[name])
+            np.testing.assert_array_equal(weights, clone[name])
         agent.learn(env, 32)
-        after, corrected = module_state(agent._clone.encoder), module_state(agent._ppo.encoder)
-    for name, weights in learned.items():
-        np.testing.assert_array_equal(after[name], weights)
-    assert any((corrected[name] != weights).any() for name, weights in learned.items())
+        clone_after, ppo_after = (
+            module_state(agent._clone.encoder),
+            module_state(agent._ppo.encoder),
+        )
+    for name, weights in clone.items():
+        np.testing.assert_array_equal(clone_after[name], weights)
+    assert any((ppo_after[name] != weights).any() for name, weights in clone.items())
 
 
 def test_a_run_is_evaluated_and_recorded_by_what_its_agent_sees(tmp_path: Path) -> None:
