@@ -165,8 +165,8 @@ def describe_weakness(table: Table, encoder: str) -> str | None:
         f", let its encoder learn longer (--encoder.steps {MORE_ENCODER_STEPS})" if learns else ""
     )
     return (
-        f"Of an unseen success and an unseen failure it prefers the success in {auroc:.0%} of all pairs: it "
-        f"hardly tells them apart, and an agent that it pays will learn something else. Show it more films"
+        f"Of an unseen success and an unseen failure it prefers the success in {auroc:.0%} of all pairs, "
+        "where most critics do in all: an agent that it pays may learn something else. Show it more films"
         f"{longer}, or look from nearer."
     )
 
