@@ -100,9 +100,9 @@ def test_an_agent_is_paid_by_the_critic_of_its_task(
     trained = commands[-1]
     assert trained.count("--reward") == 1
     assert value_of(trained, "--reward") == str(tmp_path / "critics" / "Push-v0")
-    demos = "Push-v0-20" if table is pixels or not further else "Push-v0-20-front-side"
+    demos = "Push-v0-20-front-side" if further else "Push-v0-20"
     assert value_of(trained, "--demos") == str(tmp_path / "demos" / demos)
-    # What the critic pays in the replay, it must be able to see.
+    # What the critic pays in the replay, it must be able to see; an agent sees pictures of its cameras.
     assert ("front" in commands[2]) == (demos == "Push-v0-20-front-side")
 
 
