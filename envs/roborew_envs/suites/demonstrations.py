@@ -128,6 +128,8 @@ def collect_episode(
     if behavior == "random":
         chance = random_policy(_action_space(env), rng)
         return _run_episode(env, behavior, seed, chance, MAX_EPISODE_STEPS, ends_in_success)
+    if behavior == "wrong_goal":
+        return _wrong_goal(env, seed, rng)
     # What is to be undone has to leave time for it.
     expert_ends = ends_in_success or behavior == "undo"
     expert = _expert_policy(env)
@@ -160,8 +162,6 @@ def _bend(
             return _stall(env, episode, rng)
         case "near_miss":
             return _near_miss(env, episode, rng)
-        case "wrong_goal":
-            return _wrong_goal(env, episode.seed, rng)
         case "undo":
             return _undo(env, episode)
         case "noisy":
