@@ -1,7 +1,7 @@
 """Agents that are paid by a critic of pictures alone, with a few demonstrations or without.
 
     python -m experiments.agents.learned --work FOLDER [--agent residual | sac | self-imitation] [--count 20]
-    [--tasks Push-v0 Stack-v0] [--seeds 0 1 2] [-- further words of `roborew train`]
+    [--tasks Push-v0 Stack-v0] [--seeds 0 1 2] [--encoder-steps 500] [-- further words of `roborew train`]
 
 A critic is what `roborew fit` makes, by its defaults, of 40 episodes seen by two cameras: ten each of
 experts, noisy experts, near misses and chance; where the whole body moves, with stalls in place of near
@@ -21,6 +21,7 @@ from experiments.agents.run import (
     IMITATING_SAC,
     PAY_EACH_STATE,
     PlannedRun,
+    add_encoder_steps,
     agents_parser,
     camera_words,
     fill_table,
@@ -55,7 +56,7 @@ TASKS = (*HAND_TASKS, *BODIES)
 HAND = ["--behaviors", "expert", "noisy", "near_miss", "random", "--episodes", "10"]
 HAND_CAMERAS = ["front", "side"]
 BODY = ["--behaviors", "expert", "noisy", "stall", "random", "--episodes", "10"]
-KEYS = ("task", "agent", "demonstrations", "seed", "settings")
+KEYS = ("task", "agent", "demonstrations", "encoder_steps", "seed", "settings")
 FIGURES = (
     "true_success",
     "true_success_ci_low",
@@ -70,7 +71,9 @@ FIGURES = (
 RESULTS = Path(__file__).with_name("learned.csv")
 
 
-def fit_critic(work: Path, task: str, behaviors: Sequence[str], cameras: Sequence[str]) -> Path:
+def fit_critic(
+    work: Path, task: str, behaviors: Sequence[str], cameras: Sequence[str], encoder_steps: int
+) -> Path:
     """The critic of a task, fitted once.
 
     Args:
@@ -78,14 +81,16 @@ def fit_critic(work: Path, task: str, behaviors: Sequence[str], cameras: Sequenc
         task: id without its namespace.
         behaviors: words of `roborew collect` that say what is collected.
         cameras: that it sees; the environment's first if none.
+        encoder_steps: gradient steps of its encoder.
     """
     views = camera_words(cameras)
-    path = work / "critics" / task
+    path = work / "critics" / f"{task}-steps-{encoder_steps}"
     if not path.exists():
         collected = work / "collected" / task
         if not collected.exists():
             roborew("collect", f"roborew/{task}", *behaviors, *views, "--out", str(collected))
-        roborew("fit", str(collected), *views, "--out", str(path))
+        steps = ["--encoder.steps", str(encoder_steps)]
+        roborew("fit", str(collected), *views, *steps, "--out", str(path))
     return path
 
 
@@ -93,12 +98,13 @@ def main(words: Sequence[str] | None = None) -> None:
     """Command line."""
     parser = agents_parser(__doc__, TASKS, "residual", RESULTS)
     parser.add_argument("--count", type=int, default=20, help="demonstrations for the agent")
+    add_encoder_steps(parser)
     options = parse_arguments(parser, words)
     settings = " ".join(options.settings)
 
     def words_of(task: str) -> list[str]:
         behaviors, cameras = (BODY, []) if task in BODIES else (HAND, HAND_CAMERAS)
-        critic = fit_critic(options.work, task, behaviors, cameras)
+        critic = fit_critic(options.work, task, behaviors, cameras, options.encoder_steps)
         steps = ("--total-timesteps", str(BODIES.get(task, STEPS)))
         how_to_learn = PAID_DEMONSTRATIONS.get(options.agent, steps)
         # Where demonstrations are paid, the critic has to see them.
@@ -110,7 +116,7 @@ def main(words: Sequence[str] | None = None) -> None:
         ]
 
     def plan(task: str, seed: int) -> PlannedRun:
-        key = (task, options.agent, options.count, seed, settings)
+        key = (task, options.agent, options.count, options.encoder_steps, seed, settings)
         return key, lambda: words_of(task)
 
     fill_table(options, Rows(options.results, KEYS, FIGURES), plan)

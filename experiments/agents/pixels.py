@@ -1,7 +1,7 @@
 """Agents that see pictures and what the robot knows of itself, nothing else of the simulator.
 
     python -m experiments.agents.pixels --work FOLDER [--agent bc | residual | sac] [--reward oracle-dense]
-    [--count 50] [--tasks Reach-v0 Press-v0] [--seeds 0 1 2] [-- further words of `roborew train`]
+    [--count 50] [--tasks Reach-v0 Press-v0] [--seeds 0 1 2] [--encoder-steps 500] [-- further words of `roborew train`]
 
 ``--count`` is how many demonstrations the agent gets, those of `experiments.agents.demonstrations`;
 0 for none. ``--reward critic`` is the critic of `experiments.agents.learned`, whose two cameras the agent then
@@ -16,11 +16,17 @@ from pathlib import Path
 
 from experiments.agents.demonstrations import demonstration_words
 from experiments.agents.learned import FIGURES, HAND, HAND_CAMERAS, fit_critic
-from experiments.agents.run import PlannedRun, agents_parser, fill_table, parse_arguments
+from experiments.agents.run import (
+    PlannedRun,
+    add_encoder_steps,
+    agents_parser,
+    fill_table,
+    parse_arguments,
+)
 from experiments.critics.tables import Rows
 
 TASKS = ("Reach-v0", "Press-v0", "DrawerOpen-v0", "Push-v0")
-KEYS = ("task", "agent", "reward", "demonstrations", "seed", "settings")
+KEYS = ("task", "agent", "reward", "demonstrations", "encoder_steps", "seed", "settings")
 RESULTS = Path(__file__).with_name("pixels.csv")
 
 
@@ -29,6 +35,7 @@ def main(words: Sequence[str] | None = None) -> None:
     parser = agents_parser(__doc__, TASKS, "bc", RESULTS)
     parser.add_argument("--count", type=int, default=50, help="demonstrations")
     parser.add_argument("--reward", default="oracle-dense", help="or critic, or mini")
+    add_encoder_steps(parser)
     options = parse_arguments(parser, words)
     settings = " ".join(options.settings)
 
@@ -36,12 +43,13 @@ def main(words: Sequence[str] | None = None) -> None:
         reward, cameras = options.reward, []
         if reward == "critic":
             cameras = HAND_CAMERAS
-            reward = str(fit_critic(options.work, task, HAND, cameras))
+            reward = str(fit_critic(options.work, task, HAND, cameras, options.encoder_steps))
         chosen = ["--observations", "pixels", "--reward", reward]
         return chosen + demonstration_words(options.work, task, options.count, cameras)
 
     def plan(task: str, seed: int) -> PlannedRun:
-        key = (task, options.agent, options.reward, options.count, seed, settings)
+        steps = options.encoder_steps if options.reward == "critic" else ""
+        key = (task, options.agent, options.reward, options.count, steps, seed, settings)
         return key, lambda: words_of(task)
 
     fill_table(options, Rows(options.results, KEYS, FIGURES), plan)

@@ -41,6 +41,8 @@ IMITATING_SAC = (
     *("--agent.cloning-coef", "2", "--score-every", "1"),
 )
 """`sac` for a few demonstrations, with one gradient step an action."""
+ENCODER_STEPS = 3000
+"""Gradient steps of a critic's encoder, the default of `roborew fit`."""
 PAY_EACH_STATE = ("--shaping", "raw", "--success-detector.enabled", "False")
 """A state is paid what it is worth, so that a goal is worth holding, and no guess ends an episode."""
 
@@ -74,6 +76,13 @@ def parse_arguments(
     options, settings = parser.parse_known_args(words)
     options.settings = [word for word in settings if word != "--"]
     return options
+
+
+def add_encoder_steps(parser: argparse.ArgumentParser) -> None:
+    """Ask how long the encoders of critics learn."""
+    parser.add_argument(
+        "--encoder-steps", type=int, default=ENCODER_STEPS, help="of the critic's encoder"
+    )
 
 
 def without(words: Sequence[str], settings: Sequence[str]) -> list[str]:

@@ -2,7 +2,7 @@
 the truth, with the same demonstrations in the replay.
 
     python -m experiments.metaworld.run --work FOLDER [--tasks drawer-open-v3] [--seeds 0]
-    [--rewards critic critic-refit sparse sparse-50 env] [--swap-negatives 20]
+    [--rewards critic critic-refit sparse sparse-50 env] [--swap-negatives 20] [--encoder-steps 500]
     [-- further words of `roborew train`]
 
 Needs `pip install -e ".[metaworld]"`. Of each task a set is collected, `COUNT` episodes of every
@@ -16,11 +16,14 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from experiments.agents.run import (
+    ENCODER_STEPS,
     IMITATING_SAC,
     PAY_EACH_STATE,
+    add_encoder_steps,
     agents_parser,
     parse_arguments,
     roborew,
@@ -52,9 +55,7 @@ STEPS = 10_000
 """Actions of a whole run: 40,000 steps of the simulator."""
 CAMERAS = ("corner4", "corner")
 """Two near views, from opposite sides: the hand hides no object from both."""
-FIT = {"reach-v3": ("--encoder.steps", "3000")}
-"""Words of `roborew fit` beside those of all: how near two things are takes its encoder longer."""
-KEYS = ("task", "reward", "cameras", "swap_negatives", "seed", "settings")
+KEYS = ("task", "reward", "cameras", "swap_negatives", "encoder_steps", "seed", "settings")
 FIGURES = (
     "demonstrations",
     "true_success",
@@ -126,29 +127,52 @@ def demonstrations_of(work: Path, task: str, cameras: Sequence[str]) -> Path:
     return folder
 
 
-def critic_of(work: Path, task: str, cameras: Sequence[str], swap_negatives: int = 0) -> Path:
-    """The critic of a task, fitted unless it is there: to as many frames as the agent will see.
+@dataclass(frozen=True, kw_only=True)
+class Fit:
+    """How the critic of a task is fitted.
+
+    Attributes:
+        cameras: that it sees.
+        swap_negatives: experts that are drawn again with the hand alone, as failures.
+        encoder_steps: gradient steps of its encoder.
+    """
+
+    cameras: Sequence[str] = CAMERAS
+    swap_negatives: int = 0
+    encoder_steps: int = ENCODER_STEPS
+
+    def place(self, task: str) -> str:
+        """Name of the critic's folder."""
+        swaps = [f"swaps-{self.swap_negatives}"] if self.swap_negatives else []
+        return "-".join([_place(task, self.cameras), *swaps, f"steps-{self.encoder_steps}"])
+
+    @property
+    def words(self) -> list[str]:
+        """Words of `roborew fit`: as many frames as the agent will see."""
+        swaps = ["--swap-negatives", str(self.swap_negatives)] if self.swap_negatives else []
+        fps = str(80 / ACTION_REPEAT)
+        steps = ["--encoder.steps", str(self.encoder_steps)]
+        return [*swaps, *steps, "--cameras", *self.cameras, "--fps", fps, "--threads", "1"]
+
+
+def critic_of(work: Path, task: str, fit: Fit) -> Path:
+    """The critic of a task, fitted unless it is there.
 
     Args:
         work: folder of all sets, critics and runs.
         task: without its namespace.
-        cameras: that it sees.
-        swap_negatives: experts that are drawn again with the hand alone, as failures.
+        fit: how.
     """
-    folder = work / "critics" / _place(task, cameras, swap_negatives)
+    folder = work / "critics" / fit.place(task)
     if not folder.exists():
-        demonstrations = demonstrations_of(work, task, cameras)
-        fps = str(80 / ACTION_REPEAT)
-        words = ["--cameras", *cameras, "--fps", fps, "--threads", "1", "--out", str(folder)]
-        swaps = ["--swap-negatives", str(swap_negatives)] if swap_negatives else []
-        roborew("fit", str(demonstrations), *swaps, *FIT.get(task, ()), *words)
+        demonstrations = demonstrations_of(work, task, fit.cameras)
+        roborew("fit", str(demonstrations), *fit.words, "--out", str(folder))
     return folder
 
 
-def _place(task: str, cameras: Sequence[str], swap_negatives: int = 0) -> str:
+def _place(task: str, cameras: Sequence[str]) -> str:
     """Name of the folder of what shows a task from these cameras."""
-    swaps = [f"swaps-{swap_negatives}"] if swap_negatives else []
-    return "-".join([task, *cameras, *swaps])
+    return "-".join([task, *cameras])
 
 
 def num_experts(demonstrations: Path) -> int:
@@ -161,17 +185,17 @@ def run(
     work: Path,
     task: str,
     reward: str,
-    cameras: Sequence[str],
-    swap_negatives: int,
+    fit: Fit,
     seed: int,
     settings: Sequence[str],
 ) -> Mapping[str, object]:
     """Train and evaluate one agent; its summary."""
-    demonstrations = demonstrations_of(work, task, cameras)
-    is_critic = reward.startswith("critic")
-    critic = critic_of(work, task, cameras, swap_negatives) if is_critic else Path()
+    demonstrations = demonstrations_of(work, task, fit.cameras)
+    critic, place = Path(), _place(task, fit.cameras)
+    if reward.startswith("critic"):
+        critic, place = critic_of(work, task, fit), fit.place(task)
     extra = [word.strip("-") for word in settings]
-    name = "-".join([_place(task, cameras, swap_negatives), reward, str(seed), *extra])
+    name = "-".join([place, reward, str(seed), *extra])
     count = min(COUNT, num_experts(demonstrations))
     shown = ["--demos", str(demonstrations), "--num-demos", str(count)]
     begin = ["--env", f"Meta-World/{task}", "--seed", str(seed), *without(AGENT, settings), *shown]
@@ -187,19 +211,25 @@ def main(words: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--cameras", nargs="+", default=CAMERAS, help="that the critic sees")
     parser.add_argument("--swap-negatives", type=int, default=0, help="of `roborew fit`")
+    add_encoder_steps(parser)
     options = parse_arguments(parser, words)
     settings, cameras = shlex.join(options.settings), " ".join(options.cameras)
+    fit = Fit(
+        cameras=options.cameras,
+        swap_negatives=options.swap_negatives,
+        encoder_steps=options.encoder_steps,
+    )
     rows = Rows(options.results, KEYS, FIGURES)
     # Seeds outside, so that every task has a first figure early.
     for seed in options.seeds:
         for reward in options.rewards:
             for task in options.tasks:
-                swaps = options.swap_negatives
-                key = (task, reward, cameras, swaps, seed, settings)
+                # Where no critic pays, none is fitted.
+                steps = fit.encoder_steps if reward.startswith("critic") else ""
+                key = (task, reward, cameras, fit.swap_negatives, steps, seed, settings)
                 if key in rows:
                     continue
-                plan = (task, reward, options.cameras, swaps, seed, options.settings)
-                summary = run(options.work, *plan)
+                summary = run(options.work, task, reward, fit, seed, options.settings)
                 rows.add({**summary, **dict(zip(KEYS, key, strict=True))})
                 print(*key, summary["true_success"], flush=True)
 

@@ -2,7 +2,7 @@
 train.
 
     python -m experiments.suites.run --work FOLDER [--tasks FetchPush] [--seeds 0]
-    [--rewards critic env] [--num-demos 20] [-- further words of `roborew train`]
+    [--rewards critic env] [--num-demos 20] [--encoder-steps 500] [-- further words of `roborew train`]
 
 Needs `pip install -e ".[robotics]"` or ".[dm_control]", each in an environment of its own. A row a run
 goes to ``results.csv`` beside this file; a run whose row is there is not run again, and one that was
@@ -18,6 +18,7 @@ from pathlib import Path
 
 from experiments.agents.run import (
     IMITATING_SAC,
+    add_encoder_steps,
     agents_parser,
     camera_words,
     parse_arguments,
@@ -31,7 +32,7 @@ from roborew.data.reading import read_demonstrations
 
 DEMONSTRATIONS = 20
 """Experts in the replay of an agent."""
-KEYS = ("task", "reward", "demonstrations", "seed", "settings")
+KEYS = ("task", "reward", "demonstrations", "encoder_steps", "seed", "settings")
 FIGURES = (
     "true_return",
     "true_return_ci_low",
@@ -63,7 +64,6 @@ class SuiteTask:
         action_repeat: steps that an action is repeated for.
         success_reward: reward of a step that counts as success; None where the suite tells it.
         steps: actions of a whole run.
-        critic: words of `roborew fit`.
     """
 
     env: str
@@ -76,7 +76,6 @@ class SuiteTask:
     action_repeat: int = 1
     success_reward: float | None = None
     steps: int
-    critic: tuple[str, ...] = ()
 
     @property
     def success_words(self) -> list[str]:
@@ -113,8 +112,6 @@ TASKS: Mapping[str, SuiteTask] = {
         cameras=("default", "external_camera_0"),
         horizon=50,
         steps=4_000,
-        # How near two things are is not learned in the encoder's 500.
-        critic=("--encoder.steps", "3000"),
     ),
     "FetchPush": SuiteTask(
         env="experiments.suites.views:FetchPushNear-v4",
@@ -124,9 +121,7 @@ TASKS: Mapping[str, SuiteTask] = {
         steps=8_000,
     ),
     "reacher-easy": REACHER,
-    "reacher-hard": replace(
-        REACHER, env="dm_control/reacher-hard-v0", critic=("--encoder.steps", "3000")
-    ),
+    "reacher-hard": replace(REACHER, env="dm_control/reacher-hard-v0"),
     "finger-spin": SuiteTask(
         env="dm_control/finger-spin-v0",
         instruction="spin the body",
@@ -156,10 +151,12 @@ class Bench:
     Attributes:
         work: folder of sets, critics and runs.
         name: of the task.
+        encoder_steps: gradient steps of the critic's encoder.
     """
 
     work: Path
     name: str
+    encoder_steps: int
 
     @property
     def task(self) -> SuiteTask:
@@ -188,12 +185,14 @@ class Bench:
 
     def critic(self) -> Path:
         """The critic, fitted unless it is there: to as many frames as the agent will see."""
-        folder, demonstrations = self.work / "critics" / self.name, self.demonstrations()
+        folder = self.work / "critics" / f"{self.name}-steps-{self.encoder_steps}"
+        demonstrations = self.demonstrations()
         if not folder.exists():
             fps = read_demonstrations(demonstrations)[0].fps / self.task.action_repeat
             views = ["--cameras", "all"] if self.task.cameras else []
+            steps = ["--encoder.steps", str(self.encoder_steps)]
             words = ["--fps", str(fps), "--threads", "1", "--out", str(folder)]
-            roborew("fit", str(demonstrations), *views, *words, *self.task.critic)
+            roborew("fit", str(demonstrations), *views, *steps, *words)
         return folder
 
     def run(
@@ -206,7 +205,8 @@ class Bench:
 
     def _run_name(self, reward: str, count: int, seed: int, settings: Sequence[str]) -> str:
         extra = [word.strip("-") for word in settings]
-        return "-".join([self.name, reward, f"demos-{count}-seed-{seed}", *extra])
+        steps = [f"steps-{self.encoder_steps}"] if reward.startswith("critic") else []
+        return "-".join([self.name, reward, *steps, f"demos-{count}-seed-{seed}", *extra])
 
     def _train_words(
         self, reward: str, count: int, seed: int, settings: Sequence[str] = ()
@@ -233,6 +233,7 @@ def main(words: Sequence[str] | None = None) -> None:
     parser = agents_parser(__doc__, list(TASKS), "sac", RESULTS)
     parser.add_argument("--rewards", nargs="+", default=["critic", "env", "critic-refit"])
     parser.add_argument("--num-demos", type=int, nargs="+", default=[DEMONSTRATIONS])
+    add_encoder_steps(parser)
     options = parse_arguments(parser, words)
     rows = Rows(options.results, KEYS, FIGURES)
     # Seeds outside, so that every task has a first figure early.
@@ -240,10 +241,12 @@ def main(words: Sequence[str] | None = None) -> None:
         for name in options.tasks:
             for reward in options.rewards:
                 for count in options.num_demos:
-                    key = (name, reward, count, seed, shlex.join(options.settings))
+                    steps = options.encoder_steps if reward.startswith("critic") else ""
+                    key = (name, reward, count, steps, seed, shlex.join(options.settings))
                     if key in rows:
                         continue
-                    summary = Bench(options.work, name).run(reward, count, seed, options.settings)
+                    bench = Bench(options.work, name, options.encoder_steps)
+                    summary = bench.run(reward, count, seed, options.settings)
                     rows.add({**summary, **dict(zip(KEYS, key, strict=True))})
                     print(*key, summary["true_return"], flush=True)
 

@@ -70,7 +70,7 @@ class ConvEncoder:
         self,
         *,
         seed: int = 0,
-        steps: int = 500,
+        steps: int = 3000,
         batch_size: int = 64,
         embedding_dim: int = 128,
         device: str = "cpu",
@@ -197,7 +197,9 @@ class _FrameSampler:
         lengths = [len(episode.frames) for episode in episodes]
         self._layout = EpisodeLayout(lengths)
         self._instructions = InstructionSampler(episodes)
-        self.pixels = np.concatenate([resize_frames(episode.frames) for episode in episodes])
+        pixels = [resize_frames(episode.frames).transpose(0, 2, 3, 1) for episode in episodes]
+        # Channels last, as convolutions read them fastest.
+        self.pixels = np.ascontiguousarray(np.concatenate(pixels))
 
         progress: list[NDArray[np.float32]] = []
         success: list[NDArray[np.float32]] = []
@@ -327,19 +329,18 @@ def _labels(labels: NDArray[Any] | None, length: int) -> NDArray[np.float32]:
 
 
 def _augment(pixels: NDArray[np.uint8], rng: np.random.Generator) -> Tensor:
-    """Return float frames in [-1, 1], each moved by a few pixels (DrQ, Kostrikov et al. 2020,
-    arXiv:2004.13649) and of another brightness."""
-    count = len(pixels)
+    """Return frames (B, H, W, 3) as float (B, 3, H, W) in [-1, 1], each moved by a few pixels (DrQ,
+    Kostrikov et al. 2020, arXiv:2004.13649) and of another brightness."""
+    count, height, width = pixels.shape[:3]
     margin = (MAX_SHIFT_PIXELS, MAX_SHIFT_PIXELS)
     no_margin = (0, 0)
-    padded = np.pad(pixels, (no_margin, no_margin, margin, margin), mode="edge")
-    # A view of every shift of every frame: only the chosen ones are ever copied.
-    size = pixels.shape[2:]
-    shifted = np.lib.stride_tricks.sliding_window_view(padded, size, axis=(2, 3))
+    padded = np.pad(pixels, (no_margin, margin, margin, no_margin), mode="edge")
     num_shifts = 2 * MAX_SHIFT_PIXELS + 1
-    y, x = rng.integers(0, num_shifts, (2, count))
-    chosen = shifted[np.arange(count), :, y, x]
-    frames = torch.as_tensor(chosen).float()
+    shifts = rng.integers(0, num_shifts, (2, count))
+    moved = np.empty_like(pixels)
+    for index, (y, x) in enumerate(shifts.T.tolist()):
+        moved[index] = padded[index, y : y + height, x : x + width]
+    frames = torch.as_tensor(moved).permute(0, 3, 1, 2).float()
     low, high = BRIGHTNESS_RANGE
     brightness = rng.uniform(low, high, (count, 1, 1, 1))
     gain = torch.as_tensor(brightness, dtype=torch.float32)

@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 
 from experiments.agents import demonstrations, learned, offline, pixels, run
+from roborew.config import default_options
+from roborew.encoders.conv import ConvEncoder
 from roborew_envs import TASKS
 
 
@@ -93,13 +95,14 @@ def test_an_agent_is_paid_by_the_critic_of_its_task(
     table: Any, further: list[str], tmp_path: Path, commands: list[list[str]]
 ) -> None:
     words = ["--work", str(tmp_path), "--results", str(tmp_path / "table.csv"), *further]
-    words += ["--tasks", "Push-v0", "--seeds", "0"]
+    words += ["--tasks", "Push-v0", "--seeds", "0", "--encoder-steps", "70"]
     for _ in range(2):
         table.main([*words, "--count", "20"])
     assert [command[3] for command in commands] == ["collect", "fit", "collect", "train"]
     trained = commands[-1]
     assert trained.count("--reward") == 1
-    assert value_of(trained, "--reward") == str(tmp_path / "critics" / "Push-v0")
+    assert value_of(trained, "--reward") == str(tmp_path / "critics" / "Push-v0-steps-70")
+    assert value_of(commands[1], "--encoder.steps") == "70"
     demos = "Push-v0-20-front-side" if further else "Push-v0-20"
     assert value_of(trained, "--demos") == str(tmp_path / "demos" / demos)
     # What the critic pays in the replay, it must be able to see; an agent sees pictures of its cameras.
@@ -150,3 +153,7 @@ def test_an_offline_set_is_paid_once_and_no_agent_learns_twice(
         rows = list(csv.DictReader(file))
     assert [row["reward"] for row in rows] == ["none", "none", "mini", "mini"]
     assert {f"roborew/{name}" for name in offline.TASKS} <= set(TASKS)
+
+
+def test_critics_are_fitted_as_long_here_as_by_default() -> None:
+    assert run.ENCODER_STEPS == default_options(ConvEncoder)["steps"]

@@ -75,6 +75,15 @@ def test_a_set_and_a_critic_are_made_once_and_a_row_is_not_made_again(
     run.main([*words, "--rewards", "critic", "--swap-negatives", "20"])
     assert [command[0] for command in commands[4:]] == ["fit", "train"], "one set, another critic"
     assert commands[4][commands[4].index("--swap-negatives") + 1] == "20"
+    run.main([*words, "--rewards", "critic", "sparse-50", "--encoder-steps", "500"])
+    assert [command[0] for command in commands[6:]] == ["fit", "train"], "truth pays without one"
+    assert commands[6][commands[6].index("--encoder.steps") + 1] == "500"
+    columns = ("reward", "swap_negatives", "encoder_steps")
     with table.open(newline="") as file:
-        rows = [(row["reward"], row["swap_negatives"]) for row in csv.DictReader(file)]
-    assert rows == [("critic", "0"), ("sparse-50", "0"), ("critic", "20")]
+        rows = [tuple(row[column] for column in columns) for row in csv.DictReader(file)]
+    assert rows == [
+        ("critic", "0", "3000"),
+        ("sparse-50", "0", ""),
+        ("critic", "20", "3000"),
+        ("critic", "0", "500"),
+    ]
