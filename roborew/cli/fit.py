@@ -69,7 +69,7 @@ class Fit(Command):
         seconds = ", ".join(f"{part} {value:.1f} s" for part, value in fitted.seconds.items())
         say(console, f"{sum(fitted.seconds.values()):.1f} s ({seconds})")
         _say_table(console, table)
-        if warning := describe_weakness(table, self.config.encoder.name):
+        if warning := describe_weakness(table, self.config.encoder):
             say(console, warning)
         print_paths(console, {"critic": folder, "card": folder / "card.md"})
         values = {

@@ -2,7 +2,7 @@
 
 <run>/visited-1/   episodes of the agent, with what the simulator says of them: a demonstration folder
 <run>/critic-1/    fitted to the demonstrations and to all such episodes so far; pays the agent from
-                   there on
+                   there on; the critic before where all of the latest episodes were successes
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ from roborew.evaluation import Recording, record
 from roborew.registry import check_name_from_file, critics, encoders
 from roborew.seeding import Seeds
 from roborew.storage.run import RunDirectory
+from roborew.storage.staging import new_folder
 from roborew.types import BoolArray, Clip, Video, stack_frames
 from roborew.workflows.factories import make_env
 from roborew.workflows.fit import FitConfig, fit_critic
@@ -63,6 +64,10 @@ STEPS_RATIO = 0.4
 def refit(run: RunDirectory, number: int) -> None:
     """Refit the critic of a run, unless that was done before it was interrupted.
 
+    Where all that is told of the agent's latest episodes is that they succeed, it has misled nobody: it
+    stays as it is, and nothing that the agent remembers was paid by another one. A critic with a way of
+    its own to learn from episodes (`Refittable`) always does.
+
     Args:
         run: with a checkpoint, whose agent is watched.
         number: which refit this is, from 1.
@@ -80,17 +85,41 @@ def refit(run: RunDirectory, number: int) -> None:
     _record_visited(run, config, number)
     demonstrations = read_refit_demonstrations(config)
     visited: list[Demonstration] = []
+    latest: list[Demonstration] = []
     for earlier in range(1, number + 1):
-        visited += _told_episodes(run, config, earlier)
+        latest = _told_episodes(run, config, earlier)
+        visited += latest
     _check_labels(visited, config)
+    before = Path(config_of_phase(run, config, number - 1).reward.name)
+    if _misled_nobody(before, latest):
+        _keep(before, path)
+        return
     source = f"{(config.refit or Path()).name} and episodes of the agent"
     start = None
     if config.refit_start == "weights":
-        before = Path(config_of_phase(run, config, number - 1).reward.name)
         start = Critic.from_pretrained(before)
         source += f"; from the weights of {before.name}, which may have learned from any of them"
     fitted = fit_critic(list(demonstrations), _fit_config(config), visited=visited, start=start)
     write(fitted, path, source, "roborew " + shlex.join(sys.argv[1:]))
+
+
+def _misled_nobody(critic: Path, latest: Sequence[Demonstration]) -> bool:
+    """Whether there is nothing to correct in a critic after the latest episodes of its agent."""
+    if issubclass(_critic_class(critic), Refittable):
+        return False
+    return bool(latest) and all(one.succeeded is True for one in latest)
+
+
+def _keep(critic: Path, path: Path) -> None:
+    """Copy a critic, all of it or nothing."""
+    with new_folder(path) as staged:
+        shutil.copytree(critic, staged.staging, dirs_exist_ok=True)
+
+
+def _critic_class(folder: Path) -> Any:
+    """The class of the critic in a folder."""
+    name = check_name_from_file("critic", read_config(folder)["critic"], str(folder))
+    return critics.load(name)
 
 
 def _critic_cameras(config: TrainConfig) -> tuple[str, ...]:
@@ -280,11 +309,11 @@ LABELS: Mapping[str, Callable[[RunDirectory, TrainConfig, int], Labels]] = {
 
 def _check_labels(visited: list[Demonstration], config: TrainConfig) -> None:
     """A critic that needs labels would take episodes of nobody knows what for good ones."""
-    place = config.reward.name
-    name = check_name_from_file("critic", read_config(Path(place))["critic"], place)
+    place = Path(config.reward.name)
     unlabeled = any(demonstration.succeeded is None for demonstration in visited)
-    if unlabeled and not issubclass(critics.load(name), Refittable):
+    if unlabeled and not issubclass(_critic_class(place), Refittable):
         able = [critic for critic in critics if issubclass(critics.load(critic), Refittable)]
+        name = read_config(place)["critic"]
         raise InvalidInputError(
             f"refit: {config.env.id} does not say whether an episode succeeds, and {name!r} cannot "
             f"learn from the agent's episodes without. Able to: {', '.join(able)}."

@@ -174,5 +174,5 @@ def truth_in_reward(config: TrainConfig) -> list[str]:
         f"Its reward was refitted during training (--refit, {config.num_refits} times), to "
         f"demonstrations and to the agent's own episodes, {config.refit_episodes} each time, labeled "
         f"with {_REFIT_LABELS[config.refit_labels]}: the one place where truth enters a learned "
-        "reward.",
+        "reward. Where all of them succeeded, it stayed as it was.",
     ]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from roborew.agents.base import Agent, EpisodicAgent
+from roborew.critics.critic import read_config
 from roborew.errors import InvalidInputError
 from roborew.evaluation import Policy
 from roborew.short_repr import fields_repr
@@ -118,6 +119,17 @@ def critic_path(run: RunDirectory, number: int) -> Path:
     """Where the critic of a run's n-th refit lies, from 1; before the first one it is the configured
     reward."""
     return run.path / f"critic-{number}"
+
+
+def same_critic(run: RunDirectory, before: int, now: int) -> bool:
+    """Whether one critic pays after so many refits, and after others: it stays as it is where it has
+    misled nobody."""
+    if before == now:
+        return True
+    config = run.config(TrainConfig)
+    first, second = (config_of_phase(run, config, number).reward.name for number in (before, now))
+    # A configuration names the digest of its weights.
+    return read_config(Path(first)) == read_config(Path(second))
 
 
 def visited_path(run: RunDirectory, number: int) -> Path:

@@ -156,4 +156,4 @@ def test_an_offline_set_is_paid_once_and_no_agent_learns_twice(
 
 
 def test_critics_are_fitted_as_long_here_as_by_default() -> None:
-    assert run.ENCODER_STEPS == default_options(ConvEncoder)["steps"]
+    assert default_options(ConvEncoder)["steps"] == run.ENCODER_STEPS

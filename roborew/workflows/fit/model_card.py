@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roborew import __version__
+from roborew.config import default_options
 from roborew.critics.critic import GOALS, Critic
 from roborew.evaluation import Measure, score_curve, truth_figure
 from roborew.learning.examples import Example
@@ -28,13 +29,12 @@ from roborew.workflows.fit.examples import list_goal_images
 from roborew.workflows.fit.fit import Fitted
 from roborew.workflows.fit.swap import describe_swap
 from roborew.workflows.fit.swap_films import HAND_ALONE
+from roborew.workflows.parts import EncoderConfig
 from roborew.wrappers import SuccessDetector
 
 LEAST_AUROC = 0.95
 """Success AUROC on unseen episodes below which a critic is said not to tell success. Of critics at 0.63
 to 0.69 agents learned to do something else (experiments/suites); most reach 1."""
-MORE_ENCODER_STEPS = 3000
-"""Gradient steps of the encoder `conv` that brought such a critic to 0.98."""
 MAX_PANELS = 6
 """Kinds of episodes in the card's picture, at most."""
 PICTURE = "card.png"
@@ -139,7 +139,7 @@ def card(fitted: Fitted, source: str, command: str, table: Table) -> str:
     lines += ["", "## On episodes it never saw", "", METRICS_NOTE, _counts(fitted), ""]
     lines += _table(table)
     if table:
-        warning = describe_weakness(table, fitted.config.encoder.name)
+        warning = describe_weakness(table, fitted.config.encoder)
         lines += ["", warning] if warning else []
         lines += ["", describe_swap(table[next(iter(table))])]
         lines += ["", f"![Score and truth on a test episode of each kind]({PICTURE})"]
@@ -147,27 +147,26 @@ def card(fitted: Fitted, source: str, command: str, table: Table) -> str:
     return "\n".join(lines) + "\n"
 
 
-def describe_weakness(table: Table, encoder: str) -> str | None:
+def describe_weakness(table: Table, encoder: EncoderConfig) -> str | None:
     """Return what to do about a critic that does not tell success on its test episodes; None where it
     does, or nobody knows.
 
     Args:
         table: from `evaluate_critic`; the critic's row comes first.
-        encoder: its name.
+        encoder: of the critic.
     """
     if not table:
         return None
     auroc = table[next(iter(table))]["success AUROC"].value
     if auroc is None or auroc >= LEAST_AUROC:
         return None
-    learns = encoder == "conv"
-    longer = (
-        f", let its encoder learn longer (--encoder.steps {MORE_ENCODER_STEPS})" if learns else ""
-    )
+    usual_steps = default_options(encoder.factory()).get("steps", 0)
+    steps = encoder.typed_options().get("steps", usual_steps)
+    longer = f", let its encoder learn longer (--encoder.steps {usual_steps})"
     return (
         f"Of an unseen success and an unseen failure it prefers the success in {auroc:.0%} of all pairs, "
         "where most critics do in all: an agent that it pays may learn something else. Show it more films"
-        f"{longer}, or look from nearer."
+        f"{longer if steps < usual_steps else ''}, or look from nearer."
     )
 
 

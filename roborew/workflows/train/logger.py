@@ -20,7 +20,7 @@ from roborew.workflows.factories import load_agent
 from roborew.workflows.rewards import RewardEnv
 from roborew.workflows.train.config import TrainConfig
 from roborew.workflows.train.trackers import Tracker, scalars_of
-from roborew.workflows.trained import refits_of
+from roborew.workflows.trained import refits_of, same_critic
 
 CHECKPOINT_SECONDS = 30.0
 """Least time between two checkpoints [s]; a crash costs no more than this."""
@@ -112,7 +112,7 @@ class TrainLogger:
         """Take up the last checkpoint, if there is one.
 
         Exact with environments that can give their state. Others continue in new episodes, as all do
-        when the critic was refitted since.
+        when another critic pays since.
         """
         checkpoint = self._run.load_checkpoint()
         if checkpoint is None:
@@ -121,7 +121,7 @@ class TrainLogger:
         learned = select_prefix(checkpoint.arrays, "agent/")
         about = meta["agent"]
         state = select_prefix(checkpoint.arrays, "environment/")
-        same_reward = refits_of(meta) == self._refits
+        same_reward = same_critic(self._run, refits_of(meta), self._refits)
         if state and same_reward:
             self._env.set_state(state)
         else:

@@ -35,7 +35,7 @@ from roborew.workflows.train.config import EnvConfig, TrainConfig
 from roborew.workflows.train.demonstrations import paid_episodes
 from roborew.workflows.train.logger import Status
 from roborew.workflows.train.loop import Outcome, start, train
-from roborew.workflows.trained import config_of_phase, load_trained, visited_path
+from roborew.workflows.trained import config_of_phase, load_trained, same_critic, visited_path
 from roborew_envs import TaskVectorEnv, make_task
 from tests.roborew.critics.films import demonstration
 from tests.roborew.workflows.beginnings import Beginning
@@ -110,6 +110,35 @@ def test_interrupted_at_any_rollout_equals_uninterrupted(
             ends.append(train(run, stop, refit.refit))
     assert ends[-1] == expected == Outcome(ended="finished", steps=4 * ROLLOUT)
     assert_equal_ends(tmp_path / "whole", tmp_path / "parts")
+
+
+@pytest.mark.parametrize("config", ["ridge"], indirect=True)
+@pytest.mark.parametrize("refit_agent", ["continue", "restart"])
+def test_a_critic_that_misled_nobody_stays_and_the_agent_learns_as_without_a_refit(
+    config: TrainConfig, refit_agent: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def all_succeed(run: RunDirectory, config: TrainConfig, number: int) -> list[Demonstration]:
+        visited = read_demonstrations(visited_path(run, number))
+        return [replace(one, succeeded=True, progress=None, success=None) for one in visited]
+
+    monkeypatch.setattr(refit, "_told_episodes", all_succeed)
+    whole(replace(config, refit_agent=refit_agent), tmp_path / "kept")
+    critic = Path(config.reward.name)
+    for file in (path for path in critic.rglob("*") if path.is_file()):
+        copy = tmp_path / "kept" / "critic-1" / file.relative_to(critic)
+        assert copy.read_bytes() == file.read_bytes()
+    assert load_trained(RunDirectory.open(tmp_path / "kept")).labeled_episodes == EPISODES
+    whole(replace(config, refit=None, refit_episodes=32), tmp_path / "never")
+    assert_equal_ends(tmp_path / "kept", tmp_path / "never")
+
+
+def test_one_failure_among_the_latest_episodes_is_learned_from(
+    config: TrainConfig, tmp_path: Path
+) -> None:
+    with start(config, tmp_path / "run") as run:
+        train(run, refit=refit.refit)
+    assert any(one.succeeded is False for one in read_demonstrations(visited_path(run, 1)))
+    assert not same_critic(run, 0, 1)
 
 
 @pytest.mark.parametrize("config", ["vice"], indirect=True)
