@@ -337,10 +337,10 @@ def _augment(pixels: NDArray[np.uint8], rng: np.random.Generator) -> Tensor:
     padded = np.pad(pixels, (no_margin, margin, margin, no_margin), mode="edge")
     num_shifts = 2 * MAX_SHIFT_PIXELS + 1
     shifts = rng.integers(0, num_shifts, (2, count))
-    moved = np.empty_like(pixels)
+    crops = np.empty_like(pixels)
     for index, (y, x) in enumerate(shifts.T.tolist()):
-        moved[index] = padded[index, y : y + height, x : x + width]
-    frames = torch.as_tensor(moved).permute(0, 3, 1, 2).float()
+        crops[index] = padded[index, y : y + height, x : x + width]
+    frames = torch.as_tensor(crops).permute(0, 3, 1, 2).float()
     low, high = BRIGHTNESS_RANGE
     brightness = rng.uniform(low, high, (count, 1, 1, 1))
     gain = torch.as_tensor(brightness, dtype=torch.float32)
