@@ -18,7 +18,12 @@ from roborew.agents.bc import BC, BCConfig
 from roborew.agents.demonstrations import DemonstrationEpisode, check_demonstrations, check_paid
 from roborew.agents.env_checks import box_size, require_disabled_autoreset
 from roborew.agents.offline.chunk_policy import ChunkPolicy
-from roborew.agents.offline.transitions import Transitions, chunk_returns, return_range
+from roborew.agents.offline.transitions import (
+    Transitions,
+    chunk_returns,
+    paid_rewards,
+    return_range,
+)
 from roborew.agents.offline.values import LOSS_PARTS, ChunkValues
 from roborew.agents.rollout_report import Callback, EpisodeStatistics, RolloutReport
 from roborew.agents.torch_state import Arrays, join_parts, require_same_settings
@@ -57,9 +62,9 @@ class IQLConfig:
     max_weight: float = 100.0
     """Most that one chunk counts beside one of no advantage in its state."""
     focus: float = 1.0
-    """How much more a chunk counts from where more is to come: exp(beta focus V), for the value V of
-    its state; 0 weighs all states the same, as the paper does. For rewards that pay most at the end,
-    such as those with a success detector."""
+    """How much more a chunk counts from an episode that was paid more: exp(beta focus R), for the return
+    R of its episode in shares of the range of the returns (trajectory weighting, Hong et al. 2023,
+    arXiv:2306.13085); 0 weighs all episodes the same, as the paper of IQL does."""
     value_share: float = 1 / 3
     """Share of the gradient steps in which values are learned, in (0, 1), before the chunks are
     cloned."""
@@ -215,11 +220,10 @@ class IQL:
 
     def weights(self) -> NDArray[np.float32]:
         """What each sample of the demonstrations counts, shape (samples,):
-        ``min(exp(beta A), max_weight) exp(beta focus V)``; 1 where all are paid the same.
+        ``min(exp(beta A), max_weight) exp(beta focus R)``; 1 where all are paid the same.
 
-        The second factor is the same for all that was done in a state, and so changes nothing of what
-        would be best there. It lets the network spend itself on states from which something can be
-        reached: failures linger elsewhere.
+        The second factor is the same for all of an episode. A value of the state in its place, which is
+        less the further away success is, would leave the beginnings of long episodes out.
 
         Raises:
             InvalidInputError: no demonstrations were given.
@@ -229,10 +233,10 @@ class IQL:
         if not self._has_differences:
             return np.ones(len(self._transitions.returns), dtype=np.float32)
         config = self.config
-        advantages, values = self._values.advantages(self._transitions)
+        advantages = self._values.advantages(self._transitions)
         # Bounded before exp: a large number would overflow.
         bounded = np.minimum(config.beta * advantages, np.log(config.max_weight))
-        exponents = bounded + config.beta * config.focus * values
+        exponents = bounded + config.beta * config.focus * self._transitions.episode_returns
         return np.exp(exponents - exponents.max()).astype(np.float32)
 
     def state_dict(self) -> tuple[Arrays, dict[str, Any]]:
@@ -279,6 +283,7 @@ class IQL:
         config = self.config
         observations, chunks = self._clone.samples()
         parts = [chunk_returns(episode, config.chunk_size, config.gamma) for episode in episodes]
+        totals = [np.full(len(one.actions), paid_rewards(one).sum()) for one in episodes]
         following = np.concatenate([part.following for part in parts])
         return Transitions(
             observations=observations,
@@ -286,6 +291,7 @@ class IQL:
             returns=_tensor(np.concatenate([part.returns for part in parts]) / reward_scale),
             following=_tensor(self._clone.normalize(following)),
             discounts=_tensor(np.concatenate([part.discounts for part in parts])),
+            episode_returns=np.concatenate(totals) / reward_scale,
         )
 
 

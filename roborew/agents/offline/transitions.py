@@ -23,6 +23,7 @@ class Transitions:
         returns: shape (N,), discounted rewards of the chunk, or of what is left of the episode.
         following: shape (N, D), normalized observations after it.
         discounts: shape (N,), of the value there; 0 after a termination.
+        episode_returns: shape (N,), undiscounted rewards of the whole episode of each.
     """
 
     observations: Tensor
@@ -30,6 +31,7 @@ class Transitions:
     returns: Tensor
     following: Tensor
     discounts: Tensor
+    episode_returns: NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)

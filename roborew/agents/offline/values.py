@@ -104,13 +104,12 @@ class ChunkValues:
         parts = (value_loss, q_loss, values.mean(), (best - values).mean())
         return torch.stack([part.detach() for part in parts])
 
-    def advantages(self, data: Transitions) -> tuple[NDArray[Any], NDArray[Any]]:
-        """What each chunk is worth beyond its state, and what the state is worth, each of shape
-        (N,)."""
+    def advantages(self, data: Transitions) -> NDArray[Any]:
+        """What each chunk is worth beyond its state, shape (N,)."""
         with torch.no_grad():
             best = self._targets(data.observations, data.chunks).amin(dim=0)
             values = self._values(data.observations)
-            return (best - values).numpy(), values.numpy()
+            return (best - values).numpy()
 
     def state_dict(self) -> Arrays:
         """Return weights, moments of the optimizer, and generator."""

@@ -12,7 +12,7 @@ import torch
 from roborew.agents.bc import BC, BCConfig
 from roborew.agents.demonstrations import DemonstrationEpisode
 from roborew.agents.offline.iql import IQL, IQLConfig
-from roborew.agents.offline.transitions import chunk_returns, paid_rewards
+from roborew.agents.offline.transitions import chunk_returns, paid_rewards, return_range
 from roborew.agents.offline.values import expectile_loss
 from roborew.agents.offline.weights import normalize_weights, progress_weights
 from roborew.checks.synthetic import POINT_SPACES, PointEnv, point_demonstrations
@@ -149,17 +149,24 @@ def test_a_payment_for_several_steps_is_spread_over_them_and_none_is_lost() -> N
     assert paid_rewards(episode).tolist() == [1, 1, 1, 1, 3]
 
 
-def test_focus_weighs_states_and_not_what_is_done_in_them() -> None:
+def test_focus_weighs_episodes_by_what_they_were_paid_and_nothing_within_one() -> None:
     episodes = mixed()
-    # Twice the same state, with the best and the worst move.
-    episodes[-1] = replace(episodes[0], name="other", actions=-episodes[0].actions)
-    ratios = []
+    weights: list[Any] = []
     for focus in (0.0, 1.0):
         agent = trained(IQL(*POINT_SPACES, replace(QUICK, focus=focus)), episodes, 60)
-        weights = agent.weights()
-        assert (weights >= 0).all() and np.isfinite(weights).all()
-        ratios.append(weights[0] / weights[-len(episodes[0].actions)])
-    assert ratios[0] == pytest.approx(ratios[1], rel=1e-3)
+        weights.append(agent.weights())
+    assert all((one >= 0).all() and np.isfinite(one).all() for one in weights)
+
+    lengths = [len(episode.actions) for episode in episodes]
+    ends = np.cumsum(lengths)[:-1]
+    parts = np.split(weights[1] / weights[0], ends)
+    for part in parts:
+        np.testing.assert_allclose(part, part[0], rtol=1e-3)
+    ratios = np.array([part[0] for part in parts])
+    returns = np.array([paid_rewards(episode).sum() for episode in episodes])
+    shares = (returns - returns.min()) / return_range(episodes)
+    expected = np.exp(QUICK.beta * (shares - shares[0]))
+    np.testing.assert_allclose(ratios / ratios[0], expected, rtol=1e-2)
 
 
 def test_demonstrations_that_were_not_paid_are_refused() -> None:
