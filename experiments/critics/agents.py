@@ -32,6 +32,7 @@ from experiments.critics.offline import (
     TEST_SEED,
     DemonstrationSet,
     HeldOutEpisodes,
+    encoder_config,
 )
 from experiments.critics.tables import Rows
 from roborew import (
@@ -43,10 +44,8 @@ from roborew import (
     read_demonstrations,
     spearman,
 )
-from roborew.config import parse_settings
 from roborew.data.demonstration import Demonstration
 from roborew.evaluation import score_curve
-from roborew.registry import encoders
 from roborew.workflows.collect.collect import collect_demonstrations
 from roborew.workflows.evaluate import read_summary
 from roborew.workflows.fit import embed_demonstrations, fit_objective
@@ -124,7 +123,7 @@ def from_demonstrations(options: argparse.Namespace, family: str, seed: int) -> 
     work, shown, cameras, encoder = options.work, options.shown, options.cameras, options.encoder
     settings = tuple(options.encoder_settings)
     how = FitConfig(
-        encoder=EncoderConfig(encoder, parse_settings(encoders.load(encoder), settings)),
+        encoder=encoder_config(encoder, settings),
         seed=seed,
         cameras=tuple(cameras.split(",")),
     )

@@ -27,16 +27,18 @@ from roborew import (
     CollectConfig,
     Critic,
     CriticConfig,
+    EncoderConfig,
     FitConfig,
     Scores,
     read_demonstrations,
 )
+from roborew.config import parse_settings
 from roborew.data import side_by_side
 from roborew.data.demonstration import Demonstration
 from roborew.evaluation import forward_and_reversed, score_with_sanity_baselines
 from roborew.learning.examples import Example
 from roborew.learning.labels import progress_labels
-from roborew.registry import critics
+from roborew.registry import critics, encoders
 from roborew.types import Video
 from roborew.workflows.collect.collect import collect_demonstrations
 from roborew.workflows.fit import embed_demonstrations, fit_objective
@@ -66,6 +68,8 @@ FIGURES = {
 BOUNDS = {"spearman_pooled_ci_low": "CI low", "spearman_pooled_ci_high": "CI high"}
 NUM_RESAMPLES = 500
 """Of their bootstrap over episodes."""
+ENCODER_STEPS = 500
+"""Gradient steps of `conv` where nothing else is said: all rows were made with so many."""
 BASELINES = ("clock", "static")
 TRUTH = "truth"
 ROWS = Rows(
@@ -73,6 +77,12 @@ ROWS = Rows(
     ("family", "seed", "critic", "cameras"),
     (*FIGURES, *BOUNDS, "encoder_seconds", "objective_seconds"),
 )
+
+
+def encoder_config(name: str = "conv", settings: Sequence[str] = ()) -> EncoderConfig:
+    """An encoder, and how long it learns if the settings, as key=value, do not say."""
+    options = parse_settings(encoders.load(name), settings)
+    return EncoderConfig(name, {"steps": ENCODER_STEPS, **options} if name == "conv" else options)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -204,17 +214,15 @@ def family_rows(
     shown = DemonstrationSet(work=work, family=family, cameras=cameras)
     test_set = replace(shown, episodes=TEST_EPISODES, seed=TEST_SEED)
     seen = shown.read()
-    embedded = embed_demonstrations(seen, FitConfig(seed=seed, cameras=tuple(cameras.split(","))))
+    how = FitConfig(encoder=encoder_config(), seed=seed, cameras=tuple(cameras.split(",")))
+    embedded = embed_demonstrations(seen, how)
     goal = video(next(one for one in seen if one.succeeded), cameras)[-1]
     test_episodes = HeldOutEpisodes(test_set.read(), goal, cameras)
     row = {"family": family, "seed": seed, "cameras": cameras}
     if TRUTH in missing:
         ROWS.add({**row, "critic": TRUTH, **test_episodes.truth_figures()})
     for name in fits:
-        fitted = fit_objective(
-            embedded,
-            FitConfig(critic=CriticConfig(name), seed=seed, cameras=tuple(cameras.split(","))),
-        )
+        fitted = fit_objective(embedded, replace(how, critic=CriticConfig(name)))
         if name == "robometer" and "clock" in missing:
             for baseline, found in test_episodes.baseline_figures(fitted.critic).items():
                 ROWS.add({**row, "critic": baseline, **found})

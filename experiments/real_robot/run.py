@@ -27,9 +27,9 @@ import torch
 from matplotlib import pyplot
 from numpy.typing import NDArray
 
+from experiments.critics.offline import encoder_config
 from roborew import (
     CriticConfig,
-    EncoderConfig,
     FitConfig,
     RewardModel,
     RoborewError,
@@ -42,7 +42,7 @@ from roborew.errors import InvalidInputError
 from roborew.evaluation import Clock, TransformClips, kendall_tau_a, score_curve, terminal_value
 from roborew.evaluation.baselines import static
 from roborew.learning.labels import progress_from_key_frames
-from roborew.registry import critics, encoders
+from roborew.registry import critics
 from roborew.types import Frame
 from roborew.workflows.fit import embed_demonstrations, fit_objective
 from roborew.workflows.fit.examples import downscale
@@ -140,9 +140,7 @@ def _direction(
         seed=seed,
         cameras=tuple(chosen.cameras),
         fps=chosen.fps,
-        encoder=EncoderConfig(
-            options=parse_settings(encoders.load("conv"), chosen.encoder_settings)
-        ),
+        encoder=encoder_config(settings=chosen.encoder_settings),
     )
     embedded = embed_demonstrations([fitted], config)
     truth = progress_from_key_frames(scored.length, scored.keyframes or ())[video.indices]
