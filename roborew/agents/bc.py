@@ -146,7 +146,9 @@ class BC:
         self._mean = np.zeros(inputs, dtype=np.float32)
         self._std = np.ones(inputs, dtype=np.float32)
         self._samples: tuple[Tensor, Tensor, Tensor] | None = None
-        self._weights = torch.ones(0)
+        self._vectors = np.zeros((0, inputs), dtype=np.float32)
+        # What each sample counts; None where all count the same.
+        self._weights: Tensor | None = None
         # Gradient steps that were made before the present demonstrations.
         self._first_step = 0
 
@@ -169,9 +171,8 @@ class BC:
         check_demonstrations(episodes, *self._spaces)
         rows = [self._layout.rows(episode.observations)[:-1] for episode in episodes]
         observations = np.concatenate(rows)
-        vectors = self._layout.vector(observations)
-        self._mean = vectors.mean(axis=0)
-        self._std = np.maximum(vectors.std(axis=0), MIN_STD)
+        self._vectors = self._layout.vector(observations)
+        self._fit_normalization(None)
         chunks = [self._chunks(episode.actions) for episode in episodes]
         targets = np.concatenate([actions for actions, _ in chunks])
         masks = np.concatenate([mask for _, mask in chunks])
@@ -180,19 +181,29 @@ class BC:
             torch.as_tensor(targets),
             torch.as_tensor(masks),
         )
-        self._weights = torch.ones(len(observations))
+        self._weights = None
         self._first_step = self.steps
         if self.config.weighting == "progress":
             self.weigh(self._progress_weights(episodes))
 
     def weigh(self, weights: NDArray[np.floating]) -> None:
-        """Let each sample count by its weight, shape (samples,), at least 0, of which the mean over
-        all is made 1.
+        """Let each sample count by its weight, shape (samples,), at least 0, for the normalization of
+        observations, too: what is left out must not decide what is a large number.
 
         Raises:
-            InvalidInputError: all are 0, negative, NaN or infinite.
+            InvalidInputError: all are 0, negative, NaN or infinite; or no demonstrations were given.
         """
-        self._weights = torch.as_tensor(normalize_weights(weights))
+        observations, targets = self.samples()
+        chances = normalize_weights(weights)
+        if (chances == chances[0]).all():
+            self._weights = None
+            return
+        self._weights = torch.as_tensor(chances)
+        self._fit_normalization(chances)
+        vectors = self._normalized(self._vectors)
+        rows = self._layout.with_vector(observations.numpy(), vectors)
+        assert self._samples is not None
+        self._samples = (torch.as_tensor(rows), targets, self._samples[2])
 
     def samples(self) -> tuple[Tensor, Tensor]:
         """Return normalized observations, N rows, and what was done from each on, shape
@@ -211,8 +222,18 @@ class BC:
     def normalize(self, rows: NDArray[Any]) -> NDArray[Any]:
         """Return rows of the layout of observations, vectors of numbers alone where no pictures are
         seen, with those numbers normalized."""
-        vectors = (self._layout.vector(rows) - self._mean) / self._std
-        return self._layout.with_vector(rows, vectors.astype(np.float32))
+        return self._layout.with_vector(rows, self._normalized(self._layout.vector(rows)))
+
+    def _normalized(self, vectors: NDArray[Any]) -> NDArray[np.float32]:
+        return ((vectors - self._mean) / self._std).astype(np.float32)
+
+    def _fit_normalization(self, weights: NDArray[np.float32] | None) -> None:
+        """Take the mean and deviation of the demonstrations' vectors, of samples that count as much as
+        these, shape (samples,), or all the same."""
+        mean = np.average(self._vectors, axis=0, weights=weights)
+        variance = np.average(np.square(self._vectors - mean), axis=0, weights=weights)
+        self._mean = mean.astype(np.float32)
+        self._std = np.maximum(np.sqrt(variance), MIN_STD).astype(np.float32)
 
     def act(self, observations: Observations, deterministic: bool = True) -> NDArray[np.float32]:
         """Return the first action of each predicted chunk, shape (n, A), for observations of n
@@ -324,13 +345,11 @@ class BC:
     def _update(self, total_steps: int) -> Tensor:
         assert self._samples is not None
         observations, targets, masks = self._samples
-        rows = torch.randint(
-            len(observations), (self.config.batch_size,), generator=self._generator
-        )
+        rows = self._draw_rows(len(observations))
         inputs = self._layout.shifted(observations[rows], self._generator)
         predicted = self._network(inputs).view(targets[rows].shape)
         errors = (predicted - targets[rows]).square() * masks[rows]
-        loss = (errors * self._weights[rows, None, None]).mean()
+        loss = errors.mean()
         done = self.steps - self._first_step
         remaining = 1 - done / (total_steps - self._first_step)
         for group in self._optimizer.param_groups:
@@ -340,6 +359,17 @@ class BC:
         self._optimizer.step()
         self.steps += 1
         return loss.detach()
+
+    def _draw_rows(self, count: int) -> Tensor:
+        """Numbers of samples, each drawn as often as it counts.
+
+        In place of a weight in the loss, which is the same on average: where most samples count
+        nothing, most of a batch would be spent on them.
+        """
+        size = self.config.batch_size
+        if self._weights is None:
+            return torch.randint(count, (size,), generator=self._generator)
+        return torch.multinomial(self._weights, size, replacement=True, generator=self._generator)
 
 
 def usual_config(observation_space: Space[Any], **chosen: Any) -> BCConfig:

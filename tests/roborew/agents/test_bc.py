@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -34,6 +36,29 @@ def test_a_clone_does_what_it_was_shown() -> None:
     for _ in range(20):
         observations = env.step(policy(observations))[0]
     assert np.median(env.distances()) < 0.2 * np.median(start)
+
+
+def test_what_counts_nothing_is_as_if_it_were_not_there() -> None:
+    shown = point_demonstrations(8)
+    # Far away, and the other way round.
+    other = [
+        replace(one, observations=3 + 5 * np.asarray(one.observations), actions=-one.actions)
+        for one in shown
+    ]
+    agent = BC(*POINT_SPACES, QUICK)
+    agent.use_demonstrations([*shown, *other])
+    sizes = [sum(len(one.actions) for one in part) for part in (shown, other)]
+    agent.weigh(np.repeat([2.0, 0.0], sizes))
+    agent.learn(PointEnv(1), 200)
+    alone = clone()
+    for name in ("mean", "std"):
+        mine, theirs = (one.state_dict()[0][f"observations/{name}"] for one in (agent, alone))
+        np.testing.assert_allclose(mine, theirs, rtol=1e-5, atol=1e-6)
+    starts = np.stack([np.asarray(one.observations)[0] for one in shown])
+    # They drew other batches of the same samples.
+    assert np.abs(agent.act(starts) - alone.act(starts)).mean() < 0.15
+    with pytest.raises(InvalidInputError, match="nothing to clone"):
+        BC(*POINT_SPACES, QUICK).weigh(np.ones(3))
 
 
 def test_chunks_end_with_the_episode() -> None:
