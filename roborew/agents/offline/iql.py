@@ -61,7 +61,7 @@ class IQLConfig:
     the returns; 0 is plain cloning."""
     max_weight: float = 100.0
     """Most that one chunk counts beside one of no advantage in its state."""
-    focus: float = 1.0
+    focus: float = 2.0
     """How much more a chunk counts from an episode that was paid more: exp(beta focus R), for the return
     R of its episode in shares of the range of the returns (trajectory weighting, Hong et al. 2023,
     arXiv:2306.13085); 0 weighs all episodes the same, as the paper of IQL does."""
