@@ -4,15 +4,17 @@
     [--tasks Push-v0 Stack-v0] [--seeds 0 1 2] [--encoder-steps 500] [-- further words of `roborew train`]
 
 A critic is what `roborew fit` makes, by its defaults, of 40 episodes seen by two cameras: ten each of
-experts, noisy experts, near misses and chance; where the whole body moves, with stalls in place of near
-misses and seen by one. The agent sees the state and is told nothing of the truth. ``--count`` is how many
-experts it may use, those of `experiments.agents.demonstrations`; 0 for none. A row a run goes to
+experts, noisy experts, near misses and chance (``--critic-episodes``); where the whole body moves, with
+stalls in place of near misses and seen by one. The agent sees the state and is told nothing of the truth.
+``--count`` is how many experts it may use, those of `experiments.agents.demonstrations`; 0 for none.
+A row a run goes to
 ``learned.csv`` beside this file; a run whose row is there is not run again, and one that was
 interrupted goes on.
 """
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -53,10 +55,20 @@ PAID_DEMONSTRATIONS = {
 """Agent whose demonstrations are paid, too -> words of `roborew train`. `sac` has a gradient step an
 action; what imitates whole episodes needs few of their states scored."""
 TASKS = (*HAND_TASKS, *BODIES)
-HAND = ["--behaviors", "expert", "noisy", "near_miss", "random", "--episodes", "10"]
+HAND = ["--behaviors", "expert", "noisy", "near_miss", "random"]
 HAND_CAMERAS = ["front", "side"]
-BODY = ["--behaviors", "expert", "noisy", "stall", "random", "--episodes", "10"]
-KEYS = ("task", "agent", "demonstrations", "encoder_steps", "seed", "settings")
+BODY = ["--behaviors", "expert", "noisy", "stall", "random"]
+CRITIC_EPISODES = 10
+"""Of each behavior, that a critic is fitted to."""
+KEYS = (
+    "task",
+    "agent",
+    "demonstrations",
+    "critic_episodes",
+    "encoder_steps",
+    "seed",
+    "settings",
+)
 FIGURES = (
     "true_success",
     "true_success_ci_low",
@@ -71,26 +83,34 @@ FIGURES = (
 RESULTS = Path(__file__).with_name("learned.csv")
 
 
+def add_critic_options(parser: argparse.ArgumentParser) -> None:
+    """Ask how critics are fitted."""
+    parser.add_argument(
+        "--critic-episodes", type=int, default=CRITIC_EPISODES, help="of each behavior"
+    )
+    add_encoder_steps(parser)
+
+
 def fit_critic(
-    work: Path, task: str, behaviors: Sequence[str], cameras: Sequence[str], encoder_steps: int
+    options: argparse.Namespace, task: str, behaviors: Sequence[str], cameras: Sequence[str]
 ) -> Path:
     """The critic of a task, fitted once.
 
     Args:
-        work: folder of critics, and of what they are fitted to.
+        options: name the folder of critics, and of what they are fitted to, and `add_critic_options`.
         task: id without its namespace.
         behaviors: words of `roborew collect` that say what is collected.
         cameras: that it sees; the environment's first if none.
-        encoder_steps: gradient steps of its encoder.
     """
     views = camera_words(cameras)
-    path = work / "critics" / f"{task}-steps-{encoder_steps}"
+    episodes, steps = str(options.critic_episodes), str(options.encoder_steps)
+    path = options.work / "critics" / f"{task}-{episodes}-steps-{steps}"
     if not path.exists():
-        collected = work / "collected" / task
+        collected = options.work / "collected" / f"{task}-{episodes}"
         if not collected.exists():
-            roborew("collect", f"roborew/{task}", *behaviors, *views, "--out", str(collected))
-        steps = ["--encoder.steps", str(encoder_steps)]
-        roborew("fit", str(collected), *views, *steps, "--out", str(path))
+            words = [*behaviors, "--episodes", episodes, *views]
+            roborew("collect", f"roborew/{task}", *words, "--out", str(collected))
+        roborew("fit", str(collected), *views, "--encoder.steps", steps, "--out", str(path))
     return path
 
 
@@ -98,13 +118,13 @@ def main(words: Sequence[str] | None = None) -> None:
     """Command line."""
     parser = agents_parser(__doc__, TASKS, "residual", RESULTS)
     parser.add_argument("--count", type=int, default=20, help="demonstrations for the agent")
-    add_encoder_steps(parser)
+    add_critic_options(parser)
     options = parse_arguments(parser, words)
     settings = " ".join(options.settings)
 
     def words_of(task: str) -> list[str]:
         behaviors, cameras = (BODY, []) if task in BODIES else (HAND, HAND_CAMERAS)
-        critic = fit_critic(options.work, task, behaviors, cameras, options.encoder_steps)
+        critic = fit_critic(options, task, behaviors, cameras)
         steps = ("--total-timesteps", str(BODIES.get(task, STEPS)))
         how_to_learn = PAID_DEMONSTRATIONS.get(options.agent, steps)
         # Where demonstrations are paid, the critic has to see them.
@@ -116,7 +136,8 @@ def main(words: Sequence[str] | None = None) -> None:
         ]
 
     def plan(task: str, seed: int) -> PlannedRun:
-        key = (task, options.agent, options.count, options.encoder_steps, seed, settings)
+        how = (options.critic_episodes, options.encoder_steps)
+        key = (task, options.agent, options.count, *how, seed, settings)
         return key, lambda: words_of(task)
 
     fill_table(options, Rows(options.results, KEYS, FIGURES), plan)

@@ -15,10 +15,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from experiments.agents.demonstrations import demonstration_words
-from experiments.agents.learned import FIGURES, HAND, HAND_CAMERAS, fit_critic
+from experiments.agents.learned import (
+    FIGURES,
+    HAND,
+    HAND_CAMERAS,
+    add_critic_options,
+    fit_critic,
+)
 from experiments.agents.run import (
     PlannedRun,
-    add_encoder_steps,
     agents_parser,
     fill_table,
     parse_arguments,
@@ -26,7 +31,16 @@ from experiments.agents.run import (
 from experiments.critics.tables import Rows
 
 TASKS = ("Reach-v0", "Press-v0", "DrawerOpen-v0", "Push-v0")
-KEYS = ("task", "agent", "reward", "demonstrations", "encoder_steps", "seed", "settings")
+KEYS = (
+    "task",
+    "agent",
+    "reward",
+    "demonstrations",
+    "critic_episodes",
+    "encoder_steps",
+    "seed",
+    "settings",
+)
 RESULTS = Path(__file__).with_name("pixels.csv")
 
 
@@ -35,7 +49,7 @@ def main(words: Sequence[str] | None = None) -> None:
     parser = agents_parser(__doc__, TASKS, "bc", RESULTS)
     parser.add_argument("--count", type=int, default=50, help="demonstrations")
     parser.add_argument("--reward", default="oracle-dense", help="or critic, or mini")
-    add_encoder_steps(parser)
+    add_critic_options(parser)
     options = parse_arguments(parser, words)
     settings = " ".join(options.settings)
 
@@ -43,13 +57,15 @@ def main(words: Sequence[str] | None = None) -> None:
         reward, cameras = options.reward, []
         if reward == "critic":
             cameras = HAND_CAMERAS
-            reward = str(fit_critic(options.work, task, HAND, cameras, options.encoder_steps))
+            reward = str(fit_critic(options, task, HAND, cameras))
         chosen = ["--observations", "pixels", "--reward", reward]
         return chosen + demonstration_words(options.work, task, options.count, cameras)
 
     def plan(task: str, seed: int) -> PlannedRun:
-        steps = options.encoder_steps if options.reward == "critic" else ""
-        key = (task, options.agent, options.reward, options.count, steps, seed, settings)
+        # Where no critic pays, none is fitted.
+        is_critic = options.reward == "critic"
+        how = (options.critic_episodes, options.encoder_steps) if is_critic else ("", "")
+        key = (task, options.agent, options.reward, options.count, *how, seed, settings)
         return key, lambda: words_of(task)
 
     fill_table(options, Rows(options.results, KEYS, FIGURES), plan)

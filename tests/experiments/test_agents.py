@@ -96,12 +96,14 @@ def test_an_agent_is_paid_by_the_critic_of_its_task(
 ) -> None:
     words = ["--work", str(tmp_path), "--results", str(tmp_path / "table.csv"), *further]
     words += ["--tasks", "Push-v0", "--seeds", "0", "--encoder-steps", "70"]
+    words += ["--critic-episodes", "3"]
     for _ in range(2):
         table.main([*words, "--count", "20"])
     assert [command[3] for command in commands] == ["collect", "fit", "collect", "train"]
     trained = commands[-1]
     assert trained.count("--reward") == 1
-    assert value_of(trained, "--reward") == str(tmp_path / "critics" / "Push-v0-steps-70")
+    assert value_of(trained, "--reward") == str(tmp_path / "critics" / "Push-v0-3-steps-70")
+    assert value_of(commands[0], "--episodes") == "3"
     assert value_of(commands[1], "--encoder.steps") == "70"
     demos = "Push-v0-20-front-side" if further else "Push-v0-20"
     assert value_of(trained, "--demos") == str(tmp_path / "demos" / demos)
