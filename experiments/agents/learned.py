@@ -7,9 +7,8 @@ A critic is what `roborew fit` makes, by its defaults, of 40 episodes seen by tw
 experts, noisy experts, near misses and chance (``--critic-episodes``); where the whole body moves, with
 stalls in place of near misses and seen by one. The agent sees the state and is told nothing of the truth.
 ``--count`` is how many experts it may use, those of `experiments.agents.demonstrations`; 0 for none.
-A row a run goes to
-``learned.csv`` beside this file; a run whose row is there is not run again, and one that was
-interrupted goes on.
+A row a run goes to ``learned.csv`` beside this file; a run whose row is there is not run again, and
+one that was interrupted goes on.
 """
 
 from __future__ import annotations
