@@ -1,4 +1,4 @@
-"""The encoder that is learned from the demonstrations themselves: small, no download, seconds on a
+"""The encoder that is learned from the demonstrations themselves: small, no download, minutes on a
 CPU."""
 
 from __future__ import annotations
