@@ -172,16 +172,15 @@ class BC:
         rows = [self._layout.rows(episode.observations)[:-1] for episode in episodes]
         observations = np.concatenate(rows)
         self._vectors = self._layout.vector(observations)
-        self._fit_normalization(None)
         chunks = [self._chunks(episode.actions) for episode in episodes]
         targets = np.concatenate([actions for actions, _ in chunks])
         masks = np.concatenate([mask for _, mask in chunks])
         self._samples = (
-            torch.as_tensor(self.normalize(observations)),
+            torch.as_tensor(observations),
             torch.as_tensor(targets),
             torch.as_tensor(masks),
         )
-        self._weights = None
+        self._count_samples(None)
         self._first_step = self.steps
         if self.config.weighting == "progress":
             self.weigh(self._progress_weights(episodes))
@@ -193,17 +192,10 @@ class BC:
         Raises:
             InvalidInputError: all are 0, negative, NaN or infinite; or no demonstrations were given.
         """
-        observations, targets = self.samples()
-        chances = normalize_weights(weights)
-        if (chances == chances[0]).all():
-            self._weights = None
-            return
-        self._weights = torch.as_tensor(chances)
-        self._fit_normalization(chances)
-        vectors = self._normalized(self._vectors)
-        rows = self._layout.with_vector(observations.numpy(), vectors)
-        assert self._samples is not None
-        self._samples = (torch.as_tensor(rows), targets, self._samples[2])
+        self.samples()  # that there are any
+        counts = normalize_weights(weights)
+        is_even = bool((counts == counts[0]).all())
+        self._count_samples(None if is_even else counts)
 
     def samples(self) -> tuple[Tensor, Tensor]:
         """Return normalized observations, N rows, and what was done from each on, shape
@@ -227,13 +219,17 @@ class BC:
     def _normalized(self, vectors: NDArray[Any]) -> NDArray[np.float32]:
         return ((vectors - self._mean) / self._std).astype(np.float32)
 
-    def _fit_normalization(self, weights: NDArray[np.float32] | None) -> None:
-        """Take the mean and deviation of the demonstrations' vectors, of samples that count as much as
-        these, shape (samples,), or all the same."""
+    def _count_samples(self, weights: NDArray[np.float32] | None) -> None:
+        """Let each sample count by its weight, shape (samples,), or all the same, and normalize them so."""
+        assert self._samples is not None
         mean = np.average(self._vectors, axis=0, weights=weights)
         variance = np.average(np.square(self._vectors - mean), axis=0, weights=weights)
         self._mean = mean.astype(np.float32)
         self._std = np.maximum(np.sqrt(variance), MIN_STD).astype(np.float32)
+        self._weights = None if weights is None else torch.as_tensor(weights)
+        observations, targets, masks = self._samples
+        rows = self._layout.with_vector(observations.numpy(), self._normalized(self._vectors))
+        self._samples = (torch.as_tensor(rows), targets, masks)
 
     def act(self, observations: Observations, deterministic: bool = True) -> NDArray[np.float32]:
         """Return the first action of each predicted chunk, shape (n, A), for observations of n

@@ -84,14 +84,11 @@ def refit(run: RunDirectory, number: int) -> None:
     config = run.config(TrainConfig)
     _record_visited(run, config, number)
     demonstrations = read_refit_demonstrations(config)
-    visited: list[Demonstration] = []
-    latest: list[Demonstration] = []
-    for earlier in range(1, number + 1):
-        latest = _told_episodes(run, config, earlier)
-        visited += latest
+    by_refit = [_told_episodes(run, config, earlier) for earlier in range(1, number + 1)]
+    visited = [episode for episodes in by_refit for episode in episodes]
     _check_labels(visited, config)
     before = Path(config_of_phase(run, config, number - 1).reward.name)
-    if _misled_nobody(before, latest):
+    if _misled_nobody(before, by_refit[-1]):
         _keep(before, path)
         return
     source = f"{(config.refit or Path()).name} and episodes of the agent"

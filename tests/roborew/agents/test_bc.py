@@ -61,6 +61,17 @@ def test_what_counts_nothing_is_as_if_it_were_not_there() -> None:
         BC(*POINT_SPACES, QUICK).weigh(np.ones(3))
 
 
+def test_samples_that_count_the_same_again_are_as_never_weighed() -> None:
+    agent, never = BC(*POINT_SPACES, QUICK), clone(steps=20)
+    agent.use_demonstrations(point_demonstrations(8))
+    count = len(agent.samples()[0])
+    agent.weigh(np.linspace(0, 1, count))
+    agent.weigh(np.full(count, 3.0))
+    agent.learn(PointEnv(1), 20)
+    for name, array in never.state_dict()[0].items():
+        np.testing.assert_array_equal(array, agent.state_dict()[0][name], err_msg=name)
+
+
 def test_chunks_end_with_the_episode() -> None:
     agent = BC(*POINT_SPACES, BCConfig(chunk_size=3))
     actions = np.linspace(-1, 1, 8, dtype=np.float32).reshape(4, 2)
