@@ -132,9 +132,22 @@ def same_critic(run: RunDirectory, before: int, now: int) -> bool:
     return read_config(Path(first)) == read_config(Path(second))
 
 
+def last_change(run: RunDirectory, refits: int) -> int:
+    """The last of so many refits that gave the agent another critic; 0 if none did."""
+    for number in range(refits, 0, -1):
+        if not same_critic(run, number - 1, number):
+            return number
+    return 0
+
+
 def visited_path(run: RunDirectory, number: int) -> Path:
     """Where the agent's episodes for the n-th refit lie, from 1: a set of demonstrations."""
     return run.path / f"visited-{number}"
+
+
+def experience_path(run: RunDirectory) -> Path:
+    """Where lies what an agent did, with the pictures that paid it, while a refit may still pay it anew."""
+    return run.path / "experience"
 
 
 def round_path(run: RunDirectory, number: int) -> Path:

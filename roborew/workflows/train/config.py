@@ -34,7 +34,14 @@ from roborew.workflows.train.origin import without_foreign_caches
 
 DEFAULT_ENV = "roborew/DrawerOpen-v0"
 """The task of ``roborew demo``, and of ``roborew train`` without ``--env``."""
-REFIT_SETTINGS = ("num_refits", "refit_episodes", "refit_labels", "refit_start", "refit_agent")
+REFIT_SETTINGS = (
+    "num_refits",
+    "refit_episodes",
+    "refit_labels",
+    "refit_start",
+    "refit_agent",
+    "refit_replay",
+)
 """They mean something with --refit only."""
 ShapingKind = Literal["progress-delta", "raw", "potential"]
 TrackerName = Literal["trackio", "wandb"]
@@ -258,6 +265,9 @@ class TrainConfig:
     refit_agent: Literal["continue", "restart"] = "continue"
     """Whether the agent goes on with the new critic, or begins anew with it: what the critic before
     taught it wrongly it need not unlearn, and has fewer steps for all that it learns."""
+    refit_replay: Literal["rescore", "forget"] = "rescore"
+    """What becomes of the steps that an agent with a replay has made: the new critic pays them anew, for
+    which the pictures of all of them lie in the run's folder until it ends; or they are forgotten."""
     threads: int = 1
     """Threads of torch; small networks beside busy simulations are fastest with one."""
     device: str = "cpu"
@@ -309,7 +319,7 @@ class TrainConfig:
         # no pictures.
         earlier: dict[str, Any] = {"log": [], "demos": None, "num_demos": None, "patience": None}
         earlier["demo_failures"] = None
-        earlier |= {"success_bonus": None, **_defaults(REFIT_SETTINGS)}
+        earlier |= {"success_bonus": None, **_defaults(REFIT_SETTINGS), "refit_replay": "forget"}
         earlier["observations"] = to_json(ObservationsConfig())
         return {**earlier, **nested(content)}
 
@@ -368,6 +378,13 @@ class TrainConfig:
         from roborew.workflows.preference.settings import settings_of
 
         return settings_of(self).restart_agent
+
+    @property
+    def rescores_replay(self) -> bool:
+        """Whether a new critic pays anew what the agent remembers."""
+        remembers = hasattr(self.agent.factory(), "use_experience")
+        from_state = self.observations.kind == "state"
+        return bool(self.refit) and self.refit_replay == "rescore" and remembers and from_state
 
     @property
     def phases(self) -> tuple[int, ...]:

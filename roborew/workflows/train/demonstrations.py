@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -36,9 +36,12 @@ from roborew.workflows.factories import observe
 from roborew.workflows.rewards import RewardEnv, pay_reward
 from roborew.workflows.train.config import TrainConfig
 from roborew.workflows.train.cost import time_limit
+from roborew.workflows.train.experience import NO_EXPERIENCE, Experience
 from roborew.workflows.train.recorded_env import RecordedEnv
 from roborew.workflows.trained import experience_paths
 
+PLAYED_TOGETHER = 16
+"""Demonstrations that are paid side by side."""
 SHORT_SHARE = 0.8
 """Share of the steps of an episode below which a demonstration leaves its end to chance."""
 
@@ -190,12 +193,25 @@ def _recorded_cameras(config: TrainConfig) -> tuple[str, ...]:
 
 
 def give_demonstrations(
-    run: RunDirectory, config: TrainConfig, refits: int, agent: Agent, model: RewardModel | None
+    run: RunDirectory,
+    config: TrainConfig,
+    refits: int,
+    agent: Agent,
+    model: RewardModel | None,
+    played: Experience = NO_EXPERIENCE,
 ) -> None:
-    """Let an agent take over the demonstrations of a run, where it has any, and what it did itself for
-    the refits so far, paid by the critic of the last one: it is all of its experience whose pictures
-    are kept. Episodes of which was told that they end in success are as good as demonstrations, and
-    better known: they show the agent's own states, and what comes after the goal is reached.
+    """Let an agent take over the demonstrations of a run, where it has any, and what it did itself, all of
+    it paid by the present critic. Episodes of which was told that they end in success are as good as
+    demonstrations, and better known: they show the agent's own states, and what comes after the goal
+    is reached.
+
+    Args:
+        run: of the agent.
+        config: of the run, resolved.
+        refits: so far, for each of which episodes were recorded.
+        agent: as it begins.
+        model: of the run's reward, None where the truth pays.
+        played: what the agent did while other critics paid.
     """
     visited = _visited(run, config, refits) if isinstance(agent, LearnsFromExperience) else []
     experience = paid_episodes(config, visited, model) if visited else []
@@ -208,6 +224,8 @@ def give_demonstrations(
             demonstrations += [one for one in experience if one.name in names]
             experience = [one for one in experience if one.name not in names]
         agent.use_demonstrations(demonstrations)
+    if played.episodes:
+        experience += paid_episodes(config, played.episodes, model, played.terminations)
     if experience:
         assert isinstance(agent, LearnsFromExperience)
         agent.use_experience(experience)
@@ -243,7 +261,10 @@ def clone_of_demonstrations(config: TrainConfig, env: VectorEnv[Any, Any, Any]) 
 
 
 def paid_episodes(
-    config: TrainConfig, demonstrations: Sequence[Demonstration], model: RewardModel | None
+    config: TrainConfig,
+    demonstrations: Sequence[Demonstration],
+    model: RewardModel | None,
+    terminations: Container[str] = (),
 ) -> list[DemonstrationEpisode]:
     """Return demonstrations with what the reward of the run pays for each action; a predicted
     success ends them.
@@ -252,14 +273,15 @@ def paid_episodes(
         config: of the run, resolved.
         demonstrations: see `read_agent_demonstrations`.
         model: of the run's reward, None where the truth pays.
+        terminations: see `RecordedEnv`.
 
     Raises:
         InvalidInputError: the set lacks a camera that the reward sees, or the truth that an oracle
             pays.
     """
-    recorded = _observe_recorded(config, demonstrations)
+    recorded = _observe_recorded(config, demonstrations, terminations)
     with closing(pay_reward(config, recorded, model)) as env:
-        return [_play(env, demonstration) for demonstration in demonstrations]
+        return _play(env, demonstrations)
 
 
 def _observed_episodes(
@@ -269,14 +291,16 @@ def _observed_episodes(
     if config.observations.kind == "state":
         return [unpaid_episode(demonstration) for demonstration in demonstrations]
     with closing(_observe_recorded(config, demonstrations)) as env:
-        episodes = [_play(env, demonstration) for demonstration in demonstrations]
+        episodes = _play(env, demonstrations)
     return [replace(episode, rewards=None, scores=None, terminated=False) for episode in episodes]
 
 
 def _observe_recorded(
-    config: TrainConfig, demonstrations: Sequence[Demonstration]
+    config: TrainConfig, demonstrations: Sequence[Demonstration], terminations: Container[str] = ()
 ) -> VectorEnv[Any, Any, Any]:
-    recorded = RecordedEnv(demonstrations, _recorded_cameras(config))
+    # Side by side, so that a reward is asked about many frames at once.
+    num_envs = min(len(demonstrations), PLAYED_TOGETHER)
+    recorded = RecordedEnv(demonstrations, _recorded_cameras(config), num_envs, terminations)
     if config.observations.kind == "state":
         return recorded
     return observe(config, recorded, recorded.frame_shape)
@@ -293,42 +317,78 @@ def unpaid_episode(demonstration: Demonstration) -> DemonstrationEpisode:
     )
 
 
-def _play(env: VectorEnv[Any, Any, Any], demonstration: Demonstration) -> DemonstrationEpisode:
-    episode = unpaid_episode(demonstration)
-    observation, infos = env.reset()
-    observations, scores = [observation], [_score(infos)]
-    rewards: list[float] = []
-    terminated = False
-    for action in episode.actions:
-        observation, reward, ended, _, infos = env.step(action[None])
-        observations.append(observation)
-        rewards.append(float(reward[0]))
-        scores.append(_score(infos))
-        terminated = bool(ended[0])
-        if terminated:
-            break
-    length = len(rewards)
-    return DemonstrationEpisode(
-        name=episode.name,
-        observations=_join(observations),
-        actions=episode.actions[:length],
-        rewards=np.array(rewards, dtype=np.float32),
-        scores=np.array(scores, dtype=np.float32),
-        terminated=terminated,
-    )
+class _Take:
+    """What one environment has played of a demonstration."""
+
+    def __init__(self, number: int, demonstration: Demonstration) -> None:
+        self.number = number
+        self._unpaid = unpaid_episode(demonstration)
+        self._observations: list[Any] = []
+        self._rewards: list[float] = []
+        self._scores: list[float] = []
+
+    def see(self, observations: Any, infos: Mapping[str, Any], env: int) -> None:
+        """Note what environment ``env`` shows now."""
+        self._observations.append(_row(observations, env))
+        # NaN where no reward was asked.
+        self._scores.append(float(infos["score"][env]) if "score" in infos else math.nan)
+
+    def earn(self, reward: float) -> None:
+        """Note what the last action was paid."""
+        self._rewards.append(reward)
+
+    def episode(self, terminated: bool) -> DemonstrationEpisode:
+        """Return all of it, as an episode that ends here."""
+        return DemonstrationEpisode(
+            name=self._unpaid.name,
+            observations=_join(self._observations),
+            actions=self._unpaid.actions[: len(self._rewards)],
+            rewards=np.array(self._rewards, dtype=np.float32),
+            scores=np.array(self._scores, dtype=np.float32),
+            terminated=terminated,
+        )
 
 
-def _score(infos: Mapping[str, Any]) -> float:
-    """What the reward says of a frame, NaN where none was asked."""
-    return float(infos["score"][0]) if "score" in infos else math.nan
+def _play(
+    env: VectorEnv[Any, Any, Any], demonstrations: Sequence[Demonstration]
+) -> list[DemonstrationEpisode]:
+    """Play all demonstrations of a `RecordedEnv`, behind whatever wraps it."""
+    waiting = iter([_Take(*numbered) for numbered in enumerate(demonstrations)])
+    takes: list[_Take | None] = [None] * env.num_envs
+    episodes: dict[int, DemonstrationEpisode] = {}
+    idle = np.zeros(env.action_space.shape, np.float32)  # type: ignore[arg-type]
+    begun = np.ones(env.num_envs, np.bool_)
+    while len(episodes) < len(demonstrations):
+        if begun.any():
+            observations, infos = env.reset(options={"reset_mask": begun})
+            for slot in np.flatnonzero(begun).tolist():
+                takes[slot] = take = next(waiting, None)
+                if take is not None:
+                    take.see(observations, infos, slot)
+        observations, rewards, terminated, truncated, infos = env.step(idle)
+        begun = np.asarray(terminated | truncated)
+        for slot, take in enumerate(takes):
+            if take is not None:
+                take.see(observations, infos, slot)
+                take.earn(float(rewards[slot]))
+                if begun[slot]:
+                    episodes[take.number] = take.episode(bool(terminated[slot]))
+    return [episodes[number] for number in range(len(demonstrations))]
+
+
+def _row(observations: Any, env: int) -> Any:
+    """What one environment shows: an array, or one for each name."""
+    if isinstance(observations, np.ndarray):
+        return observations[env]
+    return {name: part[env] for name, part in observations.items()}
 
 
 def _join(observations: Sequence[Any]) -> Any:
     """Observations of one environment, step after step, as one array, or one for each name."""
     first = observations[0]
     if isinstance(first, np.ndarray):
-        return np.concatenate(observations)
-    return {name: np.concatenate([step[name] for step in observations]) for name in first}
+        return np.stack(observations)
+    return {name: np.stack([step[name] for step in observations]) for name in first}
 
 
 def _require_same_task(demonstration: Demonstration, env_id: str) -> None:

@@ -128,9 +128,8 @@ class TrainLogger:
             # The running episodes are lost with the environment's state, or another critic paid.
             lost = ("episodes/",)
             if not same_reward:
-                # What an agent remembers was paid by the critic before. It cannot be scored anew, as a
-                # replay holds what was observed and not the frames that a critic sees; of the episodes
-                # that the critic was refitted to these are kept, see `give_demonstrations`.
+                # What an agent remembers was paid by the critic before; as far as its pictures are kept
+                # it has been paid anew, see `give_demonstrations`.
                 lost += ("replay/",)
             learned = {name: array for name, array in learned.items() if not name.startswith(lost)}
         if not same_reward and self._config.restarts_agent:

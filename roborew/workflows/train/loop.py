@@ -22,7 +22,7 @@ from roborew.types import RewardModel
 from roborew.workflows.environments import robot_state
 from roborew.workflows.factories import make_agent
 from roborew.workflows.fitness import describe_unfitted
-from roborew.workflows.rewards import RewardEnv, load_model, make_reward_env
+from roborew.workflows.rewards import RewardEnv, load_model, make_reward_env, pay_reward
 from roborew.workflows.train.cameras import with_cameras
 from roborew.workflows.train.config import TrainConfig
 from roborew.workflows.train.cost import describe_training_cost
@@ -30,6 +30,11 @@ from roborew.workflows.train.demonstrations import (
     check_agent_demonstrations,
     describe_demonstrations,
     give_demonstrations,
+)
+from roborew.workflows.train.experience import (
+    forget_experience,
+    make_logged_env,
+    read_experience,
 )
 from roborew.workflows.train.interrupt import stop_on_signal
 from roborew.workflows.train.logger import Observer, TrainLogger
@@ -109,7 +114,8 @@ def start(config: TrainConfig, path: Target) -> RunDirectory:
         # That it can be paid and act there at all, before there is a folder.
         agent = make_agent(config, env)
         config = check_agent_demonstrations(config, agent, env)
-    return RunDirectory.create(with_room(path, config, agent), config, seeds={"run": config.seed})
+        path = with_room(path, config, agent, env)
+    return RunDirectory.create(path, config, seeds={"run": config.seed})
 
 
 def no_refit(run: RunDirectory, number: int) -> None:
@@ -149,6 +155,8 @@ def train(run: RunDirectory, observe: Observer | None = None, refit: Refit = no_
                 if refits:
                     refit(run, refits)
                 outcome = _phase(run, refits, until, deadline, observe, trackers)
+    if outcome.ended == "finished":
+        forget_experience(run)
     return outcome
 
 
@@ -165,9 +173,11 @@ def _phase(
     config = run.config(TrainConfig)
     phase = config_of_phase(run, config, refits)
     model = load_model(phase)
-    with closing(make_reward_env(phase, config.num_envs, model)) as env:
+    logged = make_logged_env(run, config, refits)
+    with closing(pay_reward(phase, logged, model)) as env:
         agent = make_agent(config, env)
-        give_demonstrations(run, config, refits, agent, model)
+        experience = read_experience(run, config, refits, logged)
+        give_demonstrations(run, config, refits, agent, model, experience)
         _warn(run, config, model, env, agent)
         train_logger = TrainLogger(
             run, config, env, agent, refits=refits, deadline=deadline, trackers=trackers

@@ -9,8 +9,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from roborew.errors import InvalidInputError
 from roborew.storage.staging import Target
+from roborew.types import frame_renderer
+from roborew.workflows.rewards import RewardEnv
 from roborew.workflows.train.config import TrainConfig
 
 COPIES_IN_MEMORY = 3
@@ -45,25 +49,51 @@ def check_memory(config: TrainConfig, agent: Any, folder: Path) -> str | None:
     _require(
         COPIES_IN_MEMORY * needed, available_memory(), "of memory, with its checkpoints", advice
     )
-    while not folder.exists():
-        folder = folder.parent
-    free = shutil.disk_usage(folder).free
-    _require(COPIES_ON_DISK * needed, free, f"in {folder}, with its checkpoints", advice)
+    place = f"in {folder}, with its checkpoints"
+    _require(COPIES_ON_DISK * needed, _free_disk(folder), place, advice)
     if needed < WORTH_SAYING:
         return None
     return f"replay: up to {_say(needed)} of memory; {_say(COPIES_ON_DISK * needed)} of disk"
 
 
-def with_room(path: Target, config: TrainConfig, agent: Any) -> Target:
-    """Return where a run is to stand, if there is room for what its agent remembers.
+def with_room(path: Target, config: TrainConfig, agent: Any, env: RewardEnv) -> Target:
+    """Return where a run is to stand, if there is room for what its agent remembers, and for the
+    pictures that a new critic pays it by.
 
     Raises:
-        InvalidInputError: as of `check_memory`.
+        InvalidInputError: as of `check_memory`, or the disk has no room for the pictures.
     """
     candidates = iter([Path(path)] if isinstance(path, str | Path) else path)
     first = next(candidates)
-    check_memory(config, agent, first.absolute().parent)
+    folder = first.absolute().parent
+    check_memory(config, agent, folder)
+    _require(
+        picture_bytes(config, env),
+        _free_disk(folder),
+        f"in {folder}, with the pictures that a new critic is to pay",
+        "give --refit-replay forget, raise --score-every, or lower --env.width and --env.height",
+    )
     return path if isinstance(path, str | Path) else itertools.chain([first], candidates)
+
+
+def picture_bytes(config: TrainConfig, env: RewardEnv) -> int:
+    """Room that the pictures take which a new critic is to pay anew; 0 where it pays none.
+
+    Args:
+        config: of the run, resolved.
+        env: that the agent learns in; it is reset, and one picture is drawn.
+    """
+    if not config.rescores_replay:
+        return 0
+    env.reset(seed=0)
+    picture = frame_renderer(env)(np.array([0]))
+    return picture.nbytes * config.phases[-2] // config.score_every
+
+
+def _free_disk(folder: Path) -> int:
+    while not folder.exists():
+        folder = folder.parent
+    return shutil.disk_usage(folder).free
 
 
 def available_memory() -> int | None:

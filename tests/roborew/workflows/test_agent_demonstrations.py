@@ -323,13 +323,35 @@ def test_a_choice_without_a_set_is_refused(setting: dict[str, Any]) -> None:
         TrainConfig(**setting)
 
 
+def test_side_by_side_demonstrations_are_paid_as_one_by_one(
+    config: TrainConfig, demos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = resolve(replace(config, reward=RewardConfig("mini"), score_every=3))
+    model = load_model(config)
+    films = read_agent_demonstrations(demos, None, failures=True)
+    ended = {films[1].name}
+    together = demonstrations.paid_episodes(config, films, model, ended)
+    monkeypatch.setattr(demonstrations, "PLAYED_TOGETHER", 1)
+    one_by_one = demonstrations.paid_episodes(config, films, model, ended)
+    for one, other, film in zip(together, one_by_one, films, strict=True):
+        assert one.name == other.name == film.name
+        assert one.rewards is not None and other.rewards is not None
+        np.testing.assert_array_equal(one.observations, other.observations)
+        np.testing.assert_allclose(one.rewards, other.rewards, atol=1e-5)
+        assert one.terminated == other.terminated
+        is_whole = len(one.actions) == film.length - 1
+        if is_whole and film.name in ended:
+            assert one.terminated
+
+
 def test_an_oracle_looks_at_no_frame(demos: Path) -> None:
     """A set of hundred episodes would take minutes to decode for nothing."""
     env = RecordedEnv(read_agent_demonstrations(demos, 1), ())
     env.reset()
     env.step(np.zeros((1, 2)))
-    assert env._step_of_frame == -1
-    assert len(env.render()) == 1 and env._step_of_frame == 1
+    (player,) = env._players
+    assert player._step_of_frame == -1
+    assert len(env.render()) == 1 and player._step_of_frame == 1
 
 
 def test_the_command_line_knows_them(demos: Path, tmp_path: Path) -> None:

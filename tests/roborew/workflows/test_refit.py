@@ -3,7 +3,9 @@ changes nothing."""
 
 from __future__ import annotations
 
+import shutil
 import signal
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +17,8 @@ import pytest
 from PIL import Image
 
 from roborew import cli
+from roborew.agents.demonstrations import DemonstrationEpisode
+from roborew.agents.sac.agent import SAC
 from roborew.checks.synthetic import PUSH
 from roborew.critics.critic import Critic
 from roborew.data import outcomes, write_video
@@ -22,20 +26,29 @@ from roborew.data.demonstration import Demonstration
 from roborew.data.reading import read_demonstrations
 from roborew.errors import InvalidInputError, RoborewError
 from roborew.evaluation import Recording
+from roborew.seeding import Seeds
 from roborew.storage.run import RunDirectory
 from roborew.types import Clip
 from roborew.workflows import refit
 from roborew.workflows.collect import CollectConfig
 from roborew.workflows.collect.collect import collect_demonstrations
+from roborew.workflows.factories import make_env
 from roborew.workflows.fit import FitConfig, fit_critic
 from roborew.workflows.fit.model_card import write
 from roborew.workflows.parts import AgentConfig, CriticConfig, EncoderConfig, RewardConfig
 from roborew.workflows.rewards import load_model
+from roborew.workflows.train import memory
 from roborew.workflows.train.config import EnvConfig, TrainConfig
 from roborew.workflows.train.demonstrations import paid_episodes
 from roborew.workflows.train.logger import Status
 from roborew.workflows.train.loop import Outcome, start, train
-from roborew.workflows.trained import config_of_phase, load_trained, same_critic, visited_path
+from roborew.workflows.trained import (
+    config_of_phase,
+    experience_path,
+    load_trained,
+    same_critic,
+    visited_path,
+)
 from roborew_envs import TaskVectorEnv, make_task
 from tests.roborew.critics.films import demonstration
 from tests.roborew.workflows.beginnings import Beginning
@@ -292,13 +305,27 @@ def test_an_episode_of_which_nobody_could_tell_is_not_learned_from(
     assert success[-1] and not failure.any()
 
 
+SAC_ROLLOUT = 8 * 4
+SMALL_SAC = AgentConfig(
+    "sac",
+    {
+        "hidden_dim": 16,
+        "batch_size": 16,
+        "gradient_steps": 1,
+        "report_every": 4,
+        "learning_starts": 64,
+    },
+)
+
+
 @pytest.mark.parametrize("config", ["vice"], indirect=True)
+@pytest.mark.parametrize("refit_replay", ["rescore", "forget"])
 def test_what_was_done_for_a_refit_stays_in_the_replay_paid_by_the_new_critic(
-    config: TrainConfig, tmp_path: Path
+    config: TrainConfig, refit_replay: Any, tmp_path: Path
 ) -> None:
-    options = {"hidden_dim": 16, "batch_size": 16, "gradient_steps": 1, "report_every": 4}
-    agent = AgentConfig("sac", {**options, "learning_starts": 64})
-    config = replace(config, agent=agent, score_every=5)
+    config = replace(
+        config, agent=SMALL_SAC, score_every=5, num_refits=2, refit_replay=refit_replay
+    )
     with start(config, tmp_path / "run") as run:
         train(run, refit=refit.refit)
     config = run.config(TrainConfig)
@@ -313,7 +340,7 @@ def test_what_was_done_for_a_refit_stays_in_the_replay_paid_by_the_new_critic(
         assert old.rewards[4] != new.rewards[4]
 
     def pieces(status: Status) -> None:
-        if status.steps % 128 == 0:
+        if status.steps % 192 == 0:
             signal.raise_signal(signal.SIGINT)
 
     with start(config, tmp_path / "parts") as run:
@@ -322,6 +349,51 @@ def test_what_was_done_for_a_refit_stays_in_the_replay_paid_by_the_new_critic(
         with RunDirectory.resume(tmp_path / "parts") as run:
             ended = train(run, pieces, refit.refit).ended
     assert_equal_ends(tmp_path / "run", tmp_path / "parts")
+
+
+@pytest.mark.parametrize("config", ["vice"], indirect=True)
+def test_all_that_an_agent_did_is_paid_anew(
+    config: TrainConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[list[DemonstrationEpisode]] = []
+
+    def listen(agent: SAC, episodes: Sequence[DemonstrationEpisode]) -> None:
+        given.append([*episodes])
+
+    monkeypatch.setattr(SAC, "use_experience", listen)
+    with start(replace(config, agent=SMALL_SAC, num_refits=2), tmp_path / "run") as run:
+        train(run, refit=refit.refit)
+    config = run.config(TrainConfig)
+    for refits, episodes in enumerate(given, start=1):
+        played = [one for one in episodes if one.name.startswith("step")]
+        # A phase ends with the rollout that reaches its steps.
+        steps = -(-config.phases[refits - 1] // SAC_ROLLOUT) * SAC_ROLLOUT
+        assert sum(len(one.actions) for one in played) == steps
+        model = load_model(config_of_phase(run, config, refits))
+        with closing(make_env(config, config.num_envs)) as env:
+            _check_first_score(env, model, config.sentence, played[0])
+    assert len(given) == 2
+    # Its pictures have served their purpose.
+    assert not experience_path(run).exists()
+
+
+def _check_first_score(env: Any, model: Any, sentence: str, episode: DemonstrationEpisode) -> None:
+    """The first frame of a run is scored as the new critic scores what the environment shows there."""
+    env.reset(seed=Seeds(0).integer("agent"))
+    clip = Clip(frames=env.render_frames(np.array([0])), instruction=sentence)
+    assert episode.scores is not None
+    assert episode.scores[0] == pytest.approx(model.score([clip])[0].value[0], abs=1e-5)
+
+
+def test_pictures_that_the_disk_cannot_hold_are_refused_before_anything_is_written(
+    config: TrainConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = replace(config, agent=SMALL_SAC, total_timesteps=10**9)
+    monkeypatch.setattr(memory, "available_memory", lambda: None)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=10**10))
+    with pytest.raises(InvalidInputError, match="--refit-replay forget"):
+        start(config, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 def _check_views(first: Demonstration, cameras: tuple[str, ...], number: int) -> None:
