@@ -3,6 +3,7 @@ the truth, with the same demonstrations in the replay.
 
     python -m experiments.metaworld.run --work FOLDER [--tasks drawer-open-v3] [--seeds 0]
     [--rewards critic critic-refit sparse sparse-50 env] [--swap-negatives 20] [--encoder-steps 500]
+    [--refit-replay forget]
     [-- further words of `roborew train`]
 
 Needs `pip install -e ".[metaworld]"`. Of each task a set is collected, `COUNT` episodes of every
@@ -55,7 +56,16 @@ STEPS = 10_000
 """Actions of a whole run: 40,000 steps of the simulator."""
 CAMERAS = ("corner4", "corner")
 """Two near views, from opposite sides: the hand hides no object from both."""
-KEYS = ("task", "reward", "cameras", "swap_negatives", "encoder_steps", "seed", "settings")
+KEYS = (
+    "task",
+    "reward",
+    "cameras",
+    "swap_negatives",
+    "encoder_steps",
+    "refit_replay",
+    "seed",
+    "settings",
+)
 FIGURES = (
     "demonstrations",
     "true_success",
@@ -188,19 +198,21 @@ def run(
     fit: Fit,
     seed: int,
     settings: Sequence[str],
+    refit_replay: str,
 ) -> Mapping[str, object]:
     """Train and evaluate one agent; its summary."""
     demonstrations = demonstrations_of(work, task, fit.cameras)
     critic, place = Path(), _place(task, fit.cameras)
     if reward.startswith("critic"):
         critic, place = critic_of(work, task, fit), fit.place(task)
-    extra = [word.strip("-") for word in settings]
+    replay = ["--refit-replay", refit_replay] if refit_replay else []
+    extra = [word.strip("-") for word in (*replay, *settings)]
     name = "-".join([place, reward, str(seed), *extra])
     count = min(COUNT, num_experts(demonstrations))
     shown = ["--demos", str(demonstrations), "--num-demos", str(count)]
     begin = ["--env", f"Meta-World/{task}", "--seed", str(seed), *without(AGENT, settings), *shown]
     paid = reward_words(reward, critic, demonstrations)
-    return train(work / "runs", name, [*begin, *paid, *settings])
+    return train(work / "runs", name, [*begin, *paid, *replay, *settings])
 
 
 def main(words: Sequence[str] | None = None) -> None:
@@ -212,6 +224,7 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--cameras", nargs="+", default=CAMERAS, help="that the critic sees")
     parser.add_argument("--swap-negatives", type=int, default=0, help="of `roborew fit`")
     add_encoder_steps(parser)
+    parser.add_argument("--refit-replay", default="rescore", help="of `roborew train`")
     options = parse_arguments(parser, words)
     settings, cameras = shlex.join(options.settings), " ".join(options.cameras)
     fit = Fit(
@@ -226,10 +239,12 @@ def main(words: Sequence[str] | None = None) -> None:
             for task in options.tasks:
                 # Where no critic pays, none is fitted.
                 steps = fit.encoder_steps if reward.startswith("critic") else ""
-                key = (task, reward, cameras, fit.swap_negatives, steps, seed, settings)
+                replay = options.refit_replay if "refit" in reward else ""
+                how = (cameras, fit.swap_negatives, steps, replay)
+                key = (task, reward, *how, seed, settings)
                 if key in rows:
                     continue
-                summary = run(options.work, task, reward, fit, seed, options.settings)
+                summary = run(options.work, task, reward, fit, seed, options.settings, replay)
                 rows.add({**summary, **dict(zip(KEYS, key, strict=True))})
                 print(*key, summary["true_success"], flush=True)
 
