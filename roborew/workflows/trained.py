@@ -150,6 +150,11 @@ def experience_path(run: RunDirectory) -> Path:
     return run.path / "experience"
 
 
+def pictures_path(run: RunDirectory) -> Path:
+    """File of the pictures that the agent of a run remembers, until the run ends."""
+    return run.path / "replay" / "frames.bin"
+
+
 def round_path(run: RunDirectory, number: int) -> Path:
     """Where the agent's episodes for the n-th round of labels lie, from 1, where a judge teaches: a set
     of demonstrations."""

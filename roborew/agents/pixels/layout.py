@@ -55,6 +55,11 @@ class ObservationLayout:
         """Bytes of the pictures at the beginning of a row."""
         return 0 if self.stack is None else int(np.prod(self.stack))
 
+    @property
+    def frame_size(self) -> int:
+        """Bytes of one frame, 0 where there are no pictures."""
+        return 0 if self.stack is None else self.num_bytes // self.stack[0]
+
     def rows(self, observations: Observations) -> NDArray[Any]:
         """Return observations of N environments as rows, shape (N, ...).
 

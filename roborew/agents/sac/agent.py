@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import asdict
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar
 
@@ -27,6 +28,7 @@ from roborew.agents.env_checks import (
 )
 from roborew.agents.normalization import RunningMeanStd
 from roborew.agents.pixels.encoder import PixelActor, PixelEncoder, PixelQEnsemble, Trunk
+from roborew.agents.pixels.frame_store import FrameFile, FrameStore
 from roborew.agents.pixels.layout import Observations, observation_layout
 from roborew.agents.pixels.replay_buffer import PixelReplayBuffer
 from roborew.agents.rollout_report import Callback, EpisodeStatistics
@@ -107,6 +109,7 @@ class SAC:
         self._replay: ReplayBuffer | None = None
         self._demonstrations: ReplayBuffer | None = None
         self._experience: ReplayBuffer | None = None
+        self._pictures: tuple[Path, int] | None = None
         self._env: VectorEnv[Any, Any, Any] | None = None
         self._observations: NDArray[Any] | None = None
         self._episodes = EpisodeStatistics(0)
@@ -131,10 +134,26 @@ class SAC:
         """
         self._experience = self._buffer_of(episodes)
 
+    def keep_pictures(self, path: Path, total_steps: int) -> None:
+        """Let the frames that are remembered lie in a file, and not in memory and checkpoints; called
+        before `learn`, and before a saved state is loaded. An agent that observes none makes no file.
+
+        Args:
+            path: of the file, which the run keeps until it ends.
+            total_steps: of the run, over all environments.
+        """
+        self._pictures = (path, total_steps)
+
     def replay_bytes(self, num_envs: int, total_steps: int) -> int:
-        """Return the memory that the replay will take after so many steps of all environments."""
+        """Return the memory that the replay will take after so many steps of all environments, without
+        its pictures."""
         size = min(self.config.buffer_size, total_steps)
-        return self._replay_of(size, num_envs, size // 8).num_bytes
+        return self._replay_of(size, num_envs, self._ring(0, 0)).num_bytes
+
+    def picture_bytes(self, num_envs: int, total_steps: int) -> int:
+        """Return the room on a disk that the pictures take after so many steps of all environments, of
+        episodes that are longer than eight steps; 0 where none are observed."""
+        return (total_steps + total_steps // 8 + num_envs) * self._layout.frame_size
 
     def act(self, observations: Observations, deterministic: bool = True) -> NDArray[np.float32]:
         """Return actions, shape (n, A), for observations of n environments; without ``deterministic``
@@ -232,7 +251,9 @@ class SAC:
         self.seed = int(meta["seed"])
         self._env, self._observations, self._replay = None, None, None
         replay = select_prefix(arrays, "replay/")
-        if replay:
+        # Without the file of its pictures an agent acts as it did, and remembers nothing.
+        has_pictures = self._layout.stack is None or "frames/frames" in replay
+        if replay and (has_pictures or self._pictures is not None):
             num_envs = replay["rewards"].shape[1]
             self._replay = self._empty_replay(num_envs)
             self._replay.load_state_dict(replay)
@@ -246,7 +267,8 @@ class SAC:
         check_paid(episodes, "sac")
         actions = [self._scale.from_environment(episode.actions) for episode in episodes]
         rows = [self._layout.rows(episode.observations) for episode in episodes]
-        buffer = self._replay_of(sum(map(len, actions)), 1, len(episodes))
+        count = sum(map(len, actions))
+        buffer = self._replay_of(count, 1, self._ring(count, len(episodes)))
         fill_buffer(buffer, episodes, rows, actions)
         return buffer
 
@@ -273,14 +295,28 @@ class SAC:
 
     def _empty_replay(self, num_envs: int) -> ReplayBuffer:
         size = self.config.buffer_size
-        # Episodes are longer than eight steps, or the oldest pictures give way a little earlier.
-        return self._replay_of(size, num_envs, size // 8)
+        if self._pictures is None:
+            # Episodes are longer than eight steps, or the oldest pictures give way a little earlier.
+            return self._replay_of(size, num_envs, self._ring(size + 8 * num_envs, size // 8))
+        path, total_steps = self._pictures
+        num_frames = self._num_frames(num_envs, total_steps)
+        frames = FrameFile(path, num_frames, self._layout.frame_size)
+        return self._replay_of(size, num_envs, frames)
 
-    def _replay_of(self, capacity: int, num_envs: int, starts: int) -> ReplayBuffer:
+    def _ring(self, steps: int, starts: int) -> FrameStore:
+        """Room in memory for the frames after so many steps, and those at so many beginnings."""
+        return FrameStore(steps + starts, self._layout.frame_size)
+
+    def _num_frames(self, num_envs: int, total_steps: int) -> int:
+        """Frames of a whole run, where every step may be the first of an episode."""
+        steps = -(-total_steps // num_envs) + self.config.report_every
+        return 2 * steps * num_envs
+
+    def _replay_of(self, capacity: int, num_envs: int, frames: FrameStore) -> ReplayBuffer:
         if self._layout.stack is None:
             sizes = (self._layout.vector_size, self._scale.size)
             return ReplayBuffer(capacity, num_envs, *sizes)
-        return PixelReplayBuffer(capacity, num_envs, self._layout, self._scale.size, starts)
+        return PixelReplayBuffer(capacity, num_envs, self._layout, self._scale.size, frames)
 
     def _enter(self, env: VectorEnv[Any, Any, Any]) -> None:
         require_disabled_autoreset(env)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
+from roborew.agents.base import Agent
 from roborew.data.demonstration import MIN_FRAMES, Demonstration
 from roborew.storage.run import RunDirectory
 from roborew.types import Frame, renderable
 from roborew.workflows.factories import Environment, make_env
 from roborew.workflows.train.config import TrainConfig
-from roborew.workflows.trained import experience_path, last_change
+from roborew.workflows.trained import experience_path, last_change, pictures_path
 from roborew.wrappers.experience_log import ExperienceLog, LoggedEpisode
 
 FPS = 10.0
@@ -40,9 +42,17 @@ def _keeps_log(config: TrainConfig, env: Environment) -> bool:
     return config.rescores_replay and renderable(env) is not None
 
 
+def keep_pictures(run: RunDirectory, config: TrainConfig, agent: Agent) -> None:
+    """Let an agent that remembers pictures keep them in a file of its run."""
+    keep: Callable[[Path, int], None] | None = getattr(agent, "keep_pictures", None)
+    if keep is not None and config.observations.kind != "state":
+        keep(pictures_path(run), config.timesteps)
+
+
 def forget_experience(run: RunDirectory) -> None:
-    """Remove the log of a run that has ended."""
-    shutil.rmtree(experience_path(run), ignore_errors=True)
+    """Remove what only a run that goes on needs."""
+    for folder in (experience_path(run), pictures_path(run).parent):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,7 @@ from roborew.workflows.train.demonstrations import (
 )
 from roborew.workflows.train.experience import (
     forget_experience,
+    keep_pictures,
     make_logged_env,
     read_experience,
 )
@@ -176,6 +177,7 @@ def _phase(
     logged = make_logged_env(run, config, refits)
     with closing(pay_reward(phase, logged, model)) as env:
         agent = make_agent(config, env)
+        keep_pictures(run, config, agent)
         experience = read_experience(run, config, refits, logged)
         give_demonstrations(run, config, refits, agent, model, experience)
         _warn(run, config, model, env, agent)

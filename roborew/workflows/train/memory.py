@@ -37,28 +37,33 @@ def check_memory(config: TrainConfig, agent: Any, folder: Path) -> str | None:
     Raises:
         InvalidInputError: more than the free memory or disk can hold.
     """
-    remember: Callable[[int, int], int] | None = getattr(agent, "replay_bytes", None)
-    if remember is None:
-        return None
-    needed = remember(config.num_envs, config.timesteps)
+    sizes = (config.num_envs, config.timesteps)
+    needed = _ask(agent, "replay_bytes", *sizes)
+    pictures = _ask(agent, "picture_bytes", *sizes)
     if not needed:
         return None
-    advice = "lower --agent.buffer-size" + (
-        "" if config.observations.kind == "state" else ", or raise --observations.shrink"
-    )
+    advice = "lower --agent.buffer-size"
     _require(
         COPIES_IN_MEMORY * needed, available_memory(), "of memory, with its checkpoints", advice
     )
-    place = f"in {folder}, with its checkpoints"
-    _require(COPIES_ON_DISK * needed, _free_disk(folder), place, advice)
-    if needed < WORTH_SAYING:
+    if pictures:
+        advice += ", raise --observations.shrink, or lower --total-timesteps"
+    on_disk = COPIES_ON_DISK * needed + pictures
+    _require(on_disk, _free_disk(folder), f"in {folder}, with its checkpoints", advice)
+    if max(needed, pictures) < WORTH_SAYING:
         return None
-    return f"replay: up to {_say(needed)} of memory; {_say(COPIES_ON_DISK * needed)} of disk"
+    return f"replay: up to {_say(needed)} of memory; {_say(on_disk)} of disk"
+
+
+def _ask(agent: Any, name: str, num_envs: int, total_steps: int) -> int:
+    """What an agent says that it needs [bytes], 0 where it says nothing."""
+    answer: Callable[[int, int], int] | None = getattr(agent, name, None)
+    return 0 if answer is None else answer(num_envs, total_steps)
 
 
 def with_room(path: Target, config: TrainConfig, agent: Any, env: RewardEnv) -> Target:
     """Return where a run is to stand, if there is room for what its agent remembers, and for the
-    pictures that a new critic pays it by.
+    pictures that a new critic is to pay anew.
 
     Raises:
         InvalidInputError: as of `check_memory`, or the disk has no room for the pictures.
@@ -68,7 +73,7 @@ def with_room(path: Target, config: TrainConfig, agent: Any, env: RewardEnv) -> 
     folder = first.absolute().parent
     check_memory(config, agent, folder)
     _require(
-        picture_bytes(config, env),
+        logged_bytes(config, env),
         _free_disk(folder),
         f"in {folder}, with the pictures that a new critic is to pay",
         "give --refit-replay forget, raise --score-every, or lower --env.width and --env.height",
@@ -76,7 +81,7 @@ def with_room(path: Target, config: TrainConfig, agent: Any, env: RewardEnv) -> 
     return path if isinstance(path, str | Path) else itertools.chain([first], candidates)
 
 
-def picture_bytes(config: TrainConfig, env: RewardEnv) -> int:
+def logged_bytes(config: TrainConfig, env: RewardEnv) -> int:
     """Room that the pictures take which a new critic is to pay anew; 0 where it pays none.
 
     Args:

@@ -3,6 +3,7 @@ record, and refused where nothing can be seen."""
 
 from __future__ import annotations
 
+import signal
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -28,8 +29,9 @@ from roborew.workflows.rewards import make_reward_env
 from roborew.workflows.train import memory
 from roborew.workflows.train.config import EnvConfig, ObservationsConfig, TrainConfig
 from roborew.workflows.train.demonstrations import agent_episodes
-from roborew.workflows.train.loop import start
+from roborew.workflows.train.loop import start, train
 from roborew.workflows.train.resolve import resolve
+from roborew.workflows.trained import load_trained, pictures_path
 from tests.roborew.ascent import random_mini
 from tests.roborew.workflows.test_train import (
     assert_same_checkpoints,
@@ -117,6 +119,23 @@ def test_interrupted_and_resumed_equals_uninterrupted(
     assert first.ended == "stopped" and whole == second
     assert untimed(tmp_path / "whole") == untimed(tmp_path / "parts")
     assert_same_checkpoints(tmp_path / "whole", tmp_path / "parts")
+
+
+def test_the_pictures_of_a_replay_lie_in_a_file_until_the_run_ends(tmp_path: Path) -> None:
+    config = config_of("sac")
+    with start(config, tmp_path / "run") as run:
+        assert train(run, lambda status: signal.raise_signal(signal.SIGINT)).ended == "stopped"
+    file = pictures_path(run)
+    checkpoint = run.load_checkpoint()
+    assert file.exists() and checkpoint is not None
+    names = {name for name in checkpoint.arrays if name.startswith("agent/replay/frames/")}
+    assert names == {"agent/replay/frames/written"}
+    with RunDirectory.resume(tmp_path / "run") as run:
+        assert train(run).ended == "finished"
+    assert not file.parent.exists()
+    # What is evaluated acts, and remembers nothing.
+    agent: Any = load_trained(run).agent
+    assert agent._replay is None
 
 
 def test_corrections_begin_to_read_pictures_as_the_clone_does_and_go_on_alone(demos: Path) -> None:
@@ -243,7 +262,7 @@ def test_a_replay_larger_than_memory_or_disk_is_refused(
     scarce: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if scarce == "memory":
-        monkeypatch.setattr(memory, "available_memory", lambda: 1_000_000)
+        monkeypatch.setattr(memory, "available_memory", lambda: 100_000)
     else:
         usage = memory.shutil.disk_usage(tmp_path)._replace(free=1_000_000)
         monkeypatch.setattr(memory.shutil, "disk_usage", lambda _: usage)
@@ -264,11 +283,14 @@ def test_a_large_replay_is_announced_and_a_small_one_is_not(
         def replay_bytes(self, num_envs: int, total_steps: int) -> int:
             return num_envs * total_steps
 
+        def picture_bytes(self, num_envs: int, total_steps: int) -> int:
+            return 2 * num_envs * total_steps
+
     small = config_of("sac")
     large = config_of("sac", num_envs=2_000, total_timesteps=1_000_000)
     assert memory.check_memory(small, Agent(), tmp_path / "run") is None
     announced = memory.check_memory(large, Agent(), tmp_path / "run")
-    assert announced == "replay: up to 2.0 GB of memory; 6.0 GB of disk"
+    assert announced == "replay: up to 2.0 GB of memory; 10.0 GB of disk"
 
 
 def test_settings_of_pictures_mean_nothing_to_an_agent_that_sees_the_state() -> None:

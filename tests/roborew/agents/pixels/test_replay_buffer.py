@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import errno
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from gymnasium.spaces import Box, Dict
 
+from roborew.agents.pixels.frame_store import FrameFile, FrameStore
 from roborew.agents.pixels.layout import ObservationLayout
 from roborew.agents.pixels.replay_buffer import PixelReplayBuffer
+from roborew.agents.sac.agent import SAC
+from roborew.agents.sac.config import SACConfig
+from roborew.errors import DiskFullError
 
 LAYOUT = ObservationLayout((3, 1, 2, 2), 1)
 NUM_ENVS = 2
@@ -47,8 +54,12 @@ class Episodes:
         self._begin(done)
 
 
-def buffer_of(rows: int, starts: int = 40) -> PixelReplayBuffer:
-    return PixelReplayBuffer(rows * NUM_ENVS, NUM_ENVS, LAYOUT, 1, starts)
+def buffer_of(rows: int, starts: int = 40, file: Path | None = None) -> PixelReplayBuffer:
+    """A buffer whose frames lie in memory, with room for so many starts, or in a file with room for all."""
+    frames = FrameStore((rows + 8) * NUM_ENVS + starts, LAYOUT.frame_size)
+    if file is not None:
+        frames = FrameFile(file, 1_000, LAYOUT.frame_size)
+    return PixelReplayBuffer(rows * NUM_ENVS, NUM_ENVS, LAYOUT, 1, frames)
 
 
 def samples(buffer: PixelReplayBuffer) -> tuple[torch.Tensor, torch.Tensor]:
@@ -56,10 +67,14 @@ def samples(buffer: PixelReplayBuffer) -> tuple[torch.Tensor, torch.Tensor]:
     return batch.observations, batch.next_observations
 
 
+@pytest.mark.parametrize("place", [None, "new/frames.bin"], ids=["memory", "file"])
 @pytest.mark.parametrize("length", [1, 2.5, 30])
 @pytest.mark.parametrize("steps", [1, 9, 50], ids=["one", "full", "overwritten"])
-def test_a_sample_is_what_was_added(steps: int, length: float) -> None:
-    episodes, buffer = Episodes(0, length), buffer_of(9)
+def test_a_sample_is_what_was_added(
+    steps: int, length: float, place: str | None, tmp_path: Path
+) -> None:
+    file = None if place is None else tmp_path / place
+    episodes, buffer = Episodes(0, length), buffer_of(9, file=file)
     for _ in range(steps):
         episodes.add_to(buffer)
     seen = set[int]()
@@ -86,26 +101,62 @@ def test_where_episodes_are_shorter_than_there_is_room_for_the_oldest_give_way()
     assert max(numbers) == 39 and 28 < min(numbers) < 39
 
 
+@pytest.mark.parametrize("place", [None, "frames.bin"], ids=["memory", "file"])
 @pytest.mark.parametrize("steps", [5, 30])
-def test_a_buffer_that_was_read_back_goes_on_as_the_first(steps: int) -> None:
-    episodes, buffer = Episodes(2, 4), buffer_of(9)
+def test_a_buffer_that_was_read_back_goes_on_as_the_first(
+    steps: int, place: str | None, tmp_path: Path
+) -> None:
+    file = None if place is None else tmp_path / place
+    episodes, buffer = Episodes(2, 4), buffer_of(9, file=file)
     for _ in range(steps):
         episodes.add_to(buffer)
-    restored = buffer_of(9)
-    restored.load_state_dict(buffer.state_dict())
+    state = buffer.state_dict()
+    later = [samples(buffer)]
+    for _ in range(7):
+        episodes.add_to(buffer)
+        later.append(samples(buffer))
+    # What was written to the file after the state was taken is still there.
+    restored = buffer_of(9, file=file)
+    restored.load_state_dict(state)
     twin = Episodes(2, 4)
     for _ in range(steps):
         twin.add_to(buffer_of(9))
+    again = [samples(restored)]
     for _ in range(7):
-        episodes.add_to(buffer)
         twin.add_to(restored)
-    for expected, got in zip(samples(buffer), samples(restored), strict=True):
-        assert torch.equal(expected, got)
+        again.append(samples(restored))
+    for expected, got in zip(later, again, strict=True):
+        assert all(map(torch.equal, expected, got))
+
+
+def test_frames_in_a_file_are_in_no_checkpoint_and_take_no_room_before_they_come(
+    tmp_path: Path,
+) -> None:
+    episodes = Episodes(3, 4)
+    in_memory, in_file = buffer_of(9), buffer_of(9, file=tmp_path / "frames.bin")
+    episodes.add_to(in_memory)
+    episodes.add_to(in_file)
+    assert in_memory.state_dict().keys() - in_file.state_dict().keys() == {"frames/frames"}
+    sparse = FrameFile(tmp_path / "large.bin", 10**9, 10**3)
+    sparse.append(np.ones((2, 10**3), np.uint8))
+    assert (tmp_path / "large.bin").stat().st_blocks * 512 < 10**6
+
+
+def test_a_disk_that_is_full_is_one_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    frames = FrameFile(tmp_path / "frames.bin", 10, 4)
+
+    def full(self: Path, *_: Any, **__: Any) -> Any:
+        raise OSError(errno.ENOSPC, "no space left")
+
+    monkeypatch.setattr(Path, "open", full)
+    with pytest.raises(DiskFullError, match="--resume"):
+        frames.append(np.ones((1, 4), np.uint8))
 
 
 def test_each_frame_is_kept_once() -> None:
     """Stacks of three would hold it six times: in three observations, and in three next ones."""
     layout = ObservationLayout((3, 3, 36, 48), 0)
-    buffer = PixelReplayBuffer(8_000, 8, layout, 1, starts=80)
-    frame = 3 * 36 * 48
-    assert buffer.num_bytes < 1.1 * 8_000 * frame
+    env = Box(0, 255, layout.stack, np.uint8)
+    agent = SAC(Dict({"pixels": env}), Box(-1, 1, (1,)), SACConfig(buffer_size=8_000))
+    needed = agent.replay_bytes(8, 8_000) + agent.picture_bytes(8, 8_000)
+    assert needed < 1.2 * 8_000 * layout.frame_size
