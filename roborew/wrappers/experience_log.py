@@ -116,9 +116,9 @@ class ExperienceLog(VectorWrapper[Any, Any, Any, Any, Any]):
         had not ended by then ends there."""
         steps, frames = self._read()
         steps = steps[: np.searchsorted(steps["phase"], before_phase)]
-        shown = [_Pictures.of(frames, env) for env in range(self.num_envs)]
+        pictures = [_Pictures.of(frames, env) for env in range(self.num_envs)]
         starts = np.argwhere(steps["begun"])
-        return [_episode(steps, shown[env], start, env) for start, env in starts.tolist()]
+        return [_episode(steps, pictures[env], start, env) for start, env in starts.tolist()]
 
     @property
     def cameras(self) -> tuple[str, ...]:
@@ -238,7 +238,7 @@ class _Pictures:
         return [pictures[place] for place in self.places[newest].tolist()]
 
 
-def _episode(steps: NDArray[Any], shown: _Pictures, start: int, env: int) -> LoggedEpisode:
+def _episode(steps: NDArray[Any], pictures: _Pictures, start: int, env: int) -> LoggedEpisode:
     """The episode of an environment that begins with a record of a log."""
     later = steps[start + 1 :]
     ends = np.flatnonzero(later["begun"][:, env] | later["ended"][:, env])
@@ -254,5 +254,5 @@ def _episode(steps: NDArray[Any], shown: _Pictures, start: int, env: int) -> Log
         actions=steps["actions"][rows, env],
         success=None if (success == UNKNOWN).any() else success.astype(np.bool_),
         terminated=bool(steps["terminated"][moments[-1], env]),
-        pictures=shown.newest(moments),
+        pictures=pictures.newest(moments),
     )

@@ -53,8 +53,8 @@ class FrameStore:
 
     def state_dict(self) -> dict[str, NDArray[Any]]:
         """Return what is kept, and how much there has been."""
-        kept = self._frames[: min(self.written, self.capacity)].copy()
-        return {"frames": kept, "written": np.array(self.written)}
+        frames = self._frames[: min(self.written, self.capacity)].copy()
+        return {"frames": frames, "written": np.array(self.written)}
 
     def load_state_dict(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Take over what `state_dict` returned, of a store of the same size."""

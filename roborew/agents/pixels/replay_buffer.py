@@ -44,11 +44,11 @@ class PixelReplayBuffer(ReplayBuffer):
         assert layout.stack is not None
         self._layout = layout
         self._frames = frames
-        each = (self.rows, num_envs)
-        self._vectors = torch.zeros(*each, layout.vector_size)
-        self._next_vectors = torch.zeros(*each, layout.vector_size)
-        self._stacks = torch.zeros(*each, layout.stack[0], dtype=torch.int64)
-        self._next_frames = torch.zeros(each, dtype=torch.int64)
+        sizes = (self.rows, num_envs)
+        self._vectors = torch.zeros(*sizes, layout.vector_size)
+        self._next_vectors = torch.zeros(*sizes, layout.vector_size)
+        self._stacks = torch.zeros(*sizes, layout.stack[0], dtype=torch.int64)
+        self._next_frames = torch.zeros(sizes, dtype=torch.int64)
         self._valid = 0
         """Newest rows whose frames are all still there."""
 
@@ -103,13 +103,13 @@ class PixelReplayBuffer(ReplayBuffer):
         return (self.head - 1 - back) % self.rows
 
     def _observed(self, rows: Tensor, envs: Tensor) -> Tensor:
-        return self._shown(self._stacks[rows, envs], self._vectors[rows, envs])
+        return self._stack_rows(self._stacks[rows, envs], self._vectors[rows, envs])
 
     def _observed_next(self, rows: Tensor, envs: Tensor) -> Tensor:
         stacks = self._next_stacks(self._stacks[rows, envs], self._next_frames[rows, envs])
-        return self._shown(stacks, self._next_vectors[rows, envs])
+        return self._stack_rows(stacks, self._next_vectors[rows, envs])
 
-    def _shown(self, stacks: Tensor, vectors: Tensor) -> Tensor:
+    def _stack_rows(self, stacks: Tensor, vectors: Tensor) -> Tensor:
         """Rows of the layout, of stacks of these frames, shape (B, K)."""
         frames = torch.as_tensor(self._frames.read(stacks.numpy()))
         return torch.cat([frames.flatten(1), vectors.view(torch.uint8)], dim=1)
