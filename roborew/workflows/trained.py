@@ -127,9 +127,12 @@ def same_critic(run: RunDirectory, before: int, now: int) -> bool:
     if before == now:
         return True
     config = run.config(TrainConfig)
-    first, second = (config_of_phase(run, config, number).reward.name for number in (before, now))
+    first, second = (config_of_phase(run, config, number).reward for number in (before, now))
+    # What a judge is still to teach is none.
+    if not first.is_critic:
+        return False
     # A configuration names the digest of its weights.
-    return read_config(Path(first)) == read_config(Path(second))
+    return read_config(Path(first.name)) == read_config(Path(second.name))
 
 
 def last_change(run: RunDirectory, refits: int) -> int:

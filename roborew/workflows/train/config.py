@@ -382,9 +382,10 @@ class TrainConfig:
     @property
     def rescores_replay(self) -> bool:
         """Whether a new critic pays anew what the agent remembers."""
+        if not self.reward.is_taught and (self.refit is None or self.refit_replay == "forget"):
+            return False
         remembers = hasattr(self.agent.factory(), "use_experience")
-        from_state = self.observations.kind == "state"
-        return bool(self.refit) and self.refit_replay == "rescore" and remembers and from_state
+        return remembers and self.observations.kind == "state"
 
     @property
     def phases(self) -> tuple[int, ...]:

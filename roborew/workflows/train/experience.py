@@ -29,7 +29,7 @@ def make_logged_env(run: RunDirectory, config: TrainConfig, refits: int) -> Envi
     if not _keeps_log(config, env):
         return env
     try:
-        is_last = refits == config.num_refits
+        is_last = refits == len(config.phases) - 1
         return ExperienceLog(env, experience_path(run), refits, is_last)
     except BaseException:
         env.close()  # nobody else has it yet

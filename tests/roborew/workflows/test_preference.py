@@ -73,7 +73,9 @@ def config_of(url: str, **options: object) -> TrainConfig:
 RESTARTS = {"restart_agent": True, "teaching_share": 0.75}
 
 
-@pytest.mark.parametrize(("agent", "options"), [("ppo", {}), ("sac", {}), ("ppo", RESTARTS)])
+@pytest.mark.parametrize(
+    ("agent", "options"), [("ppo", {}), ("sac", {}), ("ppo", RESTARTS), ("sac", RESTARTS)]
+)
 def test_interrupted_at_any_rollout_or_budget_equals_uninterrupted(
     url: str, tmp_path: Path, agent: str, options: dict[str, object]
 ) -> None:

@@ -91,3 +91,4 @@ class AntV1(EndsAtFall, Ant):
     """`Ant` that ends at a fall or beside the lane."""
 
     id = "roborew/Ant-v1"
+    train_timesteps = 1_500_000
