@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from experiments.agents.run import (
+    TASKS,
     PlannedRun,
     agents_parser,
     camera_words,
@@ -23,40 +24,6 @@ from experiments.agents.run import (
 )
 from experiments.critics.tables import Rows
 
-HAND_TASKS = (
-    "Reach-v0",
-    "Push-v0",
-    "PickPlace-v0",
-    "Stack-v0",
-    "PegInsert-v0",
-    "Tidy-v0",
-    "Press-v0",
-    "DrawerOpen-v0",
-    "DrawerClose-v0",
-    "DoorOpen-v0",
-    "Sweep-v0",
-    "TapTurn-v0",
-)
-"""Tasks in which a hand moves things."""
-BODY_TASKS = (
-    "CartPole-v1",
-    "MountainCar-v0",
-    "Cheetah-v0",
-    "Hopper-v1",
-    "Walker-v1",
-    "Ant-v1",
-    "QuadrupedStand-v1",
-    "HumanoidStand-v0",
-    "HumanoidKneel-v0",
-    "HumanoidRaiseArms-v0",
-    "HumanoidHandsOnHips-v0",
-    "HumanoidArmsCrossed-v0",
-    "HumanoidOneLeg-v0",
-    "HumanoidSideSplits-v0",
-    "HumanoidLotus-v0",
-)
-"""Tasks in which the whole body moves."""
-TASKS = (*HAND_TASKS, *BODY_TASKS)
 KEYS = ("task", "agent", "demonstrations", "seed", "settings")
 FIGURES = (
     "true_success",

@@ -17,8 +17,9 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from experiments.agents.demonstrations import HAND_TASKS, demonstration_words
+from experiments.agents.demonstrations import demonstration_words
 from experiments.agents.run import (
+    HAND_TASKS,
     IMITATING_SAC,
     PAY_EACH_STATE,
     PlannedRun,

@@ -1,4 +1,4 @@
-"""Agents that are paid a perfect dense reward, as `roborew train` trains them by default.
+"""Agents that are paid a perfect dense reward, as `roborew train` trains them by default, in all tasks.
 
     python -m experiments.agents.run --work FOLDER [--tasks CartPole-v1 Hopper-v1] [--seeds 0 1 2]
     [--agent ppo] [-- further words of `roborew train`]
@@ -22,7 +22,40 @@ from typing import Any
 from experiments.critics.tables import Rows
 from roborew.workflows.evaluate import read_summary
 
-TASKS = ("CartPole-v1", "Hopper-v1", "Walker-v1", "Ant-v1", "QuadrupedStand-v1")
+HAND_TASKS = (
+    "Reach-v0",
+    "Push-v0",
+    "PickPlace-v0",
+    "Stack-v0",
+    "PegInsert-v0",
+    "Tidy-v0",
+    "Press-v0",
+    "DrawerOpen-v0",
+    "DrawerClose-v0",
+    "DoorOpen-v0",
+    "Sweep-v0",
+    "TapTurn-v0",
+)
+"""Tasks in which a hand moves things."""
+BODY_TASKS = (
+    "CartPole-v1",
+    "MountainCar-v0",
+    "Cheetah-v0",
+    "Hopper-v1",
+    "Walker-v1",
+    "Ant-v1",
+    "QuadrupedStand-v1",
+    "HumanoidStand-v0",
+    "HumanoidKneel-v0",
+    "HumanoidRaiseArms-v0",
+    "HumanoidHandsOnHips-v0",
+    "HumanoidArmsCrossed-v0",
+    "HumanoidOneLeg-v0",
+    "HumanoidSideSplits-v0",
+    "HumanoidLotus-v0",
+)
+"""Tasks in which the whole body moves."""
+TASKS = (*HAND_TASKS, *BODY_TASKS)
 KEYS = ("task", "agent", "seed", "settings")
 FIGURES = (
     "true_success",
