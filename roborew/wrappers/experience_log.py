@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from roborew.storage.record_file import RecordFile, read_records
 from roborew.types import BoolArray, FloatArray, Frame, RenderableVectorEnv, Video, check_video
+from roborew.wrappers.reset_mask import split_reset_mask
 
 STEPS, FRAMES = "steps.bin", "frames.bin"
 STATE = {STEPS: "logged_steps", FRAMES: "logged_frames"}
@@ -74,9 +75,7 @@ class ExperienceLog(VectorWrapper[Any, Any, Any, Any, Any]):
         self, *, seed: int | list[int | None] | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Any, dict[str, Any]]:
         """Reset all environments, or those in ``options["reset_mask"]``."""
-        begun = np.ones(self.num_envs, np.bool_)
-        if options is not None and "reset_mask" in options:
-            begun = np.array(options["reset_mask"], np.bool_)
+        begun, options = split_reset_mask(options, self.num_envs)
         if not self._goes_on:
             self._begin_phase()
         observations, infos = self.env.reset(seed=cast(Any, seed), options=options)

@@ -31,6 +31,7 @@ from roborew.types import (
 )
 from roborew.wrappers.episode_tracker import EpisodeTracker, StepMasks, StepRewards, SuccessDetector
 from roborew.wrappers.pixel_observations import PixelObservations
+from roborew.wrappers.reset_mask import split_reset_mask
 from roborew.wrappers.scorer import FrameScorer, check_scorable
 
 StepResult = tuple[Any, NDArray[Any], BoolArray, BoolArray, dict[str, Any]]
@@ -78,10 +79,7 @@ class RewardWrapper(VectorWrapper[Any, Any, Any, Any, Any]):
     ) -> tuple[Any, dict[str, Any]]:
         """Reset all environments, or those in ``options["reset_mask"]``; infos gain their
         scores."""
-        begun = np.ones(self.num_envs, dtype=np.bool_)
-        if options is not None and "reset_mask" in options:
-            begun = np.array(options["reset_mask"], dtype=np.bool_)
-            options = dict(options)  # Gymnasium's environments take the mask out of it
+        begun, options = split_reset_mask(options, self.num_envs)
         start = perf_counter()
         observations, infos = self.env.reset(seed=cast(Any, seed), options=options)
         self.seconds["physics"] += perf_counter() - start

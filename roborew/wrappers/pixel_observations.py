@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from roborew.errors import InvalidInputError
 from roborew.storage.checkpoints import select_prefix, with_prefix
 from roborew.types import BoolArray, Video, check_video, frame_renderer, renderable
+from roborew.wrappers.reset_mask import split_reset_mask
 
 LARGEST_SIDE = 64
 """Pictures are shrunk until no side is longer [pixels], if nothing else is asked for."""
@@ -80,10 +81,7 @@ class PixelObservations(VectorWrapper[Any, Any, Any, Any, Any]):
         self, *, seed: int | list[int | None] | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Any, dict[str, Any]]:
         """Reset all environments, or those in ``options["reset_mask"]``, and draw these."""
-        begun = np.ones(self.num_envs, np.bool_)
-        if options is not None and "reset_mask" in options:
-            begun = np.array(options["reset_mask"], np.bool_)
-            options = dict(options)  # Gymnasium's environments take the mask out of it
+        begun, options = split_reset_mask(options, self.num_envs)
         self._state, infos = self.env.reset(seed=cast(Any, seed), options=options)
         self._draw(begun)
         first = self._pictures(self._frames[begun])

@@ -295,7 +295,7 @@ class SAC:
 
     def _empty_replay(self, num_envs: int) -> ReplayBuffer:
         size = self.config.buffer_size
-        if self._pictures is None:
+        if self._pictures is None or self._layout.stack is None:
             # Episodes are longer than eight steps, or the oldest pictures give way a little earlier.
             return self._replay_of(size, num_envs, self._ring(size + 8 * num_envs, size // 8))
         path, total_steps = self._pictures
