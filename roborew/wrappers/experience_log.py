@@ -17,7 +17,7 @@ from gymnasium.vector import VectorEnv, VectorWrapper
 from numpy.typing import NDArray
 
 from roborew.storage.record_file import RecordFile, read_records
-from roborew.types import BoolArray, FloatArray, Frame, RenderableVectorEnv, Video, check_video
+from roborew.types import BoolArray, FloatArray, Frame, Video, check_video, renderable
 from roborew.wrappers.reset_mask import split_reset_mask
 
 STEPS, FRAMES = "steps.bin", "frames.bin"
@@ -53,7 +53,7 @@ class ExperienceLog(VectorWrapper[Any, Any, Any, Any, Any]):
     """Passes everything on, and logs it; like the environment it goes back to where `get_state` was.
 
     Args:
-        env: of flat observations, which fits `RenderableVectorEnv`; one picture of it is drawn.
+        env: of flat observations, with a layer that fits `RenderableVectorEnv`; one picture is drawn.
         folder: of the log, which goes on where there is one.
         phase: how many rewards have paid the agent before.
         is_last: nothing will be paid anew any more, so nothing is logged.
@@ -63,7 +63,9 @@ class ExperienceLog(VectorWrapper[Any, Any, Any, Any, Any]):
         self, env: VectorEnv[Any, Any, Any], folder: Path, phase: int, is_last: bool = False
     ) -> None:
         super().__init__(env)
-        self._inner = cast(RenderableVectorEnv, env)
+        inner = renderable(env)
+        assert inner is not None
+        self._inner = inner
         self._folder = folder
         self._phase = phase
         self._is_last = is_last

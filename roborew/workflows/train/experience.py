@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 from roborew.agents.base import Agent
 from roborew.data.demonstration import MIN_FRAMES, Demonstration
 from roborew.storage.run import RunDirectory
+from roborew.storage.staging import remove_tree
 from roborew.types import Frame, renderable
 from roborew.workflows.factories import Environment, make_env
 from roborew.workflows.train.config import TrainConfig
@@ -52,7 +52,8 @@ def keep_pictures(run: RunDirectory, config: TrainConfig, agent: Agent) -> None:
 def forget_experience(run: RunDirectory) -> None:
     """Remove what only a run that goes on needs."""
     for folder in (experience_path(run), pictures_path(run).parent):
-        shutil.rmtree(folder, ignore_errors=True)
+        if folder.exists():
+            remove_tree(folder)
 
 
 @dataclass(frozen=True, slots=True)

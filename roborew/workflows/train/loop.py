@@ -149,6 +149,8 @@ def train(run: RunDirectory, observe: Observer | None = None, refit: Refit = no_
     checkpoint = run.load_checkpoint()
     outcome = Outcome(ended="finished", steps=0 if checkpoint is None else checkpoint.step)
     if outcome.steps >= config.timesteps:
+        # It may have been killed between its last checkpoint and this.
+        forget_experience(run)
         return outcome
     with torch_threads(config.threads), open_trackers(run, config, outcome.steps) as trackers:
         for refits, until in enumerate(config.phases):

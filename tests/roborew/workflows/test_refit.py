@@ -373,7 +373,11 @@ def test_all_that_an_agent_did_is_paid_anew(
         with closing(make_env(config, config.num_envs)) as env:
             _check_first_score(env, model, config.sentence, played[0])
     assert len(given) == 2
-    # Its pictures have served their purpose.
+    # Its pictures have served their purpose, also where a process was killed just before the end.
+    assert not experience_path(run).exists()
+    experience_path(run).mkdir()
+    with RunDirectory.resume(run.path) as run:
+        assert train(run, refit=refit.refit).ended == "finished"
     assert not experience_path(run).exists()
 
 
