@@ -18,16 +18,12 @@ from gymnasium.spaces import Box
 from roborew.data.demonstration import Demonstration
 from roborew.data.lerobot import open_lerobot
 from roborew.data.reading import read_demonstrations
-from roborew.errors import InvalidInputError, RoborewError
-from roborew.storage.run import RunDirectory
+from roborew.errors import InvalidInputError
 from roborew.workflows.collect import CollectConfig, sources
 from roborew.workflows.collect.collect import FIRST_SEED, CollectStatus, collect_demonstrations
 from roborew.workflows.fit import FitConfig, fit_critic
-from roborew.workflows.parts import AgentConfig, CriticConfig, EncoderConfig, RewardConfig
-from roborew.workflows.train.config import EnvConfig, TrainConfig
-from roborew.workflows.train.loop import start, train
+from roborew.workflows.parts import CriticConfig, EncoderConfig
 from roborew.workflows.train.recorded_env import RecordedEnv
-from roborew.workflows.trained import load_trained
 from roborew_envs.experts.behaviors import Behavior, NoFailureError
 from roborew_envs.suites import SuiteVectorEnv, find_env_spec
 from roborew_envs.suites.demonstrations import (
@@ -58,6 +54,11 @@ def installed(env_id: str) -> None:
         find_env_spec(env_id)
     except DependencyNotInstalled:
         pytest.skip(f"the package of {env_id} is not installed here; .ci/suites runs this")
+
+
+def as_fast_as_it_goes(observations: Any) -> Any:
+    """An expert of `Timer`."""
+    return np.full((len(observations), 1), 4, np.float32)
 
 
 class Timer(gymnasium.Env[Any, Any]):
@@ -392,48 +393,6 @@ def test_a_critic_is_fitted_to_such_a_set(drawer: Path) -> None:
     assert len(fitted.examples[0].features) == demonstrations[0].length
 
 
-def trained(path: Path, **changes: Any) -> Path:
-    """An agent that learned for a moment."""
-    small = {"hidden_dim": 8, "batch_size": 8, "gradient_steps": 1, "report_every": 4}
-    config = TrainConfig(
-        env=EnvConfig("tests/Timer-v0"),
-        instruction="move about",
-        reward=RewardConfig("env"),
-        agent=AgentConfig("sac", {**small, "learning_starts": 8}),
-        total_timesteps=32,
-        num_envs=2,
-    )
-    with start(replace(config, **changes), path) as run:
-        train(run)
-    return path
-
-
-def test_an_agent_may_be_the_expert_where_a_suite_brings_none(tmp_path: Path) -> None:
-    run = trained(tmp_path / "run")
-    config = replace(CHANCE, behaviors=("expert", "random"), expert=run)
-    films = list(
-        read_demonstrations(collect_demonstrations("tests/Timer-v0", config, tmp_path / "set"))
-    )
-    agent = load_trained(RunDirectory.open(run)).agent
-    assert [film.notes["behavior"] for film in films] == ["expert"] * 2 + ["random"] * 2
-    film = films[0]
-    assert film.observations is not None and film.actions is not None
-    for observed, action in zip(film.observations[:-1], film.actions[:-1], strict=True):
-        np.testing.assert_allclose(agent.act(observed[None])[0], action, rtol=1e-5)
-
-
-def test_an_agent_that_repeats_its_actions_shows_each_as_often(tmp_path: Path) -> None:
-    run = trained(tmp_path / "run", env=EnvConfig("tests/Timer-v0", action_repeat=2))
-    config = replace(CHANCE, behaviors=("expert", "noisy"), expert=run)
-    films = list(
-        read_demonstrations(collect_demonstrations("tests/Timer-v0", config, tmp_path / "set"))
-    )
-    for film in films[:2]:
-        assert film.actions is not None
-        np.testing.assert_array_equal(film.actions[0:4:2], film.actions[1:4:2])
-        assert (film.actions[0] != film.actions[2]).all()
-
-
 def test_a_reward_may_tell_success_where_nothing_else_does(tmp_path: Path) -> None:
     run = tmp_path / "set"
     config = replace(CHANCE, success_reward=3.0)
@@ -472,48 +431,3 @@ def test_a_camera_may_be_named_as_its_suite_does(tmp_path: Path) -> None:
     replayed = RecordedEnv([film], ["external_camera_0"])
     replayed.reset()
     np.testing.assert_array_equal(replayed.render()[0], film.video()[0])
-
-
-def test_a_run_that_cannot_show_it_is_no_expert(tmp_path: Path) -> None:
-    run = trained(tmp_path / "run")
-    for env, message in (
-        ("tests/Timer-black-v0", "trained in tests/Timer-v0"),
-        ("roborew/Press-v0", "expert of its own"),
-    ):
-        with pytest.raises(InvalidInputError, match=message):
-            collect_demonstrations(env, replace(CHANCE, expert=run), tmp_path / "set")
-    assert not (tmp_path / "set").exists()
-
-
-def as_fast_as_it_goes(observations: Any) -> Any:
-    """An expert of `Timer`."""
-    return np.full((len(observations), 1), 4, np.float32)
-
-
-def test_a_function_may_be_the_expert(tmp_path: Path) -> None:
-    config = replace(
-        CHANCE, behaviors=("expert", "random"), expert=Path(f"{__name__}:as_fast_as_it_goes")
-    )
-    films = list(read_demonstrations(collect_demonstrations("tests/Timer-v0", config, tmp_path)))
-    assert [film.notes["behavior"] for film in films] == ["expert"] * 2 + ["random"] * 2
-    for film in films[:2]:
-        assert film.actions is not None
-        assert (film.actions == 4).all()
-
-
-@pytest.mark.parametrize(
-    ("expert", "message"),
-    [
-        (f"{__name__}:CHANCE", "expected a class or function"),
-        (f"{__name__}:nobody", "nobody"),
-        ("no.such.module:expert", "no.such"),
-        ("no-such-run", "no-such-run"),
-    ],
-)
-def test_what_is_no_expert_is_said_before_anything_is_written(
-    expert: str, message: str, tmp_path: Path
-) -> None:
-    config = replace(CHANCE, behaviors=("expert",), expert=Path(expert))
-    with pytest.raises(RoborewError, match=message):
-        collect_demonstrations("tests/Timer-v0", config, tmp_path / "set")
-    assert not (tmp_path / "set").exists()
