@@ -319,9 +319,13 @@ class TrainConfig:
         # no pictures.
         earlier: dict[str, Any] = {"log": [], "demos": None, "num_demos": None, "patience": None}
         earlier["demo_failures"] = None
-        earlier |= {"success_bonus": None, **_defaults(REFIT_SETTINGS), "refit_replay": "forget"}
+        earlier |= {"success_bonus": None, **_defaults(REFIT_SETTINGS)}
         earlier["observations"] = to_json(ObservationsConfig())
-        return {**earlier, **nested(content)}
+        content = nested(content)
+        if content.get("refit") is not None:
+            # Their replay began anew with each critic, and nothing was logged that could be paid again.
+            earlier["refit_replay"] = "forget"
+        return {**earlier, **content}
 
     @property
     def part_names(self) -> dict[str, str]:

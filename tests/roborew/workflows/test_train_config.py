@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,17 @@ def test_a_config_of_an_earlier_release_is_read_and_said_what_it_is_called_now(
     assert (
         "goal is instruction now" in caplog.text and "steps is total_timesteps now" in caplog.text
     )
+
+
+@pytest.mark.parametrize("refits", [True, False])
+def test_a_run_of_before_goes_on_as_it_began_where_a_refit_forgot_the_replay(
+    refits: bool, tmp_path: Path
+) -> None:
+    config = TrainConfig(reward=RewardConfig(str(tmp_path)), refit=tmp_path if refits else None)
+    content = to_json(config)
+    del content["refit_replay"]
+    expected = "forget" if refits else "rescore"
+    assert from_json(TrainConfig, content) == replace(config, refit_replay=expected)
 
 
 def test_an_exploration_that_the_agent_ignored_is_left_out() -> None:
