@@ -2,112 +2,131 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from roborew.storage.atomic import CONTINUE_TRAINING, explain_full_disk
+from roborew.storage.record_file import RecordFile, read_records
 
 Bytes = NDArray[np.uint8]
 
 
-class FrameStore:
-    """Frames in the order in which they came, each with a number; the oldest give way.
+class FrameStore(Protocol):
+    """Frames in the order in which they came, each with a number.
+
+    Attributes:
+        frame_size: bytes of a frame, S.
+        oldest: number of the oldest frame that is still there.
+    """
+
+    frame_size: int
+
+    @property
+    def oldest(self) -> int: ...
+
+    def append(self, frames: Bytes) -> NDArray[np.int64]:
+        """Keep frames, shape (n, S); return their numbers."""
+        ...
+
+    def read(self, numbers: NDArray[np.int64]) -> Bytes:
+        """Return the frames of these numbers, shape (..., S)."""
+        ...
+
+    def state_dict(self) -> dict[str, NDArray[Any]]:
+        """Return what a checkpoint has to hold."""
+        ...
+
+    def load_state_dict(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Take over what `state_dict` returned."""
+        ...
+
+
+class FrameRing:
+    """Frames in memory, of which the oldest give way; a `FrameStore`.
 
     Args:
-        capacity: frames that it holds.
+        capacity: frames that it holds; memory is taken page by page, as they come.
         frame_size: bytes of a frame.
     """
 
     def __init__(self, capacity: int, frame_size: int) -> None:
-        self.capacity = capacity
         self.frame_size = frame_size
-        self.written = 0
-        """Frames so far, and so the number of the next one."""
-        self._frames = self._open()
+        self._written = 0
+        self._frames = np.empty((capacity, frame_size), np.uint8)
 
     @property
     def oldest(self) -> int:
-        """Number of the oldest frame that is still there."""
-        return max(0, self.written - self.capacity)
-
-    @property
-    def num_bytes(self) -> int:
-        """Room of all frames once it is full; taken as they come."""
-        return self.capacity * self.frame_size
+        """See `FrameStore`."""
+        return max(0, self._written - len(self._frames))
 
     def append(self, frames: Bytes) -> NDArray[np.int64]:
-        """Keep frames, shape (n, S); return their numbers."""
-        numbers = np.arange(self.written, self.written + len(frames))
-        self._put(numbers % self.capacity, frames)
-        self.written += len(frames)
+        """See `FrameStore`."""
+        numbers = np.arange(self._written, self._written + len(frames))
+        self._frames[numbers % len(self._frames)] = frames
+        self._written += len(frames)
         return numbers
 
     def read(self, numbers: NDArray[np.int64]) -> Bytes:
-        """Return the frames of these numbers, shape (..., S)."""
-        return self._frames[numbers % self.capacity]
+        """See `FrameStore`."""
+        return self._frames[numbers % len(self._frames)]
 
     def state_dict(self) -> dict[str, NDArray[Any]]:
-        """Return what is kept, and how much there has been."""
-        frames = self._frames[: min(self.written, self.capacity)].copy()
-        return {"frames": frames, "written": np.array(self.written)}
+        """Return all frames, and how many there have been."""
+        frames = self._frames[: min(self._written, len(self._frames))].copy()
+        return {"frames": frames, "written": np.array(self._written)}
 
     def load_state_dict(self, arrays: Mapping[str, NDArray[Any]]) -> None:
-        """Take over what `state_dict` returned, of a store of the same size."""
-        self.written = int(arrays["written"])
+        """Take over what `state_dict` returned, of a ring of the same size."""
+        self._written = int(arrays["written"])
         self._frames[: len(arrays["frames"])] = arrays["frames"]
 
-    def _open(self) -> Bytes:
-        # Memory is taken page by page, as frames come.
-        return np.empty((self.capacity, self.frame_size), np.uint8)
 
-    def _put(self, places: NDArray[np.int64], frames: Bytes) -> None:
-        self._frames[places] = frames
-
-
-class FrameFile(FrameStore):
-    """Frames in a file that has room for all of a run, so that none gives way: what was written after a
-    checkpoint is written again when a run goes on from there, and a checkpoint need not hold it.
+class FrameFile:
+    """Frames in a file, none of which gives way, so that a checkpoint need not hold them; a `FrameStore`.
 
     Args:
         path: of the file; it and its folder are made where there are none.
-        capacity: see `FrameStore`.
-        frame_size: see `FrameStore`.
+        frame_size: bytes of a frame.
     """
 
-    def __init__(self, path: Path, capacity: int, frame_size: int) -> None:
+    oldest = 0
+
+    def __init__(self, path: Path, frame_size: int) -> None:
+        self.frame_size = frame_size
         self._path = path
-        super().__init__(capacity, frame_size)
+        self._dtype = np.dtype([("frame", "u1", (frame_size,))])
+        self._written = 0
+
+    def append(self, frames: Bytes) -> NDArray[np.int64]:
+        """See `FrameStore`; what was written after a checkpoint that was taken up has not happened.
+
+        Raises:
+            DiskFullError: the disk or the quota is full.
+        """
+        records = np.zeros(len(frames), self._dtype)
+        records["frame"] = frames
+        # Nobody closes an agent, so nothing stays open.
+        with closing(RecordFile(self._path, self._dtype)) as file:
+            file.truncate(self._written)
+            file.append(records)
+        numbers = np.arange(self._written, self._written + len(frames))
+        self._written += len(frames)
+        return numbers
+
+    def read(self, numbers: NDArray[np.int64]) -> Bytes:
+        """See `FrameStore`."""
+        return read_records(self._path, self._dtype)["frame"][numbers]
 
     def state_dict(self) -> dict[str, NDArray[Any]]:
-        """Return how much there has been; the file is on the disk then."""
-        with self._path.open("rb") as file:
-            os.fsync(file.fileno())
-        return {"written": np.array(self.written)}
+        """Return how many there have been; they are on the disk then."""
+        with closing(RecordFile(self._path, self._dtype)) as file:
+            file.sync()
+        return {"written": np.array(self._written)}
 
     def load_state_dict(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Take over what `state_dict` returned, of the same file."""
-        self.written = int(arrays["written"])
-
-    def _open(self) -> Bytes:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        with self._path.open("ab") as file:
-            # A hole takes no room on the disk before something is written there.
-            file.truncate(self.num_bytes)
-        return np.memmap(self._path, np.uint8, "r", shape=(self.capacity, self.frame_size))
-
-    def _put(self, places: NDArray[np.int64], frames: Bytes) -> None:
-        # Not through the map: a full disk would end the process there, where a write says so.
-        with (
-            explain_full_disk(self._path, frames.nbytes, CONTINUE_TRAINING),
-            self._path.open("r+b", buffering=0) as file,
-        ):
-            for place, frame in zip(places.tolist(), frames, strict=True):
-                file.seek(place * self.frame_size)
-                content = memoryview(frame.tobytes())
-                while content:
-                    content = content[file.write(content) :]
+        self._written = int(arrays["written"])

@@ -28,7 +28,7 @@ from roborew.agents.env_checks import (
 )
 from roborew.agents.normalization import RunningMeanStd
 from roborew.agents.pixels.encoder import PixelActor, PixelEncoder, PixelQEnsemble, Trunk
-from roborew.agents.pixels.frame_store import FrameFile, FrameStore
+from roborew.agents.pixels.frame_store import FrameFile, FrameRing, FrameStore
 from roborew.agents.pixels.layout import Observations, observation_layout
 from roborew.agents.pixels.replay_buffer import PixelReplayBuffer
 from roborew.agents.rollout_report import Callback, EpisodeStatistics
@@ -109,7 +109,7 @@ class SAC:
         self._replay: ReplayBuffer | None = None
         self._demonstrations: ReplayBuffer | None = None
         self._experience: ReplayBuffer | None = None
-        self._pictures: tuple[Path, int] | None = None
+        self._pictures: Path | None = None
         self._env: VectorEnv[Any, Any, Any] | None = None
         self._observations: NDArray[Any] | None = None
         self._episodes = EpisodeStatistics(0)
@@ -134,15 +134,14 @@ class SAC:
         """
         self._experience = self._buffer_of(episodes)
 
-    def keep_pictures(self, path: Path, total_steps: int) -> None:
+    def keep_pictures(self, path: Path) -> None:
         """Let the frames that are remembered lie in a file, and not in memory and checkpoints; called
         before `learn`, and before a saved state is loaded. An agent that observes none makes no file.
 
         Args:
             path: of the file, which the run keeps until it ends.
-            total_steps: of the run, over all environments.
         """
-        self._pictures = (path, total_steps)
+        self._pictures = path
 
     def replay_bytes(self, num_envs: int, total_steps: int) -> int:
         """Return the memory that the replay will take after so many steps of all environments, without
@@ -298,19 +297,12 @@ class SAC:
         if self._pictures is None or self._layout.stack is None:
             # Episodes are longer than eight steps, or the oldest pictures give way a little earlier.
             return self._replay_of(size, num_envs, self._ring(size + 8 * num_envs, size // 8))
-        path, total_steps = self._pictures
-        num_frames = self._num_frames(num_envs, total_steps)
-        frames = FrameFile(path, num_frames, self._layout.frame_size)
+        frames = FrameFile(self._pictures, self._layout.frame_size)
         return self._replay_of(size, num_envs, frames)
 
-    def _ring(self, steps: int, starts: int) -> FrameStore:
+    def _ring(self, steps: int, starts: int) -> FrameRing:
         """Room in memory for the frames after so many steps, and those at so many beginnings."""
-        return FrameStore(steps + starts, self._layout.frame_size)
-
-    def _num_frames(self, num_envs: int, total_steps: int) -> int:
-        """Frames of a whole run, where every step may be the first of an episode."""
-        steps = -(-total_steps // num_envs) + self.config.report_every
-        return 2 * steps * num_envs
+        return FrameRing(steps + starts, self._layout.frame_size)
 
     def _replay_of(self, capacity: int, num_envs: int, frames: FrameStore) -> ReplayBuffer:
         if self._layout.stack is None:

@@ -44,9 +44,9 @@ def _keeps_log(config: TrainConfig, env: Environment) -> bool:
 
 def keep_pictures(run: RunDirectory, config: TrainConfig, agent: Agent) -> None:
     """Let an agent that remembers pictures keep them in a file of its run."""
-    keep: Callable[[Path, int], None] | None = getattr(agent, "keep_pictures", None)
+    keep: Callable[[Path], None] | None = getattr(agent, "keep_pictures", None)
     if keep is not None and config.observations.kind != "state":
-        keep(pictures_path(run), config.timesteps)
+        keep(pictures_path(run))
 
 
 def forget_experience(run: RunDirectory) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,13 @@ import pytest
 import torch
 from gymnasium.spaces import Box, Dict
 
-from roborew.agents.pixels.frame_store import FrameFile, FrameStore
+from roborew.agents.pixels.frame_store import FrameFile, FrameRing
 from roborew.agents.pixels.layout import ObservationLayout
 from roborew.agents.pixels.replay_buffer import PixelReplayBuffer
 from roborew.agents.sac.agent import SAC
 from roborew.agents.sac.config import SACConfig
 from roborew.errors import DiskFullError
+from roborew.storage import record_file
 
 LAYOUT = ObservationLayout((3, 1, 2, 2), 1)
 NUM_ENVS = 2
@@ -56,9 +58,9 @@ class Episodes:
 
 def buffer_of(rows: int, starts: int = 40, file: Path | None = None) -> PixelReplayBuffer:
     """A buffer whose frames lie in memory, with room for so many starts, or in a file with room for all."""
-    frames = FrameStore((rows + 8) * NUM_ENVS + starts, LAYOUT.frame_size)
-    if file is not None:
-        frames = FrameFile(file, 1_000, LAYOUT.frame_size)
+    size = LAYOUT.frame_size
+    ring = FrameRing((rows + 8) * NUM_ENVS + starts, size)
+    frames = ring if file is None else FrameFile(file, size)
     return PixelReplayBuffer(rows * NUM_ENVS, NUM_ENVS, LAYOUT, 1, frames)
 
 
@@ -137,18 +139,19 @@ def test_frames_in_a_file_are_in_no_checkpoint_and_take_no_room_before_they_come
     episodes.add_to(in_memory)
     episodes.add_to(in_file)
     assert in_memory.state_dict().keys() - in_file.state_dict().keys() == {"frames/frames"}
-    sparse = FrameFile(tmp_path / "large.bin", 10**9, 10**3)
-    sparse.append(np.ones((2, 10**3), np.uint8))
+    few = FrameFile(tmp_path / "large.bin", 10**3)
+    few.append(np.ones((2, 10**3), np.uint8))
     assert (tmp_path / "large.bin").stat().st_blocks * 512 < 10**6
 
 
 def test_a_disk_that_is_full_is_one_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    frames = FrameFile(tmp_path / "frames.bin", 10, 4)
+    frames = FrameFile(tmp_path / "frames.bin", 4)
 
-    def full(self: Path, *_: Any, **__: Any) -> Any:
-        raise OSError(errno.ENOSPC, "no space left")
+    class Full(FileIO):
+        def write(self, *_: Any) -> Any:
+            raise OSError(errno.ENOSPC, "no space left")
 
-    monkeypatch.setattr(Path, "open", full)
+    monkeypatch.setattr(record_file, "FileIO", Full)
     with pytest.raises(DiskFullError, match="--resume"):
         frames.append(np.ones((1, 4), np.uint8))
 
