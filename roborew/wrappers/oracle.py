@@ -42,6 +42,8 @@ class OracleReward(RewardWrapper):
         bonus: reward for success.
         raw_coef: reward a step for the whole of the progress, beside the gain: so that progress is
             worth holding.
+        success_coef: reward a step in which the goal holds, beside all other: so that it is held where
+            progress just short of it is nearly as good, as of a body that trembles on its feet.
         ends_at_success: end the episode at true success and pay the bonus. Switch it off for a goal
             that is to be held; above all with a ``raw_coef``, for which an agent would stay just
             short of the end.
@@ -56,16 +58,22 @@ class OracleReward(RewardWrapper):
         scale: float = 5.0,
         bonus: float = 4.0,
         raw_coef: float = 0.0,
+        success_coef: float = 0.0,
         ends_at_success: bool = True,
         score_every: int = 4,
     ) -> None:
         if kind not in ("dense", "sparse"):
             raise InvalidInputError(f"oracle reward: expected 'dense' or 'sparse'; got {kind!r}.")
-        if kind == "sparse" and (raw_coef or not ends_at_success):
+        if kind == "sparse" and (raw_coef or success_coef or not ends_at_success):
             raise InvalidInputError(
                 "oracle reward: the sparse one pays the bonus at the end alone, so it has no raw_coef "
-                "and ends at success; leave them out, or choose the dense one."
+                "and no success_coef and ends at success; leave them out, or choose the dense one."
             )
+        if not (math.isfinite(success_coef) and success_coef >= 0):
+            raise InvalidInputError(
+                f"oracle reward: expected a finite success_coef of at least 0; got {success_coef}."
+            )
+        self._success_coef = success_coef
         self._dense = kind == "dense"
         # Success is 0 or 1, so every threshold between them says the same.
         detector = SuccessDetector(threshold=0.5, bonus=bonus) if ends_at_success else None
@@ -79,7 +87,8 @@ class OracleReward(RewardWrapper):
         if self._dense:
             progress = np.asarray(infos["progress"], dtype=np.float32)
         # All 0 has no gains, so that the bonus alone is paid.
-        return self._tracker.step_rewards(masks, FrameScores(progress, masks.scored, success))
+        outcome = self._tracker.step_rewards(masks, FrameScores(progress, masks.scored, success))
+        return _with_success_paid(outcome, masks, infos, self._success_coef)
 
 
 class EnvironmentReward(RewardWrapper):
@@ -136,8 +145,15 @@ class SuccessBonusReward(LearnedReward):
     def _reward(self, masks: StepMasks, infos: Mapping[str, Any]) -> StepRewards:
         outcome = super()._reward(masks, infos)
         _require_truth(infos, "success")
-        holds = infos["success"] & masks.acted
-        return replace(outcome, rewards=outcome.rewards + self._success_bonus * holds)
+        return _with_success_paid(outcome, masks, infos, self._success_bonus)
+
+
+def _with_success_paid(
+    outcome: StepRewards, masks: StepMasks, infos: Mapping[str, Any], coef: float
+) -> StepRewards:
+    """The rewards of a step and, where an action led to a state in which the goal holds, ``coef``."""
+    holds = infos["success"] & masks.acted
+    return replace(outcome, rewards=outcome.rewards + coef * holds)
 
 
 def _check_factor(owner: str, name: str, value: float) -> None:

@@ -62,6 +62,7 @@ def test_every_setting_of_agent_and_reward_is_written_down(agent: str) -> None:
         "scale": 5.0,
         "bonus": 4.0,
         "raw_coef": 0.0,
+        "success_coef": 0.0,
         "ends_at_success": True,
     }
     assert from_json(TrainConfig, written) == config

@@ -54,7 +54,26 @@ def test_progress_that_is_held_is_paid_beside_the_gain(every: int) -> None:
     assert not ends.any()
 
 
-@pytest.mark.parametrize("settings", [{"raw_coef": 0.1}, {"ends_at_success": False}])
+@pytest.mark.parametrize("every", [1, 2, 3])
+def test_each_step_in_which_the_goal_holds_is_paid(every: int) -> None:
+    """The goal of a clock of six steps holds in the last of each episode."""
+    settings: dict[str, Any] = {"ends_at_success": False, "score_every": every}
+    without, _ = roll(OracleReward(clocks([6]), **settings), 12)
+    paid, _ = roll(OracleReward(clocks([6]), success_coef=0.5, **settings), 12)
+    expected = np.zeros((2, 6))
+    expected[:, -1] = 0.5
+    np.testing.assert_allclose(paid - without, expected.ravel(), atol=1e-9)
+
+
+@pytest.mark.parametrize("coef", [-0.1, np.inf, np.nan])
+def test_a_pay_of_success_that_is_none_is_refused(coef: float) -> None:
+    with pytest.raises(InvalidInputError, match="success_coef of at least 0"):
+        OracleReward(clocks([4]), success_coef=coef)
+
+
+@pytest.mark.parametrize(
+    "settings", [{"raw_coef": 0.1}, {"success_coef": 0.1}, {"ends_at_success": False}]
+)
 def test_the_sparse_reward_takes_no_setting_that_it_would_ignore(settings: dict[str, Any]) -> None:
     with pytest.raises(InvalidInputError, match="choose the dense one"):
         OracleReward(clocks([4]), "sparse", **settings)
