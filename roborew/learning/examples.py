@@ -53,8 +53,8 @@ class Example:
         progress: labels in [0, 1], shape (T,), float32, NaN where nobody knows; None where there
             are none at all.
         success: whether the episode ends in success; None where nobody knows.
-        reached: where the goal counts as reached, shape (T,), if success is told of each frame and
-            progress is labeled from it; None elsewhere.
+        reached: where the goal counts as reached, shape (T,), if success is told of each frame; None
+            elsewhere.
         quality: grade of the episode ("failure", "partial", "suboptimal", "success"); None where
             nobody graded it.
         spans: (stage, first frame, one past the last) in order; empty where nobody marked stages.

@@ -82,10 +82,10 @@ def progress_labels(example: Example) -> NDArray[np.float32]:
 def success_labels(example: Example, success_threshold: float = 0.95) -> NDArray[np.float32]:
     """Return whether the goal holds in each frame, 0 or 1, shape (T,), NaN where nobody knows.
 
-    Where success is told of each frame and progress is not, that is the answer.
-    Where progress is labeled, the goal holds from ``success_threshold`` on, and in the last frame
-    of a success whatever its label. Where only time is known, nothing is said of the second half of
-    a success before the threshold; of a failure every frame fails.
+    Where success is told of each frame, that is the answer: just short of the goal is no success.
+    Where only progress is labeled, the goal holds from ``success_threshold`` on, and in the last frame
+    of a success whatever its label. Where only time is known, nothing is said of the second half of a
+    success before the threshold; of a failure every frame fails.
     """
     if example.reached is not None:
         return example.reached.astype(np.float32)

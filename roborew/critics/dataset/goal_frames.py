@@ -27,7 +27,8 @@ class GoalSampler:
     Args:
         examples: demonstrations.
         visited: an agent's episodes, all of whose frames are negatives.
-        success_threshold: labeled progress from which the goal holds.
+        success_threshold: labeled progress from which the goal holds, where success is not told of each
+            frame.
 
     Attributes:
         frames: of all episodes, then the goal pictures, shape (N, D).

@@ -76,7 +76,7 @@ class WindowPairSampler:
         examples: at least one, none shorter than two frames.
         size: frames of a window, at least 3.
         truncate_ratio: share of an unlabeled success after which the task is already done.
-        success_threshold: progress from which the goal holds.
+        success_threshold: progress from which the goal holds, where success is not told of each frame.
     """
 
     def __init__(

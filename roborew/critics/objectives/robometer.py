@@ -55,7 +55,7 @@ class Robometer(TorchObjective["RobometerNetwork"]):
         num_layers: layers of attention.
         num_bins: that progress is spread over.
         truncate_ratio: share of an unlabeled success after which the task is already done.
-        success_threshold: progress from which the goal holds.
+        success_threshold: progress from which the goal holds, where success is not told of each frame.
     """
 
     spec: ClassVar[RewardSpec] = RewardSpec(

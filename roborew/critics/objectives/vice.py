@@ -44,7 +44,8 @@ class Vice(PerFrameObjective["ClassifierEnsemble"]):
         mixup_alpha: parameter of the Beta distribution by which pairs of frames are mixed; 0 mixes
             none.
         pessimism_coef: standard deviations of the members' logits that are taken off their mean.
-        success_threshold: labeled progress from which the goal holds.
+        success_threshold: labeled progress from which the goal holds, where success is not told of each
+            frame.
     """
 
     spec: ClassVar[RewardSpec] = RewardSpec(

@@ -93,8 +93,6 @@ def load_episode_frames(
         )
     progress = _progress(demonstration)
     success = _reached(demonstration)
-    if success is None:
-        success = demonstration.success
     episode = EpisodeFrames(
         frames=_frames(demonstration, cameras, indices, say),
         **embedder.of(demonstration),
@@ -228,18 +226,19 @@ def static_since(frames: Video) -> NDArray[np.int64]:
 
 
 def _progress(demonstration: Demonstration) -> NDArray[np.float32] | None:
-    if demonstration.progress is None and demonstration.keyframes:
+    if demonstration.progress is not None:
+        return demonstration.progress
+    if demonstration.keyframes:
         return progress_from_key_frames(demonstration.length, demonstration.keyframes)
     reached = _reached(demonstration)
-    return demonstration.progress if reached is None else progress_from_success(reached)
+    return None if reached is None else progress_from_success(reached)
 
 
 def _reached(demonstration: Demonstration) -> BoolArray | None:
-    """Where the goal counts as reached, if that is all that is told of an episode; None
-    elsewhere."""
-    says_more = demonstration.progress is not None or bool(demonstration.keyframes)
-    if says_more or demonstration.success is None:
-        return None
+    """Where the goal counts as reached, if success is told of each frame; None elsewhere."""
+    if demonstration.success is None or demonstration.progress is not None:
+        # Whoever tells progress, too, knows what springs back and what is lost.
+        return demonstration.success
     return hold_success(demonstration.success, demonstration.succeeded)
 
 

@@ -16,7 +16,7 @@ from roborew.checks.synthetic import PUSH, embedded_episode, progress_curve
 from roborew.critics.calibration import Calibration
 from roborew.critics.critic import Critic
 from roborew.evaluation import Measure, cycle_voc, forward_and_reversed, score_curve
-from roborew.learning.labels import progress_labels
+from roborew.learning.labels import progress_labels, success_labels
 from roborew.types import Clip, Scores
 from roborew.workflows.fit import FitConfig, Fitted, examples, fit_critic
 from roborew.workflows.fit.critic_metrics import critic_metrics, evaluate_critic
@@ -98,6 +98,21 @@ def test_success_that_is_told_of_each_frame_is_learned_where_progress_is_not() -
         np.testing.assert_array_equal(example.reached, example.progress == 1)
         assert example.reached.any() == bool(example.success)
         assert example.success or not example.progress.any()
+
+
+def test_success_that_is_told_of_each_frame_counts_where_progress_is_told_too() -> None:
+    """A body just before its line is not beyond it, though its progress is 0.96."""
+    curve = np.array([0, 0.5, 0.96, 0.97, 1, 1, 0.96, 1], np.float32)
+    films = [
+        demonstration("success", row, progress=curve, success=curve == 1, succeeded=True)
+        for row in range(3)
+    ]
+    config = FitConfig(critic=CriticConfig("ridge"), encoder=EncoderConfig("mini"), held_out=0)
+    fitted = fit_critic(films, config)
+    for example, episode in zip(fitted.examples, fitted.episode_frames, strict=True):
+        np.testing.assert_array_equal(success_labels(example), curve == 1)
+        np.testing.assert_array_equal(episode.success, curve == 1)
+        np.testing.assert_array_equal(example.progress, curve)
 
 
 def test_the_pooled_spearman_has_an_interval_and_abstentions_their_share(
