@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roborew.errors import InvalidInputError
+from roborew.types import BoolArray
 
 Indices = NDArray[np.int64]
 
@@ -71,24 +72,24 @@ def sample_rewound(rng: np.random.Generator, indices: Indices) -> Indices:
 
 
 def sample_near_miss(
-    rng: np.random.Generator, labels: NDArray[np.float32], low: float, high: float
+    rng: np.random.Generator, labels: NDArray[np.float32], reached: BoolArray, low: float
 ) -> Indices | None:
     """Draw the start of a success, cut off before it is done.
 
     Args:
         rng: decides where it is cut.
         labels: progress of each frame, shape (T,); NaN is never cut at.
+        reached: where the goal counts as reached, shape (T,); no such frame is kept.
         low: the last frame that is kept has at least so much progress.
-        high: no frame that is kept has so much.
 
     Returns:
         Indices 0 up to the cut; None where no cut keeps both.
 
     >>> labels = np.array([0, 0.2, 0.6, 0.95, 1], np.float32)
-    >>> sample_near_miss(np.random.default_rng(0), labels, 0.5, 0.9).tolist()
+    >>> sample_near_miss(np.random.default_rng(0), labels, labels > 0.9, 0.5).tolist()
     [0, 1, 2]
     """
-    done = np.flatnonzero(labels >= high)
+    done = np.flatnonzero(reached)
     unfinished = labels[: done[0]] if len(done) else labels
     cuts = np.flatnonzero(unfinished >= low)
     if not len(cuts):

@@ -87,12 +87,15 @@ class WindowPairSampler:
         success_threshold: float = 0.95,
     ) -> None:
         self._size = size
-        self._success_threshold = success_threshold
         self._episodes = PackedEpisodes(examples)
         instructions = [example.instruction for example in examples]
         self._tasks = np.array([instructions.index(name) for name in instructions], np.int64)
         self._curves = [truncated_progress_labels(example, truncate_ratio) for example in examples]
         self._progress = np.concatenate(self._curves)
+        self._reached = [
+            curve >= success_threshold if example.reached is None else example.reached
+            for curve, example in zip(self._curves, examples, strict=True)
+        ]
         successes = [success_labels(example, success_threshold) for example in examples]
         self._success = np.concatenate(successes)
 
@@ -180,10 +183,8 @@ class WindowPairSampler:
         if kind == 2:
             return sample_rewound(rng, sample_segment(rng, length))
         if kind == 3:
-            curve = self._curves[episode]
-            near_miss = sample_near_miss(
-                rng, curve, NEAR_MISS_MIN_PROGRESS, self._success_threshold
-            )
+            curve, reached = self._curves[episode], self._reached[episode]
+            near_miss = sample_near_miss(rng, curve, reached, NEAR_MISS_MIN_PROGRESS)
             if near_miss is not None:
                 return near_miss
         return np.arange(length)

@@ -64,7 +64,7 @@ def test_a_rewound_segment_goes_forward_then_back_by_single_frames_and_turns_onc
 @given(st.lists(st.floats(0, 1, width=32), min_size=1, max_size=30), SEEDS)
 def test_a_near_miss_ends_near_and_never_gets_there(labels: list[float], seed: int) -> None:
     curve = np.array(labels, np.float32)
-    kept = sample_near_miss(np.random.default_rng(seed), curve, 0.5, 0.9)
+    kept = sample_near_miss(np.random.default_rng(seed), curve, curve >= 0.9, 0.5)
     if kept is None:
         reached = np.nonzero(curve >= 0.9)[0]
         assert not (curve[: reached[0] if len(reached) else None] >= 0.5).any()

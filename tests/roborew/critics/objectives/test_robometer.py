@@ -160,6 +160,19 @@ def test_batches_show_both_orders_failures_and_other_tasks_in_labels_that_follow
     np.testing.assert_array_equal(second.preference(first)[np.isfinite(further)], 1 - known)
 
 
+@pytest.mark.parametrize("is_told", [True, False])
+def test_just_short_of_a_goal_is_no_success_where_success_is_told(is_told: bool) -> None:
+    curve = np.linspace(0, 1, 41, dtype=np.float32)
+    reached = curve == 1 if is_told else None
+    example = replace(embedded_episode("success", 0, 41), progress=curve, reached=reached)
+    first, _ = WindowPairSampler([example], 5).sample(np.random.default_rng(0), 400)
+    threshold = 1.0 if is_told else 0.95
+    np.testing.assert_array_equal(first.success, curve[first.frames] >= threshold)
+    # Films that stop short do so at any frame before it.
+    last_but_one = int(np.argmax(curve >= threshold)) - 1
+    assert (first.frames[:, -1] == last_but_one).any()
+
+
 def test_a_success_got_further_than_a_failure_of_which_nothing_else_is_known() -> None:
     def shown(progress: float, success: float) -> WindowBatch:
         return WindowBatch(
