@@ -111,7 +111,7 @@ class CartPoleV1(CartPole):
     """`CartPole` that ends where the pole has fallen."""
 
     id = "roborew/CartPole-v1"
-    train_timesteps = 130_000
+    train_timesteps = 300_000
     train_ppo = BODY_PPO
     train_oracle = HELD_GOAL
 

@@ -145,6 +145,7 @@ class QuadrupedStandV1(QuadrupedStand):
     """`QuadrupedStand` that ends where the back leans by 60 degrees."""
 
     id = "roborew/QuadrupedStand-v1"
+    train_timesteps = 1_500_000
     train_ppo = BODY_PPO
     train_oracle = HELD_GOAL
 
