@@ -60,12 +60,16 @@ HAND_CAMERAS = ["front", "side"]
 BODY = ["--behaviors", "expert", "noisy", "stall", "random"]
 CRITIC_EPISODES = 10
 """Of each behavior, that a critic is fitted to."""
+SUCCESS_FROM = "told"
+"""What a critic learns success from: what is told of each frame. Of critics of before it was the progress,
+from 0.95 on, and their rows say so."""
 KEYS = (
     "task",
     "agent",
     "demonstrations",
     "critic_episodes",
     "encoder_steps",
+    "success_from",
     "seed",
     "settings",
 )
@@ -136,7 +140,7 @@ def main(words: Sequence[str] | None = None) -> None:
         ]
 
     def plan(task: str, seed: int) -> PlannedRun:
-        how = (options.critic_episodes, options.encoder_steps)
+        how = (options.critic_episodes, options.encoder_steps, SUCCESS_FROM)
         key = (task, options.agent, options.count, *how, seed, settings)
         return key, lambda: words_of(task)
 
