@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import logging
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+import numpy as np
 import pytest
 
 from roborew.config import default_options, from_json, to_json
 from roborew.errors import InvalidInputError
 from roborew.rewards.mini import Mini
 from roborew.workflows.parts import AgentConfig, RewardConfig
+from roborew.workflows.rewards import make_reward_env
 from roborew.workflows.train.command import command
 from roborew.workflows.train.config import EnvConfig, ShapingConfig, TrainConfig
 from roborew.workflows.train.resolve import resolve, resolve_for_reward
@@ -120,6 +123,29 @@ def test_a_run_of_before_scores_could_be_held_goes_on_without() -> None:
         del written[group][name]
     before = from_json(TrainConfig, written)
     assert resolve_for_reward(before, Mini().spec) == config
+
+
+def test_a_run_of_before_success_could_be_paid_for_each_step_goes_on_without() -> None:
+    """Though its task would ask for that pay in a new run."""
+    config = resolve(
+        TrainConfig(env=EnvConfig("roborew/CartPole-v1"), reward=RewardConfig("oracle-dense"))
+    )
+    assert config.reward.options["success_coef"] > 0
+    written = to_json(config)
+    del written["reward"]["options"]["success_coef"]
+    before = from_json(TrainConfig, written)
+    gain = paid_for_a_standing_pole(config) - paid_for_a_standing_pole(before)
+    assert gain == pytest.approx(config.reward.options["success_coef"])
+
+
+def paid_for_a_standing_pole(config: TrainConfig) -> float:
+    """The reward of a step after which the goal of CartPole holds."""
+    with closing(make_reward_env(config, 1, None)) as env:
+        env.reset(seed=0)
+        cast(Any, env.unwrapped).core.simulation.place(0, np.zeros(2), np.zeros(2))
+        _, rewards, _, _, infos = env.step(np.zeros((1, 1)))
+        assert infos["success"][0]
+        return float(rewards[0])
 
 
 @pytest.mark.parametrize("kind", ["raw", "potential"])
