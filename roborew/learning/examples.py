@@ -48,7 +48,7 @@ class Example:
     Attributes:
         name: of the episode, unique in its set.
         instruction: what was asked for.
-        text: the instruction embedded, shape (E,), float32, of length one or zero.
+        text_embedding: the instruction embedded, shape (E,), float32, of length one or zero.
         features: shape (T, D), float32, T >= 2; may be memory-mapped and is never written to.
         progress: labels in [0, 1], shape (T,), float32, NaN where nobody knows; None where there
             are none at all.
@@ -57,11 +57,11 @@ class Example:
             elsewhere.
         quality: grade of the episode ("failure", "partial", "suboptimal", "success"); None where
             nobody graded it.
-        spans: (stage, first frame, one past the last) in order; empty where nobody marked stages.
-        goal: embedded picture of the goal, shape (D,); None where there is none.
-        also: other sentences that mean the same, embedded, shape (E,) each.
-        wrong: sentences that the episode does not fulfil, embedded, shape (E,) each.
-        still: of each frame the earliest of the last few that it looks like, shape (T,); None where
+        stages: (stage, first frame, one past the last) in order; empty where nobody marked stages.
+        goal_embedding: embedded picture of the goal, shape (D,); None where there is none.
+        paraphrase_embeddings: other sentences that mean the same, embedded, shape (E,) each.
+        negative_embeddings: sentences that the episode does not fulfil, embedded, shape (E,) each.
+        static_since: of each frame the earliest of the last few that it looks like, shape (T,); None where
             nobody looked.
     """
 

@@ -92,6 +92,7 @@ class WindowPairSampler:
         self._tasks = np.array([instructions.index(name) for name in instructions], np.int64)
         self._curves = [truncated_progress_labels(example, truncate_ratio) for example in examples]
         self._progress = np.concatenate(self._curves)
+        # Not the labels of success: a shortened curve is done before they say so.
         self._reached = [
             curve >= success_threshold if example.reached is None else example.reached
             for curve, example in zip(self._curves, examples, strict=True)
